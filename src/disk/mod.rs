@@ -1,0 +1,131 @@
+//! The only module that touches the file system, behind a trait so that tests can lie about it.
+//!
+//! Calls block. Every error names the operation and the path ([`DiskError`]).
+
+use std::io::{self, Read, Seek, Write};
+use std::path::{Path, PathBuf};
+
+use crate::model::fault::{Fault, FaultClass};
+
+/// A file system call that failed.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot {operation} {}", path.display())]
+pub struct DiskError {
+    /// What was tried, as a verb: `create`, `read`, `rename`, …
+    pub operation: &'static str,
+    /// On what.
+    pub path: PathBuf,
+    /// What the system said.
+    #[source]
+    pub source: io::Error,
+}
+
+impl DiskError {
+    /// The system's kind of error.
+    pub fn kind(&self) -> io::ErrorKind {
+        self.source.kind()
+    }
+}
+
+/// What stands at a path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A plain file.
+    File,
+    /// A directory.
+    Dir,
+    /// A link, device or anything else that we never make.
+    Other,
+}
+
+/// One entry of a directory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// Its name; `None` where it is not Unicode (and so not ours).
+    pub name: Option<String>,
+    /// Its whole path.
+    pub path: PathBuf,
+    /// What it is; links are not followed.
+    pub kind: Kind,
+    /// Its size in bytes, for files.
+    pub len: u64,
+}
+
+/// A file being written.
+pub trait WriteFile: Write + Send {
+    /// Returns once the content is on stable storage.
+    fn sync(&mut self) -> io::Result<()>;
+}
+
+/// A file being read.
+pub trait ReadFile: Read + Seek + Send {}
+
+impl<T: Read + Seek + Send> ReadFile for T {}
+
+/// What happened to a rename that must not replace anything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Moved {
+    /// It is done.
+    Done,
+    /// Something stands at the target; nothing was changed.
+    TargetExists,
+}
+
+/// The file system.
+pub trait Disk: Send + Sync {
+    /// What stands there, links not followed; `None` if nothing does.
+    fn kind(&self, path: &Path) -> Result<Option<Kind>, DiskError>;
+    /// The entries of a directory, ordered by name.
+    fn list(&self, dir: &Path) -> Result<Vec<Entry>, DiskError>;
+    /// Creates a directory and its missing parents, and syncs each parent that got a new entry.
+    fn create_dirs(&self, dir: &Path) -> Result<(), DiskError>;
+    /// Creates a file that must not exist yet.
+    fn create(&self, path: &Path) -> Result<Box<dyn WriteFile>, DiskError>;
+    /// Opens a file that exists, to write behind its end.
+    fn append(&self, path: &Path) -> Result<Box<dyn WriteFile>, DiskError>;
+    /// Opens a file for reading.
+    fn open(&self, path: &Path) -> Result<Box<dyn ReadFile>, DiskError>;
+    /// Renames a file over whatever file stands at the target (for small state files).
+    fn replace_file(&self, from: &Path, to: &Path) -> Result<(), DiskError>;
+    /// Renames a file or directory to a path where nothing stands. Sharing violations on Windows
+    /// (raw errors 5, 32, 33) are retried for a bounded time.
+    fn rename(&self, from: &Path, to: &Path) -> Result<Moved, DiskError>;
+    /// Exchanges two directories in one step; `false` where the system has no such step (nothing
+    /// was changed then).
+    fn exchange(&self, a: &Path, b: &Path) -> Result<bool, DiskError>;
+    /// Makes the entries of a directory durable. Does nothing where the system needs no such call.
+    fn sync_dir(&self, dir: &Path) -> Result<(), DiskError>;
+    /// A second name for a file; `false` where the volume has no hard links.
+    fn hard_link(&self, from: &Path, to: &Path) -> Result<bool, DiskError>;
+    /// Removes a file.
+    fn remove_file(&self, path: &Path) -> Result<(), DiskError>;
+    /// Removes an empty directory.
+    fn remove_dir(&self, path: &Path) -> Result<(), DiskError>;
+    /// Removes a directory and all that it holds. Links inside are removed, not followed.
+    fn remove_tree(&self, path: &Path) -> Result<(), DiskError>;
+    /// Bytes that this user can still write on the volume that holds the path.
+    fn free_space(&self, path: &Path) -> Result<u64, DiskError>;
+    /// Whether both existing paths are on one volume, so that a rename between them can work.
+    fn same_volume(&self, a: &Path, b: &Path) -> Result<bool, DiskError>;
+    /// Hides a directory from a person's view where names alone do not (Windows).
+    fn hide(&self, path: &Path) -> Result<(), DiskError>;
+}
+
+impl From<DiskError> for Fault {
+    fn from(error: DiskError) -> Self {
+        let (code, hint) = match error.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+                ("disk-full", "free some space on that volume; the work goes on by itself")
+            }
+            io::ErrorKind::PermissionDenied => {
+                ("permission-denied", "give the agent's user the right to write there")
+            }
+            io::ErrorKind::ReadOnlyFilesystem => {
+                ("read-only", "make that volume writable for the agent's user")
+            }
+            io::ErrorKind::NotFound => ("not-found", "check that the folder exists and is mounted"),
+            _ => ("disk", "check the volume that holds this path"),
+        };
+        Self::new(FaultClass::Local, code, error.to_string()).hint(hint).caused_by(error.source)
+    }
+}

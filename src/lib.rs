@@ -1,0 +1,19 @@
+//! Casedrop mirrors iTero scans from Align's Lab Connector API into a dental lab's hot folder.
+//!
+//! Data flows in one direction:
+//!
+//! ```text
+//! inputs (poll, notification, command, timer)
+//!    └─ "look at order X" ─▶ engine ─▶ plan (pure) ─▶ schedule (pure) ─▶ execute ─▶ Align / disk
+//!                             ▲                                            │
+//!                             └──────────────── outcome ◀─────────────────┘
+//! ```
+//!
+//! The source is unforgiving: fetching an order removes it from the list that announced it. So what
+//! was *observed* is made durable before anything is asked for, a pure function decides what follows
+//! from it, one task owns every decision, and input and output stay at the edges.
+
+pub mod cli;
+pub mod config;
+pub mod disk;
+pub mod model;

@@ -1,0 +1,127 @@
+//! What can go wrong with an order, sorted by what the agent should do about it.
+
+use std::error::Error;
+use std::fmt;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// What kind of trouble it is, which decides how it is retried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FaultClass {
+    /// The network, or a server that will recover: try again soon, then less often.
+    Transient,
+    /// Align is still making the files (a 404 on a download): try again on the long schedule.
+    NotConverted,
+    /// The login is missing, expired or revoked, or the lab is not paired: a person must act.
+    Auth,
+    /// Trying the same thing again will not help: park it and show it.
+    Permanent,
+    /// This PC: disk full, folder gone, file held open. Nothing to do with Align.
+    Local,
+    /// The agent was asked to stop. Not a failure of the order.
+    Cancelled,
+}
+
+impl FaultClass {
+    /// The name as it stands in the journal and in JSON output.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Transient => "transient",
+            Self::NotConverted => "not-converted",
+            Self::Auth => "auth",
+            Self::Permanent => "permanent",
+            Self::Local => "local",
+            Self::Cancelled => "cancelled",
+        }
+    }
+
+    /// The class with that name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        [
+            Self::Transient,
+            Self::NotConverted,
+            Self::Auth,
+            Self::Permanent,
+            Self::Local,
+            Self::Cancelled,
+        ]
+        .into_iter()
+        .find(|class| class.as_str() == name)
+    }
+}
+
+/// One thing that went wrong, ready to be shown: what, where, and the way out.
+///
+/// The text must not hold tokens, secrets or patient names: it goes into logs, the journal and
+/// receipts.
+#[derive(Debug)]
+pub struct Fault {
+    /// What to do about it.
+    pub class: FaultClass,
+    /// A short stable word for programs, such as `http-503` or `zip-crc`.
+    pub code: &'static str,
+    /// What failed, naming the operation and the object.
+    pub message: String,
+    /// What a person can do, if anything.
+    pub hint: Option<String>,
+    /// How long the server asked us to wait (`Retry-After`).
+    pub retry_after: Option<Duration>,
+    source: Option<Box<dyn Error + Send + Sync>>,
+}
+
+impl Fault {
+    /// A fault without hint or source.
+    pub fn new(class: FaultClass, code: &'static str, message: impl Into<String>) -> Self {
+        Self { class, code, message: message.into(), hint: None, retry_after: None, source: None }
+    }
+
+    /// Adds what a person can do.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// Keeps the error that caused it; the chain is printed at the edge.
+    #[must_use]
+    pub fn caused_by(mut self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        self.source = Some(source.into());
+        self
+    }
+
+    /// Sets how long the server asked us to wait.
+    #[must_use]
+    pub fn retry_after(mut self, wait: Option<Duration>) -> Self {
+        self.retry_after = wait;
+        self
+    }
+
+    /// The message followed by the messages of all causes, in one line.
+    pub fn chain(&self) -> String {
+        let mut text = self.message.clone();
+        let mut next: Option<&(dyn Error + 'static)> = self.source();
+        while let Some(cause) = next {
+            let part = cause.to_string();
+            if !text.ends_with(&part) {
+                text.push_str(": ");
+                text.push_str(&part);
+            }
+            next = cause.source();
+        }
+        text
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl Error for Fault {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.source.as_deref().map(|source| source as &(dyn Error + 'static))
+    }
+}

@@ -1,0 +1,164 @@
+//! `manifest.json`: what stands in an order's directory and why. Schema 1.
+//!
+//! It holds no patient name, and nothing of Align's answers that is not named here.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// The version of the manifest that this crate writes.
+pub const SCHEMA: u32 = 1;
+/// The manifest's name in an order's directory.
+pub const FILE_NAME: &str = "manifest.json";
+
+/// The manifest of one published revision.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(title = "Casedrop manifest", extend("$id" = "casedrop-manifest-1"))]
+pub struct Manifest {
+    /// Version of this format: 1.
+    pub schema: u32,
+    /// The lab's name in the agent's config.
+    pub lab: String,
+    /// The account at Align.
+    pub account: Account,
+    /// Align's order id; it never changes.
+    pub order_id: String,
+    /// The id of the prescription (Rx).
+    pub rx_id: Option<String>,
+    /// Align's short code.
+    pub order_code: Option<String>,
+    /// The status at Align when this revision was fetched, as Align wrote it.
+    pub status: String,
+    /// Such as `iRecord`.
+    pub case_type: Option<String>,
+    /// Such as `Orthodontic` or `Restorative`.
+    pub procedure: Option<String>,
+    /// 1 for the first publication of the order, then 2, 3, …
+    pub revision: u32,
+    /// Why this revision exists.
+    pub reason: Reason,
+    /// When it was published: RFC 3339, UTC.
+    pub published_at: String,
+    /// The program that wrote it, with its version.
+    pub agent: String,
+    /// Every file of the order except the manifest itself, ordered by path.
+    pub files: Vec<ManifestFile>,
+    /// Members of the vendor's archive that were left out on purpose, such as `__MACOSX/…`.
+    pub left_out: Vec<String>,
+    /// What was asked for and does not exist, such as `screen-captures`.
+    pub missing: Vec<String>,
+    /// The revision that this one follows, if any.
+    pub previous: Option<Previous>,
+}
+
+/// An account at Align.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Account {
+    /// Its number.
+    pub id: String,
+    /// Its name, where known.
+    pub name: Option<String>,
+}
+
+/// Why a revision exists.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reason {
+    /// The order's first files.
+    FirstScan,
+    /// Align's modeling came back.
+    AfterModeling,
+    /// The dentist scanned again.
+    Rescan,
+    /// The modeler sent it through interpretation 2.
+    #[serde(rename = "interpretation-2")]
+    Interpretation2,
+    /// The files changed and nothing says why.
+    FilesChanged,
+    /// Somebody asked for it again.
+    Refetch,
+}
+
+/// One file of an order.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ManifestFile {
+    /// Relative to the order's directory, with `/`.
+    pub path: String,
+    /// In bytes.
+    pub size: u64,
+    /// Lower-case hexadecimal SHA-256 of the content.
+    pub sha256: String,
+    /// What the file is.
+    pub role: Role,
+    /// Which jaw a scan or texture shows.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub jaw: Option<Jaw>,
+    /// The vendor's name, where the published one differs.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub original_name: Option<String>,
+}
+
+/// What a file is.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum Role {
+    /// A mesh.
+    Scan,
+    /// A picture that belongs to a mesh.
+    Texture,
+    /// The vendor's XML.
+    Metadata,
+    /// The prescription as PDF.
+    RxPdf,
+    /// The prescription as HTML.
+    RxHtml,
+    /// One of the six overview pictures.
+    Thumbnail,
+    /// What was captured on the scanner's screen.
+    ScreenCapture,
+    /// Anything else.
+    Attachment,
+}
+
+/// Which jaw.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum Jaw {
+    /// The upper jaw.
+    Upper,
+    /// The lower jaw.
+    Lower,
+    /// Both in one file.
+    Both,
+}
+
+/// The revision before.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Previous {
+    /// Its number.
+    pub revision: u32,
+    /// SHA-256 of its manifest's bytes.
+    pub manifest_sha256: String,
+}
+
+impl Manifest {
+    /// The bytes that are published: indented JSON with a final line feed.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut bytes = serde_json::to_vec_pretty(self).unwrap_or_default();
+        bytes.push(b'\n');
+        bytes
+    }
+
+    /// Whether both manifests describe the same files with the same content.
+    pub fn same_content(&self, files: &[ManifestFile]) -> bool {
+        let key = |file: &ManifestFile| (file.path.clone(), file.size, file.sha256.clone());
+        let mut ours: Vec<_> = self.files.iter().map(key).collect();
+        let mut theirs: Vec<_> = files.iter().map(key).collect();
+        ours.sort();
+        theirs.sort();
+        ours == theirs
+    }
+}

@@ -1,0 +1,10 @@
+//! The words of the field as types. Everything here is pure: no clock, no disk, no network.
+
+pub mod asset;
+pub mod cancel;
+pub mod fault;
+pub mod ids;
+pub mod manifest;
+pub mod order;
+pub mod path;
+pub mod remote;

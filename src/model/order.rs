@@ -1,0 +1,142 @@
+//! An order as Align describes it, without the patient.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::ids::{OrderId, RxId};
+
+/// Where an order stands at Align. The texts are those of the vendor's pages; they are compared
+/// without regard to case, and one that nobody knows yet is kept as it came.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "String", into = "String")]
+pub enum Status {
+    /// "Ready for Download": all artifacts are there.
+    Ready,
+    /// "Lab Review": back from modeling, to be fetched again.
+    LabReview,
+    /// "iTero Modeling": at the modeler; a new revision is expected.
+    Modeling,
+    /// "iTero Milling": a physical model is being made.
+    Milling,
+    /// "Scanning": with the doctor; a rescan is expected.
+    Scanning,
+    /// "Ready to Ship".
+    ReadyToShip,
+    /// "Downloaded": somebody fetched it. It leaves the list of ready orders, yet stays downloadable.
+    Downloaded,
+    /// "Completed".
+    Completed,
+    /// Any other text.
+    Other(String),
+}
+
+const NAMED: [(Status, &str); 8] = [
+    (Status::Ready, "Ready for Download"),
+    (Status::LabReview, "Lab Review"),
+    (Status::Modeling, "iTero Modeling"),
+    (Status::Milling, "iTero Milling"),
+    (Status::Scanning, "Scanning"),
+    (Status::ReadyToShip, "Ready to Ship"),
+    (Status::Downloaded, "Downloaded"),
+    (Status::Completed, "Completed"),
+];
+
+impl Status {
+    /// The text, in the vendor's spelling.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Other(text) => text,
+            known => NAMED.iter().find(|(status, _)| status == known).map_or("", |(_, text)| text),
+        }
+    }
+
+    /// Whether the order is out of the lab's hands and a new revision is expected back.
+    pub fn is_away(&self) -> bool {
+        matches!(self, Self::Modeling | Self::Scanning | Self::Milling)
+    }
+}
+
+impl From<String> for Status {
+    fn from(text: String) -> Self {
+        let wanted = text.trim();
+        NAMED
+            .iter()
+            .find(|(_, name)| name.eq_ignore_ascii_case(wanted))
+            .map_or_else(|| Self::Other(wanted.to_owned()), |(status, _)| status.clone())
+    }
+}
+
+impl From<Status> for String {
+    fn from(status: Status) -> Self {
+        status.as_str().to_owned()
+    }
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// One step in an order's history at Align.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StatusChange {
+    /// The status that the order got.
+    pub status: Status,
+    /// When, as Align wrote it.
+    pub at: Option<String>,
+}
+
+/// What Align says of one order. The patient's and the doctor's names are dropped where the answer
+/// is read, so that they can reach neither journal nor log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RemoteOrder {
+    /// The order.
+    pub order_id: OrderId,
+    /// Its prescription, by which notifications name it.
+    pub rx_id: Option<RxId>,
+    /// Align's short code, such as `02NR8VTN`.
+    pub order_code: Option<String>,
+    /// Where it stands.
+    pub status: Status,
+    /// Such as `iRecord`.
+    pub case_type: Option<String>,
+    /// Such as `Orthodontic` or `Restorative`.
+    pub procedure: Option<String>,
+    /// When Align last changed it, as Align wrote it. Only compared for equality.
+    pub updated_at: Option<String>,
+    /// The status history, oldest first, where Align gives one.
+    pub history: Vec<StatusChange>,
+    /// A tag of the iDE package, where Align gives one. Only compared for equality.
+    pub etag: Option<String>,
+}
+
+impl RemoteOrder {
+    /// Whether the order is orthodontic. Where the procedure is missing, the case type decides;
+    /// `iRecord`, `iCast` and the Invisalign types are orthodontic (seen in published exports).
+    pub fn is_ortho(&self) -> bool {
+        let lower =
+            |text: &Option<String>| text.as_deref().unwrap_or_default().to_ascii_lowercase();
+        let procedure = lower(&self.procedure);
+        if procedure.is_empty() {
+            let case_type = lower(&self.case_type);
+            ["irecord", "icast", "invisalign", "ortho"].iter().any(|word| case_type.contains(word))
+        } else {
+            procedure.contains("ortho") || procedure.contains("invisalign")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn statuses_are_compared_without_case_and_unknown_ones_are_kept() {
+        assert_eq!(Status::from("Ready For Download".to_owned()), Status::Ready);
+        assert_eq!(Status::from(" lab review ".to_owned()), Status::LabReview);
+        let odd = Status::from("Waiting for Godot".to_owned());
+        assert_eq!(odd.as_str(), "Waiting for Godot");
+    }
+}

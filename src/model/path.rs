@@ -1,0 +1,286 @@
+//! Relative paths that every file system of a lab can hold.
+//!
+//! A [`RelPath`] never leaves the directory that it is joined to, on Linux or on Windows. Names come
+//! from strangers (zip members, URLs), so they are either refused, where they try to leave the
+//! directory, or escaped the same way every time, where Windows could not hold them.
+//!
+//! The rules for Windows follow "Naming Files, Paths, and Namespaces" (Microsoft Learn).
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+/// The longest component, in bytes of UTF-8: what ext4 and NTFS both hold, with room for a suffix.
+const MAX_COMPONENT: usize = 240;
+/// The longest relative path, in bytes.
+const MAX_PATH: usize = 1024;
+
+/// Why a name cannot be published at all.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PathFault {
+    /// Nothing is left of the name.
+    #[error("the name is empty")]
+    Empty,
+    /// The name starts at the root, at a drive or at a share.
+    #[error("{0:?} is an absolute path")]
+    Absolute(String),
+    /// The name climbs out of its directory.
+    #[error("{0:?} leaves its directory")]
+    Traversal(String),
+    /// The name is longer than 1,024 bytes.
+    #[error("the name that starts with {0:?} is longer than 1024 bytes")]
+    TooLong(String),
+    /// The name was expected to be safe already and is not.
+    #[error("{0:?} is not a portable file name")]
+    NotPortable(String),
+}
+
+/// A relative path, written with `/`, whose components every supported file system can hold.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct RelPath(String);
+
+impl RelPath {
+    /// Takes a path that must be portable already, such as one from a manifest.
+    pub fn parse(text: &str) -> Result<Self, PathFault> {
+        let path = Self::make_safe(text)?;
+        if path.0 == text { Ok(path) } else { Err(PathFault::NotPortable(excerpt(text))) }
+    }
+
+    /// Makes a stranger's name safe: `\` counts as a separator, `.` components vanish, components
+    /// that Windows cannot hold are escaped as by [`safe_component`].
+    ///
+    /// # Errors
+    /// A name that is absolute, holds `..`, is empty or too long is refused: it says that the
+    /// archive is not what it claims to be.
+    pub fn make_safe(raw: &str) -> Result<Self, PathFault> {
+        let unified = raw.replace('\\', "/");
+        if unified.starts_with('/') || has_drive(&unified) {
+            return Err(PathFault::Absolute(excerpt(raw)));
+        }
+        if unified.len() > MAX_PATH {
+            return Err(PathFault::TooLong(excerpt(raw)));
+        }
+        let mut parts = Vec::new();
+        for part in unified.split('/') {
+            match part {
+                "" | "." => {}
+                ".." => return Err(PathFault::Traversal(excerpt(raw))),
+                name => parts.push(safe_component(name)),
+            }
+        }
+        if parts.is_empty() { Err(PathFault::Empty) } else { Ok(Self(parts.join("/"))) }
+    }
+
+    /// The path with `/` between its components.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The components, outermost first.
+    pub fn components(&self) -> impl DoubleEndedIterator<Item = &str> {
+        self.0.split('/')
+    }
+
+    /// The last component.
+    pub fn file_name(&self) -> &str {
+        self.0.rsplit('/').next().unwrap_or(&self.0)
+    }
+
+    /// The extension in lower case, without the dot; empty where there is none.
+    pub fn extension(&self) -> String {
+        match self.file_name().rsplit_once('.') {
+            Some((stem, ext)) if !stem.is_empty() => ext.to_ascii_lowercase(),
+            _ => String::new(),
+        }
+    }
+
+    /// The path without its first component, if anything is left.
+    pub fn strip_first(&self) -> Option<Self> {
+        self.0.split_once('/').map(|(_, rest)| Self(rest.to_owned()))
+    }
+
+    /// This path below `folder`, which is one portable component.
+    #[must_use]
+    pub fn below(&self, folder: &str) -> Self {
+        Self(format!("{}/{}", safe_component(folder), self.0))
+    }
+
+    /// The same directory, another file name (made safe).
+    #[must_use]
+    pub fn with_file_name(&self, name: &str) -> Self {
+        let name = safe_component(name);
+        match self.0.rsplit_once('/') {
+            Some((dir, _)) => Self(format!("{dir}/{name}")),
+            None => Self(name),
+        }
+    }
+
+    /// What two names share that a case-insensitive file system cannot tell apart.
+    pub fn fold(&self) -> String {
+        self.0.to_lowercase()
+    }
+
+    /// The path below `base`, with the platform's separators.
+    pub fn under(&self, base: &Path) -> PathBuf {
+        let mut path = base.to_path_buf();
+        path.extend(self.components());
+        path
+    }
+}
+
+impl fmt::Display for RelPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl TryFrom<String> for RelPath {
+    type Error = PathFault;
+
+    fn try_from(text: String) -> Result<Self, PathFault> {
+        Self::parse(&text)
+    }
+}
+
+impl From<RelPath> for String {
+    fn from(path: RelPath) -> Self {
+        path.0
+    }
+}
+
+/// One component that Linux and Windows can both hold: the name itself where it is one already,
+/// else with `%XX` for what it must not hold. The same name always gives the same result, and the
+/// result is left alone when it comes in again.
+pub fn safe_component(name: &str) -> String {
+    let reserved = is_reserved(name);
+    let last = name.chars().count().saturating_sub(1);
+    let mut out = String::with_capacity(name.len());
+    for (at, c) in name.chars().enumerate() {
+        let bad = c.is_control()
+            || matches!(c, '<' | '>' | ':' | '"' | '/' | '\\' | '|' | '?' | '*')
+            || (at == last && matches!(c, '.' | ' '))
+            || (at == 0 && (c == ' ' || reserved));
+        if bad {
+            escape_into(&mut out, c);
+        } else {
+            out.push(c);
+        }
+    }
+    if out.len() > MAX_COMPONENT { shorten(&out) } else { out }
+}
+
+fn escape_into(out: &mut String, c: char) {
+    use fmt::Write as _;
+    let mut bytes = [0; 4];
+    for byte in c.encode_utf8(&mut bytes).bytes() {
+        // Writing to a String cannot fail.
+        let _ = write!(out, "%{byte:02X}");
+    }
+}
+
+/// Cuts the middle out of a name that is too long, keeps the extension, and puts a checksum of the
+/// whole name in, so that two long names stay two.
+fn shorten(name: &str) -> String {
+    let ext = match name.rsplit_once('.') {
+        Some((_, ext)) if ext.len() <= 16 => format!(".{ext}"),
+        _ => String::new(),
+    };
+    let sum = name.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    let mut keep = MAX_COMPONENT - ext.len() - 17;
+    while !name.is_char_boundary(keep) {
+        keep -= 1;
+    }
+    format!("{}~{sum:016x}{ext}", &name[..keep])
+}
+
+fn is_reserved(name: &str) -> bool {
+    let stem = name.split('.').next().unwrap_or(name).trim_end().to_ascii_uppercase();
+    if matches!(stem.as_str(), "CON" | "PRN" | "AUX" | "NUL" | "CONIN$" | "CONOUT$") {
+        return true;
+    }
+    let Some(digit) = stem.strip_prefix("COM").or_else(|| stem.strip_prefix("LPT")) else {
+        return false;
+    };
+    matches!(digit, "0" | "1" | "2" | "3" | "4" | "5" | "6" | "7" | "8" | "9" | "¹" | "²" | "³")
+}
+
+fn has_drive(path: &str) -> bool {
+    let mut chars = path.chars();
+    matches!((chars.next(), chars.next()), (Some(letter), Some(':')) if letter.is_ascii_alphabetic())
+}
+
+fn excerpt(text: &str) -> String {
+    text.chars().take(80).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn safe(raw: &str) -> String {
+        RelPath::make_safe(raw).expect("acceptable").as_str().to_owned()
+    }
+
+    #[test]
+    fn vendor_names_stay_as_they_are() {
+        for name in ["itero_export_#123_v50.xml", "top/123_shell_occlusion_u.stl", "Rx müller.html"]
+        {
+            assert_eq!(safe(name), name);
+        }
+    }
+
+    #[test]
+    fn names_that_leave_the_directory_are_refused() {
+        for name in ["../x", "a/../../x", "a\\..\\x", ".."] {
+            assert!(matches!(RelPath::make_safe(name), Err(PathFault::Traversal(_))), "{name}");
+        }
+        for name in ["/etc/passwd", "C:\\Windows\\x", "c:x", "\\\\host\\share\\x"] {
+            assert!(matches!(RelPath::make_safe(name), Err(PathFault::Absolute(_))), "{name}");
+        }
+        assert_eq!(RelPath::make_safe("./"), Err(PathFault::Empty));
+    }
+
+    #[test]
+    fn what_windows_cannot_hold_is_escaped() {
+        assert_eq!(safe("CON.stl"), "%43ON.stl");
+        assert_eq!(safe("com1"), "%63om1");
+        assert_eq!(safe("jaw:u?.stl"), "jaw%3Au%3F.stl");
+        assert_eq!(safe("dir./name "), "dir%2E/name%20");
+        assert_eq!(safe("console.stl"), "console.stl");
+    }
+
+    #[test]
+    fn long_names_keep_their_extension_and_stay_apart() {
+        let a = safe(&format!("{}a.stl", "x".repeat(300)));
+        let b = safe(&format!("{}b.stl", "x".repeat(300)));
+        assert!(a.len() <= MAX_COMPONENT && a.rsplit('.').next() == Some("stl"));
+        assert_ne!(a, b);
+    }
+
+    #[test]
+    fn extensions_are_lower_case() {
+        assert_eq!(RelPath::parse("a/B.STL").expect("portable").extension(), "stl");
+        assert_eq!(RelPath::parse("a/.hidden").expect("portable").extension(), "");
+    }
+
+    proptest! {
+        #[test]
+        fn a_safe_name_is_safe_for_good_and_stays_inside(raw in ".{0,60}") {
+            if let Ok(path) = RelPath::make_safe(&raw) {
+                prop_assert_eq!(RelPath::parse(path.as_str()), Ok(path.clone()));
+                let joined = path.under(Path::new("base"));
+                prop_assert!(joined.starts_with("base"));
+                for part in path.components() {
+                    prop_assert!(!part.is_empty() && part != "." && part != "..");
+                    prop_assert!(!part.contains(['\\', ':', '/']));
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! The narrow seam to Align: what the engine's executors may ask, and nothing else.
+//!
+//! Calls block. They are made from threads that may block, and by simulations that run everything in
+//! one thread.
+
+use bytes::Bytes;
+
+use super::asset::{AssetInfo, AssetRequest};
+use super::cancel::Cancel;
+use super::fault::Fault;
+use super::ids::{AccountId, OrderId, RxId};
+use super::order::RemoteOrder;
+
+/// The answer to "get orders".
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ReadyList {
+    /// The orders that are ready now.
+    pub orders: Vec<RemoteOrder>,
+    /// One line for each entry that could not be read, without personal data. Their neighbours are
+    /// not affected.
+    pub unreadable: Vec<String>,
+}
+
+/// One lab's login at Align. The faults' classes decide about retries:
+/// [`NotConverted`](super::fault::FaultClass::NotConverted) for a 404 on a download,
+/// [`Auth`](super::fault::FaultClass::Auth) once refreshing the login cannot help.
+pub trait Remote: Send + Sync {
+    /// The account that the login is paired with; a fault of class `Auth` if there is none.
+    fn account(&self) -> Result<AccountId, Fault>;
+
+    /// All orders that are ready now. Align asks for 120 seconds between two calls; keeping to that
+    /// is up to the caller.
+    fn ready_orders(&self, cancel: &Cancel) -> Result<ReadyList, Fault>;
+
+    /// One order by its prescription.
+    fn order_by_rx(&self, rx: &RxId, cancel: &Cancel) -> Result<RemoteOrder, Fault>;
+
+    /// Starts a download. Align counts the order as "Downloaded" from here on.
+    fn download(
+        &self,
+        request: &AssetRequest,
+        cancel: &Cancel,
+    ) -> Result<Box<dyn AssetBody>, Fault>;
+
+    /// Sends the order back to the doctor for a rescan.
+    fn return_to_doctor(&self, order: &OrderId, reason: &str, cancel: &Cancel)
+    -> Result<(), Fault>;
+}
+
+/// The bytes of one download.
+pub trait AssetBody: Send {
+    /// What the server said about them.
+    fn info(&self) -> &AssetInfo;
+
+    /// The next bytes, or `None` at the end. The end is only reported when the connection says that
+    /// the body is complete; a body that breaks off, or differs from the announced length, is a fault.
+    fn next_chunk(&mut self, cancel: &Cancel) -> Result<Option<Bytes>, Fault>;
+}
