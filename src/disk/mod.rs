@@ -2,8 +2,18 @@
 //!
 //! Calls block. Every error names the operation and the path ([`DiskError`]).
 
+mod helpers;
+mod real;
+#[cfg_attr(windows, path = "windows.rs")]
+#[cfg_attr(not(windows), path = "unix.rs")]
+mod system;
+
+use std::fmt;
 use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
+
+pub use helpers::{read_limited, write_durably, write_durably_private};
+pub use real::RealDisk;
 
 use crate::model::fault::{Fault, FaultClass};
 
@@ -71,6 +81,22 @@ pub enum Moved {
     TargetExists,
 }
 
+/// An exclusive lock on a file; dropping it (or the end of the process) releases it.
+pub struct LockGuard(#[expect(dead_code, reason = "held for its drop")] Box<dyn Send + Sync>);
+
+impl LockGuard {
+    /// Wraps whatever releases the lock when it is dropped.
+    pub fn new(holder: impl Send + Sync + 'static) -> Self {
+        Self(Box::new(holder))
+    }
+}
+
+impl fmt::Debug for LockGuard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("LockGuard")
+    }
+}
+
 /// The file system.
 pub trait Disk: Send + Sync {
     /// What stands there, links not followed; `None` if nothing does.
@@ -79,6 +105,11 @@ pub trait Disk: Send + Sync {
     fn list(&self, dir: &Path) -> Result<Vec<Entry>, DiskError>;
     /// Creates a directory and its missing parents, and syncs each parent that got a new entry.
     fn create_dirs(&self, dir: &Path) -> Result<(), DiskError>;
+    /// As [`create_dirs`](Self::create_dirs), but only this user may enter the new directories.
+    fn create_private_dirs(&self, dir: &Path) -> Result<(), DiskError>;
+    /// As [`create`](Self::create), but only this user may read the file. (On Windows the rights
+    /// of the directory are inherited.)
+    fn create_private(&self, path: &Path) -> Result<Box<dyn WriteFile>, DiskError>;
     /// Creates a file that must not exist yet.
     fn create(&self, path: &Path) -> Result<Box<dyn WriteFile>, DiskError>;
     /// Opens a file that exists, to write behind its end.
@@ -109,6 +140,11 @@ pub trait Disk: Send + Sync {
     fn same_volume(&self, a: &Path, b: &Path) -> Result<bool, DiskError>;
     /// Hides a directory from a person's view where names alone do not (Windows).
     fn hide(&self, path: &Path) -> Result<(), DiskError>;
+    /// Takes the exclusive lock on a file, which is created where it is missing and never removed;
+    /// `None` if somebody else holds it. It excludes other holders only, not readers or writers.
+    fn try_lock(&self, path: &Path) -> Result<Option<LockGuard>, DiskError>;
+    /// As [`try_lock`](Self::try_lock), but waits until the lock is free.
+    fn lock(&self, path: &Path) -> Result<LockGuard, DiskError>;
 }
 
 impl From<DiskError> for Fault {

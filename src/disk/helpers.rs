@@ -1,0 +1,101 @@
+//! What callers build from the calls of [`Disk`].
+
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+
+use super::{Disk, DiskError};
+
+/// Reads a whole small file. One that is longer than `max` bytes is an error of kind
+/// [`FileTooLarge`](io::ErrorKind::FileTooLarge), found without reading further.
+pub fn read_limited(disk: &dyn Disk, path: &Path, max: u64) -> Result<Vec<u8>, DiskError> {
+    let fail = |source| DiskError { operation: "read", path: path.to_path_buf(), source };
+    let mut bytes = Vec::new();
+    disk.open(path)?.take(max.saturating_add(1)).read_to_end(&mut bytes).map_err(fail)?;
+    if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > max {
+        let text = format!("it is longer than {max} bytes");
+        return Err(fail(io::Error::new(io::ErrorKind::FileTooLarge, text)));
+    }
+    Ok(bytes)
+}
+
+/// Puts a small file in place so that after a power cut either the old or the new content is there,
+/// whole: written beside the target, synced, renamed over it, directory synced.
+pub fn write_durably(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> Result<(), DiskError> {
+    write(disk, path, bytes, false)
+}
+
+/// As [`write_durably`], for content that only this user may read.
+pub fn write_durably_private(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> Result<(), DiskError> {
+    write(disk, path, bytes, true)
+}
+
+fn write(disk: &dyn Disk, path: &Path, bytes: &[u8], private: bool) -> Result<(), DiskError> {
+    let beside = beside(path);
+    // A crash may have left one.
+    if disk.kind(&beside)?.is_some() {
+        disk.remove_file(&beside)?;
+    }
+    let mut file = if private { disk.create_private(&beside)? } else { disk.create(&beside)? };
+    let written = file.write_all(bytes).and_then(|()| file.flush()).and_then(|()| file.sync());
+    drop(file);
+    let put = match written {
+        Ok(()) => disk.replace_file(&beside, path),
+        Err(source) => Err(DiskError { operation: "write", path: beside.clone(), source }),
+    };
+    if put.is_err() {
+        // The first error is the one to report.
+        let _ = disk.remove_file(&beside);
+    }
+    put?;
+    match path.parent() {
+        Some(dir) => disk.sync_dir(dir),
+        None => Ok(()),
+    }
+}
+
+fn beside(path: &Path) -> PathBuf {
+    let mut name = path.file_name().unwrap_or_default().to_os_string();
+    name.push(".new");
+    path.with_file_name(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::RealDisk;
+    use super::*;
+
+    #[test]
+    fn a_small_file_is_replaced_whole_and_nothing_stays_beside_it() {
+        let dir = tempfile::tempdir().expect("tempdir");
+        let path = dir.path().join("state.json");
+        std::fs::write(dir.path().join("state.json.new"), "left by a crash").expect("write");
+        write_durably(&RealDisk, &path, b"one").expect("first");
+        write_durably(&RealDisk, &path, b"two").expect("second");
+        assert_eq!(read_limited(&RealDisk, &path, 3).expect("read"), b"two");
+        assert_eq!(std::fs::read_dir(dir.path()).expect("list").count(), 1);
+    }
+
+    #[test]
+    fn a_file_over_the_limit_is_refused_by_name() {
+        let dir = tempfile::tempdir().expect("tempdir");
+        let path = dir.path().join("big");
+        write_durably(&RealDisk, &path, &[0; 9]).expect("write");
+        let error = read_limited(&RealDisk, &path, 8).expect_err("too long");
+        assert_eq!(error.kind(), io::ErrorKind::FileTooLarge);
+        assert!(error.to_string().contains("big"));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_private_file_is_closed_to_others() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let dir = tempfile::tempdir().expect("tempdir");
+        let folder = dir.path().join("state/deep");
+        RealDisk.create_private_dirs(&folder).expect("dirs");
+        write_durably_private(&RealDisk, &folder.join("token"), b"x").expect("write");
+        let mode =
+            |path: &Path| std::fs::metadata(path).expect("there").permissions().mode() & 0o777;
+        assert_eq!(mode(&folder), 0o700);
+        assert_eq!(mode(&folder.join("token")), 0o600);
+    }
+}

@@ -1,0 +1,230 @@
+//! The operating system's file system.
+
+use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use super::{Disk, DiskError, Entry, Kind, LockGuard, Moved, ReadFile, WriteFile, system};
+
+/// The operating system's file system.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct RealDisk;
+
+struct Writing(File);
+
+impl Write for Writing {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
+impl WriteFile for Writing {
+    fn sync(&mut self) -> io::Result<()> {
+        self.0.sync_all()
+    }
+}
+
+/// Names operation and path of an error.
+fn on(operation: &'static str, path: &Path) -> impl FnOnce(io::Error) -> DiskError {
+    move |source| DiskError { operation, path: path.to_path_buf(), source }
+}
+
+impl Disk for RealDisk {
+    fn kind(&self, path: &Path) -> Result<Option<Kind>, DiskError> {
+        match path.symlink_metadata() {
+            Ok(metadata) => Ok(Some(kind_of(metadata.file_type()))),
+            Err(error) if absent(&error) => Ok(None),
+            Err(error) => Err(on("look at", path)(error)),
+        }
+    }
+
+    fn list(&self, dir: &Path) -> Result<Vec<Entry>, DiskError> {
+        let mut entries = Vec::new();
+        for entry in std::fs::read_dir(dir).map_err(on("list", dir))? {
+            let entry = entry.map_err(on("list", dir))?;
+            let path = entry.path();
+            let metadata = match entry.metadata() {
+                Ok(metadata) => metadata,
+                // Taken away while we were listing.
+                Err(error) if absent(&error) => continue,
+                Err(error) => return Err(on("look at", &path)(error)),
+            };
+            let kind = kind_of(metadata.file_type());
+            let len = if kind == Kind::File { metadata.len() } else { 0 };
+            entries.push(Entry { name: entry.file_name().into_string().ok(), path, kind, len });
+        }
+        entries.sort_by(|a, b| a.path.file_name().cmp(&b.path.file_name()));
+        Ok(entries)
+    }
+
+    fn create_dirs(&self, dir: &Path) -> Result<(), DiskError> {
+        create_dirs(dir, &DirBuilder::new())
+    }
+
+    fn create_private_dirs(&self, dir: &Path) -> Result<(), DiskError> {
+        let mut builder = DirBuilder::new();
+        system::private_dir(&mut builder);
+        create_dirs(dir, &builder)
+    }
+
+    fn create_private(&self, path: &Path) -> Result<Box<dyn WriteFile>, DiskError> {
+        let mut options = OpenOptions::new();
+        system::private_file(&mut options);
+        write_with(options.write(true).create_new(true), "create", path)
+    }
+
+    fn create(&self, path: &Path) -> Result<Box<dyn WriteFile>, DiskError> {
+        write_with(OpenOptions::new().write(true).create_new(true), "create", path)
+    }
+
+    fn append(&self, path: &Path) -> Result<Box<dyn WriteFile>, DiskError> {
+        write_with(OpenOptions::new().append(true), "open", path)
+    }
+
+    fn open(&self, path: &Path) -> Result<Box<dyn ReadFile>, DiskError> {
+        let file = File::open(path).map_err(on("open", path))?;
+        Ok(Box::new(file))
+    }
+
+    fn replace_file(&self, from: &Path, to: &Path) -> Result<(), DiskError> {
+        system::patiently(|| std::fs::rename(from, to)).map_err(on("replace", to))
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> Result<Moved, DiskError> {
+        let done = system::patiently(|| system::rename_no_replace(from, to)).map_err(|error| {
+            on("rename", if error.kind() == io::ErrorKind::NotFound { from } else { to })(error)
+        })?;
+        Ok(if done { Moved::Done } else { Moved::TargetExists })
+    }
+
+    fn exchange(&self, a: &Path, b: &Path) -> Result<bool, DiskError> {
+        system::exchange(a, b).map_err(on("exchange", b))
+    }
+
+    fn sync_dir(&self, dir: &Path) -> Result<(), DiskError> {
+        system::sync_dir(dir).map_err(on("sync", dir))
+    }
+
+    fn hard_link(&self, from: &Path, to: &Path) -> Result<bool, DiskError> {
+        use io::ErrorKind::{AlreadyExists, NotFound, QuotaExceeded, StorageFull};
+        match std::fs::hard_link(from, to) {
+            Ok(()) => Ok(true),
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    AlreadyExists | NotFound | QuotaExceeded | StorageFull
+                ) =>
+            {
+                Err(on("link", to)(error))
+            }
+            // Volumes without links answer in many ways; a copy will tell what is really wrong.
+            Err(_) => Ok(false),
+        }
+    }
+
+    fn remove_file(&self, path: &Path) -> Result<(), DiskError> {
+        system::patiently(|| system::remove_file(path)).map_err(on("remove", path))
+    }
+
+    fn remove_dir(&self, path: &Path) -> Result<(), DiskError> {
+        system::patiently(|| system::remove_dir(path)).map_err(on("remove", path))
+    }
+
+    fn remove_tree(&self, path: &Path) -> Result<(), DiskError> {
+        system::remove_tree(path).map_err(on("remove", path))
+    }
+
+    fn free_space(&self, path: &Path) -> Result<u64, DiskError> {
+        let existing = path.ancestors().find(|dir| dir.exists()).unwrap_or(path);
+        fs4::available_space(existing).map_err(on("measure the free space at", path))
+    }
+
+    fn same_volume(&self, a: &Path, b: &Path) -> Result<bool, DiskError> {
+        system::same_volume(a, b).map_err(on("find the volume of", b))
+    }
+
+    fn hide(&self, path: &Path) -> Result<(), DiskError> {
+        system::hide(path).map_err(on("hide", path))
+    }
+
+    fn try_lock(&self, path: &Path) -> Result<Option<LockGuard>, DiskError> {
+        let file = lock_file(path)?;
+        match file.try_lock() {
+            Ok(()) => Ok(Some(LockGuard::new(file))),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(error)) => Err(on("lock", path)(error)),
+        }
+    }
+
+    fn lock(&self, path: &Path) -> Result<LockGuard, DiskError> {
+        let file = lock_file(path)?;
+        file.lock().map_err(on("lock", path))?;
+        Ok(LockGuard::new(file))
+    }
+}
+
+fn kind_of(kind: std::fs::FileType) -> Kind {
+    if kind.is_file() {
+        Kind::File
+    } else if kind.is_dir() {
+        Kind::Dir
+    } else {
+        Kind::Other
+    }
+}
+
+/// Nothing stands there: also when a file stands where a parent directory would have to be.
+fn absent(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+}
+
+fn write_with(
+    options: &OpenOptions,
+    operation: &'static str,
+    path: &Path,
+) -> Result<Box<dyn WriteFile>, DiskError> {
+    let file = options.open(path).map_err(on(operation, path))?;
+    Ok(Box::new(Writing(file)))
+}
+
+fn lock_file(path: &Path) -> Result<File, DiskError> {
+    OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(path)
+        .map_err(on("open", path))
+}
+
+fn create_dirs(dir: &Path, builder: &DirBuilder) -> Result<(), DiskError> {
+    let mut missing: Vec<PathBuf> = Vec::new();
+    for dir in dir.ancestors() {
+        // Links are followed here: the output itself may be one.
+        if dir.as_os_str().is_empty() || dir.is_dir() {
+            break;
+        }
+        missing.push(dir.to_path_buf());
+    }
+    for dir in missing.into_iter().rev() {
+        match builder.create(&dir) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && dir.is_dir() => {}
+            done => done.map_err(on("create the directory", &dir))?,
+        }
+        match dir.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => {
+                system::sync_dir(parent).map_err(on("sync", parent))?;
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+#[path = "real_tests.rs"]
+mod tests;

@@ -1,0 +1,140 @@
+//! What only a Unix system can be asked: renames with flags, directory sync, modes.
+
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::path::Path;
+
+#[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
+use rustix::fs::{CWD, RenameFlags, renameat_with};
+
+/// Runs a call once: open files are no obstacle here.
+pub(super) fn patiently<T>(call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    let mut call = call;
+    call()
+}
+
+/// Renames; `false` if something stands at the target.
+pub(super) fn rename_no_replace(from: &Path, to: &Path) -> io::Result<bool> {
+    #[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
+    match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
+        Ok(()) => return Ok(true),
+        Err(error) if error == rustix::io::Errno::EXIST => return Ok(false),
+        Err(error) if unsupported(error) => {}
+        Err(error) => return Err(error.into()),
+    }
+    rename_checked(from, to)
+}
+
+/// For file systems that know no such flag (some network and FUSE ones): for files a link cannot
+/// replace anything; for directories the moment between look and rename stays open, and even then
+/// only an empty directory could be replaced.
+fn rename_checked(from: &Path, to: &Path) -> io::Result<bool> {
+    match to.symlink_metadata() {
+        Ok(_) => return Ok(false),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(error),
+    }
+    if from.symlink_metadata()?.is_file() {
+        match std::fs::hard_link(from, to) {
+            Ok(()) => return std::fs::remove_file(from).map(|()| true),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(false),
+            Err(_) => {}
+        }
+    }
+    match std::fs::rename(from, to) {
+        Ok(()) => Ok(true),
+        Err(error)
+            if matches!(
+                error.kind(),
+                io::ErrorKind::DirectoryNotEmpty
+                    | io::ErrorKind::AlreadyExists
+                    | io::ErrorKind::NotADirectory
+            ) =>
+        {
+            Ok(false)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Exchanges two directories; `false` where that cannot be done in one step.
+#[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
+pub(super) fn exchange(a: &Path, b: &Path) -> io::Result<bool> {
+    match renameat_with(CWD, a, CWD, b, RenameFlags::EXCHANGE) {
+        Ok(()) => Ok(true),
+        Err(error) if unsupported(error) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Exchanges two directories; `false` where that cannot be done in one step.
+#[cfg(not(any(target_os = "linux", target_os = "android", target_vendor = "apple")))]
+pub(super) fn exchange(_a: &Path, _b: &Path) -> io::Result<bool> {
+    Ok(false)
+}
+
+#[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
+fn unsupported(error: rustix::io::Errno) -> bool {
+    use rustix::io::Errno;
+    [Errno::INVAL, Errno::NOSYS, Errno::NOTSUP, Errno::OPNOTSUPP].contains(&error)
+}
+
+/// Makes a directory's entries durable. A file system that cannot sync directories says `EINVAL`.
+pub(super) fn sync_dir(dir: &Path) -> io::Result<()> {
+    match File::open(dir)?.sync_all() {
+        Err(error) if error.kind() == io::ErrorKind::InvalidInput => Ok(()),
+        done => done,
+    }
+}
+
+pub(super) fn same_volume(a: &Path, b: &Path) -> io::Result<bool> {
+    Ok(std::fs::metadata(a)?.dev() == std::fs::metadata(b)?.dev())
+}
+
+/// Names that start with a dot are hidden already.
+pub(super) fn hide(path: &Path) -> io::Result<()> {
+    path.symlink_metadata().map(|_| ())
+}
+
+pub(super) fn remove_file(path: &Path) -> io::Result<()> {
+    std::fs::remove_file(path)
+}
+
+pub(super) fn remove_dir(path: &Path) -> io::Result<()> {
+    std::fs::remove_dir(path)
+}
+
+pub(super) fn remove_tree(path: &Path) -> io::Result<()> {
+    std::fs::remove_dir_all(path)
+}
+
+pub(super) fn private_file(options: &mut OpenOptions) {
+    options.mode(0o600);
+}
+
+pub(super) fn private_dir(builder: &mut DirBuilder) {
+    builder.mode(0o700);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_fallback_replaces_nothing_either() {
+        let dir = tempfile::tempdir().expect("tempdir");
+        let at = |name: &str| dir.path().join(name);
+        std::fs::write(at("a"), "a").expect("write");
+        std::fs::write(at("b"), "b").expect("write");
+        std::fs::create_dir_all(at("d")).expect("mkdir");
+        std::fs::create_dir_all(at("e/full")).expect("mkdir");
+        assert!(!rename_checked(&at("a"), &at("b")).expect("asked"));
+        assert!(!rename_checked(&at("d"), &at("e")).expect("asked"));
+        assert!(!rename_checked(&at("d"), &at("b")).expect("asked"));
+        assert_eq!(std::fs::read(at("b")).expect("read"), b"b");
+        assert!(rename_checked(&at("a"), &at("c")).expect("asked"));
+        assert!(rename_checked(&at("d"), &at("f")).expect("asked"));
+        assert!(!at("a").exists() && at("c").exists() && at("f").is_dir());
+    }
+}
