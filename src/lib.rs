@@ -16,4 +16,5 @@
 pub mod cli;
 pub mod config;
 pub mod disk;
+pub mod local;
 pub mod model;

@@ -1,0 +1,36 @@
+//! The order's way onto the disk: spool, unpack, describe, seal, publish, and look again.
+//!
+//! What this module promises:
+//! - nothing appears below the output but whole, synced orders, each by one rename;
+//! - nothing that the agent did not write is changed or deleted;
+//! - an archive can neither write outside its directory nor use more memory than a few buffers;
+//! - each step can be interrupted anywhere, and [`publish::recover`] says how to go on.
+//!
+//! All access goes through [`Disk`](crate::disk::Disk), and everything blocks.
+
+pub(crate) mod files;
+pub mod layout;
+pub mod root;
+pub mod spool;
+#[cfg(test)]
+pub(crate) mod testing;
+pub mod unpack;
+
+pub use layout::Layout;
+pub use spool::{Spool, SpoolFile};
+pub use unpack::{Unpacked, unpack};
+
+use crate::model::path::RelPath;
+
+/// One file of an order that is being put together.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StagedFile {
+    /// Where it lies in the order's directory.
+    pub path: RelPath,
+    /// In bytes.
+    pub size: u64,
+    /// Lower-case hexadecimal SHA-256 of its content.
+    pub sha256: String,
+    /// The vendor's name, where this one differs.
+    pub original_name: Option<String>,
+}
