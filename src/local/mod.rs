@@ -8,6 +8,8 @@
 //!
 //! All access goes through [`Disk`](crate::disk::Disk), and everything blocks.
 
+pub mod describe;
+pub mod extras;
 pub(crate) mod files;
 pub mod layout;
 pub mod root;
@@ -16,6 +18,8 @@ pub mod spool;
 pub(crate) mod testing;
 pub mod unpack;
 
+pub use describe::{Described, describe};
+pub use extras::take_extra;
 pub use layout::Layout;
 pub use spool::{Spool, SpoolFile};
 pub use unpack::{Unpacked, unpack};

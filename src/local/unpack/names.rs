@@ -49,10 +49,15 @@ impl Taken {
     /// A file name that is free, and now taken: the wanted one, or with `~2`, `~3`, … before the
     /// extension.
     pub(crate) fn claim(&mut self, wanted: RelPath) -> RelPath {
+        self.claim_with(wanted, '~')
+    }
+
+    /// As [`claim`](Self::claim), with another mark before the number.
+    pub(crate) fn claim_with(&mut self, wanted: RelPath, mark: char) -> RelPath {
         let mut path = wanted.clone();
         let mut number = 2_u32;
         while self.holds(path.as_str()) {
-            path = numbered(&wanted, '~', number);
+            path = numbered(&wanted, mark, number);
             number += 1;
         }
         self.file(path.as_str());
@@ -61,7 +66,7 @@ impl Taken {
 }
 
 /// `name.ext` as `name<mark><number>.ext`.
-pub(crate) fn numbered(path: &RelPath, mark: char, number: u32) -> RelPath {
+fn numbered(path: &RelPath, mark: char, number: u32) -> RelPath {
     let name = path.file_name();
     path.with_file_name(&match name.rsplit_once('.') {
         Some((stem, ext)) if !stem.is_empty() => format!("{stem}{mark}{number}.{ext}"),
