@@ -3,6 +3,7 @@
 
 pub mod outcome;
 pub mod streams;
+pub mod verify;
 
 pub use outcome::{CliError, Exit};
 pub use streams::Streams;

@@ -100,6 +100,21 @@ pub(crate) fn writing(path: &Path) -> impl FnOnce(io::Error) -> DiskError {
     move |source| DiskError { operation: "write", path: path.to_path_buf(), source }
 }
 
+/// As the usual conversion, with a word of its own for a file or folder that a program holds open.
+pub(crate) fn fault_of(error: DiskError) -> Fault {
+    if !error.is_busy() {
+        return error.into();
+    }
+    let text = format!(
+        "waiting for lock: a program holds a file of this order open ({} {})",
+        error.operation,
+        error.path.display()
+    );
+    Fault::new(FaultClass::Local, "target-busy", text)
+        .hint("close the order in the CAD program or Explorer (or, if none has it open, let the agent's user write there); the work goes on by itself")
+        .caused_by(error.source)
+}
+
 /// Stops here if the work was asked to stop.
 pub(crate) fn check(cancel: &Cancel) -> Result<(), Fault> {
     if cancel.is_cancelled() {

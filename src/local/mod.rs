@@ -8,21 +8,31 @@
 //!
 //! All access goes through [`Disk`](crate::disk::Disk), and everything blocks.
 
+pub mod clean;
 pub mod describe;
 pub mod extras;
 pub(crate) mod files;
+pub mod history;
 pub mod layout;
+pub mod look;
+pub mod publish;
 pub mod root;
+pub mod seal;
 pub mod spool;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod unpack;
+pub mod verify;
 
 pub use describe::{Described, describe};
 pub use extras::take_extra;
 pub use layout::Layout;
+pub use look::{LocalPicture, look};
+pub use publish::{Publication, PublishOutcome, Recovered, Step, Target, publish, recover};
+pub use seal::seal;
 pub use spool::{Spool, SpoolFile};
 pub use unpack::{Unpacked, unpack};
+pub use verify::{Difference, VerifyReport, verify_tree};
 
 use crate::model::path::RelPath;
 

@@ -1,6 +1,6 @@
 //! A look at a mesh's outer form. Findings are notes for a person; no order fails over them.
 
-use std::io::{self, Read as _, Seek as _, SeekFrom};
+use std::io::{self, Read as _, SeekFrom};
 use std::path::Path;
 
 use super::super::unpack::read_head;

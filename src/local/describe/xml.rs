@@ -16,8 +16,8 @@ const BOM: &str = "\u{feff}";
 /// One `Object` below `ExportedObjects`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Object {
-    object_type: String,
-    sub_type: String,
+    kind: String,
+    sub_kind: String,
     jaw: String,
     /// The files that it names.
     pub(super) files: Vec<FileRef>,
@@ -33,10 +33,10 @@ pub(super) struct FileRef {
 
 impl Object {
     pub(super) fn role(&self) -> Option<Role> {
-        match self.object_type.as_str() {
+        match self.kind.as_str() {
             "surface" => Some(Role::Scan),
             "texture" => Some(Role::Texture),
-            "image" if self.sub_type.contains("gallery") => Some(Role::Thumbnail),
+            "image" if self.sub_kind.contains("gallery") => Some(Role::Thumbnail),
             _ => None,
         }
     }
@@ -51,15 +51,15 @@ impl Object {
     }
 
     pub(super) fn pretreatment(&self) -> bool {
-        self.sub_type.contains("pretreatment")
+        self.sub_kind.contains("pretreatment")
     }
 
     fn set(&mut self, field: &str, raw: &str, span: Range<usize>) {
         let Ok(value) = unescape(raw) else { return };
         let value = value.trim();
         match field {
-            "objecttype" => self.object_type = value.to_lowercase(),
-            "subtype" => self.sub_type = value.to_lowercase(),
+            "objecttype" => self.kind = value.to_lowercase(),
+            "subtype" => self.sub_kind = value.to_lowercase(),
             "jawid" => self.jaw = value.to_lowercase(),
             "filename" if !value.is_empty() => {
                 let name = value.rsplit(['/', '\\']).next().unwrap_or(value).to_owned();
