@@ -1,15 +1,48 @@
-//! The agent's configuration, validated. Reading and checking it is in the submodules.
+//! The agent's configuration, validated.
+//!
+//! [`load`] reads the YAML file, lets `CASEDROP_*` environment variables override it, and reports
+//! every fault at once, each with its key, place, reason and hint. What is written and what it
+//! defaults to is declared in one place, [`raw`], from which the JSON Schema comes; the file is
+//! checked against that schema. A [`Config`] is complete and can be run.
+
+mod build;
+mod env;
+mod fault;
+mod labs;
+mod load;
+mod node;
+mod paths;
+mod raw;
+mod scalars;
+mod schema;
+mod survey;
+mod values;
+mod walk;
+mod yaml;
+
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
 use url::Url;
+
+pub use env::process_env;
+pub use fault::{ConfigFault, ConfigFaults};
+pub use load::{FILE_NAME, Loaded, load, locate};
+pub use schema::schema;
+pub use survey::Survey;
+pub use values::write_size_roughly;
 
 use crate::model::asset::Format;
 use crate::model::ids::{AccountId, LabName};
+use crate::model::order::RemoteOrder;
 
 /// Everything the agent needs to know, complete and checked: a value of this type can be run.
 #[derive(Debug, Clone)]
@@ -59,9 +92,11 @@ pub struct Config {
 }
 
 /// Under which names files are published.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
 pub enum Names {
     /// The vendor's.
+    #[default]
     Vendor,
     /// Plain ones, such as `scan-upper.stl`.
     Plain,
@@ -70,9 +105,11 @@ pub enum Names {
 }
 
 /// What to do when a published order's directory is gone.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
 pub enum WhenMissing {
     /// It was consumed; leave it.
+    #[default]
     Leave,
     /// Publish it again.
     Restore,
@@ -165,6 +202,35 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { archive_bytes: 4 << 30, unpacked_bytes: 16 << 30, members: 10_000, ratio: 200 }
+        Self {
+            archive_bytes: 4_000_000_000,
+            unpacked_bytes: 16_000_000_000,
+            members: 10_000,
+            ratio: 200,
+        }
+    }
+}
+
+impl Config {
+    /// In which form the files of an order are asked for: as its case type says, if the config names
+    /// that one, else as its kind of case does.
+    pub fn format_for(&self, order: &RemoteOrder) -> FormatConfig {
+        let by_case_type = order.case_type.as_deref().and_then(|case_type| {
+            let wanted = case_type.trim().to_lowercase();
+            self.formats.iter().find(|(name, _)| name.to_lowercase() == wanted)
+        });
+        let kind = if order.is_ortho() { "ortho" } else { "restorative" };
+        by_case_type
+            .map(|(_, format)| format)
+            .or_else(|| self.formats.get(kind))
+            .cloned()
+            .unwrap_or_default()
+    }
+}
+
+impl FormatConfig {
+    /// Whether the six pictures of an order are asked for separately.
+    pub fn wants_thumbnails(&self, order: &RemoteOrder) -> bool {
+        self.thumbnails.unwrap_or(!order.is_ortho())
     }
 }

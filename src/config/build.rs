@@ -1,0 +1,252 @@
+//! From the written config to the one that can be run: what single keys cannot tell is checked here,
+//! such as which hosts tokens may go to and whether labs get in each other's way.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
+
+use url::Url;
+
+use super::fault::KeyPath;
+use super::node::{Node, Origin};
+use super::raw::{Channel, Formats, LogFormat, Notifications as RawNotifications, Raw};
+use super::scalars::PathText;
+use super::survey::Survey;
+use super::walk::Found;
+use super::{
+    Config, Downloads, FormatConfig, LabConfig, Limits, LogConfig, Notifications, Updates, paths,
+    values,
+};
+use crate::disk::Disk;
+
+/// The least time between two polls that Align accepts.
+const MIN_INTERVAL: Duration = Duration::from_secs(120);
+
+/// Builds one config and gathers what is wrong with it.
+pub(super) struct Builder<'a> {
+    pub(super) disk: &'a dyn Disk,
+    base: &'a Path,
+    env: &'a [(String, String)],
+    tree: &'a Node,
+    /// Faults.
+    pub(super) found: Vec<Found>,
+    /// Warnings.
+    pub(super) warned: Vec<Found>,
+    /// What the config names of its surroundings.
+    pub(super) survey: Survey,
+}
+
+impl<'a> Builder<'a> {
+    pub(super) fn new(
+        disk: &'a dyn Disk,
+        base: &'a Path,
+        env: &'a [(String, String)],
+        tree: &'a Node,
+    ) -> Self {
+        let survey = Survey::default();
+        Self { disk, base, env, tree, found: Vec::new(), warned: Vec::new(), survey }
+    }
+
+    /// Checks everything. `None` if a required key could not be read; the reason is known by then.
+    pub(super) fn build(&mut self, raw: Raw) -> Option<Config> {
+        self.folders(&raw);
+        let allowed_hosts: Vec<String> =
+            raw.api.allowed_hosts.into_iter().map(|host| host.0).collect();
+        let labs = self.labs(raw.labs.unwrap_or_default(), &allowed_hosts);
+        self.interval(raw.polling.interval.0, &labs.base_urls);
+        let notifications = raw.notifications.map(|raw| self.notifications(raw));
+        self.status_page(raw.status_page.listen.map(|address| address.0));
+        let downloads = raw.downloads;
+        let limits = Limits {
+            archive_bytes: downloads.limits.archive.0,
+            unpacked_bytes: downloads.limits.unpacked.0,
+            members: usize::try_from(downloads.limits.members).unwrap_or(usize::MAX),
+            ratio: u64::from(downloads.limits.ratio),
+        };
+        self.limits(&limits);
+        let formats = self.formats(raw.formats);
+        self.survey.min_free = raw.retention.min_free.0;
+        let survey = self.survey.clone();
+        Some(Config {
+            output: survey.output?,
+            staging: survey.staging?,
+            commands: survey.commands,
+            state: survey.state?,
+            names: raw.names,
+            when_missing: raw.when_missing,
+            labs: labs.complete?,
+            poll_interval: raw.polling.interval.0,
+            notifications: notifications.flatten(),
+            downloads: Downloads {
+                concurrency: usize::try_from(downloads.concurrency).unwrap_or(usize::MAX),
+                retry_404: downloads.retry_404.into_iter().map(|wait| wait.0).collect(),
+                stall_timeout: downloads.stall_timeout.0,
+            },
+            formats,
+            history_keep: raw.history.keep.map(|keep| keep.0),
+            retention_keep: raw.retention.keep.map(|keep| keep.0),
+            min_free: survey.min_free,
+            status_page: survey.status_page,
+            updates: Updates {
+                channel: match raw.updates.channel {
+                    Channel::Stable => "stable".to_owned(),
+                    Channel::Candidate => "candidate".to_owned(),
+                },
+                automatic: raw.updates.automatic,
+            },
+            log: LogConfig {
+                level: raw.log.level.0,
+                json: raw.log.format == LogFormat::Json,
+                dir: survey.log_dir,
+                keep: raw.log.keep.0,
+            },
+            allowed_hosts,
+            api_paths: raw.api.paths.into_iter().map(|(name, path)| (name, path.0)).collect(),
+            ca_file: survey.ca_file,
+            limits,
+        })
+    }
+
+    /// Records a fault of a key.
+    pub(super) fn fault(&mut self, key: &str, reason: impl Into<String>, hint: impl Into<String>) {
+        let found = self.finding(KeyPath::of(key), reason, hint);
+        self.found.push(found);
+    }
+
+    /// Records a warning about a key.
+    pub(super) fn warn(&mut self, key: &str, reason: impl Into<String>, hint: impl Into<String>) {
+        let found = self.finding(KeyPath::of(key), reason, hint);
+        self.warned.push(found);
+    }
+
+    fn finding(&self, path: KeyPath, reason: impl Into<String>, hint: impl Into<String>) -> Found {
+        let origin = self.tree.origin_of(&path).cloned();
+        Found { path, origin, reason: reason.into(), hint: hint.into() }
+    }
+
+    /// Whether a key was given by an environment variable.
+    pub(super) fn is_from_env(&self, key: &str) -> bool {
+        matches!(self.tree.origin_of(&KeyPath::of(key)), Some(Origin::Variable(_)))
+    }
+
+    /// A written path as a whole one.
+    pub(super) fn path(&self, text: &PathText) -> std::path::PathBuf {
+        paths::resolve(self.base, &text.0)
+    }
+
+    fn folders(&mut self, raw: &Raw) {
+        let output = raw.output.as_ref().map(|text| self.path(text));
+        let staging = match &raw.staging {
+            Some(text) => Some(self.path(text)),
+            None => output.as_deref().map(|output| paths::default_staging(self.disk, output)),
+        };
+        let state = match &raw.state {
+            Some(text) => self.path(text),
+            None => paths::platform_state(self.env),
+        };
+        self.survey = Survey {
+            output,
+            staging,
+            commands: raw.commands.as_ref().map(|text| self.path(text)),
+            state: Some(state),
+            log_dir: raw.log.dir.as_ref().map(|text| self.path(text)),
+            ca_file: raw.api.ca_file.as_ref().map(|text| self.path(text)),
+            ..Survey::default()
+        };
+        for (key, reason, hint) in paths::clashes(self.disk, &self.survey) {
+            self.fault(key, reason, hint);
+        }
+    }
+
+    fn interval(&mut self, interval: Duration, base_urls: &[Option<Url>]) {
+        let some_real = base_urls.iter().flatten().any(|url| !values::is_loopback(url));
+        if interval < MIN_INTERVAL && some_real {
+            let reason = format!(
+                "{} is shorter than the 120s that Align asks for",
+                values::write_duration(interval)
+            );
+            let hint = "write 120s or more; less is for the simulator, where every base_url is a \
+                        loopback address";
+            self.fault("polling.interval", reason, hint);
+        }
+    }
+
+    fn notifications(&mut self, raw: RawNotifications) -> Option<Notifications> {
+        self.survey.notifications = Some(raw.listen.0);
+        let public_url = raw.public_url?.0;
+        if public_url.query().is_some() || public_url.fragment().is_some() {
+            let hint = "write the URL without `?` and `#`; the agent adds a secret path of its own";
+            self.fault("notifications.public_url", "the URL holds a query or fragment", hint);
+        }
+        Some(Notifications { listen: raw.listen.0, public_url })
+    }
+
+    fn status_page(&mut self, listen: Option<std::net::SocketAddr>) {
+        self.survey.status_page = listen;
+        let Some(address) = listen else { return };
+        if address.port() != 0
+            && self.survey.notifications.is_some_and(|other| meets(address, other))
+        {
+            let reason = format!("{address} is the address of `notifications.listen` too");
+            self.fault("status_page.listen", reason, "use another port for one of the two");
+        }
+        if !address.ip().is_loopback() {
+            let reason = format!("the status page can be reached from the network at {address}");
+            let hint = "write 127.0.0.1 unless others are meant to see it";
+            self.warn("status_page.listen", reason, hint);
+        }
+    }
+
+    fn limits(&mut self, limits: &Limits) {
+        for (key, bytes) in [("archive", limits.archive_bytes), ("unpacked", limits.unpacked_bytes)]
+        {
+            // Real archives exceed 100 MB.
+            if bytes < 1_000_000 {
+                let hint = "write at least 1MB; real archives can exceed 100MB";
+                let key = format!("downloads.limits.{key}");
+                self.fault(&key, "no order would fit into this limit", hint);
+            }
+        }
+    }
+
+    fn formats(&mut self, raw: Formats) -> BTreeMap<String, FormatConfig> {
+        let mut formats: BTreeMap<String, FormatConfig> = BTreeMap::new();
+        for (name, entry) in raw.case_types {
+            let path = KeyPath::of("formats").key(&name);
+            let kinds = ["ortho", "restorative"];
+            let folded = name.to_lowercase();
+            let taken = formats.keys().find(|other| other.to_lowercase() == folded);
+            if kinds.contains(&folded.as_str()) {
+                let reason = format!("`{name}` is written in lower case here");
+                let found = self.finding(path, reason, format!("write {folded}"));
+                self.found.push(found);
+            } else if let Some(other) = taken {
+                let reason = format!("it differs from `{other}` by upper and lower case only");
+                let found = self.finding(path, reason, "keep one of the two");
+                self.found.push(found);
+            } else if let Some(kind) = super::fault::nearest(&name, kinds) {
+                let reason = format!("`{name}` is taken for the name of a case type");
+                let found = self.finding(path, reason, format!("did you mean `{kind}`?"));
+                self.warned.push(found);
+            }
+            formats.insert(name, entry.into());
+        }
+        formats.insert("ortho".to_owned(), raw.ortho.into());
+        formats.insert("restorative".to_owned(), raw.restorative.into());
+        formats
+    }
+}
+
+/// What could be read of the labs.
+pub(super) struct Labs {
+    /// All of them, if each could be read.
+    pub(super) complete: Option<Vec<LabConfig>>,
+    /// Their base URLs, as far as known.
+    pub(super) base_urls: Vec<Option<Url>>,
+}
+
+/// Whether two listeners want the same port of the same address.
+fn meets(a: std::net::SocketAddr, b: std::net::SocketAddr) -> bool {
+    let any = a.ip().is_unspecified() || b.ip().is_unspecified();
+    a.port() == b.port() && (any || a.ip() == b.ip())
+}

@@ -1,0 +1,212 @@
+//! Checks the labs of a config: names that can be folders, URLs that tokens may go to, secrets that
+//! are where they are said to be, and labs that would ask for the same orders twice.
+
+use std::io;
+
+use secrecy::SecretString;
+use url::Url;
+
+use super::LabConfig;
+use super::build::{Builder, Labs};
+use super::raw::Lab;
+use super::scalars::PathText;
+use super::values;
+use crate::disk::read_limited;
+use crate::model::ids::{AccountId, LabName};
+
+const MAX_SECRET_FILE: u64 = 64 * 1024;
+
+impl Builder<'_> {
+    /// Checks all labs.
+    pub(super) fn labs(&mut self, raw: Vec<Lab>, allowed: &[String]) -> Labs {
+        let mut complete = Some(Vec::new());
+        let mut base_urls = Vec::new();
+        let mut names: Vec<(String, String)> = Vec::new();
+        let mut logins: Vec<(Url, String, String)> = Vec::new();
+        for (index, lab) in raw.into_iter().enumerate() {
+            let key = format!("labs[{index}]");
+            if let Some(name) = &lab.name {
+                self.unique_name(&key, name, &mut names);
+            }
+            let base_url = lab.base_url.as_ref().map(|url| url.0.clone());
+            base_urls.push(base_url.clone());
+            if let (Some(url), Some(account)) = (base_url, &lab.account) {
+                let login = (url, account.trim().to_owned(), key.clone());
+                self.unique_account(&key, login, &mut logins);
+            }
+            match (self.lab(&key, lab, allowed), &mut complete) {
+                (Some(lab), Some(all)) => all.push(lab),
+                _ => complete = None,
+            }
+        }
+        Labs { complete, base_urls }
+    }
+
+    fn unique_name(&mut self, key: &str, name: &str, names: &mut Vec<(String, String)>) {
+        let folded = name.trim().to_lowercase();
+        if let Some((_, other)) = names.iter().find(|(taken, _)| *taken == folded) {
+            let reason = format!("`{name}` is the name of {other} too; case does not count");
+            self.fault(&format!("{key}.name"), reason, "give each lab a name of its own");
+        } else {
+            names.push((folded, key.to_owned()));
+        }
+    }
+
+    fn unique_account(
+        &mut self,
+        key: &str,
+        login: (Url, String, String),
+        logins: &mut Vec<(Url, String, String)>,
+    ) {
+        let taken = logins.iter().find(|other| other.0 == login.0 && other.1 == login.1);
+        if let Some((.., other)) = taken {
+            let reason = format!("account {} is mirrored by {other} already", login.1);
+            let hint = "name each account once: Align counts the questions per account";
+            self.fault(&format!("{key}.account"), reason, hint);
+        } else {
+            logins.push(login);
+        }
+    }
+
+    fn lab(&mut self, key: &str, raw: Lab, allowed: &[String]) -> Option<LabConfig> {
+        let name = raw.name.and_then(|name| self.name(key, &name));
+        for (field, url) in [("oauth_base", &raw.oauth_base), ("base_url", &raw.base_url)] {
+            if let Some(url) = url {
+                self.allowed(&format!("{key}.{field}"), &url.0, allowed);
+            }
+        }
+        if let Some(url) = &raw.redirect_url
+            && url.0.fragment().is_some()
+        {
+            let hint = "register a redirect URL without `#` with Align, and write that one";
+            self.fault(&format!("{key}.redirect_url"), "the URL holds a `#`", hint);
+        }
+        let account = raw.account.and_then(|text| match text.parse::<AccountId>() {
+            Ok(account) => Some(account),
+            Err(error) => {
+                let hint = "write the number that `casedrop accounts` shows";
+                self.fault(&format!("{key}.account"), error.to_string(), hint);
+                None
+            }
+        });
+        if raw.client_id.as_ref().is_some_and(|id| id.chars().any(char::is_control)) {
+            let hint = "write it as Align gave it, on one line";
+            self.fault(&format!("{key}.client_id"), "it holds a control character", hint);
+        }
+        let literal = raw.client_secret.map(|secret| secret.0);
+        let client_secret = self.secret(key, literal, raw.client_secret_file.as_ref());
+        Some(LabConfig {
+            name: name?,
+            oauth_base: raw.oauth_base?.0,
+            base_url: raw.base_url?.0,
+            client_id: raw.client_id?.trim().to_owned(),
+            client_secret,
+            redirect_url: raw.redirect_url?.0,
+            account,
+        })
+    }
+
+    fn name(&mut self, key: &str, text: &str) -> Option<LabName> {
+        let key = format!("{key}.name");
+        let hint = "use letters, digits, `-` and `_`, such as smile-lab: the name is a folder below the \
+                    output";
+        let name = match text.parse::<LabName>() {
+            Ok(name) => name,
+            Err(error) => {
+                self.fault(&key, error.to_string(), hint);
+                return None;
+            }
+        };
+        if name.dir_name() != name.as_str() {
+            let reason = format!("`{name}` cannot be a folder's name on every system");
+            self.fault(&key, reason, hint);
+        } else if name.as_str().starts_with('.') {
+            self.fault(&key, format!("a folder named `{name}` would be hidden"), hint);
+        }
+        Some(name)
+    }
+
+    /// Tokens go to this URL: its host must be one of the allowed ones, or this PC.
+    fn allowed(&mut self, key: &str, url: &Url, allowed: &[String]) {
+        let host = url.host_str().unwrap_or_default();
+        if !values::is_loopback(url) && !values::is_below(host, allowed) {
+            let reason = format!("`{host}` is none of the hosts that logins may go to");
+            let hint = format!(
+                "check the URL; if Align really gave it, add its domain to `api.allowed_hosts`, which \
+                 holds {}",
+                if allowed.is_empty() { "nothing".to_owned() } else { allowed.join(", ") }
+            );
+            self.fault(key, reason, hint);
+        }
+        if url.query().is_some() || url.fragment().is_some() {
+            self.fault(key, "the URL holds a query or fragment", "write it without `?` and `#`");
+        }
+    }
+
+    fn secret(
+        &mut self,
+        key: &str,
+        literal: Option<SecretString>,
+        file: Option<&PathText>,
+    ) -> Option<SecretString> {
+        let literal_key = format!("{key}.client_secret");
+        let file_key = format!("{key}.client_secret_file");
+        match (literal, file) {
+            (Some(_), Some(_)) => {
+                let hint = "keep one of the two, best the file";
+                self.fault(&literal_key, "`client_secret_file` is given too", hint);
+                None
+            }
+            (Some(secret), None) => {
+                if !self.is_from_env(&literal_key) {
+                    let reason = "the secret stands in the config, where everybody who may read that \
+                                  file can read it";
+                    let hint = "put it into a file of its own that only the agent's user may read, and \
+                                name that file by `client_secret_file`";
+                    self.warn(&literal_key, reason, hint);
+                }
+                Some(secret)
+            }
+            (None, Some(text)) => match self.secret_file(text) {
+                Ok(secret) => Some(secret),
+                Err((reason, hint)) => {
+                    self.fault(&file_key, reason, hint);
+                    None
+                }
+            },
+            (None, None) => None,
+        }
+    }
+
+    fn secret_file(&self, text: &PathText) -> Result<SecretString, (String, &'static str)> {
+        let path = self.path(text);
+        let shown = path.display();
+        let bytes = read_limited(self.disk, &path, MAX_SECRET_FILE).map_err(|error| match error
+            .kind()
+        {
+            io::ErrorKind::NotFound => (
+                format!("there is no file at {shown}"),
+                "make that file, with the client secret as its only content",
+            ),
+            io::ErrorKind::FileTooLarge => (
+                format!("{shown} is too large to be a secret"),
+                "name a file that holds the client secret and nothing else",
+            ),
+            _ => (
+                format!("cannot read {shown}: {}", error.source),
+                "check that it is a file and that the agent's user may read it",
+            ),
+        })?;
+        let text = String::from_utf8(bytes).map_err(|_| {
+            (format!("{shown} is not written in UTF-8"), "save it as UTF-8, or as plain ASCII")
+        })?;
+        let secret = text.trim_start_matches('\u{FEFF}').trim();
+        if secret.is_empty() || secret.chars().any(char::is_control) {
+            return Err((
+                format!("{shown} does not hold a secret on a single line"),
+                "write the client secret into it and nothing else",
+            ));
+        }
+        Ok(secret.to_owned().into())
+    }
+}

@@ -1,0 +1,186 @@
+//! Finds, reads and checks a config: file → tree → environment → schema → sense. Each stage hands on
+//! what it could read, so that all faults come out at once.
+
+use std::path::{Path, PathBuf};
+
+use super::build::Builder;
+use super::fault::{ConfigFault, ConfigFaults};
+use super::node::Origin;
+use super::raw::Raw;
+use super::walk::{self, Found};
+use super::{Config, env, paths, yaml};
+use crate::disk::{Disk, Kind, read_limited};
+
+/// The name of the config file.
+pub const FILE_NAME: &str = "casedrop.yaml";
+
+/// A config that can be run, and what is worth saying about it.
+#[derive(Debug, Clone)]
+pub struct Loaded {
+    /// The config.
+    pub config: Config,
+    /// What is allowed, but better changed.
+    pub warnings: Vec<ConfigFault>,
+    /// The file that it came from.
+    pub source: PathBuf,
+}
+
+/// Finds the config file: the one named on the command line, else `CASEDROP_CONFIG`, else
+/// `casedrop.yaml` in the current folder, else the platform's place.
+pub fn locate(
+    disk: &dyn Disk,
+    named: Option<&Path>,
+    env: &[(String, String)],
+    cwd: &Path,
+) -> Result<PathBuf, ConfigFaults> {
+    let variable = env::lookup(env, env::CONFIG);
+    let asked = named
+        .map(|path| (path.to_path_buf(), "--config"))
+        .or_else(|| variable.map(|path| (PathBuf::from(path), env::CONFIG)));
+    if let Some((path, by)) = asked {
+        let path = cwd.join(path);
+        if is_file(disk, &path) {
+            return Ok(path);
+        }
+        let reason = format!("there is no config file at {} ({by})", path.display());
+        let fault = ConfigFault::of_key("", reason).hint(HOW_TO_MAKE_ONE);
+        return Err(ConfigFaults { faults: vec![fault], ..ConfigFaults::default() });
+    }
+    let places = [cwd.join(FILE_NAME), paths::platform_config(env)];
+    if let Some(found) = places.iter().find(|path| is_file(disk, path)) {
+        return Ok(found.clone());
+    }
+    let reason = format!(
+        "no config found: --config and {} are not given, and there is neither {} nor {}",
+        env::CONFIG,
+        places[0].display(),
+        places[1].display()
+    );
+    let fault = ConfigFault::of_key("", reason).hint(HOW_TO_MAKE_ONE);
+    Err(ConfigFaults { faults: vec![fault], ..ConfigFaults::default() })
+}
+
+const HOW_TO_MAKE_ONE: &str = "copy config.example.yaml to casedrop.yaml and fill it in, or try the agent without an account: \
+     `casedrop simulate` prints a ready-to-use config, `casedrop demo` needs none";
+
+fn is_file(disk: &dyn Disk, path: &Path) -> bool {
+    // A link to a file is as good.
+    matches!(disk.kind(path), Ok(Some(Kind::File | Kind::Other)))
+}
+
+/// Reads and checks a config file together with the environment.
+///
+/// # Errors
+/// All faults at once, each with key, place, reason and hint.
+pub fn load(
+    disk: &dyn Disk,
+    path: &Path,
+    env: &[(String, String)],
+) -> Result<Loaded, ConfigFaults> {
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
+    let fail = |fault: ConfigFault| ConfigFaults::whole(Some(&path), fault);
+    let bytes = read_limited(disk, &path, yaml::MAX_BYTES).map_err(|error| {
+        let (reason, hint) = match error.kind() {
+            std::io::ErrorKind::FileTooLarge => {
+                ("the file is larger than 1 MiB".to_owned(), "check that this is the right file")
+            }
+            std::io::ErrorKind::NotFound => ("the file does not exist".to_owned(), HOW_TO_MAKE_ONE),
+            _ => (
+                format!("cannot read the file: {}", error.source),
+                "check that it is a file and that the agent's user may read it",
+            ),
+        };
+        fail(ConfigFault::of_key("", reason).hint(hint))
+    })?;
+    read(disk, &path, &bytes, env)
+}
+
+/// Checks the content of a config file.
+fn read(
+    disk: &dyn Disk,
+    path: &Path,
+    bytes: &[u8],
+    env: &[(String, String)],
+) -> Result<Loaded, ConfigFaults> {
+    let report = Report { source: path.display().to_string() };
+    let (tree, problems) = match yaml::decode(bytes) {
+        Ok(text) => yaml::parse(text),
+        Err(problem) => (None, vec![problem]),
+    };
+    let mut faults: Vec<ConfigFault> = problems.into_iter().map(|p| report.problem(p)).collect();
+    let is_empty = tree.as_ref().is_none_or(|node| matches!(node.kind, super::node::Kind::Null));
+    let Some(mut tree) = tree.filter(|_| !is_empty) else {
+        if faults.is_empty() {
+            let fault = ConfigFault::of_key("", "the file holds no config")
+                .hint("copy the content of config.example.yaml and fill it in");
+            faults.push(report.sourced(fault));
+        }
+        let config = Some(path.to_path_buf());
+        return Err(ConfigFaults { config, faults, ..ConfigFaults::default() });
+    };
+    faults.extend(env::overlay(&mut tree, env).into_iter().map(|found| report.found(found)));
+    faults.extend(walk::check(&mut tree).into_iter().map(|found| report.found(found)));
+    let raw: Raw = match serde_json::from_value(tree.to_json()) {
+        Ok(raw) => raw,
+        Err(error) => {
+            if faults.is_empty() {
+                let reason = format!("the config cannot be read: {error}");
+                faults.push(report.sourced(ConfigFault::of_key("", reason)));
+            }
+            let config = Some(path.to_path_buf());
+            return Err(ConfigFaults { config, faults, ..ConfigFaults::default() });
+        }
+    };
+    let base = path.parent().unwrap_or(Path::new(""));
+    let mut builder = Builder::new(disk, base, env, &tree);
+    let config = builder.build(raw);
+    let Builder { found, warned, survey, .. } = builder;
+    faults.extend(found.into_iter().map(|found| report.found(found)));
+    let mut warnings: Vec<ConfigFault> =
+        warned.into_iter().map(|found| report.found(found)).collect();
+    warnings.sort_by_key(|warning| (warning.line.is_none(), warning.line));
+    match config {
+        Some(config) if faults.is_empty() => {
+            Ok(Loaded { config, warnings, source: path.to_path_buf() })
+        }
+        _ => {
+            faults.sort_by_key(|fault| (fault.line.is_none(), fault.line, fault.column));
+            faults.dedup();
+            Err(ConfigFaults { config: Some(path.to_path_buf()), faults, warnings, survey })
+        }
+    }
+}
+
+/// Turns what the stages found into faults with their source.
+struct Report {
+    source: String,
+}
+
+impl Report {
+    fn sourced(&self, fault: ConfigFault) -> ConfigFault {
+        ConfigFault { source: self.source.clone(), ..fault }
+    }
+
+    fn problem(&self, problem: yaml::Problem) -> ConfigFault {
+        ConfigFault {
+            key: problem.path.to_string(),
+            line: Some(problem.line),
+            column: Some(problem.column),
+            source: self.source.clone(),
+            reason: problem.reason,
+            hint: problem.hint,
+            snippet: problem.snippet,
+        }
+    }
+
+    fn found(&self, found: Found) -> ConfigFault {
+        let fault = ConfigFault::of_key(found.path.to_string(), found.reason).hint(found.hint);
+        match found.origin {
+            Some(Origin::File { line, column }) => {
+                ConfigFault { line: Some(line), column: Some(column), ..self.sourced(fault) }
+            }
+            Some(Origin::Variable(name)) => ConfigFault { source: name, ..fault },
+            None => self.sourced(fault),
+        }
+    }
+}

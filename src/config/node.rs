@@ -1,0 +1,146 @@
+//! The config as a tree in which every value knows where it came from.
+
+use serde_json::Value;
+
+use super::fault::{KeyPath, Step};
+
+/// Where a value or key was written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// In the config file; both from 1.
+    File { line: usize, column: usize },
+    /// In an environment variable.
+    Variable(String),
+}
+
+/// One value. It may be a secret, so it has no `Debug`.
+#[derive(Clone, PartialEq)]
+pub(super) struct Node {
+    pub(super) kind: Kind,
+    pub(super) origin: Origin,
+}
+
+/// What a value is.
+#[derive(Clone, PartialEq)]
+pub(super) enum Kind {
+    Null,
+    Bool(bool, String),
+    /// A whole number, and as it was written: `007` may be meant as a text.
+    Int(i64, String),
+    /// Any other number, as it was written.
+    Float(String),
+    /// A text, and whether it stood in quotes.
+    Text(String, bool),
+    List(Vec<Node>),
+    Section(Vec<Entry>),
+}
+
+/// A key and its value.
+#[derive(Clone, PartialEq)]
+pub(super) struct Entry {
+    pub(super) key: String,
+    pub(super) origin: Origin,
+    pub(super) value: Node,
+}
+
+impl Node {
+    /// The value of a plain scalar, by YAML's core schema.
+    pub(super) fn plain(text: &str, origin: Origin) -> Self {
+        let kind = match text {
+            "" | "~" | "null" | "Null" | "NULL" => Kind::Null,
+            "true" | "True" | "TRUE" => Kind::Bool(true, text.to_owned()),
+            "false" | "False" | "FALSE" => Kind::Bool(false, text.to_owned()),
+            _ => number(text).unwrap_or_else(|| Kind::Text(text.to_owned(), false)),
+        };
+        Self { kind, origin }
+    }
+
+    /// A text, whatever it looks like.
+    pub(super) fn quoted(text: impl Into<String>, origin: Origin) -> Self {
+        Self { kind: Kind::Text(text.into(), true), origin }
+    }
+
+    /// A section without keys.
+    pub(super) fn empty(origin: Origin) -> Self {
+        Self { kind: Kind::Section(Vec::new()), origin }
+    }
+
+    /// The text of anything but lists and sections, as it was written.
+    pub(super) fn text(&self) -> Option<&str> {
+        match &self.kind {
+            Kind::Bool(_, text) | Kind::Int(_, text) | Kind::Float(text) | Kind::Text(text, _) => {
+                Some(text)
+            }
+            Kind::Null | Kind::List(_) | Kind::Section(_) => None,
+        }
+    }
+
+    /// The value at a path below this one.
+    pub(super) fn at(&self, path: &KeyPath) -> Option<&Self> {
+        let mut node = self;
+        for step in &path.0 {
+            node = match (step, &node.kind) {
+                (Step::Key(key), Kind::Section(entries)) => {
+                    &entries.iter().find(|entry| entry.key == *key)?.value
+                }
+                (Step::Index(index), Kind::List(items)) => items.get(*index)?,
+                _ => return None,
+            };
+        }
+        Some(node)
+    }
+
+    /// Where the value at a path was written, or else what surrounds it.
+    pub(super) fn origin_of(&self, path: &KeyPath) -> Option<&Origin> {
+        let mut path = path.clone();
+        loop {
+            if path.0.is_empty() {
+                return None;
+            }
+            if let Some(node) = self.at(&path) {
+                return Some(&node.origin);
+            }
+            path.0.pop();
+        }
+    }
+
+    /// How many values there are, this one included.
+    pub(super) fn size(&self) -> usize {
+        1 + match &self.kind {
+            Kind::List(items) => items.iter().map(Self::size).sum(),
+            Kind::Section(entries) => entries.iter().map(|entry| entry.value.size()).sum(),
+            _ => 0,
+        }
+    }
+
+    /// What deserialisation takes.
+    pub(super) fn to_json(&self) -> Value {
+        match &self.kind {
+            Kind::Null => Value::Null,
+            Kind::Bool(value, _) => Value::from(*value),
+            Kind::Int(value, _) => Value::from(*value),
+            Kind::Float(text) | Kind::Text(text, _) => Value::from(text.as_str()),
+            Kind::List(items) => Value::Array(items.iter().map(Self::to_json).collect()),
+            Kind::Section(entries) => Value::Object(
+                entries.iter().map(|entry| (entry.key.clone(), entry.value.to_json())).collect(),
+            ),
+        }
+    }
+}
+
+fn number(text: &str) -> Option<Kind> {
+    let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
+    if !digits.starts_with(|c: char| c.is_ascii_digit() || c == '.') {
+        return None;
+    }
+    if digits.chars().all(|c| c.is_ascii_digit()) {
+        return Some(match text.parse() {
+            Ok(value) => Kind::Int(value, text.to_owned()),
+            Err(_) => Kind::Float(text.to_owned()),
+        });
+    }
+    let float =
+        digits.chars().all(|c| c.is_ascii_digit() || matches!(c, '.' | 'e' | 'E' | '+' | '-'))
+            && text.parse::<f64>().is_ok();
+    float.then(|| Kind::Float(text.to_owned()))
+}

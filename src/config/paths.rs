@@ -1,0 +1,191 @@
+//! The folders of a config: how they are written, what stands in for those that are not given, and
+//! which of them may lie in which.
+
+use std::path::{Component, Path, PathBuf};
+
+use super::survey::Survey;
+use super::values::Bad;
+use crate::disk::Disk;
+
+/// Checks that a text can be meant as a path on this system.
+pub(super) fn check_text(text: &str) -> Result<(), Bad> {
+    let bad = |reason: String, hint: &str| Err(Bad { reason, hint: hint.to_owned() });
+    if text.trim().is_empty() {
+        return bad("the path is empty".to_owned(), "write a path, or leave the key out");
+    }
+    if text.chars().any(char::is_control) {
+        let hint = "in double quotes `\\t` or `\\n` is a control character; write Windows paths in single \
+                    quotes: 'C:\\Casedrop\\new'";
+        return bad("the path holds a control character".to_owned(), hint);
+    }
+    if text == "~" || text.starts_with("~/") || text.starts_with("~\\") {
+        let hint = "write the whole path; `~` is not expanded, as services have no home folder";
+        return bad(format!("`{text}` begins with `~`"), hint);
+    }
+    if text.starts_with('$') || holds_percent_variable(text) {
+        let hint = "write the whole path; variables are not expanded";
+        return bad(format!("`{text}` holds an environment variable"), hint);
+    }
+    if cfg!(windows) {
+        if has_drive(text) && !text[2..].starts_with(['\\', '/']) {
+            let hint = "write a `\\` behind the colon, such as C:\\Casedrop";
+            return bad(format!("`{text}` depends on the drive's current folder"), hint);
+        }
+        let rest = if has_drive(text) { &text[2..] } else { text };
+        if rest.contains(['<', '>', ':', '"', '|', '?', '*']) && !text.starts_with("\\\\?\\") {
+            let hint = "leave out the characters < > : \" | ? *";
+            return bad(format!("Windows cannot hold `{text}`"), hint);
+        }
+    } else if has_drive(text) || text.starts_with("\\\\") {
+        let hint = "write a path of this system, such as /srv/casedrop/orders";
+        return bad(format!("`{text}` is a Windows path"), hint);
+    }
+    Ok(())
+}
+
+fn has_drive(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    bytes.len() >= 2
+        && bytes[0].is_ascii_alphabetic()
+        && bytes[1] == b':'
+        && (cfg!(windows) || bytes.get(2).is_some_and(|byte| matches!(byte, b'\\' | b'/')))
+}
+
+fn holds_percent_variable(text: &str) -> bool {
+    let mut parts = text.split('%').skip(1);
+    // Every second part stands between two percent signs.
+    while let (Some(name), Some(_)) = (parts.next(), parts.clone().next()) {
+        let is_name = name.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '(' | ')'));
+        if is_name && name.starts_with(char::is_alphabetic) {
+            return true;
+        }
+    }
+    false
+}
+
+/// The whole path: from the config file's folder where it is relative, without `.` and `..`.
+pub(super) fn resolve(base: &Path, text: &str) -> PathBuf {
+    let mut out = PathBuf::new();
+    for part in base.join(text).components() {
+        match part {
+            Component::CurDir => {}
+            Component::ParentDir => {
+                out.pop();
+            }
+            part => out.push(part),
+        }
+    }
+    out
+}
+
+/// The platform's folder for the state, and for a config that is not named otherwise.
+pub(super) fn platform_state(env: &[(String, String)]) -> PathBuf {
+    if cfg!(windows) {
+        program_data(env).join("Casedrop")
+    } else {
+        PathBuf::from("/var/lib/casedrop")
+    }
+}
+
+/// The platform's place for the config file.
+pub(super) fn platform_config(env: &[(String, String)]) -> PathBuf {
+    if cfg!(windows) {
+        program_data(env).join("Casedrop").join("casedrop.yaml")
+    } else {
+        PathBuf::from("/etc/casedrop/casedrop.yaml")
+    }
+}
+
+fn program_data(env: &[(String, String)]) -> PathBuf {
+    PathBuf::from(super::env::lookup(env, "ProgramData").unwrap_or("C:\\ProgramData"))
+}
+
+/// Where orders are put together if the config does not say.
+///
+/// A sibling of the output, unless the output is a volume's root: then no sibling is on its volume.
+pub(super) fn default_staging(disk: &dyn Disk, output: &Path) -> PathBuf {
+    match (output.parent(), output.file_name()) {
+        (Some(parent), Some(name)) if !is_volume_root(disk, output) => {
+            parent.join(format!(".{}.casedrop-staging", name.to_string_lossy()))
+        }
+        _ => output.join(".casedrop-staging"),
+    }
+}
+
+/// Whether the parent of a folder, if any, is on another volume: the root of a drive or share, or a
+/// mount point. A folder that cannot be looked at counts as none.
+fn is_volume_root(disk: &dyn Disk, path: &Path) -> bool {
+    match path.parent() {
+        None => true,
+        Some(parent) => disk.same_volume(path, parent).is_ok_and(|same| !same),
+    }
+}
+
+/// Two folders that must not lie as they do: the key to show, reason, hint.
+pub(super) type Clash = (&'static str, String, String);
+
+/// Finds folders that are named twice or lie in one another where that does harm.
+pub(super) fn clashes(disk: &dyn Disk, survey: &Survey) -> Vec<Clash> {
+    let folders: Vec<(&'static str, &Path)> = survey.folders().collect();
+    let mut found = Vec::new();
+    for (at, (key, path)) in folders.iter().enumerate() {
+        for (other, outer) in &folders[..at] {
+            if fold(path) == fold(outer) {
+                let reason = format!("it is the same folder as `{other}`: {}", path.display());
+                found.push((*key, reason, format!("give `{key}` a folder of its own")));
+            }
+        }
+        for (other, outer) in &folders {
+            if lies_in(path, outer)
+                && let Some(why) = harm(disk, key, path, other)
+            {
+                let reason =
+                    format!("{} lies inside `{other}` ({})", path.display(), outer.display());
+                found.push((*key, reason, why.to_owned()));
+            }
+        }
+    }
+    found
+}
+
+/// Why the one folder must not lie in the other.
+fn harm(disk: &dyn Disk, inner: &str, path: &Path, outer: &str) -> Option<&'static str> {
+    match (inner, outer) {
+        ("staging", "output") => {
+            let hidden =
+                path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
+            let at_root = path.parent().is_some_and(|parent| is_volume_root(disk, parent));
+            (!(hidden && at_root)).then_some(
+                "whoever watches the output must not see unfinished orders; leave `staging` out, or name \
+                 a folder beside the output (only where the output is a volume's root, a folder with a \
+                 dot before its name directly inside)",
+            )
+        }
+        (_, "output") => Some("only orders may lie in the output; name a folder outside of it"),
+        (_, "staging") => {
+            Some("the agent cleans its staging folder up; name a folder outside of it")
+        }
+        (_, "commands") => {
+            Some("every file there is taken for a command; name a folder outside of it")
+        }
+        _ => None,
+    }
+}
+
+fn lies_in(inner: &Path, outer: &Path) -> bool {
+    let (inner, outer) = (fold(inner), fold(outer));
+    inner != outer && inner.starts_with(&outer)
+}
+
+/// What two spellings of a path share on this system.
+fn fold(path: &Path) -> PathBuf {
+    if cfg!(windows) {
+        PathBuf::from(path.to_string_lossy().to_lowercase().replace('/', "\\"))
+    } else {
+        path.to_path_buf()
+    }
+}
+
+#[cfg(test)]
+#[path = "paths_tests.rs"]
+mod tests;

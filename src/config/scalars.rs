@@ -1,0 +1,233 @@
+//! The types of single values in the written config: each reads its text, writes its default, and
+//! tells the schema what it is. The schema's `format` names the check, so that the one walker over
+//! the file finds every bad value with its place.
+
+use std::borrow::Cow;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use secrecy::SecretString;
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use serde_json::Value;
+use url::Url;
+
+use super::values::{self, Bad};
+
+/// Checks a text by the `format` of its schema; formats of no concern here hold always.
+pub(super) fn check_format(format: &str, text: &str) -> Result<(), Bad> {
+    match format {
+        "casedrop-duration" => values::duration(text).map(drop),
+        "casedrop-size" => values::size(text).map(drop),
+        "casedrop-address" => values::address(text).map(drop),
+        "casedrop-domain" => values::host_suffix(text).map(drop),
+        "casedrop-endpoint-path" => values::endpoint_path(text),
+        "casedrop-log-level" => values::log_level(text),
+        "casedrop-path" => super::paths::check_text(text),
+        "casedrop-url" => values::url(text).map(drop),
+        _ => Ok(()),
+    }
+}
+
+/// What a value with that `format` is called in messages.
+pub(super) fn describe_format(format: &str) -> Option<&'static str> {
+    Some(match format {
+        "casedrop-duration" => "a duration such as `120s` or `15m`",
+        "casedrop-size" => "a size such as `5GB` or `500MB`",
+        "casedrop-address" => "an address with a port, such as `127.0.0.1:8780`",
+        "casedrop-domain" => "a domain such as `iterocloud.com`",
+        "casedrop-endpoint-path" => "a path on the server, beginning with `/`",
+        "casedrop-log-level" => "a log level such as `info`",
+        "casedrop-path" => "a path",
+        "casedrop-url" => "a URL",
+        _ => return None,
+    })
+}
+
+/// Declares a value that is written as a text of a certain format.
+macro_rules! text_value {
+    ($(#[$doc:meta])* $name:ident($inner:ty), $schema:expr, $read:expr, $write:expr) => {
+        $(#[$doc])*
+        #[derive(Clone)]
+        pub(super) struct $name(pub(super) $inner);
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+                let text = String::deserialize(from)?;
+                let read: fn(&str) -> Result<$inner, Bad> = $read;
+                read(&text).map(Self).map_err(|bad| de::Error::custom(bad.reason))
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+                let write: fn(&$inner) -> String = $write;
+                to.serialize_str(&write(&self.0))
+            }
+        }
+
+        impl JsonSchema for $name {
+            fn inline_schema() -> bool {
+                true
+            }
+
+            fn schema_name() -> Cow<'static, str> {
+                stringify!($name).into()
+            }
+
+            fn json_schema(_: &mut SchemaGenerator) -> Schema {
+                $schema
+            }
+        }
+    };
+}
+
+text_value!(
+    /// Such as `120s`.
+    DurationText(Duration),
+    json_schema!({
+        "type": "string",
+        "format": "casedrop-duration",
+        "pattern": "^[0-9]+(ms|s|m|h|d)$",
+        "examples": ["120s", "15m", "2h", "30d"]
+    }),
+    values::duration,
+    |value| values::write_duration(*value)
+);
+text_value!(
+    /// Such as `5GB`.
+    SizeText(u64),
+    json_schema!({
+        "type": "string",
+        "format": "casedrop-size",
+        "pattern": "^(0|[0-9]+([KkMmGgTt][Ii]?)?[Bb])$",
+        "examples": ["5GB", "500MB", "64KiB"]
+    }),
+    values::size,
+    |value| values::write_size(*value)
+);
+text_value!(
+    /// Such as `127.0.0.1:8780`.
+    Address(SocketAddr),
+    json_schema!({
+        "type": "string",
+        "format": "casedrop-address",
+        "examples": ["127.0.0.1:8780"]
+    }),
+    values::address,
+    ToString::to_string
+);
+text_value!(
+    /// A URL that tokens may go to.
+    UrlText(Url),
+    json_schema!({ "type": "string", "format": "casedrop-url", "pattern": "^https?://" }),
+    values::url,
+    ToString::to_string
+);
+text_value!(
+    /// A domain.
+    HostSuffix(String),
+    json_schema!({ "type": "string", "format": "casedrop-domain" }),
+    values::host_suffix,
+    Clone::clone
+);
+text_value!(
+    /// A path on Align's servers.
+    EndpointPath(String),
+    json_schema!({ "type": "string", "format": "casedrop-endpoint-path", "pattern": "^/" }),
+    |text| values::endpoint_path(text).map(|()| text.to_owned()),
+    Clone::clone
+);
+text_value!(
+    /// A level or filter for tracing.
+    LogLevel(String),
+    json_schema!({ "type": "string", "format": "casedrop-log-level" }),
+    |text| values::log_level(text).map(|()| text.to_owned()),
+    Clone::clone
+);
+text_value!(
+    /// A path on this PC.
+    PathText(String),
+    json_schema!({ "type": "string", "format": "casedrop-path", "minLength": 1 }),
+    |text| super::paths::check_text(text).map(|()| text.to_owned()),
+    Clone::clone
+);
+
+impl DurationText {
+    /// So many seconds.
+    pub(super) fn secs(secs: u64) -> Self {
+        Self(Duration::from_secs(secs))
+    }
+}
+
+impl Address {
+    /// Where notifications are awaited by default.
+    pub(super) fn notifications() -> Self {
+        Self((Ipv4Addr::LOCALHOST, 8787).into())
+    }
+
+    /// Where the status page is shown by default.
+    pub(super) fn status_page() -> Self {
+        Self((Ipv4Addr::LOCALHOST, 8780).into())
+    }
+}
+
+/// A text that must not be shown. The schema says so to editors (`writeOnly`) and to the walker.
+pub(super) struct Secret(pub(super) SecretString);
+
+impl<'de> Deserialize<'de> for Secret {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        String::deserialize(from).map(|text| Self(text.into()))
+    }
+}
+
+impl JsonSchema for Secret {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Secret".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "minLength": 1, "writeOnly": true })
+    }
+}
+
+/// `true`, `false`, or `auto` (which is `None`).
+#[derive(Clone, Copy, Default)]
+pub(super) struct Thumbnails(pub(super) Option<bool>);
+
+impl<'de> Deserialize<'de> for Thumbnails {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        match Value::deserialize(from)? {
+            Value::Bool(wanted) => Ok(Self(Some(wanted))),
+            Value::String(text) if text == "auto" => Ok(Self(None)),
+            _ => Err(de::Error::custom("neither auto, true nor false")),
+        }
+    }
+}
+
+impl Serialize for Thumbnails {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        match self.0 {
+            Some(wanted) => to.serialize_bool(wanted),
+            None => to.serialize_str("auto"),
+        }
+    }
+}
+
+impl JsonSchema for Thumbnails {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Thumbnails".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "enum": ["auto", true, false] })
+    }
+}

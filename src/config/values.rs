@@ -1,0 +1,256 @@
+//! The ways in which single values are written: durations, sizes, addresses, URLs.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use url::{Host, Url};
+
+/// Why a text is not a value of its kind, and how to write it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Bad {
+    pub(super) reason: String,
+    pub(super) hint: String,
+}
+
+fn bad<T>(reason: impl Into<String>, hint: impl Into<String>) -> Result<T, Bad> {
+    Err(Bad { reason: reason.into(), hint: hint.into() })
+}
+
+/// Milliseconds of each unit, shortest first.
+const TIMES: [(&str, u64); 5] =
+    [("ms", 1), ("s", 1000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000)];
+/// Bytes of each unit. Decimal ones count in thousands, binary ones (`KiB`) in 1024s.
+const SIZES: [(&str, u64); 9] = [
+    ("B", 1),
+    ("KB", 1000),
+    ("MB", 1_000_000),
+    ("GB", 1_000_000_000),
+    ("TB", 1_000_000_000_000),
+    ("KiB", 1 << 10),
+    ("MiB", 1 << 20),
+    ("GiB", 1 << 30),
+    ("TiB", 1 << 40),
+];
+const LONGEST: Duration = Duration::from_secs(100 * 365 * 86_400);
+
+/// Reads `120s`, `15m`, `2h`, `30d`, `500ms`.
+pub(super) fn duration(text: &str) -> Result<Duration, Bad> {
+    const HOW: &str = "write a whole number and one of ms, s, m, h, d, such as 120s or 15m";
+    let (digits, unit) = split(text);
+    let Ok(count) = digits.parse::<u64>() else {
+        return bad(not(text, "a duration"), HOW);
+    };
+    let millis = match (unit, TIMES.iter().find(|(name, _)| *name == unit)) {
+        (_, Some((_, millis))) => *millis,
+        ("", None) => {
+            return bad(
+                format!("`{digits}` is a duration without a unit"),
+                format!("write {digits}s for seconds or {digits}m for minutes"),
+            );
+        }
+        _ => {
+            let meant = match unit.trim().to_lowercase().as_str() {
+                "ms" | "msec" | "millis" | "milliseconds" => "ms",
+                "s" | "sec" | "secs" | "second" | "seconds" => "s",
+                "m" | "min" | "mins" | "minute" | "minutes" => "m",
+                "h" | "hr" | "hrs" | "hour" | "hours" => "h",
+                "d" | "day" | "days" => "d",
+                _ => return bad(not(text, "a duration"), HOW),
+            };
+            return bad(not(text, "a duration"), format!("write {digits}{meant}"));
+        }
+    };
+    match count.checked_mul(millis).map(Duration::from_millis) {
+        Some(Duration::ZERO) => bad("the duration is zero", "write more than zero, such as 120s"),
+        Some(value) if value <= LONGEST => Ok(value),
+        _ => bad(format!("`{text}` is longer than 100 years"), "write a shorter duration"),
+    }
+}
+
+/// Reads `5GB`, `500MB`, `64KiB`; the unit's case does not matter.
+pub(super) fn size(text: &str) -> Result<u64, Bad> {
+    const HOW: &str = "write a whole number and a unit: KB, MB, GB, TB count in thousands, \
+                       KiB, MiB, GiB, TiB in 1024s; such as 5GB";
+    let (digits, unit) = split(text);
+    let Ok(count) = digits.parse::<u64>() else {
+        return bad(not(text, "a size"), HOW);
+    };
+    if unit.is_empty() && count > 0 {
+        let hint = format!("write {digits}GB for gigabytes or {digits}MB for megabytes");
+        return bad(format!("`{digits}` is a size without a unit"), hint);
+    }
+    let unit = if unit.is_empty() { "B" } else { unit };
+    let Some((_, bytes)) = SIZES.iter().find(|(name, _)| name.eq_ignore_ascii_case(unit)) else {
+        let meant = SIZES.iter().skip(1).find(|(name, _)| name[..1].eq_ignore_ascii_case(unit));
+        let hint = match meant {
+            Some((name, _)) => format!("write {digits}{name}"),
+            None => HOW.to_owned(),
+        };
+        return bad(not(text, "a size"), hint);
+    };
+    match count.checked_mul(*bytes) {
+        Some(value) if i64::try_from(value).is_ok() => Ok(value),
+        _ => bad(format!("`{text}` is larger than any disk"), "write a smaller size"),
+    }
+}
+
+/// Reads an address to listen on, such as `127.0.0.1:8780`.
+pub(super) fn address(text: &str) -> Result<SocketAddr, Bad> {
+    text.parse().or_else(|_| {
+        let port = text.rsplit(':').next().unwrap_or(text);
+        let host = text.strip_suffix(port).unwrap_or_default().trim_end_matches(':');
+        let hint = match (port.parse::<u16>(), host) {
+            (Ok(port), "" | "localhost") => format!("write 127.0.0.1:{port}"),
+            (Ok(port), "*") => format!("write 0.0.0.0:{port}"),
+            _ => "write the IP address of this PC and a port, such as 127.0.0.1:8780".to_owned(),
+        };
+        bad(not(text, "an address with a port"), hint)
+    })
+}
+
+/// Reads a URL that tokens and personal data may travel to: `https`, or `http` to this PC itself.
+pub(super) fn url(text: &str) -> Result<Url, Bad> {
+    const HOW: &str = "write the whole URL as Align gave it, beginning with https://";
+    let url = match Url::parse(text) {
+        Ok(url) => url,
+        Err(error) => return bad(format!("{} ({error})", not(text, "a URL")), HOW),
+    };
+    if url.host().is_none() {
+        return bad(not(text, "a web address"), HOW);
+    }
+    match url.scheme() {
+        "https" => {}
+        "http" if is_loopback(&url) => {}
+        "http" => {
+            let hint = "write https://; plain http is taken for loopback addresses only";
+            return bad("it would be sent unencrypted over http", hint);
+        }
+        other => return bad(format!("`{other}` is no web address"), HOW),
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return bad("the URL holds a user name or password", "remove the part before the @");
+    }
+    Ok(url)
+}
+
+/// Whether a URL points at this PC: 127.0.0.0/8, `::1` or `localhost`.
+pub(super) fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Ipv4(ip)) => ip.is_loopback(),
+        Some(Host::Ipv6(ip)) => ip.is_loopback(),
+        Some(Host::Domain(name)) => name == "localhost",
+        None => false,
+    }
+}
+
+/// Whether a host is one of the allowed ones or lies below one.
+pub(super) fn is_below(host: &str, allowed: &[String]) -> bool {
+    let host = host.trim_end_matches('.');
+    allowed.iter().any(|suffix| {
+        host.strip_suffix(suffix.as_str())
+            .is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+    })
+}
+
+/// Checks one of the hosts that tokens may go to, and gives it in lower case.
+pub(super) fn host_suffix(text: &str) -> Result<String, Bad> {
+    const HOW: &str =
+        "write a domain only, such as iterocloud.com; it stands for all hosts below it";
+    let host = text.trim().to_ascii_lowercase();
+    let is_label = |label: &str| {
+        !label.is_empty()
+            && label.len() <= 63
+            && label.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')
+    };
+    if !host.split('.').all(is_label) || host.len() > 253 {
+        return bad(not(text, "a domain"), HOW);
+    }
+    if !host.contains('.') {
+        return bad(format!("`{host}` would allow every host below it"), HOW);
+    }
+    if host.split('.').all(|label| label.chars().all(|c| c.is_ascii_digit())) {
+        return bad(format!("`{host}` is an IP address"), HOW);
+    }
+    Ok(host)
+}
+
+/// Checks a path on Align's servers.
+pub(super) fn endpoint_path(text: &str) -> Result<(), Bad> {
+    let sane = text.starts_with('/')
+        && !text.starts_with("//")
+        && !text.contains(['#', '\\'])
+        && !text.split('/').any(|part| part == "..")
+        && !text.chars().any(|c| c.is_whitespace() || c.is_control());
+    if sane {
+        return Ok(());
+    }
+    bad(not(text, "a path on the server"), "write the part of the URL behind the host: /api/…")
+}
+
+/// Checks what decides which messages are logged.
+pub(super) fn log_level(text: &str) -> Result<(), Bad> {
+    const LEVELS: [&str; 6] = ["error", "warn", "info", "debug", "trace", "off"];
+    if text.contains(['=', ',']) {
+        return match tracing_subscriber::EnvFilter::builder().parse(text) {
+            Ok(_) => Ok(()),
+            Err(error) => bad(
+                format!("{} ({error})", not(text, "a log filter")),
+                "write a level, or a filter such as info,casedrop::align=debug",
+            ),
+        };
+    }
+    if LEVELS.contains(&text) {
+        return Ok(());
+    }
+    let hint = match super::fault::nearest(text, LEVELS) {
+        Some(level) => format!("write {level}"),
+        None => format!("write one of {}", LEVELS.join(", ")),
+    };
+    bad(not(text, "a log level"), hint)
+}
+
+fn not(text: &str, what: &str) -> String {
+    if text.trim().is_empty() {
+        return format!("expected {what}, found an empty text");
+    }
+    format!("`{}` is not {what}", super::fault::shorten(text))
+}
+
+fn split(text: &str) -> (&str, &str) {
+    text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()))
+}
+
+/// Writes a duration the way it is read, in the largest unit that fits.
+pub(super) fn write_duration(value: Duration) -> String {
+    let millis = u64::try_from(value.as_millis()).unwrap_or(u64::MAX);
+    let (unit, each) =
+        TIMES.iter().rev().find(|(_, each)| millis.is_multiple_of(*each)).unwrap_or(&TIMES[0]);
+    format!("{}{unit}", millis / each)
+}
+
+/// Writes a size the way it is read, in the largest unit that fits.
+pub(super) fn write_size(value: u64) -> String {
+    let (unit, each) = SIZES
+        .iter()
+        .rev()
+        .filter(|(_, each)| value.is_multiple_of(*each))
+        .max_by_key(|(_, each)| each)
+        .unwrap_or(&SIZES[0]);
+    format!("{}{unit}", value / each)
+}
+
+/// A size for people, rounded down.
+pub fn write_size_roughly(value: u64) -> String {
+    let (unit, each) =
+        SIZES[..5].iter().rev().find(|(_, each)| value >= *each).unwrap_or(&SIZES[0]);
+    let tenths = value / (each / 10).max(1);
+    match (each, tenths % 10) {
+        (1, _) => format!("{value}B"),
+        (_, 0) => format!("{}{unit}", tenths / 10),
+        (_, rest) => format!("{}.{rest}{unit}", tenths / 10),
+    }
+}
+
+#[cfg(test)]
+#[path = "values_tests.rs"]
+mod tests;
