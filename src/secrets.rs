@@ -228,7 +228,7 @@ mod tests {
             access: "access-1".into(),
             refresh: Some("refresh-1".into()),
             issued_at: UNIX_EPOCH + Duration::from_millis(1_790_000_000_123),
-            lifetime: Duration::from_secs(3600),
+            lifetime: Duration::from_hours(1),
             account: Some(PairedAccount { id: "4711".parse().expect("valid"), name: None }),
         }
     }
