@@ -1,6 +1,7 @@
 //! The command line: one file per command family. Arguments and streams come in from outside, so
 //! that tests can call a command without a process.
 
+pub mod account;
 pub mod outcome;
 pub mod streams;
 
