@@ -131,11 +131,14 @@ fn http_date(text: &str) -> Option<SystemTime> {
 }
 
 fn is_tls(error: &(dyn Error + 'static)) -> bool {
-    causes(error).any(|cause| {
-        let inner = cause.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
-        let inner = inner.and_then(|inner| inner.downcast_ref::<rustls::Error>());
-        cause.is::<rustls::Error>() || inner.is_some()
-    })
+    if error.is::<rustls::Error>() {
+        return true;
+    }
+    // An I/O error hides the error that it was made of from `source`.
+    match error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref) {
+        Some(inner) => is_tls(inner),
+        None => error.source().is_some_and(is_tls),
+    }
 }
 
 fn mentions(error: &(dyn Error + 'static), word: &str) -> bool {
