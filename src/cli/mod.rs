@@ -2,6 +2,7 @@
 //! that tests can call a command without a process.
 
 pub mod check;
+pub mod account;
 pub mod outcome;
 pub mod schema;
 pub mod streams;
