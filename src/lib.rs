@@ -20,3 +20,4 @@ pub mod disk;
 pub mod local;
 pub mod model;
 pub mod secrets;
+pub mod simulator;
