@@ -147,6 +147,14 @@ fn a_crash_at_any_step_leaves_a_whole_order_and_can_be_completed() {
                     Recovered::Lost => panic!("{name}, {step:?}: lost"),
                 }
                 setup.assert_published();
+
+                // A publication that failed half-way is simply repeated.
+                let setup = make();
+                crash_at(step, |hook| {
+                    let _ = setup.publish_with(disk, hook);
+                });
+                setup.publish(disk).expect("published again");
+                setup.assert_published();
             }
         }
     }
