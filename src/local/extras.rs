@@ -45,7 +45,7 @@ pub fn take_extra(
         }
         Body::Picture(extension) => {
             let wanted = RelPath::make_safe(&format!("{folder}.{extension}"));
-            let name = taken.claim(wanted.map_err(|error| unknown(&error.to_string()))?);
+            let name = taken.claim(&wanted.map_err(|error| unknown(&error.to_string()))?);
             disk.create_dirs(&target)?;
             let path = name.below(&folder);
             let (size, sha256) = copy_file(disk, spool_path, &name.under(&target), cancel)?;

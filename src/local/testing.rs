@@ -111,8 +111,9 @@ pub(crate) fn sealed(dir: &Path, revision: u32, files: &[(&str, &str)]) -> (Mani
     (manifest, sha)
 }
 
-/// The real disk, on a system that can neither exchange directories nor link files.
-pub(crate) struct NoExchange;
+/// The real disk, on a system that can neither exchange directories nor link files. A file or
+/// directory may be held open by a program: the one with that name cannot be renamed.
+pub(crate) struct NoExchange(pub(crate) Option<&'static str>);
 
 impl Disk for NoExchange {
     fn kind(&self, path: &Path) -> Result<Option<Kind>, DiskError> {
@@ -143,6 +144,10 @@ impl Disk for NoExchange {
         RealDisk.replace_file(from, to)
     }
     fn rename(&self, from: &Path, to: &Path) -> Result<Moved, DiskError> {
+        if self.0.is_some_and(|held| from.ends_with(held)) {
+            let source = std::io::ErrorKind::ResourceBusy.into();
+            return Err(DiskError { operation: "rename", path: from.to_path_buf(), source });
+        }
         RealDisk.rename(from, to)
     }
     fn exchange(&self, _a: &Path, _b: &Path) -> Result<bool, DiskError> {

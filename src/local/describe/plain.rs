@@ -33,7 +33,7 @@ pub(super) fn names(files: &[Known]) -> BTreeMap<usize, RelPath> {
         })
         .collect();
     wanted.sort();
-    wanted.into_iter().map(|(plain, _, _, index)| (index, taken.claim_with(plain, '-'))).collect()
+    wanted.into_iter().map(|(plain, _, _, index)| (index, taken.claim_with(&plain, '-'))).collect()
 }
 
 fn wanted(file: &Known) -> Option<String> {

@@ -91,7 +91,7 @@ fn crash_at(wanted: Step, run: impl FnOnce(&dyn Fn(Step))) -> bool {
 }
 
 fn disks() -> [(&'static str, &'static dyn Disk); 2] {
-    [("with exchange", &RealDisk), ("without exchange", &NoExchange)]
+    [("with exchange", &RealDisk), ("without exchange", &NoExchange(None))]
 }
 
 #[test]
@@ -146,6 +146,14 @@ fn a_crash_at_any_step_leaves_a_whole_order_and_can_be_completed() {
                     }
                     Recovered::Lost => panic!("{name}, {step:?}: lost"),
                 }
+                setup.assert_published();
+
+                // A publication that failed half-way is simply repeated.
+                let setup = make();
+                crash_at(step, |hook| {
+                    let _ = setup.publish_with(disk, hook);
+                });
+                setup.publish(disk).expect("published again");
                 setup.assert_published();
             }
         }
@@ -245,7 +253,7 @@ fn a_move_in_that_fails_is_undone() {
             std::fs::rename(&setup.publication.staged, away).expect("moved");
         }
     };
-    setup.publish_with(&NoExchange, &hook).expect_err("nothing to move in");
+    setup.publish_with(&NoExchange(None), &hook).expect_err("nothing to move in");
     assert_eq!(setup.target(), before);
     assert!(!setup.place.layout.history_dir(&key(), 1).exists());
 }
@@ -255,25 +263,28 @@ fn a_lost_staging_brings_the_old_revision_back() {
     let setup = Setup::replacing();
     let before = setup.target();
     assert!(crash_at(Step::MoveIn, |hook| {
-        let _ = setup.publish_with(&NoExchange, hook);
+        let _ = setup.publish_with(&NoExchange(None), hook);
     }));
     assert_eq!(setup.target(), None);
     std::fs::write(setup.publication.staged.join("a.stl"), "torn").expect("damaged");
-    assert_eq!(setup.recover(&NoExchange), Recovered::Lost);
+    assert_eq!(setup.recover(&NoExchange(None)), Recovered::Lost);
     assert_eq!(setup.target(), before);
-    assert_eq!(setup.recover(&NoExchange), Recovered::Lost);
+    assert_eq!(setup.recover(&NoExchange(None)), Recovered::Lost);
 }
 
-#[cfg(windows)]
 #[test]
-fn a_held_file_makes_the_order_wait() {
+fn a_held_order_waits_and_is_published_once_it_is_free() {
     let setup = Setup::replacing();
     let before = setup.target();
-    let held = std::fs::File::open(setup.dir().join("a.stl")).expect("opened by CAD");
-    let fault = setup.publish(&RealDisk).expect_err("busy");
+    let fault = setup.publish(&NoExchange(Some("17"))).expect_err("busy");
     assert_eq!((fault.class, fault.code), (FaultClass::Local, "target-busy"));
-    drop(held);
     assert_eq!(setup.target(), before);
-    setup.publish(&RealDisk).expect("published");
+    setup.publish(&NoExchange(None)).expect("published");
     setup.assert_published();
+
+    // Held only once the old revision is out of the way: the move is undone.
+    let setup = Setup::replacing();
+    let fault = setup.publish(&NoExchange(Some("staged"))).expect_err("busy");
+    assert_eq!(fault.code, "target-busy");
+    assert_eq!(setup.target(), before);
 }

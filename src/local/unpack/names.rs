@@ -48,16 +48,16 @@ impl Taken {
 
     /// A file name that is free, and now taken: the wanted one, or with `~2`, `~3`, … before the
     /// extension.
-    pub(crate) fn claim(&mut self, wanted: RelPath) -> RelPath {
+    pub(crate) fn claim(&mut self, wanted: &RelPath) -> RelPath {
         self.claim_with(wanted, '~')
     }
 
     /// As [`claim`](Self::claim), with another mark before the number.
-    pub(crate) fn claim_with(&mut self, wanted: RelPath, mark: char) -> RelPath {
+    pub(crate) fn claim_with(&mut self, wanted: &RelPath, mark: char) -> RelPath {
         let mut path = wanted.clone();
         let mut number = 2_u32;
         while self.holds(path.as_str()) {
-            path = numbered(&wanted, mark, number);
+            path = numbered(wanted, mark, number);
             number += 1;
         }
         self.file(path.as_str());
@@ -111,7 +111,7 @@ pub(super) fn assign(
     Ok(wanted
         .into_iter()
         .map(|(path, raw, index)| {
-            let path = taken.claim(respell(&path, taken));
+            let path = taken.claim(&respell(&path, taken));
             let original = (path.as_str() != raw).then(|| raw.to_owned());
             Named { index, path, original }
         })
