@@ -20,7 +20,7 @@ use super::{
 use crate::disk::Disk;
 
 /// The least time between two polls that Align accepts.
-const MIN_INTERVAL: Duration = Duration::from_secs(120);
+const MIN_INTERVAL: Duration = Duration::from_mins(2);
 
 /// Builds one config and gathers what is wrong with it.
 pub(super) struct Builder<'a> {

@@ -36,7 +36,7 @@ pub(super) fn decode(bytes: &[u8]) -> Result<&str, Problem> {
     }
     let text = std::str::from_utf8(bytes).map_err(|error| {
         let before = &bytes[..error.valid_up_to()];
-        let line = 1 + before.iter().filter(|byte| **byte == b'\n').count();
+        let line = before.split(|byte| *byte == b'\n').count();
         let column = 1 + before.iter().rev().take_while(|byte| **byte != b'\n').count();
         let hint = "save it as UTF-8; editors often call the old encoding ANSI or Windows-1252";
         Problem::at(line, column, "the file is not written in UTF-8", Some(hint))

@@ -67,9 +67,9 @@ fn the_example_as_it_is_says_what_must_be_filled_in() {
 fn the_example_shows_every_key_with_its_true_default() {
     let shown = uncommented();
     let (tree, problems) = yaml::parse(&shown);
-    for problem in &problems {
-        panic!("{} in line {} of the example: {}", problem.path, problem.line, problem.reason);
-    }
+    let problems: Vec<_> =
+        problems.iter().map(|p| format!("line {}: {}: {}", p.line, p.path, p.reason)).collect();
+    assert_eq!(problems, Vec::<String>::new());
     let tree = tree.expect("the example holds keys");
     for path in all_keys() {
         let there = tree.at(&path).is_some() || path.to_string() == "labs[0].client_secret_file";
