@@ -13,7 +13,11 @@
 //! was *observed* is made durable before anything is asked for, a pure function decides what follows
 //! from it, one task owns every decision, and input and output stay at the edges.
 
+pub mod align;
 pub mod cli;
 pub mod config;
 pub mod disk;
+pub mod local;
 pub mod model;
+pub mod secrets;
+pub mod simulator;

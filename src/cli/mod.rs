@@ -2,9 +2,11 @@
 //! that tests can call a command without a process.
 
 pub mod check;
+pub mod account;
 pub mod outcome;
 pub mod schema;
 pub mod streams;
+pub mod verify;
 
 pub use outcome::{CliError, Exit};
 pub use streams::Streams;

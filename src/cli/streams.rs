@@ -34,7 +34,9 @@ impl Streams {
 
     /// Writes one line of results.
     pub fn line(&mut self, text: impl AsRef<str>) -> Result<(), CliError> {
-        writeln!(self.out, "{}", text.as_ref()).and_then(|()| self.out.flush()).map_err(broken_pipe)
+        writeln!(self.out, "{}", text.as_ref())
+            .and_then(|()| self.out.flush())
+            .map_err(|e| broken_pipe(&e))
     }
 
     /// Writes a result as JSON.
@@ -50,6 +52,6 @@ impl Streams {
     }
 }
 
-fn broken_pipe(error: io::Error) -> CliError {
+fn broken_pipe(error: &io::Error) -> CliError {
     CliError::new(Exit::Failed, format!("cannot write to standard output: {error}"))
 }

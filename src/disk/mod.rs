@@ -35,6 +35,12 @@ impl DiskError {
     pub fn kind(&self) -> io::ErrorKind {
         self.source.kind()
     }
+
+    /// Whether another program stood in the way by holding the file or folder open.
+    pub fn is_busy(&self) -> bool {
+        let held = cfg!(windows) && matches!(self.source.raw_os_error(), Some(5 | 32 | 33));
+        held || self.kind() == io::ErrorKind::ResourceBusy
+    }
 }
 
 /// What stands at a path.

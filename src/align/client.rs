@@ -1,0 +1,217 @@
+//! The client: one lab's login, with calls that block.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use reqwest::StatusCode;
+use secrecy::SecretString;
+use tokio::runtime::Handle;
+use url::Url;
+
+use super::auth::Auth;
+use super::download;
+use super::endpoints::{Endpoint, Places};
+use super::faults;
+use super::http::{Answer, Body, Http, Request};
+use super::loose::BadAnswer;
+use super::reach::Reach;
+use super::settings::AlignSettings;
+use super::wire;
+use crate::model::asset::AssetRequest;
+use crate::model::cancel::Cancel;
+use crate::model::fault::{Fault, FaultClass};
+use crate::model::ids::{AccountId, OrderId, RxId};
+use crate::model::order::RemoteOrder;
+use crate::model::remote::{AssetBody, ReadyList, Remote};
+use crate::secrets::SecretStore;
+
+const MIB: usize = 1024 * 1024;
+const MAX_LIST: usize = 64 * MIB;
+pub(super) const MAX_ANSWER: usize = 4 * MIB;
+/// How often a wait looks whether it was cancelled.
+const CANCEL_POLL: Duration = Duration::from_millis(100);
+
+/// One lab's login at Align.
+pub struct AlignClient {
+    pub(super) auth: Arc<Auth>,
+    pub(super) redirect_url: Url,
+    handle: Handle,
+}
+
+impl AlignClient {
+    /// A client that keeps its tokens in `store` and does its input and output on `handle`'s runtime,
+    /// which must be a multi-threaded one. Nothing is sent yet.
+    ///
+    /// # Errors
+    /// The URLs must be ones that tokens may go to, and the certificates usable.
+    pub fn new(
+        settings: AlignSettings,
+        store: Arc<dyn SecretStore>,
+        handle: Handle,
+    ) -> Result<Self, Fault> {
+        let AlignSettings { lab, clock, ca_pem, stall_timeout, redirect_url, .. } = settings;
+        let places = Places::new(
+            settings.base_url,
+            settings.oauth_base,
+            settings.api_paths,
+            &settings.allowed_hosts,
+        )?;
+        let http = Http::new(ca_pem.as_deref(), stall_timeout, Arc::clone(&clock))?;
+        let reach = Reach::new(lab.to_string(), http, places, Arc::clone(&clock));
+        let client = (settings.client_id, settings.client_secret);
+        let auth = Arc::new(Auth::new(lab, client, reach, store, clock, handle.clone()));
+        Ok(Self { auth, redirect_url, handle })
+    }
+
+    /// Does the work on this thread, unless it is cancelled first.
+    pub(super) fn run<T>(
+        &self,
+        cancel: &Cancel,
+        work: impl Future<Output = Result<T, Fault>>,
+    ) -> Result<T, Fault> {
+        self.handle.block_on(async {
+            if let Some(result) = unless_cancelled(cancel, work).await {
+                return result;
+            }
+            self.auth.settled().await;
+            Err(faults::cancelled())
+        })
+    }
+
+    /// Does the work on this thread.
+    pub(super) fn block_on<T>(&self, work: impl Future<Output = T>) -> T {
+        self.handle.block_on(work)
+    }
+
+    /// Sends the request with the lab's token; a token that is refused is renewed once.
+    pub(super) async fn authorized(
+        &self,
+        endpoint: Endpoint,
+        values: &[(&str, &str)],
+        request: &Request,
+    ) -> Result<Answer, Fault> {
+        let token = self.auth.access().await?;
+        let answer = self.with_token(endpoint, values, request, &token).await?;
+        if !refused(&answer) {
+            return Ok(answer);
+        }
+        let token = self.auth.renewed(&token).await?.access;
+        let answer = self.with_token(endpoint, values, request, &token).await?;
+        if refused(&answer) {
+            let lab = &self.auth.lab;
+            let text = format!(
+                "cannot {}: {} does not accept the login of lab {lab}, though it is fresh",
+                answer.what(),
+                answer.host
+            );
+            return Err(Fault::new(FaultClass::Auth, "http-401", text).hint(format!(
+                "login needed: run `casedrop login {lab}`, then `casedrop pair {lab}`"
+            )));
+        }
+        Ok(answer)
+    }
+
+    async fn with_token(
+        &self,
+        endpoint: Endpoint,
+        values: &[(&str, &str)],
+        request: &Request,
+        token: &SecretString,
+    ) -> Result<Answer, Fault> {
+        self.auth.reach.call(endpoint, values, request, Some(token), Some(token)).await
+    }
+
+    /// As [`authorized`](Self::authorized), for answers that are read as a whole.
+    pub(super) async fn ask<T>(
+        &self,
+        endpoint: Endpoint,
+        values: &[(&str, &str)],
+        request: &Request,
+        max: usize,
+        read: impl FnOnce(&[u8]) -> Result<T, BadAnswer>,
+    ) -> Result<T, Fault> {
+        let mut answer = self.authorized(endpoint, values, request).await?;
+        if !answer.status().is_success() {
+            return Err(answer.fault());
+        }
+        let bytes = answer.bytes(max).await?;
+        read(&bytes).map_err(|error| faults::unreadable(answer.what(), &answer.host, error))
+    }
+}
+
+impl Remote for AlignClient {
+    fn account(&self) -> Result<AccountId, Fault> {
+        let lab = &self.auth.lab;
+        self.auth.login()?.account.map(|account| account.id).ok_or_else(|| {
+            Fault::new(FaultClass::Auth, "not-paired", format!("lab {lab} is not paired"))
+                .hint(format!("run `casedrop pair {lab}`"))
+        })
+    }
+
+    fn ready_orders(&self, cancel: &Cancel) -> Result<ReadyList, Fault> {
+        let request = Request::get(format!("get the ready orders of lab {}", self.auth.lab));
+        let call = self.ask(Endpoint::ReadyOrders, &[], &request, MAX_LIST, wire::ready_orders);
+        self.run(cancel, call)
+    }
+
+    fn order_by_rx(&self, rx: &RxId, cancel: &Cancel) -> Result<RemoteOrder, Fault> {
+        let request = Request::get(format!("get the order of Rx {rx}"));
+        let values = [("rxId", rx.as_str())];
+        self.run(cancel, async {
+            let mut answer = self.authorized(Endpoint::OrderByRx, &values, &request).await?;
+            if answer.status() == StatusCode::NOT_FOUND {
+                let text = format!("Align knows no order of Rx {rx}");
+                return Err(Fault::new(FaultClass::Permanent, "unknown-rx", text)
+                    .hint("look for the scan at myitero.com; it may belong to another lab"));
+            }
+            if !answer.status().is_success() {
+                return Err(answer.fault());
+            }
+            let bytes = answer.bytes(MAX_ANSWER).await?;
+            wire::single_order(&bytes)
+                .map_err(|error| faults::unreadable(answer.what(), &answer.host, error))
+        })
+    }
+
+    fn download(
+        &self,
+        request: &AssetRequest,
+        cancel: &Cancel,
+    ) -> Result<Box<dyn AssetBody>, Fault> {
+        let body = self.run(cancel, download::open(self, request))?;
+        Ok(Box::new(body.on(self.handle.clone())))
+    }
+
+    fn return_to_doctor(
+        &self,
+        order: &OrderId,
+        reason: &str,
+        cancel: &Cancel,
+    ) -> Result<(), Fault> {
+        let what = format!("return order {order} to the doctor");
+        let request = Request::post(what, Body::Json(wire::return_body(reason)));
+        let values = [("orderId", order.as_str())];
+        self.run(cancel, self.ask(Endpoint::Return, &values, &request, MAX_ANSWER, |_| Ok(())))
+    }
+}
+
+/// What the work yields, or `None` if it was cancelled first.
+pub(super) async fn unless_cancelled<T>(
+    cancel: &Cancel,
+    work: impl Future<Output = T>,
+) -> Option<T> {
+    let cancelled = async {
+        while !cancel.is_cancelled() {
+            tokio::time::sleep(CANCEL_POLL).await;
+        }
+    };
+    tokio::select! {
+        biased;
+        () = cancelled => None,
+        result = work => Some(result),
+    }
+}
+
+fn refused(answer: &Answer) -> bool {
+    answer.at_origin && answer.status() == StatusCode::UNAUTHORIZED
+}

@@ -1,0 +1,198 @@
+//! Downloads: streamed, continued where they broke off, and never taken for complete when they are
+//! not.
+//!
+//! FACT: a 404 means "not converted"; Align then starts to make the files. ASSUMED: 202 and 204 mean
+//! the same. `ETag`, `Content-Length` and ranges may or may not be offered.
+
+use bytes::Bytes;
+use reqwest::StatusCode;
+use reqwest::header::{
+    CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, ETAG, HeaderMap, HeaderName, HeaderValue,
+    IF_RANGE, RANGE,
+};
+use tokio::runtime::Handle;
+
+use super::client::{AlignClient, unless_cancelled};
+use super::endpoints::Endpoint;
+use super::faults;
+use super::http::{Answer, Request};
+use super::wire;
+use crate::model::asset::{AssetInfo, AssetRequest, Resume};
+use crate::model::cancel::Cancel;
+use crate::model::fault::{Fault, FaultClass};
+use crate::model::remote::AssetBody;
+
+/// A download whose body is still to be read.
+pub(super) struct Opened {
+    answer: Answer,
+    info: AssetInfo,
+    /// Bytes that must still come, where the server said how many there are.
+    left: Option<u64>,
+}
+
+/// Starts the download; continues an earlier one if the server agrees that it is the same file.
+pub(super) async fn open(client: &AlignClient, wanted: &AssetRequest) -> Result<Opened, Fault> {
+    let resume = wanted.resume.as_ref().filter(|resume| resume.offset > 0 && is_strong(resume));
+    if let Some(resume) = resume {
+        let answer = ask(client, wanted, Some(resume)).await?;
+        match answer.status() {
+            StatusCode::PARTIAL_CONTENT => {
+                if let Some((info, left)) = continued(answer.headers(), resume) {
+                    return Ok(Opened { answer, info, left });
+                }
+            }
+            StatusCode::RANGE_NOT_SATISFIABLE => {}
+            _ => return whole(answer),
+        }
+    }
+    whole(ask(client, wanted, None).await?)
+}
+
+async fn ask(
+    client: &AlignClient,
+    wanted: &AssetRequest,
+    resume: Option<&Resume>,
+) -> Result<Answer, Fault> {
+    let kind = wanted.kind.as_str();
+    let mut request = Request::get(format!("download {kind} of order {}", wanted.order));
+    request.query = wire::asset_query(&wanted.format);
+    if let Some(resume) = resume
+        && let Ok(etag) = HeaderValue::from_str(&resume.etag)
+        && let Ok(range) = HeaderValue::from_str(&format!("bytes={}-", resume.offset))
+    {
+        request.headers = vec![(IF_RANGE, etag), (RANGE, range)];
+    }
+    let values = [("orderId", wanted.order.as_str()), ("assetType", wire::asset_type(wanted.kind))];
+    let answer = client.authorized(Endpoint::Download, &values, &request).await?;
+    let status = answer.status().as_u16();
+    if matches!(status, 202 | 204 | 404) {
+        let text = format!("order {} has no {kind} to download yet", wanted.order);
+        return Err(Fault::new(FaultClass::NotConverted, "not-converted", text)
+            .hint("Align is making the files; the agent asks again later")
+            .retry_after(answer.fault().retry_after));
+    }
+    if !matches!(status, 200 | 206 | 416) {
+        return Err(answer.fault());
+    }
+    if text(answer.headers(), CONTENT_ENCODING).is_some_and(|coding| coding != "identity") {
+        let text = format!("cannot {}: {} compressed the answer", request.what, answer.host);
+        return Err(Fault::new(FaultClass::Transient, "bad-answer", text)
+            .hint("a proxy that changes downloads must let those of Align pass unchanged"));
+    }
+    Ok(answer)
+}
+
+fn whole(answer: Answer) -> Result<Opened, Fault> {
+    if answer.status() != StatusCode::OK {
+        return Err(answer.fault());
+    }
+    let total = text(answer.headers(), CONTENT_LENGTH).and_then(|length| length.parse().ok());
+    let info = AssetInfo { total, offset: 0, etag: etag(answer.headers()) };
+    Ok(Opened { answer, info, left: total })
+}
+
+/// What a 206 says, if it continues exactly where and what we asked for.
+fn continued(headers: &HeaderMap, resume: &Resume) -> Option<(AssetInfo, Option<u64>)> {
+    let range = text(headers, CONTENT_RANGE)?;
+    let (unit, range) = range.split_once(' ')?;
+    let (span, total) = range.trim().split_once('/')?;
+    let (first, last) = span.split_once('-')?;
+    let (first, last): (u64, u64) = (first.parse().ok()?, last.parse().ok()?);
+    let length = last.checked_add(1)?.checked_sub(first)?;
+    let total: Option<u64> = if total == "*" { None } else { Some(total.parse().ok()?) };
+    let announced = text(headers, CONTENT_LENGTH).and_then(|length| length.parse().ok());
+    let etag = etag(headers);
+    let right = unit.eq_ignore_ascii_case("bytes")
+        && first == resume.offset
+        && total.is_none_or(|total| total == last + 1)
+        && announced.is_none_or(|announced: u64| announced == length)
+        && etag.as_ref().is_none_or(|etag| *etag == resume.etag);
+    // The rest up to the end was asked for, so the last byte tells the length of the whole.
+    let info = AssetInfo {
+        total: Some(last + 1),
+        offset: resume.offset,
+        etag: etag.or_else(|| Some(resume.etag.clone())),
+    };
+    right.then_some((info, Some(length)))
+}
+
+impl Opened {
+    /// Makes it a body whose reads block, with its input on that runtime.
+    pub(super) fn on(self, handle: Handle) -> impl AssetBody {
+        Body { opened: self, handle, state: State::Open }
+    }
+}
+
+struct Body {
+    opened: Opened,
+    handle: Handle,
+    state: State,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    Open,
+    Complete,
+    Broken,
+}
+
+impl AssetBody for Body {
+    fn info(&self) -> &AssetInfo {
+        &self.opened.info
+    }
+
+    fn next_chunk(&mut self, cancel: &Cancel) -> Result<Option<Bytes>, Fault> {
+        match self.state {
+            State::Complete => return Ok(None),
+            State::Broken => return Err(self.opened.broken_off()),
+            State::Open => {}
+        }
+        if cancel.is_cancelled() {
+            return Err(faults::cancelled());
+        }
+        let chunk = unless_cancelled(cancel, self.opened.next());
+        let Some(chunk) = self.handle.block_on(chunk) else { return Err(faults::cancelled()) };
+        match &chunk {
+            Ok(Some(_)) => {}
+            Ok(None) => self.state = State::Complete,
+            Err(_) => self.state = State::Broken,
+        }
+        chunk
+    }
+}
+
+impl Opened {
+    async fn next(&mut self) -> Result<Option<Bytes>, Fault> {
+        let chunk = self.answer.chunk().await?;
+        let length = chunk.as_ref().map_or(0, |chunk| chunk.len() as u64);
+        match (&mut self.left, &chunk) {
+            (Some(left), None) if *left > 0 => Err(self.broken_off()),
+            (Some(left), Some(_)) => {
+                *left = left.checked_sub(length).ok_or_else(|| {
+                    let text = format!("cannot {}: more came than announced", self.answer.what());
+                    Fault::new(FaultClass::Transient, "bad-length", text)
+                })?;
+                Ok(chunk)
+            }
+            _ => Ok(chunk),
+        }
+    }
+
+    fn broken_off(&self) -> Fault {
+        let (what, host) = (self.answer.what(), &self.answer.host);
+        let text = format!("cannot {what}: the connection to {host} broke off");
+        Fault::new(FaultClass::Transient, "broken-off", text)
+    }
+}
+
+fn is_strong(resume: &Resume) -> bool {
+    resume.etag.starts_with('"')
+}
+
+fn etag(headers: &HeaderMap) -> Option<String> {
+    text(headers, ETAG).map(str::to_owned)
+}
+
+fn text(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
+    headers.get(name)?.to_str().ok().map(str::trim).filter(|text| !text.is_empty())
+}

@@ -1,0 +1,244 @@
+//! From failed calls to [`Fault`]s: what class of trouble it is and what a person can do about it.
+//!
+//! Messages name the operation and the host. They never hold a path, a query or a body: those can
+//! carry codes, signed links and names.
+
+use std::error::Error;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use reqwest::StatusCode;
+use reqwest::header::{DATE, HeaderMap, HeaderName, RETRY_AFTER};
+use url::Url;
+
+use super::loose::BadAnswer;
+use crate::model::fault::{Fault, FaultClass};
+
+/// The longest wait that a server can impose.
+const MAX_RETRY_AFTER: Duration = Duration::from_hours(24);
+
+/// Codes of faults that mean: no connection came about.
+const UNREACHED: [&str; 3] = ["connect", "dns", "tls"];
+
+/// Whether the fault says that the server was not even reached.
+pub(super) fn is_unreached(fault: &Fault) -> bool {
+    UNREACHED.contains(&fault.code)
+}
+
+/// The host, and the port where it is not the usual one, for messages.
+pub(super) fn host_of(url: &Url) -> String {
+    let host = url.host_str().unwrap_or("?");
+    url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
+}
+
+/// A call that failed below HTTP, or a body that broke off.
+pub(super) fn network(what: &str, host: &str, error: reqwest::Error) -> Fault {
+    let transient = |code, text: String| Fault::new(FaultClass::Transient, code, text);
+    let fault = if error.is_builder() {
+        Fault::new(FaultClass::Permanent, "bad-request", format!("cannot {what}: bad request"))
+    } else if is_tls(&error) {
+        transient("tls", format!("cannot {what}: no trusted connection to {host}")).hint(
+            "if this PC or network inspects TLS (antivirus, firewall, proxy), give its certificate \
+             authority in `api.ca_file`; else check this PC's clock and root certificates",
+        )
+    } else if error.is_connect() && mentions(&error, "dns") {
+        transient("dns", format!("cannot {what}: the name {host} was not found"))
+            .hint("check the network and the URLs that the config holds")
+    } else if error.is_connect() && !error.is_timeout() {
+        transient("connect", format!("cannot {what}: no connection to {host}"))
+            .hint("check the network, the firewall and the system's proxy settings")
+    } else if error.is_timeout() {
+        transient("connect", format!("cannot {what}: {host} did not answer in time"))
+            .hint("check the network, the firewall and the system's proxy settings")
+    } else {
+        transient("broken-off", format!("cannot {what}: the connection to {host} broke off"))
+    };
+    fault.caused_by(error.without_url())
+}
+
+/// Nothing came from the server for too long.
+pub(super) fn stalled(what: &str, host: &str, waited: Duration) -> Fault {
+    let text = format!("cannot {what}: {host} sent nothing for {} s", waited.as_secs_f64());
+    Fault::new(FaultClass::Transient, "stalled", text)
+}
+
+/// An answer that cannot be read.
+pub(super) fn unreadable(what: &str, host: &str, error: BadAnswer) -> Fault {
+    let text = format!("cannot {what}: the answer of {host} cannot be read");
+    let fault = Fault::new(FaultClass::Transient, "bad-answer", text);
+    match error {
+        BadAnswer::WebPage => fault.hint("a proxy or a login page may have answered in its place"),
+        _ => fault.hint("check `base_url` and `api.paths`"),
+    }
+    .caused_by(error)
+}
+
+/// The work was asked to stop.
+pub(super) fn cancelled() -> Fault {
+    Fault::new(FaultClass::Cancelled, "cancelled", "stopped on request")
+}
+
+/// A login is missing or of no use any more.
+pub(super) fn login_needed(lab: impl std::fmt::Display, why: &str) -> Fault {
+    Fault::new(FaultClass::Auth, "login-needed", format!("lab {lab} {why}"))
+        .hint(format!("login needed: run `casedrop login {lab}`"))
+}
+
+/// An answer whose status is not what was asked for, by the status alone. Callers treat the ones
+/// that mean something special to them (401, and 404 on downloads) first.
+pub(super) fn status(
+    what: &str,
+    host: &str,
+    status: StatusCode,
+    headers: &HeaderMap,
+    now: SystemTime,
+) -> Fault {
+    let class = match status.as_u16() {
+        401 | 403 => FaultClass::Auth,
+        408 | 425 | 429 | 500..=599 => FaultClass::Transient,
+        _ => FaultClass::Permanent,
+    };
+    let fault = Fault::new(class, code(status), format!("cannot {what}: {host} answered {status}"))
+        .retry_after(retry_after(headers, now));
+    match status.as_u16() {
+        403 => fault.hint(
+            "the login may not be paired with this account, or was un-paired: run `casedrop \
+             accounts LAB` and `casedrop pair LAB`",
+        ),
+        404 | 405 => fault.hint("check `base_url` and `api.paths`"),
+        429 => fault.hint("Align asks for fewer calls; the agent waits and tries again"),
+        _ => fault,
+    }
+}
+
+/// `Retry-After`, in seconds or as a date; a date is measured against the server's own clock where
+/// it tells that, since this PC's may be wrong.
+pub(super) fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
+    let text = |name: HeaderName| headers.get(name)?.to_str().ok().map(str::trim);
+    let wanted = text(RETRY_AFTER)?;
+    let wait = if let Ok(seconds) = wanted.parse() {
+        Duration::from_secs(seconds)
+    } else {
+        let now = text(DATE).and_then(http_date).unwrap_or(now);
+        http_date(wanted)?.duration_since(now).unwrap_or_default()
+    };
+    Some(wait.min(MAX_RETRY_AFTER))
+}
+
+fn http_date(text: &str) -> Option<SystemTime> {
+    let parsed = jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(text).ok()?;
+    let seconds = u64::try_from(parsed.as_second()).ok()?;
+    UNIX_EPOCH.checked_add(Duration::from_secs(seconds))
+}
+
+fn is_tls(error: &(dyn Error + 'static)) -> bool {
+    if error.is::<rustls::Error>() {
+        return true;
+    }
+    // An I/O error hides the error that it was made of from `source`.
+    match error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref) {
+        Some(inner) => is_tls(inner),
+        None => error.source().is_some_and(is_tls),
+    }
+}
+
+fn mentions(error: &(dyn Error + 'static), word: &str) -> bool {
+    causes(error).any(|cause| cause.to_string().starts_with(word))
+}
+
+fn causes<'a>(
+    error: &'a (dyn Error + 'static),
+) -> impl Iterator<Item = &'a (dyn Error + 'static)> + 'a {
+    let mut next = Some(error);
+    std::iter::from_fn(move || {
+        let this = next?;
+        next = this.source();
+        Some(this)
+    })
+}
+
+fn code(status: StatusCode) -> &'static str {
+    const CODES: [(u16, &str); 24] = [
+        (400, "http-400"),
+        (401, "http-401"),
+        (402, "http-402"),
+        (403, "http-403"),
+        (404, "http-404"),
+        (405, "http-405"),
+        (406, "http-406"),
+        (407, "http-407"),
+        (408, "http-408"),
+        (409, "http-409"),
+        (410, "http-410"),
+        (413, "http-413"),
+        (415, "http-415"),
+        (416, "http-416"),
+        (421, "http-421"),
+        (422, "http-422"),
+        (425, "http-425"),
+        (429, "http-429"),
+        (500, "http-500"),
+        (501, "http-501"),
+        (502, "http-502"),
+        (503, "http-503"),
+        (504, "http-504"),
+        (507, "http-507"),
+    ];
+    let number = status.as_u16();
+    CODES.iter().find(|(known, _)| *known == number).map_or_else(
+        || match number {
+            100..=199 => "http-1xx",
+            200..=299 => "http-2xx",
+            300..=399 => "http-3xx",
+            400..=499 => "http-4xx",
+            _ => "http-5xx",
+        },
+        |(_, code)| code,
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use reqwest::header::HeaderValue;
+
+    use super::*;
+
+    fn wait(headers: &[(HeaderName, &'static str)]) -> Option<u64> {
+        let mut map = HeaderMap::new();
+        for (name, value) in headers {
+            map.insert(name, HeaderValue::from_static(value));
+        }
+        let now = http_date("Mon, 23 Nov 2026 10:00:00 GMT").expect("a date");
+        retry_after(&map, now).map(|wait| wait.as_secs())
+    }
+
+    #[test]
+    fn retry_after_comes_as_seconds_or_as_a_date() {
+        assert_eq!(wait(&[(RETRY_AFTER, "120")]), Some(120));
+        assert_eq!(wait(&[(RETRY_AFTER, "Mon, 23 Nov 2026 10:02:00 GMT")]), Some(120));
+        assert_eq!(wait(&[(RETRY_AFTER, "Mon, 23 Nov 2020 10:02:00 GMT")]), Some(0));
+        assert_eq!(wait(&[(RETRY_AFTER, "soon")]), None);
+        assert_eq!(wait(&[]), None);
+    }
+
+    #[test]
+    fn a_date_is_measured_by_the_servers_clock_and_no_wait_exceeds_a_day() {
+        let date = (DATE, "Wed, 25 Nov 2026 10:00:00 GMT");
+        assert_eq!(wait(&[(RETRY_AFTER, "Wed, 25 Nov 2026 10:00:30 GMT"), date]), Some(30));
+        assert_eq!(wait(&[(RETRY_AFTER, "9999999")]), Some(86_400));
+    }
+
+    #[test]
+    fn the_status_decides_the_class() {
+        let class = |number| {
+            let code = StatusCode::from_u16(number).expect("a status");
+            let fault = status("ask", "host", code, &HeaderMap::new(), SystemTime::now());
+            (fault.class, fault.code)
+        };
+        assert_eq!(class(503), (FaultClass::Transient, "http-503"));
+        assert_eq!(class(529), (FaultClass::Transient, "http-5xx"));
+        assert_eq!(class(425), (FaultClass::Transient, "http-425"));
+        assert_eq!(class(403), (FaultClass::Auth, "http-403"));
+        assert_eq!(class(418), (FaultClass::Permanent, "http-4xx"));
+        assert_eq!(class(304), (FaultClass::Permanent, "http-3xx"));
+    }
+}

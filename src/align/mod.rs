@@ -1,0 +1,36 @@
+//! The client of Align's Lab Connector API.
+//!
+//! What is known of that API is of three kinds, and each statement in this module says which it is:
+//! **FACT** is in the vendor's public pages, **SEEN** is what other integrators do, **ASSUMED** is
+//! our own choice where both are silent. All JSON names stand in `wire`; paths and hosts come from
+//! discovery and the config.
+//!
+//! [`AlignClient`] is one lab's login. It implements [`Remote`](crate::model::remote::Remote) with
+//! calls that block, on top of an asynchronous HTTP client, so it must be called from threads that
+//! may block, beside a running multi-threaded runtime.
+//!
+//! Promises: tokens go to `https` hosts that the config allows and to no other (loopback is free in
+//! simulation); no token, code or patient's name is in any message; a login that rotates its tokens
+//! is not lost by cancelling, and is refreshed once however many callers and processes need it.
+
+mod auth;
+mod client;
+mod download;
+mod endpoints;
+mod faults;
+mod http;
+mod login;
+mod loopback;
+mod loose;
+mod oauth;
+mod pairing;
+mod reach;
+mod settings;
+mod wire;
+
+pub use client::AlignClient;
+pub use http::Clock;
+pub use login::LoginRequest;
+pub use loopback::Loopback;
+pub use pairing::Account;
+pub use settings::{AlignSettings, connect, system_clock};

@@ -1,0 +1,82 @@
+//! What a client needs to know, and how it is taken from the config.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use secrecy::SecretString;
+use tokio::runtime::Handle;
+use url::Url;
+
+use super::client::AlignClient;
+use super::http::Clock;
+use crate::config::{Config, LabConfig};
+use crate::disk::{Disk, read_limited};
+use crate::model::fault::{Fault, FaultClass};
+use crate::model::ids::LabName;
+use crate::secrets::FileSecrets;
+
+const MAX_CA_FILE: u64 = 4 * 1024 * 1024;
+
+/// One lab's access to Align.
+pub struct AlignSettings {
+    /// The lab, as named in the config.
+    pub lab: LabName,
+    /// From Align: where people log in and tokens come from.
+    pub oauth_base: Url,
+    /// From Align: where discovery is asked.
+    pub base_url: Url,
+    /// From Align.
+    pub client_id: String,
+    /// From Align.
+    pub client_secret: Option<SecretString>,
+    /// As registered with Align.
+    pub redirect_url: Url,
+    /// Hosts that tokens may go to, and the hosts below them.
+    pub allowed_hosts: Vec<String>,
+    /// Paths for what discovery does not name, by endpoint name.
+    pub api_paths: BTreeMap<String, String>,
+    /// Certificate authorities that are trusted beside the system's: the bytes of a PEM file.
+    pub ca_pem: Option<Vec<u8>>,
+    /// A call or a download that brings no byte for so long is given up.
+    pub stall_timeout: Duration,
+    /// The time.
+    pub clock: Clock,
+}
+
+/// The PC's own clock.
+pub fn system_clock() -> Clock {
+    Arc::new(SystemTime::now)
+}
+
+/// The client for one lab of the config, with its login kept below the state directory.
+pub fn connect(
+    config: &Config,
+    lab: &LabConfig,
+    handle: Handle,
+    disk: Arc<dyn Disk>,
+) -> Result<AlignClient, Fault> {
+    let read = |path| {
+        read_limited(&*disk, path, MAX_CA_FILE).map_err(|error| {
+            let text = format!("`api.ca_file`: {error}");
+            Fault::new(FaultClass::Local, "ca-file", text)
+                .hint("give the path of a readable PEM file")
+                .caused_by(error.source)
+        })
+    };
+    let settings = AlignSettings {
+        lab: lab.name.clone(),
+        oauth_base: lab.oauth_base.clone(),
+        base_url: lab.base_url.clone(),
+        client_id: lab.client_id.clone(),
+        client_secret: lab.client_secret.clone(),
+        redirect_url: lab.redirect_url.clone(),
+        allowed_hosts: config.allowed_hosts.clone(),
+        api_paths: config.api_paths.clone(),
+        ca_pem: config.ca_file.as_deref().map(read).transpose()?,
+        stall_timeout: config.downloads.stall_timeout,
+        clock: system_clock(),
+    };
+    let store = Arc::new(FileSecrets::new(disk, &config.state));
+    AlignClient::new(settings, store, handle)
+}

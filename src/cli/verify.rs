@@ -1,0 +1,104 @@
+//! `casedrop verify`: does the output tree hold what its manifests say?
+
+use super::{CliError, Exit, Streams};
+use crate::disk::RealDisk;
+use crate::local::{Difference, Layout, VerifyReport, verify_tree};
+use crate::model::ids::OrderId;
+
+/// Verifies the whole tree, or some orders of it. Exits 0 only if there is no difference.
+pub fn run(layout: &Layout, orders: &[OrderId], streams: &mut Streams) -> Result<Exit, CliError> {
+    let only = (!orders.is_empty()).then_some(orders);
+    let report = verify_tree(&RealDisk, layout, only);
+    if streams.json {
+        streams.json(&report)?;
+    } else {
+        for difference in &report.differences {
+            streams.line(sentence(difference))?;
+        }
+        streams.line(summary(&report))?;
+    }
+    Ok(if report.differences.is_empty() { Exit::Ok } else { Exit::Failed })
+}
+
+fn sentence(difference: &Difference) -> String {
+    let place = [Some(difference.order.as_str()), difference.file.as_deref()];
+    let place: Vec<&str> = place.into_iter().flatten().filter(|part| !part.is_empty()).collect();
+    if place.is_empty() {
+        difference.what.clone()
+    } else {
+        format!("{} {}", place.join("/"), difference.what)
+    }
+}
+
+fn summary(report: &VerifyReport) -> String {
+    let VerifyReport { orders, files, bytes, differences } = report;
+    let count = |number: usize, one: &str, many: &str| {
+        if number == 1 { format!("1 {one}") } else { format!("{number} {many}") }
+    };
+    format!(
+        "{}, {}, {bytes} bytes: {}",
+        count(*orders, "order", "orders"),
+        count(*files, "file", "files"),
+        match differences.len() {
+            0 => "no difference".to_owned(),
+            number => count(number, "difference", "differences"),
+        }
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{self, Write};
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+    use crate::local::root::prepare_root;
+    use crate::local::testing::{Place, key, sealed};
+
+    #[derive(Clone, Default)]
+    struct Shared(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Shared {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().expect("not poisoned").extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn verify(place: &Place, json: bool) -> (Exit, String) {
+        let out = Shared::default();
+        let mut streams = Streams {
+            out: Box::new(out.clone()),
+            err: Box::new(io::sink()),
+            input: Box::new(io::empty()),
+            json,
+            terminal: false,
+        };
+        let exit = run(&place.layout, &[], &mut streams).expect("ran");
+        let bytes = out.0.lock().expect("not poisoned").clone();
+        (exit, String::from_utf8(bytes).expect("text"))
+    }
+
+    #[test]
+    fn the_exit_code_and_the_text_name_the_damaged_file() {
+        let place = Place::new();
+        prepare_root(&RealDisk, &place.layout, None).expect("prepared");
+        let dir = place.layout.order_dir(&key());
+        sealed(&dir, 1, &[("a.stl", "mesh")]);
+        let good = (Exit::Ok, "1 order, 1 file, 4 bytes: no difference\n".to_owned());
+        assert_eq!(verify(&place, false), good);
+
+        std::fs::write(dir.join("a.stl"), "mEsh").expect("one byte changed");
+        let bad = "smile-lab/4711/17/a.stl has other content\n\
+            1 order, 1 file, 4 bytes: 1 difference\n";
+        assert_eq!(verify(&place, false), (Exit::Failed, bad.to_owned()));
+        let (exit, json) = verify(&place, true);
+        assert_eq!(exit, Exit::Failed);
+        let json: serde_json::Value = serde_json::from_str(&json).expect("JSON");
+        assert_eq!(json["differences"][0]["file"], "a.stl");
+    }
+}

@@ -1,0 +1,165 @@
+//! What comes by a separate call: thumbnails and screen captures.
+
+use std::path::Path;
+
+use super::files::{Tree, check, copy_file};
+use super::unpack::names::Taken;
+use super::unpack::{Unpacked, looks_like_zip, read_head, unpack_beside};
+use super::{StagedFile, files};
+use crate::config::Limits;
+use crate::disk::{Disk, DiskError, Kind};
+use crate::model::cancel::Cancel;
+use crate::model::fault::{Fault, FaultClass};
+use crate::model::path::RelPath;
+
+/// Puts a downloaded extra below `dest/<folder>`: an archive is unpacked there, a single JPEG or PNG
+/// becomes `<folder>/<folder>.jpg` or `.png`. What stands there already keeps its name; a newcomer of
+/// the same name gets a number. The paths returned are relative to `dest`.
+///
+/// # Errors
+/// Those of [`unpack`](super::unpack::unpack), and `unknown-asset`, transient, for a body that is
+/// neither archive nor picture (a server's error page, say).
+pub fn take_extra(
+    disk: &dyn Disk,
+    spool_path: &Path,
+    dest: &Path,
+    folder: &str,
+    limits: &Limits,
+    cancel: &Cancel,
+) -> Result<Unpacked, Fault> {
+    check(cancel)?;
+    let folder = existing_spelling(disk, dest, folder)?;
+    let target = dest.join(&folder);
+    let mut taken = taken_below(disk, &target)?;
+    match sniff(disk, spool_path)? {
+        Body::Zip => {
+            let mut unpacked =
+                unpack_beside(disk, spool_path, &target, limits, cancel, &mut taken, false)?;
+            for file in &mut unpacked.files {
+                file.path = file.path.below(&folder);
+            }
+            for name in &mut unpacked.left_out {
+                *name = format!("{folder}/{name}");
+            }
+            Ok(unpacked)
+        }
+        Body::Picture(extension) => {
+            let wanted = RelPath::make_safe(&format!("{folder}.{extension}"));
+            let name = taken.claim(wanted.map_err(|error| unknown(&error.to_string()))?);
+            disk.create_dirs(&target)?;
+            let path = name.below(&folder);
+            let (size, sha256) = copy_file(disk, spool_path, &name.under(&target), cancel)?;
+            let file = StagedFile { path, size, sha256, original_name: None };
+            Ok(Unpacked { files: vec![file], left_out: Vec::new() })
+        }
+        Body::Unknown => Err(unknown("it is neither a zip archive nor a JPEG or PNG picture")),
+    }
+}
+
+enum Body {
+    Zip,
+    Picture(&'static str),
+    Unknown,
+}
+
+fn sniff(disk: &dyn Disk, path: &Path) -> Result<Body, DiskError> {
+    let mut head = [0; 8];
+    let count = read_head(&mut *disk.open(path)?, &mut head).map_err(|source| DiskError {
+        operation: "read",
+        path: path.to_path_buf(),
+        source,
+    })?;
+    let head = &head[..count];
+    Ok(if looks_like_zip(head) {
+        Body::Zip
+    } else if head.starts_with(&[0xFF, 0xD8, 0xFF]) {
+        Body::Picture("jpg")
+    } else if head.starts_with(b"\x89PNG\r\n\x1a\n") {
+        Body::Picture("png")
+    } else {
+        Body::Unknown
+    })
+}
+
+fn unknown(why: &str) -> Fault {
+    Fault::new(
+        FaultClass::Transient,
+        "unknown-asset",
+        format!("the downloaded pictures are not understood: {why}"),
+    )
+}
+
+/// The vendor's archive may hold a folder of that name in other letters, which Windows could not tell
+/// apart.
+fn existing_spelling(disk: &dyn Disk, dest: &Path, folder: &str) -> Result<String, DiskError> {
+    if disk.kind(dest)? != Some(Kind::Dir) {
+        return Ok(folder.to_owned());
+    }
+    let found = disk.list(dest)?.into_iter().find_map(|entry| {
+        entry
+            .name
+            .filter(|name| entry.kind == Kind::Dir && name.to_lowercase() == folder.to_lowercase())
+    });
+    Ok(found.unwrap_or_else(|| folder.to_owned()))
+}
+
+fn taken_below(disk: &dyn Disk, dir: &Path) -> Result<Taken, DiskError> {
+    let mut taken = Taken::default();
+    if disk.kind(dir)? == Some(Kind::Dir) {
+        let tree = Tree::read(disk, dir)?;
+        for (path, _) in &tree.files {
+            taken.file(path);
+            files::parents(path).for_each(|dir| taken.dir(dir));
+        }
+        tree.dirs.iter().for_each(|dir| taken.dir(dir));
+    }
+    Ok(taken)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{content_of, zip_of};
+    use super::*;
+    use crate::disk::RealDisk;
+
+    fn take(dest: &Path, body: &[u8]) -> Result<Unpacked, Fault> {
+        let spool = dest.with_extension("spool");
+        std::fs::write(&spool, body).expect("spooled");
+        take_extra(&RealDisk, &spool, dest, "thumbnails", &Limits::default(), &Cancel::new())
+    }
+
+    fn paths(unpacked: &Unpacked) -> Vec<&str> {
+        unpacked.files.iter().map(|file| file.path.as_str()).collect()
+    }
+
+    #[test]
+    fn an_archive_is_unpacked_below_its_folder() {
+        let dir = tempfile::tempdir().expect("tempdir");
+        let dest = dir.path().join("order");
+        let body = zip_of(&[("top/a.jpg", b"a"), ("top/b.jpg", b"b"), ("top/Thumbs.db", b"")]);
+        let unpacked = take(&dest, &body).expect("good");
+        assert_eq!(paths(&unpacked), ["thumbnails/a.jpg", "thumbnails/b.jpg"]);
+        assert_eq!(unpacked.left_out, ["thumbnails/top/Thumbs.db"]);
+        assert_eq!(content_of(&dest)["thumbnails/b.jpg"], b"b");
+    }
+
+    #[test]
+    fn a_single_picture_is_a_file_and_spares_what_is_there() {
+        let dir = tempfile::tempdir().expect("tempdir");
+        let dest = dir.path().join("order");
+        std::fs::create_dir_all(dest.join("thumbnails")).expect("mkdir");
+        std::fs::write(dest.join("thumbnails/Thumbnails.JPG"), "vendor's").expect("write");
+        let unpacked = take(&dest, b"\xFF\xD8\xFF\xE0 jpeg").expect("good");
+        assert_eq!(paths(&unpacked), ["thumbnails/thumbnails~2.jpg"]);
+        let unpacked = take(&dest, b"\x89PNG\r\n\x1a\n png").expect("good");
+        assert_eq!(paths(&unpacked), ["thumbnails/thumbnails.png"]);
+        assert_eq!(content_of(&dest)["thumbnails/Thumbnails.JPG"], b"vendor's");
+    }
+
+    #[test]
+    fn an_error_page_is_worth_another_try() {
+        let dir = tempfile::tempdir().expect("tempdir");
+        let fault = take(&dir.path().join("order"), b"<html>").expect_err("no picture");
+        assert_eq!((fault.class, fault.code), (FaultClass::Transient, "unknown-asset"));
+    }
+}

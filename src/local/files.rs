@@ -1,0 +1,202 @@
+//! Small things that the whole module does with files.
+
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest as _, Sha256};
+
+use crate::disk::{Disk, DiskError, Kind};
+use crate::model::cancel::Cancel;
+use crate::model::fault::{Fault, FaultClass};
+
+/// The size of every copy buffer.
+pub(crate) const BUFFER: usize = 64 * 1024;
+
+/// A SHA-256 that is being computed.
+#[derive(Clone, Default)]
+pub(crate) struct Hash(Sha256);
+
+impl Hash {
+    pub(crate) fn update(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    /// Lower-case hexadecimal.
+    pub(crate) fn finish(self) -> String {
+        use std::fmt::Write as _;
+        self.0.finalize().iter().fold(String::with_capacity(64), |mut text, byte| {
+            // Writing to a String cannot fail.
+            let _ = write!(text, "{byte:02x}");
+            text
+        })
+    }
+}
+
+/// The hash of bytes at hand.
+pub(crate) fn sha256(bytes: &[u8]) -> String {
+    let mut hash = Hash::default();
+    hash.update(bytes);
+    hash.finish()
+}
+
+/// Size and hash of a file.
+pub(crate) fn hash_file(disk: &dyn Disk, path: &Path) -> Result<(u64, String), DiskError> {
+    let fail = |source| DiskError { operation: "read", path: path.to_path_buf(), source };
+    let mut file = disk.open(path)?;
+    let mut hash = Hash::default();
+    let mut size = 0_u64;
+    let mut buffer = vec![0; BUFFER];
+    loop {
+        let count = read_some(&mut file, &mut buffer).map_err(fail)?;
+        if count == 0 {
+            return Ok((size, hash.finish()));
+        }
+        hash.update(&buffer[..count]);
+        size += count as u64;
+    }
+}
+
+/// Copies a file to a path where nothing stands.
+pub(crate) fn copy_file(
+    disk: &dyn Disk,
+    from: &Path,
+    to: &Path,
+    cancel: &Cancel,
+) -> Result<(u64, String), Fault> {
+    let mut reader = disk.open(from)?;
+    let mut writer = disk.create(to)?;
+    let mut hash = Hash::default();
+    let mut size = 0_u64;
+    let mut buffer = vec![0; BUFFER];
+    loop {
+        check(cancel)?;
+        let count = read_some(&mut reader, &mut buffer).map_err(|source| DiskError {
+            operation: "read",
+            path: from.to_path_buf(),
+            source,
+        })?;
+        if count == 0 {
+            writer.flush().map_err(writing(to))?;
+            return Ok((size, hash.finish()));
+        }
+        writer.write_all(&buffer[..count]).map_err(writing(to))?;
+        hash.update(&buffer[..count]);
+        size += count as u64;
+    }
+}
+
+/// One read that is tried again when a signal came between.
+pub(crate) fn read_some(reader: &mut (impl Read + ?Sized), buffer: &mut [u8]) -> io::Result<usize> {
+    loop {
+        match reader.read(buffer) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            done => return done,
+        }
+    }
+}
+
+/// Names the file that could not be written.
+pub(crate) fn writing(path: &Path) -> impl FnOnce(io::Error) -> DiskError {
+    move |source| DiskError { operation: "write", path: path.to_path_buf(), source }
+}
+
+/// As the usual conversion, with a word of its own for a file or folder that a program holds open.
+pub(crate) fn fault_of(error: DiskError) -> Fault {
+    if !error.is_busy() {
+        return error.into();
+    }
+    let text = format!(
+        "waiting for lock: a program holds a file of this order open ({} {})",
+        error.operation,
+        error.path.display()
+    );
+    Fault::new(FaultClass::Local, "target-busy", text)
+        .hint("close the order in the CAD program or Explorer (or, if none has it open, let the agent's user write there); the work goes on by itself")
+        .caused_by(error.source)
+}
+
+/// Stops here if the work was asked to stop.
+pub(crate) fn check(cancel: &Cancel) -> Result<(), Fault> {
+    if cancel.is_cancelled() {
+        return Err(Fault::new(FaultClass::Cancelled, "cancelled", "the work was asked to stop"));
+    }
+    Ok(())
+}
+
+/// Whether a file is what operating systems strew about, which is nobody's content.
+pub(crate) fn is_litter(name: &str) -> bool {
+    ["Thumbs.db", "desktop.ini", ".DS_Store"].iter().any(|litter| litter.eq_ignore_ascii_case(name))
+}
+
+/// Everything below a directory; litter is left out.
+#[derive(Debug, Default)]
+pub(crate) struct Tree {
+    /// Files with their sizes, as paths with `/`.
+    pub(crate) files: Vec<(String, u64)>,
+    /// Directories, parents before children.
+    pub(crate) dirs: Vec<String>,
+    /// What is neither a file nor a directory, or has a name that is not Unicode.
+    pub(crate) odd: Vec<String>,
+    /// Litter, which is in none of the others.
+    pub(crate) litter: usize,
+}
+
+impl Tree {
+    /// Reads all names below `dir`. Links are not followed.
+    pub(crate) fn read(disk: &dyn Disk, dir: &Path) -> Result<Self, DiskError> {
+        let mut tree = Self::default();
+        let mut open: Vec<(PathBuf, String)> = vec![(dir.to_path_buf(), String::new())];
+        while let Some((dir, prefix)) = open.pop() {
+            for entry in disk.list(&dir)? {
+                let Some(name) = entry.name else {
+                    let shown = entry.path.file_name().unwrap_or_default().to_string_lossy();
+                    tree.odd.push(format!("{prefix}{shown}"));
+                    continue;
+                };
+                let path = format!("{prefix}{name}");
+                match entry.kind {
+                    Kind::File if is_litter(&name) => tree.litter += 1,
+                    Kind::File => tree.files.push((path, entry.len)),
+                    Kind::Dir => {
+                        open.push((entry.path, format!("{path}/")));
+                        tree.dirs.push(path);
+                    }
+                    Kind::Other => tree.odd.push(path),
+                }
+            }
+        }
+        tree.files.sort();
+        tree.dirs.sort();
+        tree.odd.sort();
+        Ok(tree)
+    }
+}
+
+/// The path below `base` of a path with `/`.
+pub(crate) fn below(base: &Path, path: &str) -> PathBuf {
+    let mut out = base.to_path_buf();
+    out.extend(path.split('/'));
+    out
+}
+
+/// The directories that hold a path with `/`, outermost first.
+pub(crate) fn parents(path: &str) -> impl Iterator<Item = &str> {
+    path.match_indices('/').map(move |(at, _)| &path[..at])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_hash_is_sha256_in_lower_case() {
+        let empty = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+        assert_eq!(sha256(b""), empty);
+    }
+
+    #[test]
+    fn parents_come_outermost_first() {
+        assert_eq!(parents("a/b/c").collect::<Vec<_>>(), ["a", "a/b"]);
+        assert_eq!(parents("a").count(), 0);
+    }
+}

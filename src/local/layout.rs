@@ -1,0 +1,81 @@
+//! Where things lie: the output that others watch, and the staging beside it that nobody does.
+
+use std::path::PathBuf;
+
+use crate::model::ids::OrderKey;
+use crate::model::path::safe_component;
+
+/// The two directories, both on one volume.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Layout {
+    /// The hot folder.
+    pub output: PathBuf,
+    /// Where orders are put together and replaced revisions are kept.
+    pub staging: PathBuf,
+}
+
+impl Layout {
+    /// Where an order is published: `<output>/<lab>/<account>/<order-id>`.
+    pub fn order_dir(&self, key: &OrderKey) -> PathBuf {
+        self.account_dir(key).join(key.order.dir_name())
+    }
+
+    /// Where a revision is published when the order's own place holds what is not ours:
+    /// `<order-id>-r<N>` beside it.
+    pub fn beside_dir(&self, key: &OrderKey, revision: u32) -> PathBuf {
+        self.account_dir(key).join(safe_component(&format!("{}-r{revision}", key.order.dir_name())))
+    }
+
+    fn account_dir(&self, key: &OrderKey) -> PathBuf {
+        self.output.join(key.lab.dir_name()).join(key.account.dir_name())
+    }
+
+    /// Everything that is being put together.
+    pub fn work(&self) -> PathBuf {
+        self.staging.join("work")
+    }
+
+    /// Where one job puts its order together. The name is made safe.
+    pub fn work_dir(&self, job: &str) -> PathBuf {
+        self.work().join(safe_component(job))
+    }
+
+    /// Everything that was replaced.
+    pub fn history(&self) -> PathBuf {
+        self.staging.join("history")
+    }
+
+    /// Where the replaced revisions of an order are kept.
+    pub fn order_history(&self, key: &OrderKey) -> PathBuf {
+        self.history()
+            .join(key.lab.dir_name())
+            .join(key.account.dir_name())
+            .join(key.order.dir_name())
+    }
+
+    /// Where a replaced revision is kept.
+    pub fn history_dir(&self, key: &OrderKey, revision: u32) -> PathBuf {
+        self.order_history(key).join(format!("r{revision}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    #[test]
+    fn strange_ids_stay_inside_the_tree() {
+        let layout = Layout { output: "out".into(), staging: "stage".into() };
+        let key = OrderKey {
+            lab: "smile-lab".parse().expect("valid"),
+            account: "..".parse().expect("valid"),
+            order: "../../17".parse().expect("valid"),
+        };
+        assert_eq!(layout.order_dir(&key), Path::new("out/smile-lab/.%2E/..%2F..%2F17"));
+        assert_eq!(layout.beside_dir(&key, 2), Path::new("out/smile-lab/.%2E/..%2F..%2F17-r2"));
+        assert!(layout.history_dir(&key, 1).starts_with("stage/history/smile-lab"));
+        assert_eq!(layout.work_dir("a/b"), Path::new("stage/work/a%2Fb"));
+    }
+}

@@ -1,0 +1,50 @@
+//! The order's way onto the disk: spool, unpack, describe, seal, publish, and look again.
+//!
+//! What this module promises:
+//! - nothing appears below the output but whole, synced orders, each by one rename;
+//! - nothing that the agent did not write is changed or deleted;
+//! - an archive can neither write outside its directory nor use more memory than a few buffers;
+//! - each step can be interrupted anywhere, and [`publish::recover`] says how to go on.
+//!
+//! All access goes through [`Disk`](crate::disk::Disk), and everything blocks.
+
+pub mod clean;
+pub mod describe;
+pub mod extras;
+pub(crate) mod files;
+pub mod history;
+pub mod layout;
+pub mod look;
+pub mod publish;
+pub mod root;
+pub mod seal;
+pub mod spool;
+#[cfg(test)]
+pub(crate) mod testing;
+pub mod unpack;
+pub mod verify;
+
+pub use describe::{Described, describe};
+pub use extras::take_extra;
+pub use layout::Layout;
+pub use look::{LocalPicture, look};
+pub use publish::{Publication, PublishOutcome, Recovered, Step, Target, publish, recover};
+pub use seal::seal;
+pub use spool::{Spool, SpoolFile};
+pub use unpack::{Unpacked, unpack};
+pub use verify::{Difference, VerifyReport, verify_tree};
+
+use crate::model::path::RelPath;
+
+/// One file of an order that is being put together.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StagedFile {
+    /// Where it lies in the order's directory.
+    pub path: RelPath,
+    /// In bytes.
+    pub size: u64,
+    /// Lower-case hexadecimal SHA-256 of its content.
+    pub sha256: String,
+    /// The vendor's name, where this one differs.
+    pub original_name: Option<String>,
+}

@@ -1,0 +1,68 @@
+//! How far a publication came before the process ended, read from the disk alone.
+
+use super::{Publication, Target, Work};
+use crate::disk::{Disk, Kind, Moved};
+use crate::local::files::fault_of;
+use crate::local::history;
+use crate::local::layout::Layout;
+use crate::local::look::{LocalPicture, Read, look, manifest_sha, read_manifest};
+use crate::model::fault::Fault;
+
+/// How to go on after a crash.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Recovered {
+    /// It is published, durably; record it.
+    Published,
+    /// The staged order is whole: publish it again.
+    Ready,
+    /// Nothing usable is left in staging: fetch the order again. A revision that had been moved
+    /// aside is back at its place.
+    Lost,
+}
+
+/// Decides, completes or undoes. May be repeated, and be interrupted itself.
+///
+/// Published is what carries the new manifest: whatever became of its files since is for the next
+/// look to tell.
+pub fn recover(
+    disk: &dyn Disk,
+    layout: &Layout,
+    publication: &Publication,
+) -> Result<Recovered, Fault> {
+    let work = Work { disk, layout, publication, step: &|_| {}, dir: publication.dir(layout) };
+    let wanted = Some(publication.manifest_sha256.as_str());
+    if manifest_sha(disk, &work.dir).map_err(fault_of)?.as_deref() == wanted {
+        work.old_to_history()?;
+        work.done()?;
+        return Ok(Recovered::Published);
+    }
+    if is_whole(disk, publication)? {
+        return Ok(Recovered::Ready);
+    }
+    if let Target::Replace { previous_manifest, previous_sha256 } = &publication.target
+        && disk.kind(&work.dir)?.is_none()
+        && let Some(aside) = history::find(
+            disk,
+            layout,
+            &publication.key,
+            previous_manifest.revision,
+            previous_sha256,
+        )?
+    {
+        disk.create_dirs(work.parent())?;
+        if disk.rename(&aside, &work.dir).map_err(fault_of)? == Moved::Done {
+            disk.sync_dir(work.parent())?;
+        }
+    }
+    Ok(Recovered::Lost)
+}
+
+fn is_whole(disk: &dyn Disk, publication: &Publication) -> Result<bool, Fault> {
+    let staged = &publication.staged;
+    if disk.kind(staged)? != Some(Kind::Dir) {
+        return Ok(false);
+    }
+    let Read::Manifest(manifest, sha) = read_manifest(disk, staged)? else { return Ok(false) };
+    Ok(sha == publication.manifest_sha256
+        && look(disk, staged, Some(&manifest), Some(&sha))? == LocalPicture::AsPublished)
+}

@@ -1,0 +1,181 @@
+//! What the tests of this module share.
+
+use std::io::{Cursor, Write as _};
+use std::path::Path;
+
+use zip::write::SimpleFileOptions;
+use zip::{CompressionMethod, ZipWriter};
+
+use super::layout::Layout;
+use crate::disk::{Disk, DiskError, Entry, Kind, LockGuard, Moved, ReadFile, RealDisk, WriteFile};
+use crate::model::ids::OrderKey;
+use crate::model::manifest::{self, Account, Manifest, ManifestFile, Reason, Role};
+
+/// An output and a staging in a directory of their own.
+pub(crate) struct Place {
+    _dir: tempfile::TempDir,
+    pub(crate) layout: Layout,
+}
+
+impl Place {
+    pub(crate) fn new() -> Self {
+        let dir = tempfile::tempdir().expect("tempdir");
+        let layout = Layout {
+            output: dir.path().join("orders"),
+            staging: dir.path().join(".orders.staging"),
+        };
+        Self { _dir: dir, layout }
+    }
+}
+
+/// An archive with these members, deflated; a name that ends with `/` makes a directory.
+pub(crate) fn zip_of(members: &[(&str, &[u8])]) -> Vec<u8> {
+    let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
+    let options = SimpleFileOptions::default().compression_method(CompressionMethod::Deflated);
+    for (name, bytes) in members {
+        if name.ends_with('/') {
+            writer.add_directory(*name, options).expect("directory");
+        } else {
+            writer.start_file(*name, options).expect("member");
+            writer.write_all(bytes).expect("written");
+        }
+    }
+    writer.finish().expect("finished").into_inner()
+}
+
+/// All files below a directory with their content, as paths with `/`.
+pub(crate) fn content_of(dir: &Path) -> std::collections::BTreeMap<String, Vec<u8>> {
+    super::files::Tree::read(&RealDisk, dir)
+        .expect("readable")
+        .files
+        .into_iter()
+        .map(|(path, _)| {
+            let bytes = std::fs::read(super::files::below(dir, &path)).expect("readable");
+            (path, bytes)
+        })
+        .collect()
+}
+
+/// A manifest of order 17 with these files.
+pub(crate) fn manifest_of(revision: u32, files: &[(&str, &str)]) -> Manifest {
+    let files = files
+        .iter()
+        .map(|(path, text)| ManifestFile {
+            path: (*path).to_owned(),
+            size: text.len() as u64,
+            sha256: super::files::sha256(text.as_bytes()),
+            role: Role::Attachment,
+            jaw: None,
+            original_name: None,
+        })
+        .collect();
+    Manifest {
+        schema: manifest::SCHEMA,
+        lab: "smile-lab".to_owned(),
+        account: Account { id: "4711".to_owned(), name: None },
+        order_id: "17".to_owned(),
+        rx_id: None,
+        order_code: None,
+        status: "Ready for Download".to_owned(),
+        case_type: None,
+        procedure: None,
+        revision,
+        reason: Reason::FirstScan,
+        published_at: "2026-11-23T10:00:00Z".to_owned(),
+        agent: "casedrop test".to_owned(),
+        files,
+        left_out: Vec::new(),
+        missing: Vec::new(),
+        previous: None,
+    }
+}
+
+/// The key of that order.
+pub(crate) fn key() -> OrderKey {
+    OrderKey {
+        lab: "smile-lab".parse().expect("valid"),
+        account: "4711".parse().expect("valid"),
+        order: "17".parse().expect("valid"),
+    }
+}
+
+/// Writes these files and their manifest into a directory; returns the manifest and its hash.
+pub(crate) fn sealed(dir: &Path, revision: u32, files: &[(&str, &str)]) -> (Manifest, String) {
+    for (path, text) in files {
+        let path = super::files::below(dir, path);
+        std::fs::create_dir_all(path.parent().expect("parent")).expect("mkdir");
+        std::fs::write(path, text).expect("written");
+    }
+    let manifest = manifest_of(revision, files);
+    let sha = super::seal::seal(&RealDisk, dir, &manifest).expect("sealed");
+    (manifest, sha)
+}
+
+/// The real disk, on a system that can neither exchange directories nor link files.
+pub(crate) struct NoExchange;
+
+impl Disk for NoExchange {
+    fn kind(&self, path: &Path) -> Result<Option<Kind>, DiskError> {
+        RealDisk.kind(path)
+    }
+    fn list(&self, dir: &Path) -> Result<Vec<Entry>, DiskError> {
+        RealDisk.list(dir)
+    }
+    fn create_dirs(&self, dir: &Path) -> Result<(), DiskError> {
+        RealDisk.create_dirs(dir)
+    }
+    fn create_private_dirs(&self, dir: &Path) -> Result<(), DiskError> {
+        RealDisk.create_private_dirs(dir)
+    }
+    fn create_private(&self, path: &Path) -> Result<Box<dyn WriteFile>, DiskError> {
+        RealDisk.create_private(path)
+    }
+    fn create(&self, path: &Path) -> Result<Box<dyn WriteFile>, DiskError> {
+        RealDisk.create(path)
+    }
+    fn append(&self, path: &Path) -> Result<Box<dyn WriteFile>, DiskError> {
+        RealDisk.append(path)
+    }
+    fn open(&self, path: &Path) -> Result<Box<dyn ReadFile>, DiskError> {
+        RealDisk.open(path)
+    }
+    fn replace_file(&self, from: &Path, to: &Path) -> Result<(), DiskError> {
+        RealDisk.replace_file(from, to)
+    }
+    fn rename(&self, from: &Path, to: &Path) -> Result<Moved, DiskError> {
+        RealDisk.rename(from, to)
+    }
+    fn exchange(&self, _a: &Path, _b: &Path) -> Result<bool, DiskError> {
+        Ok(false)
+    }
+    fn sync_dir(&self, dir: &Path) -> Result<(), DiskError> {
+        RealDisk.sync_dir(dir)
+    }
+    fn hard_link(&self, _from: &Path, _to: &Path) -> Result<bool, DiskError> {
+        Ok(false)
+    }
+    fn remove_file(&self, path: &Path) -> Result<(), DiskError> {
+        RealDisk.remove_file(path)
+    }
+    fn remove_dir(&self, path: &Path) -> Result<(), DiskError> {
+        RealDisk.remove_dir(path)
+    }
+    fn remove_tree(&self, path: &Path) -> Result<(), DiskError> {
+        RealDisk.remove_tree(path)
+    }
+    fn free_space(&self, path: &Path) -> Result<u64, DiskError> {
+        RealDisk.free_space(path)
+    }
+    fn same_volume(&self, a: &Path, b: &Path) -> Result<bool, DiskError> {
+        RealDisk.same_volume(a, b)
+    }
+    fn hide(&self, path: &Path) -> Result<(), DiskError> {
+        RealDisk.hide(path)
+    }
+    fn try_lock(&self, path: &Path) -> Result<Option<LockGuard>, DiskError> {
+        RealDisk.try_lock(path)
+    }
+    fn lock(&self, path: &Path) -> Result<LockGuard, DiskError> {
+        RealDisk.lock(path)
+    }
+}

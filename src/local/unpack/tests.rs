@@ -1,0 +1,223 @@
+//! Archives as they should be, as they break, and as nobody should make them.
+
+use std::io::{Cursor, Write as _};
+
+use proptest::prelude::*;
+use zip::ZipWriter;
+use zip::write::SimpleFileOptions;
+
+use super::super::files::sha256;
+use super::super::testing::{content_of, zip_of};
+use super::*;
+use crate::disk::RealDisk;
+use crate::model::fault::FaultClass;
+
+fn try_unpack_with(bytes: &[u8], limits: &Limits) -> (tempfile::TempDir, Result<Unpacked, Fault>) {
+    let dir = tempfile::tempdir().expect("tempdir");
+    let spool = dir.path().join("spool");
+    std::fs::write(&spool, bytes).expect("spooled");
+    let dest = dir.path().join("dest");
+    let result = unpack(&RealDisk, &spool, &dest, limits, &Cancel::new());
+    (dir, result)
+}
+
+fn refused(bytes: &[u8]) -> (FaultClass, &'static str) {
+    let (_dir, result) = try_unpack_with(bytes, &Limits::default());
+    let fault = result.expect_err("refused");
+    (fault.class, fault.code)
+}
+
+/// Replaces every occurrence of a text by another of the same length: in both directories.
+fn patched(bytes: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
+    assert_eq!(from.len(), to.len());
+    let mut out = bytes.to_vec();
+    let mut found = 0;
+    for at in 0..out.len() - from.len() {
+        if &out[at..at + from.len()] == from {
+            out[at..at + from.len()].copy_from_slice(to);
+            found += 1;
+        }
+    }
+    assert!(found > 0, "nothing to patch");
+    out
+}
+
+#[test]
+fn files_are_unpacked_hashed_and_their_top_folder_stripped() {
+    let bytes = zip_of(&[
+        ("iTero_Export_1/", b""),
+        ("iTero_Export_1/1_shell_occlusion_u.stl", b"solid"),
+        ("iTero_Export_1/itero_export_#1_v30.xml", b"<x/>"),
+        ("__MACOSX/iTero_Export_1/._x", b"junk"),
+        ("iTero_Export_1/.DS_Store", b"junk"),
+        ("iTero_Export_1/empty.txt", b""),
+    ]);
+    let (dir, result) = try_unpack_with(&bytes, &Limits::default());
+    let unpacked = result.expect("good");
+    let content = content_of(&dir.path().join("dest"));
+    assert_eq!(
+        content.keys().collect::<Vec<_>>(),
+        ["1_shell_occlusion_u.stl", "empty.txt", "itero_export_#1_v30.xml"]
+    );
+    for file in &unpacked.files {
+        let bytes = &content[file.path.as_str()];
+        assert_eq!((file.size, &file.sha256), (bytes.len() as u64, &sha256(bytes)));
+        assert_eq!(file.original_name, None);
+    }
+    assert_eq!(unpacked.left_out, ["__MACOSX/iTero_Export_1/._x", "iTero_Export_1/.DS_Store"]);
+}
+
+#[test]
+fn archives_written_without_seeking_work_too() {
+    // Streamed archives carry sizes and checksums behind the data.
+    let mut out = Vec::new();
+    let mut writer = ZipWriter::new_stream(&mut out);
+    for name in ["a.stl", "b.stl"] {
+        writer.start_file(name, SimpleFileOptions::default()).expect("member");
+        writer.write_all(&vec![7; 100_000]).expect("written");
+    }
+    writer.finish().expect("finished");
+    let (dir, result) = try_unpack_with(&out, &Limits::default());
+    assert_eq!(result.expect("good").files.len(), 2);
+    assert_eq!(content_of(&dir.path().join("dest"))["b.stl"], vec![7; 100_000]);
+}
+
+#[test]
+fn names_that_leave_the_directory_are_refused_before_anything_is_written() {
+    let good = zip_of(&[("first.stl", b"x"), ("AA/escape", b"x")]);
+    let (dir, result) =
+        try_unpack_with(&patched(&good, b"AA/escape", b"../escape"), &Limits::default());
+    let fault = result.expect_err("refused");
+    assert_eq!((fault.class, fault.code), (FaultClass::Permanent, "zip-traversal"));
+    assert!(!dir.path().join("dest").exists() && !dir.path().join("escape").exists());
+
+    let permanent = |code| (FaultClass::Permanent, code);
+    assert_eq!(refused(&patched(&good, b"AA/escape", b"/A/escape")), permanent("zip-absolute"));
+    assert_eq!(refused(&patched(&good, b"AA/escape", b"C:\\escape")), permanent("zip-absolute"));
+    assert_eq!(refused(&patched(&good, b"AA/escape", b"..\\escape")), permanent("zip-traversal"));
+}
+
+#[test]
+fn links_encryption_and_duplicates_are_refused() {
+    let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
+    writer.add_symlink("link", "/etc/passwd", SimpleFileOptions::default()).expect("link");
+    let link = writer.finish().expect("finished").into_inner();
+    assert_eq!(refused(&link), (FaultClass::Permanent, "zip-link"));
+
+    let twice = patched(&zip_of(&[("aa.stl", b"1"), ("bb.stl", b"2")]), b"bb.stl", b"aa.stl");
+    assert_eq!(refused(&twice), (FaultClass::Permanent, "zip-duplicate"));
+
+    let mut secret = zip_of(&[("aa.stl", b"1")]);
+    let central = secret.windows(4).rposition(|w| w == b"PK\x01\x02").expect("directory");
+    secret[6] |= 1;
+    secret[central + 8] |= 1;
+    assert_eq!(refused(&secret), (FaultClass::Permanent, "zip-encrypted"));
+}
+
+#[test]
+fn headers_that_contradict_each_other_are_damage() {
+    let good = zip_of(&[("aa.stl", b"content")]);
+    let mut name = good.clone();
+    name[30] = b'b';
+    assert_eq!(refused(&name), (FaultClass::Transient, "zip-corrupt"));
+    let mut size = good.clone();
+    size[22] += 1;
+    assert_eq!(refused(&size), (FaultClass::Transient, "zip-corrupt"));
+    let mut crc = good.clone();
+    crc[14] ^= 1;
+    assert_eq!(refused(&crc), (FaultClass::Transient, "zip-corrupt"));
+}
+
+#[test]
+fn damage_is_found_and_worth_another_download() {
+    assert_eq!(refused(b"<html>busy</html>"), (FaultClass::Transient, "not-a-zip"));
+    assert_eq!(refused(b""), (FaultClass::Transient, "not-a-zip"));
+    assert_eq!(refused(&zip_of(&[])), (FaultClass::Transient, "zip-empty"));
+    assert_eq!(refused(&zip_of(&[("only/", b"")])), (FaultClass::Transient, "zip-empty"));
+    let good = zip_of(&[("a.stl", b"some content that is long enough"), ("b", b"x")]);
+    for cut in 1..good.len() {
+        let (class, code) = refused(&good[..cut]);
+        assert_eq!(class, FaultClass::Transient, "{code} after {cut} bytes");
+    }
+    // In stored data only the checksum can tell.
+    let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
+    let stored = SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored);
+    writer.start_file("a", stored).expect("member");
+    writer.write_all(b"content").expect("written");
+    let bytes = writer.finish().expect("finished").into_inner();
+    let damaged = patched(&bytes, b"content", b"cantent");
+    assert_eq!(refused(&damaged), (FaultClass::Transient, "zip-crc"));
+}
+
+#[test]
+fn every_single_damaged_byte_is_found_or_harmless() {
+    let files: [(&str, &[u8]); 2] = [("a.stl", b"solid solid solid"), ("b.xml", b"<x></x>")];
+    let good = zip_of(&files);
+    for at in 0..good.len() {
+        let mut bad = good.clone();
+        bad[at] ^= 0x10;
+        let (dir, result) = try_unpack_with(&bad, &Limits::default());
+        if result.is_ok() {
+            // Only what carries no content (dates, versions, attributes, a name in both places) may
+            // pass unseen.
+            let content: Vec<_> = content_of(&dir.path().join("dest")).into_values().collect();
+            assert_eq!(content, [files[0].1.to_vec(), files[1].1.to_vec()], "byte {at}");
+        }
+    }
+}
+
+#[test]
+fn limits_hold_whatever_the_headers_claim() {
+    let zeros = vec![0; 3 << 20];
+    let bytes = zip_of(&[("zeros", &zeros), ("b", b"x")]);
+    let code = |limits: Limits| {
+        let (_dir, result) = try_unpack_with(&bytes, &limits);
+        result.map_or_else(|fault| fault.code, |_| "fine")
+    };
+    let wide = Limits { ratio: 10_000, ..Limits::default() };
+    assert_eq!(code(wide), "fine");
+    assert_eq!(code(Limits { ratio: 100, ..wide }), "zip-bomb");
+    assert_eq!(code(Limits { unpacked_bytes: 3 << 20, ..wide }), "zip-bomb");
+    assert_eq!(code(Limits { members: 1, ..wide }), "zip-too-many");
+
+    // Data that unpacks to more than both headers say.
+    let mut lying = zip_of(&[("zeros", &zeros)]);
+    let small = 1000_u32.to_le_bytes();
+    let central = lying.windows(4).rposition(|w| w == b"PK\x01\x02").expect("directory");
+    lying[22..26].copy_from_slice(&small);
+    lying[central + 24..central + 28].copy_from_slice(&small);
+    assert_eq!(refused(&lying), (FaultClass::Transient, "zip-corrupt"));
+}
+
+#[test]
+fn unpacking_stops_when_asked() {
+    let dir = tempfile::tempdir().expect("tempdir");
+    let spool = dir.path().join("spool");
+    std::fs::write(&spool, zip_of(&[("a", b"x")])).expect("spooled");
+    let cancel = Cancel::new();
+    cancel.cancel();
+    let fault = unpack(&RealDisk, &spool, &dir.path().join("dest"), &Limits::default(), &cancel)
+        .expect_err("stopped");
+    assert_eq!(fault.class, FaultClass::Cancelled);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+    #[test]
+    fn nothing_is_written_outside_whatever_the_names(
+        names in proptest::collection::btree_set(r"(\.\./|/|C:|a|B|\\|\.|con|\u{e9}|:){1,6}", 1..5)
+    ) {
+        let members: Vec<(&str, &[u8])> =
+            names.iter().map(|name| (name.as_str(), b"x".as_slice())).collect();
+        let (dir, result) = try_unpack_with(&zip_of(&members), &Limits::default());
+        let outside: Vec<_> = content_of(dir.path())
+            .into_keys()
+            .filter(|path| path != "spool" && !path.starts_with("dest/"))
+            .collect();
+        prop_assert!(outside.is_empty(), "{outside:?}");
+        if let Ok(unpacked) = result {
+            let files = names.iter().filter(|name| !name.ends_with(['/', '\\'])).count();
+            prop_assert_eq!(unpacked.files.len(), files);
+        }
+    }
+}

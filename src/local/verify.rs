@@ -1,0 +1,270 @@
+//! Re-hashes the output tree against its manifests and names every difference.
+
+use std::path::Path;
+
+use serde::Serialize;
+
+use super::files::is_litter;
+use super::layout::Layout;
+use super::look::{Comparison, Read, compare, read_manifest};
+use super::root::MARKER;
+use crate::disk::{Disk, DiskError, Entry, Kind};
+use crate::model::ids::OrderId;
+use crate::model::manifest::{FILE_NAME, Manifest};
+use crate::model::path::safe_component;
+
+/// What a verification found.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct VerifyReport {
+    /// Orders looked at.
+    pub orders: usize,
+    /// Files that their manifests list.
+    pub files: usize,
+    /// Bytes of those files.
+    pub bytes: u64,
+    /// Everything that is not as it should be.
+    pub differences: Vec<Difference>,
+}
+
+/// One thing that is not as it should be.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Difference {
+    /// The directory below the output, such as `smile-lab/4711/17544365`; empty for the output itself.
+    pub order: String,
+    /// The file in it, if it is about one.
+    pub file: Option<String>,
+    /// What is wrong, as the end of a sentence.
+    pub what: String,
+}
+
+/// Verifies all orders, or `only` some. A directory that somebody emptied counts as consumed and is
+/// no difference; neither is what operating systems strew about.
+pub fn verify_tree(disk: &dyn Disk, layout: &Layout, only: Option<&[OrderId]>) -> VerifyReport {
+    let mut walk = Walk { disk, layout, only, found: Vec::new(), report: VerifyReport::default() };
+    walk.output();
+    for id in only.unwrap_or_default() {
+        if !walk.found.contains(id) {
+            walk.differ("", None, format!("order {id} is not in the tree"));
+        }
+    }
+    walk.report
+}
+
+struct Walk<'a> {
+    disk: &'a dyn Disk,
+    layout: &'a Layout,
+    only: Option<&'a [OrderId]>,
+    found: Vec<OrderId>,
+    report: VerifyReport,
+}
+
+impl Walk<'_> {
+    fn differ(&mut self, order: &str, file: Option<&str>, what: impl Into<String>) {
+        self.report.differences.push(Difference {
+            order: order.to_owned(),
+            file: file.map(str::to_owned),
+            what: what.into(),
+        });
+    }
+
+    fn output(&mut self) {
+        let output = self.layout.output.clone();
+        if !matches!(self.disk.kind(&output.join(MARKER)), Ok(Some(Kind::File))) {
+            self.differ(
+                "",
+                Some(MARKER),
+                "is missing: this is no output folder, or it is not mounted",
+            );
+        }
+        for (lab, lab_entry) in self.dirs("", &output) {
+            for (account, account_entry) in self.dirs(&lab, &lab_entry.path) {
+                for (order, order_entry) in self.dirs(&account, &account_entry.path) {
+                    if self.wanted(order_entry.name.as_deref().unwrap_or_default()) {
+                        self.order(&order, &order_entry.path);
+                    }
+                }
+            }
+        }
+    }
+
+    /// The directories in one that should hold nothing else, each with its path below the output.
+    fn dirs(&mut self, below: &str, dir: &Path) -> Vec<(String, Entry)> {
+        let entries = match self.disk.list(dir) {
+            Ok(entries) => entries,
+            Err(error) => {
+                self.differ(below, None, unreadable(&error));
+                return Vec::new();
+            }
+        };
+        let mut dirs = Vec::new();
+        for entry in entries {
+            let name = entry.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            let ours = below.is_empty() && (name == MARKER || entry.path == self.layout.staging);
+            let path = if below.is_empty() { name.clone() } else { format!("{below}/{name}") };
+            match (entry.kind, &entry.name) {
+                _ if ours => {}
+                (Kind::Dir, Some(_)) => dirs.push((path, entry)),
+                (Kind::File, _) if is_litter(&name) => {}
+                // With some orders named, the rest of the tree is not the question.
+                _ if self.only.is_some() => {}
+                _ => self.differ(below, Some(&name), "does not belong here"),
+            }
+        }
+        dirs
+    }
+
+    fn wanted(&mut self, dir_name: &str) -> bool {
+        let Some(only) = self.only else { return true };
+        let hit = only.iter().find(|id| {
+            let name = id.dir_name();
+            dir_name == name
+                || dir_name
+                    .strip_prefix(&format!("{name}-r"))
+                    .is_some_and(|rest| rest.parse::<u32>().is_ok())
+        });
+        self.found.extend(hit.cloned());
+        hit.is_some()
+    }
+
+    fn order(&mut self, order: &str, dir: &Path) {
+        match self.disk.list(dir) {
+            Ok(entries) if entries.iter().all(is_litter_file) => return,
+            Ok(_) => {}
+            Err(error) => return self.differ(order, None, unreadable(&error)),
+        }
+        self.report.orders += 1;
+        let manifest = match read_manifest(self.disk, dir) {
+            Ok(Read::Manifest(manifest, _)) => manifest,
+            Ok(Read::Missing) => return self.differ(order, Some(FILE_NAME), "is missing"),
+            Ok(Read::Unreadable(why)) => return self.differ(order, Some(FILE_NAME), why),
+            Err(error) => return self.differ(order, Some(FILE_NAME), unreadable(&error)),
+        };
+        if !belongs(&manifest, order) {
+            let what = format!(
+                "is that of {}/{}/{}",
+                manifest.lab, manifest.account.id, manifest.order_id
+            );
+            self.differ(order, Some(FILE_NAME), what);
+        }
+        self.report.files += manifest.files.len();
+        self.report.bytes += manifest.files.iter().map(|file| file.size).sum::<u64>();
+        match compare(self.disk, dir, &manifest, None) {
+            Ok(Comparison { gone, wrong }) => {
+                for file in gone {
+                    self.differ(order, Some(&file), "is missing");
+                }
+                for (file, what) in wrong {
+                    self.differ(order, Some(&file), what);
+                }
+            }
+            Err(error) => self.differ(order, None, unreadable(&error)),
+        }
+    }
+}
+
+/// Whether the manifest names the directory in which it lies.
+fn belongs(manifest: &Manifest, order: &str) -> bool {
+    let id = safe_component(&manifest.order_id);
+    let account =
+        format!("{}/{}", safe_component(&manifest.lab), safe_component(&manifest.account.id));
+    order == format!("{account}/{id}") || order == format!("{account}/{id}-r{}", manifest.revision)
+}
+
+fn is_litter_file(entry: &Entry) -> bool {
+    entry.kind == Kind::File && entry.name.as_deref().is_some_and(is_litter)
+}
+
+fn unreadable(error: &DiskError) -> String {
+    format!("cannot be read: {error}: {}", error.source)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::root::prepare_root;
+    use super::super::testing::{Place, key, sealed};
+    use super::*;
+    use crate::disk::RealDisk;
+
+    const FILES: [(&str, &str); 2] = [("a.stl", "mesh"), ("thumbnails/b.jpg", "picture")];
+
+    fn setup() -> (Place, std::path::PathBuf) {
+        let place = Place::new();
+        prepare_root(&RealDisk, &place.layout, None).expect("prepared");
+        let dir = place.layout.order_dir(&key());
+        sealed(&dir, 1, &FILES);
+        (place, dir)
+    }
+
+    fn differences(place: &Place, only: Option<&[OrderId]>) -> Vec<(String, String, String)> {
+        verify_tree(&RealDisk, &place.layout, only)
+            .differences
+            .into_iter()
+            .map(|one| (one.order, one.file.unwrap_or_default(), one.what))
+            .collect()
+    }
+
+    fn difference(order: &str, file: &str, what: &str) -> (String, String, String) {
+        (order.to_owned(), file.to_owned(), what.to_owned())
+    }
+
+    #[test]
+    fn a_good_tree_has_no_differences() {
+        let (place, dir) = setup();
+        sealed(&place.layout.beside_dir(&key(), 1), 1, &FILES);
+        std::fs::create_dir(dir.with_file_name("18")).expect("emptied by somebody");
+        std::fs::write(dir.with_file_name("Thumbs.db"), "").expect("write");
+        let report = verify_tree(&RealDisk, &place.layout, None);
+        let expected = VerifyReport { orders: 2, files: 4, bytes: 22, differences: Vec::new() };
+        assert_eq!(report, expected);
+    }
+
+    #[test]
+    fn one_changed_byte_is_named() {
+        let (place, dir) = setup();
+        std::fs::write(dir.join("thumbnails/b.jpg"), "pictUre").expect("write");
+        let expected = [difference("smile-lab/4711/17", "thumbnails/b.jpg", "has other content")];
+        assert_eq!(differences(&place, None), expected);
+        assert_eq!(differences(&place, Some(&[key().order])), expected);
+    }
+
+    #[test]
+    fn missing_extra_and_stray_things_are_named() {
+        let (place, dir) = setup();
+        std::fs::remove_file(dir.join("a.stl")).expect("removed");
+        std::fs::write(dir.join("more"), "").expect("write");
+        std::fs::write(dir.with_file_name("17.tmp"), "").expect("write");
+        std::fs::create_dir_all(dir.with_file_name("19/x")).expect("mkdir");
+        std::fs::rename(&dir, dir.with_file_name("20")).expect("renamed");
+        assert_eq!(
+            differences(&place, None),
+            [
+                difference("smile-lab/4711", "17.tmp", "does not belong here"),
+                difference("smile-lab/4711/19", "manifest.json", "is missing"),
+                difference("smile-lab/4711/20", "manifest.json", "is that of smile-lab/4711/17"),
+                difference("smile-lab/4711/20", "a.stl", "is missing"),
+                difference("smile-lab/4711/20", "more", "is not part of the order"),
+            ]
+        );
+    }
+
+    #[test]
+    fn an_order_that_is_asked_for_must_be_there() {
+        let (place, dir) = setup();
+        std::fs::write(dir.join("manifest.json"), "{").expect("damaged");
+        let other: OrderId = "99".parse().expect("valid");
+        assert_eq!(
+            differences(&place, Some(&[other])),
+            [difference("", "", "order 99 is not in the tree")]
+        );
+        let found = differences(&place, Some(&[key().order]));
+        assert!(found[0].2.starts_with("cannot be read"), "{found:?}");
+    }
+
+    #[test]
+    fn a_folder_without_marker_is_no_output() {
+        let place = Place::new();
+        std::fs::create_dir_all(&place.layout.output).expect("mkdir");
+        let found = differences(&place, None);
+        assert_eq!((found.len(), found[0].1.as_str()), (1, MARKER));
+    }
+}

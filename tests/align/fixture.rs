@@ -1,0 +1,165 @@
+//! A lab that is logged in at a small imitation of Align.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime};
+
+use casedrop::align::{AlignClient, AlignSettings};
+use casedrop::model::asset::{AssetKind, AssetRequest, Format};
+use casedrop::model::ids::LabName;
+use casedrop::secrets::{Login, MemorySecrets, SecretStore};
+use secrecy::ExposeSecret as _;
+use serde_json::json;
+use tokio::runtime::Runtime;
+
+use crate::server::{Call, Reply, Server};
+
+pub(crate) const ORDERS: &str = "/api/third-party/v1/orders/lab";
+pub(crate) const DISCOVERY: &str = "/api/third-party/v2/discovery";
+pub(crate) const TOKEN: &str = "/oauth/token";
+pub(crate) const ASSET: &str = "/api/third-party/v1/orders/17/assets/IDE";
+pub(crate) const HOUR: Duration = Duration::from_hours(1);
+
+/// The tokens that the imitation accepts: `access-N` and `refresh-N`, and no older ones.
+#[derive(Clone, Default)]
+pub(crate) struct Tokens(Arc<Mutex<u32>>);
+
+impl Tokens {
+    pub(crate) fn access(&self) -> String {
+        format!("access-{}", self.0.lock().expect("tokens"))
+    }
+
+    /// From now on, the tokens handed out so far are refused.
+    pub(crate) fn revoke_access(&self) {
+        *self.0.lock().expect("tokens") += 1;
+    }
+
+    fn refresh(&self, call: &Call) -> Reply {
+        let mut number = self.0.lock().expect("tokens");
+        let sent = call.form("refresh_token").unwrap_or_default();
+        let sent: u32 = sent.strip_prefix("refresh-").and_then(|n| n.parse().ok()).unwrap_or(99);
+        if sent + 1 < *number || sent > *number {
+            return Reply::json(&json!({ "error": "invalid_grant" })).with_status(400);
+        }
+        *number = sent + 1;
+        let (access, refresh) = (format!("access-{number}"), format!("refresh-{number}"));
+        Reply::json(&json!({ "access_token": access, "refresh_token": refresh,
+            "token_type": "Bearer", "expires_in": 3600 }))
+    }
+}
+
+/// One lab, its client, and the server that it talks to.
+pub(crate) struct Lab {
+    pub(crate) server: Server,
+    pub(crate) tokens: Tokens,
+    pub(crate) store: Arc<dyn SecretStore>,
+    pub(crate) clock: Arc<Mutex<SystemTime>>,
+    pub(crate) runtime: Runtime,
+    pub(crate) client: AlignClient,
+}
+
+impl Lab {
+    /// Logged in with a fresh token. `special` answers what it likes; the rest is answered as Align
+    /// would: discovery is missing, tokens rotate, wrong tokens are refused.
+    pub(crate) fn new(special: impl Fn(&Call) -> Option<Reply> + Send + Sync + 'static) -> Self {
+        Self::with(Arc::new(MemorySecrets::new()), special)
+    }
+
+    pub(crate) fn with(
+        store: Arc<dyn SecretStore>,
+        special: impl Fn(&Call) -> Option<Reply> + Send + Sync + 'static,
+    ) -> Self {
+        let tokens = Tokens::default();
+        let accepted = tokens.clone();
+        let server = Server::start(move |call| {
+            if let Some(reply) = special(call) {
+                return reply;
+            }
+            match call.path.as_str() {
+                DISCOVERY => Reply::status(404),
+                TOKEN => accepted.refresh(call),
+                _ if call.bearer() != Some(accepted.access().as_str()) => Reply::status(401),
+                ORDERS => Reply::json(&json!([{ "orderId": 17 }])),
+                _ => Reply::status(404),
+            }
+        });
+        let clock = Arc::new(Mutex::new(SystemTime::now()));
+        let issued_at = *clock.lock().expect("clock");
+        let login = Login {
+            access: "access-0".into(),
+            refresh: Some("refresh-0".into()),
+            issued_at,
+            lifetime: HOUR,
+            account: None,
+        };
+        store.save(&lab_name(), &login).expect("saved");
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .enable_all()
+            .build()
+            .expect("a runtime");
+        let client = client(&server, &store, &clock, &runtime, |_| {});
+        Self { server, tokens, store, clock, runtime, client }
+    }
+
+    /// Another client of the same lab, as another process would have it.
+    pub(crate) fn another(&self, store: &Arc<dyn SecretStore>) -> AlignClient {
+        client(&self.server, store, &self.clock, &self.runtime, |_| {})
+    }
+
+    pub(crate) fn another_with(&self, adjust: impl FnOnce(&mut AlignSettings)) -> AlignClient {
+        client(&self.server, &self.store, &self.clock, &self.runtime, adjust)
+    }
+
+    pub(crate) fn pass(&self, time: Duration) {
+        *self.clock.lock().expect("clock") += time;
+    }
+
+    pub(crate) fn refreshes(&self) -> usize {
+        self.server.calls_to(TOKEN).len()
+    }
+
+    pub(crate) fn stored_access(&self) -> String {
+        let login = self.store.load(&lab_name()).expect("load").expect("logged in");
+        login.access.expose_secret().to_owned()
+    }
+}
+
+pub(crate) fn lab_name() -> LabName {
+    "smile-lab".parse().expect("valid")
+}
+
+pub(crate) fn ide() -> AssetRequest {
+    AssetRequest {
+        order: "17".parse().expect("valid"),
+        kind: AssetKind::Ide,
+        format: Format::default(),
+        resume: None,
+    }
+}
+
+fn client(
+    server: &Server,
+    store: &Arc<dyn SecretStore>,
+    clock: &Arc<Mutex<SystemTime>>,
+    runtime: &Runtime,
+    adjust: impl FnOnce(&mut AlignSettings),
+) -> AlignClient {
+    let clock = Arc::clone(clock);
+    let url = |path| server.url(path).parse().expect("a URL");
+    let mut settings = AlignSettings {
+        lab: lab_name(),
+        oauth_base: url("/"),
+        base_url: url("/"),
+        client_id: "client-1".to_owned(),
+        client_secret: Some("hush".into()),
+        redirect_url: "https://lab.example/return".parse().expect("a URL"),
+        allowed_hosts: vec!["itero.cloud".to_owned()],
+        api_paths: BTreeMap::new(),
+        ca_pem: None,
+        stall_timeout: Duration::from_secs(20),
+        clock: Arc::new(move || *clock.lock().expect("clock")),
+    };
+    adjust(&mut settings);
+    AlignClient::new(settings, Arc::clone(store), runtime.handle().clone()).expect("a client")
+}

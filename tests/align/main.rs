@@ -1,0 +1,11 @@
+//! The client of Align's API against servers that behave and misbehave.
+
+mod calls;
+mod discovery;
+mod download;
+mod fixture;
+mod login;
+mod pairing;
+mod server;
+mod tls;
+mod tokens;

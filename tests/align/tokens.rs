@@ -1,0 +1,226 @@
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Barrier, mpsc};
+use std::time::Duration;
+
+use casedrop::disk::{LockGuard, RealDisk};
+use casedrop::model::cancel::Cancel;
+use casedrop::model::fault::{Fault, FaultClass};
+use casedrop::model::ids::LabName;
+use casedrop::model::remote::Remote;
+use casedrop::secrets::{FileSecrets, Login, MemorySecrets, SecretStore};
+use secrecy::ExposeSecret as _;
+use serde_json::json;
+
+use crate::fixture::{HOUR, Lab, ORDERS, TOKEN, lab_name};
+use crate::server::{End, Reply};
+
+#[test]
+fn a_fresh_token_is_used_as_it_is() {
+    let lab = Lab::new(|_| None);
+    let list = lab.client.ready_orders(&Cancel::new()).expect("orders");
+    assert_eq!(list.orders[0].order_id.as_str(), "17");
+    assert_eq!(lab.refreshes(), 0);
+}
+
+#[test]
+fn a_token_is_refreshed_shortly_before_it_expires_and_saved_before_it_is_used() {
+    let store = MemorySecrets::new();
+    let (seen, saved) = (store.clone(), Arc::new(AtomicBool::new(false)));
+    let noted = Arc::clone(&saved);
+    let lab = Lab::with(Arc::new(store), move |call| {
+        if call.path == ORDERS {
+            let stored = seen.load(&lab_name()).expect("load").expect("there");
+            let refresh = stored.refresh.expect("there").expose_secret().to_owned();
+            noted.store(refresh == "refresh-1", Ordering::SeqCst);
+        }
+        None
+    });
+    lab.pass(Duration::from_secs(3570));
+    lab.client.ready_orders(&Cancel::new()).expect("orders");
+    let refresh = &lab.server.calls_to(TOKEN)[0];
+    assert_eq!(refresh.form("grant_type").as_deref(), Some("refresh_token"));
+    assert_eq!(refresh.form("client_secret").as_deref(), Some("hush"));
+    assert!(saved.load(Ordering::SeqCst), "the rotated token was used before it was saved");
+    lab.client.ready_orders(&Cancel::new()).expect("orders");
+    assert_eq!(lab.refreshes(), 1);
+}
+
+#[test]
+fn a_clock_that_steps_back_leads_to_a_refresh() {
+    let lab = Lab::new(|_| None);
+    *lab.clock.lock().expect("clock") -= HOUR;
+    lab.client.ready_orders(&Cancel::new()).expect("orders");
+    assert_eq!(lab.refreshes(), 1);
+}
+
+#[test]
+fn twenty_callers_with_a_refused_token_refresh_once() {
+    let lab = Lab::new(|_| None);
+    lab.tokens.revoke_access();
+    let barrier = Barrier::new(20);
+    std::thread::scope(|scope| {
+        for _ in 0..20 {
+            scope.spawn(|| {
+                barrier.wait();
+                lab.client.ready_orders(&Cancel::new()).expect("orders");
+            });
+        }
+    });
+    assert_eq!(lab.refreshes(), 1);
+}
+
+#[test]
+fn programs_that_share_the_token_file_refresh_once() {
+    let dir = tempfile::tempdir().expect("tempdir");
+    let files =
+        || -> Arc<dyn SecretStore> { Arc::new(FileSecrets::new(Arc::new(RealDisk), dir.path())) };
+    let lab = Lab::with(files(), |_| None);
+    let clients: Vec<_> = (0..6).map(|_| lab.another(&files())).collect();
+    lab.pass(HOUR);
+    let barrier = Barrier::new(clients.len());
+    std::thread::scope(|scope| {
+        for client in &clients {
+            scope.spawn(|| {
+                barrier.wait();
+                client.ready_orders(&Cancel::new()).expect("orders");
+            });
+        }
+    });
+    assert_eq!(lab.refreshes(), 1);
+    assert_eq!(lab.stored_access(), "access-1");
+}
+
+#[test]
+fn a_login_that_another_program_made_counts_at_once() {
+    let lab = Lab::new(|_| None);
+    lab.tokens.revoke_access();
+    let mut login = lab.store.load(&lab_name()).expect("load").expect("there");
+    login.access = lab.tokens.access().into();
+    lab.store.save(&lab_name(), &login).expect("save");
+    lab.client.ready_orders(&Cancel::new()).expect("orders");
+    assert_eq!(lab.refreshes(), 0);
+}
+
+#[test]
+fn a_refused_refresh_asks_for_a_login() {
+    let lab = Lab::new(|call| {
+        let error = json!({ "error": "invalid_grant", "error_description": "revoked" });
+        (call.path == TOKEN).then(|| Reply::json(&error).with_status(400))
+    });
+    lab.pass(HOUR);
+    let fault = lab.client.ready_orders(&Cancel::new()).expect_err("no login");
+    assert_eq!((fault.class, fault.code), (FaultClass::Auth, "login-needed"));
+    assert!(fault.message.contains("invalid_grant (revoked)"), "{fault}");
+    assert!(fault.hint.expect("a hint").contains("casedrop login smile-lab"));
+}
+
+#[test]
+fn a_wrong_client_secret_is_told_as_such() {
+    let lab = Lab::new(|call| {
+        let error = json!({ "error": "invalid_client" });
+        (call.path == TOKEN).then(|| Reply::json(&error).with_status(401))
+    });
+    lab.pass(HOUR);
+    let fault = lab.client.ready_orders(&Cancel::new()).expect_err("refused");
+    assert_eq!((fault.class, fault.code), (FaultClass::Auth, "client-refused"));
+    assert!(fault.hint.expect("a hint").contains("client_id"));
+}
+
+#[test]
+fn a_refresh_that_fails_for_now_is_transient() {
+    let lab =
+        Lab::new(|call| (call.path == TOKEN).then(|| Reply::status(503).header("Retry-After", 7)));
+    lab.pass(HOUR);
+    let fault = lab.client.ready_orders(&Cancel::new()).expect_err("no token");
+    assert_eq!((fault.class, fault.code), (FaultClass::Transient, "http-503"));
+    assert_eq!(fault.retry_after, Some(Duration::from_secs(7)));
+}
+
+#[test]
+fn while_refreshing_fails_the_last_seconds_of_a_token_are_used() {
+    let lab = Lab::new(|call| (call.path == TOKEN).then(|| Reply::status(503)));
+    lab.pass(Duration::from_secs(3595));
+    lab.client.ready_orders(&Cancel::new()).expect("orders");
+    assert_eq!(lab.refreshes(), 1);
+}
+
+#[test]
+fn a_fresh_token_that_is_refused_is_not_refreshed_again() {
+    let lab = Lab::new(|call| (call.path == ORDERS).then(|| Reply::status(401)));
+    let fault = lab.client.ready_orders(&Cancel::new()).expect_err("refused");
+    assert_eq!((fault.class, fault.code), (FaultClass::Auth, "http-401"));
+    assert_eq!((lab.refreshes(), lab.server.calls_to(ORDERS).len()), (1, 2));
+}
+
+#[test]
+fn cancelling_a_refresh_does_not_lose_the_tokens() {
+    let (arrived, wait_arrived) = mpsc::channel();
+    let (release, released) = mpsc::channel::<()>();
+    let gate = std::sync::Mutex::new((arrived, released));
+    let lab = Lab::new(move |call| {
+        if call.path == TOKEN {
+            let gate = gate.lock().expect("gate");
+            gate.0.send(()).expect("the test waits");
+            gate.1.recv().expect("the test lets go");
+        }
+        // So that the call cannot end before the cancellation is seen.
+        (call.path == ORDERS).then(|| Reply::bytes("[").header("Content-Length", 2).end(End::Stall))
+    });
+    lab.pass(HOUR);
+    let cancel = Cancel::new();
+    let fault = std::thread::scope(|scope| {
+        let caller = scope.spawn(|| lab.client.ready_orders(&cancel).expect_err("cancelled"));
+        wait_arrived.recv().expect("the refresh arrives");
+        cancel.cancel();
+        release.send(()).expect("the server waits");
+        caller.join().expect("no panic")
+    });
+    assert_eq!(fault.class, FaultClass::Cancelled);
+    assert_eq!(lab.stored_access(), "access-1");
+}
+
+/// A store on a disk that is full for a while.
+struct Full(MemorySecrets, AtomicBool);
+
+impl SecretStore for Full {
+    fn load(&self, lab: &LabName) -> Result<Option<Login>, Fault> {
+        self.0.load(lab)
+    }
+
+    fn save(&self, lab: &LabName, login: &Login) -> Result<(), Fault> {
+        if self.1.load(Ordering::SeqCst) {
+            return Err(Fault::new(FaultClass::Local, "disk-full", "the disk is full"));
+        }
+        self.0.save(lab, login)
+    }
+
+    fn remove(&self, lab: &LabName) -> Result<(), Fault> {
+        self.0.remove(lab)
+    }
+
+    fn try_lock(&self, lab: &LabName) -> Result<Option<LockGuard>, Fault> {
+        self.0.try_lock(lab)
+    }
+}
+
+#[test]
+fn tokens_that_cannot_be_saved_are_kept_until_they_can() {
+    let store = Arc::new(Full(MemorySecrets::new(), AtomicBool::new(false)));
+    let lab = Lab::with(Arc::clone(&store) as Arc<dyn SecretStore>, |_| None);
+    lab.pass(HOUR);
+    store.1.store(true, Ordering::SeqCst);
+    let fault = lab.client.ready_orders(&Cancel::new()).expect_err("not saved");
+    assert_eq!((fault.class, fault.code), (FaultClass::Local, "disk-full"));
+    store.1.store(false, Ordering::SeqCst);
+    lab.client.ready_orders(&Cancel::new()).expect("orders");
+    assert_eq!((lab.refreshes(), lab.stored_access().as_str()), (1, "access-1"));
+}
+
+#[test]
+fn without_a_login_nothing_is_sent() {
+    let lab = Lab::new(|_| None);
+    lab.store.remove(&lab_name()).expect("removed");
+    let fault = lab.client.ready_orders(&Cancel::new()).expect_err("no login");
+    assert_eq!((fault.class, fault.code), (FaultClass::Auth, "login-needed"));
+    assert!(lab.server.calls().is_empty());
+}
