@@ -9,7 +9,7 @@ use clap::Args;
 use serde::Serialize;
 
 use super::{CliError, Exit, Streams};
-use crate::config::{self, Config, ConfigFault, ConfigFaults, Survey};
+use crate::config::{self, Config, ConfigFault, ConfigFaults, Places, Survey};
 use crate::disk::{Disk, Kind, read_limited};
 
 /// Arguments of `casedrop check`. The config file is named by the common `--config`.
@@ -43,17 +43,21 @@ pub struct Findings {
     pub warnings: Vec<ConfigFault>,
     /// The config file.
     pub config: Option<PathBuf>,
+    #[serde(skip)]
+    places: Places,
 }
 
 impl Findings {
     /// Adds something that must be put right.
     pub fn fault(&mut self, key: &str, reason: impl Into<String>, hint: impl Into<String>) {
-        self.faults.push(ConfigFault::of_key(key, reason).hint(hint));
+        let fault = ConfigFault::of_key(key, reason).hint(hint);
+        self.faults.push(self.places.locate(fault));
     }
 
     /// Adds something that is better changed.
     pub fn warning(&mut self, key: &str, reason: impl Into<String>, hint: impl Into<String>) {
-        self.warnings.push(ConfigFault::of_key(key, reason).hint(hint));
+        let warning = ConfigFault::of_key(key, reason).hint(hint);
+        self.warnings.push(self.places.locate(warning));
     }
 }
 
@@ -80,16 +84,17 @@ fn find(config_path: Option<&Path>, around: &Around<'_>) -> Findings {
             let mut findings = Findings {
                 config: Some(loaded.source),
                 warnings: loaded.warnings,
-                ..Findings::default()
+                faults: Vec::new(),
+                places: loaded.survey.places.clone(),
             };
-            surroundings(&Survey::from(&loaded.config), around, &mut findings);
+            surroundings(&loaded.survey, around, &mut findings);
             for extra in &around.extra {
                 extra(&loaded.config, &mut findings);
             }
             findings
         }
         Err(ConfigFaults { config, faults, warnings, survey }) => {
-            let mut findings = Findings { faults, warnings, config };
+            let mut findings = Findings { faults, warnings, config, places: survey.places.clone() };
             surroundings(&survey, around, &mut findings);
             findings
         }

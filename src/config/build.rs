@@ -20,7 +20,7 @@ use super::{
 use crate::disk::Disk;
 
 /// The least time between two polls that Align accepts.
-const MIN_INTERVAL: Duration = Duration::from_secs(120);
+const MIN_INTERVAL: Duration = Duration::from_mins(2);
 
 /// Builds one config and gathers what is wrong with it.
 pub(super) struct Builder<'a> {
@@ -138,7 +138,9 @@ impl<'a> Builder<'a> {
         let output = raw.output.as_ref().map(|text| self.path(text));
         let staging = match &raw.staging {
             Some(text) => Some(self.path(text)),
-            None => output.as_deref().map(|output| paths::default_staging(self.disk, output)),
+            None => output.as_deref().map(|output| {
+                paths::default_staging(output, paths::is_volume_root(self.disk, output))
+            }),
         };
         let state = match &raw.state {
             Some(text) => self.path(text),
@@ -153,7 +155,9 @@ impl<'a> Builder<'a> {
             ca_file: raw.api.ca_file.as_ref().map(|text| self.path(text)),
             ..Survey::default()
         };
-        for (key, reason, hint) in paths::clashes(self.disk, &self.survey) {
+        let disk = self.disk;
+        let is_root = |path: &Path| paths::is_volume_root(disk, path);
+        for (key, reason, hint) in paths::clashes(&self.survey, &is_root) {
             self.fault(key, reason, hint);
         }
     }
@@ -187,8 +191,15 @@ impl<'a> Builder<'a> {
         if address.port() != 0
             && self.survey.notifications.is_some_and(|other| meets(address, other))
         {
-            let reason = format!("{address} is the address of `notifications.listen` too");
-            self.fault("status_page.listen", reason, "use another port for one of the two");
+            // Shown at the one that was written: the other may be a default.
+            let is_written = self.tree.at(&KeyPath::of("status_page.listen")).is_some();
+            let (key, other) = if is_written {
+                ("status_page.listen", "notifications.listen")
+            } else {
+                ("notifications.listen", "status_page.listen")
+            };
+            let reason = format!("it wants the same port as `{other}`, {address}");
+            self.fault(key, reason, "use another port for one of the two");
         }
         if !address.ip().is_loopback() {
             let reason = format!("the status page can be reached from the network at {address}");

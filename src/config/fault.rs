@@ -99,7 +99,7 @@ pub struct ConfigFaults {
     pub warnings: Vec<ConfigFault>,
     /// What could be read in spite of the faults, so that the surroundings can be checked too.
     #[serde(skip)]
-    pub survey: Survey,
+    pub survey: Box<Survey>,
 }
 
 impl ConfigFaults {

@@ -7,6 +7,7 @@ use super::build::Builder;
 use super::fault::{ConfigFault, ConfigFaults};
 use super::node::Origin;
 use super::raw::Raw;
+use super::survey::{Places, Survey};
 use super::walk::{self, Found};
 use super::{Config, env, paths, yaml};
 use crate::disk::{Disk, Kind, read_limited};
@@ -23,6 +24,8 @@ pub struct Loaded {
     pub warnings: Vec<ConfigFault>,
     /// The file that it came from.
     pub source: PathBuf,
+    /// What it names of its surroundings, for `casedrop check`.
+    pub survey: Survey,
 }
 
 /// Finds the config file: the one named on the command line, else `CASEDROP_CONFIG`, else
@@ -134,19 +137,25 @@ fn read(
     let base = path.parent().unwrap_or(Path::new(""));
     let mut builder = Builder::new(disk, base, env, &tree);
     let config = builder.build(raw);
-    let Builder { found, warned, survey, .. } = builder;
+    let Builder { found, warned, mut survey, .. } = builder;
+    survey.places = Places::new(&report.source, &tree);
     faults.extend(found.into_iter().map(|found| report.found(found)));
     let mut warnings: Vec<ConfigFault> =
         warned.into_iter().map(|found| report.found(found)).collect();
     warnings.sort_by_key(|warning| (warning.line.is_none(), warning.line));
     match config {
         Some(config) if faults.is_empty() => {
-            Ok(Loaded { config, warnings, source: path.to_path_buf() })
+            Ok(Loaded { config, warnings, source: path.to_path_buf(), survey })
         }
         _ => {
             faults.sort_by_key(|fault| (fault.line.is_none(), fault.line, fault.column));
             faults.dedup();
-            Err(ConfigFaults { config: Some(path.to_path_buf()), faults, warnings, survey })
+            Err(ConfigFaults {
+                config: Some(path.to_path_buf()),
+                faults,
+                warnings,
+                survey: Box::new(survey),
+            })
         }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! [`load`] reads the YAML file, lets `CASEDROP_*` environment variables override it, and reports
 //! every fault at once, each with its key, place, reason and hint. What is written and what it
-//! defaults to is declared in one place, [`raw`], from which the JSON Schema comes; the file is
+//! defaults to is declared in one place, `raw`, from which the JSON Schema comes; the file is
 //! checked against that schema. A [`Config`] is complete and can be run.
 
 mod build;
@@ -37,7 +37,7 @@ pub use env::process_env;
 pub use fault::{ConfigFault, ConfigFaults};
 pub use load::{FILE_NAME, Loaded, load, locate};
 pub use schema::schema;
-pub use survey::Survey;
+pub use survey::{Places, Survey};
 pub use values::write_size_roughly;
 
 use crate::model::asset::Format;

@@ -103,9 +103,9 @@ fn program_data(env: &[(String, String)]) -> PathBuf {
 /// Where orders are put together if the config does not say.
 ///
 /// A sibling of the output, unless the output is a volume's root: then no sibling is on its volume.
-pub(super) fn default_staging(disk: &dyn Disk, output: &Path) -> PathBuf {
+pub(super) fn default_staging(output: &Path, is_root: bool) -> PathBuf {
     match (output.parent(), output.file_name()) {
-        (Some(parent), Some(name)) if !is_volume_root(disk, output) => {
+        (Some(parent), Some(name)) if !is_root => {
             parent.join(format!(".{}.casedrop-staging", name.to_string_lossy()))
         }
         _ => output.join(".casedrop-staging"),
@@ -114,7 +114,7 @@ pub(super) fn default_staging(disk: &dyn Disk, output: &Path) -> PathBuf {
 
 /// Whether the parent of a folder, if any, is on another volume: the root of a drive or share, or a
 /// mount point. A folder that cannot be looked at counts as none.
-fn is_volume_root(disk: &dyn Disk, path: &Path) -> bool {
+pub(super) fn is_volume_root(disk: &dyn Disk, path: &Path) -> bool {
     match path.parent() {
         None => true,
         Some(parent) => disk.same_volume(path, parent).is_ok_and(|same| !same),
@@ -125,7 +125,7 @@ fn is_volume_root(disk: &dyn Disk, path: &Path) -> bool {
 pub(super) type Clash = (&'static str, String, String);
 
 /// Finds folders that are named twice or lie in one another where that does harm.
-pub(super) fn clashes(disk: &dyn Disk, survey: &Survey) -> Vec<Clash> {
+pub(super) fn clashes(survey: &Survey, is_root: &dyn Fn(&Path) -> bool) -> Vec<Clash> {
     let folders: Vec<(&'static str, &Path)> = survey.folders().collect();
     let mut found = Vec::new();
     for (at, (key, path)) in folders.iter().enumerate() {
@@ -137,7 +137,7 @@ pub(super) fn clashes(disk: &dyn Disk, survey: &Survey) -> Vec<Clash> {
         }
         for (other, outer) in &folders {
             if lies_in(path, outer)
-                && let Some(why) = harm(disk, key, path, other)
+                && let Some(why) = harm(key, path, other, is_root)
             {
                 let reason =
                     format!("{} lies inside `{other}` ({})", path.display(), outer.display());
@@ -149,12 +149,17 @@ pub(super) fn clashes(disk: &dyn Disk, survey: &Survey) -> Vec<Clash> {
 }
 
 /// Why the one folder must not lie in the other.
-fn harm(disk: &dyn Disk, inner: &str, path: &Path, outer: &str) -> Option<&'static str> {
+fn harm(
+    inner: &str,
+    path: &Path,
+    outer: &str,
+    is_root: &dyn Fn(&Path) -> bool,
+) -> Option<&'static str> {
     match (inner, outer) {
         ("staging", "output") => {
             let hidden =
                 path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
-            let at_root = path.parent().is_some_and(|parent| is_volume_root(disk, parent));
+            let at_root = path.parent().is_some_and(is_root);
             (!(hidden && at_root)).then_some(
                 "whoever watches the output must not see unfinished orders; leave `staging` out, or name \
                  a folder beside the output (only where the output is a volume's root, a folder with a \

@@ -66,7 +66,7 @@ pub(super) struct Raw {
     /// Self-update.
     #[serde(default)]
     pub(super) updates: Updates,
-    /// Logging.
+    /// What is logged, and where to.
     #[serde(default)]
     pub(super) log: Log,
     /// Align's API. Change it only on Align's advice.
@@ -243,7 +243,7 @@ case_format!(
 
 /// In which form the files are asked for. A key other than `ortho` and `restorative` is the name of a
 /// case type, such as `iRecord`, written as Align does; it goes before those two.
-#[derive(Default, Deserialize, JsonSchema)]
+#[derive(Default, Serialize, Deserialize, JsonSchema)]
 pub(super) struct Formats {
     /// Orthodontic cases.
     #[serde(default)]
@@ -302,7 +302,7 @@ pub(super) enum Channel {
     Candidate,
 }
 
-/// Logging.
+/// What is logged, and where to.
 #[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct Log {

@@ -1,10 +1,12 @@
 //! What a config names of its surroundings: folders, listeners, room. It is known as far as the keys
 //! could be read, so that faults around the agent are found together with faults in the file.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use super::Config;
+use super::fault::{ConfigFault, KeyPath};
+use super::node::{Kind, Node, Origin};
 
 /// The folders, listeners and limits of a config that may have faults elsewhere.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -27,6 +29,56 @@ pub struct Survey {
     pub notifications: Option<SocketAddr>,
     /// Bytes that stay free on the output's volume.
     pub min_free: u64,
+    /// Where the keys were written.
+    pub places: Places,
+}
+
+/// Where the keys of a config were written, so that what is found around it later can point there.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Places {
+    file: String,
+    origins: BTreeMap<String, Origin>,
+}
+
+impl Places {
+    pub(super) fn new(file: &str, tree: &Node) -> Self {
+        fn collect(node: &Node, path: &KeyPath, origins: &mut BTreeMap<String, Origin>) {
+            match &node.kind {
+                Kind::List(items) => {
+                    for (index, item) in items.iter().enumerate() {
+                        collect(item, &path.index(index), origins);
+                    }
+                }
+                Kind::Section(entries) => {
+                    for entry in entries {
+                        collect(&entry.value, &path.key(&entry.key), origins);
+                    }
+                }
+                _ => {}
+            }
+            if !path.0.is_empty() {
+                origins.insert(path.to_string(), node.origin.clone());
+            }
+        }
+        let mut origins = BTreeMap::new();
+        collect(tree, &KeyPath::default(), &mut origins);
+        Self { file: file.to_owned(), origins }
+    }
+
+    /// The fault with the place of its key, where that one was written.
+    #[must_use]
+    pub fn locate(&self, fault: ConfigFault) -> ConfigFault {
+        match self.origins.get(&fault.key) {
+            Some(Origin::File { line, column }) => ConfigFault {
+                line: Some(*line),
+                column: Some(*column),
+                source: self.file.clone(),
+                ..fault
+            },
+            Some(Origin::Variable(name)) => ConfigFault { source: name.clone(), ..fault },
+            None => fault,
+        }
+    }
 }
 
 impl Survey {
@@ -48,21 +100,5 @@ impl Survey {
         [("status_page.listen", self.status_page), ("notifications.listen", self.notifications)]
             .into_iter()
             .filter_map(|(key, address)| address.map(|address| (key, address)))
-    }
-}
-
-impl From<&Config> for Survey {
-    fn from(config: &Config) -> Self {
-        Self {
-            output: Some(config.output.clone()),
-            staging: Some(config.staging.clone()),
-            commands: config.commands.clone(),
-            state: Some(config.state.clone()),
-            log_dir: config.log.dir.clone(),
-            ca_file: config.ca_file.clone(),
-            status_page: config.status_page,
-            notifications: config.notifications.as_ref().map(|n| n.listen),
-            min_free: config.min_free,
-        }
     }
 }

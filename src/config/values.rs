@@ -31,7 +31,7 @@ const SIZES: [(&str, u64); 9] = [
     ("GiB", 1 << 30),
     ("TiB", 1 << 40),
 ];
-const LONGEST: Duration = Duration::from_secs(100 * 365 * 86_400);
+const LONGEST: Duration = Duration::from_hours(100 * 365 * 24);
 
 /// Reads `120s`, `15m`, `2h`, `30d`, `500ms`.
 pub(super) fn duration(text: &str) -> Result<Duration, Bad> {

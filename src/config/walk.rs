@@ -9,6 +9,10 @@ use super::node::{Kind, Node, Origin};
 use super::scalars::{check_format, describe_format};
 use super::schema::{Expected, all_keys};
 
+/// For how many unknown keys the one that was meant is looked for: a file with more of them is
+/// something else altogether.
+const GUESSES: usize = 100;
+
 /// A fault in the tree.
 pub(super) struct Found {
     pub(super) path: KeyPath,
@@ -76,12 +80,16 @@ impl Walk {
             *node = Node::empty(origin);
             return;
         };
+        // A slip of the pen is one fault, not two: the key that it stands for does not count as missing.
+        let unknown = entries.iter().filter(|entry| expected.property(&entry.key).is_none());
+        let meant: Vec<&str> =
+            unknown.take(GUESSES).filter_map(|entry| nearest_key(expected, &entry.key)).collect();
         for name in expected.required() {
             let there = entries
                 .iter()
                 .any(|entry| entry.key == name && !matches!(entry.value.kind, Kind::Null));
-            if !there {
-                let what = expected.property(name).map(|key| describe(key)).unwrap_or_default();
+            if !there && !meant.contains(&name) {
+                let what = expected.property(name).map(describe).unwrap_or_default();
                 let hint = format!("add `{name}: …`, {what}; see config.example.yaml");
                 self.fault(&path.key(name), &origin, "the key is missing".to_owned(), hint);
             }
@@ -89,7 +97,11 @@ impl Walk {
         entries.retain_mut(|entry| {
             let path = path.key(&entry.key);
             let Some(property) = expected.property(&entry.key) else {
-                let hint = unknown_hint(expected, &path, &entry.key);
+                let hint = if self.found.len() < GUESSES {
+                    unknown_hint(expected, &path, &entry.key)
+                } else {
+                    "see config.example.yaml for the keys that there are".to_owned()
+                };
                 self.fault(&path, &entry.origin, "unknown key".to_owned(), hint);
                 return false;
             };
@@ -268,13 +280,19 @@ fn found(node: &Node, secret: bool) -> String {
     }
 }
 
-/// The known key that is nearest, at this place or elsewhere.
+/// The known key of a section that was probably meant.
+fn nearest_key<'s>(expected: Expected<'s>, key: &str) -> Option<&'s str> {
+    let known = expected.properties().into_iter().flat_map(|properties| properties.keys());
+    nearest(key, known.map(String::as_str))
+}
+
+/// What to do about an unknown key: the one that is nearest, at this place or elsewhere.
 fn unknown_hint(expected: Expected<'_>, path: &KeyPath, key: &str) -> String {
-    let known: Vec<&str> =
-        expected.properties().into_iter().flat_map(|p| p.keys()).map(String::as_str).collect();
-    if let Some(name) = nearest(key, known.iter().copied()) {
+    if let Some(name) = nearest_key(expected, key) {
         return format!("did you mean `{name}`?");
     }
+    let known: Vec<&str> =
+        expected.properties().into_iter().flat_map(|p| p.keys()).map(String::as_str).collect();
     let elsewhere = all_keys()
         .into_iter()
         .find(|other| other.0.last() == path.0.last() && other.0.len() != path.0.len());

@@ -36,7 +36,7 @@ pub(super) fn decode(bytes: &[u8]) -> Result<&str, Problem> {
     }
     let text = std::str::from_utf8(bytes).map_err(|error| {
         let before = &bytes[..error.valid_up_to()];
-        let line = 1 + before.iter().filter(|byte| **byte == b'\n').count();
+        let line = before.split(|byte| *byte == b'\n').count();
         let column = 1 + before.iter().rev().take_while(|byte| **byte != b'\n').count();
         let hint = "save it as UTF-8; editors often call the old encoding ANSI or Windows-1252";
         Problem::at(line, column, "the file is not written in UTF-8", Some(hint))
@@ -264,7 +264,10 @@ fn syntax(text: &str, error: &ScanError) -> Problem {
         ErrorKind::RecursionLimitExceeded => "check that this is the right file",
         ErrorKind::UnexpectedCharacter { .. } => "put the value in single quotes",
         ErrorKind::DirectiveDisallowed => "remove the line that begins with `%`",
-        ErrorKind::MappingValueNotAllowed | ErrorKind::InvalidColonPlacement => {
+        ErrorKind::InvalidColonPlacement => {
+            "close brackets and quotes opened before, and put a value that holds `: ` in quotes"
+        }
+        ErrorKind::MappingValueNotAllowed => {
             "put a value that holds `: ` in single quotes, and check the indentation"
         }
         _ => "check indentation, quotes and brackets on this line and the one before",
@@ -296,7 +299,3 @@ fn snippet(text: &str, line: usize, column: usize) -> Option<String> {
     }
     Some(out)
 }
-
-#[cfg(test)]
-#[path = "yaml_tests.rs"]
-mod tests;

@@ -21,15 +21,15 @@ fn only_output_and_labs_are_required_and_all_else_has_its_default() {
     assert!(config.state.is_absolute());
     assert_eq!(config.names, Names::Vendor);
     assert_eq!(config.when_missing, WhenMissing::Leave);
-    assert_eq!(config.poll_interval, Duration::from_secs(120));
+    assert_eq!(config.poll_interval, Duration::from_mins(2));
     assert!(config.notifications.is_none());
     assert_eq!(config.downloads.concurrency, 4);
     let minutes: Vec<u64> =
         config.downloads.retry_404.iter().map(|wait| wait.as_secs() / 60).collect();
     assert_eq!(minutes, [2, 5, 10, 30, 60, 120]);
-    assert_eq!(config.downloads.stall_timeout, Duration::from_secs(60));
+    assert_eq!(config.downloads.stall_timeout, Duration::from_mins(1));
     assert_eq!(config.limits, crate::config::Limits::default());
-    assert_eq!(config.history_keep, Some(Duration::from_secs(30 * 86_400)));
+    assert_eq!(config.history_keep, Some(Duration::from_hours(30 * 24)));
     assert_eq!(config.retention_keep, None);
     assert_eq!(config.min_free, 5_000_000_000);
     assert_eq!(config.status_page, Some(([127, 0, 0, 1], 8780).into()));
@@ -107,7 +107,7 @@ api:
     assert_eq!(config.commands, Some(dir.path().join("commands")));
     assert_eq!(config.state, dir.path().join("state"));
     assert_eq!((config.names, config.when_missing), (Names::Both, WhenMissing::Restore));
-    assert_eq!(config.poll_interval, Duration::from_secs(180));
+    assert_eq!(config.poll_interval, Duration::from_mins(3));
     let notifications = config.notifications.as_ref().expect("given");
     assert_eq!(notifications.listen, ([0, 0, 0, 0], 9000).into());
     assert_eq!(config.downloads.concurrency, 32);
@@ -119,7 +119,7 @@ api:
     );
     assert_eq!((config.limits.members, config.limits.ratio), (5, 7));
     assert_eq!((config.history_keep, config.status_page, config.min_free), (None, None, 0));
-    assert_eq!(config.retention_keep, Some(Duration::from_secs(90 * 86_400)));
+    assert_eq!(config.retention_keep, Some(Duration::from_hours(90 * 24)));
     assert_eq!((config.updates.channel.as_str(), config.updates.automatic), ("candidate", true));
     assert_eq!((config.log.json, config.log.dir), (true, Some(dir.path().join("logs"))));
     assert_eq!(config.api_paths["getOrdersForLab"], "/x");
