@@ -1,6 +1,7 @@
 //! The client of Align's API against servers that behave and misbehave.
 
 mod calls;
+mod cli;
 mod discovery;
 mod download;
 mod fixture;
