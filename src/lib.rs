@@ -13,6 +13,8 @@
 //! was *observed* is made durable before anything is asked for, a pure function decides what follows
 //! from it, one task owns every decision, and input and output stay at the edges.
 
+#![cfg_attr(not(test), warn(clippy::disallowed_methods))]
+
 pub mod align;
 pub mod cli;
 pub mod config;

@@ -2,6 +2,8 @@
 //!
 //! Calls block. Every error names the operation and the path ([`DiskError`]).
 
+#![expect(clippy::disallowed_methods, reason = "this is the one place that may")]
+
 mod helpers;
 mod real;
 #[cfg_attr(windows, path = "windows.rs")]

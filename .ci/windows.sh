@@ -1,0 +1,106 @@
+#!/usr/bin/env bash
+# Builds for Windows on Debian and runs the result under Wine.
+#
+#   .ci/windows.sh install         installs the packages this needs (as root)
+#   .ci/windows.sh build [args]    cargo build
+#   .ci/windows.sh clippy [args]   cargo clippy on all targets; warnings are errors
+#   .ci/windows.sh test [args]     cargo test under Wine, as in: test --test platform -- --nocapture
+#   .ci/windows.sh run PROGRAM [args]   runs a Windows program in the tests' Wine prefix
+#
+# rustup's toolchain may come without a Windows std. Debian's rustc-web brings the matching source of
+# its library, so std is built along with the crate; hence a nightly switch on a stable compiler.
+# Everything made here lies below target/.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+target=x86_64-pc-windows-gnu
+packages=(rustc-web cargo-web rust-web-src rust-web-clippy gcc-mingw-w64-x86-64 wine wine64)
+
+fail() {
+  echo "error: $*" >&2
+  exit 1
+}
+
+install_packages() {
+  export DEBIAN_FRONTEND=noninteractive
+  apt-get update
+  apt-get install -y --no-install-recommends "${packages[@]}"
+}
+
+# Sets up the compiler, after checking that it can build this crate.
+use_toolchain() {
+  local package compiler source wanted release
+  for package in "${packages[@]}"; do
+    dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null | grep -qx installed ||
+      fail "the package $package is missing; run: .ci/windows.sh install"
+  done
+  compiler=$(dpkg-query -W -f='${Version}' rustc-web)
+  source=$(dpkg-query -W -f='${Version}' rust-web-src)
+  [[ $compiler == "$source" ]] ||
+    fail "rustc-web is $compiler, but rust-web-src is $source: std cannot be built from it"
+  wanted=$(sed -n 's/^rust-version = "\(.*\)"$/\1/p' Cargo.toml)
+  [[ -n $wanted ]] || fail "Cargo.toml has no rust-version"
+  release=$(/usr/bin/rustc --version | cut -d' ' -f2)
+  dpkg --compare-versions "$release" ge "$wanted" ||
+    fail "rustc-web is $release, but Cargo.toml asks for Rust $wanted"
+
+  # rustup's own choice of a toolchain would otherwise win over the paths below.
+  unset RUSTUP_TOOLCHAIN RUSTC_WRAPPER RUSTC_WORKSPACE_WRAPPER RUSTFLAGS CARGO_BUILD_TARGET
+  export CARGO=/usr/bin/cargo RUSTC=/usr/bin/rustc RUSTDOC=/usr/bin/rustdoc
+  export RUSTC_BOOTSTRAP=1 CARGO_UNSTABLE_BUILD_STD=std,panic_unwind
+  export CARGO_TARGET_DIR=$PWD/target/windows
+  export CARGO_TARGET_X86_64_PC_WINDOWS_GNU_LINKER=x86_64-w64-mingw32-gcc
+  export CARGO_TARGET_X86_64_PC_WINDOWS_GNU_RUNNER=wine
+}
+
+# Makes the Wine prefix once, and keeps its server alive as long as this script runs: starting it
+# anew for each test program costs seconds.
+use_wine() {
+  export WINEPREFIX=$PWD/target/wine WINEDEBUG=${WINEDEBUG:--all}
+  # Without .NET and browser, which Wine would offer to download, and without its menu entries, which
+  # it would write to the user's home.
+  export WINEDLLOVERRIDES='mscoree=;mshtml=;winemenubuilder.exe='
+  unset DISPLAY WAYLAND_DISPLAY
+  trap 'wineserver -k || true' EXIT
+  if [[ ! -e $WINEPREFIX/.complete ]]; then
+    rm -rf "$WINEPREFIX"
+    mkdir -p "$WINEPREFIX"
+    timeout 5m wine wineboot -i </dev/null
+    wineserver -w
+    local shim=$WINEPREFIX/drive_c/windows/system32/bcryptprimitives.dll
+    [[ -e $shim ]] ||
+      x86_64-w64-mingw32-gcc -shared -O2 -Wall -Werror -o "$shim" .ci/prng-shim.c -ladvapi32
+    touch "$WINEPREFIX/.complete"
+  fi
+  wineserver -p
+}
+
+command=${1:-}
+[[ $# -eq 0 ]] || shift
+case $command in
+  install)
+    install_packages
+    ;;
+  build)
+    use_toolchain
+    /usr/bin/cargo build --locked --target "$target" "$@"
+    ;;
+  clippy)
+    use_toolchain
+    # Not as `cargo clippy`, which would find rustup's.
+    /usr/bin/cargo-clippy clippy --locked --all-targets --target "$target" "$@" -- -D warnings
+    ;;
+  test)
+    use_toolchain
+    use_wine
+    /usr/bin/cargo test --locked --target "$target" "$@"
+    ;;
+  run)
+    use_wine
+    wine "$@"
+    ;;
+  *)
+    sed -n '2,8s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2
+    exit 2
+    ;;
+esac
