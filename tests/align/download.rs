@@ -285,6 +285,20 @@ fn a_continued_body_that_breaks_off_is_noticed_too() {
 }
 
 #[test]
+fn a_body_that_ends_in_good_order_but_too_early_is_noticed() {
+    let lab = asset(|_| {
+        Reply::bytes("2\r\n45\r\n0\r\n\r\n")
+            .with_status(206)
+            .header("Transfer-Encoding", "chunked")
+            .header("Content-Range", "bytes 4-9/10")
+    });
+    let mut request = ide();
+    request.resume = Some(Resume { offset: 4, etag: "\"v1\"".to_owned() });
+    let body = lab.client.download(&request, &Cancel::new()).expect("a body");
+    assert_eq!(rest(body).expect_err("short").code, "broken-off");
+}
+
+#[test]
 fn a_compressed_answer_is_refused() {
     let lab = asset(|_| Reply::bytes(BYTES).header("Content-Encoding", "gzip"));
     assert_eq!(fetch(&lab).expect_err("compressed").code, "bad-answer");

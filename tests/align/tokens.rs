@@ -1,5 +1,5 @@
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Barrier, mpsc};
+use std::sync::{Arc, Barrier, Mutex, mpsc};
 use std::time::Duration;
 
 use casedrop::disk::{LockGuard, RealDisk};
@@ -153,29 +153,30 @@ fn a_fresh_token_that_is_refused_is_not_refreshed_again() {
 }
 
 #[test]
-fn cancelling_a_refresh_does_not_lose_the_tokens() {
-    let (arrived, wait_arrived) = mpsc::channel();
-    let (release, released) = mpsc::channel::<()>();
-    let gate = std::sync::Mutex::new((arrived, released));
+fn cancelling_a_refresh_waits_for_the_tokens_to_be_saved() {
+    let cancel = Cancel::new();
+    let stopper = cancel.clone();
+    let (returned, seen) = mpsc::channel();
+    let seen = Mutex::new(seen);
+    let early = Arc::new(AtomicBool::new(false));
+    let noted = Arc::clone(&early);
     let lab = Lab::new(move |call| {
         if call.path == TOKEN {
-            let gate = gate.lock().expect("gate");
-            gate.0.send(()).expect("the test waits");
-            gate.1.recv().expect("the test lets go");
+            stopper.cancel();
+            // Longer than the caller needs to see it: it must not go away now.
+            let wait = seen.lock().expect("seen").recv_timeout(Duration::from_millis(400));
+            noted.store(wait.is_ok(), Ordering::SeqCst);
         }
-        // So that the call cannot end before the cancellation is seen.
-        (call.path == ORDERS).then(|| Reply::bytes("[").header("Content-Length", 2).end(End::Stall))
+        // So that the call cannot end well before the cancellation is seen.
+        let endless = || Reply::bytes("[").header("Content-Length", 2).end(End::Stall);
+        (call.path == ORDERS).then(endless)
     });
     lab.pass(HOUR);
-    let cancel = Cancel::new();
-    let fault = std::thread::scope(|scope| {
-        let caller = scope.spawn(|| lab.client.ready_orders(&cancel).expect_err("cancelled"));
-        wait_arrived.recv().expect("the refresh arrives");
-        cancel.cancel();
-        release.send(()).expect("the server waits");
-        caller.join().expect("no panic")
-    });
+    let fault = lab.client.ready_orders(&cancel).expect_err("cancelled");
+    // Nobody listens any more if all went well.
+    let _ = returned.send(());
     assert_eq!(fault.class, FaultClass::Cancelled);
+    assert!(!early.load(Ordering::SeqCst), "the caller left while the refresh was under way");
     assert_eq!(lab.stored_access(), "access-1");
 }
 
