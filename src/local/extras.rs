@@ -17,7 +17,7 @@ use crate::model::path::RelPath;
 /// the same name gets a number. The paths returned are relative to `dest`.
 ///
 /// # Errors
-/// Those of [`unpack`](super::unpack::unpack), and `unknown-asset`, transient, for a body that is
+/// Those of [`unpack`](super::unpack::unpack), and `unknown-asset`, damaged, for a body that is
 /// neither archive nor picture (a server's error page, say).
 pub fn take_extra(
     disk: &dyn Disk,
@@ -83,7 +83,7 @@ fn sniff(disk: &dyn Disk, path: &Path) -> Result<Body, DiskError> {
 
 fn unknown(why: &str) -> Fault {
     Fault::new(
-        FaultClass::Transient,
+        FaultClass::Damaged,
         "unknown-asset",
         format!("the downloaded pictures are not understood: {why}"),
     )
@@ -160,6 +160,6 @@ mod tests {
     fn an_error_page_is_worth_another_try() {
         let dir = tempfile::tempdir().expect("tempdir");
         let fault = take(&dir.path().join("order"), b"<html>").expect_err("no picture");
-        assert_eq!((fault.class, fault.code), (FaultClass::Transient, "unknown-asset"));
+        assert_eq!((fault.class, fault.code), (FaultClass::Damaged, "unknown-asset"));
     }
 }

@@ -14,6 +14,8 @@ pub enum FaultClass {
     Transient,
     /// Align is still making the files (a 404 on a download): try again on the long schedule.
     NotConverted,
+    /// The bytes came whole but are broken (CRC, structure): fetching again may cure it, a few times.
+    Damaged,
     /// The login is missing, expired or revoked, or the lab is not paired: a person must act.
     Auth,
     /// Trying the same thing again will not help: park it and show it.
@@ -30,6 +32,7 @@ impl FaultClass {
         match self {
             Self::Transient => "transient",
             Self::NotConverted => "not-converted",
+            Self::Damaged => "damaged",
             Self::Auth => "auth",
             Self::Permanent => "permanent",
             Self::Local => "local",
@@ -42,6 +45,7 @@ impl FaultClass {
         [
             Self::Transient,
             Self::NotConverted,
+            Self::Damaged,
             Self::Auth,
             Self::Permanent,
             Self::Local,

@@ -7,4 +7,6 @@ pub mod ids;
 pub mod manifest;
 pub mod order;
 pub mod path;
+pub mod record;
 pub mod remote;
+pub mod time;

@@ -1,6 +1,6 @@
 //! What can be wrong with an archive, with one stable code per cause.
 //!
-//! Damage is transient: another download may cure it. A structure that no honest archive has is
+//! Damage may be cured by another download, a few times. A structure that no honest archive has is
 //! permanent.
 
 use std::io;
@@ -10,8 +10,8 @@ use zip::result::ZipError;
 use crate::model::fault::{Fault, FaultClass};
 use crate::model::path::PathFault;
 
-fn transient(code: &'static str, message: String) -> Fault {
-    Fault::new(FaultClass::Transient, code, message)
+fn damaged(code: &'static str, message: String) -> Fault {
+    Fault::new(FaultClass::Damaged, code, message)
         .hint("the download is repeated; if it stays so, ask Align to regenerate the export")
 }
 
@@ -22,19 +22,19 @@ fn permanent(code: &'static str, message: String) -> Fault {
 }
 
 pub(super) fn not_a_zip(why: &str) -> Fault {
-    transient("not-a-zip", format!("the download is not a complete zip archive: {why}"))
+    damaged("not-a-zip", format!("the download is not a complete zip archive: {why}"))
 }
 
 pub(super) fn empty() -> Fault {
-    transient("zip-empty", "the archive holds no files".to_owned())
+    damaged("zip-empty", "the archive holds no files".to_owned())
 }
 
 pub(super) fn corrupt(place: &str, why: impl std::fmt::Display) -> Fault {
-    transient("zip-corrupt", format!("the archive is damaged at {place}: {why}"))
+    damaged("zip-corrupt", format!("the archive is damaged at {place}: {why}"))
 }
 
 pub(super) fn crc(name: &str) -> Fault {
-    transient("zip-crc", format!("the checksum of {name} in the archive is wrong"))
+    damaged("zip-crc", format!("the checksum of {name} in the archive is wrong"))
 }
 
 pub(super) fn unsafe_name(fault: &PathFault) -> Fault {

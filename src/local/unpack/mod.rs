@@ -43,7 +43,7 @@ type Archive = ZipArchive<BufReader<Box<dyn ReadFile>>>;
 /// stripped. Files are not synced yet; [`seal`](super::seal::seal) does that.
 ///
 /// # Errors
-/// Of class transient for damage, which another download may cure (`not-a-zip`, `zip-corrupt`,
+/// Of class damaged for what another download may cure (`not-a-zip`, `zip-corrupt`,
 /// `zip-crc`, `zip-empty`); permanent for what no honest archive holds (`zip-traversal`,
 /// `zip-absolute`, `zip-name`, `zip-link`, `zip-encrypted`, `zip-duplicate`, `zip-bomb`,
 /// `zip-too-many`, `zip-unsupported`). What was written until then stays for the caller to remove.

@@ -119,25 +119,25 @@ fn headers_that_contradict_each_other_are_damage() {
     let good = zip_of(&[("aa.stl", b"content")]);
     let mut name = good.clone();
     name[30] = b'b';
-    assert_eq!(refused(&name), (FaultClass::Transient, "zip-corrupt"));
+    assert_eq!(refused(&name), (FaultClass::Damaged, "zip-corrupt"));
     let mut size = good.clone();
     size[22] += 1;
-    assert_eq!(refused(&size), (FaultClass::Transient, "zip-corrupt"));
+    assert_eq!(refused(&size), (FaultClass::Damaged, "zip-corrupt"));
     let mut crc = good.clone();
     crc[14] ^= 1;
-    assert_eq!(refused(&crc), (FaultClass::Transient, "zip-corrupt"));
+    assert_eq!(refused(&crc), (FaultClass::Damaged, "zip-corrupt"));
 }
 
 #[test]
 fn damage_is_found_and_worth_another_download() {
-    assert_eq!(refused(b"<html>busy</html>"), (FaultClass::Transient, "not-a-zip"));
-    assert_eq!(refused(b""), (FaultClass::Transient, "not-a-zip"));
-    assert_eq!(refused(&zip_of(&[])), (FaultClass::Transient, "zip-empty"));
-    assert_eq!(refused(&zip_of(&[("only/", b"")])), (FaultClass::Transient, "zip-empty"));
+    assert_eq!(refused(b"<html>busy</html>"), (FaultClass::Damaged, "not-a-zip"));
+    assert_eq!(refused(b""), (FaultClass::Damaged, "not-a-zip"));
+    assert_eq!(refused(&zip_of(&[])), (FaultClass::Damaged, "zip-empty"));
+    assert_eq!(refused(&zip_of(&[("only/", b"")])), (FaultClass::Damaged, "zip-empty"));
     let good = zip_of(&[("a.stl", b"some content that is long enough"), ("b", b"x")]);
     for cut in 1..good.len() {
         let (class, code) = refused(&good[..cut]);
-        assert_eq!(class, FaultClass::Transient, "{code} after {cut} bytes");
+        assert_eq!(class, FaultClass::Damaged, "{code} after {cut} bytes");
     }
     // In stored data only the checksum can tell.
     let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
@@ -146,7 +146,7 @@ fn damage_is_found_and_worth_another_download() {
     writer.write_all(b"content").expect("written");
     let bytes = writer.finish().expect("finished").into_inner();
     let damaged = patched(&bytes, b"content", b"cantent");
-    assert_eq!(refused(&damaged), (FaultClass::Transient, "zip-crc"));
+    assert_eq!(refused(&damaged), (FaultClass::Damaged, "zip-crc"));
 }
 
 #[test]
@@ -186,7 +186,7 @@ fn limits_hold_whatever_the_headers_claim() {
     let central = lying.windows(4).rposition(|w| w == b"PK\x01\x02").expect("directory");
     lying[22..26].copy_from_slice(&small);
     lying[central + 24..central + 28].copy_from_slice(&small);
-    assert_eq!(refused(&lying), (FaultClass::Transient, "zip-corrupt"));
+    assert_eq!(refused(&lying), (FaultClass::Damaged, "zip-corrupt"));
 }
 
 #[test]
