@@ -1,0 +1,63 @@
+//! What is known of each lab: its account, its last good poll, what stands in the way.
+
+use rusqlite::params;
+use serde::Serialize;
+
+use super::{Store, StoreError};
+use crate::model::time::WallMs;
+
+/// One lab.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct LabRecord {
+    /// Its name in the config.
+    pub lab: String,
+    /// The account that it is paired with.
+    pub account: Option<String>,
+    /// The account's name at Align.
+    pub account_name: Option<String>,
+    /// When Align last answered a poll.
+    pub good_poll: Option<WallMs>,
+    /// A stable word for what stands in the way.
+    pub fault_code: Option<String>,
+    /// The same for a person.
+    pub fault: Option<String>,
+    /// What a person can do.
+    pub hint: Option<String>,
+}
+
+impl Store {
+    /// All labs that the agent ever ran for.
+    pub fn labs(&self) -> Result<Vec<LabRecord>, StoreError> {
+        let sql = "SELECT lab, account, account_name, good_poll_ms, fault_code, fault_text,
+            fault_hint FROM labs ORDER BY lab";
+        let mut query = self.db.prepare_cached(sql)?;
+        let rows = query.query_map([], |row| {
+            Ok(LabRecord {
+                lab: row.get(0)?,
+                account: row.get(1)?,
+                account_name: row.get(2)?,
+                good_poll: row.get::<_, Option<i64>>(3)?.map(WallMs),
+                fault_code: row.get(4)?,
+                fault: row.get(5)?,
+                hint: row.get(6)?,
+            })
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// Writes a lab.
+    pub fn save_lab(&self, lab: &LabRecord) -> Result<(), StoreError> {
+        let sql = "INSERT OR REPLACE INTO labs (lab, account, account_name, good_poll_ms,
+            fault_code, fault_text, fault_hint) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+        self.db.prepare_cached(sql)?.execute(params![
+            lab.lab,
+            lab.account,
+            lab.account_name,
+            lab.good_poll.map(|at| at.0),
+            lab.fault_code,
+            lab.fault,
+            lab.hint,
+        ])?;
+        Ok(())
+    }
+}

@@ -1,0 +1,185 @@
+//! The journal: what was observed and what was published, in one SQLite file.
+//!
+//! A call that returned is durable (WAL with `synchronous=FULL`). It holds no token, no secret and no
+//! patient name.
+
+mod inbox;
+mod intents;
+mod labs;
+mod orders;
+mod revisions;
+mod schema;
+
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags, OptionalExtension as _, params};
+
+use crate::model::ids::OrderKey;
+use crate::model::time::WallMs;
+
+pub use inbox::Request;
+pub use labs::LabRecord;
+pub use revisions::RevisionRecord;
+
+/// The journal cannot be used. Fatal for the agent: without it nothing may be fetched.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// SQLite says no.
+    #[error("the journal cannot be read or written")]
+    Sqlite(#[from] rusqlite::Error),
+    /// A row that this version cannot read.
+    #[error("the journal holds a row that cannot be read ({0})")]
+    Row(String),
+    /// Written by a newer version of the agent.
+    #[error(
+        "the journal has version {found}, this agent knows versions up to {known}: install the newer agent again"
+    )]
+    Newer {
+        /// The version in the file.
+        found: usize,
+        /// The newest version that this agent knows.
+        known: usize,
+    },
+}
+
+/// The journal's file name in the state directory.
+pub const FILE_NAME: &str = "journal.sqlite";
+
+/// The journal.
+pub struct Store {
+    db: Connection,
+}
+
+/// One line of an order's story.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct OrderEvent {
+    /// When.
+    pub at: WallMs,
+    /// A stable word, such as `seen` or `published`.
+    pub kind: String,
+    /// What happened, for a person.
+    pub text: String,
+}
+
+impl Store {
+    /// Opens the journal, and makes it if there is none.
+    pub fn open(file: &Path) -> Result<Self, StoreError> {
+        Self::prepare(Connection::open(file)?)
+    }
+
+    /// A journal that lives as long as the value does.
+    pub fn in_memory() -> Result<Self, StoreError> {
+        Self::prepare(Connection::open_in_memory()?)
+    }
+
+    /// Opens a journal that exists for looking only; `None` if there is none.
+    pub fn open_to_read(file: &Path) -> Result<Option<Self>, StoreError> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        match Connection::open_with_flags(file, flags) {
+            Ok(db) => {
+                db.busy_timeout(Duration::from_secs(10))?;
+                db.pragma_update(None, "query_only", true)?;
+                Ok(Some(Self { db }))
+            }
+            Err(rusqlite::Error::SqliteFailure(error, _))
+                if error.code == rusqlite::ErrorCode::CannotOpen =>
+            {
+                Ok(None)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn prepare(mut db: Connection) -> Result<Self, StoreError> {
+        db.busy_timeout(Duration::from_secs(10))?;
+        db.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
+        db.pragma_update(None, "synchronous", "FULL")?;
+        db.pragma_update(None, "foreign_keys", true)?;
+        schema::migrate(&mut db)?;
+        Ok(Self { db })
+    }
+
+    /// Makes everything that `work` writes durable at once, or nothing of it.
+    pub fn atomically<T>(
+        &self,
+        work: impl FnOnce(&Self) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        if !self.db.is_autocommit() {
+            // Part of a larger piece of work, which commits for both.
+            return work(self);
+        }
+        let tx = self.db.unchecked_transaction()?;
+        let result = work(self)?;
+        tx.commit()?;
+        Ok(result)
+    }
+
+    /// A fact about this installation, such as the id of its output root.
+    pub fn fact(&self, name: &str) -> Result<Option<String>, StoreError> {
+        let mut query = self.db.prepare_cached("SELECT value FROM meta WHERE key = ?1")?;
+        Ok(query.query_row([name], |row| row.get(0)).optional()?)
+    }
+
+    /// Remembers a fact about this installation.
+    pub fn set_fact(&self, name: &str, value: &str) -> Result<(), StoreError> {
+        let sql = "INSERT INTO meta (key, value) VALUES (?1, ?2)
+                   ON CONFLICT (key) DO UPDATE SET value = ?2";
+        self.db.prepare_cached(sql)?.execute([name, value])?;
+        Ok(())
+    }
+
+    /// When the account was last asked for its ready orders, by whichever process.
+    pub fn last_asked(&self, account: &str) -> Result<Option<WallMs>, StoreError> {
+        let mut query = self.db.prepare_cached("SELECT asked_ms FROM polls WHERE account = ?1")?;
+        Ok(query.query_row([account], |row| row.get(0)).optional()?.map(WallMs))
+    }
+
+    /// Remembers that the account is asked now; to be called before the request is sent.
+    pub fn set_asked(&self, account: &str, at: WallMs) -> Result<(), StoreError> {
+        let sql = "INSERT INTO polls (account, asked_ms) VALUES (?1, ?2)
+                   ON CONFLICT (account) DO UPDATE SET asked_ms = ?2";
+        self.db.prepare_cached(sql)?.execute(params![account, at.0])?;
+        Ok(())
+    }
+
+    /// Adds a line to an order's story.
+    pub fn tell(
+        &self,
+        key: &OrderKey,
+        at: WallMs,
+        kind: &str,
+        text: &str,
+    ) -> Result<(), StoreError> {
+        let sql = "INSERT INTO events (at_ms, lab, account, order_id, kind, text)
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+        self.db.prepare_cached(sql)?.execute(params![
+            at.0,
+            key.lab.as_str(),
+            key.account.as_str(),
+            key.order.as_str(),
+            kind,
+            text
+        ])?;
+        Ok(())
+    }
+
+    /// An order's story, oldest line first.
+    pub fn story(&self, key: &OrderKey) -> Result<Vec<OrderEvent>, StoreError> {
+        let sql = "SELECT at_ms, kind, text FROM events
+                   WHERE lab = ?1 AND account = ?2 AND order_id = ?3 ORDER BY id";
+        let mut query = self.db.prepare_cached(sql)?;
+        let rows = query
+            .query_map([key.lab.as_str(), key.account.as_str(), key.order.as_str()], |row| {
+                Ok(OrderEvent { at: WallMs(row.get(0)?), kind: row.get(1)?, text: row.get(2)? })
+            })?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+}
+
+fn unreadable(what: &str, error: impl std::fmt::Display) -> StoreError {
+    StoreError::Row(format!("{what}: {error}"))
+}
+
+#[cfg(test)]
+mod tests;

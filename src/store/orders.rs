@@ -1,0 +1,163 @@
+//! Orders in the journal.
+
+use rusqlite::{Row, params};
+
+use super::{Store, StoreError, unreadable};
+use crate::model::fault::FaultClass;
+use crate::model::ids::{AccountId, LabName, OrderId, OrderKey, RxId};
+use crate::model::order::RemoteOrder;
+use crate::model::record::{OrderRecord, Place, PublishedRecord, Trouble};
+use crate::model::time::WallMs;
+
+const SELECT: &str = "
+    SELECT o.lab, o.account, o.order_id, o.remote, o.listed, o.evidence, o.fetched, o.forced,
+           o.rechecks, o.first_seen_ms, o.last_seen_ms, o.fault_class, o.fault_code, o.fault_text,
+           o.fault_hint, o.attempts, o.since_ms, o.next_try_ms,
+           r.revision, r.manifest_sha256, r.published_ms, r.confirmed_ms, r.place, r.history_seen
+    FROM orders o LEFT JOIN revisions r
+      ON r.lab = o.lab AND r.account = o.account AND r.order_id = o.order_id
+     AND r.revision = o.revision";
+
+impl Store {
+    /// One order.
+    pub fn order(&self, key: &OrderKey) -> Result<Option<OrderRecord>, StoreError> {
+        let found = self.select(
+            "WHERE o.lab = ?1 AND o.account = ?2 AND o.order_id = ?3",
+            &[&key.lab.as_str(), &key.account.as_str(), &key.order.as_str()],
+        )?;
+        Ok(found.into_iter().next())
+    }
+
+    /// All orders, the newest first.
+    pub fn orders(&self) -> Result<Vec<OrderRecord>, StoreError> {
+        self.select("ORDER BY o.last_seen_ms DESC, o.order_id DESC", &[])
+    }
+
+    /// All orders of which something is to be fetched, the longest waiting first.
+    pub fn wanted(&self) -> Result<Vec<OrderRecord>, StoreError> {
+        self.select("WHERE o.evidence > o.fetched OR o.forced ORDER BY o.first_seen_ms", &[])
+    }
+
+    /// The orders that stood in the account's latest list.
+    pub fn listed(
+        &self,
+        lab: &LabName,
+        account: &AccountId,
+    ) -> Result<Vec<OrderRecord>, StoreError> {
+        self.select(
+            "WHERE o.lab = ?1 AND o.account = ?2 AND o.listed",
+            &[&lab.as_str(), &account.as_str()],
+        )
+    }
+
+    /// Every order with that id, in whichever lab, and every order with that Rx id.
+    pub fn find(&self, id: &str) -> Result<Vec<OrderRecord>, StoreError> {
+        self.select("WHERE o.order_id = ?1 OR o.rx_id = ?1 ORDER BY o.lab", &[&id])
+    }
+
+    /// Writes an order, all but its publication.
+    pub fn save(&self, order: &OrderRecord) -> Result<(), StoreError> {
+        let sql = "
+            INSERT OR REPLACE INTO orders (lab, account, order_id, rx_id, remote, listed, evidence,
+                fetched, forced, rechecks, first_seen_ms, last_seen_ms, fault_class, fault_code,
+                fault_text, fault_hint, attempts, since_ms, next_try_ms, revision)
+            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17,
+                ?18, ?19, ?20)";
+        let remote =
+            serde_json::to_string(&order.remote).map_err(|error| unreadable("order", error))?;
+        let trouble = order.trouble.as_ref();
+        self.db.prepare_cached(sql)?.execute(params![
+            order.key.lab.as_str(),
+            order.key.account.as_str(),
+            order.key.order.as_str(),
+            order.remote.rx_id.as_ref().map(RxId::as_str),
+            remote,
+            order.listed,
+            order.evidence.cast_signed(),
+            order.fetched.cast_signed(),
+            order.forced,
+            order.rechecks,
+            order.first_seen.0,
+            order.last_seen.0,
+            trouble.map(|t| t.class.as_str()),
+            trouble.map(|t| t.code.as_str()),
+            trouble.map(|t| t.message.as_str()),
+            trouble.and_then(|t| t.hint.as_deref()),
+            trouble.map(|t| t.attempts),
+            trouble.map(|t| t.since.0),
+            trouble.and_then(|t| t.next_try).map(|at| at.0),
+            order.published.as_ref().map(|p| p.revision),
+        ])?;
+        Ok(())
+    }
+
+    fn select(
+        &self,
+        rest: &str,
+        values: &[&dyn rusqlite::ToSql],
+    ) -> Result<Vec<OrderRecord>, StoreError> {
+        let mut query = self.db.prepare_cached(&format!("{SELECT} {rest}"))?;
+        let mut rows = query.query(values)?;
+        let mut found = Vec::new();
+        while let Some(row) = rows.next()? {
+            found.push(read(row)?);
+        }
+        Ok(found)
+    }
+}
+
+fn read(row: &Row<'_>) -> Result<OrderRecord, StoreError> {
+    let order_id: String = row.get(2)?;
+    let key = key(&row.get::<_, String>(0)?, &row.get::<_, String>(1)?, &order_id)?;
+    let remote: RemoteOrder = serde_json::from_str(&row.get::<_, String>(3)?)
+        .map_err(|error| unreadable(&order_id, error))?;
+    let trouble = match row.get::<_, Option<String>>(11)? {
+        None => None,
+        Some(class) => Some(Trouble {
+            class: FaultClass::from_name(&class).ok_or_else(|| unreadable("fault class", class))?,
+            code: row.get(12)?,
+            message: row.get(13)?,
+            hint: row.get(14)?,
+            attempts: row.get(15)?,
+            since: WallMs(row.get(16)?),
+            next_try: row.get::<_, Option<i64>>(17)?.map(WallMs),
+        }),
+    };
+    let published = match row.get::<_, Option<u32>>(18)? {
+        None => None,
+        Some(revision) => Some(PublishedRecord {
+            revision,
+            manifest_sha256: row.get(19)?,
+            at: WallMs(row.get(20)?),
+            confirmed: WallMs(row.get(21)?),
+            place: place(&row.get::<_, String>(22)?)?,
+            history_seen: row.get(23)?,
+        }),
+    };
+    Ok(OrderRecord {
+        key,
+        remote,
+        listed: row.get(4)?,
+        evidence: row.get::<_, i64>(5)?.cast_unsigned(),
+        fetched: row.get::<_, i64>(6)?.cast_unsigned(),
+        forced: row.get(7)?,
+        rechecks: row.get(8)?,
+        first_seen: WallMs(row.get(9)?),
+        last_seen: WallMs(row.get(10)?),
+        trouble,
+        published,
+    })
+}
+
+pub(super) fn place(name: &str) -> Result<Place, StoreError> {
+    Place::from_name(name).ok_or_else(|| unreadable("place", name))
+}
+
+pub(super) fn key(lab: &str, account: &str, order: &str) -> Result<OrderKey, StoreError> {
+    let bad = |error| unreadable("order key", error);
+    Ok(OrderKey {
+        lab: lab.parse::<LabName>().map_err(bad)?,
+        account: account.parse::<AccountId>().map_err(bad)?,
+        order: order.parse::<OrderId>().map_err(bad)?,
+    })
+}

@@ -1,0 +1,109 @@
+//! Published revisions in the journal.
+
+use rusqlite::{OptionalExtension as _, Row, params};
+
+use super::orders::place;
+use super::{Store, StoreError, unreadable};
+use crate::model::ids::OrderKey;
+use crate::model::manifest::Manifest;
+use crate::model::record::{Intent, OrderRecord, Place};
+use crate::model::time::WallMs;
+
+/// One published revision.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RevisionRecord {
+    /// Its manifest.
+    pub manifest: Manifest,
+    /// SHA-256 of the manifest's bytes.
+    pub manifest_sha256: String,
+    /// Where it was published.
+    pub place: Place,
+    /// When.
+    pub at: WallMs,
+}
+
+const SELECT: &str = "SELECT manifest, manifest_sha256, place, published_ms FROM revisions
+    WHERE lab = ?1 AND account = ?2 AND order_id = ?3";
+
+impl Store {
+    /// Every published revision of an order, oldest first.
+    pub fn revisions(&self, key: &OrderKey) -> Result<Vec<RevisionRecord>, StoreError> {
+        let mut query = self.db.prepare_cached(&format!("{SELECT} ORDER BY revision"))?;
+        let mut rows = query.query([key.lab.as_str(), key.account.as_str(), key.order.as_str()])?;
+        let mut found = Vec::new();
+        while let Some(row) = rows.next()? {
+            found.push(read(row)?);
+        }
+        Ok(found)
+    }
+
+    /// The newest revision that was published at the order's own path.
+    pub fn newest_at_main(&self, key: &OrderKey) -> Result<Option<RevisionRecord>, StoreError> {
+        let sql = format!("{SELECT} AND place = 'main' ORDER BY revision DESC LIMIT 1");
+        let mut query = self.db.prepare_cached(&sql)?;
+        let keys = [key.lab.as_str(), key.account.as_str(), key.order.as_str()];
+        let row = query.query_row(keys, |row| Ok(read(row))).optional()?;
+        row.transpose()
+    }
+
+    /// Records in one step that an intended publication is durable on disk: the revision, the order
+    /// as given, and the end of the intent.
+    pub fn record_publication(
+        &self,
+        order: &OrderRecord,
+        intent: &Intent,
+        at: WallMs,
+    ) -> Result<(), StoreError> {
+        let manifest = serde_json::to_string(&intent.manifest)
+            .map_err(|error| unreadable("manifest", error))?;
+        self.atomically(|store| {
+            let sql =
+                "INSERT OR REPLACE INTO revisions (lab, account, order_id, revision, manifest,
+                manifest_sha256, published_ms, confirmed_ms, place, history_seen)
+                VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7, ?8, ?9)";
+            store.db.prepare_cached(sql)?.execute(params![
+                order.key.lab.as_str(),
+                order.key.account.as_str(),
+                order.key.order.as_str(),
+                intent.manifest.revision,
+                manifest,
+                intent.manifest_sha256,
+                at.0,
+                intent.target.place().as_str(),
+                intent.history_seen,
+            ])?;
+            store.save(order)?;
+            store.drop_intent(&order.key)
+        })
+    }
+
+    /// Records in one step that Align still hands out what is published already.
+    pub fn record_unchanged(&self, order: &OrderRecord) -> Result<(), StoreError> {
+        self.atomically(|store| {
+            if let Some(published) = &order.published {
+                let sql = "UPDATE revisions SET confirmed_ms = ?5, history_seen = ?6
+                    WHERE lab = ?1 AND account = ?2 AND order_id = ?3 AND revision = ?4";
+                store.db.prepare_cached(sql)?.execute(params![
+                    order.key.lab.as_str(),
+                    order.key.account.as_str(),
+                    order.key.order.as_str(),
+                    published.revision,
+                    published.confirmed.0,
+                    published.history_seen,
+                ])?;
+            }
+            store.save(order)
+        })
+    }
+}
+
+fn read(row: &Row<'_>) -> Result<RevisionRecord, StoreError> {
+    let manifest = serde_json::from_str(&row.get::<_, String>(0)?)
+        .map_err(|error| unreadable("manifest", error))?;
+    Ok(RevisionRecord {
+        manifest,
+        manifest_sha256: row.get(1)?,
+        place: place(&row.get::<_, String>(2)?)?,
+        at: WallMs(row.get(3)?),
+    })
+}

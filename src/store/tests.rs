@@ -1,0 +1,92 @@
+use super::*;
+use crate::model::fault::FaultClass;
+use crate::model::order::{RemoteOrder, Status, StatusChange};
+use crate::model::record::{OrderRecord, Trouble};
+
+fn order(id: &str) -> OrderRecord {
+    let key = OrderKey {
+        lab: "lab".parse().expect("valid"),
+        account: "1".parse().expect("valid"),
+        order: id.parse().expect("valid"),
+    };
+    let remote = RemoteOrder {
+        order_id: id.parse().expect("valid"),
+        rx_id: Some(format!("rx-{id}").parse().expect("valid")),
+        order_code: Some("02NR8VTN".to_owned()),
+        status: Status::Other("Odd".to_owned()),
+        case_type: Some("iRecord".to_owned()),
+        procedure: None,
+        updated_at: None,
+        history: vec![StatusChange { status: Status::Ready, at: None }],
+        etag: Some("\"tag\"".to_owned()),
+    };
+    OrderRecord::new(key, remote, WallMs(7))
+}
+
+#[test]
+fn what_is_saved_is_read_back() {
+    let store = Store::in_memory().expect("journal");
+    let mut record = order("17");
+    record.trouble = Some(Trouble {
+        class: FaultClass::NotConverted,
+        code: "not-converted".to_owned(),
+        message: "later".to_owned(),
+        hint: Some("wait".to_owned()),
+        attempts: 3,
+        since: WallMs(8),
+        next_try: Some(WallMs(9)),
+    });
+    store.save(&record).expect("saved");
+    assert_eq!(store.order(&record.key).expect("read"), Some(record.clone()));
+    assert_eq!(store.find("rx-17").expect("read"), [record.clone()]);
+    assert_eq!(store.wanted().expect("read"), [record.clone()]);
+    assert_eq!(store.listed(&record.key.lab, &record.key.account).expect("read"), [record]);
+}
+
+#[test]
+fn a_journal_on_disk_outlives_its_process_and_can_be_read_meanwhile() {
+    let dir = tempfile::tempdir().expect("tempdir");
+    let file = dir.path().join(FILE_NAME);
+    assert!(Store::open_to_read(&file).expect("no fault").is_none());
+    let store = Store::open(&file).expect("journal");
+    store.save(&order("17")).expect("saved");
+    let reader = Store::open_to_read(&file).expect("no fault").expect("there");
+    assert_eq!(reader.orders().expect("read").len(), 1);
+    assert!(reader.save(&order("18")).is_err(), "a reader cannot write");
+    drop(store);
+    let store = Store::open(&file).expect("journal");
+    assert_eq!(store.orders().expect("read").len(), 1);
+}
+
+#[test]
+fn a_piece_of_work_that_fails_leaves_nothing() {
+    let store = Store::in_memory().expect("journal");
+    let result: Result<(), StoreError> = store.atomically(|store| {
+        store.save(&order("17"))?;
+        Err(StoreError::Row("test".to_owned()))
+    });
+    assert!(result.is_err());
+    assert_eq!(store.orders().expect("read"), []);
+}
+
+#[test]
+fn a_journal_of_a_newer_agent_is_refused() {
+    let dir = tempfile::tempdir().expect("tempdir");
+    let file = dir.path().join(FILE_NAME);
+    let store = Store::open(&file).expect("journal");
+    store.db.pragma_update(None, "user_version", 99).expect("set");
+    drop(store);
+    assert!(matches!(Store::open(&file), Err(StoreError::Newer { found: 99, .. })));
+}
+
+#[test]
+fn requests_stay_until_they_are_answered() {
+    let store = Store::in_memory().expect("journal");
+    let key = order("17").key;
+    store.ask(&key, WallMs(1)).expect("asked");
+    let asked = store.asked().expect("read");
+    assert_eq!(asked.len(), 1);
+    assert_eq!(asked[0].key, key);
+    store.answered(asked[0].id).expect("answered");
+    assert_eq!(store.asked().expect("read"), []);
+}
