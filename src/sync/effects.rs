@@ -1,0 +1,148 @@
+//! What goes into the engine and what comes out: the whole of its traffic with the world.
+
+use crate::local::look::LocalPicture;
+use crate::local::publish::{PublishOutcome, Recovered};
+use crate::model::fault::Fault;
+use crate::model::ids::{AccountId, LabName, OrderKey};
+use crate::model::manifest::{Manifest, ManifestFile};
+use crate::model::order::RemoteOrder;
+use crate::model::record::Intent;
+use crate::model::remote::ReadyList;
+
+use crate::secrets::PairedAccount;
+
+use super::notice::Notice;
+
+/// Something happened.
+#[derive(Debug)]
+pub enum Input {
+    /// Time passed, or somebody may have put a request into the journal.
+    Tick,
+    /// Answer to [`Effect::Connect`].
+    Connected {
+        /// Which lab.
+        lab: LabName,
+        /// The account that its login is paired with.
+        result: Result<PairedAccount, Fault>,
+    },
+    /// Answer to [`Effect::Poll`].
+    Polled {
+        /// Which lab.
+        lab: LabName,
+        /// The account that was asked.
+        account: AccountId,
+        /// What is ready.
+        result: Result<ReadyList, Fault>,
+    },
+    /// Answer to [`Effect::Look`].
+    Looked {
+        /// Which order.
+        key: OrderKey,
+        /// What stands at its path.
+        result: Result<LocalPicture, Fault>,
+    },
+    /// Answer to [`Effect::Fetch`].
+    Fetched {
+        /// Which order.
+        key: OrderKey,
+        /// What lies in staging now.
+        result: Result<Fetched, Fault>,
+    },
+    /// Answer to [`Effect::Publish`].
+    Published {
+        /// Which order.
+        key: OrderKey,
+        /// How it went.
+        result: Result<PublishOutcome, Fault>,
+    },
+    /// Answer to [`Effect::Recover`].
+    Recovered {
+        /// Which order.
+        key: OrderKey,
+        /// How far the interrupted publication had come.
+        result: Result<Recovered, Fault>,
+    },
+    /// Begin nothing new.
+    Stop,
+}
+
+/// Something to do. Whoever does it answers with the matching [`Input`], also on failure.
+#[derive(Debug)]
+pub enum Effect {
+    /// Find out which account the lab's login is paired with; pair it if the config says so.
+    Connect {
+        /// Which lab.
+        lab: LabName,
+    },
+    /// Ask Align for the ready orders.
+    Poll {
+        /// Which lab.
+        lab: LabName,
+        /// Its account; the 120-second rule was checked and noted for it.
+        account: AccountId,
+    },
+    /// Compare what stands at the order's path with what was put there.
+    Look {
+        /// Which order.
+        key: OrderKey,
+        /// What was put there, if anything.
+        expected: Option<Box<Standing>>,
+    },
+    /// Download the order and unpack it into staging.
+    Fetch(Box<FetchJob>),
+    /// Make a staged order visible.
+    Publish(Box<PublishJob>),
+    /// Find out how far an interrupted publication had come.
+    Recover(Box<PublishJob>),
+    /// Remove a staged directory that is not needed. No answer.
+    Discard {
+        /// Its name below the staging's `work`.
+        job: String,
+    },
+    /// Tell people. No answer.
+    Tell(Notice),
+}
+
+/// What we put at an order's path.
+#[derive(Debug, Clone)]
+pub struct Standing {
+    /// Its manifest.
+    pub manifest: Manifest,
+    /// SHA-256 of the manifest's bytes.
+    pub manifest_sha256: String,
+}
+
+/// One download.
+#[derive(Debug, Clone)]
+pub struct FetchJob {
+    /// Which order.
+    pub key: OrderKey,
+    /// What Align said of it; decides about the format.
+    pub remote: RemoteOrder,
+    /// The name of the directory for it below the staging's `work`.
+    pub job: String,
+    /// How often in a row it was not converted yet, or came broken.
+    pub attempts: u32,
+}
+
+/// What a download brought.
+#[derive(Debug, Clone, Default)]
+pub struct Fetched {
+    /// The files in the staged directory.
+    pub files: Vec<ManifestFile>,
+    /// Archive members that were left out.
+    pub left_out: Vec<String>,
+    /// What was asked for and does not exist.
+    pub missing: Vec<String>,
+    /// The package's `ETag`.
+    pub etag: Option<String>,
+}
+
+/// One publication.
+#[derive(Debug, Clone)]
+pub struct PublishJob {
+    /// What is published where.
+    pub intent: Intent,
+    /// What stands at the order's path and is replaced.
+    pub replaces: Option<Standing>,
+}

@@ -1,0 +1,291 @@
+//! Logins and polls: when each lab is asked, and what its answers mean.
+
+use std::time::Duration;
+
+use super::{AccountId, Effect, Engine, LabName, Notice, Now, OrderKey, StoreError, observe};
+use crate::model::fault::{Fault, FaultClass};
+use crate::model::remote::ReadyList;
+use crate::model::time::remaining;
+use crate::secrets::PairedAccount;
+use crate::store::{LabRecord, Store};
+
+use super::super::observe::News;
+
+/// Time between two looks whether a missing login has come.
+const RECONNECT: Duration = Duration::from_secs(15);
+
+/// How a lab stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LabStanding {
+    /// Align answered, or is being asked.
+    Good,
+    /// Align was asked a short time ago by another process; it may be asked again after this.
+    NotPolled(Duration),
+    /// A person must log in or pair.
+    LoginNeeded,
+    /// Align did not answer as it should.
+    Unreachable,
+}
+
+/// What is under way for one lab.
+#[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "independent facts, not one state")]
+pub(super) struct LabState {
+    account: Option<AccountId>,
+    /// The last answer was "no login", so orders would only fail.
+    refused: bool,
+    connecting: bool,
+    polling: bool,
+    next_connect: Duration,
+    next_poll: Option<Duration>,
+    /// Whether Align was asked by this process.
+    asked: bool,
+    told: Option<String>,
+}
+
+impl LabState {
+    pub(super) fn new(now: Now) -> Self {
+        Self {
+            account: None,
+            refused: false,
+            connecting: false,
+            polling: false,
+            next_connect: now.mono,
+            next_poll: None,
+            asked: false,
+            told: None,
+        }
+    }
+
+    pub(super) fn is_busy(&self) -> bool {
+        self.connecting || self.polling
+    }
+
+    pub(super) fn is_held(&self) -> bool {
+        self.account.is_none() || self.refused
+    }
+
+    pub(super) fn next_due(&self) -> Option<Duration> {
+        let connect = (self.is_held() && !self.connecting).then_some(self.next_connect);
+        let poll = self.next_poll.filter(|_| self.account.is_some() && !self.polling);
+        connect.into_iter().chain(poll).min()
+    }
+}
+
+impl Engine {
+    /// Starts what is due for the labs.
+    pub(super) fn start_labs(
+        &mut self,
+        now: Now,
+        effects: &mut Vec<Effect>,
+    ) -> Result<(), StoreError> {
+        for (lab, state) in &mut self.labs {
+            if state.is_held() && !state.connecting && state.next_connect <= now.mono {
+                state.connecting = true;
+                effects.push(Effect::Connect { lab: lab.clone() });
+            }
+            let Some(account) = state.account.clone().filter(|_| !state.polling) else { continue };
+            if state.next_poll.is_none_or(|at| at > now.mono) {
+                continue;
+            }
+            // Another process with this journal may have asked in the meantime.
+            let interval = self.policy.poll_interval;
+            let wait = wait_for_poll(&self.store, &account, interval, now)?;
+            state.next_poll = Some(now.mono + wait);
+            if wait.is_zero() {
+                self.store.set_asked(account.as_str(), now.wall)?;
+                state.polling = true;
+                state.asked = true;
+                state.next_poll = Some(now.mono + interval);
+                effects.push(Effect::Poll { lab: lab.clone(), account });
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn connected(
+        &mut self,
+        now: Now,
+        lab: &LabName,
+        result: Result<PairedAccount, Fault>,
+        effects: &mut Vec<Effect>,
+    ) -> Result<(), StoreError> {
+        let Some(state) = self.labs.get_mut(lab) else { return Ok(()) };
+        state.connecting = false;
+        state.next_connect = now.mono + RECONNECT;
+        match result {
+            Err(fault) => {
+                state.account = None;
+                self.lab_trouble(lab, &fault, effects)
+            }
+            Ok(paired) => {
+                let account = paired.id;
+                let is_new = state.account.as_ref() != Some(&account);
+                if state.refused {
+                    state.refused = false;
+                    state.told = None;
+                }
+                if is_new {
+                    let interval = self.policy.poll_interval;
+                    let wait = wait_for_poll(&self.store, &account, interval, now)?;
+                    state.next_poll = Some(now.mono + wait);
+                    state.account = Some(account.clone());
+                    let mut record = self.lab_record(lab)?;
+                    record.account = Some(account.as_str().to_owned());
+                    record.account_name = paired.name;
+                    self.store.save_lab(&record)?;
+                    effects.push(Effect::Tell(Notice::Connected { lab: lab.clone(), account }));
+                }
+                Ok(())
+            }
+        }
+    }
+
+    pub(super) fn polled(
+        &mut self,
+        now: Now,
+        lab: &LabName,
+        account: &AccountId,
+        result: Result<ReadyList, Fault>,
+        effects: &mut Vec<Effect>,
+    ) -> Result<(), StoreError> {
+        let Some(state) = self.labs.get_mut(lab) else { return Ok(()) };
+        state.polling = false;
+        let list = match result {
+            Ok(list) => list,
+            Err(fault) => {
+                if let Some(asked) = fault.retry_after {
+                    let at = now.mono + asked;
+                    state.next_poll = Some(state.next_poll.map_or(at, |next| next.max(at)));
+                }
+                return self.lab_trouble(lab, &fault, effects);
+            }
+        };
+        state.refused = false;
+        state.told = None;
+        let mut record = self.lab_record(lab)?;
+        record.good_poll = Some(now.wall);
+        record.fault_code = None;
+        record.fault = None;
+        record.hint = None;
+        let ready = list.orders.len();
+        for what in list.unreadable {
+            effects.push(Effect::Tell(Notice::Unreadable { lab: lab.clone(), what }));
+        }
+        let wanted = self.store_list(now, lab, account, list.orders, &record)?;
+        let count = wanted.len();
+        for key in wanted {
+            if !self.jobs.contains_key(&key) {
+                self.wait_for_turn(key, now.mono);
+            }
+        }
+        effects.push(Effect::Tell(Notice::Polled { lab: lab.clone(), ready, wanted: count }));
+        Ok(())
+    }
+
+    /// Makes an answer durable, all of it or nothing; gives the orders that are wanted because of it.
+    fn store_list(
+        &self,
+        now: Now,
+        lab: &LabName,
+        account: &AccountId,
+        orders: Vec<crate::model::order::RemoteOrder>,
+        record: &LabRecord,
+    ) -> Result<Vec<OrderKey>, StoreError> {
+        self.store.atomically(|store| {
+            store.save_lab(record)?;
+            let mut wanted = Vec::new();
+            let mut seen = std::collections::BTreeSet::new();
+            for remote in orders {
+                let order = remote.order_id.clone();
+                let key = OrderKey { lab: lab.clone(), account: account.clone(), order };
+                if !seen.insert(key.order.clone()) {
+                    continue;
+                }
+                let (order, news) =
+                    observe::seen_in_list(store.order(&key)?, &key, remote, now.wall);
+                if news != News::None {
+                    store.save(&order)?;
+                }
+                if let News::Wanted(why) = news {
+                    store.tell(
+                        &key,
+                        now.wall,
+                        "seen",
+                        &format!("{why}: {}", order.remote.status),
+                    )?;
+                    wanted.push(key);
+                }
+            }
+            for order in store.listed(lab, account)? {
+                if !seen.contains(&order.key.order) {
+                    store.save(&observe::gone_from_list(order))?;
+                }
+            }
+            Ok(wanted)
+        })
+    }
+
+    /// Remembers what stands in a lab's way, and tells it when it is news.
+    pub(super) fn lab_trouble(
+        &mut self,
+        lab: &LabName,
+        fault: &Fault,
+        effects: &mut Vec<Effect>,
+    ) -> Result<(), StoreError> {
+        if fault.class == FaultClass::Cancelled {
+            return Ok(());
+        }
+        let mut record = self.lab_record(lab)?;
+        record.fault_code = Some(fault.code.to_owned());
+        record.fault = Some(fault.chain());
+        record.hint.clone_from(&fault.hint);
+        self.store.save_lab(&record)?;
+        let Some(state) = self.labs.get_mut(lab) else { return Ok(()) };
+        state.refused |= fault.class == FaultClass::Auth;
+        let message = fault.chain();
+        if state.told.as_ref() != Some(&message) {
+            effects.push(Effect::Tell(Notice::LabTrouble {
+                lab: lab.clone(),
+                class: fault.class,
+                message: message.clone(),
+                hint: fault.hint.clone(),
+            }));
+            state.told = Some(message);
+        }
+        Ok(())
+    }
+
+    pub(super) fn lab_record(&self, lab: &LabName) -> Result<LabRecord, StoreError> {
+        let known = self.store.labs()?.into_iter().find(|record| record.lab == lab.as_str());
+        Ok(known
+            .unwrap_or_else(|| LabRecord { lab: lab.as_str().to_owned(), ..LabRecord::default() }))
+    }
+
+    /// How each lab stands, as far as this process knows.
+    pub fn lab_standings(&self, now: Now) -> Vec<(LabName, LabStanding)> {
+        let standing = |state: &LabState| match state.next_poll {
+            _ if state.refused => LabStanding::LoginNeeded,
+            _ if state.told.is_some() => LabStanding::Unreachable,
+            Some(at) if !state.asked => LabStanding::NotPolled(at.saturating_sub(now.mono)),
+            _ => LabStanding::Good,
+        };
+        self.labs.iter().map(|(lab, state)| (lab.clone(), standing(state))).collect()
+    }
+}
+
+/// How long until the account may be asked again, by what any process remembered.
+fn wait_for_poll(
+    store: &Store,
+    account: &AccountId,
+    interval: Duration,
+    now: Now,
+) -> Result<Duration, StoreError> {
+    let Some(asked) = store.last_asked(account.as_str())? else { return Ok(Duration::ZERO) };
+    if asked > now.wall {
+        // The clock stepped back. When Align was really asked is not known any more; it was at the
+        // latest just now.
+        store.set_asked(account.as_str(), now.wall)?;
+    }
+    Ok(remaining(asked, interval, now.wall))
+}

@@ -1,0 +1,246 @@
+//! The one place that decides. It is given what happened and the time, and answers with what is to be
+//! done; it never waits, reads a clock or touches disk or network. Its memory is the journal; what it
+//! keeps beside that is only what is under way.
+//!
+//! The rule that everything here serves: *an order is in the journal before its first byte is asked
+//! for, and stays wanted there until its publication is durable.*
+
+mod fetching;
+mod labs;
+mod publishing;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::model::ids::{AccountId, LabName, OrderKey};
+use crate::model::record::OrderRecord;
+use crate::model::time::{Now, WallMs, millis};
+use crate::retry::RetryPolicy;
+use crate::store::{Store, StoreError};
+
+use super::effects::{Effect, Fetched, Input};
+use super::notice::Notice;
+use super::schedule::{self, Waiting};
+use super::{observe, plan};
+
+pub use labs::LabStanding;
+use labs::LabState;
+
+/// What the config says about deciding.
+#[derive(Debug, Clone)]
+pub struct EnginePolicy {
+    /// The labs, in the config's order.
+    pub labs: Vec<LabName>,
+    /// Time between two polls of one account.
+    pub poll_interval: Duration,
+    /// How many orders are worked on at the same time.
+    pub concurrency: usize,
+    /// How failures are retried.
+    pub retry: RetryPolicy,
+    /// Whether a published order that is gone is published again.
+    pub restore: bool,
+    /// What manifests name as their writer.
+    pub agent: String,
+    /// Seed of the jitter; the same seed and inputs give the same decisions.
+    pub seed: u64,
+}
+
+/// An order that is being worked on.
+#[derive(Debug)]
+struct Job {
+    /// The evidence that this piece of work covers.
+    evidence: u64,
+    /// How many steps of Align's status history it covers.
+    history_seen: u32,
+    /// What lies in staging.
+    fetched: Option<Fetched>,
+    /// How often the target changed under our hands.
+    target_changes: u32,
+}
+
+/// The engine.
+pub struct Engine {
+    store: Store,
+    policy: EnginePolicy,
+    labs: BTreeMap<LabName, LabState>,
+    waiting: BTreeMap<OrderKey, Waiting>,
+    jobs: BTreeMap<OrderKey, Job>,
+    next_turn: u64,
+    rng: fastrand::Rng,
+    stopping: bool,
+}
+
+impl Engine {
+    /// Takes up the work that the journal holds.
+    pub fn new(store: Store, policy: EnginePolicy, now: Now) -> Result<Self, StoreError> {
+        let rng = fastrand::Rng::with_seed(policy.seed);
+        let labs = policy.labs.iter().map(|lab| (lab.clone(), LabState::new(now))).collect();
+        let mut engine = Self {
+            store,
+            policy,
+            labs,
+            waiting: BTreeMap::new(),
+            jobs: BTreeMap::new(),
+            next_turn: 0,
+            rng,
+            stopping: false,
+        };
+        for record in engine.store.wanted()? {
+            engine.enqueue(&record, now);
+        }
+        for intent in engine.store.intents()? {
+            if !engine.waiting.contains_key(&intent.key) {
+                engine.wait_for_turn(intent.key, now.mono);
+            }
+        }
+        if engine.policy.restore {
+            for record in engine.store.orders()? {
+                if !engine.waiting.contains_key(&record.key) {
+                    engine.wait_for_turn(record.key, now.mono);
+                }
+            }
+        }
+        Ok(engine)
+    }
+
+    /// Takes in what happened and says what follows. An error is fatal: without its journal the
+    /// agent must not go on.
+    pub fn handle(&mut self, now: Now, input: Input) -> Result<Vec<Effect>, StoreError> {
+        let mut effects = Vec::new();
+        match input {
+            Input::Tick => {}
+            Input::Stop => self.stopping = true,
+            Input::Connected { lab, result } => self.connected(now, &lab, result, &mut effects)?,
+            Input::Polled { lab, account, result } => {
+                self.polled(now, &lab, &account, result, &mut effects)?;
+            }
+            Input::Looked { key, result } => self.looked(now, &key, result, &mut effects)?,
+            Input::Fetched { key, result } => self.fetched(now, &key, result, &mut effects)?,
+            Input::Published { key, result } => self.published(now, &key, result, &mut effects)?,
+            Input::Recovered { key, result } => self.recovered(now, &key, result, &mut effects)?,
+        }
+        if !self.stopping {
+            self.take_requests(now)?;
+            self.start_labs(now, &mut effects)?;
+            self.start_orders(now, &mut effects)?;
+        }
+        Ok(effects)
+    }
+
+    /// When the engine wants a [`Input::Tick`] at the latest, if nothing else happens; on the
+    /// monotonic clock.
+    pub fn next_wake(&self) -> Option<Duration> {
+        if self.stopping {
+            return None;
+        }
+        let labs = self.labs.values().filter_map(LabState::next_due).min();
+        let orders = if self.jobs.len() < self.policy.concurrency {
+            schedule::next_due(&self.waiting, &|lab| self.is_held(lab))
+        } else {
+            None
+        };
+        labs.into_iter().chain(orders).min()
+    }
+
+    /// Whether anything is under way.
+    pub fn is_busy(&self) -> bool {
+        !self.jobs.is_empty() || self.labs.values().any(LabState::is_busy)
+    }
+
+    /// Whether nothing is under way and nothing may begin before time passes.
+    pub fn is_settled(&self, now: Now) -> bool {
+        let due = |at: Option<Duration>| at.is_some_and(|at| at <= now.mono);
+        !self.is_busy()
+            && !due(schedule::next_due(&self.waiting, &|lab| self.is_held(lab)))
+            && !self.labs.values().any(|lab| due(lab.next_due()))
+    }
+
+    /// The orders that are being worked on.
+    pub fn under_way(&self) -> impl Iterator<Item = &OrderKey> {
+        self.jobs.keys()
+    }
+
+    /// The journal.
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    fn is_held(&self, lab: &LabName) -> bool {
+        self.labs.get(lab).is_none_or(LabState::is_held)
+    }
+
+    /// Puts a wanted order into the line, at the time that its trouble allows.
+    fn enqueue(&mut self, record: &OrderRecord, now: Now) {
+        let wait = match &record.trouble {
+            None => Duration::ZERO,
+            Some(trouble) => match trouble.next_try {
+                None => return,
+                // A wait that the journal remembers was computed by another process, perhaps with
+                // another idea of the time: it never becomes longer than it was.
+                Some(next) => next.after(now.wall).min(Duration::from_hours(24)),
+            },
+        };
+        self.wait_for_turn(record.key.clone(), now.mono + wait);
+    }
+
+    fn wait_for_turn(&mut self, key: OrderKey, not_before: Duration) {
+        self.next_turn += 1;
+        let turn = self.next_turn;
+        self.waiting
+            .entry(key)
+            .and_modify(|waiting| waiting.not_before = not_before)
+            .or_insert(Waiting { not_before, turn });
+    }
+
+    /// Requests that other processes put into the journal.
+    fn take_requests(&mut self, now: Now) -> Result<(), StoreError> {
+        for request in self.store.asked()? {
+            if let Some(record) = self.store.order(&request.key)? {
+                let record = observe::asked_for(record);
+                self.store.atomically(|store| {
+                    store.save(&record)?;
+                    store.tell(&record.key, now.wall, "asked", "asked for again")?;
+                    store.answered(request.id)
+                })?;
+                if !self.jobs.contains_key(&record.key) {
+                    self.wait_for_turn(record.key, now.mono);
+                }
+            } else {
+                self.store.answered(request.id)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn start_orders(&mut self, now: Now, effects: &mut Vec<Effect>) -> Result<(), StoreError> {
+        let free = self.policy.concurrency.saturating_sub(self.jobs.len());
+        let mut busy = BTreeMap::new();
+        for key in self.jobs.keys() {
+            *busy.entry(key.lab.clone()).or_default() += 1;
+        }
+        let held = |lab: &LabName| self.is_held(lab);
+        for key in schedule::pick(&self.waiting, &busy, &held, free, now.mono) {
+            self.waiting.remove(&key);
+            self.start(&key, effects)?;
+        }
+        Ok(())
+    }
+
+    /// Ends the work on an order, and puts it back into the line if it is still wanted.
+    fn finish(&mut self, now: Now, key: &OrderKey) -> Result<(), StoreError> {
+        self.jobs.remove(key);
+        if let Some(record) = self.store.order(key)?
+            && record.is_wanted()
+        {
+            self.enqueue(&record, now);
+        }
+        Ok(())
+    }
+}
+
+fn later(now: WallMs, wait: Duration) -> WallMs {
+    WallMs(now.0.saturating_add(millis(wait)))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,288 @@
+//! From "lies in staging" to "stands in the hot folder", and what a crash in between left.
+
+use super::fetching::{history_len, job_name, standing};
+use super::{Effect, Engine, Fetched, Notice, Now, OrderKey, OrderRecord, StoreError};
+use crate::local::look::LocalPicture;
+use crate::local::publish::{PublishOutcome, Recovered};
+use crate::model::fault::{Fault, FaultClass};
+use crate::model::manifest::{Account, Manifest, Previous, Reason, SCHEMA};
+use crate::model::record::{Intent, IntentTarget, PublishedRecord};
+use crate::store::RevisionRecord;
+
+use super::super::effects::PublishJob;
+use super::super::reason::reason_for_next;
+
+/// After so many changes of the target in a row the order waits a little.
+const MAX_TARGET_CHANGES: u32 = 3;
+
+impl Engine {
+    pub(super) fn intent(&self, key: &OrderKey) -> Result<Option<Intent>, StoreError> {
+        Ok(self.store.intents()?.into_iter().find(|intent| &intent.key == key))
+    }
+
+    /// The publication that an intent describes, with what it replaces.
+    pub(super) fn publish_job(&self, intent: Intent) -> Result<PublishJob, StoreError> {
+        let replaces = match intent.target {
+            IntentTarget::Replace(_) => self.store.newest_at_main(&intent.key)?.map(standing),
+            IntentTarget::Fresh | IntentTarget::Beside => None,
+        };
+        Ok(PublishJob { intent, replaces })
+    }
+
+    pub(super) fn begin_publication(
+        &mut self,
+        now: Now,
+        record: &OrderRecord,
+        revisions: &[RevisionRecord],
+        revision: u32,
+        target: IntentTarget,
+        effects: &mut Vec<Effect>,
+    ) -> Result<(), StoreError> {
+        let Some(job) = self.jobs.get(&record.key) else { return Ok(()) };
+        let Some(fetched) = &job.fetched else { return self.finish(now, &record.key) };
+        // Where a name beside the order is taken too, the next number is free sooner or later.
+        let bump = if target == IntentTarget::Beside { job.target_changes } else { 0 };
+        let (evidence, history_seen) = (job.evidence, job.history_seen);
+        let manifest =
+            self.manifest(now, record, revisions.last(), revision + bump, fetched.clone())?;
+        let intent = Intent {
+            key: record.key.clone(),
+            manifest_sha256: crate::local::files::sha256(&manifest.to_bytes()),
+            manifest,
+            evidence,
+            job: job_name(&record.key),
+            target,
+            history_seen,
+            etag: fetched.etag.clone(),
+        };
+        self.store.save_intent(&intent)?;
+        let job = self.publish_job(intent)?;
+        effects.push(Effect::Publish(Box::new(job)));
+        Ok(())
+    }
+
+    fn manifest(
+        &self,
+        now: Now,
+        record: &OrderRecord,
+        previous: Option<&RevisionRecord>,
+        revision: u32,
+        fetched: Fetched,
+    ) -> Result<Manifest, StoreError> {
+        let reason = match (&record.published, previous) {
+            (Some(published), _) => {
+                reason_for_next(&record.remote, published.history_seen, record.forced)
+            }
+            (None, None) => Reason::FirstScan,
+            (None, Some(_)) => Reason::FilesChanged,
+        };
+        let lab = self.lab_record(&record.key.lab)?;
+        let name = lab
+            .account_name
+            .filter(|_| lab.account.as_deref() == Some(record.key.account.as_str()));
+        Ok(Manifest {
+            schema: SCHEMA,
+            lab: record.key.lab.to_string(),
+            account: Account { id: record.key.account.to_string(), name },
+            order_id: record.key.order.to_string(),
+            rx_id: record.remote.rx_id.as_ref().map(ToString::to_string),
+            order_code: record.remote.order_code.clone(),
+            status: record.remote.status.to_string(),
+            case_type: record.remote.case_type.clone(),
+            procedure: record.remote.procedure.clone(),
+            revision,
+            reason,
+            published_at: now.wall.to_rfc3339(),
+            agent: self.policy.agent.clone(),
+            files: fetched.files,
+            left_out: fetched.left_out,
+            missing: fetched.missing,
+            previous: previous.map(|previous| Previous {
+                revision: previous.manifest.revision,
+                manifest_sha256: previous.manifest_sha256.clone(),
+            }),
+        })
+    }
+
+    pub(super) fn published(
+        &mut self,
+        now: Now,
+        key: &OrderKey,
+        result: Result<PublishOutcome, Fault>,
+        effects: &mut Vec<Effect>,
+    ) -> Result<(), StoreError> {
+        match result {
+            Err(fault) => self.failed(now, key, &fault, effects),
+            Ok(PublishOutcome::Done { .. }) => match self.intent(key)? {
+                Some(intent) => self.record_publication(now, &intent, effects),
+                None => self.finish(now, key),
+            },
+            Ok(PublishOutcome::TargetChanged { found }) => {
+                self.target_changed(now, key, &found, effects)
+            }
+        }
+    }
+
+    /// Somebody touched the order's place at the last moment: decide anew, from what is there now.
+    fn target_changed(
+        &mut self,
+        now: Now,
+        key: &OrderKey,
+        found: &LocalPicture,
+        effects: &mut Vec<Effect>,
+    ) -> Result<(), StoreError> {
+        let intent = self.intent(key)?;
+        let Some(job) = self.jobs.get_mut(key) else { return Ok(()) };
+        job.target_changes += 1;
+        if job.target_changes > MAX_TARGET_CHANGES {
+            let fault = Fault::new(
+                FaultClass::Local,
+                "target-changes",
+                format!("the folder of order {} keeps changing", key.order),
+            )
+            .hint("close the programs that work in it");
+            return self.failed(now, key, &fault, effects);
+        }
+        if job.fetched.is_none() {
+            let Some(intent) = intent else { return self.finish(now, key) };
+            job.evidence = intent.evidence;
+            job.history_seen = intent.history_seen;
+            job.fetched = Some(Fetched {
+                files: intent.manifest.files,
+                left_out: intent.manifest.left_out,
+                missing: intent.manifest.missing,
+                etag: intent.etag,
+            });
+        }
+        self.decide(now, key, found, effects)
+    }
+
+    pub(super) fn recovered(
+        &mut self,
+        now: Now,
+        key: &OrderKey,
+        result: Result<Recovered, Fault>,
+        effects: &mut Vec<Effect>,
+    ) -> Result<(), StoreError> {
+        let recovered = match result {
+            Ok(recovered) => recovered,
+            Err(fault) => return self.failed(now, key, &fault, effects),
+        };
+        let Some(intent) = self.intent(key)? else { return self.look(key, effects) };
+        match recovered {
+            Recovered::Published => self.record_publication(now, &intent, effects),
+            Recovered::Ready => {
+                let job = self.publish_job(intent)?;
+                effects.push(Effect::Publish(Box::new(job)));
+                Ok(())
+            }
+            Recovered::Lost => {
+                self.store.drop_intent(key)?;
+                effects.push(Effect::Discard { job: intent.job });
+                self.look(key, effects)
+            }
+        }
+    }
+
+    fn record_publication(
+        &mut self,
+        now: Now,
+        intent: &Intent,
+        effects: &mut Vec<Effect>,
+    ) -> Result<(), StoreError> {
+        let key = &intent.key;
+        let Some(mut record) = self.store.order(key)? else { return self.finish(now, key) };
+        covered(&mut record, intent.evidence);
+        record.published = Some(PublishedRecord {
+            revision: intent.manifest.revision,
+            manifest_sha256: intent.manifest_sha256.clone(),
+            at: now.wall,
+            confirmed: now.wall,
+            place: intent.target.place(),
+            history_seen: intent.history_seen,
+        });
+        let notice = Notice::Published {
+            key: key.clone(),
+            revision: intent.manifest.revision,
+            reason: intent.manifest.reason,
+            place: intent.target.place(),
+            files: intent.manifest.files.len(),
+            bytes: intent.manifest.files.iter().map(|file| file.size).sum(),
+        };
+        self.store.atomically(|store| {
+            store.record_publication(&record, intent, now.wall)?;
+            store.tell(key, now.wall, "published", &told(&notice))
+        })?;
+        effects.push(Effect::Tell(notice));
+        self.finish(now, key)
+    }
+
+    /// The fetched content is the published one.
+    pub(super) fn unchanged(
+        &mut self,
+        now: Now,
+        mut record: OrderRecord,
+        effects: &mut Vec<Effect>,
+    ) -> Result<(), StoreError> {
+        let key = record.key.clone();
+        let (evidence, history_seen) =
+            self.jobs.get(&key).map_or((record.evidence, history_len(&record)), |job| {
+                (job.evidence, job.history_seen)
+            });
+        covered(&mut record, evidence);
+        if let Some(published) = &mut record.published {
+            published.confirmed = now.wall;
+            published.history_seen = history_seen;
+        }
+        self.store.atomically(|store| {
+            store.record_unchanged(&record)?;
+            // A target that changed under our hands may have left an intent.
+            store.drop_intent(&key)?;
+            store.tell(&key, now.wall, "unchanged", "fetched again, unchanged")
+        })?;
+        effects.push(Effect::Discard { job: job_name(&key) });
+        effects.push(Effect::Tell(Notice::Unchanged { key: key.clone() }));
+        self.finish(now, &key)
+    }
+
+    /// The order stands there already, complete, and the journal learns of it.
+    pub(super) fn adopt(
+        &mut self,
+        now: Now,
+        record: &OrderRecord,
+        local: &LocalPicture,
+        effects: &mut Vec<Effect>,
+    ) -> Result<(), StoreError> {
+        let key = record.key.clone();
+        let LocalPicture::Ours { manifest, manifest_sha256 } = local else {
+            return self.finish(now, &key);
+        };
+        let intent = Intent {
+            key: key.clone(),
+            manifest: (**manifest).clone(),
+            manifest_sha256: manifest_sha256.clone(),
+            evidence: self.jobs.get(&key).map_or(record.evidence, |job| job.evidence),
+            job: job_name(&key),
+            target: IntentTarget::Fresh,
+            history_seen: history_len(record),
+            etag: None,
+        };
+        effects.push(Effect::Discard { job: job_name(&key) });
+        self.record_publication(now, &intent, effects)
+    }
+}
+
+/// The evidence up to there is taken care of.
+fn covered(record: &mut OrderRecord, evidence: u64) {
+    record.fetched = record.fetched.max(evidence);
+    record.trouble = None;
+    if record.evidence <= record.fetched {
+        record.forced = false;
+    }
+}
+
+/// A notice without the order's name, for the order's own story.
+fn told(notice: &Notice) -> String {
+    let text = notice.to_string();
+    text.split_once(": ").map_or(text.clone(), |(_, rest)| rest.to_owned())
+}

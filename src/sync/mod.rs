@@ -1,0 +1,15 @@
+//! The engine: what is observed goes in, what is to be done comes out.
+//!
+//! [`plan`] and [`schedule`] are pure. [`engine`] is the one place that decides; it knows no clock, no
+//! disk and no network. [`execute`] does what it is told and decides nothing.
+
+pub mod effects;
+pub mod engine;
+pub mod execute;
+pub mod notice;
+pub mod observe;
+pub mod plan;
+pub mod reason;
+pub mod schedule;
+
+pub use engine::Engine;

@@ -1,0 +1,218 @@
+//! What people are told while the agent works: one line each, for terminals and logs.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::model::fault::FaultClass;
+use crate::model::ids::{AccountId, LabName, OrderKey};
+use crate::model::manifest::Reason;
+use crate::model::record::Place;
+
+/// One thing worth telling.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Notice {
+    /// A lab's login works and is paired.
+    Connected {
+        /// Which lab.
+        lab: LabName,
+        /// With which account.
+        account: AccountId,
+    },
+    /// A lab cannot work until a person acts, or Align does not answer.
+    LabTrouble {
+        /// Which lab.
+        lab: LabName,
+        /// What kind of trouble.
+        class: FaultClass,
+        /// What failed.
+        message: String,
+        /// What a person can do.
+        hint: Option<String>,
+    },
+    /// A poll was answered.
+    Polled {
+        /// Which lab.
+        lab: LabName,
+        /// Orders in the list.
+        ready: usize,
+        /// How many of them are to be fetched.
+        wanted: usize,
+    },
+    /// An entry of Align's list makes no sense.
+    Unreadable {
+        /// Which lab.
+        lab: LabName,
+        /// Which entry.
+        what: String,
+    },
+    /// A download begins.
+    Fetching {
+        /// Which order.
+        key: OrderKey,
+    },
+    /// Align is still making the files.
+    Regenerating {
+        /// Which order.
+        key: OrderKey,
+        /// Until the next attempt.
+        wait: Duration,
+    },
+    /// An attempt failed.
+    Failed {
+        /// Which order.
+        key: OrderKey,
+        /// What kind of trouble.
+        class: FaultClass,
+        /// A stable word.
+        code: String,
+        /// What failed.
+        message: String,
+        /// What a person can do.
+        hint: Option<String>,
+        /// Until the next attempt; `None`: a person must act.
+        wait: Option<Duration>,
+    },
+    /// An order stands in the hot folder.
+    Published {
+        /// Which order.
+        key: OrderKey,
+        /// Which revision.
+        revision: u32,
+        /// Why.
+        reason: Reason,
+        /// Where.
+        place: Place,
+        /// Its files.
+        files: usize,
+        /// Their bytes.
+        bytes: u64,
+    },
+    /// An order was fetched and is what is published already.
+    Unchanged {
+        /// Which order.
+        key: OrderKey,
+    },
+}
+
+impl Notice {
+    /// Whether a person should look at it.
+    pub fn is_trouble(&self) -> bool {
+        matches!(self, Self::LabTrouble { .. } | Self::Unreadable { .. } | Self::Failed { .. })
+    }
+
+    /// Writes it to the log.
+    pub fn log(&self) {
+        match self {
+            Self::Failed { class: FaultClass::Cancelled, .. } => {}
+            Self::Failed { key, wait: None, .. } => {
+                tracing::error!(lab = %key.lab, order = %key.order, "{self}");
+            }
+            Self::Failed { key, .. } => {
+                tracing::warn!(lab = %key.lab, order = %key.order, "{self}");
+            }
+            Self::LabTrouble { lab, class: FaultClass::Auth, .. } => {
+                tracing::error!(%lab, "{self}");
+            }
+            Self::LabTrouble { lab, .. } | Self::Unreadable { lab, .. } => {
+                tracing::warn!(%lab, "{self}");
+            }
+            Self::Connected { lab, .. } => tracing::info!(%lab, "{self}"),
+            Self::Polled { lab, wanted: 0, .. } => tracing::debug!(%lab, "{self}"),
+            Self::Polled { lab, .. } => tracing::info!(%lab, "{self}"),
+            Self::Fetching { key }
+            | Self::Regenerating { key, .. }
+            | Self::Published { key, .. }
+            | Self::Unchanged { key } => {
+                tracing::info!(lab = %key.lab, order = %key.order, "{self}");
+            }
+        }
+    }
+}
+
+impl fmt::Display for Notice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Connected { lab, account } => write!(f, "{lab}: paired with account {account}"),
+            Self::LabTrouble { lab, message, hint, .. } => {
+                write!(f, "{lab}: {message}")?;
+                hint.as_ref().map_or(Ok(()), |hint| write!(f, " ({hint})"))
+            }
+            Self::Polled { lab, ready, wanted } => {
+                write!(f, "{lab}: {ready} ready at Align, {wanted} to fetch")
+            }
+            Self::Unreadable { lab, what } => write!(f, "{lab}: skipped an entry: {what}"),
+            Self::Fetching { key } => write!(f, "{key}: fetching"),
+            Self::Regenerating { key, wait } => write!(
+                f,
+                "{key}: Align is still making the files, asking again in {}",
+                in_words(*wait)
+            ),
+            Self::Failed { key, message, hint, wait, .. } => {
+                write!(f, "{key}: {message}")?;
+                if let Some(hint) = hint {
+                    write!(f, " ({hint})")?;
+                }
+                match wait {
+                    Some(wait) => write!(f, ", trying again in {}", in_words(*wait)),
+                    None => f.write_str(", needs attention"),
+                }
+            }
+            Self::Published { key, revision, reason, place, files, bytes } => {
+                let reason = serde_json::to_string(reason).unwrap_or_default();
+                write!(
+                    f,
+                    "{key}: published revision {revision} ({}, {files} files, {})",
+                    reason.trim_matches('"'),
+                    size(*bytes)
+                )?;
+                match place {
+                    Place::Main => Ok(()),
+                    Place::Beside => {
+                        write!(f, " beside what others put there, as {}-r{revision}", key.order)
+                    }
+                }
+            }
+            Self::Unchanged { key } => write!(f, "{key}: unchanged"),
+        }
+    }
+}
+
+/// A duration as a person says it.
+pub fn in_words(wait: Duration) -> String {
+    let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+    match seconds {
+        0..=119 => format!("{seconds} s"),
+        120..=7199 => format!("{} min", seconds.div_ceil(60)),
+        _ => format!("{} h", seconds.div_ceil(3600)),
+    }
+}
+
+/// A size as a person says it, in decimal units.
+pub fn size(bytes: u64) -> String {
+    const UNITS: [&str; 4] = ["kB", "MB", "GB", "TB"];
+    if bytes < 1000 {
+        return format!("{bytes} B");
+    }
+    let mut tenths = bytes / 100;
+    let mut unit = 0;
+    while tenths >= 10_000 && unit + 1 < UNITS.len() {
+        tenths /= 1000;
+        unit += 1;
+    }
+    format!("{}.{} {}", tenths / 10, tenths % 10, UNITS[unit])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_said_as_people_say_them() {
+        assert_eq!(size(999), "999 B");
+        assert_eq!(size(1_000), "1.0 kB");
+        assert_eq!(size(34_500_000), "34.5 MB");
+        assert_eq!(size(2_000_000_000), "2.0 GB");
+        assert_eq!(in_words(Duration::from_millis(1500)), "2 s");
+        assert_eq!(in_words(Duration::from_secs(600)), "10 min");
+    }
+}

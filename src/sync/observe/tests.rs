@@ -1,0 +1,114 @@
+use super::*;
+use crate::model::fault::FaultClass;
+use crate::model::order::Status;
+use crate::model::record::{Place, PublishedRecord, Trouble};
+
+const MINUTE: i64 = 60_000;
+
+fn key() -> OrderKey {
+    OrderKey {
+        lab: "lab".parse().expect("valid"),
+        account: "1".parse().expect("valid"),
+        order: "17".parse().expect("valid"),
+    }
+}
+
+fn remote(status: Status) -> RemoteOrder {
+    RemoteOrder {
+        order_id: "17".parse().expect("valid"),
+        rx_id: None,
+        order_code: None,
+        status,
+        case_type: None,
+        procedure: None,
+        updated_at: None,
+        history: vec![],
+        etag: None,
+    }
+}
+
+fn published(at: i64) -> OrderRecord {
+    let mut record = OrderRecord::new(key(), remote(Status::Ready), WallMs(0));
+    record.fetched = record.evidence;
+    record.published = Some(PublishedRecord {
+        revision: 1,
+        manifest_sha256: String::new(),
+        at: WallMs(at),
+        confirmed: WallMs(at),
+        place: Place::Main,
+        history_seen: 0,
+    });
+    record
+}
+
+fn see(record: OrderRecord, remote: RemoteOrder, now: i64) -> (OrderRecord, News) {
+    seen_in_list(Some(record), &key(), remote, WallMs(now))
+}
+
+#[test]
+fn a_new_order_is_wanted() {
+    let (record, news) = seen_in_list(None, &key(), remote(Status::Ready), WallMs(5));
+    assert!(record.is_wanted());
+    assert!(matches!(news, News::Wanted(_)));
+}
+
+#[test]
+fn a_list_that_lags_behind_a_download_causes_no_loop() {
+    let mut record = published(0);
+    let mut fetches = Vec::new();
+    for minute in 0..48 * 60 {
+        let (seen, _) = see(record, remote(Status::Ready), minute * MINUTE);
+        record = seen;
+        if record.is_wanted() {
+            fetches.push(minute);
+            record.fetched = record.evidence;
+            if let Some(published) = &mut record.published {
+                published.confirmed = WallMs(minute * MINUTE);
+            }
+        }
+    }
+    assert_eq!(fetches, [10, 70, 430, 1870]);
+}
+
+#[test]
+fn an_order_that_left_the_list_and_is_back_is_wanted() {
+    let record = gone_from_list(published(0));
+    assert!(!record.is_wanted(), "leaving the list is by design");
+    let (record, news) = see(record, remote(Status::Ready), MINUTE);
+    assert!(record.is_wanted());
+    assert_eq!(news, News::Wanted("ready again at Align"));
+}
+
+#[test]
+fn a_changed_status_date_or_tag_is_a_sign() {
+    let (record, _) = see(published(0), remote(Status::LabReview), 1);
+    assert!(record.is_wanted());
+    let mut before = published(0);
+    before.remote.updated_at = Some("a".to_owned());
+    let mut after = remote(Status::Ready);
+    after.updated_at = Some("b".to_owned());
+    assert!(see(before, after, 1).0.is_wanted());
+    let mut before = published(0);
+    before.remote.etag = Some("a".to_owned());
+    let mut after = remote(Status::Ready);
+    after.etag = Some("b".to_owned());
+    assert!(see(before, after, 1).0.is_wanted());
+}
+
+#[test]
+fn a_sign_of_change_gives_a_parked_order_another_chance() {
+    let mut record = OrderRecord::new(key(), remote(Status::Ready), WallMs(0));
+    record.trouble = Some(Trouble {
+        class: FaultClass::Permanent,
+        code: "x".to_owned(),
+        message: "x".to_owned(),
+        hint: None,
+        attempts: 1,
+        since: WallMs(0),
+        next_try: None,
+    });
+    let (same, news) = see(record.clone(), remote(Status::Ready), 1);
+    assert_eq!((same.trouble.is_some(), news), (true, News::None));
+    let (changed, _) = see(record, remote(Status::LabReview), 1);
+    assert_eq!(changed.trouble, None);
+}

@@ -1,0 +1,202 @@
+//! The table, line by line, and what must hold for every combination.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::model::manifest::{Account, Reason, Role, SCHEMA};
+
+fn file(path: &str, sha: &str) -> ManifestFile {
+    ManifestFile {
+        path: path.to_owned(),
+        size: 1,
+        sha256: sha.to_owned(),
+        role: Role::Scan,
+        jaw: None,
+        original_name: None,
+    }
+}
+
+fn manifest(revision: u32, files: Vec<ManifestFile>) -> Manifest {
+    Manifest {
+        schema: SCHEMA,
+        lab: "lab".to_owned(),
+        account: Account { id: "1".to_owned(), name: None },
+        order_id: "17".to_owned(),
+        rx_id: None,
+        order_code: None,
+        status: "Ready for Download".to_owned(),
+        case_type: None,
+        procedure: None,
+        revision,
+        reason: Reason::FirstScan,
+        published_at: "2026-01-01T00:00:00Z".to_owned(),
+        agent: "test".to_owned(),
+        files,
+        left_out: vec![],
+        missing: vec![],
+        previous: None,
+    }
+}
+
+const LEAVE: Policy = Policy { restore: false };
+const RESTORE: Policy = Policy { restore: true };
+
+fn publish(revision: u32, target: IntentTarget) -> Action {
+    Action::Publish { revision, target }
+}
+
+#[test]
+fn a_new_order_is_fetched_and_published_as_revision_1() {
+    assert_eq!(plan(Remote::Changed, None, Local::Absent, false, LEAVE), Action::Fetch);
+    let files = [file("a", "1")];
+    assert_eq!(
+        plan(Remote::Fetched(&files), None, Local::Absent, false, LEAVE),
+        publish(1, IntentTarget::Fresh)
+    );
+}
+
+#[test]
+fn a_tree_that_is_already_right_is_adopted() {
+    let files = vec![file("a", "1")];
+    let there = manifest(3, files.clone());
+    assert_eq!(
+        plan(Remote::Fetched(&files), None, Local::Ours(&there), false, LEAVE),
+        Action::Adopt
+    );
+}
+
+#[test]
+fn what_is_not_ours_stays_and_the_order_goes_beside_it() {
+    let files = [file("a", "1")];
+    assert_eq!(
+        plan(Remote::Fetched(&files), None, Local::Foreign, false, LEAVE),
+        publish(1, IntentTarget::Beside)
+    );
+    let other = manifest(2, vec![file("a", "2")]);
+    assert_eq!(
+        plan(Remote::Fetched(&files), None, Local::Ours(&other), false, LEAVE),
+        publish(3, IntentTarget::Beside)
+    );
+}
+
+#[test]
+fn a_published_order_that_nothing_is_said_about_is_left_alone() {
+    let newest = manifest(1, vec![file("a", "1")]);
+    let published = Some(Published { newest: &newest, at_main: Some(1) });
+    for local in [Local::AsPublished, Local::Absent, Local::Reduced, Local::Altered] {
+        assert_eq!(plan(Remote::Same, published, local, false, LEAVE), Action::Nothing);
+    }
+    assert_eq!(plan(Remote::Same, published, Local::Absent, false, RESTORE), Action::Fetch);
+    assert_eq!(plan(Remote::Same, published, Local::AsPublished, true, LEAVE), Action::Fetch);
+}
+
+#[test]
+fn changed_content_replaces_what_is_untouched() {
+    let newest = manifest(4, vec![file("a", "1")]);
+    let published = Some(Published { newest: &newest, at_main: Some(4) });
+    let files = [file("a", "2")];
+    let act = |local| plan(Remote::Fetched(&files), published, local, false, LEAVE);
+    assert_eq!(act(Local::AsPublished), publish(5, IntentTarget::Replace(4)));
+    assert_eq!(act(Local::Reduced), publish(5, IntentTarget::Replace(4)));
+    assert_eq!(act(Local::Absent), publish(5, IntentTarget::Fresh));
+    assert_eq!(act(Local::Altered), publish(5, IntentTarget::Beside));
+    assert_eq!(act(Local::Foreign), publish(5, IntentTarget::Beside));
+}
+
+#[test]
+fn the_same_bytes_cause_no_second_write() {
+    let files = vec![file("a", "1")];
+    let newest = manifest(1, files.clone());
+    let published = Some(Published { newest: &newest, at_main: Some(1) });
+    for local in [Local::AsPublished, Local::Absent, Local::Reduced, Local::Altered] {
+        let action = plan(Remote::Fetched(&files), published, local, false, LEAVE);
+        assert_eq!(action, Action::RecordUnchanged, "{local:?}");
+    }
+    // Asked for again although it stands there untouched: still nothing to write.
+    assert_eq!(
+        plan(Remote::Fetched(&files), published, Local::AsPublished, true, LEAVE),
+        Action::RecordUnchanged
+    );
+    // Asked for again and gone: it comes back.
+    assert_eq!(
+        plan(Remote::Fetched(&files), published, Local::Absent, true, LEAVE),
+        publish(2, IntentTarget::Fresh)
+    );
+}
+
+#[test]
+fn an_order_whose_place_is_taken_stays_beside_it() {
+    let newest = manifest(2, vec![file("a", "1")]);
+    let published = Some(Published { newest: &newest, at_main: None });
+    let files = [file("a", "2")];
+    assert_eq!(
+        plan(Remote::Fetched(&files), published, Local::Foreign, false, LEAVE),
+        publish(3, IntentTarget::Beside)
+    );
+}
+
+fn any_files() -> impl Strategy<Value = Vec<ManifestFile>> {
+    proptest::collection::vec((0..3_u8, 0..3_u8), 0..3).prop_map(|parts| {
+        parts.iter().map(|(name, sha)| file(&name.to_string(), &sha.to_string())).collect()
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(20_000))]
+    #[test]
+    fn promises_hold_for_every_triple(
+        remote in 0..3_u8,
+        fetched in any_files(),
+        ours in any_files(),
+        newest in proptest::option::of((any_files(), 1..5_u32, any::<bool>())),
+        local in 0..6_u8,
+        forced: bool,
+        restore: bool,
+    ) {
+        let remote = match remote {
+            0 => Remote::Same,
+            1 => Remote::Changed,
+            _ => Remote::Fetched(&fetched),
+        };
+        let ours = manifest(1, ours);
+        let newest = newest.map(|(files, revision, main)| (manifest(revision, files), main));
+        let published = newest.as_ref().map(|(manifest, main)| Published {
+            newest: manifest,
+            at_main: main.then_some(manifest.revision),
+        });
+        let local = [
+            Local::Absent,
+            Local::AsPublished,
+            Local::Reduced,
+            Local::Altered,
+            Local::Ours(&ours),
+            Local::Foreign,
+        ][usize::from(local)];
+        match plan(remote, published, local, forced, Policy { restore }) {
+            Action::Publish { revision, target } => {
+                // Only what lies in staging can be published, as a number that is not taken.
+                prop_assert!(matches!(remote, Remote::Fetched(_)));
+                prop_assert!(published.is_none_or(|p| revision == p.newest.revision + 1));
+                // Nothing foreign or altered is in the way of a publication that is not beside it.
+                match target {
+                    IntentTarget::Fresh => prop_assert_eq!(local, Local::Absent),
+                    IntentTarget::Replace(old) => {
+                        prop_assert!(matches!(local, Local::AsPublished | Local::Reduced));
+                        prop_assert_eq!(published.and_then(|p| p.at_main), Some(old));
+                    }
+                    IntentTarget::Beside => prop_assert_ne!(local, Local::Absent),
+                }
+                // The same remote state causes no second write of what stands there untouched.
+                if let (Remote::Fetched(files), Some(published)) = (remote, published) {
+                    let standing = local == Local::AsPublished && published.at_main.is_some();
+                    prop_assert!(!(standing && published.newest.same_content(files)));
+                }
+            }
+            Action::RecordUnchanged => prop_assert!(published.is_some()),
+            Action::Adopt => prop_assert!(matches!(local, Local::Ours(_))),
+            Action::Fetch => prop_assert!(!matches!(remote, Remote::Fetched(_))),
+            // What is known to be there and was never published is never left.
+            Action::Nothing => prop_assert_eq!(remote, Remote::Same),
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! Why a new revision exists, read from Align's status history.
+
+use crate::model::manifest::Reason;
+use crate::model::order::{RemoteOrder, Status};
+
+/// The reason for the revision after one that covered `seen` steps of the history. Only what
+/// happened since counts; the most telling step wins, and without one the status decides.
+pub fn reason_for_next(remote: &RemoteOrder, seen: u32, forced: bool) -> Reason {
+    let seen = usize::try_from(seen).unwrap_or(usize::MAX).min(remote.history.len());
+    let since: Vec<&Status> = remote.history.iter().skip(seen).map(|step| &step.status).collect();
+    let last_away = since.iter().rev().find(|status| status.is_away());
+    match last_away {
+        Some(Status::Milling) => Reason::Interpretation2,
+        Some(Status::Scanning) => Reason::Rescan,
+        Some(_) => Reason::AfterModeling,
+        None if forced => Reason::Refetch,
+        None if remote.status == Status::LabReview && seen < remote.history.len() => {
+            Reason::AfterModeling
+        }
+        None if remote.status == Status::LabReview && remote.history.is_empty() => {
+            Reason::AfterModeling
+        }
+        None => Reason::FilesChanged,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::order::StatusChange;
+
+    fn order(status: Status, history: &[Status]) -> RemoteOrder {
+        RemoteOrder {
+            order_id: "17".parse().expect("valid"),
+            rx_id: None,
+            order_code: None,
+            status,
+            case_type: None,
+            procedure: None,
+            updated_at: None,
+            history: history
+                .iter()
+                .map(|status| StatusChange { status: status.clone(), at: None })
+                .collect(),
+            etag: None,
+        }
+    }
+
+    #[test]
+    fn the_history_since_the_last_publication_tells_the_reason() {
+        use Status::{Downloaded, LabReview, Milling, Modeling, Ready, Scanning};
+        let modeled = order(LabReview, &[Ready, Downloaded, Modeling, LabReview]);
+        assert_eq!(reason_for_next(&modeled, 1, false), Reason::AfterModeling);
+        let rescanned = order(Ready, &[Ready, Downloaded, Scanning, Ready]);
+        assert_eq!(reason_for_next(&rescanned, 1, false), Reason::Rescan);
+        let milled = order(LabReview, &[Ready, Downloaded, Milling, LabReview]);
+        assert_eq!(reason_for_next(&milled, 2, false), Reason::Interpretation2);
+        // An old trip to the modeler explains nothing now.
+        assert_eq!(reason_for_next(&modeled, 4, false), Reason::FilesChanged);
+        assert_eq!(reason_for_next(&modeled, 4, true), Reason::Refetch);
+    }
+
+    #[test]
+    fn without_a_history_the_status_decides() {
+        assert_eq!(
+            reason_for_next(&order(Status::LabReview, &[]), 0, false),
+            Reason::AfterModeling
+        );
+        assert_eq!(reason_for_next(&order(Status::Ready, &[]), 0, false), Reason::FilesChanged);
+    }
+}
