@@ -16,10 +16,15 @@
 #![cfg_attr(not(test), warn(clippy::disallowed_methods))]
 
 pub mod align;
+pub mod app;
 pub mod cli;
 pub mod config;
 pub mod disk;
 pub mod local;
 pub mod model;
+pub mod retry;
 pub mod secrets;
 pub mod simulator;
+pub mod status;
+pub mod store;
+pub mod sync;

@@ -63,6 +63,15 @@ impl AlignClient {
         Ok(Self { auth, redirect_url, handle })
     }
 
+    /// Whether Align answers at all, whatever it says; no token is sent.
+    pub fn probe(&self, cancel: &Cancel) -> Result<(), Fault> {
+        let request = Request::get(format!("reach Align for lab {}", self.auth.lab));
+        let url = self.auth.reach.places.discovery()?;
+        self.run(cancel, async {
+            self.auth.reach.http.send(&request, &url, None).await.map(|_| ())
+        })
+    }
+
     /// Does the work on this thread, unless it is cancelled first.
     pub(super) fn run<T>(
         &self,

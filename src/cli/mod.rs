@@ -2,11 +2,19 @@
 //! that tests can call a command without a process.
 
 pub mod account;
+pub mod args;
 pub mod check;
+mod console;
+mod dispatch;
+mod hooks;
+mod logging;
+pub mod orders;
 pub mod outcome;
 pub mod schema;
 pub mod streams;
 pub mod verify;
+pub mod work;
 
+pub use dispatch::main;
 pub use outcome::{CliError, Exit};
 pub use streams::Streams;

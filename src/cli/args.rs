@@ -1,0 +1,72 @@
+//! The command line's grammar. Other programs call it as it stands.
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+
+use super::account::{AccountsArgs, LoginArgs, LogoutArgs, PairArgs, UnpairArgs};
+use super::orders::{OrdersArgs, RefetchArgs, ShowArgs};
+use super::schema::SchemaArgs;
+
+/// Brings iTero scans from Align's Lab Connector API to a dental lab's hot folder.
+#[derive(Debug, Parser)]
+#[command(name = "casedrop", version, about, after_help = EXITS, propagate_version = true)]
+pub struct Cli {
+    /// The config file [default: that of the environment, ./casedrop.yaml, the platform's place].
+    #[arg(long, value_name = "FILE", global = true)]
+    pub config: Option<PathBuf>,
+    /// Machine-readable results on standard output.
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const EXITS: &str = "\
+Exit status:
+  0  all well
+  1  the operation failed
+  2  wrong usage or config
+  3  finished, but some orders are failing
+  4  not paired, or a login is needed
+  5  another agent runs on this state directory";
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// The agent in the foreground, until Ctrl-C.
+    Run,
+    /// One pass: poll if that is allowed, fetch, publish, exit.
+    Sync,
+    /// Checks the config and the surroundings; names all faults at once.
+    Check,
+    /// Logs a lab in at Align.
+    Login(LoginArgs),
+    /// Lists the accounts that a lab's login may be paired with.
+    Accounts(AccountsArgs),
+    /// Pairs a lab's login with an account.
+    Pair(PairArgs),
+    /// Un-pairs an account: for all its users, on every PC.
+    Unpair(UnpairArgs),
+    /// Revokes a lab's login and forgets it.
+    Logout(LogoutArgs),
+    /// Lists orders and where they stand.
+    Orders(OrdersArgs),
+    /// Tells one order's story: where did the scan go?
+    Show(ShowArgs),
+    /// Fetches orders again.
+    Refetch(RefetchArgs),
+    /// Compares the output folder with its manifests, byte for byte.
+    Verify(VerifyArgs),
+    /// Prints a JSON Schema for editors.
+    Schema(SchemaArgs),
+}
+
+/// `casedrop verify`
+#[derive(Debug, clap::Args)]
+pub struct VerifyArgs {
+    /// Only these orders.
+    #[arg(value_name = "ORDER")]
+    pub orders: Vec<crate::model::ids::OrderId>,
+}

@@ -1,0 +1,114 @@
+//! What a person sees while the agent works: bars with bytes and rate on a terminal, plain lines
+//! elsewhere.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::model::ids::OrderKey;
+use crate::status::Progress;
+
+use super::streams::Streams;
+
+const REDRAW: Duration = Duration::from_millis(120);
+
+/// Lines and bars on standard error.
+pub(super) struct Console<'a> {
+    bars: Option<Bars>,
+    err: &'a mut (dyn Write + Send),
+}
+
+struct Bars {
+    multi: MultiProgress,
+    over: Arc<AtomicBool>,
+    painter: Option<JoinHandle<()>>,
+}
+
+impl<'a> Console<'a> {
+    /// Shows the downloads in `progress` until it is dropped.
+    pub(super) fn new(streams: &'a mut Streams, progress: &Arc<Progress>) -> Self {
+        let bars = streams.terminal.then(|| Bars::start(Arc::clone(progress)));
+        Self { bars, err: &mut *streams.err }
+    }
+
+    /// Writes one line above the bars.
+    pub(super) fn line(&mut self, text: &str) {
+        // A message that cannot be shown is no reason to stop.
+        let _ = match &self.bars {
+            Some(bars) => bars.multi.println(text),
+            None => writeln!(self.err, "{text}"),
+        };
+    }
+}
+
+impl Bars {
+    fn start(progress: Arc<Progress>) -> Self {
+        let multi = MultiProgress::with_draw_target(ProgressDrawTarget::stderr());
+        let over = Arc::new(AtomicBool::new(false));
+        let painter = thread::spawn({
+            let (multi, over) = (multi.clone(), Arc::clone(&over));
+            move || {
+                let mut shown = BTreeMap::new();
+                while !over.load(Ordering::Relaxed) {
+                    paint(&multi, &mut shown, &progress);
+                    thread::park_timeout(REDRAW);
+                }
+                for bar in shown.into_values() {
+                    bar.finish_and_clear();
+                }
+            }
+        });
+        Self { multi, over, painter: Some(painter) }
+    }
+}
+
+impl Drop for Bars {
+    fn drop(&mut self) {
+        self.over.store(true, Ordering::Relaxed);
+        if let Some(painter) = self.painter.take() {
+            painter.thread().unpark();
+            // A painter that panicked has nothing more to show.
+            let _ = painter.join();
+        }
+    }
+}
+
+fn paint(
+    multi: &MultiProgress,
+    shown: &mut BTreeMap<OrderKey, ProgressBar>,
+    progress: &Arc<Progress>,
+) {
+    let now = progress.snapshot();
+    shown.retain(|key, bar| {
+        let stays = now.contains_key(key);
+        if !stays {
+            bar.finish_and_clear();
+        }
+        stays
+    });
+    for (key, transfer) in now {
+        let bar = shown.entry(key.clone()).or_insert_with(|| multi.add(ProgressBar::new(0)));
+        bar.set_style(style(transfer.total.is_some()));
+        bar.set_message(format!("{} {}", key.order, transfer.kind.as_str()));
+        if let Some(total) = transfer.total {
+            bar.set_length(total);
+        }
+        bar.set_position(transfer.done);
+    }
+}
+
+fn style(bounded: bool) -> ProgressStyle {
+    let template = if bounded {
+        "  {msg:<28} [{bar:24}] {decimal_bytes:>10} of {decimal_total_bytes:<10} {decimal_bytes_per_sec}"
+    } else {
+        "  {msg:<28} {spinner} {decimal_bytes:>10} {decimal_bytes_per_sec}"
+    };
+    ProgressStyle::with_template(template)
+        .unwrap_or_else(|_| ProgressStyle::default_bar())
+        .progress_chars("=> ")
+}

@@ -1,0 +1,160 @@
+//! From arguments to the command.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use clap::Parser as _;
+
+use super::args::{Cli, Command};
+use super::check::{self, Around, ExtraCheck, Findings};
+use super::{CliError, Exit, Streams, account, logging, orders, schema, verify, work};
+use crate::config::{self, Config};
+use crate::disk::{Disk, RealDisk};
+use crate::local::Layout;
+use crate::model::cancel::Cancel;
+
+/// The program: the process's arguments in, an exit code out.
+pub fn main() -> Exit {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Nobody is there to tell that nothing can be told.
+            let _ = error.print();
+            return if error.use_stderr() { Exit::Usage } else { Exit::Ok };
+        }
+    };
+    let mut streams = Streams::process(cli.json);
+    match run(cli, &mut streams) {
+        Ok(exit) => exit,
+        Err(error) => {
+            streams.note(error.to_string());
+            error.exit
+        }
+    }
+}
+
+fn run(cli: Cli, streams: &mut Streams) -> Result<Exit, CliError> {
+    let named = cli.config.as_deref();
+    match cli.command {
+        Command::Schema(args) => schema::run(&args, streams),
+        Command::Check => run_check(named, streams),
+        Command::Run => {
+            let config = load(named, streams)?;
+            if streams.terminal {
+                logging::for_people();
+            } else {
+                logging::as_configured(&config.log);
+            }
+            work::run(config, streams)
+        }
+        Command::Sync => {
+            let config = load(named, streams)?;
+            logging::for_people();
+            work::sync(config, streams)
+        }
+        other => {
+            let config = load(named, streams)?;
+            logging::for_people();
+            on_config(other, &config, streams)
+        }
+    }
+}
+
+/// The commands that look at one config and end.
+fn on_config(command: Command, config: &Config, streams: &mut Streams) -> Result<Exit, CliError> {
+    match command {
+        Command::Login(args) => account::login(config, &args, streams),
+        Command::Accounts(args) => account::accounts(config, &args, streams),
+        Command::Pair(args) => account::pair(config, &args, streams),
+        Command::Unpair(args) => account::unpair(config, &args, streams),
+        Command::Logout(args) => account::logout(config, &args, streams),
+        Command::Orders(args) => orders::orders(config, &args, streams),
+        Command::Show(args) => orders::show(config, &args, streams),
+        Command::Refetch(args) => orders::refetch(config, &args, streams),
+        Command::Verify(args) => {
+            let layout = Layout { output: config.output.clone(), staging: config.staging.clone() };
+            verify::run(&layout, &args.orders, streams)
+        }
+        Command::Run | Command::Sync | Command::Check | Command::Schema(_) => Ok(Exit::Ok),
+    }
+}
+
+fn environment() -> Vec<(String, String)> {
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect()
+}
+
+fn load(named: Option<&Path>, streams: &mut Streams) -> Result<Config, CliError> {
+    let env = environment();
+    let cwd = cwd()?;
+    let loaded = config::locate(&RealDisk, named, &env, &cwd)
+        .and_then(|path| config::load(&RealDisk, &path, &env))
+        .map_err(|faults| {
+            let text = faults.to_string();
+            let text = text.trim_end();
+            CliError::new(Exit::Usage, text.strip_prefix("error: ").unwrap_or(text))
+        })?;
+    for warning in &loaded.warnings {
+        streams.note(warning.paragraph("warning"));
+    }
+    Ok(loaded.config)
+}
+
+fn cwd() -> Result<std::path::PathBuf, CliError> {
+    std::env::current_dir().map_err(|error| {
+        CliError::new(Exit::Failed, format!("cannot tell the current folder: {error}"))
+    })
+}
+
+fn run_check(named: Option<&Path>, streams: &mut Streams) -> Result<Exit, CliError> {
+    let env = environment();
+    let cwd = cwd()?;
+    let runtime = work::runtime()?;
+    let disk: Arc<dyn Disk> = Arc::new(RealDisk);
+    let logins: ExtraCheck<'_> =
+        Box::new(|config, findings| check_labs(config, runtime.handle(), &disk, findings));
+    let around = Around {
+        disk: &RealDisk,
+        env: &env,
+        cwd: &cwd,
+        agent_runs: &crate::app::agent_runs,
+        extra: vec![logins],
+    };
+    check::run(named, &around, streams)
+}
+
+/// Logins and servers. They only warn: an agent must be able to start while Align is down, and waits
+/// for a login that comes later.
+fn check_labs(
+    config: &Config,
+    handle: &tokio::runtime::Handle,
+    disk: &Arc<dyn Disk>,
+    findings: &mut Findings,
+) {
+    for (index, lab) in config.labs.iter().enumerate() {
+        let key = format!("labs[{index}]");
+        let client = match crate::align::connect(config, lab, handle.clone(), Arc::clone(disk)) {
+            Ok(client) => client,
+            Err(fault) => {
+                findings.fault(&key, fault.chain(), fault.hint.unwrap_or_default());
+                continue;
+            }
+        };
+        if let Err(fault) = client.probe(&Cancel::new()) {
+            let key = format!("{key}.base_url");
+            findings.warning(&key, fault.chain(), fault.hint.unwrap_or_default());
+        }
+        match client.paired() {
+            Ok(Some(_)) => {}
+            Ok(None) => findings.warning(
+                &key,
+                format!("lab {} is logged in and not paired", lab.name),
+                format!("run `casedrop pair {}`", lab.name),
+            ),
+            Err(fault) => {
+                findings.warning(&key, fault.chain(), fault.hint.unwrap_or_default());
+            }
+        }
+    }
+}

@@ -1,0 +1,299 @@
+//! "Where did the scan go?": `orders`, `show`, `refetch`. They read the journal, so that they work
+//! whether or not an agent runs.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use serde::Serialize;
+
+use crate::app::wall_now;
+use crate::config::Config;
+use crate::local::layout::Layout;
+use crate::model::record::{OrderRecord, OrderState, Place, Trouble};
+use crate::store::{FILE_NAME, OrderEvent, Store, StoreError};
+
+use super::{CliError, Exit, Streams};
+
+/// `casedrop orders`
+#[derive(Debug, Args)]
+pub struct OrdersArgs {
+    /// Only this lab's orders.
+    #[arg(long, value_name = "LAB")]
+    pub lab: Option<String>,
+    /// Only orders in this state: waiting, regenerating, retrying, attention or published.
+    #[arg(long, value_name = "STATE", value_parser = parse_state)]
+    pub state: Option<OrderState>,
+}
+
+/// `casedrop show`
+#[derive(Debug, Args)]
+pub struct ShowArgs {
+    /// Order id or Rx id.
+    #[arg(value_name = "ORDER")]
+    pub order: String,
+}
+
+/// `casedrop refetch`
+#[derive(Debug, Args)]
+pub struct RefetchArgs {
+    /// Order ids or Rx ids.
+    #[arg(value_name = "ORDER", required = true)]
+    pub orders: Vec<String>,
+    /// Only in this lab, should two labs know the same id.
+    #[arg(long, value_name = "LAB")]
+    pub lab: Option<String>,
+}
+
+fn parse_state(text: &str) -> Result<OrderState, String> {
+    OrderState::ALL.into_iter().find(|state| state.as_str() == text).ok_or_else(|| {
+        let known: Vec<_> = OrderState::ALL.iter().map(|state| state.as_str()).collect();
+        format!("one of {}", known.join(", "))
+    })
+}
+
+/// One order for programs.
+#[derive(Debug, Serialize)]
+struct OrderView<'a> {
+    lab: &'a str,
+    account: &'a str,
+    order_id: &'a str,
+    rx_id: Option<&'a str>,
+    order_code: Option<&'a str>,
+    state: OrderState,
+    status: &'a str,
+    listed: bool,
+    case_type: Option<&'a str>,
+    procedure: Option<&'a str>,
+    revision: Option<u32>,
+    published_at: Option<String>,
+    path: Option<PathBuf>,
+    first_seen: String,
+    last_seen: String,
+    trouble: Option<&'a Trouble>,
+}
+
+impl<'a> OrderView<'a> {
+    fn new(order: &'a OrderRecord, layout: &Layout) -> Self {
+        let published = order.published.as_ref();
+        Self {
+            lab: order.key.lab.as_str(),
+            account: order.key.account.as_str(),
+            order_id: order.key.order.as_str(),
+            rx_id: order.remote.rx_id.as_ref().map(crate::model::ids::RxId::as_str),
+            order_code: order.remote.order_code.as_deref(),
+            state: order.state(),
+            status: order.remote.status.as_str(),
+            listed: order.listed,
+            case_type: order.remote.case_type.as_deref(),
+            procedure: order.remote.procedure.as_deref(),
+            revision: published.map(|published| published.revision),
+            published_at: published.map(|published| published.at.to_rfc3339()),
+            path: published.map(|published| match published.place {
+                Place::Main => layout.order_dir(&order.key),
+                Place::Beside => layout.beside_dir(&order.key, published.revision),
+            }),
+            first_seen: order.first_seen.to_rfc3339(),
+            last_seen: order.last_seen.to_rfc3339(),
+            trouble: order.trouble.as_ref(),
+        }
+    }
+}
+
+/// Lists the orders that the journal knows, newest first.
+pub fn orders(config: &Config, args: &OrdersArgs, streams: &mut Streams) -> Result<Exit, CliError> {
+    let layout = layout(config);
+    let all = match open(config)? {
+        Some(store) => store.orders().map_err(journal)?,
+        None => Vec::new(),
+    };
+    let chosen: Vec<_> = all
+        .iter()
+        .filter(|order| args.lab.as_ref().is_none_or(|lab| order.key.lab.as_str() == lab))
+        .filter(|order| args.state.is_none_or(|state| order.state() == state))
+        .collect();
+    if streams.json {
+        let views: Vec<_> = chosen.iter().map(|order| OrderView::new(order, &layout)).collect();
+        streams.json(&views)?;
+        return Ok(Exit::Ok);
+    }
+    if chosen.is_empty() {
+        streams.note("no orders yet");
+        return Ok(Exit::Ok);
+    }
+    streams.line(format!(
+        "{:<16} {:<10} {:<12} {:<13} {:>3}  {:<20} {}",
+        "LAB", "ACCOUNT", "ORDER", "STATE", "REV", "PUBLISHED", "AT ALIGN"
+    ))?;
+    for order in chosen {
+        let published = order.published.as_ref();
+        streams.line(format!(
+            "{:<16} {:<10} {:<12} {:<13} {:>3}  {:<20} {}",
+            order.key.lab.as_str(),
+            order.key.account.as_str(),
+            order.key.order.as_str(),
+            order.state().as_str(),
+            published.map_or("-".to_owned(), |published| published.revision.to_string()),
+            published.map_or("-".to_owned(), |published| published.at.to_rfc3339()),
+            order.remote.status,
+        ))?;
+        if let Some(trouble) = order.trouble.as_ref().filter(|_| order.is_wanted()) {
+            streams.line(format!("{:<16} └ {}", "", trouble.message))?;
+        }
+    }
+    Ok(Exit::Ok)
+}
+
+/// Tells one order's story.
+pub fn show(config: &Config, args: &ShowArgs, streams: &mut Streams) -> Result<Exit, CliError> {
+    #[derive(Serialize)]
+    struct Story<'a> {
+        #[serde(flatten)]
+        order: OrderView<'a>,
+        revisions: Vec<crate::model::manifest::Manifest>,
+        events: Vec<Line>,
+    }
+    #[derive(Serialize)]
+    struct Line {
+        at: String,
+        kind: String,
+        text: String,
+    }
+    let layout = layout(config);
+    let store = open(config)?.ok_or_else(|| unknown(&args.order))?;
+    let found = store.find(&args.order).map_err(journal)?;
+    if found.is_empty() {
+        return Err(unknown(&args.order));
+    }
+    let mut stories = Vec::new();
+    for order in &found {
+        let revisions = store.revisions(&order.key).map_err(journal)?;
+        let line = |event: OrderEvent| Line {
+            at: event.at.to_rfc3339(),
+            kind: event.kind,
+            text: event.text,
+        };
+        stories.push(Story {
+            order: OrderView::new(order, &layout),
+            revisions: revisions.into_iter().map(|revision| revision.manifest).collect(),
+            events: store.story(&order.key).map_err(journal)?.into_iter().map(line).collect(),
+        });
+    }
+    if streams.json {
+        streams.json(&stories)?;
+        return Ok(Exit::Ok);
+    }
+    for story in stories {
+        let order = &story.order;
+        streams.line(format!(
+            "order {} of {} (account {})",
+            order.order_id, order.lab, order.account
+        ))?;
+        streams.line(format!("  state      {}", order.state.as_str()))?;
+        streams.line(format!("  at Align   {}", order.status))?;
+        for (label, value) in [
+            ("Rx id", order.rx_id),
+            ("code", order.order_code),
+            ("case type", order.case_type),
+            ("procedure", order.procedure),
+        ] {
+            if let Some(value) = value {
+                streams.line(format!("  {label:<10} {value}"))?;
+            }
+        }
+        if let Some(path) = &order.path {
+            streams.line(format!("  folder     {}", path.display()))?;
+        }
+        if let Some(trouble) = order.trouble {
+            streams.line(format!("  trouble    {}", trouble.message))?;
+            if let Some(hint) = &trouble.hint {
+                streams.line(format!("             {hint}"))?;
+            }
+            match trouble.next_try {
+                Some(at) => streams.line(format!("  next try   {}", at.to_rfc3339()))?,
+                None => {
+                    streams.line("  next try   not by itself; `casedrop refetch` tries again")?;
+                }
+            }
+        }
+        if let Some(newest) = story.revisions.last() {
+            streams.line(format!("  files of revision {}:", newest.revision))?;
+            for file in &newest.files {
+                streams.line(format!(
+                    "    {:<14} {:>10}  {}",
+                    serde_json::to_string(&file.role).unwrap_or_default().trim_matches('"'),
+                    crate::sync::notice::size(file.size),
+                    file.path
+                ))?;
+            }
+        }
+        streams.line("  story:")?;
+        for line in story.events {
+            streams.line(format!("    {}  {}", line.at, line.text))?;
+        }
+    }
+    Ok(Exit::Ok)
+}
+
+/// Asks the agent that runs now or next to fetch orders again.
+pub fn refetch(
+    config: &Config,
+    args: &RefetchArgs,
+    streams: &mut Streams,
+) -> Result<Exit, CliError> {
+    let mut keys = Vec::new();
+    let store = open(config)?.ok_or_else(|| unknown(&args.orders[0]))?;
+    for id in &args.orders {
+        let mut found = store.find(id).map_err(journal)?;
+        found.retain(|order| args.lab.as_ref().is_none_or(|lab| order.key.lab.as_str() == lab));
+        match found.as_slice() {
+            [] => return Err(unknown(id)),
+            [order] => keys.push(order.key.clone()),
+            many => {
+                let labs: Vec<_> = many.iter().map(|order| order.key.to_string()).collect();
+                return Err(CliError::new(
+                    Exit::Usage,
+                    format!("{id} stands for several orders: {}", labs.join(", ")),
+                )
+                .hint("say which with --lab"));
+            }
+        }
+    }
+    drop(store);
+    let store = Store::open(&config.state.join(FILE_NAME)).map_err(journal)?;
+    let now = wall_now();
+    store
+        .atomically(|store| keys.iter().try_for_each(|key| store.ask(key, now)))
+        .map_err(journal)?;
+    if streams.json {
+        streams.json(&keys)?;
+    } else {
+        for key in &keys {
+            streams.line(format!("{key}: will be fetched again"))?;
+        }
+        streams.note("a running agent begins within a second; otherwise the next `casedrop run` or `casedrop sync` does");
+    }
+    Ok(Exit::Ok)
+}
+
+fn layout(config: &Config) -> Layout {
+    Layout { output: config.output.clone(), staging: config.staging.clone() }
+}
+
+fn open(config: &Config) -> Result<Option<Store>, CliError> {
+    Store::open_to_read(&config.state.join(FILE_NAME)).map_err(journal)
+}
+
+fn unknown(id: &str) -> CliError {
+    CliError::new(Exit::Failed, format!("the journal knows no order {id}"))
+        .hint("`casedrop orders` lists the orders that were ever ready")
+}
+
+/// A journal that cannot be used, with its causes.
+#[expect(clippy::needless_pass_by_value, reason = "used as a function for map_err")]
+pub(super) fn journal(error: StoreError) -> CliError {
+    let mut message = error.to_string();
+    if let Some(cause) = std::error::Error::source(&error) {
+        message = format!("{message}: {cause}");
+    }
+    CliError::new(Exit::Failed, message)
+}

@@ -1,0 +1,183 @@
+//! `run` and `sync`: the agent at work.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::sync::Arc;
+
+use tokio::runtime::Runtime;
+
+use crate::app::{Agent, Ending, Finished, OpenError, Summary};
+use crate::config::Config;
+use crate::disk::{Disk, RealDisk};
+use crate::model::ids::LabName;
+use crate::sync::execute::Link;
+use crate::sync::notice::{Notice, in_words};
+
+use super::console::Console;
+use super::orders::journal;
+use super::{CliError, Exit, Streams};
+
+/// The agent in the foreground, until it is told to stop.
+pub fn run(config: Config, streams: &mut Streams) -> Result<Exit, CliError> {
+    let runtime = runtime()?;
+    let quiet = !streams.terminal;
+    let (_, summary) =
+        work(&runtime, config, Ending::Never, streams, stop_signal(), |console, notice| {
+            // Elsewhere than on a terminal the log says it.
+            if !quiet {
+                console.line(&notice.to_string());
+            }
+        })?;
+    tell_stragglers(&summary, streams);
+    Ok(Exit::Ok)
+}
+
+/// One pass: poll if that is allowed, fetch, publish.
+pub fn sync(config: Config, streams: &mut Streams) -> Result<Exit, CliError> {
+    let runtime = runtime()?;
+    let mut published = Vec::new();
+    let ending = Ending::AfterOnePass;
+    let (finished, summary) =
+        work(&runtime, config, ending, streams, stop_signal(), |console, notice| {
+            if let Notice::Published { key, revision, .. } = notice {
+                published.push((key.clone(), *revision));
+            }
+            console.line(&notice.to_string());
+        })?;
+    for (lab, wait) in &summary.not_polled {
+        streams.note(format!(
+            "{lab}: not polled, Align was asked a short time ago; the next poll may come in {}",
+            in_words(*wait)
+        ));
+    }
+    tell_stragglers(&summary, streams);
+    if streams.json {
+        let published: Vec<_> = published
+            .iter()
+            .map(|(key, revision)| {
+                serde_json::json!({ "lab": key.lab, "account": key.account, "order_id": key.order,
+                    "revision": revision })
+            })
+            .collect();
+        streams.json(&serde_json::json!({
+            "published": published,
+            "orders": { "published": summary.published, "waiting": summary.waiting,
+                "failing": summary.failing },
+            "not_polled": summary.not_polled.iter().map(|(lab, _)| lab).collect::<Vec<_>>(),
+            "login_needed": summary.login_needed,
+            "unreachable": summary.unreachable,
+            "stopped": finished == Finished::Stopped,
+        }))?;
+    } else {
+        streams.line(format!(
+            "{} published in this pass; in all {} published, {} waiting for Align or their turn, {} failing",
+            published.len(),
+            summary.published,
+            summary.waiting,
+            summary.failing
+        ))?;
+    }
+    Ok(exit_of(&summary))
+}
+
+/// What a finished pass means for the exit code; the gravest wins.
+fn exit_of(summary: &Summary) -> Exit {
+    if !summary.login_needed.is_empty() {
+        Exit::LoginNeeded
+    } else if !summary.unreachable.is_empty() {
+        Exit::Failed
+    } else if summary.failing > 0 {
+        Exit::OrdersFailing
+    } else {
+        Exit::Ok
+    }
+}
+
+/// Opens an agent for the config and lets it work.
+pub(super) fn work(
+    runtime: &Runtime,
+    config: Config,
+    ending: Ending,
+    streams: &mut Streams,
+    stop: impl Future<Output = ()>,
+    mut tell: impl FnMut(&mut Console<'_>, &Notice),
+) -> Result<(Finished, Summary), CliError> {
+    let config = Arc::new(config);
+    let disk: Arc<dyn Disk> = Arc::new(RealDisk);
+    let links = links(&config, runtime, &disk)?;
+    let agent =
+        Agent::open(Arc::clone(&config), disk, links, super::hooks::step).map_err(opening)?;
+    let progress = agent.progress();
+    let mut console = Console::new(streams, &progress);
+    runtime.block_on(agent.run(ending, stop, |notice| tell(&mut console, notice))).map_err(journal)
+}
+
+fn links(
+    config: &Config,
+    runtime: &Runtime,
+    disk: &Arc<dyn Disk>,
+) -> Result<BTreeMap<LabName, Link>, CliError> {
+    let mut links = BTreeMap::new();
+    for lab in &config.labs {
+        let link = crate::app::link(config, lab, runtime.handle(), disk)?;
+        links.insert(lab.name.clone(), link);
+    }
+    Ok(links)
+}
+
+fn opening(error: OpenError) -> CliError {
+    match error {
+        OpenError::AnotherAgent(_) => CliError::new(Exit::AnotherAgent, error.to_string())
+            .hint("stop the other agent first, or give this one its own state and output"),
+        OpenError::Fault(fault) => fault.into(),
+        OpenError::Store(error) => journal(error),
+    }
+}
+
+fn tell_stragglers(summary: &Summary, streams: &mut Streams) {
+    for key in &summary.stragglers {
+        streams
+            .note(format!("{key}: did not reach a safe point in time; the next start takes it up"));
+    }
+}
+
+/// A runtime for the network's side.
+pub(super) fn runtime() -> Result<Runtime, CliError> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(|error| CliError::new(Exit::Failed, format!("cannot start threads: {error}")))
+}
+
+/// Resolves when the process is asked to stop.
+pub(super) async fn stop_signal() {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        match signal(SignalKind::terminate()) {
+            Ok(mut terminate) => {
+                tokio::select! {
+                    _ = tokio::signal::ctrl_c() => {}
+                    _ = terminate.recv() => {}
+                }
+            }
+            Err(_) => drop(tokio::signal::ctrl_c().await),
+        }
+    }
+    #[cfg(windows)]
+    {
+        use tokio::signal::windows::{ctrl_break, ctrl_close, ctrl_shutdown};
+        match (ctrl_break(), ctrl_close(), ctrl_shutdown()) {
+            (Ok(mut stop), Ok(mut close), Ok(mut shutdown)) => {
+                tokio::select! {
+                    _ = tokio::signal::ctrl_c() => {}
+                    _ = stop.recv() => {}
+                    _ = close.recv() => {}
+                    _ = shutdown.recv() => {}
+                }
+            }
+            _ => drop(tokio::signal::ctrl_c().await),
+        }
+    }
+}
