@@ -1,0 +1,60 @@
+//! Reads an output tree the way a CAD program would: by the manifests.
+
+use std::path::{Path, PathBuf};
+
+use casedrop::model::manifest::Manifest;
+use sha2::{Digest as _, Sha256};
+
+/// The manifest of an order's directory.
+pub fn manifest(dir: &Path) -> Result<Manifest, String> {
+    let path = dir.join("manifest.json");
+    let bytes = std::fs::read(&path).map_err(|error| format!("{}: {error}", path.display()))?;
+    serde_json::from_slice(&bytes).map_err(|error| format!("{}: {error}", path.display()))
+}
+
+/// Whether the directory holds exactly what its manifest says.
+pub fn check_order(dir: &Path) -> Result<Manifest, String> {
+    let manifest = manifest(dir)?;
+    let mut expected: Vec<PathBuf> = vec![dir.join("manifest.json")];
+    for file in &manifest.files {
+        let path = dir.join(&file.path);
+        let bytes = std::fs::read(&path).map_err(|error| format!("{}: {error}", file.path))?;
+        let sum: String =
+            Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+        if bytes.len() as u64 != file.size || sum != file.sha256 {
+            return Err(format!("{} differs from the manifest", file.path));
+        }
+        expected.push(path);
+    }
+    let mut found = files(dir);
+    expected.sort();
+    found.sort();
+    if found == expected { Ok(manifest) } else { Err(format!("{found:?} is not {expected:?}")) }
+}
+
+/// Every file below a directory.
+pub fn files(dir: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let Ok(entries) = std::fs::read_dir(dir) else { return found };
+    for entry in entries.flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            found.extend(files(&path));
+        } else {
+            found.push(path);
+        }
+    }
+    found
+}
+
+/// Every order's directory below an output.
+pub fn orders(output: &Path) -> Vec<PathBuf> {
+    let dirs = |dir: PathBuf| -> Vec<PathBuf> {
+        let Ok(entries) = std::fs::read_dir(dir) else { return Vec::new() };
+        entries.flatten().map(|entry| entry.path()).filter(|path| path.is_dir()).collect()
+    };
+    let mut found: Vec<_> =
+        dirs(output.to_owned()).into_iter().flat_map(dirs).flat_map(dirs).collect();
+    found.sort();
+    found
+}
