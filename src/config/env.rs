@@ -92,8 +92,9 @@ fn place(tree: &Node, rest: &str) -> Option<(KeyPath, Expected<'static>)> {
 
 fn unknown(name: &str) -> Found {
     let known: Vec<String> = all_keys().iter().map(variable).collect();
-    let hint = match nearest(name, known.iter().map(String::as_str)) {
-        Some(meant) => format!("did you mean {meant}?"),
+    let rest = name.strip_prefix(PREFIX).unwrap_or(name);
+    let hint = match nearest(rest, known.iter().map(String::as_str)) {
+        Some(meant) => format!("did you mean {PREFIX}{meant}?"),
         None => "unset it, or write the key's path with `__` between the levels, such as \
                  CASEDROP_DOWNLOADS__CONCURRENCY"
             .to_owned(),
@@ -106,6 +107,7 @@ fn unknown(name: &str) -> Found {
     }
 }
 
+/// The name of a key's variable, without the prefix.
 fn variable(path: &KeyPath) -> String {
     let parts: Vec<String> = path
         .0
@@ -115,7 +117,7 @@ fn variable(path: &KeyPath) -> String {
             Step::Index(index) => index.to_string(),
         })
         .collect();
-    format!("{PREFIX}{}", parts.join("__"))
+    parts.join("__")
 }
 
 /// The value of a variable. What it means depends on what is expected: a secret that reads `true` is

@@ -220,9 +220,13 @@ fn split(text: &str) -> (&str, &str) {
     text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()))
 }
 
-/// Writes a duration the way it is read, in the largest unit that fits.
+/// Writes a duration the way it is read: in seconds up to two minutes, as Align's `120s`, else in the
+/// largest unit that fits.
 pub(super) fn write_duration(value: Duration) -> String {
     let millis = u64::try_from(value.as_millis()).unwrap_or(u64::MAX);
+    if millis.is_multiple_of(1000) && millis <= 120_000 {
+        return format!("{}s", millis / 1000);
+    }
     let (unit, each) =
         TIMES.iter().rev().find(|(_, each)| millis.is_multiple_of(*each)).unwrap_or(&TIMES[0]);
     format!("{}{unit}", millis / each)

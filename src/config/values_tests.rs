@@ -11,8 +11,9 @@ fn durations_are_read_in_every_unit_and_written_back() {
     ] {
         assert_eq!(duration(text), Ok(Duration::from_millis(millis)), "{text}");
     }
-    assert_eq!(write_duration(Duration::from_mins(2)), "2m");
+    assert_eq!(write_duration(Duration::from_mins(2)), "120s");
     assert_eq!(write_duration(Duration::from_secs(90)), "90s");
+    assert_eq!(write_duration(Duration::from_mins(5)), "5m");
 }
 
 #[test]

@@ -104,6 +104,7 @@ fn a_variable_without_a_key_is_a_fault_that_names_the_nearest() {
         ("CASEDROP_POLLING_INTERVAL", "CASEDROP_POLLING__INTERVAL?"),
         ("CASEDROP_LABS__first__NAME", "__"),
         ("CASEDROP_SOMETHING_ELSE", "unset it"),
+        ("CASEDROP_FOO", "unset it"),
         ("CASEDROP_", "unset it"),
     ] {
         let fault = one_fault(&[(name, "x")]);
