@@ -2,6 +2,7 @@
 //! that tests can call a command without a process.
 
 pub mod outcome;
+pub mod simulate;
 pub mod streams;
 
 pub use outcome::{CliError, Exit};

@@ -83,11 +83,11 @@ impl Reply {
     /// Turns the answer into a response whose body behaves as the fault says.
     pub(super) fn send(
         self,
-        fault: Option<FaultKind>,
+        fault: Option<&FaultKind>,
         breaker: &Breaker,
         disk: &Arc<dyn Disk>,
     ) -> Response<Body> {
-        let plan = Plan::new(self.body.len, fault.as_ref());
+        let plan = Plan::new(self.body.len, fault);
         let announced = self.body.announced.then_some(plan.announced);
         let (sender, mut receiver) = mpsc::channel(1);
         let pump = Pump { payload: self.body, plan, breaker: breaker.clone(), disk: disk.clone() };

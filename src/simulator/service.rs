@@ -174,7 +174,7 @@ pub(super) async fn answer(
     );
     hub.state().record(record);
     if let Some(reply) = reply {
-        return reply.send(fault, &breaker, &disk);
+        return reply.send(fault.as_ref(), &breaker, &disk);
     }
     let mut response = Response::new(Body::empty());
     response.extensions_mut().insert(HangUp);
