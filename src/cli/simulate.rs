@@ -97,10 +97,10 @@ fn read_scenario(file: &Path) -> Result<Scenario, CliError> {
 /// A config with which the agent runs against the simulator.
 fn config_yaml(running: &Running, accounts: &[AccountSpec]) -> String {
     let mut names: Vec<String> = Vec::new();
-    let mut labs = String::new();
+    let mut labs = Vec::new();
     for account in accounts {
         let name = lab_name(&account.name, &account.id, &names);
-        labs.push_str(&format!(
+        labs.push(format!(
             "  - name: {}\n    oauth_base: {}\n    base_url: {}\n    client_id: {}\n    \
              client_secret: {}\n    redirect_url: \"http://127.0.0.1:8789/callback\"\n    \
              account: {}\n",
@@ -123,6 +123,7 @@ fn config_yaml(running: &Running, accounts: &[AccountSpec]) -> String {
          labs:\n{labs}\
          # The simulator refuses to be asked more often; see min_poll_interval_ms there.\n\
          polling: {{ interval: {interval}s }}",
+        labs = labs.concat(),
         first = names.first().map_or("LAB", String::as_str),
     )
 }
@@ -203,10 +204,12 @@ mod tests {
     fn a_taken_address_and_a_missing_folder_are_named() {
         let running = start(&args(), Scenario::empty()).expect("start");
         let listen = running.address();
-        let error = start(&SimulateArgs { listen, ..args() }, Scenario::empty()).expect_err("taken");
+        let error =
+            start(&SimulateArgs { listen, ..args() }, Scenario::empty()).expect_err("taken");
         assert!(error.message.contains(&listen.to_string()), "{error}");
         let packages = Some(PathBuf::from("no-such-folder"));
-        let error = start(&SimulateArgs { packages, ..args() }, Scenario::empty()).expect_err("missing");
+        let error =
+            start(&SimulateArgs { packages, ..args() }, Scenario::empty()).expect_err("missing");
         assert_eq!(error.exit, Exit::Usage);
     }
 

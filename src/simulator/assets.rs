@@ -12,7 +12,7 @@ use super::faults::FaultKind;
 use super::flows;
 use super::hub::Hub;
 use super::order::{Files, Order};
-use super::packages::{Content, PackageKind, PackageOrder, wants_ply};
+use super::packages::{Content, PackageOrder, requested, wants_ply};
 use super::range::{self, Wanted};
 use super::reply::{Payload, Reply};
 use super::service::{Call, Pairs, paired};
@@ -192,15 +192,18 @@ fn package_order(order: &Order, parameters: &Pairs) -> PackageOrder {
     PackageOrder {
         order_id: order.id.clone(),
         order_code: order.code.clone(),
-        kind: PackageKind::requested(order.kind, asked("typeFormat")),
+        kind: requested(order.kind, asked("typeFormat")),
         ply: wants_ply(order.mesh, asked("fileType")),
+        case_type: order.case_type.clone(),
+        procedure: order.procedure.clone(),
         triangles: order.triangles,
+        mesh_bytes: order.mesh_bytes,
         pixels: order.pixels,
         modeled: order.modeled,
         variant: order.variant,
         top_folder: order.top_folder,
         macosx: order.macosx,
-        cad_cam_system: asked("cadCamSystem").map(str::to_owned),
+        file_format: asked("fileFormat").map(str::to_owned),
     }
 }
 

@@ -17,10 +17,12 @@ mod faults;
 mod flows;
 mod handle;
 mod hub;
+mod made;
 mod notify;
 mod oauth;
 mod order;
 mod orders;
+pub mod package;
 mod packages;
 mod packages_dir;
 mod pages;
@@ -42,8 +44,9 @@ mod wire;
 pub use faults::{FaultKind, FaultRule, FaultState};
 pub use flows::TRANSITIONS;
 pub use handle::Admin;
+pub use made::MadePackages;
 pub use order::{AssetCount, Step};
-pub use packages::{PackageKind, PackageOrder, PackageSource, WriteSeek};
+pub use packages::{PackageOrder, PackageSource, WriteSeek};
 pub use running::{Running, Simulator, SimulatorConfig, SimulatorError};
 pub use scenario::{
     AccountSpec, AutoFlow, CaseKind, MeshKind, OrderSpec, Scenario, ScenarioError, UserSpec,

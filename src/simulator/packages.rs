@@ -24,11 +24,17 @@ pub struct PackageOrder {
     /// Its short code.
     pub order_code: String,
     /// Shell or base as the client asked, else as the order says.
-    pub kind: PackageKind,
+    pub kind: CaseKind,
     /// PLY instead of STL.
     pub ply: bool,
+    /// Such as `iRecord`.
+    pub case_type: String,
+    /// Such as `Orthodontic`.
+    pub procedure: String,
     /// Triangles per mesh.
     pub triangles: Option<usize>,
+    /// Bytes of all meshes, instead.
+    pub mesh_bytes: Option<u64>,
     /// Width of the pictures.
     pub pixels: Option<u16>,
     /// The package comes from the modeler.
@@ -39,32 +45,17 @@ pub struct PackageOrder {
     pub top_folder: bool,
     /// With `__MACOSX/` and `.DS_Store`.
     pub macosx: bool,
-    /// Such as `3Shape`, as the client asked.
-    pub cad_cam_system: Option<String>,
+    /// Such as `TwoFiles_ArchesOrientedInOcclusion`, as the client asked.
+    pub file_format: Option<String>,
 }
 
-/// The kind of package.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum PackageKind {
-    /// Orthodontic, open shell.
-    OrthoShell,
-    /// Orthodontic, with a base.
-    OrthoBase,
-    /// Restorative.
-    Restorative,
-}
-
-impl PackageKind {
-    /// What the client gets: `typeFormat` decides between shell and base.
-    pub(super) fn requested(kind: CaseKind, type_format: Option<&str>) -> Self {
-        let base = type_format.map(|text| text.to_ascii_lowercase().contains("base"));
-        match kind {
-            CaseKind::Restorative => Self::Restorative,
-            CaseKind::OrthoShell if base == Some(true) => Self::OrthoBase,
-            CaseKind::OrthoBase if base == Some(false) => Self::OrthoShell,
-            CaseKind::OrthoShell => Self::OrthoShell,
-            CaseKind::OrthoBase => Self::OrthoBase,
-        }
+/// Shell or base: `typeFormat` decides for orthodontic cases.
+pub(super) fn requested(kind: CaseKind, type_format: Option<&str>) -> CaseKind {
+    let base = type_format.map(|text| text.to_ascii_lowercase().contains("base"));
+    match (kind, base) {
+        (CaseKind::OrthoShell, Some(true)) => CaseKind::OrthoBase,
+        (CaseKind::OrthoBase, Some(false)) => CaseKind::OrthoShell,
+        (kind, _) => kind,
     }
 }
 
@@ -227,12 +218,12 @@ mod tests {
 
     #[test]
     fn what_the_client_asks_for_wins_over_what_the_order_says() {
-        let kind = |kind, text| PackageKind::requested(kind, text);
+        let kind = requested;
         let base = Some("SolidModelWithLowProfileBase");
-        assert_eq!(kind(CaseKind::OrthoShell, base), PackageKind::OrthoBase);
-        assert_eq!(kind(CaseKind::OrthoBase, Some("OpenShell")), PackageKind::OrthoShell);
-        assert_eq!(kind(CaseKind::OrthoBase, None), PackageKind::OrthoBase);
-        assert_eq!(kind(CaseKind::Restorative, base), PackageKind::Restorative);
+        assert_eq!(kind(CaseKind::OrthoShell, base), CaseKind::OrthoBase);
+        assert_eq!(kind(CaseKind::OrthoBase, Some("OpenShell")), CaseKind::OrthoShell);
+        assert_eq!(kind(CaseKind::OrthoBase, None), CaseKind::OrthoBase);
+        assert_eq!(kind(CaseKind::Restorative, base), CaseKind::Restorative);
         assert!(wants_ply(MeshKind::Stl, Some("PLY")) && !wants_ply(MeshKind::Ply, Some("STL")));
         assert!(wants_ply(MeshKind::Ply, None));
     }

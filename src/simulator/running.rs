@@ -14,6 +14,7 @@ use crate::disk::{Disk, RealDisk};
 
 use super::handle::Admin;
 use super::hub::Hub;
+use super::made::MadePackages;
 use super::packages::{Library, PackageSource};
 use super::routes::OAUTH_BASE;
 use super::scenario::{Scenario, ScenarioError};
@@ -39,6 +40,11 @@ pub struct SimulatorConfig {
 }
 
 impl SimulatorConfig {
+    /// A simulator on a free loopback port, with believable packages.
+    pub fn new(scenario: Scenario) -> Self {
+        Self::with_packages(scenario, Arc::new(MadePackages))
+    }
+
     /// A simulator on a free loopback port, whose packages come from `packages`.
     pub fn with_packages(scenario: Scenario, packages: Arc<dyn PackageSource>) -> Self {
         Self {

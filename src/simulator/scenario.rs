@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::settings::Settings;
 
 /// What an order's package holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum CaseKind {
     /// Orthodontic, open shell.
@@ -53,6 +53,8 @@ pub struct OrderSpec {
     pub mesh: Option<MeshKind>,
     /// Triangles per mesh.
     pub triangles: Option<usize>,
+    /// Bytes of all meshes of a package, instead of `triangles`.
+    pub mesh_bytes: Option<u64>,
     /// Width of the pictures in pixels.
     pub pixels: Option<u16>,
     /// Such as `Orthodontic`; default: by kind.

@@ -1,0 +1,47 @@
+//! Repeatable irregularity: the same seed and place give the same number, in any order of asking.
+
+/// A well-mixed number for a place on a lattice (the finaliser of `SplitMix64`).
+pub(crate) fn hash(seed: u64, a: u64, b: u64) -> u64 {
+    let mut x = seed
+        .wrapping_add(a.wrapping_mul(0x9e37_79b9_7f4a_7c15))
+        .wrapping_add(b.wrapping_mul(0xc2b2_ae3d_27d4_eb4f));
+    x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    x ^ (x >> 31)
+}
+
+/// A number in -1..1 for a place on a lattice.
+#[expect(clippy::cast_precision_loss, reason = "24 bits are exact in an f64")]
+pub(crate) fn jitter(seed: u64, a: u64, b: u64) -> f64 {
+    (hash(seed, a, b) >> 40) as f64 / f64::from(1 << 23) - 1.0
+}
+
+/// Smooth noise in -1..1 along a line, one wave per unit.
+pub(crate) fn wave(seed: u64, x: f64) -> f64 {
+    let (cell, at) = split(x);
+    let ease = at * at * (3.0 - 2.0 * at);
+    let left = jitter(seed, cell, 0);
+    left + (jitter(seed, cell.wrapping_add(1), 0) - left) * ease
+}
+
+/// Smooth noise in -1..1 over a plane, one wave per unit.
+pub(crate) fn ripple(seed: u64, x: f64, y: f64) -> f64 {
+    let ((col, at_x), (row, at_y)) = (split(x), split(y));
+    let ease = |at: f64| at * at * (3.0 - 2.0 * at);
+    let line = |row: u64| {
+        let left = jitter(seed, col, row);
+        left + (jitter(seed, col.wrapping_add(1), row) - left) * ease(at_x)
+    };
+    let (low, high) = (line(row), line(row.wrapping_add(1)));
+    low + (high - low) * ease(at_y)
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "millimetres and pixels are far below the range; the sign wraps on purpose"
+)]
+fn split(x: f64) -> (u64, f64) {
+    let floor = x.floor();
+    (floor as i64 as u64, x - floor)
+}

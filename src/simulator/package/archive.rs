@@ -1,0 +1,229 @@
+//! Writes the archives: the iDE package, the thumbnails, the screen captures.
+//!
+//! Members are computed while they are written; the largest thing held in memory is one picture.
+
+use std::io::{self, Seek, Write};
+
+use sha2::{Digest, Sha256};
+use zip::write::SimpleFileOptions;
+use zip::{CompressionMethod, DateTime, System, ZipWriter};
+
+use super::arch::{Arch, Jaw};
+use super::content::{self, Body, Member, anatomy};
+use super::picture::{self, Studio};
+use super::spec::{CaseSpec, MeshFormat};
+use super::{rx_html, rx_pdf, xml};
+
+/// What was written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PackageSummary {
+    /// The archive's name at Align.
+    pub archive_name: String,
+    /// The files in it, in their order; directories are left out.
+    pub entries: Vec<Entry>,
+}
+
+/// A file in an archive.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// The path in the archive.
+    pub name: String,
+    /// Its length, unpacked.
+    pub size: u64,
+    /// The SHA-256 of its content, in lower-case hex.
+    pub sha256: String,
+}
+
+impl PackageSummary {
+    /// The length of all files together, unpacked.
+    pub fn total_size(&self) -> u64 {
+        self.entries.iter().map(|entry| entry.size).sum()
+    }
+}
+
+/// Writes the iDE package of a case.
+pub fn write_ide_package(
+    spec: &CaseSpec,
+    out: &mut (impl Write + Seek),
+) -> io::Result<PackageSummary> {
+    let members = content::members(spec);
+    let name = spec.archive_name();
+    let top = name.strip_suffix(".zip").filter(|_| spec.top_folder);
+    let mut archive = Archive::new(spec, out)?;
+    if let Some(top) = top {
+        archive.directory(top)?;
+    }
+    let prefix = top.map(|top| format!("{top}/")).unwrap_or_default();
+    let mut studio = None;
+    for member in &members {
+        let path = format!("{prefix}{}", member.name);
+        archive.member(&path, member, &members, &mut studio)?;
+    }
+    if spec.macosx {
+        archive.bytes(&format!("{prefix}.DS_Store"), &[0, 0, 0, 1, b'B', b'u', b'd', b'1'])?;
+        for member in members.iter().take(2) {
+            archive.bytes(&format!("__MACOSX/{prefix}._{}", member.name), &APPLE_DOUBLE)?;
+        }
+    }
+    archive.finish(name)
+}
+
+/// Writes the six pictures that restorative cases have in an archive of their own.
+pub fn write_thumbnails(
+    spec: &CaseSpec,
+    out: &mut (impl Write + Seek),
+) -> io::Result<PackageSummary> {
+    let name = format!("iTero_Thumbnails_{}.zip", spec.order_id);
+    write_pictures(spec, &content::thumbnails(spec), name, out)
+}
+
+/// Writes as many screen captures as asked for.
+pub fn write_screen_captures(
+    spec: &CaseSpec,
+    count: u32,
+    out: &mut (impl Write + Seek),
+) -> io::Result<PackageSummary> {
+    let name = format!("iTero_ScreenCaptures_{}.zip", spec.order_id);
+    write_pictures(spec, &content::screen_captures(count), name, out)
+}
+
+fn write_pictures(
+    spec: &CaseSpec,
+    members: &[Member],
+    name: String,
+    out: &mut (impl Write + Seek),
+) -> io::Result<PackageSummary> {
+    let mut archive = Archive::new(spec, out)?;
+    let mut studio = None;
+    for member in members {
+        archive.member(&member.name, member, members, &mut studio)?;
+    }
+    archive.finish(name)
+}
+
+/// The start of what macOS writes beside each file: `AppleDouble` version 2 without entries.
+const APPLE_DOUBLE: [u8; 26] = [
+    0, 5, 22, 7, 0, 2, 0, 0, b'M', b'a', b'c', b' ', b'O', b'S', b' ', b'X', 32, 32, 32, 32, 32,
+    32, 32, 32, 0, 0,
+];
+
+struct Archive<'a, W: Write + Seek> {
+    spec: &'a CaseSpec,
+    zip: ZipWriter<&'a mut W>,
+    options: SimpleFileOptions,
+    entries: Vec<Entry>,
+}
+
+impl<'a, W: Write + Seek> Archive<'a, W> {
+    fn new(spec: &'a CaseSpec, out: &'a mut W) -> io::Result<Self> {
+        let at = spec.exported;
+        let part = |value: i8| u8::try_from(value).unwrap_or_default();
+        let time = DateTime::from_date_and_time(
+            u16::try_from(at.year()).unwrap_or(1980),
+            part(at.month()),
+            part(at.day()),
+            part(at.hour()),
+            part(at.minute()),
+            part(at.second()),
+        )
+        .map_err(|source| io::Error::other(format!("export time {at}: {source}")))?;
+        let method =
+            if spec.stored { CompressionMethod::Stored } else { CompressionMethod::Deflated };
+        // The same bytes wherever the program runs.
+        let options = SimpleFileOptions::default()
+            .system(System::Dos)
+            .compression_method(method)
+            .last_modified_time(time);
+        Ok(Self { spec, zip: ZipWriter::new(out), options, entries: Vec::new() })
+    }
+
+    fn directory(&mut self, name: &str) -> io::Result<()> {
+        Ok(self.zip.add_directory(name, self.options)?)
+    }
+
+    fn bytes(&mut self, path: &str, bytes: &[u8]) -> io::Result<()> {
+        self.file(path, bytes.len() as u64, |out| out.write_all(bytes))
+    }
+
+    fn member(
+        &mut self,
+        path: &str,
+        member: &Member,
+        members: &[Member],
+        studio: &mut Option<Studio>,
+    ) -> io::Result<()> {
+        let spec = self.spec;
+        let bytes = match &member.body {
+            Body::Mesh(jaw) => {
+                let mesh = jaw.build(spec.triangles);
+                let title = format!("iTero export {}", spec.order_id);
+                return self.file(path, jaw.size(spec), |out| match spec.mesh {
+                    MeshFormat::Stl => mesh.write_stl(&title, out),
+                    MeshFormat::Ply => mesh.write_ply(&jaw.paint, out),
+                });
+            }
+            Body::Texture(jaw) => {
+                let size = spec.pixels.1.clamp(64, 1024);
+                studio_of(spec, studio).texture(*jaw == Jaw::Upper, size)?
+            }
+            Body::Picture(view) => studio_of(spec, studio).jpeg(*view, spec.pixels)?,
+            Body::Xml(version) => xml::export(spec, *version, members)?,
+            Body::RxHtml => rx_html::page(spec).into_bytes(),
+            Body::RxPdf => rx_pdf::document(spec),
+            Body::Logo => picture::logo(),
+            Body::Bytes(bytes) => bytes.clone(),
+        };
+        self.bytes(path, &bytes)
+    }
+
+    fn file(
+        &mut self,
+        path: &str,
+        size: u64,
+        write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+    ) -> io::Result<()> {
+        // Deflate can make a file a little longer than it was.
+        let large = size.saturating_add(size / 1000 + 4096) > u64::from(u32::MAX);
+        self.zip.start_file(path, self.options.large_file(large))?;
+        let mut hashing = Hashing { out: &mut self.zip, hash: Sha256::new(), size: 0 };
+        write(&mut hashing)?;
+        let (digest, size) = (hashing.hash.finalize(), hashing.size);
+        let nibble = |value: u8| char::from_digit(value.into(), 16).unwrap_or('0');
+        let sha256 =
+            digest.iter().flat_map(|byte| [nibble(byte >> 4), nibble(byte & 15)]).collect();
+        self.entries.push(Entry { name: path.to_owned(), size, sha256 });
+        Ok(())
+    }
+
+    fn finish(self, archive_name: String) -> io::Result<PackageSummary> {
+        self.zip.finish()?.flush()?;
+        Ok(PackageSummary { archive_name, entries: self.entries })
+    }
+}
+
+fn studio_of<'a>(spec: &CaseSpec, studio: &'a mut Option<Studio>) -> &'a Studio {
+    studio.get_or_insert_with(|| {
+        let arch = |jaw| Arch::new(&anatomy(spec, jaw, true));
+        Studio::new(&arch(Jaw::Upper), &arch(Jaw::Lower), spec.pixels.0)
+    })
+}
+
+/// Passes bytes on, and hashes and counts them.
+struct Hashing<'a, W: Write> {
+    out: &'a mut W,
+    hash: Sha256,
+    size: u64,
+}
+
+impl<W: Write> Write for Hashing<'_, W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let taken = self.out.write(bytes)?;
+        self.hash.update(&bytes[..taken]);
+        self.size += taken as u64;
+        Ok(taken)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+}

@@ -1,0 +1,67 @@
+//! Meshes of jaws, written as they are computed: a row of points at a time, whatever the file's
+//! size.
+
+mod ply;
+mod stl;
+mod surface;
+#[cfg(test)]
+mod tests;
+
+use std::io::{self, Write};
+
+use super::arch::Anatomy;
+pub(crate) use surface::{Pose, Shape, Surface};
+
+/// What a PLY file says about colour.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Paint {
+    /// Nothing.
+    Plain,
+    /// Red, green and blue at each vertex.
+    Vertices,
+    /// Texture coordinates at each face, into the picture of this name.
+    Texture(String),
+}
+
+/// One or two jaws in one file.
+pub(crate) struct Mesh {
+    surfaces: Vec<Surface>,
+}
+
+impl Mesh {
+    /// A mesh of about as many triangles per jaw as asked for.
+    pub(crate) fn new(jaws: &[&Anatomy], shape: Shape, pose: Pose, triangles: usize) -> Self {
+        let surface = |jaw: &&Anatomy| Surface::new(jaw, shape, pose, triangles);
+        Self { surfaces: jaws.iter().map(surface).collect() }
+    }
+
+    /// How many triangles it has.
+    pub(crate) fn triangles(&self) -> u64 {
+        self.surfaces.iter().map(Surface::triangles).sum()
+    }
+
+    /// How many vertices it has, each counted once.
+    pub(crate) fn vertices(&self) -> u64 {
+        self.surfaces.iter().map(Surface::vertices).sum()
+    }
+
+    /// Writes a binary STL; `title` goes into the header.
+    pub(crate) fn write_stl(&self, title: &str, out: &mut dyn Write) -> io::Result<()> {
+        stl::write(self, title, out)
+    }
+
+    /// Writes a binary little-endian PLY.
+    pub(crate) fn write_ply(&self, paint: &Paint, out: &mut dyn Write) -> io::Result<()> {
+        ply::write(self, paint, out)
+    }
+
+    /// The exact length of the STL.
+    pub(crate) fn stl_size(&self) -> u64 {
+        84 + 50 * self.triangles()
+    }
+
+    /// The exact length of the PLY.
+    pub(crate) fn ply_size(&self, paint: &Paint) -> u64 {
+        ply::size(self, paint)
+    }
+}

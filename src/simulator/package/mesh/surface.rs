@@ -1,0 +1,261 @@
+//! A jaw as rows of points, and the triangles between them.
+
+use std::cell::OnceCell;
+use std::io;
+
+use super::super::arch::{Anatomy, Arch, Jaw, Point, noise};
+
+/// How a jaw ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Shape {
+    /// Where the scanner saw nothing more: an open shell.
+    Shell,
+    /// On a low flat base: a closed solid.
+    LowBase,
+}
+
+/// Where a jaw stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Pose {
+    /// Both jaws closed on each other.
+    Occlusion,
+    /// As [`Pose::Occlusion`], with the lower jaw moved a little: a second bite.
+    SecondBite,
+    /// Each jaw by itself, teeth up.
+    TeethUp,
+}
+
+/// Above this many rows, they are interpolated between fewer computed ones: twenty million
+/// triangles must not need ten million evaluations of the shape.
+const COMPUTED_ROWS: usize = 560;
+const COMPUTED_COLUMNS: usize = 180;
+/// Points across the bottom of a base, without its two edges.
+const BOTTOM: usize = 3;
+/// How far the bottom of a base lies from the bite.
+const BASE: f32 = 21.0;
+
+/// One jaw's mesh.
+pub(crate) struct Surface {
+    arch: Arch,
+    /// The computed rows, where the others are interpolated.
+    net: OnceCell<Vec<Vec<Point>>>,
+    jaw: Jaw,
+    scan: u64,
+    shape: Shape,
+    pose: Pose,
+    rows: usize,
+    columns: usize,
+}
+
+impl Surface {
+    pub(super) fn new(anatomy: &Anatomy, shape: Shape, pose: Pose, triangles: usize) -> Self {
+        let quads = (triangles / 2).max(80);
+        // Rows and columns about as far apart as each other on the real surface.
+        let across = (quads * 10 / 28).isqrt().max(9);
+        let (columns, cells) = match shape {
+            Shape::Shell => (across + 1, across),
+            Shape::LowBase => {
+                let columns = across.saturating_sub(BOTTOM + 2).max(8);
+                (columns, columns + BOTTOM + 2)
+            }
+        };
+        let rows = (quads / cells).max(7) + 1;
+        Self {
+            arch: Arch::new(anatomy),
+            net: OnceCell::new(),
+            jaw: anatomy.jaw,
+            scan: anatomy.scan,
+            shape,
+            pose,
+            rows,
+            columns,
+        }
+    }
+
+    pub(super) fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// Points in each row.
+    pub(super) fn width(&self) -> usize {
+        match self.shape {
+            Shape::Shell => self.columns,
+            Shape::LowBase => self.columns + BOTTOM + 2,
+        }
+    }
+
+    /// Quads between two rows.
+    fn cells(&self) -> usize {
+        match self.shape {
+            Shape::Shell => self.columns - 1,
+            Shape::LowBase => self.width(),
+        }
+    }
+
+    pub(super) fn triangles(&self) -> u64 {
+        let caps = if self.shape == Shape::LowBase { 2 * self.width() } else { 0 };
+        (2 * self.cells() * (self.rows - 1) + caps) as u64
+    }
+
+    pub(super) fn vertices(&self) -> u64 {
+        let caps = if self.shape == Shape::LowBase { 2 } else { 0 };
+        (self.rows * self.width() + caps) as u64
+    }
+
+    /// Computes one row after the other.
+    pub(super) fn for_each_row(
+        &self,
+        mut visit: impl FnMut(usize, &[Point]) -> io::Result<()>,
+    ) -> io::Result<()> {
+        (0..self.rows).try_for_each(|row| visit(row, &self.row(row)))
+    }
+
+    /// The middles of the two end walls of a closed solid; nothing for a shell.
+    pub(super) fn cap_centres(&self) -> Vec<Point> {
+        match self.shape {
+            Shape::Shell => Vec::new(),
+            Shape::LowBase => [0, self.rows - 1].map(|row| middle(&self.row(row))).into(),
+        }
+    }
+
+    /// The triangles between a row and the next, each corner as (next row?, column), turned so
+    /// that their normals point out of the jaw.
+    pub(super) fn band(&self) -> impl Iterator<Item = [(bool, usize); 3]> {
+        let (width, flip) = (self.width(), self.jaw == Jaw::Upper);
+        (0..self.cells()).flat_map(move |column| {
+            let next = (column + 1) % width;
+            let first = [(false, column), (false, next), (true, column)];
+            let second = [(false, next), (true, next), (true, column)];
+            [first, second].map(|corners| turned(corners, flip))
+        })
+    }
+
+    /// The triangles of an end wall, each corner as a column, or nothing for the wall's middle.
+    pub(super) fn cap(&self, last: bool) -> impl Iterator<Item = [Option<usize>; 3]> {
+        let (width, flip) = (self.width(), (self.jaw == Jaw::Upper) == last);
+        let columns = if self.shape == Shape::LowBase { 0..width } else { 0..0 };
+        columns.map(move |column| turned([None, Some((column + 1) % width), Some(column)], !flip))
+    }
+
+    fn row(&self, row: usize) -> Vec<Point> {
+        let share = number(row) / number(self.rows - 1);
+        let mut points = if self.rows > COMPUTED_ROWS {
+            between(self.net.get_or_init(|| self.compute_net()), share, self.columns)
+        } else {
+            self.arch.row(share, self.columns)
+        };
+        for (column, point) in points.iter_mut().enumerate() {
+            // A scanner's noise, some micrometres: three parts of one hash.
+            let mut bits = noise::hash(self.scan, row as u64, column as u64);
+            for part in &mut point.at {
+                *part += single(0.006 * (number_of(bits & 0xffff) / 32_768.0 - 1.0));
+                bits >>= 16;
+            }
+        }
+        if self.shape == Shape::LowBase {
+            self.add_base(&mut points);
+        }
+        for point in &mut points {
+            self.pose(point);
+        }
+        points
+    }
+
+    fn compute_net(&self) -> Vec<Vec<Point>> {
+        let share = |row| number(row) / number(COMPUTED_ROWS - 1);
+        (0..COMPUTED_ROWS).map(|row| self.arch.row(share(row), COMPUTED_COLUMNS)).collect()
+    }
+
+    /// Continues a row from the tongue's edge down, across the bottom and under the cheek's edge.
+    fn add_base(&self, points: &mut Vec<Point>) {
+        let floor = if self.jaw == Jaw::Upper { BASE - 2.0 } else { -BASE };
+        let (cheek, tongue) = (points[0].at, points[points.len() - 1].at);
+        for step in 0..BOTTOM + 2 {
+            let share = single(number(step) / number(BOTTOM + 1));
+            let mix = |axis: usize| tongue[axis] + (cheek[axis] - tongue[axis]) * share;
+            points.push(Point { at: [mix(0), mix(1), floor], tone: 0.0 });
+        }
+    }
+
+    fn pose(&self, point: &mut Point) {
+        let [x, y, z] = point.at;
+        point.at = match (self.pose, self.jaw) {
+            (Pose::TeethUp, Jaw::Upper) => [-x, y, -z],
+            (Pose::SecondBite, Jaw::Lower) => [x + 0.4, y + 1.2, z - 0.7],
+            _ => point.at,
+        };
+    }
+}
+
+fn turned<T: Copy>([a, b, c]: [T; 3], flip: bool) -> [T; 3] {
+    if flip { [a, c, b] } else { [a, b, c] }
+}
+
+fn middle(row: &[Point]) -> Point {
+    let count = single(number(row.len()));
+    let sum = |axis: usize| row.iter().map(|point| point.at[axis]).sum::<f32>() / count;
+    Point { at: std::array::from_fn(sum), tone: 0.0 }
+}
+
+/// A row between computed ones, smoothly interpolated both ways.
+fn between(net: &[Vec<Point>], share: f64, columns: usize) -> Vec<Point> {
+    let (knot, weights) = place(share, net.len());
+    let line: Vec<Point> = (0..COMPUTED_COLUMNS)
+        .map(|column| blend(weights, |step| net[clamped(knot, step, net.len())][column]))
+        .collect();
+    (0..columns)
+        .map(|column| {
+            let (knot, weights) = place(number(column) / number(columns - 1), line.len());
+            blend(weights, |step| line[clamped(knot, step, line.len())])
+        })
+        .collect()
+}
+
+/// The knot before a share of the way, and the weights of its neighbours from the one before it
+/// to the second after it: a Catmull-Rom spline, which runs through its knots.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a share between 0 and 1 of a few hundred knots"
+)]
+fn place(share: f64, knots: usize) -> (usize, [f32; 4]) {
+    let at = share.clamp(0.0, 1.0) * number(knots - 1);
+    let t = at - at.floor();
+    let (tt, ttt) = (t * t, t * t * t);
+    let weights = [
+        -0.5 * t + tt - 0.5 * ttt,
+        1.0 - 2.5 * tt + 1.5 * ttt,
+        0.5 * t + 2.0 * tt - 1.5 * ttt,
+        0.5 * ttt - 0.5 * tt,
+    ];
+    (at.floor() as usize, weights.map(single))
+}
+
+fn clamped(knot: usize, step: usize, knots: usize) -> usize {
+    (knot + step).saturating_sub(1).min(knots - 1)
+}
+
+fn blend(weights: [f32; 4], knot: impl Fn(usize) -> Point) -> Point {
+    let (a, b, c, d) = (knot(0), knot(1), knot(2), knot(3));
+    let [wa, wb, wc, wd] = weights;
+    let axis = |n: usize| a.at[n] * wa + b.at[n] * wb + c.at[n] * wc + d.at[n] * wd;
+    Point {
+        at: [axis(0), axis(1), axis(2)],
+        tone: a.tone * wa + b.tone * wb + c.tone * wc + d.tone * wd,
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "sixteen bits")]
+fn number_of(bits: u64) -> f64 {
+    bits as f64
+}
+
+#[expect(clippy::cast_precision_loss, reason = "rows and columns are counted in thousands")]
+fn number(n: usize) -> f64 {
+    n as f64
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "a mesh file holds f32")]
+fn single(value: f64) -> f32 {
+    value as f32
+}
