@@ -2,9 +2,22 @@
 //!
 //! It promises to behave as the vendor's public pages say (FACT in the modules' docs): which calls
 //! there are, when an order is listed, what a download does to it, when 404 means "being
-//! regenerated", which case flow shows which status and sends which notification. How all this looks
-//! on the wire is **ASSUMED**: the vendor hands the specification to registered partners only.
-//! Every JSON name is in `wire.rs`, every path in `routes.rs`.
+//! regenerated", which case flow shows which status and sends which notification.
+//!
+//! | FACT (the vendor's public pages) | ASSUMED (our own choice, may be wrong) |
+//! |---|---|
+//! | OAuth 2 authorization code grant; access tokens live one hour; refresh; revoke is a log-out | paths, `client_secret_post`, PKCE accepted, rotating refresh tokens |
+//! | discovery gives domain and path of every endpoint; the old shared URL still works | the names of endpoints, the shape of the answer |
+//! | one lab is one login; a dentist is no lab person | what either gets from "get accounts" |
+//! | pairing again gives the same token; un-pairing hits all users and drops the callback URL | shapes, and 403 for who is not paired |
+//! | "get orders" lists what is ready now, at most every 120 seconds | 429 with `Retry-After` for who asks earlier |
+//! | a downloaded order leaves the list and stays downloadable | that the first byte decides, not the last |
+//! | 404 means "being regenerated"; screen captures exist only if taken | how often 404 comes |
+//! | case flows: statuses, changed files, notifications; they repeat and can be early | the shape of a notification |
+//! | the scanning tool's calls and fields | its answers |
+//!
+//! SEEN in exports and in other integrators' code are the packages' contents and names, and the
+//! download parameters' values. Every JSON name is in `wire.rs`, every path in `routes.rs`.
 //!
 //! Faults are real: resets are RST segments, truncated bodies are closed connections.
 

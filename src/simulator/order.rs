@@ -109,7 +109,7 @@ impl Order {
             code: spec.code.clone().unwrap_or_else(|| code(&mut random)),
             account: account.to_owned(),
             kind,
-            mesh: spec.mesh.unwrap_or(MeshKind::Stl),
+            mesh: spec.mesh.unwrap_or(if serial % 4 == 3 { MeshKind::Ply } else { MeshKind::Stl }),
             triangles: spec.triangles,
             mesh_bytes: spec.mesh_bytes,
             pixels: spec.pixels,

@@ -16,7 +16,7 @@ use super::conn::Breaker;
 use super::faults::FaultKind;
 use super::spool::{Reader, Spooled};
 
-const CHUNK: u64 = 1 << 18;
+const CHUNK: u64 = 1 << 16;
 
 /// Before a connection is broken, what was sent gets this long to arrive.
 const SETTLE: Duration = Duration::from_millis(150);
@@ -35,7 +35,7 @@ pub(super) struct Payload {
     pub(super) len: u64,
     /// Whether the length is announced.
     pub(super) announced: bool,
-    /// Called when the last byte was handed over.
+    /// Called right before the last bytes go out, so that whoever has them all sees what it did.
     pub(super) done: Option<Box<dyn FnOnce() + Send>>,
 }
 
@@ -174,6 +174,7 @@ struct Pump {
 impl Pump {
     async fn run(self, sender: mpsc::Sender<io::Result<Bytes>>) {
         let Self { payload, plan, breaker, disk } = self;
+        let mut done = payload.done;
         let in_memory = matches!(payload.bytes, Spooled::Memory(_));
         let mut reader = match payload.bytes.open(&*disk, payload.offset) {
             Ok(reader) => reader,
@@ -215,14 +216,18 @@ impl Pump {
                 let micros = bytes.len() as u64 * 1_000_000 / rate;
                 tokio::time::sleep(Duration::from_micros(micros)).await;
             }
-            if sender.send(Ok(bytes.into())).await.is_err() {
-                return;
+            // There is a slot once the connection took what came before.
+            let Ok(slot) = sender.reserve().await else { return };
+            if sent == plan.sent
+                && plan.end == End::Complete
+                && let Some(done) = done.take()
+            {
+                done();
             }
+            slot.send(Ok(bytes.into()));
         }
         if plan.end != End::Complete {
             finish(plan.end, &breaker, &sender).await;
-        } else if let Some(done) = payload.done {
-            done();
         }
     }
 }

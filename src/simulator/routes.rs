@@ -71,7 +71,7 @@ pub(super) const DISCOVERED: [(&str, Endpoint, &str); 9] = [
 ];
 
 /// What works without discovery.
-const SHARED: [(Endpoint, &str); 16] = [
+const SHARED: [(Endpoint, &str); 15] = [
     (Endpoint::Authorize, "/auth/authorize"),
     (Endpoint::Token, "/auth/oauth/token"),
     (Endpoint::Revoke, "/auth/oauth/revoke"),
@@ -87,7 +87,6 @@ const SHARED: [(Endpoint, &str); 16] = [
     (Endpoint::CreateOrder, "/scanning-tool/api/v1/order/create-new-order"),
     (Endpoint::CreateOrderByRx, "/scanning-tool/api/v1/order/create-new-order-by-rx"),
     (Endpoint::Procedures, "/scanning-tool/api/v1/presets/available-procedure-maps"),
-    (Endpoint::Authorize, "/login"),
 ];
 
 /// A request's endpoint and what its path holds.

@@ -49,7 +49,7 @@ pub struct OrderSpec {
     pub account: Option<String>,
     /// What the package holds.
     pub kind: Option<CaseKind>,
-    /// The format of the meshes, where the client asks for none.
+    /// The format of the meshes, where the client asks for none; default: now this, now that.
     pub mesh: Option<MeshKind>,
     /// Triangles per mesh.
     pub triangles: Option<usize>,

@@ -1,6 +1,6 @@
 //! A lab with a login, a small and fast package source, and a receiver of notifications.
 
-use std::io::{self, Write};
+use std::io;
 use std::sync::{Arc, Once};
 use std::time::Duration;
 

@@ -159,3 +159,44 @@ async fn a_dentist_sees_no_lab() {
     let body = serde_json::json!({"accountId": "4711"});
     assert_eq!(lab.post("/api/third-party/v1/pair", &body).await.status(), 403);
 }
+
+/// Collects what is logged.
+#[derive(Clone, Default)]
+struct Sink(std::sync::Arc<std::sync::Mutex<Vec<u8>>>);
+
+impl std::io::Write for Sink {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().expect("lock").extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn the_log_holds_requests_but_no_secret_and_no_patient() {
+    let sink = Sink::default();
+    let writer = sink.clone();
+    let subscriber = tracing_subscriber::fmt()
+        .with_env_filter("casedrop=trace")
+        .with_writer(move || writer.clone())
+        .finish();
+    // The simulator works on threads of its own, so the subscriber must be everybody's.
+    tracing::subscriber::set_global_default(subscriber).expect("the only one");
+    let mut lab = Lab::signed_in(Scenario::empty()).await;
+    let code = lab.code().await;
+    lab.pair(Some("http://127.0.0.1:9/callback-secret")).await;
+    let id = lab.order(&casedrop::simulator::OrderSpec::default());
+    lab.bytes(&id, "IDE").await;
+    lab.get("/api/third-party/v1/no-such-thing?token=in-a-query").await;
+    let log = String::from_utf8(sink.0.lock().expect("lock").clone()).expect("text");
+    assert!(log.contains("downloadAsset") && log.contains(&id), "{log}");
+    for secret in [&code, &lab.access, &lab.refresh] {
+        assert!(!log.contains(secret.as_str()), "{log}");
+    }
+    for word in ["simulated-secret", "callback-secret", "in-a-query", "Simulated-Patient"] {
+        assert!(!log.contains(word), "{word}");
+    }
+}
