@@ -1,0 +1,303 @@
+//! What the simulator serves: settings, accounts, their users and orders, read from YAML or made up.
+
+use serde::{Deserialize, Serialize};
+
+use super::settings::Settings;
+
+/// What an order's package holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CaseKind {
+    /// Orthodontic, open shell.
+    OrthoShell,
+    /// Orthodontic, with a low-profile base.
+    OrthoBase,
+    /// Restorative.
+    Restorative,
+}
+
+/// The format of the meshes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum MeshKind {
+    /// Binary STL.
+    Stl,
+    /// Binary PLY with vertex colours.
+    Ply,
+}
+
+/// An order that goes to modeling by itself once it was downloaded, and comes back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AutoFlow {
+    /// How long modeling takes.
+    pub modeling_ms: u64,
+}
+
+/// An order to be simulated. Whatever is absent is made up.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[expect(clippy::struct_excessive_bools, reason = "independent switches, set by name from YAML")]
+pub struct OrderSpec {
+    /// The order id.
+    pub id: Option<String>,
+    /// The id of the prescription.
+    pub rx_id: Option<String>,
+    /// The short code.
+    pub code: Option<String>,
+    /// The account, where orders are not listed below one; default: the first.
+    pub account: Option<String>,
+    /// What the package holds.
+    pub kind: Option<CaseKind>,
+    /// The format of the meshes, where the client asks for none; default: now this, now that.
+    pub mesh: Option<MeshKind>,
+    /// Triangles per mesh.
+    pub triangles: Option<usize>,
+    /// Bytes of all meshes of a package, instead of `triangles`.
+    pub mesh_bytes: Option<u64>,
+    /// Width of the pictures in pixels.
+    pub pixels: Option<u16>,
+    /// Such as `Orthodontic`; default: by kind.
+    pub procedure: Option<String>,
+    /// Such as `iRecord`; default: by kind.
+    pub case_type: Option<String>,
+    /// The first status; default "Ready for Download".
+    pub status: Option<String>,
+    /// The package comes from the modeler.
+    pub modeled: bool,
+    /// Everything lies in one top folder of the archive.
+    pub top_folder: bool,
+    /// The archive holds `__MACOSX/` and `.DS_Store`.
+    pub macosx: bool,
+    /// The dentist took screen captures.
+    pub screen_captures: bool,
+    /// So many package downloads answer 404 first.
+    pub regenerating: u32,
+    /// Package downloads answer 404 for so long after the first one.
+    pub regenerating_ms: u64,
+    /// No notification is sent for the first scan.
+    pub quiet: bool,
+    /// What happens after the first download.
+    pub auto_flow: Option<AutoFlow>,
+}
+
+impl OrderSpec {
+    /// An order of one kind with everything else made up.
+    pub fn new(kind: CaseKind) -> Self {
+        Self { kind: Some(kind), ..Self::default() }
+    }
+}
+
+/// A person who can sign in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct UserSpec {
+    /// The login.
+    pub name: String,
+    /// `Lab person` or `Dentist`; a dentist sees no lab.
+    #[serde(rename = "type", default = "lab_person")]
+    pub user_type: String,
+}
+
+/// A lab account and the login that a partner got for it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AccountSpec {
+    /// The account number.
+    pub id: String,
+    /// The lab's name.
+    pub name: String,
+    /// OAuth client id; one lab, one login.
+    pub client_id: String,
+    /// OAuth client secret.
+    pub client_secret: String,
+    /// Allow-listed redirect URLs; loopback ones are always allowed.
+    #[serde(default)]
+    pub redirect_urls: Vec<String>,
+    /// A callback URL given at registration.
+    #[serde(default)]
+    pub callback_url: Option<String>,
+    /// Who can sign in; default: one lab person.
+    #[serde(default = "one_user")]
+    pub users: Vec<UserSpec>,
+    /// The orders.
+    #[serde(default)]
+    pub orders: Vec<OrderSpec>,
+}
+
+fn lab_person() -> String {
+    "Lab person".to_owned()
+}
+
+fn one_user() -> Vec<UserSpec> {
+    vec![UserSpec { name: "lab".to_owned(), user_type: lab_person() }]
+}
+
+impl AccountSpec {
+    /// An account with one lab person and no order.
+    pub fn new(id: &str, name: &str, client_id: &str, client_secret: &str) -> Self {
+        Self {
+            id: id.to_owned(),
+            name: name.to_owned(),
+            client_id: client_id.to_owned(),
+            client_secret: client_secret.to_owned(),
+            redirect_urls: Vec::new(),
+            callback_url: None,
+            users: one_user(),
+            orders: Vec::new(),
+        }
+    }
+}
+
+/// All that is simulated.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Scenario {
+    /// Behaviour.
+    #[serde(default)]
+    pub settings: Settings,
+    /// The accounts, at least one.
+    pub accounts: Vec<AccountSpec>,
+}
+
+/// Why a scenario cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ScenarioError {
+    /// It is not YAML, or has unknown or wrong keys.
+    #[error("{0}")]
+    Yaml(String),
+    /// It contradicts itself.
+    #[error("the scenario {0}")]
+    Content(String),
+}
+
+impl Scenario {
+    /// Reads a scenario.
+    ///
+    /// # Errors
+    /// Says what is wrong with the text, with its line where it is not well formed.
+    pub fn from_yaml(text: &str) -> Result<Self, ScenarioError> {
+        let scenario: Self =
+            serde_yaml::from_str(text).map_err(|error| ScenarioError::Yaml(error.to_string()))?;
+        scenario.check()?;
+        Ok(scenario)
+    }
+
+    /// The scenario of `casedrop demo` and `casedrop simulate`: one account with `orders` varied
+    /// orders; the same seed gives the same ones.
+    pub fn default_with(orders: usize, seed: u64) -> Self {
+        let mut account =
+            AccountSpec::new("4711", "Smile Dental Lab", "casedrop-sim", "simulated-secret");
+        account.orders = varied_orders(orders, seed);
+        Self { settings: Settings::default(), accounts: vec![account] }
+    }
+
+    /// One account without orders, for tests.
+    pub fn empty() -> Self {
+        Self::default_with(0, 0)
+    }
+
+    pub(super) fn check(&self) -> Result<(), ScenarioError> {
+        let fail = |text: String| Err(ScenarioError::Content(text));
+        if self.accounts.is_empty() {
+            return fail("names no account; give at least one under `accounts`".to_owned());
+        }
+        let mut orders = Vec::new();
+        for (index, account) in self.accounts.iter().enumerate() {
+            let earlier = &self.accounts[..index];
+            if earlier.iter().any(|other| other.id == account.id) {
+                return fail(format!("has two accounts with the id {:?}", account.id));
+            }
+            if earlier.iter().any(|other| other.client_id == account.client_id) {
+                return fail(format!(
+                    "has two accounts with the client_id {:?}",
+                    account.client_id
+                ));
+            }
+            if account.users.is_empty() {
+                return fail(format!("has no user for account {:?}", account.id));
+            }
+            for id in account.orders.iter().filter_map(|order| order.id.as_ref()) {
+                if orders.contains(&id) {
+                    return fail(format!("has two orders with the id {id:?}"));
+                }
+                orders.push(id);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// As many varied orders as wanted: the kinds of case in turn, with the odd habits of real ones.
+fn varied_orders(count: usize, seed: u64) -> Vec<OrderSpec> {
+    let mut random = fastrand::Rng::with_seed(seed);
+    let mut id = 17_544_365_u64 + random.u64(0..1000);
+    (0..count)
+        .map(|index| {
+            id += 1 + random.u64(0..4000);
+            let kind = match index % 6 {
+                0 | 2 => CaseKind::OrthoShell,
+                1 | 5 => CaseKind::OrthoBase,
+                _ => CaseKind::Restorative,
+            };
+            let mut order = OrderSpec { id: Some(id.to_string()), ..OrderSpec::new(kind) };
+            order.triangles = Some(12_000 + random.usize(0..8_000));
+            match index % 6 {
+                0 => order.screen_captures = true,
+                1 => order.top_folder = true,
+                2 => {
+                    order.mesh = Some(MeshKind::Ply);
+                    order.macosx = true;
+                }
+                3 => order.regenerating = 2,
+                4 => {
+                    order.mesh = Some(MeshKind::Ply);
+                    order.modeled = true;
+                }
+                _ => order.auto_flow = Some(AutoFlow { modeling_ms: 5_000 }),
+            }
+            order
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_default_scenario_has_any_number_of_distinct_orders() {
+        for count in [1, 6, 50] {
+            let scenario = Scenario::default_with(count, 7);
+            scenario.check().expect("valid");
+            assert_eq!(scenario.accounts[0].orders.len(), count);
+        }
+        assert_eq!(Scenario::default_with(9, 3), Scenario::default_with(9, 3));
+    }
+
+    #[test]
+    fn a_scenario_is_read_from_yaml() {
+        let scenario = Scenario::from_yaml(
+            "settings: {min_poll_interval_ms: 1000, regional: port}\n\
+             accounts:\n\
+             - id: \"12\"\n\
+             \x20 name: A\n\
+             \x20 client_id: a\n\
+             \x20 client_secret: s\n\
+             \x20 orders: [{kind: restorative, mesh: ply}, {id: \"77\", auto_flow: {modeling_ms: 5}}]\n",
+        )
+        .expect("valid");
+        assert_eq!(scenario.settings.min_poll_interval_ms, 1000);
+        assert_eq!(scenario.accounts[0].orders[0].kind, Some(CaseKind::Restorative));
+        assert_eq!(scenario.accounts[0].users[0].user_type, "Lab person");
+    }
+
+    #[test]
+    fn a_wrong_scenario_says_where() {
+        let error = Scenario::from_yaml("accounts:\n- id: \"1\"\n  nam: A\n").expect_err("wrong");
+        let text = error.to_string();
+        assert!(text.contains("nam") && text.contains("line 3"), "{text}");
+        let error = Scenario::from_yaml("accounts: []").expect_err("empty");
+        assert!(error.to_string().contains("at least one"), "{error}");
+    }
+}

@@ -1,0 +1,13 @@
+//! The simulator over real HTTP: that it does what the vendor's pages say, and that its faults are
+//! real on the wire.
+
+mod admin;
+mod discovery;
+mod downloads;
+mod faults;
+mod flows;
+mod lab;
+mod login;
+mod orders;
+mod packages;
+mod pairing;
