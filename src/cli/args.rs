@@ -5,8 +5,10 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 
 use super::account::{AccountsArgs, LoginArgs, LogoutArgs, PairArgs, UnpairArgs};
+use super::demo::DemoArgs;
 use super::orders::{OrdersArgs, RefetchArgs, ShowArgs};
 use super::schema::SchemaArgs;
+use super::simulate::SimulateArgs;
 
 /// Brings iTero scans from Align's Lab Connector API to a dental lab's hot folder.
 #[derive(Debug, Parser)]
@@ -35,10 +37,14 @@ Exit status:
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Shows the whole thing with no account: a simulated Align, six varied orders, a hot folder.
+    Demo(DemoArgs),
     /// The agent in the foreground, until Ctrl-C.
     Run,
     /// One pass: poll if that is allowed, fetch, publish, exit.
     Sync,
+    /// The simulated Align API alone, with an admin endpoint.
+    Simulate(SimulateArgs),
     /// Checks the config and the surroundings; names all faults at once.
     Check,
     /// Logs a lab in at Align.

@@ -7,7 +7,9 @@ use clap::Parser as _;
 
 use super::args::{Cli, Command};
 use super::check::{self, Around, ExtraCheck, Findings};
-use super::{CliError, Exit, Streams, account, logging, orders, schema, verify, work};
+use super::{
+    CliError, Exit, Streams, account, demo, logging, orders, schema, simulate, verify, work,
+};
 use crate::config::{self, Config};
 use crate::disk::{Disk, RealDisk};
 use crate::local::Layout;
@@ -36,6 +38,14 @@ pub fn main() -> Exit {
 fn run(cli: Cli, streams: &mut Streams) -> Result<Exit, CliError> {
     let named = cli.config.as_deref();
     match cli.command {
+        Command::Demo(args) => {
+            logging::for_people();
+            demo::run(&args, streams)
+        }
+        Command::Simulate(args) => {
+            logging::for_people();
+            simulate::run(&args, streams)
+        }
         Command::Schema(args) => schema::run(&args, streams),
         Command::Check => run_check(named, streams),
         Command::Run => {
@@ -75,26 +85,20 @@ fn on_config(command: Command, config: &Config, streams: &mut Streams) -> Result
             let layout = Layout { output: config.output.clone(), staging: config.staging.clone() };
             verify::run(&layout, &args.orders, streams)
         }
-        Command::Run | Command::Sync | Command::Check | Command::Schema(_) => Ok(Exit::Ok),
+        Command::Demo(_)
+        | Command::Run
+        | Command::Sync
+        | Command::Simulate(_)
+        | Command::Check
+        | Command::Schema(_) => Ok(Exit::Ok),
     }
 }
 
-fn environment() -> Vec<(String, String)> {
-    std::env::vars_os()
-        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-        .collect()
-}
-
 fn load(named: Option<&Path>, streams: &mut Streams) -> Result<Config, CliError> {
-    let env = environment();
+    let env = config::process_env();
     let cwd = cwd()?;
     let loaded = config::locate(&RealDisk, named, &env, &cwd)
-        .and_then(|path| config::load(&RealDisk, &path, &env))
-        .map_err(|faults| {
-            let text = faults.to_string();
-            let text = text.trim_end();
-            CliError::new(Exit::Usage, text.strip_prefix("error: ").unwrap_or(text))
-        })?;
+        .and_then(|path| config::load(&RealDisk, &path, &env))?;
     for warning in &loaded.warnings {
         streams.note(warning.paragraph("warning"));
     }
@@ -108,7 +112,7 @@ fn cwd() -> Result<std::path::PathBuf, CliError> {
 }
 
 fn run_check(named: Option<&Path>, streams: &mut Streams) -> Result<Exit, CliError> {
-    let env = environment();
+    let env = config::process_env();
     let cwd = cwd()?;
     let runtime = work::runtime()?;
     let disk: Arc<dyn Disk> = Arc::new(RealDisk);

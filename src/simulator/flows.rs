@@ -118,7 +118,10 @@ pub(super) fn apply(hub: &Arc<Hub>, id: &str, transition: &str) -> Result<(), St
 
 /// Starts what happens to an order by itself once it was downloaded; the first time only.
 pub(super) fn start_auto_flow(hub: &Arc<Hub>, id: &str) {
-    let auto = hub.state().order_mut(id).and_then(|order| order.auto_flow.take());
+    let auto = hub.state().order_mut(id).and_then(|order| {
+        order.flowing = order.auto_flow.is_some();
+        order.auto_flow.take()
+    });
     let Some(auto) = auto else { return };
     if apply(hub, id, "send-to-modeling").is_err() {
         return;
@@ -130,6 +133,9 @@ pub(super) fn start_auto_flow(hub: &Arc<Hub>, id: &str) {
             hub.state().order(&id).is_some_and(|order| order.parsed_status() == Status::Modeling);
         if still_there && let Err(error) = apply(&hub, &id, "modeling-completed") {
             tracing::warn!(order = id, error, "the order did not come back from modeling");
+        }
+        if let Some(order) = hub.state().order_mut(&id) {
+            order.flowing = false;
         }
     });
 }

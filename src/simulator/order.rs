@@ -81,6 +81,8 @@ pub(super) struct Order {
     /// Announced by a notification, but neither listed nor downloadable while 404s are left.
     pub(super) early: bool,
     pub(super) auto_flow: Option<AutoFlow>,
+    /// It is on a way that it goes by itself.
+    pub(super) flowing: bool,
     /// What the list still shows, and until when, though the order was downloaded.
     pub(super) lagging: Option<(Instant, Step, Timestamp)>,
     pub(super) counts: BTreeMap<&'static str, AssetCount>,
@@ -132,6 +134,7 @@ impl Order {
             regenerating_until: None,
             early: false,
             auto_flow: spec.auto_flow,
+            flowing: false,
             lagging: None,
             counts: BTreeMap::new(),
             id,

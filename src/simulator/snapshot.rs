@@ -103,6 +103,8 @@ pub struct OrderState {
     pub updated_at: String,
     /// Whether the list of ready orders shows it.
     pub listed: bool,
+    /// Whether it will change by itself: once it was downloaded, or soon.
+    pub pending_flow: bool,
     /// How often its files changed.
     pub variant: u32,
     /// Whether they come from the modeler.
@@ -191,6 +193,7 @@ fn order_state(order: &Order) -> OrderState {
         history: order.history.clone(),
         updated_at: order.updated.to_string(),
         listed: order.listed().is_some(),
+        pending_flow: order.auto_flow.is_some() || order.flowing,
         variant: order.variant,
         modeled: order.modeled,
         assets: counts.map(|(name, count)| ((*name).to_owned(), count.clone())).collect(),

@@ -1,0 +1,214 @@
+//! `casedrop demo`: the whole thing with no account. A simulated Align on a loopback port, a real
+//! login, real downloads, a hot folder to look at.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use reqwest::header::LOCATION;
+
+use crate::align::{self, Account};
+use crate::app::{Ending, Finished, IsDone};
+use crate::config::{self, Config};
+use crate::disk::{Disk as _, Kind, RealDisk, write_durably};
+use crate::local::{Layout, verify_tree};
+use crate::model::cancel::Cancel;
+use crate::model::fault::{Fault, FaultClass};
+use crate::simulator::{NOTE, Running, Scenario, Simulator, SimulatorConfig, SimulatorError};
+use crate::sync::notice::size;
+
+use super::work::{runtime, stop_signal, work};
+use super::{CliError, Exit, Streams};
+
+/// Arguments of `casedrop demo`.
+#[derive(Debug, Clone, Args)]
+pub struct DemoArgs {
+    /// The hot folder
+    #[arg(long, value_name = "DIR", default_value = "casedrop-demo")]
+    pub output: PathBuf,
+    /// How many varied orders to simulate
+    #[arg(long, value_name = "N", default_value_t = 6)]
+    pub orders: usize,
+    /// Serve the export zips of this folder instead of made-up orders
+    #[arg(long, value_name = "DIR")]
+    pub packages: Option<PathBuf>,
+    /// Exit when all orders are published
+    #[arg(long)]
+    pub once: bool,
+    /// The same number gives the same orders [default: new ones each time]
+    #[arg(long, value_name = "NUMBER")]
+    pub seed: Option<u64>,
+}
+
+/// The lab's name in the demo's config.
+const LAB: &str = "smile-lab";
+/// How often the simulated Align may be polled. The real one asks for 120 seconds.
+const POLL_MS: u64 = 1000;
+
+/// Runs the demo.
+pub fn run(args: &DemoArgs, streams: &mut Streams) -> Result<Exit, CliError> {
+    let output = std::path::absolute(&args.output).map_err(|error| {
+        let text = format!("{} is no usable folder: {error}", args.output.display());
+        CliError::new(Exit::Usage, text)
+    })?;
+    let simulator = start(args)?;
+    streams.note(NOTE);
+    streams.note(format!("Simulated Align: {}", simulator.base_url()));
+    let file = write_config(&output, &simulator)?;
+    let loaded = config::load(&RealDisk, &file, &[])
+        .map_err(|faults| CliError::new(Exit::Failed, faults.to_string()))?;
+    let config = loaded.config;
+    let runtime = runtime()?;
+    log_in(&config, &runtime)?;
+    streams.note(format!("Logged in and paired. Hot folder: {}\n", output.display()));
+    let ending = if args.once { Ending::When(all_published(&simulator)) } else { Ending::Never };
+    if !args.once {
+        streams.note(format!(
+            "Ctrl-C ends the demo. For one more scan meanwhile:\n  curl -X POST {}/orders -d '{{}}'\n",
+            simulator.admin_url()
+        ));
+    }
+    let (finished, summary) =
+        work(&runtime, config.clone(), ending, streams, stop_signal(), |console, notice| {
+            console.line(&notice.to_string());
+        })?;
+    simulator.stop();
+    show_tree(&config, streams)?;
+    streams.note(format!("\nLook around: casedrop orders --config {}", file.display()));
+    let done = finished == Finished::Done || !args.once;
+    Ok(match (done, summary.failing) {
+        (true, 0) => Exit::Ok,
+        (true, _) => Exit::OrdersFailing,
+        (false, _) => Exit::Failed,
+    })
+}
+
+fn start(args: &DemoArgs) -> Result<Running, CliError> {
+    if let Some(folder) = &args.packages
+        && RealDisk.kind(folder)? != Some(Kind::Dir)
+    {
+        let text = format!("--packages: {} is not a folder", folder.display());
+        return Err(
+            CliError::new(Exit::Usage, text).hint("give the folder that holds the export archives")
+        );
+    }
+    let orders = if args.packages.is_some() { 0 } else { args.orders };
+    let seed = args.seed.unwrap_or_else(|| fastrand::u64(..));
+    let mut scenario = Scenario::default_with(orders, seed);
+    scenario.settings.min_poll_interval_ms = POLL_MS;
+    let mut config = SimulatorConfig::new(scenario);
+    config.packages_dir.clone_from(&args.packages);
+    Simulator::start(config).map_err(|error: SimulatorError| {
+        CliError::new(Exit::Failed, format!("cannot start the simulated Align: {error}"))
+    })
+}
+
+/// The demo's config is a file like any other, so that every command can be tried on it.
+fn write_config(output: &Path, simulator: &Running) -> Result<PathBuf, CliError> {
+    let name = output.file_name().map_or("demo".into(), |name| name.to_string_lossy());
+    let state = output.with_file_name(format!(".{name}.casedrop-demo"));
+    RealDisk.create_private_dirs(&state)?;
+    let quoted = |path: &Path| serde_json::to_string(&path.to_string_lossy()).unwrap_or_default();
+    let text = format!(
+        "# Written by `casedrop demo`.\n\
+         output: {output}\n\
+         state: {state}\n\
+         labs:\n\
+         \x20 - name: {LAB}\n\
+         \x20   oauth_base: {oauth}\n\
+         \x20   base_url: {base}\n\
+         \x20   client_id: casedrop-sim\n\
+         \x20   client_secret: simulated-secret\n\
+         \x20   redirect_url: http://127.0.0.1:8791/callback\n\
+         \x20   account: \"4711\"\n\
+         polling: {{ interval: {POLL_MS}ms }}\n\
+         downloads: {{ retry_404: [1s, 1s, 2s] }}\n\
+         retention: {{ min_free: 100MB }}\n",
+        output = quoted(output),
+        state = quoted(&state),
+        oauth = simulator.oauth_base(),
+        base = simulator.base_url(),
+    );
+    let file = state.join("casedrop.yaml");
+    write_durably(&RealDisk, &file, text.as_bytes())?;
+    Ok(file)
+}
+
+/// Logs in as a person with a browser would, except that the simulated sign-in page needs no click.
+fn log_in(config: &Config, runtime: &tokio::runtime::Runtime) -> Result<(), CliError> {
+    let lab = &config.labs[0];
+    let disk = std::sync::Arc::new(RealDisk);
+    let client = align::connect(config, lab, runtime.handle().clone(), disk)?;
+    let request = client.begin_login()?;
+    let browser = reqwest::Client::builder()
+        .redirect(reqwest::redirect::Policy::none())
+        .no_proxy()
+        .tls_certs_only([])
+        .build();
+    let answered = runtime.block_on(async { browser?.get(request.url().as_str()).send().await });
+    let back = answered
+        .ok()
+        .and_then(|answer| answer.headers().get(LOCATION)?.to_str().ok().map(str::to_owned))
+        .ok_or_else(|| {
+            Fault::new(FaultClass::Auth, "demo-login", "the simulated sign-in did not redirect")
+        })?;
+    let cancel = Cancel::new();
+    client.finish_login(&request, &request.code_from_input(&back)?, &cancel)?;
+    let accounts = client.accounts(&cancel)?;
+    let account: &Account = accounts.first().ok_or_else(|| {
+        Fault::new(FaultClass::Auth, "demo-account", "the simulated Align names no account")
+    })?;
+    client.pair(account, None, &cancel)?;
+    Ok(())
+}
+
+/// Whether everything that this simulator announces is published, in its last revision.
+fn all_published(simulator: &Running) -> IsDone {
+    let admin = simulator.admin().clone();
+    Box::new(move |store| {
+        let state = admin.state();
+        for order in &state.orders {
+            let known = store.find(&order.id)?;
+            let Some(record) = known.first() else { return Ok(false) };
+            // What is for a person to settle will not come by waiting.
+            let parked = record.trouble.as_ref().is_some_and(|trouble| trouble.next_try.is_none());
+            if parked {
+                continue;
+            }
+            if record.is_wanted() || order.pending_flow || order.listed {
+                return Ok(false);
+            }
+        }
+        Ok(!state.orders.is_empty())
+    })
+}
+
+fn show_tree(config: &Config, streams: &mut Streams) -> Result<(), CliError> {
+    let layout = Layout { output: config.output.clone(), staging: config.staging.clone() };
+    let report = verify_tree(&RealDisk, &layout, None);
+    if streams.json {
+        return streams.json(&report);
+    }
+    streams.line(config.output.display().to_string())?;
+    branch(&config.output, 1, streams)?;
+    streams.line(format!(
+        "{} orders, {} files, {}, {} differences from their manifests",
+        report.orders,
+        report.files,
+        size(report.bytes),
+        report.differences.len()
+    ))
+}
+
+fn branch(dir: &Path, depth: usize, streams: &mut Streams) -> Result<(), CliError> {
+    for entry in RealDisk.list(dir)? {
+        let Some(name) = &entry.name else { continue };
+        let indent = "  ".repeat(depth);
+        if entry.kind == Kind::Dir {
+            streams.line(format!("{indent}{name}/"))?;
+            branch(&entry.path, depth + 1, streams)?;
+        } else if depth > 1 {
+            streams.line(format!("{indent}{name:<50} {:>10}", size(entry.len)))?;
+        }
+    }
+    Ok(())
+}
