@@ -296,7 +296,7 @@ fn bearer_header(token: &SecretString) -> Result<HeaderValue, Fault> {
 }
 
 /// TLS by rustls needs a crypto provider; the process has one, set once.
-fn install_provider() {
+pub(crate) fn install_provider() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         // If the program set one already, that one is as good.

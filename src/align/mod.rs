@@ -30,6 +30,7 @@ mod wire;
 
 pub use client::AlignClient;
 pub use http::Clock;
+pub(crate) use http::install_provider;
 pub use login::LoginRequest;
 pub use loopback::Loopback;
 pub use pairing::Account;

@@ -12,6 +12,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::model::ids::OrderKey;
 use crate::status::Progress;
+use crate::sync::notice::Notice;
 
 use super::streams::Streams;
 
@@ -36,8 +37,14 @@ impl<'a> Console<'a> {
         Self { bars, err: &mut *streams.err }
     }
 
-    /// Writes one line above the bars.
-    pub(super) fn line(&mut self, text: &str) {
+    /// Tells what is new. That a poll brought nothing is not.
+    pub(super) fn tell(&mut self, notice: &Notice) {
+        if !matches!(notice, Notice::Polled { wanted: 0, .. }) {
+            self.line(&notice.to_string());
+        }
+    }
+
+    fn line(&mut self, text: &str) {
         // A message that cannot be shown is no reason to stop.
         let _ = match &self.bars {
             Some(bars) => bars.multi.println(text),

@@ -69,7 +69,7 @@ pub fn run(args: &DemoArgs, streams: &mut Streams) -> Result<Exit, CliError> {
     }
     let (finished, summary) =
         work(&runtime, config.clone(), ending, streams, stop_signal(), |console, notice| {
-            console.line(&notice.to_string());
+            console.tell(notice);
         })?;
     simulator.stop();
     show_tree(&config, streams)?;
@@ -105,7 +105,7 @@ fn start(args: &DemoArgs) -> Result<Running, CliError> {
 /// The demo's config is a file like any other, so that every command can be tried on it.
 fn write_config(output: &Path, simulator: &Running) -> Result<PathBuf, CliError> {
     let name = output.file_name().map_or("demo".into(), |name| name.to_string_lossy());
-    let state = output.with_file_name(format!(".{name}.casedrop-demo"));
+    let state = output.with_file_name(format!(".{name}.state"));
     RealDisk.create_private_dirs(&state)?;
     let quoted = |path: &Path| serde_json::to_string(&path.to_string_lossy()).unwrap_or_default();
     let text = format!(
@@ -139,6 +139,7 @@ fn log_in(config: &Config, runtime: &tokio::runtime::Runtime) -> Result<(), CliE
     let disk = std::sync::Arc::new(RealDisk);
     let client = align::connect(config, lab, runtime.handle().clone(), disk)?;
     let request = client.begin_login()?;
+    align::install_provider();
     let browser = reqwest::Client::builder()
         .redirect(reqwest::redirect::Policy::none())
         .no_proxy()

@@ -25,7 +25,7 @@ pub fn run(config: Config, streams: &mut Streams) -> Result<Exit, CliError> {
         work(&runtime, config, Ending::Never, streams, stop_signal(), |console, notice| {
             // Elsewhere than on a terminal the log says it.
             if !quiet {
-                console.line(&notice.to_string());
+                console.tell(notice);
             }
         })?;
     tell_stragglers(&summary, streams);
@@ -42,7 +42,7 @@ pub fn sync(config: Config, streams: &mut Streams) -> Result<Exit, CliError> {
             if let Notice::Published { key, revision, .. } = notice {
                 published.push((key.clone(), *revision));
             }
-            console.line(&notice.to_string());
+            console.tell(notice);
         })?;
     for (lab, wait) in &summary.not_polled {
         streams.note(format!(

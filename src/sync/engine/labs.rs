@@ -14,6 +14,9 @@ use super::super::observe::News;
 /// Time between two looks whether a missing login has come.
 const RECONNECT: Duration = Duration::from_secs(15);
 
+/// The part of the interval that is added to a wait that another process began.
+const MARGIN: u32 = 50;
+
 /// How a lab stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LabStanding {
@@ -126,7 +129,9 @@ impl Engine {
                     state.told = None;
                 }
                 if is_new {
+                    // A process that died while it asked could not note when Align heard it.
                     let interval = self.policy.poll_interval;
+                    let interval = interval + interval / MARGIN;
                     let wait = wait_for_poll(&self.store, &account, interval, now)?;
                     state.next_poll = Some(now.mono + wait);
                     state.account = Some(account.clone());
@@ -151,6 +156,9 @@ impl Engine {
     ) -> Result<(), StoreError> {
         let Some(state) = self.labs.get_mut(lab) else { return Ok(()) };
         state.polling = false;
+        // The interval runs from the answer: only then is it certain that Align, too, sees all of it.
+        state.next_poll = Some(now.mono + self.policy.poll_interval);
+        self.store.set_asked(account.as_str(), now.wall)?;
         let list = match result {
             Ok(list) => list,
             Err(fault) => {

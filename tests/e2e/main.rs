@@ -1,0 +1,9 @@
+//! The whole product over real sockets and a real disk: the `casedrop` program against the simulated
+//! Align, looked at as the CAD program next door would.
+
+mod tree;
+#[cfg(target_os = "linux")]
+mod watcher;
+mod world;
+
+mod flows;

@@ -1,0 +1,346 @@
+//! A simulated Align, a config, and the program.
+
+use std::io::{BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use casedrop::model::manifest::Manifest;
+use casedrop::simulator::{
+    AccountSpec, Admin, CaseKind, OrderSpec, Running, Scenario, Simulator, SimulatorConfig,
+};
+
+use super::tree;
+
+/// The lab of most tests.
+pub const LAB: &str = "smile-lab";
+/// Its account.
+pub const ACCOUNT: &str = "4711";
+/// Polls may come so often.
+const POLL_MS: u64 = 150;
+/// Nothing that a test waits for takes so long, unless it never comes.
+const PATIENCE: Duration = Duration::from_secs(90);
+
+/// One PC with one agent, and its Align.
+pub struct World {
+    dir: tempfile::TempDir,
+    simulator: Running,
+    labs: Vec<(String, AccountSpec)>,
+    more: String,
+}
+
+/// How a program ended.
+#[derive(Debug)]
+pub struct Ended {
+    /// Its exit code; `None` after a signal.
+    pub code: Option<i32>,
+    /// Its results.
+    pub stdout: String,
+    /// Its messages.
+    pub stderr: String,
+}
+
+/// A small order of one kind.
+pub fn order(kind: CaseKind) -> OrderSpec {
+    OrderSpec { triangles: Some(300), pixels: Some(64), ..OrderSpec::new(kind) }
+}
+
+/// A small order with that id.
+pub fn order_with_id(kind: CaseKind, id: &str) -> OrderSpec {
+    OrderSpec { id: Some(id.to_owned()), ..order(kind) }
+}
+
+impl World {
+    /// One lab, logged in and paired.
+    pub fn new() -> Self {
+        Self::with_config("")
+    }
+
+    /// The same with more lines in the config.
+    pub fn with_config(more: &str) -> Self {
+        let account = AccountSpec::new(ACCOUNT, "Smile Dental Lab", "client", "s3cret-of-client");
+        let world = Self::unpaired(vec![(LAB.to_owned(), account)], more);
+        world.log_in_and_pair(LAB);
+        world
+    }
+
+    /// Several labs, neither logged in nor paired.
+    pub fn unpaired(labs: Vec<(String, AccountSpec)>, more: &str) -> Self {
+        let mut scenario = Scenario::empty();
+        scenario.accounts = labs.iter().map(|(_, account)| account.clone()).collect();
+        scenario.settings.min_poll_interval_ms = POLL_MS;
+        Self::of(SimulatorConfig::new(scenario), labs, more)
+    }
+
+    /// Any simulator at all, neither logged in nor paired.
+    pub fn of(config: SimulatorConfig, labs: Vec<(String, AccountSpec)>, more: &str) -> Self {
+        let simulator = Simulator::start(config).expect("simulator");
+        let dir = tempfile::tempdir().expect("tempdir");
+        let world = Self { dir, simulator, labs, more: more.to_owned() };
+        std::fs::write(world.config(), world.yaml()).expect("config");
+        world
+    }
+
+    /// The config's text.
+    pub fn yaml(&self) -> String {
+        let quoted = |path: PathBuf| serde_json::to_string(&path).expect("a Unicode path");
+        let mut yaml = format!(
+            "output: {}\nstate: {}\npolling: {{ interval: {POLL_MS}ms }}\n",
+            quoted(self.output()),
+            quoted(self.state()),
+        );
+        if !self.more.contains("downloads:") {
+            yaml.push_str("downloads: { retry_404: [100ms] }\n");
+        }
+        if !self.more.contains("retention:") {
+            yaml.push_str("retention: { min_free: 1MB }\n");
+        }
+        yaml.push_str("status_page: { listen: null }\nlabs:\n");
+        for (index, (name, account)) in self.labs.iter().enumerate() {
+            yaml.push_str(&format!(
+                "  - name: {name}\n    oauth_base: {}\n    base_url: {}\n    client_id: {}\n    \
+                 client_secret: {}\n    redirect_url: https://lab{index}.example/callback\n    \
+                 account: \"{}\"\n",
+                self.simulator.oauth_base(),
+                self.simulator.base_url(),
+                account.client_id,
+                account.client_secret,
+                account.id,
+            ));
+        }
+        yaml + &self.more
+    }
+
+    /// What the simulator can be told.
+    pub fn align(&self) -> &Admin {
+        self.simulator.admin()
+    }
+
+    /// Ends the simulator: Align is down.
+    pub fn stop_align(self) -> tempfile::TempDir {
+        self.simulator.stop();
+        self.dir
+    }
+
+    /// A folder of this test's own.
+    pub fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// The hot folder.
+    pub fn output(&self) -> PathBuf {
+        self.dir.path().join("orders")
+    }
+
+    /// Where orders are put together.
+    pub fn staging(&self) -> PathBuf {
+        self.dir.path().join(".orders.casedrop-staging")
+    }
+
+    /// The journal's folder.
+    pub fn state(&self) -> PathBuf {
+        self.dir.path().join("state")
+    }
+
+    /// The config file.
+    pub fn config(&self) -> PathBuf {
+        self.dir.path().join("casedrop.yaml")
+    }
+
+    /// The program with arguments, not started yet.
+    pub fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(program());
+        command.args(args).arg("--config").arg(self.config());
+        command.env_remove("CASEDROP_CONFIG").stdin(Stdio::null());
+        command
+    }
+
+    /// Runs the program to its end.
+    pub fn casedrop(&self, args: &[&str]) -> Ended {
+        ended(self.command(args).output().expect("the program starts"))
+    }
+
+    /// As [`casedrop`](Self::casedrop), and it must end well.
+    pub fn good(&self, args: &[&str]) -> Ended {
+        let ended = self.casedrop(args);
+        assert_eq!(ended.code, Some(0), "{args:?}: {ended:?}");
+        ended
+    }
+
+    /// The parsed JSON of a command that ends well.
+    pub fn json(&self, args: &[&str]) -> serde_json::Value {
+        let mut args = args.to_vec();
+        args.push("--json");
+        serde_json::from_str(&self.good(&args).stdout).expect("JSON")
+    }
+
+    /// Logs a lab in as a person with a browser would, and pairs it.
+    pub fn log_in_and_pair(&self, lab: &str) {
+        self.log_in(lab);
+        self.good(&["pair", lab]);
+    }
+
+    /// Logs a lab in: the URL is printed, "opened", and where it leads is pasted.
+    pub fn log_in(&self, lab: &str) {
+        let mut command = self.command(&["login", lab, "--no-browser"]);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("the program starts");
+        let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines();
+        let url = lines.next().expect("a line").expect("readable");
+        let back = follow(&url);
+        let mut stdin = child.stdin.take().expect("piped");
+        std::io::Write::write_all(&mut stdin, format!("{back}\n").as_bytes()).expect("pasted");
+        drop(stdin);
+        let ended = ended(child.wait_with_output().expect("it ends"));
+        assert_eq!(ended.code, Some(0), "{ended:?}");
+    }
+
+    /// Starts the agent.
+    pub fn run(&self) -> Agent {
+        self.run_with(&[])
+    }
+
+    /// Starts the agent with further environment variables.
+    pub fn run_with(&self, env: &[(&str, &str)]) -> Agent {
+        let mut command = self.command(&["run"]);
+        command.envs(env.iter().copied()).stdout(Stdio::null()).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("the program starts");
+        let log = BufReader::new(child.stderr.take().expect("piped"));
+        let log = std::thread::spawn(move || {
+            log.lines().map_while(Result::ok).collect::<Vec<_>>().join("\n")
+        });
+        Agent { child: Some(child), log: Some(log) }
+    }
+
+    /// The directory of an order of the usual lab.
+    pub fn dir_of(&self, order: &str) -> PathBuf {
+        self.output().join(LAB).join(ACCOUNT).join(order)
+    }
+
+    /// The manifest of an order's directory, which must be complete.
+    pub fn published(&self, order: &str) -> Manifest {
+        tree::check_order(&self.dir_of(order)).expect("a complete order")
+    }
+
+    /// Waits until the order stands there in that revision.
+    pub fn wait_for_revision(&self, order: &str, revision: u32) -> Manifest {
+        let dir = self.dir_of(order);
+        wait_for(&format!("revision {revision} of {order}"), || {
+            tree::manifest(&dir).ok().filter(|manifest| manifest.revision >= revision)
+        })
+    }
+
+    /// What the journal says of an order.
+    pub fn order(&self, order: &str) -> serde_json::Value {
+        self.json(&["show", order])[0].clone()
+    }
+
+    /// Waits until the journal says so of an order.
+    pub fn wait_for_state(&self, order: &str, state: &str) -> serde_json::Value {
+        wait_for(&format!("{order} to be {state}"), || {
+            let ended = self.casedrop(&["show", order, "--json"]);
+            let stories: serde_json::Value = serde_json::from_str(&ended.stdout).ok()?;
+            (stories[0]["state"] == state).then(|| stories[0].clone())
+        })
+    }
+}
+
+/// A running agent. Dropping it kills it.
+pub struct Agent {
+    child: Option<Child>,
+    log: Option<std::thread::JoinHandle<String>>,
+}
+
+impl Agent {
+    /// Ends it at once, as a power cut would end the process.
+    pub fn kill(mut self) -> String {
+        let mut child = self.child.take().expect("running");
+        child.kill().expect("killed");
+        child.wait().expect("ended");
+        self.log()
+    }
+
+    /// Asks it to stop and waits until it has. Gives its exit code and its log.
+    #[cfg(unix)]
+    pub fn stop(mut self) -> (Option<i32>, String) {
+        let mut child = self.child.take().expect("running");
+        let id = i32::try_from(child.id()).expect("a process id");
+        let process = rustix::process::Pid::from_raw(id).expect("a process id");
+        rustix::process::kill_process(process, rustix::process::Signal::TERM).expect("signalled");
+        let code = child.wait().expect("ended").code();
+        (code, self.log())
+    }
+
+    /// Waits until it ends by itself. Gives its exit code and its log.
+    pub fn wait(mut self) -> (Option<i32>, String) {
+        let mut child = self.child.take().expect("running");
+        let code = child.wait().expect("ended").code();
+        (code, self.log())
+    }
+
+    /// The process's number.
+    pub fn id(&self) -> u32 {
+        self.child.as_ref().expect("running").id()
+    }
+
+    fn log(&mut self) -> String {
+        self.log.take().expect("running").join().expect("readable")
+    }
+}
+
+impl Drop for Agent {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            // It may have ended by itself.
+            let _ = child.kill();
+            let _ = child.wait();
+            if std::thread::panicking() {
+                eprintln!("--- the agent's log\n{}\n---", self.log());
+            }
+        }
+    }
+}
+
+/// The program under test.
+pub fn program() -> &'static str {
+    env!("CARGO_BIN_EXE_casedrop")
+}
+
+/// Waits until there is something.
+pub fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let began = Instant::now();
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(began.elapsed() < PATIENCE, "waited in vain for {what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// Opens a URL as a browser does, and gives where it leads.
+pub fn follow(url: &str) -> String {
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().expect("runtime");
+    // Another test of this process may have been first.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    runtime.block_on(async {
+        let browser = reqwest::Client::builder()
+            .redirect(reqwest::redirect::Policy::none())
+            .no_proxy()
+            .tls_certs_only([])
+            .build()
+            .expect("client");
+        let answer = browser.get(url).send().await.expect("the sign-in page answers");
+        let location = answer.headers().get("location").expect("it redirects");
+        location.to_str().expect("readable").to_owned()
+    })
+}
+
+fn ended(output: Output) -> Ended {
+    Ended {
+        code: output.status.code(),
+        stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+    }
+}
