@@ -25,6 +25,9 @@ const SCHEMA: u32 = 1;
 /// A login file is about 2 kB; tokens that hold many claims may be longer.
 const MAX_BYTES: u64 = 256 * 1024;
 
+/// The code of the fault for a login that is there and cannot be read. A new login replaces it.
+pub const UNREADABLE: &str = "login-unreadable";
+
 /// One lab's login.
 #[derive(Debug, Clone)]
 pub struct Login {
@@ -91,7 +94,7 @@ impl SecretStore for FileSecrets {
             Ok(stored) if stored.schema == SCHEMA => Ok(Some(stored.into())),
             _ => Err(Fault::new(
                 FaultClass::Auth,
-                "login-unreadable",
+                UNREADABLE,
                 format!("the login of lab {lab} in {} cannot be read", path.display()),
             )
             .hint(format!("run `casedrop login {lab}`, which writes it anew"))),

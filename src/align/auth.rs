@@ -25,7 +25,7 @@ use super::wire::{self, Tokens};
 use crate::disk::LockGuard;
 use crate::model::fault::{Fault, FaultClass};
 use crate::model::ids::LabName;
-use crate::secrets::{Login, SecretStore};
+use crate::secrets::{Login, SecretStore, UNREADABLE};
 
 const HOUR: Duration = Duration::from_hours(1);
 /// A token is refreshed when a tenth of its life is left, but not earlier than this.
@@ -42,7 +42,7 @@ pub(super) struct Auth {
     pub(super) store: Arc<dyn SecretStore>,
     pub(super) clock: Clock,
     pub(super) handle: Handle,
-    flight: tokio::sync::Mutex<Option<FaultCopy>>,
+    flight: Arc<tokio::sync::Mutex<Option<FaultCopy>>>,
     attempts: AtomicU64,
     unsaved: Mutex<Option<Unsaved>>,
 }
@@ -105,7 +105,7 @@ impl Auth {
     pub(super) async fn renewed(self: &Arc<Self>, seen: &SecretString) -> Result<Login, Fault> {
         let attempts = self.attempts.load(Ordering::SeqCst);
         let (me, seen) = (Arc::clone(self), seen.clone());
-        self.finish(async move { me.renew(&seen, attempts).await }).await
+        self.finish(async move |failure| me.renew(&seen, attempts, failure).await).await
     }
 
     /// Waits until no refresh is under way, so that none is cut off when the program ends.
@@ -119,10 +119,13 @@ impl Auth {
         change: impl FnOnce(Option<Login>) -> Option<Login> + Send + 'static,
     ) -> Result<(), Fault> {
         let me = Arc::clone(self);
-        self.finish(async move {
-            let _flight = me.flight.lock().await;
+        self.finish(async move |_| {
             let _lock = me.lock().await?;
-            match change(me.load()?) {
+            let stored = match me.load() {
+                Err(fault) if fault.code == UNREADABLE => None,
+                stored => stored?,
+            };
+            match change(stored) {
                 Some(login) => me.store.save(&me.lab, &login)?,
                 None => me.store.remove(&me.lab)?,
             }
@@ -143,8 +146,12 @@ impl Auth {
         }
     }
 
-    async fn renew(&self, seen: &SecretString, attempts: u64) -> Result<Login, Fault> {
-        let mut failure = self.flight.lock().await;
+    async fn renew(
+        &self,
+        seen: &SecretString,
+        attempts: u64,
+        failure: &mut Option<FaultCopy>,
+    ) -> Result<Login, Fault> {
         let same = |login: &Login| login.access.expose_secret() == seen.expose_secret();
         let usable = |login: &Login| !same(login) && !left(login, (self.clock)()).is_zero();
         let login = self.login()?;
@@ -152,7 +159,7 @@ impl Auth {
             return Ok(login);
         }
         if self.attempts.load(Ordering::SeqCst) != attempts
-            && let Some(fault) = &*failure
+            && let Some(fault) = failure
         {
             return Err(fault.fault());
         }
@@ -220,13 +227,17 @@ impl Auth {
         }
     }
 
-    /// Runs the work to its end on a thread that may block, even if the caller goes away.
+    /// Runs the work, one at a time, to its end on a thread that may block, even if the caller goes
+    /// away. Once it holds the turn, there is no point at which the caller could be dropped before
+    /// the work has begun.
     async fn finish<T: Send + 'static>(
         &self,
-        work: impl Future<Output = Result<T, Fault>> + Send + 'static,
+        work: impl AsyncFnOnce(&mut Option<FaultCopy>) -> Result<T, Fault> + Send + 'static,
     ) -> Result<T, Fault> {
+        let mut turn = Arc::clone(&self.flight).lock_owned().await;
         let handle = self.handle.clone();
-        match self.handle.spawn_blocking(move || handle.block_on(work)).await {
+        let done = self.handle.spawn_blocking(move || handle.block_on(work(&mut turn)));
+        match done.await {
             Ok(result) => result,
             Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
             Err(_) => Err(faults::cancelled()),

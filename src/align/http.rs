@@ -27,6 +27,8 @@ use crate::model::fault::{Fault, FaultClass};
 const USER_AGENT: &str = concat!("Casedrop/", env!("CARGO_PKG_VERSION"));
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
 const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long an answer that is read as a whole may take, however steadily it comes.
+const MAX_READ: Duration = Duration::from_mins(5);
 const MAX_REDIRECTS: usize = 5;
 const REDIRECTS: [u16; 5] = [301, 302, 303, 307, 308];
 
@@ -227,6 +229,14 @@ impl Answer {
 
     /// The whole body, which may be `max` bytes long.
     pub(super) async fn bytes(&mut self, max: usize) -> Result<Vec<u8>, Fault> {
+        let (what, host) = (self.what.clone(), self.host.clone());
+        tokio::time::timeout(MAX_READ, self.read(max)).await.unwrap_or_else(|_| {
+            let text = format!("cannot {what}: {host} takes too long to answer");
+            Err(Fault::new(FaultClass::Transient, "too-slow", text))
+        })
+    }
+
+    async fn read(&mut self, max: usize) -> Result<Vec<u8>, Fault> {
         let mut all = Vec::new();
         while let Some(chunk) = self.chunk().await? {
             if all.len() + chunk.len() > max {

@@ -15,7 +15,7 @@ use super::wire;
 use crate::model::cancel::Cancel;
 use crate::model::fault::Fault;
 use crate::model::ids::AccountId;
-use crate::secrets::PairedAccount;
+use crate::secrets::{PairedAccount, UNREADABLE};
 
 /// An account that the login may be paired with.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -100,7 +100,14 @@ impl AlignClient {
     /// Revokes the tokens and forgets them. They are forgotten even if Align cannot be told: then
     /// the fault is returned beside the success.
     pub fn logout(&self, cancel: &Cancel) -> Result<Option<Fault>, Fault> {
-        let login = self.auth.login()?;
+        let login = match self.auth.login() {
+            // Nothing is left to be revoked with.
+            Err(fault) if fault.code == UNREADABLE => {
+                self.run(&Cancel::new(), self.auth.change(|_| None))?;
+                return Ok(Some(fault));
+            }
+            login => login?,
+        };
         let revoke = async {
             let (token, is_refresh) = match &login.refresh {
                 Some(token) => (token, true),

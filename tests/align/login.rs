@@ -1,11 +1,14 @@
 use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
+use std::sync::Arc;
 use std::time::Duration;
 
 use casedrop::align::{AlignClient, LoginRequest};
+use casedrop::disk::RealDisk;
 use casedrop::model::cancel::Cancel;
 use casedrop::model::fault::{Fault, FaultClass};
+use casedrop::secrets::FileSecrets;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
@@ -90,6 +93,17 @@ fn a_code_that_align_refuses_says_what_to_do() {
     assert!(!fault.chain().contains("stale"));
     assert_eq!(lab.stored_access(), "access-0");
     assert!(lab.store.load(&lab_name()).expect("load").is_some());
+}
+
+#[test]
+fn a_new_login_replaces_one_that_cannot_be_read() {
+    let dir = tempfile::tempdir().expect("tempdir");
+    let lab = Lab::with(Arc::new(FileSecrets::new(Arc::new(RealDisk), dir.path())), align);
+    std::fs::write(dir.path().join("secrets/smile-lab.json"), "half a fi").expect("damaged");
+    assert_eq!(lab.client.paired().expect_err("damaged").code, "login-unreadable");
+    let request = lab.client.begin_login().expect("a request");
+    lab.client.finish_login(&request, &"code-1".into(), &Cancel::new()).expect("logged in");
+    assert_eq!(lab.stored_access(), "new");
 }
 
 /// A port that was free a moment ago.
