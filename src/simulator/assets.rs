@@ -155,7 +155,7 @@ async fn send(
 }
 
 /// The package in the form that the client asked for.
-async fn content(
+pub(super) async fn content(
     hub: &Hub,
     id: &str,
     asset: AssetKind,
@@ -203,6 +203,7 @@ fn package_order(order: &Order, parameters: &Pairs) -> PackageOrder {
         variant: order.variant,
         top_folder: order.top_folder,
         macosx: order.macosx,
+        stored: order.stored,
         file_format: asked("fileFormat").map(str::to_owned),
     }
 }

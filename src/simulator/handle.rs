@@ -2,6 +2,9 @@
 
 use std::sync::Arc;
 
+use crate::model::asset::AssetKind;
+
+use super::assets;
 use super::faults::FaultRule;
 use super::flows;
 use super::hub::Hub;
@@ -77,6 +80,25 @@ impl Admin {
         let (rx_id, account) = found.ok_or_else(|| format!("there is no order {order:?}"))?;
         notify::send(&self.hub, &rx_id, &account);
         Ok(())
+    }
+
+    /// Makes an order's package now, so that a large one does not keep its first download waiting.
+    /// The parameters are those that the client will ask with. Blocks until it is made.
+    ///
+    /// # Errors
+    /// Names the order that does not exist, or says why there is no package.
+    pub fn prepare(&self, order: &str, parameters: &[(&str, &str)]) -> Result<u64, String> {
+        let pair = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        let parameters = parameters.iter().map(pair).collect();
+        let (hub, order) = (self.hub.clone(), order.to_owned());
+        let (sender, receiver) = std::sync::mpsc::channel();
+        self.hub.runtime.spawn(async move {
+            let made = assets::content(&hub, &order, AssetKind::Ide, &parameters, &mut None).await;
+            // The caller waits as long as the channel is open.
+            let _ = sender.send(made.map(|content| content.bytes.len()));
+        });
+        let made = receiver.recv().map_err(|_| "the simulator has stopped".to_owned())?;
+        made.map_err(|error| error.to_string())
     }
 
     /// Injects a fault and gives its number.

@@ -63,6 +63,7 @@ fn case(order: &PackageOrder) -> CaseSpec {
     spec.modeled = order.modeled;
     spec.top_folder = order.top_folder;
     spec.macosx = order.macosx;
+    spec.stored = order.stored;
     spec.attachments = number.is_multiple_of(3);
     spec.hash_in_names = !number.is_multiple_of(5);
     spec.bite2 = ortho && number.is_multiple_of(4);
@@ -122,6 +123,7 @@ mod tests {
             variant: 0,
             top_folder: false,
             macosx: false,
+            stored: false,
             file_format: None,
         }
     }

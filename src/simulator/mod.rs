@@ -52,6 +52,7 @@ mod snapshot;
 mod spool;
 mod state;
 mod tokens;
+mod varied;
 mod wire;
 
 pub use faults::{FaultKind, FaultRule, FaultState};

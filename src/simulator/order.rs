@@ -63,6 +63,7 @@ pub(super) struct Order {
     pub(super) modeled: bool,
     pub(super) top_folder: bool,
     pub(super) macosx: bool,
+    pub(super) stored: bool,
     pub(super) screen_captures: bool,
     pub(super) files: Files,
     /// Grows whenever the files change.
@@ -120,6 +121,7 @@ impl Order {
             modeled: spec.modeled,
             top_folder: spec.top_folder,
             macosx: spec.macosx,
+            stored: spec.stored,
             screen_captures: spec.screen_captures,
             files: Files::Made,
             variant: 0,

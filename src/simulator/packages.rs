@@ -45,6 +45,8 @@ pub struct PackageOrder {
     pub top_folder: bool,
     /// With `__MACOSX/` and `.DS_Store`.
     pub macosx: bool,
+    /// The members are not compressed.
+    pub stored: bool,
     /// Such as `TwoFiles_ArchesOrientedInOcclusion`, as the client asked.
     pub file_format: Option<String>,
 }

@@ -94,3 +94,18 @@ async fn exports_of_a_folder_are_served_as_they_are_also_later_ones() {
     assert_eq!(lab.bytes("99", "IDE").await, second);
     assert_eq!(lab.admin().state().order("17544365").expect("known").kind, CaseKind::OrthoShell);
 }
+
+#[tokio::test]
+async fn a_package_can_be_made_before_it_is_asked_for() {
+    let lab = paired(SimulatorConfig::new(Scenario::empty())).await;
+    let id = lab.order(&OrderSpec { stored: true, ..small(CaseKind::OrthoShell) });
+    let length = lab.admin().prepare(&id, &[("fileType", "PLY")]).expect("made");
+    assert_eq!(lab.status(&id), "Ready for Download");
+    let path = format!("{}?fileType=PLY", crate::lab::asset_path(&id, "IDE"));
+    let bytes = lab.get(&path).await.bytes().await.expect("body");
+    assert_eq!(bytes.len() as u64, length);
+    let mut archive = ZipArchive::new(Cursor::new(bytes)).expect("a zip");
+    let member = archive.by_index(0).expect("member");
+    assert_eq!(member.compression(), zip::CompressionMethod::Stored);
+    assert!(lab.admin().prepare("1", &[]).is_err());
+}
