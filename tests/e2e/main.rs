@@ -1,6 +1,8 @@
 //! The whole product over real sockets and a real disk: the `casedrop` program against the simulated
 //! Align, looked at as the CAD program next door would.
 
+#![expect(unreachable_pub, reason = "a test program has no public items")]
+
 mod tree;
 #[cfg(target_os = "linux")]
 mod watcher;

@@ -67,7 +67,11 @@ impl World {
     /// Several labs, neither logged in nor paired.
     pub fn unpaired(labs: Vec<(String, AccountSpec)>, more: &str) -> Self {
         let mut scenario = Scenario::empty();
-        scenario.accounts = labs.iter().map(|(_, account)| account.clone()).collect();
+        let accounts = labs.iter().enumerate().map(|(index, (_, account))| AccountSpec {
+            redirect_urls: vec![redirect_url(index)],
+            ..account.clone()
+        });
+        scenario.accounts = accounts.collect();
         scenario.settings.min_poll_interval_ms = POLL_MS;
         Self::of(SimulatorConfig::new(scenario), labs, more)
     }
@@ -99,12 +103,13 @@ impl World {
         for (index, (name, account)) in self.labs.iter().enumerate() {
             yaml.push_str(&format!(
                 "  - name: {name}\n    oauth_base: {}\n    base_url: {}\n    client_id: {}\n    \
-                 client_secret: {}\n    redirect_url: https://lab{index}.example/callback\n    \
+                 client_secret: {}\n    redirect_url: {}\n    \
                  account: \"{}\"\n",
                 self.simulator.oauth_base(),
                 self.simulator.base_url(),
                 account.client_id,
                 account.client_secret,
+                redirect_url(index),
                 account.id,
             ));
         }
@@ -299,6 +304,11 @@ impl Drop for Agent {
             }
         }
     }
+}
+
+/// A redirect URL that leads nowhere: what a person pastes is enough.
+fn redirect_url(lab: usize) -> String {
+    format!("https://lab{lab}.example/callback")
 }
 
 /// The program under test.
