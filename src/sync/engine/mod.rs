@@ -45,6 +45,9 @@ pub struct EnginePolicy {
     pub seed: u64,
 }
 
+/// Time between two looks whether published orders are still there, where they are restored.
+const PATROL: Duration = Duration::from_secs(3600);
+
 /// An order that is being worked on.
 #[derive(Debug)]
 struct Job {
@@ -66,6 +69,7 @@ pub struct Engine {
     waiting: BTreeMap<OrderKey, Waiting>,
     jobs: BTreeMap<OrderKey, Job>,
     next_turn: u64,
+    next_patrol: Duration,
     rng: fastrand::Rng,
     stopping: bool,
 }
@@ -82,6 +86,7 @@ impl Engine {
             waiting: BTreeMap::new(),
             jobs: BTreeMap::new(),
             next_turn: 0,
+            next_patrol: now.mono,
             rng,
             stopping: false,
         };
@@ -91,13 +96,6 @@ impl Engine {
         for intent in engine.store.intents()? {
             if !engine.waiting.contains_key(&intent.key) {
                 engine.wait_for_turn(intent.key, now.mono);
-            }
-        }
-        if engine.policy.restore {
-            for record in engine.store.orders()? {
-                if !engine.waiting.contains_key(&record.key) {
-                    engine.wait_for_turn(record.key, now.mono);
-                }
             }
         }
         Ok(engine)
@@ -121,6 +119,7 @@ impl Engine {
         }
         if !self.stopping {
             self.take_requests(now)?;
+            self.patrol(now)?;
             self.start_labs(now, &mut effects)?;
             self.start_orders(now, &mut effects)?;
         }
@@ -135,7 +134,7 @@ impl Engine {
         }
         let labs = self.labs.values().filter_map(LabState::next_due).min();
         let orders = if self.jobs.len() < self.policy.concurrency {
-            schedule::next_due(&self.waiting, &|lab| self.is_held(lab))
+            schedule::next_due(&self.waiting, &|key| self.is_held(key))
         } else {
             None
         };
@@ -151,7 +150,7 @@ impl Engine {
     pub fn is_settled(&self, now: Now) -> bool {
         let due = |at: Option<Duration>| at.is_some_and(|at| at <= now.mono);
         !self.is_busy()
-            && !due(schedule::next_due(&self.waiting, &|lab| self.is_held(lab)))
+            && !due(schedule::next_due(&self.waiting, &|key| self.is_held(key)))
             && !self.labs.values().any(|lab| due(lab.next_due()))
     }
 
@@ -165,8 +164,9 @@ impl Engine {
         &self.store
     }
 
-    fn is_held(&self, lab: &LabName) -> bool {
-        self.labs.get(lab).is_none_or(LabState::is_held)
+    /// Whether an order must wait for its lab: for a login, or for the account that it belongs to.
+    fn is_held(&self, key: &OrderKey) -> bool {
+        self.labs.get(&key.lab).is_none_or(|lab| lab.is_held() || !lab.is_paired_with(&key.account))
     }
 
     /// Puts a wanted order into the line, at the time that its trouble allows.
@@ -190,6 +190,20 @@ impl Engine {
             .entry(key)
             .and_modify(|waiting| waiting.not_before = not_before)
             .or_insert(Waiting { not_before, turn });
+    }
+
+    /// Looks from time to time whether every published order is still there, if it is to be.
+    fn patrol(&mut self, now: Now) -> Result<(), StoreError> {
+        if !self.policy.restore || now.mono < self.next_patrol {
+            return Ok(());
+        }
+        self.next_patrol = now.mono + PATROL;
+        for record in self.store.orders()? {
+            if !self.waiting.contains_key(&record.key) && !self.jobs.contains_key(&record.key) {
+                self.wait_for_turn(record.key, now.mono);
+            }
+        }
+        Ok(())
     }
 
     /// Requests that other processes put into the journal.
@@ -218,7 +232,7 @@ impl Engine {
         for key in self.jobs.keys() {
             *busy.entry(key.lab.clone()).or_default() += 1;
         }
-        let held = |lab: &LabName| self.is_held(lab);
+        let held = |key: &OrderKey| self.is_held(key);
         for key in schedule::pick(&self.waiting, &busy, &held, free, now.mono) {
             self.waiting.remove(&key);
             self.start(&key, effects)?;

@@ -367,3 +367,36 @@ fn a_stopping_engine_begins_nothing() {
     assert!(!world.engine.is_busy());
     assert!(world.record(&order).is_wanted(), "it is fetched after the next start");
 }
+
+#[test]
+fn an_order_of_another_account_waits_until_the_lab_is_paired_with_it_again() {
+    let mut world = World::new(&["lab"]);
+    let order = key("lab", "17");
+    world.announce(&order);
+    world.give(Input::Looked { key: order.clone(), result: Err(transient()) });
+    let store = world.engine.store;
+    let mut world = World::with(store, &["lab"], 1_100_000);
+    world.give(Input::Tick);
+    let paired = PairedAccount { id: "2".parse().expect("valid"), name: None };
+    let effects = world.give(Input::Connected { lab: name("lab"), result: Ok(paired) });
+    assert!(matches!(effects.as_slice(), [Effect::Poll { .. }]), "{effects:?}");
+    assert!(world.record(&order).is_wanted(), "it is not forgotten");
+}
+
+#[test]
+fn a_published_order_that_is_gone_comes_back_where_the_policy_says_so() {
+    let mut world = World::new(&["lab"]);
+    let order = key("lab", "17");
+    world.publish_first(&order);
+    world.pass(INTERVAL);
+    world.list("lab", vec![]);
+    world.engine.policy.restore = true;
+    let effects = world.pass(Duration::from_secs(1));
+    assert!(matches!(effects.as_slice(), [Effect::Look { .. }]), "{effects:?}");
+    assert_eq!(world.looked(&order, LocalPicture::AsPublished).len(), 0, "it is still there");
+    let effects = world.pass(PATROL);
+    assert!(effects.iter().any(|effect| matches!(effect, Effect::Look { .. })), "{effects:?}");
+    let effects = world.looked(&order, LocalPicture::Absent);
+    assert!(matches!(effects.as_slice(), [Effect::Fetch(_)]), "{effects:?}");
+    assert!(world.record(&order).is_wanted(), "durable before its first byte is asked for");
+}
