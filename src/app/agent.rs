@@ -125,8 +125,10 @@ impl Agent {
         tell: &mut impl FnMut(&Notice),
     ) -> Result<(), StoreError> {
         for effect in self.engine.handle(now, input)? {
-            if let Effect::Tell(notice) = &effect {
-                tell(notice);
+            if let Effect::Tell(notice) = effect {
+                notice.log();
+                tell(&notice);
+                continue;
             }
             let executor = Arc::clone(&self.executor);
             let answers = answers.clone();

@@ -100,6 +100,9 @@ fn load_to_work(named: Option<&Path>, streams: &mut Streams) -> Result<Config, C
     for warning in &loaded.warnings {
         streams.note(warning.paragraph("warning"));
     }
+    for (key, instead) in loaded.config.not_in_effect() {
+        streams.note(format!("warning: {key} has no effect in this version: {instead}"));
+    }
     Ok(loaded.config)
 }
 
@@ -141,6 +144,9 @@ fn check_labs(
     disk: &Arc<dyn Disk>,
     findings: &mut Findings,
 ) {
+    for (key, instead) in config.not_in_effect() {
+        findings.warning(key, "this key has no effect in this version", instead);
+    }
     for (index, lab) in config.labs.iter().enumerate() {
         let key = format!("labs[{index}]");
         let client = match crate::align::connect(config, lab, handle.clone(), Arc::clone(disk)) {
