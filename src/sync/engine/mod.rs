@@ -9,7 +9,7 @@ mod fetching;
 mod labs;
 mod publishing;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::model::ids::{AccountId, LabName, OrderKey};
@@ -68,6 +68,8 @@ pub struct Engine {
     labs: BTreeMap<LabName, LabState>,
     waiting: BTreeMap<OrderKey, Waiting>,
     jobs: BTreeMap<OrderKey, Job>,
+    /// Publications that an earlier process left half done: they need no login.
+    interrupted: BTreeSet<OrderKey>,
     next_turn: u64,
     next_patrol: Duration,
     rng: fastrand::Rng,
@@ -85,6 +87,7 @@ impl Engine {
             labs,
             waiting: BTreeMap::new(),
             jobs: BTreeMap::new(),
+            interrupted: BTreeSet::new(),
             next_turn: 0,
             next_patrol: now.mono,
             rng,
@@ -94,9 +97,8 @@ impl Engine {
             engine.enqueue(&record, now);
         }
         for intent in engine.store.intents()? {
-            if !engine.waiting.contains_key(&intent.key) {
-                engine.wait_for_turn(intent.key, now.mono);
-            }
+            engine.wait_for_turn(intent.key.clone(), now.mono);
+            engine.interrupted.insert(intent.key);
         }
         Ok(engine)
     }
@@ -166,7 +168,9 @@ impl Engine {
 
     /// Whether an order must wait for its lab: for a login, or for the account that it belongs to.
     fn is_held(&self, key: &OrderKey) -> bool {
-        self.labs.get(&key.lab).is_none_or(|lab| lab.is_held() || !lab.is_paired_with(&key.account))
+        let needs_lab = !self.interrupted.contains(key);
+        let lab = self.labs.get(&key.lab);
+        needs_lab && lab.is_none_or(|lab| lab.is_held() || !lab.is_paired_with(&key.account))
     }
 
     /// Puts a wanted order into the line, at the time that its trouble allows.
@@ -235,6 +239,7 @@ impl Engine {
         let held = |key: &OrderKey| self.is_held(key);
         for key in schedule::pick(&self.waiting, &busy, &held, free, now.mono) {
             self.waiting.remove(&key);
+            self.interrupted.remove(&key);
             self.start(&key, effects)?;
         }
         Ok(())
