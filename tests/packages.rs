@@ -205,7 +205,7 @@ fn both_names_stand_side_by_side() {
 
 #[test]
 fn hostile_archives_are_refused_or_defused_and_write_nothing_outside() {
-    use FaultClass::{Permanent, Damaged};
+    use FaultClass::{Damaged, Permanent};
     let expected = |name: &str| match name {
         "traversal" | "traversal-backslash" => Err((Permanent, "zip-traversal")),
         "absolute" | "absolute-windows" => Err((Permanent, "zip-absolute")),
