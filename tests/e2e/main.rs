@@ -8,4 +8,5 @@ mod tree;
 mod watcher;
 mod world;
 
+mod crash;
 mod flows;
