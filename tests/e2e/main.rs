@@ -10,3 +10,5 @@ mod world;
 
 mod crash;
 mod flows;
+#[cfg(target_os = "linux")]
+mod limits;

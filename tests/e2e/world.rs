@@ -347,7 +347,8 @@ pub fn follow(url: &str) -> String {
     })
 }
 
-fn ended(output: Output) -> Ended {
+/// How a program ended.
+pub fn ended(output: Output) -> Ended {
     Ended {
         code: output.status.code(),
         stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
