@@ -8,6 +8,7 @@ mod tree;
 mod watcher;
 mod world;
 
+mod badinput;
 mod crash;
 mod flows;
 #[cfg(target_os = "linux")]

@@ -187,17 +187,27 @@ impl World {
 
     /// Logs a lab in: the URL is printed, "opened", and where it leads is pasted.
     pub fn log_in(&self, lab: &str) {
+        let ended = self.log_in_as_is(lab);
+        assert_eq!(ended.code, Some(0), "{ended:?}");
+    }
+
+    /// The same, however it ends.
+    pub fn log_in_as_is(&self, lab: &str) -> Ended {
+        self.log_in_pasting(lab, |back| back)
+    }
+
+    /// The same with another text pasted.
+    pub fn log_in_pasting(&self, lab: &str, paste: impl Fn(String) -> String) -> Ended {
         let mut command = self.command(&["login", lab, "--no-browser"]);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("the program starts");
         let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines();
         let url = lines.next().expect("a line").expect("readable");
-        let back = follow(&url);
+        let back = paste(follow(&url));
         let mut stdin = child.stdin.take().expect("piped");
         std::io::Write::write_all(&mut stdin, format!("{back}\n").as_bytes()).expect("pasted");
         drop(stdin);
-        let ended = ended(child.wait_with_output().expect("it ends"));
-        assert_eq!(ended.code, Some(0), "{ended:?}");
+        ended(child.wait_with_output().expect("it ends"))
     }
 
     /// Starts the agent.
