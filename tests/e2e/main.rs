@@ -9,6 +9,7 @@ mod watcher;
 mod world;
 
 mod badinput;
+mod commands;
 mod crash;
 mod flows;
 #[cfg(target_os = "linux")]
