@@ -3,9 +3,14 @@
 
 #![expect(unreachable_pub, reason = "a test program has no public items")]
 
+mod portal;
 mod tree;
 #[cfg(target_os = "linux")]
 mod watcher;
 mod world;
 
+mod faults;
 mod flows;
+mod polls;
+#[cfg(target_os = "linux")]
+mod visible;
