@@ -25,8 +25,9 @@ pub fn package(world: &World, order: &str) -> Content {
         ("redirect_uri", callback),
         ("state", "x"),
     ];
-    let sign_in = url::Url::parse_with_params(&format!("{}/authorize", world.oauth_base()), sign_in)
-        .expect("a URL");
+    let sign_in =
+        url::Url::parse_with_params(&format!("{}/authorize", world.oauth_base()), sign_in)
+            .expect("a URL");
     let back = url::Url::parse(&super::world::follow(sign_in.as_str())).expect("a URL");
     let code = back.query_pairs().find(|(name, _)| name == "code").expect("a code").1.into_owned();
     let runtime =
@@ -64,7 +65,8 @@ pub fn package(world: &World, order: &str) -> Content {
 
 /// What a manifest lists, apart from what came by separate calls.
 pub fn listed(manifest: &Manifest) -> Content {
-    let own = |path: &str| !path.starts_with("thumbnails/") && !path.starts_with("screen-captures/");
+    let own =
+        |path: &str| !path.starts_with("thumbnails/") && !path.starts_with("screen-captures/");
     let files = manifest.files.iter().filter(|file| own(&file.path));
     files.map(|file| (file.path.clone(), file.sha256.clone())).collect()
 }

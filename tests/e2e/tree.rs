@@ -19,8 +19,7 @@ pub fn check_order(dir: &Path) -> Result<Manifest, String> {
     for file in &manifest.files {
         let path = dir.join(&file.path);
         let bytes = std::fs::read(&path).map_err(|error| format!("{}: {error}", file.path))?;
-        let sum: String =
-            Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+        let sum: String = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
         if bytes.len() as u64 != file.size || sum != file.sha256 {
             return Err(format!("{} differs from the manifest", file.path));
         }

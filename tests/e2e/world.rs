@@ -90,11 +90,8 @@ impl World {
     /// The config's text.
     pub fn yaml(&self) -> String {
         let quoted = |path: PathBuf| serde_json::to_string(&path).expect("a Unicode path");
-        let mut yaml = format!(
-            "output: {}\nstate: {}\n",
-            quoted(self.output()),
-            quoted(self.state()),
-        );
+        let mut yaml =
+            format!("output: {}\nstate: {}\n", quoted(self.output()), quoted(self.state()),);
         if !self.more.contains("polling:") {
             yaml.push_str(&format!("polling: {{ interval: {POLL_MS}ms }}\n"));
         }
