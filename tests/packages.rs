@@ -205,7 +205,7 @@ fn both_names_stand_side_by_side() {
 
 #[test]
 fn hostile_archives_are_refused_or_defused_and_write_nothing_outside() {
-    use FaultClass::{Permanent, Transient};
+    use FaultClass::{Damaged, Permanent};
     let expected = |name: &str| match name {
         "traversal" | "traversal-backslash" => Err((Permanent, "zip-traversal")),
         "absolute" | "absolute-windows" => Err((Permanent, "zip-absolute")),
@@ -213,10 +213,10 @@ fn hostile_archives_are_refused_or_defused_and_write_nothing_outside() {
         "duplicate-names" => Err((Permanent, "zip-duplicate")),
         "bomb" => Err((Permanent, "zip-bomb")),
         "many-members" => Err((Permanent, "zip-too-many")),
-        "bad-crc" => Err((Transient, "zip-crc")),
-        "lying-size" | "local-name-differs" => Err((Transient, "zip-corrupt")),
-        "truncated" | "not-a-zip" => Err((Transient, "not-a-zip")),
-        "empty-zip" => Err((Transient, "zip-empty")),
+        "bad-crc" => Err((Damaged, "zip-crc")),
+        "lying-size" | "local-name-differs" => Err((Damaged, "zip-corrupt")),
+        "truncated" | "not-a-zip" => Err((Damaged, "not-a-zip")),
+        "empty-zip" => Err((Damaged, "zip-empty")),
         "case-clash" | "file-and-folder" | "reserved-names" | "nested-top-folder" => Ok(()),
         other => panic!("no expectation for {other}"),
     };

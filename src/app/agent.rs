@@ -89,13 +89,27 @@ impl Agent {
         stop: impl Future<Output = ()>,
         mut tell: impl FnMut(&Notice),
     ) -> Result<(Finished, Summary), StoreError> {
+        let cancel = self.executor.cancel.clone();
+        let result = self.drive(&mut ending, stop, &mut tell).await;
+        if result.is_err() {
+            cancel.cancel();
+        }
+        result
+    }
+
+    async fn drive(
+        &mut self,
+        ending: &mut Ending,
+        stop: impl Future<Output = ()>,
+        tell: &mut impl FnMut(&Notice),
+    ) -> Result<(Finished, Summary), StoreError> {
         let (answers, mut inbox) = mpsc::unbounded_channel();
         let mut stop = pin!(stop);
         let mut input = Input::Tick;
         let finished = loop {
             let now = self.now();
-            self.step(now, input, &answers, &mut tell)?;
-            let done = match &mut ending {
+            self.step(now, input, &answers, tell)?;
+            let done = match ending {
                 Ending::Never => false,
                 Ending::AfterOnePass => self.engine.is_settled(now),
                 Ending::When(is_done) => !self.engine.is_busy() && is_done(self.engine.store())?,
@@ -112,7 +126,7 @@ impl Agent {
                 () = tokio::time::sleep(wait.min(TICK)) => Input::Tick,
             };
         };
-        let stragglers = self.wind_down(&mut inbox, &answers, &mut tell).await?;
+        let stragglers = self.wind_down(&mut inbox, &answers, tell).await?;
         let summary = self.summarise(stragglers)?;
         Ok((finished, summary))
     }
@@ -125,8 +139,10 @@ impl Agent {
         tell: &mut impl FnMut(&Notice),
     ) -> Result<(), StoreError> {
         for effect in self.engine.handle(now, input)? {
-            if let Effect::Tell(notice) = &effect {
-                tell(notice);
+            if let Effect::Tell(notice) = effect {
+                notice.log();
+                tell(&notice);
+                continue;
             }
             let executor = Arc::clone(&self.executor);
             let answers = answers.clone();

@@ -227,11 +227,7 @@ struct Session<'a> {
 impl<'a> Session<'a> {
     fn open(config: &'a Config, name: &str) -> Result<Self, CliError> {
         let lab = find_lab(config, name)?;
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(1)
-            .enable_all()
-            .build()
-            .map_err(|error| CliError::new(Exit::Failed, format!("cannot start: {error}")))?;
+        let runtime = super::work::runtime()?;
         let client = align::connect(config, lab, runtime.handle().clone(), Arc::new(RealDisk))?;
         Ok(Self { lab, client, _runtime: runtime })
     }

@@ -130,7 +130,7 @@ fn surroundings(survey: &Survey, around: &Around<'_>, findings: &mut Findings) {
     let disk = around.disk;
     let mut sound = true;
     for (key, path) in survey.folders() {
-        if let Err((reason, hint)) = writable(disk, path) {
+        if let Err((reason, hint)) = writable(disk, path, matches!(key, "output" | "commands")) {
             sound &= !matches!(key, "output" | "staging");
             findings.fault(key, reason, hint);
         }
@@ -149,8 +149,9 @@ fn surroundings(survey: &Survey, around: &Around<'_>, findings: &mut Findings) {
 
 /// Whether files can be made in a folder, or else, if it is not there yet, in what will hold it.
 ///
-/// The folder itself is not made. The probe's name begins with a dot, and it is gone at once.
-fn writable(disk: &dyn Disk, path: &Path) -> Result<(), (String, String)> {
+/// The folder itself is not made. The probe's name begins with a dot, and it is gone at once. In a
+/// `watched` folder nothing is made at all.
+fn writable(disk: &dyn Disk, path: &Path, watched: bool) -> Result<(), (String, String)> {
     let fault = |error: crate::disk::DiskError| {
         let fault: crate::model::fault::Fault = error.into();
         let hint = fault.hint.clone().unwrap_or_default();
@@ -160,6 +161,9 @@ fn writable(disk: &dyn Disk, path: &Path) -> Result<(), (String, String)> {
     if kind == Kind::File {
         let reason = format!("{} is a file, not a folder", folder.display());
         return Err((reason, "name a folder, or move that file away".to_owned()));
+    }
+    if watched && folder == path {
+        return disk.may_create_in(&folder).map_err(fault);
     }
     let probe = folder.join(format!(".casedrop-probe-{}", std::process::id()));
     if disk.kind(&probe).map_err(fault)?.is_some() {

@@ -99,9 +99,13 @@ fn paint(
         stays
     });
     for (key, transfer) in now {
-        let bar = shown.entry(key.clone()).or_insert_with(|| multi.add(ProgressBar::new(0)));
+        let message = format!("{} {}", key.order, transfer.kind.as_str());
+        let bar = shown.entry(key).or_insert_with(|| {
+            let bar = ProgressBar::new(transfer.total.unwrap_or_default());
+            multi.add(bar.with_style(style(transfer.total.is_some())).with_message(message.clone()))
+        });
         bar.set_style(style(transfer.total.is_some()));
-        bar.set_message(format!("{} {}", key.order, transfer.kind.as_str()));
+        bar.set_message(message);
         if let Some(total) = transfer.total {
             bar.set_length(total);
         }

@@ -9,7 +9,7 @@ use reqwest::header::LOCATION;
 use crate::align::{self, Account};
 use crate::app::{Ending, Finished, IsDone};
 use crate::config::{self, Config};
-use crate::disk::{Disk as _, Kind, RealDisk, write_durably};
+use crate::disk::{Disk as _, Kind, RealDisk, write_durably, write_durably_private};
 use crate::local::{Layout, verify_tree};
 use crate::model::cancel::Cancel;
 use crate::model::fault::{Fault, FaultClass};
@@ -68,7 +68,7 @@ pub fn run(args: &DemoArgs, streams: &mut Streams) -> Result<Exit, CliError> {
         ));
     }
     let (finished, summary) =
-        work(&runtime, config.clone(), ending, streams, stop_signal(), |console, notice| {
+        work(runtime, config.clone(), ending, streams, stop_signal(), |console, notice| {
             console.tell(notice);
         })?;
     simulator.stop();
@@ -107,6 +107,8 @@ fn write_config(output: &Path, simulator: &Running) -> Result<PathBuf, CliError>
     let name = output.file_name().map_or("demo".into(), |name| name.to_string_lossy());
     let state = output.with_file_name(format!(".{name}.state"));
     RealDisk.create_private_dirs(&state)?;
+    let secret = state.join("client-secret");
+    write_durably_private(&RealDisk, &secret, b"simulated-secret\n")?;
     let quoted = |path: &Path| serde_json::to_string(&path.to_string_lossy()).unwrap_or_default();
     let text = format!(
         "# Written by `casedrop demo`.\n\
@@ -117,7 +119,7 @@ fn write_config(output: &Path, simulator: &Running) -> Result<PathBuf, CliError>
          \x20   oauth_base: {oauth}\n\
          \x20   base_url: {base}\n\
          \x20   client_id: casedrop-sim\n\
-         \x20   client_secret: simulated-secret\n\
+         \x20   client_secret_file: {secret}\n\
          \x20   redirect_url: http://127.0.0.1:8791/callback\n\
          \x20   account: \"4711\"\n\
          polling: {{ interval: {POLL_MS}ms }}\n\
@@ -125,6 +127,7 @@ fn write_config(output: &Path, simulator: &Running) -> Result<PathBuf, CliError>
          retention: {{ min_free: 100MB }}\n",
         output = quoted(output),
         state = quoted(&state),
+        secret = quoted(&secret),
         oauth = simulator.oauth_base(),
         base = simulator.base_url(),
     );

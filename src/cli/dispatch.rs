@@ -10,7 +10,7 @@ use super::check::{self, Around, ExtraCheck, Findings};
 use super::{
     CliError, Exit, Streams, account, demo, logging, orders, schema, simulate, verify, work,
 };
-use crate::config::{self, Config};
+use crate::config::{self, Config, Loaded};
 use crate::disk::{Disk, RealDisk};
 use crate::local::Layout;
 use crate::model::cancel::Cancel;
@@ -49,7 +49,7 @@ fn run(cli: Cli, streams: &mut Streams) -> Result<Exit, CliError> {
         Command::Schema(args) => schema::run(&args, streams),
         Command::Check => run_check(named, streams),
         Command::Run => {
-            let config = load(named, streams)?;
+            let config = load_to_work(named, streams)?;
             if streams.terminal {
                 logging::for_people();
             } else {
@@ -58,14 +58,14 @@ fn run(cli: Cli, streams: &mut Streams) -> Result<Exit, CliError> {
             work::run(config, streams)
         }
         Command::Sync => {
-            let config = load(named, streams)?;
+            let config = load_to_work(named, streams)?;
             logging::for_people();
             work::sync(config, streams)
         }
         other => {
-            let config = load(named, streams)?;
+            let loaded = load(named)?;
             logging::for_people();
-            on_config(other, &config, streams)
+            on_config(other, &loaded.config, streams)
         }
     }
 }
@@ -94,15 +94,23 @@ fn on_config(command: Command, config: &Config, streams: &mut Streams) -> Result
     }
 }
 
-fn load(named: Option<&Path>, streams: &mut Streams) -> Result<Config, CliError> {
-    let env = config::process_env();
-    let cwd = cwd()?;
-    let loaded = config::locate(&RealDisk, named, &env, &cwd)
-        .and_then(|path| config::load(&RealDisk, &path, &env))?;
+/// The config. What is better changed in it is told to whoever starts an agent, and by `check`.
+fn load_to_work(named: Option<&Path>, streams: &mut Streams) -> Result<Config, CliError> {
+    let loaded = load(named)?;
     for warning in &loaded.warnings {
         streams.note(warning.paragraph("warning"));
     }
+    for (key, instead) in loaded.config.not_in_effect() {
+        streams.note(format!("warning: {key} has no effect in this version: {instead}"));
+    }
     Ok(loaded.config)
+}
+
+fn load(named: Option<&Path>) -> Result<Loaded, CliError> {
+    let env = config::process_env();
+    let cwd = cwd()?;
+    let path = config::locate(&RealDisk, named, &env, &cwd)?;
+    Ok(config::load(&RealDisk, &path, &env)?)
 }
 
 fn cwd() -> Result<std::path::PathBuf, CliError> {
@@ -136,6 +144,9 @@ fn check_labs(
     disk: &Arc<dyn Disk>,
     findings: &mut Findings,
 ) {
+    for (key, instead) in config.not_in_effect() {
+        findings.warning(key, "this key has no effect in this version", instead);
+    }
     for (index, lab) in config.labs.iter().enumerate() {
         let key = format!("labs[{index}]");
         let client = match crate::align::connect(config, lab, handle.clone(), Arc::clone(disk)) {

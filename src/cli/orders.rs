@@ -134,7 +134,7 @@ pub fn orders(config: &Config, args: &OrdersArgs, streams: &mut Streams) -> Resu
             order.state().as_str(),
             published.map_or("-".to_owned(), |published| published.revision.to_string()),
             published.map_or("-".to_owned(), |published| published.at.to_rfc3339()),
-            order.remote.status,
+            at_align(order),
         ))?;
         if let Some(trouble) = order.trouble.as_ref().filter(|_| order.is_wanted()) {
             streams.line(format!("{:<16} └ {}", "", trouble.message))?;
@@ -189,7 +189,8 @@ pub fn show(config: &Config, args: &ShowArgs, streams: &mut Streams) -> Result<E
             order.order_id, order.lab, order.account
         ))?;
         streams.line(format!("  state      {}", order.state.as_str()))?;
-        streams.line(format!("  at Align   {}", order.status))?;
+        let listed = if order.listed { "" } else { ", no longer listed" };
+        streams.line(format!("  at Align   {}{listed}", order.status))?;
         for (label, value) in [
             ("Rx id", order.rx_id),
             ("code", order.order_code),
@@ -273,6 +274,15 @@ pub fn refetch(
         streams.note("a running agent begins within a second; otherwise the next `casedrop run` or `casedrop sync` does");
     }
     Ok(Exit::Ok)
+}
+
+/// Where the order stands at Align, as far as anyone told us.
+fn at_align(order: &OrderRecord) -> String {
+    if order.listed {
+        order.remote.status.to_string()
+    } else {
+        format!("no longer listed (was {})", order.remote.status)
+    }
 }
 
 fn layout(config: &Config) -> Layout {

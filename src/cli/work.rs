@@ -22,7 +22,7 @@ pub fn run(config: Config, streams: &mut Streams) -> Result<Exit, CliError> {
     let runtime = runtime()?;
     let quiet = !streams.terminal;
     let (_, summary) =
-        work(&runtime, config, Ending::Never, streams, stop_signal(), |console, notice| {
+        work(runtime, config, Ending::Never, streams, stop_signal(), |console, notice| {
             // Elsewhere than on a terminal the log says it.
             if !quiet {
                 console.tell(notice);
@@ -38,7 +38,7 @@ pub fn sync(config: Config, streams: &mut Streams) -> Result<Exit, CliError> {
     let mut published = Vec::new();
     let ending = Ending::AfterOnePass;
     let (finished, summary) =
-        work(&runtime, config, ending, streams, stop_signal(), |console, notice| {
+        work(runtime, config, ending, streams, stop_signal(), |console, notice| {
             if let Notice::Published { key, revision, .. } = notice {
                 published.push((key.clone(), *revision));
             }
@@ -95,7 +95,7 @@ fn exit_of(summary: &Summary) -> Exit {
 
 /// Opens an agent for the config and lets it work.
 pub(super) fn work(
-    runtime: &Runtime,
+    runtime: Runtime,
     config: Config,
     ending: Ending,
     streams: &mut Streams,
@@ -104,12 +104,15 @@ pub(super) fn work(
 ) -> Result<(Finished, Summary), CliError> {
     let config = Arc::new(config);
     let disk: Arc<dyn Disk> = Arc::new(RealDisk);
-    let links = links(&config, runtime, &disk)?;
+    let links = links(&config, &runtime, &disk)?;
     let agent =
         Agent::open(Arc::clone(&config), disk, links, super::hooks::step).map_err(opening)?;
     let progress = agent.progress();
     let mut console = Console::new(streams, &progress);
-    runtime.block_on(agent.run(ending, stop, |notice| tell(&mut console, notice))).map_err(journal)
+    let result = runtime.block_on(agent.run(ending, stop, |notice| tell(&mut console, notice)));
+    // Work that did not reach a safe point in time must not keep the process.
+    runtime.shutdown_background();
+    result.map_err(journal)
 }
 
 fn links(

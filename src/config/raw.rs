@@ -93,8 +93,7 @@ pub(super) struct Lab {
     pub(super) client_id: Option<String>,
     /// The client secret itself. Better: `client_secret_file`, or the environment variable. Secret.
     pub(super) client_secret: Option<Secret>,
-    /// A file that holds the client secret and nothing else. Default: the secret comes from the
-    /// system's vault.
+    /// A file that holds the client secret and nothing else. Default: none.
     pub(super) client_secret_file: Option<PathText>,
     /// The redirect URL exactly as it is registered with Align; without `#`. With a loopback address,
     /// `casedrop login` listens there itself. Required.

@@ -146,6 +146,9 @@ pub trait Disk: Send + Sync {
     fn free_space(&self, path: &Path) -> Result<u64, DiskError>;
     /// Whether both existing paths are on one volume, so that a rename between them can work.
     fn same_volume(&self, a: &Path, b: &Path) -> Result<bool, DiskError>;
+    /// Whether this user may make entries in a directory, found out without making one: somebody
+    /// may be watching it. An error says why not.
+    fn may_create_in(&self, dir: &Path) -> Result<(), DiskError>;
     /// Hides a directory from a person's view where names alone do not (Windows).
     fn hide(&self, path: &Path) -> Result<(), DiskError>;
     /// Takes the exclusive lock on a file, which is created where it is missing and never removed;

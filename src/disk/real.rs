@@ -147,6 +147,10 @@ impl Disk for RealDisk {
         system::same_volume(a, b).map_err(on("find the volume of", b))
     }
 
+    fn may_create_in(&self, dir: &Path) -> Result<(), DiskError> {
+        system::may_create_in(dir).map_err(on("write to", dir))
+    }
+
     fn hide(&self, path: &Path) -> Result<(), DiskError> {
         system::hide(path).map_err(on("hide", path))
     }

@@ -92,6 +92,11 @@ pub(super) fn same_volume(a: &Path, b: &Path) -> io::Result<bool> {
     Ok(std::fs::metadata(a)?.dev() == std::fs::metadata(b)?.dev())
 }
 
+pub(super) fn may_create_in(dir: &Path) -> io::Result<()> {
+    use rustix::fs::Access;
+    Ok(rustix::fs::access(dir, Access::WRITE_OK | Access::EXEC_OK)?)
+}
+
 /// Names that start with a dot are hidden already.
 pub(super) fn hide(path: &Path) -> io::Result<()> {
     path.symlink_metadata().map(|_| ())

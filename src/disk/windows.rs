@@ -11,9 +11,9 @@ use std::thread;
 use std::time::Duration;
 
 use windows_sys::Win32::Storage::FileSystem::{
-    BY_HANDLE_FILE_INFORMATION, FILE_ATTRIBUTE_HIDDEN, FILE_ATTRIBUTE_READONLY,
-    FILE_FLAG_BACKUP_SEMANTICS, GetFileInformationByHandle, MOVEFILE_WRITE_THROUGH, MoveFileExW,
-    SetFileAttributesW,
+    BY_HANDLE_FILE_INFORMATION, FILE_ADD_FILE, FILE_ADD_SUBDIRECTORY, FILE_ATTRIBUTE_HIDDEN,
+    FILE_ATTRIBUTE_READONLY, FILE_FLAG_BACKUP_SEMANTICS, GetFileInformationByHandle,
+    MOVEFILE_WRITE_THROUGH, MoveFileExW, SetFileAttributesW,
 };
 
 const ACCESS_DENIED: i32 = 5;
@@ -41,6 +41,15 @@ pub(super) fn patiently<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Resul
 
 fn held(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(ACCESS_DENIED | SHARING_VIOLATION | LOCK_VIOLATION))
+}
+
+/// Opening a directory for making entries needs the right to make them.
+pub(super) fn may_create_in(dir: &Path) -> io::Result<()> {
+    OpenOptions::new()
+        .access_mode(FILE_ADD_FILE | FILE_ADD_SUBDIRECTORY)
+        .custom_flags(FILE_FLAG_BACKUP_SEMANTICS)
+        .open(dir)
+        .map(|_| ())
 }
 
 /// Renames; `false` if something stands at the target. The call returns once the move is on disk.

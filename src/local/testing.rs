@@ -153,6 +153,9 @@ impl Disk for NoExchange {
     fn exchange(&self, _a: &Path, _b: &Path) -> Result<bool, DiskError> {
         Ok(false)
     }
+    fn may_create_in(&self, dir: &Path) -> Result<(), DiskError> {
+        RealDisk.may_create_in(dir)
+    }
     fn sync_dir(&self, dir: &Path) -> Result<(), DiskError> {
         RealDisk.sync_dir(dir)
     }

@@ -113,6 +113,21 @@ pub struct RemoteOrder {
 }
 
 impl RemoteOrder {
+    /// An order of which only the id and the status are known.
+    pub fn new(order_id: OrderId, status: Status) -> Self {
+        Self {
+            order_id,
+            rx_id: None,
+            order_code: None,
+            status,
+            case_type: None,
+            procedure: None,
+            updated_at: None,
+            history: Vec::new(),
+            etag: None,
+        }
+    }
+
     /// Whether the order is orthodontic. Where the procedure is missing, the case type decides;
     /// `iRecord`, `iCast` and the Invisalign types are orthodontic (seen in published exports).
     pub fn is_ortho(&self) -> bool {

@@ -114,10 +114,8 @@ impl Executor {
                 }
                 None
             }
-            Effect::Tell(notice) => {
-                notice.log();
-                None
-            }
+            // Whoever runs the engine tells people, in the order in which things happened.
+            Effect::Tell(_) => None,
         }
     }
 

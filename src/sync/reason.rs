@@ -30,19 +30,10 @@ mod tests {
     use crate::model::order::StatusChange;
 
     fn order(status: Status, history: &[Status]) -> RemoteOrder {
+        let steps = history.iter().map(|status| StatusChange { status: status.clone(), at: None });
         RemoteOrder {
-            order_id: "17".parse().expect("valid"),
-            rx_id: None,
-            order_code: None,
-            status,
-            case_type: None,
-            procedure: None,
-            updated_at: None,
-            history: history
-                .iter()
-                .map(|status| StatusChange { status: status.clone(), at: None })
-                .collect(),
-            etag: None,
+            history: steps.collect(),
+            ..RemoteOrder::new("17".parse().expect("valid"), status)
         }
     }
 

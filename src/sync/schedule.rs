@@ -18,18 +18,18 @@ pub struct Waiting {
 /// Picks up to `free` orders that may be worked on now.
 ///
 /// Labs take turns: the lab with the fewest orders in work goes first, so that one lab's hundred
-/// orders do not hold up another lab's one. Within a lab the longest waiting goes first. Labs in
-/// `held` (no login, say) are passed over.
+/// orders do not hold up another lab's one. Within a lab the longest waiting goes first. Orders in
+/// `held` (their lab has no login, say) are passed over.
 pub fn pick(
     waiting: &BTreeMap<OrderKey, Waiting>,
     busy: &BTreeMap<LabName, usize>,
-    held: &dyn Fn(&LabName) -> bool,
+    held: &dyn Fn(&OrderKey) -> bool,
     free: usize,
     now: Duration,
 ) -> Vec<OrderKey> {
     let mut lines: BTreeMap<&LabName, Vec<(&Waiting, &OrderKey)>> = BTreeMap::new();
     for (key, waiting) in waiting {
-        if waiting.not_before <= now && !held(&key.lab) {
+        if waiting.not_before <= now && !held(key) {
             lines.entry(&key.lab).or_default().push((waiting, key));
         }
     }
@@ -57,9 +57,9 @@ pub fn pick(
 /// When the next order becomes due; `None` if none waits for the clock.
 pub fn next_due(
     waiting: &BTreeMap<OrderKey, Waiting>,
-    held: &dyn Fn(&LabName) -> bool,
+    held: &dyn Fn(&OrderKey) -> bool,
 ) -> Option<Duration> {
-    waiting.iter().filter(|(key, _)| !held(&key.lab)).map(|(_, waiting)| waiting.not_before).min()
+    waiting.iter().filter(|(key, _)| !held(key)).map(|(_, waiting)| waiting.not_before).min()
 }
 
 #[cfg(test)]
@@ -102,7 +102,7 @@ mod tests {
     #[test]
     fn nothing_is_picked_before_its_time_or_from_a_held_lab() {
         let waiting = line(&[("a", "1", 10, 1), ("b", "9", 0, 2)]);
-        let held = |lab: &LabName| lab.as_str() == "b";
+        let held = |key: &OrderKey| key.lab.as_str() == "b";
         assert_eq!(pick(&waiting, &BTreeMap::new(), &held, 9, Duration::from_secs(9)), []);
         assert_eq!(next_due(&waiting, &held), Some(Duration::from_secs(10)));
         let at_ten = pick(&waiting, &BTreeMap::new(), &held, 9, Duration::from_secs(10));

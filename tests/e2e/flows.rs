@@ -36,7 +36,7 @@ fn assert_revision(world: &World, id: &str, revision: u32, reason: Reason) -> Ma
     let old = tree::check_order(&kept).expect("the old revision is kept whole");
     assert_eq!((previous.revision, old.revision), (revision - 1, revision - 1));
     let bytes = std::fs::read(kept.join("manifest.json")).expect("its manifest");
-    assert_eq!(previous.manifest_sha256, portal::hash(&bytes));
+    assert_eq!(previous.manifest_sha256, tree::hash(&bytes));
     assert_ne!(portal::listed(&old), portal::listed(&manifest), "other files");
     manifest
 }

@@ -9,8 +9,12 @@ mod tree;
 mod watcher;
 mod world;
 
+mod badinput;
+mod crash;
 mod faults;
 mod flows;
+#[cfg(target_os = "linux")]
+mod limits;
 mod polls;
 #[cfg(target_os = "linux")]
 mod visible;

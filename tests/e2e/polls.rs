@@ -63,6 +63,17 @@ fn passes_agents_and_killed_agents_keep_the_interval_together() {
 }
 
 #[test]
+fn a_second_agent_on_the_same_state_ends_before_it_asks() {
+    let world = world(SHORT);
+    let _first = world.run();
+    world.wait_for_polls(1);
+    let (code, log) = world.run().wait();
+    assert_eq!(code, Some(5), "{log}");
+    assert_eq!(world.casedrop(&["sync"]).code, Some(5));
+    assert_eq!(polls(&world).1, 0);
+}
+
+#[test]
 fn the_simulator_notices_who_asks_too_often() {
     let world = world(LONG);
     world.good(&["sync"]);

@@ -5,8 +5,8 @@ use std::io::{Cursor, Read as _};
 
 use casedrop::model::manifest::Manifest;
 use serde_json::Value;
-use sha2::{Digest as _, Sha256};
 
+use super::tree;
 use super::world::{World, client};
 
 /// Names and hashes of files.
@@ -57,7 +57,7 @@ pub fn package(world: &World, order: &str) -> Content {
             let name = member.name().expect("text").into_owned();
             let mut bytes = Vec::new();
             member.read_to_end(&mut bytes).expect("readable");
-            content.insert(name, hash(&bytes));
+            content.insert(name, tree::hash(&bytes));
         }
     }
     content
@@ -69,9 +69,4 @@ pub fn listed(manifest: &Manifest) -> Content {
         |path: &str| !path.starts_with("thumbnails/") && !path.starts_with("screen-captures/");
     let files = manifest.files.iter().filter(|file| own(&file.path));
     files.map(|file| (file.path.clone(), file.sha256.clone())).collect()
-}
-
-/// Lower-case hexadecimal SHA-256.
-pub fn hash(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }

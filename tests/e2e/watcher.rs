@@ -95,7 +95,7 @@ impl Watch {
     }
 
     fn read(&mut self) -> bool {
-        let mut buffer = [0; 64 * 1024];
+        let mut buffer = vec![0; 64 * 1024];
         let events: Vec<_> = match self.inotify.read_events(&mut buffer) {
             Ok(events) => events.map(|event| event.to_owned()).collect(),
             Err(_) => return true,

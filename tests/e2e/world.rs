@@ -1,5 +1,6 @@
 //! A simulated Align, a config, and the program.
 
+use std::fmt::Write as _;
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -91,9 +92,9 @@ impl World {
     pub fn yaml(&self) -> String {
         let quoted = |path: PathBuf| serde_json::to_string(&path).expect("a Unicode path");
         let mut yaml =
-            format!("output: {}\nstate: {}\n", quoted(self.output()), quoted(self.state()),);
+            format!("output: {}\nstate: {}\n", quoted(self.output()), quoted(self.state()));
         if !self.more.contains("polling:") {
-            yaml.push_str(&format!("polling: {{ interval: {POLL_MS}ms }}\n"));
+            let _ = writeln!(yaml, "polling: {{ interval: {POLL_MS}ms }}");
         }
         if !self.more.contains("downloads:") {
             yaml.push_str("downloads: { retry_404: [100ms] }\n");
@@ -103,7 +104,9 @@ impl World {
         }
         yaml.push_str("status_page: { listen: null }\nlabs:\n");
         for (index, (name, account)) in self.labs.iter().enumerate() {
-            yaml.push_str(&format!(
+            // A string takes everything.
+            let _ = write!(
+                yaml,
                 "  - name: {name}\n    oauth_base: {}\n    base_url: {}\n    client_id: {}\n    \
                  client_secret: {}\n    redirect_url: {}\n    \
                  account: \"{}\"\n",
@@ -113,7 +116,7 @@ impl World {
                 account.client_secret,
                 redirect_url(index),
                 account.id,
-            ));
+            );
         }
         yaml + &self.more
     }
@@ -125,12 +128,12 @@ impl World {
 
     /// Where Align's API is.
     pub fn base_url(&self) -> String {
-        self.simulator.base_url().to_string()
+        self.simulator.base_url()
     }
 
     /// Where Align's sign-in is.
     pub fn oauth_base(&self) -> String {
-        self.simulator.oauth_base().to_string()
+        self.simulator.oauth_base()
     }
 
     /// The first lab's account.
@@ -236,17 +239,27 @@ impl World {
 
     /// Logs a lab in: the URL is printed, "opened", and where it leads is pasted.
     pub fn log_in(&self, lab: &str) {
+        let ended = self.log_in_as_is(lab);
+        assert_eq!(ended.code, Some(0), "{ended:?}");
+    }
+
+    /// The same, however it ends.
+    pub fn log_in_as_is(&self, lab: &str) -> Ended {
+        self.log_in_pasting(lab, |back| back)
+    }
+
+    /// The same with another text pasted.
+    pub fn log_in_pasting(&self, lab: &str, paste: impl Fn(String) -> String) -> Ended {
         let mut command = self.command(&["login", lab, "--no-browser"]);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("the program starts");
         let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines();
         let url = lines.next().expect("a line").expect("readable");
-        let back = follow(&url);
+        let back = paste(follow(&url));
         let mut stdin = child.stdin.take().expect("piped");
         std::io::Write::write_all(&mut stdin, format!("{back}\n").as_bytes()).expect("pasted");
         drop(stdin);
-        let ended = ended(child.wait_with_output().expect("it ends"));
-        assert_eq!(ended.code, Some(0), "{ended:?}");
+        ended(child.wait_with_output().expect("it ends"))
     }
 
     /// Starts the agent.
@@ -347,6 +360,7 @@ impl Agent {
     }
 }
 
+#[expect(clippy::print_stderr, reason = "a failing test shows what the agent said")]
 impl Drop for Agent {
     fn drop(&mut self) {
         if let Some(mut child) = self.child.take() {
@@ -405,10 +419,11 @@ pub fn client() -> reqwest::Client {
         .expect("client")
 }
 
-fn ended(output: Output) -> Ended {
+/// How a program ended.
+pub fn ended(output: Output) -> Ended {
     Ended {
         code: output.status.code(),
-        stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
-        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        stdout: String::from_utf8(output.stdout).expect("Unicode"),
+        stderr: String::from_utf8(output.stderr).expect("Unicode"),
     }
 }

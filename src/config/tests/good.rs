@@ -128,15 +128,9 @@ api:
 
 fn order(procedure: &str, case_type: &str) -> RemoteOrder {
     RemoteOrder {
-        order_id: "1".parse().expect("valid"),
-        rx_id: None,
-        order_code: None,
-        status: Status::Ready,
         case_type: Some(case_type.to_owned()),
         procedure: Some(procedure.to_owned()),
-        updated_at: None,
-        history: Vec::new(),
-        etag: None,
+        ..RemoteOrder::new("1".parse().expect("valid"), Status::Ready)
     }
 }
 

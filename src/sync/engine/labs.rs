@@ -43,7 +43,8 @@ pub(super) struct LabState {
     next_poll: Option<Duration>,
     /// Whether Align was asked by this process.
     asked: bool,
-    told: Option<String>,
+    /// The trouble that was last told, so that it is not told again while it lasts.
+    told: Option<(FaultClass, String)>,
 }
 
 impl LabState {
@@ -62,6 +63,14 @@ impl LabState {
 
     pub(super) fn is_busy(&self) -> bool {
         self.connecting || self.polling
+    }
+
+    pub(super) fn is_paired_with(&self, account: &AccountId) -> bool {
+        self.account.as_ref() == Some(account)
+    }
+
+    fn is_refused(&self) -> bool {
+        self.refused || matches!(self.told, Some((FaultClass::Auth, _)))
     }
 
     pub(super) fn is_held(&self) -> bool {
@@ -124,10 +133,7 @@ impl Engine {
             Ok(paired) => {
                 let account = paired.id;
                 let is_new = state.account.as_ref() != Some(&account);
-                if state.refused {
-                    state.refused = false;
-                    state.told = None;
-                }
+                state.refused = false;
                 if is_new {
                     // A process that died while it asked could not note when Align heard it.
                     let interval = self.policy.poll_interval;
@@ -250,14 +256,14 @@ impl Engine {
         let Some(state) = self.labs.get_mut(lab) else { return Ok(()) };
         state.refused |= fault.class == FaultClass::Auth;
         let message = fault.chain();
-        if state.told.as_ref() != Some(&message) {
+        if state.told.as_ref().is_none_or(|(_, told)| *told != message) {
             effects.push(Effect::Tell(Notice::LabTrouble {
                 lab: lab.clone(),
                 class: fault.class,
                 message: message.clone(),
                 hint: fault.hint.clone(),
             }));
-            state.told = Some(message);
+            state.told = Some((fault.class, message));
         }
         Ok(())
     }
@@ -271,7 +277,7 @@ impl Engine {
     /// How each lab stands, as far as this process knows.
     pub fn lab_standings(&self, now: Now) -> Vec<(LabName, LabStanding)> {
         let standing = |state: &LabState| match state.next_poll {
-            _ if state.refused => LabStanding::LoginNeeded,
+            _ if state.is_refused() => LabStanding::LoginNeeded,
             _ if state.told.is_some() => LabStanding::Unreachable,
             Some(at) if !state.asked => LabStanding::NotPolled(at.saturating_sub(now.mono)),
             _ => LabStanding::Good,

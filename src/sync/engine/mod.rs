@@ -9,7 +9,7 @@ mod fetching;
 mod labs;
 mod publishing;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::model::ids::{AccountId, LabName, OrderKey};
@@ -45,6 +45,9 @@ pub struct EnginePolicy {
     pub seed: u64,
 }
 
+/// Time between two looks whether published orders are still there, where they are restored.
+const PATROL: Duration = Duration::from_secs(3600);
+
 /// An order that is being worked on.
 #[derive(Debug)]
 struct Job {
@@ -65,7 +68,10 @@ pub struct Engine {
     labs: BTreeMap<LabName, LabState>,
     waiting: BTreeMap<OrderKey, Waiting>,
     jobs: BTreeMap<OrderKey, Job>,
+    /// Publications that an earlier process left half done: they need no login.
+    interrupted: BTreeSet<OrderKey>,
     next_turn: u64,
+    next_patrol: Duration,
     rng: fastrand::Rng,
     stopping: bool,
 }
@@ -81,7 +87,9 @@ impl Engine {
             labs,
             waiting: BTreeMap::new(),
             jobs: BTreeMap::new(),
+            interrupted: BTreeSet::new(),
             next_turn: 0,
+            next_patrol: now.mono,
             rng,
             stopping: false,
         };
@@ -89,16 +97,8 @@ impl Engine {
             engine.enqueue(&record, now);
         }
         for intent in engine.store.intents()? {
-            if !engine.waiting.contains_key(&intent.key) {
-                engine.wait_for_turn(intent.key, now.mono);
-            }
-        }
-        if engine.policy.restore {
-            for record in engine.store.orders()? {
-                if !engine.waiting.contains_key(&record.key) {
-                    engine.wait_for_turn(record.key, now.mono);
-                }
-            }
+            engine.wait_for_turn(intent.key.clone(), now.mono);
+            engine.interrupted.insert(intent.key);
         }
         Ok(engine)
     }
@@ -121,6 +121,7 @@ impl Engine {
         }
         if !self.stopping {
             self.take_requests(now)?;
+            self.patrol(now)?;
             self.start_labs(now, &mut effects)?;
             self.start_orders(now, &mut effects)?;
         }
@@ -135,7 +136,7 @@ impl Engine {
         }
         let labs = self.labs.values().filter_map(LabState::next_due).min();
         let orders = if self.jobs.len() < self.policy.concurrency {
-            schedule::next_due(&self.waiting, &|lab| self.is_held(lab))
+            schedule::next_due(&self.waiting, &|key| self.is_held(key))
         } else {
             None
         };
@@ -151,7 +152,7 @@ impl Engine {
     pub fn is_settled(&self, now: Now) -> bool {
         let due = |at: Option<Duration>| at.is_some_and(|at| at <= now.mono);
         !self.is_busy()
-            && !due(schedule::next_due(&self.waiting, &|lab| self.is_held(lab)))
+            && !due(schedule::next_due(&self.waiting, &|key| self.is_held(key)))
             && !self.labs.values().any(|lab| due(lab.next_due()))
     }
 
@@ -165,8 +166,11 @@ impl Engine {
         &self.store
     }
 
-    fn is_held(&self, lab: &LabName) -> bool {
-        self.labs.get(lab).is_none_or(LabState::is_held)
+    /// Whether an order must wait for its lab: for a login, or for the account that it belongs to.
+    fn is_held(&self, key: &OrderKey) -> bool {
+        let needs_lab = !self.interrupted.contains(key);
+        let lab = self.labs.get(&key.lab);
+        needs_lab && lab.is_none_or(|lab| lab.is_held() || !lab.is_paired_with(&key.account))
     }
 
     /// Puts a wanted order into the line, at the time that its trouble allows.
@@ -190,6 +194,20 @@ impl Engine {
             .entry(key)
             .and_modify(|waiting| waiting.not_before = not_before)
             .or_insert(Waiting { not_before, turn });
+    }
+
+    /// Looks from time to time whether every published order is still there, if it is to be.
+    fn patrol(&mut self, now: Now) -> Result<(), StoreError> {
+        if !self.policy.restore || now.mono < self.next_patrol {
+            return Ok(());
+        }
+        self.next_patrol = now.mono + PATROL;
+        for record in self.store.orders()? {
+            if !self.waiting.contains_key(&record.key) && !self.jobs.contains_key(&record.key) {
+                self.wait_for_turn(record.key, now.mono);
+            }
+        }
+        Ok(())
     }
 
     /// Requests that other processes put into the journal.
@@ -218,9 +236,10 @@ impl Engine {
         for key in self.jobs.keys() {
             *busy.entry(key.lab.clone()).or_default() += 1;
         }
-        let held = |lab: &LabName| self.is_held(lab);
+        let held = |key: &OrderKey| self.is_held(key);
         for key in schedule::pick(&self.waiting, &busy, &held, free, now.mono) {
             self.waiting.remove(&key);
+            self.interrupted.remove(&key);
             self.start(&key, effects)?;
         }
         Ok(())

@@ -81,19 +81,43 @@ impl World {
         self.engine.store().order(key).expect("journal").expect("known")
     }
 
-    /// From a list that names the order to its publication.
-    fn publish_first(&mut self, key: &OrderKey) {
+    /// From the start to a list that names the order.
+    fn announce(&mut self, key: &OrderKey) {
         self.give(Input::Tick);
         self.connect(key.lab.as_str());
         let effects = self.list(key.lab.as_str(), vec![remote(key.order.as_str(), Status::Ready)]);
         assert!(matches!(effects.as_slice(), [Effect::Look { .. }]), "{effects:?}");
+    }
+
+    /// From the start to a running download.
+    fn begin_fetch(&mut self, key: &OrderKey) {
+        self.announce(key);
         let effects = self.looked(key, LocalPicture::Absent);
         assert!(matches!(effects.as_slice(), [Effect::Fetch(_)]), "{effects:?}");
+    }
+
+    /// From the start to a running publication.
+    fn begin_publication(&mut self, key: &OrderKey) {
+        self.begin_fetch(key);
         let effects = self.fetched(key, "a");
         assert!(matches!(effects.as_slice(), [Effect::Look { .. }]), "{effects:?}");
         let effects = self.looked(key, LocalPicture::Absent);
         assert!(matches!(effects.as_slice(), [Effect::Publish(_)]), "{effects:?}");
+    }
+
+    /// From the start to a published order.
+    fn publish_first(&mut self, key: &OrderKey) {
+        self.begin_publication(key);
         assert_eq!(self.published(key).len(), 0);
+    }
+
+    /// The process dies and starts again, 5 s later, with a login that works.
+    fn restart(self) -> (Self, Vec<Effect>) {
+        let mut world = Self::with(self.engine.store, &["lab"], 1_005_000);
+        let mut effects = world.give(Input::Tick);
+        effects.extend(world.connect("lab"));
+        effects.retain(|effect| !matches!(effect, Effect::Connect { .. }));
+        (world, effects)
     }
 }
 
@@ -121,17 +145,7 @@ fn file(sha: &str) -> ManifestFile {
 }
 
 fn remote(order: &str, status: Status) -> RemoteOrder {
-    RemoteOrder {
-        order_id: order.parse().expect("valid"),
-        rx_id: None,
-        order_code: None,
-        status,
-        case_type: None,
-        procedure: None,
-        updated_at: None,
-        history: vec![],
-        etag: None,
-    }
+    RemoteOrder::new(order.parse().expect("valid"), status)
 }
 
 fn transient() -> Fault {
@@ -155,16 +169,9 @@ fn a_ready_order_is_looked_at_fetched_published_and_recorded() {
 fn an_order_is_in_the_journal_before_its_first_byte_is_asked_for() {
     let mut world = World::new(&["lab"]);
     let order = key("lab", "17");
-    world.give(Input::Tick);
-    world.connect("lab");
-    world.list("lab", vec![remote("17", Status::Ready)]);
-    let effects = world.looked(&order, LocalPicture::Absent);
-    assert!(matches!(effects.as_slice(), [Effect::Fetch(_)]));
+    world.begin_fetch(&order);
     // The process dies here; Align no longer lists the order.
-    let store = world.engine.store;
-    let mut world = World::with(store, &["lab"], 1_005_000);
-    world.give(Input::Tick);
-    let effects = world.connect("lab");
+    let (_, effects) = world.restart();
     assert!(
         effects.iter().any(|effect| matches!(effect, Effect::Look { key, .. } if *key == order)),
         "{effects:?}"
@@ -172,20 +179,13 @@ fn an_order_is_in_the_journal_before_its_first_byte_is_asked_for() {
 }
 
 #[test]
-fn an_interrupted_publication_is_taken_up_before_anything_else() {
+fn an_interrupted_publication_is_taken_up_at_once_without_any_login() {
     let mut world = World::new(&["lab"]);
     let order = key("lab", "17");
-    world.give(Input::Tick);
-    world.connect("lab");
-    world.list("lab", vec![remote("17", Status::Ready)]);
-    world.looked(&order, LocalPicture::Absent);
-    world.fetched(&order, "a");
-    let effects = world.looked(&order, LocalPicture::Absent);
-    assert!(matches!(effects.as_slice(), [Effect::Publish(_)]));
-    let store = world.engine.store;
-    let mut world = World::with(store, &["lab"], 1_005_000);
-    world.give(Input::Tick);
-    let effects = world.connect("lab");
+    world.begin_publication(&order);
+    let mut world = World::with(world.engine.store, &["lab"], 1_005_000);
+    let mut effects = world.give(Input::Tick);
+    effects.retain(|effect| !matches!(effect, Effect::Connect { .. }));
     assert!(matches!(effects.as_slice(), [Effect::Recover(_)]), "{effects:?}");
     let result = Ok(Recovered::Published);
     world.give(Input::Recovered { key: order.clone(), result });
@@ -196,16 +196,8 @@ fn an_interrupted_publication_is_taken_up_before_anything_else() {
 fn a_lost_staging_is_fetched_again() {
     let mut world = World::new(&["lab"]);
     let order = key("lab", "17");
-    world.give(Input::Tick);
-    world.connect("lab");
-    world.list("lab", vec![remote("17", Status::Ready)]);
-    world.looked(&order, LocalPicture::Absent);
-    world.fetched(&order, "a");
-    world.looked(&order, LocalPicture::Absent);
-    let store = world.engine.store;
-    let mut world = World::with(store, &["lab"], 1_005_000);
-    world.give(Input::Tick);
-    world.connect("lab");
+    world.begin_publication(&order);
+    let (mut world, _) = world.restart();
     let effects = world.give(Input::Recovered { key: order.clone(), result: Ok(Recovered::Lost) });
     assert!(matches!(effects.as_slice(), [Effect::Discard { .. }, Effect::Look { .. }]));
     let effects = world.looked(&order, LocalPicture::Absent);
@@ -291,10 +283,7 @@ fn a_failing_order_or_lab_does_not_delay_another() {
 fn files_that_align_is_still_making_follow_their_own_schedule() {
     let mut world = World::new(&["lab"]);
     let order = key("lab", "17");
-    world.give(Input::Tick);
-    world.connect("lab");
-    world.list("lab", vec![remote("17", Status::Ready)]);
-    world.looked(&order, LocalPicture::Absent);
+    world.begin_fetch(&order);
     let fault = Fault::new(FaultClass::NotConverted, "not-converted", "404");
     world.give(Input::Fetched { key: order.clone(), result: Err(fault) });
     assert_eq!(world.record(&order).state(), OrderState::Regenerating);
@@ -307,10 +296,7 @@ fn files_that_align_is_still_making_follow_their_own_schedule() {
 fn a_permanent_fault_is_shown_and_not_repeated() {
     let mut world = World::new(&["lab"]);
     let order = key("lab", "17");
-    world.give(Input::Tick);
-    world.connect("lab");
-    world.list("lab", vec![remote("17", Status::Ready)]);
-    world.looked(&order, LocalPicture::Absent);
+    world.begin_fetch(&order);
     let fault = Fault::new(FaultClass::Permanent, "zip-traversal", "it leaves its directory");
     world.give(Input::Fetched { key: order.clone(), result: Err(fault) });
     assert_eq!(world.record(&order).state(), OrderState::Attention);
@@ -369,10 +355,7 @@ fn the_same_bytes_are_recorded_and_not_published_again() {
 fn news_that_comes_during_a_fetch_leads_to_another_one() {
     let mut world = World::new(&["lab"]);
     let order = key("lab", "17");
-    world.give(Input::Tick);
-    world.connect("lab");
-    world.list("lab", vec![remote("17", Status::Ready)]);
-    world.looked(&order, LocalPicture::Absent);
+    world.begin_fetch(&order);
     world.pass(INTERVAL);
     world.list("lab", vec![remote("17", Status::LabReview)]);
     world.fetched(&order, "a");
@@ -385,12 +368,7 @@ fn news_that_comes_during_a_fetch_leads_to_another_one() {
 fn a_target_that_changed_at_the_last_moment_is_left_alone() {
     let mut world = World::new(&["lab"]);
     let order = key("lab", "17");
-    world.give(Input::Tick);
-    world.connect("lab");
-    world.list("lab", vec![remote("17", Status::Ready)]);
-    world.looked(&order, LocalPicture::Absent);
-    world.fetched(&order, "a");
-    world.looked(&order, LocalPicture::Absent);
+    world.begin_publication(&order);
     let found = LocalPicture::Foreign { what: "a file".to_owned() };
     let result = Ok(PublishOutcome::TargetChanged { found });
     let effects = world.give(Input::Published { key: order.clone(), result });
@@ -402,11 +380,42 @@ fn a_target_that_changed_at_the_last_moment_is_left_alone() {
 fn a_stopping_engine_begins_nothing() {
     let mut world = World::new(&["lab"]);
     let order = key("lab", "17");
-    world.give(Input::Tick);
-    world.connect("lab");
-    world.list("lab", vec![remote("17", Status::Ready)]);
+    world.announce(&order);
     world.give(Input::Stop);
     assert_eq!(world.looked(&order, LocalPicture::Absent).len(), 0);
     assert!(!world.engine.is_busy());
     assert!(world.record(&order).is_wanted(), "it is fetched after the next start");
+}
+
+#[test]
+fn an_order_of_another_account_waits_until_the_lab_is_paired_with_it_again() {
+    let mut world = World::new(&["lab"]);
+    let order = key("lab", "17");
+    world.announce(&order);
+    world.give(Input::Looked { key: order.clone(), result: Err(transient()) });
+    let store = world.engine.store;
+    let mut world = World::with(store, &["lab"], 1_100_000);
+    world.give(Input::Tick);
+    let paired = PairedAccount { id: "2".parse().expect("valid"), name: None };
+    let effects = world.give(Input::Connected { lab: name("lab"), result: Ok(paired) });
+    assert!(matches!(effects.as_slice(), [Effect::Poll { .. }]), "{effects:?}");
+    assert!(world.record(&order).is_wanted(), "it is not forgotten");
+}
+
+#[test]
+fn a_published_order_that_is_gone_comes_back_where_the_policy_says_so() {
+    let mut world = World::new(&["lab"]);
+    let order = key("lab", "17");
+    world.publish_first(&order);
+    world.pass(INTERVAL);
+    world.list("lab", vec![]);
+    world.engine.policy.restore = true;
+    let effects = world.pass(Duration::from_secs(1));
+    assert!(matches!(effects.as_slice(), [Effect::Look { .. }]), "{effects:?}");
+    assert_eq!(world.looked(&order, LocalPicture::AsPublished).len(), 0, "it is still there");
+    let effects = world.pass(PATROL);
+    assert!(effects.iter().any(|effect| matches!(effect, Effect::Look { .. })), "{effects:?}");
+    let effects = world.looked(&order, LocalPicture::Absent);
+    assert!(matches!(effects.as_slice(), [Effect::Fetch(_)]), "{effects:?}");
+    assert!(world.record(&order).is_wanted(), "durable before its first byte is asked for");
 }

@@ -14,17 +14,7 @@ fn key() -> OrderKey {
 }
 
 fn remote(status: Status) -> RemoteOrder {
-    RemoteOrder {
-        order_id: "17".parse().expect("valid"),
-        rx_id: None,
-        order_code: None,
-        status,
-        case_type: None,
-        procedure: None,
-        updated_at: None,
-        history: vec![],
-        etag: None,
-    }
+    RemoteOrder::new("17".parse().expect("valid"), status)
 }
 
 fn published(at: i64) -> OrderRecord {
