@@ -34,9 +34,9 @@ pub fn next_wait(
             let at = usize::try_from(attempts.saturating_sub(1)).unwrap_or(usize::MAX);
             policy.not_converted.get(at).copied().unwrap_or(last)
         }
-        FaultClass::Transient | FaultClass::Damaged => {
-            spread(doubling(seconds(5), attempts, seconds(900)), jitter)
-        }
+        // Most connections that broke come about at once when they are tried again.
+        FaultClass::Transient => spread(doubling(seconds(1), attempts, seconds(900)), jitter),
+        FaultClass::Damaged => spread(doubling(seconds(5), attempts, seconds(900)), jitter),
         FaultClass::Local => spread(doubling(seconds(5), attempts, seconds(60)), jitter),
         FaultClass::Auth => spread(doubling(seconds(15), attempts, seconds(120)), jitter),
         FaultClass::Cancelled => Duration::ZERO,
@@ -85,6 +85,14 @@ mod tests {
     }
 
     #[test]
+    fn a_broken_connection_is_tried_again_after_a_second_and_then_less_often() {
+        let wait = |n| next_wait(&policy(), &fault(FaultClass::Transient), n, 0.0);
+        let seconds = |n| Some(Duration::from_secs(n));
+        assert_eq!([wait(1), wait(2), wait(3)], [seconds(1), seconds(2), seconds(4)]);
+        assert_eq!(wait(99), seconds(900));
+    }
+
+    #[test]
     fn the_servers_wish_is_obeyed() {
         let fault = fault(FaultClass::Transient).retry_after(Some(Duration::from_secs(1800)));
         assert_eq!(next_wait(&policy(), &fault, 1, 1.0), Some(Duration::from_secs(1800)));
@@ -98,7 +106,7 @@ mod tests {
                 panic!("transient faults are always retried");
             };
             prop_assert!(next >= now);
-            prop_assert!(now >= Duration::from_secs(3) && now <= Duration::from_secs(900));
+            prop_assert!(now >= Duration::from_millis(750) && now <= Duration::from_secs(900));
         }
     }
 }

@@ -203,6 +203,7 @@ fn record_of(hub: &Hub, call: &Call) -> RequestRecord {
         None => account_of(&state, call),
     };
     RequestRecord {
+        at_ms: state.age_ms(),
         endpoint: call.endpoint_name().to_owned(),
         host: call.host().to_owned(),
         discovered: call.route.discovered,

@@ -13,6 +13,8 @@ use super::state::{Account, State};
 /// One request that was answered. Neither tokens nor bodies are kept.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct RequestRecord {
+    /// When it came, in milliseconds since the simulator's start.
+    pub at_ms: u64,
     /// The endpoint's name.
     pub endpoint: String,
     /// The `Host` that was asked.

@@ -64,6 +64,7 @@ pub(super) struct State {
     pub(super) returns: Vec<(String, String)>,
     pub(super) log: VecDeque<RequestRecord>,
     serial: usize,
+    began: Instant,
 }
 
 impl State {
@@ -81,6 +82,7 @@ impl State {
             returns: Vec::new(),
             log: VecDeque::new(),
             serial: 0,
+            began: Instant::now(),
         };
         for account in scenario.accounts {
             state.add_account(account);
@@ -158,6 +160,10 @@ impl State {
 
     pub(super) fn order_mut(&mut self, id: &str) -> Option<&mut Order> {
         self.orders.iter_mut().find(|order| order.id == id)
+    }
+
+    pub(super) fn age_ms(&self) -> u64 {
+        u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
     pub(super) fn token_life(&self) -> Duration {

@@ -16,7 +16,7 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, params};
 
 use crate::model::ids::OrderKey;
-use crate::model::time::WallMs;
+use crate::model::time::{WallMs, millis};
 
 pub use inbox::Request;
 pub use labs::LabRecord;
@@ -129,17 +129,23 @@ impl Store {
         Ok(())
     }
 
-    /// When the account was last asked for its ready orders, by whichever process.
-    pub fn last_asked(&self, account: &str) -> Result<Option<WallMs>, StoreError> {
-        let mut query = self.db.prepare_cached("SELECT asked_ms FROM polls WHERE account = ?1")?;
-        Ok(query.query_row([account], |row| row.get(0)).optional()?.map(WallMs))
+    /// When the account was last asked for its ready orders, by whichever process, and how long
+    /// Align then wanted to be left alone.
+    pub fn last_asked(&self, account: &str) -> Result<Option<(WallMs, Duration)>, StoreError> {
+        let sql = "SELECT asked_ms, wait_ms FROM polls WHERE account = ?1";
+        let mut query = self.db.prepare_cached(sql)?;
+        let found = query.query_row([account], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+        Ok(found.map(|(asked, wait): (i64, i64)| {
+            (WallMs(asked), Duration::from_millis(u64::try_from(wait).unwrap_or(0)))
+        }))
     }
 
-    /// Remembers that the account is asked now; to be called before the request is sent.
-    pub fn set_asked(&self, account: &str, at: WallMs) -> Result<(), StoreError> {
-        let sql = "INSERT INTO polls (account, asked_ms) VALUES (?1, ?2)
-                   ON CONFLICT (account) DO UPDATE SET asked_ms = ?2";
-        self.db.prepare_cached(sql)?.execute(params![account, at.0])?;
+    /// Remembers that the account is asked now; to be called before the request is sent. `wait` is
+    /// what Align asked for beyond the usual interval, if anything.
+    pub fn set_asked(&self, account: &str, at: WallMs, wait: Duration) -> Result<(), StoreError> {
+        let sql = "INSERT INTO polls (account, asked_ms, wait_ms) VALUES (?1, ?2, ?3)
+                   ON CONFLICT (account) DO UPDATE SET asked_ms = ?2, wait_ms = ?3";
+        self.db.prepare_cached(sql)?.execute(params![account, at.0, millis(wait)])?;
         Ok(())
     }
 

@@ -6,7 +6,8 @@ use super::StoreError;
 
 /// Each step brings the journal from version `index` to `index + 1`. Steps are never edited once
 /// released; a change is a new step.
-const STEPS: &[&str] = &["
+const STEPS: &[&str] = &[
+    "
     CREATE TABLE meta (
         key   TEXT PRIMARY KEY,
         value TEXT NOT NULL
@@ -95,7 +96,11 @@ const STEPS: &[&str] = &["
         account  TEXT NOT NULL,
         order_id TEXT NOT NULL
     ) STRICT;
-"];
+",
+    "
+    ALTER TABLE polls ADD COLUMN wait_ms INTEGER NOT NULL DEFAULT 0;
+",
+];
 
 /// Brings the journal to the newest version, one step and one transaction at a time.
 pub(super) fn migrate(db: &mut Connection) -> Result<(), StoreError> {

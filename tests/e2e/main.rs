@@ -3,6 +3,7 @@
 
 #![expect(unreachable_pub, reason = "a test program has no public items")]
 
+mod portal;
 mod tree;
 #[cfg(target_os = "linux")]
 mod watcher;
@@ -11,6 +12,10 @@ mod world;
 mod badinput;
 mod commands;
 mod crash;
+mod faults;
 mod flows;
 #[cfg(target_os = "linux")]
 mod limits;
+mod polls;
+#[cfg(target_os = "linux")]
+mod visible;

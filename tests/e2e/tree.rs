@@ -1,5 +1,6 @@
 //! Reads an output tree the way a CAD program would: by the manifests.
 
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use casedrop::model::manifest::Manifest;
@@ -19,8 +20,7 @@ pub fn check_order(dir: &Path) -> Result<Manifest, String> {
     for file in &manifest.files {
         let path = dir.join(&file.path);
         let bytes = std::fs::read(&path).map_err(|error| format!("{}: {error}", file.path))?;
-        let sum: String = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
-        if bytes.len() as u64 != file.size || sum != file.sha256 {
+        if bytes.len() as u64 != file.size || hash(&bytes) != file.sha256 {
             return Err(format!("{} differs from the manifest", file.path));
         }
         expected.push(path);
@@ -29,6 +29,15 @@ pub fn check_order(dir: &Path) -> Result<Manifest, String> {
     expected.sort();
     found.sort();
     if found == expected { Ok(manifest) } else { Err(format!("{found:?} is not {expected:?}")) }
+}
+
+/// Lower-case hexadecimal SHA-256.
+pub fn hash(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().fold(String::new(), |mut text, byte| {
+        // A string takes everything.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }
 
 /// Every file below a directory.

@@ -3,6 +3,8 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
+use std::fs::File;
+use std::os::fd::AsRawFd as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -20,7 +22,7 @@ pub struct Watcher {
 /// What was seen.
 #[derive(Debug, Default)]
 pub struct Seen {
-    /// Order directories that appeared, in order.
+    /// Order directories that appeared, in order; one that came as the watch began may stand twice.
     pub arrived: Vec<PathBuf>,
     /// What must not happen.
     pub violations: Vec<String>,
@@ -93,7 +95,7 @@ impl Watch {
     }
 
     fn read(&mut self) -> bool {
-        let mut buffer = [0; 64 * 1024];
+        let mut buffer = vec![0; 64 * 1024];
         let events: Vec<_> = match self.inotify.read_events(&mut buffer) {
             Ok(events) => events.map(|event| event.to_owned()).collect(),
             Err(_) => return true,
@@ -130,10 +132,12 @@ impl Watch {
 
     /// A directory just became visible: it must be whole at this very moment.
     fn arrived(&mut self, dir: &Path) {
-        if self.seen.arrived.last().is_some_and(|last| last == dir) {
-            return;
-        }
-        if let Err(what) = super::tree::check_order(dir) {
+        // The directory itself is held open: by its name, the next revision could be met halfway.
+        let whole = File::open(dir).map_err(|error| error.to_string()).and_then(|open| {
+            let held = PathBuf::from(format!("/proc/self/fd/{}", open.as_raw_fd()));
+            super::tree::check_order(&held)
+        });
+        if let Err(what) = whole {
             self.seen.violations.push(format!("{}: {what}", dir.display()));
         }
         self.seen.arrived.push(dir.to_owned());

@@ -1,14 +1,17 @@
 //! A simulated Align, a config, and the program.
 
+use std::fmt::Write as _;
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use casedrop::model::manifest::Manifest;
+use casedrop::model::time::WallMs;
 use casedrop::simulator::{
     AccountSpec, Admin, CaseKind, OrderSpec, Running, Scenario, Simulator, SimulatorConfig,
 };
+use casedrop::store::Store;
 
 use super::tree;
 
@@ -88,11 +91,11 @@ impl World {
     /// The config's text.
     pub fn yaml(&self) -> String {
         let quoted = |path: PathBuf| serde_json::to_string(&path).expect("a Unicode path");
-        let mut yaml = format!(
-            "output: {}\nstate: {}\npolling: {{ interval: {POLL_MS}ms }}\n",
-            quoted(self.output()),
-            quoted(self.state()),
-        );
+        let mut yaml =
+            format!("output: {}\nstate: {}\n", quoted(self.output()), quoted(self.state()));
+        if !self.more.contains("polling:") {
+            let _ = writeln!(yaml, "polling: {{ interval: {POLL_MS}ms }}");
+        }
         if !self.more.contains("downloads:") {
             yaml.push_str("downloads: { retry_404: [100ms] }\n");
         }
@@ -101,7 +104,9 @@ impl World {
         }
         yaml.push_str("status_page: { listen: null }\nlabs:\n");
         for (index, (name, account)) in self.labs.iter().enumerate() {
-            yaml.push_str(&format!(
+            // A string takes everything.
+            let _ = write!(
+                yaml,
                 "  - name: {name}\n    oauth_base: {}\n    base_url: {}\n    client_id: {}\n    \
                  client_secret: {}\n    redirect_url: {}\n    \
                  account: \"{}\"\n",
@@ -111,7 +116,7 @@ impl World {
                 account.client_secret,
                 redirect_url(index),
                 account.id,
-            ));
+            );
         }
         yaml + &self.more
     }
@@ -119,6 +124,21 @@ impl World {
     /// What the simulator can be told.
     pub fn align(&self) -> &Admin {
         self.simulator.admin()
+    }
+
+    /// Where Align's API is.
+    pub fn base_url(&self) -> String {
+        self.simulator.base_url()
+    }
+
+    /// Where Align's sign-in is.
+    pub fn oauth_base(&self) -> String {
+        self.simulator.oauth_base()
+    }
+
+    /// The first lab's account.
+    pub fn account(&self) -> &AccountSpec {
+        &self.labs[0].1
     }
 
     /// Ends the simulator: Align is down.
@@ -177,6 +197,38 @@ impl World {
         let mut args = args.to_vec();
         args.push("--json");
         serde_json::from_str(&self.good(&args).stdout).expect("JSON")
+    }
+
+    /// One pass that polls every lab: passes are repeated until the interval lets one do so.
+    pub fn sync(&self) -> Ended {
+        wait_for("a pass that may poll", || {
+            let ended = self.casedrop(&["sync"]);
+            (!ended.stderr.contains("not polled")).then_some(ended)
+        })
+    }
+
+    /// Waits until Align was asked so often again.
+    pub fn wait_for_polls(&self, more: u64) {
+        let wanted = self.align().state().counters.polls + more;
+        wait_for("polls", || (self.align().state().counters.polls >= wanted).then_some(()));
+    }
+
+    /// Nobody waits in a test for what takes its time: an order's next attempt is due now. No agent
+    /// may be running.
+    pub fn let_time_pass(&self, order: &str) {
+        let store = Store::open(&self.state().join(casedrop::store::FILE_NAME)).expect("journal");
+        for mut record in store.find(order).expect("readable") {
+            let trouble = record.trouble.as_mut().expect("an order in trouble");
+            assert!(trouble.next_try.is_some(), "it waits for a person: {trouble:?}");
+            trouble.next_try = Some(WallMs(0));
+            store.save(&record).expect("saved");
+        }
+    }
+
+    /// Where a replaced revision of an order of the usual lab is kept.
+    pub fn history_of(&self, order: &str, revision: u32) -> PathBuf {
+        let orders = self.staging().join("history").join(LAB).join(ACCOUNT);
+        orders.join(order).join(format!("r{revision}"))
     }
 
     /// Logs a lab in as a person with a browser would, and pairs it.
@@ -250,12 +302,17 @@ impl World {
         self.json(&["show", order])[0].clone()
     }
 
+    /// The same, or nothing while the journal does not know the order.
+    pub fn order_or_null(&self, order: &str) -> serde_json::Value {
+        let ended = self.casedrop(&["show", order, "--json"]);
+        let stories: Option<serde_json::Value> = serde_json::from_str(&ended.stdout).ok();
+        stories.map_or(serde_json::Value::Null, |stories| stories[0].clone())
+    }
+
     /// Waits until the journal says so of an order.
     pub fn wait_for_state(&self, order: &str, state: &str) -> serde_json::Value {
         wait_for(&format!("{order} to be {state}"), || {
-            let ended = self.casedrop(&["show", order, "--json"]);
-            let stories: serde_json::Value = serde_json::from_str(&ended.stdout).ok()?;
-            (stories[0]["state"] == state).then(|| stories[0].clone())
+            Some(self.order_or_null(order)).filter(|story| story["state"] == state)
         })
     }
 }
@@ -303,6 +360,7 @@ impl Agent {
     }
 }
 
+#[expect(clippy::print_stderr, reason = "a failing test shows what the agent said")]
 impl Drop for Agent {
     fn drop(&mut self) {
         if let Some(mut child) = self.child.take() {
@@ -342,26 +400,30 @@ pub fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
 pub fn follow(url: &str) -> String {
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().expect("runtime");
-    // Another test of this process may have been first.
-    let _ = rustls::crypto::ring::default_provider().install_default();
     runtime.block_on(async {
-        let browser = reqwest::Client::builder()
-            .redirect(reqwest::redirect::Policy::none())
-            .no_proxy()
-            .tls_certs_only([])
-            .build()
-            .expect("client");
-        let answer = browser.get(url).send().await.expect("the sign-in page answers");
+        let answer = client().get(url).send().await.expect("the sign-in page answers");
         let location = answer.headers().get("location").expect("it redirects");
         location.to_str().expect("readable").to_owned()
     })
+}
+
+/// A client for the simulator that shows redirects.
+pub fn client() -> reqwest::Client {
+    // Another test of this process may have been first.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    reqwest::Client::builder()
+        .redirect(reqwest::redirect::Policy::none())
+        .no_proxy()
+        .tls_certs_only([])
+        .build()
+        .expect("client")
 }
 
 /// How a program ended.
 pub fn ended(output: Output) -> Ended {
     Ended {
         code: output.status.code(),
-        stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
-        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        stdout: String::from_utf8(output.stdout).expect("Unicode"),
+        stderr: String::from_utf8(output.stderr).expect("Unicode"),
     }
 }

@@ -105,7 +105,7 @@ impl Engine {
             let wait = wait_for_poll(&self.store, &account, interval, now)?;
             state.next_poll = Some(now.mono + wait);
             if wait.is_zero() {
-                self.store.set_asked(account.as_str(), now.wall)?;
+                self.store.set_asked(account.as_str(), now.wall, Duration::ZERO)?;
                 state.polling = true;
                 state.asked = true;
                 state.next_poll = Some(now.mono + interval);
@@ -164,14 +164,12 @@ impl Engine {
         state.polling = false;
         // The interval runs from the answer: only then is it certain that Align, too, sees all of it.
         state.next_poll = Some(now.mono + self.policy.poll_interval);
-        self.store.set_asked(account.as_str(), now.wall)?;
+        let wanted = result.as_ref().err().and_then(|fault| fault.retry_after).unwrap_or_default();
+        self.store.set_asked(account.as_str(), now.wall, wanted)?;
         let list = match result {
             Ok(list) => list,
             Err(fault) => {
-                if let Some(asked) = fault.retry_after {
-                    let at = now.mono + asked;
-                    state.next_poll = Some(state.next_poll.map_or(at, |next| next.max(at)));
-                }
+                state.next_poll = Some(now.mono + self.policy.poll_interval.max(wanted));
                 return self.lab_trouble(lab, &fault, effects);
             }
         };
@@ -295,11 +293,13 @@ fn wait_for_poll(
     interval: Duration,
     now: Now,
 ) -> Result<Duration, StoreError> {
-    let Some(asked) = store.last_asked(account.as_str())? else { return Ok(Duration::ZERO) };
+    let Some((asked, wanted)) = store.last_asked(account.as_str())? else {
+        return Ok(Duration::ZERO);
+    };
     if asked > now.wall {
         // The clock stepped back. When Align was really asked is not known any more; it was at the
         // latest just now.
-        store.set_asked(account.as_str(), now.wall)?;
+        store.set_asked(account.as_str(), now.wall, wanted)?;
     }
-    Ok(remaining(asked, interval, now.wall))
+    Ok(remaining(asked, interval.max(wanted), now.wall))
 }

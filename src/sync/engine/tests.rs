@@ -222,6 +222,22 @@ fn an_account_is_polled_at_most_once_per_interval_across_restarts() {
 }
 
 #[test]
+fn the_wait_that_align_asked_for_holds_across_restarts() {
+    let mut world = World::new(&["lab"]);
+    world.give(Input::Tick);
+    world.connect("lab");
+    let fault = transient().retry_after(Some(Duration::from_secs(600)));
+    let account = "1".parse().expect("valid");
+    world.give(Input::Polled { lab: name("lab"), account, result: Err(fault) });
+    let mut world = World::with(world.engine.store, &["lab"], 1_200_000);
+    world.give(Input::Tick);
+    assert_eq!(world.connect("lab").len(), 0);
+    assert_eq!(world.pass(Duration::from_secs(399)).len(), 0);
+    let effects = world.pass(Duration::from_secs(2));
+    assert!(matches!(effects.as_slice(), [Effect::Poll { .. }]), "{effects:?}");
+}
+
+#[test]
 fn a_clock_that_steps_back_neither_breaks_the_interval_nor_stops_polling() {
     let mut world = World::new(&["lab"]);
     world.give(Input::Tick);

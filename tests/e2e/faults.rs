@@ -1,0 +1,562 @@
+//! Align misbehaves, over real sockets: every fault is survived, said, and costs no other order.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use casedrop::model::manifest::Manifest;
+use casedrop::model::path::RelPath;
+use casedrop::simulator::package::hostile;
+use casedrop::simulator::{
+    AccountSpec, CaseKind, FaultKind, FaultRule, OrderSpec, Regional, RequestRecord,
+};
+
+use super::tree;
+use super::world::{ACCOUNT, LAB, World, order, order_with_id, wait_for};
+
+const IDE: &str = "IDE";
+
+fn status(code: u16) -> FaultKind {
+    FaultKind::Status { code, retry_after: None, body: None }
+}
+
+fn download(kind: FaultKind) -> FaultRule {
+    FaultRule::on("downloadAsset", kind).asset(IDE)
+}
+
+fn requests(world: &World, endpoint: &str) -> Vec<RequestRecord> {
+    world.align().state().log.into_iter().filter(|record| record.endpoint == endpoint).collect()
+}
+
+fn refreshes(world: &World) -> u64 {
+    world.align().state().counters.refreshes
+}
+
+/// One order whose first download fails, and a neighbour. The fault is told by its code, nothing of
+/// the order is seen, the neighbour is published in the same pass, and the next attempt heals it.
+fn heals(world: &World, rule: FaultRule, code: &str) -> Manifest {
+    let id = world.align().create_order(&order(CaseKind::OrthoShell)).expect("created");
+    let neighbour = world.align().create_order(&order(CaseKind::Restorative)).expect("created");
+    world.align().inject(rule.order(&id).times(1));
+    let ended = world.sync();
+    assert_eq!(ended.code, Some(3), "{ended:?}");
+    let story = world.order(&id);
+    assert_eq!((&story["state"], &story["trouble"]["code"]), (&"retrying".into(), &code.into()));
+    assert!(
+        ended.stderr.contains(story["trouble"]["message"].as_str().expect("text")),
+        "{ended:?}"
+    );
+    assert_eq!(tree::orders(&world.output()), [world.dir_of(&neighbour)]);
+    world.published(&neighbour);
+
+    world.let_time_pass(&id);
+    world.good(&["sync"]);
+    world.good(&["verify"]);
+    assert_eq!(world.order(&id)["trouble"], serde_json::Value::Null);
+    assert_eq!(world.align().state().counters.poll_violations, 0);
+    world.published(&id)
+}
+
+#[test]
+fn a_connection_reset_in_the_middle_of_a_body_is_survived() {
+    heals(&World::new(), download(FaultKind::Reset { after_bytes: 3000 }), "broken-off");
+}
+
+#[test]
+fn a_connection_that_closes_without_an_answer_is_survived() {
+    heals(&World::new(), download(FaultKind::Disconnect), "broken-off");
+}
+
+#[test]
+fn a_truncated_body_is_survived() {
+    let fault = FaultKind::Truncate { after_bytes: 3000, announce_short: false };
+    heals(&World::new(), download(fault), "broken-off");
+}
+
+#[test]
+fn a_truncated_body_of_no_announced_length_is_survived() {
+    let world = World::new();
+    world.align().update_settings(|settings| settings.content_length = false);
+    let fault = FaultKind::Truncate { after_bytes: 3000, announce_short: false };
+    heals(&world, download(fault), "broken-off");
+}
+
+#[test]
+fn a_body_cut_short_with_a_matching_length_is_not_taken_for_a_package() {
+    let fault = FaultKind::Truncate { after_bytes: 3000, announce_short: true };
+    heals(&World::new(), download(fault), "not-a-zip");
+}
+
+#[test]
+fn an_announced_length_that_is_too_long_is_survived() {
+    heals(&World::new(), download(FaultKind::WrongLength { by: 7 }), "broken-off");
+}
+
+#[test]
+fn an_announced_length_that_is_too_short_is_survived() {
+    heals(&World::new(), download(FaultKind::WrongLength { by: -7 }), "not-a-zip");
+}
+
+#[test]
+fn a_download_that_stalls_is_given_up_and_repeated() {
+    let world = World::with_config("downloads: { stall_timeout: 1s }\n");
+    heals(&world, download(FaultKind::Stall { after_bytes: 3000 }), "stalled");
+}
+
+#[test]
+fn a_server_that_is_busy_is_asked_again() {
+    heals(&World::new(), download(status(503)), "http-503");
+}
+
+#[test]
+fn a_corrupt_byte_is_noticed_and_the_repeat_is_published() {
+    heals(&World::new(), download(FaultKind::Corrupt { at: 2000 }), "zip-crc");
+}
+
+#[test]
+fn a_package_that_stays_corrupt_waits_for_a_person_in_the_end() {
+    let world = World::new();
+    let id = world.align().create_order(&order(CaseKind::OrthoShell)).expect("created");
+    world.align().inject(download(FaultKind::Corrupt { at: 2000 }));
+    let mut attempts = 1;
+    let mut ended = world.sync();
+    while world.order(&id)["state"] == "retrying" {
+        assert_eq!(ended.code, Some(3), "{ended:?}");
+        world.let_time_pass(&id);
+        ended = world.casedrop(&["sync"]);
+        attempts += 1;
+    }
+    assert_eq!(ended.code, Some(3), "{ended:?}");
+    assert!(ended.stderr.contains("needs attention"), "{ended:?}");
+    let story = world.order(&id);
+    assert_eq!(story["state"], "attention", "{story:#}");
+    assert_eq!((attempts, &story["trouble"]["attempts"]), (5, &5.into()));
+    assert!(!world.dir_of(&id).exists());
+
+    let ended = world.sync();
+    assert_eq!(ended.code, Some(3), "{ended:?}");
+    assert_eq!(world.align().state().asset(&id, IDE).started, 5, "not by itself");
+
+    world.align().clear_faults();
+    world.good(&["refetch", &id]);
+    world.good(&["sync"]);
+    assert_eq!(world.published(&id).revision, 1);
+}
+
+#[test]
+fn an_access_token_that_expires_is_renewed_before_it_does() {
+    let world = World::with_config("polling: { interval: 300ms }\n");
+    world.align().update_settings(|settings| {
+        settings.access_token_seconds = 2;
+        settings.min_poll_interval_ms = 300;
+    });
+    // The present token is replaced by one of the short life.
+    world.align().expire_tokens();
+    let agent = world.run();
+    let mut ids = Vec::new();
+    for more in 1..=3 {
+        ids.push(world.align().create_order(&order(CaseKind::OrthoShell)).expect("created"));
+        wait_for("a refresh", || (refreshes(&world) > more).then_some(()));
+    }
+    for id in &ids {
+        world.wait_for_state(id, "published");
+    }
+    agent.kill();
+    assert_eq!(world.align().state().counters.refresh_reuses, 0);
+    world.good(&["verify"]);
+}
+
+#[test]
+fn four_downloads_that_meet_an_expired_token_share_one_refresh() {
+    let world = World::new();
+    for _ in 0..4 {
+        world.align().create_order(&order(CaseKind::OrthoShell)).expect("created");
+    }
+    world.align().inject(FaultRule::on("downloadAsset", FaultKind::ExpireTokens).times(1));
+    let before = refreshes(&world);
+    world.good(&["sync"]);
+    assert_eq!(tree::orders(&world.output()).len(), 4);
+    assert_eq!(refreshes(&world), before + 1);
+    assert_eq!(world.align().state().counters.refresh_reuses, 0);
+    assert!(requests(&world, "downloadAsset").iter().any(|record| record.status == 401));
+}
+
+#[test]
+fn a_token_that_expires_during_a_download_does_not_break_it() {
+    let world = World::new();
+    let id = world.align().create_order(&order(CaseKind::Restorative)).expect("created");
+    let length = world.align().prepare(&id, &[("cadCamSystem", "3Shape")]).expect("made");
+    let slow = FaultKind::Slow { bytes_per_second: length.max(1000) / 2 };
+    world.align().inject(download(slow));
+    let before = refreshes(&world);
+    let _agent = world.run();
+    wait_for("the body to begin", || {
+        (world.align().state().asset(&id, IDE).started == 1).then_some(())
+    });
+    world.align().expire_tokens();
+    world.wait_for_state(&id, "published");
+    let ide = world.align().state().asset(&id, IDE);
+    assert_eq!((ide.started, ide.resumed), (1, 0));
+    // The next poll renewed it.
+    wait_for("a refresh", || (refreshes(&world) == before + 1).then_some(()));
+}
+
+#[test]
+fn a_refused_token_is_renewed_exactly_once() {
+    let world = World::new();
+    let id = world.align().create_order(&order(CaseKind::OrthoShell)).expect("created");
+    let before = refreshes(&world);
+    world.align().inject(download(status(401)).times(1));
+    world.good(&["sync"]);
+    world.published(&id);
+    assert_eq!(refreshes(&world), before + 1);
+}
+
+#[test]
+fn a_login_that_was_revoked_asks_for_a_new_one() {
+    let world = World::new();
+    let id = world.align().create_order(&order(CaseKind::OrthoShell)).expect("created");
+    world.align().expire_tokens();
+    let refused = r#"{"error":"invalid_grant","error_description":"revoked"}"#.to_owned();
+    let kind = FaultKind::Status { code: 400, retry_after: None, body: Some(refused) };
+    world.align().inject(FaultRule::on("refreshToken", kind));
+    let ended = world.casedrop(&["sync"]);
+    assert_eq!(ended.code, Some(4), "{ended:?}");
+    assert!(ended.stderr.contains(&format!("casedrop login {LAB}")), "{ended:?}");
+
+    world.align().clear_faults();
+    world.log_in_and_pair(LAB);
+    assert_eq!(world.sync().code, Some(0));
+    world.published(&id);
+}
+
+#[test]
+fn files_that_are_not_converted_yet_are_asked_for_until_they_are_there() {
+    let world = World::new();
+    let spec = OrderSpec { regenerating: 2, ..order(CaseKind::OrthoShell) };
+    let id = world.align().create_order(&spec).expect("created");
+    let ended = world.sync();
+    assert_eq!(ended.code, Some(0), "waiting for Align is no failure: {ended:?}");
+    assert_eq!(world.order(&id)["state"], "regenerating");
+    let _agent = world.run();
+    world.wait_for_state(&id, "published");
+    let ide = world.align().state().asset(&id, IDE);
+    assert_eq!((ide.not_converted, ide.started), (2, 1));
+    world.published(&id);
+}
+
+#[test]
+fn thumbnails_that_are_not_there_yet_are_waited_for() {
+    let world = World::new();
+    let id = world.align().create_order(&order(CaseKind::Restorative)).expect("created");
+    let rule = FaultRule::on("downloadAsset", status(404)).asset("IMAGE_GALLERY").times(1);
+    world.align().inject(rule);
+    let _agent = world.run();
+    world.wait_for_state(&id, "published");
+    let manifest = world.published(&id);
+    let thumbnails = manifest.files.iter().filter(|file| file.path.starts_with("thumbnails/"));
+    assert_eq!(thumbnails.count(), 6);
+    assert_eq!(manifest.missing, ["screen-captures"]);
+}
+
+#[test]
+fn thumbnails_that_never_come_hold_no_scan_back() {
+    let world = World::new();
+    let id = world.align().create_order(&order(CaseKind::Restorative)).expect("created");
+    world.align().inject(FaultRule::on("downloadAsset", status(404)).asset("IMAGE_GALLERY"));
+    let _agent = world.run();
+    world.wait_for_state(&id, "published");
+    let missing: BTreeSet<_> = world.published(&id).missing.into_iter().collect();
+    assert_eq!(missing, ["screen-captures".to_owned(), "thumbnails".to_owned()].into());
+}
+
+#[test]
+fn screen_captures_are_published_where_there_are_any() {
+    let world = World::new();
+    let with = OrderSpec { screen_captures: true, ..order(CaseKind::OrthoShell) };
+    let with = world.align().create_order(&with).expect("created");
+    let without = world.align().create_order(&order(CaseKind::OrthoShell)).expect("created");
+    world.good(&["sync"]);
+    let captures = |manifest: &Manifest| {
+        manifest.files.iter().filter(|file| file.path.starts_with("screen-captures/")).count()
+    };
+    let (with, without) = (world.published(&with), world.published(&without));
+    assert!(captures(&with) > 0 && with.missing.is_empty(), "{with:?}");
+    assert_eq!((captures(&without), without.missing), (0, vec!["screen-captures".to_owned()]));
+}
+
+/// The times between requests to an endpoint, of which the first one was answered with 429.
+fn waits_after_429(world: &World, endpoint: &str) -> (u64, u64) {
+    let records = wait_for("the second request", || {
+        Some(requests(world, endpoint)).filter(|records| records.len() >= 2)
+    });
+    assert_eq!((records[0].status, records[1].status), (429, 200));
+    (records[0].at_ms, records[1].at_ms)
+}
+
+#[test]
+fn a_poll_waits_as_long_as_align_asks() {
+    let world = World::new();
+    let id = world.align().create_order(&order(CaseKind::OrthoShell)).expect("created");
+    let kind = FaultKind::Status { code: 429, retry_after: Some(2), body: None };
+    world.align().inject(FaultRule::on("getOrdersForLab", kind).times(1));
+    let _agent = world.run();
+    world.wait_for_state(&id, "published");
+    let (first, second) = waits_after_429(&world, "getOrdersForLab");
+    assert!(second >= first + 2000, "{first} {second}");
+}
+
+#[test]
+fn a_restart_does_not_cut_short_the_wait_that_align_asked_for() {
+    let world = World::new();
+    let kind = FaultKind::Status { code: 429, retry_after: Some(2), body: None };
+    world.align().inject(FaultRule::on("getOrdersForLab", kind).times(1));
+    let ended = world.casedrop(&["sync"]);
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    let ended = world.good(&["sync"]);
+    assert!(ended.stderr.contains("not polled"), "{ended:?}");
+    world.sync();
+    let (first, second) = waits_after_429(&world, "getOrdersForLab");
+    assert!(second >= first + 2000, "{first} {second}");
+}
+
+#[test]
+fn a_download_waits_as_long_as_align_asks() {
+    let world = World::new();
+    let id = world.align().create_order(&order(CaseKind::OrthoShell)).expect("created");
+    let kind = FaultKind::Status { code: 429, retry_after: Some(3), body: None };
+    world.align().inject(FaultRule::on("downloadAsset", kind).times(1));
+    let _agent = world.run();
+    world.wait_for_state(&id, "published");
+    let records = requests(&world, "downloadAsset");
+    let (first, second) = (records[0].at_ms, records[1].at_ms);
+    assert_eq!(records[0].status, 429);
+    assert!(second >= first + 3000, "{first} {second}");
+}
+
+/// What becomes of each hostile archive: published (`None`), or failing in this state with this code.
+/// What no repeat can heal waits for a person; what may be damage on the way is fetched again.
+fn expected(which: &str) -> Option<(&'static str, &'static str)> {
+    let never = |code| Some(("attention", code));
+    let perhaps = |code| Some(("retrying", code));
+    match which {
+        "case-clash" | "file-and-folder" | "reserved-names" | "nested-top-folder" => None,
+        "traversal" | "traversal-backslash" => never("zip-traversal"),
+        "absolute" | "absolute-windows" => never("zip-absolute"),
+        "symlink" => never("zip-link"),
+        "duplicate-names" => never("zip-duplicate"),
+        "bomb" => never("zip-bomb"),
+        "many-members" => never("zip-too-many"),
+        "bad-crc" => perhaps("zip-crc"),
+        "lying-size" | "local-name-differs" => perhaps("zip-corrupt"),
+        "truncated" | "not-a-zip" => perhaps("not-a-zip"),
+        "empty-zip" => perhaps("zip-empty"),
+        other => panic!("nobody says yet what is to become of {other}"),
+    }
+}
+
+#[test]
+fn hostile_archives_write_nothing_outside_and_spoil_no_other_order() {
+    let world = World::with_config("downloads: { concurrency: 8 }\n");
+    for (which, _) in hostile::ALL {
+        world.align().create_order(&order_with_id(CaseKind::OrthoShell, which)).expect("created");
+        let which = which.to_owned();
+        world.align().inject(download(FaultKind::Hostile { which: which.clone() }).order(&which));
+    }
+    let good: Vec<_> = (0..3)
+        .map(|_| world.align().create_order(&order(CaseKind::OrthoShell)).expect("created"))
+        .collect();
+    let ended = world.casedrop(&["sync"]);
+    assert_eq!(ended.code, Some(3), "{ended:?}");
+    for id in &good {
+        world.published(id);
+    }
+    for (which, _) in hostile::ALL {
+        let story = world.order(which);
+        if let Some(code) = expected(which) {
+            let (state, code) = code;
+            assert_eq!((&story["state"], &story["trouble"]["code"]), (&state.into(), &code.into()));
+            assert!(!world.dir_of(which).exists(), "{which}");
+            assert!(ended.stderr.contains(which), "{ended:?}");
+            continue;
+        }
+        assert_eq!(story["state"], "published", "{which}: {story:#}");
+        for file in world.published(which).files {
+            RelPath::parse(&file.path).expect("a safe name");
+        }
+    }
+    let published = hostile::ALL.iter().filter(|(which, _)| expected(which).is_none()).count();
+    assert_eq!(tree::orders(&world.output()).len(), good.len() + published);
+    assert_nothing_outside(&world);
+    world.good(&["verify"]);
+}
+
+/// The hostile archives' own targets, and whatever else they could have left.
+fn assert_nothing_outside(world: &World) {
+    for target in
+        ["/tmp/casedrop-outside.stl", "/etc/casedrop-outside.stl", r"C:\Windows\outside.stl"]
+    {
+        assert!(!std::path::Path::new(target).exists(), "{target}");
+    }
+    for file in tree::files(world.dir()) {
+        assert!(!file.to_string_lossy().contains("outside"), "{}", file.display());
+    }
+    let mut beside: Vec<_> = std::fs::read_dir(world.dir())
+        .expect("readable")
+        .map(|entry| entry.expect("an entry").file_name().into_string().expect("Unicode"))
+        .collect();
+    beside.sort();
+    assert_eq!(beside, [".orders.casedrop-staging", "casedrop.yaml", "orders", "state"]);
+}
+
+#[test]
+fn no_bearer_token_follows_a_redirect_to_the_storage_host() {
+    let world = World::new();
+    world.align().update_settings(|settings| settings.redirect_to_storage = true);
+    let id = world.align().create_order(&order(CaseKind::Restorative)).expect("created");
+    world.good(&["sync"]);
+    world.published(&id);
+    let state = world.align().state();
+    assert!(state.requests("storage") >= 2);
+    assert_eq!(state.counters.storage_with_authorization, 0);
+}
+
+/// The API is used where discovery says, and nowhere else.
+fn uses_discovered_urls(regional: Regional) -> Vec<RequestRecord> {
+    let world = World::new();
+    world.align().update_settings(|settings| settings.regional = regional);
+    let before = world.align().state().log.len();
+    let id = world.align().create_order(&order(CaseKind::OrthoShell)).expect("created");
+    world.good(&["sync"]);
+    world.published(&id);
+    let mut log = world.align().state().log.split_off(before);
+    log.retain(|record| ["getOrdersForLab", "downloadAsset"].contains(&&*record.endpoint));
+    assert!(log.len() >= 2 && log.iter().all(|record| record.discovered), "{log:?}");
+    let base = world.base_url();
+    assert!(log.iter().all(|record| !base.ends_with(&record.host)), "{base} {log:?}");
+    log
+}
+
+#[test]
+fn the_regional_host_that_discovery_names_is_used() {
+    let log = uses_discovered_urls(Regional::Localhost);
+    assert!(log.iter().all(|record| record.host.starts_with("localhost:")), "{log:?}");
+}
+
+#[test]
+fn the_regional_port_that_discovery_names_is_used() {
+    uses_discovered_urls(Regional::Port);
+}
+
+#[test]
+fn without_discovery_the_known_paths_are_used() {
+    let world = World::new();
+    world.align().update_settings(|settings| settings.discovery = false);
+    let before = world.align().state().counters.discovered_requests;
+    let id = world.align().create_order(&order(CaseKind::OrthoShell)).expect("created");
+    world.good(&["sync"]);
+    world.published(&id);
+    assert_eq!(world.align().state().counters.discovered_requests, before);
+}
+
+#[test]
+fn an_endpoint_that_discovery_leaves_out_is_found_at_its_known_path() {
+    let world = World::new();
+    world.align().update_settings(|settings| {
+        settings.discovery_omit = vec!["downloadAsset".to_owned()];
+    });
+    let id = world.align().create_order(&order(CaseKind::OrthoShell)).expect("created");
+    world.good(&["sync"]);
+    world.published(&id);
+    assert!(requests(&world, "downloadAsset").iter().all(|record| !record.discovered));
+    assert!(requests(&world, "getOrdersForLab").iter().all(|record| record.discovered));
+}
+
+#[test]
+fn an_unreadable_entry_spoils_no_neighbour_in_the_list() {
+    let world = World::new();
+    let quiet = OrderSpec { status: Some("Completed".to_owned()), ..order(CaseKind::OrthoShell) };
+    let id = world.align().create_order(&quiet).expect("created");
+    let body = serde_json::json!([
+        {"status": "Ready for Download", "note": "it has no id"},
+        {"orderId": id, "status": "Ready for Download", "procedure": "Orthodontic"},
+        {"orderId": {"value": 1}, "status": "Ready for Download"},
+        "no object at all",
+    ]);
+    let kind = FaultKind::Status { code: 200, retry_after: None, body: Some(body.to_string()) };
+    world.align().inject(FaultRule::on("getOrdersForLab", kind).times(1));
+    let ended = world.good(&["sync"]);
+    assert_eq!(ended.stderr.matches("skipped an entry").count(), 3, "{ended:?}");
+    world.published(&id);
+}
+
+fn two_labs() -> Vec<(String, AccountSpec)> {
+    let first = AccountSpec::new(ACCOUNT, "Smile Dental Lab", "client", "s3cret-of-client");
+    let second = AccountSpec::new("4712", "Other Lab", "other", "s3cret-of-other");
+    vec![(LAB.to_owned(), first), ("other-lab".to_owned(), second)]
+}
+
+#[test]
+fn a_lab_without_a_login_does_not_delay_the_other_one() {
+    let world = World::unpaired(two_labs(), "");
+    world.log_in_and_pair(LAB);
+    let id = world.align().create_order(&order(CaseKind::OrthoShell)).expect("created");
+    let ended = world.casedrop(&["sync"]);
+    assert_eq!(ended.code, Some(4), "{ended:?}");
+    assert!(ended.stderr.contains("casedrop login other-lab"), "{ended:?}");
+    world.published(&id);
+}
+
+#[test]
+fn a_lab_whose_server_hangs_does_not_delay_the_other_one() {
+    let world = World::unpaired(two_labs(), "");
+    world.log_in_and_pair(LAB);
+    world.log_in_and_pair("other-lab");
+    let hang = FaultKind::Stall { after_bytes: 0 };
+    world.align().inject(FaultRule::on("getOrdersForLab", hang).account("4712"));
+    let other = OrderSpec { account: Some("4712".to_owned()), ..order(CaseKind::OrthoShell) };
+    let other = world.align().create_order(&other).expect("created");
+    let agent = world.run();
+    wait_for("the hanging poll", || {
+        let records = requests(&world, "getOrdersForLab");
+        records.iter().any(|record| record.account.as_deref() == Some("4712")).then_some(())
+    });
+    // More than can be fetched at once, while the other lab still waits for its first answer.
+    let own = |_| world.align().create_order(&order(CaseKind::OrthoShell)).expect("created");
+    for id in (0..6).map(own).collect::<Vec<_>>() {
+        world.wait_for_state(&id, "published");
+    }
+    let polls = requests(&world, "getOrdersForLab");
+    assert_eq!(polls.iter().filter(|poll| poll.account.as_deref() == Some("4712")).count(), 1);
+    assert_eq!(world.order_or_null(&other), serde_json::Value::Null);
+    agent.kill();
+}
+
+#[test]
+fn a_lab_whose_server_fails_does_not_delay_the_other_one() {
+    let world = World::unpaired(two_labs(), "");
+    world.log_in_and_pair(LAB);
+    world.log_in_and_pair("other-lab");
+    world.align().inject(FaultRule::on("getOrdersForLab", status(500)).account("4712"));
+    let id = world.align().create_order(&order(CaseKind::OrthoShell)).expect("created");
+    let ended = world.casedrop(&["sync"]);
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    assert!(ended.stderr.contains("other-lab"), "{ended:?}");
+    world.published(&id);
+}
+
+#[test]
+fn an_order_that_hangs_does_not_delay_the_others() {
+    let world = World::with_config("downloads: { stall_timeout: 60s, concurrency: 4 }\n");
+    let slow = world.align().create_order(&order(CaseKind::OrthoShell)).expect("created");
+    world.align().inject(download(FaultKind::Stall { after_bytes: 100 }).order(&slow));
+    let others: Vec<_> = (0..6)
+        .map(|_| world.align().create_order(&order(CaseKind::Restorative)).expect("created"))
+        .collect();
+    let began = std::time::Instant::now();
+    let _agent = world.run();
+    for id in &others {
+        world.wait_for_state(id, "published");
+    }
+    assert!(began.elapsed() < Duration::from_secs(60), "they waited for the one that hangs");
+    assert!(!world.dir_of(&slow).exists());
+}
