@@ -16,6 +16,7 @@ mod faults;
 mod flows;
 #[cfg(target_os = "linux")]
 mod limits;
+mod places;
 mod polls;
 #[cfg(target_os = "linux")]
 mod visible;
