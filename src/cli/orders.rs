@@ -160,24 +160,28 @@ pub fn show(config: &Config, args: &ShowArgs, streams: &mut Streams) -> Result<E
     }
     let layout = layout(config);
     let store = open(config)?.ok_or_else(|| unknown(&args.order))?;
-    let found = store.find(&args.order).map_err(journal)?;
-    if found.is_empty() {
+    let line =
+        |event: OrderEvent| Line { at: event.at.to_rfc3339(), kind: event.kind, text: event.text };
+    // One look for all of it: a running agent goes on writing.
+    let told = store.atomically(|store| {
+        let tell = |order: OrderRecord| {
+            let (revisions, events) = (store.revisions(&order.key)?, store.story(&order.key)?);
+            Ok((order, revisions, events))
+        };
+        store.find(&args.order)?.into_iter().map(tell).collect::<Result<Vec<_>, StoreError>>()
+    });
+    let told = told.map_err(journal)?;
+    if told.is_empty() {
         return Err(unknown(&args.order));
     }
-    let mut stories = Vec::new();
-    for order in &found {
-        let revisions = store.revisions(&order.key).map_err(journal)?;
-        let line = |event: OrderEvent| Line {
-            at: event.at.to_rfc3339(),
-            kind: event.kind,
-            text: event.text,
-        };
-        stories.push(Story {
+    let stories: Vec<_> = told
+        .iter()
+        .map(|(order, revisions, events)| Story {
             order: OrderView::new(order, &layout),
-            revisions: revisions.into_iter().map(|revision| revision.manifest).collect(),
-            events: store.story(&order.key).map_err(journal)?.into_iter().map(line).collect(),
-        });
-    }
+            revisions: revisions.iter().map(|revision| revision.manifest.clone()).collect(),
+            events: events.iter().cloned().map(line).collect(),
+        })
+        .collect();
     if streams.json {
         streams.json(&stories)?;
         return Ok(Exit::Ok);

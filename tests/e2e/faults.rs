@@ -31,12 +31,13 @@ fn refreshes(world: &World) -> u64 {
     world.align().state().counters.refreshes
 }
 
-/// One order whose first download fails, and a neighbour. The fault is told by its code, nothing of
-/// the order is seen, the neighbour is published in the same pass, and the next attempt heals it.
+/// One order whose downloads fail during a pass, and a neighbour. The fault is told by its code,
+/// nothing of the order is seen, the neighbour is published in the same pass, and the next attempt
+/// after the fault heals it.
 fn heals(world: &World, rule: FaultRule, code: &str) -> Manifest {
     let id = world.align().create_order(&order(CaseKind::OrthoShell)).expect("created");
     let neighbour = world.align().create_order(&order(CaseKind::Restorative)).expect("created");
-    world.align().inject(rule.order(&id).times(1));
+    world.align().inject(rule.order(&id));
     let ended = world.sync();
     assert_eq!(ended.code, Some(3), "{ended:?}");
     let story = world.order(&id);
@@ -48,6 +49,7 @@ fn heals(world: &World, rule: FaultRule, code: &str) -> Manifest {
     assert_eq!(tree::orders(&world.output()), [world.dir_of(&neighbour)]);
     world.published(&neighbour);
 
+    world.align().clear_faults();
     world.let_time_pass(&id);
     world.good(&["sync"]);
     world.good(&["verify"]);

@@ -26,12 +26,13 @@ fn a_second_pass_does_not_ask_again_but_finishes_what_is_pending() {
     let world = world(LONG);
     let id = world.align().create_order(&order(CaseKind::OrthoShell)).expect("created");
     let late = world.align().create_order(&order(CaseKind::OrthoShell)).expect("created");
-    let broken = FaultRule::on("downloadAsset", FaultKind::Disconnect).order(&late).times(1);
+    let broken = FaultRule::on("downloadAsset", FaultKind::Disconnect).order(&late);
     world.align().inject(broken);
     assert_eq!(world.casedrop(&["sync"]).code, Some(3));
     assert_eq!(world.published(&id).revision, 1);
     assert!(!world.dir_of(&late).exists());
 
+    world.align().clear_faults();
     world.let_time_pass(&late);
     let ended = world.good(&["sync"]);
     assert!(ended.stderr.contains("not polled"), "{ended:?}");

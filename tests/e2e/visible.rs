@@ -63,7 +63,7 @@ fn nothing_but_whole_orders_is_seen_while_the_agent_is_busy() {
         align.flow(id, "modeling-completed").expect("back");
     }
     for id in &ids {
-        world.wait_for_revision(id, 2);
+        wait_for("revision 2 in the journal", || (world.order(id)["revision"] == 2).then_some(()));
     }
     agent.kill();
     let seen = watcher.finish();
