@@ -62,6 +62,11 @@ pub enum Input {
         /// How far the interrupted publication had come.
         result: Result<Recovered, Fault>,
     },
+    /// Answer to [`Effect::Discard`].
+    Discarded {
+        /// Which order.
+        key: OrderKey,
+    },
     /// Begin nothing new.
     Stop,
 }
@@ -94,8 +99,11 @@ pub enum Effect {
     Publish(Box<PublishJob>),
     /// Find out how far an interrupted publication had come.
     Recover(Box<PublishJob>),
-    /// Remove a staged directory that is not needed. No answer.
+    /// Remove a staged directory that is not needed. Whether it worked does not matter: whoever
+    /// needs the place next clears it first.
     Discard {
+        /// Whose it is. The order's next piece of work begins after the answer, at the same place.
+        key: OrderKey,
         /// Its name below the staging's `work`.
         job: String,
     },

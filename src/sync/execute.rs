@@ -107,12 +107,12 @@ impl Executor {
                     .and_then(|()| publish::recover(&*self.disk, &self.layout, &publication));
                 Some(Input::Recovered { key: job.intent.key, result })
             }
-            Effect::Discard { job } => {
+            Effect::Discard { key, job } => {
                 let dir = self.layout.work_dir(&job);
                 if let Err(error) = self.disk.remove_tree(&dir) {
                     tracing::debug!("{}", Fault::from(error).chain());
                 }
-                None
+                Some(Input::Discarded { key })
             }
             // Whoever runs the engine tells people, in the order in which things happened.
             Effect::Tell(_) => None,

@@ -95,11 +95,6 @@ pub enum Notice {
 }
 
 impl Notice {
-    /// Whether a person should look at it.
-    pub fn is_trouble(&self) -> bool {
-        matches!(self, Self::LabTrouble { .. } | Self::Unreadable { .. } | Self::Failed { .. })
-    }
-
     /// Writes it to the log.
     pub fn log(&self) {
         match self {

@@ -19,6 +19,7 @@ mod flows;
 mod limits;
 mod logins;
 mod outages;
+mod places;
 mod polls;
 mod secrecy;
 #[cfg(target_os = "linux")]

@@ -118,6 +118,7 @@ impl Engine {
             Input::Fetched { key, result } => self.fetched(now, &key, result, &mut effects)?,
             Input::Published { key, result } => self.published(now, &key, result, &mut effects)?,
             Input::Recovered { key, result } => self.recovered(now, &key, result, &mut effects)?,
+            Input::Discarded { key } => self.finish(now, &key)?,
         }
         if !self.stopping {
             self.take_requests(now)?;

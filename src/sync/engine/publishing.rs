@@ -114,7 +114,10 @@ impl Engine {
         match result {
             Err(fault) => self.failed(now, key, &fault, effects),
             Ok(PublishOutcome::Done { .. }) => match self.intent(key)? {
-                Some(intent) => self.record_publication(now, &intent, effects),
+                Some(intent) => {
+                    self.record_publication(now, &intent, effects)?;
+                    self.finish(now, key)
+                }
                 None => self.finish(now, key),
             },
             Ok(PublishOutcome::TargetChanged { found }) => {
@@ -170,7 +173,10 @@ impl Engine {
         };
         let Some(intent) = self.intent(key)? else { return self.look(key, effects) };
         match recovered {
-            Recovered::Published => self.record_publication(now, &intent, effects),
+            Recovered::Published => {
+                self.record_publication(now, &intent, effects)?;
+                self.finish(now, key)
+            }
             Recovered::Ready => {
                 let job = self.publish_job(intent)?;
                 effects.push(Effect::Publish(Box::new(job)));
@@ -178,8 +184,8 @@ impl Engine {
             }
             Recovered::Lost => {
                 self.store.drop_intent(key)?;
-                effects.push(Effect::Discard { job: intent.job });
-                self.look(key, effects)
+                discard(key, effects);
+                Ok(())
             }
         }
     }
@@ -191,7 +197,7 @@ impl Engine {
         effects: &mut Vec<Effect>,
     ) -> Result<(), StoreError> {
         let key = &intent.key;
-        let Some(mut record) = self.store.order(key)? else { return self.finish(now, key) };
+        let Some(mut record) = self.store.order(key)? else { return Ok(()) };
         covered(&mut record, intent.evidence);
         record.published = Some(PublishedRecord {
             revision: intent.manifest.revision,
@@ -214,7 +220,7 @@ impl Engine {
             store.tell(key, now.wall, "published", &told(&notice))
         })?;
         effects.push(Effect::Tell(notice));
-        self.finish(now, key)
+        Ok(())
     }
 
     /// The fetched content is the published one.
@@ -240,9 +246,9 @@ impl Engine {
             store.drop_intent(&key)?;
             store.tell(&key, now.wall, "unchanged", "fetched again, unchanged")
         })?;
-        effects.push(Effect::Discard { job: job_name(&key) });
-        effects.push(Effect::Tell(Notice::Unchanged { key: key.clone() }));
-        self.finish(now, &key)
+        discard(&key, effects);
+        effects.push(Effect::Tell(Notice::Unchanged { key }));
+        Ok(())
     }
 
     /// The order stands there already, complete, and the journal learns of it.
@@ -267,9 +273,15 @@ impl Engine {
             history_seen: history_len(record),
             etag: None,
         };
-        effects.push(Effect::Discard { job: job_name(&key) });
-        self.record_publication(now, &intent, effects)
+        self.record_publication(now, &intent, effects)?;
+        discard(&key, effects);
+        Ok(())
     }
+}
+
+/// The order's staged directory is not needed; the work on the order ends with the answer.
+fn discard(key: &OrderKey, effects: &mut Vec<Effect>) {
+    effects.push(Effect::Discard { key: key.clone(), job: job_name(key) });
 }
 
 /// The evidence up to there is taken care of.

@@ -199,7 +199,11 @@ fn a_lost_staging_is_fetched_again() {
     world.begin_publication(&order);
     let (mut world, _) = world.restart();
     let effects = world.give(Input::Recovered { key: order.clone(), result: Ok(Recovered::Lost) });
-    assert!(matches!(effects.as_slice(), [Effect::Discard { .. }, Effect::Look { .. }]));
+    assert!(matches!(effects.as_slice(), [Effect::Discard { .. }]), "{effects:?}");
+    // Nothing else touches that place until it is clear.
+    assert_eq!(world.pass(Duration::from_secs(60)).len(), 0);
+    let effects = world.give(Input::Discarded { key: order.clone() });
+    assert!(matches!(effects.as_slice(), [Effect::Look { .. }]), "{effects:?}");
     let effects = world.looked(&order, LocalPicture::Absent);
     assert!(matches!(effects.as_slice(), [Effect::Fetch(_)]));
 }
@@ -349,6 +353,8 @@ fn the_same_bytes_are_recorded_and_not_published_again() {
     let effects = world.looked(&order, LocalPicture::AsPublished);
     assert!(matches!(effects.as_slice(), [Effect::Discard { .. }]), "{effects:?}");
     assert!(!world.record(&order).is_wanted());
+    world.give(Input::Discarded { key: order });
+    assert!(!world.engine.is_busy());
 }
 
 #[test]
