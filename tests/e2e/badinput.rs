@@ -1,7 +1,7 @@
 //! What people get wrong, and what the network does to them: one clear message, the right exit code,
 //! nothing half-done.
 
-use casedrop::simulator::{AccountSpec, CaseKind, FaultKind, FaultRule};
+use casedrop::simulator::{AccountSpec, CaseKind};
 
 use super::tree;
 use super::world::{ACCOUNT, Ended, LAB, World, order, wait_for};
@@ -28,6 +28,14 @@ fn without_a_config_the_way_to_one_is_shown() {
     std::fs::remove_file(world.config()).expect("removed");
     let ended = world.casedrop(&["run"]);
     assert_says(&ended, 2, &["there is no config file", "config.example.yaml", "casedrop demo"]);
+    for name in ["sync", "orders", "login"] {
+        let mut command = std::process::Command::new(super::world::program());
+        command.arg(name).args((name == "login").then_some(LAB)).current_dir(world.dir());
+        let ended = super::world::ended(
+            command.env_remove("CASEDROP_CONFIG").output().expect("the program starts"),
+        );
+        assert_says(&ended, 2, &["no config found", "casedrop.yaml", "casedrop demo"]);
+    }
 }
 
 #[test]
@@ -41,6 +49,23 @@ fn all_faults_of_a_config_come_at_once_with_line_and_hint() {
     assert_eq!(checked.code, Some(2), "{checked:?}");
     let json: serde_json::Value = serde_json::from_str(&checked.stdout).expect("JSON");
     assert_eq!(json["faults"].as_array().map(Vec::len), Some(3), "{json}");
+}
+
+#[test]
+fn a_config_that_is_no_yaml_names_the_line_and_quotes_no_secret() {
+    let world = World::unpaired(one_lab(), "");
+    std::fs::write(world.config(), "output: /x\nlabs: [\n").expect("written");
+    assert_says(&world.casedrop(&["sync"]), 2, &["casedrop.yaml:2:7", "unclosed bracket"]);
+    for broken in ["\"s3cret-of-client", "[s3cret-of-client", "*s3cret-of-client", "a: s3cret: b"] {
+        let yaml = world.yaml().replace("s3cret-of-client", broken);
+        std::fs::write(world.config(), yaml).expect("written");
+        for args in [&["sync"][..], &["check"], &["check", "--json"]] {
+            let Ended { code, stdout, stderr } = world.casedrop(args);
+            assert_eq!(code, Some(2), "{stdout}{stderr}");
+            assert!(!stdout.contains("s3cret") && !stderr.contains("s3cret"), "{stdout}{stderr}");
+            assert!(stdout.contains("casedrop.yaml") || stderr.contains("casedrop.yaml:"));
+        }
+    }
 }
 
 #[test]
@@ -144,54 +169,4 @@ fn an_output_that_vanishes_while_the_agent_runs_makes_orders_wait_visibly() {
     std::fs::rename(&away, world.output()).expect("moved back");
     world.wait_for_revision(&id, 1);
     agent.kill();
-}
-
-#[test]
-fn no_secret_and_no_patient_is_anywhere_but_in_the_prescription_and_the_login() {
-    let world = World::new();
-    let specs = [CaseKind::OrthoShell, CaseKind::Restorative, CaseKind::OrthoBase];
-    let ids = specs.map(|kind| world.align().create_order(&order(kind)).expect("created"));
-    let corrupt = FaultRule::on("downloadAsset", FaultKind::Corrupt { at: 900 }).order(&ids[2]);
-    world.align().inject(corrupt);
-    let agent = world.run_with(&[("CASEDROP_LOG__LEVEL", "trace")]);
-    world.wait_for_revision(&ids[1], 1);
-    world.wait_for_state(&ids[2], "retrying");
-    world.align().expire_tokens();
-    world.align().flow(&ids[0], "return-to-doctor").expect("returned");
-    world.align().flow(&ids[0], "rescan-completed").expect("back");
-    world.wait_for_revision(&ids[0], 2);
-    let log = agent.kill();
-    assert!(log.contains(&ids[0]), "the log says what happens: {log}");
-    let login = std::fs::read_to_string(world.state().join("secrets").join("smile-lab.json"));
-    let login: serde_json::Value = serde_json::from_str(&login.expect("there")).expect("JSON");
-    let mut planted = vec!["s3cret-of-client".to_owned(), "Zzyzx".to_owned(), "Qwxdoc".to_owned()];
-    collect_tokens(&login, &mut planted);
-    assert!(planted.len() >= 5, "access and refresh token are looked for");
-    let mut places = vec![("the log".to_owned(), log.into_bytes())];
-    for file in tree::files(&world.state()) {
-        if !file.starts_with(world.state().join("secrets")) {
-            places.push((file.display().to_string(), std::fs::read(&file).expect("readable")));
-        }
-    }
-    for dir in tree::orders(&world.output()) {
-        let file = dir.join("manifest.json");
-        places.push((file.display().to_string(), std::fs::read(&file).expect("readable")));
-    }
-    let shown = world.good(&["show", &ids[0], "--json"]);
-    places.push(("show".to_owned(), (shown.stdout + &shown.stderr).into_bytes()));
-    for (place, bytes) in &places {
-        let text = String::from_utf8_lossy(bytes);
-        for secret in &planted {
-            assert!(!text.contains(secret.as_str()), "{place} holds something planted");
-        }
-    }
-}
-
-/// Every long text of a login file: what looks like a token is one.
-fn collect_tokens(value: &serde_json::Value, found: &mut Vec<String>) {
-    match value {
-        serde_json::Value::String(text) if text.len() >= 20 => found.push(text.clone()),
-        serde_json::Value::Object(map) => map.values().for_each(|v| collect_tokens(v, found)),
-        _ => {}
-    }
 }

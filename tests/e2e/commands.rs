@@ -9,8 +9,8 @@ use casedrop::simulator::package::{CaseKind as PackageKind, CaseSpec, write_ide_
 use casedrop::simulator::{CaseKind, FaultKind, FaultRule};
 use serde_json::Value;
 
-use super::tree;
 use super::world::{ACCOUNT, Ended, LAB, World, ended, follow, order, program, wait_for};
+use super::{json_schema, tree};
 
 fn publish(world: &World, kind: CaseKind) -> String {
     let id = world.align().create_order(&order(kind)).expect("created");
@@ -24,6 +24,11 @@ fn pass_until(world: &World, order: &str, revision: u32) -> Manifest {
         world.good(&["sync"]);
         tree::manifest(&world.dir_of(order)).ok().filter(|found| found.revision >= revision)
     })
+}
+
+fn rescan(world: &World, order: &str) {
+    world.align().flow(order, "return-to-doctor").expect("returned");
+    world.align().flow(order, "rescan-completed").expect("back");
 }
 
 /// Runs the program in a folder without any config.
@@ -61,15 +66,18 @@ fn the_demo_ends_with_six_varied_orders_that_match_the_printed_schema() {
     assert!(ended.stderr.contains("Align is still making the files"), "one answered 404 first");
     let schema = in_folder(dir.path(), &["schema", "manifest"]);
     let schema: Value = serde_json::from_str(&schema.stdout).expect("JSON");
-    let required = schema["required"].as_array().expect("a list");
-    let known = schema["properties"].as_object().expect("an object");
     for dir in &orders {
         let text = std::fs::read_to_string(dir.join("manifest.json")).expect("readable");
         let manifest: Value = serde_json::from_str(&text).expect("JSON");
-        let manifest = manifest.as_object().expect("an object");
-        assert!(required.iter().all(|key| manifest.contains_key(key.as_str().expect("a key"))));
-        assert!(manifest.keys().all(|key| known.contains_key(key)));
+        assert_eq!(json_schema::faults(&schema, &manifest), [] as [String; 0], "{text}");
+        let mut wrong = manifest.clone();
+        wrong["files"][0]["role"] = "mesh".into();
+        wrong["revision"] = (-1).into();
+        assert_eq!(json_schema::faults(&schema, &wrong).len(), 2);
     }
+    let verified = in_folder(dir.path(), &["verify", "--config", ".hot.state/casedrop.yaml"]);
+    assert_eq!(verified.code, Some(0), "{verified:?}");
+    assert!(verified.stdout.starts_with("6 orders, "), "{verified:?}");
 }
 
 #[test]
@@ -119,8 +127,11 @@ fn the_simulator_prints_a_config_that_works_as_it_is() {
         .expect("a lab")
         .trim_matches('"')
         .to_owned();
+    // The printed port may be taken on this PC.
+    let here = format!("http://127.0.0.1:{}/callback", super::logins::free_port());
     let mut login = Command::new(program())
         .args(["login", &name, "--no-browser"])
+        .env("CASEDROP_LABS__0__REDIRECT_URL", &here)
         .current_dir(dir.path())
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -131,7 +142,7 @@ fn the_simulator_prints_a_config_that_works_as_it_is() {
     BufReader::new(login.stdout.take().expect("piped")).read_line(&mut url).expect("a line");
     let back = follow(url.trim());
     // The config's redirect URL leads to this PC: the login itself waits there.
-    assert!(back.starts_with("http://127.0.0.1:"), "{back}");
+    assert!(back.starts_with(&here), "{back}");
     get(&back);
     let mut text = String::new();
     login.stderr.take().expect("piped").read_to_string(&mut text).expect("readable");
@@ -222,6 +233,43 @@ fn an_edited_order_is_left_alone_and_the_next_revision_goes_beside_it() {
 }
 
 #[test]
+fn a_changed_byte_is_somebodys_work_too() {
+    let world = World::new();
+    let id = publish(&world, CaseKind::Restorative);
+    let file = world.dir_of(&id).join(format!("upper_jaw_without_ditch_#{id}.stl"));
+    let mut bytes = std::fs::read(&file).expect("readable");
+    let written = std::fs::metadata(&file).expect("there").modified().expect("a time");
+    bytes[500] ^= 1;
+    std::fs::write(&file, &bytes).expect("edited");
+    // As careful as a tool can be: size and time are those of before.
+    let edited = std::fs::File::options().write(true).open(&file).expect("open");
+    edited.set_modified(written).expect("set");
+    drop(edited);
+    rescan(&world, &id);
+    // Such an order does not hold up another.
+    let other = publish(&world, CaseKind::OrthoShell);
+    let beside = world.output().join(LAB).join(ACCOUNT).join(format!("{id}-r2"));
+    wait_for("the revision beside it", || {
+        world.good(&["sync"]);
+        tree::check_order(&beside).ok()
+    });
+    assert_eq!(std::fs::read(&file).expect("there"), bytes);
+    world.published(&other);
+    let verified = world.casedrop(&["verify"]);
+    assert_eq!(verified.code, Some(1), "{verified:?}");
+    assert!(verified.stdout.contains("1 difference") && verified.stdout.contains("upper_jaw"));
+    // What comes after it goes beside it again, and never over it.
+    rescan(&world, &id);
+    let next = world.output().join(LAB).join(ACCOUNT).join(format!("{id}-r3"));
+    wait_for("the next revision beside it", || {
+        world.good(&["sync"]);
+        tree::check_order(&next).ok()
+    });
+    assert_eq!(std::fs::read(&file).expect("there"), bytes);
+    tree::check_order(&beside).expect("whole");
+}
+
+#[test]
 fn a_tree_that_outlived_its_journal_is_adopted_without_a_second_write() {
     let world = World::new();
     let id = world.align().create_order(&order(CaseKind::OrthoShell)).expect("created");
@@ -303,7 +351,11 @@ fn a_good_config_is_called_valid_and_the_schema_describes_it() {
     let checked = world.json(&["check"]);
     assert_eq!(checked["faults"], serde_json::json!([]), "{checked}");
     let schema = world.json(&["schema", "config"]);
-    assert!(schema["properties"]["labs"].is_object(), "{schema}");
+    let yaml = world.yaml();
+    let config: Value = serde_yaml::from_str(&yaml).expect("YAML");
+    assert_eq!(json_schema::faults(&schema, &config), [] as [String; 0], "{yaml}");
+    let wrong: Value = serde_yaml::from_str(&yaml.replace("labs:", "lab:")).expect("YAML");
+    assert!(!json_schema::faults(&schema, &wrong).is_empty());
 }
 
 #[test]

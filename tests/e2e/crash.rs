@@ -4,7 +4,7 @@ use casedrop::local::Step;
 use casedrop::simulator::{CaseKind, FaultKind, FaultRule};
 
 use super::tree;
-use super::world::{Ended, World, order, wait_for};
+use super::world::{Ended, World, order, order_with_id, wait_for};
 
 /// The steps that a first publication takes.
 const FIRST: [Step; 9] = [
@@ -19,18 +19,37 @@ const FIRST: [Step; 9] = [
     Step::Report,
 ];
 
-/// The steps that replacing a revision takes: with an atomic exchange, and without one.
-const REPLACE: [Step; 9] = [
-    Step::SyncFiles,
-    Step::WriteManifest,
-    Step::SyncStaged,
-    Step::Look,
-    if cfg!(target_os = "linux") { Step::Exchange } else { Step::MoveAside },
-    if cfg!(target_os = "linux") { Step::OldToHistory } else { Step::MoveIn },
-    Step::SyncTarget,
-    Step::SyncStaging,
-    Step::Report,
-];
+/// The steps that replacing a revision takes: with an atomic exchange, and where that is tried in
+/// vain.
+const REPLACE: &[Step] = if cfg!(target_os = "linux") {
+    &[
+        Step::SyncFiles,
+        Step::WriteManifest,
+        Step::SyncStaged,
+        Step::Look,
+        Step::Exchange,
+        Step::OldToHistory,
+        Step::SyncTarget,
+        Step::SyncStaging,
+        Step::Report,
+    ]
+} else {
+    &[
+        Step::SyncFiles,
+        Step::WriteManifest,
+        Step::SyncStaged,
+        Step::Look,
+        Step::Exchange,
+        Step::MoveAside,
+        Step::MoveIn,
+        Step::SyncTarget,
+        Step::SyncStaging,
+        Step::Report,
+    ]
+};
+
+/// The steps that taking the place of an empty directory takes, as far as they are its own.
+const CLEAR: [Step; 2] = [Step::ClearEmpty, Step::MoveIn];
 
 /// One pass that ends itself at the step; it must get there.
 fn die_at(world: &World, step: Step) {
@@ -76,15 +95,11 @@ fn side_by_side(steps: &[Step], case: impl Fn(Step) + Sync) {
 
 #[test]
 fn every_step_belongs_to_a_tested_way() {
-    // An empty directory at an order's place is met in the unit tests of `local::publish`.
-    let elsewhere = if cfg!(target_os = "linux") {
-        [Step::ClearEmpty, Step::MoveAside].as_slice()
-    } else {
-        [Step::ClearEmpty, Step::Exchange, Step::OldToHistory].as_slice()
-    };
+    // Where the volume knows an exchange, nothing is moved aside, and the other way round.
+    let elsewhere = if cfg!(target_os = "linux") { Step::MoveAside } else { Step::OldToHistory };
     for step in Step::ALL {
-        let tested = FIRST.contains(&step) || REPLACE.contains(&step);
-        assert!(tested != elsewhere.contains(&step), "{}", step.as_str());
+        let tested = [&FIRST[..], REPLACE, &CLEAR].iter().any(|way| way.contains(&step));
+        assert!(tested != (step == elsewhere), "{}", step.as_str());
     }
 }
 
@@ -106,7 +121,7 @@ fn a_first_publication_that_dies_at_any_step_is_finished_after_the_next_start() 
 
 #[test]
 fn a_replacement_that_dies_at_any_step_is_finished_after_the_next_start() {
-    side_by_side(&REPLACE, |step| {
+    side_by_side(REPLACE, |step| {
         let world = World::new();
         let id = world.align().create_order(&order(CaseKind::OrthoShell)).expect("created");
         finish(&world, &id, 1);
@@ -131,6 +146,44 @@ fn a_replacement_that_dies_at_any_step_is_finished_after_the_next_start() {
         assert_eq!(tree::check_order(&history).expect("the old revision, whole"), before);
         assert_eq!(std::fs::read_to_string(bystander.join("note.txt")).expect("there"), "mine");
         assert_tidy(&world, 2);
+    });
+}
+
+#[test]
+fn a_publication_beside_an_edited_order_that_dies_at_any_step_touches_nothing_of_it() {
+    side_by_side(&FIRST, |step| {
+        let world = World::new();
+        let id = world.align().create_order(&order(CaseKind::OrthoShell)).expect("created");
+        finish(&world, &id, 1);
+        let note = world.dir_of(&id).join("design.dcm");
+        std::fs::write(&note, "mine").expect("written");
+        let before = tree::listing(&world.dir_of(&id));
+        world.align().flow(&id, "return-to-doctor").expect("returned");
+        world.align().flow(&id, "rescan-completed").expect("back");
+        die_at(&world, step);
+        let beside = world.dir_of(&format!("{id}-r2"));
+        wait_for("revision 2 beside it", || {
+            assert_eq!(world.casedrop(&["sync"]).code, Some(0));
+            (world.order(&id)["state"] == "published").then_some(())
+        });
+        let after = tree::check_order(&beside).expect("whole");
+        assert_eq!(after.revision, 2, "killed at {}", step.as_str());
+        assert_eq!(tree::listing(&world.dir_of(&id)), before);
+        assert_tidy(&world, 2);
+    });
+}
+
+#[test]
+fn an_empty_directory_at_an_orders_place_is_replaced_even_if_the_process_dies_on_the_way() {
+    side_by_side(&CLEAR, |step| {
+        let world = World::new();
+        let spec = order_with_id(CaseKind::OrthoShell, "17544365");
+        let id = world.align().create_order(&spec).expect("created");
+        std::fs::create_dir_all(world.dir_of(&id)).expect("made");
+        die_at(&world, step);
+        assert_eq!(world.dir_of(&id).exists(), step == Step::ClearEmpty);
+        finish(&world, &id, 1);
+        assert_tidy(&world, 1);
     });
 }
 

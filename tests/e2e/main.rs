@@ -3,6 +3,7 @@
 
 #![expect(unreachable_pub, reason = "a test program has no public items")]
 
+mod json_schema;
 mod portal;
 mod tree;
 #[cfg(target_os = "linux")]
@@ -16,7 +17,10 @@ mod faults;
 mod flows;
 #[cfg(target_os = "linux")]
 mod limits;
+mod logins;
+mod outages;
 mod places;
 mod polls;
+mod secrecy;
 #[cfg(target_os = "linux")]
 mod visible;

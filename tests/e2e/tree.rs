@@ -40,6 +40,17 @@ pub fn hash(bytes: &[u8]) -> String {
     })
 }
 
+/// Every file below a directory with the hash of its content.
+pub fn listing(dir: &Path) -> Vec<(PathBuf, String)> {
+    let hashed = |path: PathBuf| {
+        let bytes = std::fs::read(&path).expect("readable");
+        (path, hash(&bytes))
+    };
+    let mut listing: Vec<_> = files(dir).into_iter().map(hashed).collect();
+    listing.sort();
+    listing
+}
+
 /// Every file below a directory.
 pub fn files(dir: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();

@@ -257,7 +257,8 @@ impl World {
         let url = lines.next().expect("a line").expect("readable");
         let back = paste(follow(&url));
         let mut stdin = child.stdin.take().expect("piped");
-        std::io::Write::write_all(&mut stdin, format!("{back}\n").as_bytes()).expect("pasted");
+        // Where the browser comes back to the program itself, it does not wait for this.
+        let _ = std::io::Write::write_all(&mut stdin, format!("{back}\n").as_bytes());
         drop(stdin);
         ended(child.wait_with_output().expect("it ends"))
     }
@@ -307,6 +308,14 @@ impl World {
         let ended = self.casedrop(&["show", order, "--json"]);
         let stories: Option<serde_json::Value> = serde_json::from_str(&ended.stdout).ok();
         stories.map_or(serde_json::Value::Null, |stories| stories[0].clone())
+    }
+
+    /// Waits until the trouble of an order is said in such words.
+    pub fn wait_for_message(&self, order: &str, words: &str) {
+        wait_for(&format!("{order}: {words}"), || {
+            let story = self.order_or_null(order);
+            story["trouble"]["message"].as_str()?.contains(words).then_some(())
+        });
     }
 
     /// Waits until the journal says so of an order.
