@@ -53,8 +53,8 @@ pub struct Summary {
     pub published: usize,
     /// Waiting for their turn or for Align.
     pub waiting: usize,
-    /// Failing: retried, or waiting for a person.
-    pub failing: usize,
+    /// Failing: retried, or waiting for a person. Each with what is in its way.
+    pub failing: Vec<(OrderKey, String)>,
     /// Labs that cannot work until somebody logs in or pairs.
     pub login_needed: Vec<LabName>,
     /// Labs whose last call to Align failed otherwise.
@@ -187,7 +187,10 @@ impl Agent {
             match order.state() {
                 OrderState::Published => summary.published += 1,
                 OrderState::Waiting | OrderState::Regenerating => summary.waiting += 1,
-                OrderState::Retrying | OrderState::Attention => summary.failing += 1,
+                OrderState::Retrying | OrderState::Attention => {
+                    let why = order.trouble.map(|trouble| trouble.message).unwrap_or_default();
+                    summary.failing.push((order.key, why));
+                }
             }
         }
         let now = self.now();

@@ -75,9 +75,9 @@ pub fn run(args: &DemoArgs, streams: &mut Streams) -> Result<Exit, CliError> {
     show_tree(&config, streams)?;
     streams.note(format!("\nLook around: casedrop orders --config {}", file.display()));
     let done = finished == Finished::Done || !args.once;
-    Ok(match (done, summary.failing) {
-        (true, 0) => Exit::Ok,
-        (true, _) => Exit::OrdersFailing,
+    Ok(match (done, summary.failing.is_empty()) {
+        (true, true) => Exit::Ok,
+        (true, false) => Exit::OrdersFailing,
         (false, _) => Exit::Failed,
     })
 }

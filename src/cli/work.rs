@@ -50,6 +50,9 @@ pub fn sync(config: Config, streams: &mut Streams) -> Result<Exit, CliError> {
             in_words(*wait)
         ));
     }
+    for (key, why) in &summary.failing {
+        streams.note(format!("{key} is failing: {why}"));
+    }
     tell_stragglers(&summary, streams);
     if streams.json {
         let published: Vec<_> = published
@@ -62,7 +65,7 @@ pub fn sync(config: Config, streams: &mut Streams) -> Result<Exit, CliError> {
         streams.json(&serde_json::json!({
             "published": published,
             "orders": { "published": summary.published, "waiting": summary.waiting,
-                "failing": summary.failing },
+                "failing": summary.failing.len() },
             "not_polled": summary.not_polled.iter().map(|(lab, _)| lab).collect::<Vec<_>>(),
             "login_needed": summary.login_needed,
             "unreachable": summary.unreachable,
@@ -74,7 +77,7 @@ pub fn sync(config: Config, streams: &mut Streams) -> Result<Exit, CliError> {
             published.len(),
             summary.published,
             summary.waiting,
-            summary.failing
+            summary.failing.len()
         ))?;
     }
     Ok(exit_of(&summary))
@@ -86,7 +89,7 @@ fn exit_of(summary: &Summary) -> Exit {
         Exit::LoginNeeded
     } else if !summary.unreachable.is_empty() {
         Exit::Failed
-    } else if summary.failing > 0 {
+    } else if !summary.failing.is_empty() {
         Exit::OrdersFailing
     } else {
         Exit::Ok

@@ -325,6 +325,10 @@ fn orders_are_listed_and_filtered_and_their_stories_told() {
     let good = world.align().create_order(&order(CaseKind::OrthoShell)).expect("created");
     let ended = world.casedrop(&["sync"]);
     assert_eq!(ended.code, Some(3), "{ended:?}");
+    // A later pass, which does not try it again, still names it.
+    let ended = world.casedrop(&["sync"]);
+    assert_eq!(ended.code, Some(3), "{ended:?}");
+    assert!(ended.stderr.contains(&format!("{bad} is failing: ")), "{ended:?}");
     let listed = |args: &[&str]| -> Vec<String> {
         let json = world.json(args);
         let id = |order: &Value| order["order_id"].as_str().expect("an id").to_owned();
