@@ -51,6 +51,18 @@ pub struct Store {
     db: Connection,
 }
 
+/// The last request for an account's ready orders.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Asked {
+    /// When it was about to be sent or, once it is answered, when the answer came.
+    pub at: WallMs,
+    /// How long Align then wanted to be left alone, if longer than the usual interval.
+    pub wait: Duration,
+    /// Whether it was answered, or is known to have failed. If not, Align may have heard it at any
+    /// moment until the process that asked was gone.
+    pub answered: bool,
+}
+
 /// One line of an order's story.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct OrderEvent {
@@ -129,23 +141,28 @@ impl Store {
         Ok(())
     }
 
-    /// When the account was last asked for its ready orders, by whichever process, and how long
-    /// Align then wanted to be left alone.
-    pub fn last_asked(&self, account: &str) -> Result<Option<(WallMs, Duration)>, StoreError> {
-        let sql = "SELECT asked_ms, wait_ms FROM polls WHERE account = ?1";
+    /// When the account was last asked for its ready orders, by whichever process.
+    pub fn last_asked(&self, account: &str) -> Result<Option<Asked>, StoreError> {
+        let sql = "SELECT asked_ms, wait_ms, answered FROM polls WHERE account = ?1";
         let mut query = self.db.prepare_cached(sql)?;
-        let found = query.query_row([account], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
-        Ok(found.map(|(asked, wait): (i64, i64)| {
-            (WallMs(asked), Duration::from_millis(u64::try_from(wait).unwrap_or(0)))
-        }))
+        let found = query.query_row([account], |row| {
+            let wait: i64 = row.get(1)?;
+            Ok(Asked {
+                at: WallMs(row.get(0)?),
+                wait: Duration::from_millis(u64::try_from(wait).unwrap_or(0)),
+                answered: row.get(2)?,
+            })
+        });
+        Ok(found.optional()?)
     }
 
-    /// Remembers that the account is asked now; to be called before the request is sent. `wait` is
-    /// what Align asked for beyond the usual interval, if anything.
-    pub fn set_asked(&self, account: &str, at: WallMs, wait: Duration) -> Result<(), StoreError> {
-        let sql = "INSERT INTO polls (account, asked_ms, wait_ms) VALUES (?1, ?2, ?3)
-                   ON CONFLICT (account) DO UPDATE SET asked_ms = ?2, wait_ms = ?3";
-        self.db.prepare_cached(sql)?.execute(params![account, at.0, millis(wait)])?;
+    /// Remembers that the account is asked; to be called before the request is sent and once more
+    /// when it was answered.
+    pub fn set_asked(&self, account: &str, asked: Asked) -> Result<(), StoreError> {
+        let sql = "INSERT INTO polls (account, asked_ms, wait_ms, answered) VALUES (?1, ?2, ?3, ?4)
+                   ON CONFLICT (account) DO UPDATE SET asked_ms = ?2, wait_ms = ?3, answered = ?4";
+        let (at, wait) = (asked.at.0, millis(asked.wait));
+        self.db.prepare_cached(sql)?.execute(params![account, at, wait, asked.answered])?;
         Ok(())
     }
 

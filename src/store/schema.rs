@@ -100,6 +100,9 @@ const STEPS: &[&str] = &[
     "
     ALTER TABLE polls ADD COLUMN wait_ms INTEGER NOT NULL DEFAULT 0;
 ",
+    "
+    ALTER TABLE polls ADD COLUMN answered INTEGER NOT NULL DEFAULT 1;
+",
 ];
 
 /// Brings the journal to the newest version, one step and one transaction at a time.

@@ -360,6 +360,7 @@ impl Agent {
     }
 
     /// The process's number.
+    #[cfg(target_os = "linux")]
     pub fn id(&self) -> u32 {
         self.child.as_ref().expect("running").id()
     }

@@ -7,14 +7,15 @@ use crate::model::fault::{Fault, FaultClass};
 use crate::model::remote::ReadyList;
 use crate::model::time::remaining;
 use crate::secrets::PairedAccount;
-use crate::store::{LabRecord, Store};
+use crate::store::{Asked, LabRecord, Store};
 
 use super::super::observe::News;
 
 /// Time between two looks whether a missing login has come.
 const RECONNECT: Duration = Duration::from_secs(15);
 
-/// The part of the interval that is added to a wait that another process began.
+/// The part of the interval that is added to a wait that another process began: wall time is coarse,
+/// and clocks are set.
 const MARGIN: u32 = 50;
 
 /// How a lab stands.
@@ -105,7 +106,8 @@ impl Engine {
             let wait = wait_for_poll(&self.store, &account, interval, now)?;
             state.next_poll = Some(now.mono + wait);
             if wait.is_zero() {
-                self.store.set_asked(account.as_str(), now.wall, Duration::ZERO)?;
+                let asked = Asked { at: now.wall, wait: Duration::ZERO, answered: false };
+                self.store.set_asked(account.as_str(), asked)?;
                 state.polling = true;
                 state.asked = true;
                 state.next_poll = Some(now.mono + interval);
@@ -135,7 +137,8 @@ impl Engine {
                 let is_new = state.account.as_ref() != Some(&account);
                 state.refused = false;
                 if is_new {
-                    // A process that died while it asked could not note when Align heard it.
+                    settle_unanswered(&self.store, &account, now)?;
+                    // The clock may have been set a little while no process ran.
                     let interval = self.policy.poll_interval;
                     let interval = interval + interval / MARGIN;
                     let wait = wait_for_poll(&self.store, &account, interval, now)?;
@@ -165,7 +168,8 @@ impl Engine {
         // The interval runs from the answer: only then is it certain that Align, too, sees all of it.
         state.next_poll = Some(now.mono + self.policy.poll_interval);
         let wanted = result.as_ref().err().and_then(|fault| fault.retry_after).unwrap_or_default();
-        self.store.set_asked(account.as_str(), now.wall, wanted)?;
+        let asked = Asked { at: now.wall, wait: wanted, answered: true };
+        self.store.set_asked(account.as_str(), asked)?;
         let list = match result {
             Ok(list) => list,
             Err(fault) => {
@@ -286,6 +290,18 @@ impl Engine {
     }
 }
 
+/// An earlier process died while it asked, and could not note when Align heard it: perhaps long after
+/// it had begun, with a slow network. It was at the latest just now.
+fn settle_unanswered(store: &Store, account: &AccountId, now: Now) -> Result<(), StoreError> {
+    match store.last_asked(account.as_str())? {
+        Some(asked) if !asked.answered => {
+            let asked = Asked { at: now.wall, answered: true, ..asked };
+            store.set_asked(account.as_str(), asked)
+        }
+        _ => Ok(()),
+    }
+}
+
 /// How long until the account may be asked again, by what any process remembered.
 fn wait_for_poll(
     store: &Store,
@@ -293,13 +309,11 @@ fn wait_for_poll(
     interval: Duration,
     now: Now,
 ) -> Result<Duration, StoreError> {
-    let Some((asked, wanted)) = store.last_asked(account.as_str())? else {
-        return Ok(Duration::ZERO);
-    };
-    if asked > now.wall {
+    let Some(asked) = store.last_asked(account.as_str())? else { return Ok(Duration::ZERO) };
+    if asked.at > now.wall {
         // The clock stepped back. When Align was really asked is not known any more; it was at the
         // latest just now.
-        store.set_asked(account.as_str(), now.wall, wanted)?;
+        store.set_asked(account.as_str(), Asked { at: now.wall, ..asked })?;
     }
-    Ok(remaining(asked, interval.max(wanted), now.wall))
+    Ok(remaining(asked.at, interval.max(asked.wait), now.wall))
 }

@@ -220,7 +220,25 @@ fn an_account_is_polled_at_most_once_per_interval_across_restarts() {
     let mut world = World::with(store, &["lab"], 1_060_000);
     world.give(Input::Tick);
     assert_eq!(world.connect("lab").len(), 0, "asked 60 s ago by the process before");
-    assert_eq!(world.pass(Duration::from_secs(60)).len(), 0, "nobody knows when Align heard it");
+    assert_eq!(world.pass(Duration::from_secs(60)).len(), 0, "the clock may have been set");
+    let effects = world.pass(Duration::from_secs(3));
+    assert!(matches!(effects.as_slice(), [Effect::Poll { .. }]), "{effects:?}");
+}
+
+#[test]
+fn a_poll_that_was_never_answered_counts_from_the_next_start() {
+    let mut world = World::new(&["lab"]);
+    world.give(Input::Tick);
+    assert!(matches!(world.connect("lab").as_slice(), [Effect::Poll { .. }]));
+    // The request hung for 100 s before Align heard it; then the process was killed.
+    let mut world = World::with(world.engine.store, &["lab"], 1_100_000);
+    world.give(Input::Tick);
+    assert_eq!(world.connect("lab").len(), 0);
+    assert_eq!(world.pass(Duration::from_secs(119)).len(), 0, "Align heard it 119 s ago at most");
+    // A further restart does not make the wait longer.
+    let mut world = World::with(world.engine.store, &["lab"], 1_220_000);
+    world.give(Input::Tick);
+    assert_eq!(world.connect("lab").len(), 0);
     let effects = world.pass(Duration::from_secs(3));
     assert!(matches!(effects.as_slice(), [Effect::Poll { .. }]), "{effects:?}");
 }
