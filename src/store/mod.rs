@@ -127,6 +127,15 @@ impl Store {
         Ok(result)
     }
 
+    /// Asks before each transaction becomes durable; on `false` it is undone, and its call fails. For
+    /// tests of what follows when the agent ends, or its disk fails, between two writes.
+    pub fn before_commit(
+        &mut self,
+        mut may_commit: impl FnMut() -> bool + Send + 'static,
+    ) -> Result<(), StoreError> {
+        Ok(self.db.commit_hook(Some(move || !may_commit()))?)
+    }
+
     /// A fact about this installation, such as the id of its output root.
     pub fn fact(&self, name: &str) -> Result<Option<String>, StoreError> {
         let mut query = self.db.prepare_cached("SELECT value FROM meta WHERE key = ?1")?;

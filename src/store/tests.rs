@@ -90,3 +90,19 @@ fn requests_stay_until_they_are_answered() {
     store.answered(asked[0].id).expect("answered");
     assert_eq!(store.asked().expect("read"), []);
 }
+
+#[test]
+fn a_transaction_that_may_not_become_durable_leaves_nothing() {
+    let mut store = Store::in_memory().expect("journal");
+    let mut left = 1;
+    let may_commit = move || {
+        left -= 1;
+        left >= 0
+    };
+    store.before_commit(may_commit).expect("set");
+    store.save(&order("17")).expect("the first one may");
+    assert!(store.atomically(|store| store.save(&order("18"))).is_err());
+    assert!(store.save(&order("19")).is_err());
+    let ids: Vec<_> = store.orders().expect("read").into_iter().map(|one| one.key.order).collect();
+    assert_eq!(ids, ["17".parse().expect("valid")]);
+}

@@ -167,6 +167,11 @@ impl Engine {
         &self.store
     }
 
+    /// Gives the journal back and forgets what was under way, as the end of the process would.
+    pub fn into_store(self) -> Store {
+        self.store
+    }
+
     /// Whether an order must wait for its lab: for a login, or for the account that it belongs to.
     fn is_held(&self, key: &OrderKey) -> bool {
         let needs_lab = !self.interrupted.contains(key);
