@@ -1,0 +1,87 @@
+//! How badly the simulated Align behaves, and what its faults look like to the agent.
+
+use std::time::Duration;
+
+use casedrop::model::fault::{Fault, FaultClass};
+
+/// Probabilities of misbehaviour, each per call.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Chaos {
+    /// Nothing arrives at Align.
+    pub unreachable: f64,
+    /// 429 or 503, with a wish how long to wait.
+    pub throttled: f64,
+    /// The download counts, and the agent gets nothing.
+    pub error_after_count: f64,
+    /// The body breaks off.
+    pub broken_off: f64,
+    /// The body ends early, and nobody says so.
+    pub cut_short: f64,
+    /// One byte is wrong.
+    pub corrupt: f64,
+    /// The list is an older one.
+    pub stale_list: f64,
+    /// An order is missing in the list, this time.
+    pub missing_entry: f64,
+    /// An order stands twice in the list.
+    pub duplicate_entry: f64,
+    /// An entry cannot be read.
+    pub unreadable_entry: f64,
+    /// Something changes at Align while it answers.
+    pub meddling: f64,
+}
+
+impl Chaos {
+    /// Some kinds of misbehaviour, of random strength.
+    pub fn draw(rng: &mut fastrand::Rng) -> Self {
+        let mut some = |strength: f64| {
+            if rng.u32(..3) == 0 { rng.f64() * strength } else { 0.0 }
+        };
+        Self {
+            unreachable: some(0.5),
+            throttled: some(0.3),
+            error_after_count: some(0.5),
+            broken_off: some(0.5),
+            cut_short: some(0.3),
+            corrupt: some(0.3),
+            stale_list: some(0.3),
+            missing_entry: some(0.3),
+            duplicate_entry: some(0.3),
+            unreadable_entry: some(0.2),
+            meddling: some(0.2),
+        }
+    }
+}
+
+/// A connection that does not come about.
+pub fn unreachable() -> Fault {
+    Fault::new(FaultClass::Transient, "connect", "cannot reach the simulated Align")
+}
+
+/// A connection that breaks.
+pub fn broken_off() -> Fault {
+    Fault::new(FaultClass::Transient, "broken-off", "the connection broke off")
+}
+
+/// Too many requests, or too few servers.
+pub fn throttled(rng: &mut fastrand::Rng) -> Fault {
+    let wait = rng.bool().then(|| Duration::from_secs(rng.u64(1..600)));
+    let code = if rng.bool() { "http-429" } else { "http-503" };
+    Fault::new(FaultClass::Transient, code, "the simulated Align wants to be left alone")
+        .retry_after(wait)
+}
+
+/// A login that is no good.
+pub fn refused() -> Fault {
+    Fault::new(FaultClass::Auth, "login", "the simulated Align refuses the login")
+}
+
+/// A download that is being made.
+pub fn not_converted(what: &str) -> Fault {
+    Fault::new(FaultClass::NotConverted, "not-converted", format!("there is no {what} yet"))
+}
+
+/// An order or Rx that nobody knows.
+pub fn unknown(what: &str) -> Fault {
+    Fault::new(FaultClass::Permanent, "http-404", format!("the simulated Align knows no {what}"))
+}

@@ -1,0 +1,271 @@
+//! One order at the simulated Align: where it stands, and what its owner does with it.
+
+use casedrop::model::ids::OrderKey;
+use casedrop::model::order::{RemoteOrder, Status, StatusChange};
+
+use super::content::{self, Asset, Broken, CaseKind, Shape};
+
+/// Everything that a list entry can tell of a change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Look {
+    status: Status,
+    updated_at: Option<String>,
+    etag: Option<String>,
+}
+
+/// Which signs of a change an account's answers carry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tells {
+    /// `updatedAt`.
+    pub updated_at: bool,
+    /// An `ETag` in lists.
+    pub etag: bool,
+    /// The status history.
+    pub history: bool,
+}
+
+/// One order.
+#[derive(Debug, Clone)]
+pub struct SimOrder {
+    /// Its place in the tree and in the journal.
+    pub key: OrderKey,
+    /// Its prescription.
+    pub rx: String,
+    /// Which kind of case.
+    pub kind: CaseKind,
+    /// How its packages are wrapped.
+    pub shape: Shape,
+    /// Where it stands.
+    pub status: Status,
+    /// Where it stood.
+    pub history: Vec<Status>,
+    /// Counts changes of any kind.
+    pub updates: u32,
+    /// Counts changes of the content; 0 before there is one.
+    pub generation: u32,
+    /// Whether it stands in the list.
+    pub listed: bool,
+    /// When it leaves the list, in true milliseconds.
+    pub unlist_at: Option<u64>,
+    /// So many downloads are answered with "not converted" before the package is there.
+    pub converting: u32,
+    /// The same for its pictures; `u32::MAX`: there are none.
+    pub pictures_converting: u32,
+    /// Generations that nobody can use.
+    pub broken: Vec<(u32, Broken)>,
+    /// The newest generation that the agent must have learnt of.
+    pub known: u32,
+    /// What the agent was last shown.
+    pub shown: Option<Look>,
+    /// Whether the last list that the agent got held it.
+    pub shown_listed: bool,
+    /// Damaged bodies that were handed out.
+    pub damaged: u32,
+}
+
+impl SimOrder {
+    /// An order that nobody knows yet.
+    pub fn new(key: OrderKey, kind: CaseKind, shape: Shape) -> Self {
+        let rx = format!("9{}", key.order);
+        Self {
+            key,
+            rx,
+            kind,
+            shape,
+            status: Status::Scanning,
+            history: Vec::new(),
+            updates: 0,
+            generation: 0,
+            listed: false,
+            unlist_at: None,
+            converting: 0,
+            pictures_converting: 0,
+            broken: Vec::new(),
+            known: 0,
+            shown: None,
+            shown_listed: false,
+            damaged: 0,
+        }
+    }
+
+    /// What is wrong with a generation.
+    pub fn broken(&self, generation: u32) -> Option<Broken> {
+        self.broken.iter().find(|(at, _)| *at == generation).map(|(_, broken)| *broken)
+    }
+
+    /// A generation's package.
+    pub fn package(&self, generation: u32) -> Asset {
+        let broken = self.broken(generation);
+        content::package(self.key.order.as_str(), generation, self.kind, self.shape, broken)
+    }
+
+    /// The tag of the package.
+    pub fn etag(&self) -> String {
+        format!("\"{}-{}\"", self.key.order, self.generation)
+    }
+
+    /// As an answer describes it.
+    pub fn describe(&self, tells: Tells) -> RemoteOrder {
+        let history = self.history.iter().map(|status| StatusChange {
+            status: status.clone(),
+            at: None,
+        });
+        let (case_type, procedure) = match self.kind {
+            CaseKind::Ortho => ("iRecord", "Orthodontic"),
+            CaseKind::Restorative => ("Restorative", "Restorative"),
+        };
+        RemoteOrder {
+            rx_id: self.rx.parse().ok(),
+            case_type: Some(case_type.to_owned()),
+            procedure: Some(procedure.to_owned()),
+            updated_at: tells.updated_at.then(|| format!("change {}", self.updates)),
+            history: if tells.history { history.collect() } else { Vec::new() },
+            etag: tells.etag.then(|| self.etag()),
+            ..RemoteOrder::new(self.key.order.clone(), self.status.clone())
+        }
+    }
+
+    fn turn(&mut self, status: Status) {
+        self.status = status.clone();
+        self.history.push(status);
+        self.updates += 1;
+    }
+
+    /// New content, in the list.
+    fn ready(&mut self, status: Status) {
+        self.generation += 1;
+        self.turn(status);
+        self.listed = true;
+        self.unlist_at = None;
+    }
+
+    fn away(&mut self, status: Status) {
+        self.turn(status);
+        self.listed = false;
+        self.unlist_at = None;
+    }
+
+    /// Somebody fetched it: it leaves the list, perhaps a little later.
+    pub fn downloaded(&mut self, leaves_at: u64) {
+        if self.status != Status::Downloaded {
+            self.turn(Status::Downloaded);
+        }
+        if self.listed {
+            self.unlist_at = Some(leaves_at);
+        }
+    }
+
+    /// What becomes due.
+    pub fn pass(&mut self, now: u64) {
+        if self.unlist_at.is_some_and(|at| at <= now) {
+            self.listed = false;
+            self.unlist_at = None;
+        }
+    }
+}
+
+/// What can happen to an order at Align.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Flow {
+    /// The doctor's scan is there.
+    FirstScan,
+    /// The lab sends it to the modeler.
+    SendToModeling,
+    /// The modeler is done.
+    ModelingCompleted,
+    /// The lab wants another scan.
+    ReturnToDoctor,
+    /// The other scan is there.
+    RescanCompleted,
+    /// A physical model is made: nothing but the status changes.
+    PhysicalModel,
+    /// The modeler takes it once more.
+    Interpretation2,
+    /// New content, announced.
+    FilesChanged,
+    /// New content, and nobody says so.
+    FilesChangedSilently,
+    /// Another program of the lab fetches it.
+    TakenByAnother,
+}
+
+impl Flow {
+    /// Whether an order at that point can take this turn.
+    pub fn fits(self, order: &SimOrder) -> bool {
+        let with_lab = !order.status.is_away();
+        match self {
+            Self::FirstScan => order.generation == 0,
+            Self::ModelingCompleted => order.status == Status::Modeling,
+            Self::RescanCompleted => order.generation > 0 && order.status == Status::Scanning,
+            Self::Interpretation2 => {
+                matches!(order.status, Status::Downloaded | Status::LabReview | Status::Milling)
+            }
+            Self::TakenByAnother => order.listed,
+            _ => order.generation > 0 && with_lab,
+        }
+    }
+
+    /// Lets it happen.
+    pub fn happen(self, order: &mut SimOrder) {
+        match self {
+            Self::FirstScan | Self::RescanCompleted => order.ready(Status::Ready),
+            Self::SendToModeling => order.away(Status::Modeling),
+            Self::ModelingCompleted => order.ready(Status::LabReview),
+            Self::ReturnToDoctor => order.away(Status::Scanning),
+            Self::PhysicalModel => {
+                order.turn(Status::ReadyToShip);
+                order.turn(Status::Completed);
+            }
+            Self::Interpretation2 if order.status == Status::Milling => {
+                order.ready(Status::LabReview);
+            }
+            Self::Interpretation2 => order.away(Status::Milling),
+            Self::FilesChanged => order.ready(Status::Ready),
+            Self::FilesChangedSilently => {
+                order.generation += 1;
+                order.updates += 1;
+            }
+            Self::TakenByAnother => {
+                order.downloaded(0);
+                order.listed = false;
+                order.unlist_at = None;
+            }
+        }
+    }
+
+    /// All of them.
+    pub const ALL: [Self; 10] = [
+        Self::FirstScan,
+        Self::SendToModeling,
+        Self::ModelingCompleted,
+        Self::ReturnToDoctor,
+        Self::RescanCompleted,
+        Self::PhysicalModel,
+        Self::Interpretation2,
+        Self::FilesChanged,
+        Self::FilesChangedSilently,
+        Self::TakenByAnother,
+    ];
+}
+
+impl SimOrder {
+    /// The agent was shown a list that holds it. What looks other than before, or is back in the
+    /// list, is known from now on.
+    pub fn was_shown(&mut self, entry: &RemoteOrder, generation: u32) {
+        let look = Look {
+            status: entry.status.clone(),
+            updated_at: entry.updated_at.clone(),
+            etag: entry.etag.clone(),
+        };
+        if !self.shown_listed || self.shown.as_ref() != Some(&look) {
+            self.known = self.known.max(generation);
+        }
+        self.shown = Some(look);
+        self.shown_listed = true;
+    }
+
+    /// The agent was shown a list without it.
+    pub fn was_not_shown(&mut self) {
+        self.shown_listed = false;
+    }
+}

@@ -1,0 +1,228 @@
+//! Checks once the dust has settled: nothing was forgotten, nothing was done twice, nothing is left.
+
+use casedrop::model::manifest::Manifest;
+use casedrop::model::record::{OrderRecord, OrderState, Place};
+use casedrop::store::RevisionRecord;
+
+use super::places;
+use super::tree::lies_somewhere;
+use crate::align::{CaseKind, SimOrder, hash};
+use crate::ledger::{Content, Ledger, content};
+use crate::world::{Failure, World, show};
+
+/// An order as the journal has it.
+struct Known {
+    order: SimOrder,
+    record: Option<OrderRecord>,
+    revisions: Vec<RevisionRecord>,
+}
+
+fn known(world: &World) -> Vec<Known> {
+    let store = world.store();
+    let orders = world.align.cloud().orders.clone();
+    let all = orders.into_iter().map(|order| Known {
+        record: store.order(&order.key).expect("readable"),
+        revisions: store.revisions(&order.key).expect("readable"),
+        order,
+    });
+    all.collect()
+}
+
+/// What is still to come: one line for each order that is neither published as Align last made it
+/// known nor visibly failing for a reason that lasts.
+pub fn unmet(world: &World) -> Vec<String> {
+    let all = known(world);
+    let lines = all.iter().filter_map(|known| {
+        not_delivered(known)
+            .or_else(|| not_restored(world, known))
+            .map(|why| format!("{}: {why}", known.order.key))
+    });
+    lines.collect()
+}
+
+/// An order once seen, by list or request, is published or visibly failing; it is never forgotten.
+fn not_delivered(known: &Known) -> Option<String> {
+    let order = &known.order;
+    let wanted = if order.listed { order.generation } else { order.known };
+    let Some(record) = &known.record else {
+        return (wanted > 0).then(|| "it was forgotten".to_owned());
+    };
+    if record.is_wanted() {
+        let why = format!("it is still {:?}: {:?}", record.state(), record.trouble);
+        let fails = record.state() == OrderState::Attention && record.trouble.is_some();
+        // Five damaged packages in a row need a person, too.
+        let lasts = order.broken(order.generation).is_some() || order.damaged >= 5;
+        return (!fails || !lasts).then_some(why);
+    }
+    let Some(newest) = known.revisions.last() else {
+        return Some("nothing of it is published, and it does not fail".to_owned());
+    };
+    let published = match places::generation(order, &newest.manifest) {
+        Ok(published) => published,
+        Err(why) => return Some(format!("revision {} {why}", newest.manifest.revision)),
+    };
+    if published < wanted {
+        return Some(format!("generation {published} is published, and Align showed {wanted}"));
+    }
+    match places::pictures(order, &newest.manifest) {
+        Ok(Some(pictures)) if pictures < wanted => {
+            Some(format!("its pictures are of generation {pictures}, and Align showed {wanted}"))
+        }
+        Ok(_) => None,
+        Err(why) => Some(format!("revision {} {why}", newest.manifest.revision)),
+    }
+}
+
+/// Where orders are restored, one that is gone comes back.
+fn not_restored(world: &World, known: &Known) -> Option<String> {
+    let record = known.record.as_ref()?;
+    let dir = world.layout.order_dir(&record.key);
+    let published = record.published.is_some() && !record.is_wanted();
+    let is_gone = !world.disk.exists(&dir) || world.hooks.ledger().reduced.contains_key(&dir);
+    (world.policy.restore && published && is_gone).then(|| "it was not restored".to_owned())
+}
+
+/// All promises about the end.
+pub fn at_end(world: &World) -> Result<(), Failure> {
+    if let Some(line) = unmet(world).into_iter().next() {
+        return Err(line);
+    }
+    let ledger = &*world.hooks.ledger();
+    for known in known(world) {
+        let checks = [
+            revisions_only_grow(&known),
+            nothing_twice(world, ledger, &known),
+            the_journal_is_right(world, ledger, &known),
+            history_is_whole(world, ledger, &known),
+        ];
+        for check in checks {
+            check.map_err(|why| format!("{}: {why}", known.order.key))?;
+        }
+    }
+    nothing_is_left(world)?;
+    displaced_things_are_in_history(world, ledger)
+}
+
+/// Revisions are numbered 1, 2, 3, …; a number is passed over only where others hold its place.
+fn revisions_only_grow(known: &Known) -> Result<(), Failure> {
+    let numbers: Vec<u32> =
+        known.revisions.iter().map(|revision| revision.manifest.revision).collect();
+    let besides = known.revisions.iter().any(|revision| revision.place == Place::Beside);
+    let contiguous = numbers.iter().copied().eq(1..=u32::try_from(numbers.len()).unwrap_or(0));
+    let previous = |manifest: &Manifest| manifest.previous.as_ref().map(|one| one.revision);
+    let chained = known
+        .revisions
+        .windows(2)
+        .all(|pair| previous(&pair[1].manifest) == Some(pair[0].manifest.revision));
+    if (contiguous || besides) && chained {
+        return Ok(());
+    }
+    Err(format!("its revisions are {numbers:?}"))
+}
+
+fn is_touched(world: &World, ledger: &Ledger, known: &Known) -> bool {
+    let main = world.layout.order_dir(&known.order.key);
+    known
+        .revisions
+        .iter()
+        .map(|one| world.layout.beside_dir(&known.order.key, one.manifest.revision))
+        .chain([main])
+        .any(|dir| ledger.touched.contains(&dir))
+}
+
+/// The same remote state causes no second write: two revisions in a row differ, unless somebody
+/// touched the order and then wanted it again.
+fn nothing_twice(world: &World, ledger: &Ledger, known: &Known) -> Result<(), Failure> {
+    let key = &known.order.key;
+    let wanted_again = world.script.asked.contains(key) || world.policy.restore;
+    if is_touched(world, ledger, known) && wanted_again {
+        return Ok(());
+    }
+    for pair in known.revisions.windows(2) {
+        if pair[0].manifest.same_content(&pair[1].manifest.files) {
+            let number = pair[1].manifest.revision;
+            return Err(format!("revision {number} is what was published before"));
+        }
+    }
+    Ok(())
+}
+
+/// What the journal says is published stands where it says, as long as nobody else was there.
+fn the_journal_is_right(world: &World, ledger: &Ledger, known: &Known) -> Result<(), Failure> {
+    let key = &known.order.key;
+    let Some(published) = known.record.as_ref().and_then(|record| record.published.as_ref())
+    else {
+        return Ok(());
+    };
+    let newest = known.revisions.last().map(|one| one.manifest.revision);
+    if newest != Some(published.revision) {
+        return Err(format!("the journal's newest revision is {newest:?}, not {published:?}"));
+    }
+    let dir = match published.place {
+        Place::Main => world.layout.order_dir(key),
+        Place::Beside => world.layout.beside_dir(key, published.revision),
+    };
+    if ledger.touched.contains(&dir) {
+        return Ok(());
+    }
+    let here = content(&world.disk, &dir);
+    places::whole(&here).map_err(|why| format!("{} {why}", show(&dir)))?;
+    let bytes = world.disk.read(&dir.join("manifest.json")).unwrap_or_default();
+    if hash(&bytes) != published.manifest_sha256 {
+        return Err(format!("{} holds another manifest than the journal", show(&dir)));
+    }
+    Ok(())
+}
+
+/// Replaced revisions lie in history, whole.
+fn history_is_whole(world: &World, ledger: &Ledger, known: &Known) -> Result<(), Failure> {
+    let main = world.layout.order_dir(&known.order.key);
+    if ledger.touched.contains(&main) {
+        return Ok(());
+    }
+    let at_main: Vec<&RevisionRecord> =
+        known.revisions.iter().filter(|one| one.place == Place::Main).collect();
+    let Some((_, replaced)) = at_main.split_last() else { return Ok(()) };
+    for revision in replaced {
+        let number = revision.manifest.revision;
+        let dir = world.layout.history_dir(&known.order.key, number);
+        let here = content(&world.disk, &dir);
+        places::whole(&here).map_err(|why| format!("{} {why}", show(&dir)))?;
+        let bytes = world.disk.read(&dir.join("manifest.json")).unwrap_or_default();
+        if hash(&bytes) != revision.manifest_sha256 {
+            return Err(format!("{} holds another revision", show(&dir)));
+        }
+    }
+    Ok(())
+}
+
+/// Nothing is left in staging's work but, at most, what belongs to orders that are still wanted.
+fn nothing_is_left(world: &World) -> Result<(), Failure> {
+    let wanted = world.store().wanted().expect("readable");
+    let work = world.layout.work();
+    for path in world.disk.snapshot(&work).into_keys() {
+        let name = path.strip_prefix(&work).unwrap_or(&path).to_string_lossy().into_owned();
+        let is_wanted = wanted.iter().any(|record| name.contains(record.key.order.as_str()));
+        if !is_wanted {
+            return Err(format!("{} is left", show(&path)));
+        }
+    }
+    match world.store().intents().expect("readable").first() {
+        Some(intent) => Err(format!("the intent for {} is left", intent.key)),
+        None => Ok(()),
+    }
+}
+
+fn displaced_things_are_in_history(world: &World, ledger: &Ledger) -> Result<(), Failure> {
+    let history = world.disk.snapshot(&world.layout.history());
+    let lost = |content: &&Content| !lies_somewhere(&history, content);
+    match ledger.displaced.iter().find(lost) {
+        Some(_) => Err("what others put into an order in between is not in history".to_owned()),
+        None => Ok(()),
+    }
+}
+
+/// For the restorative and orthodontic kinds alike: whether pictures come separately.
+pub fn has_separate_pictures(order: &SimOrder) -> bool {
+    order.kind == CaseKind::Restorative
+}

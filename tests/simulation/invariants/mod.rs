@@ -1,0 +1,47 @@
+//! What must be true, whatever happens: each promise of the hot folder as a check of its own.
+
+mod end;
+mod places;
+mod tree;
+
+use casedrop::model::fault::FaultClass;
+use casedrop::model::ids::OrderKey;
+use casedrop::model::record::Place;
+use casedrop::store::Store;
+use casedrop::sync::notice::Notice;
+
+use crate::tally::Tally;
+use crate::world::Failure;
+
+pub use end::{at_end, unmet};
+pub use tree::tree;
+
+/// An order is in the journal, and wanted, before its first byte is asked for.
+pub fn is_wanted(store: &Store, key: &OrderKey) -> Result<(), Failure> {
+    match store.order(key) {
+        Ok(Some(record)) if record.is_wanted() => Ok(()),
+        Ok(_) => Err(format!("{key} is fetched, and the journal does not say that it is wanted")),
+        Err(error) => Err(format!("the journal cannot be read: {error:?}")),
+    }
+}
+
+/// What people are told shows what the run was about.
+pub fn count_notice(tally: &mut Tally, notice: &Notice) {
+    match notice {
+        Notice::Published { place: Place::Beside, .. } => tally.count("published beside"),
+        Notice::Published { revision: 1, .. } => tally.count("published first"),
+        Notice::Published { .. } => tally.count("published next"),
+        Notice::Unchanged { .. } => tally.count("unchanged"),
+        Notice::Regenerating { .. } => tally.count("regenerating"),
+        Notice::Failed { wait: None, .. } => tally.count("parked"),
+        Notice::Failed { class, .. } => tally.count(match class {
+            FaultClass::Transient => "failed: transient",
+            FaultClass::Damaged => "failed: damaged",
+            FaultClass::Local => "failed: local",
+            FaultClass::Auth => "failed: auth",
+            _ => "failed: otherwise",
+        }),
+        Notice::LabTrouble { .. } => tally.count("lab trouble"),
+        _ => {}
+    }
+}

@@ -1,0 +1,90 @@
+//! What other people did below the output, so that the agent can be held to leaving it alone.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::disk::{Node, SimDisk};
+
+/// A directory's content, by path below it.
+pub type Content = BTreeMap<PathBuf, Node>;
+
+/// Something that must stay as it is.
+#[derive(Debug, Clone)]
+pub struct Frozen {
+    /// What others left there.
+    pub content: Content,
+    /// It was changed in the middle of a publication: it may have been moved into history together
+    /// with the directory that it was put into.
+    pub in_between: bool,
+}
+
+/// All of it.
+#[derive(Debug, Default)]
+pub struct Ledger {
+    /// What others made or changed, by the path of the entry in an account's directory.
+    pub frozen: BTreeMap<PathBuf, Frozen>,
+    /// What others took files from, as they left it.
+    pub reduced: BTreeMap<PathBuf, Content>,
+    /// What was moved into history in between.
+    pub displaced: Vec<Content>,
+    /// Every entry that others ever touched.
+    pub touched: BTreeSet<PathBuf>,
+    /// How many names were made up.
+    pub made_up: u32,
+}
+
+/// What stands at a path, by path below it; a file has the empty path.
+pub fn content(disk: &SimDisk, at: &Path) -> Content {
+    if let Some(bytes) = disk.read(at) {
+        return Content::from([(PathBuf::new(), Node::File(bytes))]);
+    }
+    let found = disk.snapshot(at);
+    found.into_iter().map(|(path, node)| (below(&path, at), node)).collect()
+}
+
+/// The part of a path below another one.
+pub fn below(path: &Path, base: &Path) -> PathBuf {
+    path.strip_prefix(base).map(Path::to_path_buf).unwrap_or_default()
+}
+
+/// The files of a directory.
+pub fn files(content: &Content) -> impl Iterator<Item = (&PathBuf, &Arc<[u8]>)> {
+    content.iter().filter_map(|(path, node)| match node {
+        Node::File(bytes) => Some((path, bytes)),
+        Node::Dir => None,
+    })
+}
+
+impl Ledger {
+    /// A name that nobody used yet.
+    pub fn name(&mut self) -> String {
+        self.made_up += 1;
+        format!("foreign-{}", self.made_up)
+    }
+
+    /// Somebody changed or added something there.
+    pub fn changed(&mut self, disk: &SimDisk, at: &Path, in_between: bool) {
+        self.reduced.remove(at);
+        let in_between = in_between || self.frozen.get(at).is_some_and(|old| old.in_between);
+        let content = content(disk, at);
+        self.frozen.insert(at.to_path_buf(), Frozen { content, in_between });
+        self.touched.insert(at.to_path_buf());
+    }
+
+    /// Somebody took something from there, or all of it.
+    pub fn taken(&mut self, disk: &SimDisk, at: &Path, in_between: bool) {
+        self.touched.insert(at.to_path_buf());
+        if self.frozen.contains_key(at) {
+            if disk.exists(at) {
+                self.changed(disk, at, in_between);
+            } else {
+                self.frozen.remove(at);
+            }
+        } else if disk.exists(at) {
+            self.reduced.insert(at.to_path_buf(), content(disk, at));
+        } else {
+            self.reduced.remove(at);
+        }
+    }
+}

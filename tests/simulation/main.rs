@@ -1,0 +1,22 @@
+//! The engine and what it stands on, in one thread and from a seed: Align, disk and clocks are
+//! simulated, and all of them misbehave.
+//!
+//! `CASEDROP_SIM_SEEDS=100000` or `=5000..9000` runs other seeds than the usual ones;
+//! `CASEDROP_SIM_SEED=17` runs one and prints each of its steps.
+
+#![expect(unreachable_pub, reason = "a test program has no public items")]
+
+mod disk;
+
+mod actors;
+mod align;
+mod clock;
+mod hooks;
+mod invariants;
+mod ledger;
+mod run;
+mod script;
+mod seeds;
+mod tally;
+mod trace;
+mod world;

@@ -1,0 +1,64 @@
+//! One run, from its seed to its end.
+
+use crate::invariants;
+use crate::script::{draw, end_troubles};
+use crate::tally::Tally;
+use crate::world::{Failure, World};
+
+const MINUTE: u64 = 60_000;
+const DAY: u64 = 24 * 60 * MINUTE;
+/// Within this time after the last trouble everything must be as it should be.
+const PATIENCE: u64 = 4 * DAY;
+
+/// What is known of a run that went well.
+pub struct Run {
+    /// Equal for equal runs.
+    pub hash: u64,
+    /// Its steps.
+    pub steps: u64,
+    /// What happened how often.
+    pub tally: Tally,
+}
+
+/// Runs a seed.
+///
+/// # Errors
+/// What was not as it should be, with the end of the story.
+pub fn run(seed: u64, aloud: bool) -> Result<Run, Failure> {
+    let mut world = draw(seed, aloud);
+    let result = live(&mut world);
+    let steps = world.trace.steps();
+    if let Err(why) = result {
+        return Err(format!(
+            "seed {seed}, step {steps}: {why}\n{}replay it with: CASEDROP_SIM_SEED={seed} cargo \
+             test --test simulation -- --nocapture\n",
+            world.trace.tail()
+        ));
+    }
+    let mut tally = std::mem::take(&mut world.tally);
+    tally.merge(&world.align.cloud().tally);
+    tally.merge(&world.hooks.between().tally);
+    Ok(Run { hash: world.trace.hash(), steps, tally })
+}
+
+fn live(world: &mut World) -> Result<(), Failure> {
+    let ends = world.script.ends;
+    while world.step(ends)? {}
+    end_troubles(world)?;
+    world.say(&"the dust settles");
+    let last = world.clock.now + PATIENCE;
+    while !is_settled(world) && world.step(last)? {}
+    // Whatever is done twice is done again now.
+    let quiet = world.clock.now + 30 * MINUTE;
+    while world.step(quiet)? {}
+    invariants::at_end(world)?;
+    world.stop()?;
+    let quiet = world.clock.now + 30 * MINUTE;
+    while world.step(quiet)? {}
+    invariants::tree(world)?;
+    invariants::at_end(world)
+}
+
+fn is_settled(world: &World) -> bool {
+    world.is_idle() && invariants::unmet(world).is_empty()
+}

@@ -1,0 +1,346 @@
+//! What happens to the agent in one run: orders, people, faults, restarts; and then the dust settles.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use casedrop::model::ids::{AccountId, LabName, OrderKey};
+
+use crate::actors::Deed;
+use crate::align::{Account, Broken, CaseKind, Chaos, Flow, Shape, SimAlign, SimOrder};
+use crate::trace::Trace;
+use crate::world::{self, Dangers, Event, Failure, World};
+
+const MINUTE: u64 = 60_000;
+const HOUR: u64 = 60 * MINUTE;
+
+/// What the script remembers.
+#[derive(Debug, Default)]
+pub struct Script {
+    /// When the dust begins to settle.
+    pub ends: u64,
+    /// Orders that a person asked for again.
+    pub asked: std::collections::BTreeSet<OrderKey>,
+    /// The chance that new content is broken for good.
+    broken: f64,
+    /// The chance that new content is still being made.
+    converting: f64,
+}
+
+/// One thing that happens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Action {
+    /// The first scan of the order with that number.
+    FirstScan(usize),
+    /// Something happens to some order at Align.
+    Flow,
+    /// Somebody acts in the hot folder.
+    Deed,
+    /// Somebody wants an order fetched again.
+    Ask,
+    /// The login of a lab goes.
+    LogOut,
+    /// All logins are back.
+    LogIn,
+    /// Align is dead.
+    AlignDies,
+    /// Align is back.
+    AlignReturns,
+    /// The PC's clock is set.
+    ClockStep,
+    /// The share with the output goes.
+    ShareGoes,
+    /// The share is back.
+    ShareReturns,
+    /// The disk is full, or nearly.
+    DiskFills,
+    /// There is room again.
+    DiskEmpties,
+    /// Calls of the disk begin to fail.
+    DiskFails,
+    /// They no longer do.
+    DiskRecovers,
+    /// A program holds a file of an order open for a while.
+    Hold,
+    /// The system learns or forgets to exchange directories.
+    Exchange,
+    /// The agent is told to stop.
+    Stop,
+    /// The agent is killed.
+    Kill,
+    /// The power goes.
+    PowerCut,
+}
+
+/// A world drawn from a seed.
+pub fn draw(seed: u64, aloud: bool) -> World {
+    let mut rng = fastrand::Rng::with_seed(seed);
+    let labs: Vec<LabName> = (1..=rng.usize(1..=2))
+        .map(|number| format!("lab-{number}").parse().expect("a name"))
+        .collect();
+    let mut accounts = Vec::new();
+    for (index, lab) in labs.iter().enumerate() {
+        let id: AccountId = format!("{}", 4711 + index).parse().expect("an id");
+        accounts.push(Account::new(lab.clone(), id, &mut rng));
+    }
+    let mut orders = Vec::new();
+    for number in 0..rng.usize(1..=5) {
+        let account = &accounts[rng.usize(..accounts.len())];
+        let key = OrderKey {
+            lab: account.lab.clone(),
+            account: account.id.clone(),
+            order: format!("{}", 17_544_000 + number).parse().expect("an id"),
+        };
+        let kind = if rng.bool() { CaseKind::Ortho } else { CaseKind::Restorative };
+        let shape = Shape { top_folder: rng.bool(), litter: rng.u8(..4) == 0 };
+        orders.push(SimOrder::new(key, kind, shape));
+    }
+    let count = orders.len();
+    let align = SimAlign::new(rng.fork(), accounts, orders);
+    let mut policy = world::policy(labs);
+    policy.poll_interval = Duration::from_secs([120, 120, 180, 300][rng.usize(..4)]);
+    policy.concurrency = rng.usize(1..=4);
+    policy.restore = rng.u8(..4) == 0;
+    let mut world = World::new(seed, rng.fork(), align, policy, Trace::new(aloud));
+    world.disk.set_exchange(rng.bool());
+    plan(&mut world, count);
+    world
+}
+
+fn plan(world: &mut World, orders: usize) {
+    let rng = &mut world.rng;
+    let length = rng.u64(15..90) * MINUTE;
+    let calm = rng.u8(..8) == 0;
+    let mut some = |strength: f64| {
+        if !calm && rng.u8(..2) == 0 { rng.f64() * strength } else { 0.0 }
+    };
+    world.dangers = Dangers {
+        ends: some(0.05),
+        deeds: some(0.15),
+        commits: some(0.05),
+        slowness: some(0.3),
+    };
+    world.script.broken = some(0.3);
+    world.script.converting = some(0.7);
+    world.script.ends = world.clock.now + length;
+    if !calm {
+        world.align.cloud().chaos = Chaos::draw(rng);
+    }
+    for order in 0..orders {
+        let at = world.rng.u64(..length / 2);
+        world.schedule(at, Event::Act(Action::FirstScan(order)));
+    }
+    // Some runs are about one kind of trouble, and meet much of it.
+    let weights: Vec<u32> = KINDS.iter().map(|_| [0, 1, 1, 4][world.rng.usize(..4)]).collect();
+    for _ in 0..world.rng.usize(4..25) {
+        let at = world.rng.u64(..length);
+        let flow = world.rng.u8(..3) > 0;
+        let action = if flow || calm { Action::Flow } else { pick(&mut world.rng, &weights) };
+        world.schedule(at, Event::Act(action));
+    }
+}
+
+const KINDS: [Action; 12] = [
+    Action::Deed,
+    Action::Ask,
+    Action::LogOut,
+    Action::AlignDies,
+    Action::ClockStep,
+    Action::ShareGoes,
+    Action::DiskFills,
+    Action::DiskFails,
+    Action::Hold,
+    Action::Exchange,
+    Action::Stop,
+    Action::PowerCut,
+];
+
+fn pick(rng: &mut fastrand::Rng, weights: &[u32]) -> Action {
+    let mut left = rng.u32(..weights.iter().sum::<u32>().max(1));
+    for (kind, weight) in KINDS.iter().zip(weights) {
+        if left < *weight {
+            return if *kind == Action::PowerCut && rng.bool() { Action::Kill } else { *kind };
+        }
+        left -= weight;
+    }
+    Action::Flow
+}
+
+impl Action {
+    /// Lets it happen, and plans its end where it has one.
+    pub fn happen(self, world: &mut World) -> Result<(), Failure> {
+        match self {
+            Self::FirstScan(order) => flow(world, order, Flow::FirstScan),
+            Self::Flow => some_flow(world),
+            Self::Deed => deed(world),
+            Self::Ask => ask(world),
+            Self::LogOut => {
+                {
+                    let cloud = &mut *world.align.cloud();
+                    let at = world.rng.usize(..cloud.accounts.len());
+                    cloud.accounts[at].logged_in = false;
+                }
+                for_a_while(world, 90 * MINUTE, "login goes", Self::LogIn);
+            }
+            Self::LogIn => {
+                world.align.cloud().accounts.iter_mut().for_each(|one| one.logged_in = true);
+            }
+            Self::AlignDies => {
+                world.align.cloud().alive = false;
+                for_a_while(world, 5 * HOUR, "Align dies", Self::AlignReturns);
+            }
+            Self::AlignReturns => world.align.cloud().alive = true,
+            Self::ClockStep => clock_step(world),
+            Self::ShareGoes => {
+                let away = PathBuf::from("/pc/share");
+                if !world.share_gone && world.disk.rename_foreign(&world.layout.output, &away) {
+                    world.share_gone = true;
+                    for_a_while(world, 2 * HOUR, "share goes", Self::ShareReturns);
+                }
+            }
+            Self::ShareReturns => {
+                let away = PathBuf::from("/pc/share");
+                if world.share_gone && world.disk.rename_foreign(&away, &world.layout.output) {
+                    world.share_gone = false;
+                }
+            }
+            Self::DiskFills => {
+                world.disk.set_free(world.rng.u64(..4_000));
+                for_a_while(world, HOUR, "disk fills", Self::DiskEmpties);
+            }
+            Self::DiskEmpties => world.disk.set_free(1 << 40),
+            Self::DiskFails => {
+                world.hooks.between().fails = world.rng.f64() * 0.02;
+                for_a_while(world, HOUR, "disk fails", Self::DiskRecovers);
+            }
+            Self::DiskRecovers => world.hooks.between().fails = 0.0,
+            Self::Hold => {
+                let (_, dir) = some_place(world);
+                let until = world.clock.now + world.rng.u64(..30 * MINUTE);
+                world.hooks.between().held.insert(dir, until);
+                world.tally.count("script: file held open");
+            }
+            Self::Exchange => world.disk.set_exchange(world.rng.bool()),
+            Self::Stop => world.stop()?,
+            Self::Kill if world.agent.is_some() => world.kill(),
+            Self::PowerCut if world.agent.is_some() => world.power_cut(),
+            Self::Kill | Self::PowerCut => {}
+        }
+        world.say(&format_args!("script: {self:?}"));
+        Ok(())
+    }
+}
+
+fn for_a_while(world: &mut World, most: u64, what: &'static str, end: Action) {
+    world.tally.count(what);
+    let wait = world.rng.u64(..most);
+    world.schedule(wait, Event::Act(end));
+}
+
+fn some_flow(world: &mut World) {
+    let fitting: Vec<(usize, Flow)> = {
+        let cloud = world.align.cloud();
+        let orders = cloud.orders.iter().enumerate().filter(|(_, order)| order.generation > 0);
+        orders
+            .flat_map(|(index, order)| {
+                Flow::ALL.iter().filter(|flow| flow.fits(order)).map(move |flow| (index, *flow))
+            })
+            .collect()
+    };
+    if let Some((order, which)) = world.rng.choice(&fitting).copied() {
+        flow(world, order, which);
+    }
+}
+
+fn flow(world: &mut World, index: usize, flow: Flow) {
+    let cloud = &mut *world.align.cloud();
+    let order = &mut cloud.orders[index];
+    let before = order.generation;
+    flow.happen(order);
+    world.trace.say(world.clock.now, &format_args!("{flow:?} of {}", order.key));
+    if order.generation == before {
+        return;
+    }
+    world.tally.count("script: new content");
+    if world.rng.f64() < world.script.broken {
+        let broken = if world.rng.bool() { Broken::Corrupt } else { Broken::Hostile };
+        order.broken.push((order.generation, broken));
+        world.tally.count("script: broken content");
+    }
+    if world.rng.f64() < world.script.converting {
+        order.converting = world.rng.u32(..5);
+        order.pictures_converting = match world.rng.u8(..4) {
+            0 => u32::MAX,
+            _ => world.rng.u32(..4),
+        };
+    }
+}
+
+/// A place where an order stands or will stand, most often its own.
+fn some_place(world: &mut World) -> (OrderKey, PathBuf) {
+    let orders: Vec<OrderKey> =
+        world.align.cloud().orders.iter().map(|order| order.key.clone()).collect();
+    let key = orders[world.rng.usize(..orders.len())].clone();
+    let beside = world.rng.u8(..5) == 0;
+    let dir = if beside {
+        world.layout.beside_dir(&key, world.rng.u32(1..4))
+    } else {
+        world.layout.order_dir(&key)
+    };
+    (key, dir)
+}
+
+fn deed(world: &mut World) {
+    if world.share_gone {
+        return;
+    }
+    let (_, dir) = some_place(world);
+    let deed = Deed::draw(&mut world.rng);
+    let ledger = &mut *world.hooks.ledger();
+    if deed.happen(&world.disk, ledger, &mut world.rng, &dir, false) {
+        world.tally.count("script: deed");
+        world.trace.say(world.clock.now, &format_args!("{deed:?} at {}", world::show(&dir)));
+    }
+}
+
+fn ask(world: &mut World) {
+    let known = world.store().orders().expect("readable");
+    if known.is_empty() {
+        return;
+    }
+    let key = known[world.rng.usize(..known.len())].key.clone();
+    world.store().ask(&key, world.clock.told().wall).expect("asked");
+    {
+        let cloud = &mut *world.align.cloud();
+        if let Some(order) = cloud.orders.iter_mut().find(|order| order.key == key) {
+            order.known = order.known.max(order.generation);
+        }
+    }
+    world.script.asked.insert(key);
+    world.tally.count("script: asked");
+    world.wake_soon();
+}
+
+fn clock_step(world: &mut World) {
+    let most = [30_000, 600_000, 86_400_000, 40 * 86_400_000][world.rng.usize(..4)];
+    let by = world.rng.i64(-most..=most);
+    world.clock.step(by);
+    world.tally.count(if by < 0 { "script: clock back" } else { "script: clock forward" });
+}
+
+/// Everything that stood in the way goes away.
+pub fn end_troubles(world: &mut World) -> Result<(), Failure> {
+    world.dangers = Dangers::default();
+    for action in [
+        Action::LogIn,
+        Action::AlignReturns,
+        Action::ShareReturns,
+        Action::DiskEmpties,
+        Action::DiskRecovers,
+    ] {
+        action.happen(world)?;
+    }
+    world.hooks.between().held.clear();
+    let cloud = &mut *world.align.cloud();
+    cloud.chaos = Chaos::default();
+    Ok(())
+}

@@ -1,0 +1,585 @@
+//! The whole world of one run: the agent, its disk, Align, the clocks, and everything that is under
+//! way, driven by one queue.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use casedrop::config::{self, Config};
+use casedrop::disk::Disk;
+use casedrop::local::Layout;
+use casedrop::local::clean::sweep_work;
+use casedrop::local::root::{MARKER, check_root, prepare_root};
+use casedrop::model::cancel::Cancel;
+use casedrop::model::ids::OrderKey;
+use casedrop::model::order::RemoteOrder;
+use casedrop::retry::RetryPolicy;
+use casedrop::status::Progress;
+use casedrop::store::{Store, StoreError};
+use casedrop::sync::Engine;
+use casedrop::sync::effects::{Effect, Input};
+use casedrop::sync::engine::EnginePolicy;
+use casedrop::sync::execute::{Executor, Link};
+
+use crate::align::{AccountRemote, SimAlign};
+use crate::clock::Clock;
+use crate::disk::SimDisk;
+use crate::hooks::{Ambush, Hooks};
+use crate::invariants;
+use crate::script::{Action, Script};
+use crate::tally::Tally;
+use crate::trace::Trace;
+
+/// What the root marker says.
+pub const ROOT_ID: &str = "the simulated root";
+
+/// Something that is due.
+pub enum Event {
+    /// An effect begins, in that life of the agent.
+    Perform(u64, Effect),
+    /// Its answer arrives; with the list behind a poll's answer.
+    Answer(u64, Input, Vec<(RemoteOrder, u32)>),
+    /// The agent wanted to be woken.
+    Wake(u64),
+    /// The agent starts.
+    Open,
+    /// The script goes on.
+    Act(Action),
+}
+
+/// A running agent.
+pub struct Agent {
+    /// Its decisions.
+    pub engine: Engine,
+    executor: Executor,
+    /// Until when it may wind down, if it was told to stop.
+    stopping: Option<u64>,
+}
+
+/// How often what may come in between, while the script runs.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Dangers {
+    /// The power goes, or the program dies, while something is done.
+    pub ends: f64,
+    /// Somebody acts on the very order.
+    pub deeds: f64,
+    /// A commit fails.
+    pub commits: f64,
+    /// Things take long.
+    pub slowness: f64,
+}
+
+/// All of it.
+pub struct World {
+    /// Its name.
+    pub seed: u64,
+    /// The dice of the driver and the script.
+    pub rng: fastrand::Rng,
+    /// The clocks.
+    pub clock: Clock,
+    /// The disk.
+    pub disk: SimDisk,
+    /// Align.
+    pub align: SimAlign,
+    /// What comes in between.
+    pub hooks: Hooks,
+    /// Where everything lies.
+    pub layout: Layout,
+    /// The agent, if it runs.
+    pub agent: Option<Agent>,
+    /// The journal, while no agent has it.
+    pub journal: Option<Store>,
+    /// How the agent decides.
+    pub policy: EnginePolicy,
+    /// How dangerous it is now.
+    pub dangers: Dangers,
+    /// The script's own memory.
+    pub script: Script,
+    /// What happened how often.
+    pub tally: Tally,
+    /// The story.
+    pub trace: Trace,
+    /// What was verified at the last look.
+    pub verified: BTreeMap<PathBuf, crate::ledger::Content>,
+    /// Whether the output is away.
+    pub share_gone: bool,
+    queue: BTreeMap<(u64, u64), Event>,
+    turn: u64,
+    life: u64,
+    wake_at: Option<u64>,
+    /// So many commits may still happen; negative: as many as there are.
+    commits_left: Arc<AtomicI64>,
+    config: Arc<Config>,
+}
+
+/// Why a run failed.
+pub type Failure = String;
+
+impl World {
+    /// A world in which nothing happened yet. The agent is to be started at once.
+    pub fn new(
+        seed: u64,
+        mut rng: fastrand::Rng,
+        align: SimAlign,
+        policy: EnginePolicy,
+        trace: Trace,
+    ) -> Self {
+        let layout = Layout {
+            output: PathBuf::from("/pc/orders"),
+            staging: PathBuf::from("/pc/.orders.casedrop-staging"),
+        };
+        let disk = SimDisk::new(rng.u64(..));
+        let hooks = Hooks::new(rng.fork());
+        let marker = format!("{{\"casedrop_root\":1,\"id\":\"{ROOT_ID}\"}}\n");
+        disk.write_foreign(&layout.output.join(MARKER), marker.as_bytes());
+        hooks.attach(&disk, &align);
+        let mut journal = Store::in_memory().expect("a journal");
+        let commits_left = Arc::new(AtomicI64::new(-1));
+        let left = Arc::clone(&commits_left);
+        let may_commit = move || match left.load(Ordering::SeqCst) {
+            0 => false,
+            more => {
+                left.store(more.saturating_sub(1).max(-1), Ordering::SeqCst);
+                true
+            }
+        };
+        journal.before_commit(may_commit).expect("a hook");
+        let mut world = Self {
+            seed,
+            rng,
+            clock: Clock::new(),
+            disk,
+            align,
+            hooks,
+            layout,
+            agent: None,
+            journal: Some(journal),
+            policy,
+            dangers: Dangers::default(),
+            script: Script::default(),
+            tally: Tally::default(),
+            trace,
+            verified: BTreeMap::new(),
+            share_gone: false,
+            queue: BTreeMap::new(),
+            turn: 0,
+            life: 0,
+            wake_at: None,
+            commits_left,
+            config: config(),
+        };
+        world.schedule(0, Event::Open);
+        world
+    }
+
+    /// Puts something into the queue.
+    pub fn schedule(&mut self, after: u64, event: Event) {
+        self.turn += 1;
+        self.queue.insert((self.clock.now + after, self.turn), event);
+    }
+
+    /// Adds a line to the story.
+    pub fn say(&mut self, what: &dyn std::fmt::Display) {
+        self.trace.say(self.clock.now, what);
+    }
+
+    /// The journal, whoever has it.
+    pub fn store(&self) -> &Store {
+        match (&self.agent, &self.journal) {
+            (Some(agent), _) => agent.engine.store(),
+            (None, Some(journal)) => journal,
+            (None, None) => unreachable!("somebody has the journal"),
+        }
+    }
+
+    /// Whether the agent runs and has nothing to do now.
+    pub fn is_idle(&self) -> bool {
+        self.agent.as_ref().is_some_and(|agent| !agent.engine.is_busy())
+    }
+
+    /// Takes the next thing from the queue, unless it is later than `until`. Whether there was one.
+    pub fn step(&mut self, until: u64) -> Result<bool, Failure> {
+        let Some(entry) = self.queue.first_entry().filter(|entry| entry.key().0 <= until) else {
+            self.pass(until);
+            return Ok(false);
+        };
+        let ((at, _), event) = entry.remove_entry();
+        self.pass(at);
+        match event {
+            Event::Perform(life, effect) if life == self.life => self.perform(effect)?,
+            Event::Answer(life, input, list) if life == self.life => {
+                self.answer(input, &list)?;
+            }
+            Event::Wake(life) if life == self.life && self.wake_at == Some(at) => {
+                self.wake_at = None;
+                self.feed(Input::Tick)?;
+            }
+            Event::Perform(..) | Event::Answer(..) | Event::Wake(_) => {}
+            Event::Open => self.open()?,
+            Event::Act(action) => {
+                action.happen(self)?;
+                invariants::tree(self)?;
+            }
+        }
+        Ok(true)
+    }
+
+    fn pass(&mut self, now: u64) {
+        self.clock.now = self.clock.now.max(now);
+        self.align.cloud().pass(self.clock.now);
+        self.hooks.between().now = self.clock.now;
+        if let Some(until) = self.agent.as_ref().and_then(|agent| agent.stopping)
+            && self.clock.now > until
+        {
+            self.say(&"stopped with work under way");
+            self.close(Some(0));
+        }
+    }
+
+    /// What the program does when it starts.
+    fn open(&mut self) -> Result<(), Failure> {
+        let Some(journal) = self.journal.take() else { return Ok(()) };
+        self.disk.restart();
+        self.align.cloud().powered = true;
+        self.end_ambush();
+        let ready = self.make_ready(&journal);
+        if self.disk.is_off() {
+            self.journal = Some(journal);
+            return self.died();
+        }
+        if let Err(fault) = ready {
+            self.tally.count("agent: cannot start");
+            self.say(&format_args!("the agent cannot start: {}", fault.chain()));
+            self.journal = Some(journal);
+            let wait = self.rng.u64(1_000..60_000);
+            self.schedule(wait, Event::Open);
+            return Ok(());
+        }
+        let mut links = BTreeMap::new();
+        let accounts = self.align.cloud().accounts.clone();
+        for (index, account) in accounts.into_iter().enumerate() {
+            let remote: AccountRemote = self.align.remote(index);
+            let connect: AccountRemote = self.align.remote(index);
+            let connect = Box::new(move || connect.connect());
+            links.insert(account.lab, Link { remote: Arc::new(remote), connect });
+        }
+        let executor = Executor {
+            config: Arc::clone(&self.config),
+            disk: Arc::new(self.disk.clone()),
+            layout: self.layout.clone(),
+            root_id: ROOT_ID.to_owned(),
+            links,
+            progress: Arc::new(Progress::default()),
+            cancel: Cancel::new(),
+            step: |_| {},
+        };
+        self.policy.seed = self.rng.u64(..);
+        let engine = Engine::new(journal, self.policy.clone(), self.clock.told())
+            .map_err(|error| format!("the journal cannot be read: {error:?}"))?;
+        self.agent = Some(Agent { engine, executor, stopping: None });
+        self.tally.count("agent: starts");
+        self.say(&"the agent starts");
+        self.feed(Input::Tick)
+    }
+
+    fn make_ready(&mut self, journal: &Store) -> Result<(), casedrop::model::fault::Fault> {
+        let disk: &dyn Disk = &self.disk;
+        prepare_root(disk, &self.layout, Some(ROOT_ID))?;
+        let intents = journal.intents().expect("readable");
+        let kept: Vec<_> =
+            intents.iter().map(|intent| self.layout.work_dir(&intent.job)).collect();
+        sweep_work(disk, &self.layout, &kept)?;
+        check_root(disk, &self.layout, ROOT_ID)
+    }
+
+    /// Tells the engine, and has done what it answers.
+    pub fn feed(&mut self, input: Input) -> Result<(), Failure> {
+        let now = self.clock.told();
+        let commits = self.dangers.commits;
+        let Some(agent) = &mut self.agent else { return Ok(()) };
+        let ticks = matches!(input, Input::Tick);
+        let left = if commits > 0.0 && self.rng.f64() < commits { self.rng.i64(..4) } else { -1 };
+        self.commits_left.store(left, Ordering::SeqCst);
+        let answer = agent.engine.handle(now, input);
+        self.commits_left.store(-1, Ordering::SeqCst);
+        let effects = match answer {
+            Ok(effects) => effects,
+            Err(error) => return self.journal_failed(left, &error),
+        };
+        let nothing = effects.is_empty();
+        for effect in effects {
+            self.plan(effect);
+        }
+        let Some(agent) = &self.agent else { return Ok(()) };
+        let concurrency = self.policy.concurrency;
+        if agent.engine.under_way().count() > concurrency {
+            return Err(format!("more than {concurrency} orders are in work"));
+        }
+        if agent.stopping.is_some() {
+            if !agent.engine.is_busy() {
+                self.say(&"the agent has stopped");
+                self.close(None);
+            }
+            return Ok(());
+        }
+        let wake = agent.engine.next_wake();
+        if ticks && nothing && wake.is_some_and(|at| at <= now.mono) {
+            return Err("the engine wants to be woken, and has nothing to do".to_owned());
+        }
+        self.wake(wake);
+        Ok(())
+    }
+
+    fn wake(&mut self, at: Option<Duration>) {
+        let Some(at) = at else { return };
+        let at = self.clock.when(at).max(self.clock.now);
+        if self.wake_at.is_none_or(|planned| at < planned || planned <= self.clock.now) {
+            self.wake_at = Some(at);
+            let after = at - self.clock.now;
+            self.schedule(after, Event::Wake(self.life));
+        }
+    }
+
+    fn journal_failed(&mut self, left: i64, error: &StoreError) -> Result<(), Failure> {
+        if left < 0 {
+            return Err(format!("the journal failed by itself: {error:?}"));
+        }
+        self.tally.count("journal: failed");
+        self.say(&"the journal fails");
+        if self.rng.bool() {
+            self.close(None);
+        } else {
+            self.power_cut();
+        }
+        Ok(())
+    }
+
+    fn plan(&mut self, effect: Effect) {
+        if let Effect::Tell(notice) = &effect {
+            invariants::count_notice(&mut self.tally, notice);
+            self.trace.say(self.clock.now, &format_args!("told: {notice}"));
+            return;
+        }
+        let slow = self.dangers.slowness;
+        let wait = if slow > 0.0 && self.rng.f64() < slow {
+            self.rng.u64(..90_000)
+        } else {
+            self.rng.u64(..40)
+        };
+        let life = self.life;
+        self.schedule(wait, Event::Perform(life, effect));
+    }
+
+    fn perform(&mut self, effect: Effect) -> Result<(), Failure> {
+        let Some(agent) = &self.agent else { return Ok(()) };
+        let (key, publishing) = subject(&effect);
+        self.trace.say(self.clock.now, &format_args!("does {}", name(&effect)));
+        if let (Effect::Fetch(_), Some(key)) = (&effect, &key) {
+            invariants::is_wanted(agent.engine.store(), key)?;
+        }
+        let ambush = self.ambush(key.as_ref());
+        let dir = key.as_ref().map(|key| self.layout.order_dir(key));
+        self.hooks.begin(dir, publishing, ambush);
+        let is_disk = !matches!(effect, Effect::Connect { .. } | Effect::Poll { .. });
+        let Some(agent) = &self.agent else { return Ok(()) };
+        let input = agent.executor.perform(effect);
+        self.end_ambush();
+        if self.disk.is_off() {
+            return self.died();
+        }
+        if is_disk {
+            invariants::tree(self)?;
+        }
+        let complaint = self.align.cloud().complaints.pop();
+        if let Some(complaint) = complaint {
+            return Err(complaint);
+        }
+        let list = match &input {
+            Some(Input::Polled { .. }) => self.align.cloud().handed_out.clone(),
+            _ => Vec::new(),
+        };
+        if let Some(input) = input {
+            let slow = self.dangers.slowness;
+            let wait = if slow > 0.0 && self.rng.f64() < slow {
+                self.rng.u64(..600_000)
+            } else {
+                self.rng.u64(..1_500)
+            };
+            let life = self.life;
+            self.schedule(wait, Event::Answer(life, input, list));
+        }
+        Ok(())
+    }
+
+    fn answer(&mut self, input: Input, list: &[(RemoteOrder, u32)]) -> Result<(), Failure> {
+        let polled = match &input {
+            Input::Polled { account, result, .. } => Some((account.clone(), result.is_ok())),
+            _ => None,
+        };
+        if let Some((account, _)) = &polled {
+            self.align.cloud().answer_arrived(account, self.clock.now);
+        }
+        let before = self.life;
+        self.feed(input)?;
+        // If the agent ended over it, it never learnt what the list said.
+        if let Some((account, true)) = &polled
+            && self.life == before
+        {
+            self.align.cloud().list_arrived(account, list);
+        }
+        Ok(())
+    }
+
+    /// The agent looks for requests soon, as it does every second.
+    pub fn wake_soon(&mut self) {
+        let at = self.clock.told().mono + Duration::from_secs(1);
+        if self.agent.as_ref().is_some_and(|agent| agent.stopping.is_none()) {
+            self.wake(Some(at));
+        }
+    }
+
+    fn ambush(&mut self, key: Option<&OrderKey>) -> Option<(u32, Ambush)> {
+        let at = self.rng.u32(..60);
+        if self.dangers.ends > 0.0 && self.rng.f64() < self.dangers.ends {
+            return Some((at, Ambush::End));
+        }
+        if key.is_some() && self.dangers.deeds > 0.0 && self.rng.f64() < self.dangers.deeds {
+            return Some((at, Ambush::Deed(crate::actors::Deed::draw(&mut self.rng))));
+        }
+        None
+    }
+
+    fn end_ambush(&mut self) {
+        self.hooks.end();
+        let lines = std::mem::take(&mut self.hooks.between().log);
+        let calls = std::mem::take(&mut self.align.cloud().log);
+        for line in calls.into_iter().chain(lines) {
+            self.trace.say(self.clock.now, &format_args!("  {line}"));
+        }
+    }
+
+    /// The disk is off in the middle of something: the program was killed, or the power went.
+    fn died(&mut self) -> Result<(), Failure> {
+        if self.rng.bool() {
+            self.kill();
+        } else {
+            self.power_cut();
+        }
+        invariants::tree(self)
+    }
+
+    /// The program ends at once; the PC goes on.
+    pub fn kill(&mut self) {
+        self.tally.count("agent: killed");
+        self.say(&"the program is killed");
+        self.disk.restart();
+        self.close(None);
+    }
+
+    /// The power goes, and comes back.
+    pub fn power_cut(&mut self) {
+        self.tally.count("agent: power cut");
+        self.say(&"the power goes");
+        self.disk.crash();
+        let down = if self.rng.bool() { self.rng.u64(10_000..60_000) } else { self.rng.u64(..7_200_000) };
+        let age = self.rng.u64(1_000..10_000);
+        self.close(Some(down + age));
+        let back = self.clock.now + down + age;
+        self.clock.reboot(back, age.min(back));
+    }
+
+    /// Ends the agent and has it started again.
+    fn close(&mut self, again_after: Option<u64>) {
+        self.life += 1;
+        self.wake_at = None;
+        if let Some(agent) = self.agent.take() {
+            self.journal = Some(agent.engine.into_store());
+        }
+        self.align.cloud().powered = false;
+        let wait = again_after.unwrap_or_else(|| self.rng.u64(500..30_000));
+        self.schedule(wait, Event::Open);
+    }
+
+    /// Tells the agent to stop; it starts again afterwards.
+    pub fn stop(&mut self) -> Result<(), Failure> {
+        let Some(agent) = &mut self.agent else { return Ok(()) };
+        if agent.stopping.is_some() {
+            return Ok(());
+        }
+        agent.stopping = Some(self.clock.now + 20_000);
+        agent.executor.cancel.cancel();
+        self.tally.count("agent: told to stop");
+        self.say(&"the agent is told to stop");
+        self.feed(Input::Stop)
+    }
+}
+
+fn subject(effect: &Effect) -> (Option<OrderKey>, bool) {
+    match effect {
+        Effect::Look { key, .. } | Effect::Discard { key, .. } => (Some(key.clone()), false),
+        Effect::Fetch(job) => (Some(job.key.clone()), false),
+        Effect::Publish(job) | Effect::Recover(job) => (Some(job.intent.key.clone()), true),
+        _ => (None, false),
+    }
+}
+
+fn name(effect: &Effect) -> String {
+    match effect {
+        Effect::Connect { lab } => format!("connect {lab}"),
+        Effect::Poll { lab, .. } => format!("poll {lab}"),
+        Effect::Look { key, .. } => format!("look {key}"),
+        Effect::Fetch(job) => format!("fetch {}", job.key),
+        Effect::Publish(job) => format!("publish {} {:?}", job.intent.key, job.intent.target),
+        Effect::Recover(job) => format!("recover {} {:?}", job.intent.key, job.intent.target),
+        Effect::Discard { key, .. } => format!("discard {key}"),
+        _ => "something else".to_owned(),
+    }
+}
+
+/// A config as the program would load it, once for all runs.
+fn config() -> Arc<Config> {
+    static CONFIG: OnceLock<Arc<Config>> = OnceLock::new();
+    let load = || {
+        let dir = tempfile::tempdir().expect("a directory");
+        let dir = dir.path();
+        let file = dir.join("casedrop.yaml");
+        let yaml = format!(
+            "output: '{}'\nstate: '{}'\nlabs:\n  - name: lab-1\n    oauth_base: https://align.iterocloud.com\n    \
+             base_url: https://align.iterocloud.com\n    client_id: simulated\n    \
+             redirect_url: http://127.0.0.1:1/\n",
+            dir.join("orders").display(),
+            dir.join("state").display()
+        );
+        std::fs::write(&file, yaml).expect("written");
+        let loaded = config::load(&casedrop::disk::RealDisk, &file, &[]);
+        let mut config = loaded.unwrap_or_else(|faults| panic!("{faults}")).config;
+        config.output = PathBuf::from("/pc/orders");
+        config.staging = PathBuf::from("/pc/.orders.casedrop-staging");
+        config.state = PathBuf::from("/pc/state");
+        config.min_free = 1_000;
+        Arc::new(config)
+    };
+    Arc::clone(CONFIG.get_or_init(load))
+}
+
+/// How an agent decides, by default.
+pub fn policy(labs: Vec<casedrop::model::ids::LabName>) -> EnginePolicy {
+    EnginePolicy {
+        labs,
+        poll_interval: Duration::from_secs(120),
+        concurrency: 3,
+        retry: RetryPolicy {
+            not_converted: [120, 300, 600].map(Duration::from_secs).to_vec(),
+        },
+        restore: false,
+        agent: "casedrop simulated".to_owned(),
+        seed: 0,
+    }
+}
+
+/// A path as it is shown, the same on every system.
+pub fn show(path: &Path) -> String {
+    path.display().to_string().replace('\\', "/")
+}
