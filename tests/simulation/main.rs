@@ -3,3 +3,6 @@
 #![expect(unreachable_pub, reason = "a test program has no public items")]
 
 mod disk;
+
+mod bench;
+mod sync_order;

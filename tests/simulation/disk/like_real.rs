@@ -1,6 +1,6 @@
 //! The simulated disk against the real one: the same calls, the same answers and the same tree.
 
-use std::io::{ErrorKind, Read as _, Seek as _, SeekFrom, Write as _};
+use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::Path;
 
 use casedrop::disk::{Disk, DiskError, Entry, RealDisk};
@@ -12,16 +12,19 @@ use super::SimDisk;
 const NAMES: [&str; 12] =
     ["a", "b", "c", "a/a", "a/b", "b/a", "b/c", "c/b", "a/a/a", "a/b/c", "b/a/b", "c/b/a/a"];
 
-type Answer = Result<String, ErrorKind>;
-
-fn said<T: std::fmt::Debug>(result: Result<T, DiskError>, base: &Path) -> Answer {
+fn said<T: std::fmt::Debug>(result: Result<T, DiskError>, base: &Path) -> String {
     match result {
-        Ok(value) => Ok(format!("{value:?}")),
+        Ok(value) => format!("{value:?}"),
         Err(error) => {
-            let path = error.path.strip_prefix(base).expect("below the base").to_path_buf();
-            Ok(format!("{} {} {:?}", error.operation, path.display(), error.kind()))
+            let path = error.path.strip_prefix(base).expect("below the base");
+            format!("{} {} {:?}", error.operation, path.display(), error.kind())
         }
     }
+}
+
+/// What came of an open file.
+fn did<T: std::fmt::Debug>(result: io::Result<T>) -> String {
+    format!("{:?}", result.map_err(|error| error.kind()))
 }
 
 fn listed(disk: &dyn Disk, dir: &Path) -> Result<Vec<(Option<String>, String, u64)>, DiskError> {
@@ -30,7 +33,7 @@ fn listed(disk: &dyn Disk, dir: &Path) -> Result<Vec<(Option<String>, String, u6
 }
 
 /// One random call, told by its number and names so that two disks can be asked the same.
-fn ask(disk: &dyn Disk, base: &Path, rng: &mut Rng) -> (String, Answer) {
+fn ask(disk: &dyn Disk, base: &Path, rng: &mut Rng) -> (String, String) {
     let (one, two) = (rng.choice(NAMES).expect("some"), rng.choice(NAMES).expect("some"));
     let (from, to) = (base.join(one), base.join(two));
     let which = rng.u8(..18);
@@ -40,21 +43,18 @@ fn ask(disk: &dyn Disk, base: &Path, rng: &mut Rng) -> (String, Answer) {
         1 => said(listed(disk, &from), base),
         2 | 3 => said(disk.create_dirs(&from), base),
         4 | 5 => match disk.create(&from) {
-            Ok(mut file) => {
-                { file.write_all(&bytes).and_then(|()| file.sync()).map_err(|error| error.kind()) }
-                    .map(|()| "written".to_owned())
-            }
+            Ok(mut file) => did(file.write_all(&bytes).and_then(|()| file.sync())),
             Err(error) => said::<()>(Err(error), base),
         },
         6 => match disk.append(&from) {
-            Ok(mut file) => file.write_all(&bytes).map_err(|e| e.kind()).map(|()| String::new()),
+            Ok(mut file) => did(file.write_all(&bytes)),
             Err(error) => said::<()>(Err(error), base),
         },
         7 => match disk.open(&from) {
             Ok(mut file) => {
                 let mut found = Vec::new();
-                let done = file.seek(SeekFrom::Start(2)).and_then(|_| file.read_to_end(&mut found));
-                done.map(|count| format!("{count} {found:?}")).map_err(|error| error.kind())
+                let read = file.seek(SeekFrom::Start(2)).and_then(|_| file.read_to_end(&mut found));
+                did(read.map(|_| found))
             }
             Err(error) => said::<()>(Err(error), base),
         },

@@ -11,6 +11,7 @@ mod calls;
 mod crash;
 mod handles;
 mod outside;
+mod recorder;
 mod tree;
 
 #[cfg(target_os = "linux")]
@@ -26,6 +27,7 @@ use casedrop::disk::{Disk, DiskError, Entry, Kind, LockGuard, Moved, ReadFile, W
 
 pub use calls::{Call, Verdict};
 pub use outside::Node;
+pub use recorder::{Event, Recorder};
 
 use calls::{Extent, Hook};
 use handles::{Locked, Reading, Writing};

@@ -108,12 +108,11 @@ impl SimDisk {
                         tree.file(name.ino).ok().map(|file| Arc::clone(&file.synced))
                     }
                 };
-                let node = match content {
-                    Some(bytes) => Node::File(bytes),
-                    None => {
-                        open.push((path.clone(), name.ino));
-                        Node::Dir
-                    }
+                let node = if let Some(bytes) = content {
+                    Node::File(bytes)
+                } else {
+                    open.push((path.clone(), name.ino));
+                    Node::Dir
                 };
                 found.insert(path, node);
             }
