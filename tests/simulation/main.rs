@@ -5,4 +5,5 @@
 mod disk;
 
 mod bench;
+mod power_cuts;
 mod sync_order;
