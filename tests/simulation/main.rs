@@ -10,6 +10,7 @@ mod disk;
 
 mod actors;
 mod align;
+mod bench;
 mod clock;
 mod hooks;
 mod invariants;
@@ -20,3 +21,6 @@ mod seeds;
 mod tally;
 mod trace;
 mod world;
+
+mod power_cuts;
+mod sync_order;
