@@ -76,10 +76,11 @@ fn sign_of_change(
     if differs(&record.remote.etag, &remote.etag) {
         return Some(("its package changed at Align", false));
     }
-    let published = record.published.as_ref().filter(|_| !record.is_wanted())?;
     if !record.listed {
+        // Also while a download runs or the order waits for a person: this may be a newer one.
         return Some(("ready again at Align", false));
     }
+    let published = record.published.as_ref().filter(|_| !record.is_wanted())?;
     let at = usize::try_from(record.rechecks).unwrap_or(usize::MAX).min(RECHECK.len() - 1);
     if now >= published.confirmed.plus(RECHECK[at]) {
         return Some(("still listed at Align", true));

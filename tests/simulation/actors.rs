@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::disk::{Node, SimDisk};
+use crate::disk::SimDisk;
 use crate::ledger::{Ledger, content, files};
 
 /// What somebody does.
@@ -114,9 +114,4 @@ impl Deed {
             }
         }
     }
-}
-
-/// Whether there is a directory with files in it.
-pub fn has_files(content: &crate::ledger::Content) -> bool {
-    content.values().any(|node| matches!(node, Node::File(_)))
 }

@@ -100,7 +100,11 @@ impl Hooks {
         match between.due() {
             Some(Ambush::End) => {
                 align.cloud().powered = false;
-                between.log.push(format!("the end comes at {} {}", call.operation, show(call.path)));
+                between.log.push(format!(
+                    "the end comes at {} {}",
+                    call.operation,
+                    show(call.path)
+                ));
                 return Verdict::PowerOff;
             }
             Some(Ambush::Deed(deed)) => {
@@ -137,7 +141,8 @@ impl Between {
 
     fn fault(&mut self, call: &Call) -> Verdict {
         let moves = matches!(call.operation, "rename" | "exchange");
-        if moves && [Some(call.path), call.to].into_iter().flatten().any(|path| self.is_held(path)) {
+        if moves && [Some(call.path), call.to].into_iter().flatten().any(|path| self.is_held(path))
+        {
             self.tally.count("disk: held open");
             return Verdict::Busy;
         }

@@ -68,6 +68,12 @@ impl Ledger {
         self.reduced.remove(at);
         let in_between = in_between || self.frozen.get(at).is_some_and(|old| old.in_between);
         let content = content(disk, at);
+        if files(&content).next().is_none() {
+            // Where nothing lies, nothing is lost.
+            self.frozen.remove(at);
+            self.taken(disk, at, in_between);
+            return;
+        }
         self.frozen.insert(at.to_path_buf(), Frozen { content, in_between });
         self.touched.insert(at.to_path_buf());
     }

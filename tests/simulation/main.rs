@@ -22,5 +22,6 @@ mod tally;
 mod trace;
 mod world;
 
+mod checks;
 mod power_cuts;
 mod sync_order;

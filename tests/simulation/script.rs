@@ -100,7 +100,7 @@ pub fn draw(seed: u64, aloud: bool) -> World {
     policy.poll_interval = Duration::from_secs([120, 120, 180, 300][rng.usize(..4)]);
     policy.concurrency = rng.usize(1..=4);
     policy.restore = rng.u8(..4) == 0;
-    let mut world = World::new(seed, rng.fork(), align, policy, Trace::new(aloud));
+    let mut world = World::new(rng.fork(), align, policy, Trace::new(aloud));
     world.disk.set_exchange(rng.bool());
     plan(&mut world, count);
     world
@@ -113,12 +113,8 @@ fn plan(world: &mut World, orders: usize) {
     let mut some = |strength: f64| {
         if !calm && rng.u8(..2) == 0 { rng.f64() * strength } else { 0.0 }
     };
-    world.dangers = Dangers {
-        ends: some(0.05),
-        deeds: some(0.15),
-        commits: some(0.05),
-        slowness: some(0.3),
-    };
+    world.dangers =
+        Dangers { ends: some(0.05), deeds: some(0.15), commits: some(0.05), slowness: some(0.3) };
     world.script.broken = some(0.3);
     world.script.converting = some(0.7);
     world.script.ends = world.clock.now + length;

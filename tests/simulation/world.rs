@@ -73,8 +73,6 @@ pub struct Dangers {
 
 /// All of it.
 pub struct World {
-    /// Its name.
-    pub seed: u64,
     /// The dice of the driver and the script.
     pub rng: fastrand::Rng,
     /// The clocks.
@@ -120,7 +118,6 @@ pub type Failure = String;
 impl World {
     /// A world in which nothing happened yet. The agent is to be started at once.
     pub fn new(
-        seed: u64,
         mut rng: fastrand::Rng,
         align: SimAlign,
         policy: EnginePolicy,
@@ -147,7 +144,6 @@ impl World {
         };
         journal.before_commit(may_commit).expect("a hook");
         let mut world = Self {
-            seed,
             rng,
             clock: Clock::new(),
             disk,
@@ -288,8 +284,7 @@ impl World {
         let disk: &dyn Disk = &self.disk;
         prepare_root(disk, &self.layout, Some(ROOT_ID))?;
         let intents = journal.intents().expect("readable");
-        let kept: Vec<_> =
-            intents.iter().map(|intent| self.layout.work_dir(&intent.job)).collect();
+        let kept: Vec<_> = intents.iter().map(|intent| self.layout.work_dir(&intent.job)).collect();
         sweep_work(disk, &self.layout, &kept)?;
         check_root(disk, &self.layout, ROOT_ID)
     }
@@ -300,7 +295,7 @@ impl World {
         let commits = self.dangers.commits;
         let Some(agent) = &mut self.agent else { return Ok(()) };
         let ticks = matches!(input, Input::Tick);
-        let left = if commits > 0.0 && self.rng.f64() < commits { self.rng.i64(..4) } else { -1 };
+        let left = if commits > 0.0 && self.rng.f64() < commits { self.rng.i64(0..4) } else { -1 };
         self.commits_left.store(left, Ordering::SeqCst);
         let answer = agent.engine.handle(now, input);
         self.commits_left.store(-1, Ordering::SeqCst);
@@ -445,7 +440,8 @@ impl World {
         if self.dangers.ends > 0.0 && self.rng.f64() < self.dangers.ends {
             return Some((at, Ambush::End));
         }
-        if key.is_some() && self.dangers.deeds > 0.0 && self.rng.f64() < self.dangers.deeds {
+        let may_act = key.is_some() && !self.share_gone && self.dangers.deeds > 0.0;
+        if may_act && self.rng.f64() < self.dangers.deeds {
             return Some((at, Ambush::Deed(crate::actors::Deed::draw(&mut self.rng))));
         }
         None
@@ -483,7 +479,8 @@ impl World {
         self.tally.count("agent: power cut");
         self.say(&"the power goes");
         self.disk.crash();
-        let down = if self.rng.bool() { self.rng.u64(10_000..60_000) } else { self.rng.u64(..7_200_000) };
+        let down =
+            if self.rng.bool() { self.rng.u64(10_000..60_000) } else { self.rng.u64(..7_200_000) };
         let age = self.rng.u64(1_000..10_000);
         self.close(Some(down + age));
         let back = self.clock.now + down + age;
@@ -570,9 +567,7 @@ pub fn policy(labs: Vec<casedrop::model::ids::LabName>) -> EnginePolicy {
         labs,
         poll_interval: Duration::from_secs(120),
         concurrency: 3,
-        retry: RetryPolicy {
-            not_converted: [120, 300, 600].map(Duration::from_secs).to_vec(),
-        },
+        retry: RetryPolicy { not_converted: [120, 300, 600].map(Duration::from_secs).to_vec() },
         restore: false,
         agent: "casedrop simulated".to_owned(),
         seed: 0,

@@ -102,3 +102,12 @@ fn a_sign_of_change_gives_a_parked_order_another_chance() {
     let (changed, _) = see(record, remote(Status::LabReview), 1);
     assert_eq!(changed.trouble, None);
 }
+
+#[test]
+fn an_order_that_is_back_in_the_list_while_it_is_fetched_or_parked_is_fetched_once_more() {
+    let record = gone_from_list(OrderRecord::new(key(), remote(Status::Ready), WallMs(0)));
+    let (back, news) = see(record, remote(Status::Ready), MINUTE);
+    assert_eq!((back.evidence, news), (2, News::Wanted("ready again at Align")));
+    let (same, news) = see(back, remote(Status::Ready), 2 * MINUTE);
+    assert_eq!((same.evidence, news), (2, News::None));
+}

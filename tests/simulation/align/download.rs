@@ -79,18 +79,15 @@ impl Cloud {
             AssetKind::Ide => order.package(order.generation),
             _ => content::thumbnails(order.key.order.as_str(), order.generation),
         };
-        let is_corrupt =
-            request.kind == AssetKind::Ide && order.broken(order.generation) == Some(Broken::Corrupt);
+        let is_corrupt = request.kind == AssetKind::Ide
+            && order.broken(order.generation) == Some(Broken::Corrupt);
         let etag = account.tags_bodies.then(|| match request.kind {
             AssetKind::Ide => order.etag(),
             kind => format!("\"{}-{}-{}\"", order.key.order, kind.as_str(), order.generation),
         });
         let whole = asset.bytes;
-        let mut info = AssetInfo {
-            total: account.tags_bodies.then_some(whole.len() as u64),
-            offset: 0,
-            etag,
-        };
+        let mut info =
+            AssetInfo { total: account.tags_bodies.then_some(whole.len() as u64), offset: 0, etag };
         let mut bytes = whole.clone();
         if let Some(resume) = &request.resume {
             // As If-Range has it: the same strong tag, or all of it.

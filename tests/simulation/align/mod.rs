@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use casedrop::model::asset::AssetRequest;
 use casedrop::model::cancel::Cancel;
 use casedrop::model::fault::Fault;
-use casedrop::model::ids::{AccountId, LabName, OrderId, OrderKey, RxId};
+use casedrop::model::ids::{AccountId, LabName, OrderId, RxId};
 use casedrop::model::order::RemoteOrder;
 use casedrop::model::remote::{AssetBody, ReadyList, Remote};
 use casedrop::secrets::PairedAccount;
@@ -127,11 +127,6 @@ impl SimAlign {
 }
 
 impl Cloud {
-    /// One order.
-    pub fn order(&self, key: &OrderKey) -> Option<&SimOrder> {
-        self.orders.iter().find(|order| order.key == *key)
-    }
-
     /// Lets time pass.
     pub fn pass(&mut self, now: u64) {
         self.now = now;
@@ -290,18 +285,12 @@ impl Remote for AccountRemote {
         Ok(Box::new(body.of(self.align.clone())))
     }
 
-    fn return_to_doctor(
-        &self,
-        id: &OrderId,
-        _reason: &str,
-        _cancel: &Cancel,
-    ) -> Result<(), Fault> {
+    fn return_to_doctor(&self, id: &OrderId, _reason: &str, _cancel: &Cancel) -> Result<(), Fault> {
         let mut cloud = self.align.cloud();
         cloud.reach(self.account, "return")?;
         let account = cloud.accounts[self.account].id.clone();
         let mut orders = cloud.orders.iter_mut();
-        let found =
-            orders.find(|order| order.key.account == account && order.key.order == *id);
+        let found = orders.find(|order| order.key.account == account && order.key.order == *id);
         let order = found.ok_or_else(|| faults::unknown("such order"))?;
         Flow::ReturnToDoctor.happen(order);
         Ok(())

@@ -1,5 +1,8 @@
 //! One order at the simulated Align: where it stands, and what its owner does with it.
 
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
 use casedrop::model::ids::OrderKey;
 use casedrop::model::order::{RemoteOrder, Status, StatusChange};
 
@@ -61,6 +64,8 @@ pub struct SimOrder {
     pub shown_listed: bool,
     /// Damaged bodies that were handed out.
     pub damaged: u32,
+    /// Packages that were made already.
+    made: Arc<Mutex<BTreeMap<(u32, Option<Broken>), Asset>>>,
 }
 
 impl SimOrder {
@@ -85,6 +90,7 @@ impl SimOrder {
             shown: None,
             shown_listed: false,
             damaged: 0,
+            made: Arc::default(),
         }
     }
 
@@ -96,7 +102,10 @@ impl SimOrder {
     /// A generation's package.
     pub fn package(&self, generation: u32) -> Asset {
         let broken = self.broken(generation);
-        content::package(self.key.order.as_str(), generation, self.kind, self.shape, broken)
+        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        let make =
+            || content::package(self.key.order.as_str(), generation, self.kind, self.shape, broken);
+        made.entry((generation, broken)).or_insert_with(make).clone()
     }
 
     /// The tag of the package.
@@ -106,10 +115,8 @@ impl SimOrder {
 
     /// As an answer describes it.
     pub fn describe(&self, tells: Tells) -> RemoteOrder {
-        let history = self.history.iter().map(|status| StatusChange {
-            status: status.clone(),
-            at: None,
-        });
+        let history =
+            self.history.iter().map(|status| StatusChange { status: status.clone(), at: None });
         let (case_type, procedure) = match self.kind {
             CaseKind::Ortho => ("iRecord", "Orthodontic"),
             CaseKind::Restorative => ("Restorative", "Restorative"),

@@ -6,7 +6,7 @@ use casedrop::store::RevisionRecord;
 
 use super::places;
 use super::tree::lies_somewhere;
-use crate::align::{CaseKind, SimOrder, hash};
+use crate::align::{SimOrder, hash};
 use crate::ledger::{Content, Ledger, content};
 use crate::world::{Failure, World, show};
 
@@ -49,10 +49,12 @@ fn not_delivered(known: &Known) -> Option<String> {
     };
     if record.is_wanted() {
         let why = format!("it is still {:?}: {:?}", record.state(), record.trouble);
-        let fails = record.state() == OrderState::Attention && record.trouble.is_some();
-        // Five damaged packages in a row need a person, too.
-        let lasts = order.broken(order.generation).is_some() || order.damaged >= 5;
-        return (!fails || !lasts).then_some(why);
+        let fails = record.trouble.is_some();
+        // Content that came later, and of which nobody told the agent, may be good.
+        let lasts = (order.known..=order.generation).any(|at| order.broken(at).is_some());
+        // Five damaged packages in a row need a person, whatever the reason.
+        let enough = record.state() == OrderState::Attention && order.damaged >= 5;
+        return (!(fails && (lasts || enough))).then_some(why);
     }
     let Some(newest) = known.revisions.last() else {
         return Some("nothing of it is published, and it does not fail".to_owned());
@@ -150,8 +152,7 @@ fn nothing_twice(world: &World, ledger: &Ledger, known: &Known) -> Result<(), Fa
 /// What the journal says is published stands where it says, as long as nobody else was there.
 fn the_journal_is_right(world: &World, ledger: &Ledger, known: &Known) -> Result<(), Failure> {
     let key = &known.order.key;
-    let Some(published) = known.record.as_ref().and_then(|record| record.published.as_ref())
-    else {
+    let Some(published) = known.record.as_ref().and_then(|record| record.published.as_ref()) else {
         return Ok(());
     };
     let newest = known.revisions.last().map(|one| one.manifest.revision);
@@ -220,9 +221,4 @@ fn displaced_things_are_in_history(world: &World, ledger: &Ledger) -> Result<(),
         Some(_) => Err("what others put into an order in between is not in history".to_owned()),
         None => Ok(()),
     }
-}
-
-/// For the restorative and orthodontic kinds alike: whether pictures come separately.
-pub fn has_separate_pictures(order: &SimOrder) -> bool {
-    order.kind == CaseKind::Restorative
 }

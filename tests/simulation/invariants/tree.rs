@@ -101,10 +101,7 @@ fn foreign_things_stay(
 }
 
 /// Whether a directory with exactly that content lies somewhere.
-pub fn lies_somewhere(
-    snapshot: &BTreeMap<PathBuf, Node>,
-    content: &Content,
-) -> bool {
+pub fn lies_somewhere(snapshot: &BTreeMap<PathBuf, Node>, content: &Content) -> bool {
     let Some((first, node)) = content.iter().next() else { return true };
     snapshot.iter().filter(|(_, other)| *other == node).any(|(path, _)| {
         let depth = first.iter().count();
