@@ -3,6 +3,7 @@
 //! [`plan`] and [`schedule`] are pure. [`engine`] is the one place that decides; it knows no clock, no
 //! disk and no network. [`execute`] does what it is told and decides nothing.
 
+pub mod breaker;
 pub mod effects;
 pub mod engine;
 pub mod execute;
