@@ -11,6 +11,7 @@ pub mod notice;
 pub mod observe;
 pub mod plan;
 pub mod reason;
+pub mod reconcile;
 pub mod schedule;
 
 pub use engine::Engine;
