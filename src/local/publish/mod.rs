@@ -228,7 +228,7 @@ impl Work<'_> {
 
     fn done(&self) -> Result<PublishOutcome, Fault> {
         (self.step)(Step::SyncTarget);
-        self.disk.sync_dir(self.parent())?;
+        self.sync_up(self.parent(), &self.layout.output)?;
         (self.step)(Step::SyncStaging);
         if let Some(work) = self.publication.staged.parent()
             && self.disk.kind(work)? == Some(Kind::Dir)
@@ -237,10 +237,18 @@ impl Work<'_> {
         }
         let history = self.layout.order_history(&self.publication.key);
         if self.disk.kind(&history)? == Some(Kind::Dir) {
-            self.disk.sync_dir(&history)?;
+            self.sync_up(&history, &self.layout.staging)?;
         }
         (self.step)(Step::Report);
         Ok(PublishOutcome::Done { dir: self.dir.clone() })
+    }
+
+    /// Syncs a directory and those above it. An attempt that ended between making a directory and
+    /// syncing its parent leaves one that is there for all to see, but not on the disk.
+    fn sync_up(&self, dir: &Path, top: &Path) -> Result<(), DiskError> {
+        dir.ancestors()
+            .take_while(|dir| dir.starts_with(top))
+            .try_for_each(|dir| self.disk.sync_dir(dir))
     }
 }
 

@@ -51,7 +51,7 @@ pub fn recover(
     {
         disk.create_dirs(work.parent())?;
         if disk.rename(&aside, &work.dir).map_err(fault_of)? == Moved::Done {
-            disk.sync_dir(work.parent())?;
+            work.sync_up(work.parent(), &layout.output)?;
         }
     }
     Ok(Recovered::Lost)
