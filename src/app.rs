@@ -1,6 +1,7 @@
 //! The composition root: builds the adapters, runs the engine, owns the order of shutdown.
 
 mod agent;
+mod clock;
 mod open;
 
 use std::path::Path;
@@ -14,7 +15,8 @@ use crate::disk::{Disk, RealDisk};
 use crate::model::fault::{Fault, FaultClass};
 use crate::sync::execute::Link;
 
-pub use agent::{Agent, Ending, Finished, IsDone, Summary, wall_now};
+pub use agent::{Agent, Ending, Finished, IsDone, Summary};
+pub use clock::wall_now;
 pub use open::OpenError;
 
 /// One lab's way to Align.

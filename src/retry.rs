@@ -1,5 +1,5 @@
-//! How long to wait before the next attempt: the kind of fault, the number of attempts and the
-//! server's own wish decide; nothing here sleeps.
+//! When to try again: how long the waits are, what kind of fault it was, and how often it may fail
+//! are separate values, put together here. Nothing sleeps.
 
 use std::time::Duration;
 
@@ -8,49 +8,116 @@ use crate::model::fault::{Fault, FaultClass};
 /// The waits that the config can set.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RetryPolicy {
-    /// Waits after successive "not converted" answers; the last one repeats.
+    /// Waits after successive "not converted" answers. After the last one a person should act.
     pub not_converted: Vec<Duration>,
+}
+
+/// The waits between attempts, in their order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Delays<'a> {
+    /// The first one, then twice as long each time, up to the second.
+    Doubling(Duration, Duration),
+    /// These; the last one repeats.
+    Listed(&'a [Duration]),
+    /// None at all: there is no second attempt.
+    Never,
+}
+
+/// How faults of one class are retried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rule<'a> {
+    /// How long the waits are.
+    pub delays: Delays<'a>,
+    /// After so many faults of the class in a row a person should act; `None`: never.
+    pub budget: Option<u32>,
+    /// How long the waits are once the budget is spent; `None`: it is not tried again by itself.
+    pub beyond: Option<Duration>,
+    /// Whether waits are shortened at random, so that what failed together is not tried together.
+    pub spread: bool,
+}
+
+/// What follows from a fault.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Next {
+    /// Until the next attempt; `None`: not by itself.
+    pub wait: Option<Duration>,
+    /// Whether a person should act.
+    pub attention: bool,
 }
 
 /// After so many broken packages in a row an order waits for a person: the package itself is bad.
 const DAMAGED_BUDGET: u32 = 5;
+/// Align may still make the files days later, and nobody may be there to ask for them.
+const BEYOND_NOT_CONVERTED: Duration = Duration::from_hours(24);
 
-/// When to try again after a fault, or `None`: not by itself.
-///
-/// `attempts` counts the faults of this class in a row, this one included. `jitter` in `0.0..1.0`
-/// spreads attempts of many agents and orders.
-pub fn next_wait(
-    policy: &RetryPolicy,
-    fault: &Fault,
-    attempts: u32,
-    jitter: f64,
-) -> Option<Duration> {
-    let seconds = Duration::from_secs;
-    let base = match fault.class {
-        FaultClass::Permanent => return None,
-        FaultClass::Damaged if attempts >= DAMAGED_BUDGET => return None,
-        FaultClass::NotConverted => {
-            let last = policy.not_converted.last().copied().unwrap_or(seconds(7200));
-            let at = usize::try_from(attempts.saturating_sub(1)).unwrap_or(usize::MAX);
-            policy.not_converted.get(at).copied().unwrap_or(last)
+impl RetryPolicy {
+    /// The rule of a class.
+    pub fn rule(&self, class: FaultClass) -> Rule<'_> {
+        let seconds = Duration::from_secs;
+        let doubling =
+            |first, most| Rule { delays: Delays::Doubling(first, most), ..Rule::for_ever() };
+        match class {
+            FaultClass::Permanent => {
+                Rule { delays: Delays::Never, budget: Some(0), spread: false, ..Rule::for_ever() }
+            }
+            FaultClass::NotConverted => Rule {
+                delays: Delays::Listed(&self.not_converted),
+                budget: Some(u32::try_from(self.not_converted.len()).unwrap_or(u32::MAX)),
+                beyond: Some(BEYOND_NOT_CONVERTED),
+                spread: false,
+            },
+            // Most connections that broke come about at once when they are tried again.
+            FaultClass::Transient => doubling(seconds(1), seconds(900)),
+            FaultClass::Damaged => {
+                Rule { budget: Some(DAMAGED_BUDGET - 1), ..doubling(seconds(5), seconds(900)) }
+            }
+            FaultClass::Local => doubling(seconds(5), seconds(60)),
+            FaultClass::Auth => doubling(seconds(15), seconds(120)),
+            FaultClass::Cancelled => doubling(Duration::ZERO, Duration::ZERO),
         }
-        // Most connections that broke come about at once when they are tried again.
-        FaultClass::Transient => spread(doubling(seconds(1), attempts, seconds(900)), jitter),
-        FaultClass::Damaged => spread(doubling(seconds(5), attempts, seconds(900)), jitter),
-        FaultClass::Local => spread(doubling(seconds(5), attempts, seconds(60)), jitter),
-        FaultClass::Auth => spread(doubling(seconds(15), attempts, seconds(120)), jitter),
-        FaultClass::Cancelled => Duration::ZERO,
-    };
-    Some(fault.retry_after.map_or(base, |asked| base.max(asked)))
+    }
+
+    /// What follows from a fault. `attempts` counts the faults of this class in a row, this one
+    /// included; `jitter` in `0.0..1.0` spreads attempts of many agents and orders. A server's own
+    /// wish (`Retry-After`) is obeyed where it is longer.
+    pub fn next(&self, fault: &Fault, attempts: u32, jitter: f64) -> Next {
+        let rule = self.rule(fault.class);
+        let attention = rule.budget.is_some_and(|budget| attempts > budget);
+        let wait = if attention { rule.beyond } else { rule.delays.nth(attempts) };
+        let wait = if rule.spread { wait.map(|wait| spread(wait, jitter)) } else { wait };
+        Next { wait: wait.map(|wait| wait.max(fault.retry_after.unwrap_or_default())), attention }
+    }
 }
 
-/// `first`, then twice as long each time, up to `most`.
-fn doubling(first: Duration, attempts: u32, most: Duration) -> Duration {
-    let factor = 2_u32.saturating_pow(attempts.saturating_sub(1).min(20));
-    first.saturating_mul(factor).min(most)
+impl Rule<'_> {
+    fn for_ever() -> Self {
+        Self { delays: Delays::Never, budget: None, beyond: None, spread: true }
+    }
 }
 
-/// Up to a quarter less, so that what failed together is not tried together.
+impl Delays<'_> {
+    /// The wait after the fault of that number, counted from 1.
+    pub fn nth(self, attempts: u32) -> Option<Duration> {
+        let before = attempts.saturating_sub(1);
+        match self {
+            Self::Doubling(first, most) => {
+                Some(first.saturating_mul(2_u32.saturating_pow(before.min(20))).min(most))
+            }
+            Self::Listed(waits) => {
+                let at = usize::try_from(before).unwrap_or(usize::MAX);
+                waits.get(at).or(waits.last()).copied()
+            }
+            Self::Never => None,
+        }
+    }
+
+    /// All waits, one after another.
+    pub fn iter(self) -> impl Iterator<Item = Duration> {
+        (1..).map_while(move |attempts| self.nth(attempts))
+    }
+}
+
+/// Up to a quarter less.
 fn spread(wait: Duration, jitter: f64) -> Duration {
     wait.mul_f64(1.0 - jitter.clamp(0.0, 1.0) / 4.0)
 }
@@ -61,6 +128,16 @@ mod tests {
 
     use super::*;
 
+    const CLASSES: [FaultClass; 7] = [
+        FaultClass::Transient,
+        FaultClass::NotConverted,
+        FaultClass::Damaged,
+        FaultClass::Auth,
+        FaultClass::Permanent,
+        FaultClass::Local,
+        FaultClass::Cancelled,
+    ];
+
     fn policy() -> RetryPolicy {
         RetryPolicy { not_converted: vec![Duration::from_secs(120), Duration::from_secs(300)] }
     }
@@ -69,44 +146,69 @@ mod tests {
         Fault::new(class, "test", "test")
     }
 
+    fn next(class: FaultClass, attempts: u32) -> Next {
+        policy().next(&fault(class), attempts, 0.0)
+    }
+
+    fn again(seconds: u64) -> Next {
+        Next { wait: Some(Duration::from_secs(seconds)), attention: false }
+    }
+
     #[test]
-    fn not_converted_follows_the_configured_schedule_and_stays_at_its_end() {
-        let wait = |n| next_wait(&policy(), &fault(FaultClass::NotConverted), n, 0.5);
-        assert_eq!(wait(1), Some(Duration::from_secs(120)));
-        assert_eq!(wait(2), Some(Duration::from_secs(300)));
-        assert_eq!(wait(9), Some(Duration::from_secs(300)));
+    fn not_converted_follows_the_configured_schedule_and_then_wants_a_person() {
+        assert_eq!(next(FaultClass::NotConverted, 1), again(120));
+        assert_eq!(next(FaultClass::NotConverted, 2), again(300));
+        let daily = Next { wait: Some(Duration::from_hours(24)), attention: true };
+        assert_eq!(next(FaultClass::NotConverted, 3), daily);
+        assert_eq!(next(FaultClass::NotConverted, 900), daily);
     }
 
     #[test]
     fn permanent_faults_and_exhausted_budgets_wait_for_a_person() {
-        assert_eq!(next_wait(&policy(), &fault(FaultClass::Permanent), 1, 0.0), None);
-        assert!(next_wait(&policy(), &fault(FaultClass::Damaged), 4, 0.0).is_some());
-        assert_eq!(next_wait(&policy(), &fault(FaultClass::Damaged), 5, 0.0), None);
+        let parked = Next { wait: None, attention: true };
+        assert_eq!(next(FaultClass::Permanent, 1), parked);
+        assert!(!next(FaultClass::Damaged, 4).attention);
+        assert_eq!(next(FaultClass::Damaged, 5), parked);
     }
 
     #[test]
     fn a_broken_connection_is_tried_again_after_a_second_and_then_less_often() {
-        let wait = |n| next_wait(&policy(), &fault(FaultClass::Transient), n, 0.0);
-        let seconds = |n| Some(Duration::from_secs(n));
-        assert_eq!([wait(1), wait(2), wait(3)], [seconds(1), seconds(2), seconds(4)]);
-        assert_eq!(wait(99), seconds(900));
+        let rule = policy();
+        let waits: Vec<u64> = rule
+            .rule(FaultClass::Transient)
+            .delays
+            .iter()
+            .take(12)
+            .map(|wait| wait.as_secs())
+            .collect();
+        assert_eq!(waits, [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 900, 900]);
+        assert_eq!(next(FaultClass::Transient, 99), again(900));
     }
 
     #[test]
     fn the_servers_wish_is_obeyed() {
-        let fault = fault(FaultClass::Transient).retry_after(Some(Duration::from_secs(1800)));
-        assert_eq!(next_wait(&policy(), &fault, 1, 1.0), Some(Duration::from_secs(1800)));
+        let asked = Some(Duration::from_secs(1800));
+        let wait = |class| policy().next(&fault(class).retry_after(asked), 1, 1.0).wait;
+        assert_eq!(wait(FaultClass::Transient), asked);
+        assert_eq!(wait(FaultClass::NotConverted), asked);
+        assert_eq!(wait(FaultClass::Permanent), None, "it makes nothing hopeless hopeful");
     }
 
     proptest! {
         #[test]
-        fn waits_never_shrink_much_and_are_bounded(n in 1_u32..10_000, jitter in 0.0..1.0_f64) {
-            let wait = |n| next_wait(&policy(), &fault(FaultClass::Transient), n, jitter);
-            let (Some(now), Some(next)) = (wait(n), wait(n + 1)) else {
-                panic!("transient faults are always retried");
-            };
-            prop_assert!(next >= now);
-            prop_assert!(now >= Duration::from_millis(750) && now <= Duration::from_secs(900));
+        fn waits_never_shrink_and_are_bounded(
+            class in 0..CLASSES.len(), n in 1_u32..10_000, jitter in 0.0..1.0_f64,
+        ) {
+            let policy = policy();
+            let at = |n| policy.next(&fault(CLASSES[class]), n, jitter);
+            let (now, later) = (at(n), at(n + 1));
+            prop_assert!(!now.attention || later.attention, "a person is not dismissed again");
+            // What is not tried by itself is shown to somebody.
+            prop_assert!(now.wait.is_some() || now.attention);
+            if let (Some(now), Some(later)) = (now.wait, later.wait) {
+                prop_assert!(later >= now);
+                prop_assert!(now <= Duration::from_hours(24));
+            }
         }
     }
 }

@@ -69,7 +69,8 @@ async fn ask(
         let text = format!("order {} has no {kind} to download yet", wanted.order);
         return Err(Fault::new(FaultClass::NotConverted, "not-converted", text)
             .hint("Align is making the files; the agent asks again later")
-            .retry_after(answer.fault().retry_after));
+            .retry_after(answer.fault().retry_after)
+            .at(&answer.host));
     }
     if !matches!(status, 200 | 206 | 416) {
         return Err(answer.fault());
@@ -181,7 +182,7 @@ impl Opened {
     fn broken_off(&self) -> Fault {
         let (what, host) = (self.answer.what(), &self.answer.host);
         let text = format!("cannot {what}: the connection to {host} broke off");
-        Fault::new(FaultClass::Transient, "broken-off", text)
+        Fault::new(FaultClass::Transient, "broken-off", text).at(host)
     }
 }
 

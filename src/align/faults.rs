@@ -52,13 +52,13 @@ pub(super) fn network(what: &str, host: &str, error: reqwest::Error) -> Fault {
     } else {
         transient("broken-off", format!("cannot {what}: the connection to {host} broke off"))
     };
-    fault.caused_by(error.without_url())
+    fault.at(host).caused_by(error.without_url())
 }
 
 /// Nothing came from the server for too long.
 pub(super) fn stalled(what: &str, host: &str, waited: Duration) -> Fault {
     let text = format!("cannot {what}: {host} sent nothing for {} s", waited.as_secs_f64());
-    Fault::new(FaultClass::Transient, "stalled", text)
+    Fault::new(FaultClass::Transient, "stalled", text).at(host)
 }
 
 /// An answer that cannot be read.
@@ -69,6 +69,7 @@ pub(super) fn unreadable(what: &str, host: &str, error: BadAnswer) -> Fault {
         BadAnswer::WebPage => fault.hint("a proxy or a login page may have answered in its place"),
         _ => fault.hint("check `base_url` and `api.paths`"),
     }
+    .at(host)
     .caused_by(error)
 }
 
@@ -98,7 +99,8 @@ pub(super) fn status(
         _ => FaultClass::Permanent,
     };
     let fault = Fault::new(class, code(status), format!("cannot {what}: {host} answered {status}"))
-        .retry_after(retry_after(headers, now));
+        .retry_after(retry_after(headers, now))
+        .at(host);
     match status.as_u16() {
         403 => fault.hint(
             "the login may not be paired with this account, or was un-paired: run `casedrop \

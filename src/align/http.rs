@@ -215,7 +215,9 @@ impl Answer {
         }
         // A storage host that refuses says nothing about the login: its signed link has expired.
         let wait = fault.retry_after;
-        Fault::new(FaultClass::Transient, fault.code, fault.message).retry_after(wait)
+        Fault::new(FaultClass::Transient, fault.code, fault.message)
+            .retry_after(wait)
+            .at(&self.host)
     }
 
     /// The next bytes of the body, or `None` at its end.
@@ -232,7 +234,7 @@ impl Answer {
         let (what, host) = (self.what.clone(), self.host.clone());
         tokio::time::timeout(MAX_READ, self.read(max)).await.unwrap_or_else(|_| {
             let text = format!("cannot {what}: {host} takes too long to answer");
-            Err(Fault::new(FaultClass::Transient, "too-slow", text))
+            Err(Fault::new(FaultClass::Transient, "too-slow", text).at(&host))
         })
     }
 

@@ -3,14 +3,14 @@
 use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::sync::mpsc;
 
 use crate::disk::LockGuard;
 use crate::model::ids::{LabName, OrderKey};
 use crate::model::record::OrderState;
-use crate::model::time::{Now, WallMs};
+use crate::model::time::Now;
 use crate::status::Progress;
 use crate::store::{Store, StoreError};
 use crate::sync::Engine;
@@ -18,6 +18,8 @@ use crate::sync::effects::{Effect, Input};
 use crate::sync::engine::LabStanding;
 use crate::sync::execute::Executor;
 use crate::sync::notice::Notice;
+
+use super::clock;
 
 /// How often the journal is looked at for requests of other processes.
 const TICK: Duration = Duration::from_secs(1);
@@ -69,7 +71,6 @@ pub struct Summary {
 pub struct Agent {
     pub(super) engine: Engine,
     pub(super) executor: Arc<Executor>,
-    pub(super) began: Instant,
     pub(super) _locks: Vec<LockGuard>,
 }
 
@@ -107,7 +108,7 @@ impl Agent {
         let mut stop = pin!(stop);
         let mut input = Input::Tick;
         let finished = loop {
-            let now = self.now();
+            let now = clock::now();
             self.step(now, input, &answers, tell)?;
             let done = match ending {
                 Ending::Never => false,
@@ -117,8 +118,8 @@ impl Agent {
             if done {
                 break Finished::Done;
             }
-            let now = self.now();
-            let wait = self.engine.next_wake().map_or(TICK, |at| at.saturating_sub(now.mono));
+            let now = clock::now();
+            let wait = self.engine.next_wake(now).map_or(TICK, |at| at.saturating_sub(now.mono));
             input = tokio::select! {
                 biased;
                 () = &mut stop => break Finished::Stopped,
@@ -164,14 +165,14 @@ impl Agent {
         answers: &mpsc::UnboundedSender<Input>,
         tell: &mut impl FnMut(&Notice),
     ) -> Result<Vec<OrderKey>, StoreError> {
-        let now = self.now();
+        let now = clock::now();
         self.step(now, Input::Stop, answers, tell)?;
         self.executor.cancel.cancel();
         let deadline = tokio::time::Instant::now() + SHUTDOWN;
         while self.engine.is_busy() {
             match tokio::time::timeout_at(deadline, inbox.recv()).await {
                 Ok(Some(input)) => {
-                    let now = self.now();
+                    let now = clock::now();
                     self.step(now, input, answers, tell)?;
                 }
                 Ok(None) => break,
@@ -185,7 +186,7 @@ impl Agent {
         let mut summary = Summary { stragglers, ..Summary::default() };
         for order in self.engine.store().orders()? {
             match order.state() {
-                OrderState::Published => summary.published += 1,
+                OrderState::Published | OrderState::Away => summary.published += 1,
                 OrderState::Waiting | OrderState::Regenerating => summary.waiting += 1,
                 OrderState::Retrying | OrderState::Attention => {
                     let why = order.trouble.map(|trouble| trouble.message).unwrap_or_default();
@@ -193,7 +194,7 @@ impl Agent {
                 }
             }
         }
-        let now = self.now();
+        let now = clock::now();
         for (lab, standing) in self.engine.lab_standings(now) {
             match standing {
                 LabStanding::Good => {}
@@ -204,13 +205,4 @@ impl Agent {
         }
         Ok(summary)
     }
-
-    fn now(&self) -> Now {
-        Now { wall: wall_now(), mono: self.began.elapsed() }
-    }
-}
-
-/// What the PC's clock says.
-pub fn wall_now() -> WallMs {
-    WallMs(jiff::Timestamp::now().as_millisecond())
 }

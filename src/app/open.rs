@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Instant;
 
 use crate::config::{Config, WhenMissing};
 use crate::disk::Disk;
@@ -13,7 +12,6 @@ use crate::local::{clean, root};
 use crate::model::cancel::Cancel;
 use crate::model::fault::Fault;
 use crate::model::ids::LabName;
-use crate::model::time::Now;
 use crate::retry::RetryPolicy;
 use crate::status::Progress;
 use crate::store::{self, Store, StoreError};
@@ -21,7 +19,8 @@ use crate::sync::Engine;
 use crate::sync::engine::EnginePolicy;
 use crate::sync::execute::{Executor, Link};
 
-use super::agent::{Agent, wall_now};
+use super::agent::Agent;
+use super::clock;
 
 /// The fact under which the journal remembers the output's marker.
 const ROOT_FACT: &str = "output-root";
@@ -68,9 +67,7 @@ impl Agent {
             store.intents()?.iter().map(|intent| layout.work_dir(&intent.job)).collect();
         clean::sweep_work(&*disk, &layout, &kept)?;
         root::check_root(&*disk, &layout, &root_id)?;
-        let began = Instant::now();
-        let now = Now { wall: wall_now(), mono: began.elapsed() };
-        let engine = Engine::new(store, policy(&config), now)?;
+        let engine = Engine::new(store, policy(&config), clock::now())?;
         let executor = Executor {
             config,
             disk,
@@ -81,12 +78,7 @@ impl Agent {
             cancel: Cancel::new(),
             step,
         };
-        Ok(Self {
-            engine,
-            executor: Arc::new(executor),
-            began,
-            _locks: vec![state_lock, output_lock],
-        })
+        Ok(Self { engine, executor: Arc::new(executor), _locks: vec![state_lock, output_lock] })
     }
 }
 
@@ -97,6 +89,9 @@ fn policy(config: &Config) -> EnginePolicy {
         concurrency: config.downloads.concurrency,
         retry: RetryPolicy { not_converted: config.downloads.retry_404.clone() },
         restore: config.when_missing == WhenMissing::Restore,
+        follow_up: config.follow_up,
+        min_free: config.min_free,
+        volume: config.staging.clone(),
         agent: format!("casedrop {}", env!("CARGO_PKG_VERSION")),
         seed: fastrand::u64(..),
     }

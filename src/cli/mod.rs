@@ -11,6 +11,7 @@ mod hooks;
 mod logging;
 pub mod orders;
 pub mod outcome;
+pub mod reconcile;
 pub mod schema;
 pub mod simulate;
 pub mod streams;

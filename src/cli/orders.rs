@@ -20,9 +20,12 @@ pub struct OrdersArgs {
     /// Only this lab's orders.
     #[arg(long, value_name = "LAB")]
     pub lab: Option<String>,
-    /// Only orders in this state: waiting, regenerating, retrying, attention or published.
+    /// Only orders in this state: waiting, regenerating, retrying, attention, away or published.
     #[arg(long, value_name = "STATE", value_parser = parse_state)]
     pub state: Option<OrderState>,
+    /// Compares Align's list, the journal and the disk, and explains each difference.
+    #[arg(long, conflicts_with = "state")]
+    pub reconcile: bool,
 }
 
 /// `casedrop show`
@@ -101,6 +104,9 @@ impl<'a> OrderView<'a> {
 
 /// Lists the orders that the journal knows, newest first.
 pub fn orders(config: &Config, args: &OrdersArgs, streams: &mut Streams) -> Result<Exit, CliError> {
+    if args.reconcile {
+        return super::reconcile::run(config, args.lab.as_deref(), streams);
+    }
     let layout = layout(config);
     let all = match open(config)? {
         Some(store) => store.orders().map_err(journal)?,
@@ -193,7 +199,11 @@ pub fn show(config: &Config, args: &ShowArgs, streams: &mut Streams) -> Result<E
             order.order_id, order.lab, order.account
         ))?;
         streams.line(format!("  state      {}", order.state.as_str()))?;
-        let listed = if order.listed { "" } else { ", no longer listed" };
+        let listed = match order.state {
+            OrderState::Away => ", expected back",
+            _ if order.listed => "",
+            _ => ", no longer listed",
+        };
         streams.line(format!("  at Align   {}{listed}", order.status))?;
         for (label, value) in [
             ("Rx id", order.rx_id),
@@ -282,7 +292,9 @@ pub fn refetch(
 
 /// Where the order stands at Align, as far as anyone told us.
 fn at_align(order: &OrderRecord) -> String {
-    if order.listed {
+    if order.state() == OrderState::Away {
+        format!("{}, expected back", order.remote.status)
+    } else if order.listed {
         order.remote.status.to_string()
     } else {
         format!("no longer listed (was {})", order.remote.status)
@@ -293,7 +305,7 @@ fn layout(config: &Config) -> Layout {
     Layout { output: config.output.clone(), staging: config.staging.clone() }
 }
 
-fn open(config: &Config) -> Result<Option<Store>, CliError> {
+pub(super) fn open(config: &Config) -> Result<Option<Store>, CliError> {
     Store::open_to_read(&config.state.join(FILE_NAME)).map_err(journal)
 }
 

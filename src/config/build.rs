@@ -76,6 +76,7 @@ impl<'a> Builder<'a> {
             when_missing: raw.when_missing,
             labs: labs.complete?,
             poll_interval: raw.polling.interval.0,
+            follow_up: raw.polling.follow_up,
             notifications: notifications.flatten(),
             downloads: Downloads {
                 concurrency: usize::try_from(downloads.concurrency).unwrap_or(usize::MAX),

@@ -64,6 +64,8 @@ pub struct Config {
     pub labs: Vec<LabConfig>,
     /// Time between two polls; at least 120 s unless the lab's `base_url` is loopback.
     pub poll_interval: Duration,
+    /// Whether Align is asked from time to time how single orders stand.
+    pub follow_up: bool,
     /// Scan notifications, if wanted.
     pub notifications: Option<Notifications>,
     /// Downloading.

@@ -112,6 +112,9 @@ pub(super) struct Polling {
     /// Time between two questions for new orders; a duration. Align asks for at least `120s`; less is
     /// accepted only if every `base_url` is a loopback address.
     pub(super) interval: DurationText,
+    /// Whether Align is also asked, a few times a day, how single orders stand: whether a published
+    /// one is in modeling now, or another client took one that was ready.
+    pub(super) follow_up: bool,
 }
 
 /// Scan notifications (webhook).
@@ -133,7 +136,8 @@ pub(super) struct Downloads {
     /// How many orders are fetched at the same time.
     #[schemars(range(min = 1, max = 32))]
     pub(super) concurrency: u32,
-    /// The waits after successive answers "not converted yet" (404); durations. The last one repeats.
+    /// The waits after successive answers "not converted yet" (404); durations. After
+    /// the last one the order needs attention, and is tried once a day.
     #[schemars(length(min = 1))]
     pub(super) retry_404: Vec<DurationText>,
     /// A download that brings no byte for so long is given up and retried; a duration.
@@ -342,7 +346,7 @@ pub(super) struct Api {
 
 impl Default for Polling {
     fn default() -> Self {
-        Self { interval: DurationText::secs(120) }
+        Self { interval: DurationText::secs(120), follow_up: true }
     }
 }
 

@@ -74,6 +74,15 @@ pub fn look(
     }
 }
 
+/// Compares names and sizes only: quick, and blind to content of the same size.
+pub fn glance(disk: &dyn Disk, dir: &Path, expected: &Manifest) -> Result<LocalPicture, Fault> {
+    if disk.kind(dir).map_err(fault_of)? != Some(Kind::Dir) {
+        return look(disk, dir, Some(expected), None);
+    }
+    let files = |_: &Path| Ok(None);
+    compare_by(disk, dir, expected, None, &files).map(Comparison::into_picture).map_err(fault_of)
+}
+
 fn recognise(disk: &dyn Disk, dir: &Path) -> Result<LocalPicture, DiskError> {
     let foreign = |what: String| Ok(LocalPicture::Foreign { what });
     if disk.list(dir)?.is_empty() {
@@ -174,6 +183,18 @@ pub(crate) fn compare(
     manifest: &Manifest,
     manifest_sha: Option<&str>,
 ) -> Result<Comparison, DiskError> {
+    let hashed = |path: &Path| hash_file(disk, path).map(|(_, hash)| Some(hash));
+    compare_by(disk, dir, manifest, manifest_sha, &hashed)
+}
+
+/// As [`compare`]; `hash` gives a file's hash, or `None` where its content is not the question.
+fn compare_by(
+    disk: &dyn Disk,
+    dir: &Path,
+    manifest: &Manifest,
+    manifest_sha: Option<&str>,
+    hash: &dyn Fn(&Path) -> Result<Option<String>, DiskError>,
+) -> Result<Comparison, DiskError> {
     let mut found = Comparison::default();
     let tree = Tree::read(disk, dir)?;
     let mut files: std::collections::BTreeMap<&str, u64> =
@@ -190,8 +211,8 @@ pub(crate) fn compare(
             found.wrong.push((file.path.clone(), what));
             continue;
         }
-        match hash_file(disk, &below(dir, &file.path)) {
-            Ok((_, hash)) if hash == file.sha256 => {}
+        match hash(&below(dir, &file.path)) {
+            Ok(hash) if hash.as_ref().is_none_or(|hash| *hash == file.sha256) => {}
             Ok(_) => found.wrong.push((file.path.clone(), "has other content".to_owned())),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 found.gone.push(file.path.clone());

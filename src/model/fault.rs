@@ -72,13 +72,23 @@ pub struct Fault {
     pub hint: Option<String>,
     /// How long the server asked us to wait (`Retry-After`).
     pub retry_after: Option<Duration>,
+    /// The server that it is about, if it is about one: it failed to answer, or answered so.
+    pub host: Option<String>,
     source: Option<Box<dyn Error + Send + Sync>>,
 }
 
 impl Fault {
     /// A fault without hint or source.
     pub fn new(class: FaultClass, code: &'static str, message: impl Into<String>) -> Self {
-        Self { class, code, message: message.into(), hint: None, retry_after: None, source: None }
+        Self {
+            class,
+            code,
+            message: message.into(),
+            hint: None,
+            retry_after: None,
+            host: None,
+            source: None,
+        }
     }
 
     /// Adds what a person can do.
@@ -99,6 +109,13 @@ impl Fault {
     #[must_use]
     pub fn retry_after(mut self, wait: Option<Duration>) -> Self {
         self.retry_after = wait;
+        self
+    }
+
+    /// Names the server that it is about.
+    #[must_use]
+    pub fn at(mut self, host: impl Into<String>) -> Self {
+        self.host = Some(host.into());
         self
     }
 

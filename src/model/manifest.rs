@@ -152,6 +152,11 @@ impl Manifest {
         bytes
     }
 
+    /// The size of all its files together, in bytes.
+    pub fn bytes(&self) -> u64 {
+        self.files.iter().map(|file| file.size).sum()
+    }
+
     /// Whether both manifests describe the same files with the same content.
     pub fn same_content(&self, files: &[ManifestFile]) -> bool {
         let key = |file: &ManifestFile| (file.path.clone(), file.size, file.sha256.clone());

@@ -1,11 +1,13 @@
 //! What the journal knows of an order: the pictures that the planner decides from.
 
+use std::time::Duration;
+
 use serde::Serialize;
 
 use super::fault::FaultClass;
 use super::ids::OrderKey;
 use super::manifest::Manifest;
-use super::order::RemoteOrder;
+use super::order::{RemoteOrder, Status};
 use super::time::WallMs;
 
 /// Everything that is remembered of one order. Observations, not plans: what is to be done follows
@@ -18,8 +20,14 @@ pub struct OrderRecord {
     pub remote: RemoteOrder,
     /// Whether it stood in the latest list of ready orders.
     pub listed: bool,
+    /// The status in which it was last away from the lab (in modeling, say) since the newest revision:
+    /// it is expected back with other files.
+    pub away: Option<Status>,
     /// Grows with every sign that there is something to fetch.
     pub evidence: u64,
+    /// The evidence for which a download was last begun. Align counts the order as downloaded from
+    /// then on, and need not list it again.
+    pub begun: u64,
     /// The evidence that the last completed fetch covers. Smaller than `evidence`: to be fetched.
     pub fetched: u64,
     /// Somebody asked for it again: publish even if nothing changed.
@@ -30,6 +38,8 @@ pub struct OrderRecord {
     pub first_seen: WallMs,
     /// When it was last heard of.
     pub last_seen: WallMs,
+    /// When Align was last asked about this one order, whatever came of it.
+    pub last_asked: Option<WallMs>,
     /// What stands in the way, if anything.
     pub trouble: Option<Trouble>,
     /// What was last published of it, if anything.
@@ -51,8 +61,13 @@ pub struct Trouble {
     pub attempts: u32,
     /// When it began.
     pub since: WallMs,
-    /// When it is tried again; `None`: not by itself, a person must act.
+    /// When it is tried again; `None`: not by itself.
     pub next_try: Option<WallMs>,
+    /// How long the wait until then is, so that a clock that was set cannot make it longer.
+    #[serde(skip)]
+    pub wait: Duration,
+    /// Whether a person should act.
+    pub attention: bool,
 }
 
 /// The last publication.
@@ -150,16 +165,24 @@ pub enum OrderState {
     Regenerating,
     /// Failed, and tried again by itself.
     Retrying,
-    /// Failed for good: a person must act.
+    /// Failing for good or for long: a person should act.
     Attention,
+    /// Published, and away from the lab since (in modeling, with the doctor): expected back.
+    Away,
     /// Published, and nothing newer is known.
     Published,
 }
 
 impl OrderState {
     /// All states.
-    pub const ALL: [Self; 5] =
-        [Self::Waiting, Self::Regenerating, Self::Retrying, Self::Attention, Self::Published];
+    pub const ALL: [Self; 6] = [
+        Self::Waiting,
+        Self::Regenerating,
+        Self::Retrying,
+        Self::Attention,
+        Self::Away,
+        Self::Published,
+    ];
 
     /// The word for it.
     pub fn as_str(self) -> &'static str {
@@ -168,6 +191,7 @@ impl OrderState {
             Self::Regenerating => "regenerating",
             Self::Retrying => "retrying",
             Self::Attention => "attention",
+            Self::Away => "away",
             Self::Published => "published",
         }
     }
@@ -180,12 +204,15 @@ impl OrderRecord {
             key,
             remote,
             listed: true,
+            away: None,
             evidence: 1,
+            begun: 0,
             fetched: 0,
             forced: false,
             rechecks: 0,
             first_seen: now,
             last_seen: now,
+            last_asked: None,
             trouble: None,
             published: None,
         }
@@ -196,12 +223,50 @@ impl OrderRecord {
         self.forced || self.evidence > self.fetched
     }
 
+    /// Whether it is out of the lab's hands and expected back.
+    pub fn is_away(&self) -> bool {
+        self.remote.status.is_away()
+    }
+
+    /// Whether it left Align's list before a download was begun here: another client took it, or it
+    /// was sent on.
+    pub fn left_unfetched(&self) -> bool {
+        !self.listed && self.is_wanted() && self.begun < self.evidence && !self.forced
+    }
+
+    /// When Align is to be asked about this one order next, if at all. The list names ready orders
+    /// only; that a case is in modeling, or was taken by another client, is found by asking.
+    pub fn ask_at(&self) -> Option<WallMs> {
+        let hours = Duration::from_hours;
+        self.remote.rx_id.as_ref()?;
+        let heard = self.last_asked.map_or(self.last_seen, |asked| asked.max(self.last_seen));
+        if self.left_unfetched() {
+            return Some(match self.last_asked {
+                Some(asked) if asked >= self.last_seen => heard.plus(hours(4)),
+                _ => heard,
+            });
+        }
+        let published = self.published.as_ref().filter(|_| !self.is_wanted())?;
+        let age = heard.after(published.confirmed);
+        let wait = if self.is_away() && age < hours(90 * 24) {
+            hours(8)
+        } else if age < hours(24) {
+            hours(4)
+        } else if age < hours(14 * 24) {
+            hours(24)
+        } else {
+            return None;
+        };
+        Some(heard.plus(wait))
+    }
+
     /// The state in one word.
     pub fn state(&self) -> OrderState {
         match &self.trouble {
+            _ if !self.is_wanted() && self.is_away() => OrderState::Away,
             _ if !self.is_wanted() => OrderState::Published,
             None => OrderState::Waiting,
-            Some(trouble) if trouble.next_try.is_none() => OrderState::Attention,
+            Some(trouble) if trouble.attention => OrderState::Attention,
             Some(trouble) if trouble.class == FaultClass::NotConverted => OrderState::Regenerating,
             Some(_) => OrderState::Retrying,
         }

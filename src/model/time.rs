@@ -36,8 +36,40 @@ impl WallMs {
 pub struct Now {
     /// What the PC's clock says; it may step in both directions.
     pub wall: WallMs,
-    /// Time since some fixed instant of this process; it never goes back.
+    /// Time since the computer started, sleep included. All processes share it, and it never goes
+    /// back until the computer starts anew.
     pub mono: Duration,
+}
+
+/// An instant as it can be kept across restarts of the process and of the computer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Kept {
+    /// What the PC's clock said.
+    pub wall: WallMs,
+    /// How long the computer had been running.
+    pub up: Duration,
+}
+
+impl From<Now> for Kept {
+    fn from(now: Now) -> Self {
+        Self { wall: now.wall, up: now.mono }
+    }
+}
+
+impl Kept {
+    /// How much time has passed since then, at the least: neither a clock that was set nor a restart
+    /// of the computer makes it more than it was.
+    pub fn elapsed(self, now: Now) -> Duration {
+        // After a restart of the computer at least its whole running time has passed; if it has been
+        // running longer than it had then, the difference is less than that.
+        let by_uptime = now.mono.checked_sub(self.up).unwrap_or(now.mono);
+        by_uptime.min(now.wall.after(self.wall))
+    }
+
+    /// How long an interval that began then still has to run, at the most.
+    pub fn remaining(self, interval: Duration, now: Now) -> Duration {
+        interval.saturating_sub(self.elapsed(now))
+    }
 }
 
 /// A duration in whole milliseconds.
@@ -63,6 +95,22 @@ mod tests {
         assert_eq!(remaining(at(1000), interval, at(1030)), Duration::from_secs(90));
         assert_eq!(remaining(at(1000), interval, at(2000)), Duration::ZERO);
         assert_eq!(remaining(at(1000), interval, at(10)), interval, "the clock stepped back");
+    }
+
+    #[test]
+    fn what_was_kept_never_seems_older_than_it_is() {
+        let kept = Kept { wall: WallMs(1_000_000), up: Duration::from_secs(500) };
+        let elapsed = |wall: i64, up: u64| {
+            let now = Now { wall: WallMs(wall), mono: Duration::from_secs(up) };
+            kept.elapsed(now).as_secs()
+        };
+        assert_eq!(elapsed(1_030_000, 530), 30);
+        assert_eq!(elapsed(9_999_000, 530), 30, "the clock was set forward");
+        assert_eq!(elapsed(5_000, 530), 0, "the clock was set back");
+        assert_eq!(elapsed(1_060_000, 20), 20, "the computer was started anew");
+        assert_eq!(elapsed(1_030_000, 9_000), 30, "the journal comes from another computer");
+        let now = Now { wall: WallMs(1_030_000), mono: Duration::from_secs(530) };
+        assert_eq!(kept.remaining(Duration::from_secs(120), now), Duration::from_secs(90));
     }
 
     #[test]

@@ -16,7 +16,7 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, params};
 
 use crate::model::ids::OrderKey;
-use crate::model::time::{WallMs, millis};
+use crate::model::time::{Kept, WallMs, millis};
 
 pub use inbox::Request;
 pub use labs::LabRecord;
@@ -55,7 +55,7 @@ pub struct Store {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Asked {
     /// When it was about to be sent or, once it is answered, when the answer came.
-    pub at: WallMs,
+    pub at: Kept,
     /// How long Align then wanted to be left alone, if longer than the usual interval.
     pub wait: Duration,
     /// Whether it was answered, or is known to have failed. If not, Align may have heard it at any
@@ -152,14 +152,13 @@ impl Store {
 
     /// When the account was last asked for its ready orders, by whichever process.
     pub fn last_asked(&self, account: &str) -> Result<Option<Asked>, StoreError> {
-        let sql = "SELECT asked_ms, wait_ms, answered FROM polls WHERE account = ?1";
+        let sql = "SELECT asked_ms, up_ms, wait_ms, answered FROM polls WHERE account = ?1";
         let mut query = self.db.prepare_cached(sql)?;
         let found = query.query_row([account], |row| {
-            let wait: i64 = row.get(1)?;
             Ok(Asked {
-                at: WallMs(row.get(0)?),
-                wait: Duration::from_millis(u64::try_from(wait).unwrap_or(0)),
-                answered: row.get(2)?,
+                at: Kept { wall: WallMs(row.get(0)?), up: duration(row.get(1)?) },
+                wait: duration(row.get(2)?),
+                answered: row.get(3)?,
             })
         });
         Ok(found.optional()?)
@@ -168,10 +167,10 @@ impl Store {
     /// Remembers that the account is asked; to be called before the request is sent and once more
     /// when it was answered.
     pub fn set_asked(&self, account: &str, asked: Asked) -> Result<(), StoreError> {
-        let sql = "INSERT INTO polls (account, asked_ms, wait_ms, answered) VALUES (?1, ?2, ?3, ?4)
-                   ON CONFLICT (account) DO UPDATE SET asked_ms = ?2, wait_ms = ?3, answered = ?4";
-        let (at, wait) = (asked.at.0, millis(asked.wait));
-        self.db.prepare_cached(sql)?.execute(params![account, at, wait, asked.answered])?;
+        let sql = "INSERT OR REPLACE INTO polls (account, asked_ms, up_ms, wait_ms, answered)
+                   VALUES (?1, ?2, ?3, ?4, ?5)";
+        let (wall, up, wait) = (asked.at.wall.0, millis(asked.at.up), millis(asked.wait));
+        self.db.prepare_cached(sql)?.execute(params![account, wall, up, wait, asked.answered])?;
         Ok(())
     }
 
@@ -207,6 +206,11 @@ impl Store {
             })?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
+}
+
+/// A duration from its milliseconds.
+fn duration(millis: i64) -> Duration {
+    Duration::from_millis(u64::try_from(millis).unwrap_or(0))
 }
 
 fn unreadable(what: &str, error: impl std::fmt::Display) -> StoreError {

@@ -2,18 +2,19 @@
 
 use rusqlite::{Row, params};
 
-use super::{Store, StoreError, unreadable};
+use super::{Store, StoreError, duration, unreadable};
 use crate::model::fault::FaultClass;
 use crate::model::ids::{AccountId, LabName, OrderId, OrderKey, RxId};
-use crate::model::order::RemoteOrder;
+use crate::model::order::{RemoteOrder, Status};
 use crate::model::record::{OrderRecord, Place, PublishedRecord, Trouble};
-use crate::model::time::WallMs;
+use crate::model::time::{WallMs, millis};
 
 const SELECT: &str = "
     SELECT o.lab, o.account, o.order_id, o.remote, o.listed, o.evidence, o.fetched, o.forced,
            o.rechecks, o.first_seen_ms, o.last_seen_ms, o.fault_class, o.fault_code, o.fault_text,
            o.fault_hint, o.attempts, o.since_ms, o.next_try_ms,
-           r.revision, r.manifest_sha256, r.published_ms, r.confirmed_ms, r.place, r.history_seen
+           r.revision, r.manifest_sha256, r.published_ms, r.confirmed_ms, r.place, r.history_seen,
+           o.away, o.begun, o.last_asked_ms, o.wait_ms, o.attention
     FROM orders o LEFT JOIN revisions r
       ON r.lab = o.lab AND r.account = o.account AND r.order_id = o.order_id
      AND r.revision = o.revision";
@@ -55,14 +56,43 @@ impl Store {
         self.select("WHERE o.order_id = ?1 OR o.rx_id = ?1 ORDER BY o.lab", &[&id])
     }
 
+    /// The order of that prescription.
+    pub fn by_rx(
+        &self,
+        lab: &LabName,
+        account: &AccountId,
+        rx: &RxId,
+    ) -> Result<Vec<OrderRecord>, StoreError> {
+        self.select(
+            "WHERE o.lab = ?1 AND o.account = ?2 AND o.rx_id = ?3",
+            &[&lab.as_str(), &account.as_str(), &rx.as_str()],
+        )
+    }
+
+    /// The account's order about which Align is to be asked first, if that is due.
+    pub fn next_to_ask(
+        &self,
+        lab: &LabName,
+        account: &AccountId,
+        now: WallMs,
+    ) -> Result<Option<OrderRecord>, StoreError> {
+        let found = self.select(
+            "WHERE o.lab = ?1 AND o.account = ?2 AND o.ask_at_ms <= ?3
+             ORDER BY o.ask_at_ms LIMIT 1",
+            &[&lab.as_str(), &account.as_str(), &now.0],
+        )?;
+        Ok(found.into_iter().next())
+    }
+
     /// Writes an order, all but its publication.
     pub fn save(&self, order: &OrderRecord) -> Result<(), StoreError> {
         let sql = "
             INSERT OR REPLACE INTO orders (lab, account, order_id, rx_id, remote, listed, evidence,
                 fetched, forced, rechecks, first_seen_ms, last_seen_ms, fault_class, fault_code,
-                fault_text, fault_hint, attempts, since_ms, next_try_ms, revision)
+                fault_text, fault_hint, attempts, since_ms, next_try_ms, revision, away, begun,
+                last_asked_ms, ask_at_ms, wait_ms, attention)
             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17,
-                ?18, ?19, ?20)";
+                ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26)";
         let remote =
             serde_json::to_string(&order.remote).map_err(|error| unreadable("order", error))?;
         let trouble = order.trouble.as_ref();
@@ -87,6 +117,12 @@ impl Store {
             trouble.map(|t| t.since.0),
             trouble.and_then(|t| t.next_try).map(|at| at.0),
             order.published.as_ref().map(|p| p.revision),
+            order.away.as_ref().map(Status::as_str),
+            order.begun.cast_signed(),
+            order.last_asked.map(|at| at.0),
+            order.ask_at().map(|at| at.0),
+            trouble.map_or(0, |t| millis(t.wait)),
+            trouble.is_some_and(|t| t.attention),
         ])?;
         Ok(())
     }
@@ -121,6 +157,8 @@ fn read(row: &Row<'_>) -> Result<OrderRecord, StoreError> {
             attempts: row.get(15)?,
             since: WallMs(row.get(16)?),
             next_try: row.get::<_, Option<i64>>(17)?.map(WallMs),
+            wait: duration(row.get(27)?),
+            attention: row.get(28)?,
         }),
     };
     let published = match row.get::<_, Option<u32>>(18)? {
@@ -138,12 +176,15 @@ fn read(row: &Row<'_>) -> Result<OrderRecord, StoreError> {
         key,
         remote,
         listed: row.get(4)?,
+        away: row.get::<_, Option<String>>(24)?.map(Status::from),
         evidence: row.get::<_, i64>(5)?.cast_unsigned(),
+        begun: row.get::<_, i64>(25)?.cast_unsigned(),
         fetched: row.get::<_, i64>(6)?.cast_unsigned(),
         forced: row.get(7)?,
         rechecks: row.get(8)?,
         first_seen: WallMs(row.get(9)?),
         last_seen: WallMs(row.get(10)?),
+        last_asked: row.get::<_, Option<i64>>(26)?.map(WallMs),
         trouble,
         published,
     })

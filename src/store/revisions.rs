@@ -46,6 +46,20 @@ impl Store {
         row.transpose()
     }
 
+    /// The sizes in bytes of the latest publications, whichever orders they are of.
+    pub fn recent_sizes(&self, count: u32) -> Result<Vec<u64>, StoreError> {
+        let sql = "SELECT manifest FROM revisions ORDER BY published_ms DESC LIMIT ?1";
+        let mut query = self.db.prepare_cached(sql)?;
+        let mut rows = query.query([count])?;
+        let mut sizes = Vec::new();
+        while let Some(row) = rows.next()? {
+            let manifest: Manifest = serde_json::from_str(&row.get::<_, String>(0)?)
+                .map_err(|error| unreadable("manifest", error))?;
+            sizes.push(manifest.bytes());
+        }
+        Ok(sizes)
+    }
+
     /// Records in one step that an intended publication is durable on disk: the revision, the order
     /// as given, and the end of the intent.
     pub fn record_publication(

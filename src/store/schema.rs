@@ -103,6 +103,19 @@ const STEPS: &[&str] = &[
     "
     ALTER TABLE polls ADD COLUMN answered INTEGER NOT NULL DEFAULT 1;
 ",
+    "
+    ALTER TABLE polls ADD COLUMN up_ms INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE orders ADD COLUMN away TEXT;
+    ALTER TABLE orders ADD COLUMN begun INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE orders ADD COLUMN last_asked_ms INTEGER;
+    ALTER TABLE orders ADD COLUMN ask_at_ms INTEGER;
+    ALTER TABLE orders ADD COLUMN wait_ms INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE orders ADD COLUMN attention INTEGER NOT NULL DEFAULT 0;
+    UPDATE orders SET begun = evidence;
+    UPDATE orders SET attention = 1 WHERE fault_class IS NOT NULL AND next_try_ms IS NULL;
+    CREATE INDEX revisions_by_time ON revisions (published_ms);
+    CREATE INDEX orders_to_ask ON orders (lab, account, ask_at_ms) WHERE ask_at_ms IS NOT NULL;
+",
 ];
 
 /// Brings the journal to the newest version, one step and one transaction at a time.

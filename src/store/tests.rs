@@ -35,7 +35,12 @@ fn what_is_saved_is_read_back() {
         attempts: 3,
         since: WallMs(8),
         next_try: Some(WallMs(9)),
+        wait: Duration::from_millis(1),
+        attention: true,
     });
+    record.away = Some(Status::Modeling);
+    record.begun = 1;
+    record.last_asked = Some(WallMs(8));
     store.save(&record).expect("saved");
     assert_eq!(store.order(&record.key).expect("read"), Some(record.clone()));
     assert_eq!(store.find("rx-17").expect("read"), [record.clone()]);
@@ -56,6 +61,25 @@ fn a_journal_on_disk_outlives_its_process_and_can_be_read_meanwhile() {
     drop(store);
     let store = Store::open(&file).expect("journal");
     assert_eq!(store.orders().expect("read").len(), 1);
+}
+
+#[test]
+fn the_order_that_waits_longest_is_asked_about_first() {
+    let store = Store::in_memory().expect("journal");
+    let mut left = order("17");
+    left.listed = false;
+    store.save(&left).expect("saved");
+    store.save(&order("18")).expect("saved");
+    let next = |now| {
+        let key = &left.key;
+        let found = store.next_to_ask(&key.lab, &key.account, WallMs(now)).expect("read");
+        found.map(|order| order.key.order.to_string())
+    };
+    assert_eq!(next(6), None);
+    assert_eq!(next(7).as_deref(), Some("17"), "it left the list and was never fetched");
+    left.last_asked = Some(WallMs(7));
+    store.save(&left).expect("saved");
+    assert_eq!(next(8), None);
 }
 
 #[test]

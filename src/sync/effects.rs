@@ -3,7 +3,7 @@
 use crate::local::look::LocalPicture;
 use crate::local::publish::{PublishOutcome, Recovered};
 use crate::model::fault::Fault;
-use crate::model::ids::{AccountId, LabName, OrderKey};
+use crate::model::ids::{AccountId, LabName, OrderKey, RxId};
 use crate::model::manifest::{Manifest, ManifestFile};
 use crate::model::order::RemoteOrder;
 use crate::model::record::Intent;
@@ -34,12 +34,23 @@ pub enum Input {
         /// What is ready.
         result: Result<ReadyList, Fault>,
     },
+    /// Answer to [`Effect::Ask`].
+    Answered {
+        /// Which lab.
+        lab: LabName,
+        /// Its account.
+        account: AccountId,
+        /// Which prescription was asked about.
+        rx: RxId,
+        /// What Align says of its order.
+        result: Result<RemoteOrder, Fault>,
+    },
     /// Answer to [`Effect::Look`].
     Looked {
         /// Which order.
         key: OrderKey,
-        /// What stands at its path.
-        result: Result<LocalPicture, Fault>,
+        /// What stands at its path, and how much room there is.
+        result: Result<Seen, Fault>,
     },
     /// Answer to [`Effect::Fetch`].
     Fetched {
@@ -86,6 +97,15 @@ pub enum Effect {
         /// Its account; the 120-second rule was checked and noted for it.
         account: AccountId,
     },
+    /// Ask Align about the one order of a prescription.
+    Ask {
+        /// Which lab.
+        lab: LabName,
+        /// Its account.
+        account: AccountId,
+        /// Which prescription.
+        rx: RxId,
+    },
     /// Compare what stands at the order's path with what was put there.
     Look {
         /// Which order.
@@ -109,6 +129,15 @@ pub enum Effect {
     },
     /// Tell people. No answer.
     Tell(Notice),
+}
+
+/// What a look brought.
+#[derive(Debug, Clone)]
+pub struct Seen {
+    /// What stands at the order's path.
+    pub local: LocalPicture,
+    /// Bytes that can still be written on the volume of output and staging.
+    pub free: u64,
 }
 
 /// What we put at an order's path.

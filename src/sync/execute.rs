@@ -14,13 +14,13 @@ use crate::local::publish::{self, Publication, Step, Target};
 use crate::local::seal::seal_with;
 use crate::model::cancel::Cancel;
 use crate::model::fault::{Fault, FaultClass};
-use crate::model::ids::LabName;
+use crate::model::ids::{LabName, OrderKey};
 use crate::model::record::IntentTarget;
 use crate::model::remote::Remote;
 use crate::secrets::PairedAccount;
 use crate::status::Progress;
 
-use super::effects::{Effect, Input, PublishJob};
+use super::effects::{Effect, Input, PublishJob, Seen, Standing};
 
 /// How one lab's Align is reached.
 pub struct Link {
@@ -63,17 +63,13 @@ impl Executor {
                     self.link(&lab).and_then(|link| link.remote.ready_orders(&self.cancel));
                 Some(Input::Polled { lab, account, result })
             }
+            Effect::Ask { lab, account, rx } => {
+                let result =
+                    self.link(&lab).and_then(|link| link.remote.order_by_rx(&rx, &self.cancel));
+                Some(Input::Answered { lab, account, rx, result })
+            }
             Effect::Look { key, expected } => {
-                let dir = self.layout.order_dir(&key);
-                let expected = expected.as_deref();
-                let result = self.check_root().and_then(|()| {
-                    look(
-                        &*self.disk,
-                        &dir,
-                        expected.map(|standing| &standing.manifest),
-                        expected.map(|standing| standing.manifest_sha256.as_str()),
-                    )
-                });
+                let result = self.look(&key, expected.as_deref());
                 Some(Input::Looked { key, result })
             }
             Effect::Fetch(job) => {
@@ -117,6 +113,17 @@ impl Executor {
             // Whoever runs the engine tells people, in the order in which things happened.
             Effect::Tell(_) => None,
         }
+    }
+
+    fn look(&self, key: &OrderKey, expected: Option<&Standing>) -> Result<Seen, Fault> {
+        self.check_root()?;
+        let local = look(
+            &*self.disk,
+            &self.layout.order_dir(key),
+            expected.map(|standing| &standing.manifest),
+            expected.map(|standing| standing.manifest_sha256.as_str()),
+        )?;
+        Ok(Seen { local, free: self.disk.free_space(&self.layout.staging)? })
     }
 
     fn publication(&self, job: &PublishJob) -> Publication {

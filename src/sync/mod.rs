@@ -3,6 +3,7 @@
 //! [`plan`] and [`schedule`] are pure. [`engine`] is the one place that decides; it knows no clock, no
 //! disk and no network. [`execute`] does what it is told and decides nothing.
 
+pub mod breaker;
 pub mod effects;
 pub mod engine;
 pub mod execute;
@@ -10,6 +11,7 @@ pub mod notice;
 pub mod observe;
 pub mod plan;
 pub mod reason;
+pub mod reconcile;
 pub mod schedule;
 
 pub use engine::Engine;

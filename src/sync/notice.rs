@@ -69,8 +69,10 @@ pub enum Notice {
         message: String,
         /// What a person can do.
         hint: Option<String>,
-        /// Until the next attempt; `None`: a person must act.
+        /// Until the next attempt; `None`: not by itself.
         wait: Option<Duration>,
+        /// Whether a person should act.
+        attention: bool,
     },
     /// An order stands in the hot folder.
     Published {
@@ -99,7 +101,7 @@ impl Notice {
     pub fn log(&self) {
         match self {
             Self::Failed { class: FaultClass::Cancelled, .. } => {}
-            Self::Failed { key, wait: None, .. } => {
+            Self::Failed { key, attention: true, .. } => {
                 tracing::error!(lab = %key.lab, order = %key.order, "{self}");
             }
             Self::Failed { key, .. } => {
@@ -142,15 +144,15 @@ impl fmt::Display for Notice {
                 "{key}: Align is still making the files, asking again in {}",
                 in_words(*wait)
             ),
-            Self::Failed { key, message, hint, wait, .. } => {
+            Self::Failed { key, message, hint, wait, attention, .. } => {
                 write!(f, "{key}: {message}")?;
                 if let Some(hint) = hint {
                     write!(f, " ({hint})")?;
                 }
-                match wait {
-                    Some(wait) => write!(f, ", trying again in {}", in_words(*wait)),
-                    None => f.write_str(", needs attention"),
+                if *attention {
+                    f.write_str(", needs attention")?;
                 }
+                wait.map_or(Ok(()), |wait| write!(f, ", trying again in {}", in_words(wait)))
             }
             Self::Published { key, revision, reason, place, files, bytes } => {
                 let reason = serde_json::to_string(reason).unwrap_or_default();

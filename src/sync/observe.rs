@@ -1,4 +1,4 @@
-//! What a poll's answer means for what is remembered of an order. Pure.
+//! What Align's answers mean for what is remembered of an order. Pure.
 //!
 //! None of the signs is proof that files changed: Align's list lags behind a download (the reason
 //! for the guideline's 120 seconds). When in doubt an order is fetched: a spare download costs little,
@@ -8,7 +8,7 @@
 use std::time::Duration;
 
 use crate::model::ids::OrderKey;
-use crate::model::order::RemoteOrder;
+use crate::model::order::{RemoteOrder, Status};
 use crate::model::record::OrderRecord;
 use crate::model::time::WallMs;
 
@@ -44,8 +44,7 @@ pub fn seen_in_list(
     let sign = sign_of_change(&record, &remote, now);
     let details = record.remote != remote || !record.listed;
     record.listed = true;
-    record.last_seen = now;
-    record.remote = remote;
+    heard(&mut record, remote, now);
     match sign {
         Some((why, is_recheck)) => {
             record.evidence += 1;
@@ -65,33 +64,81 @@ fn sign_of_change(
     remote: &RemoteOrder,
     now: WallMs,
 ) -> Option<(&'static str, bool)> {
-    let differs =
-        |old: &Option<String>, new: &Option<String>| old.is_some() && new.is_some() && old != new;
     if record.remote.status != remote.status {
         return Some(("its status changed at Align", false));
     }
-    if differs(&record.remote.updated_at, &remote.updated_at) {
+    if differs(record.remote.updated_at.as_ref(), remote.updated_at.as_ref()) {
         return Some(("Align changed it", false));
     }
-    if differs(&record.remote.etag, &remote.etag) {
+    if differs(record.remote.etag.as_ref(), remote.etag.as_ref()) {
         return Some(("its package changed at Align", false));
     }
-    if !record.listed {
-        // Also while a download runs or the order waits for a person: this may be a newer one.
+    let given_up = record.trouble.as_ref().is_some_and(|trouble| trouble.attention);
+    // What is being fetched already may be older than what is listed now.
+    let begun = record.begun >= record.evidence;
+    if !record.listed && (given_up || begun || !record.is_wanted()) {
         return Some(("ready again at Align", false));
     }
     let published = record.published.as_ref().filter(|_| !record.is_wanted())?;
     let at = usize::try_from(record.rechecks).unwrap_or(usize::MAX).min(RECHECK.len() - 1);
-    if now >= published.confirmed.plus(RECHECK[at]) {
+    // A clock that was set back must not put the look off for as long.
+    if now >= published.confirmed.plus(RECHECK[at]) || now < published.confirmed {
         return Some(("still listed at Align", true));
     }
     None
 }
 
-/// The order no longer stands in the list. That is no news: downloaded orders leave it by design.
+/// The order no longer stands in the list. That is no news where a download was begun: downloaded
+/// orders leave it by design. Otherwise it is fetched all the same, since it stays downloadable.
 pub fn gone_from_list(mut record: OrderRecord) -> OrderRecord {
     record.listed = false;
     record
+}
+
+/// Align was asked about this one order and answered. The list says what is ready, so the answer
+/// counts as a sign of new files only where it says so plainly.
+pub fn answered(mut record: OrderRecord, remote: RemoteOrder, now: WallMs) -> (OrderRecord, News) {
+    let known = &record.remote;
+    let ready = |status: &Status| matches!(status, Status::Ready | Status::LabReview);
+    let same_status = known.status == remote.status;
+    let why = if differs(known.etag.as_ref(), remote.etag.as_ref()) {
+        Some("its package changed at Align")
+    } else if ready(&remote.status) && !same_status {
+        Some("ready at Align")
+    } else if same_status
+        && !remote.status.is_away()
+        && differs(known.updated_at.as_ref(), remote.updated_at.as_ref())
+    {
+        Some("Align changed it")
+    } else {
+        None
+    };
+    let details = *known != remote;
+    record.last_asked = Some(now);
+    heard(&mut record, remote, now);
+    match why {
+        Some(why) if !record.is_wanted() => {
+            record.evidence += 1;
+            record.rechecks = 0;
+            record.trouble = None;
+            (record, News::Wanted(why))
+        }
+        _ if details => (record, News::Details),
+        _ => (record, News::None),
+    }
+}
+
+/// Takes in what Align said of an order, wherever it said it.
+fn heard(record: &mut OrderRecord, remote: RemoteOrder, now: WallMs) {
+    if remote.status.is_away() {
+        record.away = Some(remote.status.clone());
+    }
+    record.last_seen = now;
+    record.remote = remote;
+}
+
+fn differs(old: Option<&String>, new: Option<&String>) -> bool {
+    old.is_some() && new.is_some() && old != new
 }
 
 /// A person asked for the order: it is published even if nothing changed.

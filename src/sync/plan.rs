@@ -2,16 +2,17 @@
 //!
 //! | Published | Remote | Local | Action |
 //! |---|---|---|---|
-//! | – | ready | – | fetch, publish revision 1 |
-//! | – | ready | same content | adopt: record only |
-//! | – | ready | something else | keep it; publish beside it |
-//! | P | same | as P | nothing |
-//! | P | changed | as P | fetch; publish the next revision |
-//! | P | changed, same bytes | as P | record only |
+//! | any | changed | any | fetch: only its bytes tell what Align has |
+//! | – | fetched | – | publish revision 1 |
+//! | – | fetched | the same content | adopt: record only |
+//! | – | fetched | something else | keep it; publish beside it |
+//! | P | fetched, other bytes | as P | publish the next revision; the old one goes to history |
+//! | P | fetched, other bytes | gone | publish the next revision |
+//! | P | fetched | altered by others | keep it; publish beside it |
+//! | P | fetched, same bytes | any | record only, unless a person asked for it back |
+//! | P | same, or gone from the list | as P | nothing: downloaded orders leave the list by design |
 //! | P | same | gone | consumed: leave, or restore, by policy |
-//! | P | changed | gone | fetch; publish the next revision |
-//! | P | any change | altered by others | keep it; publish beside it |
-//! | P | gone from the list | any | nothing: downloaded orders leave the list by design |
+//! | P | in modeling, with the doctor | any | wait: a new revision is expected |
 
 use crate::model::manifest::{Manifest, ManifestFile};
 use crate::model::record::IntentTarget;
@@ -21,6 +22,8 @@ use crate::model::record::IntentTarget;
 pub enum Remote<'a> {
     /// Nothing newer than what we fetched, as far as anyone told us.
     Same,
+    /// Nothing yet: the order is in modeling or with the doctor, and will come back.
+    Away,
     /// Something to fetch; its content is not known yet.
     Changed,
     /// Its content lies in staging.
@@ -54,11 +57,13 @@ pub enum Local<'a> {
     Foreign,
 }
 
-/// What the person who configured the agent wants.
+/// What people want.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Policy {
-    /// Whether a published order that is gone is published again.
+    /// By the config: whether a published order that is gone is published again.
     pub restore: bool,
+    /// Somebody asked for this order again.
+    pub asked: bool,
 }
 
 /// What follows.
@@ -66,6 +71,8 @@ pub struct Policy {
 pub enum Action {
     /// All is as it should be.
     Nothing,
+    /// A new revision is expected; nothing can be done before it comes.
+    Wait,
     /// Download it.
     Fetch,
     /// It stands there already; take it into the journal as it is.
@@ -81,62 +88,53 @@ pub enum Action {
     },
 }
 
-/// Decides. Total over its arguments: whatever the pictures are, one action follows. `forced` says
-/// that a person asked for the order.
+/// Decides. Total over its arguments: whatever the pictures are, one action follows.
 pub fn plan(
     remote: Remote<'_>,
     published: Option<Published<'_>>,
     local: Local<'_>,
-    forced: bool,
     policy: Policy,
 ) -> Action {
-    let missing = matches!(local, Local::Absent | Local::Reduced);
-    let files = match (remote, published) {
-        (Remote::Same, Some(_)) if forced || (missing && policy.restore) => return Action::Fetch,
-        (Remote::Same, _) => return Action::Nothing,
-        (Remote::Changed, _) => return Action::Fetch,
-        (Remote::Fetched(files), _) => files,
-    };
-    match published {
-        None => first(files, local),
-        Some(published) => next(files, published, local, forced || (missing && policy.restore)),
+    use IntentTarget::{Beside, Fresh, Replace};
+    use Local::{Absent, Altered, AsPublished, Foreign, Ours, Reduced};
+
+    let publish = |revision, target| Action::Publish { revision, target };
+    let wanted_back =
+        policy.asked || (policy.restore && matches!(local, Local::Absent | Local::Reduced));
+    match (published, remote, local) {
+        (_, Remote::Changed, _) => Action::Fetch,
+
+        (None, Remote::Same, _) => Action::Nothing,
+        (None, Remote::Away, _) => Action::Wait,
+        (None, Remote::Fetched(_), Absent) => publish(1, Fresh),
+        (None, Remote::Fetched(files), Ours(found)) if found.same_content(files) => Action::Adopt,
+        // Its number is taken, even though we have no record of it.
+        (None, Remote::Fetched(_), Ours(found)) => publish(found.revision + 1, Beside),
+        (None, Remote::Fetched(_), AsPublished | Reduced | Altered | Foreign) => publish(1, Beside),
+
+        (Some(_), Remote::Same | Remote::Away, _) if wanted_back => Action::Fetch,
+        (Some(_), Remote::Same, _) => Action::Nothing,
+        (Some(_), Remote::Away, _) => Action::Wait,
+        (Some(old), Remote::Fetched(files), _)
+            if old.newest.same_content(files) && (!wanted_back || old.stands(local)) =>
+        {
+            Action::RecordUnchanged
+        }
+        (Some(old), Remote::Fetched(_), Absent) => publish(old.newest.revision + 1, Fresh),
+        (Some(old), Remote::Fetched(_), AsPublished | Reduced) => {
+            publish(old.newest.revision + 1, old.at_main.map_or(Beside, Replace))
+        }
+        (Some(old), Remote::Fetched(_), Altered | Ours(_) | Foreign) => {
+            publish(old.newest.revision + 1, Beside)
+        }
     }
 }
 
-fn first(files: &[ManifestFile], local: Local<'_>) -> Action {
-    match local {
-        Local::Absent => Action::Publish { revision: 1, target: IntentTarget::Fresh },
-        Local::Ours(found) if found.same_content(files) => Action::Adopt,
-        Local::Ours(found) => {
-            // Its number is taken, even though we have no record of it.
-            Action::Publish { revision: found.revision + 1, target: IntentTarget::Beside }
-        }
-        Local::AsPublished | Local::Reduced | Local::Altered | Local::Foreign => {
-            Action::Publish { revision: 1, target: IntentTarget::Beside }
-        }
+impl Published<'_> {
+    /// Whether the newest revision stands untouched at the order's own path.
+    fn stands(&self, local: Local<'_>) -> bool {
+        local == Local::AsPublished && self.at_main == Some(self.newest.revision)
     }
-}
-
-fn next(
-    files: &[ManifestFile],
-    published: Published<'_>,
-    local: Local<'_>,
-    wanted_anyway: bool,
-) -> Action {
-    let same = published.newest.same_content(files);
-    let untouched = matches!(local, Local::AsPublished) && published.at_main.is_some();
-    if same && (!wanted_anyway || untouched) {
-        return Action::RecordUnchanged;
-    }
-    let target = match (local, published.at_main) {
-        (Local::Absent, _) => IntentTarget::Fresh,
-        (Local::AsPublished | Local::Reduced, Some(old)) => IntentTarget::Replace(old),
-        (
-            Local::AsPublished | Local::Reduced | Local::Altered | Local::Ours(_) | Local::Foreign,
-            _,
-        ) => IntentTarget::Beside,
-    };
-    Action::Publish { revision: published.newest.revision + 1, target }
 }
 
 #[cfg(test)]

@@ -4,12 +4,18 @@ use crate::model::manifest::Reason;
 use crate::model::order::{RemoteOrder, Status};
 
 /// The reason for the revision after one that covered `seen` steps of the history. Only what
-/// happened since counts; the most telling step wins, and without one the status decides.
-pub fn reason_for_next(remote: &RemoteOrder, seen: u32, forced: bool) -> Reason {
+/// happened since counts. The last step that took the order away from the lab tells it; without such
+/// a step, that it was once seen `away`; without that, the status.
+pub fn reason_for_next(
+    remote: &RemoteOrder,
+    seen: u32,
+    away: Option<&Status>,
+    forced: bool,
+) -> Reason {
     let seen = usize::try_from(seen).unwrap_or(usize::MAX).min(remote.history.len());
     let since: Vec<&Status> = remote.history.iter().skip(seen).map(|step| &step.status).collect();
-    let last_away = since.iter().rev().find(|status| status.is_away());
-    match last_away {
+    let last_away = since.iter().rev().copied().find(|status| status.is_away());
+    match last_away.or(away) {
         Some(Status::Milling) => Reason::Interpretation2,
         Some(Status::Scanning) => Reason::Rescan,
         Some(_) => Reason::AfterModeling,
@@ -41,22 +47,30 @@ mod tests {
     fn the_history_since_the_last_publication_tells_the_reason() {
         use Status::{Downloaded, LabReview, Milling, Modeling, Ready, Scanning};
         let modeled = order(LabReview, &[Ready, Downloaded, Modeling, LabReview]);
-        assert_eq!(reason_for_next(&modeled, 1, false), Reason::AfterModeling);
+        assert_eq!(reason_for_next(&modeled, 1, None, false), Reason::AfterModeling);
         let rescanned = order(Ready, &[Ready, Downloaded, Scanning, Ready]);
-        assert_eq!(reason_for_next(&rescanned, 1, false), Reason::Rescan);
+        assert_eq!(reason_for_next(&rescanned, 1, None, false), Reason::Rescan);
         let milled = order(LabReview, &[Ready, Downloaded, Milling, LabReview]);
-        assert_eq!(reason_for_next(&milled, 2, false), Reason::Interpretation2);
+        assert_eq!(reason_for_next(&milled, 2, None, false), Reason::Interpretation2);
         // An old trip to the modeler explains nothing now.
-        assert_eq!(reason_for_next(&modeled, 4, false), Reason::FilesChanged);
-        assert_eq!(reason_for_next(&modeled, 4, true), Reason::Refetch);
+        assert_eq!(reason_for_next(&modeled, 4, None, false), Reason::FilesChanged);
+        assert_eq!(reason_for_next(&modeled, 4, None, true), Reason::Refetch);
     }
 
     #[test]
-    fn without_a_history_the_status_decides() {
+    fn without_a_history_what_was_seen_of_the_order_decides() {
+        let ready = order(Status::Ready, &[]);
+        let reason = |away: Status| reason_for_next(&ready, 0, Some(&away), false);
+        assert_eq!(reason(Status::Scanning), Reason::Rescan);
+        assert_eq!(reason(Status::Modeling), Reason::AfterModeling);
+        assert_eq!(reason(Status::Milling), Reason::Interpretation2);
         assert_eq!(
-            reason_for_next(&order(Status::LabReview, &[]), 0, false),
+            reason_for_next(&order(Status::LabReview, &[]), 0, None, false),
             Reason::AfterModeling
         );
-        assert_eq!(reason_for_next(&order(Status::Ready, &[]), 0, false), Reason::FilesChanged);
+        assert_eq!(
+            reason_for_next(&order(Status::Ready, &[]), 0, None, false),
+            Reason::FilesChanged
+        );
     }
 }

@@ -97,7 +97,7 @@ impl World {
             let _ = writeln!(yaml, "polling: {{ interval: {POLL_MS}ms }}");
         }
         if !self.more.contains("downloads:") {
-            yaml.push_str("downloads: { retry_404: [100ms] }\n");
+            yaml.push_str("downloads: { retry_404: [100ms, 100ms, 100ms, 100ms, 100ms, 100ms] }\n");
         }
         if !self.more.contains("retention:") {
             yaml.push_str("retention: { min_free: 1MB }\n");

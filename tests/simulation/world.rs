@@ -319,7 +319,7 @@ impl World {
             }
             return Ok(());
         }
-        let wake = agent.engine.next_wake();
+        let wake = agent.engine.next_wake(now);
         if ticks && nothing && wake.is_some_and(|at| at <= now.mono) {
             return Err("the engine wants to be woken, and has nothing to do".to_owned());
         }
@@ -377,7 +377,8 @@ impl World {
         let ambush = self.ambush(key.as_ref());
         let dir = key.as_ref().map(|key| self.layout.order_dir(key));
         self.hooks.begin(dir, publishing, ambush);
-        let is_disk = !matches!(effect, Effect::Connect { .. } | Effect::Poll { .. });
+        let is_disk =
+            !matches!(effect, Effect::Connect { .. } | Effect::Poll { .. } | Effect::Ask { .. });
         let Some(agent) = &self.agent else { return Ok(()) };
         let input = agent.executor.perform(effect);
         self.end_ambush();
@@ -526,6 +527,7 @@ fn name(effect: &Effect) -> String {
     match effect {
         Effect::Connect { lab } => format!("connect {lab}"),
         Effect::Poll { lab, .. } => format!("poll {lab}"),
+        Effect::Ask { lab, rx, .. } => format!("ask {lab} about {rx}"),
         Effect::Look { key, .. } => format!("look {key}"),
         Effect::Fetch(job) => format!("fetch {}", job.key),
         Effect::Publish(job) => format!("publish {} {:?}", job.intent.key, job.intent.target),
@@ -569,6 +571,9 @@ pub fn policy(labs: Vec<casedrop::model::ids::LabName>) -> EnginePolicy {
         concurrency: 3,
         retry: RetryPolicy { not_converted: [120, 300, 600].map(Duration::from_secs).to_vec() },
         restore: false,
+        follow_up: true,
+        min_free: 1_000,
+        volume: PathBuf::from("/pc"),
         agent: "casedrop simulated".to_owned(),
         seed: 0,
     }

@@ -1,16 +1,20 @@
 //! From "wanted" to "lies in staging".
 
+use super::hosts::Question;
 use super::plan::{Action, Local, Policy, Published, Remote};
 use super::{
-    Effect, Engine, Fetched, Job, Notice, Now, OrderKey, OrderRecord, StoreError, later, plan,
+    Effect, Engine, Fetched, Job, Notice, Now, OrderKey, OrderRecord, StoreError, TYPICAL_OF,
+    WallMs, observe, plan, schedule,
 };
 use crate::local::look::LocalPicture;
 use crate::model::fault::{Fault, FaultClass};
+use crate::model::ids::RxId;
 use crate::model::record::Trouble;
-use crate::retry;
+use crate::retry::Next;
 use crate::store::RevisionRecord;
 
-use super::super::effects::{FetchJob, Standing};
+use super::super::effects::{FetchJob, Seen, Standing};
+use super::super::notice::size;
 
 /// The directory below the staging's `work` for an order: one for each, so that what an interrupted
 /// piece of work left is found again.
@@ -32,6 +36,7 @@ impl Engine {
             history_seen: history_len(&record),
             fetched: None,
             target_changes: 0,
+            room: 0,
         };
         self.jobs.insert(key.clone(), job);
         if let Some(intent) = self.intent(key)? {
@@ -57,21 +62,22 @@ impl Engine {
         &mut self,
         now: Now,
         key: &OrderKey,
-        result: Result<LocalPicture, Fault>,
+        result: Result<Seen, Fault>,
         effects: &mut Vec<Effect>,
     ) -> Result<(), StoreError> {
         match result {
-            Ok(local) => self.decide(now, key, &local, effects),
+            Ok(seen) => self.decide(now, key, &seen.local, Some(seen.free), effects),
             Err(fault) => self.failed(now, key, &fault, effects),
         }
     }
 
-    /// Asks the planner, and begins what it says.
+    /// Asks the planner, and begins what it says. `free` is the room on the volume, where known.
     pub(super) fn decide(
         &mut self,
         now: Now,
         key: &OrderKey,
         local: &LocalPicture,
+        free: Option<u64>,
         effects: &mut Vec<Effect>,
     ) -> Result<(), StoreError> {
         let Some(record) = self.store.order(key)? else {
@@ -80,13 +86,12 @@ impl Engine {
         };
         let revisions = self.store.revisions(key)?;
         match self.action(&record, &revisions, local) {
-            Action::Nothing => self.finish(now, key),
-            Action::Fetch => {
-                if self.stopping {
-                    return self.finish(now, key);
-                }
-                self.fetch(now, record, effects)
-            }
+            Action::Nothing | Action::Wait => self.finish(now, key),
+            Action::Fetch if self.stopping => self.finish(now, key),
+            Action::Fetch => match self.set_room_aside(key, &revisions, free)? {
+                None => self.fetch(now, record, effects),
+                Some(fault) => self.failed(now, key, &fault, effects),
+            },
             Action::Adopt => self.adopt(now, &record, local, effects),
             Action::RecordUnchanged => self.unchanged(now, record, effects),
             Action::Publish { revision, target } => {
@@ -105,6 +110,7 @@ impl Engine {
         let remote = match fetched {
             Some(fetched) => Remote::Fetched(&fetched.files),
             None if record.is_wanted() => Remote::Changed,
+            None if record.is_away() => Remote::Away,
             None => Remote::Same,
         };
         let at_main = revisions
@@ -114,14 +120,54 @@ impl Engine {
             .map(|revision| revision.manifest.revision);
         let published =
             revisions.last().map(|newest| Published { newest: &newest.manifest, at_main });
-        let policy = Policy { restore: self.policy.restore };
-        plan::plan(remote, published, local_view(local), record.forced, policy)
+        let policy = Policy { restore: self.policy.restore, asked: record.forced };
+        plan::plan(remote, published, local_view(local), policy)
+    }
+
+    /// Sets the room aside that the order's download will need; a fault if there is too little.
+    fn set_room_aside(
+        &mut self,
+        key: &OrderKey,
+        revisions: &[RevisionRecord],
+        free: Option<u64>,
+    ) -> Result<Option<Fault>, StoreError> {
+        let known = revisions.last().map(|newest| newest.manifest.bytes());
+        let typical = match known {
+            Some(_) => 0,
+            None => {
+                let sizes = self.store.recent_sizes(TYPICAL_OF)?;
+                sizes.iter().sum::<u64>() / (sizes.len() as u64).max(1)
+            }
+        };
+        let room = schedule::room_for(known, typical);
+        let others = self.jobs.iter().filter(|(other, _)| *other != key);
+        let others = others.map(|(_, job)| job.room).fold(0, u64::saturating_add);
+        let stays_free = self.policy.min_free;
+        if let Some(free) = free
+            && !schedule::has_room(free, stays_free, others, room)
+        {
+            let text = format!(
+                "{} has {} free, {} are needed ({} stay free, {} for other downloads)",
+                self.policy.volume.display(),
+                size(free),
+                size(schedule::needed(stays_free, others, room)),
+                size(stays_free),
+                size(others),
+            );
+            return Ok(Some(Fault::new(FaultClass::Local, "disk-full", text).hint(
+                "free some space on that volume, or lower retention.min_free; the work goes on by itself",
+            )));
+        }
+        if let Some(job) = self.jobs.get_mut(key) {
+            job.room = room;
+        }
+        Ok(None)
     }
 
     fn fetch(
         &mut self,
         now: Now,
-        record: OrderRecord,
+        mut record: OrderRecord,
         effects: &mut Vec<Effect>,
     ) -> Result<(), StoreError> {
         let key = record.key.clone();
@@ -133,14 +179,16 @@ impl Engine {
             .map_or(0, |trouble| trouble.attempts);
         // Durable before the first byte is asked for, also where nothing but the folder's state
         // made us want it.
+        if !record.is_wanted() {
+            record = observe::asked_for(record);
+        }
+        record.begun = record.evidence;
         self.store.atomically(|store| {
-            if !record.is_wanted() {
-                store.save(&super::observe::asked_for(record.clone()))?;
-            }
+            store.save(&record)?;
             store.tell(&key, now.wall, "fetching", "fetching")
         })?;
         if let Some(job) = self.jobs.get_mut(&key) {
-            job.evidence = self.store.order(&key)?.map_or(job.evidence, |record| record.evidence);
+            job.evidence = record.evidence;
         }
         effects.push(Effect::Tell(Notice::Fetching { key: key.clone() }));
         effects.push(Effect::Fetch(Box::new(FetchJob {
@@ -160,10 +208,16 @@ impl Engine {
         effects: &mut Vec<Effect>,
     ) -> Result<(), StoreError> {
         match result {
-            Err(fault) => self.failed(now, key, &fault, effects),
+            Err(fault) => {
+                self.host_failed(Question::Order(key), &fault, now);
+                self.failed(now, key, &fault, effects)
+            }
             Ok(fetched) => {
+                self.question_answered(Question::Order(key), now);
                 if let Some(job) = self.jobs.get_mut(key) {
                     job.fetched = Some(fetched);
+                    // What it needed is taken, and no longer free.
+                    job.room = 0;
                 }
                 // The place may have changed while the download ran.
                 self.look(key, effects)
@@ -191,29 +245,36 @@ impl Engine {
         }
         let before = record.trouble.take().filter(|trouble| trouble.class == fault.class);
         let attempts = before.as_ref().map_or(0, |trouble| trouble.attempts).saturating_add(1);
-        let wait = retry::next_wait(&self.policy.retry, fault, attempts, self.rng.f64());
+        let Next { wait, attention } = self.policy.retry.next(fault, attempts, self.rng.f64());
         let is_news = before.as_ref().is_none_or(|trouble| trouble.code != fault.code)
-            || wait.is_none()
+            || attention
             || fault.class == FaultClass::NotConverted;
+        let since = before.map_or(now.wall, |trouble| trouble.since);
+        let hint = match fault.class {
+            FaultClass::NotConverted if attention => Some(for_support(&record, attempts, since)),
+            _ => fault.hint.clone(),
+        };
         record.trouble = Some(Trouble {
             class: fault.class,
             code: fault.code.to_owned(),
             message: fault.chain(),
-            hint: fault.hint.clone(),
+            hint: hint.clone(),
             attempts,
-            since: before.map_or(now.wall, |trouble| trouble.since),
-            next_try: wait.map(|wait| later(now.wall, wait)),
+            since,
+            next_try: wait.map(|wait| now.wall.plus(wait)),
+            wait: wait.unwrap_or_default(),
+            attention,
         });
         self.store.atomically(|store| {
             store.save(&record)?;
             if is_news {
-                let kind = if wait.is_none() { "parked" } else { "failed" };
+                let kind = if attention { "parked" } else { "failed" };
                 store.tell(key, now.wall, kind, &fault.chain())?;
             }
             Ok(())
         })?;
         effects.push(Effect::Tell(match (fault.class, wait) {
-            (FaultClass::NotConverted, Some(wait)) => {
+            (FaultClass::NotConverted, Some(wait)) if !attention => {
                 Notice::Regenerating { key: key.clone(), wait }
             }
             _ => Notice::Failed {
@@ -221,16 +282,33 @@ impl Engine {
                 class: fault.class,
                 code: fault.code.to_owned(),
                 message: fault.chain(),
-                hint: fault.hint.clone(),
+                hint,
                 wait,
+                attention,
             },
         }));
         self.jobs.remove(key);
         if let Some(wait) = wait {
-            self.wait_for_turn(key.clone(), now.mono + wait);
+            self.wait_after(key, fault, wait, now);
         }
         Ok(())
     }
+}
+
+/// What Align's support needs to know of files that do not come.
+fn for_support(record: &OrderRecord, attempts: u32, since: WallMs) -> String {
+    let or_none = |text: Option<&str>| text.unwrap_or("unknown").to_owned();
+    format!(
+        "write to iTeroAPISupport@aligntech.com: order {} (Rx id {}, code {}) of account {} is \
+         answered with 404, not converted, since {}, {attempts} times by now; `casedrop refetch {}` \
+         begins anew",
+        record.key.order,
+        or_none(record.remote.rx_id.as_ref().map(RxId::as_str)),
+        or_none(record.remote.order_code.as_deref()),
+        record.key.account,
+        since.to_rfc3339(),
+        record.key.order,
+    )
 }
 
 pub(super) fn history_len(record: &OrderRecord) -> u32 {

@@ -5,18 +5,14 @@ use std::time::Duration;
 use super::{AccountId, Effect, Engine, LabName, Notice, Now, OrderKey, StoreError, observe};
 use crate::model::fault::{Fault, FaultClass};
 use crate::model::remote::ReadyList;
-use crate::model::time::remaining;
 use crate::secrets::PairedAccount;
 use crate::store::{Asked, LabRecord, Store};
 
 use super::super::observe::News;
+use super::hosts::Question;
 
 /// Time between two looks whether a missing login has come.
 const RECONNECT: Duration = Duration::from_secs(15);
-
-/// The part of the interval that is added to a wait that another process began: wall time is coarse,
-/// and clocks are set.
-const MARGIN: u32 = 50;
 
 /// How a lab stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,11 +31,19 @@ pub enum LabStanding {
 #[derive(Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "independent facts, not one state")]
 pub(super) struct LabState {
-    account: Option<AccountId>,
+    pub(super) account: Option<AccountId>,
     /// The last answer was "no login", so orders would only fail.
     refused: bool,
     connecting: bool,
-    polling: bool,
+    pub(super) polling: bool,
+    /// Align is being asked about one order.
+    pub(super) asking: bool,
+    /// Not before this time is Align asked about one order.
+    pub(super) next_ask: Duration,
+    /// The server that did not answer the last poll.
+    pub(super) poll_host: Option<String>,
+    /// The server that did not hand out files.
+    pub(super) download_host: Option<String>,
     next_connect: Duration,
     next_poll: Option<Duration>,
     /// Whether Align was asked by this process.
@@ -55,6 +59,10 @@ impl LabState {
             refused: false,
             connecting: false,
             polling: false,
+            asking: false,
+            next_ask: now.mono,
+            poll_host: None,
+            download_host: None,
             next_connect: now.mono,
             next_poll: None,
             asked: false,
@@ -63,7 +71,7 @@ impl LabState {
     }
 
     pub(super) fn is_busy(&self) -> bool {
-        self.connecting || self.polling
+        self.connecting || self.polling || self.asking
     }
 
     pub(super) fn is_paired_with(&self, account: &AccountId) -> bool {
@@ -106,7 +114,7 @@ impl Engine {
             let wait = wait_for_poll(&self.store, &account, interval, now)?;
             state.next_poll = Some(now.mono + wait);
             if wait.is_zero() {
-                let asked = Asked { at: now.wall, wait: Duration::ZERO, answered: false };
+                let asked = Asked { at: now.into(), wait: Duration::ZERO, answered: false };
                 self.store.set_asked(account.as_str(), asked)?;
                 state.polling = true;
                 state.asked = true;
@@ -138,9 +146,7 @@ impl Engine {
                 state.refused = false;
                 if is_new {
                     settle_unanswered(&self.store, &account, now)?;
-                    // The clock may have been set a little while no process ran.
                     let interval = self.policy.poll_interval;
-                    let interval = interval + interval / MARGIN;
                     let wait = wait_for_poll(&self.store, &account, interval, now)?;
                     state.next_poll = Some(now.mono + wait);
                     state.account = Some(account.clone());
@@ -168,12 +174,13 @@ impl Engine {
         // The interval runs from the answer: only then is it certain that Align, too, sees all of it.
         state.next_poll = Some(now.mono + self.policy.poll_interval);
         let wanted = result.as_ref().err().and_then(|fault| fault.retry_after).unwrap_or_default();
-        let asked = Asked { at: now.wall, wait: wanted, answered: true };
+        let asked = Asked { at: now.into(), wait: wanted, answered: true };
         self.store.set_asked(account.as_str(), asked)?;
         let list = match result {
             Ok(list) => list,
             Err(fault) => {
                 state.next_poll = Some(now.mono + self.policy.poll_interval.max(wanted));
+                self.host_failed(Question::Poll(lab), &fault, now);
                 return self.lab_trouble(lab, &fault, effects);
             }
         };
@@ -190,10 +197,9 @@ impl Engine {
         }
         let wanted = self.store_list(now, lab, account, list.orders, &record)?;
         let count = wanted.len();
+        self.question_answered(Question::Poll(lab), now);
         for key in wanted {
-            if !self.jobs.contains_key(&key) {
-                self.wait_for_turn(key, now.mono);
-            }
+            self.look_soon(&key, now);
         }
         effects.push(Effect::Tell(Notice::Polled { lab: lab.clone(), ready, wanted: count }));
         Ok(())
@@ -235,7 +241,12 @@ impl Engine {
             }
             for order in store.listed(lab, account)? {
                 if !seen.contains(&order.key.order) {
-                    store.save(&observe::gone_from_list(order))?;
+                    let order = observe::gone_from_list(order);
+                    store.save(&order)?;
+                    if order.left_unfetched() {
+                        let text = "no longer listed, though it was not fetched here; it is fetched all the same";
+                        store.tell(&order.key, now.wall, "left", text)?;
+                    }
                 }
             }
             Ok(wanted)
@@ -295,7 +306,7 @@ impl Engine {
 fn settle_unanswered(store: &Store, account: &AccountId, now: Now) -> Result<(), StoreError> {
     match store.last_asked(account.as_str())? {
         Some(asked) if !asked.answered => {
-            let asked = Asked { at: now.wall, answered: true, ..asked };
+            let asked = Asked { at: now.into(), answered: true, ..asked };
             store.set_asked(account.as_str(), asked)
         }
         _ => Ok(()),
@@ -310,10 +321,10 @@ fn wait_for_poll(
     now: Now,
 ) -> Result<Duration, StoreError> {
     let Some(asked) = store.last_asked(account.as_str())? else { return Ok(Duration::ZERO) };
-    if asked.at > now.wall {
+    if asked.at.wall > now.wall {
         // The clock stepped back. When Align was really asked is not known any more; it was at the
         // latest just now.
-        store.set_asked(account.as_str(), Asked { at: now.wall, ..asked })?;
+        store.set_asked(account.as_str(), Asked { at: now.into(), ..asked })?;
     }
-    Ok(remaining(asked.at, interval.max(asked.wait), now.wall))
+    Ok(asked.at.remaining(interval.max(asked.wait), now))
 }

@@ -5,22 +5,26 @@
 //! The rule that everything here serves: *an order is in the journal before its first byte is asked
 //! for, and stays wanted there until its publication is durable.*
 
+mod asking;
 mod fetching;
+mod hosts;
 mod labs;
 mod publishing;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::model::ids::{AccountId, LabName, OrderKey};
 use crate::model::record::OrderRecord;
-use crate::model::time::{Now, WallMs, millis};
+use crate::model::time::{Now, WallMs, millis, remaining};
 use crate::retry::RetryPolicy;
 use crate::store::{Store, StoreError};
 
+use super::breaker::Breaker;
 use super::effects::{Effect, Fetched, Input};
 use super::notice::Notice;
-use super::schedule::{self, Waiting};
+use super::schedule::{self, Hold, Waiting};
 use super::{observe, plan};
 
 pub use labs::LabStanding;
@@ -39,6 +43,12 @@ pub struct EnginePolicy {
     pub retry: RetryPolicy,
     /// Whether a published order that is gone is published again.
     pub restore: bool,
+    /// Whether Align is asked from time to time how single orders stand.
+    pub follow_up: bool,
+    /// Bytes that stay free on the volume of output and staging.
+    pub min_free: u64,
+    /// That volume, for messages: a folder on it.
+    pub volume: PathBuf,
     /// What manifests name as their writer.
     pub agent: String,
     /// Seed of the jitter; the same seed and inputs give the same decisions.
@@ -59,7 +69,12 @@ struct Job {
     fetched: Option<Fetched>,
     /// How often the target changed under our hands.
     target_changes: u32,
+    /// Bytes on the volume that are set aside for its download.
+    room: u64,
 }
+
+/// So many of the latest publications tell how big an order usually is.
+const TYPICAL_OF: u32 = 20;
 
 /// The engine.
 pub struct Engine {
@@ -70,6 +85,8 @@ pub struct Engine {
     jobs: BTreeMap<OrderKey, Job>,
     /// Publications that an earlier process left half done: they need no login.
     interrupted: BTreeSet<OrderKey>,
+    /// What is known of the servers.
+    hosts: BTreeMap<String, Breaker>,
     next_turn: u64,
     next_patrol: Duration,
     rng: fastrand::Rng,
@@ -88,6 +105,7 @@ impl Engine {
             waiting: BTreeMap::new(),
             jobs: BTreeMap::new(),
             interrupted: BTreeSet::new(),
+            hosts: BTreeMap::new(),
             next_turn: 0,
             next_patrol: now.mono,
             rng,
@@ -114,6 +132,9 @@ impl Engine {
             Input::Polled { lab, account, result } => {
                 self.polled(now, &lab, &account, result, &mut effects)?;
             }
+            Input::Answered { lab, account, rx, result } => {
+                self.answered(now, &lab, &account, &rx, result, &mut effects)?;
+            }
             Input::Looked { key, result } => self.looked(now, &key, result, &mut effects)?,
             Input::Fetched { key, result } => self.fetched(now, &key, result, &mut effects)?,
             Input::Published { key, result } => self.published(now, &key, result, &mut effects)?,
@@ -124,6 +145,7 @@ impl Engine {
             self.take_requests(now)?;
             self.patrol(now)?;
             self.start_labs(now, &mut effects)?;
+            self.start_asking(now, &mut effects)?;
             self.start_orders(now, &mut effects)?;
         }
         Ok(effects)
@@ -131,17 +153,18 @@ impl Engine {
 
     /// When the engine wants a [`Input::Tick`] at the latest, if nothing else happens; on the
     /// monotonic clock.
-    pub fn next_wake(&self) -> Option<Duration> {
+    pub fn next_wake(&self, now: Now) -> Option<Duration> {
         if self.stopping {
             return None;
         }
         let labs = self.labs.values().filter_map(LabState::next_due).min();
+        let asks = self.next_asking();
         let orders = if self.jobs.len() < self.policy.concurrency {
-            schedule::next_due(&self.waiting, &|key| self.is_held(key))
+            schedule::next_due(&self.waiting, &|key| self.hold(key, now))
         } else {
             None
         };
-        labs.into_iter().chain(orders).min()
+        labs.into_iter().chain(asks).chain(orders).min()
     }
 
     /// Whether anything is under way.
@@ -153,7 +176,7 @@ impl Engine {
     pub fn is_settled(&self, now: Now) -> bool {
         let due = |at: Option<Duration>| at.is_some_and(|at| at <= now.mono);
         !self.is_busy()
-            && !due(schedule::next_due(&self.waiting, &|key| self.is_held(key)))
+            && !due(schedule::next_due(&self.waiting, &|key| self.hold(key, now)))
             && !self.labs.values().any(|lab| due(lab.next_due()))
     }
 
@@ -172,11 +195,18 @@ impl Engine {
         self.store
     }
 
-    /// Whether an order must wait for its lab: for a login, or for the account that it belongs to.
-    fn is_held(&self, key: &OrderKey) -> bool {
-        let needs_lab = !self.interrupted.contains(key);
-        let lab = self.labs.get(&key.lab);
-        needs_lab && lab.is_none_or(|lab| lab.is_held() || !lab.is_paired_with(&key.account))
+    /// Whether an order must wait for its lab: for a login, for the account that it belongs to, or
+    /// for a server that does not answer.
+    fn hold(&self, key: &OrderKey, now: Now) -> Hold {
+        if self.interrupted.contains(key) {
+            return Hold::Free;
+        }
+        match self.labs.get(&key.lab) {
+            Some(lab) if !lab.is_held() && lab.is_paired_with(&key.account) => {
+                self.hold_of_host(lab, now)
+            }
+            _ => Hold::Held,
+        }
     }
 
     /// Puts a wanted order into the line, at the time that its trouble allows.
@@ -185,9 +215,12 @@ impl Engine {
             None => Duration::ZERO,
             Some(trouble) => match trouble.next_try {
                 None => return,
-                // A wait that the journal remembers was computed by another process, perhaps with
-                // another idea of the time: it never becomes longer than it was.
-                Some(next) => next.after(now.wall).min(Duration::from_hours(24)),
+                // A wait that the journal remembers began in another process, perhaps with another
+                // idea of the time: it never becomes longer than it was.
+                Some(next) => {
+                    let began = WallMs(next.0.saturating_sub(millis(trouble.wait)));
+                    remaining(began, trouble.wait, now.wall)
+                }
             },
         };
         self.wait_for_turn(record.key.clone(), now.mono + wait);
@@ -198,8 +231,11 @@ impl Engine {
         let turn = self.next_turn;
         self.waiting
             .entry(key)
-            .and_modify(|waiting| waiting.not_before = not_before)
-            .or_insert(Waiting { not_before, turn });
+            .and_modify(|waiting| {
+                waiting.not_before = not_before;
+                waiting.host = None;
+            })
+            .or_insert(Waiting { not_before, turn, host: None });
     }
 
     /// Looks from time to time whether every published order is still there, if it is to be.
@@ -226,9 +262,7 @@ impl Engine {
                     store.tell(&record.key, now.wall, "asked", "asked for again")?;
                     store.answered(request.id)
                 })?;
-                if !self.jobs.contains_key(&record.key) {
-                    self.wait_for_turn(record.key, now.mono);
-                }
+                self.look_soon(&record.key, now);
             } else {
                 self.store.answered(request.id)?;
             }
@@ -242,8 +276,13 @@ impl Engine {
         for key in self.jobs.keys() {
             *busy.entry(key.lab.clone()).or_default() += 1;
         }
-        let held = |key: &OrderKey| self.is_held(key);
-        for key in schedule::pick(&self.waiting, &busy, &held, free, now.mono) {
+        let hold = |key: &OrderKey| self.hold(key, now);
+        let picked = schedule::pick(&self.waiting, &busy, &hold, free, now.mono);
+        for key in picked {
+            // The one before it may be the only one that its server may be tried with.
+            if self.hold(&key, now) != Hold::Free {
+                continue;
+            }
             self.waiting.remove(&key);
             self.interrupted.remove(&key);
             self.start(&key, effects)?;
@@ -261,10 +300,6 @@ impl Engine {
         }
         Ok(())
     }
-}
-
-fn later(now: WallMs, wait: Duration) -> WallMs {
-    WallMs(now.0.saturating_add(millis(wait)))
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use crate::local::look::LocalPicture;
 use crate::local::publish::{PublishOutcome, Recovered};
 use crate::model::fault::{Fault, FaultClass};
 use crate::model::manifest::{Account, Manifest, Previous, Reason, SCHEMA};
+use crate::model::order::Status;
 use crate::model::record::{Intent, IntentTarget, PublishedRecord};
 use crate::store::RevisionRecord;
 
@@ -71,7 +72,8 @@ impl Engine {
     ) -> Result<Manifest, StoreError> {
         let reason = match (&record.published, previous) {
             (Some(published), _) => {
-                reason_for_next(&record.remote, published.history_seen, record.forced)
+                let away = record.away.as_ref();
+                reason_for_next(&record.remote, published.history_seen, away, record.forced)
             }
             (None, None) => Reason::FirstScan,
             (None, Some(_)) => Reason::FilesChanged,
@@ -157,7 +159,7 @@ impl Engine {
                 etag: intent.etag,
             });
         }
-        self.decide(now, key, found, effects)
+        self.decide(now, key, found, None, effects)
     }
 
     pub(super) fn recovered(
@@ -199,6 +201,7 @@ impl Engine {
         let key = &intent.key;
         let Some(mut record) = self.store.order(key)? else { return Ok(()) };
         covered(&mut record, intent.evidence);
+        record.away = Some(record.remote.status.clone()).filter(Status::is_away);
         record.published = Some(PublishedRecord {
             revision: intent.manifest.revision,
             manifest_sha256: intent.manifest_sha256.clone(),
@@ -213,7 +216,7 @@ impl Engine {
             reason: intent.manifest.reason,
             place: intent.target.place(),
             files: intent.manifest.files.len(),
-            bytes: intent.manifest.files.iter().map(|file| file.size).sum(),
+            bytes: intent.manifest.bytes(),
         };
         self.store.atomically(|store| {
             store.record_publication(&record, intent, now.wall)?;

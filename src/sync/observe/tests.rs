@@ -96,11 +96,52 @@ fn a_sign_of_change_gives_a_parked_order_another_chance() {
         attempts: 1,
         since: WallMs(0),
         next_try: None,
+        wait: Duration::ZERO,
+        attention: true,
     });
     let (same, news) = see(record.clone(), remote(Status::Ready), 1);
     assert_eq!((same.trouble.is_some(), news), (true, News::None));
-    let (changed, _) = see(record, remote(Status::LabReview), 1);
+    let (changed, _) = see(record.clone(), remote(Status::LabReview), 1);
     assert_eq!(changed.trouble, None);
+    let (again, news) = see(gone_from_list(record), remote(Status::Ready), 1);
+    assert_eq!((again.trouble, news), (None, News::Wanted("ready again at Align")));
+}
+
+#[test]
+fn what_align_says_of_one_order_is_remembered_and_wanted_only_where_it_says_so_plainly() {
+    let wanted = |known: Status, says: RemoteOrder| {
+        let mut record = published(0);
+        record.remote.status = known;
+        let (record, news) = answered(record, says, WallMs(9));
+        assert_eq!((record.last_seen, record.last_asked), (WallMs(9), Some(WallMs(9))));
+        matches!(news, News::Wanted(_))
+    };
+    assert!(!wanted(Status::Ready, remote(Status::Downloaded)), "by us");
+    assert!(!wanted(Status::Downloaded, remote(Status::Modeling)));
+    assert!(!wanted(Status::Modeling, remote(Status::Modeling)));
+    assert!(wanted(Status::Modeling, remote(Status::LabReview)));
+    assert!(wanted(Status::Scanning, remote(Status::Ready)));
+    let tagged =
+        |tag: &str| RemoteOrder { etag: Some(tag.to_owned()), ..remote(Status::Downloaded) };
+    let mut record = published(0);
+    record.remote = tagged("a");
+    assert_eq!(answered(record.clone(), tagged("a"), WallMs(1)).1, News::None);
+    assert!(matches!(answered(record, tagged("b"), WallMs(1)).1, News::Wanted(_)));
+}
+
+#[test]
+fn a_trip_to_the_modeler_is_remembered_until_the_order_is_published_again() {
+    let (away, _) = answered(published(0), remote(Status::Modeling), WallMs(1));
+    assert_eq!(away.state(), crate::model::record::OrderState::Away);
+    let (back, news) = see(away, remote(Status::LabReview), 2);
+    assert!(matches!(news, News::Wanted(_)));
+    assert_eq!(back.away, Some(Status::Modeling));
+}
+
+#[test]
+fn a_clock_that_was_set_back_does_not_put_a_recheck_off_for_as_long() {
+    let (_, news) = see(published(1_000_000_000), remote(Status::Ready), 1000);
+    assert!(matches!(news, News::Wanted(_)));
 }
 
 #[test]

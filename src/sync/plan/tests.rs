@@ -38,8 +38,9 @@ fn manifest(revision: u32, files: Vec<ManifestFile>) -> Manifest {
     }
 }
 
-const LEAVE: Policy = Policy { restore: false };
-const RESTORE: Policy = Policy { restore: true };
+const LEAVE: Policy = Policy { restore: false, asked: false };
+const RESTORE: Policy = Policy { restore: true, asked: false };
+const ASKED: Policy = Policy { restore: false, asked: true };
 
 fn publish(revision: u32, target: IntentTarget) -> Action {
     Action::Publish { revision, target }
@@ -47,10 +48,10 @@ fn publish(revision: u32, target: IntentTarget) -> Action {
 
 #[test]
 fn a_new_order_is_fetched_and_published_as_revision_1() {
-    assert_eq!(plan(Remote::Changed, None, Local::Absent, false, LEAVE), Action::Fetch);
+    assert_eq!(plan(Remote::Changed, None, Local::Absent, LEAVE), Action::Fetch);
     let files = [file("a", "1")];
     assert_eq!(
-        plan(Remote::Fetched(&files), None, Local::Absent, false, LEAVE),
+        plan(Remote::Fetched(&files), None, Local::Absent, LEAVE),
         publish(1, IntentTarget::Fresh)
     );
 }
@@ -59,22 +60,19 @@ fn a_new_order_is_fetched_and_published_as_revision_1() {
 fn a_tree_that_is_already_right_is_adopted() {
     let files = vec![file("a", "1")];
     let there = manifest(3, files.clone());
-    assert_eq!(
-        plan(Remote::Fetched(&files), None, Local::Ours(&there), false, LEAVE),
-        Action::Adopt
-    );
+    assert_eq!(plan(Remote::Fetched(&files), None, Local::Ours(&there), LEAVE), Action::Adopt);
 }
 
 #[test]
 fn what_is_not_ours_stays_and_the_order_goes_beside_it() {
     let files = [file("a", "1")];
     assert_eq!(
-        plan(Remote::Fetched(&files), None, Local::Foreign, false, LEAVE),
+        plan(Remote::Fetched(&files), None, Local::Foreign, LEAVE),
         publish(1, IntentTarget::Beside)
     );
     let other = manifest(2, vec![file("a", "2")]);
     assert_eq!(
-        plan(Remote::Fetched(&files), None, Local::Ours(&other), false, LEAVE),
+        plan(Remote::Fetched(&files), None, Local::Ours(&other), LEAVE),
         publish(3, IntentTarget::Beside)
     );
 }
@@ -84,10 +82,14 @@ fn a_published_order_that_nothing_is_said_about_is_left_alone() {
     let newest = manifest(1, vec![file("a", "1")]);
     let published = Some(Published { newest: &newest, at_main: Some(1) });
     for local in [Local::AsPublished, Local::Absent, Local::Reduced, Local::Altered] {
-        assert_eq!(plan(Remote::Same, published, local, false, LEAVE), Action::Nothing);
+        assert_eq!(plan(Remote::Same, published, local, LEAVE), Action::Nothing);
     }
-    assert_eq!(plan(Remote::Same, published, Local::Absent, false, RESTORE), Action::Fetch);
-    assert_eq!(plan(Remote::Same, published, Local::AsPublished, true, LEAVE), Action::Fetch);
+    for local in [Local::AsPublished, Local::Absent, Local::Reduced, Local::Altered] {
+        assert_eq!(plan(Remote::Away, published, local, LEAVE), Action::Wait);
+    }
+    assert_eq!(plan(Remote::Same, published, Local::Absent, RESTORE), Action::Fetch);
+    assert_eq!(plan(Remote::Away, published, Local::Absent, RESTORE), Action::Fetch);
+    assert_eq!(plan(Remote::Same, published, Local::AsPublished, ASKED), Action::Fetch);
 }
 
 #[test]
@@ -95,7 +97,7 @@ fn changed_content_replaces_what_is_untouched() {
     let newest = manifest(4, vec![file("a", "1")]);
     let published = Some(Published { newest: &newest, at_main: Some(4) });
     let files = [file("a", "2")];
-    let act = |local| plan(Remote::Fetched(&files), published, local, false, LEAVE);
+    let act = |local| plan(Remote::Fetched(&files), published, local, LEAVE);
     assert_eq!(act(Local::AsPublished), publish(5, IntentTarget::Replace(4)));
     assert_eq!(act(Local::Reduced), publish(5, IntentTarget::Replace(4)));
     assert_eq!(act(Local::Absent), publish(5, IntentTarget::Fresh));
@@ -109,17 +111,17 @@ fn the_same_bytes_cause_no_second_write() {
     let newest = manifest(1, files.clone());
     let published = Some(Published { newest: &newest, at_main: Some(1) });
     for local in [Local::AsPublished, Local::Absent, Local::Reduced, Local::Altered] {
-        let action = plan(Remote::Fetched(&files), published, local, false, LEAVE);
+        let action = plan(Remote::Fetched(&files), published, local, LEAVE);
         assert_eq!(action, Action::RecordUnchanged, "{local:?}");
     }
     // Asked for again although it stands there untouched: still nothing to write.
     assert_eq!(
-        plan(Remote::Fetched(&files), published, Local::AsPublished, true, LEAVE),
+        plan(Remote::Fetched(&files), published, Local::AsPublished, ASKED),
         Action::RecordUnchanged
     );
     // Asked for again and gone: it comes back.
     assert_eq!(
-        plan(Remote::Fetched(&files), published, Local::Absent, true, LEAVE),
+        plan(Remote::Fetched(&files), published, Local::Absent, ASKED),
         publish(2, IntentTarget::Fresh)
     );
 }
@@ -130,7 +132,7 @@ fn an_order_whose_place_is_taken_stays_beside_it() {
     let published = Some(Published { newest: &newest, at_main: None });
     let files = [file("a", "2")];
     assert_eq!(
-        plan(Remote::Fetched(&files), published, Local::Foreign, false, LEAVE),
+        plan(Remote::Fetched(&files), published, Local::Foreign, LEAVE),
         publish(3, IntentTarget::Beside)
     );
 }
@@ -142,20 +144,21 @@ fn any_files() -> impl Strategy<Value = Vec<ManifestFile>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(20_000))]
+    #![proptest_config(ProptestConfig::with_cases(100_000))]
     #[test]
     fn promises_hold_for_every_triple(
-        remote in 0..3_u8,
+        remote in 0..4_u8,
         fetched in any_files(),
         ours in any_files(),
         newest in proptest::option::of((any_files(), 1..5_u32, any::<bool>())),
         local in 0..6_u8,
-        forced: bool,
+        asked: bool,
         restore: bool,
     ) {
         let remote = match remote {
             0 => Remote::Same,
-            1 => Remote::Changed,
+            1 => Remote::Away,
+            2 => Remote::Changed,
             _ => Remote::Fetched(&fetched),
         };
         let ours = manifest(1, ours);
@@ -172,7 +175,7 @@ proptest! {
             Local::Ours(&ours),
             Local::Foreign,
         ][usize::from(local)];
-        match plan(remote, published, local, forced, Policy { restore }) {
+        match plan(remote, published, local, Policy { restore, asked }) {
             Action::Publish { revision, target } => {
                 // Only what lies in staging can be published, as a number that is not taken.
                 prop_assert!(matches!(remote, Remote::Fetched(_)));
@@ -197,6 +200,9 @@ proptest! {
             Action::Fetch => prop_assert!(!matches!(remote, Remote::Fetched(_))),
             // What is known to be there and was never published is never left.
             Action::Nothing => prop_assert_eq!(remote, Remote::Same),
+            Action::Wait => prop_assert_eq!(remote, Remote::Away),
         }
     }
 }
+
+mod life;

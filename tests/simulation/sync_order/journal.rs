@@ -43,6 +43,9 @@ fn engine(key: &OrderKey, now: Now) -> Engine {
         concurrency: 2,
         retry: RetryPolicy { not_converted: vec![Duration::from_secs(120)] },
         restore: false,
+        follow_up: false,
+        min_free: 0,
+        volume: "/pc".into(),
         agent: "casedrop test".to_owned(),
         seed: 1,
     };

@@ -1,0 +1,56 @@
+//! The two clocks of this computer.
+
+use std::time::Duration;
+
+use crate::model::time::{Now, WallMs};
+
+/// What both clocks say.
+pub(super) fn now() -> Now {
+    Now { wall: wall_now(), mono: up() }
+}
+
+/// What the PC's clock says.
+pub fn wall_now() -> WallMs {
+    WallMs(jiff::Timestamp::now().as_millisecond())
+}
+
+/// How long the computer has been running, sleep included (clock_gettime(2), `CLOCK_BOOTTIME`).
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn up() -> Duration {
+    of(rustix::time::clock_gettime(rustix::time::ClockId::Boottime))
+}
+
+/// How long the computer has been running. On macOS its monotonic clock goes on in sleep.
+#[cfg(all(unix, not(any(target_os = "linux", target_os = "android"))))]
+fn up() -> Duration {
+    of(rustix::time::clock_gettime(rustix::time::ClockId::Monotonic))
+}
+
+#[cfg(unix)]
+fn of(time: rustix::time::Timespec) -> Duration {
+    let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
+    Duration::new(seconds, u32::try_from(time.tv_nsec).unwrap_or(0))
+}
+
+/// How long the computer has been running, sleep included (Microsoft Learn, `GetTickCount64`).
+#[cfg(windows)]
+#[expect(unsafe_code, reason = "a system call without arguments")]
+fn up() -> Duration {
+    // SAFETY: it takes nothing and always succeeds.
+    Duration::from_millis(unsafe {
+        windows_sys::Win32::System::SystemInformation::GetTickCount64()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_running_time_grows_and_is_not_that_of_this_process() {
+        let first = up();
+        let second = up();
+        assert!(second >= first);
+        assert!(first > Duration::ZERO);
+    }
+}

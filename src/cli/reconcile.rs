@@ -1,0 +1,276 @@
+//! `casedrop orders --reconcile`: Align's list, the journal and the disk side by side, each difference
+//! with its explanation. It reads only; asking Align about single orders is all it does elsewhere.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use crate::config::Config;
+use crate::disk::{Disk, Entry, Kind as EntryKind, RealDisk};
+use crate::local::layout::Layout;
+use crate::local::look::{LocalPicture, glance};
+use crate::model::cancel::Cancel;
+use crate::model::fault::Fault;
+use crate::model::ids::{OrderKey, RxId};
+use crate::model::order::RemoteOrder;
+use crate::model::record::{OrderRecord, OrderState, Place};
+use crate::store::{LabRecord, RevisionRecord, Store, StoreError};
+use crate::sync::reconcile::{Finding, Kind, OnDisk, findings};
+
+use super::orders::journal;
+use super::{CliError, Exit, Streams};
+
+/// Align is asked about so many orders at most.
+const MOST_ASKED: usize = 50;
+
+/// The report, for programs.
+#[derive(Debug, Serialize)]
+struct Report {
+    labs: Vec<Lab>,
+    orders: usize,
+    differences: Vec<Difference>,
+}
+
+#[derive(Debug, Serialize)]
+struct Lab {
+    lab: String,
+    account: Option<String>,
+    /// When Align's list was last read, by whichever agent or pass.
+    list_read_at: Option<String>,
+    listed: usize,
+}
+
+#[derive(Debug, Serialize)]
+struct Difference {
+    lab: String,
+    account: String,
+    order_id: Option<String>,
+    path: PathBuf,
+    #[serde(flatten)]
+    finding: Finding,
+}
+
+/// What the journal holds, read in one look.
+struct Books {
+    labs: Vec<LabRecord>,
+    orders: Vec<(OrderRecord, Vec<RevisionRecord>)>,
+    interrupted: BTreeSet<OrderKey>,
+}
+
+/// Compares and tells. Exits 3 if an order is failing.
+pub fn run(config: &Config, lab: Option<&str>, streams: &mut Streams) -> Result<Exit, CliError> {
+    let layout = Layout { output: config.output.clone(), staging: config.staging.clone() };
+    let mut books = match super::orders::open(config)? {
+        Some(store) => store.atomically(read).map_err(journal)?,
+        None => Books { labs: Vec::new(), orders: Vec::new(), interrupted: BTreeSet::new() },
+    };
+    let wanted = |name: &str| lab.is_none_or(|lab| lab == name);
+    books.orders.retain(|(order, _)| wanted(order.key.lab.as_str()));
+    ask_about_the_missing(config, &mut books, streams);
+
+    let mut differences = Vec::new();
+    for (order, revisions) in &books.orders {
+        let disk = OnDiskOwned::look(&layout, order, revisions)?;
+        let interrupted = books.interrupted.contains(&order.key);
+        for finding in findings(order, disk.view(interrupted)) {
+            differences.push(Difference {
+                lab: order.key.lab.to_string(),
+                account: order.key.account.to_string(),
+                order_id: Some(order.key.order.to_string()),
+                path: layout.order_dir(&order.key),
+                finding,
+            });
+        }
+    }
+    differences.extend(unknown_folders(&layout, &books, &wanted)?);
+    let failing = books
+        .orders
+        .iter()
+        .any(|(order, _)| matches!(order.state(), OrderState::Attention | OrderState::Retrying));
+    let labs = books
+        .labs
+        .iter()
+        .filter(|lab| wanted(&lab.lab))
+        .map(|lab| Lab {
+            lab: lab.lab.clone(),
+            account: lab.account.clone(),
+            list_read_at: lab.good_poll.map(crate::model::time::WallMs::to_rfc3339),
+            listed: books
+                .orders
+                .iter()
+                .filter(|(order, _)| order.listed && order.key.lab.as_str() == lab.lab)
+                .count(),
+        })
+        .collect();
+    tell(&Report { labs, orders: books.orders.len(), differences }, streams)?;
+    Ok(if failing { Exit::OrdersFailing } else { Exit::Ok })
+}
+
+fn read(store: &Store) -> Result<Books, StoreError> {
+    let with_revisions = |order: OrderRecord| {
+        let revisions = store.revisions(&order.key)?;
+        Ok((order, revisions))
+    };
+    let orders = store.orders()?.into_iter().map(with_revisions);
+    Ok(Books {
+        labs: store.labs()?,
+        orders: orders.collect::<Result<_, StoreError>>()?,
+        interrupted: store.intents()?.into_iter().map(|intent| intent.key).collect(),
+    })
+}
+
+/// Align's list does not say what became of orders that left it; Align does, one by one.
+fn ask_about_the_missing(config: &Config, books: &mut Books, streams: &mut Streams) {
+    let missing = books.orders.iter_mut().map(|(order, _)| order);
+    let mut missing: Vec<_> = missing.filter(|order| order.left_unfetched()).collect();
+    if missing.is_empty() {
+        return;
+    }
+    let Ok(runtime) = super::work::runtime() else { return };
+    let disk: Arc<dyn Disk> = Arc::new(RealDisk);
+    if missing.len() > MOST_ASKED {
+        streams.note(format!(
+            "Align is asked about the first {MOST_ASKED} of {} orders",
+            missing.len()
+        ));
+    }
+    for order in missing.iter_mut().take(MOST_ASKED) {
+        let Some(rx) = order.remote.rx_id.clone() else { continue };
+        let lab = config.labs.iter().find(|lab| lab.name == order.key.lab);
+        let Some(lab) = lab else { continue };
+        let answer = crate::app::link(config, lab, runtime.handle(), &disk)
+            .and_then(|link| ask(&*link.remote, &rx));
+        match answer {
+            Ok(remote) if remote.order_id == order.key.order => order.remote = remote,
+            Ok(_) => {}
+            Err(fault) => {
+                streams.note(format!("{}: Align was not asked: {}", order.key, fault.chain()));
+            }
+        }
+    }
+}
+
+fn ask(remote: &dyn crate::model::remote::Remote, rx: &RxId) -> Result<RemoteOrder, Fault> {
+    remote.order_by_rx(rx, &Cancel::new())
+}
+
+/// What stands on disk of one order, by names and sizes.
+struct OnDiskOwned {
+    main: Option<LocalPicture>,
+    beside: Option<LocalPicture>,
+}
+
+impl OnDiskOwned {
+    fn look(
+        layout: &Layout,
+        order: &OrderRecord,
+        revisions: &[RevisionRecord],
+    ) -> Result<Self, Fault> {
+        let at_main = revisions.iter().rev().find(|revision| revision.place == Place::Main);
+        let newest_beside = revisions.last().filter(|revision| revision.place == Place::Beside);
+        let main = at_main
+            .map(|main| glance(&RealDisk, &layout.order_dir(&order.key), &main.manifest))
+            .transpose()?;
+        let beside = newest_beside
+            .map(|newest| {
+                let dir = layout.beside_dir(&order.key, newest.manifest.revision);
+                glance(&RealDisk, &dir, &newest.manifest)
+            })
+            .transpose()?;
+        Ok(Self { main, beside })
+    }
+
+    fn view(&self, interrupted: bool) -> OnDisk<'_> {
+        OnDisk { main: self.main.as_ref(), beside: self.beside.as_ref(), interrupted }
+    }
+}
+
+/// Directories where orders stand that the journal knows nothing of.
+fn unknown_folders(
+    layout: &Layout,
+    books: &Books,
+    wanted: &dyn Fn(&str) -> bool,
+) -> Result<Vec<Difference>, Fault> {
+    let mut known = BTreeSet::new();
+    for (order, revisions) in &books.orders {
+        known.insert(layout.order_dir(&order.key));
+        for revision in revisions.iter().filter(|revision| revision.place == Place::Beside) {
+            known.insert(layout.beside_dir(&order.key, revision.manifest.revision));
+        }
+    }
+    let mut found = Vec::new();
+    for lab in dirs(&layout.output)?.into_iter().filter(|lab| lab.path != layout.staging) {
+        let Some(lab_name) = lab.name.filter(|name| wanted(name)) else { continue };
+        for account in dirs(&lab.path)? {
+            for order in dirs(&account.path)? {
+                if known.contains(&order.path) || RealDisk.list(&order.path)?.is_empty() {
+                    continue;
+                }
+                let explanation = match crate::local::look::look(
+                    &RealDisk,
+                    &order.path,
+                    None,
+                    None,
+                )? {
+                    LocalPicture::Ours { manifest, .. } => format!(
+                        "a complete order (revision {}) that the journal has no record of: it is taken \
+                         over once Align names it, and left alone until then",
+                        manifest.revision
+                    ),
+                    LocalPicture::Foreign { what } => {
+                        format!("{what}, not made by the agent: it is left alone")
+                    }
+                    _ => continue,
+                };
+                found.push(Difference {
+                    lab: lab_name.clone(),
+                    account: account.name.clone().unwrap_or_default(),
+                    order_id: None,
+                    path: order.path,
+                    finding: Finding { kind: Kind::UnknownFolder, explanation },
+                });
+            }
+        }
+    }
+    Ok(found)
+}
+
+fn dirs(dir: &std::path::Path) -> Result<Vec<Entry>, Fault> {
+    if RealDisk.kind(dir)? != Some(EntryKind::Dir) {
+        return Ok(Vec::new());
+    }
+    let entries = RealDisk.list(dir)?;
+    Ok(entries.into_iter().filter(|entry| entry.kind == EntryKind::Dir).collect())
+}
+
+fn tell(report: &Report, streams: &mut Streams) -> Result<(), CliError> {
+    if streams.json {
+        return streams.json(report);
+    }
+    for lab in &report.labs {
+        streams.line(format!(
+            "{} (account {}): {} ready in Align's list of {}",
+            lab.lab,
+            lab.account.as_deref().unwrap_or("-"),
+            lab.listed,
+            lab.list_read_at.as_deref().unwrap_or("never: it was not read yet"),
+        ))?;
+    }
+    for difference in &report.differences {
+        let kind = serde_json::to_value(difference.finding.kind).unwrap_or_default();
+        streams.line(format!(
+            "{}  {}\n    {}",
+            difference.path.display(),
+            kind.as_str().unwrap_or_default(),
+            difference.finding.explanation
+        ))?;
+    }
+    let differences = match report.differences.len() {
+        0 => "no difference".to_owned(),
+        1 => "1 difference".to_owned(),
+        many => format!("{many} differences"),
+    };
+    streams.line(format!("{} orders in the journal: {differences}", report.orders))
+}

@@ -1,0 +1,139 @@
+//! Single orders that Align is asked about: those that left the list before they were fetched, and
+//! published ones, which may be in modeling by now.
+
+use std::time::Duration;
+
+use super::hosts::Question;
+use super::labs::LabState;
+use super::{AccountId, Effect, Engine, LabName, Now, OrderKey, OrderRecord, StoreError, observe};
+use crate::model::fault::{Fault, FaultClass};
+use crate::model::ids::RxId;
+use crate::model::order::{RemoteOrder, Status};
+
+use super::super::observe::News;
+
+/// Time between two questions of one lab.
+const PAUSE: Duration = Duration::from_secs(5);
+/// Time between two looks whether there is somebody to ask about.
+const IDLE: Duration = Duration::from_mins(1);
+/// Time until the next question after one that Align did not answer.
+const AFTER_FAULT: Duration = Duration::from_mins(10);
+
+impl Engine {
+    /// When the next question may be put.
+    pub(super) fn next_asking(&self) -> Option<Duration> {
+        let labs = self.labs.values().filter(|_| self.policy.follow_up);
+        labs.filter(|lab| lab.may_ask()).map(|lab| lab.next_ask).min()
+    }
+
+    /// Puts the questions that are due.
+    pub(super) fn start_asking(
+        &mut self,
+        now: Now,
+        effects: &mut Vec<Effect>,
+    ) -> Result<(), StoreError> {
+        if !self.policy.follow_up {
+            return Ok(());
+        }
+        for (lab, state) in &mut self.labs {
+            if !state.may_ask() || state.next_ask > now.mono {
+                continue;
+            }
+            let Some(account) = state.account.clone() else { continue };
+            state.next_ask = now.mono + IDLE;
+            let due = self.store.next_to_ask(lab, &account, now.wall)?;
+            if let Some(rx) = due.and_then(|order| order.remote.rx_id) {
+                state.asking = true;
+                effects.push(Effect::Ask { lab: lab.clone(), account, rx });
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn answered(
+        &mut self,
+        now: Now,
+        lab: &LabName,
+        account: &AccountId,
+        rx: &RxId,
+        result: Result<RemoteOrder, Fault>,
+        effects: &mut Vec<Effect>,
+    ) -> Result<(), StoreError> {
+        if let Some(state) = self.labs.get_mut(lab) {
+            state.asking = false;
+            state.next_ask = now.mono + if result.is_ok() { PAUSE } else { AFTER_FAULT };
+        }
+        let known = self.store.by_rx(lab, account, rx)?;
+        match result {
+            Ok(remote) => {
+                let about = |order: &OrderRecord| order.key.order == remote.order_id;
+                for order in known {
+                    if about(&order) {
+                        self.take_answer(now, order, remote.clone())?;
+                    } else {
+                        self.asked_in_vain(now, order)?;
+                    }
+                }
+                Ok(())
+            }
+            Err(fault) => {
+                for order in known {
+                    self.asked_in_vain(now, order)?;
+                }
+                self.host_failed(Question::Poll(lab), &fault, now);
+                if fault.class == FaultClass::Auth {
+                    self.lab_trouble(lab, &fault, effects)?;
+                }
+                Ok(())
+            }
+        }
+    }
+
+    fn take_answer(
+        &mut self,
+        now: Now,
+        order: OrderRecord,
+        remote: RemoteOrder,
+    ) -> Result<(), StoreError> {
+        let (was_away, left) = (order.is_away(), order.left_unfetched());
+        let (order, news) = observe::answered(order, remote, now.wall);
+        let key = order.key.clone();
+        self.store.atomically(|store| {
+            store.save(&order)?;
+            let status = &order.remote.status;
+            if left && *status == Status::Downloaded {
+                let text = "taken by another client before it was fetched here; it is fetched all the same";
+                store.tell(&key, now.wall, "taken", text)?;
+            } else if order.is_away() && !was_away {
+                store.tell(&key, now.wall, "away", &format!("{status}: it is expected back"))?;
+            }
+            match news {
+                News::Wanted(why) => store.tell(&key, now.wall, "seen", &format!("{why}: {status}")),
+                News::Details | News::None => Ok(()),
+            }
+        })?;
+        if matches!(news, News::Wanted(_)) {
+            self.look_soon(&key, now);
+        }
+        Ok(())
+    }
+
+    /// The question is not put again at once.
+    fn asked_in_vain(&self, now: Now, mut order: OrderRecord) -> Result<(), StoreError> {
+        order.last_asked = Some(now.wall);
+        self.store.save(&order)
+    }
+
+    /// An order that is worked on takes its news up when that is done.
+    pub(super) fn look_soon(&mut self, key: &OrderKey, now: Now) {
+        if !self.jobs.contains_key(key) {
+            self.wait_for_turn(key.clone(), now.mono);
+        }
+    }
+}
+
+impl LabState {
+    fn may_ask(&self) -> bool {
+        !self.is_held() && !self.asking && !self.polling
+    }
+}

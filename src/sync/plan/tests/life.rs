@@ -1,0 +1,286 @@
+//! Whole lives of orders: random pictures are perturbed, planned, and what was planned is taken for
+//! done, until nothing is left to do.
+
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+
+use super::*;
+
+/// What stands at an order's own path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum There {
+    Nothing,
+    /// A revision of ours, as we put it there.
+    Revision(Manifest),
+    /// The same with files taken away.
+    Rest(Manifest),
+    /// A revision of ours that somebody worked in.
+    Edited(Manifest),
+    /// Something else.
+    Foreign,
+}
+
+/// One order, seen from outside.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Order {
+    /// The version of its files at Align.
+    version: u8,
+    away: bool,
+    /// Whether there was any sign of something to fetch.
+    wanted: bool,
+    asked: bool,
+    fetched: Option<u8>,
+    newest: Option<Manifest>,
+    at_main: Option<u32>,
+    there: There,
+    beside: Vec<Manifest>,
+    writes: u32,
+}
+
+fn files_of(version: u8) -> Vec<ManifestFile> {
+    vec![file("scan.stl", &version.to_string()), file("rx.pdf", "always the same")]
+}
+
+impl Order {
+    fn action(&self, restore: bool) -> Action {
+        let files = self.fetched.map(files_of);
+        let remote = match &files {
+            Some(files) => Remote::Fetched(files),
+            None if self.wanted || self.asked => Remote::Changed,
+            None if self.away => Remote::Away,
+            None => Remote::Same,
+        };
+        let expected = self.at_main.is_some();
+        let local = match &self.there {
+            There::Nothing => Local::Absent,
+            There::Revision(_) if expected => Local::AsPublished,
+            There::Revision(manifest) => Local::Ours(manifest),
+            There::Rest(_) if expected => Local::Reduced,
+            There::Edited(_) if expected => Local::Altered,
+            There::Rest(_) | There::Edited(_) | There::Foreign => {
+                if expected {
+                    Local::Altered
+                } else {
+                    Local::Foreign
+                }
+            }
+        };
+        let published =
+            self.newest.as_ref().map(|newest| Published { newest, at_main: self.at_main });
+        plan(remote, published, local, Policy { restore, asked: self.asked })
+    }
+
+    /// Pretends that what was planned was done. Gives whether that was the end of it.
+    fn carry_out(&mut self, action: Action) -> bool {
+        match action {
+            Action::Nothing | Action::Wait => return true,
+            Action::Fetch => {
+                self.fetched = Some(self.version);
+                return false;
+            }
+            Action::Adopt => {
+                let There::Revision(found) = &self.there else { panic!("nothing to adopt") };
+                self.at_main = Some(found.revision);
+                self.newest = Some(found.clone());
+            }
+            Action::RecordUnchanged => {}
+            Action::Publish { revision, target } => {
+                let version = self.fetched.expect("only what was fetched is published");
+                let new = manifest(revision, files_of(version));
+                self.writes += 1;
+                match target {
+                    IntentTarget::Fresh => assert_eq!(self.there, There::Nothing),
+                    IntentTarget::Replace(old) => match &self.there {
+                        There::Revision(found) | There::Rest(found) => {
+                            assert_eq!(found.revision, old);
+                        }
+                        other => panic!("{other:?} would be replaced"),
+                    },
+                    IntentTarget::Beside => self.beside.push(new.clone()),
+                }
+                if target != IntentTarget::Beside {
+                    self.there = There::Revision(new.clone());
+                    self.at_main = Some(revision);
+                }
+                self.newest = Some(new);
+            }
+        }
+        self.fetched = None;
+        self.wanted = false;
+        self.asked = false;
+        false
+    }
+
+    /// Plans and carries out until nothing is left to do; gives how many steps that took.
+    fn settle(&mut self, restore: bool) -> u32 {
+        for steps in 0..10 {
+            let action = self.action(restore);
+            if self.carry_out(action) {
+                return steps;
+            }
+        }
+        panic!("it never ends: {self:?}");
+    }
+}
+
+/// Something that happens to an order.
+#[derive(Debug, Clone)]
+enum Event {
+    NewFiles,
+    ListedAgain,
+    Away(bool),
+    Asked,
+    Taken,
+    PartlyTaken,
+    Edited,
+    ForeignPut,
+    JournalLost,
+}
+
+fn any_event() -> impl Strategy<Value = Event> {
+    prop_oneof![
+        3 => Just(Event::NewFiles),
+        2 => Just(Event::ListedAgain),
+        1 => any::<bool>().prop_map(Event::Away),
+        1 => Just(Event::Asked),
+        2 => Just(Event::Taken),
+        1 => Just(Event::PartlyTaken),
+        2 => Just(Event::Edited),
+        1 => Just(Event::ForeignPut),
+        1 => Just(Event::JournalLost),
+    ]
+}
+
+impl Order {
+    fn new() -> Self {
+        Self {
+            version: 0,
+            away: false,
+            wanted: true,
+            asked: false,
+            fetched: None,
+            newest: None,
+            at_main: None,
+            there: There::Nothing,
+            beside: Vec::new(),
+            writes: 0,
+        }
+    }
+
+    fn happen(&mut self, event: &Event) {
+        match event {
+            Event::NewFiles => {
+                self.version = self.version.wrapping_add(1);
+                self.wanted = true;
+                self.away = false;
+            }
+            Event::ListedAgain => self.wanted = true,
+            Event::Away(away) => self.away = *away,
+            Event::Asked => self.asked = true,
+            Event::Taken => self.there = There::Nothing,
+            Event::PartlyTaken => {
+                if let There::Revision(manifest) = &self.there {
+                    self.there = There::Rest(manifest.clone());
+                }
+            }
+            Event::Edited => {
+                if let There::Revision(manifest) | There::Rest(manifest) = &self.there {
+                    self.there = There::Edited(manifest.clone());
+                }
+            }
+            Event::ForeignPut => {
+                if self.there == There::Nothing {
+                    self.there = There::Foreign;
+                }
+            }
+            Event::JournalLost => {
+                self.newest = None;
+                self.at_main = None;
+                self.wanted = true;
+            }
+        }
+    }
+
+    fn is_others_work(&self) -> bool {
+        matches!(self.there, There::Edited(_) | There::Foreign)
+    }
+}
+
+/// Everything that a planner may be told in one batch, in some order.
+fn settle_all(orders: &mut BTreeMap<u8, Order>, turns: &[u8], restore: bool) {
+    // One step of each at a time, so that they interleave.
+    let mut left: Vec<u8> = turns.to_vec();
+    for _ in 0..20 {
+        left.retain(|id| {
+            let order = orders.get_mut(id).expect("known");
+            let action = order.action(restore);
+            !order.carry_out(action)
+        });
+    }
+    assert!(left.is_empty(), "it never ends");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(20_000))]
+
+    #[test]
+    fn every_life_ends_in_the_newest_files_and_spares_the_work_of_others(
+        events in proptest::collection::vec((any_event(), any::<bool>()), 0..12),
+        restore: bool,
+    ) {
+        let mut order = Order::new();
+        for (event, settle) in events {
+            order.happen(&event);
+            if !settle {
+                continue;
+            }
+            let before = order.clone();
+            let was_wanted = order.wanted || order.asked;
+            // Promise 4: nothing of others is touched (replacing it would panic above).
+            order.settle(restore);
+            if before.is_others_work() {
+                prop_assert_eq!(&order.there, &before.there);
+            }
+            // Promise 1: what was seen is published.
+            if was_wanted {
+                let newest = order.newest.as_ref().expect("something was published");
+                prop_assert!(newest.same_content(&files_of(order.version)));
+            }
+            // Promise 6: the same remote state causes no second write.
+            let known = before.newest.as_ref().is_some_and(|newest| {
+                newest.same_content(&files_of(before.version))
+            });
+            let there = matches!(before.there, There::Revision(_));
+            if known && there && before.at_main == before.newest.as_ref().map(|n| n.revision) {
+                prop_assert_eq!(order.writes, before.writes);
+            }
+            prop_assert!(order.writes <= before.writes + 1);
+            // Revisions are numbered upwards.
+            let revision = |order: &Order| order.newest.as_ref().map_or(0, |n| n.revision);
+            if before.newest.is_some() {
+                prop_assert!(revision(&order) >= revision(&before));
+            }
+            // Idempotent: a second look finds nothing to do.
+            let settled = order.clone();
+            prop_assert_eq!(order.settle(restore), 0);
+            prop_assert_eq!(&order, &settled);
+        }
+    }
+
+    #[test]
+    fn the_order_within_a_batch_does_not_matter(
+        events in proptest::collection::vec((0..4_u8, any_event()), 0..16),
+        restore: bool,
+        shuffled in Just((0..4_u8).collect::<Vec<_>>()).prop_shuffle(),
+    ) {
+        let mut orders: BTreeMap<u8, Order> = (0..4).map(|id| (id, Order::new())).collect();
+        for (id, event) in &events {
+            orders.get_mut(id).expect("known").happen(event);
+        }
+        let mut other_way = orders.clone();
+        settle_all(&mut orders, &[0, 1, 2, 3], restore);
+        settle_all(&mut other_way, &shuffled, restore);
+        prop_assert_eq!(orders, other_way);
+    }
+}
