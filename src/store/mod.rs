@@ -3,11 +3,15 @@
 //! A call that returned is durable (WAL with `synchronous=FULL`). It holds no token, no secret and no
 //! patient name.
 
+mod check;
+mod facts;
+mod fault;
 mod inbox;
 mod intents;
 mod labs;
 mod orders;
 mod revisions;
+mod salvage;
 mod schema;
 
 use std::path::Path;
@@ -18,33 +22,19 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension as _, params};
 use crate::model::ids::OrderKey;
 use crate::model::time::{WallMs, millis};
 
+pub use check::Depth;
+pub use facts::Rebuilt;
+pub use fault::{StoreError, StoreTrouble};
 pub use inbox::Request;
 pub use labs::LabRecord;
 pub use revisions::RevisionRecord;
-
-/// The journal cannot be used. Fatal for the agent: without it nothing may be fetched.
-#[derive(Debug, thiserror::Error)]
-pub enum StoreError {
-    /// SQLite says no.
-    #[error("the journal cannot be read or written")]
-    Sqlite(#[from] rusqlite::Error),
-    /// A row that this version cannot read.
-    #[error("the journal holds a row that cannot be read ({0})")]
-    Row(String),
-    /// Written by a newer version of the agent.
-    #[error(
-        "the journal has version {found}, this agent knows versions up to {known}: install the newer agent again"
-    )]
-    Newer {
-        /// The version in the file.
-        found: usize,
-        /// The newest version that this agent knows.
-        known: usize,
-    },
-}
+pub use salvage::{Salvaged, salvage};
 
 /// The journal's file name in the state directory.
 pub const FILE_NAME: &str = "journal.sqlite";
+
+/// How long a call waits for another program that holds the journal.
+pub const BUSY: Duration = Duration::from_secs(10);
 
 /// The journal.
 pub struct Store {
@@ -77,12 +67,17 @@ pub struct OrderEvent {
 impl Store {
     /// Opens the journal, and makes it if there is none.
     pub fn open(file: &Path) -> Result<Self, StoreError> {
-        Self::prepare(Connection::open(file)?)
+        Self::open_with(file, BUSY)
+    }
+
+    /// As [`open`](Self::open), with another patience for programs that hold it.
+    pub fn open_with(file: &Path, busy: Duration) -> Result<Self, StoreError> {
+        Self::prepare(Connection::open(file)?, busy)
     }
 
     /// A journal that lives as long as the value does.
     pub fn in_memory() -> Result<Self, StoreError> {
-        Self::prepare(Connection::open_in_memory()?)
+        Self::prepare(Connection::open_in_memory()?, BUSY)
     }
 
     /// Opens a journal that exists for looking only; `None` if there is none.
@@ -90,8 +85,9 @@ impl Store {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         match Connection::open_with_flags(file, flags) {
             Ok(db) => {
-                db.busy_timeout(Duration::from_secs(10))?;
+                db.busy_timeout(BUSY)?;
                 db.pragma_update(None, "query_only", true)?;
+                check::keep_log_on_close(&db, true)?;
                 Ok(Some(Self { db }))
             }
             Err(rusqlite::Error::SqliteFailure(error, _))
@@ -103,8 +99,8 @@ impl Store {
         }
     }
 
-    fn prepare(mut db: Connection) -> Result<Self, StoreError> {
-        db.busy_timeout(Duration::from_secs(10))?;
+    fn prepare(mut db: Connection, busy: Duration) -> Result<Self, StoreError> {
+        db.busy_timeout(busy)?;
         db.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
         db.pragma_update(None, "synchronous", "FULL")?;
         db.pragma_update(None, "foreign_keys", true)?;
@@ -145,15 +141,20 @@ impl Store {
     pub fn last_asked(&self, account: &str) -> Result<Option<Asked>, StoreError> {
         let sql = "SELECT asked_ms, wait_ms, answered FROM polls WHERE account = ?1";
         let mut query = self.db.prepare_cached(sql)?;
-        let found = query.query_row([account], |row| {
-            let wait: i64 = row.get(1)?;
-            Ok(Asked {
-                at: WallMs(row.get(0)?),
-                wait: Duration::from_millis(u64::try_from(wait).unwrap_or(0)),
-                answered: row.get(2)?,
+        let found: Option<Asked> = query
+            .query_row([account], |row| {
+                let wait: i64 = row.get(1)?;
+                Ok(Asked {
+                    at: WallMs(row.get(0)?),
+                    wait: Duration::from_millis(u64::try_from(wait).unwrap_or(0)),
+                    answered: row.get(2)?,
+                })
             })
-        });
-        Ok(found.optional()?)
+            .optional()?;
+        match found {
+            Some(asked) => Ok(Some(asked)),
+            None => self.asked_at_the_latest(),
+        }
     }
 
     /// Remembers that the account is asked; to be called before the request is sent and once more
