@@ -1,7 +1,12 @@
 //! The composition root: builds the adapters, runs the engine, owns the order of shutdown.
 
 mod agent;
+mod journal;
+mod life;
 mod open;
+mod settle;
+#[cfg(test)]
+mod tests;
 
 use std::path::Path;
 use std::sync::Arc;

@@ -1,11 +1,13 @@
 //! Facts about this installation that people are told and restarts depend on.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use rusqlite::OptionalExtension as _;
 use serde::{Deserialize, Serialize};
 
+use super::check::keep_log_on_close;
 use super::{Asked, Store, StoreError, unreadable};
 use crate::model::time::WallMs;
 
@@ -27,6 +29,18 @@ pub struct Rebuilt {
     pub orders: usize,
     /// How many of them are fetched (again).
     pub wanted: usize,
+}
+
+impl fmt::Display for Rebuilt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { at, why, kept, orders, wanted } = self;
+        write!(f, "the journal was made anew on {} ({why}): it knows ", at.to_rfc3339())?;
+        write!(f, "{orders} orders, of which {wanted} are to be fetched")?;
+        match kept {
+            Some(kept) => write!(f, "; the old one is kept in {}", kept.display()),
+            None => Ok(()),
+        }
+    }
 }
 
 impl Store {
@@ -65,6 +79,8 @@ impl Store {
     /// file at once, so that it stays should the write-ahead log be lost.
     pub fn set_in_use(&self, in_use: bool) -> Result<(), StoreError> {
         self.set_fact(IN_USE, if in_use { "yes" } else { "no" })?;
+        // Until its orderly end the log stays, so that its loss can be told from an end.
+        keep_log_on_close(&self.db, in_use)?;
         // Where a reader is in the way, the mark is merely not there yet.
         let truncate = "PRAGMA wal_checkpoint(TRUNCATE)";
         self.db.query_row(truncate, [], |_| Ok(())).optional()?;

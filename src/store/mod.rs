@@ -75,6 +75,14 @@ impl Store {
         Self::prepare(Connection::open(file)?, busy)
     }
 
+    /// Opens a journal that is an agent's, to put something into it: closing it does not end the
+    /// agent's write-ahead log.
+    pub fn open_beside(file: &Path) -> Result<Self, StoreError> {
+        let store = Self::open(file)?;
+        check::keep_log_on_close(&store.db, true)?;
+        Ok(store)
+    }
+
     /// A journal that lives as long as the value does.
     pub fn in_memory() -> Result<Self, StoreError> {
         Self::prepare(Connection::open_in_memory()?, BUSY)
