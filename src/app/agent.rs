@@ -29,7 +29,7 @@ const LASTING: Duration = Duration::from_secs(60);
 /// be filled with their remains.
 const REBUILDS_PER_HOUR: usize = 3;
 /// So often a single pass tries to go back to work.
-const TRIES_OF_A_PASS: u32 = 3;
+const TRIES_OF_A_PASS: u32 = 2;
 
 /// Says from the journal whether an agent's work is done.
 pub type IsDone = Box<dyn FnMut(&Store) -> Result<bool, StoreError> + Send>;

@@ -27,6 +27,8 @@ pub(super) struct Opened {
     pub(super) store: Store,
     /// Why it does not hold all that it should, if so.
     pub(super) why: Option<String>,
+    /// Whether its newest part may be missing.
+    pub(super) is_suspect: bool,
     /// Where its predecessor is kept.
     pub(super) kept: Option<PathBuf>,
 }
@@ -52,9 +54,10 @@ pub(super) fn open(site: &Site, attempt: Attempt) -> Result<Opened, OpenError> {
                 Ok(store) => {
                     // It is there from an agent's start to its orderly end.
                     let was_gone = site.log_was_gone.swap(false, Ordering::SeqCst);
-                    let lost = was_gone && store.is_in_use()?;
-                    let why = lost.then(|| "its newest part, the -wal file, is gone".to_owned());
-                    return Ok(Opened { store, why, kept: None });
+                    // Another program that closes the journal after the agent died removes it too,
+                    // and loses nothing.
+                    let is_suspect = was_gone && store.is_in_use()?;
+                    return Ok(Opened { store, why: None, is_suspect, kept: None });
                 }
                 Err(error) if error.kind() == StoreTrouble::Damaged && attempt.may_rebuild => {
                     Some(error.chain())
@@ -117,7 +120,7 @@ fn set_aside(disk: &dyn Disk, state: &Path, file: &Path) -> Result<(), Fault> {
 /// the process may have ended in between.
 fn take_over(site: &Site, store: Store, why: Option<String>) -> Result<Opened, OpenError> {
     let disk = &*site.disk;
-    let mut opened = Opened { store, why, kept: None };
+    let mut opened = Opened { store, why, is_suspect: false, kept: None };
     for entry in disk.list(&site.config.state).map_err(Fault::from)? {
         let is_kept = entry.name.as_deref().is_some_and(|name| name.starts_with(KEPT));
         let about = entry.path.join(ABOUT);

@@ -147,17 +147,18 @@ pub(super) fn go_to_work(
     attempt: Attempt,
     news: &mut Vec<Notice>,
 ) -> Result<Life, OpenError> {
-    let Opened { store, why, kept } = journal::open(site, attempt)?;
+    let Opened { store, why, is_suspect, kept } = journal::open(site, attempt)?;
     let now = site.now();
     let is_new = store.fact(ROOT_FACT)?.is_none();
     let known = match store.fact(ROOT_FACT)? {
         Some(id) => Some(id),
         None => journal::noted_root(site)?,
     };
-    if (why.is_some() || (is_new && known.is_some())) && !store.polls_are_unknown()? {
+    let unknown = is_new && known.is_some() && !store.polls_are_unknown()?;
+    if unknown || why.is_some() || is_suspect {
         store.forget_polls(now.wall)?;
     }
-    let lost = Lost { is_new, why, kept };
+    let lost = Lost { is_new, is_suspect, why, kept };
     let waits = match open_output(site, &store, now, known.as_deref(), &lost, news) {
         Ok(()) => None,
         Err(OpenError::Fault(fault)) if fault.code == ANOTHER_AGENT && attempt.first => {

@@ -27,6 +27,8 @@ pub(super) const ROOT_FACT: &str = "output-root";
 pub(super) struct Lost {
     /// The journal never saw the output.
     pub(super) is_new: bool,
+    /// The journal's newest part may be missing.
+    pub(super) is_suspect: bool,
     /// Why the journal does not hold all that it should.
     pub(super) why: Option<String>,
     /// Where its predecessor is kept.
@@ -55,10 +57,14 @@ pub(super) fn settle(
     let kept: Vec<_> =
         store.intents()?.iter().map(|intent| site.layout.work_dir(&intent.job)).collect();
     let rescued = rebuild::rescue_replaced(&*site.disk, &site.layout, &kept);
-    if lost.is_new || lost.why.is_some() {
-        learn(site, store, now, prepared, lost, news)?;
+    let mut learned = 0;
+    if lost.is_new || lost.is_suspect || lost.why.is_some() {
+        learned += learn(site, store, now.wall, prepared, lost)?;
     }
-    take_claims(site, store, now.wall)?;
+    learned += take_claims(site, store, now.wall)?;
+    if let Some(rebuilt) = rebuilt(store, now.wall, lost, learned)? {
+        news.push(Notice::JournalRebuilt(rebuilt));
+    }
     // Nothing of what could not be kept safe may be swept away; it is in nobody's way.
     if let Err(fault) = rescued.and_then(|_| sweep_work(&*site.disk, &site.layout, &kept)) {
         tracing::warn!("staging is not tidied up this time: {}", fault.chain());
@@ -77,17 +83,17 @@ pub(super) fn lost_for_now(why: &str) -> Notice {
     }
 }
 
+/// Takes what the disk knows into the journal. Gives how many orders it did not know so.
 fn learn(
     site: &Site,
     store: &Store,
-    now: Now,
+    now: WallMs,
     prepared: &Prepared,
     lost: &Lost,
-    news: &mut Vec<Notice>,
-) -> Result<(), OpenError> {
+) -> Result<usize, OpenError> {
     if prepared.known {
         tracing::warn!(
-            "the journal is brought up to date from {} and its history; with many orders this takes a while",
+            "the journal is compared with {} and its history; with many orders this takes a while",
             site.layout.output.display()
         );
     }
@@ -95,45 +101,63 @@ fn learn(
     // Had the output vanished meanwhile, orders would be missing.
     site.root.look()?;
     for what in &survey.unreadable {
-        tracing::warn!("while the journal was rebuilt: {what}");
+        tracing::warn!("while the journal was compared with the disk: {what}");
     }
-    let before = store.rebuilt()?.filter(|_| lost.is_new);
-    let kept = lost.kept.clone().or_else(|| before.as_ref().and_then(|told| told.kept.clone()));
-    let why = lost.why.clone().or_else(|| before.map(|told| told.why));
-    let why = why.or_else(|| {
-        // A folder that another PC, or a state folder that is no more, filled.
-        (!survey.orders.is_empty()).then(|| "there was none".to_owned())
-    });
-    store.atomically(|store| {
+    let learned = store.atomically(|store| {
         if prepared.known && lost.is_new && !store.polls_are_unknown()? {
-            store.forget_polls(now.wall)?;
+            store.forget_polls(now)?;
         }
+        let mut learned = 0;
         for (key, found) in survey.orders {
-            merge(store, &key, found, now.wall)?;
+            learned += usize::from(merge(store, &key, found, now)?);
         }
-        store.set_fact(ROOT_FACT, &prepared.id)
+        store.set_fact(ROOT_FACT, &prepared.id)?;
+        Ok(learned)
     })?;
-    let Some(why) = why else { return Ok(()) };
-    let rebuilt = Rebuilt {
-        at: now.wall,
-        why,
-        kept,
-        orders: store.orders()?.len(),
-        wanted: store.wanted()?.len(),
-    };
-    store.set_rebuilt(&rebuilt)?;
-    news.push(Notice::JournalRebuilt(rebuilt));
-    Ok(())
+    Ok(learned)
 }
 
-/// Makes the journal know the revisions of an order that stand on the disk.
+/// What there is to tell of a loss, remembered for those who ask later.
+fn rebuilt(
+    store: &Store,
+    now: WallMs,
+    lost: &Lost,
+    learned: usize,
+) -> Result<Option<Rebuilt>, StoreError> {
+    // A start that came no further than to set the journal aside left word of it.
+    let before = store.rebuilt()?.filter(|_| lost.is_new);
+    let kept = lost.kept.clone().or_else(|| before.as_ref().and_then(|told| told.kept.clone()));
+    let why = match (&lost.why, before) {
+        (Some(why), _) => why.clone(),
+        (None, Some(before)) => before.why,
+        // What another PC, or a state folder that is no more, put there.
+        (None, None) if lost.is_new && learned > 0 => "there was none".to_owned(),
+        (None, None) if lost.is_suspect && learned > 0 => {
+            "its newest part, the -wal file, is gone".to_owned()
+        }
+        (None, None) => return Ok(None),
+    };
+    let (orders, wanted) = (store.orders()?.len(), store.wanted()?.len());
+    let rebuilt = Rebuilt { at: now, why, kept, orders, wanted };
+    store.set_rebuilt(&rebuilt)?;
+    Ok(Some(rebuilt))
+}
+
+/// Makes the journal know the revisions of an order that stand on the disk. Whether there was
+/// anything to learn.
 fn merge(
     store: &Store,
     key: &OrderKey,
     found: BTreeMap<u32, Standing>,
     now: WallMs,
-) -> Result<(), StoreError> {
+) -> Result<bool, StoreError> {
     let known = store.revisions(key)?;
+    let is_complete = store.order(key)?.is_some_and(|order| order.published.is_some());
+    if is_complete
+        && found.keys().all(|number| known.iter().any(|one| one.manifest.revision == *number))
+    {
+        return Ok(false);
+    }
     let is_known = |number| known.iter().any(|one| one.manifest.revision == number);
     let mut first = None;
     for (number, one) in found {
@@ -154,7 +178,7 @@ fn merge(
         }
     }
     let all = store.revisions(key)?;
-    let Some(newest) = all.last() else { return Ok(()) };
+    let Some(newest) = all.last() else { return Ok(false) };
     let mut order = match store.order(key)? {
         Some(order) => order,
         None => OrderRecord {
@@ -171,7 +195,8 @@ fn merge(
         let text = format!("revision {} was found again on the disk", newest.manifest.revision);
         store.tell(key, now, "rebuilt", &text)?;
     }
-    store.save(&order)
+    store.save(&order)?;
+    Ok(true)
 }
 
 /// The publication that a revision is.
@@ -203,23 +228,29 @@ fn published_at(manifest: &Manifest) -> Option<WallMs> {
 }
 
 /// Orders whose download was asked for and that the journal does not know, or not as published since,
-/// are wanted; Align does not name them again. Claims that were fulfilled go.
-fn take_claims(site: &Site, store: &Store, now: WallMs) -> Result<(), OpenError> {
+/// are wanted; Align does not name them again. Claims that were fulfilled go. Gives how many orders
+/// became wanted.
+fn take_claims(site: &Site, store: &Store, now: WallMs) -> Result<usize, OpenError> {
+    let mut taken = 0;
     for (job, claim) in claim::claims(&*site.disk, &site.layout).map_err(Fault::from)? {
         let key = claim.key();
         let text = "its download had been asked for when the journal was lost";
         match store.order(&key)? {
-            None => store.atomically(|store| {
+            None => {
+                taken += 1;
                 let mut order = OrderRecord::new(key.clone(), claim.remote.clone(), now);
                 order.listed = false;
-                store.save(&order)?;
-                store.tell(&key, now, "rebuilt", text)
-            })?,
+                store.atomically(|store| {
+                    store.save(&order)?;
+                    store.tell(&key, now, "rebuilt", text)
+                })?;
+            }
             Some(order) if order.is_wanted() => {}
             Some(order) if order.published.as_ref().is_some_and(|p| p.confirmed >= claim.at) => {
                 claim::release(&*site.disk, &site.layout, &job).map_err(Fault::from)?;
             }
             Some(mut order) => {
+                taken += 1;
                 order.evidence += 1;
                 order.trouble = None;
                 store.atomically(|store| {
@@ -229,7 +260,7 @@ fn take_claims(site: &Site, store: &Store, now: WallMs) -> Result<(), OpenError>
             }
         }
     }
-    Ok(())
+    Ok(taken)
 }
 
 /// Orders that waited for the output go on at once.

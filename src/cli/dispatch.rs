@@ -179,7 +179,11 @@ fn check_labs(
 /// What the journal tells of this PC. All of it heals by itself, so these are warnings too.
 fn check_journal(config: &Config, findings: &mut Findings) {
     let store = Store::open_to_read(&config.state.join(FILE_NAME));
-    let notes = store.and_then(|store| store.as_ref().map(orders::notes).transpose());
+    let notes = store.and_then(|store| {
+        let Some(store) = store else { return Ok(None) };
+        store.orders()?;
+        orders::notes(&store).map(Some)
+    });
     match notes {
         Ok(notes) => {
             for (note, hint) in notes.unwrap_or_default() {

@@ -117,7 +117,8 @@ fn a_journal_damaged_while_nothing_ran_is_set_aside_and_made_anew() {
         let before = tree::listing(&world.output());
         let downloads = world.align().state().asset(&first, "IDE").started;
         damage.to(&world);
-        if damage != Deleted {
+        // Those who only read may not come across the one bad page.
+        if !matches!(damage, Deleted | FlippedPage) {
             let ended = world.casedrop(&["orders"]);
             assert_eq!(ended.code, Some(1), "{damage:?}: {ended:?}");
             assert!(ended.stderr.contains("at its next start"), "{damage:?}: {ended:?}");
