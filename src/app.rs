@@ -2,7 +2,12 @@
 
 mod agent;
 mod clock;
+mod journal;
+mod life;
 mod open;
+mod settle;
+#[cfg(test)]
+mod tests;
 
 use std::path::Path;
 use std::sync::Arc;

@@ -1,30 +1,34 @@
-//! The driver: hands what happened to the engine and has done what the engine answers.
+//! The agent: works until it is told to stop, whatever this PC does to it. A fault of the journal
+//! ends no agent: what runs is stopped, and the work is taken up again from the journal and the disk,
+//! as after a restart.
 
 use std::future::Future;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::time::Duration;
-
-use tokio::sync::mpsc;
+use std::time::{Duration, Instant};
 
 use crate::disk::LockGuard;
+use crate::model::fault::Fault;
 use crate::model::ids::{LabName, OrderKey};
 use crate::model::record::OrderState;
-use crate::model::time::Now;
 use crate::status::Progress;
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, StoreTrouble};
 use crate::sync::Engine;
-use crate::sync::effects::{Effect, Input};
 use crate::sync::engine::LabStanding;
 use crate::sync::execute::Executor;
 use crate::sync::notice::Notice;
 
-use super::clock;
+use super::open::{Attempt, OpenError, Site, go_to_work};
 
-/// How often the journal is looked at for requests of other processes.
-const TICK: Duration = Duration::from_secs(1);
-/// How long running work may take to reach a safe point at shutdown.
-const SHUTDOWN: Duration = Duration::from_secs(20);
+/// The longest wait between two attempts to go back to work.
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
+/// Work that lasted so long was not in vain: what fails next is a new trouble.
+const LASTING: Duration = Duration::from_secs(60);
+/// So many journals are made anew in an hour at the most: a volume that ruins each of them must not
+/// be filled with their remains.
+const REBUILDS_PER_HOUR: usize = 3;
+/// So often a single pass tries to go back to work.
+const TRIES_OF_A_PASS: u32 = 2;
 
 /// Says from the journal whether an agent's work is done.
 pub type IsDone = Box<dyn FnMut(&Store) -> Result<bool, StoreError> + Send>;
@@ -69,140 +73,257 @@ pub struct Summary {
 
 /// A running agent. Its locks are held as long as it lives.
 pub struct Agent {
+    pub(super) site: Arc<Site>,
+    pub(super) life: Result<Life, OpenError>,
+    /// What there is to tell of the opening.
+    pub(super) news: Vec<Notice>,
+    pub(super) _lock: LockGuard,
+}
+
+/// From going to work to the end of the work or the next fault of the journal.
+pub(super) struct Life {
     pub(super) engine: Engine,
     pub(super) executor: Arc<Executor>,
-    pub(super) _locks: Vec<LockGuard>,
+    /// What keeps the output closed, if anything.
+    pub(super) waits: Option<Fault>,
+    pub(super) began: Instant,
+}
+
+/// Why work cannot simply go on.
+pub(super) enum Interruption {
+    /// The journal failed, or could not be opened again.
+    Failed(OpenError),
+    /// Output, staging or journal came or went: all is to be looked at anew.
+    Changed,
+}
+
+impl From<StoreError> for Interruption {
+    fn from(error: StoreError) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+/// What went wrong lately.
+#[derive(Default)]
+struct Troubles {
+    /// Attempts in a row that failed.
+    attempts: u32,
+    /// How often in a row things changed soon after work began.
+    changes: u32,
+    /// What was told last and is not over.
+    told: Option<String>,
+    /// How often work was ended by damage that the look at the journal had not found.
+    suspicions: u32,
+    rebuilds: Vec<Instant>,
 }
 
 impl Agent {
     /// What is being transferred.
     pub fn progress(&self) -> Arc<Progress> {
-        Arc::clone(&self.executor.progress)
+        Arc::clone(&self.site.progress)
     }
 
     /// Works until the ending or until `stop` resolves; then lets running work reach a safe point.
     ///
     /// # Errors
-    /// The journal failed. Nothing is lost: whatever is not recorded is found again at the next start.
+    /// With an ending, what keeps the agent from its work and did not pass soon. Without one, only
+    /// what no waiting can cure, such as the journal of a newer agent. Nothing is lost: whatever is
+    /// not recorded is found again at the next start.
     pub async fn run(
-        mut self,
+        self,
         mut ending: Ending,
         stop: impl Future<Output = ()>,
         mut tell: impl FnMut(&Notice),
-    ) -> Result<(Finished, Summary), StoreError> {
-        let cancel = self.executor.cancel.clone();
-        let result = self.drive(&mut ending, stop, &mut tell).await;
-        if result.is_err() {
-            cancel.cancel();
-        }
-        result
-    }
-
-    async fn drive(
-        &mut self,
-        ending: &mut Ending,
-        stop: impl Future<Output = ()>,
-        tell: &mut impl FnMut(&Notice),
-    ) -> Result<(Finished, Summary), StoreError> {
-        let (answers, mut inbox) = mpsc::unbounded_channel();
+    ) -> Result<(Finished, Summary), OpenError> {
+        let Self { site, mut life, news, _lock } = self;
         let mut stop = pin!(stop);
-        let mut input = Input::Tick;
-        let finished = loop {
-            let now = clock::now();
-            self.step(now, input, &answers, tell)?;
-            let done = match ending {
-                Ending::Never => false,
-                Ending::AfterOnePass => self.engine.is_settled(now),
-                Ending::When(is_done) => !self.engine.is_busy() && is_done(self.engine.store())?,
-            };
-            if done {
-                break Finished::Done;
-            }
-            let now = clock::now();
-            let wait = self.engine.next_wake(now).map_or(TICK, |at| at.saturating_sub(now.mono));
-            input = tokio::select! {
-                biased;
-                () = &mut stop => break Finished::Stopped,
-                Some(answer) = inbox.recv() => answer,
-                () = tokio::time::sleep(wait.min(TICK)) => Input::Tick,
-            };
+        let mut tell = |notice: &Notice| {
+            notice.log();
+            tell(notice);
         };
-        let stragglers = self.wind_down(&mut inbox, &answers, tell).await?;
-        let summary = self.summarise(stragglers)?;
-        Ok((finished, summary))
-    }
-
-    fn step(
-        &mut self,
-        now: Now,
-        input: Input,
-        answers: &mpsc::UnboundedSender<Input>,
-        tell: &mut impl FnMut(&Notice),
-    ) -> Result<(), StoreError> {
-        for effect in self.engine.handle(now, input)? {
-            if let Effect::Tell(notice) = effect {
-                notice.log();
-                tell(&notice);
-                continue;
-            }
-            let executor = Arc::clone(&self.executor);
-            let answers = answers.clone();
-            tokio::task::spawn_blocking(move || {
-                if let Some(input) = executor.perform(effect) {
-                    // Nobody listens any more once the deadline of the shutdown has passed.
-                    let _ = answers.send(input);
+        let mut troubles = Troubles::default();
+        troubles.note(&news);
+        news.iter().for_each(&mut tell);
+        let patient = matches!(ending, Ending::Never);
+        loop {
+            let interruption = match life {
+                Err(error) => Interruption::Failed(error),
+                Ok(Life { waits: Some(fault), .. }) if !patient => return Err(fault.into()),
+                Ok(mut alive) => {
+                    let lived =
+                        super::life::live(&mut alive, &site, &mut ending, &mut stop, &mut tell);
+                    match lived.await {
+                        Ok((finished, stragglers)) => {
+                            return summary(&alive, &site, finished, stragglers);
+                        }
+                        Err(interruption) => {
+                            troubles.ended(&alive, &interruption);
+                            if super::life::put_down(alive, &mut stop).await == Finished::Stopped {
+                                return Ok((Finished::Stopped, Summary::default()));
+                            }
+                            interruption
+                        }
+                    }
                 }
+            };
+            if let Interruption::Changed = interruption {
+                let pause = tokio::time::sleep(troubles.pause());
+                if waits(&mut stop, pause).await.is_none() {
+                    return Ok((Finished::Stopped, Summary::default()));
+                }
+            } else if let Interruption::Failed(error) = interruption {
+                troubles.attempts += 1;
+                let wait = growing(troubles.attempts);
+                let hopeless = is_hopeless(&error);
+                if hopeless || (!patient && troubles.attempts > TRIES_OF_A_PASS) {
+                    return Err(error);
+                }
+                if let Some(notice) = troubles.tell(&error) {
+                    tell(&notice);
+                }
+                if waits(&mut stop, tokio::time::sleep(wait)).await.is_none() {
+                    return Ok((Finished::Stopped, Summary::default()));
+                }
+            }
+            let attempt = troubles.next_attempt();
+            let again = Arc::clone(&site);
+            let revived = tokio::task::spawn_blocking(move || {
+                let mut news = Vec::new();
+                let life = go_to_work(&again, attempt, &mut news);
+                (life, news)
             });
+            let Some(revived) = waits(&mut stop, revived).await else {
+                return Ok((Finished::Stopped, Summary::default()));
+            };
+            let (next, news) = match revived {
+                Ok(revived) => revived,
+                Err(error) => std::panic::resume_unwind(error.into_panic()),
+            };
+            troubles.note(&news);
+            news.iter().for_each(&mut tell);
+            if next.is_ok() && troubles.told.take().is_some() {
+                tell(&Notice::PcHealed { message: "the journal can be used again".to_owned() });
+            }
+            life = next;
         }
-        Ok(())
+    }
+}
+
+impl Troubles {
+    fn note(&mut self, news: &[Notice]) {
+        if news.iter().any(|notice| matches!(notice, Notice::JournalRebuilt(_))) {
+            self.rebuilds.push(Instant::now());
+            self.suspicions = 0;
+        }
     }
 
-    /// Begins nothing new, asks what runs to stop, and waits for it up to a deadline. Gives the
-    /// orders that did not make it.
-    async fn wind_down(
-        &mut self,
-        inbox: &mut mpsc::UnboundedReceiver<Input>,
-        answers: &mpsc::UnboundedSender<Input>,
-        tell: &mut impl FnMut(&Notice),
-    ) -> Result<Vec<OrderKey>, StoreError> {
-        let now = clock::now();
-        self.step(now, Input::Stop, answers, tell)?;
-        self.executor.cancel.cancel();
-        let deadline = tokio::time::Instant::now() + SHUTDOWN;
-        while self.engine.is_busy() {
-            match tokio::time::timeout_at(deadline, inbox.recv()).await {
-                Ok(Some(input)) => {
-                    let now = clock::now();
-                    self.step(now, input, answers, tell)?;
-                }
-                Ok(None) => break,
-                Err(_) => return Ok(self.engine.under_way().cloned().collect()),
-            }
+    /// Work ended; for how long it went decides what is a new trouble.
+    fn ended(&mut self, life: &Life, why: &Interruption) {
+        if life.began.elapsed() >= LASTING {
+            self.attempts = 0;
+            self.changes = 0;
         }
-        Ok(Vec::new())
+        if let Interruption::Failed(OpenError::Store(error)) = why
+            && error.kind() == StoreTrouble::Damaged
+        {
+            self.suspicions += 1;
+        }
     }
 
-    fn summarise(&self, stragglers: Vec<OrderKey>) -> Result<Summary, StoreError> {
-        let mut summary = Summary { stragglers, ..Summary::default() };
-        for order in self.engine.store().orders()? {
-            match order.state() {
-                OrderState::Published | OrderState::Away => summary.published += 1,
-                OrderState::Waiting | OrderState::Regenerating => summary.waiting += 1,
-                OrderState::Retrying | OrderState::Attention => {
-                    let why = order.trouble.map(|trouble| trouble.message).unwrap_or_default();
-                    summary.failing.push((order.key, why));
-                }
+    /// The trouble, if it is news.
+    fn tell(&mut self, error: &OpenError) -> Option<Notice> {
+        let (message, hint) = match error {
+            OpenError::Store(error) => (error.chain(), Some(error.hint().to_owned())),
+            OpenError::Fault(fault) | OpenError::Aside(fault) => {
+                (fault.chain(), fault.hint.clone())
             }
+            OpenError::AnotherAgent(_) => (error.to_string(), None),
+        };
+        if self.told.as_ref() == Some(&message) {
+            return None;
         }
-        let now = clock::now();
-        for (lab, standing) in self.engine.lab_standings(now) {
-            match standing {
-                LabStanding::Good => {}
-                LabStanding::NotPolled(wait) => summary.not_polled.push((lab, wait)),
-                LabStanding::LoginNeeded => summary.login_needed.push(lab),
-                LabStanding::Unreachable => summary.unreachable.push(lab),
-            }
-        }
-        Ok(summary)
+        self.told = Some(message.clone());
+        let message = format!("{message}; the agent waits and tries again");
+        Some(Notice::PcTrouble { message, hint })
     }
+
+    /// What comes and goes all the time is not followed at every turn.
+    fn pause(&mut self) -> Duration {
+        self.changes += 1;
+        match self.changes {
+            0..=3 => Duration::ZERO,
+            changes => growing(changes - 3),
+        }
+    }
+
+    fn next_attempt(&mut self) -> Attempt {
+        self.rebuilds.retain(|at| at.elapsed() < Duration::from_secs(3600));
+        Attempt {
+            first: false,
+            suspicions: self.suspicions,
+            may_rebuild: self.rebuilds.len() < REBUILDS_PER_HOUR,
+        }
+    }
+}
+
+fn growing(attempt: u32) -> Duration {
+    let seconds = 1_u64 << attempt.saturating_sub(1).min(10);
+    Duration::from_secs(seconds).min(LONGEST_WAIT)
+}
+
+fn is_hopeless(error: &OpenError) -> bool {
+    matches!(error, OpenError::Store(error) if error.kind() == StoreTrouble::Newer)
+}
+
+/// Waits for something, or is told to stop.
+pub(super) async fn waits<T>(
+    stop: &mut Pin<&mut impl Future<Output = ()>>,
+    what: impl Future<Output = T>,
+) -> Option<T> {
+    tokio::select! {
+        biased;
+        () = stop.as_mut() => None,
+        done = what => Some(done),
+    }
+}
+
+/// Ends the work in good order.
+fn summary(
+    life: &Life,
+    site: &Site,
+    finished: Finished,
+    stragglers: Vec<OrderKey>,
+) -> Result<(Finished, Summary), OpenError> {
+    let told = life.engine.store().set_in_use(false).and_then(|()| summarise(life, site));
+    match told {
+        Ok(summary) => Ok((finished, Summary { stragglers, ..summary })),
+        Err(error) if finished == Finished::Stopped => {
+            tracing::warn!("{}", error.chain());
+            Ok((finished, Summary { stragglers, ..Summary::default() }))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn summarise(life: &Life, site: &Site) -> Result<Summary, StoreError> {
+    let mut summary = Summary::default();
+    for order in life.engine.store().orders()? {
+        match order.state() {
+            OrderState::Published | OrderState::Away => summary.published += 1,
+            OrderState::Waiting | OrderState::Regenerating => summary.waiting += 1,
+            OrderState::Retrying | OrderState::Attention => {
+                let why = order.trouble.map(|trouble| trouble.message).unwrap_or_default();
+                summary.failing.push((order.key, why));
+            }
+        }
+    }
+    for (lab, standing) in life.engine.lab_standings(site.now()) {
+        match standing {
+            LabStanding::Good => {}
+            LabStanding::NotPolled(wait) => summary.not_polled.push((lab, wait)),
+            LabStanding::LoginNeeded => summary.login_needed.push(lab),
+            LabStanding::Unreachable => summary.unreachable.push(lab),
+        }
+    }
+    Ok(summary)
 }

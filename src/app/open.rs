@@ -1,33 +1,37 @@
-//! Opening an agent: locks first, then the output's marker, then the journal.
+//! Opening an agent: locks first, then the journal, then the output. The same way leads back to work
+//! after a fault of this PC.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::{Duration, Instant};
 
 use crate::config::{Config, WhenMissing};
 use crate::disk::Disk;
 use crate::local::layout::Layout;
 use crate::local::publish::Step;
-use crate::local::root::{prepare_root, try_lock_output};
-use crate::local::{clean, root};
+use crate::local::root::{ANOTHER_AGENT, Root};
 use crate::model::cancel::Cancel;
 use crate::model::fault::Fault;
 use crate::model::ids::LabName;
+use crate::model::time::Now;
 use crate::retry::RetryPolicy;
 use crate::status::Progress;
-use crate::store::{self, Store, StoreError};
+use crate::store::{BUSY, Store, StoreError, StoreTrouble};
 use crate::sync::Engine;
 use crate::sync::engine::EnginePolicy;
 use crate::sync::execute::{Executor, Link};
+use crate::sync::notice::Notice;
 
-use super::agent::Agent;
-use super::clock;
+use super::agent::{Agent, Life};
+use super::clock::{self, wall_now};
+use super::journal::{self, Opened};
+use super::settle::{self, Lost, ROOT_FACT, settle};
 
-/// The fact under which the journal remembers the output's marker.
-const ROOT_FACT: &str = "output-root";
 /// The lock that keeps a second agent off a state directory.
 pub(super) const LOCK_NAME: &str = "agent.lock";
 
-/// Why an agent cannot start.
+/// Why an agent cannot work.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// Another agent holds the state directory or the output.
@@ -39,47 +43,170 @@ pub enum OpenError {
     /// The journal cannot be used.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// A damaged journal cannot be set aside.
+    #[error(transparent)]
+    Aside(Fault),
+}
+
+impl OpenError {
+    /// Whether it may be over by itself, so that an agent that starts has reason to wait.
+    fn may_pass(&self) -> bool {
+        match self {
+            Self::AnotherAgent(_) | Self::Fault(_) => false,
+            Self::Aside(_) => true,
+            Self::Store(error) => {
+                !matches!(error.kind(), StoreTrouble::Newer | StoreTrouble::Forbidden)
+            }
+        }
+    }
+}
+
+/// What an agent stands on, for as long as its process lives.
+pub(super) struct Site {
+    pub(super) config: Arc<Config>,
+    pub(super) disk: Arc<dyn Disk>,
+    pub(super) layout: Layout,
+    pub(super) links: Arc<BTreeMap<LabName, Link>>,
+    pub(super) root: Arc<Root>,
+    pub(super) progress: Arc<Progress>,
+    pub(super) step: fn(Step),
+    /// How long the journal's calls wait for other programs.
+    pub(super) busy: Duration,
+    /// Whether the journal's write-ahead log was missing when it was last looked for.
+    pub(super) log_was_gone: AtomicBool,
+}
+
+impl Site {
+    pub(super) fn now(&self) -> Now {
+        clock::now()
+    }
+}
+
+/// In which way an agent goes to work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Attempt {
+    /// The process has just started: what a person must settle is an error.
+    pub(super) first: bool,
+    /// How often in a row the journal turned out to be damaged although it looked sound.
+    pub(super) suspicions: u32,
+    /// Whether a damaged journal may be replaced now.
+    pub(super) may_rebuild: bool,
 }
 
 impl Agent {
-    /// Takes the locks, finds the output and the journal as they were left, and sweeps away what an
-    /// earlier run left unfinished in staging.
+    /// Takes the locks, finds the journal and the output as they were left, and sweeps away what an
+    /// earlier run left unfinished in staging. A damaged journal is set aside and made anew. Where a
+    /// known output is away, or another program holds the journal, the agent waits for them at work.
     pub fn open(
         config: Arc<Config>,
         disk: Arc<dyn Disk>,
         links: BTreeMap<LabName, Link>,
         step: fn(Step),
     ) -> Result<Self, OpenError> {
+        Self::open_with(config, disk, links, step, BUSY)
+    }
+
+    /// As [`open`](Self::open), with another patience for programs that hold the journal.
+    pub fn open_with(
+        config: Arc<Config>,
+        disk: Arc<dyn Disk>,
+        links: BTreeMap<LabName, Link>,
+        step: fn(Step),
+        busy: Duration,
+    ) -> Result<Self, OpenError> {
         disk.create_private_dirs(&config.state).map_err(Fault::from)?;
         let lock = disk.try_lock(&config.state.join(LOCK_NAME)).map_err(Fault::from)?;
-        let state_lock =
+        let lock =
             lock.ok_or_else(|| OpenError::AnotherAgent(config.state.display().to_string()))?;
         let layout = Layout { output: config.output.clone(), staging: config.staging.clone() };
-        let store = Store::open(&config.state.join(store::FILE_NAME))?;
-        let known = store.fact(ROOT_FACT)?;
-        let root_id = prepare_root(&*disk, &layout, known.as_deref())?;
-        if known.is_none() {
-            store.set_fact(ROOT_FACT, &root_id)?;
-        }
-        let output_lock = try_lock_output(&*disk, &layout)?
-            .ok_or_else(|| OpenError::AnotherAgent(config.output.display().to_string()))?;
-        let kept: Vec<_> =
-            store.intents()?.iter().map(|intent| layout.work_dir(&intent.job)).collect();
-        clean::sweep_work(&*disk, &layout, &kept)?;
-        root::check_root(&*disk, &layout, &root_id)?;
-        let engine = Engine::new(store, policy(&config), clock::now())?;
-        let executor = Executor {
+        let site = Arc::new(Site {
+            root: Arc::new(Root::new(Arc::clone(&disk), layout.clone())),
             config,
             disk,
             layout,
-            root_id,
-            links,
+            links: Arc::new(links),
             progress: Arc::new(Progress::default()),
-            cancel: Cancel::new(),
             step,
+            busy,
+            log_was_gone: AtomicBool::new(false),
+        });
+        let first = Attempt { first: true, suspicions: 0, may_rebuild: true };
+        let mut news = Vec::new();
+        let life = match go_to_work(&site, first, &mut news) {
+            Err(error) if !error.may_pass() => return Err(error),
+            life => life,
         };
-        Ok(Self { engine, executor: Arc::new(executor), _locks: vec![state_lock, output_lock] })
+        Ok(Self { site, life, news, _lock: lock })
     }
+}
+
+/// Opens the journal and, if it is there, the output, brings both into step, and begins.
+pub(super) fn go_to_work(
+    site: &Site,
+    attempt: Attempt,
+    news: &mut Vec<Notice>,
+) -> Result<Life, OpenError> {
+    let Opened { store, why, is_suspect, kept } = journal::open(site, attempt)?;
+    let now = site.now();
+    let is_new = store.fact(ROOT_FACT)?.is_none();
+    let known = match store.fact(ROOT_FACT)? {
+        Some(id) => Some(id),
+        None => journal::noted_root(site)?,
+    };
+    let unknown = is_new && known.is_some() && !store.polls_are_unknown()?;
+    if unknown || why.is_some() || is_suspect {
+        store.forget_polls(now.into())?;
+    }
+    let lost = Lost { is_new, is_suspect, why, kept };
+    let waits = match open_output(site, &store, now, known.as_deref(), &lost, news) {
+        Ok(()) => None,
+        Err(OpenError::Fault(fault)) if fault.code == ANOTHER_AGENT && attempt.first => {
+            return Err(OpenError::AnotherAgent(site.layout.output.display().to_string()));
+        }
+        // A known output may come back. One that was never there will not, nor will one in the wrong
+        // place move.
+        Err(OpenError::Fault(fault)) if known.is_some() && fault.code != "staging-volume" => {
+            Some(fault)
+        }
+        Err(error) => return Err(error),
+    };
+    if let Some(fault) = &waits {
+        if let Some(why) = &lost.why {
+            news.push(settle::lost_for_now(why));
+        }
+        news.push(Notice::PcTrouble { message: fault.chain(), hint: fault.hint.clone() });
+    }
+    store.set_output_waits(waits.as_ref().map(Fault::chain).as_deref())?;
+    store.set_in_use(true)?;
+    let engine = Engine::new(store, policy(&site.config), now)?;
+    let executor = Executor {
+        config: Arc::clone(&site.config),
+        disk: Arc::clone(&site.disk),
+        layout: site.layout.clone(),
+        root: Arc::clone(&site.root),
+        links: Arc::clone(&site.links),
+        progress: Arc::clone(&site.progress),
+        cancel: Cancel::new(),
+        step: site.step,
+        clock: wall_now,
+    };
+    Ok(Life { engine, executor: Arc::new(executor), waits, began: Instant::now() })
+}
+
+/// Prepares the output, brings journal and disk into step, and lets orders be written.
+fn open_output(
+    site: &Site,
+    store: &Store,
+    now: Now,
+    known: Option<&str>,
+    lost: &Lost,
+    news: &mut Vec<Notice>,
+) -> Result<(), OpenError> {
+    let prepared = site.root.prepare(known)?;
+    settle(site, store, now, &prepared, lost, news)?;
+    journal::note_root(site, &prepared.id);
+    site.root.open();
+    Ok(())
 }
 
 fn policy(config: &Config) -> EnginePolicy {

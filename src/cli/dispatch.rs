@@ -14,6 +14,7 @@ use crate::config::{self, Config, Loaded};
 use crate::disk::{Disk, RealDisk};
 use crate::local::Layout;
 use crate::model::cancel::Cancel;
+use crate::store::{FILE_NAME, Store};
 
 /// The program: the process's arguments in, an exit code out.
 pub fn main() -> Exit {
@@ -147,6 +148,7 @@ fn check_labs(
     for (key, instead) in config.not_in_effect() {
         findings.warning(key, "this key has no effect in this version", instead);
     }
+    check_journal(config, findings);
     for (index, lab) in config.labs.iter().enumerate() {
         let key = format!("labs[{index}]");
         let client = match crate::align::connect(config, lab, handle.clone(), Arc::clone(disk)) {
@@ -171,5 +173,23 @@ fn check_labs(
                 findings.warning(&key, fault.chain(), fault.hint.unwrap_or_default());
             }
         }
+    }
+}
+
+/// What the journal tells of this PC. All of it heals by itself, so these are warnings too.
+fn check_journal(config: &Config, findings: &mut Findings) {
+    let store = Store::open_to_read(&config.state.join(FILE_NAME));
+    let notes = store.and_then(|store| {
+        let Some(store) = store else { return Ok(None) };
+        store.orders()?;
+        orders::notes(&store).map(Some)
+    });
+    match notes {
+        Ok(notes) => {
+            for (note, hint) in notes.unwrap_or_default() {
+                findings.warning("state", note, hint);
+            }
+        }
+        Err(error) => findings.warning("state", error.chain(), error.hint()),
     }
 }

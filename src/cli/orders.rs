@@ -2,15 +2,17 @@
 //! whether or not an agent runs.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::Args;
 use serde::Serialize;
 
 use crate::app::wall_now;
 use crate::config::Config;
+use crate::disk::{Disk as _, RealDisk};
 use crate::local::layout::Layout;
 use crate::model::record::{OrderRecord, OrderState, Place, Trouble};
-use crate::store::{FILE_NAME, OrderEvent, Store, StoreError};
+use crate::store::{FILE_NAME, OrderEvent, Rebuilt, Store, StoreError};
 
 use super::{CliError, Exit, Streams};
 
@@ -109,7 +111,12 @@ pub fn orders(config: &Config, args: &OrdersArgs, streams: &mut Streams) -> Resu
     }
     let layout = layout(config);
     let all = match open(config)? {
-        Some(store) => store.orders().map_err(journal)?,
+        Some(store) => {
+            for (note, _) in notes(&store).map_err(journal)? {
+                streams.note(note);
+            }
+            store.orders().map_err(journal)?
+        }
         None => Vec::new(),
     };
     let chosen: Vec<_> = all
@@ -274,7 +281,7 @@ pub fn refetch(
         }
     }
     drop(store);
-    let store = Store::open(&config.state.join(FILE_NAME)).map_err(journal)?;
+    let store = Store::open_beside(&config.state.join(FILE_NAME)).map_err(journal)?;
     let now = wall_now();
     store
         .atomically(|store| keys.iter().try_for_each(|key| store.ask(key, now)))
@@ -309,6 +316,27 @@ pub(super) fn open(config: &Config) -> Result<Option<Store>, CliError> {
     Store::open_to_read(&config.state.join(FILE_NAME)).map_err(journal)
 }
 
+/// What the journal tells of this PC rather than of orders, each with what a person can do.
+pub(super) fn notes(store: &Store) -> Result<Vec<(String, &'static str)>, StoreError> {
+    let rebuilt = store.rebuilt()?.filter(is_still_news).map(|rebuilt| {
+        let hint = "if no order is missing, delete the folder of the old journal, if there is one";
+        (rebuilt.to_string(), hint)
+    });
+    let waits = store.output_waits()?.map(|why| {
+        (format!("the agent waits: {why}"), "the work goes on by itself once the folder is back")
+    });
+    Ok(rebuilt.into_iter().chain(waits).collect())
+}
+
+/// A journal that was made anew is told of until the old one is deleted; one of which nothing was
+/// left, for a month.
+fn is_still_news(rebuilt: &Rebuilt) -> bool {
+    match &rebuilt.kept {
+        Some(kept) => !matches!(RealDisk.kind(kept), Ok(None)),
+        None => wall_now() < rebuilt.at.plus(Duration::from_hours(30 * 24)),
+    }
+}
+
 fn unknown(id: &str) -> CliError {
     CliError::new(Exit::Failed, format!("the journal knows no order {id}"))
         .hint("`casedrop orders` lists the orders that were ever ready")
@@ -317,9 +345,5 @@ fn unknown(id: &str) -> CliError {
 /// A journal that cannot be used, with its causes.
 #[expect(clippy::needless_pass_by_value, reason = "used as a function for map_err")]
 pub(super) fn journal(error: StoreError) -> CliError {
-    let mut message = error.to_string();
-    if let Some(cause) = std::error::Error::source(&error) {
-        message = format!("{message}: {cause}");
-    }
-    CliError::new(Exit::Failed, message)
+    CliError::new(Exit::Failed, error.chain()).hint(error.hint())
 }

@@ -115,7 +115,7 @@ pub(super) fn work(
     let result = runtime.block_on(agent.run(ending, stop, |notice| tell(&mut console, notice)));
     // Work that did not reach a safe point in time must not keep the process.
     runtime.shutdown_background();
-    result.map_err(journal)
+    result.map_err(opening)
 }
 
 fn links(
@@ -135,7 +135,7 @@ fn opening(error: OpenError) -> CliError {
     match error {
         OpenError::AnotherAgent(_) => CliError::new(Exit::AnotherAgent, error.to_string())
             .hint("stop the other agent first, or give this one its own state and output"),
-        OpenError::Fault(fault) => fault.into(),
+        OpenError::Fault(fault) | OpenError::Aside(fault) => fault.into(),
         OpenError::Store(error) => journal(error),
     }
 }

@@ -40,6 +40,11 @@ impl Layout {
         self.work().join(safe_component(job))
     }
 
+    /// One small file for each order whose download was asked for.
+    pub fn claims(&self) -> PathBuf {
+        self.staging.join("claims")
+    }
+
     /// Everything that was replaced.
     pub fn history(&self) -> PathBuf {
         self.staging.join("history")

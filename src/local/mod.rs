@@ -8,6 +8,7 @@
 //!
 //! All access goes through [`Disk`](crate::disk::Disk), and everything blocks.
 
+pub mod claim;
 pub mod clean;
 pub mod describe;
 pub mod extras;
@@ -16,6 +17,7 @@ pub mod history;
 pub mod layout;
 pub mod look;
 pub mod publish;
+pub mod rebuild;
 pub mod root;
 pub mod seal;
 pub mod spool;
@@ -24,11 +26,13 @@ pub(crate) mod testing;
 pub mod unpack;
 pub mod verify;
 
+pub use claim::Claim;
 pub use describe::{Described, describe};
 pub use extras::take_extra;
 pub use layout::Layout;
 pub use look::{LocalPicture, look};
 pub use publish::{Publication, PublishOutcome, Recovered, Step, Target, publish, recover};
+pub use root::Root;
 pub use seal::seal;
 pub use spool::{Spool, SpoolFile};
 pub use unpack::{Unpacked, unpack};

@@ -3,6 +3,7 @@
 
 use std::io;
 use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
@@ -14,10 +15,144 @@ use crate::model::fault::{Fault, FaultClass};
 pub const MARKER: &str = ".casedrop-root";
 const MARKER_MAX: u64 = 4096;
 
+/// The code of the fault that an agent on the same output is.
+pub const ANOTHER_AGENT: &str = "another-agent";
+/// The code of the fault that a missing staging folder is.
+pub const STAGING_GONE: &str = "staging-gone";
+
 #[derive(Serialize, Deserialize)]
 struct Marker {
     casedrop_root: u32,
     id: String,
+}
+
+/// The output as it comes and goes: which folder it must be, and whether orders may be written to it
+/// now.
+///
+/// It opens only after [`prepare`](Self::prepare) succeeded and whoever did that has put staging in
+/// order. It may be prepared anew at any time, as when a share was away.
+pub struct Root {
+    disk: Arc<dyn Disk>,
+    layout: Layout,
+    state: Mutex<State>,
+    /// One at a time prepares.
+    preparing: Mutex<()>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    id: Option<String>,
+    lock: Option<LockGuard>,
+    open: bool,
+}
+
+/// What [`Root::prepare`] found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Prepared {
+    /// The output's id.
+    pub id: String,
+    /// Whether a marker was there already: this is no new output.
+    pub known: bool,
+    /// Whether the staging folder of a known output was missing: replaced revisions in it are lost.
+    pub staging_was_gone: bool,
+}
+
+impl Root {
+    /// An output that is closed, and of which nothing is known yet.
+    pub fn new(disk: Arc<dyn Disk>, layout: Layout) -> Self {
+        Self { disk, layout, state: Mutex::default(), preparing: Mutex::default() }
+    }
+
+    /// Makes sure that output and staging can be used, and takes the output's lock; one that is held
+    /// already is taken anew, since the share may be another one now. The output stays closed.
+    ///
+    /// # Errors
+    /// Those of [`prepare_root`], and `another-agent`.
+    pub fn prepare(&self, known_id: Option<&str>) -> Result<Prepared, Fault> {
+        let _turn = self.preparing.lock().unwrap_or_else(PoisonError::into_inner);
+        self.prepare_alone(known_id)
+    }
+
+    /// Whether the output could be opened, or is open and there: prepares a closed one.
+    pub fn try_again(&self) -> Result<(), Fault> {
+        let _turn = self.preparing.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.state().open {
+            return self.look();
+        }
+        self.prepare_alone(Some(&self.id())).map(|_| ())
+    }
+
+    fn prepare_alone(&self, known_id: Option<&str>) -> Result<Prepared, Fault> {
+        {
+            let mut state = self.state();
+            state.open = false;
+            state.lock = None;
+            if let Some(id) = known_id {
+                state.id = Some(id.to_owned());
+            }
+        }
+        let known = match known_id {
+            Some(_) => true,
+            None => read_marker(&*self.disk, &self.layout)?.is_some(),
+        };
+        let staging_was_gone = known && self.disk.kind(&self.layout.staging)?.is_none();
+        let id = prepare_root(&*self.disk, &self.layout, known_id)?;
+        let lock = try_lock_output(&*self.disk, &self.layout)?.ok_or_else(|| {
+            let output = self.layout.output.display();
+            let text = format!("another agent is running on {output}");
+            Fault::new(FaultClass::Local, ANOTHER_AGENT, text)
+                .hint("stop the other agent, or give this one an output of its own")
+        })?;
+        let mut state = self.state();
+        state.id = Some(id.clone());
+        state.lock = Some(lock);
+        Ok(Prepared { id, known, staging_was_gone })
+    }
+
+    /// Orders may be written from now on.
+    pub fn open(&self) {
+        self.state().open = true;
+    }
+
+    /// Nothing may be written until it is prepared and opened again.
+    pub fn close(&self) {
+        self.state().open = false;
+    }
+
+    /// Whether the output and its staging are there, whether or not it is open.
+    ///
+    /// # Errors
+    /// `output-gone`, or `staging-gone`.
+    pub fn look(&self) -> Result<(), Fault> {
+        check_root(&*self.disk, &self.layout, &self.id())?;
+        if self.disk.kind(&lock_path(&self.layout))?.is_some() {
+            return Ok(());
+        }
+        let text = format!("the staging folder {} is gone", self.layout.staging.display());
+        Err(Fault::new(FaultClass::Local, STAGING_GONE, text))
+    }
+
+    /// Whether orders may be written now: to be asked before every write.
+    pub fn check(&self) -> Result<(), Fault> {
+        check_root(&*self.disk, &self.layout, &self.id())?;
+        if self.state().open {
+            return Ok(());
+        }
+        let output = self.layout.output.display();
+        let text = format!("the output folder {output} is not ready yet");
+        Err(Fault::new(FaultClass::Local, "output-not-ready", text)
+            .hint("it is being prepared; the work goes on by itself"))
+    }
+
+    /// What the output's marker must say.
+    pub fn id(&self) -> String {
+        self.state().id.clone().unwrap_or_default()
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // A panic elsewhere cannot leave it half changed.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// Makes sure that output and staging can be used, and returns the output's id.
@@ -75,7 +210,11 @@ pub fn check_root(disk: &dyn Disk, layout: &Layout, id: &str) -> Result<(), Faul
 /// if one runs already. It holds until it is dropped.
 pub fn try_lock_output(disk: &dyn Disk, layout: &Layout) -> Result<Option<LockGuard>, Fault> {
     disk.create_dirs(&layout.staging)?;
-    Ok(disk.try_lock(&layout.staging.join("lock"))?)
+    Ok(disk.try_lock(&lock_path(layout))?)
+}
+
+fn lock_path(layout: &Layout) -> PathBuf {
+    layout.staging.join("lock")
 }
 
 fn marker_path(layout: &Layout) -> PathBuf {
@@ -202,6 +341,58 @@ mod tests {
         assert_eq!(fault.code, "root-marker");
         let text = std::fs::read(place.layout.output.join(MARKER)).expect("read");
         assert_eq!(text, b"hello");
+    }
+
+    fn root_of(place: &Place) -> Root {
+        Root::new(Arc::new(RealDisk), place.layout.clone())
+    }
+
+    #[test]
+    fn an_output_opens_only_once_it_is_prepared_and_again_after_it_was_away() {
+        let place = Place::new();
+        let root = root_of(&place);
+        let made = root.prepare(None).expect("made");
+        assert!(!made.known && !made.staging_was_gone);
+        assert_eq!(root.check().expect_err("closed").code, "output-not-ready");
+        root.open();
+        root.check().expect("open");
+
+        let moved = place.layout.output.with_extension("away");
+        std::fs::rename(&place.layout.output, &moved).expect("unmounted");
+        assert_eq!(root.check().expect_err("gone").code, "output-gone");
+        assert_eq!(root.look().expect_err("gone").code, "output-gone");
+        assert_eq!(root.prepare(Some(&made.id)).expect_err("gone").code, "output-gone");
+        std::fs::rename(&moved, &place.layout.output).expect("mounted");
+        assert_eq!(root.check().expect_err("closed").code, "output-not-ready");
+        let again = root.prepare(Some(&made.id)).expect("there");
+        assert!(again.known && again.id == made.id);
+        root.open();
+        root.check().expect("open");
+        root.close();
+        root.check().expect_err("closed");
+    }
+
+    #[test]
+    fn a_staging_that_somebody_deleted_is_made_again_and_told() {
+        let place = Place::new();
+        let root = root_of(&place);
+        let id = root.prepare(None).expect("made").id;
+        root.look().expect("there");
+        std::fs::remove_dir_all(&place.layout.staging).expect("deleted");
+        assert_eq!(root.look().expect_err("gone").code, STAGING_GONE);
+        assert!(root.prepare(Some(&id)).expect("made again").staging_was_gone);
+        assert!(!root.prepare(Some(&id)).expect("there").staging_was_gone);
+    }
+
+    #[test]
+    fn a_second_agent_is_told_by_name_and_gets_the_output_when_the_first_is_gone() {
+        let place = Place::new();
+        let (first, second) = (root_of(&place), root_of(&place));
+        let id = first.prepare(None).expect("made").id;
+        assert_eq!(second.prepare(None).expect_err("held").code, ANOTHER_AGENT);
+        first.prepare(Some(&id)).expect("its own lock is no obstacle");
+        drop(first);
+        assert!(second.prepare(None).expect("free").known);
     }
 
     #[test]

@@ -7,11 +7,11 @@ use serde::Serialize;
 use super::files::is_litter;
 use super::layout::Layout;
 use super::look::{Comparison, Read, compare, read_manifest};
+use super::rebuild::belongs;
 use super::root::MARKER;
 use crate::disk::{Disk, DiskError, Entry, Kind};
 use crate::model::ids::OrderId;
-use crate::model::manifest::{FILE_NAME, Manifest};
-use crate::model::path::safe_component;
+use crate::model::manifest::FILE_NAME;
 
 /// What a verification found.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -139,7 +139,8 @@ impl Walk<'_> {
             Ok(Read::Unreadable(why)) => return self.differ(order, Some(FILE_NAME), why),
             Err(error) => return self.differ(order, Some(FILE_NAME), unreadable(&error)),
         };
-        if !belongs(&manifest, order) {
+        let (account, name) = order.rsplit_once('/').unwrap_or_default();
+        if belongs(&manifest, account, name).is_none() {
             let what = format!(
                 "is that of {}/{}/{}",
                 manifest.lab, manifest.account.id, manifest.order_id
@@ -160,14 +161,6 @@ impl Walk<'_> {
             Err(error) => self.differ(order, None, unreadable(&error)),
         }
     }
-}
-
-/// Whether the manifest names the directory in which it lies.
-fn belongs(manifest: &Manifest, order: &str) -> bool {
-    let id = safe_component(&manifest.order_id);
-    let account =
-        format!("{}/{}", safe_component(&manifest.lab), safe_component(&manifest.account.id));
-    order == format!("{account}/{id}") || order == format!("{account}/{id}-r{}", manifest.revision)
 }
 
 fn is_litter_file(entry: &Entry) -> bool {

@@ -3,11 +3,15 @@
 //! A call that returned is durable (WAL with `synchronous=FULL`). It holds no token, no secret and no
 //! patient name.
 
+mod check;
+mod facts;
+mod fault;
 mod inbox;
 mod intents;
 mod labs;
 mod orders;
 mod revisions;
+mod salvage;
 mod schema;
 
 use std::path::Path;
@@ -18,33 +22,19 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension as _, params};
 use crate::model::ids::OrderKey;
 use crate::model::time::{Kept, WallMs, millis};
 
+pub use check::Depth;
+pub use facts::Rebuilt;
+pub use fault::{StoreError, StoreTrouble};
 pub use inbox::Request;
 pub use labs::LabRecord;
 pub use revisions::RevisionRecord;
-
-/// The journal cannot be used. Fatal for the agent: without it nothing may be fetched.
-#[derive(Debug, thiserror::Error)]
-pub enum StoreError {
-    /// SQLite says no.
-    #[error("the journal cannot be read or written")]
-    Sqlite(#[from] rusqlite::Error),
-    /// A row that this version cannot read.
-    #[error("the journal holds a row that cannot be read ({0})")]
-    Row(String),
-    /// Written by a newer version of the agent.
-    #[error(
-        "the journal has version {found}, this agent knows versions up to {known}: install the newer agent again"
-    )]
-    Newer {
-        /// The version in the file.
-        found: usize,
-        /// The newest version that this agent knows.
-        known: usize,
-    },
-}
+pub use salvage::{Salvaged, salvage};
 
 /// The journal's file name in the state directory.
 pub const FILE_NAME: &str = "journal.sqlite";
+
+/// How long a call waits for another program that holds the journal.
+pub const BUSY: Duration = Duration::from_secs(10);
 
 /// The journal.
 pub struct Store {
@@ -77,12 +67,25 @@ pub struct OrderEvent {
 impl Store {
     /// Opens the journal, and makes it if there is none.
     pub fn open(file: &Path) -> Result<Self, StoreError> {
-        Self::prepare(Connection::open(file)?)
+        Self::open_with(file, BUSY)
+    }
+
+    /// As [`open`](Self::open), with another patience for programs that hold it.
+    pub fn open_with(file: &Path, busy: Duration) -> Result<Self, StoreError> {
+        Self::prepare(Connection::open(file)?, busy)
+    }
+
+    /// Opens a journal that is an agent's, to put something into it: closing it does not end the
+    /// agent's write-ahead log.
+    pub fn open_beside(file: &Path) -> Result<Self, StoreError> {
+        let store = Self::open(file)?;
+        check::keep_log_on_close(&store.db, true)?;
+        Ok(store)
     }
 
     /// A journal that lives as long as the value does.
     pub fn in_memory() -> Result<Self, StoreError> {
-        Self::prepare(Connection::open_in_memory()?)
+        Self::prepare(Connection::open_in_memory()?, BUSY)
     }
 
     /// Opens a journal that exists for looking only; `None` if there is none.
@@ -90,8 +93,9 @@ impl Store {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         match Connection::open_with_flags(file, flags) {
             Ok(db) => {
-                db.busy_timeout(Duration::from_secs(10))?;
+                db.busy_timeout(BUSY)?;
                 db.pragma_update(None, "query_only", true)?;
+                check::keep_log_on_close(&db, true)?;
                 Ok(Some(Self { db }))
             }
             Err(rusqlite::Error::SqliteFailure(error, _))
@@ -103,8 +107,8 @@ impl Store {
         }
     }
 
-    fn prepare(mut db: Connection) -> Result<Self, StoreError> {
-        db.busy_timeout(Duration::from_secs(10))?;
+    fn prepare(mut db: Connection, busy: Duration) -> Result<Self, StoreError> {
+        db.busy_timeout(busy)?;
         db.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
         db.pragma_update(None, "synchronous", "FULL")?;
         db.pragma_update(None, "foreign_keys", true)?;
@@ -154,14 +158,19 @@ impl Store {
     pub fn last_asked(&self, account: &str) -> Result<Option<Asked>, StoreError> {
         let sql = "SELECT asked_ms, up_ms, wait_ms, answered FROM polls WHERE account = ?1";
         let mut query = self.db.prepare_cached(sql)?;
-        let found = query.query_row([account], |row| {
-            Ok(Asked {
-                at: Kept { wall: WallMs(row.get(0)?), up: duration(row.get(1)?) },
-                wait: duration(row.get(2)?),
-                answered: row.get(3)?,
+        let found: Option<Asked> = query
+            .query_row([account], |row| {
+                Ok(Asked {
+                    at: Kept { wall: WallMs(row.get(0)?), up: duration(row.get(1)?) },
+                    wait: duration(row.get(2)?),
+                    answered: row.get(3)?,
+                })
             })
-        });
-        Ok(found.optional()?)
+            .optional()?;
+        match found {
+            Some(asked) => Ok(Some(asked)),
+            None => self.asked_at_the_latest(),
+        }
     }
 
     /// Remembers that the account is asked; to be called before the request is sent and once more

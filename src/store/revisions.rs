@@ -2,7 +2,7 @@
 
 use rusqlite::{OptionalExtension as _, Row, params};
 
-use super::orders::place;
+use super::orders::{key, place};
 use super::{Store, StoreError, unreadable};
 use crate::model::ids::OrderKey;
 use crate::model::manifest::Manifest;
@@ -20,10 +20,14 @@ pub struct RevisionRecord {
     pub place: Place,
     /// When.
     pub at: WallMs,
+    /// When Align last handed out its content.
+    pub confirmed: WallMs,
+    /// How many steps of Align's status history it covers.
+    pub history_seen: u32,
 }
 
-const SELECT: &str = "SELECT manifest, manifest_sha256, place, published_ms FROM revisions
-    WHERE lab = ?1 AND account = ?2 AND order_id = ?3";
+const SELECT: &str = "SELECT manifest, manifest_sha256, place, published_ms, confirmed_ms,
+    history_seen FROM revisions WHERE lab = ?1 AND account = ?2 AND order_id = ?3";
 
 impl Store {
     /// Every published revision of an order, oldest first.
@@ -58,6 +62,48 @@ impl Store {
             sizes.push(manifest.bytes());
         }
         Ok(sizes)
+    }
+
+    /// Every revision of every order, one after the other.
+    pub fn each_revision(
+        &self,
+        mut take: impl FnMut(OrderKey, RevisionRecord) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        let sql = "SELECT manifest, manifest_sha256, place, published_ms, confirmed_ms,
+            history_seen, lab, account, order_id FROM revisions";
+        let mut query = self.db.prepare_cached(sql)?;
+        let mut rows = query.query([])?;
+        while let Some(row) = rows.next()? {
+            let text = |index| row.get::<_, String>(index);
+            take(key(&text(6)?, &text(7)?, &text(8)?)?, read(row)?)?;
+        }
+        Ok(())
+    }
+
+    /// Writes a revision that was published without this journal's knowledge.
+    pub fn save_revision(
+        &self,
+        key: &OrderKey,
+        revision: &RevisionRecord,
+    ) -> Result<(), StoreError> {
+        let manifest = serde_json::to_string(&revision.manifest)
+            .map_err(|error| unreadable("manifest", error))?;
+        let sql = "INSERT OR REPLACE INTO revisions (lab, account, order_id, revision, manifest,
+            manifest_sha256, published_ms, confirmed_ms, place, history_seen)
+            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
+        self.db.prepare_cached(sql)?.execute(params![
+            key.lab.as_str(),
+            key.account.as_str(),
+            key.order.as_str(),
+            revision.manifest.revision,
+            manifest,
+            revision.manifest_sha256,
+            revision.at.0,
+            revision.confirmed.0,
+            revision.place.as_str(),
+            revision.history_seen,
+        ])?;
+        Ok(())
     }
 
     /// Records in one step that an intended publication is durable on disk: the revision, the order
@@ -119,5 +165,7 @@ fn read(row: &Row<'_>) -> Result<RevisionRecord, StoreError> {
         manifest_sha256: row.get(1)?,
         place: place(&row.get::<_, String>(2)?)?,
         at: WallMs(row.get(3)?),
+        confirmed: WallMs(row.get(4)?),
+        history_seen: row.get(5)?,
     })
 }

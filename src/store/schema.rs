@@ -120,16 +120,27 @@ const STEPS: &[&str] = &[
 
 /// Brings the journal to the newest version, one step and one transaction at a time.
 pub(super) fn migrate(db: &mut Connection) -> Result<(), StoreError> {
-    let found: u32 = db.pragma_query_value(None, "user_version", |row| row.get(0))?;
-    let found = usize::try_from(found).unwrap_or(usize::MAX);
-    if found > STEPS.len() {
-        return Err(StoreError::Newer { found, known: STEPS.len() });
-    }
+    let found = version(db)?;
+    check_known(found)?;
     for (version, step) in STEPS.iter().enumerate().skip(found) {
         let tx = db.transaction()?;
         tx.execute_batch(step)?;
         tx.pragma_update(None, "user_version", u32::try_from(version + 1).unwrap_or(u32::MAX))?;
         tx.commit()?;
+    }
+    Ok(())
+}
+
+/// The journal's version; 0 for an empty file.
+pub(super) fn version(db: &Connection) -> Result<usize, StoreError> {
+    let found: u32 = db.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    Ok(usize::try_from(found).unwrap_or(usize::MAX))
+}
+
+/// Refuses what a newer agent wrote.
+pub(super) fn check_known(found: usize) -> Result<(), StoreError> {
+    if found > STEPS.len() {
+        return Err(StoreError::Newer { found, known: STEPS.len() });
     }
     Ok(())
 }

@@ -3,7 +3,7 @@ use crate::model::fault::FaultClass;
 use crate::model::order::{RemoteOrder, Status, StatusChange};
 use crate::model::record::{OrderRecord, Trouble};
 
-fn order(id: &str) -> OrderRecord {
+pub(super) fn order(id: &str) -> OrderRecord {
     let key = OrderKey {
         lab: "lab".parse().expect("valid"),
         account: "1".parse().expect("valid"),

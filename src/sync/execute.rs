@@ -8,19 +8,22 @@ use std::sync::Arc;
 
 use crate::config::Config;
 use crate::disk::Disk;
+use crate::local::claim::{self, Claim};
 use crate::local::layout::Layout;
 use crate::local::look::look;
-use crate::local::publish::{self, Publication, Step, Target};
+use crate::local::publish::{self, Publication, PublishOutcome, Recovered, Step, Target};
+use crate::local::root::Root;
 use crate::local::seal::seal_with;
 use crate::model::cancel::Cancel;
 use crate::model::fault::{Fault, FaultClass};
 use crate::model::ids::{LabName, OrderKey};
 use crate::model::record::IntentTarget;
 use crate::model::remote::Remote;
+use crate::model::time::WallMs;
 use crate::secrets::PairedAccount;
 use crate::status::Progress;
 
-use super::effects::{Effect, Input, PublishJob, Seen, Standing};
+use super::effects::{Effect, FetchJob, Input, PublishJob, Seen, Standing};
 
 /// How one lab's Align is reached.
 pub struct Link {
@@ -38,16 +41,18 @@ pub struct Executor {
     pub disk: Arc<dyn Disk>,
     /// Where everything lies.
     pub layout: Layout,
-    /// What the output's marker must say.
-    pub root_id: String,
+    /// The output, which may come and go.
+    pub root: Arc<Root>,
     /// The labs.
-    pub links: BTreeMap<LabName, Link>,
+    pub links: Arc<BTreeMap<LabName, Link>>,
     /// Who wants to know how downloads go.
     pub progress: Arc<Progress>,
     /// Ends everything at its next safe point.
     pub cancel: Cancel,
     /// Called before each named step of a publication.
     pub step: fn(Step),
+    /// What the PC's clock says.
+    pub clock: fn() -> WallMs,
 }
 
 impl Executor {
@@ -73,14 +78,15 @@ impl Executor {
                 Some(Input::Looked { key, result })
             }
             Effect::Fetch(job) => {
-                let result = self.fetch(&job);
+                let result = self.claim(&job).and_then(|()| self.fetch(&job));
                 self.progress.end(&job.key);
                 Some(Input::Fetched { key: job.key, result })
             }
             Effect::Publish(job) => {
                 let publication = self.publication(&job);
                 let result = self
-                    .check_root()
+                    .root
+                    .check()
                     .and_then(|()| {
                         let staged = &publication.staged;
                         seal_with(&*self.disk, staged, &job.intent.manifest, &self.step)
@@ -89,18 +95,25 @@ impl Executor {
                         publish::publish(
                             &*self.disk,
                             &self.layout,
-                            &self.root_id,
+                            &self.root.id(),
                             &publication,
                             &self.step,
                         )
                     });
+                if let Ok(PublishOutcome::Done { .. }) = result {
+                    self.release(&job.intent.job);
+                }
                 Some(Input::Published { key: job.intent.key, result })
             }
             Effect::Recover(job) => {
                 let publication = self.publication(&job);
                 let result = self
-                    .check_root()
+                    .root
+                    .check()
                     .and_then(|()| publish::recover(&*self.disk, &self.layout, &publication));
+                if let Ok(Recovered::Published) = result {
+                    self.release(&job.intent.job);
+                }
                 Some(Input::Recovered { key: job.intent.key, result })
             }
             Effect::Discard { key, job } => {
@@ -108,6 +121,7 @@ impl Executor {
                 if let Err(error) = self.disk.remove_tree(&dir) {
                     tracing::debug!("{}", Fault::from(error).chain());
                 }
+                self.release(&job);
                 Some(Input::Discarded { key })
             }
             // Whoever runs the engine tells people, in the order in which things happened.
@@ -116,7 +130,7 @@ impl Executor {
     }
 
     fn look(&self, key: &OrderKey, expected: Option<&Standing>) -> Result<Seen, Fault> {
-        self.check_root()?;
+        self.root.check()?;
         let local = look(
             &*self.disk,
             &self.layout.order_dir(key),
@@ -144,8 +158,23 @@ impl Executor {
         }
     }
 
-    fn check_root(&self) -> Result<(), Fault> {
-        crate::local::root::check_root(&*self.disk, &self.layout, &self.root_id)
+    /// Leaves a trace of the order beside the journal before its first byte is asked for.
+    fn claim(&self, job: &FetchJob) -> Result<(), Fault> {
+        self.root.check()?;
+        let claim = Claim {
+            lab: job.key.lab.clone(),
+            account: job.key.account.clone(),
+            at: (self.clock)(),
+            remote: job.remote.clone(),
+        };
+        Ok(claim::claim(&*self.disk, &self.layout, &job.job, &claim)?)
+    }
+
+    /// One that stays does no harm.
+    fn release(&self, job: &str) {
+        if let Err(error) = claim::release(&*self.disk, &self.layout, job) {
+            tracing::debug!("{}", Fault::from(error).chain());
+        }
     }
 
     fn link(&self, lab: &LabName) -> Result<&Link, Fault> {

@@ -7,6 +7,7 @@ use crate::model::fault::FaultClass;
 use crate::model::ids::{AccountId, LabName, OrderKey};
 use crate::model::manifest::Reason;
 use crate::model::record::Place;
+use crate::store::Rebuilt;
 
 /// One thing worth telling.
 #[derive(Debug, Clone, PartialEq)]
@@ -94,6 +95,20 @@ pub enum Notice {
         /// Which order.
         key: OrderKey,
     },
+    /// This PC keeps the agent from its work, in whole or in part.
+    PcTrouble {
+        /// What failed.
+        message: String,
+        /// What a person can do.
+        hint: Option<String>,
+    },
+    /// What this PC kept the agent from goes on.
+    PcHealed {
+        /// What works again.
+        message: String,
+    },
+    /// The journal was lost, and made anew.
+    JournalRebuilt(Rebuilt),
 }
 
 impl Notice {
@@ -113,6 +128,8 @@ impl Notice {
             Self::LabTrouble { lab, .. } | Self::Unreadable { lab, .. } => {
                 tracing::warn!(%lab, "{self}");
             }
+            Self::PcTrouble { .. } | Self::JournalRebuilt(_) => tracing::error!("{self}"),
+            Self::PcHealed { .. } => tracing::warn!("{self}"),
             Self::Connected { lab, .. } => tracing::info!(%lab, "{self}"),
             Self::Polled { lab, wanted: 0, .. } => tracing::debug!(%lab, "{self}"),
             Self::Polled { lab, .. } => tracing::info!(%lab, "{self}"),
@@ -170,6 +187,12 @@ impl fmt::Display for Notice {
                 }
             }
             Self::Unchanged { key } => write!(f, "{key}: unchanged"),
+            Self::PcTrouble { message, hint } => {
+                f.write_str(message)?;
+                hint.as_ref().map_or(Ok(()), |hint| write!(f, " ({hint})"))
+            }
+            Self::PcHealed { message } => f.write_str(message),
+            Self::JournalRebuilt(rebuilt) => f.write_str(&rebuilt.to_string()),
         }
     }
 }

@@ -47,6 +47,7 @@ fn config(server: &Server, state: &Path) -> Config {
         when_missing: WhenMissing::Leave,
         labs: vec![lab],
         poll_interval: minute,
+        follow_up: true,
         notifications: None,
         downloads: Downloads { concurrency: 1, retry_404: vec![minute], stall_timeout: minute },
         formats: BTreeMap::new(),

@@ -115,3 +115,50 @@ fn an_output_that_cannot_be_written_is_named() {
     assert!(ended.stdout.contains("/vol/orders"), "{ended:?}");
     assert!(ended.stderr.contains("/vol/"), "{ended:?}");
 }
+
+/// Runs the program as a user with no power over rights, which root has.
+fn without_power(world: &World, args: &[&str]) -> Ended {
+    let command = world.command(args);
+    let mut powerless = if rustix::process::geteuid().is_root() {
+        let mut setpriv = Command::new("setpriv");
+        setpriv.args(["--bounding-set", "-all"]).arg(command.get_program());
+        setpriv
+    } else {
+        Command::new(command.get_program())
+    };
+    powerless.args(command.get_args()).env_remove("CASEDROP_CONFIG");
+    ended(powerless.output().expect("setpriv (util-linux) is there"))
+}
+
+#[test]
+fn a_folder_without_rights_is_named_with_the_remedy() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let world = World::new();
+    world.sync();
+    let remedy = "give the agent's user the right";
+    for (key, folder) in
+        [("output", world.output()), ("staging", world.staging()), ("state", world.state())]
+    {
+        let id = world.align().create_order(&order(CaseKind::OrthoShell)).expect("created");
+        let rights = |mode| {
+            let permissions = std::fs::Permissions::from_mode(mode);
+            std::fs::set_permissions(&folder, permissions).expect("set");
+        };
+        rights(0o500);
+        let checked = without_power(&world, &["check"]);
+        assert_eq!(checked.code, Some(2), "{key}: {checked:?}");
+        let (text, path) = (&checked.stdout, folder.display().to_string());
+        assert!(text.contains(&format!("error: {key} ")) && text.contains(&path), "{text}");
+        assert!(text.contains(remedy), "{text}");
+        let passed = wait_for("a pass that meets it", || {
+            let ended = without_power(&world, &["sync"]);
+            (ended.code != Some(0)).then_some(ended)
+        });
+        assert!(passed.stderr.contains(remedy), "{key}: {passed:?}");
+        rights(0o700);
+        let agent = world.run();
+        world.wait_for_revision(&id, 1);
+        world.wait_for_state(&id, "published");
+        agent.kill();
+    }
+}

@@ -15,6 +15,7 @@ mod commands;
 mod crash;
 mod faults;
 mod flows;
+mod journal;
 #[cfg(target_os = "linux")]
 mod limits;
 mod logins;

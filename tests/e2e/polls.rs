@@ -78,8 +78,29 @@ fn a_second_agent_on_the_same_state_ends_before_it_asks() {
 fn the_simulator_notices_who_asks_too_often() {
     let world = world(LONG);
     world.good(&["sync"]);
-    // Whoever forgets the journal forgets when Align was asked.
-    std::fs::remove_file(world.state().join(casedrop::store::FILE_NAME)).expect("removed");
+    // A second PC with the same login knows nothing of the first one.
+    let second = world.dir().join("second");
+    std::fs::create_dir(&second).expect("made");
+    let yaml = world
+        .yaml()
+        .replace(&quoted(&world.output()), &quoted(&second.join("orders")))
+        .replace(&quoted(&world.state()), &quoted(&second.join("state")));
+    let config = second.join("casedrop.yaml");
+    std::fs::write(&config, yaml).expect("config");
+    let logins = |state: std::path::PathBuf| state.join("secrets").join("smile-lab.json");
+    std::fs::create_dir_all(second.join("state/secrets")).expect("made");
+    std::fs::copy(logins(world.state()), logins(second.join("state"))).expect("copied");
     world.casedrop(&["sync"]);
+    assert_eq!(polls(&world), (1, 0));
+    let ended = std::process::Command::new(super::world::program())
+        .args(["sync", "--config"])
+        .arg(&config)
+        .output()
+        .expect("the program starts");
+    assert!(!ended.status.success(), "{ended:?}");
     assert_eq!(polls(&world), (1, 1));
+}
+
+fn quoted(path: &std::path::Path) -> String {
+    serde_json::to_string(path).expect("a Unicode path")
 }

@@ -11,10 +11,11 @@ use casedrop::config::{self, Config};
 use casedrop::disk::Disk;
 use casedrop::local::Layout;
 use casedrop::local::clean::sweep_work;
-use casedrop::local::root::{MARKER, check_root, prepare_root};
+use casedrop::local::root::{MARKER, Root};
 use casedrop::model::cancel::Cancel;
 use casedrop::model::ids::OrderKey;
 use casedrop::model::order::RemoteOrder;
+use casedrop::model::time::WallMs;
 use casedrop::retry::RetryPolicy;
 use casedrop::status::Progress;
 use casedrop::store::{Store, StoreError};
@@ -240,7 +241,8 @@ impl World {
         self.disk.restart();
         self.align.cloud().powered = true;
         self.end_ambush();
-        let ready = self.make_ready(&journal);
+        let root = Root::new(Arc::new(self.disk.clone()), self.layout.clone());
+        let ready = self.make_ready(&journal, &root);
         if self.disk.is_off() {
             self.journal = Some(journal);
             return self.died();
@@ -265,11 +267,12 @@ impl World {
             config: Arc::clone(&self.config),
             disk: Arc::new(self.disk.clone()),
             layout: self.layout.clone(),
-            root_id: ROOT_ID.to_owned(),
-            links,
+            root: Arc::new(root),
+            links: Arc::new(links),
             progress: Arc::new(Progress::default()),
             cancel: Cancel::new(),
             step: |_| {},
+            clock: || WallMs(0),
         };
         self.policy.seed = self.rng.u64(..);
         let engine = Engine::new(journal, self.policy.clone(), self.clock.told())
@@ -280,13 +283,19 @@ impl World {
         self.feed(Input::Tick)
     }
 
-    fn make_ready(&mut self, journal: &Store) -> Result<(), casedrop::model::fault::Fault> {
+    fn make_ready(
+        &mut self,
+        journal: &Store,
+        root: &Root,
+    ) -> Result<(), casedrop::model::fault::Fault> {
         let disk: &dyn Disk = &self.disk;
-        prepare_root(disk, &self.layout, Some(ROOT_ID))?;
+        root.prepare(Some(ROOT_ID))?;
         let intents = journal.intents().expect("readable");
         let kept: Vec<_> = intents.iter().map(|intent| self.layout.work_dir(&intent.job)).collect();
         sweep_work(disk, &self.layout, &kept)?;
-        check_root(disk, &self.layout, ROOT_ID)
+        root.look()?;
+        root.open();
+        Ok(())
     }
 
     /// Tells the engine, and has done what it answers.

@@ -31,7 +31,7 @@ impl Executor {
     /// Brings an order into its staged directory. What an earlier attempt left there is removed
     /// first, and on failure nothing is left.
     pub(super) fn fetch(&self, job: &FetchJob) -> Result<Fetched, Fault> {
-        self.check_root()?;
+        self.root.check()?;
         let dir = self.layout.work_dir(&job.job);
         let spools = self.layout.work_dir(&format!("{}.spool", job.job));
         self.clear(&dir)?;

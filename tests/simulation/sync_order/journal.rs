@@ -1,13 +1,14 @@
 //! The journal says "published" only after everything is durable, and "about to be" before the first
 //! rename: the real engine and executor, answers given in turn.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use casedrop::config;
 use casedrop::local::publish::PublishOutcome;
+use casedrop::local::root::Root;
 use casedrop::model::cancel::Cancel;
 use casedrop::model::ids::OrderKey;
 use casedrop::model::order::{RemoteOrder, Status};
@@ -55,15 +56,19 @@ fn engine(key: &OrderKey, now: Now) -> Engine {
 fn executor(disk: &Recorder<SimDisk>, below: &SimDisk, bench: &Bench) -> Executor {
     let file = Path::new("/pc/casedrop.yaml");
     assert!(below.write_foreign(file, CONFIG.as_bytes()));
+    let root = Root::new(Arc::new(disk.clone()), bench.layout.clone());
+    root.prepare(Some(&bench.root_id)).expect("prepared");
+    root.open();
     Executor {
         config: Arc::new(config::load(below, file, &[]).expect("valid").config),
         disk: Arc::new(disk.clone()),
         layout: bench.layout.clone(),
-        root_id: bench.root_id.clone(),
-        links: BTreeMap::new(),
+        root: Arc::new(root),
+        links: Arc::default(),
         progress: Arc::new(Progress::default()),
         cancel: Cancel::new(),
         step: |_| {},
+        clock: || WallMs(1_000_000),
     }
 }
 

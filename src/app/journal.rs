@@ -1,0 +1,216 @@
+//! Finds the journal as it was left; sets a damaged one aside, never deletes it, and begins a new one
+//! with what can still be read of it.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
+
+use crate::disk::{Disk, Kind, Moved, read_limited, write_durably};
+use crate::model::fault::{Fault, FaultClass};
+use crate::model::time::Now;
+use crate::store::{Asked, Depth, FILE_NAME, Rebuilt, Store, StoreTrouble, salvage};
+
+use super::open::{Attempt, OpenError, Site};
+use super::settle::published_of;
+
+/// Damaged journals are kept below the state folder in folders that begin so.
+const KEPT: &str = "journal.damaged-";
+/// Tells the person who finds such a folder what it is. It is written last: until then what the
+/// folder holds is still to be read.
+const ABOUT: &str = "about.txt";
+/// The output's id beside the journal, so that the loss of the journal does not make an unmounted
+/// share look like a new output.
+const ROOT_NOTE: &str = "output-id";
+
+/// A journal that can be worked with.
+pub(super) struct Opened {
+    pub(super) store: Store,
+    /// Why it does not hold all that it should, if so.
+    pub(super) why: Option<String>,
+    /// Whether its newest part may be missing.
+    pub(super) is_suspect: bool,
+    /// Where its predecessor is kept.
+    pub(super) kept: Option<PathBuf>,
+}
+
+/// Opens the journal, or makes a new one where there is none or it is damaged.
+pub(super) fn open(site: &Site, attempt: Attempt) -> Result<Opened, OpenError> {
+    let disk = &*site.disk;
+    let state = &site.config.state;
+    let file = state.join(FILE_NAME);
+    let log = beside(&file, "-wal");
+    let has_log = disk.kind(&log).map_err(Fault::from)?.is_some();
+    let why = match disk.kind(&file).map_err(Fault::from)? {
+        None if has_log => Some("its main file is gone".to_owned()),
+        None => None,
+        Some(Kind::File) => {
+            // SQLite makes an empty one as soon as it looks, whether or not that succeeds.
+            site.log_was_gone.fetch_or(!has_log, Ordering::SeqCst);
+            let depth = if attempt.suspicions == 0 { Depth::Quick } else { Depth::Thorough };
+            match Store::open_checked(&file, site.busy, depth) {
+                Ok(_) if attempt.suspicions == 2 && attempt.may_rebuild => {
+                    Some("it fails again and again, though it looks sound".to_owned())
+                }
+                Ok(store) => {
+                    // It is there from an agent's start to its orderly end.
+                    let was_gone = site.log_was_gone.swap(false, Ordering::SeqCst);
+                    // Another program that closes the journal after the agent died removes it too,
+                    // and loses nothing.
+                    let is_suspect = was_gone && store.is_in_use()?;
+                    return Ok(Opened { store, why: None, is_suspect, kept: None });
+                }
+                Err(error) if error.kind() == StoreTrouble::Damaged && attempt.may_rebuild => {
+                    Some(error.chain())
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Some(_) => Some("something else than a file stands in its place".to_owned()),
+    };
+    if let Some(why) = &why {
+        tracing::error!(
+            "the journal {} cannot be used ({why}): it is set aside and made anew",
+            file.display()
+        );
+        set_aside(disk, state, &file).map_err(OpenError::Aside)?;
+        site.log_was_gone.store(false, Ordering::SeqCst);
+    }
+    let store = Store::open_with(&file, site.busy)?;
+    take_over(site, store, why)
+}
+
+/// Moves the journal's files into a folder of their own. The main file goes first: without it the
+/// others are never taken for a whole journal.
+fn set_aside(disk: &dyn Disk, state: &Path, file: &Path) -> Result<(), Fault> {
+    let stem = format!("{KEPT}{}", stamp());
+    let names = (1..=1000_u32).map(|number| match number {
+        1 => stem.clone(),
+        _ => format!("{stem}-{number}"),
+    });
+    let mut free = None;
+    for name in names {
+        let dir = state.join(name);
+        if disk.kind(&dir)?.is_none() {
+            free = Some(dir);
+            break;
+        }
+    }
+    let dir = free.ok_or_else(|| in_the_way(&state.join(&stem)))?;
+    disk.create_private_dirs(&dir)?;
+    for from in [file.to_owned(), beside(file, "-wal"), beside(file, "-shm")] {
+        if disk.kind(&from)?.is_none() {
+            continue;
+        }
+        let to = dir.join(from.file_name().unwrap_or_default());
+        let moved = disk.rename(&from, &to).map_err(|error| {
+            let busy = error.is_busy();
+            let fault = Fault::from(error);
+            if busy { fault.hint("end the program that holds the journal open") } else { fault }
+        })?;
+        if moved == Moved::TargetExists {
+            return Err(in_the_way(&to));
+        }
+    }
+    disk.sync_dir(&dir)?;
+    disk.sync_dir(state)?;
+    Ok(())
+}
+
+/// Brings into a new journal what can be read of those that were set aside and not yet taken over:
+/// the process may have ended in between.
+fn take_over(site: &Site, store: Store, why: Option<String>) -> Result<Opened, OpenError> {
+    let disk = &*site.disk;
+    let mut opened = Opened { store, why, is_suspect: false, kept: None };
+    for entry in disk.list(&site.config.state).map_err(Fault::from)? {
+        let is_kept = entry.name.as_deref().is_some_and(|name| name.starts_with(KEPT));
+        let about = entry.path.join(ABOUT);
+        if !is_kept || entry.kind != Kind::Dir || disk.kind(&about).map_err(Fault::from)?.is_some()
+        {
+            continue;
+        }
+        let why = opened.why.get_or_insert_with(|| "it was damaged".to_owned()).clone();
+        let now = site.now().wall;
+        read_into(&opened.store, &entry.path.join(FILE_NAME), site.now())?;
+        opened.store.set_rebuilt(&Rebuilt {
+            at: now,
+            why: why.clone(),
+            kept: Some(entry.path.clone()),
+            orders: 0,
+            wanted: 0,
+        })?;
+        let text = format!(
+            "This was the journal of Casedrop until {}. It was set aside because it could not be \
+             used: {why}. A new one was made from the orders in the output and from what could be \
+             read here. Once all is well this folder may be deleted.\n",
+            now.to_rfc3339()
+        );
+        write_durably(disk, &about, text.as_bytes()).map_err(Fault::from)?;
+        opened.kept = Some(entry.path);
+    }
+    Ok(opened)
+}
+
+fn read_into(store: &Store, file: &Path, now: Now) -> Result<(), OpenError> {
+    let left = salvage(file);
+    store.atomically(|store| {
+        // The waits that Align asked for are kept, counted from now.
+        store.forget_polls(now.into())?;
+        for (account, asked) in left.polls.iter().filter(|(_, asked)| !asked.wait.is_zero()) {
+            store.set_asked(account, Asked { at: now.into(), ..*asked })?;
+        }
+        for (key, revision) in &left.revisions {
+            store.save_revision(key, revision)?;
+        }
+        for mut order in left.orders {
+            order.published = store.revisions(&order.key)?.last().map(published_of);
+            store.save(&order)?;
+            store.tell(&order.key, now.wall, "rebuilt", "found again in the damaged journal")?;
+        }
+        for key in &left.requests {
+            store.ask(key, now.wall)?;
+        }
+        Ok(())
+    })?;
+    Ok(())
+}
+
+/// The output's id, should the journal not know it.
+pub(super) fn noted_root(site: &Site) -> Result<Option<String>, OpenError> {
+    match read_limited(&*site.disk, &site.config.state.join(ROOT_NOTE), 256) {
+        Ok(bytes) => {
+            let text = String::from_utf8_lossy(&bytes).trim().to_owned();
+            Ok(Some(text).filter(|text| !text.is_empty()))
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(Fault::from(error).into()),
+    }
+}
+
+/// Notes the output's id beside the journal. Without the note all goes well too, but for the loss of
+/// the journal.
+pub(super) fn note_root(site: &Site, id: &str) {
+    let path = site.config.state.join(ROOT_NOTE);
+    let noted = match noted_root(site) {
+        Ok(Some(noted)) if noted == id => Ok(()),
+        _ => write_durably(&*site.disk, &path, format!("{id}\n").as_bytes()),
+    };
+    if let Err(error) = noted {
+        tracing::warn!("{}", Fault::from(error).chain());
+    }
+}
+
+fn beside(file: &Path, suffix: &str) -> PathBuf {
+    let mut name = file.file_name().unwrap_or_default().to_os_string();
+    name.push(suffix);
+    file.with_file_name(name)
+}
+
+fn stamp() -> String {
+    jiff::Timestamp::now().strftime("%Y%m%dT%H%M%SZ").to_string()
+}
+
+fn in_the_way(path: &Path) -> Fault {
+    let text = format!("the damaged journal cannot be kept: {} is in the way", path.display());
+    Fault::new(FaultClass::Local, "journal-aside", text)
+        .hint("delete the folders of old damaged journals from the state folder")
+}

@@ -1,0 +1,211 @@
+//! The driver: hands what happened to the engine and has done what the engine answers, and watches
+//! whether output, staging and journal stay where they are.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+
+use crate::local::root::STAGING_GONE;
+use crate::model::fault::Fault;
+use crate::model::ids::OrderKey;
+use crate::model::time::Now;
+use crate::store::{FILE_NAME, StoreError};
+use crate::sync::effects::{Effect, Input};
+use crate::sync::notice::Notice;
+
+use super::agent::{Ending, Finished, Interruption, Life, waits};
+use super::open::Site;
+
+/// How often the journal is looked at for requests of other processes.
+const TICK: Duration = Duration::from_secs(1);
+/// How long running work may take to reach a safe point at shutdown.
+const SHUTDOWN: Duration = Duration::from_secs(20);
+/// Time between two looks whether output, staging and journal are there.
+const WATCH: Duration = Duration::from_secs(5);
+/// The same while one of them is not.
+const WATCH_CLOSELY: Duration = Duration::from_secs(1);
+/// So often in a row the output must be missing before it counts as gone: a share may stumble.
+const MISSES: u32 = 2;
+
+type Answers = mpsc::UnboundedSender<Input>;
+
+/// What a look around found.
+enum Seen {
+    AllThere,
+    /// Staging or journal are not where they were.
+    Changed,
+    /// The output is away, or cannot be used.
+    Away(Fault),
+}
+
+/// Works until the ending, a stop, or an interruption. Gives the orders that did not reach a safe
+/// point in time.
+pub(super) async fn live(
+    life: &mut Life,
+    site: &Arc<Site>,
+    ending: &mut Ending,
+    stop: &mut Pin<&mut impl Future<Output = ()>>,
+    tell: &mut impl FnMut(&Notice),
+) -> Result<(Finished, Vec<OrderKey>), Interruption> {
+    let (answers, mut inbox) = mpsc::unbounded_channel();
+    let (report, mut reports) = mpsc::unbounded_channel();
+    let mut next_look = matches!(ending, Ending::Never).then(|| site.now().mono + WATCH_CLOSELY);
+    let mut misses = 0;
+    let mut input = Input::Tick;
+    let finished = loop {
+        let now = site.now();
+        step(life, now, input, &answers, tell)?;
+        let done = match ending {
+            Ending::Never => false,
+            Ending::AfterOnePass => life.engine.is_settled(now),
+            Ending::When(is_done) => !life.engine.is_busy() && is_done(life.engine.store())?,
+        };
+        if done {
+            break Finished::Done;
+        }
+        let now = site.now();
+        if next_look.is_some_and(|at| at <= now.mono) {
+            // Until it answers there is no other: a share that hangs is asked once.
+            next_look = None;
+            look_around(site, life.waits.is_some(), &report);
+        }
+        let wait = life.engine.next_wake(now).map_or(TICK, |at| at.saturating_sub(now.mono));
+        input = tokio::select! {
+            biased;
+            () = stop.as_mut() => break Finished::Stopped,
+            Some(answer) = inbox.recv() => answer,
+            Some(seen) = reports.recv() => {
+                let again = noticed(life, site, seen, &mut misses, tell)?;
+                next_look = Some(site.now().mono + again);
+                Input::Tick
+            }
+            () = tokio::time::sleep(wait.min(TICK)) => Input::Tick,
+        };
+    };
+    let stragglers = wind_down(life, site, &mut inbox, &answers, tell).await;
+    Ok((finished, stragglers))
+}
+
+/// Ends what runs without asking for its results, and waits for it: nothing of it may touch what the
+/// next life works on. Whether it was told to stop meanwhile.
+pub(super) async fn put_down(
+    life: Life,
+    stop: &mut Pin<&mut impl Future<Output = ()>>,
+) -> Finished {
+    life.executor.cancel.cancel();
+    // Each piece of work holds the executor as long as it runs.
+    let executor = Arc::downgrade(&life.executor);
+    drop(life);
+    while executor.strong_count() > 0 {
+        if waits(stop, tokio::time::sleep(Duration::from_millis(20))).await.is_none() {
+            return Finished::Stopped;
+        }
+    }
+    Finished::Done
+}
+
+fn step(
+    life: &mut Life,
+    now: Now,
+    input: Input,
+    answers: &Answers,
+    tell: &mut impl FnMut(&Notice),
+) -> Result<(), StoreError> {
+    for effect in life.engine.handle(now, input)? {
+        if let Effect::Tell(notice) = effect {
+            tell(&notice);
+            continue;
+        }
+        let executor = Arc::clone(&life.executor);
+        let answers = answers.clone();
+        tokio::task::spawn_blocking(move || {
+            if let Some(input) = executor.perform(effect) {
+                // Nobody listens any more once the deadline of the shutdown has passed.
+                let _ = answers.send(input);
+            }
+        });
+    }
+    Ok(())
+}
+
+/// Begins nothing new, asks what runs to stop, and waits for it up to a deadline. Gives the orders
+/// that did not make it.
+async fn wind_down(
+    life: &mut Life,
+    site: &Site,
+    inbox: &mut mpsc::UnboundedReceiver<Input>,
+    answers: &Answers,
+    tell: &mut impl FnMut(&Notice),
+) -> Vec<OrderKey> {
+    let mut input = Input::Stop;
+    let deadline = tokio::time::Instant::now() + SHUTDOWN;
+    loop {
+        if let Err(error) = step(life, site.now(), input, answers, tell) {
+            // What it could not record is found again at the next start.
+            tracing::warn!("{}", error.chain());
+        }
+        life.executor.cancel.cancel();
+        if !life.engine.is_busy() {
+            return Vec::new();
+        }
+        match tokio::time::timeout_at(deadline, inbox.recv()).await {
+            Ok(Some(answer)) => input = answer,
+            Ok(None) => return Vec::new(),
+            Err(_) => return life.engine.under_way().cloned().collect(),
+        }
+    }
+}
+
+/// Looks whether all is there, on a thread that may hang.
+fn look_around(site: &Arc<Site>, waits: bool, report: &mpsc::UnboundedSender<Seen>) {
+    let (site, report) = (Arc::clone(site), report.clone());
+    tokio::task::spawn_blocking(move || {
+        let output = if waits { site.root.try_again() } else { site.root.look() };
+        let journal = site.disk.kind(&site.config.state.join(FILE_NAME));
+        let seen = match (output, journal) {
+            (_, Ok(None)) => Seen::Changed,
+            (Ok(()), _) => Seen::AllThere,
+            (Err(fault), _) if fault.code == STAGING_GONE => Seen::Changed,
+            (Err(fault), _) => Seen::Away(fault),
+        };
+        // The agent may have ended meanwhile.
+        let _ = report.send(seen);
+    });
+}
+
+/// Takes in what a look found. Gives the time until the next one.
+fn noticed(
+    life: &mut Life,
+    site: &Site,
+    seen: Seen,
+    misses: &mut u32,
+    tell: &mut impl FnMut(&Notice),
+) -> Result<Duration, Interruption> {
+    let away = match (seen, &life.waits) {
+        (Seen::Changed, _) => return Err(Interruption::Changed),
+        (Seen::AllThere, Some(_)) => {
+            let output = site.layout.output.display();
+            tell(&Notice::PcHealed { message: format!("the output folder {output} is back") });
+            return Err(Interruption::Changed);
+        }
+        (Seen::AllThere, None) => {
+            *misses = 0;
+            return Ok(WATCH);
+        }
+        (Seen::Away(fault), _) => fault,
+    };
+    *misses += 1;
+    let is_news = life.waits.as_ref().is_none_or(|told| told.chain() != away.chain());
+    if life.waits.is_some() || *misses >= MISSES {
+        site.root.close();
+        if is_news {
+            life.engine.store().set_output_waits(Some(&away.chain()))?;
+            tell(&Notice::PcTrouble { message: away.chain(), hint: away.hint.clone() });
+        }
+        life.waits = Some(away);
+    }
+    Ok(WATCH_CLOSELY)
+}

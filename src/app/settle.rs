@@ -1,0 +1,281 @@
+//! Brings journal and disk into step before orders are worked on: what the journal lost is learned
+//! from the output, from history and from claims; what nobody owns is swept from staging.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use crate::local::claim;
+use crate::local::clean::sweep_work;
+use crate::local::rebuild::{self, Standing};
+use crate::local::root::Prepared;
+use crate::model::fault::Fault;
+use crate::model::ids::{OrderKey, RxId};
+use crate::model::manifest::Manifest;
+use crate::model::order::{RemoteOrder, Status};
+use crate::model::record::{OrderRecord, PublishedRecord};
+use crate::model::time::{Now, WallMs};
+use crate::store::{Rebuilt, RevisionRecord, Store, StoreError};
+use crate::sync::notice::Notice;
+
+use super::open::{OpenError, Site};
+
+/// The fact under which the journal remembers the output's marker. A journal without it never saw
+/// the output: what stands there is still to be learned.
+pub(super) const ROOT_FACT: &str = "output-root";
+
+/// What is known of a loss.
+pub(super) struct Lost {
+    /// The journal never saw the output.
+    pub(super) is_new: bool,
+    /// The journal's newest part may be missing.
+    pub(super) is_suspect: bool,
+    /// Why the journal does not hold all that it should.
+    pub(super) why: Option<String>,
+    /// Where its predecessor is kept.
+    pub(super) kept: Option<PathBuf>,
+}
+
+/// To be called with the output prepared and still closed.
+pub(super) fn settle(
+    site: &Site,
+    store: &Store,
+    now: Now,
+    prepared: &Prepared,
+    lost: &Lost,
+    news: &mut Vec<Notice>,
+) -> Result<(), OpenError> {
+    if prepared.staging_was_gone {
+        let staging = site.layout.staging.display();
+        news.push(Notice::PcTrouble {
+            message: format!(
+                "the staging folder {staging} was gone and is made again; the replaced revisions \
+                 that it kept are lost"
+            ),
+            hint: Some("keep other programs and people away from that folder".to_owned()),
+        });
+    }
+    let kept: Vec<_> =
+        store.intents()?.iter().map(|intent| site.layout.work_dir(&intent.job)).collect();
+    let rescued = rebuild::rescue_replaced(&*site.disk, &site.layout, &kept);
+    let mut learned = 0;
+    if lost.is_new || lost.is_suspect || lost.why.is_some() {
+        learned += learn(site, store, now, prepared, lost)?;
+    }
+    learned += take_claims(site, store, now.wall)?;
+    if let Some(rebuilt) = rebuilt(store, now.wall, lost, learned)? {
+        news.push(Notice::JournalRebuilt(rebuilt));
+    }
+    // Nothing of what could not be kept safe may be swept away; it is in nobody's way.
+    if let Err(fault) = rescued.and_then(|_| sweep_work(&*site.disk, &site.layout, &kept)) {
+        tracing::warn!("staging is not tidied up this time: {}", fault.chain());
+    }
+    retry_now(store, now.wall)?;
+    Ok(())
+}
+
+/// What is told when the journal is lost while the output is away.
+pub(super) fn lost_for_now(why: &str) -> Notice {
+    Notice::PcTrouble {
+        message: format!(
+            "the journal was lost ({why}) and is made anew; it is complete once the output is back"
+        ),
+        hint: None,
+    }
+}
+
+/// Takes what the disk knows into the journal. Gives how many orders it did not know so.
+fn learn(
+    site: &Site,
+    store: &Store,
+    now: Now,
+    prepared: &Prepared,
+    lost: &Lost,
+) -> Result<usize, OpenError> {
+    if prepared.known {
+        tracing::warn!(
+            "the journal is compared with {} and its history; with many orders this takes a while",
+            site.layout.output.display()
+        );
+    }
+    let survey = rebuild::survey(&*site.disk, &site.layout);
+    // Had the output vanished meanwhile, orders would be missing.
+    site.root.look()?;
+    for what in &survey.unreadable {
+        tracing::warn!("while the journal was compared with the disk: {what}");
+    }
+    let learned = store.atomically(|store| {
+        if prepared.known && lost.is_new && !store.polls_are_unknown()? {
+            store.forget_polls(now.into())?;
+        }
+        let mut learned = 0;
+        for (key, found) in survey.orders {
+            learned += usize::from(merge(store, &key, found, now.wall)?);
+        }
+        store.set_fact(ROOT_FACT, &prepared.id)?;
+        Ok(learned)
+    })?;
+    Ok(learned)
+}
+
+/// What there is to tell of a loss, remembered for those who ask later.
+fn rebuilt(
+    store: &Store,
+    now: WallMs,
+    lost: &Lost,
+    learned: usize,
+) -> Result<Option<Rebuilt>, StoreError> {
+    // A start that came no further than to set the journal aside left word of it.
+    let before = store.rebuilt()?.filter(|_| lost.is_new);
+    let kept = lost.kept.clone().or_else(|| before.as_ref().and_then(|told| told.kept.clone()));
+    let why = match (&lost.why, before) {
+        (Some(why), _) => why.clone(),
+        (None, Some(before)) => before.why,
+        // What another PC, or a state folder that is no more, put there.
+        (None, None) if lost.is_new && learned > 0 => "there was none".to_owned(),
+        (None, None) if lost.is_suspect && learned > 0 => {
+            "its newest part, the -wal file, is gone".to_owned()
+        }
+        (None, None) => return Ok(None),
+    };
+    let (orders, wanted) = (store.orders()?.len(), store.wanted()?.len());
+    let rebuilt = Rebuilt { at: now, why, kept, orders, wanted };
+    store.set_rebuilt(&rebuilt)?;
+    Ok(Some(rebuilt))
+}
+
+/// Makes the journal know the revisions of an order that stand on the disk. Whether there was
+/// anything to learn.
+fn merge(
+    store: &Store,
+    key: &OrderKey,
+    found: BTreeMap<u32, Standing>,
+    now: WallMs,
+) -> Result<bool, StoreError> {
+    let known = store.revisions(key)?;
+    let is_complete = store.order(key)?.is_some_and(|order| order.published.is_some());
+    if is_complete
+        && found.keys().all(|number| known.iter().any(|one| one.manifest.revision == *number))
+    {
+        return Ok(false);
+    }
+    let is_known = |number| known.iter().any(|one| one.manifest.revision == number);
+    let mut first = None;
+    for (number, one) in found {
+        let at = published_at(&one.manifest).unwrap_or(now);
+        first.get_or_insert(at);
+        if !is_known(number) {
+            let Standing { manifest, manifest_sha256, place } = one;
+            let revision = RevisionRecord {
+                manifest,
+                manifest_sha256,
+                place,
+                at,
+                confirmed: at,
+                // Not known any more. With all of the history unseen, the most telling step counts.
+                history_seen: 0,
+            };
+            store.save_revision(key, &revision)?;
+        }
+    }
+    let all = store.revisions(key)?;
+    let Some(newest) = all.last() else { return Ok(false) };
+    let mut order = match store.order(key)? {
+        Some(order) => order,
+        None => OrderRecord {
+            listed: false,
+            fetched: 1,
+            first_seen: first.unwrap_or(now),
+            last_seen: newest.at,
+            ..OrderRecord::new(key.clone(), remote_of(key, &newest.manifest), now)
+        },
+    };
+    let newer = order.published.as_ref().is_none_or(|old| old.revision < newest.manifest.revision);
+    if newer {
+        order.published = Some(published_of(newest));
+        let text = format!("revision {} was found again on the disk", newest.manifest.revision);
+        store.tell(key, now, "rebuilt", &text)?;
+    }
+    store.save(&order)?;
+    Ok(true)
+}
+
+/// The publication that a revision is.
+pub(super) fn published_of(revision: &RevisionRecord) -> PublishedRecord {
+    PublishedRecord {
+        revision: revision.manifest.revision,
+        manifest_sha256: revision.manifest_sha256.clone(),
+        at: revision.at,
+        confirmed: revision.confirmed,
+        place: revision.place,
+        history_seen: revision.history_seen,
+    }
+}
+
+/// What a manifest tells of what Align said.
+fn remote_of(key: &OrderKey, manifest: &Manifest) -> RemoteOrder {
+    RemoteOrder {
+        rx_id: manifest.rx_id.as_ref().and_then(|id| id.parse::<RxId>().ok()),
+        order_code: manifest.order_code.clone(),
+        case_type: manifest.case_type.clone(),
+        procedure: manifest.procedure.clone(),
+        ..RemoteOrder::new(key.order.clone(), Status::from(manifest.status.clone()))
+    }
+}
+
+fn published_at(manifest: &Manifest) -> Option<WallMs> {
+    let at: jiff::Timestamp = manifest.published_at.parse().ok()?;
+    Some(WallMs(at.as_millisecond()))
+}
+
+/// Orders whose download was asked for and that the journal does not know, or not as published since,
+/// are wanted; Align does not name them again. Claims that were fulfilled go. Gives how many orders
+/// became wanted.
+fn take_claims(site: &Site, store: &Store, now: WallMs) -> Result<usize, OpenError> {
+    let mut taken = 0;
+    for (job, claim) in claim::claims(&*site.disk, &site.layout).map_err(Fault::from)? {
+        let key = claim.key();
+        let text = "its download had been asked for when the journal was lost";
+        match store.order(&key)? {
+            None => {
+                taken += 1;
+                let mut order = OrderRecord::new(key.clone(), claim.remote.clone(), now);
+                order.listed = false;
+                order.begun = order.evidence;
+                store.atomically(|store| {
+                    store.save(&order)?;
+                    store.tell(&key, now, "rebuilt", text)
+                })?;
+            }
+            Some(order) if order.is_wanted() => {}
+            Some(order) if order.published.as_ref().is_some_and(|p| p.confirmed >= claim.at) => {
+                claim::release(&*site.disk, &site.layout, &job).map_err(Fault::from)?;
+            }
+            Some(mut order) => {
+                taken += 1;
+                order.evidence += 1;
+                order.begun = order.evidence;
+                order.trouble = None;
+                store.atomically(|store| {
+                    store.save(&order)?;
+                    store.tell(&key, now, "rebuilt", text)
+                })?;
+            }
+        }
+    }
+    Ok(taken)
+}
+
+/// Orders that waited for the output go on at once.
+fn retry_now(store: &Store, now: WallMs) -> Result<(), StoreError> {
+    const ABOUT_OUTPUT: [&str; 3] = ["output-gone", "output-not-ready", "not-found"];
+    for mut order in store.wanted()? {
+        let Some(trouble) = &mut order.trouble else { continue };
+        if ABOUT_OUTPUT.contains(&trouble.code.as_str())
+            && trouble.next_try.is_some_and(|next| next > now)
+        {
+            trouble.next_try = Some(now);
+            store.save(&order)?;
+        }
+    }
+    Ok(())
+}

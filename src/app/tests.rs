@@ -1,0 +1,316 @@
+//! The agent on a PC that misbehaves, against an Align of a few lines.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, mpsc};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use rusqlite::Connection;
+
+use super::*;
+use crate::config::Config;
+use crate::disk::RealDisk;
+use crate::local::testing::zip_of;
+use crate::model::asset::{AssetInfo, AssetKind, AssetRequest};
+use crate::model::cancel::Cancel;
+use crate::model::fault::FaultClass;
+use crate::model::ids::{AccountId, OrderId, RxId};
+use crate::model::order::{RemoteOrder, Status};
+use crate::model::remote::{AssetBody, ReadyList, Remote};
+use crate::secrets::PairedAccount;
+use crate::store::{FILE_NAME, StoreTrouble};
+use crate::sync::notice::Notice;
+
+/// Nothing that a test waits for takes so long, unless it never comes.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+#[derive(Default)]
+struct Align {
+    ready: Mutex<Vec<RemoteOrder>>,
+    polls: AtomicUsize,
+}
+
+struct Body(AssetInfo, Option<Vec<u8>>);
+
+impl AssetBody for Body {
+    fn info(&self) -> &AssetInfo {
+        &self.0
+    }
+
+    fn next_chunk(&mut self, _: &Cancel) -> Result<Option<bytes::Bytes>, Fault> {
+        Ok(self.1.take().map(Into::into))
+    }
+}
+
+impl Remote for Align {
+    fn account(&self) -> Result<AccountId, Fault> {
+        Ok("4711".parse().expect("valid"))
+    }
+
+    fn ready_orders(&self, _: &Cancel) -> Result<ReadyList, Fault> {
+        self.polls.fetch_add(1, Ordering::SeqCst);
+        let orders = self.ready.lock().expect("not poisoned").clone();
+        Ok(ReadyList { orders, unreadable: Vec::new() })
+    }
+
+    fn order_by_rx(&self, _: &RxId, _: &Cancel) -> Result<RemoteOrder, Fault> {
+        Err(Fault::new(FaultClass::Permanent, "test", "nobody asks"))
+    }
+
+    fn download(&self, asked: &AssetRequest, _: &Cancel) -> Result<Box<dyn AssetBody>, Fault> {
+        if asked.kind != AssetKind::Ide {
+            return Err(Fault::new(FaultClass::NotConverted, "http-404", "there is none"));
+        }
+        self.ready.lock().expect("not poisoned").retain(|order| order.order_id != asked.order);
+        let bytes = zip_of(&[("scan.stl", b"solid")]);
+        let info = AssetInfo { total: Some(bytes.len() as u64), ..AssetInfo::default() };
+        Ok(Box::new(Body(info, Some(bytes))))
+    }
+
+    fn return_to_doctor(&self, _: &OrderId, _: &str, _: &Cancel) -> Result<(), Fault> {
+        Ok(())
+    }
+}
+
+struct Pc {
+    dir: tempfile::TempDir,
+    align: Arc<Align>,
+}
+
+impl Pc {
+    fn new() -> Self {
+        let dir = tempfile::tempdir().expect("tempdir");
+        let text = "output: orders\nstate: state\nstatus_page: { listen: null }\n\
+            polling: { interval: 100ms }\nretention: { min_free: 0 }\nlabs:\n  - name: smile-lab\n    \
+            oauth_base: http://127.0.0.1:1\n    base_url: http://127.0.0.1:1\n    client_id: a\n    \
+            redirect_url: https://lab.example/cb\n";
+        std::fs::write(dir.path().join("casedrop.yaml"), text).expect("written");
+        Self { dir, align: Arc::default() }
+    }
+
+    fn config(&self) -> Config {
+        let file = self.dir.path().join("casedrop.yaml");
+        crate::config::load(&RealDisk, &file, &[]).expect("valid").config
+    }
+
+    fn journal(&self) -> PathBuf {
+        self.dir.path().join("state").join(FILE_NAME)
+    }
+
+    fn announce(&self, id: &str) {
+        let order = RemoteOrder {
+            procedure: Some("Orthodontic".to_owned()),
+            ..RemoteOrder::new(id.parse().expect("valid"), Status::Ready)
+        };
+        self.align.ready.lock().expect("not poisoned").push(order);
+    }
+
+    fn open(&self) -> Result<Agent, OpenError> {
+        let remote = Arc::clone(&self.align);
+        let paired = || Ok(PairedAccount { id: "4711".parse().expect("valid"), name: None });
+        let link = Link { remote, connect: Box::new(paired) };
+        let links = BTreeMap::from([("smile-lab".parse().expect("valid"), link)]);
+        let busy = Duration::from_millis(50);
+        Agent::open_with(Arc::new(self.config()), Arc::new(RealDisk), links, |_| {}, busy)
+    }
+
+    fn run(&self) -> Running {
+        let agent = self.open().expect("opened");
+        let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+        let (tell, notices) = mpsc::channel();
+        let thread = std::thread::spawn(move || {
+            let runtime = runtime();
+            let stopped = async move { drop(stopped.await) };
+            let told = |notice: &Notice| tell.send(notice.clone()).expect("somebody listens");
+            runtime.block_on(agent.run(Ending::Never, stopped, told))
+        });
+        Running { thread, stop, notices }
+    }
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().expect("runtime")
+}
+
+struct Running {
+    thread: JoinHandle<Result<(Finished, Summary), OpenError>>,
+    stop: tokio::sync::oneshot::Sender<()>,
+    notices: mpsc::Receiver<Notice>,
+}
+
+impl Running {
+    /// Waits until it is told; gives what was told before it.
+    fn wait_for(&self, what: &str, wanted: impl Fn(&Notice) -> bool) -> Vec<Notice> {
+        let began = Instant::now();
+        let mut before = Vec::new();
+        loop {
+            let left = PATIENCE.saturating_sub(began.elapsed());
+            let notice = self.notices.recv_timeout(left);
+            let notice = notice.unwrap_or_else(|_| panic!("in vain for {what}: {before:#?}"));
+            if wanted(&notice) {
+                return before;
+            }
+            before.push(notice);
+        }
+    }
+
+    fn wait_for_publication(&self, order: &str) {
+        self.wait_for(
+            order,
+            |notice| matches!(notice, Notice::Published { key, .. } if key.order.as_str() == order),
+        );
+    }
+
+    fn stop(self) -> Summary {
+        self.stop.send(()).expect("it runs");
+        let (finished, summary) = self.thread.join().expect("no panic").expect("no error");
+        assert_eq!(finished, Finished::Stopped);
+        summary
+    }
+}
+
+/// A program that holds the journal.
+fn hold(pc: &Pc) -> Connection {
+    let db = Connection::open(pc.journal()).expect("opened");
+    db.busy_timeout(PATIENCE).expect("set");
+    db.execute_batch("BEGIN EXCLUSIVE").expect("held");
+    db
+}
+
+fn trouble(words: &'static str) -> impl Fn(&Notice) -> bool {
+    move |notice| matches!(notice, Notice::PcTrouble { message, .. } if message.contains(words))
+}
+
+fn healed(notice: &Notice) -> bool {
+    matches!(notice, Notice::PcHealed { .. })
+}
+
+#[test]
+fn a_locked_journal_ends_no_agent_and_is_told_once() {
+    let pc = Pc::new();
+    pc.announce("1");
+    let agent = pc.run();
+    agent.wait_for_publication("1");
+    let holder = hold(&pc);
+    agent.wait_for("the trouble", trouble("locked"));
+    pc.announce("2");
+    // It goes on trying.
+    std::thread::spawn(move || {
+        let began = Instant::now();
+        while began.elapsed() < Duration::from_secs(2) {
+            std::thread::yield_now();
+        }
+        drop(holder);
+    });
+    let meanwhile = agent.wait_for("the end of it", healed);
+    assert_eq!(meanwhile, [], "told once");
+    agent.wait_for_publication("2");
+    assert_eq!(agent.stop().published, 2);
+}
+
+#[test]
+fn an_agent_may_start_while_its_journal_is_locked() {
+    let pc = Pc::new();
+    pc.run().stop();
+    let holder = hold(&pc);
+    let agent = pc.run();
+    agent.wait_for("the trouble", trouble("locked"));
+    drop(holder);
+    agent.wait_for("the end of it", healed);
+    pc.announce("1");
+    agent.wait_for_publication("1");
+    agent.stop();
+}
+
+#[test]
+fn a_single_pass_gives_up_on_a_locked_journal_with_the_way_out() {
+    let pc = Pc::new();
+    pc.run().stop();
+    let _holder = hold(&pc);
+    let agent = pc.open().expect("it waits at work");
+    let ended =
+        runtime().block_on(agent.run(Ending::AfterOnePass, std::future::pending::<()>(), |_| {}));
+    match ended.expect_err("given up") {
+        OpenError::Store(error) => {
+            assert_eq!(error.kind(), StoreTrouble::Locked);
+            assert!(error.hint().contains("end the program that holds it"));
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_stop_is_heard_while_the_agent_waits_for_its_journal() {
+    let pc = Pc::new();
+    let agent = pc.run();
+    agent.wait_for("a start", |notice| matches!(notice, Notice::Connected { .. }));
+    let _holder = hold(&pc);
+    agent.wait_for("the trouble", trouble("locked"));
+    agent.stop();
+}
+
+#[test]
+fn damage_under_the_hands_of_a_running_agent_is_healed_and_told() {
+    let pc = Pc::new();
+    pc.announce("1");
+    let agent = pc.run();
+    agent.wait_for_publication("1");
+    let db = hold(&pc);
+    db.execute_batch("DROP TABLE orders; COMMIT").expect("dropped");
+    drop(db);
+    agent.wait_for("the new journal", |notice| {
+        matches!(notice, Notice::JournalRebuilt(rebuilt)
+            if rebuilt.orders == 1 && rebuilt.kept.as_ref().is_some_and(|kept| kept.is_dir()))
+    });
+    pc.announce("2");
+    agent.wait_for_publication("2");
+    assert_eq!(agent.stop().published, 2);
+}
+
+#[test]
+fn an_output_that_goes_and_comes_back_is_followed() {
+    let pc = Pc::new();
+    pc.announce("1");
+    let agent = pc.run();
+    agent.wait_for_publication("1");
+    let (output, away) = (pc.dir.path().join("orders"), pc.dir.path().join("away"));
+    std::fs::rename(&output, &away).expect("unmounted");
+    agent.wait_for("the trouble", trouble("marker is gone"));
+    let polls = pc.align.polls.load(Ordering::SeqCst);
+    pc.announce("2");
+    agent.wait_for("an order that waits", |notice| matches!(notice, Notice::Failed { .. }));
+    assert!(pc.align.polls.load(Ordering::SeqCst) > polls, "polls go on");
+    assert!(!output.exists());
+    std::fs::rename(&away, &output).expect("mounted");
+    agent.wait_for("the end of it", healed);
+    agent.wait_for_publication("2");
+    agent.stop();
+}
+
+#[test]
+fn a_second_agent_on_an_output_that_came_back_waits_for_the_first_one() {
+    let pc = Pc::new();
+    pc.run().stop();
+    let (output, away) = (pc.dir.path().join("orders"), pc.dir.path().join("away"));
+    std::fs::rename(&output, &away).expect("unmounted");
+    let agent = pc.run();
+    agent.wait_for("the trouble", trouble("marker is gone"));
+    let staging = pc.config().staging.join("lock");
+    let other = RealDisk.try_lock(&staging).expect("asked").expect("free");
+    std::fs::rename(&away, &output).expect("mounted");
+    agent.wait_for("the other one", trouble("another agent is running"));
+    drop(other);
+    agent.wait_for("the end of it", healed);
+    pc.announce("1");
+    agent.wait_for_publication("1");
+    agent.stop();
+}
+
+#[test]
+fn a_first_start_without_a_place_for_the_output_is_an_error() {
+    let pc = Pc::new();
+    std::fs::write(pc.dir.path().join("orders"), "a file").expect("written");
+    assert!(matches!(pc.open().err(), Some(OpenError::Fault(_))));
+}

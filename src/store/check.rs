@@ -1,0 +1,174 @@
+//! Is the journal what an agent left? Asked once, before an agent works with it.
+
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::Connection;
+use rusqlite::config::DbConfig;
+
+use super::{Store, StoreError, schema};
+
+/// How thoroughly a journal is checked before it is used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Depth {
+    /// All pages and all rows: a few seconds for a million files.
+    Quick,
+    /// Indexes too.
+    Thorough,
+}
+
+impl Store {
+    /// Opens a journal that exists, after a look at all of it. Nothing is changed where that finds
+    /// damage, not even what waits in the write-ahead log.
+    ///
+    /// # Errors
+    /// Of kind [`Damaged`](super::StoreTrouble::Damaged) if it is to be made anew.
+    pub fn open_checked(file: &Path, busy: Duration, depth: Depth) -> Result<Self, StoreError> {
+        let db = Connection::open(file)?;
+        db.busy_timeout(busy)?;
+        keep_log_on_close(&db, true)?;
+        let found = schema::version(&db)?;
+        schema::check_known(found)?;
+        if found == 0 {
+            return Err(StoreError::Damaged("it is empty".to_owned()));
+        }
+        let pragma = match depth {
+            Depth::Quick => "quick_check",
+            Depth::Thorough => "integrity_check",
+        };
+        let said: String = db.query_row(&format!("PRAGMA {pragma}(1)"), [], |row| row.get(0))?;
+        if said != "ok" {
+            // It may come in several lines.
+            let said = said.split_whitespace().collect::<Vec<_>>().join(" ");
+            return Err(StoreError::Damaged(said));
+        }
+        let store = Self::prepare(db, busy)?;
+        store.check_tables()?;
+        store.check_rows()?;
+        keep_log_on_close(&store.db, false)?;
+        Ok(store)
+    }
+
+    /// Every table and column that this version makes must be there.
+    fn check_tables(&self) -> Result<(), StoreError> {
+        let fresh = Self::in_memory()?;
+        let wanted = columns(&fresh.db)?;
+        let found = columns(&self.db)?;
+        match wanted.iter().find(|column| !found.contains(column)) {
+            None => Ok(()),
+            Some((table, column)) => {
+                Err(StoreError::Damaged(format!("{table}.{column} is missing")))
+            }
+        }
+    }
+
+    /// Reads everything once, as the agent will.
+    fn check_rows(&self) -> Result<(), StoreError> {
+        self.orders()?;
+        self.each_revision(|_, _| Ok(()))?;
+        self.intents()?;
+        self.asked()?;
+        self.labs()?;
+        let polls = "SELECT asked_ms, wait_ms FROM polls";
+        let mut polls = self.db.prepare(polls)?;
+        let read = polls.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        read.collect::<Result<Vec<(i64, i64)>, _>>()?;
+        let mut facts = self.db.prepare("SELECT key, value FROM meta")?;
+        let read = facts.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        read.collect::<Result<Vec<(String, String)>, _>>()?;
+        Ok(())
+    }
+}
+
+/// Whether closing leaves the write-ahead log as it is.
+pub(super) fn keep_log_on_close(db: &Connection, keep: bool) -> Result<(), StoreError> {
+    db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, keep)?;
+    Ok(())
+}
+
+fn columns(db: &Connection) -> Result<Vec<(String, String)>, StoreError> {
+    let sql = "SELECT t.name, c.name FROM sqlite_master t JOIN pragma_table_info(t.name) c
+        WHERE t.type = 'table' ORDER BY t.name, c.name";
+    let mut query = db.prepare(sql)?;
+    let rows = query.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{FILE_NAME, StoreTrouble};
+    use super::*;
+
+    fn journal() -> (tempfile::TempDir, std::path::PathBuf) {
+        let dir = tempfile::tempdir().expect("tempdir");
+        let file = dir.path().join(FILE_NAME);
+        let store = Store::open(&file).expect("made");
+        for number in 0..200 {
+            store.save(&super::super::tests::order(&format!("{number}"))).expect("saved");
+        }
+        drop(store);
+        (dir, file)
+    }
+
+    fn kind(file: &Path) -> StoreTrouble {
+        let busy = Duration::from_millis(50);
+        let error = Store::open_checked(file, busy, Depth::Quick).err().expect("refused");
+        assert!(!error.hint().is_empty());
+        error.kind()
+    }
+
+    #[test]
+    fn a_sound_journal_passes_both_checks() {
+        let (_dir, file) = journal();
+        for depth in [Depth::Quick, Depth::Thorough] {
+            let store = Store::open_checked(&file, Duration::ZERO, depth).expect("sound");
+            assert_eq!(store.orders().expect("read").len(), 200);
+        }
+    }
+
+    #[test]
+    fn every_kind_of_damage_is_found() {
+        let damage: [fn(&mut Vec<u8>); 5] = [
+            Vec::clear,
+            |bytes| bytes[..64].fill(b'x'),
+            |bytes| bytes.truncate(bytes.len() / 2),
+            |bytes| {
+                let middle = bytes.len() / 2;
+                bytes[middle..middle + 4096].fill(0xA5);
+            },
+            |bytes| bytes.truncate(100),
+        ];
+        for damage in damage {
+            let (_dir, file) = journal();
+            let mut bytes = std::fs::read(&file).expect("read");
+            damage(&mut bytes);
+            std::fs::write(&file, &bytes).expect("written");
+            assert_eq!(kind(&file), StoreTrouble::Damaged);
+            assert_eq!(std::fs::read(&file).expect("read"), bytes, "nothing is changed");
+        }
+    }
+
+    #[test]
+    fn a_dropped_table_and_a_row_that_makes_no_sense_are_damage() {
+        for sql in ["DROP TABLE intents", "UPDATE orders SET remote = '{' WHERE order_id = '17'"] {
+            let (_dir, file) = journal();
+            Connection::open(&file).expect("opened").execute_batch(sql).expect("done");
+            assert_eq!(kind(&file), StoreTrouble::Damaged, "{sql}");
+        }
+    }
+
+    #[test]
+    fn a_locked_journal_is_not_damaged() {
+        let (_dir, file) = journal();
+        let viewer = Connection::open(&file).expect("opened");
+        viewer.pragma_update(None, "locking_mode", "EXCLUSIVE").expect("set");
+        viewer.execute_batch("BEGIN EXCLUSIVE").expect("locked");
+        assert_eq!(kind(&file), StoreTrouble::Locked);
+    }
+
+    #[test]
+    fn a_folder_in_its_place_cannot_be_opened() {
+        let dir = tempfile::tempdir().expect("tempdir");
+        assert_eq!(kind(dir.path()), StoreTrouble::Forbidden);
+    }
+}

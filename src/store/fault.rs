@@ -1,0 +1,99 @@
+//! What it means when the journal cannot be used.
+
+use rusqlite::ErrorCode;
+
+/// The journal cannot be used now. Without it nothing may be fetched; what to do about it is told by
+/// its [`kind`](StoreError::kind).
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// SQLite says no.
+    #[error("the journal cannot be read or written")]
+    Sqlite(#[from] rusqlite::Error),
+    /// A row that this version cannot read.
+    #[error("the journal holds a row that cannot be read ({0})")]
+    Row(String),
+    /// It is not what this program wrote.
+    #[error("the journal is damaged ({0})")]
+    Damaged(String),
+    /// Written by a newer version of the agent.
+    #[error(
+        "the journal has version {found}, this agent knows versions up to {known}: install the newer agent again"
+    )]
+    Newer {
+        /// The version in the file.
+        found: usize,
+        /// The newest version that this agent knows.
+        known: usize,
+    },
+}
+
+/// What is the matter with the journal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StoreTrouble {
+    /// Its content is damaged: it is to be made anew.
+    Damaged,
+    /// A newer agent wrote it.
+    Newer,
+    /// Another program holds it.
+    Locked,
+    /// Its volume is full.
+    Full,
+    /// It may not be opened or written.
+    Forbidden,
+    /// Its volume fails otherwise.
+    Unreachable,
+}
+
+impl StoreError {
+    /// What is the matter.
+    pub fn kind(&self) -> StoreTrouble {
+        match self {
+            Self::Newer { .. } => StoreTrouble::Newer,
+            Self::Row(_) | Self::Damaged(_) => StoreTrouble::Damaged,
+            Self::Sqlite(error) => match error.sqlite_error_code() {
+                Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => StoreTrouble::Locked,
+                Some(ErrorCode::DiskFull) => StoreTrouble::Full,
+                Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => {
+                    StoreTrouble::Forbidden
+                }
+                // `Unknown` is "no such table", and a broken constraint is no work of ours either.
+                // Without a code, a column holds what it cannot hold.
+                None
+                | Some(
+                    ErrorCode::DatabaseCorrupt
+                    | ErrorCode::NotADatabase
+                    | ErrorCode::ConstraintViolation
+                    | ErrorCode::TypeMismatch
+                    | ErrorCode::Unknown,
+                ) => StoreTrouble::Damaged,
+                Some(_) => StoreTrouble::Unreachable,
+            },
+        }
+    }
+
+    /// The way out, for a person.
+    pub fn hint(&self) -> &'static str {
+        match self.kind() {
+            StoreTrouble::Damaged => {
+                "the agent sets it aside and makes a new one at its next start (`casedrop run` or `casedrop sync`)"
+            }
+            StoreTrouble::Newer => "install the newer agent again",
+            StoreTrouble::Locked => {
+                "end the program that holds it, such as a backup or a database viewer"
+            }
+            StoreTrouble::Full => "free some space on the volume of the state folder",
+            StoreTrouble::Forbidden => {
+                "give the agent's user the right to read and write the state folder and all that is in it"
+            }
+            StoreTrouble::Unreachable => "check the volume that holds the state folder",
+        }
+    }
+
+    /// The error with its causes, in one line.
+    pub fn chain(&self) -> String {
+        match self {
+            Self::Sqlite(cause) => format!("{self}: {cause}"),
+            Self::Row(_) | Self::Damaged(_) | Self::Newer { .. } => self.to_string(),
+        }
+    }
+}

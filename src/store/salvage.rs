@@ -1,0 +1,171 @@
+//! What can still be read of a damaged journal. Nothing of it is changed.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags, Row};
+
+use super::check::keep_log_on_close;
+use super::orders::{key, place};
+use super::{Asked, RevisionRecord, StoreError, duration, unreadable};
+use crate::model::ids::OrderKey;
+use crate::model::order::{RemoteOrder, Status};
+use crate::model::record::OrderRecord;
+use crate::model::time::{Kept, WallMs};
+
+/// What was found.
+#[derive(Debug, Default)]
+pub struct Salvaged {
+    /// Orders, without what stood in their way and without what was published of them.
+    pub orders: Vec<OrderRecord>,
+    /// Publications.
+    pub revisions: Vec<(OrderKey, RevisionRecord)>,
+    /// Orders that somebody had asked for again.
+    pub requests: Vec<OrderKey>,
+    /// Accounts whose last poll is known.
+    pub polls: Vec<(String, Asked)>,
+    /// Facts about the installation.
+    pub facts: Vec<(String, String)>,
+}
+
+/// Reads what can be read, row by row; what cannot is left out. An empty answer where nothing can.
+pub fn salvage(file: &Path) -> Salvaged {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let Ok(db) = Connection::open_with_flags(file, flags) else { return Salvaged::default() };
+    if keep_log_on_close(&db, true).is_err() {
+        return Salvaged::default();
+    }
+    // These columns have been there since the first version.
+    Salvaged {
+        orders: rows(
+            &db,
+            "orders",
+            "lab, account, order_id, remote, listed, evidence, fetched, forced, first_seen_ms, last_seen_ms",
+            order,
+        ),
+        revisions: rows(
+            &db,
+            "revisions",
+            "lab, account, order_id, manifest, manifest_sha256, place, published_ms, confirmed_ms, history_seen",
+            revision,
+        ),
+        requests: rows(&db, "inbox", "lab, account, order_id", order_key),
+        polls: rows(&db, "polls", "account, asked_ms, wait_ms", poll),
+        facts: rows(&db, "meta", "key, value", |row| Ok((row.get(0)?, row.get(1)?))),
+    }
+}
+
+fn rows<T>(
+    db: &Connection,
+    table: &str,
+    columns: &str,
+    read: fn(&Row<'_>) -> Result<T, StoreError>,
+) -> Vec<T> {
+    let sql = format!("SELECT {columns} FROM {table} WHERE rowid = ?1");
+    let Ok(mut query) = db.prepare(&sql) else { return Vec::new() };
+    let mut found = Vec::new();
+    for id in row_ids(db, table) {
+        if let Ok(Ok(one)) = query.query_row([id], |row| Ok(read(row))) {
+            found.push(one);
+        }
+    }
+    found
+}
+
+/// The rows before the first damaged page, and those behind the last one.
+fn row_ids(db: &Connection, table: &str) -> BTreeSet<i64> {
+    let mut ids = BTreeSet::new();
+    for order in ["ASC", "DESC"] {
+        let sql = format!("SELECT rowid FROM {table} NOT INDEXED ORDER BY rowid {order}");
+        let Ok(mut query) = db.prepare(&sql) else { continue };
+        let Ok(rows) = query.query_map([], |row| row.get::<_, i64>(0)) else { continue };
+        ids.extend(rows.map_while(Result::ok));
+    }
+    ids
+}
+
+fn order_key(row: &Row<'_>) -> Result<OrderKey, StoreError> {
+    let text = |index| row.get::<_, String>(index);
+    key(&text(0)?, &text(1)?, &text(2)?)
+}
+
+fn order(row: &Row<'_>) -> Result<OrderRecord, StoreError> {
+    let key = order_key(row)?;
+    let remote: RemoteOrder = parsed(row, 3)?;
+    let mut order = OrderRecord::new(key, remote, WallMs(row.get(8)?));
+    order.listed = row.get(4)?;
+    order.evidence = row.get::<_, i64>(5)?.cast_unsigned();
+    // Nobody knows any more whether its download was begun.
+    order.begun = order.evidence;
+    order.away = Some(order.remote.status.clone()).filter(Status::is_away);
+    order.fetched = row.get::<_, i64>(6)?.cast_unsigned();
+    order.forced = row.get(7)?;
+    order.last_seen = WallMs(row.get(9)?);
+    Ok(order)
+}
+
+fn revision(row: &Row<'_>) -> Result<(OrderKey, RevisionRecord), StoreError> {
+    let revision = RevisionRecord {
+        manifest: parsed(row, 3)?,
+        manifest_sha256: row.get(4)?,
+        place: place(&row.get::<_, String>(5)?)?,
+        at: WallMs(row.get(6)?),
+        confirmed: WallMs(row.get(7)?),
+        history_seen: row.get(8)?,
+    };
+    Ok((order_key(row)?, revision))
+}
+
+fn poll(row: &Row<'_>) -> Result<(String, Asked), StoreError> {
+    // An old journal knows no running time of the computer; nobody counts from it any more.
+    let at = Kept { wall: WallMs(row.get(1)?), up: Duration::ZERO };
+    let asked = Asked { at, wait: duration(row.get(2)?), answered: true };
+    Ok((row.get(0)?, asked))
+}
+
+fn parsed<T: serde::de::DeserializeOwned>(row: &Row<'_>, index: usize) -> Result<T, StoreError> {
+    serde_json::from_str(&row.get::<_, String>(index)?)
+        .map_err(|error| unreadable("salvage", error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{FILE_NAME, Store};
+    use super::*;
+
+    #[test]
+    fn what_a_damaged_page_leaves_is_read_and_the_file_stays_as_it_is() {
+        let dir = tempfile::tempdir().expect("tempdir");
+        let file = dir.path().join(FILE_NAME);
+        let store = Store::open(&file).expect("made");
+        for number in 1000..1400 {
+            store.save(&super::super::tests::order(&format!("{number}"))).expect("saved");
+        }
+        store.ask(&super::super::tests::order("1001").key, WallMs(5)).expect("asked");
+        store.set_fact("output-root", "id").expect("set");
+        drop(store);
+        let whole = salvage(&file);
+        assert_eq!((whole.orders.len(), whole.requests.len()), (400, 1));
+        assert!(whole.facts.contains(&("output-root".to_owned(), "id".to_owned())));
+        assert!(whole.orders.iter().all(OrderRecord::is_wanted));
+
+        // A leaf of the orders, as their texts in it show.
+        let mut bytes = std::fs::read(&file).expect("read");
+        let page = bytes
+            .chunks(4096)
+            .position(|page| {
+                page[0] == 13 && page.windows(12).any(|text| text == b"\"order_id\":\"")
+            })
+            .expect("a page of orders");
+        let middle = page * 4096;
+        bytes[middle..middle + 4096].fill(0xA5);
+        std::fs::write(&file, &bytes).expect("written");
+        let left = salvage(&file);
+        assert!(left.orders.len() > 200 && left.orders.len() < 400, "{}", left.orders.len());
+        assert_eq!(std::fs::read(&file).expect("read"), bytes);
+
+        std::fs::write(&file, "no database").expect("written");
+        assert!(salvage(&file).orders.is_empty());
+    }
+}
