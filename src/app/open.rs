@@ -7,12 +7,12 @@ use std::time::Instant;
 use crate::config::{Config, WhenMissing};
 use crate::disk::Disk;
 use crate::local::layout::Layout;
-use crate::local::publish::Step;
 use crate::local::root::{prepare_root, try_lock_output};
 use crate::local::{clean, root};
 use crate::model::cancel::Cancel;
 use crate::model::fault::Fault;
 use crate::model::ids::LabName;
+use crate::model::step::Step;
 use crate::model::time::Now;
 use crate::retry::RetryPolicy;
 use crate::status::Progress;
@@ -56,7 +56,7 @@ impl Agent {
         let state_lock =
             lock.ok_or_else(|| OpenError::AnotherAgent(config.state.display().to_string()))?;
         let layout = Layout { output: config.output.clone(), staging: config.staging.clone() };
-        let store = Store::open(&config.state.join(store::FILE_NAME))?;
+        let store = Store::open(&config.state.join(store::FILE_NAME))?.with_hook(step);
         let known = store.fact(ROOT_FACT)?;
         let root_id = prepare_root(&*disk, &layout, known.as_deref())?;
         if known.is_none() {
@@ -66,7 +66,7 @@ impl Agent {
             .ok_or_else(|| OpenError::AnotherAgent(config.output.display().to_string()))?;
         let kept: Vec<_> =
             store.intents()?.iter().map(|intent| layout.work_dir(&intent.job)).collect();
-        clean::sweep_work(&*disk, &layout, &kept)?;
+        clean::sweep_work(&*disk, &layout, &kept, &step)?;
         root::check_root(&*disk, &layout, &root_id)?;
         let began = Instant::now();
         let now = Now { wall: wall_now(), mono: began.elapsed() };

@@ -46,7 +46,7 @@ pub struct Executor {
     pub progress: Arc<Progress>,
     /// Ends everything at its next safe point.
     pub cancel: Cancel,
-    /// Called before each named step of a publication.
+    /// Called at each named step.
     pub step: fn(Step),
 }
 
@@ -102,9 +102,9 @@ impl Executor {
             }
             Effect::Recover(job) => {
                 let publication = self.publication(&job);
-                let result = self
-                    .check_root()
-                    .and_then(|()| publish::recover(&*self.disk, &self.layout, &publication));
+                let result = self.check_root().and_then(|()| {
+                    publish::recover(&*self.disk, &self.layout, &publication, &self.step)
+                });
                 Some(Input::Recovered { key: job.intent.key, result })
             }
             Effect::Discard { key, job } => {
