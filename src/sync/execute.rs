@@ -2,6 +2,9 @@
 //! it touches right before it touches it.
 
 mod fetch;
+mod package;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

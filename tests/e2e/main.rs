@@ -21,6 +21,7 @@ mod logins;
 mod outages;
 mod places;
 mod polls;
+mod resume;
 mod secrecy;
 #[cfg(target_os = "linux")]
 mod visible;

@@ -23,6 +23,7 @@ use super::notice::Notice;
 use super::schedule::{self, Waiting};
 use super::{observe, plan};
 
+pub(crate) use fetching::job_name;
 pub use labs::LabStanding;
 use labs::LabState;
 
