@@ -134,7 +134,7 @@ mod tests {
         let dir = tempfile::tempdir().expect("tempdir");
         let path = dir.path().join("casedrop.yaml");
         let yaml = "output: orders\nstate: state\nlabs:\n  - name: lab\n    \
-                    oauth_base: https://oauth.example\n    base_url: https://base.example\n    \
+                    oauth_base: https://oauth.iterocloud.com\n    base_url: https://base.iterocloud.com\n    \
                     client_id: abc\n    redirect_url: https://lab.example/cb\n";
         std::fs::write(&path, yaml).expect("written");
         let config = crate::config::load(&RealDisk, &path, &[]).expect("a config").config;

@@ -147,7 +147,7 @@ impl World {
         let yaml = format!(
             "output: orders\nstate: state\nretention: {{ min_free: 1MB }}\nformats:\n  \
              restorative: {{ screen_captures: false, {format} }}\nlabs:\n  - name: smile-lab\n    \
-             oauth_base: https://oauth.example\n    base_url: https://base.example\n    \
+             oauth_base: https://oauth.iterocloud.com\n    base_url: https://base.iterocloud.com\n    \
              client_id: abc\n    redirect_url: https://lab.example/cb\n"
         );
         std::fs::write(&path, yaml).expect("written");
@@ -380,8 +380,7 @@ fn earlier_bytes_that_a_power_cut_damaged_are_found_and_all_comes_again() {
     let mut bytes = std::fs::read(&spool).expect("kept");
     bytes[100] ^= 0xff;
     std::fs::write(&spool, bytes).expect("damaged");
-    let fault = world.fetch().expect_err("a mix");
-    assert_eq!((fault.class, fault.code), (FaultClass::Damaged, "zip-crc"));
+    assert_eq!(world.fetch().expect_err("damaged").class, FaultClass::Damaged);
     assert!(world.left().is_empty(), "{:?}", world.left());
     world.asked();
     world.assert_fetched(1);
