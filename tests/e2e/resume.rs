@@ -132,12 +132,13 @@ fn a_package_that_changed_in_between_comes_whole_and_is_no_mix() {
     let id = broken(&world, reset());
     assert_eq!(kept(&world, &id), CAME);
     world.align().flow(&id, "rescan-completed").expect("changed");
-    world.good(&["sync"]);
     wait_for("the order", || {
         world.good(&["sync"]);
         (world.order(&id)["state"] == "published").then_some(())
     });
-    assert_eq!(sent(&world, &id), (2, 0));
+    let (started, resumed) = sent(&world, &id);
+    // If the poll that tells of the change comes during the download, it is fetched once more.
+    assert!(started >= 2 && resumed == 0, "{started} {resumed}");
     assert_published(&world, &id);
 }
 
