@@ -2,6 +2,7 @@
 //! after a fault of this PC.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
@@ -9,17 +10,18 @@ use std::time::{Duration, Instant};
 use crate::config::{Config, WhenMissing};
 use crate::disk::Disk;
 use crate::local::layout::Layout;
-use crate::local::publish::Step;
 use crate::local::root::{ANOTHER_AGENT, Root};
 use crate::model::cancel::Cancel;
 use crate::model::fault::Fault;
 use crate::model::ids::LabName;
+use crate::model::record::OrderRecord;
+use crate::model::step::Step;
 use crate::model::time::Now;
 use crate::retry::RetryPolicy;
 use crate::status::Progress;
 use crate::store::{BUSY, Store, StoreError, StoreTrouble};
 use crate::sync::Engine;
-use crate::sync::engine::EnginePolicy;
+use crate::sync::engine::{EnginePolicy, job_name};
 use crate::sync::execute::{Executor, Link};
 use crate::sync::notice::Notice;
 
@@ -147,6 +149,7 @@ pub(super) fn go_to_work(
     news: &mut Vec<Notice>,
 ) -> Result<Life, OpenError> {
     let Opened { store, why, is_suspect, kept } = journal::open(site, attempt)?;
+    let store = store.with_hook(site.step);
     let now = site.now();
     let is_new = store.fact(ROOT_FACT)?.is_none();
     let known = match store.fact(ROOT_FACT)? {
@@ -209,6 +212,22 @@ fn open_output(
     Ok(())
 }
 
+/// What unfinished work in staging is still of use: staged orders that are about to be published, and
+/// broken downloads of orders that will be tried again.
+pub(super) fn worth_keeping(
+    store: &Store,
+    config: &Config,
+    layout: &Layout,
+) -> Result<Vec<PathBuf>, StoreError> {
+    let staged = store.intents()?.into_iter().map(|intent| layout.work_dir(&intent.job));
+    let is_coming = |order: &OrderRecord| {
+        order.trouble.as_ref().is_none_or(|trouble| trouble.next_try.is_some())
+            && config.labs.iter().any(|lab| lab.name == order.key.lab)
+    };
+    let wanted = store.wanted()?.into_iter().filter(is_coming);
+    Ok(staged.chain(wanted.map(|order| layout.spool_dir(&job_name(&order.key)))).collect())
+}
+
 fn policy(config: &Config) -> EnginePolicy {
     EnginePolicy {
         labs: config.labs.iter().map(|lab| lab.name.clone()).collect(),
@@ -221,5 +240,65 @@ fn policy(config: &Config) -> EnginePolicy {
         volume: config.staging.clone(),
         agent: format!("casedrop {}", env!("CARGO_PKG_VERSION")),
         seed: fastrand::u64(..),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::disk::RealDisk;
+    use crate::model::fault::FaultClass;
+    use crate::model::ids::OrderKey;
+    use crate::model::order::{RemoteOrder, Status};
+    use crate::model::record::Trouble;
+    use crate::model::time::WallMs;
+
+    #[test]
+    fn only_downloads_that_will_be_continued_survive_a_start() {
+        let dir = tempfile::tempdir().expect("tempdir");
+        let path = dir.path().join("casedrop.yaml");
+        let yaml = "output: orders\nstate: state\nlabs:\n  - name: lab\n    \
+                    oauth_base: https://oauth.iterocloud.com\n    base_url: https://base.iterocloud.com\n    \
+                    client_id: abc\n    redirect_url: https://lab.example/cb\n";
+        std::fs::write(&path, yaml).expect("written");
+        let config = crate::config::load(&RealDisk, &path, &[]).expect("a config").config;
+        let layout = Layout { output: config.output.clone(), staging: config.staging.clone() };
+        let store = Store::in_memory().expect("journal");
+        let save = |lab: &str, id: &str, change: fn(&mut OrderRecord)| {
+            let key = OrderKey {
+                lab: lab.parse().expect("valid"),
+                account: "1".parse().expect("valid"),
+                order: id.parse().expect("valid"),
+            };
+            let remote = RemoteOrder::new(key.order.clone(), Status::Ready);
+            let mut order = OrderRecord::new(key, remote, WallMs(1));
+            change(&mut order);
+            store.save(&order).expect("saved");
+        };
+        let trouble = |next_try: Option<WallMs>| Trouble {
+            class: FaultClass::Transient,
+            code: "broken-off".to_owned(),
+            message: String::new(),
+            hint: None,
+            attempts: 1,
+            since: WallMs(1),
+            next_try,
+            wait: Duration::ZERO,
+            attention: next_try.is_none(),
+        };
+        let mut troubles = [Some(trouble(Some(WallMs(9)))), Some(trouble(None))].into_iter();
+        save("lab", "new", |_| {});
+        save("lab", "published", |order| order.fetched = order.evidence);
+        save("gone", "of-no-lab", |_| {});
+        for (id, trouble) in ["retried", "parked"].iter().zip(&mut troubles) {
+            save("lab", id, |_| {});
+            let mut order = store.find(id).expect("read").remove(0);
+            order.trouble = trouble;
+            store.save(&order).expect("saved");
+        }
+        let kept = worth_keeping(&store, &config, &layout).expect("read");
+        let names: Vec<_> =
+            kept.iter().map(|path| path.file_name().expect("name").to_string_lossy()).collect();
+        assert_eq!(names, ["lab~1~new.spool", "lab~1~retried.spool"]);
     }
 }

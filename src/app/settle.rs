@@ -17,7 +17,7 @@ use crate::model::time::{Now, WallMs};
 use crate::store::{Rebuilt, RevisionRecord, Store, StoreError};
 use crate::sync::notice::Notice;
 
-use super::open::{OpenError, Site};
+use super::open::{OpenError, Site, worth_keeping};
 
 /// The fact under which the journal remembers the output's marker. A journal without it never saw
 /// the output: what stands there is still to be learned.
@@ -66,7 +66,9 @@ pub(super) fn settle(
         news.push(Notice::JournalRebuilt(rebuilt));
     }
     // Nothing of what could not be kept safe may be swept away; it is in nobody's way.
-    if let Err(fault) = rescued.and_then(|_| sweep_work(&*site.disk, &site.layout, &kept)) {
+    let kept = worth_keeping(store, &site.config, &site.layout)?;
+    let swept = rescued.and_then(|_| sweep_work(&*site.disk, &site.layout, &kept, &site.step));
+    if let Err(fault) = swept {
         tracing::warn!("staging is not tidied up this time: {}", fault.chain());
     }
     retry_now(store, now.wall)?;

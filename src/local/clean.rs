@@ -5,11 +5,17 @@ use std::path::PathBuf;
 use super::layout::Layout;
 use crate::disk::{Disk, Kind};
 use crate::model::fault::Fault;
+use crate::model::step::Step;
 
 /// Removes everything below `<staging>/work` but `keep` (and what lies in or above a kept path).
 /// Call it after [`recover`](super::publish::recover): an old revision may still lie there after an
-/// exchange. Returns how many entries went.
-pub fn sweep_work(disk: &dyn Disk, layout: &Layout, keep: &[PathBuf]) -> Result<usize, Fault> {
+/// exchange. Returns how many entries went. The hook is called before each.
+pub fn sweep_work(
+    disk: &dyn Disk,
+    layout: &Layout,
+    keep: &[PathBuf],
+    step: &dyn Fn(Step),
+) -> Result<usize, Fault> {
     let work = layout.work();
     if disk.kind(&work)? != Some(Kind::Dir) {
         return Ok(0);
@@ -19,6 +25,7 @@ pub fn sweep_work(disk: &dyn Disk, layout: &Layout, keep: &[PathBuf]) -> Result<
         if keep.iter().any(|kept| kept.starts_with(&entry.path)) {
             continue;
         }
+        step(Step::Sweep);
         match entry.kind {
             Kind::Dir => disk.remove_tree(&entry.path)?,
             Kind::File | Kind::Other => disk.remove_file(&entry.path)?,
@@ -37,15 +44,15 @@ mod tests {
     #[test]
     fn leftovers_go_and_kept_work_stays() {
         let place = Place::new();
-        assert_eq!(sweep_work(&RealDisk, &place.layout, &[]).expect("nothing yet"), 0);
+        assert_eq!(sweep_work(&RealDisk, &place.layout, &[], &|_| {}).expect("nothing yet"), 0);
         for job in ["old", "kept"] {
             std::fs::create_dir_all(place.layout.work_dir(job).join("staged/sub")).expect("mkdir");
         }
         std::fs::write(place.layout.work().join("spool"), "x").expect("write");
         let keep = [place.layout.work_dir("kept").join("staged")];
-        assert_eq!(sweep_work(&RealDisk, &place.layout, &keep).expect("swept"), 2);
+        assert_eq!(sweep_work(&RealDisk, &place.layout, &keep, &|_| {}).expect("swept"), 2);
         assert!(keep[0].join("sub").is_dir());
         assert!(!place.layout.work_dir("old").exists());
-        assert_eq!(sweep_work(&RealDisk, &place.layout, &[]).expect("swept"), 1);
+        assert_eq!(sweep_work(&RealDisk, &place.layout, &[], &|_| {}).expect("swept"), 1);
     }
 }

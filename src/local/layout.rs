@@ -45,6 +45,11 @@ impl Layout {
         self.staging.join("claims")
     }
 
+    /// Where one job's downloads are spooled, and kept while they are broken.
+    pub fn spool_dir(&self, job: &str) -> PathBuf {
+        self.work_dir(&format!("{job}.spool"))
+    }
+
     /// Everything that was replaced.
     pub fn history(&self) -> PathBuf {
         self.staging.join("history")

@@ -14,6 +14,7 @@ pub mod describe;
 pub mod extras;
 pub(crate) mod files;
 pub mod history;
+pub mod kept;
 pub mod layout;
 pub mod look;
 pub mod publish;

@@ -99,6 +99,11 @@ impl Spool {
         self.len == 0
     }
 
+    /// Leaves what came for a later attempt.
+    pub fn pause(mut self) -> Result<(), Fault> {
+        Ok(self.file.flush().map_err(writing(&self.path))?)
+    }
+
     /// Ends the download.
     ///
     /// # Errors

@@ -9,4 +9,5 @@ pub mod order;
 pub mod path;
 pub mod record;
 pub mod remote;
+pub mod step;
 pub mod time;

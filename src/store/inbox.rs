@@ -6,6 +6,7 @@ use rusqlite::params;
 use super::orders::key;
 use super::{Store, StoreError};
 use crate::model::ids::OrderKey;
+use crate::model::step::Step;
 use crate::model::time::WallMs;
 
 /// Somebody wants an order fetched again.
@@ -54,7 +55,10 @@ impl Store {
 
     /// Takes a request out, once what it asks for is recorded in the order itself.
     pub fn answered(&self, id: i64) -> Result<(), StoreError> {
-        self.db.prepare_cached("DELETE FROM inbox WHERE id = ?1")?.execute([id])?;
+        let steps = (Step::JournalTaken, Step::JournalTakenDurable);
+        self.record(steps, || {
+            self.db.prepare_cached("DELETE FROM inbox WHERE id = ?1")?.execute([id])
+        })?;
         Ok(())
     }
 }

@@ -7,6 +7,7 @@ use super::orders::key;
 use super::{Store, StoreError, unreadable};
 use crate::model::ids::OrderKey;
 use crate::model::record::{Intent, IntentTarget};
+use crate::model::step::Step;
 
 impl Store {
     /// Remembers what is about to be published.
@@ -21,7 +22,7 @@ impl Store {
         let sql = "INSERT OR REPLACE INTO intents (lab, account, order_id, manifest,
             manifest_sha256, evidence, job, target, replaces, history_seen, etag)
             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
-        self.db.prepare_cached(sql)?.execute(params![
+        let values = params![
             intent.key.lab.as_str(),
             intent.key.account.as_str(),
             intent.key.order.as_str(),
@@ -33,18 +34,23 @@ impl Store {
             replaces,
             intent.history_seen,
             intent.etag,
-        ])?;
+        ];
+        let steps = (Step::JournalIntent, Step::JournalIntentDurable);
+        self.record(steps, || self.db.prepare_cached(sql)?.execute(values))?;
         Ok(())
     }
 
     /// Forgets what was about to be published.
     pub fn drop_intent(&self, key: &OrderKey) -> Result<(), StoreError> {
         let sql = "DELETE FROM intents WHERE lab = ?1 AND account = ?2 AND order_id = ?3";
-        self.db.prepare_cached(sql)?.execute([
-            key.lab.as_str(),
-            key.account.as_str(),
-            key.order.as_str(),
-        ])?;
+        let keys = [key.lab.as_str(), key.account.as_str(), key.order.as_str()];
+        let write = || self.db.prepare_cached(sql)?.execute(keys);
+        if self.db.is_autocommit() {
+            self.record((Step::JournalDropped, Step::JournalDroppedDurable), write)?;
+        } else {
+            // Part of what is recorded of the publication.
+            write()?;
+        }
         Ok(())
     }
 

@@ -14,12 +14,14 @@ mod revisions;
 mod salvage;
 mod schema;
 
+use std::cell::RefCell;
 use std::path::Path;
 use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, params};
 
 use crate::model::ids::OrderKey;
+use crate::model::step::Step;
 use crate::model::time::{Kept, WallMs, millis};
 
 pub use check::Depth;
@@ -39,6 +41,9 @@ pub const BUSY: Duration = Duration::from_secs(10);
 /// The journal.
 pub struct Store {
     db: Connection,
+    hook: fn(Step),
+    /// Records of the transaction under way: what is to be said once they are durable.
+    due: RefCell<Vec<Step>>,
 }
 
 /// The last request for an account's ready orders.
@@ -96,7 +101,7 @@ impl Store {
                 db.busy_timeout(BUSY)?;
                 db.pragma_update(None, "query_only", true)?;
                 check::keep_log_on_close(&db, true)?;
-                Ok(Some(Self { db }))
+                Ok(Some(Self::of(db)))
             }
             Err(rusqlite::Error::SqliteFailure(error, _))
                 if error.code == rusqlite::ErrorCode::CannotOpen =>
@@ -113,7 +118,34 @@ impl Store {
         db.pragma_update(None, "synchronous", "FULL")?;
         db.pragma_update(None, "foreign_keys", true)?;
         schema::migrate(&mut db)?;
-        Ok(Self { db })
+        Ok(Self::of(db))
+    }
+
+    fn of(db: Connection) -> Self {
+        Self { db, hook: |_| {}, due: RefCell::default() }
+    }
+
+    /// The hook is called before and after each durable record that has a [`Step`].
+    #[must_use]
+    pub fn with_hook(mut self, hook: fn(Step)) -> Self {
+        self.hook = hook;
+        self
+    }
+
+    /// Makes one record, as part of the transaction under way if there is one.
+    fn record<T>(
+        &self,
+        (before, durable): (Step, Step),
+        write: impl FnOnce() -> Result<T, rusqlite::Error>,
+    ) -> Result<T, StoreError> {
+        (self.hook)(before);
+        let written = write()?;
+        if self.db.is_autocommit() {
+            (self.hook)(durable);
+        } else {
+            self.due.borrow_mut().push(durable);
+        }
+        Ok(written)
     }
 
     /// Makes everything that `work` writes durable at once, or nothing of it.
@@ -125,9 +157,13 @@ impl Store {
             // Part of a larger piece of work, which commits for both.
             return work(self);
         }
+        self.due.take();
         let tx = self.db.unchecked_transaction()?;
         let result = work(self)?;
         tx.commit()?;
+        for durable in self.due.take() {
+            (self.hook)(durable);
+        }
         Ok(result)
     }
 
@@ -179,7 +215,15 @@ impl Store {
         let sql = "INSERT OR REPLACE INTO polls (account, asked_ms, up_ms, wait_ms, answered)
                    VALUES (?1, ?2, ?3, ?4, ?5)";
         let (wall, up, wait) = (asked.at.wall.0, millis(asked.at.up), millis(asked.wait));
-        self.db.prepare_cached(sql)?.execute(params![account, wall, up, wait, asked.answered])?;
+        let steps = if asked.answered {
+            (Step::JournalAnswer, Step::JournalAnswerDurable)
+        } else {
+            (Step::JournalPoll, Step::JournalPollDurable)
+        };
+        self.record(steps, || {
+            let values = params![account, wall, up, wait, asked.answered];
+            self.db.prepare_cached(sql)?.execute(values)
+        })?;
         Ok(())
     }
 
@@ -193,14 +237,20 @@ impl Store {
     ) -> Result<(), StoreError> {
         let sql = "INSERT INTO events (at_ms, lab, account, order_id, kind, text)
                    VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
-        self.db.prepare_cached(sql)?.execute(params![
-            at.0,
-            key.lab.as_str(),
-            key.account.as_str(),
-            key.order.as_str(),
-            kind,
-            text
-        ])?;
+        let write = || {
+            self.db.prepare_cached(sql)?.execute(params![
+                at.0,
+                key.lab.as_str(),
+                key.account.as_str(),
+                key.order.as_str(),
+                kind,
+                text
+            ])
+        };
+        match steps_of(kind) {
+            Some(steps) => self.record(steps, write)?,
+            None => write()?,
+        };
         Ok(())
     }
 
@@ -220,6 +270,19 @@ impl Store {
 /// A duration from its milliseconds.
 fn duration(millis: i64) -> Duration {
     Duration::from_millis(u64::try_from(millis).unwrap_or(0))
+}
+
+/// Whatever is recorded of an order has a line in its story, in the same transaction; so the line tells
+/// what kind of record it is.
+fn steps_of(kind: &str) -> Option<(Step, Step)> {
+    Some(match kind {
+        "seen" | "left" | "taken" | "away" => (Step::JournalSeen, Step::JournalSeenDurable),
+        "fetching" => (Step::JournalFetching, Step::JournalFetchingDurable),
+        "failed" | "parked" => (Step::JournalFailed, Step::JournalFailedDurable),
+        "published" => (Step::JournalPublished, Step::JournalPublishedDurable),
+        "unchanged" => (Step::JournalUnchanged, Step::JournalUnchangedDurable),
+        _ => return None,
+    })
 }
 
 fn unreadable(what: &str, error: impl std::fmt::Display) -> StoreError {

@@ -1,3 +1,5 @@
+use std::cell::RefCell;
+
 use super::*;
 use crate::model::fault::FaultClass;
 use crate::model::order::{RemoteOrder, Status, StatusChange};
@@ -129,4 +131,35 @@ fn a_transaction_that_may_not_become_durable_leaves_nothing() {
     assert!(store.save(&order("19")).is_err());
     let ids: Vec<_> = store.orders().expect("read").into_iter().map(|one| one.key.order).collect();
     assert_eq!(ids, ["17".parse().expect("valid")]);
+}
+
+thread_local! {
+    static MET: RefCell<Vec<Step>> = const { RefCell::new(Vec::new()) };
+}
+
+#[test]
+fn the_hook_hears_of_a_record_before_it_is_made_and_once_it_is_durable() {
+    use Step::{
+        JournalDropped, JournalDroppedDurable, JournalFailed, JournalSeen, JournalSeenDurable,
+    };
+    let store = Store::in_memory().expect("journal").with_hook(|step| {
+        MET.with_borrow_mut(|met| met.push(step));
+    });
+    let key = order("17").key;
+    let told = |store: &Store, kind| store.tell(&key, WallMs(1), kind, "");
+    let seen = || store.atomically(|store| told(store, "seen").and_then(|()| told(store, "seen")));
+    seen().expect("recorded");
+    assert_eq!(MET.take(), [JournalSeen, JournalSeen, JournalSeenDurable, JournalSeenDurable]);
+
+    let undone = store.atomically(|store| {
+        told(store, "failed")?;
+        Err::<(), _>(StoreError::Row("no".to_owned()))
+    });
+    assert!(undone.is_err());
+    assert_eq!(MET.take(), [JournalFailed], "what is undone never becomes durable");
+    assert_eq!(store.story(&key).expect("read").len(), 2);
+
+    store.drop_intent(&key).expect("dropped");
+    told(&store, "a kind without a step").expect("told");
+    assert_eq!(MET.take(), [JournalDropped, JournalDroppedDurable]);
 }

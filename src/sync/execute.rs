@@ -2,6 +2,9 @@
 //! it touches right before it touches it.
 
 mod fetch;
+mod package;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -49,7 +52,7 @@ pub struct Executor {
     pub progress: Arc<Progress>,
     /// Ends everything at its next safe point.
     pub cancel: Cancel,
-    /// Called before each named step of a publication.
+    /// Called at each named step.
     pub step: fn(Step),
     /// What the PC's clock says.
     pub clock: fn() -> WallMs,
@@ -107,10 +110,9 @@ impl Executor {
             }
             Effect::Recover(job) => {
                 let publication = self.publication(&job);
-                let result = self
-                    .root
-                    .check()
-                    .and_then(|()| publish::recover(&*self.disk, &self.layout, &publication));
+                let result = self.root.check().and_then(|()| {
+                    publish::recover(&*self.disk, &self.layout, &publication, &self.step)
+                });
                 if let Ok(Recovered::Published) = result {
                     self.release(&job.intent.job);
                 }

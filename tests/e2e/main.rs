@@ -23,6 +23,7 @@ mod outages;
 mod places;
 mod polls;
 mod reconcile;
+mod resume;
 mod secrecy;
 #[cfg(target_os = "linux")]
 mod visible;

@@ -70,7 +70,7 @@ impl Bench {
     }
 
     pub fn recover(&self, disk: &dyn Disk, revision: &Revision) -> Result<Recovered, Fault> {
-        recover(disk, &self.layout, &revision.publication)
+        recover(disk, &self.layout, &revision.publication, &|_| {})
     }
 
     pub fn dir(&self, revision: &Revision) -> PathBuf {

@@ -21,7 +21,7 @@ use casedrop::status::Progress;
 use casedrop::store::{Store, StoreError};
 use casedrop::sync::Engine;
 use casedrop::sync::effects::{Effect, Input};
-use casedrop::sync::engine::EnginePolicy;
+use casedrop::sync::engine::{EnginePolicy, job_name};
 use casedrop::sync::execute::{Executor, Link};
 
 use crate::align::{AccountRemote, SimAlign};
@@ -291,8 +291,11 @@ impl World {
         let disk: &dyn Disk = &self.disk;
         root.prepare(Some(ROOT_ID))?;
         let intents = journal.intents().expect("readable");
-        let kept: Vec<_> = intents.iter().map(|intent| self.layout.work_dir(&intent.job)).collect();
-        sweep_work(disk, &self.layout, &kept)?;
+        let staged = intents.iter().map(|intent| self.layout.work_dir(&intent.job));
+        let wanted = journal.wanted().expect("readable");
+        let spools = wanted.iter().map(|order| self.layout.spool_dir(&job_name(&order.key)));
+        let kept: Vec<_> = staged.chain(spools).collect();
+        sweep_work(disk, &self.layout, &kept, &|_| {})?;
         root.look()?;
         root.open();
         Ok(())

@@ -5,14 +5,12 @@
 //! publication came; publishing again completes it.
 
 mod recover;
-mod step;
 #[cfg(test)]
 mod tests;
 
 use std::path::{Path, PathBuf};
 
 pub use recover::{Recovered, recover};
-pub use step::Step;
 
 use super::files::fault_of;
 use super::history;
@@ -23,6 +21,7 @@ use crate::disk::{Disk, DiskError, Kind, Moved};
 use crate::model::fault::{Fault, FaultClass};
 use crate::model::ids::OrderKey;
 use crate::model::manifest::Manifest;
+pub use crate::model::step::Step;
 
 /// What is to be published, as the journal keeps it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -223,6 +222,7 @@ impl Work<'_> {
             Target::Replace { previous_manifest, .. } => previous_manifest.revision,
             Target::Fresh | Target::Beside => self.publication.revision,
         };
+        (self.step)(Step::MakeHistory);
         history::free_place(self.disk, self.layout, &self.publication.key, revision)
     }
 

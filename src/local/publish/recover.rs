@@ -1,6 +1,6 @@
 //! How far a publication came before the process ended, read from the disk alone.
 
-use super::{Publication, Target, Work};
+use super::{Publication, Step, Target, Work};
 use crate::disk::{Disk, Kind, Moved};
 use crate::local::files::fault_of;
 use crate::local::history;
@@ -20,7 +20,8 @@ pub enum Recovered {
     Lost,
 }
 
-/// Decides, completes or undoes. May be repeated, and be interrupted itself.
+/// Decides, completes or undoes. May be repeated, and be interrupted itself; the hook is called before
+/// each step.
 ///
 /// Published is what carries the new manifest: whatever became of its files since is for the next
 /// look to tell.
@@ -28,33 +29,45 @@ pub fn recover(
     disk: &dyn Disk,
     layout: &Layout,
     publication: &Publication,
+    step: &dyn Fn(Step),
 ) -> Result<Recovered, Fault> {
-    let work = Work { disk, layout, publication, step: &|_| {}, dir: publication.dir(layout) };
-    let wanted = Some(publication.manifest_sha256.as_str());
-    if manifest_sha(disk, &work.dir).map_err(fault_of)?.as_deref() == wanted {
-        work.old_to_history()?;
-        work.done()?;
-        return Ok(Recovered::Published);
-    }
-    if is_whole(disk, publication)? {
-        return Ok(Recovered::Ready);
-    }
-    if let Target::Replace { previous_manifest, previous_sha256 } = &publication.target
-        && disk.kind(&work.dir)?.is_none()
-        && let Some(aside) = history::find(
-            disk,
-            layout,
-            &publication.key,
-            previous_manifest.revision,
-            previous_sha256,
-        )?
-    {
-        disk.create_dirs(work.parent())?;
-        if disk.rename(&aside, &work.dir).map_err(fault_of)? == Moved::Done {
-            work.sync_up(work.parent(), &layout.output)?;
+    step(Step::Recover);
+    let work = Work { disk, layout, publication, step, dir: publication.dir(layout) };
+    let recovered = work.recover()?;
+    step(Step::Recovered);
+    Ok(recovered)
+}
+
+impl Work<'_> {
+    fn recover(&self) -> Result<Recovered, Fault> {
+        let (disk, publication) = (self.disk, self.publication);
+        let wanted = Some(publication.manifest_sha256.as_str());
+        if manifest_sha(disk, &self.dir).map_err(fault_of)?.as_deref() == wanted {
+            self.old_to_history()?;
+            self.done()?;
+            return Ok(Recovered::Published);
         }
+        if is_whole(disk, publication)? {
+            return Ok(Recovered::Ready);
+        }
+        if let Target::Replace { previous_manifest, previous_sha256 } = &publication.target
+            && disk.kind(&self.dir)?.is_none()
+            && let Some(aside) = history::find(
+                disk,
+                self.layout,
+                &publication.key,
+                previous_manifest.revision,
+                previous_sha256,
+            )?
+        {
+            (self.step)(Step::PutBack);
+            disk.create_dirs(self.parent())?;
+            if disk.rename(&aside, &self.dir).map_err(fault_of)? == Moved::Done {
+                self.sync_up(self.parent(), &self.layout.output)?;
+            }
+        }
+        Ok(Recovered::Lost)
     }
-    Ok(Recovered::Lost)
 }
 
 fn is_whole(disk: &dyn Disk, publication: &Publication) -> Result<bool, Fault> {

@@ -54,7 +54,7 @@ impl Setup {
     }
 
     fn recover(&self, disk: &dyn Disk) -> Recovered {
-        recover(disk, &self.place.layout, &self.publication).expect("decided")
+        recover(disk, &self.place.layout, &self.publication, &|_| {}).expect("decided")
     }
 
     fn target(&self) -> Option<BTreeMap<String, Vec<u8>>> {
@@ -123,7 +123,7 @@ fn a_crash_at_any_step_leaves_a_whole_order_and_can_be_completed() {
             std::fs::create_dir(setup.dir()).expect("left empty");
             Setup { old: None, ..setup }
         }] {
-            for step in Step::ALL {
+            for &step in Step::PUBLISHING {
                 let setup = make();
                 let before = setup.target();
                 let came = crash_at(step, |hook| {
@@ -178,10 +178,7 @@ fn every_step_is_met_by_some_publication() {
     if cfg!(windows) {
         met.borrow_mut().insert(Step::OldToHistory);
     }
-    assert_eq!(met.into_inner().into_iter().collect::<Vec<_>>(), Step::ALL);
-    for step in Step::ALL {
-        assert_eq!(Step::from_name(step.as_str()), Some(step));
-    }
+    assert_eq!(met.into_inner().into_iter().collect::<Vec<_>>(), Step::PUBLISHING);
 }
 
 #[test]

@@ -18,7 +18,7 @@ use super::super::notice::size;
 
 /// The directory below the staging's `work` for an order: one for each, so that what an interrupted
 /// piece of work left is found again.
-pub(super) fn job_name(key: &OrderKey) -> String {
+pub fn job_name(key: &OrderKey) -> String {
     format!("{}~{}~{}", key.lab.dir_name(), key.account.dir_name(), key.order.dir_name())
 }
 

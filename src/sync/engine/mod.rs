@@ -27,6 +27,7 @@ use super::notice::Notice;
 use super::schedule::{self, Hold, Waiting};
 use super::{observe, plan};
 
+pub use fetching::job_name;
 pub use labs::LabStanding;
 use labs::LabState;
 

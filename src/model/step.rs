@@ -1,0 +1,162 @@
+//! The named steps of all durable work, for tests that end the process exactly there.
+//!
+//! Each step is one moment: what comes before it is done, what it names is about to be done (or, where
+//! its name says so, was just done). Tests hang a hook there; in the product nothing happens.
+
+/// Defines the enum and, from the same lines, its lists and names: whoever adds a step adds it to all
+/// of them, and then the compiler asks the tests in which way they meet it (`tests/e2e/crash.rs`).
+macro_rules! steps {
+    ($($group:ident, $about:literal {
+        $($(#[doc = $doc:literal])+ $step:ident = $word:literal,)+
+    })+) => {
+        /// A moment in the work on an order, at which the process may die. Fetching, publishing,
+        /// replacing, history, recovery and the journal have theirs here. Further kinds of durable
+        /// work (receipts, removal of old revisions) get their steps here too, in a group of their
+        /// own.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub enum Step {
+            $($($(#[doc = $doc])+ $step,)+)+
+        }
+
+        impl Step {
+            $(#[doc = $about] pub const $group: &'static [Self] = &[$(Self::$step,)+];)+
+
+            /// All steps.
+            pub const ALL: &'static [Self] = &[$($(Self::$step,)+)+];
+
+            /// Its name, such as `move-in`.
+            pub fn as_str(self) -> &'static str {
+                match self {
+                    $($(Self::$step => $word,)+)+
+                }
+            }
+        }
+    };
+}
+
+steps! {
+    FETCHING, "The steps of a fetch, in the order in which they come." {
+        /// The package is about to be asked for.
+        FetchAsked = "fetch-asked",
+        /// The answer has come: from here on Align counts the order as downloaded. Not a byte of it is
+        /// on the disk.
+        FetchAnswered = "fetch-answered",
+        /// An earlier attempt's bytes are gone and what the new ones will belong to is durable; no byte
+        /// of them is there.
+        SpoolBegun = "spool-begun",
+        /// The first bytes are in the spool; more follow.
+        SpoolFirstChunk = "spool-first-chunk",
+        /// The spool is complete; nothing is unpacked.
+        SpoolComplete = "spool-complete",
+        /// The package is unpacked and its spool is gone.
+        Unpacked = "unpacked",
+        /// What came by separate calls is there too; nothing is described.
+        ExtrasTaken = "extras-taken",
+        /// The order is complete in staging; the journal does not know.
+        Staged = "staged",
+    }
+    PUBLISHING, "The steps of sealing and publishing, in the order in which they can come." {
+        /// Sealing: the staged files are synced.
+        SyncFiles = "sync-files",
+        /// Sealing: the manifest is written.
+        WriteManifest = "write-manifest",
+        /// Sealing: the staged directory is synced.
+        SyncStaged = "sync-staged",
+        /// The target is looked at once more.
+        Look = "look",
+        /// The lab's and the account's directories are made.
+        MakeParent = "make-parent",
+        /// An empty directory at the target is removed.
+        ClearEmpty = "clear-empty",
+        /// New and old revision are exchanged in one step.
+        Exchange = "exchange",
+        /// The directory for the order's replaced revisions is made.
+        MakeHistory = "make-history",
+        /// After an exchange: the old revision goes from staging to history.
+        OldToHistory = "old-to-history",
+        /// Where there is no exchange: the old revision goes from the target to history.
+        MoveAside = "move-aside",
+        /// The new revision is moved to the target.
+        MoveIn = "move-in",
+        /// The target's directory is synced.
+        SyncTarget = "sync-target",
+        /// Staging and history are synced.
+        SyncStaging = "sync-staging",
+        /// All is durable; the outcome is reported.
+        Report = "report",
+    }
+    RECOVERING, "The steps that only a start after a crash takes." {
+        /// A leftover in staging is removed.
+        Sweep = "sweep",
+        /// How far an interrupted publication came is about to be found out, and the rest of it done.
+        Recover = "recover",
+        /// The new revision is lost: the old one, which was moved aside, goes back to its place.
+        PutBack = "put-back",
+        /// What could be done for the interrupted publication is done; the journal does not know.
+        Recovered = "recovered",
+    }
+    JOURNAL, "The durable records, each before it is made and after." {
+        /// The time of a poll, before it is sent.
+        JournalPoll = "journal-poll",
+        /// It is durable.
+        JournalPollDurable = "journal-poll-durable",
+        /// The time of a poll's answer.
+        JournalAnswer = "journal-answer",
+        /// It is durable; what was answered is not.
+        JournalAnswerDurable = "journal-answer-durable",
+        /// A list that names orders to fetch.
+        JournalSeen = "journal-seen",
+        /// It is durable.
+        JournalSeenDurable = "journal-seen-durable",
+        /// A request of another process is taken.
+        JournalTaken = "journal-taken",
+        /// It is durable.
+        JournalTakenDurable = "journal-taken-durable",
+        /// A fetch begins.
+        JournalFetching = "journal-fetching",
+        /// It is durable.
+        JournalFetchingDurable = "journal-fetching-durable",
+        /// An attempt failed.
+        JournalFailed = "journal-failed",
+        /// It is durable.
+        JournalFailedDurable = "journal-failed-durable",
+        /// What is about to be published where.
+        JournalIntent = "journal-intent",
+        /// It is durable.
+        JournalIntentDurable = "journal-intent-durable",
+        /// An intent that came to nothing is forgotten.
+        JournalDropped = "journal-dropped",
+        /// It is durable.
+        JournalDroppedDurable = "journal-dropped-durable",
+        /// A publication stands, durably.
+        JournalPublished = "journal-published",
+        /// It is durable.
+        JournalPublishedDurable = "journal-published-durable",
+        /// A fetch changed nothing.
+        JournalUnchanged = "journal-unchanged",
+        /// It is durable.
+        JournalUnchangedDurable = "journal-unchanged-durable",
+    }
+}
+
+impl Step {
+    /// The step with that name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|step| step.as_str() == name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_step_has_a_name_of_its_own() {
+        for step in Step::ALL {
+            assert_eq!(Step::from_name(step.as_str()), Some(*step));
+            let plain = |c: char| c.is_ascii_lowercase() || c == '-';
+            assert!(step.as_str().chars().all(plain), "{}", step.as_str());
+        }
+        assert_eq!(Step::from_name("no-such-step"), None);
+    }
+}
