@@ -126,6 +126,8 @@ pub enum Effect {
         key: OrderKey,
         /// Its name below the staging's `work`.
         job: String,
+        /// Whether the order is taken care of. If not, it is fetched again.
+        done: bool,
     },
     /// Tell people. No answer.
     Tell(Notice),

@@ -7,6 +7,7 @@ mod package;
 mod tests;
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 
 use crate::config::Config;
@@ -118,12 +119,11 @@ impl Executor {
                 }
                 Some(Input::Recovered { key: job.intent.key, result })
             }
-            Effect::Discard { key, job } => {
-                let dir = self.layout.work_dir(&job);
-                if let Err(error) = self.disk.remove_tree(&dir) {
-                    tracing::debug!("{}", Fault::from(error).chain());
+            Effect::Discard { key, job, done } => {
+                self.remove(&self.layout.work_dir(&job));
+                if done {
+                    self.release(&job);
                 }
-                self.release(&job);
                 Some(Input::Discarded { key })
             }
             // Whoever runs the engine tells people, in the order in which things happened.
@@ -172,9 +172,23 @@ impl Executor {
         Ok(claim::claim(&*self.disk, &self.layout, &job.job, &claim)?)
     }
 
-    /// One that stays does no harm.
+    /// The order is taken care of: its traces in staging go. Those that stay do no harm.
     fn release(&self, job: &str) {
         if let Err(error) = claim::release(&*self.disk, &self.layout, job) {
+            tracing::debug!("{}", Fault::from(error).chain());
+        }
+        // A power cut may have brought back what was removed before it.
+        self.remove(&self.layout.spool_dir(job));
+    }
+
+    /// Removes a directory of staging, if it is there. Whoever needs the place next clears it first.
+    fn remove(&self, dir: &Path) {
+        let removed = match self.disk.kind(dir) {
+            Ok(None) => Ok(()),
+            Ok(Some(_)) => self.disk.remove_tree(dir),
+            Err(error) => Err(error),
+        };
+        if let Err(error) = removed {
             tracing::debug!("{}", Fault::from(error).chain());
         }
     }

@@ -56,8 +56,13 @@ pub fn files(content: &Content) -> impl Iterator<Item = (&PathBuf, &Arc<[u8]>)> 
     })
 }
 
+/// Whether somebody else wrote that.
+fn is_of_others(bytes: &[u8]) -> bool {
+    bytes.windows(8).any(|here| here == b"foreign-")
+}
+
 impl Ledger {
-    /// A name that nobody used yet.
+    /// A name that nobody used yet; what others write holds one.
     pub fn name(&mut self) -> String {
         self.made_up += 1;
         format!("foreign-{}", self.made_up)
@@ -68,8 +73,8 @@ impl Ledger {
         self.reduced.remove(at);
         let in_between = in_between || self.frozen.get(at).is_some_and(|old| old.in_between);
         let content = content(disk, at);
-        if files(&content).next().is_none() {
-            // Where nothing lies, nothing is lost.
+        if !files(&content).any(|(_, bytes)| is_of_others(bytes)) {
+            // Where nothing of theirs lies, nothing of theirs is lost.
             self.frozen.remove(at);
             self.taken(disk, at, in_between);
             return;

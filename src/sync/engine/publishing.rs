@@ -186,7 +186,7 @@ impl Engine {
             }
             Recovered::Lost => {
                 self.store.drop_intent(key)?;
-                discard(key, effects);
+                discard(key, false, effects);
                 Ok(())
             }
         }
@@ -249,7 +249,7 @@ impl Engine {
             store.drop_intent(&key)?;
             store.tell(&key, now.wall, "unchanged", "fetched again, unchanged")
         })?;
-        discard(&key, effects);
+        discard(&key, true, effects);
         effects.push(Effect::Tell(Notice::Unchanged { key }));
         Ok(())
     }
@@ -277,14 +277,14 @@ impl Engine {
             etag: None,
         };
         self.record_publication(now, &intent, effects)?;
-        discard(&key, effects);
+        discard(&key, true, effects);
         Ok(())
     }
 }
 
 /// The order's staged directory is not needed; the work on the order ends with the answer.
-fn discard(key: &OrderKey, effects: &mut Vec<Effect>) {
-    effects.push(Effect::Discard { key: key.clone(), job: job_name(key) });
+fn discard(key: &OrderKey, done: bool, effects: &mut Vec<Effect>) {
+    effects.push(Effect::Discard { key: key.clone(), job: job_name(key), done });
 }
 
 /// The evidence up to there is taken care of.

@@ -146,7 +146,10 @@ fn a_clock_that_was_set_back_does_not_put_a_recheck_off_for_as_long() {
 
 #[test]
 fn an_order_that_is_back_in_the_list_while_it_is_fetched_or_parked_is_fetched_once_more() {
-    let record = gone_from_list(OrderRecord::new(key(), remote(Status::Ready), WallMs(0)));
+    let mut record = gone_from_list(OrderRecord::new(key(), remote(Status::Ready), WallMs(0)));
+    let (waiting, news) = see(record.clone(), remote(Status::Ready), MINUTE);
+    assert_eq!((waiting.evidence, news), (1, News::Details), "it is fetched as it is then");
+    record.begun = record.evidence;
     let (back, news) = see(record, remote(Status::Ready), MINUTE);
     assert_eq!((back.evidence, news), (2, News::Wanted("ready again at Align")));
     let (same, news) = see(back, remote(Status::Ready), 2 * MINUTE);
