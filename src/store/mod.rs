@@ -18,6 +18,7 @@ use std::cell::RefCell;
 use std::path::Path;
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, params};
 
 use crate::model::ids::OrderKey;
@@ -31,6 +32,9 @@ pub use inbox::Request;
 pub use labs::LabRecord;
 pub use revisions::RevisionRecord;
 pub use salvage::{Salvaged, salvage};
+
+/// So many statements are kept ready: more than there are.
+const STATEMENTS: usize = 64;
 
 /// The journal's file name in the state directory.
 pub const FILE_NAME: &str = "journal.sqlite";
@@ -117,6 +121,9 @@ impl Store {
         db.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
         db.pragma_update(None, "synchronous", "FULL")?;
         db.pragma_update(None, "foreign_keys", true)?;
+        // Values that differ from call to call must not make it plan the same statement anew.
+        db.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
+        db.set_prepared_statement_cache_capacity(STATEMENTS);
         schema::migrate(&mut db)?;
         Ok(Self::of(db))
     }
