@@ -7,7 +7,7 @@ use casedrop::simulator::{CaseKind, FaultKind, FaultRule};
 use casedrop::store::FILE_NAME;
 
 use super::tree;
-use super::world::{LAB, World, order, wait_for};
+use super::world::{World, order, wait_for};
 
 /// A way to ruin a journal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -355,6 +355,8 @@ fn a_journal_lost_while_the_output_is_away_makes_no_new_output() {
     world.good(&["verify"]);
 }
 
+/// Windows does not delete what is open, such as the lock in there.
+#[cfg(unix)]
 #[test]
 fn a_staging_folder_that_somebody_deleted_is_made_again() {
     let (world, first, _) = world_with_orders("150ms");
@@ -367,6 +369,6 @@ fn a_staging_folder_that_somebody_deleted_is_made_again() {
     world.wait_for_revision(&first, 2);
     world.wait_for_state(&first, "published");
     let log = agent.kill();
-    assert!(log.contains(LAB) && log.contains("was gone and is made again"), "{log}");
+    assert!(log.contains("was gone and is made again"), "{log}");
     tree::check_order(&world.history_of(&first, 1)).expect("the old revision, whole");
 }

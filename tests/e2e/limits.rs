@@ -4,7 +4,7 @@ use std::process::Command;
 
 use casedrop::simulator::{CaseKind, OrderSpec};
 
-use super::world::{Ended, World, ended, order, program, wait_for};
+use super::world::{ACCOUNT, Ended, LAB, World, ended, order, program, wait_for};
 
 /// The most memory that the process ever used, in kB.
 fn peak_memory(process: u32) -> u64 {
@@ -134,23 +134,30 @@ fn without_power(world: &World, args: &[&str]) -> Ended {
 fn a_folder_without_rights_is_named_with_the_remedy() {
     use std::os::unix::fs::PermissionsExt as _;
     let world = World::new();
+    world.align().create_order(&order(CaseKind::OrthoShell)).expect("created");
     world.sync();
     let remedy = "give the agent's user the right";
-    for (key, folder) in
-        [("output", world.output()), ("staging", world.staging()), ("state", world.state())]
-    {
+    // The folder that the config names, and the one in it that an order needs.
+    let account = world.output().join(LAB).join(ACCOUNT);
+    for (key, folder, needed) in [
+        ("output", world.output(), account),
+        ("staging", world.staging(), world.staging().join("work")),
+        ("state", world.state(), world.state()),
+    ] {
         let id = world.align().create_order(&order(CaseKind::OrthoShell)).expect("created");
         let rights = |mode| {
-            let permissions = std::fs::Permissions::from_mode(mode);
-            std::fs::set_permissions(&folder, permissions).expect("set");
+            for folder in [&folder, &needed] {
+                let permissions = std::fs::Permissions::from_mode(mode);
+                std::fs::set_permissions(folder, permissions).expect("set");
+            }
         };
         rights(0o500);
         let checked = without_power(&world, &["check"]);
         assert_eq!(checked.code, Some(2), "{key}: {checked:?}");
         let (text, path) = (&checked.stdout, folder.display().to_string());
-        assert!(text.contains(&format!("error: {key} ")) && text.contains(&path), "{text}");
+        assert!(text.contains(&format!("error: {key}")) && text.contains(&path), "{text}");
         assert!(text.contains(remedy), "{text}");
-        let passed = wait_for("a pass that meets it", || {
+        let passed = wait_for(&format!("a pass that meets {key}"), || {
             let ended = without_power(&world, &["sync"]);
             (ended.code != Some(0)).then_some(ended)
         });
@@ -159,6 +166,7 @@ fn a_folder_without_rights_is_named_with_the_remedy() {
         let agent = world.run();
         world.wait_for_revision(&id, 1);
         world.wait_for_state(&id, "published");
-        agent.kill();
+        // In an orderly way: the next pass needs to make the journal's log anew.
+        assert_eq!(agent.stop().0, Some(0), "{key}");
     }
 }
