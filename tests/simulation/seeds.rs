@@ -52,7 +52,7 @@ fn run_all(seeds: Vec<u64>) -> (Tally, Vec<String>) {
 }
 
 /// What must happen in the usual seeds, and how often at least in every thousand.
-const COVERAGE: [(&str, u64); 44] = [
+const COVERAGE: [(&str, u64); 45] = [
     ("agent: cannot start", 200),
     ("agent: killed", 50),
     ("agent: power cut", 50),
@@ -72,6 +72,7 @@ const COVERAGE: [(&str, u64); 44] = [
     ("align: unreachable", 500),
     ("align: unreadable entry", 100),
     ("Align dies", 50),
+    ("asked about one order", 200),
     ("deed in between", 30),
     ("disk fails", 50),
     ("disk fills", 50),

@@ -391,6 +391,9 @@ impl World {
         self.hooks.begin(dir, publishing, ambush);
         let is_disk =
             !matches!(effect, Effect::Connect { .. } | Effect::Poll { .. } | Effect::Ask { .. });
+        if matches!(effect, Effect::Ask { .. }) {
+            self.tally.count("asked about one order");
+        }
         let Some(agent) = &self.agent else { return Ok(()) };
         let input = agent.executor.perform(effect);
         self.end_ambush();

@@ -53,14 +53,17 @@ impl Chaos {
     }
 }
 
+/// The one server that there is.
+const HOST: &str = "align.example";
+
 /// A connection that does not come about.
 pub fn unreachable() -> Fault {
-    Fault::new(FaultClass::Transient, "connect", "cannot reach the simulated Align")
+    Fault::new(FaultClass::Transient, "connect", "cannot reach the simulated Align").at(HOST)
 }
 
 /// A connection that breaks.
 pub fn broken_off() -> Fault {
-    Fault::new(FaultClass::Transient, "broken-off", "the connection broke off")
+    Fault::new(FaultClass::Transient, "broken-off", "the connection broke off").at(HOST)
 }
 
 /// Too many requests, or too few servers.
@@ -69,6 +72,7 @@ pub fn throttled(rng: &mut fastrand::Rng) -> Fault {
     let code = if rng.bool() { "http-429" } else { "http-503" };
     Fault::new(FaultClass::Transient, code, "the simulated Align wants to be left alone")
         .retry_after(wait)
+        .at(HOST)
 }
 
 /// A login that is no good.
@@ -79,6 +83,7 @@ pub fn refused() -> Fault {
 /// A download that is being made.
 pub fn not_converted(what: &str) -> Fault {
     Fault::new(FaultClass::NotConverted, "not-converted", format!("there is no {what} yet"))
+        .at(HOST)
 }
 
 /// An order or Rx that nobody knows.
