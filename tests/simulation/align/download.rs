@@ -110,7 +110,8 @@ impl Cloud {
             self.tally.count("align: body cut short");
             bytes.truncate(self.rng.usize(..bytes.len().max(1)));
             damaged = true;
-        } else if info.offset == 0 && self.hits(self.chaos.corrupt) {
+        } else if info.offset == 0 && self.hits(self.chaos.corrupt) && !is_corrupt {
+            // (A byte that is wrong twice would be right again.)
             self.tally.count("align: corrupt byte");
             let mut wrong = bytes.to_vec();
             content::corrupt(&mut wrong, self.rng.usize(..1000));
