@@ -18,6 +18,7 @@ use crate::sync::engine::LabStanding;
 use crate::sync::execute::Executor;
 use crate::sync::notice::Notice;
 
+use super::clock;
 use super::open::{Attempt, OpenError, Site, go_to_work};
 
 /// The longest wait between two attempts to go back to work.
@@ -92,14 +93,14 @@ pub(super) struct Life {
 /// Why work cannot simply go on.
 pub(super) enum Interruption {
     /// The journal failed, or could not be opened again.
-    Failed(OpenError),
+    Failed(Box<OpenError>),
     /// Output, staging or journal came or went: all is to be looked at anew.
     Changed,
 }
 
 impl From<StoreError> for Interruption {
     fn from(error: StoreError) -> Self {
-        Self::Failed(error.into())
+        Self::Failed(Box::new(error.into()))
     }
 }
 
@@ -147,14 +148,14 @@ impl Agent {
         let patient = matches!(ending, Ending::Never);
         loop {
             let interruption = match life {
-                Err(error) => Interruption::Failed(error),
+                Err(error) => Interruption::Failed(Box::new(error)),
                 Ok(Life { waits: Some(fault), .. }) if !patient => return Err(fault.into()),
                 Ok(mut alive) => {
                     let lived =
                         super::life::live(&mut alive, &site, &mut ending, &mut stop, &mut tell);
                     match lived.await {
                         Ok((finished, stragglers)) => {
-                            return summary(&alive, &site, finished, stragglers);
+                            return summary(&alive, finished, stragglers);
                         }
                         Err(interruption) => {
                             troubles.ended(&alive, &interruption);
@@ -176,7 +177,7 @@ impl Agent {
                 let wait = growing(troubles.attempts);
                 let hopeless = is_hopeless(&error);
                 if hopeless || (!patient && troubles.attempts > TRIES_OF_A_PASS) {
-                    return Err(error);
+                    return Err(*error);
                 }
                 if let Some(notice) = troubles.tell(&error) {
                     tell(&notice);
@@ -223,7 +224,8 @@ impl Troubles {
             self.attempts = 0;
             self.changes = 0;
         }
-        if let Interruption::Failed(OpenError::Store(error)) = why
+        if let Interruption::Failed(error) = why
+            && let OpenError::Store(error) = &**error
             && error.kind() == StoreTrouble::Damaged
         {
             self.suspicions += 1;
@@ -290,11 +292,10 @@ pub(super) async fn waits<T>(
 /// Ends the work in good order.
 fn summary(
     life: &Life,
-    site: &Site,
     finished: Finished,
     stragglers: Vec<OrderKey>,
 ) -> Result<(Finished, Summary), OpenError> {
-    let told = life.engine.store().set_in_use(false).and_then(|()| summarise(life, site));
+    let told = life.engine.store().set_in_use(false).and_then(|()| summarise(life));
     match told {
         Ok(summary) => Ok((finished, Summary { stragglers, ..summary })),
         Err(error) if finished == Finished::Stopped => {
@@ -305,7 +306,7 @@ fn summary(
     }
 }
 
-fn summarise(life: &Life, site: &Site) -> Result<Summary, StoreError> {
+fn summarise(life: &Life) -> Result<Summary, StoreError> {
     let mut summary = Summary::default();
     for order in life.engine.store().orders()? {
         match order.state() {
@@ -317,7 +318,7 @@ fn summarise(life: &Life, site: &Site) -> Result<Summary, StoreError> {
             }
         }
     }
-    for (lab, standing) in life.engine.lab_standings(site.now()) {
+    for (lab, standing) in life.engine.lab_standings(clock::now()) {
         match standing {
             LabStanding::Good => {}
             LabStanding::NotPolled(wait) => summary.not_polled.push((lab, wait)),

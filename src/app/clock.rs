@@ -14,7 +14,7 @@ pub fn wall_now() -> WallMs {
     WallMs(jiff::Timestamp::now().as_millisecond())
 }
 
-/// How long the computer has been running, sleep included (clock_gettime(2), `CLOCK_BOOTTIME`).
+/// How long the computer has been running, sleep included (`clock_gettime(2)`, `CLOCK_BOOTTIME`).
 #[cfg(any(target_os = "linux", target_os = "android"))]
 fn up() -> Duration {
     of(rustix::time::clock_gettime(rustix::time::ClockId::Boottime))

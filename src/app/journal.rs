@@ -10,6 +10,7 @@ use crate::model::fault::{Fault, FaultClass};
 use crate::model::time::Now;
 use crate::store::{Asked, Depth, FILE_NAME, Rebuilt, Store, StoreTrouble, salvage};
 
+use super::clock;
 use super::open::{Attempt, OpenError, Site};
 use super::settle::published_of;
 
@@ -129,8 +130,8 @@ fn take_over(site: &Site, store: Store, why: Option<String>) -> Result<Opened, O
             continue;
         }
         let why = opened.why.get_or_insert_with(|| "it was damaged".to_owned()).clone();
-        let now = site.now().wall;
-        read_into(&opened.store, &entry.path.join(FILE_NAME), site.now())?;
+        let now = clock::now().wall;
+        read_into(&opened.store, &entry.path.join(FILE_NAME), clock::now())?;
         opened.store.set_rebuilt(&Rebuilt {
             at: now,
             why: why.clone(),

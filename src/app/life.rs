@@ -17,6 +17,7 @@ use crate::sync::effects::{Effect, Input};
 use crate::sync::notice::Notice;
 
 use super::agent::{Ending, Finished, Interruption, Life, waits};
+use super::clock;
 use super::open::Site;
 
 /// How often the journal is looked at for requests of other processes.
@@ -52,11 +53,11 @@ pub(super) async fn live(
 ) -> Result<(Finished, Vec<OrderKey>), Interruption> {
     let (answers, mut inbox) = mpsc::unbounded_channel();
     let (report, mut reports) = mpsc::unbounded_channel();
-    let mut next_look = matches!(ending, Ending::Never).then(|| site.now().mono + WATCH_CLOSELY);
+    let mut next_look = matches!(ending, Ending::Never).then(|| clock::now().mono + WATCH_CLOSELY);
     let mut misses = 0;
     let mut input = Input::Tick;
     let finished = loop {
-        let now = site.now();
+        let now = clock::now();
         step(life, now, input, &answers, tell)?;
         let done = match ending {
             Ending::Never => false,
@@ -66,7 +67,7 @@ pub(super) async fn live(
         if done {
             break Finished::Done;
         }
-        let now = site.now();
+        let now = clock::now();
         if next_look.is_some_and(|at| at <= now.mono) {
             // Until it answers there is no other: a share that hangs is asked once.
             next_look = None;
@@ -79,13 +80,13 @@ pub(super) async fn live(
             Some(answer) = inbox.recv() => answer,
             Some(seen) = reports.recv() => {
                 let again = noticed(life, site, seen, &mut misses, tell)?;
-                next_look = Some(site.now().mono + again);
+                next_look = Some(clock::now().mono + again);
                 Input::Tick
             }
             () = tokio::time::sleep(wait.min(TICK)) => Input::Tick,
         };
     };
-    let stragglers = wind_down(life, site, &mut inbox, &answers, tell).await;
+    let stragglers = wind_down(life, &mut inbox, &answers, tell).await;
     Ok((finished, stragglers))
 }
 
@@ -135,7 +136,6 @@ fn step(
 /// that did not make it.
 async fn wind_down(
     life: &mut Life,
-    site: &Site,
     inbox: &mut mpsc::UnboundedReceiver<Input>,
     answers: &Answers,
     tell: &mut impl FnMut(&Notice),
@@ -143,7 +143,7 @@ async fn wind_down(
     let mut input = Input::Stop;
     let deadline = tokio::time::Instant::now() + SHUTDOWN;
     loop {
-        if let Err(error) = step(life, site.now(), input, answers, tell) {
+        if let Err(error) = step(life, clock::now(), input, answers, tell) {
             // What it could not record is found again at the next start.
             tracing::warn!("{}", error.chain());
         }

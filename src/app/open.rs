@@ -78,12 +78,6 @@ pub(super) struct Site {
     pub(super) log_was_gone: AtomicBool,
 }
 
-impl Site {
-    pub(super) fn now(&self) -> Now {
-        clock::now()
-    }
-}
-
 /// In which way an agent goes to work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Attempt {
@@ -150,7 +144,7 @@ pub(super) fn go_to_work(
 ) -> Result<Life, OpenError> {
     let Opened { store, why, is_suspect, kept } = journal::open(site, attempt)?;
     let store = store.with_hook(site.step);
-    let now = site.now();
+    let now = clock::now();
     let is_new = store.fact(ROOT_FACT)?.is_none();
     let known = match store.fact(ROOT_FACT)? {
         Some(id) => Some(id),

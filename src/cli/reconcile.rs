@@ -35,7 +35,7 @@ struct Report {
 
 #[derive(Debug, Serialize)]
 struct Lab {
-    lab: String,
+    name: String,
     account: Option<String>,
     /// When Align's list was last read, by whichever agent or pass.
     list_read_at: Option<String>,
@@ -94,7 +94,7 @@ pub fn run(config: &Config, lab: Option<&str>, streams: &mut Streams) -> Result<
         .iter()
         .filter(|lab| wanted(&lab.lab))
         .map(|lab| Lab {
-            lab: lab.lab.clone(),
+            name: lab.lab.clone(),
             account: lab.account.clone(),
             list_read_at: lab.good_poll.map(crate::model::time::WallMs::to_rfc3339),
             listed: books
@@ -252,7 +252,7 @@ fn tell(report: &Report, streams: &mut Streams) -> Result<(), CliError> {
     for lab in &report.labs {
         streams.line(format!(
             "{} (account {}): {} ready in Align's list of {}",
-            lab.lab,
+            lab.name,
             lab.account.as_deref().unwrap_or("-"),
             lab.listed,
             lab.list_read_at.as_deref().unwrap_or("never: it was not read yet"),

@@ -73,7 +73,7 @@ pub struct Fault {
     /// How long the server asked us to wait (`Retry-After`).
     pub retry_after: Option<Duration>,
     /// The server that it is about, if it is about one: it failed to answer, or answered so.
-    pub host: Option<String>,
+    pub host: Option<Box<str>>,
     source: Option<Box<dyn Error + Send + Sync>>,
 }
 
@@ -114,8 +114,8 @@ impl Fault {
 
     /// Names the server that it is about.
     #[must_use]
-    pub fn at(mut self, host: impl Into<String>) -> Self {
-        self.host = Some(host.into());
+    pub fn at(mut self, host: impl AsRef<str>) -> Self {
+        self.host = Some(host.as_ref().into());
         self
     }
 

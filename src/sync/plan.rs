@@ -103,18 +103,16 @@ pub fn plan(
         policy.asked || (policy.restore && matches!(local, Local::Absent | Local::Reduced));
     match (published, remote, local) {
         (_, Remote::Changed, _) => Action::Fetch,
+        (Some(_), Remote::Same | Remote::Away, _) if wanted_back => Action::Fetch,
+        (_, Remote::Same, _) => Action::Nothing,
+        (_, Remote::Away, _) => Action::Wait,
 
-        (None, Remote::Same, _) => Action::Nothing,
-        (None, Remote::Away, _) => Action::Wait,
         (None, Remote::Fetched(_), Absent) => publish(1, Fresh),
         (None, Remote::Fetched(files), Ours(found)) if found.same_content(files) => Action::Adopt,
         // Its number is taken, even though we have no record of it.
         (None, Remote::Fetched(_), Ours(found)) => publish(found.revision + 1, Beside),
         (None, Remote::Fetched(_), AsPublished | Reduced | Altered | Foreign) => publish(1, Beside),
 
-        (Some(_), Remote::Same | Remote::Away, _) if wanted_back => Action::Fetch,
-        (Some(_), Remote::Same, _) => Action::Nothing,
-        (Some(_), Remote::Away, _) => Action::Wait,
         (Some(old), Remote::Fetched(files), _)
             if old.newest.same_content(files) && (!wanted_back || old.stands(local)) =>
         {

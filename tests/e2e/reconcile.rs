@@ -1,5 +1,6 @@
 //! Where an order is when it is not where one expects it: in modeling, with another client, moved away.
 
+use casedrop::model::manifest::Role;
 use casedrop::model::time::WallMs;
 use casedrop::simulator::{CaseKind, OrderSpec};
 use casedrop::store::Store;
@@ -91,7 +92,8 @@ fn what_became_of_folders_is_explained() {
     assert_eq!(differences(&world), []);
     std::fs::rename(world.dir_of(&gone), world.dir().join("taken")).expect("moved away");
     std::fs::write(world.dir_of(&edited).join("design.dcm"), "mine").expect("written");
-    let pdf = world.published(&reduced).files.into_iter().find(|file| file.path.ends_with(".pdf"));
+    let files = world.published(&reduced).files;
+    let pdf = files.into_iter().find(|file| file.role == Role::RxPdf);
     std::fs::remove_file(world.dir_of(&reduced).join(pdf.expect("an Rx").path)).expect("taken");
     std::fs::create_dir_all(world.dir_of("notes")).expect("made");
     std::fs::write(world.dir_of("notes").join("todo.txt"), "mine").expect("written");

@@ -132,12 +132,11 @@ impl Engine {
         free: Option<u64>,
     ) -> Result<Option<Fault>, StoreError> {
         let known = revisions.last().map(|newest| newest.manifest.bytes());
-        let typical = match known {
-            Some(_) => 0,
-            None => {
-                let sizes = self.store.recent_sizes(TYPICAL_OF)?;
-                sizes.iter().sum::<u64>() / (sizes.len() as u64).max(1)
-            }
+        let typical = if known.is_none() {
+            let sizes = self.store.recent_sizes(TYPICAL_OF)?;
+            sizes.iter().sum::<u64>() / (sizes.len() as u64).max(1)
+        } else {
+            0
         };
         let room = schedule::room_for(known, typical);
         let others = self.jobs.iter().filter(|(other, _)| *other != key);

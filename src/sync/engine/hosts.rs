@@ -24,10 +24,9 @@ impl Engine {
         let Some(host) = &lab.download_host else { return Hold::Free };
         let Some(breaker) = self.hosts.get(host) else { return Hold::Free };
         match breaker.gate(now.mono) {
-            Gate::Open => Hold::Free,
             Gate::ShutUntil(time) => Hold::Until(time),
             Gate::OneAtATime if self.is_tried(host) => Hold::Held,
-            Gate::OneAtATime => Hold::Free,
+            Gate::Open | Gate::OneAtATime => Hold::Free,
         }
     }
 
@@ -41,7 +40,7 @@ impl Engine {
 
     /// A question failed: notes what that says about the server.
     pub(super) fn host_failed(&mut self, question: Question<'_>, fault: &Fault, now: Now) {
-        let Some(host) = fault.host.clone() else { return };
+        let Some(host) = fault.host.as_deref().map(str::to_owned) else { return };
         if fault.class != FaultClass::Transient {
             // It answered, whatever it said.
             self.host_answered(&host, now);
@@ -94,12 +93,13 @@ impl Engine {
     /// An order goes back into the line after a fault.
     pub(super) fn wait_after(&mut self, key: &OrderKey, fault: &Fault, wait: Duration, now: Now) {
         self.wait_for_turn(key.clone(), now.mono + wait);
+        // A server's own wish stands whether or not it answers others again.
         let host = fault
             .host
-            .clone()
+            .as_deref()
             .filter(|_| fault.class == FaultClass::Transient && fault.retry_after.is_none());
         if let Some(waiting) = self.waiting.get_mut(key) {
-            waiting.host = host;
+            waiting.host = host.map(str::to_owned);
         }
     }
 }
