@@ -5,6 +5,7 @@
 //! `CASEDROP_SIM_SEED=17` runs one and prints each of its steps.
 
 #![expect(unreachable_pub, reason = "a test program has no public items")]
+#![expect(clippy::print_stdout, reason = "a run shows what it covered, and one seed its steps")]
 
 mod disk;
 

@@ -66,6 +66,6 @@ fn live_on(world: &mut World) -> Result<(), Failure> {
 
 fn is_settled(world: &World) -> bool {
     // It takes some work to find out.
-    let now_and_then = world.trace.steps() % 8 == 0;
+    let now_and_then = world.trace.steps().is_multiple_of(8);
     now_and_then && world.is_idle() && invariants::unmet(world).is_empty()
 }

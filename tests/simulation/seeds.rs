@@ -23,7 +23,7 @@ fn wanted() -> std::ops::Range<u64> {
 }
 
 /// Runs seeds on all cores. Gives what happened, and the failures.
-fn run_all(seeds: Vec<u64>) -> (Tally, Vec<String>) {
+fn run_all(seeds: &[u64]) -> (Tally, Vec<String>) {
     let next = AtomicUsize::new(0);
     let found = Mutex::new((Tally::default(), Vec::new()));
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
@@ -112,9 +112,9 @@ fn whatever_happens_no_order_is_lost_and_nothing_foreign_is_touched() {
     }
     let seeds = wanted();
     let count = seeds.end.saturating_sub(seeds.start);
-    let (_, failures) = run_all(kept());
+    let (_, failures) = run_all(&kept());
     assert!(failures.is_empty(), "{}", failures.join("\n"));
-    let (tally, failures) = run_all(seeds.collect());
+    let (tally, failures) = run_all(&seeds.collect::<Vec<_>>());
     for line in tally.lines() {
         println!("{line}");
     }

@@ -48,6 +48,6 @@ impl Trace {
 
     /// The latest lines.
     pub fn tail(&self) -> String {
-        self.tail.iter().map(|line| format!("{line}\n")).collect()
+        self.tail.iter().flat_map(|line| [line, "\n"]).collect()
     }
 }

@@ -548,7 +548,7 @@ fn name(effect: &Effect) -> String {
         Effect::Publish(job) => format!("publish {} {:?}", job.intent.key, job.intent.target),
         Effect::Recover(job) => format!("recover {} {:?}", job.intent.key, job.intent.target),
         Effect::Discard { key, .. } => format!("discard {key}"),
-        _ => "something else".to_owned(),
+        Effect::Tell(notice) => notice.to_string(),
     }
 }
 

@@ -67,7 +67,7 @@ pub fn package(
         ],
     };
     names.push(format!("iTero_Rx_{order}.pdf"));
-    if kind == CaseKind::Restorative && generation % 2 == 0 {
+    if kind == CaseKind::Restorative && generation.is_multiple_of(2) {
         names.push(format!("upper_jaw_with_ditch_#{order}.stl"));
     }
     let folder = if shape.top_folder { format!("iTero_Export_{order}/") } else { String::new() };

@@ -27,6 +27,9 @@ pub struct Tells {
     pub history: bool,
 }
 
+/// Packages by generation, and by what is wrong with them.
+type Made = BTreeMap<(u32, Option<Broken>), Asset>;
+
 /// One order.
 #[derive(Debug, Clone)]
 pub struct SimOrder {
@@ -65,7 +68,7 @@ pub struct SimOrder {
     /// Damaged bodies that were handed out.
     pub damaged: u32,
     /// Packages that were made already.
-    made: Arc<Mutex<BTreeMap<(u32, Option<Broken>), Asset>>>,
+    made: Arc<Mutex<Made>>,
 }
 
 impl SimOrder {
@@ -103,9 +106,9 @@ impl SimOrder {
     pub fn package(&self, generation: u32) -> Asset {
         let broken = self.broken(generation);
         let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
-        let make =
-            || content::package(self.key.order.as_str(), generation, self.kind, self.shape, broken);
-        made.entry((generation, broken)).or_insert_with(make).clone()
+        let order = self.key.order.as_str();
+        let package = || content::package(order, generation, self.kind, self.shape, broken);
+        made.entry((generation, broken)).or_insert_with(package).clone()
     }
 
     /// The tag of the package.
@@ -215,7 +218,9 @@ impl Flow {
     /// Lets it happen.
     pub fn happen(self, order: &mut SimOrder) {
         match self {
-            Self::FirstScan | Self::RescanCompleted => order.ready(Status::Ready),
+            Self::FirstScan | Self::RescanCompleted | Self::FilesChanged => {
+                order.ready(Status::Ready);
+            }
             Self::SendToModeling => order.away(Status::Modeling),
             Self::ModelingCompleted => order.ready(Status::LabReview),
             Self::ReturnToDoctor => order.away(Status::Scanning),
@@ -227,7 +232,6 @@ impl Flow {
                 order.ready(Status::LabReview);
             }
             Self::Interpretation2 => order.away(Status::Milling),
-            Self::FilesChanged => order.ready(Status::Ready),
             Self::FilesChangedSilently => {
                 order.generation += 1;
                 order.updates += 1;

@@ -13,9 +13,8 @@ use crate::ledger::{Content, files};
 
 /// Reads the manifest of a directory and checks that exactly its files are there, with their hashes.
 pub fn whole(content: &Content) -> Result<Manifest, String> {
-    let bytes = match content.get(Path::new(FILE_NAME)) {
-        Some(Node::File(bytes)) => bytes,
-        _ => return Err("has no manifest".to_owned()),
+    let Some(Node::File(bytes)) = content.get(Path::new(FILE_NAME)) else {
+        return Err("has no manifest".to_owned());
     };
     let manifest: Manifest =
         serde_json::from_slice(bytes).map_err(|error| format!("has a bad manifest: {error}"))?;
