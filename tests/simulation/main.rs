@@ -19,6 +19,7 @@ mod ledger;
 mod run;
 mod script;
 mod seeds;
+mod setup;
 mod tally;
 mod trace;
 mod world;

@@ -7,8 +7,9 @@ use casedrop::model::ids::{AccountId, LabName, OrderKey};
 
 use crate::actors::Deed;
 use crate::align::{Account, Broken, CaseKind, Chaos, Flow, Shape, SimAlign, SimOrder};
+use crate::setup::{policy, show};
 use crate::trace::Trace;
-use crate::world::{self, Dangers, Event, Failure, World};
+use crate::world::{Dangers, Event, Failure, World};
 
 const MINUTE: u64 = 60_000;
 const HOUR: u64 = 60 * MINUTE;
@@ -96,7 +97,7 @@ pub fn draw(seed: u64, aloud: bool) -> World {
     }
     let count = orders.len();
     let align = SimAlign::new(rng.fork(), accounts, orders);
-    let mut policy = world::policy(labs);
+    let mut policy = policy(labs);
     policy.poll_interval = Duration::from_secs([120, 120, 180, 300][rng.usize(..4)]);
     policy.concurrency = rng.usize(1..=4);
     policy.restore = rng.u8(..4) == 0;
@@ -294,7 +295,7 @@ fn deed(world: &mut World) {
     let ledger = &mut *world.hooks.ledger();
     if deed.happen(&world.disk, ledger, &mut world.rng, &dir, false) {
         world.tally.count("script: deed");
-        world.trace.say(world.clock.now, &format_args!("{deed:?} at {}", world::show(&dir)));
+        world.trace.say(world.clock.now, &format_args!("{deed:?} at {}", show(&dir)));
     }
 }
 

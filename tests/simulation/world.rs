@@ -2,21 +2,19 @@
 //! way, driven by one queue.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use casedrop::config::{self, Config};
+use casedrop::config::Config;
 use casedrop::disk::Disk;
 use casedrop::local::Layout;
 use casedrop::local::clean::sweep_work;
 use casedrop::local::root::{MARKER, Root};
 use casedrop::model::cancel::Cancel;
-use casedrop::model::ids::OrderKey;
 use casedrop::model::order::RemoteOrder;
 use casedrop::model::time::WallMs;
-use casedrop::retry::RetryPolicy;
 use casedrop::status::Progress;
 use casedrop::store::{Store, StoreError};
 use casedrop::sync::Engine;
@@ -27,11 +25,14 @@ use casedrop::sync::execute::{Executor, Link};
 use crate::align::{AccountRemote, SimAlign};
 use crate::clock::Clock;
 use crate::disk::SimDisk;
-use crate::hooks::{Ambush, Hooks};
+use crate::hooks::Hooks;
 use crate::invariants;
 use crate::script::{Action, Script};
+use crate::setup::config;
 use crate::tally::Tally;
 use crate::trace::Trace;
+
+mod effects;
 
 /// What the root marker says.
 pub const ROOT_ID: &str = "the simulated root";
@@ -363,112 +364,11 @@ impl World {
         Ok(())
     }
 
-    fn plan(&mut self, effect: Effect) {
-        if let Effect::Tell(notice) = &effect {
-            invariants::count_notice(&mut self.tally, notice);
-            self.trace.say(self.clock.now, &format_args!("told: {notice}"));
-            return;
-        }
-        let slow = self.dangers.slowness;
-        let wait = if slow > 0.0 && self.rng.f64() < slow {
-            self.rng.u64(..90_000)
-        } else {
-            self.rng.u64(..40)
-        };
-        let life = self.life;
-        self.schedule(wait, Event::Perform(life, effect));
-    }
-
-    fn perform(&mut self, effect: Effect) -> Result<(), Failure> {
-        let Some(agent) = &self.agent else { return Ok(()) };
-        let (key, publishing) = subject(&effect);
-        self.trace.say(self.clock.now, &format_args!("does {}", name(&effect)));
-        if let (Effect::Fetch(_), Some(key)) = (&effect, &key) {
-            invariants::is_wanted(agent.engine.store(), key)?;
-        }
-        let ambush = self.ambush(key.as_ref());
-        let dir = key.as_ref().map(|key| self.layout.order_dir(key));
-        self.hooks.begin(dir, publishing, ambush);
-        let is_disk =
-            !matches!(effect, Effect::Connect { .. } | Effect::Poll { .. } | Effect::Ask { .. });
-        if matches!(effect, Effect::Ask { .. }) {
-            self.tally.count("asked about one order");
-        }
-        let Some(agent) = &self.agent else { return Ok(()) };
-        let input = agent.executor.perform(effect);
-        self.end_ambush();
-        if self.disk.is_off() {
-            return self.died();
-        }
-        if is_disk {
-            invariants::tree(self)?;
-        }
-        let complaint = self.align.cloud().complaints.pop();
-        if let Some(complaint) = complaint {
-            return Err(complaint);
-        }
-        let list = match &input {
-            Some(Input::Polled { .. }) => self.align.cloud().handed_out.clone(),
-            _ => Vec::new(),
-        };
-        if let Some(input) = input {
-            let slow = self.dangers.slowness;
-            let wait = if slow > 0.0 && self.rng.f64() < slow {
-                self.rng.u64(..600_000)
-            } else {
-                self.rng.u64(..1_500)
-            };
-            let life = self.life;
-            self.schedule(wait, Event::Answer(life, input, list));
-        }
-        Ok(())
-    }
-
-    fn answer(&mut self, input: Input, list: &[(RemoteOrder, u32)]) -> Result<(), Failure> {
-        let polled = match &input {
-            Input::Polled { account, result, .. } => Some((account.clone(), result.is_ok())),
-            _ => None,
-        };
-        if let Some((account, _)) = &polled {
-            self.align.cloud().answer_arrived(account, self.clock.now);
-        }
-        let before = self.life;
-        self.feed(input)?;
-        // If the agent ended over it, it never learnt what the list said.
-        if let Some((account, true)) = &polled
-            && self.life == before
-        {
-            self.align.cloud().list_arrived(account, list);
-        }
-        Ok(())
-    }
-
     /// The agent looks for requests soon, as it does every second.
     pub fn wake_soon(&mut self) {
         let at = self.clock.told().mono + Duration::from_secs(1);
         if self.agent.as_ref().is_some_and(|agent| agent.stopping.is_none()) {
             self.wake(Some(at));
-        }
-    }
-
-    fn ambush(&mut self, key: Option<&OrderKey>) -> Option<(u32, Ambush)> {
-        let at = self.rng.u32(..60);
-        if self.dangers.ends > 0.0 && self.rng.f64() < self.dangers.ends {
-            return Some((at, Ambush::End));
-        }
-        let may_act = key.is_some() && !self.share_gone && self.dangers.deeds > 0.0;
-        if may_act && self.rng.f64() < self.dangers.deeds {
-            return Some((at, Ambush::Deed(crate::actors::Deed::draw(&mut self.rng))));
-        }
-        None
-    }
-
-    fn end_ambush(&mut self) {
-        self.hooks.end();
-        let lines = std::mem::take(&mut self.hooks.between().log);
-        let calls = std::mem::take(&mut self.align.cloud().log);
-        for line in calls.into_iter().chain(lines) {
-            self.trace.say(self.clock.now, &format_args!("  {line}"));
         }
     }
 
@@ -527,74 +427,4 @@ impl World {
         self.say(&"the agent is told to stop");
         self.feed(Input::Stop)
     }
-}
-
-fn subject(effect: &Effect) -> (Option<OrderKey>, bool) {
-    match effect {
-        Effect::Look { key, .. } | Effect::Discard { key, .. } => (Some(key.clone()), false),
-        Effect::Fetch(job) => (Some(job.key.clone()), false),
-        Effect::Publish(job) | Effect::Recover(job) => (Some(job.intent.key.clone()), true),
-        _ => (None, false),
-    }
-}
-
-fn name(effect: &Effect) -> String {
-    match effect {
-        Effect::Connect { lab } => format!("connect {lab}"),
-        Effect::Poll { lab, .. } => format!("poll {lab}"),
-        Effect::Ask { lab, rx, .. } => format!("ask {lab} about {rx}"),
-        Effect::Look { key, .. } => format!("look {key}"),
-        Effect::Fetch(job) => format!("fetch {}", job.key),
-        Effect::Publish(job) => format!("publish {} {:?}", job.intent.key, job.intent.target),
-        Effect::Recover(job) => format!("recover {} {:?}", job.intent.key, job.intent.target),
-        Effect::Discard { key, .. } => format!("discard {key}"),
-        Effect::Tell(notice) => notice.to_string(),
-    }
-}
-
-/// A config as the program would load it, once for all runs.
-fn config() -> Arc<Config> {
-    static CONFIG: OnceLock<Arc<Config>> = OnceLock::new();
-    let load = || {
-        let dir = tempfile::tempdir().expect("a directory");
-        let dir = dir.path();
-        let file = dir.join("casedrop.yaml");
-        let yaml = format!(
-            "output: '{}'\nstate: '{}'\nlabs:\n  - name: lab-1\n    oauth_base: https://align.iterocloud.com\n    \
-             base_url: https://align.iterocloud.com\n    client_id: simulated\n    \
-             redirect_url: http://127.0.0.1:1/\n",
-            dir.join("orders").display(),
-            dir.join("state").display()
-        );
-        std::fs::write(&file, yaml).expect("written");
-        let loaded = config::load(&casedrop::disk::RealDisk, &file, &[]);
-        let mut config = loaded.unwrap_or_else(|faults| panic!("{faults}")).config;
-        config.output = PathBuf::from("/pc/orders");
-        config.staging = PathBuf::from("/pc/.orders.casedrop-staging");
-        config.state = PathBuf::from("/pc/state");
-        config.min_free = 1_000;
-        Arc::new(config)
-    };
-    Arc::clone(CONFIG.get_or_init(load))
-}
-
-/// How an agent decides, by default.
-pub fn policy(labs: Vec<casedrop::model::ids::LabName>) -> EnginePolicy {
-    EnginePolicy {
-        labs,
-        poll_interval: Duration::from_secs(120),
-        concurrency: 3,
-        retry: RetryPolicy { not_converted: [120, 300, 600].map(Duration::from_secs).to_vec() },
-        restore: false,
-        follow_up: true,
-        min_free: 1_000,
-        volume: PathBuf::from("/pc"),
-        agent: "casedrop simulated".to_owned(),
-        seed: 0,
-    }
-}
-
-/// A path as it is shown, the same on every system.
-pub fn show(path: &Path) -> String {
-    path.display().to_string().replace('\\', "/")
 }

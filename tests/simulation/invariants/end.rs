@@ -8,7 +8,8 @@ use super::places;
 use super::tree::lies_somewhere;
 use crate::align::{SimOrder, hash};
 use crate::ledger::{Content, Ledger, content};
-use crate::world::{Failure, World, show};
+use crate::setup::show;
+use crate::world::{Failure, World};
 
 /// An order as the journal has it.
 struct Known {

@@ -8,7 +8,8 @@ use casedrop::local::root::MARKER;
 use super::places;
 use crate::disk::Node;
 use crate::ledger::{Content, Frozen, Ledger};
-use crate::world::{Failure, World, show};
+use crate::setup::show;
+use crate::world::{Failure, World};
 
 /// All promises about what stands below the output.
 pub fn tree(world: &mut World) -> Result<(), Failure> {

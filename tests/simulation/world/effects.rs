@@ -1,0 +1,139 @@
+//! What the engine wants done is done, after a while, and its answer arrives, after another one.
+
+use casedrop::model::ids::OrderKey;
+use casedrop::model::order::RemoteOrder;
+use casedrop::sync::effects::{Effect, Input};
+
+use super::{Event, Failure, World};
+use crate::hooks::Ambush;
+use crate::invariants;
+
+impl World {
+    pub(super) fn plan(&mut self, effect: Effect) {
+        if let Effect::Tell(notice) = &effect {
+            invariants::count_notice(&mut self.tally, notice);
+            self.trace.say(self.clock.now, &format_args!("told: {notice}"));
+            return;
+        }
+        let slow = self.dangers.slowness;
+        let wait = if slow > 0.0 && self.rng.f64() < slow {
+            self.rng.u64(..90_000)
+        } else {
+            self.rng.u64(..40)
+        };
+        let life = self.life;
+        self.schedule(wait, Event::Perform(life, effect));
+    }
+
+    pub(super) fn perform(&mut self, effect: Effect) -> Result<(), Failure> {
+        let Some(agent) = &self.agent else { return Ok(()) };
+        let (key, publishing) = subject(&effect);
+        self.trace.say(self.clock.now, &format_args!("does {}", name(&effect)));
+        if let (Effect::Fetch(_), Some(key)) = (&effect, &key) {
+            invariants::is_wanted(agent.engine.store(), key)?;
+        }
+        let ambush = self.ambush(key.as_ref());
+        let dir = key.as_ref().map(|key| self.layout.order_dir(key));
+        self.hooks.begin(dir, publishing, ambush);
+        let is_disk =
+            !matches!(effect, Effect::Connect { .. } | Effect::Poll { .. } | Effect::Ask { .. });
+        if matches!(effect, Effect::Ask { .. }) {
+            self.tally.count("asked about one order");
+        }
+        let Some(agent) = &self.agent else { return Ok(()) };
+        let input = agent.executor.perform(effect);
+        self.end_ambush();
+        if self.disk.is_off() {
+            return self.died();
+        }
+        if is_disk {
+            invariants::tree(self)?;
+        }
+        let complaint = self.align.cloud().complaints.pop();
+        if let Some(complaint) = complaint {
+            return Err(complaint);
+        }
+        let list = match &input {
+            Some(Input::Polled { .. }) => self.align.cloud().handed_out.clone(),
+            _ => Vec::new(),
+        };
+        if let Some(input) = input {
+            let slow = self.dangers.slowness;
+            let wait = if slow > 0.0 && self.rng.f64() < slow {
+                self.rng.u64(..600_000)
+            } else {
+                self.rng.u64(..1_500)
+            };
+            let life = self.life;
+            self.schedule(wait, Event::Answer(life, input, list));
+        }
+        Ok(())
+    }
+
+    pub(super) fn answer(
+        &mut self,
+        input: Input,
+        list: &[(RemoteOrder, u32)],
+    ) -> Result<(), Failure> {
+        let polled = match &input {
+            Input::Polled { account, result, .. } => Some((account.clone(), result.is_ok())),
+            _ => None,
+        };
+        if let Some((account, _)) = &polled {
+            self.align.cloud().answer_arrived(account, self.clock.now);
+        }
+        let before = self.life;
+        self.feed(input)?;
+        // If the agent ended over it, it never learnt what the list said.
+        if let Some((account, true)) = &polled
+            && self.life == before
+        {
+            self.align.cloud().list_arrived(account, list);
+        }
+        Ok(())
+    }
+
+    fn ambush(&mut self, key: Option<&OrderKey>) -> Option<(u32, Ambush)> {
+        let at = self.rng.u32(..60);
+        if self.dangers.ends > 0.0 && self.rng.f64() < self.dangers.ends {
+            return Some((at, Ambush::End));
+        }
+        let may_act = key.is_some() && !self.share_gone && self.dangers.deeds > 0.0;
+        if may_act && self.rng.f64() < self.dangers.deeds {
+            return Some((at, Ambush::Deed(crate::actors::Deed::draw(&mut self.rng))));
+        }
+        None
+    }
+
+    pub(super) fn end_ambush(&mut self) {
+        self.hooks.end();
+        let lines = std::mem::take(&mut self.hooks.between().log);
+        let calls = std::mem::take(&mut self.align.cloud().log);
+        for line in calls.into_iter().chain(lines) {
+            self.trace.say(self.clock.now, &format_args!("  {line}"));
+        }
+    }
+}
+
+fn subject(effect: &Effect) -> (Option<OrderKey>, bool) {
+    match effect {
+        Effect::Look { key, .. } | Effect::Discard { key, .. } => (Some(key.clone()), false),
+        Effect::Fetch(job) => (Some(job.key.clone()), false),
+        Effect::Publish(job) | Effect::Recover(job) => (Some(job.intent.key.clone()), true),
+        _ => (None, false),
+    }
+}
+
+fn name(effect: &Effect) -> String {
+    match effect {
+        Effect::Connect { lab } => format!("connect {lab}"),
+        Effect::Poll { lab, .. } => format!("poll {lab}"),
+        Effect::Ask { lab, rx, .. } => format!("ask {lab} about {rx}"),
+        Effect::Look { key, .. } => format!("look {key}"),
+        Effect::Fetch(job) => format!("fetch {}", job.key),
+        Effect::Publish(job) => format!("publish {} {:?}", job.intent.key, job.intent.target),
+        Effect::Recover(job) => format!("recover {} {:?}", job.intent.key, job.intent.target),
+        Effect::Discard { key, .. } => format!("discard {key}"),
+        Effect::Tell(notice) => notice.to_string(),
+    }
+}
