@@ -1,16 +1,13 @@
 //! The whole world of one run: the agent, its disk, Align, the clocks, and everything that is under
 //! way, driven by one queue.
 
-mod life;
-mod setup;
-
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use casedrop::config::Config;
+use casedrop::config::{self, Config};
 use casedrop::disk::Disk;
 use casedrop::local::Layout;
 use casedrop::local::clean::sweep_work;
@@ -20,7 +17,7 @@ use casedrop::model::ids::OrderKey;
 use casedrop::model::order::RemoteOrder;
 use casedrop::retry::RetryPolicy;
 use casedrop::status::Progress;
-use casedrop::store::Store;
+use casedrop::store::{Store, StoreError};
 use casedrop::sync::Engine;
 use casedrop::sync::effects::{Effect, Input};
 use casedrop::sync::engine::EnginePolicy;
@@ -56,9 +53,9 @@ pub enum Event {
 pub struct Agent {
     /// Its decisions.
     pub engine: Engine,
-    pub(super) executor: Executor,
+    executor: Executor,
     /// Until when it may wind down, if it was told to stop.
-    pub(super) stopping: Option<u64>,
+    stopping: Option<u64>,
 }
 
 /// How often what may come in between, while the script runs.
@@ -108,8 +105,8 @@ pub struct World {
     pub share_gone: bool,
     queue: BTreeMap<(u64, u64), Event>,
     turn: u64,
-    pub(super) life: u64,
-    pub(super) wake_at: Option<u64>,
+    life: u64,
+    wake_at: Option<u64>,
     /// So many commits may still happen; negative: as many as there are.
     commits_left: Arc<AtomicI64>,
     config: Arc<Config>,
@@ -167,7 +164,7 @@ impl World {
             life: 0,
             wake_at: None,
             commits_left,
-            config: setup::config(),
+            config: config(),
         };
         world.schedule(0, Event::Open);
         world
@@ -340,6 +337,20 @@ impl World {
         }
     }
 
+    fn journal_failed(&mut self, left: i64, error: &StoreError) -> Result<(), Failure> {
+        if left < 0 {
+            return Err(format!("the journal failed by itself: {error:?}"));
+        }
+        self.tally.count("journal: failed");
+        self.say(&"the journal fails");
+        if self.rng.bool() {
+            self.close(None);
+        } else {
+            self.power_cut();
+        }
+        Ok(())
+    }
+
     fn plan(&mut self, effect: Effect) {
         if let Effect::Tell(notice) = &effect {
             invariants::count_notice(&mut self.tally, notice);
@@ -358,8 +369,8 @@ impl World {
 
     fn perform(&mut self, effect: Effect) -> Result<(), Failure> {
         let Some(agent) = &self.agent else { return Ok(()) };
-        let (key, publishing) = setup::subject(&effect);
-        self.trace.say(self.clock.now, &format_args!("does {}", setup::name(&effect)));
+        let (key, publishing) = subject(&effect);
+        self.trace.say(self.clock.now, &format_args!("does {}", name(&effect)));
         if let (Effect::Fetch(_), Some(key)) = (&effect, &key) {
             invariants::is_wanted(agent.engine.store(), key)?;
         }
@@ -445,6 +456,111 @@ impl World {
             self.trace.say(self.clock.now, &format_args!("  {line}"));
         }
     }
+
+    /// The disk is off in the middle of something: the program was killed, or the power went.
+    fn died(&mut self) -> Result<(), Failure> {
+        if self.rng.bool() {
+            self.kill();
+        } else {
+            self.power_cut();
+        }
+        invariants::tree(self)
+    }
+
+    /// The program ends at once; the PC goes on.
+    pub fn kill(&mut self) {
+        self.tally.count("agent: killed");
+        self.say(&"the program is killed");
+        self.disk.restart();
+        self.close(None);
+    }
+
+    /// The power goes, and comes back.
+    pub fn power_cut(&mut self) {
+        self.tally.count("agent: power cut");
+        self.say(&"the power goes");
+        self.disk.crash();
+        let down =
+            if self.rng.bool() { self.rng.u64(10_000..60_000) } else { self.rng.u64(..7_200_000) };
+        let age = self.rng.u64(1_000..10_000);
+        self.close(Some(down + age));
+        let back = self.clock.now + down + age;
+        self.clock.reboot(back, age.min(back));
+    }
+
+    /// Ends the agent and has it started again.
+    fn close(&mut self, again_after: Option<u64>) {
+        self.life += 1;
+        self.wake_at = None;
+        if let Some(agent) = self.agent.take() {
+            self.journal = Some(agent.engine.into_store());
+        }
+        self.align.cloud().powered = false;
+        let wait = again_after.unwrap_or_else(|| self.rng.u64(500..30_000));
+        self.schedule(wait, Event::Open);
+    }
+
+    /// Tells the agent to stop; it starts again afterwards.
+    pub fn stop(&mut self) -> Result<(), Failure> {
+        let Some(agent) = &mut self.agent else { return Ok(()) };
+        if agent.stopping.is_some() {
+            return Ok(());
+        }
+        agent.stopping = Some(self.clock.now + 20_000);
+        agent.executor.cancel.cancel();
+        self.tally.count("agent: told to stop");
+        self.say(&"the agent is told to stop");
+        self.feed(Input::Stop)
+    }
+}
+
+fn subject(effect: &Effect) -> (Option<OrderKey>, bool) {
+    match effect {
+        Effect::Look { key, .. } | Effect::Discard { key, .. } => (Some(key.clone()), false),
+        Effect::Fetch(job) => (Some(job.key.clone()), false),
+        Effect::Publish(job) | Effect::Recover(job) => (Some(job.intent.key.clone()), true),
+        _ => (None, false),
+    }
+}
+
+fn name(effect: &Effect) -> String {
+    match effect {
+        Effect::Connect { lab } => format!("connect {lab}"),
+        Effect::Poll { lab, .. } => format!("poll {lab}"),
+        Effect::Ask { lab, rx, .. } => format!("ask {lab} about {rx}"),
+        Effect::Look { key, .. } => format!("look {key}"),
+        Effect::Fetch(job) => format!("fetch {}", job.key),
+        Effect::Publish(job) => format!("publish {} {:?}", job.intent.key, job.intent.target),
+        Effect::Recover(job) => format!("recover {} {:?}", job.intent.key, job.intent.target),
+        Effect::Discard { key, .. } => format!("discard {key}"),
+        _ => "something else".to_owned(),
+    }
+}
+
+/// A config as the program would load it, once for all runs.
+fn config() -> Arc<Config> {
+    static CONFIG: OnceLock<Arc<Config>> = OnceLock::new();
+    let load = || {
+        let dir = tempfile::tempdir().expect("a directory");
+        let dir = dir.path();
+        let file = dir.join("casedrop.yaml");
+        let yaml = format!(
+            "output: '{}'\nstate: '{}'\nlabs:\n  - name: lab-1\n    oauth_base: https://align.iterocloud.com\n    \
+             base_url: https://align.iterocloud.com\n    client_id: simulated\n    \
+             redirect_url: http://127.0.0.1:1/\n",
+            dir.join("orders").display(),
+            dir.join("state").display()
+        );
+        std::fs::write(&file, yaml).expect("written");
+        let loaded = config::load(&casedrop::disk::RealDisk, &file, &[]);
+        let mut config = loaded.unwrap_or_else(|faults| panic!("{faults}")).config;
+        config.output = PathBuf::from("/pc/orders");
+        config.staging = PathBuf::from("/pc/.orders.casedrop-staging");
+        config.state = PathBuf::from("/pc/state");
+        config.min_free = 1_000;
+        Arc::new(config)
+    };
+    Arc::clone(CONFIG.get_or_init(load))
 }
 
 /// How an agent decides, by default.
