@@ -103,10 +103,10 @@ fn a_lost_revision_or_directory_and_leftovers_are_seen() {
 fn foreign_things_that_change_are_seen() {
     let (mut world, dir) = good_world();
     let note = dir.join("note.txt");
-    world.disk.write_foreign(&note, b"mine");
+    world.disk.write_foreign(&note, b"foreign-1: mine");
     world.hooks.ledger().changed(&world.disk, &dir, false);
     invariants::tree(&mut world).expect("as the other one left it");
-    world.disk.write_foreign(&note, b"yours");
+    world.disk.write_foreign(&note, b"foreign-1: yours");
     fails(&mut world, "what others left");
 }
 
