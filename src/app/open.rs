@@ -244,7 +244,7 @@ mod tests {
     use crate::model::fault::FaultClass;
     use crate::model::ids::OrderKey;
     use crate::model::order::{RemoteOrder, Status};
-    use crate::model::record::Trouble;
+    use crate::model::record::{Spent, Trouble};
     use crate::model::time::WallMs;
 
     #[test]
@@ -275,6 +275,7 @@ mod tests {
             message: String::new(),
             hint: None,
             attempts: 1,
+            spent: Spent::default(),
             since: WallMs(1),
             next_try,
             wait: Duration::ZERO,

@@ -57,8 +57,12 @@ pub struct Trouble {
     pub message: String,
     /// What a person can do.
     pub hint: Option<String>,
-    /// Failed attempts of this class in a row.
+    /// Failed attempts of this class, in a row or, where a budget counts them, since the last success
+    /// or news.
     pub attempts: u32,
+    /// What the budgets counted so far.
+    #[serde(skip)]
+    pub spent: Spent,
     /// When it began.
     pub since: WallMs,
     /// When it is tried again; `None`: not by itself.
@@ -68,6 +72,29 @@ pub struct Trouble {
     pub wait: Duration,
     /// Whether a person should act.
     pub attention: bool,
+}
+
+/// Failures that have a budget. Other faults in between do not give it back: an order whose files are
+/// now missing, now broken would be tried for ever.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Spent {
+    /// Answers "not converted yet".
+    pub not_converted: u32,
+    /// Broken packages.
+    pub damaged: u32,
+}
+
+impl Spent {
+    /// Counts one more failure, if its class has a budget. Gives the count.
+    pub fn count(&mut self, class: FaultClass) -> Option<u32> {
+        let count = match class {
+            FaultClass::NotConverted => &mut self.not_converted,
+            FaultClass::Damaged => &mut self.damaged,
+            _ => return None,
+        };
+        *count = count.saturating_add(1);
+        Some(*count)
+    }
 }
 
 /// The last publication.

@@ -6,7 +6,7 @@ use super::{Store, StoreError, duration, unreadable};
 use crate::model::fault::FaultClass;
 use crate::model::ids::{AccountId, LabName, OrderId, OrderKey, RxId};
 use crate::model::order::{RemoteOrder, Status};
-use crate::model::record::{OrderRecord, Place, PublishedRecord, Trouble};
+use crate::model::record::{OrderRecord, Place, PublishedRecord, Spent, Trouble};
 use crate::model::time::{WallMs, millis};
 
 const SELECT: &str = "
@@ -14,7 +14,8 @@ const SELECT: &str = "
            o.rechecks, o.first_seen_ms, o.last_seen_ms, o.fault_class, o.fault_code, o.fault_text,
            o.fault_hint, o.attempts, o.since_ms, o.next_try_ms,
            r.revision, r.manifest_sha256, r.published_ms, r.confirmed_ms, r.place, r.history_seen,
-           o.away, o.begun, o.last_asked_ms, o.wait_ms, o.attention
+           o.away, o.begun, o.last_asked_ms, o.wait_ms, o.attention,
+           o.not_converted, o.damaged
     FROM orders o LEFT JOIN revisions r
       ON r.lab = o.lab AND r.account = o.account AND r.order_id = o.order_id
      AND r.revision = o.revision";
@@ -90,9 +91,9 @@ impl Store {
             INSERT OR REPLACE INTO orders (lab, account, order_id, rx_id, remote, listed, evidence,
                 fetched, forced, rechecks, first_seen_ms, last_seen_ms, fault_class, fault_code,
                 fault_text, fault_hint, attempts, since_ms, next_try_ms, revision, away, begun,
-                last_asked_ms, ask_at_ms, wait_ms, attention)
+                last_asked_ms, ask_at_ms, wait_ms, attention, not_converted, damaged)
             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17,
-                ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26)";
+                ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28)";
         let remote =
             serde_json::to_string(&order.remote).map_err(|error| unreadable("order", error))?;
         let trouble = order.trouble.as_ref();
@@ -123,6 +124,8 @@ impl Store {
             order.ask_at().map(|at| at.0),
             trouble.map_or(0, |t| millis(t.wait)),
             trouble.is_some_and(|t| t.attention),
+            trouble.map_or(0, |t| t.spent.not_converted),
+            trouble.map_or(0, |t| t.spent.damaged),
         ])?;
         Ok(())
     }
@@ -155,6 +158,7 @@ fn read(row: &Row<'_>) -> Result<OrderRecord, StoreError> {
             message: row.get(13)?,
             hint: row.get(14)?,
             attempts: row.get(15)?,
+            spent: Spent { not_converted: row.get(29)?, damaged: row.get(30)? },
             since: WallMs(row.get(16)?),
             next_try: row.get::<_, Option<i64>>(17)?.map(WallMs),
             wait: duration(row.get(27)?),

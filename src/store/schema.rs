@@ -111,6 +111,8 @@ const STEPS: &[&str] = &[
     ALTER TABLE orders ADD COLUMN ask_at_ms INTEGER;
     ALTER TABLE orders ADD COLUMN wait_ms INTEGER NOT NULL DEFAULT 0;
     ALTER TABLE orders ADD COLUMN attention INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE orders ADD COLUMN not_converted INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE orders ADD COLUMN damaged INTEGER NOT NULL DEFAULT 0;
     UPDATE orders SET begun = evidence;
     UPDATE orders SET attention = 1 WHERE fault_class IS NOT NULL AND next_try_ms IS NULL;
     CREATE INDEX revisions_by_time ON revisions (published_ms);

@@ -3,7 +3,7 @@ use std::cell::RefCell;
 use super::*;
 use crate::model::fault::FaultClass;
 use crate::model::order::{RemoteOrder, Status, StatusChange};
-use crate::model::record::{OrderRecord, Trouble};
+use crate::model::record::{OrderRecord, Spent, Trouble};
 
 pub(super) fn order(id: &str) -> OrderRecord {
     let key = OrderKey {
@@ -35,6 +35,7 @@ fn what_is_saved_is_read_back() {
         message: "later".to_owned(),
         hint: Some("wait".to_owned()),
         attempts: 3,
+        spent: Spent { not_converted: 3, damaged: 2 },
         since: WallMs(8),
         next_try: Some(WallMs(9)),
         wait: Duration::from_millis(1),

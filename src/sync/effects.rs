@@ -160,7 +160,7 @@ pub struct FetchJob {
     pub remote: RemoteOrder,
     /// The name of the directory for it below the staging's `work`.
     pub job: String,
-    /// How often in a row it was not converted yet, or came broken.
+    /// How often it was not converted yet, or came broken, since the last success or news.
     pub attempts: u32,
 }
 

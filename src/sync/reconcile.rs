@@ -172,7 +172,7 @@ mod tests {
     use crate::model::fault::FaultClass;
     use crate::model::ids::OrderKey;
     use crate::model::order::{RemoteOrder, Status};
-    use crate::model::record::{Place, PublishedRecord, Trouble};
+    use crate::model::record::{Place, PublishedRecord, Spent, Trouble};
 
     const NOTHING: OnDisk<'_> = OnDisk { main: None, beside: None, interrupted: false };
 
@@ -258,6 +258,7 @@ mod tests {
             message: "it is a bomb".to_owned(),
             hint: Some("tell Align".to_owned()),
             attempts: 1,
+            spent: Spent::default(),
             since: WallMs(0),
             next_try: None,
             wait: std::time::Duration::ZERO,

@@ -52,15 +52,17 @@ fn run_all(seeds: &[u64]) -> (Tally, Vec<String>) {
 }
 
 /// What must happen in the usual seeds, and how often at least in every thousand.
-const COVERAGE: [(&str, u64); 45] = [
+const COVERAGE: [(&str, u64); 47] = [
     ("agent: cannot start", 200),
     ("agent: killed", 50),
     ("agent: power cut", 50),
     ("agent: told to stop", 50),
     ("journal: failed", 50),
+    ("align: began a download again", 30),
     ("align: body broken off", 100),
     ("align: body cut short", 20),
     ("align: changed during a fetch", 50),
+    ("align: continued a download", 60),
     ("align: corrupt byte", 50),
     ("align: duplicate entry", 50),
     ("align: error after the download counted", 100),

@@ -9,7 +9,7 @@ use super::{
 use crate::local::look::LocalPicture;
 use crate::model::fault::{Fault, FaultClass};
 use crate::model::ids::RxId;
-use crate::model::record::Trouble;
+use crate::model::record::{Spent, Trouble};
 use crate::retry::Next;
 use crate::store::RevisionRecord;
 
@@ -170,12 +170,8 @@ impl Engine {
         effects: &mut Vec<Effect>,
     ) -> Result<(), StoreError> {
         let key = record.key.clone();
-        let patience = [FaultClass::NotConverted, FaultClass::Damaged];
-        let attempts = record
-            .trouble
-            .as_ref()
-            .filter(|trouble| patience.contains(&trouble.class))
-            .map_or(0, |trouble| trouble.attempts);
+        let spent = record.trouble.as_ref().map_or_else(Spent::default, |trouble| trouble.spent);
+        let attempts = spent.not_converted.saturating_add(spent.damaged);
         // Durable before the first byte is asked for, also where nothing but the folder's state
         // made us want it.
         if !record.is_wanted() {
@@ -242,8 +238,12 @@ impl Engine {
         if fault.class == FaultClass::Cancelled {
             return self.finish(now, key);
         }
-        let before = record.trouble.take().filter(|trouble| trouble.class == fault.class);
-        let attempts = before.as_ref().map_or(0, |trouble| trouble.attempts).saturating_add(1);
+        let before = record.trouble.take();
+        let mut spent = before.as_ref().map_or_else(Spent::default, |trouble| trouble.spent);
+        let counted = spent.count(fault.class);
+        let before = before.filter(|trouble| trouble.class == fault.class);
+        let in_a_row = before.as_ref().map_or(0, |trouble| trouble.attempts).saturating_add(1);
+        let attempts = counted.unwrap_or(in_a_row);
         let Next { wait, attention } = self.policy.retry.next(fault, attempts, self.rng.f64());
         let is_news = before.as_ref().is_none_or(|trouble| trouble.code != fault.code)
             || attention
@@ -259,6 +259,7 @@ impl Engine {
             message: fault.chain(),
             hint: hint.clone(),
             attempts,
+            spent,
             since,
             next_try: wait.map(|wait| now.wall.plus(wait)),
             wait: wait.unwrap_or_default(),

@@ -1,7 +1,7 @@
 use super::*;
 use crate::model::fault::FaultClass;
 use crate::model::order::Status;
-use crate::model::record::{Place, PublishedRecord, Trouble};
+use crate::model::record::{Place, PublishedRecord, Spent, Trouble};
 
 const MINUTE: i64 = 60_000;
 
@@ -94,6 +94,7 @@ fn a_sign_of_change_gives_a_parked_order_another_chance() {
         message: "x".to_owned(),
         hint: None,
         attempts: 1,
+        spent: Spent::default(),
         since: WallMs(0),
         next_try: None,
         wait: Duration::ZERO,

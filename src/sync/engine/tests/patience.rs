@@ -190,3 +190,28 @@ fn a_published_order_that_was_sent_to_modeling_is_shown_as_expected_back() {
         .filter(|effect| matches!(effect, Effect::Ask { .. }));
     assert!(questions.count() <= 1, "the last one is still unanswered");
 }
+
+#[test]
+fn files_that_are_now_missing_and_now_broken_need_attention_too() {
+    let mut world = World::new(&["lab"]);
+    world.engine.policy.retry.not_converted = vec![Duration::from_secs(60); 20];
+    let order = key("lab", "17");
+    world.begin_fetch(&order);
+    let mut fetches = 1;
+    while world.record(&order).state() != OrderState::Attention {
+        let (class, code) = match fetches % 2 {
+            0 => (FaultClass::Damaged, "zip-crc"),
+            _ => (FaultClass::NotConverted, "not-converted"),
+        };
+        let result = Err(Fault::new(class, code, code));
+        world.give(Input::Fetched { key: order.clone(), result });
+        let effects = world.pass(Duration::from_secs(100));
+        if effects.iter().any(|effect| matches!(effect, Effect::Look { .. })) {
+            world.looked(&order, LocalPicture::Absent);
+            fetches += 1;
+        }
+        assert!(fetches < 50, "it goes on for ever");
+    }
+    let trouble = world.record(&order).trouble.expect("trouble");
+    assert_eq!((trouble.code.as_str(), trouble.attempts), ("zip-crc", 5));
+}
