@@ -1,4 +1,4 @@
-use std::cell::RefCell;
+use std::sync::Mutex;
 
 use super::*;
 use crate::model::fault::FaultClass;
@@ -134,8 +134,11 @@ fn a_transaction_that_may_not_become_durable_leaves_nothing() {
     assert_eq!(ids, ["17".parse().expect("valid")]);
 }
 
-thread_local! {
-    static MET: RefCell<Vec<Step>> = const { RefCell::new(Vec::new()) };
+/// What the hook met. Only one test has one.
+static MET: Mutex<Vec<Step>> = Mutex::new(Vec::new());
+
+fn met() -> Vec<Step> {
+    std::mem::take(&mut *MET.lock().expect("nobody panics with it"))
 }
 
 #[test]
@@ -144,23 +147,23 @@ fn the_hook_hears_of_a_record_before_it_is_made_and_once_it_is_durable() {
         JournalDropped, JournalDroppedDurable, JournalFailed, JournalSeen, JournalSeenDurable,
     };
     let store = Store::in_memory().expect("journal").with_hook(|step| {
-        MET.with_borrow_mut(|met| met.push(step));
+        MET.lock().expect("nobody panics with it").push(step);
     });
     let key = order("17").key;
     let told = |store: &Store, kind| store.tell(&key, WallMs(1), kind, "");
     let seen = || store.atomically(|store| told(store, "seen").and_then(|()| told(store, "seen")));
     seen().expect("recorded");
-    assert_eq!(MET.take(), [JournalSeen, JournalSeen, JournalSeenDurable, JournalSeenDurable]);
+    assert_eq!(met(), [JournalSeen, JournalSeen, JournalSeenDurable, JournalSeenDurable]);
 
     let undone = store.atomically(|store| {
         told(store, "failed")?;
         Err::<(), _>(StoreError::Row("no".to_owned()))
     });
     assert!(undone.is_err());
-    assert_eq!(MET.take(), [JournalFailed], "what is undone never becomes durable");
+    assert_eq!(met(), [JournalFailed], "what is undone never becomes durable");
     assert_eq!(store.story(&key).expect("read").len(), 2);
 
     store.drop_intent(&key).expect("dropped");
     told(&store, "a kind without a step").expect("told");
-    assert_eq!(MET.take(), [JournalDropped, JournalDroppedDurable]);
+    assert_eq!(met(), [JournalDropped, JournalDroppedDurable]);
 }
