@@ -66,6 +66,7 @@ impl Engine {
         let known = self.store.by_rx(lab, account, rx)?;
         match result {
             Ok(remote) => {
+                self.question_answered(Question::Poll(lab), now);
                 let about = |order: &OrderRecord| order.key.order == remote.order_id;
                 for order in known {
                     if about(&order) {
@@ -76,6 +77,7 @@ impl Engine {
                 }
                 Ok(())
             }
+            Err(fault) if fault.class == FaultClass::Cancelled => Ok(()),
             Err(fault) => {
                 for order in known {
                     self.asked_in_vain(now, order)?;
