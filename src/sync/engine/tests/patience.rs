@@ -198,7 +198,10 @@ fn files_that_are_now_missing_and_now_broken_need_attention_too() {
     let order = key("lab", "17");
     world.begin_fetch(&order);
     let mut fetches = 1;
-    while world.record(&order).state() != OrderState::Attention {
+    for _ in 0..200 {
+        if world.record(&order).state() == OrderState::Attention {
+            break;
+        }
         let (class, code) = match fetches % 2 {
             0 => (FaultClass::Damaged, "zip-crc"),
             _ => (FaultClass::NotConverted, "not-converted"),
@@ -210,7 +213,6 @@ fn files_that_are_now_missing_and_now_broken_need_attention_too() {
             world.looked(&order, LocalPicture::Absent);
             fetches += 1;
         }
-        assert!(fetches < 50, "it goes on for ever");
     }
     let trouble = world.record(&order).trouble.expect("trouble");
     assert_eq!((trouble.code.as_str(), trouble.attempts), ("zip-crc", 5));
