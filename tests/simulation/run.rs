@@ -49,8 +49,8 @@ pub fn live(world: &mut World) -> Result<(), Failure> {
     world.say(&"the dust settles");
     let last = world.clock.now + PATIENCE;
     while !is_settled(world) && world.step(last)? {}
-    // Whatever is done twice is done again now: orders that stay listed are looked at after ten minutes.
-    let quiet = world.clock.now + 15 * MINUTE;
+    // Whatever is done twice is done again now.
+    let quiet = world.clock.now + 30 * MINUTE;
     while world.step(quiet)? {}
     invariants::at_end(world)
 }
@@ -58,7 +58,7 @@ pub fn live(world: &mut World) -> Result<(), Failure> {
 /// One more start changes nothing.
 fn live_on(world: &mut World) -> Result<(), Failure> {
     world.stop()?;
-    let quiet = world.clock.now + 5 * MINUTE;
+    let quiet = world.clock.now + 30 * MINUTE;
     while world.step(quiet)? {}
     invariants::tree(world)?;
     invariants::at_end(world)
