@@ -74,7 +74,9 @@ pub fn run(config: &Config, lab: Option<&str>, streams: &mut Streams) -> Result<
     for (order, revisions) in &books.orders {
         let disk = OnDiskOwned::look(&layout, order, revisions)?;
         let interrupted = books.interrupted.contains(&order.key);
-        for finding in findings(order, disk.view(interrupted)) {
+        let lab = books.labs.iter().find(|lab| lab.lab == order.key.lab.as_str());
+        let list_read = lab.and_then(|lab| lab.good_poll);
+        for finding in findings(order, list_read, disk.view(interrupted)) {
             differences.push(Difference {
                 lab: order.key.lab.to_string(),
                 account: order.key.account.to_string(),

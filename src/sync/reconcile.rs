@@ -54,8 +54,16 @@ pub struct OnDisk<'a> {
     pub interrupted: bool,
 }
 
-/// Everything about one order that is not simply "published, as it stands there".
-pub fn findings(order: &OrderRecord, disk: OnDisk<'_>) -> Vec<Finding> {
+/// Whether Align listed the order after we had its content: the list as it was read before says
+/// nothing.
+fn is_listed_again(order: &OrderRecord, list_read: Option<WallMs>) -> bool {
+    let fetched = order.published.as_ref().filter(|_| order.listed && !order.is_wanted());
+    fetched.is_some_and(|published| list_read.is_some_and(|read| read > published.confirmed))
+}
+
+/// Everything about one order that is not simply "published, as it stands there". `list_read` is when
+/// Align's list was last read.
+pub fn findings(order: &OrderRecord, list_read: Option<WallMs>, disk: OnDisk<'_>) -> Vec<Finding> {
     let mut found = Vec::new();
     let mut add = |kind, explanation: String| found.push(Finding { kind, explanation });
     if disk.interrupted {
@@ -75,7 +83,7 @@ pub fn findings(order: &OrderRecord, disk: OnDisk<'_>) -> Vec<Finding> {
         );
         add(Kind::Away, text);
     }
-    if let Some(published) = order.published.as_ref().filter(|_| order.listed && !order.is_wanted())
+    if let Some(published) = order.published.as_ref().filter(|_| is_listed_again(order, list_read))
     {
         let text = format!(
             "published, and Align still lists it ({}): its list lags behind a download; if it stays \
@@ -202,7 +210,7 @@ mod tests {
     }
 
     fn kinds(order: &OrderRecord, disk: OnDisk<'_>) -> Vec<Kind> {
-        findings(order, disk).into_iter().map(|finding| finding.kind).collect()
+        findings(order, Some(WallMs(1)), disk).into_iter().map(|finding| finding.kind).collect()
     }
 
     #[test]
@@ -225,6 +233,7 @@ mod tests {
         let mut listed = published(Status::Ready);
         listed.listed = true;
         assert_eq!(kinds(&listed, NOTHING), [Kind::ListedAgain]);
+        assert_eq!(findings(&listed, Some(WallMs(0)), NOTHING), [], "read before it was fetched");
         let away = published(Status::Modeling);
         let interrupted = OnDisk { interrupted: true, ..NOTHING };
         assert_eq!(kinds(&away, interrupted), [Kind::Interrupted, Kind::Away]);
@@ -239,7 +248,7 @@ mod tests {
         let reduced = LocalPicture::Reduced { gone };
         assert_eq!(on(&reduced), [Kind::PartlyTaken]);
         let disk = OnDisk { main: Some(&reduced), ..NOTHING };
-        let found = findings(&order, disk);
+        let found = findings(&order, None, disk);
         assert!(found[0].explanation.contains("a, b, c and 1 more"), "{found:?}");
         let altered = LocalPicture::Altered { differences: vec!["x".to_owned()] };
         assert_eq!(on(&altered), [Kind::ChangedByOthers]);
@@ -264,7 +273,7 @@ mod tests {
             wait: std::time::Duration::ZERO,
             attention: true,
         });
-        let found = findings(&failing, NOTHING);
+        let found = findings(&failing, None, NOTHING);
         assert_eq!(found[0].kind, Kind::Failing);
         assert_eq!(
             found[0].explanation,
