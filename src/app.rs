@@ -1,6 +1,7 @@
 //! The composition root: builds the adapters, runs the engine, owns the order of shutdown.
 
 mod agent;
+mod beside;
 mod clock;
 mod journal;
 mod life;
@@ -21,6 +22,7 @@ use crate::model::fault::{Fault, FaultClass};
 use crate::sync::execute::Link;
 
 pub use agent::{Agent, Ending, Finished, IsDone, Summary};
+pub use beside::{Journal, UntilStop, Wake};
 pub use clock::wall_now;
 pub use open::OpenError;
 

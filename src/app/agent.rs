@@ -18,6 +18,7 @@ use crate::sync::engine::LabStanding;
 use crate::sync::execute::Executor;
 use crate::sync::notice::Notice;
 
+use super::beside::Beside;
 use super::clock;
 use super::open::{Attempt, OpenError, Site, go_to_work};
 
@@ -134,6 +135,21 @@ impl Agent {
         self,
         mut ending: Ending,
         stop: impl Future<Output = ()>,
+        tell: impl FnMut(&Notice),
+    ) -> Result<(Finished, Summary), OpenError> {
+        let mut beside = Beside::new();
+        if matches!(ending, Ending::Never) {
+            start_beside(&self.site, &mut beside);
+        }
+        let result = self.work(&mut ending, stop, tell).await;
+        beside.end().await;
+        result
+    }
+
+    async fn work(
+        self,
+        ending: &mut Ending,
+        stop: impl Future<Output = ()>,
         mut tell: impl FnMut(&Notice),
     ) -> Result<(Finished, Summary), OpenError> {
         let Self { site, mut life, news, _lock } = self;
@@ -152,7 +168,7 @@ impl Agent {
                 Ok(Life { waits: Some(fault), .. }) if !patient => return Err(fault.into()),
                 Ok(mut alive) => {
                     let lived =
-                        super::life::live(&mut alive, &site, &mut ending, &mut stop, &mut tell);
+                        super::life::live(&mut alive, &site, ending, &mut stop, &mut tell);
                     match lived.await {
                         Ok((finished, stragglers)) => {
                             return summary(&alive, finished, stragglers);
@@ -209,6 +225,9 @@ impl Agent {
         }
     }
 }
+
+/// Starts what works beside the engine, one line each.
+fn start_beside(_site: &Arc<Site>, _beside: &mut Beside) {}
 
 impl Troubles {
     fn note(&mut self, news: &[Notice]) {

@@ -83,6 +83,7 @@ pub(super) async fn live(
                 next_look = Some(clock::now().mono + again);
                 Input::Tick
             }
+            () = site.wake.called() => Input::Tick,
             () = tokio::time::sleep(wait.min(TICK)) => Input::Tick,
         };
     };

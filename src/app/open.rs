@@ -3,8 +3,8 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::config::{Config, WhenMissing};
@@ -26,6 +26,7 @@ use crate::sync::execute::{Executor, Link};
 use crate::sync::notice::Notice;
 
 use super::agent::{Agent, Life};
+use super::beside::{Journal, Wake};
 use super::clock::{self, wall_now};
 use super::journal::{self, Opened};
 use super::settle::{self, Lost, ROOT_FACT, settle};
@@ -74,6 +75,10 @@ pub(super) struct Site {
     pub(super) step: fn(Step),
     /// How long the journal's calls wait for other programs.
     pub(super) busy: Duration,
+    /// The journal for what works beside the engine.
+    pub(super) journal: Journal,
+    /// How that wakes the engine.
+    pub(super) wake: Wake,
     /// Whether the journal's write-ahead log was missing when it was last looked for.
     pub(super) log_was_gone: AtomicBool,
 }
@@ -117,6 +122,8 @@ impl Agent {
         let layout = Layout { output: config.output.clone(), staging: config.staging.clone() };
         let site = Arc::new(Site {
             root: Arc::new(Root::new(Arc::clone(&disk), layout.clone())),
+            journal: Journal::of(&config.state),
+            wake: Wake::default(),
             config,
             disk,
             layout,
@@ -142,7 +149,10 @@ pub(super) fn go_to_work(
     attempt: Attempt,
     news: &mut Vec<Notice>,
 ) -> Result<Life, OpenError> {
-    let Opened { store, why, is_suspect, kept } = journal::open(site, attempt)?;
+    let Opened { store, why, is_suspect, kept } = {
+        let _gate = site.journal.gate.write().unwrap_or_else(PoisonError::into_inner);
+        journal::open(site, attempt)?
+    };
     let store = store.with_hook(site.step);
     let now = clock::now();
     let is_new = store.fact(ROOT_FACT)?.is_none();

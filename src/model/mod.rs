@@ -9,5 +9,6 @@ pub mod order;
 pub mod path;
 pub mod record;
 pub mod remote;
+pub mod request;
 pub mod step;
 pub mod time;

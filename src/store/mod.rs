@@ -92,6 +92,15 @@ impl Store {
         Ok(store)
     }
 
+    /// As [`open_beside`](Self::open_beside), but where there is no journal none is made: that an
+    /// agent's journal is gone must not be hidden from it.
+    pub fn open_present(file: &Path, busy: Duration) -> Result<Self, StoreError> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let store = Self::prepare(Connection::open_with_flags(file, flags)?, busy)?;
+        check::keep_log_on_close(&store.db, true)?;
+        Ok(store)
+    }
+
     /// A journal that lives as long as the value does.
     pub fn in_memory() -> Result<Self, StoreError> {
         Self::prepare(Connection::open_in_memory()?, BUSY)

@@ -118,6 +118,32 @@ const STEPS: &[&str] = &[
     CREATE INDEX revisions_by_time ON revisions (published_ms);
     CREATE INDEX orders_to_ask ON orders (lab, account, ask_at_ms) WHERE ask_at_ms IS NOT NULL;
 ",
+    "
+    ALTER TABLE inbox ADD COLUMN kind TEXT NOT NULL DEFAULT 'refetch';
+    ALTER TABLE inbox ADD COLUMN procedure TEXT;
+    ALTER TABLE orders ADD COLUMN notified_ms INTEGER;
+    ALTER TABLE orders ADD COLUMN retired INTEGER NOT NULL DEFAULT 0;
+    CREATE TABLE notified (
+        lab         TEXT NOT NULL,
+        account     TEXT NOT NULL,
+        rx_id       TEXT NOT NULL,
+        first_ms    INTEGER NOT NULL,
+        attempts    INTEGER NOT NULL DEFAULT 0,
+        next_try_ms INTEGER,
+        wait_ms     INTEGER NOT NULL DEFAULT 0,
+        fault_code  TEXT,
+        fault_text  TEXT,
+        fault_hint  TEXT,
+        PRIMARY KEY (lab, account, rx_id)
+    ) STRICT;
+    CREATE TABLE commands (
+        id    TEXT PRIMARY KEY,
+        at_ms INTEGER NOT NULL,
+        what  TEXT NOT NULL,
+        reply TEXT
+    ) STRICT;
+    CREATE INDEX events_by_kind ON events (kind, id);
+",
 ];
 
 /// Brings the journal to the newest version, one step and one transaction at a time.
