@@ -67,6 +67,8 @@ pub struct Summary {
     pub login_needed: Vec<LabName>,
     /// Labs whose last call to Align failed otherwise.
     pub unreachable: Vec<LabName>,
+    /// Labs that rest until somebody lets them go on.
+    pub paused: Vec<LabName>,
     /// Labs that were not polled because Align was asked a short time ago, and the wait.
     pub not_polled: Vec<(LabName, Duration)>,
     /// Orders whose work did not reach a safe point in time. They are taken up at the next start.
@@ -343,6 +345,7 @@ fn summarise(life: &Life) -> Result<Summary, StoreError> {
             LabStanding::NotPolled(wait) => summary.not_polled.push((lab, wait)),
             LabStanding::LoginNeeded => summary.login_needed.push(lab),
             LabStanding::Unreachable => summary.unreachable.push(lab),
+            LabStanding::Paused => summary.paused.push(lab),
         }
     }
     Ok(summary)
