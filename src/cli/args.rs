@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 
 use super::account::{AccountsArgs, LoginArgs, LogoutArgs, PairArgs, UnpairArgs};
+use super::audit::AuditArgs;
 use super::demo::DemoArgs;
 use super::orders::{OrdersArgs, RefetchArgs, ShowArgs};
 use super::schema::SchemaArgs;
@@ -65,6 +66,8 @@ pub enum Command {
     Refetch(RefetchArgs),
     /// Compares the output folder with its manifests, byte for byte.
     Verify(VerifyArgs),
+    /// Shows who did what on this PC, or checks that this record is whole.
+    Audit(AuditArgs),
     /// Prints a JSON Schema for editors.
     Schema(SchemaArgs),
 }

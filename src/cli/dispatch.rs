@@ -8,7 +8,7 @@ use clap::Parser as _;
 use super::args::{Cli, Command};
 use super::check::{self, Around, ExtraCheck, Findings};
 use super::{
-    CliError, Exit, Streams, account, demo, logging, orders, schema, simulate, verify, work,
+    CliError, Exit, Streams, account, audit, demo, logging, orders, schema, simulate, verify, work,
 };
 use crate::config::{self, Config, Loaded};
 use crate::disk::{Disk, RealDisk};
@@ -86,6 +86,7 @@ fn on_config(command: Command, config: &Config, streams: &mut Streams) -> Result
             let layout = Layout { output: config.output.clone(), staging: config.staging.clone() };
             verify::run(&layout, &args.orders, streams)
         }
+        Command::Audit(args) => audit::run(config, &args, streams),
         Command::Demo(_)
         | Command::Run
         | Command::Sync

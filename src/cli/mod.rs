@@ -3,6 +3,7 @@
 
 pub mod account;
 pub mod args;
+pub mod audit;
 pub mod check;
 mod console;
 pub mod demo;
