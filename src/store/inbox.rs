@@ -65,7 +65,8 @@ impl Store {
 
     /// All that nobody took yet, in the order in which it was put in.
     pub fn asked(&self) -> Result<Vec<Errand>, StoreError> {
-        let sql = "SELECT id, at_ms, lab, account, order_id, kind, procedure FROM inbox ORDER BY id";
+        let sql =
+            "SELECT id, at_ms, lab, account, order_id, kind, procedure FROM inbox ORDER BY id";
         let mut query = self.db.prepare_cached(sql)?;
         let mut rows = query.query([])?;
         let mut found = Vec::new();

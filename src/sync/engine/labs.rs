@@ -355,7 +355,7 @@ pub fn earliest_poll(
     interval: Duration,
     now: Now,
 ) -> Result<Duration, StoreError> {
-    Ok(store.last_asked(account)?.map_or(Duration::ZERO, |asked| {
-        asked.at.remaining(interval.max(asked.wait), now)
-    }))
+    Ok(store
+        .last_asked(account)?
+        .map_or(Duration::ZERO, |asked| asked.at.remaining(interval.max(asked.wait), now)))
 }

@@ -29,8 +29,8 @@ use super::schedule::{self, Hold, Waiting};
 use super::{observe, plan};
 
 pub use fetching::job_name;
-pub use labs::{LabStanding, earliest_poll};
 use labs::LabState;
+pub use labs::{LabStanding, earliest_poll};
 pub use requests::SHORTEST_INTERVAL;
 
 /// What the config says about deciding.
