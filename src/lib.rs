@@ -20,6 +20,7 @@ pub mod app;
 pub mod audit;
 pub mod cli;
 pub mod config;
+pub mod control;
 pub mod disk;
 pub mod local;
 pub mod model;

@@ -7,6 +7,7 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::control;
 use crate::disk::LockGuard;
 use crate::model::fault::Fault;
 use crate::model::ids::{LabName, OrderKey};
@@ -228,7 +229,13 @@ impl Agent {
 }
 
 /// Starts what works beside the engine, one line each.
-fn start_beside(_site: &Arc<Site>, _beside: &mut Beside) {}
+fn start_beside(site: &Arc<Site>, beside: &mut Beside) {
+    let (disk, state) = (Arc::clone(&site.disk), site.config.state.clone());
+    let office = Arc::clone(&site.desk);
+    beside.start(|mut until| async move {
+        control::serve(disk, state, office, until.stopped()).await;
+    });
+}
 
 impl Troubles {
     fn note(&mut self, news: &[Notice]) {

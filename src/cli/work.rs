@@ -47,6 +47,11 @@ pub fn sync(config: Config, streams: &mut Streams) -> Result<Exit, CliError> {
             in_words(*wait)
         ));
     }
+    for lab in &summary.paused {
+        streams.note(format!(
+            "{lab}: is paused, so nothing was begun for it; `casedrop resume` lets it go on"
+        ));
+    }
     for (key, why) in &summary.failing {
         streams.note(format!("{key} is failing: {why}"));
     }
@@ -64,6 +69,7 @@ pub fn sync(config: Config, streams: &mut Streams) -> Result<Exit, CliError> {
             "orders": { "published": summary.published, "waiting": summary.waiting,
                 "failing": summary.failing.len() },
             "not_polled": summary.not_polled.iter().map(|(lab, _)| lab).collect::<Vec<_>>(),
+            "paused": summary.paused,
             "login_needed": summary.login_needed,
             "unreachable": summary.unreachable,
             "stopped": finished == Finished::Stopped,

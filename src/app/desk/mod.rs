@@ -19,12 +19,14 @@ use std::sync::{Arc, Condvar, Mutex};
 
 use crate::audit::Audit;
 use crate::config::Config;
+use crate::control::Office;
 use crate::disk::Disk;
 use crate::local::Layout;
 use crate::model::fault::Fault;
 use crate::model::ids::LabName;
 use crate::model::request::{Desk, Reply, Request, Who};
 use crate::model::time::Now;
+use crate::status::Status;
 use crate::sync::execute::Link;
 
 pub use names::find_lab;
@@ -147,5 +149,11 @@ impl Desk for AgentDesk {
 
     fn settled(&self, id: &str) -> Result<(), Fault> {
         self.forget(id)
+    }
+}
+
+impl Office for AgentDesk {
+    fn status(&self) -> Status {
+        self.picture()
     }
 }

@@ -44,7 +44,7 @@ struct Told {
 
 impl AgentDesk {
     /// How things stand. It is told in any case; what cannot be found out is said.
-    pub fn status(&self) -> Status {
+    pub fn picture(&self) -> Status {
         let now = (self.now)();
         let (told, fault) = match self.told(now) {
             Ok(told) => (told, None),
@@ -82,7 +82,7 @@ impl AgentDesk {
     }
 
     pub(super) fn status_reply(&self) -> Result<Reply, Fault> {
-        let status = self.status();
+        let status = self.picture();
         let details = serde_json::to_value(&status).map_err(|error| {
             Fault::new(FaultClass::Local, "status", "cannot write the status").caused_by(error)
         })?;

@@ -145,7 +145,7 @@ impl Engine {
             Input::Discarded { key } => self.finish(now, &key)?,
         }
         if !self.stopping {
-            self.take_requests(now)?;
+            self.take_requests(now, &mut effects)?;
             self.patrol(now)?;
             self.start_labs(now, &mut effects)?;
             self.start_asking(now, &mut effects)?;

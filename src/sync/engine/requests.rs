@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::labs::LabState;
-use super::{Engine, LabName, Now, OrderRecord, Store, StoreError, observe};
+use super::{Effect, Engine, LabName, Notice, Now, OrderRecord, Store, StoreError, observe};
 use crate::model::order::RemoteOrder;
 use crate::store::{Errand, ErrandKind};
 
@@ -13,8 +13,12 @@ pub const SHORTEST_INTERVAL: Duration = Duration::from_secs(120);
 
 impl Engine {
     /// Takes up what others put into the journal.
-    pub(super) fn take_requests(&mut self, now: Now) -> Result<(), StoreError> {
-        self.take_pauses()?;
+    pub(super) fn take_requests(
+        &mut self,
+        now: Now,
+        effects: &mut Vec<Effect>,
+    ) -> Result<(), StoreError> {
+        self.take_pauses(effects)?;
         self.take_poll_wishes(now)?;
         for errand in self.store.asked()? {
             let known = self.store.order(&errand.key)?;
@@ -28,10 +32,17 @@ impl Engine {
         Ok(())
     }
 
-    fn take_pauses(&mut self) -> Result<(), StoreError> {
-        let pauses = self.store.pauses()?;
+    fn take_pauses(&mut self, effects: &mut Vec<Effect>) -> Result<(), StoreError> {
+        let mut pauses = self.store.pauses()?;
         for (lab, state) in &mut self.labs {
-            state.paused = pauses.contains_key(lab.as_str());
+            let paused = pauses.remove(lab.as_str());
+            let lab = lab.clone();
+            match (state.paused, paused) {
+                (false, Some(paused)) => effects.push(Effect::Tell(Notice::Paused { lab, paused })),
+                (true, None) => effects.push(Effect::Tell(Notice::Resumed { lab })),
+                (true, Some(_)) | (false, None) => continue,
+            }
+            state.paused = !state.paused;
         }
         Ok(())
     }
