@@ -17,8 +17,10 @@
 
 pub mod align;
 pub mod app;
+pub mod audit;
 pub mod cli;
 pub mod config;
+pub mod control;
 pub mod disk;
 pub mod local;
 pub mod model;

@@ -7,6 +7,7 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::control;
 use crate::disk::LockGuard;
 use crate::model::fault::Fault;
 use crate::model::ids::{LabName, OrderKey};
@@ -67,6 +68,8 @@ pub struct Summary {
     pub login_needed: Vec<LabName>,
     /// Labs whose last call to Align failed otherwise.
     pub unreachable: Vec<LabName>,
+    /// Labs that rest until somebody lets them go on.
+    pub paused: Vec<LabName>,
     /// Labs that were not polled because Align was asked a short time ago, and the wait.
     pub not_polled: Vec<(LabName, Duration)>,
     /// Orders whose work did not reach a safe point in time. They are taken up at the next start.
@@ -167,8 +170,7 @@ impl Agent {
                 Err(error) => Interruption::Failed(Box::new(error)),
                 Ok(Life { waits: Some(fault), .. }) if !patient => return Err(fault.into()),
                 Ok(mut alive) => {
-                    let lived =
-                        super::life::live(&mut alive, &site, ending, &mut stop, &mut tell);
+                    let lived = super::life::live(&mut alive, &site, ending, &mut stop, &mut tell);
                     match lived.await {
                         Ok((finished, stragglers)) => {
                             return summary(&alive, finished, stragglers);
@@ -227,7 +229,13 @@ impl Agent {
 }
 
 /// Starts what works beside the engine, one line each.
-fn start_beside(_site: &Arc<Site>, _beside: &mut Beside) {}
+fn start_beside(site: &Arc<Site>, beside: &mut Beside) {
+    let (disk, state) = (Arc::clone(&site.disk), site.config.state.clone());
+    let office = Arc::clone(&site.desk);
+    beside.start(|mut until| async move {
+        control::serve(disk, state, office, until.stopped()).await;
+    });
+}
 
 impl Troubles {
     fn note(&mut self, news: &[Notice]) {
@@ -343,6 +351,7 @@ fn summarise(life: &Life) -> Result<Summary, StoreError> {
             LabStanding::NotPolled(wait) => summary.not_polled.push((lab, wait)),
             LabStanding::LoginNeeded => summary.login_needed.push(lab),
             LabStanding::Unreachable => summary.unreachable.push(lab),
+            LabStanding::Paused => summary.paused.push(lab),
         }
     }
     Ok(summary)

@@ -9,7 +9,10 @@ use std::time::Duration;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 
+use crate::disk::{Disk as _, RealDisk};
 use crate::store::{BUSY, FILE_NAME, Store, StoreError};
+
+use super::open::LOCK_NAME;
 
 /// How long what works beside the engine may take to end.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -20,6 +23,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 pub struct Journal {
     file: PathBuf,
     busy: Duration,
+    may_make: bool,
     /// Held for writing while the journal may be replaced.
     pub(super) gate: Arc<RwLock<()>>,
 }
@@ -27,7 +31,12 @@ pub struct Journal {
 impl Journal {
     /// The journal in a state directory.
     pub fn of(state: &Path) -> Self {
-        Self { file: state.join(FILE_NAME), busy: BUSY, gate: Arc::default() }
+        Self { file: state.join(FILE_NAME), busy: BUSY, may_make: false, gate: Arc::default() }
+    }
+
+    /// The same for a process in which no agent runs: where no agent ever was, the journal is made.
+    pub(super) fn perhaps_new(state: &Path) -> Self {
+        Self { may_make: true, ..Self::of(state) }
     }
 
     /// Works with the journal, which must be there. What `work` records is durable when this returns.
@@ -36,7 +45,23 @@ impl Journal {
         work: impl FnOnce(&Store) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         let _gate = self.gate.read().unwrap_or_else(PoisonError::into_inner);
+        if self.may_make && self.is_first() {
+            return work(&Store::open_beside(&self.file)?);
+        }
         work(&Store::open_present(&self.file, self.busy)?)
+    }
+
+    /// The journal for looking only; `None` if there is none.
+    pub(super) fn look(&self) -> Result<Option<Store>, StoreError> {
+        Store::open_to_read(&self.file)
+    }
+
+    /// Whether no agent was here so far. What one left is for an agent alone to make anew.
+    fn is_first(&self) -> bool {
+        let is_missing = |path: &Path| matches!(RealDisk.kind(path), Ok(None));
+        let is_first = is_missing(&self.file) && is_missing(&self.file.with_file_name(LOCK_NAME));
+        // Where the folder cannot be made, the journal's opening says why.
+        is_first && self.file.parent().is_some_and(|dir| RealDisk.create_private_dirs(dir).is_ok())
     }
 }
 

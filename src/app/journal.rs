@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 use crate::disk::{Disk, Kind, Moved, read_limited, write_durably};
 use crate::model::fault::{Fault, FaultClass};
 use crate::model::time::Now;
-use crate::store::{Asked, Depth, FILE_NAME, Rebuilt, Store, StoreTrouble, salvage};
+use crate::store::{Asked, Depth, FILE_NAME, Rebuilt, Store, StoreTrouble, is_decision, salvage};
 
 use super::clock;
 use super::open::{Attempt, OpenError, Site};
@@ -169,6 +169,9 @@ fn read_into(store: &Store, file: &Path, now: Now) -> Result<(), OpenError> {
         }
         for key in &left.requests {
             store.ask(key, now.wall)?;
+        }
+        for (fact, value) in left.facts.iter().filter(|(fact, _)| is_decision(fact)) {
+            store.set_fact(fact, value)?;
         }
         Ok(())
     })?;

@@ -28,7 +28,9 @@ use crate::sync::notice::Notice;
 use super::agent::{Agent, Life};
 use super::beside::{Journal, Wake};
 use super::clock::{self, wall_now};
+use super::desk::{AgentDesk, Live};
 use super::journal::{self, Opened};
+use super::labs::Labs;
 use super::settle::{self, Lost, ROOT_FACT, settle};
 
 /// The lock that keeps a second agent off a state directory.
@@ -79,6 +81,8 @@ pub(super) struct Site {
     pub(super) journal: Journal,
     /// How that wakes the engine.
     pub(super) wake: Wake,
+    /// What carries people's requests out.
+    pub(super) desk: Arc<AgentDesk>,
     /// Whether the journal's write-ahead log was missing when it was last looked for.
     pub(super) log_was_gone: AtomicBool,
 }
@@ -101,17 +105,19 @@ impl Agent {
     pub fn open(
         config: Arc<Config>,
         disk: Arc<dyn Disk>,
-        links: BTreeMap<LabName, Link>,
+        labs: Arc<Labs>,
         step: fn(Step),
     ) -> Result<Self, OpenError> {
-        Self::open_with(config, disk, links, step, BUSY)
+        let links = labs.links()?;
+        Self::open_with(config, disk, (labs, links), step, BUSY)
     }
 
-    /// As [`open`](Self::open), with another patience for programs that hold the journal.
+    /// As [`open`](Self::open), with other ways to Align for the orders, and with another patience for
+    /// programs that hold the journal.
     pub fn open_with(
         config: Arc<Config>,
         disk: Arc<dyn Disk>,
-        links: BTreeMap<LabName, Link>,
+        (labs, links): (Arc<Labs>, BTreeMap<LabName, Link>),
         step: fn(Step),
         busy: Duration,
     ) -> Result<Self, OpenError> {
@@ -120,15 +126,26 @@ impl Agent {
         let lock =
             lock.ok_or_else(|| OpenError::AnotherAgent(config.state.display().to_string()))?;
         let layout = Layout { output: config.output.clone(), staging: config.staging.clone() };
+        let (journal, wake) = (Journal::of(&config.state), Wake::default());
+        let (links, progress) = (Arc::new(links), Arc::new(Progress::default()));
+        let desk = AgentDesk::of_agent(
+            Arc::clone(&config),
+            Arc::clone(&disk),
+            labs,
+            Arc::clone(&links),
+            (journal.clone(), wake.clone()),
+            Live { since: wall_now(), progress: Arc::clone(&progress) },
+        );
         let site = Arc::new(Site {
             root: Arc::new(Root::new(Arc::clone(&disk), layout.clone())),
-            journal: Journal::of(&config.state),
-            wake: Wake::default(),
+            journal,
+            wake,
+            desk: Arc::new(desk),
             config,
             disk,
             layout,
-            links: Arc::new(links),
-            progress: Arc::new(Progress::default()),
+            links,
+            progress,
             step,
             busy,
             log_was_gone: AtomicBool::new(false),

@@ -11,16 +11,17 @@ use rusqlite::Connection;
 
 use super::*;
 use crate::config::Config;
-use crate::disk::RealDisk;
+use crate::disk::{Disk as _, RealDisk};
 use crate::local::testing::zip_of;
 use crate::model::asset::{AssetInfo, AssetKind, AssetRequest};
 use crate::model::cancel::Cancel;
-use crate::model::fault::FaultClass;
+use crate::model::fault::{Fault, FaultClass};
 use crate::model::ids::{AccountId, OrderId, RxId};
 use crate::model::order::{RemoteOrder, Status};
 use crate::model::remote::{AssetBody, ReadyList, Remote};
 use crate::secrets::PairedAccount;
 use crate::store::{FILE_NAME, StoreTrouble};
+use crate::sync::execute::Link;
 use crate::sync::notice::Notice;
 
 /// Nothing that a test waits for takes so long, unless it never comes.
@@ -77,6 +78,8 @@ impl Remote for Align {
 struct Pc {
     dir: tempfile::TempDir,
     align: Arc<Align>,
+    /// For what a real client would need.
+    runtime: tokio::runtime::Runtime,
 }
 
 impl Pc {
@@ -87,7 +90,7 @@ impl Pc {
             oauth_base: http://127.0.0.1:1\n    base_url: http://127.0.0.1:1\n    client_id: a\n    \
             redirect_url: https://lab.example/cb\n";
         std::fs::write(dir.path().join("casedrop.yaml"), text).expect("written");
-        Self { dir, align: Arc::default() }
+        Self { dir, align: Arc::default(), runtime: runtime() }
     }
 
     fn config(&self) -> Config {
@@ -113,7 +116,9 @@ impl Pc {
         let link = Link { remote, connect: Box::new(paired) };
         let links = BTreeMap::from([("smile-lab".parse().expect("valid"), link)]);
         let busy = Duration::from_millis(50);
-        Agent::open_with(Arc::new(self.config()), Arc::new(RealDisk), links, |_| {}, busy)
+        let (config, disk) = (Arc::new(self.config()), Arc::new(RealDisk));
+        let labs = Labs::new(Arc::clone(&config), self.runtime.handle().clone(), disk.clone());
+        Agent::open_with(config, disk, (Arc::new(labs), links), |_| {}, busy)
     }
 
     fn run(&self) -> Running {

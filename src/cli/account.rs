@@ -1,6 +1,5 @@
 //! `login`, `accounts`, `pair`, `unpair`, `logout`: a lab's access to Align.
 
-use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,12 +7,15 @@ use clap::Args;
 use serde_json::json;
 use tokio::runtime::Runtime;
 
+use super::ask::ask;
 use super::{CliError, Exit, Streams};
 use crate::align::{self, Account, AlignClient};
+use crate::app::desk;
 use crate::config::{Config, LabConfig};
 use crate::disk::RealDisk;
 use crate::model::cancel::Cancel;
 use crate::model::ids::AccountId;
+use crate::model::request::Request;
 
 /// How long `login` waits for the browser.
 const PATIENCE: Duration = Duration::from_mins(10);
@@ -133,44 +135,18 @@ pub fn accounts(
 
 /// Pairs a lab with an account.
 pub fn pair(config: &Config, args: &PairArgs, streams: &mut Streams) -> Result<Exit, CliError> {
-    let session = Session::open(config, &args.lab)?;
-    let lab = &session.lab.name;
-    let accounts = session.client.accounts(&Cancel::new())?;
-    let wanted = args.account.as_ref().or(session.lab.account.as_ref());
-    let account = choose(lab.as_str(), &accounts, wanted)?;
-    session.client.pair(account, None, &Cancel::new())?;
-    if streams.json {
-        let Account { id, name, .. } = account;
-        streams.json(&json!({ "lab": lab, "account": { "id": id, "name": name } }))?;
-    } else {
-        streams.note(format!("Lab {lab} is paired with {}.", describe(account)));
-    }
-    Ok(Exit::Ok)
+    let (lab, account) = (Some(args.lab.clone()), args.account.clone());
+    ask(config, &Request::Pair { lab, account, code: None }, streams)
 }
 
 /// Un-pairs an account, which needs `--confirm`, since it reaches all of the account's users.
 pub fn unpair(config: &Config, args: &UnpairArgs, streams: &mut Streams) -> Result<Exit, CliError> {
-    let lab = find_lab(config, &args.lab)?;
-    let account = &args.account;
-    if args.confirm.as_ref() != Some(account) {
-        let why = if args.confirm.is_some() { " (--confirm names another account)" } else { "" };
-        let text = format!(
-            "nothing was done{why}: un-pairing account {account} would disconnect every user of that \
-             account, on all PCs, and end its notifications"
-        );
-        return Err(CliError::new(Exit::Usage, text).hint(format!(
-            "if you want that, run `casedrop unpair {} {account} --confirm {account}`",
-            lab.name
-        )));
-    }
-    let session = Session::open(config, &args.lab)?;
-    session.client.unpair(account, &Cancel::new())?;
-    if streams.json {
-        streams.json(&json!({ "lab": lab.name, "account": account, "unpaired": true }))?;
-    } else {
-        streams.note(format!("Account {account} is un-paired, for all of its users."));
-    }
-    Ok(Exit::Ok)
+    let request = Request::Unpair {
+        lab: Some(args.lab.clone()),
+        account: args.account.clone(),
+        confirm: args.confirm.clone(),
+    };
+    ask(config, &request, streams)
 }
 
 /// Logs a lab out: revokes its tokens and forgets them.
@@ -200,20 +176,9 @@ pub fn logout(config: &Config, args: &LogoutArgs, streams: &mut Streams) -> Resu
 
 /// The lab of that name; case does not matter. An unknown one is answered with the nearest.
 pub fn find_lab<'a>(config: &'a Config, name: &str) -> Result<&'a LabConfig, CliError> {
-    let found = config.labs.iter().find(|lab| lab.name.as_str().eq_ignore_ascii_case(name));
-    found.ok_or_else(|| {
-        let names: Vec<&str> = config.labs.iter().map(|lab| lab.name.as_str()).collect();
-        let near =
-            |known: &&&str| strsim::jaro_winkler(&known.to_lowercase(), &name.to_lowercase());
-        let nearest = names
-            .iter()
-            .filter(|known| near(known) > 0.7)
-            .max_by(|a, b| near(a).total_cmp(&near(b)));
-        let hint = match nearest {
-            Some(nearest) => format!("did you mean {nearest}?"),
-            None => format!("the config has these labs: {}", names.join(", ")),
-        };
-        CliError::new(Exit::Usage, format!("no lab is named {name:?}")).hint(hint)
+    desk::find_lab(config, name).map_err(|fault| {
+        let hint = fault.hint.clone().unwrap_or_default();
+        CliError::new(Exit::Usage, fault.chain()).hint(hint)
     })
 }
 
@@ -231,33 +196,6 @@ impl<'a> Session<'a> {
         let client = align::connect(config, lab, runtime.handle().clone(), Arc::new(RealDisk))?;
         Ok(Self { lab, client, _runtime: runtime })
     }
-}
-
-fn choose<'a>(
-    lab: &str,
-    accounts: &'a [Account],
-    wanted: Option<&AccountId>,
-) -> Result<&'a Account, CliError> {
-    let text = match (wanted, accounts) {
-        (None, [only]) => return Ok(only),
-        (Some(wanted), _) => match accounts.iter().find(|account| account.id == *wanted) {
-            Some(account) => return Ok(account),
-            None => format!("the login of lab {lab} has no account {wanted}"),
-        },
-        (None, []) => format!("Align lists no account for the login of lab {lab}"),
-        (None, _) => format!("the login of lab {lab} has {} accounts", accounts.len()),
-    };
-    let mut hint = String::new();
-    if accounts.is_empty() {
-        hint.push_str("log in with a user that belongs to the lab's account");
-    } else {
-        hint.push_str("name one of these: `casedrop pair LAB ACCOUNT`");
-        for account in accounts {
-            // Writing to a String cannot fail.
-            let _ = write!(hint, "\n  {}", describe(account));
-        }
-    }
-    Err(CliError::new(Exit::Usage, text).hint(hint))
 }
 
 fn describe(account: &Account) -> String {

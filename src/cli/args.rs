@@ -5,10 +5,14 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 
 use super::account::{AccountsArgs, LoginArgs, LogoutArgs, PairArgs, UnpairArgs};
+use super::audit::AuditArgs;
+use super::change::{RefetchArgs, ReturnArgs};
+use super::completions::CompletionsArgs;
 use super::demo::DemoArgs;
-use super::orders::{OrdersArgs, RefetchArgs, ShowArgs};
+use super::orders::{OrdersArgs, ShowArgs};
 use super::schema::SchemaArgs;
 use super::simulate::SimulateArgs;
+use super::status::LabArgs;
 
 /// Brings iTero scans from Align's Lab Connector API to a dental lab's hot folder.
 #[derive(Debug, Parser)]
@@ -63,10 +67,24 @@ pub enum Command {
     Show(ShowArgs),
     /// Fetches orders again.
     Refetch(RefetchArgs),
+    /// Sends an order back to the doctor for a rescan.
+    Return(ReturnArgs),
+    /// Tells how things stand: the agent, each lab, what needs a person.
+    Status,
+    /// Asks Align for new orders as soon as that is allowed.
+    Poll(LabArgs),
+    /// Begins nothing new until `resume`.
+    Pause(LabArgs),
+    /// Goes on after `pause`.
+    Resume(LabArgs),
     /// Compares the output folder with its manifests, byte for byte.
     Verify(VerifyArgs),
+    /// Shows who did what on this PC, or checks that this record is whole.
+    Audit(AuditArgs),
     /// Prints a JSON Schema for editors.
     Schema(SchemaArgs),
+    /// Prints a script that completes arguments in a shell.
+    Completions(CompletionsArgs),
 }
 
 /// `casedrop verify`

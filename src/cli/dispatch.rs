@@ -8,7 +8,8 @@ use clap::Parser as _;
 use super::args::{Cli, Command};
 use super::check::{self, Around, ExtraCheck, Findings};
 use super::{
-    CliError, Exit, Streams, account, demo, logging, orders, schema, simulate, verify, work,
+    CliError, Exit, Streams, account, audit, change, completions, demo, logging, orders, schema,
+    simulate, status, verify, work,
 };
 use crate::config::{self, Config, Loaded};
 use crate::disk::{Disk, RealDisk};
@@ -48,6 +49,7 @@ fn run(cli: Cli, streams: &mut Streams) -> Result<Exit, CliError> {
             simulate::run(&args, streams)
         }
         Command::Schema(args) => schema::run(&args, streams),
+        Command::Completions(args) => completions::run(&args, streams),
         Command::Check => run_check(named, streams),
         Command::Run => {
             let config = load_to_work(named, streams)?;
@@ -81,17 +83,24 @@ fn on_config(command: Command, config: &Config, streams: &mut Streams) -> Result
         Command::Logout(args) => account::logout(config, &args, streams),
         Command::Orders(args) => orders::orders(config, &args, streams),
         Command::Show(args) => orders::show(config, &args, streams),
-        Command::Refetch(args) => orders::refetch(config, &args, streams),
+        Command::Refetch(args) => change::refetch(config, &args, streams),
+        Command::Return(args) => change::send_back(config, &args, streams),
+        Command::Status => status::status(config, streams),
+        Command::Poll(args) => status::poll(config, &args, streams),
+        Command::Pause(args) => status::pause(config, &args, streams),
+        Command::Resume(args) => status::resume(config, &args, streams),
         Command::Verify(args) => {
             let layout = Layout { output: config.output.clone(), staging: config.staging.clone() };
             verify::run(&layout, &args.orders, streams)
         }
+        Command::Audit(args) => audit::run(config, &args, streams),
         Command::Demo(_)
         | Command::Run
         | Command::Sync
         | Command::Simulate(_)
         | Command::Check
-        | Command::Schema(_) => Ok(Exit::Ok),
+        | Command::Schema(_)
+        | Command::Completions(_) => Ok(Exit::Ok),
     }
 }
 

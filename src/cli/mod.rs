@@ -3,7 +3,11 @@
 
 pub mod account;
 pub mod args;
+mod ask;
+pub mod audit;
+pub mod change;
 pub mod check;
+pub mod completions;
 mod console;
 pub mod demo;
 mod dispatch;
@@ -14,7 +18,9 @@ pub mod outcome;
 pub mod reconcile;
 pub mod schema;
 pub mod simulate;
+pub mod status;
 pub mod streams;
+mod user;
 pub mod verify;
 pub mod work;
 

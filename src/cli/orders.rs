@@ -1,15 +1,14 @@
-//! "Where did the scan go?": `orders`, `show`, `refetch`. They read the journal, so that they work
-//! whether or not an agent runs.
+//! "Where did the scan go?": `orders`, `show`. They read the journal, so that they work whether or
+//! not an agent runs.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use clap::Args;
 use serde::Serialize;
 
+use crate::app::desk::is_still_news;
 use crate::app::wall_now;
 use crate::config::Config;
-use crate::disk::{Disk as _, RealDisk};
 use crate::local::layout::Layout;
 use crate::model::record::{OrderRecord, OrderState, Place, Trouble};
 use crate::store::{FILE_NAME, OrderEvent, Rebuilt, Store, StoreError};
@@ -36,17 +35,6 @@ pub struct ShowArgs {
     /// Order id or Rx id.
     #[arg(value_name = "ORDER")]
     pub order: String,
-}
-
-/// `casedrop refetch`
-#[derive(Debug, Args)]
-pub struct RefetchArgs {
-    /// Order ids or Rx ids.
-    #[arg(value_name = "ORDER", required = true)]
-    pub orders: Vec<String>,
-    /// Only in this lab, should two labs know the same id.
-    #[arg(long, value_name = "LAB")]
-    pub lab: Option<String>,
 }
 
 fn parse_state(text: &str) -> Result<OrderState, String> {
@@ -256,47 +244,6 @@ pub fn show(config: &Config, args: &ShowArgs, streams: &mut Streams) -> Result<E
     Ok(Exit::Ok)
 }
 
-/// Asks the agent that runs now or next to fetch orders again.
-pub fn refetch(
-    config: &Config,
-    args: &RefetchArgs,
-    streams: &mut Streams,
-) -> Result<Exit, CliError> {
-    let mut keys = Vec::new();
-    let store = open(config)?.ok_or_else(|| unknown(&args.orders[0]))?;
-    for id in &args.orders {
-        let mut found = store.find(id).map_err(journal)?;
-        found.retain(|order| args.lab.as_ref().is_none_or(|lab| order.key.lab.as_str() == lab));
-        match found.as_slice() {
-            [] => return Err(unknown(id)),
-            [order] => keys.push(order.key.clone()),
-            many => {
-                let labs: Vec<_> = many.iter().map(|order| order.key.to_string()).collect();
-                return Err(CliError::new(
-                    Exit::Usage,
-                    format!("{id} stands for several orders: {}", labs.join(", ")),
-                )
-                .hint("say which with --lab"));
-            }
-        }
-    }
-    drop(store);
-    let store = Store::open_beside(&config.state.join(FILE_NAME)).map_err(journal)?;
-    let now = wall_now();
-    store
-        .atomically(|store| keys.iter().try_for_each(|key| store.ask(key, now)))
-        .map_err(journal)?;
-    if streams.json {
-        streams.json(&keys)?;
-    } else {
-        for key in &keys {
-            streams.line(format!("{key}: will be fetched again"))?;
-        }
-        streams.note("a running agent begins within a second; otherwise the next `casedrop run` or `casedrop sync` does");
-    }
-    Ok(Exit::Ok)
-}
-
 /// Where the order stands at Align, as far as anyone told us.
 fn at_align(order: &OrderRecord) -> String {
     if order.state() == OrderState::Away {
@@ -318,23 +265,21 @@ pub(super) fn open(config: &Config) -> Result<Option<Store>, CliError> {
 
 /// What the journal tells of this PC rather than of orders, each with what a person can do.
 pub(super) fn notes(store: &Store) -> Result<Vec<(String, &'static str)>, StoreError> {
-    let rebuilt = store.rebuilt()?.filter(is_still_news).map(|rebuilt| {
+    let is_news = |rebuilt: &Rebuilt| is_still_news(rebuilt, wall_now());
+    let rebuilt = store.rebuilt()?.filter(is_news).map(|rebuilt| {
         let hint = "if no order is missing, delete the folder of the old journal, if there is one";
         (rebuilt.to_string(), hint)
     });
     let waits = store.output_waits()?.map(|why| {
         (format!("the agent waits: {why}"), "the work goes on by itself once the folder is back")
     });
-    Ok(rebuilt.into_iter().chain(waits).collect())
-}
-
-/// A journal that was made anew is told of until the old one is deleted; one of which nothing was
-/// left, for a month.
-fn is_still_news(rebuilt: &Rebuilt) -> bool {
-    match &rebuilt.kept {
-        Some(kept) => !matches!(RealDisk.kind(kept), Ok(None)),
-        None => wall_now() < rebuilt.at.plus(Duration::from_hours(30 * 24)),
-    }
+    let paused = store.pauses()?.into_iter().map(|(lab, paused)| {
+        let since = paused.at.to_rfc3339();
+        let by = paused.by.map(|by| format!(" by {by}")).unwrap_or_default();
+        let text = format!("lab {lab} is PAUSED since {since}{by}: nothing is polled or fetched");
+        (text, "`casedrop resume` lets the work go on")
+    });
+    Ok(rebuilt.into_iter().chain(waits).chain(paused).collect())
 }
 
 fn unknown(id: &str) -> CliError {

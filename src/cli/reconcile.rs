@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
+use crate::app::Labs;
 use crate::config::Config;
 use crate::disk::{Disk, Entry, Kind as EntryKind, RealDisk};
 use crate::local::layout::Layout;
@@ -131,7 +132,8 @@ fn ask_about_the_missing(config: &Config, books: &mut Books, streams: &mut Strea
         return;
     }
     let Ok(runtime) = super::work::runtime() else { return };
-    let disk: Arc<dyn Disk> = Arc::new(RealDisk);
+    let config = Arc::new(config.clone());
+    let labs = Labs::new(Arc::clone(&config), runtime.handle().clone(), Arc::new(RealDisk));
     if missing.len() > MOST_ASKED {
         streams.note(format!(
             "Align is asked about the first {MOST_ASKED} of {} orders",
@@ -140,11 +142,10 @@ fn ask_about_the_missing(config: &Config, books: &mut Books, streams: &mut Strea
     }
     for order in missing.iter_mut().take(MOST_ASKED) {
         let Some(rx) = order.remote.rx_id.clone() else { continue };
-        let lab = config.labs.iter().find(|lab| lab.name == order.key.lab);
-        let Some(lab) = lab else { continue };
-        let answer = crate::app::link(config, lab, runtime.handle(), &disk)
-            .and_then(|link| ask(&*link.remote, &rx));
-        match answer {
+        if !config.labs.iter().any(|lab| lab.name == order.key.lab) {
+            continue;
+        }
+        match labs.client(&order.key.lab).and_then(|client| ask(&*client, &rx)) {
             Ok(remote) if remote.order_id == order.key.order => order.remote = remote,
             Ok(_) => {}
             Err(fault) => {

@@ -1,8 +1,9 @@
 //! `casedrop verify`: does the output tree hold what its manifests say?
 
 use super::{CliError, Exit, Streams};
+use crate::app::desk::{sentence, summary};
 use crate::disk::RealDisk;
-use crate::local::{Difference, Layout, VerifyReport, verify_tree};
+use crate::local::{Layout, verify_tree};
 use crate::model::ids::OrderId;
 
 /// Verifies the whole tree, or some orders of it. Exits 0 only if there is no difference.
@@ -18,32 +19,6 @@ pub fn run(layout: &Layout, orders: &[OrderId], streams: &mut Streams) -> Result
         streams.line(summary(&report))?;
     }
     Ok(if report.differences.is_empty() { Exit::Ok } else { Exit::Failed })
-}
-
-fn sentence(difference: &Difference) -> String {
-    let place = [Some(difference.order.as_str()), difference.file.as_deref()];
-    let place: Vec<&str> = place.into_iter().flatten().filter(|part| !part.is_empty()).collect();
-    if place.is_empty() {
-        difference.what.clone()
-    } else {
-        format!("{} {}", place.join("/"), difference.what)
-    }
-}
-
-fn summary(report: &VerifyReport) -> String {
-    let VerifyReport { orders, files, bytes, differences } = report;
-    let count = |number: usize, one: &str, many: &str| {
-        if number == 1 { format!("1 {one}") } else { format!("{number} {many}") }
-    };
-    format!(
-        "{}, {}, {bytes} bytes: {}",
-        count(*orders, "order", "orders"),
-        count(*files, "file", "files"),
-        match differences.len() {
-            0 => "no difference".to_owned(),
-            number => count(number, "difference", "differences"),
-        }
-    )
 }
 
 #[cfg(test)]

@@ -1,16 +1,13 @@
 //! `run` and `sync`: the agent at work.
 
-use std::collections::BTreeMap;
 use std::future::Future;
 use std::sync::Arc;
 
 use tokio::runtime::Runtime;
 
-use crate::app::{Agent, Ending, Finished, OpenError, Summary};
+use crate::app::{Agent, Ending, Finished, Labs, OpenError, Summary};
 use crate::config::Config;
 use crate::disk::{Disk, RealDisk};
-use crate::model::ids::LabName;
-use crate::sync::execute::Link;
 use crate::sync::notice::{Notice, in_words};
 
 use super::console::Console;
@@ -50,6 +47,11 @@ pub fn sync(config: Config, streams: &mut Streams) -> Result<Exit, CliError> {
             in_words(*wait)
         ));
     }
+    for lab in &summary.paused {
+        streams.note(format!(
+            "{lab}: is paused, so nothing was begun for it; `casedrop resume` lets it go on"
+        ));
+    }
     for (key, why) in &summary.failing {
         streams.note(format!("{key} is failing: {why}"));
     }
@@ -67,6 +69,7 @@ pub fn sync(config: Config, streams: &mut Streams) -> Result<Exit, CliError> {
             "orders": { "published": summary.published, "waiting": summary.waiting,
                 "failing": summary.failing.len() },
             "not_polled": summary.not_polled.iter().map(|(lab, _)| lab).collect::<Vec<_>>(),
+            "paused": summary.paused,
             "login_needed": summary.login_needed,
             "unreachable": summary.unreachable,
             "stopped": finished == Finished::Stopped,
@@ -107,28 +110,14 @@ pub(super) fn work(
 ) -> Result<(Finished, Summary), CliError> {
     let config = Arc::new(config);
     let disk: Arc<dyn Disk> = Arc::new(RealDisk);
-    let links = links(&config, &runtime, &disk)?;
-    let agent =
-        Agent::open(Arc::clone(&config), disk, links, super::hooks::step).map_err(opening)?;
+    let labs = Labs::new(Arc::clone(&config), runtime.handle().clone(), Arc::clone(&disk));
+    let agent = Agent::open(config, disk, Arc::new(labs), super::hooks::step).map_err(opening)?;
     let progress = agent.progress();
     let mut console = Console::new(streams, &progress);
     let result = runtime.block_on(agent.run(ending, stop, |notice| tell(&mut console, notice)));
     // Work that did not reach a safe point in time must not keep the process.
     runtime.shutdown_background();
     result.map_err(opening)
-}
-
-fn links(
-    config: &Config,
-    runtime: &Runtime,
-    disk: &Arc<dyn Disk>,
-) -> Result<BTreeMap<LabName, Link>, CliError> {
-    let mut links = BTreeMap::new();
-    for lab in &config.labs {
-        let link = crate::app::link(config, lab, runtime.handle(), disk)?;
-        links.insert(lab.name.clone(), link);
-    }
-    Ok(links)
 }
 
 fn opening(error: OpenError) -> CliError {

@@ -31,6 +31,9 @@ pub enum Status {
     Other(String),
 }
 
+/// Stands for a status that Align has not told.
+pub(super) const UNHEARD_OF: &str = "not told by Align";
+
 const NAMED: [(Status, &str); 8] = [
     (Status::Ready, "Ready for Download"),
     (Status::LabReview, "Lab Review"),
@@ -126,6 +129,11 @@ impl RemoteOrder {
             history: Vec::new(),
             etag: None,
         }
+    }
+
+    /// An order that a person named and Align did not, so far.
+    pub fn unheard_of(order_id: OrderId) -> Self {
+        Self::new(order_id, Status::Other(UNHEARD_OF.to_owned()))
     }
 
     /// Whether the order is orthodontic. Where the procedure is missing, the case type decides;

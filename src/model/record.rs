@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::fault::FaultClass;
 use super::ids::OrderKey;
 use super::manifest::Manifest;
-use super::order::{RemoteOrder, Status};
+use super::order::{RemoteOrder, Status, UNHEARD_OF};
 use super::time::WallMs;
 
 /// Everything that is remembered of one order. Observations, not plans: what is to be done follows
@@ -255,6 +255,11 @@ impl OrderRecord {
         self.remote.status.is_away()
     }
 
+    /// Whether a person named it, and Align did not so far.
+    pub fn is_unheard_of(&self) -> bool {
+        self.remote.status.as_str() == UNHEARD_OF
+    }
+
     /// Whether it left Align's list before a download was begun here: another client took it, or it
     /// was sent on.
     pub fn left_unfetched(&self) -> bool {
@@ -275,7 +280,11 @@ impl OrderRecord {
         }
         let published = self.published.as_ref().filter(|_| !self.is_wanted())?;
         let age = heard.after(published.confirmed);
-        let wait = if self.is_away() && age < hours(90 * 24) {
+        let sent_back = self.last_asked.is_none_or(|asked| asked < self.last_seen);
+        let wait = if self.is_away() && sent_back {
+            // That it is away was not learned by asking: see soon whether Align says so too.
+            Duration::from_mins(10)
+        } else if self.is_away() && age < hours(90 * 24) {
             hours(8)
         } else if age < hours(24) {
             hours(4)

@@ -4,6 +4,7 @@ use rusqlite::params;
 use serde::Serialize;
 
 use super::{Store, StoreError};
+use crate::model::fault::FaultClass;
 use crate::model::time::WallMs;
 
 /// One lab.
@@ -17,6 +18,8 @@ pub struct LabRecord {
     pub account_name: Option<String>,
     /// When Align last answered a poll.
     pub good_poll: Option<WallMs>,
+    /// What kind of trouble stands in the way; `None` also where an older agent wrote it.
+    pub fault_class: Option<FaultClass>,
     /// A stable word for what stands in the way.
     pub fault_code: Option<String>,
     /// The same for a person.
@@ -25,11 +28,21 @@ pub struct LabRecord {
     pub hint: Option<String>,
 }
 
+impl LabRecord {
+    /// Nothing stands in the way any more.
+    pub fn clear_fault(&mut self) {
+        self.fault_class = None;
+        self.fault_code = None;
+        self.fault = None;
+        self.hint = None;
+    }
+}
+
 impl Store {
     /// All labs that the agent ever ran for.
     pub fn labs(&self) -> Result<Vec<LabRecord>, StoreError> {
         let sql = "SELECT lab, account, account_name, good_poll_ms, fault_code, fault_text,
-            fault_hint FROM labs ORDER BY lab";
+            fault_hint, fault_class FROM labs ORDER BY lab";
         let mut query = self.db.prepare_cached(sql)?;
         let rows = query.query_map([], |row| {
             Ok(LabRecord {
@@ -40,6 +53,9 @@ impl Store {
                 fault_code: row.get(4)?,
                 fault: row.get(5)?,
                 hint: row.get(6)?,
+                fault_class: row
+                    .get::<_, Option<String>>(7)?
+                    .and_then(|class| FaultClass::from_name(&class)),
             })
         })?;
         Ok(rows.collect::<Result<_, _>>()?)
@@ -48,7 +64,8 @@ impl Store {
     /// Writes a lab.
     pub fn save_lab(&self, lab: &LabRecord) -> Result<(), StoreError> {
         let sql = "INSERT OR REPLACE INTO labs (lab, account, account_name, good_poll_ms,
-            fault_code, fault_text, fault_hint) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+            fault_code, fault_text, fault_hint, fault_class)
+            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
         self.db.prepare_cached(sql)?.execute(params![
             lab.lab,
             lab.account,
@@ -57,6 +74,7 @@ impl Store {
             lab.fault_code,
             lab.fault,
             lab.hint,
+            lab.fault_class.map(FaultClass::as_str),
         ])?;
         Ok(())
     }

@@ -4,6 +4,7 @@
 //! patient name.
 
 mod check;
+mod commands;
 mod facts;
 mod fault;
 mod inbox;
@@ -13,6 +14,7 @@ mod orders;
 mod revisions;
 mod salvage;
 mod schema;
+mod wishes;
 
 use std::cell::RefCell;
 use std::path::Path;
@@ -26,12 +28,14 @@ use crate::model::step::Step;
 use crate::model::time::{Kept, WallMs, millis};
 
 pub use check::Depth;
+pub use commands::CommandRecord;
 pub use facts::Rebuilt;
 pub use fault::{StoreError, StoreTrouble};
-pub use inbox::Request;
+pub use inbox::{Errand, ErrandKind};
 pub use labs::LabRecord;
 pub use revisions::RevisionRecord;
 pub use salvage::{Salvaged, salvage};
+pub use wishes::{Paused, is_decision};
 
 /// So many statements are kept ready: more than there are.
 const STATEMENTS: usize = 64;

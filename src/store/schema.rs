@@ -142,6 +142,7 @@ const STEPS: &[&str] = &[
         what  TEXT NOT NULL,
         reply TEXT
     ) STRICT;
+    ALTER TABLE labs ADD COLUMN fault_class TEXT;
     CREATE INDEX events_by_kind ON events (kind, id);
 ",
 ];

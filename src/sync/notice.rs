@@ -7,7 +7,7 @@ use crate::model::fault::FaultClass;
 use crate::model::ids::{AccountId, LabName, OrderKey};
 use crate::model::manifest::Reason;
 use crate::model::record::Place;
-use crate::store::Rebuilt;
+use crate::store::{Paused, Rebuilt};
 
 /// One thing worth telling.
 #[derive(Debug, Clone, PartialEq)]
@@ -29,6 +29,18 @@ pub enum Notice {
         message: String,
         /// What a person can do.
         hint: Option<String>,
+    },
+    /// A lab rests: nothing new is begun for it.
+    Paused {
+        /// Which lab.
+        lab: LabName,
+        /// Since when, and who wanted it.
+        paused: Paused,
+    },
+    /// A lab that rested goes on.
+    Resumed {
+        /// Which lab.
+        lab: LabName,
     },
     /// A poll was answered.
     Polled {
@@ -130,7 +142,8 @@ impl Notice {
             }
             Self::PcTrouble { .. } | Self::JournalRebuilt(_) => tracing::error!("{self}"),
             Self::PcHealed { .. } => tracing::warn!("{self}"),
-            Self::Connected { lab, .. } => tracing::info!(%lab, "{self}"),
+            Self::Paused { lab, .. } => tracing::warn!(%lab, "{self}"),
+            Self::Connected { lab, .. } | Self::Resumed { lab } => tracing::info!(%lab, "{self}"),
             Self::Polled { lab, wanted: 0, .. } => tracing::debug!(%lab, "{self}"),
             Self::Polled { lab, .. } => tracing::info!(%lab, "{self}"),
             Self::Fetching { key }
@@ -151,6 +164,12 @@ impl fmt::Display for Notice {
                 write!(f, "{lab}: {message}")?;
                 hint.as_ref().map_or(Ok(()), |hint| write!(f, " ({hint})"))
             }
+            Self::Paused { lab, paused } => {
+                write!(f, "{lab}: PAUSED since {}", paused.at.to_rfc3339())?;
+                paused.by.as_ref().map_or(Ok(()), |by| write!(f, " by {by}"))?;
+                write!(f, ": nothing is polled or fetched until `casedrop resume`")
+            }
+            Self::Resumed { lab } => write!(f, "{lab}: goes on after its pause"),
             Self::Polled { lab, ready, wanted } => {
                 write!(f, "{lab}: {ready} ready at Align, {wanted} to fetch")
             }

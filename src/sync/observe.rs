@@ -149,5 +149,17 @@ pub fn asked_for(mut record: OrderRecord) -> OrderRecord {
     record
 }
 
+/// A person asked for an order by its number that Align has not named here.
+pub fn asked_for_unseen(key: OrderKey, remote: RemoteOrder, now: WallMs) -> OrderRecord {
+    OrderRecord { listed: false, forced: true, ..OrderRecord::new(key, remote, now) }
+}
+
+/// Align took the order back for the doctor.
+pub fn returned(mut record: OrderRecord, now: WallMs) -> OrderRecord {
+    let remote = RemoteOrder { status: Status::Scanning, ..record.remote.clone() };
+    heard(&mut record, remote, now);
+    record
+}
+
 #[cfg(test)]
 mod tests;

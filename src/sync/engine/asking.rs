@@ -136,6 +136,6 @@ impl Engine {
 
 impl LabState {
     fn may_ask(&self) -> bool {
-        !self.is_held() && !self.asking && !self.polling
+        !self.is_held() && !self.paused && !self.asking && !self.polling
     }
 }

@@ -87,7 +87,7 @@ impl Engine {
         let revisions = self.store.revisions(key)?;
         match self.action(&record, &revisions, local) {
             Action::Nothing | Action::Wait => self.finish(now, key),
-            Action::Fetch if self.stopping => self.finish(now, key),
+            Action::Fetch if self.stopping || self.is_paused(&key.lab) => self.finish(now, key),
             Action::Fetch => match self.set_room_aside(key, &revisions, free)? {
                 None => self.fetch(now, record, effects),
                 Some(fault) => self.failed(now, key, &fault, effects),
@@ -250,6 +250,9 @@ impl Engine {
             || fault.class == FaultClass::NotConverted;
         let since = before.map_or(now.wall, |trouble| trouble.since);
         let hint = match fault.class {
+            FaultClass::NotConverted if attention && record.is_unheard_of() => {
+                Some(is_the_number_right(&record))
+            }
             FaultClass::NotConverted if attention => Some(for_support(&record, attempts, since)),
             _ => fault.hint.clone(),
         };
@@ -308,6 +311,15 @@ fn for_support(record: &OrderRecord, attempts: u32, since: WallMs) -> String {
         record.key.account,
         since.to_rfc3339(),
         record.key.order,
+    )
+}
+
+/// What to do about an order that nobody but a person named, and of which no files come.
+fn is_the_number_right(record: &OrderRecord) -> String {
+    format!(
+        "Align has never named order {} here: look for it at myitero.com, and compare the number and \
+         the account ({}); with another number, ask for that one",
+        record.key.order, record.key.account
     )
 }
 

@@ -25,6 +25,8 @@ pub enum LabStanding {
     LoginNeeded,
     /// Align did not answer as it should.
     Unreachable,
+    /// Somebody lets it rest.
+    Paused,
 }
 
 /// What is under way for one lab.
@@ -45,9 +47,13 @@ pub(super) struct LabState {
     /// The server that did not hand out files.
     pub(super) download_host: Option<String>,
     next_connect: Duration,
-    next_poll: Option<Duration>,
+    pub(super) next_poll: Option<Duration>,
     /// Whether Align was asked by this process.
     asked: bool,
+    /// Somebody lets the lab rest: nothing new is begun for it.
+    pub(super) paused: bool,
+    /// Somebody wants it polled as soon as that is allowed.
+    pub(super) wanted_soon: bool,
     /// The trouble that was last told, so that it is not told again while it lasts.
     told: Option<(FaultClass, String)>,
 }
@@ -66,6 +72,8 @@ impl LabState {
             next_connect: now.mono,
             next_poll: None,
             asked: false,
+            paused: false,
+            wanted_soon: false,
             told: None,
         }
     }
@@ -88,7 +96,8 @@ impl LabState {
 
     pub(super) fn next_due(&self) -> Option<Duration> {
         let connect = (self.is_held() && !self.connecting).then_some(self.next_connect);
-        let poll = self.next_poll.filter(|_| self.account.is_some() && !self.polling);
+        let may_poll = self.account.is_some() && !self.polling && !self.paused;
+        let poll = self.next_poll.filter(|_| may_poll);
         connect.into_iter().chain(poll).min()
     }
 }
@@ -106,19 +115,22 @@ impl Engine {
                 effects.push(Effect::Connect { lab: lab.clone() });
             }
             let Some(account) = state.account.clone().filter(|_| !state.polling) else { continue };
-            if state.next_poll.is_none_or(|at| at > now.mono) {
+            if state.paused || state.next_poll.is_none_or(|at| at > now.mono) {
                 continue;
             }
             // Another process with this journal may have asked in the meantime.
-            let interval = self.policy.poll_interval;
+            let interval = state.interval(self.policy.poll_interval);
             let wait = wait_for_poll(&self.store, &account, interval, now)?;
             state.next_poll = Some(now.mono + wait);
             if wait.is_zero() {
                 let asked = Asked { at: now.into(), wait: Duration::ZERO, answered: false };
-                self.store.set_asked(account.as_str(), asked)?;
+                self.store.atomically(|store| {
+                    store.set_asked(account.as_str(), asked)?;
+                    state.fulfilled(lab, store)
+                })?;
                 state.polling = true;
                 state.asked = true;
-                state.next_poll = Some(now.mono + interval);
+                state.next_poll = Some(now.mono + self.policy.poll_interval);
                 effects.push(Effect::Poll { lab: lab.clone(), account });
             }
         }
@@ -146,11 +158,16 @@ impl Engine {
                 state.refused = false;
                 if is_new {
                     settle_unanswered(&self.store, &account, now)?;
-                    let interval = self.policy.poll_interval;
+                    let interval = state.interval(self.policy.poll_interval);
                     let wait = wait_for_poll(&self.store, &account, interval, now)?;
                     state.next_poll = Some(now.mono + wait);
                     state.account = Some(account.clone());
                     let mut record = self.lab_record(lab)?;
+                    if record.fault_class == Some(FaultClass::Auth) {
+                        // That somebody must log in or pair is over; whether all is well, the next
+                        // poll tells.
+                        record.clear_fault();
+                    }
                     record.account = Some(account.as_str().to_owned());
                     record.account_name = paired.name;
                     self.store.save_lab(&record)?;
@@ -172,14 +189,15 @@ impl Engine {
         let Some(state) = self.labs.get_mut(lab) else { return Ok(()) };
         state.polling = false;
         // The interval runs from the answer: only then is it certain that Align, too, sees all of it.
-        state.next_poll = Some(now.mono + self.policy.poll_interval);
+        let interval = state.interval(self.policy.poll_interval);
+        state.next_poll = Some(now.mono + interval);
         let wanted = result.as_ref().err().and_then(|fault| fault.retry_after).unwrap_or_default();
         let asked = Asked { at: now.into(), wait: wanted, answered: true };
         self.store.set_asked(account.as_str(), asked)?;
         let list = match result {
             Ok(list) => list,
             Err(fault) => {
-                state.next_poll = Some(now.mono + self.policy.poll_interval.max(wanted));
+                state.next_poll = Some(now.mono + interval.max(wanted));
                 self.host_failed(Question::Poll(lab), &fault, now);
                 return self.lab_trouble(lab, &fault, effects);
             }
@@ -188,9 +206,7 @@ impl Engine {
         state.told = None;
         let mut record = self.lab_record(lab)?;
         record.good_poll = Some(now.wall);
-        record.fault_code = None;
-        record.fault = None;
-        record.hint = None;
+        record.clear_fault();
         let ready = list.orders.len();
         for what in list.unreadable {
             effects.push(Effect::Tell(Notice::Unreadable { lab: lab.clone(), what }));
@@ -264,6 +280,7 @@ impl Engine {
             return Ok(());
         }
         let mut record = self.lab_record(lab)?;
+        record.fault_class = Some(fault.class);
         record.fault_code = Some(fault.code.to_owned());
         record.fault = Some(fault.chain());
         record.hint.clone_from(&fault.hint);
@@ -292,6 +309,7 @@ impl Engine {
     /// How each lab stands, as far as this process knows.
     pub fn lab_standings(&self, now: Now) -> Vec<(LabName, LabStanding)> {
         let standing = |state: &LabState| match state.next_poll {
+            _ if state.paused => LabStanding::Paused,
             _ if state.is_refused() => LabStanding::LoginNeeded,
             _ if state.told.is_some() => LabStanding::Unreachable,
             Some(at) if !state.asked => LabStanding::NotPolled(at.saturating_sub(now.mono)),
@@ -327,4 +345,17 @@ fn wait_for_poll(
         store.set_asked(account.as_str(), Asked { at: now.into(), ..asked })?;
     }
     Ok(asked.at.remaining(interval.max(asked.wait), now))
+}
+
+/// How long until an account may be asked for its ready orders at the earliest, where `interval` lies
+/// between two polls. Changes nothing.
+pub fn earliest_poll(
+    store: &Store,
+    account: &str,
+    interval: Duration,
+    now: Now,
+) -> Result<Duration, StoreError> {
+    Ok(store
+        .last_asked(account)?
+        .map_or(Duration::ZERO, |asked| asked.at.remaining(interval.max(asked.wait), now)))
 }

@@ -10,6 +10,7 @@ mod fetching;
 mod hosts;
 mod labs;
 mod publishing;
+mod requests;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -28,8 +29,9 @@ use super::schedule::{self, Hold, Waiting};
 use super::{observe, plan};
 
 pub use fetching::job_name;
-pub use labs::LabStanding;
 use labs::LabState;
+pub use labs::{LabStanding, earliest_poll};
+pub use requests::SHORTEST_INTERVAL;
 
 /// What the config says about deciding.
 #[derive(Debug, Clone)]
@@ -143,7 +145,7 @@ impl Engine {
             Input::Discarded { key } => self.finish(now, &key)?,
         }
         if !self.stopping {
-            self.take_requests(now)?;
+            self.take_requests(now, &mut effects)?;
             self.patrol(now)?;
             self.start_labs(now, &mut effects)?;
             self.start_asking(now, &mut effects)?;
@@ -196,14 +198,14 @@ impl Engine {
         self.store
     }
 
-    /// Whether an order must wait for its lab: for a login, for the account that it belongs to, or
-    /// for a server that does not answer.
+    /// Whether an order must wait for its lab: for a login, for the account that it belongs to, for
+    /// a server that does not answer, or because somebody lets the lab rest.
     fn hold(&self, key: &OrderKey, now: Now) -> Hold {
         if self.interrupted.contains(key) {
             return Hold::Free;
         }
         match self.labs.get(&key.lab) {
-            Some(lab) if !lab.is_held() && lab.is_paired_with(&key.account) => {
+            Some(lab) if !lab.is_held() && !lab.paused && lab.is_paired_with(&key.account) => {
                 self.hold_of_host(lab, now)
             }
             _ => Hold::Held,
@@ -248,24 +250,6 @@ impl Engine {
         for record in self.store.orders()? {
             if !self.waiting.contains_key(&record.key) && !self.jobs.contains_key(&record.key) {
                 self.wait_for_turn(record.key, now.mono);
-            }
-        }
-        Ok(())
-    }
-
-    /// Requests that other processes put into the journal.
-    fn take_requests(&mut self, now: Now) -> Result<(), StoreError> {
-        for request in self.store.asked()? {
-            if let Some(record) = self.store.order(&request.key)? {
-                let record = observe::asked_for(record);
-                self.store.atomically(|store| {
-                    store.save(&record)?;
-                    store.tell(&record.key, now.wall, "asked", "asked for again")?;
-                    store.answered(request.id)
-                })?;
-                self.look_soon(&record.key, now);
-            } else {
-                self.store.answered(request.id)?;
             }
         }
         Ok(())

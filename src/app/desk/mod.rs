@@ -1,0 +1,167 @@
+//! The desk: carries out what people ask for, whichever way they ask. One per process; the agent's
+//! serves its command folder and its control endpoint, a command's own serves that command where no
+//! agent runs.
+//!
+//! What a request changes on this PC is in the journal, and goes there in one transaction with the
+//! answer. What reaches beyond this PC is noted as begun before the call and is never repeated by
+//! itself. The reason of a return and the code of a login are passed on and kept nowhere.
+
+mod account;
+mod names;
+mod once;
+mod orders;
+mod picture;
+mod rest;
+mod tree;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Condvar, Mutex};
+
+use crate::audit::Audit;
+use crate::config::Config;
+use crate::control::Office;
+use crate::disk::Disk;
+use crate::local::Layout;
+use crate::model::fault::{Fault, FaultClass};
+use crate::model::ids::LabName;
+use crate::model::request::{Desk, Reply, Request, Who};
+use crate::model::time::Now;
+use crate::status::Status;
+use crate::sync::execute::Link;
+
+pub use names::find_lab;
+pub(super) use picture::Live;
+pub use picture::is_still_news;
+pub use tree::{sentence, summary};
+
+use super::beside::{Journal, Wake};
+use super::clock;
+use super::labs::Labs;
+
+/// Carries requests out.
+pub struct AgentDesk {
+    config: Arc<Config>,
+    disk: Arc<dyn Disk>,
+    layout: Layout,
+    journal: Journal,
+    wake: Wake,
+    labs: Arc<Labs>,
+    audit: Audit,
+    /// The running agent's ways to Align; a command makes them when it needs one.
+    links: Option<Arc<BTreeMap<LabName, Link>>>,
+    /// What only the running agent knows.
+    live: Option<Live>,
+    /// Requests that are being carried out now.
+    under_way: Mutex<BTreeSet<String>>,
+    one_ended: Condvar,
+    now: fn() -> Now,
+}
+
+/// One request on its way.
+struct Task<'a> {
+    id: &'a str,
+    who: &'a Who,
+}
+
+impl AgentDesk {
+    /// The desk of a process in which no agent runs. The journal is made if no agent ever was here.
+    pub fn of_command(config: Arc<Config>, disk: Arc<dyn Disk>, labs: Arc<Labs>) -> Self {
+        let journal = Journal::perhaps_new(&config.state);
+        Self::new(config, disk, labs, (journal, Wake::default()))
+    }
+
+    /// The desk of an agent, whose journal, engine and ways to Align it shares.
+    pub(super) fn of_agent(
+        config: Arc<Config>,
+        disk: Arc<dyn Disk>,
+        labs: Arc<Labs>,
+        links: Arc<BTreeMap<LabName, Link>>,
+        shared: (Journal, Wake),
+        live: Live,
+    ) -> Self {
+        let desk = Self::new(config, disk, labs, shared);
+        Self { links: Some(links), live: Some(live), ..desk }
+    }
+
+    fn new(
+        config: Arc<Config>,
+        disk: Arc<dyn Disk>,
+        labs: Arc<Labs>,
+        (journal, wake): (Journal, Wake),
+    ) -> Self {
+        let layout = Layout { output: config.output.clone(), staging: config.staging.clone() };
+        Self {
+            audit: Audit::new(Arc::clone(&disk), &config.state),
+            config,
+            disk,
+            layout,
+            journal,
+            wake,
+            labs,
+            links: None,
+            live: None,
+            under_way: Mutex::default(),
+            one_ended: Condvar::new(),
+            now: clock::now,
+        }
+    }
+
+    /// Works with a lab's way to Align.
+    fn with_link<T>(
+        &self,
+        lab: &LabName,
+        work: impl FnOnce(&Link) -> Result<T, Fault>,
+    ) -> Result<T, Fault> {
+        if let Some(link) = self.links.as_ref().and_then(|links| links.get(lab)) {
+            return work(link);
+        }
+        work(&self.labs.link(self.lab(lab.as_str())?)?)
+    }
+}
+
+impl Desk for AgentDesk {
+    fn serve_once(&self, id: &str, request: &Request, who: &Who) -> Result<Reply, Fault> {
+        let _turn = self.take_turn(id);
+        if let Some(reply) = self.earlier(id, request)? {
+            return Ok(reply);
+        }
+        let task = Task { id, who };
+        let served = match request {
+            Request::Refetch { lab, orders, kind } => {
+                self.refetch(&task, lab.as_deref(), orders, *kind)
+            }
+            Request::Pair { lab, account, code } => {
+                self.pair(&task, lab.as_deref(), account.as_ref(), code.as_ref())
+            }
+            Request::Unpair { lab, account, confirm } => {
+                self.unpair(&task, lab.as_deref(), account, confirm.as_ref())
+            }
+            Request::Return { lab, order, reason, confirm } => {
+                self.send_back(&task, lab.as_deref(), order, reason, confirm.as_ref())
+            }
+            Request::Pause { lab } => self.pause(&task, lab.as_deref()),
+            Request::Resume { lab } => self.resume(&task, lab.as_deref()),
+            Request::Poll { lab } => self.poll(&task, lab.as_deref()),
+            Request::Verify { orders } => Ok(self.verify(orders)),
+            Request::Status {} => self.status_reply(),
+        };
+        match served {
+            // That somebody must log in first is an answer; a journal that cannot be used is none.
+            Err(fault) if fault.class != FaultClass::Local => Ok(fault.into()),
+            served => served,
+        }
+    }
+
+    fn settled(&self, id: &str) -> Result<(), Fault> {
+        self.forget(id)
+    }
+}
+
+impl Office for AgentDesk {
+    fn status(&self) -> Status {
+        self.picture()
+    }
+}

@@ -1,0 +1,232 @@
+//! Orders: fetch again, send back to the doctor.
+
+use std::collections::BTreeMap;
+
+use serde_json::json;
+
+use super::names::{Named, refused, usage};
+use super::{AgentDesk, Task};
+use crate::audit::{Deed, Entry, Mark};
+use crate::model::cancel::Cancel;
+use crate::model::fault::{Fault, FaultClass};
+use crate::model::ids::{AccountId, LabName, OrderId, OrderKey};
+use crate::model::request::{CaseKind, Outcome, Reply, Text, Who};
+use crate::model::time::WallMs;
+use crate::store::ErrandKind;
+
+/// One request may name so many orders.
+const MAX_ORDERS: usize = 1000;
+
+/// An order that is to be fetched again.
+struct Wanted {
+    key: OrderKey,
+    /// Whether the journal knows it.
+    known: bool,
+}
+
+impl AgentDesk {
+    pub(super) fn refetch(
+        &self,
+        task: &Task<'_>,
+        lab: Option<&str>,
+        orders: &[OrderId],
+        kind: Option<CaseKind>,
+    ) -> Result<Reply, Fault> {
+        let wanted = match self.wanted(lab, orders) {
+            Ok(wanted) => wanted,
+            Err(fault) => return refused(fault),
+        };
+        let what = format!("refetch {}", list(&wanted));
+        let procedure = kind.map(|kind| procedure(kind).to_owned());
+        let paused = self.paused_among(wanted.iter().map(|wanted| &wanted.key.lab))?;
+        self.in_journal(task, &what, |store, now| {
+            for Wanted { key, .. } in &wanted {
+                let procedure = procedure.clone();
+                store.put_in(key, now, &ErrandKind::Refetch { procedure })?;
+            }
+            Ok((refetch_reply(&wanted, kind, &paused), entries(now, task.who, &wanted)))
+        })
+    }
+
+    /// The orders that are meant, each once.
+    fn wanted(&self, lab: Option<&str>, orders: &[OrderId]) -> Result<Vec<Wanted>, Fault> {
+        if orders.is_empty() {
+            return Err(usage("no order was named").hint("name one or more order numbers"));
+        }
+        if orders.len() > MAX_ORDERS {
+            return Err(usage(format!("{} orders at once are too many", orders.len()))
+                .hint(format!("name up to {MAX_ORDERS} in one request")));
+        }
+        let mut wanted: Vec<Wanted> = Vec::new();
+        for id in orders {
+            let next = match self.order(id, lab)? {
+                Named::Known(key) => Wanted { key, known: true },
+                Named::Unknown(lab, order) => {
+                    let account = self.paired_account(&lab)?;
+                    Wanted { key: OrderKey { lab, account, order }, known: false }
+                }
+            };
+            if !wanted.iter().any(|other| other.key == next.key) {
+                wanted.push(next);
+            }
+        }
+        Ok(wanted)
+    }
+
+    /// The account that a lab is paired with.
+    fn paired_account(&self, lab: &LabName) -> Result<AccountId, Fault> {
+        self.with_link(lab, |link| (link.connect)()).map(|paired| paired.id)
+    }
+
+    /// Sends an order back to the doctor. The reason goes to Align and nowhere else.
+    pub(super) fn send_back(
+        &self,
+        task: &Task<'_>,
+        lab: Option<&str>,
+        order: &OrderId,
+        reason: &Text,
+        confirm: Option<&OrderId>,
+    ) -> Result<Reply, Fault> {
+        let key = match self.order(order, lab) {
+            Ok(Named::Known(key)) => key,
+            Ok(Named::Unknown(lab, order)) => {
+                OrderKey { account: self.paired_account(&lab)?, lab, order }
+            }
+            Err(fault) => return refused(fault),
+        };
+        if confirm.is_none_or(|confirm| confirm != order) {
+            return Ok(unconfirmed(&key, order, confirm.is_some()));
+        }
+        let reason = reason.0.trim();
+        if reason.is_empty() {
+            let text =
+                format!("nothing was done: order {} needs a reason to be sent back", key.order);
+            return Ok(Reply::new(Outcome::Refused, text)
+                .next("say in a few words for the doctor what is to be scanned again"));
+        }
+        let paired = self.paired_account(&key.lab)?;
+        if paired != key.account {
+            let text = format!(
+                "nothing was done: order {} belongs to account {}, and lab {} is paired with {paired}",
+                key.order, key.account, key.lab
+            );
+            return Ok(Reply::new(Outcome::Refused, text)
+                .next("pair the lab with that account again, or return the order at myitero.com"));
+        }
+        let entry = |mark| {
+            let entry = Entry::new((self.now)().wall, task.who.clone(), Deed::Return, mark);
+            entry.lab(&key.lab).account(&key.account).order(&key.order)
+        };
+        let call = || {
+            let sent = self.with_link(&key.lab, |link| {
+                link.remote.return_to_doctor(&key.order, reason, &Cancel::new())
+            });
+            Ok(match sent {
+                Ok(()) => sent_back(&key),
+                Err(fault) => not_sent_back(&key, fault),
+            })
+        };
+        self.beyond(task, &format!("return {key}"), entry, call, |store, now| {
+            store.put_in(&key, now, &ErrandKind::Returned)
+        })
+    }
+}
+
+/// One record for each account.
+fn entries(now: WallMs, who: &Who, wanted: &[Wanted]) -> Vec<Entry> {
+    let mut orders: BTreeMap<(&LabName, &AccountId), Vec<&OrderId>> = BTreeMap::new();
+    for Wanted { key, .. } in wanted {
+        orders.entry((&key.lab, &key.account)).or_default().push(&key.order);
+    }
+    let entry = |((lab, account), orders): ((&LabName, &AccountId), Vec<&OrderId>)| {
+        let entry = Entry::new(now, who.clone(), Deed::Refetch, Mark::Done);
+        let entry = entry.lab(lab).account(account);
+        match orders.as_slice() {
+            [order] => entry.order(order),
+            many => entry.detail("orders", json!(many)),
+        }
+    };
+    orders.into_iter().map(entry).collect()
+}
+
+/// How Align writes it.
+fn procedure(kind: CaseKind) -> &'static str {
+    match kind {
+        CaseKind::Ortho => "Orthodontic",
+        CaseKind::Restorative => "Restorative",
+    }
+}
+
+fn list(wanted: &[Wanted]) -> String {
+    let some: Vec<_> = wanted.iter().take(5).map(|wanted| wanted.key.to_string()).collect();
+    let more = wanted.len() - some.len();
+    let more = if more == 0 { String::new() } else { format!(" and {more} more") };
+    some.join(", ") + &more
+}
+
+fn refetch_reply(wanted: &[Wanted], kind: Option<CaseKind>, paused: &[LabName]) -> Reply {
+    let mut lines: Vec<String> = wanted
+        .iter()
+        .map(|Wanted { key, known }| {
+            if *known {
+                format!("{key}: will be fetched again")
+            } else {
+                format!(
+                    "{key}: was not known here, and is asked for by its number; if the number is \
+                     wrong, `casedrop orders` shows it as failing"
+                )
+            }
+        })
+        .collect();
+    if wanted.iter().any(|wanted| !wanted.known) && kind.is_none() {
+        lines.push(
+            "what kind of case it is was not said: the files are asked for as for a restorative \
+             one; for an orthodontic one ask again with kind ortho"
+                .to_owned(),
+        );
+    }
+    for lab in paused {
+        lines.push(format!("{lab} is paused: its orders are fetched after `casedrop resume`"));
+    }
+    let orders: Vec<_> = wanted
+        .iter()
+        .map(|Wanted { key, known }| {
+            json!({ "lab": key.lab, "account": key.account, "order": key.order, "known": known })
+        })
+        .collect();
+    Reply::new(Outcome::Done, lines.join("\n"))
+        .next("a running agent begins within a second; `casedrop show ORDER` tells how it goes")
+        .details(json!({ "orders": orders }))
+}
+
+fn unconfirmed(key: &OrderKey, named: &OrderId, is_other: bool) -> Reply {
+    let why = if is_other { " (the confirmation names another order)" } else { "" };
+    let text = format!(
+        "nothing was done{why}: order {} of lab {} would be sent back to the doctor for a rescan; its \
+         status at Align becomes Scanning, and it comes back with the same number",
+        key.order, key.lab
+    );
+    Reply::new(Outcome::Refused, text)
+        .next(format!("if you want that, ask again and confirm with {named}"))
+}
+
+fn sent_back(key: &OrderKey) -> Reply {
+    let text = format!("order {} of lab {} was sent back to the doctor", key.order, key.lab);
+    Reply::new(Outcome::Done, text)
+        .next("nothing: the rescan comes under the same number, as its next revision")
+        .details(json!({ "lab": key.lab, "account": key.account, "order": key.order }))
+}
+
+fn not_sent_back(key: &OrderKey, fault: Fault) -> Reply {
+    let perhaps = fault.class == FaultClass::Transient;
+    let reply = Reply::from(fault);
+    if perhaps {
+        // No answer is no proof that it did not arrive.
+        let order = &key.order;
+        return reply.next(format!(
+            "look at order {order} at myitero.com first: if its status is Scanning, it was sent back \
+             all the same; if not, ask for it once more"
+        ));
+    }
+    reply
+}

@@ -1,0 +1,263 @@
+//! How things stand, from the journal and from what only the running agent knows.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, mpsc};
+use std::time::Duration;
+
+use super::AgentDesk;
+use super::once::cannot_use;
+use crate::config::LabConfig;
+use crate::disk::{Disk as _, RealDisk};
+use crate::model::fault::{Fault, FaultClass};
+use crate::model::record::{OrderRecord, OrderState};
+use crate::model::request::{Outcome, Reply};
+use crate::model::time::{Now, WallMs};
+use crate::status::{
+    AgentStatus, FailingOrder, LabState, LabStatus, Note, PauseStatus, Progress, RunningDownload,
+    Status, Verdict, VolumeStatus,
+};
+use crate::store::{LabRecord, Paused, Rebuilt, Store, StoreError};
+use crate::sync::engine::{SHORTEST_INTERVAL, earliest_poll};
+
+/// So many failing orders are listed.
+const LISTED: usize = 20;
+/// A volume that does not say by then how much room it has is asked no longer.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// What only a running agent knows.
+pub(in crate::app) struct Live {
+    /// When it started.
+    pub(in crate::app) since: WallMs,
+    /// What is being transferred.
+    pub(in crate::app) progress: Arc<Progress>,
+}
+
+/// What the journal tells.
+#[derive(Default)]
+struct Told {
+    labs: Vec<(LabRecord, Option<Duration>)>,
+    pauses: BTreeMap<String, Paused>,
+    orders: Vec<OrderRecord>,
+    waits: Option<String>,
+    rebuilt: Option<Rebuilt>,
+}
+
+impl AgentDesk {
+    /// How things stand. It is told in any case; what cannot be found out is said.
+    pub fn picture(&self) -> Status {
+        let now = (self.now)();
+        let (told, fault) = match self.told(now) {
+            Ok(told) => (told, None),
+            Err(fault) => (Told::default(), Some(note(fault))),
+        };
+        let running = self.live.is_some() || super::super::agent_runs(&self.config.state);
+        let labs = self.config.labs.iter();
+        let labs = labs.map(|lab| self.lab_status(lab, &told, now, running)).collect();
+        let (failing, failing_more) = failing(&told.orders);
+        let mut orders = BTreeMap::new();
+        for order in &told.orders {
+            *orders.entry(order.state().as_str().to_owned()).or_default() += 1;
+        }
+        Status {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            at: now.wall.to_rfc3339(),
+            agent: AgentStatus {
+                running,
+                since: self.live.as_ref().map(|live| live.since.to_rfc3339()),
+            },
+            labs,
+            orders,
+            failing,
+            failing_more,
+            downloads: self.live.as_ref().map(downloads).unwrap_or_default(),
+            output: VolumeStatus {
+                path: self.layout.output.clone(),
+                waits: told.waits.filter(|_| running),
+                free: self.free(),
+                min_free: self.config.min_free,
+            },
+            notes: told.rebuilt.into_iter().map(|rebuilt| rebuilt_note(&rebuilt)).collect(),
+            fault,
+        }
+    }
+
+    pub(super) fn status_reply(&self) -> Result<Reply, Fault> {
+        let status = self.picture();
+        let details = serde_json::to_value(&status).map_err(|error| {
+            Fault::new(FaultClass::Local, "status", "cannot write the status").caused_by(error)
+        })?;
+        let reply = Reply::new(Outcome::Done, status.to_string().trim_end()).details(details);
+        let todo: Vec<_> = status.labs.iter().filter_map(|lab| lab.todo.clone()).collect();
+        let next = (!todo.is_empty()).then(|| todo.join("\n"));
+        let outcome = match status.verdict() {
+            Verdict::LoginNeeded => Outcome::LoginNeeded,
+            Verdict::OrdersFailing => Outcome::Differs,
+            Verdict::Unknown => Outcome::Failed,
+            Verdict::Well => Outcome::Done,
+        };
+        Ok(Reply { outcome, next, ..reply })
+    }
+
+    /// One look at the journal for all of it. Where there is none, there is nothing to tell.
+    fn told(&self, now: Now) -> Result<Told, Fault> {
+        let told = match &self.live {
+            Some(_) => self.journal.with(|store| self.read(store, now)),
+            None => match self.journal.look() {
+                Ok(Some(store)) => self.read(&store, now),
+                Ok(None) => return Ok(Told::default()),
+                Err(error) => Err(error),
+            },
+        };
+        told.map_err(cannot_use)
+    }
+
+    fn read(&self, store: &Store, now: Now) -> Result<Told, StoreError> {
+        store.atomically(|store| {
+            let wanted = store.polls_wanted()?;
+            let with_wait = |record: LabRecord| {
+                let interval = if wanted.contains(&record.lab) {
+                    self.config.poll_interval.min(SHORTEST_INTERVAL)
+                } else {
+                    self.config.poll_interval
+                };
+                let wait = record
+                    .account
+                    .as_deref()
+                    .map(|account| earliest_poll(store, account, interval, now))
+                    .transpose()?;
+                Ok((record, wait))
+            };
+            Ok(Told {
+                labs: store
+                    .labs()?
+                    .into_iter()
+                    .map(with_wait)
+                    .collect::<Result<_, StoreError>>()?,
+                pauses: store.pauses()?,
+                orders: store.orders()?,
+                waits: store.output_waits()?,
+                rebuilt: store.rebuilt()?.filter(|rebuilt| is_still_news(rebuilt, now.wall)),
+            })
+        })
+    }
+
+    fn lab_status(&self, lab: &LabConfig, told: &Told, now: Now, running: bool) -> LabStatus {
+        let name = &lab.name;
+        let known = told.labs.iter().find(|(record, _)| record.lab == name.as_str());
+        let record = known.map(|(record, _)| record.clone()).unwrap_or_default();
+        let paused = told.pauses.get(name.as_str());
+        let login = self.with_link(name, |link| (link.connect)());
+        let (account, account_name) = match &login {
+            Ok(paired) => (Some(paired.id.clone()), paired.name.clone()),
+            Err(_) => (None, None),
+        };
+        let (trouble, fault, hint) = match login {
+            Err(fault) => {
+                (Some((fault.class, fault.code.to_owned())), Some(fault.chain()), fault.hint)
+            }
+            Ok(_) => (
+                record
+                    .fault_code
+                    .map(|code| (record.fault_class.unwrap_or(FaultClass::Transient), code)),
+                record.fault,
+                record.hint,
+            ),
+        };
+        let waits = told.waits.is_some() || record.good_poll.is_none() || !running;
+        let without_pause = match &trouble {
+            Some((FaultClass::Auth, code)) if code == "not-paired" => LabState::NotPaired,
+            Some((FaultClass::Auth, _)) => LabState::LoginNeeded,
+            Some(_) => LabState::Unreachable,
+            None if waits => LabState::Waiting,
+            None => LabState::Polling,
+        };
+        // A pause hides no missing login: that is what has to be done first.
+        let state = match paused {
+            Some(_) if !without_pause.needs_login() => LabState::Paused,
+            _ => without_pause,
+        };
+        let polls = running && paused.is_none() && !state.needs_login();
+        let wait = known.and_then(|(_, wait)| *wait).filter(|_| polls);
+        LabStatus {
+            lab: name.clone(),
+            account,
+            account_name,
+            state,
+            paused: paused
+                .map(|paused| PauseStatus { since: paused.at.to_rfc3339(), by: paused.by.clone() }),
+            good_poll: record.good_poll.map(WallMs::to_rfc3339),
+            next_poll: wait.map(|wait| now.wall.plus(wait).to_rfc3339()),
+            fault,
+            hint,
+            todo: match state {
+                LabState::LoginNeeded => Some(format!("casedrop login {name}")),
+                LabState::NotPaired => Some(format!("casedrop pair {name}")),
+                LabState::Paused => Some(format!("casedrop resume --lab {name}")),
+                LabState::Polling | LabState::Unreachable | LabState::Waiting => None,
+            },
+        }
+    }
+
+    /// Room on the output's volume. A share that hangs does not hold up the answer.
+    fn free(&self) -> Option<u64> {
+        let (tell, told) = mpsc::channel();
+        let (disk, staging) = (Arc::clone(&self.disk), self.layout.staging.clone());
+        std::thread::spawn(move || {
+            // Before the first start there is no staging yet; its volume is known all the same.
+            let free = staging.ancestors().find_map(|dir| disk.free_space(dir).ok());
+            // Nobody may wait for it any more.
+            let _ = tell.send(free);
+        });
+        told.recv_timeout(PATIENCE).ok().flatten()
+    }
+}
+
+fn downloads(live: &Live) -> Vec<RunningDownload> {
+    let running = live.progress.snapshot().into_iter();
+    let told = running.map(|(key, transfer)| RunningDownload {
+        key,
+        asset: transfer.kind.as_str().to_owned(),
+        done: transfer.done,
+        total: transfer.total,
+    });
+    told.collect()
+}
+
+/// The orders that fail, those that wait for a person first, and how many more there are.
+fn failing(orders: &[OrderRecord]) -> (Vec<FailingOrder>, usize) {
+    let of = |wanted| orders.iter().filter(move |order| order.state() == wanted);
+    let mut all = of(OrderState::Attention).chain(of(OrderState::Retrying));
+    let listed: Vec<_> = all
+        .by_ref()
+        .take(LISTED)
+        .filter_map(|order| {
+            let trouble = order.trouble.as_ref()?;
+            Some(FailingOrder {
+                key: order.key.clone(),
+                state: order.state().as_str().to_owned(),
+                message: trouble.message.clone(),
+                hint: trouble.hint.clone(),
+                next_try: trouble.next_try.map(WallMs::to_rfc3339),
+            })
+        })
+        .collect();
+    (listed, all.count())
+}
+
+/// A journal that was made anew is told of until the old one is deleted; one of which nothing was
+/// left, for a month.
+pub fn is_still_news(rebuilt: &Rebuilt, now: WallMs) -> bool {
+    match &rebuilt.kept {
+        Some(kept) => !matches!(RealDisk.kind(kept), Ok(None)),
+        None => now < rebuilt.at.plus(Duration::from_hours(30 * 24)),
+    }
+}
+
+fn rebuilt_note(rebuilt: &Rebuilt) -> Note {
+    let hint = "if no order is missing, delete the folder of the old journal, if there is one";
+    Note { message: rebuilt.to_string(), hint: Some(hint.to_owned()) }
+}
+
+fn note(fault: Fault) -> Note {
+    Note { message: fault.chain(), hint: fault.hint }
+}

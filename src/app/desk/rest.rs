@@ -1,0 +1,169 @@
+//! Whole labs: pause, resume, poll soon.
+
+use serde_json::json;
+
+use super::names::refused;
+use super::{AgentDesk, Task};
+use crate::audit::{Deed, Entry, Mark};
+use crate::config::LabConfig;
+use crate::model::fault::{Fault, FaultClass};
+use crate::model::ids::LabName;
+use crate::model::request::{Outcome, Reply, Who};
+use crate::model::time::{Now, WallMs};
+use crate::store::{LabRecord, Paused, Store, StoreError};
+use crate::sync::engine::{SHORTEST_INTERVAL, earliest_poll};
+use crate::sync::notice::in_words;
+
+impl AgentDesk {
+    pub(super) fn pause(&self, task: &Task<'_>, lab: Option<&str>) -> Result<Reply, Fault> {
+        let labs = match self.labs(lab) {
+            Ok(labs) => labs,
+            Err(fault) => return refused(fault),
+        };
+        self.in_journal(task, &format!("pause {}", names(&labs)), |store, now| {
+            let pauses = store.pauses()?;
+            let (mut lines, mut entries) = (Vec::new(), Vec::new());
+            for lab in &labs {
+                let name = lab.name.as_str();
+                if let Some(paused) = pauses.get(name) {
+                    lines.push(format!("{name}: is paused already, since {}", since(paused)));
+                    continue;
+                }
+                store.pause(name, &Paused { at: now, by: task.who.user.clone() })?;
+                entries.push(entry(now, task.who, Deed::Pause, lab));
+                lines.push(format!(
+                    "{name}: is paused: nothing new is polled or fetched; what runs is finished, and \
+                     scan notifications are still taken down"
+                ));
+            }
+            let reply = Reply::new(Outcome::Done, lines.join("\n"))
+                .next("`casedrop resume` lets the work go on")
+                .details(json!({ "labs": named(&labs), "paused": true }));
+            Ok((reply, entries))
+        })
+    }
+
+    pub(super) fn resume(&self, task: &Task<'_>, lab: Option<&str>) -> Result<Reply, Fault> {
+        let labs = match self.labs(lab) {
+            Ok(labs) => labs,
+            Err(fault) => return refused(fault),
+        };
+        self.in_journal(task, &format!("resume {}", names(&labs)), |store, now| {
+            let pauses = store.pauses()?;
+            let (mut lines, mut entries) = (Vec::new(), Vec::new());
+            for lab in &labs {
+                let name = lab.name.as_str();
+                let Some(paused) = pauses.get(name) else {
+                    lines.push(format!("{name}: was not paused"));
+                    continue;
+                };
+                store.resume(name)?;
+                entries.push(entry(now, task.who, Deed::Resume, lab));
+                lines.push(format!("{name}: goes on; it was paused since {}", since(paused)));
+            }
+            let reply = Reply::new(Outcome::Done, lines.join("\n"))
+                .details(json!({ "labs": named(&labs), "paused": false }));
+            Ok((reply, entries))
+        })
+    }
+
+    /// Polls as soon as Align may be asked.
+    pub(super) fn poll(&self, task: &Task<'_>, lab: Option<&str>) -> Result<Reply, Fault> {
+        let labs = match self.labs(lab) {
+            Ok(labs) => labs,
+            Err(fault) => return refused(fault),
+        };
+        let interval = self.config.poll_interval.min(SHORTEST_INTERVAL);
+        let now = (self.now)();
+        self.in_journal(task, &format!("poll {}", names(&labs)), |store, _| {
+            let (pauses, records) = (store.pauses()?, store.labs()?);
+            let mut rows = Vec::new();
+            let mut lines = Vec::new();
+            let mut next = Vec::new();
+            let mut outcomes = Vec::new();
+            for lab in &labs {
+                let name = lab.name.as_str();
+                if let Some(paused) = pauses.get(name) {
+                    lines.push(format!(
+                        "{name}: is not polled: it is paused since {}",
+                        since(paused)
+                    ));
+                    next.push(format!("`casedrop resume --lab {name}` lets it go on"));
+                    outcomes.push(Outcome::Refused);
+                    continue;
+                }
+                store.want_poll(name, now.wall)?;
+                let record = records.iter().find(|record| record.lab == name);
+                if let Some(record) = record.filter(|record| needs_person(record)) {
+                    let fault = record.fault.as_deref().unwrap_or("nobody is logged in");
+                    lines.push(format!("{name}: is polled once that is settled: {fault}"));
+                    next.extend(record.hint.clone());
+                    outcomes.push(Outcome::LoginNeeded);
+                    continue;
+                }
+                let wait = earliest(store, record, interval, now)?;
+                let at = now.wall.plus(wait).to_rfc3339();
+                lines.push(if wait.is_zero() {
+                    format!("{name}: is polled now")
+                } else {
+                    format!(
+                        "{name}: is polled in {}, at {at}: sooner Align may not be asked",
+                        in_words(wait)
+                    )
+                });
+                rows.push(json!({ "lab": name, "poll_at": at }));
+                outcomes.push(Outcome::Done);
+            }
+            let gravest = [Outcome::LoginNeeded, Outcome::Done, Outcome::Refused];
+            let outcome = gravest.into_iter().find(|outcome| outcomes.contains(outcome));
+            let reply = Reply::new(outcome.unwrap_or(Outcome::Refused), lines.join("\n"));
+            let next = (!next.is_empty()).then(|| next.join("\n"));
+            Ok((Reply { next, ..reply }.details(json!({ "polls": rows })), Vec::new()))
+        })
+    }
+
+    /// Which of these labs rest.
+    pub(super) fn paused_among<'a>(
+        &self,
+        labs: impl Iterator<Item = &'a LabName>,
+    ) -> Result<Vec<LabName>, Fault> {
+        let pauses = self.journal.with(Store::pauses).map_err(super::once::cannot_use)?;
+        let paused = labs.filter(|lab| pauses.contains_key(lab.as_str())).cloned();
+        let paused: std::collections::BTreeSet<_> = paused.collect();
+        Ok(paused.into_iter().collect())
+    }
+}
+
+/// Whether a person must act before Align can be asked.
+fn needs_person(record: &LabRecord) -> bool {
+    record.fault_class == Some(FaultClass::Auth)
+}
+
+fn earliest(
+    store: &Store,
+    record: Option<&LabRecord>,
+    interval: std::time::Duration,
+    now: Now,
+) -> Result<std::time::Duration, StoreError> {
+    match record.and_then(|record| record.account.as_deref()) {
+        Some(account) => earliest_poll(store, account, interval, now),
+        None => Ok(std::time::Duration::ZERO),
+    }
+}
+
+fn since(paused: &Paused) -> String {
+    let at = paused.at.to_rfc3339();
+    paused.by.as_ref().map_or(at.clone(), |by| format!("{at}, by {by}"))
+}
+
+fn entry(at: WallMs, who: &Who, what: Deed, lab: &LabConfig) -> Entry {
+    Entry::new(at, who.clone(), what, Mark::Done).lab(&lab.name)
+}
+
+fn names(labs: &[&LabConfig]) -> String {
+    named(labs).iter().map(|lab| lab.as_str()).collect::<Vec<_>>().join(", ")
+}
+
+fn named<'a>(labs: &[&'a LabConfig]) -> Vec<&'a LabName> {
+    labs.iter().map(|lab| &lab.name).collect()
+}

@@ -1,0 +1,80 @@
+//! The labs' ways to Align: one client for each lab and process, made when it is first needed.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::runtime::Handle;
+
+use crate::align::{self, AlignClient};
+use crate::config::{Config, LabConfig};
+use crate::disk::Disk;
+use crate::model::fault::{Fault, FaultClass};
+use crate::model::ids::LabName;
+use crate::sync::execute::Link;
+
+/// The clients of all labs of a config.
+pub struct Labs {
+    config: Arc<Config>,
+    handle: Handle,
+    disk: Arc<dyn Disk>,
+    made: Mutex<BTreeMap<LabName, Arc<AlignClient>>>,
+}
+
+impl Labs {
+    /// No client is made yet. They do their input and output on `handle`'s runtime, which must be a
+    /// multi-threaded one.
+    pub fn new(config: Arc<Config>, handle: Handle, disk: Arc<dyn Disk>) -> Self {
+        Self { config, handle, disk, made: Mutex::default() }
+    }
+
+    /// A lab's client; every caller gets the same.
+    ///
+    /// # Errors
+    /// The config has no such lab, or what it says of Align cannot be used.
+    pub fn client(&self, lab: &LabName) -> Result<Arc<AlignClient>, Fault> {
+        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(client) = made.get(lab) {
+            return Ok(Arc::clone(client));
+        }
+        let config = self.config.labs.iter().find(|known| known.name == *lab).ok_or_else(|| {
+            let text = format!("the config has no lab {lab}");
+            Fault::new(FaultClass::Permanent, "unknown-lab", text)
+        })?;
+        let (handle, disk) = (self.handle.clone(), Arc::clone(&self.disk));
+        let client = Arc::new(align::connect(&self.config, config, handle, disk)?);
+        made.insert(lab.clone(), Arc::clone(&client));
+        Ok(client)
+    }
+
+    /// What the engine's work needs of each lab.
+    pub fn links(&self) -> Result<BTreeMap<LabName, Link>, Fault> {
+        let labs = self.config.labs.iter();
+        labs.map(|lab| Ok((lab.name.clone(), self.link(lab)?))).collect()
+    }
+
+    /// What the engine's work needs of one lab.
+    pub fn link(&self, lab: &LabConfig) -> Result<Link, Fault> {
+        let client = self.client(&lab.name)?;
+        let connect = {
+            let (client, name) = (Arc::clone(&client), lab.name.clone());
+            let wanted = lab.account.clone();
+            move || {
+                let not_paired = |text: String| {
+                    Fault::new(FaultClass::Auth, "not-paired", text)
+                        .hint(format!("run `casedrop pair {name}`"))
+                };
+                match (client.paired()?, &wanted) {
+                    (None, _) => Err(not_paired(format!("lab {name} is logged in and not paired"))),
+                    (Some(paired), Some(wanted)) if paired.id != *wanted => {
+                        Err(not_paired(format!(
+                            "lab {name} is paired with account {}, the config says {wanted}",
+                            paired.id
+                        )))
+                    }
+                    (Some(paired), _) => Ok(paired),
+                }
+            }
+        };
+        Ok(Link { remote: client, connect: Box::new(connect) })
+    }
+}

@@ -1,0 +1,225 @@
+//! The audit: who did what on this PC, in a file to which lines are only ever added, `audit.jsonl` in
+//! the state folder.
+//!
+//! Each line is a [`Record`] with the hash of the line before it, so that a line that was changed,
+//! removed or put in between breaks the chain ([`Audit::verify`]). What the last record was is kept in
+//! `audit.head` too, so that an end that was cut off is noticed. A record is durable before
+//! [`Audit::record`] returns; several processes may record at the same time. What a power cut left
+//! of a record stays where it is, and the next record says so.
+//!
+//! It holds no secret, no patient data and not the reason of a return: that is up to whoever records.
+
+mod line;
+mod verify;
+
+#[cfg(test)]
+mod tests;
+
+use std::io::{self, SeekFrom};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::disk::{Disk, DiskError, Kind, read_limited, write_durably};
+use crate::model::fault::Fault;
+
+pub use line::{Deed, Entry, Mark, Record, Torn};
+pub use verify::{Problem, Verified};
+
+/// The audit's file name in the state folder.
+pub const FILE_NAME: &str = "audit.jsonl";
+/// The name of the file beside it that says which record was the last.
+pub const HEAD_NAME: &str = "audit.head";
+
+const LOCK_NAME: &str = "audit.lock";
+/// What the first record follows.
+const BEGINNING: &str = "0000000000000000000000000000000000000000000000000000000000000000";
+/// The last record begins at most so far before the end of the file: records are far shorter.
+const TAIL: u64 = 256 << 10;
+const HEAD_MAX: u64 = 4096;
+
+/// The audit of one state folder.
+#[derive(Clone)]
+pub struct Audit {
+    disk: Arc<dyn Disk>,
+    state: PathBuf,
+}
+
+/// What `audit.head` holds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Head {
+    seq: u64,
+    hash: String,
+}
+
+/// The end of the file.
+#[derive(Debug, Default)]
+struct Tail {
+    is_there: bool,
+    /// The last record that is whole.
+    last: Option<Head>,
+    /// What stands behind it.
+    torn: Option<Torn>,
+    /// Whether the next record begins on a line of its own.
+    is_fresh: bool,
+}
+
+impl Audit {
+    /// The audit in that state folder; nothing is touched yet.
+    pub fn new(disk: Arc<dyn Disk>, state: impl Into<PathBuf>) -> Self {
+        Self { disk, state: state.into() }
+    }
+
+    /// Adds a record. It is durable when this returns. Calls block, also while another process
+    /// records.
+    ///
+    /// # Errors
+    /// The state folder cannot be written to. The record may be there all the same, but nobody should
+    /// rely on it: what must not happen unrecorded must not happen now.
+    pub fn record(&self, entry: &Entry) -> Result<(), Fault> {
+        self.append(entry).map_err(|error| {
+            let text = format!("cannot write the audit: {error}");
+            let mut fault = Fault::from(error);
+            fault.message = text;
+            fault
+        })
+    }
+
+    fn append(&self, entry: &Entry) -> Result<(), DiskError> {
+        self.disk.create_private_dirs(&self.state)?;
+        let _lock = self.disk.lock(&self.state.join(LOCK_NAME))?;
+        let tail = self.tail()?;
+        let head = self.head()?;
+        let head_lost = head.is_none() && tail.last.as_ref().is_some_and(|last| last.seq > 1);
+        // Where the head tells of records that are not there, the gap in the numbers says so for ever.
+        let before = match (tail.last, head) {
+            (Some(last), Some(head)) if head.seq < last.seq => Some(last),
+            (_, Some(head)) => Some(head),
+            (last, None) => last,
+        };
+        let (seq, prev) = match &before {
+            Some(before) => (before.seq + 1, before.hash.as_str()),
+            None => (1, BEGINNING),
+        };
+        let (text, hash) = line::seal(entry, seq, prev, tail.torn, head_lost);
+        let mut bytes = Vec::with_capacity(text.len() + 2);
+        if !tail.is_fresh {
+            bytes.push(b'\n');
+        }
+        bytes.extend_from_slice(text.as_bytes());
+        bytes.push(b'\n');
+        let path = self.path();
+        let fail = |source| DiskError { operation: "write", path: path.clone(), source };
+        let mut file =
+            if tail.is_there { self.disk.append(&path)? } else { self.disk.create(&path)? };
+        file.write_all(&bytes)
+            .and_then(|()| file.flush())
+            .and_then(|()| file.sync())
+            .map_err(fail)?;
+        drop(file);
+        if !tail.is_there {
+            self.disk.sync_dir(&self.state)?;
+        }
+        let head = serde_json::to_vec(&Head { seq, hash }).unwrap_or_default();
+        if let Err(error) = write_durably(&*self.disk, &self.state.join(HEAD_NAME), &head) {
+            // The record stands. Only an end that is cut off before the next one would go unnoticed.
+            tracing::warn!("the end of the audit is not noted: {error}");
+        }
+        Ok(())
+    }
+
+    /// The records from that number on, oldest first. Lines that are no whole record are passed over:
+    /// [`verify`](Self::verify) tells of them.
+    pub fn read(&self, from: u64) -> Result<Vec<Record>, Fault> {
+        let mut records = Vec::new();
+        self.each_line(|line| {
+            if let Ok(record) = line::open(line.text)
+                && record.seq >= from
+            {
+                records.push(record);
+            }
+        })?;
+        Ok(records)
+    }
+
+    /// Checks the whole chain.
+    pub fn verify(&self) -> Result<Verified, Fault> {
+        let head = if self.exists(HEAD_NAME)? { Some(self.head()?) } else { None };
+        let mut check = verify::Check::new(head);
+        self.each_line(|line| check.line(line))?;
+        Ok(check.finish(self.exists(FILE_NAME)?))
+    }
+
+    fn path(&self) -> PathBuf {
+        self.state.join(FILE_NAME)
+    }
+
+    fn exists(&self, name: &str) -> Result<bool, DiskError> {
+        Ok(self.disk.kind(&self.state.join(name))?.is_some())
+    }
+
+    /// What `audit.head` says; `None` if it is missing or cannot be understood.
+    fn head(&self) -> Result<Option<Head>, DiskError> {
+        match read_limited(&*self.disk, &self.state.join(HEAD_NAME), HEAD_MAX) {
+            Ok(bytes) => Ok(serde_json::from_slice(&bytes).ok()),
+            Err(error) => match error.kind() {
+                io::ErrorKind::NotFound | io::ErrorKind::FileTooLarge => Ok(None),
+                _ => Err(error),
+            },
+        }
+    }
+
+    fn tail(&self) -> Result<Tail, DiskError> {
+        let path = self.path();
+        if self.disk.kind(&path)? != Some(Kind::File) {
+            return Ok(Tail { is_fresh: true, ..Tail::default() });
+        }
+        let (bytes, is_whole) = self.last_bytes(&path)?;
+        let is_fresh = bytes.last().is_none_or(|byte| *byte == b'\n');
+        let mut end = bytes.len();
+        let mut last = None;
+        while end > 0 {
+            let begin =
+                bytes[..end - 1].iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+            // Where only its end of line is missing, a record is whole.
+            let text = bytes[begin..end].strip_suffix(b"\n").unwrap_or(&bytes[begin..end]);
+            if let Ok(record) = line::open(text) {
+                last = Some(Head { seq: record.seq, hash: record.hash });
+                break;
+            }
+            end = begin;
+        }
+        let rest = &bytes[end..];
+        let is_known = last.is_some() || is_whole;
+        let torn = (is_known && !rest.is_empty()).then(|| Torn::of(rest));
+        Ok(Tail { is_there: true, last, torn, is_fresh })
+    }
+
+    /// The end of a file, and whether it is all of it.
+    fn last_bytes(&self, path: &Path) -> Result<(Vec<u8>, bool), DiskError> {
+        let fail = |source| DiskError { operation: "read", path: path.to_path_buf(), source };
+        let mut file = self.disk.open(path)?;
+        let size = file.seek(SeekFrom::End(0)).map_err(fail)?;
+        let from = size.saturating_sub(TAIL);
+        file.seek(SeekFrom::Start(from)).map_err(fail)?;
+        let mut bytes = Vec::new();
+        io::Read::read_to_end(&mut file, &mut bytes).map_err(fail)?;
+        Ok((bytes, from == 0))
+    }
+
+    /// Calls `look` for each line, while nobody records.
+    fn each_line(&self, mut look: impl FnMut(verify::Line<'_>)) -> Result<(), DiskError> {
+        let path = self.path();
+        if self.disk.kind(&path)? != Some(Kind::File) {
+            return Ok(());
+        }
+        let _lock = self.disk.lock(&self.state.join(LOCK_NAME))?;
+        let file = self.disk.open(&path)?;
+        verify::lines(file, &mut look).map_err(|source| DiskError {
+            operation: "read",
+            path: path.clone(),
+            source,
+        })
+    }
+}

@@ -1,0 +1,137 @@
+//! How a command has its request carried out: by the running agent where it can be reached, else by
+//! a desk of its own, on the journal. The result is the same.
+
+use std::sync::Arc;
+
+use tokio::runtime::Runtime;
+
+use super::{CliError, Exit, Streams, user, work};
+use crate::app::{AgentDesk, Labs, agent_runs};
+use crate::config::Config;
+use crate::control::{Control, NotAsked, new_id};
+use crate::disk::{Disk, RealDisk};
+use crate::model::request::{Desk as _, Outcome, Reply, Request, Via, Who};
+use crate::status::Status;
+
+/// What carries one command's request out.
+pub(super) struct Desk {
+    config: Arc<Config>,
+    runtime: Runtime,
+}
+
+impl Desk {
+    pub(super) fn of(config: &Config) -> Result<Self, CliError> {
+        Ok(Self { config: Arc::new(config.clone()), runtime: work::runtime()? })
+    }
+
+    /// Has a request carried out.
+    pub(super) fn ask(&self, request: &Request) -> Result<Reply, CliError> {
+        let (id, user) = (new_id()?, user::name());
+        if let Some(agent) = self.agent() {
+            match self.runtime.block_on(agent.ask(&id, request, user.clone())) {
+                Ok(reply) => return Ok(reply),
+                Err(NotAsked::Fault(fault)) => return Err(fault.into()),
+                // Should it have heard the request all the same, the id keeps it from being carried
+                // out twice.
+                Err(NotAsked::Unreachable) => {}
+            }
+        }
+        let desk = self.own();
+        let reply = desk.serve_once(&id, request, &Who { user, via: Via::CommandLine })?;
+        desk.settled(&id)?;
+        Ok(reply)
+    }
+
+    /// How things stand.
+    pub(super) fn status(&self) -> Status {
+        let told = self.agent().map(|agent| self.runtime.block_on(agent.status()));
+        match told {
+            Some(Ok(status)) => status,
+            _ => self.own().picture(),
+        }
+    }
+
+    /// The way to the running agent, if one runs.
+    fn agent(&self) -> Option<Control> {
+        let state = &self.config.state;
+        // What a killed agent left is not even tried.
+        agent_runs(state).then(|| Control::find(&RealDisk, state)).flatten()
+    }
+
+    fn own(&self) -> AgentDesk {
+        let disk: Arc<dyn Disk> = Arc::new(RealDisk);
+        let (config, handle) = (Arc::clone(&self.config), self.runtime.handle().clone());
+        let labs = Arc::new(Labs::new(Arc::clone(&config), handle, Arc::clone(&disk)));
+        AgentDesk::of_command(config, disk, labs)
+    }
+}
+
+/// Has a request carried out and tells how it went.
+pub(super) fn ask(
+    config: &Config,
+    request: &Request,
+    streams: &mut Streams,
+) -> Result<Exit, CliError> {
+    let reply = Desk::of(config)?.ask(request)?;
+    tell(&reply, streams)
+}
+
+/// Tells an answer: what happened on standard output, what to do next on standard error.
+pub(super) fn tell(reply: &Reply, streams: &mut Streams) -> Result<Exit, CliError> {
+    if streams.json {
+        streams.json(&for_programs(reply))?;
+    }
+    let exit = exit_of(reply.outcome);
+    if exit != Exit::Ok {
+        let error = CliError::new(exit, &reply.message);
+        return Err(match &reply.next {
+            Some(next) => error.hint(next),
+            None => error,
+        });
+    }
+    if !streams.json {
+        streams.line(&reply.message)?;
+        if let Some(next) = &reply.next {
+            streams.note(next);
+        }
+    }
+    Ok(exit)
+}
+
+/// What an outcome means for the exit code.
+pub(super) fn exit_of(outcome: Outcome) -> Exit {
+    match outcome {
+        Outcome::Done => Exit::Ok,
+        Outcome::Refused => Exit::Usage,
+        Outcome::LoginNeeded => Exit::LoginNeeded,
+        Outcome::Failed | Outcome::Unknown | Outcome::Differs => Exit::Failed,
+    }
+}
+
+/// The answer with its details beside the rest.
+fn for_programs(reply: &Reply) -> serde_json::Value {
+    let mut all = serde_json::json!({
+        "outcome": reply.outcome, "message": reply.message, "next": reply.next,
+    });
+    if let (Some(all), Some(details)) = (all.as_object_mut(), reply.details.as_object()) {
+        for (name, value) in details {
+            all.entry(name.as_str()).or_insert_with(|| value.clone());
+        }
+    }
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn programs_find_the_details_beside_the_outcome() {
+        let details = serde_json::json!({ "orders": [1], "message": "other" });
+        let reply = Reply::new(Outcome::LoginNeeded, "text").details(details);
+        let all = for_programs(&reply);
+        assert_eq!(all["outcome"], "login-needed");
+        assert_eq!(all["message"], "text", "the answer itself is never hidden");
+        assert_eq!(all["orders"][0], 1);
+    }
+}

@@ -1,0 +1,203 @@
+//! The whole picture, as it is told to people and programs. It holds no secret and no patient data.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::ids::{AccountId, LabName, OrderKey};
+
+/// How things stand. Times are RFC 3339 in UTC.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Status {
+    /// The program's version; the running agent's if there is one.
+    pub version: String,
+    /// When this was found.
+    pub at: String,
+    /// The agent.
+    pub agent: AgentStatus,
+    /// The labs, in the config's order.
+    pub labs: Vec<LabStatus>,
+    /// How many orders there are in each state.
+    pub orders: BTreeMap<String, usize>,
+    /// Orders that fail: first those that wait for a person, the newest first. Only some if there are
+    /// many.
+    pub failing: Vec<FailingOrder>,
+    /// How many more fail.
+    pub failing_more: usize,
+    /// What is being downloaded right now.
+    pub downloads: Vec<RunningDownload>,
+    /// The output and its volume.
+    pub output: VolumeStatus,
+    /// What else a person should know of this PC.
+    pub notes: Vec<Note>,
+    /// Why this picture is incomplete, if the journal cannot be read now.
+    pub fault: Option<Note>,
+}
+
+/// The agent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AgentStatus {
+    /// Whether one runs on this state folder.
+    pub running: bool,
+    /// Since when; `None` also where it could not be asked.
+    pub since: Option<String>,
+}
+
+/// One lab.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LabStatus {
+    /// Its name in the config.
+    pub lab: LabName,
+    /// The account that it is paired with.
+    pub account: Option<AccountId>,
+    /// The account's name at Align.
+    pub account_name: Option<String>,
+    /// How it stands, in one word.
+    pub state: LabState,
+    /// Since when it rests and who wanted that, if it does.
+    pub paused: Option<PauseStatus>,
+    /// When Align last answered a poll.
+    pub good_poll: Option<String>,
+    /// When it is polled next, if an agent runs.
+    pub next_poll: Option<String>,
+    /// What stands in the way.
+    pub fault: Option<String>,
+    /// What a person can do about that.
+    pub hint: Option<String>,
+    /// The one command to run now, if there is one.
+    pub todo: Option<String>,
+}
+
+/// How a lab stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LabState {
+    /// All is well: it is polled.
+    Polling,
+    /// Somebody lets it rest.
+    Paused,
+    /// Somebody must log in.
+    LoginNeeded,
+    /// Somebody must pair it.
+    NotPaired,
+    /// Align did not answer as it should.
+    Unreachable,
+    /// For the agent to run, for the output, or for Align's first answer.
+    Waiting,
+}
+
+impl LabState {
+    /// The word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Polling => "polling",
+            Self::Paused => "paused",
+            Self::LoginNeeded => "login-needed",
+            Self::NotPaired => "not-paired",
+            Self::Unreachable => "unreachable",
+            Self::Waiting => "waiting",
+        }
+    }
+
+    /// Whether nothing goes on before a person logs in or pairs.
+    pub fn needs_login(self) -> bool {
+        matches!(self, Self::LoginNeeded | Self::NotPaired)
+    }
+}
+
+/// A lab rests.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PauseStatus {
+    /// Since when.
+    pub since: String,
+    /// Who wanted it, as far as the system told.
+    pub by: Option<String>,
+}
+
+/// An order that fails.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FailingOrder {
+    /// Which order.
+    #[serde(flatten)]
+    pub key: OrderKey,
+    /// `attention` or `retrying`.
+    pub state: String,
+    /// What failed.
+    pub message: String,
+    /// What a person can do.
+    pub hint: Option<String>,
+    /// When it is tried again; `None`: not by itself.
+    pub next_try: Option<String>,
+}
+
+/// A download that is under way.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunningDownload {
+    /// Which order.
+    #[serde(flatten)]
+    pub key: OrderKey,
+    /// Which part of it.
+    pub asset: String,
+    /// Bytes that have arrived.
+    pub done: u64,
+    /// Bytes that will arrive, where the server told.
+    pub total: Option<u64>,
+}
+
+/// The output and its volume.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VolumeStatus {
+    /// The hot folder.
+    pub path: PathBuf,
+    /// Why nothing is written to it now, if so.
+    pub waits: Option<String>,
+    /// Free bytes; `None` if the volume does not tell, or not in time.
+    pub free: Option<u64>,
+    /// Bytes that stay free.
+    pub min_free: u64,
+}
+
+impl VolumeStatus {
+    /// Whether there is too little room for any download.
+    pub fn is_full(&self) -> bool {
+        self.free.is_some_and(|free| free < self.min_free)
+    }
+}
+
+/// Something to know, and what to do about it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Note {
+    /// What there is to know.
+    pub message: String,
+    /// What a person can do.
+    pub hint: Option<String>,
+}
+
+/// What the picture comes down to; the gravest counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// Nobody need do anything.
+    Well,
+    /// Orders fail.
+    OrdersFailing,
+    /// Somebody must log in or pair.
+    LoginNeeded,
+    /// The picture is incomplete.
+    Unknown,
+}
+
+impl Status {
+    /// What it comes down to.
+    pub fn verdict(&self) -> Verdict {
+        if self.labs.iter().any(|lab| lab.state.needs_login()) {
+            Verdict::LoginNeeded
+        } else if self.fault.is_some() {
+            Verdict::Unknown
+        } else if !self.failing.is_empty() {
+            Verdict::OrdersFailing
+        } else {
+            Verdict::Well
+        }
+    }
+}

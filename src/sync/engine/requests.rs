@@ -1,0 +1,139 @@
+//! What people want: requests that others put into the journal, and labs that are to rest.
+
+use std::time::Duration;
+
+use super::labs::LabState;
+use super::{Effect, Engine, LabName, Notice, Now, OrderRecord, Store, StoreError, observe};
+use crate::model::order::RemoteOrder;
+use crate::store::{Errand, ErrandKind};
+
+/// Align asks for so long between two requests for the ready orders. Whoever wants a poll soon gets
+/// it after this, even if the config asks less often.
+pub const SHORTEST_INTERVAL: Duration = Duration::from_secs(120);
+
+impl Engine {
+    /// Takes up what others put into the journal.
+    pub(super) fn take_requests(
+        &mut self,
+        now: Now,
+        effects: &mut Vec<Effect>,
+    ) -> Result<(), StoreError> {
+        self.take_pauses(effects)?;
+        self.take_poll_wishes(now)?;
+        for errand in self.store.asked()? {
+            let known = self.store.order(&errand.key)?;
+            match errand.what.clone() {
+                ErrandKind::Refetch { procedure } => {
+                    self.take_refetch(now, &errand, known, procedure)?;
+                }
+                ErrandKind::Returned => self.take_return(now, &errand, known)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn take_pauses(&mut self, effects: &mut Vec<Effect>) -> Result<(), StoreError> {
+        let mut pauses = self.store.pauses()?;
+        for (lab, state) in &mut self.labs {
+            let paused = pauses.remove(lab.as_str());
+            let lab = lab.clone();
+            match (state.paused, paused) {
+                (false, Some(paused)) => effects.push(Effect::Tell(Notice::Paused { lab, paused })),
+                (true, None) => effects.push(Effect::Tell(Notice::Resumed { lab })),
+                (true, Some(_)) | (false, None) => continue,
+            }
+            state.paused = !state.paused;
+        }
+        Ok(())
+    }
+
+    /// A lab that somebody wants polled is polled as soon as Align's interval allows.
+    fn take_poll_wishes(&mut self, now: Now) -> Result<(), StoreError> {
+        for name in self.store.polls_wanted()? {
+            let state = self.labs.iter_mut().find(|(lab, _)| lab.as_str() == name);
+            let Some((_, state)) = state else {
+                // The config has no such lab any more.
+                self.store.drop_poll_wish(&name)?;
+                continue;
+            };
+            if !state.wanted_soon {
+                state.wanted_soon = true;
+                // Whether it may be asked by now is found out right before.
+                if state.account.is_some() {
+                    state.next_poll = Some(now.mono);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn take_refetch(
+        &mut self,
+        now: Now,
+        errand: &Errand,
+        known: Option<OrderRecord>,
+        procedure: Option<String>,
+    ) -> Result<(), StoreError> {
+        let (record, what) = match known {
+            Some(mut record) => {
+                if procedure.is_some() && record.is_unheard_of() {
+                    record.remote.procedure = procedure;
+                }
+                (observe::asked_for(record), "asked for again")
+            }
+            None => {
+                let order = errand.key.order.clone();
+                let remote = RemoteOrder { procedure, ..RemoteOrder::unheard_of(order) };
+                let what = "asked for by its number; Align has not named it here";
+                (observe::asked_for_unseen(errand.key.clone(), remote, now.wall), what)
+            }
+        };
+        self.store.atomically(|store| {
+            store.save(&record)?;
+            store.tell(&record.key, now.wall, "asked", what)?;
+            store.answered(errand.id)
+        })?;
+        self.look_soon(&record.key, now);
+        Ok(())
+    }
+
+    /// Align took an order back for the doctor: it is expected with other files, and Align is asked
+    /// soon how it stands.
+    fn take_return(
+        &mut self,
+        now: Now,
+        errand: &Errand,
+        known: Option<OrderRecord>,
+    ) -> Result<(), StoreError> {
+        let record = known.map(|record| observe::returned(record, now.wall));
+        self.store.atomically(|store| {
+            if let Some(record) = &record {
+                store.save(record)?;
+                let text = "sent back to the doctor for a rescan; it is expected back";
+                store.tell(&record.key, now.wall, "returned", text)?;
+            }
+            store.answered(errand.id)
+        })
+    }
+
+    /// Whether a lab rests.
+    pub(super) fn is_paused(&self, lab: &LabName) -> bool {
+        self.labs.get(lab).is_some_and(|state| state.paused)
+    }
+}
+
+impl LabState {
+    /// The time between two polls that holds now.
+    pub(super) fn interval(&self, usual: Duration) -> Duration {
+        if self.wanted_soon { usual.min(SHORTEST_INTERVAL) } else { usual }
+    }
+
+    /// It is polled: whoever wanted that has it.
+    pub(super) fn fulfilled(&mut self, lab: &LabName, store: &Store) -> Result<(), StoreError> {
+        if self.wanted_soon {
+            store.drop_poll_wish(lab.as_str())?;
+            self.wanted_soon = false;
+        }
+        Ok(())
+    }
+}
