@@ -7,6 +7,7 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::audit::Audit;
 use crate::config::{Config, WhenMissing};
 use crate::disk::Disk;
 use crate::local::layout::Layout;
@@ -27,6 +28,7 @@ use crate::sync::notice::Notice;
 
 use super::agent::{Agent, Life};
 use super::beside::{Journal, Wake};
+use super::changes;
 use super::clock::{self, wall_now};
 use super::journal::{self, Opened};
 use super::settle::{self, Lost, ROOT_FACT, settle};
@@ -75,6 +77,8 @@ pub(super) struct Site {
     pub(super) step: fn(Step),
     /// How long the journal's calls wait for other programs.
     pub(super) busy: Duration,
+    /// Who did what here.
+    pub(super) audit: Audit,
     /// The journal for what works beside the engine.
     pub(super) journal: Journal,
     /// How that wakes the engine.
@@ -122,6 +126,7 @@ impl Agent {
         let layout = Layout { output: config.output.clone(), staging: config.staging.clone() };
         let site = Arc::new(Site {
             root: Arc::new(Root::new(Arc::clone(&disk), layout.clone())),
+            audit: Audit::new(Arc::clone(&disk), &config.state),
             journal: Journal::of(&config.state),
             wake: Wake::default(),
             config,
@@ -133,6 +138,7 @@ impl Agent {
             busy,
             log_was_gone: AtomicBool::new(false),
         });
+        changes::record(&site);
         let first = Attempt { first: true, suspicions: 0, may_rebuild: true };
         let mut news = Vec::new();
         let life = match go_to_work(&site, first, &mut news) {
@@ -192,6 +198,7 @@ pub(super) fn go_to_work(
         layout: site.layout.clone(),
         root: Arc::clone(&site.root),
         links: Arc::clone(&site.links),
+        audit: site.audit.clone(),
         progress: Arc::clone(&site.progress),
         cancel: Cancel::new(),
         step: site.step,
@@ -240,6 +247,8 @@ fn policy(config: &Config) -> EnginePolicy {
         retry: RetryPolicy { not_converted: config.downloads.retry_404.clone() },
         restore: config.when_missing == WhenMissing::Restore,
         follow_up: config.follow_up,
+        history_keep: config.history_keep,
+        retention_keep: config.retention_keep,
         min_free: config.min_free,
         volume: config.staging.clone(),
         agent: format!("casedrop {}", env!("CARGO_PKG_VERSION")),

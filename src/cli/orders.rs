@@ -11,7 +11,8 @@ use crate::app::wall_now;
 use crate::config::Config;
 use crate::disk::{Disk as _, RealDisk};
 use crate::local::layout::Layout;
-use crate::model::record::{OrderRecord, OrderState, Place, Trouble};
+use crate::model::ids::OrderId;
+use crate::model::record::{OrderRecord, OrderState, Place, Retired, Trouble};
 use crate::store::{FILE_NAME, OrderEvent, Rebuilt, Store, StoreError};
 
 use super::{CliError, Exit, Streams};
@@ -22,7 +23,8 @@ pub struct OrdersArgs {
     /// Only this lab's orders.
     #[arg(long, value_name = "LAB")]
     pub lab: Option<String>,
-    /// Only orders in this state: waiting, regenerating, retrying, attention, away or published.
+    /// Only orders in this state: waiting, regenerating, retrying, attention, away, published
+    /// or removed.
     #[arg(long, value_name = "STATE", value_parser = parse_state)]
     pub state: Option<OrderState>,
     /// Compares Align's list, the journal and the disk, and explains each difference.
@@ -93,9 +95,11 @@ impl<'a> OrderView<'a> {
             procedure: order.remote.procedure.as_deref(),
             revision: published.map(|published| published.revision),
             published_at: published.map(|published| published.at.to_rfc3339()),
-            path: published.map(|published| match published.place {
-                Place::Main => layout.order_dir(&order.key),
-                Place::Beside => layout.beside_dir(&order.key, published.revision),
+            path: published.filter(|_| order.retired != Retired::Yes).map(|published| {
+                match published.place {
+                    Place::Main => layout.order_dir(&order.key),
+                    Place::Beside => layout.beside_dir(&order.key, published.revision),
+                }
             }),
             first_seen: order.first_seen.to_rfc3339(),
             last_seen: order.last_seen.to_rfc3339(),
@@ -314,6 +318,17 @@ fn layout(config: &Config) -> Layout {
 
 pub(super) fn open(config: &Config) -> Result<Option<Store>, CliError> {
     Store::open_to_read(&config.state.join(FILE_NAME)).map_err(journal)
+}
+
+/// Those of some orders that were removed from the output because of their age. What the output holds
+/// can be verified without a journal too, so one that cannot be read is no error.
+pub(super) fn removed(config: &Config, orders: &[OrderId]) -> Vec<OrderId> {
+    let Ok(Some(store)) = open(config) else { return Vec::new() };
+    let is_removed = |id: &&OrderId| {
+        let found = store.find(id.as_str()).unwrap_or_default();
+        !found.is_empty() && found.iter().all(|order| order.retired == Retired::Yes)
+    };
+    orders.iter().filter(is_removed).cloned().collect()
 }
 
 /// What the journal tells of this PC rather than of orders, each with what a person can do.

@@ -5,10 +5,26 @@ use crate::disk::RealDisk;
 use crate::local::{Difference, Layout, VerifyReport, verify_tree};
 use crate::model::ids::OrderId;
 
-/// Verifies the whole tree, or some orders of it. Exits 0 only if there is no difference.
-pub fn run(layout: &Layout, orders: &[OrderId], streams: &mut Streams) -> Result<Exit, CliError> {
-    let only = (!orders.is_empty()).then_some(orders);
-    let report = verify_tree(&RealDisk, layout, only);
+/// Verifies the whole tree, or some orders of it; those in `removed` were removed because of their age,
+/// and need not be there. Exits 0 only if there is no difference.
+pub fn run(
+    layout: &Layout,
+    orders: &[OrderId],
+    removed: &[OrderId],
+    streams: &mut Streams,
+) -> Result<Exit, CliError> {
+    let (away, only): (Vec<_>, Vec<_>) =
+        orders.iter().cloned().partition(|order| removed.contains(order));
+    for order in &away {
+        streams.note(format!("{order} was removed from the output, older than retention.keep"));
+    }
+    let report = if orders.is_empty() {
+        verify_tree(&RealDisk, layout, None)
+    } else if only.is_empty() {
+        VerifyReport::default()
+    } else {
+        verify_tree(&RealDisk, layout, Some(&only))
+    };
     if streams.json {
         streams.json(&report)?;
     } else {
@@ -78,7 +94,7 @@ mod tests {
             json,
             terminal: false,
         };
-        let exit = run(&place.layout, &[], &mut streams).expect("ran");
+        let exit = run(&place.layout, &[], &[], &mut streams).expect("ran");
         let bytes = out.0.lock().expect("not poisoned").clone();
         (exit, String::from_utf8(bytes).expect("text"))
     }

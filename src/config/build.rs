@@ -105,6 +105,7 @@ impl<'a> Builder<'a> {
             api_paths: raw.api.paths.into_iter().map(|(name, path)| (name, path.0)).collect(),
             ca_file: survey.ca_file,
             limits,
+            keys: self.tree.hashes(),
         })
     }
 

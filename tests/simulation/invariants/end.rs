@@ -1,7 +1,7 @@
 //! Checks once the dust has settled: nothing was forgotten, nothing was done twice, nothing is left.
 
 use casedrop::model::manifest::Manifest;
-use casedrop::model::record::{OrderRecord, OrderState, Place};
+use casedrop::model::record::{OrderRecord, OrderState, Place, Retired};
 use casedrop::store::RevisionRecord;
 
 use super::places;
@@ -35,6 +35,7 @@ pub fn unmet(world: &World) -> Vec<String> {
     let all = known(world);
     let lines = all.iter().filter_map(|known| {
         not_delivered(known)
+            .or_else(|| not_removed(known))
             .or_else(|| not_restored(world, known))
             .map(|why| format!("{}: {why}", known.order.key))
     });
@@ -76,11 +77,18 @@ fn not_delivered(known: &Known) -> Option<String> {
     }
 }
 
+/// A removal that was begun is finished.
+fn not_removed(known: &Known) -> Option<String> {
+    let retired = known.record.as_ref()?.retired;
+    (retired == Retired::UnderWay).then(|| "its removal is not finished".to_owned())
+}
+
 /// Where orders are restored, one that is gone comes back.
 fn not_restored(world: &World, known: &Known) -> Option<String> {
     let record = known.record.as_ref()?;
     let dir = world.layout.order_dir(&record.key);
-    let published = record.published.is_some() && !record.is_wanted();
+    let published =
+        record.published.is_some() && !record.is_wanted() && record.retired != Retired::Yes;
     let is_gone = !world.disk.exists(&dir) || world.hooks.ledger().reduced.contains_key(&dir);
     (world.policy.restore && published && is_gone).then(|| "it was not restored".to_owned())
 }
@@ -102,7 +110,7 @@ pub fn at_end(world: &World) -> Result<(), Failure> {
             check.map_err(|why| format!("{}: {why}", known.order.key))?;
         }
     }
-    nothing_is_left(world)?;
+    nothing_is_left(world, ledger)?;
     displaced_things_are_in_history(world, ledger)
 }
 
@@ -167,6 +175,10 @@ fn the_journal_is_right(world: &World, ledger: &Ledger, known: &Known) -> Result
     if ledger.touched.contains(&dir) {
         return Ok(());
     }
+    if known.record.as_ref().is_some_and(|record| record.retired == Retired::Yes) {
+        let stands = world.disk.exists(&dir);
+        return if stands { Err(format!("{} was not removed", show(&dir))) } else { Ok(()) };
+    }
     let here = content(&world.disk, &dir);
     places::whole(&here).map_err(|why| format!("{} {why}", show(&dir)))?;
     let bytes = world.disk.read(&dir.join("manifest.json")).unwrap_or_default();
@@ -187,7 +199,12 @@ fn history_is_whole(world: &World, ledger: &Ledger, known: &Known) -> Result<(),
     let Some((_, replaced)) = at_main.split_last() else { return Ok(()) };
     for revision in replaced {
         let number = revision.manifest.revision;
-        let dir = world.layout.history_dir(&known.order.key, number);
+        let key = &known.order.key;
+        let keep = world.policy.history_keep;
+        if keep.is_some_and(|keep| !world.ages.is_young(key, number, keep, world.clock.now)) {
+            continue;
+        }
+        let dir = world.layout.history_dir(key, number);
         let here = content(&world.disk, &dir);
         places::whole(&here).map_err(|why| format!("{} {why}", show(&dir)))?;
         let bytes = world.disk.read(&dir.join("manifest.json")).unwrap_or_default();
@@ -199,13 +216,20 @@ fn history_is_whole(world: &World, ledger: &Ledger, known: &Known) -> Result<(),
 }
 
 /// Nothing is left in staging's work but, at most, what belongs to orders that are still wanted.
-fn nothing_is_left(world: &World) -> Result<(), Failure> {
+fn nothing_is_left(world: &World, ledger: &Ledger) -> Result<(), Failure> {
     let wanted = world.store().wanted().expect("readable");
     let work = world.layout.work();
     for path in world.disk.snapshot(&work).into_keys() {
         let name = path.strip_prefix(&work).unwrap_or(&path).to_string_lossy().into_owned();
         let is_wanted = wanted.iter().any(|record| name.contains(record.key.order.as_str()));
         if !is_wanted {
+            return Err(format!("{} is left", show(&path)));
+        }
+    }
+    let retired = world.layout.retired();
+    for (path, node) in world.disk.snapshot(&retired) {
+        let is_displaced = ledger.displaced.iter().any(|one| one.values().any(|it| *it == node));
+        if matches!(node, crate::disk::Node::File(_)) && !is_displaced {
             return Err(format!("{} is left", show(&path)));
         }
     }
@@ -216,7 +240,8 @@ fn nothing_is_left(world: &World) -> Result<(), Failure> {
 }
 
 fn displaced_things_are_in_history(world: &World, ledger: &Ledger) -> Result<(), Failure> {
-    let history = world.disk.snapshot(&world.layout.history());
+    let mut history = world.disk.snapshot(&world.layout.history());
+    history.extend(world.disk.snapshot(&world.layout.retired()));
     let lost = |content: &&Content| !lies_somewhere(&history, content);
     match ledger.displaced.iter().find(lost) {
         Some(_) => Err("what others put into an order in between is not in history".to_owned()),

@@ -41,6 +41,8 @@ pub fn count_notice(tally: &mut Tally, notice: &Notice) {
             FaultClass::Auth => "failed: auth",
             _ => "failed: otherwise",
         }),
+        Notice::Removed { .. } => tally.count("removed"),
+        Notice::LeftAlone { .. } => tally.count("left alone"),
         Notice::LabTrouble { .. } => tally.count("lab trouble"),
         _ => {}
     }
