@@ -36,8 +36,10 @@ pub struct Piece<'a> {
 pub enum Standing {
     /// Nothing of it is there.
     Absent,
-    /// It stands there, unchanged or with files taken away; or an earlier attempt has moved it out.
+    /// It stands there, unchanged or with files taken away.
     Ours,
+    /// An earlier attempt has moved it out.
+    Moved,
     /// Others changed it or took its place; what they did.
     Others(String),
 }
@@ -56,7 +58,7 @@ pub enum Fate {
 /// Looks at a piece, with every byte hashed.
 pub fn standing(disk: &dyn Disk, layout: &Layout, piece: Piece<'_>) -> Result<Standing, Fault> {
     if disk.kind(&piece.moved(layout))?.is_some() {
-        return Ok(Standing::Ours);
+        return Ok(Standing::Moved);
     }
     let dir = piece.dir(layout);
     Ok(match look(disk, &dir, Some(piece.manifest), Some(piece.manifest_sha256))? {
@@ -68,7 +70,7 @@ pub fn standing(disk: &dyn Disk, layout: &Layout, piece: Piece<'_>) -> Result<St
     })
 }
 
-/// Removes a piece that [`standing`] found to be ours just now.
+/// Removes a piece that [`standing`] found to be ours, or moved out, just now.
 ///
 /// # Errors
 /// `target-busy` if a program holds a file of it open; what the disk says otherwise. Below the output it

@@ -13,11 +13,12 @@ use super::super::effects::{ForgetJob, RetireJob, Retirement};
 use super::Executor;
 
 impl Executor {
-    /// Removes what stands of an order in the output, each revision by one rename out of it.
+    /// Removes what stands of an order in the output, each revision by one rename out of it. An order
+    /// in which others worked is left alone as a whole.
     pub(super) fn retire(&self, job: &RetireJob) -> Result<Retirement, Fault> {
         self.root.check()?;
         let mut retirement = Retirement::default();
-        let mut ours = Vec::new();
+        let (mut ours, mut moved) = (Vec::new(), Vec::new());
         for (place, standing) in &job.pieces {
             let piece = Piece {
                 key: &job.key,
@@ -28,9 +29,15 @@ impl Executor {
             match retire::standing(&*self.disk, &self.layout, piece)? {
                 retire::Standing::Absent => {}
                 retire::Standing::Ours => ours.push(piece),
+                retire::Standing::Moved => moved.push(piece),
                 retire::Standing::Others(what) => retirement.left.push(what),
             }
         }
+        if !retirement.left.is_empty() {
+            ours.clear();
+        }
+        // What was begun is finished.
+        ours.extend(moved);
         if ours.is_empty() {
             return Ok(retirement);
         }

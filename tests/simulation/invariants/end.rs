@@ -110,7 +110,7 @@ pub fn at_end(world: &World) -> Result<(), Failure> {
             check.map_err(|why| format!("{}: {why}", known.order.key))?;
         }
     }
-    nothing_is_left(world, ledger)?;
+    nothing_is_left(world)?;
     displaced_things_are_in_history(world, ledger)
 }
 
@@ -179,6 +179,12 @@ fn the_journal_is_right(world: &World, ledger: &Ledger, known: &Known) -> Result
         let stands = world.disk.exists(&dir);
         return if stands { Err(format!("{} was not removed", show(&dir))) } else { Ok(()) };
     }
+    if known.record.as_ref().is_some_and(|record| record.retired == Retired::LeftAlone)
+        && !world.disk.exists(&dir)
+    {
+        // What others put there came when a part of it had been removed.
+        return Ok(());
+    }
     let here = content(&world.disk, &dir);
     places::whole(&here).map_err(|why| format!("{} {why}", show(&dir)))?;
     let bytes = world.disk.read(&dir.join("manifest.json")).unwrap_or_default();
@@ -216,7 +222,7 @@ fn history_is_whole(world: &World, ledger: &Ledger, known: &Known) -> Result<(),
 }
 
 /// Nothing is left in staging's work but, at most, what belongs to orders that are still wanted.
-fn nothing_is_left(world: &World, ledger: &Ledger) -> Result<(), Failure> {
+fn nothing_is_left(world: &World) -> Result<(), Failure> {
     let wanted = world.store().wanted().expect("readable");
     let work = world.layout.work();
     for path in world.disk.snapshot(&work).into_keys() {
@@ -226,6 +232,15 @@ fn nothing_is_left(world: &World, ledger: &Ledger) -> Result<(), Failure> {
             return Err(format!("{} is left", show(&path)));
         }
     }
+    match world.store().intents().expect("readable").first() {
+        Some(intent) => Err(format!("the intent for {} is left", intent.key)),
+        None => Ok(()),
+    }
+}
+
+/// After a start nothing that was moved out to be removed is left, but for what others put into it.
+pub fn nothing_half_removed(world: &World) -> Result<(), Failure> {
+    let ledger = world.hooks.ledger();
     let retired = world.layout.retired();
     for (path, node) in world.disk.snapshot(&retired) {
         let is_displaced = ledger.displaced.iter().any(|one| one.values().any(|it| *it == node));
@@ -233,10 +248,7 @@ fn nothing_is_left(world: &World, ledger: &Ledger) -> Result<(), Failure> {
             return Err(format!("{} is left", show(&path)));
         }
     }
-    match world.store().intents().expect("readable").first() {
-        Some(intent) => Err(format!("the intent for {} is left", intent.key)),
-        None => Ok(()),
-    }
+    Ok(())
 }
 
 fn displaced_things_are_in_history(world: &World, ledger: &Ledger) -> Result<(), Failure> {

@@ -13,7 +13,7 @@ use casedrop::sync::notice::Notice;
 use crate::tally::Tally;
 use crate::world::Failure;
 
-pub use end::{at_end, unmet};
+pub use end::{at_end, nothing_half_removed, unmet};
 pub use tree::tree;
 
 /// An order is in the journal, and wanted, before its first byte is asked for.
