@@ -141,12 +141,18 @@ fn is_touched(world: &World, ledger: &Ledger, known: &Known) -> bool {
         .any(|dir| ledger.touched.contains(&dir))
 }
 
+/// Whether a revision of it was ever removed because of its age.
+fn was_removed(world: &World, known: &Known) -> bool {
+    let story = world.store().story(&known.order.key).expect("readable");
+    story.iter().any(|event| event.kind == "removed")
+}
+
 /// The same remote state causes no second write: two revisions in a row differ, unless somebody
 /// touched the order and then wanted it again.
 fn nothing_twice(world: &World, ledger: &Ledger, known: &Known) -> Result<(), Failure> {
     let key = &known.order.key;
     let wanted_again = world.script.asked.contains(key) || world.policy.restore;
-    if is_touched(world, ledger, known) && wanted_again {
+    if (is_touched(world, ledger, known) || was_removed(world, known)) && wanted_again {
         return Ok(());
     }
     for pair in known.revisions.windows(2) {
@@ -197,7 +203,7 @@ fn the_journal_is_right(world: &World, ledger: &Ledger, known: &Known) -> Result
 /// Replaced revisions lie in history, whole.
 fn history_is_whole(world: &World, ledger: &Ledger, known: &Known) -> Result<(), Failure> {
     let main = world.layout.order_dir(&known.order.key);
-    if ledger.touched.contains(&main) {
+    if ledger.touched.contains(&main) || was_removed(world, known) {
         return Ok(());
     }
     let at_main: Vec<&RevisionRecord> =
