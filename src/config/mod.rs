@@ -13,6 +13,7 @@ mod labs;
 mod load;
 mod node;
 mod paths;
+mod profiles;
 mod raw;
 mod scalars;
 mod schema;
