@@ -2,6 +2,7 @@
 
 mod agent;
 mod beside;
+mod changes;
 mod clock;
 pub mod desk;
 mod journal;

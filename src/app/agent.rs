@@ -7,6 +7,7 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::audit::Deed;
 use crate::control;
 use crate::disk::LockGuard;
 use crate::model::fault::Fault;
@@ -20,6 +21,7 @@ use crate::sync::execute::Executor;
 use crate::sync::notice::Notice;
 
 use super::beside::Beside;
+use super::changes;
 use super::clock;
 use super::open::{Attempt, OpenError, Site, go_to_work};
 
@@ -143,9 +145,14 @@ impl Agent {
         let mut beside = Beside::new();
         if matches!(ending, Ending::Never) {
             start_beside(&self.site, &mut beside);
+            changes::agent(&self.site, Deed::AgentStarted);
         }
+        let site = Arc::clone(&self.site);
         let result = self.work(&mut ending, stop, tell).await;
         beside.end().await;
+        if matches!(ending, Ending::Never) {
+            changes::agent(&site, Deed::AgentStopped);
+        }
         result
     }
 
@@ -338,6 +345,7 @@ fn summarise(life: &Life) -> Result<Summary, StoreError> {
     for order in life.engine.store().orders()? {
         match order.state() {
             OrderState::Published | OrderState::Away => summary.published += 1,
+            OrderState::Removed => {}
             OrderState::Waiting | OrderState::Regenerating => summary.waiting += 1,
             OrderState::Retrying | OrderState::Attention => {
                 let why = order.trouble.map(|trouble| trouble.message).unwrap_or_default();

@@ -7,6 +7,7 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::audit::Audit;
 use crate::config::{Config, WhenMissing};
 use crate::disk::Disk;
 use crate::local::layout::Layout;
@@ -27,6 +28,7 @@ use crate::sync::notice::Notice;
 
 use super::agent::{Agent, Life};
 use super::beside::{Journal, Wake};
+use super::changes;
 use super::clock::{self, wall_now};
 use super::desk::{AgentDesk, Live};
 use super::journal::{self, Opened};
@@ -77,6 +79,8 @@ pub(super) struct Site {
     pub(super) step: fn(Step),
     /// How long the journal's calls wait for other programs.
     pub(super) busy: Duration,
+    /// Who did what here.
+    pub(super) audit: Audit,
     /// The journal for what works beside the engine.
     pub(super) journal: Journal,
     /// How that wakes the engine.
@@ -141,6 +145,7 @@ impl Agent {
             journal,
             wake,
             desk: Arc::new(desk),
+            audit: Audit::new(Arc::clone(&disk), &config.state),
             config,
             disk,
             layout,
@@ -150,6 +155,7 @@ impl Agent {
             busy,
             log_was_gone: AtomicBool::new(false),
         });
+        changes::record(&site);
         let first = Attempt { first: true, suspicions: 0, may_rebuild: true };
         let mut news = Vec::new();
         let life = match go_to_work(&site, first, &mut news) {
@@ -209,6 +215,7 @@ pub(super) fn go_to_work(
         layout: site.layout.clone(),
         root: Arc::clone(&site.root),
         links: Arc::clone(&site.links),
+        audit: site.audit.clone(),
         progress: Arc::clone(&site.progress),
         cancel: Cancel::new(),
         step: site.step,
@@ -257,6 +264,8 @@ fn policy(config: &Config) -> EnginePolicy {
         retry: RetryPolicy { not_converted: config.downloads.retry_404.clone() },
         restore: config.when_missing == WhenMissing::Restore,
         follow_up: config.follow_up,
+        history_keep: config.history_keep,
+        retention_keep: config.retention_keep,
         min_free: config.min_free,
         volume: config.staging.clone(),
         agent: format!("casedrop {}", env!("CARGO_PKG_VERSION")),

@@ -1,18 +1,20 @@
 //! Brings journal and disk into step before orders are worked on: what the journal lost is learned
 //! from the output, from history and from claims; what nobody owns is swept from staging.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
+use crate::audit::Deed;
 use crate::local::claim;
 use crate::local::clean::sweep_work;
 use crate::local::rebuild::{self, Standing};
+use crate::local::retire;
 use crate::local::root::Prepared;
 use crate::model::fault::Fault;
 use crate::model::ids::{OrderKey, RxId};
 use crate::model::manifest::Manifest;
 use crate::model::order::{RemoteOrder, Status};
-use crate::model::record::{OrderRecord, PublishedRecord};
+use crate::model::record::{OrderRecord, PublishedRecord, Retired};
 use crate::model::time::{Now, WallMs};
 use crate::store::{Rebuilt, RevisionRecord, Store, StoreError};
 use crate::sync::notice::Notice;
@@ -57,6 +59,9 @@ pub(super) fn settle(
     let kept: Vec<_> =
         store.intents()?.iter().map(|intent| site.layout.work_dir(&intent.job)).collect();
     let rescued = rebuild::rescue_replaced(&*site.disk, &site.layout, &kept);
+    for what in retire::settle(&*site.disk, &site.layout, &site.step)? {
+        tracing::warn!("while removals were finished: {what}");
+    }
     let mut learned = 0;
     if lost.is_new || lost.is_suspect || lost.why.is_some() {
         learned += learn(site, store, now, prepared, lost)?;
@@ -105,6 +110,7 @@ fn learn(
     for what in &survey.unreadable {
         tracing::warn!("while the journal was compared with the disk: {what}");
     }
+    let removed = removed(site);
     let learned = store.atomically(|store| {
         if prepared.known && lost.is_new && !store.polls_are_unknown()? {
             store.forget_polls(now.into())?;
@@ -113,10 +119,57 @@ fn learn(
         for (key, found) in survey.orders {
             learned += usize::from(merge(store, &key, found, now.wall)?);
         }
+        for order in store.orders()? {
+            mark_removed(site, store, order, &removed)?;
+        }
         store.set_fact(ROOT_FACT, &prepared.id)?;
         Ok(learned)
     })?;
     Ok(learned)
+}
+
+/// Which revisions the audit says were removed from the output because of their age, or were about to
+/// be: of that nothing else is left but the journal.
+fn removed(site: &Site) -> BTreeMap<(String, String, String), BTreeSet<u32>> {
+    let records = site.audit.read(1).unwrap_or_else(|fault| {
+        tracing::warn!("{}", fault.chain());
+        Vec::new()
+    });
+    let mut removed: BTreeMap<_, BTreeSet<u32>> = BTreeMap::new();
+    for record in records.into_iter().filter(|record| record.what == Deed::Removed.as_str()) {
+        let (Some(lab), Some(account), Some(order)) = (record.lab, record.account, record.order)
+        else {
+            continue;
+        };
+        let revisions = record.details.get("revisions").and_then(serde_json::Value::as_array);
+        let revisions = revisions.into_iter().flatten().filter_map(serde_json::Value::as_u64);
+        let revisions = revisions.filter_map(|revision| u32::try_from(revision).ok());
+        removed.entry((lab, account, order)).or_default().extend(revisions);
+    }
+    removed
+}
+
+/// An order whose newest known revision was removed because of its age is not missed, should it not
+/// stand there.
+fn mark_removed(
+    site: &Site,
+    store: &Store,
+    mut order: OrderRecord,
+    removed: &BTreeMap<(String, String, String), BTreeSet<u32>>,
+) -> Result<(), StoreError> {
+    let key = &order.key;
+    let name = (key.lab.to_string(), key.account.to_string(), key.order.to_string());
+    let Some(revisions) = removed.get(&name) else { return Ok(()) };
+    let Some(published) = &order.published else { return Ok(()) };
+    let (place, newest) = (published.place, published.revision);
+    let stands = site.disk.kind(&site.layout.dir_at(key, place, newest));
+    // Where the newest one lies nowhere any more, an older one in history is the newest known.
+    let was_removed = revisions.last().is_some_and(|removed| *removed >= newest);
+    if was_removed && order.retired == Retired::No && matches!(stands, Ok(None)) {
+        order.retired = Retired::Yes;
+        store.save(&order)?;
+    }
+    Ok(())
 }
 
 /// What there is to tell of a loss, remembered for those who ask later.

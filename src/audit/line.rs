@@ -18,8 +18,7 @@ const HASH_KEY: &str = ",\"hash\":\"";
 const HASH_END: &str = "\"}";
 
 /// What was done.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Deed {
     /// An agent began to work.
     AgentStarted,
@@ -49,6 +48,34 @@ pub enum Deed {
     HistoryRemoved,
     /// The program replaced itself by another version.
     Update,
+}
+
+impl Deed {
+    /// The word in the file.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::AgentStarted => "agent-started",
+            Self::AgentStopped => "agent-stopped",
+            Self::ConfigChanged => "config-changed",
+            Self::Login => "login",
+            Self::Logout => "logout",
+            Self::Pair => "pair",
+            Self::Unpair => "unpair",
+            Self::Refetch => "refetch",
+            Self::Return => "return",
+            Self::Pause => "pause",
+            Self::Resume => "resume",
+            Self::Removed => "removed",
+            Self::HistoryRemoved => "history-removed",
+            Self::Update => "update",
+        }
+    }
+}
+
+impl Serialize for Deed {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
 }
 
 /// How it stands with what was done.

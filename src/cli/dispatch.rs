@@ -91,7 +91,8 @@ fn on_config(command: Command, config: &Config, streams: &mut Streams) -> Result
         Command::Resume(args) => status::resume(config, &args, streams),
         Command::Verify(args) => {
             let layout = Layout { output: config.output.clone(), staging: config.staging.clone() };
-            verify::run(&layout, &args.orders, streams)
+            let removed = orders::removed(config, &args.orders);
+            verify::run(&layout, &args.orders, &removed, streams)
         }
         Command::Audit(args) => audit::run(config, &args, streams),
         Command::Demo(_)

@@ -10,7 +10,8 @@ use crate::app::desk::is_still_news;
 use crate::app::wall_now;
 use crate::config::Config;
 use crate::local::layout::Layout;
-use crate::model::record::{OrderRecord, OrderState, Place, Trouble};
+use crate::model::ids::OrderId;
+use crate::model::record::{OrderRecord, OrderState, Place, Retired, Trouble};
 use crate::store::{FILE_NAME, OrderEvent, Rebuilt, Store, StoreError};
 
 use super::{CliError, Exit, Streams};
@@ -21,7 +22,8 @@ pub struct OrdersArgs {
     /// Only this lab's orders.
     #[arg(long, value_name = "LAB")]
     pub lab: Option<String>,
-    /// Only orders in this state: waiting, regenerating, retrying, attention, away or published.
+    /// Only orders in this state: waiting, regenerating, retrying, attention, away, published
+    /// or removed.
     #[arg(long, value_name = "STATE", value_parser = parse_state)]
     pub state: Option<OrderState>,
     /// Compares Align's list, the journal and the disk, and explains each difference.
@@ -81,9 +83,11 @@ impl<'a> OrderView<'a> {
             procedure: order.remote.procedure.as_deref(),
             revision: published.map(|published| published.revision),
             published_at: published.map(|published| published.at.to_rfc3339()),
-            path: published.map(|published| match published.place {
-                Place::Main => layout.order_dir(&order.key),
-                Place::Beside => layout.beside_dir(&order.key, published.revision),
+            path: published.filter(|_| order.retired != Retired::Yes).map(|published| {
+                match published.place {
+                    Place::Main => layout.order_dir(&order.key),
+                    Place::Beside => layout.beside_dir(&order.key, published.revision),
+                }
             }),
             first_seen: order.first_seen.to_rfc3339(),
             last_seen: order.last_seen.to_rfc3339(),
@@ -261,6 +265,13 @@ fn layout(config: &Config) -> Layout {
 
 pub(super) fn open(config: &Config) -> Result<Option<Store>, CliError> {
     Store::open_to_read(&config.state.join(FILE_NAME)).map_err(journal)
+}
+
+/// Those of some orders that were removed from the output because of their age. What the output holds
+/// can be verified without a journal too, so one that cannot be read is no error.
+pub(super) fn removed(config: &Config, orders: &[OrderId]) -> Vec<OrderId> {
+    let store = open(config).ok().flatten();
+    store.and_then(|store| store.removed_of(orders).ok()).unwrap_or_default()
 }
 
 /// What the journal tells of this PC rather than of orders, each with what a person can do.

@@ -1,15 +1,23 @@
 //! `casedrop verify`: does the output tree hold what its manifests say?
 
 use super::{CliError, Exit, Streams};
-use crate::app::desk::{sentence, summary};
+use crate::app::desk::{sentence, summary, verify_orders, was_removed};
 use crate::disk::RealDisk;
-use crate::local::{Layout, verify_tree};
+use crate::local::Layout;
 use crate::model::ids::OrderId;
 
-/// Verifies the whole tree, or some orders of it. Exits 0 only if there is no difference.
-pub fn run(layout: &Layout, orders: &[OrderId], streams: &mut Streams) -> Result<Exit, CliError> {
-    let only = (!orders.is_empty()).then_some(orders);
-    let report = verify_tree(&RealDisk, layout, only);
+/// Verifies the whole tree, or some orders of it; those in `removed` were removed because of their age,
+/// and need not be there. Exits 0 only if there is no difference.
+pub fn run(
+    layout: &Layout,
+    orders: &[OrderId],
+    removed: &[OrderId],
+    streams: &mut Streams,
+) -> Result<Exit, CliError> {
+    let (report, away) = verify_orders(&RealDisk, layout, orders, removed);
+    for order in &away {
+        streams.note(was_removed(order));
+    }
     if streams.json {
         streams.json(&report)?;
     } else {
@@ -53,7 +61,7 @@ mod tests {
             json,
             terminal: false,
         };
-        let exit = run(&place.layout, &[], &mut streams).expect("ran");
+        let exit = run(&place.layout, &[], &[], &mut streams).expect("ran");
         let bytes = out.0.lock().expect("not poisoned").clone();
         (exit, String::from_utf8(bytes).expect("text"))
     }

@@ -15,7 +15,7 @@ use super::survey::Survey;
 use super::walk::Found;
 use super::{
     Config, Downloads, FormatConfig, LabConfig, Limits, LogConfig, Notifications, Updates, paths,
-    values,
+    profiles, values,
 };
 use crate::disk::Disk;
 
@@ -105,6 +105,7 @@ impl<'a> Builder<'a> {
             api_paths: raw.api.paths.into_iter().map(|(name, path)| (name, path.0)).collect(),
             ca_file: survey.ca_file,
             limits,
+            keys: self.tree.hashes(),
         })
     }
 
@@ -243,8 +244,14 @@ impl<'a> Builder<'a> {
             }
             formats.insert(name, entry.into());
         }
-        formats.insert("ortho".to_owned(), raw.ortho.into());
-        formats.insert("restorative".to_owned(), raw.restorative.into());
+        let kinds: [(&str, FormatConfig); 2] =
+            [("ortho", raw.ortho.into()), ("restorative", raw.restorative.into())];
+        for (kind, mut format) in kinds {
+            if let Some(profile) = raw.profile {
+                profiles::apply(profile, kind, self.tree, &mut format.format);
+            }
+            formats.insert(kind.to_owned(), format);
+        }
         formats
     }
 }

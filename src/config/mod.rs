@@ -13,6 +13,7 @@ mod labs;
 mod load;
 mod node;
 mod paths;
+mod profiles;
 mod raw;
 mod scalars;
 mod schema;
@@ -92,6 +93,9 @@ pub struct Config {
     pub ca_file: Option<PathBuf>,
     /// Archive limits.
     pub limits: Limits,
+    /// Every key that is set in the file or the environment, with the SHA-256 of its value: enough to
+    /// tell what changed.
+    pub keys: BTreeMap<String, String>,
 }
 
 /// Under which names files are published.

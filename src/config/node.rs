@@ -1,6 +1,7 @@
 //! The config as a tree in which every value knows where it came from.
 
 use serde_json::Value;
+use sha2::{Digest as _, Sha256};
 
 use super::fault::{KeyPath, Step};
 
@@ -110,6 +111,33 @@ impl Node {
             Kind::List(items) => items.iter().map(Self::size).sum(),
             Kind::Section(entries) => entries.iter().map(|entry| entry.value.size()).sum(),
             _ => 0,
+        }
+    }
+
+    /// The paths of all values that are no sections or lists, each with the SHA-256 of its value.
+    pub(super) fn hashes(&self) -> std::collections::BTreeMap<String, String> {
+        let mut found = std::collections::BTreeMap::new();
+        self.hash_into(&KeyPath::default(), &mut found);
+        found
+    }
+
+    fn hash_into(&self, path: &KeyPath, found: &mut std::collections::BTreeMap<String, String>) {
+        match &self.kind {
+            Kind::List(items) => {
+                for (index, item) in items.iter().enumerate() {
+                    item.hash_into(&path.index(index), found);
+                }
+            }
+            Kind::Section(entries) => {
+                for entry in entries {
+                    entry.value.hash_into(&path.key(&entry.key), found);
+                }
+            }
+            _ => {
+                let hash = Sha256::digest(self.text().unwrap_or("null"));
+                let hash = hash.iter().map(|byte| format!("{byte:02x}")).collect();
+                found.insert(path.to_string(), hash);
+            }
         }
     }
 

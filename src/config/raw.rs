@@ -248,6 +248,9 @@ case_format!(
 /// case type, such as `iRecord`, written as Align does; it goes before those two.
 #[derive(Default, Serialize, Deserialize, JsonSchema)]
 pub(super) struct Formats {
+    /// The CAD program that the files are for: it sets what `ortho` and `restorative` ask for, and each
+    /// key that is given there goes before it. `null`: their own defaults.
+    pub(super) profile: Option<CadProfile>,
     /// Orthodontic cases.
     #[serde(default)]
     pub(super) ortho: Ortho,
@@ -257,6 +260,17 @@ pub(super) struct Formats {
     /// Case types that differ from these two, by name.
     #[serde(flatten)]
     pub(super) case_types: BTreeMap<String, CaseType>,
+}
+
+/// A CAD program whose wishes are known, or assumed.
+#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub(super) enum CadProfile {
+    /// 3Shape Dental System and Ortho System.
+    #[serde(rename = "3shape")]
+    ThreeShape,
+    /// exocad DentalCAD.
+    #[serde(rename = "exocad")]
+    Exocad,
 }
 
 /// Revisions that were replaced by a newer one.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::files::{below, fault_of, parents};
+use super::files::{Tree, below, fault_of, parents};
 use super::layout::Layout;
 use super::look::{LocalPicture, Read, look, manifest_sha, read_manifest};
 use crate::disk::{Disk, Kind};
@@ -71,6 +71,43 @@ pub fn remove_ours(disk: &dyn Disk, dir: &Path, manifest: &Manifest) -> Result<b
         }
     }
     Ok(true)
+}
+
+/// A replaced revision of an order, by its manifest's hash; `None` if it is not kept any more. What an
+/// interrupted removal left of it without its manifest, empty directories, counts as it.
+pub fn kept(
+    disk: &dyn Disk,
+    layout: &Layout,
+    key: &OrderKey,
+    manifest: &Manifest,
+    sha256: &str,
+) -> Result<Option<PathBuf>, Fault> {
+    let found = find(disk, layout, key, manifest.revision, sha256)?;
+    if found.is_some() {
+        return Ok(found);
+    }
+    let first = layout.history_dir(key, manifest.revision);
+    if disk.kind(&first)? != Some(Kind::Dir) {
+        return Ok(None);
+    }
+    let tree = Tree::read(disk, &first)?;
+    let is_empty = tree.files.is_empty() && tree.odd.is_empty();
+    Ok(is_empty.then_some(first))
+}
+
+/// The order's directory in history goes with the last revision in it.
+pub fn tidy(disk: &dyn Disk, layout: &Layout, key: &OrderKey) -> Result<(), Fault> {
+    let dir = layout.order_history(key);
+    if disk.kind(&dir)? != Some(Kind::Dir) {
+        return Ok(());
+    }
+    if !disk.list(&dir)?.is_empty() {
+        return Ok(disk.sync_dir(&dir)?);
+    }
+    match disk.remove_dir(&dir) {
+        Err(error) if error.kind() != io::ErrorKind::DirectoryNotEmpty => Err(error.into()),
+        _ => dir.parent().map_or(Ok(()), |parent| Ok(disk.sync_dir(parent)?)),
+    }
 }
 
 /// A place in history where nothing stands, its parent made.

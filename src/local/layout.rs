@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use crate::model::ids::OrderKey;
 use crate::model::path::safe_component;
+use crate::model::record::Place;
 
 /// The two directories, both on one volume.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,6 +49,27 @@ impl Layout {
     /// Where one job's downloads are spooled, and kept while they are broken.
     pub fn spool_dir(&self, job: &str) -> PathBuf {
         self.work_dir(&format!("{job}.spool"))
+    }
+
+    /// What was moved out of the output to be removed.
+    pub fn retired(&self) -> PathBuf {
+        self.staging.join("retired")
+    }
+
+    /// Where a revision that is to be removed is moved.
+    pub fn retired_dir(&self, key: &OrderKey, place: Place, revision: u32) -> PathBuf {
+        let place = place.as_str();
+        let (lab, account) = (key.lab.dir_name(), key.account.dir_name());
+        let name = format!("{lab}~{account}~{}~{place}~r{revision}", key.order.dir_name());
+        self.retired().join(safe_component(&name))
+    }
+
+    /// Where a revision is published.
+    pub fn dir_at(&self, key: &OrderKey, place: Place, revision: u32) -> PathBuf {
+        match place {
+            Place::Main => self.order_dir(key),
+            Place::Beside => self.beside_dir(key, revision),
+        }
     }
 
     /// Everything that was replaced.

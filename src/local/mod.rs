@@ -19,6 +19,7 @@ pub mod layout;
 pub mod look;
 pub mod publish;
 pub mod rebuild;
+pub mod retire;
 pub mod root;
 pub mod seal;
 pub mod spool;

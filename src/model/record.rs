@@ -44,6 +44,41 @@ pub struct OrderRecord {
     pub trouble: Option<Trouble>,
     /// What was last published of it, if anything.
     pub published: Option<PublishedRecord>,
+    /// Whether that was removed from the output, since it is older than `retention.keep`.
+    pub retired: Retired,
+}
+
+/// Whether a published order was removed from the output because of its age. A new publication begins
+/// anew.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Retired {
+    /// No: it is not that old yet.
+    #[default]
+    No,
+    /// Yes. It is neither missed nor restored.
+    Yes,
+    /// It is old enough, and others changed or took its place: it is left alone for good.
+    LeftAlone,
+    /// It is being removed: durable before anything is moved.
+    UnderWay,
+}
+
+impl Retired {
+    /// The number in the journal.
+    pub fn number(self) -> u32 {
+        match self {
+            Self::No => 0,
+            Self::Yes => 1,
+            Self::LeftAlone => 2,
+            Self::UnderWay => 3,
+        }
+    }
+
+    /// The one with that number.
+    pub fn from_number(number: u32) -> Option<Self> {
+        let all = [Self::No, Self::Yes, Self::LeftAlone, Self::UnderWay];
+        all.into_iter().find(|one| one.number() == number)
+    }
 }
 
 /// Why an order is not published yet.
@@ -198,17 +233,20 @@ pub enum OrderState {
     Away,
     /// Published, and nothing newer is known.
     Published,
+    /// Published once, and removed from the output since, because of its age.
+    Removed,
 }
 
 impl OrderState {
     /// All states.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Waiting,
         Self::Regenerating,
         Self::Retrying,
         Self::Attention,
         Self::Away,
         Self::Published,
+        Self::Removed,
     ];
 
     /// The word for it.
@@ -220,6 +258,7 @@ impl OrderState {
             Self::Attention => "attention",
             Self::Away => "away",
             Self::Published => "published",
+            Self::Removed => "removed",
         }
     }
 }
@@ -242,6 +281,7 @@ impl OrderRecord {
             last_asked: None,
             trouble: None,
             published: None,
+            retired: Retired::No,
         }
     }
 
@@ -299,6 +339,7 @@ impl OrderRecord {
     /// The state in one word.
     pub fn state(&self) -> OrderState {
         match &self.trouble {
+            _ if !self.is_wanted() && self.retired == Retired::Yes => OrderState::Removed,
             _ if !self.is_wanted() && self.is_away() => OrderState::Away,
             _ if !self.is_wanted() => OrderState::Published,
             None => OrderState::Waiting,

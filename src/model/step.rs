@@ -10,9 +10,8 @@ macro_rules! steps {
         $($(#[doc = $doc:literal])+ $step:ident = $word:literal,)+
     })+) => {
         /// A moment in the work on an order, at which the process may die. Fetching, publishing,
-        /// replacing, history, recovery and the journal have theirs here. Further kinds of durable
-        /// work (receipts, removal of old revisions) get their steps here too, in a group of their
-        /// own.
+        /// replacing, history, recovery, removal and the journal have theirs here. Further kinds of
+        /// durable work (receipts) get their steps here too, in a group of their own.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
         pub enum Step {
             $($($(#[doc = $doc])+ $step,)+)+
@@ -94,6 +93,34 @@ steps! {
         PutBack = "put-back",
         /// What could be done for the interrupted publication is done; the journal does not know.
         Recovered = "recovered",
+    }
+    KEEPING, "The steps of removing what is old enough, with their records." {
+        /// That an order is about to be removed.
+        JournalRetiring = "journal-retiring",
+        /// It is durable; nothing is moved.
+        JournalRetiringDurable = "journal-retiring-durable",
+        /// The audit tells of the removal; the order is about to be moved out of the output.
+        RetireMove = "retire-move",
+        /// It was moved; the directories are not synced.
+        RetireMoved = "retire-moved",
+        /// That it was moved is durable; its files are about to be removed.
+        RetireRemove = "retire-remove",
+        /// Its files are gone; neither audit nor journal know.
+        RetireDone = "retire-done",
+        /// That an order was removed.
+        JournalRetired = "journal-retired",
+        /// It is durable.
+        JournalRetiredDurable = "journal-retired-durable",
+        /// At a start: what was moved out of the output is about to be removed.
+        Reclaim = "reclaim",
+        /// The audit tells of the removal; a replaced revision is about to be removed from history.
+        ForgetRemove = "forget-remove",
+        /// It is gone; neither audit nor journal know.
+        ForgetDone = "forget-done",
+        /// That a replaced revision was removed.
+        JournalForgotten = "journal-forgotten",
+        /// It is durable.
+        JournalForgottenDurable = "journal-forgotten-durable",
     }
     JOURNAL, "The durable records, each before it is made and after." {
         /// The time of a poll, before it is sent.

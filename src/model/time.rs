@@ -50,6 +50,9 @@ pub struct Kept {
     pub up: Duration,
 }
 
+/// A long weekend: see [`Kept::counted`].
+pub const OFF_MAX: Duration = Duration::from_hours(3 * 24);
+
 impl From<Now> for Kept {
     fn from(now: Now) -> Self {
         Self { wall: now.wall, up: now.mono }
@@ -64,6 +67,18 @@ impl Kept {
         // running longer than it had then, the difference is less than that.
         let by_uptime = now.mono.checked_sub(self.up).unwrap_or(now.mono);
         by_uptime.min(now.wall.after(self.wall))
+    }
+
+    /// How much of the time since then counts towards the age of what is removed when it is old. A
+    /// clock that was set does not make it more than it was: while the computer runs, its running time
+    /// counts. How long it was off is told by the PC's clock alone, which is believed for up to
+    /// [`OFF_MAX`] each time.
+    pub fn counted(self, now: Now) -> Duration {
+        let by_clock = now.wall.after(self.wall);
+        match now.mono.checked_sub(self.up) {
+            Some(running) => running.min(by_clock),
+            None => by_clock.min(now.mono + OFF_MAX),
+        }
     }
 
     /// How long an interval that began then still has to run, at the most.
@@ -111,6 +126,22 @@ mod tests {
         assert_eq!(elapsed(1_030_000, 9_000), 30, "the journal comes from another computer");
         let now = Now { wall: WallMs(1_030_000), mono: Duration::from_secs(530) };
         assert_eq!(kept.remaining(Duration::from_secs(120), now), Duration::from_secs(90));
+    }
+
+    #[test]
+    fn only_time_that_surely_passed_counts_towards_an_age() {
+        const HOUR: i64 = 3600;
+        let kept = Kept { wall: WallMs(1_000_000), up: Duration::from_secs(7200) };
+        let counted = |hours: i64, up: u64| {
+            let wall = WallMs(1_000_000 + hours * HOUR * 1000);
+            kept.counted(Now { wall, mono: Duration::from_secs(up) }).as_secs() / 3600
+        };
+        assert_eq!(counted(1, 7200 + 3600), 1);
+        assert_eq!(counted(9000, 7200 + 3600), 1, "the clock was set forward");
+        assert_eq!(counted(-9000, 7200 + 3600), 0, "the clock was set back");
+        assert_eq!(counted(60, 60), 60, "the computer was off for a weekend");
+        assert_eq!(counted(9000, 3600), 73, "off, and nobody knows for how long");
+        assert_eq!(counted(-1, 60), 0, "off, and set back");
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod facts;
 mod fault;
 mod inbox;
 mod intents;
+mod keeping;
 mod labs;
 mod orders;
 mod revisions;
@@ -32,6 +33,7 @@ pub use commands::CommandRecord;
 pub use facts::Rebuilt;
 pub use fault::{StoreError, StoreTrouble};
 pub use inbox::{Errand, ErrandKind};
+pub use keeping::COUNTED;
 pub use labs::LabRecord;
 pub use revisions::RevisionRecord;
 pub use salvage::{Salvaged, salvage};
@@ -301,6 +303,8 @@ fn steps_of(kind: &str) -> Option<(Step, Step)> {
         "failed" | "parked" => (Step::JournalFailed, Step::JournalFailedDurable),
         "published" => (Step::JournalPublished, Step::JournalPublishedDurable),
         "unchanged" => (Step::JournalUnchanged, Step::JournalUnchangedDurable),
+        "removed" => (Step::JournalRetired, Step::JournalRetiredDurable),
+        "forgotten" => (Step::JournalForgotten, Step::JournalForgottenDurable),
         _ => return None,
     })
 }

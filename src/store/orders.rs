@@ -6,16 +6,16 @@ use super::{Store, StoreError, duration, unreadable};
 use crate::model::fault::FaultClass;
 use crate::model::ids::{AccountId, LabName, OrderId, OrderKey, RxId};
 use crate::model::order::{RemoteOrder, Status};
-use crate::model::record::{OrderRecord, Place, PublishedRecord, Spent, Trouble};
+use crate::model::record::{OrderRecord, Place, PublishedRecord, Retired, Spent, Trouble};
 use crate::model::time::{WallMs, millis};
 
-const SELECT: &str = "
+pub(super) const SELECT: &str = "
     SELECT o.lab, o.account, o.order_id, o.remote, o.listed, o.evidence, o.fetched, o.forced,
            o.rechecks, o.first_seen_ms, o.last_seen_ms, o.fault_class, o.fault_code, o.fault_text,
            o.fault_hint, o.attempts, o.since_ms, o.next_try_ms,
            r.revision, r.manifest_sha256, r.published_ms, r.confirmed_ms, r.place, r.history_seen,
            o.away, o.begun, o.last_asked_ms, o.wait_ms, o.attention,
-           o.not_converted, o.damaged
+           o.not_converted, o.damaged, o.retired
     FROM orders o LEFT JOIN revisions r
       ON r.lab = o.lab AND r.account = o.account AND r.order_id = o.order_id
      AND r.revision = o.revision";
@@ -91,9 +91,9 @@ impl Store {
             INSERT OR REPLACE INTO orders (lab, account, order_id, rx_id, remote, listed, evidence,
                 fetched, forced, rechecks, first_seen_ms, last_seen_ms, fault_class, fault_code,
                 fault_text, fault_hint, attempts, since_ms, next_try_ms, revision, away, begun,
-                last_asked_ms, ask_at_ms, wait_ms, attention, not_converted, damaged)
+                last_asked_ms, ask_at_ms, wait_ms, attention, not_converted, damaged, retired)
             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17,
-                ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28)";
+                ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29)";
         let remote =
             serde_json::to_string(&order.remote).map_err(|error| unreadable("order", error))?;
         let trouble = order.trouble.as_ref();
@@ -126,11 +126,12 @@ impl Store {
             trouble.is_some_and(|t| t.attention),
             trouble.map_or(0, |t| t.spent.not_converted),
             trouble.map_or(0, |t| t.spent.damaged),
+            order.retired.number(),
         ])?;
         Ok(())
     }
 
-    fn select(
+    pub(super) fn select(
         &self,
         rest: &str,
         values: &[&dyn rusqlite::ToSql],
@@ -145,7 +146,11 @@ impl Store {
     }
 }
 
-fn read(row: &Row<'_>) -> Result<OrderRecord, StoreError> {
+fn retired(number: u32) -> Result<Retired, StoreError> {
+    Retired::from_number(number).ok_or_else(|| unreadable("retired", number))
+}
+
+pub(super) fn read(row: &Row<'_>) -> Result<OrderRecord, StoreError> {
     let order_id: String = row.get(2)?;
     let key = key(&row.get::<_, String>(0)?, &row.get::<_, String>(1)?, &order_id)?;
     let remote: RemoteOrder = serde_json::from_str(&row.get::<_, String>(3)?)
@@ -191,6 +196,7 @@ fn read(row: &Row<'_>) -> Result<OrderRecord, StoreError> {
         last_asked: row.get::<_, Option<i64>>(26)?.map(WallMs),
         trouble,
         published,
+        retired: retired(row.get(31)?)?,
     })
 }
 

@@ -7,7 +7,7 @@ use super::{Store, StoreError, unreadable};
 use crate::model::ids::OrderKey;
 use crate::model::manifest::Manifest;
 use crate::model::record::{Intent, OrderRecord, Place};
-use crate::model::time::WallMs;
+use crate::model::time::{WallMs, millis};
 
 /// One published revision.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,6 +25,9 @@ pub struct RevisionRecord {
     /// How many steps of Align's status history it covers.
     pub history_seen: u32,
 }
+
+pub(super) const COLUMNS: &str =
+    "manifest, manifest_sha256, place, published_ms, confirmed_ms, history_seen";
 
 const SELECT: &str = "SELECT manifest, manifest_sha256, place, published_ms, confirmed_ms,
     history_seen FROM revisions WHERE lab = ?1 AND account = ?2 AND order_id = ?3";
@@ -117,10 +120,25 @@ impl Store {
         let manifest = serde_json::to_string(&intent.manifest)
             .map_err(|error| unreadable("manifest", error))?;
         self.atomically(|store| {
+            let counted = millis(store.counted()?);
+            if intent.target.place() == Place::Main {
+                // From now on the one before it counts as replaced.
+                let sql = "UPDATE revisions SET counted_ms = ?4
+                    WHERE lab = ?1 AND account = ?2 AND order_id = ?3 AND revision = (
+                        SELECT MAX(revision) FROM revisions
+                        WHERE lab = ?1 AND account = ?2 AND order_id = ?3 AND place = 'main')";
+                let key = &order.key;
+                store.db.prepare_cached(sql)?.execute(params![
+                    key.lab.as_str(),
+                    key.account.as_str(),
+                    key.order.as_str(),
+                    counted,
+                ])?;
+            }
             let sql =
                 "INSERT OR REPLACE INTO revisions (lab, account, order_id, revision, manifest,
-                manifest_sha256, published_ms, confirmed_ms, place, history_seen)
-                VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7, ?8, ?9)";
+                manifest_sha256, published_ms, confirmed_ms, place, history_seen, counted_ms)
+                VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7, ?8, ?9, ?10)";
             store.db.prepare_cached(sql)?.execute(params![
                 order.key.lab.as_str(),
                 order.key.account.as_str(),
@@ -131,6 +149,7 @@ impl Store {
                 at.0,
                 intent.target.place().as_str(),
                 intent.history_seen,
+                counted,
             ])?;
             store.save(order)?;
             store.drop_intent(&order.key)
@@ -157,7 +176,7 @@ impl Store {
     }
 }
 
-fn read(row: &Row<'_>) -> Result<RevisionRecord, StoreError> {
+pub(super) fn read(row: &Row<'_>) -> Result<RevisionRecord, StoreError> {
     let manifest = serde_json::from_str(&row.get::<_, String>(0)?)
         .map_err(|error| unreadable("manifest", error))?;
     Ok(RevisionRecord {

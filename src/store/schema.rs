@@ -123,6 +123,10 @@ const STEPS: &[&str] = &[
     ALTER TABLE inbox ADD COLUMN procedure TEXT;
     ALTER TABLE orders ADD COLUMN notified_ms INTEGER;
     ALTER TABLE orders ADD COLUMN retired INTEGER NOT NULL DEFAULT 0;
+    CREATE INDEX orders_retiring ON orders (lab) WHERE retired = 3;
+    ALTER TABLE revisions ADD COLUMN counted_ms INTEGER;
+    ALTER TABLE revisions ADD COLUMN gone INTEGER NOT NULL DEFAULT 0;
+    CREATE INDEX revisions_by_age ON revisions (counted_ms) WHERE NOT gone;
     CREATE TABLE notified (
         lab         TEXT NOT NULL,
         account     TEXT NOT NULL,

@@ -2,11 +2,12 @@
 
 use crate::local::look::LocalPicture;
 use crate::local::publish::{PublishOutcome, Recovered};
+use crate::local::retire::Fate;
 use crate::model::fault::Fault;
 use crate::model::ids::{AccountId, LabName, OrderKey, RxId};
 use crate::model::manifest::{Manifest, ManifestFile};
 use crate::model::order::RemoteOrder;
-use crate::model::record::Intent;
+use crate::model::record::{Intent, Place};
 use crate::model::remote::ReadyList;
 
 use crate::secrets::PairedAccount;
@@ -78,6 +79,22 @@ pub enum Input {
         /// Which order.
         key: OrderKey,
     },
+    /// Answer to [`Effect::Retire`].
+    Retired {
+        /// Which order.
+        key: OrderKey,
+        /// What became of it.
+        result: Result<Retirement, Fault>,
+    },
+    /// Answer to [`Effect::Forget`].
+    Forgotten {
+        /// Of which order.
+        key: OrderKey,
+        /// Which revision.
+        revision: u32,
+        /// What became of it.
+        result: Result<Fate, Fault>,
+    },
     /// Begin nothing new.
     Stop,
 }
@@ -129,8 +146,39 @@ pub enum Effect {
         /// Whether the order is taken care of. If not, it is fetched again.
         done: bool,
     },
+    /// Remove a published order that is old enough from the output: what stands there unchanged.
+    Retire(Box<RetireJob>),
+    /// Remove a replaced revision that is old enough from history.
+    Forget(Box<ForgetJob>),
     /// Tell people. No answer.
     Tell(Notice),
+}
+
+/// One order to remove from the output.
+#[derive(Debug, Clone)]
+pub struct RetireJob {
+    /// Which order.
+    pub key: OrderKey,
+    /// Every revision of it that may stand in the output.
+    pub pieces: Vec<(Place, Standing)>,
+}
+
+/// What became of an order that was to be removed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Retirement {
+    /// The revisions that were removed.
+    pub removed: Vec<u32>,
+    /// What was left alone, each with why.
+    pub left: Vec<String>,
+}
+
+/// One replaced revision to remove from history.
+#[derive(Debug, Clone)]
+pub struct ForgetJob {
+    /// Of which order.
+    pub key: OrderKey,
+    /// Which revision.
+    pub old: Standing,
 }
 
 /// What a look brought.

@@ -2,6 +2,7 @@
 //! it touches right before it touches it.
 
 mod fetch;
+mod keeping;
 mod package;
 #[cfg(test)]
 mod tests;
@@ -10,6 +11,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
+use crate::audit::Audit;
 use crate::config::Config;
 use crate::disk::Disk;
 use crate::local::claim::{self, Claim};
@@ -49,6 +51,8 @@ pub struct Executor {
     pub root: Arc<Root>,
     /// The labs.
     pub links: Arc<BTreeMap<LabName, Link>>,
+    /// Without a record in it nothing is removed.
+    pub audit: Audit,
     /// Who wants to know how downloads go.
     pub progress: Arc<Progress>,
     /// Ends everything at its next safe point.
@@ -125,6 +129,15 @@ impl Executor {
                     self.release(&job);
                 }
                 Some(Input::Discarded { key })
+            }
+            Effect::Retire(job) => {
+                let result = self.retire(&job);
+                Some(Input::Retired { key: job.key, result })
+            }
+            Effect::Forget(job) => {
+                let result = self.forget(&job);
+                let revision = job.old.manifest.revision;
+                Some(Input::Forgotten { key: job.key, revision, result })
             }
             // Whoever runs the engine tells people, in the order in which things happened.
             Effect::Tell(_) => None,

@@ -12,6 +12,7 @@ pub mod observe;
 pub mod plan;
 pub mod reason;
 pub mod reconcile;
+pub mod retain;
 pub mod schedule;
 
 pub use engine::Engine;

@@ -107,6 +107,18 @@ pub enum Notice {
         /// Which order.
         key: OrderKey,
     },
+    /// An order was removed from the output because of its age.
+    Removed {
+        /// Which order.
+        key: OrderKey,
+    },
+    /// An order is old enough to be removed, and is left alone for good.
+    LeftAlone {
+        /// Which order.
+        key: OrderKey,
+        /// Why.
+        why: String,
+    },
     /// This PC keeps the agent from its work, in whole or in part.
     PcTrouble {
         /// What failed.
@@ -131,7 +143,7 @@ impl Notice {
             Self::Failed { key, attention: true, .. } => {
                 tracing::error!(lab = %key.lab, order = %key.order, "{self}");
             }
-            Self::Failed { key, .. } => {
+            Self::Failed { key, .. } | Self::LeftAlone { key, .. } => {
                 tracing::warn!(lab = %key.lab, order = %key.order, "{self}");
             }
             Self::LabTrouble { lab, class: FaultClass::Auth, .. } => {
@@ -149,6 +161,7 @@ impl Notice {
             Self::Fetching { key }
             | Self::Regenerating { key, .. }
             | Self::Published { key, .. }
+            | Self::Removed { key }
             | Self::Unchanged { key } => {
                 tracing::info!(lab = %key.lab, order = %key.order, "{self}");
             }
@@ -206,6 +219,12 @@ impl fmt::Display for Notice {
                 }
             }
             Self::Unchanged { key } => write!(f, "{key}: unchanged"),
+            Self::Removed { key } => {
+                write!(f, "{key}: removed from the output, older than retention.keep")
+            }
+            Self::LeftAlone { key, why } => {
+                write!(f, "{key}: older than what is kept, and left alone: {why}")
+            }
             Self::PcTrouble { message, hint } => {
                 f.write_str(message)?;
                 hint.as_ref().map_or(Ok(()), |hint| write!(f, " ({hint})"))

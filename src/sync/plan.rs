@@ -12,6 +12,7 @@
 //! | P | fetched, same bytes | any | record only, unless a person asked for it back |
 //! | P | same, or gone from the list | as P | nothing: downloaded orders leave the list by design |
 //! | P | same | gone | consumed: leave, or restore, by policy |
+//! | P, removed by its age | same | any | nothing: it is neither missed nor restored |
 //! | P | in modeling, with the doctor | any | wait: a new revision is expected |
 
 use crate::model::manifest::{Manifest, ManifestFile};
@@ -38,6 +39,8 @@ pub struct Published<'a> {
     /// The revision that we put at the order's own path, if any; older than `newest` where that one
     /// had to go beside it.
     pub at_main: Option<u32>,
+    /// Whether it was removed from the output because of its age.
+    pub retired: bool,
 }
 
 /// What stands at the order's own path, compared with what we put there.
@@ -99,8 +102,9 @@ pub fn plan(
     use Local::{Absent, Altered, AsPublished, Foreign, Ours, Reduced};
 
     let publish = |revision, target| Action::Publish { revision, target };
+    let is_missed = policy.restore && published.is_some_and(|published| !published.retired);
     let wanted_back =
-        policy.asked || (policy.restore && matches!(local, Local::Absent | Local::Reduced));
+        policy.asked || (is_missed && matches!(local, Local::Absent | Local::Reduced));
     match (published, remote, local) {
         (_, Remote::Changed, _) => Action::Fetch,
         (Some(_), Remote::Same | Remote::Away, _) if wanted_back => Action::Fetch,

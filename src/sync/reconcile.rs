@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::local::look::LocalPicture;
-use crate::model::record::{OrderRecord, OrderState};
+use crate::model::record::{OrderRecord, OrderState, Retired};
 use crate::model::time::WallMs;
 
 /// One difference between the three pictures.
@@ -94,6 +94,9 @@ pub fn findings(order: &OrderRecord, list_read: Option<WallMs>, disk: OnDisk<'_>
         add(Kind::ListedAgain, text);
     }
     for (place, picture) in [("its folder", disk.main), ("the folder beside it", disk.beside)] {
+        // What was removed because of its age is not missed.
+        let is_removed = order.retired == Retired::Yes;
+        let picture = picture.filter(|picture| !(is_removed && **picture == LocalPicture::Absent));
         if let Some((kind, text)) = picture.and_then(|picture| on_disk(place, picture)) {
             add(kind, text);
         }

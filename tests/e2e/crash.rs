@@ -47,6 +47,12 @@ ways! {
     Failure: a_failed_attempt_that_dies_while_it_is_recorded_is_repeated, failure;
     /// The process died before, and dies again in its recovery.
     Again: a_recovery_that_dies_itself_is_finished_after_the_next_start, again;
+    /// An order is removed because of its age.
+    Retire: an_order_whose_removal_dies_at_any_step_is_whole_or_gone, retire;
+    /// The same, and the start that finishes it dies too.
+    Reclaim: a_start_that_dies_while_it_finishes_a_removal_is_repeated, reclaim;
+    /// A replaced revision is removed because of its age.
+    Forget: a_removal_from_history_that_dies_at_any_step_is_finished, forget;
     /// The new revision was lost while the old one was out of the way.
     Lost: an_old_revision_comes_back_even_if_the_process_dies_meanwhile, lost;
 }
@@ -54,7 +60,10 @@ ways! {
 /// In which ways each step is met; the compiler asks for those of a new one. Where the volume knows an
 /// exchange (Linux), nothing is moved aside, and the other way round.
 fn ways_to(step: Step) -> &'static [Way] {
-    use Way::{Adopt, Again, Beside, Elsewhere, Empty, Failure, First, Lost, Refetch, Replace};
+    use Way::{
+        Adopt, Again, Beside, Elsewhere, Empty, Failure, First, Forget, Lost, Reclaim, Refetch,
+        Replace, Retire,
+    };
     let linux = cfg!(target_os = "linux");
     match step {
         Step::FetchAsked
@@ -90,6 +99,19 @@ fn ways_to(step: Step) -> &'static [Way] {
         | Step::JournalDropped
         | Step::JournalDroppedDurable => &[Again],
         Step::PutBack => &[Lost],
+        Step::JournalRetiring
+        | Step::JournalRetiringDurable
+        | Step::RetireMove
+        | Step::RetireMoved
+        | Step::RetireRemove
+        | Step::RetireDone
+        | Step::JournalRetired
+        | Step::JournalRetiredDurable => &[Retire],
+        Step::Reclaim => &[Reclaim],
+        Step::ForgetRemove
+        | Step::ForgetDone
+        | Step::JournalForgotten
+        | Step::JournalForgottenDurable => &[Forget],
         Step::JournalPoll
         | Step::JournalPollDurable
         | Step::JournalAnswer
@@ -381,6 +403,72 @@ fn lost(world: &World, step: Step) {
     die_at(world, step);
     assert!(!world.dir_of(&id).exists() && aside.exists());
     assert_replaced(world, &id, &before);
+}
+
+/// An order that is older than is kept, and others' things around it.
+fn published_long_ago(world: &World) -> String {
+    let keep = world.yaml().replace("retention: {", "retention: { keep: 90d,");
+    std::fs::write(world.config(), keep).expect("config");
+    let id = world.align().create_order(&order(CaseKind::OrthoShell)).expect("created");
+    finish(world, &id, 1);
+    world.let_days_pass(91);
+    id
+}
+
+fn assert_removed(world: &World, id: &str) {
+    pass_until(world, id, |world| (world.order(id)["state"] == "removed").then_some(()));
+    let story = world.order(id);
+    assert_eq!(times_told(&story, "removed"), 1, "{story:#}");
+    assert_eq!(story["path"], Value::Null, "{story:#}");
+    assert!(!world.dir_of(id).exists() && world.dir_of(id).parent().expect("account").is_dir());
+    for folder in ["retired", "work"] {
+        let left = std::fs::read_dir(world.staging().join(folder)).expect("there").count();
+        assert_eq!(left, 0, "{folder}");
+    }
+    let audit = world.audit();
+    assert!(audit.contains(&("removed".to_owned(), "begun".to_owned())), "{audit:?}");
+    world.good(&["audit", "--verify"]);
+    let note = world.output().join("note.txt");
+    assert_eq!(std::fs::read_to_string(&note).expect("still there"), "mine");
+    std::fs::remove_file(note).expect("removed");
+    world.good(&["verify"]);
+}
+
+fn retire(world: &World, step: Step) {
+    let id = published_long_ago(world);
+    die_at(world, step);
+    let is_there =
+        matches!(step, Step::JournalRetiring | Step::JournalRetiringDurable | Step::RetireMove);
+    assert_eq!(world.dir_of(&id).exists(), is_there);
+    assert_removed(world, &id);
+}
+
+fn reclaim(world: &World, step: Step) {
+    let id = published_long_ago(world);
+    die_at(world, Step::RetireRemove);
+    // As it is left by one that dies in the middle.
+    let moved = tree::files(&world.staging().join("retired"));
+    let some = moved.iter().find(|file| !file.ends_with("manifest.json")).expect("a file");
+    std::fs::remove_file(some).expect("removed");
+    die_at(world, step);
+    assert_removed(world, &id);
+}
+
+fn forget(world: &World, step: Step) {
+    let (id, _) = published_and_back(world);
+    finish(world, &id, 2);
+    world.let_days_pass(31);
+    die_at(world, step);
+    pass_until(world, &id, |world| {
+        (times_told(&world.order(&id), "forgotten") == 1 || history(world, &id).is_empty())
+            .then_some(())
+    });
+    assert!(history(world, &id).is_empty());
+    let audit = world.audit();
+    assert!(audit.contains(&("history-removed".to_owned(), "begun".to_owned())), "{audit:?}");
+    world.good(&["audit", "--verify"]);
+    std::fs::remove_dir_all(world.dir_of("not-an-order")).expect("removed");
+    assert_promises(world, &id, &world.published(&id), 1);
 }
 
 #[test]

@@ -10,12 +10,15 @@ mod tree;
 mod watcher;
 mod world;
 
+mod audit;
 mod badinput;
 mod commands;
 mod crash;
 mod faults;
 mod flows;
+mod formats;
 mod journal;
+mod keeping;
 #[cfg(target_os = "linux")]
 mod limits;
 mod logins;

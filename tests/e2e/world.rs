@@ -225,6 +225,25 @@ impl World {
         }
     }
 
+    /// So many days are counted towards the age of everything that was published. No agent may be
+    /// running.
+    pub fn let_days_pass(&self, days: i64) {
+        let store = Store::open(&self.state().join(casedrop::store::FILE_NAME)).expect("journal");
+        let text = store.fact(casedrop::store::COUNTED).expect("readable").expect("counted");
+        let mut counted: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+        let so_far = counted["counted_ms"].as_i64().expect("a number");
+        counted["counted_ms"] = (so_far + days * 86_400_000).into();
+        store.set_fact(casedrop::store::COUNTED, &counted.to_string()).expect("saved");
+    }
+
+    /// The audit's records, as `what` and `result`.
+    pub fn audit(&self) -> Vec<(String, String)> {
+        let text = |value: &serde_json::Value| value.as_str().expect("a word").to_owned();
+        let records = self.json(&["audit"]);
+        let records = records.as_array().expect("records").iter();
+        records.map(|record| (text(&record["what"]), text(&record["result"]))).collect()
+    }
+
     /// Where a replaced revision of an order of the usual lab is kept.
     pub fn history_of(&self, order: &str, revision: u32) -> PathBuf {
         let orders = self.staging().join("history").join(LAB).join(ACCOUNT);

@@ -10,6 +10,7 @@
 mod disk;
 
 mod actors;
+mod ages;
 mod align;
 mod bench;
 mod clock;

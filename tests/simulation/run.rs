@@ -61,6 +61,7 @@ fn live_on(world: &mut World) -> Result<(), Failure> {
     let quiet = world.clock.now + 30 * MINUTE;
     while world.step(quiet)? {}
     invariants::tree(world)?;
+    invariants::nothing_half_removed(world)?;
     invariants::at_end(world)
 }
 

@@ -52,7 +52,7 @@ fn run_all(seeds: &[u64]) -> (Tally, Vec<String>) {
 }
 
 /// What must happen in the usual seeds, and how often at least in every thousand.
-const COVERAGE: [(&str, u64); 47] = [
+const COVERAGE: [(&str, u64); 51] = [
     ("agent: cannot start", 200),
     ("agent: killed", 50),
     ("agent: power cut", 50),
@@ -86,12 +86,16 @@ const COVERAGE: [(&str, u64); 47] = [
     ("failed: damaged", 100),
     ("failed: local", 500),
     ("failed: transient", 500),
+    ("history to be removed", 20),
+    ("left alone", 5),
     ("login goes", 50),
+    ("order to be removed", 50),
     ("parked", 50),
     ("published beside", 20),
     ("published first", 500),
     ("published next", 200),
     ("regenerating", 200),
+    ("removed", 50),
     ("script: asked", 50),
     ("script: broken content", 100),
     ("script: clock back", 30),

@@ -7,10 +7,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
+use casedrop::audit::Audit;
 use casedrop::config::Config;
 use casedrop::disk::Disk;
 use casedrop::local::Layout;
 use casedrop::local::clean::sweep_work;
+use casedrop::local::retire;
 use casedrop::local::root::{MARKER, Root};
 use casedrop::model::cancel::Cancel;
 use casedrop::model::order::RemoteOrder;
@@ -22,6 +24,7 @@ use casedrop::sync::effects::{Effect, Input};
 use casedrop::sync::engine::{EnginePolicy, job_name};
 use casedrop::sync::execute::{Executor, Link};
 
+use crate::ages::Ages;
 use crate::align::{AccountRemote, SimAlign};
 use crate::clock::Clock;
 use crate::disk::SimDisk;
@@ -103,6 +106,8 @@ pub struct World {
     pub trace: Trace,
     /// What was verified at the last look.
     pub verified: BTreeMap<PathBuf, crate::ledger::Content>,
+    /// How old things are.
+    pub ages: Ages,
     /// Whether the output is away.
     pub share_gone: bool,
     queue: BTreeMap<(u64, u64), Event>,
@@ -160,6 +165,7 @@ impl World {
             tally: Tally::default(),
             trace,
             verified: BTreeMap::new(),
+            ages: Ages::default(),
             share_gone: false,
             queue: BTreeMap::new(),
             turn: 0,
@@ -170,6 +176,11 @@ impl World {
         };
         world.schedule(0, Event::Open);
         world
+    }
+
+    /// Whether what is old is removed in this run.
+    pub fn keeps_house(&self) -> bool {
+        self.policy.history_keep.is_some() || self.policy.retention_keep.is_some()
     }
 
     /// Puts something into the queue.
@@ -267,6 +278,7 @@ impl World {
         let executor = Executor {
             config: Arc::clone(&self.config),
             disk: Arc::new(self.disk.clone()),
+            audit: Audit::new(Arc::new(self.disk.clone()), "/pc/state"),
             layout: self.layout.clone(),
             root: Arc::new(root),
             links: Arc::new(links),
@@ -291,6 +303,9 @@ impl World {
     ) -> Result<(), casedrop::model::fault::Fault> {
         let disk: &dyn Disk = &self.disk;
         root.prepare(Some(ROOT_ID))?;
+        if self.keeps_house() {
+            retire::settle(disk, &self.layout, &|_| {})?;
+        }
         let intents = journal.intents().expect("readable");
         let staged = intents.iter().map(|intent| self.layout.work_dir(&intent.job));
         let wanted = journal.wanted().expect("readable");
@@ -318,7 +333,7 @@ impl World {
         };
         let nothing = effects.is_empty();
         for effect in effects {
-            self.plan(effect);
+            self.plan(effect)?;
         }
         let Some(agent) = &self.agent else { return Ok(()) };
         let concurrency = self.policy.concurrency;
@@ -401,6 +416,7 @@ impl World {
         self.close(Some(down + age));
         let back = self.clock.now + down + age;
         self.clock.reboot(back, age.min(back));
+        self.ages.started = back;
     }
 
     /// Ends the agent and has it started again.

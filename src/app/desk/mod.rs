@@ -35,7 +35,7 @@ use crate::sync::execute::Link;
 pub use names::find_lab;
 pub(super) use picture::Live;
 pub use picture::is_still_news;
-pub use tree::{sentence, summary};
+pub use tree::{sentence, summary, verify_orders, was_removed};
 
 use super::beside::{Journal, Wake};
 use super::clock;

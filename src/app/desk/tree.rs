@@ -5,7 +5,8 @@ use std::fmt::Write as _;
 use serde_json::json;
 
 use super::AgentDesk;
-use crate::local::{Difference, VerifyReport, verify_tree};
+use crate::disk::Disk;
+use crate::local::{Difference, Layout, VerifyReport, verify_tree};
 use crate::model::ids::OrderId;
 use crate::model::request::{Outcome, Reply};
 
@@ -15,11 +16,15 @@ const LISTED: usize = 50;
 impl AgentDesk {
     /// Compares the output with its manifests. That may take long: every byte is read.
     pub(super) fn verify(&self, orders: &[OrderId]) -> Reply {
-        let only = (!orders.is_empty()).then_some(orders);
-        let report = verify_tree(&*self.disk, &self.layout, only);
+        // Without the journal, an order that was removed counts as missing, which can be seen.
+        let removed = self.journal.with(|store| store.removed_of(orders)).unwrap_or_default();
+        let (report, away) = verify_orders(&*self.disk, &self.layout, orders, &removed);
         let mut text = summary(&report);
-        for difference in report.differences.iter().take(LISTED) {
+        for order in &away {
             // Writing to a String cannot fail.
+            let _ = write!(text, "\n{}", was_removed(order));
+        }
+        for difference in report.differences.iter().take(LISTED) {
             let _ = write!(text, "\n{}", sentence(difference));
         }
         let more = report.differences.len().saturating_sub(LISTED);
@@ -39,6 +44,29 @@ impl AgentDesk {
             )
             .details(details)
     }
+}
+
+/// Compares all orders, or some, with their manifests. Those in `removed` were removed because of their
+/// age and need not be there: they are given back beside the report.
+pub fn verify_orders(
+    disk: &dyn Disk,
+    layout: &Layout,
+    orders: &[OrderId],
+    removed: &[OrderId],
+) -> (VerifyReport, Vec<OrderId>) {
+    let (away, only): (Vec<_>, Vec<_>) =
+        orders.iter().cloned().partition(|order| removed.contains(order));
+    let report = match only.as_slice() {
+        [] if orders.is_empty() => verify_tree(disk, layout, None),
+        [] => VerifyReport::default(),
+        only => verify_tree(disk, layout, Some(only)),
+    };
+    (report, away)
+}
+
+/// That an order is away by design.
+pub fn was_removed(order: &OrderId) -> String {
+    format!("{order} was removed from the output, older than retention.keep")
 }
 
 /// One difference as a sentence.

@@ -223,6 +223,7 @@ fn labs_that_cannot_work_are_refused() {
             "notifications: { public_url: 'https://a.example/?x' }\n",
             ("notifications.public_url", 8, "query", "secret path"),
         ),
+        add("formats: { profile: exocat }\n", ("formats.profile", 8, "`exocad`", "exocad")),
         add("formats: { Ortho: {} }\n", ("formats.Ortho", 8, "lower case", "ortho")),
         add("formats: { iCast: {}, icast: {} }\n", ("formats.icast", 8, "iCast", "keep one")),
     ]);

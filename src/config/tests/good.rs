@@ -266,3 +266,38 @@ fn the_config_is_looked_for_in_its_places_in_order() {
     let missing = locate(&RealDisk, Some(Path::new("gone.yaml")), &[], cwd).expect_err("gone");
     assert!(missing.to_string().contains("gone.yaml"), "{missing}");
 }
+
+#[test]
+fn a_profile_sets_what_is_asked_for_and_single_keys_go_before_it() {
+    let formats = |text: &str| {
+        let config = load_good(&small_and(text), &[]).config;
+        let words = |kind: &str| {
+            let format = config.formats[kind].format.clone();
+            [format.file_type, format.file_format, format.type_format, format.cad_cam_system]
+                .map(Option::unwrap_or_default)
+        };
+        (words("ortho"), words("restorative"))
+    };
+    let defaults = formats("");
+    assert_eq!(formats("formats: { profile: 3shape }\n"), defaults);
+    let exocad = formats("formats: { profile: exocad }\n");
+    assert_eq!(exocad.0, defaults.0);
+    assert_eq!(exocad.1, ["", "", "", "exocad"]);
+    let mixed = "formats:\n  profile: exocad\n  restorative: { file_type: PLY, cad_cam_system: null }\n  \
+                 ortho: { type_format: SolidModelWithLowProfileBase }\n";
+    let mixed = formats(mixed);
+    assert_eq!(mixed.0[2], "SolidModelWithLowProfileBase");
+    assert_eq!(mixed.0[0], "STL");
+    assert_eq!(mixed.1, ["PLY", "", "", ""]);
+}
+
+#[test]
+fn every_value_counts_for_what_changed_and_none_is_shown() {
+    let keys = |text: &str| load_good(text, &[]).config.keys;
+    let (one, other) =
+        (keys(&small_and("names: plain\n")), keys(&small_with("client_id: abc", "client_id: abd")));
+    assert!(one.contains_key("names") && !other.contains_key("names"));
+    assert_ne!(one["labs[0].client_id"], other["labs[0].client_id"]);
+    assert_eq!(one["labs[0].base_url"], other["labs[0].base_url"]);
+    assert!(one.values().all(|hash| hash.len() == 64));
+}

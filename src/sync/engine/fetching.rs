@@ -9,7 +9,7 @@ use super::{
 use crate::local::look::LocalPicture;
 use crate::model::fault::{Fault, FaultClass};
 use crate::model::ids::RxId;
-use crate::model::record::{Spent, Trouble};
+use crate::model::record::{Retired, Spent, Trouble};
 use crate::retry::Next;
 use crate::store::RevisionRecord;
 
@@ -118,8 +118,9 @@ impl Engine {
             .rev()
             .find(|revision| revision.place == crate::model::record::Place::Main)
             .map(|revision| revision.manifest.revision);
+        let retired = matches!(record.retired, Retired::Yes | Retired::UnderWay);
         let published =
-            revisions.last().map(|newest| Published { newest: &newest.manifest, at_main });
+            revisions.last().map(|newest| Published { newest: &newest.manifest, at_main, retired });
         let policy = Policy { restore: self.policy.restore, asked: record.forced };
         plan::plan(remote, published, local_view(local), policy)
     }

@@ -8,6 +8,7 @@
 mod asking;
 mod fetching;
 mod hosts;
+mod keeping;
 mod labs;
 mod publishing;
 mod requests;
@@ -17,7 +18,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::model::ids::{AccountId, LabName, OrderKey};
-use crate::model::record::OrderRecord;
+use crate::model::record::{OrderRecord, Retired};
 use crate::model::time::{Now, WallMs, millis, remaining};
 use crate::retry::RetryPolicy;
 use crate::store::{Store, StoreError};
@@ -29,6 +30,7 @@ use super::schedule::{self, Hold, Waiting};
 use super::{observe, plan};
 
 pub use fetching::job_name;
+use keeping::Keeping;
 use labs::LabState;
 pub use labs::{LabStanding, earliest_poll};
 pub use requests::SHORTEST_INTERVAL;
@@ -48,6 +50,10 @@ pub struct EnginePolicy {
     pub restore: bool,
     /// Whether Align is asked from time to time how single orders stand.
     pub follow_up: bool,
+    /// How long a replaced revision is kept; `None`: for ever.
+    pub history_keep: Option<Duration>,
+    /// How long a published order stays in the output; `None`: for ever.
+    pub retention_keep: Option<Duration>,
     /// Bytes that stay free on the volume of output and staging.
     pub min_free: u64,
     /// That volume, for messages: a folder on it.
@@ -62,7 +68,7 @@ pub struct EnginePolicy {
 const PATROL: Duration = Duration::from_secs(3600);
 
 /// An order that is being worked on.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Job {
     /// The evidence that this piece of work covers.
     evidence: u64,
@@ -92,6 +98,7 @@ pub struct Engine {
     hosts: BTreeMap<String, Breaker>,
     next_turn: u64,
     next_patrol: Duration,
+    keeping: Keeping,
     rng: fastrand::Rng,
     stopping: bool,
 }
@@ -101,6 +108,7 @@ impl Engine {
     pub fn new(store: Store, policy: EnginePolicy, now: Now) -> Result<Self, StoreError> {
         let rng = fastrand::Rng::with_seed(policy.seed);
         let labs = policy.labs.iter().map(|lab| (lab.clone(), LabState::new(now))).collect();
+        let keeping = Keeping::new(now, !store.retiring()?.is_empty());
         let mut engine = Self {
             store,
             policy,
@@ -111,6 +119,7 @@ impl Engine {
             hosts: BTreeMap::new(),
             next_turn: 0,
             next_patrol: now.mono,
+            keeping,
             rng,
             stopping: false,
         };
@@ -143,6 +152,10 @@ impl Engine {
             Input::Published { key, result } => self.published(now, &key, result, &mut effects)?,
             Input::Recovered { key, result } => self.recovered(now, &key, result, &mut effects)?,
             Input::Discarded { key } => self.finish(now, &key)?,
+            Input::Retired { key, result } => self.retired(now, &key, result, &mut effects)?,
+            Input::Forgotten { key, revision, result } => {
+                self.forgotten(now, &key, revision, result, &mut effects)?;
+            }
         }
         if !self.stopping {
             self.take_requests(now, &mut effects)?;
@@ -150,6 +163,7 @@ impl Engine {
             self.start_labs(now, &mut effects)?;
             self.start_asking(now, &mut effects)?;
             self.start_orders(now, &mut effects)?;
+            self.keep_house(now, &mut effects)?;
         }
         Ok(effects)
     }
@@ -167,7 +181,8 @@ impl Engine {
         } else {
             None
         };
-        labs.into_iter().chain(asks).chain(orders).min()
+        let keeping = self.next_keeping();
+        labs.into_iter().chain(asks).chain(orders).chain(keeping).min()
     }
 
     /// Whether anything is under way.
@@ -181,6 +196,7 @@ impl Engine {
         !self.is_busy()
             && !due(schedule::next_due(&self.waiting, &|key| self.hold(key, now)))
             && !self.labs.values().any(|lab| due(lab.next_due()))
+            && !due(self.next_keeping())
     }
 
     /// The orders that are being worked on.
@@ -248,6 +264,9 @@ impl Engine {
         }
         self.next_patrol = now.mono + PATROL;
         for record in self.store.orders()? {
+            if record.retired == Retired::Yes {
+                continue;
+            }
             if !self.waiting.contains_key(&record.key) && !self.jobs.contains_key(&record.key) {
                 self.wait_for_turn(record.key, now.mono);
             }

@@ -7,7 +7,7 @@ use crate::local::publish::{PublishOutcome, Recovered};
 use crate::model::fault::{Fault, FaultClass};
 use crate::model::manifest::{Account, Manifest, Previous, Reason, SCHEMA};
 use crate::model::order::Status;
-use crate::model::record::{Intent, IntentTarget, PublishedRecord};
+use crate::model::record::{Intent, IntentTarget, PublishedRecord, Retired};
 use crate::store::RevisionRecord;
 
 use super::super::effects::PublishJob;
@@ -210,6 +210,7 @@ impl Engine {
             place: intent.target.place(),
             history_seen: intent.history_seen,
         });
+        record.retired = Retired::No;
         let notice = Notice::Published {
             key: key.clone(),
             revision: intent.manifest.revision,
@@ -219,6 +220,7 @@ impl Engine {
             bytes: intent.manifest.bytes(),
         };
         self.store.atomically(|store| {
+            store.count_time(now)?;
             store.record_publication(&record, intent, now.wall)?;
             store.tell(key, now.wall, "published", &told(&notice))
         })?;

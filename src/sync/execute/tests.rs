@@ -177,6 +177,7 @@ impl World {
         let executor = Executor {
             config: Arc::new(config),
             disk: Arc::new(RealDisk),
+            audit: Audit::new(Arc::new(RealDisk), dir.path().join("state")),
             layout,
             root: Arc::new(root),
             links: Arc::new(BTreeMap::from([(key().lab, link)])),

@@ -80,7 +80,7 @@ fn what_is_not_ours_stays_and_the_order_goes_beside_it() {
 #[test]
 fn a_published_order_that_nothing_is_said_about_is_left_alone() {
     let newest = manifest(1, vec![file("a", "1")]);
-    let published = Some(Published { newest: &newest, at_main: Some(1) });
+    let published = Some(Published { newest: &newest, at_main: Some(1), retired: false });
     for local in [Local::AsPublished, Local::Absent, Local::Reduced, Local::Altered] {
         assert_eq!(plan(Remote::Same, published, local, LEAVE), Action::Nothing);
     }
@@ -95,7 +95,7 @@ fn a_published_order_that_nothing_is_said_about_is_left_alone() {
 #[test]
 fn changed_content_replaces_what_is_untouched() {
     let newest = manifest(4, vec![file("a", "1")]);
-    let published = Some(Published { newest: &newest, at_main: Some(4) });
+    let published = Some(Published { newest: &newest, at_main: Some(4), retired: false });
     let files = [file("a", "2")];
     let act = |local| plan(Remote::Fetched(&files), published, local, LEAVE);
     assert_eq!(act(Local::AsPublished), publish(5, IntentTarget::Replace(4)));
@@ -109,7 +109,7 @@ fn changed_content_replaces_what_is_untouched() {
 fn the_same_bytes_cause_no_second_write() {
     let files = vec![file("a", "1")];
     let newest = manifest(1, files.clone());
-    let published = Some(Published { newest: &newest, at_main: Some(1) });
+    let published = Some(Published { newest: &newest, at_main: Some(1), retired: false });
     for local in [Local::AsPublished, Local::Absent, Local::Reduced, Local::Altered] {
         let action = plan(Remote::Fetched(&files), published, local, LEAVE);
         assert_eq!(action, Action::RecordUnchanged, "{local:?}");
@@ -129,12 +129,29 @@ fn the_same_bytes_cause_no_second_write() {
 #[test]
 fn an_order_whose_place_is_taken_stays_beside_it() {
     let newest = manifest(2, vec![file("a", "1")]);
-    let published = Some(Published { newest: &newest, at_main: None });
+    let published = Some(Published { newest: &newest, at_main: None, retired: false });
     let files = [file("a", "2")];
     assert_eq!(
         plan(Remote::Fetched(&files), published, Local::Foreign, LEAVE),
         publish(3, IntentTarget::Beside)
     );
+}
+
+#[test]
+fn a_removed_order_is_not_restored_and_its_next_revision_is_published() {
+    let newest = manifest(2, vec![file("a", "1")]);
+    let published = Some(Published { newest: &newest, at_main: Some(2), retired: true });
+    let restore = Policy { restore: true, asked: false };
+    let act = |remote, policy| plan(remote, published, Local::Absent, policy);
+    assert_eq!(act(Remote::Same, restore), Action::Nothing);
+    assert_eq!(act(Remote::Away, restore), Action::Wait);
+    assert_eq!(act(Remote::Changed, restore), Action::Fetch);
+    let (same, other) = ([file("a", "1")], [file("a", "2")]);
+    assert_eq!(act(Remote::Fetched(&same), restore), Action::RecordUnchanged);
+    assert_eq!(act(Remote::Fetched(&other), restore), publish(3, IntentTarget::Fresh));
+    // A person gets it back.
+    assert_eq!(act(Remote::Same, ASKED), Action::Fetch);
+    assert_eq!(act(Remote::Fetched(&same), ASKED), publish(3, IntentTarget::Fresh));
 }
 
 fn any_files() -> impl Strategy<Value = Vec<ManifestFile>> {
@@ -151,6 +168,7 @@ proptest! {
         fetched in any_files(),
         ours in any_files(),
         newest in proptest::option::of((any_files(), 1..5_u32, any::<bool>())),
+        retired: bool,
         local in 0..6_u8,
         asked: bool,
         restore: bool,
@@ -166,6 +184,7 @@ proptest! {
         let published = newest.as_ref().map(|(manifest, main)| Published {
             newest: manifest,
             at_main: main.then_some(manifest.revision),
+            retired,
         });
         let local = [
             Local::Absent,
@@ -197,7 +216,12 @@ proptest! {
             }
             Action::RecordUnchanged => prop_assert!(published.is_some()),
             Action::Adopt => prop_assert!(matches!(local, Local::Ours(_))),
-            Action::Fetch => prop_assert!(!matches!(remote, Remote::Fetched(_))),
+            Action::Fetch => {
+                prop_assert!(!matches!(remote, Remote::Fetched(_)));
+                // What was removed because of its age is not restored.
+                let wanted = remote == Remote::Changed || asked || (restore && !retired);
+                prop_assert!(wanted);
+            }
             // What is known to be there and was never published is never left.
             Action::Nothing => prop_assert_eq!(remote, Remote::Same),
             Action::Wait => prop_assert_eq!(remote, Remote::Away),

@@ -1,7 +1,7 @@
 //! Checks once the dust has settled: nothing was forgotten, nothing was done twice, nothing is left.
 
 use casedrop::model::manifest::Manifest;
-use casedrop::model::record::{OrderRecord, OrderState, Place};
+use casedrop::model::record::{OrderRecord, OrderState, Place, Retired};
 use casedrop::store::RevisionRecord;
 
 use super::places;
@@ -35,6 +35,7 @@ pub fn unmet(world: &World) -> Vec<String> {
     let all = known(world);
     let lines = all.iter().filter_map(|known| {
         not_delivered(known)
+            .or_else(|| not_removed(known))
             .or_else(|| not_restored(world, known))
             .map(|why| format!("{}: {why}", known.order.key))
     });
@@ -76,11 +77,18 @@ fn not_delivered(known: &Known) -> Option<String> {
     }
 }
 
+/// A removal that was begun is finished.
+fn not_removed(known: &Known) -> Option<String> {
+    let retired = known.record.as_ref()?.retired;
+    (retired == Retired::UnderWay).then(|| "its removal is not finished".to_owned())
+}
+
 /// Where orders are restored, one that is gone comes back.
 fn not_restored(world: &World, known: &Known) -> Option<String> {
     let record = known.record.as_ref()?;
     let dir = world.layout.order_dir(&record.key);
-    let published = record.published.is_some() && !record.is_wanted();
+    let published =
+        record.published.is_some() && !record.is_wanted() && record.retired != Retired::Yes;
     let is_gone = !world.disk.exists(&dir) || world.hooks.ledger().reduced.contains_key(&dir);
     (world.policy.restore && published && is_gone).then(|| "it was not restored".to_owned())
 }
@@ -133,12 +141,18 @@ fn is_touched(world: &World, ledger: &Ledger, known: &Known) -> bool {
         .any(|dir| ledger.touched.contains(&dir))
 }
 
+/// Whether a revision of it was ever removed because of its age.
+fn was_removed(world: &World, known: &Known) -> bool {
+    let story = world.store().story(&known.order.key).expect("readable");
+    story.iter().any(|event| event.kind == "removed")
+}
+
 /// The same remote state causes no second write: two revisions in a row differ, unless somebody
 /// touched the order and then wanted it again.
 fn nothing_twice(world: &World, ledger: &Ledger, known: &Known) -> Result<(), Failure> {
     let key = &known.order.key;
     let wanted_again = world.script.asked.contains(key) || world.policy.restore;
-    if is_touched(world, ledger, known) && wanted_again {
+    if (is_touched(world, ledger, known) || was_removed(world, known)) && wanted_again {
         return Ok(());
     }
     for pair in known.revisions.windows(2) {
@@ -167,6 +181,16 @@ fn the_journal_is_right(world: &World, ledger: &Ledger, known: &Known) -> Result
     if ledger.touched.contains(&dir) {
         return Ok(());
     }
+    if known.record.as_ref().is_some_and(|record| record.retired == Retired::Yes) {
+        let stands = world.disk.exists(&dir);
+        return if stands { Err(format!("{} was not removed", show(&dir))) } else { Ok(()) };
+    }
+    if known.record.as_ref().is_some_and(|record| record.retired == Retired::LeftAlone)
+        && !world.disk.exists(&dir)
+    {
+        // What others put there came when a part of it had been removed.
+        return Ok(());
+    }
     let here = content(&world.disk, &dir);
     places::whole(&here).map_err(|why| format!("{} {why}", show(&dir)))?;
     let bytes = world.disk.read(&dir.join("manifest.json")).unwrap_or_default();
@@ -179,7 +203,7 @@ fn the_journal_is_right(world: &World, ledger: &Ledger, known: &Known) -> Result
 /// Replaced revisions lie in history, whole.
 fn history_is_whole(world: &World, ledger: &Ledger, known: &Known) -> Result<(), Failure> {
     let main = world.layout.order_dir(&known.order.key);
-    if ledger.touched.contains(&main) {
+    if ledger.touched.contains(&main) || was_removed(world, known) {
         return Ok(());
     }
     let at_main: Vec<&RevisionRecord> =
@@ -187,7 +211,12 @@ fn history_is_whole(world: &World, ledger: &Ledger, known: &Known) -> Result<(),
     let Some((_, replaced)) = at_main.split_last() else { return Ok(()) };
     for revision in replaced {
         let number = revision.manifest.revision;
-        let dir = world.layout.history_dir(&known.order.key, number);
+        let key = &known.order.key;
+        let keep = world.policy.history_keep;
+        if keep.is_some_and(|keep| !world.ages.is_young(key, number, keep, world.clock.now)) {
+            continue;
+        }
+        let dir = world.layout.history_dir(key, number);
         let here = content(&world.disk, &dir);
         places::whole(&here).map_err(|why| format!("{} {why}", show(&dir)))?;
         let bytes = world.disk.read(&dir.join("manifest.json")).unwrap_or_default();
@@ -215,8 +244,22 @@ fn nothing_is_left(world: &World) -> Result<(), Failure> {
     }
 }
 
+/// After a start nothing that was moved out to be removed is left, but for what others put into it.
+pub fn nothing_half_removed(world: &World) -> Result<(), Failure> {
+    let ledger = world.hooks.ledger();
+    let retired = world.layout.retired();
+    for (path, node) in world.disk.snapshot(&retired) {
+        let is_displaced = ledger.displaced.iter().any(|one| one.values().any(|it| *it == node));
+        if matches!(node, crate::disk::Node::File(_)) && !is_displaced {
+            return Err(format!("{} is left", show(&path)));
+        }
+    }
+    Ok(())
+}
+
 fn displaced_things_are_in_history(world: &World, ledger: &Ledger) -> Result<(), Failure> {
-    let history = world.disk.snapshot(&world.layout.history());
+    let mut history = world.disk.snapshot(&world.layout.history());
+    history.extend(world.disk.snapshot(&world.layout.retired()));
     let lost = |content: &&Content| !lies_somewhere(&history, content);
     match ledger.displaced.iter().find(lost) {
         Some(_) => Err("what others put into an order in between is not in history".to_owned()),

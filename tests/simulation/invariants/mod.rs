@@ -13,7 +13,7 @@ use casedrop::sync::notice::Notice;
 use crate::tally::Tally;
 use crate::world::Failure;
 
-pub use end::{at_end, unmet};
+pub use end::{at_end, nothing_half_removed, unmet};
 pub use tree::tree;
 
 /// An order is in the journal, and wanted, before its first byte is asked for.
@@ -41,6 +41,8 @@ pub fn count_notice(tally: &mut Tally, notice: &Notice) {
             FaultClass::Auth => "failed: auth",
             _ => "failed: otherwise",
         }),
+        Notice::Removed { .. } => tally.count("removed"),
+        Notice::LeftAlone { .. } => tally.count("left alone"),
         Notice::LabTrouble { .. } => tally.count("lab trouble"),
         _ => {}
     }

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use casedrop::audit::Audit;
 use casedrop::config;
 use casedrop::local::publish::PublishOutcome;
 use casedrop::local::root::Root;
@@ -45,6 +46,8 @@ fn engine(key: &OrderKey, now: Now) -> Engine {
         retry: RetryPolicy { not_converted: vec![Duration::from_secs(120)] },
         restore: false,
         follow_up: false,
+        history_keep: None,
+        retention_keep: None,
         min_free: 0,
         volume: "/pc".into(),
         agent: "casedrop test".to_owned(),
@@ -62,6 +65,7 @@ fn executor(disk: &Recorder<SimDisk>, below: &SimDisk, bench: &Bench) -> Executo
     Executor {
         config: Arc::new(config::load(below, file, &[]).expect("valid").config),
         disk: Arc::new(disk.clone()),
+        audit: Audit::new(Arc::new(disk.clone()), "/pc/state"),
         layout: bench.layout.clone(),
         root: Arc::new(root),
         links: Arc::default(),

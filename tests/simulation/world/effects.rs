@@ -9,11 +9,16 @@ use crate::hooks::Ambush;
 use crate::invariants;
 
 impl World {
-    pub(super) fn plan(&mut self, effect: Effect) {
+    pub(super) fn plan(&mut self, effect: Effect) -> Result<(), Failure> {
         if let Effect::Tell(notice) = &effect {
+            self.ages.told(notice, self.clock.now);
             invariants::count_notice(&mut self.tally, notice);
             self.trace.say(self.clock.now, &format_args!("told: {notice}"));
-            return;
+            return Ok(());
+        }
+        if let Some(agent) = &self.agent {
+            let (store, now) = (agent.engine.store(), self.clock.now);
+            self.ages.check(&effect, store, &self.policy, now, &mut self.tally)?;
         }
         let slow = self.dangers.slowness;
         let wait = if slow > 0.0 && self.rng.f64() < slow {
@@ -23,6 +28,7 @@ impl World {
         };
         let life = self.life;
         self.schedule(wait, Event::Perform(life, effect));
+        Ok(())
     }
 
     pub(super) fn perform(&mut self, effect: Effect) -> Result<(), Failure> {
@@ -120,6 +126,8 @@ fn subject(effect: &Effect) -> (Option<OrderKey>, bool) {
         Effect::Look { key, .. } | Effect::Discard { key, .. } => (Some(key.clone()), false),
         Effect::Fetch(job) => (Some(job.key.clone()), false),
         Effect::Publish(job) | Effect::Recover(job) => (Some(job.intent.key.clone()), true),
+        Effect::Retire(job) => (Some(job.key.clone()), true),
+        Effect::Forget(job) => (Some(job.key.clone()), false),
         _ => (None, false),
     }
 }
@@ -134,6 +142,10 @@ fn name(effect: &Effect) -> String {
         Effect::Publish(job) => format!("publish {} {:?}", job.intent.key, job.intent.target),
         Effect::Recover(job) => format!("recover {} {:?}", job.intent.key, job.intent.target),
         Effect::Discard { key, .. } => format!("discard {key}"),
+        Effect::Retire(job) => format!("retire {}", job.key),
+        Effect::Forget(job) => {
+            format!("forget revision {} of {}", job.old.manifest.revision, job.key)
+        }
         Effect::Tell(notice) => notice.to_string(),
     }
 }

@@ -36,6 +36,8 @@ struct Order {
     there: There,
     beside: Vec<Manifest>,
     writes: u32,
+    /// Whether it was removed because of its age.
+    retired: bool,
 }
 
 fn files_of(version: u8) -> Vec<ManifestFile> {
@@ -66,8 +68,11 @@ impl Order {
                 }
             }
         };
-        let published =
-            self.newest.as_ref().map(|newest| Published { newest, at_main: self.at_main });
+        let published = self.newest.as_ref().map(|newest| Published {
+            newest,
+            at_main: self.at_main,
+            retired: self.retired,
+        });
         plan(remote, published, local, Policy { restore, asked: self.asked })
     }
 
@@ -83,12 +88,14 @@ impl Order {
                 let There::Revision(found) = &self.there else { panic!("nothing to adopt") };
                 self.at_main = Some(found.revision);
                 self.newest = Some(found.clone());
+                self.retired = false;
             }
             Action::RecordUnchanged => {}
             Action::Publish { revision, target } => {
                 let version = self.fetched.expect("only what was fetched is published");
                 let new = manifest(revision, files_of(version));
                 self.writes += 1;
+                self.retired = false;
                 match target {
                     IntentTarget::Fresh => assert_eq!(self.there, There::Nothing),
                     IntentTarget::Replace(old) => match &self.there {
@@ -136,6 +143,8 @@ enum Event {
     Edited,
     ForeignPut,
     JournalLost,
+    /// It is older than `retention.keep`.
+    GrownOld,
 }
 
 fn any_event() -> impl Strategy<Value = Event> {
@@ -149,6 +158,7 @@ fn any_event() -> impl Strategy<Value = Event> {
         2 => Just(Event::Edited),
         1 => Just(Event::ForeignPut),
         1 => Just(Event::JournalLost),
+        2 => Just(Event::GrownOld),
     ]
 }
 
@@ -165,6 +175,7 @@ impl Order {
             there: There::Nothing,
             beside: Vec::new(),
             writes: 0,
+            retired: false,
         }
     }
 
@@ -198,6 +209,17 @@ impl Order {
                 self.newest = None;
                 self.at_main = None;
                 self.wanted = true;
+                self.retired = false;
+            }
+            // As it is removed: only where nothing is to be fetched, and nothing of others is there.
+            Event::GrownOld => {
+                let is_ours =
+                    matches!(self.there, There::Revision(_) | There::Rest(_) | There::Nothing);
+                let is_known = self.newest.is_some() && self.at_main.is_some();
+                if is_ours && is_known && !self.wanted && !self.asked {
+                    self.there = There::Nothing;
+                    self.retired = true;
+                }
             }
         }
     }
@@ -260,6 +282,10 @@ proptest! {
             let revision = |order: &Order| order.newest.as_ref().map_or(0, |n| n.revision);
             if before.newest.is_some() {
                 prop_assert!(revision(&order) >= revision(&before));
+            }
+            // What was removed because of its age stays away until there is something new.
+            if before.retired && !was_wanted {
+                prop_assert_eq!(&order.there, &before.there);
             }
             // Idempotent: a second look finds nothing to do.
             let settled = order.clone();

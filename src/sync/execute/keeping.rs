@@ -1,0 +1,123 @@
+//! Removes what the engine found old enough, if it is still ours and unchanged, and never without a
+//! record in the audit.
+
+use crate::audit::{Deed, Entry, Mark};
+use crate::local::history;
+use crate::local::look::{LocalPicture, look};
+use crate::local::retire::{self, Fate, Piece};
+use crate::model::fault::Fault;
+use crate::model::ids::OrderKey;
+use crate::model::step::Step;
+
+use super::super::effects::{ForgetJob, RetireJob, Retirement};
+use super::Executor;
+
+impl Executor {
+    /// Removes what stands of an order in the output, each revision by one rename out of it. An order
+    /// in which others worked is left alone as a whole.
+    pub(super) fn retire(&self, job: &RetireJob) -> Result<Retirement, Fault> {
+        self.root.check()?;
+        let mut retirement = Retirement::default();
+        let (mut ours, mut moved) = (Vec::new(), Vec::new());
+        for (place, standing) in &job.pieces {
+            let piece = Piece {
+                key: &job.key,
+                place: *place,
+                manifest: &standing.manifest,
+                manifest_sha256: &standing.manifest_sha256,
+            };
+            match retire::standing(&*self.disk, &self.layout, piece)? {
+                retire::Standing::Absent => {}
+                retire::Standing::Ours => ours.push(piece),
+                retire::Standing::Moved => moved.push(piece),
+                retire::Standing::Others(what) => retirement.left.push(what),
+            }
+        }
+        if !retirement.left.is_empty() {
+            ours.clear();
+        }
+        // What was begun is finished.
+        ours.extend(moved);
+        if ours.is_empty() {
+            return Ok(retirement);
+        }
+        let revisions: Vec<u32> = ours.iter().map(|piece| piece.manifest.revision).collect();
+        self.record(&job.key, Deed::Removed, Mark::Begun, &revisions)?;
+        let result = self.remove_pieces(&ours, &mut retirement);
+        (self.step)(Step::RetireDone);
+        let mark = match &result {
+            Ok(()) if retirement.removed.is_empty() => Mark::Refused,
+            Ok(()) => Mark::Done,
+            Err(_) => Mark::Failed,
+        };
+        // What is removed is removed, and that it was about to be is on record.
+        if let Err(fault) = self.record(&job.key, Deed::Removed, mark, &retirement.removed) {
+            tracing::warn!(order = %job.key, "{}", fault.chain());
+        }
+        result.map(|()| retirement)
+    }
+
+    fn remove_pieces(&self, ours: &[Piece<'_>], into: &mut Retirement) -> Result<(), Fault> {
+        for piece in ours {
+            match retire::remove(&*self.disk, &self.layout, *piece, &self.step)? {
+                Fate::Removed => into.removed.push(piece.manifest.revision),
+                Fate::Absent => {}
+                Fate::LeftAlone(why) => into.left.push(why),
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes a replaced revision from history. Nobody watches there, so it may go file by file.
+    pub(super) fn forget(&self, job: &ForgetJob) -> Result<Fate, Fault> {
+        self.root.check()?;
+        let (disk, layout, key) = (&*self.disk, &self.layout, &job.key);
+        let old = &job.old;
+        let found = history::kept(disk, layout, key, &old.manifest, &old.manifest_sha256)?;
+        let Some(dir) = found else { return Ok(Fate::Absent) };
+        match look(disk, &dir, Some(&old.manifest), None)? {
+            LocalPicture::AsPublished | LocalPicture::Reduced { .. } => {}
+            LocalPicture::Absent => return Ok(Fate::Absent),
+            LocalPicture::Altered { differences } => {
+                return Ok(Fate::LeftAlone(differences.join(", ")));
+            }
+            LocalPicture::Ours { .. } | LocalPicture::Foreign { .. } => {
+                return Ok(Fate::LeftAlone("it was changed".to_owned()));
+            }
+        }
+        let revisions = [old.manifest.revision];
+        self.record(key, Deed::HistoryRemoved, Mark::Begun, &revisions)?;
+        (self.step)(Step::ForgetRemove);
+        let result = history::remove_ours(disk, &dir, &old.manifest)
+            .and_then(|gone| history::tidy(disk, layout, key).map(|()| gone));
+        (self.step)(Step::ForgetDone);
+        let mark = match &result {
+            Ok(true) => Mark::Done,
+            Ok(false) => Mark::Refused,
+            Err(_) => Mark::Failed,
+        };
+        if let Err(fault) = self.record(key, Deed::HistoryRemoved, mark, &revisions) {
+            tracing::warn!(order = %key, "{}", fault.chain());
+        }
+        Ok(if result? {
+            Fate::Removed
+        } else {
+            Fate::LeftAlone("it was changed while it was being removed".to_owned())
+        })
+    }
+
+    fn record(
+        &self,
+        key: &OrderKey,
+        what: Deed,
+        mark: Mark,
+        revisions: &[u32],
+    ) -> Result<(), Fault> {
+        let entry = Entry::by_agent((self.clock)(), what, mark)
+            .lab(&key.lab)
+            .account(&key.account)
+            .order(&key.order)
+            .detail("revisions", revisions.to_vec());
+        self.audit.record(&entry)
+    }
+}
