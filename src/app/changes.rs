@@ -9,6 +9,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::audit::{Deed, Entry, Mark};
 use crate::disk::{read_limited, write_durably_private};
+use crate::model::digest::hex;
 use crate::model::fault::Fault;
 
 use super::clock::wall_now;
@@ -83,11 +84,11 @@ fn changed(before: &BTreeMap<String, String>, now: &BTreeMap<String, String>) ->
 
 fn salted(salt: &str, value: &str) -> String {
     let hash = Sha256::new_with_prefix(salt).chain_update(value).finalize();
-    hash.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    hex(&hash[..8])
 }
 
 fn salt() -> String {
-    (0..4).map(|_| format!("{:016x}", fastrand::u64(..))).collect()
+    hex([(); 32].map(|()| fastrand::u8(..)))
 }
 
 #[cfg(test)]

@@ -1,11 +1,10 @@
 //! One line of the audit.
 
-use std::fmt::Write as _;
-
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 
+use crate::model::digest::hex;
 use crate::model::request::{Outcome, Via, Who};
 use crate::model::time::WallMs;
 
@@ -139,6 +138,7 @@ impl Entry {
 
     /// Names the lab.
     #[must_use]
+    #[expect(clippy::needless_pass_by_value, reason = "names come as values and as references")]
     pub fn lab(mut self, lab: impl ToString) -> Self {
         self.lab = Some(lab.to_string());
         self
@@ -146,6 +146,7 @@ impl Entry {
 
     /// Names the account.
     #[must_use]
+    #[expect(clippy::needless_pass_by_value, reason = "names come as values and as references")]
     pub fn account(mut self, account: impl ToString) -> Self {
         self.account = Some(account.to_string());
         self
@@ -153,6 +154,7 @@ impl Entry {
 
     /// Names the order.
     #[must_use]
+    #[expect(clippy::needless_pass_by_value, reason = "names come as values and as references")]
     pub fn order(mut self, order: impl ToString) -> Self {
         self.order = Some(order.to_string());
         self
@@ -177,7 +179,7 @@ pub struct Torn {
 
 impl Torn {
     pub(super) fn of(bytes: &[u8]) -> Self {
-        Self { bytes: bytes.len() as u64, sha256: hex(Sha256::new_with_prefix(bytes)) }
+        Self { bytes: bytes.len() as u64, sha256: hex(Sha256::digest(bytes)) }
     }
 }
 
@@ -273,7 +275,7 @@ pub(super) fn seal(
     };
     // What consists of texts and numbers can be written.
     let body = serde_json::to_string(&body).unwrap_or_default();
-    let hash = hex(Sha256::new_with_prefix(body.as_bytes()));
+    let hash = hex(Sha256::digest(body.as_bytes()));
     let open = body.strip_suffix('}').unwrap_or_default();
     (format!("{open}{HASH_KEY}{hash}{HASH_END}"), hash)
 }
@@ -287,19 +289,10 @@ pub(super) fn open(line: &[u8]) -> Result<Record, &'static str> {
     let text = std::str::from_utf8(line).map_err(|_| no_record)?;
     let (open, end) = text.rsplit_once(HASH_KEY).ok_or(no_record)?;
     let hash = end.strip_suffix(HASH_END).ok_or(no_record)?;
-    if hex(Sha256::new_with_prefix(open.as_bytes()).chain_update("}")) != hash {
+    if hex(Sha256::new_with_prefix(open.as_bytes()).chain_update("}").finalize()) != hash {
         return Err("it was changed: its hash is another");
     }
     serde_json::from_str(text).map_err(|_| no_record)
-}
-
-/// A hash in lower-case hexadecimal.
-pub(super) fn hex(hash: Sha256) -> String {
-    hash.finalize().iter().fold(String::with_capacity(64), |mut text, byte| {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 fn short(details: &Map<String, Value>) -> Map<String, Value> {

@@ -21,7 +21,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::disk::{Disk, DiskError, Kind, read_limited, write_durably};
+use crate::disk::{Disk, DiskError, Kind, LockGuard, read_limited, write_durably};
 use crate::model::fault::Fault;
 
 pub use line::{Deed, Entry, Mark, Record, Torn};
@@ -51,6 +51,17 @@ pub struct Audit {
 struct Head {
     seq: u64,
     hash: String,
+}
+
+/// What is known of the last record from elsewhere than the file itself.
+#[derive(Debug, PartialEq, Eq)]
+enum Noted {
+    /// Which it is.
+    Is(Head),
+    /// There is something that cannot be understood.
+    Unreadable,
+    /// Nothing.
+    Nothing,
 }
 
 /// The end of the file.
@@ -90,7 +101,10 @@ impl Audit {
         self.disk.create_private_dirs(&self.state)?;
         let _lock = self.disk.lock(&self.state.join(LOCK_NAME))?;
         let tail = self.tail()?;
-        let head = self.head()?;
+        let head = match self.noted()? {
+            Noted::Is(head) => Some(head),
+            Noted::Unreadable | Noted::Nothing => None,
+        };
         let head_lost = head.is_none() && tail.last.as_ref().is_some_and(|last| last.seq > 1);
         // Where the head tells of records that are not there, the gap in the numbers says so for ever.
         let before = match (tail.last, head) {
@@ -132,6 +146,7 @@ impl Audit {
     /// The records from that number on, oldest first. Lines that are no whole record are passed over:
     /// [`verify`](Self::verify) tells of them.
     pub fn read(&self, from: u64) -> Result<Vec<Record>, Fault> {
+        let _lock = self.lock_present()?;
         let mut records = Vec::new();
         self.each_line(|line| {
             if let Ok(record) = line::open(line.text)
@@ -145,26 +160,23 @@ impl Audit {
 
     /// Checks the whole chain.
     pub fn verify(&self) -> Result<Verified, Fault> {
-        let head = if self.exists(HEAD_NAME)? { Some(self.head()?) } else { None };
-        let mut check = verify::Check::new(head);
+        let _lock = self.lock_present()?;
+        let mut check = verify::Check::new(self.noted()?);
         self.each_line(|line| check.line(line))?;
-        Ok(check.finish(self.exists(FILE_NAME)?))
+        Ok(check.finish(self.disk.kind(&self.path())?.is_some()))
     }
 
     fn path(&self) -> PathBuf {
         self.state.join(FILE_NAME)
     }
 
-    fn exists(&self, name: &str) -> Result<bool, DiskError> {
-        Ok(self.disk.kind(&self.state.join(name))?.is_some())
-    }
-
-    /// What `audit.head` says; `None` if it is missing or cannot be understood.
-    fn head(&self) -> Result<Option<Head>, DiskError> {
+    /// What `audit.head` says.
+    fn noted(&self) -> Result<Noted, DiskError> {
         match read_limited(&*self.disk, &self.state.join(HEAD_NAME), HEAD_MAX) {
-            Ok(bytes) => Ok(serde_json::from_slice(&bytes).ok()),
+            Ok(bytes) => Ok(serde_json::from_slice(&bytes).map_or(Noted::Unreadable, Noted::Is)),
             Err(error) => match error.kind() {
-                io::ErrorKind::NotFound | io::ErrorKind::FileTooLarge => Ok(None),
+                io::ErrorKind::NotFound => Ok(Noted::Nothing),
+                io::ErrorKind::FileTooLarge => Ok(Noted::Unreadable),
                 _ => Err(error),
             },
         }
@@ -208,13 +220,20 @@ impl Audit {
         Ok((bytes, from == 0))
     }
 
-    /// Calls `look` for each line, while nobody records.
+    /// Keeps others from recording, if there is an audit at all.
+    fn lock_present(&self) -> Result<Option<LockGuard>, DiskError> {
+        let path = self.state.join(LOCK_NAME);
+        match self.disk.kind(&path)? {
+            Some(_) => Ok(Some(self.disk.lock(&path)?)),
+            None => Ok(None),
+        }
+    }
+
     fn each_line(&self, mut look: impl FnMut(verify::Line<'_>)) -> Result<(), DiskError> {
         let path = self.path();
         if self.disk.kind(&path)? != Some(Kind::File) {
             return Ok(());
         }
-        let _lock = self.disk.lock(&self.state.join(LOCK_NAME))?;
         let file = self.disk.open(&path)?;
         verify::lines(file, &mut look).map_err(|source| DiskError {
             operation: "read",

@@ -5,8 +5,9 @@ use std::io::{self, BufRead as _, BufReader, Read};
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
-use super::line::{Torn, hex, open};
-use super::{BEGINNING, FILE_NAME, HEAD_NAME, Head};
+use super::line::{Torn, open};
+use super::{BEGINNING, FILE_NAME, HEAD_NAME, Head, Noted};
+use crate::model::digest::hex;
 
 /// So many lines that are no records are named one by one.
 const NAMED: usize = 20;
@@ -73,8 +74,8 @@ pub(super) fn lines(file: impl Read, look: &mut impl FnMut(Line<'_>)) -> io::Res
 
 /// Follows the chain, line by line.
 pub(super) struct Check {
-    /// What `audit.head` holds: the inner one is missing where it cannot be understood.
-    head: Option<Option<Head>>,
+    /// What `audit.head` holds.
+    noted: Noted,
     found: Verified,
     last: Option<Head>,
     lines: u64,
@@ -83,8 +84,8 @@ pub(super) struct Check {
 }
 
 impl Check {
-    pub(super) fn new(head: Option<Option<Head>>) -> Self {
-        Self { head, found: Verified::default(), last: None, lines: 0, odd: Odd::default() }
+    pub(super) fn new(noted: Noted) -> Self {
+        Self { noted, found: Verified::default(), last: None, lines: 0, odd: Odd::default() }
     }
 
     pub(super) fn line(&mut self, line: Line<'_>) {
@@ -112,8 +113,10 @@ impl Check {
             None
         };
         self.problem(line.number, what);
-        let noted = self.head.iter().flatten().find(|head| head.seq == record.seq);
-        if noted.is_some_and(|head| head.hash != record.hash) {
+        if let Noted::Is(head) = &self.noted
+            && head.seq == record.seq
+            && head.hash != record.hash
+        {
             let what = format!("record {} is not the one that {HEAD_NAME} names", record.seq);
             self.problem(line.number, Some(what));
         }
@@ -135,22 +138,20 @@ impl Check {
             self.settle_odd(end, None);
         }
         let last = self.last.as_ref().map_or(0, |last| last.seq);
-        let what = match &self.head {
-            Some(Some(head)) if head.seq > last && !is_there => {
+        let what = match &self.noted {
+            Noted::Is(head) if head.seq > last && !is_there => {
                 Some(format!("{FILE_NAME} is gone; it held {} records", head.seq))
             }
-            Some(Some(head)) if head.seq > last => Some(format!(
-                "the end was cut off: records {} to {} are missing",
-                last + 1,
-                head.seq
-            )),
-            Some(Some(_)) => None,
-            Some(None) => Some(format!("{HEAD_NAME} was changed: it cannot be read")),
+            Noted::Is(head) if head.seq > last => {
+                let first = last + 1;
+                Some(format!("the end was cut off: records {first} to {} are missing", head.seq))
+            }
+            Noted::Unreadable => Some(format!("{HEAD_NAME} was changed: it cannot be read")),
             // The very first record may have been interrupted before the head was written.
-            None if last > 1 => Some(format!(
+            Noted::Nothing if last > 1 => Some(format!(
                 "{HEAD_NAME} is gone: whether records were cut off here cannot be told"
             )),
-            None => None,
+            Noted::Is(_) | Noted::Nothing => None,
         };
         self.problem(end, what);
         self.found
@@ -231,6 +232,6 @@ impl Odd {
         } else {
             return false;
         };
-        hex(hash) == torn.sha256
+        hex(hash.finalize()) == torn.sha256
     }
 }

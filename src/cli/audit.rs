@@ -69,7 +69,7 @@ fn row(record: &Record) -> String {
         };
         // A line is a line, whatever somebody put into a name.
         let value: String = value.chars().filter(|c| !c.is_control()).collect();
-        text.push_str(&format!(" {name}={value}"));
+        text.extend([" ", name, "=", &value]);
     }
     text.trim_end().to_owned()
 }

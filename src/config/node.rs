@@ -4,6 +4,7 @@ use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 use super::fault::{KeyPath, Step};
+use crate::model::digest::hex;
 
 /// Where a value or key was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -135,8 +136,7 @@ impl Node {
             }
             _ => {
                 let hash = Sha256::digest(self.text().unwrap_or("null"));
-                let hash = hash.iter().map(|byte| format!("{byte:02x}")).collect();
-                found.insert(path.to_string(), hash);
+                found.insert(path.to_string(), hex(hash));
             }
         }
     }

@@ -268,7 +268,7 @@ pub(super) enum CadProfile {
     /// 3Shape Dental System and Ortho System.
     #[serde(rename = "3shape")]
     ThreeShape,
-    /// exocad DentalCAD.
+    /// exocad's `DentalCAD`.
     #[serde(rename = "exocad")]
     Exocad,
 }

@@ -7,6 +7,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::disk::{Disk, DiskError, Kind};
 use crate::model::cancel::Cancel;
+use crate::model::digest::hex;
 use crate::model::fault::{Fault, FaultClass};
 
 /// The size of every copy buffer.
@@ -23,12 +24,7 @@ impl Hash {
 
     /// Lower-case hexadecimal.
     pub(crate) fn finish(self) -> String {
-        use std::fmt::Write as _;
-        self.0.finalize().iter().fold(String::with_capacity(64), |mut text, byte| {
-            // Writing to a String cannot fail.
-            let _ = write!(text, "{byte:02x}");
-            text
-        })
+        hex(self.0.finalize())
     }
 }
 

@@ -2,6 +2,7 @@
 
 pub mod asset;
 pub mod cancel;
+pub mod digest;
 pub mod fault;
 pub mod ids;
 pub mod manifest;

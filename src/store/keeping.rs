@@ -20,12 +20,12 @@ use crate::model::time::{Kept, Now, WallMs, millis};
 /// The fact that holds the time counted so far.
 pub const COUNTED: &str = "counted-time";
 
-/// How far the time has been counted, and when it was last looked at.
+/// How far the time has been counted, and what the clocks said then; in milliseconds.
 #[derive(Serialize, Deserialize)]
 struct Counted {
-    counted_ms: i64,
-    wall_ms: i64,
-    up_ms: i64,
+    sum: i64,
+    wall: i64,
+    up: i64,
 }
 
 impl Store {
@@ -45,11 +45,10 @@ impl Store {
     pub fn count_time(&self, now: Now) -> Result<Duration, StoreError> {
         let known = self.counted_fact()?;
         let so_far = known.as_ref().map_or(Duration::ZERO, |known| {
-            let then = Kept { wall: WallMs(known.wall_ms), up: duration(known.up_ms) };
-            duration(known.counted_ms) + then.counted(now)
+            let then = Kept { wall: WallMs(known.wall), up: duration(known.up) };
+            duration(known.sum) + then.counted(now)
         });
-        let counted =
-            Counted { counted_ms: millis(so_far), wall_ms: now.wall.0, up_ms: millis(now.mono) };
+        let counted = Counted { sum: millis(so_far), wall: now.wall.0, up: millis(now.mono) };
         let text = serde_json::to_string(&counted).map_err(|error| unreadable(COUNTED, error))?;
         self.set_fact(COUNTED, &text)?;
         Ok(so_far)
@@ -57,7 +56,7 @@ impl Store {
 
     /// The time counted so far.
     pub fn counted(&self) -> Result<Duration, StoreError> {
-        Ok(self.counted_fact()?.map_or(Duration::ZERO, |known| duration(known.counted_ms)))
+        Ok(self.counted_fact()?.map_or(Duration::ZERO, |known| duration(known.sum)))
     }
 
     fn counted_fact(&self) -> Result<Option<Counted>, StoreError> {

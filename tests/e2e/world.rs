@@ -231,8 +231,8 @@ impl World {
         let store = Store::open(&self.state().join(casedrop::store::FILE_NAME)).expect("journal");
         let text = store.fact(casedrop::store::COUNTED).expect("readable").expect("counted");
         let mut counted: serde_json::Value = serde_json::from_str(&text).expect("JSON");
-        let so_far = counted["counted_ms"].as_i64().expect("a number");
-        counted["counted_ms"] = (so_far + days * 86_400_000).into();
+        let so_far = counted["sum"].as_i64().expect("a number");
+        counted["sum"] = (so_far + days * 86_400_000).into();
         store.set_fact(casedrop::store::COUNTED, &counted.to_string()).expect("saved");
     }
 

@@ -86,7 +86,7 @@ impl World {
 #[test]
 fn an_order_is_removed_when_it_is_old_enough_and_not_before() {
     let (mut world, order) = world_with_order();
-    assert_eq!(world.wait(RETENTION - DAY).0.len(), 0);
+    assert_eq!(world.wait(DAY * 89).0.len(), 0);
     let (jobs, _) = world.wait(DAY + DAY / 12);
     assert_eq!(jobs.len(), 1);
     assert_eq!((&jobs[0].key, jobs[0].pieces.len()), (&order, 1));
@@ -102,7 +102,7 @@ fn an_order_is_removed_when_it_is_old_enough_and_not_before() {
 #[test]
 fn a_wanted_order_and_one_in_work_are_not_removed() {
     let (mut world, order) = world_with_order();
-    world.wait(RETENTION - DAY);
+    world.wait(DAY * 89);
     world.pass(INTERVAL);
     let effects = world.list("lab", vec![remote("17", Status::LabReview)]);
     assert!(matches!(effects.as_slice(), [Effect::Look { .. }]), "{effects:?}");
@@ -121,7 +121,7 @@ fn a_new_revision_begins_anew_and_what_it_replaced_goes_from_history() {
     world.wait(DAY * 80);
     world.publish_next(&order, "b");
     assert_eq!(world.record(&order).published.map(|published| published.revision), Some(2));
-    let (retire, forget) = world.wait(HISTORY - DAY);
+    let (retire, forget) = world.wait(DAY * 29);
     assert_eq!((retire.len(), forget.len()), (0, 0), "replaced 29 days ago");
     let (retire, forget) = world.wait(DAY + DAY / 12);
     assert_eq!((retire.len(), forget.len()), (0, 1));
@@ -129,7 +129,7 @@ fn a_new_revision_begins_anew_and_what_it_replaced_goes_from_history() {
     let result = Ok(Fate::Removed);
     world.give(Input::Forgotten { key: order.clone(), revision: 1, result });
     assert_eq!(world.story(&order).last().map(String::as_str), Some("forgotten"));
-    let (retire, forget) = world.wait(RETENTION - HISTORY);
+    let (retire, forget) = world.wait(DAY * 60);
     assert_eq!((retire.len(), forget.len()), (1, 0), "the newest, 90 days after it came");
 }
 

@@ -22,6 +22,7 @@ enum There {
 }
 
 /// One order, seen from outside.
+#[expect(clippy::struct_excessive_bools, reason = "independent facts, not one state")]
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Order {
     /// The version of its files at Align.
