@@ -51,9 +51,13 @@ impl Journal {
         work(&Store::open_present(&self.file, self.busy)?)
     }
 
-    /// The journal for looking only; `None` if there is none.
-    pub(super) fn look(&self) -> Result<Option<Store>, StoreError> {
-        Store::open_to_read(&self.file)
+    /// Looks at the journal, and is in nobody's way; `None` if there is none.
+    pub(super) fn look<T>(
+        &self,
+        look: impl FnOnce(&Store) -> Result<T, StoreError>,
+    ) -> Result<Option<T>, StoreError> {
+        let _gate = self.gate.read().unwrap_or_else(PoisonError::into_inner);
+        Store::open_to_read(&self.file)?.map(|store| look(&store)).transpose()
     }
 
     /// Whether no agent was here so far. What one left is for an agent alone to make anew.

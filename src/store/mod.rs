@@ -22,7 +22,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, OpenFlags, OptionalExtension as _, params};
+use rusqlite::{
+    Connection, OpenFlags, OptionalExtension as _, Transaction, TransactionBehavior, params,
+};
 
 use crate::model::ids::OrderKey;
 use crate::model::step::Step;
@@ -51,6 +53,8 @@ pub const BUSY: Duration = Duration::from_secs(10);
 /// The journal.
 pub struct Store {
     db: Connection,
+    /// Whether it is for more than looking.
+    writes: bool,
     hook: fn(Step),
     /// Records of the transaction under way: what is to be said once they are durable.
     due: RefCell<Vec<Step>>,
@@ -120,7 +124,7 @@ impl Store {
                 db.busy_timeout(BUSY)?;
                 db.pragma_update(None, "query_only", true)?;
                 check::keep_log_on_close(&db, true)?;
-                Ok(Some(Self::of(db)))
+                Ok(Some(Self { writes: false, ..Self::of(db) }))
             }
             Err(rusqlite::Error::SqliteFailure(error, _))
                 if error.code == rusqlite::ErrorCode::CannotOpen =>
@@ -144,7 +148,7 @@ impl Store {
     }
 
     fn of(db: Connection) -> Self {
-        Self { db, hook: |_| {}, due: RefCell::default() }
+        Self { db, writes: true, hook: |_| {}, due: RefCell::default() }
     }
 
     /// The hook is called before and after each durable record that has a [`Step`].
@@ -180,7 +184,14 @@ impl Store {
             return work(self);
         }
         self.due.take();
-        let tx = self.db.unchecked_transaction()?;
+        // Whoever writes takes his turn at the beginning: one that reads first and then finds that
+        // others wrote meanwhile could only fail.
+        let behavior = if self.writes {
+            TransactionBehavior::Immediate
+        } else {
+            TransactionBehavior::Deferred
+        };
+        let tx = Transaction::new_unchecked(&self.db, behavior)?;
         let result = work(self)?;
         tx.commit()?;
         for durable in self.due.take() {

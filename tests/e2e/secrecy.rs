@@ -34,10 +34,11 @@ fn own_files(dir: &Path) -> Vec<std::path::PathBuf> {
 #[test]
 fn neither_tokens_nor_secrets_nor_names_are_told_or_kept() {
     let world = World::with_config("log: { level: trace }\n");
-    let mut words: BTreeSet<String> = ["s3cret-of-client", PATIENT_MARKER, DOCTOR_MARKER]
-        .into_iter()
-        .map(str::to_owned)
-        .collect();
+    let mut words: BTreeSet<String> =
+        ["s3cret-of-client", PATIENT_MARKER, DOCTOR_MARKER, "Geheimrat"]
+            .into_iter()
+            .map(str::to_owned)
+            .collect();
     let mut told: Vec<(String, String)> = Vec::new();
     forbidden(&world, &mut words);
 
@@ -75,6 +76,9 @@ fn neither_tokens_nor_secrets_nor_names_are_told_or_kept() {
         &["verify", "--json"],
         &["check", "--json"],
         &["accounts", LAB, "--json"],
+        &["status", "--json"],
+        &["poll", "--json"],
+        &["return", &id, "--reason", "for Mr Geheimrat", "--confirm", &id],
         &["pair", LAB, "--json"],
         &["login", LAB, "--no-browser"],
     ] {
