@@ -2,6 +2,7 @@
 
 mod agent;
 mod beside;
+mod callback;
 mod clock;
 mod journal;
 mod life;
@@ -23,6 +24,7 @@ use crate::sync::execute::Link;
 
 pub use agent::{Agent, Ending, Finished, IsDone, Summary};
 pub use beside::{Journal, UntilStop, Wake};
+pub use callback::{CALLBACK_SECRET, callback_secret, callback_url};
 pub use clock::wall_now;
 pub use open::OpenError;
 

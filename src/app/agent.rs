@@ -167,8 +167,7 @@ impl Agent {
                 Err(error) => Interruption::Failed(Box::new(error)),
                 Ok(Life { waits: Some(fault), .. }) if !patient => return Err(fault.into()),
                 Ok(mut alive) => {
-                    let lived =
-                        super::life::live(&mut alive, &site, ending, &mut stop, &mut tell);
+                    let lived = super::life::live(&mut alive, &site, ending, &mut stop, &mut tell);
                     match lived.await {
                         Ok((finished, stragglers)) => {
                             return summary(&alive, finished, stragglers);
