@@ -5,6 +5,7 @@ pub mod cancel;
 pub mod fault;
 pub mod ids;
 pub mod manifest;
+pub mod notification;
 pub mod order;
 pub mod path;
 pub mod record;
