@@ -170,6 +170,9 @@ fn read_into(store: &Store, file: &Path, now: Now) -> Result<(), OpenError> {
         for key in &left.requests {
             store.ask(key, now.wall)?;
         }
+        for notified in &left.notified {
+            store.restore_notified(notified)?;
+        }
         Ok(())
     })?;
     Ok(())

@@ -9,6 +9,7 @@ mod fault;
 mod inbox;
 mod intents;
 mod labs;
+mod notified;
 mod orders;
 mod revisions;
 mod salvage;
@@ -19,7 +20,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, OpenFlags, OptionalExtension as _, params};
+use rusqlite::{
+    Connection, OpenFlags, OptionalExtension as _, Transaction, TransactionBehavior, params,
+};
 
 use crate::model::ids::OrderKey;
 use crate::model::step::Step;
@@ -30,6 +33,7 @@ pub use facts::Rebuilt;
 pub use fault::{StoreError, StoreTrouble};
 pub use inbox::Request;
 pub use labs::LabRecord;
+pub use notified::{Missed, Noted, Pending, PendingFault, Received};
 pub use revisions::RevisionRecord;
 pub use salvage::{Salvaged, salvage};
 
@@ -46,6 +50,8 @@ pub const BUSY: Duration = Duration::from_secs(10);
 pub struct Store {
     db: Connection,
     hook: fn(Step),
+    /// Whether nothing may be written.
+    looks_only: bool,
     /// Records of the transaction under way: what is to be said once they are durable.
     due: RefCell<Vec<Step>>,
 }
@@ -114,7 +120,7 @@ impl Store {
                 db.busy_timeout(BUSY)?;
                 db.pragma_update(None, "query_only", true)?;
                 check::keep_log_on_close(&db, true)?;
-                Ok(Some(Self::of(db)))
+                Ok(Some(Self { looks_only: true, ..Self::of(db) }))
             }
             Err(rusqlite::Error::SqliteFailure(error, _))
                 if error.code == rusqlite::ErrorCode::CannotOpen =>
@@ -138,7 +144,7 @@ impl Store {
     }
 
     fn of(db: Connection) -> Self {
-        Self { db, hook: |_| {}, due: RefCell::default() }
+        Self { db, hook: |_| {}, looks_only: false, due: RefCell::default() }
     }
 
     /// The hook is called before and after each durable record that has a [`Step`].
@@ -174,7 +180,13 @@ impl Store {
             return work(self);
         }
         self.due.take();
-        let tx = self.db.unchecked_transaction()?;
+        // Several write: whoever read first and writes then could find that another one was quicker.
+        let behavior = if self.looks_only {
+            TransactionBehavior::Deferred
+        } else {
+            TransactionBehavior::Immediate
+        };
+        let tx = Transaction::new_unchecked(&self.db, behavior)?;
         let result = work(self)?;
         tx.commit()?;
         for durable in self.due.take() {
