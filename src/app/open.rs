@@ -240,6 +240,7 @@ fn policy(config: &Config) -> EnginePolicy {
         retry: RetryPolicy { not_converted: config.downloads.retry_404.clone() },
         restore: config.when_missing == WhenMissing::Restore,
         follow_up: config.follow_up,
+        notifications: config.notifications.is_some(),
         min_free: config.min_free,
         volume: config.staging.clone(),
         agent: format!("casedrop {}", env!("CARGO_PKG_VERSION")),

@@ -43,6 +43,7 @@ pub fn policy(labs: Vec<casedrop::model::ids::LabName>) -> EnginePolicy {
         retry: RetryPolicy { not_converted: [120, 300, 600].map(Duration::from_secs).to_vec() },
         restore: false,
         follow_up: true,
+        notifications: true,
         min_free: 1_000,
         volume: PathBuf::from("/pc"),
         agent: "casedrop simulated".to_owned(),

@@ -9,6 +9,7 @@ mod asking;
 mod fetching;
 mod hosts;
 mod labs;
+mod notified;
 mod publishing;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -30,6 +31,7 @@ use super::{observe, plan};
 pub use fetching::job_name;
 pub use labs::LabStanding;
 use labs::LabState;
+use notified::Awaited;
 
 /// What the config says about deciding.
 #[derive(Debug, Clone)]
@@ -46,6 +48,8 @@ pub struct EnginePolicy {
     pub restore: bool,
     /// Whether Align is asked from time to time how single orders stand.
     pub follow_up: bool,
+    /// Whether scan notifications should come.
+    pub notifications: bool,
     /// Bytes that stay free on the volume of output and staging.
     pub min_free: u64,
     /// That volume, for messages: a folder on it.
@@ -90,6 +94,14 @@ pub struct Engine {
     hosts: BTreeMap<String, Breaker>,
     next_turn: u64,
     next_patrol: Duration,
+    /// Orders that a list showed and a notification should name.
+    awaited: Vec<Awaited>,
+    /// When it was last told that notifications are missing.
+    told_missing: Option<Duration>,
+    /// When the waits of notifications are next compared with the clock.
+    next_bound: Duration,
+    /// Whether there are notifications that nobody looked at yet.
+    more_notified: bool,
     rng: fastrand::Rng,
     stopping: bool,
 }
@@ -109,6 +121,10 @@ impl Engine {
             hosts: BTreeMap::new(),
             next_turn: 0,
             next_patrol: now.mono,
+            awaited: Vec::new(),
+            told_missing: None,
+            next_bound: now.mono,
+            more_notified: false,
             rng,
             stopping: false,
         };
@@ -145,7 +161,10 @@ impl Engine {
         if !self.stopping {
             self.take_requests(now)?;
             self.patrol(now)?;
+            self.take_notified(now)?;
+            self.count_missing(now, &mut effects)?;
             self.start_labs(now, &mut effects)?;
+            self.ask_about_named(now, &mut effects)?;
             self.start_asking(now, &mut effects)?;
             self.start_orders(now, &mut effects)?;
         }
@@ -159,7 +178,7 @@ impl Engine {
             return None;
         }
         let labs = self.labs.values().filter_map(LabState::next_due).min();
-        let asks = self.next_asking();
+        let asks = self.next_asking().into_iter().chain(self.next_named(now)).min();
         let orders = if self.jobs.len() < self.policy.concurrency {
             schedule::next_due(&self.waiting, &|key| self.hold(key, now))
         } else {
@@ -179,6 +198,7 @@ impl Engine {
         !self.is_busy()
             && !due(schedule::next_due(&self.waiting, &|key| self.hold(key, now)))
             && !self.labs.values().any(|lab| due(lab.next_due()))
+            && !self.has_named(now)
     }
 
     /// The orders that are being worked on.

@@ -29,6 +29,7 @@ fn policy(labs: &[&str]) -> EnginePolicy {
         retry: RetryPolicy { not_converted: vec![Duration::from_secs(120)] },
         restore: false,
         follow_up: false,
+        notifications: true,
         min_free: 100,
         volume: PathBuf::from("staging"),
         agent: "test".to_owned(),
@@ -459,4 +460,5 @@ fn a_published_order_that_is_gone_comes_back_where_the_policy_says_so() {
     assert!(world.record(&order).is_wanted(), "durable before its first byte is asked for");
 }
 
+mod notified;
 mod patience;

@@ -45,6 +45,7 @@ fn engine(key: &OrderKey, now: Now) -> Engine {
         retry: RetryPolicy { not_converted: vec![Duration::from_secs(120)] },
         restore: false,
         follow_up: false,
+        notifications: true,
         min_free: 0,
         volume: "/pc".into(),
         agent: "casedrop test".to_owned(),
