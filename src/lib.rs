@@ -20,6 +20,7 @@ pub mod app;
 pub mod cli;
 pub mod config;
 pub mod disk;
+pub mod inputs;
 pub mod local;
 pub mod model;
 pub mod retry;

@@ -33,7 +33,7 @@ pub use facts::Rebuilt;
 pub use fault::{StoreError, StoreTrouble};
 pub use inbox::Request;
 pub use labs::LabRecord;
-pub use notified::{Missed, Noted, Pending, PendingFault, Received};
+pub use notified::{Missed, Pending, PendingFault};
 pub use revisions::RevisionRecord;
 pub use salvage::{Salvaged, salvage};
 

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Store, StoreError, duration, unreadable};
 use crate::model::ids::{AccountId, LabName, RxId};
-use crate::model::notification::Named;
+use crate::model::notification::{Named, Noted, Received};
 use crate::model::step::Step;
 use crate::model::time::{WallMs, millis};
 
@@ -55,37 +55,6 @@ pub struct PendingFault {
     pub hint: Option<String>,
 }
 
-/// What became of one name in a notification.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Noted {
-    /// It is recorded.
-    New,
-    /// It was recorded before, and nothing followed from it yet.
-    Again,
-    /// No lab has that account.
-    Nobodys,
-}
-
-/// What the listener counted.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Received {
-    /// Orders named by notifications.
-    pub received: u64,
-    /// Of these, those that a waiting notification named already.
-    pub duplicates: u64,
-    /// Of these, those of accounts that no lab is paired with.
-    pub refused: u64,
-    /// Notifications that name no order.
-    pub unreadable: u64,
-    /// Calls of other paths than the secret one.
-    pub elsewhere: u64,
-    /// Notifications that were not taken, since the journal could not be written.
-    pub turned_away: u64,
-    /// When the last one was recorded.
-    pub last: Option<WallMs>,
-}
-
 /// Orders that polling found and no notification named.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -94,19 +63,6 @@ pub struct Missed {
     pub missed: u64,
     /// When the last one was found.
     pub last: Option<WallMs>,
-}
-
-impl Received {
-    /// Adds what another count holds.
-    pub fn add(&mut self, more: &Self) {
-        self.received += more.received;
-        self.duplicates += more.duplicates;
-        self.refused += more.refused;
-        self.unreadable += more.unreadable;
-        self.elsewhere += more.elsewhere;
-        self.turned_away += more.turned_away;
-        self.last = self.last.max(more.last);
-    }
 }
 
 impl Store {
