@@ -6,6 +6,7 @@ mod callback;
 mod clock;
 mod journal;
 mod life;
+mod notify;
 mod open;
 mod settle;
 #[cfg(test)]

@@ -226,7 +226,12 @@ impl Agent {
 }
 
 /// Starts what works beside the engine, one line each.
-fn start_beside(_site: &Arc<Site>, _beside: &mut Beside) {}
+fn start_beside(site: &Arc<Site>, beside: &mut Beside) {
+    if site.config.notifications.is_some() {
+        let site = Arc::clone(site);
+        beside.start(|until| super::notify::listen(site, until));
+    }
+}
 
 impl Troubles {
     fn note(&mut self, news: &[Notice]) {

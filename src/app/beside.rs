@@ -9,6 +9,7 @@ use std::time::Duration;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 
+use crate::model::step::Step;
 use crate::store::{BUSY, FILE_NAME, Store, StoreError};
 
 /// How long what works beside the engine may take to end.
@@ -20,6 +21,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 pub struct Journal {
     file: PathBuf,
     busy: Duration,
+    hook: fn(Step),
     /// Held for writing while the journal may be replaced.
     pub(super) gate: Arc<RwLock<()>>,
 }
@@ -27,7 +29,14 @@ pub struct Journal {
 impl Journal {
     /// The journal in a state directory.
     pub fn of(state: &Path) -> Self {
-        Self { file: state.join(FILE_NAME), busy: BUSY, gate: Arc::default() }
+        Self { file: state.join(FILE_NAME), busy: BUSY, hook: |_| {}, gate: Arc::default() }
+    }
+
+    /// The hook is called before and after each durable record that has a [`Step`].
+    #[must_use]
+    pub fn with_hook(mut self, hook: fn(Step)) -> Self {
+        self.hook = hook;
+        self
     }
 
     /// Works with the journal, which must be there. What `work` records is durable when this returns.
@@ -36,7 +45,7 @@ impl Journal {
         work: impl FnOnce(&Store) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         let _gate = self.gate.read().unwrap_or_else(PoisonError::into_inner);
-        work(&Store::open_present(&self.file, self.busy)?)
+        work(&Store::open_present(&self.file, self.busy)?.with_hook(self.hook))
     }
 }
 

@@ -122,7 +122,7 @@ impl Agent {
         let layout = Layout { output: config.output.clone(), staging: config.staging.clone() };
         let site = Arc::new(Site {
             root: Arc::new(Root::new(Arc::clone(&disk), layout.clone())),
-            journal: Journal::of(&config.state),
+            journal: Journal::of(&config.state).with_hook(step),
             wake: Wake::default(),
             config,
             disk,
@@ -184,6 +184,8 @@ pub(super) fn go_to_work(
         news.push(Notice::PcTrouble { message: fault.chain(), hint: fault.hint.clone() });
     }
     store.set_output_waits(waits.as_ref().map(Fault::chain).as_deref())?;
+    // Whoever listens says it again.
+    store.set_listener_trouble(None)?;
     store.set_in_use(true)?;
     let engine = Engine::new(store, policy(&site.config), now)?;
     let executor = Executor {

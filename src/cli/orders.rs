@@ -12,7 +12,7 @@ use crate::config::Config;
 use crate::disk::{Disk as _, RealDisk};
 use crate::local::layout::Layout;
 use crate::model::record::{OrderRecord, OrderState, Place, Trouble};
-use crate::store::{FILE_NAME, OrderEvent, Rebuilt, Store, StoreError};
+use crate::store::{FILE_NAME, OrderEvent, Pending, Rebuilt, Store, StoreError};
 
 use super::{CliError, Exit, Streams};
 
@@ -325,7 +325,37 @@ pub(super) fn notes(store: &Store) -> Result<Vec<(String, &'static str)>, StoreE
     let waits = store.output_waits()?.map(|why| {
         (format!("the agent waits: {why}"), "the work goes on by itself once the folder is back")
     });
-    Ok(rebuilt.into_iter().chain(waits).collect())
+    let deaf = store
+        .listener_trouble()?
+        .map(|why| (why, "the agent tries again by itself every 30 s; `casedrop check` says more"));
+    let named: Vec<_> = store.notified(NAMED)?.iter().map(about_named).collect();
+    let more = store.notified_count()?.saturating_sub(named.len() as u64);
+    let more = (more > 0).then(|| {
+        (format!("{more} further scan notifications wait"), "`casedrop status` counts them")
+    });
+    Ok(rebuilt.into_iter().chain(waits).chain(deaf).chain(named).chain(more).collect())
+}
+
+/// So many waiting notifications are told one by one.
+const NAMED: usize = 10;
+
+/// A notification that nothing followed from yet.
+fn about_named(pending: &Pending) -> (String, &'static str) {
+    let Pending { lab, account, rx, first, .. } = pending;
+    let since = first.to_rfc3339();
+    let why = pending.fault.as_ref().map_or_else(String::new, |fault| format!(" ({})", fault.text));
+    let text = format!(
+        "{lab}: a scan notification of {since} named prescription {rx} of account {account}, which \
+         Align does not show yet{why}"
+    );
+    let next = if pending.attention {
+        "look for the scan at myitero.com; the agent asks Align again once a day"
+    } else if pending.fault.is_some() {
+        "the agent asks Align again by itself"
+    } else {
+        "the agent asks Align as soon as the lab is paired with that account and the agent runs"
+    };
+    (text, next)
 }
 
 /// A journal that was made anew is told of until the old one is deleted; one of which nothing was
