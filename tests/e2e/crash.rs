@@ -8,6 +8,7 @@ use casedrop::simulator::{CaseKind, FaultKind, FaultRule};
 use serde_json::Value;
 
 use super::faults::download;
+use super::notified::listening;
 use super::world::{Ended, World, order, order_with_id, wait_for};
 use super::{portal, tree};
 
@@ -47,6 +48,8 @@ ways! {
     Failure: a_failed_attempt_that_dies_while_it_is_recorded_is_repeated, failure;
     /// The process died before, and dies again in its recovery.
     Again: a_recovery_that_dies_itself_is_finished_after_the_next_start, again;
+    /// A scan notification names the order.
+    Notified: a_notification_that_dies_at_any_step_is_followed_after_the_next_start, notified;
     /// The new revision was lost while the old one was out of the way.
     Lost: an_old_revision_comes_back_even_if_the_process_dies_meanwhile, lost;
 }
@@ -54,7 +57,9 @@ ways! {
 /// In which ways each step is met; the compiler asks for those of a new one. Where the volume knows an
 /// exchange (Linux), nothing is moved aside, and the other way round.
 fn ways_to(step: Step) -> &'static [Way] {
-    use Way::{Adopt, Again, Beside, Elsewhere, Empty, Failure, First, Lost, Refetch, Replace};
+    use Way::{
+        Adopt, Again, Beside, Elsewhere, Empty, Failure, First, Lost, Notified, Refetch, Replace,
+    };
     let linux = cfg!(target_os = "linux");
     match step {
         Step::FetchAsked
@@ -76,6 +81,12 @@ fn ways_to(step: Step) -> &'static [Way] {
         | Step::Report
         | Step::JournalIntent
         | Step::JournalIntentDurable => &[First, Replace, Beside],
+        Step::NotifiedRecorded
+        | Step::NotifiedRecordedDurable
+        | Step::NotifiedPutOff
+        | Step::NotifiedPutOffDurable
+        | Step::NotifiedTaken
+        | Step::NotifiedTakenDurable => &[Notified],
         Step::MakeParent => &[First, Beside],
         Step::ClearEmpty => &[Empty],
         Step::MoveIn if linux => &[First, Beside, Empty],
@@ -381,6 +392,32 @@ fn lost(world: &World, step: Step) {
     die_at(world, step);
     assert!(!world.dir_of(&id).exists() && aside.exists());
     assert_replaced(world, &id, &before);
+}
+
+/// This way has a world of its own, with a listener.
+fn notified(_: &World, step: Step) {
+    let listening = listening("1h", "");
+    let world = &listening.world;
+    std::fs::create_dir_all(world.output()).expect("made");
+    std::fs::write(world.output().join("note.txt"), "mine").expect("written");
+    let agent = listening.run_with(&[("CASEDROP_TEST_KILL_AT", step.as_str())]);
+    // Whatever is sent while the agent is down is sent again, as by Align.
+    let id = world.align().create_order(&order(CaseKind::OrthoShell)).expect("created");
+    let (_, log) = agent.wait();
+    assert!(log.lines().any(|line| line == format!("killed at {}", step.as_str())), "{log}");
+    let sent = world.align().state().notifications;
+    let is_acknowledged = sent.iter().any(|sent| sent.status == Some(200));
+    let agent = listening.run_again();
+    if !is_acknowledged {
+        world.align().notify(&id).expect("sent again");
+    }
+    world.wait_for_revision(&id, 1);
+    world.wait_for_state(&id, "published");
+    agent.kill();
+    let story = world.order(&id);
+    let named = times_told(&story, "seen");
+    assert!((1..=2).contains(&named), "{story:#}");
+    assert_promises(world, &id, &world.published(&id), 1);
 }
 
 #[test]

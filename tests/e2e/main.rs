@@ -19,6 +19,7 @@ mod journal;
 #[cfg(target_os = "linux")]
 mod limits;
 mod logins;
+mod notified;
 mod outages;
 mod places;
 mod polls;
