@@ -2,12 +2,14 @@
 
 mod agent;
 mod beside;
+mod callback;
 mod changes;
 mod clock;
 pub mod desk;
 mod journal;
 mod labs;
 mod life;
+mod notify;
 mod open;
 mod settle;
 #[cfg(test)]
@@ -19,6 +21,7 @@ use crate::disk::{Disk as _, RealDisk};
 
 pub use agent::{Agent, Ending, Finished, IsDone, Summary};
 pub use beside::{Journal, UntilStop, Wake};
+pub use callback::{CALLBACK_SECRET, callback_secret, callback_url};
 pub use clock::wall_now;
 pub use desk::AgentDesk;
 pub use labs::Labs;

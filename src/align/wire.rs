@@ -259,6 +259,23 @@ fn order(object: &Map<String, Value>, silent: &Status) -> Result<RemoteOrder, &'
     })
 }
 
+/// FACT: a scan notification holds the Rx id and the account number. The names are ASSUMED.
+pub(super) const NOTIFIED_RX: [&str; 7] =
+    ["rxId", "rxIds", "rx", "rxNumber", "prescriptionId", "prescriptionIds", "prescription"];
+/// ASSUMED.
+pub(super) const NOTIFIED_ACCOUNT: [&str; 8] = [
+    "accountNumber",
+    "accountId",
+    "account",
+    "companyId",
+    "companyNumber",
+    "labAccountId",
+    "labId",
+    "lab",
+];
+/// ASSUMED: either may stand in an object, under one of these.
+pub(super) const NOTIFIED_INNER: [&str; 4] = ["id", "number", "rxId", "accountId"];
+
 /// SEEN: `IDE` and `IMAGE_GALLERY`. ASSUMED: `SCREEN_CAPTURES`.
 pub(super) fn asset_type(kind: AssetKind) -> &'static str {
     match kind {

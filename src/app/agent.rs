@@ -242,6 +242,10 @@ fn start_beside(site: &Arc<Site>, beside: &mut Beside) {
     beside.start(|mut until| async move {
         control::serve(disk, state, office, until.stopped()).await;
     });
+    if site.config.notifications.is_some() {
+        let site = Arc::clone(site);
+        beside.start(|until| super::notify::listen(site, until));
+    }
 }
 
 impl Troubles {

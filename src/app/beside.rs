@@ -10,6 +10,7 @@ use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 
 use crate::disk::{Disk as _, RealDisk};
+use crate::model::step::Step;
 use crate::store::{BUSY, FILE_NAME, Store, StoreError};
 
 use super::open::LOCK_NAME;
@@ -24,6 +25,7 @@ pub struct Journal {
     file: PathBuf,
     busy: Duration,
     may_make: bool,
+    hook: fn(Step),
     /// Held for writing while the journal may be replaced.
     pub(super) gate: Arc<RwLock<()>>,
 }
@@ -31,12 +33,25 @@ pub struct Journal {
 impl Journal {
     /// The journal in a state directory.
     pub fn of(state: &Path) -> Self {
-        Self { file: state.join(FILE_NAME), busy: BUSY, may_make: false, gate: Arc::default() }
+        Self {
+            file: state.join(FILE_NAME),
+            busy: BUSY,
+            may_make: false,
+            hook: |_| {},
+            gate: Arc::default(),
+        }
     }
 
     /// The same for a process in which no agent runs: where no agent ever was, the journal is made.
     pub(super) fn perhaps_new(state: &Path) -> Self {
         Self { may_make: true, ..Self::of(state) }
+    }
+
+    /// The hook is called before and after each durable record that has a [`Step`].
+    #[must_use]
+    pub fn with_hook(mut self, hook: fn(Step)) -> Self {
+        self.hook = hook;
+        self
     }
 
     /// Works with the journal, which must be there. What `work` records is durable when this returns.
@@ -48,7 +63,7 @@ impl Journal {
         if self.may_make && self.is_first() {
             return work(&Store::open_beside(&self.file)?);
         }
-        work(&Store::open_present(&self.file, self.busy)?)
+        work(&Store::open_present(&self.file, self.busy)?.with_hook(self.hook))
     }
 
     /// Looks at the journal, and is in nobody's way; `None` if there is none.

@@ -173,6 +173,9 @@ fn read_into(store: &Store, file: &Path, now: Now) -> Result<(), OpenError> {
         for (fact, value) in left.facts.iter().filter(|(fact, _)| is_decision(fact)) {
             store.set_fact(fact, value)?;
         }
+        for notified in &left.notified {
+            store.restore_notified(notified)?;
+        }
         Ok(())
     })?;
     Ok(())

@@ -130,7 +130,7 @@ impl Agent {
         let lock =
             lock.ok_or_else(|| OpenError::AnotherAgent(config.state.display().to_string()))?;
         let layout = Layout { output: config.output.clone(), staging: config.staging.clone() };
-        let (journal, wake) = (Journal::of(&config.state), Wake::default());
+        let (journal, wake) = (Journal::of(&config.state).with_hook(step), Wake::default());
         let (links, progress) = (Arc::new(links), Arc::new(Progress::default()));
         let desk = AgentDesk::of_agent(
             Arc::clone(&config),
@@ -207,6 +207,8 @@ pub(super) fn go_to_work(
         news.push(Notice::PcTrouble { message: fault.chain(), hint: fault.hint.clone() });
     }
     store.set_output_waits(waits.as_ref().map(Fault::chain).as_deref())?;
+    // Whoever listens says it again.
+    store.set_listener_trouble(None)?;
     store.set_in_use(true)?;
     let engine = Engine::new(store, policy(&site.config), now)?;
     let executor = Executor {
@@ -266,6 +268,7 @@ fn policy(config: &Config) -> EnginePolicy {
         follow_up: config.follow_up,
         history_keep: config.history_keep,
         retention_keep: config.retention_keep,
+        notifications: config.notifications.is_some(),
         min_free: config.min_free,
         volume: config.staging.clone(),
         agent: format!("casedrop {}", env!("CARGO_PKG_VERSION")),

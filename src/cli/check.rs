@@ -4,13 +4,15 @@
 use std::fmt::Write as _;
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use clap::Args;
 use serde::Serialize;
 
 use super::{CliError, Exit, Streams};
-use crate::config::{self, Config, ConfigFault, ConfigFaults, Places, Survey};
+use crate::config::{self, Config, ConfigFault, ConfigFaults, Places, Survey, TlsFiles};
 use crate::disk::{Disk, Kind, read_limited};
+use crate::inputs::notifications::check_certificate;
 
 /// Arguments of `casedrop check`. The config file is named by the common `--config`.
 #[derive(Debug, Clone, Default, Args)]
@@ -140,6 +142,9 @@ fn surroundings(survey: &Survey, around: &Around<'_>, findings: &mut Findings) {
     }
     if let Some(path) = &survey.ca_file {
         authorities(disk, path, findings);
+    }
+    if let Some(files) = &survey.notifications_tls {
+        certificate(disk, files, findings);
     }
     let runs = survey.state.as_deref().is_some_and(|state| (around.agent_runs)(state));
     for (key, address) in survey.listeners().filter(|_| !runs) {
@@ -294,6 +299,25 @@ fn authorities(disk: &dyn Disk, path: &Path, findings: &mut Findings) {
         }
         Err(error) => {
             findings.fault("api.ca_file", format!("{error}: {}", error.source), hint);
+        }
+    }
+}
+
+fn certificate(disk: &dyn Disk, files: &TlsFiles, findings: &mut Findings) {
+    let key = "notifications.tls.certificate";
+    match check_certificate(disk, files, SystemTime::now()) {
+        Ok(None) => {}
+        Ok(Some(0)) => {
+            let reason = format!("{} has ended, or ends within a day", files.certificate.display());
+            findings.warning(key, reason, "renew the certificate");
+        }
+        Ok(Some(days)) => {
+            let reason = format!("{} ends in {days} days", files.certificate.display());
+            findings.warning(key, reason, "renew the certificate");
+        }
+        Err(fault) => {
+            let hint = fault.hint.clone().unwrap_or_default();
+            findings.fault(key, fault.chain(), hint);
         }
     }
 }

@@ -12,7 +12,7 @@ use crate::config::Config;
 use crate::local::layout::Layout;
 use crate::model::ids::OrderId;
 use crate::model::record::{OrderRecord, OrderState, Place, Retired, Trouble};
-use crate::store::{FILE_NAME, OrderEvent, Rebuilt, Store, StoreError};
+use crate::store::{FILE_NAME, OrderEvent, Pending, Rebuilt, Store, StoreError};
 
 use super::{CliError, Exit, Streams};
 
@@ -290,7 +290,38 @@ pub(super) fn notes(store: &Store) -> Result<Vec<(String, &'static str)>, StoreE
         let text = format!("lab {lab} is PAUSED since {since}{by}: nothing is polled or fetched");
         (text, "`casedrop resume` lets the work go on")
     });
-    Ok(rebuilt.into_iter().chain(waits).chain(paused).collect())
+    let deaf = store
+        .listener_trouble()?
+        .map(|why| (why, "the agent tries again by itself every 30 s; `casedrop check` says more"));
+    let named: Vec<_> = store.notified(NAMED)?.iter().map(about_named).collect();
+    let more = store.notified_count()?.saturating_sub(named.len() as u64);
+    let more = (more > 0).then(|| {
+        (format!("{more} further scan notifications wait"), "`casedrop status` counts them")
+    });
+    let pc = rebuilt.into_iter().chain(waits).chain(paused);
+    Ok(pc.chain(deaf).chain(named).chain(more).collect())
+}
+
+/// So many waiting notifications are told one by one.
+const NAMED: usize = 10;
+
+/// A notification that nothing followed from yet.
+fn about_named(pending: &Pending) -> (String, &'static str) {
+    let Pending { lab, account, rx, first, .. } = pending;
+    let since = first.to_rfc3339();
+    let why = pending.fault.as_ref().map_or_else(String::new, |fault| format!(" ({})", fault.text));
+    let text = format!(
+        "{lab}: a scan notification of {since} named prescription {rx} of account {account}, which \
+         Align does not show yet{why}"
+    );
+    let next = if pending.attention {
+        "look for the scan at myitero.com; the agent asks Align again once a day"
+    } else if pending.fault.is_some() {
+        "the agent asks Align again by itself"
+    } else {
+        "the agent asks Align as soon as the lab is paired with that account and the agent runs"
+    };
+    (text, next)
 }
 
 fn unknown(id: &str) -> CliError {

@@ -8,7 +8,6 @@ impl Config {
     pub fn not_in_effect(&self) -> Vec<(&'static str, &'static str)> {
         let keys = [
             ("commands", self.commands.is_some(), "no command folder is watched; use the commands"),
-            ("notifications", self.notifications.is_some(), "new orders are found by polling"),
             ("updates.automatic", self.updates.automatic, "updates are installed by hand"),
             ("log.dir", self.log.dir.is_some(), "the log goes to standard error"),
         ];

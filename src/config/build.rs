@@ -14,8 +14,8 @@ use super::scalars::PathText;
 use super::survey::Survey;
 use super::walk::Found;
 use super::{
-    Config, Downloads, FormatConfig, LabConfig, Limits, LogConfig, Notifications, Updates, paths,
-    profiles, values,
+    Config, Downloads, FormatConfig, LabConfig, Limits, LogConfig, Notifications, TlsFiles,
+    Updates, paths, profiles, values,
 };
 use crate::disk::Disk;
 
@@ -184,7 +184,19 @@ impl<'a> Builder<'a> {
             let hint = "write the URL without `?` and `#`; the agent adds a secret path of its own";
             self.fault("notifications.public_url", "the URL holds a query or fragment", hint);
         }
-        Some(Notifications { listen: raw.listen.0, public_url })
+        let tls = raw.tls.and_then(|tls| {
+            let (certificate, key) = (self.path(&tls.certificate?), self.path(&tls.key?));
+            Some(TlsFiles { certificate, key })
+        });
+        self.survey.notifications_tls.clone_from(&tls);
+        let trusted_proxies: Vec<_> = raw.trusted_proxies.iter().map(|one| one.0).collect();
+        if !raw.listen.0.ip().is_loopback() && tls.is_none() && trusted_proxies.is_empty() {
+            let reason = format!("notifications travel unencrypted to {}", raw.listen.0);
+            let hint = "give a certificate in `notifications.tls`, or name the reverse proxy that has \
+                        one in `notifications.trusted_proxies`, or listen on 127.0.0.1 beside it";
+            self.warn("notifications.listen", reason, hint);
+        }
+        Some(Notifications { listen: raw.listen.0, public_url, tls, trusted_proxies })
     }
 
     fn status_page(&mut self, listen: Option<std::net::SocketAddr>) {

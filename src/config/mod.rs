@@ -11,6 +11,7 @@ mod env;
 mod fault;
 mod labs;
 mod load;
+mod network;
 mod node;
 mod paths;
 mod profiles;
@@ -38,6 +39,7 @@ use url::Url;
 pub use env::process_env;
 pub use fault::{ConfigFault, ConfigFaults};
 pub use load::{FILE_NAME, Loaded, load, locate};
+pub use network::Network;
 pub use schema::schema;
 pub use survey::{Places, Survey};
 pub use values::write_size_roughly;
@@ -148,6 +150,19 @@ pub struct Notifications {
     pub listen: SocketAddr,
     /// How Align reaches it.
     pub public_url: Url,
+    /// The listener's own certificate; `None`: plain HTTP, for a reverse proxy in front.
+    pub tls: Option<TlsFiles>,
+    /// Whose word counts on where a call came from.
+    pub trusted_proxies: Vec<Network>,
+}
+
+/// A certificate and its key, as PEM files.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// The certificate, and after it those that vouch for it.
+    pub certificate: PathBuf,
+    /// Its private key.
+    pub key: PathBuf,
 }
 
 /// Downloading.

@@ -8,8 +8,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::scalars::{
-    Address, DurationText, EndpointPath, HostSuffix, LogLevel, PathText, Secret, SizeText,
-    Thumbnails, UrlText,
+    Address, DurationText, EndpointPath, HostSuffix, LogLevel, NetworkText, PathText, Secret,
+    SizeText, Thumbnails, UrlText,
 };
 use super::{Limits, Names, WhenMissing};
 
@@ -124,9 +124,30 @@ pub(super) struct Notifications {
     /// The IP address and port where the agent listens.
     #[serde(default = "Address::notifications")]
     pub(super) listen: Address,
-    /// How Align reaches that listener from outside; https. Required within this section.
+    /// How Align reaches that listener from outside; https. The agent adds a secret segment of its
+    /// own to the path. Required within this section.
     #[schemars(required)]
     pub(super) public_url: Option<UrlText>,
+    /// The listener's own certificate. Default: none, the listener speaks plain HTTP to a reverse proxy
+    /// in front of it, which has the certificate.
+    pub(super) tls: Option<Tls>,
+    /// The IP addresses and networks of reverse proxies whose `Forwarded` and `X-Forwarded-For` headers
+    /// are believed.
+    #[serde(default)]
+    pub(super) trusted_proxies: Vec<NetworkText>,
+}
+
+/// A certificate for the listener. Both files are read again when they change.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Tls {
+    /// The PEM file with the certificate, and behind it those that vouch for it. Required within this
+    /// section.
+    #[schemars(required)]
+    pub(super) certificate: Option<PathText>,
+    /// The PEM file with its private key, without a passphrase. Required within this section.
+    #[schemars(required)]
+    pub(super) key: Option<PathText>,
 }
 
 /// Downloading.

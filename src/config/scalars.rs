@@ -12,6 +12,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use serde_json::Value;
 use url::Url;
 
+use super::network::Network;
 use super::values::{self, Bad};
 
 /// Checks a text by the `format` of its schema; formats of no concern here hold always.
@@ -23,6 +24,7 @@ pub(super) fn check_format(format: &str, text: &str) -> Result<(), Bad> {
         "casedrop-domain" => values::host_suffix(text).map(drop),
         "casedrop-endpoint-path" => values::endpoint_path(text),
         "casedrop-log-level" => values::log_level(text),
+        "casedrop-network" => values::network(text).map(drop),
         "casedrop-path" => super::paths::check_text(text),
         "casedrop-url" => values::url(text).map(drop),
         _ => Ok(()),
@@ -38,6 +40,7 @@ pub(super) fn describe_format(format: &str) -> Option<&'static str> {
         "casedrop-domain" => "a domain such as `iterocloud.com`",
         "casedrop-endpoint-path" => "a path on the server, beginning with `/`",
         "casedrop-log-level" => "a log level such as `info`",
+        "casedrop-network" => "an IP address or network, such as `192.168.1.0/24`",
         "casedrop-path" => "a path",
         "casedrop-url" => "a URL",
         _ => return None,
@@ -144,6 +147,17 @@ text_value!(
     json_schema!({ "type": "string", "format": "casedrop-log-level" }),
     |text| values::log_level(text).map(|()| text.to_owned()),
     Clone::clone
+);
+text_value!(
+    /// An IP address or a network.
+    NetworkText(Network),
+    json_schema!({
+        "type": "string",
+        "format": "casedrop-network",
+        "examples": ["10.0.0.5", "192.168.1.0/24"]
+    }),
+    values::network,
+    ToString::to_string
 );
 text_value!(
     /// A path on this PC.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use super::TlsFiles;
 use super::fault::{ConfigFault, KeyPath};
 use super::node::{Kind, Node, Origin};
 
@@ -27,6 +28,8 @@ pub struct Survey {
     pub status_page: Option<SocketAddr>,
     /// Where notifications are awaited.
     pub notifications: Option<SocketAddr>,
+    /// The certificate of that listener.
+    pub notifications_tls: Option<TlsFiles>,
     /// Bytes that stay free on the output's volume.
     pub min_free: u64,
     /// Where the keys were written.

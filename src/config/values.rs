@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use url::{Host, Url};
 
+use super::network::Network;
+
 /// Why a text is not a value of its kind, and how to write it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Bad {
@@ -106,6 +108,12 @@ pub(super) fn address(text: &str) -> Result<SocketAddr, Bad> {
         };
         bad(not(text, "an address with a port"), hint)
     })
+}
+
+/// Reads an IP address or a network.
+pub(super) fn network(text: &str) -> Result<Network, Bad> {
+    let hint = "write an IP address such as 10.0.0.5, or a network such as 192.168.1.0/24";
+    text.trim().parse().or_else(|()| bad(not(text, "an IP address or network"), hint))
 }
 
 /// Reads a URL that tokens and personal data may travel to: `https`, or `http` to this PC itself.

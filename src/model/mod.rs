@@ -6,6 +6,7 @@ pub mod digest;
 pub mod fault;
 pub mod ids;
 pub mod manifest;
+pub mod notification;
 pub mod order;
 pub mod path;
 pub mod record;

@@ -40,6 +40,10 @@ pub struct OrderRecord {
     pub last_seen: WallMs,
     /// When Align was last asked about this one order, whatever came of it.
     pub last_asked: Option<WallMs>,
+    /// When a scan notification last named it.
+    pub notified: Option<WallMs>,
+    /// How many notifications led to a fetch since its content last changed.
+    pub notified_vain: u32,
     /// What stands in the way, if anything.
     pub trouble: Option<Trouble>,
     /// What was last published of it, if anything.
@@ -279,6 +283,8 @@ impl OrderRecord {
             first_seen: now,
             last_seen: now,
             last_asked: None,
+            notified: None,
+            notified_vain: 0,
             trouble: None,
             published: None,
             retired: Retired::No,

@@ -164,6 +164,20 @@ steps! {
         /// It is durable.
         JournalUnchangedDurable = "journal-unchanged-durable",
     }
+    NOTIFICATIONS, "The durable records of scan notifications, each before it is made and after." {
+        /// What notifications name, before they are answered.
+        NotifiedRecorded = "notified-recorded",
+        /// It is durable; nobody has an answer.
+        NotifiedRecordedDurable = "notified-recorded-durable",
+        /// Align is to be asked about what a notification names, now or later.
+        NotifiedPutOff = "notified-put-off",
+        /// It is durable.
+        NotifiedPutOffDurable = "notified-put-off-durable",
+        /// A notification is taken out, with what follows from it.
+        NotifiedTaken = "notified-taken",
+        /// It is durable.
+        NotifiedTakenDurable = "notified-taken-durable",
+    }
 }
 
 impl Step {

@@ -68,6 +68,7 @@ impl Store {
         self.each_revision(|_, _| Ok(()))?;
         self.intents()?;
         self.asked()?;
+        self.notified(usize::MAX)?;
         self.labs()?;
         let polls = "SELECT asked_ms, wait_ms FROM polls";
         let mut polls = self.db.prepare(polls)?;

@@ -15,7 +15,7 @@ pub(super) const SELECT: &str = "
            o.fault_hint, o.attempts, o.since_ms, o.next_try_ms,
            r.revision, r.manifest_sha256, r.published_ms, r.confirmed_ms, r.place, r.history_seen,
            o.away, o.begun, o.last_asked_ms, o.wait_ms, o.attention,
-           o.not_converted, o.damaged, o.retired
+           o.not_converted, o.damaged, o.retired, o.notified_ms, o.notified_vain
     FROM orders o LEFT JOIN revisions r
       ON r.lab = o.lab AND r.account = o.account AND r.order_id = o.order_id
      AND r.revision = o.revision";
@@ -91,9 +91,10 @@ impl Store {
             INSERT OR REPLACE INTO orders (lab, account, order_id, rx_id, remote, listed, evidence,
                 fetched, forced, rechecks, first_seen_ms, last_seen_ms, fault_class, fault_code,
                 fault_text, fault_hint, attempts, since_ms, next_try_ms, revision, away, begun,
-                last_asked_ms, ask_at_ms, wait_ms, attention, not_converted, damaged, retired)
+                last_asked_ms, ask_at_ms, wait_ms, attention, not_converted, damaged, retired,
+                notified_ms, notified_vain)
             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17,
-                ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29)";
+                ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31)";
         let remote =
             serde_json::to_string(&order.remote).map_err(|error| unreadable("order", error))?;
         let trouble = order.trouble.as_ref();
@@ -127,6 +128,8 @@ impl Store {
             trouble.map_or(0, |t| t.spent.not_converted),
             trouble.map_or(0, |t| t.spent.damaged),
             order.retired.number(),
+            order.notified.map(|at| at.0),
+            order.notified_vain,
         ])?;
         Ok(())
     }
@@ -194,6 +197,8 @@ pub(super) fn read(row: &Row<'_>) -> Result<OrderRecord, StoreError> {
         first_seen: WallMs(row.get(9)?),
         last_seen: WallMs(row.get(10)?),
         last_asked: row.get::<_, Option<i64>>(26)?.map(WallMs),
+        notified: row.get::<_, Option<i64>>(32)?.map(WallMs),
+        notified_vain: row.get(33)?,
         trouble,
         published,
         retired: retired(row.get(31)?)?,

@@ -7,8 +7,9 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags, Row};
 
 use super::check::keep_log_on_close;
+use super::notified::salvaged;
 use super::orders::{key, place};
-use super::{Asked, RevisionRecord, StoreError, duration, unreadable};
+use super::{Asked, Pending, RevisionRecord, StoreError, duration, unreadable};
 use crate::model::ids::OrderKey;
 use crate::model::order::{RemoteOrder, Status};
 use crate::model::record::OrderRecord;
@@ -23,6 +24,8 @@ pub struct Salvaged {
     pub revisions: Vec<(OrderKey, RevisionRecord)>,
     /// Orders that somebody had asked for again.
     pub requests: Vec<OrderKey>,
+    /// Notifications that nothing followed from yet.
+    pub notified: Vec<Pending>,
     /// Accounts whose last poll is known.
     pub polls: Vec<(String, Asked)>,
     /// Facts about the installation.
@@ -36,7 +39,7 @@ pub fn salvage(file: &Path) -> Salvaged {
     if keep_log_on_close(&db, true).is_err() {
         return Salvaged::default();
     }
-    // These columns have been there since the first version.
+    // These columns have been there since the first version; a table that is not there holds nothing.
     Salvaged {
         orders: rows(
             &db,
@@ -51,6 +54,7 @@ pub fn salvage(file: &Path) -> Salvaged {
             revision,
         ),
         requests: rows(&db, "inbox", "lab, account, order_id", order_key),
+        notified: rows(&db, "notified", "lab, account, rx_id, first_ms", salvaged),
         polls: rows(&db, "polls", "account, asked_ms, wait_ms", poll),
         facts: rows(&db, "meta", "key, value", |row| Ok((row.get(0)?, row.get(1)?))),
     }
@@ -144,11 +148,19 @@ mod tests {
         }
         store.ask(&super::super::tests::order("1001").key, WallMs(5)).expect("asked");
         store.set_fact("output-root", "id").expect("set");
+        let labs = [("lab".parse().expect("valid"), "1".parse().expect("valid"))];
+        let named = crate::model::notification::Named {
+            account: None,
+            rx: "rx-77".parse().expect("valid"),
+        };
+        store.notify(&labs, &[named], WallMs(6)).expect("recorded");
         drop(store);
         let whole = salvage(&file);
         assert_eq!((whole.orders.len(), whole.requests.len()), (400, 1));
         assert!(whole.facts.contains(&("output-root".to_owned(), "id".to_owned())));
         assert!(whole.orders.iter().all(OrderRecord::is_wanted));
+        assert_eq!(whole.notified[0].rx.as_str(), "rx-77");
+        assert_eq!(whole.notified[0].first, WallMs(6));
 
         // A leaf of the orders, as their texts in it show.
         let mut bytes = std::fs::read(&file).expect("read");

@@ -127,19 +127,23 @@ const STEPS: &[&str] = &[
     ALTER TABLE revisions ADD COLUMN counted_ms INTEGER;
     ALTER TABLE revisions ADD COLUMN gone INTEGER NOT NULL DEFAULT 0;
     CREATE INDEX revisions_by_age ON revisions (counted_ms) WHERE NOT gone;
+    ALTER TABLE orders ADD COLUMN notified_vain INTEGER NOT NULL DEFAULT 0;
     CREATE TABLE notified (
         lab         TEXT NOT NULL,
         account     TEXT NOT NULL,
         rx_id       TEXT NOT NULL,
         first_ms    INTEGER NOT NULL,
+        to_ask      INTEGER NOT NULL DEFAULT 0,
         attempts    INTEGER NOT NULL DEFAULT 0,
-        next_try_ms INTEGER,
+        next_try_ms INTEGER NOT NULL DEFAULT 0,
         wait_ms     INTEGER NOT NULL DEFAULT 0,
+        attention   INTEGER NOT NULL DEFAULT 0,
         fault_code  TEXT,
         fault_text  TEXT,
         fault_hint  TEXT,
         PRIMARY KEY (lab, account, rx_id)
     ) STRICT;
+    CREATE INDEX notified_due ON notified (lab, account, to_ask, next_try_ms);
     CREATE TABLE commands (
         id    TEXT PRIMARY KEY,
         at_ms INTEGER NOT NULL,

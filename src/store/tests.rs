@@ -42,6 +42,8 @@ fn what_is_saved_is_read_back() {
         attention: true,
     });
     record.away = Some(Status::Modeling);
+    record.notified = Some(WallMs(6));
+    record.notified_vain = 3;
     record.begun = 1;
     record.last_asked = Some(WallMs(8));
     store.save(&record).expect("saved");

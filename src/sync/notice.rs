@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::model::fault::FaultClass;
-use crate::model::ids::{AccountId, LabName, OrderKey};
+use crate::model::ids::{AccountId, LabName, OrderKey, RxId};
 use crate::model::manifest::Reason;
 use crate::model::record::Place;
 use crate::store::{Paused, Rebuilt};
@@ -119,6 +119,24 @@ pub enum Notice {
         /// Why.
         why: String,
     },
+    /// Align does not show what a scan notification named.
+    NamedInVain {
+        /// Which lab.
+        lab: LabName,
+        /// Which prescription.
+        rx: RxId,
+        /// What Align says.
+        message: String,
+        /// What a person can do.
+        hint: Option<String>,
+    },
+    /// Polling found what no scan notification named.
+    NotificationsMissing {
+        /// One such order.
+        key: OrderKey,
+        /// How many there were so far.
+        missed: u64,
+    },
     /// This PC keeps the agent from its work, in whole or in part.
     PcTrouble {
         /// What failed.
@@ -152,6 +170,8 @@ impl Notice {
             Self::LabTrouble { lab, .. } | Self::Unreadable { lab, .. } => {
                 tracing::warn!(%lab, "{self}");
             }
+            Self::NamedInVain { lab, .. } => tracing::error!(%lab, "{self}"),
+            Self::NotificationsMissing { key, .. } => tracing::warn!(lab = %key.lab, "{self}"),
             Self::PcTrouble { .. } | Self::JournalRebuilt(_) => tracing::error!("{self}"),
             Self::PcHealed { .. } => tracing::warn!("{self}"),
             Self::Paused { lab, .. } => tracing::warn!(%lab, "{self}"),
@@ -225,6 +245,22 @@ impl fmt::Display for Notice {
             Self::LeftAlone { key, why } => {
                 write!(f, "{key}: older than what is kept, and left alone: {why}")
             }
+            Self::NamedInVain { lab, rx, message, hint } => {
+                write!(
+                    f,
+                    "{lab}: a scan notification named prescription {rx}, which Align does not show \
+                     yet: {message}"
+                )?;
+                hint.as_ref().map_or(Ok(()), |hint| write!(f, " ({hint})"))?;
+                f.write_str(", needs attention, asking again once a day")
+            }
+            Self::NotificationsMissing { key, missed } => write!(
+                f,
+                "{key}: found by polling, and no scan notification named it ({missed} missed so \
+                 far); check notifications.public_url, the reverse proxy and firewall in front of \
+                 it, and pair the lab again (`casedrop pair {}`)",
+                key.lab
+            ),
             Self::PcTrouble { message, hint } => {
                 f.write_str(message)?;
                 hint.as_ref().map_or(Ok(()), |hint| write!(f, " ({hint})"))

@@ -10,7 +10,7 @@ use std::time::Duration;
 use crate::model::ids::OrderKey;
 use crate::model::order::{RemoteOrder, Status};
 use crate::model::record::OrderRecord;
-use crate::model::time::WallMs;
+use crate::model::time::{WallMs, remaining};
 
 /// What an observation changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,6 +22,23 @@ pub enum News {
     /// Something to fetch, and why.
     Wanted(&'static str),
 }
+
+/// What follows from a scan notification.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Follows {
+    /// Nothing: a fetch that is about to begin covers it.
+    Covered,
+    /// A fetch.
+    Fetch,
+    /// A fetch, after this time: there were many notifications lately, and nothing had changed.
+    Later(Duration),
+}
+
+/// Waits between two fetches because of notifications while nothing changes; the last one repeats.
+const NAMED_AGAIN: [Duration; 4] =
+    [Duration::ZERO, Duration::from_mins(1), Duration::from_mins(10), Duration::from_hours(1)];
+/// After so many notifications in vain further ones are no reason to begin a schedule anew.
+const STILL_NEWS: u32 = 2;
 
 /// Waits before an order that merely goes on being listed is fetched again; the last one repeats.
 const RECHECK: [Duration; 4] = [
@@ -126,6 +143,78 @@ pub fn answered(mut record: OrderRecord, remote: RemoteOrder, now: WallMs) -> (O
         _ if details => (record, News::Details),
         _ => (record, News::None),
     }
+}
+
+/// Whether a notification that comes now tells nothing new: the order is about to be fetched, and not
+/// a byte of it was asked for.
+pub fn is_covered(record: &OrderRecord) -> bool {
+    record.is_wanted() && record.begun < record.evidence && record.trouble.is_none()
+}
+
+/// A scan notification names the order; `remote` is what Align says of it, where it answered. Files may
+/// have changed without any other sign, so the order is fetched, but not in a loop: notifications repeat.
+pub fn named(
+    mut record: OrderRecord,
+    remote: Option<RemoteOrder>,
+    now: WallMs,
+) -> (OrderRecord, Follows) {
+    let changed = remote.as_ref().is_some_and(|remote| looks_changed(&record.remote, remote));
+    if let Some(mut remote) = remote {
+        record.last_asked = Some(now);
+        // The answer need not repeat what it was asked by.
+        remote.rx_id = remote.rx_id.or_else(|| record.remote.rx_id.clone());
+        heard(&mut record, remote, now);
+    }
+    if is_covered(&record) {
+        record.notified = Some(now);
+        return (record, Follows::Covered);
+    }
+    let wait = record.notified.map_or(Duration::ZERO, |last| {
+        let vain = usize::try_from(record.notified_vain).unwrap_or(usize::MAX);
+        remaining(last, NAMED_AGAIN[vain.min(NAMED_AGAIN.len() - 1)], now)
+    });
+    if !changed && !wait.is_zero() {
+        return (record, Follows::Later(wait));
+    }
+    record.notified = Some(now);
+    record.notified_vain = record.notified_vain.saturating_add(1);
+    record.evidence += 1;
+    record.rechecks = 0;
+    // It counts as listed, since the list is behind: that it then is there is no news.
+    record.listed = true;
+    if record.notified_vain <= STILL_NEWS || changed {
+        record.trouble = None;
+    } else if let Some(trouble) = &mut record.trouble {
+        trouble.next_try = Some(now);
+        trouble.wait = Duration::ZERO;
+    }
+    (record, Follows::Fetch)
+}
+
+/// A scan notification names an order that was not known.
+pub fn first_named(key: OrderKey, remote: RemoteOrder, now: WallMs) -> OrderRecord {
+    let mut record = OrderRecord::new(key, remote, now);
+    record.notified = Some(now);
+    record.notified_vain = 1;
+    record
+}
+
+/// Whether the list shows something that a notification should have told too, sooner or later.
+pub fn should_be_named(before: Option<&OrderRecord>, remote: &RemoteOrder) -> bool {
+    let ready = matches!(remote.status, Status::Ready | Status::LabReview);
+    let known_early = |before: &OrderRecord| before.is_wanted() && before.notified.is_some();
+    let is_news = |before: &OrderRecord| {
+        !before.listed
+            || before.remote.status != remote.status
+            || differs(before.remote.etag.as_ref(), remote.etag.as_ref())
+    };
+    ready && before.is_none_or(|before| is_news(before) && !known_early(before))
+}
+
+fn looks_changed(known: &RemoteOrder, remote: &RemoteOrder) -> bool {
+    known.status != remote.status
+        || differs(known.etag.as_ref(), remote.etag.as_ref())
+        || differs(known.updated_at.as_ref(), remote.updated_at.as_ref())
 }
 
 /// Takes in what Align said of an order, wherever it said it.

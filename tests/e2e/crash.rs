@@ -8,6 +8,7 @@ use casedrop::simulator::{CaseKind, FaultKind, FaultRule};
 use serde_json::Value;
 
 use super::faults::download;
+use super::notified::listening;
 use super::world::{Ended, World, order, order_with_id, wait_for};
 use super::{portal, tree};
 
@@ -53,6 +54,8 @@ ways! {
     Reclaim: a_start_that_dies_while_it_finishes_a_removal_is_repeated, reclaim;
     /// A replaced revision is removed because of its age.
     Forget: a_removal_from_history_that_dies_at_any_step_is_finished, forget;
+    /// A scan notification names the order.
+    Notified: a_notification_that_dies_at_any_step_is_followed_after_the_next_start, notified;
     /// The new revision was lost while the old one was out of the way.
     Lost: an_old_revision_comes_back_even_if_the_process_dies_meanwhile, lost;
 }
@@ -61,8 +64,8 @@ ways! {
 /// exchange (Linux), nothing is moved aside, and the other way round.
 fn ways_to(step: Step) -> &'static [Way] {
     use Way::{
-        Adopt, Again, Beside, Elsewhere, Empty, Failure, First, Forget, Lost, Reclaim, Refetch,
-        Replace, Retire,
+        Adopt, Again, Beside, Elsewhere, Empty, Failure, First, Forget, Lost, Notified, Reclaim,
+        Refetch, Replace, Retire,
     };
     let linux = cfg!(target_os = "linux");
     match step {
@@ -85,6 +88,12 @@ fn ways_to(step: Step) -> &'static [Way] {
         | Step::Report
         | Step::JournalIntent
         | Step::JournalIntentDurable => &[First, Replace, Beside],
+        Step::NotifiedRecorded
+        | Step::NotifiedRecordedDurable
+        | Step::NotifiedPutOff
+        | Step::NotifiedPutOffDurable
+        | Step::NotifiedTaken
+        | Step::NotifiedTakenDurable => &[Notified],
         Step::MakeParent => &[First, Beside],
         Step::ClearEmpty => &[Empty],
         Step::MoveIn if linux => &[First, Beside, Empty],
@@ -468,6 +477,32 @@ fn forget(world: &World, step: Step) {
     assert!(audit.contains(&("history-removed".to_owned(), "begun".to_owned())), "{audit:?}");
     world.good(&["audit", "--verify"]);
     std::fs::remove_dir_all(world.dir_of("not-an-order")).expect("removed");
+    assert_promises(world, &id, &world.published(&id), 1);
+}
+
+/// This way has a world of its own, with a listener.
+fn notified(_: &World, step: Step) {
+    let listening = listening("1h", "");
+    let world = &listening.world;
+    std::fs::create_dir_all(world.output()).expect("made");
+    std::fs::write(world.output().join("note.txt"), "mine").expect("written");
+    let agent = listening.run_with(&[("CASEDROP_TEST_KILL_AT", step.as_str())]);
+    // Whatever is sent while the agent is down is sent again, as by Align.
+    let id = world.align().create_order(&order(CaseKind::OrthoShell)).expect("created");
+    let (_, log) = agent.wait();
+    assert!(log.lines().any(|line| line == format!("killed at {}", step.as_str())), "{log}");
+    let sent = world.align().state().notifications;
+    let is_acknowledged = sent.iter().any(|sent| sent.status == Some(200));
+    let agent = listening.run_again();
+    if !is_acknowledged {
+        world.align().notify(&id).expect("sent again");
+    }
+    world.wait_for_revision(&id, 1);
+    world.wait_for_state(&id, "published");
+    agent.kill();
+    let story = world.order(&id);
+    let named = times_told(&story, "seen");
+    assert!((1..=2).contains(&named), "{story:#}");
     assert_promises(world, &id, &world.published(&id), 1);
 }
 

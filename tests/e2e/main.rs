@@ -22,6 +22,7 @@ mod keeping;
 #[cfg(target_os = "linux")]
 mod limits;
 mod logins;
+mod notified;
 mod outages;
 mod places;
 mod polls;

@@ -45,6 +45,7 @@ pub fn policy(labs: Vec<casedrop::model::ids::LabName>) -> EnginePolicy {
         follow_up: true,
         history_keep: None,
         retention_keep: None,
+        notifications: true,
         min_free: 1_000,
         volume: PathBuf::from("/pc"),
         agent: "casedrop simulated".to_owned(),

@@ -224,6 +224,18 @@ fn labs_that_cannot_work_are_refused() {
             ("notifications.public_url", 8, "query", "secret path"),
         ),
         add("formats: { profile: exocat }\n", ("formats.profile", 8, "`exocad`", "exocad")),
+        add(
+            "notifications: { public_url: 'http://a.example/' }\n",
+            ("notifications.public_url", 8, "unencrypted", "https://"),
+        ),
+        add(
+            "notifications: { public_url: 'https://a.example', trusted_proxies: [10.0.0.0/33] }\n",
+            ("notifications.trusted_proxies[0]", 8, "10.0.0.0/33", "192.168.1.0/24"),
+        ),
+        add(
+            "notifications: { public_url: 'https://a.example', tls: { key: k.pem } }\n",
+            ("notifications.tls.certificate", 8, "missing", "certificate"),
+        ),
         add("formats: { Ortho: {} }\n", ("formats.Ortho", 8, "lower case", "ortho")),
         add("formats: { iCast: {}, icast: {} }\n", ("formats.icast", 8, "iCast", "keep one")),
     ]);

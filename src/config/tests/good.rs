@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use secrecy::ExposeSecret;
 
-use super::super::{Names, WhenMissing, locate};
+use super::super::{Names, TlsFiles, WhenMissing, locate};
 use super::{SMALL, load_bytes, load_good, small_and, small_with};
 use crate::disk::RealDisk;
 use crate::model::order::{RemoteOrder, Status};
@@ -81,7 +81,11 @@ state: state
 names: both
 when_missing: restore
 polling: { interval: 3m }
-notifications: { listen: '0.0.0.0:9000', public_url: 'https://lab.example/hook' }
+notifications:
+  listen: '0.0.0.0:9000'
+  public_url: 'https://lab.example/hook'
+  tls: { certificate: tls/cert.pem, key: tls/key.pem }
+  trusted_proxies: [10.0.0.5, 'fd00::/8']
 downloads:
   concurrency: 32
   retry_404: [1s]
@@ -110,6 +114,13 @@ api:
     assert_eq!(config.poll_interval, Duration::from_mins(3));
     let notifications = config.notifications.as_ref().expect("given");
     assert_eq!(notifications.listen, ([0, 0, 0, 0], 9000).into());
+    let files = TlsFiles {
+        certificate: dir.path().join("tls/cert.pem"),
+        key: dir.path().join("tls/key.pem"),
+    };
+    assert_eq!(notifications.tls, Some(files));
+    let proxies = ["10.0.0.5/32", "fd00::/8"].map(|text| text.parse().expect("a network"));
+    assert_eq!(notifications.trusted_proxies, proxies);
     assert_eq!(config.downloads.concurrency, 32);
     assert_eq!(config.downloads.retry_404, [Duration::from_secs(1)]);
     assert_eq!(config.downloads.stall_timeout, Duration::from_millis(500));
@@ -237,6 +248,13 @@ fn a_likely_slip_that_is_allowed_gives_a_warning() {
     let warnings = load_good(&text, &[]).warnings;
     let keys: Vec<_> = warnings.iter().map(|w| (w.key.as_str(), w.line)).collect();
     assert_eq!(keys, [("formats.orto", Some(9)), ("status_page.listen", Some(10))]);
+    let open = "notifications: { public_url: 'https://a.example', listen: '0.0.0.0:8787'";
+    let warned = |more: &str| load_good(&small_and(&format!("{open}{more} }}\n")), &[]).warnings;
+    let plain = warned("");
+    assert_eq!(plain[0].key, "notifications.listen");
+    assert!(plain[0].reason.contains("unencrypted"), "{plain:?}");
+    assert_eq!(warned(", trusted_proxies: [10.0.0.5]"), []);
+    assert_eq!(warned(", tls: { certificate: c.pem, key: k.pem }"), []);
 }
 
 #[test]

@@ -14,6 +14,8 @@ use super::super::observe::News;
 
 /// Time between two questions of one lab.
 const PAUSE: Duration = Duration::from_secs(5);
+/// The same for orders that notifications name.
+pub(super) const PAUSE_NAMED: Duration = Duration::from_secs(1);
 /// Time between two looks whether there is somebody to ask about.
 const IDLE: Duration = Duration::from_mins(1);
 /// Time until the next question after one that Align did not answer.
@@ -62,13 +64,23 @@ impl Engine {
         if let Some(state) = self.labs.get_mut(lab) {
             state.asking = false;
             state.next_ask = now.mono + if result.is_ok() { PAUSE } else { AFTER_FAULT };
+            state.next_named = now.mono + PAUSE_NAMED;
         }
+        let question = Question::Ask(lab, rx);
         let known = self.store.by_rx(lab, account, rx)?;
+        let pending = self.store.pending(lab, account, rx)?;
         match result {
             Ok(remote) => {
-                self.question_answered(Question::Poll(lab), now);
+                self.question_answered(question, now);
                 let about = |order: &OrderRecord| order.key.order == remote.order_id;
+                let is_named = pending.is_some();
+                if let Some(pending) = pending {
+                    self.named(now, pending, remote.clone())?;
+                }
                 for order in known {
+                    if about(&order) && is_named {
+                        continue;
+                    }
                     if about(&order) {
                         self.take_answer(now, order, remote.clone())?;
                     } else {
@@ -79,10 +91,13 @@ impl Engine {
             }
             Err(fault) if fault.class == FaultClass::Cancelled => Ok(()),
             Err(fault) => {
-                for order in known {
+                for order in known.iter().cloned() {
                     self.asked_in_vain(now, order)?;
                 }
-                self.host_failed(Question::Poll(lab), &fault, now);
+                self.host_failed(question, &fault, now);
+                if let Some(pending) = pending {
+                    self.named_in_vain(now, pending, &fault, effects)?;
+                }
                 if fault.class == FaultClass::Auth {
                     self.lab_trouble(lab, &fault, effects)?;
                 }
@@ -135,7 +150,7 @@ impl Engine {
 }
 
 impl LabState {
-    fn may_ask(&self) -> bool {
+    pub(super) fn may_ask(&self) -> bool {
         !self.is_held() && !self.paused && !self.asking && !self.polling
     }
 }

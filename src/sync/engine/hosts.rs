@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::labs::LabState;
 use super::{Engine, Hold, Now, OrderKey};
 use crate::model::fault::{Fault, FaultClass};
-use crate::model::ids::LabName;
+use crate::model::ids::{LabName, RxId};
 
 use super::super::breaker::Gate;
 
@@ -14,6 +14,8 @@ use super::super::breaker::Gate;
 pub(super) enum Question<'a> {
     /// The ready orders of a lab.
     Poll(&'a LabName),
+    /// What a prescription's order is, for a lab.
+    Ask(&'a LabName, &'a RxId),
     /// The files of an order.
     Order(&'a OrderKey),
 }
@@ -27,6 +29,15 @@ impl Engine {
             Gate::ShutUntil(time) => Hold::Until(time),
             Gate::OneAtATime if self.is_tried(host) => Hold::Held,
             Gate::Open | Gate::OneAtATime => Hold::Free,
+        }
+    }
+
+    /// Until when the server that did not answer a lab's questions is left alone.
+    pub(super) fn questions_shut_until(&self, lab: &LabState, now: Now) -> Option<Duration> {
+        let breaker = self.hosts.get(lab.poll_host.as_ref()?)?;
+        match breaker.gate(now.mono) {
+            Gate::ShutUntil(time) => Some(time),
+            Gate::Open | Gate::OneAtATime => None,
         }
     }
 
@@ -53,6 +64,10 @@ impl Engine {
                 breaker.failed(&format!("the orders of {lab}"), now.mono, jitter);
                 self.labs.get_mut(lab).map(|state| &mut state.poll_host)
             }
+            Question::Ask(lab, rx) => {
+                breaker.failed(&format!("Rx {rx} of {lab}"), now.mono, jitter);
+                self.labs.get_mut(lab).map(|state| &mut state.poll_host)
+            }
             Question::Order(key) => {
                 breaker.failed(&key.to_string(), now.mono, jitter);
                 self.labs.get_mut(&key.lab).map(|state| &mut state.download_host)
@@ -66,7 +81,9 @@ impl Engine {
     /// A question was answered by the server that such questions last failed on.
     pub(super) fn question_answered(&mut self, question: Question<'_>, now: Now) {
         let host = match question {
-            Question::Poll(lab) => self.labs.get_mut(lab).and_then(|lab| lab.poll_host.take()),
+            Question::Poll(lab) | Question::Ask(lab, _) => {
+                self.labs.get_mut(lab).and_then(|lab| lab.poll_host.take())
+            }
             Question::Order(key) => {
                 self.labs.get_mut(&key.lab).and_then(|lab| lab.download_host.take())
             }

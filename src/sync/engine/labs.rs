@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::{AccountId, Effect, Engine, LabName, Notice, Now, OrderKey, StoreError, observe};
 use crate::model::fault::{Fault, FaultClass};
 use crate::model::remote::ReadyList;
+use crate::model::time::WallMs;
 use crate::secrets::PairedAccount;
 use crate::store::{Asked, LabRecord, Store};
 
@@ -29,6 +30,13 @@ pub enum LabStanding {
     Paused,
 }
 
+/// An order that is wanted because of a list.
+struct Listed {
+    key: OrderKey,
+    /// Whether a notification should name it too.
+    should_be_named: bool,
+}
+
 /// What is under way for one lab.
 #[derive(Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "independent facts, not one state")]
@@ -42,6 +50,12 @@ pub(super) struct LabState {
     pub(super) asking: bool,
     /// Not before this time is Align asked about one order.
     pub(super) next_ask: Duration,
+    /// Not before this time is Align asked about an order that a notification names.
+    pub(super) next_named: Duration,
+    /// When the next such order is due, as of the last look.
+    pub(super) named_due: Option<Duration>,
+    /// When Align last answered a poll of this process.
+    last_list: Option<WallMs>,
     /// The server that did not answer the last poll.
     pub(super) poll_host: Option<String>,
     /// The server that did not hand out files.
@@ -67,6 +81,9 @@ impl LabState {
             polling: false,
             asking: false,
             next_ask: now.mono,
+            next_named: now.mono,
+            named_due: None,
+            last_list: None,
             poll_host: None,
             download_host: None,
             next_connect: now.mono,
@@ -204,6 +221,7 @@ impl Engine {
         };
         state.refused = false;
         state.told = None;
+        let before = state.last_list.replace(now.wall);
         let mut record = self.lab_record(lab)?;
         record.good_poll = Some(now.wall);
         record.clear_fault();
@@ -214,8 +232,12 @@ impl Engine {
         let wanted = self.store_list(now, lab, account, list.orders, &record)?;
         let count = wanted.len();
         self.question_answered(Question::Poll(lab), now);
-        for key in wanted {
+        for Listed { key, should_be_named } in wanted {
             self.look_soon(&key, now);
+            // What became ready while nobody listened is in the first list.
+            if let (true, Some(before)) = (should_be_named, before) {
+                self.expect_notification(key, before, now);
+            }
         }
         effects.push(Effect::Tell(Notice::Polled { lab: lab.clone(), ready, wanted: count }));
         Ok(())
@@ -229,7 +251,7 @@ impl Engine {
         account: &AccountId,
         orders: Vec<crate::model::order::RemoteOrder>,
         record: &LabRecord,
-    ) -> Result<Vec<OrderKey>, StoreError> {
+    ) -> Result<Vec<Listed>, StoreError> {
         self.store.atomically(|store| {
             store.save_lab(record)?;
             let mut wanted = Vec::new();
@@ -240,8 +262,9 @@ impl Engine {
                 if !seen.insert(key.order.clone()) {
                     continue;
                 }
-                let (order, news) =
-                    observe::seen_in_list(store.order(&key)?, &key, remote, now.wall);
+                let known = store.order(&key)?;
+                let should_be_named = observe::should_be_named(known.as_ref(), &remote);
+                let (order, news) = observe::seen_in_list(known, &key, remote, now.wall);
                 if news != News::None {
                     store.save(&order)?;
                 }
@@ -252,7 +275,10 @@ impl Engine {
                         "seen",
                         &format!("{why}: {}", order.remote.status),
                     )?;
-                    wanted.push(key);
+                    if let Some(rx) = &order.remote.rx_id {
+                        store.review_notified(lab, account, rx)?;
+                    }
+                    wanted.push(Listed { key, should_be_named });
                 }
             }
             for order in store.listed(lab, account)? {

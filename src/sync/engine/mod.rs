@@ -10,6 +10,7 @@ mod fetching;
 mod hosts;
 mod keeping;
 mod labs;
+mod notified;
 mod publishing;
 mod requests;
 
@@ -33,6 +34,7 @@ pub use fetching::job_name;
 use keeping::Keeping;
 use labs::LabState;
 pub use labs::{LabStanding, earliest_poll};
+use notified::Awaited;
 pub use requests::SHORTEST_INTERVAL;
 
 /// What the config says about deciding.
@@ -54,6 +56,8 @@ pub struct EnginePolicy {
     pub history_keep: Option<Duration>,
     /// How long a published order stays in the output; `None`: for ever.
     pub retention_keep: Option<Duration>,
+    /// Whether scan notifications should come.
+    pub notifications: bool,
     /// Bytes that stay free on the volume of output and staging.
     pub min_free: u64,
     /// That volume, for messages: a folder on it.
@@ -99,6 +103,14 @@ pub struct Engine {
     next_turn: u64,
     next_patrol: Duration,
     keeping: Keeping,
+    /// Orders that a list showed and a notification should name.
+    awaited: Vec<Awaited>,
+    /// When it was last told that notifications are missing.
+    told_missing: Option<Duration>,
+    /// When the waits of notifications are next compared with the clock.
+    next_bound: Duration,
+    /// Whether there are notifications that nobody looked at yet.
+    more_notified: bool,
     rng: fastrand::Rng,
     stopping: bool,
 }
@@ -120,6 +132,10 @@ impl Engine {
             next_turn: 0,
             next_patrol: now.mono,
             keeping,
+            awaited: Vec::new(),
+            told_missing: None,
+            next_bound: now.mono,
+            more_notified: false,
             rng,
             stopping: false,
         };
@@ -160,7 +176,10 @@ impl Engine {
         if !self.stopping {
             self.take_requests(now, &mut effects)?;
             self.patrol(now)?;
+            self.take_notified(now)?;
+            self.count_missing(now, &mut effects)?;
             self.start_labs(now, &mut effects)?;
+            self.ask_about_named(now, &mut effects)?;
             self.start_asking(now, &mut effects)?;
             self.start_orders(now, &mut effects)?;
             self.keep_house(now, &mut effects)?;
@@ -175,7 +194,7 @@ impl Engine {
             return None;
         }
         let labs = self.labs.values().filter_map(LabState::next_due).min();
-        let asks = self.next_asking();
+        let asks = self.next_asking().into_iter().chain(self.next_named(now)).min();
         let orders = if self.jobs.len() < self.policy.concurrency {
             schedule::next_due(&self.waiting, &|key| self.hold(key, now))
         } else {
@@ -197,6 +216,7 @@ impl Engine {
             && !due(schedule::next_due(&self.waiting, &|key| self.hold(key, now)))
             && !self.labs.values().any(|lab| due(lab.next_due()))
             && !due(self.next_keeping())
+            && !self.has_named(now)
     }
 
     /// The orders that are being worked on.

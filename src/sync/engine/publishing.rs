@@ -201,6 +201,7 @@ impl Engine {
         let key = &intent.key;
         let Some(mut record) = self.store.order(key)? else { return Ok(()) };
         covered(&mut record, intent.evidence);
+        record.notified_vain = 0;
         record.away = Some(record.remote.status.clone()).filter(Status::is_away);
         record.published = Some(PublishedRecord {
             revision: intent.manifest.revision,

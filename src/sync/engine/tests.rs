@@ -31,6 +31,7 @@ fn policy(labs: &[&str]) -> EnginePolicy {
         follow_up: false,
         history_keep: None,
         retention_keep: None,
+        notifications: true,
         min_free: 100,
         volume: PathBuf::from("staging"),
         agent: "test".to_owned(),
@@ -462,5 +463,6 @@ fn a_published_order_that_is_gone_comes_back_where_the_policy_says_so() {
 }
 
 mod keeping;
+mod notified;
 mod patience;
 mod requests;

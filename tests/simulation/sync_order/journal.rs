@@ -48,6 +48,7 @@ fn engine(key: &OrderKey, now: Now) -> Engine {
         follow_up: false,
         history_keep: None,
         retention_keep: None,
+        notifications: true,
         min_free: 0,
         volume: "/pc".into(),
         agent: "casedrop test".to_owned(),

@@ -38,7 +38,7 @@ impl World {
     }
 
     /// Time passes hour by hour, with polls that are answered; gives what is to be removed.
-    fn wait(&mut self, time: Duration) -> (Vec<RetireJob>, Vec<ForgetJob>) {
+    fn pass_time(&mut self, time: Duration) -> (Vec<RetireJob>, Vec<ForgetJob>) {
         let (mut retire, mut forget) = (Vec::new(), Vec::new());
         for _ in 0..time.as_secs() / 3600 {
             let effects = self.pass(Duration::from_hours(1));
@@ -86,8 +86,8 @@ impl World {
 #[test]
 fn an_order_is_removed_when_it_is_old_enough_and_not_before() {
     let (mut world, order) = world_with_order();
-    assert_eq!(world.wait(DAY * 89).0.len(), 0);
-    let (jobs, _) = world.wait(DAY + DAY / 12);
+    assert_eq!(world.pass_time(DAY * 89).0.len(), 0);
+    let (jobs, _) = world.pass_time(DAY + DAY / 12);
     assert_eq!(jobs.len(), 1);
     assert_eq!((&jobs[0].key, jobs[0].pieces.len()), (&order, 1));
     // Durable before anything is moved; and one at a time.
@@ -96,17 +96,17 @@ fn an_order_is_removed_when_it_is_old_enough_and_not_before() {
     let record = world.record(&order);
     assert_eq!((record.retired, record.state()), (Retired::Yes, OrderState::Removed));
     assert_eq!(world.story(&order).last().map(String::as_str), Some("removed"));
-    assert_eq!(world.wait(RETENTION + DAY).0.len(), 0, "once");
+    assert_eq!(world.pass_time(RETENTION + DAY).0.len(), 0, "once");
 }
 
 #[test]
 fn a_wanted_order_and_one_in_work_are_not_removed() {
     let (mut world, order) = world_with_order();
-    world.wait(DAY * 89);
+    world.pass_time(DAY * 89);
     world.pass(INTERVAL);
     let effects = world.list("lab", vec![remote("17", Status::LabReview)]);
     assert!(matches!(effects.as_slice(), [Effect::Look { .. }]), "{effects:?}");
-    assert_eq!(world.wait(DAY * 2).0.len(), 0, "in work");
+    assert_eq!(world.pass_time(DAY * 2).0.len(), 0, "in work");
     let result = Err(transient());
     world.give(Input::Looked { key: order.clone(), result });
     assert!(world.record(&order).is_wanted());
@@ -118,25 +118,25 @@ fn a_wanted_order_and_one_in_work_are_not_removed() {
 #[test]
 fn a_new_revision_begins_anew_and_what_it_replaced_goes_from_history() {
     let (mut world, order) = world_with_order();
-    world.wait(DAY * 80);
+    world.pass_time(DAY * 80);
     world.publish_next(&order, "b");
     assert_eq!(world.record(&order).published.map(|published| published.revision), Some(2));
-    let (retire, forget) = world.wait(DAY * 29);
+    let (retire, forget) = world.pass_time(DAY * 29);
     assert_eq!((retire.len(), forget.len()), (0, 0), "replaced 29 days ago");
-    let (retire, forget) = world.wait(DAY + DAY / 12);
+    let (retire, forget) = world.pass_time(DAY + DAY / 12);
     assert_eq!((retire.len(), forget.len()), (0, 1));
     assert_eq!((&forget[0].key, forget[0].old.manifest.revision), (&order, 1));
     let result = Ok(Fate::Removed);
     world.give(Input::Forgotten { key: order.clone(), revision: 1, result });
     assert_eq!(world.story(&order).last().map(String::as_str), Some("forgotten"));
-    let (retire, forget) = world.wait(DAY * 60);
+    let (retire, forget) = world.pass_time(DAY * 60);
     assert_eq!((retire.len(), forget.len()), (1, 0), "the newest, 90 days after it came");
 }
 
 #[test]
 fn a_removed_order_gets_its_next_revision_as_usual() {
     let (mut world, order) = world_with_order();
-    world.wait(RETENTION + DAY / 12);
+    world.pass_time(RETENTION + DAY / 12);
     world.retired(&order, &[1], &[]);
     world.pass(INTERVAL);
     world.list("lab", vec![remote("17", Status::LabReview)]);
@@ -154,10 +154,10 @@ fn a_removed_order_gets_its_next_revision_as_usual() {
 fn a_removed_order_is_not_restored() {
     let (mut world, order) = world_with_order();
     world.engine.policy.restore = true;
-    world.wait(RETENTION + DAY / 12);
+    world.pass_time(RETENTION + DAY / 12);
     // The patrol looks at it in between; it stands there.
     world.looked(&order, LocalPicture::AsPublished);
-    let (jobs, _) = world.wait(DAY / 12);
+    let (jobs, _) = world.pass_time(DAY / 12);
     assert!(jobs.len() <= 1);
     world.retired(&order, &[1], &[]);
     for _ in 0..30 {
@@ -170,18 +170,18 @@ fn a_removed_order_is_not_restored() {
 #[test]
 fn what_others_changed_is_left_alone_and_told_once() {
     let (mut world, order) = world_with_order();
-    world.wait(RETENTION + DAY / 12);
+    world.pass_time(RETENTION + DAY / 12);
     world.retired(&order, &[], &["design.dcm is not part of the order"]);
     let record = world.record(&order);
     assert_eq!((record.retired, record.state()), (Retired::LeftAlone, OrderState::Published));
     assert_eq!(world.story(&order).last().map(String::as_str), Some("kept"));
-    assert_eq!(world.wait(DAY * 10).0.len(), 0);
+    assert_eq!(world.pass_time(DAY * 10).0.len(), 0);
 }
 
 #[test]
 fn an_interrupted_removal_is_finished_after_a_restart_whatever_the_config_says() {
     let (mut world, order) = world_with_order();
-    let (jobs, _) = world.wait(RETENTION + DAY / 12);
+    let (jobs, _) = world.pass_time(RETENTION + DAY / 12);
     assert_eq!(jobs.len(), 1);
     let mut world = World::at(world.engine.store, &["lab"], world.now);
     let (jobs, _) = removals(world.give(Input::Tick));
@@ -194,13 +194,13 @@ fn an_interrupted_removal_is_finished_after_a_restart_whatever_the_config_says()
 #[test]
 fn a_clock_that_is_set_removes_nothing_early() {
     let (mut world, _) = world_with_order();
-    world.wait(DAY);
+    world.pass_time(DAY);
     world.now.wall = world.now.wall.plus(DAY * 4000);
-    let (retire, forget) = world.wait(DAY * 80);
+    let (retire, forget) = world.pass_time(DAY * 80);
     assert_eq!((retire.len(), forget.len()), (0, 0));
     world.now.wall = WallMs(0);
-    assert_eq!(world.wait(DAY * 8).0.len(), 0);
-    assert_eq!(world.wait(DAY * 2).0.len(), 1, "its time has come");
+    assert_eq!(world.pass_time(DAY * 8).0.len(), 0);
+    assert_eq!(world.pass_time(DAY * 2).0.len(), 1, "its time has come");
 }
 
 #[test]
@@ -228,13 +228,13 @@ fn time_switched_off_counts_up_to_three_days_each_time() {
 #[test]
 fn what_cannot_be_removed_is_tried_again_in_the_next_round() {
     let (mut world, order) = world_with_order();
-    world.wait(RETENTION + DAY / 12);
+    world.pass_time(RETENTION + DAY / 12);
     let busy = Fault::new(FaultClass::Local, "target-busy", "held open");
     let effects = world.give(Input::Retired { key: order.clone(), result: Err(busy) });
     assert_eq!(removals(effects).0.len(), 0, "not in this round");
     assert_eq!(removals(world.pass(Duration::from_mins(59))).0.len(), 0);
     world.list("lab", vec![]);
-    assert_eq!(world.wait(DAY / 12).0.len(), 1);
+    assert_eq!(world.pass_time(DAY / 12).0.len(), 1);
     // Without the audit nothing is removed, and that is told.
     let result = Err(Fault::new(FaultClass::Local, "disk-full", "cannot write the audit"));
     let input = Input::Retired { key: order.clone(), result };
@@ -242,7 +242,7 @@ fn what_cannot_be_removed_is_tried_again_in_the_next_round() {
     let told = |effect: &Effect| matches!(effect, Effect::Tell(Notice::PcTrouble { .. }));
     assert!(effects.iter().any(told), "{effects:?}");
     assert_eq!(world.record(&order).retired, Retired::UnderWay);
-    assert_eq!(world.wait(DAY / 12).0.len(), 1);
+    assert_eq!(world.pass_time(DAY / 12).0.len(), 1);
 }
 
 #[test]
@@ -251,6 +251,6 @@ fn nothing_is_removed_where_nothing_is_to_be() {
     world.publish_first(&key("lab", "17"));
     world.list("lab", vec![]);
     assert!(world.engine.next_keeping().is_none());
-    let (retire, forget) = world.wait(RETENTION * 2);
+    let (retire, forget) = world.pass_time(RETENTION * 2);
     assert_eq!((retire.len(), forget.len()), (0, 0));
 }

@@ -1,0 +1,129 @@
+//! The listener for scan notifications, wired: what it is told goes into the journal, and the engine is
+//! woken.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use secrecy::SecretString;
+
+use crate::align;
+use crate::disk::Disk;
+use crate::inputs::notifications::{CARE, Intake, Recorded, Settings, serve};
+use crate::model::fault::{Fault, FaultClass};
+use crate::model::ids::{AccountId, LabName};
+use crate::model::notification::{Named, Noted, Received};
+use crate::secrets::{FileSecrets, SecretStore};
+use crate::store::{Store, StoreError};
+use crate::sync::notice::Notice;
+
+use super::beside::UntilStop;
+use super::callback::callback_secret;
+use super::clock::wall_now;
+use super::open::Site;
+
+/// Listens, if the config says so, until it is told to stop.
+pub(super) async fn listen(site: Arc<Site>, mut until: UntilStop) {
+    let Some(notifications) = site.config.notifications.clone() else { return };
+    let settings = Settings {
+        listen: notifications.listen,
+        path: notifications.public_url.path().to_owned(),
+        tls: notifications.tls,
+        trusted_proxies: notifications.trusted_proxies,
+        care: CARE,
+    };
+    let secrets = FileSecrets::new(Arc::clone(&site.disk), &site.config.state);
+    let disk: Arc<dyn Disk> = Arc::clone(&site.disk);
+    let intake = Arc::new(Wired { site, secrets: Box::new(secrets), told: Mutex::default() });
+    serve(settings, intake, disk, async move { until.stopped().await }).await;
+}
+
+struct Wired {
+    site: Arc<Site>,
+    secrets: Box<dyn SecretStore>,
+    /// The trouble that was told last and is not over.
+    told: Mutex<Option<String>>,
+}
+
+impl Intake for Wired {
+    fn secret(&self) -> Result<SecretString, Fault> {
+        callback_secret(&*self.secrets)
+    }
+
+    fn read(&self, body: &[u8], query: Option<&str>) -> Result<Vec<Named>, String> {
+        align::read_notification(body, query)
+    }
+
+    fn record(
+        &self,
+        named: &[Named],
+        counted: Received,
+        keep_count: bool,
+    ) -> Result<Recorded, Fault> {
+        let now = wall_now();
+        let fixed = self.site.config.labs.iter().map(|lab| (lab.name.clone(), lab.account.clone()));
+        let fixed: Vec<_> = fixed.collect();
+        let recorded = self.site.journal.with(|store| {
+            store.atomically(|store| {
+                let noted = store.notify(&paired(store, &fixed)?, named, now)?;
+                let mut sum = counted;
+                sum.add(&Received::of(&noted, now));
+                // Where something is written anyway, the counts cost nothing.
+                let is_news = noted.contains(&Noted::New);
+                if is_news || (keep_count && sum != Received::default()) {
+                    store.add_received(&sum)?;
+                    sum = Received::default();
+                }
+                Ok((Recorded { noted, uncounted: sum }, is_news))
+            })
+        });
+        let (recorded, is_news) = recorded.map_err(unwritable)?;
+        if is_news {
+            self.site.wake.now();
+        }
+        Ok(recorded)
+    }
+
+    fn trouble(&self, fault: Option<&Fault>) {
+        let why = fault.map(Fault::chain);
+        {
+            let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+            let before = std::mem::replace(&mut *told, why.clone());
+            match fault {
+                Some(fault) if before != why => {
+                    let hint = fault.hint.clone();
+                    Notice::PcTrouble { message: fault.chain(), hint }.log();
+                }
+                None if before.is_some() => {
+                    let message = "scan notifications can be received again".to_owned();
+                    Notice::PcHealed { message }.log();
+                }
+                _ => {}
+            }
+        }
+        let kept = self.site.journal.with(|store| store.set_listener_trouble(why.as_deref()));
+        if let Err(error) = kept {
+            tracing::debug!("{}", error.chain());
+        }
+    }
+}
+
+/// Which lab has which account: as it was last paired or, until it is, as the config says.
+fn paired(
+    store: &Store,
+    fixed: &[(LabName, Option<AccountId>)],
+) -> Result<Vec<(LabName, AccountId)>, StoreError> {
+    let known = store.labs()?;
+    let account = |lab: &LabName| {
+        let record = known.iter().find(|record| record.lab == lab.as_str())?;
+        record.account.as_ref()?.parse().ok()
+    };
+    let all = fixed.iter().filter_map(|(lab, fixed)| {
+        let account = account(lab).or_else(|| fixed.clone())?;
+        Some((lab.clone(), account))
+    });
+    Ok(all.collect())
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "used as a function for map_err")]
+fn unwritable(error: StoreError) -> Fault {
+    Fault::new(FaultClass::Local, "journal", error.chain()).hint(error.hint())
+}

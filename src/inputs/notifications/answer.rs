@@ -1,0 +1,132 @@
+//! One call and its answer.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use axum::body::{Body, to_bytes};
+use axum::http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use tokio::sync::oneshot;
+use tokio::time::timeout;
+
+use super::peer;
+use super::shared::Shared;
+use super::writer::Job;
+use crate::model::notification::{Named, Noted};
+
+/// The largest notification: it names a few orders.
+pub(super) const MOST_BYTES: usize = 64 * 1024;
+/// A body must be there in this time.
+const BODY_TIME: Duration = Duration::from_secs(10);
+/// How long a call waits for room among those that wait for their commit.
+const ROOM_TIME: Duration = Duration::from_secs(2);
+/// How long it then waits for its commit.
+const COMMIT_TIME: Duration = Duration::from_secs(15);
+/// When to send a notification again that could not be taken, in seconds.
+const AGAIN: &str = "10";
+
+/// Answers one call.
+pub(super) async fn answer(shared: &Shared, peer: IpAddr, call: Request<Body>) -> Response<Body> {
+    if !shared.is_secret_path(call.uri().path()) {
+        shared.count(|counts| counts.elsewhere += 1);
+        return empty(StatusCode::NOT_FOUND);
+    }
+    match *call.method() {
+        Method::GET | Method::HEAD => text(StatusCode::OK, "ok\n"),
+        Method::POST => notified(shared, peer, call).await,
+        _ => {
+            let mut refused = empty(StatusCode::METHOD_NOT_ALLOWED);
+            refused
+                .headers_mut()
+                .insert(header::ALLOW, HeaderValue::from_static("GET, HEAD, POST"));
+            refused
+        }
+    }
+}
+
+async fn notified(shared: &Shared, peer: IpAddr, call: Request<Body>) -> Response<Body> {
+    let (head, body) = call.into_parts();
+    let declared = head.headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok());
+    if declared
+        .and_then(|text| text.parse().ok())
+        .is_some_and(|bytes: u64| bytes > MOST_BYTES as u64)
+    {
+        return too_large(shared);
+    }
+    let body = match timeout(BODY_TIME, to_bytes(body, MOST_BYTES)).await {
+        Ok(Ok(body)) => body,
+        // It broke off, or is too large: no matter which, there is nothing to be answered twice.
+        Ok(Err(_)) => return too_large(shared),
+        Err(_) => return last(empty(StatusCode::REQUEST_TIMEOUT)),
+    };
+    let query = head.uri.query();
+    if body.trim_ascii().is_empty() && query.is_none() {
+        // As some services do to find out whether anybody is there.
+        return text(StatusCode::OK, "ok\n");
+    }
+    let named = match shared.intake.read(&body, query) {
+        Ok(named) => named,
+        Err(why) => {
+            shared.count(|counts| counts.unreadable += 1);
+            let answer = text(StatusCode::BAD_REQUEST, &format!("no order is named here: {why}\n"));
+            shared.log_later(|unlogged| {
+                unlogged.unreadable += 1;
+                unlogged.unreadable_why = why;
+            });
+            return answer;
+        }
+    };
+    match record(shared, named).await {
+        None => {
+            let mut later = empty(StatusCode::SERVICE_UNAVAILABLE);
+            later.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static(AGAIN));
+            later
+        }
+        Some(noted) if noted.iter().all(|noted| *noted == Noted::Nobodys) => {
+            let from = peer::remote(peer, &head.headers, &shared.settings.trusted_proxies);
+            shared.log_later(|unlogged| {
+                unlogged.refused += noted.len() as u64;
+                unlogged.refused_from = Some(from);
+            });
+            empty(StatusCode::NOT_FOUND)
+        }
+        Some(_) => text(StatusCode::OK, "recorded\n"),
+    }
+}
+
+/// Has it made durable; `None` if it is not.
+async fn record(shared: &Shared, named: Vec<Named>) -> Option<Vec<Noted>> {
+    let (answer, outcome) = oneshot::channel();
+    let job = Job { named, answer };
+    let Ok(Ok(())) = timeout(ROOM_TIME, shared.jobs.send(job)).await else {
+        shared.count(|counts| counts.turned_away += 1);
+        return None;
+    };
+    // Should it be made durable after that, it comes again, and does no harm.
+    timeout(COMMIT_TIME, outcome).await.ok()?.ok()?.ok()
+}
+
+fn too_large(shared: &Shared) -> Response<Body> {
+    shared.count(|counts| counts.unreadable += 1);
+    last(empty(StatusCode::PAYLOAD_TOO_LARGE))
+}
+
+/// What follows on this connection is the rest of a body.
+fn last(mut answer: Response<Body>) -> Response<Body> {
+    answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    answer
+}
+
+fn empty(status: StatusCode) -> Response<Body> {
+    let mut answer = Response::new(Body::empty());
+    *answer.status_mut() = status;
+    answer
+}
+
+fn text(status: StatusCode, text: &str) -> Response<Body> {
+    let mut answer = Response::new(Body::from(text.to_owned()));
+    *answer.status_mut() = status;
+    let plain = HeaderValue::from_static("text/plain; charset=utf-8");
+    answer.headers_mut().insert(header::CONTENT_TYPE, plain);
+    answer.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    answer
+}

@@ -1,0 +1,160 @@
+//! The listener for scan notifications: an HTTP server with one secret path.
+//!
+//! | call | answer |
+//! |---|---|
+//! | POST to the secret path, names orders | 200 once they are durable |
+//! | the same, all of accounts that no lab has | 404, as for any path |
+//! | the same, names nothing that can be read | 400 |
+//! | the same, too large, or too slow | 413, 408 |
+//! | the same while the journal cannot be written | 503 with `Retry-After` |
+//! | GET of the secret path, or POST without a body | 200 `ok`: a test by a person or by Align |
+//! | anything else | 404 without a body |
+//!
+//! What comes in a moment is made durable at once, in one go, and answered together, so that a flood
+//! costs few writes; the room for what waits is bounded, and so are connections, sizes and times. No
+//! single call is logged: calls are counted.
+
+mod answer;
+mod caretaker;
+mod certificate;
+mod connections;
+mod expiry;
+mod peer;
+mod shared;
+mod writer;
+
+#[cfg(test)]
+mod tests;
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use secrecy::SecretString;
+use tokio::net::TcpListener;
+
+use crate::config::{Network, TlsFiles};
+use crate::disk::Disk;
+use crate::model::fault::{Fault, FaultClass};
+use crate::model::notification::{Named, Noted, Received};
+
+use shared::Shared;
+
+pub use certificate::check as check_certificate;
+
+/// Time between two attempts to begin, and between two looks at certificate and secret.
+pub const CARE: Duration = Duration::from_secs(30);
+
+/// How the listener is set up.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Where it listens.
+    pub listen: SocketAddr,
+    /// The path of the public URL; the secret follows as one more segment.
+    pub path: String,
+    /// Its own certificate; plain HTTP without one.
+    pub tls: Option<TlsFiles>,
+    /// Whose word counts on where a call came from.
+    pub trusted_proxies: Vec<Network>,
+    /// Time between two attempts to begin, and between two looks at certificate and secret.
+    pub care: Duration,
+}
+
+/// What the listener needs of the rest of the agent. Calls block; they come from threads that may.
+pub trait Intake: Send + Sync + 'static {
+    /// The secret segment of the path.
+    fn secret(&self) -> Result<SecretString, Fault>;
+
+    /// What a notification names.
+    ///
+    /// # Errors
+    /// It names nothing; the text says why, without any of the content.
+    fn read(&self, body: &[u8], query: Option<&str>) -> Result<Vec<Named>, String>;
+
+    /// Makes notifications durable, all or none. `counted` is what was counted since the last call
+    /// that kept it; it is kept with them where that costs nothing, or if `keep_count` says so.
+    fn record(
+        &self,
+        named: &[Named],
+        counted: Received,
+        keep_count: bool,
+    ) -> Result<Recorded, Fault>;
+
+    /// Tells people what keeps the listener from its work; `None`: nothing any more.
+    fn trouble(&self, fault: Option<&Fault>);
+}
+
+/// What became of notifications.
+#[derive(Debug)]
+pub struct Recorded {
+    /// Each of them, in their order.
+    pub noted: Vec<Noted>,
+    /// What is still to be kept of the counts.
+    pub uncounted: Received,
+}
+
+/// Listens until `stop` resolves. What keeps it from its work is told and tried again: the agent
+/// works without notifications too.
+pub async fn serve(
+    settings: Settings,
+    intake: Arc<dyn Intake>,
+    disk: Arc<dyn Disk>,
+    stop: impl Future<Output = ()> + Send,
+) {
+    let mut stop = std::pin::pin!(stop);
+    loop {
+        let begun = tokio::select! {
+            biased;
+            () = stop.as_mut() => return,
+            begun = begin(&settings, &intake, &disk) => begun,
+        };
+        match begun {
+            Ok((shared, listener, queue)) => {
+                intake.trouble(None);
+                connections::accept(shared, listener, queue, stop).await;
+                return;
+            }
+            Err(fault) => intake.trouble(Some(&fault)),
+        }
+        tokio::select! {
+            biased;
+            () = stop.as_mut() => return,
+            () = tokio::time::sleep(settings.care) => {}
+        }
+    }
+}
+
+async fn begin(
+    settings: &Settings,
+    intake: &Arc<dyn Intake>,
+    disk: &Arc<dyn Disk>,
+) -> Result<(Arc<Shared>, TcpListener, writer::Queue), Fault> {
+    let (settings, intake, disk) = (settings.clone(), Arc::clone(intake), Arc::clone(disk));
+    let listen = settings.listen;
+    let prepared = tokio::task::spawn_blocking(move || Shared::prepare(settings, intake, disk));
+    let prepared = prepared.await.unwrap_or_else(|error| {
+        Err(Fault::new(FaultClass::Local, "listener", "the listener cannot begin").caused_by(error))
+    });
+    let (shared, queue) = prepared?;
+    let listener = TcpListener::bind(listen).await.map_err(|error| cannot_listen(listen, error))?;
+    Ok((Arc::new(shared), listener, queue))
+}
+
+fn cannot_listen(listen: SocketAddr, error: std::io::Error) -> Fault {
+    let hint = match error.kind() {
+        std::io::ErrorKind::AddrInUse => {
+            "another program listens there: end it, or use another port in notifications.listen"
+        }
+        std::io::ErrorKind::AddrNotAvailable => {
+            "this PC has no such address: check notifications.listen"
+        }
+        std::io::ErrorKind::PermissionDenied => {
+            "the system does not allow it: use a port above 1023 in notifications.listen"
+        }
+        _ => "check notifications.listen",
+    };
+    let text =
+        format!("scan notifications cannot be received at {listen}; orders are found by polling");
+    Fault::new(FaultClass::Local, "listen", text).hint(hint).caused_by(error)
+}

@@ -1,0 +1,113 @@
+//! Group commit: one thread makes durable whatever has gathered while the last commit ran, and then
+//! answers all of it.
+
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use tokio::sync::{mpsc, oneshot};
+
+use super::shared::Shared;
+use crate::model::notification::{Named, Noted};
+
+/// So many notifications may wait for their commit.
+const ROOM: usize = 1_024;
+/// So many names go into one commit.
+const BATCH: usize = 4_096;
+/// The counts are kept at least so often.
+const KEEP_COUNTS: Duration = Duration::from_secs(20);
+
+/// What became of a notification; an error if it is not durable.
+pub(super) type Outcome = Result<Vec<Noted>, ()>;
+
+/// A notification that waits for its commit.
+pub(super) struct Job {
+    /// What it names.
+    pub(super) named: Vec<Named>,
+    /// Where the outcome goes. Nobody may be there any more.
+    pub(super) answer: oneshot::Sender<Outcome>,
+}
+
+/// Where notifications wait.
+pub(super) type Queue = mpsc::Receiver<Job>;
+
+/// An empty queue and its entry.
+pub(super) fn queue() -> (mpsc::Sender<Job>, Queue) {
+    mpsc::channel(ROOM)
+}
+
+/// Starts the thread. It ends when the queue does.
+pub(super) fn start(shared: &Arc<Shared>, queue: Queue) -> std::io::Result<JoinHandle<()>> {
+    // The queue ends with its last entry, and one of those is in what is shared.
+    let shared = Arc::downgrade(shared);
+    std::thread::Builder::new().name("notifications".to_owned()).spawn(move || {
+        let mut writer = Writer { queue, kept: Instant::now(), failing: false };
+        while let Some(jobs) = writer.gather() {
+            let Some(shared) = shared.upgrade() else { return };
+            writer.commit(&shared, jobs);
+        }
+    })
+}
+
+struct Writer {
+    queue: Queue,
+    /// When the counts were last kept.
+    kept: Instant,
+    /// Whether the journal could not be written.
+    failing: bool,
+}
+
+impl Writer {
+    /// Waits for a notification, and takes all that are there.
+    fn gather(&mut self) -> Option<Vec<Job>> {
+        let first = self.queue.blocking_recv()?;
+        let mut names = first.named.len();
+        let mut jobs = vec![first];
+        while names < BATCH
+            && let Ok(job) = self.queue.try_recv()
+        {
+            names += job.named.len();
+            jobs.push(job);
+        }
+        Some(jobs)
+    }
+
+    fn commit(&mut self, shared: &Shared, jobs: Vec<Job>) {
+        let named: Vec<Named> = jobs.iter().flat_map(|job| job.named.iter().cloned()).collect();
+        let counted = shared.take_counts();
+        let keep = self.kept.elapsed() >= KEEP_COUNTS;
+        match shared.intake.record(&named, counted, keep) {
+            Ok(recorded) => {
+                shared.count(|counts| counts.add(&recorded.uncounted));
+                if recorded.uncounted == super::Received::default() {
+                    self.kept = Instant::now();
+                }
+                if std::mem::take(&mut self.failing) {
+                    tracing::info!("scan notifications are recorded again");
+                }
+                let mut noted = recorded.noted.into_iter();
+                for job in jobs {
+                    let own = noted.by_ref().take(job.named.len()).collect();
+                    // Whoever sent it may have gone.
+                    let _ = job.answer.send(Ok(own));
+                }
+            }
+            Err(fault) => {
+                shared.count(|counts| {
+                    counts.add(&counted);
+                    counts.turned_away +=
+                        jobs.iter().filter(|job| !job.named.is_empty()).count() as u64;
+                });
+                if !std::mem::replace(&mut self.failing, true) {
+                    tracing::error!(
+                        "scan notifications cannot be recorded, and are to be sent again later: {}",
+                        fault.chain()
+                    );
+                }
+                for job in jobs {
+                    let _ = job.answer.send(Err(()));
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,366 @@
+//! Scan notifications over real sockets: quick, durable, and no harm whatever comes.
+
+use std::collections::BTreeSet;
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use casedrop::app::CALLBACK_SECRET;
+use casedrop::disk::RealDisk;
+use casedrop::secrets::{FileSecrets, SecretStore as _};
+use casedrop::simulator::{AccountSpec, CaseKind, OrderSpec, Scenario, SimulatorConfig};
+use casedrop::store::{FILE_NAME, Store};
+
+use super::world::{ACCOUNT, Agent, LAB, World, order, wait_for};
+
+const SECRET: &str = "0123456789abcdef0123456789abcdef0123456789abcdef";
+
+/// A world whose agent listens at an address of its own, with that interval between polls.
+pub struct Listening {
+    pub world: World,
+    pub address: SocketAddr,
+}
+
+pub fn listening(interval: &str, more: &str) -> Listening {
+    let free = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = free.local_addr().expect("bound");
+    drop(free);
+    listening_at(address, interval, more)
+}
+
+fn listening_at(address: SocketAddr, interval: &str, more: &str) -> Listening {
+    let callback = format!("http://{address}/itero/{SECRET}");
+    let account = AccountSpec {
+        callback_url: Some(callback),
+        redirect_urls: vec!["https://lab0.example/callback".to_owned()],
+        ..AccountSpec::new(ACCOUNT, "Smile Dental Lab", "client", "s3cret-of-client")
+    };
+    let mut scenario = Scenario::empty();
+    scenario.accounts = vec![account.clone()];
+    scenario.settings.min_poll_interval_ms = 100;
+    let config = format!(
+        "polling: {{ interval: {interval}, follow_up: false }}\nnotifications:\n  listen: \
+         \"{address}\"\n  public_url: http://127.0.0.1:{}/itero\n{more}",
+        address.port()
+    );
+    let world = World::of(SimulatorConfig::new(scenario), vec![(LAB.to_owned(), account)], &config);
+    let secrets = FileSecrets::new(std::sync::Arc::new(RealDisk), &world.state());
+    secrets.save_text(CALLBACK_SECRET, &SECRET.into()).expect("kept");
+    world.log_in_and_pair(LAB);
+    Listening { world, address }
+}
+
+impl Listening {
+    /// Starts the agent and waits until it listens and has polled once.
+    pub fn run(&self) -> Agent {
+        self.run_with(&[])
+    }
+
+    pub fn run_with(&self, env: &[(&str, &str)]) -> Agent {
+        let before = self.world.align().state().counters.polls;
+        let agent = self.world.run_with(env);
+        self.wait_until_up();
+        wait_for("the first poll", || {
+            (self.world.align().state().counters.polls > before).then_some(())
+        });
+        agent
+    }
+
+    /// Starts it once more, when it may not be time for a poll.
+    pub fn run_again(&self) -> Agent {
+        let agent = self.world.run();
+        self.wait_until_up();
+        agent
+    }
+
+    pub fn wait_until_up(&self) {
+        wait_for("the listener", || TcpStream::connect(self.address).ok());
+    }
+
+    /// Sends a body to the secret path. Gives the answer's status.
+    pub fn post(&self, body: &str) -> u16 {
+        let mut line = Line::connect(self.address).expect("connected");
+        line.post(&format!("/itero/{SECRET}"), body).expect("answered")
+    }
+
+    fn journal(&self) -> Store {
+        Store::open_to_read(&self.world.state().join(FILE_NAME)).expect("readable").expect("there")
+    }
+}
+
+/// A connection that is kept.
+struct Line(TcpStream);
+
+impl Line {
+    fn connect(address: SocketAddr) -> std::io::Result<Self> {
+        let stream = TcpStream::connect(address)?;
+        stream.set_nodelay(true)?;
+        stream.set_read_timeout(Some(Duration::from_secs(30)))?;
+        Ok(Self(stream))
+    }
+
+    /// Gives the status, once the whole answer is there.
+    fn post(&mut self, path: &str, body: &str) -> std::io::Result<u16> {
+        let length = body.len();
+        let call =
+            format!("POST {path} HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\n\r\n{body}");
+        self.0.write_all(call.as_bytes())?;
+        let mut answer = Vec::new();
+        let mut byte = [0];
+        while !answer.ends_with(b"\r\n\r\n") {
+            self.0.read_exact(&mut byte)?;
+            answer.push(byte[0]);
+        }
+        let head = String::from_utf8_lossy(&answer).to_lowercase();
+        let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+        let length: usize = length.map_or(0, |text| text.parse().expect("a number"));
+        self.0.read_exact(&mut vec![0; length])?;
+        Ok(head[9..12].parse().expect("a status"))
+    }
+}
+
+#[test]
+fn an_order_is_published_at_its_notification_though_polls_are_rare() {
+    let listening = listening("1h", "");
+    let world = &listening.world;
+    world.align().update_settings(|settings| settings.notification_repeats = 3);
+    let agent = listening.run();
+    let began = Instant::now();
+    let id = world.align().create_order(&order(CaseKind::OrthoShell)).expect("created");
+    world.wait_for_revision(&id, 1);
+    world.wait_for_state(&id, "published");
+    assert!(began.elapsed() < Duration::from_secs(30), "{:?}", began.elapsed());
+    // A new revision of it comes the same way, with what Align says of it.
+    world.align().flow(&id, "send-to-modeling").expect("sent");
+    world.align().flow(&id, "modeling-completed").expect("back");
+    let second = world.wait_for_revision(&id, 2);
+    assert_eq!(serde_json::to_value(second.reason).expect("a word"), "after-modeling");
+    assert_eq!(second.status, "Lab Review");
+    let state = world.align().state();
+    assert_eq!(state.counters.polls, 1, "nobody polled meanwhile");
+    assert!(state.asset(&id, "IDE").started <= 3, "{:?}", state.asset(&id, "IDE"));
+    assert!(state.notifications.iter().all(|sent| sent.status == Some(200)), "{state:#?}");
+    wait_for("the counts", || (listening.journal().received().ok()?.received > 0).then_some(()));
+    agent.kill();
+}
+
+#[test]
+fn a_notification_that_is_early_follows_the_schedule_for_missing_files() {
+    let listening = listening("1h", "");
+    let world = &listening.world;
+    world.align().update_settings(|settings| settings.early_notification = 3);
+    let agent = listening.run();
+    let id = world.align().create_order(&order(CaseKind::OrthoShell)).expect("created");
+    world.wait_for_revision(&id, 1);
+    assert_eq!(world.align().state().asset(&id, "IDE").not_converted, 3);
+    agent.kill();
+}
+
+#[test]
+fn what_concerns_nobody_is_refused_quietly() {
+    let listening = listening("1h", "");
+    let agent = listening.run();
+    for _ in 0..20 {
+        assert_eq!(listening.post(r#"{"rxId":"77","accountNumber":"999"}"#), 404);
+        assert_eq!(listening.post(r#"{"hello":"world"}"#), 400);
+    }
+    let mut line = Line::connect(listening.address).expect("connected");
+    assert_eq!(line.post("/itero/wrong", "{}").expect("answered"), 404);
+    assert_eq!(listening.post(r#"{"rxId":"78"}"#), 200, "no account is every lab's");
+    wait_for("the question about it", || {
+        let rows = listening.journal().notified(9).expect("read");
+        let fault = rows.first()?.fault.as_ref()?;
+        (rows.len() == 1 && fault.code == "unknown-rx").then_some(())
+    });
+    let counted = listening.journal().received().expect("read");
+    assert_eq!((counted.received, counted.refused), (21, 20), "{counted:?}");
+    assert_eq!((counted.unreadable, counted.elsewhere), (20, 1), "{counted:?}");
+    let ended = listening.world.good(&["orders"]);
+    assert!(ended.stderr.contains("prescription 78"), "{ended:?}");
+    let log = agent.kill();
+    assert!(!log.contains("999") && !log.contains("wrong") && !log.contains(SECRET), "{log}");
+    assert!(log.lines().count() < 12, "not a line for each: {log}");
+}
+
+#[test]
+fn without_the_listener_orders_are_found_by_polling_and_people_are_told() {
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let listening = listening_at(taken.local_addr().expect("bound"), "200ms", "");
+    let world = &listening.world;
+    let agent = world.run();
+    let id = world.align().create_order(&OrderSpec { quiet: true, ..order(CaseKind::OrthoShell) });
+    world.wait_for_revision(&id.expect("created"), 1);
+    let ended = wait_for("the note", || {
+        let ended = world.good(&["orders"]);
+        ended.stderr.contains("scan notifications cannot be received").then_some(ended)
+    });
+    assert!(ended.stderr.contains(&listening.address.to_string()), "{ended:?}");
+    let log = agent.kill();
+    assert!(log.contains("another program listens there"), "{log}");
+    drop(taken);
+    let agent = listening.run();
+    assert!(!world.good(&["orders"]).stderr.contains("cannot be received"));
+    agent.kill();
+}
+
+#[test]
+fn a_certificate_of_its_own_is_used_and_checked() {
+    let data = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/tls");
+    let quoted = |name: &str| serde_json::to_string(&data.join(name)).expect("a Unicode path");
+    let tls = format!(
+        "  tls: {{ certificate: {}, key: {} }}\n",
+        quoted("server.pem"),
+        quoted("server.key.pem")
+    );
+    let listening = listening("1h", &tls);
+    listening.world.good(&["check"]);
+    let agent = listening.run();
+    let authority = std::fs::read(data.join("authority.pem")).expect("there");
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let status = runtime.block_on(async {
+        let authority = reqwest::Certificate::from_pem(&authority).expect("PEM");
+        // Another test of this process may have been first.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let client = reqwest::Client::builder().no_proxy().tls_certs_only([authority]).build();
+        let client = client.expect("a client");
+        let url = format!("https://{}/itero/{SECRET}", listening.address);
+        let call = client.post(url).body(r#"{"rxId":1,"accountNumber":4711}"#);
+        call.send().await.expect("trusted").status().as_u16()
+    });
+    assert_eq!(status, 200);
+    agent.kill();
+    let broken = std::fs::read_to_string(listening.world.config()).expect("readable");
+    let broken = broken.replace("server.key.pem", "authority.pem");
+    std::fs::write(listening.world.config(), broken).expect("written");
+    let ended = listening.world.casedrop(&["check"]);
+    assert_eq!(ended.code, Some(2), "{ended:?}");
+    let told = format!("{}{}", ended.stdout, ended.stderr);
+    assert!(told.contains("notifications.tls") && told.contains("private key"), "{told}");
+}
+
+/// How long the flood lasts, in seconds.
+fn flood_seconds() -> u64 {
+    std::env::var("CASEDROP_FLOOD_SECONDS").map_or(4, |text| text.parse().expect("a number"))
+}
+
+const PER_SECOND: u64 = 1_000;
+const LINES: u64 = 8;
+
+/// The memory that the process uses now, in kB.
+#[cfg(target_os = "linux")]
+fn memory(agent: &Agent) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", agent.id())).expect("it runs");
+    let line = status.lines().find(|line| line.starts_with("VmRSS:")).expect("a size");
+    line.split_whitespace().nth(1).expect("a number").parse().expect("a number")
+}
+
+/// Sends its share of the flood; again what was not answered. Gives what was acknowledged.
+fn sender(address: SocketAddr, line: u64, began: Instant, done: &AtomicBool) -> Vec<String> {
+    let each = Duration::from_micros(1_000_000 * LINES / PER_SECOND);
+    let mut acknowledged = Vec::new();
+    let mut connection = None;
+    let count = flood_seconds() * PER_SECOND / LINES;
+    for number in 0..count {
+        let due = began + each * u32::try_from(number).expect("few");
+        std::thread::sleep(due.saturating_duration_since(Instant::now()));
+        let rx = format!("flood-{line}-{number}");
+        let body = format!(r#"{{"rxId":"{rx}","accountNumber":{ACCOUNT}}}"#);
+        loop {
+            assert!(!done.load(Ordering::SeqCst), "given up");
+            if connection.is_none() {
+                connection = Line::connect(address).ok();
+            }
+            let answer =
+                connection.as_mut().map(|line| line.post(&format!("/itero/{SECRET}"), &body));
+            match answer {
+                Some(Ok(200)) => break,
+                Some(Ok(503)) => {}
+                Some(Ok(other)) => panic!("{other} for {rx}"),
+                Some(Err(_)) | None => {
+                    connection = None;
+                    std::thread::sleep(Duration::from_millis(20));
+                }
+            }
+        }
+        acknowledged.push(rx);
+    }
+    acknowledged
+}
+
+#[test]
+fn a_flood_of_notifications_loses_none_that_was_acknowledged_even_if_the_process_is_killed() {
+    let listening = listening("1500ms", "");
+    let world = &listening.world;
+    let id = world.align().create_order(&OrderSpec { quiet: true, ..order(CaseKind::OrthoShell) });
+    let id = id.expect("created");
+    let agent = listening.run();
+    let began = Instant::now();
+    let length = Duration::from_secs(flood_seconds());
+    let (acknowledged, gave_up) = (Mutex::new(BTreeSet::new()), AtomicBool::new(false));
+    std::thread::scope(|scope| {
+        for line in 0..LINES {
+            let (acknowledged, gave_up) = (&acknowledged, &gave_up);
+            scope.spawn(move || {
+                let all = sender(listening.address, line, began, gave_up);
+                acknowledged.lock().expect("nobody panics with it").extend(all);
+            });
+        }
+        std::thread::sleep((began + length / 2).saturating_duration_since(Instant::now()));
+        agent.kill();
+        let agent = world.run();
+        listening.wait_until_up();
+        #[cfg(target_os = "linux")]
+        {
+            let first = memory(&agent);
+            std::thread::sleep((began + length).saturating_duration_since(Instant::now()));
+            let last = memory(&agent);
+            assert!(last < first + 48 * 1024, "{first} kB after the start, {last} kB at the end");
+        }
+        world.wait_for_revision(&id, 1);
+        wait_for("the end of the flood", || {
+            let acknowledged = acknowledged.lock().expect("nobody panics with it").len() as u64;
+            (acknowledged == flood_seconds() * PER_SECOND / LINES * LINES).then_some(())
+        });
+        agent.kill();
+    });
+    let elapsed = began.elapsed();
+    assert!(elapsed < length * 3 + Duration::from_secs(20), "it took {elapsed:?}");
+    // Align knows none of them, so all must still wait.
+    let store = listening.journal();
+    let waiting: BTreeSet<String> = store
+        .notified(usize::MAX)
+        .expect("read")
+        .into_iter()
+        .map(|row| row.rx.as_str().to_owned())
+        .collect();
+    let acknowledged = acknowledged.into_inner().expect("nobody panicked");
+    let lost: Vec<_> = acknowledged.difference(&waiting).take(5).collect();
+    assert!(lost.is_empty(), "acknowledged and lost: {lost:?}");
+    assert_eq!(acknowledged.len() as u64, flood_seconds() * PER_SECOND / LINES * LINES);
+}
+
+#[test]
+fn duplicates_of_a_waiting_notification_cost_nothing() {
+    let listening = listening("1h", "");
+    let agent = listening.run();
+    let body = format!(r#"{{"rxId":"same","accountNumber":{ACCOUNT}}}"#);
+    assert_eq!(listening.post(&body), 200);
+    wait_for("the question", || {
+        listening.journal().notified(1).expect("read").first()?.fault.as_ref().map(drop)
+    });
+    let log = || {
+        let name = format!("{FILE_NAME}-wal");
+        std::fs::metadata(listening.world.state().join(name)).expect("a log").len()
+    };
+    let before = log();
+    let mut line = Line::connect(listening.address).expect("connected");
+    for _ in 0..500 {
+        assert_eq!(line.post(&format!("/itero/{SECRET}"), &body).expect("answered"), 200);
+    }
+    // What the counts cost, once in a while.
+    assert!(log() <= before + 64 * 1024, "{before} bytes, then {}", log());
+    assert_eq!(listening.journal().notified_count().expect("read"), 1);
+    agent.kill();
+}
