@@ -211,8 +211,12 @@ impl Store {
 
     /// A clock that was set back makes no wait longer than it was.
     pub fn bound_pending(&self, now: WallMs) -> Result<(), StoreError> {
-        let sql = "UPDATE notified SET next_try_ms = ?1 + wait_ms WHERE next_try_ms > ?1 + wait_ms";
-        self.db.prepare_cached(sql)?.execute([now.0])?;
+        let late = "WHERE next_try_ms > ?1 + wait_ms";
+        let sql = format!("SELECT EXISTS (SELECT 1 FROM notified {late})");
+        if self.db.prepare_cached(&sql)?.query_row([now.0], |row| row.get(0))? {
+            let sql = format!("UPDATE notified SET next_try_ms = ?1 + wait_ms {late}");
+            self.db.prepare_cached(&sql)?.execute([now.0])?;
+        }
         Ok(())
     }
 

@@ -242,11 +242,11 @@ fn a_certificate_of_its_own_is_used_and_checked() {
 
 /// How long the flood lasts, in seconds.
 fn flood_seconds() -> u64 {
-    std::env::var("CASEDROP_FLOOD_SECONDS").map_or(4, |text| text.parse().expect("a number"))
+    std::env::var("CASEDROP_TEST_FLOOD_SECONDS").map_or(4, |text| text.parse().expect("a number"))
 }
 
 const PER_SECOND: u64 = 1_000;
-const LINES: u64 = 8;
+const LINES: u64 = 40;
 
 /// The memory that the process uses now, in kB.
 #[cfg(target_os = "linux")]

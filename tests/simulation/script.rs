@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use casedrop::model::ids::{AccountId, LabName, OrderKey};
+use casedrop::model::notification::{Named, Noted};
 use casedrop::sync::engine::EnginePolicy;
 
 use crate::actors::Deed;
@@ -26,6 +27,9 @@ pub struct Script {
     broken: f64,
     /// The chance that new content is still being made.
     converting: f64,
+    /// The dice of scan notifications, in worlds that have them. They are of their own, so that a seed
+    /// means without them what it meant before there were any.
+    bells: Option<fastrand::Rng>,
 }
 
 /// One thing that happens.
@@ -33,6 +37,8 @@ pub struct Script {
 pub enum Action {
     /// The first scan of the order with that number.
     FirstScan(usize),
+    /// A scan notification for the order with that number arrives.
+    Ring(usize),
     /// Something happens to some order at Align.
     Flow,
     /// Somebody acts in the hot folder.
@@ -120,6 +126,11 @@ pub fn draw(seed: u64, aloud: bool) -> World {
     keep_for_a_while(&mut policy, seed);
     let mut world = World::new(rng.fork(), align, policy, Trace::new(aloud));
     world.disk.set_exchange(rng.bool());
+    // No seed that was kept from before there were notifications is one of these.
+    if seed % 4 == 1 {
+        world.script.bells = Some(fastrand::Rng::with_seed(!seed));
+    }
+    world.policy.notifications = world.script.bells.is_some();
     plan(&mut world, count);
     world
 }
@@ -142,6 +153,12 @@ fn plan(world: &mut World, orders: usize) {
     for order in 0..orders {
         let at = world.rng.u64(..length / 2);
         world.schedule(at, Event::Act(Action::FirstScan(order)));
+        if let Some(bells) = &mut world.script.bells
+            && bells.u8(..4) == 0
+        {
+            let early = bells.u64(..=at);
+            world.schedule(early, Event::Act(Action::Ring(order)));
+        }
     }
     // Some runs are about one kind of trouble, and meet much of it.
     let weights: Vec<u32> = KINDS.iter().map(|_| [0, 1, 1, 4][world.rng.usize(..4)]).collect();
@@ -184,6 +201,7 @@ impl Action {
     pub fn happen(self, world: &mut World) -> Result<(), Failure> {
         match self {
             Self::FirstScan(order) => flow(world, order, Flow::FirstScan),
+            Self::Ring(order) => ring(world, order),
             Self::Flow => some_flow(world),
             Self::Deed => deed(world),
             Self::Ask => ask(world),
@@ -266,13 +284,56 @@ fn some_flow(world: &mut World) {
 }
 
 fn flow(world: &mut World, index: usize, flow: Flow) {
+    if new_content(world, index, flow) {
+        ring_later(world, index);
+    }
+}
+
+/// Notifications of an order's new content are sent: none, one or many, at once or much later.
+fn ring_later(world: &mut World, index: usize) {
+    let Some(bells) = &mut world.script.bells else { return };
+    if bells.u8(..4) == 0 {
+        world.tally.count("notification: lost");
+        return;
+    }
+    let times = if bells.u8(..3) == 0 { bells.usize(2..6) } else { 1 };
+    let most = [1_000, 60_000, 30 * MINUTE][bells.usize(..3)];
+    let waits: Vec<u64> = (0..times).map(|_| bells.u64(..most)).collect();
+    for wait in waits {
+        world.schedule(wait, Event::Act(Action::Ring(index)));
+    }
+}
+
+/// A notification arrives, and is durable before it is answered. While no agent runs nobody answers.
+fn ring(world: &mut World, index: usize) {
+    if world.agent.is_none() {
+        world.tally.count("notification: nobody listened");
+        return;
+    }
+    let named = {
+        let order = &mut world.align.cloud().orders[index];
+        order.known = order.known.max(order.generation);
+        let rx = order.rx.parse().expect("an Rx id");
+        (order.key.clone(), Named { account: Some(order.key.account.clone()), rx })
+    };
+    let labs = [(named.0.lab.clone(), named.0.account.clone())];
+    let noted = world.store().notify(&labs, &[named.1], world.clock.told().wall).expect("recorded");
+    world.tally.count(match noted[..] {
+        [Noted::New] => "notification: came",
+        _ => "notification: came again",
+    });
+    world.wake_soon();
+}
+
+/// Whether there is new content.
+fn new_content(world: &mut World, index: usize, flow: Flow) -> bool {
     let cloud = &mut *world.align.cloud();
     let order = &mut cloud.orders[index];
     let before = order.generation;
     flow.happen(order);
     world.trace.say(world.clock.now, &format_args!("{flow:?} of {}", order.key));
     if order.generation == before {
-        return;
+        return false;
     }
     world.tally.count("script: new content");
     if world.rng.f64() < world.script.broken {
@@ -287,6 +348,7 @@ fn flow(world: &mut World, index: usize, flow: Flow) {
             _ => world.rng.u32(..4),
         };
     }
+    true
 }
 
 /// A place where an order stands or will stand, most often its own.

@@ -52,7 +52,7 @@ fn run_all(seeds: &[u64]) -> (Tally, Vec<String>) {
 }
 
 /// What must happen in the usual seeds, and how often at least in every thousand.
-const COVERAGE: [(&str, u64); 51] = [
+const COVERAGE: [(&str, u64); 55] = [
     ("agent: cannot start", 200),
     ("agent: killed", 50),
     ("agent: power cut", 50),
@@ -89,6 +89,10 @@ const COVERAGE: [(&str, u64); 51] = [
     ("history to be removed", 20),
     ("left alone", 5),
     ("login goes", 50),
+    ("notification: came", 100),
+    ("notification: came again", 10),
+    ("notification: lost", 50),
+    ("notification: nobody listened", 5),
     ("order to be removed", 50),
     ("parked", 50),
     ("published beside", 20),

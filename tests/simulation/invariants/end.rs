@@ -39,7 +39,9 @@ pub fn unmet(world: &World) -> Vec<String> {
             .or_else(|| not_restored(world, known))
             .map(|why| format!("{}: {why}", known.order.key))
     });
-    lines.collect()
+    let waiting = world.store().notified(1).expect("readable");
+    let waiting = waiting.iter().map(|row| format!("a notification still waits: {row:?}"));
+    lines.chain(waiting).collect()
 }
 
 /// An order once seen, by list or request, is published or visibly failing; it is never forgotten.
