@@ -3,6 +3,7 @@
 mod agent;
 mod beside;
 mod clock;
+mod command_folder;
 pub mod desk;
 mod journal;
 mod labs;

@@ -235,6 +235,7 @@ fn start_beside(site: &Arc<Site>, beside: &mut Beside) {
     beside.start(|mut until| async move {
         control::serve(disk, state, office, until.stopped()).await;
     });
+    super::command_folder::start(site, beside);
 }
 
 impl Troubles {
