@@ -89,7 +89,10 @@ async fn watched(
         Ok(Ok(watcher)) => Some(watcher),
         Ok(Err(why)) => {
             let every = SCAN.as_secs();
-            tracing::debug!(why, "the command folder is not watched; it is looked at every {every} s");
+            tracing::debug!(
+                why,
+                "the command folder is not watched; it is looked at every {every} s"
+            );
             None
         }
         Err(_) => None,

@@ -123,9 +123,7 @@ pub(super) fn is_hidden(metadata: &Metadata) -> bool {
 pub(super) fn is_at_rest(path: &Path) -> io::Result<bool> {
     match OpenOptions::new().read(true).share_mode(0).open(path) {
         Ok(_) => Ok(true),
-        Err(error)
-            if matches!(error.raw_os_error(), Some(SHARING_VIOLATION | LOCK_VIOLATION)) =>
-        {
+        Err(error) if matches!(error.raw_os_error(), Some(SHARING_VIOLATION | LOCK_VIOLATION)) => {
             Ok(false)
         }
         Err(error) => Err(error),
@@ -154,7 +152,10 @@ pub(super) fn owner(path: &Path) -> io::Result<Option<String>> {
         return Err(io::Error::from_raw_os_error(i32::try_from(status).unwrap_or(i32::MAX)));
     }
     let name = if sid.is_null() { None } else { account_name(sid) };
-    #[expect(unsafe_code, reason = "the call above gave it out, and nothing points into it any more")]
+    #[expect(
+        unsafe_code,
+        reason = "the call above gave it out, and nothing points into it any more"
+    )]
     unsafe {
         LocalFree(descriptor);
     }
@@ -167,7 +168,10 @@ fn account_name(sid: PSID) -> Option<String> {
     let (mut name, mut domain) = ([0_u16; ROOM], [0_u16; ROOM]);
     let (mut name_len, mut domain_len) = (u32::try_from(ROOM).ok()?, u32::try_from(ROOM).ok()?);
     let mut kind = 0;
-    #[expect(unsafe_code, reason = "the id comes from the system, both lengths are those of the arrays")]
+    #[expect(
+        unsafe_code,
+        reason = "the id comes from the system, both lengths are those of the arrays"
+    )]
     let done = unsafe {
         LookupAccountSidW(
             std::ptr::null(),

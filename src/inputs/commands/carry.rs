@@ -102,7 +102,8 @@ impl Folder {
         };
         let Some(receipt) = self.answer(taken, file, lane)? else { return Ok(false) };
         let json = serde_json::to_vec_pretty(&receipt).map_err(|error| {
-            Fault::new(FaultClass::Local, "receipt", "the receipt cannot be written").caused_by(error)
+            Fault::new(FaultClass::Local, "receipt", "the receipt cannot be written")
+                .caused_by(error)
         })?;
         let disk = &*self.disk;
         write_durably(disk, &paths.words, receipt.in_words().as_bytes()).map_err(quiet)?;

@@ -28,8 +28,8 @@ pub(super) fn read(text: &str, named: Option<Word>) -> Option<Result<Request, Co
         if let Some(hint) = &problem.hint {
             reason = format!("{reason}: {hint}");
         }
-        let complaint =
-            named.map_or_else(|| Complaint::unknown(&reason), |word| Complaint::about(word, &reason));
+        let complaint = named
+            .map_or_else(|| Complaint::unknown(&reason), |word| Complaint::about(word, &reason));
         return Some(Err(complaint));
     }
     Some(match tree.map(|node| node.kind) {
@@ -136,7 +136,8 @@ impl Fields<'_> {
             if self.entries[..index].iter().any(is_again)
                 && let Some(key) = shown(&entry.key)
             {
-                self.reasons.push(format!("the key `{key}` stands there twice; keep one of the two"));
+                self.reasons
+                    .push(format!("the key `{key}` stands there twice; keep one of the two"));
             }
         }
     }

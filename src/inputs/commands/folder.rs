@@ -216,8 +216,7 @@ impl Folder {
             let sort = if entry.kind == Kind::File { shelf::sort(&name) } else { Sort::Foreign };
             (sort != Sort::Foreign).then_some((entry, sort))
         };
-        let mut found: Vec<_> =
-            self.disk.list(&self.dir)?.into_iter().filter_map(sorted).collect();
+        let mut found: Vec<_> = self.disk.list(&self.dir)?.into_iter().filter_map(sorted).collect();
         let strays = self.disk.list(&self.working())?.into_iter();
         found.extend(
             strays.filter(|entry| Taken::parse(&name_of(entry)).is_none()).filter_map(sorted),

@@ -124,7 +124,10 @@ fn a_file_is_carried_out_and_kept_with_its_receipts() {
     place.drop_file("pause.txt", "");
     place.look(3);
     assert_eq!(place.served(), [Request::Pause { lab: None }]);
-    assert_eq!(place.names("done"), ["pause.txt", "pause.txt.receipt.json", "pause.txt.receipt.txt"]);
+    assert_eq!(
+        place.names("done"),
+        ["pause.txt", "pause.txt.receipt.json", "pause.txt.receipt.txt"]
+    );
     assert_eq!(place.names("working"), Vec::<String>::new());
     assert_eq!(place.names(""), ["README.txt", "done", "failed", "working"]);
     let receipt = place.receipt("done/pause.txt");
@@ -178,7 +181,11 @@ fn one_look_is_not_enough_even_for_a_file_that_is_old() {
     place.drop_file("pause.txt", "");
     let look = place.folder.look();
     assert_eq!(place.served(), []);
-    assert_eq!(look.again, Duration::from_secs(1), "the next look comes as soon as it may be ready");
+    assert_eq!(
+        look.again,
+        Duration::from_secs(1),
+        "the next look comes as soon as it may be ready"
+    );
     place.clock.fetch_add(999, Ordering::SeqCst);
     place.folder.look();
     assert_eq!(place.served(), []);
@@ -243,7 +250,8 @@ fn links_are_not_followed() {
     let place = Place::new();
     place.drop_file("pause.txt", "");
     std::fs::rename(place.at("pause.txt"), place.dir.path().join("elsewhere")).expect("moved");
-    std::os::unix::fs::symlink(place.dir.path().join("elsewhere"), place.at("pause.txt")).expect("link");
+    std::os::unix::fs::symlink(place.dir.path().join("elsewhere"), place.at("pause.txt"))
+        .expect("link");
     place.look(30);
     assert_eq!(place.served(), []);
     assert!(place.at("pause.txt").symlink_metadata().expect("there").is_symlink());
@@ -351,8 +359,15 @@ fn wherever_the_process_ends_each_file_gets_one_pair_of_receipts_and_is_asked_fo
         };
     }
     let cases = crash_at![
-        CommandTake, CommandTaken, CommandServe, CommandServed, CommandAnswered, CommandSettled,
-        CommandFiled, CommandTold, CommandEnded
+        CommandTake,
+        CommandTaken,
+        CommandServe,
+        CommandServed,
+        CommandAnswered,
+        CommandSettled,
+        CommandFiled,
+        CommandTold,
+        CommandEnded
     ];
     assert_eq!(cases.map(|(step, _)| step), Step::COMMANDS);
     for (step, crash) in cases {
@@ -397,7 +412,8 @@ fn a_folder_that_is_away_is_used_again_when_it_is_back() {
     place.look(1);
     let elsewhere = place.dir.path().join("elsewhere");
     std::fs::rename(place.at(""), &elsewhere).expect("away");
-    std::fs::write(place.at("").with_file_name("commands"), "a file in its place").expect("written");
+    std::fs::write(place.at("").with_file_name("commands"), "a file in its place")
+        .expect("written");
     place.look(3);
     std::fs::remove_file(place.at("").with_file_name("commands")).expect("removed");
     std::fs::rename(&elsewhere, place.at("").with_file_name("commands")).expect("back");

@@ -53,9 +53,9 @@ pub(super) fn of_text(text: &str, named: Option<Word>) -> Result<Request, Compla
             let complaint = Complaint::no_command(first_word(text), "the text in the file");
             // The first word may be anybody's name.
             let reasons = match complaint.command {
-                Some(near) => vec![format!(
-                    "the text in the file is not a command; did you mean `{near}`?"
-                )],
+                Some(near) => {
+                    vec![format!("the text in the file is not a command; did you mean `{near}`?")]
+                }
                 None => vec!["the text in the file is not a command".to_owned()],
             };
             Err(Complaint { reasons, ..complaint })

@@ -28,7 +28,8 @@ fn complaint(name: &str, bytes: &[u8]) -> Complaint {
 
 #[test]
 fn a_name_alone_is_a_command_with_any_ending_or_none() {
-    for name in ["pause.txt", "pause", "PAUSE.TXT", "Pause.yaml", "pause.x", "pause.txt.txt", " pause ."]
+    for name in
+        ["pause.txt", "pause", "PAUSE.TXT", "Pause.yaml", "pause.x", "pause.txt.txt", " pause ."]
     {
         assert_eq!(named(name), Request::Pause { lab: None }, "{name}");
     }
@@ -57,7 +58,8 @@ fn order_numbers_in_a_name_may_be_divided_in_any_way() {
     ] {
         assert_eq!(named(name), refetch(&["17544365"]), "{name}");
     }
-    for name in ["refetch_17544365 17544366.txt", "refetch 17544365, 17544366", "refetch-17544365+17544366"]
+    for name in
+        ["refetch_17544365 17544366.txt", "refetch 17544365, 17544366", "refetch-17544365+17544366"]
     {
         assert_eq!(named(name), refetch(&["17544365", "17544366"]), "{name}");
     }
@@ -136,7 +138,9 @@ fn what_reaches_beyond_this_pc_is_read_with_its_confirmation() {
         }
     );
     assert_eq!(
-        written("command: pair\naccount: 4711\ncode: https://lab.example/callback?code=a&state=b\n"),
+        written(
+            "command: pair\naccount: 4711\ncode: https://lab.example/callback?code=a&state=b\n"
+        ),
         Request::Pair {
             lab: None,
             account: Some("4711".parse().expect("valid")),
@@ -227,7 +231,9 @@ fn wrong_keys_are_named_with_the_nearest_right_one() {
 
 #[test]
 fn files_that_are_no_texts_are_said_to_be_none() {
-    for bytes in [&b"PK\x03\x04\x00\x00"[..], b"\x89PNG\r\n\x1a\n\x00\x01", b"pau\x00se", b"\xFF\xFEx"] {
+    for bytes in
+        [&b"PK\x03\x04\x00\x00"[..], b"\x89PNG\r\n\x1a\n\x00\x01", b"pau\x00se", b"\xFF\xFEx"]
+    {
         let complaint = complaint("pause.txt", bytes);
         assert!(complaint.reasons[0].contains("not a text"), "{bytes:?}: {complaint:?}");
     }

@@ -70,14 +70,16 @@ impl Receipt {
             Outcome::Unknown => "NOT KNOWN whether it was done",
         };
         let by = self.owner.as_ref().map(|owner| format!(", by {owner}")).unwrap_or_default();
-        let mut lines = vec![format!("Casedrop: {head}"), String::new(), "What you asked for".to_owned()];
+        let mut lines =
+            vec![format!("Casedrop: {head}"), String::new(), "What you asked for".to_owned()];
         lines.extend(indented(&self.asked));
         lines.push(format!("  (file {}, {}{by})", self.file, self.received_at));
         lines.extend([String::new(), "What happened".to_owned()]);
         lines.extend(indented(&self.message));
         if self.kept == Kept::Removed {
             lines.push(
-                "  The content of the file was removed, so that no login code lies about.".to_owned(),
+                "  The content of the file was removed, so that no login code lies about."
+                    .to_owned(),
             );
         }
         if let Some(next) = &self.next {

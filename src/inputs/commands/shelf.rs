@@ -138,7 +138,8 @@ pub(super) fn stamp_of_hidden(file: &str) -> Option<&str> {
 
 fn is_stamp(text: &str) -> bool {
     let is_hex = |text: &str, digits: usize| {
-        text.len() == digits && text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+        text.len() == digits
+            && text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
     };
     text.split_once('-').is_some_and(|(time, random)| is_hex(time, 12) && is_hex(random, 8))
 }
@@ -149,9 +150,17 @@ mod tests {
 
     #[test]
     fn what_is_hidden_ours_or_unfinished_is_no_command() {
-        for name in [".x", "~$pause.txt", "pause.txt~", "README.txt", "readme.TXT", "Thumbs.db",
-            "desktop.ini", "pause.txt.receipt.json", "PAUSE.TXT.RECEIPT.TXT"]
-        {
+        for name in [
+            ".x",
+            "~$pause.txt",
+            "pause.txt~",
+            "README.txt",
+            "readme.TXT",
+            "Thumbs.db",
+            "desktop.ini",
+            "pause.txt.receipt.json",
+            "PAUSE.TXT.RECEIPT.TXT",
+        ] {
             assert_eq!(sort(name), Sort::Foreign, "{name}");
         }
         for name in ["pause.txt.part", "pause.tmp", "Pause.CRDOWNLOAD"] {

@@ -48,5 +48,6 @@ fn zeros(bytes: &[u8], at: usize) -> bool {
 }
 
 fn looks_like_text(bytes: &[u8]) -> bool {
-    bytes.iter().all(|byte| *byte >= 0x20 || matches!(byte, b'\n' | b'\r' | b'\t'))
+    let has_mark = bytes.starts_with(&[0xFF, 0xFE]) || bytes.starts_with(&[0xFE, 0xFF]);
+    !has_mark && bytes.iter().all(|byte| *byte >= 0x20 || matches!(byte, b'\n' | b'\r' | b'\t'))
 }

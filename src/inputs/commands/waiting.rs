@@ -59,11 +59,8 @@ impl Waiting {
         let candidate = self.0.entry(path.to_path_buf()).or_insert_with(new);
         candidate.present = true;
         if candidate.stamp != stamp {
-            *candidate = Candidate {
-                held_since: candidate.held_since,
-                told: candidate.told,
-                ..new()
-            };
+            *candidate =
+                Candidate { held_since: candidate.held_since, told: candidate.told, ..new() };
         }
         now.saturating_sub(candidate.since)
     }
