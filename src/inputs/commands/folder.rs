@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use super::shelf::{self, DONE, FAILED, README, Sort, Taken, WORKING};
 use super::waiting::{self, Waiting};
-use super::{MAX_BYTES, read, readme};
+use super::{FOLDERS, MAX_BYTES, read, readme};
 use crate::disk::{Disk, DiskError, Entry, Kind, Moved, read_limited, write_durably};
 use crate::model::request::Desk;
 use crate::model::step::Step;
@@ -115,7 +115,7 @@ impl Folder {
     /// Makes what is missing. Whether something was.
     fn make(&self) -> Result<bool, DiskError> {
         let mut is_new = false;
-        for name in [WORKING, DONE, FAILED] {
+        for name in FOLDERS {
             let dir = self.dir.join(name);
             match self.disk.kind(&dir)? {
                 Some(Kind::Dir) => {}

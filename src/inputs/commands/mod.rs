@@ -29,6 +29,9 @@ pub use watcher::{Watcher, watch};
 
 use crate::model::request::Request;
 
+/// The folders that the agent makes in a command folder.
+pub const FOLDERS: [&str; 3] = [shelf::WORKING, shelf::DONE, shelf::FAILED];
+
 /// The largest command file, in bytes.
 pub const MAX_BYTES: u64 = 64 << 10;
 
