@@ -5,6 +5,7 @@ mod beside;
 mod callback;
 mod changes;
 mod clock;
+mod command_folder;
 pub mod desk;
 mod journal;
 mod labs;

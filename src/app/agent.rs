@@ -246,6 +246,7 @@ fn start_beside(site: &Arc<Site>, beside: &mut Beside) {
         let site = Arc::clone(site);
         beside.start(|until| super::notify::listen(site, until));
     }
+    super::command_folder::start(site, beside);
 }
 
 impl Troubles {

@@ -7,7 +7,6 @@ impl Config {
     /// instead.
     pub fn not_in_effect(&self) -> Vec<(&'static str, &'static str)> {
         let keys = [
-            ("commands", self.commands.is_some(), "no command folder is watched; use the commands"),
             ("updates.automatic", self.updates.automatic, "updates are installed by hand"),
             ("log.dir", self.log.dir.is_some(), "the log goes to standard error"),
         ];

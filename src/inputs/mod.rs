@@ -1,4 +1,6 @@
-//! What reaches the agent from outside. Inputs produce events and never act: they hand over what they
-//! learnt to whoever they were given, and know neither Align nor the journal.
+//! Ways in beside Align's list and the command line. An input understands what it is given and hands
+//! it on; it decides nothing about orders, and knows neither Align nor the journal: it is given a
+//! desk, a disk, a clock, and whoever takes down what it learnt.
 
+pub mod commands;
 pub mod notifications;

@@ -12,6 +12,7 @@ mod world;
 
 mod audit;
 mod badinput;
+mod command_folder;
 mod commands;
 mod crash;
 mod faults;
