@@ -34,4 +34,4 @@ pub(crate) use http::install_provider;
 pub use login::LoginRequest;
 pub use loopback::Loopback;
 pub use pairing::Account;
-pub use settings::{AlignSettings, connect, system_clock};
+pub use settings::{AlignSettings, ca_pem, connect, system_clock, web_client};
