@@ -6,6 +6,7 @@
 mod check;
 mod facts;
 mod fault;
+mod feed;
 mod inbox;
 mod intents;
 mod labs;
@@ -28,6 +29,7 @@ use crate::model::time::{Kept, WallMs, millis};
 pub use check::Depth;
 pub use facts::Rebuilt;
 pub use fault::{StoreError, StoreTrouble};
+pub use feed::{FeedRow, Tally};
 pub use inbox::Request;
 pub use labs::LabRecord;
 pub use revisions::RevisionRecord;
