@@ -22,6 +22,7 @@ pub mod config;
 pub mod disk;
 pub mod local;
 pub mod model;
+pub mod notices;
 pub mod retry;
 pub mod secrets;
 pub mod simulator;
