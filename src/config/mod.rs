@@ -12,6 +12,7 @@ mod fault;
 mod labs;
 mod load;
 mod node;
+mod notices;
 mod paths;
 mod raw;
 mod scalars;
@@ -37,6 +38,7 @@ use url::Url;
 pub use env::process_env;
 pub use fault::{ConfigFault, ConfigFaults};
 pub use load::{FILE_NAME, Loaded, load, locate};
+pub use notices::{HookConfig, MailConfig, MailOnly, MailSecurity, Notices, WebhookConfig};
 pub use schema::schema;
 pub use survey::{Places, Survey};
 pub use values::write_size_roughly;
@@ -80,6 +82,8 @@ pub struct Config {
     pub min_free: u64,
     /// Where the status page listens; `None`: nowhere.
     pub status_page: Option<SocketAddr>,
+    /// Who is told what happened.
+    pub notices: Notices,
     /// Self-update.
     pub updates: Updates,
     /// Logging.
