@@ -5,6 +5,7 @@ mod beside;
 mod clock;
 mod journal;
 mod life;
+mod notices;
 mod open;
 mod settle;
 #[cfg(test)]

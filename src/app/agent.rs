@@ -156,6 +156,7 @@ impl Agent {
         let mut stop = pin!(stop);
         let mut tell = |notice: &Notice| {
             notice.log();
+            site.told.send_replace(());
             tell(notice);
         };
         let mut troubles = Troubles::default();
@@ -167,8 +168,7 @@ impl Agent {
                 Err(error) => Interruption::Failed(Box::new(error)),
                 Ok(Life { waits: Some(fault), .. }) if !patient => return Err(fault.into()),
                 Ok(mut alive) => {
-                    let lived =
-                        super::life::live(&mut alive, &site, ending, &mut stop, &mut tell);
+                    let lived = super::life::live(&mut alive, &site, ending, &mut stop, &mut tell);
                     match lived.await {
                         Ok((finished, stragglers)) => {
                             return summary(&alive, finished, stragglers);
@@ -227,7 +227,9 @@ impl Agent {
 }
 
 /// Starts what works beside the engine, one line each.
-fn start_beside(_site: &Arc<Site>, _beside: &mut Beside) {}
+fn start_beside(site: &Arc<Site>, beside: &mut Beside) {
+    super::notices::start(site, beside);
+}
 
 impl Troubles {
     fn note(&mut self, news: &[Notice]) {

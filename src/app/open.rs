@@ -7,6 +7,8 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
+use tokio::sync::watch;
+
 use crate::config::{Config, WhenMissing};
 use crate::disk::Disk;
 use crate::local::layout::Layout;
@@ -79,6 +81,8 @@ pub(super) struct Site {
     pub(super) journal: Journal,
     /// How that wakes the engine.
     pub(super) wake: Wake,
+    /// Changes whenever something was told of an order or lab.
+    pub(super) told: watch::Sender<()>,
     /// Whether the journal's write-ahead log was missing when it was last looked for.
     pub(super) log_was_gone: AtomicBool,
 }
@@ -124,6 +128,7 @@ impl Agent {
             root: Arc::new(Root::new(Arc::clone(&disk), layout.clone())),
             journal: Journal::of(&config.state),
             wake: Wake::default(),
+            told: watch::Sender::default(),
             config,
             disk,
             layout,
@@ -153,6 +158,7 @@ pub(super) fn go_to_work(
         let _gate = site.journal.gate.write().unwrap_or_else(PoisonError::into_inner);
         journal::open(site, attempt)?
     };
+    super::notices::begin(&store, &site.config.notices)?;
     let store = store.with_hook(site.step);
     let now = clock::now();
     let is_new = store.fact(ROOT_FACT)?.is_none();
