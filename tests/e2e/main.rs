@@ -5,6 +5,7 @@
 
 mod json_schema;
 mod portal;
+mod receivers;
 mod tree;
 #[cfg(target_os = "linux")]
 mod watcher;
@@ -19,6 +20,7 @@ mod journal;
 #[cfg(target_os = "linux")]
 mod limits;
 mod logins;
+mod notices;
 mod outages;
 mod places;
 mod polls;
