@@ -25,6 +25,7 @@ pub mod disk;
 pub mod inputs;
 pub mod local;
 pub mod model;
+pub mod notices;
 pub mod retry;
 pub mod secrets;
 pub mod simulator;

@@ -87,20 +87,7 @@ pub(super) struct Http {
 impl Http {
     /// `ca_pem` holds certificate authorities that are trusted beside the system's.
     pub(super) fn new(ca_pem: Option<&[u8]>, stall: Duration, clock: Clock) -> Result<Self, Fault> {
-        let authorities = match ca_pem {
-            None => Vec::new(),
-            Some(pem) => match Certificate::from_pem_bundle(pem) {
-                Ok(found) if !found.is_empty() => found,
-                _ => {
-                    return Err(Fault::new(
-                        FaultClass::Local,
-                        "ca-file",
-                        "`api.ca_file` holds no usable certificate",
-                    )
-                    .hint("it must be a PEM file with `BEGIN CERTIFICATE` blocks"));
-                }
-            },
-        };
+        let authorities = authorities(ca_pem)?;
         Ok(Self { authorities, stall, clock, clients: Mutex::new([None, None]) })
     }
 
@@ -171,26 +158,7 @@ impl Http {
         if let Some(client) = slot {
             return Ok(client.clone());
         }
-        install_provider();
-        let builder = Client::builder()
-            .user_agent(USER_AGENT)
-            .redirect(reqwest::redirect::Policy::none())
-            .referer(false)
-            .no_gzip()
-            .connect_timeout(CONNECT_TIMEOUT)
-            .pool_idle_timeout(IDLE_TIMEOUT);
-        let authorities = self.authorities.clone();
-        let builder = if loopback {
-            builder.no_proxy().tls_certs_only(authorities)
-        } else {
-            builder.https_only(true).tls_certs_merge(authorities)
-        };
-        let client = builder.build().map_err(|error| {
-            Fault::new(FaultClass::Local, "tls-setup", "cannot set up TLS on this PC")
-                .hint("install the system's root certificates (package `ca-certificates`)")
-                .caused_by(error)
-        })?;
-        Ok(slot.insert(client).clone())
+        Ok(slot.insert(client(self.authorities.clone(), loopback)?).clone())
     }
 }
 
@@ -252,6 +220,41 @@ impl Answer {
         }
         Ok(all)
     }
+}
+
+/// The certificate authorities of a PEM file.
+pub(super) fn authorities(ca_pem: Option<&[u8]>) -> Result<Vec<Certificate>, Fault> {
+    let Some(pem) = ca_pem else { return Ok(Vec::new()) };
+    match Certificate::from_pem_bundle(pem) {
+        Ok(found) if !found.is_empty() => Ok(found),
+        _ => {
+            let text = "`api.ca_file` holds no usable certificate";
+            Err(Fault::new(FaultClass::Local, "ca-file", text)
+                .hint("it must be a PEM file with `BEGIN CERTIFICATE` blocks"))
+        }
+    }
+}
+
+/// A client for this PC or for the network. It follows no redirects.
+pub(super) fn client(authorities: Vec<Certificate>, loopback: bool) -> Result<Client, Fault> {
+    install_provider();
+    let builder = Client::builder()
+        .user_agent(USER_AGENT)
+        .redirect(reqwest::redirect::Policy::none())
+        .referer(false)
+        .no_gzip()
+        .connect_timeout(CONNECT_TIMEOUT)
+        .pool_idle_timeout(IDLE_TIMEOUT);
+    let builder = if loopback {
+        builder.no_proxy().tls_certs_only(authorities)
+    } else {
+        builder.https_only(true).tls_certs_merge(authorities)
+    };
+    builder.build().map_err(|error| {
+        Fault::new(FaultClass::Local, "tls-setup", "cannot set up TLS on this PC")
+            .hint("install the system's root certificates (package `ca-certificates`)")
+            .caused_by(error)
+    })
 }
 
 /// Whether a URL points at this PC.

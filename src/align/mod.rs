@@ -36,4 +36,4 @@ pub use login::LoginRequest;
 pub use loopback::Loopback;
 pub use notification::read_notification;
 pub use pairing::Account;
-pub use settings::{AlignSettings, connect, system_clock};
+pub use settings::{AlignSettings, ca_pem, connect, system_clock, web_client};

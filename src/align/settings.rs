@@ -9,7 +9,7 @@ use tokio::runtime::Handle;
 use url::Url;
 
 use super::client::AlignClient;
-use super::http::Clock;
+use super::http::{self, Clock};
 use crate::config::{Config, LabConfig};
 use crate::disk::{Disk, read_limited};
 use crate::model::fault::{Fault, FaultClass};
@@ -56,14 +56,6 @@ pub fn connect(
     handle: Handle,
     disk: Arc<dyn Disk>,
 ) -> Result<AlignClient, Fault> {
-    let read = |path| {
-        read_limited(&*disk, path, MAX_CA_FILE).map_err(|error| {
-            let text = format!("`api.ca_file`: {error}");
-            Fault::new(FaultClass::Local, "ca-file", text)
-                .hint("give the path of a readable PEM file")
-                .caused_by(error.source)
-        })
-    };
     let settings = AlignSettings {
         lab: lab.name.clone(),
         oauth_base: lab.oauth_base.clone(),
@@ -73,10 +65,29 @@ pub fn connect(
         redirect_url: lab.redirect_url.clone(),
         allowed_hosts: config.allowed_hosts.clone(),
         api_paths: config.api_paths.clone(),
-        ca_pem: config.ca_file.as_deref().map(read).transpose()?,
+        ca_pem: ca_pem(config, &*disk)?,
         stall_timeout: config.downloads.stall_timeout,
         clock: system_clock(),
     };
     let store = Arc::new(FileSecrets::new(disk, &config.state));
     AlignClient::new(settings, store, handle)
+}
+
+/// The bytes of the config's file with further certificate authorities, if it names one.
+pub fn ca_pem(config: &Config, disk: &dyn Disk) -> Result<Option<Vec<u8>>, Fault> {
+    let Some(path) = config.ca_file.as_deref() else { return Ok(None) };
+    let read = read_limited(disk, path, MAX_CA_FILE).map_err(|error| {
+        let text = format!("`api.ca_file`: {error}");
+        Fault::new(FaultClass::Local, "ca-file", text)
+            .hint("give the path of a readable PEM file")
+            .caused_by(error.source)
+    })?;
+    Ok(Some(read))
+}
+
+/// A client for a server that is not Align's, under the same rules: the system's proxy, the config's
+/// certificate authorities, `https` only unless it is on this PC, no redirects.
+pub fn web_client(config: &Config, disk: &dyn Disk, url: &Url) -> Result<reqwest::Client, Fault> {
+    let pem = ca_pem(config, disk)?;
+    http::client(http::authorities(pem.as_deref())?, http::is_loopback(url))
 }

@@ -166,6 +166,7 @@ impl Agent {
         let mut stop = pin!(stop);
         let mut tell = |notice: &Notice| {
             notice.log();
+            site.told.send_replace(());
             tell(notice);
         };
         let mut troubles = Troubles::default();
@@ -247,6 +248,7 @@ fn start_beside(site: &Arc<Site>, beside: &mut Beside) {
         beside.start(|until| super::notify::listen(site, until));
     }
     super::command_folder::start(site, beside);
+    super::notices::start(site, beside);
 }
 
 impl Troubles {

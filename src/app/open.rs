@@ -7,6 +7,8 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
+use tokio::sync::watch;
+
 use crate::audit::Audit;
 use crate::config::{Config, WhenMissing};
 use crate::disk::Disk;
@@ -87,6 +89,8 @@ pub(super) struct Site {
     pub(super) wake: Wake,
     /// What carries people's requests out.
     pub(super) desk: Arc<AgentDesk>,
+    /// Changes whenever something was told of an order or lab.
+    pub(super) told: watch::Sender<()>,
     /// Whether the journal's write-ahead log was missing when it was last looked for.
     pub(super) log_was_gone: AtomicBool,
 }
@@ -145,6 +149,7 @@ impl Agent {
             journal,
             wake,
             desk: Arc::new(desk),
+            told: watch::Sender::default(),
             audit: Audit::new(Arc::clone(&disk), &config.state),
             config,
             disk,
@@ -176,6 +181,7 @@ pub(super) fn go_to_work(
         let _gate = site.journal.gate.write().unwrap_or_else(PoisonError::into_inner);
         journal::open(site, attempt)?
     };
+    super::notices::begin(&store, &site.config.notices)?;
     let store = store.with_hook(site.step);
     let now = clock::now();
     let is_new = store.fact(ROOT_FACT)?.is_none();

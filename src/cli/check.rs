@@ -150,6 +150,9 @@ fn surroundings(survey: &Survey, around: &Around<'_>, findings: &mut Findings) {
     if let Some(files) = &survey.notifications_tls {
         certificate(disk, files, findings);
     }
+    if let Some(path) = &survey.hook {
+        hook(disk, path, findings);
+    }
     let runs = survey.state.as_deref().is_some_and(|state| (around.agent_runs)(state));
     for (key, address) in survey.listeners().filter(|_| !runs) {
         listener(key, address, findings);
@@ -346,6 +349,32 @@ fn certificate(disk: &dyn Disk, files: &TlsFiles, findings: &mut Findings) {
             findings.fault(key, fault.chain(), hint);
         }
     }
+}
+
+fn hook(disk: &dyn Disk, path: &Path, findings: &mut Findings) {
+    let hint = "write the whole path of a program that the agent's user may run";
+    let shown = path.display();
+    if cfg!(windows) && !starts_on_windows(path) {
+        let reason = format!("Windows does not start {shown} as a program");
+        let hint = "name the interpreter's whole path first, and the script as its argument";
+        findings.fault("notices.hook.run[0]", reason, hint);
+        return;
+    }
+    let reason = match disk.kind(path) {
+        Ok(Some(Kind::File)) => return,
+        // A link is followed when it is run; some systems keep their programs so.
+        Ok(Some(Kind::Other)) if disk.open(path).is_ok() => return,
+        Ok(Some(_)) => format!("{shown} is not a file"),
+        Ok(None) => format!("there is no program at {shown}"),
+        Err(error) => format!("{error}: {}", error.source),
+    };
+    findings.fault("notices.hook.run[0]", reason, hint);
+}
+
+/// Whether Windows starts such a file without being told by what.
+fn starts_on_windows(path: &Path) -> bool {
+    let extension = path.extension().map(|it| it.to_string_lossy().to_lowercase());
+    extension.is_some_and(|it| ["exe", "com", "bat", "cmd"].contains(&it.as_str()))
 }
 
 fn listener(key: &str, address: SocketAddr, findings: &mut Findings) {

@@ -157,6 +157,33 @@ api: {{ ca_file: ca.pem }}
 }
 
 #[test]
+fn a_hook_must_be_a_program_that_is_there() {
+    let place = Place::new("");
+    let program = place.dir.path().join("import.exe");
+    let quoted = serde_json::to_string(&program).expect("a Unicode path");
+    let section = format!("notices: {{ hook: {{ run: [{quoted}] }} }}\n");
+    let config = place.dir.path().join("casedrop.yaml");
+    let text = std::fs::read_to_string(&config).expect("readable");
+    std::fs::write(&config, text + &section).expect("written");
+    let (exit, text) = place.check();
+    assert_eq!(exit, Exit::Usage);
+    assert!(text.contains("error: notices.hook.run[0] (casedrop.yaml:"), "{text}");
+    assert!(text.contains("there is no program at "), "{text}");
+    std::fs::create_dir(&program).expect("made");
+    assert!(place.check().1.contains("is not a file"));
+    std::fs::remove_dir(&program).expect("removed");
+    std::fs::write(&program, "a program").expect("written");
+    assert_eq!(place.check().0, Exit::Ok);
+}
+
+#[test]
+fn a_script_is_no_program_on_windows() {
+    for (path, starts) in [("a.exe", true), ("b.CMD", true), ("c.ps1", false), ("d", false)] {
+        assert_eq!(starts_on_windows(Path::new(path)), starts, "{path}");
+    }
+}
+
+#[test]
 fn the_ports_of_a_running_agent_are_its_own() {
     let busy = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = busy.local_addr().expect("bound");

@@ -56,6 +56,7 @@ impl<'a> Builder<'a> {
         self.interval(raw.polling.interval.0, &labs.base_urls);
         let notifications = raw.notifications.map(|raw| self.notifications(raw));
         self.status_page(raw.status_page.listen.map(|address| address.0));
+        let notices = self.notices(raw.notices);
         let downloads = raw.downloads;
         let limits = Limits {
             archive_bytes: downloads.limits.archive.0,
@@ -88,6 +89,7 @@ impl<'a> Builder<'a> {
             retention_keep: raw.retention.keep.map(|keep| keep.0),
             min_free: survey.min_free,
             status_page: survey.status_page,
+            notices,
             updates: Updates {
                 channel: match raw.updates.channel {
                     Channel::Stable => "stable".to_owned(),

@@ -59,7 +59,11 @@ pub(super) fn overlay(tree: &mut Node, env: &[(String, String)]) -> Vec<Found> {
 
 /// Variables with our prefix that are no keys.
 fn is_for_others(rest: &str) -> bool {
-    rest == "CONFIG" || rest.starts_with("TEST_") || rest.starts_with("SIM_SEED")
+    rest == "CONFIG"
+        // A hook may call the program that called it.
+        || crate::notices::feed::VARIABLES.contains(&rest)
+        || rest.starts_with("TEST_")
+        || rest.starts_with("SIM_SEED")
 }
 
 /// The key that a variable stands for.

@@ -178,7 +178,11 @@ impl Builder<'_> {
         }
     }
 
-    fn secret_file(&self, text: &PathText) -> Result<SecretString, (String, &'static str)> {
+    /// The secret that a file holds as its only content.
+    pub(super) fn secret_file(
+        &self,
+        text: &PathText,
+    ) -> Result<SecretString, (String, &'static str)> {
         let path = self.path(text);
         let shown = path.display();
         let bytes = read_limited(self.disk, &path, MAX_SECRET_FILE).map_err(|error| match error
@@ -186,11 +190,11 @@ impl Builder<'_> {
         {
             io::ErrorKind::NotFound => (
                 format!("there is no file at {shown}"),
-                "make that file, with the client secret as its only content",
+                "make that file, with the secret as its only content",
             ),
             io::ErrorKind::FileTooLarge => (
                 format!("{shown} is too large to be a secret"),
-                "name a file that holds the client secret and nothing else",
+                "name a file that holds the secret and nothing else",
             ),
             _ => (
                 format!("cannot read {shown}: {}", error.source),
@@ -204,7 +208,7 @@ impl Builder<'_> {
         if secret.is_empty() || secret.chars().any(char::is_control) {
             return Err((
                 format!("{shown} does not hold a secret on a single line"),
-                "write the client secret into it and nothing else",
+                "write the secret into it and nothing else",
             ));
         }
         Ok(secret.to_owned().into())

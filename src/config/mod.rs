@@ -13,6 +13,7 @@ mod labs;
 mod load;
 mod network;
 mod node;
+mod notices;
 mod paths;
 mod profiles;
 mod raw;
@@ -42,6 +43,7 @@ pub use fault::{ConfigFault, ConfigFaults};
 pub use load::{FILE_NAME, Loaded, load, locate};
 pub use network::Network;
 pub(crate) use node::{Entry as NodeEntry, Kind as NodeKind, Node};
+pub use notices::{HookConfig, MailConfig, MailOnly, MailSecurity, Notices, WebhookConfig};
 pub use schema::schema;
 pub use survey::{Places, Survey};
 pub use values::write_size_roughly;
@@ -86,6 +88,8 @@ pub struct Config {
     pub min_free: u64,
     /// Where the status page listens; `None`: nowhere.
     pub status_page: Option<SocketAddr>,
+    /// Who is told what happened.
+    pub notices: Notices,
     /// Self-update.
     pub updates: Updates,
     /// Logging.

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::notices::RawNotices;
 use super::scalars::{
     Address, DurationText, EndpointPath, HostSuffix, LogLevel, NetworkText, PathText, Secret,
     SizeText, Thumbnails, UrlText,
@@ -64,6 +65,9 @@ pub(super) struct Raw {
     /// The status page.
     #[serde(default)]
     pub(super) status_page: StatusPage,
+    /// Telling other programs and people what happened.
+    #[serde(default)]
+    pub(super) notices: RawNotices,
     /// Self-update.
     #[serde(default)]
     pub(super) updates: Updates,

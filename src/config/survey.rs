@@ -24,6 +24,8 @@ pub struct Survey {
     pub log_dir: Option<PathBuf>,
     /// Further certificate authorities.
     pub ca_file: Option<PathBuf>,
+    /// The program that is run for each published order.
+    pub hook: Option<PathBuf>,
     /// Where the status page listens.
     pub status_page: Option<SocketAddr>,
     /// Where notifications are awaited.

@@ -118,7 +118,7 @@ pub(super) fn network(text: &str) -> Result<Network, Bad> {
 
 /// Reads a URL that tokens and personal data may travel to: `https`, or `http` to this PC itself.
 pub(super) fn url(text: &str) -> Result<Url, Bad> {
-    const HOW: &str = "write the whole URL as Align gave it, beginning with https://";
+    const HOW: &str = "write the whole URL as it was given to you, beginning with https://";
     let url = match Url::parse(text) {
         Ok(url) => url,
         Err(error) => return bad(format!("{} ({error})", not(text, "a URL")), HOW),

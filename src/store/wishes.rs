@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use rusqlite::params;
 use serde::{Deserialize, Serialize};
 
 use super::{Store, StoreError, unreadable};
@@ -65,11 +64,6 @@ impl Store {
         let mut query = self.db.prepare_cached(sql)?;
         let rows = query.query_map([prefix], |row| Ok((row.get(0)?, row.get(1)?)))?;
         Ok(rows.collect::<Result<_, _>>()?)
-    }
-
-    fn drop_fact(&self, name: &str) -> Result<(), StoreError> {
-        self.db.prepare_cached("DELETE FROM meta WHERE key = ?1")?.execute(params![name])?;
-        Ok(())
     }
 }
 

@@ -62,6 +62,7 @@ fn config(server: &Server, state: &Path) -> Config {
         ca_file: None,
         limits: Limits::default(),
         keys: BTreeMap::new(),
+        notices: casedrop::config::Notices::default(),
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod json_schema;
 mod portal;
+mod receivers;
 mod tree;
 #[cfg(target_os = "linux")]
 mod watcher;
@@ -23,6 +24,7 @@ mod keeping;
 #[cfg(target_os = "linux")]
 mod limits;
 mod logins;
+mod notices;
 mod notified;
 mod outages;
 mod places;

@@ -60,6 +60,7 @@ fn empty_variables_and_those_of_others_are_ignored() {
         ("CASEDROP_OUTPUT", ""),
         ("CASEDROP_CONFIG", "elsewhere.yaml"),
         ("CASEDROP_TEST_KILL_AT", "publish"),
+        ("CASEDROP_ORDER", "17"),
         ("CASEDROP_SIM_SEED", "4"),
         ("CASEDROP_SIM_SEEDS", "4"),
         ("CASEDROPPER", "x"),

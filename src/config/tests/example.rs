@@ -20,6 +20,7 @@ fn filled_in(example: &str) -> String {
         .replace("https://CHANGE-ME.", "https://eu.")
         .replace("CHANGE-ME", "abc")
         .replace("C:\\Casedrop", &dir)
+        .replace("C:\\Tools", &dir)
 }
 
 /// The example with every key that stands in a comment (`#key: value`) taken out of it, two sections
@@ -77,11 +78,17 @@ fn the_example_shows_every_key_with_its_true_default() {
     }
     assert!(EXAMPLE.contains("#client_secret_file: "));
     // With every default written out, the config is the same as without.
-    let written = load_good(&filled_in(&shown), &[]).config;
+    let dir = tempfile::tempdir().expect("temporary folder");
+    let secret = dir.path().join("webhook.secret");
+    std::fs::write(&secret, "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\n").expect("written");
+    let with_secret = filled_in(&shown)
+        .replace("C:\\ProgramData\\Casedrop\\webhook.secret", &secret.display().to_string());
+    let written = load_good(&with_secret, &[]).config;
     let silent = load_good(&filled_in(EXAMPLE), &[]).config;
     let mut expected = silent.clone();
     expected.state.clone_from(&written.state);
     expected.notifications.clone_from(&written.notifications);
+    expected.notices.clone_from(&written.notices);
     expected.labs[0].account = Some("4711".parse().expect("valid"));
     expected.formats.insert("iRecord".to_owned(), written.formats["iRecord"].clone());
     assert_eq!(

@@ -5,6 +5,7 @@ mod env;
 mod example;
 mod good;
 mod hostile;
+mod notices;
 
 use std::path::Path;
 

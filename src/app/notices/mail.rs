@@ -1,0 +1,153 @@
+//! The digest by mail.
+
+use std::time::Duration;
+
+use crate::align;
+use crate::config::{MailConfig, MailOnly, MailSecurity};
+use crate::model::record::OrderState;
+use crate::notices::batch::growing;
+use crate::notices::digest::{self, Due, Kept, Problem, Published};
+use crate::notices::mail::{Mail, Security, Server};
+use crate::store::{LabRecord, Store, StoreError};
+
+use super::{Feed, Next, Sink, Teller, begun, move_on};
+use crate::app::beside::UntilStop;
+use crate::app::clock::wall_now;
+use crate::app::open::Site;
+
+/// How often it is looked whether something needs a person.
+const LOOK: Duration = Duration::from_secs(30);
+/// The first wait after a mail that was not taken.
+const FIRST_WAIT: Duration = Duration::from_secs(15);
+/// The words for what only a login, a pairing or a mended client secret cures.
+const LOGIN: [&str; 7] = [
+    "login-needed",
+    "login-unreadable",
+    "not-paired",
+    "client-refused",
+    "oauth-error",
+    "http-401",
+    "http-403",
+];
+
+/// Sends the mails.
+pub(super) struct MailTeller {
+    mail: Mail,
+    every: Duration,
+    only: MailOnly,
+    failures: u32,
+}
+
+/// How things stand.
+struct Picture {
+    kept: Kept,
+    problems: Vec<Problem>,
+    published: Vec<Published>,
+    from: i64,
+    newest: i64,
+}
+
+pub(super) fn teller(site: &Site, config: &MailConfig) -> Result<MailTeller, String> {
+    let server = Server {
+        name: config.server.clone(),
+        port: config.port,
+        security: match config.security {
+            MailSecurity::Starttls => Security::Starttls,
+            MailSecurity::Tls => Security::Tls,
+            MailSecurity::None => Security::None,
+        },
+        login: config.login.clone(),
+        ca_pem: align::ca_pem(&site.config, &*site.disk).map_err(|fault| fault.chain())?,
+    };
+    let mail = Mail::new(server, config.from.clone(), config.to.clone())?;
+    Ok(MailTeller { mail, every: config.every, only: config.only, failures: 0 })
+}
+
+impl Teller for MailTeller {
+    async fn turn(&mut self, feed: &Feed, until: &UntilStop) -> Result<Next, StoreError> {
+        let Picture { mut kept, problems, published, from, newest } = feed.with(look).await?;
+        let news = self.only == MailOnly::All && !published.is_empty();
+        let now = wall_now();
+        let due = kept.due(now, self.every, &problems, news);
+        // A mail that cannot wait tells of what does not wait for the digest.
+        let published = if due == Due::Soon { Vec::new() } else { published };
+        match due {
+            Due::NotYet(wait) => return Ok(Next::After(wait.min(LOOK))),
+            Due::Nothing => {}
+            Due::Digest | Due::Soon => {
+                let subject = digest::subject(&problems, &published);
+                let text = digest::text(&problems, &published);
+                let mut until = until.clone();
+                let sent = tokio::select! {
+                    biased;
+                    () = until.stopped() => return Ok(Next::Never),
+                    sent = self.mail.send(&subject, text) => sent,
+                };
+                if let Err(why) = sent {
+                    self.failures += 1;
+                    let wait = growing(FIRST_WAIT, self.failures);
+                    let seconds = wait.as_secs();
+                    tracing::warn!("{why}; it is tried again in {seconds} s");
+                    return Ok(Next::After(wait));
+                }
+                self.failures = 0;
+                tracing::info!("a mail was sent: {subject}");
+            }
+        }
+        kept.done(now, due);
+        feed.with(move |store, _, sink| {
+            store.atomically(|store| {
+                if due != Due::Soon {
+                    move_on(store, sink, from, newest)?;
+                }
+                keep(store, sink, &kept)
+            })
+        })
+        .await?;
+        Ok(Next::Again)
+    }
+}
+
+fn look(store: &Store, site: &Site, sink: Sink) -> Result<Picture, StoreError> {
+    let now = wall_now();
+    let before: Option<Kept> =
+        store.fact(sink.state())?.and_then(|text| serde_json::from_str(&text).ok());
+    let mut kept = before.clone().unwrap_or_else(|| Kept::first(now));
+    let problems = problems(store, site)?;
+    kept.look(now, &problems);
+    if before.as_ref() != Some(&kept) {
+        keep(store, sink, &kept)?;
+    }
+    let (from, newest) = (begun(store, sink)?, store.newest_event()?);
+    let published = store.published_between(from, newest)?;
+    let published = published
+        .into_iter()
+        .map(|tally| Published { lab: tally.lab, orders: tally.orders, revisions: tally.revisions })
+        .collect();
+    Ok(Picture { kept, problems, published, from, newest })
+}
+
+fn keep(store: &Store, sink: Sink, kept: &Kept) -> Result<(), StoreError> {
+    let text = serde_json::to_string(kept).unwrap_or_default();
+    store.set_fact(sink.state(), &text)
+}
+
+/// What needs a person now, in labs that the config still names.
+fn problems(store: &Store, site: &Site) -> Result<Vec<Problem>, StoreError> {
+    let is_ours = |lab: &str| site.config.labs.iter().any(|known| known.name.as_str() == lab);
+    let labs = store.labs()?.into_iter().filter(|lab| is_ours(&lab.lab)).filter_map(login_needed);
+    let orders = store.wanted()?.into_iter().filter(|order| is_ours(order.key.lab.as_str()));
+    let orders = orders.filter(|order| order.state() == OrderState::Attention);
+    let orders = orders.filter_map(|order| {
+        let trouble = order.trouble?;
+        let order = order.key.to_string();
+        Some(Problem::Order { order, message: trouble.message, hint: trouble.hint })
+    });
+    Ok(labs.chain(orders).collect())
+}
+
+fn login_needed(lab: LabRecord) -> Option<Problem> {
+    let LabRecord { lab, fault_code, fault, hint, .. } = lab;
+    fault_code.filter(|code| LOGIN.contains(&code.as_str()))?;
+    Some(Problem::Lab { lab, message: fault.unwrap_or_default(), hint })
+}

@@ -1,0 +1,339 @@
+//! Tells other programs and people, beside the engine: each way of telling is a task of its own, with
+//! a place of its own in the journal.
+
+mod hook;
+mod mail;
+mod webhook;
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use crate::config::Notices;
+use crate::model::manifest::Manifest;
+use crate::model::record::{OrderState, Place};
+use crate::notices::batch;
+use crate::notices::feed::{Attention, Event, Published};
+use crate::store::{FeedRow, Store, StoreError};
+
+use super::beside::{Beside, UntilStop};
+use super::open::Site;
+
+/// The lines of the orders' stories that are told.
+const PUBLISHED: &str = "published";
+const PARKED: &str = "parked";
+/// What was overheard is found after so long a time.
+const LOOK: Duration = Duration::from_secs(15);
+/// How long to wait where the journal cannot be read. Whatever it is, others tell of it.
+const JOURNAL_WAIT: Duration = Duration::from_secs(5);
+
+/// One way of telling.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Sink {
+    Hook,
+    Webhook,
+    Mail,
+}
+
+impl Sink {
+    const ALL: [Self; 3] = [Self::Hook, Self::Webhook, Self::Mail];
+
+    /// The fact that holds the last line that was told.
+    fn place(self) -> &'static str {
+        match self {
+            Self::Hook => "notices:hook",
+            Self::Webhook => "notices:webhook",
+            Self::Mail => "notices:mail",
+        }
+    }
+
+    /// The fact that holds what else is kept.
+    fn state(self) -> &'static str {
+        match self {
+            Self::Hook => "notices:hook-state",
+            Self::Webhook => "notices:webhook-state",
+            Self::Mail => "notices:mail-state",
+        }
+    }
+
+    fn is_on(self, config: &Notices) -> bool {
+        match self {
+            Self::Hook => config.hook.is_some(),
+            Self::Webhook => config.webhook.is_some(),
+            Self::Mail => config.mail.is_some(),
+        }
+    }
+}
+
+/// What follows a turn.
+enum Next {
+    /// Another turn at once.
+    Again,
+    /// Another one as soon as there is news.
+    AtNews,
+    /// Another one after that time, news or not.
+    After(Duration),
+    /// None until the next start.
+    Never,
+}
+
+/// Takes one turn after the other.
+trait Teller: Send + 'static {
+    fn turn(
+        &mut self,
+        feed: &Feed,
+        until: &UntilStop,
+    ) -> impl Future<Output = Result<Next, StoreError>> + Send;
+}
+
+/// Sets where each way of telling begins, before the engine writes a line: what happens from now on is
+/// told, however soon. A way that was switched off forgets its place.
+pub(super) fn begin(store: &Store, config: &Notices) -> Result<(), StoreError> {
+    store.atomically(|store| {
+        for sink in Sink::ALL {
+            if sink.is_on(config) {
+                let kept = place(store, sink)?;
+                let begin = batch::begin(kept, store.newest_event()?);
+                if kept != Some(begin) {
+                    store.set_fact(sink.place(), &begin.to_string())?;
+                    store.drop_fact(sink.state())?;
+                }
+            } else if store.fact(sink.place())?.is_some() {
+                store.drop_fact(sink.place())?;
+                store.drop_fact(sink.state())?;
+            }
+        }
+        Ok(())
+    })
+}
+
+/// Starts the ways of telling that the config names.
+pub(super) fn start(site: &Arc<Site>, beside: &mut Beside) {
+    let config = &site.config.notices;
+    if let Some(config) = &config.hook {
+        drive(site, beside, Sink::Hook, hook::teller(config));
+    }
+    if let Some(config) = &config.webhook {
+        match webhook::teller(site, config) {
+            Ok(teller) => drive(site, beside, Sink::Webhook, teller),
+            Err(why) => tracing::error!("the webhook is off until the next start: {why}"),
+        }
+    }
+    if let Some(config) = &config.mail {
+        match mail::teller(site, config) {
+            Ok(teller) => drive(site, beside, Sink::Mail, teller),
+            Err(why) => tracing::error!("no mail is sent until the next start: {why}"),
+        }
+    }
+}
+
+fn drive(site: &Arc<Site>, beside: &mut Beside, sink: Sink, mut teller: impl Teller) {
+    let feed = Feed { site: Arc::clone(site), sink };
+    let mut news = site.told.subscribe();
+    beside.start(|mut until| async move {
+        while !until.is_stopped() {
+            let next = match teller.turn(&feed, &until).await {
+                Ok(next) => next,
+                Err(error) => {
+                    tracing::debug!("notices wait for the journal: {}", error.chain());
+                    Next::After(JOURNAL_WAIT)
+                }
+            };
+            match next {
+                Next::Again => {}
+                Next::AtNews => {
+                    rest(&mut until, tokio::time::timeout(LOOK, heard(&mut news))).await;
+                }
+                Next::After(wait) => rest(&mut until, tokio::time::sleep(wait)).await,
+                Next::Never => return,
+            }
+        }
+    });
+}
+
+async fn heard(news: &mut watch::Receiver<()>) {
+    if news.changed().await.is_err() {
+        // Nothing will be heard any more.
+        std::future::pending::<()>().await;
+    }
+}
+
+async fn rest<T>(until: &mut UntilStop, wait: impl Future<Output = T>) {
+    tokio::select! {
+        () = until.stopped() => {}
+        _ = wait => {}
+    }
+}
+
+/// The journal, for one way of telling.
+struct Feed {
+    site: Arc<Site>,
+    sink: Sink,
+}
+
+impl Feed {
+    /// Works with the journal on a thread that may block.
+    async fn with<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Store, &Site, Sink) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let (site, sink) = (Arc::clone(&self.site), self.sink);
+        let task = move || site.journal.with(|store| work(store, &site, sink));
+        match tokio::task::spawn_blocking(task).await {
+            Ok(result) => result,
+            Err(error) => std::panic::resume_unwind(error.into_panic()),
+        }
+    }
+
+    /// All from the one line on and up to the other was told; what else was kept for it is not needed
+    /// any more.
+    async fn told(&self, from: i64, upto: i64) -> Result<(), StoreError> {
+        self.with(move |store, _, sink| {
+            store.atomically(|store| {
+                if move_on(store, sink, from, upto)? {
+                    store.drop_fact(sink.state())?;
+                }
+                Ok(())
+            })
+        })
+        .await
+    }
+}
+
+/// The last line that was told, if that is known.
+fn place(store: &Store, sink: Sink) -> Result<Option<i64>, StoreError> {
+    Ok(store.fact(sink.place())?.and_then(|text| text.parse().ok()))
+}
+
+/// The same while an agent runs, whatever became of the journal.
+fn begun(store: &Store, sink: Sink) -> Result<i64, StoreError> {
+    Ok(batch::begin(place(store, sink)?, store.newest_event()?))
+}
+
+/// Moves the place on, unless the journal was made anew meanwhile: then the lines are others, and the
+/// place is one of its own.
+fn move_on(store: &Store, sink: Sink, from: i64, upto: i64) -> Result<bool, StoreError> {
+    let is_same = begun(store, sink)? == from && store.newest_event()? >= upto;
+    if is_same {
+        store.set_fact(sink.place(), &upto.to_string())?;
+    }
+    Ok(is_same)
+}
+
+/// What there is to tell of a line, if anything.
+fn event(store: &Store, site: &Site, row: &FeedRow) -> Result<Option<Event>, StoreError> {
+    if row.kind == PUBLISHED {
+        return Ok(published(store, site, row)?.map(|it| Event::Published(Box::new(it))));
+    }
+    let Some(order) = store.order(&row.key)? else { return Ok(None) };
+    let is_parked = order.state() == OrderState::Attention;
+    let trouble = order.trouble.filter(|_| is_parked);
+    let remote = order.remote;
+    Ok(Some(Event::Attention(Box::new(Attention {
+        key: row.key.clone(),
+        rx_id: remote.rx_id.map(|id| id.as_str().to_owned()),
+        order_code: remote.order_code,
+        case_type: remote.case_type,
+        procedure: remote.procedure,
+        code: trouble.as_ref().map(|trouble| trouble.code.clone()),
+        message: row.text.clone(),
+        hint: trouble.and_then(|trouble| trouble.hint),
+        at: row.at,
+    }))))
+}
+
+fn published(store: &Store, site: &Site, row: &FeedRow) -> Result<Option<Published>, StoreError> {
+    let Some(revision) = store.revision_of(row)? else { return Ok(None) };
+    let Manifest { revision: number, .. } = revision.manifest;
+    let path = match revision.place {
+        Place::Main => site.layout.order_dir(&row.key),
+        Place::Beside => site.layout.beside_dir(&row.key, number),
+    };
+    let below = path.strip_prefix(&site.layout.output).unwrap_or(&path);
+    let parts: Vec<_> = below.iter().map(|part| part.to_string_lossy()).collect();
+    let newest = store.order(&row.key)?.and_then(|order| order.published);
+    Ok(Some(Published {
+        key: row.key.clone(),
+        folder: parts.join("/"),
+        path,
+        manifest_sha256: revision.manifest_sha256,
+        manifest: revision.manifest,
+        at: row.at,
+        superseded_by: newest.map(|it| it.revision).filter(|newest| *newest > number),
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::HookConfig;
+    use crate::model::ids::OrderKey;
+    use crate::model::time::WallMs;
+
+    fn with_hook() -> Notices {
+        let hook = HookConfig {
+            program: "/bin/true".into(),
+            args: Vec::new(),
+            timeout: Duration::from_secs(1),
+        };
+        Notices { hook: Some(hook), ..Notices::default() }
+    }
+
+    fn publish(store: &Store) {
+        let key = OrderKey {
+            lab: "lab".parse().expect("valid"),
+            account: "1".parse().expect("valid"),
+            order: "2".parse().expect("valid"),
+        };
+        store.tell(&key, WallMs(1), PUBLISHED, "text").expect("told");
+    }
+
+    #[test]
+    fn a_way_of_telling_begins_now_and_goes_on_where_it_was() {
+        let store = Store::in_memory().expect("journal");
+        publish(&store);
+        begin(&store, &with_hook()).expect("begun");
+        assert_eq!(place(&store, Sink::Hook).expect("read"), Some(1));
+        assert_eq!(place(&store, Sink::Mail).expect("read"), None);
+        publish(&store);
+        begin(&store, &with_hook()).expect("begun");
+        assert_eq!(place(&store, Sink::Hook).expect("read"), Some(1), "one line waits");
+        assert_eq!(begun(&store, Sink::Hook).expect("read"), 1);
+    }
+
+    #[test]
+    fn one_that_was_off_meanwhile_hears_nothing_of_that_time() {
+        let store = Store::in_memory().expect("journal");
+        begin(&store, &with_hook()).expect("begun");
+        store.set_fact(Sink::Hook.state(), "x").expect("set");
+        begin(&store, &Notices::default()).expect("switched off");
+        assert_eq!(store.fact(Sink::Hook.state()).expect("read"), None);
+        publish(&store);
+        begin(&store, &with_hook()).expect("begun");
+        assert_eq!(place(&store, Sink::Hook).expect("read"), Some(1));
+    }
+
+    #[test]
+    fn lines_that_begin_anew_are_not_all_told_again() {
+        let store = Store::in_memory().expect("journal");
+        store.set_fact(Sink::Hook.place(), "700").expect("set");
+        publish(&store);
+        assert_eq!(begun(&store, Sink::Hook).expect("read"), 1);
+        begin(&store, &with_hook()).expect("begun");
+        assert_eq!(place(&store, Sink::Hook).expect("read"), Some(1));
+    }
+
+    #[test]
+    fn a_delivery_that_began_with_a_lost_journal_moves_nothing_in_the_new_one() {
+        let store = Store::in_memory().expect("journal");
+        begin(&store, &with_hook()).expect("begun");
+        publish(&store);
+        assert!(!move_on(&store, Sink::Hook, 699, 700).expect("asked"));
+        assert!(!move_on(&store, Sink::Hook, 0, 700).expect("asked"));
+        assert_eq!(place(&store, Sink::Hook).expect("read"), Some(0));
+        assert!(move_on(&store, Sink::Hook, 0, 1).expect("asked"));
+        assert_eq!(place(&store, Sink::Hook).expect("read"), Some(1));
+    }
+}

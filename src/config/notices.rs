@@ -1,0 +1,320 @@
+//! Telling other programs and people: as it is written in the config, and as it is used.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use lettre::message::Mailbox;
+use schemars::JsonSchema;
+use secrecy::{ExposeSecret as _, SecretString};
+use serde::{Deserialize, Serialize};
+use url::{Host, Url};
+
+use super::build::Builder;
+use super::scalars::{DurationText, PathText, UrlText};
+use crate::notices::sign::Key;
+
+/// Who is told what happened: all of it is optional.
+#[derive(Debug, Clone, Default)]
+pub struct Notices {
+    /// A program that is run for each published order.
+    pub hook: Option<HookConfig>,
+    /// A web server that gets signed messages.
+    pub webhook: Option<WebhookConfig>,
+    /// People who get a digest by mail.
+    pub mail: Option<MailConfig>,
+}
+
+/// A program that is run for each published order.
+#[derive(Debug, Clone)]
+pub struct HookConfig {
+    /// Its whole path.
+    pub program: PathBuf,
+    /// Its arguments.
+    pub args: Vec<String>,
+    /// After so long it is ended.
+    pub timeout: Duration,
+}
+
+/// A web server that gets signed messages.
+#[derive(Debug, Clone)]
+pub struct WebhookConfig {
+    /// Where to.
+    pub url: Url,
+    /// What they are signed with; checked.
+    pub secret: SecretString,
+    /// How long an event waits for others to go with it.
+    pub batch: Duration,
+}
+
+/// People who get a digest by mail.
+#[derive(Debug, Clone)]
+pub struct MailConfig {
+    /// The mail server.
+    pub server: String,
+    /// Its port.
+    pub port: u16,
+    /// How the way there is protected.
+    pub security: MailSecurity,
+    /// User and password, if the server wants them.
+    pub login: Option<(String, SecretString)>,
+    /// Who writes.
+    pub from: Mailbox,
+    /// Who reads; at least one.
+    pub to: Vec<Mailbox>,
+    /// Time between two digests.
+    pub every: Duration,
+    /// Whether a digest is sent also when nothing needs a person.
+    pub only: MailOnly,
+}
+
+/// How the way to the mail server is protected.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum MailSecurity {
+    /// TLS, begun after the first words; nothing is sent without it.
+    #[default]
+    Starttls,
+    /// TLS from the beginning.
+    Tls,
+    /// Not at all.
+    None,
+}
+
+/// When a digest is sent.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum MailOnly {
+    /// Only if something needs a person.
+    Problems,
+    /// Also if orders were published.
+    #[default]
+    All,
+}
+
+/// Telling other programs and people what happened.
+#[derive(Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+#[schemars(rename = "Notices")]
+pub(super) struct RawNotices {
+    /// A program that is run for each published order. Default: none.
+    pub(super) hook: Option<RawHook>,
+    /// A web server that gets signed messages. Default: none.
+    pub(super) webhook: Option<RawWebhook>,
+    /// People who get a digest by mail. Default: nobody.
+    pub(super) mail: Option<RawMail>,
+}
+
+/// A program that is run for each published order.
+#[derive(Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "NoticesHook")]
+pub(super) struct RawHook {
+    /// The program's whole path, and its arguments; no shell is between. Required within this section.
+    #[schemars(required, length(min = 1))]
+    run: Option<Vec<String>>,
+    /// After so long the program is ended and counts as failed; a duration.
+    #[serde(default = "one_minute")]
+    timeout: DurationText,
+}
+
+/// A web server that gets signed messages.
+#[derive(Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "NoticesWebhook")]
+pub(super) struct RawWebhook {
+    /// Where messages are posted to; https, unless it is on this PC. Required within this section.
+    #[schemars(required)]
+    url: Option<UrlText>,
+    /// A file that holds the secret for the signatures and nothing else: `whsec_` and base64. Required
+    /// within this section.
+    #[schemars(required)]
+    secret_file: Option<PathText>,
+    /// How long an event waits for others to go with it; a duration.
+    #[serde(default = "ten_seconds")]
+    batch: DurationText,
+}
+
+/// People who get a digest by mail.
+#[derive(Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "NoticesMail")]
+pub(super) struct RawMail {
+    /// The name of the mail server. Required within this section.
+    #[schemars(required, length(min = 1, max = 253))]
+    server: Option<String>,
+    /// Its port. Default: 587, with `security: tls` 465, with `security: none` 25.
+    #[schemars(range(min = 1, max = 65535))]
+    port: Option<u16>,
+    /// How the way to the server is protected.
+    #[serde(default)]
+    security: MailSecurity,
+    /// The user's name there. Default: none is asked for.
+    #[schemars(length(min = 1))]
+    user: Option<String>,
+    /// A file that holds the user's password and nothing else. Default: none.
+    password_file: Option<PathText>,
+    /// The sender's address. Required within this section.
+    #[schemars(required, length(min = 1))]
+    from: Option<String>,
+    /// The readers' addresses. Required within this section.
+    #[schemars(required, length(min = 1))]
+    to: Option<Vec<String>>,
+    /// Time between two digests; a duration. What cannot wait for it comes earlier.
+    #[serde(default = "one_day")]
+    every: DurationText,
+    /// Whether a digest is sent for problems only, or also for all that was published.
+    #[serde(default)]
+    only: MailOnly,
+}
+
+fn one_minute() -> DurationText {
+    DurationText::secs(60)
+}
+
+fn ten_seconds() -> DurationText {
+    DurationText::secs(10)
+}
+
+fn one_day() -> DurationText {
+    DurationText::secs(86_400)
+}
+
+impl Builder<'_> {
+    /// Checks who is told what.
+    pub(super) fn notices(&mut self, raw: RawNotices) -> Notices {
+        Notices {
+            hook: raw.hook.and_then(|raw| self.hook(raw)),
+            webhook: raw.webhook.and_then(|raw| self.webhook(raw)),
+            mail: raw.mail.and_then(|raw| self.mail(raw)),
+        }
+    }
+
+    fn hook(&mut self, raw: RawHook) -> Option<HookConfig> {
+        let mut words = raw.run?.into_iter();
+        let program = PathBuf::from(words.next()?);
+        let args: Vec<String> = words.collect();
+        if !program.is_absolute() {
+            let reason = format!("`{}` is not a whole path", program.display());
+            let hint = "write the whole path of the program; a script is run by its interpreter, which \
+                        comes first, and is an argument of it";
+            self.fault("notices.hook.run[0]", reason, hint);
+            return None;
+        }
+        if let Some(index) = args.iter().position(|arg| arg.contains('\0')) {
+            let key = format!("notices.hook.run[{}]", index + 1);
+            self.fault(&key, "it holds a NUL character", "remove it");
+            return None;
+        }
+        self.survey.hook = Some(program.clone());
+        Some(HookConfig { program, args, timeout: raw.timeout.0 })
+    }
+
+    fn webhook(&mut self, raw: RawWebhook) -> Option<WebhookConfig> {
+        let key = "notices.webhook.secret_file";
+        let secret = raw.secret_file.as_ref().and_then(|text| match self.secret_file(text) {
+            Ok(secret) => Some(secret),
+            Err((reason, hint)) => {
+                self.fault(key, reason, hint);
+                None
+            }
+        })?;
+        if let Err(bad) = Key::parse(secret.expose_secret()) {
+            let hint = "write `whsec_` and 24 to 64 random bytes in base64, such as the output of \
+                        `openssl rand -base64 32`; the receiver needs the same";
+            self.fault(key, bad.to_string(), hint);
+            return None;
+        }
+        Some(WebhookConfig { url: raw.url?.0, secret, batch: raw.batch.0 })
+    }
+
+    fn mail(&mut self, raw: RawMail) -> Option<MailConfig> {
+        let server = raw.server.and_then(|text| self.mail_server(&text));
+        let from = raw.from.and_then(|text| self.mail_address("notices.mail.from", &text));
+        let to: Vec<Mailbox> = (raw.to?.iter().enumerate())
+            .filter_map(|(index, text)| {
+                self.mail_address(&format!("notices.mail.to[{index}]"), text)
+            })
+            .collect();
+        let login = self.mail_login(raw.user, raw.password_file.as_ref());
+        let server = server?;
+        if raw.security == MailSecurity::None && !is_loopback(&server) {
+            let reason = if login.is_some() {
+                format!("mails and the password travel to {server} unprotected")
+            } else {
+                format!("mails travel to {server} unprotected")
+            };
+            let hint = "write `starttls` or `tls`, unless the server is in a network of your own";
+            self.warn("notices.mail.security", reason, hint);
+        }
+        let port = raw.port.unwrap_or(match raw.security {
+            MailSecurity::Starttls => 587,
+            MailSecurity::Tls => 465,
+            MailSecurity::None => 25,
+        });
+        Some(MailConfig {
+            server,
+            port,
+            security: raw.security,
+            login,
+            from: from?,
+            to,
+            every: raw.every.0,
+            only: raw.only,
+        })
+    }
+
+    fn mail_server(&mut self, text: &str) -> Option<String> {
+        let name = text.trim();
+        if Host::parse(name).is_ok() || name.parse::<std::net::IpAddr>().is_ok() {
+            return Some(name.to_owned());
+        }
+        let hint = "write its name only, such as smtp.example.com; the port has a key of its own";
+        self.fault("notices.mail.server", format!("`{name}` is no name of a server"), hint);
+        None
+    }
+
+    fn mail_address(&mut self, key: &str, text: &str) -> Option<Mailbox> {
+        match text.trim().parse() {
+            Ok(address) => Some(address),
+            Err(error) => {
+                let hint = "write it as lab@example.com, or as 'Lab <lab@example.com>'";
+                self.fault(key, format!("`{text}` is no mail address ({error})"), hint);
+                None
+            }
+        }
+    }
+
+    fn mail_login(
+        &mut self,
+        user: Option<String>,
+        password_file: Option<&PathText>,
+    ) -> Option<(String, SecretString)> {
+        let password = password_file.map(|text| self.secret_file(text)).transpose().unwrap_or_else(
+            |(reason, hint)| {
+                self.fault("notices.mail.password_file", reason, hint);
+                None
+            },
+        );
+        match (user, password_file) {
+            (Some(user), Some(_)) => Some((user.trim().to_owned(), password?)),
+            (Some(_), None) => {
+                let hint = "name a file that holds the password by `password_file`";
+                self.fault("notices.mail.user", "a user without a password", hint);
+                None
+            }
+            (None, Some(_)) => {
+                let hint = "name the user by `user`, or leave both out";
+                self.fault("notices.mail.password_file", "a password without a user", hint);
+                None
+            }
+            (None, None) => None,
+        }
+    }
+}
+
+fn is_loopback(server: &str) -> bool {
+    match server.parse::<std::net::IpAddr>() {
+        Ok(ip) => ip.is_loopback(),
+        Err(_) => server.eq_ignore_ascii_case("localhost"),
+    }
+}

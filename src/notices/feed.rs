@@ -1,0 +1,299 @@
+//! What is told of an order, and the JSON in which programs get it. Schema 1.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use serde_json::{Value, json};
+
+use crate::model::ids::OrderKey;
+use crate::model::manifest::{FILE_NAME, Manifest};
+use crate::model::time::WallMs;
+
+/// The version of the JSON that this crate writes.
+pub const SCHEMA: u32 = 1;
+
+/// The names of the environment variables that a hook gets, without their prefix `CASEDROP_`.
+pub const VARIABLES: [&str; 8] =
+    ["EVENT", "LAB", "ACCOUNT", "ORDER", "REVISION", "REASON", "PATH", "MANIFEST"];
+
+/// One thing that is told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// A revision stands in the hot folder.
+    Published(Box<Published>),
+    /// A person should act on an order.
+    Attention(Box<Attention>),
+}
+
+/// A revision that stands in the hot folder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Published {
+    /// Which order.
+    pub key: OrderKey,
+    /// The manifest of the revision.
+    pub manifest: Manifest,
+    /// SHA-256 of the manifest's bytes.
+    pub manifest_sha256: String,
+    /// Where it was published, as a whole path.
+    pub path: PathBuf,
+    /// The same below the output, with `/`.
+    pub folder: String,
+    /// When it was recorded as published.
+    pub at: WallMs,
+    /// The newest revision of the order, if that is another one by now.
+    pub superseded_by: Option<u32>,
+}
+
+/// An order that a person should act on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Attention {
+    /// Which order.
+    pub key: OrderKey,
+    /// The id of its prescription.
+    pub rx_id: Option<String>,
+    /// Align's short code.
+    pub order_code: Option<String>,
+    /// Such as `iRecord`.
+    pub case_type: Option<String>,
+    /// Such as `Restorative`.
+    pub procedure: Option<String>,
+    /// A stable word for what is in the way; `None` where it is over by now.
+    pub code: Option<String>,
+    /// What is, or was, in the way.
+    pub message: String,
+    /// What a person can do.
+    pub hint: Option<String>,
+    /// When.
+    pub at: WallMs,
+}
+
+impl Event {
+    /// The word for what happened.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Published(_) => "published",
+            Self::Attention(_) => "attention",
+        }
+    }
+
+    /// The JSON that programs get.
+    pub fn to_json(&self) -> Value {
+        match self {
+            Self::Published(event) => event.to_json(),
+            Self::Attention(event) => event.to_json(),
+        }
+    }
+}
+
+impl Published {
+    /// The JSON that programs get.
+    pub fn to_json(&self) -> Value {
+        let manifest = &self.manifest;
+        json!({
+            "schema": SCHEMA,
+            "event": "published",
+            "lab": self.key.lab,
+            "account": self.key.account,
+            "account_name": manifest.account.name,
+            "order_id": self.key.order,
+            "rx_id": manifest.rx_id,
+            "order_code": manifest.order_code,
+            "case_type": manifest.case_type,
+            "procedure": manifest.procedure,
+            "revision": manifest.revision,
+            "reason": manifest.reason,
+            "superseded_by": self.superseded_by,
+            "published_at": manifest.published_at,
+            "path": self.path.to_string_lossy(),
+            "folder": self.folder,
+            "manifest": self.path.join(FILE_NAME).to_string_lossy(),
+            "manifest_sha256": self.manifest_sha256,
+            "files": manifest.files,
+        })
+    }
+
+    /// The environment variables that a hook gets, with their whole names.
+    pub fn variables(&self) -> Vec<(String, OsString)> {
+        let reason = serde_json::to_value(self.manifest.reason).unwrap_or_default();
+        let values: [OsString; VARIABLES.len()] = [
+            "published".into(),
+            self.key.lab.as_str().into(),
+            self.key.account.as_str().into(),
+            self.key.order.as_str().into(),
+            self.manifest.revision.to_string().into(),
+            reason.as_str().unwrap_or_default().into(),
+            self.path.clone().into(),
+            self.path.join(FILE_NAME).into(),
+        ];
+        VARIABLES.iter().map(|name| format!("CASEDROP_{name}")).zip(values).collect()
+    }
+}
+
+impl Attention {
+    fn to_json(&self) -> Value {
+        json!({
+            "schema": SCHEMA,
+            "event": "attention",
+            "lab": self.key.lab,
+            "account": self.key.account,
+            "order_id": self.key.order,
+            "rx_id": self.rx_id,
+            "order_code": self.order_code,
+            "case_type": self.case_type,
+            "procedure": self.procedure,
+            "at": self.at.to_rfc3339(),
+            "code": self.code,
+            "message": self.message,
+            "hint": self.hint,
+        })
+    }
+}
+
+/// The body of one message to a web server.
+pub fn message(id: &str, sent_at: WallMs, events: &[Event]) -> Vec<u8> {
+    let body = json!({
+        "schema": SCHEMA,
+        "id": id,
+        "sent_at": sent_at.to_rfc3339(),
+        "agent": concat!("casedrop ", env!("CARGO_PKG_VERSION")),
+        "events": events.iter().map(Event::to_json).collect::<Vec<_>>(),
+    });
+    body.to_string().into_bytes()
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use crate::model::manifest::{Account, Jaw, ManifestFile, Reason, Role};
+
+    pub(in crate::notices) fn key() -> OrderKey {
+        OrderKey {
+            lab: "smile-lab".parse().expect("valid"),
+            account: "4711".parse().expect("valid"),
+            order: "17544365".parse().expect("valid"),
+        }
+    }
+
+    pub(in crate::notices) fn published() -> Published {
+        let file = ManifestFile {
+            path: "scan.stl".to_owned(),
+            size: 84,
+            sha256: "ab".repeat(32),
+            role: Role::Scan,
+            jaw: Some(Jaw::Upper),
+            original_name: None,
+        };
+        let manifest = Manifest {
+            schema: 1,
+            lab: "smile-lab".to_owned(),
+            account: Account { id: "4711".to_owned(), name: Some("Smile".to_owned()) },
+            order_id: "17544365".to_owned(),
+            rx_id: Some("R1".to_owned()),
+            order_code: None,
+            status: "Ready".to_owned(),
+            case_type: Some("iRecord".to_owned()),
+            procedure: Some("Orthodontic".to_owned()),
+            revision: 2,
+            reason: Reason::Interpretation2,
+            published_at: "2026-11-24T10:00:00Z".to_owned(),
+            agent: "casedrop 0.1.0".to_owned(),
+            files: vec![file],
+            left_out: Vec::new(),
+            missing: Vec::new(),
+            previous: None,
+        };
+        Published {
+            key: key(),
+            manifest,
+            manifest_sha256: "cd".repeat(32),
+            path: PathBuf::from("out").join("17544365"),
+            folder: "smile-lab/4711/17544365".to_owned(),
+            at: WallMs(1),
+            superseded_by: None,
+        }
+    }
+
+    pub(in crate::notices) fn attention() -> Attention {
+        Attention {
+            key: key(),
+            rx_id: Some("R1".to_owned()),
+            order_code: None,
+            case_type: None,
+            procedure: None,
+            code: Some("zip-crc".to_owned()),
+            message: "the package is broken".to_owned(),
+            hint: Some("ask for it again".to_owned()),
+            at: WallMs(0),
+        }
+    }
+
+    #[test]
+    fn a_publication_is_told_as_documented() {
+        let value = Event::Published(Box::new(published())).to_json();
+        let keys: Vec<_> = value.as_object().expect("an object").keys().cloned().collect();
+        let documented = [
+            "schema",
+            "event",
+            "lab",
+            "account",
+            "account_name",
+            "order_id",
+            "rx_id",
+            "order_code",
+            "case_type",
+            "procedure",
+            "revision",
+            "reason",
+            "superseded_by",
+            "published_at",
+            "path",
+            "folder",
+            "manifest",
+            "manifest_sha256",
+            "files",
+        ];
+        assert_eq!(keys, documented);
+        let docs = include_str!("../../docs/operators.md");
+        for key in documented {
+            assert!(docs.contains(&format!("`{key}`")), "{key} is not in docs/operators.md");
+        }
+        assert_eq!(value["reason"], "interpretation-2");
+        assert_eq!(value["files"][0]["role"], "scan");
+        assert_eq!(value["files"][0]["jaw"], "upper");
+    }
+
+    #[test]
+    fn an_order_that_needs_a_person_is_told_as_documented() {
+        let value = Event::Attention(Box::new(attention())).to_json();
+        assert_eq!((&value["event"], &value["code"]), (&json!("attention"), &json!("zip-crc")));
+        assert_eq!(value["at"], "1970-01-01T00:00:00Z");
+        let docs = include_str!("../../docs/operators.md");
+        for key in value.as_object().expect("an object").keys() {
+            assert!(docs.contains(&format!("`{key}`")), "{key} is not in docs/operators.md");
+        }
+    }
+
+    #[test]
+    fn a_message_holds_its_events_in_order() {
+        let events =
+            [Event::Published(Box::new(published())), Event::Attention(Box::new(attention()))];
+        let body: Value = serde_json::from_slice(&message("m1", WallMs(0), &events)).expect("JSON");
+        assert_eq!((&body["schema"], &body["id"]), (&json!(1), &json!("m1")));
+        assert_eq!(body["events"][0]["event"], events[0].name());
+        assert_eq!(body["events"][1]["event"], events[1].name());
+    }
+
+    #[test]
+    fn a_hook_gets_each_variable() {
+        let variables = published().variables();
+        let get = |name: &str| {
+            let found = variables.iter().find(|(known, _)| known == name);
+            found.map(|(_, value)| value.to_string_lossy().into_owned())
+        };
+        assert_eq!(variables.len(), VARIABLES.len());
+        assert_eq!(get("CASEDROP_EVENT").as_deref(), Some("published"));
+        assert_eq!(get("CASEDROP_REASON").as_deref(), Some("interpretation-2"));
+        assert_eq!(get("CASEDROP_REVISION").as_deref(), Some("2"));
+        assert!(get("CASEDROP_MANIFEST").is_some_and(|path| path.ends_with("manifest.json")));
+    }
+}

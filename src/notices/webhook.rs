@@ -1,0 +1,123 @@
+//! Sends messages to a web server.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use reqwest::header::{CONTENT_TYPE, DATE, HeaderMap, HeaderName, RETRY_AFTER};
+use reqwest::{Client, StatusCode};
+use url::Url;
+
+use super::batch::Sent;
+use super::sign::Key;
+use crate::model::time::WallMs;
+
+/// How long one message may take altogether.
+const TIMEOUT: Duration = Duration::from_secs(30);
+/// The longest wait that a receiver can ask for.
+const MOST_WAIT: Duration = Duration::from_hours(24);
+
+/// The web server that messages go to.
+pub struct Webhook {
+    client: Client,
+    url: Url,
+    key: Key,
+}
+
+impl Webhook {
+    /// The client must follow no redirects.
+    pub fn new(client: Client, url: Url, key: Key) -> Self {
+        Self { client, url, key }
+    }
+
+    /// Sends one message; `id` is the same whenever this message is sent.
+    pub async fn send(&self, id: &str, body: Vec<u8>, now: WallMs) -> Sent {
+        let seconds = now.0.div_euclid(1000);
+        let call = self
+            .client
+            .post(self.url.clone())
+            .timeout(TIMEOUT)
+            .header(CONTENT_TYPE, "application/json")
+            .header("webhook-id", id)
+            .header("webhook-timestamp", seconds)
+            .header("webhook-signature", self.key.sign(id, seconds, &body))
+            .body(body);
+        let host = self.url.host_str().unwrap_or_default();
+        match call.send().await {
+            Ok(answer) => judge(host, answer.status(), answer.headers(), SystemTime::now()),
+            // The URL itself may be a secret.
+            Err(error) => Sent::NotNow(unreached(host, &error.without_url()), None),
+        }
+    }
+}
+
+fn unreached(host: &str, error: &reqwest::Error) -> String {
+    let mut text = format!("cannot reach {host}: {error}");
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    text
+}
+
+fn judge(host: &str, status: StatusCode, headers: &HeaderMap, now: SystemTime) -> Sent {
+    let text = format!("{host} answered {status}");
+    match status.as_u16() {
+        200..=299 => Sent::Delivered,
+        410 => Sent::Gone,
+        408 | 425 | 429 | 500..=599 => Sent::NotNow(text, retry_after(headers, now)),
+        _ => Sent::Refused(text),
+    }
+}
+
+/// `Retry-After`, in seconds or as a date, which is measured by the server's own clock.
+fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
+    let text = |name: HeaderName| headers.get(name)?.to_str().ok().map(str::trim);
+    let wanted = text(RETRY_AFTER)?;
+    let wait = if let Ok(seconds) = wanted.parse() {
+        Duration::from_secs(seconds)
+    } else {
+        let now = text(DATE).and_then(http_date).unwrap_or(now);
+        http_date(wanted)?.duration_since(now).unwrap_or_default()
+    };
+    Some(wait.min(MOST_WAIT))
+}
+
+fn http_date(text: &str) -> Option<SystemTime> {
+    let at = jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(text).ok()?;
+    UNIX_EPOCH.checked_add(Duration::from_secs(u64::try_from(at.as_second()).ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(status: u16, headers: &[(HeaderName, &str)]) -> Sent {
+        let headers: HeaderMap = headers
+            .iter()
+            .map(|(name, value)| (name.clone(), value.parse().expect("a header")))
+            .collect();
+        let status = StatusCode::from_u16(status).expect("a status");
+        judge("host", status, &headers, UNIX_EPOCH)
+    }
+
+    #[test]
+    fn the_answer_decides_what_follows() {
+        let not_now = |status, wait: Option<u64>| {
+            let text = format!("host answered {}", StatusCode::from_u16(status).expect("one"));
+            Sent::NotNow(text, wait.map(Duration::from_secs))
+        };
+        assert_eq!(answer(204, &[]), Sent::Delivered);
+        assert_eq!(answer(410, &[]), Sent::Gone);
+        assert_eq!(answer(500, &[]), not_now(500, None));
+        assert_eq!(answer(429, &[(RETRY_AFTER, "7")]), not_now(429, Some(7)));
+        assert_eq!(answer(503, &[(RETRY_AFTER, "999999")]), not_now(503, Some(86_400)));
+        let dates = [
+            (RETRY_AFTER, "Mon, 23 Nov 2026 10:02:00 GMT"),
+            (DATE, "Mon, 23 Nov 2026 10:00:00 GMT"),
+        ];
+        assert_eq!(answer(503, &dates), not_now(503, Some(120)));
+        for status in [301, 400, 401, 404] {
+            assert!(matches!(answer(status, &[]), Sent::Refused(_)), "{status}");
+        }
+    }
+}
