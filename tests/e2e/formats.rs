@@ -13,8 +13,8 @@ fn asked(world: &World, id: &str, asset: &str) -> Option<BTreeMap<String, String
     (count.started + count.not_converted > 0).then_some(count.parameters)
 }
 
-fn words(all: &[(&str, &str)]) -> Option<BTreeMap<String, String>> {
-    Some(all.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect())
+fn words(all: &[(&str, &str)]) -> BTreeMap<String, String> {
+    all.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
 }
 
 /// An orthodontic order, a restorative one, and one of a case type of its own, all published.
@@ -39,10 +39,10 @@ const ORTHO: [(&str, &str); 3] = [
 fn each_kind_of_case_is_asked_for_in_its_default_form() {
     let world = World::new();
     let [ortho, restorative, _] = published(&world);
-    assert_eq!(asked(&world, &ortho, "IDE"), words(&ORTHO));
+    assert_eq!(asked(&world, &ortho, "IDE"), Some(words(&ORTHO)));
     assert_eq!(asked(&world, &ortho, "IMAGE_GALLERY"), None, "the archive holds them");
-    assert_eq!(asked(&world, &ortho, "SCREEN_CAPTURES"), words(&ORTHO));
-    let three_shape = words(&[("cadCamSystem", "3Shape")]);
+    assert_eq!(asked(&world, &ortho, "SCREEN_CAPTURES"), Some(words(&ORTHO)));
+    let three_shape = Some(words(&[("cadCamSystem", "3Shape")]));
     for asset in ["IDE", "IMAGE_GALLERY", "SCREEN_CAPTURES"] {
         assert_eq!(asked(&world, &restorative, asset), three_shape, "{asset}");
     }
@@ -57,14 +57,14 @@ fn a_profile_a_single_key_and_a_case_type_are_asked_for_as_they_stand() {
     );
     let [ortho, restorative, special] = published(&world);
     let solid = [ORTHO[0], ORTHO[1], ("typeFormat", "SolidModelWithLowProfileBase")];
-    assert_eq!(asked(&world, &ortho, "IDE"), words(&solid));
-    assert_eq!(asked(&world, &ortho, "IMAGE_GALLERY"), words(&solid));
+    assert_eq!(asked(&world, &ortho, "IDE"), Some(words(&solid)));
+    assert_eq!(asked(&world, &ortho, "IMAGE_GALLERY"), Some(words(&solid)));
     assert_eq!(asked(&world, &ortho, "SCREEN_CAPTURES"), None);
-    let exocad = words(&[("cadCamSystem", "exocad")]);
+    let exocad = Some(words(&[("cadCamSystem", "exocad")]));
     assert_eq!(asked(&world, &restorative, "IDE"), exocad);
     assert_eq!(asked(&world, &restorative, "IMAGE_GALLERY"), None);
     assert_eq!(asked(&world, &restorative, "SCREEN_CAPTURES"), exocad);
-    assert_eq!(asked(&world, &special, "IDE"), words(&[("fileType", "PLY")]));
+    assert_eq!(asked(&world, &special, "IDE"), Some(words(&[("fileType", "PLY")])));
     for asset in ["IMAGE_GALLERY", "SCREEN_CAPTURES"] {
         assert_eq!(asked(&world, &special, asset), None, "{asset}");
     }

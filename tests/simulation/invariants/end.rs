@@ -1,5 +1,8 @@
 //! Checks once the dust has settled: nothing was forgotten, nothing was done twice, nothing is left.
 
+use std::sync::Arc;
+
+use casedrop::audit::Audit;
 use casedrop::model::manifest::Manifest;
 use casedrop::model::record::{OrderRecord, OrderState, Place, Retired};
 use casedrop::store::RevisionRecord;
@@ -113,6 +116,7 @@ pub fn at_end(world: &World) -> Result<(), Failure> {
         }
     }
     nothing_is_left(world)?;
+    the_audit_is_whole(world)?;
     displaced_things_are_in_history(world, ledger)
 }
 
@@ -242,6 +246,19 @@ fn nothing_is_left(world: &World) -> Result<(), Failure> {
     }
     match world.store().intents().expect("readable").first() {
         Some(intent) => Err(format!("the intent for {} is left", intent.key)),
+        None => Ok(()),
+    }
+}
+
+/// Whatever came in between, no record of the audit is lost or torn that somebody relied on.
+fn the_audit_is_whole(world: &World) -> Result<(), Failure> {
+    if !world.keeps_house() {
+        return Ok(());
+    }
+    let audit = Audit::new(Arc::new(world.disk.clone()), "/pc/state");
+    let found = audit.verify().map_err(|fault| format!("the audit: {}", fault.chain()))?;
+    match found.problems.first() {
+        Some(problem) => Err(format!("the audit, line {}: {}", problem.line, problem.what)),
         None => Ok(()),
     }
 }
