@@ -35,7 +35,7 @@ impl AgentDesk {
         };
         let account = match choose(lab.name.as_str(), &accounts, account.or(lab.account.as_ref())) {
             Ok(account) => account,
-            Err(reply) => return Ok(reply),
+            Err(reply) => return Ok(*reply),
         };
         let entry = |mark| {
             let entry = Entry::new((self.now)().wall, task.who.clone(), Deed::Pair, mark);
@@ -97,7 +97,7 @@ fn choose<'a>(
     lab: &str,
     accounts: &'a [Account],
     wanted: Option<&AccountId>,
-) -> Result<&'a Account, Reply> {
+) -> Result<&'a Account, Box<Reply>> {
     let text = match (wanted, accounts) {
         (None, [only]) => return Ok(only),
         (Some(wanted), _) => match accounts.iter().find(|account| account.id == *wanted) {
@@ -113,7 +113,7 @@ fn choose<'a>(
         next =
             format!("name one of these: `casedrop pair LAB ACCOUNT`\n  {}", accounts.join("\n  "));
     }
-    Err(Reply::new(Outcome::Refused, text).next(next))
+    Err(Box::new(Reply::new(Outcome::Refused, text).next(next)))
 }
 
 fn describe(account: &Account) -> String {
