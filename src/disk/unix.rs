@@ -122,7 +122,6 @@ pub(super) fn is_at_rest(path: &Path) -> io::Result<bool> {
 }
 
 /// The owner's name; its number where it has no name.
-#[expect(clippy::unnecessary_wraps, reason = "other systems may have none")]
 pub(super) fn owner(path: &Path) -> io::Result<Option<String>> {
     let id = path.symlink_metadata()?.uid();
     let name = uzers::get_user_by_uid(id).map(|user| user.name().to_string_lossy().into_owned());

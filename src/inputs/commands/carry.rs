@@ -10,7 +10,7 @@ use super::receipt::{Kept, Receipt, SCHEMA, refusal};
 use super::shelf::{self, DONE, FAILED, FOR_PEOPLE, FOR_PROGRAMS, Taken, numbered};
 use super::words::{in_words, word_of};
 use super::{Command, MAX_BYTES, read};
-use crate::disk::{Disk, DiskError, Moved, read_limited, write_durably};
+use crate::disk::{Disk, DiskError, Kind, Moved, read_limited, write_durably};
 use crate::model::fault::{Fault, FaultClass};
 use crate::model::request::{Outcome, Reply, Request, Via, Who};
 use crate::model::step::Step;
@@ -85,16 +85,23 @@ impl Folder {
     /// Whether it belonged to this lane.
     fn work_off_one(&self, stamp: &str, taken: Option<&Taken>, lane: Lane) -> Result<bool, Fault> {
         let paths = Paths::new(&self.working(), stamp, taken);
-        let is_there = |path: &Path| self.disk.kind(path).map(|kind| kind.is_some());
-        if is_there(&paths.receipt).map_err(quiet)? {
+        // Links are none of ours, and not followed.
+        let is_file = |path: &Path| {
+            let kind = self.disk.kind(path).map_err(quiet)?;
+            Ok::<_, Fault>(kind == Some(Kind::File))
+        };
+        if is_file(&paths.receipt)? {
             self.file_away(stamp, &paths)?;
             return Ok(true);
         }
-        let file = paths.file.as_deref().filter(|file| is_there(file).unwrap_or(true));
+        let file = match &paths.file {
+            Some(file) => is_file(file)?.then_some(file.as_path()),
+            None => None,
+        };
         let (Some(taken), Some(file)) = (taken, file) else {
             // Leftovers of what ended, or of what somebody took away.
             for path in std::iter::once(&paths.words).chain(&paths.unfinished) {
-                if is_there(path).map_err(quiet)? {
+                if is_file(path)? {
                     self.disk.remove_file(path).map_err(quiet)?;
                 }
             }
@@ -133,7 +140,7 @@ impl Folder {
         }
         // An answer needs no owner.
         let owner = self.disk.owner(file).ok().flatten();
-        let id = format!("command-file-{}", taken.stamp);
+        let id = id_of(&taken.stamp);
         let (command, asked, reply, kept) = match found {
             Ok(Command { request, name_says }) => {
                 let who = Who { user: owner.clone(), via: Via::CommandFolder };
@@ -188,16 +195,20 @@ impl Folder {
     fn file_away(&self, stamp: &str, paths: &Paths) -> Result<(), Fault> {
         let disk = &*self.disk;
         let bytes = read_limited(disk, &paths.receipt, LARGEST_RECEIPT).map_err(quiet)?;
-        let Ok(receipt) = serde_json::from_slice::<Receipt>(&bytes) else {
+        let receipt = serde_json::from_slice::<Receipt>(&bytes).ok();
+        // Whoever may drop files may also put one here: it must not lead out of the folder.
+        let is_ours =
+            |receipt: &Receipt| receipt.id == id_of(stamp) && shelf::is_plain(&receipt.file);
+        let Some(receipt) = receipt.filter(is_ours) else {
             // Not as we wrote it. The desk still knows the answer.
             disk.remove_file(&paths.receipt).map_err(quiet)?;
             let text = "a receipt in working was damaged; it is made anew";
             return Err(Fault::new(FaultClass::Local, "receipt", text));
         };
-        let shelf = self.dir.join(if receipt.is_done() { DONE } else { FAILED });
+        let place = self.dir.join(if receipt.is_done() { DONE } else { FAILED });
         self.desk.settled(&receipt.id)?;
         (self.step)(Step::CommandSettled);
-        self.move_away(&receipt, paths, &shelf).map_err(quiet)?;
+        self.move_away(&receipt, paths, &place).map_err(quiet)?;
         tracing::info!(
             id = stamp,
             command = receipt.command.as_deref().unwrap_or("none"),
@@ -208,7 +219,7 @@ impl Folder {
         Ok(())
     }
 
-    fn move_away(&self, receipt: &Receipt, paths: &Paths, shelf: &Path) -> Result<(), DiskError> {
+    fn move_away(&self, receipt: &Receipt, paths: &Paths, dir: &Path) -> Result<(), DiskError> {
         let disk = &*self.disk;
         let is_there = |path: &Path| disk.kind(path).map(|kind| kind.is_some());
         if let Some(file) = &paths.file
@@ -218,24 +229,28 @@ impl Folder {
                 write_durably(disk, &paths.blank, REMOVED.as_bytes())?;
                 disk.replace_file(&paths.blank, file)?;
             }
-            place(disk, file, shelf, &receipt.file, "")?;
+            place(disk, file, dir, &receipt.file, "")?;
         }
         (self.step)(Step::CommandFiled);
-        let told = shelf.join(format!("{}{FOR_PEOPLE}", receipt.file));
+        let told = dir.join(format!("{}{FOR_PEOPLE}", receipt.file));
         if !is_there(&paths.words)? && !is_there(&told)? {
             write_durably(disk, &paths.words, receipt.in_words().as_bytes())?;
         }
         if is_there(&paths.words)? {
-            place(disk, &paths.words, shelf, &receipt.file, FOR_PEOPLE)?;
+            place(disk, &paths.words, dir, &receipt.file, FOR_PEOPLE)?;
         }
-        disk.sync_dir(shelf)?;
+        disk.sync_dir(dir)?;
         (self.step)(Step::CommandTold);
-        place(disk, &paths.receipt, shelf, &receipt.file, FOR_PROGRAMS)?;
-        disk.sync_dir(shelf)?;
+        place(disk, &paths.receipt, dir, &receipt.file, FOR_PROGRAMS)?;
+        disk.sync_dir(dir)?;
         disk.sync_dir(&self.working())?;
         (self.step)(Step::CommandEnded);
         Ok(())
     }
+}
+
+fn id_of(stamp: &str) -> String {
+    format!("command-file-{stamp}")
 }
 
 /// What may lie in `working` for one command.

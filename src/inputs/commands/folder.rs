@@ -58,14 +58,14 @@ impl Folder {
     pub fn new(
         dir: PathBuf,
         disk: Arc<dyn Disk>,
-        desk: Arc<dyn Desk>,
+        office: Arc<dyn Desk>,
         step: fn(Step),
         now: impl Fn() -> Now + Send + Sync + 'static,
     ) -> Self {
         Self {
             disk,
             dir,
-            desk,
+            desk: office,
             step,
             now: Box::new(now),
             waiting: Mutex::default(),
@@ -190,15 +190,16 @@ impl Folder {
             match self.take_one(&entry, &mut names) {
                 Ok(()) => {
                     taken = true;
-                    self.over(README);
+                    self.over(WORKING);
                 }
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(_) => {
+                Err(error) if error.is_busy() => {
                     let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
                     if waiting.held(&entry.path, self.now().mono) {
                         tell_held(&self.dir);
                     }
                 }
+                Err(error) => self.trouble(WORKING, "a command file cannot be taken", &error),
             }
         }
         if taken {
@@ -240,7 +241,7 @@ impl Folder {
         let now = self.now().mono;
         let still = waiting.seen(path, stamp, now);
         if still < waiting::STILL {
-            return Ok(Some(waiting::STILL - still));
+            return Ok(Some(waiting::STILL.saturating_sub(still)));
         }
         if !self.disk.is_at_rest(path)? {
             if waiting.held(path, now) {

@@ -137,7 +137,10 @@ fn a_file_is_carried_out_and_kept_with_its_receipts() {
     assert_eq!(receipt.owner, RealDisk.owner(&place.at("done/pause.txt")).expect("asked"));
     let text = std::fs::read_to_string(place.at("done/pause.txt.receipt.txt")).expect("readable");
     assert!(text.starts_with("Casedrop: DONE\r\n") && text.contains("it is so"), "{text}");
-    assert_eq!(*place.desk.settled.lock().expect("lock"), [receipt.id.clone()]);
+    assert_eq!(
+        place.desk.settled.lock().expect("lock").as_slice(),
+        std::slice::from_ref(&receipt.id)
+    );
     let served = place.desk.served.lock().expect("lock");
     let (_, who, _) = &served[&receipt.id];
     assert_eq!(*who, Who { user: receipt.owner, via: Via::CommandFolder });
@@ -404,6 +407,42 @@ fn a_receipt_that_stands_in_the_way_is_not_overwritten() {
     let text = std::fs::read_to_string(place.at("done/pause.txt.receipt.json")).expect("there");
     assert_eq!(text, "somebody else's");
     assert_eq!(place.receipt("done/pause~2.txt").command.as_deref(), Some("pause"));
+}
+
+#[test]
+fn a_receipt_that_somebody_made_up_leads_nowhere() {
+    let place = Place::new();
+    place.folder.look();
+    let forged = |id: &str, file: &str| {
+        let mut receipt = serde_json::to_value(Receipt {
+            schema: 1,
+            id: id.to_owned(),
+            file: file.to_owned(),
+            command: None,
+            asked: String::new(),
+            owner: None,
+            received_at: String::new(),
+            finished_at: String::new(),
+            outcome: Outcome::Done,
+            message: String::new(),
+            next: None,
+            kept: super::Kept::Unchanged,
+            details: serde_json::Value::Null,
+        })
+        .expect("JSON");
+        receipt["details"] = "forged".into();
+        receipt.to_string()
+    };
+    let own = "command-file-001a2b3c4d5e-00000007";
+    for text in [forged(own, "../../escaped"), forged("another", "pause.txt"), "{".to_owned()] {
+        place.drop_file("working/.001a2b3c4d5e-00000007.receipt.json", text);
+        place.drop_file("working/001a2b3c4d5e-00000007~pause.txt", "");
+        place.look(2);
+    }
+    assert_eq!(std::fs::read_dir(place.dir.path()).expect("there").count(), 1, "no way out");
+    assert_eq!(place.names("working"), Vec::<String>::new());
+    assert_eq!(place.receipt("done/pause.txt").id, own);
+    assert!(place.receipt("done/pause.txt").details.is_null());
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! The text that explains the folder to whoever opens it.
 
+use std::fmt::Write as _;
+
 use sha2::{Digest as _, Sha256};
 
 /// What stands before the mark by which a text of ours is known as such.
@@ -83,7 +85,11 @@ pub(super) fn is_ours(text: &str) -> bool {
 
 fn mark(body: &str) -> String {
     let digest = Sha256::digest(body.as_bytes());
-    digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    digest.iter().take(8).fold(String::new(), |mut text, byte| {
+        // A string takes everything.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Names in the command folder: which are commands, and under which name one is worked off and kept.
 
 use std::collections::BTreeSet;
+use std::path::{Component, Path};
 
 /// Where a file lies while it is worked off.
 pub(super) const WORKING: &str = "working";
@@ -136,6 +137,12 @@ pub(super) fn stamp_of_hidden(file: &str) -> Option<&str> {
     is_stamp(stamp).then_some(stamp)
 }
 
+/// Whether a text is the name of a file in a folder, and nothing more.
+pub(super) fn is_plain(name: &str) -> bool {
+    let mut parts = Path::new(name).components();
+    matches!((parts.next(), parts.next()), (Some(Component::Normal(part)), None) if part == name)
+}
+
 fn is_stamp(text: &str) -> bool {
     let is_hex = |text: &str, digits: usize| {
         text.len() == digits
@@ -187,6 +194,16 @@ mod tests {
         let name = kept_name(&"ä".repeat(120), &mut BTreeSet::new());
         assert!(name.ends_with(LONG) && name.len() < LONGEST, "{name}");
         assert_eq!(kept_name("a\nb.txt", &mut BTreeSet::new()), "a_b.txt");
+    }
+
+    #[test]
+    fn a_name_leads_nowhere_else() {
+        for name in ["pause.txt", "pause", "a b~2.txt", "..x"] {
+            assert!(is_plain(name), "{name}");
+        }
+        for name in ["", ".", "..", "../x", "a/b", "/x", "x/", "./x"] {
+            assert!(!is_plain(name), "{name}");
+        }
     }
 
     #[test]
