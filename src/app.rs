@@ -2,6 +2,7 @@
 
 mod agent;
 mod beside;
+mod callback;
 mod clock;
 pub mod desk;
 mod journal;
@@ -18,6 +19,7 @@ use crate::disk::{Disk as _, RealDisk};
 
 pub use agent::{Agent, Ending, Finished, IsDone, Summary};
 pub use beside::{Journal, UntilStop, Wake};
+pub use callback::{CALLBACK_SECRET, callback_secret, callback_url};
 pub use clock::wall_now;
 pub use desk::AgentDesk;
 pub use labs::Labs;

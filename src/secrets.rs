@@ -62,6 +62,12 @@ pub trait SecretStore: Send + Sync {
     fn remove(&self, lab: &LabName) -> Result<(), Fault>;
     /// Takes the lock on the lab's login; `None` while somebody else holds it.
     fn try_lock(&self, lab: &LabName) -> Result<Option<LockGuard>, Fault>;
+    /// A secret of that name that belongs to no lab, if there is one.
+    fn load_text(&self, name: &str) -> Result<Option<SecretString>, Fault>;
+    /// Keeps a secret of that name; it is durable when this returns.
+    fn save_text(&self, name: &str, text: &SecretString) -> Result<(), Fault>;
+    /// Forgets the secret of that name. None being there is fine.
+    fn remove_text(&self, name: &str) -> Result<(), Fault>;
 }
 
 /// Logins as files below the state directory.
@@ -79,6 +85,19 @@ impl FileSecrets {
     fn file(&self, lab: &LabName, extension: &str) -> PathBuf {
         // Lab names are unique without regard to case.
         self.dir.join(format!("{}.{extension}", lab.dir_name().to_lowercase()))
+    }
+
+    /// The names are ours: plain words.
+    fn text_file(&self, name: &str) -> PathBuf {
+        self.dir.join(format!("{name}.text"))
+    }
+
+    fn remove_file(&self, path: &Path) -> Result<(), Fault> {
+        if self.disk.kind(path)?.is_some() {
+            self.disk.remove_file(path)?;
+            self.disk.sync_dir(&self.dir)?;
+        }
+        Ok(())
     }
 }
 
@@ -111,17 +130,29 @@ impl SecretStore for FileSecrets {
     }
 
     fn remove(&self, lab: &LabName) -> Result<(), Fault> {
-        let path = self.file(lab, "json");
-        if self.disk.kind(&path)?.is_some() {
-            self.disk.remove_file(&path)?;
-            self.disk.sync_dir(&self.dir)?;
-        }
-        Ok(())
+        self.remove_file(&self.file(lab, "json"))
     }
 
     fn try_lock(&self, lab: &LabName) -> Result<Option<LockGuard>, Fault> {
         self.disk.create_private_dirs(&self.dir)?;
         Ok(self.disk.try_lock(&self.file(lab, "lock"))?)
+    }
+
+    fn load_text(&self, name: &str) -> Result<Option<SecretString>, Fault> {
+        match read_limited(&*self.disk, &self.text_file(name), MAX_BYTES) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            read => Ok(Some(String::from_utf8_lossy(&read?).into_owned().into())),
+        }
+    }
+
+    fn save_text(&self, name: &str, text: &SecretString) -> Result<(), Fault> {
+        self.disk.create_private_dirs(&self.dir)?;
+        let bytes = text.expose_secret().as_bytes();
+        Ok(write_durably_private(&*self.disk, &self.text_file(name), bytes)?)
+    }
+
+    fn remove_text(&self, name: &str) -> Result<(), Fault> {
+        self.remove_file(&self.text_file(name))
     }
 }
 
@@ -174,6 +205,7 @@ pub struct MemorySecrets(Arc<Mutex<Kept>>);
 #[derive(Debug, Default)]
 struct Kept {
     logins: BTreeMap<LabName, Login>,
+    texts: BTreeMap<String, SecretString>,
     locked: BTreeSet<LabName>,
 }
 
@@ -206,6 +238,20 @@ impl SecretStore for MemorySecrets {
     fn try_lock(&self, lab: &LabName) -> Result<Option<LockGuard>, Fault> {
         let free = self.with(|kept| kept.locked.insert(lab.clone()));
         Ok(free.then(|| LockGuard::new(Unlock(self.clone(), lab.clone()))))
+    }
+
+    fn load_text(&self, name: &str) -> Result<Option<SecretString>, Fault> {
+        Ok(self.with(|kept| kept.texts.get(name).cloned()))
+    }
+
+    fn save_text(&self, name: &str, text: &SecretString) -> Result<(), Fault> {
+        self.with(|kept| kept.texts.insert(name.to_owned(), text.clone()));
+        Ok(())
+    }
+
+    fn remove_text(&self, name: &str) -> Result<(), Fault> {
+        self.with(|kept| kept.texts.remove(name));
+        Ok(())
     }
 }
 

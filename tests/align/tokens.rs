@@ -8,7 +8,7 @@ use casedrop::model::fault::{Fault, FaultClass};
 use casedrop::model::ids::LabName;
 use casedrop::model::remote::Remote;
 use casedrop::secrets::{FileSecrets, Login, MemorySecrets, SecretStore};
-use secrecy::ExposeSecret as _;
+use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::json;
 
 use crate::fixture::{HOUR, Lab, ORDERS, TOKEN, lab_name};
@@ -201,6 +201,18 @@ impl SecretStore for Full {
 
     fn try_lock(&self, lab: &LabName) -> Result<Option<LockGuard>, Fault> {
         self.0.try_lock(lab)
+    }
+
+    fn load_text(&self, name: &str) -> Result<Option<SecretString>, Fault> {
+        self.0.load_text(name)
+    }
+
+    fn save_text(&self, name: &str, text: &SecretString) -> Result<(), Fault> {
+        self.0.save_text(name, text)
+    }
+
+    fn remove_text(&self, name: &str) -> Result<(), Fault> {
+        self.0.remove_text(name)
     }
 }
 

@@ -1,0 +1,125 @@
+//! The URL that Align calls with scan notifications: the public URL of the config and a long random
+//! segment of ours, since Align signs nothing. Whoever knows it may send notifications, so it is a
+//! secret: one for each installation, kept where logins are.
+
+use ring::rand::{SecureRandom as _, SystemRandom};
+use secrecy::{ExposeSecret as _, SecretString};
+use url::Url;
+
+use crate::config::Config;
+use crate::model::fault::{Fault, FaultClass};
+use crate::secrets::SecretStore;
+
+/// The secret's name in the store.
+pub const CALLBACK_SECRET: &str = "callback";
+/// Random bytes of a new secret: 256 bits.
+const BYTES: usize = 32;
+/// A shorter one was not made by us.
+const SHORTEST: usize = 32;
+
+/// The callback URL to give to Align; `None` where the config wants no notifications. The secret in
+/// it is made at the first call and stays the same from then on, so the URL changes only if the
+/// config's public URL does, or somebody removed the secret.
+///
+/// # Errors
+/// The secret cannot be read, or a new one not be kept.
+pub fn callback_url(config: &Config, secrets: &dyn SecretStore) -> Result<Option<Url>, Fault> {
+    let Some(notifications) = &config.notifications else { return Ok(None) };
+    let secret = callback_secret(secrets)?;
+    let mut url = notifications.public_url.clone();
+    let path = url.path().trim_end_matches('/').to_owned();
+    url.set_path(&format!("{path}/{}", secret.expose_secret()));
+    Ok(Some(url))
+}
+
+/// The secret segment of the callback URL, made where there is none yet.
+///
+/// # Errors
+/// It cannot be read, or a new one not be kept.
+pub fn callback_secret(secrets: &dyn SecretStore) -> Result<SecretString, Fault> {
+    if let Some(secret) = secrets.load_text(CALLBACK_SECRET)?.filter(is_usable) {
+        return Ok(secret);
+    }
+    secrets.save_text(CALLBACK_SECRET, &random()?)?;
+    // Another process may have made one at the same moment: what is kept counts.
+    secrets.load_text(CALLBACK_SECRET)?.filter(is_usable).ok_or_else(|| {
+        Fault::new(
+            FaultClass::Local,
+            "callback-secret",
+            "the secret of the callback URL is not kept",
+        )
+        .hint("check the state folder, or what else keeps secrets on this PC")
+    })
+}
+
+/// It must be one segment of a path, and long.
+fn is_usable(secret: &SecretString) -> bool {
+    let text = secret.expose_secret();
+    text.len() >= SHORTEST
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
+}
+
+fn random() -> Result<SecretString, Fault> {
+    let mut bytes = [0; BYTES];
+    SystemRandom::new().fill(&mut bytes).map_err(|_| {
+        Fault::new(FaultClass::Local, "no-randomness", "the system gives no random numbers")
+            .hint("restart this PC")
+    })?;
+    let mut text = String::with_capacity(2 * BYTES);
+    for byte in bytes {
+        for digit in [byte >> 4, byte & 15] {
+            text.push(char::from_digit(digit.into(), 16).unwrap_or('0'));
+        }
+    }
+    Ok(text.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::disk::RealDisk;
+    use crate::secrets::MemorySecrets;
+
+    fn config(notifications: &str) -> Config {
+        let dir = tempfile::tempdir().expect("tempdir");
+        let path = dir.path().join("casedrop.yaml");
+        let yaml = format!(
+            "output: orders\nstate: state\nlabs:\n  - name: lab\n    oauth_base: \
+             https://oauth.iterocloud.com\n    base_url: https://base.iterocloud.com\n    client_id: \
+             abc\n    redirect_url: https://lab.example/cb\n{notifications}"
+        );
+        std::fs::write(&path, yaml).expect("written");
+        crate::config::load(&RealDisk, &path, &[]).expect("a config").config
+    }
+
+    #[test]
+    fn the_url_ends_in_a_long_secret_that_stays_the_same() {
+        let secrets = MemorySecrets::new();
+        let with = |url: &str| {
+            let config = config(&format!("notifications: {{ public_url: '{url}' }}\n"));
+            callback_url(&config, &secrets).expect("made").expect("wanted").to_string()
+        };
+        let url = with("https://lab.example/itero/");
+        let secret = url.strip_prefix("https://lab.example/itero/").expect("below the public URL");
+        assert_eq!(secret.len(), 64);
+        assert!(secret.chars().all(|c| c.is_ascii_hexdigit()));
+        assert_eq!(with("https://lab.example/itero"), url, "a slash more or less is the same");
+        assert_eq!(with("https://other.example"), format!("https://other.example/{secret}"));
+    }
+
+    #[test]
+    fn every_installation_has_a_secret_of_its_own_and_a_spoilt_one_is_replaced() {
+        let (one, other) = (MemorySecrets::new(), MemorySecrets::new());
+        let secret = |secrets| callback_secret(secrets).expect("made").expose_secret().to_owned();
+        assert_ne!(secret(&one), secret(&other));
+        one.save_text(CALLBACK_SECRET, &"a/../short".into()).expect("saved");
+        assert_eq!(secret(&one).len(), 64);
+    }
+
+    #[test]
+    fn without_notifications_there_is_neither_url_nor_secret() {
+        let secrets = MemorySecrets::new();
+        assert_eq!(callback_url(&config(""), &secrets).expect("fine"), None);
+        assert!(secrets.load_text(CALLBACK_SECRET).expect("read").is_none());
+    }
+}
