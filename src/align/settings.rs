@@ -14,7 +14,7 @@ use crate::config::{Config, LabConfig};
 use crate::disk::{Disk, read_limited};
 use crate::model::fault::{Fault, FaultClass};
 use crate::model::ids::LabName;
-use crate::secrets::FileSecrets;
+use crate::secrets;
 
 const MAX_CA_FILE: u64 = 4 * 1024 * 1024;
 
@@ -77,6 +77,6 @@ pub fn connect(
         stall_timeout: config.downloads.stall_timeout,
         clock: system_clock(),
     };
-    let store = Arc::new(FileSecrets::new(disk, &config.state));
+    let store = Arc::new(secrets::open(config, disk));
     AlignClient::new(settings, store, handle)
 }
