@@ -24,14 +24,17 @@ mod loopback;
 mod loose;
 mod oauth;
 mod pairing;
+mod pending;
 mod reach;
 mod settings;
 mod wire;
 
 pub use client::AlignClient;
+pub use faults::LOGIN_NEEDED;
 pub use http::Clock;
 pub(crate) use http::install_provider;
 pub use login::LoginRequest;
 pub use loopback::Loopback;
 pub use pairing::Account;
-pub use settings::{AlignSettings, connect, system_clock};
+pub use pending::{PENDING_FOR, PendingLogin};
+pub use settings::{AlignSettings, connect, connect_with, system_clock};

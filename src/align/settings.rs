@@ -14,7 +14,7 @@ use crate::config::{Config, LabConfig};
 use crate::disk::{Disk, read_limited};
 use crate::model::fault::{Fault, FaultClass};
 use crate::model::ids::LabName;
-use crate::secrets;
+use crate::secrets::{self, SecretStore};
 
 const MAX_CA_FILE: u64 = 4 * 1024 * 1024;
 
@@ -56,8 +56,20 @@ pub fn connect(
     handle: Handle,
     disk: Arc<dyn Disk>,
 ) -> Result<AlignClient, Fault> {
+    let store = Arc::new(secrets::open(config, Arc::clone(&disk)));
+    connect_with(config, lab, handle, &*disk, store)
+}
+
+/// As [`connect`], with its login in `store`.
+pub fn connect_with(
+    config: &Config,
+    lab: &LabConfig,
+    handle: Handle,
+    disk: &dyn Disk,
+    store: Arc<dyn SecretStore>,
+) -> Result<AlignClient, Fault> {
     let read = |path| {
-        read_limited(&*disk, path, MAX_CA_FILE).map_err(|error| {
+        read_limited(disk, path, MAX_CA_FILE).map_err(|error| {
             let text = format!("`api.ca_file`: {error}");
             Fault::new(FaultClass::Local, "ca-file", text)
                 .hint("give the path of a readable PEM file")
@@ -77,6 +89,5 @@ pub fn connect(
         stall_timeout: config.downloads.stall_timeout,
         clock: system_clock(),
     };
-    let store = Arc::new(secrets::open(config, disk));
     AlignClient::new(settings, store, handle)
 }
