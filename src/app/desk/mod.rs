@@ -14,6 +14,9 @@ mod picture;
 mod rest;
 mod tree;
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Condvar, Mutex};
 
@@ -22,7 +25,7 @@ use crate::config::Config;
 use crate::control::Office;
 use crate::disk::Disk;
 use crate::local::Layout;
-use crate::model::fault::Fault;
+use crate::model::fault::{Fault, FaultClass};
 use crate::model::ids::LabName;
 use crate::model::request::{Desk, Reply, Request, Who};
 use crate::model::time::Now;
@@ -126,7 +129,7 @@ impl Desk for AgentDesk {
             return Ok(reply);
         }
         let task = Task { id, who };
-        match request {
+        let served = match request {
             Request::Refetch { lab, orders, kind } => {
                 self.refetch(&task, lab.as_deref(), orders, *kind)
             }
@@ -144,6 +147,11 @@ impl Desk for AgentDesk {
             Request::Poll { lab } => self.poll(&task, lab.as_deref()),
             Request::Verify { orders } => Ok(self.verify(orders)),
             Request::Status {} => self.status_reply(),
+        };
+        match served {
+            // That somebody must log in first is an answer; a journal that cannot be used is none.
+            Err(fault) if fault.class != FaultClass::Local => Ok(fault.into()),
+            served => served,
         }
     }
 

@@ -460,3 +460,4 @@ fn a_published_order_that_is_gone_comes_back_where_the_policy_says_so() {
 }
 
 mod patience;
+mod requests;
