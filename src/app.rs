@@ -8,6 +8,7 @@ pub mod desk;
 mod journal;
 mod labs;
 mod life;
+mod logins;
 mod open;
 mod settle;
 #[cfg(test)]

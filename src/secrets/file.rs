@@ -51,6 +51,28 @@ pub struct Keeping {
     pub hint: Option<String>,
 }
 
+impl Keeping {
+    /// What to tell where no vault could be had, and what could be done about it; `None` if all is as
+    /// the config wants it.
+    pub fn fallback(&self) -> Option<(String, String)> {
+        if self.vault.is_some() || self.reasons.is_empty() {
+            return None;
+        }
+        let text = format!(
+            "logins are kept in files that only the agent's user may read, in {}, and are not sealed: \
+             {}",
+            self.folder.display(),
+            self.reasons.join("; ")
+        );
+        let hint = self.hint.clone().map_or_else(String::new, |hint| format!("{hint}; or "));
+        let hint = format!(
+            "{hint}hand the service a key (docs/operators.md, \"Where secrets are kept\"), or write \
+             `secrets: file` if that is what you want"
+        );
+        Some((text, hint))
+    }
+}
+
 /// What a secret is: how its file is named and what it is bound to.
 struct Place {
     path: PathBuf,
