@@ -234,3 +234,7 @@ fn log(lab: &LabName, what: &str, reply: &Reply) {
     let next = reply.next.as_deref().unwrap_or_default();
     tracing::error!(%lab, next, "{what}: {}", reply.message);
 }
+
+#[cfg(test)]
+#[path = "logins_tests.rs"]
+mod tests;
