@@ -4,6 +4,7 @@ mod agent;
 mod beside;
 mod callback;
 mod clock;
+mod command_folder;
 pub mod desk;
 mod journal;
 mod labs;

@@ -237,6 +237,7 @@ fn start_beside(site: &Arc<Site>, beside: &mut Beside) {
     });
     let desk = Arc::clone(&site.desk);
     beside.start(|until| super::logins::look_after(desk, until));
+    super::command_folder::start(site, beside);
 }
 
 impl Troubles {

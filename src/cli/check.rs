@@ -11,6 +11,7 @@ use serde::Serialize;
 use super::{CliError, Exit, Streams};
 use crate::config::{self, Config, ConfigFault, ConfigFaults, Places, Survey};
 use crate::disk::{Disk, Kind, read_limited};
+use crate::inputs::commands::FOLDERS;
 
 /// Arguments of `casedrop check`. The config file is named by the common `--config`.
 #[derive(Debug, Clone, Default, Args)]
@@ -135,6 +136,9 @@ fn surroundings(survey: &Survey, around: &Around<'_>, findings: &mut Findings) {
             findings.fault(key, reason, hint);
         }
     }
+    if let Some(commands) = &survey.commands {
+        command_folder(disk, commands, findings);
+    }
     if let (Some(output), Some(staging), true) = (&survey.output, &survey.staging, sound) {
         volume(disk, output, staging, survey.min_free, findings);
     }
@@ -198,6 +202,28 @@ fn writable(disk: &dyn Disk, path: &Path, watched: bool) -> Result<(), (String, 
         };
         (format!("{what}: {}", error.source), hint)
     })
+}
+
+/// Whether the folders in the command folder can be used, as far as they are there.
+fn command_folder(disk: &dyn Disk, path: &Path, findings: &mut Findings) {
+    for name in FOLDERS {
+        let folder = path.join(name);
+        match disk.kind(&folder) {
+            Ok(Some(Kind::Dir)) => {
+                if let Err(error) = disk.may_create_in(&folder) {
+                    let fault: crate::model::fault::Fault = error.into();
+                    findings.fault("commands", fault.chain(), fault.hint.unwrap_or_default());
+                }
+            }
+            Ok(Some(_)) => {
+                let folder = folder.display();
+                let reason = format!("{folder} is no folder, and the agent needs one of that name");
+                findings.fault("commands", reason, "move it away");
+            }
+            // That the command folder itself is out of reach is told already.
+            Ok(None) | Err(_) => {}
+        }
+    }
 }
 
 /// The folder, or the nearest one above it that exists.

@@ -103,6 +103,24 @@ fn a_sound_config_passes_and_nothing_is_left_behind() {
 }
 
 #[test]
+fn a_command_folder_that_cannot_be_used_is_told() {
+    let place = Place::new("");
+    let commands = place.dir.path().join("commands");
+    std::fs::create_dir(&commands).expect("made");
+    assert_eq!(place.check().0, Exit::Ok);
+    std::fs::write(commands.join("done"), "a file").expect("written");
+    let (exit, text) = place.check();
+    assert_eq!(exit, Exit::Usage, "{text}");
+    assert!(text.contains("error: commands (casedrop.yaml:2): "), "{text}");
+    assert!(text.contains("done is no folder") && text.contains("hint: move it away"), "{text}");
+    std::fs::remove_dir_all(&commands).expect("removed");
+    std::fs::write(&commands, "a file").expect("written");
+    let (exit, text) = place.check();
+    assert_eq!(exit, Exit::Usage, "{text}");
+    assert!(text.contains("commands is a file, not a folder"), "{text}");
+}
+
+#[test]
 fn warnings_do_not_fail() {
     let place = Place::new("formats: { orto: {} }\n");
     let (exit, text) = place.check();

@@ -7,7 +7,6 @@ impl Config {
     /// instead.
     pub fn not_in_effect(&self) -> Vec<(&'static str, &'static str)> {
         let keys = [
-            ("commands", self.commands.is_some(), "no command folder is watched; use the commands"),
             ("notifications", self.notifications.is_some(), "new orders are found by polling"),
             ("retention.keep", self.retention_keep.is_some(), "published orders are never removed"),
             ("updates.automatic", self.updates.automatic, "updates are installed by hand"),

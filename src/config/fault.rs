@@ -207,7 +207,7 @@ pub(super) fn shorten(text: &str) -> String {
 }
 
 /// The candidate that somebody probably meant.
-pub(super) fn nearest<'a>(
+pub(crate) fn nearest<'a>(
     word: &str,
     candidates: impl IntoIterator<Item = &'a str>,
 ) -> Option<&'a str> {

@@ -35,11 +35,14 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 pub use env::process_env;
+pub(crate) use fault::nearest;
 pub use fault::{ConfigFault, ConfigFaults};
 pub use load::{FILE_NAME, Loaded, load, locate};
+pub(crate) use node::{Entry as NodeEntry, Kind as NodeKind, Node};
 pub use schema::schema;
 pub use survey::{Places, Survey};
 pub use values::write_size_roughly;
+pub(crate) use yaml::parse as parse_yaml;
 
 use crate::model::asset::Format;
 use crate::model::ids::{AccountId, LabName};

@@ -15,14 +15,14 @@ pub(super) enum Origin {
 
 /// One value. It may be a secret, so it has no `Debug`.
 #[derive(Clone, PartialEq)]
-pub(super) struct Node {
-    pub(super) kind: Kind,
+pub(crate) struct Node {
+    pub(crate) kind: Kind,
     pub(super) origin: Origin,
 }
 
 /// What a value is.
 #[derive(Clone, PartialEq)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     Null,
     Bool(bool, String),
     /// A whole number, and as it was written: `007` may be meant as a text.
@@ -37,10 +37,10 @@ pub(super) enum Kind {
 
 /// A key and its value.
 #[derive(Clone, PartialEq)]
-pub(super) struct Entry {
-    pub(super) key: String,
+pub(crate) struct Entry {
+    pub(crate) key: String,
     pub(super) origin: Origin,
-    pub(super) value: Node,
+    pub(crate) value: Node,
 }
 
 impl Node {
@@ -66,7 +66,7 @@ impl Node {
     }
 
     /// The text of anything but lists and sections, as it was written.
-    pub(super) fn text(&self) -> Option<&str> {
+    pub(crate) fn text(&self) -> Option<&str> {
         match &self.kind {
             Kind::Bool(_, text) | Kind::Int(_, text) | Kind::Float(text) | Kind::Text(text, _) => {
                 Some(text)

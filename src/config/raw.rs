@@ -28,7 +28,8 @@ pub(super) struct Raw {
     /// every watched folder. Default: a hidden folder beside the output, `.<name>.casedrop-staging`;
     /// where the output is the root of a volume, `.casedrop-staging` inside it.
     pub(super) staging: Option<PathText>,
-    /// The command folder, where people drop control files. Default: none.
+    /// The command folder, where people drop small files such as `refetch 17544365.txt` and find
+    /// receipts. Default: none.
     pub(super) commands: Option<PathText>,
     /// Journal, locks and logins; a local disk. Default: `%ProgramData%\Casedrop` on Windows,
     /// `/var/lib/casedrop` elsewhere.

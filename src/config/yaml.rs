@@ -19,12 +19,12 @@ const MAX_DEPTH: usize = 24;
 const MAX_VALUES: usize = 50_000;
 
 /// Something that the text should not hold.
-pub(super) struct Problem {
+pub(crate) struct Problem {
     pub(super) path: KeyPath,
-    pub(super) line: usize,
+    pub(crate) line: usize,
     pub(super) column: usize,
     pub(super) reason: String,
-    pub(super) hint: Option<String>,
+    pub(crate) hint: Option<String>,
     pub(super) snippet: Option<String>,
 }
 
@@ -45,7 +45,7 @@ pub(super) fn decode(bytes: &[u8]) -> Result<&str, Problem> {
 }
 
 /// Reads one document. The tree is absent where the text is no YAML, or holds nothing.
-pub(super) fn parse(text: &str) -> (Option<Node>, Vec<Problem>) {
+pub(crate) fn parse(text: &str) -> (Option<Node>, Vec<Problem>) {
     let mut builder = Builder::default();
     let limits = options! {
         flow_nesting_limit: MAX_DEPTH,

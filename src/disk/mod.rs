@@ -13,6 +13,7 @@ mod system;
 use std::fmt;
 use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 pub use helpers::{read_limited, write_durably, write_durably_private};
 pub use real::RealDisk;
@@ -69,6 +70,17 @@ pub struct Entry {
     pub len: u64,
 }
 
+/// What a file itself says of its state. In a listing it may lag behind (Windows).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stamp {
+    /// Its size in bytes.
+    pub len: u64,
+    /// When it was last written, as far as the volume tells.
+    pub modified: SystemTime,
+    /// Whether it is hidden by more than its name (Windows).
+    pub hidden: bool,
+}
+
 /// A file being written.
 pub trait WriteFile: Write + Send {
     /// Returns once the content is on stable storage.
@@ -109,6 +121,13 @@ impl fmt::Debug for LockGuard {
 pub trait Disk: Send + Sync {
     /// What stands there, links not followed; `None` if nothing does.
     fn kind(&self, path: &Path) -> Result<Option<Kind>, DiskError>;
+    /// Size and time of a plain file.
+    fn stamp(&self, path: &Path) -> Result<Stamp, DiskError>;
+    /// Whether a file can be opened for reading and no other program has claimed it, as far as the
+    /// system tells: on Windows nobody has it open, elsewhere nobody holds a lock on it.
+    fn is_at_rest(&self, path: &Path) -> Result<bool, DiskError>;
+    /// The name of the user who owns a file; `None` where the system has none.
+    fn owner(&self, path: &Path) -> Result<Option<String>, DiskError>;
     /// The entries of a directory, ordered by name.
     fn list(&self, dir: &Path) -> Result<Vec<Entry>, DiskError>;
     /// Creates a directory and its missing parents, and syncs each parent that got a new entry.

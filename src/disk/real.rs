@@ -4,7 +4,7 @@ use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use super::{Disk, DiskError, Entry, Kind, LockGuard, Moved, ReadFile, WriteFile, system};
+use super::{Disk, DiskError, Entry, Kind, LockGuard, Moved, ReadFile, Stamp, WriteFile, system};
 
 /// The operating system's file system.
 #[derive(Debug, Clone, Copy, Default)]
@@ -40,6 +40,23 @@ impl Disk for RealDisk {
             Err(error) if absent(&error) => Ok(None),
             Err(error) => Err(on("look at", path)(error)),
         }
+    }
+
+    fn stamp(&self, path: &Path) -> Result<Stamp, DiskError> {
+        let stamp = || {
+            let metadata = path.symlink_metadata()?;
+            let hidden = system::is_hidden(&metadata);
+            Ok(Stamp { len: metadata.len(), modified: metadata.modified()?, hidden })
+        };
+        stamp().map_err(on("look at", path))
+    }
+
+    fn is_at_rest(&self, path: &Path) -> Result<bool, DiskError> {
+        system::is_at_rest(path).map_err(on("open", path))
+    }
+
+    fn owner(&self, path: &Path) -> Result<Option<String>, DiskError> {
+        system::owner(path).map_err(on("find the owner of", path))
     }
 
     fn list(&self, dir: &Path) -> Result<Vec<Entry>, DiskError> {

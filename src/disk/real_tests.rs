@@ -147,3 +147,29 @@ fn links_are_seen_as_such_and_never_followed_when_removing() {
     RealDisk.remove_tree(&at("tree")).expect("removed");
     assert!(at("outside/keep").exists() && !at("tree").exists());
 }
+
+#[test]
+fn a_file_tells_its_size_its_time_and_its_owner() {
+    let (_dir, at) = setup();
+    fs::write(at("a"), "abc").expect("write");
+    let stamp = RealDisk.stamp(&at("a")).expect("asked");
+    assert_eq!((stamp.len, stamp.hidden), (3, false));
+    assert_eq!(stamp, RealDisk.stamp(&at("a")).expect("asked"), "it did not change");
+    assert!(RealDisk.stamp(&at("none")).is_err());
+    let owner = RealDisk.owner(&at("a")).expect("asked").expect("a name");
+    assert!(!owner.is_empty());
+    assert!(RealDisk.owner(&at("none")).is_err());
+}
+
+#[test]
+fn a_file_that_another_program_claims_is_not_at_rest() {
+    let (_dir, at) = setup();
+    fs::write(at("a"), "abc").expect("write");
+    assert!(RealDisk.is_at_rest(&at("a")).expect("asked"));
+    let held = fs::OpenOptions::new().append(true).open(at("a")).expect("open");
+    held.lock().expect("locked");
+    assert!(!RealDisk.is_at_rest(&at("a")).expect("asked"));
+    drop(held);
+    assert!(RealDisk.is_at_rest(&at("a")).expect("asked"));
+    assert!(RealDisk.is_at_rest(&at("none")).is_err());
+}

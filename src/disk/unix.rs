@@ -1,6 +1,6 @@
 //! What only a Unix system can be asked: renames with flags, directory sync, modes.
 
-use std::fs::{DirBuilder, File, OpenOptions};
+use std::fs::{DirBuilder, File, Metadata, OpenOptions, TryLockError};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::Path;
@@ -100,6 +100,32 @@ pub(super) fn may_create_in(dir: &Path) -> io::Result<()> {
 /// Names that start with a dot are hidden already.
 pub(super) fn hide(path: &Path) -> io::Result<()> {
     path.symlink_metadata().map(|_| ())
+}
+
+/// Here names alone hide.
+pub(super) fn is_hidden(_metadata: &Metadata) -> bool {
+    false
+}
+
+/// Whether it opens and nobody holds a lock on it. A link or pipe that took the file's place is not
+/// waited for.
+pub(super) fn is_at_rest(path: &Path) -> io::Result<bool> {
+    use rustix::fs::OFlags;
+    let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits();
+    let flags = i32::try_from(flags).map_err(io::Error::other)?;
+    let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
+    match file.try_lock() {
+        Err(TryLockError::WouldBlock) => Ok(false),
+        // Where a volume knows no locks, nobody can hold one.
+        Ok(()) | Err(TryLockError::Error(_)) => Ok(true),
+    }
+}
+
+/// The owner's name; its number where it has no name.
+pub(super) fn owner(path: &Path) -> io::Result<Option<String>> {
+    let id = path.symlink_metadata()?.uid();
+    let name = uzers::get_user_by_uid(id).map(|user| user.name().to_string_lossy().into_owned());
+    Ok(Some(name.unwrap_or_else(|| format!("user number {id}"))))
 }
 
 pub(super) fn remove_file(path: &Path) -> io::Result<()> {

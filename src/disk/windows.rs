@@ -1,7 +1,7 @@
 //! What only Windows can be asked: moves that replace nothing, attributes, patience with programs
 //! that hold a file open.
 
-use std::fs::{DirBuilder, OpenOptions};
+use std::fs::{DirBuilder, Metadata, OpenOptions};
 use std::io;
 use std::os::windows::ffi::OsStrExt as _;
 use std::os::windows::fs::{MetadataExt as _, OpenOptionsExt as _};
@@ -10,6 +10,11 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
+use windows_sys::Win32::Foundation::LocalFree;
+use windows_sys::Win32::Security::Authorization::{GetNamedSecurityInfoW, SE_FILE_OBJECT};
+use windows_sys::Win32::Security::{
+    LookupAccountSidW, OWNER_SECURITY_INFORMATION, PSECURITY_DESCRIPTOR, PSID,
+};
 use windows_sys::Win32::Storage::FileSystem::{
     BY_HANDLE_FILE_INFORMATION, FILE_ADD_FILE, FILE_ADD_SUBDIRECTORY, FILE_ATTRIBUTE_HIDDEN,
     FILE_ATTRIBUTE_READONLY, FILE_FLAG_BACKUP_SEMANTICS, GetFileInformationByHandle,
@@ -108,6 +113,85 @@ fn set_attributes(path: &Path, change: impl Fn(u32) -> u32) -> io::Result<()> {
     #[expect(unsafe_code, reason = "std sets no attributes; the string ends with a zero")]
     let done = unsafe { SetFileAttributesW(wide.as_ptr(), change(attributes)) };
     if done == 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
+pub(super) fn is_hidden(metadata: &Metadata) -> bool {
+    metadata.file_attributes() & FILE_ATTRIBUTE_HIDDEN != 0
+}
+
+/// Whether nobody has the file open: an opening that shares it with nobody succeeds only then.
+pub(super) fn is_at_rest(path: &Path) -> io::Result<bool> {
+    match OpenOptions::new().read(true).share_mode(0).open(path) {
+        Ok(_) => Ok(true),
+        Err(error) if matches!(error.raw_os_error(), Some(SHARING_VIOLATION | LOCK_VIOLATION)) => {
+            Ok(false)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// The owner as `DOMAIN\\name`; `None` where its account has no name any more.
+pub(super) fn owner(path: &Path) -> io::Result<Option<String>> {
+    let wide = wide(path)?;
+    let mut sid: PSID = std::ptr::null_mut();
+    let mut descriptor: PSECURITY_DESCRIPTOR = std::ptr::null_mut();
+    #[expect(unsafe_code, reason = "std tells no owner; the path ends with a zero")]
+    let status = unsafe {
+        GetNamedSecurityInfoW(
+            wide.as_ptr(),
+            SE_FILE_OBJECT,
+            OWNER_SECURITY_INFORMATION,
+            &raw mut sid,
+            std::ptr::null_mut(),
+            std::ptr::null_mut(),
+            std::ptr::null_mut(),
+            &raw mut descriptor,
+        )
+    };
+    if status != 0 {
+        return Err(io::Error::from_raw_os_error(i32::try_from(status).unwrap_or(i32::MAX)));
+    }
+    let name = if sid.is_null() { None } else { account_name(sid) };
+    #[expect(
+        unsafe_code,
+        reason = "the call above gave it out, and nothing points into it any more"
+    )]
+    unsafe {
+        LocalFree(descriptor);
+    }
+    Ok(name)
+}
+
+/// The account's name, if the system knows one.
+fn account_name(sid: PSID) -> Option<String> {
+    const ROOM: usize = 512;
+    let (mut name, mut domain) = ([0_u16; ROOM], [0_u16; ROOM]);
+    let (mut name_len, mut domain_len) = (u32::try_from(ROOM).ok()?, u32::try_from(ROOM).ok()?);
+    let mut kind = 0;
+    #[expect(
+        unsafe_code,
+        reason = "the id comes from the system, both lengths are those of the arrays"
+    )]
+    let done = unsafe {
+        LookupAccountSidW(
+            std::ptr::null(),
+            sid,
+            name.as_mut_ptr(),
+            &raw mut name_len,
+            domain.as_mut_ptr(),
+            &raw mut domain_len,
+            &raw mut kind,
+        )
+    };
+    if done == 0 {
+        return None;
+    }
+    let text = |wide: &[u16]| {
+        let end = wide.iter().position(|unit| *unit == 0).unwrap_or(wide.len());
+        String::from_utf16_lossy(&wide[..end])
+    };
+    let (name, domain) = (text(&name), text(&domain));
+    Some(if domain.is_empty() { name } else { format!("{domain}\\{name}") })
 }
 
 pub(super) fn remove_file(path: &Path) -> io::Result<()> {

@@ -7,7 +7,9 @@ use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
 use super::layout::Layout;
-use crate::disk::{Disk, DiskError, Entry, Kind, LockGuard, Moved, ReadFile, RealDisk, WriteFile};
+use crate::disk::{
+    Disk, DiskError, Entry, Kind, LockGuard, Moved, ReadFile, RealDisk, Stamp, WriteFile,
+};
 use crate::model::ids::OrderKey;
 use crate::model::manifest::{self, Account, Manifest, ManifestFile, Reason, Role};
 
@@ -118,6 +120,15 @@ pub(crate) struct NoExchange(pub(crate) Option<&'static str>);
 impl Disk for NoExchange {
     fn kind(&self, path: &Path) -> Result<Option<Kind>, DiskError> {
         RealDisk.kind(path)
+    }
+    fn stamp(&self, path: &Path) -> Result<Stamp, DiskError> {
+        RealDisk.stamp(path)
+    }
+    fn is_at_rest(&self, path: &Path) -> Result<bool, DiskError> {
+        RealDisk.is_at_rest(path)
+    }
+    fn owner(&self, path: &Path) -> Result<Option<String>, DiskError> {
+        RealDisk.owner(path)
     }
     fn list(&self, dir: &Path) -> Result<Vec<Entry>, DiskError> {
         RealDisk.list(dir)

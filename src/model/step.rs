@@ -137,6 +137,26 @@ steps! {
         /// It is durable.
         JournalUnchangedDurable = "journal-unchanged-durable",
     }
+    COMMANDS, "The steps of a command file, in the order in which they come." {
+        /// A file in the command folder is about to be taken.
+        CommandTake = "command-take",
+        /// It lies in `working`, durably.
+        CommandTaken = "command-taken",
+        /// What it asks for is about to be carried out.
+        CommandServe = "command-serve",
+        /// It was carried out; nobody but the desk knows.
+        CommandServed = "command-served",
+        /// Its receipt is durable in `working`, where nobody looks: from here on the answer stands.
+        CommandAnswered = "command-answered",
+        /// The desk need not remember it any more.
+        CommandSettled = "command-settled",
+        /// The file lies in `done` or `failed`.
+        CommandFiled = "command-filed",
+        /// The receipt for people is beside it, the one for programs is not.
+        CommandTold = "command-told",
+        /// Both are.
+        CommandEnded = "command-ended",
+    }
 }
 
 impl Step {

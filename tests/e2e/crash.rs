@@ -7,6 +7,7 @@ use casedrop::model::step::Step;
 use casedrop::simulator::{CaseKind, FaultKind, FaultRule};
 use serde_json::Value;
 
+use super::command_folder::Commands;
 use super::faults::download;
 use super::world::{Ended, World, order, order_with_id, wait_for};
 use super::{portal, tree};
@@ -49,12 +50,16 @@ ways! {
     Again: a_recovery_that_dies_itself_is_finished_after_the_next_start, again;
     /// The new revision was lost while the old one was out of the way.
     Lost: an_old_revision_comes_back_even_if_the_process_dies_meanwhile, lost;
+    /// A file in the command folder asks for something beyond this PC.
+    Dropped: a_command_that_dies_at_any_step_is_carried_out_once_and_answered_once, dropped;
 }
 
 /// In which ways each step is met; the compiler asks for those of a new one. Where the volume knows an
 /// exchange (Linux), nothing is moved aside, and the other way round.
 fn ways_to(step: Step) -> &'static [Way] {
-    use Way::{Adopt, Again, Beside, Elsewhere, Empty, Failure, First, Lost, Refetch, Replace};
+    use Way::{
+        Adopt, Again, Beside, Dropped, Elsewhere, Empty, Failure, First, Lost, Refetch, Replace,
+    };
     let linux = cfg!(target_os = "linux");
     match step {
         Step::FetchAsked
@@ -102,6 +107,15 @@ fn ways_to(step: Step) -> &'static [Way] {
         | Step::JournalUnchangedDurable => &[Refetch],
         Step::JournalFailed | Step::JournalFailedDurable => &[Failure],
         Step::JournalPublished | Step::JournalPublishedDurable => &[First, Replace, Beside, Adopt],
+        Step::CommandTake
+        | Step::CommandTaken
+        | Step::CommandServe
+        | Step::CommandServed
+        | Step::CommandAnswered
+        | Step::CommandSettled
+        | Step::CommandFiled
+        | Step::CommandTold
+        | Step::CommandEnded => &[Dropped],
     }
 }
 
@@ -381,6 +395,29 @@ fn lost(world: &World, step: Step) {
     die_at(world, step);
     assert!(!world.dir_of(&id).exists() && aside.exists());
     assert_replaced(world, &id, &before);
+}
+
+fn dropped(world: &World, step: Step) {
+    let id = world.align().create_order(&order(CaseKind::OrthoShell)).expect("created");
+    finish(world, &id, 1);
+    let config = format!("{}commands: commands\n", world.yaml());
+    std::fs::write(world.config(), config).expect("written");
+    let commands = Commands::of(world);
+    let text = format!("command: return\norder: {id}\nreason: margin\nconfirm: {id}\n");
+    commands.put("return.yaml", text);
+    let (code, log) = world.run_with(&[("CASEDROP_TEST_KILL_AT", step.as_str())]).wait();
+    assert_ne!(code, Some(0), "{log}");
+    assert!(log.lines().any(|line| line == format!("killed at {}", step.as_str())), "{log}");
+    let agent = world.run();
+    let receipt = commands.wait_for("done/return.yaml");
+    assert_eq!(receipt["outcome"], "done", "{receipt:#}");
+    wait_for("all to be tidied up", || commands.names("working").is_empty().then_some(()));
+    agent.kill();
+    let whole = ["return.yaml", "return.yaml.receipt.json", "return.yaml.receipt.txt"];
+    assert_eq!(commands.names("done"), whole);
+    assert_eq!(commands.names("failed"), Vec::<String>::new());
+    let returns = world.align().state().returns;
+    assert_eq!(returns, [(id, "margin".to_owned())], "once");
 }
 
 #[test]

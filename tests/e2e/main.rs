@@ -11,6 +11,7 @@ mod watcher;
 mod world;
 
 mod badinput;
+mod command_folder;
 mod commands;
 mod crash;
 mod faults;

@@ -356,6 +356,12 @@ impl Agent {
         (code, self.log())
     }
 
+    /// Whether it has not ended by itself.
+    pub fn is_running(&mut self) -> bool {
+        let child = self.child.as_mut().expect("running");
+        child.try_wait().expect("asked").is_none()
+    }
+
     /// Waits until it ends by itself. Gives its exit code and its log.
     pub fn wait(mut self) -> (Option<i32>, String) {
         let mut child = self.child.take().expect("running");

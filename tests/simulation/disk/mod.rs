@@ -22,8 +22,9 @@ use std::collections::BTreeSet;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
 
-use casedrop::disk::{Disk, DiskError, Entry, Kind, LockGuard, Moved, ReadFile, WriteFile};
+use casedrop::disk::{Disk, DiskError, Entry, Kind, LockGuard, Moved, ReadFile, Stamp, WriteFile};
 
 pub use calls::{Call, Verdict};
 pub use outside::Node;
@@ -230,6 +231,30 @@ impl Disk for SimDisk {
                 Ok(None)
             }
             Err(error) => Err(error),
+        })
+    }
+
+    /// Its files carry no times: all are of the same one.
+    fn stamp(&self, path: &Path) -> Result<Stamp, DiskError> {
+        self.call(("stamp", path, None), "look at", |state| {
+            let len = match &state.tree.inodes[state.tree.find(path)?] {
+                Inode::Dir(_) => 0,
+                Inode::File(file) => file.len(),
+            };
+            Ok(Stamp { len, modified: SystemTime::UNIX_EPOCH, hidden: false })
+        })
+    }
+
+    fn is_at_rest(&self, path: &Path) -> Result<bool, DiskError> {
+        self.call(("is_at_rest", path, None), "open", |state| {
+            let ino = state.tree.find(path)?;
+            Ok(!state.locks.contains(&ino))
+        })
+    }
+
+    fn owner(&self, path: &Path) -> Result<Option<String>, DiskError> {
+        self.call(("owner", path, None), "find the owner of", |state| {
+            state.tree.find(path).map(|_| Some("somebody".to_owned()))
         })
     }
 

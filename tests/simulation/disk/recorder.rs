@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use casedrop::disk::{Disk, DiskError, Entry, Kind, LockGuard, Moved, ReadFile, WriteFile};
+use casedrop::disk::{Disk, DiskError, Entry, Kind, LockGuard, Moved, ReadFile, Stamp, WriteFile};
 
 /// Something that happened to the disk. What failed, or met something at its target, is not noted;
 /// what only reads neither.
@@ -122,6 +122,18 @@ impl WriteFile for Noted {
 impl<D: Disk> Disk for Recorder<D> {
     fn kind(&self, path: &Path) -> Result<Option<Kind>, DiskError> {
         self.disk.kind(path)
+    }
+
+    fn stamp(&self, path: &Path) -> Result<Stamp, DiskError> {
+        self.disk.stamp(path)
+    }
+
+    fn is_at_rest(&self, path: &Path) -> Result<bool, DiskError> {
+        self.disk.is_at_rest(path)
+    }
+
+    fn owner(&self, path: &Path) -> Result<Option<String>, DiskError> {
+        self.disk.owner(path)
     }
 
     fn list(&self, dir: &Path) -> Result<Vec<Entry>, DiskError> {

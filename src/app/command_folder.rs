@@ -1,0 +1,100 @@
+//! The command folder beside the engine: looked at regularly, and sooner when the system hints at
+//! something new.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::task::JoinHandle;
+
+use crate::inputs::commands::{Folder, Look, SCAN, Watcher, watch};
+use crate::model::request::Desk;
+
+use super::beside::{Beside, UntilStop};
+use super::clock;
+use super::open::Site;
+
+/// After a hint: what is being written is mostly written then, and many hints become one.
+const SETTLE: Duration = Duration::from_millis(100);
+
+/// How a folder is watched.
+type Watch = fn(&Path, Arc<Notify>) -> Result<Watcher, String>;
+
+/// Starts looking at the folder, if the config names one.
+pub(super) fn start(site: &Arc<Site>, beside: &mut Beside) {
+    let Some(dir) = site.config.commands.clone() else { return };
+    let desk: Arc<dyn Desk> = Arc::clone(&site.desk) as Arc<dyn Desk>;
+    let folder = Folder::new(dir, Arc::clone(&site.disk), desk, site.step, clock::now);
+    beside.start(move |until| run(Arc::new(folder), until, by_the_system));
+}
+
+fn by_the_system(dir: &Path, hint: Arc<Notify>) -> Result<Watcher, String> {
+    watch(dir, move || hint.notify_one())
+}
+
+async fn run(folder: Arc<Folder>, mut until: UntilStop, watch: Watch) {
+    let hint = Arc::new(Notify::new());
+    // Lives as long as the folder is watched.
+    let mut watcher: Option<Watcher> = None;
+    let mut is_first = true;
+    let mut slow: Option<JoinHandle<()>> = None;
+    while let Some(look) = look(&folder, &mut until).await {
+        if look.is_new || is_first {
+            drop(watcher.take());
+            watcher = watched(&folder, watch, &hint, &mut until).await;
+            is_first = false;
+        }
+        if look.slow && slow.as_ref().is_none_or(JoinHandle::is_finished) {
+            let folder = Arc::clone(&folder);
+            slow = Some(tokio::task::spawn_blocking(move || folder.work_off_slow()));
+        }
+        tokio::select! {
+            () = until.stopped() => return,
+            () = tokio::time::sleep(look.again) => {}
+            () = hint.notified() => tokio::time::sleep(SETTLE).await,
+        }
+    }
+}
+
+/// One look, on a thread that a share may keep for long; `None` when it is time to end.
+async fn look(folder: &Arc<Folder>, until: &mut UntilStop) -> Option<Look> {
+    let folder = Arc::clone(folder);
+    let look = tokio::task::spawn_blocking(move || folder.look());
+    tokio::select! {
+        biased;
+        () = until.stopped() => None,
+        look = look => Some(look.unwrap_or_else(|error| {
+            // What it was about lies in `working` still.
+            tracing::error!("looking at the command folder broke off: {error}");
+            Look { again: SCAN, slow: false, is_new: false }
+        })),
+    }
+}
+
+async fn watched(
+    folder: &Arc<Folder>,
+    watch: Watch,
+    hint: &Arc<Notify>,
+    until: &mut UntilStop,
+) -> Option<Watcher> {
+    let (folder, hint) = (Arc::clone(folder), Arc::clone(hint));
+    let begun = tokio::task::spawn_blocking(move || watch(folder.dir(), hint));
+    let begun = tokio::select! {
+        biased;
+        () = until.stopped() => return None,
+        begun = begun => begun,
+    };
+    match begun {
+        Ok(Ok(watcher)) => Some(watcher),
+        Ok(Err(why)) => {
+            let every = SCAN.as_secs();
+            tracing::debug!(
+                why,
+                "the command folder is not watched; it is looked at every {every} s"
+            );
+            None
+        }
+        Err(_) => None,
+    }
+}

@@ -1,0 +1,362 @@
+//! The folder's life: it is made, looked at, and what people put there is taken.
+//!
+//! All that matters is in the names of files, so that it goes on wherever a crash left it:
+//!
+//! | in `working` | means |
+//! |---|---|
+//! | `<stamp>~<name>` | taken; the stamp is the request's id, the name is that of the receipts |
+//! | `.<stamp>.receipt.json` | the answer stands; the rest only follows from it |
+//! | `.<stamp>.receipt.txt` | the same for people |
+//!
+//! The receipt for programs appears beside the kept file last of all: whoever sees it finds everything
+//! else in place.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use super::shelf::{self, DONE, FAILED, README, Sort, Taken, WORKING};
+use super::waiting::{self, Waiting};
+use super::{FOLDERS, MAX_BYTES, read, readme};
+use crate::disk::{Disk, DiskError, Entry, Kind, Moved, read_limited, write_durably};
+use crate::model::request::Desk;
+use crate::model::step::Step;
+use crate::model::time::Now;
+
+/// Time between two looks at the folder, if nothing calls for an earlier one.
+pub const SCAN: Duration = Duration::from_secs(5);
+
+/// A command folder.
+pub struct Folder {
+    pub(super) disk: Arc<dyn Disk>,
+    pub(super) dir: PathBuf,
+    pub(super) desk: Arc<dyn Desk>,
+    pub(super) step: fn(Step),
+    now: Box<dyn Fn() -> Now + Send + Sync>,
+    waiting: Mutex<Waiting>,
+    /// Stamps of what is being worked off now.
+    busy: Mutex<BTreeSet<String>>,
+    /// Troubles that were told and are not over, by what they are about.
+    told: Mutex<BTreeMap<String, String>>,
+}
+
+/// What a look at the folder found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Look {
+    /// The next look is due in this time.
+    pub again: Duration,
+    /// Something waits that takes its time: [`Folder::work_off_slow`] is to be called.
+    pub slow: bool,
+    /// The folder was not there, and is again (or is new): it is to be watched anew.
+    pub is_new: bool,
+}
+
+impl Folder {
+    /// A folder, whether it is there or not. Nothing happens yet.
+    pub fn new(
+        dir: PathBuf,
+        disk: Arc<dyn Disk>,
+        office: Arc<dyn Desk>,
+        step: fn(Step),
+        now: impl Fn() -> Now + Send + Sync + 'static,
+    ) -> Self {
+        Self {
+            disk,
+            dir,
+            desk: office,
+            step,
+            now: Box::new(now),
+            waiting: Mutex::default(),
+            busy: Mutex::default(),
+            told: Mutex::default(),
+        }
+    }
+
+    /// Where it is.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Looks at the folder once: finishes what was taken before, takes what is ready, and works it
+    /// off, but for what takes its time. Whatever fails is told in the log, once, and tried again in
+    /// the next look.
+    pub fn look(&self) -> Look {
+        let is_new = match self.make() {
+            Ok(is_new) => is_new,
+            Err(error) => {
+                self.trouble("", "the command folder cannot be used", &error);
+                return Look { again: SCAN, slow: false, is_new: false };
+            }
+        };
+        let mut look = Look { again: SCAN, slow: self.work_off_quick(), is_new };
+        match self.take() {
+            Ok((taken, again)) => {
+                look.again = again.clamp(Duration::from_millis(50), SCAN);
+                if taken {
+                    look.slow |= self.work_off_quick();
+                }
+                self.over("");
+            }
+            Err(error) => self.trouble("", "the command folder cannot be used", &error),
+        }
+        look
+    }
+
+    pub(super) fn now(&self) -> Now {
+        (self.now)()
+    }
+
+    pub(super) fn working(&self) -> PathBuf {
+        self.dir.join(WORKING)
+    }
+
+    /// Makes what is missing. Whether something was.
+    fn make(&self) -> Result<bool, DiskError> {
+        let mut is_new = false;
+        for name in FOLDERS {
+            let dir = self.dir.join(name);
+            match self.disk.kind(&dir)? {
+                Some(Kind::Dir) => {}
+                Some(_) => {
+                    let source = io::Error::from(io::ErrorKind::NotADirectory);
+                    return Err(DiskError { operation: "use the folder", path: dir, source });
+                }
+                None => {
+                    self.disk.create_dirs(&dir)?;
+                    is_new = true;
+                }
+            }
+        }
+        // A folder without its explanation works as well.
+        match self.explain() {
+            Ok(()) => self.over(README),
+            Err(error) => self.trouble(README, "README.txt cannot be written", &error),
+        }
+        Ok(is_new)
+    }
+
+    fn explain(&self) -> Result<(), DiskError> {
+        let path = self.dir.join(README);
+        let text = readme::text();
+        match self.disk.kind(&path)? {
+            None => {}
+            Some(Kind::File) => {
+                let found = read_limited(&*self.disk, &path, MAX_BYTES);
+                let found = found.ok().and_then(|bytes| String::from_utf8(bytes).ok());
+                if found.is_none_or(|found| found == text || !readme::is_ours(&found)) {
+                    return Ok(());
+                }
+            }
+            Some(_) => return Ok(()),
+        }
+        // Written elsewhere first: here every file is looked at.
+        let beside = self.working().join(".readme");
+        write_durably(&*self.disk, &beside, text.as_bytes())?;
+        self.disk.replace_file(&beside, &path)?;
+        self.disk.sync_dir(&self.dir)
+    }
+
+    /// Takes what is ready. Whether there was any, and when the next may be.
+    fn take(&self) -> Result<(bool, Duration), DiskError> {
+        let mut again = SCAN;
+        let mut ready = Vec::new();
+        {
+            let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+            waiting.begin();
+            for (entry, sort) in self.candidates()? {
+                match self.is_ready(&mut waiting, &entry, sort) {
+                    Ok(None) => {}
+                    Ok(Some(Duration::ZERO)) => ready.push(entry),
+                    Ok(Some(wait)) => again = again.min(wait),
+                    // It was taken away while we looked.
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                    Err(_) => {
+                        if waiting.held(&entry.path, self.now().mono) {
+                            tell_held(&self.dir);
+                        }
+                    }
+                }
+            }
+            waiting.end();
+        }
+        if ready.is_empty() {
+            return Ok((false, again));
+        }
+        let mut names = self.names_in_use()?;
+        let mut taken = false;
+        for entry in ready {
+            match self.take_one(&entry, &mut names) {
+                Ok(()) => {
+                    taken = true;
+                    self.over(WORKING);
+                }
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) if error.is_busy() => {
+                    let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+                    if waiting.held(&entry.path, self.now().mono) {
+                        tell_held(&self.dir);
+                    }
+                }
+                Err(error) => self.trouble(WORKING, "a command file cannot be taken", &error),
+            }
+        }
+        if taken {
+            self.disk.sync_dir(&self.working())?;
+            self.disk.sync_dir(&self.dir)?;
+            (self.step)(Step::CommandTaken);
+        }
+        Ok((taken, again))
+    }
+
+    /// What may be a command, in the folder itself, and in `working` if somebody put it there.
+    fn candidates(&self) -> Result<Vec<(Entry, Sort)>, DiskError> {
+        let sorted = |entry: Entry| {
+            let name = name_of(&entry);
+            let sort = if entry.kind == Kind::File { shelf::sort(&name) } else { Sort::Foreign };
+            (sort != Sort::Foreign).then_some((entry, sort))
+        };
+        let mut found: Vec<_> = self.disk.list(&self.dir)?.into_iter().filter_map(sorted).collect();
+        let strays = self.disk.list(&self.working())?.into_iter();
+        found.extend(
+            strays.filter(|entry| Taken::parse(&name_of(entry)).is_none()).filter_map(sorted),
+        );
+        Ok(found)
+    }
+
+    /// How long it will still take until a file is ready, if it stays as it is; `None` if it is none
+    /// of our business.
+    fn is_ready(
+        &self,
+        waiting: &mut Waiting,
+        entry: &Entry,
+        sort: Sort,
+    ) -> Result<Option<Duration>, DiskError> {
+        let path = &entry.path;
+        let stamp = self.disk.stamp(path)?;
+        if stamp.hidden {
+            return Ok(None);
+        }
+        let now = self.now().mono;
+        let still = waiting.seen(path, stamp, now);
+        if still < waiting::STILL {
+            return Ok(Some(waiting::STILL.saturating_sub(still)));
+        }
+        if !self.disk.is_at_rest(path)? {
+            if waiting.held(path, now) {
+                tell_held(&self.dir);
+            }
+            return Ok(Some(waiting::STILL));
+        }
+        let patience = waiting.patience(path, || match sort {
+            Sort::Temporary => Ok(waiting::TEMPORARY),
+            _ => self.patience_with(entry),
+        })?;
+        Ok(Some(patience.saturating_sub(still)))
+    }
+
+    /// What is no command may still become one.
+    fn patience_with(&self, entry: &Entry) -> Result<Duration, DiskError> {
+        match read_limited(&*self.disk, &entry.path, MAX_BYTES) {
+            Ok(bytes) => Ok(match read(&name_of(entry), &bytes) {
+                Ok(_) => Duration::ZERO,
+                Err(complaint) if complaint.perhaps_unfinished => waiting::UNFINISHED,
+                Err(_) => waiting::UNCLEAR,
+            }),
+            Err(error) if error.kind() == io::ErrorKind::FileTooLarge => Ok(waiting::UNCLEAR),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn take_one(&self, entry: &Entry, names: &mut BTreeSet<String>) -> Result<(), DiskError> {
+        let name = shelf::kept_name(&name_of(entry), names);
+        loop {
+            let at = self.now().wall.0;
+            let taken = Taken::new(at, fastrand::u32(..), name.clone());
+            (self.step)(Step::CommandTake);
+            let to = self.working().join(taken.file_name());
+            if self.disk.rename(&entry.path, &to)? == Moved::Done {
+                let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+                waiting.taken(&entry.path);
+                return Ok(());
+            }
+        }
+    }
+
+    /// The names that a file to be kept must not have, in lower case.
+    fn names_in_use(&self) -> Result<BTreeSet<String>, DiskError> {
+        let mut names = BTreeSet::new();
+        for dir in [DONE, FAILED] {
+            let entries = self.disk.list(&self.dir.join(dir))?;
+            names.extend(entries.iter().map(|entry| name_of(entry).to_lowercase()));
+        }
+        for entry in self.disk.list(&self.working())? {
+            if let Some(taken) = Taken::parse(&name_of(&entry)) {
+                names.insert(taken.name.to_lowercase());
+            }
+        }
+        Ok(names)
+    }
+
+    /// Holds what has that stamp, if nobody else does.
+    pub(super) fn hold(&self, stamp: &str) -> Option<Hold<'_>> {
+        let is_free = self.busy().insert(stamp.to_owned());
+        is_free.then(|| Hold { folder: self, stamp: stamp.to_owned() })
+    }
+
+    fn busy(&self) -> MutexGuard<'_, BTreeSet<String>> {
+        self.busy.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Tells of a trouble unless it was told already. Names of files are left out: they may hold a
+    /// person's.
+    pub(super) fn trouble(&self, about: &str, what: &str, error: &DiskError) {
+        let text = format!("{what}: cannot {}: {}", error.operation, error.source);
+        self.trouble_in_words(about, &text);
+    }
+
+    pub(super) fn trouble_in_words(&self, about: &str, text: &str) {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        if told.insert(about.to_owned(), text.to_owned()).is_none_or(|before| before != text) {
+            let folder = self.dir.display().to_string();
+            tracing::warn!(folder, about, "{text}; it is tried again");
+        }
+    }
+
+    pub(super) fn over(&self, about: &str) {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        if told.remove(about).is_some() {
+            let folder = self.dir.display().to_string();
+            tracing::info!(folder, about, "this is over: the command folder can be used");
+        }
+    }
+}
+
+/// Holds one command while it is worked off.
+pub(super) struct Hold<'a> {
+    folder: &'a Folder,
+    stamp: String,
+}
+
+impl Drop for Hold<'_> {
+    fn drop(&mut self) {
+        self.folder.busy().remove(&self.stamp);
+    }
+}
+
+/// Its name; what is not Unicode in it is replaced.
+pub(super) fn name_of(entry: &Entry) -> String {
+    entry.name.clone().unwrap_or_else(|| {
+        entry.path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+    })
+}
+
+fn tell_held(dir: &Path) {
+    let folder = dir.display().to_string();
+    tracing::warn!(
+        folder,
+        "a file in the command folder cannot be opened: another program holds it, or the agent's user \
+         may not read it; it stays there and is tried again"
+    );
+}

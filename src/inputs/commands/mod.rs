@@ -1,0 +1,65 @@
+//! The command folder: staff drop one small file, the agent does what it says and answers with a
+//! receipt.
+//!
+//! [`read`] understands a file, by its name or its content, and is pure. [`Folder`] is the folder's
+//! life: it takes files, has their requests carried out, and files them away with their receipts.
+
+mod carry;
+mod complaint;
+mod content;
+mod folder;
+mod name;
+mod readme;
+mod receipt;
+mod shelf;
+mod text;
+mod waiting;
+mod watcher;
+mod words;
+
+#[cfg(test)]
+mod folder_tests;
+#[cfg(test)]
+mod read_tests;
+
+pub use complaint::Complaint;
+pub use folder::{Folder, Look, SCAN};
+pub use receipt::{Kept, Receipt};
+pub use watcher::{Watcher, watch};
+
+use crate::model::request::Request;
+
+/// The folders that the agent makes in a command folder.
+pub const FOLDERS: [&str; 3] = [shelf::WORKING, shelf::DONE, shelf::FAILED];
+
+/// The largest command file, in bytes.
+pub const MAX_BYTES: u64 = 64 << 10;
+
+/// What a file asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Command {
+    /// The request.
+    pub request: Request,
+    /// The command of the file's name, where the content says another: the content counts.
+    pub name_says: Option<&'static str>,
+}
+
+/// Understands a command file. Its content counts; the name alone does where the content is blank.
+///
+/// # Errors
+/// What is wrong with it and how to write it right. Of the content no more is told than the names of
+/// commands and keys: it may hold a login or name a patient.
+pub fn read(file_name: &str, bytes: &[u8]) -> Result<Command, Complaint> {
+    if bytes.len() as u64 > MAX_BYTES {
+        return Err(Complaint::too_large());
+    }
+    let text = text::decode(bytes)?;
+    let named = name::of_file_name(file_name);
+    let word = name::word_of(file_name);
+    let Some(written) = content::read(&text, word) else {
+        return named.map(|request| Command { request, name_says: None });
+    };
+    let request = written?;
+    let name_says = word.filter(|word| *word != words::word_of(&request)).map(words::Word::as_str);
+    Ok(Command { request, name_says })
+}
