@@ -10,6 +10,7 @@ pub mod desk;
 mod journal;
 mod labs;
 mod life;
+mod logins;
 mod notices;
 mod notify;
 mod open;

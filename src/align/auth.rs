@@ -7,6 +7,8 @@
 //! - Refresh tokens may rotate (ASSUMED), so what Align returned is durable before it is used. A
 //!   refresh that has begun is finished and saved even if its caller is cancelled. Only a power cut
 //!   between Align's answer and the saving of it can cost the login.
+//! - A refresh token that Align refused is not offered again: a login that was revoked is told from
+//!   then on, until there is another.
 //! - FACT: an access token lives one hour. ASSUMED where the server does not say how long.
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -18,14 +20,14 @@ use tokio::runtime::Handle;
 use tracing::{info, warn};
 
 use super::endpoints::Endpoint;
-use super::faults;
+use super::faults::{self, LOGIN_NEEDED};
 use super::http::Clock;
 use super::reach::Reach;
 use super::wire::{self, Tokens};
 use crate::disk::LockGuard;
 use crate::model::fault::{Fault, FaultClass};
 use crate::model::ids::LabName;
-use crate::secrets::{Login, SecretStore, UNREADABLE};
+use crate::secrets::{Login, SEALED, SecretStore, UNREADABLE};
 
 const HOUR: Duration = Duration::from_hours(1);
 /// A token is refreshed when a tenth of its life is left, but not earlier than this.
@@ -45,6 +47,7 @@ pub(super) struct Auth {
     flight: Arc<tokio::sync::Mutex<Option<FaultCopy>>>,
     attempts: AtomicU64,
     unsaved: Mutex<Option<Unsaved>>,
+    dead: Mutex<Option<(SecretString, FaultCopy)>>,
 }
 
 /// Tokens that Align handed out and that could not be saved, and the access token they replace.
@@ -66,15 +69,30 @@ impl Auth {
         handle: Handle,
     ) -> Self {
         let (client_id, client_secret) = client;
-        let (flight, attempts, unsaved) = Default::default();
+        let (flight, attempts, unsaved, dead) = Default::default();
         #[rustfmt::skip]
-        let auth = Self { lab, client_id, client_secret, reach, store, clock, handle, flight, attempts, unsaved };
+        let auth = Self { lab, client_id, client_secret, reach, store, clock, handle, flight, attempts, unsaved, dead };
         auth
+    }
+
+    /// The time.
+    pub(super) fn now(&self) -> SystemTime {
+        (self.clock)()
     }
 
     /// The login as it is now.
     pub(super) fn login(&self) -> Result<Login, Fault> {
         self.load()?.ok_or_else(|| faults::login_needed(&self.lab, "is not logged in"))
+    }
+
+    /// The login as it is now, unless Align was seen to refuse to renew it: then only another login
+    /// helps.
+    pub(super) fn living(&self) -> Result<Login, Fault> {
+        let login = self.login()?;
+        match self.refusal_of(&login) {
+            Some(fault) => Err(fault),
+            None => Ok(login),
+        }
     }
 
     /// An access token that is good for a call, refreshed where need be.
@@ -122,7 +140,7 @@ impl Auth {
         self.finish(async move |_| {
             let _lock = me.lock().await?;
             let stored = match me.load() {
-                Err(fault) if fault.code == UNREADABLE => None,
+                Err(fault) if [UNREADABLE, SEALED].contains(&fault.code) => None,
                 stored => stored?,
             };
             match change(stored) {
@@ -179,9 +197,18 @@ impl Auth {
         let Some(refresh) = &old.refresh else {
             return Err(faults::login_needed(lab, "has a login that has expired"));
         };
+        if let Some(fault) = self.refusal_of(&old) {
+            return Err(fault);
+        }
         let what = format!("refresh the login of lab {lab}");
         let answer = self.post_form(Endpoint::Refresh, what, wire::refresh_form(refresh)).await?;
-        let mut login = self.login_from(self.tokens(answer).await?);
+        let tokens = self.tokens(answer).await.inspect_err(|fault| {
+            if fault.code == LOGIN_NEEDED {
+                let dead = (refresh.clone(), FaultCopy::of(fault));
+                *self.dead.lock().unwrap_or_else(PoisonError::into_inner) = Some(dead);
+            }
+        })?;
+        let mut login = self.login_from(tokens);
         login.refresh = login.refresh.or(old.refresh);
         login.account = old.account;
         if let Err(fault) = self.store.save(lab, &login) {
@@ -192,6 +219,14 @@ impl Auth {
         }
         info!(%lab, lifetime = login.lifetime.as_secs(), "the login was refreshed");
         Ok(login)
+    }
+
+    /// What Align said when it refused to renew this login, if it did.
+    fn refusal_of(&self, login: &Login) -> Option<Fault> {
+        let refresh = login.refresh.as_ref()?;
+        let dead = self.dead.lock().unwrap_or_else(PoisonError::into_inner);
+        let (refused, why) = dead.as_ref()?;
+        (refused.expose_secret() == refresh.expose_secret()).then(|| why.fault())
     }
 
     fn load(&self) -> Result<Option<Login>, Fault> {

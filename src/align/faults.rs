@@ -78,9 +78,12 @@ pub(super) fn cancelled() -> Fault {
     Fault::new(FaultClass::Cancelled, "cancelled", "stopped on request")
 }
 
+/// The code of the fault for a login that is missing or of no use any more.
+pub const LOGIN_NEEDED: &str = "login-needed";
+
 /// A login is missing or of no use any more.
 pub(super) fn login_needed(lab: impl std::fmt::Display, why: &str) -> Fault {
-    Fault::new(FaultClass::Auth, "login-needed", format!("lab {lab} {why}"))
+    Fault::new(FaultClass::Auth, LOGIN_NEEDED, format!("lab {lab} {why}"))
         .hint(format!("login needed: run `casedrop login {lab}`"))
 }
 

@@ -8,27 +8,30 @@ use std::sync::Arc;
 use oauth2::basic::BasicClient;
 use oauth2::{AuthUrl, ClientId, CsrfToken, PkceCodeChallenge, PkceCodeVerifier, RedirectUrl};
 use secrecy::{ExposeSecret as _, SecretString};
+use tracing::warn;
 use url::Url;
 
 use super::client::AlignClient;
 use super::endpoints::Endpoint;
+use super::faults::LOGIN_NEEDED;
 use super::http::is_loopback;
 use super::loopback::Loopback;
 use super::wire;
 use crate::model::cancel::Cancel;
 use crate::model::fault::{Fault, FaultClass};
+use crate::secrets::PairedAccount;
 
 /// A login that waits for a person.
 pub struct LoginRequest {
-    url: Url,
+    pub(super) url: Url,
     pub(super) expected: Arc<Expected>,
-    verifier: PkceCodeVerifier,
+    pub(super) verifier: PkceCodeVerifier,
 }
 
 /// By what the answer to a login is known.
 pub(super) struct Expected {
     pub(super) redirect: Url,
-    state: CsrfToken,
+    pub(super) state: CsrfToken,
 }
 
 impl AlignClient {
@@ -46,13 +49,15 @@ impl AlignClient {
         Ok(LoginRequest { url, expected, verifier })
     }
 
-    /// Ends a login: exchanges the code for tokens and keeps them. The lab is not paired yet.
+    /// Ends a login: exchanges the code for tokens and keeps them. The lab is not paired yet; the
+    /// account that it was paired with by the login before, if any, is given back. No other login of
+    /// the lab waits any more.
     pub fn finish_login(
         &self,
         request: &LoginRequest,
         code: &SecretString,
         cancel: &Cancel,
-    ) -> Result<(), Fault> {
+    ) -> Result<Option<PairedAccount>, Fault> {
         let lab = &self.auth.lab;
         let redirect = request.expected.redirect.as_str();
         let form = wire::code_form(code, redirect, request.verifier.secret());
@@ -63,13 +68,18 @@ impl AlignClient {
                 self.auth.tokens(answer).await
             })
             .map_err(|fault| match fault.code {
-                "login-needed" => fault.hint(format!(
+                LOGIN_NEEDED => fault.hint(format!(
                     "the code is too old, was used before, or belongs to another redirect URL: \
                      run `casedrop login {lab}` again"
                 )),
                 _ => fault,
             })?;
-        self.keep(tokens)
+        let former = self.keep(tokens)?;
+        if let Err(fault) = self.abandon_login() {
+            // It ends by itself.
+            warn!(%lab, "a login that was begun could not be forgotten: {}", fault.chain());
+        }
+        Ok(former)
     }
 }
 
@@ -79,13 +89,23 @@ impl LoginRequest {
         &self.url
     }
 
+    /// Whether the browser comes back to this PC, where somebody can listen for it.
+    pub fn returns_here(&self) -> bool {
+        let redirect = &self.expected.redirect;
+        redirect.scheme() == "http" && is_loopback(redirect)
+    }
+
+    /// Whether it is the same login, begun at the same time.
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.expected.state.secret() == other.expected.state.secret()
+    }
+
     /// Listens for the browser's return, if the redirect URL leads to this PC; `None` if it does not.
     pub fn listen(&self, client: &AlignClient) -> Result<Option<Loopback>, Fault> {
-        let redirect = &self.expected.redirect;
-        if redirect.scheme() != "http" || !is_loopback(redirect) {
+        if !self.returns_here() {
             return Ok(None);
         }
-        Loopback::bind(redirect, client).map(Some)
+        Loopback::bind(&self.expected.redirect, client).map(Some)
     }
 
     /// The code in what a person pasted: the redirected URL, or the bare code.

@@ -56,7 +56,7 @@ impl Auth {
         }
         let lab = &self.lab;
         match error.code.as_str() {
-            "invalid_grant" => Fault::new(FaultClass::Auth, "login-needed", text)
+            "invalid_grant" => Fault::new(FaultClass::Auth, faults::LOGIN_NEEDED, text)
                 .hint(format!("login needed: run `casedrop login {lab}`")),
             "invalid_client" | "unauthorized_client" => {
                 Fault::new(FaultClass::Auth, "client-refused", text).hint(format!(

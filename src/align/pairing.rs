@@ -15,7 +15,7 @@ use super::wire;
 use crate::model::cancel::Cancel;
 use crate::model::fault::Fault;
 use crate::model::ids::AccountId;
-use crate::secrets::{PairedAccount, UNREADABLE};
+use crate::secrets::{PairedAccount, SEALED, UNREADABLE};
 
 /// An account that the login may be paired with.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -92,9 +92,10 @@ impl AlignClient {
         Ok(())
     }
 
-    /// The account that the login is paired with, if any; a fault if there is no login.
+    /// The account that the login is paired with, if any; a fault if there is no login, or one that
+    /// Align was seen to refuse.
     pub fn paired(&self) -> Result<Option<PairedAccount>, Fault> {
-        Ok(self.auth.login()?.account)
+        Ok(self.auth.living()?.account)
     }
 
     /// Revokes the tokens and forgets them. They are forgotten even if Align cannot be told: then
@@ -102,8 +103,8 @@ impl AlignClient {
     pub fn logout(&self, cancel: &Cancel) -> Result<Option<Fault>, Fault> {
         let login = match self.auth.login() {
             // Nothing is left to be revoked with.
-            Err(fault) if fault.code == UNREADABLE => {
-                self.run(&Cancel::new(), self.auth.change(|_| None))?;
+            Err(fault) if [UNREADABLE, SEALED].contains(&fault.code) => {
+                self.forget()?;
                 return Ok(Some(fault));
             }
             login => login?,
@@ -119,16 +120,24 @@ impl AlignClient {
             if answer.status().is_success() { Ok(()) } else { Err(answer.fault()) }
         };
         let told = self.run(cancel, revoke);
-        self.run(&Cancel::new(), self.auth.change(|_| None))?;
+        self.forget()?;
         Ok(told.err())
     }
 
-    /// Keeps the tokens of a new login. It is not paired yet.
-    pub(super) fn keep(&self, tokens: wire::Tokens) -> Result<(), Fault> {
+    fn forget(&self) -> Result<(), Fault> {
+        self.abandon_login()?;
+        self.run(&Cancel::new(), self.auth.change(|_| None))
+    }
+
+    /// Keeps the tokens of a new login. It is not paired yet; the account of the one before is given
+    /// back.
+    pub(super) fn keep(&self, tokens: wire::Tokens) -> Result<Option<PairedAccount>, Fault> {
+        let former = self.auth.login().ok().and_then(|login| login.account);
         let login = self.auth.login_from(tokens);
         if login.refresh.is_none() {
             warn!(lab = %self.auth.lab, "the login holds no refresh token");
         }
-        self.run(&Cancel::new(), self.auth.change(move |_| Some(login)))
+        self.run(&Cancel::new(), self.auth.change(move |_| Some(login)))?;
+        Ok(former)
     }
 }

@@ -14,7 +14,7 @@ use crate::config::{Config, LabConfig};
 use crate::disk::{Disk, read_limited};
 use crate::model::fault::{Fault, FaultClass};
 use crate::model::ids::LabName;
-use crate::secrets::FileSecrets;
+use crate::secrets::{self, SecretStore};
 
 const MAX_CA_FILE: u64 = 4 * 1024 * 1024;
 
@@ -56,6 +56,18 @@ pub fn connect(
     handle: Handle,
     disk: Arc<dyn Disk>,
 ) -> Result<AlignClient, Fault> {
+    let store = Arc::new(secrets::open(config, Arc::clone(&disk)));
+    connect_with(config, lab, handle, &*disk, store)
+}
+
+/// As [`connect`], with its login in `store`.
+pub fn connect_with(
+    config: &Config,
+    lab: &LabConfig,
+    handle: Handle,
+    disk: &dyn Disk,
+    store: Arc<dyn SecretStore>,
+) -> Result<AlignClient, Fault> {
     let settings = AlignSettings {
         lab: lab.name.clone(),
         oauth_base: lab.oauth_base.clone(),
@@ -69,7 +81,6 @@ pub fn connect(
         stall_timeout: config.downloads.stall_timeout,
         clock: system_clock(),
     };
-    let store = Arc::new(FileSecrets::new(disk, &config.state));
     AlignClient::new(settings, store, handle)
 }
 

@@ -10,6 +10,7 @@ use crate::config::{Config, LabConfig};
 use crate::disk::Disk;
 use crate::model::fault::{Fault, FaultClass};
 use crate::model::ids::LabName;
+use crate::secrets::{self, FileSecrets};
 use crate::sync::execute::Link;
 
 /// The clients of all labs of a config.
@@ -17,6 +18,7 @@ pub struct Labs {
     config: Arc<Config>,
     handle: Handle,
     disk: Arc<dyn Disk>,
+    secrets: Arc<FileSecrets>,
     made: Mutex<BTreeMap<LabName, Arc<AlignClient>>>,
 }
 
@@ -24,7 +26,13 @@ impl Labs {
     /// No client is made yet. They do their input and output on `handle`'s runtime, which must be a
     /// multi-threaded one.
     pub fn new(config: Arc<Config>, handle: Handle, disk: Arc<dyn Disk>) -> Self {
-        Self { config, handle, disk, made: Mutex::default() }
+        let secrets = Arc::new(secrets::open(&config, Arc::clone(&disk)));
+        Self { config, handle, disk, secrets, made: Mutex::default() }
+    }
+
+    /// Where this process keeps logins and other secrets.
+    pub fn secrets(&self) -> &Arc<FileSecrets> {
+        &self.secrets
     }
 
     /// A lab's client; every caller gets the same.
@@ -40,8 +48,9 @@ impl Labs {
             let text = format!("the config has no lab {lab}");
             Fault::new(FaultClass::Permanent, "unknown-lab", text)
         })?;
-        let (handle, disk) = (self.handle.clone(), Arc::clone(&self.disk));
-        let client = Arc::new(align::connect(&self.config, config, handle, disk)?);
+        let (handle, store) = (self.handle.clone(), Arc::clone(&self.secrets));
+        let client = align::connect_with(&self.config, config, handle, &*self.disk, store)?;
+        let client = Arc::new(client);
         made.insert(lab.clone(), Arc::clone(&client));
         Ok(client)
     }

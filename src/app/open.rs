@@ -21,6 +21,7 @@ use crate::model::record::OrderRecord;
 use crate::model::step::Step;
 use crate::model::time::Now;
 use crate::retry::RetryPolicy;
+use crate::secrets::Keeping;
 use crate::status::Progress;
 use crate::store::{BUSY, Store, StoreError, StoreTrouble};
 use crate::sync::Engine;
@@ -116,6 +117,7 @@ impl Agent {
         labs: Arc<Labs>,
         step: fn(Step),
     ) -> Result<Self, OpenError> {
+        announce(&labs.secrets().keeping()?);
         let links = labs.links()?;
         Self::open_with(config, disk, (labs, links), step, BUSY)
     }
@@ -167,6 +169,16 @@ impl Agent {
             life => life,
         };
         Ok(Self { site, life, news, _lock: lock })
+    }
+}
+
+/// Says once how secrets are kept.
+fn announce(keeping: &Keeping) {
+    let folder = keeping.folder.display();
+    match (keeping.vault, keeping.fallback()) {
+        (Some(vault), _) => tracing::info!("logins are kept in {folder}, sealed by {vault}"),
+        (None, Some((text, _))) => tracing::info!("{text}"),
+        (None, None) => tracing::info!("logins are kept in {folder}, as the config wants it"),
     }
 }
 

@@ -1,24 +1,26 @@
 //! `login`, `accounts`, `pair`, `unpair`, `logout`: a lab's access to Align.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use clap::Args;
 use serde_json::json;
 use tokio::runtime::Runtime;
 
-use super::ask::ask;
+use super::ask::{Desk, ask, who};
 use super::{CliError, Exit, Streams};
-use crate::align::{self, Account, AlignClient};
-use crate::app::desk;
+use crate::align::{self, Account, AlignClient, LoginRequest, Loopback};
+use crate::app::{AgentDesk, desk};
 use crate::config::{Config, LabConfig};
 use crate::disk::RealDisk;
 use crate::model::cancel::Cancel;
-use crate::model::ids::AccountId;
-use crate::model::request::Request;
+use crate::model::ids::{AccountId, LabName};
+use crate::model::request::{Outcome, Reply, Request};
 
 /// How long `login` waits for the browser.
 const PATIENCE: Duration = Duration::from_mins(10);
+/// How long a running agent may take to leave the port to `login`.
+const GIVES_WAY: Duration = Duration::from_secs(10);
 
 /// Arguments of `login`.
 #[derive(Debug, Args)]
@@ -65,13 +67,17 @@ pub struct LogoutArgs {
     pub lab: String,
 }
 
-/// Logs a lab in: a person logs in at Align with a browser, and the tokens are kept.
+/// Logs a lab in: a person logs in at Align with a browser, and the tokens are kept. A lab that was
+/// paired before is paired again.
 pub fn login(config: &Config, args: &LoginArgs, streams: &mut Streams) -> Result<Exit, CliError> {
-    let session = Session::open(config, &args.lab)?;
-    let (client, lab) = (&session.client, &session.lab.name);
+    let lab = &find_lab(config, &args.lab)?.name;
+    let asked = Desk::of(config)?;
+    let desk = asked.own();
+    let client = desk.labs_ways().client(lab)?;
+    tell_fallback(&desk, streams)?;
     let request = client.begin_login()?;
     // Listen first: the browser may be back at once.
-    let loopback = request.listen(client)?;
+    let loopback = listen(&request, &client)?;
     let opened = !args.no_browser && open::that_detached(request.url().as_str()).is_ok();
     if args.no_browser {
         streams.line(request.url())?;
@@ -82,7 +88,7 @@ pub fn login(config: &Config, args: &LoginArgs, streams: &mut Streams) -> Result
     }
     let code = if let Some(loopback) = loopback {
         streams.note("Waiting for the login in the browser …");
-        loopback.wait(&request, client, PATIENCE, &Cancel::new())?
+        loopback.wait(&request, &client, PATIENCE, &Cancel::new())?
     } else {
         streams.note("After the login, paste the URL that the browser shows, and press Enter:");
         let mut line = String::new();
@@ -91,14 +97,71 @@ pub fn login(config: &Config, args: &LoginArgs, streams: &mut Streams) -> Result
         })?;
         request.code_from_input(&line)?
     };
-    client.finish_login(&request, &code, &Cancel::new())?;
+    desk.finish_login(&who(), lab, &client, &request, &code)?;
+    let paired = match desk.account_of_former_pairing(lab) {
+        Some(account) => Some(pair_again(&asked, lab, account)?),
+        None => None,
+    };
+    tell_login(lab, paired, streams)
+}
+
+/// Tells how a login went, and how the pairing after it did if there was one.
+fn tell_login(
+    lab: &LabName,
+    paired: Option<(AccountId, Reply)>,
+    streams: &mut Streams,
+) -> Result<Exit, CliError> {
     let next = format!("casedrop pair {lab}");
+    let is_paired = paired.as_ref().is_some_and(|(_, reply)| reply.outcome == Outcome::Done);
     if streams.json {
-        streams.json(&json!({ "lab": lab, "logged_in": true, "next": next }))?;
-    } else {
-        streams.note(format!("Lab {lab} is logged in. Next: `{next}`"));
+        let account = paired.as_ref().filter(|_| is_paired).map(|(account, _)| account);
+        let next = (!is_paired).then_some(next);
+        streams.json(&json!({ "lab": lab, "logged_in": true, "paired": account, "next": next }))?;
+        return Ok(Exit::Ok);
+    }
+    match paired {
+        Some((account, _)) if is_paired => streams
+            .note(format!("Lab {lab} is logged in, and paired with account {account} as before.")),
+        Some((account, reply)) => streams.note(format!(
+            "Lab {lab} is logged in. It could not be paired with account {account} again: {}\n\
+             Next: `{next}`",
+            reply.message
+        )),
+        None => streams.note(format!("Lab {lab} is logged in. Next: `{next}`")),
     }
     Ok(Exit::Ok)
+}
+
+fn pair_again(
+    desk: &Desk,
+    lab: &LabName,
+    account: AccountId,
+) -> Result<(AccountId, Reply), CliError> {
+    let request =
+        Request::Pair { lab: Some(lab.to_string()), account: Some(account.clone()), code: None };
+    Ok((account, desk.ask(&request)?))
+}
+
+/// Listens for the browser, if it comes back to this PC. A running agent that waits there, since
+/// somebody asked for a login by a command file, gives the port up within a second or two.
+fn listen(request: &LoginRequest, client: &AlignClient) -> Result<Option<Loopback>, CliError> {
+    let agent_listens = request.returns_here() && client.abandon_login()?;
+    let deadline = Instant::now() + if agent_listens { GIVES_WAY } else { Duration::ZERO };
+    loop {
+        match request.listen(client) {
+            Err(_) if Instant::now() < deadline => std::thread::sleep(Duration::from_millis(100)),
+            result => return Ok(result?),
+        }
+    }
+}
+
+/// Says where the login will lie if no vault keeps it.
+fn tell_fallback(desk: &AgentDesk, streams: &mut Streams) -> Result<(), CliError> {
+    let keeping = desk.labs_ways().secrets().keeping()?;
+    if let Some((text, _)) = keeping.fallback() {
+        streams.note(format!("Note: {text}"));
+    }
+    Ok(())
 }
 
 /// Lists the accounts that a lab may be paired with.
@@ -151,9 +214,8 @@ pub fn unpair(config: &Config, args: &UnpairArgs, streams: &mut Streams) -> Resu
 
 /// Logs a lab out: revokes its tokens and forgets them.
 pub fn logout(config: &Config, args: &LogoutArgs, streams: &mut Streams) -> Result<Exit, CliError> {
-    let session = Session::open(config, &args.lab)?;
-    let lab = &session.lab.name;
-    let untold = session.client.logout(&Cancel::new())?;
+    let lab = &find_lab(config, &args.lab)?.name;
+    let untold = Desk::of(config)?.own().log_out(lab, &who())?;
     if streams.json {
         let revoked = untold.is_none();
         streams.json(&json!({ "lab": lab, "logged_out": true, "revoked": revoked }))?;

@@ -58,12 +58,18 @@ impl Desk {
         agent_runs(state).then(|| Control::find(&RealDisk, state)).flatten()
     }
 
-    fn own(&self) -> AgentDesk {
+    /// A desk of this command's own.
+    pub(super) fn own(&self) -> AgentDesk {
         let disk: Arc<dyn Disk> = Arc::new(RealDisk);
         let (config, handle) = (Arc::clone(&self.config), self.runtime.handle().clone());
         let labs = Arc::new(Labs::new(Arc::clone(&config), handle, Arc::clone(&disk)));
         AgentDesk::of_command(config, disk, labs)
     }
+}
+
+/// Who asks by a command.
+pub(super) fn who() -> Who {
+    Who { user: user::name(), via: Via::CommandLine }
 }
 
 /// Has a request carried out and tells how it went.

@@ -122,6 +122,7 @@ fn write_config(output: &Path, simulator: &Running) -> Result<PathBuf, CliError>
          \x20   client_secret_file: {secret}\n\
          \x20   redirect_url: http://127.0.0.1:8791/callback\n\
          \x20   account: \"4711\"\n\
+         secrets: file\n\
          polling: {{ interval: {POLL_MS}ms }}\n\
          downloads: {{ retry_404: [1s, 1s, 2s] }}\n\
          retention: {{ min_free: 100MB }}\n",

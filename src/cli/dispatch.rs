@@ -159,6 +159,14 @@ fn check_labs(
         findings.warning(key, "this key has no effect in this version", instead);
     }
     check_journal(config, findings);
+    match crate::secrets::open(config, Arc::clone(disk)).keeping() {
+        Ok(keeping) => {
+            if let Some((text, hint)) = keeping.fallback() {
+                findings.warning("secrets", text, hint);
+            }
+        }
+        Err(fault) => findings.fault("secrets", fault.chain(), fault.hint.unwrap_or_default()),
+    }
     for (index, lab) in config.labs.iter().enumerate() {
         let key = format!("labs[{index}]");
         let client = match crate::align::connect(config, lab, handle.clone(), Arc::clone(disk)) {

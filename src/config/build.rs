@@ -73,6 +73,7 @@ impl<'a> Builder<'a> {
             staging: survey.staging?,
             commands: survey.commands,
             state: survey.state?,
+            secrets: raw.secrets,
             names: raw.names,
             when_missing: raw.when_missing,
             labs: labs.complete?,

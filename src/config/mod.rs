@@ -64,6 +64,8 @@ pub struct Config {
     pub commands: Option<PathBuf>,
     /// Journal, locks and login state.
     pub state: PathBuf,
+    /// Where logins are kept.
+    pub secrets: SecretsIn,
     /// Under which names files are published.
     pub names: Names,
     /// What to do when a published order's directory is gone.
@@ -105,6 +107,20 @@ pub struct Config {
     /// Every key that is set in the file or the environment, with the SHA-256 of its value: enough to
     /// tell what changed.
     pub keys: BTreeMap<String, String>,
+}
+
+/// Where logins and other secrets of the agent are kept. Their files lie below the state directory in
+/// any case.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum SecretsIn {
+    /// Sealed, with the key in the system's vault; where there is none, plain and closed to others.
+    #[default]
+    Auto,
+    /// Sealed, or not at all.
+    Vault,
+    /// Plain, and closed to others.
+    File,
 }
 
 /// Under which names files are published.

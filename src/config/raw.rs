@@ -12,7 +12,7 @@ use super::scalars::{
     Address, DurationText, EndpointPath, HostSuffix, LogLevel, NetworkText, PathText, Secret,
     SizeText, Thumbnails, UrlText,
 };
-use super::{Limits, Names, WhenMissing};
+use super::{Limits, Names, SecretsIn, WhenMissing};
 
 /// The config of the Casedrop agent. Durations are written `500ms`, `120s`, `15m`, `2h`, `30d`; sizes
 /// `500MB`, `5GB` (in thousands) or `64KiB`, `1GiB` (in 1024s). Relative paths start at the config
@@ -35,6 +35,10 @@ pub(super) struct Raw {
     /// Journal, locks and logins; a local disk. Default: `%ProgramData%\Casedrop` on Windows,
     /// `/var/lib/casedrop` elsewhere.
     pub(super) state: Option<PathText>,
+    /// Where logins are kept: sealed with a key from the system's vault if there is one (`auto`), in no
+    /// other way (`vault`), or in files that only the agent's user may read (`file`).
+    #[serde(default)]
+    pub(super) secrets: SecretsIn,
     /// Under which names files are published: the vendor's, plain ones such as `scan-upper.stl`, or
     /// both.
     #[serde(default)]

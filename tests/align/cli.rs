@@ -7,7 +7,7 @@ use std::time::Duration;
 use casedrop::cli::account::{self, AccountsArgs, LoginArgs, LogoutArgs, PairArgs, UnpairArgs};
 use casedrop::cli::{CliError, Exit, Streams};
 use casedrop::config::{
-    Config, Downloads, LabConfig, Limits, LogConfig, Names, Updates, WhenMissing,
+    Config, Downloads, LabConfig, Limits, LogConfig, Names, SecretsIn, Updates, WhenMissing,
 };
 use serde_json::{Value, json};
 
@@ -43,6 +43,7 @@ fn config(server: &Server, state: &Path) -> Config {
         staging: state.join("staging"),
         commands: None,
         state: state.to_path_buf(),
+        secrets: SecretsIn::File,
         names: Names::Vendor,
         when_missing: WhenMissing::Leave,
         labs: vec![lab],

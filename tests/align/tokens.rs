@@ -11,7 +11,7 @@ use casedrop::secrets::{FileSecrets, Login, MemorySecrets, SecretStore};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::json;
 
-use crate::fixture::{HOUR, Lab, ORDERS, TOKEN, lab_name};
+use crate::fixture::{HOUR, Lab, ORDERS, TOKEN, ide, lab_name};
 use crate::server::{End, Reply};
 
 #[test]
@@ -112,6 +112,40 @@ fn a_refused_refresh_asks_for_a_login() {
     assert_eq!((fault.class, fault.code), (FaultClass::Auth, "login-needed"));
     assert!(fault.message.contains("invalid_grant (revoked)"), "{fault}");
     assert!(fault.hint.expect("a hint").contains("casedrop login smile-lab"));
+}
+
+#[test]
+fn every_kind_of_call_notices_a_revoked_login_at_once_and_its_token_is_not_offered_again() {
+    let refused = json!({ "error": "invalid_grant" });
+    let lab =
+        Lab::new(move |call| (call.path == TOKEN).then(|| Reply::json(&refused).with_status(400)));
+    lab.tokens.revoke_access();
+    let (client, cancel) = (&lab.client, Cancel::new());
+    let rx = "rx-17".parse().expect("valid");
+    let codes = [
+        client.ready_orders(&cancel).err().map(|fault| fault.code),
+        client.order_by_rx(&rx, &cancel).err().map(|fault| fault.code),
+        client.download(&ide(), &cancel).err().map(|fault| fault.code),
+        client.accounts(&cancel).err().map(|fault| fault.code),
+        client.paired().err().map(|fault| fault.code),
+    ];
+    assert_eq!(codes, [Some("login-needed"); 5]);
+    assert_eq!(lab.refreshes(), 1);
+    // Each alone, too.
+    let calls: [fn(&casedrop::align::AlignClient) -> Option<Fault>; 2] = [
+        |client| client.order_by_rx(&"rx-17".parse().expect("valid"), &Cancel::new()).err(),
+        |client| client.download(&ide(), &Cancel::new()).err(),
+    ];
+    for call in calls {
+        let fault = call(&lab.another(&lab.store)).expect("refused");
+        assert_eq!((fault.class, fault.code), (FaultClass::Auth, "login-needed"));
+    }
+    // Another login, by whomever, ends it.
+    let mut login = lab.store.load(&lab_name()).expect("load").expect("there");
+    (login.access, login.refresh) = (lab.tokens.access().into(), Some("another".into()));
+    lab.store.save(&lab_name(), &login).expect("save");
+    assert!(lab.client.paired().is_ok());
+    lab.client.ready_orders(&Cancel::new()).expect("orders");
 }
 
 #[test]

@@ -3,9 +3,12 @@
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 
-use casedrop::simulator::AccountSpec;
+use std::time::{Duration, Instant};
 
-use super::world::{ACCOUNT, Ended, LAB, World};
+use casedrop::simulator::{AccountSpec, CaseKind};
+
+use super::command_folder::Commands;
+use super::world::{ACCOUNT, Ended, LAB, World, client, follow, order, wait_for};
 
 /// Asserts that a command ended in this way and said all of this.
 #[track_caller]
@@ -17,8 +20,30 @@ fn assert_says(ended: &Ended, code: i32, words: &[&str]) {
 }
 
 fn not_logged_in() -> World {
+    not_logged_in_with("")
+}
+
+fn not_logged_in_with(more: &str) -> World {
     let account = AccountSpec::new(ACCOUNT, "Smile Dental Lab", "client", "s3cret-of-client");
-    World::unpaired(vec![(LAB.to_owned(), account)], "")
+    World::unpaired(vec![(LAB.to_owned(), account)], more)
+}
+
+/// Somebody ends the login at Align, as its support would.
+fn revoke(world: &World) {
+    let file = world.state().join("secrets/smile-lab.json");
+    let login: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(file).expect("a login")).expect("JSON");
+    for kind in ["refresh_token", "access_token"] {
+        let form = [
+            ("client_id", "client"),
+            ("client_secret", "s3cret-of-client"),
+            ("token", login[kind].as_str().expect("a token")),
+        ];
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let url = format!("{}/oauth/revoke", world.oauth_base().trim_end_matches('/'));
+        let answer = runtime.expect("runtime").block_on(client().post(url).form(&form).send());
+        assert!(answer.expect("answered").status().is_success());
+    }
 }
 
 /// Moves the place where the browser comes back to this PC.
@@ -106,4 +131,115 @@ fn a_port_that_another_program_holds_is_named() {
     let ended = world.casedrop(&["login", LAB, "--no-browser"]);
     assert_says(&ended, 1, &[&port.to_string(), "another program"]);
     assert_eq!(ended.stdout, "", "there is no use in a URL");
+}
+
+#[test]
+fn a_command_file_begins_a_login_and_a_second_one_ends_it() {
+    let world = not_logged_in_with("commands: commands\n");
+    let commands = Commands::of(&world);
+    let id = world.align().create_order(&order(CaseKind::OrthoShell)).expect("created");
+    let agent = world.run();
+    commands.put("pair.txt", "");
+    let receipt = commands.wait_for("failed/pair.txt");
+    assert_eq!(receipt["outcome"], "login-needed", "{receipt:#}");
+    let url = receipt["details"]["login_url"].as_str().expect("a URL").to_owned();
+    let back = follow(&url);
+    let content = serde_json::json!({ "command": "pair", "lab": LAB, "code": back });
+    commands.put("code.json", content.to_string());
+    let receipt = commands.wait_for("done/code.json");
+    assert_eq!(receipt["outcome"], "done", "{receipt:#}");
+    world.wait_for_revision(&id, 1);
+    let code = back.split_once("code=").expect("a code").1.split('&').next().expect("it");
+    let kept = std::fs::read_to_string(world.dir().join("commands/done/code.json")).expect("kept");
+    assert!(!kept.contains(code), "{kept}");
+    assert!(!agent.kill().contains(code));
+}
+
+#[test]
+fn the_browser_ends_a_login_that_a_command_file_began_and_a_command_may_take_its_place() {
+    let world = not_logged_in_with("commands: commands\n");
+    redirect_to(&world, &format!("http://127.0.0.1:{}/callback", free_port()));
+    let commands = Commands::of(&world);
+    let agent = world.run();
+    commands.put("pair.txt", "");
+    let receipt = commands.wait_for("failed/pair.txt");
+    assert_eq!(receipt["details"]["finishes_by_itself"], true, "{receipt:#}");
+    let url = receipt["details"]["login_url"].as_str().expect("a URL").to_owned();
+    // The agent listens at the redirect URL, and leaves it to whoever logs in by a command.
+    let back = follow(&url);
+    wait_for("the agent to listen", || {
+        let url: url::Url = back.parse().expect("a URL");
+        TcpStream::connect(("127.0.0.1", url.port().expect("a port"))).ok()
+    });
+    let ended = world.log_in_pasting(LAB, |back| {
+        assert!(browse(&back).contains("Logged in"));
+        String::new()
+    });
+    assert_says(&ended, 0, &["logged in"]);
+    // Begun once more, it ends in the browser.
+    world.good(&["logout", LAB]);
+    commands.put("pair again.txt", "");
+    commands.put("pair.yaml", "command: pair\n");
+    let receipt = commands.wait_for("failed/pair.yaml");
+    let url = receipt["details"]["login_url"].as_str().expect("a URL").to_owned();
+    let back = follow(&url);
+    wait_for("the agent to listen", || {
+        let url: url::Url = back.parse().expect("a URL");
+        TcpStream::connect(("127.0.0.1", url.port().expect("a port"))).ok()
+    });
+    assert!(browse(&back).contains("Logged in"));
+    wait_for("the pairing", || {
+        let accounts = world.casedrop(&["accounts", LAB, "--json"]);
+        accounts
+            .stdout
+            .contains("\"paired\": true")
+            .then_some(())
+            .or_else(|| accounts.stdout.contains("\"paired\":true").then_some(()))
+    });
+    agent.kill();
+}
+
+#[test]
+fn a_login_that_was_revoked_is_told_everywhere_and_after_a_new_one_the_work_goes_on_by_itself() {
+    let world = World::new();
+    let first = world.align().create_order(&order(CaseKind::OrthoShell)).expect("created");
+    let agent = world.run();
+    world.wait_for_revision(&first, 1);
+    revoke(&world);
+    let second = world.align().create_order(&order(CaseKind::OrthoShell)).expect("created");
+    let status = wait_for("the status to say so", || {
+        let ended = world.casedrop(&["status", "--json"]);
+        (ended.code == Some(4)).then_some(ended.stdout)
+    });
+    let status: serde_json::Value = serde_json::from_str(&status).expect("JSON");
+    assert_eq!(status["labs"][0]["state"], "login-needed", "{status:#}");
+    assert!(status.to_string().contains("casedrop login smile-lab"), "{status:#}");
+    let ended = world.casedrop(&["orders"]);
+    assert!((ended.stdout + &ended.stderr).contains("casedrop login smile-lab"));
+    let refused = world.align().state().requests("refreshToken");
+    world.casedrop(&["refetch", &first]);
+    // No restart, no pairing, nothing but the login.
+    let began = Instant::now();
+    let ended = world.log_in_as_is(LAB);
+    assert_says(&ended, 0, &["paired with account 4711 as before"]);
+    world.wait_for_revision(&second, 1);
+    wait_for("the order that was asked for", || {
+        (world.align().state().asset(&first, "IDE").started >= 2).then_some(())
+    });
+    assert!(began.elapsed() < Duration::from_secs(30), "{:?}", began.elapsed());
+    assert!(refused <= 2, "a refused token is not offered again and again: {refused}");
+    world.good(&["show", &first]);
+    let log = agent.kill();
+    let told = log.lines().filter(|line| line.contains("ERROR") && line.contains("login")).count();
+    assert!((1..=3).contains(&told), "{log}");
+}
+
+#[test]
+fn one_pass_without_a_login_ends_with_its_own_code() {
+    let world = World::new();
+    revoke(&world);
+    let ended = world.sync();
+    assert_says(&ended, 4, &["casedrop login smile-lab"]);
+    world.log_in(LAB);
+    assert_says(&world.sync(), 0, &[]);
 }

@@ -8,32 +8,53 @@ use casedrop::model::manifest::Role;
 use casedrop::simulator::package::{DOCTOR_MARKER, PATIENT_MARKER};
 use casedrop::simulator::{CaseKind, FaultKind, FaultRule};
 
+use super::command_folder::Commands;
 use super::tree;
-use super::world::{Ended, LAB, World, order, wait_for};
+use super::world::{Ended, LAB, World, follow, order, wait_for};
 
-/// What must not be seen: the words, and the tokens that the login holds at this moment.
+/// What must not be seen: the words, and what the secrets hold at this moment.
 fn forbidden(world: &World, words: &mut BTreeSet<String>) {
-    let file = world.state().join("secrets/smile-lab.json");
-    let login: serde_json::Value =
-        serde_json::from_slice(&std::fs::read(file).expect("a login")).expect("JSON");
-    for key in ["access_token", "refresh_token"] {
-        words.insert(login[key].as_str().expect("a token").to_owned());
+    for path in tree::files(&world.state().join("secrets")) {
+        let text = std::fs::read_to_string(&path).expect("readable");
+        let parsed = serde_json::from_str::<serde_json::Value>(&text);
+        let name = path.file_name().and_then(|name| name.to_str()).expect("Unicode");
+        match parsed {
+            // A login, or one that was begun.
+            Ok(secrets) => {
+                for key in ["access_token", "refresh_token", "verifier"] {
+                    words.extend(secrets[key].as_str().map(str::to_owned));
+                }
+            }
+            Err(_) if name == "callback.text" => {
+                words.insert(text);
+            }
+            Err(_) => assert!(text.is_empty(), "what is {name}?"),
+        }
     }
+}
+
+/// The few files in which secrets or names may stand: the secrets themselves; the config, in which
+/// this test writes the client's secret; the vendor's files of an order, in the output and in history.
+fn may_hold_them(world: &World, path: &Path) -> bool {
+    let history = world.staging().join("history");
+    let is_of_an_order = path.starts_with(world.output()) || path.starts_with(history);
+    let is_ours = ["manifest.json", ".casedrop-root"].iter().any(|name| path.ends_with(name));
+    path.starts_with(world.state().join("secrets"))
+        || path == world.config()
+        || (is_of_an_order && !is_ours)
 }
 
 fn holds(bytes: &[u8], word: &str) -> bool {
     bytes.windows(word.len()).any(|window| window == word.as_bytes())
 }
 
-/// Every file of the agent's own below a directory: not the vendor's, not the logins.
-fn own_files(dir: &Path) -> Vec<std::path::PathBuf> {
-    let is_own = |path: &Path| !path.components().any(|part| part.as_os_str() == "secrets");
-    tree::files(dir).into_iter().filter(|path| is_own(path)).collect()
-}
-
 #[test]
 fn neither_tokens_nor_secrets_nor_names_are_told_or_kept() {
-    let world = World::with_config("log: { level: trace }\n");
+    let world = World::with_config(
+        "log: { level: trace }\ncommands: commands\nnotifications: { listen: '127.0.0.1:0', \
+         public_url: 'https://lab.example/itero' }\n",
+    );
+    let commands = Commands::of(&world);
     let mut words: BTreeSet<String> =
         ["s3cret-of-client", PATIENT_MARKER, DOCTOR_MARKER, "Geheimrat"]
             .into_iter()
@@ -62,6 +83,33 @@ fn neither_tokens_nor_secrets_nor_names_are_told_or_kept() {
     wait_for("a refresh", || (world.align().state().counters.refreshes > 0).then_some(()));
     forbidden(&world, &mut words);
     world.wait_for_state(&id, "published");
+    // Staff: what they write reaches Align, and nobody else.
+    let reason = format!("{PATIENT_MARKER}: the margin is not visible");
+    let send_back = format!("command: return\norder: {id}\nreason: '{reason}'\nconfirm: {id}\n");
+    commands.put("return.yaml", &send_back);
+    commands.wait_for("done/return.yaml");
+    commands.put("broken.yaml", format!("command: return\nreason: '{reason}\norder: [\n"));
+    commands.wait_for("failed/broken.yaml");
+    // What they dropped is theirs.
+    for file in ["done/return.yaml", "failed/broken.yaml"] {
+        std::fs::remove_file(world.dir().join("commands").join(file)).expect("removed");
+    }
+    // A login by command files, with a wrong code first.
+    world.good(&["logout", LAB]);
+    commands.put("pair.txt", "");
+    let receipt = commands.wait_for("failed/pair.txt");
+    forbidden(&world, &mut words);
+    let back = follow(receipt["details"]["login_url"].as_str().expect("a URL"));
+    let code =
+        back.split_once("code=").expect("a code").1.split('&').next().expect("it").to_owned();
+    let wrong = back.replace(&code, "c0de-of-a-login");
+    for (name, kept, code) in [("wrong.yaml", "failed", &wrong), ("right.yaml", "done", &back)] {
+        commands.put(name, format!("command: pair\ncode: '{code}'\n"));
+        commands.wait_for(&format!("{kept}/{name}"));
+    }
+    words.extend([code, "c0de-of-a-login".to_owned()]);
+    forbidden(&world, &mut words);
+    wait_for("a poll", || (world.casedrop(&["status"]).code == Some(0)).then_some(()));
     told.push(("the agent's log".to_owned(), agent.kill()));
 
     let mut tell = |name: &str, ended: Ended| told.push((name.to_owned(), format!("{ended:?}")));
@@ -75,8 +123,9 @@ fn neither_tokens_nor_secrets_nor_names_are_told_or_kept() {
         &["sync", "--json"],
         &["verify", "--json"],
         &["check", "--json"],
-        &["accounts", LAB, "--json"],
         &["status", "--json"],
+        &["audit", "--json"],
+        &["accounts", LAB, "--json"],
         &["poll", "--json"],
         &["return", &id, "--reason", "for Mr Geheimrat", "--confirm", &id],
         &["pair", LAB, "--json"],
@@ -89,21 +138,25 @@ fn neither_tokens_nor_secrets_nor_names_are_told_or_kept() {
     tell("logout", world.casedrop(&["logout", LAB, "--json"]));
     assert!(told[0].1.contains("TRACE"), "the log tells all that it can");
 
-    assert!(words.len() >= 6, "a pairing or a refresh gave out new tokens");
+    assert!(words.len() >= 10, "a pairing or a refresh gave out new tokens, and there were codes");
     for word in &words {
         for (name, text) in &told {
             assert!(!text.contains(word.as_str()), "{word} is in what {name} says:\n{text}");
         }
-        for path in own_files(&world.state()) {
-            let bytes = std::fs::read(&path).expect("readable");
-            assert!(!holds(&bytes, word), "{word} is in {}", path.display());
-        }
         for path in tree::files(world.dir()) {
-            if path.ends_with("manifest.json") || path.ends_with(".casedrop-root") {
+            if !may_hold_them(&world, &path) {
                 let bytes = std::fs::read(&path).expect("readable");
                 assert!(!holds(&bytes, word), "{word} is in {}", path.display());
             }
         }
+    }
+    let walked: Vec<_> = tree::files(world.dir())
+        .into_iter()
+        .filter(|path| !may_hold_them(&world, path))
+        .filter_map(|path| path.file_name().map(|name| name.to_string_lossy().into_owned()))
+        .collect();
+    for name in ["journal.sqlite", "audit.jsonl", "manifest.json", "right.yaml.receipt.json"] {
+        assert!(walked.iter().any(|walked| walked == name), "{name} is not among {walked:?}");
     }
     // The search would find them: the vendor's own files hold the names.
     let manifest = world.published(&id);

@@ -1,15 +1,34 @@
 //! Pairing and un-pairing.
 
-use serde_json::json;
+use std::sync::PoisonError;
 
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use sha2::{Digest as _, Sha256};
+use url::Url;
+
+use super::login::needs_login;
 use super::names::refused;
+use super::once::cannot_use;
 use super::{AgentDesk, Task};
-use crate::align::Account;
+use crate::align::{Account, AlignClient};
+use crate::app::callback::callback_url;
 use crate::audit::{Deed, Entry};
+use crate::config::LabConfig;
 use crate::model::cancel::Cancel;
 use crate::model::fault::Fault;
-use crate::model::ids::AccountId;
-use crate::model::request::{Outcome, Reply, Text};
+use crate::model::ids::{AccountId, LabName};
+use crate::model::request::{Desk as _, Outcome, Reply, Request, Text, Via, Who};
+use crate::store::{Store, StoreError};
+
+/// What the journal remembers of a lab's pairing: enough to pair again by itself after a new login,
+/// or where Align calls another URL than it should.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Pairing {
+    account: AccountId,
+    /// The hash of the callback URL that Align was given with it, if it was given one.
+    callback: Option<String>,
+}
 
 impl AgentDesk {
     pub(super) fn pair(
@@ -23,33 +42,130 @@ impl AgentDesk {
             Ok(lab) => lab,
             Err(fault) => return refused(fault),
         };
-        if code.is_some() {
-            let text = format!("nothing was done: no login of lab {} waits for a code", lab.name);
-            return Ok(Reply::new(Outcome::Refused, text)
-                .next(format!("run `casedrop login {}`", lab.name)));
-        }
         let client = self.labs.client(&lab.name)?;
+        let Some(code) = code else { return self.pair_now(task, lab, &client, account) };
+        // The agent may have ended between the login and the pairing, or the browser been faster.
+        let is_over = matches!(client.pending_login(), Ok(None)) && client.paired().is_ok();
+        if is_over {
+            return self.pair_now(task, lab, &client, account);
+        }
+        match self.end_login(task.who, lab, &client, code) {
+            Ok(wanted) => self.pair_now(task, lab, &client, account.or(wanted.as_ref())),
+            Err(reply) => Ok(reply),
+        }
+    }
+
+    fn pair_now(
+        &self,
+        task: &Task<'_>,
+        lab: &LabConfig,
+        client: &AlignClient,
+        account: Option<&AccountId>,
+    ) -> Result<Reply, Fault> {
         let accounts = match client.accounts(&Cancel::new()) {
             Ok(accounts) => accounts,
+            Err(fault) if needs_login(&fault) => {
+                return self.ask_for_login(task, lab, client, account, fault);
+            }
             Err(fault) => return Ok(fault.into()),
         };
         let account = match choose(lab.name.as_str(), &accounts, account.or(lab.account.as_ref())) {
             Ok(account) => account,
             Err(reply) => return Ok(*reply),
         };
+        let callback = match callback_url(&self.config, &**self.labs.secrets()) {
+            Ok(callback) => callback,
+            Err(fault) => return Ok(fault.into()),
+        };
+        let _turn = self.pairing.lock().unwrap_or_else(PoisonError::into_inner);
         let entry = |mark| {
             let entry = Entry::new((self.now)().wall, task.who.clone(), Deed::Pair, mark);
             entry.lab(&lab.name).account(&account.id)
         };
         let call = || {
-            client.pair(account, None, &Cancel::new())?;
-            let text = format!("Lab {} is paired with {}.", lab.name, describe(account));
+            client.pair(account, callback.as_ref(), &Cancel::new())?;
+            let text = match callback {
+                Some(_) => "; Align sends its scan notifications to this PC",
+                None => "",
+            };
+            let text = format!("Lab {} is paired with {}{text}.", lab.name, describe(account));
             let details =
                 json!({ "lab": lab.name, "account": { "id": account.id, "name": account.name } });
             Ok(Reply::new(Outcome::Done, text).details(details))
         };
+        let pairing =
+            Pairing { account: account.id.clone(), callback: callback.as_ref().map(hash) };
         let what = format!("pair {} with {}", lab.name, account.id);
-        self.beyond(task, &what, entry, call, |_, _| Ok(()))
+        self.beyond(task, &what, entry, call, |store, _| pairing.remember(store, &lab.name))
+    }
+
+    /// Pairs a lab again where the agent can do so by itself, and it is called for: it was paired, and
+    /// somebody logged in anew; or Align was given another callback URL than the one of today, or
+    /// none. `None` if nothing was to be done.
+    ///
+    /// # Errors
+    /// The journal or the secrets cannot be used now.
+    pub fn pair_again(&self, lab: &LabName) -> Result<Option<Reply>, Fault> {
+        let Some(account) = self.called_for(lab)? else { return Ok(None) };
+        let lab = Some(lab.to_string());
+        let request = Request::Pair { lab, account: Some(account), code: None };
+        let who = Who { user: None, via: Via::Agent };
+        let id = crate::control::new_id()?;
+        let reply = self.serve_once(&id, &request, &who)?;
+        self.settled(&id)?;
+        Ok(Some(reply))
+    }
+
+    /// The account that a lab should be paired with again, if so.
+    fn called_for(&self, name: &LabName) -> Result<Option<AccountId>, Fault> {
+        let lab = self.lab(name.as_str())?;
+        let client = self.labs.client(name)?;
+        // Without a login there is nothing to be paired.
+        let Ok(paired) = client.paired() else { return Ok(None) };
+        let known = self.journal.with(|store| Pairing::of(store, name)).map_err(cannot_use)?;
+        let account = match (&paired, &known) {
+            (Some(paired), _) => &paired.id,
+            (None, Some(known)) => &known.account,
+            (None, None) => return Ok(None),
+        };
+        if lab.account.as_ref().is_some_and(|wanted| wanted != account) {
+            return Ok(None);
+        }
+        let callback = callback_url(&self.config, &**self.labs.secrets())?;
+        let told = known.as_ref().filter(|known| known.account == *account);
+        let told = told.and_then(|known| known.callback.clone());
+        let is_due = paired.is_none() || callback.is_some_and(|url| told != Some(hash(&url)));
+        Ok(is_due.then(|| account.clone()))
+    }
+
+    /// The account that a lab was paired with last, if it was not un-paired or logged out since, and
+    /// the config wants no other.
+    pub fn account_of_former_pairing(&self, lab: &LabName) -> Option<AccountId> {
+        let wanted = self.lab(lab.as_str()).ok()?.account.as_ref();
+        let account = self.journal.look(|store| Pairing::of(store, lab)).ok()???.account;
+        Some(account).filter(|account| wanted.is_none_or(|wanted| wanted == account))
+    }
+
+    /// Remembers with which account a lab was paired before a new login, so that it can be paired
+    /// again whatever happens next.
+    pub(super) fn remember_former(&self, lab: &LabName, account: &AccountId) {
+        let kept = self.journal.with(|store| {
+            if Pairing::of(store, lab)?.is_some_and(|known| known.account == *account) {
+                return Ok(());
+            }
+            Pairing { account: account.clone(), callback: None }.remember(store, lab)
+        });
+        if let Err(error) = kept {
+            tracing::warn!(%lab, "the pairing could not be remembered: {}", error.chain());
+        }
+    }
+
+    /// Forgets a lab's pairing: somebody ended it.
+    pub(super) fn forget_pairing(&self, lab: &LabName) {
+        let is_there = matches!(self.journal.look(|_| Ok(())), Ok(Some(())));
+        if is_there && let Err(error) = self.journal.with(|store| forget(store, lab)) {
+            tracing::warn!(%lab, "the pairing could not be forgotten: {}", error.chain());
+        }
     }
 
     pub(super) fn unpair(
@@ -77,6 +193,7 @@ impl AgentDesk {
             )));
         }
         let client = self.labs.client(&lab.name)?;
+        let _turn = self.pairing.lock().unwrap_or_else(PoisonError::into_inner);
         let entry = |mark| {
             let entry = Entry::new((self.now)().wall, task.who.clone(), Deed::Unpair, mark);
             entry.lab(&lab.name).account(account)
@@ -88,8 +205,40 @@ impl AgentDesk {
                 .details(json!({ "lab": lab.name, "account": account, "unpaired": true })))
         };
         let what = format!("un-pair {account} of {}", lab.name);
-        self.beyond(task, &what, entry, call, |_, _| Ok(()))
+        self.beyond(task, &what, entry, call, |store, _| match Pairing::of(store, &lab.name)? {
+            Some(pairing) if pairing.account == *account => forget(store, &lab.name),
+            _ => Ok(()),
+        })
     }
+}
+
+impl Pairing {
+    fn of(store: &Store, lab: &LabName) -> Result<Option<Self>, StoreError> {
+        // One that cannot be read is as good as none: pairing again does no harm.
+        Ok(store.fact(&fact(lab))?.and_then(|text| serde_json::from_str(&text).ok()))
+    }
+
+    fn remember(&self, store: &Store, lab: &LabName) -> Result<(), StoreError> {
+        // Texts without keys of their own always fit into JSON.
+        store.set_fact(&fact(lab), &serde_json::to_string(self).unwrap_or_default())
+    }
+}
+
+fn forget(store: &Store, lab: &LabName) -> Result<(), StoreError> {
+    match store.fact(&fact(lab))? {
+        None => Ok(()),
+        Some(_) => store.set_fact(&fact(lab), ""),
+    }
+}
+
+fn fact(lab: &LabName) -> String {
+    format!("paired-with:{}", lab.as_str().to_lowercase())
+}
+
+/// The callback URL holds a secret, so its hash is kept.
+fn hash(url: &Url) -> String {
+    let digest = Sha256::new_with_prefix("casedrop callback\n").chain_update(url.as_str());
+    digest.finalize().iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
 }
 
 /// The account to pair with.

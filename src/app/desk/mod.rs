@@ -7,6 +7,7 @@
 //! itself. The reason of a return and the code of a login are passed on and kept nowhere.
 
 mod account;
+mod login;
 mod names;
 mod once;
 mod orders;
@@ -57,6 +58,8 @@ pub struct AgentDesk {
     /// Requests that are being carried out now.
     under_way: Mutex<BTreeSet<String>>,
     one_ended: Condvar,
+    /// Held by whoever pairs or un-pairs.
+    pairing: Mutex<()>,
     now: fn() -> Now,
 }
 
@@ -104,8 +107,19 @@ impl AgentDesk {
             live: None,
             under_way: Mutex::default(),
             one_ended: Condvar::new(),
+            pairing: Mutex::default(),
             now: clock::now,
         }
+    }
+
+    /// The config that it works by.
+    pub(super) fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// The labs' ways to Align.
+    pub fn labs_ways(&self) -> &Labs {
+        &self.labs
     }
 
     /// Works with a lab's way to Align.

@@ -13,7 +13,7 @@ use super::super::observe::News;
 use super::hosts::Question;
 
 /// Time between two looks whether a missing login has come.
-const RECONNECT: Duration = Duration::from_secs(15);
+const RECONNECT: Duration = Duration::from_secs(5);
 
 /// How a lab stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -188,6 +188,7 @@ impl Engine {
                     record.account = Some(account.as_str().to_owned());
                     record.account_name = paired.name;
                     self.store.save_lab(&record)?;
+                    self.resume_after_login(lab, now)?;
                     effects.push(Effect::Tell(Notice::Connected { lab: lab.clone(), account }));
                 }
                 Ok(())
@@ -293,6 +294,19 @@ impl Engine {
             }
             Ok(wanted)
         })
+    }
+
+    /// What waited for a login waits no longer.
+    fn resume_after_login(&mut self, lab: &LabName, now: Now) -> Result<(), StoreError> {
+        for order in self.store.wanted()? {
+            let waits = order.trouble.as_ref().is_some_and(|trouble| {
+                trouble.class == FaultClass::Auth && trouble.next_try.is_some()
+            });
+            if waits && order.key.lab == *lab {
+                self.look_soon(&order.key, now);
+            }
+        }
+        Ok(())
     }
 
     /// Remembers what stands in a lab's way, and tells it when it is news.

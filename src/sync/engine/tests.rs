@@ -319,6 +319,26 @@ fn a_failing_order_or_lab_does_not_delay_another() {
 }
 
 #[test]
+fn what_waited_for_a_login_goes_on_as_soon_as_there_is_one() {
+    let mut world = World::new(&["lab"]);
+    let order = key("lab", "17");
+    world.begin_fetch(&order);
+    let revoked = || Fault::new(FaultClass::Auth, "login-needed", "revoked");
+    world.give(Input::Fetched { key: order.clone(), result: Err(revoked()) });
+    let effects = world.pass(Duration::from_secs(6));
+    assert!(matches!(effects.as_slice(), [Effect::Connect { .. }]), "{effects:?}");
+    world.give(Input::Connected { lab: name("lab"), result: Err(revoked()) });
+    for _ in 0..200 {
+        world.pass(Duration::from_secs(5));
+        world.give(Input::Connected { lab: name("lab"), result: Err(revoked()) });
+    }
+    world.pass(Duration::from_secs(5));
+    let effects = world.connect("lab");
+    let looks = |effect: &Effect| matches!(effect, Effect::Look { key, .. } if *key == order);
+    assert!(effects.iter().any(looks), "{effects:?}");
+}
+
+#[test]
 fn files_that_align_is_still_making_follow_their_own_schedule() {
     let mut world = World::new(&["lab"]);
     let order = key("lab", "17");

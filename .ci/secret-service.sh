@@ -1,0 +1,32 @@
+#!/usr/bin/env bash
+# Keeps logins in a real keyring: GNOME Keyring, in sessions of the tests' own. No other is touched.
+#
+#   .ci/secret-service.sh install       installs the keyring and D-Bus (as root)
+#   .ci/secret-service.sh test [args]   the tests; arguments as for cargo test
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+packages=(dbus-bin dbus-daemon dbus-session-bus-common gnome-keyring)
+
+command=${1:-}
+[[ $# -eq 0 ]] || shift
+case $command in
+  install)
+    export DEBIAN_FRONTEND=noninteractive
+    apt-get update
+    apt-get install -y --no-install-recommends "${packages[@]}"
+    ;;
+  test)
+    for program in dbus-daemon dbus-send gnome-keyring-daemon; do
+      command -v "$program" >/dev/null || {
+        echo "error: $program is missing; run: .ci/secret-service.sh install" >&2
+        exit 1
+      }
+    done
+    cargo test --locked --test secret_service "$@"
+    ;;
+  *)
+    sed -n '2,5s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2
+    exit 2
+    ;;
+esac

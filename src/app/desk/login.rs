@@ -1,0 +1,147 @@
+//! Logins that a request begins and ends, and what is recorded of any login.
+
+use serde_json::json;
+
+use super::{AgentDesk, Task};
+use crate::align::{AlignClient, LOGIN_NEEDED, LoginRequest, PENDING_FOR};
+use crate::audit::{Deed, Entry, Mark};
+use crate::config::LabConfig;
+use crate::model::cancel::Cancel;
+use crate::model::fault::Fault;
+use crate::model::ids::{AccountId, LabName};
+use crate::model::request::{Outcome, Reply, Text, Via, Who};
+use crate::model::time::WallMs;
+use crate::secrets::{SEALED, UNREADABLE};
+
+use secrecy::SecretString;
+
+/// Whether it is a login that is missing, so that a person can end the trouble by logging in.
+pub(super) fn needs_login(fault: &Fault) -> bool {
+    [LOGIN_NEEDED, UNREADABLE, SEALED, "http-401"].contains(&fault.code)
+}
+
+impl AgentDesk {
+    /// Begins a login and answers with what a person is to do.
+    pub(super) fn ask_for_login(
+        &self,
+        task: &Task<'_>,
+        lab: &LabConfig,
+        client: &AlignClient,
+        account: Option<&AccountId>,
+        why: Fault,
+    ) -> Result<Reply, Fault> {
+        let name = &lab.name;
+        // Who sits at a command line logs in by another command; the agent itself cannot log in.
+        if matches!(task.who.via, Via::CommandLine | Via::Agent) {
+            let next = format!("login needed: run `casedrop login {name}`");
+            return Ok(Reply { next: Some(next), ..why.into() });
+        }
+        let pending = match client.await_login(account) {
+            Ok(pending) => pending,
+            Err(fault) => return Ok(fault.into()),
+        };
+        let url = pending.request.url();
+        let by_itself = pending.request.returns_here() && self.live.is_some();
+        let until = pending.until.duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+        let until = WallMs(0).plus(until).to_rfc3339();
+        let message = format!(
+            "Lab {name} must be logged in first ({}). Open this link in a browser{}, and log in \
+             with the lab's own user at Align:\n{url}",
+            why.chain(),
+            if by_itself { " on this PC" } else { "" },
+        );
+        let then = if by_itself {
+            format!(
+                "The link is good until {until}. After the login the lab is paired by itself; there \
+                 is nothing more to do."
+            )
+        } else {
+            format!(
+                "The link is good until {until}. After the login, copy the whole address that the \
+                 browser then shows (the page itself may not load), and drop a second file with \
+                 this content, the address in place of the dots:\n\
+                 {{\"command\": \"pair\", \"lab\": \"{name}\", \"code\": \"…\"}}"
+            )
+        };
+        let details = json!({
+            "lab": name, "login_url": url, "until": until, "finishes_by_itself": by_itself,
+        });
+        Ok(Reply::new(Outcome::LoginNeeded, message).next(then).details(details))
+    }
+
+    /// Ends the login that waits with what the person brought. Gives the account that was asked for
+    /// when it was begun.
+    pub(super) fn end_login(
+        &self,
+        who: &Who,
+        lab: &LabConfig,
+        client: &AlignClient,
+        code: &Text,
+    ) -> Result<Option<AccountId>, Reply> {
+        let name = &lab.name;
+        let again = format!(
+            "begin anew: drop a `pair` file without a code for lab {name}, open the link in its \
+             answer, and bring back the address that the browser shows after that login"
+        );
+        let pending = client.pending_login().map_err(Reply::from)?.ok_or_else(|| {
+            let text = format!(
+                "nothing was done: no login of lab {name} waits for a code. None was begun, or it \
+                 was finished already, or it was begun more than {} minutes ago",
+                PENDING_FOR.as_secs() / 60
+            );
+            Reply::new(Outcome::Refused, text).next(again.clone())
+        })?;
+        let code = pending.request.code_from_input(&code.0).map_err(|fault| {
+            let text = format!("nothing was done: {}", fault.chain());
+            Reply::new(Outcome::Refused, text).next(again.clone())
+        })?;
+        match self.finish_login(who, name, client, &pending.request, &code) {
+            Ok(()) => Ok(pending.account),
+            Err(fault) => {
+                let reply = Reply::from(fault);
+                let next = reply.next.clone().filter(|_| reply.outcome != Outcome::LoginNeeded);
+                Err(Reply { next: next.or(Some(again)), ..reply })
+            }
+        }
+    }
+
+    /// Exchanges a code for a login, and records it.
+    pub(crate) fn finish_login(
+        &self,
+        who: &Who,
+        lab: &LabName,
+        client: &AlignClient,
+        request: &LoginRequest,
+        code: &SecretString,
+    ) -> Result<(), Fault> {
+        let result = client.finish_login(request, code, &Cancel::new());
+        let mark = if result.is_ok() { Mark::Done } else { Mark::Failed };
+        self.record(who, Deed::Login, lab, mark);
+        if let Ok(Some(former)) = &result {
+            self.remember_former(lab, &former.id);
+        }
+        result.map(|_| ())
+    }
+
+    /// Ends a lab's login: revokes it and forgets it, with all that belongs to it. What Align could
+    /// not be told is given back beside the success.
+    ///
+    /// # Errors
+    /// There is no login, or it cannot be removed.
+    pub fn log_out(&self, lab: &LabName, who: &Who) -> Result<Option<Fault>, Fault> {
+        let untold = self.labs.client(lab)?.logout(&Cancel::new());
+        let mark = if matches!(untold, Ok(None)) { Mark::Done } else { Mark::Failed };
+        self.record(who, Deed::Logout, lab, mark);
+        let untold = untold?;
+        self.forget_pairing(lab);
+        Ok(untold)
+    }
+
+    /// A login that happened is not undone because it cannot be recorded.
+    fn record(&self, who: &Who, deed: Deed, lab: &LabName, mark: Mark) {
+        let entry = Entry::new((self.now)().wall, who.clone(), deed, mark).lab(lab);
+        if let Err(fault) = self.audit.record(&entry) {
+            tracing::error!(%lab, "it could not be recorded: {}", fault.chain());
+        }
+    }
+}

@@ -1,0 +1,242 @@
+//! What a running agent does about logins by itself: it waits for the browser where a command began a
+//! login, and pairs a lab again that was paired before.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::align::{AlignClient, PendingLogin};
+use crate::model::cancel::Cancel;
+use crate::model::fault::Fault;
+use crate::model::ids::{AccountId, LabName};
+use crate::model::request::{Desk as _, Outcome, Reply, Request, Via, Who};
+
+use super::beside::UntilStop;
+use super::desk::AgentDesk;
+
+/// How often logins are looked at.
+const LOOK: Duration = Duration::from_secs(1);
+/// How long after a pairing that failed the next one is tried.
+const AGAIN: Duration = Duration::from_mins(1);
+/// The longest such wait.
+const AGAIN_AT_MOST: Duration = Duration::from_mins(30);
+
+/// What is known of one lab's login.
+#[derive(Default)]
+struct Lab {
+    /// The one that waits at the redirect URL, if one does.
+    waiter: Option<Waiter>,
+    /// The login as it was when its pairing was found to be right, or tried.
+    settled: Option<Seen>,
+    /// A pairing that failed is tried again then.
+    again: Option<(Instant, Duration)>,
+    /// The trouble that was told last.
+    told: Option<String>,
+}
+
+struct Waiter {
+    login: PendingLogin,
+    cancel: Cancel,
+}
+
+/// By what a change of the login is noticed.
+#[derive(PartialEq, Eq)]
+enum Seen {
+    None(&'static str),
+    Unpaired,
+    Paired(AccountId),
+}
+
+/// Looks after the logins until it is told to stop.
+pub(super) async fn look_after(desk: Arc<AgentDesk>, mut until: UntilStop) {
+    let names: Vec<_> = desk.config().labs.iter().map(|lab| lab.name.clone()).collect();
+    let mut labs: BTreeMap<LabName, Lab> =
+        names.into_iter().map(|name| (name, Lab::default())).collect();
+    loop {
+        let (mut looked, work) = (std::mem::take(&mut labs), Arc::clone(&desk));
+        // Keyrings and Align may take their time.
+        let look = tokio::task::spawn_blocking(move || {
+            for (name, lab) in &mut looked {
+                lab.look(&work, name);
+            }
+            looked
+        });
+        tokio::select! {
+            () = until.stopped() => break,
+            looked = look => match looked {
+                Ok(looked) => labs = looked,
+                Err(error) => std::panic::resume_unwind(error.into_panic()),
+            },
+        }
+        tokio::select! {
+            () = until.stopped() => break,
+            () = tokio::time::sleep(LOOK) => {}
+        }
+    }
+    // Whoever waits for a browser is cancelled as it is dropped.
+    drop(labs);
+}
+
+impl Lab {
+    fn look(&mut self, desk: &Arc<AgentDesk>, name: &LabName) {
+        let result = desk.labs_ways().client(name).and_then(|client| {
+            self.listen(desk, name, &client)?;
+            self.pair(desk, name, &client)
+        });
+        self.tell(name, result.err());
+    }
+
+    /// Waits at the redirect URL as long as a login waits for the browser.
+    fn listen(
+        &mut self,
+        desk: &Arc<AgentDesk>,
+        name: &LabName,
+        client: &Arc<AlignClient>,
+    ) -> Result<(), Fault> {
+        let pending = client.pending_login()?.filter(|login| login.request.returns_here());
+        let is_same = |waiter: &Waiter| {
+            !waiter.cancel.is_cancelled()
+                && pending
+                    .as_ref()
+                    .is_some_and(|login| login.request.is_same(&waiter.login.request))
+        };
+        if self.waiter.as_ref().is_some_and(is_same) {
+            return Ok(());
+        }
+        self.waiter = None;
+        let Some(login) = pending else { return Ok(()) };
+        // Should the port be taken, the next look tries again.
+        let Some(loopback) = login.request.listen(client)? else { return Ok(()) };
+        let cancel = Cancel::new();
+        let Some(waited) = client.pending_login()? else { return Ok(()) };
+        let work = Returning {
+            desk: Arc::clone(desk),
+            lab: name.clone(),
+            client: Arc::clone(client),
+            cancel: cancel.clone(),
+        };
+        let patience = waited.until.duration_since(std::time::SystemTime::now());
+        let patience = patience.unwrap_or_default();
+        tracing::info!(lab = %name, "a login waits for the browser");
+        std::thread::Builder::new()
+            .name("login".to_owned())
+            .spawn(move || {
+                let code = loopback.wait(&waited.request, &work.client, patience, &work.cancel);
+                work.came_back(&waited, code);
+            })
+            .map_err(|error| {
+                let text = "cannot wait for a login: no thread could be started";
+                Fault::new(crate::model::fault::FaultClass::Local, "login-wait", text)
+                    .caused_by(error)
+            })?;
+        self.waiter = Some(Waiter { login, cancel });
+        Ok(())
+    }
+
+    /// Pairs again where that is called for.
+    fn pair(
+        &mut self,
+        desk: &AgentDesk,
+        name: &LabName,
+        client: &AlignClient,
+    ) -> Result<(), Fault> {
+        let seen = match client.paired() {
+            Ok(Some(account)) => Seen::Paired(account.id),
+            Ok(None) => Seen::Unpaired,
+            Err(fault) => Seen::None(fault.code),
+        };
+        let is_due = self.again.is_some_and(|(at, _)| at <= Instant::now());
+        if self.settled.as_ref() == Some(&seen) && !is_due {
+            return Ok(());
+        }
+        let reply = desk.pair_again(name)?;
+        self.settled = Some(seen);
+        match reply {
+            None => self.again = None,
+            Some(reply) if reply.outcome == Outcome::Done => {
+                tracing::info!(lab = %name, "paired again: {}", reply.message);
+                // What it left is looked at once more.
+                (self.again, self.settled) = (None, None);
+            }
+            Some(reply) => {
+                let wait = self.again.map_or(AGAIN, |(_, wait)| (2 * wait).min(AGAIN_AT_MOST));
+                self.again = Some((Instant::now() + wait, wait));
+                log(name, "the lab could not be paired again", &reply);
+            }
+        }
+        Ok(())
+    }
+
+    /// Tells a trouble when it is news.
+    fn tell(&mut self, name: &LabName, fault: Option<Fault>) {
+        let text = fault.map(|fault| match &fault.hint {
+            Some(hint) => format!("{}; {hint}", fault.chain()),
+            None => fault.chain(),
+        });
+        if let Some(text) = &text
+            && self.told.as_ref() != Some(text)
+        {
+            tracing::warn!(lab = %name, "the login cannot be looked after now: {text}");
+        }
+        self.told = text;
+    }
+}
+
+impl Drop for Waiter {
+    fn drop(&mut self) {
+        self.cancel.cancel();
+    }
+}
+
+/// What follows when the browser comes back.
+struct Returning {
+    desk: Arc<AgentDesk>,
+    lab: LabName,
+    client: Arc<AlignClient>,
+    cancel: Cancel,
+}
+
+impl Returning {
+    fn came_back(&self, login: &PendingLogin, code: Result<secrecy::SecretString, Fault>) {
+        let lab = &self.lab;
+        let who = Who { user: None, via: Via::Agent };
+        let logged_in = code.and_then(|code| {
+            self.desk.finish_login(&who, lab, &self.client, &login.request, &code)
+        });
+        // From here on the port is free, and the next look may listen again.
+        self.cancel.cancel();
+        match logged_in {
+            Err(fault) if fault.class == crate::model::fault::FaultClass::Cancelled => {}
+            Err(fault) => log(lab, "the login failed", &fault.into()),
+            Ok(()) => {
+                tracing::info!(%lab, "logged in");
+                match self.pair(login.account.clone()) {
+                    Ok(reply) if reply.outcome == Outcome::Done => {
+                        tracing::info!(%lab, "{}", reply.message);
+                    }
+                    Ok(reply) => log(lab, "the lab is logged in and not paired", &reply),
+                    Err(fault) => log(lab, "the lab is logged in and not paired", &fault.into()),
+                }
+            }
+        }
+    }
+
+    fn pair(&self, account: Option<AccountId>) -> Result<Reply, Fault> {
+        let account = account.or_else(|| self.desk.account_of_former_pairing(&self.lab));
+        let id = crate::control::new_id()?;
+        let request = Request::Pair { lab: Some(self.lab.to_string()), account, code: None };
+        let reply = self.desk.serve_once(&id, &request, &Who { user: None, via: Via::Agent })?;
+        self.desk.settled(&id)?;
+        Ok(reply)
+    }
+}
+
+/// Something that a person must see to.
+fn log(lab: &LabName, what: &str, reply: &Reply) {
+    let next = reply.next.as_deref().unwrap_or_default();
+    tracing::error!(%lab, next, "{what}: {}", reply.message);
+}
+
+#[cfg(test)]
+#[path = "logins_tests.rs"]
+mod tests;

@@ -1,0 +1,287 @@
+//! Logins that commands begin, against the simulated Align.
+
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+
+use tokio::runtime::Runtime;
+
+use super::super::beside::{Beside, Journal, Wake};
+use super::super::desk::Live;
+use super::super::labs::Labs;
+use super::*;
+use crate::audit::FILE_NAME as AUDIT;
+use crate::disk::{Disk, RealDisk};
+use crate::model::request::Text;
+use crate::model::time::WallMs;
+use crate::simulator::{AccountSpec, Running, Scenario, Simulator, SimulatorConfig};
+use crate::status::Progress;
+use crate::store::{FILE_NAME, Store};
+
+const LAB: &str = "smile-lab";
+/// Nothing that a test waits for takes so long, unless it never comes.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+struct World {
+    dir: tempfile::TempDir,
+    align: Running,
+    redirect: String,
+    runtime: Runtime,
+}
+
+/// A running agent, as far as logins are concerned.
+struct Agent<'a> {
+    world: &'a World,
+    desk: Arc<AgentDesk>,
+    beside: Option<Beside>,
+}
+
+impl World {
+    fn new(redirect: &str) -> Self {
+        let mut scenario = Scenario::empty();
+        scenario.accounts = vec![AccountSpec {
+            redirect_urls: vec![redirect.to_owned()],
+            ..AccountSpec::new("4711", "Smile Dental Lab", "client", "s3cret-of-client")
+        }];
+        let align = Simulator::start(SimulatorConfig::new(scenario)).expect("simulator");
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+        let dir = tempfile::tempdir().expect("tempdir");
+        let state = dir.path().join("state");
+        std::fs::create_dir(&state).expect("made");
+        drop(Store::open(&state.join(FILE_NAME)).expect("made"));
+        Self { dir, align, redirect: redirect.to_owned(), runtime: runtime.expect("runtime") }
+    }
+
+    fn elsewhere() -> Self {
+        Self::new("https://lab.example/casedrop")
+    }
+
+    fn start(&self, more: &str) -> Agent<'_> {
+        let text = format!(
+            "output: orders\nstate: state\nsecrets: file\n{more}labs:\n  - name: {LAB}\n    \
+             oauth_base: {}\n    base_url: {}\n    client_id: client\n    \
+             client_secret: s3cret-of-client\n    redirect_url: {}\n",
+            self.align.oauth_base(),
+            self.align.base_url(),
+            self.redirect,
+        );
+        let file = self.dir.path().join("casedrop.yaml");
+        std::fs::write(&file, text).expect("written");
+        let config = Arc::new(crate::config::load(&RealDisk, &file, &[]).expect("valid").config);
+        let disk: Arc<dyn Disk> = Arc::new(RealDisk);
+        let handle = self.runtime.handle().clone();
+        let labs = Arc::new(Labs::new(Arc::clone(&config), handle, Arc::clone(&disk)));
+        let links = Arc::new(labs.links().expect("links"));
+        let shared = (Journal::of(&config.state), Wake::default());
+        let live = Live { since: WallMs(0), progress: Arc::new(Progress::default()) };
+        let desk = Arc::new(AgentDesk::of_agent(config, disk, labs, links, shared, live));
+        let beside = self.runtime.block_on(async {
+            let (mut beside, desk) = (Beside::new(), Arc::clone(&desk));
+            beside.start(|until| look_after(desk, until));
+            beside
+        });
+        Agent { world: self, desk, beside: Some(beside) }
+    }
+
+    /// Where the simulated login page sends the browser.
+    fn log_in(&self, url: &str) -> String {
+        let answer = browse(url);
+        let is_location = |line: &&str| line.to_ascii_lowercase().starts_with("location: ");
+        answer.lines().find(is_location).expect("a redirect")["location: ".len()..].to_owned()
+    }
+
+    fn pairings(&self) -> u64 {
+        self.align.admin().state().counters.requests.get("pairAccount").copied().unwrap_or(0)
+    }
+
+    fn audit(&self) -> String {
+        std::fs::read_to_string(self.dir.path().join("state").join(AUDIT)).unwrap_or_default()
+    }
+}
+
+impl Agent<'_> {
+    fn ask(&self, id: &str, account: Option<&str>, code: Option<&str>) -> Reply {
+        let account = account.map(|account| account.parse().expect("valid"));
+        let code = code.map(|code| Text(code.to_owned()));
+        let request = Request::Pair { lab: Some(LAB.to_owned()), account, code };
+        let who = Who { user: Some("anna".to_owned()), via: Via::CommandFolder };
+        self.desk.serve_once(id, &request, &who).expect("the journal can be used")
+    }
+
+    fn paired(&self) -> Option<String> {
+        let lab = LAB.parse().expect("valid");
+        let account = self.desk.labs_ways().client(&lab).expect("a client").paired().ok()??;
+        Some(account.id.to_string())
+    }
+
+    fn wait(&self, what: &str, mut is_so: impl FnMut(&Self) -> bool) {
+        let began = Instant::now();
+        while !is_so(self) {
+            assert!(
+                began.elapsed() < PATIENCE,
+                "waited in vain for {what}: {}",
+                self.world.audit()
+            );
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+impl Drop for Agent<'_> {
+    fn drop(&mut self) {
+        if let Some(beside) = self.beside.take() {
+            self.world.runtime.block_on(beside.end());
+        }
+    }
+}
+
+/// The answer of a server on this PC.
+fn browse(url: &str) -> String {
+    let (host, target) =
+        url.strip_prefix("http://").and_then(|url| url.split_once('/')).expect("a URL");
+    let began = Instant::now();
+    let mut stream = loop {
+        match TcpStream::connect(host) {
+            Ok(stream) => break stream,
+            Err(error) => assert!(began.elapsed() < PATIENCE, "nobody listens: {error}"),
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    };
+    write!(stream, "GET /{target} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n")
+        .expect("sent");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("answered");
+    answer
+}
+
+fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    listener.local_addr().expect("bound").port()
+}
+
+fn url_in(reply: &Reply) -> String {
+    assert_eq!(reply.outcome, Outcome::LoginNeeded, "{reply:?}");
+    let url = reply.details["login_url"].as_str().expect("a URL").to_owned();
+    assert!(reply.message.contains(&url), "a person finds it too: {}", reply.message);
+    url
+}
+
+#[test]
+fn a_login_that_a_command_began_ends_in_the_browser_and_pairs_by_itself_even_after_a_restart() {
+    let world = World::new(&format!("http://127.0.0.1:{}/callback", free_port()));
+    let agent = world.start("");
+    let reply = agent.ask("one", None, None);
+    let url = url_in(&reply);
+    assert_eq!(reply.details["finishes_by_itself"], true);
+    assert_eq!(url_in(&agent.ask("two", None, None)), url, "asked again, it is the same login");
+    drop(agent);
+    let agent = world.start("");
+    let back = world.log_in(&url);
+    let stranger = back.replace("state=", "state=x");
+    assert!(browse(&stranger).starts_with("HTTP/1.1 400"));
+    assert!(browse(&back).contains("You can close this window"));
+    agent.wait("the pairing", |agent| agent.paired().as_deref() == Some("4711"));
+    let audit = world.audit();
+    assert!(audit.contains(r#""what":"login""#) && audit.contains(r#""what":"pair""#), "{audit}");
+}
+
+#[test]
+fn a_second_file_ends_the_login_and_what_it_holds_is_told_to_nobody() {
+    let world = World::elsewhere();
+    let agent = world.start("");
+    let reply = agent.ask("one", None, None);
+    assert_eq!(reply.details["finishes_by_itself"], false);
+    assert!(reply.next.as_deref().expect("a way on").contains("\"code\""));
+    let back = world.log_in(&url_in(&reply));
+    let code = back.split_once("code=").expect("a code").1.split('&').next().expect("it");
+    let wrong = agent.ask("two", None, Some(&back.replace("state=", "state=x")));
+    assert_eq!(wrong.outcome, Outcome::Refused, "{wrong:?}");
+    assert!(wrong.message.contains("another login"), "{}", wrong.message);
+    let done = agent.ask("three", None, Some(&back));
+    assert_eq!(done.outcome, Outcome::Done, "{done:?}");
+    assert_eq!(agent.paired().as_deref(), Some("4711"));
+    let state = world.dir.path().join("state");
+    for reply in [wrong, done] {
+        assert!(!format!("{reply:?}").contains(code));
+    }
+    for entry in std::fs::read_dir(state).expect("listed").filter_map(Result::ok) {
+        let bytes = std::fs::read(entry.path()).unwrap_or_default();
+        let found = bytes.windows(code.len()).any(|window| window == code.as_bytes());
+        assert!(!found, "the code is in {}", entry.path().display());
+    }
+}
+
+#[test]
+fn a_code_that_comes_unasked_or_too_late_is_explained() {
+    let world = World::elsewhere();
+    let agent = world.start("");
+    let unasked = agent.ask("one", None, Some("https://lab.example/casedrop?code=a&state=b"));
+    assert_eq!(unasked.outcome, Outcome::Refused);
+    assert!(unasked.message.contains("60 minutes"), "{}", unasked.message);
+    assert!(unasked.next.expect("a way out").contains("without a code"));
+    let reply = agent.ask("two", None, None);
+    let state = url_in(&reply).split_once("state=").expect("a state").1.to_owned();
+    let state = state.split('&').next().expect("it").to_owned();
+    let stale = format!("https://lab.example/casedrop?code=stale-code&state={state}");
+    let refused = agent.ask("three", None, Some(&stale));
+    assert_eq!(refused.outcome, Outcome::LoginNeeded, "{refused:?}");
+    assert!(!format!("{refused:?}").contains("stale-code"));
+    assert!(refused.next.expect("a way out").contains("begin anew"));
+    // The login still waits: the right code ends it.
+    let back = world.log_in(&url_in(&reply));
+    assert_eq!(agent.ask("four", None, Some(&back)).outcome, Outcome::Done);
+}
+
+#[test]
+fn a_login_anew_is_paired_with_the_account_as_before_and_after_an_un_pairing_it_is_not() {
+    let world = World::elsewhere();
+    let agent = world.start("");
+    let log_in = |id: &str, paired: bool| {
+        let lab = LAB.parse().expect("valid");
+        let client = agent.desk.labs_ways().client(&lab).expect("a client");
+        let request = client.begin_login().expect("begun");
+        let code = request.code_from_input(&world.log_in(request.url().as_str())).expect("a code");
+        let who = Who { user: None, via: Via::CommandLine };
+        agent.desk.finish_login(&who, &lab, &client, &request, &code).expect("logged in");
+        if paired {
+            let reply = agent.ask(id, Some("4711"), None);
+            assert_eq!(reply.outcome, Outcome::Done, "{reply:?}");
+        }
+    };
+    log_in("one", true);
+    log_in("two", false);
+    agent.wait("the pairing", |agent| agent.paired().is_some());
+    assert!(world.audit().contains(r#""via":"agent""#), "{}", world.audit());
+    let account: AccountId = "4711".parse().expect("valid");
+    let request = Request::Unpair { lab: None, account: account.clone(), confirm: Some(account) };
+    let who = Who { user: None, via: Via::CommandFolder };
+    let reply = agent.desk.serve_once("three", &request, &who).expect("served");
+    assert_eq!(reply.outcome, Outcome::Done, "{reply:?}");
+    log_in("four", false);
+    assert_eq!(agent.desk.pair_again(&LAB.parse().expect("valid")).expect("looked"), None);
+    assert_eq!(agent.paired(), None);
+}
+
+#[test]
+fn align_is_given_the_callback_url_again_when_it_changes_and_only_then() {
+    let world = World::elsewhere();
+    let agent = world.start("");
+    let back = world.log_in(&url_in(&agent.ask("one", None, None)));
+    assert_eq!(agent.ask("two", None, Some(&back)).outcome, Outcome::Done);
+    let told = || world.align.admin().state().accounts[0].callback;
+    assert!(!told() && world.pairings() == 1);
+    drop(agent);
+    for (times, url) in
+        [(2, "https://one.example/"), (2, "https://one.example"), (3, "https://two.example/itero")]
+    {
+        let agent = world.start(&format!("notifications: {{ public_url: '{url}' }}\n"));
+        agent.wait("the pairing", |_| world.pairings() == times);
+        assert!(told());
+        let lab = LAB.parse().expect("valid");
+        assert_eq!(agent.desk.pair_again(&lab).expect("looked"), None, "once is enough");
+        drop(agent);
+        assert_eq!(world.pairings(), times);
+    }
+    let secret = world.dir.path().join("state/secrets/callback.text");
+    let secret = std::fs::read_to_string(secret).expect("a secret");
+    assert!(!world.audit().contains(&secret));
+}
