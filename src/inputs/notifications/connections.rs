@@ -142,12 +142,11 @@ async fn serve(
         result = served.as_mut() => Some(result),
         () = ended => None,
     };
-    let result = match result {
-        Some(result) => result,
-        None => {
-            served.as_mut().graceful_shutdown();
-            served.await
-        }
+    let result = if let Some(result) = result {
+        result
+    } else {
+        served.as_mut().graceful_shutdown();
+        served.await
     };
     if let Err(error) = result {
         tracing::debug!(%error, "a connection ended early");

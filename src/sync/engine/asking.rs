@@ -74,7 +74,7 @@ impl Engine {
                 self.question_answered(question, now);
                 let about = |order: &OrderRecord| order.key.order == remote.order_id;
                 let is_named = pending.is_some();
-                if let Some(pending) = pending {
+                if let Some(pending) = &pending {
                     self.named(now, pending, remote.clone())?;
                 }
                 for order in known {

@@ -84,9 +84,10 @@ impl Engine {
             let Some(state) = self.labs.get(&lab) else { continue };
             let shut = self.questions_shut_until(state, now).is_some();
             let may_ask = state.may_ask() && state.next_named <= now.mono && !shut;
-            let due = match may_ask {
-                true => self.store.pending_now(&lab, &account, true, now.wall, 1)?.pop(),
-                false => None,
+            let due = if may_ask {
+                self.store.pending_now(&lab, &account, true, now.wall, 1)?.pop()
+            } else {
+                None
             };
             let asks = due.is_some();
             if let Some(pending) = due {
@@ -131,7 +132,7 @@ impl Engine {
     pub(super) fn named(
         &mut self,
         now: Now,
-        pending: Pending,
+        pending: &Pending,
         mut remote: RemoteOrder,
     ) -> Result<(), StoreError> {
         // The answer need not repeat what it was asked by.
@@ -145,19 +146,19 @@ impl Engine {
             Some(known) => observe::named(known, Some(remote), now.wall),
             None => (observe::first_named(key, remote, now.wall), Follows::Fetch),
         };
-        self.follow(now, pending, order, follows)
+        self.follow(now, pending, &order, follows)
     }
 
     fn follow(
         &mut self,
         now: Now,
-        pending: Pending,
-        order: OrderRecord,
+        pending: &Pending,
+        order: &OrderRecord,
         follows: Follows,
     ) -> Result<(), StoreError> {
         self.store.atomically(|store| {
-            store.save(&order)?;
-            let Pending { lab, account, rx, .. } = &pending;
+            store.save(order)?;
+            let Pending { lab, account, rx, .. } = pending;
             match follows {
                 Follows::Covered => store.take_notified(lab, account, rx),
                 Follows::Fetch => {
@@ -200,7 +201,7 @@ impl Engine {
             && will_not_say
         {
             let (order, follows) = observe::named(order.clone(), None, now.wall);
-            return self.follow(now, pending, order, follows);
+            return self.follow(now, &pending, &order, follows);
         }
         // That there is no such order now is what an early notification meets.
         let early =

@@ -23,10 +23,12 @@ fn unknown() -> Fault {
 }
 
 fn asked(effects: &[Effect]) -> Vec<&str> {
-    let rx = |effect| match effect {
-        &Effect::Ask { ref rx, .. } => Some(rx.as_str()),
-        _ => None,
-    };
+    fn rx(effect: &Effect) -> Option<&str> {
+        match effect {
+            Effect::Ask { rx, .. } => Some(rx.as_str()),
+            _ => None,
+        }
+    }
     effects.iter().filter_map(rx).collect()
 }
 
@@ -185,7 +187,7 @@ fn a_flood_of_duplicates_becomes_no_loop_of_downloads_and_none_is_dropped() {
             effects = world.answer("rx-17", Ok(with_rx("17", Status::Ready)));
         }
         if looks(&effects) > 0 {
-            fetches.push((world.now.mono - began).as_secs() / 60);
+            fetches.push(world.now.mono.saturating_sub(began).as_secs() / 60);
             world.deliver(&order, "a");
         }
         let effects = world.wait(Duration::from_secs(30));
