@@ -21,6 +21,7 @@ fn filled_in(example: &str) -> String {
         .replace("CHANGE-ME", "abc")
         .replace("C:\\Casedrop", &dir)
         .replace("C:\\Tools", &dir)
+        .replace("C:\\ProgramData\\Casedrop", &dir)
 }
 
 /// The example with every key that stands in a comment (`#key: value`) taken out of it, two sections
@@ -81,9 +82,9 @@ fn the_example_shows_every_key_with_its_true_default() {
     let dir = tempfile::tempdir().expect("temporary folder");
     let secret = dir.path().join("webhook.secret");
     std::fs::write(&secret, "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\n").expect("written");
-    let with_secret = filled_in(&shown)
-        .replace("C:\\ProgramData\\Casedrop\\webhook.secret", &secret.display().to_string());
-    let written = load_good(&with_secret, &[]).config;
+    let with_secret =
+        shown.replace("C:\\ProgramData\\Casedrop\\webhook.secret", &secret.display().to_string());
+    let written = load_good(&filled_in(&with_secret), &[]).config;
     let silent = load_good(&filled_in(EXAMPLE), &[]).config;
     let mut expected = silent.clone();
     expected.state.clone_from(&written.state);
