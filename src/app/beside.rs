@@ -138,10 +138,10 @@ mod tests {
     fn a_journal_that_is_gone_is_not_made_by_whoever_works_beside_its_agent() {
         let dir = tempfile::tempdir().expect("tempdir");
         let journal = Journal::of(dir.path());
-        assert!(journal.with(|store| store.orders()).is_err());
+        assert!(journal.with(Store::orders).is_err());
         assert!(!dir.path().join(FILE_NAME).exists());
         drop(Store::open(&dir.path().join(FILE_NAME)).expect("made"));
-        assert_eq!(journal.with(|store| store.orders()).expect("read"), []);
+        assert_eq!(journal.with(Store::orders).expect("read"), []);
     }
 
     #[tokio::test]
