@@ -98,3 +98,48 @@ async fn watched(
         Err(_) => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use super::*;
+    use crate::disk::RealDisk;
+    use crate::model::fault::Fault;
+    use crate::model::request::{Outcome, Reply, Request, Who};
+
+    struct Agreeable;
+
+    impl Desk for Agreeable {
+        fn serve_once(&self, _: &str, _: &Request, _: &Who) -> Result<Reply, Fault> {
+            Ok(Reply::new(Outcome::Done, "done"))
+        }
+
+        fn settled(&self, _: &str) -> Result<(), Fault> {
+            Ok(())
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_folder_that_the_system_does_not_watch_is_looked_at_all_the_same() {
+        let dir = tempfile::tempdir().expect("tempdir");
+        let commands = dir.path().join("commands");
+        let (disk, desk) = (Arc::new(RealDisk), Arc::new(Agreeable));
+        let folder = Folder::new(commands.clone(), disk, desk, |_| {}, clock::now);
+        let mut beside = Beside::new();
+        let blind: Watch = |_, _| Err("not on this volume".to_owned());
+        beside.start(move |until| run(Arc::new(folder), until, blind));
+        // The slow lane, the quick lane, and a file that comes later.
+        let began = Instant::now();
+        for name in ["verify.txt", "pause.txt", "resume.txt"] {
+            std::fs::create_dir_all(&commands).expect("made");
+            std::fs::write(commands.join(name), "").expect("written");
+            let receipt = commands.join("done").join(format!("{name}.receipt.json"));
+            while !receipt.exists() {
+                assert!(began.elapsed() < Duration::from_secs(60), "waited in vain for {name}");
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        }
+        beside.end().await;
+    }
+}
