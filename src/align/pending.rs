@@ -76,9 +76,8 @@ impl AlignClient {
         let Some(text) = self.auth.store.load_text(&name)? else { return Ok(None) };
         let now = self.auth.now();
         // A clock that was set back must not make it live longer.
-        let is_current = |pending: &PendingLogin| {
-            pending.until > now && pending.until <= now + PENDING_FOR
-        };
+        let is_current =
+            |pending: &PendingLogin| pending.until > now && pending.until <= now + PENDING_FOR;
         let pending = PendingLogin::from_text(&text).filter(is_current);
         if pending.is_none() {
             self.auth.store.remove_text(&name)?;
@@ -125,8 +124,7 @@ impl PendingLogin {
     fn from_text(text: &SecretString) -> Option<Self> {
         let stored: Stored = serde_json::from_str(text.expose_secret()).ok()?;
         let began = UNIX_EPOCH.checked_add(Duration::from_millis(stored.began_ms))?;
-        let expected =
-            Expected { redirect: stored.redirect, state: CsrfToken::new(stored.state) };
+        let expected = Expected { redirect: stored.redirect, state: CsrfToken::new(stored.state) };
         Some(Self {
             request: LoginRequest {
                 url: stored.url,

@@ -96,7 +96,9 @@ impl Lab {
         let pending = client.pending_login()?.filter(|login| login.request.returns_here());
         let is_same = |waiter: &Waiter| {
             !waiter.cancel.is_cancelled()
-                && pending.as_ref().is_some_and(|login| login.request.is_same(&waiter.login.request))
+                && pending
+                    .as_ref()
+                    .is_some_and(|login| login.request.is_same(&waiter.login.request))
         };
         if self.waiter.as_ref().is_some_and(is_same) {
             return Ok(());

@@ -116,7 +116,11 @@ impl Agent<'_> {
     fn wait(&self, what: &str, mut is_so: impl FnMut(&Self) -> bool) {
         let began = Instant::now();
         while !is_so(self) {
-            assert!(began.elapsed() < PATIENCE, "waited in vain for {what}: {}", self.world.audit());
+            assert!(
+                began.elapsed() < PATIENCE,
+                "waited in vain for {what}: {}",
+                self.world.audit()
+            );
             std::thread::sleep(Duration::from_millis(20));
         }
     }
@@ -142,7 +146,8 @@ fn browse(url: &str) -> String {
         }
         std::thread::sleep(Duration::from_millis(20));
     };
-    write!(stream, "GET /{target} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n").expect("sent");
+    write!(stream, "GET /{target} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n")
+        .expect("sent");
     let mut answer = String::new();
     stream.read_to_string(&mut answer).expect("answered");
     answer
@@ -247,11 +252,7 @@ fn a_login_anew_is_paired_with_the_account_as_before_and_after_an_un_pairing_it_
     agent.wait("the pairing", |agent| agent.paired().is_some());
     assert!(world.audit().contains(r#""via":"agent""#), "{}", world.audit());
     let account: AccountId = "4711".parse().expect("valid");
-    let request = Request::Unpair {
-        lab: None,
-        account: account.clone(),
-        confirm: Some(account),
-    };
+    let request = Request::Unpair { lab: None, account: account.clone(), confirm: Some(account) };
     let who = Who { user: None, via: Via::CommandFolder };
     let reply = agent.desk.serve_once("three", &request, &who).expect("served");
     assert_eq!(reply.outcome, Outcome::Done, "{reply:?}");
@@ -269,7 +270,9 @@ fn align_is_given_the_callback_url_again_when_it_changes_and_only_then() {
     let told = || world.align.admin().state().accounts[0].callback;
     assert!(!told() && world.pairings() == 1);
     drop(agent);
-    for (times, url) in [(2, "https://one.example/"), (2, "https://one.example"), (3, "https://two.example/itero")] {
+    for (times, url) in
+        [(2, "https://one.example/"), (2, "https://one.example"), (3, "https://two.example/itero")]
+    {
         let agent = world.start(&format!("notifications: {{ public_url: '{url}' }}\n"));
         agent.wait("the pairing", |_| world.pairings() == times);
         assert!(told());

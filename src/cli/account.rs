@@ -116,14 +116,12 @@ fn tell_login(
     if streams.json {
         let account = paired.as_ref().filter(|_| is_paired).map(|(account, _)| account);
         let next = (!is_paired).then_some(next);
-        streams
-            .json(&json!({ "lab": lab, "logged_in": true, "paired": account, "next": next }))?;
+        streams.json(&json!({ "lab": lab, "logged_in": true, "paired": account, "next": next }))?;
         return Ok(Exit::Ok);
     }
     match paired {
-        Some((account, _)) if is_paired => streams.note(format!(
-            "Lab {lab} is logged in, and paired with account {account} as before."
-        )),
+        Some((account, _)) if is_paired => streams
+            .note(format!("Lab {lab} is logged in, and paired with account {account} as before.")),
         Some((account, reply)) => streams.note(format!(
             "Lab {lab} is logged in. It could not be paired with account {account} again: {}\n\
              Next: `{next}`",

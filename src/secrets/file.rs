@@ -354,8 +354,9 @@ impl NoKey {
                 (text, None, None)
             }
             Self::Unusable(vault, fault) => {
-                let text =
-                    format!("{what} is sealed, and its key is in {vault}, which cannot be used here");
+                let text = format!(
+                    "{what} is sealed, and its key is in {vault}, which cannot be used here"
+                );
                 (text, Some(fault.chain()), fault.hint)
             }
         };
@@ -382,7 +383,8 @@ fn no_vault(reasons: &[String], hint: Option<String>) -> Fault {
     if !reasons.is_empty() {
         text = format!("{text}: {}", reasons.join("; "));
     }
-    let or = "write `secrets: auto` into the config to allow files that only the agent's user may read";
+    let or =
+        "write `secrets: auto` into the config to allow files that only the agent's user may read";
     Fault::new(FaultClass::Local, "vault", text).hint(match hint {
         Some(hint) => format!("{hint}; or {or}"),
         None => or.to_owned(),

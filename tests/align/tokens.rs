@@ -117,9 +117,8 @@ fn a_refused_refresh_asks_for_a_login() {
 #[test]
 fn every_kind_of_call_notices_a_revoked_login_at_once_and_its_token_is_not_offered_again() {
     let refused = json!({ "error": "invalid_grant" });
-    let lab = Lab::new(move |call| {
-        (call.path == TOKEN).then(|| Reply::json(&refused).with_status(400))
-    });
+    let lab =
+        Lab::new(move |call| (call.path == TOKEN).then(|| Reply::json(&refused).with_status(400)));
     lab.tokens.revoke_access();
     let (client, cancel) = (&lab.client, Cancel::new());
     let rx = "rx-17".parse().expect("valid");

@@ -190,9 +190,11 @@ fn the_browser_ends_a_login_that_a_command_file_began_and_a_command_may_take_its
     assert!(browse(&back).contains("Logged in"));
     wait_for("the pairing", || {
         let accounts = world.casedrop(&["accounts", LAB, "--json"]);
-        accounts.stdout.contains("\"paired\": true").then_some(()).or_else(|| {
-            accounts.stdout.contains("\"paired\":true").then_some(())
-        })
+        accounts
+            .stdout
+            .contains("\"paired\": true")
+            .then_some(())
+            .or_else(|| accounts.stdout.contains("\"paired\":true").then_some(()))
     });
     agent.kill();
 }

@@ -99,7 +99,8 @@ fn neither_tokens_nor_secrets_nor_names_are_told_or_kept() {
     let receipt = commands.wait_for("failed/pair.txt");
     forbidden(&world, &mut words);
     let back = follow(receipt["details"]["login_url"].as_str().expect("a URL"));
-    let code = back.split_once("code=").expect("a code").1.split('&').next().expect("it").to_owned();
+    let code =
+        back.split_once("code=").expect("a code").1.split('&').next().expect("it").to_owned();
     let wrong = back.replace(&code, "c0de-of-a-login");
     for (name, kept, code) in [("wrong.yaml", "failed", &wrong), ("right.yaml", "done", &back)] {
         commands.put(name, format!("command: pair\ncode: '{code}'\n"));

@@ -185,7 +185,8 @@ fn a_code_is_good_once_and_only_for_whoever_began_the_login() {
     let mut used = String::new();
     let output = world.log_in(|browser, url| {
         let back = browser.log_in(url);
-        used = back.split_once("code=").expect("a code").1.split('&').next().expect("it").to_owned();
+        used =
+            back.split_once("code=").expect("a code").1.split('&').next().expect("it").to_owned();
         back
     });
     assert_ends(&output, 0);

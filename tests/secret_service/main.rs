@@ -121,9 +121,11 @@ impl Ended {
 
 /// Where the simulated login page sends the browser.
 fn back_from(url: &str) -> String {
-    let (host, target) = url.strip_prefix("http://").and_then(|url| url.split_once('/')).expect("a URL");
+    let (host, target) =
+        url.strip_prefix("http://").and_then(|url| url.split_once('/')).expect("a URL");
     let mut stream = TcpStream::connect(host).expect("the simulator listens");
-    write!(stream, "GET /{target} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n").expect("sent");
+    write!(stream, "GET /{target} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n")
+        .expect("sent");
     let mut answer = String::new();
     stream.read_to_string(&mut answer).expect("answered");
     let is_location = |line: &&str| line.to_ascii_lowercase().starts_with("location: ");

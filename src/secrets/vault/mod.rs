@@ -72,7 +72,8 @@ impl Key {
 
     /// The key that consists of these bytes.
     pub fn new(mut bytes: [u8; KEY_LEN]) -> Self {
-        let id = hex(&Sha256::new_with_prefix("casedrop key id\n").chain_update(bytes).finalize()[..8]);
+        let id =
+            hex(&Sha256::new_with_prefix("casedrop key id\n").chain_update(bytes).finalize()[..8]);
         let key = Self { id, bytes: SecretBox::new(Box::new(bytes)) };
         bytes.zeroize();
         key
