@@ -106,6 +106,8 @@ impl AgentDesk {
     /// # Errors
     /// The journal or the secrets cannot be used now.
     pub fn pair_again(&self, lab: &LabName) -> Result<Option<Reply>, Fault> {
+        // Whoever comes while another pairs finds it done.
+        let _turn = self.pairing_again.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(account) = self.called_for(lab)? else { return Ok(None) };
         let lab = Some(lab.to_string());
         let request = Request::Pair { lab, account: Some(account), code: None };

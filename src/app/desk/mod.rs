@@ -60,6 +60,8 @@ pub struct AgentDesk {
     one_ended: Condvar,
     /// Held by whoever pairs or un-pairs.
     pairing: Mutex<()>,
+    /// Held by what looks whether a lab is to be paired again, and does it.
+    pairing_again: Mutex<()>,
     now: fn() -> Now,
 }
 
@@ -108,6 +110,7 @@ impl AgentDesk {
             under_way: Mutex::default(),
             one_ended: Condvar::new(),
             pairing: Mutex::default(),
+            pairing_again: Mutex::default(),
             now: clock::now,
         }
     }

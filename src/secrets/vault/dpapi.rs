@@ -39,14 +39,14 @@ impl Dpapi {
         self.dir.join(FILE_NAME)
     }
 
-    /// What `key.dpapi` holds: `None` if it is not there, an inner `None` if this PC cannot open it.
-    fn read(&self) -> Result<Option<Option<Key>>, Fault> {
+    /// The key in `key.dpapi`; `None` if there is none that this PC can open.
+    fn read(&self) -> Result<Option<Key>, Fault> {
         let bytes = match read_limited(&*self.disk, &self.path(), MAX_BYTES) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             read => read?,
         };
         let opened = system(&bytes, false).ok();
-        Ok(Some(opened.and_then(|bytes| Key::from_slice(&bytes))))
+        Ok(opened.and_then(|bytes| Key::from_slice(&bytes)))
     }
 
     /// Moves a key away that this PC cannot open: it may be of use where it came from.
@@ -77,11 +77,11 @@ impl KeyVault for Dpapi {
     }
 
     fn find(&self, id: &str) -> Result<Option<Key>, Fault> {
-        Ok(self.read()?.flatten().filter(|key| key.id() == id))
+        Ok(self.read()?.filter(|key| key.id() == id))
     }
 
     fn current(&self) -> Result<Option<Key>, Fault> {
-        Ok(self.read()?.flatten())
+        self.read()
     }
 
     fn make(&self) -> Result<Key, Fault> {
@@ -90,7 +90,7 @@ impl KeyVault for Dpapi {
             unusable("Windows' data protection (DPAPI) refuses to protect a key").caused_by(error)
         })?;
         self.disk.create_private_dirs(&self.dir)?;
-        if self.read()?.is_some() {
+        if self.disk.kind(&self.path())?.is_some() {
             self.set_aside()?;
         }
         write_durably_private(&*self.disk, &self.path(), &bytes)?;
