@@ -54,10 +54,10 @@ pub fn connect(
     config: &Config,
     lab: &LabConfig,
     handle: Handle,
-    disk: Arc<dyn Disk>,
+    disk: &Arc<dyn Disk>,
 ) -> Result<AlignClient, Fault> {
-    let store = Arc::new(secrets::open(config, Arc::clone(&disk)));
-    connect_with(config, lab, handle, &*disk, store)
+    let store = Arc::new(secrets::open(config, Arc::clone(disk)));
+    connect_with(config, lab, handle, &**disk, store)
 }
 
 /// As [`connect`], with its login in `store`.
@@ -77,7 +77,7 @@ pub fn connect_with(
         redirect_url: lab.redirect_url.clone(),
         allowed_hosts: config.allowed_hosts.clone(),
         api_paths: config.api_paths.clone(),
-        ca_pem: ca_pem(config, &*disk)?,
+        ca_pem: ca_pem(config, disk)?,
         stall_timeout: config.downloads.stall_timeout,
         clock: system_clock(),
     };

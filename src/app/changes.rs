@@ -46,7 +46,7 @@ fn compare(site: &Site) -> Result<(), Fault> {
         Some(before) => before.salt.clone(),
         None => salt(),
     };
-    let keys = site.config.keys.iter().map(|(key, value)| (key.clone(), salted(&salt, value)));
+    let keys = site.config.keys.0.iter().map(|(key, value)| (key.clone(), salted(&salt, value)));
     let keys = keys.collect();
     let now = Seen { salt, keys };
     let changed = match &before {

@@ -83,7 +83,7 @@ impl World {
     }
 
     /// Where the simulated login page sends the browser.
-    fn log_in(&self, url: &str) -> String {
+    fn log_in(url: &str) -> String {
         let answer = browse(url);
         let is_location = |line: &&str| line.to_ascii_lowercase().starts_with("location: ");
         answer.lines().find(is_location).expect("a redirect")["location: ".len()..].to_owned()
@@ -175,7 +175,7 @@ fn a_login_that_a_command_began_ends_in_the_browser_and_pairs_by_itself_even_aft
     assert_eq!(url_in(&agent.ask("two", None, None)), url, "asked again, it is the same login");
     drop(agent);
     let agent = world.start("");
-    let back = world.log_in(&url);
+    let back = World::log_in(&url);
     let stranger = back.replace("state=", "state=x");
     assert!(browse(&stranger).starts_with("HTTP/1.1 400"));
     assert!(browse(&back).contains("You can close this window"));
@@ -191,7 +191,7 @@ fn a_second_file_ends_the_login_and_what_it_holds_is_told_to_nobody() {
     let reply = agent.ask("one", None, None);
     assert_eq!(reply.details["finishes_by_itself"], false);
     assert!(reply.next.as_deref().expect("a way on").contains("\"code\""));
-    let back = world.log_in(&url_in(&reply));
+    let back = World::log_in(&url_in(&reply));
     let code = back.split_once("code=").expect("a code").1.split('&').next().expect("it");
     let wrong = agent.ask("two", None, Some(&back.replace("state=", "state=x")));
     assert_eq!(wrong.outcome, Outcome::Refused, "{wrong:?}");
@@ -227,7 +227,7 @@ fn a_code_that_comes_unasked_or_too_late_is_explained() {
     assert!(!format!("{refused:?}").contains("stale-code"));
     assert!(refused.next.expect("a way out").contains("begin anew"));
     // The login still waits: the right code ends it.
-    let back = world.log_in(&url_in(&reply));
+    let back = World::log_in(&url_in(&reply));
     assert_eq!(agent.ask("four", None, Some(&back)).outcome, Outcome::Done);
 }
 
@@ -239,7 +239,7 @@ fn a_login_anew_is_paired_with_the_account_as_before_and_after_an_un_pairing_it_
         let lab = LAB.parse().expect("valid");
         let client = agent.desk.labs_ways().client(&lab).expect("a client");
         let request = client.begin_login().expect("begun");
-        let code = request.code_from_input(&world.log_in(request.url().as_str())).expect("a code");
+        let code = request.code_from_input(&World::log_in(request.url().as_str())).expect("a code");
         let who = Who { user: None, via: Via::CommandLine };
         agent.desk.finish_login(&who, &lab, &client, &request, &code).expect("logged in");
         if paired {
@@ -265,7 +265,7 @@ fn a_login_anew_is_paired_with_the_account_as_before_and_after_an_un_pairing_it_
 fn align_is_given_the_callback_url_again_when_it_changes_and_only_then() {
     let world = World::elsewhere();
     let agent = world.start("");
-    let back = world.log_in(&url_in(&agent.ask("one", None, None)));
+    let back = World::log_in(&url_in(&agent.ask("one", None, None)));
     assert_eq!(agent.ask("two", None, Some(&back)).outcome, Outcome::Done);
     let told = || world.align.admin().state().accounts[0].callback;
     assert!(!told() && world.pairings() == 1);

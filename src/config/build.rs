@@ -14,8 +14,8 @@ use super::scalars::PathText;
 use super::survey::Survey;
 use super::walk::Found;
 use super::{
-    Config, Downloads, FormatConfig, LabConfig, Limits, LogConfig, Notifications, TlsFiles,
-    Updates, paths, profiles, values,
+    Config, Downloads, FormatConfig, KeyHashes, LabConfig, Limits, LogConfig, Notifications,
+    TlsFiles, Updates, paths, profiles, values,
 };
 use crate::disk::Disk;
 
@@ -108,7 +108,7 @@ impl<'a> Builder<'a> {
             api_paths: raw.api.paths.into_iter().map(|(name, path)| (name, path.0)).collect(),
             ca_file: survey.ca_file,
             limits,
-            keys: self.tree.hashes(),
+            keys: KeyHashes(self.tree.hashes()),
         })
     }
 

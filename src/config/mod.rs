@@ -104,9 +104,19 @@ pub struct Config {
     pub ca_file: Option<PathBuf>,
     /// Archive limits.
     pub limits: Limits,
-    /// Every key that is set in the file or the environment, with the SHA-256 of its value: enough to
-    /// tell what changed.
-    pub keys: BTreeMap<String, String>,
+    /// Every key that is set in the file or the environment: enough to tell what changed.
+    pub keys: KeyHashes,
+}
+
+/// Keys, each with the SHA-256 of its value. Some of them are hashes of secrets: they are neither
+/// printed nor kept as they are.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct KeyHashes(pub BTreeMap<String, String>);
+
+impl std::fmt::Debug for KeyHashes {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("(not shown)")
+    }
 }
 
 /// Where logins and other secrets of the agent are kept. Their files lie below the state directory in

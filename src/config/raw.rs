@@ -280,6 +280,7 @@ case_format!(
 pub(super) struct Formats {
     /// The CAD program that the files are for: it sets what `ortho` and `restorative` ask for, and each
     /// key that is given there goes before it. `null`: their own defaults.
+    #[serde(default)]
     pub(super) profile: Option<CadProfile>,
     /// Orthodontic cases.
     #[serde(default)]

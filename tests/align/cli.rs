@@ -62,7 +62,7 @@ fn config(server: &Server, state: &Path) -> Config {
         api_paths: BTreeMap::new(),
         ca_file: None,
         limits: Limits::default(),
-        keys: BTreeMap::new(),
+        keys: casedrop::config::KeyHashes::default(),
         notices: casedrop::config::Notices::default(),
     }
 }

@@ -51,7 +51,7 @@ impl AgentDesk {
         }
         match self.end_login(task.who, lab, &client, code) {
             Ok(wanted) => self.pair_now(task, lab, &client, account.or(wanted.as_ref())),
-            Err(reply) => Ok(reply),
+            Err(reply) => Ok(*reply),
         }
     }
 
@@ -65,7 +65,7 @@ impl AgentDesk {
         let accounts = match client.accounts(&Cancel::new()) {
             Ok(accounts) => accounts,
             Err(fault) if needs_login(&fault) => {
-                return self.ask_for_login(task, lab, client, account, fault);
+                return Ok(self.ask_for_login(task, lab, client, account, fault));
             }
             Err(fault) => return Ok(fault.into()),
         };

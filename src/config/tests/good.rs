@@ -311,7 +311,7 @@ fn a_profile_sets_what_is_asked_for_and_single_keys_go_before_it() {
 
 #[test]
 fn every_value_counts_for_what_changed_and_none_is_shown() {
-    let keys = |text: &str| load_good(text, &[]).config.keys;
+    let keys = |text: &str| load_good(text, &[]).config.keys.0;
     let (one, other) =
         (keys(&small_and("names: plain\n")), keys(&small_with("client_id: abc", "client_id: abd")));
     assert!(one.contains_key("names") && !other.contains_key("names"));
