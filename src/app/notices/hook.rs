@@ -34,15 +34,15 @@ impl Teller for HookTeller {
         let (from, row, event) = match found.await? {
             None => return Ok(Next::AtNews),
             Some((from, row, None)) => {
-                feed.told(from, row.id).await?;
+                feed.told(from, row.id, until).await;
                 return Ok(Next::Again);
             }
             Some((from, row, Some(event))) => (from, row, event),
         };
-        let (hook, until) = (Arc::clone(&self.hook), until.clone());
+        let (hook, stop) = (Arc::clone(&self.hook), until.clone());
         let input = event.to_json().to_string().into_bytes();
         let variables = event.variables();
-        let run = move || hook.run(input, variables, &|| until.is_stopped());
+        let run = move || hook.run(input, variables, &|| stop.is_stopped());
         let ran = match tokio::task::spawn_blocking(run).await {
             Ok(ran) => ran,
             Err(error) => std::panic::resume_unwind(error.into_panic()),
@@ -51,7 +51,7 @@ impl Teller for HookTeller {
         match ran {
             Ran::Well => {
                 tracing::info!("{key}: the hook took revision {revision}");
-                feed.told(from, row.id).await?;
+                feed.told(from, row.id, until).await;
                 Ok(Next::Again)
             }
             Ran::Stopped => Ok(Next::Never),
@@ -71,7 +71,7 @@ impl Teller for HookTeller {
                      it: {why}",
                     self.failed.1
                 );
-                feed.told(from, row.id).await?;
+                feed.told(from, row.id, until).await;
                 Ok(Next::Again)
             }
         }

@@ -77,10 +77,10 @@ impl Teller for MailTeller {
             Due::Digest | Due::Soon => {
                 let subject = digest::subject(&problems, &published);
                 let text = digest::text(&problems, &published);
-                let mut until = until.clone();
+                let mut stop = until.clone();
                 let sent = tokio::select! {
                     biased;
-                    () = until.stopped() => return Ok(Next::Never),
+                    () = stop.stopped() => return Ok(Next::Never),
                     sent = self.mail.send(&subject, text) => sent,
                 };
                 if let Err(why) = sent {
@@ -95,15 +95,13 @@ impl Teller for MailTeller {
             }
         }
         kept.done(now, due);
-        feed.with(move |store, _, sink| {
-            store.atomically(|store| {
-                if due != Due::Soon {
-                    move_on(store, sink, from, newest)?;
-                }
-                keep(store, sink, &kept)
-            })
-        })
-        .await?;
+        let work = move |store: &Store, sink| {
+            if due != Due::Soon {
+                move_on(store, sink, from, newest)?;
+            }
+            keep(store, sink, &kept)
+        };
+        feed.record(until, work).await;
         Ok(Next::Again)
     }
 }

@@ -189,16 +189,39 @@ impl Feed {
 
     /// All from the one line on and up to the other was told; what else was kept for it is not needed
     /// any more.
-    async fn told(&self, from: i64, upto: i64) -> Result<(), StoreError> {
-        self.with(move |store, _, sink| {
-            store.atomically(|store| {
-                if move_on(store, sink, from, upto)? {
-                    store.drop_fact(sink.state())?;
+    async fn told(&self, from: i64, upto: i64, until: &UntilStop) {
+        let work = move |store: &Store, sink| {
+            if move_on(store, sink, from, upto)? {
+                store.drop_fact(sink.state())?;
+            }
+            Ok(())
+        };
+        self.record(until, work).await;
+    }
+
+    /// Records what was delivered. It is not delivered again merely because the journal is busy: it is
+    /// waited for, until the agent stops.
+    async fn record(
+        &self,
+        until: &UntilStop,
+        work: impl Fn(&Store, Sink) -> Result<(), StoreError> + Clone + Send + 'static,
+    ) {
+        let mut until = until.clone();
+        loop {
+            let work = work.clone();
+            let recorded =
+                self.with(move |store, _, sink| store.atomically(|store| work(store, sink)));
+            match recorded.await {
+                Ok(()) => return,
+                Err(error) => {
+                    tracing::warn!("what was told is not recorded yet: {}", error.chain());
                 }
-                Ok(())
-            })
-        })
-        .await
+            }
+            rest(&mut until, tokio::time::sleep(JOURNAL_WAIT)).await;
+            if until.is_stopped() {
+                return;
+            }
+        }
     }
 }
 

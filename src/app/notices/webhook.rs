@@ -58,15 +58,15 @@ impl Teller for WebTeller {
             Ready::Send(from, batch, events) => (from, batch, events),
         };
         if events.is_empty() {
-            feed.told(from, batch.upto).await?;
+            feed.told(from, batch.upto, until).await;
             return Ok(Next::Again);
         }
         let now = wall_now();
         let body = message(&batch.id, now, &events);
-        let mut until = until.clone();
+        let mut stop = until.clone();
         let sent = tokio::select! {
             biased;
-            () = until.stopped() => return Ok(Next::Never),
+            () = stop.stopped() => return Ok(Next::Never),
             sent = self.webhook.send(&batch.id, body, now) => sent,
         };
         self.failures = if sent == Sent::Delivered { 0 } else { self.failures + 1 };
@@ -74,7 +74,7 @@ impl Teller for WebTeller {
         match &sent {
             Sent::Delivered => {
                 tracing::debug!("the webhook took {} events", events.len());
-                feed.told(from, batch.upto).await?;
+                feed.told(from, batch.upto, until).await;
                 return Ok(Next::Again);
             }
             Sent::Gone => tracing::warn!(
