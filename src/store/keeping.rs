@@ -83,13 +83,13 @@ impl Store {
         let sql = format!(
             "{} WHERE o.retired = 0 AND NOT r.gone AND r.counted_ms <= ?1
              ORDER BY r.counted_ms, o.order_id",
-            SELECT.replace("o.retired", "o.retired, r.counted_ms")
+            SELECT.replace("o.notified_vain", "o.notified_vain, r.counted_ms")
         );
         let mut query = self.db.prepare_cached(&sql)?;
         let mut rows = query.query([millis(counted)])?;
         while let Some(row) = rows.next()? {
             let order = read(row)?;
-            let at = duration(row.get(32)?);
+            let at = duration(row.get(34)?);
             if accept(&order, at) {
                 return Ok(Some(order));
             }
