@@ -243,3 +243,16 @@ fn one_pass_without_a_login_ends_with_its_own_code() {
     world.log_in(LAB);
     assert_says(&world.sync(), 0, &[]);
 }
+
+#[cfg(windows)]
+#[test]
+fn logins_are_sealed_with_the_key_of_this_pc() {
+    let world = World::with_config("secrets: vault\n");
+    let secrets = world.state().join("secrets");
+    assert!(secrets.join("key.dpapi").is_file());
+    let login = std::fs::read_to_string(secrets.join("smile-lab.json")).expect("a login");
+    assert!(login.contains(r#""vault":"dpapi""#) && !login.contains("access_token"), "{login}");
+    assert_says(&world.sync(), 0, &[]);
+    world.good(&["logout", LAB]);
+    assert!(!secrets.join("key.dpapi").exists());
+}
