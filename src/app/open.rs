@@ -130,19 +130,18 @@ impl Agent {
         let layout = Layout { output: config.output.clone(), staging: config.staging.clone() };
         let (journal, wake) = (Journal::of(&config.state), Wake::default());
         let (links, progress) = (Arc::new(links), Arc::new(Progress::default()));
-        let desk = AgentDesk::of_agent(
-            Arc::clone(&config),
-            Arc::clone(&disk),
-            labs,
-            Arc::clone(&links),
-            (journal.clone(), wake.clone()),
-            Live { since: wall_now(), progress: Arc::clone(&progress) },
-        );
         let site = Arc::new(Site {
+            desk: Arc::new(AgentDesk::of_agent(
+                Arc::clone(&config),
+                Arc::clone(&disk),
+                labs,
+                Arc::clone(&links),
+                (journal.clone(), wake.clone()),
+                Live { since: wall_now(), progress: Arc::clone(&progress) },
+            )),
             root: Arc::new(Root::new(Arc::clone(&disk), layout.clone())),
             journal,
             wake,
-            desk: Arc::new(desk),
             config,
             disk,
             layout,

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, Request as Call, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, Request as Call, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post};
@@ -172,7 +172,7 @@ async fn guard(State(shared): State<Arc<Shared>>, call: Call<Body>, next: Next) 
         let text = "this is answered under a loopback name only";
         return refusal(StatusCode::FORBIDDEN, text);
     }
-    let shown = call.headers().get(header::AUTHORIZATION).map(|value| value.as_bytes());
+    let shown = call.headers().get(header::AUTHORIZATION).map(HeaderValue::as_bytes);
     let shown = shown.and_then(|value| value.strip_prefix(b"Bearer "));
     let token = shared.token.expose_secret().as_bytes();
     if !shown.is_some_and(|shown| is_same(shown, token)) {

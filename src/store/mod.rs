@@ -21,7 +21,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, OpenFlags, OptionalExtension as _, params};
+use rusqlite::{
+    Connection, OpenFlags, OptionalExtension as _, Transaction, TransactionBehavior, params,
+};
 
 use crate::model::ids::OrderKey;
 use crate::model::step::Step;
@@ -49,6 +51,8 @@ pub const BUSY: Duration = Duration::from_secs(10);
 /// The journal.
 pub struct Store {
     db: Connection,
+    /// Whether it is for more than looking.
+    writes: bool,
     hook: fn(Step),
     /// Records of the transaction under way: what is to be said once they are durable.
     due: RefCell<Vec<Step>>,
@@ -118,7 +122,7 @@ impl Store {
                 db.busy_timeout(BUSY)?;
                 db.pragma_update(None, "query_only", true)?;
                 check::keep_log_on_close(&db, true)?;
-                Ok(Some(Self::of(db)))
+                Ok(Some(Self { writes: false, ..Self::of(db) }))
             }
             Err(rusqlite::Error::SqliteFailure(error, _))
                 if error.code == rusqlite::ErrorCode::CannotOpen =>
@@ -142,7 +146,7 @@ impl Store {
     }
 
     fn of(db: Connection) -> Self {
-        Self { db, hook: |_| {}, due: RefCell::default() }
+        Self { db, writes: true, hook: |_| {}, due: RefCell::default() }
     }
 
     /// The hook is called before and after each durable record that has a [`Step`].
@@ -178,7 +182,14 @@ impl Store {
             return work(self);
         }
         self.due.take();
-        let tx = self.db.unchecked_transaction()?;
+        // Whoever writes takes his turn at the beginning: one that reads first and then finds that
+        // others wrote meanwhile could only fail.
+        let behavior = if self.writes {
+            TransactionBehavior::Immediate
+        } else {
+            TransactionBehavior::Deferred
+        };
+        let tx = Transaction::new_unchecked(&self.db, behavior)?;
         let result = work(self)?;
         tx.commit()?;
         for durable in self.due.take() {

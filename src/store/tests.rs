@@ -167,3 +167,29 @@ fn the_hook_hears_of_a_record_before_it_is_made_and_once_it_is_durable() {
     told(&store, "a kind without a step").expect("told");
     assert_eq!(met(), [JournalDropped, JournalDroppedDurable]);
 }
+
+#[test]
+fn two_that_read_before_they_write_take_turns() {
+    let dir = tempfile::tempdir().expect("tempdir");
+    let file = dir.path().join(FILE_NAME);
+    drop(Store::open(&file).expect("made"));
+    let count = || {
+        let store = Store::open_beside(&file).expect("opened");
+        for _ in 0..50 {
+            let more = store.atomically(|store| {
+                let count: u32 =
+                    store.fact("count")?.map_or(0, |text| text.parse().expect("a number"));
+                store.set_fact("count", &(count + 1).to_string())
+            });
+            more.expect("its turn comes");
+        }
+    };
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(count);
+        }
+    });
+    let store = Store::open_to_read(&file).expect("opened").expect("there");
+    let count = store.atomically(|store| store.fact("count")).expect("read");
+    assert_eq!(count.as_deref(), Some("200"));
+}

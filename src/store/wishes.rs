@@ -25,12 +25,12 @@ pub struct Paused {
 impl Store {
     /// The labs that rest.
     pub fn pauses(&self) -> Result<BTreeMap<String, Paused>, StoreError> {
-        let mut pauses = BTreeMap::new();
+        let mut resting = BTreeMap::new();
         for (lab, text) in self.facts_below(PAUSED)? {
             let paused = serde_json::from_str(&text).map_err(|error| unreadable(PAUSED, error))?;
-            pauses.insert(lab, paused);
+            resting.insert(lab, paused);
         }
-        Ok(pauses)
+        Ok(resting)
     }
 
     /// Lets a lab rest.

@@ -214,8 +214,9 @@ fn a_login_that_was_revoked_is_told_everywhere_and_after_a_new_one_the_work_goes
     let status: serde_json::Value = serde_json::from_str(&status).expect("JSON");
     assert_eq!(status["labs"][0]["state"], "login-needed", "{status:#}");
     assert!(status.to_string().contains("casedrop login smile-lab"), "{status:#}");
-    let ended = world.casedrop(&["orders"]);
-    assert!((ended.stdout + &ended.stderr).contains("casedrop login smile-lab"));
+    for args in [&["orders"][..], &["show", &first]] {
+        assert_says(&world.casedrop(args), 0, &["casedrop login smile-lab"]);
+    }
     let refused = world.align().state().requests("refreshToken");
     world.casedrop(&["refetch", &first]);
     // No restart, no pairing, nothing but the login.

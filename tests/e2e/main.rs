@@ -24,6 +24,7 @@ mod outages;
 mod places;
 mod polls;
 mod reconcile;
+mod requests;
 mod resume;
 mod secrecy;
 #[cfg(target_os = "linux")]

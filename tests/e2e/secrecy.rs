@@ -55,10 +55,11 @@ fn neither_tokens_nor_secrets_nor_names_are_told_or_kept() {
          public_url: 'https://lab.example/itero' }\n",
     );
     let commands = Commands::of(&world);
-    let mut words: BTreeSet<String> = ["s3cret-of-client", PATIENT_MARKER, DOCTOR_MARKER]
-        .into_iter()
-        .map(str::to_owned)
-        .collect();
+    let mut words: BTreeSet<String> =
+        ["s3cret-of-client", PATIENT_MARKER, DOCTOR_MARKER, "Geheimrat"]
+            .into_iter()
+            .map(str::to_owned)
+            .collect();
     let mut told: Vec<(String, String)> = Vec::new();
     forbidden(&world, &mut words);
 
@@ -122,9 +123,11 @@ fn neither_tokens_nor_secrets_nor_names_are_told_or_kept() {
         &["sync", "--json"],
         &["verify", "--json"],
         &["check", "--json"],
-        &["status", "--json"],
         &["audit", "--json"],
         &["accounts", LAB, "--json"],
+        &["status", "--json"],
+        &["poll", "--json"],
+        &["return", &id, "--reason", "for Mr Geheimrat", "--confirm", &id],
         &["pair", LAB, "--json"],
         &["login", LAB, "--no-browser"],
     ] {

@@ -71,7 +71,7 @@ impl AgentDesk {
         };
         let account = match choose(lab.name.as_str(), &accounts, account.or(lab.account.as_ref())) {
             Ok(account) => account,
-            Err(reply) => return Ok(reply),
+            Err(reply) => return Ok(*reply),
         };
         let callback = match callback_url(&self.config, &**self.labs.secrets()) {
             Ok(callback) => callback,
@@ -249,7 +249,7 @@ fn choose<'a>(
     lab: &str,
     accounts: &'a [Account],
     wanted: Option<&AccountId>,
-) -> Result<&'a Account, Reply> {
+) -> Result<&'a Account, Box<Reply>> {
     let text = match (wanted, accounts) {
         (None, [only]) => return Ok(only),
         (Some(wanted), _) => match accounts.iter().find(|account| account.id == *wanted) {
@@ -265,7 +265,7 @@ fn choose<'a>(
         next =
             format!("name one of these: `casedrop pair LAB ACCOUNT`\n  {}", accounts.join("\n  "));
     }
-    Err(Reply::new(Outcome::Refused, text).next(next))
+    Err(Box::new(Reply::new(Outcome::Refused, text).next(next)))
 }
 
 fn describe(account: &Account) -> String {

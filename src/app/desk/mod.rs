@@ -87,8 +87,7 @@ impl AgentDesk {
         shared: (Journal, Wake),
         live: Live,
     ) -> Self {
-        let desk = Self::new(config, disk, labs, shared);
-        Self { links: Some(links), live: Some(live), ..desk }
+        Self { links: Some(links), live: Some(live), ..Self::new(config, disk, labs, shared) }
     }
 
     fn new(

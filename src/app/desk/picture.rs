@@ -98,17 +98,15 @@ impl AgentDesk {
         Ok(Reply { outcome, next, ..reply })
     }
 
-    /// One look at the journal for all of it. Where there is none, there is nothing to tell.
+    /// One look at the journal for all of it. Where no agent was so far, there is nothing to tell.
     fn told(&self, now: Now) -> Result<Told, Fault> {
-        let told = match &self.live {
-            Some(_) => self.journal.with(|store| self.read(store, now)),
-            None => match self.journal.look() {
-                Ok(Some(store)) => self.read(&store, now),
-                Ok(None) => return Ok(Told::default()),
-                Err(error) => Err(error),
-            },
-        };
-        told.map_err(cannot_use)
+        let told = self.journal.look(|store| self.read(store, now)).map_err(cannot_use)?;
+        match told {
+            Some(told) => Ok(told),
+            None if self.live.is_none() => Ok(Told::default()),
+            None => Err(Fault::new(FaultClass::Local, "journal", "the journal is gone")
+                .hint("nothing: the agent makes it anew")),
+        }
     }
 
     fn read(&self, store: &Store, now: Now) -> Result<Told, StoreError> {

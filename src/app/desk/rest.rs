@@ -21,11 +21,11 @@ impl AgentDesk {
             Err(fault) => return refused(fault),
         };
         self.in_journal(task, &format!("pause {}", names(&labs)), |store, now| {
-            let pauses = store.pauses()?;
+            let resting = store.pauses()?;
             let (mut lines, mut entries) = (Vec::new(), Vec::new());
             for lab in &labs {
                 let name = lab.name.as_str();
-                if let Some(paused) = pauses.get(name) {
+                if let Some(paused) = resting.get(name) {
                     lines.push(format!("{name}: is paused already, since {}", since(paused)));
                     continue;
                 }
@@ -49,11 +49,11 @@ impl AgentDesk {
             Err(fault) => return refused(fault),
         };
         self.in_journal(task, &format!("resume {}", names(&labs)), |store, now| {
-            let pauses = store.pauses()?;
+            let resting = store.pauses()?;
             let (mut lines, mut entries) = (Vec::new(), Vec::new());
             for lab in &labs {
                 let name = lab.name.as_str();
-                let Some(paused) = pauses.get(name) else {
+                let Some(paused) = resting.get(name) else {
                     lines.push(format!("{name}: was not paused"));
                     continue;
                 };
@@ -76,14 +76,14 @@ impl AgentDesk {
         let interval = self.config.poll_interval.min(SHORTEST_INTERVAL);
         let now = (self.now)();
         self.in_journal(task, &format!("poll {}", names(&labs)), |store, _| {
-            let (pauses, records) = (store.pauses()?, store.labs()?);
+            let (resting, records) = (store.pauses()?, store.labs()?);
             let mut rows = Vec::new();
             let mut lines = Vec::new();
             let mut next = Vec::new();
             let mut outcomes = Vec::new();
             for lab in &labs {
                 let name = lab.name.as_str();
-                if let Some(paused) = pauses.get(name) {
+                if let Some(paused) = resting.get(name) {
                     lines.push(format!(
                         "{name}: is not polled: it is paused since {}",
                         since(paused)
@@ -127,8 +127,8 @@ impl AgentDesk {
         &self,
         labs: impl Iterator<Item = &'a LabName>,
     ) -> Result<Vec<LabName>, Fault> {
-        let pauses = self.journal.with(Store::pauses).map_err(super::once::cannot_use)?;
-        let paused = labs.filter(|lab| pauses.contains_key(lab.as_str())).cloned();
+        let resting = self.journal.with(Store::pauses).map_err(super::once::cannot_use)?;
+        let paused = labs.filter(|lab| resting.contains_key(lab.as_str())).cloned();
         let paused: std::collections::BTreeSet<_> = paused.collect();
         Ok(paused.into_iter().collect())
     }

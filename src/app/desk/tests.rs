@@ -1,5 +1,6 @@
 //! The desk with a journal of its own and an Align of a few lines.
 
+use std::fmt::Write as _;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::*;
@@ -85,7 +86,8 @@ impl World {
         let mut text =
             "output: orders\nstate: state\npolling: { interval: 10m }\nlabs:\n".to_owned();
         for lab in labs {
-            text += &format!(
+            let _ = write!(
+                text,
                 "  - name: {lab}\n    oauth_base: http://127.0.0.1:1\n    \
                  base_url: http://127.0.0.1:1\n    client_id: {lab}\n    \
                  redirect_url: https://lab.example/cb\n"
@@ -112,11 +114,11 @@ impl World {
         let links = Arc::new(labs.iter().map(link).collect());
         let runtime =
             tokio::runtime::Builder::new_current_thread().enable_all().build().expect("runtime");
-        let disk: Arc<dyn Disk> = Arc::new(RealDisk);
-        let ways = Labs::new(Arc::clone(&config), runtime.handle().clone(), Arc::clone(&disk));
+        let files: Arc<dyn Disk> = Arc::new(RealDisk);
+        let ways = Labs::new(Arc::clone(&config), runtime.handle().clone(), Arc::clone(&files));
         let shared = (Journal::of(&config.state), Wake::default());
         let live = Live { since: WallMs(0), progress: Arc::new(Progress::default()) };
-        let desk = AgentDesk::of_agent(config, disk, Arc::new(ways), links, shared, live);
+        let desk = AgentDesk::of_agent(config, files, Arc::new(ways), links, shared, live);
         Self { dir, align, desk, _runtime: runtime }
     }
 

@@ -33,9 +33,9 @@ impl Engine {
     }
 
     fn take_pauses(&mut self, effects: &mut Vec<Effect>) -> Result<(), StoreError> {
-        let mut pauses = self.store.pauses()?;
+        let mut resting = self.store.pauses()?;
         for (lab, state) in &mut self.labs {
-            let paused = pauses.remove(lab.as_str());
+            let paused = resting.remove(lab.as_str());
             let lab = lab.clone();
             match (state.paused, paused) {
                 (false, Some(paused)) => effects.push(Effect::Tell(Notice::Paused { lab, paused })),
@@ -74,19 +74,16 @@ impl Engine {
         known: Option<OrderRecord>,
         procedure: Option<String>,
     ) -> Result<(), StoreError> {
-        let (record, what) = match known {
-            Some(mut record) => {
-                if procedure.is_some() && record.is_unheard_of() {
-                    record.remote.procedure = procedure;
-                }
-                (observe::asked_for(record), "asked for again")
+        let (record, what) = if let Some(mut record) = known {
+            if procedure.is_some() && record.is_unheard_of() {
+                record.remote.procedure = procedure;
             }
-            None => {
-                let order = errand.key.order.clone();
-                let remote = RemoteOrder { procedure, ..RemoteOrder::unheard_of(order) };
-                let what = "asked for by its number; Align has not named it here";
-                (observe::asked_for_unseen(errand.key.clone(), remote, now.wall), what)
-            }
+            (observe::asked_for(record), "asked for again")
+        } else {
+            let order = errand.key.order.clone();
+            let remote = RemoteOrder { procedure, ..RemoteOrder::unheard_of(order) };
+            let what = "asked for by its number; Align has not named it here";
+            (observe::asked_for_unseen(errand.key.clone(), remote, now.wall), what)
         };
         self.store.atomically(|store| {
             store.save(&record)?;

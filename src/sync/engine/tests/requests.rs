@@ -235,8 +235,8 @@ fn an_order_that_was_sent_back_is_expected_and_soon_asked_about() {
     world.published(&order);
     world.pass(INTERVAL);
     world.list("lab", vec![]);
-    let store = world.engine.store();
-    store.put_in(&order, world.now.wall, &ErrandKind::Returned).expect("journal");
+    let journal = world.engine.store();
+    journal.put_in(&order, world.now.wall, &ErrandKind::Returned).expect("journal");
     world.pass(Duration::from_secs(1));
     let record = world.record(&order);
     assert_eq!((record.state(), &record.remote.status), (OrderState::Away, &Status::Scanning));
