@@ -54,10 +54,10 @@ pub fn connect(
     config: &Config,
     lab: &LabConfig,
     handle: Handle,
-    disk: Arc<dyn Disk>,
+    disk: &Arc<dyn Disk>,
 ) -> Result<AlignClient, Fault> {
-    let store = Arc::new(secrets::open(config, Arc::clone(&disk)));
-    connect_with(config, lab, handle, &*disk, store)
+    let store = Arc::new(secrets::open(config, Arc::clone(disk)));
+    connect_with(config, lab, handle, &**disk, store)
 }
 
 /// As [`connect`], with its login in `store`.

@@ -235,8 +235,8 @@ fn start_beside(site: &Arc<Site>, beside: &mut Beside) {
     beside.start(|mut until| async move {
         control::serve(disk, state, office, until.stopped()).await;
     });
-    let desk = Arc::clone(&site.desk);
-    beside.start(|until| super::logins::look_after(desk, until));
+    let for_logins = Arc::clone(&site.desk);
+    beside.start(|until| super::logins::look_after(for_logins, until));
     super::command_folder::start(site, beside);
 }
 

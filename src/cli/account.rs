@@ -12,7 +12,7 @@ use super::{CliError, Exit, Streams};
 use crate::align::{self, Account, AlignClient, LoginRequest, Loopback};
 use crate::app::{AgentDesk, desk};
 use crate::config::{Config, LabConfig};
-use crate::disk::RealDisk;
+use crate::disk::{Disk, RealDisk};
 use crate::model::cancel::Cancel;
 use crate::model::ids::{AccountId, LabName};
 use crate::model::request::{Outcome, Reply, Request};
@@ -255,7 +255,8 @@ impl<'a> Session<'a> {
     fn open(config: &'a Config, name: &str) -> Result<Self, CliError> {
         let lab = find_lab(config, name)?;
         let runtime = super::work::runtime()?;
-        let client = align::connect(config, lab, runtime.handle().clone(), Arc::new(RealDisk))?;
+        let disk: Arc<dyn Disk> = Arc::new(RealDisk);
+        let client = align::connect(config, lab, runtime.handle().clone(), &disk)?;
         Ok(Self { lab, client, _runtime: runtime })
     }
 }

@@ -140,8 +140,8 @@ fn write_config(output: &Path, simulator: &Running) -> Result<PathBuf, CliError>
 /// Logs in as a person with a browser would, except that the simulated sign-in page needs no click.
 fn log_in(config: &Config, runtime: &tokio::runtime::Runtime) -> Result<(), CliError> {
     let lab = &config.labs[0];
-    let disk = std::sync::Arc::new(RealDisk);
-    let client = align::connect(config, lab, runtime.handle().clone(), disk)?;
+    let disk: std::sync::Arc<dyn crate::disk::Disk> = std::sync::Arc::new(RealDisk);
+    let client = align::connect(config, lab, runtime.handle().clone(), &disk)?;
     let request = client.begin_login()?;
     align::install_provider();
     let browser = reqwest::Client::builder()

@@ -168,7 +168,7 @@ fn check_labs(
     }
     for (index, lab) in config.labs.iter().enumerate() {
         let key = format!("labs[{index}]");
-        let client = match crate::align::connect(config, lab, handle.clone(), Arc::clone(disk)) {
+        let client = match crate::align::connect(config, lab, handle.clone(), disk) {
             Ok(client) => client,
             Err(fault) => {
                 findings.fault(&key, fault.chain(), fault.hint.unwrap_or_default());

@@ -181,7 +181,7 @@ impl FileSecrets {
                 Ok(key)
             }
             Ok(None) => Err(NoKey::Gone(vault.name())),
-            Err(fault) => Err(NoKey::Unusable(vault.name(), fault)),
+            Err(fault) => Err(NoKey::Unusable(vault.name(), Box::new(fault))),
         }
     }
 
@@ -336,7 +336,7 @@ enum NoKey {
     /// The vault does not hold it.
     Gone(&'static str),
     /// The vault cannot be used here and now.
-    Unusable(&'static str, Fault),
+    Unusable(&'static str, Box<Fault>),
 }
 
 impl NoKey {

@@ -20,7 +20,8 @@ pub(super) struct Sealed {
     /// The key's id.
     pub(super) key: String,
     nonce: String,
-    sealed: String,
+    #[serde(rename = "sealed")]
+    content: String,
 }
 
 impl Sealed {
@@ -41,7 +42,7 @@ impl Sealed {
             vault: vault.to_owned(),
             key: key.id().to_owned(),
             nonce: hex(&nonce),
-            sealed: hex(&bytes),
+            content: hex(&bytes),
         })
     }
 
@@ -53,7 +54,7 @@ impl Sealed {
     /// The secret, with the right key and purpose and if nobody changed it.
     pub(super) fn open(&self, purpose: &str, key: &Key) -> Option<Zeroizing<Vec<u8>>> {
         let nonce = Nonce::try_assume_unique_for_key(&unhex(&self.nonce)?).ok()?;
-        let mut bytes = Zeroizing::new(unhex(&self.sealed)?);
+        let mut bytes = Zeroizing::new(unhex(&self.content)?);
         let opened = cipher(key)?.open_in_place(nonce, Aad::from(bound(purpose)), &mut bytes);
         let length = opened.ok()?.len();
         bytes.truncate(length);
@@ -92,9 +93,9 @@ mod tests {
         let key = Key::random().expect("a key");
         for at in 0..26 {
             let mut sealed = sealed(&key);
-            let mut bytes = unhex(&sealed.sealed).expect("hex");
+            let mut bytes = unhex(&sealed.content).expect("hex");
             bytes[at] ^= 1;
-            sealed.sealed = hex(&bytes);
+            sealed.content = hex(&bytes);
             assert!(sealed.open("login smile-lab", &key).is_none(), "byte {at}");
         }
         let nonce = Sealed { nonce: "00".to_owned(), ..sealed(&key) };
@@ -104,7 +105,7 @@ mod tests {
     #[test]
     fn the_same_secret_never_looks_the_same() {
         let key = Key::random().expect("a key");
-        assert_ne!(sealed(&key).sealed, sealed(&key).sealed);
+        assert_ne!(sealed(&key).content, sealed(&key).content);
     }
 
     #[test]

@@ -51,7 +51,7 @@ impl AgentDesk {
         }
         match self.end_login(task.who, lab, &client, code) {
             Ok(wanted) => self.pair_now(task, lab, &client, account.or(wanted.as_ref())),
-            Err(reply) => Ok(reply),
+            Err(reply) => Ok(*reply),
         }
     }
 
@@ -65,7 +65,7 @@ impl AgentDesk {
         let accounts = match client.accounts(&Cancel::new()) {
             Ok(accounts) => accounts,
             Err(fault) if needs_login(&fault) => {
-                return self.ask_for_login(task, lab, client, account, fault);
+                return Ok(self.ask_for_login(task, lab, client, account, fault));
             }
             Err(fault) => return Ok(fault.into()),
         };
@@ -144,8 +144,8 @@ impl AgentDesk {
     /// the config wants no other.
     pub fn account_of_former_pairing(&self, lab: &LabName) -> Option<AccountId> {
         let wanted = self.lab(lab.as_str()).ok()?.account.as_ref();
-        let store = self.journal.look().ok()??;
-        let account = Pairing::of(&store, lab).ok()??.account;
+        let pairing = self.journal.look(|store| Pairing::of(store, lab)).ok()??;
+        let account = pairing?.account;
         Some(account).filter(|account| wanted.is_none_or(|wanted| wanted == account))
     }
 
@@ -165,7 +165,8 @@ impl AgentDesk {
 
     /// Forgets a lab's pairing: somebody ended it.
     pub(super) fn forget_pairing(&self, lab: &LabName) {
-        let is_there = matches!(self.journal.look(), Ok(Some(_)));
+        let is_there =
+            matches!(self.journal.look(|store| Pairing::of(store, lab)), Ok(Some(Some(_))));
         if is_there && let Err(error) = self.journal.with(|store| forget(store, lab)) {
             tracing::warn!(%lab, "the pairing could not be forgotten: {}", error.chain());
         }

@@ -29,16 +29,16 @@ impl AgentDesk {
         client: &AlignClient,
         account: Option<&AccountId>,
         why: Fault,
-    ) -> Result<Reply, Fault> {
+    ) -> Reply {
         let name = &lab.name;
         // Who sits at a command line logs in by another command; the agent itself cannot log in.
         if matches!(task.who.via, Via::CommandLine | Via::Agent) {
             let next = format!("login needed: run `casedrop login {name}`");
-            return Ok(Reply { next: Some(next), ..why.into() });
+            return Reply { next: Some(next), ..why.into() };
         }
         let pending = match client.await_login(account) {
             Ok(pending) => pending,
-            Err(fault) => return Ok(fault.into()),
+            Err(fault) => return fault.into(),
         };
         let url = pending.request.url();
         let by_itself = pending.request.returns_here() && self.live.is_some();
@@ -66,7 +66,7 @@ impl AgentDesk {
         let details = json!({
             "lab": name, "login_url": url, "until": until, "finishes_by_itself": by_itself,
         });
-        Ok(Reply::new(Outcome::LoginNeeded, message).next(then).details(details))
+        Reply::new(Outcome::LoginNeeded, message).next(then).details(details)
     }
 
     /// Ends the login that waits with what the person brought. Gives the account that was asked for
@@ -77,30 +77,31 @@ impl AgentDesk {
         lab: &LabConfig,
         client: &AlignClient,
         code: &Text,
-    ) -> Result<Option<AccountId>, Reply> {
+    ) -> Result<Option<AccountId>, Box<Reply>> {
         let name = &lab.name;
         let again = format!(
             "begin anew: drop a `pair` file without a code for lab {name}, open the link in its \
              answer, and bring back the address that the browser shows after that login"
         );
-        let pending = client.pending_login().map_err(Reply::from)?.ok_or_else(|| {
+        let waits = client.pending_login().map_err(|fault| Box::new(fault.into()))?;
+        let pending = waits.ok_or_else(|| {
             let text = format!(
                 "nothing was done: no login of lab {name} waits for a code. None was begun, or it \
                  was finished already, or it was begun more than {} minutes ago",
                 PENDING_FOR.as_secs() / 60
             );
-            Reply::new(Outcome::Refused, text).next(again.clone())
+            Box::new(Reply::new(Outcome::Refused, text).next(again.clone()))
         })?;
         let code = pending.request.code_from_input(&code.0).map_err(|fault| {
             let text = format!("nothing was done: {}", fault.chain());
-            Reply::new(Outcome::Refused, text).next(again.clone())
+            Box::new(Reply::new(Outcome::Refused, text).next(again.clone()))
         })?;
         match self.finish_login(who, name, client, &pending.request, &code) {
             Ok(()) => Ok(pending.account),
             Err(fault) => {
                 let reply = Reply::from(fault);
                 let next = reply.next.clone().filter(|_| reply.outcome != Outcome::LoginNeeded);
-                Err(Reply { next: next.or(Some(again)), ..reply })
+                Err(Box::new(Reply { next: next.or(Some(again)), ..reply }))
             }
         }
     }
