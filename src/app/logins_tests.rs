@@ -67,26 +67,19 @@ impl World {
         let file = self.dir.path().join("casedrop.yaml");
         std::fs::write(&file, text).expect("written");
         let config = Arc::new(crate::config::load(&RealDisk, &file, &[]).expect("valid").config);
-        let disk: Arc<dyn Disk> = Arc::new(RealDisk);
+        let files: Arc<dyn Disk> = Arc::new(RealDisk);
         let handle = self.runtime.handle().clone();
-        let labs = Arc::new(Labs::new(Arc::clone(&config), handle, Arc::clone(&disk)));
+        let labs = Arc::new(Labs::new(Arc::clone(&config), handle, Arc::clone(&files)));
         let links = Arc::new(labs.links().expect("links"));
         let shared = (Journal::of(&config.state), Wake::default());
         let live = Live { since: WallMs(0), progress: Arc::new(Progress::default()) };
-        let desk = Arc::new(AgentDesk::of_agent(config, disk, labs, links, shared, live));
+        let desk = Arc::new(AgentDesk::of_agent(config, files, labs, links, shared, live));
         let beside = self.runtime.block_on(async {
             let (mut beside, desk) = (Beside::new(), Arc::clone(&desk));
             beside.start(|until| look_after(desk, until));
             beside
         });
         Agent { world: self, desk, beside: Some(beside) }
-    }
-
-    /// Where the simulated login page sends the browser.
-    fn log_in(url: &str) -> String {
-        let answer = browse(url);
-        let is_location = |line: &&str| line.to_ascii_lowercase().starts_with("location: ");
-        answer.lines().find(is_location).expect("a redirect")["location: ".len()..].to_owned()
     }
 
     fn pairings(&self) -> u64 {
@@ -134,6 +127,13 @@ impl Drop for Agent<'_> {
     }
 }
 
+/// Where the simulated login page sends the browser.
+fn log_in(url: &str) -> String {
+    let answer = browse(url);
+    let is_location = |line: &&str| line.to_ascii_lowercase().starts_with("location: ");
+    answer.lines().find(is_location).expect("a redirect")["location: ".len()..].to_owned()
+}
+
 /// The answer of a server on this PC.
 fn browse(url: &str) -> String {
     let (host, target) =
@@ -175,7 +175,7 @@ fn a_login_that_a_command_began_ends_in_the_browser_and_pairs_by_itself_even_aft
     assert_eq!(url_in(&agent.ask("two", None, None)), url, "asked again, it is the same login");
     drop(agent);
     let agent = world.start("");
-    let back = World::log_in(&url);
+    let back = log_in(&url);
     let stranger = back.replace("state=", "state=x");
     assert!(browse(&stranger).starts_with("HTTP/1.1 400"));
     assert!(browse(&back).contains("You can close this window"));
@@ -191,7 +191,7 @@ fn a_second_file_ends_the_login_and_what_it_holds_is_told_to_nobody() {
     let reply = agent.ask("one", None, None);
     assert_eq!(reply.details["finishes_by_itself"], false);
     assert!(reply.next.as_deref().expect("a way on").contains("\"code\""));
-    let back = World::log_in(&url_in(&reply));
+    let back = log_in(&url_in(&reply));
     let code = back.split_once("code=").expect("a code").1.split('&').next().expect("it");
     let wrong = agent.ask("two", None, Some(&back.replace("state=", "state=x")));
     assert_eq!(wrong.outcome, Outcome::Refused, "{wrong:?}");
@@ -221,13 +221,13 @@ fn a_code_that_comes_unasked_or_too_late_is_explained() {
     let reply = agent.ask("two", None, None);
     let state = url_in(&reply).split_once("state=").expect("a state").1.to_owned();
     let state = state.split('&').next().expect("it").to_owned();
-    let stale = format!("https://lab.example/casedrop?code=stale-code&state={state}");
-    let refused = agent.ask("three", None, Some(&stale));
+    let too_old = format!("https://lab.example/casedrop?code=stale-code&state={state}");
+    let refused = agent.ask("three", None, Some(&too_old));
     assert_eq!(refused.outcome, Outcome::LoginNeeded, "{refused:?}");
     assert!(!format!("{refused:?}").contains("stale-code"));
     assert!(refused.next.expect("a way out").contains("begin anew"));
     // The login still waits: the right code ends it.
-    let back = World::log_in(&url_in(&reply));
+    let back = log_in(&url_in(&reply));
     assert_eq!(agent.ask("four", None, Some(&back)).outcome, Outcome::Done);
 }
 
@@ -235,11 +235,11 @@ fn a_code_that_comes_unasked_or_too_late_is_explained() {
 fn a_login_anew_is_paired_with_the_account_as_before_and_after_an_un_pairing_it_is_not() {
     let world = World::elsewhere();
     let agent = world.start("");
-    let log_in = |id: &str, paired: bool| {
+    let log_in_anew = |id: &str, paired: bool| {
         let lab = LAB.parse().expect("valid");
         let client = agent.desk.labs_ways().client(&lab).expect("a client");
         let request = client.begin_login().expect("begun");
-        let code = request.code_from_input(&World::log_in(request.url().as_str())).expect("a code");
+        let code = request.code_from_input(&log_in(request.url().as_str())).expect("a code");
         let who = Who { user: None, via: Via::CommandLine };
         agent.desk.finish_login(&who, &lab, &client, &request, &code).expect("logged in");
         if paired {
@@ -247,8 +247,8 @@ fn a_login_anew_is_paired_with_the_account_as_before_and_after_an_un_pairing_it_
             assert_eq!(reply.outcome, Outcome::Done, "{reply:?}");
         }
     };
-    log_in("one", true);
-    log_in("two", false);
+    log_in_anew("one", true);
+    log_in_anew("two", false);
     agent.wait("the pairing", |agent| agent.paired().is_some());
     assert!(world.audit().contains(r#""via":"agent""#), "{}", world.audit());
     let account: AccountId = "4711".parse().expect("valid");
@@ -256,7 +256,7 @@ fn a_login_anew_is_paired_with_the_account_as_before_and_after_an_un_pairing_it_
     let who = Who { user: None, via: Via::CommandFolder };
     let reply = agent.desk.serve_once("three", &request, &who).expect("served");
     assert_eq!(reply.outcome, Outcome::Done, "{reply:?}");
-    log_in("four", false);
+    log_in_anew("four", false);
     assert_eq!(agent.desk.pair_again(&LAB.parse().expect("valid")).expect("looked"), None);
     assert_eq!(agent.paired(), None);
 }
@@ -265,7 +265,7 @@ fn a_login_anew_is_paired_with_the_account_as_before_and_after_an_un_pairing_it_
 fn align_is_given_the_callback_url_again_when_it_changes_and_only_then() {
     let world = World::elsewhere();
     let agent = world.start("");
-    let back = World::log_in(&url_in(&agent.ask("one", None, None)));
+    let back = log_in(&url_in(&agent.ask("one", None, None)));
     assert_eq!(agent.ask("two", None, Some(&back)).outcome, Outcome::Done);
     let told = || world.align.admin().state().accounts[0].callback;
     assert!(!told() && world.pairings() == 1);

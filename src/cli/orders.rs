@@ -10,6 +10,7 @@ use crate::app::desk::is_still_news;
 use crate::app::wall_now;
 use crate::config::Config;
 use crate::local::layout::Layout;
+use crate::model::fault::FaultClass;
 use crate::model::ids::OrderId;
 use crate::model::record::{OrderRecord, OrderState, Place, Retired, Trouble};
 use crate::store::{FILE_NAME, OrderEvent, Pending, Rebuilt, Store, StoreError};
@@ -107,6 +108,7 @@ pub fn orders(config: &Config, args: &OrdersArgs, streams: &mut Streams) -> Resu
             for (note, _) in notes(&store).map_err(journal)? {
                 streams.note(note);
             }
+            tell_logins(&store, args.lab.as_deref(), streams)?;
             store.orders().map_err(journal)?
         }
         None => Vec::new(),
@@ -190,6 +192,9 @@ pub fn show(config: &Config, args: &ShowArgs, streams: &mut Streams) -> Result<E
     if streams.json {
         streams.json(&stories)?;
         return Ok(Exit::Ok);
+    }
+    for (order, ..) in &told {
+        tell_logins(&store, Some(order.key.lab.as_str()), streams)?;
     }
     for story in stories {
         let order = &story.order;
@@ -322,6 +327,22 @@ fn about_named(pending: &Pending) -> (String, &'static str) {
         "the agent asks Align as soon as the lab is paired with that account and the agent runs"
     };
     (text, next)
+}
+
+/// Says which labs wait for a person to log in or to pair, and how.
+fn tell_logins(store: &Store, lab: Option<&str>, streams: &mut Streams) -> Result<(), CliError> {
+    for record in store.labs().map_err(journal)? {
+        let is_meant = lab.is_none_or(|lab| record.lab.eq_ignore_ascii_case(lab));
+        if !is_meant || record.fault_class != Some(FaultClass::Auth) {
+            continue;
+        }
+        let why = record.fault.unwrap_or_else(|| "login needed".to_owned());
+        streams.note(format!("lab {}: {why}", record.lab));
+        if let Some(hint) = record.hint {
+            streams.note(format!("  {hint}"));
+        }
+    }
+    Ok(())
 }
 
 fn unknown(id: &str) -> CliError {

@@ -20,6 +20,7 @@ pub(super) struct Sealed {
     /// The key's id.
     pub(super) key: String,
     nonce: String,
+    #[serde(rename = "sealed")]
     content: String,
 }
 

@@ -214,8 +214,9 @@ fn a_login_that_was_revoked_is_told_everywhere_and_after_a_new_one_the_work_goes
     let status: serde_json::Value = serde_json::from_str(&status).expect("JSON");
     assert_eq!(status["labs"][0]["state"], "login-needed", "{status:#}");
     assert!(status.to_string().contains("casedrop login smile-lab"), "{status:#}");
-    let ended = world.casedrop(&["orders"]);
-    assert!((ended.stdout + &ended.stderr).contains("casedrop login smile-lab"));
+    for args in [&["orders"][..], &["show", &first]] {
+        assert_says(&world.casedrop(args), 0, &["casedrop login smile-lab"]);
+    }
     let refused = world.align().state().requests("refreshToken");
     world.casedrop(&["refetch", &first]);
     // No restart, no pairing, nothing but the login.
@@ -242,4 +243,17 @@ fn one_pass_without_a_login_ends_with_its_own_code() {
     assert_says(&ended, 4, &["casedrop login smile-lab"]);
     world.log_in(LAB);
     assert_says(&world.sync(), 0, &[]);
+}
+
+#[cfg(windows)]
+#[test]
+fn logins_are_sealed_with_the_key_of_this_pc() {
+    let world = World::with_config("secrets: vault\n");
+    let secrets = world.state().join("secrets");
+    assert!(secrets.join("key.dpapi").is_file());
+    let login = std::fs::read_to_string(secrets.join("smile-lab.json")).expect("a login");
+    assert!(login.contains(r#""vault":"dpapi""#) && !login.contains("access_token"), "{login}");
+    assert_says(&world.sync(), 0, &[]);
+    world.good(&["logout", LAB]);
+    assert!(!secrets.join("key.dpapi").exists());
 }

@@ -127,7 +127,6 @@ fn neither_tokens_nor_secrets_nor_names_are_told_or_kept() {
         &["sync", "--json"],
         &["verify", "--json"],
         &["check", "--json"],
-        &["status", "--json"],
         &["audit", "--json"],
         &["accounts", LAB, "--json"],
         &["poll", "--json"],

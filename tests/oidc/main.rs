@@ -93,7 +93,10 @@ impl World {
         let mut command = self.command(&["login", LAB, "--no-browser"]);
         let mut child = command.stdin(Stdio::piped()).spawn().expect("the program starts");
         let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines();
-        let url = lines.next().expect("a line").expect("readable");
+        let Some(url) = lines.next() else {
+            panic!("no URL: {}", told(&child.wait_with_output().expect("it ends")));
+        };
+        let url = url.expect("readable");
         let back = person(&mut Browser::new(&self.redirect), &url);
         if self.redirect.starts_with("http://127.0.0.1") {
             let answer = browser::get(&back);

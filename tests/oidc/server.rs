@@ -19,8 +19,8 @@ impl Server {
             std::env::var_os(name)
                 .unwrap_or_else(|| panic!("{name} is not set: run .ci/oidc.sh test"))
         };
-        let mut process = Command::new(of("CASEDROP_OIDC_NODE"))
-            .arg(of("CASEDROP_OIDC_SERVER"))
+        let mut process = Command::new(of("OIDC_TEST_NODE"))
+            .arg(of("OIDC_TEST_SERVER"))
             .arg(redirect)
             .arg(seconds.to_string())
             .stdin(Stdio::piped())

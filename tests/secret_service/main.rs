@@ -38,6 +38,7 @@ impl World {
             redirect_urls: vec![REDIRECT.to_owned()],
             ..AccountSpec::new("4711", "Smile Dental Lab", "client", "s3cret-of-client")
         }];
+        scenario.settings.min_poll_interval_ms = 0;
         let align = Simulator::start(SimulatorConfig::new(scenario)).expect("simulator");
         let world = Self { dir: tempfile::tempdir().expect("tempdir"), align };
         world.keep_secrets_in(secrets);

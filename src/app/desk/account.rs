@@ -144,7 +144,8 @@ impl AgentDesk {
     /// the config wants no other.
     pub fn account_of_former_pairing(&self, lab: &LabName) -> Option<AccountId> {
         let wanted = self.lab(lab.as_str()).ok()?.account.as_ref();
-        let account = self.journal.look(|store| Pairing::of(store, lab)).ok()???.account;
+        let pairing = self.journal.look(|store| Pairing::of(store, lab)).ok()??;
+        let account = pairing?.account;
         Some(account).filter(|account| wanted.is_none_or(|wanted| wanted == account))
     }
 
@@ -164,7 +165,8 @@ impl AgentDesk {
 
     /// Forgets a lab's pairing: somebody ended it.
     pub(super) fn forget_pairing(&self, lab: &LabName) {
-        let is_there = matches!(self.journal.look(|_| Ok(())), Ok(Some(())));
+        let is_there =
+            matches!(self.journal.look(|store| Pairing::of(store, lab)), Ok(Some(Some(_))));
         if is_there && let Err(error) = self.journal.with(|store| forget(store, lab)) {
             tracing::warn!(%lab, "the pairing could not be forgotten: {}", error.chain());
         }

@@ -83,7 +83,8 @@ impl AgentDesk {
             "begin anew: drop a `pair` file without a code for lab {name}, open the link in its \
              answer, and bring back the address that the browser shows after that login"
         );
-        let pending = client.pending_login().map_err(boxed)?.ok_or_else(|| {
+        let waits = client.pending_login().map_err(|fault| Box::new(fault.into()))?;
+        let pending = waits.ok_or_else(|| {
             let text = format!(
                 "nothing was done: no login of lab {name} waits for a code. None was begun, or it \
                  was finished already, or it was begun more than {} minutes ago",
@@ -144,8 +145,4 @@ impl AgentDesk {
             tracing::error!(%lab, "it could not be recorded: {}", fault.chain());
         }
     }
-}
-
-fn boxed(fault: Fault) -> Box<Reply> {
-    Box::new(fault.into())
 }

@@ -1,4 +1,4 @@
-//! The Secret Service of a desktop session (GNOME Keyring, `KWallet`, `KeePassXC`). The key is an item of
+//! The Secret Service of a desktop session (such as GNOME Keyring). The key is an item of
 //! the default keyring, found by its id, which stands in `key.id` beside the secrets.
 //!
 //! Nobody is ever prompted: a locked keyring counts as one that cannot be used now. Each question has
