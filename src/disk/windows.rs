@@ -130,7 +130,7 @@ pub(super) fn is_at_rest(path: &Path) -> io::Result<bool> {
     }
 }
 
-/// The owner as `DOMAIN\\name`; `None` where its account has no name any more.
+/// The owner as `DOMAIN\name`; `None` where its account has no name any more.
 pub(super) fn owner(path: &Path) -> io::Result<Option<String>> {
     let wide = wide(path)?;
     let mut sid: PSID = std::ptr::null_mut();
