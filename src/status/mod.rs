@@ -7,6 +7,6 @@ mod words;
 
 pub use progress::{Progress, Transfer};
 pub use report::{
-    AgentStatus, FailingOrder, LabState, LabStatus, Note, PauseStatus, RunningDownload, Status,
-    Verdict, VolumeStatus,
+    AgentStatus, FailingOrder, LabState, LabStatus, Note, NotificationsStatus, PauseStatus,
+    RunningDownload, Status, Verdict, VolumeStatus,
 };

@@ -25,6 +25,8 @@ pub struct Status {
     pub failing: Vec<FailingOrder>,
     /// How many more fail.
     pub failing_more: usize,
+    /// Scan notifications, where they are on.
+    pub notifications: Option<NotificationsStatus>,
     /// What is being downloaded right now.
     pub downloads: Vec<RunningDownload>,
     /// The output and its volume.
@@ -143,6 +145,25 @@ pub struct RunningDownload {
     pub done: u64,
     /// Bytes that will arrive, where the server told.
     pub total: Option<u64>,
+}
+
+/// Scan notifications since the journal was made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NotificationsStatus {
+    /// Orders that they named.
+    pub received: u64,
+    /// When the last one came.
+    pub last: Option<String>,
+    /// Those that Align still has to be asked about.
+    pub waiting: u64,
+    /// Those that named an account that no lab is paired with.
+    pub refused: u64,
+    /// Orders that polling found and no notification named.
+    pub missed: u64,
+    /// When the last of these was found.
+    pub last_missed: Option<String>,
+    /// What keeps the listener from its work.
+    pub trouble: Option<String>,
 }
 
 /// The output and its volume.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::report::{LabStatus, Note, Status};
+use super::report::{LabStatus, Note, NotificationsStatus, Status};
 use crate::sync::notice::size;
 
 impl fmt::Display for Status {
@@ -16,6 +16,7 @@ impl fmt::Display for Status {
         for lab in &self.labs {
             lab_line(lab, f)?;
         }
+        self.notifications.iter().try_for_each(|told| notifications(told, f))?;
         orders(self, f)?;
         output(self, f)?;
         self.fault.iter().chain(&self.notes).try_for_each(|note| note_lines(note, f))
@@ -52,6 +53,15 @@ fn lab_line(lab: &LabStatus, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         (None, Some(hint)) => writeln!(f, "  what to do: {hint}"),
         (None, None) => Ok(()),
     }
+}
+
+fn notifications(told: &NotificationsStatus, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    write!(f, "scan notifications: {} received", told.received)?;
+    told.last.as_ref().map_or(Ok(()), |at| write!(f, " (the last {at})"))?;
+    write!(f, ", {} waiting for Align, {} missed", told.waiting, told.missed)?;
+    told.last_missed.as_ref().map_or(Ok(()), |at| write!(f, " (the last {at})"))?;
+    writeln!(f)?;
+    told.trouble.as_ref().map_or(Ok(()), |why| writeln!(f, "  the listener does not work: {why}"))
 }
 
 fn orders(status: &Status, f: &mut fmt::Formatter<'_>) -> fmt::Result {

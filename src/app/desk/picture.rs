@@ -13,8 +13,8 @@ use crate::model::record::{OrderRecord, OrderState};
 use crate::model::request::{Outcome, Reply};
 use crate::model::time::{Now, WallMs};
 use crate::status::{
-    AgentStatus, FailingOrder, LabState, LabStatus, Note, PauseStatus, Progress, RunningDownload,
-    Status, Verdict, VolumeStatus,
+    AgentStatus, FailingOrder, LabState, LabStatus, Note, NotificationsStatus, PauseStatus,
+    Progress, RunningDownload, Status, Verdict, VolumeStatus,
 };
 use crate::store::{LabRecord, Paused, Rebuilt, Store, StoreError};
 use crate::sync::engine::{SHORTEST_INTERVAL, earliest_poll};
@@ -40,6 +40,7 @@ struct Told {
     orders: Vec<OrderRecord>,
     waits: Option<String>,
     rebuilt: Option<Rebuilt>,
+    notifications: Option<NotificationsStatus>,
 }
 
 impl AgentDesk {
@@ -69,6 +70,7 @@ impl AgentDesk {
             orders,
             failing,
             failing_more,
+            notifications: told.notifications,
             downloads: self.live.as_ref().map(downloads).unwrap_or_default(),
             output: VolumeStatus {
                 path: self.layout.output.clone(),
@@ -134,6 +136,10 @@ impl AgentDesk {
                 pauses: store.pauses()?,
                 orders: store.orders()?,
                 waits: store.output_waits()?,
+                notifications: match self.config.notifications {
+                    Some(_) => Some(notifications(store)?),
+                    None => None,
+                },
                 rebuilt: store.rebuilt()?.filter(|rebuilt| is_still_news(rebuilt, now.wall)),
             })
         })
@@ -208,6 +214,19 @@ impl AgentDesk {
         });
         told.recv_timeout(PATIENCE).ok().flatten()
     }
+}
+
+fn notifications(store: &Store) -> Result<NotificationsStatus, StoreError> {
+    let (received, missed) = (store.received()?, store.missed()?);
+    Ok(NotificationsStatus {
+        received: received.received,
+        last: received.last.map(WallMs::to_rfc3339),
+        waiting: store.notified_count()?,
+        refused: received.refused,
+        missed: missed.missed,
+        last_missed: missed.last.map(WallMs::to_rfc3339),
+        trouble: store.listener_trouble()?,
+    })
 }
 
 fn downloads(live: &Live) -> Vec<RunningDownload> {

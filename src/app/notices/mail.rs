@@ -14,22 +14,12 @@ use super::{Feed, Next, Sink, Teller, begun, move_on};
 use crate::app::beside::UntilStop;
 use crate::app::clock::wall_now;
 use crate::app::open::Site;
+use crate::model::fault::FaultClass;
 
 /// How often it is looked whether something needs a person.
 const LOOK: Duration = Duration::from_secs(30);
 /// The first wait after a mail that was not taken.
 const FIRST_WAIT: Duration = Duration::from_secs(15);
-/// The words for what only a login, a pairing or a mended client secret cures.
-const LOGIN: [&str; 7] = [
-    "login-needed",
-    "login-unreadable",
-    "not-paired",
-    "client-refused",
-    "oauth-error",
-    "http-401",
-    "http-403",
-];
-
 /// Sends the mails.
 pub(super) struct MailTeller {
     mail: Mail,
@@ -145,7 +135,9 @@ fn problems(store: &Store, site: &Site) -> Result<Vec<Problem>, StoreError> {
 }
 
 fn login_needed(lab: LabRecord) -> Option<Problem> {
-    let LabRecord { lab, fault_code, fault, hint, .. } = lab;
-    fault_code.filter(|code| LOGIN.contains(&code.as_str()))?;
+    let LabRecord { lab, fault_class, fault, hint, .. } = lab;
+    if fault_class != Some(FaultClass::Auth) {
+        return None;
+    }
     Some(Problem::Lab { lab, message: fault.unwrap_or_default(), hint })
 }
