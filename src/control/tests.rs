@@ -45,6 +45,7 @@ impl Office for Fake {
             orders: std::collections::BTreeMap::new(),
             failing: Vec::new(),
             failing_more: 0,
+            notifications: None,
             downloads: Vec::new(),
             output: VolumeStatus { path: "out".into(), waits: None, free: None, min_free: 1 },
             notes: Vec::new(),
