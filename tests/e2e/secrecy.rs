@@ -48,6 +48,36 @@ fn holds(bytes: &[u8], word: &str) -> bool {
     bytes.windows(word.len()).any(|window| window == word.as_bytes())
 }
 
+/// What staff do with command files: send an order back, write one wrong, and log the lab in anew.
+fn staff_at_work(world: &World, commands: &Commands, id: &str, words: &mut BTreeSet<String>) {
+    // Staff: what they write reaches Align, and nobody else.
+    let reason = format!("{PATIENT_MARKER}: the margin is not visible");
+    let send_back = format!("command: return\norder: {id}\nreason: '{reason}'\nconfirm: {id}\n");
+    commands.put("return.yaml", &send_back);
+    commands.wait_for("done/return.yaml");
+    commands.put("broken.yaml", format!("command: return\nreason: '{reason}\norder: [\n"));
+    commands.wait_for("failed/broken.yaml");
+    // What they dropped is theirs.
+    for file in ["done/return.yaml", "failed/broken.yaml"] {
+        std::fs::remove_file(world.dir().join("commands").join(file)).expect("removed");
+    }
+    // A login by command files, with a wrong code first.
+    world.good(&["logout", LAB]);
+    commands.put("pair.txt", "");
+    let receipt = commands.wait_for("failed/pair.txt");
+    forbidden(world, words);
+    let back = follow(receipt["details"]["login_url"].as_str().expect("a URL"));
+    let code =
+        back.split_once("code=").expect("a code").1.split('&').next().expect("it").to_owned();
+    let wrong = back.replace(&code, "c0de-of-a-login");
+    for (name, kept, code) in [("wrong.yaml", "failed", &wrong), ("right.yaml", "done", &back)] {
+        commands.put(name, format!("command: pair\ncode: '{code}'\n"));
+        commands.wait_for(&format!("{kept}/{name}"));
+    }
+    words.extend([code, "c0de-of-a-login".to_owned()]);
+    forbidden(world, words);
+}
+
 #[test]
 fn neither_tokens_nor_secrets_nor_names_are_told_or_kept() {
     let world = World::with_config(
@@ -83,32 +113,7 @@ fn neither_tokens_nor_secrets_nor_names_are_told_or_kept() {
     wait_for("a refresh", || (world.align().state().counters.refreshes > 0).then_some(()));
     forbidden(&world, &mut words);
     world.wait_for_state(&id, "published");
-    // Staff: what they write reaches Align, and nobody else.
-    let reason = format!("{PATIENT_MARKER}: the margin is not visible");
-    let send_back = format!("command: return\norder: {id}\nreason: '{reason}'\nconfirm: {id}\n");
-    commands.put("return.yaml", &send_back);
-    commands.wait_for("done/return.yaml");
-    commands.put("broken.yaml", format!("command: return\nreason: '{reason}\norder: [\n"));
-    commands.wait_for("failed/broken.yaml");
-    // What they dropped is theirs.
-    for file in ["done/return.yaml", "failed/broken.yaml"] {
-        std::fs::remove_file(world.dir().join("commands").join(file)).expect("removed");
-    }
-    // A login by command files, with a wrong code first.
-    world.good(&["logout", LAB]);
-    commands.put("pair.txt", "");
-    let receipt = commands.wait_for("failed/pair.txt");
-    forbidden(&world, &mut words);
-    let back = follow(receipt["details"]["login_url"].as_str().expect("a URL"));
-    let code =
-        back.split_once("code=").expect("a code").1.split('&').next().expect("it").to_owned();
-    let wrong = back.replace(&code, "c0de-of-a-login");
-    for (name, kept, code) in [("wrong.yaml", "failed", &wrong), ("right.yaml", "done", &back)] {
-        commands.put(name, format!("command: pair\ncode: '{code}'\n"));
-        commands.wait_for(&format!("{kept}/{name}"));
-    }
-    words.extend([code, "c0de-of-a-login".to_owned()]);
-    forbidden(&world, &mut words);
+    staff_at_work(&world, &commands, &id, &mut words);
     wait_for("a poll", || (world.casedrop(&["status"]).code == Some(0)).then_some(()));
     told.push(("the agent's log".to_owned(), agent.kill()));
 

@@ -311,7 +311,8 @@ fn a_failing_order_or_lab_does_not_delay_another() {
     world.looked(&second, LocalPicture::Absent);
     world.published(&second);
     assert_eq!(world.record(&second).state(), OrderState::Published);
-    let effects = world.pass(Duration::from_secs(6));
+    let mut effects = world.pass(Duration::from_secs(6));
+    effects.retain(|effect| !matches!(effect, Effect::Connect { .. }));
     assert!(matches!(effects.as_slice(), [Effect::Look { key, .. }] if *key == first));
 }
 
