@@ -11,7 +11,7 @@ use crate::inputs::notifications::{CARE, Intake, Recorded, Settings, serve};
 use crate::model::fault::{Fault, FaultClass};
 use crate::model::ids::{AccountId, LabName};
 use crate::model::notification::{Named, Noted, Received};
-use crate::secrets::{FileSecrets, SecretStore};
+use crate::secrets::SecretStore;
 use crate::store::{Store, StoreError};
 use crate::sync::notice::Notice;
 
@@ -30,15 +30,16 @@ pub(super) async fn listen(site: Arc<Site>, mut until: UntilStop) {
         trusted_proxies: notifications.trusted_proxies,
         care: CARE,
     };
-    let secrets = FileSecrets::new(Arc::clone(&site.disk), &site.config.state);
+    // The same as everybody's in this process, so that there is one key.
+    let secrets = Arc::clone(site.desk.labs_ways().secrets());
     let disk: Arc<dyn Disk> = Arc::clone(&site.disk);
-    let intake = Arc::new(Wired { site, secrets: Box::new(secrets), told: Mutex::default() });
+    let intake = Arc::new(Wired { site, secrets, told: Mutex::default() });
     serve(settings, intake, disk, async move { until.stopped().await }).await;
 }
 
 struct Wired {
     site: Arc<Site>,
-    secrets: Box<dyn SecretStore>,
+    secrets: Arc<dyn SecretStore>,
     /// The trouble that was told last and is not over.
     told: Mutex<Option<String>>,
 }

@@ -82,7 +82,7 @@ const COVERAGE: [(&str, u64); 55] = [
     ("disk: failed", 50),
     ("disk: held open", 50),
     ("disk: torn", 20),
-    ("failed: auth", 10),
+    ("failed: auth", 5),
     ("failed: damaged", 100),
     ("failed: local", 500),
     ("failed: transient", 500),
