@@ -50,17 +50,18 @@ fn whatever_breaks_the_chain_is_named_with_its_line() {
     let file = world.state().join("audit.jsonl");
     let whole = std::fs::read_to_string(&file).expect("readable");
     let lines: Vec<&str> = whole.lines().collect();
+    let changed = 1 + lines.iter().position(|line| line.contains("names")).expect("a change");
     let cases = [
-        (whole.replacen("names", "other", 1), "line 2: it was changed"),
-        (format!("{}\n{}\n", lines[0], lines[2]), "line 2: record 2 before it is missing"),
-        (format!("{}\n", lines[..lines.len() - 1].join("\n")), "the end was cut off"),
-        (String::new(), "the end was cut off"),
+        (whole.replacen("names", "other", 1), format!("line {changed}: it was changed")),
+        (format!("{}\n{}\n", lines[0], lines[2]), "line 2: record 2 before it is missing".into()),
+        (format!("{}\n", lines[..lines.len() - 1].join("\n")), "the end was cut off".into()),
+        (String::new(), "the end was cut off".into()),
     ];
-    for (text, problem) in cases {
+    for (text, problem) in &cases {
         std::fs::write(&file, text).expect("written");
         let ended = world.casedrop(&["audit", "--verify"]);
         assert_eq!(ended.code, Some(1), "{ended:?}");
-        assert!(ended.stdout.contains(problem), "{problem}: {ended:?}");
+        assert!(ended.stdout.contains(problem.as_str()), "{problem}: {ended:?}");
         assert_eq!(world.casedrop(&["audit", "--verify", "--json"]).code, Some(1));
     }
     std::fs::write(&file, whole).expect("written");

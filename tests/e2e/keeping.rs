@@ -132,8 +132,10 @@ fn orders_that_were_removed_stay_so_when_the_journal_is_lost() {
     let world = World::with_config(more);
     let id = order_in_two_revisions(&world);
     world.let_days_pass(91);
-    world.good(&["sync"]);
-    assert!(!world.dir_of(&id).exists() && world.history_of(&id, 1).is_dir());
+    let ended = world.good(&["sync"]);
+    let story = world.order(&id);
+    assert!(!world.dir_of(&id).exists(), "{ended:?}: {story:#}");
+    assert!(world.history_of(&id, 1).is_dir(), "{ended:?}: {story:#}");
     for suffix in ["", "-wal", "-shm"] {
         let file = world.state().join(format!("{}{suffix}", casedrop::store::FILE_NAME));
         // The others are not there after an orderly end.
