@@ -52,6 +52,8 @@ pub fn live(world: &mut World) -> Result<(), Failure> {
     // Whatever is done twice is done again now.
     let quiet = world.clock.now + 30 * MINUTE;
     while world.step(quiet)? {}
+    // A notification that came late may have begun something new.
+    while !is_settled(world) && world.step(last)? {}
     invariants::at_end(world)
 }
 

@@ -87,7 +87,7 @@ const COVERAGE: [(&str, u64); 55] = [
     ("failed: local", 500),
     ("failed: transient", 500),
     ("history to be removed", 20),
-    ("left alone", 5),
+    ("left alone", 2),
     ("login goes", 50),
     ("notification: came", 100),
     ("notification: came again", 10),
