@@ -7,7 +7,7 @@ use crate::run::run;
 use crate::tally::Tally;
 
 /// How many seeds a usual run has.
-const USUAL: u64 = if cfg!(windows) { 200 } else { 2_000 };
+const USUAL: u64 = if cfg!(windows) { 200 } else { 1_000 };
 /// After so many failures a run ends.
 const ENOUGH: usize = 5;
 
