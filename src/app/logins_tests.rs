@@ -2,6 +2,7 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::runtime::Runtime;
 
@@ -254,8 +255,19 @@ fn a_login_anew_is_paired_with_the_account_as_before_and_after_an_un_pairing_it_
     let account: AccountId = "4711".parse().expect("valid");
     let request = Request::Unpair { lab: None, account: account.clone(), confirm: Some(account) };
     let who = Who { user: None, via: Via::CommandFolder };
-    let reply = agent.desk.serve_once("three", &request, &who).expect("served");
-    assert_eq!(reply.outcome, Outcome::Done, "{reply:?}");
+    // Whoever looks in the middle of it does not undo it.
+    let is_over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !is_over.load(Ordering::SeqCst) {
+                let lab = LAB.parse().expect("valid");
+                assert_eq!(agent.desk.pair_again(&lab).expect("looked"), None);
+            }
+        });
+        let reply = agent.desk.serve_once("three", &request, &who).expect("served");
+        assert_eq!(reply.outcome, Outcome::Done, "{reply:?}");
+        is_over.store(true, Ordering::SeqCst);
+    });
     log_in_anew("four", false);
     assert_eq!(agent.desk.pair_again(&LAB.parse().expect("valid")).expect("looked"), None);
     assert_eq!(agent.paired(), None);

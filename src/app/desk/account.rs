@@ -197,7 +197,14 @@ impl AgentDesk {
             )));
         }
         let client = self.labs.client(&lab.name)?;
+        // Nobody pairs again by himself what is being un-paired, now or after a crash in between.
+        let _again = self.pairing_again.lock().unwrap_or_else(PoisonError::into_inner);
         let _turn = self.pairing.lock().unwrap_or_else(PoisonError::into_inner);
+        let forgotten = self.journal.with(|store| match Pairing::of(store, &lab.name)? {
+            Some(pairing) if pairing.account == *account => forget(store, &lab.name),
+            _ => Ok(()),
+        });
+        forgotten.map_err(cannot_use)?;
         let entry = |mark| {
             let entry = Entry::new((self.now)().wall, task.who.clone(), Deed::Unpair, mark);
             entry.lab(&lab.name).account(account)
@@ -209,10 +216,7 @@ impl AgentDesk {
                 .details(json!({ "lab": lab.name, "account": account, "unpaired": true })))
         };
         let what = format!("un-pair {account} of {}", lab.name);
-        self.beyond(task, &what, entry, call, |store, _| match Pairing::of(store, &lab.name)? {
-            Some(pairing) if pairing.account == *account => forget(store, &lab.name),
-            _ => Ok(()),
-        })
+        self.beyond(task, &what, entry, call, |_, _| Ok(()))
     }
 }
 
