@@ -209,7 +209,9 @@ fn without_the_listener_orders_are_found_by_polling_and_people_are_told() {
 
 #[test]
 fn a_certificate_of_its_own_is_used_and_checked() {
+    // Under Wine it has no drive before that.
     let data = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/tls");
+    let data = std::fs::canonicalize(data).expect("there");
     let quoted = |name: &str| serde_json::to_string(&data.join(name)).expect("a Unicode path");
     let tls = format!(
         "  tls: {{ certificate: {}, key: {} }}\n",

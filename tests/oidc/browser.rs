@@ -122,12 +122,12 @@ fn call(method: &str, url: &str, form: Option<&str>, cookie: &str) -> Answer {
     // As of HTTP/1.0 the answer ends with the connection, and comes in one piece.
     let mut request = format!("{method} {target} HTTP/1.0\r\nHost: {host}:{port}\r\n");
     if !cookie.is_empty() {
-        request += &format!("Cookie: {cookie}\r\n");
+        request.extend(["Cookie: ", cookie, "\r\n"]);
     }
     if let Some(form) = form {
-        let length = form.len();
+        let length = form.len().to_string();
         request += "Content-Type: application/x-www-form-urlencoded\r\n";
-        request += &format!("Content-Length: {length}\r\n\r\n{form}");
+        request.extend(["Content-Length: ", &length, "\r\n\r\n", form]);
     } else {
         request += "\r\n";
     }
