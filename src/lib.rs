@@ -27,6 +27,7 @@ pub mod local;
 pub mod model;
 pub mod notices;
 pub mod retry;
+mod retry_after;
 pub mod secrets;
 pub mod simulator;
 pub mod status;

@@ -1,19 +1,18 @@
 //! Sends messages to a web server.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime};
 
-use reqwest::header::{CONTENT_TYPE, DATE, HeaderMap, HeaderName, RETRY_AFTER};
+use reqwest::header::{CONTENT_TYPE, HeaderMap};
 use reqwest::{Client, StatusCode};
 use url::Url;
 
 use super::batch::Sent;
 use super::sign::Key;
 use crate::model::time::WallMs;
+use crate::retry_after::retry_after;
 
 /// How long one message may take altogether.
 const TIMEOUT: Duration = Duration::from_secs(30);
-/// The longest wait that a receiver can ask for.
-const MOST_WAIT: Duration = Duration::from_hours(24);
 
 /// The web server that messages go to.
 pub struct Webhook {
@@ -69,26 +68,12 @@ fn judge(host: &str, status: StatusCode, headers: &HeaderMap, now: SystemTime) -
     }
 }
 
-/// `Retry-After`, in seconds or as a date, which is measured by the server's own clock.
-fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
-    let text = |name: HeaderName| headers.get(name)?.to_str().ok().map(str::trim);
-    let wanted = text(RETRY_AFTER)?;
-    let wait = if let Ok(seconds) = wanted.parse() {
-        Duration::from_secs(seconds)
-    } else {
-        let now = text(DATE).and_then(http_date).unwrap_or(now);
-        http_date(wanted)?.duration_since(now).unwrap_or_default()
-    };
-    Some(wait.min(MOST_WAIT))
-}
-
-fn http_date(text: &str) -> Option<SystemTime> {
-    let at = jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(text).ok()?;
-    UNIX_EPOCH.checked_add(Duration::from_secs(u64::try_from(at.as_second()).ok()?))
-}
-
 #[cfg(test)]
 mod tests {
+    use std::time::UNIX_EPOCH;
+
+    use reqwest::header::{DATE, HeaderName, RETRY_AFTER};
+
     use super::*;
 
     fn answer(status: u16, headers: &[(HeaderName, &str)]) -> Sent {
