@@ -25,7 +25,8 @@ use std::time::Duration;
 
 use rusqlite::config::DbConfig;
 use rusqlite::{
-    Connection, OpenFlags, OptionalExtension as _, Transaction, TransactionBehavior, params,
+    Connection, OpenFlags, OptionalExtension as _, Row, ToSql, Transaction, TransactionBehavior,
+    params,
 };
 
 use crate::model::ids::OrderKey;
@@ -211,6 +212,22 @@ impl Store {
         mut may_commit: impl FnMut() -> bool + Send + 'static,
     ) -> Result<(), StoreError> {
         Ok(self.db.commit_hook(Some(move || !may_commit()))?)
+    }
+
+    /// All that a query finds, read row by row.
+    fn gather<T>(
+        &self,
+        sql: &str,
+        values: &[&dyn ToSql],
+        read: impl Fn(&Row<'_>) -> Result<T, StoreError>,
+    ) -> Result<Vec<T>, StoreError> {
+        let mut query = self.db.prepare_cached(sql)?;
+        let mut rows = query.query(values)?;
+        let mut found = Vec::new();
+        while let Some(row) = rows.next()? {
+            found.push(read(row)?);
+        }
+        Ok(found)
     }
 
     /// A fact about this installation, such as the id of its output root.

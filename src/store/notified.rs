@@ -287,13 +287,7 @@ impl Store {
         rest: &str,
         values: &[&dyn rusqlite::ToSql],
     ) -> Result<Vec<Pending>, StoreError> {
-        let mut query = self.db.prepare_cached(&format!("{SELECT} {rest}"))?;
-        let mut rows = query.query(values)?;
-        let mut found = Vec::new();
-        while let Some(row) = rows.next()? {
-            found.push(read(row)?);
-        }
-        Ok(found)
+        self.gather(&format!("{SELECT} {rest}"), values, read)
     }
 }
 

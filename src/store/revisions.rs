@@ -1,6 +1,6 @@
 //! Published revisions in the journal.
 
-use rusqlite::{OptionalExtension as _, Row, params};
+use rusqlite::{OptionalExtension as _, Row, ToSql, params};
 
 use super::orders::{key, place};
 use super::{Store, StoreError, unreadable};
@@ -35,13 +35,9 @@ const SELECT: &str = "SELECT manifest, manifest_sha256, place, published_ms, con
 impl Store {
     /// Every published revision of an order, oldest first.
     pub fn revisions(&self, key: &OrderKey) -> Result<Vec<RevisionRecord>, StoreError> {
-        let mut query = self.db.prepare_cached(&format!("{SELECT} ORDER BY revision"))?;
-        let mut rows = query.query([key.lab.as_str(), key.account.as_str(), key.order.as_str()])?;
-        let mut found = Vec::new();
-        while let Some(row) = rows.next()? {
-            found.push(read(row)?);
-        }
-        Ok(found)
+        let values: &[&dyn ToSql] =
+            &[&key.lab.as_str(), &key.account.as_str(), &key.order.as_str()];
+        self.gather(&format!("{SELECT} ORDER BY revision"), values, read)
     }
 
     /// The newest revision that was published at the order's own path.
