@@ -7,6 +7,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use url::Url;
 
 use crate::config::Config;
+use crate::model::digest::hex;
 use crate::model::fault::{Fault, FaultClass};
 use crate::secrets::SecretStore;
 
@@ -65,13 +66,7 @@ fn random() -> Result<SecretString, Fault> {
         Fault::new(FaultClass::Local, "no-randomness", "the system gives no random numbers")
             .hint("restart this PC")
     })?;
-    let mut text = String::with_capacity(2 * BYTES);
-    for byte in bytes {
-        for digit in [byte >> 4, byte & 15] {
-            text.push(char::from_digit(digit.into(), 16).unwrap_or('0'));
-        }
-    }
-    Ok(text.into())
+    Ok(hex(bytes).into())
 }
 
 #[cfg(test)]

@@ -19,6 +19,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
 
 use crate::disk::{Disk, read_limited, write_durably_private};
+use crate::model::digest::hex;
 use crate::model::fault::{Fault, FaultClass};
 use crate::model::request::Request;
 
@@ -109,7 +110,7 @@ fn random_text() -> Result<String, Fault> {
         let text = format!("the system gives no random numbers: {error}");
         Fault::new(FaultClass::Local, "random", text)
     })?;
-    Ok(bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}")))
+    Ok(hex(bytes))
 }
 
 /// An id for a request of this process.

@@ -6,7 +6,8 @@ use ring::rand::{SecureRandom as _, SystemRandom};
 use secrecy::zeroize::Zeroizing;
 use serde::{Deserialize, Serialize};
 
-use super::vault::{Key, hex, unhex};
+use super::vault::{Key, unhex};
+use crate::model::digest::hex;
 
 const SCHEMA: u32 = 2;
 
@@ -41,7 +42,7 @@ impl Sealed {
             schema: SCHEMA,
             vault: vault.to_owned(),
             key: key.id().to_owned(),
-            nonce: hex(&nonce),
+            nonce: hex(nonce),
             content: hex(&bytes),
         })
     }

@@ -16,6 +16,7 @@ use crate::app::callback::callback_url;
 use crate::audit::{Deed, Entry};
 use crate::config::LabConfig;
 use crate::model::cancel::Cancel;
+use crate::model::digest::hex;
 use crate::model::fault::Fault;
 use crate::model::ids::{AccountId, LabName};
 use crate::model::request::{Desk as _, Outcome, Reply, Request, Text, Via, Who};
@@ -245,8 +246,7 @@ fn fact(lab: &LabName) -> String {
 
 /// The callback URL holds a secret, so its hash is kept.
 fn hash(url: &Url) -> String {
-    let digest = Sha256::new_with_prefix("casedrop callback\n").chain_update(url.as_str());
-    digest.finalize().iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
+    hex(Sha256::new_with_prefix("casedrop callback\n").chain_update(url.as_str()).finalize())
 }
 
 /// The account to pair with.

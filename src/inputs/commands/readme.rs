@@ -1,8 +1,8 @@
 //! The text that explains the folder to whoever opens it.
 
-use std::fmt::Write as _;
-
 use sha2::{Digest as _, Sha256};
+
+use crate::model::digest::hex;
 
 /// What stands before the mark by which a text of ours is known as such.
 const MARK: &str = "Text of Casedrop, unchanged: ";
@@ -84,12 +84,7 @@ pub(super) fn is_ours(text: &str) -> bool {
 }
 
 fn mark(body: &str) -> String {
-    let digest = Sha256::digest(body.as_bytes());
-    digest.iter().take(8).fold(String::new(), |mut text, byte| {
-        // A string takes everything.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    hex(&Sha256::digest(body.as_bytes())[..8])
 }
 
 #[cfg(test)]

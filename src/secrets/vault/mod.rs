@@ -17,6 +17,7 @@ use secrecy::{ExposeSecret as _, SecretBox};
 use sha2::{Digest as _, Sha256};
 
 use crate::disk::Disk;
+use crate::model::digest::hex;
 use crate::model::fault::{Fault, FaultClass};
 
 #[cfg(target_os = "linux")]
@@ -139,17 +140,6 @@ fn unusable(why: impl Into<String>) -> Fault {
 /// The system has no random numbers.
 fn no_randomness() -> Fault {
     unusable("the system gives no random numbers for a key").hint("restart this PC")
-}
-
-/// Bytes in hexadecimal.
-pub(super) fn hex(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(2 * bytes.len());
-    for byte in bytes {
-        for digit in [byte >> 4, byte & 15] {
-            text.push(char::from_digit(digit.into(), 16).unwrap_or('0'));
-        }
-    }
-    text
 }
 
 /// The bytes in a hexadecimal text; `None` if it is none.
