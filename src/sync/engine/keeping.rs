@@ -26,6 +26,8 @@ pub(super) struct Keeping {
     skipped: BTreeSet<(OrderKey, u32)>,
     /// What is being removed.
     at_work: Option<OrderKey>,
+    /// Orders that are being worked on and would be removed otherwise: the round waits for them.
+    awaited: BTreeSet<OrderKey>,
     /// Whether an earlier process left a removal half done.
     unfinished: bool,
     /// The trouble that was last told, so that it is not told again while it lasts.
@@ -34,7 +36,14 @@ pub(super) struct Keeping {
 
 impl Keeping {
     pub(super) fn new(now: Now, unfinished: bool) -> Self {
-        Self { next: now.mono, skipped: BTreeSet::new(), at_work: None, unfinished, told: None }
+        Self {
+            next: now.mono,
+            skipped: BTreeSet::new(),
+            at_work: None,
+            awaited: BTreeSet::new(),
+            unfinished,
+            told: None,
+        }
     }
 }
 
@@ -50,7 +59,9 @@ impl Engine {
         let keeps_house = policy.history_keep.is_some()
             || policy.retention_keep.is_some()
             || self.keeping.unfinished;
-        let may_begin = self.keeping.at_work.is_none() && self.jobs.len() < policy.concurrency;
+        let waits = self.keeping.awaited.iter().any(|key| self.jobs.contains_key(key));
+        let is_free = self.keeping.at_work.is_none() && self.jobs.len() < policy.concurrency;
+        let may_begin = is_free && !waits;
         (keeps_house && may_begin).then_some(self.keeping.next)
     }
 
@@ -65,7 +76,10 @@ impl Engine {
         }
         let counted = self.store.count_time(now)?;
         self.store.begin_to_count(counted)?;
-        match self.next_task(counted)? {
+        let mut busy = BTreeSet::new();
+        let task = self.next_task(counted, &mut busy)?;
+        self.keeping.awaited = busy;
+        match task {
             Some(Task::Retire(order)) => self.retire(&order, effects),
             Some(Task::Forget(key, old)) => {
                 self.begin_keeping(&key);
@@ -73,6 +87,7 @@ impl Engine {
                 effects.push(Effect::Forget(Box::new(job)));
                 Ok(())
             }
+            None if !self.keeping.awaited.is_empty() => Ok(()),
             None => {
                 self.keeping.unfinished = !self.store.retiring()?.is_empty();
                 self.end_round(now);
@@ -81,11 +96,23 @@ impl Engine {
         }
     }
 
-    fn next_task(&self, counted: Duration) -> Result<Option<Task>, StoreError> {
-        let is_free = |key: &OrderKey, revision: u32| {
-            !self.jobs.contains_key(key) && !self.keeping.skipped.contains(&(key.clone(), revision))
+    /// What is to be removed next. What would be, but is being worked on, is put into `busy`.
+    fn next_task(
+        &self,
+        counted: Duration,
+        busy: &mut BTreeSet<OrderKey>,
+    ) -> Result<Option<Task>, StoreError> {
+        let mut is_free = |key: &OrderKey, revision: u32| {
+            if self.keeping.skipped.contains(&(key.clone(), revision)) {
+                return false;
+            }
+            let is_busy = self.jobs.contains_key(key);
+            if is_busy {
+                busy.insert(key.clone());
+            }
+            !is_busy
         };
-        let is_order_free = |order: &OrderRecord| {
+        let mut is_order_free = |order: &OrderRecord| {
             let published = order.published.as_ref();
             published.is_some_and(|published| is_free(&order.key, published.revision))
         };
@@ -98,7 +125,7 @@ impl Engine {
         {
             let found = self.store.first_published_before(until, |order, at| {
                 let age = counted.saturating_sub(at);
-                is_order_free(order) && retain::may_retire(order, age, Some(keep))
+                retain::may_retire(order, age, Some(keep)) && is_order_free(order)
             })?;
             if let Some(order) = found {
                 return Ok(Some(Task::Retire(order)));
@@ -110,7 +137,7 @@ impl Engine {
             self.store.intents()?.into_iter().map(|intent| intent.key).collect();
         let found = self.store.first_replaced_before(until, |key, revision, at| {
             let age = counted.saturating_sub(at);
-            is_free(key, revision) && retain::may_forget(publishing.contains(key), age, keep)
+            retain::may_forget(publishing.contains(key), age, keep) && is_free(key, revision)
         })?;
         Ok(found.map(|(key, old)| Task::Forget(key, old)))
     }

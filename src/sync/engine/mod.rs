@@ -234,9 +234,13 @@ impl Engine {
         self.store
     }
 
-    /// Whether an order must wait for its lab: for a login, for the account that it belongs to, for
-    /// a server that does not answer, or because somebody lets the lab rest.
+    /// Whether an order must wait: for its removal, which is under way, or for its lab: for a login, for
+    /// the account that it belongs to, for a server that does not answer, or because somebody lets the
+    /// lab rest.
     fn hold(&self, key: &OrderKey, now: Now) -> Hold {
+        if self.jobs.contains_key(key) {
+            return Hold::Held;
+        }
         if self.interrupted.contains(key) {
             return Hold::Free;
         }

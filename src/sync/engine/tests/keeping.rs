@@ -115,6 +115,44 @@ fn a_wanted_order_and_one_in_work_are_not_removed() {
     assert_eq!(world.now, began);
 }
 
+/// Where missing orders are restored, every published order is looked at; at the time of that look it
+/// may be due for removal.
+#[test]
+fn an_old_order_that_is_being_looked_at_is_removed_right_after() {
+    let (mut world, order) = world_with_order();
+    world.pass_time(RETENTION - DAY);
+    world.engine.policy.restore = true;
+    world.now.mono += DAY * 2;
+    world.now.wall = world.now.wall.plus(DAY * 2);
+    let effects = world.give(Input::Tick);
+    assert!(effects.iter().any(|effect| matches!(effect, Effect::Look { .. })), "{effects:?}");
+    assert_eq!(removals(effects).0.len(), 0, "not while it is looked at");
+    assert!(world.engine.next_keeping().is_none(), "and nobody asks again and again");
+    let (jobs, _) = removals(world.looked(&order, LocalPicture::AsPublished));
+    assert_eq!(jobs.len(), 1);
+    assert!(!world.engine.is_settled(world.now));
+    world.retired(&order, &[1], &[]);
+    assert_eq!(world.record(&order).state(), OrderState::Removed);
+}
+
+#[test]
+fn an_order_that_is_being_removed_is_not_looked_at_meanwhile() {
+    let (mut world, _) = world_with_order();
+    world.pass_time(RETENTION - DAY);
+    let now = Now { wall: world.now.wall.plus(DAY * 2), mono: world.now.mono + DAY * 2 };
+    let mut world = World::at(world.engine.store, &["lab"], now);
+    world.keep_house();
+    world.engine.policy.restore = true;
+    let order = key("lab", "17");
+    assert_eq!(removals(world.give(Input::Tick)).0.len(), 1, "before the lab is connected");
+    let effects = world.connect("lab");
+    assert!(!effects.iter().any(|effect| matches!(effect, Effect::Look { .. })), "{effects:?}");
+    let effects = world.retired(&order, &[1], &[]);
+    assert!(effects.iter().any(|effect| matches!(effect, Effect::Look { .. })), "{effects:?}");
+    world.looked(&order, LocalPicture::Absent);
+    assert_eq!(world.record(&order).state(), OrderState::Removed);
+}
+
 #[test]
 fn a_new_revision_begins_anew_and_what_it_replaced_goes_from_history() {
     let (mut world, order) = world_with_order();
