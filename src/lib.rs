@@ -29,6 +29,7 @@ pub mod notices;
 pub mod retry;
 mod retry_after;
 pub mod secrets;
+pub mod service;
 pub mod simulator;
 pub mod status;
 pub mod store;

@@ -13,6 +13,7 @@ use crate::disk::LockGuard;
 use crate::model::fault::Fault;
 use crate::model::ids::{LabName, OrderKey};
 use crate::model::record::OrderState;
+use crate::service::Host;
 use crate::status::Progress;
 use crate::store::{Store, StoreError, StoreTrouble};
 use crate::sync::Engine;
@@ -34,6 +35,9 @@ const LASTING: Duration = Duration::from_secs(60);
 const REBUILDS_PER_HOUR: usize = 3;
 /// So often a single pass tries to go back to work.
 const TRIES_OF_A_PASS: u32 = 2;
+
+/// Time between two signs of life.
+const BEAT: Duration = Duration::from_secs(1);
 
 /// Says from the journal whether an agent's work is done.
 pub type IsDone = Box<dyn FnMut(&Store) -> Result<bool, StoreError> + Send>;
@@ -84,6 +88,7 @@ pub struct Agent {
     pub(super) life: Result<Life, OpenError>,
     /// What there is to tell of the opening.
     pub(super) news: Vec<Notice>,
+    pub(super) host: Arc<dyn Host>,
     pub(super) _lock: LockGuard,
 }
 
@@ -130,6 +135,12 @@ impl Agent {
         Arc::clone(&self.site.progress)
     }
 
+    /// Somebody who wants to know how the agent fares.
+    #[must_use]
+    pub fn hosted_by(self, host: Arc<dyn Host>) -> Self {
+        Self { host, ..self }
+    }
+
     /// Works until the ending or until `stop` resolves; then lets running work reach a safe point.
     ///
     /// # Errors
@@ -162,7 +173,8 @@ impl Agent {
         stop: impl Future<Output = ()>,
         mut tell: impl FnMut(&Notice),
     ) -> Result<(Finished, Summary), OpenError> {
-        let Self { site, mut life, news, _lock } = self;
+        let Self { site, mut life, news, host, _lock } = self;
+        host.ready();
         let mut stop = pin!(stop);
         let mut tell = |notice: &Notice| {
             notice.log();
@@ -178,8 +190,11 @@ impl Agent {
                 Err(error) => Interruption::Failed(Box::new(error)),
                 Ok(Life { waits: Some(fault), .. }) if !patient => return Err(fault.into()),
                 Ok(mut alive) => {
-                    let lived = super::life::live(&mut alive, &site, ending, &mut stop, &mut tell);
-                    match lived.await {
+                    let lived =
+                        super::life::live(&mut alive, &site, &*host, ending, &mut stop, &mut tell);
+                    let lived = lived.await;
+                    host.at_work(false);
+                    match lived {
                         Ok((finished, stragglers)) => {
                             return summary(&alive, finished, stragglers);
                         }
@@ -195,7 +210,7 @@ impl Agent {
             };
             if let Interruption::Changed = interruption {
                 let pause = tokio::time::sleep(troubles.pause());
-                if waits(&mut stop, pause).await.is_none() {
+                if waits(&mut stop, beating(&*host, pause)).await.is_none() {
                     return Ok((Finished::Stopped, Summary::default()));
                 }
             } else if let Interruption::Failed(error) = interruption {
@@ -208,7 +223,7 @@ impl Agent {
                 if let Some(notice) = troubles.tell(&error) {
                     tell(&notice);
                 }
-                if waits(&mut stop, tokio::time::sleep(wait)).await.is_none() {
+                if waits(&mut stop, beating(&*host, tokio::time::sleep(wait))).await.is_none() {
                     return Ok((Finished::Stopped, Summary::default()));
                 }
             }
@@ -219,7 +234,7 @@ impl Agent {
                 let life = go_to_work(&again, attempt, &mut news);
                 (life, news)
             });
-            let Some(revived) = waits(&mut stop, revived).await else {
+            let Some(revived) = waits(&mut stop, beating(&*host, revived)).await else {
                 return Ok((Finished::Stopped, Summary::default()));
             };
             let (next, news) = match revived {
@@ -329,6 +344,19 @@ pub(super) async fn waits<T>(
         biased;
         () = stop.as_mut() => None,
         done = what => Some(done),
+    }
+}
+
+/// Gives signs of life while something else is waited for.
+async fn beating<T>(host: &dyn Host, what: impl Future<Output = T>) -> T {
+    let mut what = pin!(what);
+    let mut beat = tokio::time::interval(BEAT);
+    loop {
+        tokio::select! {
+            biased;
+            done = what.as_mut() => return done,
+            _ = beat.tick() => host.alive(),
+        }
     }
 }
 

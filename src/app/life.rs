@@ -12,6 +12,7 @@ use crate::local::root::STAGING_GONE;
 use crate::model::fault::Fault;
 use crate::model::ids::OrderKey;
 use crate::model::time::Now;
+use crate::service::Host;
 use crate::store::{FILE_NAME, StoreError};
 use crate::sync::effects::{Effect, Input};
 use crate::sync::notice::Notice;
@@ -47,6 +48,7 @@ enum Seen {
 pub(super) async fn live(
     life: &mut Life,
     site: &Arc<Site>,
+    host: &dyn Host,
     ending: &mut Ending,
     stop: &mut Pin<&mut impl Future<Output = ()>>,
     tell: &mut impl FnMut(&Notice),
@@ -59,6 +61,8 @@ pub(super) async fn live(
     let finished = loop {
         let now = clock::now();
         step(life, now, input, &answers, tell)?;
+        host.at_work(true);
+        host.alive();
         let done = match ending {
             Ending::Never => false,
             Ending::AfterOnePass => life.engine.is_settled(now),
@@ -87,6 +91,7 @@ pub(super) async fn live(
             () = tokio::time::sleep(wait.min(TICK)) => Input::Tick,
         };
     };
+    host.stopping(SHUTDOWN);
     let stragglers = wind_down(life, &mut inbox, &answers, tell).await;
     Ok((finished, stragglers))
 }

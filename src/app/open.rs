@@ -22,6 +22,7 @@ use crate::model::step::Step;
 use crate::model::time::Now;
 use crate::retry::RetryPolicy;
 use crate::secrets::Keeping;
+use crate::service::NoHost;
 use crate::status::Progress;
 use crate::store::{BUSY, Store, StoreError, StoreTrouble};
 use crate::sync::Engine;
@@ -168,7 +169,7 @@ impl Agent {
             Err(error) if !error.may_pass() => return Err(error),
             life => life,
         };
-        Ok(Self { site, life, news, _lock: lock })
+        Ok(Self { site, life, news, host: Arc::new(NoHost), _lock: lock })
     }
 }
 
