@@ -120,7 +120,7 @@ fn a_wanted_order_and_one_in_work_are_not_removed() {
 #[test]
 fn an_old_order_that_is_being_looked_at_is_removed_right_after() {
     let (mut world, order) = world_with_order();
-    world.pass_time(RETENTION - DAY);
+    world.pass_time(DAY * 89);
     world.engine.policy.restore = true;
     world.now.mono += DAY * 2;
     world.now.wall = world.now.wall.plus(DAY * 2);
@@ -138,7 +138,7 @@ fn an_old_order_that_is_being_looked_at_is_removed_right_after() {
 #[test]
 fn an_order_that_is_being_removed_is_not_looked_at_meanwhile() {
     let (mut world, _) = world_with_order();
-    world.pass_time(RETENTION - DAY);
+    world.pass_time(DAY * 89);
     let now = Now { wall: world.now.wall.plus(DAY * 2), mono: world.now.mono + DAY * 2 };
     let mut world = World::at(world.engine.store, &["lab"], now);
     world.keep_house();
