@@ -6,7 +6,7 @@
 
 mod helpers;
 mod real;
-#[cfg_attr(windows, path = "windows.rs")]
+#[cfg_attr(windows, path = "windows/mod.rs")]
 #[cfg_attr(not(windows), path = "unix.rs")]
 mod system;
 
