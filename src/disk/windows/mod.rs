@@ -2,10 +2,12 @@
 //! that hold a file open.
 
 mod account;
+mod acl;
+mod holders;
 mod path;
 mod share;
 
-use std::fs::{DirBuilder, Metadata, OpenOptions};
+use std::fs::{Metadata, OpenOptions};
 use std::io;
 use std::os::windows::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::Path;
@@ -18,8 +20,10 @@ use windows_sys::Win32::Storage::FileSystem::{
 };
 
 pub(super) use self::account::owner;
+pub(super) use self::acl::{create_private_dir, grant, make_private, readers};
+pub(super) use self::holders::holders;
 use self::path::wide;
-pub(super) use self::share::same_volume;
+pub(super) use self::share::{SystemDrives, same_volume};
 
 const ACCESS_DENIED: i32 = 5;
 const SHARING_VIOLATION: i32 = 32;
@@ -144,11 +148,8 @@ pub(super) fn remove_tree(path: &Path) -> io::Result<()> {
     patiently(|| remove_dir(path))
 }
 
-/// The rights of the directory are inherited.
+/// A file has the rights of its folder: a private folder's files are private.
 pub(super) fn private_file(_options: &mut OpenOptions) {}
-
-/// The rights of the directory above are inherited.
-pub(super) fn private_dir(_builder: &mut DirBuilder) {}
 
 #[cfg(test)]
 mod tests {

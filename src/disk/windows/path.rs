@@ -7,10 +7,17 @@ use std::path::{Path, PathBuf};
 /// The path for calls that std does not make for us: absolute, zero-terminated, and in the extended
 /// form that has no limit of 260 characters.
 pub(super) fn wide(path: &Path) -> io::Result<Vec<u16>> {
-    let path = extended(&std::path::absolute(path)?);
-    let mut wide: Vec<u16> = path.as_os_str().encode_wide().collect();
+    zero_ended(extended(&std::path::absolute(path)?).as_os_str().encode_wide().collect())
+}
+
+/// A text for such calls.
+pub(super) fn wide_text(text: &str) -> io::Result<Vec<u16>> {
+    zero_ended(text.encode_utf16().collect())
+}
+
+fn zero_ended(mut wide: Vec<u16>) -> io::Result<Vec<u16>> {
     if wide.contains(&0) {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, "the path holds a zero"));
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "the text holds a zero"));
     }
     wide.push(0);
     Ok(wide)
