@@ -8,8 +8,8 @@ use secrecy::zeroize::Zeroizing;
 
 use super::dispatch::load;
 use super::{CliError, Exit, Streams};
-use crate::config::{self, Loaded};
-use crate::disk::{Disk as _, Kind, RealDisk, read_limited};
+use crate::config::{self, Config, Loaded};
+use crate::disk::{Disk as _, Kind, RealDisk, read_limited, remote_of};
 use crate::service::manage::{NAME, Plan, Services, Standing, State};
 
 /// The folder of the versions that an update brings.
@@ -114,14 +114,11 @@ fn install(
              afterwards",
         ));
     }
-    // A service's current folder is not this one: what it is to find must be named.
     let loaded = load(named, false)?;
+    refuse_mapped(&loaded.config)?;
     let services = Services::here(name)?;
     let program = program()?;
     let plan = plan(loaded, program, account, password)?;
-    if let Some(versions) = plan.versions.as_deref().filter(|_| cfg!(windows)) {
-        RealDisk.create_dirs(versions)?;
-    }
     services.install(&plan, &mut |text| streams.note(text))?;
     streams.line(if cfg!(windows) {
         "the service starts with the PC from now on; `casedrop service start` starts it now"
@@ -129,6 +126,25 @@ fn install(
         "the service runs, and starts with the PC from now on"
     })?;
     Ok(Exit::Ok)
+}
+
+/// Drive letters of people are none of a service's.
+pub(super) fn refuse_mapped(config: &Config) -> Result<(), CliError> {
+    let folders = [
+        ("output", Some(&config.output)),
+        ("staging", Some(&config.staging)),
+        ("commands", config.commands.as_ref()),
+        ("state", Some(&config.state)),
+    ];
+    let refused = folders.into_iter().filter_map(|(key, folder)| {
+        let (reason, hint) = remote_of(folder?)?.refusal();
+        Some((format!("{key}: {reason}"), format!("{key}: {hint}")))
+    });
+    let (reasons, hints): (Vec<_>, Vec<_>) = refused.unzip();
+    if reasons.is_empty() {
+        return Ok(());
+    }
+    Err(CliError::new(Exit::Usage, reasons.join("\n")).hint(hints.join("\n")))
 }
 
 fn plan(

@@ -23,10 +23,14 @@ use windows_sys::Win32::System::Services::{ChangeServiceConfigW, SERVICE_NO_CHAN
 
 use super::image_path::image_path;
 use super::{Plan, Say, Standing, State, fault, not_installed};
+use crate::disk::{Disk as _, RealDisk};
 use crate::model::fault::Fault;
 
 /// Least rights on this PC, and no identity on the network.
 const LOCAL_SERVICE: &str = r"NT AUTHORITY\LocalService";
+const ID_OF_LOCAL_SERVICE: &str = "S-1-5-19";
+/// What a service without an account runs under.
+const LOCAL_SYSTEM: &str = "LocalSystem";
 const DESCRIPTION: &str =
     "Brings iTero scans from Align's Lab Connector to the dental lab's hot folder.";
 /// How long Windows waits for the agent when the PC goes down: work comes to a safe point in 20
@@ -86,6 +90,9 @@ impl Services {
                 say(&format!("warning: {setting} could not be set: {}", chain(&error)));
             }
         }
+        let account = service.query_config().ok().and_then(|config| config.account_name);
+        let account = account.map(|name| name.to_string_lossy().into_owned());
+        give_rights(plan, account.as_deref().unwrap_or(LOCAL_SYSTEM), say);
         Ok(())
     }
 
@@ -256,6 +263,41 @@ fn wait(
             say(&format!("still {doing}"));
         }
         std::thread::sleep(LOOK);
+    }
+}
+
+/// Makes the folders that are missing, and lets the service's account write to all of them. What cannot
+/// be done, as on a share, is told: whoever looks after that can do it.
+fn give_rights(plan: &Plan, account: &str, say: Say<'_>) {
+    let id = well_known(account);
+    for folder in plan.folders() {
+        let made = if folder == plan.state {
+            RealDisk.create_private_dirs(folder)
+        } else {
+            RealDisk.create_dirs(folder)
+        };
+        if let Err(error) = made.and_then(|()| RealDisk.grant(folder, id.unwrap_or(account))) {
+            let fault = Fault::from(error).chain();
+            say(&format!("warning: {account} was not given the right to write there: {fault}"));
+        }
+        let is_share = folder.to_string_lossy().starts_with(r"\\");
+        if is_share && id == Some(ID_OF_LOCAL_SERVICE) {
+            let folder = folder.display();
+            say(&format!(
+                "warning: {folder} is on a share, where {account} is nobody: choose an account that \
+                 may write there by `casedrop service install --account NAME`"
+            ));
+        }
+    }
+}
+
+/// The ids of Windows' own accounts, whose names are others in other languages.
+fn well_known(account: &str) -> Option<&'static str> {
+    match account.to_lowercase().as_str() {
+        r"nt authority\localservice" | r"nt authority\local service" => Some(ID_OF_LOCAL_SERVICE),
+        r"nt authority\networkservice" | r"nt authority\network service" => Some("S-1-5-20"),
+        "localsystem" => Some("S-1-5-18"),
+        _ => None,
     }
 }
 
