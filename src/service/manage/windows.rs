@@ -54,7 +54,6 @@ pub struct Services {
 
 impl Services {
     /// Those of this PC.
-    #[expect(clippy::unnecessary_wraps, reason = "another system may have none")]
     pub fn here(name: &str) -> Result<Self, Fault> {
         Ok(Self { name: name.to_owned() })
     }
@@ -193,14 +192,14 @@ impl Services {
         let exit_status = match status.exit_code {
             ServiceExitCode::ServiceSpecific(code) | ServiceExitCode::Win32(code) => code,
         };
-        let has_ended = status.current_state == ServiceState::Stopped;
+        let state = state(&status);
         Ok(Standing {
             name: self.name.clone(),
-            state: state(&status),
+            state,
             starts_with_pc: Some(config.start_type == ServiceStartType::AutoStart),
             account: config.account_name.as_deref().map(text),
             command: Some(text(config.executable_path.as_os_str())),
-            exit_status: Some(exit_status).filter(|code| has_ended && *code != 0),
+            exit_status: Some(exit_status).filter(|_| state == State::Failed),
             doing: None,
         })
     }
