@@ -155,6 +155,7 @@ impl Agent {
     ) -> Result<(Finished, Summary), OpenError> {
         let mut beside = Beside::new();
         if matches!(ending, Ending::Never) {
+            self.site.events.begin();
             start_beside(&self.site, &mut beside);
             changes::agent(&self.site, Deed::AgentStarted);
         }
@@ -178,6 +179,7 @@ impl Agent {
         let mut stop = pin!(stop);
         let mut tell = |notice: &Notice| {
             notice.log();
+            site.events.tell(notice);
             site.told.send_replace(());
             tell(notice);
         };

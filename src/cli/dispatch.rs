@@ -15,6 +15,7 @@ use crate::config::{self, Config, Loaded};
 use crate::disk::{Disk, RealDisk};
 use crate::local::Layout;
 use crate::model::cancel::Cancel;
+use crate::service::eventlog::{self, Entry};
 use crate::store::{FILE_NAME, Store};
 
 /// The program: the process's arguments in, an exit code out.
@@ -52,13 +53,13 @@ fn run(cli: Cli, streams: &mut Streams) -> Result<Exit, CliError> {
         Command::Completions(args) => completions::run(&args, streams),
         Command::Check => run_check(named, streams),
         Command::Run => {
-            let config = load_to_work(named, streams)?;
+            let config = noted(load_to_work(named, streams))?;
             if streams.terminal {
                 logging::for_people();
             } else {
                 logging::as_configured(&config.log);
             }
-            work::run(config, streams)
+            noted(work::run(config, streams))
         }
         Command::Sync => {
             let config = load_to_work(named, streams)?;
@@ -71,6 +72,17 @@ fn run(cli: Cli, streams: &mut Streams) -> Result<Exit, CliError> {
             on_config(other, &loaded.config, streams)
         }
     }
+}
+
+/// Nobody reads the messages of a service: what ends an agent is in the system's event log too.
+fn noted<T>(result: Result<T, CliError>) -> Result<T, CliError> {
+    result.inspect_err(|error| {
+        let text = error.to_string();
+        eventlog::write(&match error.exit {
+            Exit::Usage => Entry::config(&text),
+            _ => Entry::ended(&text),
+        });
+    })
 }
 
 /// The commands that look at one config and end.

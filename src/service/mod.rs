@@ -1,6 +1,8 @@
 //! Who runs the agent: a console, systemd, Windows' service manager, or the keeper that tries out a new
 //! version. Each of them wants to know how the agent fares, in a language of its own.
 
+pub mod eventlog;
+
 use std::time::Duration;
 
 /// Somebody who runs the agent and is told how it fares. Calls return at once.
