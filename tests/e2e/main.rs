@@ -35,3 +35,4 @@ mod resume;
 mod secrecy;
 #[cfg(target_os = "linux")]
 mod visible;
+mod windows;
