@@ -9,6 +9,7 @@ use tokio::runtime::Runtime;
 use crate::app::{Agent, Ending, Finished, Labs, OpenError, Summary};
 use crate::config::Config;
 use crate::disk::{Disk, RealDisk};
+use crate::service::eventlog::{self, Entry};
 use crate::service::{self, Ended, Hosted, stop_signal};
 use crate::sync::notice::{Notice, in_words};
 
@@ -33,6 +34,21 @@ pub fn run(named: Option<PathBuf>, json: bool) -> Result<Exit, CliError> {
 
 /// The agent in this process.
 fn agent(named: Option<&Path>, hosted: Hosted, streams: &mut Streams) -> Result<Exit, CliError> {
+    noted(work_as(named, hosted, streams))
+}
+
+/// Nobody reads the messages of a service: what ends an agent is in the system's event log too.
+fn noted<T>(result: Result<T, CliError>) -> Result<T, CliError> {
+    result.inspect_err(|error| {
+        let text = error.to_string();
+        eventlog::write(&match error.exit {
+            Exit::Usage => Entry::config(&text),
+            _ => Entry::ended(&text),
+        });
+    })
+}
+
+fn work_as(named: Option<&Path>, hosted: Hosted, streams: &mut Streams) -> Result<Exit, CliError> {
     let config = load_to_work(named, hosted.is_service, streams)?;
     if hosted.is_service {
         refuse_mapped(&config)?;

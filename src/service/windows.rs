@@ -107,9 +107,6 @@ fn serve(arguments: Vec<std::ffi::OsString>) {
     };
     let host = Arc::new(Scm(service));
     let ended = body(Hosted { host, stop: Box::pin(stop), events, is_service: true });
-    if let Some(reason) = &ended.reason {
-        tracing::error!("the service ends: {reason}");
-    }
     service.enter(Phase::Ended(ended));
 }
 

@@ -39,3 +39,4 @@ mod service;
 mod service_windows;
 #[cfg(target_os = "linux")]
 mod visible;
+mod windows;

@@ -25,6 +25,7 @@ use super::image_path::image_path;
 use super::{Plan, Say, Standing, State, fault, not_installed};
 use crate::disk::{Disk as _, RealDisk};
 use crate::model::fault::Fault;
+use crate::service::eventlog;
 
 /// Least rights on this PC, and no identity on the network.
 const LOCAL_SERVICE: &str = r"NT AUTHORITY\LocalService";
@@ -89,6 +90,9 @@ impl Services {
                 say(&format!("warning: {setting} could not be set: {}", chain(&error)));
             }
         }
+        if let Err(error) = eventlog::register() {
+            say(&format!("warning: the event log does not know Casedrop: {error}"));
+        }
         let account = service.query_config().ok().and_then(|config| config.account_name);
         let account = account.map(|name| name.to_string_lossy().into_owned());
         give_rights(plan, account.as_deref().unwrap_or(LOCAL_SYSTEM), say);
@@ -117,7 +121,11 @@ impl Services {
         let what = "take the service away";
         let service = self.open(access, what)?;
         self.stop_and_wait(&service, say)?;
-        service.delete().map_err(|error| failed(what, error))
+        service.delete().map_err(|error| failed(what, error))?;
+        if let Err(error) = eventlog::unregister() {
+            say(&format!("warning: the event log still knows Casedrop: {error}"));
+        }
+        Ok(())
     }
 
     /// Starts the service, and waits until it works.
