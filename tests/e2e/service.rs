@@ -71,7 +71,9 @@ fn systemd_hears_of_start_work_and_end() {
 
 #[test]
 fn a_service_reads_no_config_from_the_folder_that_it_happens_to_be_started_in() {
-    let world = World::unpaired(Vec::new(), "");
+    let world = World::new();
+    // Whoever reads it says something else of it, and does not start to work.
+    std::fs::write(world.config(), "labs: 7\n").expect("written");
     let systemd = Systemd::of(&world);
     let mut command = std::process::Command::new(super::world::program());
     command.arg("run").current_dir(world.dir()).stdin(Stdio::null());
