@@ -14,9 +14,11 @@ mod logins;
 mod notices;
 mod notify;
 mod open;
+mod quiet;
 mod settle;
 #[cfg(test)]
 mod tests;
+mod updates;
 
 use std::path::Path;
 

@@ -228,6 +228,15 @@ pub(super) fn remove_tree(path: &Path) -> io::Result<()> {
 /// The rights of the directory are inherited.
 pub(super) fn private_file(_options: &mut OpenOptions) {}
 
+/// What a program is, its name says.
+pub(super) fn program_file(_options: &mut OpenOptions) {}
+
+/// The rights of the directory are inherited.
+#[expect(clippy::unnecessary_wraps, reason = "elsewhere it can fail")]
+pub(super) fn open_to_all(_path: &Path) -> io::Result<()> {
+    Ok(())
+}
+
 /// The rights of the directory above are inherited.
 pub(super) fn private_dir(_builder: &mut DirBuilder) {}
 
