@@ -31,6 +31,7 @@ pub use clock::wall_now;
 pub use desk::AgentDesk;
 pub use labs::Labs;
 pub use open::OpenError;
+pub use updates::Updating;
 
 /// Whether an agent holds the state directory now.
 pub fn agent_runs(state: &Path) -> bool {

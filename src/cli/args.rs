@@ -12,7 +12,9 @@ use super::demo::DemoArgs;
 use super::orders::{OrdersArgs, ShowArgs};
 use super::schema::SchemaArgs;
 use super::simulate::SimulateArgs;
+use super::run::RunArgs;
 use super::status::LabArgs;
+use super::update::UpdateArgs;
 
 /// Brings iTero scans from Align's Lab Connector API to a dental lab's hot folder.
 #[derive(Debug, Parser)]
@@ -44,7 +46,7 @@ pub enum Command {
     /// Shows the whole thing with no account: a simulated Align, six varied orders, a hot folder.
     Demo(DemoArgs),
     /// The agent in the foreground, until Ctrl-C.
-    Run,
+    Run(RunArgs),
     /// One pass: poll if that is allowed, fetch, publish, exit.
     Sync,
     /// The simulated Align API alone, with an admin endpoint.
@@ -81,6 +83,8 @@ pub enum Command {
     Verify(VerifyArgs),
     /// Shows who did what on this PC, or checks that this record is whole.
     Audit(AuditArgs),
+    /// Brings a newer version of this program, and tries it out.
+    Update(UpdateArgs),
     /// Prints a JSON Schema for editors.
     Schema(SchemaArgs),
     /// Prints a script that completes arguments in a shell.

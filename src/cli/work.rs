@@ -5,21 +5,30 @@ use std::sync::Arc;
 
 use tokio::runtime::Runtime;
 
-use crate::app::{Agent, Ending, Finished, Labs, OpenError, Summary};
+use crate::app::{Agent, Ending, Finished, Labs, OpenError, Summary, Updating};
 use crate::config::Config;
 use crate::disk::{Disk, RealDisk};
+use crate::service::Host;
 use crate::sync::notice::{Notice, in_words};
 
 use super::console::Console;
 use super::orders::journal;
 use super::{CliError, Exit, Streams};
 
-/// The agent in the foreground, until it is told to stop.
-pub fn run(config: Config, streams: &mut Streams) -> Result<Exit, CliError> {
+/// What an agent is part of: how it updates itself, and who runs it.
+pub(super) type Around = (Arc<Updating>, Arc<dyn Host>);
+
+/// The agent, until `stop` resolves.
+pub(super) fn run(
+    config: Config,
+    around: Around,
+    stop: impl Future<Output = ()>,
+    streams: &mut Streams,
+) -> Result<Exit, CliError> {
     let runtime = runtime()?;
     let quiet = !streams.terminal;
     let (_, summary) =
-        work(runtime, config, Ending::Never, streams, stop_signal(), |console, notice| {
+        work(runtime, config, Some(around), Ending::Never, streams, stop, |console, notice| {
             // Elsewhere than on a terminal the log says it.
             if !quiet {
                 console.tell(notice);
@@ -35,7 +44,7 @@ pub fn sync(config: Config, streams: &mut Streams) -> Result<Exit, CliError> {
     let mut published = Vec::new();
     let ending = Ending::AfterOnePass;
     let (finished, summary) =
-        work(runtime, config, ending, streams, stop_signal(), |console, notice| {
+        work(runtime, config, None, ending, streams, stop_signal(), |console, notice| {
             if let Notice::Published { key, revision, .. } = notice {
                 published.push((key.clone(), *revision));
             }
@@ -103,6 +112,7 @@ fn exit_of(summary: &Summary) -> Exit {
 pub(super) fn work(
     runtime: Runtime,
     config: Config,
+    around: Option<Around>,
     ending: Ending,
     streams: &mut Streams,
     stop: impl Future<Output = ()>,
@@ -111,7 +121,13 @@ pub(super) fn work(
     let config = Arc::new(config);
     let disk: Arc<dyn Disk> = Arc::new(RealDisk);
     let labs = Labs::new(Arc::clone(&config), runtime.handle().clone(), Arc::clone(&disk));
-    let agent = Agent::open(config, disk, Arc::new(labs), super::hooks::step).map_err(opening)?;
+    let came_back = around.as_ref().is_some_and(|(updating, _)| updating.came_back(&*disk));
+    let agent = Agent::open(config, disk, Arc::new(labs), super::hooks::step, came_back);
+    let agent = agent.map_err(opening)?;
+    let agent = match around {
+        Some((updating, host)) => agent.updating(updating).hosted_by(host),
+        None => agent,
+    };
     let progress = agent.progress();
     let mut console = Console::new(streams, &progress);
     let result = runtime.block_on(agent.run(ending, stop, |notice| tell(&mut console, notice)));

@@ -52,6 +52,7 @@
 
 pub mod begin;
 pub mod choose;
+pub mod daily;
 pub mod delegate;
 pub mod fetch;
 pub mod keeper;
