@@ -16,6 +16,7 @@ mod notify;
 mod open;
 mod quiet;
 mod settle;
+mod sleep;
 #[cfg(test)]
 mod tests;
 mod updates;
@@ -31,7 +32,7 @@ pub use clock::wall_now;
 pub use desk::AgentDesk;
 pub use labs::Labs;
 pub use open::OpenError;
-pub use updates::Updating;
+pub use updates::{Updating, try_out_at_next_start};
 
 /// Whether an agent holds the state directory now.
 pub fn agent_runs(state: &Path) -> bool {

@@ -8,11 +8,11 @@ use std::time::{Duration, Instant};
 use semver::Version;
 use tokio::sync::watch;
 
-use crate::audit::{Deed, Entry, Mark};
+use crate::audit::{Audit, Deed, Entry, Mark};
 use crate::config::Config;
 use crate::disk::Disk;
 use crate::model::fault::{Fault, FaultClass};
-use crate::model::request::{Via, Who};
+use crate::model::request::{Outcome, Reply, Via, Who};
 use crate::model::time::WallMs;
 use crate::store::{LabRecord, Store, StoreError};
 use crate::update::daily::{Daily, is_open};
@@ -309,8 +309,26 @@ async fn switch(site: &Arc<Site>, updating: &Arc<Updating>, version: Version, wh
     }
 }
 
+/// Where no agent runs: the next start tries out a staged version.
+pub fn try_out_at_next_start(
+    config: &Config,
+    disk: &Arc<dyn Disk>,
+    updating: &Updating,
+    version: &Version,
+    who: Who,
+) -> Result<Reply, Fault> {
+    let audit = Audit::new(Arc::clone(disk), &config.state);
+    let entry = Entry::new(wall_now(), who, Deed::Update, Mark::Begun)
+        .detail("version", version.to_string())
+        .detail("before", updating.program.version.to_string());
+    audit.record(&entry)?;
+    put_on_trial(updating, config, &**disk, version, &super::Journal::of(&config.state))?;
+    let text = format!("version {version} is staged; the agent's next start tries it out");
+    Ok(Reply::new(Outcome::Done, text).details(serde_json::json!({ "version": version.to_string() })))
+}
+
 /// Copies the journal, if there is one, and makes the version be tried out at the next start.
-pub(super) fn put_on_trial(
+fn put_on_trial(
     updating: &Updating,
     config: &Config,
     disk: &dyn Disk,

@@ -70,14 +70,14 @@ fn carry_out(cli: Cli, streams: &mut Streams) -> Result<Exit, CliError> {
         Command::Schema(args) => schema::run(&args, streams),
         Command::Completions(args) => completions::run(&args, streams),
         Command::Check => run_check(named, streams),
-        Command::Run(args) => run::run(&args, named, streams),
+        Command::Run(args) => run::run(args, cli.config, streams.json),
         Command::Sync => {
-            let config = load_to_work(named, streams)?;
+            let config = load_to_work(named, false, streams)?;
             logging::for_people();
             work::sync(config, streams)
         }
         other => {
-            let loaded = load(named)?;
+            let loaded = load(named, false)?;
             logging::for_people();
             on_config(other, &loaded.config, streams)
         }
@@ -118,8 +118,12 @@ fn on_config(command: Command, config: &Config, streams: &mut Streams) -> Result
 }
 
 /// The config. What is better changed in it is told to whoever starts an agent, and by `check`.
-pub(super) fn load_to_work(named: Option<&Path>, streams: &mut Streams) -> Result<Config, CliError> {
-    let loaded = load(named)?;
+pub(super) fn load_to_work(
+    named: Option<&Path>,
+    is_service: bool,
+    streams: &mut Streams,
+) -> Result<Config, CliError> {
+    let loaded = load(named, is_service)?;
     for warning in &loaded.warnings {
         streams.note(warning.paragraph("warning"));
     }
@@ -129,9 +133,10 @@ pub(super) fn load_to_work(named: Option<&Path>, streams: &mut Streams) -> Resul
     Ok(loaded.config)
 }
 
-pub(super) fn load(named: Option<&Path>) -> Result<Loaded, CliError> {
+/// A service's current folder is some folder of the system's, in which nobody keeps a config.
+pub(super) fn load(named: Option<&Path>, is_service: bool) -> Result<Loaded, CliError> {
     let env = config::process_env();
-    let cwd = cwd()?;
+    let cwd = if is_service { config::platform_folder(&env) } else { cwd()? };
     let path = config::locate(&RealDisk, named, &env, &cwd)?;
     Ok(config::load(&RealDisk, &path, &env)?)
 }

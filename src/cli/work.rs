@@ -1,6 +1,7 @@
-//! `run` and `sync`: the agent at work.
+//! The agent at work, for `run` and `sync`.
 
 use std::future::Future;
+use std::path::Path;
 use std::sync::Arc;
 
 use tokio::runtime::Runtime;
@@ -8,32 +9,35 @@ use tokio::runtime::Runtime;
 use crate::app::{Agent, Ending, Finished, Labs, OpenError, Summary, Updating};
 use crate::config::Config;
 use crate::disk::{Disk, RealDisk};
-use crate::service::Host;
+use crate::service::{Hosted, stop_signal};
 use crate::sync::notice::{Notice, in_words};
 
 use super::console::Console;
+use super::dispatch::load_to_work;
 use super::orders::journal;
-use super::{CliError, Exit, Streams};
+use super::{CliError, Exit, Streams, logging};
 
-/// What an agent is part of: how it updates itself, and who runs it.
-pub(super) type Around = (Arc<Updating>, Arc<dyn Host>);
-
-/// The agent, until `stop` resolves.
-pub(super) fn run(
-    config: Config,
-    around: Around,
-    stop: impl Future<Output = ()>,
+/// The agent in this process, until it is told to stop or wants to be started anew.
+pub(super) fn agent(
+    named: Option<&Path>,
+    updating: Updating,
+    hosted: Hosted,
     streams: &mut Streams,
 ) -> Result<Exit, CliError> {
+    let config = load_to_work(named, hosted.is_service, streams)?;
+    if streams.terminal {
+        logging::for_people();
+    } else {
+        logging::as_configured(&config.log);
+    }
     let runtime = runtime()?;
     let quiet = !streams.terminal;
-    let (_, summary) =
-        work(runtime, config, Some(around), Ending::Never, streams, stop, |console, notice| {
-            // Elsewhere than on a terminal the log says it.
-            if !quiet {
-                console.tell(notice);
-            }
-        })?;
+    let (_, summary) = work_for(runtime, config, updating, hosted, streams, |console, notice| {
+        // Elsewhere than on a terminal the log says it.
+        if !quiet {
+            console.tell(notice);
+        }
+    })?;
     tell_stragglers(&summary, streams);
     Ok(Exit::Ok)
 }
@@ -44,7 +48,7 @@ pub fn sync(config: Config, streams: &mut Streams) -> Result<Exit, CliError> {
     let mut published = Vec::new();
     let ending = Ending::AfterOnePass;
     let (finished, summary) =
-        work(runtime, config, None, ending, streams, stop_signal(), |console, notice| {
+        work(runtime, config, ending, streams, stop_signal(), |console, notice| {
             if let Notice::Published { key, revision, .. } = notice {
                 published.push((key.clone(), *revision));
             }
@@ -112,22 +116,52 @@ fn exit_of(summary: &Summary) -> Exit {
 pub(super) fn work(
     runtime: Runtime,
     config: Config,
-    around: Option<Around>,
+    ending: Ending,
+    streams: &mut Streams,
+    stop: impl Future<Output = ()>,
+    tell: impl FnMut(&mut Console<'_>, &Notice),
+) -> Result<(Finished, Summary), CliError> {
+    let agent = open(&runtime, config, false)?;
+    let_work(runtime, agent, ending, streams, stop, tell)
+}
+
+/// The same without an ending, for whoever runs this process.
+fn work_for(
+    runtime: Runtime,
+    config: Config,
+    updating: Updating,
+    hosted: Hosted,
+    streams: &mut Streams,
+    tell: impl FnMut(&mut Console<'_>, &Notice),
+) -> Result<(Finished, Summary), CliError> {
+    let Hosted { host, stop, events, .. } = hosted;
+    let updating = Arc::new(updating);
+    let agent = open(&runtime, config, updating.came_back(&RealDisk))?;
+    let agent = agent.updating(Arc::clone(&updating)).hosted_by(host).woken_by(events);
+    let stop = async move {
+        tokio::select! {
+            () = stop => {}
+            () = updating.restarting() => {}
+        }
+    };
+    let_work(runtime, agent, Ending::Never, streams, stop, tell)
+}
+
+fn open(runtime: &Runtime, config: Config, came_back: bool) -> Result<Agent, CliError> {
+    let config = Arc::new(config);
+    let disk: Arc<dyn Disk> = Arc::new(RealDisk);
+    let labs = Labs::new(Arc::clone(&config), runtime.handle().clone(), Arc::clone(&disk));
+    Agent::open(config, disk, Arc::new(labs), super::hooks::step, came_back).map_err(opening)
+}
+
+fn let_work(
+    runtime: Runtime,
+    agent: Agent,
     ending: Ending,
     streams: &mut Streams,
     stop: impl Future<Output = ()>,
     mut tell: impl FnMut(&mut Console<'_>, &Notice),
 ) -> Result<(Finished, Summary), CliError> {
-    let config = Arc::new(config);
-    let disk: Arc<dyn Disk> = Arc::new(RealDisk);
-    let labs = Labs::new(Arc::clone(&config), runtime.handle().clone(), Arc::clone(&disk));
-    let came_back = around.as_ref().is_some_and(|(updating, _)| updating.came_back(&*disk));
-    let agent = Agent::open(config, disk, Arc::new(labs), super::hooks::step, came_back);
-    let agent = agent.map_err(opening)?;
-    let agent = match around {
-        Some((updating, host)) => agent.updating(updating).hosted_by(host),
-        None => agent,
-    };
     let progress = agent.progress();
     let mut console = Console::new(streams, &progress);
     let result = runtime.block_on(agent.run(ending, stop, |notice| tell(&mut console, notice)));
@@ -159,36 +193,4 @@ pub(super) fn runtime() -> Result<Runtime, CliError> {
         .enable_all()
         .build()
         .map_err(|error| CliError::new(Exit::Failed, format!("cannot start threads: {error}")))
-}
-
-/// Resolves when the process is asked to stop.
-pub(super) async fn stop_signal() {
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        match signal(SignalKind::terminate()) {
-            Ok(mut terminate) => {
-                tokio::select! {
-                    _ = tokio::signal::ctrl_c() => {}
-                    _ = terminate.recv() => {}
-                }
-            }
-            Err(_) => drop(tokio::signal::ctrl_c().await),
-        }
-    }
-    #[cfg(windows)]
-    {
-        use tokio::signal::windows::{ctrl_break, ctrl_close, ctrl_shutdown};
-        match (ctrl_break(), ctrl_close(), ctrl_shutdown()) {
-            (Ok(mut stop), Ok(mut close), Ok(mut shutdown)) => {
-                tokio::select! {
-                    _ = tokio::signal::ctrl_c() => {}
-                    _ = stop.recv() => {}
-                    _ = close.recv() => {}
-                    _ = shutdown.recv() => {}
-                }
-            }
-            _ => drop(tokio::signal::ctrl_c().await),
-        }
-    }
 }

@@ -17,7 +17,7 @@ use super::trial::{Awake, Deaths, Trial, Verdict, Why};
 use super::{Program, trial};
 use crate::disk::Disk;
 use crate::model::time::WallMs;
-use crate::service::Host;
+use crate::service::{Event, Events, Hosted, Host};
 
 /// The argument that makes the program a keeper's child.
 pub const KEPT: &str = "--kept";
@@ -47,6 +47,8 @@ pub struct Keeper {
     pub disk: Arc<dyn Disk>,
     /// The arguments of this program, which its children get too.
     pub args: Vec<OsString>,
+    /// The folder in which they run; `None`: this one's.
+    pub folder: Option<PathBuf>,
     /// The time of day.
     pub now: fn() -> WallMs,
 }
@@ -86,7 +88,8 @@ struct Watched<'a> {
 
 impl Keeper {
     /// Keeps the agent running until `stop` resolves, or nothing can be done about its deaths.
-    pub async fn keep(self, host: Arc<dyn Host>, stop: impl Future<Output = ()>) -> KeeperEnd {
+    pub async fn keep(self, hosted: Hosted) -> KeeperEnd {
+        let Hosted { host, stop, mut events, .. } = hosted;
         let mut stop = pin!(stop);
         let mut chooser = Chooser {
             disk: &*self.disk,
@@ -117,7 +120,8 @@ impl Keeper {
                 },
             };
             let watched = self.watched(kid, trial.as_ref());
-            let end = self.watch(watched, &chooser, &*host, &mut told_ready, &mut stop).await;
+            let around = (&*host, &mut told_ready, &mut events);
+            let end = self.watch(watched, &chooser, around, &mut stop).await;
             host.at_work(false);
             host.alive();
             match end {
@@ -164,7 +168,7 @@ impl Keeper {
         if on_trial {
             args.push(ON_TRIAL.into());
         }
-        Kid::start(program, &args)
+        Kid::start(program, &args, self.folder.as_deref())
     }
 
     /// Starts the first version that can be started, and at last the installed program.
@@ -187,11 +191,10 @@ impl Keeper {
         &self,
         mut watched: Watched<'_>,
         chooser: &Chooser<'_>,
-        host: &dyn Host,
-        told_ready: &mut bool,
+        (host, told_ready, events): (&dyn Host, &mut bool, &mut Events),
         stop: &mut Pin<&mut impl Future<Output = ()>>,
     ) -> End {
-        let mut talks = true;
+        let (mut talks, mut has_events) = (true, true);
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
@@ -204,6 +207,13 @@ impl Keeper {
                 word = watched.kid.word(), if talks => {
                     talks = word.is_some();
                     word
+                }
+                event = events.recv(), if has_events => {
+                    match event {
+                        Some(Event::WokeUp) => watched.kid.tell(Order::WokeUp),
+                        None => has_events = false,
+                    }
+                    None
                 }
                 () = tokio::time::sleep(LOOK), if !talks => None,
                 _ = tick.tick() => {
@@ -270,6 +280,7 @@ impl Watched<'_> {
                 }
                 Said::Alive => host.alive(),
                 Said::AtWork { is } => host.at_work(*is),
+                Said::Doing { what } => host.doing(what),
                 Said::Restart => self.restart = true,
                 // That the keeper itself stops is for it to say.
                 Said::Stopping { .. } | Said::Polled { .. } => {}

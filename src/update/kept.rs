@@ -6,10 +6,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 
 use super::talk::{self, Order, Said, Went};
-use crate::service::Host;
+use crate::service::{Event, Events, Host};
 
 /// A sign of life is said so often at the most.
 const ALIVE: Duration = Duration::from_millis(500);
@@ -30,6 +30,7 @@ pub struct Kept {
 struct Last {
     alive: Option<Instant>,
     at_work: Option<bool>,
+    doing: Option<String>,
 }
 
 /// What the keeper says.
@@ -41,9 +42,12 @@ pub struct Orders {
     pub passed: watch::Receiver<bool>,
 }
 
+/// What the keeper knows of the PC.
+pub type FromKeeper = (Orders, Events);
+
 impl Kept {
     /// Talks with the keeper over this process's standard input and output, which nobody else may use.
-    pub fn start() -> (Self, Orders) {
+    pub fn start() -> (Self, FromKeeper) {
         let (words, to_say) = sync_channel::<Said>(WAITING);
         let under_way = Arc::new(AtomicUsize::new(0));
         let on_its_way = Arc::clone(&under_way);
@@ -57,17 +61,20 @@ impl Kept {
         });
         let (stop, stopped) = watch::channel(false);
         let (passed, has_passed) = watch::channel(false);
+        let (event, events) = mpsc::unbounded_channel();
         std::thread::spawn(move || {
             for line in std::io::stdin().lock().lines().map_while(Result::ok) {
                 match talk::order(&line) {
                     Some(Order::Stop) => break,
                     Some(Order::Passed) => drop(passed.send_replace(true)),
+                    // An agent that ends needs no events.
+                    Some(Order::WokeUp) => drop(event.send(Event::WokeUp)),
                     None => {}
                 }
             }
             stop.send_replace(true);
         });
-        (Self { words, under_way, last: Mutex::default() }, Orders { stop: stopped, passed: has_passed })
+        (Self { words, under_way, last: Mutex::default() }, (Orders { stop: stopped, passed: has_passed }, events))
     }
 
     /// How a poll of a lab went.
@@ -120,6 +127,15 @@ impl Host for Kept {
             last.alive = Some(Instant::now());
             drop(last);
             self.say(Said::Alive);
+        }
+    }
+
+    fn doing(&self, what: &str) {
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        if last.doing.as_deref() != Some(what) {
+            last.doing = Some(what.to_owned());
+            drop(last);
+            self.say(Said::Doing { what: what.to_owned() });
         }
     }
 

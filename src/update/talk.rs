@@ -16,6 +16,11 @@ pub enum Said {
         /// Whether it has.
         is: bool,
     },
+    /// What it does, in a few words.
+    Doing {
+        /// The words.
+        what: String,
+    },
     /// It ends, which may take so long.
     Stopping {
         /// In milliseconds.
@@ -55,6 +60,8 @@ pub enum Order {
     Stop,
     /// The trial is passed.
     Passed,
+    /// The PC woke up from sleep.
+    WokeUp,
 }
 
 /// A line, without its end.
@@ -88,6 +95,7 @@ mod tests {
             (Said::Ready, r#"{"say":"ready"}"#),
             (Said::Alive, r#"{"say":"alive"}"#),
             (Said::AtWork { is: true }, r#"{"say":"at-work","is":true}"#),
+            (Said::Doing { what: "rests".to_owned() }, r#"{"say":"doing","what":"rests"}"#),
             (Said::Stopping { ms: 5 }, r#"{"say":"stopping","ms":5}"#),
             (polled, r#"{"say":"polled","lab":"smile","went":"failed","why":"http-400"}"#),
             (Said::Restart, r#"{"say":"restart"}"#),
@@ -97,6 +105,7 @@ mod tests {
             assert_eq!(said(text), Some(word));
         }
         assert_eq!(line(&Order::Stop), r#"{"say":"stop"}"#);
+        assert_eq!(line(&Order::WokeUp), r#"{"say":"woke-up"}"#);
         assert_eq!(order(r#"{"say":"passed","more":1}"#), Some(Order::Passed));
         assert_eq!(said(r#"{"say":"alive","more":1}"#), Some(Said::Alive));
         for unknown in ["", "hello", r#"{"say":"sing"}"#, "{}"] {

@@ -172,7 +172,7 @@ impl Trial {
                     }
                 }
             }
-            Said::Alive | Said::Restart => {}
+            Said::Alive | Said::Doing { .. } | Said::Restart => {}
         }
         self.judge(at)
     }
