@@ -407,7 +407,7 @@ async fn look_and_stage(site: &Site, updating: &Updating) -> Result<Option<Versi
 
 /// By the clock on the wall, counted from midnight.
 fn minute_of_day() -> u16 {
-    let now = jiff::Zoned::now();
+    let now = jiff::ZonedDateTime::now();
     let minute = i32::from(now.hour()) * 60 + i32::from(now.minute());
     u16::try_from(minute).unwrap_or(0)
 }

@@ -69,7 +69,7 @@ pub fn run(args: &DemoArgs, streams: &mut Streams) -> Result<Exit, CliError> {
         ));
     }
     let (finished, summary) =
-        work(runtime, config.clone(), None, ending, streams, stop_signal(), |console, notice| {
+        work(runtime, config.clone(), ending, streams, stop_signal(), |console, notice| {
             console.tell(notice);
         })?;
     simulator.stop();

@@ -37,6 +37,12 @@ const ALL_STOP: Duration = Duration::from_millis(500);
 /// A version that is not on trial and was ready is taken for hanging after so long.
 const SILENCE: Duration = Duration::from_mins(5);
 
+/// The exit status that says that another agent runs.
+const TAKEN: i32 = 5;
+/// A keeper that was ended the hard way may have left an agent that is still about to stop: so often it
+/// is tried again, once a second.
+const TAKEN_MAX: u32 = 40;
+
 /// What keeps an installation running.
 pub struct Keeper {
     /// This program.
@@ -71,6 +77,8 @@ enum End {
     Restart,
     /// It failed its trial.
     Bad(Why),
+    /// Another agent holds the state folder.
+    Taken,
     /// It died.
     Died { ready: bool, status: Option<i32>, lasted: Duration },
 }
@@ -100,8 +108,10 @@ impl Keeper {
         };
         let mut deaths = Deaths::default();
         let mut told_ready = false;
+        let (mut again, mut found_taken) = (None, 0);
         loop {
-            let (kid, trial) = match chooser.choose((self.now)()) {
+            let choice = again.take().unwrap_or_else(|| chooser.choose((self.now)()));
+            let (kid, trial) = match choice.clone() {
                 Choice::Trial(trial) => {
                     let program = self.place.program(&trial.version.0);
                     tracing::warn!("version {} is tried out", trial.version.0);
@@ -124,9 +134,21 @@ impl Keeper {
             let end = self.watch(watched, &chooser, around, &mut stop).await;
             host.at_work(false);
             host.alive();
+            if let End::Taken = end {
+                found_taken += 1;
+                if found_taken > TAKEN_MAX {
+                    return KeeperEnd::Status(TAKEN);
+                }
+                again = Some(choice);
+                if wait_or_stop(&*host, TICK, &mut stop).await {
+                    return KeeperEnd::Stopped;
+                }
+                continue;
+            }
+            found_taken = 0;
             match end {
                 End::Stopped => return KeeperEnd::Stopped,
-                End::Restart => {}
+                End::Restart | End::Taken => {}
                 End::Bad(why) => {
                     if let Some(trial) = &trial {
                         chooser.refuse(&trial.version.0, &why, (self.now)());
@@ -229,6 +251,9 @@ impl Keeper {
                 watched.last_words(host, told_ready).await;
                 if tokio::time::timeout(ALL_STOP, stop.as_mut()).await.is_ok() {
                     return End::Stopped;
+                }
+                if status == Some(TAKEN) && !watched.ready {
+                    return End::Taken;
                 }
                 return match (&watched.trial, watched.restart) {
                     (None, true) => End::Restart,

@@ -211,17 +211,17 @@ fn unpack(disk: &dyn Disk, archive: &Path, to: &Path, shown: &str) -> Result<(),
     };
     let file = BufReader::with_capacity(BUFFER, disk.open(archive)?);
     let mut zip = ZipArchive::new(file).map_err(|error| broken(&error))?;
-    let is_program = |name: &&str| {
+    let is_program = |name: &String| {
         // On its own, or in one top folder.
         let mut parts = name.rsplit('/');
         parts.next() == Some(program_name()) && parts.count() <= 1
     };
-    let mut names = zip.file_names().filter(is_program);
-    let name = names.next().map(str::to_owned);
-    let (Some(name), None) = (name, names.next()) else {
+    let names = zip.file_names().map(|name| name.map(std::borrow::Cow::into_owned));
+    let names = names.collect::<Result<Vec<_>, _>>().map_err(|error| broken(&error))?;
+    let mut names = names.into_iter().filter(is_program);
+    let (Some(name), None) = (names.next(), names.next()) else {
         return Err(broken(&format!("it must hold one file {}", program_name())));
     };
-    drop(names);
     let member = zip.by_name(&name).map_err(|error| broken(&error))?;
     let mut out = disk.create_program(to)?;
     let (mut member, mut buffer) = (member.take(PROGRAM_MAX + 1), vec![0; BUFFER]);

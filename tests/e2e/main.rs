@@ -33,5 +33,6 @@ mod reconcile;
 mod requests;
 mod resume;
 mod secrecy;
+mod update;
 #[cfg(target_os = "linux")]
 mod visible;
