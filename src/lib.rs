@@ -34,3 +34,4 @@ pub mod simulator;
 pub mod status;
 pub mod store;
 pub mod sync;
+pub mod update;

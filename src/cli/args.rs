@@ -14,7 +14,9 @@ use super::orders::{OrdersArgs, ShowArgs};
 use super::schema::SchemaArgs;
 use super::service::ServiceArgs;
 use super::simulate::SimulateArgs;
+use super::run::RunArgs;
 use super::status::LabArgs;
+use super::update::UpdateArgs;
 
 /// Brings iTero scans from Align's Lab Connector API to a dental lab's hot folder.
 #[derive(Debug, Parser)]
@@ -46,7 +48,7 @@ pub enum Command {
     /// Shows the whole thing with no account: a simulated Align, six varied orders, a hot folder.
     Demo(DemoArgs),
     /// The agent in the foreground, until Ctrl-C; this is what a service manager runs, too.
-    Run,
+    Run(RunArgs),
     /// One pass: poll if that is allowed, fetch, publish, exit.
     Sync,
     /// The simulated Align API alone, with an admin endpoint.
@@ -85,6 +87,8 @@ pub enum Command {
     Audit(AuditArgs),
     /// The agent as a service of Windows or systemd.
     Service(ServiceArgs),
+    /// Brings a newer version of this program, and tries it out.
+    Update(UpdateArgs),
     /// Prints a JSON Schema for editors.
     Schema(SchemaArgs),
     /// Prints a script that completes arguments in a shell.

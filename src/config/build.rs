@@ -65,6 +65,10 @@ impl<'a> Builder<'a> {
             ratio: u64::from(downloads.limits.ratio),
         };
         self.limits(&limits);
+        if raw.updates.automatic && raw.updates.source.is_none() {
+            let hint = "name the place of the releases in `updates.source`, or write `automatic: false`";
+            self.warn("updates.automatic", "no place is named where releases are found", hint);
+        }
         let formats = self.formats(raw.formats);
         self.survey.min_free = raw.retention.min_free.0;
         let survey = self.survey.clone();
@@ -97,6 +101,8 @@ impl<'a> Builder<'a> {
                     Channel::Candidate => "candidate".to_owned(),
                 },
                 automatic: raw.updates.automatic,
+                source: raw.updates.source.map(|source| source.0),
+                window: raw.updates.window.map(|window| window.0),
             },
             log: LogConfig {
                 level: raw.log.level.0,

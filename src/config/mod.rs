@@ -20,6 +20,7 @@ mod raw;
 mod scalars;
 mod schema;
 mod survey;
+mod updates;
 mod values;
 mod walk;
 mod yaml;
@@ -46,6 +47,7 @@ pub(crate) use node::{Entry as NodeEntry, Kind as NodeKind, Node};
 pub use notices::{HookConfig, MailConfig, MailOnly, MailSecurity, Notices, WebhookConfig};
 pub use schema::schema;
 pub use survey::{Places, Survey};
+pub use updates::{Updates, UpdateSource, Window};
 pub use values::write_size_roughly;
 pub(crate) use yaml::parse as parse_yaml;
 
@@ -218,15 +220,6 @@ pub struct FormatConfig {
     pub thumbnails: Option<bool>,
     /// Whether screen captures are asked for.
     pub screen_captures: bool,
-}
-
-/// Self-update.
-#[derive(Debug, Clone)]
-pub struct Updates {
-    /// `stable` or `candidate`.
-    pub channel: String,
-    /// Whether updates are installed without being asked.
-    pub automatic: bool,
 }
 
 /// Logging.

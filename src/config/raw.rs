@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::notices::RawNotices;
 use super::scalars::{
     Address, DurationText, EndpointPath, HostSuffix, LogLevel, NetworkText, PathText, Secret,
-    SizeText, Thumbnails, UrlText,
+    SizeText, Thumbnails, UpdateSourceText, UrlText, WindowText,
 };
 use super::{Limits, Names, SecretsIn, WhenMissing};
 
@@ -338,6 +338,12 @@ pub(super) struct Updates {
     pub(super) channel: Channel,
     /// Whether updates are installed without being asked.
     pub(super) automatic: bool,
+    /// Where releases are found: the address of a folder on a web server (https), or
+    /// `github:owner/name`. Default: nowhere.
+    pub(super) source: Option<UpdateSourceText>,
+    /// When updates may be installed without being asked: a part of the day by the PC's clock, such as
+    /// `02:00-05:00`. `null`: at any time.
+    pub(super) window: Option<WindowText>,
 }
 
 /// Which releases are offered.
@@ -438,7 +444,7 @@ impl Default for StatusPage {
 
 impl Default for Updates {
     fn default() -> Self {
-        Self { channel: Channel::Stable, automatic: false }
+        Self { channel: Channel::Stable, automatic: false, source: None, window: None }
     }
 }
 

@@ -13,6 +13,7 @@ use serde_json::Value;
 use url::Url;
 
 use super::network::Network;
+use super::updates::{UpdateSource, Window};
 use super::values::{self, Bad};
 
 /// Checks a text by the `format` of its schema; formats of no concern here hold always.
@@ -26,7 +27,9 @@ pub(super) fn check_format(format: &str, text: &str) -> Result<(), Bad> {
         "casedrop-log-level" => values::log_level(text),
         "casedrop-network" => values::network(text).map(drop),
         "casedrop-path" => super::paths::check_text(text),
+        "casedrop-update-source" => values::update_source(text).map(drop),
         "casedrop-url" => values::url(text).map(drop),
+        "casedrop-window" => values::window(text).map(drop),
         _ => Ok(()),
     }
 }
@@ -42,7 +45,9 @@ pub(super) fn describe_format(format: &str) -> Option<&'static str> {
         "casedrop-log-level" => "a log level such as `info`",
         "casedrop-network" => "an IP address or network, such as `192.168.1.0/24`",
         "casedrop-path" => "a path",
+        "casedrop-update-source" => "the address of a folder, or `github:owner/name`",
         "casedrop-url" => "a URL",
+        "casedrop-window" => "a part of the day such as `02:00-05:00`",
         _ => return None,
     })
 }
@@ -157,6 +162,28 @@ text_value!(
         "examples": ["10.0.0.5", "192.168.1.0/24"]
     }),
     values::network,
+    ToString::to_string
+);
+text_value!(
+    /// A part of the day.
+    WindowText(Window),
+    json_schema!({
+        "type": "string",
+        "format": "casedrop-window",
+        "examples": ["02:00-05:00"]
+    }),
+    values::window,
+    ToString::to_string
+);
+text_value!(
+    /// Where releases are found.
+    UpdateSourceText(UpdateSource),
+    json_schema!({
+        "type": "string",
+        "format": "casedrop-update-source",
+        "examples": ["https://it.example.com/casedrop/", "github:owner/name"]
+    }),
+    values::update_source,
     ToString::to_string
 );
 text_value!(

@@ -6,6 +6,7 @@ use std::time::Duration;
 use url::{Host, Url};
 
 use super::network::Network;
+use super::updates::{UpdateSource, Window};
 
 /// Why a text is not a value of its kind, and how to write it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -114,6 +115,18 @@ pub(super) fn address(text: &str) -> Result<SocketAddr, Bad> {
 pub(super) fn network(text: &str) -> Result<Network, Bad> {
     let hint = "write an IP address such as 10.0.0.5, or a network such as 192.168.1.0/24";
     text.trim().parse().or_else(|()| bad(not(text, "an IP address or network"), hint))
+}
+
+/// Reads a part of the day.
+pub(super) fn window(text: &str) -> Result<Window, Bad> {
+    let hint = "write two times of the day, such as 02:00-05:00; it may go over midnight";
+    text.parse().or_else(|()| bad(not(text, "a part of the day"), hint))
+}
+
+/// Reads where releases are found.
+pub(super) fn update_source(text: &str) -> Result<UpdateSource, Bad> {
+    let hint = "write the https:// address of a folder, without `?` and `#`, or github:owner/name";
+    text.trim().parse().or_else(|()| bad(not(text, "a place for releases"), hint))
 }
 
 /// Reads a URL that tokens and personal data may travel to: `https`, or `http` to this PC itself.

@@ -156,6 +156,10 @@ pub trait Disk: Send + Sync {
     fn create_private(&self, path: &Path) -> Result<Box<dyn WriteFile>, DiskError>;
     /// Creates a file that must not exist yet.
     fn create(&self, path: &Path) -> Result<Box<dyn WriteFile>, DiskError>;
+    /// As [`create`](Self::create), for a program that everybody may run.
+    fn create_program(&self, path: &Path) -> Result<Box<dyn WriteFile>, DiskError> {
+        self.create(path)
+    }
     /// Opens a file that exists, to write behind its end.
     fn append(&self, path: &Path) -> Result<Box<dyn WriteFile>, DiskError>;
     /// Opens a file for reading.

@@ -108,6 +108,14 @@ impl Disk for RealDisk {
         write_with(OpenOptions::new().write(true).create_new(true), "create", path)
     }
 
+    fn create_program(&self, path: &Path) -> Result<Box<dyn WriteFile>, DiskError> {
+        let mut options = OpenOptions::new();
+        system::program_file(&mut options);
+        let file = write_with(options.write(true).create_new(true), "create", path)?;
+        system::open_to_all(path).map_err(on("open to all", path))?;
+        Ok(file)
+    }
+
     fn append(&self, path: &Path) -> Result<Box<dyn WriteFile>, DiskError> {
         write_with(OpenOptions::new().append(true), "open", path)
     }

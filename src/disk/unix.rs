@@ -146,6 +146,16 @@ pub(super) fn private_file(options: &mut OpenOptions) {
     options.mode(0o600);
 }
 
+pub(super) fn program_file(options: &mut OpenOptions) {
+    options.mode(0o755);
+}
+
+/// Whatever the process's umask says.
+pub(super) fn open_to_all(path: &Path) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt as _;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755))
+}
+
 pub(super) fn create_private_dir(dir: &Path) -> io::Result<()> {
     DirBuilder::new().mode(0o700).create(dir)
 }

@@ -19,6 +19,8 @@ macro_rules! ways {
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         enum Way {
             $($(#[doc = $doc])+ $way,)+
+            /// An update: `update.rs` has a test of its own for it.
+            Updated,
             /// On another system only.
             Elsewhere,
         }
@@ -68,7 +70,7 @@ ways! {
 fn ways_to(step: Step) -> &'static [Way] {
     use Way::{
         Adopt, Again, Beside, Dropped, Elsewhere, Empty, Failure, First, Forget, Lost, Notified,
-        Reclaim, Refetch, Replace, Retire,
+        Reclaim, Refetch, Replace, Retire, Updated,
     };
     let linux = cfg!(target_os = "linux");
     match step {
@@ -145,6 +147,18 @@ fn ways_to(step: Step) -> &'static [Way] {
         | Step::CommandFiled
         | Step::CommandTold
         | Step::CommandEnded => &[Dropped],
+        Step::UpdateDownload
+        | Step::UpdateDownloaded
+        | Step::UpdateUnpacked
+        | Step::UpdateTried
+        | Step::UpdateStaged
+        | Step::UpdateCopied
+        | Step::UpdateTrial
+        | Step::UpdateCounted
+        | Step::UpdateHealthy
+        | Step::UpdateCurrent
+        | Step::UpdateFailed
+        | Step::UpdateRefused => &[Updated],
     }
 }
 

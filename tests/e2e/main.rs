@@ -33,6 +33,7 @@ mod reconcile;
 mod requests;
 mod resume;
 mod secrecy;
+mod update;
 #[cfg(target_os = "linux")]
 mod service;
 #[cfg(windows)]

@@ -151,6 +151,15 @@ pub(super) fn remove_tree(path: &Path) -> io::Result<()> {
 /// A file has the rights of its folder: a private folder's files are private.
 pub(super) fn private_file(_options: &mut OpenOptions) {}
 
+/// What a program is, its name says.
+pub(super) fn program_file(_options: &mut OpenOptions) {}
+
+/// The rights of the directory are inherited.
+#[expect(clippy::unnecessary_wraps, reason = "elsewhere it can fail")]
+pub(super) fn open_to_all(_path: &Path) -> io::Result<()> {
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
