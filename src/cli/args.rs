@@ -7,6 +7,7 @@ use clap::{Parser, Subcommand};
 use super::account::{AccountsArgs, LoginArgs, LogoutArgs, PairArgs, UnpairArgs};
 use super::audit::AuditArgs;
 use super::change::{RefetchArgs, ReturnArgs};
+use super::check::CheckArgs;
 use super::completions::CompletionsArgs;
 use super::demo::DemoArgs;
 use super::orders::{OrdersArgs, ShowArgs};
@@ -50,7 +51,7 @@ pub enum Command {
     /// The simulated Align API alone, with an admin endpoint.
     Simulate(SimulateArgs),
     /// Checks the config and the surroundings; names all faults at once.
-    Check,
+    Check(CheckArgs),
     /// Logs a lab in at Align.
     Login(LoginArgs),
     /// Lists the accounts that a lab's login may be paired with.

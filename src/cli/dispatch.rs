@@ -6,7 +6,7 @@ use std::sync::Arc;
 use clap::Parser as _;
 
 use super::args::{Cli, Command};
-use super::check::{self, Around, ExtraCheck, Findings};
+use super::check::{self, Around, CheckArgs, ExtraCheck, Findings};
 use super::{
     CliError, Exit, Streams, account, audit, change, completions, demo, logging, orders, schema,
     simulate, status, verify, work,
@@ -50,7 +50,7 @@ fn run(cli: Cli, streams: &mut Streams) -> Result<Exit, CliError> {
         }
         Command::Schema(args) => schema::run(&args, streams),
         Command::Completions(args) => completions::run(&args, streams),
-        Command::Check => run_check(named, streams),
+        Command::Check(args) => run_check(&args, named, streams),
         Command::Run => {
             let config = load_to_work(named, streams)?;
             if streams.terminal {
@@ -99,7 +99,7 @@ fn on_config(command: Command, config: &Config, streams: &mut Streams) -> Result
         | Command::Run
         | Command::Sync
         | Command::Simulate(_)
-        | Command::Check
+        | Command::Check(_)
         | Command::Schema(_)
         | Command::Completions(_) => Ok(Exit::Ok),
     }
@@ -130,7 +130,11 @@ fn cwd() -> Result<std::path::PathBuf, CliError> {
     })
 }
 
-fn run_check(named: Option<&Path>, streams: &mut Streams) -> Result<Exit, CliError> {
+fn run_check(
+    args: &CheckArgs,
+    named: Option<&Path>,
+    streams: &mut Streams,
+) -> Result<Exit, CliError> {
     let env = config::process_env();
     let cwd = cwd()?;
     let runtime = work::runtime()?;
@@ -144,7 +148,7 @@ fn run_check(named: Option<&Path>, streams: &mut Streams) -> Result<Exit, CliErr
         agent_runs: &crate::app::agent_runs,
         extra: vec![logins],
     };
-    check::run(named, &around, streams)
+    check::run(args, named, &around, streams)
 }
 
 /// Logins and servers. They only warn: an agent must be able to start while Align is down, and waits

@@ -109,6 +109,7 @@ impl<'a> Builder<'a> {
             ca_file: survey.ca_file,
             limits,
             keys: KeyHashes(self.tree.hashes()),
+            effective: super::Effective::default(),
         })
     }
 
