@@ -10,7 +10,7 @@ use clap::Args;
 use serde::Serialize;
 
 use super::{CliError, Exit, Streams};
-use crate::config::{self, Config, ConfigFault, ConfigFaults, Places, Survey, TlsFiles};
+use crate::config::{self, Config, ConfigFault, ConfigFaults, InForce, Places, Survey, TlsFiles};
 use crate::disk::{Disk, Kind, read_limited};
 use crate::inputs::commands::FOLDERS;
 use crate::inputs::notifications::check_certificate;
@@ -21,6 +21,9 @@ pub struct CheckArgs {
     /// Asks no server: for the start of a service, which must not wait for one.
     #[arg(long)]
     pub offline: bool,
+    /// Shows every key in force too, with its value and where that comes from.
+    #[arg(long)]
+    pub effective: bool,
 }
 
 /// A check that another part of the agent adds, such as whether a server answers. It is asked only
@@ -50,6 +53,10 @@ pub struct Findings {
     pub warnings: Vec<ConfigFault>,
     /// The config file.
     pub config: Option<PathBuf>,
+    /// The policy file, where there is one.
+    pub policy: Option<PathBuf>,
+    /// Every key in force, if the config is one that can be run.
+    pub effective: Vec<InForce>,
     #[serde(skip)]
     places: Places,
 }
@@ -70,6 +77,7 @@ impl Findings {
 
 /// Checks the config and its surroundings.
 pub fn run(
+    args: &CheckArgs,
     config_path: Option<&Path>,
     around: &Around<'_>,
     streams: &mut Streams,
@@ -78,6 +86,9 @@ pub fn run(
     if streams.json {
         streams.json(&findings)?;
     } else {
+        if args.effective && !findings.effective.is_empty() {
+            streams.line(effective(&findings.effective))?;
+        }
         streams.line(report(&findings).trim_end())?;
     }
     Ok(if findings.faults.is_empty() { Exit::Ok } else { Exit::Usage })
@@ -93,6 +104,8 @@ fn find(config_path: Option<&Path>, around: &Around<'_>) -> Findings {
                 warnings: loaded.warnings,
                 faults: Vec::new(),
                 places: loaded.survey.places.clone(),
+                policy: loaded.survey.policy.clone(),
+                effective: loaded.config.effective.0.clone(),
             };
             surroundings(&loaded.survey, around, &mut findings);
             for extra in &around.extra {
@@ -101,7 +114,14 @@ fn find(config_path: Option<&Path>, around: &Around<'_>) -> Findings {
             findings
         }
         Err(ConfigFaults { config, faults, warnings, survey }) => {
-            let mut findings = Findings { faults, warnings, config, places: survey.places.clone() };
+            let mut findings = Findings {
+                faults,
+                warnings,
+                config,
+                policy: survey.policy.clone(),
+                effective: Vec::new(),
+                places: survey.places.clone(),
+            };
             surroundings(&survey, around, &mut findings);
             findings
         }
@@ -126,6 +146,23 @@ fn report(findings: &Findings) -> String {
         }
         _ => write!(text, "{}, {}", count(faults, "fault"), count(warnings, "warning")),
     };
+    text
+}
+
+/// The keys in force as a table.
+fn effective(keys: &[InForce]) -> String {
+    const WIDEST: usize = 44;
+    let width = |text: fn(&InForce) -> &str| {
+        keys.iter().map(|key| text(key).chars().count()).max().unwrap_or(0).min(WIDEST)
+    };
+    let (wide, wider) = (width(|key| &key.key), width(|key| &key.value));
+    let mut text = String::new();
+    for key in keys {
+        let locked = if key.locked { " (locked)" } else { "" };
+        let (name, value, place) = (&key.key, &key.value, key.place());
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "{name:wide$}  {value:wider$}  {place}{locked}");
+    }
     text
 }
 
@@ -156,6 +193,9 @@ fn surroundings(survey: &Survey, around: &Around<'_>, findings: &mut Findings) {
     }
     if let Some(path) = &survey.hook {
         hook(disk, path, findings);
+    }
+    if let Some(path) = &survey.policy {
+        rights(disk, path, findings);
     }
     let runs = survey.state.as_deref().is_some_and(|state| (around.agent_runs)(state));
     for (key, address) in survey.listeners().filter(|_| !runs) {
@@ -317,6 +357,20 @@ fn volume(disk: &dyn Disk, output: &Path, staging: &Path, min_free: u64, finding
             "check that the volume is reachable",
         ),
     }
+}
+
+/// A policy is the administrator's only as long as nobody else can change it.
+fn rights(disk: &dyn Disk, path: &Path, findings: &mut Findings) {
+    let others = match disk.others_who_write(path) {
+        Ok(Some(others)) => others,
+        // That the file cannot be read is told already.
+        Ok(None) | Err(_) => return,
+    };
+    let path = path.display();
+    let reason = format!("the policy {path} can be changed by {others}");
+    let hint =
+        "let only administrators write to it and to its folder, or anybody who can gets rid of it";
+    findings.warning("", reason, hint);
 }
 
 fn authorities(disk: &dyn Disk, path: &Path, findings: &mut Findings) {

@@ -69,7 +69,7 @@ fn carry_out(cli: Cli, streams: &mut Streams) -> Result<Exit, CliError> {
         }
         Command::Schema(args) => schema::run(&args, streams),
         Command::Completions(args) => completions::run(&args, streams),
-        Command::Check(args) => run_check(named, &args, streams),
+        Command::Check(args) => run_check(&args, named, streams),
         Command::Service(args) => service::run(&args, named, streams),
         Command::Run(args) => run::run(args, cli.config, streams.json),
         Command::Sync => {
@@ -150,8 +150,8 @@ fn cwd() -> Result<std::path::PathBuf, CliError> {
 }
 
 fn run_check(
-    named: Option<&Path>,
     args: &CheckArgs,
+    named: Option<&Path>,
     streams: &mut Streams,
 ) -> Result<Exit, CliError> {
     let env = config::process_env();
@@ -168,7 +168,7 @@ fn run_check(
         agent_runs: &crate::app::agent_runs,
         extra: vec![logins],
     };
-    check::run(named, &around, streams)
+    check::run(args, named, &around, streams)
 }
 
 /// Logins and servers. They only warn: an agent must be able to start while Align is down, and waits

@@ -115,6 +115,7 @@ impl<'a> Builder<'a> {
             ca_file: survey.ca_file,
             limits,
             keys: KeyHashes(self.tree.hashes()),
+            effective: super::Effective::default(),
         })
     }
 

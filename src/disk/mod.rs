@@ -130,6 +130,11 @@ pub trait Disk: Send + Sync {
     fn is_at_rest(&self, path: &Path) -> Result<bool, DiskError>;
     /// The name of the user who owns a file; `None` where the system has none.
     fn owner(&self, path: &Path) -> Result<Option<String>, DiskError>;
+    /// Who beside administrators can change a file, or put another in its place, as words for a
+    /// message. `None` if nobody can, or where the system cannot be asked.
+    fn others_who_write(&self, _path: &Path) -> Result<Option<String>, DiskError> {
+        Ok(None)
+    }
     /// The entries of a directory, ordered by name.
     fn list(&self, dir: &Path) -> Result<Vec<Entry>, DiskError>;
     /// Creates a directory and its missing parents, and syncs each parent that got a new entry.

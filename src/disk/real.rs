@@ -59,6 +59,11 @@ impl Disk for RealDisk {
         system::owner(path).map_err(on("find the owner of", path))
     }
 
+    #[cfg(unix)]
+    fn others_who_write(&self, path: &Path) -> Result<Option<String>, DiskError> {
+        system::others_who_write(path).map_err(on("look at the rights of", path))
+    }
+
     fn list(&self, dir: &Path) -> Result<Vec<Entry>, DiskError> {
         let mut entries = Vec::new();
         for entry in std::fs::read_dir(dir).map_err(on("list", dir))? {

@@ -68,6 +68,7 @@ fn config(server: &Server, state: &Path) -> Config {
         ca_file: None,
         limits: Limits::default(),
         keys: casedrop::config::KeyHashes::default(),
+        effective: casedrop::config::Effective::default(),
         notices: casedrop::config::Notices::default(),
     }
 }
