@@ -11,6 +11,7 @@ use super::completions::CompletionsArgs;
 use super::demo::DemoArgs;
 use super::orders::{OrdersArgs, ShowArgs};
 use super::schema::SchemaArgs;
+use super::setup::SetupArgs;
 use super::simulate::SimulateArgs;
 use super::status::LabArgs;
 
@@ -51,6 +52,8 @@ pub enum Command {
     Simulate(SimulateArgs),
     /// Checks the config and the surroundings; names all faults at once.
     Check,
+    /// Lays down a config where there is none, for installers.
+    Setup(SetupArgs),
     /// Logs a lab in at Align.
     Login(LoginArgs),
     /// Lists the accounts that a lab's login may be paired with.

@@ -9,7 +9,7 @@ use super::args::{Cli, Command};
 use super::check::{self, Around, ExtraCheck, Findings};
 use super::{
     CliError, Exit, Streams, account, audit, change, completions, demo, logging, orders, schema,
-    simulate, status, verify, work,
+    setup, simulate, status, verify, work,
 };
 use crate::config::{self, Config, Loaded};
 use crate::disk::{Disk, RealDisk};
@@ -50,6 +50,11 @@ fn run(cli: Cli, streams: &mut Streams) -> Result<Exit, CliError> {
         }
         Command::Schema(args) => schema::run(&args, streams),
         Command::Completions(args) => completions::run(&args, streams),
+        Command::Setup(args) => {
+            let env = config::process_env();
+            let path = named.map_or_else(|| config::platform_config(&env), Path::to_path_buf);
+            setup::run(&args, &path, &env, &RealDisk, streams)
+        }
         Command::Check => run_check(named, streams),
         Command::Run => {
             let config = load_to_work(named, streams)?;
@@ -101,6 +106,7 @@ fn on_config(command: Command, config: &Config, streams: &mut Streams) -> Result
         | Command::Simulate(_)
         | Command::Check
         | Command::Schema(_)
+        | Command::Setup(_)
         | Command::Completions(_) => Ok(Exit::Ok),
     }
 }
