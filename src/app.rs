@@ -15,6 +15,7 @@ mod notices;
 mod notify;
 mod open;
 mod settle;
+mod sleep;
 #[cfg(test)]
 mod tests;
 

@@ -13,7 +13,7 @@ use crate::disk::LockGuard;
 use crate::model::fault::Fault;
 use crate::model::ids::{LabName, OrderKey};
 use crate::model::record::OrderState;
-use crate::service::Host;
+use crate::service::{Events, Host};
 use crate::status::Progress;
 use crate::store::{Store, StoreError, StoreTrouble};
 use crate::sync::Engine;
@@ -89,6 +89,7 @@ pub struct Agent {
     /// What there is to tell of the opening.
     pub(super) news: Vec<Notice>,
     pub(super) host: Arc<dyn Host>,
+    pub(super) events: Option<Events>,
     pub(super) _lock: LockGuard,
 }
 
@@ -141,6 +142,12 @@ impl Agent {
         Self { host, ..self }
     }
 
+    /// Somebody who tells when the PC woke up.
+    #[must_use]
+    pub fn woken_by(self, events: Events) -> Self {
+        Self { events: Some(events), ..self }
+    }
+
     /// Works until the ending or until `stop` resolves; then lets running work reach a safe point.
     ///
     /// # Errors
@@ -148,7 +155,7 @@ impl Agent {
     /// what no waiting can cure, such as the journal of a newer agent. Nothing is lost: whatever is
     /// not recorded is found again at the next start.
     pub async fn run(
-        self,
+        mut self,
         mut ending: Ending,
         stop: impl Future<Output = ()>,
         tell: impl FnMut(&Notice),
@@ -156,6 +163,8 @@ impl Agent {
         let mut beside = Beside::new();
         if matches!(ending, Ending::Never) {
             start_beside(&self.site, &mut beside);
+            let (site, events) = (Arc::clone(&self.site), self.events.take());
+            beside.start(|until| super::sleep::look_after(site, events, until));
             changes::agent(&self.site, Deed::AgentStarted);
         }
         let site = Arc::clone(&self.site);
@@ -173,7 +182,7 @@ impl Agent {
         stop: impl Future<Output = ()>,
         mut tell: impl FnMut(&Notice),
     ) -> Result<(Finished, Summary), OpenError> {
-        let Self { site, mut life, news, host, _lock } = self;
+        let Self { site, mut life, news, host, _lock, .. } = self;
         host.ready();
         let mut stop = pin!(stop);
         let mut tell = |notice: &Notice| {

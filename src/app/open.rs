@@ -169,7 +169,7 @@ impl Agent {
             Err(error) if !error.may_pass() => return Err(error),
             life => life,
         };
-        Ok(Self { site, life, news, host: Arc::new(NoHost), _lock: lock })
+        Ok(Self { site, life, news, host: Arc::new(NoHost), events: None, _lock: lock })
     }
 }
 

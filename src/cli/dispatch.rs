@@ -56,22 +56,14 @@ fn run(cli: Cli, streams: &mut Streams) -> Result<Exit, CliError> {
             setup::run(&args, &path, &env, &RealDisk, streams)
         }
         Command::Check => run_check(named, streams),
-        Command::Run => {
-            let config = load_to_work(named, streams)?;
-            if streams.terminal {
-                logging::for_people();
-            } else {
-                logging::as_configured(&config.log);
-            }
-            work::run(config, streams)
-        }
+        Command::Run => work::run(cli.config, streams.json),
         Command::Sync => {
-            let config = load_to_work(named, streams)?;
+            let config = load_to_work(named, false, streams)?;
             logging::for_people();
             work::sync(config, streams)
         }
         other => {
-            let loaded = load(named)?;
+            let loaded = load(named, false)?;
             logging::for_people();
             on_config(other, &loaded.config, streams)
         }
@@ -112,8 +104,12 @@ fn on_config(command: Command, config: &Config, streams: &mut Streams) -> Result
 }
 
 /// The config. What is better changed in it is told to whoever starts an agent, and by `check`.
-fn load_to_work(named: Option<&Path>, streams: &mut Streams) -> Result<Config, CliError> {
-    let loaded = load(named)?;
+pub(super) fn load_to_work(
+    named: Option<&Path>,
+    is_service: bool,
+    streams: &mut Streams,
+) -> Result<Config, CliError> {
+    let loaded = load(named, is_service)?;
     for warning in &loaded.warnings {
         streams.note(warning.paragraph("warning"));
     }
@@ -123,9 +119,10 @@ fn load_to_work(named: Option<&Path>, streams: &mut Streams) -> Result<Config, C
     Ok(loaded.config)
 }
 
-fn load(named: Option<&Path>) -> Result<Loaded, CliError> {
+/// A service's current folder is some folder of the system's, in which nobody keeps a config.
+fn load(named: Option<&Path>, is_service: bool) -> Result<Loaded, CliError> {
     let env = config::process_env();
-    let cwd = cwd()?;
+    let cwd = if is_service { config::platform_folder(&env) } else { cwd()? };
     let path = config::locate(&RealDisk, named, &env, &cwd)?;
     Ok(config::load(&RealDisk, &path, &env)?)
 }

@@ -1,6 +1,7 @@
 //! `run` and `sync`: the agent at work.
 
 use std::future::Future;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tokio::runtime::Runtime;
@@ -8,25 +9,53 @@ use tokio::runtime::Runtime;
 use crate::app::{Agent, Ending, Finished, Labs, OpenError, Summary};
 use crate::config::Config;
 use crate::disk::{Disk, RealDisk};
+use crate::service::{self, Ended, Hosted, stop_signal};
 use crate::sync::notice::{Notice, in_words};
 
 use super::console::Console;
+use super::dispatch::load_to_work;
 use super::orders::journal;
-use super::{CliError, Exit, Streams};
+use super::{CliError, Exit, Streams, logging};
 
-/// The agent in the foreground, until it is told to stop.
-pub fn run(config: Config, streams: &mut Streams) -> Result<Exit, CliError> {
+/// The agent, until it is told to stop. Whoever runs it, a person or a service manager, is told how it
+/// fares.
+pub fn run(named: Option<PathBuf>, json: bool) -> Result<Exit, CliError> {
+    service::host(
+        move |hosted| {
+            let mut streams = Streams::process(json);
+            streams.terminal &= !hosted.is_service;
+            agent(named.as_deref(), hosted, &mut streams)
+        },
+        ended,
+    )
+}
+
+/// The agent in this process.
+fn agent(named: Option<&Path>, hosted: Hosted, streams: &mut Streams) -> Result<Exit, CliError> {
+    let config = load_to_work(named, hosted.is_service, streams)?;
+    if streams.terminal {
+        logging::for_people();
+    } else {
+        logging::as_configured(&config.log);
+    }
     let runtime = runtime()?;
     let quiet = !streams.terminal;
-    let (_, summary) =
-        work(runtime, config, Ending::Never, streams, stop_signal(), |console, notice| {
-            // Elsewhere than on a terminal the log says it.
-            if !quiet {
-                console.tell(notice);
-            }
-        })?;
+    let (_, summary) = work_for(runtime, config, hosted, streams, |console, notice| {
+        // Elsewhere than on a terminal the log says it.
+        if !quiet {
+            console.tell(notice);
+        }
+    })?;
     tell_stragglers(&summary, streams);
     Ok(Exit::Ok)
+}
+
+/// What a service manager learns of the end.
+fn ended(result: &Result<Exit, CliError>) -> Ended {
+    match result {
+        Ok(exit) => Ended { code: *exit as u8, reason: None },
+        Err(error) => Ended { code: error.exit as u8, reason: Some(error.to_string()) },
+    }
 }
 
 /// One pass: poll if that is allowed, fetch, publish.
@@ -106,12 +135,40 @@ pub(super) fn work(
     ending: Ending,
     streams: &mut Streams,
     stop: impl Future<Output = ()>,
-    mut tell: impl FnMut(&mut Console<'_>, &Notice),
+    tell: impl FnMut(&mut Console<'_>, &Notice),
 ) -> Result<(Finished, Summary), CliError> {
+    let agent = open(&runtime, config)?;
+    let_work(runtime, agent, ending, streams, stop, tell)
+}
+
+/// The same without an ending, for whoever runs this process.
+fn work_for(
+    runtime: Runtime,
+    config: Config,
+    hosted: Hosted,
+    streams: &mut Streams,
+    tell: impl FnMut(&mut Console<'_>, &Notice),
+) -> Result<(Finished, Summary), CliError> {
+    let Hosted { host, stop, events, .. } = hosted;
+    let agent = open(&runtime, config)?.hosted_by(host).woken_by(events);
+    let_work(runtime, agent, Ending::Never, streams, stop, tell)
+}
+
+fn open(runtime: &Runtime, config: Config) -> Result<Agent, CliError> {
     let config = Arc::new(config);
     let disk: Arc<dyn Disk> = Arc::new(RealDisk);
     let labs = Labs::new(Arc::clone(&config), runtime.handle().clone(), Arc::clone(&disk));
-    let agent = Agent::open(config, disk, Arc::new(labs), super::hooks::step).map_err(opening)?;
+    Agent::open(config, disk, Arc::new(labs), super::hooks::step).map_err(opening)
+}
+
+fn let_work(
+    runtime: Runtime,
+    agent: Agent,
+    ending: Ending,
+    streams: &mut Streams,
+    stop: impl Future<Output = ()>,
+    mut tell: impl FnMut(&mut Console<'_>, &Notice),
+) -> Result<(Finished, Summary), CliError> {
     let progress = agent.progress();
     let mut console = Console::new(streams, &progress);
     let result = runtime.block_on(agent.run(ending, stop, |notice| tell(&mut console, notice)));
@@ -143,36 +200,4 @@ pub(super) fn runtime() -> Result<Runtime, CliError> {
         .enable_all()
         .build()
         .map_err(|error| CliError::new(Exit::Failed, format!("cannot start threads: {error}")))
-}
-
-/// Resolves when the process is asked to stop.
-pub(super) async fn stop_signal() {
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        match signal(SignalKind::terminate()) {
-            Ok(mut terminate) => {
-                tokio::select! {
-                    _ = tokio::signal::ctrl_c() => {}
-                    _ = terminate.recv() => {}
-                }
-            }
-            Err(_) => drop(tokio::signal::ctrl_c().await),
-        }
-    }
-    #[cfg(windows)]
-    {
-        use tokio::signal::windows::{ctrl_break, ctrl_close, ctrl_shutdown};
-        match (ctrl_break(), ctrl_close(), ctrl_shutdown()) {
-            (Ok(mut stop), Ok(mut close), Ok(mut shutdown)) => {
-                tokio::select! {
-                    _ = tokio::signal::ctrl_c() => {}
-                    _ = stop.recv() => {}
-                    _ = close.recv() => {}
-                    _ = shutdown.recv() => {}
-                }
-            }
-            _ => drop(tokio::signal::ctrl_c().await),
-        }
-    }
 }

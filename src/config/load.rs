@@ -53,14 +53,22 @@ pub fn locate(
     if let Some(found) = places.iter().find(|path| is_file(disk, path)) {
         return Ok(found.clone());
     }
-    let reason = format!(
-        "no config found: --config and {} are not given, and there is neither {} nor {}",
-        env::CONFIG,
-        places[0].display(),
-        places[1].display()
-    );
+    let [here, platform] = places.each_ref().map(|place| place.display());
+    let missing = if places[0] == places[1] {
+        format!("there is no {platform}")
+    } else {
+        format!("there is neither {here} nor {platform}")
+    };
+    let variable = env::CONFIG;
+    let reason = format!("no config found: --config and {variable} are not given, and {missing}");
     let fault = ConfigFault::of_key("", reason).hint(HOW_TO_MAKE_ONE);
     Err(ConfigFaults { faults: vec![fault], ..ConfigFaults::default() })
+}
+
+/// The folder of the platform's place for the config.
+pub fn platform_folder(env: &[(String, String)]) -> PathBuf {
+    let file = paths::platform_config(env);
+    file.parent().map_or_else(|| file.clone(), Path::to_path_buf)
 }
 
 const HOW_TO_MAKE_ONE: &str = "copy config.example.yaml to casedrop.yaml and fill it in, or try the agent without an account: \

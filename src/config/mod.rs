@@ -41,7 +41,7 @@ use url::Url;
 pub use env::process_env;
 pub(crate) use fault::nearest;
 pub use fault::{ConfigFault, ConfigFaults};
-pub use load::{FILE_NAME, Loaded, load, locate};
+pub use load::{FILE_NAME, Loaded, load, locate, platform_folder};
 pub use network::Network;
 pub(crate) use node::{Entry as NodeEntry, Kind as NodeKind, Node};
 pub use notices::{HookConfig, MailConfig, MailOnly, MailSecurity, Notices, WebhookConfig};
