@@ -13,6 +13,7 @@ use super::demo::DemoArgs;
 use super::orders::{OrdersArgs, ShowArgs};
 use super::schema::SchemaArgs;
 use super::service::ServiceArgs;
+use super::setup::SetupArgs;
 use super::simulate::SimulateArgs;
 use super::run::RunArgs;
 use super::status::LabArgs;
@@ -55,6 +56,8 @@ pub enum Command {
     Simulate(SimulateArgs),
     /// Checks the config and the surroundings; names all faults at once.
     Check(CheckArgs),
+    /// Lays down a config where there is none, for installers.
+    Setup(SetupArgs),
     /// Logs a lab in at Align.
     Login(LoginArgs),
     /// Lists the accounts that a lab's login may be paired with.

@@ -9,7 +9,7 @@ use super::args::{Cli, Command};
 use super::check::{self, Around, CheckArgs, ExtraCheck, Findings};
 use super::{
     CliError, Exit, Streams, account, audit, change, completions, demo, hooks, logging, orders, run,
-    schema, service, simulate, status, update, verify, work,
+    schema, service, setup, simulate, status, update, verify, work,
 };
 use crate::config::{self, Config, Loaded};
 use crate::disk::{Disk, RealDisk};
@@ -69,6 +69,11 @@ fn carry_out(cli: Cli, streams: &mut Streams) -> Result<Exit, CliError> {
         }
         Command::Schema(args) => schema::run(&args, streams),
         Command::Completions(args) => completions::run(&args, streams),
+        Command::Setup(args) => {
+            let env = config::process_env();
+            let path = named.map_or_else(|| config::platform_config(&env), Path::to_path_buf);
+            setup::run(&args, &path, &env, &RealDisk, streams)
+        }
         Command::Check(args) => run_check(&args, named, streams),
         Command::Service(args) => service::run(&args, named, streams),
         Command::Run(args) => run::run(args, cli.config, streams.json),
@@ -115,6 +120,7 @@ fn on_config(command: Command, config: &Config, streams: &mut Streams) -> Result
         | Command::Check(_)
         | Command::Service(_)
         | Command::Schema(_)
+        | Command::Setup(_)
         | Command::Completions(_) => Ok(Exit::Ok),
     }
 }

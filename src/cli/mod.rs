@@ -19,6 +19,7 @@ pub mod reconcile;
 pub mod run;
 pub mod schema;
 pub mod service;
+pub mod setup;
 pub mod simulate;
 pub mod status;
 pub mod streams;
