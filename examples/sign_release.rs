@@ -119,7 +119,10 @@ fn manifest(
             continue;
         };
         // casedrop-1.0.0-rc.1-<target> begins like an archive of 1.0.0.
-        if file_name(version, target) != name || !target.starts_with(char::is_alphabetic) || target.split('-').count() < 3 {
+        if file_name(version, target) != name
+            || !target.starts_with(char::is_alphabetic)
+            || target.split('-').count() < 3
+        {
             continue;
         }
         if entry.len > ARCHIVE_MAX {
@@ -189,4 +192,3 @@ fn sign(dir: &Path, manifest: &Manifest, files: &[PathBuf]) -> Result<String, St
 fn words(error: impl std::fmt::Display) -> String {
     error.to_string()
 }
-

@@ -77,12 +77,7 @@ impl Updating {
     }
 
     /// Lets a staged version be tried out as soon as nothing is under way. Gives what will happen.
-    pub(super) fn want(
-        &self,
-        disk: &dyn Disk,
-        version: &str,
-        who: &Who,
-    ) -> Result<String, Fault> {
+    pub(super) fn want(&self, disk: &dyn Disk, version: &str, who: &Who) -> Result<String, Fault> {
         let refused = |text: String| Fault::new(FaultClass::Permanent, super::desk::USAGE, text);
         if let Some(manager) = self.manager {
             let text = format!("this PC is updated through {}", manager.through());
@@ -113,8 +108,12 @@ impl Updating {
         for (version, refused) in self.place.refused(disk) {
             if version > self.program.version {
                 let at = refused.at.to_rfc3339();
-                let text = format!("version {version} was tried out on {at} and taken back: {}", refused.why);
-                let hint = "a newer version will be tried; `casedrop update --retry` tries this one again";
+                let text = format!(
+                    "version {version} was tried out on {at} and taken back: {}",
+                    refused.why
+                );
+                let hint =
+                    "a newer version will be tried; `casedrop update --retry` tries this one again";
                 notes.push((text, hint.to_owned()));
             }
         }
@@ -248,7 +247,9 @@ fn went(first: Option<&LabRecord>, lab: &LabRecord, rests: bool) -> Option<(Went
         Some(code) if UNREACHED.contains(&code) || code.starts_with("http-5") => {
             Some((Went::Unreached, None))
         }
-        Some(code) => Some((Went::Failed, Some(lab.fault.clone().unwrap_or_else(|| code.to_owned())))),
+        Some(code) => {
+            Some((Went::Failed, Some(lab.fault.clone().unwrap_or_else(|| code.to_owned()))))
+        }
         None => {
             let polled = lab.good_poll != first.and_then(|first| first.good_poll);
             polled.then_some((Went::Well, None))
@@ -267,7 +268,8 @@ async fn switch_when_asked(site: Arc<Site>, updating: Arc<Updating>, mut until: 
         let Some((version, who)) = asked else { return };
         let began = Instant::now();
         let ahead = AHEAD.min(updating.program.pace.tick);
-        while !site.quiet.is_quiet(if began.elapsed() < PATIENCE { ahead } else { Duration::ZERO }) {
+        while !site.quiet.is_quiet(if began.elapsed() < PATIENCE { ahead } else { Duration::ZERO })
+        {
             tokio::select! {
                 () = until.stopped() => return,
                 () = tokio::time::sleep(LOOK) => {}
@@ -324,7 +326,8 @@ pub fn try_out_at_next_start(
     audit.record(&entry)?;
     put_on_trial(updating, config, &**disk, version, &super::Journal::of(&config.state))?;
     let text = format!("version {version} is staged; the agent's next start tries it out");
-    Ok(Reply::new(Outcome::Done, text).details(serde_json::json!({ "version": version.to_string() })))
+    Ok(Reply::new(Outcome::Done, text)
+        .details(serde_json::json!({ "version": version.to_string() })))
 }
 
 /// Copies the journal, if there is one, and makes the version be tried out at the next start.

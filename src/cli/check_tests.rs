@@ -71,7 +71,7 @@ retention: {{ min_free: 0 }}
             agent_runs: &|_| agent_runs,
             extra,
         };
-        let args = CheckArgs { effective: self.effective };
+        let args = CheckArgs { effective: self.effective, offline: false };
         (run(&args, None, &around, &mut streams).expect("printed"), out.text())
     }
 

@@ -114,11 +114,7 @@ mod for_tests {
             limit,
         });
         let pace = millis(PACE).map(|[tick, first, every]| Pace { tick, first, every });
-        (
-            keys.unwrap_or_else(Keys::built_in),
-            limits.unwrap_or_default(),
-            pace.unwrap_or_default(),
-        )
+        (keys.unwrap_or_else(Keys::built_in), limits.unwrap_or_default(), pace.unwrap_or_default())
     }
 
     pub(in crate::cli) fn start() {
