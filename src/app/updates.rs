@@ -88,6 +88,7 @@ impl Updating {
         if version <= self.program.version || !self.place.has(disk, &version) {
             return Err(refused(format!("version {version} is not staged, or not newer")));
         }
+        disk.may_create_in(self.place.versions())?;
         if let Some(failed) = self.place.refused(disk).get(&version) {
             return Err(refused(format!("version {version} failed before: {}", failed.why))
                 .hint("`casedrop update --retry` tries it once more"));

@@ -36,6 +36,8 @@ const LAST_WORDS: Duration = Duration::from_secs(2);
 const ALL_STOP: Duration = Duration::from_millis(500);
 /// A version that is not on trial and was ready is taken for hanging after so long.
 const SILENCE: Duration = Duration::from_mins(5);
+/// The same for one that is not ready: it may have much to compare at first.
+const START: Duration = Duration::from_hours(1);
 
 /// The exit status that says that another agent runs.
 const TAKEN: i32 = 5;
@@ -239,8 +241,9 @@ impl Keeper {
                 }
                 () = tokio::time::sleep(LOOK), if !talks => None,
                 _ = tick.tick() => {
-                    // While a version is judged here, nobody else need judge it by its silence.
-                    if watched.trial.is_some() {
+                    // While a version starts or is judged here, nobody else need judge it by its
+                    // silence.
+                    if watched.trial.is_some() || !watched.ready {
                         host.alive();
                     }
                     None
@@ -317,6 +320,7 @@ impl Watched<'_> {
             (None, _) if self.ready && at.saturating_sub(self.heard) > SILENCE => {
                 Verdict::Bad(Why::Silent(SILENCE))
             }
+            (None, _) if !self.ready && at > START => Verdict::Bad(Why::NotReady(START)),
             (None, _) => Verdict::Open,
         }
     }
