@@ -7,10 +7,12 @@ use clap::{Parser, Subcommand};
 use super::account::{AccountsArgs, LoginArgs, LogoutArgs, PairArgs, UnpairArgs};
 use super::audit::AuditArgs;
 use super::change::{RefetchArgs, ReturnArgs};
+use super::check::CheckArgs;
 use super::completions::CompletionsArgs;
 use super::demo::DemoArgs;
 use super::orders::{OrdersArgs, ShowArgs};
 use super::schema::SchemaArgs;
+use super::service::ServiceArgs;
 use super::simulate::SimulateArgs;
 use super::run::RunArgs;
 use super::status::LabArgs;
@@ -45,14 +47,14 @@ Exit status:
 pub enum Command {
     /// Shows the whole thing with no account: a simulated Align, six varied orders, a hot folder.
     Demo(DemoArgs),
-    /// The agent in the foreground, until Ctrl-C.
+    /// The agent in the foreground, until Ctrl-C; this is what a service manager runs, too.
     Run(RunArgs),
     /// One pass: poll if that is allowed, fetch, publish, exit.
     Sync,
     /// The simulated Align API alone, with an admin endpoint.
     Simulate(SimulateArgs),
     /// Checks the config and the surroundings; names all faults at once.
-    Check,
+    Check(CheckArgs),
     /// Logs a lab in at Align.
     Login(LoginArgs),
     /// Lists the accounts that a lab's login may be paired with.
@@ -85,6 +87,8 @@ pub enum Command {
     Audit(AuditArgs),
     /// Brings a newer version of this program, and tries it out.
     Update(UpdateArgs),
+    /// The agent as a service of Windows or systemd.
+    Service(ServiceArgs),
     /// Prints a JSON Schema for editors.
     Schema(SchemaArgs),
     /// Prints a script that completes arguments in a shell.

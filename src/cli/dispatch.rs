@@ -6,10 +6,10 @@ use std::sync::Arc;
 use clap::{CommandFactory as _, FromArgMatches as _};
 
 use super::args::{Cli, Command};
-use super::check::{self, Around, ExtraCheck, Findings};
+use super::check::{self, Around, CheckArgs, ExtraCheck, Findings};
 use super::{
     CliError, Exit, Streams, account, audit, change, completions, demo, hooks, logging, orders, run,
-    schema, simulate, status, update, verify, work,
+    schema, service, simulate, status, update, verify, work,
 };
 use crate::config::{self, Config, Loaded};
 use crate::disk::{Disk, RealDisk};
@@ -69,7 +69,8 @@ fn carry_out(cli: Cli, streams: &mut Streams) -> Result<Exit, CliError> {
         }
         Command::Schema(args) => schema::run(&args, streams),
         Command::Completions(args) => completions::run(&args, streams),
-        Command::Check => run_check(named, streams),
+        Command::Check(args) => run_check(named, &args, streams),
+        Command::Service(args) => service::run(&args, named, streams),
         Command::Run(args) => run::run(args, cli.config, streams.json),
         Command::Sync => {
             let config = load_to_work(named, false, streams)?;
@@ -111,7 +112,8 @@ fn on_config(command: Command, config: &Config, streams: &mut Streams) -> Result
         | Command::Run(_)
         | Command::Sync
         | Command::Simulate(_)
-        | Command::Check
+        | Command::Check(_)
+        | Command::Service(_)
         | Command::Schema(_)
         | Command::Completions(_) => Ok(Exit::Ok),
     }
@@ -147,13 +149,18 @@ fn cwd() -> Result<std::path::PathBuf, CliError> {
     })
 }
 
-fn run_check(named: Option<&Path>, streams: &mut Streams) -> Result<Exit, CliError> {
+fn run_check(
+    named: Option<&Path>,
+    args: &CheckArgs,
+    streams: &mut Streams,
+) -> Result<Exit, CliError> {
     let env = config::process_env();
     let cwd = cwd()?;
     let runtime = work::runtime()?;
     let disk: Arc<dyn Disk> = Arc::new(RealDisk);
-    let logins: ExtraCheck<'_> =
-        Box::new(|config, findings| check_labs(config, runtime.handle(), &disk, findings));
+    let logins: ExtraCheck<'_> = Box::new(|config, findings| {
+        check_labs(config, runtime.handle(), &disk, args.offline, findings);
+    });
     let around = Around {
         disk: &RealDisk,
         env: &env,
@@ -170,6 +177,7 @@ fn check_labs(
     config: &Config,
     handle: &tokio::runtime::Handle,
     disk: &Arc<dyn Disk>,
+    offline: bool,
     findings: &mut Findings,
 ) {
     for (key, instead) in config.not_in_effect() {
@@ -193,7 +201,7 @@ fn check_labs(
                 continue;
             }
         };
-        if let Err(fault) = client.probe(&Cancel::new()) {
+        if !offline && let Err(fault) = client.probe(&Cancel::new()) {
             let key = format!("{key}.base_url");
             findings.warning(&key, fault.chain(), fault.hint.unwrap_or_default());
         }

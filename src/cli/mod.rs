@@ -18,6 +18,7 @@ pub mod outcome;
 pub mod reconcile;
 pub mod run;
 pub mod schema;
+pub mod service;
 pub mod simulate;
 pub mod status;
 pub mod streams;

@@ -15,6 +15,7 @@ use crate::sync::notice::{Notice, in_words};
 use super::console::Console;
 use super::dispatch::load_to_work;
 use super::orders::journal;
+use super::service::refuse_mapped;
 use super::{CliError, Exit, Streams, logging};
 
 /// The agent in this process, until it is told to stop or wants to be started anew.
@@ -25,6 +26,9 @@ pub(super) fn agent(
     streams: &mut Streams,
 ) -> Result<Exit, CliError> {
     let config = load_to_work(named, hosted.is_service, streams)?;
+    if hosted.is_service {
+        refuse_mapped(&config)?;
+    }
     if streams.terminal {
         logging::for_people();
     } else {

@@ -35,4 +35,8 @@ mod resume;
 mod secrecy;
 mod update;
 #[cfg(target_os = "linux")]
+mod service;
+#[cfg(windows)]
+mod service_windows;
+#[cfg(target_os = "linux")]
 mod visible;
