@@ -76,8 +76,8 @@ impl Updating {
         drop(self.restart.subscribe().wait_for(|restart| *restart).await);
     }
 
-    /// Lets a staged version be tried out as soon as nothing is under way. Gives what will happen.
-    pub(super) fn want(&self, disk: &dyn Disk, version: &str, who: &Who) -> Result<String, Fault> {
+    /// The version of that name, if it is staged and may be tried out.
+    pub(super) fn may_try(&self, disk: &dyn Disk, version: &str) -> Result<Version, Fault> {
         let refused = |text: String| Fault::new(FaultClass::Permanent, super::desk::USAGE, text);
         if let Some(manager) = self.manager {
             let text = format!("this PC is updated through {}", manager.through());
@@ -88,18 +88,26 @@ impl Updating {
         if version <= self.program.version || !self.place.has(disk, &version) {
             return Err(refused(format!("version {version} is not staged, or not newer")));
         }
+        disk.may_create_in(self.place.versions())?;
         if let Some(failed) = self.place.refused(disk).get(&version) {
             return Err(refused(format!("version {version} failed before: {}", failed.why))
                 .hint("`casedrop update --retry` tries it once more"));
         }
-        self.wanted.send_replace(Some((version.clone(), who.clone())));
-        Ok(match self.kept {
+        Ok(version)
+    }
+
+    /// Lets a staged version be tried out as soon as nothing is under way. Gives what will happen.
+    pub(super) fn want(&self, version: Version, who: &Who) -> Reply {
+        let text = match self.kept {
             Some(_) => format!(
                 "version {version} is staged; the agent starts it as soon as nothing is being \
                  downloaded or published"
             ),
             None => format!("version {version} is staged; the agent's next start tries it out"),
-        })
+        };
+        let details = serde_json::json!({ "version": version.to_string() });
+        self.wanted.send_replace(Some((version, who.clone())));
+        Reply::new(Outcome::Done, text).details(details)
     }
 
     /// What people are to know of versions that failed, or are on trial: with what they can do.
@@ -317,10 +325,10 @@ pub fn try_out_at_next_start(
     disk: &Arc<dyn Disk>,
     updating: &Updating,
     version: &Version,
-    who: Who,
+    who: &Who,
 ) -> Result<Reply, Fault> {
     let audit = Audit::new(Arc::clone(disk), &config.state);
-    let entry = Entry::new(wall_now(), who, Deed::Update, Mark::Begun)
+    let entry = Entry::new(wall_now(), who.clone(), Deed::Update, Mark::Begun)
         .detail("version", version.to_string())
         .detail("before", updating.program.version.to_string());
     audit.record(&entry)?;

@@ -123,9 +123,11 @@ mod for_tests {
         }
         match std::env::var(WRONG).as_deref() {
             Ok("crash") => std::process::abort(),
-            Ok("hang") => loop {
-                std::thread::park();
-            },
+            Ok("hang") => {
+                // Until its keeper is gone.
+                drop(std::io::copy(&mut std::io::stdin(), &mut std::io::sink()));
+                std::process::abort()
+            }
             _ => {}
         }
     }

@@ -8,8 +8,7 @@ use clap::Args;
 
 use super::{CliError, Exit, Streams, dispatch, hooks, logging, work};
 use crate::app::{Updating, wall_now};
-use crate::config;
-use crate::disk::{Disk as _, RealDisk};
+use crate::disk::RealDisk;
 use crate::service::{self, Ended, Host, Hosted};
 use crate::update::keeper::{Keeper, KeeperEnd};
 use crate::update::kept::Kept;
@@ -24,6 +23,9 @@ pub struct RunArgs {
     /// For the keeper's child whose version is on trial.
     #[arg(long, hide = true, requires = "kept")]
     pub trial: bool,
+    /// For the child of a keeper that a service manager runs.
+    #[arg(long, hide = true, requires = "kept")]
+    pub service: bool,
 }
 
 /// The agent or its keeper, until it is told to stop. Whoever runs it, a person or a service manager, is
@@ -70,8 +72,9 @@ fn kept(
         }
     });
     let host = Arc::clone(&kept) as Arc<dyn Host>;
-    let ended =
-        work::agent(named, updating, Hosted { host, stop, events, is_service: false }, streams);
+    streams.terminal &= !args.service;
+    let hosted = Hosted { host, stop, events, is_service: args.service };
+    let ended = work::agent(named, updating, hosted, streams);
     kept.finish();
     ended
 }
@@ -90,11 +93,8 @@ fn keep(
         Ok(loaded) => logging::as_configured(&loaded.config.log),
         Err(_) => logging::plain(),
     }
-    // Where a service looks for its config, so that its child does too.
-    let folder = hosted.is_service.then(|| config::platform_folder(&config::process_env()));
-    let folder = folder.filter(|folder| matches!(RealDisk.kind(folder), Ok(Some(_))));
     let args = std::env::args_os().skip(1).collect();
-    let keeper = Keeper { program, place, disk: Arc::new(RealDisk), args, folder, now: wall_now };
+    let keeper = Keeper { program, place, disk: Arc::new(RealDisk), args, now: wall_now };
     let runtime = work::runtime()?;
     let ended = runtime.block_on(keeper.keep(hosted));
     runtime.shutdown_background();

@@ -90,7 +90,7 @@ pub fn run(config: &Config, args: &UpdateArgs, streams: &mut Streams) -> Result<
     }
     let updating = Updating::new(program, place, None);
     let disk: Arc<dyn Disk> = Arc::new(RealDisk);
-    let message = try_out_at_next_start(config, &disk, &updating, &release.version, who())?;
+    let message = try_out_at_next_start(config, &disk, &updating, &release.version, &who())?;
     ask::tell(&message, streams)
 }
 

@@ -24,6 +24,9 @@ pub const KEPT: &str = "--kept";
 /// The argument that tells it that it is on trial.
 pub const ON_TRIAL: &str = "--trial";
 
+/// The argument that tells it that a service manager runs its keeper.
+pub const FOR_SERVICE: &str = "--service";
+
 /// A child that was told to stop is ended after so long.
 const STOP: Duration = Duration::from_secs(25);
 /// Between two looks at the clock.
@@ -36,6 +39,8 @@ const LAST_WORDS: Duration = Duration::from_secs(2);
 const ALL_STOP: Duration = Duration::from_millis(500);
 /// A version that is not on trial and was ready is taken for hanging after so long.
 const SILENCE: Duration = Duration::from_mins(5);
+/// The same for one that is not ready: it may have much to compare at first.
+const START: Duration = Duration::from_hours(1);
 
 /// The exit status that says that another agent runs.
 const TAKEN: i32 = 5;
@@ -53,8 +58,6 @@ pub struct Keeper {
     pub disk: Arc<dyn Disk>,
     /// The arguments of this program, which its children get too.
     pub args: Vec<OsString>,
-    /// The folder in which they run; `None`: this one's.
-    pub folder: Option<PathBuf>,
     /// The time of day.
     pub now: fn() -> WallMs,
 }
@@ -100,8 +103,12 @@ struct Watched<'a> {
 
 impl Keeper {
     /// Keeps the agent running until `stop` resolves, or nothing can be done about its deaths.
-    pub async fn keep(self, hosted: Hosted) -> KeeperEnd {
-        let Hosted { host, stop, mut events, .. } = hosted;
+    pub async fn keep(mut self, hosted: Hosted) -> KeeperEnd {
+        let Hosted { host, stop, mut events, is_service } = hosted;
+        self.args.push(KEPT.into());
+        if is_service {
+            self.args.push(FOR_SERVICE.into());
+        }
         let mut stop = pin!(stop);
         let mut chooser = Chooser {
             disk: &*self.disk,
@@ -190,11 +197,10 @@ impl Keeper {
 
     fn start(&self, program: &std::path::Path, on_trial: bool) -> Result<Kid, String> {
         let mut args = self.args.clone();
-        args.push(KEPT.into());
         if on_trial {
             args.push(ON_TRIAL.into());
         }
-        Kid::start(program, &args, self.folder.as_deref())
+        Kid::start(program, &args)
     }
 
     /// Starts the first version that can be started, and at last the installed program.
@@ -243,8 +249,9 @@ impl Keeper {
                 }
                 () = tokio::time::sleep(LOOK), if !talks => None,
                 _ = tick.tick() => {
-                    // While a version is judged here, nobody else need judge it by its silence.
-                    if watched.trial.is_some() {
+                    // While a version starts or is judged here, nobody else need judge it by its
+                    // silence.
+                    if watched.trial.is_some() || !watched.ready {
                         host.alive();
                     }
                     None
@@ -321,6 +328,7 @@ impl Watched<'_> {
             (None, _) if self.ready && at.saturating_sub(self.heard) > SILENCE => {
                 Verdict::Bad(Why::Silent(SILENCE))
             }
+            (None, _) if !self.ready && at > START => Verdict::Bad(Why::NotReady(START)),
             (None, _) => Verdict::Open,
         }
     }

@@ -37,7 +37,7 @@
 //! PC that slept meanwhile is not taken for a version that hangs.
 //!
 //! **Keeper and child** talk in lines of JSON over the child's standard input and output ([`talk`]).
-//! The keeper is as old as the installation, so that talk, the arguments `run --kept` and `--trial`,
+//! The keeper is as old as the installation, so that talk, the arguments `run --kept`, `--trial` and `--service`,
 //! and the files above are kept for ever: words may be added, and unknown ones are ignored. The keeper
 //! does not read the config, which may be written for a newer version. A child whose keeper died sees
 //! the end of its input and stops.

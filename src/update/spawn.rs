@@ -66,13 +66,10 @@ pub struct Kid {
 }
 
 impl Kid {
-    /// Starts a program as a child, in that folder if one is named.
-    pub fn start(program: &Path, args: &[OsString], dir: Option<&Path>) -> Result<Self, String> {
+    /// Starts a program as a child.
+    pub fn start(program: &Path, args: &[OsString]) -> Result<Self, String> {
         let mut command = Command::new(program);
         command.args(args).stdin(Stdio::piped()).stdout(Stdio::piped());
-        if let Some(dir) = dir {
-            command.current_dir(dir);
-        }
         // With the service manager the keeper talks.
         for name in ["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"] {
             command.env_remove(name);
@@ -201,7 +198,7 @@ mod tests {
     async fn a_child_is_heard_told_and_ended() {
         let dir = tempfile::tempdir().expect("tempdir");
         let talk = r#"echo '{"say":"ready"}'; echo noise; read line; echo "{\"say\":\"at-work\",\"is\":true}"; cat >/dev/null; exit 3"#;
-        let mut kid = Kid::start(&script(dir.path(), talk), &[], None).expect("started");
+        let mut kid = Kid::start(&script(dir.path(), talk), &[]).expect("started");
         assert_eq!(kid.word().await, Some(Said::Ready));
         assert_eq!(kid.ended(), None);
         kid.tell(Order::Passed);

@@ -43,7 +43,7 @@ pub use tree::{sentence, summary, verify_orders, was_removed};
 use super::beside::{Journal, Wake};
 use super::clock;
 use super::labs::Labs;
-use super::updates::Updating;
+use super::updates::{Updating, try_out_at_next_start};
 
 /// Carries requests out.
 pub struct AgentDesk {
@@ -141,9 +141,15 @@ impl AgentDesk {
         let Some(updating) = self.updating.get() else {
             return Ok(Reply::new(Outcome::Refused, "this program does not update itself"));
         };
-        match updating.want(&*self.disk, version, who) {
-            Ok(message) => Ok(Reply::new(Outcome::Done, message)),
+        let wanted = updating.may_try(&*self.disk, version);
+        let done = wanted.and_then(|version| match self.live {
+            Some(_) => Ok(updating.want(version, who)),
+            // Nobody here can wait for a quiet moment.
+            None => try_out_at_next_start(&self.config, &self.disk, updating, &version, who),
+        });
+        match done {
             Err(fault) => names::refused(fault),
+            done => done,
         }
     }
 

@@ -6,7 +6,7 @@ use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, OnceLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use casedrop::disk::RealDisk;
 use casedrop::model::digest::hex;
@@ -181,7 +181,7 @@ impl Pc {
                 log.push('\n');
             }
         });
-        Running { child, log }
+        Running { child, log, state: self.world.state() }
     }
 
     /// What the agent says of itself, once that version runs.
@@ -217,6 +217,7 @@ impl Pc {
 pub struct Running {
     child: Child,
     log: Arc<Mutex<String>>,
+    state: PathBuf,
 }
 
 impl Running {
@@ -251,6 +252,11 @@ impl Drop for Running {
         // It may have ended by itself.
         let _ = self.child.kill();
         let _ = self.child.wait();
+        // Its agent notices that and stops.
+        let began = Instant::now();
+        while casedrop::app::agent_runs(&self.state) && began.elapsed() < Duration::from_secs(60) {
+            std::thread::sleep(Duration::from_millis(20));
+        }
         if std::thread::panicking() {
             eprintln!("--- the keeper's log\n{}\n---", self.log());
         }
