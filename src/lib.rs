@@ -26,6 +26,7 @@ pub mod inputs;
 pub mod local;
 pub mod model;
 pub mod notices;
+pub mod outgoing;
 pub mod retry;
 mod retry_after;
 pub mod secrets;

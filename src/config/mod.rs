@@ -18,6 +18,7 @@ mod notices;
 mod paths;
 mod policy;
 mod profiles;
+mod proxy;
 mod raw;
 mod scalars;
 mod schema;
@@ -48,6 +49,7 @@ pub use network::Network;
 pub(crate) use node::{Entry as NodeEntry, Kind as NodeKind, Node};
 pub use notices::{HookConfig, MailConfig, MailOnly, MailSecurity, Notices, WebhookConfig};
 pub use policy::POLICY_NAME;
+pub use proxy::{NamedProxy, ProxyConfig};
 pub use schema::schema;
 pub use survey::{Places, Survey};
 pub use values::write_size_roughly;
@@ -106,6 +108,8 @@ pub struct Config {
     pub api_paths: BTreeMap<String, String>,
     /// A PEM file with further certificate authorities.
     pub ca_file: Option<PathBuf>,
+    /// The way to servers on the network.
+    pub proxy: ProxyConfig,
     /// Archive limits.
     pub limits: Limits,
     /// Every key that is set in the file, the environment or the policy: enough to tell what changed.
