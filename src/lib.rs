@@ -27,6 +27,7 @@ pub mod local;
 pub mod model;
 pub mod notices;
 pub mod outgoing;
+mod random;
 pub mod retry;
 mod retry_after;
 pub mod secrets;
