@@ -26,6 +26,8 @@ pub mod inputs;
 pub mod local;
 pub mod model;
 pub mod notices;
+pub mod outgoing;
+mod random;
 pub mod retry;
 mod retry_after;
 pub mod secrets;

@@ -18,6 +18,7 @@ mod notices;
 mod paths;
 mod policy;
 mod profiles;
+mod proxy;
 mod raw;
 mod scalars;
 mod schema;
@@ -51,6 +52,7 @@ pub(crate) use node::{Entry as NodeEntry, Kind as NodeKind, Node};
 pub use notices::{HookConfig, MailConfig, MailOnly, MailSecurity, Notices, WebhookConfig};
 pub use paths::platform_config;
 pub use policy::POLICY_NAME;
+pub use proxy::{NamedProxy, ProxyConfig};
 pub use schema::schema;
 pub use survey::{Places, Survey};
 pub use updates::{UpdateSource, Updates, Window};
@@ -110,6 +112,8 @@ pub struct Config {
     pub api_paths: BTreeMap<String, String>,
     /// A PEM file with further certificate authorities.
     pub ca_file: Option<PathBuf>,
+    /// The way to servers on the network.
+    pub proxy: ProxyConfig,
     /// Archive limits.
     pub limits: Limits,
     /// Every key that is set in the file, the environment or the policy: enough to tell what changed.

@@ -8,9 +8,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::notices::RawNotices;
+use super::proxy::ProxyChoice;
 use super::scalars::{
-    Address, DurationText, EndpointPath, HostSuffix, LogLevel, NetworkText, PathText, Secret,
-    SizeText, Thumbnails, UpdateSourceText, UrlText, WindowText,
+    Address, DurationText, EndpointPath, HostSuffix, LogLevel, NetworkText, PathText, ProxyText,
+    Secret, SizeText, Thumbnails, UpdateSourceText, UrlText, WindowText,
 };
 use super::{Limits, Names, SecretsIn, WhenMissing};
 
@@ -393,6 +394,11 @@ pub(super) struct Api {
     /// A PEM file with further certificate authorities, for networks that inspect https. Default:
     /// only the system's own.
     pub(super) ca_file: Option<PathText>,
+    /// The proxy for all calls by https, other servers than Align's included: its address, `system` for
+    /// what the system names, or `none`.
+    pub(super) proxy: ProxyText,
+    /// A file that holds `user:password` for that proxy and nothing else. Default: none.
+    pub(super) proxy_credentials_file: Option<PathText>,
 }
 
 impl Default for Polling {
@@ -466,6 +472,8 @@ impl Default for Api {
             allowed_hosts: hosts.map(|host| HostSuffix(host.to_owned())).to_vec(),
             paths: BTreeMap::new(),
             ca_file: None,
+            proxy: ProxyText(ProxyChoice::System),
+            proxy_credentials_file: None,
         }
     }
 }

@@ -154,6 +154,28 @@ pub(super) fn url(text: &str) -> Result<Url, Bad> {
     Ok(url)
 }
 
+/// Reads the address of a proxy. What is wrong with it is told without it: it may hold a password.
+pub(super) fn proxy(text: &str) -> Result<Url, Bad> {
+    const HOW: &str = "write `system`, `none`, or its address, such as http://proxy.example:3128";
+    let Some(url) = Url::parse(text).ok().filter(|url| url.host().is_some()) else {
+        return bad("this is no address of a proxy".to_owned(), HOW);
+    };
+    if !url.username().is_empty() || url.password().is_some() {
+        let hint = "remove the part before the @, write user:password into a file of its own that only the \
+                    agent's user may read, and name that file by `api.proxy_credentials_file`";
+        return bad("the address holds a user name or password".to_owned(), hint);
+    }
+    if !matches!(url.scheme(), "http" | "https") {
+        return bad(format!("proxies of the kind `{}` are not supported", url.scheme()), HOW);
+    }
+    if url.path().len() > 1 || url.query().is_some() || url.fragment().is_some() {
+        let hint = "write scheme, host and port only; a script (.pac) is not read: write the proxy that it \
+                    names";
+        return bad("the address of the proxy holds a path".to_owned(), hint);
+    }
+    Ok(url)
+}
+
 /// Whether a URL points at this PC: 127.0.0.0/8, `::1` or `localhost`.
 pub(super) fn is_loopback(url: &Url) -> bool {
     match url.host() {

@@ -66,6 +66,7 @@ fn config(server: &Server, state: &Path) -> Config {
         allowed_hosts: Vec::new(),
         api_paths: BTreeMap::new(),
         ca_file: None,
+        proxy: casedrop::config::ProxyConfig::default(),
         limits: Limits::default(),
         keys: casedrop::config::KeyHashes::default(),
         effective: casedrop::config::Effective::default(),

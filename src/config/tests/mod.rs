@@ -8,6 +8,7 @@ mod good;
 mod hostile;
 mod notices;
 mod policy;
+mod proxy;
 
 use std::path::Path;
 
