@@ -25,6 +25,10 @@ pub fn trouble(host: &str, error: &(dyn Error + 'static)) -> Option<Trouble> {
     let text = std::iter::successors(Some(error), |&error| error.source())
         .map(ToString::to_string)
         .find(|text| text.starts_with("tunnel error"))?;
+    if text.contains("underlying connection") {
+        // The proxy itself was not reached.
+        return None;
+    }
     let (reason, hint) = if text.contains("authorization required") {
         let hint = "name a file that holds user:password by `api.proxy_credentials_file`, and the proxy \
                     by `api.proxy`; or have whoever runs the proxy let this PC pass without";
