@@ -5,6 +5,7 @@ test_windows() {
   test_msi_tables
   use_wine
   test_msi
+  test_msi_account
   test_setup
 }
 
@@ -16,6 +17,8 @@ use_wine() {
   mkdir -p "$WINEPREFIX"
   timeout 5m wine wineboot -i </dev/null >/dev/null 2>&1
   wineserver -w
+  # Wine 8 says that it is Windows 7.
+  wine reg add 'HKCU\Software\Wine' /v Version /d win10 /f >/dev/null
   local shim=$WINEPREFIX/drive_c/windows/system32/bcryptprimitives.dll
   [[ -e $shim ]] || x86_64-w64-mingw32-gcc -shared -O2 -Wall -Werror -o "$shim" .ci/prng-shim.c -ladvapi32
   # Wine ends services soon after the last ordinary process.
@@ -41,8 +44,10 @@ test_msi_tables() {
   names='OUTPUT;COMMANDS;LABNAME;OAUTHBASE;BASEURL;CLIENTID;CLIENTSECRETFILE;REDIRECTURL;ACCOUNT;NOTIFICATIONS'
   check 'a standard user cannot be asked for its answers, but an administrator' holds "$properties" "$names"
   check 'the password is in no log' holds "$properties" $'MsiHiddenProperties\tSERVICEPASSWORD'
-  check 'the service has its own account and a quoted path (MSI quotes key files itself)' holds \
+  check 'the service gets the account that was asked for' holds \
     "$(rows "$msi" ServiceInstall)" $'Casedrop\tCasedrop\t16\t2\t1' $'[SERVICEACCOUNT]\t[SERVICEPASSWORD]\trun\tProgram'
+  check 'its path is quoted, its start delayed, its restart planned' holds "$(rows "$msi" CustomAction)" \
+    'binPath= "\"[#casedrop.exe]\" run" start= delayed-auto' 'restart/5000/restart/60000/restart/300000'
   check 'answers are looked for in the 64-bit registry' holds "$(rows "$msi" RegLocator)" \
     $'Software\\Casedrop\tOUTPUT\t18'
   check 'no secret is kept' lacks "$(rows "$msi" Registry)" PASSWORD CONFIGFILE
@@ -148,12 +153,30 @@ test_msi() {
 
   if msi /i "$work/dist/casedrop-$first-x86_64.msi"; then fail 'an older MSI was installed over a newer one'; fi
   check 'an older MSI changes nothing' service_is RUNNING
-  check 'it says why' grep -aq 'A newer Casedrop is installed' <(iconv -c -f utf-16le -t utf-8 "$work/msi.log"; cat "$work/msi.log")
+  check 'it says why' grep -aq 'WIX_DOWNGRADE_DETECTED' "$work/msi.log"
 
   check 'uninstalled' msi /x "$work/next/casedrop-$second-x86_64.msi"
   check 'no service is left' bash -c '! wine sc query Casedrop >/dev/null 2>&1'
   check 'no program is left' test ! -e "$program"
   check 'orders, config and state are left' test -e "$data/casedrop.yaml" -a -e "$data/journal.db" -a "$before" = "$(rows_of_orders)"
+}
+
+# A service under an account with a password, which is kept nowhere.
+test_msi_account() {
+  local reg
+  check 'installed with an account of its own' msi /i "$work/dist/casedrop-$first-x86_64.msi" \
+    'SERVICEACCOUNT=.\scans' SERVICEPASSWORD=open-sesame STARTSERVICE=0
+  check 'the password is not in the log' bash -c "! grep -aq open-sesame '$work/msi.log'"
+  reg=$(wine reg query 'HKLM\Software\Casedrop' | tr -d '\r')
+  check 'the account is kept, the password is not' holds "$reg" '.\scans'
+  check 'nowhere' lacks "$reg" open-sesame
+  if msi /i "$work/next/casedrop-$second-x86_64.msi"; then fail 'upgraded without the password of the account'; fi
+  check 'an upgrade without the password changes nothing' holds \
+    "$(wine reg query 'HKLM\Software\Casedrop' /v Version | tr -d '\r')" "$first"
+  check 'with it, it goes on' msi /i "$work/next/casedrop-$second-x86_64.msi" SERVICEPASSWORD=open-sesame STARTSERVICE=0
+  check 'and the account is the same' holds \
+    "$(wine reg query 'HKLM\SYSTEM\CurrentControlSet\Services\Casedrop' /v ObjectName | tr -d '\r')" '.\scans'
+  check 'it goes too' msi /x "$work/next/casedrop-$second-x86_64.msi"
 }
 
 # Every file of the output with its hash.
