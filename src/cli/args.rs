@@ -7,10 +7,12 @@ use clap::{Parser, Subcommand};
 use super::account::{AccountsArgs, LoginArgs, LogoutArgs, PairArgs, UnpairArgs};
 use super::audit::AuditArgs;
 use super::change::{RefetchArgs, ReturnArgs};
+use super::check::CheckArgs;
 use super::completions::CompletionsArgs;
 use super::demo::DemoArgs;
 use super::orders::{OrdersArgs, ShowArgs};
 use super::schema::SchemaArgs;
+use super::service::ServiceArgs;
 use super::setup::SetupArgs;
 use super::simulate::SimulateArgs;
 use super::status::LabArgs;
@@ -44,14 +46,14 @@ Exit status:
 pub enum Command {
     /// Shows the whole thing with no account: a simulated Align, six varied orders, a hot folder.
     Demo(DemoArgs),
-    /// The agent in the foreground, until Ctrl-C.
+    /// The agent in the foreground, until Ctrl-C; this is what a service manager runs, too.
     Run,
     /// One pass: poll if that is allowed, fetch, publish, exit.
     Sync,
     /// The simulated Align API alone, with an admin endpoint.
     Simulate(SimulateArgs),
     /// Checks the config and the surroundings; names all faults at once.
-    Check,
+    Check(CheckArgs),
     /// Lays down a config where there is none, for installers.
     Setup(SetupArgs),
     /// Logs a lab in at Align.
@@ -84,6 +86,8 @@ pub enum Command {
     Verify(VerifyArgs),
     /// Shows who did what on this PC, or checks that this record is whole.
     Audit(AuditArgs),
+    /// The agent as a service of Windows or systemd.
+    Service(ServiceArgs),
     /// Prints a JSON Schema for editors.
     Schema(SchemaArgs),
     /// Prints a script that completes arguments in a shell.

@@ -17,7 +17,11 @@ use crate::inputs::notifications::check_certificate;
 
 /// Arguments of `casedrop check`. The config file is named by the common `--config`.
 #[derive(Debug, Clone, Default, Args)]
-pub struct CheckArgs {}
+pub struct CheckArgs {
+    /// Asks no server: for the start of a service, which must not wait for one.
+    #[arg(long)]
+    pub offline: bool,
+}
 
 /// A check that another part of the agent adds, such as whether a server answers. It is asked only
 /// when the config itself is sound.

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use clap::Parser as _;
 
 use super::args::{Cli, Command};
-use super::check::{self, Around, ExtraCheck, Findings};
+use super::check::{self, Around, CheckArgs, ExtraCheck, Findings};
 use super::{
     CliError, Exit, Streams, account, audit, change, completions, demo, logging, orders, schema,
-    setup, simulate, status, verify, work,
+    service, setup, simulate, status, verify, work,
 };
 use crate::config::{self, Config, Loaded};
 use crate::disk::{Disk, RealDisk};
@@ -52,10 +52,12 @@ fn run(cli: Cli, streams: &mut Streams) -> Result<Exit, CliError> {
         Command::Completions(args) => completions::run(&args, streams),
         Command::Setup(args) => {
             let env = config::process_env();
-            let path = named.map_or_else(|| config::platform_config(&env), Path::to_path_buf);
+            let usual = || config::platform_folder(&env).join(config::FILE_NAME);
+            let path = named.map_or_else(usual, Path::to_path_buf);
             setup::run(&args, &path, &env, &RealDisk, streams)
         }
-        Command::Check => run_check(named, streams),
+        Command::Check(args) => run_check(named, &args, streams),
+        Command::Service(args) => service::run(&args, named, streams),
         Command::Run => work::run(cli.config, streams.json),
         Command::Sync => {
             let config = load_to_work(named, false, streams)?;
@@ -96,7 +98,8 @@ fn on_config(command: Command, config: &Config, streams: &mut Streams) -> Result
         | Command::Run
         | Command::Sync
         | Command::Simulate(_)
-        | Command::Check
+        | Command::Check(_)
+        | Command::Service(_)
         | Command::Schema(_)
         | Command::Setup(_)
         | Command::Completions(_) => Ok(Exit::Ok),
@@ -120,7 +123,7 @@ pub(super) fn load_to_work(
 }
 
 /// A service's current folder is some folder of the system's, in which nobody keeps a config.
-fn load(named: Option<&Path>, is_service: bool) -> Result<Loaded, CliError> {
+pub(super) fn load(named: Option<&Path>, is_service: bool) -> Result<Loaded, CliError> {
     let env = config::process_env();
     let cwd = if is_service { config::platform_folder(&env) } else { cwd()? };
     let path = config::locate(&RealDisk, named, &env, &cwd)?;
@@ -133,13 +136,18 @@ fn cwd() -> Result<std::path::PathBuf, CliError> {
     })
 }
 
-fn run_check(named: Option<&Path>, streams: &mut Streams) -> Result<Exit, CliError> {
+fn run_check(
+    named: Option<&Path>,
+    args: &CheckArgs,
+    streams: &mut Streams,
+) -> Result<Exit, CliError> {
     let env = config::process_env();
     let cwd = cwd()?;
     let runtime = work::runtime()?;
     let disk: Arc<dyn Disk> = Arc::new(RealDisk);
-    let logins: ExtraCheck<'_> =
-        Box::new(|config, findings| check_labs(config, runtime.handle(), &disk, findings));
+    let logins: ExtraCheck<'_> = Box::new(|config, findings| {
+        check_labs(config, runtime.handle(), &disk, args.offline, findings);
+    });
     let around = Around {
         disk: &RealDisk,
         env: &env,
@@ -156,6 +164,7 @@ fn check_labs(
     config: &Config,
     handle: &tokio::runtime::Handle,
     disk: &Arc<dyn Disk>,
+    offline: bool,
     findings: &mut Findings,
 ) {
     for (key, instead) in config.not_in_effect() {
@@ -179,7 +188,7 @@ fn check_labs(
                 continue;
             }
         };
-        if let Err(fault) = client.probe(&Cancel::new()) {
+        if !offline && let Err(fault) = client.probe(&Cancel::new()) {
             let key = format!("{key}.base_url");
             findings.warning(&key, fault.chain(), fault.hint.unwrap_or_default());
         }

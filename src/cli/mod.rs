@@ -17,6 +17,7 @@ pub mod orders;
 pub mod outcome;
 pub mod reconcile;
 pub mod schema;
+pub mod service;
 pub mod setup;
 pub mod simulate;
 pub mod status;

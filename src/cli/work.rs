@@ -15,6 +15,7 @@ use crate::sync::notice::{Notice, in_words};
 use super::console::Console;
 use super::dispatch::load_to_work;
 use super::orders::journal;
+use super::service::refuse_mapped;
 use super::{CliError, Exit, Streams, logging};
 
 /// The agent, until it is told to stop. Whoever runs it, a person or a service manager, is told how it
@@ -33,6 +34,9 @@ pub fn run(named: Option<PathBuf>, json: bool) -> Result<Exit, CliError> {
 /// The agent in this process.
 fn agent(named: Option<&Path>, hosted: Hosted, streams: &mut Streams) -> Result<Exit, CliError> {
     let config = load_to_work(named, hosted.is_service, streams)?;
+    if hosted.is_service {
+        refuse_mapped(&config)?;
+    }
     if streams.terminal {
         logging::for_people();
     } else {

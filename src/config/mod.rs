@@ -45,7 +45,6 @@ pub use load::{FILE_NAME, Loaded, load, locate, platform_folder};
 pub use network::Network;
 pub(crate) use node::{Entry as NodeEntry, Kind as NodeKind, Node};
 pub use notices::{HookConfig, MailConfig, MailOnly, MailSecurity, Notices, WebhookConfig};
-pub use paths::platform_config;
 pub use schema::schema;
 pub use survey::{Places, Survey};
 pub use values::write_size_roughly;

@@ -5,8 +5,9 @@
 #![expect(clippy::disallowed_methods, reason = "this is the one place that may")]
 
 mod helpers;
+mod mapped;
 mod real;
-#[cfg_attr(windows, path = "windows.rs")]
+#[cfg_attr(windows, path = "windows/mod.rs")]
 #[cfg_attr(not(windows), path = "unix.rs")]
 mod system;
 
@@ -16,6 +17,7 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 pub use helpers::{read_limited, write_durably, write_durably_private};
+pub use mapped::{Mapped, remote_of};
 pub use real::RealDisk;
 
 use crate::model::fault::{Fault, FaultClass};
@@ -132,10 +134,25 @@ pub trait Disk: Send + Sync {
     fn list(&self, dir: &Path) -> Result<Vec<Entry>, DiskError>;
     /// Creates a directory and its missing parents, and syncs each parent that got a new entry.
     fn create_dirs(&self, dir: &Path) -> Result<(), DiskError>;
-    /// As [`create_dirs`](Self::create_dirs), but only this user may enter the new directories.
+    /// As [`create_dirs`](Self::create_dirs), but only this user may enter the new directories. (On
+    /// Windows: the system, administrators, this user, and whoever was given a right by name to what
+    /// they are made in.)
     fn create_private_dirs(&self, dir: &Path) -> Result<(), DiskError>;
-    /// As [`create`](Self::create), but only this user may read the file. (On Windows the rights
-    /// of the directory are inherited.)
+    /// Takes rights that others have to a directory of [`create_private_dirs`](Self::create_private_dirs)
+    /// away, and tells whose; single accounts that were given a right by name keep it. Does nothing
+    /// where the system has modes: there the administrator's word counts.
+    fn make_private(&self, dir: &Path) -> Result<Vec<String>, DiskError>;
+    /// Who may read a file or directory beside those that a private one is for: groups by their names.
+    fn readers(&self, path: &Path) -> Result<Vec<String>, DiskError>;
+    /// Gives an account (a name or, on Windows, an id such as `S-1-5-19`) the right to read, write and
+    /// delete in a directory and in what is made there. Elsewhere than on Windows it becomes the
+    /// owner of the directory and of what in it belongs to the same user.
+    fn grant(&self, dir: &Path, account: &str) -> Result<(), DiskError>;
+    /// The names of programs that hold one of these files open, as far as the system tells cheaply
+    /// (Windows, files of this PC).
+    fn holders(&self, paths: &[PathBuf]) -> Vec<String>;
+    /// As [`create`](Self::create), but only this user may read the file. (On Windows it has the rights
+    /// of its directory, which is a private one.)
     fn create_private(&self, path: &Path) -> Result<Box<dyn WriteFile>, DiskError>;
     /// Creates a file that must not exist yet.
     fn create(&self, path: &Path) -> Result<Box<dyn WriteFile>, DiskError>;

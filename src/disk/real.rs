@@ -1,6 +1,6 @@
 //! The operating system's file system.
 
-use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
@@ -79,13 +79,23 @@ impl Disk for RealDisk {
     }
 
     fn create_dirs(&self, dir: &Path) -> Result<(), DiskError> {
-        create_dirs(dir, &DirBuilder::new())
+        create_dirs(dir, |dir| std::fs::create_dir(dir))
     }
 
     fn create_private_dirs(&self, dir: &Path) -> Result<(), DiskError> {
-        let mut builder = DirBuilder::new();
-        system::private_dir(&mut builder);
-        create_dirs(dir, &builder)
+        create_dirs(dir, system::create_private_dir)
+    }
+
+    fn make_private(&self, dir: &Path) -> Result<Vec<String>, DiskError> {
+        system::make_private(dir).map_err(on("take rights of others away from", dir))
+    }
+
+    fn readers(&self, path: &Path) -> Result<Vec<String>, DiskError> {
+        system::readers(path).map_err(on("find who may read", path))
+    }
+
+    fn grant(&self, dir: &Path, account: &str) -> Result<(), DiskError> {
+        system::grant(dir, account).map_err(on("give an account rights to", dir))
     }
 
     fn create_private(&self, path: &Path) -> Result<Box<dyn WriteFile>, DiskError> {
@@ -155,6 +165,10 @@ impl Disk for RealDisk {
         system::remove_tree(path).map_err(on("remove", path))
     }
 
+    fn holders(&self, paths: &[PathBuf]) -> Vec<String> {
+        system::holders(paths)
+    }
+
     fn free_space(&self, path: &Path) -> Result<u64, DiskError> {
         let existing = path.ancestors().find(|dir| dir.exists()).unwrap_or(path);
         fs4::available_space(existing).map_err(on("measure the free space at", path))
@@ -222,7 +236,7 @@ fn lock_file(path: &Path) -> Result<File, DiskError> {
         .map_err(on("open", path))
 }
 
-fn create_dirs(dir: &Path, builder: &DirBuilder) -> Result<(), DiskError> {
+fn create_dirs(dir: &Path, create: impl Fn(&Path) -> io::Result<()>) -> Result<(), DiskError> {
     let mut missing: Vec<PathBuf> = Vec::new();
     for dir in dir.ancestors() {
         // Links are followed here: the output itself may be one.
@@ -232,7 +246,7 @@ fn create_dirs(dir: &Path, builder: &DirBuilder) -> Result<(), DiskError> {
         missing.push(dir.to_path_buf());
     }
     for dir in missing.into_iter().rev() {
-        match builder.create(&dir) {
+        match create(&dir) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists && dir.is_dir() => {}
             done => done.map_err(on("create the directory", &dir))?,
         }

@@ -1,7 +1,7 @@
 //! What the tests of this module share.
 
 use std::io::{Cursor, Write as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
@@ -138,6 +138,18 @@ impl Disk for NoExchange {
     }
     fn create_private_dirs(&self, dir: &Path) -> Result<(), DiskError> {
         RealDisk.create_private_dirs(dir)
+    }
+    fn make_private(&self, dir: &Path) -> Result<Vec<String>, DiskError> {
+        RealDisk.make_private(dir)
+    }
+    fn readers(&self, path: &Path) -> Result<Vec<String>, DiskError> {
+        RealDisk.readers(path)
+    }
+    fn grant(&self, dir: &Path, account: &str) -> Result<(), DiskError> {
+        RealDisk.grant(dir, account)
+    }
+    fn holders(&self, paths: &[PathBuf]) -> Vec<String> {
+        RealDisk.holders(paths)
     }
     fn create_private(&self, path: &Path) -> Result<Box<dyn WriteFile>, DiskError> {
         RealDisk.create_private(path)

@@ -4,6 +4,7 @@
 //! [`host`] finds out who it is and hands the program's body what it needs of them ([`Hosted`]).
 
 mod console;
+pub mod manage;
 mod pending;
 #[cfg(unix)]
 mod systemd;

@@ -34,4 +34,8 @@ mod requests;
 mod resume;
 mod secrecy;
 #[cfg(target_os = "linux")]
+mod service;
+#[cfg(windows)]
+mod service_windows;
+#[cfg(target_os = "linux")]
 mod visible;
