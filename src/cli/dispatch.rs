@@ -73,7 +73,8 @@ fn carry_out(cli: Cli, streams: &mut Streams) -> Result<Exit, CliError> {
         Command::Completions(args) => completions::run(&args, streams),
         Command::Setup(args) => {
             let env = config::process_env();
-            let path = named.map_or_else(|| config::platform_config(&env), Path::to_path_buf);
+            let usual = || config::platform_folder(&env).join(config::FILE_NAME);
+            let path = named.map_or_else(usual, Path::to_path_buf);
             setup::run(&args, &path, &env, &RealDisk, streams)
         }
         Command::Check(args) => run_check(&args, named, streams),
