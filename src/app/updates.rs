@@ -116,8 +116,12 @@ impl Updating {
         for (version, refused) in self.place.refused(disk) {
             if version > self.program.version {
                 let at = refused.at.to_rfc3339();
-                let text = format!("version {version} was tried out on {at} and taken back: {}", refused.why);
-                let hint = "a newer version will be tried; `casedrop update --retry` tries this one again";
+                let text = format!(
+                    "version {version} was tried out on {at} and taken back: {}",
+                    refused.why
+                );
+                let hint =
+                    "a newer version will be tried; `casedrop update --retry` tries this one again";
                 notes.push((text, hint.to_owned()));
             }
         }
@@ -251,7 +255,9 @@ fn went(first: Option<&LabRecord>, lab: &LabRecord, rests: bool) -> Option<(Went
         Some(code) if UNREACHED.contains(&code) || code.starts_with("http-5") => {
             Some((Went::Unreached, None))
         }
-        Some(code) => Some((Went::Failed, Some(lab.fault.clone().unwrap_or_else(|| code.to_owned())))),
+        Some(code) => {
+            Some((Went::Failed, Some(lab.fault.clone().unwrap_or_else(|| code.to_owned()))))
+        }
         None => {
             let polled = lab.good_poll != first.and_then(|first| first.good_poll);
             polled.then_some((Went::Well, None))
@@ -270,7 +276,8 @@ async fn switch_when_asked(site: Arc<Site>, updating: Arc<Updating>, mut until: 
         let Some((version, who)) = asked else { return };
         let began = Instant::now();
         let ahead = AHEAD.min(updating.program.pace.tick);
-        while !site.quiet.is_quiet(if began.elapsed() < PATIENCE { ahead } else { Duration::ZERO }) {
+        while !site.quiet.is_quiet(if began.elapsed() < PATIENCE { ahead } else { Duration::ZERO })
+        {
             tokio::select! {
                 () = until.stopped() => return,
                 () = tokio::time::sleep(LOOK) => {}
@@ -327,7 +334,8 @@ pub fn try_out_at_next_start(
     audit.record(&entry)?;
     put_on_trial(updating, config, &**disk, version, &super::Journal::of(&config.state))?;
     let text = format!("version {version} is staged; the agent's next start tries it out");
-    Ok(Reply::new(Outcome::Done, text).details(serde_json::json!({ "version": version.to_string() })))
+    Ok(Reply::new(Outcome::Done, text)
+        .details(serde_json::json!({ "version": version.to_string() })))
 }
 
 /// Copies the journal, if there is one, and makes the version be tried out at the next start.

@@ -11,10 +11,10 @@ use super::check::CheckArgs;
 use super::completions::CompletionsArgs;
 use super::demo::DemoArgs;
 use super::orders::{OrdersArgs, ShowArgs};
+use super::run::RunArgs;
 use super::schema::SchemaArgs;
 use super::service::ServiceArgs;
 use super::simulate::SimulateArgs;
-use super::run::RunArgs;
 use super::status::LabArgs;
 use super::update::UpdateArgs;
 

@@ -8,8 +8,8 @@ use clap::{CommandFactory as _, FromArgMatches as _};
 use super::args::{Cli, Command};
 use super::check::{self, Around, CheckArgs, ExtraCheck, Findings};
 use super::{
-    CliError, Exit, Streams, account, audit, change, completions, demo, hooks, logging, orders, run,
-    schema, service, simulate, status, update, verify, work,
+    CliError, Exit, Streams, account, audit, change, completions, demo, hooks, logging, orders,
+    run, schema, service, simulate, status, update, verify, work,
 };
 use crate::config::{self, Config, Loaded};
 use crate::disk::{Disk, RealDisk};
@@ -49,7 +49,8 @@ fn delegated() -> Option<Exit> {
     match hand_over(&current, &args) {
         Ok(status) => Some(Exit::from_status(status)),
         Err(error) => {
-            let text = format!("cannot start {}: {error}; this older one goes on", current.display());
+            let text =
+                format!("cannot start {}: {error}; this older one goes on", current.display());
             Streams::process(false).note(format!("warning: {text}"));
             None
         }

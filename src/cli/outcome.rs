@@ -25,13 +25,8 @@ pub enum Exit {
 impl Exit {
     /// What another casedrop's exit status means.
     pub fn from_status(status: i32) -> Self {
-        let all = [
-            Self::Ok,
-            Self::Usage,
-            Self::OrdersFailing,
-            Self::LoginNeeded,
-            Self::AnotherAgent,
-        ];
+        let all =
+            [Self::Ok, Self::Usage, Self::OrdersFailing, Self::LoginNeeded, Self::AnotherAgent];
         all.into_iter().find(|exit| i32::from(*exit as u8) == status).unwrap_or(Self::Failed)
     }
 }

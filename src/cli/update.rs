@@ -103,9 +103,11 @@ fn standing(
         Ok(Found::UpToDate) => {
             ("up-to-date", format!("casedrop {} is the newest version", program.version), None)
         }
-        Ok(Found::There(release)) => {
-            ("available", format!("version {} is there; `casedrop update` brings it", release.version), Some(release))
-        }
+        Ok(Found::There(release)) => (
+            "available",
+            format!("version {} is there; `casedrop update` brings it", release.version),
+            Some(release),
+        ),
         Ok(Found::Failed(release, refused)) => {
             let again = if retry { "" } else { "; `casedrop update --retry` tries it once more" };
             let at = refused.at.to_rfc3339();

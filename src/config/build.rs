@@ -66,7 +66,8 @@ impl<'a> Builder<'a> {
         };
         self.limits(&limits);
         if raw.updates.automatic && raw.updates.source.is_none() {
-            let hint = "name the place of the releases in `updates.source`, or write `automatic: false`";
+            let hint =
+                "name the place of the releases in `updates.source`, or write `automatic: false`";
             self.warn("updates.automatic", "no place is named where releases are found", hint);
         }
         let formats = self.formats(raw.formats);

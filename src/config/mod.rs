@@ -47,7 +47,7 @@ pub(crate) use node::{Entry as NodeEntry, Kind as NodeKind, Node};
 pub use notices::{HookConfig, MailConfig, MailOnly, MailSecurity, Notices, WebhookConfig};
 pub use schema::schema;
 pub use survey::{Places, Survey};
-pub use updates::{Updates, UpdateSource, Window};
+pub use updates::{UpdateSource, Updates, Window};
 pub use values::write_size_roughly;
 pub(crate) use yaml::parse as parse_yaml;
 

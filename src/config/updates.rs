@@ -146,10 +146,14 @@ mod tests {
     #[test]
     fn a_source_is_a_folder_or_a_repository() {
         let source = |text: &str| text.parse::<UpdateSource>().map(|source| source.to_string());
-        assert_eq!(source("https://it.example/casedrop"), Ok("https://it.example/casedrop/".into()));
+        assert_eq!(
+            source("https://it.example/casedrop"),
+            Ok("https://it.example/casedrop/".into())
+        );
         assert_eq!(source("http://127.0.0.1:8000/"), Ok("http://127.0.0.1:8000/".into()));
         assert_eq!(source("github:acme/casedrop"), Ok("github:acme/casedrop".into()));
-        for bad in ["", "http://it.example/", "github:acme", "github:a/b/c", "github:../b", "file:///x"]
+        for bad in
+            ["", "http://it.example/", "github:acme", "github:a/b/c", "github:../b", "file:///x"]
         {
             assert!(source(bad).is_err(), "{bad}");
         }

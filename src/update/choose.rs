@@ -104,7 +104,9 @@ impl Chooser<'_> {
     /// The version failed its trial: it is not tried again, and that is durable before the trial ends.
     pub fn refuse(&mut self, version: &Version, why: &Why, now: WallMs) {
         (self.step)(Step::UpdateFailed);
-        tracing::error!("version {version} was tried out and failed: {why}; the old one comes back");
+        tracing::error!(
+            "version {version} was tried out and failed: {why}; the old one comes back"
+        );
         let mut all = self.place.refused(self.disk);
         all.insert(version.clone(), Refused { why: why.to_string(), at: now, told: false });
         if let Err(fault) = self.place.set_refused(self.disk, &all) {

@@ -48,7 +48,8 @@ impl Daily {
             return false;
         }
         // With a window, its next opening decides.
-        let wait = if window.is_some() { every / 2 } else { every * 7 / 8 + part(every / 4, chance) };
+        let wait =
+            if window.is_some() { every / 2 } else { every * 7 / 8 + part(every / 4, chance) };
         self.next = now.plus(wait);
         true
     }

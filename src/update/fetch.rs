@@ -93,7 +93,10 @@ pub async fn large(
     while let Some(chunk) = chunk(&mut response, url).await? {
         got += chunk.len() as u64;
         if got > size {
-            return Err(cannot(url, &format!("it is longer than the {size} bytes that were signed")));
+            return Err(cannot(
+                url,
+                &format!("it is longer than the {size} bytes that were signed"),
+            ));
         }
         hash.update(&chunk);
         to.write_all(&chunk).map_err(|source| written(place, source))?;
@@ -131,7 +134,9 @@ async fn get(config: &Config, disk: &dyn Disk, url: &Url) -> Result<Response, Fa
         let next = response.headers().get(LOCATION).and_then(|to| to.to_str().ok());
         let next = next.and_then(|to| here.join(to).ok());
         let next = next.ok_or_else(|| cannot(&here, "it redirects to nowhere"))?;
-        if is_loopback(&next) && !is_loopback(url) || next.scheme() != "https" && !is_loopback(&next) {
+        if is_loopback(&next) && !is_loopback(url)
+            || next.scheme() != "https" && !is_loopback(&next)
+        {
             return Err(cannot(&here, "it redirects to where nothing is believed"));
         }
         here = next;

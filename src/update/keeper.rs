@@ -17,7 +17,7 @@ use super::trial::{Awake, Deaths, Trial, Verdict, Why};
 use super::{Program, trial};
 use crate::disk::Disk;
 use crate::model::time::WallMs;
-use crate::service::{Event, Events, Hosted, Host};
+use crate::service::{Event, Events, Host, Hosted};
 
 /// The argument that makes the program a keeper's child.
 pub const KEPT: &str = "--kept";
@@ -83,7 +83,11 @@ enum End {
     /// Another agent holds the state folder.
     Taken,
     /// It died.
-    Died { ready: bool, status: Option<i32>, lasted: Duration },
+    Died {
+        ready: bool,
+        status: Option<i32>,
+        lasted: Duration,
+    },
 }
 
 /// A child, and what is known of it.

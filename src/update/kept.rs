@@ -1,8 +1,8 @@
 //! The child's side: it tells its keeper how it fares, and hears from it when to stop.
 
 use std::io::{BufRead as _, Write as _};
-use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -74,7 +74,10 @@ impl Kept {
             }
             stop.send_replace(true);
         });
-        (Self { words, under_way, last: Mutex::default() }, (Orders { stop: stopped, passed: has_passed }, events))
+        (
+            Self { words, under_way, last: Mutex::default() },
+            (Orders { stop: stopped, passed: has_passed }, events),
+        )
     }
 
     /// How a poll of a lab went.

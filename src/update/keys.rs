@@ -42,9 +42,10 @@ impl Keys {
     pub fn trust(&self, bytes: &[u8], signatures: &[Signature]) -> bool {
         signatures.iter().any(|one| {
             let Some(signature) = unhex(&one.signature) else { return false };
-            self.0.iter().filter(|key| id(*key) == one.key).any(|key| {
-                UnparsedPublicKey::new(&ED25519, key).verify(bytes, &signature).is_ok()
-            })
+            self.0
+                .iter()
+                .filter(|key| id(*key) == one.key)
+                .any(|key| UnparsedPublicKey::new(&ED25519, key).verify(bytes, &signature).is_ok())
         })
     }
 }

@@ -91,11 +91,7 @@ impl Place {
                 let installed = root.join(program_name());
                 Self { installed, versions: versions.to_owned(), inside: true }
             }
-            None => Self {
-                installed: exe.to_owned(),
-                versions: dir.join(VERSIONS),
-                inside: false,
-            },
+            None => Self { installed: exe.to_owned(), versions: dir.join(VERSIONS), inside: false },
         }
     }
 
@@ -179,9 +175,9 @@ impl Place {
             return BTreeMap::new();
         };
         let read: BTreeMap<String, Refused> = serde_json::from_slice(&bytes).unwrap_or_default();
-        let known = read.into_iter().filter_map(|(version, refused)| {
-            Some((Version::parse(&version).ok()?, refused))
-        });
+        let known = read
+            .into_iter()
+            .filter_map(|(version, refused)| Some((Version::parse(&version).ok()?, refused)));
         known.collect()
     }
 
@@ -220,9 +216,9 @@ impl Place {
     pub fn tidy_up(&self, disk: &dyn Disk, keep: &[&Version]) {
         for name in self.folders(disk).collect::<Vec<_>>() {
             let version = Version::parse(name.strip_suffix(STAGING).unwrap_or(&name));
-            let is_kept = version.as_ref().is_ok_and(|version| {
-                keep.contains(&version) && !name.ends_with(STAGING)
-            });
+            let is_kept = version
+                .as_ref()
+                .is_ok_and(|version| keep.contains(&version) && !name.ends_with(STAGING));
             // What is no version was put there by somebody else.
             if version.is_err() || is_kept {
                 continue;

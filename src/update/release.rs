@@ -84,10 +84,14 @@ pub enum Distrust {
     #[error("its manifest is about {0}")]
     Other(String),
     /// It is too old to be believed.
-    #[error("its manifest was good until {0} only: the releases there are not kept up, or newer ones are kept from this PC")]
+    #[error(
+        "its manifest was good until {0} only: the releases there are not kept up, or newer ones are kept from this PC"
+    )]
     Stale(String),
     /// It comes from the future.
-    #[error("its manifest was signed at {0}, and that time is still to come: check this PC's clock")]
+    #[error(
+        "its manifest was signed at {0}, and that time is still to come: check this PC's clock"
+    )]
     Early(String),
     /// There is nothing for this kind of machine.
     #[error("it has nothing for {0}")]
@@ -235,9 +239,11 @@ mod tests {
 
     #[test]
     fn what_is_signed_and_does_not_fit_is_refused() {
-        let stale = at("2027-01-20T00:00:00Z", &serde_json::to_vec(&manifest()).expect("JSON"), &key(1));
+        let stale =
+            at("2027-01-20T00:00:00Z", &serde_json::to_vec(&manifest()).expect("JSON"), &key(1));
         assert!(matches!(stale, Err(Distrust::Stale(_))), "{stale:?}");
-        let early = at("2026-11-18T00:00:00Z", &serde_json::to_vec(&manifest()).expect("JSON"), &key(1));
+        let early =
+            at("2026-11-18T00:00:00Z", &serde_json::to_vec(&manifest()).expect("JSON"), &key(1));
         assert!(matches!(early, Err(Distrust::Early(_))), "{early:?}");
         assert_eq!(good(|one| one.schema = 2), Err(Distrust::Newer(2)));
         let others: [fn(&mut Manifest); 4] = [

@@ -160,7 +160,9 @@ fn patiently(command: &mut Command) -> Result<Child, String> {
     let mut tries = 0;
     loop {
         match command.spawn() {
-            Err(error) if error.kind() == io::ErrorKind::ExecutableFileBusy && tries < BUSY_TRIES => {
+            Err(error)
+                if error.kind() == io::ErrorKind::ExecutableFileBusy && tries < BUSY_TRIES =>
+            {
                 tries += 1;
                 std::thread::sleep(LOOK);
             }

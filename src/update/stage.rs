@@ -178,8 +178,9 @@ async fn prepare(
             staging.display(),
             size.saturating_mul(ROOM)
         );
-        return Err(Fault::new(FaultClass::Local, "disk-full", text)
-            .hint("free some space on that volume"));
+        return Err(
+            Fault::new(FaultClass::Local, "disk-full", text).hint("free some space on that volume")
+        );
     }
     (program.step)(Step::UpdateDownload);
     let archive = staging.join(ARCHIVE);

@@ -326,7 +326,9 @@ mod tests {
         trial.said(at(1), &polled("a", Went::Failed));
         trial.said(at(2), &polled("a", Went::Unreached));
         let verdict = work(&mut trial, 3..700);
-        assert!(matches!(&verdict, Verdict::Bad(Why::Slow { lacks, .. }) if lacks.contains("lab a")));
+        assert!(
+            matches!(&verdict, Verdict::Bad(Why::Slow { lacks, .. }) if lacks.contains("lab a"))
+        );
         trial = started(&["a"]);
         trial.said(at(1), &polled("a", Went::Failed));
         trial.said(at(2), &polled("a", Went::Well));
@@ -345,7 +347,8 @@ mod tests {
     #[test]
     fn who_dies_again_and_again_is_given_up_and_who_lived_long_is_not() {
         let mut deaths = Deaths::default();
-        let waits: Vec<_> = std::iter::from_fn(|| deaths.died(at(5))).map(|w| w.as_secs()).collect();
+        let waits: Vec<_> =
+            std::iter::from_fn(|| deaths.died(at(5))).map(|w| w.as_secs()).collect();
         assert_eq!(waits, [1, 2, 4, 8, 16, 32, 60]);
         let mut deaths = Deaths::default();
         assert!((0..100).all(|_| deaths.died(LASTING) == Some(at(1))));

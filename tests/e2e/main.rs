@@ -33,10 +33,10 @@ mod reconcile;
 mod requests;
 mod resume;
 mod secrecy;
-mod update;
 #[cfg(target_os = "linux")]
 mod service;
 #[cfg(windows)]
 mod service_windows;
+mod update;
 #[cfg(target_os = "linux")]
 mod visible;

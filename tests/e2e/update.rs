@@ -60,7 +60,11 @@ type Trick = (&'static str, fn(&Pc), &'static str);
 #[test]
 fn what_is_not_signed_whole_new_and_fitting_is_not_installed() {
     let tricks: [Trick; 11] = [
-        ("another key", |pc| pc.offer("stable", &manifest(NEW, b"x"), b"x", 2), "not signed by a key"),
+        (
+            "another key",
+            |pc| pc.offer("stable", &manifest(NEW, b"x"), b"x", 2),
+            "not signed by a key",
+        ),
         (
             "the signature of another file",
             |pc| {
@@ -71,7 +75,11 @@ fn what_is_not_signed_whole_new_and_fitting_is_not_installed() {
             "not signed by a key",
         ),
         ("no signature", |pc| pc.put("stable.json.sig", b""), "not signed by a key"),
-        ("an older version", |pc| offer(pc, manifest("0.0.1", b"x"), b"x"), "is the newest version"),
+        (
+            "an older version",
+            |pc| offer(pc, manifest("0.0.1", b"x"), b"x"),
+            "is the newest version",
+        ),
         (
             "an expired manifest",
             |pc| {
@@ -85,8 +93,16 @@ fn what_is_not_signed_whole_new_and_fitting_is_not_installed() {
             |pc| offer(pc, Manifest { artifacts: [].into(), ..manifest(NEW, b"x") }, b"x"),
             "it has nothing for",
         ),
-        ("other bytes", |pc| offer(pc, manifest(NEW, b"good"), b"evil"), "is not the file that was signed"),
-        ("too few bytes", |pc| offer(pc, manifest(NEW, b"good"), b"goo"), "ends after 3 of 4 bytes"),
+        (
+            "other bytes",
+            |pc| offer(pc, manifest(NEW, b"good"), b"evil"),
+            "is not the file that was signed",
+        ),
+        (
+            "too few bytes",
+            |pc| offer(pc, manifest(NEW, b"good"), b"goo"),
+            "ends after 3 of 4 bytes",
+        ),
         ("too many bytes", |pc| offer(pc, manifest(NEW, b"good"), b"goods"), "is longer than"),
         (
             "no program",

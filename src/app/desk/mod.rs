@@ -33,8 +33,8 @@ use crate::model::time::Now;
 use crate::status::Status;
 use crate::sync::execute::Link;
 
-pub use names::find_lab;
 pub(super) use names::USAGE;
+pub use names::find_lab;
 pub(super) use once::cannot_use;
 pub(super) use picture::Live;
 pub use picture::is_still_news;

@@ -83,7 +83,8 @@ impl Pc {
     pub fn new(updates: &str) -> Self {
         let files = Files::default();
         let url = serve(Arc::clone(&files));
-        let more = format!("updates: {{ source: {url}{updates} }}\npolling: {{ interval: 300ms }}\n");
+        let more =
+            format!("updates: {{ source: {url}{updates} }}\npolling: {{ interval: 300ms }}\n");
         let world = World::with_config(&more);
         let pc = Self { world, files, env: Vec::new() };
         std::fs::create_dir_all(pc.place().versions()).expect("made");
@@ -206,7 +207,8 @@ impl Pc {
     pub fn wait_until_current(&self) {
         wait_for("the trial to be passed", || {
             let current = self.place().current(&RealDisk).map(|version| version.to_string());
-            (current.as_deref() == Some(NEW) && self.place().trial(&RealDisk).is_none()).then_some(())
+            (current.as_deref() == Some(NEW) && self.place().trial(&RealDisk).is_none())
+                .then_some(())
         });
     }
 }
@@ -313,8 +315,15 @@ fn answer(mut stream: TcpStream, files: &Files) -> std::io::Result<()> {
         (files.get(name).cloned(), files.contains_key(&format!("short:{name}")))
     };
     let Some(file) = file else {
-        return write!(stream, "HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+        return write!(
+            stream,
+            "HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+        );
     };
-    write!(stream, "HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", file.len())?;
+    write!(
+        stream,
+        "HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
+        file.len()
+    )?;
     stream.write_all(if short { &file[..file.len() / 2] } else { &file })
 }
