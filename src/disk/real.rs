@@ -60,7 +60,6 @@ impl Disk for RealDisk {
         system::owner(path).map_err(on("find the owner of", path))
     }
 
-    #[cfg(unix)]
     fn others_who_write(&self, path: &Path) -> Result<Option<String>, DiskError> {
         system::others_who_write(path).map_err(on("look at the rights of", path))
     }

@@ -102,6 +102,7 @@ fn pass(
 fn client(lab: &Lab, proxy: NamedProxy, authority: Option<&[u8]>) -> AlignClient {
     lab.another_with(|settings| {
         settings.base_url = format!("https://{NAME}/").parse().expect("a URL");
+        settings.oauth_base = settings.base_url.clone();
         settings.allowed_hosts = vec![NAME.to_owned()];
         settings.outgoing.ca_pem = authority.map(<[u8]>::to_vec);
         settings.outgoing.proxy = ProxyConfig::Named(proxy);

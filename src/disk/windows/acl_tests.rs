@@ -41,6 +41,31 @@ fn crowds_that_may_read_are_told_from_those_that_a_private_folder_is_for() {
 }
 
 #[test]
+fn those_who_can_change_a_file_beside_administrators_are_told() {
+    let holder = |text: &str, wanted| rights(text).holder(wanted);
+    let closed = "D:P(A;;FA;;;SY)(A;;FA;;;BA)(A;;0x1200a9;;;LS)(A;OICIIO;FA;;;AU)";
+    assert_eq!(holder(closed, CHANGES), None);
+    let state = "D:P(A;OICI;FA;;;SY)(A;OICI;FA;;;BA)(A;OICI;0x1301bf;;;LS)";
+    assert_eq!(
+        holder(state, CHANGES).as_deref(),
+        Some("S-1-5-19"),
+        "as inherited from the state folder"
+    );
+    assert_eq!(
+        holder(state, DELETES_CHILDREN),
+        None,
+        "modify is not enough to delete what others own"
+    );
+    assert_eq!(holder("D:(A;;FA;;;BU)", DELETES_CHILDREN).as_deref(), Some("S-1-5-32-545"));
+    for right in ["FW", "GW", "GA", "SD", "WD", "WO"] {
+        let text = format!("D:(A;;{right};;;WD)");
+        assert_eq!(holder(&text, CHANGES).as_deref(), Some("S-1-1-0"), "{right}");
+    }
+    assert_eq!(holder("D:NO_ACCESS_CONTROL", CHANGES).as_deref(), Some("S-1-1-0"));
+    assert_eq!(holder("D:(D;;FA;;;WD)(A;;FR;;;WD)", CHANGES), None);
+}
+
+#[test]
 fn only_what_single_accounts_were_given_on_the_folder_itself_outlasts_the_cut() {
     let list = rights(
         "D:AI(D;;FW;;;BG)(A;OICI;0x1301bf;;;LS)(A;OICI;FA;;;WD)(A;OICIID;FA;;;S-1-5-21-1-2-3-1001)\

@@ -20,7 +20,7 @@ use windows_sys::Win32::Storage::FileSystem::{
 };
 
 pub(super) use self::account::owner;
-pub(super) use self::acl::{create_private_dir, grant, make_private, readers};
+pub(super) use self::acl::{create_private_dir, grant, make_private, others_who_write, readers};
 pub(super) use self::holders::holders;
 pub use self::path::for_others;
 use self::path::wide;
