@@ -52,6 +52,8 @@ fn compile(script: &Path, object: &Path) -> Result<(), Box<dyn Error>> {
         .arg("--output")
         .arg(object)
         .status()
-        .map_err(|error| format!("cannot run {program}, which comes with mingw's binutils: {error}"))?;
+        .map_err(|error| {
+            format!("cannot run {program}, which comes with mingw's binutils: {error}")
+        })?;
     if status.success() { Ok(()) } else { Err(format!("{program} failed: {status}").into()) }
 }

@@ -125,7 +125,10 @@ fn for_linux(line: &str) -> String {
     }
     line.replace("as <lab>\\<account>\\<order id>\\", "as <lab>/<account>/<order id>/")
         .replace("#state: 'C:\\ProgramData\\Casedrop'", "#state: /var/lib/casedrop")
-        .replace("'C:\\Casedrop\\.Orders.casedrop-staging'", "/srv/casedrop/.orders.casedrop-staging")
+        .replace(
+            "'C:\\Casedrop\\.Orders.casedrop-staging'",
+            "/srv/casedrop/.orders.casedrop-staging",
+        )
         .replace("'C:\\Casedrop\\Orders'", "/srv/casedrop/orders")
         .replace("'C:\\Casedrop\\Commands'", "/srv/casedrop/commands")
         .replace("'C:\\Casedrop\\tls\\certificate.pem'", "/etc/casedrop/tls/certificate.pem")
