@@ -98,6 +98,7 @@ case $command in
     test_build
     [[ $command == test-linux ]] || test_windows
     [[ $command == test-windows ]] || test_linux
+    test_same
     echo "$checks passed, 0 failed"
     ;;
   *)

@@ -187,9 +187,12 @@ rows_of_orders() {
 test_setup() {
   local versions="$drive/Program Files/Casedrop/versions"
   rm -rf "$data"
-  check 'the setup program installs silently' timeout 3m wine "$work/dist/casedrop-$first-setup.exe" /S \
-    '/OUTPUT=C:\Lab Orders\Hot' '/COMMANDS=C:\Lab Orders\Commands' /LABNAME=north "/OAUTHBASE=$oauth" "/BASEURL=$api" \
-    "/CLIENTID=$client" '/CLIENTSECRETFILE=C:\client.secret' /REDIRECTURL=http://127.0.0.1:18789/callback "/ACCOUNT=$account"
+  # As an administrator's script calls it, quotes and all.
+  printf 'start /wait "" "%s" /S %s /LABNAME=north /OAUTHBASE=%s /BASEURL=%s /CLIENTID=%s %s /ACCOUNT=%s\r\nexit /b %%errorlevel%%\r\n' \
+    "Z:${work//\//\\}\\dist\\casedrop-$first-setup.exe" '/OUTPUT="C:\Lab Orders\Hot" /COMMANDS="C:\Lab Orders\Commands"' \
+    "$oauth" "$api" "$client" '/CLIENTSECRETFILE=C:\client.secret /REDIRECTURL=http://127.0.0.1:18789/callback' \
+    "$account" >"$work/setup.bat"
+  check 'the setup program installs silently' timeout 3m wine cmd /c "Z:${work//\//\\}\\setup.bat"
   check 'it makes the folder for updates and is managed by nobody' test -d "$versions" -a ! -e "${program%.exe}.managed"
   check 'its answers are the config' grep -q "output: 'C:.Lab Orders.Hot'" "$data/casedrop.yaml"
   check 'its service runs' soon 60 service_is RUNNING
