@@ -86,8 +86,8 @@ fn new_key(file: &Path) -> Result<String, String> {
     let secret = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new())
         .map_err(|_| "the system gives no random numbers".to_owned())?;
     let text = format!("{HEAD}{}\n", STANDARD.encode(secret.as_ref()));
-    let mut out = RealDisk.create_private(file).map_err(words)?;
-    out.write_all(text.as_bytes()).and_then(|()| out.sync()).map_err(words)?;
+    let mut out = RealDisk.create_private(file).map_err(|error| words(&error))?;
+    out.write_all(text.as_bytes()).and_then(|()| out.sync()).map_err(|error| words(&error))?;
     drop(out);
     let public = read_key(file)?;
     let public = public.public_key().as_ref().iter().map(|byte| format!("{byte:02x}"));
@@ -95,7 +95,8 @@ fn new_key(file: &Path) -> Result<String, String> {
 }
 
 fn read_key(file: &Path) -> Result<Ed25519KeyPair, String> {
-    let text = casedrop::disk::read_limited(&RealDisk, file, 4096).map_err(words)?;
+    let text =
+        casedrop::disk::read_limited(&RealDisk, file, 4096).map_err(|error| words(&error))?;
     let text = String::from_utf8_lossy(&text);
     let no_key = || format!("{} holds no release key", file.display());
     let secret = text.trim().strip_prefix(HEAD).ok_or_else(no_key)?;
@@ -112,7 +113,7 @@ fn manifest(
 ) -> Result<Manifest, String> {
     let start = format!("casedrop-{version}-");
     let mut artifacts = BTreeMap::new();
-    for entry in RealDisk.list(dir).map_err(words)? {
+    for entry in RealDisk.list(dir).map_err(|error| words(&error))? {
         let name = entry.name.unwrap_or_default();
         let Some(target) = name.strip_prefix(&start).and_then(|rest| rest.strip_suffix(".zip"))
         else {
@@ -128,9 +129,9 @@ fn manifest(
         if entry.len > ARCHIVE_MAX {
             return Err(format!("{name} is larger than {ARCHIVE_MAX} bytes"));
         }
-        let mut file = RealDisk.open(&entry.path).map_err(words)?;
+        let mut file = RealDisk.open(&entry.path).map_err(|error| words(&error))?;
         let mut hash = Sha256::new();
-        std::io::copy(&mut file, &mut Hashing(&mut hash)).map_err(words)?;
+        std::io::copy(&mut file, &mut Hashing(&mut hash)).map_err(|error| words(&error))?;
         let sha256 = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
         artifacts.insert(target.to_owned(), Artifact { file: name, size: entry.len, sha256 });
     }
@@ -166,18 +167,19 @@ impl std::io::Write for Hashing<'_> {
 }
 
 fn sign(dir: &Path, manifest: &Manifest, files: &[PathBuf]) -> Result<String, String> {
-    let mut bytes = serde_json::to_vec_pretty(manifest).map_err(words)?;
+    let mut bytes = serde_json::to_vec_pretty(manifest).map_err(|error| words(&error))?;
     bytes.push(b'\n');
     let mut signatures = Vec::new();
     for file in files {
         let key = read_key(file)?;
         signatures.push(release::sign(&bytes, &key));
     }
-    let signed = serde_json::to_vec_pretty(&signatures).map_err(words)?;
+    let signed = serde_json::to_vec_pretty(&signatures).map_err(|error| words(&error))?;
     let name = format!("{}.json", manifest.channel);
     // The signatures first: a manifest without its own is not believed, and neither is the old one.
-    write_durably(&RealDisk, &dir.join(format!("{name}.sig")), &signed).map_err(words)?;
-    write_durably(&RealDisk, &dir.join(&name), &bytes).map_err(words)?;
+    write_durably(&RealDisk, &dir.join(format!("{name}.sig")), &signed)
+        .map_err(|error| words(&error))?;
+    write_durably(&RealDisk, &dir.join(&name), &bytes).map_err(|error| words(&error))?;
     let by: Vec<_> = signatures.iter().map(|signature| signature.key.as_str()).collect();
     let targets: Vec<_> = manifest.artifacts.keys().map(String::as_str).collect();
     Ok(format!(
@@ -189,6 +191,6 @@ fn sign(dir: &Path, manifest: &Manifest, files: &[PathBuf]) -> Result<String, St
     ))
 }
 
-fn words(error: impl std::fmt::Display) -> String {
+fn words(error: &dyn std::fmt::Display) -> String {
     error.to_string()
 }

@@ -1,7 +1,7 @@
 ; The installer for PCs that update themselves: without a package manager's bookkeeping, with the folder in
 ; which updates are kept. `makensis -DVERSION=… -DSTAGE=… -DOUT=… -DHERE=…`
 ;
-; Silently: casedrop-…-setup.exe /S [/OUTPUT=…] [/COMMANDS=…] … [/D=C:\folder]   (/D last, without quotes)
+; Silently: casedrop-…-setup.exe /S [/OUTPUT="…"] [/COMMANDS="…"] … [/D=C:\folder]   (/D last, without quotes)
 Unicode true
 Target amd64-unicode
 SetCompressor /SOLID lzma
@@ -32,17 +32,6 @@ Page instfiles
 UninstPage instfiles
 
 Var Parameters
-Var Values
-
-; Hands an option of the command line on to `casedrop setup`.
-!macro Pass NAME
-  ClearErrors
-  ${GetOptions} $Parameters "/${NAME}=" $R0
-  ${IfNot} ${Errors}
-    StrCpy $Values '$Values "${NAME}=$R0 "'
-  ${EndIf}
-!macroend
-
 Function .onInit
   SetRegView 64
   SetShellVarContext all
@@ -82,20 +71,8 @@ Section
   WriteRegDWORD HKLM "${UNINSTALL}" NoRepair 1
 
   ${GetParameters} $Parameters
-  StrCpy $Values ""
-  !insertmacro Pass CONFIGFILE
-  !insertmacro Pass OUTPUT
-  !insertmacro Pass COMMANDS
-  !insertmacro Pass LABNAME
-  !insertmacro Pass OAUTHBASE
-  !insertmacro Pass BASEURL
-  !insertmacro Pass CLIENTID
-  !insertmacro Pass CLIENTSECRETFILE
-  !insertmacro Pass REDIRECTURL
-  !insertmacro Pass ACCOUNT
-  !insertmacro Pass NOTIFICATIONSLISTEN
-  !insertmacro Pass NOTIFICATIONSURL
-  nsExec::ExecToLog '"$INSTDIR\casedrop.exe" setup --config "$APPDATA\Casedrop\casedrop.yaml" --report "$APPDATA\Casedrop\install.log" $Values'
+  ; It knows which of them are its.
+  nsExec::ExecToLog '"$INSTDIR\casedrop.exe" setup --config "$APPDATA\Casedrop\casedrop.yaml" --report "$APPDATA\Casedrop\install.log" $Parameters'
   Pop $R0
   ${If} $R0 != 0
     MessageBox MB_ICONEXCLAMATION "The config could not be laid down: see $APPDATA\Casedrop\install.log." /SD IDOK

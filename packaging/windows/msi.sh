@@ -4,7 +4,7 @@
 # Answers of a silent installation, which outlast an upgrade. Secrets are not among them: a secret is named
 # by its file.
 msi_answers=(OUTPUT COMMANDS LABNAME OAUTHBASE BASEURL CLIENTID CLIENTSECRETFILE REDIRECTURL ACCOUNT
-  NOTIFICATIONS NOTIFICATIONSLISTEN NOTIFICATIONSURL SERVICEACCOUNT)
+  NOTIFICATIONS NOTIFICATIONSLISTEN NOTIFICATIONSURL SERVICEACCOUNT INSTALLDIR)
 
 # Those that hold for one run.
 msi_once=(CONFIGFILE SERVICEPASSWORD STARTSERVICE)
@@ -55,6 +55,8 @@ pack_msi() {
 
   msi_statements=()
   # Looks for answers in the 64-bit part of the registry, where they are kept; wixl cannot say so.
+  msi_step AppSearch 50 ''
+  msi_sql "INSERT INTO \`InstallUISequence\` (\`Action\`, \`Sequence\`) VALUES ('AppSearch', 50)"
   number=0
   for name in "${msi_answers[@]}"; do
     msi_sql "INSERT INTO \`RegLocator\` (\`Signature_\`, \`Root\`, \`Key\`, \`Name\`, \`Type\`) VALUES ('Saved$name', 2, 'Software\\Casedrop', '$name', 18)"
@@ -95,6 +97,15 @@ pack_msi() {
   msi_step CloseFirewall 3499 'REMOVE ~= "ALL"'
   msi_action OpenFirewall 3170 System64Folder '"[System64Folder]netsh.exe" advfirewall firewall add rule name="Casedrop scan notifications" dir=in action=allow protocol=TCP program="[INSTALLDIR]casedrop.exe"'
   msi_step OpenFirewall 5803 'NOT REMOVE AND NOTIFICATIONS = "1"'
+
+  # What an MSI's own service tables cannot say, for a service whose config is not complete yet; else
+  # `casedrop service install` sets this and more. Quotes: `C:\Program.exe` shall not be tried first.
+  msi_action QuotePath 3170 System64Folder '"[System64Folder]sc.exe" config Casedrop binPath= "\"[#casedrop.exe]\" run" start= delayed-auto'
+  msi_step QuotePath 5804 'NOT REMOVE'
+  msi_action Recovery 3170 System64Folder '"[System64Folder]sc.exe" failure Casedrop reset= 86400 actions= restart/5000/restart/60000/restart/300000'
+  msi_step Recovery 5805 'NOT REMOVE'
+  msi_action RecoveryOnError 3170 System64Folder '"[System64Folder]sc.exe" failureflag Casedrop 1'
+  msi_step RecoveryOnError 5806 'NOT REMOVE'
 
   secure='WIX_DOWNGRADE_DETECTED;WIX_UPGRADE_DETECTED'
   for name in "${msi_answers[@]}" "${msi_once[@]}"; do secure+=";$name"; done

@@ -306,14 +306,15 @@ async fn switch(site: &Arc<Site>, updating: &Arc<Updating>, version: Version, wh
         begun.map(|()| version)
     });
     match begun.await {
-        Ok(Ok(version)) => match &updating.kept {
-            Some((kept, _)) => {
-                tracing::warn!("the agent ends so that version {version} can be tried out");
-                kept.restart();
-                updating.restart.send_replace(true);
-            }
-            None => tracing::warn!("the agent's next start tries out version {version}"),
-        },
+        Ok(Ok(version)) => {
+            let Some((kept, _)) = &updating.kept else {
+                tracing::warn!("the agent's next start tries out version {version}");
+                return;
+            };
+            tracing::warn!("the agent ends so that version {version} can be tried out");
+            kept.restart();
+            updating.restart.send_replace(true);
+        }
         Ok(Err(fault)) => tracing::error!("the update is not tried out: {}", fault.chain()),
         Err(error) => tracing::error!("the update is not tried out: {error}"),
     }

@@ -15,7 +15,6 @@ use crate::config::{self, Config, Loaded};
 use crate::disk::{Disk, RealDisk};
 use crate::local::Layout;
 use crate::model::cancel::Cancel;
-use crate::service::eventlog::{self, Entry};
 use crate::store::{FILE_NAME, Store};
 use crate::update::delegate::{delegate, hand_over};
 
@@ -73,12 +72,13 @@ fn carry_out(cli: Cli, streams: &mut Streams) -> Result<Exit, CliError> {
         Command::Completions(args) => completions::run(&args, streams),
         Command::Setup(args) => {
             let env = config::process_env();
-            let path = named.map_or_else(|| config::platform_config(&env), Path::to_path_buf);
+            let usual = || config::platform_folder(&env).join(config::FILE_NAME);
+            let path = named.map_or_else(usual, Path::to_path_buf);
             setup::run(&args, &path, &env, &RealDisk, streams)
         }
         Command::Check(args) => run_check(&args, named, streams),
         Command::Service(args) => service::run(&args, named, streams),
-        Command::Run(args) => noted(run::run(args, cli.config, streams.json)),
+        Command::Run(args) => run::run(args, cli.config, streams.json),
         Command::Sync => {
             let config = load_to_work(named, false, streams)?;
             logging::for_people();
@@ -90,17 +90,6 @@ fn carry_out(cli: Cli, streams: &mut Streams) -> Result<Exit, CliError> {
             on_config(other, &loaded.config, streams)
         }
     }
-}
-
-/// Nobody reads the messages of a service: what ends an agent is in the system's event log too.
-fn noted<T>(result: Result<T, CliError>) -> Result<T, CliError> {
-    result.inspect_err(|error| {
-        let text = error.to_string();
-        eventlog::write(&match error.exit {
-            Exit::Usage => Entry::config(&text),
-            _ => Entry::ended(&text),
-        });
-    })
 }
 
 /// The commands that look at one config and end.

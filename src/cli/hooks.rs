@@ -60,7 +60,7 @@ pub(super) use for_tests::{rules, start, version};
 #[cfg(debug_assertions)]
 mod for_tests {
     use std::io::{Read as _, Seek as _, SeekFrom};
-    use std::path::PathBuf;
+    use std::path::Path;
     use std::sync::OnceLock;
     use std::time::Duration;
 
@@ -80,11 +80,11 @@ mod for_tests {
 
     fn marked() -> Option<&'static str> {
         static MARKED: OnceLock<Option<String>> = OnceLock::new();
-        MARKED.get_or_init(|| std::env::current_exe().ok().and_then(read)).as_deref()
+        MARKED.get_or_init(|| std::env::current_exe().ok().and_then(|exe| read(&exe))).as_deref()
     }
 
-    fn read(exe: PathBuf) -> Option<String> {
-        let mut file = RealDisk.open(&exe).ok()?;
+    fn read(exe: &Path) -> Option<String> {
+        let mut file = RealDisk.open(exe).ok()?;
         let size = file.seek(SeekFrom::End(0)).ok()?;
         file.seek(SeekFrom::Start(size.saturating_sub(80))).ok()?;
         let mut end = Vec::new();

@@ -13,6 +13,9 @@ use super::{CliError, Exit, Streams};
 /// Larger files are no configs.
 const MAX_CONFIG: u64 = 1 << 20;
 
+/// What the setup program for Windows takes for itself.
+const OF_SETUP: [&str; 3] = ["/S", "/NCRC", "/D"];
+
 /// The name under which an installer gives a whole config.
 const CONFIG_FILE: &str = "CONFIGFILE";
 
@@ -22,7 +25,7 @@ pub struct SetupArgs {
     /// A file that is told the outcome too, for installers that show nothing
     #[arg(long, value_name = "FILE")]
     pub report: Option<PathBuf>,
-    /// What goes into the config: OUTPUT, COMMANDS, LABNAME, OAUTHBASE, BASEURL, CLIENTID,
+    /// What goes into the config, also as /NAME=VALUE: OUTPUT, COMMANDS, LABNAME, OAUTHBASE, BASEURL, CLIENTID,
     /// CLIENTSECRETFILE, REDIRECTURL, ACCOUNT, NOTIFICATIONSLISTEN, NOTIFICATIONSURL; or CONFIGFILE, a
     /// config to take as it is. Empty values count as not given
     #[arg(value_name = "NAME=VALUE")]
@@ -133,6 +136,11 @@ impl Given {
     fn read(arguments: &[String]) -> Result<Self, CliError> {
         let mut given = Self::default();
         for argument in arguments {
+            let word = argument.split('=').next().unwrap_or_default();
+            if OF_SETUP.iter().any(|own| word.eq_ignore_ascii_case(own)) {
+                continue;
+            }
+            let argument = argument.strip_prefix('/').unwrap_or(argument);
             let Some((name, value)) = argument.split_once('=') else {
                 let text = format!("`{argument}` is not NAME=VALUE");
                 return Err(CliError::new(Exit::Usage, text).hint("see `casedrop setup --help`"));
@@ -219,6 +227,14 @@ mod tests {
         let error = laid(&[&missing], &config).expect_err("missing");
         assert!(error.to_string().contains("missing.yaml"), "{error}");
         assert!(!config.exists());
+    }
+
+    #[test]
+    fn the_setup_programs_own_options_are_left_to_it() {
+        let line = ["/S", "/D=C:\\elsewhere", "/OUTPUT=C:\\Lab Orders"].map(str::to_owned);
+        let given = Given::read(&line).expect("read");
+        assert_eq!(given.values, [(Field::Output, "C:\\Lab Orders".to_owned())]);
+        assert!(Given::read(&["/OUTPUTS=x".to_owned()]).is_err());
     }
 
     #[test]

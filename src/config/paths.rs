@@ -88,7 +88,7 @@ pub(super) fn platform_state(env: &[(String, String)]) -> PathBuf {
 }
 
 /// The platform's place for the config file.
-pub fn platform_config(env: &[(String, String)]) -> PathBuf {
+pub(super) fn platform_config(env: &[(String, String)]) -> PathBuf {
     if cfg!(windows) {
         program_data(env).join("Casedrop").join("casedrop.yaml")
     } else {

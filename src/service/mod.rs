@@ -88,7 +88,9 @@ pub fn host<R: Send + 'static>(
     judge: impl Fn(&R) -> Ended + Send + 'static,
 ) -> R {
     #[cfg(windows)]
-    return windows::host(body, judge);
+    {
+        windows::host(body, judge)
+    }
     #[cfg(unix)]
     {
         // Systemd learns the result from the exit status.

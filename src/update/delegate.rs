@@ -1,7 +1,7 @@
 //! The installed program lets the current version do what it is asked to, so that the command line and
 //! the service never are of different versions.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -50,11 +50,11 @@ fn run(mut command: Command) -> Result<i32, std::io::Error> {
 fn command(args: &[OsString]) -> Option<&str> {
     let mut args = args.iter().map(OsString::as_os_str);
     while let Some(arg) = args.next() {
-        let Some(text) = arg.to_str() else { return None };
+        let text = arg.to_str()?;
         if text == "--config" {
             args.next();
         } else if !text.starts_with('-') {
-            return OsStr::to_str(arg);
+            return Some(text);
         }
     }
     None

@@ -59,11 +59,8 @@ pub async fn look(
     for channel in channels {
         match manifest(program, source, config, disk, channel, now).await? {
             None => {}
-            Some(Ok(release)) => {
-                if best.as_ref().is_none_or(|best| release.version > best.version) {
-                    best = Some(release);
-                }
-            }
+            Some(Ok(release)) if best.as_ref().is_some_and(|b| b.version >= release.version) => {}
+            Some(Ok(release)) => best = Some(release),
             Some(Err(why)) => distrust = Some(format!("{source}, channel {channel}: {why}")),
         }
     }

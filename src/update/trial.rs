@@ -205,7 +205,7 @@ impl Trial {
     /// What it takes for it to be healthy, if anything.
     fn lacks(&self, at: Duration, silent: Duration) -> Option<String> {
         let works = self.works.filter(|_| self.ready && silent <= self.limits.beat);
-        if !works.is_some_and(|since| at.saturating_sub(since) >= self.limits.proof) {
+        if works.is_none_or(|since| at.saturating_sub(since) < self.limits.proof) {
             return Some("it was not at work without a break".to_owned());
         }
         let (name, lab) = self.labs.iter().find(|(_, lab)| !lab.passed)?;

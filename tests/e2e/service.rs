@@ -59,7 +59,7 @@ fn systemd_hears_of_start_work_and_end() {
     for _ in 0..3 {
         systemd.wait_for("WATCHDOG=1");
     }
-    let id = world.align().create_order(&order(CaseKind::Ortho)).expect("created");
+    let id = world.align().create_order(&order(CaseKind::OrthoShell)).expect("created");
     world.wait_for_revision(&id, 1);
     let (code, log) = agent.stop();
     assert_eq!(code, Some(0), "{log}");

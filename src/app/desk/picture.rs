@@ -81,16 +81,16 @@ impl AgentDesk {
                 free: self.free(),
                 min_free: self.config.min_free,
             },
-            notes: self.notes(told.rebuilt),
+            notes: self.notes(told.rebuilt.as_ref()),
             fault,
         }
     }
 
-    fn notes(&self, rebuilt: Option<Rebuilt>) -> Vec<Note> {
+    fn notes(&self, rebuilt: Option<&Rebuilt>) -> Vec<Note> {
         let of_updates = self.updating().map(|updating| updating.notes(&*self.disk));
         let of_updates = of_updates.into_iter().flatten();
         let of_updates = of_updates.map(|(message, hint)| Note { message, hint: Some(hint) });
-        rebuilt.iter().map(rebuilt_note).chain(of_updates).collect()
+        rebuilt.into_iter().map(rebuilt_note).chain(of_updates).collect()
     }
 
     pub(super) fn status_reply(&self) -> Result<Reply, Fault> {

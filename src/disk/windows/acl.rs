@@ -88,7 +88,11 @@ pub(in crate::disk) fn make_private(dir: &Path) -> io::Result<Vec<String>> {
     }
     let lost = rights.others(dir)?;
     Descriptor::parse(&private(&rights.given())?)?.put(dir, true)?;
-    Ok(lost)
+    if readers(dir)?.is_empty() {
+        return Ok(lost);
+    }
+    let text = format!("the volume does not keep rights, and lets {} in", lost.join(", "));
+    Err(io::Error::new(io::ErrorKind::Unsupported, text))
 }
 
 /// The names of accounts and groups other than those that a private folder is for, that may read a
