@@ -231,7 +231,7 @@ fn a_hook_must_be_a_program_that_is_there() {
 #[test]
 fn a_script_is_no_program_on_windows() {
     for (path, starts) in [("a.exe", true), ("b.CMD", true), ("c.ps1", false), ("d", false)] {
-        assert_eq!(starts_on_windows(Path::new(path)), starts, "{path}");
+        assert_eq!(files::starts_on_windows(Path::new(path)), starts, "{path}");
     }
 }
 
