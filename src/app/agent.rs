@@ -170,6 +170,7 @@ impl Agent {
     ) -> Result<(Finished, Summary), OpenError> {
         let mut beside = Beside::new();
         if matches!(ending, Ending::Never) {
+            self.site.events.begin();
             start_beside(&self.site, &mut beside);
             let (site, events) = (Arc::clone(&self.site), self.events.take());
             beside.start(|until| super::sleep::look_after(site, events, until));
@@ -195,6 +196,7 @@ impl Agent {
         let mut stop = pin!(stop);
         let mut tell = |notice: &Notice| {
             notice.log();
+            site.events.tell(notice);
             site.told.send_replace(());
             tell(notice);
         };

@@ -33,9 +33,11 @@ pub(super) fn slept() -> Duration {
         let awake = of(rustix::time::clock_gettime(rustix::time::ClockId::Monotonic));
         up().saturating_sub(awake)
     }
-    // Windows tells a service when it wakes up.
     #[cfg(not(any(target_os = "linux", target_os = "android")))]
-    Duration::ZERO
+    {
+        // Windows tells a service when it wakes up.
+        Duration::ZERO
+    }
 }
 
 #[cfg(unix)]

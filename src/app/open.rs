@@ -23,6 +23,7 @@ use crate::model::time::Now;
 use crate::retry::RetryPolicy;
 use crate::secrets::Keeping;
 use crate::service::NoHost;
+use crate::service::eventlog::EventLog;
 use crate::status::Progress;
 use crate::store::{BUSY, Store, StoreError, StoreTrouble};
 use crate::sync::Engine;
@@ -92,6 +93,8 @@ pub(super) struct Site {
     pub(super) wake: Wake,
     /// What carries people's requests out.
     pub(super) desk: Arc<AgentDesk>,
+    /// What a person must act on, for the system's event log.
+    pub(super) events: EventLog,
     /// Changes whenever something was told of an order or lab.
     pub(super) told: watch::Sender<()>,
     /// Whether this agent was put back because a newer one failed.
@@ -152,6 +155,7 @@ impl Agent {
         (busy, came_back): (Duration, bool),
     ) -> Result<Self, OpenError> {
         disk.create_private_dirs(&config.state).map_err(Fault::from)?;
+        close_to_others(&*disk, &config);
         let lock = disk.try_lock(&config.state.join(LOCK_NAME)).map_err(Fault::from)?;
         let lock =
             lock.ok_or_else(|| OpenError::AnotherAgent(config.state.display().to_string()))?;
@@ -170,6 +174,7 @@ impl Agent {
             root: Arc::new(Root::new(Arc::clone(&disk), layout.clone())),
             journal,
             wake,
+            events: EventLog::default(),
             told: watch::Sender::default(),
             audit: Audit::new(Arc::clone(&disk), &config.state),
             config,
@@ -191,6 +196,28 @@ impl Agent {
             life => life,
         };
         Ok(Self { site, life, news, host: Arc::new(NoHost), events: None, _lock: lock })
+    }
+}
+
+/// Closes the state folder where an installer or an earlier version left it open. Others must still get
+/// at the output and the command folder: where one of them lies inside, only the secrets are closed.
+fn close_to_others(disk: &dyn Disk, config: &Config) {
+    let shared = [Some(&config.output), config.commands.as_ref()];
+    let holds_shared = shared.into_iter().flatten().any(|it| it.starts_with(&config.state));
+    let secrets = crate::secrets::folder(&config.state);
+    let dir = if holds_shared { &secrets } else { &config.state };
+    match disk.kind(dir).and_then(|kind| match kind {
+        Some(_) => disk.make_private(dir),
+        None => Ok(Vec::new()),
+    }) {
+        Ok(lost) if lost.is_empty() => {}
+        Ok(lost) => tracing::warn!(
+            "{} was open to {}; now only the system, administrators, the agent's account and those \
+             that were given a right by name may enter it",
+            dir.display(),
+            lost.join(", ")
+        ),
+        Err(error) => tracing::warn!("{}", Fault::from(error).chain()),
     }
 }
 

@@ -157,6 +157,7 @@ fn surroundings(survey: &Survey, around: &Around<'_>, findings: &mut Findings) {
     if let Some(path) = &survey.hook {
         hook(disk, path, findings);
     }
+    super::rights::check(disk, survey, findings);
     let runs = survey.state.as_deref().is_some_and(|state| (around.agent_runs)(state));
     for (key, address) in survey.listeners().filter(|_| !runs) {
         listener(key, address, findings);

@@ -16,6 +16,7 @@ mod logging;
 pub mod orders;
 pub mod outcome;
 pub mod reconcile;
+mod rights;
 pub mod run;
 pub mod schema;
 pub mod service;

@@ -157,10 +157,7 @@ fn plan(
     let usual = config::platform_folder(&env).join(config::FILE_NAME);
     let source = std::path::absolute(&loaded.source).unwrap_or(loaded.source);
     let config = loaded.config;
-    let versions = match is_managed(&program)? {
-        true => None,
-        false => Some(program.with_file_name(VERSIONS)),
-    };
+    let versions = (!is_managed(&program)?).then(|| program.with_file_name(VERSIONS));
     Ok(Plan {
         config: (source != usual).then_some(source),
         account,

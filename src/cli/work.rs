@@ -9,6 +9,7 @@ use tokio::runtime::Runtime;
 use crate::app::{Agent, Ending, Finished, Labs, OpenError, Summary, Updating};
 use crate::config::Config;
 use crate::disk::{Disk, RealDisk};
+use crate::service::eventlog::{self, Entry};
 use crate::service::{Hosted, stop_signal};
 use crate::sync::notice::{Notice, in_words};
 
@@ -20,6 +21,26 @@ use super::{CliError, Exit, Streams, logging};
 
 /// The agent in this process, until it is told to stop or wants to be started anew.
 pub(super) fn agent(
+    named: Option<&Path>,
+    updating: Updating,
+    hosted: Hosted,
+    streams: &mut Streams,
+) -> Result<Exit, CliError> {
+    noted(work_as(named, updating, hosted, streams))
+}
+
+/// Nobody reads the messages of a service: what ends an agent is in the system's event log too.
+fn noted<T>(result: Result<T, CliError>) -> Result<T, CliError> {
+    result.inspect_err(|error| {
+        let text = error.to_string();
+        eventlog::write(&match error.exit {
+            Exit::Usage => Entry::config(&text),
+            _ => Entry::ended(&text),
+        });
+    })
+}
+
+fn work_as(
     named: Option<&Path>,
     updating: Updating,
     hosted: Hosted,

@@ -199,6 +199,10 @@ impl<'a> Builder<'a> {
             Some(TlsFiles { certificate, key })
         });
         self.survey.notifications_tls.clone_from(&tls);
+        if let Some(tls) = &tls {
+            let key = "notifications.tls.key".to_owned();
+            self.survey.secret_files.push((key, tls.key.clone()));
+        }
         let trusted_proxies: Vec<_> = raw.trusted_proxies.iter().map(|one| one.0).collect();
         if !raw.listen.0.ip().is_loopback() && tls.is_none() && trusted_proxies.is_empty() {
             let reason = format!("notifications travel unencrypted to {}", raw.listen.0);

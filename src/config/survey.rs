@@ -32,6 +32,8 @@ pub struct Survey {
     pub notifications: Option<SocketAddr>,
     /// The certificate of that listener.
     pub notifications_tls: Option<TlsFiles>,
+    /// Files that hold a secret, with the keys that name them.
+    pub secret_files: Vec<(String, PathBuf)>,
     /// Bytes that stay free on the output's volume.
     pub min_free: u64,
     /// Where the keys were written.

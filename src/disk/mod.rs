@@ -4,6 +4,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "this is the one place that may")]
 
+mod error;
 mod helpers;
 mod mapped;
 mod real;
@@ -16,37 +17,11 @@ use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+pub use error::DiskError;
 pub use helpers::{read_limited, write_durably, write_durably_private};
 pub use mapped::{Mapped, remote_of};
 pub use real::RealDisk;
-
-use crate::model::fault::{Fault, FaultClass};
-
-/// A file system call that failed.
-#[derive(Debug, thiserror::Error)]
-#[error("cannot {operation} {}", path.display())]
-pub struct DiskError {
-    /// What was tried, as a verb: `create`, `read`, `rename`, …
-    pub operation: &'static str,
-    /// On what.
-    pub path: PathBuf,
-    /// What the system said.
-    #[source]
-    pub source: io::Error,
-}
-
-impl DiskError {
-    /// The system's kind of error.
-    pub fn kind(&self) -> io::ErrorKind {
-        self.source.kind()
-    }
-
-    /// Whether another program stood in the way by holding the file or folder open.
-    pub fn is_busy(&self) -> bool {
-        let held = cfg!(windows) && matches!(self.source.raw_os_error(), Some(5 | 32 | 33));
-        held || self.kind() == io::ErrorKind::ResourceBusy
-    }
-}
+pub use system::for_others;
 
 /// What stands at a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -196,23 +171,4 @@ pub trait Disk: Send + Sync {
     fn try_lock(&self, path: &Path) -> Result<Option<LockGuard>, DiskError>;
     /// As [`try_lock`](Self::try_lock), but waits until the lock is free.
     fn lock(&self, path: &Path) -> Result<LockGuard, DiskError>;
-}
-
-impl From<DiskError> for Fault {
-    fn from(error: DiskError) -> Self {
-        let (code, hint) = match error.kind() {
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-                ("disk-full", "free some space on that volume; the work goes on by itself")
-            }
-            io::ErrorKind::PermissionDenied => {
-                ("permission-denied", "give the agent's user the right to write there")
-            }
-            io::ErrorKind::ReadOnlyFilesystem => {
-                ("read-only", "make that volume writable for the agent's user")
-            }
-            io::ErrorKind::NotFound => ("not-found", "check that the folder exists and is mounted"),
-            _ => ("disk", "check the volume that holds this path"),
-        };
-        Self::new(FaultClass::Local, code, error.to_string()).hint(hint).caused_by(error.source)
-    }
 }

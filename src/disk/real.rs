@@ -4,6 +4,7 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use super::error::is_away;
 use super::{Disk, DiskError, Entry, Kind, LockGuard, Moved, ReadFile, Stamp, WriteFile, system};
 
 /// The operating system's file system.
@@ -179,7 +180,8 @@ impl Disk for RealDisk {
 
     fn free_space(&self, path: &Path) -> Result<u64, DiskError> {
         let existing = path.ancestors().find(|dir| dir.exists()).unwrap_or(path);
-        fs4::available_space(existing).map_err(on("measure the free space at", path))
+        fs4::available_space(system::for_others(existing))
+            .map_err(on("measure the free space at", path))
     }
 
     fn same_volume(&self, a: &Path, b: &Path) -> Result<bool, DiskError> {
@@ -222,7 +224,8 @@ fn kind_of(kind: std::fs::FileType) -> Kind {
 
 /// Nothing stands there: also when a file stands where a parent directory would have to be.
 fn absent(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+    let is_missing = matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory);
+    is_missing && !is_away(error)
 }
 
 fn write_with(

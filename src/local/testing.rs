@@ -113,9 +113,35 @@ pub(crate) fn sealed(dir: &Path, revision: u32, files: &[(&str, &str)]) -> (Mani
     (manifest, sha)
 }
 
-/// The real disk, on a system that can neither exchange directories nor link files. A file or
-/// directory may be held open by a program: the one with that name cannot be renamed.
-pub(crate) struct NoExchange(pub(crate) Option<&'static str>);
+/// The real disk, on a system that can neither exchange directories nor link files.
+pub(crate) struct NoExchange(pub(crate) Lie);
+
+/// What else is not as the real disk says.
+#[derive(Clone, Copy)]
+pub(crate) enum Lie {
+    None,
+    /// A program holds the files in the directory of that name, which cannot be renamed.
+    Held(&'static str),
+    /// The share does not answer.
+    Away,
+}
+
+impl NoExchange {
+    fn holds(&self, path: &Path) -> bool {
+        matches!(self.0, Lie::Held(held) if path.ancestors().any(|dir| dir.ends_with(held)))
+    }
+
+    fn reach(&self, operation: &'static str, path: &Path) -> Result<(), DiskError> {
+        if matches!(self.0, Lie::Away) {
+            let source = std::io::ErrorKind::NetworkUnreachable.into();
+            return Err(DiskError { operation, path: path.to_path_buf(), source });
+        }
+        Ok(())
+    }
+}
+
+/// The program that holds it.
+pub(crate) const HOLDER: &str = "DentalCAD";
 
 impl Disk for NoExchange {
     fn kind(&self, path: &Path) -> Result<Option<Kind>, DiskError> {
@@ -125,7 +151,7 @@ impl Disk for NoExchange {
         RealDisk.stamp(path)
     }
     fn is_at_rest(&self, path: &Path) -> Result<bool, DiskError> {
-        RealDisk.is_at_rest(path)
+        if self.holds(path) { Ok(false) } else { RealDisk.is_at_rest(path) }
     }
     fn owner(&self, path: &Path) -> Result<Option<String>, DiskError> {
         RealDisk.owner(path)
@@ -134,6 +160,7 @@ impl Disk for NoExchange {
         RealDisk.list(dir)
     }
     fn create_dirs(&self, dir: &Path) -> Result<(), DiskError> {
+        self.reach("create the directory", dir)?;
         RealDisk.create_dirs(dir)
     }
     fn create_private_dirs(&self, dir: &Path) -> Result<(), DiskError> {
@@ -149,7 +176,8 @@ impl Disk for NoExchange {
         RealDisk.grant(dir, account)
     }
     fn holders(&self, paths: &[PathBuf]) -> Vec<String> {
-        RealDisk.holders(paths)
+        let is_held = paths.iter().any(|path| self.holds(path));
+        is_held.then(|| HOLDER.to_owned()).into_iter().collect()
     }
     fn create_private(&self, path: &Path) -> Result<Box<dyn WriteFile>, DiskError> {
         RealDisk.create_private(path)
@@ -161,13 +189,14 @@ impl Disk for NoExchange {
         RealDisk.append(path)
     }
     fn open(&self, path: &Path) -> Result<Box<dyn ReadFile>, DiskError> {
+        self.reach("open", path)?;
         RealDisk.open(path)
     }
     fn replace_file(&self, from: &Path, to: &Path) -> Result<(), DiskError> {
         RealDisk.replace_file(from, to)
     }
     fn rename(&self, from: &Path, to: &Path) -> Result<Moved, DiskError> {
-        if self.0.is_some_and(|held| from.ends_with(held)) {
+        if matches!(self.0, Lie::Held(held) if from.ends_with(held)) {
             let source = std::io::ErrorKind::ResourceBusy.into();
             return Err(DiskError { operation: "rename", path: from.to_path_buf(), source });
         }

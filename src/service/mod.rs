@@ -4,6 +4,7 @@
 //! [`host`] finds out who it is and hands the program's body what it needs of them ([`Hosted`]).
 
 mod console;
+pub mod eventlog;
 pub mod manage;
 mod pending;
 #[cfg(unix)]
@@ -87,7 +88,9 @@ pub fn host<R: Send + 'static>(
     judge: impl Fn(&R) -> Ended + Send + 'static,
 ) -> R {
     #[cfg(windows)]
-    return windows::host(body, judge);
+    {
+        windows::host(body, judge)
+    }
     #[cfg(unix)]
     {
         // Systemd learns the result from the exit status.

@@ -85,8 +85,9 @@ fn is_console(error: &windows_service::Error) -> bool {
 }
 
 /// The service's main function, on a thread that the SCM's dispatcher made.
-#[expect(clippy::needless_pass_by_value, reason = "the crate's macro calls it so")]
-fn serve(_arguments: Vec<std::ffi::OsString>) {
+fn serve(arguments: Vec<std::ffi::OsString>) {
+    // Whoever starts a service may give some by hand; the command line says all.
+    drop(arguments);
     let Some(body) = locked(&BODY).take() else { return };
     let (events_in, events) = mpsc::unbounded_channel();
     let service = SERVICE.get_or_init(|| Service::new(events_in));

@@ -40,3 +40,4 @@ mod service_windows;
 mod update;
 #[cfg(target_os = "linux")]
 mod visible;
+mod windows;

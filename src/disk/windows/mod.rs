@@ -22,6 +22,7 @@ use windows_sys::Win32::Storage::FileSystem::{
 pub(super) use self::account::owner;
 pub(super) use self::acl::{create_private_dir, grant, make_private, readers};
 pub(super) use self::holders::holders;
+pub use self::path::for_others;
 use self::path::wide;
 pub(super) use self::share::{SystemDrives, same_volume};
 

@@ -1,8 +1,21 @@
 //! How paths are handed to the system.
 
+use std::borrow::Cow;
 use std::io;
 use std::os::windows::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
+
+/// A path that is so long is given to libraries in the extended form. They may put a little behind it.
+const LONG: usize = 240;
+
+/// The path in the form in which libraries can open it however long it is. The standard library sees
+/// to that itself.
+pub fn for_others(path: &Path) -> Cow<'_, Path> {
+    if path.as_os_str().encode_wide().count() < LONG {
+        return path.into();
+    }
+    std::path::absolute(path).map_or(path.into(), |path| extended(&path).into())
+}
 
 /// The path for calls that std does not make for us: absolute, zero-terminated, and in the extended
 /// form that has no limit of 260 characters.
@@ -58,6 +71,14 @@ pub(super) fn extended(path: &Path) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_long_paths_are_given_to_others_in_the_extended_form() {
+        let short = Path::new(r"C:\Casedrop\journal.db");
+        assert_eq!(for_others(short), short);
+        let long = PathBuf::from(format!(r"C:\{}\journal.db", r"deep\".repeat(60)));
+        assert!(for_others(&long).to_string_lossy().starts_with(r"\\?\C:\deep"), "{long:?}");
+    }
 
     #[test]
     fn drives_and_shares_get_their_extended_form() {

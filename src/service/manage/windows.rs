@@ -25,6 +25,7 @@ use super::image_path::image_path;
 use super::{Plan, Say, Standing, State, fault, not_installed};
 use crate::disk::{Disk as _, RealDisk};
 use crate::model::fault::Fault;
+use crate::service::eventlog;
 
 /// Least rights on this PC, and no identity on the network.
 const LOCAL_SERVICE: &str = r"NT AUTHORITY\LocalService";
@@ -54,7 +55,6 @@ pub struct Services {
 
 impl Services {
     /// Those of this PC.
-    #[expect(clippy::unnecessary_wraps, reason = "another system may have none")]
     pub fn here(name: &str) -> Result<Self, Fault> {
         Ok(Self { name: name.to_owned() })
     }
@@ -90,6 +90,9 @@ impl Services {
                 say(&format!("warning: {setting} could not be set: {}", chain(&error)));
             }
         }
+        if let Err(error) = eventlog::register() {
+            say(&format!("warning: the event log does not know Casedrop: {error}"));
+        }
         let account = service.query_config().ok().and_then(|config| config.account_name);
         let account = account.map(|name| name.to_string_lossy().into_owned());
         give_rights(plan, account.as_deref().unwrap_or(LOCAL_SYSTEM), say);
@@ -118,7 +121,11 @@ impl Services {
         let what = "take the service away";
         let service = self.open(access, what)?;
         self.stop_and_wait(&service, say)?;
-        service.delete().map_err(|error| failed(what, error))
+        service.delete().map_err(|error| failed(what, error))?;
+        if let Err(error) = eventlog::unregister() {
+            say(&format!("warning: the event log still knows Casedrop: {error}"));
+        }
+        Ok(())
     }
 
     /// Starts the service, and waits until it works.
@@ -193,14 +200,14 @@ impl Services {
         let exit_status = match status.exit_code {
             ServiceExitCode::ServiceSpecific(code) | ServiceExitCode::Win32(code) => code,
         };
-        let has_ended = status.current_state == ServiceState::Stopped;
+        let state = state(&status);
         Ok(Standing {
             name: self.name.clone(),
-            state: state(&status),
+            state,
             starts_with_pc: Some(config.start_type == ServiceStartType::AutoStart),
             account: config.account_name.as_deref().map(text),
             command: Some(text(config.executable_path.as_os_str())),
-            exit_status: Some(exit_status).filter(|code| has_ended && *code != 0),
+            exit_status: Some(exit_status).filter(|_| state == State::Failed),
             doing: None,
         })
     }
