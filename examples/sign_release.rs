@@ -13,6 +13,7 @@ use std::process::ExitCode;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use casedrop::disk::{Disk as _, RealDisk, write_durably};
+use casedrop::model::digest::hex;
 use casedrop::update::release::{self, ARCHIVE_MAX, Artifact, Manifest, SCHEMA, file_name};
 use clap::{Parser, Subcommand};
 use jiff::{SignedDuration, Timestamp};
@@ -90,8 +91,7 @@ fn new_key(file: &Path) -> Result<String, String> {
     out.write_all(text.as_bytes()).and_then(|()| out.sync()).map_err(|error| words(&error))?;
     drop(out);
     let public = read_key(file)?;
-    let public = public.public_key().as_ref().iter().map(|byte| format!("{byte:02x}"));
-    Ok(format!("trusted {} WHOSE, SINCE WHEN", public.collect::<String>()))
+    Ok(format!("trusted {} WHOSE, SINCE WHEN", hex(public.public_key())))
 }
 
 fn read_key(file: &Path) -> Result<Ed25519KeyPair, String> {
@@ -132,7 +132,7 @@ fn manifest(
         let mut file = RealDisk.open(&entry.path).map_err(|error| words(&error))?;
         let mut hash = Sha256::new();
         std::io::copy(&mut file, &mut Hashing(&mut hash)).map_err(|error| words(&error))?;
-        let sha256 = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+        let sha256 = hex(hash.finalize());
         artifacts.insert(target.to_owned(), Artifact { file: name, size: entry.len, sha256 });
     }
     if artifacts.is_empty() {

@@ -14,6 +14,7 @@ use crate::disk::Disk;
 use crate::model::fault::{Fault, FaultClass};
 use crate::model::request::{Outcome, Reply, Via, Who};
 use crate::model::time::WallMs;
+use crate::service::eventlog;
 use crate::store::{LabRecord, Store, StoreError};
 use crate::update::daily::{Daily, is_open};
 use crate::update::kept::{Kept, Orders};
@@ -181,6 +182,7 @@ fn tell_failures(site: &Site, place: &Place, own: &Version) {
                 "version {version} was tried out and taken back, version {own} runs again: {}",
                 refused.why
             );
+            eventlog::write(&eventlog::Entry::rolled_back(&version.to_string(), &refused.why));
             let entry = Entry::by_agent(wall_now(), Deed::Update, Mark::Failed)
                 .detail("version", version.to_string())
                 .detail("why", refused.why.clone());

@@ -77,38 +77,38 @@ fn what_is_not_signed_whole_new_and_fitting_is_not_installed() {
         ("no signature", |pc| pc.put("stable.json.sig", b""), "not signed by a key"),
         (
             "an older version",
-            |pc| offer(pc, manifest("0.0.1", b"x"), b"x"),
+            |pc| offer(pc, &manifest("0.0.1", b"x"), b"x"),
             "is the newest version",
         ),
         (
             "an expired manifest",
             |pc| {
                 let expires = "2026-01-01T00:00:00Z".to_owned();
-                offer(pc, Manifest { expires, ..manifest(NEW, b"x") }, b"x");
+                offer(pc, &Manifest { expires, ..manifest(NEW, b"x") }, b"x");
             },
             "was good until 2026-01-01",
         ),
         (
             "nothing for this PC",
-            |pc| offer(pc, Manifest { artifacts: [].into(), ..manifest(NEW, b"x") }, b"x"),
+            |pc| offer(pc, &Manifest { artifacts: [].into(), ..manifest(NEW, b"x") }, b"x"),
             "it has nothing for",
         ),
         (
             "other bytes",
-            |pc| offer(pc, manifest(NEW, b"good"), b"evil"),
+            |pc| offer(pc, &manifest(NEW, b"good"), b"evil"),
             "is not the file that was signed",
         ),
         (
             "too few bytes",
-            |pc| offer(pc, manifest(NEW, b"good"), b"goo"),
+            |pc| offer(pc, &manifest(NEW, b"good"), b"goo"),
             "ends after 3 of 4 bytes",
         ),
-        ("too many bytes", |pc| offer(pc, manifest(NEW, b"good"), b"goods"), "is longer than"),
+        ("too many bytes", |pc| offer(pc, &manifest(NEW, b"good"), b"goods"), "is longer than"),
         (
             "no program",
             |pc| {
                 let zip = packed("readme.txt", b"x");
-                offer(pc, manifest(NEW, &zip), &zip);
+                offer(pc, &manifest(NEW, &zip), &zip);
             },
             "must hold one file",
         ),
@@ -116,7 +116,7 @@ fn what_is_not_signed_whole_new_and_fitting_is_not_installed() {
             "a program that does not start",
             |pc| {
                 let zip = packed(program_name(), b"x");
-                offer(pc, manifest(NEW, &zip), &zip);
+                offer(pc, &manifest(NEW, &zip), &zip);
             },
             "does not work on this PC",
         ),
@@ -140,14 +140,14 @@ fn what_is_not_signed_whole_new_and_fitting_is_not_installed() {
     let ended = pc.casedrop(&["update"]);
     assert!(ended.code == Some(1) && ended.stderr.contains("broke off"), "{ended:?}");
     // The archive of another version, signed as this one.
-    offer(&pc, manifest("98.0.0", archive()), archive());
+    offer(&pc, &manifest("98.0.0", archive()), archive());
     let ended = pc.casedrop(&["update"]);
     assert!(ended.code == Some(1) && ended.stderr.contains("casedrop 99.0.0"), "{ended:?}");
     assert!(pc.place().staged(&RealDisk).is_empty());
 }
 
-fn offer(pc: &Pc, manifest: Manifest, archive: &[u8]) {
-    pc.offer("stable", &manifest, archive, 1);
+fn offer(pc: &Pc, manifest: &Manifest, archive: &[u8]) {
+    pc.offer("stable", manifest, archive, 1);
 }
 
 #[test]
