@@ -117,7 +117,7 @@ fn read(
 ) -> Result<Loaded, ConfigFaults> {
     let mut faults = Vec::new();
     let policy = Policy::beside(disk, path).unwrap_or_else(|fault| {
-        faults.push(fault);
+        faults.push(*fault);
         None
     });
     let policy_path = policy.as_ref().map(|policy| policy.path.clone());

@@ -30,7 +30,7 @@ pub(super) struct Policy {
 impl Policy {
     /// Reads the policy that lies beside a config file, if there is one. One that is there and cannot
     /// be read is a fault: nobody gets rid of it that way.
-    pub(super) fn beside(disk: &dyn Disk, config: &Path) -> Result<Option<Self>, ConfigFault> {
+    pub(super) fn beside(disk: &dyn Disk, config: &Path) -> Result<Option<Self>, Box<ConfigFault>> {
         let path = config.with_file_name(POLICY_NAME);
         let source = path.display().to_string();
         match read_limited(disk, &path, yaml::MAX_BYTES) {
@@ -45,7 +45,7 @@ impl Policy {
                 };
                 let hint = "the agent does not start without the policy that is there; check that it is a \
                             file and that the agent's user may read it";
-                Err(ConfigFault { source, ..ConfigFault::of_key("", reason).hint(hint) })
+                Err(Box::new(ConfigFault { source, ..ConfigFault::of_key("", reason).hint(hint) }))
             }
         }
     }
@@ -125,7 +125,10 @@ impl Laying<'_> {
             if let ([Step::Key(key)], Kind::List(items)) = (path.0.as_slice(), &entry.value.kind)
                 && key == "labs"
             {
-                let labs = there.map(|index| &mut own[index].value);
+                let labs = match there.map(|index| &mut own[index].value.kind) {
+                    Some(Kind::List(labs)) => labs.as_mut_slice(),
+                    _ => &mut [],
+                };
                 self.labs(expected, labs, items.clone());
                 continue;
             }
@@ -141,14 +144,9 @@ impl Laying<'_> {
         }
     }
 
-    fn labs(&mut self, expected: Expected<'_>, labs: Option<&mut Node>, policies: Vec<Node>) {
+    fn labs(&mut self, expected: Expected<'_>, labs: &mut [Node], policies: Vec<Node>) {
         let Some(expected) = expected.items() else { return };
         let path = KeyPath::default().key("labs");
-        let mut none = Vec::new();
-        let labs = match labs {
-            Some(Node { kind: Kind::List(labs), .. }) => labs,
-            _ => &mut none,
-        };
         let mut seen = Vec::new();
         for (index, mut policy) in policies.into_iter().enumerate() {
             let origin = Some(policy.origin.clone());
@@ -191,13 +189,13 @@ impl Laying<'_> {
             .into_iter()
             .flatten()
             .filter(|node| !node.says_the_same(policy))
-            .filter_map(|node| self.place(&node.origin))
+            .map(|node| self.place(&node.origin))
             .collect();
         places.dedup();
         if places.is_empty() {
             return;
         }
-        let decides = self.place(&policy.origin).unwrap_or_default();
+        let decides = self.place(&policy.origin);
         let verb = if places.len() == 1 { "has" } else { "have" };
         let places = places.join(" and ");
         let reason = format!("{decides} decides; {places} {verb} no effect");
@@ -206,12 +204,12 @@ impl Laying<'_> {
         self.laid.warned.push(Found { path: path.clone(), origin, reason, hint });
     }
 
-    fn place(&self, origin: &Origin) -> Option<String> {
-        Some(match origin {
+    fn place(&self, origin: &Origin) -> String {
+        match origin {
             Origin::File { line, .. } => format!("{}:{line}", self.config),
             Origin::Policy { line, .. } => format!("{POLICY_NAME}:{line}"),
             Origin::Variable(name) => name.clone(),
-        })
+        }
     }
 }
 

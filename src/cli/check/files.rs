@@ -10,11 +10,8 @@ use crate::inputs::notifications::check_certificate;
 
 /// A policy is the administrator's only as long as nobody else can change it.
 pub(super) fn rights(disk: &dyn Disk, path: &Path, findings: &mut Findings) {
-    let others = match disk.others_who_write(path) {
-        Ok(Some(others)) => others,
-        // That the file cannot be read is told already.
-        Ok(None) | Err(_) => return,
-    };
+    // That the file cannot be read is told already.
+    let Ok(Some(others)) = disk.others_who_write(path) else { return };
     let path = path.display();
     let reason = format!("the policy {path} can be changed by {others}");
     let hint =

@@ -17,7 +17,7 @@ fn good(text: &str, policy: &str, env: &[(&str, &str)]) -> Loaded {
 }
 
 fn bad(text: &str, policy: &str, env: &[(&str, &str)]) -> Vec<ConfigFault> {
-    with_policy(text, policy, env).err().expect("faults")
+    with_policy(text, policy, env).expect_err("faults")
 }
 
 /// Where a fault is: the file's name or the variable, line, key.
