@@ -42,12 +42,12 @@ test_deb() {
 
   mkdir -p "$root/srv/casedrop/orders/north/4711/1" "$root/var/lib/casedrop"
   echo scan >"$root/srv/casedrop/orders/north/4711/1/scan.stl"
-  echo journal >"$root/var/lib/casedrop/journal.db"
+  echo journal >"$root/var/lib/casedrop/journal.sqlite"
   echo '# mine' >>"$root/etc/casedrop/casedrop.yaml"
   check 'installed again, it keeps a config that was changed' in_root dpkg --install /casedrop.deb
   check 'it is' grep -q '^# mine' "$root/etc/casedrop/casedrop.yaml"
   check 'removed, it leaves config and state' in_root dpkg --remove casedrop
-  check 'they are there' test -e "$root/etc/casedrop/casedrop.yaml" -a -e "$root/var/lib/casedrop/journal.db"
+  check 'they are there' test -e "$root/etc/casedrop/casedrop.yaml" -a -e "$root/var/lib/casedrop/journal.sqlite"
   check 'purged, it leaves' in_root dpkg --purge casedrop
   check 'no config, state or unit' test ! -e "$root/etc/casedrop" -a ! -e "$root/var/lib/casedrop" -a \
     ! -L "$root/etc/systemd/system/multi-user.target.wants/casedrop.service"

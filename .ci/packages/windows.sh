@@ -17,7 +17,9 @@ use_wine() {
   mkdir -p "$WINEPREFIX"
   timeout 5m wine wineboot -i </dev/null >/dev/null 2>&1
   wineserver -w
-  # Wine 8 says that it is Windows 7.
+  # Wine 8 says that it is Windows 7, and gives services another %ProgramData% than programs.
+  wine reg add 'HKLM\Software\Microsoft\Windows NT\CurrentVersion\ProfileList' /v Public /t REG_EXPAND_SZ \
+    /d 'C:\ProgramData' /f >/dev/null
   wine reg add 'HKCU\Software\Wine' /v Version /d win10 /f >/dev/null
   local shim=$WINEPREFIX/drive_c/windows/system32/bcryptprimitives.dll
   [[ -e $shim ]] || x86_64-w64-mingw32-gcc -shared -O2 -Wall -Werror -o "$shim" .ci/prng-shim.c -ladvapi32
@@ -158,7 +160,7 @@ test_msi() {
   check 'uninstalled' msi /x "$work/next/casedrop-$second-x86_64.msi"
   check 'no service is left' bash -c '! wine sc query Casedrop >/dev/null 2>&1'
   check 'no program is left' test ! -e "$program"
-  check 'orders, config and state are left' test -e "$data/casedrop.yaml" -a -e "$data/journal.db" -a "$before" = "$(rows_of_orders)"
+  check 'orders, config and state are left' test -e "$data/casedrop.yaml" -a -e "$data/journal.sqlite" -a "$before" = "$(rows_of_orders)"
 }
 
 # A service under an account with a password, which is kept nowhere.

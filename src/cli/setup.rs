@@ -7,6 +7,7 @@ use clap::Args;
 use crate::config::template::{self, Field, Platform};
 use crate::config::{self, nearest};
 use crate::disk::{Disk, read_limited, write_durably};
+use crate::service::manage::{NAME, Services};
 
 use super::{CliError, Exit, Streams};
 
@@ -25,6 +26,9 @@ pub struct SetupArgs {
     /// A file that is told the outcome too, for installers that show nothing
     #[arg(long, value_name = "FILE")]
     pub report: Option<PathBuf>,
+    /// Starts the service afterwards, if the config is complete
+    #[arg(long)]
+    pub start: bool,
     /// What goes into the config, also as /NAME=VALUE: OUTPUT, COMMANDS, LABNAME, OAUTHBASE, BASEURL, CLIENTID,
     /// CLIENTSECRETFILE, REDIRECTURL, ACCOUNT, NOTIFICATIONSLISTEN, NOTIFICATIONSURL; or CONFIGFILE, a
     /// config to take as it is. Empty values count as not given
@@ -72,6 +76,9 @@ pub fn run(
             "complete": laid.is_complete(), "faults": laid.faults }))?;
     } else {
         streams.line(told)?;
+    }
+    if args.start && laid.is_complete() {
+        Services::here(NAME)?.start(&mut |text| streams.note(text))?;
     }
     Ok(Exit::Ok)
 }
@@ -181,7 +188,10 @@ mod tests {
     ];
 
     fn args(values: &[&str]) -> SetupArgs {
-        SetupArgs { report: None, values: values.iter().map(|&value| value.to_owned()).collect() }
+        SetupArgs {
+            values: values.iter().map(|&value| value.to_owned()).collect(),
+            ..SetupArgs::default()
+        }
     }
 
     fn laid(values: &[&str], config: &Path) -> Result<Laid, CliError> {
