@@ -25,6 +25,7 @@ use super::beside::Beside;
 use super::changes;
 use super::clock;
 use super::open::{Attempt, OpenError, Site, go_to_work};
+use super::updates::{self, Updating};
 
 /// The longest wait between two attempts to go back to work.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
@@ -142,6 +143,13 @@ impl Agent {
         Self { host, ..self }
     }
 
+    /// How this program updates itself.
+    #[must_use]
+    pub fn updating(self, updating: Arc<Updating>) -> Self {
+        self.site.desk.set_updating(updating);
+        self
+    }
+
     /// Somebody who tells when the PC woke up.
     #[must_use]
     pub fn woken_by(self, events: Events) -> Self {
@@ -205,6 +213,7 @@ impl Agent {
                         super::life::live(&mut alive, &site, &*host, ending, &mut stop, &mut tell);
                     let lived = lived.await;
                     host.at_work(false);
+                    site.quiet.forget();
                     match lived {
                         Ok((finished, stragglers)) => {
                             return summary(&alive, finished, stragglers);
@@ -277,6 +286,7 @@ fn start_beside(site: &Arc<Site>, beside: &mut Beside) {
     beside.start(|until| super::logins::look_after(for_logins, until));
     super::command_folder::start(site, beside);
     super::notices::start(site, beside);
+    updates::start(site, beside);
 }
 
 impl Troubles {

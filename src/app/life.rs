@@ -78,7 +78,9 @@ pub(super) async fn live(
             next_look = None;
             look_around(site, life.waits.is_some(), &report);
         }
-        let wait = life.engine.next_wake(now).map_or(TICK, |at| at.saturating_sub(now.mono));
+        let wait = life.engine.next_wake(now).map(|at| at.saturating_sub(now.mono));
+        site.quiet.tell(life.engine.is_busy(), wait);
+        let wait = wait.unwrap_or(TICK);
         input = tokio::select! {
             biased;
             () = stop.as_mut() => break Finished::Stopped,

@@ -38,6 +38,7 @@ use super::clock::{self, wall_now};
 use super::desk::{AgentDesk, Live};
 use super::journal::{self, Opened};
 use super::labs::Labs;
+use super::quiet::Quiet;
 use super::settle::{self, Lost, ROOT_FACT, settle};
 
 /// The lock that keeps a second agent off a state directory.
@@ -96,6 +97,10 @@ pub(super) struct Site {
     pub(super) events: EventLog,
     /// Changes whenever something was told of an order or lab.
     pub(super) told: watch::Sender<()>,
+    /// Whether this agent was put back because a newer one failed.
+    pub(super) came_back: bool,
+    /// Whether anything is under way, and when something begins.
+    pub(super) quiet: Quiet,
     /// Whether the journal's write-ahead log was missing when it was last looked for.
     pub(super) log_was_gone: AtomicBool,
 }
@@ -115,15 +120,19 @@ impl Agent {
     /// Takes the locks, finds the journal and the output as they were left, and sweeps away what an
     /// earlier run left unfinished in staging. A damaged journal is set aside and made anew. Where a
     /// known output is away, or another program holds the journal, the agent waits for them at work.
+    ///
+    /// `came_back` says that a newer version was tried out here and failed: should it have left a
+    /// journal that this one cannot read, that is set aside too.
     pub fn open(
         config: Arc<Config>,
         disk: Arc<dyn Disk>,
         labs: Arc<Labs>,
         step: fn(Step),
+        came_back: bool,
     ) -> Result<Self, OpenError> {
         announce(&labs.secrets().keeping()?);
         let links = labs.links()?;
-        Self::open_with(config, disk, (labs, links), step, BUSY)
+        Self::open_at(config, disk, (labs, links), step, (BUSY, came_back))
     }
 
     /// As [`open`](Self::open), with other ways to Align for the orders, and with another patience for
@@ -131,9 +140,19 @@ impl Agent {
     pub fn open_with(
         config: Arc<Config>,
         disk: Arc<dyn Disk>,
-        (labs, links): (Arc<Labs>, BTreeMap<LabName, Link>),
+        ways: (Arc<Labs>, BTreeMap<LabName, Link>),
         step: fn(Step),
         busy: Duration,
+    ) -> Result<Self, OpenError> {
+        Self::open_at(config, disk, ways, step, (busy, false))
+    }
+
+    fn open_at(
+        config: Arc<Config>,
+        disk: Arc<dyn Disk>,
+        (labs, links): (Arc<Labs>, BTreeMap<LabName, Link>),
+        step: fn(Step),
+        (busy, came_back): (Duration, bool),
     ) -> Result<Self, OpenError> {
         disk.create_private_dirs(&config.state).map_err(Fault::from)?;
         close_to_others(&*disk, &config);
@@ -165,6 +184,8 @@ impl Agent {
             progress,
             step,
             busy,
+            came_back,
+            quiet: Quiet::default(),
             log_was_gone: AtomicBool::new(false),
         });
         changes::record(&site);

@@ -144,7 +144,7 @@ fn log_in(config: &Config, runtime: &tokio::runtime::Runtime) -> Result<(), CliE
     let disk: std::sync::Arc<dyn crate::disk::Disk> = std::sync::Arc::new(RealDisk);
     let client = align::connect(config, lab, runtime.handle().clone(), &disk)?;
     let request = client.begin_login()?;
-    align::install_provider();
+    crate::outgoing::install_provider();
     let browser = reqwest::Client::builder()
         .redirect(reqwest::redirect::Policy::none())
         .no_proxy()

@@ -3,23 +3,28 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use clap::Parser as _;
+use clap::{CommandFactory as _, FromArgMatches as _};
 
 use super::args::{Cli, Command};
 use super::check::{self, Around, CheckArgs, ExtraCheck, Findings};
 use super::{
-    CliError, Exit, Streams, account, audit, change, completions, demo, logging, orders, schema,
-    service, simulate, status, verify, work,
+    CliError, Exit, Streams, account, audit, change, completions, demo, hooks, logging, orders,
+    run, schema, service, setup, simulate, status, update, verify, work,
 };
 use crate::config::{self, Config, Loaded};
 use crate::disk::{Disk, RealDisk};
 use crate::local::Layout;
 use crate::model::cancel::Cancel;
 use crate::store::{FILE_NAME, Store};
+use crate::update::delegate::{delegate, hand_over};
 
 /// The program: the process's arguments in, an exit code out.
 pub fn main() -> Exit {
-    let cli = match Cli::try_parse() {
+    if let Some(exit) = delegated() {
+        return exit;
+    }
+    let command = Cli::command().version(hooks::version());
+    let cli = match command.try_get_matches().and_then(|found| Cli::from_arg_matches(&found)) {
         Ok(cli) => cli,
         Err(error) => {
             // Nobody is there to tell that nothing can be told.
@@ -28,7 +33,7 @@ pub fn main() -> Exit {
         }
     };
     let mut streams = Streams::process(cli.json);
-    match run(cli, &mut streams) {
+    match carry_out(cli, &mut streams) {
         Ok(exit) => exit,
         Err(error) => {
             streams.note(error.to_string());
@@ -37,7 +42,22 @@ pub fn main() -> Exit {
     }
 }
 
-fn run(cli: Cli, streams: &mut Streams) -> Result<Exit, CliError> {
+/// Lets the current version do it, where that is another one.
+fn delegated() -> Option<Exit> {
+    let args: Vec<_> = std::env::args_os().skip(1).collect();
+    let current = delegate(&RealDisk, &hooks::program().ok()?, &args)?;
+    match hand_over(&current, &args) {
+        Ok(status) => Some(Exit::from_status(status)),
+        Err(error) => {
+            let text =
+                format!("cannot start {}: {error}; this older one goes on", current.display());
+            Streams::process(false).note(format!("warning: {text}"));
+            None
+        }
+    }
+}
+
+fn carry_out(cli: Cli, streams: &mut Streams) -> Result<Exit, CliError> {
     let named = cli.config.as_deref();
     match cli.command {
         Command::Demo(args) => {
@@ -50,9 +70,15 @@ fn run(cli: Cli, streams: &mut Streams) -> Result<Exit, CliError> {
         }
         Command::Schema(args) => schema::run(&args, streams),
         Command::Completions(args) => completions::run(&args, streams),
-        Command::Check(args) => run_check(named, &args, streams),
+        Command::Setup(args) => {
+            let env = config::process_env();
+            let usual = || config::platform_folder(&env).join(config::FILE_NAME);
+            let path = named.map_or_else(usual, Path::to_path_buf);
+            setup::run(&args, &path, &env, &RealDisk, streams)
+        }
+        Command::Check(args) => run_check(&args, named, streams),
         Command::Service(args) => service::run(&args, named, streams),
-        Command::Run => work::run(cli.config, streams.json),
+        Command::Run(args) => run::run(args, cli.config, streams.json),
         Command::Sync => {
             let config = load_to_work(named, false, streams)?;
             logging::for_people();
@@ -88,13 +114,15 @@ fn on_config(command: Command, config: &Config, streams: &mut Streams) -> Result
             verify::run(&layout, &args.orders, &removed, streams)
         }
         Command::Audit(args) => audit::run(config, &args, streams),
+        Command::Update(args) => update::run(config, &args, streams),
         Command::Demo(_)
-        | Command::Run
+        | Command::Run(_)
         | Command::Sync
         | Command::Simulate(_)
         | Command::Check(_)
         | Command::Service(_)
         | Command::Schema(_)
+        | Command::Setup(_)
         | Command::Completions(_) => Ok(Exit::Ok),
     }
 }
@@ -130,8 +158,8 @@ fn cwd() -> Result<std::path::PathBuf, CliError> {
 }
 
 fn run_check(
-    named: Option<&Path>,
     args: &CheckArgs,
+    named: Option<&Path>,
     streams: &mut Streams,
 ) -> Result<Exit, CliError> {
     let env = config::process_env();
@@ -148,7 +176,7 @@ fn run_check(
         agent_runs: &crate::app::agent_runs,
         extra: vec![logins],
     };
-    check::run(named, &around, streams)
+    check::run(args, named, &around, streams)
 }
 
 /// Logins and servers. They only warn: an agent must be able to start while Align is down, and waits

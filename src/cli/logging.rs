@@ -21,6 +21,11 @@ pub(super) fn for_people() {
     start(EnvFilter::new("warn,casedrop::sync::notice=off"), false);
 }
 
+/// Logs to standard error where nobody says how.
+pub(super) fn plain() {
+    start(EnvFilter::new("info"), false);
+}
+
 fn start(filter: EnvFilter, json: bool) {
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)

@@ -1,16 +1,16 @@
-//! `run` and `sync`: the agent at work.
+//! The agent at work, for `run` and `sync`.
 
 use std::future::Future;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use tokio::runtime::Runtime;
 
-use crate::app::{Agent, Ending, Finished, Labs, OpenError, Summary};
+use crate::app::{Agent, Ending, Finished, Labs, OpenError, Summary, Updating};
 use crate::config::Config;
 use crate::disk::{Disk, RealDisk};
 use crate::service::eventlog::{self, Entry};
-use crate::service::{self, Ended, Hosted, stop_signal};
+use crate::service::{Hosted, stop_signal};
 use crate::sync::notice::{Notice, in_words};
 
 use super::console::Console;
@@ -19,22 +19,14 @@ use super::orders::journal;
 use super::service::refuse_mapped;
 use super::{CliError, Exit, Streams, logging};
 
-/// The agent, until it is told to stop. Whoever runs it, a person or a service manager, is told how it
-/// fares.
-pub fn run(named: Option<PathBuf>, json: bool) -> Result<Exit, CliError> {
-    service::host(
-        move |hosted| {
-            let mut streams = Streams::process(json);
-            streams.terminal &= !hosted.is_service;
-            agent(named.as_deref(), hosted, &mut streams)
-        },
-        ended,
-    )
-}
-
-/// The agent in this process.
-fn agent(named: Option<&Path>, hosted: Hosted, streams: &mut Streams) -> Result<Exit, CliError> {
-    noted(work_as(named, hosted, streams))
+/// The agent in this process, until it is told to stop or wants to be started anew.
+pub(super) fn agent(
+    named: Option<&Path>,
+    updating: Updating,
+    hosted: Hosted,
+    streams: &mut Streams,
+) -> Result<Exit, CliError> {
+    noted(work_as(named, updating, hosted, streams))
 }
 
 /// Nobody reads the messages of a service: what ends an agent is in the system's event log too.
@@ -48,7 +40,12 @@ fn noted<T>(result: Result<T, CliError>) -> Result<T, CliError> {
     })
 }
 
-fn work_as(named: Option<&Path>, hosted: Hosted, streams: &mut Streams) -> Result<Exit, CliError> {
+fn work_as(
+    named: Option<&Path>,
+    updating: Updating,
+    hosted: Hosted,
+    streams: &mut Streams,
+) -> Result<Exit, CliError> {
     let config = load_to_work(named, hosted.is_service, streams)?;
     if hosted.is_service {
         refuse_mapped(&config)?;
@@ -60,7 +57,7 @@ fn work_as(named: Option<&Path>, hosted: Hosted, streams: &mut Streams) -> Resul
     }
     let runtime = runtime()?;
     let quiet = !streams.terminal;
-    let (_, summary) = work_for(runtime, config, hosted, streams, |console, notice| {
+    let (_, summary) = work_for(runtime, config, updating, hosted, streams, |console, notice| {
         // Elsewhere than on a terminal the log says it.
         if !quiet {
             console.tell(notice);
@@ -68,14 +65,6 @@ fn work_as(named: Option<&Path>, hosted: Hosted, streams: &mut Streams) -> Resul
     })?;
     tell_stragglers(&summary, streams);
     Ok(Exit::Ok)
-}
-
-/// What a service manager learns of the end.
-fn ended(result: &Result<Exit, CliError>) -> Ended {
-    match result {
-        Ok(exit) => Ended { code: *exit as u8, reason: None },
-        Err(error) => Ended { code: error.exit as u8, reason: Some(error.to_string()) },
-    }
 }
 
 /// One pass: poll if that is allowed, fetch, publish.
@@ -157,7 +146,7 @@ pub(super) fn work(
     stop: impl Future<Output = ()>,
     tell: impl FnMut(&mut Console<'_>, &Notice),
 ) -> Result<(Finished, Summary), CliError> {
-    let agent = open(&runtime, config)?;
+    let agent = open(&runtime, config, false)?;
     let_work(runtime, agent, ending, streams, stop, tell)
 }
 
@@ -165,20 +154,29 @@ pub(super) fn work(
 fn work_for(
     runtime: Runtime,
     config: Config,
+    updating: Updating,
     hosted: Hosted,
     streams: &mut Streams,
     tell: impl FnMut(&mut Console<'_>, &Notice),
 ) -> Result<(Finished, Summary), CliError> {
     let Hosted { host, stop, events, .. } = hosted;
-    let agent = open(&runtime, config)?.hosted_by(host).woken_by(events);
+    let updating = Arc::new(updating);
+    let agent = open(&runtime, config, updating.came_back(&RealDisk))?;
+    let agent = agent.updating(Arc::clone(&updating)).hosted_by(host).woken_by(events);
+    let stop = async move {
+        tokio::select! {
+            () = stop => {}
+            () = updating.restarting() => {}
+        }
+    };
     let_work(runtime, agent, Ending::Never, streams, stop, tell)
 }
 
-fn open(runtime: &Runtime, config: Config) -> Result<Agent, CliError> {
+fn open(runtime: &Runtime, config: Config, came_back: bool) -> Result<Agent, CliError> {
     let config = Arc::new(config);
     let disk: Arc<dyn Disk> = Arc::new(RealDisk);
     let labs = Labs::new(Arc::clone(&config), runtime.handle().clone(), Arc::clone(&disk));
-    Agent::open(config, disk, Arc::new(labs), super::hooks::step).map_err(opening)
+    Agent::open(config, disk, Arc::new(labs), super::hooks::step, came_back).map_err(opening)
 }
 
 fn let_work(

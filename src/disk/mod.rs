@@ -105,6 +105,11 @@ pub trait Disk: Send + Sync {
     fn is_at_rest(&self, path: &Path) -> Result<bool, DiskError>;
     /// The name of the user who owns a file; `None` where the system has none.
     fn owner(&self, path: &Path) -> Result<Option<String>, DiskError>;
+    /// Who beside administrators can change a file, or put another in its place, as words for a
+    /// message. `None` if nobody can, or where the system cannot be asked.
+    fn others_who_write(&self, _path: &Path) -> Result<Option<String>, DiskError> {
+        Ok(None)
+    }
     /// The entries of a directory, ordered by name.
     fn list(&self, dir: &Path) -> Result<Vec<Entry>, DiskError>;
     /// Creates a directory and its missing parents, and syncs each parent that got a new entry.
@@ -131,6 +136,10 @@ pub trait Disk: Send + Sync {
     fn create_private(&self, path: &Path) -> Result<Box<dyn WriteFile>, DiskError>;
     /// Creates a file that must not exist yet.
     fn create(&self, path: &Path) -> Result<Box<dyn WriteFile>, DiskError>;
+    /// As [`create`](Self::create), for a program that everybody may run.
+    fn create_program(&self, path: &Path) -> Result<Box<dyn WriteFile>, DiskError> {
+        self.create(path)
+    }
     /// Opens a file that exists, to write behind its end.
     fn append(&self, path: &Path) -> Result<Box<dyn WriteFile>, DiskError>;
     /// Opens a file for reading.

@@ -60,6 +60,10 @@ impl Disk for RealDisk {
         system::owner(path).map_err(on("find the owner of", path))
     }
 
+    fn others_who_write(&self, path: &Path) -> Result<Option<String>, DiskError> {
+        system::others_who_write(path).map_err(on("look at the rights of", path))
+    }
+
     fn list(&self, dir: &Path) -> Result<Vec<Entry>, DiskError> {
         let mut entries = Vec::new();
         for entry in std::fs::read_dir(dir).map_err(on("list", dir))? {
@@ -107,6 +111,14 @@ impl Disk for RealDisk {
 
     fn create(&self, path: &Path) -> Result<Box<dyn WriteFile>, DiskError> {
         write_with(OpenOptions::new().write(true).create_new(true), "create", path)
+    }
+
+    fn create_program(&self, path: &Path) -> Result<Box<dyn WriteFile>, DiskError> {
+        let mut options = OpenOptions::new();
+        system::program_file(&mut options);
+        let file = write_with(options.write(true).create_new(true), "create", path)?;
+        system::open_to_all(path).map_err(on("open to all", path))?;
+        Ok(file)
     }
 
     fn append(&self, path: &Path) -> Result<Box<dyn WriteFile>, DiskError> {

@@ -130,6 +130,29 @@ pub(super) fn owner(path: &Path) -> io::Result<Option<String>> {
     Ok(Some(name.unwrap_or_else(|| format!("user number {id}"))))
 }
 
+/// Who beside root can change a file or its entry in the folder.
+pub(super) fn others_who_write(path: &Path) -> io::Result<Option<String>> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    for (what, path) in [("it", Some(path)), ("its folder", folder)] {
+        let Some(path) = path else { continue };
+        let rights = std::fs::metadata(path)?;
+        if rights.uid() != 0 {
+            let name = owner(path)?.unwrap_or_default();
+            return Ok(Some(format!("{name} (the owner of {what})")));
+        }
+        if rights.mode() & 0o020 != 0 && rights.gid() != 0 {
+            let group = uzers::get_group_by_gid(rights.gid())
+                .map_or_else(|| rights.gid().to_string(), |it| it.name().display().to_string());
+            return Ok(Some(format!("the group {group} (of {what})")));
+        }
+        // In a sticky folder only the owner of a file replaces it.
+        if rights.mode() & 0o002 != 0 && rights.mode() & 0o1000 == 0 {
+            return Ok(Some(format!("everybody ({what} is open to all)")));
+        }
+    }
+    Ok(None)
+}
+
 pub(super) fn remove_file(path: &Path) -> io::Result<()> {
     std::fs::remove_file(path)
 }
@@ -144,6 +167,16 @@ pub(super) fn remove_tree(path: &Path) -> io::Result<()> {
 
 pub(super) fn private_file(options: &mut OpenOptions) {
     options.mode(0o600);
+}
+
+pub(super) fn program_file(options: &mut OpenOptions) {
+    options.mode(0o755);
+}
+
+/// Whatever the process's umask says.
+pub(super) fn open_to_all(path: &Path) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt as _;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755))
 }
 
 pub(super) fn create_private_dir(dir: &Path) -> io::Result<()> {
@@ -215,6 +248,27 @@ impl Drives for SystemDrives {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_others_than_root_may_change_is_told() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let dir = tempfile::tempdir().expect("tempdir");
+        let path = dir.path().join("policy.yaml");
+        std::fs::write(&path, "").expect("write");
+        let open_to = |mode| {
+            let mode = std::fs::Permissions::from_mode(mode);
+            std::fs::set_permissions(&path, mode).expect("own file");
+            others_who_write(&path).expect("asked")
+        };
+        let by_root = std::fs::metadata(&path).expect("there").uid() == 0;
+        if by_root {
+            assert_eq!(open_to(0o644), None);
+            assert!(open_to(0o666).expect("others").starts_with("everybody"));
+        } else {
+            assert!(open_to(0o600).expect("the owner").ends_with("(the owner of it)"));
+        }
+        assert!(others_who_write(&dir.path().join("gone")).is_err());
+    }
 
     #[test]
     fn the_fallback_replaces_nothing_either() {

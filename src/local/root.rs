@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::layout::Layout;
 use crate::disk::{Disk, DiskError, LockGuard, Moved, read_limited, write_durably};
 use crate::model::fault::{Fault, FaultClass};
+use crate::random::random_text;
 
 /// The marker's name in the output.
 pub const MARKER: &str = ".casedrop-root";
@@ -274,7 +275,7 @@ fn read_marker(disk: &dyn Disk, layout: &Layout) -> Result<Option<String>, Fault
 
 /// The marker is written in staging and moved: that also proves that moving works.
 fn make_marker(disk: &dyn Disk, layout: &Layout) -> Result<String, Fault> {
-    let marker = Marker { casedrop_root: 1, id: random_id()? };
+    let marker = Marker { casedrop_root: 1, id: random_text::<16>("no-random")? };
     let mut bytes = serde_json::to_vec(&marker).unwrap_or_default();
     bytes.push(b'\n');
     let made = layout.staging.join("root-marker");
@@ -296,15 +297,6 @@ fn make_marker(disk: &dyn Disk, layout: &Layout) -> Result<String, Fault> {
     disk.sync_dir(&layout.output)?;
     disk.sync_dir(&layout.staging)?;
     Ok(marker.id)
-}
-
-fn random_id() -> Result<String, Fault> {
-    let mut bytes = [0_u8; 16];
-    getrandom::fill(&mut bytes).map_err(|error| {
-        let text = format!("the system gives no random numbers: {error}");
-        Fault::new(FaultClass::Local, "no-random", text)
-    })?;
-    Ok(format!("{:032x}", u128::from_be_bytes(bytes)))
 }
 
 fn other_volume(layout: &Layout) -> Fault {

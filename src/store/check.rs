@@ -28,7 +28,7 @@ impl Store {
         db.busy_timeout(busy)?;
         keep_log_on_close(&db, true)?;
         let found = schema::version(&db)?;
-        schema::check_known(found)?;
+        schema::check_known(&db, found)?;
         if found == 0 {
             return Err(StoreError::Damaged("it is empty".to_owned()));
         }

@@ -141,6 +141,16 @@ impl Store {
         }
     }
 
+    /// Writes a copy of the journal as it is now to a file that must not exist yet. It is whole, and as
+    /// durable as the file's volume makes it by itself.
+    pub fn copy_to(&self, file: &Path) -> Result<(), StoreError> {
+        let Some(name) = file.to_str() else {
+            return Err(StoreError::Row(format!("{} is no Unicode name", file.display())));
+        };
+        self.db.execute("VACUUM INTO ?1", [name])?;
+        Ok(())
+    }
+
     fn prepare(mut db: Connection, busy: Duration) -> Result<Self, StoreError> {
         db.busy_timeout(busy)?;
         db.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;

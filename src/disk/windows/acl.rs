@@ -21,6 +21,12 @@ use super::path::{wide, wide_text};
 
 const SYSTEM: &str = "S-1-5-18";
 const ADMINISTRATORS: &str = "S-1-5-32-544";
+/// Windows' own updates.
+const TRUSTED_INSTALLER: &str = "S-1-5-80-956008885-3418522649-1831038044-1853292631-2271478464";
+/// Write, append, delete, change the rights or the owner; GENERIC_WRITE and GENERIC_ALL.
+const CHANGES: u32 = 0x500d_0006;
+/// FILE_DELETE_CHILD of a folder, and what brings it about.
+const DELETES_CHILDREN: u32 = 0x100c_0040;
 /// Read, write and delete, but neither change the rights nor the owner.
 const MODIFY: &str = "0x1301bf";
 
@@ -82,13 +88,34 @@ pub(in crate::disk) fn make_private(dir: &Path) -> io::Result<Vec<String>> {
     }
     let lost = rights.others(dir)?;
     Descriptor::parse(&private(&rights.given())?)?.put(dir, true)?;
-    Ok(lost)
+    if readers(dir)?.is_empty() {
+        return Ok(lost);
+    }
+    let text = format!("the volume does not keep rights, and lets {} in", lost.join(", "));
+    Err(io::Error::new(io::ErrorKind::Unsupported, text))
 }
 
 /// The names of accounts and groups other than those that a private folder is for, that may read a
 /// file or folder.
 pub(in crate::disk) fn readers(path: &Path) -> io::Result<Vec<String>> {
     Rights::of(path)?.others(path)
+}
+
+/// Who beside the system and administrators can change a file, or delete it from its folder.
+pub(in crate::disk) fn others_who_write(path: &Path) -> io::Result<Option<String>> {
+    if let Some(id) = Rights::of(path)?.holder(CHANGES) {
+        return Ok(Some(shown(id)));
+    }
+    let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) else {
+        return Ok(None);
+    };
+    let holder = Rights::of(folder)?.holder(DELETES_CHILDREN);
+    Ok(holder.map(|id| format!("{} (by its folder)", shown(id))))
+}
+
+/// An account by its name, where it has one.
+fn shown(id: String) -> String {
+    Sid::parse(&id).and_then(|sid| sid.name()).map_or(id, |(name, _)| name)
 }
 
 /// Lets an account read, write and delete in a folder, and in all below it that inherits.
@@ -183,6 +210,16 @@ impl Rights {
         entries.filter(wanted).cloned().collect()
     }
 
+    /// The first account, or group, beside the system and administrators that has one of these rights.
+    fn holder(&self, wanted: u32) -> Option<String> {
+        let Some(entries) = &self.entries else { return Some("S-1-1-0".to_owned()) };
+        let trusted = [SYSTEM, ADMINISTRATORS, TRUSTED_INSTALLER];
+        entries.iter().filter(|entry| entry.lets(wanted)).find_map(|entry| {
+            let id = entry.id().unwrap_or_else(|| entry.account.clone());
+            (!trusted.contains(&id.as_str())).then_some(id)
+        })
+    }
+
     /// Groups that may read, each by its name.
     fn others(&self, path: &Path) -> io::Result<Vec<String>> {
         let Some(entries) = &self.entries else { return Ok(vec!["everybody".to_owned()]) };
@@ -224,11 +261,16 @@ impl Entry {
     }
 
     fn lets_read(&self) -> bool {
-        // Kinds with conditions (`XA`) may let somebody read.
+        // FILE_READ_DATA, GENERIC_READ, GENERIC_ALL
+        self.lets(0x9000_0001)
+    }
+
+    /// Whether it gives somebody one of these rights.
+    fn lets(&self, wanted: u32) -> bool {
+        // Kinds with conditions (`XA`) may do so.
         let allows = matches!(self.kind.as_str(), "A" | "XA");
         let here = !self.has_flag("IO") && !self.is_placeholder();
-        // FILE_READ_DATA, GENERIC_READ, GENERIC_ALL
-        allows && here && self.mask().is_none_or(|mask| mask & 0x9000_0001 != 0)
+        allows && here && self.mask().is_none_or(|mask| mask & wanted != 0)
     }
 
     /// The rights as bits; `None` for a form that is not known.

@@ -1,5 +1,5 @@
-//! What lists of rights say, and what of them Wine keeps: it turns them into a Unix mode, so the flag
-//! that cuts inheritance and entries for single accounts are lost there.
+//! What lists of rights say, and what of them Wine keeps: it makes a Unix mode of them when a folder is
+//! made, so the flag that cuts inheritance and entries for single accounts are lost there.
 
 use super::*;
 
@@ -34,12 +34,35 @@ fn crowds_that_may_read_are_told_from_those_that_a_private_folder_is_for() {
     let inherited_from_a_drive = "D:AI(A;OICIID;FA;;;BA)(A;OICIID;FA;;;SY)(A;OICIID;0x1301bf;;;AU)\
                                   (A;OICIID;0x1200a9;;;BU)(A;OICIIOID;FA;;;CO)";
     assert_eq!(readers_of(inherited_from_a_drive), ["S-1-5-11", "S-1-5-32-545"]);
-    assert_eq!(
-        readers_of("D:P(A;;FA;;;SY)(A;;FA;;;BA)(A;;FA;;;LS)(A;;FA;;;S-1-5-80-1-2-3-4-5)"),
-        [String::new(); 0]
-    );
+    let private = "D:P(A;;FA;;;SY)(A;;FA;;;BA)(A;;FA;;;LS)(A;;FA;;;S-1-5-80-1-2-3-4-5)";
+    assert_eq!(readers_of(private), Vec::<String>::new());
     assert_eq!(readers_of("D:(A;;FR;;;WD)(A;OICIIO;FA;;;AU)(A;;0x100020;;;BU)"), ["S-1-1-0"]);
     assert_eq!(readers_of("D:(A;;GR;;;S-1-5-21-1-2-3-513)"), ["S-1-5-21-1-2-3-513"]);
+}
+
+#[test]
+fn those_who_can_change_a_file_beside_administrators_are_told() {
+    let holder = |text: &str, wanted| rights(text).holder(wanted);
+    let closed = "D:P(A;;FA;;;SY)(A;;FA;;;BA)(A;;0x1200a9;;;LS)(A;OICIIO;FA;;;AU)";
+    assert_eq!(holder(closed, CHANGES), None);
+    let state = "D:P(A;OICI;FA;;;SY)(A;OICI;FA;;;BA)(A;OICI;0x1301bf;;;LS)";
+    assert_eq!(
+        holder(state, CHANGES).as_deref(),
+        Some("S-1-5-19"),
+        "as inherited from the state folder"
+    );
+    assert_eq!(
+        holder(state, DELETES_CHILDREN),
+        None,
+        "modify is not enough to delete what others own"
+    );
+    assert_eq!(holder("D:(A;;FA;;;BU)", DELETES_CHILDREN).as_deref(), Some("S-1-5-32-545"));
+    for right in ["FW", "GW", "GA", "SD", "WD", "WO"] {
+        let text = format!("D:(A;;{right};;;WD)");
+        assert_eq!(holder(&text, CHANGES).as_deref(), Some("S-1-1-0"), "{right}");
+    }
+    assert_eq!(holder("D:NO_ACCESS_CONTROL", CHANGES).as_deref(), Some("S-1-1-0"));
+    assert_eq!(holder("D:(D;;FA;;;WD)(A;;FR;;;WD)", CHANGES), None);
 }
 
 #[test]
@@ -79,18 +102,25 @@ fn a_private_folder_is_closed_to_others_from_its_first_moment() {
     assert_eq!(error.kind(), io::ErrorKind::AlreadyExists);
 }
 
+/// Wine takes new rights for a folder that is there, says that all went well, and forgets them.
 #[test]
-fn a_folder_that_everybody_may_read_is_closed_and_it_is_told_who_lost() {
+fn a_folder_that_everybody_may_read_is_closed_or_it_is_told_that_it_is_not() {
     let dir = tempfile::tempdir().expect("tempdir");
     let folder = dir.path().join("state");
     std::fs::create_dir(&folder).expect("made");
     let own = account::own().expect("known");
     let open = format!("D:(A;OICI;FA;;;{own})(A;OICI;FR;;;WD)");
     Descriptor::parse(&open).expect("valid").put(&folder, true).expect("set");
+    let entries = Rights::of(&folder).expect("asked").entries.expect("a list");
+    let is_kept = entries.iter().any(|entry| entry.mask() == Some(0x0012_0089));
     assert_eq!(readers(&folder).expect("asked").len(), 1);
-    assert_eq!(make_private(&folder).expect("closed").len(), 1);
-    assert_eq!(readers(&folder).expect("asked"), Vec::<String>::new());
-    assert_eq!(make_private(&folder).expect("closed"), Vec::<String>::new());
+
+    let closed = make_private(&folder);
+    assert_eq!(closed.as_ref().ok().map(Vec::len), is_kept.then_some(1), "{closed:?}");
+    assert_eq!(readers(&folder).expect("asked").is_empty(), is_kept);
+    if is_kept {
+        assert_eq!(make_private(&folder).expect("closed already"), Vec::<String>::new());
+    }
     std::fs::write(folder.join("journal.db"), "x").expect("this account may write there");
 }
 

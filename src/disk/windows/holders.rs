@@ -22,7 +22,7 @@ const FILES: usize = 256;
 pub(in crate::disk) fn holders(paths: &[PathBuf]) -> Vec<String> {
     let Some(session) = Session::start() else { return Vec::new() };
     let wide: Vec<Vec<u16>> = paths.iter().take(FILES).filter_map(|path| wide(path).ok()).collect();
-    let files: Vec<*const u16> = wide.iter().map(|path| path.as_ptr()).collect();
+    let files: Vec<*const u16> = wide.iter().map(Vec::as_ptr).collect();
     let Ok(count) = u32::try_from(files.len()) else { return Vec::new() };
     #[expect(
         unsafe_code,

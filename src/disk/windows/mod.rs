@@ -20,7 +20,7 @@ use windows_sys::Win32::Storage::FileSystem::{
 };
 
 pub(super) use self::account::owner;
-pub(super) use self::acl::{create_private_dir, grant, make_private, readers};
+pub(super) use self::acl::{create_private_dir, grant, make_private, others_who_write, readers};
 pub(super) use self::holders::holders;
 pub use self::path::for_others;
 use self::path::wide;
@@ -151,6 +151,15 @@ pub(super) fn remove_tree(path: &Path) -> io::Result<()> {
 
 /// A file has the rights of its folder: a private folder's files are private.
 pub(super) fn private_file(_options: &mut OpenOptions) {}
+
+/// What a program is, its name says.
+pub(super) fn program_file(_options: &mut OpenOptions) {}
+
+/// The rights of the directory are inherited.
+#[expect(clippy::unnecessary_wraps, reason = "elsewhere it can fail")]
+pub(super) fn open_to_all(_path: &Path) -> io::Result<()> {
+    Ok(())
+}
 
 #[cfg(test)]
 mod tests {
