@@ -130,10 +130,10 @@ impl Pc {
     }
 
     fn run(&self) -> Running {
-        self.run_agent(self.open().expect("opened"))
+        Self::run_agent(self.open().expect("opened"))
     }
 
-    fn run_agent(&self, agent: Agent) -> Running {
+    fn run_agent(agent: Agent) -> Running {
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
         let (tell, notices) = mpsc::channel();
         let thread = std::thread::spawn(move || {
@@ -343,7 +343,7 @@ fn a_pc_that_wakes_up_has_align_asked_when_that_is_allowed_and_not_sooner() {
     let pc = Pc::new();
     pc.poll_every("1h");
     let (woke_up, events) = tokio::sync::mpsc::unbounded_channel();
-    let running = pc.run_agent(pc.open().expect("opened").woken_by(events));
+    let running = Pc::run_agent(pc.open().expect("opened").woken_by(events));
     wait_for("the first poll", || (pc.align.polls.load(Ordering::SeqCst) > 0).then_some(()));
     let journal = Journal::of(&pc.config().state);
     let wanted = || journal.with(Store::polls_wanted).expect("readable");

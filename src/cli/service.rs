@@ -11,13 +11,10 @@ use super::{CliError, Exit, Streams};
 use crate::config::{self, Config, Loaded};
 use crate::disk::{Disk as _, Kind, RealDisk, read_limited, remote_of};
 use crate::service::manage::{NAME, Plan, Services, Standing, State};
+use crate::update::managed_by;
 
 /// The folder of the versions that an update brings.
 const VERSIONS: &str = "versions";
-/// It lies beside a program that a package updates.
-const MANAGED: &str = "casedrop.managed";
-/// The same, where packages have a folder for it.
-const MANAGED_HERE: &str = "/usr/lib/casedrop/managed";
 const PASSWORD_BYTES: u64 = 4096;
 
 /// `casedrop service`
@@ -118,7 +115,7 @@ fn install(
     refuse_mapped(&loaded.config)?;
     let services = Services::here(name)?;
     let program = program()?;
-    let plan = plan(loaded, program, account, password)?;
+    let plan = plan(loaded, program, account, password);
     services.install(&plan, &mut |text| streams.note(text))?;
     streams.line(if cfg!(windows) {
         "the service starts with the PC from now on; `casedrop service start` starts it now"
@@ -152,13 +149,14 @@ fn plan(
     program: PathBuf,
     account: Option<String>,
     password: Option<SecretString>,
-) -> Result<Plan, CliError> {
+) -> Plan {
     let env = config::process_env();
     let usual = config::platform_folder(&env).join(config::FILE_NAME);
     let source = std::path::absolute(&loaded.source).unwrap_or(loaded.source);
     let config = loaded.config;
-    let versions = (!is_managed(&program)?).then(|| program.with_file_name(VERSIONS));
-    Ok(Plan {
+    let is_managed = managed_by(&RealDisk, &program).is_some();
+    let versions = (!is_managed).then(|| program.with_file_name(VERSIONS));
+    Plan {
         config: (source != usual).then_some(source),
         account,
         password,
@@ -167,7 +165,7 @@ fn plan(
         commands: config.commands,
         versions,
         program,
-    })
+    }
 }
 
 /// This program. A version that an update brought is started by the program that it came to.
@@ -187,15 +185,6 @@ fn started_by(own: &Path) -> Option<PathBuf> {
 
 fn is_there(path: &Path) -> bool {
     matches!(RealDisk.kind(path), Ok(Some(Kind::File)))
-}
-
-/// Whether a package updates this program.
-fn is_managed(program: &Path) -> Result<bool, CliError> {
-    if RealDisk.kind(&program.with_file_name(MANAGED))?.is_some() {
-        return Ok(true);
-    }
-    let is_packaged = cfg!(unix) && program == Path::new("/usr/bin/casedrop");
-    Ok(is_packaged && RealDisk.kind(Path::new(MANAGED_HERE))?.is_some())
 }
 
 /// An account as Windows wants it written; elsewhere as it is.

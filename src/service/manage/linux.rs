@@ -53,42 +53,12 @@ impl Services {
         needs_root("install the service")?;
         let shipped = OF_PACKAGE.iter().map(|path| self.root.join(path));
         match shipped.into_iter().find(|path| matches!(RealDisk.kind(path), Ok(Some(_)))) {
-            Some(path) => self.keep_package(&path, plan, say)?,
+            Some(path) => keep_package(&path, plan, say)?,
             None => self.write(plan, say)?,
         }
         self.systemctl(&["daemon-reload"])?;
         say("starting the service; systemd waits until it works");
         self.systemctl(&["enable", "--now", &self.name])
-    }
-
-    /// The package's unit stays as it is.
-    fn keep_package(&self, path: &Path, plan: &Plan, say: Say<'_>) -> Result<(), Fault> {
-        if plan.account.is_some() {
-            let message = format!("{} came with a package and has its own user", path.display());
-            return Err(fault("packaged", message)
-                .hint("choose another by a drop-in: `systemctl edit casedrop`"));
-        }
-        say(&format!("{} came with a package and stays as it is", path.display()));
-        let known = ["/srv/casedrop", "/var/lib/casedrop"];
-        let is_known = |path: &PathBuf| known.iter().any(|known| path.starts_with(known));
-        let missing: Vec<PathBuf> =
-            writable(plan)?.into_iter().filter(|path| !is_known(path)).collect();
-        if !missing.is_empty() {
-            let lines: Vec<_> =
-                missing.iter().map(|path| format!("  ReadWritePaths={}", path.display())).collect();
-            say(&format!(
-                "it does not let the service write where the config wants it; `systemctl edit casedrop`, \
-                 and below [Service]:\n{}",
-                lines.join("\n")
-            ));
-        }
-        if let Some(config) = &plan.config {
-            let config = config.display();
-            say(&format!(
-                "the package's service reads its config from /etc/casedrop, not {config}"
-            ));
-        }
-        Ok(())
     }
 
     fn write(&self, plan: &Plan, say: Say<'_>) -> Result<(), Fault> {
@@ -221,6 +191,34 @@ impl Services {
         let fault = fault("service", message);
         Err(if is_denied { fault.hint(AS_ROOT) } else { fault })
     }
+}
+
+/// The package's unit stays as it is.
+fn keep_package(path: &Path, plan: &Plan, say: Say<'_>) -> Result<(), Fault> {
+    if plan.account.is_some() {
+        let message = format!("{} came with a package and has its own user", path.display());
+        return Err(fault("packaged", message)
+            .hint("choose another by a drop-in: `systemctl edit casedrop`"));
+    }
+    say(&format!("{} came with a package and stays as it is", path.display()));
+    let known = ["/srv/casedrop", "/var/lib/casedrop"];
+    let is_known = |path: &PathBuf| known.iter().any(|known| path.starts_with(known));
+    let missing: Vec<PathBuf> =
+        writable(plan)?.into_iter().filter(|path| !is_known(path)).collect();
+    if !missing.is_empty() {
+        let lines: Vec<_> =
+            missing.iter().map(|path| format!("  ReadWritePaths={}", path.display())).collect();
+        say(&format!(
+            "it does not let the service write where the config wants it; `systemctl edit casedrop`, \
+             and below [Service]:\n{}",
+            lines.join("\n")
+        ));
+    }
+    if let Some(config) = &plan.config {
+        let config = config.display();
+        say(&format!("the package's service reads its config from /etc/casedrop, not {config}"));
+    }
+    Ok(())
 }
 
 const AS_ROOT: &str = "run this as root: put `sudo` before it";
