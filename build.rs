@@ -1,7 +1,5 @@
 //! Gives the Windows program its icon, version and manifest. On other systems there is nothing to do.
 
-#![expect(clippy::print_stdout, reason = "this is how a build script talks to cargo")]
-
 use std::env;
 use std::error::Error;
 use std::fs;
