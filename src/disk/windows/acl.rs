@@ -23,9 +23,9 @@ const SYSTEM: &str = "S-1-5-18";
 const ADMINISTRATORS: &str = "S-1-5-32-544";
 /// Windows' own updates.
 const TRUSTED_INSTALLER: &str = "S-1-5-80-956008885-3418522649-1831038044-1853292631-2271478464";
-/// Write, append, delete, change the rights or the owner; GENERIC_WRITE and GENERIC_ALL.
+/// Write, append, delete, change the rights or the owner; `GENERIC_WRITE` and `GENERIC_ALL`.
 const CHANGES: u32 = 0x500d_0006;
-/// FILE_DELETE_CHILD of a folder, and what brings it about.
+/// `FILE_DELETE_CHILD` of a folder, and what brings it about.
 const DELETES_CHILDREN: u32 = 0x100c_0040;
 /// Read, write and delete, but neither change the rights nor the owner.
 const MODIFY: &str = "0x1301bf";
