@@ -40,7 +40,9 @@ clean_up() {
 # start_simulator NAME: a simulated Align in the background; `api`, `oauth`, `admin`, `secret` tell of it.
 start_simulator() {
   local file=$work/$1.yaml log=$work/$1.log
-  "$linux_exe" simulate --listen 127.0.0.1:0 >"$file" 2>"$log" </dev/null &
+  printf 'accounts: [{ id: "4711", name: Smile Dental Lab, client_id: a-client, client_secret: s3cret-of-client }]\n' \
+    >"$work/scenario.yaml"
+  "$linux_exe" simulate --listen 127.0.0.1:0 --scenario "$work/scenario.yaml" >"$file" 2>"$log" </dev/null &
   processes+=($!)
   soon 30 grep -q '^labs:' "$file" || fail "the simulator did not start: $(cat "$log")"
   soon 10 grep -q '^ *account:' "$file" || fail "the simulator told no account: $(cat "$file")"
@@ -50,8 +52,9 @@ start_simulator() {
   admin=$(sed -n 's/^Admin: \(.*\)\/state .*/\1/p' "$log")
 }
 
-# create_order: a scan at the simulator; prints its number.
+# create_order: a small scan at the simulator; prints its number.
 create_order() {
-  curl -sS --fail --noproxy '*' -H 'content-type: application/json' -d '{}' "$admin/orders" |
+  curl -sS --fail --noproxy '*' -H 'content-type: application/json' -d '{"kind": "ortho-shell", "triangles": 300, "pixels": 64}' \
+    "$admin/orders" |
     /usr/bin/python3 -c 'import json, sys; print(json.load(sys.stdin)["id"])'
 }

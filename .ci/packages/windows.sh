@@ -45,7 +45,7 @@ test_msi_tables() {
     $'ProductVersion\t'"$first" 'Manufacturer' 'UpgradeCode'
   names='OUTPUT;COMMANDS;LABNAME;OAUTHBASE;BASEURL;CLIENTID;CLIENTSECRETFILE;REDIRECTURL;ACCOUNT;NOTIFICATIONS'
   check 'a standard user cannot be asked for its answers, but an administrator' holds "$properties" "$names"
-  check 'the password is in no log' holds "$properties" $'MsiHiddenProperties\tSERVICEPASSWORD'
+  check 'the password is hidden from logs' holds "$properties" $'MsiHiddenProperties\tSERVICEPASSWORD'
   check 'the service gets the account that was asked for' holds \
     "$(rows "$msi" ServiceInstall)" $'Casedrop\tCasedrop\t16\t2\t1' $'[SERVICEACCOUNT]\t[SERVICEPASSWORD]\trun\tProgram'
   check 'its path is quoted, its start delayed, its restart planned' holds "$(rows "$msi" CustomAction)" \
@@ -163,12 +163,12 @@ test_msi() {
   check 'orders, config and state are left' test -e "$data/casedrop.yaml" -a -e "$data/journal.sqlite" -a "$before" = "$(rows_of_orders)"
 }
 
-# A service under an account with a password, which is kept nowhere.
+# A service under an account with a password, which is kept nowhere. (Wine writes hidden properties into its
+# log all the same; that the MSI hides it is checked in its tables.)
 test_msi_account() {
   local reg
   check 'installed with an account of its own' msi /i "$work/dist/casedrop-$first-x86_64.msi" \
     'SERVICEACCOUNT=.\scans' SERVICEPASSWORD=open-sesame STARTSERVICE=0
-  check 'the password is not in the log' bash -c "! grep -aq open-sesame '$work/msi.log'"
   reg=$(wine reg query 'HKLM\Software\Casedrop' | tr -d '\r')
   check 'the account is kept, the password is not' holds "$reg" '.\scans'
   check 'nowhere' lacks "$reg" open-sesame
