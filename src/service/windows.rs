@@ -184,7 +184,6 @@ impl Service {
     /// What the SCM wants.
     fn heard(&self, control: &ServiceControl) -> ServiceControlHandlerResult {
         match control {
-            ServiceControl::Interrogate => {}
             ServiceControl::Stop | ServiceControl::Shutdown | ServiceControl::Preshutdown => {
                 self.enter(Phase::Stopping { up_to: SHORT_END });
                 self.stop.send_replace(true);
@@ -197,7 +196,7 @@ impl Service {
                 // Nobody listens while the agent starts or ends, and then it need not be told.
                 let _ = self.events.send(Event::WokeUp);
             }
-            ServiceControl::PowerEvent(_) => {}
+            ServiceControl::Interrogate | ServiceControl::PowerEvent(_) => {}
             _ => return ServiceControlHandlerResult::NotImplemented,
         }
         ServiceControlHandlerResult::NoError
