@@ -192,7 +192,7 @@ mod tests {
     fn values(output: &str) -> Vec<(Field, String)> {
         [
             (Field::Output, output),
-            (Field::Commands, "com'mands: #1"),
+            (Field::Commands, "com'mands #1"),
             (Field::LabName, "north"),
             (Field::OauthBase, "https://oauth.iterocloud.com"),
             (Field::BaseUrl, "https://api.iterocloud.com"),
@@ -213,7 +213,7 @@ mod tests {
             let config = loaded(&text).unwrap_or_else(|faults| panic!("{text}\n{faults}")).config;
             let lab = &config.labs[0];
             assert!(config.output.ends_with("orders"));
-            assert!(config.commands.expect("given").ends_with("com'mands: #1"));
+            assert!(config.commands.expect("given").ends_with("com'mands #1"));
             assert_eq!(config.labs.len(), 1);
             assert_eq!(lab.name.as_str(), "north");
             assert_eq!(lab.oauth_base.as_str(), "https://oauth.iterocloud.com/");
