@@ -15,6 +15,9 @@ here=$PWD
 work=$here/target/packages
 first=0.1.0 second=0.1.1
 checks=0
+# A commit that is made meanwhile changes no time in the packages.
+SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct)}
+export SOURCE_DATE_EPOCH
 
 fail() {
   echo "error: $*" >&2
