@@ -78,7 +78,8 @@ impl Engine {
         self.store.begin_to_count(counted)?;
         let mut busy = BTreeSet::new();
         let task = self.next_task(counted, &mut busy)?;
-        self.keeping.awaited = busy;
+        // What is free goes first.
+        self.keeping.awaited = if task.is_none() { busy } else { BTreeSet::new() };
         match task {
             Some(Task::Retire(order)) => self.retire(&order, effects),
             Some(Task::Forget(key, old)) => {
