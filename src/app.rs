@@ -14,9 +14,12 @@ mod logins;
 mod notices;
 mod notify;
 mod open;
+mod quiet;
 mod settle;
+mod sleep;
 #[cfg(test)]
 mod tests;
+mod updates;
 
 use std::path::Path;
 
@@ -29,6 +32,7 @@ pub use clock::wall_now;
 pub use desk::AgentDesk;
 pub use labs::Labs;
 pub use open::OpenError;
+pub use updates::{Updating, try_out_at_next_start};
 
 /// Whether an agent holds the state directory now.
 pub fn agent_runs(state: &Path) -> bool {

@@ -49,14 +49,14 @@ impl AlignClient {
         store: Arc<dyn SecretStore>,
         handle: Handle,
     ) -> Result<Self, Fault> {
-        let AlignSettings { lab, clock, ca_pem, stall_timeout, redirect_url, .. } = settings;
+        let AlignSettings { lab, clock, outgoing, stall_timeout, redirect_url, .. } = settings;
         let places = Places::new(
             settings.base_url,
             settings.oauth_base,
             settings.api_paths,
             &settings.allowed_hosts,
         )?;
-        let http = Http::new(ca_pem.as_deref(), stall_timeout, Arc::clone(&clock))?;
+        let http = Http::new(outgoing, stall_timeout, Arc::clone(&clock))?;
         let reach = Reach::new(lab.to_string(), http, places, Arc::clone(&clock));
         let client = (settings.client_id, settings.client_secret);
         let auth = Arc::new(Auth::new(lab, client, reach, store, clock, handle.clone()));

@@ -8,10 +8,10 @@ use std::collections::BTreeMap;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use url::{Host, Url};
 
-use super::http::is_loopback;
 use super::loose::same_name;
 use super::wire::Discovered;
 use crate::model::fault::{Fault, FaultClass};
+use crate::outgoing::is_loopback;
 
 /// ASSUMED. Below `base_url`; `api.paths` may replace it under the name `discovery`.
 const DISCOVERY_PATH: &str = "/api/third-party/v2/discovery";

@@ -12,10 +12,11 @@ use url::Url;
 
 use super::loose::BadAnswer;
 use crate::model::fault::{Fault, FaultClass};
+use crate::outgoing::trouble;
 use crate::retry_after::retry_after;
 
 /// Codes of faults that mean: no connection came about.
-const UNREACHED: [&str; 3] = ["connect", "dns", "tls"];
+const UNREACHED: [&str; 4] = ["connect", "dns", "proxy", "tls"];
 
 /// Whether the fault says that the server was not even reached.
 pub(super) fn is_unreached(fault: &Fault) -> bool {
@@ -28,25 +29,27 @@ pub(super) fn host_of(url: &Url) -> String {
     url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
 }
 
-/// A call that failed below HTTP, or a body that broke off.
-pub(super) fn network(what: &str, host: &str, error: reqwest::Error) -> Fault {
+/// A call that failed below HTTP, or a body that broke off. `proxy` is the one that the config names.
+pub(super) fn network(what: &str, host: &str, error: reqwest::Error, proxy: Option<&str>) -> Fault {
     let transient = |code, text: String| Fault::new(FaultClass::Transient, code, text);
+    let by = proxy.map(|proxy| format!(" by the proxy {proxy}")).unwrap_or_default();
+    let unreached = if proxy.is_some() {
+        "check `api.proxy`, the network and the firewall"
+    } else {
+        "check the network, the firewall and the system's proxy settings"
+    };
     let fault = if error.is_builder() {
         Fault::new(FaultClass::Permanent, "bad-request", format!("cannot {what}: bad request"))
-    } else if is_tls(&error) {
-        transient("tls", format!("cannot {what}: no trusted connection to {host}")).hint(
-            "if this PC or network inspects TLS (antivirus, firewall, proxy), give its certificate \
-             authority in `api.ca_file`; else check this PC's clock and root certificates",
-        )
-    } else if error.is_connect() && mentions(&error, "dns") {
+    } else if let Some(trouble) = trouble(host, &error) {
+        transient(trouble.code, format!("cannot {what}: {}", trouble.reason)).hint(trouble.hint)
+    } else if error.is_connect() && proxy.is_none() && mentions(&error, "dns") {
         transient("dns", format!("cannot {what}: the name {host} was not found"))
             .hint("check the network and the URLs that the config holds")
     } else if error.is_connect() && !error.is_timeout() {
-        transient("connect", format!("cannot {what}: no connection to {host}"))
-            .hint("check the network, the firewall and the system's proxy settings")
+        transient("connect", format!("cannot {what}: no connection to {host}{by}")).hint(unreached)
     } else if error.is_timeout() {
-        transient("connect", format!("cannot {what}: {host} did not answer in time"))
-            .hint("check the network, the firewall and the system's proxy settings")
+        transient("connect", format!("cannot {what}: {host} did not answer in time{by}"))
+            .hint(unreached)
     } else {
         transient("broken-off", format!("cannot {what}: the connection to {host} broke off"))
     };
@@ -110,17 +113,6 @@ pub(super) fn status(
         404 | 405 => fault.hint("check `base_url` and `api.paths`"),
         429 => fault.hint("Align asks for fewer calls; the agent waits and tries again"),
         _ => fault,
-    }
-}
-
-fn is_tls(error: &(dyn Error + 'static)) -> bool {
-    if error.is::<rustls::Error>() {
-        return true;
-    }
-    // An I/O error hides the error that it was made of from `source`.
-    match error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref) {
-        Some(inner) => is_tls(inner),
-        None => error.source().is_some_and(is_tls),
     }
 }
 

@@ -7,7 +7,7 @@
 //! - Nothing waits for ever: connecting has a limit, and so has every wait for the next bytes.
 //! - Bodies are taken as they are (no compression), so that lengths can be checked.
 
-use std::sync::{Arc, Mutex, Once, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
@@ -15,18 +15,16 @@ use reqwest::header::{
     ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue,
     LOCATION,
 };
-use reqwest::{Certificate, Client, Method, Response, StatusCode};
+use reqwest::{Client, Method, Response, StatusCode};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::Value;
-use url::{Host, Url};
+use url::Url;
 
 use super::faults;
 use super::wire::{self, Form};
 use crate::model::fault::{Fault, FaultClass};
+use crate::outgoing::{Outgoing, is_loopback};
 
-const USER_AGENT: &str = concat!("Casedrop/", env!("CARGO_PKG_VERSION"));
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
-const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long an answer that is read as a whole may take, however steadily it comes.
 const MAX_READ: Duration = Duration::from_mins(5);
 const MAX_REDIRECTS: usize = 5;
@@ -78,17 +76,20 @@ pub(super) struct Answer {
 
 /// Sends requests. One per login; connections are shared by its calls.
 pub(super) struct Http {
-    authorities: Vec<Certificate>,
+    outgoing: Outgoing,
     stall: Duration,
     clock: Clock,
     clients: Mutex<[Option<Client>; 2]>,
 }
 
 impl Http {
-    /// `ca_pem` holds certificate authorities that are trusted beside the system's.
-    pub(super) fn new(ca_pem: Option<&[u8]>, stall: Duration, clock: Clock) -> Result<Self, Fault> {
-        let authorities = authorities(ca_pem)?;
-        Ok(Self { authorities, stall, clock, clients: Mutex::new([None, None]) })
+    /// Nothing is sent yet.
+    ///
+    /// # Errors
+    /// The certificates of `outgoing` must be usable.
+    pub(super) fn new(outgoing: Outgoing, stall: Duration, clock: Clock) -> Result<Self, Fault> {
+        outgoing.authorities()?;
+        Ok(Self { outgoing, stall, clock, clients: Mutex::new([None, None]) })
     }
 
     /// Sends the request to `url` and returns the head of the final answer, whatever its status.
@@ -145,7 +146,10 @@ impl Http {
         };
         match tokio::time::timeout(self.stall, call.send()).await {
             Ok(Ok(response)) => Ok(response),
-            Ok(Err(error)) => Err(faults::network(what, &host, error)),
+            Ok(Err(error)) => {
+                let proxy = self.outgoing.named_proxy().filter(|_| !is_loopback(url));
+                Err(faults::network(what, &host, error, proxy.as_deref()))
+            }
             Err(_) => Err(faults::stalled(what, &host, self.stall)),
         }
     }
@@ -158,7 +162,7 @@ impl Http {
         if let Some(client) = slot {
             return Ok(client.clone());
         }
-        Ok(slot.insert(client(self.authorities.clone(), loopback)?).clone())
+        Ok(slot.insert(self.outgoing.client(loopback)?).clone())
     }
 }
 
@@ -192,7 +196,7 @@ impl Answer {
     pub(super) async fn chunk(&mut self) -> Result<Option<Bytes>, Fault> {
         match tokio::time::timeout(self.stall, self.response.chunk()).await {
             Ok(Ok(chunk)) => Ok(chunk),
-            Ok(Err(error)) => Err(faults::network(&self.what, &self.host, error)),
+            Ok(Err(error)) => Err(faults::network(&self.what, &self.host, error, None)),
             Err(_) => Err(faults::stalled(&self.what, &self.host, self.stall)),
         }
     }
@@ -219,51 +223,6 @@ impl Answer {
             all.extend_from_slice(&chunk);
         }
         Ok(all)
-    }
-}
-
-/// The certificate authorities of a PEM file.
-pub(super) fn authorities(ca_pem: Option<&[u8]>) -> Result<Vec<Certificate>, Fault> {
-    let Some(pem) = ca_pem else { return Ok(Vec::new()) };
-    match Certificate::from_pem_bundle(pem) {
-        Ok(found) if !found.is_empty() => Ok(found),
-        _ => {
-            let text = "`api.ca_file` holds no usable certificate";
-            Err(Fault::new(FaultClass::Local, "ca-file", text)
-                .hint("it must be a PEM file with `BEGIN CERTIFICATE` blocks"))
-        }
-    }
-}
-
-/// A client for this PC or for the network. It follows no redirects.
-pub(super) fn client(authorities: Vec<Certificate>, loopback: bool) -> Result<Client, Fault> {
-    install_provider();
-    let builder = Client::builder()
-        .user_agent(USER_AGENT)
-        .redirect(reqwest::redirect::Policy::none())
-        .referer(false)
-        .no_gzip()
-        .connect_timeout(CONNECT_TIMEOUT)
-        .pool_idle_timeout(IDLE_TIMEOUT);
-    let builder = if loopback {
-        builder.no_proxy().tls_certs_only(authorities)
-    } else {
-        builder.https_only(true).tls_certs_merge(authorities)
-    };
-    builder.build().map_err(|error| {
-        Fault::new(FaultClass::Local, "tls-setup", "cannot set up TLS on this PC")
-            .hint("install the system's root certificates (package `ca-certificates`)")
-            .caused_by(error)
-    })
-}
-
-/// Whether a URL points at this PC.
-pub(super) fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        Some(Host::Domain(name)) => name.trim_end_matches('.').eq_ignore_ascii_case("localhost"),
-        None => false,
     }
 }
 
@@ -308,13 +267,4 @@ fn bearer_header(token: &SecretString) -> Result<HeaderValue, Fault> {
         })?;
     value.set_sensitive(true);
     Ok(value)
-}
-
-/// TLS by rustls needs a crypto provider; the process has one, set once.
-pub(crate) fn install_provider() {
-    static ONCE: Once = Once::new();
-    ONCE.call_once(|| {
-        // If the program set one already, that one is as good.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-    });
 }

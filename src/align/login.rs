@@ -14,11 +14,11 @@ use url::Url;
 use super::client::AlignClient;
 use super::endpoints::Endpoint;
 use super::faults::LOGIN_NEEDED;
-use super::http::is_loopback;
 use super::loopback::Loopback;
 use super::wire;
 use crate::model::cancel::Cancel;
 use crate::model::fault::{Fault, FaultClass};
+use crate::outgoing::is_loopback;
 use crate::secrets::PairedAccount;
 
 /// A login that waits for a person.

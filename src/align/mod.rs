@@ -33,10 +33,11 @@ mod wire;
 pub use client::AlignClient;
 pub use faults::LOGIN_NEEDED;
 pub use http::Clock;
-pub(crate) use http::install_provider;
 pub use login::LoginRequest;
 pub use loopback::Loopback;
 pub use notification::read_notification;
 pub use pairing::Account;
 pub use pending::{PENDING_FOR, PendingLogin};
-pub use settings::{AlignSettings, ca_pem, connect, connect_with, system_clock, web_client};
+pub use settings::{AlignSettings, connect, connect_with, system_clock};
+
+pub use crate::outgoing::web_client;

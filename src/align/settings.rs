@@ -9,14 +9,13 @@ use tokio::runtime::Handle;
 use url::Url;
 
 use super::client::AlignClient;
-use super::http::{self, Clock};
+use super::http::Clock;
 use crate::config::{Config, LabConfig};
-use crate::disk::{Disk, read_limited};
-use crate::model::fault::{Fault, FaultClass};
+use crate::disk::Disk;
+use crate::model::fault::Fault;
 use crate::model::ids::LabName;
+use crate::outgoing::Outgoing;
 use crate::secrets::{self, SecretStore};
-
-const MAX_CA_FILE: u64 = 4 * 1024 * 1024;
 
 /// One lab's access to Align.
 pub struct AlignSettings {
@@ -36,8 +35,8 @@ pub struct AlignSettings {
     pub allowed_hosts: Vec<String>,
     /// Paths for what discovery does not name, by endpoint name.
     pub api_paths: BTreeMap<String, String>,
-    /// Certificate authorities that are trusted beside the system's: the bytes of a PEM file.
-    pub ca_pem: Option<Vec<u8>>,
+    /// The way to its servers.
+    pub outgoing: Outgoing,
     /// A call or a download that brings no byte for so long is given up.
     pub stall_timeout: Duration,
     /// The time.
@@ -77,28 +76,9 @@ pub fn connect_with(
         redirect_url: lab.redirect_url.clone(),
         allowed_hosts: config.allowed_hosts.clone(),
         api_paths: config.api_paths.clone(),
-        ca_pem: ca_pem(config, disk)?,
+        outgoing: Outgoing::of(config, disk)?,
         stall_timeout: config.downloads.stall_timeout,
         clock: system_clock(),
     };
     AlignClient::new(settings, store, handle)
-}
-
-/// The bytes of the config's file with further certificate authorities, if it names one.
-pub fn ca_pem(config: &Config, disk: &dyn Disk) -> Result<Option<Vec<u8>>, Fault> {
-    let Some(path) = config.ca_file.as_deref() else { return Ok(None) };
-    let read = read_limited(disk, path, MAX_CA_FILE).map_err(|error| {
-        let text = format!("`api.ca_file`: {error}");
-        Fault::new(FaultClass::Local, "ca-file", text)
-            .hint("give the path of a readable PEM file")
-            .caused_by(error.source)
-    })?;
-    Ok(Some(read))
-}
-
-/// A client for a server that is not Align's, under the same rules: the system's proxy, the config's
-/// certificate authorities, `https` only unless it is on this PC, no redirects.
-pub fn web_client(config: &Config, disk: &dyn Disk, url: &Url) -> Result<reqwest::Client, Fault> {
-    let pem = ca_pem(config, disk)?;
-    http::client(http::authorities(pem.as_deref())?, http::is_loopback(url))
 }

@@ -13,7 +13,7 @@ use crate::disk::LockGuard;
 use crate::model::fault::Fault;
 use crate::model::ids::{LabName, OrderKey};
 use crate::model::record::OrderState;
-use crate::service::Host;
+use crate::service::{Events, Host};
 use crate::status::Progress;
 use crate::store::{Store, StoreError, StoreTrouble};
 use crate::sync::Engine;
@@ -25,6 +25,7 @@ use super::beside::Beside;
 use super::changes;
 use super::clock;
 use super::open::{Attempt, OpenError, Site, go_to_work};
+use super::updates::{self, Updating};
 
 /// The longest wait between two attempts to go back to work.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
@@ -89,6 +90,7 @@ pub struct Agent {
     /// What there is to tell of the opening.
     pub(super) news: Vec<Notice>,
     pub(super) host: Arc<dyn Host>,
+    pub(super) events: Option<Events>,
     pub(super) _lock: LockGuard,
 }
 
@@ -141,6 +143,19 @@ impl Agent {
         Self { host, ..self }
     }
 
+    /// How this program updates itself.
+    #[must_use]
+    pub fn updating(self, updating: Arc<Updating>) -> Self {
+        self.site.desk.set_updating(updating);
+        self
+    }
+
+    /// Somebody who tells when the PC woke up.
+    #[must_use]
+    pub fn woken_by(self, events: Events) -> Self {
+        Self { events: Some(events), ..self }
+    }
+
     /// Works until the ending or until `stop` resolves; then lets running work reach a safe point.
     ///
     /// # Errors
@@ -148,14 +163,17 @@ impl Agent {
     /// what no waiting can cure, such as the journal of a newer agent. Nothing is lost: whatever is
     /// not recorded is found again at the next start.
     pub async fn run(
-        self,
+        mut self,
         mut ending: Ending,
         stop: impl Future<Output = ()>,
         tell: impl FnMut(&Notice),
     ) -> Result<(Finished, Summary), OpenError> {
         let mut beside = Beside::new();
         if matches!(ending, Ending::Never) {
+            self.site.events.begin();
             start_beside(&self.site, &mut beside);
+            let (site, events) = (Arc::clone(&self.site), self.events.take());
+            beside.start(|until| super::sleep::look_after(site, events, until));
             changes::agent(&self.site, Deed::AgentStarted);
         }
         let site = Arc::clone(&self.site);
@@ -173,11 +191,12 @@ impl Agent {
         stop: impl Future<Output = ()>,
         mut tell: impl FnMut(&Notice),
     ) -> Result<(Finished, Summary), OpenError> {
-        let Self { site, mut life, news, host, _lock } = self;
+        let Self { site, mut life, news, host, _lock, .. } = self;
         host.ready();
         let mut stop = pin!(stop);
         let mut tell = |notice: &Notice| {
             notice.log();
+            site.events.tell(notice);
             site.told.send_replace(());
             tell(notice);
         };
@@ -194,6 +213,7 @@ impl Agent {
                         super::life::live(&mut alive, &site, &*host, ending, &mut stop, &mut tell);
                     let lived = lived.await;
                     host.at_work(false);
+                    site.quiet.forget();
                     match lived {
                         Ok((finished, stragglers)) => {
                             return summary(&alive, finished, stragglers);
@@ -266,6 +286,7 @@ fn start_beside(site: &Arc<Site>, beside: &mut Beside) {
     beside.start(|until| super::logins::look_after(for_logins, until));
     super::command_folder::start(site, beside);
     super::notices::start(site, beside);
+    updates::start(site, beside);
 }
 
 impl Troubles {

@@ -2,13 +2,12 @@
 //! segment of ours, since Align signs nothing. Whoever knows it may send notifications, so it is a
 //! secret: one for each installation, kept where logins are.
 
-use ring::rand::{SecureRandom as _, SystemRandom};
 use secrecy::{ExposeSecret as _, SecretString};
 use url::Url;
 
 use crate::config::Config;
-use crate::model::digest::hex;
 use crate::model::fault::{Fault, FaultClass};
+use crate::random::random_text;
 use crate::secrets::SecretStore;
 
 /// The secret's name in the store.
@@ -41,7 +40,8 @@ pub fn callback_secret(secrets: &dyn SecretStore) -> Result<SecretString, Fault>
     if let Some(secret) = secrets.load_text(CALLBACK_SECRET)?.filter(is_usable) {
         return Ok(secret);
     }
-    secrets.save_text(CALLBACK_SECRET, &random()?)?;
+    let made = random_text::<BYTES>("no-randomness")?;
+    secrets.save_text(CALLBACK_SECRET, &made.into())?;
     // Another process may have made one at the same moment: what is kept counts.
     secrets.load_text(CALLBACK_SECRET)?.filter(is_usable).ok_or_else(|| {
         Fault::new(
@@ -58,15 +58,6 @@ fn is_usable(secret: &SecretString) -> bool {
     let text = secret.expose_secret();
     text.len() >= SHORTEST
         && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
-}
-
-fn random() -> Result<SecretString, Fault> {
-    let mut bytes = [0; BYTES];
-    SystemRandom::new().fill(&mut bytes).map_err(|_| {
-        Fault::new(FaultClass::Local, "no-randomness", "the system gives no random numbers")
-            .hint("restart this PC")
-    })?;
-    Ok(hex(bytes).into())
 }
 
 #[cfg(test)]

@@ -26,6 +26,20 @@ fn up() -> Duration {
     of(rustix::time::clock_gettime(rustix::time::ClockId::Monotonic))
 }
 
+/// How long the computer has slept since it was started, as far as its clocks tell.
+pub(super) fn slept() -> Duration {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    {
+        let awake = of(rustix::time::clock_gettime(rustix::time::ClockId::Monotonic));
+        up().saturating_sub(awake)
+    }
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    {
+        // Windows tells a service when it wakes up.
+        Duration::ZERO
+    }
+}
+
 #[cfg(unix)]
 fn of(time: rustix::time::Timespec) -> Duration {
     let seconds = u64::try_from(time.tv_sec).unwrap_or(0);

@@ -14,6 +14,9 @@ use super::clock;
 use super::open::{Attempt, OpenError, Site};
 use super::settle::published_of;
 
+/// The copy of the journal that was made before an update was tried out.
+pub(super) const COPY: &str = "journal.before-update.sqlite";
+
 /// Damaged journals are kept below the state folder in folders that begin so.
 const KEPT: &str = "journal.damaged-";
 /// Tells the person who finds such a folder what it is. It is written last: until then what the
@@ -62,6 +65,10 @@ pub(super) fn open(site: &Site, attempt: Attempt) -> Result<Opened, OpenError> {
                 }
                 Err(error) if error.kind() == StoreTrouble::Damaged && attempt.may_rebuild => {
                     Some(error.chain())
+                }
+                // The way back from an update that failed must not end here.
+                Err(error) if error.kind() == StoreTrouble::Newer && site.came_back => {
+                    Some("a newer version that was taken back wrote it".to_owned())
                 }
                 Err(error) => return Err(error.into()),
             }
@@ -132,6 +139,9 @@ fn take_over(site: &Site, store: Store, why: Option<String>) -> Result<Opened, O
         let why = opened.why.get_or_insert_with(|| "it was damaged".to_owned()).clone();
         let now = clock::now().wall;
         read_into(&opened.store, &entry.path.join(FILE_NAME), clock::now())?;
+        if site.came_back {
+            read_missing(&opened.store, &site.config.state.join(COPY), clock::now())?;
+        }
         opened.store.set_rebuilt(&Rebuilt {
             at: now,
             why: why.clone(),
@@ -175,6 +185,38 @@ fn read_into(store: &Store, file: &Path, now: Now) -> Result<(), OpenError> {
         }
         for notified in &left.notified {
             store.restore_notified(notified)?;
+        }
+        Ok(())
+    })?;
+    Ok(())
+}
+
+/// What the newer version's journal does not tell is taken from the copy that was made before it: the
+/// orders that are not known otherwise, and what people decided.
+fn read_missing(store: &Store, file: &Path, now: Now) -> Result<(), OpenError> {
+    let left = salvage(file);
+    store.atomically(|store| {
+        let mut missing = Vec::new();
+        for order in left.orders {
+            if store.order(&order.key)?.is_none() {
+                missing.push(order);
+            }
+        }
+        for (key, revision) in &left.revisions {
+            if missing.iter().any(|order| order.key == *key) {
+                store.save_revision(key, revision)?;
+            }
+        }
+        for mut order in missing {
+            order.published = store.revisions(&order.key)?.last().map(published_of);
+            store.save(&order)?;
+            let text = "found again in the journal from before the update";
+            store.tell(&order.key, now.wall, "rebuilt", text)?;
+        }
+        for (fact, value) in left.facts.iter().filter(|(fact, _)| is_decision(fact)) {
+            if store.fact(fact)?.is_none() {
+                store.set_fact(fact, value)?;
+            }
         }
         Ok(())
     })?;

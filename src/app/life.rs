@@ -63,6 +63,7 @@ pub(super) async fn live(
         step(life, now, input, &answers, tell)?;
         host.at_work(true);
         host.alive();
+        host.doing(&doing(life, site.config.labs.len()));
         let done = match ending {
             Ending::Never => false,
             Ending::AfterOnePass => life.engine.is_settled(now),
@@ -77,7 +78,9 @@ pub(super) async fn live(
             next_look = None;
             look_around(site, life.waits.is_some(), &report);
         }
-        let wait = life.engine.next_wake(now).map_or(TICK, |at| at.saturating_sub(now.mono));
+        let wait = life.engine.next_wake(now).map(|at| at.saturating_sub(now.mono));
+        site.quiet.tell(life.engine.is_busy(), wait);
+        let wait = wait.unwrap_or(TICK);
         input = tokio::select! {
             biased;
             () = stop.as_mut() => break Finished::Stopped,
@@ -94,6 +97,18 @@ pub(super) async fn live(
     host.stopping(SHUTDOWN);
     let stragglers = wind_down(life, &mut inbox, &answers, tell).await;
     Ok((finished, stragglers))
+}
+
+/// What an agent does, for whoever runs it.
+fn doing(life: &Life, labs: usize) -> String {
+    if life.waits.is_some() {
+        return "waits for the output folder".to_owned();
+    }
+    let count = |number: usize, word: &str| {
+        format!("{number} {word}{}", if number == 1 { "" } else { "s" })
+    };
+    let orders = count(life.engine.under_way().count(), "order");
+    format!("{}, {orders} in work", count(labs, "lab"))
 }
 
 /// Ends what runs without asking for its results, and waits for it: nothing of it may touch what the

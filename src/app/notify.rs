@@ -44,6 +44,13 @@ struct Wired {
     told: Mutex<Option<String>>,
 }
 
+impl Wired {
+    fn say(&self, notice: &Notice) {
+        notice.log();
+        self.site.events.tell(notice);
+    }
+}
+
 impl Intake for Wired {
     fn secret(&self) -> Result<SecretString, Fault> {
         callback_secret(&*self.secrets)
@@ -91,11 +98,11 @@ impl Intake for Wired {
             match fault {
                 Some(fault) if before != why => {
                     let hint = fault.hint.clone();
-                    Notice::PcTrouble { message: fault.chain(), hint }.log();
+                    self.say(&Notice::PcTrouble { message: fault.chain(), hint });
                 }
                 None if before.is_some() => {
                     let message = "scan notifications can be received again".to_owned();
-                    Notice::PcHealed { message }.log();
+                    self.say(&Notice::PcHealed { message });
                 }
                 _ => {}
             }

@@ -23,6 +23,7 @@ use crate::model::time::Now;
 use crate::retry::RetryPolicy;
 use crate::secrets::Keeping;
 use crate::service::NoHost;
+use crate::service::eventlog::EventLog;
 use crate::status::Progress;
 use crate::store::{BUSY, Store, StoreError, StoreTrouble};
 use crate::sync::Engine;
@@ -37,6 +38,7 @@ use super::clock::{self, wall_now};
 use super::desk::{AgentDesk, Live};
 use super::journal::{self, Opened};
 use super::labs::Labs;
+use super::quiet::Quiet;
 use super::settle::{self, Lost, ROOT_FACT, settle};
 
 /// The lock that keeps a second agent off a state directory.
@@ -91,8 +93,14 @@ pub(super) struct Site {
     pub(super) wake: Wake,
     /// What carries people's requests out.
     pub(super) desk: Arc<AgentDesk>,
+    /// What a person must act on, for the system's event log.
+    pub(super) events: EventLog,
     /// Changes whenever something was told of an order or lab.
     pub(super) told: watch::Sender<()>,
+    /// Whether this agent was put back because a newer one failed.
+    pub(super) came_back: bool,
+    /// Whether anything is under way, and when something begins.
+    pub(super) quiet: Quiet,
     /// Whether the journal's write-ahead log was missing when it was last looked for.
     pub(super) log_was_gone: AtomicBool,
 }
@@ -112,15 +120,19 @@ impl Agent {
     /// Takes the locks, finds the journal and the output as they were left, and sweeps away what an
     /// earlier run left unfinished in staging. A damaged journal is set aside and made anew. Where a
     /// known output is away, or another program holds the journal, the agent waits for them at work.
+    ///
+    /// `came_back` says that a newer version was tried out here and failed: should it have left a
+    /// journal that this one cannot read, that is set aside too.
     pub fn open(
         config: Arc<Config>,
         disk: Arc<dyn Disk>,
         labs: Arc<Labs>,
         step: fn(Step),
+        came_back: bool,
     ) -> Result<Self, OpenError> {
         announce(&labs.secrets().keeping()?);
         let links = labs.links()?;
-        Self::open_with(config, disk, (labs, links), step, BUSY)
+        Self::open_at(config, disk, (labs, links), step, (BUSY, came_back))
     }
 
     /// As [`open`](Self::open), with other ways to Align for the orders, and with another patience for
@@ -128,11 +140,22 @@ impl Agent {
     pub fn open_with(
         config: Arc<Config>,
         disk: Arc<dyn Disk>,
-        (labs, links): (Arc<Labs>, BTreeMap<LabName, Link>),
+        ways: (Arc<Labs>, BTreeMap<LabName, Link>),
         step: fn(Step),
         busy: Duration,
     ) -> Result<Self, OpenError> {
+        Self::open_at(config, disk, ways, step, (busy, false))
+    }
+
+    fn open_at(
+        config: Arc<Config>,
+        disk: Arc<dyn Disk>,
+        (labs, links): (Arc<Labs>, BTreeMap<LabName, Link>),
+        step: fn(Step),
+        (busy, came_back): (Duration, bool),
+    ) -> Result<Self, OpenError> {
         disk.create_private_dirs(&config.state).map_err(Fault::from)?;
+        close_to_others(&*disk, &config);
         let lock = disk.try_lock(&config.state.join(LOCK_NAME)).map_err(Fault::from)?;
         let lock =
             lock.ok_or_else(|| OpenError::AnotherAgent(config.state.display().to_string()))?;
@@ -151,6 +174,7 @@ impl Agent {
             root: Arc::new(Root::new(Arc::clone(&disk), layout.clone())),
             journal,
             wake,
+            events: EventLog::default(),
             told: watch::Sender::default(),
             audit: Audit::new(Arc::clone(&disk), &config.state),
             config,
@@ -160,6 +184,8 @@ impl Agent {
             progress,
             step,
             busy,
+            came_back,
+            quiet: Quiet::default(),
             log_was_gone: AtomicBool::new(false),
         });
         changes::record(&site);
@@ -169,7 +195,29 @@ impl Agent {
             Err(error) if !error.may_pass() => return Err(error),
             life => life,
         };
-        Ok(Self { site, life, news, host: Arc::new(NoHost), _lock: lock })
+        Ok(Self { site, life, news, host: Arc::new(NoHost), events: None, _lock: lock })
+    }
+}
+
+/// Closes the state folder where an installer or an earlier version left it open. Others must still get
+/// at the output and the command folder: where one of them lies inside, only the secrets are closed.
+fn close_to_others(disk: &dyn Disk, config: &Config) {
+    let shared = [Some(&config.output), config.commands.as_ref()];
+    let holds_shared = shared.into_iter().flatten().any(|it| it.starts_with(&config.state));
+    let secrets = crate::secrets::folder(&config.state);
+    let dir = if holds_shared { &secrets } else { &config.state };
+    match disk.kind(dir).and_then(|kind| match kind {
+        Some(_) => disk.make_private(dir),
+        None => Ok(Vec::new()),
+    }) {
+        Ok(lost) if lost.is_empty() => {}
+        Ok(lost) => tracing::warn!(
+            "{} was open to {}; now only the system, administrators, the agent's account and those \
+             that were given a right by name may enter it",
+            dir.display(),
+            lost.join(", ")
+        ),
+        Err(error) => tracing::warn!("{}", Fault::from(error).chain()),
     }
 }
 

@@ -20,7 +20,8 @@ use crate::model::ids::{AccountId, OrderId, RxId};
 use crate::model::order::{RemoteOrder, Status};
 use crate::model::remote::{AssetBody, ReadyList, Remote};
 use crate::secrets::PairedAccount;
-use crate::store::{FILE_NAME, StoreTrouble};
+use crate::service::Event;
+use crate::store::{FILE_NAME, Store, StoreTrouble};
 use crate::sync::execute::Link;
 use crate::sync::notice::Notice;
 
@@ -93,6 +94,13 @@ impl Pc {
         Self { dir, align: Arc::default(), runtime: runtime() }
     }
 
+    /// Another interval between two polls.
+    fn poll_every(&self, interval: &str) {
+        let file = self.dir.path().join("casedrop.yaml");
+        let text = std::fs::read_to_string(&file).expect("readable");
+        std::fs::write(&file, text.replace("100ms", interval)).expect("written");
+    }
+
     fn config(&self) -> Config {
         let file = self.dir.path().join("casedrop.yaml");
         crate::config::load(&RealDisk, &file, &[]).expect("valid").config
@@ -122,7 +130,10 @@ impl Pc {
     }
 
     fn run(&self) -> Running {
-        let agent = self.open().expect("opened");
+        Self::run_agent(self.open().expect("opened"))
+    }
+
+    fn run_agent(agent: Agent) -> Running {
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
         let (tell, notices) = mpsc::channel();
         let thread = std::thread::spawn(move || {
@@ -313,4 +324,33 @@ fn a_first_start_without_a_place_for_the_output_is_an_error() {
     let pc = Pc::new();
     std::fs::write(pc.dir.path().join("orders"), "a file").expect("written");
     assert!(matches!(pc.open().err(), Some(OpenError::Fault(_))));
+}
+
+/// Waits until there is something.
+fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let began = Instant::now();
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(began.elapsed() < PATIENCE, "waited in vain for {what}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+#[test]
+fn a_pc_that_wakes_up_has_align_asked_when_that_is_allowed_and_not_sooner() {
+    let pc = Pc::new();
+    pc.poll_every("1h");
+    let (woke_up, events) = tokio::sync::mpsc::unbounded_channel();
+    let running = Pc::run_agent(pc.open().expect("opened").woken_by(events));
+    wait_for("the first poll", || (pc.align.polls.load(Ordering::SeqCst) > 0).then_some(()));
+    let journal = Journal::of(&pc.config().state);
+    let wanted = || journal.with(Store::polls_wanted).expect("readable");
+    assert_eq!(wanted(), [] as [String; 0]);
+    woke_up.send(Event::WokeUp).expect("heard");
+    wait_for("the wish for a poll", || (wanted() == ["smile-lab"]).then_some(()));
+    running.stop();
+    assert_eq!(pc.align.polls.load(Ordering::SeqCst), 1, "the last poll was a moment ago");
+    assert_eq!(wanted(), ["smile-lab"]);
 }

@@ -7,12 +7,17 @@ use clap::{Parser, Subcommand};
 use super::account::{AccountsArgs, LoginArgs, LogoutArgs, PairArgs, UnpairArgs};
 use super::audit::AuditArgs;
 use super::change::{RefetchArgs, ReturnArgs};
+use super::check::CheckArgs;
 use super::completions::CompletionsArgs;
 use super::demo::DemoArgs;
 use super::orders::{OrdersArgs, ShowArgs};
+use super::run::RunArgs;
 use super::schema::SchemaArgs;
+use super::service::ServiceArgs;
+use super::setup::SetupArgs;
 use super::simulate::SimulateArgs;
 use super::status::LabArgs;
+use super::update::UpdateArgs;
 
 /// Brings iTero scans from Align's Lab Connector API to a dental lab's hot folder.
 #[derive(Debug, Parser)]
@@ -43,14 +48,16 @@ Exit status:
 pub enum Command {
     /// Shows the whole thing with no account: a simulated Align, six varied orders, a hot folder.
     Demo(DemoArgs),
-    /// The agent in the foreground, until Ctrl-C.
-    Run,
+    /// The agent in the foreground, until Ctrl-C; this is what a service manager runs, too.
+    Run(RunArgs),
     /// One pass: poll if that is allowed, fetch, publish, exit.
     Sync,
     /// The simulated Align API alone, with an admin endpoint.
     Simulate(SimulateArgs),
     /// Checks the config and the surroundings; names all faults at once.
-    Check,
+    Check(CheckArgs),
+    /// Lays down a config where there is none, for installers.
+    Setup(SetupArgs),
     /// Logs a lab in at Align.
     Login(LoginArgs),
     /// Lists the accounts that a lab's login may be paired with.
@@ -81,6 +88,10 @@ pub enum Command {
     Verify(VerifyArgs),
     /// Shows who did what on this PC, or checks that this record is whole.
     Audit(AuditArgs),
+    /// The agent as a service of Windows or systemd.
+    Service(ServiceArgs),
+    /// Brings a newer version of this program, and tries it out.
+    Update(UpdateArgs),
     /// Prints a JSON Schema for editors.
     Schema(SchemaArgs),
     /// Prints a script that completes arguments in a shell.

@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use tokio::runtime::Runtime;
 
-use super::{CliError, Exit, Streams, user, work};
-use crate::app::{AgentDesk, Labs, agent_runs};
+use super::{CliError, Exit, Streams, hooks, user, work};
+use crate::app::{AgentDesk, Labs, Updating, agent_runs};
 use crate::config::Config;
 use crate::control::{Control, NotAsked, new_id};
 use crate::disk::{Disk, RealDisk};
 use crate::model::request::{Desk as _, Outcome, Reply, Request, Via, Who};
 use crate::status::Status;
+use crate::update::{Place, managed_by};
 
 /// What carries one command's request out.
 pub(super) struct Desk {
@@ -63,7 +64,13 @@ impl Desk {
         let disk: Arc<dyn Disk> = Arc::new(RealDisk);
         let (config, handle) = (Arc::clone(&self.config), self.runtime.handle().clone());
         let labs = Arc::new(Labs::new(Arc::clone(&config), handle, Arc::clone(&disk)));
-        AgentDesk::of_command(config, disk, labs)
+        let desk = AgentDesk::of_command(config, disk, labs);
+        if let Ok(program) = hooks::program() {
+            let place = Place::of(&program.exe);
+            let manager = managed_by(&RealDisk, &program.exe);
+            desk.set_updating(Arc::new(Updating::new(program, place, manager)));
+        }
+        desk
     }
 }
 

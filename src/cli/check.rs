@@ -1,23 +1,30 @@
 //! `casedrop check`: is the config right, and does the PC around it allow what it asks for? All
 //! faults come at once, those in the file together with those of folders, ports and room.
 
+mod files;
+mod folders;
+
 use std::fmt::Write as _;
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
 
 use clap::Args;
 use serde::Serialize;
 
 use super::{CliError, Exit, Streams};
-use crate::config::{self, Config, ConfigFault, ConfigFaults, Places, Survey, TlsFiles};
-use crate::disk::{Disk, Kind, read_limited};
-use crate::inputs::commands::FOLDERS;
-use crate::inputs::notifications::check_certificate;
+use crate::config::{self, Config, ConfigFault, ConfigFaults, InForce, Places, Survey};
+use crate::disk::Disk;
 
 /// Arguments of `casedrop check`. The config file is named by the common `--config`.
 #[derive(Debug, Clone, Default, Args)]
-pub struct CheckArgs {}
+pub struct CheckArgs {
+    /// Asks no server: for the start of a service, which must not wait for one.
+    #[arg(long)]
+    pub offline: bool,
+    /// Shows every key in force too, with its value and where that comes from.
+    #[arg(long)]
+    pub effective: bool,
+}
 
 /// A check that another part of the agent adds, such as whether a server answers. It is asked only
 /// when the config itself is sound.
@@ -46,6 +53,10 @@ pub struct Findings {
     pub warnings: Vec<ConfigFault>,
     /// The config file.
     pub config: Option<PathBuf>,
+    /// The policy file, where there is one.
+    pub policy: Option<PathBuf>,
+    /// Every key in force, if the config is one that can be run.
+    pub effective: Vec<InForce>,
     #[serde(skip)]
     places: Places,
 }
@@ -66,6 +77,7 @@ impl Findings {
 
 /// Checks the config and its surroundings.
 pub fn run(
+    args: &CheckArgs,
     config_path: Option<&Path>,
     around: &Around<'_>,
     streams: &mut Streams,
@@ -74,6 +86,9 @@ pub fn run(
     if streams.json {
         streams.json(&findings)?;
     } else {
+        if args.effective && !findings.effective.is_empty() {
+            streams.line(effective(&findings.effective))?;
+        }
         streams.line(report(&findings).trim_end())?;
     }
     Ok(if findings.faults.is_empty() { Exit::Ok } else { Exit::Usage })
@@ -89,6 +104,8 @@ fn find(config_path: Option<&Path>, around: &Around<'_>) -> Findings {
                 warnings: loaded.warnings,
                 faults: Vec::new(),
                 places: loaded.survey.places.clone(),
+                policy: loaded.survey.policy.clone(),
+                effective: loaded.config.effective.0.clone(),
             };
             surroundings(&loaded.survey, around, &mut findings);
             for extra in &around.extra {
@@ -97,7 +114,14 @@ fn find(config_path: Option<&Path>, around: &Around<'_>) -> Findings {
             findings
         }
         Err(ConfigFaults { config, faults, warnings, survey }) => {
-            let mut findings = Findings { faults, warnings, config, places: survey.places.clone() };
+            let mut findings = Findings {
+                faults,
+                warnings,
+                config,
+                policy: survey.policy.clone(),
+                effective: Vec::new(),
+                places: survey.places.clone(),
+            };
             surroundings(&survey, around, &mut findings);
             findings
         }
@@ -125,6 +149,23 @@ fn report(findings: &Findings) -> String {
     text
 }
 
+/// The keys in force as a table.
+fn effective(keys: &[InForce]) -> String {
+    const WIDEST: usize = 44;
+    let width = |text: fn(&InForce) -> &str| {
+        keys.iter().map(|key| text(key).chars().count()).max().unwrap_or(0).min(WIDEST)
+    };
+    let (wide, wider) = (width(|key| &key.key), width(|key| &key.value));
+    let mut text = String::new();
+    for key in keys {
+        let locked = if key.locked { " (locked)" } else { "" };
+        let (name, value, place) = (&key.key, &key.value, key.place());
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "{name:wide$}  {value:wider$}  {place}{locked}");
+    }
+    text
+}
+
 fn count(number: usize, word: &str) -> String {
     format!("{number} {word}{}", if number == 1 { "" } else { "s" })
 }
@@ -133,248 +174,36 @@ fn surroundings(survey: &Survey, around: &Around<'_>, findings: &mut Findings) {
     let disk = around.disk;
     let mut sound = true;
     for (key, path) in survey.folders() {
-        if let Err((reason, hint)) = writable(disk, path, matches!(key, "output" | "commands")) {
+        if let Err((reason, hint)) =
+            folders::writable(disk, path, matches!(key, "output" | "commands"))
+        {
             sound &= !matches!(key, "output" | "staging");
             findings.fault(key, reason, hint);
         }
     }
     if let Some(commands) = &survey.commands {
-        command_folder(disk, commands, findings);
+        folders::command_folder(disk, commands, findings);
     }
     if let (Some(output), Some(staging), true) = (&survey.output, &survey.staging, sound) {
-        volume(disk, output, staging, survey.min_free, findings);
+        folders::volume(disk, output, staging, survey.min_free, findings);
     }
     if let Some(path) = &survey.ca_file {
-        authorities(disk, path, findings);
+        files::authorities(disk, path, findings);
     }
     if let Some(files) = &survey.notifications_tls {
-        certificate(disk, files, findings);
+        files::certificate(disk, files, findings);
     }
     if let Some(path) = &survey.hook {
-        hook(disk, path, findings);
+        files::hook(disk, path, findings);
     }
+    if let Some(path) = &survey.policy {
+        files::rights(disk, path, findings);
+    }
+    super::rights::check(disk, survey, findings);
     let runs = survey.state.as_deref().is_some_and(|state| (around.agent_runs)(state));
     for (key, address) in survey.listeners().filter(|_| !runs) {
         listener(key, address, findings);
     }
-}
-
-/// Whether files can be made in a folder, or else, if it is not there yet, in what will hold it.
-///
-/// The folder itself is not made. The probe's name begins with a dot, and it is gone at once. In a
-/// `watched` folder nothing is made at all.
-fn writable(disk: &dyn Disk, path: &Path, watched: bool) -> Result<(), (String, String)> {
-    let fault = |error: crate::disk::DiskError| {
-        let fault: crate::model::fault::Fault = error.into();
-        let hint = fault.hint.clone().unwrap_or_default();
-        (fault.chain(), hint)
-    };
-    let (folder, kind) = nearest_existing(disk, path).map_err(fault)?;
-    if kind == Kind::File {
-        let reason = format!("{} is a file, not a folder", folder.display());
-        return Err((reason, "name a folder, or move that file away".to_owned()));
-    }
-    if watched && folder == path {
-        return disk.may_create_in(&folder).map_err(fault);
-    }
-    let probe = folder.join(format!(".casedrop-probe-{}", std::process::id()));
-    if disk.kind(&probe).map_err(fault)?.is_some() {
-        // Left by a check that was killed.
-        disk.remove_file(&probe).map_err(fault)?;
-    }
-    let written = disk.create(&probe).and_then(|mut file| {
-        let wrote = std::io::Write::write_all(&mut file, b"casedrop check\n");
-        let synced = wrote.and_then(|()| file.sync());
-        synced.map_err(|source| crate::disk::DiskError {
-            operation: "write",
-            path: probe.clone(),
-            source,
-        })
-    });
-    // A probe that could not be made needs no removal; one that could not be written does.
-    let removed = match disk.kind(&probe) {
-        Ok(Some(_)) => disk.remove_file(&probe),
-        _ => Ok(()),
-    };
-    written.and(removed).map_err(|error| {
-        let (_, hint) = fault(crate::disk::DiskError {
-            operation: error.operation,
-            path: error.path.clone(),
-            source: std::io::Error::from(error.kind()),
-        });
-        let what = if folder == path {
-            format!("cannot write to {}", path.display())
-        } else {
-            let holder = folder.display();
-            format!("{} is missing and cannot be made: cannot write to {holder}", path.display())
-        };
-        (format!("{what}: {}", error.source), hint)
-    })
-}
-
-/// Whether the folders in the command folder can be used, as far as they are there.
-fn command_folder(disk: &dyn Disk, path: &Path, findings: &mut Findings) {
-    for name in FOLDERS {
-        let folder = path.join(name);
-        match disk.kind(&folder) {
-            Ok(Some(Kind::Dir)) => {
-                if let Err(error) = disk.may_create_in(&folder) {
-                    let fault: crate::model::fault::Fault = error.into();
-                    findings.fault("commands", fault.chain(), fault.hint.unwrap_or_default());
-                }
-            }
-            Ok(Some(_)) => {
-                let folder = folder.display();
-                let reason = format!("{folder} is no folder, and the agent needs one of that name");
-                findings.fault("commands", reason, "move it away");
-            }
-            // That the command folder itself is out of reach is told already.
-            Ok(None) | Err(_) => {}
-        }
-    }
-}
-
-/// The folder, or the nearest one above it that exists.
-fn nearest_existing(
-    disk: &dyn Disk,
-    path: &Path,
-) -> Result<(PathBuf, Kind), crate::disk::DiskError> {
-    let mut at = path;
-    loop {
-        match disk.kind(at) {
-            Ok(Some(kind)) => return Ok((at.to_path_buf(), kind)),
-            Ok(None) => {}
-            // Below a file nothing can stand; the file itself is found further up.
-            Err(error) if error.kind() == std::io::ErrorKind::NotADirectory => {}
-            Err(error) => return Err(error),
-        }
-        match at.parent() {
-            Some(parent) => at = parent,
-            None => return Ok((at.to_path_buf(), Kind::Dir)),
-        }
-    }
-}
-
-fn volume(disk: &dyn Disk, output: &Path, staging: &Path, min_free: u64, findings: &mut Findings) {
-    let (Ok((near_output, _)), Ok((near_staging, _))) =
-        (nearest_existing(disk, output), nearest_existing(disk, staging))
-    else {
-        return;
-    };
-    match disk.same_volume(&near_output, &near_staging) {
-        Ok(true) => {}
-        Ok(false) => {
-            let reason = format!(
-                "{} and the output {} are on different volumes, so that orders cannot appear in one step",
-                staging.display(),
-                output.display()
-            );
-            let inside = output.join(".casedrop-staging");
-            let hint = format!(
-                "name a folder on the output's volume; where the output is the root of a share or a \
-                 mount point: {}",
-                inside.display()
-            );
-            findings.fault("staging", reason, hint);
-        }
-        Err(error) => findings.fault(
-            "staging",
-            format!("{error}: {}", error.source),
-            "check that both folders are reachable",
-        ),
-    }
-    if staging.starts_with(output) {
-        let reason = format!(
-            "{} lies inside the output, as the output is the root of its volume; it is hidden, yet \
-             programs that search the whole volume can see it",
-            staging.display()
-        );
-        let hint = "if a program trips over it, make a folder on that volume the output instead";
-        findings.warning("staging", reason, hint);
-    }
-    match disk.free_space(&near_output) {
-        Ok(free) if free < min_free => {
-            let reason = format!(
-                "{} of the volume of {} are free, and {} are to stay free: nothing would be fetched",
-                config::write_size_roughly(free),
-                output.display(),
-                config::write_size_roughly(min_free)
-            );
-            findings.fault(
-                "retention.min_free",
-                reason,
-                "free some space, or write a smaller size",
-            );
-        }
-        Ok(_) => {}
-        Err(error) => findings.fault(
-            "output",
-            format!("{error}: {}", error.source),
-            "check that the volume is reachable",
-        ),
-    }
-}
-
-fn authorities(disk: &dyn Disk, path: &Path, findings: &mut Findings) {
-    const MOST: u64 = 4 << 20;
-    let hint = "name a PEM file, with lines such as -----BEGIN CERTIFICATE-----";
-    match read_limited(disk, path, MOST) {
-        Ok(bytes) => {
-            let mark = b"-----BEGIN CERTIFICATE-----";
-            if !bytes.windows(mark.len()).any(|window| window == mark) {
-                let reason = format!("{} holds no certificate", path.display());
-                findings.fault("api.ca_file", reason, hint);
-            }
-        }
-        Err(error) => {
-            findings.fault("api.ca_file", format!("{error}: {}", error.source), hint);
-        }
-    }
-}
-
-fn certificate(disk: &dyn Disk, files: &TlsFiles, findings: &mut Findings) {
-    let key = "notifications.tls.certificate";
-    match check_certificate(disk, files, SystemTime::now()) {
-        Ok(None) => {}
-        Ok(Some(0)) => {
-            let reason = format!("{} has ended, or ends within a day", files.certificate.display());
-            findings.warning(key, reason, "renew the certificate");
-        }
-        Ok(Some(days)) => {
-            let reason = format!("{} ends in {days} days", files.certificate.display());
-            findings.warning(key, reason, "renew the certificate");
-        }
-        Err(fault) => {
-            let hint = fault.hint.clone().unwrap_or_default();
-            findings.fault(key, fault.chain(), hint);
-        }
-    }
-}
-
-fn hook(disk: &dyn Disk, path: &Path, findings: &mut Findings) {
-    let hint = "write the whole path of a program that the agent's user may run";
-    let shown = path.display();
-    if cfg!(windows) && !starts_on_windows(path) {
-        let reason = format!("Windows does not start {shown} as a program");
-        let hint = "name the interpreter's whole path first, and the script as its argument";
-        findings.fault("notices.hook.run[0]", reason, hint);
-        return;
-    }
-    let reason = match disk.kind(path) {
-        Ok(Some(Kind::File)) => return,
-        // A link is followed when it is run; some systems keep their programs so.
-        Ok(Some(Kind::Other)) if disk.open(path).is_ok() => return,
-        Ok(Some(_)) => format!("{shown} is not a file"),
-        Ok(None) => format!("there is no program at {shown}"),
-        Err(error) => format!("{error}: {}", error.source),
-    };
-    findings.fault("notices.hook.run[0]", reason, hint);
-}
-
-/// Whether Windows starts such a file without being told by what.
-fn starts_on_windows(path: &Path) -> bool {
-    let extension = path.extension().map(|it| it.to_string_lossy().to_lowercase());
-    extension.is_some_and(|it| ["exe", "com", "bat", "cmd"].contains(&it.as_str()))
 }
 
 fn listener(key: &str, address: SocketAddr, findings: &mut Findings) {

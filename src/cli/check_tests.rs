@@ -27,6 +27,7 @@ impl Kept {
 /// A folder with a config that is right, apart from the lines behind it.
 struct Place {
     dir: tempfile::TempDir,
+    effective: bool,
 }
 
 impl Place {
@@ -51,7 +52,7 @@ retention: {{ min_free: 0 }}
             format!("{text}status_page: {{ listen: null }}\n")
         };
         std::fs::write(dir.path().join("casedrop.yaml"), text).expect("written");
-        Self { dir }
+        Self { dir, effective: false }
     }
 
     fn run(&self, json: bool, agent_runs: bool, extra: Vec<ExtraCheck<'_>>) -> (Exit, String) {
@@ -70,7 +71,8 @@ retention: {{ min_free: 0 }}
             agent_runs: &|_| agent_runs,
             extra,
         };
-        (run(None, &around, &mut streams).expect("printed"), out.text())
+        let args = CheckArgs { effective: self.effective, offline: false };
+        (run(&args, None, &around, &mut streams).expect("printed"), out.text())
     }
 
     fn check(&self) -> (Exit, String) {
@@ -100,6 +102,56 @@ fn a_sound_config_passes_and_nothing_is_left_behind() {
     std::fs::create_dir(place.dir.path().join("orders")).expect("made");
     assert_eq!(place.check().0, Exit::Ok);
     assert_eq!(std::fs::read_dir(place.dir.path().join("orders")).expect("readable").count(), 0);
+}
+
+#[test]
+fn the_keys_in_force_are_shown_with_their_places() {
+    let mut place = Place::new("names: plain\n");
+    let policy = "names: both\nupdates: { automatic: false }\nlabs:\n  - name: SMILE-lab\n    \
+                  client_secret: hush\n";
+    std::fs::write(place.dir.path().join("policy.yaml"), policy).expect("written");
+    place.effective = true;
+    let (exit, text) = place.check();
+    assert_eq!(exit, Exit::Ok, "{text}");
+    let line = |key: &str| {
+        let found = text.lines().find(|line| line.starts_with(&format!("{key} ")));
+        let words = found.unwrap_or_else(|| panic!("{key} in {text}")).split_whitespace();
+        words.collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(line("names"), "names both policy.yaml:1 (locked)");
+    assert_eq!(line("output"), "output orders casedrop.yaml:1");
+    assert_eq!(line("updates.automatic"), "updates.automatic false policy.yaml:2 (locked)");
+    assert_eq!(
+        line("downloads.retry_404"),
+        "downloads.retry_404 [120s, 5m, 10m, 30m, 1h, 2h] default"
+    );
+    assert_eq!(line("labs[0].client_secret"), "labs[0].client_secret (set) policy.yaml:5 (locked)");
+    let overruled =
+        "warning: names (policy.yaml:1): policy.yaml:1 decides; casedrop.yaml:10 has no effect";
+    assert!(text.contains(overruled), "{text}");
+    assert!(!text.contains("hush"), "{text}");
+    let (_, json) = place.run(true, false, Vec::new());
+    let json: serde_json::Value = serde_json::from_str(&json).expect("JSON");
+    let names =
+        json["effective"].as_array().expect("a list").iter().find(|it| it["key"] == "names");
+    let names = names.expect("the key");
+    assert_eq!((&names["value"], &names["from"]), (&"both".into(), &"policy".into()));
+    assert_eq!((&names["line"], &names["locked"]), (&1.into(), &true.into()));
+    assert!(names["source"].as_str().expect("a path").ends_with("policy.yaml"), "{names}");
+    assert!(!json.to_string().contains("hush"));
+}
+
+#[cfg(unix)]
+#[test]
+fn a_policy_that_others_may_change_is_told() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let place = Place::new("");
+    let policy = place.dir.path().join("policy.yaml");
+    std::fs::write(&policy, "names: both\n").expect("written");
+    std::fs::set_permissions(&policy, std::fs::Permissions::from_mode(0o666)).expect("own file");
+    let (exit, text) = place.check();
+    assert_eq!(exit, Exit::Ok, "{text}");
+    assert!(text.contains("policy.yaml can be changed by "), "{text}");
 }
 
 #[test]
@@ -179,7 +231,7 @@ fn a_hook_must_be_a_program_that_is_there() {
 #[test]
 fn a_script_is_no_program_on_windows() {
     for (path, starts) in [("a.exe", true), ("b.CMD", true), ("c.ps1", false), ("d", false)] {
-        assert_eq!(starts_on_windows(Path::new(path)), starts, "{path}");
+        assert_eq!(files::starts_on_windows(Path::new(path)), starts, "{path}");
     }
 }
 

@@ -13,10 +13,11 @@ use crate::disk::{Disk as _, Kind, RealDisk, write_durably, write_durably_privat
 use crate::local::{Layout, verify_tree};
 use crate::model::cancel::Cancel;
 use crate::model::fault::{Fault, FaultClass};
+use crate::service::stop_signal;
 use crate::simulator::{NOTE, Running, Scenario, Simulator, SimulatorConfig, SimulatorError};
 use crate::sync::notice::size;
 
-use super::work::{runtime, stop_signal, work};
+use super::work::{runtime, work};
 use super::{CliError, Exit, Streams};
 
 /// Arguments of `casedrop demo`.
@@ -143,7 +144,7 @@ fn log_in(config: &Config, runtime: &tokio::runtime::Runtime) -> Result<(), CliE
     let disk: std::sync::Arc<dyn crate::disk::Disk> = std::sync::Arc::new(RealDisk);
     let client = align::connect(config, lab, runtime.handle().clone(), &disk)?;
     let request = client.begin_login()?;
-    align::install_provider();
+    crate::outgoing::install_provider();
     let browser = reqwest::Client::builder()
         .redirect(reqwest::redirect::Policy::none())
         .no_proxy()

@@ -3,23 +3,28 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use clap::Parser as _;
+use clap::{CommandFactory as _, FromArgMatches as _};
 
 use super::args::{Cli, Command};
-use super::check::{self, Around, ExtraCheck, Findings};
+use super::check::{self, Around, CheckArgs, ExtraCheck, Findings};
 use super::{
-    CliError, Exit, Streams, account, audit, change, completions, demo, logging, orders, schema,
-    simulate, status, verify, work,
+    CliError, Exit, Streams, account, audit, change, completions, demo, hooks, logging, orders,
+    run, schema, service, setup, simulate, status, update, verify, work,
 };
 use crate::config::{self, Config, Loaded};
 use crate::disk::{Disk, RealDisk};
 use crate::local::Layout;
 use crate::model::cancel::Cancel;
 use crate::store::{FILE_NAME, Store};
+use crate::update::delegate::{delegate, hand_over};
 
 /// The program: the process's arguments in, an exit code out.
 pub fn main() -> Exit {
-    let cli = match Cli::try_parse() {
+    if let Some(exit) = delegated() {
+        return exit;
+    }
+    let command = Cli::command().version(hooks::version());
+    let cli = match command.try_get_matches().and_then(|found| Cli::from_arg_matches(&found)) {
         Ok(cli) => cli,
         Err(error) => {
             // Nobody is there to tell that nothing can be told.
@@ -28,7 +33,7 @@ pub fn main() -> Exit {
         }
     };
     let mut streams = Streams::process(cli.json);
-    match run(cli, &mut streams) {
+    match carry_out(cli, &mut streams) {
         Ok(exit) => exit,
         Err(error) => {
             streams.note(error.to_string());
@@ -37,7 +42,22 @@ pub fn main() -> Exit {
     }
 }
 
-fn run(cli: Cli, streams: &mut Streams) -> Result<Exit, CliError> {
+/// Lets the current version do it, where that is another one.
+fn delegated() -> Option<Exit> {
+    let args: Vec<_> = std::env::args_os().skip(1).collect();
+    let current = delegate(&RealDisk, &hooks::program().ok()?, &args)?;
+    match hand_over(&current, &args) {
+        Ok(status) => Some(Exit::from_status(status)),
+        Err(error) => {
+            let text =
+                format!("cannot start {}: {error}; this older one goes on", current.display());
+            Streams::process(false).note(format!("warning: {text}"));
+            None
+        }
+    }
+}
+
+fn carry_out(cli: Cli, streams: &mut Streams) -> Result<Exit, CliError> {
     let named = cli.config.as_deref();
     match cli.command {
         Command::Demo(args) => {
@@ -50,23 +70,22 @@ fn run(cli: Cli, streams: &mut Streams) -> Result<Exit, CliError> {
         }
         Command::Schema(args) => schema::run(&args, streams),
         Command::Completions(args) => completions::run(&args, streams),
-        Command::Check => run_check(named, streams),
-        Command::Run => {
-            let config = load_to_work(named, streams)?;
-            if streams.terminal {
-                logging::for_people();
-            } else {
-                logging::as_configured(&config.log);
-            }
-            work::run(config, streams)
+        Command::Setup(args) => {
+            let env = config::process_env();
+            let usual = || config::platform_folder(&env).join(config::FILE_NAME);
+            let path = named.map_or_else(usual, Path::to_path_buf);
+            setup::run(&args, &path, &env, &RealDisk, streams)
         }
+        Command::Check(args) => run_check(&args, named, streams),
+        Command::Service(args) => service::run(&args, named, streams),
+        Command::Run(args) => run::run(args, cli.config, streams.json),
         Command::Sync => {
-            let config = load_to_work(named, streams)?;
+            let config = load_to_work(named, false, streams)?;
             logging::for_people();
             work::sync(config, streams)
         }
         other => {
-            let loaded = load(named)?;
+            let loaded = load(named, false)?;
             logging::for_people();
             on_config(other, &loaded.config, streams)
         }
@@ -95,19 +114,26 @@ fn on_config(command: Command, config: &Config, streams: &mut Streams) -> Result
             verify::run(&layout, &args.orders, &removed, streams)
         }
         Command::Audit(args) => audit::run(config, &args, streams),
+        Command::Update(args) => update::run(config, &args, streams),
         Command::Demo(_)
-        | Command::Run
+        | Command::Run(_)
         | Command::Sync
         | Command::Simulate(_)
-        | Command::Check
+        | Command::Check(_)
+        | Command::Service(_)
         | Command::Schema(_)
+        | Command::Setup(_)
         | Command::Completions(_) => Ok(Exit::Ok),
     }
 }
 
 /// The config. What is better changed in it is told to whoever starts an agent, and by `check`.
-fn load_to_work(named: Option<&Path>, streams: &mut Streams) -> Result<Config, CliError> {
-    let loaded = load(named)?;
+pub(super) fn load_to_work(
+    named: Option<&Path>,
+    is_service: bool,
+    streams: &mut Streams,
+) -> Result<Config, CliError> {
+    let loaded = load(named, is_service)?;
     for warning in &loaded.warnings {
         streams.note(warning.paragraph("warning"));
     }
@@ -117,9 +143,10 @@ fn load_to_work(named: Option<&Path>, streams: &mut Streams) -> Result<Config, C
     Ok(loaded.config)
 }
 
-fn load(named: Option<&Path>) -> Result<Loaded, CliError> {
+/// A service's current folder is some folder of the system's, in which nobody keeps a config.
+pub(super) fn load(named: Option<&Path>, is_service: bool) -> Result<Loaded, CliError> {
     let env = config::process_env();
-    let cwd = cwd()?;
+    let cwd = if is_service { config::platform_folder(&env) } else { cwd()? };
     let path = config::locate(&RealDisk, named, &env, &cwd)?;
     Ok(config::load(&RealDisk, &path, &env)?)
 }
@@ -130,13 +157,18 @@ fn cwd() -> Result<std::path::PathBuf, CliError> {
     })
 }
 
-fn run_check(named: Option<&Path>, streams: &mut Streams) -> Result<Exit, CliError> {
+fn run_check(
+    args: &CheckArgs,
+    named: Option<&Path>,
+    streams: &mut Streams,
+) -> Result<Exit, CliError> {
     let env = config::process_env();
     let cwd = cwd()?;
     let runtime = work::runtime()?;
     let disk: Arc<dyn Disk> = Arc::new(RealDisk);
-    let logins: ExtraCheck<'_> =
-        Box::new(|config, findings| check_labs(config, runtime.handle(), &disk, findings));
+    let logins: ExtraCheck<'_> = Box::new(|config, findings| {
+        check_labs(config, runtime.handle(), &disk, args.offline, findings);
+    });
     let around = Around {
         disk: &RealDisk,
         env: &env,
@@ -144,7 +176,7 @@ fn run_check(named: Option<&Path>, streams: &mut Streams) -> Result<Exit, CliErr
         agent_runs: &crate::app::agent_runs,
         extra: vec![logins],
     };
-    check::run(named, &around, streams)
+    check::run(args, named, &around, streams)
 }
 
 /// Logins and servers. They only warn: an agent must be able to start while Align is down, and waits
@@ -153,6 +185,7 @@ fn check_labs(
     config: &Config,
     handle: &tokio::runtime::Handle,
     disk: &Arc<dyn Disk>,
+    offline: bool,
     findings: &mut Findings,
 ) {
     for (key, instead) in config.not_in_effect() {
@@ -176,7 +209,7 @@ fn check_labs(
                 continue;
             }
         };
-        if let Err(fault) = client.probe(&Cancel::new()) {
+        if !offline && let Err(fault) = client.probe(&Cancel::new()) {
             let key = format!("{key}.base_url");
             findings.warning(&key, fault.chain(), fault.hint.unwrap_or_default());
         }

@@ -1,16 +1,18 @@
-//! The hook that lets tests end the process at a named step. It exists only in builds with debug
-//! assertions.
+//! The hooks for tests: to end the process at a named step, and to be another version, trust another
+//! key, or fail at the start. They exist only in builds with debug assertions.
 
-use std::io::Write as _;
-
+use super::{CliError, Exit};
 use crate::model::step::Step;
+use crate::update::{Keys, Pace, Program, trial::Limits};
 
 /// The environment variable that names the step at which the process ends itself.
+#[cfg(debug_assertions)]
 pub(super) const KILL_AT: &str = "CASEDROP_TEST_KILL_AT";
 
 /// Called at each named step.
 #[cfg(debug_assertions)]
 pub(super) fn step(step: Step) {
+    use std::io::Write as _;
     use std::sync::OnceLock;
     static KILL_AT_STEP: OnceLock<Option<String>> = OnceLock::new();
     let wanted = KILL_AT_STEP.get_or_init(|| std::env::var(KILL_AT).ok());
@@ -24,3 +26,109 @@ pub(super) fn step(step: Step) {
 /// Called at each named step.
 #[cfg(not(debug_assertions))]
 pub(super) fn step(_: Step) {}
+
+/// What this process is.
+pub(super) fn program() -> Result<Program, CliError> {
+    let exe = std::env::current_exe().map_err(|error| {
+        CliError::new(Exit::Failed, format!("cannot tell where this program lies: {error}"))
+    })?;
+    let version = version().parse().map_err(|error| {
+        CliError::new(Exit::Failed, format!("{} is no version: {error}", version()))
+    })?;
+    let (keys, limits, pace) = rules();
+    Ok(Program { version, exe, keys, limits, pace, step })
+}
+
+/// The version that this program says it is.
+#[cfg(not(debug_assertions))]
+pub(super) fn version() -> &'static str {
+    env!("CARGO_PKG_VERSION")
+}
+
+#[cfg(not(debug_assertions))]
+fn rules() -> (Keys, Limits, Pace) {
+    (Keys::built_in(), Limits::default(), Pace::default())
+}
+
+/// Called before the agent does anything.
+#[cfg(not(debug_assertions))]
+pub(super) fn start() {}
+
+#[cfg(debug_assertions)]
+pub(super) use for_tests::{rules, start, version};
+
+#[cfg(debug_assertions)]
+mod for_tests {
+    use std::io::{Read as _, Seek as _, SeekFrom};
+    use std::path::Path;
+    use std::sync::OnceLock;
+    use std::time::Duration;
+
+    use super::{Keys, Limits, Pace};
+    use crate::disk::{Disk as _, RealDisk};
+
+    /// Another public key, in hexadecimal.
+    const KEY: &str = "CASEDROP_TEST_RELEASE_KEY";
+    /// The limits of a trial, in milliseconds: ready, silence, beat, proof, limit.
+    const TRIAL: &str = "CASEDROP_TEST_TRIAL";
+    /// The pace of looks for releases, in milliseconds: tick, first, every.
+    const PACE: &str = "CASEDROP_TEST_PACE";
+    /// What is wrong with a program that says it is another version: `crash` or `hang`.
+    const WRONG: &str = "CASEDROP_TEST_NEW_VERSION";
+    /// A program that ends with this, a version and a line's end says it is that version.
+    const MARK: &str = "\ncasedrop-test-version ";
+
+    fn marked() -> Option<&'static str> {
+        static MARKED: OnceLock<Option<String>> = OnceLock::new();
+        MARKED.get_or_init(|| std::env::current_exe().ok().and_then(|exe| read(&exe))).as_deref()
+    }
+
+    fn read(exe: &Path) -> Option<String> {
+        let mut file = RealDisk.open(exe).ok()?;
+        let size = file.seek(SeekFrom::End(0)).ok()?;
+        file.seek(SeekFrom::Start(size.saturating_sub(80))).ok()?;
+        let mut end = Vec::new();
+        file.read_to_end(&mut end).ok()?;
+        let end = String::from_utf8_lossy(&end).into_owned();
+        let (_, version) = end.rsplit_once(MARK)?;
+        Some(version.trim_end().to_owned())
+    }
+
+    pub(in crate::cli) fn version() -> &'static str {
+        marked().unwrap_or(env!("CARGO_PKG_VERSION"))
+    }
+
+    fn millis<const N: usize>(name: &str) -> Option<[Duration; N]> {
+        let text = std::env::var(name).ok()?;
+        let parts = text.split(',').map(|part| part.parse().map(Duration::from_millis));
+        parts.collect::<Result<Vec<_>, _>>().ok()?.try_into().ok()
+    }
+
+    pub(in crate::cli) fn rules() -> (Keys, Limits, Pace) {
+        let keys = std::env::var(KEY).ok().and_then(|text| Keys::of_hex(&text));
+        let limits = millis(TRIAL).map(|[ready, silence, beat, proof, limit]| Limits {
+            ready,
+            silence,
+            beat,
+            proof,
+            limit,
+        });
+        let pace = millis(PACE).map(|[tick, first, every]| Pace { tick, first, every });
+        (keys.unwrap_or_else(Keys::built_in), limits.unwrap_or_default(), pace.unwrap_or_default())
+    }
+
+    pub(in crate::cli) fn start() {
+        if marked().is_none() {
+            return;
+        }
+        match std::env::var(WRONG).as_deref() {
+            Ok("crash") => std::process::abort(),
+            Ok("hang") => {
+                // Until its keeper is gone.
+                drop(std::io::copy(&mut std::io::stdin(), &mut std::io::sink()));
+                std::process::abort()
+            }
+            _ => {}
+        }
+    }
+}

@@ -113,9 +113,16 @@ pub fn orders(config: &Config, args: &OrdersArgs, streams: &mut Streams) -> Resu
         }
         None => Vec::new(),
     };
+    let is_of = |lab: &str, order: &OrderRecord| order.key.lab.as_str().eq_ignore_ascii_case(lab);
+    if let Some(lab) = &args.lab
+        && !all.iter().any(|order| is_of(lab, order))
+    {
+        // The journal also knows labs that the config has no more.
+        super::account::find_lab(config, lab)?;
+    }
     let chosen: Vec<_> = all
         .iter()
-        .filter(|order| args.lab.as_ref().is_none_or(|lab| order.key.lab.as_str() == lab))
+        .filter(|order| args.lab.as_ref().is_none_or(|lab| is_of(lab, order)))
         .filter(|order| args.state.is_none_or(|state| order.state() == state))
         .collect();
     if streams.json {

@@ -22,6 +22,15 @@ pub enum Exit {
     AnotherAgent = 5,
 }
 
+impl Exit {
+    /// What another casedrop's exit status means.
+    pub fn from_status(status: i32) -> Self {
+        let all =
+            [Self::Ok, Self::Usage, Self::OrdersFailing, Self::LoginNeeded, Self::AnotherAgent];
+        all.into_iter().find(|exit| i32::from(*exit as u8) == status).unwrap_or(Self::Failed)
+    }
+}
+
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
         Self::from(exit as u8)

@@ -67,7 +67,13 @@ pub fn run(config: &Config, lab: Option<&str>, streams: &mut Streams) -> Result<
         Some(store) => store.atomically(read).map_err(journal)?,
         None => Books { labs: Vec::new(), orders: Vec::new(), interrupted: BTreeSet::new() },
     };
-    let wanted = |name: &str| lab.is_none_or(|lab| lab == name);
+    let wanted = |name: &str| lab.is_none_or(|lab| lab.eq_ignore_ascii_case(name));
+    if let Some(lab) = lab
+        && !books.labs.iter().any(|known| wanted(&known.lab))
+    {
+        // The journal also knows labs that the config has no more.
+        super::account::find_lab(config, lab)?;
+    }
     books.orders.retain(|(order, _)| wanted(order.key.lab.as_str()));
     ask_about_the_missing(config, &mut books, streams);
 

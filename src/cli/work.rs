@@ -1,30 +1,68 @@
-//! `run` and `sync`: the agent at work.
+//! The agent at work, for `run` and `sync`.
 
 use std::future::Future;
+use std::path::Path;
 use std::sync::Arc;
 
 use tokio::runtime::Runtime;
 
-use crate::app::{Agent, Ending, Finished, Labs, OpenError, Summary};
+use crate::app::{Agent, Ending, Finished, Labs, OpenError, Summary, Updating};
 use crate::config::Config;
 use crate::disk::{Disk, RealDisk};
+use crate::service::eventlog::{self, Entry};
+use crate::service::{Hosted, stop_signal};
 use crate::sync::notice::{Notice, in_words};
 
 use super::console::Console;
+use super::dispatch::load_to_work;
 use super::orders::journal;
-use super::{CliError, Exit, Streams};
+use super::service::refuse_mapped;
+use super::{CliError, Exit, Streams, logging};
 
-/// The agent in the foreground, until it is told to stop.
-pub fn run(config: Config, streams: &mut Streams) -> Result<Exit, CliError> {
+/// The agent in this process, until it is told to stop or wants to be started anew.
+pub(super) fn agent(
+    named: Option<&Path>,
+    updating: Updating,
+    hosted: Hosted,
+    streams: &mut Streams,
+) -> Result<Exit, CliError> {
+    noted(work_as(named, updating, hosted, streams))
+}
+
+/// Nobody reads the messages of a service: what ends an agent is in the system's event log too.
+fn noted<T>(result: Result<T, CliError>) -> Result<T, CliError> {
+    result.inspect_err(|error| {
+        let text = error.to_string();
+        eventlog::write(&match error.exit {
+            Exit::Usage => Entry::config(&text),
+            _ => Entry::ended(&text),
+        });
+    })
+}
+
+fn work_as(
+    named: Option<&Path>,
+    updating: Updating,
+    hosted: Hosted,
+    streams: &mut Streams,
+) -> Result<Exit, CliError> {
+    let config = load_to_work(named, hosted.is_service, streams)?;
+    if hosted.is_service {
+        refuse_mapped(&config)?;
+    }
+    if streams.terminal {
+        logging::for_people();
+    } else {
+        logging::as_configured(&config.log);
+    }
     let runtime = runtime()?;
     let quiet = !streams.terminal;
-    let (_, summary) =
-        work(runtime, config, Ending::Never, streams, stop_signal(), |console, notice| {
-            // Elsewhere than on a terminal the log says it.
-            if !quiet {
-                console.tell(notice);
-            }
-        })?;
+    let (_, summary) = work_for(runtime, config, updating, hosted, streams, |console, notice| {
+        // Elsewhere than on a terminal the log says it.
+        if !quiet {
+            console.tell(notice);
+        }
+    })?;
     tell_stragglers(&summary, streams);
     Ok(Exit::Ok)
 }
@@ -106,12 +144,49 @@ pub(super) fn work(
     ending: Ending,
     streams: &mut Streams,
     stop: impl Future<Output = ()>,
-    mut tell: impl FnMut(&mut Console<'_>, &Notice),
+    tell: impl FnMut(&mut Console<'_>, &Notice),
 ) -> Result<(Finished, Summary), CliError> {
+    let agent = open(&runtime, config, false)?;
+    let_work(runtime, agent, ending, streams, stop, tell)
+}
+
+/// The same without an ending, for whoever runs this process.
+fn work_for(
+    runtime: Runtime,
+    config: Config,
+    updating: Updating,
+    hosted: Hosted,
+    streams: &mut Streams,
+    tell: impl FnMut(&mut Console<'_>, &Notice),
+) -> Result<(Finished, Summary), CliError> {
+    let Hosted { host, stop, events, .. } = hosted;
+    let updating = Arc::new(updating);
+    let agent = open(&runtime, config, updating.came_back(&RealDisk))?;
+    let agent = agent.updating(Arc::clone(&updating)).hosted_by(host).woken_by(events);
+    let stop = async move {
+        tokio::select! {
+            () = stop => {}
+            () = updating.restarting() => {}
+        }
+    };
+    let_work(runtime, agent, Ending::Never, streams, stop, tell)
+}
+
+fn open(runtime: &Runtime, config: Config, came_back: bool) -> Result<Agent, CliError> {
     let config = Arc::new(config);
     let disk: Arc<dyn Disk> = Arc::new(RealDisk);
     let labs = Labs::new(Arc::clone(&config), runtime.handle().clone(), Arc::clone(&disk));
-    let agent = Agent::open(config, disk, Arc::new(labs), super::hooks::step).map_err(opening)?;
+    Agent::open(config, disk, Arc::new(labs), super::hooks::step, came_back).map_err(opening)
+}
+
+fn let_work(
+    runtime: Runtime,
+    agent: Agent,
+    ending: Ending,
+    streams: &mut Streams,
+    stop: impl Future<Output = ()>,
+    mut tell: impl FnMut(&mut Console<'_>, &Notice),
+) -> Result<(Finished, Summary), CliError> {
     let progress = agent.progress();
     let mut console = Console::new(streams, &progress);
     let result = runtime.block_on(agent.run(ending, stop, |notice| tell(&mut console, notice)));
@@ -143,36 +218,4 @@ pub(super) fn runtime() -> Result<Runtime, CliError> {
         .enable_all()
         .build()
         .map_err(|error| CliError::new(Exit::Failed, format!("cannot start threads: {error}")))
-}
-
-/// Resolves when the process is asked to stop.
-pub(super) async fn stop_signal() {
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        match signal(SignalKind::terminate()) {
-            Ok(mut terminate) => {
-                tokio::select! {
-                    _ = tokio::signal::ctrl_c() => {}
-                    _ = terminate.recv() => {}
-                }
-            }
-            Err(_) => drop(tokio::signal::ctrl_c().await),
-        }
-    }
-    #[cfg(windows)]
-    {
-        use tokio::signal::windows::{ctrl_break, ctrl_close, ctrl_shutdown};
-        match (ctrl_break(), ctrl_close(), ctrl_shutdown()) {
-            (Ok(mut stop), Ok(mut close), Ok(mut shutdown)) => {
-                tokio::select! {
-                    _ = tokio::signal::ctrl_c() => {}
-                    _ = stop.recv() => {}
-                    _ = close.recv() => {}
-                    _ = shutdown.recv() => {}
-                }
-            }
-            _ => drop(tokio::signal::ctrl_c().await),
-        }
-    }
 }

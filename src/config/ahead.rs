@@ -6,10 +6,7 @@ impl Config {
     /// The keys that are set to something that this version does not do, each with what it does
     /// instead.
     pub fn not_in_effect(&self) -> Vec<(&'static str, &'static str)> {
-        let keys = [
-            ("updates.automatic", self.updates.automatic, "updates are installed by hand"),
-            ("log.dir", self.log.dir.is_some(), "the log goes to standard error"),
-        ];
+        let keys = [("log.dir", self.log.dir.is_some(), "the log goes to standard error")];
         keys.into_iter().filter(|(_, set, _)| *set).map(|(key, _, what)| (key, what)).collect()
     }
 }

@@ -57,6 +57,7 @@ impl<'a> Builder<'a> {
         let notifications = raw.notifications.map(|raw| self.notifications(raw));
         self.status_page(raw.status_page.listen.map(|address| address.0));
         let notices = self.notices(raw.notices);
+        let proxy = self.proxy(&raw.api.proxy, raw.api.proxy_credentials_file.as_ref());
         let downloads = raw.downloads;
         let limits = Limits {
             archive_bytes: downloads.limits.archive.0,
@@ -65,6 +66,11 @@ impl<'a> Builder<'a> {
             ratio: u64::from(downloads.limits.ratio),
         };
         self.limits(&limits);
+        if raw.updates.automatic && raw.updates.source.is_none() {
+            let hint =
+                "name the place of the releases in `updates.source`, or write `automatic: false`";
+            self.warn("updates.automatic", "no place is named where releases are found", hint);
+        }
         let formats = self.formats(raw.formats);
         self.survey.min_free = raw.retention.min_free.0;
         let survey = self.survey.clone();
@@ -97,6 +103,8 @@ impl<'a> Builder<'a> {
                     Channel::Candidate => "candidate".to_owned(),
                 },
                 automatic: raw.updates.automatic,
+                source: raw.updates.source.map(|source| source.0),
+                window: raw.updates.window.map(|window| window.0),
             },
             log: LogConfig {
                 level: raw.log.level.0,
@@ -107,8 +115,10 @@ impl<'a> Builder<'a> {
             allowed_hosts,
             api_paths: raw.api.paths.into_iter().map(|(name, path)| (name, path.0)).collect(),
             ca_file: survey.ca_file,
+            proxy,
             limits,
             keys: KeyHashes(self.tree.hashes()),
+            effective: super::Effective::default(),
         })
     }
 
@@ -132,6 +142,11 @@ impl<'a> Builder<'a> {
     /// Whether a key was given by an environment variable.
     pub(super) fn is_from_env(&self, key: &str) -> bool {
         matches!(self.tree.origin_of(&KeyPath::of(key)), Some(Origin::Variable(_)))
+    }
+
+    /// The value of an environment variable.
+    pub(super) fn variable(&self, name: &str) -> Option<&str> {
+        super::env::lookup(self.env, name)
     }
 
     /// A written path as a whole one.
@@ -192,6 +207,10 @@ impl<'a> Builder<'a> {
             Some(TlsFiles { certificate, key })
         });
         self.survey.notifications_tls.clone_from(&tls);
+        if let Some(tls) = &tls {
+            let key = "notifications.tls.key".to_owned();
+            self.survey.secret_files.push((key, tls.key.clone()));
+        }
         let trusted_proxies: Vec<_> = raw.trusted_proxies.iter().map(|one| one.0).collect();
         if !raw.listen.0.ip().is_loopback() && tls.is_none() && trusted_proxies.is_empty() {
             let reason = format!("notifications travel unencrypted to {}", raw.listen.0);

@@ -135,7 +135,7 @@ fn read(expected: Expected<'_>, name: &str, value: &str) -> Result<Node, (String
     match expected.type_name() {
         "array" | "object" if value.starts_with(['[', '{']) => match yaml::parse(value) {
             (Some(mut node), problems) if problems.is_empty() => {
-                stamp(&mut node, &origin);
+                node.stamp(&|_| origin.clone());
                 Ok(node)
             }
             (_, problems) => {
@@ -153,20 +153,6 @@ fn read(expected: Expected<'_>, name: &str, value: &str) -> Result<Node, (String
         "string" if expected.nullable && value == "null" => Ok(Node { kind: Kind::Null, origin }),
         "string" => Ok(Node::quoted(value, origin)),
         _ => Ok(Node::plain(value, origin)),
-    }
-}
-
-fn stamp(node: &mut Node, origin: &Origin) {
-    node.origin = origin.clone();
-    match &mut node.kind {
-        Kind::List(items) => items.iter_mut().for_each(|item| stamp(item, origin)),
-        Kind::Section(entries) => {
-            for entry in entries {
-                entry.origin = origin.clone();
-                stamp(&mut entry.value, origin);
-            }
-        }
-        _ => {}
     }
 }
 

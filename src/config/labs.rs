@@ -151,6 +151,7 @@ impl Builder<'_> {
     ) -> Option<SecretString> {
         let literal_key = format!("{key}.client_secret");
         let file_key = format!("{key}.client_secret_file");
+        self.note_secret(&file_key, file);
         match (literal, file) {
             (Some(_), Some(_)) => {
                 let hint = "keep one of the two, best the file";
@@ -175,6 +176,14 @@ impl Builder<'_> {
                 }
             },
             (None, None) => None,
+        }
+    }
+
+    /// Remembers where a secret lies, so that it can be looked who may read it.
+    pub(super) fn note_secret(&mut self, key: &str, file: Option<&PathText>) {
+        if let Some(text) = file {
+            let path = self.path(text);
+            self.survey.secret_files.push((key.to_owned(), path));
         }
     }
 

@@ -1,11 +1,13 @@
-//! Finds, reads and checks a config: file → tree → environment → schema → sense. Each stage hands on
+//! Finds, reads and checks a config: file → tree → environment → policy → schema → sense. Each stage hands on
 //! what it could read, so that all faults come out at once.
 
 use std::path::{Path, PathBuf};
 
 use super::build::Builder;
+use super::effective;
 use super::fault::{ConfigFault, ConfigFaults};
 use super::node::Origin;
+use super::policy::{self, Policy};
 use super::raw::Raw;
 use super::survey::{Places, Survey};
 use super::walk::{self, Found};
@@ -53,14 +55,22 @@ pub fn locate(
     if let Some(found) = places.iter().find(|path| is_file(disk, path)) {
         return Ok(found.clone());
     }
-    let reason = format!(
-        "no config found: --config and {} are not given, and there is neither {} nor {}",
-        env::CONFIG,
-        places[0].display(),
-        places[1].display()
-    );
+    let [here, platform] = places.each_ref().map(|place| place.display());
+    let missing = if places[0] == places[1] {
+        format!("there is no {platform}")
+    } else {
+        format!("there is neither {here} nor {platform}")
+    };
+    let variable = env::CONFIG;
+    let reason = format!("no config found: --config and {variable} are not given, and {missing}");
     let fault = ConfigFault::of_key("", reason).hint(HOW_TO_MAKE_ONE);
     Err(ConfigFaults { faults: vec![fault], ..ConfigFaults::default() })
+}
+
+/// The folder of the platform's place for the config.
+pub fn platform_folder(env: &[(String, String)]) -> PathBuf {
+    let file = paths::platform_config(env);
+    file.parent().map_or_else(|| file.clone(), Path::to_path_buf)
 }
 
 const HOW_TO_MAKE_ONE: &str = "copy config.example.yaml to casedrop.yaml and fill it in, or try the agent without an account: \
@@ -98,31 +108,54 @@ pub fn load(
     read(disk, &path, &bytes, env)
 }
 
-/// Checks the content of a config file.
+/// Checks the content of a config file, and of the policy beside it.
 fn read(
     disk: &dyn Disk,
     path: &Path,
     bytes: &[u8],
     env: &[(String, String)],
 ) -> Result<Loaded, ConfigFaults> {
-    let report = Report { source: path.display().to_string() };
+    let mut faults = Vec::new();
+    let policy = Policy::beside(disk, path).unwrap_or_else(|fault| {
+        faults.push(*fault);
+        None
+    });
+    let policy_path = policy.as_ref().map(|policy| policy.path.clone());
+    let shown = policy_path.as_ref().map(|path| path.display().to_string());
+    let report = Report { source: path.display().to_string(), policy: shown.unwrap_or_default() };
     let (tree, problems) = match yaml::decode(bytes) {
         Ok(text) => yaml::parse(text),
         Err(problem) => (None, vec![problem]),
     };
-    let mut faults: Vec<ConfigFault> = problems.into_iter().map(|p| report.problem(p)).collect();
+    faults.extend(problems.into_iter().map(|problem| problem_of(&report.source, problem)));
+    let (ruling, problems) = policy.as_ref().map(Policy::parse).unwrap_or_default();
+    faults.extend(problems.into_iter().map(|problem| problem_of(&report.policy, problem)));
+    let mut found = Vec::new();
+    let ruling = ruling.map(|mut ruling| {
+        found.extend(walk::check_part(&mut ruling));
+        ruling
+    });
     let is_empty = tree.as_ref().is_none_or(|node| matches!(node.kind, super::node::Kind::Null));
     let Some(mut tree) = tree.filter(|_| !is_empty) else {
-        if faults.is_empty() {
+        if !faults.iter().any(|fault| fault.source == report.source) {
             let fault = ConfigFault::of_key("", "the file holds no config")
                 .hint("copy the content of config.example.yaml and fill it in");
             faults.push(report.sourced(fault));
         }
+        faults.extend(found.into_iter().map(|found| report.found(found)));
         let config = Some(path.to_path_buf());
         return Err(ConfigFaults { config, faults, ..ConfigFaults::default() });
     };
-    faults.extend(env::overlay(&mut tree, env).into_iter().map(|found| report.found(found)));
-    faults.extend(walk::check(&mut tree).into_iter().map(|found| report.found(found)));
+    let file = tree.clone();
+    found.extend(env::overlay(&mut tree, env));
+    let mut warned = Vec::new();
+    if let Some(ruling) = ruling {
+        let laid = policy::lay(&mut tree, ruling, &file, path);
+        found.extend(laid.found);
+        warned.extend(laid.warned);
+    }
+    found.extend(walk::check(&mut tree));
+    faults.extend(found.into_iter().map(|found| report.found(found)));
     let raw: Raw = match serde_json::from_value(tree.to_json()) {
         Ok(raw) => raw,
         Err(error) => {
@@ -137,18 +170,29 @@ fn read(
     let base = path.parent().unwrap_or(Path::new(""));
     let mut builder = Builder::new(disk, base, env, &tree);
     let config = builder.build(raw);
-    let Builder { found, warned, mut survey, .. } = builder;
-    survey.places = Places::new(&report.source, &tree);
+    let Builder { found, warned: more, mut survey, .. } = builder;
+    survey.places = Places::new(&report.source, &report.policy, &tree);
+    survey.policy = policy_path;
     faults.extend(found.into_iter().map(|found| report.found(found)));
+    warned.extend(more);
     let mut warnings: Vec<ConfigFault> =
         warned.into_iter().map(|found| report.found(found)).collect();
-    warnings.sort_by_key(|warning| (warning.line.is_none(), warning.line));
+    let order = |fault: &ConfigFault| {
+        let elsewhere = fault.source != report.source;
+        (fault.line.is_none(), elsewhere, fault.line, fault.column)
+    };
+    warnings.sort_by_key(order);
     match config {
-        Some(config) if faults.is_empty() => {
+        Some(mut config) if faults.is_empty() => {
+            let files = effective::Files { config: &report.source, policy: &report.policy };
+            config.effective = effective::list(&tree, &files, &config);
+            if let Some(policy) = &policy {
+                config.keys.0.insert(policy::POLICY_NAME.to_owned(), policy.digest());
+            }
             Ok(Loaded { config, warnings, source: path.to_path_buf(), survey })
         }
         _ => {
-            faults.sort_by_key(|fault| (fault.line.is_none(), fault.line, fault.column));
+            faults.sort_by_key(order);
             faults.dedup();
             Err(ConfigFaults {
                 config: Some(path.to_path_buf()),
@@ -162,24 +206,15 @@ fn read(
 
 /// Turns what the stages found into faults with their source.
 struct Report {
+    /// The config file.
     source: String,
+    /// The policy file.
+    policy: String,
 }
 
 impl Report {
     fn sourced(&self, fault: ConfigFault) -> ConfigFault {
         ConfigFault { source: self.source.clone(), ..fault }
-    }
-
-    fn problem(&self, problem: yaml::Problem) -> ConfigFault {
-        ConfigFault {
-            key: problem.path.to_string(),
-            line: Some(problem.line),
-            column: Some(problem.column),
-            source: self.source.clone(),
-            reason: problem.reason,
-            hint: problem.hint,
-            snippet: problem.snippet,
-        }
     }
 
     fn found(&self, found: Found) -> ConfigFault {
@@ -188,8 +223,27 @@ impl Report {
             Some(Origin::File { line, column }) => {
                 ConfigFault { line: Some(line), column: Some(column), ..self.sourced(fault) }
             }
+            Some(Origin::Policy { line, column }) => ConfigFault {
+                line: Some(line),
+                column: Some(column),
+                source: self.policy.clone(),
+                ..fault
+            },
             Some(Origin::Variable(name)) => ConfigFault { source: name, ..fault },
             None => self.sourced(fault),
         }
+    }
+}
+
+/// Something in a file that should not be there, as a fault.
+fn problem_of(source: &str, problem: yaml::Problem) -> ConfigFault {
+    ConfigFault {
+        key: problem.path.to_string(),
+        line: Some(problem.line),
+        column: Some(problem.column),
+        source: source.to_owned(),
+        reason: problem.reason,
+        hint: problem.hint,
+        snippet: problem.snippet,
     }
 }

@@ -1,12 +1,13 @@
 //! The agent's configuration, validated.
 //!
-//! [`load`] reads the YAML file, lets `CASEDROP_*` environment variables override it, and reports
-//! every fault at once, each with its key, place, reason and hint. What is written and what it
+//! [`load`] reads the YAML file, lets `CASEDROP_*` environment variables override it and a policy file
+//! override both, and reports every fault at once, each with its key, place, reason and hint. What is written and what it
 //! defaults to is declared in one place, `raw`, from which the JSON Schema comes; the file is
 //! checked against that schema. A [`Config`] is complete and can be run.
 
 mod ahead;
 mod build;
+mod effective;
 mod env;
 mod fault;
 mod labs;
@@ -15,11 +16,15 @@ mod network;
 mod node;
 mod notices;
 mod paths;
+mod policy;
 mod profiles;
+mod proxy;
 mod raw;
 mod scalars;
 mod schema;
 mod survey;
+pub mod template;
+mod updates;
 mod values;
 mod walk;
 mod yaml;
@@ -37,15 +42,19 @@ use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
+pub use effective::{Effective, From, InForce};
 pub use env::process_env;
 pub(crate) use fault::nearest;
 pub use fault::{ConfigFault, ConfigFaults};
-pub use load::{FILE_NAME, Loaded, load, locate};
+pub use load::{FILE_NAME, Loaded, load, locate, platform_folder};
 pub use network::Network;
 pub(crate) use node::{Entry as NodeEntry, Kind as NodeKind, Node};
 pub use notices::{HookConfig, MailConfig, MailOnly, MailSecurity, Notices, WebhookConfig};
+pub use policy::POLICY_NAME;
+pub use proxy::{NamedProxy, ProxyConfig};
 pub use schema::schema;
 pub use survey::{Places, Survey};
+pub use updates::{UpdateSource, Updates, Window};
 pub use values::write_size_roughly;
 pub(crate) use yaml::parse as parse_yaml;
 
@@ -102,10 +111,14 @@ pub struct Config {
     pub api_paths: BTreeMap<String, String>,
     /// A PEM file with further certificate authorities.
     pub ca_file: Option<PathBuf>,
+    /// The way to servers on the network.
+    pub proxy: ProxyConfig,
     /// Archive limits.
     pub limits: Limits,
-    /// Every key that is set in the file or the environment: enough to tell what changed.
+    /// Every key that is set in the file, the environment or the policy: enough to tell what changed.
     pub keys: KeyHashes,
+    /// Every key in force, with its value and where that comes from.
+    pub effective: Effective,
 }
 
 /// Keys, each with the SHA-256 of its value. Some of them are hashes of secrets: they are neither
@@ -218,15 +231,6 @@ pub struct FormatConfig {
     pub thumbnails: Option<bool>,
     /// Whether screen captures are asked for.
     pub screen_captures: bool,
-}
-
-/// Self-update.
-#[derive(Debug, Clone)]
-pub struct Updates {
-    /// `stable` or `candidate`.
-    pub channel: String,
-    /// Whether updates are installed without being asked.
-    pub automatic: bool,
 }
 
 /// Logging.

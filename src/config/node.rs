@@ -11,6 +11,8 @@ use crate::model::digest::hex;
 pub(super) enum Origin {
     /// In the config file; both from 1.
     File { line: usize, column: usize },
+    /// In the policy file; both from 1.
+    Policy { line: usize, column: usize },
     /// In an environment variable.
     Variable(String),
 }
@@ -74,6 +76,42 @@ impl Node {
                 Some(text)
             }
             Kind::Null | Kind::List(_) | Kind::Section(_) => None,
+        }
+    }
+
+    /// Says of this value, and all that it holds, that it was written somewhere else.
+    pub(super) fn stamp(&mut self, other: &impl Fn(&Origin) -> Origin) {
+        self.origin = other(&self.origin);
+        match &mut self.kind {
+            Kind::List(items) => items.iter_mut().for_each(|item| item.stamp(other)),
+            Kind::Section(entries) => {
+                for entry in entries {
+                    entry.origin = other(&entry.origin);
+                    entry.value.stamp(other);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Whether both mean the same, wherever they were written.
+    pub(super) fn says_the_same(&self, other: &Self) -> bool {
+        match (&self.kind, &other.kind) {
+            (Kind::Bool(one, _), Kind::Bool(two, _)) => one == two,
+            (Kind::List(one), Kind::List(two)) => {
+                one.len() == two.len()
+                    && one.iter().zip(two).all(|(one, two)| one.says_the_same(two))
+            }
+            (Kind::Section(one), Kind::Section(two)) => {
+                one.len() == two.len()
+                    && one.iter().all(|entry| {
+                        let other = two.iter().find(|other| other.key == entry.key);
+                        other.is_some_and(|other| entry.value.says_the_same(&other.value))
+                    })
+            }
+            (Kind::List(_) | Kind::Section(_), _) | (_, Kind::List(_) | Kind::Section(_)) => false,
+            // `12` and `'12'` are the same text to a key that takes one.
+            _ => self.text() == other.text(),
         }
     }
 

@@ -211,6 +211,7 @@ impl Builder<'_> {
 
     fn webhook(&mut self, raw: RawWebhook) -> Option<WebhookConfig> {
         let key = "notices.webhook.secret_file";
+        self.note_secret(key, raw.secret_file.as_ref());
         let secret = raw.secret_file.as_ref().and_then(|text| match self.secret_file(text) {
             Ok(secret) => Some(secret),
             Err((reason, hint)) => {
@@ -289,6 +290,7 @@ impl Builder<'_> {
         user: Option<String>,
         password_file: Option<&PathText>,
     ) -> Option<(String, SecretString)> {
+        self.note_secret("notices.mail.password_file", password_file);
         let password = password_file.map(|text| self.secret_file(text)).transpose().unwrap_or_else(
             |(reason, hint)| {
                 self.fault("notices.mail.password_file", reason, hint);

@@ -8,9 +8,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::notices::RawNotices;
+use super::proxy::ProxyChoice;
 use super::scalars::{
-    Address, DurationText, EndpointPath, HostSuffix, LogLevel, NetworkText, PathText, Secret,
-    SizeText, Thumbnails, UrlText,
+    Address, DurationText, EndpointPath, HostSuffix, LogLevel, NetworkText, PathText, ProxyText,
+    Secret, SizeText, Thumbnails, UpdateSourceText, UrlText, WindowText,
 };
 use super::{Limits, Names, SecretsIn, WhenMissing};
 
@@ -338,6 +339,12 @@ pub(super) struct Updates {
     pub(super) channel: Channel,
     /// Whether updates are installed without being asked.
     pub(super) automatic: bool,
+    /// Where releases are found: the address of a folder on a web server (https), or
+    /// `github:owner/name`. Default: nowhere.
+    pub(super) source: Option<UpdateSourceText>,
+    /// When updates may be installed without being asked: a part of the day by the PC's clock, such as
+    /// `02:00-05:00`. `null`: at any time.
+    pub(super) window: Option<WindowText>,
 }
 
 /// Which releases are offered.
@@ -387,6 +394,11 @@ pub(super) struct Api {
     /// A PEM file with further certificate authorities, for networks that inspect https. Default:
     /// only the system's own.
     pub(super) ca_file: Option<PathText>,
+    /// The proxy for all calls by https, other servers than Align's included: its address, `system` for
+    /// what the system names, or `none`.
+    pub(super) proxy: ProxyText,
+    /// A file that holds `user:password` for that proxy and nothing else. Default: none.
+    pub(super) proxy_credentials_file: Option<PathText>,
 }
 
 impl Default for Polling {
@@ -438,7 +450,7 @@ impl Default for StatusPage {
 
 impl Default for Updates {
     fn default() -> Self {
-        Self { channel: Channel::Stable, automatic: false }
+        Self { channel: Channel::Stable, automatic: false, source: None, window: None }
     }
 }
 
@@ -460,6 +472,8 @@ impl Default for Api {
             allowed_hosts: hosts.map(|host| HostSuffix(host.to_owned())).to_vec(),
             paths: BTreeMap::new(),
             ca_file: None,
+            proxy: ProxyText(ProxyChoice::System),
+            proxy_credentials_file: None,
         }
     }
 }

@@ -13,6 +13,8 @@ use serde_json::Value;
 use url::Url;
 
 use super::network::Network;
+use super::proxy::ProxyChoice;
+use super::updates::{UpdateSource, Window};
 use super::values::{self, Bad};
 
 /// Checks a text by the `format` of its schema; formats of no concern here hold always.
@@ -26,7 +28,10 @@ pub(super) fn check_format(format: &str, text: &str) -> Result<(), Bad> {
         "casedrop-log-level" => values::log_level(text),
         "casedrop-network" => values::network(text).map(drop),
         "casedrop-path" => super::paths::check_text(text),
+        "casedrop-proxy" => ProxyChoice::read(text).map(drop),
+        "casedrop-update-source" => values::update_source(text).map(drop),
         "casedrop-url" => values::url(text).map(drop),
+        "casedrop-window" => values::window(text).map(drop),
         _ => Ok(()),
     }
 }
@@ -42,7 +47,10 @@ pub(super) fn describe_format(format: &str) -> Option<&'static str> {
         "casedrop-log-level" => "a log level such as `info`",
         "casedrop-network" => "an IP address or network, such as `192.168.1.0/24`",
         "casedrop-path" => "a path",
+        "casedrop-proxy" => "`system`, `none`, or a proxy such as `http://proxy.example:3128`",
+        "casedrop-update-source" => "the address of a folder, or `github:owner/name`",
         "casedrop-url" => "a URL",
+        "casedrop-window" => "a part of the day such as `02:00-05:00`",
         _ => return None,
     })
 }
@@ -158,6 +166,39 @@ text_value!(
     }),
     values::network,
     ToString::to_string
+);
+text_value!(
+    /// A part of the day.
+    WindowText(Window),
+    json_schema!({
+        "type": "string",
+        "format": "casedrop-window",
+        "examples": ["02:00-05:00"]
+    }),
+    values::window,
+    ToString::to_string
+);
+text_value!(
+    /// Where releases are found.
+    UpdateSourceText(UpdateSource),
+    json_schema!({
+        "type": "string",
+        "format": "casedrop-update-source",
+        "examples": ["https://it.example.com/casedrop/", "github:owner/name"]
+    }),
+    values::update_source,
+    ToString::to_string
+);
+text_value!(
+    /// The way to the internet.
+    ProxyText(ProxyChoice),
+    json_schema!({
+        "type": "string",
+        "format": "casedrop-proxy",
+        "examples": ["system", "none", "http://proxy.example:3128"]
+    }),
+    ProxyChoice::read,
+    ProxyChoice::write
 );
 text_value!(
     /// A path on this PC.

@@ -32,8 +32,12 @@ pub struct Survey {
     pub notifications: Option<SocketAddr>,
     /// The certificate of that listener.
     pub notifications_tls: Option<TlsFiles>,
+    /// Files that hold a secret, with the keys that name them.
+    pub secret_files: Vec<(String, PathBuf)>,
     /// Bytes that stay free on the output's volume.
     pub min_free: u64,
+    /// The policy file, where there is one.
+    pub policy: Option<PathBuf>,
     /// Where the keys were written.
     pub places: Places,
 }
@@ -42,11 +46,12 @@ pub struct Survey {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Places {
     file: String,
+    policy: String,
     origins: BTreeMap<String, Origin>,
 }
 
 impl Places {
-    pub(super) fn new(file: &str, tree: &Node) -> Self {
+    pub(super) fn new(file: &str, policy: &str, tree: &Node) -> Self {
         fn collect(node: &Node, path: &KeyPath, origins: &mut BTreeMap<String, Origin>) {
             match &node.kind {
                 Kind::List(items) => {
@@ -67,22 +72,19 @@ impl Places {
         }
         let mut origins = BTreeMap::new();
         collect(tree, &KeyPath::default(), &mut origins);
-        Self { file: file.to_owned(), origins }
+        Self { file: file.to_owned(), policy: policy.to_owned(), origins }
     }
 
     /// The fault with the place of its key, where that one was written.
     #[must_use]
     pub fn locate(&self, fault: ConfigFault) -> ConfigFault {
-        match self.origins.get(&fault.key) {
-            Some(Origin::File { line, column }) => ConfigFault {
-                line: Some(*line),
-                column: Some(*column),
-                source: self.file.clone(),
-                ..fault
-            },
-            Some(Origin::Variable(name)) => ConfigFault { source: name.clone(), ..fault },
-            None => fault,
-        }
+        let (source, line, column) = match self.origins.get(&fault.key) {
+            Some(Origin::File { line, column }) => (&self.file, line, column),
+            Some(Origin::Policy { line, column }) => (&self.policy, line, column),
+            Some(Origin::Variable(name)) => return ConfigFault { source: name.clone(), ..fault },
+            None => return fault,
+        };
+        ConfigFault { line: Some(*line), column: Some(*column), source: source.clone(), ..fault }
     }
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use url::{Host, Url};
 
 use super::network::Network;
+use super::updates::{UpdateSource, Window};
 
 /// Why a text is not a value of its kind, and how to write it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -116,6 +117,18 @@ pub(super) fn network(text: &str) -> Result<Network, Bad> {
     text.trim().parse().or_else(|()| bad(not(text, "an IP address or network"), hint))
 }
 
+/// Reads a part of the day.
+pub(super) fn window(text: &str) -> Result<Window, Bad> {
+    let hint = "write two times of the day, such as 02:00-05:00; it may go over midnight";
+    text.parse().or_else(|()| bad(not(text, "a part of the day"), hint))
+}
+
+/// Reads where releases are found.
+pub(super) fn update_source(text: &str) -> Result<UpdateSource, Bad> {
+    let hint = "write the https:// address of a folder, without `?` and `#`, or github:owner/name";
+    text.trim().parse().or_else(|()| bad(not(text, "a place for releases"), hint))
+}
+
 /// Reads a URL that tokens and personal data may travel to: `https`, or `http` to this PC itself.
 pub(super) fn url(text: &str) -> Result<Url, Bad> {
     const HOW: &str = "write the whole URL as it was given to you, beginning with https://";
@@ -137,6 +150,28 @@ pub(super) fn url(text: &str) -> Result<Url, Bad> {
     }
     if !url.username().is_empty() || url.password().is_some() {
         return bad("the URL holds a user name or password", "remove the part before the @");
+    }
+    Ok(url)
+}
+
+/// Reads the address of a proxy. What is wrong with it is told without it: it may hold a password.
+pub(super) fn proxy(text: &str) -> Result<Url, Bad> {
+    const HOW: &str = "write `system`, `none`, or its address, such as http://proxy.example:3128";
+    let Some(url) = Url::parse(text).ok().filter(|url| url.host().is_some()) else {
+        return bad("this is no address of a proxy".to_owned(), HOW);
+    };
+    if !url.username().is_empty() || url.password().is_some() {
+        let hint = "remove the part before the @, write user:password into a file of its own that only the \
+                    agent's user may read, and name that file by `api.proxy_credentials_file`";
+        return bad("the address holds a user name or password".to_owned(), hint);
+    }
+    if !matches!(url.scheme(), "http" | "https") {
+        return bad(format!("proxies of the kind `{}` are not supported", url.scheme()), HOW);
+    }
+    if url.path().len() > 1 || url.query().is_some() || url.fragment().is_some() {
+        let hint = "write scheme, host and port only; a script (.pac) is not read: write the proxy that it \
+                    names";
+        return bad("the address of the proxy holds a path".to_owned(), hint);
     }
     Ok(url)
 }

@@ -23,13 +23,24 @@ pub(super) struct Found {
 
 /// Checks the whole tree.
 pub(super) fn check(tree: &mut Node) -> Vec<Found> {
-    let mut walk = Walk { found: Vec::new() };
+    walk(tree, true)
+}
+
+/// Checks the tree of a file that holds some of the keys only: none of them is missed.
+pub(super) fn check_part(tree: &mut Node) -> Vec<Found> {
+    walk(tree, false)
+}
+
+fn walk(tree: &mut Node, whole: bool) -> Vec<Found> {
+    let mut walk = Walk { found: Vec::new(), whole };
     walk.section(Expected::root(), tree, &KeyPath::default());
     walk.found
 }
 
 struct Walk {
     found: Vec<Found>,
+    /// Whether keys can be missing.
+    whole: bool,
 }
 
 impl Walk {
@@ -84,7 +95,8 @@ impl Walk {
         let unknown = entries.iter().filter(|entry| expected.property(&entry.key).is_none());
         let meant: Vec<&str> =
             unknown.take(GUESSES).filter_map(|entry| nearest_key(expected, &entry.key)).collect();
-        for name in expected.required() {
+        let whole = self.whole;
+        for name in expected.required().filter(|_| whole) {
             let there = entries
                 .iter()
                 .any(|entry| entry.key == name && !matches!(entry.value.kind, Kind::Null));

@@ -185,7 +185,7 @@ impl Builder {
         self.values += 1;
         if self.values > MAX_VALUES {
             let (line, column) = match node.origin {
-                Origin::File { line, column } => (line, column),
+                Origin::File { line, column } | Origin::Policy { line, column } => (line, column),
                 Origin::Variable(_) => (1, 1),
             };
             let reason = format!("the file holds more than {MAX_VALUES} values");

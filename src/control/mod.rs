@@ -19,9 +19,9 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
 
 use crate::disk::{Disk, read_limited, write_durably_private};
-use crate::model::digest::hex;
 use crate::model::fault::{Fault, FaultClass};
 use crate::model::request::Request;
+use crate::random;
 
 pub use client::{Control, NotAsked};
 pub use server::{Office, serve};
@@ -105,12 +105,7 @@ impl Place {
 
 /// A text that nobody can guess.
 fn random_text() -> Result<String, Fault> {
-    let mut bytes = [0; 32];
-    getrandom::fill(&mut bytes).map_err(|error| {
-        let text = format!("the system gives no random numbers: {error}");
-        Fault::new(FaultClass::Local, "random", text)
-    })?;
-    Ok(hex(bytes))
+    random::random_text::<32>("random")
 }
 
 /// An id for a request of this process.

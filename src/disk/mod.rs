@@ -4,9 +4,11 @@
 
 #![expect(clippy::disallowed_methods, reason = "this is the one place that may")]
 
+mod error;
 mod helpers;
+mod mapped;
 mod real;
-#[cfg_attr(windows, path = "windows.rs")]
+#[cfg_attr(windows, path = "windows/mod.rs")]
 #[cfg_attr(not(windows), path = "unix.rs")]
 mod system;
 
@@ -15,36 +17,11 @@ use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+pub use error::DiskError;
 pub use helpers::{read_limited, write_durably, write_durably_private};
+pub use mapped::{Mapped, remote_of};
 pub use real::RealDisk;
-
-use crate::model::fault::{Fault, FaultClass};
-
-/// A file system call that failed.
-#[derive(Debug, thiserror::Error)]
-#[error("cannot {operation} {}", path.display())]
-pub struct DiskError {
-    /// What was tried, as a verb: `create`, `read`, `rename`, …
-    pub operation: &'static str,
-    /// On what.
-    pub path: PathBuf,
-    /// What the system said.
-    #[source]
-    pub source: io::Error,
-}
-
-impl DiskError {
-    /// The system's kind of error.
-    pub fn kind(&self) -> io::ErrorKind {
-        self.source.kind()
-    }
-
-    /// Whether another program stood in the way by holding the file or folder open.
-    pub fn is_busy(&self) -> bool {
-        let held = cfg!(windows) && matches!(self.source.raw_os_error(), Some(5 | 32 | 33));
-        held || self.kind() == io::ErrorKind::ResourceBusy
-    }
-}
+pub use system::for_others;
 
 /// What stands at a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -128,17 +105,41 @@ pub trait Disk: Send + Sync {
     fn is_at_rest(&self, path: &Path) -> Result<bool, DiskError>;
     /// The name of the user who owns a file; `None` where the system has none.
     fn owner(&self, path: &Path) -> Result<Option<String>, DiskError>;
+    /// Who beside administrators can change a file, or put another in its place, as words for a
+    /// message. `None` if nobody can, or where the system cannot be asked.
+    fn others_who_write(&self, _path: &Path) -> Result<Option<String>, DiskError> {
+        Ok(None)
+    }
     /// The entries of a directory, ordered by name.
     fn list(&self, dir: &Path) -> Result<Vec<Entry>, DiskError>;
     /// Creates a directory and its missing parents, and syncs each parent that got a new entry.
     fn create_dirs(&self, dir: &Path) -> Result<(), DiskError>;
-    /// As [`create_dirs`](Self::create_dirs), but only this user may enter the new directories.
+    /// As [`create_dirs`](Self::create_dirs), but only this user may enter the new directories. (On
+    /// Windows: the system, administrators, this user, and whoever was given a right by name to what
+    /// they are made in.)
     fn create_private_dirs(&self, dir: &Path) -> Result<(), DiskError>;
-    /// As [`create`](Self::create), but only this user may read the file. (On Windows the rights
-    /// of the directory are inherited.)
+    /// Takes rights that others have to a directory of [`create_private_dirs`](Self::create_private_dirs)
+    /// away, and tells whose; single accounts that were given a right by name keep it. Does nothing
+    /// where the system has modes: there the administrator's word counts.
+    fn make_private(&self, dir: &Path) -> Result<Vec<String>, DiskError>;
+    /// Who may read a file or directory beside those that a private one is for: groups by their names.
+    fn readers(&self, path: &Path) -> Result<Vec<String>, DiskError>;
+    /// Gives an account (a name or, on Windows, an id such as `S-1-5-19`) the right to read, write and
+    /// delete in a directory and in what is made there. Elsewhere than on Windows it becomes the
+    /// owner of the directory and of what in it belongs to the same user.
+    fn grant(&self, dir: &Path, account: &str) -> Result<(), DiskError>;
+    /// The names of programs that hold one of these files open, as far as the system tells cheaply
+    /// (Windows, files of this PC).
+    fn holders(&self, paths: &[PathBuf]) -> Vec<String>;
+    /// As [`create`](Self::create), but only this user may read the file. (On Windows it has the rights
+    /// of its directory, which is a private one.)
     fn create_private(&self, path: &Path) -> Result<Box<dyn WriteFile>, DiskError>;
     /// Creates a file that must not exist yet.
     fn create(&self, path: &Path) -> Result<Box<dyn WriteFile>, DiskError>;
+    /// As [`create`](Self::create), for a program that everybody may run.
+    fn create_program(&self, path: &Path) -> Result<Box<dyn WriteFile>, DiskError> {
+        self.create(path)
+    }
     /// Opens a file that exists, to write behind its end.
     fn append(&self, path: &Path) -> Result<Box<dyn WriteFile>, DiskError>;
     /// Opens a file for reading.
@@ -175,23 +176,4 @@ pub trait Disk: Send + Sync {
     fn try_lock(&self, path: &Path) -> Result<Option<LockGuard>, DiskError>;
     /// As [`try_lock`](Self::try_lock), but waits until the lock is free.
     fn lock(&self, path: &Path) -> Result<LockGuard, DiskError>;
-}
-
-impl From<DiskError> for Fault {
-    fn from(error: DiskError) -> Self {
-        let (code, hint) = match error.kind() {
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-                ("disk-full", "free some space on that volume; the work goes on by itself")
-            }
-            io::ErrorKind::PermissionDenied => {
-                ("permission-denied", "give the agent's user the right to write there")
-            }
-            io::ErrorKind::ReadOnlyFilesystem => {
-                ("read-only", "make that volume writable for the agent's user")
-            }
-            io::ErrorKind::NotFound => ("not-found", "check that the folder exists and is mounted"),
-            _ => ("disk", "check the volume that holds this path"),
-        };
-        Self::new(FaultClass::Local, code, error.to_string()).hint(hint).caused_by(error.source)
-    }
 }

@@ -1,9 +1,10 @@
 //! The operating system's file system.
 
-use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use super::error::is_away;
 use super::{Disk, DiskError, Entry, Kind, LockGuard, Moved, ReadFile, Stamp, WriteFile, system};
 
 /// The operating system's file system.
@@ -59,6 +60,10 @@ impl Disk for RealDisk {
         system::owner(path).map_err(on("find the owner of", path))
     }
 
+    fn others_who_write(&self, path: &Path) -> Result<Option<String>, DiskError> {
+        system::others_who_write(path).map_err(on("look at the rights of", path))
+    }
+
     fn list(&self, dir: &Path) -> Result<Vec<Entry>, DiskError> {
         let mut entries = Vec::new();
         for entry in std::fs::read_dir(dir).map_err(on("list", dir))? {
@@ -79,13 +84,23 @@ impl Disk for RealDisk {
     }
 
     fn create_dirs(&self, dir: &Path) -> Result<(), DiskError> {
-        create_dirs(dir, &DirBuilder::new())
+        create_dirs(dir, |dir| std::fs::create_dir(dir))
     }
 
     fn create_private_dirs(&self, dir: &Path) -> Result<(), DiskError> {
-        let mut builder = DirBuilder::new();
-        system::private_dir(&mut builder);
-        create_dirs(dir, &builder)
+        create_dirs(dir, system::create_private_dir)
+    }
+
+    fn make_private(&self, dir: &Path) -> Result<Vec<String>, DiskError> {
+        system::make_private(dir).map_err(on("take rights of others away from", dir))
+    }
+
+    fn readers(&self, path: &Path) -> Result<Vec<String>, DiskError> {
+        system::readers(path).map_err(on("find who may read", path))
+    }
+
+    fn grant(&self, dir: &Path, account: &str) -> Result<(), DiskError> {
+        system::grant(dir, account).map_err(on("give an account rights to", dir))
     }
 
     fn create_private(&self, path: &Path) -> Result<Box<dyn WriteFile>, DiskError> {
@@ -96,6 +111,14 @@ impl Disk for RealDisk {
 
     fn create(&self, path: &Path) -> Result<Box<dyn WriteFile>, DiskError> {
         write_with(OpenOptions::new().write(true).create_new(true), "create", path)
+    }
+
+    fn create_program(&self, path: &Path) -> Result<Box<dyn WriteFile>, DiskError> {
+        let mut options = OpenOptions::new();
+        system::program_file(&mut options);
+        let file = write_with(options.write(true).create_new(true), "create", path)?;
+        system::open_to_all(path).map_err(on("open to all", path))?;
+        Ok(file)
     }
 
     fn append(&self, path: &Path) -> Result<Box<dyn WriteFile>, DiskError> {
@@ -155,9 +178,14 @@ impl Disk for RealDisk {
         system::remove_tree(path).map_err(on("remove", path))
     }
 
+    fn holders(&self, paths: &[PathBuf]) -> Vec<String> {
+        system::holders(paths)
+    }
+
     fn free_space(&self, path: &Path) -> Result<u64, DiskError> {
         let existing = path.ancestors().find(|dir| dir.exists()).unwrap_or(path);
-        fs4::available_space(existing).map_err(on("measure the free space at", path))
+        fs4::available_space(system::for_others(existing))
+            .map_err(on("measure the free space at", path))
     }
 
     fn same_volume(&self, a: &Path, b: &Path) -> Result<bool, DiskError> {
@@ -200,7 +228,8 @@ fn kind_of(kind: std::fs::FileType) -> Kind {
 
 /// Nothing stands there: also when a file stands where a parent directory would have to be.
 fn absent(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+    let is_missing = matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory);
+    is_missing && !is_away(error)
 }
 
 fn write_with(
@@ -222,7 +251,7 @@ fn lock_file(path: &Path) -> Result<File, DiskError> {
         .map_err(on("open", path))
 }
 
-fn create_dirs(dir: &Path, builder: &DirBuilder) -> Result<(), DiskError> {
+fn create_dirs(dir: &Path, create: impl Fn(&Path) -> io::Result<()>) -> Result<(), DiskError> {
     let mut missing: Vec<PathBuf> = Vec::new();
     for dir in dir.ancestors() {
         // Links are followed here: the output itself may be one.
@@ -232,7 +261,7 @@ fn create_dirs(dir: &Path, builder: &DirBuilder) -> Result<(), DiskError> {
         missing.push(dir.to_path_buf());
     }
     for dir in missing.into_iter().rev() {
-        match builder.create(&dir) {
+        match create(&dir) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists && dir.is_dir() => {}
             done => done.map_err(on("create the directory", &dir))?,
         }

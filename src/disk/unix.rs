@@ -2,11 +2,13 @@
 
 use std::fs::{DirBuilder, File, Metadata, OpenOptions, TryLockError};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
-use std::path::Path;
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, lchown};
+use std::path::{Path, PathBuf};
 
 #[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
 use rustix::fs::{CWD, RenameFlags, renameat_with};
+
+use super::mapped::Drives;
 
 /// Runs a call once: open files are no obstacle here.
 pub(super) fn patiently<T>(call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
@@ -128,6 +130,29 @@ pub(super) fn owner(path: &Path) -> io::Result<Option<String>> {
     Ok(Some(name.unwrap_or_else(|| format!("user number {id}"))))
 }
 
+/// Who beside root can change a file or its entry in the folder.
+pub(super) fn others_who_write(path: &Path) -> io::Result<Option<String>> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    for (what, path) in [("it", Some(path)), ("its folder", folder)] {
+        let Some(path) = path else { continue };
+        let rights = std::fs::metadata(path)?;
+        if rights.uid() != 0 {
+            let name = owner(path)?.unwrap_or_default();
+            return Ok(Some(format!("{name} (the owner of {what})")));
+        }
+        if rights.mode() & 0o020 != 0 && rights.gid() != 0 {
+            let group = uzers::get_group_by_gid(rights.gid())
+                .map_or_else(|| rights.gid().to_string(), |it| it.name().display().to_string());
+            return Ok(Some(format!("the group {group} (of {what})")));
+        }
+        // In a sticky folder only the owner of a file replaces it.
+        if rights.mode() & 0o002 != 0 && rights.mode() & 0o1000 == 0 {
+            return Ok(Some(format!("everybody ({what} is open to all)")));
+        }
+    }
+    Ok(None)
+}
+
 pub(super) fn remove_file(path: &Path) -> io::Result<()> {
     std::fs::remove_file(path)
 }
@@ -144,13 +169,106 @@ pub(super) fn private_file(options: &mut OpenOptions) {
     options.mode(0o600);
 }
 
-pub(super) fn private_dir(builder: &mut DirBuilder) {
-    builder.mode(0o700);
+pub(super) fn program_file(options: &mut OpenOptions) {
+    options.mode(0o755);
+}
+
+/// Whatever the process's umask says.
+pub(super) fn open_to_all(path: &Path) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt as _;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755))
+}
+
+pub(super) fn create_private_dir(dir: &Path) -> io::Result<()> {
+    DirBuilder::new().mode(0o700).create(dir)
+}
+
+/// Whoever gave a folder its mode wanted it so; new ones are private from the beginning.
+#[expect(clippy::unnecessary_wraps, reason = "other systems have something to do, and it can fail")]
+pub(super) fn make_private(_dir: &Path) -> io::Result<Vec<String>> {
+    Ok(Vec::new())
+}
+
+/// Members of the group were chosen by whoever gave the file its mode.
+pub(super) fn readers(path: &Path) -> io::Result<Vec<String>> {
+    let metadata = std::fs::metadata(path)?;
+    let bits = if metadata.is_dir() { 0o005 } else { 0o004 };
+    let open = metadata.mode() & bits == bits;
+    Ok(if open { vec!["everybody".to_owned()] } else { Vec::new() })
+}
+
+/// Makes the account the owner of the folder, and of all in it that the former owner owns.
+pub(super) fn grant(dir: &Path, account: &str) -> io::Result<()> {
+    let user = uzers::get_user_by_name(account).ok_or_else(|| {
+        let text = format!("this system knows no user {account}");
+        io::Error::new(io::ErrorKind::InvalidInput, text)
+    })?;
+    let before = dir.symlink_metadata()?.uid();
+    if before == user.uid() { Ok(()) } else { hand_over(dir, before, user.uid()) }
+}
+
+/// What is below comes first: a folder that is the account's already holds nothing of the former owner.
+fn hand_over(path: &Path, before: u32, after: u32) -> io::Result<()> {
+    let metadata = path.symlink_metadata()?;
+    if metadata.is_dir() {
+        for entry in std::fs::read_dir(path)? {
+            hand_over(&entry?.path(), before, after)?;
+        }
+    }
+    if metadata.uid() == before { lchown(path, Some(after), None) } else { Ok(()) }
+}
+
+/// The path in the form in which libraries can open it however long it is.
+pub fn for_others(path: &Path) -> std::borrow::Cow<'_, Path> {
+    path.into()
+}
+
+/// Open files keep nothing from being moved here, so nobody asks.
+pub(super) fn holders(_paths: &[PathBuf]) -> Vec<String> {
+    Vec::new()
+}
+
+/// There are no drive letters.
+pub(super) struct SystemDrives;
+
+impl Drives for SystemDrives {
+    fn is_remote(&self, _letter: char) -> bool {
+        false
+    }
+
+    fn connection(&self, _letter: char) -> Option<String> {
+        None
+    }
+
+    fn device(&self, _letter: char) -> Option<String> {
+        None
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_others_than_root_may_change_is_told() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let dir = tempfile::tempdir().expect("tempdir");
+        let path = dir.path().join("policy.yaml");
+        std::fs::write(&path, "").expect("write");
+        let open_to = |mode| {
+            let mode = std::fs::Permissions::from_mode(mode);
+            std::fs::set_permissions(&path, mode).expect("own file");
+            others_who_write(&path).expect("asked")
+        };
+        let by_root = std::fs::metadata(&path).expect("there").uid() == 0;
+        if by_root {
+            assert_eq!(open_to(0o644), None);
+            assert!(open_to(0o666).expect("others").starts_with("everybody"));
+        } else {
+            assert!(open_to(0o600).expect("the owner").ends_with("(the owner of it)"));
+        }
+        assert!(others_who_write(&dir.path().join("gone")).is_err());
+    }
 
     #[test]
     fn the_fallback_replaces_nothing_either() {
@@ -167,5 +285,31 @@ mod tests {
         assert!(rename_checked(&at("a"), &at("c")).expect("asked"));
         assert!(rename_checked(&at("d"), &at("f")).expect("asked"));
         assert!(!at("a").exists() && at("c").exists() && at("f").is_dir());
+    }
+
+    #[test]
+    fn what_everybody_may_read_is_told() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let dir = tempfile::tempdir().expect("tempdir");
+        let path = dir.path().join("secret");
+        std::fs::write(&path, "x").expect("write");
+        let with_mode = |mode| {
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).expect("set");
+            readers(&path).expect("asked")
+        };
+        assert_eq!(with_mode(0o644), ["everybody"]);
+        assert_eq!(with_mode(0o640), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_folder_can_be_granted_to_its_owner_and_to_nobody_unknown() {
+        let dir = tempfile::tempdir().expect("tempdir");
+        std::fs::write(dir.path().join("x"), "x").expect("write");
+        let owner = owner(dir.path()).expect("asked").expect("a name");
+        grant(dir.path(), &owner).expect("his already");
+        let id = dir.path().symlink_metadata().expect("there").uid();
+        hand_over(dir.path(), id, id).expect("nothing changes");
+        let error = grant(dir.path(), "nobody-of-that-name").expect_err("unknown");
+        assert!(error.to_string().contains("nobody-of-that-name"), "{error}");
     }
 }

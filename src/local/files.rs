@@ -111,6 +111,37 @@ pub(crate) fn fault_of(error: DiskError) -> Fault {
         .caused_by(error.source)
 }
 
+/// As [`fault_of`], after a look at which file of the order's directory is held, and by which program.
+pub(crate) fn held_fault(disk: &dyn Disk, dir: &Path, error: DiskError) -> Fault {
+    let is_busy = error.is_busy();
+    let mut fault = fault_of(error);
+    if let Some(held) = is_busy.then(|| held_in(disk, dir)).flatten() {
+        let by = if held.programs.is_empty() {
+            "a program holds".to_owned()
+        } else {
+            let one = held.programs.len() == 1;
+            format!("{} {}", held.programs.join(", "), if one { "holds" } else { "hold" })
+        };
+        fault.message =
+            format!("waiting for lock: {by} {} of this order open ({})", held.file, dir.display());
+    }
+    fault
+}
+
+/// A file that programs hold open.
+struct Held {
+    file: String,
+    programs: Vec<String>,
+}
+
+fn held_in(disk: &dyn Disk, dir: &Path) -> Option<Held> {
+    let files = Tree::read(disk, dir).ok()?.files;
+    let is_held = |path: &Path| matches!(disk.is_at_rest(path), Ok(false));
+    let held = files.into_iter().map(|(file, _)| file).find(|file| is_held(&below(dir, file)))?;
+    let programs = disk.holders(&[below(dir, &held)]);
+    Some(Held { file: held, programs })
+}
+
 /// Stops here if the work was asked to stop.
 pub(crate) fn check(cancel: &Cancel) -> Result<(), Fault> {
     if cancel.is_cancelled() {

@@ -6,7 +6,7 @@
 
 use std::path::Path;
 
-use super::files::{Tree, below, fault_of};
+use super::files::{Tree, below, fault_of, held_fault};
 use super::history::remove_ours;
 use super::layout::Layout;
 use super::look::{LocalPicture, Read, glance, look, read_manifest};
@@ -88,7 +88,8 @@ pub fn remove(
         }
         disk.create_dirs(&layout.retired())?;
         step(Step::RetireMove);
-        if disk.rename(&dir, &moved).map_err(fault_of)? == Moved::TargetExists {
+        let renamed = disk.rename(&dir, &moved);
+        if renamed.map_err(|error| held_fault(disk, &dir, error))? == Moved::TargetExists {
             return Ok(Fate::LeftAlone(format!("{} is in the way", moved.display())));
         }
         step(Step::RetireMoved);
@@ -204,7 +205,7 @@ fn is_empty(disk: &dyn Disk, dir: &Path) -> Result<bool, Fault> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{NoExchange, Place as Folder, content_of, key, sealed};
+    use super::super::testing::{Lie, NoExchange, Place as Folder, content_of, key, sealed};
     use super::*;
     use crate::disk::RealDisk;
 
@@ -345,7 +346,7 @@ mod tests {
     fn a_revision_that_a_program_holds_open_stays_whole() {
         let order = Published::new();
         let before = content_of(&order.dir());
-        let disk = NoExchange(Some("17"));
+        let disk = NoExchange(Lie::Held("17"));
         let fault = remove(&disk, order.layout(), order.piece(), &|_| {}).expect_err("held");
         assert_eq!(fault.code, "target-busy");
         assert_eq!(content_of(&order.dir()), before);

@@ -2,14 +2,15 @@
 //! of a share that is gone.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
 use super::layout::Layout;
-use crate::disk::{Disk, LockGuard, Moved, read_limited, write_durably};
+use crate::disk::{Disk, DiskError, LockGuard, Moved, read_limited, write_durably};
 use crate::model::fault::{Fault, FaultClass};
+use crate::random::random_text;
 
 /// The marker's name in the output.
 pub const MARKER: &str = ".casedrop-root";
@@ -17,6 +18,8 @@ const MARKER_MAX: u64 = 4096;
 
 /// The code of the fault that an agent on the same output is.
 pub const ANOTHER_AGENT: &str = "another-agent";
+/// The code of the fault of an output that is not there, or does not answer.
+pub const OUTPUT_GONE: &str = "output-gone";
 /// The code of the fault that a missing staging folder is.
 pub const STAGING_GONE: &str = "staging-gone";
 
@@ -172,7 +175,7 @@ pub fn prepare_root(
     if let Some(id) = known_id {
         check_root(disk, layout, id)?;
     } else {
-        disk.create_dirs(&layout.output)?;
+        disk.create_dirs(&layout.output).map_err(|error| reaching(disk, layout, error))?;
     }
     disk.create_dirs(&layout.work())?;
     disk.create_dirs(&layout.history())?;
@@ -196,14 +199,41 @@ pub fn check_root(disk: &dyn Disk, layout: &Layout, id: &str) -> Result<(), Faul
         Some(_) => "holds another folder's marker",
         None => "or its marker is gone",
     };
-    Err(Fault::new(
-        FaultClass::Local,
-        "output-gone",
-        format!("the output folder {} {why}", layout.output.display()),
-    )
-    .hint(format!(
-        "mount the share or put the folder back, {MARKER} included; nothing is written until then"
-    )))
+    Err(gone(disk, layout, why))
+}
+
+fn gone(disk: &dyn Disk, layout: &Layout, why: &str) -> Fault {
+    let text = format!("the output folder {} {why}", layout.output.display());
+    let hint = missing_drive(disk, &layout.output).unwrap_or_else(|| {
+        format!(
+            "mount the share or put the folder back, {MARKER} included; nothing is written until then"
+        )
+    });
+    Fault::new(FaultClass::Local, OUTPUT_GONE, text).hint(hint)
+}
+
+/// The output could not be looked at.
+fn reaching(disk: &dyn Disk, layout: &Layout, error: DiskError) -> Fault {
+    let is_gone = error.is_away() || missing_drive(disk, &layout.output).is_some();
+    if is_gone {
+        gone(disk, layout, "cannot be reached").caused_by(error.source)
+    } else {
+        error.into()
+    }
+}
+
+/// What to do where the whole drive of a path is not there (Windows; other systems have one root, which
+/// is).
+fn missing_drive(disk: &dyn Disk, path: &Path) -> Option<String> {
+    let drive = path.ancestors().last()?;
+    if drive.as_os_str().is_empty() || !matches!(disk.kind(drive), Ok(None)) {
+        return None;
+    }
+    let drive = drive.display();
+    Some(format!(
+        "there is no drive {drive} for the agent; mapped drives do not exist for services: write the \
+         path of the share itself into `output`, such as \\\\server\\share\\orders"
+    ))
 }
 
 /// Takes the lock that keeps a second agent, with another state directory, off this output; `None`
@@ -230,7 +260,7 @@ fn read_marker(disk: &dyn Disk, layout: &Layout) -> Result<Option<String>, Fault
         {
             return Ok(None);
         }
-        Err(error) => return Err(error.into()),
+        Err(error) => return Err(reaching(disk, layout, error)),
     };
     match serde_json::from_slice::<Marker>(&bytes) {
         Ok(marker) if !marker.id.is_empty() => Ok(Some(marker.id)),
@@ -245,7 +275,7 @@ fn read_marker(disk: &dyn Disk, layout: &Layout) -> Result<Option<String>, Fault
 
 /// The marker is written in staging and moved: that also proves that moving works.
 fn make_marker(disk: &dyn Disk, layout: &Layout) -> Result<String, Fault> {
-    let marker = Marker { casedrop_root: 1, id: random_id()? };
+    let marker = Marker { casedrop_root: 1, id: random_text::<16>("no-random")? };
     let mut bytes = serde_json::to_vec(&marker).unwrap_or_default();
     bytes.push(b'\n');
     let made = layout.staging.join("root-marker");
@@ -269,15 +299,6 @@ fn make_marker(disk: &dyn Disk, layout: &Layout) -> Result<String, Fault> {
     Ok(marker.id)
 }
 
-fn random_id() -> Result<String, Fault> {
-    let mut bytes = [0_u8; 16];
-    getrandom::fill(&mut bytes).map_err(|error| {
-        let text = format!("the system gives no random numbers: {error}");
-        Fault::new(FaultClass::Local, "no-random", text)
-    })?;
-    Ok(format!("{:032x}", u128::from_be_bytes(bytes)))
-}
-
 fn other_volume(layout: &Layout) -> Fault {
     Fault::new(
         FaultClass::Local,
@@ -293,7 +314,7 @@ fn other_volume(layout: &Layout) -> Fault {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::Place;
+    use super::super::testing::{Lie, NoExchange, Place};
     use super::*;
     use crate::disk::RealDisk;
 
@@ -341,6 +362,33 @@ mod tests {
         assert_eq!(fault.code, "root-marker");
         let text = std::fs::read(place.layout.output.join(MARKER)).expect("read");
         assert_eq!(text, b"hello");
+    }
+
+    #[test]
+    fn a_share_that_does_not_answer_is_away_and_heals() {
+        let place = Place::new();
+        let id = prepare_root(&RealDisk, &place.layout, None).expect("made");
+        let away = NoExchange(Lie::Away);
+        for fault in [
+            check_root(&away, &place.layout, &id).expect_err("away"),
+            prepare_root(&away, &place.layout, Some(&id)).expect_err("away"),
+            prepare_root(&away, &place.layout, None).expect_err("away"),
+        ] {
+            assert_eq!((fault.class, fault.code), (FaultClass::Local, OUTPUT_GONE));
+            assert!(fault.chain().contains("cannot be reached"), "{}", fault.chain());
+        }
+        check_root(&RealDisk, &place.layout, &id).expect("back");
+    }
+
+    #[cfg(windows)]
+    #[test]
+    fn a_drive_that_is_not_there_is_told_with_the_way_out() {
+        let layout =
+            Layout { output: r"Q:\orders".into(), staging: r"Q:\.orders.casedrop-staging".into() };
+        let fault = prepare_root(&RealDisk, &layout, None).expect_err("no such drive");
+        assert_eq!(fault.code, OUTPUT_GONE);
+        let hint = fault.hint.expect("a hint");
+        assert!(hint.contains("mapped drives do not exist for services"), "{hint}");
     }
 
     fn root_of(place: &Place) -> Root {

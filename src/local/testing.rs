@@ -1,7 +1,7 @@
 //! What the tests of this module share.
 
 use std::io::{Cursor, Write as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
@@ -113,9 +113,35 @@ pub(crate) fn sealed(dir: &Path, revision: u32, files: &[(&str, &str)]) -> (Mani
     (manifest, sha)
 }
 
-/// The real disk, on a system that can neither exchange directories nor link files. A file or
-/// directory may be held open by a program: the one with that name cannot be renamed.
-pub(crate) struct NoExchange(pub(crate) Option<&'static str>);
+/// The real disk, on a system that can neither exchange directories nor link files.
+pub(crate) struct NoExchange(pub(crate) Lie);
+
+/// What else is not as the real disk says.
+#[derive(Clone, Copy)]
+pub(crate) enum Lie {
+    None,
+    /// A program holds the files in the directory of that name, which cannot be renamed.
+    Held(&'static str),
+    /// The share does not answer.
+    Away,
+}
+
+impl NoExchange {
+    fn holds(&self, path: &Path) -> bool {
+        matches!(self.0, Lie::Held(held) if path.ancestors().any(|dir| dir.ends_with(held)))
+    }
+
+    fn reach(&self, operation: &'static str, path: &Path) -> Result<(), DiskError> {
+        if matches!(self.0, Lie::Away) {
+            let source = std::io::ErrorKind::NetworkUnreachable.into();
+            return Err(DiskError { operation, path: path.to_path_buf(), source });
+        }
+        Ok(())
+    }
+}
+
+/// The program that holds it.
+pub(crate) const HOLDER: &str = "DentalCAD";
 
 impl Disk for NoExchange {
     fn kind(&self, path: &Path) -> Result<Option<Kind>, DiskError> {
@@ -125,7 +151,7 @@ impl Disk for NoExchange {
         RealDisk.stamp(path)
     }
     fn is_at_rest(&self, path: &Path) -> Result<bool, DiskError> {
-        RealDisk.is_at_rest(path)
+        if self.holds(path) { Ok(false) } else { RealDisk.is_at_rest(path) }
     }
     fn owner(&self, path: &Path) -> Result<Option<String>, DiskError> {
         RealDisk.owner(path)
@@ -134,10 +160,24 @@ impl Disk for NoExchange {
         RealDisk.list(dir)
     }
     fn create_dirs(&self, dir: &Path) -> Result<(), DiskError> {
+        self.reach("create the directory", dir)?;
         RealDisk.create_dirs(dir)
     }
     fn create_private_dirs(&self, dir: &Path) -> Result<(), DiskError> {
         RealDisk.create_private_dirs(dir)
+    }
+    fn make_private(&self, dir: &Path) -> Result<Vec<String>, DiskError> {
+        RealDisk.make_private(dir)
+    }
+    fn readers(&self, path: &Path) -> Result<Vec<String>, DiskError> {
+        RealDisk.readers(path)
+    }
+    fn grant(&self, dir: &Path, account: &str) -> Result<(), DiskError> {
+        RealDisk.grant(dir, account)
+    }
+    fn holders(&self, paths: &[PathBuf]) -> Vec<String> {
+        let is_held = paths.iter().any(|path| self.holds(path));
+        is_held.then(|| HOLDER.to_owned()).into_iter().collect()
     }
     fn create_private(&self, path: &Path) -> Result<Box<dyn WriteFile>, DiskError> {
         RealDisk.create_private(path)
@@ -149,13 +189,14 @@ impl Disk for NoExchange {
         RealDisk.append(path)
     }
     fn open(&self, path: &Path) -> Result<Box<dyn ReadFile>, DiskError> {
+        self.reach("open", path)?;
         RealDisk.open(path)
     }
     fn replace_file(&self, from: &Path, to: &Path) -> Result<(), DiskError> {
         RealDisk.replace_file(from, to)
     }
     fn rename(&self, from: &Path, to: &Path) -> Result<Moved, DiskError> {
-        if self.0.is_some_and(|held| from.ends_with(held)) {
+        if matches!(self.0, Lie::Held(held) if from.ends_with(held)) {
             let source = std::io::ErrorKind::ResourceBusy.into();
             return Err(DiskError { operation: "rename", path: from.to_path_buf(), source });
         }

@@ -90,6 +90,12 @@ pub enum Request {
     },
     /// How things stand.
     Status {},
+    /// Let a version of the program that is staged already be tried out as soon as nothing is under
+    /// way. Not to be asked for by a file: whoever may write there may not replace the program.
+    Update {
+        /// Which one.
+        version: String,
+    },
 }
 
 /// What kind of case an order is: it decides in which form the files are asked for.

@@ -198,6 +198,32 @@ steps! {
         /// Both are.
         CommandEnded = "command-ended",
     }
+    UPDATING, "The steps of an update, in the order in which they can come." {
+        /// A release is about to be downloaded.
+        UpdateDownload = "update-download",
+        /// Its archive is whole, as signed, and durable.
+        UpdateDownloaded = "update-downloaded",
+        /// Its program is unpacked and durable; it did not run yet.
+        UpdateUnpacked = "update-unpacked",
+        /// It told its version; it is about to be moved to its place.
+        UpdateTried = "update-tried",
+        /// It is staged, durably.
+        UpdateStaged = "update-staged",
+        /// The journal was copied; nothing says yet that there is a trial.
+        UpdateCopied = "update-copied",
+        /// That there is a trial is durable; the old version still runs.
+        UpdateTrial = "update-trial",
+        /// That the new version is started is durable; it is not started yet.
+        UpdateCounted = "update-counted",
+        /// The new version is healthy; nothing says so yet.
+        UpdateHealthy = "update-healthy",
+        /// It is the current one, durably; the trial stands there still.
+        UpdateCurrent = "update-current",
+        /// The new version failed and was ended; nothing says so yet.
+        UpdateFailed = "update-failed",
+        /// That it failed is durable; the trial stands there still.
+        UpdateRefused = "update-refused",
+    }
 }
 
 impl Step {

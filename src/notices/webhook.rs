@@ -9,6 +9,7 @@ use url::Url;
 use super::batch::Sent;
 use super::sign::Key;
 use crate::model::time::WallMs;
+use crate::outgoing::trouble;
 use crate::retry_after::retry_after;
 
 /// How long one message may take altogether.
@@ -49,6 +50,9 @@ impl Webhook {
 }
 
 fn unreached(host: &str, error: &reqwest::Error) -> String {
+    if let Some(trouble) = trouble(host, error) {
+        return format!("{}: {}", trouble.reason, trouble.hint);
+    }
     let mut text = format!("cannot reach {host}: {error}");
     let mut source = std::error::Error::source(error);
     while let Some(cause) = source {

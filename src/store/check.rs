@@ -3,10 +3,10 @@
 use std::path::Path;
 use std::time::Duration;
 
-use rusqlite::Connection;
 use rusqlite::config::DbConfig;
+use rusqlite::{Connection, OpenFlags};
 
-use super::{Store, StoreError, schema};
+use super::{Store, StoreError, connect, schema};
 
 /// How thoroughly a journal is checked before it is used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,11 +24,11 @@ impl Store {
     /// # Errors
     /// Of kind [`Damaged`](super::StoreTrouble::Damaged) if it is to be made anew.
     pub fn open_checked(file: &Path, busy: Duration, depth: Depth) -> Result<Self, StoreError> {
-        let db = Connection::open(file)?;
+        let db = connect(file, OpenFlags::default())?;
         db.busy_timeout(busy)?;
         keep_log_on_close(&db, true)?;
         let found = schema::version(&db)?;
-        schema::check_known(found)?;
+        schema::check_known(&db, found)?;
         if found == 0 {
             return Err(StoreError::Damaged("it is empty".to_owned()));
         }

@@ -81,15 +81,14 @@ impl Store {
         mut accept: impl FnMut(&OrderRecord, Duration) -> bool,
     ) -> Result<Option<OrderRecord>, StoreError> {
         let sql = format!(
-            "{} WHERE o.retired = 0 AND NOT r.gone AND r.counted_ms <= ?1
-             ORDER BY r.counted_ms, o.order_id",
-            SELECT.replace("o.notified_vain", "o.notified_vain, r.counted_ms")
+            "{SELECT} WHERE o.retired = 0 AND NOT r.gone AND r.counted_ms <= ?1
+             ORDER BY r.counted_ms, o.order_id"
         );
         let mut query = self.db.prepare_cached(&sql)?;
         let mut rows = query.query([millis(counted)])?;
         while let Some(row) = rows.next()? {
             let order = read(row)?;
-            let at = duration(row.get(34)?);
+            let at = duration(row.get("counted_ms")?);
             if accept(&order, at) {
                 return Ok(Some(order));
             }

@@ -29,6 +29,7 @@ use rusqlite::{
     params,
 };
 
+use crate::disk::for_others;
 use crate::model::ids::OrderKey;
 use crate::model::step::Step;
 use crate::model::time::{Kept, WallMs, millis};
@@ -96,7 +97,7 @@ impl Store {
 
     /// As [`open`](Self::open), with another patience for programs that hold it.
     pub fn open_with(file: &Path, busy: Duration) -> Result<Self, StoreError> {
-        Self::prepare(Connection::open(file)?, busy)
+        Self::prepare(connect(file, OpenFlags::default())?, busy)
     }
 
     /// Opens a journal that is an agent's, to put something into it: closing it does not end the
@@ -111,7 +112,7 @@ impl Store {
     /// agent's journal is gone must not be hidden from it.
     pub fn open_present(file: &Path, busy: Duration) -> Result<Self, StoreError> {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let store = Self::prepare(Connection::open_with_flags(file, flags)?, busy)?;
+        let store = Self::prepare(connect(file, flags)?, busy)?;
         check::keep_log_on_close(&store.db, true)?;
         Ok(store)
     }
@@ -124,7 +125,7 @@ impl Store {
     /// Opens a journal that exists for looking only; `None` if there is none.
     pub fn open_to_read(file: &Path) -> Result<Option<Self>, StoreError> {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        match Connection::open_with_flags(file, flags) {
+        match connect(file, flags) {
             Ok(db) => {
                 db.busy_timeout(BUSY)?;
                 db.pragma_update(None, "query_only", true)?;
@@ -138,6 +139,16 @@ impl Store {
             }
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// Writes a copy of the journal as it is now to a file that must not exist yet. It is whole, and as
+    /// durable as the file's volume makes it by itself.
+    pub fn copy_to(&self, file: &Path) -> Result<(), StoreError> {
+        let Some(name) = file.to_str() else {
+            return Err(StoreError::Row(format!("{} is no Unicode name", file.display())));
+        };
+        self.db.execute("VACUUM INTO ?1", [name])?;
+        Ok(())
     }
 
     fn prepare(mut db: Connection, busy: Duration) -> Result<Self, StoreError> {
@@ -319,6 +330,16 @@ impl Store {
             })?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
+}
+
+/// Opens a database, however long its path is.
+fn connect(file: &Path, flags: OpenFlags) -> Result<Connection, rusqlite::Error> {
+    let given = for_others(file);
+    if cfg!(windows) && given != file {
+        // SQLite's usual way to files on Windows ends at 260 characters.
+        return Connection::open_with_flags_and_vfs(given, flags, "win32-longpath");
+    }
+    Connection::open_with_flags(given, flags)
 }
 
 /// A duration from its milliseconds.

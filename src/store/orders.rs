@@ -15,7 +15,8 @@ pub(super) const SELECT: &str = "
            o.fault_hint, o.attempts, o.since_ms, o.next_try_ms,
            r.revision, r.manifest_sha256, r.published_ms, r.confirmed_ms, r.place, r.history_seen,
            o.away, o.begun, o.last_asked_ms, o.wait_ms, o.attention,
-           o.not_converted, o.damaged, o.retired, o.notified_ms, o.notified_vain
+           o.not_converted, o.damaged, o.retired, o.notified_ms, o.notified_vain,
+           r.counted_ms AS counted_ms
     FROM orders o LEFT JOIN revisions r
       ON r.lab = o.lab AND r.account = o.account AND r.order_id = o.order_id
      AND r.revision = o.revision";

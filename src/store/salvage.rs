@@ -9,7 +9,7 @@ use rusqlite::{Connection, OpenFlags, Row};
 use super::check::keep_log_on_close;
 use super::notified::salvaged;
 use super::orders::{key, place};
-use super::{Asked, Pending, RevisionRecord, StoreError, duration, unreadable};
+use super::{Asked, Pending, RevisionRecord, StoreError, connect, duration, unreadable};
 use crate::model::ids::OrderKey;
 use crate::model::order::{RemoteOrder, Status};
 use crate::model::record::OrderRecord;
@@ -35,7 +35,7 @@ pub struct Salvaged {
 /// Reads what can be read, row by row; what cannot is left out. An empty answer where nothing can.
 pub fn salvage(file: &Path) -> Salvaged {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let Ok(db) = Connection::open_with_flags(file, flags) else { return Salvaged::default() };
+    let Ok(db) = connect(file, flags) else { return Salvaged::default() };
     if keep_log_on_close(&db, true).is_err() {
         return Salvaged::default();
     }

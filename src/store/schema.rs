@@ -1,6 +1,6 @@
 //! The journal's tables, as a list of steps from the empty file to the newest version.
 
-use rusqlite::Connection;
+use rusqlite::{Connection, OptionalExtension as _};
 
 use super::StoreError;
 
@@ -155,13 +155,25 @@ const STEPS: &[&str] = &[
 ",
 ];
 
-/// Brings the journal to the newest version, one step and one transaction at a time.
+/// The lowest version whose agents can still work on a journal of the newest one, reading and writing.
+/// An agent that is put back after an update goes on with the newer journal if this allows it. A new
+/// step that only adds tables, indexes, and columns with a default leaves it as it is; any other step
+/// sets it to the step's own version.
+const READABLE_BY: usize = 5;
+
+/// The fact that holds [`READABLE_BY`] as the newest agent wrote it.
+const READABLE_BY_FACT: &str = "readable-by";
+
+/// Brings the journal to the newest version, one step and one transaction at a time. One that a newer
+/// agent left is used as it is, if that agent allows it.
 pub(super) fn migrate(db: &mut Connection) -> Result<(), StoreError> {
     let found = version(db)?;
-    check_known(found)?;
+    check_known(db, found)?;
     for (version, step) in STEPS.iter().enumerate().skip(found) {
         let tx = db.transaction()?;
         tx.execute_batch(step)?;
+        let sql = "INSERT OR REPLACE INTO meta (key, value) VALUES (?1, ?2)";
+        tx.execute(sql, [READABLE_BY_FACT, &READABLE_BY.to_string()])?;
         tx.pragma_update(None, "user_version", u32::try_from(version + 1).unwrap_or(u32::MAX))?;
         tx.commit()?;
     }
@@ -174,10 +186,71 @@ pub(super) fn version(db: &Connection) -> Result<usize, StoreError> {
     Ok(usize::try_from(found).unwrap_or(usize::MAX))
 }
 
-/// Refuses what a newer agent wrote.
-pub(super) fn check_known(found: usize) -> Result<(), StoreError> {
-    if found > STEPS.len() {
-        return Err(StoreError::Newer { found, known: STEPS.len() });
+/// Refuses what a newer agent wrote, unless that agent says that this one can work with it.
+pub(super) fn check_known(db: &Connection, found: usize) -> Result<(), StoreError> {
+    let known = STEPS.len();
+    if found <= known {
+        return Ok(());
     }
-    Ok(())
+    let sql = "SELECT value FROM meta WHERE key = ?1";
+    let fact = db.query_row(sql, [READABLE_BY_FACT], |row| row.get::<_, String>(0)).optional();
+    // A journal that has no such table any more is none that we could work with.
+    let readable_by = fact.ok().flatten().and_then(|text| text.parse::<usize>().ok());
+    if readable_by.is_some_and(|lowest| lowest <= known) {
+        return Ok(());
+    }
+    Err(StoreError::Newer { found, known })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::super::{Depth, FILE_NAME, Store, StoreTrouble};
+    use super::*;
+
+    /// A journal as a newer agent leaves it.
+    fn newer(sql: &str) -> (tempfile::TempDir, std::path::PathBuf) {
+        let dir = tempfile::tempdir().expect("tempdir");
+        let file = dir.path().join(FILE_NAME);
+        let store = Store::open(&file).expect("made");
+        store.save(&super::super::tests::order("17")).expect("saved");
+        drop(store);
+        let db = Connection::open(&file).expect("opened");
+        db.execute_batch(sql).expect("changed");
+        db.pragma_update(None, "user_version", 99).expect("set");
+        (dir, file)
+    }
+
+    fn open(file: &std::path::Path) -> Result<Store, StoreError> {
+        Store::open_checked(file, Duration::ZERO, Depth::Quick)
+    }
+
+    #[test]
+    fn a_newer_journal_is_used_as_it_is_where_its_agent_allows_it() {
+        let (_dir, file) = newer("ALTER TABLE orders ADD COLUMN new TEXT NOT NULL DEFAULT 'x'");
+        let store = open(&file).expect("it says that version 5 can work with it");
+        store.save(&super::super::tests::order("18")).expect("saved");
+        drop(store);
+        drop(Store::open(&file).expect("opened again"));
+        let db = Connection::open(&file).expect("opened");
+        assert_eq!(version(&db).expect("read"), 99, "nothing was migrated, up or down");
+        let new = "SELECT count(*) FROM orders WHERE new = 'x'";
+        let rows: u32 = db.query_row(new, [], |row| row.get(0)).expect("read");
+        assert_eq!(rows, 2);
+    }
+
+    #[test]
+    fn a_newer_journal_is_refused_where_its_agent_does_not_allow_it() {
+        for sql in [
+            "UPDATE meta SET value = '6' WHERE key = 'readable-by'",
+            "UPDATE meta SET value = 'soon' WHERE key = 'readable-by'",
+            "DELETE FROM meta WHERE key = 'readable-by'",
+            "DROP TABLE meta",
+        ] {
+            let (_dir, file) = newer(sql);
+            let error = open(&file).err().expect("refused");
+            assert_eq!(error.kind(), StoreTrouble::Newer, "{sql}");
+        }
+    }
 }

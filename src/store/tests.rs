@@ -104,6 +104,7 @@ fn a_journal_of_a_newer_agent_is_refused() {
     let file = dir.path().join(FILE_NAME);
     let store = Store::open(&file).expect("journal");
     store.db.pragma_update(None, "user_version", 99).expect("set");
+    store.db.execute("UPDATE meta SET value = '99' WHERE key = 'readable-by'", []).expect("set");
     drop(store);
     assert!(matches!(Store::open(&file), Err(StoreError::Newer { found: 99, .. })));
 }

@@ -56,13 +56,20 @@ fn config(server: &Server, state: &Path) -> Config {
         retention_keep: None,
         min_free: 0,
         status_page: None,
-        updates: Updates { channel: "stable".to_owned(), automatic: false },
+        updates: Updates {
+            channel: "stable".to_owned(),
+            automatic: false,
+            source: None,
+            window: None,
+        },
         log: LogConfig { level: "info".to_owned(), json: false, dir: None, keep: minute },
         allowed_hosts: Vec::new(),
         api_paths: BTreeMap::new(),
         ca_file: None,
+        proxy: casedrop::config::ProxyConfig::default(),
         limits: Limits::default(),
         keys: casedrop::config::KeyHashes::default(),
+        effective: casedrop::config::Effective::default(),
         notices: casedrop::config::Notices::default(),
     }
 }

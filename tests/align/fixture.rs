@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 use casedrop::align::{AlignClient, AlignSettings};
 use casedrop::model::asset::{AssetKind, AssetRequest, Format};
 use casedrop::model::ids::LabName;
+use casedrop::outgoing::Outgoing;
 use casedrop::secrets::{Login, MemorySecrets, SecretStore};
 use secrecy::ExposeSecret as _;
 use serde_json::json;
@@ -156,7 +157,7 @@ fn client(
         redirect_url: "https://lab.example/return".parse().expect("a URL"),
         allowed_hosts: vec!["itero.cloud".to_owned()],
         api_paths: BTreeMap::new(),
-        ca_pem: None,
+        outgoing: Outgoing::default(),
         stall_timeout: Duration::from_secs(20),
         clock: Arc::new(move || *clock.lock().expect("clock")),
     };

@@ -7,6 +7,7 @@ mod download;
 mod fixture;
 mod login;
 mod pairing;
+mod proxy;
 mod server;
 mod tls;
 mod tokens;

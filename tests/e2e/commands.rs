@@ -337,7 +337,12 @@ fn orders_are_listed_and_filtered_and_their_stories_told() {
     assert_eq!(listed(&["orders"]).len(), 2);
     assert_eq!(listed(&["orders", "--state", "attention"]), [bad.as_str()]);
     assert_eq!(listed(&["orders", "--state", "published"]), [good.as_str()]);
-    assert_eq!(listed(&["orders", "--lab", "another"]).len(), 0);
+    assert_eq!(listed(&["orders", "--lab", "SMILE-lab"]).len(), 2);
+    for more in [&["orders", "--lab", "smiel-lab"][..], &["orders", "--reconcile", "--lab", "x"]] {
+        let ended = world.casedrop(more);
+        assert_eq!(ended.code, Some(2), "{ended:?}");
+        assert!(ended.stderr.contains("no lab is named"), "{ended:?}");
+    }
     let story = world.order(&bad);
     assert_eq!(story["trouble"]["code"], "zip-traversal", "{story}");
     let text = world.good(&["show", &bad]).stdout;

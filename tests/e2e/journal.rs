@@ -293,6 +293,8 @@ fn a_journal_of_a_newer_agent_is_neither_used_nor_set_aside() {
     let file = world.state().join(FILE_NAME);
     let db = rusqlite::Connection::open(&file).expect("opened");
     db.pragma_update(None, "user_version", 99).expect("set");
+    // It does not say that this agent can work with it.
+    db.execute("UPDATE meta SET value = '99' WHERE key = 'readable-by'", []).expect("set");
     drop(db);
     for command in ["sync", "run"] {
         let ended = world.casedrop(&[command]);

@@ -34,4 +34,10 @@ mod requests;
 mod resume;
 mod secrecy;
 #[cfg(target_os = "linux")]
+mod service;
+#[cfg(windows)]
+mod service_windows;
+mod update;
+#[cfg(target_os = "linux")]
 mod visible;
+mod windows;

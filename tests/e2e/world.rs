@@ -27,6 +27,8 @@ const PATIENCE: Duration = Duration::from_secs(90);
 /// One PC with one agent, and its Align.
 pub struct World {
     dir: tempfile::TempDir,
+    /// Where everything lies: that folder, or one below it.
+    base: PathBuf,
     simulator: Running,
     labs: Vec<(String, AccountSpec)>,
     more: String,
@@ -61,8 +63,17 @@ impl World {
 
     /// The same with more lines in the config.
     pub fn with_config(more: &str) -> Self {
-        let account = AccountSpec::new(ACCOUNT, "Smile Dental Lab", "client", "s3cret-of-client");
-        let world = Self::unpaired(vec![(LAB.to_owned(), account)], more);
+        let world = Self::unpaired(one_lab(), more);
+        world.log_in_and_pair(LAB);
+        world
+    }
+
+    /// The same, with all folders and the config below a path that is longer than most of Windows takes.
+    pub fn far_down(more: &str) -> Self {
+        let mut world = Self::unpaired(one_lab(), more);
+        world.base.extend((0..6).map(|level| format!("{level}-{}", "x".repeat(50))));
+        std::fs::create_dir_all(&world.base).expect("a deep folder");
+        std::fs::write(world.config(), world.yaml()).expect("config");
         world.log_in_and_pair(LAB);
         world
     }
@@ -83,7 +94,8 @@ impl World {
     pub fn of(config: SimulatorConfig, labs: Vec<(String, AccountSpec)>, more: &str) -> Self {
         let simulator = Simulator::start(config).expect("simulator");
         let dir = tempfile::tempdir().expect("tempdir");
-        let world = Self { dir, simulator, labs, more: more.to_owned() };
+        let base = dir.path().to_path_buf();
+        let world = Self { dir, base, simulator, labs, more: more.to_owned() };
         std::fs::write(world.config(), world.yaml()).expect("config");
         world
     }
@@ -153,27 +165,27 @@ impl World {
 
     /// A folder of this test's own.
     pub fn dir(&self) -> &Path {
-        self.dir.path()
+        &self.base
     }
 
     /// The hot folder.
     pub fn output(&self) -> PathBuf {
-        self.dir.path().join("orders")
+        self.base.join("orders")
     }
 
     /// Where orders are put together.
     pub fn staging(&self) -> PathBuf {
-        self.dir.path().join(".orders.casedrop-staging")
+        self.base.join(".orders.casedrop-staging")
     }
 
     /// The journal's folder.
     pub fn state(&self) -> PathBuf {
-        self.dir.path().join("state")
+        self.base.join("state")
     }
 
     /// The config file.
     pub fn config(&self) -> PathBuf {
-        self.dir.path().join("casedrop.yaml")
+        self.base.join("casedrop.yaml")
     }
 
     /// The program with arguments, not started yet.
@@ -411,6 +423,12 @@ impl Drop for Agent {
             }
         }
     }
+}
+
+/// The usual lab with its account.
+fn one_lab() -> Vec<(String, AccountSpec)> {
+    let account = AccountSpec::new(ACCOUNT, "Smile Dental Lab", "client", "s3cret-of-client");
+    vec![(LAB.to_owned(), account)]
 }
 
 /// A redirect URL that leads nowhere: what a person pastes is enough.

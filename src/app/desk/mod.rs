@@ -19,7 +19,7 @@ mod tree;
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Condvar, Mutex, OnceLock};
 
 use crate::audit::Audit;
 use crate::config::Config;
@@ -28,12 +28,14 @@ use crate::disk::Disk;
 use crate::local::Layout;
 use crate::model::fault::{Fault, FaultClass};
 use crate::model::ids::LabName;
-use crate::model::request::{Desk, Reply, Request, Who};
+use crate::model::request::{Desk, Outcome, Reply, Request, Who};
 use crate::model::time::Now;
 use crate::status::Status;
 use crate::sync::execute::Link;
 
+pub(super) use names::USAGE;
 pub use names::find_lab;
+pub(super) use once::cannot_use;
 pub(super) use picture::Live;
 pub use picture::is_still_news;
 pub use tree::{sentence, summary, verify_orders, was_removed};
@@ -41,6 +43,7 @@ pub use tree::{sentence, summary, verify_orders, was_removed};
 use super::beside::{Journal, Wake};
 use super::clock;
 use super::labs::Labs;
+use super::updates::{Updating, try_out_at_next_start};
 
 /// Carries requests out.
 pub struct AgentDesk {
@@ -62,6 +65,8 @@ pub struct AgentDesk {
     pairing: Mutex<()>,
     /// Held by what looks whether a lab is to be paired again, and does it.
     pairing_again: Mutex<()>,
+    /// How this program updates itself, where somebody said so.
+    updating: OnceLock<Arc<Updating>>,
     now: fn() -> Now,
 }
 
@@ -111,6 +116,7 @@ impl AgentDesk {
             one_ended: Condvar::new(),
             pairing: Mutex::default(),
             pairing_again: Mutex::default(),
+            updating: OnceLock::new(),
             now: clock::now,
         }
     }
@@ -118,6 +124,33 @@ impl AgentDesk {
     /// The config that it works by.
     pub(super) fn config(&self) -> &Config {
         &self.config
+    }
+
+    /// Says how this program updates itself; the first word counts.
+    pub fn set_updating(&self, updating: Arc<Updating>) {
+        drop(self.updating.set(updating));
+    }
+
+    /// How this program updates itself.
+    pub(super) fn updating(&self) -> Option<&Arc<Updating>> {
+        self.updating.get()
+    }
+
+    /// Lets a staged version be tried out.
+    fn update(&self, version: &str, who: &Who) -> Result<Reply, Fault> {
+        let Some(updating) = self.updating.get() else {
+            return Ok(Reply::new(Outcome::Refused, "this program does not update itself"));
+        };
+        let wanted = updating.may_try(&*self.disk, version);
+        let done = wanted.and_then(|version| match self.live {
+            Some(_) => Ok(updating.want(version, who)),
+            // Nobody here can wait for a quiet moment.
+            None => try_out_at_next_start(&self.config, &self.disk, updating, &version, who),
+        });
+        match done {
+            Err(fault) => names::refused(fault),
+            done => done,
+        }
     }
 
     /// The labs' ways to Align.
@@ -163,6 +196,7 @@ impl Desk for AgentDesk {
             Request::Poll { lab } => self.poll(&task, lab.as_deref()),
             Request::Verify { orders } => Ok(self.verify(orders)),
             Request::Status {} => self.status_reply(),
+            Request::Update { version } => self.update(version, who),
         };
         match served {
             // That somebody must log in first is an answer; a journal that cannot be used is none.

@@ -8,7 +8,7 @@ use crate::model::ids::{LabName, OrderId, OrderKey};
 use crate::model::request::{Outcome, Reply};
 
 /// The code of faults that are the caller's to mend; they become refusals.
-const USAGE: &str = "usage";
+pub(in crate::app) const USAGE: &str = "usage";
 
 /// An order that a person named.
 pub(super) enum Named {

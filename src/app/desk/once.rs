@@ -122,7 +122,7 @@ impl AgentDesk {
 
 /// A journal that cannot be used now.
 #[expect(clippy::needless_pass_by_value, reason = "used as a function for map_err")]
-pub(super) fn cannot_use(error: StoreError) -> Fault {
+pub(in crate::app) fn cannot_use(error: StoreError) -> Fault {
     Fault::new(FaultClass::Local, "journal", error.chain()).hint(error.hint())
 }
 

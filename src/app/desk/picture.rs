@@ -60,7 +60,10 @@ impl AgentDesk {
             *orders.entry(order.state().as_str().to_owned()).or_default() += 1;
         }
         Status {
-            version: env!("CARGO_PKG_VERSION").to_owned(),
+            version: self.updating().map_or_else(
+                || env!("CARGO_PKG_VERSION").to_owned(),
+                |updating| updating.program.version.to_string(),
+            ),
             at: now.wall.to_rfc3339(),
             agent: AgentStatus {
                 running,
@@ -78,9 +81,16 @@ impl AgentDesk {
                 free: self.free(),
                 min_free: self.config.min_free,
             },
-            notes: told.rebuilt.into_iter().map(|rebuilt| rebuilt_note(&rebuilt)).collect(),
+            notes: self.notes(told.rebuilt.as_ref()),
             fault,
         }
+    }
+
+    fn notes(&self, rebuilt: Option<&Rebuilt>) -> Vec<Note> {
+        let of_updates = self.updating().map(|updating| updating.notes(&*self.disk));
+        let of_updates = of_updates.into_iter().flatten();
+        let of_updates = of_updates.map(|(message, hint)| Note { message, hint: Some(hint) });
+        rebuilt.into_iter().map(rebuilt_note).chain(of_updates).collect()
     }
 
     pub(super) fn status_reply(&self) -> Result<Reply, Fault> {

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use crate::align;
 use crate::config::{MailConfig, MailOnly, MailSecurity};
 use crate::model::record::OrderState;
 use crate::notices::batch::growing;
 use crate::notices::digest::{self, Due, Kept, Problem, Published};
 use crate::notices::mail::{Mail, Security, Server};
+use crate::outgoing;
 use crate::store::{LabRecord, Store, StoreError};
 
 use super::{Feed, Next, Sink, Teller, begun, move_on};
@@ -47,7 +47,7 @@ pub(super) fn teller(site: &Site, config: &MailConfig) -> Result<MailTeller, Str
             MailSecurity::None => Security::None,
         },
         login: config.login.clone(),
-        ca_pem: align::ca_pem(&site.config, &*site.disk).map_err(|fault| fault.chain())?,
+        ca_pem: outgoing::ca_pem(&site.config, &*site.disk).map_err(|fault| fault.chain())?,
     };
     let mail = Mail::new(server, config.from.clone(), config.to.clone())?;
     Ok(MailTeller { mail, every: config.every, only: config.only, failures: 0 })

@@ -6,12 +6,12 @@ use std::time::Duration;
 use secrecy::ExposeSecret as _;
 use serde::{Deserialize, Serialize};
 
-use crate::align;
 use crate::config::WebhookConfig;
 use crate::notices::batch::{self, MOST_EVENTS, Sent};
 use crate::notices::feed::{Event, message};
 use crate::notices::sign::Key;
 use crate::notices::webhook::Webhook;
+use crate::outgoing;
 use crate::store::{Store, StoreError};
 
 use super::{Feed, Next, PARKED, PUBLISHED, Sink, Teller, begun, event};
@@ -41,8 +41,8 @@ enum Ready {
 }
 
 pub(super) fn teller(site: &Site, config: &WebhookConfig) -> Result<WebTeller, String> {
-    let client =
-        align::web_client(&site.config, &*site.disk, &config.url).map_err(|fault| fault.chain())?;
+    let client = outgoing::web_client(&site.config, &*site.disk, &config.url)
+        .map_err(|fault| fault.chain())?;
     let key = Key::parse(config.secret.expose_secret()).map_err(|bad| bad.to_string())?;
     let webhook = Webhook::new(client, config.url.clone(), key);
     Ok(WebTeller { webhook, batch: config.batch, failures: 0 })

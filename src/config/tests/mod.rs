@@ -1,11 +1,14 @@
 //! The whole way from a file's bytes to a config or its faults.
 
 mod bad;
+mod effective;
 mod env;
 mod example;
 mod good;
 mod hostile;
 mod notices;
+mod policy;
+mod proxy;
 
 use std::path::Path;
 

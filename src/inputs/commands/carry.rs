@@ -8,7 +8,7 @@ use super::complaint::Complaint;
 use super::folder::{Folder, name_of};
 use super::receipt::{Kept, Receipt, SCHEMA, refusal};
 use super::shelf::{self, DONE, FAILED, FOR_PEOPLE, FOR_PROGRAMS, Taken, numbered};
-use super::words::{in_words, word_of};
+use super::words::{Word, in_words, word_of};
 use super::{Command, MAX_BYTES, read};
 use crate::disk::{Disk, DiskError, Kind, Moved, read_limited, write_durably};
 use crate::model::fault::{Fault, FaultClass};
@@ -155,7 +155,7 @@ impl Folder {
                     ),
                     None => in_words(&request),
                 };
-                (Some(word_of(&request).as_str()), asked, reply, holds_code)
+                (word_of(&request).map(Word::as_str), asked, reply, holds_code)
             }
             Err(complaint) => {
                 let asked = "nothing that could be understood".to_owned();
@@ -316,7 +316,8 @@ fn lane_of(request: &Request) -> Lane {
         | Request::Pause { .. }
         | Request::Resume { .. }
         | Request::Poll { .. }
-        | Request::Status {} => Lane::Quick,
+        | Request::Status {}
+        | Request::Update { .. } => Lane::Quick,
     }
 }
 

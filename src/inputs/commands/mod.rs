@@ -60,6 +60,7 @@ pub fn read(file_name: &str, bytes: &[u8]) -> Result<Command, Complaint> {
         return named.map(|request| Command { request, name_says: None });
     };
     let request = written?;
-    let name_says = word.filter(|word| *word != words::word_of(&request)).map(words::Word::as_str);
+    let name_says =
+        word.filter(|word| Some(*word) != words::word_of(&request)).map(words::Word::as_str);
     Ok(Command { request, name_says })
 }

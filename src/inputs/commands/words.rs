@@ -94,8 +94,9 @@ pub(super) fn fold(text: &str) -> String {
     text.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
 }
 
-pub(super) fn word_of(request: &Request) -> Word {
-    match request {
+/// The command that a request is; `None` for what cannot be asked for by a file.
+pub(super) fn word_of(request: &Request) -> Option<Word> {
+    Some(match request {
         Request::Refetch { .. } => Word::Refetch,
         Request::Pair { .. } => Word::Pair,
         Request::Unpair { .. } => Word::Unpair,
@@ -105,7 +106,8 @@ pub(super) fn word_of(request: &Request) -> Word {
         Request::Poll { .. } => Word::Poll,
         Request::Verify { .. } => Word::Verify,
         Request::Status {} => Word::Status,
-    }
+        Request::Update { .. } => return None,
+    })
 }
 
 /// The request in words for the person who made it, without what it only passes on.
@@ -138,6 +140,7 @@ pub(super) fn in_words(request: &Request) -> String {
         Request::Verify { orders } if orders.is_empty() => "check all published files".to_owned(),
         Request::Verify { orders } => format!("check the published files of {}", list(orders)),
         Request::Status {} => "tell how things stand".to_owned(),
+        Request::Update { version } => format!("try out version {version} of the program"),
     }
 }
 

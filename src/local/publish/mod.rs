@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 pub use recover::{Recovered, recover};
 
-use super::files::fault_of;
+use super::files::{fault_of, held_fault};
 use super::history;
 use super::layout::Layout;
 use super::look::{LocalPicture, look, manifest_sha};
@@ -143,7 +143,7 @@ impl Work<'_> {
     }
 
     fn rename(&self, from: &Path, to: &Path) -> Result<Moved, Fault> {
-        self.disk.rename(from, to).map_err(fault_of)
+        self.disk.rename(from, to).map_err(|error| held_fault(self.disk, from, error))
     }
 
     /// The target holds nothing, or an empty directory.
@@ -169,7 +169,8 @@ impl Work<'_> {
     /// The target holds the revision before.
     fn replace(&self) -> Result<Moved, Fault> {
         (self.step)(Step::Exchange);
-        if self.disk.exchange(&self.publication.staged, &self.dir).map_err(fault_of)? {
+        let exchanged = self.disk.exchange(&self.publication.staged, &self.dir);
+        if exchanged.map_err(|error| held_fault(self.disk, &self.dir, error))? {
             self.old_to_history()?;
             return Ok(Moved::Done);
         }
@@ -182,20 +183,21 @@ impl Work<'_> {
         match self.disk.rename(&self.publication.staged, &self.dir) {
             Ok(moved) => Ok(moved),
             Err(error) => {
-                self.put_back(&aside, &error);
-                Err(fault_of(error))
+                let fault = held_fault(self.disk, &self.publication.staged, error);
+                self.put_back(&aside, &fault);
+                Err(fault)
             }
         }
     }
 
     /// The new revision could not follow the old one out: undo. Where that fails too, the old one
     /// lies in history, and the next attempt finds the target free.
-    fn put_back(&self, aside: &Path, error: &DiskError) {
+    fn put_back(&self, aside: &Path, fault: &Fault) {
         match self.disk.rename(aside, &self.dir) {
             Ok(Moved::Done) => {}
             Ok(Moved::TargetExists) | Err(_) => tracing::warn!(
                 order = %self.publication.key,
-                %error,
+                error = %fault.chain(),
                 "the order's place stays empty until the new revision can be moved in"
             ),
         }

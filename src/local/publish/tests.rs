@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use super::super::root::prepare_root;
-use super::super::testing::{NoExchange, Place, content_of, key, sealed};
+use super::super::testing::{HOLDER, Lie, NoExchange, Place, content_of, key, sealed};
 use super::*;
 use crate::disk::RealDisk;
 
@@ -91,7 +91,7 @@ fn crash_at(wanted: Step, run: impl FnOnce(&dyn Fn(Step))) -> bool {
 }
 
 fn disks() -> [(&'static str, &'static dyn Disk); 2] {
-    [("with exchange", &RealDisk), ("without exchange", &NoExchange(None))]
+    [("with exchange", &RealDisk), ("without exchange", &NoExchange(Lie::None))]
 }
 
 #[test]
@@ -250,7 +250,7 @@ fn a_move_in_that_fails_is_undone() {
             std::fs::rename(&setup.publication.staged, away).expect("moved");
         }
     };
-    setup.publish_with(&NoExchange(None), &hook).expect_err("nothing to move in");
+    setup.publish_with(&NoExchange(Lie::None), &hook).expect_err("nothing to move in");
     assert_eq!(setup.target(), before);
     assert!(!setup.place.layout.history_dir(&key(), 1).exists());
 }
@@ -260,28 +260,30 @@ fn a_lost_staging_brings_the_old_revision_back() {
     let setup = Setup::replacing();
     let before = setup.target();
     assert!(crash_at(Step::MoveIn, |hook| {
-        let _ = setup.publish_with(&NoExchange(None), hook);
+        let _ = setup.publish_with(&NoExchange(Lie::None), hook);
     }));
     assert_eq!(setup.target(), None);
     std::fs::write(setup.publication.staged.join("a.stl"), "torn").expect("damaged");
-    assert_eq!(setup.recover(&NoExchange(None)), Recovered::Lost);
+    assert_eq!(setup.recover(&NoExchange(Lie::None)), Recovered::Lost);
     assert_eq!(setup.target(), before);
-    assert_eq!(setup.recover(&NoExchange(None)), Recovered::Lost);
+    assert_eq!(setup.recover(&NoExchange(Lie::None)), Recovered::Lost);
 }
 
 #[test]
 fn a_held_order_waits_and_is_published_once_it_is_free() {
     let setup = Setup::replacing();
     let before = setup.target();
-    let fault = setup.publish(&NoExchange(Some("17"))).expect_err("busy");
+    let fault = setup.publish(&NoExchange(Lie::Held("17"))).expect_err("busy");
     assert_eq!((fault.class, fault.code), (FaultClass::Local, "target-busy"));
+    let words = format!("{HOLDER} holds a.stl of this order open");
+    assert!(fault.message.contains(&words), "{fault}");
     assert_eq!(setup.target(), before);
-    setup.publish(&NoExchange(None)).expect("published");
+    setup.publish(&NoExchange(Lie::None)).expect("published");
     setup.assert_published();
 
     // Held only once the old revision is out of the way: the move is undone.
     let setup = Setup::replacing();
-    let fault = setup.publish(&NoExchange(Some("staged"))).expect_err("busy");
+    let fault = setup.publish(&NoExchange(Lie::Held("staged"))).expect_err("busy");
     assert_eq!(fault.code, "target-busy");
     assert_eq!(setup.target(), before);
 }

@@ -220,7 +220,7 @@ fn is_worth_continuing(fault: &Fault) -> bool {
         FaultClass::Transient | FaultClass::Auth | FaultClass::Cancelled => true,
         // A full disk is not kept full by what is left of a download, and a disk that fails may have
         // failed there.
-        FaultClass::Local => !matches!(fault.code, "disk-full" | "disk"),
+        FaultClass::Local => !matches!(fault.code, "disk-full" | "disk" | "share-gone"),
         FaultClass::NotConverted | FaultClass::Damaged | FaultClass::Permanent => false,
     }
 }

@@ -286,6 +286,22 @@ impl Disk for SimDisk {
         self.make_dirs(dir)
     }
 
+    fn make_private(&self, _dir: &Path) -> Result<Vec<String>, DiskError> {
+        Ok(Vec::new())
+    }
+
+    fn readers(&self, _path: &Path) -> Result<Vec<String>, DiskError> {
+        Ok(Vec::new())
+    }
+
+    fn grant(&self, _dir: &Path, _account: &str) -> Result<(), DiskError> {
+        Ok(())
+    }
+
+    fn holders(&self, _paths: &[PathBuf]) -> Vec<String> {
+        Vec::new()
+    }
+
     fn create_private(&self, path: &Path) -> Result<Box<dyn WriteFile>, DiskError> {
         self.make_file(path)
     }

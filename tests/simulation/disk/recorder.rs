@@ -148,6 +148,22 @@ impl<D: Disk> Disk for Recorder<D> {
         self.dirs_made(dir, || self.disk.create_private_dirs(dir))
     }
 
+    fn make_private(&self, dir: &Path) -> Result<Vec<String>, DiskError> {
+        self.disk.make_private(dir)
+    }
+
+    fn readers(&self, path: &Path) -> Result<Vec<String>, DiskError> {
+        self.disk.readers(path)
+    }
+
+    fn grant(&self, dir: &Path, account: &str) -> Result<(), DiskError> {
+        self.disk.grant(dir, account)
+    }
+
+    fn holders(&self, paths: &[PathBuf]) -> Vec<String> {
+        self.disk.holders(paths)
+    }
+
     fn create_private(&self, path: &Path) -> Result<Box<dyn WriteFile>, DiskError> {
         let file = self.done(self.disk.create_private(path), Event::Create(path.into()))?;
         Ok(self.writing(path, file))

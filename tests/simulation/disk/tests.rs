@@ -219,8 +219,8 @@ fn verdicts_are_carried_out_as_told() {
     disk.on_call(None);
     assert_eq!(disk.rename(&at("b"), &at("a")).expect("asked"), Moved::Done);
 
-    only(&disk, "read", "a", Verdict::Fail(ErrorKind::TimedOut));
-    assert_eq!(read_limited(&disk, &at("a"), 9).expect_err("told").kind(), ErrorKind::TimedOut);
+    only(&disk, "read", "a", Verdict::Fail(ErrorKind::InvalidData));
+    assert_eq!(read_limited(&disk, &at("a"), 9).expect_err("told").kind(), ErrorKind::InvalidData);
     only(&disk, "sync", "a", Verdict::Fail(end));
     assert_eq!(disk.append(&at("a")).expect("there").sync().expect_err("told").kind(), end);
 }

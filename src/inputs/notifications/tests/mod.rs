@@ -154,7 +154,7 @@ async fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
 }
 
 fn client() -> reqwest::Client {
-    crate::align::install_provider();
+    crate::outgoing::install_provider();
     reqwest::Client::builder().no_proxy().build().expect("a client")
 }
 

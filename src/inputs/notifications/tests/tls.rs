@@ -17,7 +17,7 @@ fn files(dir: &tempfile::TempDir) -> TlsFiles {
 
 /// The status of a test call by somebody who trusts that certificate only.
 async fn status(address: SocketAddr, trusted: &Made) -> Result<u16, reqwest::Error> {
-    crate::align::install_provider();
+    crate::outgoing::install_provider();
     let authority = reqwest::Certificate::from_pem(trusted.certificate.as_bytes()).expect("PEM");
     let client = reqwest::Client::builder()
         .no_proxy()

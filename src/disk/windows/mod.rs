@@ -1,25 +1,30 @@
 //! What only Windows can be asked: moves that replace nothing, attributes, patience with programs
 //! that hold a file open.
 
-use std::fs::{DirBuilder, Metadata, OpenOptions};
+mod account;
+mod acl;
+mod holders;
+mod path;
+mod share;
+
+use std::fs::{Metadata, OpenOptions};
 use std::io;
-use std::os::windows::ffi::OsStrExt as _;
 use std::os::windows::fs::{MetadataExt as _, OpenOptionsExt as _};
-use std::os::windows::io::AsRawHandle as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
-use windows_sys::Win32::Foundation::LocalFree;
-use windows_sys::Win32::Security::Authorization::{GetNamedSecurityInfoW, SE_FILE_OBJECT};
-use windows_sys::Win32::Security::{
-    LookupAccountSidW, OWNER_SECURITY_INFORMATION, PSECURITY_DESCRIPTOR, PSID,
-};
 use windows_sys::Win32::Storage::FileSystem::{
-    BY_HANDLE_FILE_INFORMATION, FILE_ADD_FILE, FILE_ADD_SUBDIRECTORY, FILE_ATTRIBUTE_HIDDEN,
-    FILE_ATTRIBUTE_READONLY, FILE_FLAG_BACKUP_SEMANTICS, GetFileInformationByHandle,
-    MOVEFILE_WRITE_THROUGH, MoveFileExW, SetFileAttributesW,
+    FILE_ADD_FILE, FILE_ADD_SUBDIRECTORY, FILE_ATTRIBUTE_HIDDEN, FILE_ATTRIBUTE_READONLY,
+    FILE_FLAG_BACKUP_SEMANTICS, MOVEFILE_WRITE_THROUGH, MoveFileExW, SetFileAttributesW,
 };
+
+pub(super) use self::account::owner;
+pub(super) use self::acl::{create_private_dir, grant, make_private, others_who_write, readers};
+pub(super) use self::holders::holders;
+pub use self::path::for_others;
+use self::path::wide;
+pub(super) use self::share::{SystemDrives, same_volume};
 
 const ACCESS_DENIED: i32 = 5;
 const SHARING_VIOLATION: i32 = 32;
@@ -86,23 +91,6 @@ pub(super) fn sync_dir(_dir: &Path) -> io::Result<()> {
     Ok(())
 }
 
-pub(super) fn same_volume(a: &Path, b: &Path) -> io::Result<bool> {
-    Ok(volume(a)? == volume(b)?)
-}
-
-fn volume(path: &Path) -> io::Result<u32> {
-    // No access is asked for, so a directory opens even when its content may not be read.
-    let file =
-        OpenOptions::new().access_mode(0).custom_flags(FILE_FLAG_BACKUP_SEMANTICS).open(path)?;
-    let mut information = BY_HANDLE_FILE_INFORMATION::default();
-    #[expect(unsafe_code, reason = "std's volume serial number is not stable; the handle is open")]
-    let done = unsafe { GetFileInformationByHandle(file.as_raw_handle(), &raw mut information) };
-    if done == 0 {
-        return Err(io::Error::last_os_error());
-    }
-    Ok(information.dwVolumeSerialNumber)
-}
-
 pub(super) fn hide(path: &Path) -> io::Result<()> {
     set_attributes(path, |attributes| attributes | FILE_ATTRIBUTE_HIDDEN)
 }
@@ -128,70 +116,6 @@ pub(super) fn is_at_rest(path: &Path) -> io::Result<bool> {
         }
         Err(error) => Err(error),
     }
-}
-
-/// The owner as `DOMAIN\name`; `None` where its account has no name any more.
-pub(super) fn owner(path: &Path) -> io::Result<Option<String>> {
-    let wide = wide(path)?;
-    let mut sid: PSID = std::ptr::null_mut();
-    let mut descriptor: PSECURITY_DESCRIPTOR = std::ptr::null_mut();
-    #[expect(unsafe_code, reason = "std tells no owner; the path ends with a zero")]
-    let status = unsafe {
-        GetNamedSecurityInfoW(
-            wide.as_ptr(),
-            SE_FILE_OBJECT,
-            OWNER_SECURITY_INFORMATION,
-            &raw mut sid,
-            std::ptr::null_mut(),
-            std::ptr::null_mut(),
-            std::ptr::null_mut(),
-            &raw mut descriptor,
-        )
-    };
-    if status != 0 {
-        return Err(io::Error::from_raw_os_error(i32::try_from(status).unwrap_or(i32::MAX)));
-    }
-    let name = if sid.is_null() { None } else { account_name(sid) };
-    #[expect(
-        unsafe_code,
-        reason = "the call above gave it out, and nothing points into it any more"
-    )]
-    unsafe {
-        LocalFree(descriptor);
-    }
-    Ok(name)
-}
-
-/// The account's name, if the system knows one.
-fn account_name(sid: PSID) -> Option<String> {
-    const ROOM: usize = 512;
-    let (mut name, mut domain) = ([0_u16; ROOM], [0_u16; ROOM]);
-    let (mut name_len, mut domain_len) = (u32::try_from(ROOM).ok()?, u32::try_from(ROOM).ok()?);
-    let mut kind = 0;
-    #[expect(
-        unsafe_code,
-        reason = "the id comes from the system, both lengths are those of the arrays"
-    )]
-    let done = unsafe {
-        LookupAccountSidW(
-            std::ptr::null(),
-            sid,
-            name.as_mut_ptr(),
-            &raw mut name_len,
-            domain.as_mut_ptr(),
-            &raw mut domain_len,
-            &raw mut kind,
-        )
-    };
-    if done == 0 {
-        return None;
-    }
-    let text = |wide: &[u16]| {
-        let end = wide.iter().position(|unit| *unit == 0).unwrap_or(wide.len());
-        String::from_utf16_lossy(&wide[..end])
-    };
-    let (name, domain) = (text(&name), text(&domain));
-    Some(if domain.is_empty() { name } else { format!("{domain}\\{name}") })
 }
 
 pub(super) fn remove_file(path: &Path) -> io::Result<()> {
@@ -225,67 +149,21 @@ pub(super) fn remove_tree(path: &Path) -> io::Result<()> {
     patiently(|| remove_dir(path))
 }
 
-/// The rights of the directory are inherited.
+/// A file has the rights of its folder: a private folder's files are private.
 pub(super) fn private_file(_options: &mut OpenOptions) {}
 
-/// The rights of the directory above are inherited.
-pub(super) fn private_dir(_builder: &mut DirBuilder) {}
+/// What a program is, its name says.
+pub(super) fn program_file(_options: &mut OpenOptions) {}
 
-/// The path for calls that std does not make for us: absolute, zero-terminated, and in the extended
-/// form that has no limit of 260 characters.
-fn wide(path: &Path) -> io::Result<Vec<u16>> {
-    let path = extended(&std::path::absolute(path)?);
-    let mut wide: Vec<u16> = path.as_os_str().encode_wide().collect();
-    if wide.contains(&0) {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, "the path holds a zero"));
-    }
-    wide.push(0);
-    Ok(wide)
-}
-
-/// An absolute path with `\\?\` before it, where it has a drive or a share and none yet.
-fn extended(path: &Path) -> PathBuf {
-    use std::path::{Component, Prefix};
-    let Some(Component::Prefix(prefix)) = path.components().next() else {
-        return path.to_path_buf();
-    };
-    let text = path.as_os_str();
-    let mut out = std::ffi::OsString::new();
-    match prefix.kind() {
-        Prefix::Disk(_) => {
-            out.push(r"\\?\");
-            out.push(text);
-        }
-        Prefix::UNC(server, share) => {
-            out.push(r"\\?\UNC\");
-            out.push(server);
-            out.push(r"\");
-            out.push(share);
-            let mut rest = path.components();
-            let _ = rest.next();
-            for part in rest {
-                if !matches!(part, Component::RootDir) {
-                    out.push(r"\");
-                    out.push(part.as_os_str());
-                }
-            }
-        }
-        _ => return path.to_path_buf(),
-    }
-    out.into()
+/// The rights of the directory are inherited.
+#[expect(clippy::unnecessary_wraps, reason = "elsewhere it can fail")]
+pub(super) fn open_to_all(_path: &Path) -> io::Result<()> {
+    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn drives_and_shares_get_their_extended_form() {
-        let check = |from: &str, to: &str| assert_eq!(extended(Path::new(from)), Path::new(to));
-        check(r"C:\orders\x", r"\\?\C:\orders\x");
-        check(r"\\server\share\orders\x", r"\\?\UNC\server\share\orders\x");
-        check(r"\\?\C:\orders", r"\\?\C:\orders");
-    }
 
     #[test]
     fn only_held_files_are_tried_again_and_not_for_ever() {

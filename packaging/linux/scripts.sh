@@ -1,0 +1,46 @@
+# What both kinds of package do when they are installed and removed: packaging/build puts these functions
+# in front of the maintainer scripts. Plain sh, for any distribution.
+
+# Whether systemd runs here; in a chroot or a container it does not.
+runs() { [ -d /run/systemd/system ]; }
+
+# The user, and the folders that it writes to.
+make_user() {
+  if command -v systemd-sysusers >/dev/null; then
+    systemd-sysusers casedrop.conf && return
+  fi
+  getent group casedrop >/dev/null || groupadd --system casedrop
+  getent passwd casedrop >/dev/null ||
+    useradd --system --gid casedrop --home-dir /var/lib/casedrop --no-create-home \
+      --shell /usr/sbin/nologin --comment 'Casedrop agent' casedrop
+}
+
+make_folders() {
+  if command -v systemd-tmpfiles >/dev/null; then
+    systemd-tmpfiles --create casedrop.conf && return
+  fi
+  install -d -m 0755 -o casedrop -g casedrop /srv/casedrop
+  install -d -m 2775 -o casedrop -g casedrop /srv/casedrop/orders /srv/casedrop/commands
+  chown root:casedrop /etc/casedrop /etc/casedrop/casedrop.yaml
+  chmod 0750 /etc/casedrop
+  chmod 0640 /etc/casedrop/casedrop.yaml
+}
+
+# Starts the agent if its config is complete, else says what is to be done.
+start_or_tell() {
+  if ! /usr/bin/casedrop setup >/dev/null 2>&1; then
+    echo 'casedrop: /usr/bin/casedrop does not run on this system' >&2
+  elif /usr/bin/casedrop setup --json | grep -q '"complete": true'; then
+    if runs; then
+      systemctl restart casedrop.service ||
+        echo 'casedrop: the service did not start; `journalctl -u casedrop` tells why' >&2
+    fi
+  else
+    cat <<'EOF'
+casedrop is installed. Before it can work:
+  1. fill in /etc/casedrop/casedrop.yaml, until `sudo casedrop check` finds no fault
+  2. sudo systemctl start casedrop
+  3. sudo -u casedrop casedrop login LAB, then sudo -u casedrop casedrop pair LAB
+EOF
+  fi
+}

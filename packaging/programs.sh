@@ -1,0 +1,61 @@
+# The programs themselves. Sourced by packaging/build.
+# shellcheck shell=bash disable=SC2154,SC2034  # variables of packaging/build
+
+# flags TARGET FLAG…: sets rustc's flags for a target, and the C compiler's. Where the sources lie on this
+# PC has no place in a program.
+flags() {
+  local target=$1 home=${CARGO_HOME:-$HOME/.cargo} list='' flag
+  shift
+  set -- "--remap-path-prefix=$PWD=/casedrop" "--remap-path-prefix=$home=/cargo" "$@"
+  for flag in "$@"; do list+="${list:+,}'$flag'"; done
+  export "CFLAGS_${target//-/_}=-ffile-prefix-map=$PWD=/casedrop -ffile-prefix-map=$home=/cargo"
+  rustflags="target.$target.rustflags=[$list]"
+}
+
+# One for Windows, by mingw.
+build_for_windows() {
+  local rustflags
+  flags x86_64-pc-windows-gnu -Clink-arg=-Wl,--no-insert-timestamp
+  .ci/windows.sh build --bin casedrop --profile "$profile" --config "$rustflags"
+  windows_exe=target/windows/x86_64-pc-windows-gnu/${profile/dev/debug}/casedrop.exe
+}
+
+# One for Linux that needs no library and no interpreter, so that it runs on any distribution and kernel of
+# the last ten years: by musl, whose name resolution, unlike glibc's, works in a static program too. As for
+# Windows, std comes from the source of Debian's compiler.
+build_for_linux() (
+  local rustflags unwind=$PWD/target/musl/unwind
+  local target=x86_64-unknown-linux-musl
+  command -v musl-gcc >/dev/null || fail 'musl-gcc is missing; run: packaging/build --install'
+  [[ -x /usr/bin/cargo && -x /usr/bin/rustc ]] ||
+    fail "Debian's rustc-web is missing; run: .ci/windows.sh install"
+  # What std calls libunwind is gcc's unwinder here, with what that misses in musl.
+  mkdir -p "$unwind"
+  cp "$(gcc -print-file-name=libgcc_eh.a)" "$unwind/libunwind.a"
+  musl-gcc -O2 -Wall -Wextra -Werror -fPIC -c "$here/linux/find-object.c" -o "$unwind/find-object.o"
+  ar rD "$unwind/libunwind.a" "$unwind/find-object.o"
+
+  unset RUSTUP_TOOLCHAIN RUSTC_WRAPPER RUSTC_WORKSPACE_WRAPPER RUSTFLAGS CARGO_BUILD_TARGET
+  export CARGO=/usr/bin/cargo RUSTC=/usr/bin/rustc RUSTDOC=/usr/bin/rustdoc
+  export RUSTC_BOOTSTRAP=1 CARGO_UNSTABLE_BUILD_STD=std,panic_unwind
+  export CARGO_TARGET_DIR=$PWD/target/musl
+  export CARGO_TARGET_X86_64_UNKNOWN_LINUX_MUSL_LINKER=gcc CC_x86_64_unknown_linux_musl=musl-gcc
+  flags "$target" -Clink-self-contained=no "-Lnative=$unwind" "-Clink-arg=-specs=$here/linux/musl-static.specs"
+  /usr/bin/cargo build --locked --bin casedrop --profile "$profile" --target "$target" --config "$rustflags"
+)
+
+# stripped EXE STRIP: the program without what a debugger wants, which a dev build is full of.
+stripped() {
+  if [[ $(objdump -h "$1" 2>/dev/null) == *.debug_info* ]]; then
+    "$2" --strip-all -o "$work/$(basename "$1")" "$1"
+    echo "$work/$(basename "$1")"
+  else
+    echo "$1"
+  fi
+}
+
+# sign: writes the channel's manifest, signed, beside the archives for self-update.
+sign() {
+  cargo run --quiet --locked --example sign-release -- sign --key "$key" --channel "$channel" \
+    --version "$version" "$out"
+}

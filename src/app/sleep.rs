@@ -1,0 +1,71 @@
+//! When the PC wakes up, Align is asked as soon as that is allowed: scans came in meanwhile, and
+//! somebody may be waiting for them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::MissedTickBehavior;
+
+use crate::service::{Event, Events};
+use crate::store::{Store, StoreError};
+
+use super::beside::UntilStop;
+use super::clock;
+use super::open::Site;
+
+/// So often the clocks are asked whether the PC slept, for where nobody tells.
+const LOOK: Duration = Duration::from_secs(5);
+/// A nap is no reason to ask sooner.
+const NAP: Duration = Duration::from_secs(30);
+
+/// Notices when the PC woke up, until it is time to end.
+pub(super) async fn look_after(site: Arc<Site>, mut events: Option<Events>, mut until: UntilStop) {
+    let mut look = tokio::time::interval(LOOK);
+    look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut slept = clock::slept();
+    loop {
+        let woke_up = tokio::select! {
+            biased;
+            () = until.stopped() => return,
+            told = told(&mut events) => match told {
+                Some(Event::WokeUp) => true,
+                None => {
+                    events = None;
+                    false
+                }
+            },
+            _ = look.tick() => {
+                let before = std::mem::replace(&mut slept, clock::slept());
+                slept.saturating_sub(before) >= NAP
+            }
+        };
+        if woke_up {
+            tracing::info!("the PC woke up; Align is asked as soon as that is allowed");
+            let site = Arc::clone(&site);
+            // The process ends without waiting for it.
+            drop(tokio::task::spawn_blocking(move || {
+                match site.journal.with(|store| want_polls(store, &site)) {
+                    Ok(()) => site.wake.now(),
+                    Err(error) => tracing::warn!("{}", error.chain()),
+                }
+            }));
+        }
+    }
+}
+
+/// The next event; never, where nobody tells any.
+async fn told(events: &mut Option<Events>) -> Option<Event> {
+    match events {
+        Some(events) => events.recv().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Notes for each lab that works that it is to be polled.
+fn want_polls(store: &Store, site: &Site) -> Result<(), StoreError> {
+    let (resting, now) = (store.pauses()?, clock::wall_now());
+    let names = site.config.labs.iter().map(|lab| lab.name.as_str());
+    names
+        .filter(|name| !resting.contains_key(*name))
+        .try_for_each(|name| store.want_poll(name, now))
+}

@@ -1,0 +1,450 @@
+//! Updates beside the engine: looks for releases by itself, lets a staged version be tried out once
+//! nothing is under way, and tells the keeper of a version on trial how its polls go.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use semver::Version;
+use tokio::sync::watch;
+
+use crate::audit::{Audit, Deed, Entry, Mark};
+use crate::config::Config;
+use crate::disk::Disk;
+use crate::model::fault::{Fault, FaultClass};
+use crate::model::request::{Outcome, Reply, Via, Who};
+use crate::model::time::WallMs;
+use crate::service::eventlog;
+use crate::store::{LabRecord, Store, StoreError};
+use crate::update::daily::{Daily, is_open};
+use crate::update::kept::{Kept, Orders};
+use crate::update::stage::{self, Found};
+use crate::update::talk::Went;
+use crate::update::{Manager, Place, Program, begin};
+
+use super::beside::{Beside, UntilStop};
+use super::clock::wall_now;
+use super::journal::COPY;
+use super::open::Site;
+
+/// Time between two looks how the polls of a version on trial go, and whether it is quiet.
+const LOOK: Duration = Duration::from_millis(500);
+/// A quiet moment is one in which nothing begins for so long.
+const AHEAD: Duration = Duration::from_secs(3);
+/// After so long a moment in which nothing is under way will do.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// Faults of the network or of the server, which are none of the program's.
+const UNREACHED: [&str; 8] =
+    ["connect", "dns", "stalled", "broken-off", "too-slow", "http-408", "http-425", "http-429"];
+
+/// What an agent needs to update itself.
+pub struct Updating {
+    /// This program.
+    pub program: Program,
+    /// Its installation.
+    pub place: Place,
+    /// Who updates it, where it does not do so itself.
+    pub manager: Option<Manager>,
+    kept: Option<(Arc<Kept>, Orders)>,
+    on_trial: bool,
+    /// Which version somebody wants to be tried out, and who.
+    wanted: watch::Sender<Option<(Version, Who)>>,
+    restart: watch::Sender<bool>,
+}
+
+impl Updating {
+    /// For a process without a keeper.
+    pub fn new(program: Program, place: Place, manager: Option<Manager>) -> Self {
+        let (wanted, restart) = (watch::Sender::default(), watch::Sender::default());
+        Self { program, place, manager, kept: None, on_trial: false, wanted, restart }
+    }
+
+    /// For a keeper's child.
+    #[must_use]
+    pub fn kept_by(self, kept: Arc<Kept>, orders: Orders, on_trial: bool) -> Self {
+        Self { kept: Some((kept, orders)), on_trial, ..self }
+    }
+
+    /// Whether a newer version was tried out here, failed, and nobody has told of it yet.
+    pub fn came_back(&self, disk: &dyn Disk) -> bool {
+        let refused = self.place.refused(disk);
+        refused.iter().any(|(version, refused)| !refused.told && *version > self.program.version)
+    }
+
+    /// Resolves when the agent is to end so that another version can be started.
+    pub async fn restarting(&self) {
+        // An error means that whoever could say so is gone.
+        drop(self.restart.subscribe().wait_for(|restart| *restart).await);
+    }
+
+    /// The version of that name, if it is staged and may be tried out.
+    pub(super) fn may_try(&self, disk: &dyn Disk, version: &str) -> Result<Version, Fault> {
+        let refused = |text: String| Fault::new(FaultClass::Permanent, super::desk::USAGE, text);
+        if let Some(manager) = self.manager {
+            let text = format!("this PC is updated through {}", manager.through());
+            return Err(refused(text));
+        }
+        let version = Version::parse(version)
+            .map_err(|error| refused(format!("{version:?} is no version: {error}")))?;
+        if version <= self.program.version || !self.place.has(disk, &version) {
+            return Err(refused(format!("version {version} is not staged, or not newer")));
+        }
+        disk.may_create_in(self.place.versions())?;
+        if let Some(failed) = self.place.refused(disk).get(&version) {
+            return Err(refused(format!("version {version} failed before: {}", failed.why))
+                .hint("`casedrop update --retry` tries it once more"));
+        }
+        Ok(version)
+    }
+
+    /// Lets a staged version be tried out as soon as nothing is under way. Gives what will happen.
+    pub(super) fn want(&self, version: Version, who: &Who) -> Reply {
+        let text = match self.kept {
+            Some(_) => format!(
+                "version {version} is staged; the agent starts it as soon as nothing is being \
+                 downloaded or published"
+            ),
+            None => format!("version {version} is staged; the agent's next start tries it out"),
+        };
+        let details = serde_json::json!({ "version": version.to_string() });
+        self.wanted.send_replace(Some((version, who.clone())));
+        Reply::new(Outcome::Done, text).details(details)
+    }
+
+    /// What people are to know of versions that failed, or are on trial: with what they can do.
+    pub(super) fn notes(&self, disk: &dyn Disk) -> Vec<(String, String)> {
+        let mut notes = Vec::new();
+        for (version, refused) in self.place.refused(disk) {
+            if version > self.program.version {
+                let at = refused.at.to_rfc3339();
+                let text = format!(
+                    "version {version} was tried out on {at} and taken back: {}",
+                    refused.why
+                );
+                let hint =
+                    "a newer version will be tried; `casedrop update --retry` tries this one again";
+                notes.push((text, hint.to_owned()));
+            }
+        }
+        if let Some(trial) = self.place.trial(disk) {
+            let version = trial.version.0;
+            let hint = "nothing: if it does not work, the old version comes back by itself";
+            notes.push((format!("version {version} is on trial"), hint.to_owned()));
+        }
+        notes
+    }
+}
+
+/// Starts what there is to do.
+pub(super) fn start(site: &Arc<Site>, beside: &mut Beside) {
+    let Some(updating) = site.desk.updating().cloned() else { return };
+    let both = (Arc::clone(site), Arc::clone(&updating));
+    beside.start(|until| tell_news(both.0, both.1, until));
+    if let (true, Some((kept, _))) = (updating.on_trial, &updating.kept) {
+        let (site, kept) = (Arc::clone(site), Arc::clone(kept));
+        beside.start(|until| report(site, kept, until));
+    }
+    let both = (Arc::clone(site), Arc::clone(&updating));
+    beside.start(|until| switch_when_asked(both.0, both.1, until));
+    if site.config.updates.automatic {
+        let both = (Arc::clone(site), updating);
+        beside.start(|until| automatic(both.0, both.1, until));
+    }
+}
+
+/// Tells of a trial that ended: of one that failed at the start, of one that is passed when the keeper
+/// says so.
+async fn tell_news(site: Arc<Site>, updating: Arc<Updating>, mut until: UntilStop) {
+    let (there, place) = (Arc::clone(&site), updating.place.clone());
+    let own = updating.program.version.clone();
+    drop(tokio::task::spawn_blocking(move || tell_failures(&there, &place, &own)).await);
+    let Some((_, orders)) = updating.kept.as_ref().filter(|_| updating.on_trial) else { return };
+    let mut passed = orders.passed.clone();
+    tokio::select! {
+        () = until.stopped() => {}
+        said = passed.wait_for(|passed| *passed) => {
+            if said.is_ok() {
+                tracing::info!("version {} passed its trial", updating.program.version);
+                let entry = Entry::by_agent(wall_now(), Deed::Update, Mark::Done)
+                    .detail("version", updating.program.version.to_string());
+                record(&site, &entry);
+            }
+        }
+    }
+}
+
+fn tell_failures(site: &Site, place: &Place, own: &Version) {
+    let mut all = place.refused(&*site.disk);
+    let mut is_news = false;
+    for (version, refused) in all.iter_mut().filter(|(_, refused)| !refused.told) {
+        if version > own {
+            tracing::error!(
+                "version {version} was tried out and taken back, version {own} runs again: {}",
+                refused.why
+            );
+            eventlog::write(&eventlog::Entry::rolled_back(&version.to_string(), &refused.why));
+            let entry = Entry::by_agent(wall_now(), Deed::Update, Mark::Failed)
+                .detail("version", version.to_string())
+                .detail("why", refused.why.clone());
+            record(site, &entry);
+        }
+        refused.told = true;
+        is_news = true;
+    }
+    if is_news && let Err(fault) = place.set_refused(&*site.disk, &all) {
+        tracing::warn!("{}", fault.chain());
+    }
+}
+
+fn record(site: &Site, entry: &Entry) {
+    if let Err(fault) = site.audit.record(entry) {
+        tracing::warn!("{}", fault.chain());
+    }
+}
+
+/// Tells the keeper how the polls of a version on trial go, and has each lab polled soon.
+async fn report(site: Arc<Site>, kept: Arc<Kept>, mut until: UntilStop) {
+    let mut before: Option<BTreeMap<String, LabRecord>> = None;
+    let mut told: BTreeMap<String, Went> = BTreeMap::new();
+    loop {
+        let (there, is_first) = (Arc::clone(&site), before.is_none());
+        let looked = tokio::task::spawn_blocking(move || {
+            there.journal.with(|store| labs(store, is_first, wall_now()))
+        });
+        if let Ok(Ok((labs, resting))) = looked.await {
+            if is_first {
+                site.wake.now();
+            }
+            let first = before.get_or_insert_with(|| labs.clone());
+            for (name, lab) in &labs {
+                let Some((went, why)) = went(first.get(name), lab, resting.contains(name)) else {
+                    continue;
+                };
+                if told.insert(name.clone(), went) != Some(went) {
+                    kept.polled(name, went, why);
+                }
+            }
+        }
+        tokio::select! {
+            () = until.stopped() => return,
+            () = tokio::time::sleep(LOOK) => {}
+        }
+    }
+}
+
+type Seen = (BTreeMap<String, LabRecord>, Vec<String>);
+
+/// What is known of the labs, and which of them rest. At first each of the others is wanted to be
+/// polled.
+fn labs(store: &Store, is_first: bool, now: WallMs) -> Result<Seen, StoreError> {
+    let resting: Vec<_> = store.pauses()?.into_keys().collect();
+    let labs: BTreeMap<_, _> =
+        store.labs()?.into_iter().map(|lab| (lab.lab.clone(), lab)).collect();
+    if is_first {
+        for lab in labs.keys().filter(|lab| !resting.contains(*lab)) {
+            store.want_poll(lab, now)?;
+        }
+    }
+    Ok((labs, resting))
+}
+
+/// How the last poll since the start went, if there was one.
+fn went(first: Option<&LabRecord>, lab: &LabRecord, rests: bool) -> Option<(Went, Option<String>)> {
+    if rests {
+        return Some((Went::Well, None));
+    }
+    match lab.fault_code.as_deref() {
+        Some(code) if UNREACHED.contains(&code) || code.starts_with("http-5") => {
+            Some((Went::Unreached, None))
+        }
+        Some(code) => {
+            Some((Went::Failed, Some(lab.fault.clone().unwrap_or_else(|| code.to_owned()))))
+        }
+        None => {
+            let polled = lab.good_poll != first.and_then(|first| first.good_poll);
+            polled.then_some((Went::Well, None))
+        }
+    }
+}
+
+/// Lets a staged version be tried out once somebody asks for it and nothing is under way.
+async fn switch_when_asked(site: Arc<Site>, updating: Arc<Updating>, mut until: UntilStop) {
+    let mut wanted = updating.wanted.subscribe();
+    loop {
+        let asked = tokio::select! {
+            () = until.stopped() => return,
+            asked = wanted.wait_for(Option::is_some) => asked.ok().and_then(|asked| asked.clone()),
+        };
+        let Some((version, who)) = asked else { return };
+        let began = Instant::now();
+        let ahead = AHEAD.min(updating.program.pace.tick);
+        while !site.quiet.is_quiet(if began.elapsed() < PATIENCE { ahead } else { Duration::ZERO })
+        {
+            tokio::select! {
+                () = until.stopped() => return,
+                () = tokio::time::sleep(LOOK) => {}
+            }
+        }
+        updating.wanted.send_replace(None);
+        switch(&site, &updating, version, who).await;
+    }
+}
+
+/// Puts the version on trial and lets the agent end.
+async fn switch(site: &Arc<Site>, updating: &Arc<Updating>, version: Version, who: Who) {
+    let (there, mine) = (Arc::clone(site), Arc::clone(updating));
+    let begun = tokio::task::spawn_blocking(move || {
+        let entry = |mark| {
+            Entry::new(wall_now(), who.clone(), Deed::Update, mark)
+                .detail("version", version.to_string())
+                .detail("before", mine.program.version.to_string())
+        };
+        // What cannot be recorded is not done.
+        there.audit.record(&entry(Mark::Begun))?;
+        let begun = put_on_trial(&mine, &there.config, &*there.disk, &version, &there.journal);
+        if begun.is_err() {
+            record(&there, &entry(Mark::Failed));
+        }
+        begun.map(|()| version)
+    });
+    match begun.await {
+        Ok(Ok(version)) => {
+            let Some((kept, _)) = &updating.kept else {
+                tracing::warn!("the agent's next start tries out version {version}");
+                return;
+            };
+            tracing::warn!("the agent ends so that version {version} can be tried out");
+            kept.restart();
+            updating.restart.send_replace(true);
+        }
+        Ok(Err(fault)) => tracing::error!("the update is not tried out: {}", fault.chain()),
+        Err(error) => tracing::error!("the update is not tried out: {error}"),
+    }
+}
+
+/// Where no agent runs: the next start tries out a staged version.
+pub fn try_out_at_next_start(
+    config: &Config,
+    disk: &Arc<dyn Disk>,
+    updating: &Updating,
+    version: &Version,
+    who: &Who,
+) -> Result<Reply, Fault> {
+    let audit = Audit::new(Arc::clone(disk), &config.state);
+    let entry = Entry::new(wall_now(), who.clone(), Deed::Update, Mark::Begun)
+        .detail("version", version.to_string())
+        .detail("before", updating.program.version.to_string());
+    audit.record(&entry)?;
+    put_on_trial(updating, config, &**disk, version, &super::Journal::of(&config.state))?;
+    let text = format!("version {version} is staged; the agent's next start tries it out");
+    Ok(Reply::new(Outcome::Done, text)
+        .details(serde_json::json!({ "version": version.to_string() })))
+}
+
+/// Copies the journal, if there is one, and makes the version be tried out at the next start.
+fn put_on_trial(
+    updating: &Updating,
+    config: &Config,
+    disk: &dyn Disk,
+    version: &Version,
+    journal: &super::Journal,
+) -> Result<(), Fault> {
+    let copy = config.state.join(COPY);
+    let begun = |store: Option<&Store>| {
+        let journal = store.map(|store| (store, &*copy));
+        begin::begin(&updating.program, &updating.place, disk, version, journal, wall_now())
+    };
+    let there = disk.kind(&config.state.join(crate::store::FILE_NAME))?.is_some();
+    if !there {
+        return begun(None).map(drop);
+    }
+    let with = journal.with(|store| Ok(begun(Some(store)).map(drop)));
+    with.map_err(super::desk::cannot_use)?
+}
+
+/// Looks for releases once a day, stages what is new, and lets it be tried out in a quiet moment.
+async fn automatic(site: Arc<Site>, updating: Arc<Updating>, mut until: UntilStop) {
+    if let Some(manager) = updating.manager {
+        tracing::info!("this PC is updated through {}, not by itself", manager.through());
+        return;
+    }
+    if let Err(fault) = stage::source(&updating.program, &site.config) {
+        tracing::warn!("there are no updates: {}", fault.chain());
+        return;
+    }
+    let window = site.config.updates.window;
+    let pace = updating.program.pace;
+    let mut daily = Daily::new(pace, wall_now(), fastrand::f64());
+    let mut staged: Option<Version> = None;
+    loop {
+        tokio::select! {
+            () = until.stopped() => return,
+            () = tokio::time::sleep(pace.tick) => {}
+        }
+        let minute = minute_of_day();
+        if daily.is_due(wall_now(), window, minute, fastrand::f64()) {
+            match look_and_stage(&site, &updating).await {
+                Ok(found) => staged = found,
+                Err(fault) => tracing::warn!("no update: {}", fault.chain()),
+            }
+        }
+        if is_open(window, minute_of_day())
+            && site.quiet.is_quiet(AHEAD.min(pace.tick))
+            && let Some(version) = staged.take()
+        {
+            let who = Who { user: None, via: Via::Agent };
+            switch(&site, &updating, version, who).await;
+        }
+    }
+}
+
+async fn look_and_stage(site: &Site, updating: &Updating) -> Result<Option<Version>, Fault> {
+    let Updating { program, place, .. } = updating;
+    let (config, disk) = (&*site.config, &*site.disk);
+    match stage::look(program, place, config, disk, wall_now()).await? {
+        Found::UpToDate => Ok(None),
+        Found::There(release) => {
+            stage::stage(program, place, config, disk, &release).await?;
+            tracing::warn!("version {} is staged", release.version);
+            Ok(Some(release.version))
+        }
+        Found::Failed(release, refused) => {
+            tracing::info!("version {} failed here before: {}", release.version, refused.why);
+            Ok(None)
+        }
+        Found::Distrusted(why) => {
+            tracing::warn!("no update: {why}");
+            Ok(None)
+        }
+    }
+}
+
+/// By the clock on the wall, counted from midnight.
+fn minute_of_day() -> u16 {
+    let now = jiff::ZonedDateTime::now();
+    let minute = i32::from(now.hour()) * 60 + i32::from(now.minute());
+    u16::try_from(minute).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_the_networks_fault_is_not_the_programs() {
+        let good = |at| LabRecord { good_poll: Some(WallMs(at)), ..LabRecord::default() };
+        let bad = |code: &str| LabRecord { fault_code: Some(code.to_owned()), ..good(1) };
+        let first = good(1);
+        let went = |lab: &LabRecord, rests| went(Some(&first), lab, rests).map(|(went, _)| went);
+        assert_eq!(went(&good(1), false), None, "it was not polled since");
+        assert_eq!(went(&good(2), false), Some(Went::Well));
+        assert_eq!(went(&good(0), false), Some(Went::Well), "the clock was set back");
+        for code in ["dns", "connect", "http-503", "http-5xx", "http-429", "stalled"] {
+            assert_eq!(went(&bad(code), false), Some(Went::Unreached), "{code}");
+        }
+        for code in ["bad-answer", "http-400", "login-needed", "tls", "http-404"] {
+            assert_eq!(went(&bad(code), false), Some(Went::Failed), "{code}");
+        }
+        assert_eq!(went(&bad("http-400"), true), Some(Went::Well), "it rests");
+    }
+}

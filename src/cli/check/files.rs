@@ -1,0 +1,82 @@
+//! Whether the files that a config names are what they should be.
+
+use std::path::Path;
+use std::time::SystemTime;
+
+use super::Findings;
+use crate::config::TlsFiles;
+use crate::disk::{Disk, Kind, read_limited};
+use crate::inputs::notifications::check_certificate;
+
+/// A policy is the administrator's only as long as nobody else can change it.
+pub(super) fn rights(disk: &dyn Disk, path: &Path, findings: &mut Findings) {
+    // That the file cannot be read is told already.
+    let Ok(Some(others)) = disk.others_who_write(path) else { return };
+    let path = path.display();
+    let reason = format!("the policy {path} can be changed by {others}");
+    let hint =
+        "let only administrators write to it and to its folder, or anybody who can gets rid of it";
+    findings.warning("", reason, hint);
+}
+
+pub(super) fn authorities(disk: &dyn Disk, path: &Path, findings: &mut Findings) {
+    const MOST: u64 = 4 << 20;
+    let hint = "name a PEM file, with lines such as -----BEGIN CERTIFICATE-----";
+    match read_limited(disk, path, MOST) {
+        Ok(bytes) => {
+            let mark = b"-----BEGIN CERTIFICATE-----";
+            if !bytes.windows(mark.len()).any(|window| window == mark) {
+                let reason = format!("{} holds no certificate", path.display());
+                findings.fault("api.ca_file", reason, hint);
+            }
+        }
+        Err(error) => {
+            findings.fault("api.ca_file", format!("{error}: {}", error.source), hint);
+        }
+    }
+}
+
+pub(super) fn certificate(disk: &dyn Disk, files: &TlsFiles, findings: &mut Findings) {
+    let key = "notifications.tls.certificate";
+    match check_certificate(disk, files, SystemTime::now()) {
+        Ok(None) => {}
+        Ok(Some(0)) => {
+            let reason = format!("{} has ended, or ends within a day", files.certificate.display());
+            findings.warning(key, reason, "renew the certificate");
+        }
+        Ok(Some(days)) => {
+            let reason = format!("{} ends in {days} days", files.certificate.display());
+            findings.warning(key, reason, "renew the certificate");
+        }
+        Err(fault) => {
+            let hint = fault.hint.clone().unwrap_or_default();
+            findings.fault(key, fault.chain(), hint);
+        }
+    }
+}
+
+pub(super) fn hook(disk: &dyn Disk, path: &Path, findings: &mut Findings) {
+    let hint = "write the whole path of a program that the agent's user may run";
+    let shown = path.display();
+    if cfg!(windows) && !starts_on_windows(path) {
+        let reason = format!("Windows does not start {shown} as a program");
+        let hint = "name the interpreter's whole path first, and the script as its argument";
+        findings.fault("notices.hook.run[0]", reason, hint);
+        return;
+    }
+    let reason = match disk.kind(path) {
+        Ok(Some(Kind::File)) => return,
+        // A link is followed when it is run; some systems keep their programs so.
+        Ok(Some(Kind::Other)) if disk.open(path).is_ok() => return,
+        Ok(Some(_)) => format!("{shown} is not a file"),
+        Ok(None) => format!("there is no program at {shown}"),
+        Err(error) => format!("{error}: {}", error.source),
+    };
+    findings.fault("notices.hook.run[0]", reason, hint);
+}
+
+/// Whether Windows starts such a file without being told by what.
+pub(super) fn starts_on_windows(path: &Path) -> bool {
+    let extension = path.extension().map(|it| it.to_string_lossy().to_lowercase());
+    extension.is_some_and(|it| ["exe", "com", "bat", "cmd"].contains(&it.as_str()))
+}

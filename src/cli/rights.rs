@@ -1,0 +1,120 @@
+//! `casedrop check`: who may read what should be secret, and which folders a service cannot reach.
+
+use std::path::Path;
+
+use super::check::Findings;
+use crate::config::Survey;
+use crate::disk::{Disk, Mapped, remote_of};
+
+/// All of these only warn: they keep no agent from its work now.
+pub(super) fn check(disk: &dyn Disk, survey: &Survey, findings: &mut Findings) {
+    if let Some(state) = &survey.state {
+        // Elsewhere the state folder may be for all to see; what is secret in it has modes of its own.
+        if cfg!(windows) {
+            folder(disk, state, findings);
+        }
+        folder(disk, &crate::secrets::folder(state), findings);
+        let shared = [("output", &survey.output), ("commands", &survey.commands)];
+        for (key, path) in shared {
+            if path.as_ref().is_some_and(|path| path.starts_with(state)) {
+                inside_state(key, state, findings);
+            }
+        }
+    }
+    for (key, path) in &survey.secret_files {
+        if let Ok(readers) = disk.readers(path)
+            && !readers.is_empty()
+        {
+            let reason = format!("{} may be read by {}", path.display(), readers.join(", "));
+            findings.warning(key, reason, HOW);
+        }
+    }
+    for (key, path) in survey.folders() {
+        drive(key, remote_of(path).as_ref(), findings);
+    }
+}
+
+const HOW: &str = if cfg!(windows) {
+    "let only the agent's account and administrators read it: Properties, Security, Advanced, Disable \
+     inheritance; or icacls FILE /inheritance:r /grant *S-1-5-32-544:F *S-1-5-18:F ACCOUNT:R"
+} else {
+    "let only the agent's user read it: chmod o-rwx"
+};
+
+/// A folder that is not there yet is made so that nobody else may enter it.
+fn folder(disk: &dyn Disk, path: &Path, findings: &mut Findings) {
+    if let Ok(readers) = disk.readers(path)
+        && !readers.is_empty()
+    {
+        let reason = format!("{} may be read by {}", path.display(), readers.join(", "));
+        let hint = if cfg!(windows) {
+            "the agent closes it when it starts; if this stays, let the agent's account change its rights"
+        } else {
+            HOW
+        };
+        findings.warning("state", reason, hint);
+    }
+}
+
+fn inside_state(key: &str, state: &Path, findings: &mut Findings) {
+    if cfg!(windows) {
+        let reason = format!(
+            "the folder lies inside `state` ({}), which is closed to all but the agent's account and \
+             administrators when it is made",
+            state.display()
+        );
+        findings.warning(key, reason, "name a folder outside of it, such as C:\\Casedrop\\Orders");
+    }
+}
+
+/// What is reached now, by the person who runs the check, is not there for a service.
+fn drive(key: &str, mapped: Option<&Mapped>, findings: &mut Findings) {
+    if let Some(mapped) = mapped {
+        let (reason, hint) = mapped.refusal();
+        findings.warning(key, reason, hint);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mapped_drive_is_told_with_the_path_of_the_share() {
+        let mapped = Mapped { letter: 'Z', path: Some(r"\\server\lab\orders".into()) };
+        let mut findings = Findings::default();
+        drive("output", Some(&mapped), &mut findings);
+        drive("staging", None, &mut findings);
+        assert_eq!(findings.warnings.len(), 1);
+        let warning = &findings.warnings[0];
+        assert_eq!(warning.key, "output");
+        assert!(warning.reason.contains("mapped drives do not exist for services"), "{warning:?}");
+        assert_eq!(warning.hint.as_deref(), Some(r"write \\server\lab\orders"));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_secret_that_everybody_may_read_is_told() {
+        use std::os::unix::fs::PermissionsExt as _;
+
+        use crate::disk::RealDisk;
+
+        let dir = tempfile::tempdir().expect("tempdir");
+        let file = dir.path().join("secret");
+        std::fs::write(&file, "x").expect("written");
+        let survey = Survey {
+            state: Some(dir.path().join("state")),
+            secret_files: vec![("labs[0].client_secret_file".to_owned(), file.clone())],
+            ..Survey::default()
+        };
+        let found = |mode| {
+            std::fs::set_permissions(&file, std::fs::Permissions::from_mode(mode)).expect("set");
+            let mut findings = Findings::default();
+            check(&RealDisk, &survey, &mut findings);
+            findings.warnings
+        };
+        assert_eq!(found(0o640).len(), 0);
+        let told = found(0o644);
+        assert!(told.len() == 1 && told[0].reason.contains("may be read by everybody"), "{told:?}");
+    }
+}

@@ -1,0 +1,117 @@
+//! `run`: the agent until it is told to stop. Where versions stand beside the program, it is the keeper
+//! that lets one of them work, and the agent is its child.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use clap::Args;
+
+use super::{CliError, Exit, Streams, dispatch, hooks, logging, work};
+use crate::app::{Updating, wall_now};
+use crate::disk::RealDisk;
+use crate::service::{self, Ended, Host, Hosted};
+use crate::update::keeper::{Keeper, KeeperEnd};
+use crate::update::kept::Kept;
+use crate::update::{Place, Program, managed_by};
+
+/// `casedrop run`
+#[derive(Debug, Clone, Copy, Args)]
+pub struct RunArgs {
+    /// For the keeper's child.
+    #[arg(long, hide = true)]
+    pub kept: bool,
+    /// For the keeper's child whose version is on trial.
+    #[arg(long, hide = true, requires = "kept")]
+    pub trial: bool,
+    /// For the child of a keeper that a service manager runs.
+    #[arg(long, hide = true, requires = "kept")]
+    pub service: bool,
+}
+
+/// The agent or its keeper, until it is told to stop. Whoever runs it, a person or a service manager, is
+/// told how it fares.
+pub fn run(args: RunArgs, named: Option<PathBuf>, json: bool) -> Result<Exit, CliError> {
+    let program = hooks::program()?;
+    let place = Place::of(&program.exe);
+    let manager = managed_by(&RealDisk, &program.exe);
+    let keeps = !place.is_inside() && manager.is_none() && place.is_kept(&RealDisk);
+    let updating = || Updating::new(program.clone(), place.clone(), manager);
+    if args.kept {
+        return kept(args, named.as_deref(), updating(), &mut Streams::process(json));
+    }
+    let updating = updating();
+    service::host(
+        move |hosted| {
+            let mut streams = Streams::process(json);
+            streams.terminal &= !hosted.is_service;
+            if keeps {
+                keep(program, place, named.as_deref(), hosted, &streams)
+            } else {
+                work::agent(named.as_deref(), updating, hosted, &mut streams)
+            }
+        },
+        ended,
+    )
+}
+
+/// The agent as a keeper's child.
+fn kept(
+    args: RunArgs,
+    named: Option<&Path>,
+    updating: Updating,
+    streams: &mut Streams,
+) -> Result<Exit, CliError> {
+    hooks::start();
+    let (kept, (orders, events)) = Kept::start();
+    let kept = Arc::new(kept);
+    let updating = updating.kept_by(Arc::clone(&kept), orders.clone(), args.trial);
+    let stop = Box::pin(async move {
+        tokio::select! {
+            () = service::stop_signal() => {}
+            () = orders.stopped() => {}
+        }
+    });
+    let host = Arc::clone(&kept) as Arc<dyn Host>;
+    streams.terminal &= !args.service;
+    let hosted = Hosted { host, stop, events, is_service: args.service };
+    let ended = work::agent(named, updating, hosted, streams);
+    kept.finish();
+    ended
+}
+
+/// Lets the version that is to run do so. The config may be written for a newer version than this one:
+/// of what it says, only how to log is of use here, and only where it can be read.
+fn keep(
+    program: Program,
+    place: Place,
+    named: Option<&Path>,
+    hosted: Hosted,
+    streams: &Streams,
+) -> Result<Exit, CliError> {
+    match dispatch::load(named, hosted.is_service) {
+        Ok(_) if streams.terminal => logging::for_people(),
+        Ok(loaded) => logging::as_configured(&loaded.config.log),
+        Err(_) => logging::plain(),
+    }
+    let args = std::env::args_os().skip(1).collect();
+    let keeper = Keeper { program, place, disk: Arc::new(RealDisk), args, now: wall_now };
+    let runtime = work::runtime()?;
+    let ended = runtime.block_on(keeper.keep(hosted));
+    runtime.shutdown_background();
+    match ended {
+        KeeperEnd::Stopped => Ok(Exit::Ok),
+        KeeperEnd::Status(status) if status != 0 => Ok(Exit::from_status(status)),
+        KeeperEnd::Status(_) | KeeperEnd::Failed => {
+            Err(CliError::new(Exit::Failed, "the agent cannot be kept running")
+                .hint("what it said last stands in the log"))
+        }
+    }
+}
+
+/// What a service manager learns of the end.
+fn ended(result: &Result<Exit, CliError>) -> Ended {
+    match result {
+        Ok(exit) => Ended { code: *exit as u8, reason: None },
+        Err(error) => Ended { code: error.exit as u8, reason: Some(error.to_string()) },
+    }
+}

@@ -1,0 +1,257 @@
+//! `casedrop setup`: lays down a config, for installers. A config that is there already is kept.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use crate::config::template::{self, Field, Platform};
+use crate::config::{self, nearest};
+use crate::disk::{Disk, read_limited, write_durably};
+use crate::service::manage::{NAME, Services};
+
+use super::{CliError, Exit, Streams};
+
+/// Larger files are no configs.
+const MAX_CONFIG: u64 = 1 << 20;
+
+/// What the setup program for Windows takes for itself.
+const OF_SETUP: [&str; 3] = ["/S", "/NCRC", "/D"];
+
+/// The name under which an installer gives a whole config.
+const CONFIG_FILE: &str = "CONFIGFILE";
+
+/// Arguments of `casedrop setup`.
+#[derive(Debug, Clone, Default, Args)]
+pub struct SetupArgs {
+    /// A file that is told the outcome too, for installers that show nothing
+    #[arg(long, value_name = "FILE")]
+    pub report: Option<PathBuf>,
+    /// Starts the service afterwards, if the config is complete
+    #[arg(long)]
+    pub start: bool,
+    /// What goes into the config, also as /NAME=VALUE: OUTPUT, COMMANDS, LABNAME, OAUTHBASE, BASEURL, CLIENTID,
+    /// CLIENTSECRETFILE, REDIRECTURL, ACCOUNT, NOTIFICATIONSLISTEN, NOTIFICATIONSURL; or CONFIGFILE, a
+    /// config to take as it is. Empty values count as not given
+    #[arg(value_name = "NAME=VALUE")]
+    pub values: Vec<String>,
+}
+
+/// What became of the config.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Laid {
+    /// Where it is.
+    pub config: PathBuf,
+    /// Whether it was written now.
+    pub written: bool,
+    /// What keeps the agent from running with it, for people; empty where nothing does.
+    pub faults: String,
+}
+
+impl Laid {
+    /// Whether the agent can run with the config.
+    pub fn is_complete(&self) -> bool {
+        self.faults.is_empty()
+    }
+}
+
+/// Writes the config where there is none, and tells what is still to be done.
+pub fn run(
+    args: &SetupArgs,
+    config: &Path,
+    env: &[(String, String)],
+    disk: &dyn Disk,
+    streams: &mut Streams,
+) -> Result<Exit, CliError> {
+    let laid = lay(args, config, env, disk);
+    let told = match &laid {
+        Ok(laid) => outcome(laid),
+        Err(error) => error.to_string(),
+    };
+    if let Some(report) = &args.report {
+        write_durably(disk, report, format!("{told}\n").as_bytes())?;
+    }
+    let laid = laid?;
+    if streams.json {
+        streams.json(&serde_json::json!({ "config": laid.config, "written": laid.written,
+            "complete": laid.is_complete(), "faults": laid.faults }))?;
+    } else {
+        streams.line(told)?;
+    }
+    if args.start && laid.is_complete() {
+        Services::here(NAME)?.start(&mut |text| streams.note(text))?;
+    }
+    Ok(Exit::Ok)
+}
+
+fn lay(
+    args: &SetupArgs,
+    config: &Path,
+    env: &[(String, String)],
+    disk: &dyn Disk,
+) -> Result<Laid, CliError> {
+    let given = Given::read(&args.values)?;
+    let written = disk.kind(config)?.is_none();
+    if written {
+        let bytes = match &given.whole {
+            Some(file) => whole(disk, file)?,
+            None => template::fill(Platform::here(), &given.values)
+                .map_err(|error| CliError::new(Exit::Usage, error.to_string()))?
+                .into_bytes(),
+        };
+        if let Some(dir) = config.parent() {
+            disk.create_dirs(dir)?;
+        }
+        write_durably(disk, config, &bytes)?;
+    }
+    let faults = match config::load(disk, config, env) {
+        Ok(_) => String::new(),
+        Err(faults) => faults.to_string(),
+    };
+    Ok(Laid { config: config.to_path_buf(), written, faults })
+}
+
+fn outcome(laid: &Laid) -> String {
+    let config = laid.config.display();
+    let did = if laid.written {
+        format!("wrote the config {config}")
+    } else {
+        format!("kept the config {config}")
+    };
+    if laid.is_complete() {
+        format!("{did}\nnext: casedrop login LAB, then casedrop pair LAB")
+    } else {
+        let faults = laid.faults.trim_end();
+        format!("{did}\n\n{faults}\n\nnext: fill it in, until `casedrop check` finds no fault")
+    }
+}
+
+/// A whole config that somebody brought.
+fn whole(disk: &dyn Disk, file: &Path) -> Result<Vec<u8>, CliError> {
+    let hint = "the installer runs as the system: copy the file to this PC, or let computer accounts \
+                read it where it is";
+    read_limited(disk, file, MAX_CONFIG).map_err(|error| CliError::from(error).hint(hint))
+}
+
+/// What was asked for.
+#[derive(Debug, Default)]
+struct Given {
+    values: Vec<(Field, String)>,
+    whole: Option<PathBuf>,
+}
+
+impl Given {
+    fn read(arguments: &[String]) -> Result<Self, CliError> {
+        let mut given = Self::default();
+        for argument in arguments {
+            let word = argument.split('=').next().unwrap_or_default();
+            if OF_SETUP.iter().any(|own| word.eq_ignore_ascii_case(own)) {
+                continue;
+            }
+            let argument = argument.strip_prefix('/').unwrap_or(argument);
+            let Some((name, value)) = argument.split_once('=') else {
+                let text = format!("`{argument}` is not NAME=VALUE");
+                return Err(CliError::new(Exit::Usage, text).hint("see `casedrop setup --help`"));
+            };
+            // Installers put a space behind each value: a `\` at its end would hide the quote.
+            let value = value.trim();
+            let field = Field::named(name);
+            if field.is_none() && name != CONFIG_FILE {
+                let error = CliError::new(Exit::Usage, format!("there is no value called {name}"));
+                return Err(match nearest(name, Field::names().chain([CONFIG_FILE])) {
+                    Some(near) => error.hint(format!("did you mean {near}?")),
+                    None => error.hint("see `casedrop setup --help`"),
+                });
+            }
+            match field {
+                _ if value.is_empty() => {}
+                Some(field) => given.values.push((field, value.to_owned())),
+                None => given.whole = Some(PathBuf::from(value)),
+            }
+        }
+        Ok(given)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::disk::RealDisk;
+
+    const COMPLETE: [&str; 7] = [
+        "OUTPUT=orders ",
+        "COMMANDS=commands ",
+        "ACCOUNT= ",
+        "OAUTHBASE=https://oauth.iterocloud.com ",
+        "BASEURL=https://api.iterocloud.com ",
+        "CLIENTID=abc ",
+        "REDIRECTURL=https://lab.test/cb ",
+    ];
+
+    fn args(values: &[&str]) -> SetupArgs {
+        SetupArgs {
+            values: values.iter().map(|&value| value.to_owned()).collect(),
+            ..SetupArgs::default()
+        }
+    }
+
+    fn laid(values: &[&str], config: &Path) -> Result<Laid, CliError> {
+        lay(&args(values), config, &[], &RealDisk)
+    }
+
+    #[test]
+    fn a_config_is_written_once_and_kept_from_then_on() {
+        let dir = tempfile::tempdir().expect("temporary folder");
+        let config = dir.path().join("new/casedrop.yaml");
+        let first = laid(&COMPLETE, &config).expect("laid");
+        assert!(first.written && first.is_complete(), "{first:?}");
+        let text = std::fs::read_to_string(&config).expect("there");
+        assert!(text.contains("output: 'orders'\n"), "{text}");
+        let second = laid(&["OUTPUT=elsewhere"], &config).expect("laid");
+        assert_eq!(second, Laid { written: false, ..first });
+        assert_eq!(std::fs::read_to_string(&config).expect("there"), text);
+    }
+
+    #[test]
+    fn without_values_it_is_the_example_and_what_is_missing_is_told() {
+        let dir = tempfile::tempdir().expect("temporary folder");
+        let config = dir.path().join("casedrop.yaml");
+        let laid = laid(&[], &config).expect("laid");
+        assert!(laid.written && !laid.is_complete());
+        assert!(outcome(&laid).contains("labs[0].base_url"), "{laid:?}");
+    }
+
+    #[test]
+    fn a_whole_config_is_taken_as_it_is() {
+        let dir = tempfile::tempdir().expect("temporary folder");
+        let (own, config) = (dir.path().join("own.yaml"), dir.path().join("casedrop.yaml"));
+        std::fs::write(&own, "output: x\n# mine\n").expect("written");
+        laid(&[&format!("CONFIGFILE={} ", own.display())], &config).expect("laid");
+        assert_eq!(std::fs::read(&config).expect("there"), b"output: x\n# mine\n");
+    }
+
+    #[test]
+    fn a_whole_config_that_cannot_be_read_is_told_and_nothing_is_written() {
+        let dir = tempfile::tempdir().expect("temporary folder");
+        let config = dir.path().join("casedrop.yaml");
+        let missing = format!("CONFIGFILE={}", dir.path().join("missing.yaml").display());
+        let error = laid(&[&missing], &config).expect_err("missing");
+        assert!(error.to_string().contains("missing.yaml"), "{error}");
+        assert!(!config.exists());
+    }
+
+    #[test]
+    fn the_setup_programs_own_options_are_left_to_it() {
+        let line = ["/S", "/D=C:\\elsewhere", "/OUTPUT=C:\\Lab Orders"].map(str::to_owned);
+        let given = Given::read(&line).expect("read");
+        assert_eq!(given.values, [(Field::Output, "C:\\Lab Orders".to_owned())]);
+        assert!(Given::read(&["/OUTPUTS=x".to_owned()]).is_err());
+    }
+
+    #[test]
+    fn a_name_that_does_not_exist_is_refused_with_the_nearest() {
+        let error = Given::read(&["BASEURI=x".to_owned()]).expect_err("unknown");
+        assert_eq!(error.exit, Exit::Usage);
+        assert!(error.to_string().contains("BASEURL"), "{error}");
+        assert_eq!(Given::read(&["OUTPUT".to_owned()]).expect_err("no value").exit, Exit::Usage);
+    }
+}

@@ -1,0 +1,147 @@
+//! `update`: a newer version of this program is looked for, staged, and tried out.
+
+use std::sync::Arc;
+
+use clap::Args;
+use serde_json::json;
+
+use super::ask::{self, ask, who};
+use super::{CliError, Exit, Streams, hooks, work};
+use crate::app::{Updating, agent_runs, try_out_at_next_start, wall_now};
+use crate::config::Config;
+use crate::disk::{Disk, RealDisk};
+use crate::model::fault::Fault;
+use crate::model::request::Request;
+use crate::update::release::Release;
+use crate::update::stage::{self, Found};
+use crate::update::{Place, Program, managed_by};
+
+/// `casedrop update`
+#[derive(Debug, Args)]
+pub struct UpdateArgs {
+    /// Only say whether there is a newer version; exits 0 unless that cannot be found out.
+    #[arg(long)]
+    pub check: bool,
+    /// Try a version once more that failed on this PC before.
+    #[arg(long)]
+    pub retry: bool,
+}
+
+/// What was found out, for `--check`.
+struct Standing {
+    state: &'static str,
+    message: String,
+    update: Option<Release>,
+}
+
+/// Looks for a newer version and, unless it is only asked about, brings it and lets it be tried out.
+pub fn run(config: &Config, args: &UpdateArgs, streams: &mut Streams) -> Result<Exit, CliError> {
+    let program = hooks::program()?;
+    let place = Place::of(&program.exe);
+    if let Some(manager) = managed_by(&RealDisk, &program.exe) {
+        let message = format!("this PC is updated through {}", manager.through());
+        if !args.check {
+            return Err(CliError::new(Exit::Failed, message)
+                .hint("install the new package over the old one; config and orders stay"));
+        }
+        let standing = Standing { state: "managed", message, update: None };
+        return tell(&program, &standing, streams);
+    }
+    let runtime = work::runtime()?;
+    let look = stage::look(&program, &place, config, &RealDisk, wall_now());
+    let found = runtime.block_on(look);
+    if args.check {
+        return tell(&program, &standing(&program, found, args.retry)?, streams);
+    }
+    let release = match found? {
+        Found::UpToDate => {
+            let message = format!("casedrop {} is the newest version", program.version);
+            let standing = Standing { state: "up-to-date", message, update: None };
+            return tell(&program, &standing, streams);
+        }
+        Found::There(release) => release,
+        Found::Failed(release, _) if args.retry => {
+            let mut refused = place.refused(&RealDisk);
+            refused.remove(&release.version);
+            place.set_refused(&RealDisk, &refused)?;
+            release
+        }
+        Found::Failed(release, refused) => {
+            let at = refused.at.to_rfc3339();
+            let text = format!("version {} failed here on {at}: {}", release.version, refused.why);
+            return Err(CliError::new(Exit::Failed, text)
+                .hint("`casedrop update --retry` tries it once more"));
+        }
+        Found::Distrusted(why) => {
+            return Err(CliError::new(Exit::Failed, format!("nothing was installed: {why}"))
+                .hint("tell whoever keeps the releases there"));
+        }
+    };
+    let runs = agent_runs(&config.state);
+    if let Some(trial) = place.trial(&RealDisk).filter(|_| runs) {
+        let text = format!("version {} is on trial at the moment", trial.version.0);
+        return Err(CliError::new(Exit::Failed, text).hint("wait until that is over"));
+    }
+    streams.note(format!("version {} is being downloaded", release.version));
+    runtime.block_on(stage::stage(&program, &place, config, &RealDisk, &release))?;
+    let version = release.version.to_string();
+    if runs {
+        return ask(config, &Request::Update { version }, streams);
+    }
+    let updating = Updating::new(program, place, None);
+    let disk: Arc<dyn Disk> = Arc::new(RealDisk);
+    let message = try_out_at_next_start(config, &disk, &updating, &release.version, &who())?;
+    ask::tell(&message, streams)
+}
+
+fn standing(
+    program: &Program,
+    found: Result<Found, Fault>,
+    retry: bool,
+) -> Result<Standing, CliError> {
+    let (state, message, update) = match found {
+        Ok(Found::UpToDate) => {
+            ("up-to-date", format!("casedrop {} is the newest version", program.version), None)
+        }
+        Ok(Found::There(release)) => (
+            "available",
+            format!("version {} is there; `casedrop update` brings it", release.version),
+            Some(release),
+        ),
+        Ok(Found::Failed(release, refused)) => {
+            let again = if retry { "" } else { "; `casedrop update --retry` tries it once more" };
+            let at = refused.at.to_rfc3339();
+            let text = format!(
+                "version {} is there, was tried out on {at} and failed: {}{again}",
+                release.version, refused.why
+            );
+            ("failed-before", text, Some(release))
+        }
+        Ok(Found::Distrusted(why)) => ("distrusted", format!("there is no update: {why}"), None),
+        Err(fault) if fault.code == "update-off" => {
+            let hint = fault.hint.as_deref().map(|hint| format!("; {hint}")).unwrap_or_default();
+            ("off", format!("{}{hint}", fault.message), None)
+        }
+        Err(fault) => return Err(fault.into()),
+    };
+    Ok(Standing { state, message, update })
+}
+
+fn tell(program: &Program, standing: &Standing, streams: &mut Streams) -> Result<Exit, CliError> {
+    let Standing { state, message, update } = standing;
+    if !streams.json {
+        streams.line(message)?;
+        if let Some(notes) = update.as_ref().and_then(|release| release.notes.as_ref()) {
+            streams.line(format!("what is new: {notes}"))?;
+        }
+        return Ok(Exit::Ok);
+    }
+    let update = update.as_ref().map(|release| {
+        json!({ "version": release.version.to_string(), "channel": release.channel,
+            "notes": release.notes, "size": release.artifact.size })
+    });
+    let version = program.version.to_string();
+    streams.json(&json!({ "version": version, "state": state, "message": message,
+        "update": update }))?;
+    Ok(Exit::Ok)
+}

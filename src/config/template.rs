@@ -1,0 +1,278 @@
+//! A config made from `config.example.yaml`, comments and all, with some values put in: what an
+//! installer lays down.
+
+use std::fmt;
+
+/// The example, as it is shipped.
+const EXAMPLE: &str = include_str!("../../config.example.yaml");
+
+/// For whose paths a config is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Platform {
+    /// As the example has them.
+    Windows,
+    /// Where the packages for Linux keep things.
+    Linux,
+}
+
+impl Platform {
+    /// The one that this program runs on.
+    pub fn here() -> Self {
+        if cfg!(windows) { Self::Windows } else { Self::Linux }
+    }
+}
+
+/// A value that an installer may be given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Field {
+    /// `output`
+    Output,
+    /// `commands`
+    Commands,
+    /// `labs[0].name`
+    LabName,
+    /// `labs[0].oauth_base`
+    OauthBase,
+    /// `labs[0].base_url`
+    BaseUrl,
+    /// `labs[0].client_id`
+    ClientId,
+    /// `labs[0].client_secret_file`
+    ClientSecretFile,
+    /// `labs[0].redirect_url`
+    RedirectUrl,
+    /// `labs[0].account`
+    Account,
+    /// `notifications.listen`
+    NotificationsListen,
+    /// `notifications.public_url`
+    NotificationsUrl,
+}
+
+impl Field {
+    /// Each field with its name on an installer's command line, the section of the example in which it
+    /// stands, and its key there.
+    const ALL: [(Self, &str, Option<&str>, &str); 11] = [
+        (Self::Output, "OUTPUT", None, "output"),
+        (Self::Commands, "COMMANDS", None, "commands"),
+        (Self::LabName, "LABNAME", Some("labs"), "name"),
+        (Self::OauthBase, "OAUTHBASE", Some("labs"), "oauth_base"),
+        (Self::BaseUrl, "BASEURL", Some("labs"), "base_url"),
+        (Self::ClientId, "CLIENTID", Some("labs"), "client_id"),
+        (Self::ClientSecretFile, "CLIENTSECRETFILE", Some("labs"), "client_secret_file"),
+        (Self::RedirectUrl, "REDIRECTURL", Some("labs"), "redirect_url"),
+        (Self::Account, "ACCOUNT", Some("labs"), "account"),
+        (Self::NotificationsListen, "NOTIFICATIONSLISTEN", Some("notifications"), "listen"),
+        (Self::NotificationsUrl, "NOTIFICATIONSURL", Some("notifications"), "public_url"),
+    ];
+
+    /// The field of that name, such as `OUTPUT`.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.iter().find(|(_, known, ..)| *known == name).map(|(field, ..)| *field)
+    }
+
+    /// The names of all fields.
+    pub fn names() -> impl Iterator<Item = &'static str> {
+        Self::ALL.iter().map(|(_, name, ..)| *name)
+    }
+}
+
+/// A value that no config can hold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unwritable {
+    /// The name of the field.
+    pub name: &'static str,
+}
+
+impl fmt::Display for Unwritable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} holds a control character, such as the end of a line", self.name)
+    }
+}
+
+/// The example with these values in it. What is not given stays as the example has it, so the result
+/// may still say CHANGE-ME.
+///
+/// # Errors
+/// A value that cannot be written on one line.
+pub fn fill(platform: Platform, values: &[(Field, String)]) -> Result<String, Unwritable> {
+    let mut lines: Vec<String> = match platform {
+        Platform::Windows => EXAMPLE.lines().map(str::to_owned).collect(),
+        Platform::Linux => EXAMPLE.lines().map(for_linux).collect(),
+    };
+    for (field, name, section, key) in Field::ALL {
+        let Some((_, value)) = values.iter().rev().find(|(given, _)| *given == field) else {
+            continue;
+        };
+        if value.chars().any(char::is_control) {
+            return Err(Unwritable { name });
+        }
+        put(&mut lines, section, key, value);
+    }
+    Ok(lines.join("\n") + "\n")
+}
+
+/// One line of the example with the paths of a Linux package.
+fn for_linux(line: &str) -> String {
+    if line.contains("Default on Windows") || line.starts_with("# Windows paths belong") {
+        return line.to_owned();
+    }
+    let line = line
+        .replace("# Linux: /srv/casedrop/orders", "# Windows: C:\\Casedrop\\Orders")
+        .replace(" Linux: /srv/casedrop/commands", " Windows: C:\\Casedrop\\Commands");
+    if line.starts_with("# Windows:") || line.contains(" Windows: C:") {
+        return line;
+    }
+    line.replace("as <lab>\\<account>\\<order id>\\", "as <lab>/<account>/<order id>/")
+        .replace("#state: 'C:\\ProgramData\\Casedrop'", "#state: /var/lib/casedrop")
+        .replace(
+            "'C:\\Casedrop\\.Orders.casedrop-staging'",
+            "/srv/casedrop/.orders.casedrop-staging",
+        )
+        .replace("'C:\\Casedrop\\Orders'", "/srv/casedrop/orders")
+        .replace("'C:\\Casedrop\\Commands'", "/srv/casedrop/commands")
+        .replace("'C:\\Casedrop\\tls\\certificate.pem'", "/etc/casedrop/tls/certificate.pem")
+        .replace("'C:\\Casedrop\\tls\\key.pem'", "/etc/casedrop/tls/key.pem")
+        .replace("'C:\\ProgramData\\Casedrop\\smile-lab.secret'", "/etc/casedrop/smile-lab.secret")
+        .replace("'C:\\ProgramData\\Casedrop\\webhook.secret'", "/etc/casedrop/webhook.secret")
+        .replace("'C:\\Tools\\import.exe'", "/usr/local/bin/import")
+}
+
+/// Sets one key. The example shows every key (a test sees to that), so there is always a line for it.
+fn put(lines: &mut [String], section: Option<&str>, key: &str, value: &str) {
+    let mut inside = section.is_none();
+    for line in lines {
+        let name = key_of(line).map(str::to_owned);
+        let name = name.as_deref();
+        let is_top = line.trim_start_matches('#').starts_with(|c: char| c.is_ascii_alphabetic());
+        if let (Some(section), true) = (section, is_top) {
+            inside = name == Some(section);
+            if inside {
+                *line = line.replacen('#', "", 1);
+            }
+        }
+        if inside && name == Some(key) && is_top == section.is_none() {
+            *line = with_value(line, value);
+            return;
+        }
+    }
+}
+
+/// The key on a line, in effect or in a comment.
+fn key_of(line: &str) -> Option<&str> {
+    let line = line.trim_start();
+    let line = line.strip_prefix('#').unwrap_or(line);
+    let line = line.strip_prefix("- ").unwrap_or(line);
+    let (key, rest) = line.split_once(':')?;
+    let is_key = !key.is_empty() && key.chars().all(|c| c.is_ascii_lowercase() || c == '_');
+    (is_key && (rest.is_empty() || rest.starts_with(' '))).then_some(key)
+}
+
+/// A line with another value, in effect; a comment behind it stays.
+fn with_value(line: &str, value: &str) -> String {
+    let line = line.replacen('#', "", usize::from(line.trim_start().starts_with('#')));
+    let (key, old) = line.split_once(':').unwrap_or((&line, ""));
+    let comment = old.find(" #").map_or("", |at| &old[old[..at].trim_end().len()..]);
+    format!("{key}: '{}'{comment}", value.replace('\'', "''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{ConfigFaults, Loaded, load};
+    use crate::disk::RealDisk;
+
+    fn loaded(text: &str) -> Result<Loaded, ConfigFaults> {
+        let dir = tempfile::tempdir().expect("temporary folder");
+        let path = dir.path().join("casedrop.yaml");
+        std::fs::write(&path, text).expect("written");
+        load(&RealDisk, &path, &[])
+    }
+
+    fn values(output: &str) -> Vec<(Field, String)> {
+        [
+            (Field::Output, output),
+            (Field::Commands, "com'mands #1"),
+            (Field::LabName, "north"),
+            (Field::OauthBase, "https://oauth.iterocloud.com"),
+            (Field::BaseUrl, "https://api.iterocloud.com"),
+            (Field::ClientId, "id: 7"),
+            (Field::RedirectUrl, "https://lab.test/cb"),
+            (Field::Account, "0815"),
+            (Field::NotificationsListen, "0.0.0.0:9000"),
+            (Field::NotificationsUrl, "https://lab.test/hook"),
+        ]
+        .map(|(field, value)| (field, value.to_owned()))
+        .to_vec()
+    }
+
+    #[test]
+    fn what_an_installer_was_given_is_what_the_config_says() {
+        for platform in [Platform::Windows, Platform::Linux] {
+            let text = fill(platform, &values("orders")).expect("writable");
+            let config = loaded(&text).unwrap_or_else(|faults| panic!("{text}\n{faults}")).config;
+            let lab = &config.labs[0];
+            assert!(config.output.ends_with("orders"));
+            assert!(config.commands.expect("given").ends_with("com'mands #1"));
+            assert_eq!(config.labs.len(), 1);
+            assert_eq!(lab.name.as_str(), "north");
+            assert_eq!(lab.oauth_base.as_str(), "https://oauth.iterocloud.com/");
+            assert_eq!(lab.base_url.as_str(), "https://api.iterocloud.com/");
+            assert_eq!(lab.client_id, "id: 7");
+            assert_eq!(lab.redirect_url.as_str(), "https://lab.test/cb");
+            assert_eq!(lab.account.as_ref().expect("given").to_string(), "0815");
+            let notifications = config.notifications.expect("given");
+            assert_eq!(notifications.listen.to_string(), "0.0.0.0:9000");
+            assert_eq!(notifications.public_url.as_str(), "https://lab.test/hook");
+            // The status page's `listen` is another key.
+            assert!(text.contains("\n  #listen: \"127.0.0.1:8780\"\n"));
+        }
+    }
+
+    #[test]
+    fn comments_stay_and_what_is_not_given_is_as_in_the_example() {
+        assert_eq!(fill(Platform::Windows, &[]).expect("writable"), EXAMPLE.replace('\r', ""));
+        let one = [(Field::BaseUrl, "https://x.iterocloud.com".to_owned())];
+        let text = fill(Platform::Windows, &one).expect("writable");
+        let differing: Vec<_> = text.lines().zip(EXAMPLE.lines()).filter(|(a, b)| a != b).collect();
+        let [(new, old)] = differing[..] else { panic!("{differing:?}") };
+        assert_eq!(new, "    base_url: 'https://x.iterocloud.com'        # \"baseUrl\"");
+        assert!(old.contains("CHANGE-ME"));
+    }
+
+    #[test]
+    fn a_secret_is_named_by_its_file() {
+        let value = [(Field::ClientSecretFile, r"C:\Secrets\a b.txt".to_owned())];
+        let text = fill(Platform::Windows, &value).expect("writable");
+        assert!(text.contains("\n    client_secret_file: 'C:\\Secrets\\a b.txt'\n"), "{text}");
+    }
+
+    #[test]
+    fn the_last_of_two_values_counts_and_no_value_can_bring_in_another_key() {
+        let twice = [(Field::Output, "a".to_owned()), (Field::Output, "b".to_owned())];
+        assert!(fill(Platform::Linux, &twice).expect("writable").contains("\noutput: 'b'\n"));
+        let sly = [(Field::ClientId, "x\nsecrets: file".to_owned())];
+        assert_eq!(fill(Platform::Linux, &sly), Err(Unwritable { name: "CLIENTID" }));
+    }
+
+    #[test]
+    fn on_linux_windows_paths_stand_only_where_they_are_called_so() {
+        let text = fill(Platform::Linux, &[]).expect("writable");
+        for line in text.lines().filter(|line| line.contains(":\\")) {
+            let is_a_hint = line.contains("Windows") || line.contains("powershell.exe");
+            assert!(is_a_hint, "{line}");
+        }
+        assert!(text.contains("\noutput: /srv/casedrop/orders\n"));
+        assert!(text.contains("\ncommands: /srv/casedrop/commands\n"));
+    }
+
+    #[test]
+    fn every_field_has_a_name_of_its_own() {
+        let names: std::collections::BTreeSet<_> = Field::names().collect();
+        assert_eq!(names.len(), Field::ALL.len());
+        for (field, name, ..) in Field::ALL {
+            assert_eq!(Field::named(name), Some(field));
+        }
+        assert_eq!(Field::named("output"), None);
+    }
+}

@@ -1,0 +1,130 @@
+//! What a file system call that failed says of the PC.
+
+use std::io;
+use std::path::PathBuf;
+
+use crate::model::fault::{Fault, FaultClass};
+
+/// A file system call that failed.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot {operation} {}", path.display())]
+pub struct DiskError {
+    /// What was tried, as a verb: `create`, `read`, `rename`, …
+    pub operation: &'static str,
+    /// On what.
+    pub path: PathBuf,
+    /// What the system said.
+    #[source]
+    pub source: io::Error,
+}
+
+impl DiskError {
+    /// The system's kind of error. A share that does not answer is never "not found", whatever the
+    /// system calls it: nobody must take its orders for gone.
+    pub fn kind(&self) -> io::ErrorKind {
+        if self.is_away() { io::ErrorKind::NetworkUnreachable } else { self.source.kind() }
+    }
+
+    /// Whether another program stood in the way by holding the file or folder open.
+    pub fn is_busy(&self) -> bool {
+        let held = cfg!(windows) && matches!(self.source.raw_os_error(), Some(5 | 32 | 33));
+        held || self.source.kind() == io::ErrorKind::ResourceBusy
+    }
+
+    /// Whether the share or drive does not answer, so that nothing is known of what is on it.
+    pub fn is_away(&self) -> bool {
+        is_away(&self.source)
+    }
+}
+
+/// Whether an error means that a share or drive does not answer.
+pub(super) fn is_away(error: &io::Error) -> bool {
+    use io::ErrorKind::{
+        HostUnreachable, NetworkDown, NetworkUnreachable, NotConnected, StaleNetworkFileHandle,
+        TimedOut,
+    };
+    if cfg!(windows) && error.raw_os_error().is_some_and(is_away_on_windows) {
+        return true;
+    }
+    matches!(
+        error.kind(),
+        HostUnreachable
+            | NetworkDown
+            | NetworkUnreachable
+            | NotConnected
+            | StaleNetworkFileHandle
+            | TimedOut
+    )
+}
+
+/// The system's numbers: some of them are "not found" to the standard library, most are nothing.
+fn is_away_on_windows(code: i32) -> bool {
+    matches!(
+        code,
+        // A drive that is not ready, or was pulled out.
+        21 | 1167
+        // Server or share not found, gone, busy, or in trouble.
+        | 51 | 53..=55 | 59 | 64 | 67 | 71 | 121 | 240
+        // No network, or none that leads there.
+        | 1203 | 1222 | 1225 | 1231..=1236 | 1256
+    )
+}
+
+impl From<DiskError> for Fault {
+    fn from(error: DiskError) -> Self {
+        let (code, hint) = match error.kind() {
+            _ if error.is_away() => (
+                "share-gone",
+                "the share or drive that holds it does not answer; the work goes on by itself once \
+                 it is back",
+            ),
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+                ("disk-full", "free some space on that volume; the work goes on by itself")
+            }
+            io::ErrorKind::PermissionDenied => {
+                ("permission-denied", "give the agent's user the right to write there")
+            }
+            io::ErrorKind::ReadOnlyFilesystem => {
+                ("read-only", "make that volume writable for the agent's user")
+            }
+            io::ErrorKind::NotFound => ("not-found", "check that the folder exists and is mounted"),
+            _ => ("disk", "check the volume that holds this path"),
+        };
+        Self::new(FaultClass::Local, code, error.to_string()).hint(hint).caused_by(error.source)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn error(source: io::Error) -> DiskError {
+        DiskError { operation: "read", path: "x".into(), source }
+    }
+
+    #[test]
+    fn a_share_that_does_not_answer_is_neither_found_missing_nor_a_broken_disk() {
+        for kind in [io::ErrorKind::NetworkDown, io::ErrorKind::StaleNetworkFileHandle] {
+            let error = error(kind.into());
+            assert!(error.is_away() && !error.is_busy());
+            let fault = Fault::from(error);
+            assert_eq!((fault.class, fault.code), (FaultClass::Local, "share-gone"));
+        }
+        for kind in [io::ErrorKind::NotFound, io::ErrorKind::PermissionDenied] {
+            assert!(!error(kind.into()).is_away(), "{kind}");
+        }
+        assert!(is_away_on_windows(53) && !is_away_on_windows(2) && !is_away_on_windows(5));
+    }
+
+    #[cfg(windows)]
+    #[test]
+    fn what_windows_says_of_shares_is_not_taken_for_a_missing_file() {
+        for code in [53, 64, 67, 59, 1231, 55, 121] {
+            let error = error(io::Error::from_raw_os_error(code));
+            assert!(error.is_away(), "{code}");
+            assert_eq!(error.kind(), io::ErrorKind::NetworkUnreachable, "{code}");
+        }
+        assert_eq!(error(io::Error::from_raw_os_error(3)).kind(), io::ErrorKind::NotFound);
+        assert!(error(io::Error::from_raw_os_error(32)).is_busy());
+    }
+}

@@ -1,0 +1,115 @@
+//! What stands between this PC and a server, told so that it can be put right.
+
+use std::error::Error;
+
+use rustls::CertificateError;
+
+/// Why a server was not reached, as far as that is about certificates or a proxy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trouble {
+    /// A stable word for it: `tls` or `proxy`.
+    pub code: &'static str,
+    /// What is wrong.
+    pub reason: String,
+    /// What to do about it.
+    pub hint: String,
+}
+
+/// Looks for such a reason among the causes of an error.
+pub fn trouble(host: &str, error: &(dyn Error + 'static)) -> Option<Trouble> {
+    if let Some(error) = find_tls(error) {
+        let (reason, hint) = certificate(host, error);
+        return Some(Trouble { code: "tls", reason, hint: hint.to_owned() });
+    }
+    // The client's own type for this is not public.
+    let text = std::iter::successors(Some(error), |&error| error.source())
+        .map(ToString::to_string)
+        .find(|text| text.starts_with("tunnel error"))?;
+    if text.contains("underlying connection") {
+        // The proxy itself was not reached.
+        return None;
+    }
+    let (reason, hint) = if text.contains("authorization required") {
+        let hint = "name a file that holds user:password by `api.proxy_credentials_file`, and the proxy \
+                    by `api.proxy`; or have whoever runs the proxy let this PC pass without";
+        ("the proxy asks for a user and a password".to_owned(), hint)
+    } else {
+        let hint = "have whoever runs the proxy let this PC connect to that host at port 443; which proxy \
+                    is taken, `api.proxy` says";
+        (format!("the proxy does not connect to {host}"), hint)
+    };
+    Some(Trouble { code: "proxy", reason, hint: hint.to_owned() })
+}
+
+fn certificate(host: &str, error: &rustls::Error) -> (String, &'static str) {
+    let rustls::Error::InvalidCertificate(error) = error else {
+        let hint = "if this PC or network inspects https (antivirus, firewall, proxy), let this host pass \
+                    unchanged, or name the inspection's certificate authority in `api.ca_file`";
+        return (format!("no trusted connection to {host}"), hint);
+    };
+    match error {
+        CertificateError::UnknownIssuer => (
+            format!("the certificate of {host} is not signed by an authority that this PC knows"),
+            "if this PC or network inspects https (antivirus, firewall, proxy), put the certificate \
+             authority of the inspection into the machine's certificate store, or name its PEM file in \
+             `api.ca_file`",
+        ),
+        CertificateError::Expired
+        | CertificateError::ExpiredContext { .. }
+        | CertificateError::NotValidYet
+        | CertificateError::NotValidYetContext { .. } => (
+            format!("the certificate of {host} is not good at this time"),
+            "check this PC's date and clock; if they are right, the server's certificate has expired",
+        ),
+        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => (
+            format!("the certificate that came is not for {host}"),
+            "check the address in the config; a proxy or a login page of the network may answer in the \
+             server's place",
+        ),
+        _ => (
+            format!("the certificate of {host} cannot be trusted"),
+            "if this PC or network inspects https (antivirus, firewall, proxy), let this host pass \
+             unchanged, or name the inspection's certificate authority in `api.ca_file`",
+        ),
+    }
+}
+
+fn find_tls<'e>(error: &'e (dyn Error + 'static)) -> Option<&'e rustls::Error> {
+    if let Some(found) = error.downcast_ref::<rustls::Error>() {
+        return Some(found);
+    }
+    // An I/O error hides the error that it was made of from `source`.
+    match error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref) {
+        Some(inner) => find_tls(inner),
+        None => error.source().and_then(find_tls),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(error: CertificateError) -> Trouble {
+        let error = std::io::Error::other(rustls::Error::InvalidCertificate(error));
+        trouble("align.example", &error).expect("about certificates")
+    }
+
+    #[test]
+    fn each_fault_of_a_certificate_has_its_own_way_out() {
+        let unknown = of(CertificateError::UnknownIssuer);
+        assert!(
+            unknown.reason.contains("align.example") && unknown.reason.contains("this PC knows")
+        );
+        assert!(unknown.hint.contains("certificate store") && unknown.hint.contains("api.ca_file"));
+        assert!(of(CertificateError::Expired).hint.contains("clock"));
+        assert!(of(CertificateError::NotValidForName).reason.contains("not for align.example"));
+        assert!(of(CertificateError::Revoked).reason.contains("cannot be trusted"));
+        let handshake = rustls::Error::HandshakeNotComplete;
+        assert_eq!(trouble("h", &handshake).expect("TLS").reason, "no trusted connection to h");
+    }
+
+    #[test]
+    fn other_errors_are_left_to_others() {
+        assert_eq!(trouble("h", &std::io::Error::other("reset")), None);
+    }
+}

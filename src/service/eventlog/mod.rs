@@ -1,0 +1,328 @@
+//! What a person must act on, for the event log of Windows: one entry when it begins, one when this PC
+//! is well again, and nothing in between. Entries name labs, orders by their numbers, and folders; no
+//! people, no secrets.
+
+#[cfg(windows)]
+mod windows;
+
+use std::collections::BTreeSet;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+#[cfg(windows)]
+pub use windows::{is_registered, register, unregister};
+
+use crate::model::fault::FaultClass;
+use crate::model::ids::{LabName, OrderKey};
+use crate::sync::notice::Notice;
+
+/// How grave an entry is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Severity {
+    /// Nothing works in part or whole until somebody acts.
+    Error,
+    /// One thing waits for a person.
+    Warning,
+    /// It is over.
+    Information,
+}
+
+/// One entry of the event log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// A number for each kind, by which a monitoring program can choose.
+    pub id: u16,
+    /// How grave it is.
+    pub severity: Severity,
+    /// What happened and what to do.
+    pub text: String,
+}
+
+impl Entry {
+    /// A lab needs a login, or to be paired.
+    pub const LOGIN: u16 = 101;
+    /// Something of this PC, such as an output that is gone.
+    pub const PC: u16 = 102;
+    /// No room.
+    pub const DISK_FULL: u16 = 103;
+    /// An order waits for a person.
+    pub const ORDER: u16 = 104;
+    /// The agent does not start, as its config is wrong.
+    pub const CONFIG: u16 = 105;
+    /// An update did not work and was taken back.
+    pub const UPDATE: u16 = 106;
+    /// What was wrong with this PC is over.
+    pub const HEALED: u16 = 110;
+
+    /// The agent could not start with its config. `faults` is what `casedrop check` says.
+    pub fn config(faults: &str) -> Self {
+        let text = format!("Casedrop cannot start: {faults}\n\nRun `casedrop check`.");
+        Self { id: Self::CONFIG, severity: Severity::Error, text }
+    }
+
+    /// The agent ended by itself.
+    pub fn ended(why: &str) -> Self {
+        let text = format!("Casedrop ended: {why}");
+        Self { id: Self::PC, severity: Severity::Error, text }
+    }
+
+    /// A new version was taken back; why, in a sentence.
+    pub fn rolled_back(version: &str, why: &str) -> Self {
+        let text = format!(
+            "Casedrop {version} was tried and taken back; the version before works on. {why}"
+        );
+        Self { id: Self::UPDATE, severity: Severity::Warning, text }
+    }
+}
+
+/// Where entries go.
+pub trait Sink: Send {
+    /// Writes one. What cannot be written is lost: the log has it too.
+    fn write(&mut self, entry: &Entry);
+}
+
+/// The event log of an agent. Until it is begun nothing is written.
+#[derive(Default)]
+pub struct EventLog(Mutex<Inner>);
+
+#[derive(Default)]
+struct Inner {
+    sink: Option<Box<dyn Sink>>,
+    open: BTreeSet<Condition>,
+}
+
+/// What lasts until it is over.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum Condition {
+    Login(LabName),
+    Pc(String),
+    DiskFull,
+    Order(OrderKey),
+    Unknown(LabName, String),
+}
+
+impl EventLog {
+    /// Writes to the system's event log from now on, where there is one in which Casedrop is known.
+    pub fn begin(&self) {
+        self.inner().sink = system();
+    }
+
+    /// Writes to that sink from now on.
+    pub fn begin_with(&self, sink: Box<dyn Sink>) {
+        self.inner().sink = Some(sink);
+    }
+
+    /// Takes in what happened, and writes an entry if it is news for a person who must act.
+    pub fn tell(&self, notice: &Notice) {
+        let mut inner = self.inner();
+        if inner.sink.is_none() {
+            return;
+        }
+        if let Some(entry) = inner.entry(notice)
+            && let Some(sink) = &mut inner.sink
+        {
+            sink.write(&entry);
+        }
+    }
+
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        // A panic elsewhere cannot leave it half changed.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Writes one entry of a process that is no agent, or none yet, where Casedrop is known to the system's
+/// event log.
+pub fn write(entry: &Entry) {
+    if let Some(mut sink) = system() {
+        sink.write(entry);
+    }
+}
+
+#[cfg(windows)]
+fn system() -> Option<Box<dyn Sink>> {
+    is_registered().then(|| Box::new(windows::SystemLog) as Box<dyn Sink>)
+}
+
+/// Elsewhere the log goes to the system's journal anyway.
+#[cfg(not(windows))]
+fn system() -> Option<Box<dyn Sink>> {
+    None
+}
+
+impl Inner {
+    fn entry(&mut self, notice: &Notice) -> Option<Entry> {
+        let (condition, id, severity) = match notice {
+            Notice::LabTrouble { lab, class: FaultClass::Auth, .. } => {
+                (Condition::Login(lab.clone()), Entry::LOGIN, Severity::Error)
+            }
+            Notice::PcTrouble { message, .. } => {
+                (Condition::Pc(message.clone()), Entry::PC, Severity::Error)
+            }
+            Notice::JournalRebuilt(rebuilt) => {
+                (Condition::Pc(rebuilt.to_string()), Entry::PC, Severity::Warning)
+            }
+            Notice::Failed { code, .. } if code == "disk-full" => {
+                (Condition::DiskFull, Entry::DISK_FULL, Severity::Error)
+            }
+            Notice::Failed { key, attention: true, .. } => {
+                (Condition::Order(key.clone()), Entry::ORDER, Severity::Warning)
+            }
+            Notice::NamedInVain { lab, rx, .. } => (
+                Condition::Unknown(lab.clone(), rx.as_str().to_owned()),
+                Entry::ORDER,
+                Severity::Warning,
+            ),
+            over => return self.over(over),
+        };
+        self.open.insert(condition).then(|| Entry { id, severity, text: notice.to_string() })
+    }
+
+    /// What a notice puts an end to.
+    fn over(&mut self, notice: &Notice) -> Option<Entry> {
+        match notice {
+            Notice::Connected { lab, .. } | Notice::Polled { lab, .. } => {
+                self.open.remove(&Condition::Login(lab.clone()));
+            }
+            Notice::Published { key, .. } => {
+                self.open.remove(&Condition::Order(key.clone()));
+                self.open.remove(&Condition::DiskFull);
+            }
+            Notice::Unchanged { key } | Notice::Removed { key } => {
+                self.open.remove(&Condition::Order(key.clone()));
+            }
+            Notice::PcHealed { message } => {
+                let before = self.open.len();
+                self.open.retain(|condition| !matches!(condition, Condition::Pc(_)));
+                let text = message.clone();
+                let healed = Entry { id: Entry::HEALED, severity: Severity::Information, text };
+                return (self.open.len() < before).then_some(healed);
+            }
+            _ => {}
+        }
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::model::record::Place;
+
+    #[derive(Clone, Default)]
+    struct Kept(Arc<Mutex<Vec<Entry>>>);
+
+    impl Sink for Kept {
+        fn write(&mut self, entry: &Entry) {
+            self.0.lock().expect("sound").push(entry.clone());
+        }
+    }
+
+    /// The ids of the entries that these notices make.
+    fn ids(notices: &[Notice]) -> Vec<u16> {
+        let (log, kept) = (EventLog::default(), Kept::default());
+        log.begin_with(Box::new(kept.clone()));
+        for notice in notices {
+            log.tell(notice);
+        }
+        let entries = kept.0.lock().expect("sound");
+        entries.iter().map(|entry| entry.id).collect()
+    }
+
+    fn lab() -> LabName {
+        "smile-lab".parse().expect("valid")
+    }
+
+    fn key(order: &str) -> OrderKey {
+        let (account, order) = ("4711".parse().expect("valid"), order.parse().expect("valid"));
+        OrderKey { lab: lab(), account, order }
+    }
+
+    fn lab_trouble(class: FaultClass) -> Notice {
+        Notice::LabTrouble { lab: lab(), class, message: "not logged in".to_owned(), hint: None }
+    }
+
+    fn failed(order: &str, code: &str, attention: bool) -> Notice {
+        Notice::Failed {
+            key: key(order),
+            class: FaultClass::Local,
+            code: code.to_owned(),
+            message: "it failed".to_owned(),
+            hint: Some("do this".to_owned()),
+            wait: None,
+            attention,
+        }
+    }
+
+    fn published(order: &str) -> Notice {
+        Notice::Published {
+            key: key(order),
+            revision: 1,
+            reason: crate::model::manifest::Reason::FirstScan,
+            place: Place::Main,
+            files: 1,
+            bytes: 1,
+        }
+    }
+
+    fn pc(message: &str) -> Notice {
+        Notice::PcTrouble { message: message.to_owned(), hint: None }
+    }
+
+    #[test]
+    fn what_lasts_makes_one_entry_until_it_is_over() {
+        let polled = Notice::Polled { lab: lab(), ready: 0, wanted: 0 };
+        let needed = || lab_trouble(FaultClass::Auth);
+        assert_eq!(ids(&[needed(), needed(), polled, needed()]), [Entry::LOGIN, Entry::LOGIN]);
+        let full = |order| failed(order, "disk-full", false);
+        let all = [full("1"), full("2"), full("1"), published("2"), full("1")];
+        assert_eq!(ids(&all), [Entry::DISK_FULL, Entry::DISK_FULL]);
+        let all = [
+            failed("1", "zip-crc", true),
+            failed("1", "zip-crc", true),
+            published("2"),
+            failed("1", "zip-crc", true),
+            published("1"),
+            failed("1", "zip-crc", true),
+        ];
+        assert_eq!(ids(&all), [Entry::ORDER, Entry::ORDER]);
+    }
+
+    #[test]
+    fn what_heals_by_itself_or_is_no_trouble_makes_none() {
+        let all = [
+            lab_trouble(FaultClass::Transient),
+            failed("1", "target-busy", false),
+            Notice::Fetching { key: key("1") },
+            published("1"),
+            Notice::PcHealed { message: "nothing was wrong".to_owned() },
+        ];
+        assert_eq!(ids(&all), [0_u16; 0]);
+    }
+
+    #[test]
+    fn the_end_of_a_trouble_of_this_pc_is_told_too() {
+        let healed = || Notice::PcHealed { message: "the output is back".to_owned() };
+        let all = [pc("the output is gone"), pc("the output is gone"), healed(), healed()];
+        assert_eq!(ids(&all), [Entry::PC, Entry::HEALED]);
+    }
+
+    #[test]
+    fn an_entry_says_what_happened_and_what_to_do() {
+        let entry = Inner::default().entry(&failed("17", "zip-crc", true)).expect("an entry");
+        assert_eq!(entry.severity, Severity::Warning);
+        assert_eq!(entry.text, "smile-lab/4711/17: it failed (do this), needs attention");
+        assert!(Entry::config("2 faults").text.contains("casedrop check"));
+        assert!(Entry::rolled_back("1.2.3", "It did not start.").text.contains("1.2.3"));
+    }
+
+    #[test]
+    fn nothing_is_kept_before_it_begins() {
+        let (log, kept) = (EventLog::default(), Kept::default());
+        log.tell(&pc("the output is gone"));
+        log.begin_with(Box::new(kept.clone()));
+        log.tell(&pc("the output is gone"));
+        assert_eq!(kept.0.lock().expect("sound").len(), 1);
+    }
+}

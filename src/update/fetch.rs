@@ -1,0 +1,201 @@
+//! Gets releases from where the config says: by the system's proxy, with the config's certificate
+//! authorities, `https` only unless it is this PC, and never more than was announced.
+
+use std::time::Duration;
+
+use reqwest::header::LOCATION;
+use reqwest::{Response, StatusCode};
+use sha2::{Digest as _, Sha256};
+use url::Url;
+
+use crate::align;
+use crate::config::{Config, UpdateSource};
+use crate::disk::{Disk, WriteFile};
+use crate::model::digest::hex;
+use crate::model::fault::{Fault, FaultClass};
+
+/// A server that sends nothing for so long is given up.
+const STALL: Duration = Duration::from_mins(1);
+/// Where GitHub keeps releases, files may be at the end of a few redirects.
+const REDIRECTS: usize = 5;
+/// The tag of GitHub's release that holds the manifests of both channels.
+const CHANNELS: &str = "channels";
+
+/// Where a manifest lies, or the signatures beside it.
+pub fn manifest_url(source: &UpdateSource, name: &str) -> Result<Url, Fault> {
+    match source {
+        UpdateSource::Folder(folder) => joined(folder, name),
+        UpdateSource::GitHub { owner, repository } => github(owner, repository, CHANNELS, name),
+    }
+}
+
+/// Where an archive lies.
+pub fn archive_url(
+    source: &UpdateSource,
+    version: &semver::Version,
+    file: &str,
+) -> Result<Url, Fault> {
+    match source {
+        UpdateSource::Folder(folder) => joined(folder, file),
+        UpdateSource::GitHub { owner, repository } => {
+            github(owner, repository, &format!("v{version}"), file)
+        }
+    }
+}
+
+fn github(owner: &str, repository: &str, tag: &str, file: &str) -> Result<Url, Fault> {
+    let base = format!("https://github.com/{owner}/{repository}/releases/download/{tag}/");
+    joined(&Url::parse(&base).map_err(|_| no_url(&base))?, file)
+}
+
+fn joined(folder: &Url, file: &str) -> Result<Url, Fault> {
+    folder.join(file).map_err(|_| no_url(file))
+}
+
+fn no_url(text: &str) -> Fault {
+    Fault::new(FaultClass::Permanent, "update-source", format!("{text} makes no address"))
+}
+
+/// The bytes of a small file; `None` if there is none.
+pub async fn small(
+    config: &Config,
+    disk: &dyn Disk,
+    url: &Url,
+    max: usize,
+) -> Result<Option<Vec<u8>>, Fault> {
+    let mut response = get(config, disk, url).await?;
+    if response.status() == StatusCode::NOT_FOUND {
+        return Ok(None);
+    }
+    good(&response, url)?;
+    let mut all = Vec::new();
+    while let Some(chunk) = chunk(&mut response, url).await? {
+        if all.len() + chunk.len() > max {
+            return Err(cannot(url, &format!("it is longer than {max} bytes")));
+        }
+        all.extend_from_slice(&chunk);
+    }
+    Ok(Some(all))
+}
+
+/// Writes a file of exactly so many bytes, and gives its SHA-256 in hexadecimal.
+pub async fn large(
+    config: &Config,
+    disk: &dyn Disk,
+    url: &Url,
+    size: u64,
+    to: &mut dyn WriteFile,
+    place: &std::path::Path,
+) -> Result<String, Fault> {
+    let mut response = get(config, disk, url).await?;
+    good(&response, url)?;
+    let (mut hash, mut got) = (Sha256::new(), 0_u64);
+    while let Some(chunk) = chunk(&mut response, url).await? {
+        got += chunk.len() as u64;
+        if got > size {
+            return Err(cannot(
+                url,
+                &format!("it is longer than the {size} bytes that were signed"),
+            ));
+        }
+        hash.update(&chunk);
+        to.write_all(&chunk).map_err(|source| written(place, source))?;
+    }
+    if got < size {
+        return Err(cannot(url, &format!("it ends after {got} of {size} bytes")));
+    }
+    to.sync().map_err(|source| written(place, source))?;
+    Ok(hex(hash.finalize()))
+}
+
+/// A write that failed.
+pub(super) fn written(place: &std::path::Path, source: std::io::Error) -> Fault {
+    crate::disk::DiskError { operation: "write", path: place.to_path_buf(), source }.into()
+}
+
+async fn get(config: &Config, disk: &dyn Disk, url: &Url) -> Result<Response, Fault> {
+    let mut here = url.clone();
+    for _ in 0..=REDIRECTS {
+        let client = align::web_client(config, disk, &here)?;
+        let call = client.get(here.clone()).header("accept-encoding", "identity").send();
+        let response = match tokio::time::timeout(STALL, call).await {
+            Ok(Ok(response)) => response,
+            Ok(Err(error)) => {
+                let hint = "check the network, the system's proxy settings, and `api.ca_file` where \
+                            TLS is inspected";
+                let fault = cannot(&here, "no connection, or it broke off").hint(hint);
+                return Err(fault.caused_by(error.without_url()));
+            }
+            Err(_) => return Err(stalled(&here)),
+        };
+        if !response.status().is_redirection() {
+            return Ok(response);
+        }
+        let next = response.headers().get(LOCATION).and_then(|to| to.to_str().ok());
+        let next = next.and_then(|to| here.join(to).ok());
+        let next = next.ok_or_else(|| cannot(&here, "it redirects to nowhere"))?;
+        if is_loopback(&next) && !is_loopback(url)
+            || next.scheme() != "https" && !is_loopback(&next)
+        {
+            return Err(cannot(&here, "it redirects to where nothing is believed"));
+        }
+        here = next;
+    }
+    Err(cannot(url, "too many redirects"))
+}
+
+async fn chunk(response: &mut Response, url: &Url) -> Result<Option<bytes::Bytes>, Fault> {
+    match tokio::time::timeout(STALL, response.chunk()).await {
+        Ok(Ok(chunk)) => Ok(chunk),
+        Ok(Err(error)) => {
+            Err(cannot(url, "the connection broke off").caused_by(error.without_url()))
+        }
+        Err(_) => Err(stalled(url)),
+    }
+}
+
+fn good(response: &Response, url: &Url) -> Result<(), Fault> {
+    match response.status() {
+        StatusCode::OK => Ok(()),
+        status => Err(cannot(url, &format!("the server answers {status}"))),
+    }
+}
+
+fn stalled(url: &Url) -> Fault {
+    cannot(url, &format!("the server sent nothing for {} s", STALL.as_secs()))
+}
+
+fn cannot(url: &Url, why: &str) -> Fault {
+    let mut shown = url.clone();
+    // Where a redirect leads may hold a signed query.
+    shown.set_query(None);
+    Fault::new(FaultClass::Transient, "update-fetch", format!("cannot get {shown}: {why}"))
+}
+
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(url::Host::Ipv4(address)) => address.is_loopback(),
+        Some(url::Host::Ipv6(address)) => address.is_loopback(),
+        Some(url::Host::Domain(name)) => name.eq_ignore_ascii_case("localhost"),
+        None => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_source_has_its_places() {
+        let folder: UpdateSource = "https://it.example/x".parse().expect("a source");
+        let github: UpdateSource = "github:acme/casedrop".parse().expect("a source");
+        let version = "0.2.0".parse().expect("a version");
+        let manifest = |source| manifest_url(source, "stable.json").expect("a URL").to_string();
+        let archive = |source| archive_url(source, &version, "a.zip").expect("a URL").to_string();
+        assert_eq!(manifest(&folder), "https://it.example/x/stable.json");
+        assert_eq!(archive(&folder), "https://it.example/x/a.zip");
+        let base = "https://github.com/acme/casedrop/releases/download";
+        assert_eq!(manifest(&github), format!("{base}/channels/stable.json"));
+        assert_eq!(archive(&github), format!("{base}/v0.2.0/a.zip"));
+    }
+}

@@ -1,0 +1,225 @@
+//! The program replaces itself by a newer version, tries that out, and comes back by itself if it
+//! does not work. Nobody looks at these PCs for a year: whatever happens, some version runs.
+//!
+//! **What lies where.** The installed program is the *keeper*. It never changes itself. Beside it:
+//!
+//! ```text
+//! casedrop[.exe]                      the keeper; also the first version
+//! casedrop.managed                    there: a package updates this PC, and nothing below happens
+//! versions/<v>/casedrop[.exe]         staged: downloaded, verified, unpacked, asked for its version
+//! versions/current                    the version that is run; empty or absent: the installed one
+//! versions/trial.json                 the version on trial, who asked for it, how often it was started
+//! versions/refused.json               versions that failed, why and when: not tried again by themselves
+//! versions/update.lock                held by whoever stages or tidies up
+//! ```
+//!
+//! **One file decides at a time.** `trial.json` alone makes a version be tried; `current` changes only
+//! once the trial is passed. So each step is one atomic rename, and a power cut between two of them
+//! leaves one of these, each of which the next start settles:
+//!
+//! | what is found | what it means | what the keeper does |
+//! |---|---|---|
+//! | no trial | `current` runs | runs it |
+//! | trial, not started twice | a trial to begin or to go on | counts the start durably, runs it |
+//! | trial, started twice | it took the PC down, twice | refuses the version, runs `current` |
+//! | trial of the current version | it was passed | removes the trial |
+//! | trial of a refused version | it failed | removes the trial |
+//! | a file that cannot be read | nobody knows | as if it were not there: an older version runs |
+//!
+//! A version that is not newer than the installed program is never run: whoever installed that one
+//! meant it. Where the current version is gone or cannot be started, the next older one is, and at
+//! last the installed program itself.
+//!
+//! **The trial** ([`trial`], pure) is passed when the new version said that it is ready, was at work
+//! with signs of life for two minutes, and each lab whose polls had gone well before was polled well
+//! again or could not be for reasons of the network. Whatever else happens, the version is ended,
+//! refused and not tried again until a person asks for it. Time is counted in small steps, so that a
+//! PC that slept meanwhile is not taken for a version that hangs.
+//!
+//! **Keeper and child** talk in lines of JSON over the child's standard input and output ([`talk`]).
+//! The keeper is as old as the installation, so that talk, the arguments `run --kept`, `--trial` and `--service`,
+//! and the files above are kept for ever: words may be added, and unknown ones are ignored. The keeper
+//! does not read the config, which may be written for a newer version. A child whose keeper died sees
+//! the end of its input and stops.
+//!
+//! **What is trusted** ([`release`]): a manifest per channel, signed with ed25519 by a key that is built
+//! in ([`keys`]) and not retired. It binds channel, version, target, file name, size and SHA-256, and
+//! expires. Nothing that did not come from it is unpacked, and only one member of the archive is.
+//!
+//! **The journal** is copied before a trial. An older version goes on with a newer journal where the
+//! newer version allows it, else that is set aside and made anew from what it tells, the copy, the
+//! output and Align's list: as after any other loss, no order is forgotten.
+
+pub mod begin;
+pub mod choose;
+pub mod daily;
+pub mod delegate;
+pub mod fetch;
+pub mod keeper;
+pub mod kept;
+pub mod keys;
+pub mod place;
+pub mod release;
+pub mod spawn;
+pub mod stage;
+pub mod talk;
+pub mod trial;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use semver::Version;
+
+use crate::disk::{Disk, read_limited};
+use crate::model::step::Step;
+
+pub use keys::Keys;
+pub use place::{Place, Refused, TrialRecord, VersionText};
+
+/// The file beside the program that says that a package manages it.
+pub const MANAGED: &str = "casedrop.managed";
+
+/// What this process is, and by which rules it updates itself. In tests some of it is another.
+#[derive(Clone)]
+pub struct Program {
+    /// The version that it says it is.
+    pub version: Version,
+    /// Where it lies.
+    pub exe: PathBuf,
+    /// Whose signatures it trusts.
+    pub keys: Keys,
+    /// How long a trial takes.
+    pub limits: trial::Limits,
+    /// How often it looks for releases by itself.
+    pub pace: Pace,
+    /// Called at each named step.
+    pub step: fn(Step),
+}
+
+/// How often releases are looked for without being asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pace {
+    /// Time between two looks at the clock.
+    pub tick: Duration,
+    /// The first look for releases comes so long after the start at the most.
+    pub first: Duration,
+    /// Time between two looks for releases.
+    pub every: Duration,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self {
+            tick: Duration::from_secs(30),
+            first: Duration::from_mins(30),
+            every: Duration::from_hours(24),
+        }
+    }
+}
+
+/// Who updates an installation, where it does not do so itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Manager {
+    /// The Windows installer.
+    Msi,
+    /// Debian's packages.
+    Deb,
+    /// Red Hat's packages.
+    Rpm,
+    /// Another one: the file that says so says no more.
+    Other,
+}
+
+impl Manager {
+    /// What to update it through.
+    pub fn through(self) -> &'static str {
+        match self {
+            Self::Msi => "the MSI",
+            Self::Deb => "the .deb package",
+            Self::Rpm => "the .rpm package",
+            Self::Other => "its package",
+        }
+    }
+}
+
+/// Who manages the program that lies at `exe`: a file beside it says so, or for `<prefix>/bin` the file
+/// `<prefix>/lib/casedrop/managed`. `None`: nobody, it updates itself.
+pub fn managed_by(disk: &dyn Disk, exe: &Path) -> Option<Manager> {
+    let dir = exe.parent()?;
+    let beside = dir.join(MANAGED);
+    let below = dir
+        .file_name()
+        .filter(|name| *name == "bin")
+        .and_then(|_| dir.parent())
+        .map(|prefix| prefix.join("lib/casedrop/managed"));
+    let found = std::iter::once(beside).chain(below);
+    let mut found = found.filter(|path| !matches!(disk.kind(path), Ok(None)));
+    let text = read_limited(disk, &found.next()?, 4096).unwrap_or_default();
+    let text = String::from_utf8_lossy(&text);
+    Some(match text.lines().next().unwrap_or_default().trim() {
+        "msi" => Manager::Msi,
+        "deb" => Manager::Deb,
+        "rpm" => Manager::Rpm,
+        _ => Manager::Other,
+    })
+}
+
+/// The name of the program's file.
+pub(crate) fn program_name() -> &'static str {
+    if cfg!(windows) { "casedrop.exe" } else { "casedrop" }
+}
+
+/// For which machines this program was built, as releases name it.
+pub fn target() -> String {
+    let arch = std::env::consts::ARCH;
+    let env = if cfg!(target_env = "msvc") {
+        "-msvc"
+    } else if cfg!(target_env = "musl") {
+        "-musl"
+    } else if cfg!(target_env = "gnu") {
+        "-gnu"
+    } else {
+        ""
+    };
+    match std::env::consts::OS {
+        "windows" => format!("{arch}-pc-windows{env}"),
+        "macos" => format!("{arch}-apple-darwin"),
+        os => format!("{arch}-unknown-{os}{env}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::disk::RealDisk;
+
+    #[test]
+    fn a_file_says_that_a_package_manages_the_program() {
+        let dir = tempfile::tempdir().expect("tempdir");
+        let bin = dir.path().join("bin");
+        std::fs::create_dir_all(&bin).expect("made");
+        let exe = bin.join(program_name());
+        let managed = || managed_by(&RealDisk, &exe);
+        assert_eq!(managed(), None);
+        let below = dir.path().join("lib/casedrop");
+        std::fs::create_dir_all(&below).expect("made");
+        for (text, manager) in
+            [("deb\n", Manager::Deb), ("rpm", Manager::Rpm), ("", Manager::Other)]
+        {
+            std::fs::write(below.join("managed"), text).expect("written");
+            assert_eq!(managed(), Some(manager));
+        }
+        std::fs::write(bin.join(MANAGED), "msi\r\nmore\r\n").expect("written");
+        assert_eq!(managed(), Some(Manager::Msi));
+        let elsewhere = dir.path().join("opt").join(program_name());
+        assert_eq!(managed_by(&RealDisk, &elsewhere), None);
+    }
+
+    #[test]
+    fn the_target_is_named_as_the_compiler_names_it() {
+        let target = target();
+        assert!(target.starts_with(std::env::consts::ARCH) && !target.ends_with('-'), "{target}");
+        let known = cfg!(all(target_arch = "x86_64", target_os = "linux", target_env = "gnu"));
+        assert_eq!(target == "x86_64-unknown-linux-gnu", known);
+    }
+}

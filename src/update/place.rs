@@ -1,0 +1,309 @@
+//! The installation on the disk: which versions are there, which one runs, which one is on trial, which
+//! ones failed. Every change is one atomic, durable rename.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use semver::Version;
+use serde::{Deserialize, Serialize};
+
+use super::program_name;
+use crate::disk::{Disk, Kind, LockGuard, read_limited, write_durably};
+use crate::model::fault::Fault;
+use crate::model::time::WallMs;
+
+/// The folder beside the installed program.
+const VERSIONS: &str = "versions";
+const CURRENT: &str = "current";
+const TRIAL: &str = "trial.json";
+const REFUSED: &str = "refused.json";
+const LOCK: &str = "update.lock";
+/// A version that is being staged has this behind its name.
+const STAGING: &str = ".staging";
+const SMALL: u64 = 1 << 20;
+/// So many failed versions are remembered.
+const REMEMBERED: usize = 50;
+
+/// Where an installation lies.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// The installed program.
+    installed: PathBuf,
+    /// The folder of the versions, which need not be there.
+    versions: PathBuf,
+    /// Whether the program that was asked about is a version in that folder.
+    inside: bool,
+}
+
+/// A version on trial.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TrialRecord {
+    /// The version.
+    pub version: VersionText,
+    /// The version that ran before.
+    pub before: VersionText,
+    /// When the trial was decided on.
+    pub since: WallMs,
+    /// How often it was started.
+    pub starts: u32,
+    /// The labs that were polled well before.
+    #[serde(default)]
+    pub labs: Vec<String>,
+}
+
+/// A version as JSON has it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct VersionText(pub Version);
+
+/// A version that failed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refused {
+    /// Why, for a person.
+    pub why: String,
+    /// When.
+    pub at: WallMs,
+    /// Whether the version that came back has told of it.
+    #[serde(default)]
+    pub told: bool,
+}
+
+impl Serialize for VersionText {
+    fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for VersionText {
+    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(from)?;
+        Version::parse(&text).map(Self).map_err(serde::de::Error::custom)
+    }
+}
+
+impl Place {
+    /// The installation that the program at `exe` belongs to: as the installed one, or as one of its
+    /// versions.
+    pub fn of(exe: &Path) -> Self {
+        let dir = exe.parent().unwrap_or(Path::new(""));
+        match dir.parent().filter(|above| above.file_name().is_some_and(|name| name == VERSIONS)) {
+            Some(versions) => {
+                let root = versions.parent().unwrap_or(Path::new(""));
+                let installed = root.join(program_name());
+                Self { installed, versions: versions.to_owned(), inside: true }
+            }
+            None => Self { installed: exe.to_owned(), versions: dir.join(VERSIONS), inside: false },
+        }
+    }
+
+    /// The installed program: the one that a service runs.
+    pub fn installed(&self) -> &Path {
+        &self.installed
+    }
+
+    /// The folder of the versions.
+    pub fn versions(&self) -> &Path {
+        &self.versions
+    }
+
+    /// Whether the program asked about is one of the versions, and not the installed one.
+    pub fn is_inside(&self) -> bool {
+        self.inside
+    }
+
+    /// Whether there is a folder of versions: then the installed program is a keeper.
+    pub fn is_kept(&self, disk: &dyn Disk) -> bool {
+        matches!(disk.kind(&self.versions), Ok(Some(Kind::Dir)))
+    }
+
+    /// Where the program of a version lies.
+    pub fn program(&self, version: &Version) -> PathBuf {
+        self.dir(version).join(program_name())
+    }
+
+    /// The folder of a version.
+    pub fn dir(&self, version: &Version) -> PathBuf {
+        self.versions.join(version.to_string())
+    }
+
+    /// The folder in which a version is staged.
+    pub fn staging(&self, version: &Version) -> PathBuf {
+        self.versions.join(format!("{version}{STAGING}"))
+    }
+
+    /// Whether the program of a version is there.
+    pub fn has(&self, disk: &dyn Disk, version: &Version) -> bool {
+        matches!(disk.kind(&self.program(version)), Ok(Some(Kind::File)))
+    }
+
+    /// The version that is run; `None`: the installed one. What cannot be read says nothing.
+    pub fn current(&self, disk: &dyn Disk) -> Option<Version> {
+        let bytes = read_limited(disk, &self.versions.join(CURRENT), SMALL).ok()?;
+        Version::parse(String::from_utf8_lossy(&bytes).trim()).ok()
+    }
+
+    /// From now on that version is run.
+    pub fn set_current(&self, disk: &dyn Disk, version: &Version) -> Result<(), Fault> {
+        let text = format!("{version}\n");
+        Ok(write_durably(disk, &self.versions.join(CURRENT), text.as_bytes())?)
+    }
+
+    /// The trial that is under way, if one is. What cannot be read is none.
+    pub fn trial(&self, disk: &dyn Disk) -> Option<TrialRecord> {
+        let bytes = read_limited(disk, &self.versions.join(TRIAL), SMALL).ok()?;
+        serde_json::from_slice(&bytes).ok()
+    }
+
+    /// Begins a trial, or counts one of its starts.
+    pub fn set_trial(&self, disk: &dyn Disk, trial: &TrialRecord) -> Result<(), Fault> {
+        let text = serde_json::to_vec_pretty(trial).unwrap_or_default();
+        Ok(write_durably(disk, &self.versions.join(TRIAL), &text)?)
+    }
+
+    /// The trial is over.
+    pub fn end_trial(&self, disk: &dyn Disk) -> Result<(), Fault> {
+        let path = self.versions.join(TRIAL);
+        if disk.kind(&path)?.is_some() {
+            disk.remove_file(&path)?;
+            disk.sync_dir(&self.versions)?;
+        }
+        Ok(())
+    }
+
+    /// The versions that failed. What cannot be read is none.
+    pub fn refused(&self, disk: &dyn Disk) -> BTreeMap<Version, Refused> {
+        let Ok(bytes) = read_limited(disk, &self.versions.join(REFUSED), SMALL) else {
+            return BTreeMap::new();
+        };
+        let read: BTreeMap<String, Refused> = serde_json::from_slice(&bytes).unwrap_or_default();
+        let known = read
+            .into_iter()
+            .filter_map(|(version, refused)| Some((Version::parse(&version).ok()?, refused)));
+        known.collect()
+    }
+
+    /// Remembers which versions failed.
+    pub fn set_refused(
+        &self,
+        disk: &dyn Disk,
+        refused: &BTreeMap<Version, Refused>,
+    ) -> Result<(), Fault> {
+        let newest = refused.iter().rev().take(REMEMBERED);
+        let named: BTreeMap<_, _> =
+            newest.map(|(version, refused)| (version.to_string(), refused)).collect();
+        let text = serde_json::to_vec_pretty(&named).unwrap_or_default();
+        Ok(write_durably(disk, &self.versions.join(REFUSED), &text)?)
+    }
+
+    /// The versions whose programs are there, the newest last.
+    pub fn staged(&self, disk: &dyn Disk) -> Vec<Version> {
+        let mut found: Vec<_> = self
+            .folders(disk)
+            .filter_map(|name| Version::parse(&name).ok())
+            .filter(|version| self.has(disk, version))
+            .collect();
+        found.sort();
+        found
+    }
+
+    /// Keeps others from staging and tidying up; `None` if somebody is at it.
+    pub fn lock(&self, disk: &dyn Disk) -> Result<Option<LockGuard>, Fault> {
+        disk.create_dirs(&self.versions)?;
+        Ok(disk.try_lock(&self.versions.join(LOCK))?)
+    }
+
+    /// Removes all versions but these, and what was left in the middle of staging. To be called with
+    /// the lock. What cannot be removed now is removed another time.
+    pub fn tidy_up(&self, disk: &dyn Disk, keep: &[&Version]) {
+        for name in self.folders(disk).collect::<Vec<_>>() {
+            let version = Version::parse(name.strip_suffix(STAGING).unwrap_or(&name));
+            let is_kept = version
+                .as_ref()
+                .is_ok_and(|version| keep.contains(&version) && !name.ends_with(STAGING));
+            // What is no version was put there by somebody else.
+            if version.is_err() || is_kept {
+                continue;
+            }
+            if let Err(error) = disk.remove_tree(&self.versions.join(&name)) {
+                tracing::debug!("{}", Fault::from(error).chain());
+            }
+        }
+    }
+
+    fn folders(&self, disk: &dyn Disk) -> impl Iterator<Item = String> {
+        let entries = disk.list(&self.versions).unwrap_or_default();
+        entries.into_iter().filter(|entry| entry.kind == Kind::Dir).filter_map(|entry| entry.name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::disk::RealDisk;
+
+    fn version(text: &str) -> Version {
+        Version::parse(text).expect("a version")
+    }
+
+    #[test]
+    fn a_version_belongs_to_the_installation_that_it_lies_in() {
+        let installed = Path::new("opt").join(program_name());
+        let place = Place::of(&installed);
+        assert!(!place.is_inside());
+        let inside = Place::of(&place.program(&version("1.2.3")));
+        assert!(inside.is_inside());
+        assert_eq!((inside.installed(), inside.versions()), (&*installed, place.versions()));
+        let staging = Place::of(&place.staging(&version("1.2.3")).join(program_name()));
+        assert!(staging.is_inside());
+    }
+
+    #[test]
+    fn what_is_written_is_read_back_and_nonsense_says_nothing() {
+        let dir = tempfile::tempdir().expect("tempdir");
+        let place = Place::of(&dir.path().join(program_name()));
+        let disk = &RealDisk;
+        assert!(!place.is_kept(disk) && place.current(disk).is_none());
+        let lock = place.lock(disk).expect("made").expect("free");
+        assert!(place.is_kept(disk) && place.lock(disk).expect("asked").is_none());
+        drop(lock);
+        let trial = TrialRecord {
+            version: VersionText(version("0.2.0-rc.1")),
+            before: VersionText(version("0.1.0")),
+            since: WallMs(7),
+            starts: 1,
+            labs: vec!["smile".to_owned()],
+        };
+        place.set_trial(disk, &trial).expect("written");
+        place.set_current(disk, &version("0.1.5")).expect("written");
+        assert_eq!(place.trial(disk), Some(trial));
+        assert_eq!(place.current(disk), Some(version("0.1.5")));
+        let refused = Refused { why: "it crashed".to_owned(), at: WallMs(9), told: false };
+        let all = BTreeMap::from([(version("0.2.0"), refused)]);
+        place.set_refused(disk, &all).expect("written");
+        assert_eq!(place.refused(disk), all);
+        place.end_trial(disk).expect("ended");
+        place.end_trial(disk).expect("ended already");
+        assert_eq!(place.trial(disk), None);
+        for name in [TRIAL, REFUSED, CURRENT] {
+            std::fs::write(place.versions().join(name), "\u{0}\u{0}").expect("written");
+        }
+        assert_eq!((place.trial(disk), place.current(disk)), (None, None));
+        assert!(place.refused(disk).is_empty());
+    }
+
+    #[test]
+    fn only_versions_that_nobody_needs_are_removed() {
+        let dir = tempfile::tempdir().expect("tempdir");
+        let place = Place::of(&dir.path().join(program_name()));
+        for name in ["0.1.0", "0.2.0", "0.10.0", "0.11.0.staging", "notes"] {
+            let dir = place.versions().join(name);
+            std::fs::create_dir_all(&dir).expect("made");
+            std::fs::write(dir.join(program_name()), "x").expect("written");
+        }
+        let (old, new) = (version("0.2.0"), version("0.10.0"));
+        assert_eq!(place.staged(&RealDisk), [version("0.1.0"), old.clone(), new.clone()]);
+        place.tidy_up(&RealDisk, &[&old, &new]);
+        let mut left: Vec<_> = place.folders(&RealDisk).collect();
+        left.sort();
+        assert_eq!(left, ["0.10.0", "0.2.0", "notes"]);
+    }
+}

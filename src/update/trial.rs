@@ -1,0 +1,422 @@
+//! Is the version on trial healthy? And after which wait is one that died started again? Pure: the
+//! keeper brings the time and what happened.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+use super::talk::{Said, Went};
+
+/// How long a trial takes, and how long its parts may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// It must say by then that it is ready.
+    pub ready: Duration,
+    /// It must not be silent for so long.
+    pub silence: Duration,
+    /// A sign of life must come so often for the work to count.
+    pub beat: Duration,
+    /// It must work for so long without a break.
+    pub proof: Duration,
+    /// By then it must have passed.
+    pub limit: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            ready: Duration::from_mins(1),
+            silence: Duration::from_mins(1),
+            beat: Duration::from_secs(15),
+            proof: Duration::from_mins(2),
+            limit: Duration::from_mins(10),
+        }
+    }
+}
+
+/// Between two moments at which the keeper looks there is never more than this, unless the PC slept or
+/// was far too busy. What is beyond is not held against the child.
+pub const STEP: Duration = Duration::from_secs(5);
+
+/// Time as the child had it, too: it stands still while the keeper does not look.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Awake {
+    last: Option<Duration>,
+    sum: Duration,
+}
+
+impl Awake {
+    /// The time that has passed, at a moment of a clock that never goes back.
+    pub fn at(&mut self, now: Duration) -> Duration {
+        let gap = now.saturating_sub(self.last.unwrap_or(now));
+        self.last = Some(now);
+        self.sum += gap.min(STEP);
+        self.sum
+    }
+}
+
+/// How it stands with the version.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// It is not known yet.
+    Open,
+    /// It works.
+    Healthy,
+    /// It does not.
+    Bad(Why),
+}
+
+/// What is wrong with a version.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Why {
+    /// The system could not start it.
+    CannotStart(String),
+    /// It ended; with that status, if with any.
+    Ended(Option<i32>),
+    /// It did not say that it is ready.
+    NotReady(Duration),
+    /// It gave no sign of life.
+    Silent(Duration),
+    /// It did not become healthy in time.
+    Slow {
+        /// The time it had.
+        limit: Duration,
+        /// What it lacked.
+        lacks: String,
+    },
+    /// It was started twice, and neither time it came to an end.
+    Twice,
+}
+
+impl fmt::Display for Why {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::CannotStart(error) => write!(f, "it could not be started: {error}"),
+            Self::Ended(Some(status)) => write!(f, "it ended by itself with status {status}"),
+            Self::Ended(None) => f.write_str("it crashed"),
+            Self::NotReady(limit) => write!(f, "it was not ready after {} s", limit.as_secs_f64()),
+            Self::Silent(limit) => {
+                write!(f, "it gave no sign of life for {} s", limit.as_secs_f64())
+            }
+            Self::Slow { limit, lacks } => {
+                write!(f, "it was not healthy after {} s: {lacks}", limit.as_secs_f64())
+            }
+            Self::Twice => f.write_str(
+                "it was started twice, and both times this PC or the program was stopped before it \
+                 had shown that it works",
+            ),
+        }
+    }
+}
+
+/// One version on trial, from its start on.
+#[derive(Debug, Clone)]
+pub struct Trial {
+    limits: Limits,
+    awake: Awake,
+    ready: bool,
+    heard: Duration,
+    /// Whether it said last that it is at work.
+    at_work: bool,
+    /// Since when it has been at work without a break.
+    works: Option<Duration>,
+    /// The labs whose polls must go well, with what is known of them.
+    labs: BTreeMap<String, Lab>,
+}
+
+#[derive(Debug, Clone, Default)]
+struct Lab {
+    passed: bool,
+    /// Why its last poll failed. Only one that goes well makes up for it.
+    failed: Option<String>,
+}
+
+impl Trial {
+    /// The version was started just now. These labs had been polled well before.
+    pub fn begin(limits: Limits, labs: impl IntoIterator<Item = String>, now: Duration) -> Self {
+        let mut awake = Awake::default();
+        let heard = awake.at(now);
+        let labs = labs.into_iter().map(|lab| (lab, Lab::default())).collect();
+        Self { limits, awake, ready: false, heard, at_work: false, works: None, labs }
+    }
+
+    /// The child said something.
+    pub fn said(&mut self, now: Duration, said: &Said) -> Verdict {
+        let at = self.awake.at(now);
+        if let Verdict::Bad(why) = self.judge(at) {
+            return Verdict::Bad(why);
+        }
+        if at.saturating_sub(self.heard) > self.limits.beat {
+            self.works = self.at_work.then_some(at);
+        }
+        self.heard = at;
+        match said {
+            Said::Ready => self.ready = true,
+            Said::AtWork { is: true } => {
+                self.at_work = true;
+                self.works = self.works.or(Some(at));
+            }
+            Said::AtWork { is: false } | Said::Stopping { .. } => {
+                self.at_work = false;
+                self.works = None;
+            }
+            Said::Polled { lab, went, why } => {
+                if let Some(lab) = self.labs.get_mut(lab) {
+                    match went {
+                        Went::Well => *lab = Lab { passed: true, failed: None },
+                        Went::Unreached => lab.passed = lab.failed.is_none(),
+                        Went::Failed => {
+                            let why = why.clone().unwrap_or_else(|| "its poll failed".to_owned());
+                            *lab = Lab { passed: false, failed: Some(why) };
+                        }
+                    }
+                }
+            }
+            Said::Alive | Said::Doing { .. } | Said::Restart => {}
+        }
+        self.judge(at)
+    }
+
+    /// Time passed.
+    pub fn tick(&mut self, now: Duration) -> Verdict {
+        let at = self.awake.at(now);
+        self.judge(at)
+    }
+
+    fn judge(&self, at: Duration) -> Verdict {
+        let limits = &self.limits;
+        if !self.ready && at > limits.ready {
+            return Verdict::Bad(Why::NotReady(limits.ready));
+        }
+        let silent = at.saturating_sub(self.heard);
+        if silent > limits.silence && self.ready {
+            return Verdict::Bad(Why::Silent(limits.silence));
+        }
+        let lacks = self.lacks(at, silent);
+        match lacks {
+            None => Verdict::Healthy,
+            Some(lacks) if at > limits.limit => {
+                Verdict::Bad(Why::Slow { limit: limits.limit, lacks })
+            }
+            Some(_) => Verdict::Open,
+        }
+    }
+
+    /// What it takes for it to be healthy, if anything.
+    fn lacks(&self, at: Duration, silent: Duration) -> Option<String> {
+        let works = self.works.filter(|_| self.ready && silent <= self.limits.beat);
+        if works.is_none_or(|since| at.saturating_sub(since) < self.limits.proof) {
+            return Some("it was not at work without a break".to_owned());
+        }
+        let (name, lab) = self.labs.iter().find(|(_, lab)| !lab.passed)?;
+        Some(match &lab.failed {
+            Some(why) => format!("lab {name}, which was polled well before: {why}"),
+            None => format!("lab {name} was not polled"),
+        })
+    }
+}
+
+/// Deaths of a version that is not on trial.
+#[derive(Debug, Clone, Default)]
+pub struct Deaths {
+    quick: u32,
+}
+
+/// A child that lived so long did not die because of its start.
+pub const LASTING: Duration = Duration::from_mins(10);
+/// After so many quick deaths in a row it is for the service manager to say what follows.
+pub const DEATHS_MAX: u32 = 8;
+/// The longest wait between two starts.
+const WAIT_MAX: Duration = Duration::from_mins(1);
+
+impl Deaths {
+    /// It died after so long. Gives the wait until it is started again; `None`: not again.
+    pub fn died(&mut self, lasted: Duration) -> Option<Duration> {
+        if lasted >= LASTING {
+            self.quick = 0;
+        }
+        self.quick += 1;
+        if self.quick >= DEATHS_MAX {
+            return None;
+        }
+        Some(Duration::from_secs(1_u64 << (self.quick - 1).min(10)).min(WAIT_MAX))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn at(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
+    /// Says at each second of a range that it lives and works.
+    fn work(trial: &mut Trial, seconds: std::ops::Range<u64>) -> Verdict {
+        let mut verdict = Verdict::Open;
+        for second in seconds {
+            trial.said(at(second), &Said::AtWork { is: true });
+            verdict = trial.said(at(second), &Said::Alive);
+            if verdict != Verdict::Open {
+                break;
+            }
+        }
+        verdict
+    }
+
+    fn started(labs: &[&str]) -> Trial {
+        let labs = labs.iter().map(|lab| (*lab).to_owned());
+        let mut trial = Trial::begin(Limits::default(), labs, at(0));
+        assert_eq!(trial.said(at(0), &Said::Ready), Verdict::Open);
+        trial
+    }
+
+    fn polled(lab: &str, went: Went) -> Said {
+        Said::Polled { lab: lab.to_owned(), went, why: None }
+    }
+
+    #[test]
+    fn who_works_for_two_minutes_is_healthy() {
+        let mut trial = started(&[]);
+        assert_eq!(work(&mut trial, 1..121), Verdict::Open);
+        assert_eq!(work(&mut trial, 121..122), Verdict::Healthy);
+    }
+
+    #[test]
+    fn who_never_says_a_word_or_falls_silent_is_not() {
+        let mut trial = Trial::begin(Limits::default(), [], at(0));
+        let verdict = (1..100).map(|s| trial.tick(at(s))).find(|v| *v != Verdict::Open);
+        assert_eq!(verdict, Some(Verdict::Bad(Why::NotReady(at(60)))));
+        let mut trial = started(&[]);
+        assert_eq!(work(&mut trial, 1..100), Verdict::Open);
+        let verdict = (100..200).map(|s| trial.tick(at(s))).find(|v| *v != Verdict::Open);
+        assert_eq!(verdict, Some(Verdict::Bad(Why::Silent(at(60)))));
+    }
+
+    #[test]
+    fn a_break_in_the_work_or_the_signs_of_life_counts_from_the_start() {
+        let mut trial = started(&[]);
+        work(&mut trial, 1..100);
+        trial.said(at(100), &Said::AtWork { is: false });
+        assert_eq!(work(&mut trial, 101..221), Verdict::Open);
+        let mut trial = started(&[]);
+        work(&mut trial, 1..100);
+        for second in 100..120 {
+            trial.tick(at(second));
+        }
+        assert_eq!(work(&mut trial, 120..240), Verdict::Open);
+        assert_eq!(work(&mut trial, 240..242), Verdict::Healthy);
+    }
+
+    #[test]
+    fn labs_must_be_polled_well_or_be_out_of_reach() {
+        for (went, passes) in [(Went::Well, true), (Went::Unreached, true), (Went::Failed, false)] {
+            let mut trial = started(&["a", "b"]);
+            trial.said(at(1), &polled("a", Went::Well));
+            trial.said(at(1), &polled("c", Went::Failed));
+            assert_eq!(work(&mut trial, 1..200), Verdict::Open, "b was not polled");
+            trial.said(at(200), &polled("b", went));
+            let verdict = work(&mut trial, 200..700);
+            assert_eq!(verdict == Verdict::Healthy, passes, "{went:?}: {verdict:?}");
+        }
+        // A poll that failed is not made good by a network that fails next.
+        let mut trial = started(&["a"]);
+        trial.said(at(1), &polled("a", Went::Failed));
+        trial.said(at(2), &polled("a", Went::Unreached));
+        let verdict = work(&mut trial, 3..700);
+        assert!(
+            matches!(&verdict, Verdict::Bad(Why::Slow { lacks, .. }) if lacks.contains("lab a"))
+        );
+        trial = started(&["a"]);
+        trial.said(at(1), &polled("a", Went::Failed));
+        trial.said(at(2), &polled("a", Went::Well));
+        assert_eq!(work(&mut trial, 3..700), Verdict::Healthy);
+    }
+
+    #[test]
+    fn a_pc_that_slept_is_not_a_version_that_hangs() {
+        let mut trial = started(&[]);
+        assert_eq!(work(&mut trial, 1..60), Verdict::Open);
+        assert_eq!(trial.tick(at(9000)), Verdict::Open);
+        assert_eq!(work(&mut trial, 9001..9054), Verdict::Open, "sleep proves nothing");
+        assert_eq!(work(&mut trial, 9054..9070), Verdict::Healthy);
+    }
+
+    #[test]
+    fn who_dies_again_and_again_is_given_up_and_who_lived_long_is_not() {
+        let mut deaths = Deaths::default();
+        let waits: Vec<_> =
+            std::iter::from_fn(|| deaths.died(at(5))).map(|w| w.as_secs()).collect();
+        assert_eq!(waits, [1, 2, 4, 8, 16, 32, 60]);
+        let mut deaths = Deaths::default();
+        assert!((0..100).all(|_| deaths.died(LASTING) == Some(at(1))));
+    }
+
+    #[derive(Debug, Clone)]
+    enum Event {
+        Tick,
+        Said(Said),
+    }
+
+    fn events() -> impl Strategy<Value = Vec<(u64, Event)>> {
+        let lab = prop_oneof![Just("a"), Just("b"), Just("x")];
+        let went = prop_oneof![Just(Went::Well), Just(Went::Unreached), Just(Went::Failed)];
+        let event = prop_oneof![
+            3 => Just(Event::Tick),
+            2 => Just(Event::Said(Said::Alive)),
+            1 => Just(Event::Said(Said::Ready)),
+            3 => Just(Event::Said(Said::AtWork { is: true })),
+            1 => Just(Event::Said(Said::AtWork { is: false })),
+            2 => (lab, went).prop_map(|(lab, went)| Event::Said(polled(lab, went))),
+        ];
+        // Seconds until the event; now and then a long sleep.
+        let wait = prop_oneof![9 => 0_u64..4, 1 => 0_u64..100_000];
+        proptest::collection::vec((wait, event), 0..600)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..Default::default() })]
+
+        /// Whatever happens, a version is healthy only after all that is asked of it, and each trial
+        /// comes to an end in time.
+        #[test]
+        fn no_trial_is_passed_unproven_and_none_goes_on_for_ever(events in events()) {
+            let limits = Limits { proof: at(20), limit: at(100), ..Limits::default() };
+            let labs = ["a".to_owned(), "b".to_owned()];
+            let mut trial = Trial::begin(limits, labs, at(0));
+            let (mut now, mut awake, mut ready) = (0_u64, 0_u64, false);
+            let mut works_since = None;
+            let mut polls = BTreeMap::from([("a", None), ("b", None)]);
+            for (wait, event) in events {
+                now += wait;
+                awake += wait.min(STEP.as_secs());
+                let verdict = match &event {
+                    Event::Tick => trial.tick(at(now)),
+                    Event::Said(said) => trial.said(at(now), said),
+                };
+                match &event {
+                    Event::Said(Said::Ready) => ready = true,
+                    Event::Said(Said::AtWork { is: true }) => { works_since.get_or_insert(awake); }
+                    Event::Said(Said::AtWork { is: false }) => works_since = None,
+                    Event::Said(Said::Polled { lab, went, .. }) => {
+                        if let Some(last) = polls.get_mut(lab.as_str()) { *last = Some(*went); }
+                    }
+                    _ => {}
+                }
+                match verdict {
+                    Verdict::Open => prop_assert!(awake <= 100, "{awake} s without a verdict"),
+                    Verdict::Healthy => {
+                        prop_assert!(ready);
+                        prop_assert!(works_since.is_some_and(|since| awake - since >= 20));
+                        let ok = |last: &Option<Went>| matches!(last, Some(Went::Well | Went::Unreached));
+                        prop_assert!(polls.values().all(ok), "{polls:?}");
+                        return Ok(());
+                    }
+                    Verdict::Bad(_) => return Ok(()),
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! The agent under systemd, which is a socket here.
+
+use std::os::unix::net::UnixDatagram;
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::time::Duration;
+
+use casedrop::simulator::CaseKind;
+use casedrop::store::{FILE_NAME, Store};
+
+use super::world::{World, ended, order};
+
+/// What systemd hears.
+struct Systemd {
+    socket: UnixDatagram,
+    path: PathBuf,
+}
+
+impl Systemd {
+    fn of(world: &World) -> Self {
+        let path = world.dir().join("notify");
+        let socket = UnixDatagram::bind(&path).expect("bound");
+        // Nothing that is waited for takes so long, unless it never comes.
+        socket.set_read_timeout(Some(Duration::from_secs(90))).expect("set");
+        Self { socket, path }
+    }
+
+    fn name(&self) -> &str {
+        self.path.to_str().expect("Unicode")
+    }
+
+    fn next(&self) -> String {
+        let mut buffer = [0; 4096];
+        let length = self.socket.recv(&mut buffer).expect("a message");
+        String::from_utf8(buffer[..length].to_vec()).expect("Unicode")
+    }
+
+    /// Waits for a message that begins so; gives those before it.
+    fn wait_for(&self, wanted: &str) -> Vec<String> {
+        let mut before = Vec::new();
+        loop {
+            let message = self.next();
+            if message.starts_with(wanted) {
+                return before;
+            }
+            before.push(message);
+        }
+    }
+}
+
+#[test]
+fn systemd_hears_of_start_work_and_end() {
+    let world = World::new();
+    let systemd = Systemd::of(&world);
+    let agent = world.run_with(&[("NOTIFY_SOCKET", systemd.name()), ("WATCHDOG_USEC", "400000")]);
+    let before = systemd.wait_for("READY=1");
+    assert!(before.iter().all(|message| message.starts_with("EXTEND_TIMEOUT_USEC=")), "{before:?}");
+    systemd.wait_for("STATUS=1 lab, 0 orders in work");
+    for _ in 0..3 {
+        systemd.wait_for("WATCHDOG=1");
+    }
+    let id = world.align().create_order(&order(CaseKind::OrthoShell)).expect("created");
+    world.wait_for_revision(&id, 1);
+    let (code, log) = agent.stop();
+    assert_eq!(code, Some(0), "{log}");
+    systemd.wait_for("STOPPING=1");
+    systemd.wait_for("STOPPING=1\nEXTEND_TIMEOUT_USEC=");
+    let store = Store::open(&world.state().join(FILE_NAME)).expect("journal");
+    assert!(!store.is_in_use().expect("readable"), "it ended in good order");
+}
+
+#[test]
+fn a_service_reads_no_config_from_the_folder_that_it_happens_to_be_started_in() {
+    let world = World::new();
+    // Whoever reads it says something else of it, and does not start to work.
+    std::fs::write(world.config(), "labs: 7\n").expect("written");
+    let systemd = Systemd::of(&world);
+    let mut command = std::process::Command::new(super::world::program());
+    command.arg("run").current_dir(world.dir()).stdin(Stdio::null());
+    command.env("NOTIFY_SOCKET", systemd.name()).env_remove("CASEDROP_CONFIG");
+    let ended = ended(command.output().expect("the program starts"));
+    assert_eq!(ended.code, Some(2), "{ended:?}");
+    let place = "there is no /etc/casedrop/casedrop.yaml";
+    assert!(ended.stderr.contains(place), "{ended:?}");
+}
+
+#[test]
+fn a_check_that_is_to_ask_no_server_asks_none() {
+    let world = World::new();
+    let config = world.config();
+    let _dir = world.stop_align();
+    let check = |args: &[&str]| {
+        let mut command = std::process::Command::new(super::world::program());
+        command.arg("check").args(args).arg("--config").arg(&config);
+        ended(command.output().expect("the program starts"))
+    };
+    let asked = check(&[]);
+    assert_eq!(asked.code, Some(0), "{asked:?}");
+    assert!(asked.stdout.contains("base_url"), "{asked:?}");
+    let offline = check(&["--offline"]);
+    assert_eq!(offline.code, Some(0), "{offline:?}");
+    assert!(!offline.stdout.contains("base_url"), "{offline:?}");
+}
