@@ -9,17 +9,18 @@ use super::args::{Cli, Command};
 use super::check::{self, Around, CheckArgs, ExtraCheck, Findings};
 use super::{
     CliError, Exit, Streams, account, audit, change, completions, demo, hooks, logging, orders,
-    run, schema, service, setup, simulate, status, update, verify, work,
+    run, schema, service, setup, simulate, status, streams, update, verify, work,
 };
 use crate::config::{self, Config, Loaded};
 use crate::disk::{Disk, RealDisk};
 use crate::local::Layout;
 use crate::model::cancel::Cancel;
 use crate::store::{FILE_NAME, Store};
-use crate::update::delegate::{delegate, hand_over};
+use crate::update::delegate::{Doer, delegate, hand_over};
 
 /// The program: the process's arguments in, an exit code out.
 pub fn main() -> Exit {
+    streams::keep_from_children();
     if let Some(exit) = delegated() {
         return exit;
     }
@@ -45,16 +46,23 @@ pub fn main() -> Exit {
 /// Lets the current version do it, where that is another one.
 fn delegated() -> Option<Exit> {
     let args: Vec<_> = std::env::args_os().skip(1).collect();
-    let current = delegate(&RealDisk, &hooks::program().ok()?, &args)?;
-    match hand_over(&current, &args) {
-        Ok(status) => Some(Exit::from_status(status)),
-        Err(error) => {
-            let text =
-                format!("cannot start {}: {error}; this older one goes on", current.display());
-            Streams::process(false).note(format!("warning: {text}"));
-            None
-        }
-    }
+    let program = hooks::program().ok()?;
+    let own = &program.version;
+    let warning = match delegate(&RealDisk, &program, &args) {
+        Doer::Own => return None,
+        Doer::Current(current) => match hand_over(&current, &args) {
+            Ok(status) => return Some(Exit::from_status(status)),
+            Err(error) => {
+                format!("cannot start {}: {error}; version {own} goes on", current.display())
+            }
+        },
+        Doer::Distrusted { version, why } => format!(
+            "version {own} answers and not {version}, which the agent runs as: {why}; to ask that \
+             one, run this as the agent's account"
+        ),
+    };
+    Streams::process(false).note(format!("warning: {warning}"));
+    None
 }
 
 fn carry_out(cli: Cli, streams: &mut Streams) -> Result<Exit, CliError> {

@@ -110,6 +110,10 @@ pub trait Disk: Send + Sync {
     fn others_who_write(&self, _path: &Path) -> Result<Option<String>, DiskError> {
         Ok(None)
     }
+    /// Whether the user of this process owns a file; `false` where the system cannot be asked.
+    fn is_own(&self, _path: &Path) -> Result<bool, DiskError> {
+        Ok(false)
+    }
     /// The entries of a directory, ordered by name.
     fn list(&self, dir: &Path) -> Result<Vec<Entry>, DiskError>;
     /// Creates a directory and its missing parents, and syncs each parent that got a new entry.

@@ -64,6 +64,10 @@ impl Disk for RealDisk {
         system::others_who_write(path).map_err(on("look at the rights of", path))
     }
 
+    fn is_own(&self, path: &Path) -> Result<bool, DiskError> {
+        system::is_own(path).map_err(on("ask for the owner of", path))
+    }
+
     fn list(&self, dir: &Path) -> Result<Vec<Entry>, DiskError> {
         let mut entries = Vec::new();
         for entry in std::fs::read_dir(dir).map_err(on("list", dir))? {

@@ -130,6 +130,10 @@ pub(super) fn owner(path: &Path) -> io::Result<Option<String>> {
     Ok(Some(name.unwrap_or_else(|| format!("user number {id}"))))
 }
 
+pub(super) fn is_own(path: &Path) -> io::Result<bool> {
+    Ok(path.symlink_metadata()?.uid() == uzers::get_effective_uid())
+}
+
 /// Who beside root can change a file or its entry in the folder.
 pub(super) fn others_who_write(path: &Path) -> io::Result<Option<String>> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
@@ -260,6 +264,7 @@ mod tests {
             std::fs::set_permissions(&path, mode).expect("own file");
             others_who_write(&path).expect("asked")
         };
+        assert!(is_own(&path).expect("asked") && is_own(&dir.path().join("gone")).is_err());
         let by_root = std::fs::metadata(&path).expect("there").uid() == 0;
         if by_root {
             assert_eq!(open_to(0o644), None);

@@ -2,11 +2,14 @@
 //! the service never are of different versions.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
+
+use semver::Version;
 
 use super::{Place, Program, managed_by};
 use crate::disk::Disk;
+use crate::model::fault::Fault;
 
 /// Set for a program that another one let do its work: it does it itself, whatever it finds.
 const GUARD: &str = "_CASEDROP_DELEGATED";
@@ -14,21 +17,64 @@ const GUARD: &str = "_CASEDROP_DELEGATED";
 /// What these have to do with is the installed program itself.
 const OWN: [&str; 2] = ["run", "service"];
 
-/// The program that is to do what this one was asked to, if it is another one.
-pub fn delegate(disk: &dyn Disk, program: &Program, args: &[OsString]) -> Option<PathBuf> {
+/// Who is to do what this program was asked to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Doer {
+    /// This program.
+    Own,
+    /// The program of the current version.
+    Current(PathBuf),
+    /// This program: the current version's may be another one by now, for somebody can change it who has
+    /// no say in what this user runs.
+    Distrusted {
+        /// The current version.
+        version: Version,
+        /// Who can change it, and what.
+        why: String,
+    },
+}
+
+/// Who is to do what this program was asked to.
+///
+/// The folder of the versions belongs to the agent's account, which reads what comes from the network,
+/// and an administrator who asks for the status must not run what that account put there. So another
+/// program is run only where its files, and the folders above them, are this user's own or can be
+/// changed by administrators alone.
+pub fn delegate(disk: &dyn Disk, program: &Program, args: &[OsString]) -> Doer {
     if std::env::var_os(GUARD).is_some() || command(args).is_some_and(|word| OWN.contains(&word)) {
-        return None;
+        return Doer::Own;
     }
     let place = Place::of(&program.exe);
     if place.is_inside() || managed_by(disk, &program.exe).is_some() {
-        return None;
+        return Doer::Own;
     }
-    let current = place.current(disk)?;
-    (current > program.version && place.has(disk, &current)).then(|| place.program(&current))
+    let current = place.current(disk).filter(|current| *current > program.version);
+    let Some(version) = current.filter(|current| place.has(disk, current)) else {
+        return Doer::Own;
+    };
+    let new = place.program(&version);
+    match distrusted(disk, [&new, &place.dir(&version), place.versions()]) {
+        None => Doer::Current(new),
+        Some(why) => Doer::Distrusted { version, why },
+    }
+}
+
+/// Who can change one of these beside this user and administrators, in words.
+fn distrusted(disk: &dyn Disk, paths: [&Path; 3]) -> Option<String> {
+    paths.into_iter().find_map(|path| {
+        if matches!(disk.is_own(path), Ok(true)) {
+            return None;
+        }
+        match disk.others_who_write(path) {
+            Ok(None) => None,
+            Ok(Some(others)) => Some(format!("{} can be changed by {others}", path.display())),
+            Err(error) => Some(Fault::from(error).chain()),
+        }
+    })
 }
 
 /// Lets that program do it. Returns its exit status; an error if it cannot be started.
-pub fn hand_over(program: &std::path::Path, args: &[OsString]) -> Result<i32, std::io::Error> {
+pub fn hand_over(program: &Path, args: &[OsString]) -> Result<i32, std::io::Error> {
     let mut command = Command::new(program);
     command.args(args).env(GUARD, "1");
     run(command)
@@ -66,39 +112,70 @@ mod tests {
     use super::*;
     use crate::disk::RealDisk;
 
-    #[test]
-    fn the_current_version_does_what_is_not_about_the_installed_one() {
-        let dir = tempfile::tempdir().expect("tempdir");
-        let mut program = Program {
+    /// An installation of 0.1.0, and the program of its version 0.2.0.
+    fn installation(dir: &Path) -> (Program, Place, PathBuf) {
+        let program = Program {
             version: "0.1.0".parse().expect("a version"),
-            exe: dir.path().join(program_name()),
+            exe: dir.join(program_name()),
             keys: Keys::default(),
             limits: trial::Limits::default(),
             pace: Pace::default(),
             step: |_| {},
         };
         let place = Place::of(&program.exe);
-        let asked = |program: &Program, line: &str| {
-            let args: Vec<_> = line.split(' ').map(OsString::from).collect();
-            delegate(&RealDisk, program, &args)
-        };
-        assert_eq!(asked(&program, "status"), None);
-        let current = "0.2.0".parse().expect("a version");
-        let new = place.program(&current);
+        let new = place.program(&"0.2.0".parse().expect("a version"));
         std::fs::create_dir_all(new.parent().expect("a folder")).expect("made");
         std::fs::write(&new, "x").expect("written");
-        assert_eq!(asked(&program, "status"), None, "it is not the current one");
-        place.set_current(&RealDisk, &current).expect("written");
+        (program, place, new)
+    }
+
+    fn asked(program: &Program, line: &str) -> Doer {
+        let args: Vec<_> = line.split(' ').map(OsString::from).collect();
+        delegate(&RealDisk, program, &args)
+    }
+
+    #[test]
+    fn the_current_version_does_what_is_not_about_the_installed_one() {
+        let dir = tempfile::tempdir().expect("tempdir");
+        let (mut program, place, new) = installation(dir.path());
+        assert_eq!(asked(&program, "status"), Doer::Own, "it is not the current one");
+        place.set_current(&RealDisk, &"0.2.0".parse().expect("a version")).expect("written");
         for line in ["status", "--version", "--config run status", "--json orders --lab run"] {
-            assert_eq!(asked(&program, line).as_ref(), Some(&new), "{line}");
+            assert_eq!(asked(&program, line), Doer::Current(new.clone()), "{line}");
         }
         for line in ["run", "--config x run", "--json --config=x service install"] {
-            assert_eq!(asked(&program, line), None, "{line}");
+            assert_eq!(asked(&program, line), Doer::Own, "{line}");
         }
         std::fs::write(dir.path().join(MANAGED), "msi").expect("written");
-        assert_eq!(asked(&program, "status"), None, "a package manages it");
+        assert_eq!(asked(&program, "status"), Doer::Own, "a package manages it");
         std::fs::remove_file(dir.path().join(MANAGED)).expect("removed");
         program.exe = new;
-        assert_eq!(asked(&program, "status"), None, "it is the current one");
+        assert_eq!(asked(&program, "status"), Doer::Own, "it is the current one");
+    }
+
+    /// Runs as an administrator only, who alone can give files to somebody else.
+    #[cfg(unix)]
+    #[test]
+    fn an_administrator_does_not_run_what_the_agents_account_can_change() {
+        use std::os::unix::fs::chown;
+        let dir = tempfile::tempdir().expect("tempdir");
+        let (program, place, new) = installation(dir.path());
+        let version: Version = "0.2.0".parse().expect("a version");
+        place.set_current(&RealDisk, &version).expect("written");
+        if uzers::get_effective_uid() != 0 {
+            assert_eq!(asked(&program, "status"), Doer::Current(new), "it is the user's own");
+            return;
+        }
+        let folder = place.dir(&version);
+        for path in [new.as_path(), &folder, place.versions()] {
+            chown(path, Some(65_533), None).expect("given away");
+            let Doer::Distrusted { version: told, why } = asked(&program, "status") else {
+                panic!("{} is somebody else's", path.display());
+            };
+            assert_eq!(told, version);
+            assert!(why.contains(&path.display().to_string()) && why.contains("65533"), "{why}");
+            chown(path, Some(0), None).expect("taken back");
+        }
+        assert_eq!(asked(&program, "status"), Doer::Current(new));
     }
 }

@@ -89,6 +89,11 @@ pub(in crate::disk) fn owner(path: &Path) -> io::Result<Option<String>> {
     Ok(owner_id(path)?.and_then(|sid| sid.name()).map(|(name, _)| name))
 }
 
+/// Whether the account of this process is the owner.
+pub(in crate::disk) fn is_own(path: &Path) -> io::Result<bool> {
+    Ok(owner_id(path)?.is_some_and(|owner| own().is_ok_and(|own| owner == own)))
+}
+
 /// The owner's id.
 pub(super) fn owner_id(path: &Path) -> io::Result<Option<Sid>> {
     let wide = wide(path)?;
@@ -303,5 +308,7 @@ mod tests {
         let own = own().expect("known");
         assert!(own.to_string().starts_with("S-1-5-"), "{own}");
         assert_eq!(owner_id(dir.path()).expect("asked"), Some(own));
+        assert!(is_own(dir.path()).expect("asked"));
+        assert!(is_own(&dir.path().join("gone")).is_err());
     }
 }

@@ -19,7 +19,7 @@ use windows_sys::Win32::Storage::FileSystem::{
     FILE_FLAG_BACKUP_SEMANTICS, MOVEFILE_WRITE_THROUGH, MoveFileExW, SetFileAttributesW,
 };
 
-pub(super) use self::account::owner;
+pub(super) use self::account::{is_own, owner};
 pub(super) use self::acl::{create_private_dir, grant, make_private, others_who_write, readers};
 pub(super) use self::holders::holders;
 pub use self::path::for_others;
