@@ -6,6 +6,27 @@ use serde::Serialize;
 
 use super::outcome::{CliError, Exit};
 
+/// Programs that this one starts get the streams that they are given and no others: one that outlives
+/// it would hold them open for whoever reads them to their end.
+#[cfg(windows)]
+pub(super) fn keep_from_children() {
+    use std::os::windows::io::AsRawHandle as _;
+
+    use windows_sys::Win32::Foundation::{HANDLE_FLAG_INHERIT, SetHandleInformation};
+
+    let streams =
+        [io::stdin().as_raw_handle(), io::stdout().as_raw_handle(), io::stderr().as_raw_handle()];
+    for stream in streams {
+        #[expect(unsafe_code, reason = "std has no call for it; a handle that is none is refused")]
+        // What has no streams, such as a service, has none to lend.
+        let _ = unsafe { SetHandleInformation(stream, HANDLE_FLAG_INHERIT, 0) };
+    }
+}
+
+/// Elsewhere they do not inherit them.
+#[cfg(not(windows))]
+pub(super) fn keep_from_children() {}
+
 /// The streams of one command. Results go to `out`, messages to `err`.
 pub struct Streams {
     /// Standard output: results only, so that programs can read them.
