@@ -78,7 +78,11 @@ impl Outgoing {
         };
         builder.build().map_err(|error| {
             Fault::new(FaultClass::Local, "tls-setup", "cannot set up TLS on this PC")
-                .hint("install the system's root certificates (package `ca-certificates`)")
+                .hint(if cfg!(windows) {
+                    "check `api.ca_file`, if it is set, and Windows' certificate store"
+                } else {
+                    "install the system's root certificates (package `ca-certificates`)"
+                })
                 .caused_by(error)
         })
     }
