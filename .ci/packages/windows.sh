@@ -25,7 +25,7 @@ use_wine() {
   [[ -e $shim ]] || x86_64-w64-mingw32-gcc -shared -O2 -Wall -Werror -o "$shim" .ci/prng-shim.c -ladvapi32
   # Wine ends services soon after the last ordinary process.
   wineserver -p
-  sleep infinity | wine cmd >/dev/null 2>&1 &
+  tail --pid=$$ -f /dev/null | wine cmd >/dev/null 2>&1 &
   processes+=($!)
   drive=$WINEPREFIX/drive_c
   program="$drive/Program Files/Casedrop/casedrop.exe"
@@ -44,17 +44,22 @@ test_msi_tables() {
   check 'the MSI is for the whole PC, with version and maker' holds "$properties" $'ALLUSERS\t1' \
     $'ProductVersion\t'"$first" 'Manufacturer' 'UpgradeCode'
   names='OUTPUT;COMMANDS;LABNAME;OAUTHBASE;BASEURL;CLIENTID;CLIENTSECRETFILE;REDIRECTURL;ACCOUNT;NOTIFICATIONS'
-  check 'a standard user cannot be asked for its answers, but an administrator' holds "$properties" "$names"
+  check 'answers reach an installation that an administrator agrees to' holds "$properties" "$names"
+  check 'but those of a repair, which anybody may ask for, do not count' holds "$(rows "$msi" InstallExecuteSequence)" \
+    $'KeepSERVICEACCOUNT\tSAVEDSERVICEACCOUNT AND (NOT SERVICEACCOUNT OR Installed)' $'SetupArgs1\tNOT Installed' \
+    $'Setup\tNOT Installed' $'SetUpService\tNOT Installed'
+  check 'the account of the service is looked for at the service' holds "$(rows "$msi" RegLocator)" \
+    $'Services\\Casedrop\tObjectName\t18'
   check 'the password is hidden from logs' holds "$properties" $'MsiHiddenProperties\tSERVICEPASSWORD'
   check 'the service gets the account that was asked for' holds \
     "$(rows "$msi" ServiceInstall)" $'Casedrop\tCasedrop\t16\t2\t1' $'[SERVICEACCOUNT]\t[SERVICEPASSWORD]\trun\tProgram'
   check 'its path is quoted, its start delayed, its restart planned' holds "$(rows "$msi" CustomAction)" \
-    'binPath= "\"[#casedrop.exe]\" run" start= delayed-auto' 'restart/5000/restart/60000/restart/300000'
+    'binPath= "\"[#casedrop.exe]\" run" start= [STARTTYPE]' 'restart/5000/restart/60000/restart/300000'
   check 'answers are looked for in the 64-bit registry' holds "$(rows "$msi" RegLocator)" \
     $'Software\\Casedrop\tOUTPUT\t18'
   check 'no secret is kept' lacks "$(rows "$msi" Registry)" PASSWORD CONFIGFILE
   check 'the firewall is opened only where that was asked for' holds "$(rows "$msi" InstallExecuteSequence)" \
-    $'OpenFirewall\tNOT REMOVE AND NOTIFICATIONS = "1"\t5803' $'CloseFirewall\tREMOVE ~= "ALL"'
+    $'OpenFirewall\tNOT Installed AND NOTIFICATIONS = "1"\t5803' $'CloseFirewall\tREMOVE ~= "ALL"'
   check 'the old version goes within the transaction' holds "$(rows "$msi" InstallExecuteSequence)" \
     $'RemoveExistingProducts\t\t1501'
   check 'an older version is refused' holds "$(rows "$msi" LaunchCondition)" 'NOT WIX_DOWNGRADE_DETECTED'
@@ -79,7 +84,13 @@ casedrop() {
 
 # msi ARG…: the installer, silently; its own log is in msi.log.
 msi() {
-  timeout 3m wine msiexec "$@" /qn '/l*v' "Z:${work//\//\\}\\msi.log" </dev/null
+  local status=0
+  timeout 3m wine msiexec "$@" /qn '/l*v' "Z:${work//\//\\}\\msi.log" </dev/null || status=$?
+  [[ $status -eq 0 ]] || {
+    printf 'msiexec %s ended with %d; its log ends so:\n' "$*" "$status"
+    tail -n 20 "$work/msi.log" | tr -d '\0\r' | sed 's/SERVICEPASSWORD=[^ ]*/SERVICEPASSWORD=…/'
+  }
+  return "$status"
 }
 
 service_is() {
@@ -110,6 +121,8 @@ test_msi() {
 
   msi /i "$work/dist/casedrop-$first-x86_64.msi" || fail "the installation failed: $?"
   check 'installed without answers, the service is there and not started' service_is STOPPED
+  check 'what is wrong can be said in the event log' holds \
+    "$(wine reg query 'HKLM\SYSTEM\CurrentControlSet\Services\EventLog\Application\Casedrop' | tr -d '\r')" EventCreate.exe
   check 'its config is the example, with the comments' grep -q '# --- Labs' "$data/casedrop.yaml"
   check 'what is to be done is told' grep -q 'CHANGE-ME\|placeholder' "$data/install.log"
   check 'it is uninstalled silently' msi /x "$work/dist/casedrop-$first-x86_64.msi"

@@ -79,8 +79,6 @@ Section
     SetErrorLevel 4
     Abort
   ${EndIf}
-  nsExec::ExecToLog '"$SYSDIR\icacls.exe" "$APPDATA\Casedrop" /inheritance:r /grant:r *S-1-5-18:(OI)(CI)F *S-1-5-32-544:(OI)(CI)F *S-1-5-19:(OI)(CI)M'
-  Pop $R0
   ; Neither can work before the config is complete; install.log says what is missing.
   nsExec::ExecToLog '"$INSTDIR\casedrop.exe" service install --config "$APPDATA\Casedrop\casedrop.yaml"'
   Pop $R0

@@ -30,8 +30,15 @@ msi_set() {
   msi_step "$1" "$4" "$5"
 }
 
+# msi_saved NAME KEY VALUE: looks for a value of the registry, into the property SAVEDNAME.
+msi_saved() {
+  msi_sql "INSERT INTO \`RegLocator\` (\`Signature_\`, \`Root\`, \`Key\`, \`Name\`, \`Type\`) VALUES ('Saved$1', 2, '$2', '$3', 18)"
+  msi_sql "INSERT INTO \`AppSearch\` (\`Property\`, \`Signature_\`) VALUES ('SAVED$1', 'Saved$1')"
+}
+
 # pack_msi STAGE FILE: STAGE is a folder in $work with casedrop.exe and the folder doc.
 pack_msi() {
+  local service_key='SYSTEM\CurrentControlSet\Services\Casedrop'
   local stage=$1 out=$2 wxs=$work/casedrop.wxs documents='' answers='' file id name at secure number
   for file in "$stage"/doc/*; do
     name=$(basename "$file")
@@ -56,15 +63,23 @@ pack_msi() {
   msi_statements=()
   # Looks for answers in the 64-bit part of the registry, where they are kept; wixl cannot say so.
   msi_step AppSearch 50 ''
-  msi_sql "INSERT INTO \`InstallUISequence\` (\`Action\`, \`Sequence\`) VALUES ('AppSearch', 50)"
   number=0
   for name in "${msi_answers[@]}"; do
-    msi_sql "INSERT INTO \`RegLocator\` (\`Signature_\`, \`Root\`, \`Key\`, \`Name\`, \`Type\`) VALUES ('Saved$name', 2, 'Software\\Casedrop', '$name', 18)"
-    msi_sql "INSERT INTO \`AppSearch\` (\`Property\`, \`Signature_\`) VALUES ('SAVED$name', 'Saved$name')"
-    # What is given now goes before what was given then. (A search into the property itself would not.)
-    msi_set "Keep$name" "$name" "[SAVED$name]" $((51 + number)) "NOT $name AND SAVED$name"
+    case $name in
+      # The account that the service has, whoever gave it that.
+      SERVICEACCOUNT) msi_saved "$name" "$service_key" ObjectName ;;
+      *) msi_saved "$name" 'Software\Casedrop' "$name" ;;
+    esac
+    # What is given now goes before what was given then. (A search into the property itself would not.) But
+    # whoever is no administrator may ask for a repair, which is done as the system: nothing that is given
+    # for that counts.
+    msi_set "Keep$name" "$name" "[SAVED$name]" $((51 + number)) "SAVED$name AND (NOT $name OR Installed)"
     number=$((number + 1))
   done
+  # A service that somebody disabled stays so.
+  msi_saved START "$service_key" Start
+  msi_set StartType STARTTYPE delayed-auto 72 'SAVEDSTART <> "#4"'
+  msi_set StartTypeDisabled STARTTYPE disabled 73 'SAVEDSTART = "#4"'
   msi_set DefaultAccount SERVICEACCOUNT 'NT AUTHORITY\LocalService' 70 'NOT SERVICEACCOUNT'
   # Scan notifications come from outside if the firewall is to let them in.
   msi_set DefaultListen NOTIFICATIONSLISTEN '0.0.0.0:8787' 71 'NOTIFICATIONS = "1" AND NOTIFICATIONSURL AND NOT NOTIFICATIONSLISTEN'
@@ -80,27 +95,19 @@ pack_msi() {
   still msibuild "$out" -i "$work/Upgrade.idt"
 
   # The config. The space behind each value keeps a `\` at its end from hiding the quote.
-  msi_set SetupArgs1 SETUPARGS1 'setup --config "[CommonAppDataFolder]Casedrop\casedrop.yaml" --report "[CommonAppDataFolder]Casedrop\install.log" "CONFIGFILE=[CONFIGFILE] " "OUTPUT=[OUTPUT] " "COMMANDS=[COMMANDS] "' 1002 'NOT REMOVE'
-  msi_set SetupArgs2 SETUPARGS2 '"LABNAME=[LABNAME] " "OAUTHBASE=[OAUTHBASE] " "BASEURL=[BASEURL] " "CLIENTID=[CLIENTID] " "CLIENTSECRETFILE=[CLIENTSECRETFILE] " "REDIRECTURL=[REDIRECTURL] "' 1003 'NOT REMOVE'
-  msi_set SetupArgs3 SETUPARGS3 '"ACCOUNT=[ACCOUNT] " "NOTIFICATIONSLISTEN=[NOTIFICATIONSLISTEN] " "NOTIFICATIONSURL=[NOTIFICATIONSURL] "' 1004 'NOT REMOVE'
+  msi_set SetupArgs1 SETUPARGS1 'setup --config "[CommonAppDataFolder]Casedrop\casedrop.yaml" --report "[CommonAppDataFolder]Casedrop\install.log" --account "[SERVICEACCOUNT]" "CONFIGFILE=[CONFIGFILE] " "OUTPUT=[OUTPUT] " "COMMANDS=[COMMANDS] "' 1002 'NOT Installed'
+  msi_set SetupArgs2 SETUPARGS2 '"LABNAME=[LABNAME] " "OAUTHBASE=[OAUTHBASE] " "BASEURL=[BASEURL] " "CLIENTID=[CLIENTID] " "CLIENTSECRETFILE=[CLIENTSECRETFILE] " "REDIRECTURL=[REDIRECTURL] "' 1003 'NOT Installed'
+  msi_set SetupArgs3 SETUPARGS3 '"ACCOUNT=[ACCOUNT] " "NOTIFICATIONSLISTEN=[NOTIFICATIONSLISTEN] " "NOTIFICATIONSURL=[NOTIFICATIONSURL] "' 1004 'NOT Installed'
 
-  # The data folder is for the service's account, the system and administrators. Accounts by their ids:
-  # their names differ from language to language.
-  msi_set DataAccountNamed DATAACCOUNT '[SERVICEACCOUNT]' 1005 'NOT REMOVE'
-  msi_set DataAccountLocal DATAACCOUNT '*S-1-5-19' 1006 'SERVICEACCOUNT ~= "NT AUTHORITY\LocalService"'
-  msi_set DataAccountNetwork DATAACCOUNT '*S-1-5-20' 1007 'SERVICEACCOUNT ~= "NT AUTHORITY\NetworkService"'
-  msi_set DataAccountSystem DATAACCOUNT '*S-1-5-18' 1008 'SERVICEACCOUNT ~= "LocalSystem"'
   # 3170: a program, deferred, as the system, whose failure does not matter.
-  msi_action CloseData 3170 System64Folder '"[System64Folder]icacls.exe" "[CommonAppDataFolder]Casedrop" /inheritance:r /grant:r *S-1-5-18:(OI)(CI)F *S-1-5-32-544:(OI)(CI)F "[DATAACCOUNT]:(OI)(CI)M"'
-  msi_step CloseData 5802 'NOT REMOVE'
   msi_action CloseFirewall 3170 System64Folder '"[System64Folder]netsh.exe" advfirewall firewall delete rule name="Casedrop scan notifications"'
   msi_step CloseFirewall 3499 'REMOVE ~= "ALL"'
   msi_action OpenFirewall 3170 System64Folder '"[System64Folder]netsh.exe" advfirewall firewall add rule name="Casedrop scan notifications" dir=in action=allow protocol=TCP program="[INSTALLDIR]casedrop.exe"'
-  msi_step OpenFirewall 5803 'NOT REMOVE AND NOTIFICATIONS = "1"'
+  msi_step OpenFirewall 5803 'NOT Installed AND NOTIFICATIONS = "1"'
 
   # What an MSI's own service tables cannot say, for a service whose config is not complete yet; else
   # `casedrop service install` sets this and more. Quotes: `C:\Program.exe` shall not be tried first.
-  msi_action QuotePath 3170 System64Folder '"[System64Folder]sc.exe" config Casedrop binPath= "\"[#casedrop.exe]\" run" start= delayed-auto'
+  msi_action QuotePath 3170 System64Folder '"[System64Folder]sc.exe" config Casedrop binPath= "\"[#casedrop.exe]\" run" start= [STARTTYPE]'
   msi_step QuotePath 5804 'NOT REMOVE'
   msi_action Recovery 3170 System64Folder '"[System64Folder]sc.exe" failure Casedrop reset= 86400 actions= restart/5000/restart/60000/restart/300000'
   msi_step Recovery 5805 'NOT REMOVE'
@@ -109,7 +116,6 @@ pack_msi() {
 
   secure='WIX_DOWNGRADE_DETECTED;WIX_UPGRADE_DETECTED'
   for name in "${msi_answers[@]}" "${msi_once[@]}"; do secure+=";$name"; done
-  for name in "${msi_answers[@]}"; do secure+=";SAVED$name"; done
   msi_sql "UPDATE \`Property\` SET \`Value\` = '$secure' WHERE \`Property\` = 'SecureCustomProperties'"
   msi_sql "INSERT INTO \`Property\` (\`Property\`, \`Value\`) VALUES ('MsiHiddenProperties', 'SERVICEPASSWORD')"
   still msibuild "$out" -q "${msi_statements[@]}"
