@@ -50,7 +50,9 @@ pack_deb() {
     echo 'casedrop: statically-linked-binary [usr/bin/casedrop]' >"$root/usr/share/lintian/overrides/casedrop"
   fi
   install -d "$root/DEBIAN"
-  echo /etc/casedrop/casedrop.yaml >"$root/DEBIAN/conffiles"
+  # Everybody has to edit it, and dpkg would ask at each upgrade whose example changed: the program lays it
+  # down where there is none.
+  rm "$root/etc/casedrop/casedrop.yaml"
   SUBST_DEB_VERSION=$deb_version SUBST_MAINTAINER=$maintainer SUBST_DEPENDS=$depends \
     SUBST_SIZE=$(du -sk --apparent-size --exclude=DEBIAN "$root" | cut -f1) \
     substitute "$here/linux/control" >"$root/DEBIAN/control"

@@ -21,9 +21,12 @@ make_folders() {
   fi
   install -d -m 0755 -o casedrop -g casedrop /srv/casedrop
   install -d -m 2775 -o casedrop -g casedrop /srv/casedrop/orders /srv/casedrop/commands
-  chown root:casedrop /etc/casedrop /etc/casedrop/casedrop.yaml
+  chown root:casedrop /etc/casedrop
   chmod 0750 /etc/casedrop
-  chmod 0640 /etc/casedrop/casedrop.yaml
+  if [ -e /etc/casedrop/casedrop.yaml ]; then
+    chown root:casedrop /etc/casedrop/casedrop.yaml
+    chmod 0640 /etc/casedrop/casedrop.yaml
+  fi
 }
 
 # Starts the agent if its config is complete, else says what is to be done.
@@ -31,7 +34,8 @@ start_or_tell() {
   if ! /usr/bin/casedrop setup >/dev/null 2>&1; then
     echo 'casedrop: /usr/bin/casedrop does not run on this system' >&2
   elif /usr/bin/casedrop setup --json | grep -q '"complete": true'; then
-    if runs; then
+    # Whoever stopped and disabled it meant it.
+    if runs && { systemctl --quiet is-enabled casedrop.service || systemctl --quiet is-active casedrop.service; }; then
       systemctl restart casedrop.service ||
         echo 'casedrop: the service did not start; `journalctl -u casedrop` tells why' >&2
     fi
