@@ -157,7 +157,8 @@ fn plan(
     let is_managed = managed_by(&RealDisk, &program).is_some();
     let versions = (!is_managed).then(|| program.with_file_name(VERSIONS));
     Plan {
-        config: (source != usual).then_some(source),
+        config: (source != usual).then(|| source.clone()),
+        sources: [source.clone(), source.with_file_name(config::POLICY_NAME)],
         account,
         password,
         state: config.state,

@@ -6,7 +6,8 @@ use clap::Args;
 
 use crate::config::template::{self, Field, Platform};
 use crate::config::{self, nearest};
-use crate::disk::{Disk, read_limited, write_durably};
+use crate::disk::{Disk, DiskError, read_limited, write_durably};
+use crate::model::fault::Fault;
 use crate::service::manage::{NAME, Services};
 
 use super::{CliError, Exit, Streams};
@@ -26,6 +27,10 @@ pub struct SetupArgs {
     /// A file that is told the outcome too, for installers that show nothing
     #[arg(long, value_name = "FILE")]
     pub report: Option<PathBuf>,
+    /// The account that the service will have: on Windows it may write to the config's folder from now on, but
+    /// not change the config
+    #[arg(long, value_name = "NAME")]
+    pub account: Option<String>,
     /// Starts the service afterwards, if the config is complete
     #[arg(long)]
     pub start: bool,
@@ -64,7 +69,12 @@ pub fn run(
 ) -> Result<Exit, CliError> {
     let laid = lay(args, config, env, disk);
     let told = match &laid {
-        Ok(laid) => outcome(laid),
+        Ok(laid) => {
+            let opened = args.account.as_ref().map_or(Ok(()), |name| open_to(name, config, disk));
+            let warning =
+                opened.err().map(|error| format!("\n\nwarning: {}", Fault::from(error).chain()));
+            outcome(laid) + &warning.unwrap_or_default()
+        }
         Err(error) => error.to_string(),
     };
     if let Some(report) = &args.report {
@@ -90,6 +100,7 @@ fn lay(
     disk: &dyn Disk,
 ) -> Result<Laid, CliError> {
     let given = Given::read(&args.values)?;
+    refuse_of_others(config, disk)?;
     let written = disk.kind(config)?.is_none();
     if written {
         let bytes = match &given.whole {
@@ -99,7 +110,12 @@ fn lay(
                 .into_bytes(),
         };
         if let Some(dir) = config.parent() {
-            disk.create_dirs(dir)?;
+            // Packages lay the folder down on other systems, where the service's user has a group.
+            if cfg!(windows) {
+                disk.create_private_dirs(dir)?;
+            } else {
+                disk.create_dirs(dir)?;
+            }
         }
         write_durably(disk, config, &bytes)?;
     }
@@ -121,8 +137,54 @@ fn outcome(laid: &Laid) -> String {
         format!("{did}\nnext: casedrop login LAB, then casedrop pair LAB")
     } else {
         let faults = laid.faults.trim_end();
-        format!("{did}\n\n{faults}\n\nnext: fill it in, until `casedrop check` finds no fault")
+        let then = if cfg!(windows) {
+            "; then `casedrop service install` and `casedrop service start`, as an administrator"
+        } else {
+            ""
+        };
+        format!(
+            "{did}\n\n{faults}\n\nnext: fill it in, until `casedrop check` finds no fault{then}"
+        )
     }
+}
+
+/// The service's account works in the folder of its config, and reads the config and the policy.
+fn open_to(account: &str, config: &Path, disk: &dyn Disk) -> Result<(), DiskError> {
+    if cfg!(not(windows)) {
+        return Ok(());
+    }
+    if let Some(dir) = config.parent() {
+        disk.make_private(dir)?;
+        disk.grant(dir, account)?;
+    }
+    for path in [config, &config.with_file_name(config::POLICY_NAME)] {
+        if disk.kind(path)?.is_some() {
+            disk.protect(path, account)?;
+        }
+    }
+    Ok(())
+}
+
+/// Installers run with all rights, and on Windows anybody can make a folder where the config is to lie. What
+/// somebody prepared there, who is no administrator, tells nobody what to run.
+fn refuse_of_others(config: &Path, disk: &dyn Disk) -> Result<(), CliError> {
+    let policy = config.with_file_name(config::POLICY_NAME);
+    for path in config.parent().into_iter().chain([config, &policy]) {
+        if path.as_os_str().is_empty() || disk.kind(path)?.is_none() {
+            continue;
+        }
+        if let Some(owner) = disk.foreign_owner(path)? {
+            let shown = path.display();
+            let text = format!("{shown} belongs to {owner}, who can change what the agent does");
+            return Err(CliError::new(Exit::Failed, text).hint(if cfg!(windows) {
+                "see what is in it; remove it, or give it to administrators by `takeown /a /r /f` with its \
+                 path; then install again"
+            } else {
+                "see what is in it; remove it, or give it to root by chown; then run this again"
+            }));
+        }
+    }
+    Ok(())
 }
 
 /// A whole config that somebody brought.
@@ -218,6 +280,28 @@ mod tests {
         let laid = laid(&[], &config).expect("laid");
         assert!(laid.written && !laid.is_complete());
         assert!(outcome(&laid).contains("labs[0].base_url"), "{laid:?}");
+    }
+
+    /// Only an administrator can give files to somebody else.
+    #[cfg(unix)]
+    #[test]
+    fn what_somebody_else_prepared_is_refused() {
+        use std::os::unix::fs::chown;
+        if uzers::get_effective_uid() != 0 {
+            return;
+        }
+        let dir = tempfile::tempdir().expect("temporary folder");
+        let (config, policy) = (dir.path().join("casedrop.yaml"), dir.path().join("policy.yaml"));
+        std::fs::write(&config, "output: x\n").expect("written");
+        std::fs::write(&policy, "").expect("written");
+        for path in [dir.path(), &config, &policy] {
+            chown(path, Some(65_533), None).expect("given away");
+            let error = laid(&COMPLETE, &config).expect_err("somebody else's");
+            let text = error.to_string();
+            assert!(text.contains(&format!("{} belongs to ", path.display())), "{text}");
+            chown(path, Some(0), None).expect("taken back");
+        }
+        assert!(!laid(&COMPLETE, &config).expect("laid").written);
     }
 
     #[test]

@@ -23,6 +23,9 @@ pub(super) trait Drives {
     fn connection(&self, letter: char) -> Option<String>;
     /// The device behind it, such as `\Device\HarddiskVolume3`.
     fn device(&self, letter: char) -> Option<String>;
+    /// The share that somebody who is logged in has connected to it for good: services, and elevated
+    /// prompts, see none of the drives that people see.
+    fn of_somebody(&self, letter: char) -> Option<String>;
 }
 
 /// What a path on a mapped drive stands for; `None` for a path on a drive of this PC, on a share by
@@ -74,7 +77,10 @@ fn mapped(path: &str, drives: &dyn Drives) -> Option<Mapped> {
         };
         return Some(Mapped { letter, path: whole(base) });
     }
-    let share = device.as_deref().and_then(share_of_device);
+    let share = match &device {
+        Some(device) => share_of_device(device),
+        None => drives.of_somebody(letter),
+    };
     (share.is_some() || drives.is_remote(letter))
         .then(|| Mapped { letter, path: share.and_then(whole) })
 }
@@ -104,6 +110,7 @@ mod tests {
         is_remote: bool,
         connection: Option<&'static str>,
         device: Option<&'static str>,
+        of_somebody: Option<&'static str>,
     }
 
     impl Drives for Fake {
@@ -116,6 +123,9 @@ mod tests {
         fn device(&self, _letter: char) -> Option<String> {
             self.device.map(str::to_owned)
         }
+        fn of_somebody(&self, _letter: char) -> Option<String> {
+            self.of_somebody.map(str::to_owned)
+        }
     }
 
     fn path_of(path: &str, drives: &Fake) -> Option<String> {
@@ -125,7 +135,7 @@ mod tests {
 
     #[test]
     fn a_connected_share_is_told_with_the_rest_of_the_path() {
-        let drives = Fake { connection: Some(r"\\server\lab"), is_remote: true, device: None };
+        let drives = Fake { connection: Some(r"\\server\lab"), is_remote: true, ..Fake::default() };
         for (path, share) in [
             (r"Z:\orders\new", r"\\server\lab\orders\new"),
             ("z:/orders/new", r"\\server\lab\orders\new"),
@@ -155,10 +165,18 @@ mod tests {
 
     #[test]
     fn a_network_drive_of_which_nothing_more_is_known_is_refused_all_the_same() {
-        let drives = Fake { is_remote: true, device: Some(r"\Device\WebDav"), connection: None };
+        let drives = Fake { is_remote: true, device: Some(r"\Device\WebDav"), ..Fake::default() };
         let found = mapped(r"Z:\orders", &drives).expect("mapped");
         assert_eq!(found.path, None);
         assert!(found.refusal().1.contains(r"\\server\share"), "{found:?}");
+    }
+
+    #[test]
+    fn a_drive_of_somebody_who_is_logged_in_is_told_to_those_who_do_not_see_it() {
+        let drives = Fake { of_somebody: Some(r"\\server\lab"), ..Fake::default() };
+        assert_eq!(path_of(r"Z:\x", &drives).as_deref(), Some(r"\\server\lab\x"));
+        let own = Fake { device: Some(r"\Device\HarddiskVolume3"), ..drives };
+        assert_eq!(mapped(r"Z:\x", &own), None, "here it is a drive of this PC");
     }
 
     #[test]

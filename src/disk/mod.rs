@@ -110,7 +110,18 @@ pub trait Disk: Send + Sync {
     fn others_who_write(&self, _path: &Path) -> Result<Option<String>, DiskError> {
         Ok(None)
     }
-    /// Whether the user of this process owns a file; `false` where the system cannot be asked.
+    /// The owner of a file, if that is neither the user of this process nor an administrator; as
+    /// words for a message.
+    fn foreign_owner(&self, _path: &Path) -> Result<Option<String>, DiskError> {
+        Ok(None)
+    }
+    /// Lets nobody but administrators change a file, and that account read it. Does nothing where
+    /// rights are none of ours to set.
+    fn protect(&self, _path: &Path, _reader: &str) -> Result<(), DiskError> {
+        Ok(())
+    }
+    /// Whether the user of this process, who is no administrator, owns a file; `false` where the system
+    /// cannot be asked.
     fn is_own(&self, _path: &Path) -> Result<bool, DiskError> {
         Ok(false)
     }

@@ -64,6 +64,14 @@ impl Disk for RealDisk {
         system::others_who_write(path).map_err(on("look at the rights of", path))
     }
 
+    fn foreign_owner(&self, path: &Path) -> Result<Option<String>, DiskError> {
+        system::foreign_owner(path).map_err(on("ask for the owner of", path))
+    }
+
+    fn protect(&self, path: &Path, reader: &str) -> Result<(), DiskError> {
+        system::protect(path, reader).map_err(on("change the rights of", path))
+    }
+
     fn is_own(&self, path: &Path) -> Result<bool, DiskError> {
         system::is_own(path).map_err(on("ask for the owner of", path))
     }

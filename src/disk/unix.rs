@@ -130,8 +130,19 @@ pub(super) fn owner(path: &Path) -> io::Result<Option<String>> {
     Ok(Some(name.unwrap_or_else(|| format!("user number {id}"))))
 }
 
+pub(super) fn foreign_owner(path: &Path) -> io::Result<Option<String>> {
+    let id = path.symlink_metadata()?.uid();
+    if id == 0 || id == uzers::get_effective_uid() { Ok(None) } else { owner(path) }
+}
+
+/// Packages and administrators set rights here.
+pub(super) fn protect(_path: &Path, _reader: &str) -> io::Result<()> {
+    Ok(())
+}
+
 pub(super) fn is_own(path: &Path) -> io::Result<bool> {
-    Ok(path.symlink_metadata()?.uid() == uzers::get_effective_uid())
+    let id = path.symlink_metadata()?.uid();
+    Ok(id != 0 && id == uzers::get_effective_uid())
 }
 
 /// Who beside root can change a file or its entry in the folder.
@@ -247,6 +258,10 @@ impl Drives for SystemDrives {
     fn device(&self, _letter: char) -> Option<String> {
         None
     }
+
+    fn of_somebody(&self, _letter: char) -> Option<String> {
+        None
+    }
 }
 
 #[cfg(test)]
@@ -264,8 +279,9 @@ mod tests {
             std::fs::set_permissions(&path, mode).expect("own file");
             others_who_write(&path).expect("asked")
         };
-        assert!(is_own(&path).expect("asked") && is_own(&dir.path().join("gone")).is_err());
         let by_root = std::fs::metadata(&path).expect("there").uid() == 0;
+        assert_eq!(is_own(&path).expect("asked"), !by_root);
+        assert!(is_own(&dir.path().join("gone")).is_err());
         if by_root {
             assert_eq!(open_to(0o644), None);
             assert!(open_to(0o666).expect("others").starts_with("everybody"));

@@ -113,6 +113,36 @@ pub(in crate::disk) fn others_who_write(path: &Path) -> io::Result<Option<String
     Ok(holder.map(|id| format!("{} (by its folder)", shown(id))))
 }
 
+/// Who owns a file or folder, and so can give himself any right to it, unless that is this process'
+/// account, the system or an administrator.
+pub(in crate::disk) fn foreign_owner(path: &Path) -> io::Result<Option<String>> {
+    let Some(owner) = account::owner_id(path)? else { return Ok(None) };
+    let id = owner.to_string();
+    let trusted = [SYSTEM, ADMINISTRATORS, TRUSTED_INSTALLER];
+    let is_trusted = trusted.contains(&id.as_str()) || account::own().is_ok_and(|own| own == owner);
+    Ok((!is_trusted).then(|| shown(id)))
+}
+
+/// Lets only the system and administrators change a file, and one account read it.
+pub(in crate::disk) fn protect(path: &Path, reader: &str) -> io::Result<()> {
+    if Rights::of(path)?.entries.is_none() {
+        return Ok(());
+    }
+    let reader = account::find(reader)?.to_string();
+    Descriptor::parse(&protected(&reader))?.put(path, true)
+}
+
+fn protected(reader: &str) -> String {
+    let mut text = "D:P".to_owned();
+    for sid in [SYSTEM, ADMINISTRATORS] {
+        text.push_str(&format!("(A;;FA;;;{sid})"));
+    }
+    if ![SYSTEM, ADMINISTRATORS].contains(&reader) {
+        text.push_str(&format!("(A;;FR;;;{reader})"));
+    }
+    text
+}
+
 /// An account by its name, where it has one.
 fn shown(id: String) -> String {
     Sid::parse(&id).and_then(|sid| sid.name()).map_or(id, |(name, _)| name)

@@ -133,3 +133,12 @@ fn a_grant_is_given_once_and_unknown_accounts_are_named() {
     let error = grant(dir.path(), r"NOWHERE\nobody-of-that-name").expect_err("unknown");
     assert!(error.to_string().contains("nobody-of-that-name"), "{error}");
 }
+
+#[test]
+fn a_protected_file_is_changed_by_administrators_alone() {
+    let rights = Rights::parse(&protected("S-1-5-19"));
+    assert!(rights.protected);
+    assert_eq!(rights.holder(CHANGES), None);
+    let entries = |reader| Rights::parse(&protected(reader)).entries.map(|all| all.len());
+    assert_eq!((entries("S-1-5-19"), entries(ADMINISTRATORS)), (Some(3), Some(2)));
+}

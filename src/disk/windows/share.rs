@@ -67,4 +67,13 @@ impl Drives for SystemDrives {
         let written = unsafe { QueryDosDeviceW(drive.as_ptr(), room.as_mut_ptr(), length) };
         (written != 0).then(|| text(&room))
     }
+
+    fn of_somebody(&self, letter: char) -> Option<String> {
+        let users = windows_registry::USERS.keys().ok()?;
+        let mut shares = users.filter_map(|user| {
+            let drive = windows_registry::USERS.open(format!(r"{user}\Network\{letter}")).ok()?;
+            drive.get_string("RemotePath").ok()
+        });
+        shares.find(|share| share.starts_with(r"\\"))
+    }
 }

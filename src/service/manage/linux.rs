@@ -57,8 +57,10 @@ impl Services {
             None => self.write(plan, say)?,
         }
         self.systemctl(&["daemon-reload"])?;
+        self.systemctl(&["enable", &self.name])?;
         say("starting the service; systemd waits until it works");
-        self.systemctl(&["enable", "--now", &self.name])
+        // One that runs takes up what has changed.
+        self.systemctl(&["restart", &self.name])
     }
 
     fn write(&self, plan: &Plan, say: Say<'_>) -> Result<(), Fault> {

@@ -45,6 +45,7 @@ impl Pc {
         Plan {
             program: at("casedrop"),
             config: Some(at("casedrop.yaml")),
+            sources: [at("casedrop.yaml"), at("policy.yaml")],
             account: None,
             password: None,
             state: at("state"),
@@ -58,6 +59,10 @@ impl Pc {
         std::mem::take(&mut *self.calls.lock().expect("not poisoned"))
     }
 }
+
+/// What is asked of systemd to have the service run as it is now.
+const STARTED: [&str; 3] =
+    ["systemctl daemon-reload", "systemctl enable casedrop", "systemctl restart casedrop"];
 
 fn is_root() -> bool {
     rustix::process::geteuid().is_root()
@@ -79,7 +84,8 @@ fn installing_makes_user_folders_and_unit_and_starts_the_service() {
     installed.expect("installed");
     let calls = pc.calls();
     let programs: Vec<_> = calls.iter().filter_map(|call| call.split(' ').next()).collect();
-    assert_eq!(programs, ["id", "useradd", "chown", "runuser", "systemctl", "systemctl"]);
+    let made = ["id", "useradd", "chown", "runuser", "systemctl", "systemctl", "systemctl"];
+    assert_eq!(programs, made);
     assert!(calls[2].starts_with("chown --no-dereference casedrop:casedrop -- "), "{}", calls[2]);
     for folder in plan.folders() {
         assert!(folder.is_dir());
@@ -88,7 +94,7 @@ fn installing_makes_user_folders_and_unit_and_starts_the_service() {
     assert!(
         calls[3].contains("-u casedrop -- ") && calls[3].contains(" check --offline --config ")
     );
-    assert_eq!(calls[4..], ["systemctl daemon-reload", "systemctl enable --now casedrop"]);
+    assert_eq!(calls[4..], STARTED);
     assert!(said.iter().any(|text| text.contains("state: unwritable")), "{said:?}");
     let text = std::fs::read_to_string(pc.dir.path().join(UNIT)).expect("the unit");
     assert!(text.contains(&format!("ExecStart={} run --config ", plan.program.display())));
@@ -109,7 +115,7 @@ fn the_unit_of_a_package_is_only_switched_on() {
     std::fs::write(&shipped, SHIPPED).expect("written");
     let (services, mut said) = (pc.services(&[]), Vec::new());
     services.install(&pc.plan(), &mut |text| said.push(text.to_owned())).expect("installed");
-    assert_eq!(pc.calls(), ["systemctl daemon-reload", "systemctl enable --now casedrop"]);
+    assert_eq!(pc.calls(), STARTED);
     assert!(!pc.dir.path().join(UNIT).exists());
     let drop_in = format!("ReadWritePaths={}", pc.dir.path().join("srv").display());
     assert!(said.iter().any(|text| text.contains(&drop_in)), "{said:?}");

@@ -33,6 +33,8 @@ pub struct Plan {
     pub program: PathBuf,
     /// Its config file, where it is not the platform's place.
     pub config: Option<PathBuf>,
+    /// Its config file, and the policy beside it, which need not be there.
+    pub sources: [PathBuf; 2],
     /// The account that it runs under, where one was chosen.
     pub account: Option<String>,
     /// That account's password, where it has one.

@@ -16,8 +16,8 @@ use windows_service::service::{
 use windows_service::service_manager::{ServiceManager, ServiceManagerAccess};
 use windows_sys::Win32::Foundation::{
     ERROR_ACCESS_DENIED, ERROR_INVALID_SERVICE_ACCOUNT, ERROR_SERVICE_ALREADY_RUNNING,
-    ERROR_SERVICE_DISABLED, ERROR_SERVICE_DOES_NOT_EXIST, ERROR_SERVICE_LOGON_FAILED,
-    ERROR_SERVICE_MARKED_FOR_DELETE, ERROR_SERVICE_NOT_ACTIVE,
+    ERROR_SERVICE_CANNOT_ACCEPT_CTRL, ERROR_SERVICE_DISABLED, ERROR_SERVICE_DOES_NOT_EXIST,
+    ERROR_SERVICE_LOGON_FAILED, ERROR_SERVICE_MARKED_FOR_DELETE, ERROR_SERVICE_NOT_ACTIVE,
 };
 use windows_sys::Win32::System::Services::{ChangeServiceConfigW, SERVICE_NO_CHANGE};
 
@@ -95,7 +95,9 @@ impl Services {
         }
         let account = service.query_config().ok().and_then(|config| config.account_name);
         let account = account.map(|name| name.to_string_lossy().into_owned());
-        give_rights(plan, account.as_deref().unwrap_or(LOCAL_SYSTEM), say);
+        let account = account.as_deref().unwrap_or(LOCAL_SYSTEM);
+        give_rights(plan, account, say);
+        protect_config(plan, account, say);
         Ok(())
     }
 
@@ -275,15 +277,33 @@ fn wait(
 
 /// Makes the folders that are missing, and lets the service's account write to all of them. What cannot
 /// be done, as on a share, is told: whoever looks after that can do it.
+///
+/// Where others than administrators could write the config, the account itself among them, no folder that
+/// is there already is opened to the account: it may be any that they named. Hence the config, and the
+/// policy beside it, become the administrators' own.
 fn give_rights(plan: &Plan, account: &str, say: Say<'_>) {
     let id = well_known(account);
+    let account_id = id.unwrap_or(account);
+    let doubtful =
+        plan.sources.iter().find_map(|path| RealDisk.others_who_write(path).ok().flatten());
     for folder in plan.folders() {
+        let is_there = matches!(RealDisk.kind(folder), Ok(Some(_)));
+        let is_own = plan.versions.as_deref() == Some(folder);
+        if let Some(others) = doubtful.as_ref().filter(|_| is_there && !is_own) {
+            let folder = folder.display();
+            say(&format!(
+                "the rights of {folder} are left as they are, since {others} can change the config: see to \
+                 it that {account} may write there"
+            ));
+            continue;
+        }
         let made = if folder == plan.state {
-            RealDisk.create_private_dirs(folder)
+            let made = RealDisk.create_private_dirs(folder);
+            made.and_then(|()| RealDisk.make_private(folder).map(drop))
         } else {
             RealDisk.create_dirs(folder)
         };
-        if let Err(error) = made.and_then(|()| RealDisk.grant(folder, id.unwrap_or(account))) {
+        if let Err(error) = made.and_then(|()| RealDisk.grant(folder, account_id)) {
             let fault = Fault::from(error).chain();
             say(&format!("warning: {account} was not given the right to write there: {fault}"));
         }
@@ -294,6 +314,18 @@ fn give_rights(plan: &Plan, account: &str, say: Say<'_>) {
                 "warning: {folder} is on a share, where {account} is nobody: choose an account that \
                  may write there by `casedrop service install --account NAME`"
             ));
+        }
+    }
+}
+
+/// Lets nobody but administrators change the config and the policy.
+fn protect_config(plan: &Plan, account: &str, say: Say<'_>) {
+    for path in &plan.sources {
+        if !matches!(RealDisk.kind(path), Ok(Some(_))) {
+            continue;
+        }
+        if let Err(error) = RealDisk.protect(path, well_known(account).unwrap_or(account)) {
+            say(&format!("warning: {}", Fault::from(error).chain()));
         }
     }
 }
@@ -385,6 +417,10 @@ fn failed(what: &str, error: Error) -> Fault {
         Some(ERROR_INVALID_SERVICE_ACCOUNT) => Some(
             "write the account as DOMAIN\\user, as .\\user for one of this PC, or as DOMAIN\\name$ for a \
              group managed service account",
+        ),
+        Some(ERROR_SERVICE_CANNOT_ACCEPT_CTRL) => Some(
+            "it is still starting, as after the loss of its journal: `casedrop service status` says so; try \
+             again when it runs",
         ),
         Some(ERROR_SERVICE_DISABLED) => {
             Some("it is disabled: `casedrop service install` makes it start with the PC again")
