@@ -173,7 +173,13 @@ impl Service {
         reporting.report();
         let pending = at_most.map(|at_most| {
             let shared = Arc::clone(&self.reporting);
-            Pending::begin(REPORT_EVERY, at_most, move || locked(&shared).report())
+            Pending::begin(REPORT_EVERY, at_most, move || {
+                let mut reporting = locked(&shared);
+                // The end is told once: after that the SCM may have closed the handle.
+                if !matches!(reporting.phase, Phase::Ended(_)) {
+                    reporting.report();
+                }
+            })
         });
         let before = std::mem::replace(&mut reporting.pending, pending);
         drop(reporting);
