@@ -111,6 +111,11 @@ fn manifest(
     expires_days: u32,
     notes: Option<String>,
 ) -> Result<Manifest, String> {
+    if channel == "stable" && !version.pre.is_empty() {
+        return Err(format!(
+            "{version} is a pre-release version: sign it for the channel candidate"
+        ));
+    }
     let start = format!("casedrop-{version}-");
     let mut artifacts = BTreeMap::new();
     for entry in RealDisk.list(dir).map_err(|error| words(&error))? {

@@ -26,6 +26,11 @@ impl Quiet {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
+    /// Whether no engine is at work.
+    pub(super) fn is_nobody_at_work(&self) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).is_none()
+    }
+
     /// Whether an engine is at work that has nothing under way, and begins nothing by itself for so
     /// long.
     pub(super) fn is_quiet(&self, at_least: Duration) -> bool {
@@ -42,8 +47,9 @@ mod tests {
     fn it_is_quiet_when_nothing_is_under_way_and_nothing_begins_soon() {
         let quiet = Quiet::default();
         let soon = Duration::from_secs(3);
-        assert!(!quiet.is_quiet(Duration::ZERO), "nobody said so");
+        assert!(!quiet.is_quiet(Duration::ZERO) && quiet.is_nobody_at_work(), "nobody said so");
         quiet.tell(true, None);
+        assert!(!quiet.is_nobody_at_work());
         assert!(!quiet.is_quiet(Duration::ZERO));
         quiet.tell(false, Some(Duration::from_secs(2)));
         assert!(!quiet.is_quiet(soon) && quiet.is_quiet(Duration::ZERO));

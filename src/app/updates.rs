@@ -33,9 +33,20 @@ const LOOK: Duration = Duration::from_millis(500);
 const AHEAD: Duration = Duration::from_secs(3);
 /// After so long a moment in which nothing is under way will do.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// The longest time that looking for a version and fetching it may take.
+const LOOK_MAX: Duration = Duration::from_hours(2);
 /// Faults of the network or of the server, which are none of the program's.
-const UNREACHED: [&str; 8] =
-    ["connect", "dns", "stalled", "broken-off", "too-slow", "http-408", "http-425", "http-429"];
+const UNREACHED: [&str; 9] = [
+    "connect",
+    "proxy",
+    "dns",
+    "stalled",
+    "broken-off",
+    "too-slow",
+    "http-408",
+    "http-425",
+    "http-429",
+];
 
 /// What an agent needs to update itself.
 pub struct Updating {
@@ -65,10 +76,12 @@ impl Updating {
         Self { kept: Some((kept, orders)), on_trial, ..self }
     }
 
-    /// Whether a newer version was tried out here, failed, and nobody has told of it yet.
+    /// Whether a newer version has worked here: one that failed its trial, or one that does not start
+    /// any more.
     pub fn came_back(&self, disk: &dyn Disk) -> bool {
-        let refused = self.place.refused(disk);
-        refused.iter().any(|(version, refused)| !refused.told && *version > self.program.version)
+        let own = &self.program.version;
+        self.place.refused(disk).keys().any(|version| version > own)
+            || self.place.current(disk).is_some_and(|current| current > *own)
     }
 
     /// Resolves when the agent is to end so that another version can be started.
@@ -77,7 +90,13 @@ impl Updating {
         drop(self.restart.subscribe().wait_for(|restart| *restart).await);
     }
 
-    /// The version of that name, if it is staged and may be tried out.
+    /// Whether this version is on trial, still.
+    fn is_on_trial(&self) -> bool {
+        let passed = self.kept.as_ref().is_some_and(|(_, orders)| *orders.passed.borrow());
+        self.on_trial && !passed
+    }
+
+    /// The version of that name, if it may be tried out. It need not be staged yet.
     pub(super) fn may_try(&self, disk: &dyn Disk, version: &str) -> Result<Version, Fault> {
         let refused = |text: String| Fault::new(FaultClass::Permanent, super::desk::USAGE, text);
         if let Some(manager) = self.manager {
@@ -86,8 +105,13 @@ impl Updating {
         }
         let version = Version::parse(version)
             .map_err(|error| refused(format!("{version:?} is no version: {error}")))?;
-        if version <= self.program.version || !self.place.has(disk, &version) {
-            return Err(refused(format!("version {version} is not staged, or not newer")));
+        let newest = self.place.newest(disk, &self.program.version);
+        if version <= newest {
+            return Err(refused(format!("version {version} is not newer than {newest}")));
+        }
+        if self.is_on_trial() {
+            let text = format!("version {} is on trial at the moment", self.program.version);
+            return Err(refused(text).hint("wait until that is over"));
         }
         disk.may_create_in(self.place.versions())?;
         if let Some(failed) = self.place.refused(disk).get(&version) {
@@ -98,13 +122,19 @@ impl Updating {
     }
 
     /// Lets a staged version be tried out as soon as nothing is under way. Gives what will happen.
-    pub(super) fn want(&self, version: Version, who: &Who) -> Reply {
+    pub(super) fn want(&self, disk: &dyn Disk, version: Version, who: &Who) -> Reply {
+        let is_staged = self.place.has(disk, &version);
+        let staged = if is_staged {
+            format!("version {version} is staged; the agent")
+        } else {
+            format!("the agent brings version {version} itself, and")
+        };
         let text = match self.kept {
-            Some(_) => format!(
-                "version {version} is staged; the agent starts it as soon as nothing is being \
-                 downloaded or published"
-            ),
-            None => format!("version {version} is staged; the agent's next start tries it out"),
+            Some(_) => {
+                format!("{staged} starts it as soon as nothing is being downloaded or published")
+            }
+            None if is_staged => format!("{staged}'s next start tries it out"),
+            None => format!("{staged} its next start tries it out"),
         };
         let details = serde_json::json!({ "version": version.to_string() });
         self.wanted.send_replace(Some((version, who.clone())));
@@ -253,6 +283,9 @@ fn went(first: Option<&LabRecord>, lab: &LabRecord, rests: bool) -> Option<(Went
     if rests {
         return Some((Went::Well, None));
     }
+    if first == Some(lab) {
+        return None;
+    }
     match lab.fault_code.as_deref() {
         Some(code) if UNREACHED.contains(&code) || code.starts_with("http-5") => {
             Some((Went::Unreached, None))
@@ -276,9 +309,30 @@ async fn switch_when_asked(site: Arc<Site>, updating: Arc<Updating>, mut until: 
             asked = wanted.wait_for(Option::is_some) => asked.ok().and_then(|asked| asked.clone()),
         };
         let Some((version, who)) = asked else { return };
+        if !updating.place.has(&*site.disk, &version) {
+            let staged = tokio::select! {
+                () = until.stopped() => return,
+                staged = look_and_stage(&site, &updating) => staged,
+            };
+            let fault = match staged {
+                Ok(Some(staged)) if staged == version => None,
+                Ok(_) => Some("the source does not offer that version any more".to_owned()),
+                Err(fault) => Some(fault.chain()),
+            };
+            if let Some(fault) = fault {
+                tracing::error!("version {version} is not tried out: {fault}");
+                let entry = Entry::new(wall_now(), who, Deed::Update, Mark::Failed)
+                    .detail("version", version.to_string());
+                record(&site, &entry);
+                updating.wanted.send_replace(None);
+                continue;
+            }
+        }
         let began = Instant::now();
         let ahead = AHEAD.min(updating.program.pace.tick);
+        // Where no engine works at all there is nothing to wait for.
         while !site.quiet.is_quiet(if began.elapsed() < PATIENCE { ahead } else { Duration::ZERO })
+            && !(began.elapsed() >= PATIENCE && site.quiet.is_nobody_at_work())
         {
             tokio::select! {
                 () = until.stopped() => return,
@@ -382,8 +436,12 @@ async fn automatic(site: Arc<Site>, updating: Arc<Updating>, mut until: UntilSto
             () = tokio::time::sleep(pace.tick) => {}
         }
         let minute = minute_of_day();
-        if daily.is_due(wall_now(), window, minute, fastrand::f64()) {
-            match look_and_stage(&site, &updating).await {
+        if !updating.is_on_trial() && daily.is_due(wall_now(), window, minute, fastrand::f64()) {
+            let looked = tokio::select! {
+                () = until.stopped() => return,
+                looked = look_and_stage(&site, &updating) => looked,
+            };
+            match looked {
                 Ok(found) => staged = found,
                 Err(fault) => tracing::warn!("no update: {}", fault.chain()),
             }
@@ -398,7 +456,17 @@ async fn automatic(site: Arc<Site>, updating: Arc<Updating>, mut until: UntilSto
     }
 }
 
+/// Looks for a newer version and stages it; gives it, if there is one. A source that dribbles is given up
+/// after some time.
 async fn look_and_stage(site: &Site, updating: &Updating) -> Result<Option<Version>, Fault> {
+    let looked = tokio::time::timeout(LOOK_MAX, bring(site, updating)).await;
+    looked.unwrap_or_else(|_| {
+        let text = format!("the update did not come within {} s", LOOK_MAX.as_secs());
+        Err(Fault::new(FaultClass::Transient, "update-fetch", text))
+    })
+}
+
+async fn bring(site: &Site, updating: &Updating) -> Result<Option<Version>, Fault> {
     let Updating { program, place, .. } = updating;
     let (config, disk) = (&*site.config, &*site.disk);
     match stage::look(program, place, config, disk, wall_now()).await? {
@@ -439,12 +507,14 @@ mod tests {
         assert_eq!(went(&good(1), false), None, "it was not polled since");
         assert_eq!(went(&good(2), false), Some(Went::Well));
         assert_eq!(went(&good(0), false), Some(Went::Well), "the clock was set back");
-        for code in ["dns", "connect", "http-503", "http-5xx", "http-429", "stalled"] {
+        for code in ["dns", "connect", "proxy", "http-503", "http-5xx", "http-429", "stalled"] {
             assert_eq!(went(&bad(code), false), Some(Went::Unreached), "{code}");
         }
         for code in ["bad-answer", "http-400", "login-needed", "tls", "http-404"] {
             assert_eq!(went(&bad(code), false), Some(Went::Failed), "{code}");
         }
         assert_eq!(went(&bad("http-400"), true), Some(Went::Well), "it rests");
+        let before = super::went(Some(&bad("dns")), &bad("dns"), false);
+        assert_eq!(before, None, "that was before the start");
     }
 }

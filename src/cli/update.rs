@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use clap::Args;
+use semver::Version;
 use serde_json::json;
 
 use super::ask::{self, ask, who};
@@ -12,6 +13,7 @@ use crate::config::Config;
 use crate::disk::{Disk, RealDisk};
 use crate::model::fault::Fault;
 use crate::model::request::Request;
+use crate::update::delegate::distrusted;
 use crate::update::release::Release;
 use crate::update::stage::{self, Found};
 use crate::update::{Place, Program, managed_by};
@@ -51,21 +53,21 @@ pub fn run(config: &Config, args: &UpdateArgs, streams: &mut Streams) -> Result<
     let look = stage::look(&program, &place, config, &RealDisk, wall_now());
     let found = runtime.block_on(look);
     if args.check {
-        return tell(&program, &standing(&program, found, args.retry)?, streams);
+        return tell(
+            &program,
+            &standing(&place.newest(&RealDisk, &program.version), found, args.retry)?,
+            streams,
+        );
     }
     let release = match found? {
         Found::UpToDate => {
-            let message = format!("casedrop {} is the newest version", program.version);
+            let here = place.newest(&RealDisk, &program.version);
+            let message = format!("casedrop {here} is the newest version");
             let standing = Standing { state: "up-to-date", message, update: None };
             return tell(&program, &standing, streams);
         }
         Found::There(release) => release,
-        Found::Failed(release, _) if args.retry => {
-            let mut refused = place.refused(&RealDisk);
-            refused.remove(&release.version);
-            place.set_refused(&RealDisk, &refused)?;
-            release
-        }
+        Found::Failed(release, _) if args.retry => release,
         Found::Failed(release, refused) => {
             let at = refused.at.to_rfc3339();
             let text = format!("version {} failed here on {at}: {}", release.version, refused.why);
@@ -82,9 +84,27 @@ pub fn run(config: &Config, args: &UpdateArgs, streams: &mut Streams) -> Result<
         let text = format!("version {} is on trial at the moment", trial.version.0);
         return Err(CliError::new(Exit::Failed, text).hint("wait until that is over"));
     }
-    streams.note(format!("version {} is being downloaded", release.version));
-    runtime.block_on(stage::stage(&program, &place, config, &RealDisk, &release))?;
     let version = release.version.to_string();
+    // What is unpacked is run, to ask for its version: not by somebody with more rights than those who
+    // could change it meanwhile. The agent brings it itself, then.
+    let others = distrusted(&RealDisk, Some(place.versions()).filter(|_| place.is_kept(&RealDisk)));
+    match others {
+        None => {
+            streams.note(format!("version {} is being downloaded", release.version));
+            runtime.block_on(stage::stage(&program, &place, config, &RealDisk, &release))?;
+        }
+        Some(_) if runs => {}
+        Some(why) => {
+            return Err(CliError::new(Exit::Failed, format!("nothing was downloaded: {why}")).hint(
+                "start the agent and run this again, so that the agent brings the version; or run this as \
+                 the agent's account",
+            ));
+        }
+    }
+    let mut refused = place.refused(&RealDisk);
+    if refused.remove(&release.version).is_some() {
+        place.set_refused(&RealDisk, &refused)?;
+    }
     if runs {
         return ask(config, &Request::Update { version }, streams);
     }
@@ -95,13 +115,13 @@ pub fn run(config: &Config, args: &UpdateArgs, streams: &mut Streams) -> Result<
 }
 
 fn standing(
-    program: &Program,
+    here: &Version,
     found: Result<Found, Fault>,
     retry: bool,
 ) -> Result<Standing, CliError> {
     let (state, message, update) = match found {
         Ok(Found::UpToDate) => {
-            ("up-to-date", format!("casedrop {} is the newest version", program.version), None)
+            ("up-to-date", format!("casedrop {here} is the newest version"), None)
         }
         Ok(Found::There(release)) => (
             "available",

@@ -51,7 +51,7 @@ impl Chooser<'_> {
     /// The trial, if it is to begin or to go on.
     fn trial(&mut self, trial: TrialRecord, now: WallMs) -> Option<TrialRecord> {
         let version = &trial.version.0;
-        let is_over = self.place.current(self.disk).as_ref() == Some(version)
+        let is_over = self.place.current(self.disk).is_some_and(|current| *version <= current)
             || self.place.refused(self.disk).contains_key(version)
             || version <= self.own;
         if is_over {
@@ -233,9 +233,14 @@ mod tests {
 
     #[test]
     fn a_trial_that_is_settled_or_makes_no_sense_is_none() {
-        let pc = Pc::with(&["0.0.9", "0.2.0"]);
+        let pc = Pc::with(&["0.0.9", "0.1.5", "0.2.0"]);
         pc.place.set_current(&RealDisk, &version("0.2.0")).expect("written");
-        for (which, why) in [("0.2.0", "passed"), ("0.0.9", "a downgrade"), ("0.7.0", "gone")] {
+        for (which, why) in [
+            ("0.2.0", "passed"),
+            ("0.0.9", "a downgrade"),
+            ("0.1.5", "older than the current one"),
+            ("0.7.0", "gone"),
+        ] {
             pc.try_out(which, 1);
             assert_eq!(pc.starts(), "0.2.0", "{why}");
             assert_eq!(pc.place.trial(&RealDisk), None, "{why}");

@@ -53,14 +53,17 @@ pub fn delegate(disk: &dyn Disk, program: &Program, args: &[OsString]) -> Doer {
         return Doer::Own;
     };
     let new = place.program(&version);
-    match distrusted(disk, [&new, &place.dir(&version), place.versions()]) {
+    match distrusted(disk, [&*new, &place.dir(&version), place.versions()]) {
         None => Doer::Current(new),
         Some(why) => Doer::Distrusted { version, why },
     }
 }
 
 /// Who can change one of these beside this user and administrators, in words.
-fn distrusted(disk: &dyn Disk, paths: [&Path; 3]) -> Option<String> {
+pub fn distrusted<'a>(
+    disk: &dyn Disk,
+    paths: impl IntoIterator<Item = &'a Path>,
+) -> Option<String> {
     paths.into_iter().find_map(|path| {
         if matches!(disk.is_own(path), Ok(true)) {
             return None;

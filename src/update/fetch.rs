@@ -121,8 +121,8 @@ async fn get(config: &Config, disk: &dyn Disk, url: &Url) -> Result<Response, Fa
         let response = match tokio::time::timeout(STALL, call).await {
             Ok(Ok(response)) => response,
             Ok(Err(error)) => {
-                let hint = "check the network, the system's proxy settings, and `api.ca_file` where \
-                            TLS is inspected";
+                let hint = "check the network, `api.proxy` or the system's proxy settings, and \
+                            `api.ca_file` where TLS is inspected";
                 let fault = cannot(&here, "no connection, or it broke off").hint(hint);
                 return Err(fault.caused_by(error.without_url()));
             }

@@ -28,7 +28,7 @@ pub const ON_TRIAL: &str = "--trial";
 pub const FOR_SERVICE: &str = "--service";
 
 /// A child that was told to stop is ended after so long.
-const STOP: Duration = Duration::from_secs(25);
+const STOP: Duration = Duration::from_secs(30);
 /// Between two looks at the clock.
 const TICK: Duration = Duration::from_secs(1);
 /// Between two looks whether a child has ended that says no more.

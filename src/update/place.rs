@@ -2,7 +2,9 @@
 //! ones failed. Every change is one atomic, durable rename.
 
 use std::collections::BTreeMap;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use semver::Version;
 use serde::{Deserialize, Serialize};
@@ -21,6 +23,9 @@ const LOCK: &str = "update.lock";
 /// A version that is being staged has this behind its name.
 const STAGING: &str = ".staging";
 const SMALL: u64 = 1 << 20;
+/// So often a file that cannot be read is tried again, with that wait between.
+const READ_TRIES: u32 = 25;
+const READ_WAIT: Duration = Duration::from_millis(200);
 /// So many failed versions are remembered.
 const REMEMBERED: usize = 50;
 
@@ -110,6 +115,28 @@ impl Place {
         self.inside
     }
 
+    /// One of the small files; `None` if it is not there, or cannot be read for some seconds: another
+    /// program may hold it for a moment, and what it says is not to be passed over for that.
+    fn read(&self, disk: &dyn Disk, name: &str) -> Option<Vec<u8>> {
+        let path = self.versions.join(name);
+        let mut tries = 0;
+        loop {
+            match read_limited(disk, &path, SMALL) {
+                Ok(bytes) => return Some(bytes),
+                Err(error) if error.source.kind() == ErrorKind::NotFound => return None,
+                Err(_) if tries < READ_TRIES => {
+                    tries += 1;
+                    std::thread::sleep(READ_WAIT);
+                }
+                Err(error) => {
+                    let fault = Fault::from(error).chain();
+                    tracing::error!("{fault}: it is taken for one that is not there");
+                    return None;
+                }
+            }
+        }
+    }
+
     /// Whether there is a folder of versions: then the installed program is a keeper.
     pub fn is_kept(&self, disk: &dyn Disk) -> bool {
         matches!(disk.kind(&self.versions), Ok(Some(Kind::Dir)))
@@ -137,8 +164,15 @@ impl Place {
 
     /// The version that is run; `None`: the installed one. What cannot be read says nothing.
     pub fn current(&self, disk: &dyn Disk) -> Option<Version> {
-        let bytes = read_limited(disk, &self.versions.join(CURRENT), SMALL).ok()?;
+        let bytes = self.read(disk, CURRENT)?;
         Version::parse(String::from_utf8_lossy(&bytes).trim()).ok()
+    }
+
+    /// The newest version that is anybody's to replace: the installed one, or the current one where its
+    /// program is there.
+    pub fn newest(&self, disk: &dyn Disk, own: &Version) -> Version {
+        let current = self.current(disk).filter(|current| self.has(disk, current));
+        current.filter(|current| current > own).unwrap_or_else(|| own.clone())
     }
 
     /// From now on that version is run.
@@ -149,7 +183,7 @@ impl Place {
 
     /// The trial that is under way, if one is. What cannot be read is none.
     pub fn trial(&self, disk: &dyn Disk) -> Option<TrialRecord> {
-        let bytes = read_limited(disk, &self.versions.join(TRIAL), SMALL).ok()?;
+        let bytes = self.read(disk, TRIAL)?;
         serde_json::from_slice(&bytes).ok()
     }
 
@@ -171,9 +205,7 @@ impl Place {
 
     /// The versions that failed. What cannot be read is none.
     pub fn refused(&self, disk: &dyn Disk) -> BTreeMap<Version, Refused> {
-        let Ok(bytes) = read_limited(disk, &self.versions.join(REFUSED), SMALL) else {
-            return BTreeMap::new();
-        };
+        let Some(bytes) = self.read(disk, REFUSED) else { return BTreeMap::new() };
         let read: BTreeMap<String, Refused> = serde_json::from_slice(&bytes).unwrap_or_default();
         let known = read
             .into_iter()
@@ -274,6 +306,13 @@ mod tests {
         };
         place.set_trial(disk, &trial).expect("written");
         place.set_current(disk, &version("0.1.5")).expect("written");
+        assert_eq!(place.newest(disk, &version("0.1.0")), version("0.1.0"), "its program is gone");
+        let program = place.program(&version("0.1.5"));
+        std::fs::create_dir_all(program.parent().expect("a folder")).expect("made");
+        std::fs::write(program, "x").expect("written");
+        for (own, newest) in [("0.1.0", "0.1.5"), ("0.2.0", "0.2.0")] {
+            assert_eq!(place.newest(disk, &version(own)), version(newest));
+        }
         assert_eq!(place.trial(disk), Some(trial));
         assert_eq!(place.current(disk), Some(version("0.1.5")));
         let refused = Refused { why: "it crashed".to_owned(), at: WallMs(9), told: false };

@@ -11,7 +11,7 @@ use super::place::Refused;
 use super::release::{self, Artifact, Distrust, Release};
 use super::{Place, Program, fetch, program_name, spawn, target};
 use crate::config::{Config, UpdateSource};
-use crate::disk::{Disk, Kind};
+use crate::disk::{Disk, Kind, Moved};
 use crate::model::fault::{Fault, FaultClass};
 use crate::model::step::Step;
 use crate::model::time::WallMs;
@@ -64,7 +64,9 @@ pub async fn look(
             Some(Err(why)) => distrust = Some(format!("{source}, channel {channel}: {why}")),
         }
     }
-    let newer = best.as_ref().filter(|best| best.version > program.version);
+    // Who asks may be the installed program, while a newer one is the agent.
+    let here = place.newest(disk, &program.version);
+    let newer = best.as_ref().filter(|best| best.version > here);
     Ok(match (newer, distrust) {
         (Some(newer), _) => match place.refused(disk).get(&newer.version) {
             Some(refused) => Found::Failed(newer.clone(), refused.clone()),
@@ -151,7 +153,13 @@ pub async fn stage(
         drop(clear(disk, &staging));
         return Err(fault);
     }
-    disk.rename(&staging, &place.dir(version))?;
+    let at = place.dir(version);
+    // What was left of it without a program.
+    clear(disk, &at)?;
+    if disk.rename(&staging, &at)? != Moved::Done {
+        let text = format!("something stands at {} again and again", at.display());
+        return Err(Fault::new(FaultClass::Local, "update-place", text).hint("remove it"));
+    }
     disk.sync_dir(place.versions())?;
     (program.step)(Step::UpdateStaged);
     Ok(())

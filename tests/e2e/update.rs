@@ -249,6 +249,31 @@ fn updates_come_by_themselves_and_an_align_that_is_down_is_not_held_against_them
     drop(running);
 }
 
+/// Only an administrator can give a folder to somebody else.
+#[cfg(target_os = "linux")]
+#[test]
+fn an_administrator_runs_nothing_that_the_agents_account_could_have_put_there() {
+    let pc = Pc::new("");
+    if std::os::unix::fs::chown(pc.place().versions(), Some(65_533), None).is_err() {
+        return;
+    }
+    let ended = pc.casedrop(&["update"]);
+    assert!(ended.code == Some(1) && ended.stderr.contains("can be changed by"), "{ended:?}");
+    assert!(pc.place().staged(&RealDisk).is_empty());
+    let running = pc.run();
+    pc.wait_for_version(OLD);
+    assert!(pc.good(&["update"]).stdout.contains("the agent brings version 99.0.0 itself"));
+    pc.wait_until_current();
+    running.wait_for("passed its trial");
+    let asked = pc.good(&["--version"]);
+    assert_eq!(asked.stdout.trim(), format!("casedrop {OLD}"));
+    assert!(asked.stderr.contains("which the agent runs as"), "{asked:?}");
+    let newest = format!("casedrop {NEW} is the newest version");
+    assert!(pc.good(&["update", "--check"]).stdout.contains(&newest));
+    pc.offer("stable", &manifest("98.0.0", b"x"), b"x", 1);
+    assert!(pc.good(&["update"]).stdout.contains(&newest), "no downgrade behind its back");
+}
+
 #[test]
 fn nothing_is_installed_without_being_asked_outside_of_the_window() {
     let now = jiff::ZonedDateTime::now();

@@ -136,14 +136,19 @@ impl AgentDesk {
         self.updating.get()
     }
 
-    /// Lets a staged version be tried out.
+    /// Lets a version be tried out, once the agent has brought it if it is not staged.
     fn update(&self, version: &str, who: &Who) -> Result<Reply, Fault> {
         let Some(updating) = self.updating.get() else {
             return Ok(Reply::new(Outcome::Refused, "this program does not update itself"));
         };
         let wanted = updating.may_try(&*self.disk, version);
         let done = wanted.and_then(|version| match self.live {
-            Some(_) => Ok(updating.want(version, who)),
+            Some(_) => Ok(updating.want(&*self.disk, version, who)),
+            None if !updating.place.has(&*self.disk, &version) => {
+                let text = format!("version {version} is not staged");
+                Err(Fault::new(FaultClass::Permanent, USAGE, text)
+                    .hint("`casedrop update` brings it"))
+            }
             // Nobody here can wait for a quiet moment.
             None => try_out_at_next_start(&self.config, &self.disk, updating, &version, who),
         });
