@@ -90,6 +90,7 @@ done
 case $command in
   install)
     packaging/build --install
+    apt-get install -y --no-install-recommends curl
     .ci/windows.sh install
     ;;
   test | test-windows | test-linux)
