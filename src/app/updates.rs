@@ -26,6 +26,7 @@ use super::beside::{Beside, UntilStop};
 use super::clock::wall_now;
 use super::journal::COPY;
 use super::open::Site;
+use super::quiet::Quiet;
 
 /// Time between two looks how the polls of a version on trial go, and whether it is quiet.
 const LOOK: Duration = Duration::from_millis(500);
@@ -88,6 +89,16 @@ impl Updating {
     pub async fn restarting(&self) {
         // An error means that whoever could say so is gone.
         drop(self.restart.subscribe().wait_for(|restart| *restart).await);
+    }
+
+    /// Whether now is a good moment for another version to take over, when one has been waited for that
+    /// long.
+    fn may_switch(&self, quiet: &Quiet, waited: Duration) -> bool {
+        if waited < PATIENCE {
+            return quiet.is_quiet(AHEAD.min(self.program.pace.tick));
+        }
+        // Where no engine works at all there is nothing to wait for.
+        quiet.is_quiet(Duration::ZERO) || quiet.is_nobody_at_work()
     }
 
     /// Whether this version is on trial, still.
@@ -329,11 +340,7 @@ async fn switch_when_asked(site: Arc<Site>, updating: Arc<Updating>, mut until: 
             }
         }
         let began = Instant::now();
-        let ahead = AHEAD.min(updating.program.pace.tick);
-        // Where no engine works at all there is nothing to wait for.
-        while !site.quiet.is_quiet(if began.elapsed() < PATIENCE { ahead } else { Duration::ZERO })
-            && !(began.elapsed() >= PATIENCE && site.quiet.is_nobody_at_work())
-        {
+        while !updating.may_switch(&site.quiet, began.elapsed()) {
             tokio::select! {
                 () = until.stopped() => return,
                 () = tokio::time::sleep(LOOK) => {}

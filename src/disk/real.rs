@@ -68,6 +68,8 @@ impl Disk for RealDisk {
         system::foreign_owner(path).map_err(on("ask for the owner of", path))
     }
 
+    // Elsewhere packages and administrators set rights.
+    #[cfg(windows)]
     fn protect(&self, path: &Path, reader: &str) -> Result<(), DiskError> {
         system::protect(path, reader).map_err(on("change the rights of", path))
     }

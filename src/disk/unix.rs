@@ -135,11 +135,6 @@ pub(super) fn foreign_owner(path: &Path) -> io::Result<Option<String>> {
     if id == 0 || id == uzers::get_effective_uid() { Ok(None) } else { owner(path) }
 }
 
-/// Packages and administrators set rights here.
-pub(super) fn protect(_path: &Path, _reader: &str) -> io::Result<()> {
-    Ok(())
-}
-
 pub(super) fn is_own(path: &Path) -> io::Result<bool> {
     let id = path.symlink_metadata()?.uid();
     Ok(id != 0 && id == uzers::get_effective_uid())

@@ -4,7 +4,7 @@
 use casedrop::simulator::{AccountSpec, CaseKind};
 
 use super::tree;
-use super::world::{ACCOUNT, Ended, LAB, World, order, wait_for};
+use super::world::{ACCOUNT, Ended, LAB, World, order, started, wait_for};
 
 fn account() -> AccountSpec {
     AccountSpec::new(ACCOUNT, "Smile Dental Lab", "client", "s3cret-of-client")
@@ -31,9 +31,7 @@ fn without_a_config_the_way_to_one_is_shown() {
     for name in ["sync", "orders", "login"] {
         let mut command = std::process::Command::new(super::world::program());
         command.arg(name).args((name == "login").then_some(LAB)).current_dir(world.dir());
-        let ended = super::world::ended(
-            command.env_remove("CASEDROP_CONFIG").output().expect("the program starts"),
-        );
+        let ended = super::world::ended(started(|| command.env_remove("CASEDROP_CONFIG").output()));
         assert_says(&ended, 2, &["no config found", "casedrop.yaml", "casedrop demo"]);
     }
 }
@@ -79,7 +77,7 @@ fn an_unreachable_align_is_named_with_what_to_do() {
     std::fs::write(&file, config).expect("written");
     let mut command = std::process::Command::new(super::world::program());
     command.args(["sync", "--config"]).arg(&file).env("CASEDROP_STATE", &state);
-    let ended = super::world::ended(command.output().expect("the program starts"));
+    let ended = super::world::ended(started(|| command.output()));
     assert_says(&ended, 1, &["127.0.0.1", "check the network, the firewall"]);
 }
 

@@ -9,7 +9,7 @@ use casedrop::simulator::package::{CaseKind as PackageKind, CaseSpec, write_ide_
 use casedrop::simulator::{CaseKind, FaultKind, FaultRule};
 use serde_json::Value;
 
-use super::world::{ACCOUNT, Ended, LAB, World, ended, follow, order, program, wait_for};
+use super::world::{ACCOUNT, Ended, LAB, World, ended, follow, order, program, started, wait_for};
 use super::{json_schema, tree};
 
 fn publish(world: &World, kind: CaseKind) -> String {
@@ -35,7 +35,7 @@ fn rescan(world: &World, order: &str) {
 fn in_folder(dir: &Path, args: &[&str]) -> Ended {
     let mut command = Command::new(program());
     command.args(args).current_dir(dir).env_remove("CASEDROP_CONFIG").stdin(Stdio::null());
-    ended(command.output().expect("the program starts"))
+    ended(started(|| command.output()))
 }
 
 fn package(dir: &Path, id: u64, kind: PackageKind) {

@@ -11,7 +11,7 @@ use casedrop::model::manifest::Manifest;
 use casedrop::model::step::Step;
 use serde_json::Value;
 
-use super::world::{Ended, World, wait_for};
+use super::world::{Ended, World, started, wait_for};
 use super::{portal, tree};
 
 use asking::{dropped, notified};
@@ -205,7 +205,7 @@ fn die_at(world: &World, step: Step) {
     wait_for(&format!("a pass that comes to {}", step.as_str()), || {
         let mut command = world.command(&["sync"]);
         command.env("CASEDROP_TEST_KILL_AT", step.as_str());
-        let output = command.output().expect("the program starts");
+        let output = started(|| command.output());
         // While the interval between polls lasts, a pass has nothing to do and ends well.
         let said = String::from_utf8_lossy(&output.stderr);
         let died = said.lines().any(|line| line == format!("killed at {}", step.as_str()));

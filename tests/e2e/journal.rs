@@ -7,7 +7,7 @@ use casedrop::simulator::{CaseKind, FaultKind, FaultRule};
 use casedrop::store::FILE_NAME;
 
 use super::tree;
-use super::world::{World, order, wait_for};
+use super::world::{World, order, started, wait_for};
 
 /// A way to ruin a journal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -242,7 +242,7 @@ fn an_interrupted_replacement_is_whole_after_the_loss_of_the_journal() {
         wait_for("revision 2, or a death on the way", || {
             let mut command = world.command(&["sync"]);
             command.env("CASEDROP_TEST_KILL_AT", step);
-            let died = !command.output().expect("the program starts").status.success();
+            let died = !started(|| command.output()).status.success();
             (died || world.published(&id).revision == 2).then_some(())
         });
         Deleted.to(&world);
@@ -329,7 +329,7 @@ fn an_agent_that_starts_without_its_output_waits_for_it() {
     // Its output is locked again.
     let mut command = world.command(&["sync"]);
     command.env("CASEDROP_STATE", world.dir().join("other-state"));
-    assert_eq!(command.output().expect("the program starts").status.code(), Some(5));
+    assert_eq!(started(|| command.output()).status.code(), Some(5));
     let log = agent.kill();
     assert!(log.contains("mount the share") && log.contains("is back"), "{log}");
     assert_eq!(world.align().state().counters.poll_violations, 0);

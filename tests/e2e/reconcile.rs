@@ -5,7 +5,7 @@ use casedrop::model::time::WallMs;
 use casedrop::simulator::{CaseKind, OrderSpec};
 use casedrop::store::Store;
 
-use super::world::{Ended, World, order, wait_for};
+use super::world::{Ended, World, order, started, wait_for};
 
 /// No room for any download, so that an order is known and not fetched.
 const NO_ROOM: (&str, &str) = ("CASEDROP_RETENTION__MIN_FREE", "1000TB");
@@ -14,7 +14,7 @@ fn sync_without_room(world: &World) -> Ended {
     wait_for("a pass that may poll", || {
         let mut command = world.command(&["sync"]);
         command.env(NO_ROOM.0, NO_ROOM.1);
-        let ended = super::world::ended(command.output().expect("the program starts"));
+        let ended = super::world::ended(started(|| command.output()));
         (!ended.stderr.contains("not polled")).then_some(ended)
     })
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use casedrop::simulator::{CaseKind, FaultKind};
 
 use super::faults::{download, requests};
-use super::world::{ACCOUNT, LAB, World, order, wait_for};
+use super::world::{ACCOUNT, LAB, World, order, started, wait_for};
 use super::{portal, tree};
 
 const IDE: &str = "IDE";
@@ -163,7 +163,7 @@ fn a_complete_download_is_not_repeated_only_because_the_process_died() {
     let id = world.align().create_order(&order(CaseKind::OrthoShell)).expect("created");
     let mut command = world.command(&["sync"]);
     command.env("CASEDROP_TEST_KILL_AT", "spool-complete");
-    assert!(!command.output().expect("the program starts").status.success());
+    assert!(!started(|| command.output()).status.success());
     assert!(kept(&world, &id) > CAME);
     wait_for("the order", || {
         world.good(&["sync"]);

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use casedrop::simulator::CaseKind;
 use casedrop::store::{FILE_NAME, Store};
 
-use super::world::{Ended, World, ended, order, program};
+use super::world::{Ended, World, ended, order, program, started};
 
 /// A service of its own name, of a program in a folder with a space in its name.
 struct Service {
@@ -32,7 +32,7 @@ impl Service {
         let mut command = Command::new(&self.program);
         command.arg("service").args(args).arg("--config").arg(self.world.config());
         command.env("CASEDROP_TEST_SERVICE", &self.name).env_remove("CASEDROP_CONFIG");
-        ended(command.stdin(Stdio::null()).output().expect("the program starts"))
+        ended(started(|| command.stdin(Stdio::null()).output()))
     }
 
     fn good(&self, args: &[&str]) -> Ended {

@@ -198,7 +198,8 @@ impl World {
 
     /// Runs the program to its end.
     pub fn casedrop(&self, args: &[&str]) -> Ended {
-        ended(self.command(args).output().expect("the program starts"))
+        let mut command = self.command(args);
+        ended(started(|| command.output()))
     }
 
     /// As [`casedrop`](Self::casedrop), and it must end well.
@@ -287,7 +288,7 @@ impl World {
     pub fn log_in_pasting(&self, lab: &str, paste: impl Fn(String) -> String) -> Ended {
         let mut command = self.command(&["login", lab, "--no-browser"]);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn().expect("the program starts");
+        let mut child = started(|| command.spawn());
         let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines();
         let url = lines.next().expect("a line").expect("readable");
         let back = paste(follow(&url));
@@ -307,7 +308,7 @@ impl World {
     pub fn run_with(&self, env: &[(&str, &str)]) -> Agent {
         let mut command = self.command(&["run"]);
         command.envs(env.iter().copied()).stdout(Stdio::null()).stderr(Stdio::piped());
-        let mut child = command.spawn().expect("the program starts");
+        let mut child = started(|| command.spawn());
         let log = BufReader::new(child.stderr.take().expect("piped"));
         let log = std::thread::spawn(move || {
             log.lines().map_while(Result::ok).collect::<Vec<_>>().join("\n")
@@ -474,6 +475,21 @@ pub fn client() -> reqwest::Client {
         .tls_certs_only([])
         .build()
         .expect("client")
+}
+
+/// Starts a program. Under Wine a process dies now and then before it begins, so that nothing of it has
+/// run: it is started again.
+pub fn started<T>(mut start: impl FnMut() -> std::io::Result<T>) -> T {
+    const INTERNAL_ERROR: i32 = 1359;
+    for _ in 0..3 {
+        match start() {
+            Err(error) if cfg!(windows) && error.raw_os_error() == Some(INTERNAL_ERROR) => {
+                std::thread::sleep(Duration::from_millis(200));
+            }
+            other => return other.expect("the program starts"),
+        }
+    }
+    start().expect("the program starts")
 }
 
 /// How a program ended.

@@ -4,7 +4,7 @@ use casedrop::simulator::{CaseKind, FaultKind, FaultRule};
 
 use super::finish;
 use crate::tree;
-use crate::world::{World, order, wait_for};
+use crate::world::{World, order, started, wait_for};
 
 #[test]
 fn a_kill_during_a_download_loses_nothing_though_align_no_longer_lists_the_order() {
@@ -54,7 +54,7 @@ fn a_second_agent_on_the_same_state_or_output_is_refused() {
     assert!(ended.stderr.contains("another agent is running"), "{ended:?}");
     let mut command = world.command(&["sync"]);
     command.env("CASEDROP_STATE", world.dir().join("other-state"));
-    let output = command.output().expect("the program starts");
+    let output = started(|| command.output());
     assert_eq!(output.status.code(), Some(5), "{}", String::from_utf8_lossy(&output.stderr));
     agent.kill();
 }

@@ -17,7 +17,7 @@ use ring::signature::{Ed25519KeyPair, KeyPair as _};
 use semver::Version;
 use sha2::{Digest as _, Sha256};
 
-use crate::world::{Ended, World, ended, program, wait_for};
+use crate::world::{Ended, World, ended, program, started, wait_for};
 
 /// The version of the program under test.
 pub const OLD: &str = env!("CARGO_PKG_VERSION");
@@ -144,7 +144,8 @@ impl Pc {
 
     /// Runs the installed program to its end.
     pub fn casedrop(&self, args: &[&str]) -> Ended {
-        ended(self.command(args).output().expect("the program starts"))
+        let mut command = self.command(args);
+        ended(started(|| command.output()))
     }
 
     /// As [`casedrop`](Self::casedrop), and it must end well.
@@ -157,7 +158,7 @@ impl Pc {
     /// Runs it until it ends itself at that step.
     pub fn die(&self, args: &[&str], step: &str) {
         let mut command = self.command(args);
-        let output = command.env("CASEDROP_TEST_KILL_AT", step).output().expect("it starts");
+        let output = started(|| command.env("CASEDROP_TEST_KILL_AT", step).output());
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(!output.status.success() && said.contains(&format!("killed at {step}")), "{said}");
     }
@@ -171,7 +172,7 @@ impl Pc {
     pub fn run_with(&self, env: &[(&str, &str)]) -> Running {
         let mut command = self.command(&["run"]);
         command.envs(env.iter().copied()).stdout(Stdio::null()).stderr(Stdio::piped());
-        let mut child = command.spawn().expect("the program starts");
+        let mut child = started(|| command.spawn());
         let log = Arc::new(Mutex::new(String::new()));
         let (lines, into) = (BufReader::new(child.stderr.take().expect("piped")), Arc::clone(&log));
         std::thread::spawn(move || {
