@@ -133,14 +133,12 @@ pub(in crate::disk) fn protect(path: &Path, reader: &str) -> io::Result<()> {
 }
 
 fn protected(reader: &str) -> String {
-    let mut text = "D:P".to_owned();
-    for sid in [SYSTEM, ADMINISTRATORS] {
-        text.push_str(&format!("(A;;FA;;;{sid})"));
+    let administrators = [SYSTEM, ADMINISTRATORS];
+    let all = administrators.map(|sid| format!("(A;;FA;;;{sid})")).concat();
+    if administrators.contains(&reader) {
+        return format!("D:P{all}");
     }
-    if ![SYSTEM, ADMINISTRATORS].contains(&reader) {
-        text.push_str(&format!("(A;;FR;;;{reader})"));
-    }
-    text
+    format!("D:P{all}(A;;FR;;;{reader})")
 }
 
 /// An account by its name, where it has one.
