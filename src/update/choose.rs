@@ -242,11 +242,11 @@ mod tests {
             ("0.7.0", "gone"),
         ] {
             pc.try_out(which, 1);
-            assert_eq!(pc.starts(), "0.2.0", "{why}");
+            assert_eq!(pc.starts(), "0.2.0 0.1.5", "{why}");
             assert_eq!(pc.place.trial(&RealDisk), None, "{why}");
         }
         std::fs::write(pc.place.versions().join("trial.json"), "{").expect("written");
-        assert_eq!(pc.starts(), "0.2.0");
+        assert_eq!(pc.starts(), "0.2.0 0.1.5");
     }
 
     #[test]
