@@ -277,26 +277,10 @@ fn wait(
 
 /// Makes the folders that are missing, and lets the service's account write to all of them. What cannot
 /// be done, as on a share, is told: whoever looks after that can do it.
-///
-/// Where others than administrators could write the config, the account itself among them, no folder that
-/// is there already is opened to the account: it may be any that they named. Hence the config, and the
-/// policy beside it, become the administrators' own.
 fn give_rights(plan: &Plan, account: &str, say: Say<'_>) {
     let id = well_known(account);
     let account_id = id.unwrap_or(account);
-    let doubtful =
-        plan.sources.iter().find_map(|path| RealDisk.others_who_write(path).ok().flatten());
     for folder in plan.folders() {
-        let is_there = matches!(RealDisk.kind(folder), Ok(Some(_)));
-        let is_own = plan.versions.as_deref() == Some(folder);
-        if let Some(others) = doubtful.as_ref().filter(|_| is_there && !is_own) {
-            let folder = folder.display();
-            say(&format!(
-                "the rights of {folder} are left as they are, since {others} can change the config: see to \
-                 it that {account} may write there"
-            ));
-            continue;
-        }
         let made = if folder == plan.state {
             let made = RealDisk.create_private_dirs(folder);
             made.and_then(|()| RealDisk.make_private(folder).map(drop))
@@ -318,7 +302,8 @@ fn give_rights(plan: &Plan, account: &str, say: Say<'_>) {
     }
 }
 
-/// Lets nobody but administrators change the config and the policy.
+/// Lets nobody but administrators change the config and the policy: the account has to obey them, and at the
+/// next upgrade it is given rights to the folders that they name.
 fn protect_config(plan: &Plan, account: &str, say: Say<'_>) {
     for path in &plan.sources {
         if !matches!(RealDisk.kind(path), Ok(Some(_))) {
