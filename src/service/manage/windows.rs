@@ -309,8 +309,13 @@ fn protect_config(plan: &Plan, account: &str, say: Say<'_>) {
         if !matches!(RealDisk.kind(path), Ok(Some(_))) {
             continue;
         }
-        if let Err(error) = RealDisk.protect(path, well_known(account).unwrap_or(account)) {
-            say(&format!("warning: {}", Fault::from(error).chain()));
+        let others = RealDisk.others_who_write(path).ok().flatten();
+        match RealDisk.protect(path, well_known(account).unwrap_or(account)) {
+            Ok(()) if others.is_some() => {
+                say(&format!("only administrators can change {} from now on", path.display()));
+            }
+            Ok(()) => {}
+            Err(error) => say(&format!("warning: {}", Fault::from(error).chain())),
         }
     }
 }
