@@ -52,16 +52,12 @@ pub fn run(config: &Config, args: &UpdateArgs, streams: &mut Streams) -> Result<
     let runtime = work::runtime()?;
     let look = stage::look(&program, &place, config, &RealDisk, wall_now());
     let found = runtime.block_on(look);
+    let here = place.newest(&RealDisk, &program.version);
     if args.check {
-        return tell(
-            &program,
-            &standing(&place.newest(&RealDisk, &program.version), found, args.retry)?,
-            streams,
-        );
+        return tell(&program, &standing(&here, found, args.retry)?, streams);
     }
     let release = match found? {
         Found::UpToDate => {
-            let here = place.newest(&RealDisk, &program.version);
             let message = format!("casedrop {here} is the newest version");
             let standing = Standing { state: "up-to-date", message, update: None };
             return tell(&program, &standing, streams);

@@ -23,6 +23,8 @@ const SYSTEM: &str = "S-1-5-18";
 const ADMINISTRATORS: &str = "S-1-5-32-544";
 /// Windows' own updates.
 const TRUSTED_INSTALLER: &str = "S-1-5-80-956008885-3418522649-1831038044-1853292631-2271478464";
+/// Who may change what others may not.
+const TRUSTED: [&str; 3] = [SYSTEM, ADMINISTRATORS, TRUSTED_INSTALLER];
 /// Write, append, delete, change the rights or the owner; `GENERIC_WRITE` and `GENERIC_ALL`.
 const CHANGES: u32 = 0x500d_0006;
 /// `FILE_DELETE_CHILD` of a folder, and what brings it about.
@@ -118,8 +120,7 @@ pub(in crate::disk) fn others_who_write(path: &Path) -> io::Result<Option<String
 pub(in crate::disk) fn foreign_owner(path: &Path) -> io::Result<Option<String>> {
     let Some(owner) = account::owner_id(path)? else { return Ok(None) };
     let id = owner.to_string();
-    let trusted = [SYSTEM, ADMINISTRATORS, TRUSTED_INSTALLER];
-    let is_trusted = trusted.contains(&id.as_str()) || account::own().is_ok_and(|own| own == owner);
+    let is_trusted = TRUSTED.contains(&id.as_str()) || account::own().is_ok_and(|own| own == owner);
     Ok((!is_trusted).then(|| shown(id)))
 }
 
@@ -241,10 +242,9 @@ impl Rights {
     /// The first account, or group, beside the system and administrators that has one of these rights.
     fn holder(&self, wanted: u32) -> Option<String> {
         let Some(entries) = &self.entries else { return Some("S-1-1-0".to_owned()) };
-        let trusted = [SYSTEM, ADMINISTRATORS, TRUSTED_INSTALLER];
         entries.iter().filter(|entry| entry.lets(wanted)).find_map(|entry| {
             let id = entry.id().unwrap_or_else(|| entry.account.clone());
-            (!trusted.contains(&id.as_str())).then_some(id)
+            (!TRUSTED.contains(&id.as_str())).then_some(id)
         })
     }
 

@@ -20,8 +20,9 @@ use windows_sys::Win32::Storage::FileSystem::{
 };
 
 pub(super) use self::account::{is_own, owner};
-pub(super) use self::acl::{create_private_dir, grant, make_private, others_who_write, readers};
-pub(super) use self::acl::{foreign_owner, protect};
+pub(super) use self::acl::{
+    create_private_dir, foreign_owner, grant, make_private, others_who_write, protect, readers,
+};
 pub(super) use self::holders::holders;
 pub use self::path::for_others;
 use self::path::wide;

@@ -29,7 +29,6 @@ use crate::service::eventlog;
 
 /// Least rights on this PC, and no identity on the network.
 const LOCAL_SERVICE: &str = r"NT AUTHORITY\LocalService";
-const ID_OF_LOCAL_SERVICE: &str = "S-1-5-19";
 /// What a service without an account runs under.
 const LOCAL_SYSTEM: &str = "LocalSystem";
 const DESCRIPTION: &str =
@@ -278,8 +277,6 @@ fn wait(
 /// Makes the folders that are missing, and lets the service's account write to all of them. What cannot
 /// be done, as on a share, is told: whoever looks after that can do it.
 fn give_rights(plan: &Plan, account: &str, say: Say<'_>) {
-    let id = well_known(account);
-    let account_id = id.unwrap_or(account);
     for folder in plan.folders() {
         let made = if folder == plan.state {
             let made = RealDisk.create_private_dirs(folder);
@@ -287,12 +284,12 @@ fn give_rights(plan: &Plan, account: &str, say: Say<'_>) {
         } else {
             RealDisk.create_dirs(folder)
         };
-        if let Err(error) = made.and_then(|()| RealDisk.grant(folder, account_id)) {
+        if let Err(error) = made.and_then(|()| RealDisk.grant(folder, account)) {
             let fault = Fault::from(error).chain();
             say(&format!("warning: {account} was not given the right to write there: {fault}"));
         }
         let is_share = folder.to_string_lossy().starts_with(r"\\");
-        if is_share && id == Some(ID_OF_LOCAL_SERVICE) {
+        if is_share && is_local_service(account) {
             let folder = folder.display();
             say(&format!(
                 "warning: {folder} is on a share, where {account} is nobody: choose an account that \
@@ -310,7 +307,7 @@ fn protect_config(plan: &Plan, account: &str, say: Say<'_>) {
             continue;
         }
         let others = RealDisk.others_who_write(path).ok().flatten();
-        match RealDisk.protect(path, well_known(account).unwrap_or(account)) {
+        match RealDisk.protect(path, account) {
             Ok(()) if others.is_some() => {
                 say(&format!("only administrators can change {} from now on", path.display()));
             }
@@ -320,14 +317,9 @@ fn protect_config(plan: &Plan, account: &str, say: Say<'_>) {
     }
 }
 
-/// The ids of Windows' own accounts, whose names are others in other languages.
-fn well_known(account: &str) -> Option<&'static str> {
-    match account.to_lowercase().as_str() {
-        r"nt authority\localservice" | r"nt authority\local service" => Some(ID_OF_LOCAL_SERVICE),
-        r"nt authority\networkservice" | r"nt authority\network service" => Some("S-1-5-20"),
-        "localsystem" => Some("S-1-5-18"),
-        _ => None,
-    }
+/// The SCM writes the name with a space or without one.
+fn is_local_service(account: &str) -> bool {
+    account.replace(' ', "").eq_ignore_ascii_case(&LOCAL_SERVICE.replace(' ', ""))
 }
 
 /// Sets what the service's creation does not.
