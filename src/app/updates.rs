@@ -15,6 +15,7 @@ use crate::model::fault::{Fault, FaultClass};
 use crate::model::request::{Outcome, Reply, Via, Who};
 use crate::model::time::WallMs;
 use crate::service::eventlog;
+use crate::status::UpdateStatus;
 use crate::store::{LabRecord, Store, StoreError};
 use crate::update::daily::{Daily, is_open};
 use crate::update::kept::{Kept, Orders};
@@ -150,6 +151,22 @@ impl Updating {
         let details = serde_json::json!({ "version": version.to_string() });
         self.wanted.send_replace(Some((version, who.clone())));
         Reply::new(Outcome::Done, text).details(details)
+    }
+
+    /// How versions that are newer than this program stand.
+    pub(super) fn status(&self, disk: &dyn Disk) -> UpdateStatus {
+        let own = &self.program.version;
+        let trial = self.place.trial(disk).map(|trial| trial.version.0);
+        let refused = self.place.refused(disk);
+        let staged = self.place.staged(disk).into_iter().filter(|version| {
+            version > own && Some(version) != trial.as_ref() && !refused.contains_key(version)
+        });
+        let taken_back = refused.keys().filter(|version| *version > own);
+        UpdateStatus {
+            staged: staged.max().map(|version| version.to_string()),
+            taken_back: taken_back.max().map(ToString::to_string),
+            trial: trial.map(|version| version.to_string()),
+        }
     }
 
     /// What people are to know of versions that failed, or are on trial: with what they can do.

@@ -44,6 +44,8 @@ impl Office for Fake {
             labs: Vec::new(),
             orders: std::collections::BTreeMap::new(),
             failing: Vec::new(),
+            poll_interval: 120,
+            update: None,
             failing_more: 0,
             notifications: None,
             downloads: Vec::new(),

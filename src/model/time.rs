@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
 /// Wall time in milliseconds since 1970. For display, and for what must survive a restart.
@@ -17,6 +18,14 @@ impl WallMs {
     pub fn to_rfc3339(self) -> String {
         let seconds = Timestamp::from_millisecond(self.0).unwrap_or(Timestamp::UNIX_EPOCH);
         seconds.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+    }
+
+    /// When the day began, by the clock on this PC's wall.
+    #[must_use]
+    pub fn start_of_day(self) -> Self {
+        let now = Timestamp::from_millisecond(self.0).unwrap_or(Timestamp::UNIX_EPOCH);
+        let began = now.to_zoned_datetime(TimeZone::system()).start_of_day();
+        Self(began.map_or(self.0, |began| began.timestamp().as_millisecond()))
     }
 
     /// This time and a duration more.

@@ -8,5 +8,5 @@ mod words;
 pub use progress::{Progress, Transfer};
 pub use report::{
     AgentStatus, FailingOrder, LabState, LabStatus, Note, NotificationsStatus, PauseStatus,
-    RunningDownload, Status, Verdict, VolumeStatus,
+    RunningDownload, Status, UpdateStatus, Verdict, VolumeStatus,
 };

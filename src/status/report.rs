@@ -25,12 +25,18 @@ pub struct Status {
     pub failing: Vec<FailingOrder>,
     /// How many more fail.
     pub failing_more: usize,
+    /// Time between two polls as the config has it, in seconds.
+    #[serde(default)]
+    pub poll_interval: u64,
     /// Scan notifications, where they are on.
     pub notifications: Option<NotificationsStatus>,
     /// What is being downloaded right now.
     pub downloads: Vec<RunningDownload>,
     /// The output and its volume.
     pub output: VolumeStatus,
+    /// How updates stand, where this program updates itself.
+    #[serde(default)]
+    pub update: Option<UpdateStatus>,
     /// What else a person should know of this PC.
     pub notes: Vec<Note>,
     /// Why this picture is incomplete, if the journal cannot be read now.
@@ -63,6 +69,12 @@ pub struct LabStatus {
     pub good_poll: Option<String>,
     /// When it is polled next, if an agent runs.
     pub next_poll: Option<String>,
+    /// When something of it was published last.
+    #[serde(default)]
+    pub last_publication: Option<String>,
+    /// How many of its orders were published since midnight, by this PC's clock.
+    #[serde(default)]
+    pub published_today: u64,
     /// What stands in the way.
     pub fault: Option<String>,
     /// What a person can do about that.
@@ -184,6 +196,17 @@ impl VolumeStatus {
     pub fn is_full(&self) -> bool {
         self.free.is_some_and(|free| free < self.min_free)
     }
+}
+
+/// How updates of the program stand.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UpdateStatus {
+    /// A newer version that is staged and not tried out yet.
+    pub staged: Option<String>,
+    /// The version that is on trial.
+    pub trial: Option<String>,
+    /// The newest version that was tried out here and taken back.
+    pub taken_back: Option<String>,
 }
 
 /// Something to know, and what to do about it.

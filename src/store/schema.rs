@@ -153,6 +153,31 @@ const STEPS: &[&str] = &[
     ALTER TABLE labs ADD COLUMN fault_class TEXT;
     CREATE INDEX events_by_kind ON events (kind, id);
 ",
+    // Computed, not stored: an older agent that goes on with this journal keeps them right too.
+    "
+    ALTER TABLE orders ADD COLUMN state TEXT GENERATED ALWAYS AS (
+        CASE
+        WHEN evidence <= fetched AND NOT forced THEN
+            CASE
+            WHEN retired = 1 THEN 'removed'
+            WHEN json_valid(remote) AND json_extract(remote, '$.status')
+                IN ('iTero Modeling', 'Scanning', 'iTero Milling') THEN 'away'
+            ELSE 'published'
+            END
+        WHEN fault_class IS NULL THEN 'waiting'
+        WHEN attention THEN 'attention'
+        WHEN fault_class = 'not-converted' THEN 'regenerating'
+        ELSE 'retrying'
+        END) VIRTUAL;
+    ALTER TABLE orders ADD COLUMN order_code TEXT GENERATED ALWAYS AS (
+        CASE WHEN json_valid(remote) THEN json_extract(remote, '$.order_code') END) VIRTUAL;
+    ALTER TABLE orders ADD COLUMN case_type TEXT GENERATED ALWAYS AS (
+        CASE WHEN json_valid(remote) THEN json_extract(remote, '$.case_type') END) VIRTUAL;
+    CREATE INDEX orders_by_state ON orders (state, last_seen_ms, order_id);
+    CREATE INDEX orders_listing ON orders
+        (last_seen_ms, order_id, rx_id, order_code, case_type, lab, account, state);
+    CREATE INDEX revisions_by_lab ON revisions (lab, published_ms);
+",
 ];
 
 /// The lowest version whose agents can still work on a journal of the newest one, reading and writing.

@@ -9,6 +9,7 @@ use super::once::cannot_use;
 use crate::config::LabConfig;
 use crate::disk::{Disk as _, RealDisk};
 use crate::model::fault::{Fault, FaultClass};
+use crate::model::ids::LabName;
 use crate::model::record::{OrderRecord, OrderState};
 use crate::model::request::{Outcome, Reply};
 use crate::model::time::{Now, WallMs};
@@ -16,11 +17,13 @@ use crate::status::{
     AgentStatus, FailingOrder, LabState, LabStatus, Note, NotificationsStatus, PauseStatus,
     Progress, RunningDownload, Status, Verdict, VolumeStatus,
 };
-use crate::store::{LabRecord, Paused, Rebuilt, Store, StoreError};
+use crate::store::{LabActivity, LabRecord, OrderQuery, Paused, Rebuilt, Store, StoreError};
 use crate::sync::engine::{SHORTEST_INTERVAL, earliest_poll};
 
 /// So many failing orders are listed.
 const LISTED: usize = 20;
+/// The states of orders that fail, those that wait for a person first.
+const FAILING: [OrderState; 2] = [OrderState::Attention, OrderState::Retrying];
 /// A volume that does not say by then how much room it has is asked no longer.
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -37,7 +40,9 @@ pub(in crate::app) struct Live {
 struct Told {
     labs: Vec<(LabRecord, Option<Duration>)>,
     pauses: BTreeMap<String, Paused>,
-    orders: Vec<OrderRecord>,
+    activity: BTreeMap<LabName, LabActivity>,
+    orders: BTreeMap<String, usize>,
+    failing: Vec<OrderRecord>,
     waits: Option<String>,
     rebuilt: Option<Rebuilt>,
     notifications: Option<NotificationsStatus>,
@@ -54,11 +59,10 @@ impl AgentDesk {
         let running = self.live.is_some() || super::super::agent_runs(&self.config.state);
         let labs = self.config.labs.iter();
         let labs = labs.map(|lab| self.lab_status(lab, &told, now, running)).collect();
-        let (failing, failing_more) = failing(&told.orders);
-        let mut orders = BTreeMap::new();
-        for order in &told.orders {
-            *orders.entry(order.state().as_str().to_owned()).or_default() += 1;
-        }
+        let fails = |state: OrderState| told.orders.get(state.as_str()).copied().unwrap_or(0);
+        let failing_more = FAILING.into_iter().map(fails).sum::<usize>();
+        let failing_more = failing_more.saturating_sub(told.failing.len());
+        let failing = told.failing.into_iter().filter_map(failing).collect();
         Status {
             version: self.updating().map_or_else(
                 || env!("CARGO_PKG_VERSION").to_owned(),
@@ -70,9 +74,10 @@ impl AgentDesk {
                 since: self.live.as_ref().map(|live| live.since.to_rfc3339()),
             },
             labs,
-            orders,
+            orders: told.orders,
             failing,
             failing_more,
+            poll_interval: self.config.poll_interval.as_secs(),
             notifications: told.notifications,
             downloads: self.live.as_ref().map(downloads).unwrap_or_default(),
             output: VolumeStatus {
@@ -81,6 +86,7 @@ impl AgentDesk {
                 free: self.free(),
                 min_free: self.config.min_free,
             },
+            update: self.updating().map(|updating| updating.status(&*self.disk)),
             notes: self.notes(told.rebuilt.as_ref()),
             fault,
         }
@@ -144,7 +150,9 @@ impl AgentDesk {
                     .map(with_wait)
                     .collect::<Result<_, StoreError>>()?,
                 pauses: store.pauses()?,
-                orders: store.orders()?,
+                activity: self.activity(store, now)?,
+                orders: store.count_by_state()?,
+                failing: failing_orders(store)?,
                 waits: store.output_waits()?,
                 notifications: match self.config.notifications {
                     Some(_) => Some(notifications(store)?),
@@ -155,11 +163,22 @@ impl AgentDesk {
         })
     }
 
+    fn activity(
+        &self,
+        store: &Store,
+        now: Now,
+    ) -> Result<BTreeMap<LabName, LabActivity>, StoreError> {
+        let today = now.wall.start_of_day();
+        let names = self.config.labs.iter().map(|lab| &lab.name);
+        names.map(|name| Ok((name.clone(), store.activity(name.as_str(), today)?))).collect()
+    }
+
     fn lab_status(&self, lab: &LabConfig, told: &Told, now: Now, running: bool) -> LabStatus {
         let name = &lab.name;
         let known = told.labs.iter().find(|(record, _)| record.lab == name.as_str());
         let record = known.map(|(record, _)| record.clone()).unwrap_or_default();
         let paused = told.pauses.get(name.as_str());
+        let activity = told.activity.get(name).cloned().unwrap_or_default();
         let login = self.with_link(name, |link| (link.connect)());
         let (account, account_name) = match &login {
             Ok(paired) => (Some(paired.id.clone()), paired.name.clone()),
@@ -201,6 +220,8 @@ impl AgentDesk {
                 .map(|paused| PauseStatus { since: paused.at.to_rfc3339(), by: paused.by.clone() }),
             good_poll: record.good_poll.map(WallMs::to_rfc3339),
             next_poll: wait.map(|wait| now.wall.plus(wait).to_rfc3339()),
+            last_publication: activity.last.map(WallMs::to_rfc3339),
+            published_today: activity.since,
             fault,
             hint,
             todo: match state {
@@ -250,25 +271,27 @@ fn downloads(live: &Live) -> Vec<RunningDownload> {
     told.collect()
 }
 
-/// The orders that fail, those that wait for a person first, and how many more there are.
-fn failing(orders: &[OrderRecord]) -> (Vec<FailingOrder>, usize) {
-    let of = |wanted| orders.iter().filter(move |order| order.state() == wanted);
-    let mut all = of(OrderState::Attention).chain(of(OrderState::Retrying));
-    let listed: Vec<_> = all
-        .by_ref()
-        .take(LISTED)
-        .filter_map(|order| {
-            let trouble = order.trouble.as_ref()?;
-            Some(FailingOrder {
-                key: order.key.clone(),
-                state: order.state().as_str().to_owned(),
-                message: trouble.message.clone(),
-                hint: trouble.hint.clone(),
-                next_try: trouble.next_try.map(WallMs::to_rfc3339),
-            })
-        })
-        .collect();
-    (listed, all.count())
+/// The first of the orders that fail, those that wait for a person before the others.
+fn failing_orders(store: &Store) -> Result<Vec<OrderRecord>, StoreError> {
+    let mut found = Vec::new();
+    for state in FAILING {
+        let limit = LISTED.saturating_sub(found.len());
+        let query = OrderQuery { limit, ..OrderQuery::in_state(state) };
+        found.append(&mut store.list(&query)?.orders);
+    }
+    Ok(found)
+}
+
+fn failing(order: OrderRecord) -> Option<FailingOrder> {
+    let state = order.state().as_str().to_owned();
+    let trouble = order.trouble?;
+    Some(FailingOrder {
+        key: order.key,
+        state,
+        message: trouble.message,
+        hint: trouble.hint,
+        next_try: trouble.next_try.map(WallMs::to_rfc3339),
+    })
 }
 
 /// A journal that was made anew is told of until the old one is deleted; one of which nothing was
