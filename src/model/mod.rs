@@ -5,6 +5,7 @@ pub mod cancel;
 pub mod digest;
 pub mod fault;
 pub mod ids;
+pub mod listing;
 pub mod manifest;
 pub mod notification;
 pub mod order;

@@ -7,88 +7,8 @@ use rusqlite::{ToSql, params, params_from_iter};
 
 use super::orders::{SELECT, key, read};
 use super::{FeedRow, Store, StoreError};
-use crate::model::record::{OrderRecord, OrderState};
+use crate::model::listing::{OrderPage, OrderQuery, OrderSort};
 use crate::model::time::WallMs;
-
-/// Which orders to list, and how.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OrderQuery {
-    /// Words that must all occur in the order's number, its Rx id, its code, its case type, its account
-    /// or its lab; without regard to the case of ASCII letters.
-    pub words: Vec<String>,
-    /// Of this lab only.
-    pub lab: Option<String>,
-    /// In one of these states; in any if there is none.
-    pub states: Vec<OrderState>,
-    /// In which order.
-    pub sort: OrderSort,
-    /// So many are skipped.
-    pub skip: usize,
-    /// So many are listed at the most.
-    pub limit: usize,
-}
-
-/// The order of a list.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum OrderSort {
-    /// Those that were heard of last come first.
-    #[default]
-    Newest,
-    /// Those that were not heard of for the longest time come first.
-    Oldest,
-    /// By number, the highest first.
-    Highest,
-    /// By number, the lowest first.
-    Lowest,
-    /// By case type, and then the newest first.
-    CaseType,
-    /// By state, and then the newest first.
-    State,
-}
-
-impl OrderQuery {
-    /// The newest orders in one state.
-    pub fn in_state(state: OrderState) -> Self {
-        Self { states: vec![state], ..Self::default() }
-    }
-}
-
-impl Default for OrderQuery {
-    /// The newest of all orders.
-    fn default() -> Self {
-        Self {
-            words: Vec::new(),
-            lab: None,
-            states: Vec::new(),
-            sort: OrderSort::default(),
-            skip: 0,
-            limit: 50,
-        }
-    }
-}
-
-impl OrderSort {
-    fn sql(self) -> &'static str {
-        match self {
-            Self::Newest => "last_seen_ms DESC, order_id DESC",
-            Self::Oldest => "last_seen_ms, order_id",
-            // Numbers of more digits are higher; ids that are no numbers have an order all the same.
-            Self::Highest => "length(order_id) DESC, order_id DESC",
-            Self::Lowest => "length(order_id), order_id",
-            Self::CaseType => "case_type IS NULL, case_type, last_seen_ms DESC, order_id DESC",
-            Self::State => "state, last_seen_ms DESC, order_id DESC",
-        }
-    }
-}
-
-/// A part of the list.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct OrderPage {
-    /// The orders.
-    pub orders: Vec<OrderRecord>,
-    /// How many there are in the whole list.
-    pub total: usize,
-}
 
 /// What was published of one lab.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -109,7 +29,7 @@ impl Store {
             .db
             .prepare_cached(&count)?
             .query_row(params_from_iter(&values), |row| row.get(0))?;
-        let (sort, rank) = (query.sort.sql(), values.len());
+        let (sort, rank) = (sql_of(query.sort), values.len());
         // What is left out is not read: the inner part needs nothing but an index.
         let sql = format!(
             "{SELECT} JOIN (SELECT rowid AS row, row_number() OVER () AS place FROM (
@@ -169,6 +89,18 @@ impl Store {
     }
 }
 
+fn sql_of(sort: OrderSort) -> &'static str {
+    match sort {
+        OrderSort::Newest => "last_seen_ms DESC, order_id DESC",
+        OrderSort::Oldest => "last_seen_ms, order_id",
+        // Numbers of more digits are higher; ids that are no numbers have an order all the same.
+        OrderSort::Highest => "length(order_id) DESC, order_id DESC",
+        OrderSort::Lowest => "length(order_id), order_id",
+        OrderSort::CaseType => "case_type IS NULL, case_type, last_seen_ms DESC, order_id DESC",
+        OrderSort::State => "state, last_seen_ms DESC, order_id DESC",
+    }
+}
+
 /// The condition, and its values.
 fn wanted(query: &OrderQuery) -> (String, Vec<Value>) {
     let mut values: Vec<Value> = Vec::new();
@@ -207,7 +139,7 @@ mod tests {
     use super::*;
     use crate::model::fault::FaultClass;
     use crate::model::order::Status;
-    use crate::model::record::{Retired, Spent, Trouble};
+    use crate::model::record::{OrderState, Retired, Spent, Trouble};
 
     fn everything() -> OrderQuery {
         OrderQuery::default()

@@ -43,7 +43,7 @@ pub use feed::{FeedRow, Tally};
 pub use inbox::{Errand, ErrandKind};
 pub use keeping::COUNTED;
 pub use labs::LabRecord;
-pub use listing::{LabActivity, OrderPage, OrderQuery, OrderSort};
+pub use listing::LabActivity;
 pub use notified::{Missed, Pending, PendingFault};
 pub use revisions::RevisionRecord;
 pub use salvage::{Salvaged, salvage};

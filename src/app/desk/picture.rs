@@ -10,6 +10,7 @@ use crate::config::LabConfig;
 use crate::disk::{Disk as _, RealDisk};
 use crate::model::fault::{Fault, FaultClass};
 use crate::model::ids::LabName;
+use crate::model::listing::OrderQuery;
 use crate::model::record::{OrderRecord, OrderState};
 use crate::model::request::{Outcome, Reply};
 use crate::model::time::{Now, WallMs};
@@ -17,7 +18,7 @@ use crate::status::{
     AgentStatus, FailingOrder, LabState, LabStatus, Note, NotificationsStatus, PauseStatus,
     Progress, RunningDownload, Status, Verdict, VolumeStatus,
 };
-use crate::store::{LabActivity, LabRecord, OrderQuery, Paused, Rebuilt, Store, StoreError};
+use crate::store::{LabActivity, LabRecord, Paused, Rebuilt, Store, StoreError};
 use crate::sync::engine::{SHORTEST_INTERVAL, earliest_poll};
 
 /// So many failing orders are listed.
