@@ -268,7 +268,7 @@ mod tests {
     #[test]
     fn a_newer_journal_is_refused_where_its_agent_does_not_allow_it() {
         for sql in [
-            "UPDATE meta SET value = '6' WHERE key = 'readable-by'",
+            "UPDATE meta SET value = '90' WHERE key = 'readable-by'",
             "UPDATE meta SET value = 'soon' WHERE key = 'readable-by'",
             "DELETE FROM meta WHERE key = 'readable-by'",
             "DROP TABLE meta",

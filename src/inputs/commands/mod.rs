@@ -8,6 +8,7 @@ mod carry;
 mod complaint;
 mod content;
 mod folder;
+mod kept;
 mod name;
 mod readme;
 mod receipt;
@@ -24,6 +25,7 @@ mod read_tests;
 
 pub use complaint::Complaint;
 pub use folder::{Folder, Look, SCAN};
+pub use kept::receipts;
 pub use receipt::{Kept, Receipt};
 pub use watcher::{Watcher, watch};
 

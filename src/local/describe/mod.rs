@@ -6,6 +6,7 @@
 
 mod mesh;
 mod names;
+mod patient;
 mod plain;
 #[cfg(test)]
 mod tests;
@@ -13,6 +14,8 @@ mod xml;
 
 use std::collections::BTreeMap;
 use std::path::Path;
+
+pub use patient::patient;
 
 use super::StagedFile;
 use crate::config::Names;

@@ -1,0 +1,276 @@
+//! What the status page is told.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use tracing::Level;
+
+use super::once::cannot_use;
+use super::standing::{LoginStanding, LoginState};
+use super::test_order::TestOrderStanding;
+use super::{AgentDesk, Live};
+use crate::app::welcome::WelcomeStep;
+use crate::audit::Record;
+use crate::config::InForce;
+use crate::disk::Kind;
+use crate::inputs::commands::{Receipt, receipts};
+use crate::local::describe::patient;
+use crate::local::look::{Read, read_manifest};
+use crate::logs;
+use crate::metrics;
+use crate::model::fault::Fault;
+use crate::model::ids::OrderKey;
+use crate::model::listing::{OrderPage, OrderQuery};
+use crate::model::path::RelPath;
+use crate::model::record::{OrderRecord, Place, Retired};
+use crate::model::time::WallMs;
+use crate::status::{Health, Status, Transfer, health};
+use crate::store::{FeedRow, OrderEvent, RevisionRecord, Store, StoreError};
+use crate::web::{
+    Choice, House, LogLine, LogQuery, LoginView, OrderFile, OrderView, ReceiptView, RevisionView,
+    Setup, SetupLab, SetupStep, StoryLine, TestView,
+};
+
+/// What the journal knows of one order.
+type Known = (OrderRecord, Vec<RevisionRecord>, Vec<OrderEvent>);
+
+impl AgentDesk {
+    /// Asks the journal. Where no agent was so far, it knows nothing.
+    fn asked<T: Default>(
+        &self,
+        ask: impl FnOnce(&Store) -> Result<T, StoreError>,
+    ) -> Result<T, Fault> {
+        Ok(self.journal.look(ask).map_err(cannot_use)?.unwrap_or_default())
+    }
+
+    fn known(&self, key: &OrderKey) -> Result<Option<Known>, Fault> {
+        self.asked(|store| {
+            // One look for all of it: the agent goes on writing.
+            store.atomically(|store| {
+                let Some(order) = store.order(key)? else { return Ok(None) };
+                Ok(Some((order, store.revisions(key)?, store.story(key)?)))
+            })
+        })
+    }
+
+    /// Where a revision stands now: at its place in the output, or among the replaced ones.
+    fn folder_of(&self, key: &OrderKey, revision: &RevisionRecord) -> Option<PathBuf> {
+        let number = revision.manifest.revision;
+        let there = self.layout.dir_at(key, revision.place, number);
+        let kept = self.layout.history_dir(key, number);
+        [there, kept].into_iter().find(|dir| {
+            matches!(self.disk.kind(dir), Ok(Some(Kind::Dir)))
+                && matches!(
+                    read_manifest(&*self.disk, dir),
+                    Ok(Read::Manifest(_, sha256)) if sha256 == revision.manifest_sha256
+                )
+        })
+    }
+
+    /// The order's newest revision, if it stands anywhere.
+    fn newest_of(&self, key: &OrderKey) -> Option<(RevisionRecord, PathBuf)> {
+        let revisions = self.asked(|store| store.revisions(key)).ok()?;
+        let newest = revisions.into_iter().next_back()?;
+        let folder = self.folder_of(key, &newest)?;
+        Some((newest, folder))
+    }
+}
+
+impl House for AgentDesk {
+    fn status(&self) -> Status {
+        self.picture()
+    }
+
+    fn transfers(&self) -> BTreeMap<OrderKey, Transfer> {
+        self.live.as_ref().map(|live: &Live| live.progress.snapshot()).unwrap_or_default()
+    }
+
+    fn orders(&self, query: &OrderQuery) -> Result<OrderPage, Fault> {
+        self.asked(|store| store.atomically(|store| store.list(query)))
+    }
+
+    fn order(&self, key: &OrderKey) -> Result<Option<OrderView>, Fault> {
+        let Some((record, revisions, story)) = self.known(key)? else { return Ok(None) };
+        let published = record.published.as_ref().filter(|_| record.retired != Retired::Yes);
+        let folder = published.map(|one| self.layout.dir_at(key, one.place, one.revision));
+        let view = |revision: RevisionRecord| RevisionView {
+            folder: self.folder_of(key, &revision),
+            manifest: revision.manifest,
+            manifest_sha256: revision.manifest_sha256,
+            at: revision.at,
+            place: revision.place,
+        };
+        let line = |event: OrderEvent| StoryLine {
+            key: key.clone(),
+            at: event.at,
+            kind: event.kind,
+            text: event.text,
+        };
+        Ok(Some(OrderView {
+            folder,
+            revisions: revisions.into_iter().rev().map(view).collect(),
+            story: story.into_iter().rev().map(line).collect(),
+            record,
+        }))
+    }
+
+    fn news(&self, limit: usize) -> Result<Vec<StoryLine>, Fault> {
+        let rows = self.asked(|store| store.latest_events(limit))?;
+        let line = |row: FeedRow| StoryLine {
+            key: row.key,
+            at: row.at,
+            kind: row.kind,
+            text: row.text,
+        };
+        Ok(rows.into_iter().map(line).collect())
+    }
+
+    fn file(&self, key: &OrderKey, revision: u32, path: &str) -> Result<Option<OrderFile>, Fault> {
+        let revisions = self.asked(|store| store.revisions(key))?;
+        let found = revisions.into_iter().find(|one| one.manifest.revision == revision);
+        let Some(found) = found else { return Ok(None) };
+        let file = found.manifest.files.iter().find(|file| file.path == path).cloned();
+        // What the manifest lists lies below the order's folder; a damaged journal may say otherwise.
+        let (Some(file), Ok(inside)) = (file, path.parse::<RelPath>()) else { return Ok(None) };
+        let Some(folder) = self.folder_of(key, &found) else { return Ok(None) };
+        let path = inside.under(&folder);
+        // A link that others put there leads nowhere that we would send.
+        if self.disk.kind(&path)? != Some(Kind::File) {
+            return Ok(None);
+        }
+        let len = self.disk.stamp(&path)?.len;
+        Ok(Some(OrderFile { file, len, content: self.disk.open(&path)? }))
+    }
+
+    fn patient(&self, key: &OrderKey) -> Option<String> {
+        let (newest, folder) = self.newest_of(key)?;
+        patient(&*self.disk, &folder, &newest.manifest)
+    }
+
+    fn receipts(&self, limit: usize) -> Result<Vec<ReceiptView>, Fault> {
+        let Some(dir) = &self.config.commands else { return Ok(Vec::new()) };
+        let view = |receipt: Receipt| ReceiptView {
+            file: receipt.file,
+            asked: receipt.asked,
+            owner: receipt.owner,
+            at: receipt.finished_at,
+            outcome: receipt.outcome,
+            message: receipt.message,
+            next: receipt.next,
+        };
+        Ok(receipts(&*self.disk, dir, limit)?.into_iter().map(view).collect())
+    }
+
+    fn command_folder(&self) -> Option<PathBuf> {
+        self.config.commands.clone()
+    }
+
+    fn audit(&self, limit: usize) -> Result<Vec<Record>, Fault> {
+        let mut records = self.audit.read(1)?;
+        records.reverse();
+        records.truncate(limit);
+        Ok(records)
+    }
+
+    fn settings(&self) -> Vec<InForce> {
+        self.config.effective.0.clone()
+    }
+
+    fn log(&self, query: &LogQuery) -> Vec<LogLine> {
+        let filter = logs::Filter {
+            at_least: match query.depth {
+                1 => Level::ERROR,
+                2 => Level::WARN,
+                3 => Level::INFO,
+                4 => Level::DEBUG,
+                _ => Level::TRACE,
+            },
+            contains: query.contains.as_deref(),
+            limit: query.limit,
+            ..logs::Filter::default()
+        };
+        let line = |line: logs::Line| LogLine {
+            at: WallMs(line.at_ms),
+            level: line.level.as_str(),
+            lab: line.lab,
+            order: line.order,
+            text: if line.fields.is_empty() {
+                line.message
+            } else {
+                format!("{} ({})", line.message, line.fields)
+            },
+        };
+        logs::recent().lines(&filter).into_iter().map(line).collect()
+    }
+
+    fn setup(&self) -> Result<Setup, Fault> {
+        let test = self.test_order()?;
+        let labs = self.config.labs.iter();
+        let labs = labs.map(|lab| self.login_standing(lab.name.as_str()).map(setup_lab));
+        let may_choose =
+            self.may_choose_output().map_err(|fault| (fault.chain(), fault.hint.clone()));
+        Ok(Setup {
+            step: match self.welcome()?.step {
+                WelcomeStep::LogIn { .. } => SetupStep::LogIn,
+                WelcomeStep::ChooseAccount { .. } => SetupStep::Account,
+                WelcomeStep::ChooseFolder => SetupStep::Folder,
+                WelcomeStep::TestOrder => SetupStep::TestOrder,
+                WelcomeStep::Done => SetupStep::Done,
+            },
+            labs: labs.collect::<Result<_, Fault>>()?,
+            output: self.layout.output.clone(),
+            may_choose,
+            suggestions: self.output_suggestions(),
+            test: TestView {
+                is_there: matches!(
+                    test.standing,
+                    TestOrderStanding::There | TestOrderStanding::PartlyTaken
+                ),
+                folder: test.path,
+                changed: test.what,
+                last: test.last,
+            },
+        })
+    }
+
+    fn pass(&self, step: SetupStep) -> Result<(), Fault> {
+        self.pass_welcome(match step {
+            SetupStep::Folder => WelcomeStep::ChooseFolder,
+            SetupStep::TestOrder => WelcomeStep::TestOrder,
+            // A login shows by itself.
+            SetupStep::LogIn | SetupStep::Account => return Ok(()),
+            SetupStep::Done => WelcomeStep::Done,
+        })
+    }
+
+    fn metrics(&self) -> String {
+        metrics::render(&self.counters, &self.picture())
+    }
+
+    fn health(&self) -> Health {
+        health(&self.picture(), (self.now)().wall)
+    }
+}
+
+fn setup_lab(standing: LoginStanding) -> SetupLab {
+    let trouble = standing.trouble.unwrap_or_default();
+    SetupLab {
+        lab: standing.lab.to_string(),
+        login: match standing.state {
+            LoginState::LoggedOut => LoginView::LoggedOut,
+            LoginState::Waiting { login_url, until, finishes_by_itself } => {
+                LoginView::Waiting { url: login_url, until, by_itself: finishes_by_itself }
+            }
+            LoginState::LoggedIn => LoginView::LoggedIn,
+            LoginState::Paired { account, name } => LoginView::Paired {
+                account: match name {
+                    Some(name) => format!("{name} ({account})"),
+                    None => account.to_string(),
+                },
+            },
+        },
+        choices: Choice::listed(&trouble.details),
+        trouble: trouble.message.map(|message| (message, trouble.next)),
+        cannot_wait: trouble.cannot_wait,
+    }
+}

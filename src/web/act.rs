@@ -1,0 +1,157 @@
+//! What people do with buttons: each form is carried out once, however often a browser sends it, and
+//! leads back to where it was, with the answer.
+
+use std::sync::Arc;
+
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse as _, Redirect, Response};
+use serde::Deserialize;
+
+use super::Shared;
+use super::frame::Call;
+use super::gate::{Checked, local_path};
+use super::order::{InAddress, href, named};
+use crate::model::request::{Reply, Request, Text, Via, Who};
+use crate::random::random_text;
+
+/// What ids of pages' requests begin with.
+const PREFIX: &str = "page-";
+/// Ids are shorter.
+const ID_MAX: usize = 100;
+
+/// What every form carries.
+#[derive(Deserialize)]
+pub(super) struct Basic {
+    /// The id of the request.
+    pub(super) id: String,
+    /// Where to lead back to.
+    #[serde(default)]
+    back: String,
+}
+
+/// A form about a lab.
+#[derive(Deserialize)]
+pub(super) struct OfLab {
+    id: String,
+    #[serde(default)]
+    back: String,
+    #[serde(default)]
+    account: String,
+    #[serde(default)]
+    code: String,
+}
+
+/// An id for a request.
+pub(super) fn new_id() -> String {
+    // Without one the form is refused, and says so.
+    random_text::<16>("random").map(|text| format!("{PREFIX}{text}")).unwrap_or_default()
+}
+
+fn is_id(id: &str) -> bool {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    id.len() > PREFIX.len()
+        && id.len() <= ID_MAX
+        && id.starts_with(PREFIX)
+        && id.chars().all(is_plain)
+}
+
+/// Carries a request out and leads to a page that shows the answer. The request stays known, so that
+/// a form that is sent once more is not carried out once more.
+pub(super) async fn carry_out(
+    shared: &Arc<Shared>,
+    call: &Call,
+    (id, back): (String, &str),
+    request: Request,
+) -> Response {
+    match served(shared, &id, request).await {
+        Some(reply) => answered(shared, id, reply, back),
+        None => call.bad_form(),
+    }
+}
+
+/// The answer to a request; `None` if its id is none of ours.
+pub(super) async fn served(shared: &Arc<Shared>, id: &str, request: Request) -> Option<Reply> {
+    if !is_id(id) {
+        return None;
+    }
+    let asked = id.to_owned();
+    let served = shared.ask(move |house| {
+        house.serve_once(&asked, &request, &Who { user: None, via: Via::Page })
+    });
+    Some(served.await.unwrap_or_else(Reply::from))
+}
+
+/// Leads to a page that shows the answer.
+pub(super) fn answered(shared: &Shared, id: String, reply: Reply, back: &str) -> Response {
+    let back = local_path(back);
+    let joint = if back.contains('?') { '&' } else { '?' };
+    let to = format!("{back}{joint}answer={id}");
+    shared.answers.keep(id, reply);
+    Redirect::to(&to).into_response()
+}
+
+pub(super) async fn refetch(
+    State(shared): State<Arc<Shared>>,
+    Path(parts): InAddress,
+    call: Call,
+    Checked(form): Checked<Basic>,
+) -> Response {
+    let Some(key) = named(parts) else { return call.nothing(call.texts.not_found_order) };
+    let back = href(&key);
+    let request = Request::Refetch {
+        lab: Some(key.lab.to_string()),
+        orders: vec![key.order],
+        kind: None,
+    };
+    carry_out(&shared, &call, (form.id, &back), request).await
+}
+
+pub(super) async fn lab(
+    State(shared): State<Arc<Shared>>,
+    Path((lab, what)): Path<(String, String)>,
+    call: Call,
+    Checked(form): Checked<OfLab>,
+) -> Response {
+    let lab = Some(lab);
+    let request = match what.as_str() {
+        "pause" => Request::Pause { lab },
+        "resume" => Request::Resume { lab },
+        "poll" => Request::Poll { lab },
+        "pair" => {
+            let account = match form.account.trim() {
+                "" => None,
+                text => match text.parse() {
+                    Ok(account) => Some(account),
+                    Err(_) => return call.bad_form(),
+                },
+            };
+            let code = Some(form.code.trim()).filter(|code| !code.is_empty());
+            Request::Pair { lab, account, code: code.map(|code| Text(code.to_owned())) }
+        }
+        _ => return StatusCode::NOT_FOUND.into_response(),
+    };
+    carry_out(&shared, &call, (form.id, &form.back), request).await
+}
+
+impl Basic {
+    /// Its id and where to lead back to.
+    pub(super) fn parts(self) -> (String, String) {
+        (self.id, self.back)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_those_of_pages() {
+        assert!(is_id(&new_id()));
+        assert_ne!(new_id(), new_id());
+        let long = format!("{PREFIX}{}", "a".repeat(200));
+        for id in ["", "page-", "asked-1", "page-a b", "page-\u{e4}", &long] {
+            assert!(!is_id(id), "{id}");
+        }
+    }
+}

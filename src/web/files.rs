@@ -1,0 +1,135 @@
+//! An order's files, as far as the page shows them: what a manifest lists, and of that nothing which
+//! names a patient unless the config allows it.
+
+use std::io::Read as _;
+use std::sync::Arc;
+
+use axum::body::{Body, Bytes};
+use axum::extract::{Path as InPath, State};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+use futures_util::stream;
+use tokio::sync::mpsc;
+
+use super::Shared;
+use super::frame::Call;
+use super::house::OrderFile;
+use super::markup::segment;
+use super::order::named;
+use crate::model::manifest::Role;
+
+/// A file is read in pieces of so many bytes.
+const PIECE: usize = 64 << 10;
+/// So many of them wait for a browser that reads slowly.
+const PIECES: usize = 4;
+
+/// Whether the page hands out files of a role. Prescriptions, screen captures and the case's XML name
+/// the patient; what nobody knows may.
+pub(super) fn may_show(role: Role, show_names: bool) -> bool {
+    match role {
+        Role::Scan | Role::Texture | Role::Thumbnail => true,
+        Role::RxPdf | Role::RxHtml | Role::ScreenCapture | Role::Metadata | Role::Attachment => {
+            show_names
+        }
+    }
+}
+
+/// The address of a file of a revision.
+pub(super) fn href(order: &str, revision: u32, path: &str) -> String {
+    let path: Vec<_> = path.split('/').map(segment).collect();
+    format!("{order}/files/{revision}/{}", path.join("/"))
+}
+
+pub(super) async fn file(
+    State(shared): State<Arc<Shared>>,
+    InPath((lab, account, order, revision, path)): InPath<(String, String, String, u32, String)>,
+    call: Call,
+) -> Response {
+    let Some(key) = named((lab, account, order)) else {
+        return call.nothing(call.texts.not_found_order);
+    };
+    let found = shared.ask(move |house| house.file(&key, revision, &path)).await;
+    match found {
+        Ok(Some(found)) if may_show(found.file.role, shared.show_names) => served(found),
+        Ok(_) => call.nothing(call.texts.not_found),
+        Err(fault) => call.cannot(&fault),
+    }
+}
+
+/// How a file is sent. A browser must not take anything for a page: a prescription may hold scripts.
+fn kind(path: &str) -> (&'static str, &'static str) {
+    let ending = path.rsplit('.').next().unwrap_or_default().to_ascii_lowercase();
+    match ending.as_str() {
+        "jpg" | "jpeg" => ("image/jpeg", "inline"),
+        "png" => ("image/png", "inline"),
+        "bmp" => ("image/bmp", "inline"),
+        "stl" => ("model/stl", "attachment"),
+        "pdf" => ("application/pdf", "attachment"),
+        _ => ("application/octet-stream", "attachment"),
+    }
+}
+
+fn served(found: OrderFile) -> Response {
+    let OrderFile { file, len, mut content } = found;
+    let (pieces, sent) = mpsc::channel::<std::io::Result<Bytes>>(PIECES);
+    tokio::task::spawn_blocking(move || {
+        // What stands there now is sent, and no more of it than was announced.
+        let mut left = len;
+        while left > 0 {
+            let mut piece = vec![0; usize::try_from(left).map_or(PIECE, |left| left.min(PIECE))];
+            let read = content.read(&mut piece).and_then(|read| match read {
+                0 => Err(std::io::ErrorKind::UnexpectedEof.into()),
+                read => Ok(read),
+            });
+            let piece = read.map(|read| {
+                piece.truncate(read);
+                left = left.saturating_sub(read as u64);
+                Bytes::from(piece)
+            });
+            let failed = piece.is_err();
+            // Nobody wants the rest any more.
+            if pieces.blocking_send(piece).is_err() || failed {
+                return;
+            }
+        }
+    });
+    let body = stream::unfold(sent, |mut sent| async move { Some((sent.recv().await?, sent)) });
+    let (kind, way) = kind(&file.path);
+    let name = file.path.rsplit('/').next().unwrap_or(&file.path);
+    let way = format!("{way}; filename*=UTF-8''{}", segment(name));
+    let mut response = (StatusCode::OK, Body::from_stream(body)).into_response();
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+    headers.insert(header::CONTENT_LENGTH, HeaderValue::from(len));
+    // Percent-encoded text is always a header's value.
+    if let Ok(way) = HeaderValue::from_str(&way) {
+        headers.insert(header::CONTENT_DISPOSITION, way);
+    }
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_names_a_patient_is_shown_only_where_the_config_allows_it() {
+        for role in [Role::RxPdf, Role::RxHtml, Role::ScreenCapture, Role::Metadata, Role::Attachment] {
+            assert!(!may_show(role, false) && may_show(role, true), "{role:?}");
+        }
+        assert!(may_show(Role::Scan, false) && may_show(Role::Thumbnail, false));
+    }
+
+    #[test]
+    fn nothing_is_sent_as_a_page() {
+        for path in ["rx.html", "x.svg", "x.xml", "x.htm", "x", "x.js", "x.HTML"] {
+            assert_eq!(kind(path), ("application/octet-stream", "attachment"), "{path}");
+        }
+        assert_eq!(kind("a/B.JPG"), ("image/jpeg", "inline"));
+    }
+
+    #[test]
+    fn an_address_keeps_the_folders_apart() {
+        assert_eq!(href("/orders/l/1/2", 3, "a b/c#.stl"), "/orders/l/1/2/files/3/a%20b/c%23%2Estl");
+    }
+}

@@ -1,0 +1,319 @@
+//! One order: its state, its files, its story, its scan.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use askama::Template;
+use axum::extract::{Path as InPath, State};
+use axum::response::Response;
+use serde::Serialize;
+
+use super::Shared;
+use super::files;
+use super::frame::{Call, Frame, show};
+use super::house::{OrderView, RevisionView, StoryLine};
+use super::markup::{When, segment, size};
+use super::overview::DownloadView;
+use super::texts::Texts;
+use super::words::Tone;
+use crate::model::ids::OrderKey;
+use crate::model::manifest::{Jaw, ManifestFile, Role};
+use crate::model::record::{Place, Retired, Trouble};
+use crate::status::RunningDownload;
+
+/// Where an order is in an address.
+pub(super) type InAddress = InPath<(String, String, String)>;
+
+#[derive(Template)]
+#[template(path = "order.html")]
+struct OrderPage {
+    frame: Frame,
+    path: String,
+    /// The order's number.
+    order: String,
+    code: String,
+    patient: Option<String>,
+    names_hidden: bool,
+    tone: Tone,
+    state: &'static str,
+    facts: Vec<(&'static str, String)>,
+    heard: When,
+    trouble: Option<TroubleView>,
+    folder: Option<String>,
+    no_folder: &'static str,
+    can_return: bool,
+    download: Option<DownloadView>,
+    /// The meshes, for the viewer's script.
+    meshes: Option<String>,
+    pictures: Vec<Picture>,
+    files: Vec<FileView>,
+    missing: String,
+    revisions: Vec<RevisionLine>,
+    story: Vec<LineView>,
+}
+
+struct TroubleView {
+    tone: Tone,
+    message: String,
+    hint: Option<String>,
+    attempts: u32,
+    since: When,
+    next_try: Option<When>,
+}
+
+struct Picture {
+    href: String,
+    name: String,
+}
+
+struct FileView {
+    path: String,
+    role: &'static str,
+    jaw: &'static str,
+    size: String,
+    sha256: String,
+    href: Option<String>,
+}
+
+struct RevisionLine {
+    number: u32,
+    reason: &'static str,
+    at: When,
+    files: usize,
+    size: String,
+    sha256: String,
+    stands: String,
+    folder: Option<String>,
+}
+
+/// A line of a story as it is shown.
+pub(super) struct LineView {
+    pub(super) tone: Tone,
+    pub(super) did: String,
+    pub(super) href: String,
+    pub(super) order: String,
+    pub(super) at: When,
+    pub(super) text: String,
+}
+
+/// A mesh, as the viewer's script wants it.
+#[derive(Serialize)]
+struct Mesh<'a> {
+    name: &'a str,
+    label: String,
+    url: String,
+    jaw: &'static str,
+    format: &'static str,
+    bytes: u64,
+}
+
+/// The address of an order's page.
+pub(super) fn href(key: &OrderKey) -> String {
+    format!(
+        "/orders/{}/{}/{}",
+        segment(key.lab.as_str()),
+        segment(key.account.as_str()),
+        segment(key.order.as_str())
+    )
+}
+
+/// The order that an address names.
+pub(super) fn named((lab, account, order): (String, String, String)) -> Option<OrderKey> {
+    Some(OrderKey {
+        lab: lab.parse().ok()?,
+        account: account.parse().ok()?,
+        order: order.parse().ok()?,
+    })
+}
+
+pub(super) async fn page(
+    State(shared): State<Arc<Shared>>,
+    InPath(parts): InAddress,
+    call: Call,
+) -> Response {
+    let Some(key) = named(parts) else { return call.nothing(call.texts.not_found_order) };
+    let show_names = shared.show_names;
+    let asked = shared.ask(move |house| {
+        let found = house.order(&key)?;
+        let patient = found.as_ref().filter(|_| show_names).and_then(|_| house.patient(&key));
+        Ok((found, patient, house.transfers().remove(&key)))
+    });
+    let (view, patient, transfer) = match asked.await {
+        Ok((Some(view), patient, transfer)) => (view, patient, transfer),
+        Ok((None, ..)) => return call.nothing(call.texts.not_found_order),
+        Err(fault) => return call.cannot(&fault),
+    };
+    let download = transfer.map(|transfer| {
+        let running = RunningDownload {
+            key: view.record.key.clone(),
+            asset: transfer.kind.as_str().to_owned(),
+            done: transfer.done,
+            total: transfer.total,
+        };
+        DownloadView::of(&running, &call)
+    });
+    show(&OrderPage { patient, download, ..OrderPage::of(&view, &call, show_names) })
+}
+
+impl OrderPage {
+    fn of(view: &OrderView, call: &Call, show_names: bool) -> Self {
+        let (t, lang) = (call.texts, call.lang.code());
+        let record = &view.record;
+        let key = &record.key;
+        let path = href(key);
+        let state = record.state();
+        // The one that stands now; without it there is nothing to show.
+        let newest = view.revisions.first();
+        let standing = newest.filter(|revision| revision.folder.is_some());
+        let of_role = |wanted: Role| {
+            let files = newest.map(|revision| revision.manifest.files.as_slice()).unwrap_or_default();
+            files.iter().filter(move |file| file.role == wanted)
+        };
+        let address = |file: &ManifestFile| {
+            standing
+                .filter(|_| files::may_show(file.role, show_names))
+                .map(|revision| files::href(&path, revision.manifest.revision, &file.path))
+        };
+        let all = newest.map(|revision| revision.manifest.files.as_slice()).unwrap_or_default();
+        let named = |role| matches!(role, Role::RxPdf | Role::RxHtml | Role::ScreenCapture | Role::Metadata);
+        Self {
+            frame: call.frame(format!("{} {}", t.order, key.order), "orders"),
+            order: key.order.to_string(),
+            code: record.remote.order_code.clone().unwrap_or_default(),
+            patient: None,
+            names_hidden: !show_names && all.iter().any(|file| named(file.role)),
+            tone: Tone::of_state(state),
+            state: t.state(state),
+            facts: facts(view, t),
+            heard: When::at(record.last_seen),
+            trouble: record
+                .trouble
+                .as_ref()
+                .filter(|_| record.is_wanted())
+                .map(TroubleView::of),
+            folder: view.folder.as_deref().map(shown),
+            no_folder: if record.retired == Retired::Yes { t.folder_removed } else { t.no_folder },
+            can_return: !record.is_away(),
+            download: None,
+            meshes: meshes(of_role(Role::Scan), &address, t),
+            pictures: of_role(Role::Thumbnail)
+                .filter_map(|file| Some(Picture { href: address(file)?, name: file.path.clone() }))
+                .collect(),
+            files: all
+                .iter()
+                .map(|file| FileView {
+                    path: file.path.clone(),
+                    role: t.role_of(file.role),
+                    jaw: t.jaw_of(file.jaw),
+                    size: size(file.size, lang),
+                    sha256: file.sha256.clone(),
+                    href: address(file),
+                })
+                .collect(),
+            missing: newest
+                .map(|revision| revision.manifest.missing.join(", "))
+                .unwrap_or_default(),
+            revisions: view.revisions.iter().map(|one| RevisionLine::of(one, t, lang)).collect(),
+            story: view.story.iter().map(|line| LineView::of(line, t)).collect(),
+            path,
+        }
+    }
+}
+
+fn facts(view: &OrderView, t: &'static Texts) -> Vec<(&'static str, String)> {
+    let record = &view.record;
+    let remote = &record.remote;
+    let text = |text: &Option<String>| text.clone().unwrap_or_default();
+    let rx = remote.rx_id.as_ref().map(ToString::to_string).unwrap_or_default();
+    let facts = [
+        (t.lab, record.key.lab.to_string()),
+        (t.account_head, record.key.account.to_string()),
+        (t.case_type, text(&remote.case_type)),
+        (t.procedure, text(&remote.procedure)),
+        (t.rx_id, rx),
+        (t.at_align, remote.status.to_string()),
+    ];
+    facts.into_iter().filter(|(_, text)| !text.is_empty()).collect()
+}
+
+fn shown(path: &Path) -> String {
+    path.display().to_string()
+}
+
+/// What the viewer's script can draw; `None` if there is nothing.
+fn meshes<'a>(
+    scans: impl Iterator<Item = &'a ManifestFile>,
+    address: &impl Fn(&ManifestFile) -> Option<String>,
+    t: &Texts,
+) -> Option<String> {
+    let meshes = scans.filter_map(|file| {
+        let ending = file.path.rsplit('.').next().unwrap_or_default().to_ascii_lowercase();
+        let format = match ending.as_str() {
+            "stl" => "stl",
+            "ply" => "ply",
+            _ => return None,
+        };
+        let name = file.path.rsplit('/').next().unwrap_or(&file.path);
+        let (jaw, label) = match file.jaw {
+            Some(Jaw::Upper) => ("upper", t.v_upper.to_owned()),
+            Some(Jaw::Lower) => ("lower", t.v_lower.to_owned()),
+            Some(Jaw::Both) | None => ("other", name.to_owned()),
+        };
+        Some(Mesh { name, label, url: address(file)?, jaw, format, bytes: file.size })
+    });
+    let meshes: Vec<_> = meshes.collect();
+    (!meshes.is_empty()).then(|| serde_json::to_string(&meshes).unwrap_or_default())
+}
+
+impl TroubleView {
+    fn of(trouble: &Trouble) -> Self {
+        Self {
+            tone: if trouble.attention { Tone::Bad } else { Tone::Warn },
+            message: trouble.message.clone(),
+            hint: trouble.hint.clone(),
+            attempts: trouble.attempts,
+            since: When::at(trouble.since),
+            next_try: trouble.next_try.map(When::at),
+        }
+    }
+}
+
+impl RevisionLine {
+    fn of(revision: &RevisionView, t: &Texts, lang: &str) -> Self {
+        let manifest = &revision.manifest;
+        let stands = match (&revision.folder, revision.place) {
+            (None, _) => t.is_gone,
+            (Some(folder), Place::Main) if !is_history(folder, manifest.revision) => t.in_output,
+            (Some(_), Place::Beside) => t.in_output,
+            (Some(_), Place::Main) => t.in_history,
+        };
+        Self {
+            number: manifest.revision,
+            reason: t.reason_of(manifest.reason),
+            at: When::at(revision.at),
+            files: manifest.files.len(),
+            size: size(manifest.bytes(), lang),
+            sha256: revision.manifest_sha256.clone(),
+            stands: stands.to_owned(),
+            folder: revision.folder.as_deref().map(shown),
+        }
+    }
+}
+
+/// Replaced revisions are kept in folders named after their numbers.
+fn is_history(folder: &Path, revision: u32) -> bool {
+    folder.file_name().is_some_and(|name| name.to_string_lossy() == format!("r{revision}"))
+}
+
+impl LineView {
+    pub(super) fn of(line: &StoryLine, t: &Texts) -> Self {
+        Self {
+            tone: Tone::of_line(&line.kind),
+            did: t.did(&line.kind).map_or_else(|| line.kind.clone(), str::to_owned),
+            href: href(&line.key),
+            order: line.key.order.to_string(),
+            at: When::at(line.at),
+            text: line.text.clone(),
+        }
+    }
+}

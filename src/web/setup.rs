@@ -1,0 +1,222 @@
+//! The set-up of a new PC: log in, choose the account, choose the folder, publish a test order.
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::extract::{Path, Query, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse as _, Response};
+use serde::Deserialize;
+
+use super::Shared;
+use super::act::{Basic, answered, carry_out, served};
+use super::frame::{AnswerView, Call, Frame, show};
+use super::gate::Checked;
+use super::house::{Choice, LoginView, Setup, SetupLab, SetupStep, TestView};
+use super::markup::{When, segment};
+use super::texts::fill;
+use super::words::Tone;
+use crate::model::request::{Outcome, Reply, Request};
+
+#[derive(Template)]
+#[template(path = "welcome.html")]
+struct Welcome {
+    frame: Frame,
+    login: Step,
+    account: Step,
+    folder: Step,
+    test_order: Step,
+    labs: Vec<LabView>,
+    output: String,
+    refused: Option<(String, Option<String>)>,
+    suggestions: Vec<String>,
+    test: TestView,
+    test_folder: String,
+    test_last: Option<When>,
+    done: bool,
+}
+
+/// How a step stands: its tone and the word for it.
+struct Step {
+    tone: Tone,
+    word: &'static str,
+    now: bool,
+}
+
+struct LabView {
+    lab: String,
+    path: String,
+    login: LoginView,
+    until: String,
+    paired: String,
+    trouble: Option<(String, Option<String>)>,
+    cannot_wait: Option<String>,
+    choices: Vec<Choice>,
+    chosen: bool,
+}
+
+/// Shown while the agent begins anew.
+#[derive(Template)]
+#[template(path = "restart.html")]
+struct Restart {
+    frame: Frame,
+    answer: AnswerView,
+}
+
+#[derive(Deserialize, Default)]
+pub(super) struct Which {
+    #[serde(default)]
+    lab: String,
+}
+
+/// A form of a step.
+#[derive(Deserialize)]
+pub(super) struct Filled {
+    #[serde(flatten)]
+    basic: Basic,
+    #[serde(default)]
+    path: String,
+    #[serde(default)]
+    other: String,
+}
+
+pub(super) async fn page(
+    State(shared): State<Arc<Shared>>,
+    Query(which): Query<Which>,
+    call: Call,
+) -> Response {
+    let setup = match shared.ask(|house| house.setup()).await {
+        Ok(setup) => setup,
+        Err(fault) => return call.cannot(&fault),
+    };
+    show(&Welcome::of(setup, &which.lab, &call))
+}
+
+impl Welcome {
+    fn of(setup: Setup, which: &str, call: &Call) -> Self {
+        let t = call.texts;
+        let at = setup.step;
+        let step = |step: SetupStep| match () {
+            () if at > step => Step { tone: Tone::Good, word: t.step_done, now: false },
+            () if at == step => Step { tone: Tone::Busy, word: t.step_now, now: true },
+            () => Step { tone: Tone::Rest, word: t.step_later, now: false },
+        };
+        let answered = call.answer.as_ref().map(choices).unwrap_or_default();
+        Self {
+            frame: call.frame(t.welcome_title, "welcome"),
+            login: step(SetupStep::LogIn),
+            account: step(SetupStep::Account),
+            folder: step(SetupStep::Folder),
+            test_order: step(SetupStep::TestOrder),
+            labs: setup
+                .labs
+                .into_iter()
+                .map(|lab| LabView::of(lab, which, &answered, call))
+                .collect(),
+            output: setup.output.display().to_string(),
+            refused: setup.may_choose.err(),
+            suggestions: setup.suggestions.iter().map(|one| one.display().to_string()).collect(),
+            test_folder: setup.test.folder.display().to_string(),
+            test_last: setup.test.last.as_deref().map(When::of),
+            test: setup.test,
+            done: at == SetupStep::Done,
+        }
+    }
+}
+
+/// The accounts that an answer lets choose from, and of which lab.
+fn choices(reply: &Reply) -> (String, Vec<Choice>) {
+    let lab = reply.details.get("lab").and_then(|lab| lab.as_str()).unwrap_or_default();
+    (lab.to_owned(), Choice::listed(&reply.details))
+}
+
+impl Choice {
+    /// The accounts that an answer's details list.
+    pub fn listed(details: &serde_json::Value) -> Vec<Self> {
+        let accounts = details.get("accounts").and_then(|accounts| accounts.as_array());
+        let text = |account: &serde_json::Value, key: &str| {
+            account.get(key).and_then(|text| text.as_str()).map(str::to_owned)
+        };
+        let choice = |account| Some(Self { id: text(account, "id")?, name: text(account, "name") });
+        accounts.into_iter().flatten().filter_map(choice).collect()
+    }
+}
+
+impl LabView {
+    fn of(lab: SetupLab, which: &str, answered: &(String, Vec<Choice>), call: &Call) -> Self {
+        let until = match &lab.login {
+            LoginView::Waiting { until, .. } => {
+                let until = When::of(until).to_string();
+                fill(call.texts.login_link_text, &[("until", &until)])
+            }
+            _ => String::new(),
+        };
+        let paired = match &lab.login {
+            LoginView::Paired { account } => {
+                fill(call.texts.logged_in, &[("lab", &lab.lab), ("account", account)])
+            }
+            _ => String::new(),
+        };
+        let is_answered = answered.0.eq_ignore_ascii_case(&lab.lab) && !answered.1.is_empty();
+        Self {
+            path: segment(&lab.lab),
+            until,
+            paired,
+            chosen: lab.lab.eq_ignore_ascii_case(which),
+            choices: if is_answered { answered.1.clone() } else { lab.choices },
+            lab: lab.lab,
+            login: lab.login,
+            trouble: lab.trouble,
+            cannot_wait: lab.cannot_wait,
+        }
+    }
+}
+
+pub(super) async fn act(
+    State(shared): State<Arc<Shared>>,
+    Path(what): Path<String>,
+    call: Call,
+    Checked(form): Checked<Filled>,
+) -> Response {
+    const BACK: &str = "/welcome";
+    let (id, _) = form.basic.parts();
+    let passed = |step| {
+        let shared = Arc::clone(&shared);
+        async move { shared.ask(move |house| house.pass(step)).await }
+    };
+    let passed = match what.as_str() {
+        "folder" => {
+            let other = form.other.trim();
+            let path = if other.is_empty() { form.path } else { other.to_owned() };
+            return choose_folder(&shared, &call, id, path).await;
+        }
+        "test" | "test-remove" => {
+            let request = Request::TestOrder { remove: what == "test-remove" };
+            return carry_out(&shared, &call, (id, BACK), request).await;
+        }
+        "keep-folder" => passed(SetupStep::Folder).await,
+        "skip-test" => passed(SetupStep::TestOrder).await,
+        "skip" => passed(SetupStep::Done).await,
+        _ => return StatusCode::NOT_FOUND.into_response(),
+    };
+    match passed {
+        Ok(()) => axum::response::Redirect::to(BACK).into_response(),
+        Err(fault) => answered(&shared, id, fault.into(), BACK),
+    }
+}
+
+/// With another folder the agent begins anew, and cannot be asked for a moment.
+async fn choose_folder(shared: &Arc<Shared>, call: &Call, id: String, path: String) -> Response {
+    let Some(reply) = served(shared, &id, Request::Output { path }).await else {
+        return call.bad_form();
+    };
+    let restarts =
+        reply.details.get("restarts").and_then(serde_json::Value::as_bool).unwrap_or_default();
+    if reply.outcome != Outcome::Done || !restarts {
+        return answered(shared, id, reply, "/welcome");
+    }
+    show(&Restart {
+        frame: call.frame(call.texts.welcome_title, "welcome").still(),
+        answer: AnswerView::of(&reply, call.texts),
+    })
+}

@@ -1,0 +1,367 @@
+//! Every word of the page, in each of its languages. What the agent itself says (faults, receipts, the
+//! log) is English everywhere.
+
+macro_rules! texts {
+    ($($name:ident: $english:literal, $german:literal;)*) => {
+        /// The words of one language.
+        pub(super) struct Texts {
+            $(pub(super) $name: &'static str,)*
+        }
+
+        /// English.
+        pub(super) static ENGLISH: Texts = Texts { $($name: $english,)* };
+
+        /// German.
+        pub(super) static GERMAN: Texts = Texts { $($name: $german,)* };
+
+        #[cfg(test)]
+        const NAMED: &[(&str, &str, &str)] = &[$((stringify!($name), $english, $german),)*];
+    };
+}
+
+texts! {
+    // The frame of every page.
+    skip: "Skip to the content", "Zum Inhalt springen";
+    nav: "Pages", "Seiten";
+    overview: "Overview", "Übersicht";
+    orders: "Orders", "Aufträge";
+    commands: "Commands", "Befehle";
+    audit: "Audit", "Protokoll";
+    settings: "Settings", "Einstellungen";
+    log: "Log", "Log";
+    welcome: "Set-up", "Einrichtung";
+    log_out: "Log out", "Abmelden";
+    other_language: "Deutsch", "English";
+    offline: "No connection to Casedrop. What stands here may be old.",
+        "Keine Verbindung zu Casedrop. Was hier steht, kann veraltet sein.";
+    answer: "Answer", "Antwort";
+    back: "Back", "Zurück";
+    copied: "Copied", "Kopiert";
+    rate: "{amount}/s", "{amount}/s";
+    left: "{time} left", "noch {time}";
+    of_total: "{done} of {total}", "{done} von {total}";
+    // Overview.
+    all_well: "All is well", "Alles in Ordnung";
+    needs_person: "Needs a person", "Braucht jemanden";
+    nothing_needed: "Nothing needs you. Orders come in by themselves.",
+        "Es ist nichts zu tun. Aufträge kommen von selbst.";
+    labs: "Labs", "Labore";
+    account: "account", "Konto";
+    account_head: "Account", "Konto";
+    last_poll: "Last answer from Align", "Letzte Antwort von Align";
+    next_poll: "Next poll", "Nächste Abfrage";
+    last_publication: "Last order published", "Letzter Auftrag abgelegt";
+    orders_today: "Orders today", "Aufträge heute";
+    never: "never", "noch nie";
+    soon: "soon", "gleich";
+    poll_now: "Poll now", "Jetzt abfragen";
+    pause: "Pause", "Pausieren";
+    resume: "Resume", "Fortsetzen";
+    log_in: "Log in", "Anmelden";
+    choose_account: "Choose account", "Konto wählen";
+    paused_by: "Paused by {who}", "Pausiert von {who}";
+    downloads: "Being downloaded", "Wird heruntergeladen";
+    no_downloads: "Nothing is being downloaded right now.", "Gerade wird nichts heruntergeladen.";
+    latest: "What happened last", "Was zuletzt geschah";
+    nothing_yet: "Nothing has happened yet.", "Noch ist nichts geschehen.";
+    this_pc: "This PC", "Dieser PC";
+    hot_folder: "Hot folder", "Auftragsordner";
+    free: "Free space", "Freier Platz";
+    free_of: "{free} free; {min} of it stay free", "{free} frei; davon bleiben {min} frei";
+    version: "Version", "Version";
+    running_since: "Running since", "Läuft seit";
+    notifications: "Scan notifications", "Scan-Meldungen";
+    notifications_off: "off: orders are found by polling", "aus: Aufträge werden durch Abfragen gefunden";
+    notifications_told: "{received} received, {waiting} waiting, {missed} missed",
+        "{received} empfangen, {waiting} offen, {missed} verpasst";
+    what_to_do: "What to do", "Was zu tun ist";
+    more_failing: "and {n} more", "und {n} weitere";
+    copy: "Copy", "Kopieren";
+    copy_path: "Copy folder path", "Ordnerpfad kopieren";
+    staged: "{version} is ready to be tried out", "{version} liegt zum Ausprobieren bereit";
+    on_trial: "{version} is on trial", "{version} wird ausprobiert";
+    // The state of a lab.
+    lab_polling: "Polling", "Fragt ab";
+    lab_notified: "Polling, and notified of scans", "Fragt ab und erhält Scan-Meldungen";
+    lab_paused: "Paused", "Pausiert";
+    lab_login: "Login needed", "Anmeldung nötig";
+    lab_unpaired: "Account not chosen", "Konto nicht gewählt";
+    lab_unreachable: "Align unreachable", "Align nicht erreichbar";
+    lab_waiting: "Waiting for Align’s first answer", "Wartet auf die erste Antwort von Align";
+    lab_overdue: "No answer for too long", "Zu lange keine Antwort";
+    lab_full: "Disk full", "Datenträger voll";
+    lab_away: "Hot folder is away", "Auftragsordner fehlt";
+    full_text: "There is less free space than has to stay free, so nothing is fetched. Orders stay at Align until there is room.",
+        "Es ist weniger Platz frei, als frei bleiben muss; darum wird nichts geholt. Aufträge bleiben bei Align, bis Platz ist.";
+    full_hint: "Make room on the volume of the hot folder, or set retention.keep in the config.",
+        "Auf dem Datenträger des Auftragsordners Platz schaffen oder retention.keep in der Konfiguration setzen.";
+    // Orders.
+    search: "Search", "Suchen";
+    search_hint: "Order number, code, Rx id or case type", "Auftragsnummer, Code, Rx-Id oder Falltyp";
+    lab: "Lab", "Labor";
+    state: "State", "Zustand";
+    sort: "Sorted by", "Sortiert nach";
+    any_lab: "all labs", "alle Labore";
+    any_state: "all states", "alle Zustände";
+    show: "Show", "Anzeigen";
+    sort_newest: "heard of last", "zuletzt gemeldet";
+    sort_oldest: "heard of longest ago", "am längsten nicht gemeldet";
+    sort_highest: "number, highest first", "Nummer, höchste zuerst";
+    sort_lowest: "number, lowest first", "Nummer, niedrigste zuerst";
+    sort_case: "case type", "Falltyp";
+    sort_state: "state", "Zustand";
+    found_none: "No order matches.", "Kein Auftrag passt dazu.";
+    found: "{n} orders", "{n} Aufträge";
+    found_one: "1 order", "1 Auftrag";
+    page_of: "Page {page} of {pages}", "Seite {page} von {pages}";
+    previous: "Previous page", "Vorige Seite";
+    next: "Next page", "Nächste Seite";
+    order: "Order", "Auftrag";
+    code: "Code", "Code";
+    case_type: "Case type", "Falltyp";
+    revision: "Revision", "Revision";
+    published: "Published", "Abgelegt";
+    heard: "Heard of last", "Zuletzt gemeldet";
+    at_align: "At Align", "Bei Align";
+    procedure: "Procedure", "Verfahren";
+    rx_id: "Rx id", "Rx-Id";
+    // The states of an order.
+    state_waiting: "waiting", "wartet";
+    state_regenerating: "Align is making the files", "Align erstellt die Dateien";
+    state_retrying: "trying again", "neuer Versuch folgt";
+    state_attention: "needs attention", "braucht Aufmerksamkeit";
+    state_away: "sent on, expected back", "weitergegeben, kommt zurück";
+    state_published: "published", "abgelegt";
+    state_removed: "removed, too old", "entfernt, zu alt";
+    // One order.
+    patient: "Patient", "Patient";
+    refetch: "Fetch again", "Neu holen";
+    return_scan: "Return to the doctor…", "An die Praxis zurück…";
+    open_folder: "Folder", "Ordner";
+    no_folder: "not published yet", "noch nicht abgelegt";
+    folder_removed: "removed from the output", "aus dem Auftragsordner entfernt";
+    next_try: "Next try", "Nächster Versuch";
+    no_next_try: "not by itself", "nicht von selbst";
+    attempts: "Attempts", "Versuche";
+    since: "Since", "Seit";
+    pictures: "Pictures", "Bilder";
+    files: "Files", "Dateien";
+    file: "File", "Datei";
+    role: "What it is", "Was es ist";
+    jaw: "Jaw", "Kiefer";
+    size: "Size", "Größe";
+    sha256: "SHA-256", "SHA-256";
+    download: "Download", "Herunterladen";
+    story: "What happened to it", "Was mit ihm geschah";
+    history: "Revisions", "Revisionen";
+    reason: "Reason", "Grund";
+    stands: "Stands", "Liegt";
+    in_output: "in the hot folder", "im Auftragsordner";
+    in_history: "kept as replaced", "als ersetzt aufbewahrt";
+    is_gone: "removed", "entfernt";
+    missing: "Asked for and not there", "Angefordert und nicht vorhanden";
+    scan_3d: "Scan in 3D", "Scan in 3D";
+    show_3d: "Show the scan in 3D", "Scan in 3D zeigen";
+    no_meshes: "This order holds no mesh.", "Dieser Auftrag enthält keine Scandaten.";
+    names_hidden: "Prescription and screen captures name the patient and are not shown here (status_page.show_names).",
+        "Rezept und Bildschirmfotos nennen den Patienten und werden hier nicht gezeigt (status_page.show_names).";
+    // The 3D view.
+    v_loading: "Loading the scan …", "Scan wird geladen …";
+    v_failed: "The scan cannot be shown", "Der Scan kann nicht gezeigt werden";
+    v_upper: "Upper jaw", "Oberkiefer";
+    v_lower: "Lower jaw", "Unterkiefer";
+    v_other: "Other", "Weitere";
+    v_wireframe: "Wireframe", "Gitternetz";
+    v_colours: "Colours", "Farben";
+    v_reset: "Reset", "Zurücksetzen";
+    v_front: "Front", "Vorn";
+    v_left: "Left", "Links";
+    v_right: "Right", "Rechts";
+    v_top: "Top", "Oben";
+    v_close: "Close", "Schließen";
+    v_webgl: "This browser does not draw in 3D (WebGL is missing).",
+        "Dieser Browser zeichnet nicht in 3D (WebGL fehlt).";
+    v_hint: "Drag or use the arrow keys to turn, the wheel or + and − to zoom.",
+        "Ziehen oder Pfeiltasten drehen, Rad oder + und − vergrößern.";
+    v_stage: "The scan; arrow keys turn it, + and − zoom", "Der Scan; Pfeiltasten drehen, + und − vergrößern";
+    // Roles and jaws.
+    role_scan: "scan", "Scan";
+    role_texture: "texture", "Textur";
+    role_metadata: "XML of the case", "XML des Falls";
+    role_rx_pdf: "prescription (PDF)", "Rezept (PDF)";
+    role_rx_html: "prescription (HTML)", "Rezept (HTML)";
+    role_thumbnail: "picture", "Bild";
+    role_capture: "screen capture", "Bildschirmfoto";
+    role_attachment: "attachment", "Anhang";
+    jaw_upper: "upper", "oben";
+    jaw_lower: "lower", "unten";
+    jaw_both: "both", "beide";
+    // Why a revision exists.
+    reason_first: "first scan", "erster Scan";
+    reason_modeling: "after modeling", "nach der Modellierung";
+    reason_rescan: "rescan", "neuer Scan";
+    reason_interpretation: "interpretation 2", "Interpretation 2";
+    reason_changed: "files changed", "Dateien geändert";
+    reason_refetch: "fetched again on request", "auf Wunsch neu geholt";
+    // Lines of a story.
+    did_seen: "Seen at Align", "Bei Align gesehen";
+    did_asked: "Asked for by a person", "Von jemandem angefordert";
+    did_fetching: "Fetching", "Wird geholt";
+    did_failed: "Attempt failed", "Versuch gescheitert";
+    did_parked: "Needs attention", "Braucht Aufmerksamkeit";
+    did_published: "Published", "Abgelegt";
+    did_unchanged: "Unchanged", "Unverändert";
+    did_away: "Sent on", "Weitergegeben";
+    did_left: "Left Align’s list", "Nicht mehr in Aligns Liste";
+    did_taken: "Taken by another program", "Von anderem Programm geholt";
+    did_returned: "Returned to the doctor", "An die Praxis zurückgeschickt";
+    did_removed: "Removed because of its age", "Wegen des Alters entfernt";
+    did_kept: "Left alone", "Belassen";
+    did_rebuilt: "Found again", "Wiedergefunden";
+    did_forgotten: "Forgotten", "Vergessen";
+    // Returning a scan.
+    return_title: "Return the scan to the doctor", "Scan an die Praxis zurückschicken";
+    return_warning: "The doctor is asked to scan again, and Align takes the order away from the lab. This cannot be undone here.",
+        "Die Praxis wird um einen neuen Scan gebeten, und Align nimmt dem Labor den Auftrag ab. Das lässt sich hier nicht rückgängig machen.";
+    return_reason: "Reason, for the doctor", "Grund, für die Praxis";
+    return_reason_hint: "It goes to Align and is kept nowhere else.", "Er geht an Align und wird sonst nirgends aufbewahrt.";
+    return_confirm: "Order number, once more", "Auftragsnummer, noch einmal";
+    return_do: "Return this scan", "Diesen Scan zurückschicken";
+    cancel: "Cancel", "Abbrechen";
+    // Commands and receipts.
+    commands_intro: "Who drops a small file into the command folder is answered with a receipt there. The last receipts:",
+        "Wer eine kleine Datei in den Befehlsordner legt, bekommt dort eine Quittung. Die letzten Quittungen:";
+    command_folder: "Command folder", "Befehlsordner";
+    no_command_folder: "There is no command folder. The key `commands` in the config names one.",
+        "Es gibt keinen Befehlsordner. Der Schlüssel `commands` in der Konfiguration nennt einen.";
+    no_receipts: "No command has been answered yet.", "Noch wurde kein Befehl beantwortet.";
+    asked: "Asked", "Verlangt";
+    who: "Who", "Wer";
+    when: "When", "Wann";
+    result: "Result", "Ergebnis";
+    happened: "What happened", "Was geschah";
+    outcome_done: "done", "erledigt";
+    outcome_refused: "not done", "nicht ausgeführt";
+    outcome_failed: "failed", "gescheitert";
+    outcome_login: "login needed", "Anmeldung nötig";
+    outcome_differs: "done, with differences", "erledigt, mit Abweichungen";
+    outcome_unknown: "not known", "unbekannt";
+    // Audit.
+    audit_intro: "Who did what on this PC. `casedrop audit --verify` checks that nothing was changed.",
+        "Wer auf diesem PC was getan hat. `casedrop audit --verify` prüft, dass nichts verändert wurde.";
+    no_audit: "Nothing is recorded yet.", "Noch ist nichts aufgezeichnet.";
+    number: "No.", "Nr.";
+    way: "Way", "Weg";
+    what: "What", "Was";
+    about: "About", "Worüber";
+    // Settings.
+    settings_intro: "What is in force, and where it comes from. Passwords and other secrets are not shown.",
+        "Was gilt, und woher es kommt. Kennwörter und andere Geheimnisse werden nicht gezeigt.";
+    key: "Key", "Schlüssel";
+    value: "Value", "Wert";
+    origin: "From", "Herkunft";
+    from_default: "default", "Vorgabe";
+    from_file: "file", "Datei";
+    from_environment: "environment", "Umgebung";
+    from_policy: "policy", "Richtlinie";
+    locked: "locked by an administrator", "von der Verwaltung gesperrt";
+    only_written: "only what somebody set", "nur Gesetztes";
+    everything: "everything", "alles";
+    // Log.
+    log_intro: "The last lines of this process, newest first. Older ones are in the log files (log.dir) or the system’s journal.",
+        "Die letzten Zeilen dieses Prozesses, neueste zuerst. Ältere stehen in den Logdateien (log.dir) oder im Journal des Systems.";
+    no_lines: "No line matches.", "Keine Zeile passt dazu.";
+    level: "Level", "Stufe";
+    level_error: "errors", "Fehler";
+    level_warn: "warnings too", "auch Warnungen";
+    level_info: "what happened too", "auch Ereignisse";
+    level_all: "details too", "auch Einzelheiten";
+    // Logging in at the page.
+    password: "Password", "Kennwort";
+    password_title: "Casedrop on this PC", "Casedrop auf diesem PC";
+    password_wrong: "That is not the password.", "Das ist nicht das Kennwort.";
+    password_wait: "Too many attempts. Try again in {seconds} seconds.",
+        "Zu viele Versuche. In {seconds} Sekunden noch einmal versuchen.";
+    enter: "Enter", "Eintreten";
+    // Set-up.
+    welcome_title: "Set up Casedrop", "Casedrop einrichten";
+    welcome_intro: "Four steps from here to the first order on this PC.",
+        "Vier Schritte bis zum ersten Auftrag auf diesem PC.";
+    step_login: "Log in at Align", "Bei Align anmelden";
+    step_login_text: "With the lab’s own user at Align. Casedrop never sees the password.",
+        "Mit dem eigenen Benutzer des Labors bei Align. Casedrop sieht das Kennwort nie.";
+    step_account: "Choose the lab’s account", "Konto des Labors wählen";
+    step_folder: "Choose the folder", "Ordner wählen";
+    step_folder_text: "Here orders appear, each in a folder of its own. Point the CAD program at it.",
+        "Hier erscheinen die Aufträge, jeder in einem eigenen Ordner. Das CAD-Programm auf ihn richten.";
+    step_test: "Publish a test order", "Testauftrag ablegen";
+    step_test_text: "A made-up order goes the whole way into the folder, so that you see where real ones will appear and whether the CAD program finds them. It does not come from Align.",
+        "Ein erfundener Auftrag geht den ganzen Weg in den Ordner, damit man sieht, wo echte erscheinen und ob das CAD-Programm sie findet. Er kommt nicht von Align.";
+    test_publish: "Publish the test order", "Testauftrag ablegen";
+    test_remove: "Remove the test order", "Testauftrag entfernen";
+    step_done: "Done", "Fertig";
+    step_now: "Next", "Jetzt";
+    step_later: "Later", "Später";
+    login_link: "Open Align’s login page", "Anmeldeseite von Align öffnen";
+    login_link_text: "The link is good until {until}.", "Der Link gilt bis {until}.";
+    login_waits: "This page goes on by itself after the login.", "Diese Seite geht nach der Anmeldung von selbst weiter.";
+    login_paste: "After the login, copy the whole address that the browser shows (the page itself may not load), and paste it here:",
+        "Nach der Anmeldung die ganze Adresse kopieren, die der Browser zeigt (die Seite selbst lädt vielleicht nicht), und hier einfügen:";
+    login_address: "Address after the login", "Adresse nach der Anmeldung";
+    login_finish: "Finish the login", "Anmeldung abschließen";
+    login_again: "Begin the login anew", "Anmeldung neu beginnen";
+    logged_in: "{lab} is paired with account {account}.", "{lab} ist mit Konto {account} gekoppelt.";
+    use_account: "Use this account", "Dieses Konto verwenden";
+    use_folder: "Use this folder", "Diesen Ordner verwenden";
+    folder_path: "Folder for orders", "Ordner für Aufträge";
+    all_set: "All is set up. Orders come in by themselves from now on.",
+        "Alles ist eingerichtet. Aufträge kommen jetzt von selbst.";
+    to_overview: "To the overview", "Zur Übersicht";
+    set_up: "Set up this PC", "Diesen PC einrichten";
+    set_up_text: "Casedrop is not set up yet: it still has to be told with which login it works, and where orders go.",
+        "Casedrop ist noch nicht eingerichtet: Es muss noch erfahren, mit welcher Anmeldung es arbeitet und wohin Aufträge kommen.";
+    next_step: "Go on", "Weiter";
+    logged_in_only: "Logged in.", "Angemeldet.";
+    folder_other: "Or another folder (its whole path)", "Oder ein anderer Ordner (der ganze Pfad)";
+    skip_test: "Skip this", "Überspringen";
+    bad_form: "This form is incomplete or too old: open the page again.",
+        "Dieses Formular ist unvollständig oder zu alt: die Seite neu öffnen.";
+    // What cannot be shown.
+    not_found: "There is nothing here.", "Hier ist nichts.";
+    not_found_order: "Casedrop knows no such order.", "Einen solchen Auftrag kennt Casedrop nicht.";
+    cannot_show: "This cannot be shown now", "Das kann gerade nicht gezeigt werden";
+}
+
+/// A text with its `{names}` replaced.
+pub(super) fn fill(text: &str, values: &[(&str, &str)]) -> String {
+    let mut filled = text.to_owned();
+    for (name, value) in values {
+        filled = filled.replace(&format!("{{{name}}}"), value);
+    }
+    filled
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    fn gaps(text: &str) -> BTreeSet<&str> {
+        text.split('{').skip(1).filter_map(|rest| rest.split('}').next()).collect()
+    }
+
+    #[test]
+    fn every_language_says_everything_with_the_same_gaps() {
+        for (name, english, german) in NAMED {
+            assert!(!english.trim().is_empty() && !german.trim().is_empty(), "{name}");
+            assert_eq!(gaps(english), gaps(german), "{name}");
+        }
+    }
+
+    #[test]
+    fn gaps_are_filled() {
+        let text = fill(ENGLISH.page_of, &[("page", "2"), ("pages", "7")]);
+        assert_eq!(text, "Page 2 of 7");
+    }
+}

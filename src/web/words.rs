@@ -1,0 +1,146 @@
+//! What the rest of the agent says in codes, as words of a language.
+
+use super::texts::Texts;
+use crate::config;
+use crate::model::manifest::{Jaw, Reason, Role};
+use crate::model::record::OrderState;
+use crate::model::request::Outcome;
+
+impl Texts {
+    pub(super) fn state(&self, state: OrderState) -> &'static str {
+        match state {
+            OrderState::Waiting => self.state_waiting,
+            OrderState::Regenerating => self.state_regenerating,
+            OrderState::Retrying => self.state_retrying,
+            OrderState::Attention => self.state_attention,
+            OrderState::Away => self.state_away,
+            OrderState::Published => self.state_published,
+            OrderState::Removed => self.state_removed,
+        }
+    }
+
+    pub(super) fn role_of(&self, role: Role) -> &'static str {
+        match role {
+            Role::Scan => self.role_scan,
+            Role::Texture => self.role_texture,
+            Role::Metadata => self.role_metadata,
+            Role::RxPdf => self.role_rx_pdf,
+            Role::RxHtml => self.role_rx_html,
+            Role::Thumbnail => self.role_thumbnail,
+            Role::ScreenCapture => self.role_capture,
+            Role::Attachment => self.role_attachment,
+        }
+    }
+
+    pub(super) fn jaw_of(&self, jaw: Option<Jaw>) -> &'static str {
+        match jaw {
+            Some(Jaw::Upper) => self.jaw_upper,
+            Some(Jaw::Lower) => self.jaw_lower,
+            Some(Jaw::Both) => self.jaw_both,
+            None => "",
+        }
+    }
+
+    pub(super) fn reason_of(&self, reason: Reason) -> &'static str {
+        match reason {
+            Reason::FirstScan => self.reason_first,
+            Reason::AfterModeling => self.reason_modeling,
+            Reason::Rescan => self.reason_rescan,
+            Reason::Interpretation2 => self.reason_interpretation,
+            Reason::FilesChanged => self.reason_changed,
+            Reason::Refetch => self.reason_refetch,
+        }
+    }
+
+    pub(super) fn outcome(&self, outcome: Outcome) -> &'static str {
+        match outcome {
+            Outcome::Done => self.outcome_done,
+            Outcome::Refused => self.outcome_refused,
+            Outcome::Failed => self.outcome_failed,
+            Outcome::LoginNeeded => self.outcome_login,
+            Outcome::Differs => self.outcome_differs,
+            Outcome::Unknown => self.outcome_unknown,
+        }
+    }
+
+    pub(super) fn from(&self, from: config::From) -> &'static str {
+        match from {
+            config::From::Default => self.from_default,
+            config::From::File => self.from_file,
+            config::From::Environment => self.from_environment,
+            config::From::Policy => self.from_policy,
+        }
+    }
+
+    /// What a line of a story tells of; one of a newer journal has no word here.
+    pub(super) fn did(&self, kind: &str) -> Option<&'static str> {
+        Some(match kind {
+            "seen" => self.did_seen,
+            "asked" => self.did_asked,
+            "fetching" => self.did_fetching,
+            "failed" => self.did_failed,
+            "parked" => self.did_parked,
+            "published" => self.did_published,
+            "unchanged" => self.did_unchanged,
+            "away" => self.did_away,
+            "left" => self.did_left,
+            "taken" => self.did_taken,
+            "returned" => self.did_returned,
+            "removed" => self.did_removed,
+            "kept" => self.did_kept,
+            "rebuilt" => self.did_rebuilt,
+            "forgotten" => self.did_forgotten,
+            _ => return None,
+        })
+    }
+}
+
+/// The tone in which something is shown: it goes with a word and a sign, never alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Tone {
+    Good,
+    Busy,
+    Rest,
+    Warn,
+    Bad,
+}
+
+impl Tone {
+    pub(super) fn class(self) -> &'static str {
+        match self {
+            Self::Good => "good",
+            Self::Busy => "busy",
+            Self::Rest => "rest",
+            Self::Warn => "warn",
+            Self::Bad => "bad",
+        }
+    }
+
+    pub(super) fn of_state(state: OrderState) -> Self {
+        match state {
+            OrderState::Published => Self::Good,
+            OrderState::Waiting | OrderState::Regenerating => Self::Busy,
+            OrderState::Away | OrderState::Removed => Self::Rest,
+            OrderState::Retrying => Self::Warn,
+            OrderState::Attention => Self::Bad,
+        }
+    }
+
+    pub(super) fn of_outcome(outcome: Outcome) -> Self {
+        match outcome {
+            Outcome::Done => Self::Good,
+            Outcome::Differs | Outcome::Unknown | Outcome::LoginNeeded => Self::Warn,
+            Outcome::Refused | Outcome::Failed => Self::Bad,
+        }
+    }
+
+    pub(super) fn of_line(kind: &str) -> Self {
+        match kind {
+            "published" => Self::Good,
+            "fetching" | "seen" | "asked" => Self::Busy,
+            "failed" | "taken" | "left" => Self::Warn,
+            "parked" => Self::Bad,
+            _ => Self::Rest,
+        }
+    }
+}
