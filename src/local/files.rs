@@ -8,6 +8,7 @@ use sha2::{Digest as _, Sha256};
 use crate::disk::{Disk, DiskError, Kind};
 use crate::model::cancel::Cancel;
 use crate::model::digest::hex;
+use crate::model::discreet::file_name;
 use crate::model::fault::{Fault, FaultClass};
 
 /// The size of every copy buffer.
@@ -122,8 +123,9 @@ pub(crate) fn held_fault(disk: &dyn Disk, dir: &Path, error: DiskError) -> Fault
             let one = held.programs.len() == 1;
             format!("{} {}", held.programs.join(", "), if one { "holds" } else { "hold" })
         };
+        let file = file_name(&held.file);
         fault.message =
-            format!("waiting for lock: {by} {} of this order open ({})", held.file, dir.display());
+            format!("waiting for lock: {by} {file} of this order open ({})", dir.display());
     }
     fault
 }

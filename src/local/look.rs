@@ -5,6 +5,7 @@ use std::path::Path;
 
 use super::files::{Tree, below, fault_of, hash_file, parents, sha256};
 use crate::disk::{Disk, DiskError, Kind, read_limited};
+use crate::model::discreet::file_name;
 use crate::model::fault::Fault;
 use crate::model::manifest::{FILE_NAME, Manifest, SCHEMA};
 
@@ -97,6 +98,7 @@ fn recognise(disk: &dyn Disk, dir: &Path) -> Result<LocalPicture, DiskError> {
     match comparison.into_picture() {
         LocalPicture::AsPublished => Ok(LocalPicture::Ours { manifest, manifest_sha256 }),
         LocalPicture::Reduced { gone } => {
+            let gone: Vec<String> = gone.iter().map(|file| file_name(file)).collect();
             foreign(format!("an order without some of its files: {}", gone.join(", ")))
         }
         LocalPicture::Altered { differences } => {
@@ -164,9 +166,8 @@ pub(crate) struct Comparison {
 impl Comparison {
     fn into_picture(self) -> LocalPicture {
         if !self.wrong.is_empty() {
-            let differences =
-                self.wrong.into_iter().map(|(file, what)| format!("{file} {what}")).collect();
-            LocalPicture::Altered { differences }
+            let told = self.wrong.iter().map(|(file, what)| format!("{} {what}", file_name(file)));
+            LocalPicture::Altered { differences: told.collect() }
         } else if self.gone.is_empty() {
             LocalPicture::AsPublished
         } else {

@@ -3,6 +3,7 @@
 pub mod asset;
 pub mod cancel;
 pub mod digest;
+pub mod discreet;
 pub mod fault;
 pub mod ids;
 pub mod listing;

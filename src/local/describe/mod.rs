@@ -20,6 +20,7 @@ pub use patient::patient;
 use super::StagedFile;
 use crate::config::Names;
 use crate::disk::{Disk, read_limited};
+use crate::model::discreet::file_name;
 use crate::model::fault::Fault;
 use crate::model::manifest::{Jaw, ManifestFile, Role};
 
@@ -57,7 +58,7 @@ pub fn describe(
     for file in files.iter().filter(|file| file.role == Role::Scan) {
         let path = &file.staged.path;
         if let Some(complaint) = mesh::complaint(disk, &path.under(dir), &path.extension()) {
-            notes.push(format!("{path} {complaint}"));
+            notes.push(format!("{} {complaint}", file_name(path.as_str())));
         }
     }
     match names {
@@ -102,7 +103,8 @@ fn listed(
         let bytes = match read_limited(disk, &file.path.under(dir), xml::MAX) {
             Ok(bytes) => bytes,
             Err(error) => {
-                notes.push(format!("{} was not looked into: {}", file.path, error.source));
+                let name = file_name(file.path.as_str());
+                notes.push(format!("{name} was not looked into: {}", error.source));
                 continue;
             }
         };

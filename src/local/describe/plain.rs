@@ -9,6 +9,7 @@ use super::super::unpack::names::Taken;
 use super::{Known, xml};
 use crate::disk::{Disk, Moved, read_limited};
 use crate::model::cancel::Cancel;
+use crate::model::discreet::file_name;
 use crate::model::fault::{Fault, FaultClass};
 use crate::model::manifest::{Jaw, Role};
 use crate::model::path::RelPath;
@@ -86,14 +87,14 @@ pub(super) fn rename(
         if file.staged.size > xml::MAX {
             notes.push(format!(
                 "{} is too long: it still names the vendor's files",
-                file.staged.path
+                file_name(file.staged.path.as_str())
             ));
             continue;
         }
         let Ok(text) = String::from_utf8(read_limited(disk, &path, xml::MAX)?) else {
             notes.push(format!(
                 "{} is not UTF-8: it still names the vendor's files",
-                file.staged.path
+                file_name(file.staged.path.as_str())
             ));
             continue;
         };

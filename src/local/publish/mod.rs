@@ -196,7 +196,8 @@ impl Work<'_> {
         match self.disk.rename(aside, &self.dir) {
             Ok(Moved::Done) => {}
             Ok(Moved::TargetExists) | Err(_) => tracing::warn!(
-                order = %self.publication.key,
+                lab = %self.publication.key.lab,
+                order = %self.publication.key.order,
                 error = %fault.chain(),
                 "the order's place stays empty until the new revision can be moved in"
             ),

@@ -7,6 +7,7 @@ use std::io;
 
 use zip::result::ZipError;
 
+use crate::model::discreet::file_name;
 use crate::model::fault::{Fault, FaultClass};
 use crate::model::path::PathFault;
 
@@ -38,10 +39,12 @@ pub(super) fn crc(name: &str) -> Fault {
 }
 
 pub(super) fn unsafe_name(fault: &PathFault) -> Fault {
-    let code = match fault {
-        PathFault::Traversal(_) => "zip-traversal",
-        PathFault::Absolute(_) => "zip-absolute",
-        PathFault::Empty | PathFault::TooLong(_) | PathFault::NotPortable(_) => "zip-name",
+    let (code, fault) = match fault {
+        PathFault::Traversal(name) => ("zip-traversal", PathFault::Traversal(file_name(name))),
+        PathFault::Absolute(name) => ("zip-absolute", PathFault::Absolute(file_name(name))),
+        PathFault::TooLong(name) => ("zip-name", PathFault::TooLong(file_name(name))),
+        PathFault::NotPortable(name) => ("zip-name", PathFault::NotPortable(file_name(name))),
+        PathFault::Empty => ("zip-name", PathFault::Empty),
     };
     permanent(code, format!("the archive has a member whose name is not acceptable: {fault}"))
 }

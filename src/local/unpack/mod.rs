@@ -22,6 +22,7 @@ use super::files::{BUFFER, Hash, check, is_litter, read_some, writing};
 use crate::config::Limits;
 use crate::disk::{Disk, ReadFile};
 use crate::model::cancel::Cancel;
+use crate::model::discreet::file_name;
 use crate::model::fault::Fault;
 use crate::model::path::{PathFault, RelPath};
 
@@ -115,7 +116,7 @@ fn survey(
             .by_index_data(index)
             .map_err(|error| fault::from_zip("its directory", error))?;
         let name = text(entry.name())?;
-        let shown = shown(&name);
+        let shown = file_name(&name);
         // A directory's name is not used, but one that climbs out says what the archive is.
         match RelPath::make_safe(&name) {
             Err(PathFault::Empty) if entry.is_dir() => continue,
@@ -163,11 +164,6 @@ fn is_left_out(name: &str) -> bool {
         || parts.next_back().is_some_and(is_litter)
 }
 
-/// A name for messages: bounded, without control characters.
-fn shown(name: &str) -> String {
-    name.chars().take(80).map(|c| if c.is_control() { '?' } else { c }).collect()
-}
-
 fn write_member(
     disk: &dyn Disk,
     archive: &mut Archive,
@@ -177,7 +173,7 @@ fn write_member(
     buffer: &mut [u8],
     cancel: &Cancel,
 ) -> Result<StagedFile, Fault> {
-    let place = shown(member.path.as_str());
+    let place = file_name(member.path.as_str());
     let mut reader =
         archive.by_index(member.index).map_err(|error| fault::from_zip(&place, error))?;
     let expected = reader.size();

@@ -5,6 +5,7 @@
 
 use std::io::{Cursor, Write};
 
+use super::people::PATIENT_MARKER;
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, DateTime, System, ZipWriter};
 
@@ -12,7 +13,7 @@ use zip::{CompressionMethod, DateTime, System, ZipWriter};
 pub type Maker = fn() -> Vec<u8>;
 
 /// Every hostile archive by a name that a fault-injection request can give.
-pub const ALL: [(&str, Maker); 18] = [
+pub const ALL: [(&str, Maker); 19] = [
     ("traversal", traversal),
     ("traversal-backslash", traversal_backslash),
     ("absolute", absolute),
@@ -25,6 +26,7 @@ pub const ALL: [(&str, Maker); 18] = [
     ("bomb", bomb),
     ("many-members", many_members),
     ("bad-crc", bad_crc),
+    ("named-after-patient", named_after_patient),
     ("lying-size", lying_size),
     ("truncated", truncated),
     ("local-name-differs", local_name_differs_from_central),
@@ -119,6 +121,12 @@ pub fn many_members() -> Vec<u8> {
 /// A member whose content does not match its checksum.
 pub fn bad_crc() -> Vec<u8> {
     replace(good(), b"facet normal", b"facet NORMAL", Which::First)
+}
+
+/// The same, and the member is called after the patient.
+pub fn named_after_patient() -> Vec<u8> {
+    let name = format!("Wilhelmina {PATIENT_MARKER}-Specimen.stl");
+    replace(stored(&[(&name, STL)]), b"facet normal", b"facet NORMAL", Which::First)
 }
 
 /// A member that is longer than both directories say.
