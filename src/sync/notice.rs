@@ -171,7 +171,9 @@ impl Notice {
                 tracing::warn!(%lab, "{self}");
             }
             Self::NamedInVain { lab, .. } => tracing::error!(%lab, "{self}"),
-            Self::NotificationsMissing { key, .. } => tracing::warn!(lab = %key.lab, "{self}"),
+            Self::NotificationsMissing { key, .. } => {
+                tracing::warn!(lab = %key.lab, order = %key.order, "{self}");
+            }
             Self::PcTrouble { .. } | Self::JournalRebuilt(_) => tracing::error!("{self}"),
             Self::PcHealed { .. } => tracing::warn!("{self}"),
             Self::Paused { lab, .. } => tracing::warn!(%lab, "{self}"),

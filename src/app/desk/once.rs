@@ -91,12 +91,14 @@ impl AgentDesk {
         call: impl FnOnce() -> Result<Reply, Fault>,
         then: impl FnOnce(&Store, WallMs) -> Result<(), StoreError>,
     ) -> Result<Reply, Fault> {
-        self.audit.record(&entry(Mark::Begun))?;
+        let about = entry(Mark::Begun);
+        let (lab, order) = (about.lab.as_deref(), about.order.as_deref());
+        self.audit.record(&about)?;
         let begun = CommandRecord { at: (self.now)().wall, what: what.to_owned(), reply: None };
         self.journal.with(|store| store.save_command(task.id, &begun)).map_err(cannot_use)?;
         let reply = call().unwrap_or_else(Reply::from);
         if let Err(fault) = self.audit.record(&entry(reply.outcome.into())) {
-            tracing::error!("{what}: its end could not be recorded: {}", fault.chain());
+            tracing::error!(lab, order, "{what}: its end could not be recorded: {}", fault.chain());
         }
         let now = (self.now)().wall;
         let kept = self.journal.with(|store| {
@@ -109,7 +111,7 @@ impl AgentDesk {
         });
         if let Err(error) = kept {
             // It is done all the same. Should this answer be lost too, it counts as unknown.
-            tracing::warn!("{what}: the answer could not be kept: {}", error.chain());
+            tracing::warn!(lab, order, "{what}: the answer could not be kept: {}", error.chain());
         }
         self.wake.now();
         Ok(reply)

@@ -50,7 +50,7 @@ impl Teller for HookTeller {
         let (key, revision) = (&row.key, event.manifest.revision);
         match ran {
             Ran::Well => {
-                tracing::info!("{key}: the hook took revision {revision}");
+                tracing::info!(lab = %key.lab, order = %key.order, "the hook took revision {revision}");
                 feed.told(from, row.id, until).await;
                 Ok(Next::Again)
             }
@@ -61,13 +61,17 @@ impl Teller for HookTeller {
                 if let Some(wait) = hook_wait(self.failed.1) {
                     let seconds = wait.as_secs();
                     tracing::warn!(
-                        "{key}: the hook failed for revision {revision}: {why}; it is run again in \
+                        lab = %key.lab,
+                        order = %key.order,
+                        "the hook failed for revision {revision}: {why}; it is run again in \
                          {seconds} s"
                     );
                     return Ok(Next::After(wait));
                 }
                 tracing::warn!(
-                    "{key}: the hook failed {} times for revision {revision} and is given up for \
+                    lab = %key.lab,
+                    order = %key.order,
+                    "the hook failed {} times for revision {revision} and is given up for \
                      it: {why}",
                     self.failed.1
                 );

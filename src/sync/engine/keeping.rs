@@ -263,7 +263,12 @@ impl Engine {
             return;
         }
         if fault.code == "target-busy" {
-            tracing::debug!(order = %key, "not removed now: {}", fault.chain());
+            tracing::debug!(
+                lab = %key.lab,
+                order = %key.order,
+                "not removed now: {}",
+                fault.chain()
+            );
             self.keeping.skipped.insert((key.clone(), revision));
             return;
         }

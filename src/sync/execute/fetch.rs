@@ -54,7 +54,7 @@ impl Executor {
             let tidied = if keep { places.spools.tidy() } else { places.spools.clear() };
             if let Err(other) = tidied.and_then(|()| self.clear(&places.dir)) {
                 // The next attempt begins with the same, and the first fault is the one to tell.
-                tracing::debug!("{}", other.chain());
+                tracing::debug!(lab = %job.key.lab, order = %job.key.order, "{}", other.chain());
             }
         } else {
             (self.step)(Step::Staged);

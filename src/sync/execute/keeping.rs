@@ -52,7 +52,7 @@ impl Executor {
         };
         // What is removed is removed, and that it was about to be is on record.
         if let Err(fault) = self.record(&job.key, Deed::Removed, mark, &retirement.removed) {
-            tracing::warn!(order = %job.key, "{}", fault.chain());
+            tracing::warn!(lab = %job.key.lab, order = %job.key.order, "{}", fault.chain());
         }
         result.map(|()| retirement)
     }
@@ -97,7 +97,7 @@ impl Executor {
             Err(_) => Mark::Failed,
         };
         if let Err(fault) = self.record(key, Deed::HistoryRemoved, mark, &revisions) {
-            tracing::warn!(order = %key, "{}", fault.chain());
+            tracing::warn!(lab = %key.lab, order = %key.order, "{}", fault.chain());
         }
         Ok(if result? {
             Fate::Removed
