@@ -24,6 +24,7 @@ pub mod control;
 pub mod disk;
 pub mod inputs;
 pub mod local;
+pub mod logs;
 pub mod model;
 pub mod notices;
 pub mod outgoing;

@@ -337,6 +337,17 @@ fn a_folder_that_cannot_be_written_is_named_with_the_reason() {
 
 #[cfg(target_os = "linux")]
 #[test]
+fn a_log_folder_that_cannot_be_written_is_named_too() {
+    let (exit, text) = Place::new("log: { dir: /proc/logs }\n").check();
+    assert_eq!(exit, Exit::Usage);
+    assert!(text.contains("error: log.dir (casedrop.yaml:10): /proc/logs is missing"), "{text}");
+    let place = Place::new("log: { dir: logs }\n");
+    let (exit, text) = place.check();
+    assert_eq!((exit, place.dir.path().join("logs").exists()), (Exit::Ok, false), "{text}");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
 fn staging_on_another_volume_is_refused() {
     let place = Place::new("");
     let here = place.dir.path();

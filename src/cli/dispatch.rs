@@ -14,6 +14,7 @@ use super::{
 use crate::config::{self, Config, Loaded};
 use crate::disk::{Disk, RealDisk};
 use crate::local::Layout;
+use crate::logs::{self, SAID};
 use crate::model::cancel::Cancel;
 use crate::store::{FILE_NAME, Store};
 use crate::update::delegate::{Doer, delegate, hand_over};
@@ -34,13 +35,16 @@ pub fn main() -> Exit {
         }
     };
     let mut streams = Streams::process(cli.json);
-    match carry_out(cli, &mut streams) {
+    let exit = match carry_out(cli, &mut streams) {
         Ok(exit) => exit,
         Err(error) => {
             streams.note(error.to_string());
+            tracing::error!(target: SAID, "{}", error.message);
             error.exit
         }
-    }
+    };
+    logs::flush();
+    exit
 }
 
 /// Lets the current version do it, where that is another one.
@@ -88,8 +92,7 @@ fn carry_out(cli: Cli, streams: &mut Streams) -> Result<Exit, CliError> {
         Command::Service(args) => service::run(&args, named, streams),
         Command::Run(args) => run::run(args, cli.config, streams.json),
         Command::Sync => {
-            let config = load_to_work(named, false, streams)?;
-            logging::for_people();
+            let config = load_to_work(named, false, true, streams)?;
             work::sync(config, streams)
         }
         other => {
@@ -135,18 +138,20 @@ fn on_config(command: Command, config: &Config, streams: &mut Streams) -> Result
     }
 }
 
-/// The config. What is better changed in it is told to whoever starts an agent, and by `check`.
+/// The config of an agent, whose log begins. What is better changed in it is told to whoever starts an
+/// agent, and by `check`.
 pub(super) fn load_to_work(
     named: Option<&Path>,
     is_service: bool,
+    terminal: bool,
     streams: &mut Streams,
 ) -> Result<Config, CliError> {
     let loaded = load(named, is_service)?;
+    logging::of_agent(&loaded.config, is_service, terminal);
     for warning in &loaded.warnings {
-        streams.note(warning.paragraph("warning"));
-    }
-    for (key, instead) in loaded.config.not_in_effect() {
-        streams.note(format!("warning: {key} has no effect in this version: {instead}"));
+        let text = warning.paragraph("warning");
+        tracing::warn!(target: SAID, "{text}");
+        streams.note(text);
     }
     Ok(loaded.config)
 }
@@ -159,7 +164,7 @@ pub(super) fn load(named: Option<&Path>, is_service: bool) -> Result<Loaded, Cli
     Ok(config::load(&RealDisk, &path, &env)?)
 }
 
-fn cwd() -> Result<std::path::PathBuf, CliError> {
+pub(super) fn cwd() -> Result<std::path::PathBuf, CliError> {
     std::env::current_dir().map_err(|error| {
         CliError::new(Exit::Failed, format!("cannot tell the current folder: {error}"))
     })
@@ -170,12 +175,16 @@ fn run_check(
     named: Option<&Path>,
     streams: &mut Streams,
 ) -> Result<Exit, CliError> {
+    with_surroundings(args.offline, |around| check::run(args, named, around, streams))?
+}
+
+fn with_surroundings<T>(offline: bool, work: impl FnOnce(&Around<'_>) -> T) -> Result<T, CliError> {
     let env = config::process_env();
     let cwd = cwd()?;
     let runtime = work::runtime()?;
     let disk: Arc<dyn Disk> = Arc::new(RealDisk);
     let logins: ExtraCheck<'_> = Box::new(|config, findings| {
-        check_labs(config, runtime.handle(), &disk, args.offline, findings);
+        check_labs(config, runtime.handle(), &disk, offline, findings);
     });
     let around = Around {
         disk: &RealDisk,
@@ -184,7 +193,7 @@ fn run_check(
         agent_runs: &crate::app::agent_runs,
         extra: vec![logins],
     };
-    check::run(args, named, &around, streams)
+    Ok(work(&around))
 }
 
 /// Logins and servers. They only warn: an agent must be able to start while Align is down, and waits
@@ -196,9 +205,6 @@ fn check_labs(
     offline: bool,
     findings: &mut Findings,
 ) {
-    for (key, instead) in config.not_in_effect() {
-        findings.warning(key, "this key has no effect in this version", instead);
-    }
     check_journal(config, findings);
     match crate::secrets::open(config, Arc::clone(disk)).keeping() {
         Ok(keeping) => {

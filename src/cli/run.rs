@@ -89,8 +89,7 @@ fn keep(
     streams: &Streams,
 ) -> Result<Exit, CliError> {
     match dispatch::load(named, hosted.is_service) {
-        Ok(_) if streams.terminal => logging::for_people(),
-        Ok(loaded) => logging::as_configured(&loaded.config.log),
+        Ok(loaded) => logging::of_agent(&loaded.config, hosted.is_service, streams.terminal),
         Err(_) => logging::plain(),
     }
     let args = std::env::args_os().skip(1).collect();

@@ -132,6 +132,7 @@ pub(super) fn refuse_mapped(config: &Config) -> Result<(), CliError> {
         ("staging", Some(&config.staging)),
         ("commands", config.commands.as_ref()),
         ("state", Some(&config.state)),
+        ("log.dir", config.log.dir.as_ref()),
     ];
     let refused = folders.into_iter().filter_map(|(key, folder)| {
         let (reason, hint) = remote_of(folder?)?.refusal();
@@ -164,6 +165,7 @@ fn plan(
         state: config.state,
         output: [config.output, config.staging],
         commands: config.commands,
+        logs: config.log.dir,
         versions,
         program,
     }

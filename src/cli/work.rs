@@ -17,7 +17,7 @@ use super::console::Console;
 use super::dispatch::load_to_work;
 use super::orders::journal;
 use super::service::refuse_mapped;
-use super::{CliError, Exit, Streams, logging};
+use super::{CliError, Exit, Streams};
 
 /// The agent in this process, until it is told to stop or wants to be started anew.
 pub(super) fn agent(
@@ -46,14 +46,10 @@ fn work_as(
     hosted: Hosted,
     streams: &mut Streams,
 ) -> Result<Exit, CliError> {
-    let config = load_to_work(named, hosted.is_service, streams)?;
+    let terminal = streams.terminal;
+    let config = load_to_work(named, hosted.is_service, terminal, streams)?;
     if hosted.is_service {
         refuse_mapped(&config)?;
-    }
-    if streams.terminal {
-        logging::for_people();
-    } else {
-        logging::as_configured(&config.log);
     }
     let runtime = runtime()?;
     let quiet = !streams.terminal;

@@ -5,7 +5,6 @@
 //! defaults to is declared in one place, `raw`, from which the JSON Schema comes; the file is
 //! checked against that schema. A [`Config`] is complete and can be run.
 
-mod ahead;
 mod build;
 mod effective;
 mod env;

@@ -366,7 +366,8 @@ pub(super) struct Log {
     pub(super) level: LogLevel,
     /// Lines for people, or JSON for programs.
     pub(super) format: LogFormat,
-    /// The folder for log files. `null`: standard error.
+    /// The folder for log files. `null`: standard error; a Windows service writes to `logs` in the state
+    /// folder.
     pub(super) dir: Option<PathText>,
     /// How long log files are kept; a duration.
     pub(super) keep: DurationText,

@@ -83,7 +83,7 @@ impl Services {
         let mut made = Vec::new();
         for folder in plan.folders() {
             if RealDisk.kind(folder)?.is_none() {
-                if folder == plan.state {
+                if plan.is_private(folder) {
                     RealDisk.create_private_dirs(folder)?;
                 } else {
                     RealDisk.create_dirs(folder)?;

@@ -51,6 +51,7 @@ impl Pc {
             state: at("state"),
             output: [at("srv/orders"), at("srv/.orders.casedrop-staging")],
             commands: None,
+            logs: Some(at("logs")),
             versions: Some(at("versions")),
         }
     }

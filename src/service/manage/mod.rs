@@ -45,6 +45,8 @@ pub struct Plan {
     pub output: [PathBuf; 2],
     /// The command folder, if any.
     pub commands: Option<PathBuf>,
+    /// The folder for log files, if the config names one.
+    pub logs: Option<PathBuf>,
     /// The folder of the versions that an update brings, where the program updates itself.
     pub versions: Option<PathBuf>,
 }
@@ -56,8 +58,14 @@ impl Plan {
         [&self.state, output, staging]
             .into_iter()
             .chain(&self.commands)
+            .chain(&self.logs)
             .chain(&self.versions)
             .map(PathBuf::as_path)
+    }
+
+    /// Whether a folder is made so that nobody but the service may enter it.
+    pub fn is_private(&self, folder: &Path) -> bool {
+        folder == self.state || self.logs.as_deref() == Some(folder)
     }
 }
 

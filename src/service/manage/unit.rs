@@ -67,7 +67,7 @@ pub(super) fn writable(plan: &Plan) -> Result<Vec<PathBuf>, Fault> {
         return Err(super::fault("output-at-root", message)
             .hint("give the output a folder of its own to lie in, such as /srv/casedrop/orders"));
     }
-    let others = plan.commands.iter().chain(&plan.versions).chain([&plan.state]);
+    let others = plan.commands.iter().chain(&plan.logs).chain(&plan.versions).chain([&plan.state]);
     let mut all: Vec<PathBuf> = std::iter::once(both).chain(others.cloned()).collect();
     all.sort();
     all.dedup_by(|inner, outer| inner.starts_with(outer));
@@ -127,6 +127,7 @@ mod tests {
                 "/srv/casedrop/.orders.casedrop-staging".into(),
             ],
             commands: Some("/srv/casedrop/commands".into()),
+            logs: None,
             versions: None,
         }
     }

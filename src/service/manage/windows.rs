@@ -281,6 +281,8 @@ fn give_rights(plan: &Plan, account: &str, say: Say<'_>) {
         let made = if folder == plan.state {
             let made = RealDisk.create_private_dirs(folder);
             made.and_then(|()| RealDisk.make_private(folder).map(drop))
+        } else if plan.is_private(folder) {
+            RealDisk.create_private_dirs(folder)
         } else {
             RealDisk.create_dirs(folder)
         };

@@ -1,0 +1,195 @@
+//! Where log lines go: to standard error, to files that are rolled daily, and into a ring of the newest
+//! ones for the status page.
+//!
+//! An agent never waits for its log and never ends because of it: lines for files go through a queue to
+//! a thread of its own ([`Sink`]), and while the folder cannot be written to they go to standard error.
+//! A line holds no secret and no name of a patient or doctor. What is about a lab or an order says so in
+//! the fields `lab` and `order`.
+
+mod files;
+mod format;
+mod recent;
+mod sink;
+
+use std::path::{Path, PathBuf};
+use std::str::FromStr as _;
+use std::sync::{Arc, OnceLock};
+
+use tracing::Subscriber;
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::filter::FilterExt as _;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{EnvFilter, Layer, Registry, fmt};
+
+use self::files::Files;
+use self::sink::Sink;
+use crate::config::LogConfig;
+use crate::disk::Disk;
+use crate::model::time::WallMs;
+
+pub use self::files::{FILE_MAX, Found, TOTAL_MAX, found};
+pub use self::recent::{Filter, Line, Recent};
+
+/// What is said to a person on standard error as well, or by other means: such lines stand in files and
+/// in the ring only.
+pub const SAID: &str = "casedrop::said";
+
+/// The name of the usual folder for log files in the state folder.
+const FOLDER: &str = "logs";
+
+/// How a process logs.
+pub struct Setup<'a> {
+    /// As the config says.
+    pub log: &'a LogConfig,
+    /// The folder for log files, if there are to be some.
+    pub folder: Option<PathBuf>,
+    /// Whether a person watches standard error and is told in plain lines what happens.
+    pub terminal: bool,
+    /// The disk.
+    pub disk: Arc<dyn Disk>,
+    /// The clock.
+    pub now: fn() -> WallMs,
+}
+
+type BoxedLayer = Box<dyn Layer<Registry> + Send + Sync>;
+
+/// Where log files go: as `log.dir` says; without it, a Windows service writes to `logs` in the state
+/// folder, as nobody sees its standard error. `None`: there are no files.
+pub fn folder(log: &LogConfig, state: &Path, is_service: bool) -> Option<PathBuf> {
+    let usual = || (cfg!(windows) && is_service).then(|| usual_folder(state));
+    log.dir.clone().or_else(usual)
+}
+
+/// Where a Windows service writes its log files if the config does not say.
+pub fn usual_folder(state: &Path) -> PathBuf {
+    state.join(FOLDER)
+}
+
+/// Logs as the setup says. Where there are files, standard error still gets warnings and errors, so
+/// that whoever looks there, such as systemd's journal, learns what needs a person.
+pub fn start(setup: Setup<'_>) {
+    let filter =
+        || EnvFilter::from_str(&setup.log.level).unwrap_or_else(|_| EnvFilter::new("info"));
+    let mut layers = vec![ring(&setup.log.level, setup.now)];
+    layers.push(match (setup.terminal, &setup.folder) {
+        (true, _) => format::stderr(setup.log.json).with_filter(people()).boxed(),
+        (false, Some(_)) => format::stderr(setup.log.json)
+            .with_filter(LevelFilter::WARN.and(unsaid(filter())))
+            .boxed(),
+        (false, None) => format::stderr(setup.log.json).with_filter(unsaid(filter())).boxed(),
+    });
+    if let Some(folder) = setup.folder {
+        let files = Files::new(setup.disk, folder, setup.log.keep);
+        if let Some(sink) = sink(files, setup.now) {
+            layers.push(file(sink, setup.log.json).with_filter(filter()).boxed());
+        }
+    }
+    init(layers);
+    tell_panics();
+}
+
+/// Only what is out of the ordinary goes to standard error; a person watches, and is told the rest in
+/// plain lines.
+pub fn for_people(now: fn() -> WallMs) {
+    init(vec![ring("info", now), format::stderr(false).with_filter(people()).boxed()]);
+}
+
+/// Logs to standard error where nobody says how.
+pub fn plain(now: fn() -> WallMs) {
+    let filter = unsaid(EnvFilter::new("info"));
+    init(vec![ring("info", now), format::stderr(false).with_filter(filter).boxed()]);
+}
+
+/// The newest lines of this process.
+pub fn recent() -> &'static Recent {
+    static RECENT: OnceLock<Recent> = OnceLock::new();
+    RECENT.get_or_init(Recent::default)
+}
+
+/// Waits until the files hold what was logged so far, for two seconds at the most. To be called before
+/// the process ends.
+pub fn flush() {
+    if let Some(sink) = SINK.get() {
+        sink.flush();
+    }
+}
+
+static SINK: OnceLock<Sink> = OnceLock::new();
+
+/// The way to the files. `None` where there is no thread for it, which is said.
+fn sink(files: Files, now: fn() -> WallMs) -> Option<Sink> {
+    match Sink::start(files, now) {
+        Ok(sink) => Some(SINK.get_or_init(|| sink).clone()),
+        Err(error) => {
+            sink::say(&format!("no log file is written: there is no thread for it ({error})"));
+            None
+        }
+    }
+}
+
+fn people() -> EnvFilter {
+    unsaid(EnvFilter::new("warn,casedrop::sync::notice=off"))
+}
+
+/// The filter without what is said otherwise.
+fn unsaid(filter: EnvFilter) -> EnvFilter {
+    match format!("{SAID}=off").parse() {
+        Ok(directive) => filter.add_directive(directive),
+        Err(_) => filter,
+    }
+}
+
+fn file<S>(sink: Sink, json: bool) -> Box<dyn Layer<S> + Send + Sync>
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+{
+    let layer = fmt::layer().with_ansi(false).with_writer(sink);
+    if json { layer.json().boxed() } else { layer.boxed() }
+}
+
+/// The ring has what the config wants to be logged, and each line from `info` on in any case.
+fn ring(level: &str, now: fn() -> WallMs) -> BoxedLayer {
+    let filter = EnvFilter::from_str(level).unwrap_or_else(|_| EnvFilter::new("info"));
+    recent::layer(recent(), now).with_filter(LevelFilter::INFO.or(filter)).boxed()
+}
+
+fn init(layers: Vec<BoxedLayer>) {
+    // A second start in one process, as in tests, keeps the first.
+    let _ = tracing_subscriber::registry().with(layers).try_init();
+}
+
+/// Where a thread panicked stands in the files too; not with what words, which may quote anything.
+fn tell_panics() {
+    let before = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        let place = panic.location().map_or_else(String::new, |at| format!(" at {at}"));
+        tracing::error!(target: SAID, "this program has a fault: a thread panicked{place}");
+        before(panic);
+    }));
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn only_a_windows_service_has_files_unasked() {
+        let mut log = LogConfig {
+            level: "info".to_owned(),
+            json: false,
+            dir: None,
+            keep: Duration::from_hours(24),
+        };
+        let state = Path::new("state");
+        assert_eq!(folder(&log, state, false), None);
+        assert_eq!(folder(&log, state, true), cfg!(windows).then(|| state.join("logs")));
+        log.dir = Some("there".into());
+        for is_service in [false, true] {
+            assert_eq!(folder(&log, state, is_service), Some("there".into()));
+        }
+    }
+}

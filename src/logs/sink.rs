@@ -1,0 +1,254 @@
+//! The way to log files: a queue, and a thread that writes. Whoever logs never waits.
+
+use std::io::{self, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender};
+use std::time::Duration;
+
+use tracing::{Level, Metadata};
+use tracing_subscriber::fmt::MakeWriter;
+
+use super::files::Files;
+use super::format::{has_ranks, one_line, rank};
+use crate::disk::DiskError;
+use crate::model::fault::Fault;
+use crate::model::time::WallMs;
+
+/// So many lines wait at the most, and so many bytes; what comes then is lost, and that is said.
+const LINES: usize = 8192;
+const BYTES: usize = 16 << 20;
+/// The end of a longer line is cut off; in bytes.
+const LINE_MAX: usize = 32 << 10;
+/// A folder that cannot be written to is tried again after so long.
+const AGAIN: Duration = Duration::from_secs(30);
+/// Old files are removed so often, also when there is nothing to log.
+const TIDY: Duration = Duration::from_hours(1);
+/// How long the end of a process waits for its last lines.
+const LAST: Duration = Duration::from_secs(2);
+
+/// Where lines for files are handed in.
+#[derive(Clone)]
+pub(super) struct Sink {
+    queue: SyncSender<Message>,
+    load: Arc<Load>,
+}
+
+/// What the queue holds.
+#[derive(Default)]
+struct Load {
+    bytes: AtomicUsize,
+    lost: AtomicU64,
+}
+
+enum Message {
+    Line(Level, Vec<u8>),
+    Flush(SyncSender<()>),
+}
+
+impl Sink {
+    /// Begins to write.
+    ///
+    /// # Errors
+    /// The system has no thread for it.
+    pub(super) fn start(files: Files, now: fn() -> WallMs) -> io::Result<Self> {
+        let (queue, lines) = mpsc::sync_channel(LINES);
+        let load = Arc::new(Load::default());
+        let sink = Self { queue, load: Arc::clone(&load) };
+        let writing = Writing::new(files, Box::new(Stderr));
+        std::thread::Builder::new()
+            .name("log".to_owned())
+            .spawn(move || serve(writing, &lines, &load, now))?;
+        Ok(sink)
+    }
+
+    /// Waits until everything that was handed in is written, but not for ever.
+    pub(super) fn flush(&self) {
+        let (done, wait) = mpsc::sync_channel(1);
+        if self.queue.try_send(Message::Flush(done)).is_ok() {
+            // A disk that hangs must not keep the process.
+            let _ = wait.recv_timeout(LAST);
+        }
+    }
+
+    fn hand_in(&self, level: Level, line: Vec<u8>) {
+        let bytes = line.len();
+        let waiting = self.load.bytes.fetch_add(bytes, Ordering::Relaxed);
+        let is_full = waiting.saturating_add(bytes) > BYTES;
+        if is_full || self.queue.try_send(Message::Line(level, line)).is_err() {
+            self.load.bytes.fetch_sub(bytes, Ordering::Relaxed);
+            self.load.lost.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+fn serve(mut writing: Writing, lines: &Receiver<Message>, load: &Load, now: fn() -> WallMs) {
+    loop {
+        match lines.recv_timeout(TIDY) {
+            Ok(Message::Line(level, line)) => {
+                load.bytes.fetch_sub(line.len(), Ordering::Relaxed);
+                let lost = load.lost.swap(0, Ordering::Relaxed);
+                writing.line(level, &line, lost, now());
+            }
+            Ok(Message::Flush(done)) => {
+                // Whoever waits may have given up.
+                let _ = done.try_send(());
+            }
+            Err(RecvTimeoutError::Timeout) => writing.files.tidy(now()),
+            Err(RecvTimeoutError::Disconnected) => return,
+        }
+    }
+}
+
+/// The thread's work, without the thread.
+struct Writing {
+    files: Files,
+    /// Where lines go while the files cannot be written.
+    instead: Box<dyn Write + Send>,
+    failing: Option<Failing>,
+}
+
+/// The files cannot be written to.
+struct Failing {
+    /// When that was last tried.
+    tried: WallMs,
+    /// How many lines went elsewhere.
+    lines: u64,
+}
+
+impl Writing {
+    fn new(files: Files, instead: Box<dyn Write + Send>) -> Self {
+        Self { files, instead, failing: None }
+    }
+
+    /// Writes one line, after `lost` others that could not be taken.
+    fn line(&mut self, level: Level, line: &[u8], lost: u64, now: WallMs) {
+        if lost > 0 {
+            let text =
+                format!("{lost} lines are missing here: they came faster than the disk took them");
+            self.put(Level::WARN, &own_line(&text, now), now);
+        }
+        self.put(level, line, now);
+    }
+
+    fn put(&mut self, level: Level, line: &[u8], now: WallMs) {
+        if let Some(failing) = &mut self.failing {
+            if now >= failing.tried && now < failing.tried.plus(AGAIN) {
+                failing.lines += 1;
+                self.elsewhere(level, line);
+                return;
+            }
+            failing.tried = now;
+        }
+        match self.files.write(line, now) {
+            Ok(()) => self.over(now),
+            Err(error) => {
+                if self.failing.is_none() {
+                    self.say(&not_written(self.files.dir(), error));
+                }
+                let failing = self.failing.get_or_insert(Failing { tried: now, lines: 0 });
+                failing.lines += 1;
+                self.elsewhere(level, line);
+            }
+        }
+    }
+
+    /// The files can be written to again.
+    fn over(&mut self, now: WallMs) {
+        let Some(Failing { lines, .. }) = self.failing.take() else { return };
+        let text = format!(
+            "the log goes to {} again; {lines} lines went to standard error meanwhile",
+            self.files.dir().display()
+        );
+        self.say(&text);
+        // Should it fail again, the next line says so.
+        let _ = self.files.write(&own_line(&text, now), now);
+    }
+
+    fn say(&mut self, text: &str) {
+        let rank = if has_ranks() { rank(Level::WARN) } else { "" };
+        // Nobody is left to tell that this cannot be told.
+        let _ = writeln!(self.instead, "{rank}{text}");
+    }
+
+    /// Warnings and errors stand on standard error in any case.
+    fn elsewhere(&mut self, level: Level, line: &[u8]) {
+        if level > Level::WARN {
+            let rank = if has_ranks() { rank(level) } else { "" };
+            let _ =
+                self.instead.write_all(rank.as_bytes()).and_then(|()| self.instead.write_all(line));
+        }
+    }
+}
+
+fn not_written(dir: &std::path::Path, error: DiskError) -> String {
+    let fault = Fault::from(error);
+    let hint = fault.hint.as_deref().unwrap_or_default();
+    format!(
+        "the log cannot be written to {} ({}); it goes to standard error meanwhile, and is tried again \
+         every {} s ({hint})",
+        dir.display(),
+        fault.chain(),
+        AGAIN.as_secs()
+    )
+}
+
+/// A line of this module's own.
+fn own_line(text: &str, now: WallMs) -> Vec<u8> {
+    one_line(format!("{} WARN {}: {text}", now.to_rfc3339(), module_path!()).as_bytes())
+}
+
+/// Says something on standard error, where no log can.
+pub(super) fn say(text: &str) {
+    // Nobody is left to tell that this cannot be told.
+    let _ = writeln!(io::stderr(), "{text}");
+}
+
+struct Stderr;
+
+impl Write for Stderr {
+    fn write(&mut self, text: &[u8]) -> io::Result<usize> {
+        io::stderr().write(text)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stderr().flush()
+    }
+}
+
+impl<'a> MakeWriter<'a> for Sink {
+    type Writer = Pen<'a>;
+
+    fn make_writer(&'a self) -> Pen<'a> {
+        Pen { sink: self, level: Level::INFO }
+    }
+
+    fn make_writer_for(&'a self, about: &Metadata<'_>) -> Pen<'a> {
+        Pen { sink: self, level: *about.level() }
+    }
+}
+
+/// Takes one line; it comes in one piece.
+pub(super) struct Pen<'a> {
+    sink: &'a Sink,
+    level: Level,
+}
+
+impl Write for Pen<'_> {
+    fn write(&mut self, text: &[u8]) -> io::Result<usize> {
+        let mut end = text.len().min(LINE_MAX);
+        while end < text.len() && text[end] & 0xC0 == 0x80 {
+            end -= 1;
+        }
+        self.sink.hand_in(self.level, one_line(&text[..end]));
+        Ok(text.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+#[path = "sink_tests.rs"]
+mod tests;
