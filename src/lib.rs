@@ -36,5 +36,6 @@ pub mod service;
 pub mod simulator;
 pub mod status;
 pub mod store;
+pub mod support;
 pub mod sync;
 pub mod update;

@@ -17,6 +17,7 @@ use super::service::ServiceArgs;
 use super::setup::SetupArgs;
 use super::simulate::SimulateArgs;
 use super::status::LabArgs;
+use super::support::SupportArgs;
 use super::update::UpdateArgs;
 
 /// Brings iTero scans from Align's Lab Connector API to a dental lab's hot folder.
@@ -92,6 +93,8 @@ pub enum Command {
     Service(ServiceArgs),
     /// Brings a newer version of this program, and tries it out.
     Update(UpdateArgs),
+    /// Makes a zip for support: versions, config, status and logs, without secrets and names.
+    SupportBundle(SupportArgs),
     /// Prints a JSON Schema for editors.
     Schema(SchemaArgs),
     /// Prints a script that completes arguments in a shell.

@@ -94,7 +94,8 @@ pub fn run(
     Ok(if findings.faults.is_empty() { Exit::Ok } else { Exit::Usage })
 }
 
-fn find(config_path: Option<&Path>, around: &Around<'_>) -> Findings {
+/// All that is wrong with the config and its surroundings.
+pub(super) fn find(config_path: Option<&Path>, around: &Around<'_>) -> Findings {
     let loaded = config::locate(around.disk, config_path, around.env, around.cwd)
         .and_then(|path| config::load(around.disk, &path, around.env));
     match loaded {
@@ -128,7 +129,8 @@ fn find(config_path: Option<&Path>, around: &Around<'_>) -> Findings {
     }
 }
 
-fn report(findings: &Findings) -> String {
+/// The findings for people.
+pub(super) fn report(findings: &Findings) -> String {
     let mut text = String::new();
     for (label, list) in [("error", &findings.faults), ("warning", &findings.warnings)] {
         for fault in list {

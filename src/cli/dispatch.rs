@@ -9,7 +9,7 @@ use super::args::{Cli, Command};
 use super::check::{self, Around, CheckArgs, ExtraCheck, Findings};
 use super::{
     CliError, Exit, Streams, account, audit, change, completions, demo, hooks, logging, orders,
-    run, schema, service, setup, simulate, status, streams, update, verify, work,
+    run, schema, service, setup, simulate, status, streams, support, update, verify, work,
 };
 use crate::config::{self, Config, Loaded};
 use crate::disk::{Disk, RealDisk};
@@ -90,6 +90,10 @@ fn carry_out(cli: Cli, streams: &mut Streams) -> Result<Exit, CliError> {
         }
         Command::Check(args) => run_check(&args, named, streams),
         Command::Service(args) => service::run(&args, named, streams),
+        Command::SupportBundle(args) => {
+            logging::for_people();
+            support::run(&args, named, streams)
+        }
         Command::Run(args) => run::run(args, cli.config, streams.json),
         Command::Sync => {
             let config = load_to_work(named, false, true, streams)?;
@@ -134,6 +138,7 @@ fn on_config(command: Command, config: &Config, streams: &mut Streams) -> Result
         | Command::Service(_)
         | Command::Schema(_)
         | Command::Setup(_)
+        | Command::SupportBundle(_)
         | Command::Completions(_) => Ok(Exit::Ok),
     }
 }
@@ -176,6 +181,11 @@ fn run_check(
     streams: &mut Streams,
 ) -> Result<Exit, CliError> {
     with_surroundings(args.offline, |around| check::run(args, named, around, streams))?
+}
+
+/// What `check` finds.
+pub(super) fn findings(named: Option<&Path>, offline: bool) -> Result<Findings, CliError> {
+    with_surroundings(offline, |around| check::find(named, around))
 }
 
 fn with_surroundings<T>(offline: bool, work: impl FnOnce(&Around<'_>) -> T) -> Result<T, CliError> {

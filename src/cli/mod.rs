@@ -24,6 +24,7 @@ pub mod setup;
 pub mod simulate;
 pub mod status;
 pub mod streams;
+pub mod support;
 pub mod update;
 mod user;
 pub mod verify;

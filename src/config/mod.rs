@@ -49,6 +49,7 @@ pub use load::{FILE_NAME, Loaded, load, locate, platform_folder};
 pub use network::Network;
 pub(crate) use node::{Entry as NodeEntry, Kind as NodeKind, Node};
 pub use notices::{HookConfig, MailConfig, MailOnly, MailSecurity, Notices, WebhookConfig};
+pub(crate) use paths::platform_state;
 pub use policy::POLICY_NAME;
 pub use proxy::{NamedProxy, ProxyConfig};
 pub use schema::schema;

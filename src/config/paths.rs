@@ -79,7 +79,7 @@ pub(super) fn resolve(base: &Path, text: &str) -> PathBuf {
 }
 
 /// The platform's folder for the state, and for a config that is not named otherwise.
-pub(super) fn platform_state(env: &[(String, String)]) -> PathBuf {
+pub(crate) fn platform_state(env: &[(String, String)]) -> PathBuf {
     if cfg!(windows) {
         program_data(env).join("Casedrop")
     } else {

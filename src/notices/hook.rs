@@ -10,6 +10,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
+/// What a program prints stands in the log under this target: it may name people, so a bundle for
+/// support leaves it out.
+pub const SAID: &str = "casedrop::notices::hook::said";
+
 /// So much of what a program says is kept, in bytes, of each of its two streams.
 const KEPT: u64 = 4096;
 /// How often it is looked whether the program has ended.
@@ -83,7 +87,7 @@ impl Hook {
             let said = words.map_or(Ok(String::new()), |words| words.recv_timeout(LAST_WORDS));
             match said {
                 Ok(said) if said.is_empty() => {}
-                Ok(said) => tracing::debug!("{name} of the hook: {said}"),
+                Ok(said) => tracing::debug!(target: SAID, "{name} of the hook: {said}"),
                 Err(RecvTimeoutError::Timeout) => {
                     tracing::debug!("what the hook started holds its {name} open");
                 }

@@ -129,8 +129,39 @@ impl FileSecrets {
         }
     }
 
+    /// All secret values that are kept here, for whoever makes sure that none of them is told, and what
+    /// could not be read. Nothing is changed.
+    pub fn values(&self) -> (Vec<SecretString>, Vec<String>) {
+        let (mut values, mut unread) = (Vec::new(), Vec::new());
+        for extension in [LOGIN, TEXT] {
+            // Before the first login there is no folder.
+            let Ok(paths) = self.entries(extension) else { continue };
+            for path in paths {
+                let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+                let place = match extension {
+                    LOGIN => self.login_named(&stem),
+                    _ => self.text(&stem),
+                };
+                match self.read(&place) {
+                    Ok(bytes) => {
+                        values.extend(bytes.iter().flat_map(|bytes| stored::values(bytes)))
+                    }
+                    Err(fault) => unread.push(fault.chain()),
+                }
+            }
+        }
+        (values, unread)
+    }
+
     fn login(&self, lab: &LabName) -> Place {
-        let name = Self::name(lab);
+        self.login_of(&Self::name(lab), lab.as_str())
+    }
+
+    fn login_named(&self, name: &str) -> Place {
+        self.login_of(name, name)
+    }
+
+    fn login_of(&self, name: &str, lab: &str) -> Place {
         let path = self.dir.join(format!("{name}.{LOGIN}"));
         let what = format!("the login of lab {lab} in {}", path.display());
         let hint = format!("run `casedrop login {lab}`, which writes it anew");

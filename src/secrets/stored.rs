@@ -2,8 +2,8 @@
 
 use std::time::{Duration, UNIX_EPOCH};
 
-use secrecy::ExposeSecret as _;
 use secrecy::zeroize::Zeroizing;
+use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
 
 use super::{Login, PairedAccount};
@@ -31,6 +31,20 @@ pub(super) fn write(login: &Login) -> serde_json::Result<Zeroizing<Vec<u8>>> {
 pub(super) fn read(bytes: &[u8]) -> Option<Login> {
     let stored: Stored = serde_json::from_slice(bytes).ok()?;
     (stored.schema == SCHEMA).then(|| stored.into())
+}
+
+/// All texts in a secret: of one that is an object those of its keys, else the whole.
+pub(super) fn values(bytes: &[u8]) -> Vec<SecretString> {
+    match serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(bytes) {
+        Ok(keys) => {
+            // Which account it is for is no secret, and addresses are nothing without their queries.
+            let keys = keys
+                .iter()
+                .filter(|(key, _)| !["url", "redirect", "account"].contains(&key.as_str()));
+            keys.filter_map(|(_, value)| value.as_str().map(SecretString::from)).collect()
+        }
+        Err(_) => vec![String::from_utf8_lossy(bytes).into_owned().into()],
+    }
 }
 
 impl From<&Login> for Stored {

@@ -49,6 +49,27 @@ impl Store {
         Ok(store)
     }
 
+    /// What is wrong with the journal's pages; `None`: nothing. It may be asked beside an agent, and
+    /// changes nothing.
+    pub fn quick_check(&self) -> Result<Option<String>, StoreError> {
+        let said: String = self.db.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
+        Ok((said != "ok").then(|| said.split_whitespace().collect::<Vec<_>>().join(" ")))
+    }
+
+    /// How many rows each table holds, by the tables' names.
+    pub fn row_counts(&self) -> Result<Vec<(String, u64)>, StoreError> {
+        let sql = "SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name";
+        let mut query = self.db.prepare(sql)?;
+        let names = query.query_map([], |row| row.get(0))?.collect::<Result<Vec<String>, _>>()?;
+        let mut counts = Vec::new();
+        for name in names.into_iter().filter(|name| !name.starts_with("sqlite_")) {
+            let sql = format!("SELECT count(*) FROM \"{name}\"");
+            let count: i64 = self.db.query_row(&sql, [], |row| row.get(0))?;
+            counts.push((name, u64::try_from(count).unwrap_or(0)));
+        }
+        Ok(counts)
+    }
+
     /// Every table and column that this version makes must be there.
     fn check_tables(&self) -> Result<(), StoreError> {
         let fresh = Self::in_memory()?;
@@ -125,6 +146,23 @@ mod tests {
             let store = Store::open_checked(&file, Duration::ZERO, depth).expect("sound");
             assert_eq!(store.orders().expect("read").len(), 200);
         }
+    }
+
+    #[test]
+    fn a_journal_can_be_looked_over_beside_its_agent() {
+        let (_dir, file) = journal();
+        let agent = Store::open(&file).expect("opened");
+        let store = Store::open_to_read(&file).expect("opened").expect("there");
+        assert_eq!(store.quick_check().expect("asked"), None);
+        let counts = store.row_counts().expect("counted");
+        assert!(counts.contains(&("orders".to_owned(), 200)), "{counts:?}");
+        drop((store, agent));
+        let mut bytes = std::fs::read(&file).expect("read");
+        let middle = bytes.len() / 2;
+        bytes[middle..middle + 4096].fill(0xA5);
+        std::fs::write(&file, &bytes).expect("written");
+        let store = Store::open_to_read(&file).expect("opened").expect("there");
+        assert!(!matches!(store.quick_check(), Ok(None)));
     }
 
     #[test]

@@ -37,6 +37,7 @@ mod secrecy;
 mod service;
 #[cfg(windows)]
 mod service_windows;
+mod support;
 mod update;
 #[cfg(target_os = "linux")]
 mod visible;

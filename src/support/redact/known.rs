@@ -1,0 +1,189 @@
+//! Values that are known to be secret on this PC.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use secrecy::{ExposeSecret as _, SecretString};
+
+use super::REDACTED;
+
+/// A shorter value is replaced only where it stands as a word of its own; in bytes.
+const SHORT: usize = 6;
+
+/// Users who are no persons. Some of them are words that stand in many texts.
+const NOBODY: [&str; 9] = [
+    "casedrop",
+    "root",
+    "system",
+    "administrator",
+    "admin",
+    "agent",
+    "user",
+    "lab",
+    "localservice",
+];
+
+/// Values that are replaced wherever they stand. It cannot be printed.
+#[derive(Default)]
+pub struct Known {
+    forms: Vec<Form>,
+}
+
+/// One way to write a value.
+struct Form {
+    text: SecretString,
+    kind: Kind,
+    by: &'static str,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Anywhere,
+    /// Only between other characters than letters and digits.
+    Word,
+    /// In a run of base64, which goes as a whole.
+    Base64,
+}
+
+impl fmt::Debug for Known {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} forms, not shown", self.forms.len())
+    }
+}
+
+impl Known {
+    /// Adds a secret, in all forms in which it may be written. Blanks around it do not count; an empty
+    /// one is none.
+    pub fn secret(&mut self, value: &str) {
+        self.value(value, REDACTED);
+    }
+
+    /// Adds a word, such as a user's name, that `by` stands in for; only where it is a whole word.
+    /// Names that say nothing of a person stay.
+    pub fn word(&mut self, value: &str, by: &'static str) {
+        let value = value.trim();
+        if !NOBODY.contains(&value.to_lowercase().as_str()) {
+            self.form(value, Kind::Word, by);
+        }
+    }
+
+    /// How many values there are, in all their forms.
+    pub fn len(&self) -> usize {
+        self.forms.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.forms.is_empty()
+    }
+
+    fn value(&mut self, value: &str, by: &'static str) {
+        let value = value.trim();
+        if value.len() < SHORT {
+            self.form(value, Kind::Word, by);
+            return;
+        }
+        self.form(value, Kind::Anywhere, by);
+        // A log in JSON may quote what was escaped already.
+        let escaped = inner(&serde_json::Value::from(value).to_string());
+        self.form(
+            &inner(&serde_json::Value::from(escaped.as_str()).to_string()),
+            Kind::Anywhere,
+            by,
+        );
+        self.form(&escaped, Kind::Anywhere, by);
+        self.form(&inner(&format!("{value:?}")), Kind::Anywhere, by);
+        let percent = utf8_percent_encode(value, NON_ALPHANUMERIC).to_string();
+        self.form(&percent, Kind::Anywhere, by);
+        self.form(&percent.to_lowercase(), Kind::Anywhere, by);
+        let form = url::form_urlencoded::byte_serialize(value.as_bytes()).collect::<String>();
+        self.form(&form, Kind::Anywhere, by);
+        // Depending on what stands before it, base64 of a value begins at any of three places.
+        for before in 0..3 {
+            let mut bytes = vec![0; before];
+            bytes.extend_from_slice(value.as_bytes());
+            for engine in [&STANDARD, &URL_SAFE] {
+                let text = engine.encode(&bytes);
+                // What its neighbours decide is left out on both sides.
+                let start = if before == 0 { 0 } else { before + 1 };
+                let end = bytes.len() / 3 * 4;
+                if let Some(core) = text.get(start..end).filter(|core| core.len() >= SHORT) {
+                    self.form(core, Kind::Base64, by);
+                }
+            }
+        }
+    }
+
+    fn form(&mut self, text: &str, kind: Kind, by: &'static str) {
+        let is_there = |form: &Form| form.kind == kind && form.text.expose_secret() == text;
+        if text.is_empty() || self.forms.iter().any(is_there) {
+            return;
+        }
+        self.forms.push(Form { text: text.into(), kind, by });
+        // A value that holds another one goes first, and whole.
+        self.forms.sort_by_key(|form| std::cmp::Reverse(form.text.expose_secret().len()));
+    }
+
+    /// The text without the values; borrowed if it holds none.
+    pub(super) fn replace<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        let mut text = Cow::Borrowed(text);
+        for form in &self.forms {
+            if let Some(without) = form.replaced(&text) {
+                text = Cow::Owned(without);
+            }
+        }
+        text
+    }
+}
+
+impl Form {
+    /// The text without this form of the value; `None` if it holds none.
+    fn replaced(&self, text: &str) -> Option<String> {
+        let value = self.text.expose_secret();
+        let mut done = String::new();
+        let (mut from, mut search) = (0, 0);
+        while let Some(at) = text[search..].find(value).map(|at| search + at) {
+            let (start, end) = match self.kind {
+                Kind::Base64 => run(text, at, at + value.len()),
+                Kind::Anywhere | Kind::Word => (at, at + value.len()),
+            };
+            search = end;
+            if self.kind == Kind::Word && !is_word(text, start, end) {
+                // The end of what was found may be the beginning of the next one.
+                search = at + value.chars().next().map_or(1, char::len_utf8);
+                continue;
+            }
+            // What an earlier run took is gone already.
+            done.push_str(&text[from..start.max(from)]);
+            done.push_str(self.by);
+            from = end;
+        }
+        if from == 0 {
+            return None;
+        }
+        done.push_str(&text[from..]);
+        Some(done)
+    }
+}
+
+/// What stands between the quotes.
+fn inner(quoted: &str) -> String {
+    quoted.get(1..quoted.len().saturating_sub(1)).unwrap_or_default().to_owned()
+}
+
+fn is_word(text: &str, start: usize, end: usize) -> bool {
+    let before = text[..start].chars().next_back();
+    let after = text[end..].chars().next();
+    [before, after].into_iter().flatten().all(|c| !c.is_alphanumeric())
+}
+
+/// The whole run of base64 around a place.
+fn run(text: &str, start: usize, end: usize) -> (usize, usize) {
+    let is_part = |c: &char| c.is_ascii_alphanumeric() || "+/-_=".contains(*c);
+    let before: usize = text[..start].chars().rev().take_while(is_part).map(char::len_utf8).sum();
+    let after: usize = text[end..].chars().take_while(is_part).map(char::len_utf8).sum();
+    (start - before, end + after)
+}

@@ -1,0 +1,145 @@
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD};
+
+use super::*;
+
+fn knowing(values: &[&str]) -> Redactor {
+    let mut known = Known::default();
+    for value in values {
+        known.secret(value);
+    }
+    Redactor::new(known)
+}
+
+fn redacted(text: &str) -> String {
+    Redactor::default().text(text).into_owned()
+}
+
+#[test]
+fn known_values_go_however_they_are_written() {
+    let secret = "s3cret/with+odd \"signs\"&ü";
+    let redactor = knowing(&[secret]);
+    let json = serde_json::to_string(secret).expect("JSON");
+    let twice = serde_json::to_string(&json).expect("JSON");
+    let percent = percent_encoding::utf8_percent_encode(secret, percent_encoding::NON_ALPHANUMERIC);
+    let form: String = url::form_urlencoded::byte_serialize(secret.as_bytes()).collect();
+    let mut texts = vec![secret.to_owned(), json, percent.to_string(), form, format!("{secret:?}")];
+    for before in ["", "u:", "user:", "anna:"] {
+        let bytes = format!("{before}{secret}{}", "x".repeat(before.len()));
+        texts.extend([
+            STANDARD.encode(&bytes),
+            STANDARD_NO_PAD.encode(&bytes),
+            URL_SAFE.encode(&bytes),
+            URL_SAFE_NO_PAD.encode(&bytes),
+        ]);
+    }
+    for text in texts {
+        let whole = format!("before {text} behind");
+        let without = redactor.text(&whole);
+        let quotes = without.replace('"', "");
+        assert_eq!(quotes, "before [redacted] behind", "{whole}");
+        assert!(redactor.finds(&whole) && !redactor.finds(&without));
+    }
+    assert!(!redactor.text(&twice).contains("s3cret"), "{twice}");
+}
+
+#[test]
+fn a_value_in_a_value_and_a_short_one_are_found_too() {
+    let redactor = knowing(&["tokentoken", "tokentokentoken2", "ab", "", " \n"]);
+    assert_eq!(redactor.text("x tokentokentoken2 y"), "x [redacted] y");
+    assert_eq!(redactor.text("tokentokentoken"), "[redacted]token");
+    assert_eq!(redactor.text("ab, about cab (ab)"), "[redacted], about cab ([redacted])");
+    let mut known = Known::default();
+    known.word("anna", USER);
+    let redactor = Redactor::new(known);
+    assert_eq!(redactor.text("by LAB\\anna, not annabel"), "by LAB\\[user], not annabel");
+}
+
+#[test]
+fn logins_and_queries_of_urls_go() {
+    let cases = [
+        ("https://anna:hush@proxy.lab:3128/x", "https://[redacted]@proxy.lab:3128/x"),
+        ("GET https://a.b/c?sig=abc&x=1, then", "GET https://a.b/c?[redacted], then"),
+        ("\"https://a.b/c#frag\"", "\"https://a.b/c#[redacted]\""),
+        ("http://127.0.0.1:8787/", "http://127.0.0.1:8787/"),
+        ("https://a.b/@user/x", "https://a.b/@user/x"),
+    ];
+    for (text, wanted) in cases {
+        assert_eq!(redacted(text), wanted);
+    }
+}
+
+#[test]
+fn what_looks_like_a_token_or_a_password_goes() {
+    let cases = [
+        ("authorization: Bearer abc.def-123", "authorization: [redacted]"),
+        ("sent Bearer abcdef0123456", "sent Bearer [redacted]"),
+        ("Basic YW5uYTpodXNo=", "Basic [redacted]"),
+        ("it was eyJhbGciOi.eyJzdWIi.c2ln-_ there", "it was [redacted] there"),
+        ("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "[redacted]"),
+        ("password=hush&x=1", "password=[redacted]&x=1"),
+        ("{\"refresh_token\":\"a b\",\"n\":1}", "{\"refresh_token\":\"[redacted]\",\"n\":1}"),
+        (
+            "{\\\"token\\\":\\\"abc\\\",\\\"n\\\":1}",
+            "{\\\"token\\\":\\\"[redacted]\\\",\\\"n\\\":1}",
+        ),
+        ("    client_secret: hush hush\n    x: 1", "    client_secret: [redacted]\n    x: 1"),
+        ("- { client_id: x, client_secret: y }", "- { client_id: x, client_secret: [redacted]}"),
+        ("PWD='a b' x", "PWD='[redacted]' x"),
+        ("write to anna.b@lab.example, please", "write to [mail], please"),
+        ("<Anna@lab.example>", "<[mail]>"),
+    ];
+    for (text, wanted) in cases {
+        assert_eq!(redacted(text), wanted);
+    }
+}
+
+#[test]
+fn the_names_of_users_go_from_paths() {
+    let cases = [
+        (r"C:\Users\Anna B\Documents\x", r"C:\Users\[user]\Documents\x"),
+        (r#""C:\\Users\\anna\\x""#, r#""C:\\Users\\[user]\\x""#),
+        ("/home/anna/orders", "/home/[user]/orders"),
+        ("/home/anna is missing", "/home/[user] is missing"),
+    ];
+    for (text, wanted) in cases {
+        assert_eq!(redacted(text), wanted);
+    }
+}
+
+#[test]
+fn what_is_none_of_that_stays() {
+    for text in [
+        "2026-11-26T11:35:00Z  INFO casedrop::sync::notice: smile-lab/4711/17: published revision 1 lab=smile-lab",
+        "cannot renew the token: Align does not answer",
+        "labs[0].client_secret  (set)  default",
+        "client_secret_file: C:\\ProgramData\\Casedrop\\smile-lab.secret",
+        "the basic settings 12345678, bearer of news",
+        "secrets: auto",
+        "token=null password=(set)",
+        "smile-lab@4711",
+        "ünïcödé ü@ü",
+        "",
+    ] {
+        assert_eq!(redacted(text), text);
+    }
+}
+
+#[test]
+fn it_holds_against_texts_that_nobody_foresaw() {
+    let pieces = [
+        "://", "@", "?", "\"", "token", "=", ":", "\\", "ü", "Bearer ", "eyJ", "/home/", "\n", "a1",
+    ];
+    let redactor = knowing(&["a1ü@?x", "a1"]);
+    for number in 0..20_000_usize {
+        let mut text = String::new();
+        let mut left = number.wrapping_mul(2_654_435_761);
+        for _ in 0..9 {
+            text.push_str(pieces[left % pieces.len()]);
+            left /= pieces.len();
+        }
+        // That it neither panics nor finds something in its own work.
+        let once = redactor.text(&text).into_owned();
+        assert!(!redactor.finds(&once), "{text:?}: {once:?}");
+    }
+}
