@@ -144,7 +144,7 @@ impl FileSecrets {
                 };
                 match self.read(&place) {
                     Ok(bytes) => {
-                        values.extend(bytes.iter().flat_map(|bytes| stored::values(bytes)))
+                        values.extend(bytes.iter().flat_map(|bytes| stored::values(bytes)));
                     }
                     Err(fault) => unread.push(fault.chain()),
                 }

@@ -309,3 +309,30 @@ fn the_file_is_closed_to_other_users() {
     assert_eq!(mode(dir.path().join("secrets")), 0o700);
     assert_eq!(mode(dir.path().join("secrets/smile-lab.json")), 0o600);
 }
+
+#[test]
+fn whoever_keeps_secrets_from_being_told_gets_all_of_them() {
+    let dir = tempfile::tempdir().expect("tempdir");
+    let vault = Fake::new("fake");
+    let open = || {
+        let vaults: Vec<Arc<dyn KeyVault>> = vec![vault.clone()];
+        FileSecrets::with_vaults(Arc::new(RealDisk), dir.path(), SecretsIn::Vault, vaults)
+    };
+    let secrets = open();
+    let texts = |secrets: &FileSecrets| {
+        let (values, unread) = secrets.values();
+        let mut texts: Vec<String> =
+            values.iter().map(|value| value.expose_secret().to_owned()).collect();
+        texts.sort();
+        (texts, unread.len())
+    };
+    assert_eq!(texts(&secrets), (vec![], 0), "there is not even a folder");
+    secrets.save(&lab(), &login()).expect("saved");
+    secrets.save_text("callback", &"part-of-a-url".into()).expect("saved");
+    let pending = r#"{"url":"https://a.b/?x","state":"st4te","verifier":"v3rifier","began_ms":1}"#;
+    secrets.save_text("pending-login-smile-lab", &pending.into()).expect("saved");
+    let all = ["access-1", "part-of-a-url", "refresh-1", "st4te", "v3rifier"];
+    assert_eq!(texts(&open()), (all.map(str::to_owned).to_vec(), 0));
+    vault.set_away(true);
+    assert_eq!(texts(&open()), (vec![], 3), "it is told that they were not looked at");
+}

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::audit::Record;
 use crate::config::InForce;
-use crate::disk::{Disk, DiskError, Kind, read_limited};
+use crate::disk::{Disk, DiskError, Kind};
 use crate::logs::{self, Found};
 use crate::model::record::OrderState;
 use crate::model::time::WallMs;
@@ -55,6 +55,8 @@ pub fn versions(disk: &dyn Disk, version: &str, program: &Path, now: WallMs) -> 
 /// The system's own name for itself.
 #[cfg(not(windows))]
 fn system(disk: &dyn Disk) -> Option<String> {
+    use crate::disk::read_limited;
+
     const MAX: u64 = 64 << 10;
     let read = |path: &str| {
         let bytes = read_limited(disk, Path::new(path), MAX).ok()?;

@@ -159,12 +159,11 @@ fn of_file(text: &str, known: &mut Known) {
 /// Logins and what else lies with them.
 fn of_vault(places: &Places<'_>, known: &mut Known, unread: &mut Vec<String>) {
     let disk = Arc::clone(places.disk);
-    let secrets = match places.config {
-        Some(config) => crate::secrets::open(config, disk),
-        None => {
-            let vaults = vault::of_system(&disk, &folder(places.state));
-            FileSecrets::with_vaults(disk, places.state, SecretsIn::Auto, vaults)
-        }
+    let secrets = if let Some(config) = places.config {
+        crate::secrets::open(config, disk)
+    } else {
+        let vaults = vault::of_system(&disk, &folder(places.state));
+        FileSecrets::with_vaults(disk, places.state, SecretsIn::Auto, vaults)
     };
     let (values, not_read) = secrets.values();
     for value in values {

@@ -94,3 +94,17 @@ fn a_running_agent_writes_nothing_while_the_marker_is_gone() {
     agent.kill();
     world.good(&["verify"]);
 }
+
+#[test]
+fn an_agent_whose_log_folder_cannot_be_used_works_on_and_says_it_once() {
+    let world = World::with_config("log: { dir: in-the-way/logs, format: json }\n");
+    std::fs::write(world.dir().join("in-the-way"), "a file").expect("written");
+    let id = world.align().create_order(&order(CaseKind::OrthoShell)).expect("created");
+    let agent = world.run();
+    world.wait_for_state(&id, "published");
+    let log = agent.kill();
+    assert_eq!(log.matches("the log cannot be written to").count(), 1, "{log}");
+    let published = log.lines().find(|line| line.contains("published revision 1"));
+    let line: serde_json::Value = serde_json::from_str(published.expect("a line")).expect("JSON");
+    assert_eq!((&line["level"], &line["fields"]["order"]), (&"INFO".into(), &id.into()), "{line}");
+}
