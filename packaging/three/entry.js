@@ -1,0 +1,19 @@
+// What the 3D view (src/web/assets/scene.js and mesh.js) uses of three.js. The rest is left out of the
+// bundle.
+export {
+  Box3,
+  BufferAttribute,
+  BufferGeometry,
+  DirectionalLight,
+  DoubleSide,
+  HemisphereLight,
+  Mesh,
+  MeshStandardMaterial,
+  PerspectiveCamera,
+  Scene,
+  Vector3,
+  WebGLRenderer,
+} from 'three';
+export { OrbitControls } from 'three/addons/controls/OrbitControls.js';
+export { PLYLoader } from 'three/addons/loaders/PLYLoader.js';
+export { STLLoader } from 'three/addons/loaders/STLLoader.js';

@@ -1,0 +1,100 @@
+// Makes the pages live. Without it they work as well: every link and form is plain HTML.
+import { begin, remember } from './live.js';
+import { keepTelling, localise } from './times.js';
+
+/** How long a button says that it has done its work, in milliseconds. */
+const SAID = 2000;
+
+remember();
+localise(document.body);
+keepTelling();
+begin();
+
+// One listener for all, so that elements which come later are served too.
+document.addEventListener('click', (event) => {
+  const button = event.target.closest?.('button');
+  if (button?.matches('.copy[data-copy]')) copy(button);
+  if (button?.matches('.view3d[data-viewer]')) view(button);
+});
+
+// A form that must not be sent twice.
+document.addEventListener('submit', (event) => {
+  const form = event.target;
+  if (!('once' in form.dataset) || event.defaultPrevented) return;
+  form.dataset.sent = '';
+  // Later, since a button that is off is not sent.
+  setTimeout(() => able(form, false));
+});
+addEventListener('pageshow', () => {
+  for (const form of document.querySelectorAll('form[data-sent]')) {
+    delete form.dataset.sent;
+    able(form, true);
+  }
+});
+
+function able(form, is) {
+  for (const element of form.elements) {
+    if (element.type === 'submit') element.disabled = !is;
+  }
+}
+
+/** `<button type="button" class="copy" data-copy="text" data-done="Copied" data-failed="…">` */
+async function copy(button) {
+  const isDone = await toClipboard(button.dataset.copy);
+  const text = isDone ? button.dataset.done : button.dataset.failed;
+  if (text) say(button, text);
+}
+
+async function toClipboard(text) {
+  try {
+    await navigator.clipboard.writeText(text);
+    return true;
+  } catch {
+    // Not a secure context, or not allowed.
+  }
+  const field = document.createElement('textarea');
+  field.value = text;
+  field.readOnly = true;
+  field.className = 'visually-hidden';
+  const focus = document.activeElement;
+  document.body.append(field);
+  field.select();
+  const isDone = document.execCommand('copy');
+  field.remove();
+  focus?.focus({ preventScroll: true });
+  return isDone;
+}
+
+const saying = new Map();
+
+function say(button, text) {
+  const label = button.querySelector('.label') ?? button;
+  const earlier = saying.get(button);
+  clearTimeout(earlier?.timer);
+  const usual = earlier?.usual ?? label.textContent;
+  label.textContent = text;
+  const timer = setTimeout(() => {
+    saying.delete(button);
+    if (label.textContent === text) label.textContent = usual;
+  }, SAID);
+  saying.set(button, { timer, usual });
+  const news = document.getElementById('news');
+  if (news) news.textContent = text;
+}
+
+/** The 3D view comes only when somebody wants to see it. */
+async function view(button) {
+  const section = button.closest('#viewer');
+  if (!section || button.ariaBusy) return;
+  button.ariaBusy = 'true';
+  section.dataset.state = 'loading';
+  try {
+    const { open } = await import(button.dataset.viewer);
+    await open(section, button);
+  } catch (error) {
+    console.error(error);
+    section.dataset.state = 'failed';
+  } finally {
+    button.ariaBusy = null;
+  }
+}

@@ -1,0 +1,85 @@
+// Chromium, and what every page is watched for.
+import { existsSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import assert from 'node:assert/strict';
+import { chromium } from 'playwright-core';
+
+const FLAGS = [
+  '--use-angle=swiftshader', '--enable-unsafe-swiftshader', '--disable-quic', '--no-first-run',
+  '--disable-background-networking', '--disable-component-update', '--disable-sync',
+];
+
+function executable() {
+  const path = process.env.CHROMIUM || '/usr/bin/chromium';
+  assert.ok(existsSync(path), `there is no Chromium at ${path}; run .ci/browser.sh install, or set CHROMIUM`);
+  return path;
+}
+
+/** Starts Chromium with a profile of its own. `close()` ends it and leaves nothing behind. */
+export async function startBrowser({ flags = FLAGS } = {}) {
+  const folder = await mkdtemp(join(tmpdir(), 'casedrop-chromium-'));
+  const browser = await chromium.launch({
+    executablePath: executable(),
+    args: flags,
+    // Started as root, where it has no sandbox.
+    chromiumSandbox: false,
+    // What it leaves beside the profile goes with the folder.
+    env: { ...process.env, HOME: folder, TMPDIR: folder },
+  });
+  return {
+    browser,
+    async close() {
+      await browser.close();
+      await rm(folder, { recursive: true, force: true, maxRetries: 5 });
+    },
+  };
+}
+
+/**
+ * A page in a context of its own, watched: `problems` collects errors on the console, violations of the
+ * content policy, requests to other origins, and failed ones. `options` are Playwright's for a context.
+ */
+export async function openPage(browser, origin, options = {}) {
+  const context = await browser.newContext({ locale: 'en-GB', timezoneId: 'Europe/Berlin', ...options });
+  context.setDefaultTimeout(15_000);
+  const page = await context.newPage();
+  const problems = [];
+  page.on('console', (message) => {
+    if (message.type() === 'error') problems.push(`console: ${message.text()}`);
+  });
+  page.on('pageerror', (error) => problems.push(`script: ${error.stack ?? error}`));
+  const requests = [];
+  page.on('request', (request) => {
+    const url = request.url();
+    requests.push(url);
+    if (!/^(data|blob|about):/.test(url) && new URL(url).origin !== origin) problems.push(`foreign: ${url}`);
+  });
+  return {
+    context,
+    page,
+    problems,
+    requests,
+    url: (path) => new URL(path, origin).href,
+    /** Nothing was wrong so far. */
+    assertClean() {
+      assert.deepEqual(problems, []);
+    },
+    close: () => context.close(),
+  };
+}
+
+/**
+ * Repeats a question until its answer is true (or what it gives is), and gives that. Only for what takes
+ * its time outside of the page; for the page itself there is `page.waitForFunction`.
+ */
+export async function until(what, ask, patience = 60_000) {
+  const end = Date.now() + patience;
+  for (;;) {
+    const answer = await ask();
+    if (answer) return answer;
+    assert.ok(Date.now() < end, `it did not happen: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+}
