@@ -15,7 +15,7 @@ const LEAST = 900;
 
 /** By order: the last picture and the samples of the last seconds. */
 let known = new Map();
-/** The orders for which page and server disagreed when the page was last asked for anew. */
+/** For which orders page and server disagreed last. */
 let odd = '';
 
 /**
@@ -38,8 +38,8 @@ export function take(downloads, now = performance.now()) {
   paint();
   const shown = new Set([...elements()].map((element) => element.dataset.order));
   const differing = [
-    ...[...known.keys()].filter((key) => !shown.has(key)),
-    ...[...shown].filter((key) => !known.has(key)),
+    ...[...known.keys()].filter((key) => !shown.has(key)).map((key) => `+${key}`),
+    ...[...shown].filter((key) => !known.has(key)).map((key) => `-${key}`),
   ].sort().join(' ');
   const isNews = differing !== '' && differing !== odd;
   odd = differing;

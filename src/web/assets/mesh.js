@@ -27,7 +27,7 @@ async function load(url) {
   if (answer.redirected) throw new Error(`redirected to ${answer.url}`);
   const chunks = [];
   let done = 0;
-  let told = 0;
+  let told = -Infinity;
   const reader = answer.body.getReader();
   for (;;) {
     const { value } = await reader.read();

@@ -1,0 +1,58 @@
+// What every page has to keep to.
+import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+
+const axe = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+
+/** axe-core finds no serious and no critical fault. `rules` names the only ones to look at. */
+export async function assertAccessible(page, rules) {
+  // The page's policy allows no script but its own; the debugger may.
+  await page.evaluate(axe);
+  const found = await page.evaluate(async (only) => {
+    const options = { resultTypes: ['violations'], ...(only && { runOnly: { type: 'rule', values: only } }) };
+    const { violations } = await window.axe.run(document, options);
+    return violations.map(({ id, impact, help, nodes }) => ({
+      id, impact, help, where: nodes.map((node) => `${node.target.join(' ')}: ${node.failureSummary}`),
+    }));
+  }, rules);
+  const serious = found.filter(({ impact }) => ['serious', 'critical'].includes(impact));
+  assert.deepEqual(serious, [], `${page.url()}: faults found by axe-core`);
+}
+
+/** Nothing is wider than the window. */
+export async function assertNoSidewaysScroll(page) {
+  const wide = await page.evaluate(() => {
+    const { scrollWidth, clientWidth } = document.documentElement;
+    if (scrollWidth <= clientWidth) return [];
+    // What has a scroll bar of its own may be as wide as it likes.
+    const scrolls = (element) => element
+      && (['auto', 'scroll', 'hidden', 'clip'].includes(getComputedStyle(element).overflowX) || scrolls(element.parentElement));
+    const causes = [...document.body.querySelectorAll('*')]
+      .filter((element) => element.getBoundingClientRect().right > clientWidth + 0.5 && !scrolls(element.parentElement))
+      .map((element) => `${element.localName}#${element.id}.${element.className}: ${element.textContent.trim().slice(0, 40)}`);
+    return [`${scrollWidth} px in a window of ${clientWidth} px`, ...causes];
+  });
+  assert.deepEqual(wide, [], `${page.url()} scrolls sideways`);
+}
+
+/** What has the focus can be seen to have it. Gives a description of the element. */
+export async function assertFocusSeen(page) {
+  const focus = await page.evaluate(() => {
+    const element = document.activeElement;
+    const style = getComputedStyle(element);
+    const box = element.getBoundingClientRect();
+    return {
+      what: `${element.localName}#${element.id}: ${element.textContent.trim().slice(0, 40)}`,
+      isPage: element === document.body,
+      outline: style.outlineStyle !== 'none' && parseFloat(style.outlineWidth) > 0,
+      shadow: style.boxShadow !== 'none',
+      isOnScreen: box.width > 0 && box.height > 0 && box.bottom > 0 && box.right > 0
+        && box.top < innerHeight && box.left < innerWidth,
+    };
+  });
+  assert.ok(!focus.isPage, 'something has the focus');
+  assert.ok(focus.outline || focus.shadow, `the focus cannot be seen: ${focus.what}`);
+  assert.ok(focus.isOnScreen, `the focus is off the screen: ${focus.what}`);
+  return focus.what;
+}
