@@ -171,7 +171,7 @@ test('a hidden page rests, and catches up when it is seen again', async () => {
   await until('it listens again', () => server.listeners === 1);
 });
 
-const WORDS = 'data-events="/events" data-text-amount="{done} von {total}" data-text-rate="{amount}/s" data-text-left="noch {time}"';
+const WORDS = 'data-events="/events" data-text-of="{done} von {total}" data-text-rate="{amount}/s" data-text-left="noch {time}"';
 const download = (order) => `<section id="downloads" data-live><div class="download" data-order="lab/4711/${order}">
   <progress max="100" value="0"></progress><span class="amount"></span><span class="rate"></span></div></section>`;
 const running = (order, done, total) => ({ downloads: [{ lab: 'lab', account: '4711', order: String(order), asset: 'IDE', done, total }] });

@@ -8,8 +8,8 @@ import { BASICS, html, serve } from './lib/static.mjs';
 import { assertDrawn, picture, settled, tool } from './lib/viewer.mjs';
 
 const WORDS = {
-  loading: 'Loading: {done} of {total}', failed: '{name} cannot be shown.', upper: 'Upper jaw', lower: 'Lower jaw',
-  wireframe: 'Wireframe', colors: 'Colours', reset: 'Reset', front: 'Front', left: 'Left', right: 'Right',
+  loading: 'Loading …', failed: 'Cannot be shown', upper: 'Upper jaw', lower: 'Lower jaw',
+  wireframe: 'Wireframe', colours: 'Colours', reset: 'Reset', front: 'Front', left: 'Left', right: 'Right',
   top: 'Biting surfaces', close: 'Close', 'webgl-missing': 'This browser shows no 3D.', hint: 'Arrow keys turn the scan.',
 };
 
@@ -37,7 +37,7 @@ function section(files) {
     return { name, label: WORDS[jaw] ?? name, url: `/files/${name}`, jaw, format: name.split('.').pop(), bytes: bytes.length || 1000 };
   });
   const words = Object.entries(WORDS).map(([name, text]) => `data-text-${name}="${text}"`).join(' ');
-  return `<h1>Order</h1><section id="viewer" data-live="false" data-meshes='${JSON.stringify(meshes)}' ${words}>
+  return `<h1>Order</h1><section id="viewer" data-meshes='${JSON.stringify(meshes)}' ${words}>
     <button type="button" class="view3d" data-viewer="/assets/viewer.js">3D view</button><div class="stage"></div></section>`;
 }
 
@@ -117,7 +117,7 @@ test('colours of a PLY are shown, and can be switched off', async () => {
   const page = await view([['u.ply', 'upper', ply(upper(), painted)], ['l.ply', 'lower', ply(lower(), painted)]]);
   const painting = await picture(page);
   assertDrawn(painting);
-  await tool(page, 'colors').click();
+  await tool(page, 'colours').click();
   const plain = await picture(page);
   assertDrawn(plain);
   assert.ok(painting.warmth > plain.warmth + 10, `${painting.warmth} is warmer than ${plain.warmth}`);
@@ -127,7 +127,7 @@ test('colours of a PLY are shown, and can be switched off', async () => {
 test('without colours there is no button for them', async () => {
   const page = await view([['u.ply', 'upper', ply(upper())]]);
   assertDrawn(await picture(page));
-  assert.ok(await tool(page, 'colors').isHidden());
+  assert.ok(await tool(page, 'colours').isHidden());
 });
 
 test('an STL as text, and one with both jaws, are drawn', async () => {
@@ -144,6 +144,7 @@ test('further meshes are fetched when somebody wants to see them', async () => {
   const first = await picture(page);
   const further = tool(page, 'upper').nth(1);
   assert.equal(await further.getAttribute('aria-pressed'), 'false');
+  assert.equal(await further.textContent(), 'Upper jaw: before treatment.stl');
   await further.click();
   await page.locator('[data-tool="upper"][aria-pressed="true"]').nth(1).waitFor();
   assert.equal(server.count(path), 1);
@@ -241,7 +242,7 @@ test('while it loads, it tells how far it is, and can be closed', async () => {
   const page = await open([['u.stl', 'upper', slow]]);
   const opener = page.getByRole('button', { name: '3D view' });
   await opener.click();
-  await page.getByText('Loading: 5.0 kB').waitFor();
+  await page.getByText('Loading … 5.0 kB').waitFor();
   assert.equal(await page.locator('#viewer').getAttribute('data-state'), 'loading');
   await tool(page, 'close').click();
   await opener.waitFor();
@@ -254,7 +255,7 @@ test('while it loads, it tells how far it is, and can be closed', async () => {
 
 test('a file that is none is named, and the other jaw is shown', async () => {
   const page = await view([['u.stl', 'upper', stl(upper())], ['l.stl', 'lower', stl(lower()).subarray(0, 3000)]]);
-  await page.getByText('l.stl cannot be shown.').waitFor();
+  await page.getByText('Cannot be shown: l.stl.').waitFor();
   assertDrawn(await picture(page));
   assert.equal(await page.locator('#viewer').getAttribute('data-triangles'), String(upper().length));
 });
@@ -273,7 +274,7 @@ for (const [what, name, answer] of [
     const page = await open([[name, 'upper', answer]]);
     await page.getByRole('button', { name: '3D view' }).click();
     assert.equal(await settled(page), 'failed');
-    await page.getByText(`${name} cannot be shown.`).waitFor();
+    await page.getByText(`Cannot be shown: ${name}.`).waitFor();
     await tool(page, 'close').click();
     assert.ok(await hasFocus(page.getByRole('button', { name: '3D view' })));
   });

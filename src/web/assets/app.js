@@ -55,7 +55,7 @@ async function toClipboard(text) {
   const field = document.createElement('textarea');
   field.value = text;
   field.readOnly = true;
-  field.className = 'visually-hidden';
+  field.className = 'unseen';
   const focus = document.activeElement;
   document.body.append(field);
   field.select();

@@ -4,7 +4,7 @@
 //     <progress max="456" value="123"></progress> <span class="amount"></span> <span class="rate"></span>
 //   </div>
 //
-// The words are the page's: data-text-amount="{done} of {total}", data-text-rate="{amount}/s" and
+// The words are the page's: data-text-of="{done} of {total}", data-text-rate="{amount}/s" and
 // data-text-left="{time} left" on <body>.
 import { fill, size, span } from './format.js';
 
@@ -68,7 +68,7 @@ function show(element, { done, total, samples }) {
   }
   const words = document.body.dataset;
   const amount = total
-    ? fill(words.textAmount, { done: size(done), total: size(total) }, '{done} / {total}')
+    ? fill(words.textOf, { done: size(done), total: size(total) }, '{done} / {total}')
     : size(done);
   const rate = perSecond(samples);
   const parts = [];

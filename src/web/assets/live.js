@@ -13,7 +13,7 @@ import { localise } from './times.js';
 const APART = 1000;
 /** Waits between attempts to hear events again, in milliseconds; the last one is repeated. */
 const WAITS = [1000, 2000, 5000, 10_000, 30_000];
-const LIVE = '[data-live]:not([data-live="false"])[id]';
+const LIVE = '[data-live][id]';
 
 /** By id, the live parts as the server sent them last. */
 const served = new Map();

@@ -35,7 +35,7 @@ function hasChanged(field) {
 }
 
 function isBusy(element) {
-  return element.matches('form[data-sent], [data-live="false"][data-state]');
+  return element.matches('form[data-sent], #viewer[data-state]');
 }
 
 function attributes(old, fresh) {

@@ -59,8 +59,8 @@ class View {
     this.#observer.observe(stage);
   }
 
-  /** Adds a mesh by name; `jaw` is upper, lower or other. It is seen at once. */
-  add(name, jaw, { position, normal, color, index }) {
+  /** Adds a mesh under a key; `jaw` is upper, lower or other. It is seen at once. */
+  add(key, jaw, { position, normal, color, index }) {
     const geometry = new BufferGeometry();
     geometry.setAttribute('position', new BufferAttribute(position, 3));
     geometry.setAttribute('normal', new BufferAttribute(normal, 3));
@@ -69,30 +69,30 @@ class View {
     // Scans are open surfaces: the inside is seen too.
     const material = new MeshStandardMaterial({ roughness: 0.6, metalness: 0, side: DoubleSide });
     const mesh = new Mesh(geometry, material);
-    mesh.userData = { jaw, position, hasColor: Boolean(color) };
-    this.#meshes.set(name, mesh);
+    mesh.userData = { jaw, position, hasColour: Boolean(color) };
+    this.#meshes.set(key, mesh);
     this.#scene.add(mesh);
   }
 
   /** Whether any mesh has colours of its own. */
-  get hasColors() {
-    return [...this.#meshes.values()].some((mesh) => mesh.userData.hasColor);
+  get hasColours() {
+    return [...this.#meshes.values()].some((mesh) => mesh.userData.hasColour);
   }
 
   /** Shows or hides a mesh. */
-  show(name, is) {
-    this.#meshes.get(name).visible = is;
+  show(key, is) {
+    this.#meshes.get(key).visible = is;
     this.#draw();
   }
 
   /** How all meshes are drawn. */
-  style({ wireframe, colors }) {
+  style({ wireframe, colours }) {
     for (const { material, userData } of this.#meshes.values()) {
-      const isColored = colors && userData.hasColor;
+      const isColoured = colours && userData.hasColour;
       material.wireframe = wireframe;
-      material.needsUpdate ||= material.vertexColors !== isColored;
-      material.vertexColors = isColored;
-      material.color.set(isColored ? 0xffffff : SHADES[userData.jaw] ?? SHADES.other);
+      material.needsUpdate ||= material.vertexColors !== isColoured;
+      material.vertexColors = isColoured;
+      material.color.set(isColoured ? 0xffffff : SHADES[userData.jaw] ?? SHADES.other);
     }
     this.#draw();
   }

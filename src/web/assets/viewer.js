@@ -1,7 +1,6 @@
 // The 3D view of an order's scan, loaded when somebody asks for it.
 //
-//   <section id="viewer" data-live="false" data-meshes='[{"name","label","url","jaw","format","bytes"}]'
-//            data-text-…="…">
+//   <section id="viewer" data-meshes='[{"name","label","url","jaw","format","bytes"}]' data-text-…="…">
 //     <button type="button" class="view3d" data-viewer="/assets/viewer.js">…</button>
 //     <div class="stage"></div>
 //   </section>
@@ -29,8 +28,8 @@ class Viewer {
   #meshes;
   #words;
   #closing = new AbortController();
-  #style = { wireframe: false, colors: true };
-  #colors;
+  #style = { wireframe: false, colours: true };
+  #colours;
 
   constructor(section, opener) {
     this.#section = section;
@@ -68,7 +67,7 @@ class Viewer {
     this.#bar.append(close);
     this.#stage.before(this.#bar);
     this.#stage.after(this.#note, this.#hint);
-    Object.assign(this.#stage, { tabIndex: 0, role: 'application', ariaLabel: name });
+    Object.assign(this.#stage, { tabIndex: 0, role: 'application', ariaLabel: this.#text('stage') || name });
     this.#stage.setAttribute('aria-describedby', this.#hint.id);
     const { signal } = this.#closing;
     this.#stage.addEventListener('keydown', (event) => this.#key(event), { signal });
@@ -80,19 +79,24 @@ class Viewer {
   /** The buttons that need something to see. */
   #tools() {
     const meshes = this.#meshes.map((mesh) => {
-      const toggle = this.#button(mesh.jaw, mesh.label || this.#text(mesh.jaw) || mesh.name, () => this.#toggle(mesh, toggle));
-      toggle.dataset.mesh = mesh.name;
+      const toggle = this.#button(mesh.jaw, this.#labelOf(mesh), () => this.#toggle(mesh, toggle));
       return pressed(toggle, mesh.isLoaded === true);
     });
     const wireframe = this.#switch('wireframe');
-    this.#colors = this.#switch('colors');
+    this.#colours = this.#switch('colours');
     const views = VIEWS.map((name) => this.#button(name, this.#text(name), () => this.#scene.view(name)));
     const close = this.#bar.lastElementChild;
-    for (const buttons of [meshes, [wireframe, this.#colors], views]) {
+    for (const buttons of [meshes, [wireframe, this.#colours], views]) {
       const group = part('span', { className: 'viewer-group' });
       group.append(...buttons);
       close.before(group);
     }
+  }
+
+  /** Several meshes of one jaw are told apart by their files' names. */
+  #labelOf(mesh) {
+    const isFirst = this.#meshes.find((other) => other.label === mesh.label) === mesh;
+    return isFirst || mesh.label === mesh.name ? mesh.label : `${mesh.label}: ${mesh.name}`;
   }
 
   #switch(name) {
@@ -105,7 +109,7 @@ class Viewer {
   }
 
   #restyle() {
-    this.#colors.hidden = !this.#scene.hasColors;
+    this.#colours.hidden = !this.#scene.hasColours;
     this.#scene.style(this.#style);
   }
 
@@ -123,7 +127,7 @@ class Viewer {
       this.#restyle();
     }
     pressed(button, is);
-    this.#scene.show(mesh.name, is);
+    this.#scene.show(mesh.url, is);
   }
 
   /** Loads meshes side by side and gives what is to be said about those that cannot be shown. */
@@ -133,7 +137,7 @@ class Viewer {
     const tell = () => {
       const sum = [...done.values()].reduce((a, b) => a + b, 0);
       const blanks = { done: size(sum), total: size(Math.max(total, sum)) };
-      this.#say(fill(this.#text('loading'), blanks));
+      this.#say(`${this.#text('loading')} ${fill(document.body.dataset.textOf, blanks, '{done} / {total}')}`);
     };
     tell();
     const loaded = await Promise.all(meshes.map((mesh) => fetched(mesh, this.#closing.signal, (bytes) => {
@@ -146,10 +150,10 @@ class Viewer {
       if (this.#closing.signal.aborted) break;
       if (data.failed !== undefined) {
         console.warn(`${mesh.name} cannot be shown: ${data.failed}`);
-        failures.push(fill(this.#text('failed'), { name: mesh.name }));
+        failures.push(`${this.#text('failed')}: ${mesh.name}.`);
         continue;
       }
-      this.#scene.add(mesh.name, mesh.jaw, data);
+      this.#scene.add(mesh.url, mesh.jaw, data);
       mesh.isLoaded = true;
       this.#section.dataset.triangles = Number(this.#section.dataset.triangles ?? 0) + data.triangles;
     }

@@ -89,7 +89,7 @@ export const CSS = `
   :root { --surface: #14181d; --text: #e6edf3; --muted: #9da7b1; --line: #3d444d; --accent: #6cb0ff; }
 }
 body { background: var(--surface); color: var(--text); font: 1rem/1.5 sans-serif; }
-.visually-hidden { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
+.unseen { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
 `;
 
 /** What `pages` needs for every page of `html`. */
