@@ -36,9 +36,8 @@ pub fn receipts(disk: &dyn Disk, dir: &Path, limit: usize) -> Result<Vec<Receipt
     }
     files.sort();
     let newest = files.into_iter().rev().take(limit);
-    let read = newest.filter_map(|(_, path)| {
-        serde_json::from_slice(&read_limited(disk, &path, MAX).ok()?).ok()
-    });
+    let read = newest
+        .filter_map(|(_, path)| serde_json::from_slice(&read_limited(disk, &path, MAX).ok()?).ok());
     let mut receipts: Vec<Receipt> = read.collect();
     receipts.sort_by(|a, b| b.finished_at.cmp(&a.finished_at));
     Ok(receipts)

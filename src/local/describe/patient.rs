@@ -1,5 +1,7 @@
 //! The patient's name, for a page that may show it. It is read when it is shown, and kept nowhere.
 
+use std::path::Path;
+
 use quick_xml::Reader;
 use quick_xml::escape::unescape;
 use quick_xml::events::Event;
@@ -7,8 +9,6 @@ use quick_xml::events::Event;
 use super::xml;
 use crate::disk::{Disk, read_limited};
 use crate::model::manifest::{Manifest, Role};
-
-use std::path::Path;
 
 const FIELD: &str = "patient";
 /// A longer name is cut off, in characters.
@@ -36,11 +36,15 @@ fn in_xml(text: &str) -> Option<String> {
     loop {
         match reader.read_event() {
             Ok(Event::Start(tag) | Event::Empty(tag)) => {
-                let attributes = tag.attributes().with_checks(false).flatten();
-                let named = attributes.filter(|one| is_field(one.key.local_name().as_ref()));
-                let values = named.filter_map(|one| Some(unescape(&one.value).ok()?.into_owned()));
-                if let Some(name) = values.map(|text| tidy(&text)).find(|text| !text.is_empty()) {
-                    return Some(name);
+                let mut attributes = tag.attributes();
+                for one in attributes.with_checks(false).flatten() {
+                    if is_field(one.key.local_name().as_ref())
+                        && let Ok(value) = unescape(&one.value)
+                        && let name = tidy(&value)
+                        && !name.is_empty()
+                    {
+                        return Some(name);
+                    }
                 }
                 is_inside = is_field(tag.local_name().as_ref());
                 found.clear();
