@@ -4,6 +4,7 @@ mod agent;
 mod beside;
 mod callback;
 mod changes;
+mod chosen;
 mod clock;
 mod command_folder;
 pub mod desk;
@@ -15,11 +16,14 @@ mod notices;
 mod notify;
 mod open;
 mod quiet;
+mod reloading;
 mod settle;
 mod sleep;
+mod test_order;
 #[cfg(test)]
 mod tests;
 mod updates;
+mod welcome;
 
 use std::path::Path;
 
@@ -32,7 +36,10 @@ pub use clock::wall_now;
 pub use desk::AgentDesk;
 pub use labs::Labs;
 pub use open::OpenError;
+pub use reloading::Reloading;
+pub use test_order::log_in_and_pair;
 pub use updates::{Updating, try_out_at_next_start};
+pub use welcome::{Welcome, WelcomeStep};
 
 /// Whether an agent holds the state directory now.
 pub fn agent_runs(state: &Path) -> bool {

@@ -25,6 +25,7 @@ use super::beside::Beside;
 use super::changes;
 use super::clock;
 use super::open::{Attempt, OpenError, Site, go_to_work};
+use super::reloading::Reloading;
 use super::updates::{self, Updating};
 
 /// The longest wait between two attempts to go back to work.
@@ -150,6 +151,13 @@ impl Agent {
         self
     }
 
+    /// How it begins anew with a changed config.
+    #[must_use]
+    pub fn reloading(self, reloading: Arc<Reloading>) -> Self {
+        self.site.desk.set_reloading(reloading);
+        self
+    }
+
     /// Somebody who tells when the PC woke up.
     #[must_use]
     pub fn woken_by(self, events: Events) -> Self {
@@ -178,7 +186,10 @@ impl Agent {
         }
         let site = Arc::clone(&self.site);
         let result = self.work(&mut ending, stop, tell).await;
+        site.desk.stop();
         beside.end().await;
+        // Whoever still looks at it holds up nobody who writes there next.
+        site.root.release();
         if matches!(ending, Ending::Never) {
             changes::agent(&site, Deed::AgentStopped);
         }

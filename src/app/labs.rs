@@ -35,6 +35,11 @@ impl Labs {
         &self.secrets
     }
 
+    /// The runtime that clients do their input and output on.
+    pub fn handle(&self) -> &Handle {
+        &self.handle
+    }
+
     /// A lab's client; every caller gets the same.
     ///
     /// # Errors

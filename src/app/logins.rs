@@ -83,7 +83,7 @@ impl Lab {
             self.listen(desk, name, &client)?;
             self.pair(desk, name, &client)
         });
-        self.tell(name, result.err());
+        self.tell(desk, name, result.err());
     }
 
     /// Waits at the redirect URL as long as a login waits for the browser.
@@ -168,7 +168,7 @@ impl Lab {
     }
 
     /// Tells a trouble when it is news.
-    fn tell(&mut self, name: &LabName, fault: Option<Fault>) {
+    fn tell(&mut self, desk: &AgentDesk, name: &LabName, fault: Option<Fault>) {
         let text = fault.map(|fault| match &fault.hint {
             Some(hint) => format!("{}; {hint}", fault.chain()),
             None => fault.chain(),
@@ -177,6 +177,9 @@ impl Lab {
             && self.told.as_ref() != Some(text)
         {
             tracing::warn!(lab = %name, "the login cannot be looked after now: {text}");
+        }
+        if self.told != text {
+            desk.login_cannot_be_waited_for(name, text.clone());
         }
         self.told = text;
     }
@@ -207,18 +210,25 @@ impl Returning {
         self.cancel.cancel();
         match logged_in {
             Err(fault) if fault.class == crate::model::fault::FaultClass::Cancelled => {}
-            Err(fault) => log(lab, "the login failed", &fault.into()),
+            Err(fault) => self.tell("the login failed", fault.into()),
             Ok(()) => {
                 tracing::info!(%lab, "logged in");
                 match self.pair(login.account.clone()) {
                     Ok(reply) if reply.outcome == Outcome::Done => {
                         tracing::info!(%lab, "{}", reply.message);
+                        self.desk.login_went(lab, None);
                     }
-                    Ok(reply) => log(lab, "the lab is logged in and not paired", &reply),
-                    Err(fault) => log(lab, "the lab is logged in and not paired", &fault.into()),
+                    Ok(reply) => self.tell("the lab is logged in and not paired", reply),
+                    Err(fault) => self.tell("the lab is logged in and not paired", fault.into()),
                 }
             }
         }
+    }
+
+    /// Tells whoever reads the log, and whoever waits for the login at the page.
+    fn tell(&self, what: &str, reply: Reply) {
+        log(&self.lab, what, &reply);
+        self.desk.login_went(&self.lab, Some(reply));
     }
 
     fn pair(&self, account: Option<AccountId>) -> Result<Reply, Fault> {

@@ -12,6 +12,8 @@ use super::super::labs::Labs;
 use super::*;
 use crate::audit::FILE_NAME as AUDIT;
 use crate::disk::{Disk, RealDisk};
+use crate::local::layout::Layout;
+use crate::local::root::Root;
 use crate::model::request::Text;
 use crate::model::time::WallMs;
 use crate::simulator::{AccountSpec, Running, Scenario, Simulator, SimulatorConfig};
@@ -73,7 +75,14 @@ impl World {
         let labs = Arc::new(Labs::new(Arc::clone(&config), handle, Arc::clone(&files)));
         let links = Arc::new(labs.links().expect("links"));
         let shared = (Journal::of(&config.state), Wake::default());
-        let live = Live { since: WallMs(0), progress: Arc::new(Progress::default()) };
+        let layout = Layout { output: config.output.clone(), staging: config.staging.clone() };
+        let live = Live {
+            since: WallMs(0),
+            progress: Arc::new(Progress::default()),
+            root: Arc::new(Root::new(Arc::clone(&files), layout)),
+            step: |_| {},
+            stopping: Cancel::new(),
+        };
         let desk = Arc::new(AgentDesk::of_agent(config, files, labs, links, shared, live));
         let beside = self.runtime.block_on(async {
             let (mut beside, desk) = (Beside::new(), Arc::clone(&desk));

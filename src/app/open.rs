@@ -34,6 +34,7 @@ use crate::sync::notice::Notice;
 use super::agent::{Agent, Life};
 use super::beside::{Journal, Wake};
 use super::changes;
+use super::chosen::Chosen;
 use super::clock::{self, wall_now};
 use super::desk::{AgentDesk, Live};
 use super::journal::{self, Opened};
@@ -162,6 +163,7 @@ impl Agent {
         let layout = Layout { output: config.output.clone(), staging: config.staging.clone() };
         let (journal, wake) = (Journal::of(&config.state).with_hook(step), Wake::default());
         let (links, progress) = (Arc::new(links), Arc::new(Progress::default()));
+        let root = Arc::new(Root::new(Arc::clone(&disk), layout.clone()));
         let site = Arc::new(Site {
             desk: Arc::new(AgentDesk::of_agent(
                 Arc::clone(&config),
@@ -169,9 +171,15 @@ impl Agent {
                 labs,
                 Arc::clone(&links),
                 (journal.clone(), wake.clone()),
-                Live { since: wall_now(), progress: Arc::clone(&progress) },
+                Live {
+                    since: wall_now(),
+                    progress: Arc::clone(&progress),
+                    root: Arc::clone(&root),
+                    step,
+                    stopping: Cancel::new(),
+                },
             )),
-            root: Arc::new(Root::new(Arc::clone(&disk), layout.clone())),
+            root,
             journal,
             wake,
             events: EventLog::default(),
@@ -244,18 +252,26 @@ pub(super) fn go_to_work(
     super::notices::begin(&store, &site.config.notices)?;
     let store = store.with_hook(site.step);
     let now = clock::now();
+    let chosen = Chosen::of(&store, &site.layout.output)?;
+    let is_chosen = chosen.is_some();
     let is_new = store.fact(ROOT_FACT)?.is_none();
-    let known = match store.fact(ROOT_FACT)? {
-        Some(id) => Some(id),
-        None => journal::noted_root(site)?,
+    let known = match (&chosen, store.fact(ROOT_FACT)?) {
+        (Some(chosen), _) => Some(chosen.id.clone()),
+        (None, Some(id)) => Some(id),
+        (None, None) => journal::noted_root(site)?,
     };
-    let unknown = is_new && known.is_some() && !store.polls_are_unknown()?;
+    let unknown = is_new && !is_chosen && known.is_some() && !store.polls_are_unknown()?;
     if unknown || why.is_some() || is_suspect {
         store.forget_polls(now.into())?;
     }
-    let lost = Lost { is_new, is_suspect, why, kept };
+    let lost = Lost { is_new: is_new && !is_chosen, is_chosen, is_suspect, why, kept };
     let waits = match open_output(site, &store, now, known.as_deref(), &lost, news) {
-        Ok(()) => None,
+        Ok(()) => {
+            if let Some(chosen) = chosen {
+                chosen.settle(site, &store)?;
+            }
+            None
+        }
         Err(OpenError::Fault(fault)) if fault.code == ANOTHER_AGENT && attempt.first => {
             return Err(OpenError::AnotherAgent(site.layout.output.display().to_string()));
         }

@@ -29,6 +29,8 @@ pub(super) const ROOT_FACT: &str = "output-root";
 pub(super) struct Lost {
     /// The journal never saw the output.
     pub(super) is_new: bool,
+    /// Somebody chose another output since the last start.
+    pub(super) is_chosen: bool,
     /// The journal's newest part may be missing.
     pub(super) is_suspect: bool,
     /// Why the journal does not hold all that it should.
@@ -63,7 +65,7 @@ pub(super) fn settle(
         tracing::warn!("while removals were finished: {what}");
     }
     let mut learned = 0;
-    if lost.is_new || lost.is_suspect || lost.why.is_some() {
+    if lost.is_new || lost.is_chosen || lost.is_suspect || lost.why.is_some() {
         learned += learn(site, store, now, prepared, lost)?;
     }
     learned += take_claims(site, store, now.wall)?;
@@ -98,7 +100,7 @@ fn learn(
     prepared: &Prepared,
     lost: &Lost,
 ) -> Result<usize, OpenError> {
-    if prepared.known {
+    if prepared.known && !lost.is_chosen {
         tracing::warn!(
             "the journal is compared with {} and its history; with many orders this takes a while",
             site.layout.output.display()

@@ -47,6 +47,12 @@ pub enum Deed {
     HistoryRemoved,
     /// The program replaced itself by another version.
     Update,
+    /// The test order was published.
+    TestOrder,
+    /// The test order was removed.
+    TestOrderRemoved,
+    /// Somebody chose another output folder.
+    OutputChosen,
 }
 
 impl Deed {
@@ -67,6 +73,9 @@ impl Deed {
             Self::Removed => "removed",
             Self::HistoryRemoved => "history-removed",
             Self::Update => "update",
+            Self::TestOrder => "test-order",
+            Self::TestOrderRemoved => "test-order-removed",
+            Self::OutputChosen => "output-chosen",
         }
     }
 }

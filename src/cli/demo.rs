@@ -4,15 +4,13 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use reqwest::header::LOCATION;
 
-use crate::align::{self, Account};
-use crate::app::{Ending, Finished, IsDone};
+use crate::align;
+use crate::app::{Ending, Finished, IsDone, log_in_and_pair};
 use crate::config::{self, Config};
 use crate::disk::{Disk as _, Kind, RealDisk, write_durably, write_durably_private};
 use crate::local::{Layout, verify_tree};
 use crate::model::cancel::Cancel;
-use crate::model::fault::{Fault, FaultClass};
 use crate::service::stop_signal;
 use crate::simulator::{NOTE, Running, Scenario, Simulator, SimulatorConfig, SimulatorError};
 use crate::sync::notice::size;
@@ -138,32 +136,11 @@ fn write_config(output: &Path, simulator: &Running) -> Result<PathBuf, CliError>
     Ok(file)
 }
 
-/// Logs in as a person with a browser would, except that the simulated sign-in page needs no click.
 fn log_in(config: &Config, runtime: &tokio::runtime::Runtime) -> Result<(), CliError> {
     let lab = &config.labs[0];
     let disk: std::sync::Arc<dyn crate::disk::Disk> = std::sync::Arc::new(RealDisk);
     let client = align::connect(config, lab, runtime.handle().clone(), &disk)?;
-    let request = client.begin_login()?;
-    crate::outgoing::install_provider();
-    let browser = reqwest::Client::builder()
-        .redirect(reqwest::redirect::Policy::none())
-        .no_proxy()
-        .tls_certs_only([])
-        .build();
-    let answered = runtime.block_on(async { browser?.get(request.url().as_str()).send().await });
-    let back = answered
-        .ok()
-        .and_then(|answer| answer.headers().get(LOCATION)?.to_str().ok().map(str::to_owned))
-        .ok_or_else(|| {
-            Fault::new(FaultClass::Auth, "demo-login", "the simulated sign-in did not redirect")
-        })?;
-    let cancel = Cancel::new();
-    client.finish_login(&request, &request.code_from_input(&back)?, &cancel)?;
-    let accounts = client.accounts(&cancel)?;
-    let account: &Account = accounts.first().ok_or_else(|| {
-        Fault::new(FaultClass::Auth, "demo-account", "the simulated Align names no account")
-    })?;
-    client.pair(account, None, &cancel)?;
+    log_in_and_pair(&client, runtime.handle(), &Cancel::new())?;
     Ok(())
 }
 

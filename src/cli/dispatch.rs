@@ -96,7 +96,7 @@ fn carry_out(cli: Cli, streams: &mut Streams) -> Result<Exit, CliError> {
         }
         Command::Run(args) => run::run(args, cli.config, streams.json),
         Command::Sync => {
-            let config = load_to_work(named, false, true, streams)?;
+            let config = load_to_work(named, false, true, streams)?.config;
             work::sync(config, streams)
         }
         other => {
@@ -150,7 +150,7 @@ pub(super) fn load_to_work(
     is_service: bool,
     terminal: bool,
     streams: &mut Streams,
-) -> Result<Config, CliError> {
+) -> Result<Loaded, CliError> {
     let loaded = load(named, is_service)?;
     logging::of_agent(&loaded.config, is_service, terminal);
     for warning in &loaded.warnings {
@@ -158,7 +158,7 @@ pub(super) fn load_to_work(
         tracing::warn!(target: SAID, "{text}");
         streams.note(text);
     }
-    Ok(loaded.config)
+    Ok(loaded)
 }
 
 /// A service's current folder is some folder of the system's, in which nobody keeps a config.

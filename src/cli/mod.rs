@@ -25,6 +25,7 @@ pub mod simulate;
 pub mod status;
 pub mod streams;
 pub mod support;
+mod turns;
 pub mod update;
 mod user;
 pub mod verify;

@@ -17,6 +17,7 @@ use crate::model::fault::Fault;
 use crate::model::ids::{OrderKey, RxId};
 use crate::model::order::RemoteOrder;
 use crate::model::record::{OrderRecord, OrderState, Place};
+use crate::model::test_order;
 use crate::store::{LabRecord, RevisionRecord, Store, StoreError};
 use crate::sync::reconcile::{Finding, Kind, OnDisk, findings};
 
@@ -223,6 +224,10 @@ fn unknown_folders(
                     None,
                     None,
                 )? {
+                    // Not of any lab, and nobody's to explain.
+                    LocalPicture::Ours { manifest, .. } if test_order::is_its(&manifest) => {
+                        continue;
+                    }
                     LocalPicture::Ours { manifest, .. } => format!(
                         "a complete order (revision {}) that the journal has no record of: it is taken \
                          over once Align names it, and left alone until then",

@@ -17,6 +17,7 @@ use super::console::Console;
 use super::dispatch::load_to_work;
 use super::orders::journal;
 use super::service::refuse_mapped;
+use super::turns::Turns;
 use super::{CliError, Exit, Streams};
 
 /// The agent in this process, until it is told to stop or wants to be started anew.
@@ -40,6 +41,8 @@ fn noted<T>(result: Result<T, CliError>) -> Result<T, CliError> {
     })
 }
 
+/// One agent after the other: each ends when another output was chosen, and the next begins with the
+/// config as it is by then. Whoever runs the process sees one agent.
 fn work_as(
     named: Option<&Path>,
     updating: Updating,
@@ -47,19 +50,27 @@ fn work_as(
     streams: &mut Streams,
 ) -> Result<Exit, CliError> {
     let terminal = streams.terminal;
-    let config = load_to_work(named, hosted.is_service, terminal, streams)?;
-    if hosted.is_service {
-        refuse_mapped(&config)?;
-    }
     let runtime = runtime()?;
     let quiet = !streams.terminal;
-    let (_, summary) = work_for(runtime, config, updating, hosted, streams, |console, notice| {
-        // Elsewhere than on a terminal the log says it.
-        if !quiet {
-            console.tell(notice);
+    let mut turns = Turns::new(hosted, Arc::new(updating));
+    let worked = loop {
+        let loaded = load_to_work(named, turns.is_service, terminal, streams)?;
+        if turns.is_service {
+            refuse_mapped(&loaded.config)?;
         }
-    })?;
-    tell_stragglers(&summary, streams);
+        let worked = turns.one(&runtime, loaded, streams, |console, notice| {
+            // Elsewhere than on a terminal the log says it.
+            if !quiet {
+                console.tell(notice);
+            }
+        });
+        if worked.is_err() || !turns.goes_on() {
+            break worked;
+        }
+    };
+    // Work that did not reach a safe point in time must not keep the process.
+    runtime.shutdown_background();
+    tell_stragglers(&worked?, streams);
     Ok(Exit::Ok)
 }
 
@@ -143,40 +154,23 @@ pub(super) fn work(
     tell: impl FnMut(&mut Console<'_>, &Notice),
 ) -> Result<(Finished, Summary), CliError> {
     let agent = open(&runtime, config, false)?;
-    let_work(runtime, agent, ending, streams, stop, tell)
+    let worked = let_work(&runtime, agent, ending, streams, stop, tell);
+    // Work that did not reach a safe point in time must not keep the process.
+    runtime.shutdown_background();
+    worked
 }
 
-/// The same without an ending, for whoever runs this process.
-fn work_for(
-    runtime: Runtime,
-    config: Config,
-    updating: Updating,
-    hosted: Hosted,
-    streams: &mut Streams,
-    tell: impl FnMut(&mut Console<'_>, &Notice),
-) -> Result<(Finished, Summary), CliError> {
-    let Hosted { host, stop, events, .. } = hosted;
-    let updating = Arc::new(updating);
-    let agent = open(&runtime, config, updating.came_back(&RealDisk))?;
-    let agent = agent.updating(Arc::clone(&updating)).hosted_by(host).woken_by(events);
-    let stop = async move {
-        tokio::select! {
-            () = stop => {}
-            () = updating.restarting() => {}
-        }
-    };
-    let_work(runtime, agent, Ending::Never, streams, stop, tell)
-}
-
-fn open(runtime: &Runtime, config: Config, came_back: bool) -> Result<Agent, CliError> {
+/// Opens an agent for the config.
+pub(super) fn open(runtime: &Runtime, config: Config, came_back: bool) -> Result<Agent, CliError> {
     let config = Arc::new(config);
     let disk: Arc<dyn Disk> = Arc::new(RealDisk);
     let labs = Labs::new(Arc::clone(&config), runtime.handle().clone(), Arc::clone(&disk));
     Agent::open(config, disk, Arc::new(labs), super::hooks::step, came_back).map_err(opening)
 }
 
-fn let_work(
-    runtime: Runtime,
+/// Lets an agent work until its ending or a stop.
+pub(super) fn let_work(
+    runtime: &Runtime,
     agent: Agent,
     ending: Ending,
     streams: &mut Streams,
@@ -185,10 +179,7 @@ fn let_work(
 ) -> Result<(Finished, Summary), CliError> {
     let progress = agent.progress();
     let mut console = Console::new(streams, &progress);
-    let result = runtime.block_on(agent.run(ending, stop, |notice| tell(&mut console, notice)));
-    // Work that did not reach a safe point in time must not keep the process.
-    runtime.shutdown_background();
-    result.map_err(opening)
+    runtime.block_on(agent.run(ending, stop, |notice| tell(&mut console, notice))).map_err(opening)
 }
 
 fn opening(error: OpenError) -> CliError {

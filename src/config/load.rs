@@ -108,6 +108,17 @@ pub fn load(
     read(disk, &path, &bytes, env)
 }
 
+/// As [`load`], for content that does not stand in the file yet.
+pub fn load_text(
+    disk: &dyn Disk,
+    path: &Path,
+    text: &str,
+    env: &[(String, String)],
+) -> Result<Loaded, ConfigFaults> {
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
+    read(disk, &path, text.as_bytes(), env)
+}
+
 /// Checks the content of a config file, and of the policy beside it.
 fn read(
     disk: &dyn Disk,

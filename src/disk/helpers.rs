@@ -21,24 +21,44 @@ pub fn read_limited(disk: &dyn Disk, path: &Path, max: u64) -> Result<Vec<u8>, D
 /// Puts a small file in place so that after a power cut either the old or the new content is there,
 /// whole: written beside the target, synced, renamed over it, directory synced.
 pub fn write_durably(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> Result<(), DiskError> {
-    write(disk, path, bytes, false)
+    write(disk, path, bytes, Rights::Usual)
 }
 
 /// As [`write_durably`], for content that only this user may read.
 pub fn write_durably_private(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> Result<(), DiskError> {
-    write(disk, path, bytes, true)
+    write(disk, path, bytes, Rights::Private)
 }
 
-fn write(disk: &dyn Disk, path: &Path, bytes: &[u8], private: bool) -> Result<(), DiskError> {
+/// As [`write_durably`], for a file that is there and whose rights somebody chose: they stay.
+pub fn replace_durably(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> Result<(), DiskError> {
+    write(disk, path, bytes, Rights::AsBefore)
+}
+
+/// Who may do what with the file.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Rights {
+    Usual,
+    Private,
+    AsBefore,
+}
+
+fn write(disk: &dyn Disk, path: &Path, bytes: &[u8], rights: Rights) -> Result<(), DiskError> {
     let beside = beside(path);
     // A crash may have left one.
     if disk.kind(&beside)?.is_some() {
         disk.remove_file(&beside)?;
     }
-    let mut file = if private { disk.create_private(&beside)? } else { disk.create(&beside)? };
+    let mut file = match rights {
+        Rights::Usual => disk.create(&beside)?,
+        // Nobody reads it who might not read the one before.
+        Rights::Private | Rights::AsBefore => disk.create_private(&beside)?,
+    };
     let written = file.write_all(bytes).and_then(|()| file.flush()).and_then(|()| file.sync());
     drop(file);
     let put = match written {
+        Ok(()) if rights == Rights::AsBefore => {
+            disk.take_rights(path, &beside).and_then(|()| disk.replace_file(&beside, path))
+        }
         Ok(()) => disk.replace_file(&beside, path),
         Err(source) => Err(DiskError { operation: "write", path: beside.clone(), source }),
     };
@@ -83,6 +103,26 @@ mod tests {
         let error = read_limited(&RealDisk, &path, 8).expect_err("too long");
         assert_eq!(error.kind(), io::ErrorKind::FileTooLarge);
         assert!(error.to_string().contains("big"));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_file_that_is_replaced_keeps_its_rights() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let dir = tempfile::tempdir().expect("tempdir");
+        let path = dir.path().join("casedrop.yaml");
+        for mode in [0o640, 0o604] {
+            std::fs::write(&path, "one").expect("written");
+            let rights = std::fs::Permissions::from_mode(mode);
+            std::fs::set_permissions(&path, rights).expect("set");
+            replace_durably(&RealDisk, &path, b"two").expect("replaced");
+            let found = std::fs::metadata(&path).expect("there").permissions().mode() & 0o777;
+            assert_eq!(found, mode);
+            assert_eq!(std::fs::read(&path).expect("read"), b"two");
+        }
+        assert_eq!(std::fs::read_dir(dir.path()).expect("list").count(), 1);
+        replace_durably(&RealDisk, &dir.path().join("none"), b"").expect_err("there is none");
+        assert_eq!(std::fs::read_dir(dir.path()).expect("list").count(), 1);
     }
 
     #[cfg(unix)]

@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 pub use error::DiskError;
-pub use helpers::{read_limited, write_durably, write_durably_private};
+pub use helpers::{read_limited, replace_durably, write_durably, write_durably_private};
 pub use mapped::{Mapped, remote_of};
 pub use real::RealDisk;
 pub use system::for_others;
@@ -118,6 +118,10 @@ pub trait Disk: Send + Sync {
     /// Lets nobody but administrators change a file, and that account read it. Does nothing where
     /// rights are none of ours to set.
     fn protect(&self, _path: &Path, _reader: &str) -> Result<(), DiskError> {
+        Ok(())
+    }
+    /// Gives a file the rights of another one in the same folder, and its owner where this user may.
+    fn take_rights(&self, _from: &Path, _to: &Path) -> Result<(), DiskError> {
         Ok(())
     }
     /// Whether the user of this process, who is no administrator, owns a file; `false` where the system

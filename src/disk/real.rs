@@ -74,6 +74,10 @@ impl Disk for RealDisk {
         system::protect(path, reader).map_err(on("change the rights of", path))
     }
 
+    fn take_rights(&self, from: &Path, to: &Path) -> Result<(), DiskError> {
+        system::take_rights(from, to).map_err(on("set the rights of", to))
+    }
+
     fn is_own(&self, path: &Path) -> Result<bool, DiskError> {
         system::is_own(path).map_err(on("ask for the owner of", path))
     }

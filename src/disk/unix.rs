@@ -183,6 +183,19 @@ pub(super) fn program_file(options: &mut OpenOptions) {
     options.mode(0o755);
 }
 
+/// The group must be the same, since its members may read; a file of one's own is one's own.
+pub(super) fn take_rights(from: &Path, to: &Path) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt as _;
+    let (wanted, own) = (std::fs::metadata(from)?, std::fs::metadata(to)?);
+    if wanted.uid() != own.uid() && lchown(to, Some(wanted.uid()), None).is_err() {
+        tracing::debug!("{} changes its owner", from.display());
+    }
+    if wanted.gid() != own.gid() {
+        lchown(to, None, Some(wanted.gid()))?;
+    }
+    std::fs::set_permissions(to, std::fs::Permissions::from_mode(wanted.mode() & 0o777))
+}
+
 /// Whatever the process's umask says.
 pub(super) fn open_to_all(path: &Path) -> io::Result<()> {
     use std::os::unix::fs::PermissionsExt as _;

@@ -16,6 +16,7 @@ pub(crate) mod files;
 pub mod history;
 pub mod kept;
 pub mod layout;
+pub mod leave;
 pub mod look;
 pub mod publish;
 pub mod rebuild;

@@ -13,6 +13,7 @@ use crate::model::ids::OrderKey;
 use crate::model::manifest::Manifest;
 use crate::model::path::safe_component;
 use crate::model::record::Place;
+use crate::model::test_order;
 
 /// A revision that stands on the disk.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -160,6 +161,10 @@ impl Survey {
         };
         let name = dir.file_name().unwrap_or_default().to_string_lossy();
         let (Some(place), Some(key)) = (place(&manifest, &name), key_of(&manifest)) else { return };
+        if test_order::is_its(&manifest) {
+            // No lab's order: the journal did not know it before either.
+            return;
+        }
         let revisions = self.orders.entry(key).or_default();
         revisions.entry(manifest.revision).or_insert(Standing { manifest, manifest_sha256, place });
     }

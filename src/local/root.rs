@@ -122,6 +122,18 @@ impl Root {
         self.state().open = false;
     }
 
+    /// Whether orders may be written, as far as is known here.
+    pub fn is_open(&self) -> bool {
+        self.state().open
+    }
+
+    /// Closes it for good, and gives the output's lock back.
+    pub fn release(&self) {
+        let mut state = self.state();
+        state.open = false;
+        state.lock = None;
+    }
+
     /// Whether the output and its staging are there, whether or not it is open.
     ///
     /// # Errors
@@ -243,15 +255,15 @@ pub fn try_lock_output(disk: &dyn Disk, layout: &Layout) -> Result<Option<LockGu
     Ok(disk.try_lock(&lock_path(layout))?)
 }
 
-fn lock_path(layout: &Layout) -> PathBuf {
+pub(super) fn lock_path(layout: &Layout) -> PathBuf {
     layout.staging.join("lock")
 }
 
-fn marker_path(layout: &Layout) -> PathBuf {
+pub(super) fn marker_path(layout: &Layout) -> PathBuf {
     layout.output.join(MARKER)
 }
 
-fn read_marker(disk: &dyn Disk, layout: &Layout) -> Result<Option<String>, Fault> {
+pub(super) fn read_marker(disk: &dyn Disk, layout: &Layout) -> Result<Option<String>, Fault> {
     let path = marker_path(layout);
     let bytes = match read_limited(disk, &path, MARKER_MAX) {
         Ok(bytes) => bytes,

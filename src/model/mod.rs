@@ -15,4 +15,5 @@ pub mod record;
 pub mod remote;
 pub mod request;
 pub mod step;
+pub mod test_order;
 pub mod time;

@@ -96,6 +96,19 @@ pub enum Request {
         /// Which one.
         version: String,
     },
+    /// Publish the test order, or remove it again. Not to be asked for by a file.
+    #[serde(rename = "test-order")]
+    TestOrder {
+        /// Remove it.
+        #[serde(default)]
+        remove: bool,
+    },
+    /// Write orders into another folder from now on. Only before the first order, and not to be asked
+    /// for by a file.
+    Output {
+        /// The whole path of the folder.
+        path: String,
+    },
 }
 
 /// What kind of case an order is: it decides in which form the files are asked for.

@@ -36,6 +36,16 @@ impl Store {
         self.select("ORDER BY o.last_seen_ms DESC, o.order_id DESC", &[])
     }
 
+    /// Whether any order was ever seen.
+    pub fn has_orders(&self) -> Result<bool, StoreError> {
+        Ok(self.db.query_row("SELECT EXISTS (SELECT 1 FROM orders)", [], |row| row.get(0))?)
+    }
+
+    /// Whether any order was ever published.
+    pub fn has_published(&self) -> Result<bool, StoreError> {
+        Ok(self.db.query_row("SELECT EXISTS (SELECT 1 FROM revisions)", [], |row| row.get(0))?)
+    }
+
     /// All orders of which something is to be fetched, the longest waiting first.
     pub fn wanted(&self) -> Result<Vec<OrderRecord>, StoreError> {
         self.select("WHERE o.evidence > o.fetched OR o.forced ORDER BY o.first_seen_ms", &[])

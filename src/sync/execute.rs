@@ -1,6 +1,7 @@
 //! Does what the engine says: one effect in, one input out. Decides nothing, and looks again at what
 //! it touches right before it touches it.
 
+mod alone;
 mod fetch;
 mod keeping;
 mod package;

@@ -90,8 +90,8 @@ impl AgentDesk {
                 None => "",
             };
             let text = format!("Lab {} is paired with {}{text}.", lab.name, describe(account));
-            let details =
-                json!({ "lab": lab.name, "account": { "id": account.id, "name": account.name } });
+            let details = json!({ "lab": lab.name, "paired": true,
+                "account": { "id": account.id, "name": account.name } });
             Ok(Reply::new(Outcome::Done, text).details(details))
         };
         let pairing =
@@ -270,7 +270,8 @@ fn choose<'a>(
         next =
             format!("name one of these: `casedrop pair LAB ACCOUNT`\n  {}", accounts.join("\n  "));
     }
-    Err(Box::new(Reply::new(Outcome::Refused, text).next(next)))
+    let details = json!({ "lab": lab, "accounts": accounts });
+    Err(Box::new(Reply::new(Outcome::Refused, text).next(next).details(details)))
 }
 
 fn describe(account: &Account) -> String {

@@ -40,6 +40,7 @@ impl AgentDesk {
             Ok(pending) => pending,
             Err(fault) => return fault.into(),
         };
+        self.login_went(name, None);
         let url = pending.request.url();
         let by_itself = pending.request.returns_here() && self.live.is_some();
         let until = pending.until.duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
@@ -54,6 +55,11 @@ impl AgentDesk {
             format!(
                 "The link is good until {until}. After the login the lab is paired by itself; there \
                  is nothing more to do."
+            )
+        } else if task.who.via == Via::Page {
+            format!(
+                "The link is good until {until}. After the login, copy the whole address that the \
+                 browser then shows (the page itself may not load), and paste it here."
             )
         } else {
             format!(
@@ -79,10 +85,17 @@ impl AgentDesk {
         code: &Text,
     ) -> Result<Option<AccountId>, Box<Reply>> {
         let name = &lab.name;
-        let again = format!(
-            "begin anew: drop a `pair` file without a code for lab {name}, open the link in its \
-             answer, and bring back the address that the browser shows after that login"
-        );
+        let again = if who.via == Via::Page {
+            "begin anew: open the login's link once more, and bring back the address that the browser \
+             shows after that login"
+                .to_owned()
+        } else {
+            format!(
+                "begin anew: drop a `pair` file without a code for lab {name}, open the link in its \
+                 answer, and bring back the address that the browser shows after that login"
+            )
+        };
+        let details = |code: &str| json!({ "lab": name, "code": code });
         let waits = client.pending_login().map_err(|fault| Box::new(fault.into()))?;
         let pending = waits.ok_or_else(|| {
             let text = format!(
@@ -90,16 +103,19 @@ impl AgentDesk {
                  was finished already, or it was begun more than {} minutes ago",
                 PENDING_FOR.as_secs() / 60
             );
-            Box::new(Reply::new(Outcome::Refused, text).next(again.clone()))
+            let reply = Reply::new(Outcome::Refused, text).next(again.clone());
+            Box::new(reply.details(details("no-login-waits")))
         })?;
         let code = pending.request.code_from_input(&code.0).map_err(|fault| {
             let text = format!("nothing was done: {}", fault.chain());
-            Box::new(Reply::new(Outcome::Refused, text).next(again.clone()))
+            let reply = Reply::new(Outcome::Refused, text).next(again.clone());
+            Box::new(reply.details(details(fault.code)))
         })?;
         match self.finish_login(who, name, client, &pending.request, &code) {
             Ok(()) => Ok(pending.account),
             Err(fault) => {
-                let reply = Reply::from(fault);
+                let details = details(fault.code);
+                let reply = Reply::from(fault).details(details);
                 let next = reply.next.clone().filter(|_| reply.outcome != Outcome::LoginNeeded);
                 Err(Box::new(Reply { next: next.or(Some(again)), ..reply }))
             }

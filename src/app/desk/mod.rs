@@ -11,8 +11,11 @@ mod login;
 mod names;
 mod once;
 mod orders;
+mod output;
 mod picture;
 mod rest;
+mod standing;
+mod test_order;
 mod tree;
 
 #[cfg(test)]
@@ -38,11 +41,14 @@ pub use names::find_lab;
 pub(super) use once::cannot_use;
 pub(super) use picture::Live;
 pub use picture::is_still_news;
+pub use standing::{LoginStanding, LoginState, LoginTrouble};
+pub use test_order::{TestOrder, TestOrderStanding};
 pub use tree::{sentence, summary, verify_orders, was_removed};
 
 use super::beside::{Journal, Wake};
 use super::clock;
 use super::labs::Labs;
+use super::reloading::Reloading;
 use super::updates::{Updating, try_out_at_next_start};
 
 /// Carries requests out.
@@ -67,6 +73,12 @@ pub struct AgentDesk {
     pairing_again: Mutex<()>,
     /// How this program updates itself, where somebody said so.
     updating: OnceLock<Arc<Updating>>,
+    /// How the agent begins anew with a changed config, where it can.
+    reloading: OnceLock<Arc<Reloading>>,
+    /// Held by whoever publishes or removes the test order, or chooses the output.
+    trying_out: Mutex<()>,
+    /// What went wrong with the logins that were begun last.
+    login_troubles: Mutex<BTreeMap<LabName, LoginTrouble>>,
     now: fn() -> Now,
 }
 
@@ -117,6 +129,9 @@ impl AgentDesk {
             pairing: Mutex::default(),
             pairing_again: Mutex::default(),
             updating: OnceLock::new(),
+            reloading: OnceLock::new(),
+            trying_out: Mutex::default(),
+            login_troubles: Mutex::default(),
             now: clock::now,
         }
     }
@@ -129,6 +144,18 @@ impl AgentDesk {
     /// Says how this program updates itself; the first word counts.
     pub fn set_updating(&self, updating: Arc<Updating>) {
         drop(self.updating.set(updating));
+    }
+
+    /// Says how the agent begins anew with a changed config; the first word counts.
+    pub(super) fn set_reloading(&self, reloading: Arc<Reloading>) {
+        drop(self.reloading.set(reloading));
+    }
+
+    /// What requests have begun and takes its time comes to an end soon.
+    pub(super) fn stop(&self) {
+        if let Some(live) = &self.live {
+            live.stopping.cancel();
+        }
     }
 
     /// How this program updates itself.
@@ -202,6 +229,9 @@ impl Desk for AgentDesk {
             Request::Verify { orders } => Ok(self.verify(orders)),
             Request::Status {} => self.status_reply(),
             Request::Update { version } => self.update(version, who),
+            Request::TestOrder { remove: false } => self.publish_test_order(&task),
+            Request::TestOrder { remove: true } => self.remove_test_order(&task),
+            Request::Output { path } => self.choose_output(&task, path),
         };
         match served {
             // That somebody must log in first is an answer; a journal that cannot be used is none.

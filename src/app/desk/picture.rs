@@ -6,13 +6,17 @@ use std::time::Duration;
 
 use super::AgentDesk;
 use super::once::cannot_use;
+use crate::app::welcome::{Access, SoFar, Welcome, WelcomeStep, next_step};
 use crate::config::LabConfig;
 use crate::disk::{Disk as _, RealDisk};
+use crate::local::root::Root;
+use crate::model::cancel::Cancel;
 use crate::model::fault::{Fault, FaultClass};
 use crate::model::ids::LabName;
 use crate::model::listing::OrderQuery;
 use crate::model::record::{OrderRecord, OrderState};
 use crate::model::request::{Outcome, Reply};
+use crate::model::step::Step;
 use crate::model::time::{Now, WallMs};
 use crate::status::{
     AgentStatus, FailingOrder, LabState, LabStatus, Note, NotificationsStatus, PauseStatus,
@@ -34,6 +38,12 @@ pub(in crate::app) struct Live {
     pub(in crate::app) since: WallMs,
     /// What is being transferred.
     pub(in crate::app) progress: Arc<Progress>,
+    /// The output, as it comes and goes.
+    pub(in crate::app) root: Arc<Root>,
+    /// Called at each named step of the work on orders.
+    pub(in crate::app) step: fn(Step),
+    /// Ends what requests have begun.
+    pub(in crate::app) stopping: Cancel,
 }
 
 /// What the journal tells.
@@ -90,6 +100,35 @@ impl AgentDesk {
             update: self.updating().map(|updating| updating.status(&*self.disk)),
             notes: self.notes(told.rebuilt.as_ref()),
             fault,
+        }
+    }
+
+    /// How far a new installation has come, and what a person does next about it.
+    ///
+    /// # Errors
+    /// The journal cannot be used now.
+    pub fn welcome(&self) -> Result<Welcome, Fault> {
+        let so_far =
+            self.journal.with(|store| SoFar::of(store, Self::test_order_published(store)?));
+        let so_far = so_far.map_err(cannot_use)?;
+        let labs = self.config.labs.iter();
+        let labs: Vec<_> = labs.map(|lab| (lab.name.clone(), self.access(&lab.name))).collect();
+        Ok(Welcome { step: next_step(&labs, so_far), so_far })
+    }
+
+    /// A person is done with a step of the welcome, or with all of it: it is not offered again.
+    ///
+    /// # Errors
+    /// The journal cannot be used now.
+    pub fn pass_welcome(&self, step: WelcomeStep) -> Result<(), Fault> {
+        self.journal.with(|store| SoFar::pass(store, step)).map_err(cannot_use)
+    }
+
+    fn access(&self, lab: &LabName) -> Access {
+        match self.with_link(lab, |link| (link.connect)()) {
+            Ok(_) => Access::Paired,
+            Err(fault) if fault.code == "not-paired" => Access::LoggedIn,
+            Err(_) => Access::LoggedOut,
         }
     }
 

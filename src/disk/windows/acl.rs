@@ -133,6 +133,23 @@ pub(in crate::disk) fn protect(path: &Path, reader: &str) -> io::Result<()> {
     Descriptor::parse(&protected(&reader))?.put(path, true)
 }
 
+/// Gives a file the rights that somebody gave to another one; what both inherit from their folder they
+/// have already.
+pub(in crate::disk) fn take_rights(from: &Path, to: &Path) -> io::Result<()> {
+    let rights = Rights::of(from)?;
+    let Some(entries) = &rights.entries else { return Ok(()) };
+    let explicit: String = entries
+        .iter()
+        .filter(|entry| !entry.has_flag("ID"))
+        .map(|entry| entry.whole.as_str())
+        .collect();
+    if explicit.is_empty() && !rights.protected {
+        return Ok(());
+    }
+    let begin = if rights.protected { "D:P" } else { "D:" };
+    Descriptor::parse(&format!("{begin}{explicit}"))?.put(to, rights.protected)
+}
+
 fn protected(reader: &str) -> String {
     let administrators = [SYSTEM, ADMINISTRATORS];
     let all = administrators.map(|sid| format!("(A;;FA;;;{sid})")).concat();

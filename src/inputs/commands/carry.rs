@@ -311,7 +311,9 @@ fn lane_of(request: &Request) -> Lane {
         Request::Pair { .. }
         | Request::Unpair { .. }
         | Request::Return { .. }
-        | Request::Verify { .. } => Lane::Slow,
+        | Request::Verify { .. }
+        | Request::TestOrder { .. }
+        | Request::Output { .. } => Lane::Slow,
         Request::Refetch { .. }
         | Request::Pause { .. }
         | Request::Resume { .. }

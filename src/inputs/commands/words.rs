@@ -106,7 +106,9 @@ pub(super) fn word_of(request: &Request) -> Option<Word> {
         Request::Poll { .. } => Word::Poll,
         Request::Verify { .. } => Word::Verify,
         Request::Status {} => Word::Status,
-        Request::Update { .. } => return None,
+        Request::Update { .. } | Request::TestOrder { .. } | Request::Output { .. } => {
+            return None;
+        }
     })
 }
 
@@ -141,6 +143,9 @@ pub(super) fn in_words(request: &Request) -> String {
         Request::Verify { orders } => format!("check the published files of {}", list(orders)),
         Request::Status {} => "tell how things stand".to_owned(),
         Request::Update { version } => format!("try out version {version} of the program"),
+        Request::TestOrder { remove: false } => "publish the test order".to_owned(),
+        Request::TestOrder { remove: true } => "remove the test order".to_owned(),
+        Request::Output { .. } => "write orders into another folder".to_owned(),
     }
 }
 

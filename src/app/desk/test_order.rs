@@ -1,0 +1,258 @@
+//! The test order, as people ask for it.
+
+use std::path::PathBuf;
+use std::sync::{Arc, MutexGuard, TryLockError};
+
+use serde::Serialize;
+use serde_json::json;
+
+use super::names::{refused, usage};
+use super::once::cannot_use;
+use super::{AgentDesk, Live, Task};
+use crate::app::test_order::{self as making, Means, Standing, look_whole};
+use crate::audit::{Deed, Entry, Mark};
+use crate::local::look::glance;
+use crate::local::retire::Fate;
+use crate::model::fault::{Fault, FaultClass};
+use crate::model::ids::OrderKey;
+use crate::model::manifest::Manifest;
+use crate::model::request::{Outcome, Reply};
+use crate::model::test_order::{LAB, key};
+use crate::model::time::WallMs;
+use crate::store::{Store, StoreError};
+use crate::sync::notice::size;
+
+/// When the test order was published last: in the journal, so that a CAD program which took it away
+/// does not make it undone.
+const PUBLISHED: &str = "test-order-published";
+
+/// How it stands with the test order.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct TestOrder {
+    /// Its name in the tree.
+    #[serde(flatten)]
+    pub key: OrderKey,
+    /// Where it stands, or would.
+    pub path: PathBuf,
+    /// What stands there, by names and sizes.
+    pub standing: TestOrderStanding,
+    /// What others did to it, if they did.
+    pub what: Option<String>,
+    /// When the one that stands there was published: RFC 3339, UTC.
+    pub published_at: Option<String>,
+    /// When one was published last, whatever became of it since; `None`: never so far.
+    pub last: Option<String>,
+    /// Whether somebody publishes or removes it just now.
+    pub under_way: bool,
+}
+
+/// What stands at the test order's place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TestOrderStanding {
+    /// Nothing.
+    Absent,
+    /// All of it.
+    There,
+    /// Some of its files: a program took the others.
+    PartlyTaken,
+    /// Something that is not ours, or that others changed.
+    Changed,
+}
+
+impl AgentDesk {
+    /// How it stands with the test order. Looks at names and sizes only.
+    ///
+    /// # Errors
+    /// The folder or the journal cannot be looked at now.
+    pub fn test_order(&self) -> Result<TestOrder, Fault> {
+        let key = key()?;
+        let standing = making::standing(&*self.disk, &self.layout, glance)?;
+        let last = self.journal.look(|store| store.fact(PUBLISHED)).map_err(cannot_use)?.flatten();
+        let (standing, what, published_at) = match standing {
+            Standing::Absent => (TestOrderStanding::Absent, None, None),
+            Standing::Whole(it) => (TestOrderStanding::There, None, Some(it.published_at)),
+            Standing::Partly(it) => (TestOrderStanding::PartlyTaken, None, Some(it.published_at)),
+            Standing::Others(what) => (TestOrderStanding::Changed, Some(what), None),
+        };
+        Ok(TestOrder {
+            path: self.layout.order_dir(&key),
+            key,
+            standing,
+            what,
+            published_at,
+            last,
+            under_way: matches!(self.trying_out.try_lock(), Err(TryLockError::WouldBlock)),
+        })
+    }
+
+    /// Publishes the test order; one that stands there whole already is left as it is.
+    pub(super) fn publish_test_order(&self, task: &Task<'_>) -> Result<Reply, Fault> {
+        let begun = self.turn_to_try_out().and_then(|turn| Ok((turn, self.means()?, key()?)));
+        let (_turn, means, key) = match begun {
+            Ok(begun) => begun,
+            Err(fault) => return refused(fault),
+        };
+        let found = means
+            .root
+            .check()
+            .and_then(|()| making::standing(&*self.disk, &self.layout, look_whole));
+        let partly = match found {
+            Err(fault) => return Ok(failed(fault)),
+            Ok(Standing::Whole(manifest)) => return Ok(self.is_there(&key, &manifest, "already")),
+            Ok(Standing::Others(what)) => return Ok(self.in_the_way(&key, &what)),
+            Ok(Standing::Partly(_)) => true,
+            Ok(Standing::Absent) => false,
+        };
+        let call = || {
+            if partly && let Fate::LeftAlone(what) = making::remove(&means)? {
+                return Ok(self.in_the_way(&key, &what));
+            }
+            let manifest = making::publish(&means)?;
+            Ok(self.is_there(&key, &manifest, "now"))
+        };
+        let call = || Ok(call().unwrap_or_else(failed));
+        let entry = |mark| self.entry(task, Deed::TestOrder, mark, &key);
+        self.beyond(task, "publish the test order", entry, call, |store, now| {
+            store.set_fact(PUBLISHED, &now.to_rfc3339())
+        })
+    }
+
+    /// Removes the test order, if nobody changed it.
+    pub(super) fn remove_test_order(&self, task: &Task<'_>) -> Result<Reply, Fault> {
+        let begun = self.turn_to_try_out().and_then(|turn| Ok((turn, self.means()?, key()?)));
+        let (_turn, means, key) = match begun {
+            Ok(begun) => begun,
+            Err(fault) => return refused(fault),
+        };
+        let call = || {
+            Ok(match making::remove(&means)? {
+                Fate::Removed => Reply::new(Outcome::Done, "The test order is removed."),
+                Fate::Absent => Reply::new(Outcome::Done, "There is no test order any more."),
+                Fate::LeftAlone(what) => self.in_the_way(&key, &what),
+            })
+        };
+        let call = || Ok(call().unwrap_or_else(failed));
+        let entry = |mark| self.entry(task, Deed::TestOrderRemoved, mark, &key);
+        self.beyond(task, "remove the test order", entry, call, |_, _| Ok(()))
+    }
+
+    /// Takes the test order out of an output that is left for another one. What cannot be removed
+    /// stays.
+    pub(super) fn leave_no_test_order(&self, task: &Task<'_>) -> Result<(), Fault> {
+        let (means, key) = (self.means()?, key()?);
+        if making::standing(&*self.disk, &self.layout, glance)? == Standing::Absent {
+            return Ok(());
+        }
+        self.audit.record(&self.entry(task, Deed::TestOrderRemoved, Mark::Begun, &key))?;
+        let fate = making::remove(&means);
+        let mark = match &fate {
+            Ok(Fate::Removed | Fate::Absent) => Mark::Done,
+            Ok(Fate::LeftAlone(_)) => Mark::Refused,
+            Err(_) => Mark::Failed,
+        };
+        self.audit.record(&self.entry(task, Deed::TestOrderRemoved, mark, &key))?;
+        fate.map(|_| ())
+    }
+
+    /// When a test order was published last, if one ever was.
+    pub(super) fn test_order_published(store: &Store) -> Result<Option<String>, StoreError> {
+        store.fact(PUBLISHED)
+    }
+
+    /// One at a time.
+    pub(super) fn turn_to_try_out(&self) -> Result<MutexGuard<'_, ()>, Fault> {
+        match self.trying_out.try_lock() {
+            Ok(turn) => Ok(turn),
+            Err(TryLockError::Poisoned(poisoned)) => Ok(poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) => {
+                let text = "the test order is being published or removed, or the output changed, \
+                            just now";
+                Err(usage(text).hint("wait until that is done"))
+            }
+        }
+    }
+
+    /// The agent that runs here.
+    pub(super) fn running(&self) -> Result<&Live, Fault> {
+        self.live.as_ref().ok_or_else(|| {
+            usage("no agent runs here, and only a running one can do that")
+                .hint("start the agent with `casedrop run`, or its service")
+        })
+    }
+
+    fn means(&self) -> Result<Means, Fault> {
+        let live = self.running()?;
+        if let Some(lab) =
+            self.config.labs.iter().find(|lab| lab.name.as_str().eq_ignore_ascii_case(LAB))
+        {
+            let text = format!(
+                "the config has a lab named {}, and the test order is published under that name",
+                lab.name
+            );
+            return Err(usage(text).hint("give that lab another name if you want a test order"));
+        }
+        Ok(Means {
+            config: Arc::clone(&self.config),
+            disk: Arc::clone(&self.disk),
+            layout: self.layout.clone(),
+            root: Arc::clone(&live.root),
+            audit: self.audit.clone(),
+            progress: Arc::clone(&live.progress),
+            cancel: live.stopping.clone(),
+            step: live.step,
+            handle: self.labs.handle().clone(),
+        })
+    }
+
+    fn is_there(&self, key: &OrderKey, manifest: &Manifest, since: &str) -> Reply {
+        let path = self.layout.order_dir(key);
+        let (files, bytes) = (manifest.files.len(), manifest.bytes());
+        let text = format!(
+            "The test order stands at {} {since}: {files} files, {}.",
+            path.display(),
+            size(bytes)
+        );
+        let details = json!({ "path": path, "files": files, "bytes": bytes,
+            "published_at": manifest.published_at, "lab": key.lab, "account": key.account,
+            "order_id": key.order });
+        Reply::new(Outcome::Done, text)
+            .next(
+                "look for it in the CAD program; it holds a made-up case, and can be removed again",
+            )
+            .details(details)
+    }
+
+    fn in_the_way(&self, key: &OrderKey, what: &str) -> Reply {
+        let path = self.layout.order_dir(key);
+        let text = format!(
+            "nothing was done: what stands at {} is not the agent's alone: {what}",
+            path.display()
+        );
+        Reply::new(Outcome::Refused, text)
+            .next("move that folder away or delete it, if nobody needs it; then try again")
+            .details(json!({ "path": path, "code": "changed-by-others" }))
+    }
+
+    fn entry(&self, task: &Task<'_>, what: Deed, mark: Mark, key: &OrderKey) -> Entry {
+        let now: WallMs = (self.now)().wall;
+        let entry = Entry::new(now, task.who.clone(), what, mark);
+        entry.lab(&key.lab).account(&key.account).order(&key.order)
+    }
+}
+
+/// A fault in words for whoever waits for it: nothing of it goes on by itself.
+fn failed(fault: Fault) -> Reply {
+    let code = fault.code;
+    let hint = match code {
+        "disk-full" => Some("free some space on that volume, and try again"),
+        "output-not-ready" => Some("the output is being prepared: try again in a moment"),
+        _ if fault.class == FaultClass::Cancelled => Some("try again once the agent runs again"),
+        _ => None,
+    };
+    let fault = match hint {
+        Some(hint) => fault.hint(hint),
+        None => fault,
+    };
+    Reply { outcome: Outcome::Failed, ..fault.into() }.details(json!({ "code": code }))
+}

@@ -1,0 +1,185 @@
+//! The welcome of a new installation: from the login to the first order, one step after the other. Pure
+//! but for what the journal remembers of it.
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::ids::LabName;
+use crate::store::{Store, StoreError};
+
+/// The fact that holds what people have passed.
+const PASSED: &str = "welcome";
+
+/// How far a new installation has come.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Welcome {
+    /// What comes next.
+    pub step: WelcomeStep,
+    /// What is behind.
+    pub so_far: SoFar,
+}
+
+/// What a person does next.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "step", rename_all = "kebab-case")]
+pub enum WelcomeStep {
+    /// Log a lab in.
+    LogIn {
+        /// Which one.
+        lab: LabName,
+    },
+    /// Say with which account the lab is to be paired.
+    ChooseAccount {
+        /// Which lab.
+        lab: LabName,
+    },
+    /// Say where orders are to be written, or that the present folder is right.
+    ChooseFolder,
+    /// Publish a test order, and see it in the CAD program.
+    TestOrder,
+    /// Nothing: there is no need for a welcome.
+    Done,
+}
+
+/// What is behind a new installation.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[expect(clippy::struct_excessive_bools, reason = "independent facts")]
+pub struct SoFar {
+    /// An order was published.
+    pub published: bool,
+    /// Somebody said where orders are to be written.
+    pub folder: bool,
+    /// A test order was published, or somebody wants none.
+    pub tested: bool,
+    /// Somebody wants no welcome any more.
+    pub dismissed: bool,
+}
+
+/// How a lab stands with Align.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Access {
+    LoggedOut,
+    LoggedIn,
+    Paired,
+}
+
+/// What people have passed, as it is kept.
+#[derive(Default, Serialize, Deserialize)]
+#[serde(default)]
+struct Passed {
+    folder: bool,
+    tested: bool,
+    dismissed: bool,
+}
+
+/// What comes next. One lab that is paired is enough to go on: another one can be logged in at any time.
+pub(super) fn next_step(labs: &[(LabName, Access)], so_far: SoFar) -> WelcomeStep {
+    if so_far.dismissed || so_far.published {
+        return WelcomeStep::Done;
+    }
+    let first = |wanted| labs.iter().find(|(_, access)| *access == wanted);
+    if first(Access::Paired).is_none() {
+        if let Some((lab, _)) = first(Access::LoggedIn) {
+            return WelcomeStep::ChooseAccount { lab: lab.clone() };
+        }
+        if let Some((lab, _)) = first(Access::LoggedOut) {
+            return WelcomeStep::LogIn { lab: lab.clone() };
+        }
+    }
+    match so_far {
+        SoFar { folder: false, .. } => WelcomeStep::ChooseFolder,
+        SoFar { tested: false, .. } => WelcomeStep::TestOrder,
+        _ => WelcomeStep::Done,
+    }
+}
+
+impl SoFar {
+    /// What the journal tells; `test_order` is when a test order was published last.
+    pub(super) fn of(store: &Store, test_order: Option<String>) -> Result<Self, StoreError> {
+        let passed = passed(store)?;
+        Ok(Self {
+            published: store.has_published()?,
+            folder: passed.folder,
+            tested: passed.tested || test_order.is_some(),
+            dismissed: passed.dismissed,
+        })
+    }
+
+    /// Remembers that a person is done with a step; `Done`: with all of them. A login shows by itself.
+    pub(super) fn pass(store: &Store, step: WelcomeStep) -> Result<(), StoreError> {
+        let mut passed = passed(store)?;
+        match step {
+            WelcomeStep::ChooseFolder => passed.folder = true,
+            WelcomeStep::TestOrder => passed.tested = true,
+            WelcomeStep::Done => passed.dismissed = true,
+            WelcomeStep::LogIn { .. } | WelcomeStep::ChooseAccount { .. } => return Ok(()),
+        }
+        store.set_fact(PASSED, &serde_json::to_string(&passed).unwrap_or_default())
+    }
+}
+
+fn passed(store: &Store) -> Result<Passed, StoreError> {
+    // One that cannot be read is as good as none: people are asked once more.
+    Ok(store.fact(PASSED)?.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn step(labs: &[Access], so_far: SoFar) -> WelcomeStep {
+        let name = |index: usize| format!("lab-{index}").parse().expect("valid");
+        let labs: Vec<_> =
+            labs.iter().enumerate().map(|(index, access)| (name(index), *access)).collect();
+        next_step(&labs, so_far)
+    }
+
+    fn lab(index: usize) -> LabName {
+        format!("lab-{index}").parse().expect("valid")
+    }
+
+    #[test]
+    fn the_steps_come_one_after_the_other() {
+        let mut so_far = SoFar::default();
+        assert_eq!(step(&[Access::LoggedOut], so_far), WelcomeStep::LogIn { lab: lab(0) });
+        assert_eq!(step(&[Access::LoggedIn], so_far), WelcomeStep::ChooseAccount { lab: lab(0) });
+        assert_eq!(step(&[Access::Paired], so_far), WelcomeStep::ChooseFolder);
+        so_far.folder = true;
+        assert_eq!(step(&[Access::Paired], so_far), WelcomeStep::TestOrder);
+        assert_eq!(step(&[Access::LoggedOut], so_far), WelcomeStep::LogIn { lab: lab(0) });
+        so_far.tested = true;
+        assert_eq!(step(&[Access::Paired], so_far), WelcomeStep::Done);
+    }
+
+    #[test]
+    fn of_several_labs_one_is_enough_and_the_one_that_is_furthest_comes_first() {
+        let so_far = SoFar::default();
+        let labs = [Access::LoggedOut, Access::LoggedIn];
+        assert_eq!(step(&labs, so_far), WelcomeStep::ChooseAccount { lab: lab(1) });
+        let labs = [Access::LoggedOut, Access::Paired];
+        assert_eq!(step(&labs, so_far), WelcomeStep::ChooseFolder);
+    }
+
+    #[test]
+    fn who_works_already_is_not_welcomed_whatever_became_of_the_login() {
+        for so_far in [
+            SoFar { published: true, ..SoFar::default() },
+            SoFar { dismissed: true, ..SoFar::default() },
+        ] {
+            assert_eq!(step(&[Access::LoggedOut], so_far), WelcomeStep::Done);
+        }
+    }
+
+    #[test]
+    fn what_people_passed_is_remembered() {
+        let store = Store::in_memory().expect("journal");
+        let so_far = || SoFar::of(&store, None).expect("read");
+        assert_eq!(so_far(), SoFar::default());
+        SoFar::pass(&store, WelcomeStep::ChooseFolder).expect("kept");
+        SoFar::pass(&store, WelcomeStep::LogIn { lab: lab(0) }).expect("nothing to keep");
+        assert_eq!(so_far(), SoFar { folder: true, ..SoFar::default() });
+        let tested = SoFar::of(&store, Some("2026-01-01T00:00:00Z".to_owned())).expect("read");
+        assert!(tested.tested);
+        SoFar::pass(&store, WelcomeStep::Done).expect("kept");
+        assert!(so_far().dismissed && so_far().folder);
+    }
+}

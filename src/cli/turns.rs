@@ -1,0 +1,156 @@
+//! Agents that take turns in one process: whoever runs it sees one that goes on.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use tokio::runtime::Runtime;
+use tokio::sync::mpsc;
+
+use super::console::Console;
+use super::work::{let_work, open};
+use super::{CliError, Streams};
+use crate::app::{Ending, Reloading, Summary, Updating};
+use crate::config::Loaded;
+use crate::disk::RealDisk;
+use crate::service::{Events, Host, Hosted, Stop};
+use crate::sync::notice::Notice;
+
+/// What all agents of a process share.
+pub(super) struct Turns {
+    /// Whether a service manager runs the process.
+    pub(super) is_service: bool,
+    host: Arc<Shared>,
+    stop: Stop,
+    events: Events,
+    updating: Arc<Updating>,
+}
+
+/// The process's host, who is told once that the agent is ready, and of its end only when no other one
+/// follows.
+struct Shared {
+    host: Arc<dyn Host>,
+    is_ready: AtomicBool,
+    goes_on: AtomicBool,
+}
+
+impl Host for Shared {
+    fn ready(&self) {
+        if !self.is_ready.swap(true, Ordering::SeqCst) {
+            self.host.ready();
+        }
+    }
+
+    fn at_work(&self, is: bool) {
+        self.host.at_work(is);
+    }
+
+    fn alive(&self) {
+        self.host.alive();
+    }
+
+    fn doing(&self, what: &str) {
+        self.host.doing(what);
+    }
+
+    fn stopping(&self, up_to: Duration) {
+        // A service that said so once is never taken for a running one again.
+        if !self.goes_on.load(Ordering::SeqCst) {
+            self.host.stopping(up_to);
+        }
+    }
+}
+
+impl Turns {
+    pub(super) fn new(hosted: Hosted, updating: Arc<Updating>) -> Self {
+        let Hosted { host, stop, events, is_service } = hosted;
+        let host =
+            Shared { host, is_ready: AtomicBool::new(false), goes_on: AtomicBool::new(false) };
+        Self { is_service, host: Arc::new(host), stop, events, updating }
+    }
+
+    /// Whether the agent that ended made way for another one.
+    pub(super) fn goes_on(&self) -> bool {
+        self.host.goes_on.load(Ordering::SeqCst)
+    }
+
+    /// One agent, until the process is to end, another version to take over, or the config to be read
+    /// anew.
+    pub(super) fn one(
+        &mut self,
+        runtime: &Runtime,
+        loaded: Loaded,
+        streams: &mut Streams,
+        tell: impl FnMut(&mut Console<'_>, &Notice),
+    ) -> Result<Summary, CliError> {
+        let Self { is_service, host, stop, events, updating } = self;
+        host.goes_on.store(false, Ordering::SeqCst);
+        let reloading = Arc::new(Reloading::new(loaded.source, *is_service));
+        // Events are the process's: each agent hears those of its own time.
+        let (pass_on, heard) = mpsc::unbounded_channel();
+        let agent = open(runtime, loaded.config, updating.came_back(&RealDisk))?
+            .updating(Arc::clone(updating))
+            .reloading(Arc::clone(&reloading))
+            .hosted_by(Arc::clone(host) as Arc<dyn Host>)
+            .woken_by(heard);
+        let mut tells = true;
+        let end = async {
+            loop {
+                tokio::select! {
+                    biased;
+                    () = stop.as_mut() => return,
+                    () = updating.restarting() => return,
+                    () = reloading.wanted() => {
+                        host.goes_on.store(true, Ordering::SeqCst);
+                        tracing::info!("the agent ends, and begins anew with another output");
+                        return;
+                    }
+                    event = events.recv(), if tells => match event {
+                        // The agent may be about to end.
+                        Some(event) => drop(pass_on.send(event)),
+                        None => tells = false,
+                    },
+                }
+            }
+        };
+        let worked = let_work(runtime, agent, Ending::Never, streams, end, tell);
+        worked.map(|(_, summary)| summary)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+
+    #[derive(Default)]
+    struct Told(Mutex<Vec<&'static str>>);
+
+    impl Host for Told {
+        fn ready(&self) {
+            self.0.lock().expect("not poisoned").push("ready");
+        }
+
+        fn stopping(&self, _: Duration) {
+            self.0.lock().expect("not poisoned").push("stopping");
+        }
+    }
+
+    #[test]
+    fn the_host_sees_one_agent_however_many_there_are() {
+        let told = Arc::new(Told::default());
+        let shared = Shared {
+            host: Arc::clone(&told) as Arc<dyn Host>,
+            is_ready: AtomicBool::new(false),
+            goes_on: AtomicBool::new(false),
+        };
+        shared.ready();
+        shared.goes_on.store(true, Ordering::SeqCst);
+        shared.stopping(Duration::ZERO);
+        shared.ready();
+        shared.goes_on.store(false, Ordering::SeqCst);
+        shared.stopping(Duration::ZERO);
+        assert_eq!(*told.0.lock().expect("not poisoned"), ["ready", "stopping"]);
+    }
+}

@@ -1,0 +1,54 @@
+//! One order published by itself, without engine and journal: the same steps in the same order, and
+//! nobody remembers it.
+
+use crate::local::publish::{self, Publication, PublishOutcome, Target};
+use crate::local::seal::seal_with;
+use crate::model::fault::{Fault, FaultClass};
+use crate::model::manifest::Manifest;
+
+use super::super::effects::{FetchJob, Fetched};
+use super::Executor;
+
+impl Executor {
+    /// Fetches an order and publishes it at its own path, where nothing may stand. No claim is left
+    /// beside the journal: whatever happens, a start of the agent fetches nothing of it. Staging is
+    /// left as it was.
+    ///
+    /// # Errors
+    /// Those of a fetch and of a publication, and `target-changed` if something stands at its path.
+    pub fn publish_alone(
+        &self,
+        job: &FetchJob,
+        describe: impl FnOnce(Fetched) -> Manifest,
+    ) -> Result<Manifest, Fault> {
+        let fetched = self.fetch(job);
+        self.progress.end(&job.key);
+        let published = fetched.and_then(|fetched| self.publish_staged(job, describe(fetched)));
+        self.remove(&self.layout.work_dir(&job.job));
+        self.remove(&self.layout.spool_dir(&job.job));
+        published
+    }
+
+    fn publish_staged(&self, job: &FetchJob, manifest: Manifest) -> Result<Manifest, Fault> {
+        self.root.check()?;
+        let staged = self.layout.work_dir(&job.job);
+        let manifest_sha256 = seal_with(&*self.disk, &staged, &manifest, &self.step)?;
+        let publication = Publication {
+            key: job.key.clone(),
+            revision: manifest.revision,
+            staged,
+            target: Target::Fresh,
+            manifest_sha256,
+        };
+        let root = self.root.id();
+        match publish::publish(&*self.disk, &self.layout, &root, &publication, &self.step)? {
+            PublishOutcome::Done { .. } => Ok(manifest),
+            PublishOutcome::TargetChanged { .. } => {
+                let dir = publication.dir(&self.layout);
+                let text = format!("something stands at {} already", dir.display());
+                Err(Fault::new(FaultClass::Local, "target-changed", text)
+                    .hint("move it away, and try again"))
+            }
+        }
+    }
+}
