@@ -103,11 +103,21 @@ impl World {
 
 impl Agent<'_> {
     fn ask(&self, id: &str, account: Option<&str>, code: Option<&str>) -> Reply {
+        self.ask_via(Via::CommandFolder, id, account, code)
+    }
+
+    fn ask_via(&self, via: Via, id: &str, account: Option<&str>, code: Option<&str>) -> Reply {
         let account = account.map(|account| account.parse().expect("valid"));
         let code = code.map(|code| Text(code.to_owned()));
         let request = Request::Pair { lab: Some(LAB.to_owned()), account, code };
-        let who = Who { user: Some("anna".to_owned()), via: Via::CommandFolder };
+        let who = Who { user: Some("anna".to_owned()), via };
         self.desk.serve_once(id, &request, &who).expect("the journal can be used")
+    }
+
+    /// How it stands with the login, as a page is told.
+    fn standing(&self) -> serde_json::Value {
+        let standing = self.desk.login_standing(LAB).expect("told");
+        serde_json::to_value(standing).expect("JSON")
     }
 
     fn paired(&self) -> Option<String> {
@@ -305,4 +315,95 @@ fn align_is_given_the_callback_url_again_when_it_changes_and_only_then() {
     let secret = world.dir.path().join("state/secrets/callback.text");
     let secret = std::fs::read_to_string(secret).expect("a secret");
     assert!(!world.audit().contains(&secret));
+}
+
+#[test]
+fn a_page_can_follow_a_login_from_its_beginning_to_its_end() {
+    let world = World::new(&format!("http://127.0.0.1:{}/callback", free_port()));
+    let agent = world.start("");
+    assert_eq!(agent.standing()["state"], "logged-out");
+    let url = url_in(&agent.ask_via(Via::Page, "one", None, None));
+    let standing = agent.standing();
+    assert_eq!((&standing["state"], &standing["lab"]), (&"waiting".into(), &LAB.into()));
+    assert_eq!(
+        (&standing["login_url"], &standing["finishes_by_itself"]),
+        (&url.into(), &true.into())
+    );
+    assert!(standing["until"].is_string() && standing["trouble"].is_null(), "{standing}");
+
+    world.align.admin().update_settings(|settings| settings.deny_login = true);
+    let open = |agent: &Agent<'_>| {
+        let url = agent.standing()["login_url"].as_str().expect("a URL").to_owned();
+        drop(browse(&log_in(&url)));
+    };
+    open(&agent);
+    agent.wait("the refusal", |agent| agent.standing()["trouble"]["message"].is_string());
+    let standing = agent.standing();
+    assert_eq!(standing["state"], "waiting", "it can be tried once more");
+    let message = standing["trouble"]["message"].as_str().expect("a message");
+    assert!(message.contains("access_denied"), "{message}");
+
+    world.align.admin().update_settings(|settings| settings.deny_login = false);
+    open(&agent);
+    agent.wait("the pairing", |agent| agent.standing()["state"] == "paired");
+    let standing = agent.standing();
+    assert_eq!(
+        (&standing["account"], &standing["name"]),
+        (&"4711".into(), &"Smile Dental Lab".into())
+    );
+    assert!(standing["trouble"].is_null(), "{standing}");
+    assert!(agent.desk.login_standing("no-lab").is_err());
+}
+
+#[test]
+fn accounts_to_choose_from_are_told_as_data() {
+    let world = World::new(&format!("http://127.0.0.1:{}/callback", free_port()));
+    let agent = world.start("");
+    let url = url_in(&agent.ask_via(Via::Page, "one", Some("9999"), None));
+    drop(browse(&log_in(&url)));
+    agent.wait("the refusal", |agent| agent.standing()["state"] == "logged-in");
+    agent.wait("its reason", |agent| agent.standing()["trouble"]["details"].is_object());
+    let accounts = |details: &serde_json::Value| {
+        let account = &details["accounts"][0];
+        assert_eq!(
+            (&account["id"], &account["name"]),
+            (&"4711".into(), &"Smile Dental Lab".into())
+        );
+    };
+    accounts(&agent.standing()["trouble"]["details"]);
+    let refused = agent.ask_via(Via::Page, "two", Some("9999"), None);
+    assert_eq!(refused.outcome, Outcome::Refused, "{refused:?}");
+    accounts(&refused.details);
+    let done = agent.ask_via(Via::Page, "three", Some("4711"), None);
+    assert_eq!((done.outcome, &done.details["paired"]), (Outcome::Done, &true.into()));
+    assert_eq!(done.details["account"]["id"], "4711");
+    assert_eq!(agent.standing()["state"], "paired");
+}
+
+#[test]
+fn what_a_person_pastes_at_the_page_is_answered_for_the_page() {
+    let world = World::elsewhere();
+    let agent = world.start("");
+    let reply = agent.ask_via(Via::Page, "one", None, None);
+    assert!(reply.next.as_deref().is_some_and(|next| next.contains("paste it here")), "{reply:?}");
+    let wrong = agent.ask_via(Via::Page, "two", None, Some("https://lab.example/casedrop?code=a"));
+    assert_eq!((wrong.outcome, &wrong.details["code"]), (Outcome::Refused, &"wrong-state".into()));
+    assert!(wrong.next.as_deref().is_some_and(|next| !next.contains("file")), "{wrong:?}");
+    let back = log_in(&url_in(&reply));
+    let done = agent.ask_via(Via::Page, "three", None, Some(&back));
+    assert_eq!(done.outcome, Outcome::Done, "{done:?}");
+    let late = agent.ask_via(Via::Page, "four", None, Some(&back));
+    assert_eq!(late.outcome, Outcome::Done, "it is paired already: {late:?}");
+}
+
+#[test]
+fn a_port_that_is_taken_is_told_until_it_is_free() {
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = taken.local_addr().expect("bound").port();
+    let world = World::new(&format!("http://127.0.0.1:{port}/callback"));
+    let agent = world.start("");
+    url_in(&agent.ask_via(Via::Page, "one", None, None));
+    agent.wait("the trouble", |agent| agent.standing()["trouble"]["cannot_wait"].is_string());
+    drop(taken);
+    agent.wait("the port", |agent| agent.standing()["trouble"].is_null());
 }

@@ -38,6 +38,7 @@ mod service;
 #[cfg(windows)]
 mod service_windows;
 mod support;
+mod trial;
 mod update;
 #[cfg(target_os = "linux")]
 mod visible;

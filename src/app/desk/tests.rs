@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::*;
 use crate::disk::RealDisk;
+use crate::local::root::Root;
 use crate::model::asset::AssetRequest;
 use crate::model::cancel::Cancel;
 use crate::model::fault::FaultClass;
@@ -117,7 +118,14 @@ impl World {
         let files: Arc<dyn Disk> = Arc::new(RealDisk);
         let ways = Labs::new(Arc::clone(&config), runtime.handle().clone(), Arc::clone(&files));
         let shared = (Journal::of(&config.state), Wake::default());
-        let live = Live { since: WallMs(0), progress: Arc::new(Progress::default()) };
+        let layout = Layout { output: config.output.clone(), staging: config.staging.clone() };
+        let live = Live {
+            since: WallMs(0),
+            progress: Arc::new(Progress::default()),
+            root: Arc::new(Root::new(Arc::clone(&files), layout)),
+            step: |_| {},
+            stopping: Cancel::new(),
+        };
         let desk = AgentDesk::of_agent(config, files, Arc::new(ways), links, shared, live);
         Self { dir, align, desk, _runtime: runtime }
     }
