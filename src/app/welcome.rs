@@ -93,19 +93,19 @@ pub(super) fn next_step(labs: &[(LabName, Access)], so_far: SoFar) -> WelcomeSte
 }
 
 impl SoFar {
-    /// What the journal tells; `test_order` is when a test order was published last.
-    pub(super) fn of(store: &Store, test_order: Option<String>) -> Result<Self, StoreError> {
+    /// What the journal tells; `tested` says whether a test order was ever published.
+    pub(super) fn of(store: &Store, tested: bool) -> Result<Self, StoreError> {
         let passed = passed(store)?;
         Ok(Self {
             published: store.has_published()?,
             folder: passed.folder,
-            tested: passed.tested || test_order.is_some(),
+            tested: passed.tested || tested,
             dismissed: passed.dismissed,
         })
     }
 
     /// Remembers that a person is done with a step; `Done`: with all of them. A login shows by itself.
-    pub(super) fn pass(store: &Store, step: WelcomeStep) -> Result<(), StoreError> {
+    pub(super) fn pass(store: &Store, step: &WelcomeStep) -> Result<(), StoreError> {
         let mut passed = passed(store)?;
         match step {
             WelcomeStep::ChooseFolder => passed.folder = true,
@@ -172,14 +172,13 @@ mod tests {
     #[test]
     fn what_people_passed_is_remembered() {
         let store = Store::in_memory().expect("journal");
-        let so_far = || SoFar::of(&store, None).expect("read");
+        let so_far = || SoFar::of(&store, false).expect("read");
         assert_eq!(so_far(), SoFar::default());
-        SoFar::pass(&store, WelcomeStep::ChooseFolder).expect("kept");
-        SoFar::pass(&store, WelcomeStep::LogIn { lab: lab(0) }).expect("nothing to keep");
+        SoFar::pass(&store, &WelcomeStep::ChooseFolder).expect("kept");
+        SoFar::pass(&store, &WelcomeStep::LogIn { lab: lab(0) }).expect("nothing to keep");
         assert_eq!(so_far(), SoFar { folder: true, ..SoFar::default() });
-        let tested = SoFar::of(&store, Some("2026-01-01T00:00:00Z".to_owned())).expect("read");
-        assert!(tested.tested);
-        SoFar::pass(&store, WelcomeStep::Done).expect("kept");
+        assert!(SoFar::of(&store, true).expect("read").tested);
+        SoFar::pass(&store, &WelcomeStep::Done).expect("kept");
         assert!(so_far().dismissed && so_far().folder);
     }
 }

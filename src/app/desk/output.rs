@@ -131,7 +131,7 @@ impl AgentDesk {
         let ready = self.ready_for(path);
         let (_turn, reloading, live, rewritten) = match ready {
             Ok(Ready::Same(reply)) => {
-                self.pass_welcome(WelcomeStep::ChooseFolder)?;
+                self.pass_welcome(&WelcomeStep::ChooseFolder)?;
                 return Ok(*reply);
             }
             Ok(Ready::For(turn, reloading, live, rewritten)) => (turn, reloading, live, rewritten),
@@ -289,7 +289,7 @@ impl AgentDesk {
                     from_staging: self.layout.staging.clone(),
                     from_id: store.fact(ROOT_FACT)?,
                 };
-                SoFar::pass(store, WelcomeStep::ChooseFolder)?;
+                SoFar::pass(store, &WelcomeStep::ChooseFolder)?;
                 chosen.note(store).map(|()| true)
             })
         });

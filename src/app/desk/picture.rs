@@ -108,8 +108,9 @@ impl AgentDesk {
     /// # Errors
     /// The journal cannot be used now.
     pub fn welcome(&self) -> Result<Welcome, Fault> {
-        let so_far =
-            self.journal.with(|store| SoFar::of(store, Self::test_order_published(store)?));
+        let so_far = self
+            .journal
+            .with(|store| SoFar::of(store, Self::test_order_published(store)?.is_some()));
         let so_far = so_far.map_err(cannot_use)?;
         let labs = self.config.labs.iter();
         let labs: Vec<_> = labs.map(|lab| (lab.name.clone(), self.access(&lab.name))).collect();
@@ -120,7 +121,7 @@ impl AgentDesk {
     ///
     /// # Errors
     /// The journal cannot be used now.
-    pub fn pass_welcome(&self, step: WelcomeStep) -> Result<(), Fault> {
+    pub fn pass_welcome(&self, step: &WelcomeStep) -> Result<(), Fault> {
         self.journal.with(|store| SoFar::pass(store, step)).map_err(cannot_use)
     }
 

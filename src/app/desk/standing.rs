@@ -97,16 +97,13 @@ impl AgentDesk {
     /// Remembers how a login that was begun went: what failed, or `None` where it goes well so far.
     pub(in crate::app) fn login_went(&self, lab: &LabName, failed: Option<Reply>) {
         self.trouble(lab, |trouble| {
-            let Reply { message, next, details, .. } = match failed {
-                Some(reply) => reply,
-                None => {
-                    let cannot_wait = trouble.cannot_wait.take();
-                    *trouble = LoginTrouble { cannot_wait, ..LoginTrouble::default() };
-                    return;
-                }
-            };
             let cannot_wait = trouble.cannot_wait.take();
-            *trouble = LoginTrouble { message: Some(message), next, details, cannot_wait };
+            *trouble = match failed {
+                Some(Reply { message, next, details, .. }) => {
+                    LoginTrouble { message: Some(message), next, details, cannot_wait }
+                }
+                None => LoginTrouble { cannot_wait, ..LoginTrouble::default() },
+            };
         });
     }
 
