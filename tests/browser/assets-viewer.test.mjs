@@ -136,17 +136,17 @@ test('an STL as text, and one with both jaws, are drawn', async () => {
   assert.equal(await page.locator('#viewer').getAttribute('data-triangles'), String(2 * upper().length));
 });
 
-test('further meshes are fetched when somebody wants to see them', async () => {
-  const page = await view([...usual(), ['before treatment.stl', 'upper', stl(upper({ height: 9 }))]]);
-  const path = '/files/before%20treatment.stl';
-  server.pages[path] = server.pages['/files/before treatment.stl'];
+test('further meshes, such as those before the treatment, are fetched when somebody wants to see them', async () => {
+  const page = await view([['a pretreatment.stl', 'upper', stl(upper({ height: 9 }))], ...usual()]);
+  const path = '/files/a%20pretreatment.stl';
+  server.pages[path] = server.pages['/files/a pretreatment.stl'];
   assert.equal(server.count(path), 0);
   const first = await picture(page);
-  const further = tool(page, 'upper').nth(1);
+  const further = tool(page, 'upper').first();
   assert.equal(await further.getAttribute('aria-pressed'), 'false');
-  assert.equal(await further.textContent(), 'Upper jaw: before treatment.stl');
+  assert.equal(await further.textContent(), 'Upper jaw: a pretreatment.stl');
   await further.click();
-  await page.locator('[data-tool="upper"][aria-pressed="true"]').nth(1).waitFor();
+  await page.locator('[data-tool="upper"][aria-pressed="true"]', { hasText: 'pretreatment' }).waitFor();
   assert.equal(server.count(path), 1);
   assert.notEqual((await picture(page)).hash, first.hash);
   await further.click();

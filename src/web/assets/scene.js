@@ -37,7 +37,7 @@ class View {
   #renderer;
   #scene = new Scene();
   #camera = new PerspectiveCamera(ANGLE, 1, 1, 1000);
-  #sky = new HemisphereLight(0xffffff, 0x77777f, 1.3);
+  #sky = new HemisphereLight(0xffffff, 0xa5a5ad, 1.25);
   #controls;
   #observer;
   #meshes = new Map();
@@ -50,7 +50,7 @@ class View {
     this.#renderer = renderer;
     // A lamp at the camera, a little to the side: whatever is looked at has light and shape.
     const lamp = new DirectionalLight(0xffffff, 2.1);
-    lamp.position.set(-0.5, 0.6, 1);
+    lamp.position.set(-0.4, 0.25, 1);
     this.#camera.add(lamp, lamp.target);
     lamp.target.position.set(0, 0, -1);
     this.#scene.add(this.#camera, this.#sky);

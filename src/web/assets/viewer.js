@@ -95,8 +95,8 @@ class Viewer {
 
   /** Several meshes of one jaw are told apart by their files' names. */
   #labelOf(mesh) {
-    const isFirst = this.#meshes.find((other) => other.label === mesh.label) === mesh;
-    return isFirst || mesh.label === mesh.name ? mesh.label : `${mesh.label}: ${mesh.name}`;
+    const isOnly = this.#meshes.filter((other) => other.label === mesh.label).length === 1;
+    return isOnly || mesh.label === mesh.name ? mesh.label : `${mesh.label}: ${mesh.name}`;
   }
 
   #switch(name) {
@@ -222,10 +222,16 @@ class Viewer {
   }
 }
 
-/** The best mesh of each jaw, which the server names first; without jaws the first one at all. */
+/** The mesh of each jaw that a person expects; without jaws the first mesh at all. */
 function firstOf(meshes) {
-  const jaws = ['upper', 'lower'].map((jaw) => meshes.find((mesh) => mesh.jaw === jaw)).filter(Boolean);
-  return jaws.length > 0 ? jaws : meshes.slice(0, 1);
+  // The state before the treatment, and further bites, are for whoever asks for them.
+  const sorted = meshes.toSorted((a, b) => isFurther(a) - isFurther(b));
+  const jaws = ['upper', 'lower'].map((jaw) => sorted.find((mesh) => mesh.jaw === jaw)).filter(Boolean);
+  return jaws.length > 0 ? jaws : sorted.slice(0, 1);
+}
+
+function isFurther({ name }) {
+  return Number(/pretreatment|_bite\d/i.test(name));
 }
 
 /** Lets a worker load one mesh. */
