@@ -143,6 +143,17 @@ test('whoever has to log in again is led there', async () => {
   assert.equal(new URL(page.url()).search, '?next=%2F');
 });
 
+test('so is whoever is refused only what is fetched', async () => {
+  const page = await open('<p id="a" data-live>1</p>');
+  server.pages['/'] = (request) => (request.headers['sec-fetch-mode'] === 'navigate'
+    ? { status: 303, headers: { location: '/login?to=%2F' }, body: '' }
+    : { status: 401, body: 'sign in first' });
+  server.pages['/events'] = { status: 401, body: '' };
+  server.pages['/login'] = html('<h1>Log in</h1>', { bodyAttributes: '' });
+  server.hangUp();
+  await page.getByRole('heading', { name: 'Log in' }).waitFor();
+});
+
 test('a lost connection is said, and taken back when it is there again', async () => {
   const page = await open('<p id="a" data-live>1</p>');
   assert.ok(await page.locator('#offline').isHidden());

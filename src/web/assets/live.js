@@ -110,6 +110,11 @@ async function update() {
       location.assign(answer.url);
       return;
     }
+    // Only whoever goes to the page is led to the login.
+    if (answer.status === 401) {
+      location.reload();
+      return;
+    }
     if (answer.ok) show(new DOMParser().parseFromString(await answer.text(), 'text/html'));
   } catch {
     // The agent cannot be reached, which the missing events tell as well.

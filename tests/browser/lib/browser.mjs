@@ -1,10 +1,8 @@
 // Chromium, and what every page is watched for.
 import { existsSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import assert from 'node:assert/strict';
 import { chromium } from 'playwright-core';
+import { makeFolder } from './tidy.mjs';
 
 const FLAGS = [
   '--use-angle=swiftshader', '--enable-unsafe-swiftshader', '--disable-quic', '--no-first-run',
@@ -19,20 +17,20 @@ function executable() {
 
 /** Starts Chromium with a profile of its own. `close()` ends it and leaves nothing behind. */
 export async function startBrowser({ flags = FLAGS } = {}) {
-  const folder = await mkdtemp(join(tmpdir(), 'casedrop-chromium-'));
+  const folder = await makeFolder('casedrop-chromium-');
   const browser = await chromium.launch({
     executablePath: executable(),
     args: flags,
     // Started as root, where it has no sandbox.
     chromiumSandbox: false,
     // What it leaves beside the profile goes with the folder.
-    env: { ...process.env, HOME: folder, TMPDIR: folder },
+    env: { ...process.env, HOME: folder.path, TMPDIR: folder.path },
   });
   return {
     browser,
     async close() {
       await browser.close();
-      await rm(folder, { recursive: true, force: true, maxRetries: 5 });
+      await folder.remove();
     },
   };
 }
