@@ -14,6 +14,7 @@ use serde::Serialize;
 use super::{CliError, Exit, Streams};
 use crate::config::{self, Config, ConfigFault, ConfigFaults, InForce, Places, Survey};
 use crate::disk::Disk;
+use crate::incoming::Listener;
 
 /// Arguments of `casedrop check`. The config file is named by the common `--config`.
 #[derive(Debug, Clone, Default, Args)]
@@ -193,7 +194,7 @@ fn surroundings(survey: &Survey, around: &Around<'_>, findings: &mut Findings) {
         files::authorities(disk, path, findings);
     }
     if let Some(files) = &survey.notifications_tls {
-        files::certificate(disk, files, findings);
+        files::certificate(disk, Listener::NOTIFICATIONS, files, findings);
     }
     if let Some(path) = &survey.hook {
         files::hook(disk, path, findings);

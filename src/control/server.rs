@@ -1,14 +1,14 @@
 //! The agent's side.
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, HeaderValue, Request as Call, StatusCode, header};
+use axum::http::{HeaderValue, Request as Call, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post};
@@ -23,6 +23,7 @@ use tokio::task::JoinSet;
 
 use super::{Asked, MAX_BODY, Place, Refusal, new_id, random_text};
 use crate::disk::Disk;
+use crate::incoming::Host;
 use crate::model::fault::Fault;
 use crate::model::request::{Desk, Via, Who};
 use crate::status::Status;
@@ -168,7 +169,7 @@ fn router(shared: Arc<Shared>) -> Router {
 
 /// Lets in whoever asks for this PC by a loopback name and shows the token.
 async fn guard(State(shared): State<Arc<Shared>>, call: Call<Body>, next: Next) -> Response {
-    if !is_loopback_name(call.headers()) {
+    if !Host::of(call.uri(), call.headers()).is_ok_and(|host| host.is_loopback()) {
         let text = "this is answered under a loopback name only";
         return refusal(StatusCode::FORBIDDEN, text);
     }
@@ -249,17 +250,6 @@ async fn whole(body: Body) -> Result<Bytes, Response> {
 
 fn refusal(status: StatusCode, message: impl Into<String>) -> Response {
     (status, Json(Refusal { message: message.into(), hint: None })).into_response()
-}
-
-fn is_loopback_name(headers: &HeaderMap) -> bool {
-    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
-    let name = match host.rsplit_once(':') {
-        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
-        _ => host,
-    };
-    let name = name.trim_start_matches('[').trim_end_matches(']');
-    name.eq_ignore_ascii_case("localhost")
-        || name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 /// Takes as long whatever is shown, so that nothing can be learned from the time.

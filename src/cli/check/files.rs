@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use super::Findings;
 use crate::config::TlsFiles;
 use crate::disk::{Disk, Kind, read_limited};
-use crate::inputs::notifications::check_certificate;
+use crate::incoming::{Listener, check_certificate};
 
 /// A policy is the administrator's only as long as nobody else can change it.
 pub(super) fn rights(disk: &dyn Disk, path: &Path, findings: &mut Findings) {
@@ -36,9 +36,14 @@ pub(super) fn authorities(disk: &dyn Disk, path: &Path, findings: &mut Findings)
     }
 }
 
-pub(super) fn certificate(disk: &dyn Disk, files: &TlsFiles, findings: &mut Findings) {
-    let key = "notifications.tls.certificate";
-    match check_certificate(disk, files, SystemTime::now()) {
+pub(super) fn certificate(
+    disk: &dyn Disk,
+    listener: Listener,
+    files: &TlsFiles,
+    findings: &mut Findings,
+) {
+    let key = &format!("{}.certificate", listener.key);
+    match check_certificate(disk, listener, files, SystemTime::now()) {
         Ok(None) => {}
         Ok(Some(0)) => {
             let reason = format!("{} has ended, or ends within a day", files.certificate.display());

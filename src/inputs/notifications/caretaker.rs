@@ -3,29 +3,25 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-use super::certificate::{self, Seen};
 use super::shared::{Shared, Unlogged};
 use super::writer::Job;
 
 /// Time between two lines of one kind in the log.
 const HOURLY: Duration = Duration::from_hours(1);
-/// Failed handshakes make no look at the certificate more often than this.
-const LEAST: Duration = Duration::from_secs(1);
 
 /// Looks after everything, for ever.
 pub(super) async fn care(shared: Arc<Shared>) -> Infallible {
     let mut logged: Option<Instant> = None;
     loop {
-        let least = shared.settings.care.min(LEAST);
-        tokio::time::sleep(least).await;
-        tokio::select! {
-            () = tokio::time::sleep(shared.settings.care.saturating_sub(least)) => {}
-            () = shared.handshake_failed.notified() => {}
+        let care = shared.settings.care;
+        match &shared.certificate {
+            Some(certificate) => certificate.wait(care).await,
+            None => tokio::time::sleep(care).await,
         }
         let look = Arc::clone(&shared);
         // What fails here is told there.
@@ -55,34 +51,8 @@ fn look_around(shared: &Shared) {
         Ok(secret) => shared.set_secret(&secret),
         Err(fault) => tracing::debug!("the secret of the callback URL: {}", fault.chain()),
     }
-    if let Some(files) = &shared.settings.tls {
-        // Reading may take its time; what is swapped is swapped at once.
-        let read = certificate::read(&*shared.disk, files);
-        let (seen, ends) = shared.with_certificate(|certificate| {
-            let Some(certificate) = certificate else { return (Seen::Same, None) };
-            let seen = certificate.look(files, read);
-            (seen, certificate.ends_soon(SystemTime::now()))
-        });
-        let path = files.certificate.display();
-        match seen {
-            Seen::Same => {}
-            Seen::Renewed => tracing::info!("the certificate {path} is in use now"),
-            Seen::Refused(fault) => tracing::error!(
-                "the certificate for scan notifications has changed and cannot be used, the old one \
-                 stays in use: {}",
-                fault.chain()
-            ),
-        }
-        match ends {
-            None => {}
-            Some(days) if days > 1 => tracing::warn!(
-                "the certificate {path} for scan notifications ends in {days} days: renew it"
-            ),
-            Some(_) => tracing::error!(
-                "the certificate {path} for scan notifications has ended, or ends within two days: \
-                 renew it"
-            ),
-        }
+    if let Some(certificate) = &shared.certificate {
+        certificate.look(&*shared.disk);
     }
 }
 

@@ -16,9 +16,6 @@
 
 mod answer;
 mod caretaker;
-mod certificate;
-mod connections;
-mod expiry;
 mod peer;
 mod shared;
 mod writer;
@@ -36,15 +33,19 @@ use tokio::net::TcpListener;
 
 use crate::config::{Network, TlsFiles};
 use crate::disk::Disk;
+use crate::incoming::{accept, cannot_listen};
 use crate::model::fault::{Fault, FaultClass};
 use crate::model::notification::{Named, Noted, Received};
 
 use shared::Shared;
 
-pub use certificate::check as check_certificate;
-
 /// Time between two attempts to begin, and between two looks at certificate and secret.
 pub const CARE: Duration = Duration::from_secs(30);
+
+/// So many connections at a time; further ones wait in the system's queue.
+const CONNECTIONS: usize = 256;
+/// How long what waits for its commit may take at the end.
+const LAST_COMMIT: Duration = Duration::from_secs(2);
 
 /// How the listener is set up.
 #[derive(Debug, Clone)]
@@ -112,7 +113,7 @@ pub async fn serve(
         match begun {
             Ok((shared, listener, queue)) => {
                 intake.trouble(None);
-                connections::accept(shared, listener, queue, stop).await;
+                receive(shared, listener, queue, stop).await;
                 return;
             }
             Err(fault) => intake.trouble(Some(&fault)),
@@ -123,6 +124,39 @@ pub async fn serve(
             () = tokio::time::sleep(settings.care) => {}
         }
     }
+}
+
+/// Receives until `stop` resolves; then ends all in good order.
+async fn receive(
+    shared: Arc<Shared>,
+    listener: TcpListener,
+    queue: writer::Queue,
+    stop: impl Future<Output = ()> + Send,
+) {
+    let writer = match writer::start(&shared, queue) {
+        Ok(writer) => writer,
+        Err(error) => {
+            tracing::error!("scan notifications cannot be received: no thread for them ({error})");
+            return;
+        }
+    };
+    let address = listener.local_addr().map_or_else(|_| String::new(), |at| format!(" at {at}"));
+    tracing::info!("scan notifications are received{address}");
+    let answering = Arc::clone(&shared);
+    let answer = move |peer: SocketAddr, call| {
+        let shared = Arc::clone(&answering);
+        async move { answer::answer(&shared, peer.ip(), call).await }
+    };
+    let accepting = accept(listener, shared.certificate.clone(), CONNECTIONS, answer, stop);
+    tokio::select! {
+        never = caretaker::care(Arc::clone(&shared)) => match never {},
+        () = accepting => {}
+    }
+    caretaker::last_words(&shared);
+    drop(shared);
+    let ended = tokio::task::spawn_blocking(move || writer.join());
+    // It ends once nothing waits any more; an answer that nobody awaits is no loss.
+    let _ = tokio::time::timeout(LAST_COMMIT, ended).await;
 }
 
 async fn begin(
@@ -137,24 +171,11 @@ async fn begin(
         Err(Fault::new(FaultClass::Local, "listener", "the listener cannot begin").caused_by(error))
     });
     let (shared, queue) = prepared?;
-    let listener = TcpListener::bind(listen).await.map_err(|error| cannot_listen(listen, error))?;
+    let listener = TcpListener::bind(listen).await.map_err(|error| {
+        let what = format!(
+            "scan notifications cannot be received at {listen}; orders are found by polling"
+        );
+        cannot_listen(what, "notifications.listen", error)
+    })?;
     Ok((Arc::new(shared), listener, queue))
-}
-
-fn cannot_listen(listen: SocketAddr, error: std::io::Error) -> Fault {
-    let hint = match error.kind() {
-        std::io::ErrorKind::AddrInUse => {
-            "another program listens there: end it, or use another port in notifications.listen"
-        }
-        std::io::ErrorKind::AddrNotAvailable => {
-            "this PC has no such address: check notifications.listen"
-        }
-        std::io::ErrorKind::PermissionDenied => {
-            "the system does not allow it: use a port above 1023 in notifications.listen"
-        }
-        _ => "check notifications.listen",
-    };
-    let text =
-        format!("scan notifications cannot be received at {listen}; orders are found by polling");
-    Fault::new(FaultClass::Local, "listen", text).hint(hint).caused_by(error)
 }

@@ -3,15 +3,14 @@
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
-use rustls::ServerConfig;
 use secrecy::{ExposeSecret as _, SecretString};
 use sha2::{Digest as _, Sha256};
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::mpsc;
 
-use super::certificate::Certificate;
 use super::writer::{self, Job, Queue};
 use super::{Intake, Settings};
 use crate::disk::Disk;
+use crate::incoming::{Listener, OwnCertificate};
 use crate::model::fault::Fault;
 use crate::model::notification::Received;
 
@@ -24,14 +23,12 @@ pub(super) struct Shared {
     prefix: String,
     /// The digest of the secret: so that comparing takes the same time, whatever is wrong.
     secret: RwLock<[u8; 32]>,
-    certificate: RwLock<Option<Certificate>>,
+    pub(super) certificate: Option<Arc<OwnCertificate>>,
     pub(super) jobs: mpsc::Sender<Job>,
     /// What is not in the journal's counts yet.
     counts: Mutex<Received>,
     /// What is not in the log yet.
     pub(super) unlogged: Mutex<Unlogged>,
-    /// A handshake failed: the certificate may be an old one.
-    pub(super) handshake_failed: Notify,
 }
 
 /// What is told once an hour at the most.
@@ -53,8 +50,8 @@ impl Shared {
         disk: Arc<dyn Disk>,
     ) -> Result<(Self, Queue), Fault> {
         let secret = digest_of(&intake.secret()?);
-        let certificate =
-            settings.tls.as_ref().map(|files| Certificate::load(&*disk, files)).transpose()?;
+        let load = |files| OwnCertificate::load(&*disk, Listener::NOTIFICATIONS, files);
+        let certificate = settings.tls.as_ref().map(load).transpose()?.map(Arc::new);
         let (jobs, queue) = writer::queue();
         let shared = Self {
             prefix: settings.path.trim_end_matches('/').to_owned(),
@@ -62,11 +59,10 @@ impl Shared {
             intake,
             disk,
             secret: RwLock::new(secret),
-            certificate: RwLock::new(certificate),
+            certificate,
             jobs,
             counts: Mutex::default(),
             unlogged: Mutex::default(),
-            handshake_failed: Notify::new(),
         };
         Ok((shared, queue))
     }
@@ -84,21 +80,6 @@ impl Shared {
     /// The secret may have been made anew.
     pub(super) fn set_secret(&self, secret: &SecretString) {
         *self.secret.write().unwrap_or_else(PoisonError::into_inner) = digest_of(secret);
-    }
-
-    /// How connections are encrypted now; `None`: they are not.
-    pub(super) fn tls(&self) -> Option<Arc<ServerConfig>> {
-        self.with_certificate(|certificate| {
-            certificate.as_ref().map(|certificate| Arc::clone(&certificate.config))
-        })
-    }
-
-    /// Works with the certificate.
-    pub(super) fn with_certificate<T>(
-        &self,
-        work: impl FnOnce(&mut Option<Certificate>) -> T,
-    ) -> T {
-        work(&mut self.certificate.write().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Counts something.

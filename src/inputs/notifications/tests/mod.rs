@@ -1,6 +1,5 @@
 //! The listener over real sockets, with somebody in the agent's place.
 
-mod certificates;
 mod tls;
 
 use std::io::{Read as _, Write as _};

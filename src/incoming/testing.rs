@@ -1,14 +1,24 @@
-//! Certificates made by the test itself, for 127.0.0.1, that vouch for themselves.
+//! Certificates made by tests themselves, for 127.0.0.1, that vouch for themselves.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use ring::rand::SystemRandom;
 use ring::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair as _};
 
+use crate::config::TlsFiles;
+
 /// A certificate and its key, as PEM.
-pub(super) struct Made {
-    pub(super) certificate: String,
-    pub(super) key: String,
+pub(crate) struct Made {
+    pub(crate) certificate: String,
+    pub(crate) key: String,
+}
+
+impl Made {
+    /// Writes both into their files.
+    pub(crate) fn write(&self, files: &TlsFiles) {
+        std::fs::write(&files.certificate, &self.certificate).expect("written");
+        std::fs::write(&files.key, &self.key).expect("written");
+    }
 }
 
 fn der(tag: u8, content: &[&[u8]]) -> Vec<u8> {
@@ -49,7 +59,7 @@ fn pem(label: &str, der: &[u8]) -> String {
 }
 
 /// Makes one that is good for so long from now on.
-pub(super) fn make(lifetime: Duration) -> Made {
+pub(crate) fn make(lifetime: Duration) -> Made {
     let rng = SystemRandom::new();
     let key = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, &rng).expect("a key");
     let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, key.as_ref(), &rng)

@@ -1,0 +1,147 @@
+//! Accepting connections, within bounds of number and time.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::http::{Request, Response};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
+
+use super::certificate::OwnCertificate;
+use super::patient::Patient;
+
+/// A handshake must be done in this time.
+const HANDSHAKE_TIME: Duration = Duration::from_secs(10);
+/// A request's head must be there in this time, counted from the connection or the last answer; so
+/// long, too, an idle connection is kept.
+const HEAD_TIME: Duration = Duration::from_secs(15);
+/// The largest head, in bytes.
+const HEAD_BYTES: usize = 16 * 1024;
+/// Whoever takes nothing of an answer for so long is hung up on.
+const TAKE_TIME: Duration = Duration::from_secs(60);
+/// How long answers that are under way may take at the end.
+const LAST_ANSWERS: Duration = Duration::from_secs(2);
+
+/// Accepts connections and answers their requests until `stop` resolves; then lets answers that are
+/// under way end, for two seconds, and hangs up. So many `connections` are served at a time; further
+/// ones wait in the system's queue. How long an answer may last is for `answer` to decide, as long as
+/// its receiver takes it.
+pub async fn accept<A, F>(
+    listener: TcpListener,
+    certificate: Option<Arc<OwnCertificate>>,
+    connections: usize,
+    answer: A,
+    stop: impl Future<Output = ()> + Send,
+) where
+    A: Fn(SocketAddr, Request<Body>) -> F + Clone + Send + Sync + 'static,
+    F: Future<Output = Response<Body>> + Send + 'static,
+{
+    let room = Arc::new(Semaphore::new(connections));
+    let (end, ends) = watch::channel(false);
+    let mut served = JoinSet::new();
+    let mut stop = pin!(stop);
+    loop {
+        let accepted = async {
+            // The semaphore is never closed.
+            let place = Arc::clone(&room).acquire_owned().await.ok()?;
+            Some((listener.accept().await, place))
+        };
+        let (accepted, place) = tokio::select! {
+            biased;
+            () = stop.as_mut() => break,
+            Some(_) = served.join_next() => continue,
+            Some(accepted) = accepted => accepted,
+            else => break,
+        };
+        match accepted {
+            Ok((stream, peer)) => {
+                let (certificate, ends) = (certificate.clone(), ends.clone());
+                let answer = answer.clone();
+                served.spawn(async move {
+                    connection(stream, certificate, ends, move |call| answer(peer, call)).await;
+                    drop(place);
+                });
+            }
+            Err(error) => {
+                // Too many open files, say. What waits is accepted later.
+                tracing::debug!(%error, "cannot accept a connection");
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        }
+    }
+    drop(listener);
+    end.send_replace(true);
+    let all = async { while served.join_next().await.is_some() {} };
+    let _ = timeout(LAST_ANSWERS, all).await;
+    served.shutdown().await;
+}
+
+async fn connection<F>(
+    stream: TcpStream,
+    certificate: Option<Arc<OwnCertificate>>,
+    ends: watch::Receiver<bool>,
+    answer: impl Fn(Request<Body>) -> F + Send,
+) where
+    F: Future<Output = Response<Body>> + Send,
+{
+    let _ = stream.set_nodelay(true);
+    let stream = Patient::new(stream, TAKE_TIME);
+    let Some(certificate) = certificate else {
+        return serve(stream, ends, answer).await;
+    };
+    match timeout(HANDSHAKE_TIME, TlsAcceptor::from(certificate.config()).accept(stream)).await {
+        Ok(Ok(stream)) => serve(stream, ends, answer).await,
+        Ok(Err(error)) => {
+            tracing::debug!(%error, "a handshake failed");
+            certificate.handshake_failed();
+        }
+        Err(_) => tracing::debug!("a handshake took too long"),
+    }
+}
+
+async fn serve<F>(
+    stream: impl AsyncRead + AsyncWrite + Unpin,
+    mut ends: watch::Receiver<bool>,
+    answer: impl Fn(Request<Body>) -> F,
+) where
+    F: Future<Output = Response<Body>>,
+{
+    let service = service_fn(|call: Request<hyper::body::Incoming>| {
+        let answered = answer(call.map(Body::new));
+        async move { Ok::<_, Infallible>(answered.await) }
+    });
+    let served = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIME)
+        .max_buf_size(HEAD_BYTES)
+        .serve_connection(TokioIo::new(stream), service);
+    let mut served = pin!(served);
+    let ended = async {
+        // An error means that whoever could say so is gone.
+        let _ = ends.wait_for(|end| *end).await;
+    };
+    let result = tokio::select! {
+        result = served.as_mut() => Some(result),
+        () = ended => None,
+    };
+    let result = if let Some(result) = result {
+        result
+    } else {
+        served.as_mut().graceful_shutdown();
+        served.await
+    };
+    if let Err(error) = result {
+        tracing::debug!(%error, "a connection ended early");
+    }
+}
