@@ -124,7 +124,8 @@ fn write_config(output: &Path, simulator: &Running) -> Result<PathBuf, CliError>
          secrets: file\n\
          polling: {{ interval: {POLL_MS}ms }}\n\
          downloads: {{ retry_404: [1s, 1s, 2s] }}\n\
-         retention: {{ min_free: 100MB }}\n",
+         retention: {{ min_free: 100MB }}\n\
+         status_page: {{ listen: '127.0.0.1:0' }}\n",
         output = quoted(output),
         state = quoted(&state),
         secret = quoted(&secret),

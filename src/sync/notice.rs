@@ -151,6 +151,11 @@ pub enum Notice {
     },
     /// The journal was lost, and made anew.
     JournalRebuilt(Rebuilt),
+    /// The status page can be opened.
+    PageAt {
+        /// Its address, for a browser.
+        url: String,
+    },
 }
 
 impl Notice {
@@ -176,6 +181,7 @@ impl Notice {
             }
             Self::PcTrouble { .. } | Self::JournalRebuilt(_) => tracing::error!("{self}"),
             Self::PcHealed { .. } => tracing::warn!("{self}"),
+            Self::PageAt { .. } => tracing::info!("{self}"),
             Self::Paused { lab, .. } => tracing::warn!(%lab, "{self}"),
             Self::Connected { lab, .. } | Self::Resumed { lab } => tracing::info!(%lab, "{self}"),
             Self::Polled { lab, wanted: 0, .. } => tracing::debug!(%lab, "{self}"),
@@ -269,6 +275,7 @@ impl fmt::Display for Notice {
             }
             Self::PcHealed { message } => f.write_str(message),
             Self::JournalRebuilt(rebuilt) => f.write_str(&rebuilt.to_string()),
+            Self::PageAt { url } => write!(f, "status page: {url}"),
         }
     }
 }

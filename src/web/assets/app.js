@@ -17,6 +17,23 @@ document.addEventListener('click', (event) => {
   if (button?.matches('.view3d[data-viewer]')) view(button);
 });
 
+// The agent begins anew: the page goes on as soon as it answers again.
+const restart = document.querySelector('[data-restart]')?.dataset.restart;
+if (restart) {
+  // The page would do so by itself, a bit later, and not look first.
+  document.querySelector('meta[http-equiv="refresh"]')?.remove();
+  const look = async () => {
+    try {
+      const answer = await fetch(restart, { credentials: 'same-origin', cache: 'no-store' });
+      if (answer.ok) return location.replace(restart);
+    } catch {
+      // Not yet.
+    }
+    setTimeout(look, 500);
+  };
+  setTimeout(look, 1500);
+}
+
 // A form that must not be sent twice.
 document.addEventListener('submit', (event) => {
   const form = event.target;
