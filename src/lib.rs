@@ -29,6 +29,7 @@ pub mod logs;
 pub mod model;
 pub mod notices;
 pub mod outgoing;
+pub mod password;
 mod random;
 pub mod retry;
 mod retry_after;

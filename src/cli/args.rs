@@ -95,6 +95,8 @@ pub enum Command {
     Update(UpdateArgs),
     /// Makes a zip for support: versions, config, status and logs, without secrets and names.
     SupportBundle(SupportArgs),
+    /// Prints the hash of a password for the status page, to be put into the config.
+    HashPassword,
     /// Prints a JSON Schema for editors.
     Schema(SchemaArgs),
     /// Prints a script that completes arguments in a shell.

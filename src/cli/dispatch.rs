@@ -8,8 +8,9 @@ use clap::{CommandFactory as _, FromArgMatches as _};
 use super::args::{Cli, Command};
 use super::check::{self, Around, CheckArgs, ExtraCheck, Findings};
 use super::{
-    CliError, Exit, Streams, account, audit, change, completions, demo, hooks, logging, orders,
-    run, schema, service, setup, simulate, status, streams, support, update, verify, work,
+    CliError, Exit, Streams, account, audit, change, completions, demo, hash_password, hooks,
+    logging, orders, run, schema, service, setup, simulate, status, streams, support, update,
+    verify, work,
 };
 use crate::config::{self, Config, Loaded};
 use crate::disk::{Disk, RealDisk};
@@ -80,6 +81,7 @@ fn carry_out(cli: Cli, streams: &mut Streams) -> Result<Exit, CliError> {
             logging::for_people();
             simulate::run(&args, streams)
         }
+        Command::HashPassword => hash_password::run(hash_password::terminal(), streams),
         Command::Schema(args) => schema::run(&args, streams),
         Command::Completions(args) => completions::run(&args, streams),
         Command::Setup(args) => {
@@ -136,6 +138,7 @@ fn on_config(command: Command, config: &Config, streams: &mut Streams) -> Result
         | Command::Simulate(_)
         | Command::Check(_)
         | Command::Service(_)
+        | Command::HashPassword
         | Command::Schema(_)
         | Command::Setup(_)
         | Command::SupportBundle(_)

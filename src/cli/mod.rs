@@ -11,6 +11,7 @@ pub mod completions;
 mod console;
 pub mod demo;
 mod dispatch;
+pub mod hash_password;
 mod hooks;
 mod logging;
 pub mod orders;
