@@ -193,8 +193,13 @@ fn surroundings(survey: &Survey, around: &Around<'_>, findings: &mut Findings) {
     if let Some(path) = &survey.ca_file {
         files::authorities(disk, path, findings);
     }
-    if let Some(files) = &survey.notifications_tls {
-        files::certificate(disk, Listener::NOTIFICATIONS, files, findings);
+    for (listener, files) in [
+        (Listener::NOTIFICATIONS, &survey.notifications_tls),
+        (Listener::STATUS_PAGE, &survey.status_page_tls),
+    ] {
+        if let Some(files) = files {
+            files::certificate(disk, listener, files, findings);
+        }
     }
     if let Some(path) = &survey.hook {
         files::hook(disk, path, findings);

@@ -251,6 +251,25 @@ fn an_address_of_another_pc_is_refused() {
     let (exit, text) = place.check();
     assert_eq!(exit, Exit::Usage);
     assert!(text.contains("error: status_page.listen (casedrop.yaml:10): "), "{text}");
+    assert!(text.contains("this PC has no address 192.0.2.1"), "{text}");
+}
+
+#[test]
+fn the_certificate_of_the_status_page_is_read() {
+    let page = "status_page:\n  listen: '127.0.0.1:0'\n  tls: { certificate: c.pem, key: k.pem }\n";
+    let place = Place::new(page);
+    let at = |name: &str| place.dir.path().join(name);
+    let files = crate::config::TlsFiles { certificate: at("c.pem"), key: at("k.pem") };
+    let day = std::time::Duration::from_hours(24);
+    let (exit, text) = place.check();
+    assert_eq!(exit, Exit::Usage);
+    assert!(text.contains("error: status_page.tls.certificate"), "{text}");
+    crate::incoming::testing::make(day * 5).write(&files);
+    let (exit, text) = place.check();
+    assert_eq!(exit, Exit::Ok, "{text}");
+    assert!(text.contains("c.pem ends in 4 days"), "{text}");
+    crate::incoming::testing::make(day * 100).write(&files);
+    assert!(!place.check().1.contains("c.pem"));
 }
 
 #[test]

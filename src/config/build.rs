@@ -9,13 +9,16 @@ use url::Url;
 
 use super::fault::KeyPath;
 use super::node::{Node, Origin};
-use super::raw::{Channel, Formats, LogFormat, Notifications as RawNotifications, Raw};
+use super::raw::{
+    Channel, Formats, LogFormat, Notifications as RawNotifications, Raw,
+    StatusPage as RawStatusPage, Tls,
+};
 use super::scalars::PathText;
 use super::survey::Survey;
 use super::walk::Found;
 use super::{
     Config, Downloads, FormatConfig, KeyHashes, LabConfig, Limits, LogConfig, Notifications,
-    TlsFiles, Updates, paths, profiles, values,
+    StatusPage, TlsFiles, Updates, paths, profiles, values,
 };
 use crate::disk::Disk;
 
@@ -55,7 +58,7 @@ impl<'a> Builder<'a> {
         let labs = self.labs(raw.labs.unwrap_or_default(), &allowed_hosts);
         self.interval(raw.polling.interval.0, &labs.base_urls);
         let notifications = raw.notifications.map(|raw| self.notifications(raw));
-        self.status_page(raw.status_page.listen.map(|address| address.0));
+        let status_page = self.status_page(raw.status_page);
         let notices = self.notices(raw.notices);
         let proxy = self.proxy(&raw.api.proxy, raw.api.proxy_credentials_file.as_ref());
         let downloads = raw.downloads;
@@ -95,7 +98,7 @@ impl<'a> Builder<'a> {
             history_keep: raw.history.keep.map(|keep| keep.0),
             retention_keep: raw.retention.keep.map(|keep| keep.0),
             min_free: survey.min_free,
-            status_page: survey.status_page,
+            status_page,
             notices,
             updates: Updates {
                 channel: match raw.updates.channel {
@@ -202,15 +205,8 @@ impl<'a> Builder<'a> {
             let hint = "write the URL without `?` and `#`; the agent adds a secret path of its own";
             self.fault("notifications.public_url", "the URL holds a query or fragment", hint);
         }
-        let tls = raw.tls.and_then(|tls| {
-            let (certificate, key) = (self.path(&tls.certificate?), self.path(&tls.key?));
-            Some(TlsFiles { certificate, key })
-        });
+        let tls = raw.tls.and_then(|tls| self.tls("notifications", &tls));
         self.survey.notifications_tls.clone_from(&tls);
-        if let Some(tls) = &tls {
-            let key = "notifications.tls.key".to_owned();
-            self.survey.secret_files.push((key, tls.key.clone()));
-        }
         let trusted_proxies: Vec<_> = raw.trusted_proxies.iter().map(|one| one.0).collect();
         if !raw.listen.0.ip().is_loopback() && tls.is_none() && trusted_proxies.is_empty() {
             let reason = format!("notifications travel unencrypted to {}", raw.listen.0);
@@ -221,11 +217,12 @@ impl<'a> Builder<'a> {
         Some(Notifications { listen: raw.listen.0, public_url, tls, trusted_proxies })
     }
 
-    fn status_page(&mut self, listen: Option<std::net::SocketAddr>) {
-        self.survey.status_page = listen;
-        let Some(address) = listen else { return };
-        if address.port() != 0
-            && self.survey.notifications.is_some_and(|other| meets(address, other))
+    fn status_page(&mut self, raw: RawStatusPage) -> Option<StatusPage> {
+        let tls = raw.tls.and_then(|tls| self.tls("status_page", &tls));
+        self.survey.status_page_tls.clone_from(&tls);
+        let listen = raw.listen?.0;
+        self.survey.status_page = Some(listen);
+        if listen.port() != 0 && self.survey.notifications.is_some_and(|other| meets(listen, other))
         {
             // Shown at the one that was written: the other may be a default.
             let is_written = self.tree.at(&KeyPath::of("status_page.listen")).is_some();
@@ -234,14 +231,46 @@ impl<'a> Builder<'a> {
             } else {
                 ("notifications.listen", "status_page.listen")
             };
-            let reason = format!("it wants the same port as `{other}`, {address}");
+            let reason = format!("it wants the same port as `{other}`, {listen}");
             self.fault(key, reason, "use another port for one of the two");
         }
-        if !address.ip().is_loopback() {
-            let reason = format!("the status page can be reached from the network at {address}");
-            let hint = "write 127.0.0.1 unless others are meant to see it";
-            self.warn("status_page.listen", reason, hint);
+        let page = StatusPage {
+            listen,
+            password_hash: raw.password_hash.map(|hash| hash.0),
+            tls,
+            names: raw.names.into_iter().map(|name| name.0).collect(),
+            show_names: raw.show_names,
+        };
+        self.open_page(&page);
+        Some(page)
+    }
+
+    /// Whoever is on the network must neither come in nor listen in.
+    fn open_page(&mut self, page: &StatusPage) {
+        if page.listen.ip().is_loopback() {
+            return;
         }
+        let password = "put what `casedrop hash-password` prints into `status_page.password_hash`";
+        let tls = "name a certificate in `status_page.tls`";
+        let (lacks, ways) = match (&page.password_hash, &page.tls) {
+            (Some(_), Some(_)) => return,
+            (None, Some(_)) => ("a password", password.to_owned()),
+            (Some(_), None) => ("a certificate", tls.to_owned()),
+            (None, None) => ("a password and a certificate", format!("{password}, and {tls}")),
+        };
+        let reason = format!(
+            "the status page could be reached from the network at {}, and lacks {lacks}",
+            page.listen
+        );
+        self.fault("status_page.listen", reason, format!("{ways}; or listen on 127.0.0.1"));
+    }
+
+    /// The certificate of a listener, whose section has that key.
+    fn tls(&mut self, section: &str, tls: &Tls) -> Option<TlsFiles> {
+        let (certificate, key) =
+            (self.path(tls.certificate.as_ref()?), self.path(tls.key.as_ref()?));
+        self.survey.secret_files.push((format!("{section}.tls.key"), key.clone()));
+        Some(TlsFiles { certificate, key })
     }
 
     fn limits(&mut self, limits: &Limits) {

@@ -63,6 +63,7 @@ pub(crate) use yaml::parse as parse_yaml;
 use crate::model::asset::Format;
 use crate::model::ids::{AccountId, LabName};
 use crate::model::order::RemoteOrder;
+use crate::password::PasswordHash;
 
 /// Everything the agent needs to know, complete and checked: a value of this type can be run.
 #[derive(Debug, Clone)]
@@ -99,8 +100,8 @@ pub struct Config {
     pub retention_keep: Option<Duration>,
     /// Bytes that stay free on the output's volume.
     pub min_free: u64,
-    /// Where the status page listens; `None`: nowhere.
-    pub status_page: Option<SocketAddr>,
+    /// The status page; `None`: there is none.
+    pub status_page: Option<StatusPage>,
     /// Who is told what happened.
     pub notices: Notices,
     /// Self-update.
@@ -202,6 +203,22 @@ pub struct Notifications {
     pub tls: Option<TlsFiles>,
     /// Whose word counts on where a call came from.
     pub trusted_proxies: Vec<Network>,
+}
+
+/// The status page: where it is shown, and to whom.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StatusPage {
+    /// Where it listens. Other addresses than a loopback one have a password and a certificate.
+    pub listen: SocketAddr,
+    /// The hash of the password that visitors are asked for; `None`: nobody is asked.
+    pub password_hash: Option<PasswordHash>,
+    /// The page's own certificate; `None`: plain HTTP.
+    pub tls: Option<TlsFiles>,
+    /// The names, in lower case and without a port, under which browsers may reach it beside addresses
+    /// and `localhost`.
+    pub names: Vec<String>,
+    /// Whether patients' names are shown, read from the prescription when a page is opened.
+    pub show_names: bool,
 }
 
 /// A certificate and its key, as PEM files.

@@ -10,8 +10,9 @@ use serde::{Deserialize, Serialize};
 use super::notices::RawNotices;
 use super::proxy::ProxyChoice;
 use super::scalars::{
-    Address, DurationText, EndpointPath, HostSuffix, LogLevel, NetworkText, PathText, ProxyText,
-    Secret, SizeText, Thumbnails, UpdateSourceText, UrlText, WindowText,
+    Address, DurationText, EndpointPath, HostName, HostSuffix, LogLevel, NetworkText,
+    PasswordHashText, PathText, ProxyText, Secret, SizeText, Thumbnails, UpdateSourceText, UrlText,
+    WindowText,
 };
 use super::{Limits, Names, SecretsIn, WhenMissing};
 
@@ -148,7 +149,7 @@ pub(super) struct Notifications {
 }
 
 /// A certificate for the listener. Both files are read again when they change.
-#[derive(Deserialize, JsonSchema)]
+#[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Tls {
     /// The PEM file with the certificate, and behind it those that vouch for it. Required within this
@@ -327,8 +328,19 @@ pub(super) struct Retention {
 #[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct StatusPage {
-    /// The IP address and port where it is shown; `null`: nowhere.
+    /// The IP address and port where it is shown; `null`: nowhere. Any other than a loopback address
+    /// needs `password_hash` and `tls`.
     pub(super) listen: Option<Address>,
+    /// The hash of the password that visitors are asked for, as `casedrop hash-password` prints it.
+    /// `null`: nobody is asked. Secret.
+    pub(super) password_hash: Option<PasswordHashText>,
+    /// The page's own certificate. Default: none, it speaks plain HTTP.
+    pub(super) tls: Option<Tls>,
+    /// The names under which browsers may reach it, beside addresses and `localhost`; without a port.
+    pub(super) names: Vec<HostName>,
+    /// Whether patients' names are shown. They are read from the prescription when a page is opened,
+    /// and never stored.
+    pub(super) show_names: bool,
 }
 
 /// Self-update.
@@ -445,7 +457,13 @@ impl Default for Retention {
 
 impl Default for StatusPage {
     fn default() -> Self {
-        Self { listen: Some(Address::status_page()) }
+        Self {
+            listen: Some(Address::status_page()),
+            password_hash: None,
+            tls: None,
+            names: Vec::new(),
+            show_names: false,
+        }
     }
 }
 

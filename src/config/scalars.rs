@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use secrecy::SecretString;
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser};
 use serde_json::Value;
 use url::Url;
 
@@ -16,6 +16,7 @@ use super::network::Network;
 use super::proxy::ProxyChoice;
 use super::updates::{UpdateSource, Window};
 use super::values::{self, Bad};
+use crate::password::PasswordHash;
 
 /// Checks a text by the `format` of its schema; formats of no concern here hold always.
 pub(super) fn check_format(format: &str, text: &str) -> Result<(), Bad> {
@@ -25,8 +26,10 @@ pub(super) fn check_format(format: &str, text: &str) -> Result<(), Bad> {
         "casedrop-address" => values::address(text).map(drop),
         "casedrop-domain" => values::host_suffix(text).map(drop),
         "casedrop-endpoint-path" => values::endpoint_path(text),
+        "casedrop-host-name" => values::host_name(text).map(drop),
         "casedrop-log-level" => values::log_level(text),
         "casedrop-network" => values::network(text).map(drop),
+        "casedrop-password-hash" => values::password_hash(text).map(drop),
         "casedrop-path" => super::paths::check_text(text),
         "casedrop-proxy" => ProxyChoice::read(text).map(drop),
         "casedrop-update-source" => values::update_source(text).map(drop),
@@ -44,8 +47,10 @@ pub(super) fn describe_format(format: &str) -> Option<&'static str> {
         "casedrop-address" => "an address with a port, such as `127.0.0.1:8780`",
         "casedrop-domain" => "a domain such as `iterocloud.com`",
         "casedrop-endpoint-path" => "a path on the server, beginning with `/`",
+        "casedrop-host-name" => "the name of a host, such as `casedrop.lab.example`",
         "casedrop-log-level" => "a log level such as `info`",
         "casedrop-network" => "an IP address or network, such as `192.168.1.0/24`",
+        "casedrop-password-hash" => "a hash as `casedrop hash-password` prints it",
         "casedrop-path" => "a path",
         "casedrop-proxy" => "`system`, `none`, or a proxy such as `http://proxy.example:3128`",
         "casedrop-update-source" => "the address of a folder, or `github:owner/name`",
@@ -140,6 +145,17 @@ text_value!(
     HostSuffix(String),
     json_schema!({ "type": "string", "format": "casedrop-domain" }),
     values::host_suffix,
+    Clone::clone
+);
+text_value!(
+    /// A name of this PC.
+    HostName(String),
+    json_schema!({
+        "type": "string",
+        "format": "casedrop-host-name",
+        "examples": ["casedrop.lab.example"]
+    }),
+    values::host_name,
     Clone::clone
 );
 text_value!(
@@ -247,6 +263,36 @@ impl JsonSchema for Secret {
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({ "type": "string", "minLength": 1, "writeOnly": true })
+    }
+}
+
+/// The hash of a password. It is not shown either: guesses could be tried on it.
+pub(super) struct PasswordHashText(pub(super) PasswordHash);
+
+impl<'de> Deserialize<'de> for PasswordHashText {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(from)?;
+        text.trim().parse().map(Self).map_err(de::Error::custom)
+    }
+}
+
+impl Serialize for PasswordHashText {
+    fn serialize<S: Serializer>(&self, _: S) -> Result<S::Ok, S::Error> {
+        Err(ser::Error::custom("a hash is not written"))
+    }
+}
+
+impl JsonSchema for PasswordHashText {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "PasswordHash".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "format": "casedrop-password-hash", "writeOnly": true })
     }
 }
 

@@ -28,6 +28,8 @@ pub struct Survey {
     pub hook: Option<PathBuf>,
     /// Where the status page listens.
     pub status_page: Option<SocketAddr>,
+    /// The certificate of the status page.
+    pub status_page_tls: Option<TlsFiles>,
     /// Where notifications are awaited.
     pub notifications: Option<SocketAddr>,
     /// The certificate of that listener.

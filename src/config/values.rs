@@ -7,6 +7,7 @@ use url::{Host, Url};
 
 use super::network::Network;
 use super::updates::{UpdateSource, Window};
+use crate::password::PasswordHash;
 
 /// Why a text is not a value of its kind, and how to write it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -215,6 +216,38 @@ pub(super) fn host_suffix(text: &str) -> Result<String, Bad> {
         return bad(format!("`{host}` is an IP address"), HOW);
     }
     Ok(host)
+}
+
+/// Reads a name of this PC and gives it as browsers write it: in lower case, without a dot at the end,
+/// and in ASCII.
+pub(super) fn host_name(text: &str) -> Result<String, Bad> {
+    const HOW: &str =
+        "write the name only, without https:// and port, such as casedrop.lab.example";
+    let text = text.trim();
+    let is_bare = !text.contains(['%', '/', ':', '@', '[']);
+    let host = is_bare.then(|| Host::parse(text.strip_suffix('.').unwrap_or(text)));
+    let name = match host {
+        Some(Ok(Host::Domain(name))) => name,
+        Some(Ok(_)) => {
+            let hint = "leave it out: addresses need no entry";
+            return bad(format!("`{text}` is an IP address"), hint);
+        }
+        _ => return bad(not(text, "the name of a host"), HOW),
+    };
+    let is_label = |label: &str| {
+        let sound = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+        !label.is_empty() && label.len() <= 63 && label.chars().all(sound)
+    };
+    if name.len() > 253 || !name.split('.').all(is_label) {
+        return bad(not(text, "the name of a host"), HOW);
+    }
+    Ok(name)
+}
+
+/// Reads the hash of a password. What is wrong with it is told without it.
+pub(super) fn password_hash(text: &str) -> Result<PasswordHash, Bad> {
+    let hint = "put in what `casedrop hash-password` prints, whole and in single quotes";
+    text.trim().parse().or_else(|why: &str| bad(why, hint))
 }
 
 /// Checks a path on Align's servers.

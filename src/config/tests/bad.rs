@@ -128,6 +128,18 @@ fn values_of_the_wrong_form_are_refused_with_the_right_one() {
             "status_page:\n  listen: localhost:1\n",
             ("status_page.listen", 9, "address", "127.0.0.1:1"),
         ),
+        add(
+            "status_page:\n  names: ['https://pc:8780', pc]\n",
+            ("status_page.names[0]", 9, "name of a host", "without https://"),
+        ),
+        add(
+            "status_page:\n  names: [192.168.1.5]\n",
+            ("status_page.names[0]", 9, "IP address", "leave it out"),
+        ),
+        add(
+            "status_page:\n  tls: { certificate: c.pem }\n",
+            ("status_page.tls.key", 9, "missing", "key"),
+        ),
         add("log:\n  level: infos\n", ("log.level", 9, "log level", "write info")),
         add("log:\n  format: xml\n", ("log.format", 9, "`text`, `json`", "")),
         add(
@@ -137,6 +149,26 @@ fn values_of_the_wrong_form_are_refused_with_the_right_one() {
         add("api:\n  paths: { a: b }\n", ("api.paths.a", 9, "path on the server", "/api/")),
         swap("client_id: abc", "client_id: '  '", ("labs[0].client_id", 6, "empty", "")),
     ]);
+}
+
+#[test]
+fn a_status_page_is_not_opened_to_the_network_as_it_is() {
+    let hash = "$argon2id$v=19$m=8,t=1,p=1$c29tZXNhbHQ$RdescudvJCsgt3ub+b/dWRWJTmaaJObG";
+    let open = |more: &str| format!("status_page: {{ listen: '192.168.1.5:8780'{more} }}\n");
+    let key = "status_page.listen";
+    let tls = ", tls: { certificate: c.pem, key: k.pem }";
+    let hashed = format!(", password_hash: '{hash}'");
+    assert_faults(vec![
+        add(&open(""), (key, 8, "a password and a certificate", "casedrop hash-password")),
+        add(&open(tls), (key, 8, "lacks a password", "casedrop hash-password")),
+        add(&open(&hashed), (key, 8, "lacks a certificate", "status_page.tls")),
+    ]);
+    for (hash, reason) in [("hunter42", "PHC"), ("$2b$12$abcdefghijklmnopqrstuv", "argon2")] {
+        let text = format!("status_page:\n  password_hash: '{hash}'\n");
+        assert_faults(vec![add(&text, ("status_page.password_hash", 9, reason, "hash-password"))]);
+        let shown = format!("{:?}", load_bad(&small_and(&text), &[]));
+        assert!(!shown.contains(hash), "{shown}");
+    }
 }
 
 #[test]

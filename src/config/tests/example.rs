@@ -90,6 +90,8 @@ fn the_example_shows_every_key_with_its_true_default() {
     expected.state.clone_from(&written.state);
     expected.notifications.clone_from(&written.notifications);
     expected.notices.clone_from(&written.notices);
+    let tls = written.status_page.as_ref().and_then(|page| page.tls.clone());
+    expected.status_page.as_mut().expect("shown by default").tls = tls;
     expected.labs[0].account = Some("4711".parse().expect("valid"));
     expected.formats.insert("iRecord".to_owned(), written.formats["iRecord"].clone());
     assert_eq!(

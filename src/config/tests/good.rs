@@ -32,7 +32,10 @@ fn only_output_and_labs_are_required_and_all_else_has_its_default() {
     assert_eq!(config.history_keep, Some(Duration::from_hours(30 * 24)));
     assert_eq!(config.retention_keep, None);
     assert_eq!(config.min_free, 5_000_000_000);
-    assert_eq!(config.status_page, Some(([127, 0, 0, 1], 8780).into()));
+    let page = config.status_page.expect("shown");
+    assert_eq!(page.listen, ([127, 0, 0, 1], 8780).into());
+    assert_eq!((page.password_hash, page.tls, page.show_names), (None, None, false));
+    assert_eq!(page.names, Vec::<String>::new());
     assert_eq!((config.updates.channel.as_str(), config.updates.automatic), ("stable", false));
     assert_eq!((config.log.level.as_str(), config.log.json), ("info", false));
     assert_eq!(config.allowed_hosts, ["iterocloud.com", "itero.cloud"]);
@@ -243,11 +246,10 @@ fn a_secret_in_the_file_itself_is_taken_with_a_warning_that_does_not_repeat_it()
 
 #[test]
 fn a_likely_slip_that_is_allowed_gives_a_warning() {
-    let text =
-        small_and("formats:\n  orto: { file_type: PLY }\nstatus_page: { listen: '0.0.0.0:80' }\n");
+    let text = small_and("formats:\n  orto: { file_type: PLY }\n");
     let warnings = load_good(&text, &[]).warnings;
     let keys: Vec<_> = warnings.iter().map(|w| (w.key.as_str(), w.line)).collect();
-    assert_eq!(keys, [("formats.orto", Some(9)), ("status_page.listen", Some(10))]);
+    assert_eq!(keys, [("formats.orto", Some(9))]);
     let open = "notifications: { public_url: 'https://a.example', listen: '0.0.0.0:8787'";
     let warned = |more: &str| load_good(&small_and(&format!("{open}{more} }}\n")), &[]).warnings;
     let plain = warned("");
@@ -255,6 +257,39 @@ fn a_likely_slip_that_is_allowed_gives_a_warning() {
     assert!(plain[0].reason.contains("unencrypted"), "{plain:?}");
     assert_eq!(warned(", trusted_proxies: [10.0.0.5]"), []);
     assert_eq!(warned(", tls: { certificate: c.pem, key: k.pem }"), []);
+}
+
+/// The hash of some password.
+const HASH: &str = "$argon2id$v=19$m=8,t=1,p=1$c29tZXNhbHQ$RdescudvJCsgt3ub+b/dWRWJTmaaJObG";
+
+#[test]
+fn a_status_page_for_the_network_has_a_password_and_a_certificate() {
+    let text = small_and(&format!(
+        "status_page:\n  listen: '0.0.0.0:8780'\n  password_hash: '{HASH}'\n  \
+         tls: {{ certificate: c.pem, key: k.pem }}\n  names: [Casedrop.Lab.example., büro-pc]\n  \
+         show_names: true\n"
+    ));
+    let dir = tempfile::tempdir().expect("temporary folder");
+    let loaded = load_bytes(dir.path(), text.as_bytes(), &[]).expect("valid");
+    assert_eq!(loaded.warnings, []);
+    let files = TlsFiles { certificate: dir.path().join("c.pem"), key: dir.path().join("k.pem") };
+    assert_eq!(loaded.survey.status_page_tls.as_ref(), Some(&files));
+    assert!(loaded.survey.secret_files.contains(&("status_page.tls.key".to_owned(), files.key)));
+    let page = loaded.config.status_page.as_ref().expect("shown");
+    assert!(page.password_hash.is_some() && page.tls.is_some() && page.show_names);
+    assert_eq!(page.names, ["casedrop.lab.example", "xn--bro-pc-3ya"]);
+    // The hash is nowhere to be seen: guesses could be tried on it.
+    let config = &loaded.config;
+    assert_eq!(config.effective.get("status_page.password_hash").expect("there").value, "(set)");
+    let shown = format!("{:?}{config:?}", config.effective.0);
+    assert!(!shown.contains("RdescudvJ") && !shown.contains("argon2"), "{shown}");
+    // On this PC alone nothing of it is needed, and all of it may be given.
+    for more in ["", ", names: [a]", &format!(", password_hash: '{HASH}'"), ", tls: null"] {
+        let text = small_and(&format!("status_page: {{ listen: '[::1]:8780'{more} }}\n"));
+        assert_eq!(load_good(&text, &[]).warnings, [], "{more}");
+    }
+    let env = [("CASEDROP_STATUS_PAGE__PASSWORD_HASH", HASH)];
+    assert!(load_good(SMALL, &env).config.status_page.expect("shown").password_hash.is_some());
 }
 
 #[test]
