@@ -41,3 +41,4 @@ pub mod store;
 pub mod support;
 pub mod sync;
 pub mod update;
+pub mod web;

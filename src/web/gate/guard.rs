@@ -1,0 +1,165 @@
+//! What every request passes, one step after the other.
+
+use std::time::Duration;
+
+use axum::body::{Body, to_bytes};
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse as _, Response};
+use base64::Engine as _;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+
+use super::answer::{Refusal, dress, while_signed_in};
+use super::back::local_path;
+use super::lock::Lane;
+use super::visitor::Visitor;
+use super::{Gate, entry};
+
+/// The largest body of a request.
+const MOST_BYTES: usize = 64 * 1024;
+/// It must be there in this time.
+const BODY_TIME: Duration = Duration::from_secs(10);
+
+/// Lets a request in, or refuses it.
+pub(super) async fn enter(
+    State(gate): State<Gate>,
+    request: Request<Body>,
+    next: Next,
+) -> Response {
+    let mut answer = match admit(&gate, request).await {
+        Ok((request, visitor)) => {
+            let mut answer = next.run(request).await;
+            if let Some(cookie) = visitor.set_cookie() {
+                answer.headers_mut().append(header::SET_COOKIE, cookie);
+            }
+            while_signed_in(answer, visitor)
+        }
+        Err(refused) => *refused,
+    };
+    dress(&mut answer);
+    answer
+}
+
+/// The request with its visitor, or the answer in its place.
+async fn admit(
+    gate: &Gate,
+    request: Request<Body>,
+) -> Result<(Request<Body>, Visitor), Box<Response>> {
+    let refuse = |refusal: Refusal| Box::new(refusal.into_response());
+    let (mut head, body) = request.into_parts();
+    let (method, uri, headers) = (&head.method, &head.uri, &head.headers);
+    let host = entry::host(&gate.0, uri, headers).map_err(refuse)?;
+    entry::origin(&gate.0, &host, method, headers).map_err(refuse)?;
+    let visitor = Visitor::of(gate, head.extensions.get().copied(), headers);
+    if entry::is_link_from_elsewhere(method, headers) && !visitor.has_session() {
+        return Err(Box::new(once_more(uri)));
+    }
+    demand(gate, &visitor, method, uri, headers).await?;
+    let body = if entry::is_safe(method) {
+        // Nothing here has a body.
+        Body::empty()
+    } else {
+        whole(body).await.map_err(refuse)?
+    };
+    head.extensions.insert(visitor.clone());
+    Ok((Request::from_parts(head, body), visitor))
+}
+
+/// Demands that a visitor is signed in where that is needed.
+async fn demand(
+    gate: &Gate,
+    visitor: &Visitor,
+    method: &Method,
+    uri: &Uri,
+    headers: &HeaderMap,
+) -> Result<(), Box<Response>> {
+    let path = uri.path();
+    let Some(lock) = gate.0.lock.as_ref().filter(|_| !entry::is_open(path)) else { return Ok(()) };
+    if visitor.signed_in() {
+        return Ok(());
+    }
+    let refuse = |refusal: Refusal| Box::new(refusal.into_response());
+    if entry::takes_basic(path)
+        && let Some(password) = basic(headers)
+    {
+        return match lock.open(visitor.from(), Lane::Basic, &password, &*gate.0.clock).await {
+            Ok(()) => {
+                visitor.knows_password();
+                Ok(())
+            }
+            Err(refused) if refused.wait > Duration::ZERO => {
+                let text = "the password is wrong, or came too soon after wrong ones\n";
+                let wait = HeaderValue::from(refused.wait.as_secs().saturating_add(1));
+                let refusal = Refusal::new(StatusCode::TOO_MANY_REQUESTS, text);
+                Err(refuse(refusal.with(header::RETRY_AFTER, wait)))
+            }
+            Err(_) => Err(refuse(unauthorized(path))),
+        };
+    }
+    if !entry::is_navigation(headers) {
+        return Err(refuse(unauthorized(path)));
+    }
+    // A form is not sent again by the way through the sign-in.
+    let to = uri.path_and_query().map(axum::http::uri::PathAndQuery::as_str);
+    let login = match local_path(to.filter(|_| entry::is_safe(method))) {
+        "/" => "/login".to_owned(),
+        to => format!("/login?to={}", utf8_percent_encode(to, NON_ALPHANUMERIC)),
+    };
+    let login = HeaderValue::try_from(login).unwrap_or(HeaderValue::from_static("/login"));
+    Err(Box::new((StatusCode::SEE_OTHER, [(header::LOCATION, login)]).into_response()))
+}
+
+/// A browser asks for the password only where it may come with the request: elsewhere it would ask in a
+/// window of its own, for each part of a page.
+fn unauthorized(path: &str) -> Refusal {
+    let refusal = Refusal::new(StatusCode::UNAUTHORIZED, "sign in on the status page first\n");
+    if entry::takes_basic(path) {
+        let basic = HeaderValue::from_static("Basic realm=\"Casedrop\", charset=\"UTF-8\"");
+        return refusal.with(header::WWW_AUTHENTICATE, basic);
+    }
+    refusal
+}
+
+/// The password that comes with a request (RFC 7617).
+fn basic(headers: &HeaderMap) -> Option<Vec<u8>> {
+    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, encoded) = value.split_once(' ')?;
+    if !scheme.eq_ignore_ascii_case("basic") {
+        return None;
+    }
+    let pair = base64::engine::general_purpose::STANDARD.decode(encoded.trim()).ok()?;
+    let colon = pair.iter().position(|byte| *byte == b':')?;
+    Some(pair.get(colon + 1..)?.to_vec())
+}
+
+/// Has the browser ask again, by itself this time and not for another site, so that it shows its
+/// cookie. Without that, everybody who follows a link from elsewhere would lose their session.
+fn once_more(uri: &Uri) -> Response {
+    let to = local_path(uri.path_and_query().map(axum::http::uri::PathAndQuery::as_str));
+    let shown = to.replace('&', "&amp;").replace('"', "&quot;").replace('<', "&lt;");
+    let page =
+        format!("<!doctype html><title>Casedrop</title><p><a href=\"{shown}\">Casedrop</a></p>\n");
+    let mut answer = axum::response::Html(page).into_response();
+    if let Ok(value) = HeaderValue::try_from(format!("0; url={to}")) {
+        answer.headers_mut().insert(header::REFRESH, value);
+    }
+    answer
+}
+
+/// The whole body, if it is small and comes in time.
+async fn whole(body: Body) -> Result<Body, Refusal> {
+    let last = HeaderValue::from_static("close");
+    match tokio::time::timeout(BODY_TIME, to_bytes(body, MOST_BYTES)).await {
+        Ok(Ok(bytes)) => Ok(Body::from(bytes)),
+        // What follows on this connection is the rest of it.
+        Ok(Err(_)) => {
+            let text = "the body is longer than 64 KiB, or broke off\n";
+            Err(Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, text).with(header::CONNECTION, last))
+        }
+        Err(_) => {
+            let text = "the body did not come in time\n";
+            Err(Refusal::new(StatusCode::REQUEST_TIMEOUT, text).with(header::CONNECTION, last))
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! The sessions of visitors, in memory: bounded in number and time.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use sha2::{Digest as _, Sha256};
+
+/// A session that nobody used for so long has ended.
+const IDLE: Duration = Duration::from_hours(12);
+/// A session that began so long ago has ended.
+const OLDEST: Duration = Duration::from_hours(7 * 24);
+/// So many there are at most. A visitor who is not signed in makes room first.
+const MOST: usize = 1000;
+
+/// All sessions, by the digest of their id: how long looking one up takes tells nothing of the ids.
+#[derive(Default)]
+pub(super) struct Sessions(BTreeMap<[u8; 32], Session>);
+
+struct Session {
+    began: Duration,
+    used: Duration,
+    signed_in: bool,
+}
+
+impl Session {
+    fn has_ended(&self, now: Duration) -> bool {
+        now.saturating_sub(self.used) >= IDLE || now.saturating_sub(self.began) >= OLDEST
+    }
+}
+
+impl Sessions {
+    /// A session begins. The id is one that nobody can guess.
+    pub(super) fn begin(&mut self, id: &str, signed_in: bool, now: Duration) {
+        if self.0.len() >= MOST {
+            self.0.retain(|_, session| !session.has_ended(now));
+        }
+        while self.0.len() >= MOST {
+            let least = self.0.iter().min_by_key(|(_, one)| (one.signed_in, one.used));
+            let Some(least) = least.map(|(key, _)| *key) else { break };
+            self.0.remove(&least);
+        }
+        self.0.insert(key(id), Session { began: now, used: now, signed_in });
+    }
+
+    /// Uses a session; `None` if there is none of that id, else whether its visitor is signed in.
+    pub(super) fn touch(&mut self, id: &str, now: Duration) -> Option<bool> {
+        let session = self.0.get_mut(&key(id))?;
+        if session.has_ended(now) {
+            self.end(id);
+            return None;
+        }
+        session.used = now;
+        Some(session.signed_in)
+    }
+
+    /// Whether a visitor is signed in by that session, without using it.
+    pub(super) fn is_signed_in(&self, id: &str, now: Duration) -> bool {
+        self.0.get(&key(id)).is_some_and(|session| session.signed_in && !session.has_ended(now))
+    }
+
+    /// A session ends.
+    pub(super) fn end(&mut self, id: &str) {
+        self.0.remove(&key(id));
+    }
+}
+
+fn key(id: &str) -> [u8; 32] {
+    Sha256::digest(id.as_bytes()).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HOUR: Duration = Duration::from_hours(1);
+
+    #[test]
+    fn a_session_ends_when_nobody_uses_it_and_after_a_week_in_any_case() {
+        let mut sessions = Sessions::default();
+        sessions.begin("a", true, HOUR);
+        assert_eq!(sessions.touch("a", HOUR * 12), Some(true));
+        assert!(sessions.is_signed_in("a", HOUR * 23));
+        assert!(!sessions.is_signed_in("a", HOUR * 24), "a look is no use");
+        assert_eq!(sessions.touch("a", HOUR * 24), None);
+        assert_eq!(sessions.touch("a", HOUR * 12), None, "it is gone for good");
+        sessions.begin("b", false, HOUR);
+        let used = (0..20).map_while(|times| sessions.touch("b", HOUR * (1 + 11 * times)));
+        assert_eq!(used.count(), 16, "165 hours are less than a week, 176 are more");
+    }
+
+    #[test]
+    fn strangers_do_not_push_out_who_is_signed_in() {
+        let mut sessions = Sessions::default();
+        sessions.begin("in", true, Duration::ZERO);
+        sessions.begin("stranger", false, HOUR);
+        for number in 0..MOST * 2 {
+            sessions.begin(&number.to_string(), false, HOUR * 2);
+        }
+        assert_eq!(sessions.0.len(), MOST);
+        assert_eq!(sessions.touch("in", HOUR * 2), Some(true));
+        assert_eq!(sessions.touch("stranger", HOUR * 2), None, "the oldest went first");
+        sessions.begin("other", true, HOUR * 2);
+        for number in 0..MOST {
+            sessions.begin(&format!("in {number}"), true, HOUR * 3);
+        }
+        assert_eq!((sessions.0.len(), sessions.touch("in", HOUR * 3)), (MOST, None));
+    }
+
+    #[test]
+    fn who_signs_out_is_out() {
+        let mut sessions = Sessions::default();
+        sessions.begin("a", true, HOUR);
+        sessions.begin("b", true, HOUR);
+        sessions.end("a");
+        assert_eq!((sessions.touch("a", HOUR), sessions.touch("b", HOUR)), (None, Some(true)));
+    }
+}

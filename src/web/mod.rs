@@ -1,0 +1,3 @@
+//! The status page: who may come in, and what they see.
+
+pub mod gate;
