@@ -15,6 +15,7 @@ mod logins;
 mod notices;
 mod notify;
 mod open;
+mod page;
 mod quiet;
 mod reloading;
 mod settle;

@@ -2,9 +2,10 @@
 //! ends no agent: what runs is stopped, and the work is taken up again from the journal and the disk,
 //! as after a restart.
 
+use std::convert::Infallible;
 use std::future::Future;
 use std::pin::{Pin, pin};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::audit::Deed;
@@ -185,7 +186,12 @@ impl Agent {
             changes::agent(&self.site, Deed::AgentStarted);
         }
         let site = Arc::clone(&self.site);
-        let result = self.work(&mut ending, stop, tell).await;
+        let tell = Mutex::new(tell);
+        let told = |notice: &Notice| (tell.lock().unwrap_or_else(PoisonError::into_inner))(notice);
+        let result = tokio::select! {
+            result = self.work(&mut ending, stop, told) => result,
+            never = tell_of_page(&site, told) => match never {},
+        };
         site.desk.stop();
         beside.end().await;
         // Whoever still looks at it holds up nobody who writes there next.
@@ -282,6 +288,22 @@ impl Agent {
     }
 }
 
+/// Tells where the status page is as soon as it can be opened, for ever.
+async fn tell_of_page(site: &Site, tell: impl Fn(&Notice)) -> Infallible {
+    if let Some(mut page) = site.desk.page() {
+        loop {
+            let url = page.borrow_and_update().clone();
+            if let Some(url) = url {
+                tell(&Notice::PageAt { url });
+            }
+            if page.changed().await.is_err() {
+                break;
+            }
+        }
+    }
+    std::future::pending().await
+}
+
 /// Starts what works beside the engine, one line each.
 fn start_beside(site: &Arc<Site>, beside: &mut Beside) {
     let (disk, state) = (Arc::clone(&site.disk), site.config.state.clone());
@@ -295,6 +317,8 @@ fn start_beside(site: &Arc<Site>, beside: &mut Beside) {
     }
     let for_logins = Arc::clone(&site.desk);
     beside.start(|until| super::logins::look_after(for_logins, until));
+    let of_page = Arc::clone(site);
+    beside.start(|until| super::page::show(of_page, until));
     super::command_folder::start(site, beside);
     super::notices::start(site, beside);
     updates::start(site, beside);

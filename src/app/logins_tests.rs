@@ -77,6 +77,7 @@ impl World {
         let shared = (Journal::of(&config.state), Wake::default());
         let layout = Layout { output: config.output.clone(), staging: config.staging.clone() };
         let live = Live {
+            page_at: tokio::sync::watch::Sender::default(),
             since: WallMs(0),
             progress: Arc::new(Progress::default()),
             root: Arc::new(Root::new(Arc::clone(&files), layout)),

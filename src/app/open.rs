@@ -172,6 +172,7 @@ impl Agent {
                 Arc::clone(&links),
                 (journal.clone(), wake.clone()),
                 Live {
+                    page_at: watch::Sender::default(),
                     since: wall_now(),
                     progress: Arc::clone(&progress),
                     root: Arc::clone(&root),

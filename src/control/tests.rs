@@ -44,6 +44,7 @@ impl Office for Fake {
             labs: Vec::new(),
             orders: std::collections::BTreeMap::new(),
             failing: Vec::new(),
+            page: None,
             poll_interval: 120,
             update: None,
             failing_more: 0,

@@ -25,6 +25,9 @@ pub struct Status {
     pub failing: Vec<FailingOrder>,
     /// How many more fail.
     pub failing_more: usize,
+    /// Where the status page can be opened, if a running agent shows it.
+    #[serde(default)]
+    pub page: Option<String>,
     /// Time between two polls as the config has it, in seconds.
     #[serde(default)]
     pub poll_interval: u64,

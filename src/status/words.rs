@@ -13,6 +13,7 @@ impl fmt::Display for Status {
             (None, true) => writeln!(f, "an agent runs")?,
             (None, false) => writeln!(f, "no agent runs; `casedrop run` starts one")?,
         }
+        self.page.iter().try_for_each(|url| writeln!(f, "status page: {url}"))?;
         for lab in &self.labs {
             lab_line(lab, f)?;
         }

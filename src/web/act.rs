@@ -76,15 +76,14 @@ pub(super) async fn served(shared: &Arc<Shared>, id: &str, request: Request) -> 
         return None;
     }
     let asked = id.to_owned();
-    let served = shared.ask(move |house| {
-        house.serve_once(&asked, &request, &Who { user: None, via: Via::Page })
-    });
+    let served = shared
+        .ask(move |house| house.serve_once(&asked, &request, &Who { user: None, via: Via::Page }));
     Some(served.await.unwrap_or_else(Reply::from))
 }
 
 /// Leads to a page that shows the answer.
 pub(super) fn answered(shared: &Shared, id: String, reply: Reply, back: &str) -> Response {
-    let back = local_path(back);
+    let back = local_path(Some(back));
     let joint = if back.contains('?') { '&' } else { '?' };
     let to = format!("{back}{joint}answer={id}");
     shared.answers.keep(id, reply);
@@ -99,11 +98,8 @@ pub(super) async fn refetch(
 ) -> Response {
     let Some(key) = named(parts) else { return call.nothing(call.texts.not_found_order) };
     let back = href(&key);
-    let request = Request::Refetch {
-        lab: Some(key.lab.to_string()),
-        orders: vec![key.order],
-        kind: None,
-    };
+    let request =
+        Request::Refetch { lab: Some(key.lab.to_string()), orders: vec![key.order], kind: None };
     carry_out(&shared, &call, (form.id, &back), request).await
 }
 

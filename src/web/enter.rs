@@ -44,7 +44,7 @@ pub(super) async fn page(
     call: Call,
 ) -> Response {
     if !shared.gate.asks_password() || call.visitor.signed_in() {
-        return Redirect::to(local_path(&whereto.to)).into_response();
+        return Redirect::to(local_path(Some(&whereto.to))).into_response();
     }
     form(&call, whereto.to, None)
 }
@@ -55,7 +55,7 @@ pub(super) async fn sign_in(
     Checked(filled): Checked<Filled>,
 ) -> Response {
     match shared.gate.sign_in(&call.visitor, &filled.password).await {
-        Ok(()) => Redirect::to(local_path(&filled.to)).into_response(),
+        Ok(()) => Redirect::to(local_path(Some(&filled.to))).into_response(),
         Err(refused) => {
             let seconds = refused.wait.as_secs();
             let problem = if seconds == 0 {

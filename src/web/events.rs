@@ -14,8 +14,8 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use super::Shared;
-use crate::status::Transfer;
 use crate::model::ids::OrderKey;
+use crate::status::Transfer;
 
 /// Time between two looks at what is downloaded.
 const LOOK: Duration = Duration::from_millis(500);
@@ -52,11 +52,7 @@ pub(super) async fn stream(State(shared): State<Arc<Shared>>) -> Response {
 }
 
 /// Tells until nobody listens any more, or the agent ends.
-async fn tell(
-    shared: Arc<Shared>,
-    mut told: watch::Receiver<()>,
-    events: mpsc::Sender<Event>,
-) {
+async fn tell(shared: Arc<Shared>, mut told: watch::Receiver<()>, events: mpsc::Sender<Event>) {
     let mut look = interval(LOOK);
     look.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let (mut is_news, mut last) = (false, Instant::now());

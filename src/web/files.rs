@@ -114,7 +114,9 @@ mod tests {
 
     #[test]
     fn what_names_a_patient_is_shown_only_where_the_config_allows_it() {
-        for role in [Role::RxPdf, Role::RxHtml, Role::ScreenCapture, Role::Metadata, Role::Attachment] {
+        for role in
+            [Role::RxPdf, Role::RxHtml, Role::ScreenCapture, Role::Metadata, Role::Attachment]
+        {
             assert!(!may_show(role, false) && may_show(role, true), "{role:?}");
         }
         assert!(may_show(Role::Scan, false) && may_show(Role::Thumbnail, false));
@@ -130,6 +132,9 @@ mod tests {
 
     #[test]
     fn an_address_keeps_the_folders_apart() {
-        assert_eq!(href("/orders/l/1/2", 3, "a b/c#.stl"), "/orders/l/1/2/files/3/a%20b/c%23%2Estl");
+        assert_eq!(
+            href("/orders/l/1/2", 3, "a b/c#.stl"),
+            "/orders/l/1/2/files/3/a%20b/c%23%2Estl"
+        );
     }
 }

@@ -13,7 +13,7 @@ use serde::Deserialize;
 use super::Shared;
 use super::gate::Visitor;
 use super::lang::{COOKIE, Lang};
-use super::texts::{Texts, fill};
+use super::texts::Texts;
 use super::words::Tone;
 use crate::model::fault::Fault;
 use crate::model::request::Reply;
@@ -152,8 +152,7 @@ impl Call {
             Lang::German => Lang::English,
         };
         let lang = format!("lang={}", other.code());
-        let query =
-            if self.query.is_empty() { lang } else { format!("{}&{lang}", self.query) };
+        let query = if self.query.is_empty() { lang } else { format!("{}&{lang}", self.query) };
         Frame {
             t: self.texts,
             lang: self.lang.code(),
@@ -205,14 +204,19 @@ impl Frame {
         Self { live: false, ..self }
     }
 
-    /// Whether a navigation entry is this page's.
-    fn is(&self, entry: &str) -> bool {
-        self.here == entry
-    }
-
-    /// A text with its gaps filled.
-    pub(super) fn fill(&self, text: &str, values: &[(&str, &str)]) -> String {
-        fill(text, values)
+    /// The navigation: where each entry leads, its words, and whether it is this page's.
+    pub(super) fn entries(&self) -> Vec<(&'static str, &'static str, bool)> {
+        let t = self.t;
+        let all = [
+            ("overview", "/", t.overview),
+            ("orders", "/orders", t.orders),
+            ("commands", "/commands", t.commands),
+            ("audit", "/audit", t.audit),
+            ("settings", "/settings", t.settings),
+            ("log", "/log", t.log),
+            ("welcome", "/welcome", t.welcome),
+        ];
+        all.into_iter().map(|(key, href, word)| (href, word, self.here == key)).collect()
     }
 
     /// An id for a request that a form of this page makes: sent twice, it is carried out once.
@@ -232,9 +236,7 @@ struct Notice {
 /// A page as an answer.
 pub(super) fn show(page: &impl Template) -> Response {
     match page.render() {
-        Ok(html) => {
-            ([(header::CONTENT_TYPE, "text/html; charset=utf-8")], html).into_response()
-        }
+        Ok(html) => ([(header::CONTENT_TYPE, "text/html; charset=utf-8")], html).into_response(),
         Err(error) => {
             tracing::error!("a page could not be written: {error}");
             StatusCode::INTERNAL_SERVER_ERROR.into_response()

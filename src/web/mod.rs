@@ -1,3 +1,107 @@
-//! The status page: who may come in, and what they see.
+//! The status page: how things stand, at a glance and in depth, in a browser on this PC. Pages are
+//! rendered here and work without scripts; with scripts they follow what happens by server-sent events.
+//!
+//! [`gate`] decides who may come in. The rest only asks the agent through [`House`], and acts only by
+//! the requests that people can make elsewhere too. No page shows a patient's name or anything that
+//! holds one, unless the config says so; then it is read when the page is opened, and kept nowhere.
 
 pub mod gate;
+
+mod act;
+mod assets;
+mod enter;
+mod events;
+mod files;
+mod frame;
+mod house;
+mod lang;
+mod markup;
+mod order;
+mod orders;
+mod overview;
+mod records;
+mod returning;
+mod setup;
+mod texts;
+mod words;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::routing::{get, post};
+use tokio::sync::watch;
+
+use crate::model::fault::{Fault, FaultClass};
+
+use frame::Answers;
+use gate::Gate;
+
+pub use house::{
+    Choice, House, LogLine, LogQuery, LoginView, OrderFile, OrderView, ReceiptView, RevisionView,
+    Setup, SetupLab, SetupStep, StoryLine, TestView,
+};
+
+/// What all routes share.
+pub(in crate::web) struct Shared {
+    house: Arc<dyn House>,
+    gate: Gate,
+    answers: Answers,
+    /// The labs of the config, in its order.
+    labs: Vec<String>,
+    /// Whether patients' names may be shown.
+    show_names: bool,
+    /// Changes whenever something happened.
+    told: watch::Receiver<()>,
+}
+
+impl Shared {
+    /// Asks the agent, on a thread that may block.
+    async fn ask<T: Send + 'static>(
+        self: &Arc<Self>,
+        ask: impl FnOnce(&dyn House) -> Result<T, Fault> + Send + 'static,
+    ) -> Result<T, Fault> {
+        let shared = Arc::clone(self);
+        let asked = tokio::task::spawn_blocking(move || ask(&*shared.house)).await;
+        asked.unwrap_or_else(|error| {
+            let text = "the status page could not ask the agent";
+            Err(Fault::new(FaultClass::Local, "status-page", text)
+                .hint("open the page again; if it stays like this, restart the agent")
+                .caused_by(error))
+        })
+    }
+}
+
+/// All pages, behind the gate. `told` changes whenever something happened that a page may show.
+pub fn router(
+    house: Arc<dyn House>,
+    gate: &Gate,
+    labs: Vec<String>,
+    show_names: bool,
+    told: watch::Receiver<()>,
+) -> Router {
+    let answers = Answers::default();
+    let shared = Arc::new(Shared { house, gate: gate.clone(), answers, labs, show_names, told });
+    let order = "/orders/{lab}/{account}/{order}";
+    let below = |rest: &str| format!("{order}/{rest}");
+    let routes = Router::new()
+        .route("/", get(overview::page))
+        .route("/orders", get(orders::page))
+        .route(order, get(order::page))
+        .route(&below("files/{revision}/{*path}"), get(files::file))
+        .route(&below("refetch"), post(act::refetch))
+        .route(&below("return"), get(returning::page).post(returning::send))
+        .route("/labs/{lab}/{what}", post(act::lab))
+        .route("/commands", get(records::commands))
+        .route("/audit", get(records::audit))
+        .route("/settings", get(records::settings))
+        .route("/log", get(records::log))
+        .route("/welcome", get(setup::page))
+        .route("/welcome/{what}", post(setup::act))
+        .route("/login", get(enter::page).post(enter::sign_in))
+        .route("/logout", post(enter::sign_out))
+        .route("/events", get(events::stream))
+        .route("/assets/{*name}", get(assets::asset))
+        .fallback(frame::no_such_page)
+        .with_state(shared);
+    gate.guard(routes)
+}

@@ -166,7 +166,8 @@ impl OrderPage {
         let newest = view.revisions.first();
         let standing = newest.filter(|revision| revision.folder.is_some());
         let of_role = |wanted: Role| {
-            let files = newest.map(|revision| revision.manifest.files.as_slice()).unwrap_or_default();
+            let files =
+                newest.map(|revision| revision.manifest.files.as_slice()).unwrap_or_default();
             files.iter().filter(move |file| file.role == wanted)
         };
         let address = |file: &ManifestFile| {
@@ -175,7 +176,9 @@ impl OrderPage {
                 .map(|revision| files::href(&path, revision.manifest.revision, &file.path))
         };
         let all = newest.map(|revision| revision.manifest.files.as_slice()).unwrap_or_default();
-        let named = |role| matches!(role, Role::RxPdf | Role::RxHtml | Role::ScreenCapture | Role::Metadata);
+        let named = |role| {
+            matches!(role, Role::RxPdf | Role::RxHtml | Role::ScreenCapture | Role::Metadata)
+        };
         Self {
             frame: call.frame(format!("{} {}", t.order, key.order), "orders"),
             order: key.order.to_string(),
@@ -186,11 +189,7 @@ impl OrderPage {
             state: t.state(state),
             facts: facts(view, t),
             heard: When::at(record.last_seen),
-            trouble: record
-                .trouble
-                .as_ref()
-                .filter(|_| record.is_wanted())
-                .map(TroubleView::of),
+            trouble: record.trouble.as_ref().filter(|_| record.is_wanted()).map(TroubleView::of),
             folder: view.folder.as_deref().map(shown),
             no_folder: if record.retired == Retired::Yes { t.folder_removed } else { t.no_folder },
             can_return: !record.is_away(),

@@ -85,7 +85,10 @@ impl Asked {
     }
 
     fn sort(&self) -> OrderSort {
-        SORTS.iter().find(|(_, word)| *word == self.sort).map_or_else(OrderSort::default, |one| one.0)
+        SORTS
+            .iter()
+            .find(|(_, word)| *word == self.sort)
+            .map_or_else(OrderSort::default, |one| one.0)
     }
 
     /// From 1.

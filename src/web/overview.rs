@@ -145,8 +145,7 @@ fn in_a_word(lab: &LabStatus, status: &Status, t: &Texts) -> (Tone, &'static str
         LabState::Waiting => (Tone::Busy, t.lab_waiting),
         LabState::Polling if is_overdue(lab, status) => (Tone::Warn, t.lab_overdue),
         LabState::Polling => {
-            let notified =
-                status.notifications.as_ref().is_some_and(|told| told.trouble.is_none());
+            let notified = status.notifications.as_ref().is_some_and(|told| told.trouble.is_none());
             (Tone::Good, if notified { t.lab_notified } else { t.lab_polling })
         }
     }
@@ -155,8 +154,7 @@ fn in_a_word(lab: &LabStatus, status: &Status, t: &Texts) -> (Tone, &'static str
 /// Whether the last good poll is so long ago that something is wrong, whatever else is said.
 fn is_overdue(lab: &LabStatus, status: &Status) -> bool {
     let moment = |text: &str| text.parse::<jiff::Timestamp>().ok();
-    let (Some(at), Some(good)) =
-        (moment(&status.at), lab.good_poll.as_deref().and_then(moment))
+    let (Some(at), Some(good)) = (moment(&status.at), lab.good_poll.as_deref().and_then(moment))
     else {
         return false;
     };
@@ -202,9 +200,11 @@ fn lab_want(lab: &LabStatus, t: &'static Texts) -> Option<Want> {
         LabState::LoginNeeded => {
             (Tone::Bad, t.lab_login, Action::Go(format!("/welcome?lab={path}"), t.log_in))
         }
-        LabState::NotPaired => {
-            (Tone::Bad, t.lab_unpaired, Action::Go(format!("/welcome?lab={path}"), t.choose_account))
-        }
+        LabState::NotPaired => (
+            Tone::Bad,
+            t.lab_unpaired,
+            Action::Go(format!("/welcome?lab={path}"), t.choose_account),
+        ),
         LabState::Paused => {
             (Tone::Rest, t.lab_paused, Action::Do(format!("/labs/{path}/resume"), t.resume))
         }
@@ -266,10 +266,9 @@ impl DownloadView {
             done: one.done,
             total: one.total,
             amount: match one.total {
-                Some(total) => fill(
-                    call.texts.of_total,
-                    &[("done", &done), ("total", &size(total, lang))],
-                ),
+                Some(total) => {
+                    fill(call.texts.of_total, &[("done", &done), ("total", &size(total, lang))])
+                }
                 None => done,
             },
         }

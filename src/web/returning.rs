@@ -7,11 +7,11 @@ use axum::extract::{Path, State};
 use axum::response::Response;
 use serde::Deserialize;
 
+use super::Shared;
 use super::act::carry_out;
 use super::frame::{Call, Frame, show};
 use super::gate::Checked;
 use super::order::{InAddress, href, named};
-use super::Shared;
 use crate::model::request::{Request, Text};
 
 #[derive(Template)]

@@ -35,7 +35,6 @@ texts! {
     offline: "No connection to Casedrop. What stands here may be old.",
         "Keine Verbindung zu Casedrop. Was hier steht, kann veraltet sein.";
     answer: "Answer", "Antwort";
-    back: "Back", "Zurück";
     copied: "Copied", "Kopiert";
     rate: "{amount}/s", "{amount}/s";
     left: "{time} left", "noch {time}";
@@ -46,14 +45,12 @@ texts! {
     nothing_needed: "Nothing needs you. Orders come in by themselves.",
         "Es ist nichts zu tun. Aufträge kommen von selbst.";
     labs: "Labs", "Labore";
-    account: "account", "Konto";
     account_head: "Account", "Konto";
     last_poll: "Last answer from Align", "Letzte Antwort von Align";
     next_poll: "Next poll", "Nächste Abfrage";
     last_publication: "Last order published", "Letzter Auftrag abgelegt";
     orders_today: "Orders today", "Aufträge heute";
     never: "never", "noch nie";
-    soon: "soon", "gleich";
     poll_now: "Poll now", "Jetzt abfragen";
     pause: "Pause", "Pausieren";
     resume: "Resume", "Fortsetzen";
@@ -117,7 +114,6 @@ texts! {
     previous: "Previous page", "Vorige Seite";
     next: "Next page", "Nächste Seite";
     order: "Order", "Auftrag";
-    code: "Code", "Code";
     case_type: "Case type", "Falltyp";
     revision: "Revision", "Revision";
     published: "Published", "Abgelegt";
@@ -151,7 +147,6 @@ texts! {
     jaw: "Jaw", "Kiefer";
     size: "Size", "Größe";
     sha256: "SHA-256", "SHA-256";
-    download: "Download", "Herunterladen";
     story: "What happened to it", "Was mit ihm geschah";
     history: "Revisions", "Revisionen";
     reason: "Reason", "Grund";
@@ -162,7 +157,6 @@ texts! {
     missing: "Asked for and not there", "Angefordert und nicht vorhanden";
     scan_3d: "Scan in 3D", "Scan in 3D";
     show_3d: "Show the scan in 3D", "Scan in 3D zeigen";
-    no_meshes: "This order holds no mesh.", "Dieser Auftrag enthält keine Scandaten.";
     names_hidden: "Prescription and screen captures name the patient and are not shown here (status_page.show_names).",
         "Rezept und Bildschirmfotos nennen den Patienten und werden hier nicht gezeigt (status_page.show_names).";
     // The 3D view.
@@ -309,7 +303,6 @@ texts! {
         "Nach der Anmeldung die ganze Adresse kopieren, die der Browser zeigt (die Seite selbst lädt vielleicht nicht), und hier einfügen:";
     login_address: "Address after the login", "Adresse nach der Anmeldung";
     login_finish: "Finish the login", "Anmeldung abschließen";
-    login_again: "Begin the login anew", "Anmeldung neu beginnen";
     logged_in: "{lab} is paired with account {account}.", "{lab} ist mit Konto {account} gekoppelt.";
     use_account: "Use this account", "Dieses Konto verwenden";
     use_folder: "Use this folder", "Diesen Ordner verwenden";
@@ -317,9 +310,6 @@ texts! {
     all_set: "All is set up. Orders come in by themselves from now on.",
         "Alles ist eingerichtet. Aufträge kommen jetzt von selbst.";
     to_overview: "To the overview", "Zur Übersicht";
-    set_up: "Set up this PC", "Diesen PC einrichten";
-    set_up_text: "Casedrop is not set up yet: it still has to be told with which login it works, and where orders go.",
-        "Casedrop ist noch nicht eingerichtet: Es muss noch erfahren, mit welcher Anmeldung es arbeitet und wohin Aufträge kommen.";
     next_step: "Go on", "Weiter";
     logged_in_only: "Logged in.", "Angemeldet.";
     folder_other: "Or another folder (its whole path)", "Oder ein anderer Ordner (der ganze Pfad)";

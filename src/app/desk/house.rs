@@ -17,14 +17,13 @@ use crate::inputs::commands::{Receipt, receipts};
 use crate::local::describe::patient;
 use crate::local::look::{Read, read_manifest};
 use crate::logs;
-use crate::metrics;
 use crate::model::fault::Fault;
 use crate::model::ids::OrderKey;
 use crate::model::listing::{OrderPage, OrderQuery};
 use crate::model::path::RelPath;
-use crate::model::record::{OrderRecord, Place, Retired};
+use crate::model::record::{OrderRecord, Retired};
 use crate::model::time::WallMs;
-use crate::status::{Health, Status, Transfer, health};
+use crate::status::{Status, Transfer};
 use crate::store::{FeedRow, OrderEvent, RevisionRecord, Store, StoreError};
 use crate::web::{
     Choice, House, LogLine, LogQuery, LoginView, OrderFile, OrderView, ReceiptView, RevisionView,
@@ -116,12 +115,8 @@ impl House for AgentDesk {
 
     fn news(&self, limit: usize) -> Result<Vec<StoryLine>, Fault> {
         let rows = self.asked(|store| store.latest_events(limit))?;
-        let line = |row: FeedRow| StoryLine {
-            key: row.key,
-            at: row.at,
-            kind: row.kind,
-            text: row.text,
-        };
+        let line =
+            |row: FeedRow| StoryLine { key: row.key, at: row.at, kind: row.kind, text: row.text };
         Ok(rows.into_iter().map(line).collect())
     }
 
@@ -131,7 +126,7 @@ impl House for AgentDesk {
         let Some(found) = found else { return Ok(None) };
         let file = found.manifest.files.iter().find(|file| file.path == path).cloned();
         // What the manifest lists lies below the order's folder; a damaged journal may say otherwise.
-        let (Some(file), Ok(inside)) = (file, path.parse::<RelPath>()) else { return Ok(None) };
+        let (Some(file), Ok(inside)) = (file, RelPath::parse(path)) else { return Ok(None) };
         let Some(folder) = self.folder_of(key, &found) else { return Ok(None) };
         let path = inside.under(&folder);
         // A link that others put there leads nowhere that we would send.
@@ -234,21 +229,13 @@ impl House for AgentDesk {
     }
 
     fn pass(&self, step: SetupStep) -> Result<(), Fault> {
-        self.pass_welcome(match step {
+        self.pass_welcome(&match step {
             SetupStep::Folder => WelcomeStep::ChooseFolder,
             SetupStep::TestOrder => WelcomeStep::TestOrder,
             // A login shows by itself.
             SetupStep::LogIn | SetupStep::Account => return Ok(()),
             SetupStep::Done => WelcomeStep::Done,
         })
-    }
-
-    fn metrics(&self) -> String {
-        metrics::render(&self.counters, &self.picture())
-    }
-
-    fn health(&self) -> Health {
-        health(&self.picture(), (self.now)().wall)
     }
 }
 

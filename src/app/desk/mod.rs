@@ -7,6 +7,7 @@
 //! itself. The reason of a return and the code of a login are passed on and kept nowhere.
 
 mod account;
+mod house;
 mod login;
 mod names;
 mod once;
@@ -23,6 +24,8 @@ mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Condvar, Mutex, OnceLock};
+
+use tokio::sync::watch;
 
 use crate::audit::Audit;
 use crate::config::Config;
@@ -149,6 +152,18 @@ impl AgentDesk {
     /// Says how the agent begins anew with a changed config; the first word counts.
     pub(super) fn set_reloading(&self, reloading: Arc<Reloading>) {
         drop(self.reloading.set(reloading));
+    }
+
+    /// Says where the status page is.
+    pub(super) fn page_is_at(&self, url: &str) {
+        if let Some(live) = &self.live {
+            live.page_at.send_replace(Some(url.to_owned()));
+        }
+    }
+
+    /// Tells where the status page is, and when that changes.
+    pub(super) fn page(&self) -> Option<watch::Receiver<Option<String>>> {
+        self.live.as_ref().map(|live| live.page_at.subscribe())
     }
 
     /// What requests have begun and takes its time comes to an end soon.

@@ -70,6 +70,7 @@ impl World {
         let journal = Journal::of(&config.state);
         journal.with(|store| store.set_fact(ROOT_FACT, &prepared.id)).expect("set");
         let live = Live {
+            page_at: tokio::sync::watch::Sender::default(),
             since: WallMs(0),
             progress: Arc::new(Progress::default()),
             root: Arc::clone(&root),

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
+use tokio::sync::watch;
+
 use super::AgentDesk;
 use super::once::cannot_use;
 use crate::app::welcome::{Access, SoFar, Welcome, WelcomeStep, next_step};
@@ -38,6 +40,8 @@ pub(in crate::app) struct Live {
     pub(in crate::app) since: WallMs,
     /// What is being transferred.
     pub(in crate::app) progress: Arc<Progress>,
+    /// Where the status page is, once it can be opened.
+    pub(in crate::app) page_at: watch::Sender<Option<String>>,
     /// The output, as it comes and goes.
     pub(in crate::app) root: Arc<Root>,
     /// Called at each named step of the work on orders.
@@ -89,6 +93,7 @@ impl AgentDesk {
             failing,
             failing_more,
             poll_interval: self.config.poll_interval.as_secs(),
+            page: self.live.as_ref().and_then(|live| live.page_at.borrow().clone()),
             notifications: told.notifications,
             downloads: self.live.as_ref().map(downloads).unwrap_or_default(),
             output: VolumeStatus {
