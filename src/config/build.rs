@@ -17,8 +17,8 @@ use super::scalars::PathText;
 use super::survey::Survey;
 use super::walk::Found;
 use super::{
-    Config, Downloads, FormatConfig, KeyHashes, LabConfig, Limits, LogConfig, Notifications,
-    StatusPage, TlsFiles, Updates, paths, profiles, values,
+    Alerts, Config, Downloads, FormatConfig, KeyHashes, LabConfig, Limits, LogConfig,
+    Notifications, StatusPage, TlsFiles, Updates, paths, profiles, values,
 };
 use crate::disk::Disk;
 
@@ -99,6 +99,10 @@ impl<'a> Builder<'a> {
             retention_keep: raw.retention.keep.map(|keep| keep.0),
             min_free: survey.min_free,
             status_page,
+            alerts: Alerts {
+                working_hours: raw.alerts.working_hours.0,
+                no_orders_after: raw.alerts.no_orders_after.map(|after| after.0),
+            },
             notices,
             updates: Updates {
                 channel: match raw.updates.channel {

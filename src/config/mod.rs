@@ -64,6 +64,7 @@ use crate::model::asset::Format;
 use crate::model::ids::{AccountId, LabName};
 use crate::model::order::RemoteOrder;
 use crate::password::PasswordHash;
+use crate::model::working_hours::WorkingHours;
 
 /// Everything the agent needs to know, complete and checked: a value of this type can be run.
 #[derive(Debug, Clone)]
@@ -102,6 +103,8 @@ pub struct Config {
     pub min_free: u64,
     /// The status page; `None`: there is none.
     pub status_page: Option<StatusPage>,
+    /// When silence is a bad sign.
+    pub alerts: Alerts,
     /// Who is told what happened.
     pub notices: Notices,
     /// Self-update.
@@ -250,6 +253,15 @@ pub struct FormatConfig {
     pub thumbnails: Option<bool>,
     /// Whether screen captures are asked for.
     pub screen_captures: bool,
+}
+
+/// When silence is a bad sign.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Alerts {
+    /// When the labs work.
+    pub working_hours: WorkingHours,
+    /// How much of its working hours a lab may pass without a publication; `None`: any.
+    pub no_orders_after: Option<Duration>,
 }
 
 /// Logging.

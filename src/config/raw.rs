@@ -12,9 +12,10 @@ use super::proxy::ProxyChoice;
 use super::scalars::{
     Address, DurationText, EndpointPath, HostName, HostSuffix, LogLevel, NetworkText,
     PasswordHashText, PathText, ProxyText, Secret, SizeText, Thumbnails, UpdateSourceText, UrlText,
-    WindowText,
+    WindowText, WorkingHoursText,
 };
 use super::{Limits, Names, SecretsIn, WhenMissing};
+use crate::model::working_hours::WorkingHours;
 
 /// The config of the Casedrop agent. Durations are written `500ms`, `120s`, `15m`, `2h`, `30d`; sizes
 /// `500MB`, `5GB` (in thousands) or `64KiB`, `1GiB` (in 1024s). Relative paths start at the config
@@ -71,6 +72,9 @@ pub(super) struct Raw {
     /// The status page.
     #[serde(default)]
     pub(super) status_page: StatusPage,
+    /// When silence is a bad sign.
+    #[serde(default)]
+    pub(super) alerts: Alerts,
     /// Telling other programs and people what happened.
     #[serde(default)]
     pub(super) notices: RawNotices,
@@ -343,6 +347,17 @@ pub(super) struct StatusPage {
     pub(super) show_names: bool,
 }
 
+/// When silence is a bad sign.
+#[derive(Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Alerts {
+    /// When the labs work, by the PC's clock: such as `Mon-Fri 08:00-18:00, Sat 09:00-13:00`.
+    pub(super) working_hours: WorkingHoursText,
+    /// A lab of which nothing was published for so much of its working hours is told of; a duration.
+    /// `null`: never.
+    pub(super) no_orders_after: Option<DurationText>,
+}
+
 /// Self-update.
 #[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -464,6 +479,12 @@ impl Default for StatusPage {
             names: Vec::new(),
             show_names: false,
         }
+    }
+}
+
+impl Default for Alerts {
+    fn default() -> Self {
+        Self { working_hours: WorkingHoursText(WorkingHours::default()), no_orders_after: None }
     }
 }
 

@@ -17,6 +17,7 @@ use super::proxy::ProxyChoice;
 use super::updates::{UpdateSource, Window};
 use super::values::{self, Bad};
 use crate::password::PasswordHash;
+use crate::model::working_hours::WorkingHours;
 
 /// Checks a text by the `format` of its schema; formats of no concern here hold always.
 pub(super) fn check_format(format: &str, text: &str) -> Result<(), Bad> {
@@ -35,6 +36,7 @@ pub(super) fn check_format(format: &str, text: &str) -> Result<(), Bad> {
         "casedrop-update-source" => values::update_source(text).map(drop),
         "casedrop-url" => values::url(text).map(drop),
         "casedrop-window" => values::window(text).map(drop),
+        "casedrop-working-hours" => values::working_hours(text).map(drop),
         _ => Ok(()),
     }
 }
@@ -56,6 +58,7 @@ pub(super) fn describe_format(format: &str) -> Option<&'static str> {
         "casedrop-update-source" => "the address of a folder, or `github:owner/name`",
         "casedrop-url" => "a URL",
         "casedrop-window" => "a part of the day such as `02:00-05:00`",
+        "casedrop-working-hours" => "working hours such as `Mon-Fri 08:00-18:00`",
         _ => return None,
     })
 }
@@ -192,6 +195,17 @@ text_value!(
         "examples": ["02:00-05:00"]
     }),
     values::window,
+    ToString::to_string
+);
+text_value!(
+    /// When a lab works.
+    WorkingHoursText(WorkingHours),
+    json_schema!({
+        "type": "string",
+        "format": "casedrop-working-hours",
+        "examples": ["Mon-Fri 08:00-18:00", "Mon-Thu 07:30-16:30, Fri 07:30-12:00"]
+    }),
+    values::working_hours,
     ToString::to_string
 );
 text_value!(

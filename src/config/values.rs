@@ -8,6 +8,7 @@ use url::{Host, Url};
 use super::network::Network;
 use super::updates::{UpdateSource, Window};
 use crate::password::PasswordHash;
+use crate::model::working_hours::WorkingHours;
 
 /// Why a text is not a value of its kind, and how to write it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -122,6 +123,13 @@ pub(super) fn network(text: &str) -> Result<Network, Bad> {
 pub(super) fn window(text: &str) -> Result<Window, Bad> {
     let hint = "write two times of the day, such as 02:00-05:00; it may go over midnight";
     text.parse().or_else(|()| bad(not(text, "a part of the day"), hint))
+}
+
+/// Reads when a lab works.
+pub(super) fn working_hours(text: &str) -> Result<WorkingHours, Bad> {
+    let hint = "write days (Mon, Tue, Wed, Thu, Fri, Sat, Sun) and hours, such as Mon-Fri 08:00-18:00, \
+                Sat 09:00-13:00";
+    text.parse().or_else(|()| bad(not(text, "working hours"), hint))
 }
 
 /// Reads where releases are found.

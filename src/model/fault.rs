@@ -27,6 +27,17 @@ pub enum FaultClass {
 }
 
 impl FaultClass {
+    /// All classes.
+    pub const ALL: [Self; 7] = [
+        Self::Transient,
+        Self::NotConverted,
+        Self::Damaged,
+        Self::Auth,
+        Self::Permanent,
+        Self::Local,
+        Self::Cancelled,
+    ];
+
     /// The name as it stands in the journal and in JSON output.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -42,17 +53,7 @@ impl FaultClass {
 
     /// The class with that name.
     pub fn from_name(name: &str) -> Option<Self> {
-        [
-            Self::Transient,
-            Self::NotConverted,
-            Self::Damaged,
-            Self::Auth,
-            Self::Permanent,
-            Self::Local,
-            Self::Cancelled,
-        ]
-        .into_iter()
-        .find(|class| class.as_str() == name)
+        Self::ALL.into_iter().find(|class| class.as_str() == name)
     }
 }
 

@@ -78,6 +78,30 @@ pub enum Reason {
     Refetch,
 }
 
+impl Reason {
+    /// All reasons.
+    pub const ALL: [Self; 6] = [
+        Self::FirstScan,
+        Self::AfterModeling,
+        Self::Rescan,
+        Self::Interpretation2,
+        Self::FilesChanged,
+        Self::Refetch,
+    ];
+
+    /// The word for it, as it stands in manifests.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::FirstScan => "first-scan",
+            Self::AfterModeling => "after-modeling",
+            Self::Rescan => "rescan",
+            Self::Interpretation2 => "interpretation-2",
+            Self::FilesChanged => "files-changed",
+            Self::Refetch => "refetch",
+        }
+    }
+}
+
 /// One file of an order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ManifestFile {
@@ -165,5 +189,17 @@ impl Manifest {
         ours.sort();
         theirs.sort();
         ours == theirs
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reasons_are_called_as_manifests_write_them() {
+        for reason in Reason::ALL {
+            assert_eq!(serde_json::to_value(reason).expect("JSON"), reason.as_str());
+        }
     }
 }

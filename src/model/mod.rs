@@ -17,3 +17,4 @@ pub mod request;
 pub mod step;
 pub mod test_order;
 pub mod time;
+pub mod working_hours;

@@ -20,6 +20,11 @@ impl WallMs {
         seconds.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
     }
 
+    /// A time as [`to_rfc3339`](Self::to_rfc3339) writes it; `None` for anything that is no time.
+    pub fn from_rfc3339(text: &str) -> Option<Self> {
+        text.parse::<Timestamp>().ok().map(|at| Self(at.as_millisecond()))
+    }
+
     /// When the day began, by the clock on this PC's wall.
     #[must_use]
     pub fn start_of_day(self) -> Self {
@@ -156,5 +161,8 @@ mod tests {
     #[test]
     fn wall_time_is_shown_in_utc() {
         assert_eq!(WallMs(0).to_rfc3339(), "1970-01-01T00:00:00Z");
+        let at = WallMs(1_780_315_200_000);
+        assert_eq!(WallMs::from_rfc3339(&at.to_rfc3339()), Some(at));
+        assert_eq!(WallMs::from_rfc3339("now"), None);
     }
 }

@@ -70,6 +70,7 @@ fn config(server: &Server, state: &Path) -> Config {
         limits: Limits::default(),
         keys: casedrop::config::KeyHashes::default(),
         effective: casedrop::config::Effective::default(),
+        alerts: casedrop::config::Alerts::default(),
         notices: casedrop::config::Notices::default(),
     }
 }

@@ -38,6 +38,7 @@ fn only_output_and_labs_are_required_and_all_else_has_its_default() {
     assert_eq!(page.names, Vec::<String>::new());
     assert_eq!((config.updates.channel.as_str(), config.updates.automatic), ("stable", false));
     assert_eq!((config.log.level.as_str(), config.log.json), ("info", false));
+    assert_eq!(config.alerts, crate::config::Alerts::default());
     assert_eq!(config.allowed_hosts, ["iterocloud.com", "itero.cloud"]);
     assert!(config.labs[0].client_secret.is_none() && config.labs[0].account.is_none());
 }
@@ -101,6 +102,7 @@ history: { keep: null }
 retention: { keep: 90d, min_free: 0 }
 status_page: { listen: null }
 updates: { channel: candidate, automatic: true }
+alerts: { working_hours: 'Mon-Thu 7:30-16:30, Fri 07:30-12:00', no_orders_after: 8h }
 log: { level: 'info,casedrop=debug', format: json, dir: logs, keep: 1d }
 api:
   allowed_hosts: [iterocloud.com]
@@ -135,6 +137,8 @@ api:
     assert_eq!((config.history_keep, config.status_page, config.min_free), (None, None, 0));
     assert_eq!(config.retention_keep, Some(Duration::from_hours(90 * 24)));
     assert_eq!((config.updates.channel.as_str(), config.updates.automatic), ("candidate", true));
+    assert_eq!(config.alerts.working_hours.to_string(), "Mon-Thu 07:30-16:30, Fri 07:30-12:00");
+    assert_eq!(config.alerts.no_orders_after, Some(Duration::from_hours(8)));
     assert_eq!((config.log.json, config.log.dir), (true, Some(dir.path().join("logs"))));
     assert_eq!(config.api_paths["getOrdersForLab"], "/x");
     assert_eq!(config.ca_file, Some(dir.path().join("ca.pem")));
