@@ -26,6 +26,7 @@ pub mod incoming;
 pub mod inputs;
 pub mod local;
 pub mod logs;
+pub mod metrics;
 pub mod model;
 pub mod notices;
 pub mod outgoing;

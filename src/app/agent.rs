@@ -26,6 +26,7 @@ use super::beside::Beside;
 use super::changes;
 use super::clock;
 use super::open::{Attempt, OpenError, Site, go_to_work};
+use super::pulse::Felt;
 use super::reloading::Reloading;
 use super::updates::{self, Updating};
 
@@ -209,11 +210,11 @@ impl Agent {
         mut tell: impl FnMut(&Notice),
     ) -> Result<(Finished, Summary), OpenError> {
         let Self { site, mut life, news, host, _lock, .. } = self;
+        let host = Felt { host, pulse: Arc::clone(&site.pulse) };
         host.ready();
         let mut stop = pin!(stop);
         let mut tell = |notice: &Notice| {
-            notice.log();
-            site.events.tell(notice);
+            site.say(notice);
             site.told.send_replace(());
             tell(notice);
         };
@@ -227,7 +228,7 @@ impl Agent {
                 Ok(Life { waits: Some(fault), .. }) if !patient => return Err(fault.into()),
                 Ok(mut alive) => {
                     let lived =
-                        super::life::live(&mut alive, &site, &*host, ending, &mut stop, &mut tell);
+                        super::life::live(&mut alive, &site, &host, ending, &mut stop, &mut tell);
                     let lived = lived.await;
                     host.at_work(false);
                     site.quiet.forget();
@@ -247,7 +248,7 @@ impl Agent {
             };
             if let Interruption::Changed = interruption {
                 let pause = tokio::time::sleep(troubles.pause());
-                if waits(&mut stop, beating(&*host, pause)).await.is_none() {
+                if waits(&mut stop, beating(&host, pause)).await.is_none() {
                     return Ok((Finished::Stopped, Summary::default()));
                 }
             } else if let Interruption::Failed(error) = interruption {
@@ -260,7 +261,7 @@ impl Agent {
                 if let Some(notice) = troubles.tell(&error) {
                     tell(&notice);
                 }
-                if waits(&mut stop, beating(&*host, tokio::time::sleep(wait))).await.is_none() {
+                if waits(&mut stop, beating(&host, tokio::time::sleep(wait))).await.is_none() {
                     return Ok((Finished::Stopped, Summary::default()));
                 }
             }
@@ -271,7 +272,7 @@ impl Agent {
                 let life = go_to_work(&again, attempt, &mut news);
                 (life, news)
             });
-            let Some(revived) = waits(&mut stop, beating(&*host, revived)).await else {
+            let Some(revived) = waits(&mut stop, beating(&host, revived)).await else {
                 return Ok((Finished::Stopped, Summary::default()));
             };
             let (next, news) = match revived {

@@ -60,7 +60,7 @@ pub(super) async fn live(
     let mut input = Input::Tick;
     let finished = loop {
         let now = clock::now();
-        step(life, now, input, &answers, tell)?;
+        step(life, site, (now, input), &answers, tell)?;
         host.at_work(true);
         host.alive();
         host.doing(&doing(life, site.config.labs.len()));
@@ -95,7 +95,7 @@ pub(super) async fn live(
         };
     };
     host.stopping(SHUTDOWN);
-    let stragglers = wind_down(life, &mut inbox, &answers, tell).await;
+    let stragglers = wind_down(life, site, &mut inbox, &answers, tell).await;
     Ok((finished, stragglers))
 }
 
@@ -131,11 +131,12 @@ pub(super) async fn put_down(
 
 fn step(
     life: &mut Life,
-    now: Now,
-    input: Input,
+    site: &Site,
+    (now, input): (Now, Input),
     answers: &Answers,
     tell: &mut impl FnMut(&Notice),
 ) -> Result<(), StoreError> {
+    site.counters.see(&input);
     for effect in life.engine.handle(now, input)? {
         if let Effect::Tell(notice) = effect {
             tell(&notice);
@@ -157,6 +158,7 @@ fn step(
 /// that did not make it.
 async fn wind_down(
     life: &mut Life,
+    site: &Site,
     inbox: &mut mpsc::UnboundedReceiver<Input>,
     answers: &Answers,
     tell: &mut impl FnMut(&Notice),
@@ -164,7 +166,7 @@ async fn wind_down(
     let mut input = Input::Stop;
     let deadline = tokio::time::Instant::now() + SHUTDOWN;
     loop {
-        if let Err(error) = step(life, clock::now(), input, answers, tell) {
+        if let Err(error) = step(life, site, (clock::now(), input), answers, tell) {
             // What it could not record is found again at the next start.
             tracing::warn!("{}", error.chain());
         }

@@ -44,13 +44,6 @@ struct Wired {
     told: Mutex<Option<String>>,
 }
 
-impl Wired {
-    fn say(&self, notice: &Notice) {
-        notice.log();
-        self.site.events.tell(notice);
-    }
-}
-
 impl Intake for Wired {
     fn secret(&self) -> Result<SecretString, Fault> {
         callback_secret(&*self.secrets)
@@ -98,11 +91,11 @@ impl Intake for Wired {
             match fault {
                 Some(fault) if before != why => {
                     let hint = fault.hint.clone();
-                    self.say(&Notice::PcTrouble { message: fault.chain(), hint });
+                    self.site.say(&Notice::PcTrouble { message: fault.chain(), hint });
                 }
                 None if before.is_some() => {
                     let message = "scan notifications can be received again".to_owned();
-                    self.say(&Notice::PcHealed { message });
+                    self.site.say(&Notice::PcHealed { message });
                 }
                 _ => {}
             }

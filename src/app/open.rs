@@ -14,6 +14,7 @@ use crate::config::{Config, WhenMissing};
 use crate::disk::Disk;
 use crate::local::layout::Layout;
 use crate::local::root::{ANOTHER_AGENT, Root};
+use crate::metrics::Counters;
 use crate::model::cancel::Cancel;
 use crate::model::fault::Fault;
 use crate::model::ids::LabName;
@@ -39,6 +40,7 @@ use super::clock::{self, wall_now};
 use super::desk::{AgentDesk, Live};
 use super::journal::{self, Opened};
 use super::labs::Labs;
+use super::pulse::Pulse;
 use super::quiet::Quiet;
 use super::settle::{self, Lost, ROOT_FACT, settle};
 
@@ -96,6 +98,10 @@ pub(super) struct Site {
     pub(super) desk: Arc<AgentDesk>,
     /// What a person must act on, for the system's event log.
     pub(super) events: EventLog,
+    /// What happened so far, in numbers.
+    pub(super) counters: Arc<Counters>,
+    /// When the loop gave its last sign of life.
+    pub(super) pulse: Arc<Pulse>,
     /// Changes whenever something was told of an order or lab.
     pub(super) told: watch::Sender<()>,
     /// Whether this agent was put back because a newer one failed.
@@ -104,6 +110,15 @@ pub(super) struct Site {
     pub(super) quiet: Quiet,
     /// Whether the journal's write-ahead log was missing when it was last looked for.
     pub(super) log_was_gone: AtomicBool,
+}
+
+impl Site {
+    /// Says to all who keep a record of what happens: the log, the system's event log, the counters.
+    pub(super) fn say(&self, notice: &Notice) {
+        notice.log();
+        self.events.tell(notice);
+        self.counters.tell(notice, clock::now().mono);
+    }
 }
 
 /// In which way an agent goes to work.
@@ -164,6 +179,8 @@ impl Agent {
         let (journal, wake) = (Journal::of(&config.state).with_hook(step), Wake::default());
         let (links, progress) = (Arc::new(links), Arc::new(Progress::default()));
         let root = Arc::new(Root::new(Arc::clone(&disk), layout.clone()));
+        let pulse = Arc::new(Pulse::default());
+        let counters = Arc::new(Counters::new(Arc::clone(&progress)));
         let site = Arc::new(Site {
             desk: Arc::new(AgentDesk::of_agent(
                 Arc::clone(&config),
@@ -173,17 +190,21 @@ impl Agent {
                 (journal.clone(), wake.clone()),
                 Live {
                     page_at: watch::Sender::default(),
+                    counters: Arc::clone(&counters),
                     since: wall_now(),
                     progress: Arc::clone(&progress),
                     root: Arc::clone(&root),
                     step,
                     stopping: Cancel::new(),
+                    pulse: Arc::clone(&pulse),
                 },
             )),
             root,
             journal,
             wake,
             events: EventLog::default(),
+            counters,
+            pulse,
             told: watch::Sender::default(),
             audit: Audit::new(Arc::clone(&disk), &config.state),
             config,

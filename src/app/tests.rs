@@ -19,6 +19,7 @@ use crate::model::fault::{Fault, FaultClass};
 use crate::model::ids::{AccountId, OrderId, RxId};
 use crate::model::order::{RemoteOrder, Status};
 use crate::model::remote::{AssetBody, ReadyList, Remote};
+use crate::model::time::WallMs;
 use crate::secrets::PairedAccount;
 use crate::service::Event;
 use crate::store::{FILE_NAME, Store, StoreTrouble};
@@ -201,6 +202,44 @@ fn trouble(words: &'static str) -> impl Fn(&Notice) -> bool {
 
 fn healed(notice: &Notice) -> bool {
     matches!(notice, Notice::PcHealed { .. })
+}
+
+#[test]
+fn what_the_agent_does_is_counted_and_a_lab_that_is_served_is_in_good_health() {
+    let pc = Pc::new();
+    let agent = pc.open().expect("opened");
+    let site = Arc::clone(&agent.site);
+    let look = || {
+        let status = site.desk.picture();
+        let now = WallMs::from_rfc3339(&status.at).expect("a time");
+        let health = crate::status::health(&status, now);
+        (crate::metrics::render(&site.counters, &status), health, status)
+    };
+    let (text, health, _) = look();
+    assert_eq!(site.desk.last_beat(), None);
+    assert!(text.contains("casedrop_polls_total{lab=\"smile-lab\",result=\"ok\"} 0\n"), "{text}");
+    assert!(health.live && !health.ready, "it waits for the first answer: {health:?}");
+    pc.announce("1");
+    let running = Pc::run_agent(agent);
+    running.wait_for_publication("1");
+    assert!(site.desk.last_beat().expect("it turns") < PATIENCE);
+    let (text, health, status) = look();
+    assert!(health.live && health.ready && health.reasons.is_empty(), "{health:?}");
+    assert!(status.agent.silent.is_some() && status.labs[0].worked_since.is_some(), "{status:?}");
+    for line in [
+        "casedrop_downloads_begun_total{lab=\"smile-lab\"} 1",
+        "casedrop_publications_total{lab=\"smile-lab\",reason=\"first-scan\"} 1",
+        "casedrop_publication_duration_seconds_count{lab=\"smile-lab\"} 1",
+        "casedrop_pc_troubles_total 0",
+        "casedrop_ready 1.0",
+    ] {
+        assert!(text.lines().any(|other| other == line), "{line} is missing in\n{text}");
+    }
+    for name in ["casedrop_downloaded_bytes_total{", "casedrop_polls_total{"] {
+        let counted = |line: &str| line.starts_with(name) && !line.ends_with(" 0");
+        assert!(text.lines().any(counted), "{name} is zero in\n{text}");
+    }
+    running.stop();
 }
 
 #[test]

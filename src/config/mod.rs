@@ -63,8 +63,8 @@ pub(crate) use yaml::parse as parse_yaml;
 use crate::model::asset::Format;
 use crate::model::ids::{AccountId, LabName};
 use crate::model::order::RemoteOrder;
-use crate::password::PasswordHash;
 use crate::model::working_hours::WorkingHours;
+use crate::password::PasswordHash;
 
 /// Everything the agent needs to know, complete and checked: a value of this type can be run.
 #[derive(Debug, Clone)]

@@ -16,8 +16,8 @@ use super::network::Network;
 use super::proxy::ProxyChoice;
 use super::updates::{UpdateSource, Window};
 use super::values::{self, Bad};
-use crate::password::PasswordHash;
 use crate::model::working_hours::WorkingHours;
+use crate::password::PasswordHash;
 
 /// Checks a text by the `format` of its schema; formats of no concern here hold always.
 pub(super) fn check_format(format: &str, text: &str) -> Result<(), Bad> {

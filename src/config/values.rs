@@ -7,8 +7,8 @@ use url::{Host, Url};
 
 use super::network::Network;
 use super::updates::{UpdateSource, Window};
-use crate::password::PasswordHash;
 use crate::model::working_hours::WorkingHours;
+use crate::password::PasswordHash;
 
 /// Why a text is not a value of its kind, and how to write it.
 #[derive(Debug, Clone, PartialEq, Eq)]

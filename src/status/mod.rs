@@ -1,11 +1,17 @@
 //! How the agent stands: what is being transferred right now, and the whole picture for people, for
 //! programs and for the page.
 
+pub mod health;
 mod progress;
+mod reasons;
 mod report;
+#[cfg(test)]
+pub(crate) mod testing;
 mod words;
 
+pub use health::{Health, health};
 pub use progress::{Progress, Transfer};
+pub use reasons::{Code, Reason, Severity};
 pub use report::{
     AgentStatus, FailingOrder, LabState, LabStatus, Note, NotificationsStatus, PauseStatus,
     RunningDownload, Status, UpdateStatus, Verdict, VolumeStatus,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::model::asset::AssetKind;
-use crate::model::ids::OrderKey;
+use crate::model::ids::{LabName, OrderKey};
 
 /// One running download.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,35 +17,78 @@ pub struct Transfer {
     pub total: Option<u64>,
 }
 
-/// All running downloads.
+/// All running downloads, and how much has arrived so far.
 #[derive(Debug, Default)]
-pub struct Progress(Mutex<BTreeMap<OrderKey, Transfer>>);
+pub struct Progress(Mutex<Table>);
+
+#[derive(Debug, Default)]
+struct Table {
+    running: BTreeMap<OrderKey, Transfer>,
+    received: BTreeMap<LabName, u64>,
+}
 
 impl Progress {
     /// A download begins.
     pub fn begin(&self, key: &OrderKey, kind: AssetKind, done: u64, total: Option<u64>) {
-        self.table().insert(key.clone(), Transfer { kind, done, total });
+        self.table().running.insert(key.clone(), Transfer { kind, done, total });
     }
 
     /// More of it has arrived.
     pub fn add(&self, key: &OrderKey, bytes: u64) {
-        if let Some(transfer) = self.table().get_mut(key) {
+        let mut table = self.table();
+        if let Some(transfer) = table.running.get_mut(key) {
             transfer.done += bytes;
+        }
+        if let Some(received) = table.received.get_mut(&key.lab) {
+            *received += bytes;
+        } else {
+            table.received.insert(key.lab.clone(), bytes);
         }
     }
 
     /// It is over, one way or the other.
     pub fn end(&self, key: &OrderKey) {
-        self.table().remove(key);
+        self.table().running.remove(key);
     }
 
     /// All running downloads, as of now.
     pub fn snapshot(&self) -> BTreeMap<OrderKey, Transfer> {
-        self.table().clone()
+        self.table().running.clone()
     }
 
-    fn table(&self) -> MutexGuard<'_, BTreeMap<OrderKey, Transfer>> {
+    /// The bytes that arrived for each lab since the process began, those of broken downloads included.
+    pub fn received(&self) -> BTreeMap<LabName, u64> {
+        self.table().received.clone()
+    }
+
+    fn table(&self) -> MutexGuard<'_, Table> {
         // A panic elsewhere cannot leave a counter half updated.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_arrived_stays_counted_when_a_download_is_over() {
+        let key = |lab: &str, order: &str| OrderKey {
+            lab: lab.parse().expect("valid"),
+            account: "1".parse().expect("valid"),
+            order: order.parse().expect("valid"),
+        };
+        let progress = Progress::default();
+        progress.begin(&key("a", "1"), AssetKind::Ide, 500, Some(700));
+        progress.add(&key("a", "1"), 150);
+        progress.begin(&key("a", "2"), AssetKind::Ide, 0, None);
+        progress.add(&key("a", "2"), 7);
+        progress.end(&key("a", "1"));
+        progress.begin(&key("b", "1"), AssetKind::Thumbnails, 0, None);
+        progress.add(&key("b", "1"), 1);
+        let received: Vec<_> = progress.received().into_values().collect();
+        assert_eq!(received, [157, 1], "what an earlier attempt brought did not arrive again");
+        assert_eq!(progress.snapshot()[&key("a", "2")].done, 7);
+        assert_eq!(progress.snapshot().len(), 2);
     }
 }

@@ -31,6 +31,9 @@ pub struct Status {
     /// Time between two polls as the config has it, in seconds.
     #[serde(default)]
     pub poll_interval: u64,
+    /// How much of its working hours a lab may pass without a publication, in seconds; `None`: any.
+    #[serde(default)]
+    pub no_orders_after: Option<u64>,
     /// Scan notifications, where they are on.
     pub notifications: Option<NotificationsStatus>,
     /// What is being downloaded right now.
@@ -53,6 +56,10 @@ pub struct AgentStatus {
     pub running: bool,
     /// Since when; `None` also where it could not be asked.
     pub since: Option<String>,
+    /// How long ago the loop that decides everything gave its last sign of life, in seconds: about one
+    /// while all is well. `None` where it could not be asked, or gave none yet.
+    #[serde(default)]
+    pub silent: Option<u64>,
 }
 
 /// One lab.
@@ -78,6 +85,10 @@ pub struct LabStatus {
     /// How many of its orders were published since midnight, by this PC's clock.
     #[serde(default)]
     pub published_today: u64,
+    /// How much of the lab's working hours passed since the last publication, in seconds; `None` if
+    /// there was none.
+    #[serde(default)]
+    pub worked_since: Option<u64>,
     /// What stands in the way.
     pub fault: Option<String>,
     /// What a person can do about that.
@@ -105,6 +116,16 @@ pub enum LabState {
 }
 
 impl LabState {
+    /// All states.
+    pub const ALL: [Self; 6] = [
+        Self::Polling,
+        Self::Paused,
+        Self::LoginNeeded,
+        Self::NotPaired,
+        Self::Unreachable,
+        Self::Waiting,
+    ];
+
     /// The word for it.
     pub fn as_str(self) -> &'static str {
         match self {

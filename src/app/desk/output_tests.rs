@@ -71,6 +71,8 @@ impl World {
         journal.with(|store| store.set_fact(ROOT_FACT, &prepared.id)).expect("set");
         let live = Live {
             page_at: tokio::sync::watch::Sender::default(),
+            counters: Arc::new(crate::metrics::Counters::new(Arc::default())),
+            pulse: Arc::default(),
             since: WallMs(0),
             progress: Arc::new(Progress::default()),
             root: Arc::clone(&root),

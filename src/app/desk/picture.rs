@@ -4,14 +4,17 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
+use jiff::tz::TimeZone;
 use tokio::sync::watch;
 
 use super::AgentDesk;
 use super::once::cannot_use;
+use crate::app::pulse::Pulse;
 use crate::app::welcome::{Access, SoFar, Welcome, WelcomeStep, next_step};
 use crate::config::LabConfig;
 use crate::disk::{Disk as _, RealDisk};
 use crate::local::root::Root;
+use crate::metrics::Counters;
 use crate::model::cancel::Cancel;
 use crate::model::fault::{Fault, FaultClass};
 use crate::model::ids::LabName;
@@ -42,12 +45,16 @@ pub(in crate::app) struct Live {
     pub(in crate::app) progress: Arc<Progress>,
     /// Where the status page is, once it can be opened.
     pub(in crate::app) page_at: watch::Sender<Option<String>>,
+    /// What happened since the process began, for monitoring programs.
+    pub(in crate::app) counters: Arc<Counters>,
     /// The output, as it comes and goes.
     pub(in crate::app) root: Arc<Root>,
     /// Called at each named step of the work on orders.
     pub(in crate::app) step: fn(Step),
     /// Ends what requests have begun.
     pub(in crate::app) stopping: Cancel,
+    /// When its loop gave the last sign of life.
+    pub(in crate::app) pulse: Arc<Pulse>,
 }
 
 /// What the journal tells.
@@ -87,6 +94,7 @@ impl AgentDesk {
             agent: AgentStatus {
                 running,
                 since: self.live.as_ref().map(|live| live.since.to_rfc3339()),
+                silent: self.last_beat().map(|ago| ago.as_secs()),
             },
             labs,
             orders: told.orders,
@@ -94,6 +102,7 @@ impl AgentDesk {
             failing_more,
             poll_interval: self.config.poll_interval.as_secs(),
             page: self.live.as_ref().and_then(|live| live.page_at.borrow().clone()),
+            no_orders_after: self.config.alerts.no_orders_after.map(|after| after.as_secs()),
             notifications: told.notifications,
             downloads: self.live.as_ref().map(downloads).unwrap_or_default(),
             output: VolumeStatus {
@@ -136,6 +145,12 @@ impl AgentDesk {
             Err(fault) if fault.code == "not-paired" => Access::LoggedIn,
             Err(_) => Access::LoggedOut,
         }
+    }
+
+    /// How long ago the agent's loop gave its last sign of life; `None` where no agent runs in this
+    /// process, or it gave none yet. It is told at once, whatever becomes of disk and journal.
+    pub fn last_beat(&self) -> Option<Duration> {
+        self.live.as_ref()?.pulse.last()
     }
 
     fn notes(&self, rebuilt: Option<&Rebuilt>) -> Vec<Note> {
@@ -268,6 +283,10 @@ impl AgentDesk {
             next_poll: wait.map(|wait| now.wall.plus(wait).to_rfc3339()),
             last_publication: activity.last.map(WallMs::to_rfc3339),
             published_today: activity.since,
+            worked_since: activity.last.map(|last| {
+                let hours = &self.config.alerts.working_hours;
+                hours.between(last, now.wall, &TimeZone::system()).as_secs()
+            }),
             fault,
             hint,
             todo: match state {

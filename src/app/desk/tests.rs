@@ -121,11 +121,13 @@ impl World {
         let layout = Layout { output: config.output.clone(), staging: config.staging.clone() };
         let live = Live {
             page_at: tokio::sync::watch::Sender::default(),
+            counters: Arc::new(crate::metrics::Counters::new(Arc::default())),
             since: WallMs(0),
             progress: Arc::new(Progress::default()),
             root: Arc::new(Root::new(Arc::clone(&files), layout)),
             step: |_| {},
             stopping: Cancel::new(),
+            pulse: Arc::default(),
         };
         let desk = AgentDesk::of_agent(config, files, Arc::new(ways), links, shared, live);
         Self { dir, align, desk, _runtime: runtime }

@@ -140,6 +140,7 @@ fn values_of_the_wrong_form_are_refused_with_the_right_one() {
             "status_page:\n  tls: { certificate: c.pem }\n",
             ("status_page.tls.key", 9, "missing", "key"),
         ),
+        add(
             "alerts:\n  working_hours: Mo-Fr 8-18\n",
             ("alerts.working_hours", 9, "is not working hours", "Mon-Fri 08:00-18:00"),
         ),

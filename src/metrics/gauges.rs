@@ -1,0 +1,251 @@
+//! What the picture tells, in numbers.
+
+use super::counters::label;
+use super::family::{Family, Labels, Samples};
+use crate::model::record::OrderState;
+use crate::model::time::WallMs;
+use crate::status::{
+    LabState, LabStatus, NotificationsStatus, RunningDownload, Status, UpdateStatus, health,
+};
+
+/// All families, in a fixed order.
+pub(super) fn families(status: &Status) -> Vec<Family> {
+    let mut all = agent(status);
+    all.extend(labs(status));
+    all.extend(orders(status));
+    all.extend(output(status));
+    all.extend(status.notifications.iter().flat_map(notifications));
+    all.extend(status.update.iter().flat_map(update));
+    all
+}
+
+fn agent(status: &Status) -> Vec<Family> {
+    let now = WallMs::from_rfc3339(&status.at);
+    vec![
+        Family {
+            name: "casedrop_build_info",
+            help: "The version that runs.",
+            samples: Samples::Info(vec![vec![("version", status.version.clone())]]),
+        },
+        Family::gauge(
+            "casedrop_start_timestamp_seconds",
+            "When the agent started.",
+            timestamp(status.agent.since.as_deref()),
+        ),
+        Family::gauge(
+            "casedrop_last_beat_age_seconds",
+            "How long ago the agent's loop gave its last sign of life.",
+            status.agent.silent.map(number),
+        ),
+        Family::gauge(
+            "casedrop_ready",
+            "Whether the agent can do its job now, as /health/ready says.",
+            now.map(|now| flag(health(status, now).ready)),
+        ),
+        Family::gauge(
+            "casedrop_poll_interval_seconds",
+            "The configured time between two polls.",
+            number(status.poll_interval),
+        ),
+        Family::gauge(
+            "casedrop_journal_fault",
+            "Whether the journal cannot be read.",
+            flag(status.fault.is_some()),
+        ),
+    ]
+}
+
+fn labs(status: &Status) -> Vec<Family> {
+    let labs = || status.labs.iter();
+    let by_lab = |value: fn(&LabStatus) -> Option<f64>| {
+        labs().filter_map(move |lab| Some((label(&lab.lab), value(lab)?)))
+    };
+    let states = labs().flat_map(|lab| {
+        LabState::ALL.map(|state| {
+            let mut labels = label(&lab.lab);
+            labels.push(("state", state.as_str().to_owned()));
+            (labels, flag(lab.state == state))
+        })
+    });
+    let known = status.fault.is_none();
+    vec![
+        Family::gauges("casedrop_lab_state", "How a lab stands: 1 for the state it is in.", states),
+        Family::gauges(
+            "casedrop_lab_login_needed",
+            "Whether somebody must log in or pair.",
+            by_lab(|lab| Some(flag(lab.state.needs_login()))),
+        ),
+        Family::gauges(
+            "casedrop_lab_paused",
+            "Whether somebody lets the lab rest.",
+            by_lab(|lab| Some(flag(lab.paused.is_some()))),
+        ),
+        Family::gauges(
+            "casedrop_last_good_poll_timestamp_seconds",
+            "When Align last answered a poll.",
+            by_lab(|lab| timestamp(lab.good_poll.as_deref())),
+        ),
+        Family::gauges(
+            "casedrop_next_poll_timestamp_seconds",
+            "When Align is polled next.",
+            by_lab(|lab| timestamp(lab.next_poll.as_deref())),
+        ),
+        Family::gauges(
+            "casedrop_last_publication_timestamp_seconds",
+            "When something of the lab was published last.",
+            by_lab(|lab| timestamp(lab.last_publication.as_deref())),
+        ),
+        Family::gauges(
+            "casedrop_working_seconds_since_last_publication",
+            "How much of the lab's working hours passed since its last publication.",
+            by_lab(|lab| lab.worked_since.map(number)),
+        ),
+        Family::gauges(
+            "casedrop_orders_published_today",
+            "Orders of the lab that were published since midnight, by the PC's clock.",
+            by_lab(|lab| Some(number(lab.published_today))).filter(|_| known),
+        ),
+    ]
+}
+
+fn orders(status: &Status) -> Vec<Family> {
+    let by_state = OrderState::ALL.map(|state| {
+        let count = status.orders.get(state.as_str()).copied().unwrap_or(0);
+        (vec![("state", state.as_str().to_owned())], number(count as u64))
+    });
+    // Nobody knows them while the journal cannot be read.
+    let known = status.fault.is_none();
+    let running = &status.downloads;
+    let sum = |part: fn(&RunningDownload) -> u64| number(running.iter().map(part).sum());
+    vec![
+        Family::gauges(
+            "casedrop_orders",
+            "Orders by state.",
+            by_state.into_iter().filter(|_| known),
+        ),
+        Family::gauge(
+            "casedrop_running_downloads",
+            "Downloads that are under way.",
+            number(running.len() as u64),
+        ),
+        Family::gauge(
+            "casedrop_running_downloads_received_bytes",
+            "What has arrived of the downloads that are under way.",
+            sum(|download| download.done),
+        ),
+        Family::gauge(
+            "casedrop_running_downloads_expected_bytes",
+            "The size of the downloads that are under way, as far as Align told it.",
+            sum(|download| download.total.unwrap_or(0)),
+        ),
+    ]
+}
+
+fn output(status: &Status) -> Vec<Family> {
+    let output = &status.output;
+    vec![
+        Family::gauge(
+            "casedrop_output_waiting",
+            "Whether the agent waits for an output folder that is away.",
+            flag(output.waits.is_some()),
+        ),
+        Family::gauge(
+            "casedrop_output_free_bytes",
+            "Free room on the output's volume.",
+            output.free.map(number),
+        ),
+        Family::gauge(
+            "casedrop_output_min_free_bytes",
+            "What must stay free there; below it nothing is fetched.",
+            number(output.min_free),
+        ),
+        Family::gauge(
+            "casedrop_output_full",
+            "Whether there is less room than must stay free.",
+            flag(output.is_full()),
+        ),
+    ]
+}
+
+/// The counts are kept in the journal, and begin anew with it.
+fn notifications(told: &NotificationsStatus) -> Vec<Family> {
+    let counter = |name, help, count| Family::counters(name, help, [(Labels::new(), count)]);
+    vec![
+        counter(
+            "casedrop_notifications_received_total",
+            "Orders that scan notifications named.",
+            told.received,
+        ),
+        counter(
+            "casedrop_notifications_refused_total",
+            "Notifications that named an account that no lab is paired with.",
+            told.refused,
+        ),
+        counter(
+            "casedrop_notifications_missed_total",
+            "Orders that polling found and no notification named.",
+            told.missed,
+        ),
+        Family::gauge(
+            "casedrop_notifications_waiting",
+            "Notified orders that Align still has to be asked about.",
+            number(told.waiting),
+        ),
+        Family::gauge(
+            "casedrop_last_notification_timestamp_seconds",
+            "When the last notification came.",
+            timestamp(told.last.as_deref()),
+        ),
+        Family::gauge(
+            "casedrop_last_missed_notification_timestamp_seconds",
+            "When polling last found an order that no notification named.",
+            timestamp(told.last_missed.as_deref()),
+        ),
+        Family::gauge(
+            "casedrop_notifications_listener_fault",
+            "Whether the listener for notifications does not work.",
+            flag(told.trouble.is_some()),
+        ),
+    ]
+}
+
+fn update(update: &UpdateStatus) -> Vec<Family> {
+    let info = |name, help, version: &Option<String>| {
+        let labels = version.iter().map(|version| vec![("version", version.clone())]);
+        Family { name, help, samples: Samples::Info(labels.collect()) }
+    };
+    vec![
+        info(
+            "casedrop_update_staged_info",
+            "A newer version that is staged; absent if there is none.",
+            &update.staged,
+        ),
+        info(
+            "casedrop_update_trial_info",
+            "A newer version that is on trial; absent if there is none.",
+            &update.trial,
+        ),
+        info(
+            "casedrop_update_taken_back_info",
+            "The newest version that was tried out and taken back; absent if there is none.",
+            &update.taken_back,
+        ),
+    ]
+}
+
+fn flag(is: bool) -> f64 {
+    f64::from(u8::from(is))
+}
+
+/// A count as Prometheus knows it: exact up to 9,007 billions.
+#[expect(clippy::cast_precision_loss, reason = "all numbers are floating-point ones there")]
+fn number(count: u64) -> f64 {
+    count as f64
+}
+
+/// Seconds since 1970 of a time of the picture.
+#[expect(clippy::cast_precision_loss, reason = "a time in seconds is small")]
+fn timestamp(text: Option<&str>) -> Option<f64> {
+    let at = WallMs::from_rfc3339(text?)?;
+    Some((at.0 / 1000) as f64)
+}

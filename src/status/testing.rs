@@ -1,0 +1,66 @@
+//! A picture to try things on.
+
+use super::report::{
+    AgentStatus, LabState, LabStatus, NotificationsStatus, Status, UpdateStatus, VolumeStatus,
+};
+use crate::model::record::OrderState;
+
+/// An agent at work with one lab, where all is well; it is 12:00 on the 1st of June 2026, UTC.
+pub(crate) fn well() -> Status {
+    Status {
+        version: "1.2.3".to_owned(),
+        at: "2026-06-01T12:00:00Z".to_owned(),
+        agent: AgentStatus {
+            running: true,
+            since: Some("2026-06-01T06:00:00Z".to_owned()),
+            silent: Some(0),
+        },
+        labs: vec![lab("smile-lab")],
+        orders: OrderState::ALL
+            .iter()
+            .map(|state| (state.as_str().to_owned(), usize::from(*state == OrderState::Published)))
+            .collect(),
+        failing: Vec::new(),
+        failing_more: 0,
+        poll_interval: 120,
+        no_orders_after: None,
+        notifications: Some(NotificationsStatus {
+            received: 12,
+            last: Some("2026-06-01T11:30:00Z".to_owned()),
+            waiting: 1,
+            refused: 0,
+            missed: 2,
+            last_missed: Some("2026-05-20T10:00:00Z".to_owned()),
+            trouble: None,
+        }),
+        downloads: Vec::new(),
+        output: VolumeStatus {
+            path: "orders".into(),
+            waits: None,
+            free: Some(100_000_000_000),
+            min_free: 5_000_000_000,
+        },
+        update: Some(UpdateStatus::default()),
+        notes: Vec::new(),
+        fault: None,
+    }
+}
+
+/// A lab that is polled.
+pub(crate) fn lab(name: &str) -> LabStatus {
+    LabStatus {
+        lab: name.parse().expect("a lab's name"),
+        account: Some("4711".parse().expect("an account")),
+        account_name: Some("Smile Lab GmbH".to_owned()),
+        state: LabState::Polling,
+        paused: None,
+        good_poll: Some("2026-06-01T11:59:00Z".to_owned()),
+        next_poll: Some("2026-06-01T12:01:00Z".to_owned()),
+        last_publication: Some("2026-06-01T11:00:00Z".to_owned()),
+        published_today: 3,
+        worked_since: Some(3600),
+        fault: None,
+        hint: None,
+        todo: None,
+    }
+}
