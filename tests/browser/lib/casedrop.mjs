@@ -155,6 +155,11 @@ class World {
     return orders.find((one) => one.id === String(id));
   }
 
+  /** How often an order's package was fetched from its first byte. */
+  async downloads(id) {
+    return (await this.atAlign(id)).assets.IDE?.started ?? 0;
+  }
+
   /** Something goes wrong from now on; see src/simulator/faults.rs. */
   async fault(rule) {
     return this.align('POST', '/faults', rule);

@@ -1,0 +1,67 @@
+// The status page as the tests know it: addresses, and how to find things on it. Whatever the page changes
+// about itself is changed here.
+import { ACCOUNT, LAB } from './casedrop.mjs';
+
+/** All pages of an agent that knows this order, by a name for the tests. */
+export function allPages(order) {
+  const page = `/orders/${LAB}/${ACCOUNT}/${order}`;
+  return {
+    overview: '/',
+    orders: '/orders',
+    'no order found': '/orders?q=nothing-like-this',
+    'an order': page,
+    'returning a scan': `${page}/return`,
+    commands: '/commands',
+    audit: '/audit',
+    settings: '/settings',
+    'all settings': '/settings?all=1',
+    log: '/log',
+    'the set-up': '/welcome',
+    'an order that does not exist': `/orders/${LAB}/${ACCOUNT}/99999999`,
+  };
+}
+
+/** What is on the pages, in the words of the English ones. */
+export const on = (page) => ({
+  main: page.locator('#main'),
+  skipLink: page.getByRole('link', { name: 'Skip to the content' }),
+  navigation: (name) => page.getByRole('navigation', { name: 'Pages' }).getByRole('link', { name, exact: true }),
+  /** The answer to what was asked last. */
+  answer: page.locator('[data-test="answer"]'),
+  offline: page.locator('#offline'),
+
+  lab: page.locator('[data-test="lab"]'),
+  needsPerson: page.locator('#wants'),
+
+  /** The line of a running download; on the overview and on the page of the order. */
+  download: (order) => page.locator(`.download[data-order="${LAB}/${ACCOUNT}/${order}"]`),
+
+  search: page.getByRole('searchbox', { name: 'Search' }),
+  showResults: page.getByRole('search').getByRole('button', { name: 'Show' }),
+  rows: page.locator('#list tbody tr'),
+  orderLink: (order) => page.getByRole('link', { name: String(order), exact: true }),
+  nextPage: page.getByRole('link', { name: 'Next page' }),
+
+  orderState: page.locator('#order-head .badge'),
+  refetch: page.getByRole('button', { name: 'Fetch again' }),
+  startReturn: page.getByRole('link', { name: 'Return to the doctor' }),
+  story: page.locator('#story'),
+  returnReason: page.getByLabel('Reason, for the doctor'),
+  returnConfirm: page.getByLabel('Order number, once more'),
+  returnDo: page.getByRole('button', { name: 'Return this scan' }),
+  show3d: page.getByRole('button', { name: 'Show the scan in 3D' }),
+
+  beginLogin: page.getByRole('button', { name: 'Log in' }),
+  loginLink: page.getByRole('link', { name: 'login page' }),
+  chooseAccount: page.getByRole('button', { name: 'Choose account' }),
+  accountChoice: (account) => page.getByRole('radio', { name: account }),
+  useAccount: page.getByRole('button', { name: 'Use this account' }),
+  otherFolder: page.getByLabel('Or another folder'),
+  useFolder: page.getByRole('button', { name: 'Use this folder' }),
+  publishTest: page.getByRole('button', { name: 'Publish the test order' }),
+  step: (name) => page.locator(`#step-${name}`),
+  allSet: page.locator('#all-set'),
+});
+
+/** Every form of a page carries this. */
+export const CSRF_FIELD = 'csrf';

@@ -1,0 +1,73 @@
+// From an agent that nobody set up to the first order in its folder, with a browser alone.
+import { after, afterEach, before, test } from 'node:test';
+import assert from 'node:assert/strict';
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { openPage, startBrowser, until } from './lib/browser.mjs';
+import { LAB, order, startWorld } from './lib/casedrop.mjs';
+import { on } from './lib/pages.mjs';
+
+let chromium;
+let world;
+let opened;
+
+before(async () => {
+  chromium = await startBrowser();
+  world = await startWorld({ loggedIn: false, orders: [order(17500001)] });
+});
+after(async () => {
+  await chromium?.close();
+  await world?.close();
+});
+afterEach(() => opened?.close());
+
+/** All manifests below a folder. */
+async function manifests(folder) {
+  const names = await readdir(folder, { recursive: true }).catch(() => []);
+  const found = names.filter((name) => name.endsWith('manifest.json'));
+  return Promise.all(found.map(async (name) => JSON.parse(await readFile(join(folder, name), 'utf8'))));
+}
+
+test('the first start leads from the login to a published order', async () => {
+  opened = await openPage(chromium.browser, world.origin);
+  const { page, context } = opened;
+  const seen = on(page);
+
+  // The overview says that something is missing, and leads there.
+  await page.goto(world.origin);
+  await page.locator('a[href^="/welcome"]').last().click();
+  await page.waitForURL('**/welcome*');
+
+  // Log in: the simulated Align needs no click, and sends the browser back to the agent.
+  await seen.beginLogin.click();
+  const [popup] = await Promise.all([context.waitForEvent('page'), seen.loginLink.click()]);
+  await popup.close().catch(() => {});
+
+  // The page goes on by itself. With a single account there may be nothing to choose.
+  await seen.step('login').getByText('✓').waitFor({ timeout: 30_000 });
+  if (await seen.chooseAccount.isVisible()) {
+    await seen.chooseAccount.click();
+    if (await seen.useAccount.isVisible()) {
+      await seen.accountChoice('4711').check();
+      await seen.useAccount.click();
+    }
+  }
+
+  // Choose the folder.
+  await page.locator('#step-folder[aria-current="step"]').waitFor();
+  const folder = world.path('chosen');
+  if (await seen.otherFolder.isVisible()) await seen.otherFolder.fill(folder);
+  await seen.useFolder.click();
+
+  // The agent may begin anew to work there, and the page waits for it.
+  await page.locator('#step-test[aria-current="step"]').waitFor({ timeout: 60_000 });
+  await seen.publishTest.click();
+  await seen.allSet.waitFor({ timeout: 60_000 });
+
+  // It stands there, and so does the first real order a little later.
+  const all = () => Promise.all([manifests(folder), manifests(world.path('orders'))]).then((found) => found.flat());
+  await until('the test order is published', async () => (await all()).length > 0);
+  await until(`the order of ${LAB} is published`, async () =>
+    (await all()).some((manifest) => JSON.stringify(manifest).includes('17500001')));
+  assert.deepEqual(opened.problems.filter((problem) => !problem.startsWith('foreign: ')), []);
+});
