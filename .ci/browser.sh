@@ -47,7 +47,7 @@ case $command in
     cd "$place"
     [[ $# -gt 0 ]] || set -- *.test.mjs
     # One file after the other: each has a Chromium, a simulator and an agent of its own.
-    exec "$node" --test --test-concurrency=1 --test-reporter=spec "$@"
+    exec "$node" --disable-warning=ExperimentalWarning --test --test-concurrency=1 --test-reporter=spec "$@"
     ;;
   screenshots)
     build
@@ -58,14 +58,14 @@ case $command in
     install
     cargo build --locked --release
     cd "$place"
-    CASEDROP_TEST_PROGRAM=$OLDPWD/target/release/casedrop exec "$node" bench.mjs "$@"
+    CASEDROP_TEST_PROGRAM=$OLDPWD/target/release/casedrop exec "$node" --disable-warning=ExperimentalWarning bench.mjs "$@"
     ;;
   check)
     install
     exec packaging/three/bundle --check
     ;;
   *)
-    sed -n '2,11s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2
+    sed -n '2,11s/^# \{0,1\}//p' .ci/browser.sh >&2
     exit 2
     ;;
 esac

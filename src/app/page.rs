@@ -19,7 +19,7 @@ pub(super) async fn show(site: Arc<Site>, mut until: UntilStop) {
     let settings = Settings::of(&page);
     let gate = match Gate::new(&settings, Arc::new(|| clock::now().mono)) {
         Ok(gate) => gate,
-        Err(fault) => return say(&site, &trouble(&fault)),
+        Err(fault) => return site.say(&trouble(&fault)),
     };
     let labs = site.config.labs.iter().map(|lab| lab.name.to_string()).collect();
     let (house, told) = (Arc::clone(&site.desk), site.told.subscribe());
@@ -35,14 +35,14 @@ pub(super) async fn show(site: Arc<Site>, mut until: UntilStop) {
                 let url = of_url.url(at);
                 if std::mem::take(&mut *had_trouble) {
                     let message = "the status page can be shown again".to_owned();
-                    say(&there, &Notice::PcHealed { message });
+                    there.say(&Notice::PcHealed { message });
                 }
                 there.desk.page_is_at(&url);
-                say(&there, &Notice::PageAt { url });
+                there.say(&Notice::PageAt { url });
             }
             Err(fault) => {
                 *had_trouble = true;
-                say(&there, &trouble(fault));
+                there.say(&trouble(fault));
             }
         }
     };
@@ -51,9 +51,4 @@ pub(super) async fn show(site: Arc<Site>, mut until: UntilStop) {
 
 fn trouble(fault: &Fault) -> Notice {
     Notice::PcTrouble { message: fault.chain(), hint: fault.hint.clone() }
-}
-
-fn say(site: &Site, notice: &Notice) {
-    notice.log();
-    site.events.tell(notice);
 }

@@ -104,7 +104,8 @@ impl Counters {
             | Notice::LeftAlone { .. }
             | Notice::NamedInVain { .. }
             | Notice::NotificationsMissing { .. }
-            | Notice::PcHealed { .. } => {}
+            | Notice::PcHealed { .. }
+            | Notice::PageAt { .. } => {}
         }
     }
 

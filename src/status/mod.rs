@@ -9,7 +9,7 @@ mod report;
 pub(crate) mod testing;
 mod words;
 
-pub use health::{Health, health};
+pub use health::{Health, health, is_live};
 pub use progress::{Progress, Transfer};
 pub use reasons::{Code, Reason, Severity};
 pub use report::{

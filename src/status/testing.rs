@@ -15,6 +15,7 @@ pub(crate) fn well() -> Status {
             since: Some("2026-06-01T06:00:00Z".to_owned()),
             silent: Some(0),
         },
+        page: None,
         labs: vec![lab("smile-lab")],
         orders: OrderState::ALL
             .iter()

@@ -13,7 +13,7 @@ use crate::model::manifest::{Manifest, ManifestFile};
 use crate::model::record::{OrderRecord, Place};
 use crate::model::request::{Desk, Outcome};
 use crate::model::time::WallMs;
-use crate::status::{Status, Transfer};
+use crate::status::{Health, Status, Transfer};
 
 /// The agent, as the page sees it. Calls block.
 ///
@@ -62,6 +62,15 @@ pub trait House: Desk + 'static {
 
     /// Remembers that a person is done with a step of the set-up; `Done`: with all of them.
     fn pass(&self, step: SetupStep) -> Result<(), Fault>;
+
+    /// How things stand for a monitoring program: metrics in Prometheus' text format.
+    fn metrics(&self) -> String;
+
+    /// Whether the agent lives and is ready for its work, and why not.
+    fn health(&self) -> Health;
+
+    /// Whether the agent's loop still turns. Answers at once, whatever becomes of disk and journal.
+    fn is_live(&self) -> bool;
 }
 
 /// An order and all that the journal knows of it.

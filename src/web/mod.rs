@@ -16,6 +16,7 @@ mod frame;
 mod house;
 mod lang;
 mod markup;
+mod monitor;
 mod order;
 mod orders;
 mod overview;
@@ -101,6 +102,10 @@ pub fn router(
         .route("/logout", post(enter::sign_out))
         .route("/events", get(events::stream))
         .route("/assets/{*name}", get(assets::asset))
+        .route("/metrics", get(monitor::metrics))
+        .route("/health", get(monitor::health))
+        .route("/health/ready", get(monitor::health))
+        .route("/health/live", get(monitor::live))
         .fallback(frame::no_such_page)
         .with_state(shared);
     gate.guard(routes)

@@ -14,7 +14,7 @@ try {
   console.log(`${count} orders; median and worst of ${ROUNDS} in milliseconds`);
   console.log('page                                        page itself       load event      kB');
   for (const path of [
-    '/', '/orders', '/orders?sort=case', `/orders?q=${FIRST + Math.floor(count / 2)}`, `/orders?page=${Math.floor(count / 60)}`,
+    '/', '/orders', '/orders?sort=case-type', `/orders?q=${FIRST + Math.floor(count / 2)}`, `/orders?page=${Math.floor(count / 60)}`,
     '/orders?q=nothing-like-this', world.pageOf(FIRST + 1),
   ]) {
     const opened = await openPage(chromium.browser, world.origin);

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use tracing::Level;
 
@@ -17,13 +18,14 @@ use crate::inputs::commands::{Receipt, receipts};
 use crate::local::describe::patient;
 use crate::local::look::{Read, read_manifest};
 use crate::logs;
+use crate::metrics::{self, Counters};
 use crate::model::fault::Fault;
 use crate::model::ids::OrderKey;
 use crate::model::listing::{OrderPage, OrderQuery};
 use crate::model::path::RelPath;
 use crate::model::record::{OrderRecord, Retired};
 use crate::model::time::WallMs;
-use crate::status::{Status, Transfer};
+use crate::status::{Health, Status, Transfer, health, is_live};
 use crate::store::{FeedRow, OrderEvent, RevisionRecord, Store, StoreError};
 use crate::web::{
     Choice, House, LogLine, LogQuery, LoginView, OrderFile, OrderView, ReceiptView, RevisionView,
@@ -236,6 +238,22 @@ impl House for AgentDesk {
             SetupStep::LogIn | SetupStep::Account => return Ok(()),
             SetupStep::Done => WelcomeStep::Done,
         })
+    }
+
+    fn metrics(&self) -> String {
+        let status = self.picture();
+        match &self.live {
+            Some(live) => metrics::render(&live.counters, &status),
+            None => metrics::render(&Counters::new(Arc::default()), &status),
+        }
+    }
+
+    fn health(&self) -> Health {
+        health(&self.picture(), (self.now)().wall)
+    }
+
+    fn is_live(&self) -> bool {
+        is_live(self.last_beat())
     }
 }
 

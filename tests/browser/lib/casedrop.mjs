@@ -99,14 +99,14 @@ class World {
     return `/orders/${LAB}/${ACCOUNT}/${id}`;
   }
 
-  /** Starts the agent, and waits until it shows its page. */
-  async startAgent() {
+  /** Starts the agent, and waits until it shows its page; not longer than so many milliseconds. */
+  async startAgent(patience = PATIENCE) {
     this.#agent = this.#spawn(['run', '--config', this.path('casedrop.yaml')]);
     await until('the status page answers', async () => {
       this.#agent.assertRunning();
       const answer = await fetch(`${this.origin}/health/live`).catch(() => undefined);
       return answer?.ok;
-    }, PATIENCE);
+    }, patience);
   }
 
   /** Stops the agent as a service manager would. */
