@@ -6,7 +6,7 @@
 //   { failed }                                       why there is none
 import { BufferAttribute, BufferGeometry, PLYLoader, STLLoader } from './vendor/three.js';
 
-/** Progress is told at most once in so many milliseconds. */
+/** Progress is told once in so many milliseconds. */
 const TOLD = 100;
 
 self.addEventListener('message', async ({ data: { url, format } }) => {
@@ -27,18 +27,19 @@ async function load(url) {
   if (answer.redirected) throw new Error(`redirected to ${answer.url}`);
   const chunks = [];
   let done = 0;
-  let told = -Infinity;
+  let telling;
   const reader = answer.body.getReader();
   for (;;) {
     const { value } = await reader.read();
     if (!value) break;
     chunks.push(value);
     done += value.length;
-    if (performance.now() - told > TOLD) {
-      told = performance.now();
+    telling ??= setTimeout(() => {
+      telling = undefined;
       self.postMessage({ done });
-    }
+    }, TOLD);
   }
+  clearTimeout(telling);
   const bytes = new Uint8Array(done);
   let at = 0;
   for (const chunk of chunks.splice(0)) {
