@@ -113,5 +113,6 @@ test('an order that needs a person is named on the overview, with what to do', a
   const id = '17500005';
   await world.scan(order(id, { regenerating: 1000 }));
   const { seen } = await open('/');
-  await seen.needsPerson.getByText(id).waitFor({ timeout: 30_000 });
+  await seen.needsPerson.getByRole('heading', { name: id }).waitFor({ timeout: 30_000 });
+  assert.match(await seen.needsPerson.textContent(), /What to do:/);
 });

@@ -104,7 +104,7 @@ class World {
     this.#agent = this.#spawn(['run', '--config', this.path('casedrop.yaml')]);
     await until('the status page answers', async () => {
       this.#agent.assertRunning();
-      const answer = await fetch(`${this.origin}/health/live`).catch(() => undefined);
+      const answer = await fetch(`${this.origin}/assets/app.js`).catch(() => undefined);
       return answer?.ok;
     }, patience);
   }
