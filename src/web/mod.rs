@@ -26,6 +26,9 @@ mod setup;
 mod texts;
 mod words;
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 
 use axum::Router;
