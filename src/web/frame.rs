@@ -218,11 +218,6 @@ impl Frame {
         ];
         all.into_iter().map(|(key, href, word)| (href, word, self.here == key)).collect()
     }
-
-    /// An id for a request that a form of this page makes: sent twice, it is carried out once.
-    pub(super) fn new_id(&self) -> String {
-        super::act::new_id()
-    }
 }
 
 #[derive(Template)]

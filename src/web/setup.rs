@@ -12,7 +12,7 @@ use super::Shared;
 use super::act::{Basic, answered, carry_out, served};
 use super::frame::{AnswerView, Call, Frame, show};
 use super::gate::Checked;
-use super::house::{Choice, LoginView, Setup, SetupLab, SetupStep, TestView};
+use super::house::{Choice, House, LoginView, Setup, SetupLab, SetupStep, TestView};
 use super::markup::{When, segment};
 use super::texts::fill;
 use super::words::Tone;
@@ -29,6 +29,9 @@ struct Welcome {
     labs: Vec<LabView>,
     output: String,
     refused: Option<(String, Option<String>)>,
+    /// Whether the folder can be chosen already. Once a lab is paired orders come in, and it is too
+    /// late.
+    offers_folder: bool,
     suggestions: Vec<String>,
     test: TestView,
     test_folder: String,
@@ -85,7 +88,7 @@ pub(super) async fn page(
     Query(which): Query<Which>,
     call: Call,
 ) -> Response {
-    let setup = match shared.ask(|house| house.setup()).await {
+    let setup = match shared.ask(House::setup).await {
         Ok(setup) => setup,
         Err(fault) => return call.cannot(&fault),
     };
@@ -114,6 +117,8 @@ impl Welcome {
                 .map(|lab| LabView::of(lab, which, &answered, call))
                 .collect(),
             output: setup.output.display().to_string(),
+            offers_folder: at == SetupStep::Folder
+                || (at < SetupStep::Folder && setup.may_choose.is_ok()),
             refused: setup.may_choose.err(),
             suggestions: setup.suggestions.iter().map(|one| one.display().to_string()).collect(),
             test_folder: setup.test.folder.display().to_string(),
