@@ -142,7 +142,7 @@ test('further meshes, such as those before the treatment, are fetched when someb
   server.pages[path] = server.pages['/files/a pretreatment.stl'];
   assert.equal(server.count(path), 0);
   const first = await picture(page);
-  const further = tool(page, 'upper').first();
+  const further = tool(page, 'upper').nth(1);
   assert.equal(await further.getAttribute('aria-pressed'), 'false');
   assert.equal(await further.textContent(), 'Upper jaw: a pretreatment.stl');
   await further.click();

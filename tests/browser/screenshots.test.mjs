@@ -42,7 +42,7 @@ after(async () => {
   await world?.close();
 });
 
-async function shoot(name, path, prepare = async () => {}, options = {}) {
+async function shoot(name, path, prepare = async () => {}, { fullPage = false, ...options } = {}) {
   const opened = await openPage(chromium.browser, world.origin, {
     viewport: { width: 1200, height: 800 }, deviceScaleFactor: 1, reducedMotion: 'reduce', ...options,
   });
@@ -50,7 +50,7 @@ async function shoot(name, path, prepare = async () => {}, options = {}) {
     await opened.page.goto(opened.url(path));
     await prepare(opened.page);
     const file = join(FOLDER, `${name}.png`);
-    await opened.page.screenshot({ path: file, animations: 'disabled' });
+    await opened.page.screenshot({ path: file, fullPage, animations: 'disabled' });
     assert.ok((await stat(file)).size > 5000, `${name} shows something`);
     opened.assertClean();
   } finally {
@@ -60,9 +60,9 @@ async function shoot(name, path, prepare = async () => {}, options = {}) {
 
 const downloading = (page) => on(page).download(RUNNING).locator('.rate', { hasText: '/s' }).waitFor({ timeout: 60_000 });
 
-test('the overview', () => shoot('overview', '/', downloading));
+test('the overview', () => shoot('overview', '/', downloading, { fullPage: true }));
 
-test('the overview, dark', () => shoot('overview-dark', '/', downloading, { colorScheme: 'dark' }));
+test('the overview, dark', () => shoot('overview-dark', '/', downloading, { fullPage: true, colorScheme: 'dark' }));
 
 test('an order', () => shoot('order', world.pageOf(ORTHO)));
 

@@ -50,7 +50,7 @@ class Viewer {
     const shown = first.filter((mesh) => mesh.isLoaded);
     if (shown.length === 0) return this.#fail(failures.join(' '));
     this.#scene.start();
-    this.#tools();
+    this.#tools(first);
     this.#restyle();
     this.#say(failures.join(' '));
     this.#state('ready');
@@ -77,9 +77,13 @@ class Viewer {
   }
 
   /** The buttons that need something to see. */
-  #tools() {
-    const meshes = this.#meshes.map((mesh) => {
-      const toggle = this.#button(mesh.jaw, this.#labelOf(mesh), () => this.#toggle(mesh, toggle));
+  #tools(first) {
+    const further = this.#meshes.filter((mesh) => !first.includes(mesh));
+    const meshes = [...first, ...further].map((mesh) => {
+      // Further meshes of one jaw are told apart by their files' names.
+      const isNamed = first.includes(mesh) || mesh.label === mesh.name;
+      const label = isNamed ? mesh.label : `${mesh.label}: ${mesh.name}`;
+      const toggle = this.#button(mesh.jaw, label, () => this.#toggle(mesh, toggle));
       return pressed(toggle, mesh.isLoaded === true);
     });
     const wireframe = this.#switch('wireframe');
@@ -91,12 +95,6 @@ class Viewer {
       group.append(...buttons);
       close.before(group);
     }
-  }
-
-  /** Several meshes of one jaw are told apart by their files' names. */
-  #labelOf(mesh) {
-    const isOnly = this.#meshes.filter((other) => other.label === mesh.label).length === 1;
-    return isOnly || mesh.label === mesh.name ? mesh.label : `${mesh.label}: ${mesh.name}`;
   }
 
   #switch(name) {

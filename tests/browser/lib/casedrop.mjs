@@ -53,7 +53,6 @@ class World {
   async start(orders, settings, config, loggedIn) {
     this.#folder = await makeFolder('casedrop-browser-');
     const callback = `http://127.0.0.1:${await freePort()}/callback`;
-    // JSON is YAML.
     const account = { id: ACCOUNT, name: 'Smile Dental Lab', ...CLIENT, redirect_urls: [callback], orders };
     const scenario = { settings: { min_poll_interval_ms: POLL_MS, ...settings }, accounts: [account] };
     await writeFile(this.path('scenario.yaml'), JSON.stringify(scenario));
@@ -65,7 +64,7 @@ class World {
     const base = this.admin.replace(/\/admin$/, '');
     const oauth = this.#simulator.said.match(/Login: (http:\S+)/)[1];
     this.#port = await freePort();
-    await writeFile(this.path('casedrop.yaml'), JSON.stringify({
+    const keys = {
       output: this.path('orders'),
       state: this.path('state'),
       commands: this.path('commands'),
@@ -76,7 +75,10 @@ class World {
       status_page: { listen: `127.0.0.1:${this.#port}` },
       labs: [{ name: LAB, oauth_base: oauth, base_url: base, ...CLIENT, redirect_url: callback, account: ACCOUNT }],
       ...config,
-    }));
+    };
+    // One key in each line, as people write it; JSON is YAML.
+    const lines = Object.entries(keys).map(([key, value]) => `${key}: ${JSON.stringify(value)}\n`);
+    await writeFile(this.path('casedrop.yaml'), lines.join(''));
     if (loggedIn) {
       await this.logIn();
       await this.casedrop('pair', LAB);
