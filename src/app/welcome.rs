@@ -1,4 +1,4 @@
-//! The welcome of a new installation: from the login to the first order, one step after the other. Pure
+//! The welcome of a new installation: from the folder to the first order, one step after the other. Pure
 //! but for what the journal remembers of it.
 
 use serde::{Deserialize, Serialize};
@@ -22,6 +22,8 @@ pub struct Welcome {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "step", rename_all = "kebab-case")]
 pub enum WelcomeStep {
+    /// Say where orders are to be written, or that the present folder is right.
+    ChooseFolder,
     /// Log a lab in.
     LogIn {
         /// Which one.
@@ -32,8 +34,6 @@ pub enum WelcomeStep {
         /// Which lab.
         lab: LabName,
     },
-    /// Say where orders are to be written, or that the present folder is right.
-    ChooseFolder,
     /// Publish a test order, and see it in the CAD program.
     TestOrder,
     /// Nothing: there is no need for a welcome.
@@ -71,10 +71,15 @@ struct Passed {
     dismissed: bool,
 }
 
-/// What comes next. One lab that is paired is enough to go on: another one can be logged in at any time.
+/// What comes next. The folder comes first: orders come in as soon as a lab is paired, and then it is
+/// too late for another one. One lab that is paired is enough to go on: another one can be logged in at
+/// any time.
 pub(super) fn next_step(labs: &[(LabName, Access)], so_far: SoFar) -> WelcomeStep {
     if so_far.dismissed || so_far.published {
         return WelcomeStep::Done;
+    }
+    if !so_far.folder {
+        return WelcomeStep::ChooseFolder;
     }
     let first = |wanted| labs.iter().find(|(_, access)| *access == wanted);
     if first(Access::Paired).is_none() {
@@ -85,11 +90,7 @@ pub(super) fn next_step(labs: &[(LabName, Access)], so_far: SoFar) -> WelcomeSte
             return WelcomeStep::LogIn { lab: lab.clone() };
         }
     }
-    match so_far {
-        SoFar { folder: false, .. } => WelcomeStep::ChooseFolder,
-        SoFar { tested: false, .. } => WelcomeStep::TestOrder,
-        _ => WelcomeStep::Done,
-    }
+    if so_far.tested { WelcomeStep::Done } else { WelcomeStep::TestOrder }
 }
 
 impl SoFar {
@@ -140,23 +141,24 @@ mod tests {
     #[test]
     fn the_steps_come_one_after_the_other() {
         let mut so_far = SoFar::default();
+        for access in [Access::LoggedOut, Access::LoggedIn, Access::Paired] {
+            assert_eq!(step(&[access], so_far), WelcomeStep::ChooseFolder);
+        }
+        so_far.folder = true;
         assert_eq!(step(&[Access::LoggedOut], so_far), WelcomeStep::LogIn { lab: lab(0) });
         assert_eq!(step(&[Access::LoggedIn], so_far), WelcomeStep::ChooseAccount { lab: lab(0) });
-        assert_eq!(step(&[Access::Paired], so_far), WelcomeStep::ChooseFolder);
-        so_far.folder = true;
         assert_eq!(step(&[Access::Paired], so_far), WelcomeStep::TestOrder);
-        assert_eq!(step(&[Access::LoggedOut], so_far), WelcomeStep::LogIn { lab: lab(0) });
         so_far.tested = true;
         assert_eq!(step(&[Access::Paired], so_far), WelcomeStep::Done);
     }
 
     #[test]
     fn of_several_labs_one_is_enough_and_the_one_that_is_furthest_comes_first() {
-        let so_far = SoFar::default();
+        let so_far = SoFar { folder: true, ..SoFar::default() };
         let labs = [Access::LoggedOut, Access::LoggedIn];
         assert_eq!(step(&labs, so_far), WelcomeStep::ChooseAccount { lab: lab(1) });
         let labs = [Access::LoggedOut, Access::Paired];
-        assert_eq!(step(&labs, so_far), WelcomeStep::ChooseFolder);
+        assert_eq!(step(&labs, so_far), WelcomeStep::TestOrder);
     }
 
     #[test]

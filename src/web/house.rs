@@ -169,7 +169,7 @@ pub struct LogLine {
     pub text: String,
 }
 
-/// The set-up of this PC, from the login to the first order.
+/// The set-up of this PC, from the folder to the first order.
 #[derive(Debug, Clone)]
 pub struct Setup {
     /// What comes next.
@@ -189,12 +189,12 @@ pub struct Setup {
 /// A step of the set-up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum SetupStep {
+    /// Say where orders are written, or that the present folder is right.
+    Folder,
     /// Log a lab in.
     LogIn,
     /// Say with which account the lab is paired.
     Account,
-    /// Say where orders are written, or that the present folder is right.
-    Folder,
     /// Publish a test order.
     TestOrder,
     /// All is done.

@@ -1,4 +1,4 @@
-//! The set-up of a new PC: log in, choose the account, choose the folder, publish a test order.
+//! The set-up of a new PC: choose the folder, log in, choose the account, publish a test order.
 
 use std::sync::Arc;
 
@@ -29,9 +29,6 @@ struct Welcome {
     labs: Vec<LabView>,
     output: String,
     refused: Option<(String, Option<String>)>,
-    /// Whether the folder can be chosen already. Once a lab is paired orders come in, and it is too
-    /// late.
-    offers_folder: bool,
     suggestions: Vec<String>,
     test: TestView,
     test_folder: String,
@@ -117,8 +114,6 @@ impl Welcome {
                 .map(|lab| LabView::of(lab, which, &answered, call))
                 .collect(),
             output: setup.output.display().to_string(),
-            offers_folder: at == SetupStep::Folder
-                || (at < SetupStep::Folder && setup.may_choose.is_ok()),
             refused: setup.may_choose.err(),
             suggestions: setup.suggestions.iter().map(|one| one.display().to_string()).collect(),
             test_folder: setup.test.folder.display().to_string(),

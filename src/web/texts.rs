@@ -135,6 +135,7 @@ texts! {
     return_scan: "Return to the doctor…", "An die Praxis zurück…";
     open_folder: "Folder", "Ordner";
     no_folder: "not published yet", "noch nicht abgelegt";
+    folder_gone: "not there any more: somebody took or changed it", "nicht mehr dort: jemand hat ihn weggenommen oder geändert";
     folder_removed: "removed from the output", "aus dem Auftragsordner entfernt";
     next_try: "Next try", "Nächster Versuch";
     no_next_try: "not by itself", "nicht von selbst";

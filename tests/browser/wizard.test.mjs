@@ -7,13 +7,17 @@ import { openPage, startBrowser, until } from './lib/browser.mjs';
 import { order, startWorld } from './lib/casedrop.mjs';
 import { on } from './lib/pages.mjs';
 
+const ORDER = 17500001;
+
 let chromium;
 let world;
 let opened;
 
 before(async () => {
   chromium = await startBrowser();
-  world = await startWorld({ loggedIn: false });
+  // There is an order ready before anybody logs in: it must not be published anywhere else than in the
+  // folder that is chosen.
+  world = await startWorld({ loggedIn: false, orders: [order(ORDER)] });
 });
 after(async () => {
   await chromium?.close();
@@ -38,6 +42,15 @@ test('the first start leads from the login to a published order', async () => {
   await page.locator('a[href^="/welcome"]').last().click();
   await page.waitForURL('**/welcome*');
 
+  // Choose the folder.
+  await page.locator('#step-folder[aria-current="step"]').waitFor();
+  const folder = world.path('chosen');
+  await seen.otherFolder.fill(folder);
+  await seen.useFolder.click();
+
+  // The agent begins anew to work there, and the page waits for it.
+  await page.locator('#step-login[aria-current="step"]').waitFor({ timeout: 60_000 });
+
   // Log in: the simulated Align needs no click, and sends the browser back to the agent.
   await seen.beginLogin.click();
   const [popup] = await Promise.all([context.waitForEvent('page'), seen.loginLink.click()]);
@@ -54,22 +67,15 @@ test('the first start leads from the login to a published order', async () => {
     }
   }
 
-  // Choose the folder.
-  await page.locator('#step-folder[aria-current="step"]').waitFor();
-  const folder = world.path('chosen');
-  if (await seen.otherFolder.isVisible()) await seen.otherFolder.fill(folder);
-  await seen.useFolder.click();
-
-  // The agent may begin anew to work there, and the page waits for it.
-  await page.locator('#step-test[aria-current="step"]').waitFor({ timeout: 60_000 });
-  await seen.publishTest.click();
+  // Publish the test order, beside the orders that come in already.
+  await seen.publishTest.click({ timeout: 60_000 });
   await seen.allSet.waitFor({ timeout: 60_000 });
 
-  // It stands there, and so does the first real order a little later.
-  await until('the test order is published', async () => (await manifests(folder)).length === 1);
-  await world.scan(order(17500001));
-  await until('the first order is published', async () =>
-    (await manifests(folder)).some((manifest) => JSON.stringify(manifest).includes('17500001')));
+  // Both stand in the chosen folder, and nothing stands in the other one.
+  const published = async (id) => (await manifests(folder)).some((manifest) => manifest.order_id === String(id));
+  await until('the test order is published', () => published('TEST-1'));
+  await until('the first order is published', () => published(ORDER));
+  assert.deepEqual(await manifests(world.path('orders')), []);
   // The login page is somebody else's, and while the agent begins anew it does not answer.
   const expected = /^foreign: |ERR_(CONNECTION_REFUSED|CONNECTION_RESET|EMPTY_RESPONSE|INCOMPLETE_CHUNKED_ENCODING)/;
   assert.deepEqual(opened.problems.filter((problem) => !expected.test(problem)), []);

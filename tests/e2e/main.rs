@@ -27,6 +27,7 @@ mod logins;
 mod notices;
 mod notified;
 mod outages;
+mod page;
 mod places;
 mod polls;
 mod reconcile;

@@ -118,7 +118,11 @@ impl World {
             // A test leaves nothing in the keyring of whoever runs it.
             yaml.push_str("secrets: file\n");
         }
-        yaml.push_str("status_page: { listen: null }\nlabs:\n");
+        if !self.more.contains("status_page:") {
+            // Tests that run side by side would get in each other's way.
+            yaml.push_str("status_page: { listen: null }\n");
+        }
+        yaml.push_str("labs:\n");
         for (index, (name, account)) in self.labs.iter().enumerate() {
             // A string takes everything.
             let _ = write!(

@@ -25,6 +25,7 @@ use crate::model::listing::{OrderPage, OrderQuery};
 use crate::model::path::RelPath;
 use crate::model::record::{OrderRecord, Retired};
 use crate::model::time::WallMs;
+use crate::notices::hook;
 use crate::status::{Health, Status, Transfer, health, is_live};
 use crate::store::{FeedRow, OrderEvent, RevisionRecord, Store, StoreError};
 use crate::web::{
@@ -197,7 +198,10 @@ impl House for AgentDesk {
                 format!("{} ({})", line.message, line.fields)
             },
         };
-        logs::recent().lines(&filter).into_iter().map(line).collect()
+        // What somebody's hook says may name a patient.
+        let names = self.config.status_page.as_ref().is_some_and(|page| page.show_names);
+        let lines = logs::recent().lines(&filter).into_iter();
+        lines.filter(|line| names || line.target != hook::SAID).map(line).collect()
     }
 
     fn setup(&self) -> Result<Setup, Fault> {

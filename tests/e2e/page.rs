@@ -1,0 +1,116 @@
+//! The status page of the real program, as a browser and a monitor ask for it.
+
+use casedrop::simulator::CaseKind;
+
+use super::world::{ACCOUNT, LAB, World, client, order, wait_for};
+
+const PAGE: &str = "status_page: { listen: '127.0.0.1:0' }\n";
+
+struct Browser {
+    runtime: tokio::runtime::Runtime,
+    client: reqwest::Client,
+    /// Without a slash at its end.
+    base: String,
+    cookie: String,
+}
+
+impl Browser {
+    fn of(world: &World) -> Self {
+        let base = wait_for("the page", || {
+            let status = world.json(&["status"]);
+            status["page"].as_str().map(|url| url.trim_end_matches('/').to_owned())
+        });
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.expect("runtime");
+        Self { runtime, client: client(), base, cookie: String::new() }
+    }
+
+    fn get(&mut self, path: &str) -> (u16, String) {
+        let call = self.client.get(format!("{}{path}", self.base)).header("cookie", &self.cookie);
+        self.runtime.block_on(async {
+            let answer = call.send().await.expect("answered");
+            if let Some(cookie) = answer.headers().get("set-cookie") {
+                let cookie = cookie.to_str().expect("text").split(';').next().unwrap_or_default();
+                cookie.clone_into(&mut self.cookie);
+            }
+            (answer.status().as_u16(), answer.text().await.expect("a body"))
+        })
+    }
+
+    /// Fills in the first form of a page that leads to `action`, and sends it.
+    fn submit(&mut self, page: &str, action: &str) -> (u16, String) {
+        let (_, html) = self.get(page);
+        let form = html.split("<form ").find(|form| form.contains(action)).expect("the form");
+        let field = |name: &str| {
+            let from = format!("name=\"{name}\" value=\"");
+            let rest = form.split_once(&from).expect("the field").1;
+            rest.split('"').next().unwrap_or_default().to_owned()
+        };
+        let call = self
+            .client
+            .post(format!("{}{action}", self.base))
+            .header("cookie", &self.cookie)
+            .form(&[("csrf", field("csrf")), ("id", field("id")), ("back", "/".to_owned())]);
+        self.runtime.block_on(async {
+            let answer = call.send().await.expect("answered");
+            let to = answer.headers().get("location").map(|to| to.to_str().expect("text"));
+            (answer.status().as_u16(), to.unwrap_or_default().to_owned())
+        })
+    }
+}
+
+#[test]
+fn the_page_shows_what_happens_does_what_is_asked_and_tells_monitors() {
+    let world = World::with_config(PAGE);
+    let id = world.align().create_order(&order(CaseKind::OrthoShell)).expect("created");
+    let agent = world.run();
+    world.wait_for_revision(&id, 1);
+    let mut browser = Browser::of(&world);
+    let page = format!("/orders/{}/{ACCOUNT}/{id}", LAB.replace('-', "%2D"));
+
+    let (code, overview) = browser.get("/");
+    assert_eq!(code, 200);
+    assert!(overview.contains(LAB) && overview.contains("Published"), "{overview}");
+    let (code, html) = browser.get(&page);
+    assert_eq!(code, 200);
+    let published = world.published(&id);
+    for file in &published.files {
+        assert!(html.contains(&file.sha256), "{}", file.path);
+    }
+    let scan = published.files.iter().find(|file| file.path.ends_with(".stl")).expect("a scan");
+    let link = html.split("href=\"").find(|link| link.contains("%2Estl\"")).expect("a link");
+    let (code, _) = browser.get(link.split('"').next().unwrap_or_default());
+    assert_eq!((code, scan.size > 0), (200, true));
+
+    let (code, to) = browser.submit(&page, &format!("{page}/refetch"));
+    assert_eq!(code, 303);
+    let (_, answer) = browser.get(&to);
+    assert!(answer.contains("will be fetched again"), "{answer}");
+    let line = format!("casedrop_unchanged_total{{lab=\"{LAB}\"}} 1");
+    wait_for("the fetch", || browser.get("/metrics").1.contains(&line).then_some(()));
+    assert!(world.audit().contains(&("refetch".to_owned(), "done".to_owned())));
+
+    let (code, metrics) = browser.get("/metrics");
+    assert_eq!(code, 200);
+    let line = format!("casedrop_publications_total{{lab=\"{LAB}\",reason=\"first-scan\"}} 1");
+    assert!(metrics.contains(&line), "{metrics}");
+    assert!(!metrics.contains(&id) && !metrics.contains(ACCOUNT), "{metrics}");
+    let (code, health) = browser.get("/health");
+    assert_eq!((code, health.contains("\"ready\":true")), (200, true), "{health}");
+    assert_eq!(browser.get("/health/live").0, 200);
+    agent.stop();
+}
+
+#[test]
+fn a_port_that_is_taken_keeps_no_agent_from_its_work_and_is_told() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let at = taken.local_addr().expect("its address");
+    let world = World::with_config(&format!("status_page: {{ listen: '{at}' }}\n"));
+    let id = world.align().create_order(&order(CaseKind::OrthoShell)).expect("created");
+    let agent = world.run();
+    world.wait_for_revision(&id, 1);
+    assert!(world.json(&["status"])["page"].is_null());
+    let (_, said) = agent.stop();
+    let told = said.lines().filter(|line| line.contains("the status page cannot be shown at"));
+    assert_eq!(told.count(), 1, "{said}");
+}
