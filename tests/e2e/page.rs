@@ -86,7 +86,7 @@ fn the_page_shows_what_happens_does_what_is_asked_and_tells_monitors() {
     assert_eq!(code, 303);
     let (_, answer) = browser.get(&to);
     assert!(answer.contains("will be fetched again"), "{answer}");
-    let line = format!("casedrop_unchanged_total{{lab=\"{LAB}\"}} 1");
+    let line = format!("casedrop_unchanged_orders_total{{lab=\"{LAB}\"}} 1");
     wait_for("the fetch", || browser.get("/metrics").1.contains(&line).then_some(()));
     assert!(world.audit().contains(&("refetch".to_owned(), "done".to_owned())));
 
@@ -98,7 +98,7 @@ fn the_page_shows_what_happens_does_what_is_asked_and_tells_monitors() {
     let (code, health) = browser.get("/health");
     assert_eq!((code, health.contains("\"ready\":true")), (200, true), "{health}");
     assert_eq!(browser.get("/health/live").0, 200);
-    agent.stop();
+    agent.kill();
 }
 
 #[test]
@@ -110,7 +110,7 @@ fn a_port_that_is_taken_keeps_no_agent_from_its_work_and_is_told() {
     let agent = world.run();
     world.wait_for_revision(&id, 1);
     assert!(world.json(&["status"])["page"].is_null());
-    let (_, said) = agent.stop();
+    let said = agent.kill();
     let told = said.lines().filter(|line| line.contains("the status page cannot be shown at"));
     assert_eq!(told.count(), 1, "{said}");
 }
