@@ -15,9 +15,7 @@ use crate::disk::{Disk, RealDisk};
 use crate::local::layout::Layout;
 use crate::local::root::Root;
 use crate::model::request::Text;
-use crate::model::time::WallMs;
 use crate::simulator::{AccountSpec, Running, Scenario, Simulator, SimulatorConfig};
-use crate::status::Progress;
 use crate::store::{FILE_NAME, Store};
 
 const LAB: &str = "smile-lab";
@@ -76,16 +74,7 @@ impl World {
         let links = Arc::new(labs.links().expect("links"));
         let shared = (Journal::of(&config.state), Wake::default());
         let layout = Layout { output: config.output.clone(), staging: config.staging.clone() };
-        let live = Live {
-            page_at: tokio::sync::watch::Sender::default(),
-            counters: Arc::new(crate::metrics::Counters::new(Arc::default())),
-            since: WallMs(0),
-            progress: Arc::new(Progress::default()),
-            root: Arc::new(Root::new(Arc::clone(&files), layout)),
-            step: |_| {},
-            stopping: Cancel::new(),
-            pulse: Arc::default(),
-        };
+        let live = Live::still(Arc::new(Root::new(Arc::clone(&files), layout)));
         let desk = Arc::new(AgentDesk::of_agent(config, files, labs, links, shared, live));
         let beside = self.runtime.block_on(async {
             let (mut beside, desk) = (Beside::new(), Arc::clone(&desk));

@@ -5,13 +5,11 @@ use super::*;
 use crate::app::beside::{Journal, Wake};
 use crate::disk::RealDisk;
 use crate::local::root::{MARKER, Root};
-use crate::model::cancel::Cancel;
 use crate::model::ids::OrderKey;
 use crate::model::order::{RemoteOrder, Status};
 use crate::model::record::OrderRecord;
 use crate::model::request::{Desk as _, Request, Via, Who};
 use crate::model::time::WallMs;
-use crate::status::Progress;
 use crate::store::FILE_NAME;
 
 struct World {
@@ -69,16 +67,7 @@ impl World {
         root.open();
         let journal = Journal::of(&config.state);
         journal.with(|store| store.set_fact(ROOT_FACT, &prepared.id)).expect("set");
-        let live = Live {
-            page_at: tokio::sync::watch::Sender::default(),
-            counters: Arc::new(crate::metrics::Counters::new(Arc::default())),
-            pulse: Arc::default(),
-            since: WallMs(0),
-            progress: Arc::new(Progress::default()),
-            root: Arc::clone(&root),
-            step: |_| {},
-            stopping: Cancel::new(),
-        };
+        let live = Live::still(Arc::clone(&root));
         let shared = (journal, Wake::default());
         let desk = AgentDesk::of_agent(config, disk, labs, links, shared, live);
         let reloading = Arc::new(Reloading::new(self.file(), false));

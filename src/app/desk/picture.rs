@@ -57,6 +57,23 @@ pub(in crate::app) struct Live {
     pub(in crate::app) pulse: Arc<Pulse>,
 }
 
+#[cfg(test)]
+impl Live {
+    /// An agent that started at the beginning of time and does nothing.
+    pub(in crate::app) fn still(root: Arc<Root>) -> Self {
+        Self {
+            since: WallMs(0),
+            progress: Arc::default(),
+            page_at: watch::Sender::default(),
+            counters: Arc::new(Counters::new(Arc::default())),
+            root,
+            step: |_| {},
+            stopping: Cancel::new(),
+            pulse: Arc::default(),
+        }
+    }
+}
+
 /// What the journal tells.
 #[derive(Default)]
 struct Told {

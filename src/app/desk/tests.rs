@@ -16,7 +16,7 @@ use crate::model::remote::{AssetBody, ReadyList, Remote};
 use crate::model::request::{CaseKind, Outcome, Text, Via};
 use crate::model::time::WallMs;
 use crate::secrets::PairedAccount;
-use crate::status::{LabState, Progress, Verdict};
+use crate::status::{LabState, Verdict};
 use crate::store::{Asked, CommandRecord, Errand, ErrandKind, FILE_NAME, Store};
 
 /// What the doctor is told, and nobody else.
@@ -119,16 +119,7 @@ impl World {
         let ways = Labs::new(Arc::clone(&config), runtime.handle().clone(), Arc::clone(&files));
         let shared = (Journal::of(&config.state), Wake::default());
         let layout = Layout { output: config.output.clone(), staging: config.staging.clone() };
-        let live = Live {
-            page_at: tokio::sync::watch::Sender::default(),
-            counters: Arc::new(crate::metrics::Counters::new(Arc::default())),
-            since: WallMs(0),
-            progress: Arc::new(Progress::default()),
-            root: Arc::new(Root::new(Arc::clone(&files), layout)),
-            step: |_| {},
-            stopping: Cancel::new(),
-            pulse: Arc::default(),
-        };
+        let live = Live::still(Arc::new(Root::new(Arc::clone(&files), layout)));
         let desk = AgentDesk::of_agent(config, files, Arc::new(ways), links, shared, live);
         Self { dir, align, desk, _runtime: runtime }
     }
