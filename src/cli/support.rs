@@ -28,7 +28,7 @@ const CONFIG_MAX: u64 = 1 << 20;
 /// `casedrop support-bundle`
 #[derive(Debug, Args)]
 pub struct SupportArgs {
-    /// The zip file [default: casedrop-support-<date>-<time>.zip in the current folder].
+    /// The zip file [default: casedrop-support-DATE-TIME.zip in the current folder].
     #[arg(long, value_name = "FILE")]
     pub output: Option<PathBuf>,
     /// The logs of so many days.

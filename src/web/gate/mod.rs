@@ -1,6 +1,6 @@
 //! Who may come in: the server under the status page, and what every request to it must pass.
 //!
-//! ```ignore
+//! ```text
 //! let settings = Settings::of(&page);                      // config::StatusPage
 //! let gate = Gate::new(&settings, clock)?;                 // clock: the computer's running time
 //! let routes = Router::new()
