@@ -2,7 +2,7 @@
 //! ones for the status page.
 //!
 //! An agent never waits for its log and never ends because of it: lines for files go through a queue to
-//! a thread of its own ([`Sink`]), and while the folder cannot be written to they go to standard error.
+//! a thread of its own (`Sink`), and while the folder cannot be written to they go to standard error.
 //! A line holds no secret and no name of a patient or doctor. What is about a lab or an order says so in
 //! the fields `lab` and `order`.
 

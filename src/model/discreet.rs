@@ -19,7 +19,7 @@ const WORDS: [&str; 88] = [
 ];
 
 /// The path of a file with `…` for each word that may be somebody's name. Numbers, single
-/// letters and [words of the field](WORDS) stay, so that the files of an export are named in
+/// letters and words of the field stay, so that the files of an export are named in
 /// full; at most 80 characters.
 pub fn file_name(path: &str) -> String {
     let mut shown = String::new();
