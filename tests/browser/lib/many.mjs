@@ -33,7 +33,9 @@ function copied(name, value, id, number) {
     case 'rx_id': return `rx-${next}`;
     case 'last_seen_ms':
     case 'first_seen_ms':
-    case 'at_ms': return value - number * 60_000;
+    case 'at_ms':
+    case 'published_ms':
+    case 'confirmed_ms': return value - number * 60_000;
     default: return typeof value === 'string' ? value.replaceAll(id, next) : value;
   }
 }
