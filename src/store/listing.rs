@@ -24,7 +24,8 @@ impl Store {
     pub fn list(&self, query: &OrderQuery) -> Result<OrderPage, StoreError> {
         let (wanted, mut values) = wanted(query);
         // Left to itself SQLite walks the table, and takes every order's JSON apart on the way.
-        let table = if query.words.is_empty() && query.lab.is_none() {
+        let sorts_itself = !matches!(query.sort, OrderSort::Newest | OrderSort::Oldest);
+        let table = if query.words.is_empty() && query.lab.is_none() && !sorts_itself {
             "orders"
         } else {
             "orders INDEXED BY orders_listing"
