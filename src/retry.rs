@@ -47,6 +47,10 @@ pub struct Next {
 
 /// After so many broken packages in a row an order waits for a person: the package itself is bad.
 const DAMAGED_BUDGET: u32 = 5;
+/// After so many tries at something that a server refuses a person should look whose it is.
+const REFUSED_BUDGET: u32 = 3;
+/// Whoever has to allow it may do so days later, and nobody may think of asking again.
+const BEYOND_REFUSED: Duration = Duration::from_hours(24);
 /// Align may still make the files days later, and nobody may be there to ask for them.
 const BEYOND_NOT_CONVERTED: Duration = Duration::from_hours(24);
 
@@ -71,6 +75,11 @@ impl RetryPolicy {
             FaultClass::Damaged => {
                 Rule { budget: Some(DAMAGED_BUDGET - 1), ..doubling(seconds(5), seconds(900)) }
             }
+            FaultClass::Refused => Rule {
+                budget: Some(REFUSED_BUDGET),
+                beyond: Some(BEYOND_REFUSED),
+                ..doubling(seconds(30), seconds(900))
+            },
             FaultClass::Local => doubling(seconds(5), seconds(60)),
             FaultClass::Auth => doubling(seconds(15), seconds(120)),
             FaultClass::Cancelled => doubling(Duration::ZERO, Duration::ZERO),
@@ -128,16 +137,6 @@ mod tests {
 
     use super::*;
 
-    const CLASSES: [FaultClass; 7] = [
-        FaultClass::Transient,
-        FaultClass::NotConverted,
-        FaultClass::Damaged,
-        FaultClass::Auth,
-        FaultClass::Permanent,
-        FaultClass::Local,
-        FaultClass::Cancelled,
-    ];
-
     fn policy() -> RetryPolicy {
         RetryPolicy { not_converted: vec![Duration::from_secs(120), Duration::from_secs(300)] }
     }
@@ -172,6 +171,15 @@ mod tests {
     }
 
     #[test]
+    fn what_a_server_refuses_is_tried_a_few_times_and_then_daily() {
+        let waits = [1, 2, 3].map(|attempts| next(FaultClass::Refused, attempts));
+        assert_eq!(waits, [again(30), again(60), again(120)]);
+        let daily = Next { wait: Some(Duration::from_hours(24)), attention: true };
+        assert_eq!(next(FaultClass::Refused, 4), daily);
+        assert_eq!(next(FaultClass::Refused, 900), daily);
+    }
+
+    #[test]
     fn a_broken_connection_is_tried_again_after_a_second_and_then_less_often() {
         let rule = policy();
         let waits: Vec<u64> = rule
@@ -197,10 +205,10 @@ mod tests {
     proptest! {
         #[test]
         fn waits_never_shrink_and_are_bounded(
-            class in 0..CLASSES.len(), n in 1_u32..10_000, jitter in 0.0..1.0_f64,
+            class in 0..FaultClass::ALL.len(), n in 1_u32..10_000, jitter in 0.0..1.0_f64,
         ) {
             let policy = policy();
-            let at = |n| policy.next(&fault(CLASSES[class]), n, jitter);
+            let at = |n| policy.next(&fault(FaultClass::ALL[class]), n, jitter);
             let (now, later) = (at(n), at(n + 1));
             prop_assert!(!now.attention || later.attention, "a person is not dismissed again");
             // What is not tried by itself is shown to somebody.

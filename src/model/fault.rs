@@ -18,6 +18,9 @@ pub enum FaultClass {
     Damaged,
     /// The login is missing, expired or revoked, or the lab is not paired: a person must act.
     Auth,
+    /// A server refused this one resource (an order, an extra, an Rx). It says nothing about the login
+    /// or about other orders: try a few times, then show it to a person.
+    Refused,
     /// Trying the same thing again will not help: park it and show it.
     Permanent,
     /// This PC: disk full, folder gone, file held open. Nothing to do with Align.
@@ -28,11 +31,12 @@ pub enum FaultClass {
 
 impl FaultClass {
     /// All classes.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Transient,
         Self::NotConverted,
         Self::Damaged,
         Self::Auth,
+        Self::Refused,
         Self::Permanent,
         Self::Local,
         Self::Cancelled,
@@ -45,6 +49,7 @@ impl FaultClass {
             Self::NotConverted => "not-converted",
             Self::Damaged => "damaged",
             Self::Auth => "auth",
+            Self::Refused => "refused",
             Self::Permanent => "permanent",
             Self::Local => "local",
             Self::Cancelled => "cancelled",

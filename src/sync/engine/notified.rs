@@ -195,7 +195,8 @@ impl Engine {
             return Ok(());
         }
         let attempts = pending.attempts.saturating_add(1);
-        let will_not_say = fault.class == FaultClass::Permanent || attempts >= ENOUGH;
+        let will_not_say = matches!(fault.class, FaultClass::Permanent | FaultClass::Refused)
+            || attempts >= ENOUGH;
         let known = self.store.by_rx(&pending.lab, &pending.account, &pending.rx)?;
         if let [order] = known.as_slice()
             && will_not_say

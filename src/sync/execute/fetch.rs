@@ -217,7 +217,9 @@ fn extras_of(wanted: &FormatConfig, job: &FetchJob) -> Vec<AssetKind> {
 /// Whether what came before the fault is of use to the next attempt.
 fn is_worth_continuing(fault: &Fault) -> bool {
     match fault.class {
-        FaultClass::Transient | FaultClass::Auth | FaultClass::Cancelled => true,
+        FaultClass::Transient | FaultClass::Auth | FaultClass::Refused | FaultClass::Cancelled => {
+            true
+        }
         // A full disk is not kept full by what is left of a download, and a disk that fails may have
         // failed there.
         FaultClass::Local => !matches!(fault.code, "disk-full" | "disk" | "share-gone"),
@@ -227,5 +229,11 @@ fn is_worth_continuing(fault: &Fault) -> bool {
 
 /// Whether an extra does not exist, or cannot be had: no reason to hold back the scan.
 fn is_absent(fault: &Fault) -> bool {
-    matches!(fault.class, FaultClass::NotConverted | FaultClass::Damaged | FaultClass::Permanent)
+    matches!(
+        fault.class,
+        FaultClass::NotConverted
+            | FaultClass::Damaged
+            | FaultClass::Refused
+            | FaultClass::Permanent
+    )
 }

@@ -39,6 +39,7 @@ pub fn count_notice(tally: &mut Tally, notice: &Notice) {
             FaultClass::Damaged => "failed: damaged",
             FaultClass::Local => "failed: local",
             FaultClass::Auth => "failed: auth",
+            FaultClass::Refused => "failed: refused",
             _ => "failed: otherwise",
         }),
         Notice::Removed { .. } => tally.count("removed"),
