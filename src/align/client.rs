@@ -139,12 +139,26 @@ impl AlignClient {
         max: usize,
         read: impl FnOnce(&[u8]) -> Result<T, BadAnswer>,
     ) -> Result<T, Fault> {
+        Ok(self.ask_whom(endpoint, values, request, max, read).await?.0)
+    }
+
+    /// As [`ask`](Self::ask); says which host answered, too.
+    async fn ask_whom<T>(
+        &self,
+        endpoint: Endpoint,
+        values: &[(&str, &str)],
+        request: &Request,
+        max: usize,
+        read: impl FnOnce(&[u8]) -> Result<T, BadAnswer>,
+    ) -> Result<(T, String), Fault> {
         let mut answer = self.authorized(endpoint, values, request).await?;
         if !answer.status().is_success() {
             return Err(answer.fault());
         }
         let bytes = answer.bytes(max).await?;
-        read(&bytes).map_err(|error| faults::unreadable(answer.what(), &answer.host, error))
+        let value =
+            read(&bytes).map_err(|error| faults::unreadable(answer.what(), &answer.host, error))?;
+        Ok((value, answer.host))
     }
 }
 
@@ -159,8 +173,12 @@ impl Remote for AlignClient {
 
     fn ready_orders(&self, cancel: &Cancel) -> Result<ReadyList, Fault> {
         let request = Request::get(format!("get the ready orders of lab {}", self.auth.lab));
-        let call = self.ask(Endpoint::ReadyOrders, &[], &request, MAX_LIST, wire::ready_orders);
-        self.run(cancel, call)
+        self.run(cancel, async {
+            let list = Endpoint::ReadyOrders;
+            let (list, host) =
+                self.ask_whom(list, &[], &request, MAX_LIST, wire::ready_orders).await?;
+            Ok(ReadyList { host: Some(host), ..list })
+        })
     }
 
     fn order_by_rx(&self, rx: &RxId, cancel: &Cancel) -> Result<RemoteOrder, Fault> {

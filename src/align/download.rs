@@ -37,7 +37,8 @@ pub(super) async fn open(client: &AlignClient, wanted: &AssetRequest) -> Result<
         let answer = ask(client, wanted, Some(resume)).await?;
         match answer.status() {
             StatusCode::PARTIAL_CONTENT => {
-                if let Some((info, left)) = continued(answer.headers(), resume) {
+                if let Some((mut info, left)) = continued(answer.headers(), resume) {
+                    info.hosts.clone_from(&answer.hosts);
                     return Ok(Opened { answer, info, left });
                 }
             }
@@ -88,7 +89,8 @@ fn whole(answer: Answer) -> Result<Opened, Fault> {
         return Err(answer.fault());
     }
     let total = text(answer.headers(), CONTENT_LENGTH).and_then(|length| length.parse().ok());
-    let info = AssetInfo { total, offset: 0, etag: etag(answer.headers()) };
+    let (etag, hosts) = (etag(answer.headers()), answer.hosts.clone());
+    let info = AssetInfo { total, offset: 0, etag, hosts };
     Ok(Opened { answer, info, left: total })
 }
 
@@ -113,6 +115,7 @@ fn continued(headers: &HeaderMap, resume: &Resume) -> Option<(AssetInfo, Option<
         total: Some(last + 1),
         offset: resume.offset,
         etag: etag.or_else(|| Some(resume.etag.clone())),
+        hosts: Vec::new(),
     };
     right.then_some((info, Some(length)))
 }

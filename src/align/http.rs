@@ -68,6 +68,8 @@ pub(super) struct Answer {
     response: Response,
     what: String,
     pub(super) host: String,
+    /// Who answered, each once: the host that was asked, then those that it redirected to.
+    pub(super) hosts: Vec<String>,
     /// Whether the server that was asked answered itself, and not one that it redirected to.
     pub(super) at_origin: bool,
     stall: Duration,
@@ -104,13 +106,17 @@ impl Http {
             here.query_pairs_mut().extend_pairs(&request.query);
         }
         let mut at_origin = true;
+        let mut hosts = Vec::new();
         for _ in 0..=MAX_REDIRECTS {
             let token = bearer.filter(|_| at_origin);
             let response = self.exchange(request, &here, token).await?;
+            let host = faults::host_of(&here);
+            if !hosts.contains(&host) {
+                hosts.push(host.clone());
+            }
             let Some(next) = redirect(request, url, &here, &response)? else {
-                let host = faults::host_of(&here);
                 let (what, stall, now) = (request.what.clone(), self.stall, (self.clock)());
-                return Ok(Answer { response, what, host, at_origin, stall, now });
+                return Ok(Answer { response, what, host, hosts, at_origin, stall, now });
             };
             at_origin &= next.origin() == url.origin();
             here = next;

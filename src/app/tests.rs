@@ -55,7 +55,7 @@ impl Remote for Align {
     fn ready_orders(&self, _: &Cancel) -> Result<ReadyList, Fault> {
         self.polls.fetch_add(1, Ordering::SeqCst);
         let orders = self.ready.lock().expect("not poisoned").clone();
-        Ok(ReadyList { orders, unreadable: Vec::new() })
+        Ok(ReadyList { orders, ..ReadyList::default() })
     }
 
     fn order_by_rx(&self, _: &RxId, _: &Cancel) -> Result<RemoteOrder, Fault> {

@@ -240,7 +240,7 @@ mod tests {
     const CAP: u64 = 1000;
 
     fn info(etag: &str, offset: u64, total: u64) -> AssetInfo {
-        AssetInfo { total: Some(total), offset, etag: Some(etag.to_owned()) }
+        AssetInfo { total: Some(total), offset, etag: Some(etag.to_owned()), hosts: Vec::new() }
     }
 
     fn stl() -> Format {

@@ -71,4 +71,6 @@ pub struct AssetInfo {
     pub offset: u64,
     /// The `ETag`, where the server gave one.
     pub etag: Option<String>,
+    /// Who answered, each once: the API's host first, then the hosts that it redirected to.
+    pub hosts: Vec<String>,
 }

@@ -14,6 +14,8 @@ use super::order::RemoteOrder;
 /// The answer to "get orders".
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ReadyList {
+    /// The host that answered, where the client knows it.
+    pub host: Option<String>,
     /// The orders that are ready now.
     pub orders: Vec<RemoteOrder>,
     /// One line for each entry that could not be read, without personal data. Their neighbours are

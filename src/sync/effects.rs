@@ -223,6 +223,19 @@ pub struct Fetched {
     pub missing: Vec<String>,
     /// The package's `ETag`.
     pub etag: Option<String>,
+    /// The hosts that answered for it, each once: those of the package first.
+    pub hosts: Vec<String>,
+}
+
+impl Fetched {
+    /// Notes who answered.
+    pub fn answered_by(&mut self, hosts: &[String]) {
+        for host in hosts {
+            if !self.hosts.contains(host) {
+                self.hosts.push(host.clone());
+            }
+        }
+    }
 }
 
 /// One publication.

@@ -50,6 +50,13 @@ fn an_answer_that_is_no_list_is_tried_again() {
 }
 
 #[test]
+fn a_list_says_which_host_it_came_from() {
+    let lab = Lab::new(|call| (call.path == ORDERS).then(|| Reply::bytes("[]")));
+    let list = lab.client.ready_orders(&Cancel::new()).expect("a list");
+    assert_eq!(list.host, Some(lab.server.host()));
+}
+
+#[test]
 fn no_orders_may_be_told_in_many_ways() {
     for reply in [Reply::status(204), Reply::bytes("[]"), Reply::bytes(r#"{"Data":null}"#)] {
         assert_eq!(orders(reply).expect("none"), 0);

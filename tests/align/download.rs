@@ -38,7 +38,8 @@ fn a_whole_body_comes_with_its_length_and_tag() {
         ..Format::default()
     };
     let mut body = lab.client.download(&request, &Cancel::new()).expect("a body");
-    let expected = AssetInfo { total: Some(10), offset: 0, etag: Some("\"v1\"".to_owned()) };
+    let (etag, hosts) = (Some("\"v1\"".to_owned()), vec![lab.server.host()]);
+    let expected = AssetInfo { total: Some(10), offset: 0, etag, hosts };
     assert_eq!(*body.info(), expected);
     assert_eq!(body.next_chunk(&Cancel::new()).expect("bytes").expect("bytes"), BYTES);
     assert_eq!(body.next_chunk(&Cancel::new()).expect("the end"), None);
@@ -145,7 +146,9 @@ fn the_token_does_not_follow_a_redirect_to_another_server() {
     let storage = Server::start(|_| Reply::bytes(BYTES));
     let target = storage.url("/bucket/17.zip?signature=s");
     let lab = asset(move |_| Reply::status(302).header("Location", &target));
-    assert_eq!(fetch(&lab).expect("bytes"), BYTES);
+    let body = lab.client.download(&ide(), &Cancel::new()).expect("a body");
+    assert_eq!(body.info().hosts, [lab.server.host(), storage.host()], "who answered, in order");
+    assert_eq!(rest(body).expect("bytes"), BYTES);
     let call = &storage.calls()[0];
     assert_eq!((call.path.as_str(), call.query.as_str()), ("/bucket/17.zip", "signature=s"));
     assert_eq!(call.header("authorization"), None);

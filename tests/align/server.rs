@@ -140,6 +140,11 @@ impl Server {
         format!("http://{}{path}", self.address)
     }
 
+    /// As messages and answers name it.
+    pub(crate) fn host(&self) -> String {
+        self.address.to_string()
+    }
+
     pub(crate) fn calls(&self) -> Vec<Call> {
         self.calls.lock().expect("calls").clone()
     }

@@ -157,6 +157,7 @@ impl Engine {
                 left_out: intent.manifest.left_out,
                 missing: intent.manifest.missing,
                 etag: intent.etag,
+                hosts: Vec::new(),
             });
         }
         self.decide(now, key, found, None, effects)

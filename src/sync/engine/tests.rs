@@ -72,7 +72,7 @@ impl World {
     }
 
     fn list(&mut self, lab: &str, orders: Vec<RemoteOrder>) -> Vec<Effect> {
-        let result = Ok(ReadyList { orders, unreadable: vec![] });
+        let result = Ok(ReadyList { orders, ..ReadyList::default() });
         self.give(Input::Polled { lab: name(lab), account: "1".parse().expect("valid"), result })
     }
 

@@ -28,6 +28,7 @@ const SPACE_FACTOR: u64 = 4;
 struct Extra {
     kind: AssetKind,
     spool: PathBuf,
+    hosts: Vec<String>,
 }
 
 /// An order's places in staging while it is fetched.
@@ -72,7 +73,7 @@ impl Executor {
         let mut late_thumbnails = None;
         for kind in extras_of(&wanted, job) {
             match self.extra(remote, job, kind, &wanted, &places.spools) {
-                Ok(spool) => extras.push(Extra { kind, spool }),
+                Ok(extra) => extras.push(extra),
                 Err(fault)
                     if kind == AssetKind::Thumbnails && self.is_worth_waiting(&fault, job) =>
                 {
@@ -90,6 +91,7 @@ impl Executor {
             return Err(late);
         }
         let package = self.package(remote, job, &wanted, &places.spools)?;
+        fetched.answered_by(&package.hosts);
         (self.step)(Step::SpoolComplete);
         let dir = &places.dir;
         let limits = &self.config.limits;
@@ -109,6 +111,7 @@ impl Executor {
         fetched.left_out = unpacked.left_out;
         for extra in extras {
             let folder = extra.kind.as_str();
+            fetched.answered_by(&extra.hosts);
             match take_extra(&*self.disk, &extra.spool, dir, folder, limits, &self.cancel) {
                 Ok(taken) => {
                     files.extend(taken.files);
@@ -139,9 +142,9 @@ impl Executor {
         kind: AssetKind,
         wanted: &FormatConfig,
         spools: &SpoolDir<'_>,
-    ) -> Result<PathBuf, Fault> {
+    ) -> Result<Extra, Fault> {
         let mut body = remote.download(&request(job, kind, wanted), &self.cancel)?;
-        let total = body.info().total;
+        let (total, hosts) = (body.info().total, body.info().hosts.clone());
         self.check_space(total, 0)?;
         self.progress.begin(&job.key, kind, 0, total);
         let path = spools.spool(kind);
@@ -151,7 +154,7 @@ impl Executor {
             self.progress.add(&job.key, chunk.len() as u64);
         }
         spool.finish(total)?;
-        Ok(path)
+        Ok(Extra { kind, spool: path, hosts })
     }
 
     /// Whether there is room for a download of which so many bytes are there already.

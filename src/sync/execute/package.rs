@@ -19,6 +19,8 @@ use super::fetch::{next, request};
 pub(super) struct Package {
     pub(super) spool: PathBuf,
     pub(super) etag: Option<String>,
+    /// Who answered for it.
+    pub(super) hosts: Vec<String>,
     /// Whether some of its bytes came in an earlier attempt.
     pub(super) is_continued: bool,
 }
@@ -92,7 +94,8 @@ impl Executor {
         }
         spool.finish(info.total)?;
         let is_continued = continued.is_some();
-        Ok(Package { spool: spools.spool(AssetKind::Ide), etag: info.etag, is_continued })
+        let (etag, hosts) = (info.etag, info.hosts);
+        Ok(Package { spool: spools.spool(AssetKind::Ide), etag, hosts, is_continued })
     }
 
     /// Asks for the rest of what is kept, or for all of it. The answer is one of the two.

@@ -105,6 +105,7 @@ impl Remote for FakeRemote {
             total: Some(bytes.len() as u64 + told),
             offset,
             etag: align.etag.map(str::to_owned),
+            hosts: vec!["align.example".to_owned(), format!("{}.example", wanted.kind.as_str())],
         };
         let chunks = rest[..came].chunks(CHUNK).map(Bytes::copy_from_slice);
         Ok(Box::new(FakeBody {
@@ -407,6 +408,7 @@ fn what_came_stays_only_while_it_may_be_of_use() {
     let stays = [
         (FaultClass::Transient, "connect", true),
         (FaultClass::Auth, "login-needed", true),
+        (FaultClass::Refused, "http-403", true),
         (FaultClass::Cancelled, "cancelled", true),
         (FaultClass::Local, "output-gone", true),
         (FaultClass::Local, "disk-full", false),
@@ -470,6 +472,8 @@ fn pictures_always_come_from_their_first_byte() {
     let fetched = world.assert_fetched(1);
     assert_eq!(world.asked(), [None, Some(250)]);
     assert!(fetched.files.iter().any(|file| file.path == "thumbnails/1.jpg"));
+    let hosts = ["align.example", "ide.example", "thumbnails.example"];
+    assert_eq!(fetched.hosts, hosts, "who answered: for the package first, each once");
 }
 
 #[test]

@@ -86,8 +86,9 @@ impl Cloud {
             kind => format!("\"{}-{}-{}\"", order.key.order, kind.as_str(), order.generation),
         });
         let whole = asset.bytes;
-        let mut info =
-            AssetInfo { total: account.tags_bodies.then_some(whole.len() as u64), offset: 0, etag };
+        let total = account.tags_bodies.then_some(whole.len() as u64);
+        let hosts = vec![super::faults::HOST.to_owned()];
+        let mut info = AssetInfo { total, offset: 0, etag, hosts };
         let mut bytes = whole.clone();
         if let Some(resume) = &request.resume {
             // As If-Range has it: the same strong tag, or all of it.

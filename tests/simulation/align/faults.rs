@@ -54,7 +54,7 @@ impl Chaos {
 }
 
 /// The one server that there is.
-const HOST: &str = "align.example";
+pub(super) const HOST: &str = "align.example";
 
 /// A connection that does not come about.
 pub fn unreachable() -> Fault {

@@ -216,7 +216,8 @@ impl Cloud {
             list.iter().map(|(entry, at)| format!("{}@{at}", entry.order_id)).collect();
         self.log.push(format!("list of {}: {}", account.id, names.join(" ")));
         self.handed_out.clone_from(&list);
-        Ok(ReadyList { orders: list.into_iter().map(|(entry, _)| entry).collect(), unreadable })
+        let orders = list.into_iter().map(|(entry, _)| entry).collect();
+        Ok(ReadyList { host: Some(faults::HOST.to_owned()), orders, unreadable })
     }
 
     fn watch_manners(&mut self, index: usize) {

@@ -101,7 +101,7 @@ fn a_publication_is_recorded_only_after_everything_is_durable() {
                 }
                 Effect::Poll { lab, account } => {
                     let orders = vec![RemoteOrder::new(key.order.clone(), Status::Ready)];
-                    let result = Ok(ReadyList { orders, unreadable: Vec::new() });
+                    let result = Ok(ReadyList { orders, ..ReadyList::default() });
                     Some(Input::Polled { lab, account, result })
                 }
                 Effect::Fetch(job) => {
