@@ -12,8 +12,9 @@ const MAX_RETRY_AFTER: Duration = Duration::from_hours(24);
 pub(crate) fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     let text = |name: HeaderName| headers.get(name)?.to_str().ok().map(str::trim);
     let wanted = text(RETRY_AFTER)?;
-    let wait = if let Ok(seconds) = wanted.parse() {
-        Duration::from_secs(seconds)
+    let is_number = !wanted.is_empty() && wanted.bytes().all(|byte| byte.is_ascii_digit());
+    let wait = if is_number {
+        wanted.parse().map_or(MAX_RETRY_AFTER, Duration::from_secs)
     } else {
         let now = text(DATE).and_then(http_date).unwrap_or(now);
         http_date(wanted)?.duration_since(now).unwrap_or_default()
@@ -57,5 +58,6 @@ mod tests {
         let date = (DATE, "Wed, 25 Nov 2026 10:00:00 GMT");
         assert_eq!(wait(&[(RETRY_AFTER, "Wed, 25 Nov 2026 10:00:30 GMT"), date]), Some(30));
         assert_eq!(wait(&[(RETRY_AFTER, "9999999")]), Some(86_400));
+        assert_eq!(wait(&[(RETRY_AFTER, "99999999999999999999999")]), Some(86_400));
     }
 }
