@@ -19,7 +19,7 @@ use axum::{Json, Router};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use super::faults::{FaultKind, FaultRule};
+use super::faults::FaultRule;
 use super::handle::Admin;
 use super::scenario::OrderSpec;
 
@@ -93,7 +93,7 @@ async fn faults(State(admin): State<Admin>) -> Answer {
 }
 
 async fn inject(State(admin): State<Admin>, Body(rule): Body<FaultRule>) -> Answer {
-    if let FaultKind::Status { code, .. } = rule.kind
+    if let Some(code) = rule.kind.status()
         && !(200..=599).contains(&code)
     {
         return Err(bad("the status code must lie between 200 and 599"));

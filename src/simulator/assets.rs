@@ -45,7 +45,8 @@ pub(super) async fn download(hub: &Arc<Hub>, call: &Call, fault: &mut Option<Fau
             order.count(asset).not_converted += 1;
             return Reply::error(StatusCode::NOT_FOUND, "NotConverted", message);
         }
-        if state.settings.redirect_to_storage {
+        let as_link = state.settings.link_to_storage;
+        if as_link || state.settings.redirect_to_storage {
             let number = random_token();
             let host = call.host_with_port(hub.storage_port);
             let location =
@@ -54,7 +55,11 @@ pub(super) async fn download(hub: &Arc<Hub>, call: &Call, fault: &mut Option<Fau
             let asset = wire::asset_name(asset).to_owned();
             let parameters = call.query.clone();
             state.tickets.insert(number, Ticket { order: id, asset, parameters, fault });
-            return Reply::redirect(location);
+            return if as_link {
+                Reply::json(StatusCode::OK, &wire::download_link(&location))
+            } else {
+                Reply::redirect(location)
+            };
         }
     }
     send(hub, call, &id, asset, &call.query, fault).await

@@ -17,6 +17,17 @@ pub enum FaultKind {
         #[serde(default)]
         body: Option<String>,
     },
+    /// Another answer in the service's place, as proxies, gateways and login pages give them: any
+    /// status with a body of any type. As a web page: see [`web_page`](Self::web_page).
+    Answer {
+        /// The status.
+        #[serde(default = "ok")]
+        status: u16,
+        /// The type that the body claims to be.
+        content_type: String,
+        /// The body.
+        body: String,
+    },
     /// The connection is reset (RST) after so many bytes of the body.
     Reset {
         /// Bytes sent before.
@@ -68,6 +79,27 @@ pub enum FaultKind {
 }
 
 impl FaultKind {
+    /// A web page with that status and title.
+    pub fn web_page(status: u16, title: &str) -> Self {
+        Self::Answer {
+            status,
+            content_type: "text/html; charset=utf-8".to_owned(),
+            body: format!(
+                "<!DOCTYPE html>\n<html><head><title>{title}</title></head>\n\
+                 <body><h1>{title}</h1></body></html>\n"
+            ),
+        }
+    }
+
+    /// The status that it answers with, if it names one.
+    pub(super) fn status(&self) -> Option<u16> {
+        match self {
+            Self::Status { code, .. } => Some(*code),
+            Self::Answer { status, .. } => Some(*status),
+            _ => None,
+        }
+    }
+
     /// Whether the fault is in how the body is sent, not in what is answered.
     pub(super) fn shapes_body(&self) -> bool {
         matches!(
@@ -81,6 +113,10 @@ impl FaultKind {
                 | Self::Hostile { .. }
         )
     }
+}
+
+fn ok() -> u16 {
+    200
 }
 
 /// A fault and the requests that it hits. What is absent matches everything but the admin endpoint.
@@ -292,6 +328,11 @@ mod tests {
         }))
         .expect("valid");
         assert!(matches!(rule.kind, FaultKind::Status { code: 503, .. }));
+        let json = serde_json::json!({
+            "kind": {"answer": {"content_type": "text/html", "body": "<html>"}}
+        });
+        let rule: FaultRule = serde_json::from_value(json).expect("valid");
+        assert_eq!(rule.kind.status(), Some(200));
         let json = serde_json::json!({"endpoint": "x", "kind": "disconnect", "tims": 1});
         assert!(serde_json::from_value::<FaultRule>(json).is_err());
     }

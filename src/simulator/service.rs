@@ -162,6 +162,10 @@ pub(super) async fn answer(
         Some(FaultKind::Status { code, retry_after, body }) => {
             Some(status_reply(*code, *retry_after, body.as_deref()))
         }
+        Some(FaultKind::Answer { status, content_type, body }) => {
+            let status = StatusCode::from_u16(*status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+            Some(Reply::text(status, content_type, body.clone()))
+        }
         _ => Some(dispatch(&hub, &call, &mut fault).await),
     };
     record.status = reply.as_ref().map_or(0, |reply| reply.status.as_u16());

@@ -52,6 +52,8 @@ pub struct Settings {
     pub regional: Regional,
     /// Downloads answer with a redirect to a signed one-time URL on another port.
     pub redirect_to_storage: bool,
+    /// Downloads answer with JSON that holds such a URL, in place of the redirect.
+    pub link_to_storage: bool,
     /// Downloads carry an `ETag`.
     pub etag: bool,
     /// Downloads can be resumed by `Range`.
@@ -83,6 +85,7 @@ impl Default for Settings {
             discovery_omit: Vec::new(),
             regional: Regional::default(),
             redirect_to_storage: false,
+            link_to_storage: false,
             etag: true,
             ranges: true,
             content_length: true,

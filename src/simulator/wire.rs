@@ -49,6 +49,11 @@ pub(super) fn error(code: &str, message: &str) -> Value {
     json!({"errorCode": code, "message": message})
 }
 
+/// Where a download is. ASSUMED: that such an answer holds one URL.
+pub(super) fn download_link(url: &str) -> Value {
+    json!({"assetUrl": url, "expiresInSeconds": 60})
+}
+
 /// One endpoint in discovery's answer.
 pub(super) fn endpoint(name: &str, domain: &str, path: &str) -> Value {
     json!({"name": name, "domain": domain, "path": path, "version": "v3"})

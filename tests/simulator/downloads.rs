@@ -167,3 +167,18 @@ async fn storage_takes_its_urls_once_and_no_bearer_token() {
     let elsewhere = url::Url::parse(&url).expect("URL").join("/admin/state").expect("URL");
     assert_eq!(lab.http.get(elsewhere).send().await.expect("answer").status(), 404);
 }
+
+#[tokio::test]
+async fn a_link_to_storage_comes_as_json_with_one_url() {
+    let lab = Lab::paired().await;
+    lab.admin().update_settings(|settings| settings.link_to_storage = true);
+    let id = lab.order(&OrderSpec::default());
+    let answer = lab.download(&id, "IDE").await;
+    assert_eq!(answer.status(), 200);
+    assert_eq!(answer.headers()["content-type"], "application/json");
+    let json: serde_json::Value = answer.json().await.expect("JSON");
+    let url = json["assetUrl"].as_str().expect("a URL");
+    let plain = lab.http.get(url).send().await.expect("answer");
+    assert_eq!(plain.bytes().await.expect("body").len(), LENGTH);
+    assert_eq!(lab.http.get(url).send().await.expect("answer").status(), 403, "once");
+}

@@ -212,3 +212,19 @@ async fn one_account_can_fail_alone() {
     lab.admin().inject(FaultRule::on("getOrdersForLab", kind).account("4711"));
     assert_eq!(lab.get("/api/third-party/v1/orders/lab").await.status(), 500);
 }
+
+#[tokio::test]
+async fn somebody_else_may_answer_with_a_page_of_any_status() {
+    for status in [200, 404, 503] {
+        let lab = Lab::paired().await;
+        let id = lab.order(&OrderSpec::default());
+        let kind = FaultKind::web_page(status, "Service unavailable");
+        lab.admin().inject(FaultRule::on("downloadAsset", kind).order(&id).times(1));
+        let answer = lab.download(&id, "IDE").await;
+        assert_eq!(answer.status(), status);
+        assert_eq!(answer.headers()["content-type"], "text/html; charset=utf-8");
+        let body = answer.text().await.expect("a body");
+        assert!(body.contains("<title>Service unavailable</title>"), "{body}");
+        heals(&lab, &id).await;
+    }
+}
