@@ -1,10 +1,10 @@
 //! The client: one lab's login, with calls that block.
 
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime};
 
 use reqwest::StatusCode;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 use tokio::runtime::Handle;
 use url::Url;
 
@@ -28,6 +28,9 @@ use crate::secrets::SecretStore;
 const MIB: usize = 1024 * 1024;
 const MAX_LIST: usize = 64 * MIB;
 pub(super) const MAX_ANSWER: usize = 4 * MIB;
+/// A token that was renewed because one resource was refused is not renewed because of another for so
+/// long. If it is revoked meanwhile, the next poll finds out.
+const RENEWED_LATELY: Duration = Duration::from_mins(10);
 /// How often a wait looks whether it was cancelled.
 const CANCEL_POLL: Duration = Duration::from_millis(100);
 
@@ -36,6 +39,8 @@ pub struct AlignClient {
     pub(super) auth: Arc<Auth>,
     pub(super) redirect_url: Url,
     handle: Handle,
+    /// The last token that was renewed because a resource was refused, and when.
+    renewed: Mutex<Option<(SecretString, SystemTime)>>,
 }
 
 impl AlignClient {
@@ -60,7 +65,7 @@ impl AlignClient {
         let reach = Reach::new(lab.to_string(), http, places, Arc::clone(&clock));
         let client = (settings.client_id, settings.client_secret);
         let auth = Arc::new(Auth::new(lab, client, reach, store, clock, handle.clone()));
-        Ok(Self { auth, redirect_url, handle })
+        Ok(Self { auth, redirect_url, handle, renewed: Mutex::new(None) })
     }
 
     /// Whether Align answers at all, whatever it says; no token is sent.
@@ -92,7 +97,9 @@ impl AlignClient {
         self.handle.block_on(work)
     }
 
-    /// Sends the request with the lab's token; a token that is refused is renewed once.
+    /// Sends the request with the lab's token; a token that is refused is renewed once. What is refused
+    /// with 401 even then is a fault of the login, unless the request is about one resource: then the
+    /// caller gets the answer, and the token is not renewed for the next resource.
     pub(super) async fn authorized(
         &self,
         endpoint: Endpoint,
@@ -101,12 +108,16 @@ impl AlignClient {
     ) -> Result<Answer, Fault> {
         let token = self.auth.access().await?;
         let answer = self.with_token(endpoint, values, request, &token).await?;
-        if !refused(&answer) {
+        let is_one_resource = answer.is_about_a_resource();
+        if !refused(&answer) || (is_one_resource && self.was_renewed_lately(&token)) {
             return Ok(answer);
         }
         let token = self.auth.renewed(&token).await?.access;
+        if is_one_resource {
+            *self.lock_renewed() = Some((token.clone(), self.auth.now()));
+        }
         let answer = self.with_token(endpoint, values, request, &token).await?;
-        if refused(&answer) {
+        if refused(&answer) && !is_one_resource {
             let lab = &self.auth.lab;
             let text = format!(
                 "cannot {}: {} does not accept the login of lab {lab}, though it is fresh",
@@ -118,6 +129,31 @@ impl AlignClient {
             )));
         }
         Ok(answer)
+    }
+
+    /// Goes on to the URL that an answer holds; the token goes there only if it is the same server.
+    pub(super) async fn followed(
+        &self,
+        request: &Request,
+        answer: Answer,
+        next: Url,
+    ) -> Result<Answer, Fault> {
+        let token = self.auth.access().await?;
+        self.auth.reach.http.follow(request, answer, next, Some(&token)).await
+    }
+
+    /// Whether this very token was renewed because of a resource that was refused. Another resource
+    /// that is refused is no reason to do it again, and the token endpoint would not like it either.
+    fn was_renewed_lately(&self, token: &SecretString) -> bool {
+        let renewed = self.lock_renewed();
+        renewed.as_ref().is_some_and(|(renewed, at)| {
+            renewed.expose_secret() == token.expose_secret()
+                && self.auth.now().duration_since(*at).is_ok_and(|age| age < RENEWED_LATELY)
+        })
+    }
+
+    fn lock_renewed(&self) -> MutexGuard<'_, Option<(SecretString, SystemTime)>> {
+        self.renewed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn with_token(
@@ -153,7 +189,7 @@ impl AlignClient {
     ) -> Result<(T, String), Fault> {
         let mut answer = self.authorized(endpoint, values, request).await?;
         if !answer.status().is_success() {
-            return Err(answer.fault());
+            return Err(answer.whole_fault().await);
         }
         let bytes = answer.bytes(max).await?;
         let value =
@@ -182,17 +218,15 @@ impl Remote for AlignClient {
     }
 
     fn order_by_rx(&self, rx: &RxId, cancel: &Cancel) -> Result<RemoteOrder, Fault> {
-        let request = Request::get(format!("get the order of Rx {rx}"));
+        let request = Request::get(format!("get the order of Rx {rx}")).about(format!("Rx {rx}"));
         let values = [("rxId", rx.as_str())];
         self.run(cancel, async {
             let mut answer = self.authorized(Endpoint::OrderByRx, &values, &request).await?;
             if answer.status() == StatusCode::NOT_FOUND {
-                let text = format!("Align knows no order of Rx {rx}");
-                return Err(Fault::new(FaultClass::Permanent, "unknown-rx", text)
-                    .hint("look for the scan at myitero.com; it may belong to another lab"));
+                return Err(unknown_rx(rx, &mut answer).await);
             }
             if !answer.status().is_success() {
-                return Err(answer.fault());
+                return Err(answer.whole_fault().await);
             }
             let bytes = answer.bytes(MAX_ANSWER).await?;
             wire::single_order(&bytes)
@@ -216,9 +250,20 @@ impl Remote for AlignClient {
         cancel: &Cancel,
     ) -> Result<(), Fault> {
         let what = format!("return order {order} to the doctor");
-        let request = Request::post(what, Body::Json(wire::return_body(reason)));
+        let request = Request::post(what, Body::Json(wire::return_body(reason)))
+            .about(format!("order {order}"));
         let values = [("orderId", order.as_str())];
-        self.run(cancel, self.ask(Endpoint::Return, &values, &request, MAX_ANSWER, |_| Ok(())))
+        self.run(cancel, async {
+            let mut answer = self.authorized(Endpoint::Return, &values, &request).await?;
+            if !answer.status().is_success() {
+                return Err(answer.whole_fault().await);
+            }
+            // A proxy that answers with a page of its own has not passed the call on.
+            match answer.page().await {
+                Some(page) => Err(faults::wrong_answer(answer.what(), &answer.host, &page)),
+                None => Ok(()),
+            }
+        })
     }
 }
 
@@ -236,6 +281,20 @@ pub(super) async fn unless_cancelled<T>(
         biased;
         () = cancelled => None,
         result = work => Some(result),
+    }
+}
+
+async fn unknown_rx(rx: &RxId, answer: &mut Answer) -> Fault {
+    let wait = answer.fault().retry_after;
+    let unknown = |text| Fault::new(FaultClass::Permanent, "unknown-rx", text).retry_after(wait);
+    let fault = match answer.page().await {
+        None => unknown(format!("Align knows no order of Rx {rx}")),
+        // Align answers with JSON, so this may be a proxy's word.
+        Some(page) => faults::with_page(unknown(answer.fault().message), &page),
+    };
+    match fault.hint {
+        Some(_) => fault,
+        None => fault.hint("look for the scan at myitero.com; it may belong to another lab"),
     }
 }
 

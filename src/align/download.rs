@@ -2,7 +2,7 @@
 //! not.
 //!
 //! FACT: a 404 means "not converted"; Align then starts to make the files. ASSUMED: 202 and 204 mean
-//! the same. `ETag`, `Content-Length` and ranges may or may not be offered.
+//! the same. SEEN: download addresses that are made for each call; JSON with one is followed. `ETag`, `Content-Length` and ranges may or may not be offered.
 
 use bytes::Bytes;
 use reqwest::StatusCode;
@@ -11,16 +11,21 @@ use reqwest::header::{
     IF_RANGE, RANGE,
 };
 use tokio::runtime::Handle;
+use url::Url;
 
+use super::came::{self, Kind};
 use super::client::{AlignClient, unless_cancelled};
 use super::endpoints::Endpoint;
 use super::faults;
 use super::http::{Answer, Request};
 use super::wire;
-use crate::model::asset::{AssetInfo, AssetRequest, Resume};
+use crate::model::asset::{AssetInfo, AssetKind, AssetRequest, Resume};
 use crate::model::cancel::Cancel;
 use crate::model::fault::{Fault, FaultClass};
 use crate::model::remote::AssetBody;
+
+/// The longest JSON that is looked through for the address of a download.
+const MAX_LINK: usize = 64 * 1024;
 
 /// A download whose body is still to be read.
 pub(super) struct Opened {
@@ -38,7 +43,7 @@ pub(super) async fn open(client: &AlignClient, wanted: &AssetRequest) -> Result<
         match answer.status() {
             StatusCode::PARTIAL_CONTENT => {
                 if let Some((mut info, left)) = continued(answer.headers(), resume) {
-                    info.hosts.clone_from(&answer.hosts);
+                    info.hosts = answer.hosts().to_vec();
                     return Ok(Opened { answer, info, left });
                 }
             }
@@ -54,8 +59,8 @@ async fn ask(
     wanted: &AssetRequest,
     resume: Option<&Resume>,
 ) -> Result<Answer, Fault> {
-    let kind = wanted.kind.as_str();
-    let mut request = Request::get(format!("download {kind} of order {}", wanted.order));
+    let files = files_of(wanted);
+    let mut request = Request::get(format!("download {files}")).about(files);
     request.query = wire::asset_query(&wanted.format);
     if let Some(resume) = resume
         && let Ok(etag) = HeaderValue::from_str(&resume.etag)
@@ -64,32 +69,104 @@ async fn ask(
         request.headers = vec![(IF_RANGE, etag), (RANGE, range)];
     }
     let values = [("orderId", wanted.order.as_str()), ("assetType", wire::asset_type(wanted.kind))];
-    let answer = client.authorized(Endpoint::Download, &values, &request).await?;
-    let status = answer.status().as_u16();
-    if matches!(status, 202 | 204 | 404) {
-        let text = format!("order {} has no {kind} to download yet", wanted.order);
-        return Err(Fault::new(FaultClass::NotConverted, "not-converted", text)
-            .hint("Align is making the files; the agent asks again later")
-            .retry_after(answer.fault().retry_after)
-            .at(&answer.host));
-    }
-    if !matches!(status, 200 | 206 | 416) {
-        return Err(answer.fault());
-    }
-    if text(answer.headers(), CONTENT_ENCODING).is_some_and(|coding| coding != "identity") {
-        let text = format!("cannot {}: {} compressed the answer", request.what, answer.host);
-        return Err(Fault::new(FaultClass::Transient, "bad-answer", text)
-            .hint("a proxy that changes downloads must let those of Align pass unchanged"));
+    let mut answer = client.authorized(Endpoint::Download, &values, &request).await?;
+    if given(&mut answer, wanted).await? == Kind::Json {
+        let next = link_in(&mut answer).await?;
+        answer = client.followed(&request, answer, next).await?;
+        if given(&mut answer, wanted).await? == Kind::Json {
+            return Err(wrong_content(&mut answer, Kind::Json).await);
+        }
     }
     Ok(answer)
 }
 
+/// The asset in the words of whoever waits for it.
+fn files_of(wanted: &AssetRequest) -> String {
+    let files = match wanted.kind {
+        AssetKind::Ide => "files",
+        AssetKind::Thumbnails => "thumbnails",
+        AssetKind::ScreenCaptures => "screen captures",
+    };
+    format!("the {files} of order {}", wanted.order)
+}
+
+/// Takes an answer that brings the asset, or JSON that may say where it is, and says which of the two
+/// it is; any other is a fault.
+async fn given(answer: &mut Answer, wanted: &AssetRequest) -> Result<Kind, Fault> {
+    match answer.status().as_u16() {
+        200 => {}
+        206 | 416 => return Ok(Kind::Files),
+        202 | 204 | 404 => return Err(not_converted(answer, wanted).await),
+        ..=399 => return Err(odd(answer)),
+        _ => return Err(answer.whole_fault().await),
+    }
+    let coding = text(answer.headers(), CONTENT_ENCODING);
+    if coding.is_some_and(|coding| !coding.eq_ignore_ascii_case("identity")) {
+        return Err(match came::by_type(answer.headers()) {
+            Kind::Files => compressed(answer),
+            kind => {
+                let came = came::in_words(kind, answer.headers(), &[]);
+                faults::wrong_content(answer.what(), &answer.host, &came)
+            }
+        });
+    }
+    match answer.kind().await? {
+        kind @ (Kind::Files | Kind::Json) => Ok(kind),
+        kind => Err(wrong_content(answer, kind).await),
+    }
+}
+
+async fn wrong_content(answer: &mut Answer, kind: Kind) -> Fault {
+    let came = answer.in_words(kind).await;
+    faults::wrong_content(answer.what(), &answer.host, &came)
+}
+
+async fn not_converted(answer: &mut Answer, wanted: &AssetRequest) -> Fault {
+    let page = answer.page().await;
+    let mut text = format!("Align has not finished preparing {}", files_of(wanted));
+    if page.is_some() {
+        // Then it may not be Align that says so.
+        text = format!("{text}: {} answered {}", answer.host, answer.status());
+    }
+    let fault = Fault::new(FaultClass::NotConverted, "not-converted", text)
+        .hint("Align is making the files; the agent asks again later")
+        .retry_after(answer.fault().retry_after)
+        .at(&answer.host);
+    page.iter().fold(fault, |fault, page| faults::with_page(fault, page))
+}
+
+/// A status that says neither that the files are here nor that they are not.
+fn odd(answer: &Answer) -> Fault {
+    let came = format!("the status {}", answer.status());
+    faults::wrong_content(answer.what(), &answer.host, &came)
+        .retry_after(answer.fault().retry_after)
+}
+
+fn compressed(answer: &Answer) -> Fault {
+    let text = format!("cannot {}: {} compressed the answer", answer.what(), answer.host);
+    Fault::new(FaultClass::Transient, "bad-answer", text)
+        .hint("a proxy that changes downloads must let those of Align pass unchanged")
+        .at(&answer.host)
+}
+
+/// Where the JSON says that the asset is.
+async fn link_in(answer: &mut Answer) -> Result<Url, Fault> {
+    let bytes = answer.bytes(MAX_LINK).await?;
+    match wire::download_link(&bytes) {
+        Ok(link) => Ok(link),
+        Err(error) => Err(wrong_content(answer, Kind::Json).await.caused_by(error)),
+    }
+}
+
 fn whole(answer: Answer) -> Result<Opened, Fault> {
-    if answer.status() != StatusCode::OK {
-        return Err(answer.fault());
+    match answer.status() {
+        StatusCode::OK => {}
+        // A part, though all of it was asked for.
+        StatusCode::PARTIAL_CONTENT => return Err(odd(&answer)),
+        _ => return Err(answer.fault()),
     }
     let total = text(answer.headers(), CONTENT_LENGTH).and_then(|length| length.parse().ok());
-    let (etag, hosts) = (etag(answer.headers()), answer.hosts.clone());
+    let (etag, hosts) = (etag(answer.headers()), answer.hosts().to_vec());
     let info = AssetInfo { total, offset: 0, etag, hosts };
     Ok(Opened { answer, info, left: total })
 }

@@ -14,6 +14,7 @@
 //! is not lost by cancelling, and is refreshed once however many callers and processes need it.
 
 mod auth;
+mod came;
 mod client;
 mod download;
 mod endpoints;

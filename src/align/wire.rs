@@ -259,6 +259,31 @@ fn order(object: &Map<String, Value>, silent: &Status) -> Result<RemoteOrder, &'
     })
 }
 
+/// SEEN: downloads whose address is made for each call. ASSUMED: that it comes as JSON which holds one
+/// web address and no other, wherever that stands.
+pub(super) fn download_link(bytes: &[u8]) -> Result<Url, BadAnswer> {
+    let mut links = Vec::new();
+    collect_links(&value(bytes)?, &mut links);
+    links.dedup();
+    match links.as_slice() {
+        [link] => Ok(link.clone()),
+        [] => Err(BadAnswer::Lacks("address of a download")),
+        _ => Err(BadAnswer::Lacks("single address of a download")),
+    }
+}
+
+fn collect_links(value: &Value, links: &mut Vec<Url>) {
+    match value {
+        Value::String(text) => {
+            let link = Url::parse(text.trim()).ok();
+            links.extend(link.filter(|link| matches!(link.scheme(), "http" | "https")));
+        }
+        Value::Array(list) => list.iter().for_each(|entry| collect_links(entry, links)),
+        Value::Object(object) => object.values().for_each(|entry| collect_links(entry, links)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
 /// FACT: a scan notification holds the Rx id and the account number. The names are ASSUMED.
 pub(super) const NOTIFIED_RX: [&str; 7] =
     ["rxId", "rxIds", "rx", "rxNumber", "prescriptionId", "prescriptionIds", "prescription"];

@@ -110,3 +110,22 @@ fn forms_are_encoded_and_signed() {
         "grant_type=refresh_token&refresh_token=r%2B%2F%3D&client_id=id+1&client_secret=s%26t"
     );
 }
+
+#[test]
+fn a_download_link_is_the_only_web_address_in_the_answer() {
+    let link = |text: &str| download_link(text.as_bytes()).map(|url| url.to_string());
+    let url = Ok("https://storage.example/17?s=1".to_owned());
+    for text in [
+        r#""https://storage.example/17?s=1""#,
+        r#"{"url": " https://storage.example/17?s=1 ", "expires": 60, "name": "a: b"}"#,
+        r#"[{"data": {"link": "https://storage.example/17?s=1", "id": "urn:x"}}]"#,
+        r#"["https://storage.example/17?s=1", "https://storage.example/17?s=1"]"#,
+    ] {
+        assert_eq!(link(text), url, "{text}");
+    }
+    assert_eq!(link("{}"), Err(BadAnswer::Lacks("address of a download")));
+    assert_eq!(link(r#"{"path": "/17.zip"}"#), Err(BadAnswer::Lacks("address of a download")));
+    let two = r#"["https://a.example/", "https://b.example/"]"#;
+    assert_eq!(link(two), Err(BadAnswer::Lacks("single address of a download")));
+    assert!(matches!(link("{"), Err(BadAnswer::NotJson { .. })));
+}

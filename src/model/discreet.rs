@@ -1,4 +1,4 @@
-//! File names as messages may show them.
+//! File names and titles of pages as messages may show them.
 //!
 //! Archives name their files by the order's number and by what is on them. But people name files too,
 //! on the scanner and in the output, and a patient's name in a file's name must not get into a log, the
@@ -17,6 +17,48 @@ const WORDS: [&str; 88] = [
     "scan", "scanbody", "scans", "screen", "shell", "stl", "thumbnail", "thumbnails", "thumbs", "tmp",
     "top", "txt", "upper", "veneer", "view", "xml", "zip",
 ];
+
+/// Words that titles of error pages and login pages are made of.
+#[rustfmt::skip]
+const PAGE_WORDS: [&str; 163] = [
+    "a", "abgelaufen", "about", "access", "again", "align", "an", "and", "anmelden",
+    "anmeldung", "answer", "apache", "application", "are", "at", "authentication",
+    "authorization", "available", "back", "bad", "be", "been", "blocked", "by", "captive",
+    "certificate", "client", "cloudflare", "cloudfront", "connection", "control", "corporate",
+    "could", "denied", "der", "die", "dienst", "dns", "document", "does", "down", "error",
+    "exceeded", "expired", "fehler", "filter", "firewall", "for", "forbidden", "fortinet",
+    "found", "from", "gateway", "gefunden", "gesperrt", "gone", "guest", "has", "hotspot",
+    "http", "https", "iis", "in", "internal", "internet", "invalid", "is", "it", "itero",
+    "just", "later", "limit", "loading", "log", "login", "logon", "maintenance", "many",
+    "method", "microsoft", "mode", "moment", "moved", "must", "myitero", "network", "nginx",
+    "nicht", "not", "object", "of", "ok", "on", "out", "page", "payload", "permanently",
+    "please", "policy", "portal", "problem", "proxy", "rate", "redirect", "redirecting",
+    "refused", "request", "requests", "required", "resource", "response", "retry", "security",
+    "seite", "server", "service", "session", "sign", "site", "sophos", "sorry", "squid",
+    "stopped", "system", "temporarily", "temporary", "the", "this", "time", "timed", "timeout",
+    "to", "too", "try", "unable", "unauthorized", "unavailable", "under", "unexpected",
+    "unknown", "unreachable", "upstream", "url", "verboten", "verfügbar", "verification",
+    "vorübergehend", "wait", "warning", "wartung", "was", "web", "website", "welcome", "wifi",
+    "with", "wlan", "wrong", "you", "your", "zeitüberschreitung", "zscaler", "zugriff",
+];
+
+/// The title of a web page that came in place of something else, in one line; `None` where a word of it
+/// may be somebody's name, and where it is longer than 60 characters.
+pub fn page_title(title: &str) -> Option<String> {
+    let flat = title.split_whitespace().collect::<Vec<_>>().join(" ");
+    let may_be_shown = |word: &str| {
+        // A status, but no chart number.
+        let is_short_number = word.len() <= 3 && word.bytes().all(|byte| byte.is_ascii_digit());
+        is_short_number || PAGE_WORDS.binary_search(&word.to_lowercase().as_str()).is_ok()
+    };
+    let is_plain = |c: char| c.is_alphanumeric() || " .,:;!?()/'|-–—".contains(c);
+    let mut words = flat.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
+    let shown = flat.chars().count() <= 60
+        && flat.chars().any(char::is_alphabetic)
+        && flat.chars().all(is_plain)
+        && words.all(may_be_shown);
+    shown.then_some(flat)
+}
 
 /// The path of a file with `…` for each word that may be somebody's name. Numbers, single
 /// letters and words of the field stay, so that the files of an export are named in
@@ -68,6 +110,26 @@ mod tests {
             "",
         ] {
             assert_eq!(file_name(name), name);
+        }
+    }
+
+    #[test]
+    fn a_title_is_shown_only_if_no_word_of_it_can_be_a_name() {
+        assert!(PAGE_WORDS.is_sorted());
+        for title in
+            ["Service unavailable", "502 Bad Gateway", "Zugriff verboten!", "Log in | iTero"]
+        {
+            assert_eq!(page_title(title).as_deref(), Some(title));
+        }
+        assert_eq!(
+            page_title(" 504\n Gateway\tTime-out ").as_deref(),
+            Some("504 Gateway Time-out")
+        );
+        let long = "error ".repeat(11);
+        for title in
+            ["Doe, Jane", "Error: Müller", "Chart 17544365", "404", "", "<b>Error</b>", &long]
+        {
+            assert_eq!(page_title(title), None, "{title}");
         }
     }
 

@@ -83,6 +83,10 @@ pub struct Fault {
     source: Option<Box<dyn Error + Send + Sync>>,
 }
 
+/// The code of the fault for an answer that is not what was asked for: a web page in place of the
+/// files. Of class [`Transient`](FaultClass::Transient), since nobody knows whose answer it was.
+pub const WRONG_CONTENT: &str = "wrong-content";
+
 impl Fault {
     /// A fault without hint or source.
     pub fn new(class: FaultClass, code: &'static str, message: impl Into<String>) -> Self {

@@ -130,14 +130,17 @@ fn what_is_not_converted_yet_is_told_apart_from_what_fails() {
         let fault = fetch(&lab).expect_err("not there");
         assert_eq!((fault.class, fault.code), (FaultClass::NotConverted, "not-converted"));
         assert_eq!(fault.retry_after, Some(Duration::from_mins(1)), "{status}");
+        let text = "Align has not finished preparing the files of order 17";
+        assert_eq!(fault.to_string(), text);
     }
-    for (status, class) in [
-        (429, FaultClass::Transient),
-        (502, FaultClass::Transient),
-        (403, FaultClass::Auth),
-        (400, FaultClass::Permanent),
-    ] {
-        assert_eq!(fetch(&asset(move |_| Reply::status(status))).expect_err("fails").class, class);
+    let lab = Lab::new(|call| call.path.contains("/assets/").then(|| Reply::status(404)));
+    for (kind, what) in
+        [(AssetKind::Thumbnails, "thumbnails"), (AssetKind::ScreenCaptures, "screen captures")]
+    {
+        let request = casedrop::model::asset::AssetRequest { kind, ..ide() };
+        let fault = lab.client.download(&request, &Cancel::new()).err().expect("not there");
+        let text = format!("Align has not finished preparing the {what} of order 17");
+        assert_eq!(fault.to_string(), text);
     }
 }
 
@@ -187,7 +190,8 @@ fn a_storage_server_that_refuses_says_nothing_about_the_login() {
         let target = storage.url("/signed?secret-signature");
         let lab = asset(move |_| Reply::status(302).header("Location", &target));
         let fault = fetch(&lab).expect_err("refused");
-        assert_eq!(fault.class, FaultClass::Transient, "{fault}");
+        assert_eq!(fault.class, FaultClass::Refused, "{fault}");
+        assert_eq!(fault.host.as_deref(), Some(storage.host().as_str()));
         assert!(!fault.chain().contains("secret-signature"), "{}", fault.chain());
         assert_eq!(lab.refreshes(), 0);
     }

@@ -1,5 +1,6 @@
 //! The client of Align's API against servers that behave and misbehave.
 
+mod answers;
 mod calls;
 mod cli;
 mod discovery;

@@ -116,7 +116,8 @@ impl Executor {
                 Ok(body) if body.info().offset == 0 => return Ok((body, None)),
                 // The rest of something else; or perhaps only the rest is refused.
                 Ok(_) => {}
-                Err(fault) if fault.class == FaultClass::Permanent => {}
+                Err(fault)
+                    if matches!(fault.class, FaultClass::Permanent | FaultClass::Refused) => {}
                 Err(fault) => return Err(fault),
             }
         }

@@ -430,18 +430,21 @@ fn what_came_stays_only_while_it_may_be_of_use() {
 
 #[test]
 fn a_server_that_refuses_the_rest_is_asked_for_the_whole_at_once() {
-    let gone = Trouble::Refused(FaultClass::Permanent, "http-410");
-    let world = World::new();
-    world.break_off(250);
-    world.align().troubles.push_back(gone);
-    world.assert_fetched(1);
-    assert_eq!(world.asked(), [Some(250), None]);
+    for (class, code) in [(FaultClass::Permanent, "bad-id"), (FaultClass::Refused, "http-400")] {
+        let refused = Trouble::Refused(class, code);
+        let world = World::new();
+        world.break_off(250);
+        world.align().troubles.push_back(refused);
+        world.assert_fetched(1);
+        assert_eq!(world.asked(), [Some(250), None]);
 
-    let world = World::new();
-    world.break_off(250);
-    world.align().troubles.extend([gone, gone]);
-    assert_eq!(world.fetch().expect_err("for good").class, FaultClass::Permanent);
-    assert!(world.left().is_empty());
+        let world = World::new();
+        world.break_off(250);
+        world.align().troubles.extend([refused, refused]);
+        assert_eq!(world.fetch().expect_err("the whole, too").class, class);
+        // What may be allowed tomorrow can be continued then.
+        assert_eq!(world.left().is_empty(), class == FaultClass::Permanent);
+    }
 }
 
 #[test]
