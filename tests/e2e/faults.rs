@@ -27,14 +27,14 @@ pub fn requests(world: &World, endpoint: &str) -> Vec<RequestRecord> {
     world.align().state().log.into_iter().filter(|record| record.endpoint == endpoint).collect()
 }
 
-fn refreshes(world: &World) -> u64 {
+pub fn refreshes(world: &World) -> u64 {
     world.align().state().counters.refreshes
 }
 
 /// One order whose downloads fail during a pass, and a neighbour. The fault is told by its code,
 /// nothing of the order is seen, the neighbour is published in the same pass, and the next attempt
 /// after the fault heals it.
-fn heals(world: &World, rule: FaultRule, code: &str) -> Manifest {
+pub fn heals(world: &World, rule: FaultRule, code: &str) -> Manifest {
     let id = world.align().create_order(&order(CaseKind::OrthoShell)).expect("created");
     let neighbour = world.align().create_order(&order(CaseKind::Restorative)).expect("created");
     world.align().inject(rule.order(&id));
@@ -350,7 +350,9 @@ fn expected(which: &str) -> Option<(&'static str, &'static str)> {
         "many-members" => never("zip-too-many"),
         "bad-crc" | "named-after-patient" => perhaps("zip-crc"),
         "lying-size" | "local-name-differs" => perhaps("zip-corrupt"),
-        "truncated" | "not-a-zip" => perhaps("not-a-zip"),
+        "truncated" => perhaps("not-a-zip"),
+        // A web page, which is told before it is taken for a package.
+        "not-a-zip" => perhaps("wrong-content"),
         "empty-zip" => perhaps("zip-empty"),
         other => panic!("nobody says yet what is to become of {other}"),
     }

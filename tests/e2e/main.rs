@@ -11,6 +11,7 @@ mod tree;
 mod watcher;
 mod world;
 
+mod answers;
 mod audit;
 mod badinput;
 mod command_folder;

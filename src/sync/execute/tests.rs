@@ -408,7 +408,6 @@ fn what_came_stays_only_while_it_may_be_of_use() {
     let stays = [
         (FaultClass::Transient, "connect", true),
         (FaultClass::Auth, "login-needed", true),
-        (FaultClass::Refused, "http-403", true),
         (FaultClass::Cancelled, "cancelled", true),
         (FaultClass::Local, "output-gone", true),
         (FaultClass::Local, "disk-full", false),
