@@ -11,7 +11,6 @@ use reqwest::header::LOCATION;
 use tokio::runtime::Handle;
 use url::Url;
 
-use super::clock::wall_now;
 use crate::align::{Account, AlignClient, AlignSettings, system_clock};
 use crate::audit::Audit;
 use crate::config::Config;
@@ -30,6 +29,7 @@ use crate::model::order::RemoteOrder;
 use crate::model::record::Place;
 use crate::model::remote::Remote as _;
 use crate::model::test_order::{self, ACCOUNT, LAB, ORDER};
+use crate::model::time::WallMs;
 use crate::outgoing::Outgoing;
 use crate::secrets::MemorySecrets;
 use crate::simulator::{
@@ -62,6 +62,7 @@ pub(super) struct Means {
     pub(super) progress: Arc<Progress>,
     pub(super) cancel: Cancel,
     pub(super) step: fn(Step),
+    pub(super) clock: fn() -> WallMs,
     /// Of a multi-threaded runtime.
     pub(super) handle: Handle,
 }
@@ -114,10 +115,10 @@ pub(super) fn look_whole(
     look(disk, dir, Some(manifest), None)
 }
 
-/// Publishes the test order where nothing stands. Blocks; gives up soon once it is cancelled.
+/// Publishes the test order where there is nothing yet. Blocks; gives up soon once it is cancelled.
 ///
 /// # Errors
-/// The output is closed or away, the disk is full, no loopback port is free.
+/// Something is there already, the output is closed or away, the disk is full, no loopback port is free.
 pub(super) fn publish(means: &Means) -> Result<Manifest, Fault> {
     means.root.check()?;
     let key = test_order::key()?;
@@ -147,7 +148,7 @@ fn fetch_from(align: &Running, means: &Means, key: &OrderKey) -> Result<Manifest
         progress: Arc::clone(&means.progress),
         cancel: cancel.clone(),
         step: means.step,
-        clock: wall_now,
+        clock: means.clock,
     };
     let job = FetchJob {
         key: key.clone(),
@@ -156,7 +157,8 @@ fn fetch_from(align: &Running, means: &Means, key: &OrderKey) -> Result<Manifest
         // What does not come at once will not come.
         attempts: u32::MAX,
     };
-    executor.publish_alone(&job, |fetched| manifest(&remote, account, fetched))
+    let describe = |fetched| manifest(&remote, account, fetched, (means.clock)());
+    executor.publish_alone(&job, describe)
 }
 
 /// Removes the test order, if it is the one that was published, and the folders that only it needed.
@@ -322,7 +324,7 @@ pub fn log_in_and_pair(
     Ok(account)
 }
 
-fn manifest(remote: &RemoteOrder, account: Account, fetched: Fetched) -> Manifest {
+fn manifest(remote: &RemoteOrder, account: Account, fetched: Fetched, at: WallMs) -> Manifest {
     Manifest {
         schema: SCHEMA,
         lab: LAB.to_owned(),
@@ -335,7 +337,7 @@ fn manifest(remote: &RemoteOrder, account: Account, fetched: Fetched) -> Manifes
         procedure: remote.procedure.clone(),
         revision: 1,
         reason: Reason::FirstScan,
-        published_at: wall_now().to_rfc3339(),
+        published_at: at.to_rfc3339(),
         agent: format!("casedrop {}", env!("CARGO_PKG_VERSION")),
         files: fetched.files,
         left_out: fetched.left_out,

@@ -44,6 +44,8 @@ impl World {
             progress: Arc::default(),
             cancel: Cancel::new(),
             step: |_| {},
+            // All within one second, where manifests are the same.
+            clock: || WallMs(1_780_000_000_000),
             handle: self.runtime.handle().clone(),
         }
     }

@@ -1,6 +1,10 @@
 //! `casedrop demo`: the whole thing with no account. A simulated Align on a loopback port, a real
 //! login, real downloads, a hot folder to look at.
 
+mod lines;
+mod place;
+
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -15,6 +19,7 @@ use crate::service::stop_signal;
 use crate::simulator::{NOTE, Running, Scenario, Simulator, SimulatorConfig, SimulatorError};
 use crate::sync::notice::size;
 
+use self::place::{Place, WRITTEN};
 use super::work::{runtime, work};
 use super::{CliError, Exit, Streams};
 
@@ -46,39 +51,44 @@ const POLL_MS: u64 = 1000;
 /// Runs the demo.
 pub fn run(args: &DemoArgs, streams: &mut Streams) -> Result<Exit, CliError> {
     let output = std::path::absolute(&args.output).map_err(|error| {
-        let text = format!("{} is no usable folder: {error}", args.output.display());
+        let text = format!("{} cannot be used as a folder: {error}", args.output.display());
         CliError::new(Exit::Usage, text)
     })?;
+    let place = Place::of(output);
+    place.make_ready(&RealDisk)?;
     let simulator = start(args)?;
     streams.note(NOTE);
     streams.note(format!("Simulated Align: {}", simulator.base_url()));
-    let file = write_config(&output, &simulator)?;
+    write_config(&place, &simulator)?;
+    let file = place.config();
     let loaded = config::load(&RealDisk, &file, &[])
         .map_err(|faults| CliError::new(Exit::Failed, faults.to_string()))?;
     let config = loaded.config;
     let runtime = runtime()?;
     log_in(&config, &runtime)?;
-    streams.note(format!("Logged in and paired. Hot folder: {}\n", output.display()));
+    streams.note(format!("Logged in and paired. Hot folder: {}\n", place.output.display()));
+    let list = lines::on_config("orders", &file);
     let ending = if args.once { Ending::When(all_published(&simulator)) } else { Ending::Never };
     if !args.once {
-        streams.note(format!(
-            "Ctrl-C ends the demo. For one more scan meanwhile:\n  curl -X POST {}/orders -d '{{}}'\n",
-            simulator.admin_url()
-        ));
+        let scan = lines::one_more_scan(&simulator.admin_url());
+        streams.note("Ctrl-C ends the demo. Meanwhile, in another terminal:");
+        streams.note(format!("one more scan:\n  {scan}\nlist the orders:\n  {list}\n"));
     }
     let (finished, summary) =
         work(runtime, config.clone(), ending, streams, stop_signal(), |console, notice| {
             console.tell(notice);
         })?;
+    // What an earlier demo left unfinished is gone with its simulated Align.
+    let own = simulator.admin().state().orders;
+    let own: BTreeSet<_> = own.into_iter().map(|order| order.id).collect();
+    let is_failing = summary.failing.iter().any(|(key, _)| own.contains(key.order.as_str()));
     simulator.stop();
     show_tree(&config, streams)?;
-    streams.note(format!("\nLook around: casedrop orders --config {}", file.display()));
-    let done = finished == Finished::Done || !args.once;
-    Ok(match (done, summary.failing.is_empty()) {
-        (true, true) => Exit::Ok,
-        (true, false) => Exit::OrdersFailing,
-        (false, _) => Exit::Failed,
-    })
+    streams.note(format!("\nLook around: {list}"));
+    if args.once && finished != Finished::Done {
+        return Err(CliError::new(Exit::Failed, "stopped before all orders were published"));
+    }
+    Ok(if is_failing { Exit::OrdersFailing } else { Exit::Ok })
 }
 
 fn start(args: &DemoArgs) -> Result<Running, CliError> {
@@ -102,15 +112,14 @@ fn start(args: &DemoArgs) -> Result<Running, CliError> {
 }
 
 /// The demo's config is a file like any other, so that every command can be tried on it.
-fn write_config(output: &Path, simulator: &Running) -> Result<PathBuf, CliError> {
-    let name = output.file_name().map_or("demo".into(), |name| name.to_string_lossy());
-    let state = output.with_file_name(format!(".{name}.state"));
-    RealDisk.create_private_dirs(&state)?;
+fn write_config(place: &Place, simulator: &Running) -> Result<(), CliError> {
+    let Place { output, state, .. } = place;
+    RealDisk.create_private_dirs(state)?;
     let secret = state.join("client-secret");
     write_durably_private(&RealDisk, &secret, b"simulated-secret\n")?;
     let quoted = |path: &Path| serde_json::to_string(&path.to_string_lossy()).unwrap_or_default();
     let text = format!(
-        "# Written by `casedrop demo`.\n\
+        "{WRITTEN}\n\
          output: {output}\n\
          state: {state}\n\
          labs:\n\
@@ -127,14 +136,12 @@ fn write_config(output: &Path, simulator: &Running) -> Result<PathBuf, CliError>
          retention: {{ min_free: 100MB }}\n\
          status_page: {{ listen: '127.0.0.1:0' }}\n",
         output = quoted(output),
-        state = quoted(&state),
+        state = quoted(state),
         secret = quoted(&secret),
         oauth = simulator.oauth_base(),
         base = simulator.base_url(),
     );
-    let file = state.join("casedrop.yaml");
-    write_durably(&RealDisk, &file, text.as_bytes())?;
-    Ok(file)
+    Ok(write_durably(&RealDisk, &place.config(), text.as_bytes())?)
 }
 
 fn log_in(config: &Config, runtime: &tokio::runtime::Runtime) -> Result<(), CliError> {
@@ -162,7 +169,7 @@ fn all_published(simulator: &Running) -> IsDone {
                 return Ok(false);
             }
         }
-        Ok(!state.orders.is_empty())
+        Ok(true)
     })
 }
 

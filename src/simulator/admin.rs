@@ -3,7 +3,7 @@
 //! | call | does |
 //! |---|---|
 //! | `GET /admin/state` | all that the simulator knows and counted |
-//! | `POST /admin/orders` | creates a scan from an [`OrderSpec`]; `{}` makes everything up |
+//! | `POST /admin/orders` | creates a scan from an [`OrderSpec`]; without a body everything is made up |
 //! | `POST /admin/orders/{id}/flow/{transition}` | moves an order |
 //! | `POST /admin/orders/{id}/take` | another client downloads the order |
 //! | `POST /admin/orders/{id}/notify` | sends its notification again |
@@ -12,8 +12,9 @@
 //! | `POST /admin/polls/forget` | the next poll is allowed at once |
 //! | `GET`, `PATCH /admin/settings` | shows and changes settings |
 
+use axum::body::HttpBody as _;
 use axum::extract::{FromRequest, Path, Request, State};
-use axum::http::StatusCode;
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde::de::DeserializeOwned;
@@ -40,14 +41,26 @@ pub(super) fn router(admin: Admin) -> Router {
         .with_state(admin)
 }
 
-/// A JSON body; what is wrong with it becomes the answer. The content type must say JSON, so that
-/// no form of a web page can be taken for a command.
+/// A JSON body, or none, which stands for `{}`; what is wrong with it becomes the answer. The content
+/// type must say JSON, and a web page says where it comes from, so that no form of one can be taken for
+/// a command.
 struct Body<T>(T);
 
 impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
     type Rejection = (StatusCode, Json<Value>);
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Self::Rejection> {
+        let headers = request.headers();
+        let is_bare =
+            !headers.contains_key(header::CONTENT_TYPE) && !headers.contains_key(header::ORIGIN);
+        let request = if is_bare && request.body().is_end_stream() {
+            let (mut parts, _) = request.into_parts();
+            let json = HeaderValue::from_static("application/json");
+            parts.headers.insert(header::CONTENT_TYPE, json);
+            Request::from_parts(parts, axum::body::Body::from("{}"))
+        } else {
+            request
+        };
         match Json::<T>::from_request(request, state).await {
             Ok(Json(value)) => Ok(Self(value)),
             Err(error) => Err(bad(&error.body_text())),

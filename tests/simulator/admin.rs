@@ -84,5 +84,10 @@ async fn web_pages_cannot_reach_the_admin_endpoint() {
     let url = format!("{}/orders", lab.sim.admin_url());
     let form = lab.http.post(&url).header("content-type", "text/plain").body("{}");
     assert_eq!(form.send().await.expect("answer").status(), 400);
+    let bare = || lab.http.post(&url);
+    let foreign = bare().header("origin", "https://web.example");
+    assert_eq!(foreign.send().await.expect("answer").status(), 400, "a page's call without a body");
     assert!(lab.admin().state().orders.is_empty());
+    assert_eq!(bare().send().await.expect("answer").status(), 200, "as `curl -X POST` sends it");
+    assert_eq!(lab.admin().state().orders.len(), 1);
 }

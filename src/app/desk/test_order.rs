@@ -9,6 +9,7 @@ use serde_json::json;
 use super::names::{refused, usage};
 use super::once::cannot_use;
 use super::{AgentDesk, Live, Task};
+use crate::app::clock::wall_now;
 use crate::app::test_order::{self as making, Means, Standing, look_whole};
 use crate::audit::{Deed, Entry, Mark};
 use crate::local::look::glance;
@@ -201,6 +202,7 @@ impl AgentDesk {
             progress: Arc::clone(&live.progress),
             cancel: live.stopping.clone(),
             step: live.step,
+            clock: wall_now,
             handle: self.labs.handle().clone(),
         })
     }

@@ -1,6 +1,9 @@
 //! One order published by itself, without engine and journal: the same steps in the same order, and
 //! nobody remembers it.
 
+use std::path::Path;
+
+use crate::local::look::{LocalPicture, look};
 use crate::local::publish::{self, Publication, PublishOutcome, Target};
 use crate::local::seal::seal_with;
 use crate::model::fault::{Fault, FaultClass};
@@ -21,6 +24,13 @@ impl Executor {
         job: &FetchJob,
         describe: impl FnOnce(Fetched) -> Manifest,
     ) -> Result<Manifest, Fault> {
+        // A publication takes a directory with its own manifest for what an earlier attempt left. Here
+        // there was none, and manifests made within one second can be the same: so what is there now is
+        // never ours.
+        let dir = self.layout.order_dir(&job.key);
+        if look(&*self.disk, &dir, None, None)? != LocalPicture::Absent {
+            return Err(is_taken(&dir));
+        }
         let fetched = self.fetch(job);
         self.progress.end(&job.key);
         let published = fetched.and_then(|fetched| self.publish_staged(job, describe(fetched)));
@@ -44,11 +54,13 @@ impl Executor {
         match publish::publish(&*self.disk, &self.layout, &root, &publication, &self.step)? {
             PublishOutcome::Done { .. } => Ok(manifest),
             PublishOutcome::TargetChanged { .. } => {
-                let dir = publication.dir(&self.layout);
-                let text = format!("something stands at {} already", dir.display());
-                Err(Fault::new(FaultClass::Local, "target-changed", text)
-                    .hint("move it away, and try again"))
+                Err(is_taken(&publication.dir(&self.layout)))
             }
         }
     }
+}
+
+fn is_taken(dir: &Path) -> Fault {
+    let text = format!("there is something at {} already", dir.display());
+    Fault::new(FaultClass::Local, "target-changed", text).hint("move it away, and try again")
 }

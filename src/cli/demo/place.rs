@@ -1,0 +1,165 @@
+//! The demo's folders: the hot folder, and beside it what belongs to it.
+
+use std::path::{Path, PathBuf};
+
+use crate::app::agent_runs;
+use crate::disk::{Disk, Kind, read_limited};
+use crate::local::root::{MARKER, try_lock_output};
+use crate::local::Layout;
+
+use super::super::{CliError, Exit};
+
+/// The first line of the demo's config: a state folder without it is not the demo's.
+pub(super) const WRITTEN: &str = "# Written by `casedrop demo`.";
+/// The config's name in the state folder.
+const CONFIG: &str = "casedrop.yaml";
+/// Larger files were not written by the demo.
+const LARGEST: u64 = 1 << 16;
+
+/// Where a demo works.
+#[derive(Debug, Clone)]
+pub(super) struct Place {
+    /// The hot folder.
+    pub(super) output: PathBuf,
+    /// Journal, login and config.
+    pub(super) state: PathBuf,
+    staging: PathBuf,
+}
+
+impl Place {
+    pub(super) fn of(output: PathBuf) -> Self {
+        let name = output.file_name().map_or("demo".into(), |name| name.to_string_lossy());
+        let state = output.with_file_name(format!(".{name}.state"));
+        let staging = output.with_file_name(format!(".{name}.casedrop-staging"));
+        Self { state, staging, output }
+    }
+
+    /// The config file.
+    pub(super) fn config(&self) -> PathBuf {
+        self.state.join(CONFIG)
+    }
+
+    /// Gets ready for another demo. Somebody who deletes the hot folder wants to start over: what an
+    /// earlier demo left beside it goes too. An agent never does that: there, a hot folder that is gone
+    /// may be a share that is away.
+    ///
+    /// # Errors
+    /// Another demo is at work there, or the state folder is somebody else's.
+    pub(super) fn make_ready(&self, disk: &dyn Disk) -> Result<(), CliError> {
+        let state = self.state.display();
+        match disk.kind(&self.state)? {
+            None => return Ok(()),
+            Some(Kind::Dir) if disk.list(&self.state)?.is_empty() => return Ok(()),
+            Some(Kind::Dir) if self.is_ours(disk)? => {}
+            Some(_) => {
+                let text = format!("{state} exists and was not made by the demo");
+                return Err(CliError::new(Exit::Usage, text)
+                    .hint("choose another folder with --output"));
+            }
+        }
+        if agent_runs(&self.state) {
+            let text = format!("a demo is running in {} already", self.output.display());
+            return Err(CliError::new(Exit::AnotherAgent, text)
+                .hint("stop it with Ctrl-C, or choose another folder with --output"));
+        }
+        if disk.kind(&self.output.join(MARKER))?.is_none() {
+            self.start_over(disk)?;
+        }
+        Ok(())
+    }
+
+    /// Whether the demo made the state folder.
+    fn is_ours(&self, disk: &dyn Disk) -> Result<bool, CliError> {
+        let config = self.config();
+        if disk.kind(&config)? != Some(Kind::File) {
+            return Ok(false);
+        }
+        let text = read_limited(disk, &config, LARGEST).unwrap_or_default();
+        Ok(text.split(|byte| *byte == b'\n').next() == Some(WRITTEN.as_bytes()))
+    }
+
+    /// Removes what an earlier demo left, and nothing that others put there.
+    fn start_over(&self, disk: &dyn Disk) -> Result<(), CliError> {
+        let layout = Layout { output: self.output.clone(), staging: self.staging.clone() };
+        if disk.kind(&self.staging)? == Some(Kind::Dir) {
+            let lock = try_lock_output(disk, &layout)?.ok_or_else(|| {
+                let text = format!("an agent works in {}", self.output.display());
+                CliError::new(Exit::AnotherAgent, text)
+                    .hint("stop it, or choose another folder with --output")
+            })?;
+            drop(lock);
+            for dir in [layout.work(), layout.claims(), layout.retired(), layout.history()] {
+                remove(disk, &dir)?;
+            }
+        }
+        // The config goes last: without it, what is left would not be recognised.
+        for entry in disk.list(&self.state)? {
+            if entry.path != self.config() {
+                remove(disk, &entry.path)?;
+            }
+        }
+        Ok(disk.remove_file(&self.config())?)
+    }
+}
+
+fn remove(disk: &dyn Disk, path: &Path) -> Result<(), CliError> {
+    match disk.kind(path)? {
+        None => {}
+        Some(Kind::Dir) => disk.remove_tree(path)?,
+        Some(_) => disk.remove_file(path)?,
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::disk::RealDisk;
+
+    fn place(dir: &tempfile::TempDir) -> Place {
+        Place::of(dir.path().join("demo"))
+    }
+
+    fn put(path: &Path, text: &str) {
+        std::fs::create_dir_all(path.parent().expect("a folder")).expect("made");
+        std::fs::write(path, text).expect("written");
+    }
+
+    #[test]
+    fn what_an_earlier_demo_left_goes_with_its_hot_folder_and_nothing_else_does() {
+        let dir = tempfile::tempdir().expect("tempdir");
+        let place = place(&dir);
+        let ours = format!("{WRITTEN}\noutput: x\n");
+        put(&place.config(), &ours);
+        put(&place.state.join("journal.db"), "old");
+        put(&place.staging.join("history/lab/1/2/r1/a.stl"), "old");
+        put(&place.staging.join("theirs.txt"), "theirs");
+        put(&place.output.join(MARKER), "{}");
+        place.make_ready(&RealDisk).expect("ready");
+        assert!(place.state.join("journal.db").is_file(), "the hot folder is still there");
+        std::fs::remove_dir_all(&place.output).expect("deleted");
+        put(&place.output.join("theirs.txt"), "theirs");
+        place.make_ready(&RealDisk).expect("ready");
+        assert!(RealDisk.list(&place.state).expect("listed").is_empty());
+        assert!(!place.staging.join("history").exists());
+        for theirs in [place.staging.join("theirs.txt"), place.output.join("theirs.txt")] {
+            assert!(theirs.is_file(), "{}", theirs.display());
+        }
+        place.make_ready(&RealDisk).expect("as at the first time");
+    }
+
+    #[test]
+    fn a_state_folder_of_others_is_refused_and_left_as_it_is() {
+        let dir = tempfile::tempdir().expect("tempdir");
+        let place = place(&dir);
+        for (file, text) in [("casedrop.yaml", "output: mine\n"), ("notes.txt", WRITTEN)] {
+            let file = place.state.join(file);
+            put(&file, text);
+            let error = place.make_ready(&RealDisk).expect_err("it is not the demo's");
+            assert_eq!(error.exit, Exit::Usage);
+            assert!(error.hint.expect("a way out").contains("--output"));
+            assert_eq!(std::fs::read_to_string(&file).expect("still there"), text);
+            std::fs::remove_file(file).expect("removed");
+        }
+    }
+}
