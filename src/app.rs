@@ -18,6 +18,7 @@ mod open;
 mod page;
 mod pulse;
 mod quiet;
+mod reasons;
 mod reloading;
 mod settle;
 mod sleep;

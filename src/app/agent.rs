@@ -184,6 +184,8 @@ impl Agent {
             start_beside(&self.site, &mut beside);
             let (site, events) = (Arc::clone(&self.site), self.events.take());
             beside.start(|until| super::sleep::look_after(site, events, until));
+            let site = Arc::clone(&self.site);
+            beside.start(|until| super::reasons::look_after(site, until));
             changes::agent(&self.site, Deed::AgentStarted);
         }
         let site = Arc::clone(&self.site);

@@ -15,6 +15,7 @@ use crate::model::fault::{Fault, FaultClass};
 use crate::model::request::{Outcome, Reply, Via, Who};
 use crate::model::time::WallMs;
 use crate::service::eventlog;
+use crate::status::Code;
 use crate::status::UpdateStatus;
 use crate::store::{LabRecord, Store, StoreError};
 use crate::update::daily::{Daily, is_open};
@@ -170,7 +171,7 @@ impl Updating {
     }
 
     /// What people are to know of versions that failed, or are on trial: with what they can do.
-    pub(super) fn notes(&self, disk: &dyn Disk) -> Vec<(String, String)> {
+    pub(super) fn notes(&self, disk: &dyn Disk) -> Vec<(Code, String, String)> {
         let mut notes = Vec::new();
         for (version, refused) in self.place.refused(disk) {
             if version > self.program.version {
@@ -181,13 +182,14 @@ impl Updating {
                 );
                 let hint =
                     "a newer version will be tried; `casedrop update --retry` tries this one again";
-                notes.push((text, hint.to_owned()));
+                notes.push((Code::UpdateTakenBack, text, hint.to_owned()));
             }
         }
         if let Some(trial) = self.place.trial(disk) {
             let version = trial.version.0;
             let hint = "nothing: if it does not work, the old version comes back by itself";
-            notes.push((format!("version {version} is on trial"), hint.to_owned()));
+            let text = format!("version {version} is on trial");
+            notes.push((Code::UpdateOnTrial, text, hint.to_owned()));
         }
         notes
     }

@@ -6,14 +6,14 @@ use std::path::PathBuf;
 use clap::Args;
 use serde::Serialize;
 
-use crate::app::desk::is_still_news;
-use crate::app::wall_now;
+use crate::app::desk::{NOT_RUNNING, START_IT, is_still_news};
+use crate::app::{agent_runs, wall_now};
 use crate::config::Config;
 use crate::local::layout::Layout;
 use crate::model::fault::FaultClass;
 use crate::model::ids::OrderId;
 use crate::model::record::{OrderRecord, OrderState, Place, Retired, Trouble};
-use crate::store::{FILE_NAME, OrderEvent, Pending, Rebuilt, Store, StoreError};
+use crate::store::{Errand, ErrandKind, FILE_NAME, OrderEvent, Pending, Rebuilt, Store, StoreError};
 
 use super::{CliError, Exit, Streams};
 
@@ -66,12 +66,39 @@ struct OrderView<'a> {
     first_seen: String,
     last_seen: String,
     trouble: Option<&'a Trouble>,
+    /// When somebody asked for it again, if no agent has begun that yet.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    asked_for: Option<String>,
+}
+
+/// An order that somebody asked for by its number, and that nobody has heard of yet.
+#[derive(Debug, Serialize)]
+struct AskedFor<'a> {
+    lab: &'a str,
+    account: &'a str,
+    order_id: &'a str,
+    state: &'static str,
+    asked_for: String,
+}
+
+impl<'a> AskedFor<'a> {
+    fn new(errand: &'a Errand) -> Self {
+        Self {
+            lab: errand.key.lab.as_str(),
+            account: errand.key.account.as_str(),
+            order_id: errand.key.order.as_str(),
+            state: "asked-for",
+            asked_for: errand.at.to_rfc3339(),
+        }
+    }
 }
 
 impl<'a> OrderView<'a> {
-    fn new(order: &'a OrderRecord, layout: &Layout) -> Self {
+    fn new(order: &'a OrderRecord, layout: &Layout, asked: &[Errand]) -> Self {
         let published = order.published.as_ref();
+        let asked = asked.iter().find(|errand| errand.key == order.key);
         Self {
+            asked_for: asked.map(|errand| errand.at.to_rfc3339()),
             lab: order.key.lab.as_str(),
             account: order.key.account.as_str(),
             order_id: order.key.order.as_str(),
@@ -103,15 +130,16 @@ pub fn orders(config: &Config, args: &OrdersArgs, streams: &mut Streams) -> Resu
         return super::reconcile::run(config, args.lab.as_deref(), streams);
     }
     let layout = layout(config);
-    let all = match open(config)? {
+    let (all, asked) = match open(config)? {
         Some(store) => {
             for (note, _) in notes(&store).map_err(journal)? {
                 streams.note(note);
             }
             tell_logins(&store, args.lab.as_deref(), streams)?;
-            store.orders().map_err(journal)?
+            let both = store.atomically(|store| Ok((store.orders()?, to_fetch(store)?)));
+            both.map_err(journal)?
         }
-        None => Vec::new(),
+        None => (Vec::new(), Vec::new()),
     };
     let is_of = |lab: &str, order: &OrderRecord| order.key.lab.as_str().eq_ignore_ascii_case(lab);
     if let Some(lab) = &args.lab
@@ -125,12 +153,26 @@ pub fn orders(config: &Config, args: &OrdersArgs, streams: &mut Streams) -> Resu
         .filter(|order| args.lab.as_ref().is_none_or(|lab| is_of(lab, order)))
         .filter(|order| args.state.is_none_or(|state| order.state() == state))
         .collect();
+    // What nobody has heard of yet is in no state.
+    let unseen: Vec<_> = asked
+        .iter()
+        .filter(|errand| args.state.is_none() && all.iter().all(|order| order.key != errand.key))
+        .filter(|errand| {
+            let name = errand.key.lab.as_str();
+            args.lab.as_ref().is_none_or(|lab| name.eq_ignore_ascii_case(lab))
+        })
+        .map(AskedFor::new)
+        .collect();
     if streams.json {
-        let views: Vec<_> = chosen.iter().map(|order| OrderView::new(order, &layout)).collect();
+        let views = chosen.iter().map(|order| OrderView::new(order, &layout, &asked));
+        let views = views.map(serde_json::to_value);
+        let views: Result<Vec<_>, _> =
+            views.chain(unseen.iter().map(serde_json::to_value)).collect();
+        let views = views.map_err(|error| CliError::new(Exit::Failed, error.to_string()))?;
         streams.json(&views)?;
         return Ok(Exit::Ok);
     }
-    if chosen.is_empty() {
+    if chosen.is_empty() && unseen.is_empty() {
         streams.note("no orders yet");
         return Ok(Exit::Ok);
     }
@@ -153,7 +195,56 @@ pub fn orders(config: &Config, args: &OrdersArgs, streams: &mut Streams) -> Resu
         if let Some(trouble) = order.trouble.as_ref().filter(|_| order.is_wanted()) {
             streams.line(format!("{:<16} └ {}", "", trouble.message))?;
         }
+        if let Some(errand) = asked.iter().find(|errand| errand.key == order.key) {
+            let at = errand.at.to_rfc3339();
+            streams.line(format!("{:<16} └ asked for again at {at}, not begun yet", ""))?;
+        }
     }
+    for one in &unseen {
+        let AskedFor { lab, account, order_id, state, asked_for } = one;
+        let (none, since) = ("-", format!("asked for at {asked_for}, not begun yet"));
+        streams.line(format!(
+            "{lab:<16} {account:<10} {order_id:<12} {state:<13} {none:>3}  {none:<20} {since}"
+        ))?;
+    }
+    if !asked.is_empty() {
+        tell_not_running(config, streams);
+    }
+    Ok(Exit::Ok)
+}
+
+/// The orders that somebody asked for and no agent has begun with, each once.
+fn to_fetch(store: &Store) -> Result<Vec<Errand>, StoreError> {
+    let mut found: Vec<Errand> = Vec::new();
+    for errand in store.asked()? {
+        let is_fetch = matches!(errand.what, ErrandKind::Refetch { .. });
+        if is_fetch && found.iter().all(|other| other.key != errand.key) {
+            found.push(errand);
+        }
+    }
+    Ok(found)
+}
+
+/// Says so where what was asked for waits for an agent.
+fn tell_not_running(config: &Config, streams: &mut Streams) {
+    if !agent_runs(&config.state) {
+        streams.note(format!("{NOT_RUNNING} {START_IT}"));
+    }
+}
+
+/// Tells of an order that was asked for by its number, and of which nothing else is known.
+fn show_asked(config: &Config, asked: &[Errand], streams: &mut Streams) -> Result<Exit, CliError> {
+    let all: Vec<_> = asked.iter().map(AskedFor::new).collect();
+    if streams.json {
+        streams.json(&all)?;
+        return Ok(Exit::Ok);
+    }
+    for AskedFor { lab, account, order_id, state, asked_for } in all {
+        streams.line(format!("order {order_id} of {lab} (account {account})"))?;
+        streams.line(format!("  state      {state}"))?;
+        streams.line(format!("  asked for  {asked_for}, not begun yet"))?;
+    }
+    tell_not_running(config, streams);
     Ok(Exit::Ok)
 }
 
@@ -182,16 +273,22 @@ pub fn show(config: &Config, args: &ShowArgs, streams: &mut Streams) -> Result<E
             let (revisions, events) = (store.revisions(&order.key)?, store.story(&order.key)?);
             Ok((order, revisions, events))
         };
-        store.find(&args.order)?.into_iter().map(tell).collect::<Result<Vec<_>, StoreError>>()
+        let found = store.find(&args.order)?.into_iter().map(tell);
+        Ok((found.collect::<Result<Vec<_>, StoreError>>()?, to_fetch(store)?))
     });
-    let told = told.map_err(journal)?;
+    let (told, asked) = told.map_err(journal)?;
     if told.is_empty() {
-        return Err(unknown(&args.order));
+        let is_it = |errand: &Errand| errand.key.order.as_str() == args.order;
+        let asked: Vec<_> = asked.into_iter().filter(is_it).collect();
+        if asked.is_empty() {
+            return Err(unknown(&args.order));
+        }
+        return show_asked(config, &asked, streams);
     }
     let stories: Vec<_> = told
         .iter()
         .map(|(order, revisions, events)| Story {
-            order: OrderView::new(order, &layout),
+            order: OrderView::new(order, &layout, &asked),
             revisions: revisions.iter().map(|revision| revision.manifest.clone()).collect(),
             events: events.iter().cloned().map(line).collect(),
         })
@@ -202,6 +299,9 @@ pub fn show(config: &Config, args: &ShowArgs, streams: &mut Streams) -> Result<E
     }
     for (order, ..) in &told {
         tell_logins(&store, Some(order.key.lab.as_str()), streams)?;
+    }
+    if stories.iter().any(|story| story.order.asked_for.is_some()) {
+        tell_not_running(config, streams);
     }
     for story in stories {
         let order = &story.order;
@@ -225,6 +325,9 @@ pub fn show(config: &Config, args: &ShowArgs, streams: &mut Streams) -> Result<E
             if let Some(value) = value {
                 streams.line(format!("  {label:<10} {value}"))?;
             }
+        }
+        if let Some(at) = &order.asked_for {
+            streams.line(format!("  asked for  again at {at}, not begun yet"))?;
         }
         if let Some(path) = &order.path {
             streams.line(format!("  folder     {}", path.display()))?;

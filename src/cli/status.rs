@@ -1,12 +1,13 @@
 //! `status`, `poll`, `pause`, `resume`: the agent as a whole.
 
 use clap::Args;
+use serde::Serialize;
 
 use super::ask::{Desk, ask};
 use super::{CliError, Exit, Streams};
 use crate::config::Config;
 use crate::model::request::Request;
-use crate::status::Verdict;
+use crate::status::{Reason, Status, Verdict};
 
 /// Arguments of `poll`, `pause` and `resume`.
 #[derive(Debug, Args)]
@@ -16,12 +17,20 @@ pub struct LabArgs {
     pub lab: Option<String>,
 }
 
+/// The picture, and what it comes to.
+#[derive(Serialize)]
+struct Told<'a> {
+    #[serde(flatten)]
+    status: &'a Status,
+    reasons: Vec<Reason>,
+}
+
 /// Tells how things stand, whether or not an agent runs. Exits 4 if somebody must log in or pair, 3
 /// if orders fail.
 pub fn status(config: &Config, streams: &mut Streams) -> Result<Exit, CliError> {
     let status = Desk::of(config)?.status();
     if streams.json {
-        streams.json(&status)?;
+        streams.json(&Told { reasons: status.reasons(), status: &status })?;
     } else {
         streams.line(status.to_string().trim_end())?;
     }

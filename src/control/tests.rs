@@ -52,6 +52,7 @@ impl Office for Fake {
             notifications: None,
             downloads: Vec::new(),
             output: VolumeStatus { path: "out".into(), waits: None, free: None, min_free: 1 },
+            wishes: Vec::new(),
             notes: Vec::new(),
             fault: None,
         }

@@ -5,7 +5,7 @@ use super::family::{Family, Labels, Samples};
 use crate::model::record::OrderState;
 use crate::model::time::WallMs;
 use crate::status::{
-    LabState, LabStatus, NotificationsStatus, RunningDownload, Status, UpdateStatus, health,
+    Code, LabState, LabStatus, NotificationsStatus, RunningDownload, Status, UpdateStatus, health,
 };
 
 /// All families, in a fixed order.
@@ -42,6 +42,11 @@ fn agent(status: &Status) -> Vec<Family> {
             "Whether the agent can do its job now, as /health/ready says.",
             now.map(|now| flag(health(status, now).ready)),
         ),
+        Family::gauges(
+            "casedrop_reasons",
+            "What there is to know, by the codes of /health: how often each is given.",
+            reasons(status),
+        ),
         Family::gauge(
             "casedrop_poll_interval_seconds",
             "The configured time between two polls.",
@@ -53,6 +58,18 @@ fn agent(status: &Status) -> Vec<Family> {
             flag(status.fault.is_some()),
         ),
     ]
+}
+
+fn reasons(status: &Status) -> Vec<(Labels, f64)> {
+    let given = status.reasons();
+    let count = |code: Code| given.iter().filter(|reason| reason.code == code).count() as u64;
+    let labels = |code: Code| {
+        vec![
+            ("code", code.as_str().to_owned()),
+            ("severity", code.severity().as_str().to_owned()),
+        ]
+    };
+    Code::ALL.map(|code| (labels(code), number(count(code)))).into()
 }
 
 fn labs(status: &Status) -> Vec<Family> {

@@ -173,7 +173,7 @@ fn what_nobody_knows_is_left_out() {
     status.labs[0].worked_since = None;
     status.output.free = None;
     status.notifications = None;
-    status.fault = Some(Note { message: "broken".to_owned(), hint: None });
+    status.fault = Some(Note::new("broken", None));
     status.orders.clear();
     let found = families(&Counters::new(Arc::default()), &status);
     for absent in [

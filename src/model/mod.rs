@@ -14,6 +14,7 @@ pub mod path;
 pub mod record;
 pub mod remote;
 pub mod request;
+pub mod staff;
 pub mod step;
 pub mod test_order;
 pub mod time;

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::time::{WallMs, remaining};
 
-/// How long an order must need a person before a mail of its own is sent.
+/// How long an order, or anything but a lab, must need a person before a mail of its own is sent.
 const GRACE_ORDER: Duration = Duration::from_mins(15);
 /// The same for a lab that needs a login: nothing comes until somebody logs in.
 const GRACE_LAB: Duration = Duration::from_mins(1);
@@ -33,6 +33,17 @@ pub enum Problem {
     Lab {
         /// Its name in the config.
         lab: String,
+        /// What is in the way.
+        message: String,
+        /// What a person can do.
+        hint: Option<String>,
+    },
+    /// Anything else, by the code that `/health` gives it.
+    Other {
+        /// The code.
+        code: &'static str,
+        /// The lab, if it concerns one.
+        lab: Option<String>,
         /// What is in the way.
         message: String,
         /// What a person can do.
@@ -86,12 +97,15 @@ impl Problem {
         match self {
             Self::Order { order, .. } => format!("order {order}"),
             Self::Lab { lab, .. } => format!("lab {lab}"),
+            Self::Other { code, lab, .. } => {
+                format!("{code} {}", lab.as_deref().unwrap_or_default())
+            }
         }
     }
 
     fn grace(&self) -> Duration {
         match self {
-            Self::Order { .. } => GRACE_ORDER,
+            Self::Order { .. } | Self::Other { .. } => GRACE_ORDER,
             Self::Lab { .. } => GRACE_LAB,
         }
     }
@@ -148,7 +162,9 @@ impl Kept {
 
 /// The subject of a mail.
 pub fn subject(problems: &[Problem], published: &[Published]) -> String {
-    let labs = problems.iter().filter(|problem| matches!(problem, Problem::Lab { .. })).count();
+    let count_of = |is: fn(&Problem) -> bool| problems.iter().filter(|one| is(one)).count();
+    let labs = count_of(|problem| matches!(problem, Problem::Lab { .. }));
+    let orders = count_of(|problem| matches!(problem, Problem::Order { .. }));
     let mut parts = Vec::new();
     if labs > 0 {
         parts.push(if labs == 1 {
@@ -157,11 +173,17 @@ pub fn subject(problems: &[Problem], published: &[Published]) -> String {
             format!("{labs} labs need a login")
         });
     }
-    match problems.len() - labs {
+    match orders {
         0 => {}
-        1 => parts.push("1 order needs a person".to_owned()),
-        orders => parts.push(format!("{orders} orders need a person")),
+        1 => parts.push("1 order needs attention".to_owned()),
+        orders => parts.push(format!("{orders} orders need attention")),
     }
+    let others = problems.iter().filter_map(|problem| match problem {
+        Problem::Other { code, .. } => Some((*code).to_owned()),
+        Problem::Lab { .. } | Problem::Order { .. } => None,
+    });
+    let others: std::collections::BTreeSet<_> = others.collect();
+    parts.extend(others);
     let orders: u64 = published.iter().map(|lab| lab.orders).sum();
     if orders > 0 {
         parts.push(format!("{} published", count(orders, "order")));
@@ -172,19 +194,23 @@ pub fn subject(problems: &[Problem], published: &[Published]) -> String {
 /// The text of a mail.
 pub fn text(problems: &[Problem], published: &[Published]) -> String {
     let mut text = String::new();
-    let (labs, orders): (Vec<_>, Vec<_>) =
-        problems.iter().partition(|problem| matches!(problem, Problem::Lab { .. }));
+    let of = |is: fn(&Problem) -> bool| problems.iter().filter(|one| is(one)).collect::<Vec<_>>();
     // A String takes everything.
-    for (title, list) in
-        [("Labs that wait for a login:", labs), ("Orders that need a person:", orders)]
-    {
+    for (title, list) in [
+        ("Labs that wait for a login:", of(|one| matches!(one, Problem::Lab { .. }))),
+        ("Orders that need attention:", of(|one| matches!(one, Problem::Order { .. }))),
+        ("What else needs attention:", of(|one| matches!(one, Problem::Other { .. }))),
+    ] {
         if list.is_empty() {
             continue;
         }
         let _ = writeln!(text, "{title}\n");
         for problem in list.iter().take(MOST_LISTED) {
-            let (Problem::Order { order: name, message, hint }
-            | Problem::Lab { lab: name, message, hint }) = problem;
+            let (name, message, hint) = match problem {
+                Problem::Order { order: name, message, hint }
+                | Problem::Lab { lab: name, message, hint } => (name.as_str(), message, hint),
+                Problem::Other { code, message, hint, .. } => (*code, message, hint),
+            };
             let _ = writeln!(text, "  {name}: {message}");
             if let Some(hint) = hint {
                 let _ = writeln!(text, "    what to do: {hint}");
@@ -321,7 +347,7 @@ mod tests {
         let problems = [order("1"), lab()];
         assert_eq!(
             subject(&problems, &published),
-            "Casedrop: 1 lab needs a login, 1 order needs a person, 2 orders published"
+            "Casedrop: 1 lab needs a login, 1 order needs attention, 2 orders published"
         );
         let mail = text(&problems, &published);
         assert!(mail.contains("  lab/1/1: broken\n    what to do: look\n"), "{mail}");
@@ -331,6 +357,27 @@ mod tests {
         let mail = text(&many, &[]);
         assert!(mail.contains("and 10 more: "), "{mail}");
         assert!(!mail.contains("Published"), "{mail}");
-        assert_eq!(subject(&many, &[]), "Casedrop: 60 orders need a person");
+        assert_eq!(subject(&many, &[]), "Casedrop: 60 orders need attention");
+    }
+
+    #[test]
+    fn whatever_lasts_is_told_by_its_code_and_once() {
+        let silence = || Problem::Other {
+            code: "no-orders",
+            lab: Some("lab".to_owned()),
+            message: "lab: nothing was published for 9 h of working time".to_owned(),
+            hint: Some("ask a dentist".to_owned()),
+        };
+        let mut kept = Kept::first(minutes(0));
+        kept.look(minutes(0), &[silence()]);
+        let soon = kept.due(minutes(14), DAY, &[silence()], false);
+        assert_eq!(soon, Due::NotYet(Duration::from_mins(1)));
+        assert_eq!(kept.due(minutes(15), DAY, &[silence()], false), Due::Soon);
+        kept.done(minutes(15), Due::Soon);
+        assert!(matches!(kept.due(minutes(500), DAY, &[silence()], false), Due::NotYet(_)));
+        assert_eq!(subject(&[silence()], &[]), "Casedrop: no-orders");
+        let mail = text(&[silence()], &[]);
+        assert!(mail.contains("  no-orders: lab: nothing was published"), "{mail}");
+        assert!(mail.contains("    what to do: ask a dentist\n"), "{mail}");
     }
 }

@@ -52,7 +52,7 @@ fn what_keeps_orders_away_makes_it_unready() {
         codes(|status| status.output.waits = Some("gone".to_owned())),
         (vec!["output-away"], false)
     );
-    let broken = Note { message: "broken".to_owned(), hint: Some("wait".to_owned()) };
+    let broken = Note::new("broken", Some("wait"));
     let health = look(|status| status.fault = Some(broken.clone()));
     assert_eq!(health.reasons[0].code, Code::Journal);
     assert_eq!(

@@ -11,8 +11,8 @@ mod words;
 
 pub use health::{Health, health, is_live};
 pub use progress::{Progress, Transfer};
-pub use reasons::{Code, Reason, Severity};
+pub use reasons::{Code, Figure, Reason, Severity};
 pub use report::{
     AgentStatus, FailingOrder, LabState, LabStatus, Note, NotificationsStatus, PauseStatus,
-    RunningDownload, Status, UpdateStatus, Verdict, VolumeStatus,
+    RunningDownload, Status, UpdateStatus, Verdict, VolumeStatus, Wish, WishKind,
 };

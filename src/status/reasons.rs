@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::health::{STUCK_AFTER, patience};
-use super::report::{LabState, LabStatus, Status};
+use super::report::{LabState, LabStatus, Note, Status};
 use crate::model::ids::LabName;
 use crate::model::record::OrderState;
 use crate::model::time::WallMs;
@@ -29,6 +29,23 @@ pub struct Reason {
     pub message: String,
     /// What a person can do, in English.
     pub hint: Option<String>,
+    /// For those who say the rest in a language of their own: what failed, in the agent's words.
+    #[serde(skip)]
+    pub detail: Option<Note>,
+    /// The number in the message, likewise.
+    #[serde(skip)]
+    pub figure: Option<Figure>,
+}
+
+/// A number in a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Figure {
+    /// How many.
+    Count(u64),
+    /// For how long.
+    Time(Duration),
+    /// Free bytes.
+    Free(u64),
 }
 
 /// How grave a reason is. The gravest is the greatest.
@@ -43,8 +60,8 @@ pub enum Severity {
     Critical,
 }
 
-/// What kind of thing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+/// What kind of thing, the most urgent of equal severity first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Code {
     /// No agent runs on this state folder.
@@ -57,52 +74,58 @@ pub enum Code {
     OutputAway,
     /// Too little room: nothing is fetched.
     DiskFull,
-    /// Little room is left.
-    DiskLow,
     /// A lab has no login.
     LoginNeeded,
     /// A lab is paired with no account, or with another one.
     NotPaired,
     /// A lab's Align was not reached for too long.
     NoGoodPoll,
-    /// Align did not answer a lab as it should, the last time.
-    AlignUnreachable,
-    /// Nothing was published for a lab for suspiciously many of its working hours.
-    NoOrders,
     /// Orders wait for a person.
     OrdersNeedAttention,
+    /// Nothing was published for a lab for suspiciously many of its working hours.
+    NoOrders,
+    /// Little room is left.
+    DiskLow,
+    /// Align did not answer a lab as it should, the last time.
+    AlignUnreachable,
     /// The listener for scan notifications does not work.
     Listener,
     /// Polling found orders that no notification named.
     NotificationsMissing,
     /// An update was tried out and taken back.
     UpdateTakenBack,
+    /// The journal was damaged or lost, and made again from the output.
+    JournalRebuilt,
+    /// Something else that a person should know; the message says it.
+    Note,
     /// An update is on trial.
     UpdateOnTrial,
-    /// Somebody lets a lab rest.
+    /// Somebody paused a lab.
     Paused,
-    /// The first answer of Align is waited for.
+    /// The first answer of Align is awaited.
     Starting,
 }
 
 impl Code {
     /// All codes.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 20] = [
         Self::AgentStopped,
         Self::AgentStuck,
         Self::Journal,
         Self::OutputAway,
         Self::DiskFull,
-        Self::DiskLow,
         Self::LoginNeeded,
         Self::NotPaired,
         Self::NoGoodPoll,
-        Self::AlignUnreachable,
-        Self::NoOrders,
         Self::OrdersNeedAttention,
+        Self::NoOrders,
+        Self::DiskLow,
+        Self::AlignUnreachable,
         Self::Listener,
         Self::NotificationsMissing,
         Self::UpdateTakenBack,
+        Self::JournalRebuilt,
+        Self::Note,
         Self::UpdateOnTrial,
         Self::Paused,
         Self::Starting,
@@ -116,20 +139,27 @@ impl Code {
             Self::Journal => "journal",
             Self::OutputAway => "output-away",
             Self::DiskFull => "disk-full",
-            Self::DiskLow => "disk-low",
             Self::LoginNeeded => "login-needed",
             Self::NotPaired => "not-paired",
             Self::NoGoodPoll => "no-good-poll",
-            Self::AlignUnreachable => "align-unreachable",
-            Self::NoOrders => "no-orders",
             Self::OrdersNeedAttention => "orders-need-attention",
+            Self::NoOrders => "no-orders",
+            Self::DiskLow => "disk-low",
+            Self::AlignUnreachable => "align-unreachable",
             Self::Listener => "listener",
             Self::NotificationsMissing => "notifications-missing",
             Self::UpdateTakenBack => "update-taken-back",
+            Self::JournalRebuilt => "journal-rebuilt",
+            Self::Note => "note",
             Self::UpdateOnTrial => "update-on-trial",
             Self::Paused => "paused",
             Self::Starting => "starting",
         }
+    }
+
+    /// The code of that word.
+    pub fn of_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|code| code.as_str() == word)
     }
 
     /// How grave it is, always.
@@ -143,14 +173,29 @@ impl Code {
             | Self::LoginNeeded
             | Self::NotPaired
             | Self::NoGoodPoll => Severity::Critical,
-            Self::DiskLow
-            | Self::AlignUnreachable
+            Self::OrdersNeedAttention
             | Self::NoOrders
-            | Self::OrdersNeedAttention
+            | Self::DiskLow
+            | Self::AlignUnreachable
             | Self::Listener
             | Self::NotificationsMissing
-            | Self::UpdateTakenBack => Severity::Warning,
-            Self::UpdateOnTrial | Self::Paused | Self::Starting => Severity::Info,
+            | Self::UpdateTakenBack
+            | Self::JournalRebuilt
+            | Self::Note => Severity::Warning,
+            Self::UpdateOnTrial
+            | Self::Paused
+            | Self::Starting => Severity::Info,
+        }
+    }
+}
+
+impl Severity {
+    /// The word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Info => "info",
+            Self::Warning => "warning",
+            Self::Critical => "critical",
         }
     }
 }
@@ -169,7 +214,8 @@ impl<'a> Look<'a> {
         Self { status, now, since, patience: patience(status) }
     }
 
-    /// All that there is to know, the gravest first.
+    /// All that there is to know, the most urgent first. The page, `casedrop status`, `/health`, the
+    /// metrics, the event log and mail take what they tell from here.
     pub(super) fn reasons(&self) -> Vec<Reason> {
         let agent = self.agent();
         let is_running = self.status.agent.running;
@@ -181,8 +227,9 @@ impl<'a> Look<'a> {
             .chain(self.orders())
             .chain(self.notifications().filter(|_| is_running))
             .chain(self.update())
+            .chain(self.notes())
             .collect();
-        all.sort_by_key(|reason| std::cmp::Reverse(reason.severity));
+        all.sort_by_key(|reason| (std::cmp::Reverse(reason.severity), reason.code));
         all
     }
 
@@ -201,36 +248,37 @@ impl<'a> Look<'a> {
         let agent = &self.status.agent;
         if !agent.running {
             let hint = "start it: `casedrop service start`, or `casedrop run`";
-            return Some(reason(Code::AgentStopped, "no agent runs", hint));
+            return Some(reason(Code::AgentStopped, "Casedrop is not running", hint));
         }
         let silent =
             agent.silent.map(Duration::from_secs).filter(|silent| *silent > STUCK_AFTER)?;
         let text = format!("the agent has given no sign of life for {}", in_words(silent));
-        let hint = "start the service anew; if that happens again, send a support bundle";
-        Some(reason(Code::AgentStuck, text, hint))
+        let hint = "restart the service; if that happens again, send a support bundle";
+        Some(reason(Code::AgentStuck, text, hint).figure(Figure::Time(silent)))
     }
 
     fn journal(&self) -> Option<Reason> {
         let fault = self.status.fault.as_ref()?;
-        Some(Reason { hint: fault.hint.clone(), ..bare(Code::Journal, fault.message.clone()) })
+        Some(bare(Code::Journal, fault.message.clone()).said(fault.clone()))
     }
 
     fn output(&self) -> Vec<Reason> {
         let output = &self.status.output;
         let mut all = Vec::new();
         if let Some(why) = &output.waits {
-            let hint = "bring the folder or its share back; the agent goes on by itself then";
+            let hint = "bring the folder or its share back; the agent then continues automatically";
             let text = format!("the agent waits for the output folder: {why}");
-            all.push(reason(Code::OutputAway, text, hint));
+            all.push(reason(Code::OutputAway, text, hint).detail(why));
         }
         let Some(free) = output.free else { return all };
         let text = format!("{} free, {} must stay free", size(free), size(output.min_free));
         let hint = "make room on the output's volume, or set `retention.keep`";
         if output.is_full() {
             let text = format!("too little room, so nothing is fetched: {text}");
-            all.push(reason(Code::DiskFull, text, hint));
+            all.push(reason(Code::DiskFull, text, hint).figure(Figure::Free(free)));
         } else if free < output.min_free.saturating_mul(SCARCE) {
-            all.push(reason(Code::DiskLow, format!("room is getting scarce: {text}"), hint));
+            let text = format!("room is getting scarce: {text}");
+            all.push(reason(Code::DiskLow, text, hint).figure(Figure::Free(free)));
         }
         all
     }
@@ -238,36 +286,47 @@ impl<'a> Look<'a> {
     fn lab(&self, lab: &LabStatus) -> Vec<Reason> {
         let name = &lab.lab;
         let mut all = Vec::new();
-        let mut add = |code: Code, text: String, hint: Option<String>| {
-            let message = format!("{name}: {text}");
-            all.push(Reason { lab: Some(name.clone()), hint, ..bare(code, message) });
+        let of = |code: Code, text: &str| {
+            Reason { lab: Some(name.clone()), ..bare(code, format!("{name}: {text}")) }
         };
-        let fault = |or: &str| lab.fault.clone().unwrap_or_else(|| or.to_owned());
+        let fault = |code: Code, or: &str| match &lab.fault {
+            Some(fault) => of(code, fault).detail(fault),
+            None => of(code, or),
+        };
         let run = || lab.todo.as_ref().map(|todo| format!("run `{todo}`"));
         match lab.state {
-            LabState::LoginNeeded => add(Code::LoginNeeded, fault("a login is needed"), run()),
-            LabState::NotPaired => add(Code::NotPaired, fault("it is not paired"), run()),
-            LabState::Paused => add(Code::Paused, rest(lab), run()),
+            LabState::LoginNeeded => {
+                all.push(fault(Code::LoginNeeded, "a login is needed").hint(run()));
+            }
+            LabState::NotPaired => {
+                all.push(fault(Code::NotPaired, "it is not paired").hint(run()));
+            }
+            LabState::Paused => all.push(of(Code::Paused, &rest(lab)).hint(run())),
             LabState::Polling | LabState::Unreachable | LabState::Waiting
                 if self.lacks_polls(lab) =>
             {
-                let why = fault("the agent had no answer");
+                let why = lab.fault.as_deref().unwrap_or("the agent had no answer");
                 let since = lab.good_poll.as_deref().unwrap_or("never");
                 let text = format!("no good poll for too long (the last: {since}): {why}");
                 let hint = "look at the network, the proxy and the firewall of this PC, and \
                             whether Align has an outage";
-                add(Code::NoGoodPoll, text, lab.hint.clone().or_else(|| Some(hint.to_owned())));
+                let found = of(Code::NoGoodPoll, &text).hint(Some(hint.to_owned()));
+                all.push(match &lab.fault {
+                    Some(fault) => found.said(Note::new(fault, lab.hint.as_deref())),
+                    None => found,
+                });
             }
             LabState::Unreachable => {
-                let text = fault("Align did not answer as it should");
-                add(Code::AlignUnreachable, text, lab.hint.clone());
+                let or = "Align did not answer as it should";
+                let said = Note::new(lab.fault.as_deref().unwrap_or(or), lab.hint.as_deref());
+                all.push(fault(Code::AlignUnreachable, or).said(said));
             }
             LabState::Waiting => {
                 if self.status.agent.running
                     && self.status.output.waits.is_none()
                     && self.status.fault.is_none()
                 {
-                    add(Code::Starting, "waits for Align's first answer".to_owned(), None);
+                    all.push(of(Code::Starting, "waits for Align's first answer"));
                 }
             }
             LabState::Polling => {}
@@ -276,32 +335,35 @@ impl<'a> Look<'a> {
             && let Some((worked, after)) = lab.worked_since.zip(self.status.no_orders_after)
             && worked > after
         {
-            let worked = in_words(Duration::from_secs(worked));
-            let text = format!("nothing was published for {worked} of working time");
+            let worked = Duration::from_secs(worked);
+            let text = format!("nothing was published for {} of working time", in_words(worked));
             let hint = "ask a dentist whether a case was sent, and look at it in MyiTero; with few \
                         cases, raise `alerts.no_orders_after`";
-            add(Code::NoOrders, text, Some(hint.to_owned()));
+            let found = of(Code::NoOrders, &text).figure(Figure::Time(worked));
+            all.push(found.hint(Some(hint.to_owned())));
         }
         all
     }
 
     fn orders(&self) -> Option<Reason> {
         let count = self.status.orders.get(OrderState::Attention.as_str()).copied();
-        let text = match count.unwrap_or(0) {
+        let count = count.unwrap_or(0);
+        let text = match count {
             0 => return None,
-            1 => "1 order needs a person".to_owned(),
-            count => format!("{count} orders need a person"),
+            1 => "1 order needs attention".to_owned(),
+            count => format!("{count} orders need attention"),
         };
         let hint = "`casedrop orders --state attention` lists them, each with what to do";
-        Some(reason(Code::OrdersNeedAttention, text, hint))
+        let found = reason(Code::OrdersNeedAttention, text, hint);
+        Some(found.figure(Figure::Count(count as u64)))
     }
 
     fn notifications(&self) -> impl Iterator<Item = Reason> {
         let told = self.status.notifications.as_ref();
         let listener = told.and_then(|told| told.trouble.as_ref()).map(|why| {
             let text = format!("scan notifications cannot be received: {why}");
-            let hint = "mend it at leisure: until then orders are found by polling";
-            reason(Code::Listener, text, hint)
+            let hint = "it is tried again all the time; until it works, orders are found by polling";
+            reason(Code::Listener, text, hint).detail(why)
         });
         let time = |text: &Option<String>| text.as_deref().and_then(WallMs::from_rfc3339);
         let missing = told.filter(|told| {
@@ -316,13 +378,16 @@ impl<'a> Look<'a> {
             );
             let hint = "check notifications.public_url, the reverse proxy and firewall in front of \
                         it, and pair the labs again";
-            reason(Code::NotificationsMissing, text, hint)
+            reason(Code::NotificationsMissing, text, hint).figure(Figure::Count(told.missed))
         });
         listener.into_iter().chain(missing)
     }
 
     fn update(&self) -> Vec<Reason> {
         let Some(update) = &self.status.update else { return Vec::new() };
+        // A note of the running program says more.
+        let is_noted =
+            |code: Code| self.status.notes.iter().any(|note| code_of(note) == Some(code));
         let taken_back = update.taken_back.as_ref().map(|version| {
             let text = format!("version {version} was tried out and taken back");
             let hint = "`casedrop status` says why; `casedrop update --retry` tries it again";
@@ -330,16 +395,54 @@ impl<'a> Look<'a> {
         });
         let trial = update.trial.as_ref().map(|version| {
             let text = format!("version {version} is on trial");
-            let hint = "nothing: if it does not work, the old version comes back by itself";
+            let hint = "nothing: if it does not work, the old version comes back automatically";
             reason(Code::UpdateOnTrial, text, hint)
         });
-        taken_back.into_iter().chain(trial).collect()
+        let all = taken_back.into_iter().chain(trial);
+        all.filter(|reason| !is_noted(reason.code)).collect()
+    }
+
+    fn notes(&self) -> impl Iterator<Item = Reason> {
+        self.status.notes.iter().map(|note| {
+            let code = code_of(note).unwrap_or(Code::Note);
+            bare(code, note.message.clone()).said(note.clone())
+        })
     }
 }
 
+impl Reason {
+    /// Whether people are sent a message for it, if it lasts: somebody must act, and it does not become
+    /// another reason after a while.
+    pub fn is_for_messages(&self) -> bool {
+        // It heals, or becomes `no-good-poll`.
+        self.severity >= Severity::Warning && self.code != Code::AlignUnreachable
+    }
+
+    fn hint(self, hint: Option<String>) -> Self {
+        Self { hint, ..self }
+    }
+
+    fn figure(self, figure: Figure) -> Self {
+        Self { figure: Some(figure), ..self }
+    }
+
+    fn detail(self, said: &str) -> Self {
+        Self { detail: Some(Note::new(said, None)), ..self }
+    }
+
+    /// What failed, with the agent's own hint, which is better than a general one.
+    fn said(self, said: Note) -> Self {
+        Self { hint: said.hint.clone().or(self.hint), detail: Some(said), ..self }
+    }
+}
+
+fn code_of(note: &Note) -> Option<Code> {
+    Code::of_word(note.code.as_deref()?)
+}
+
 fn bare(code: Code, message: impl Into<String>) -> Reason {
-    let message = message.into();
-    Reason { code, severity: code.severity(), lab: None, message, hint: None }
+    let (severity, message) = (code.severity(), message.into());
+    Reason { code, severity, lab: None, message, hint: None, detail: None, figure: None }
 }
 
 fn reason(code: Code, message: impl Into<String>, hint: &str) -> Reason {
@@ -349,5 +452,5 @@ fn reason(code: Code, message: impl Into<String>, hint: &str) -> Reason {
 fn rest(lab: &LabStatus) -> String {
     let paused = lab.paused.as_ref();
     let since = paused.map_or_else(String::new, |paused| format!(" since {}", paused.since));
-    format!("it rests{since}, as somebody wanted")
+    format!("paused{since}")
 }

@@ -1,11 +1,15 @@
 //! The whole picture, as it is told to people and programs. It holds no secret and no patient data.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::health::health;
+use super::reasons::{Code, Reason};
 use crate::model::ids::{AccountId, LabName, OrderKey};
+use crate::model::time::WallMs;
 
 /// How things stand. Times are RFC 3339 in UTC.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,6 +47,9 @@ pub struct Status {
     /// How updates stand, where this program updates itself.
     #[serde(default)]
     pub update: Option<UpdateStatus>,
+    /// What people asked for and no agent has begun yet.
+    #[serde(default)]
+    pub wishes: Vec<Wish>,
     /// What else a person should know of this PC.
     pub notes: Vec<Note>,
     /// Why this picture is incomplete, if the journal cannot be read now.
@@ -240,6 +247,64 @@ pub struct Note {
     pub message: String,
     /// What a person can do.
     pub hint: Option<String>,
+    /// Which reason it gives, by its code.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
+}
+
+impl Note {
+    /// One without a code.
+    pub fn new(message: impl Into<String>, hint: Option<&str>) -> Self {
+        Self { message: message.into(), hint: hint.map(str::to_owned), code: None }
+    }
+
+    /// Says which reason it gives.
+    #[must_use]
+    pub fn code(self, code: Code) -> Self {
+        Self { code: Some(code.as_str().to_owned()), ..self }
+    }
+}
+
+/// Something that somebody asked for and no agent has begun yet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Wish {
+    /// What is to be done.
+    pub what: WishKind,
+    /// For which lab.
+    pub lab: String,
+    /// The order's account.
+    #[serde(default)]
+    pub account: Option<String>,
+    /// The order's number.
+    #[serde(default)]
+    pub order_id: Option<String>,
+    /// When it was asked for, where that is known.
+    #[serde(default)]
+    pub since: Option<String>,
+}
+
+/// What somebody asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum WishKind {
+    /// An order is to be fetched.
+    Fetch,
+    /// Align is to be asked for ready orders.
+    Poll,
+}
+
+impl fmt::Display for Wish {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { what, lab, account, order_id, since } = self;
+        match (what, account, order_id) {
+            (WishKind::Fetch, Some(account), Some(order)) => {
+                write!(f, "fetch {lab}/{account}/{order}")?;
+            }
+            (WishKind::Fetch, ..) => write!(f, "fetch an order of {lab}")?,
+            (WishKind::Poll, ..) => write!(f, "poll {lab}")?,
+        }
+        since.as_ref().map_or(Ok(()), |since| write!(f, " (since {since})"))
+    }
 }
 
 /// What the picture comes down to; the gravest counts.
@@ -256,6 +321,11 @@ pub enum Verdict {
 }
 
 impl Status {
+    /// What there is to know at the moment of the picture, the most urgent first.
+    pub fn reasons(&self) -> Vec<Reason> {
+        health(self, WallMs::from_rfc3339(&self.at).unwrap_or_default()).reasons
+    }
+
     /// What it comes down to.
     pub fn verdict(&self) -> Verdict {
         if self.labs.iter().any(|lab| lab.state.needs_login()) {

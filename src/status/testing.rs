@@ -42,6 +42,7 @@ pub(crate) fn well() -> Status {
             min_free: 5_000_000_000,
         },
         update: Some(UpdateStatus::default()),
+        wishes: Vec::new(),
         notes: Vec::new(),
         fault: None,
     }

@@ -2,26 +2,41 @@
 
 use std::fmt;
 
-use super::report::{LabStatus, Note, NotificationsStatus, Status};
+use super::reasons::Reason;
+use super::report::{LabStatus, NotificationsStatus, Status, WishKind};
 use crate::sync::notice::size;
 
 impl fmt::Display for Status {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "casedrop {}: ", self.version)?;
         match (&self.agent.since, self.agent.running) {
-            (Some(since), _) => writeln!(f, "the agent runs since {since}")?,
-            (None, true) => writeln!(f, "an agent runs")?,
-            (None, false) => writeln!(f, "no agent runs; `casedrop run` starts one")?,
+            (Some(since), _) => writeln!(f, "running since {since}")?,
+            (None, true) => writeln!(f, "running")?,
+            (None, false) => writeln!(f, "not running")?,
         }
         self.page.iter().try_for_each(|url| writeln!(f, "status page: {url}"))?;
+        self.reasons().iter().try_for_each(|reason| reason_lines(reason, f))?;
         for lab in &self.labs {
             lab_line(lab, f)?;
         }
+        self.wishes.iter().try_for_each(|wish| {
+            let when = match (self.agent.running, wish.what) {
+                (false, _) => "when Casedrop runs",
+                (true, WishKind::Fetch) => "in its turn",
+                (true, WishKind::Poll) => "as soon as Align may be asked",
+            };
+            writeln!(f, "asked for: {wish}; happens {when}")
+        })?;
         self.notifications.iter().try_for_each(|told| notifications(told, f))?;
         orders(self, f)?;
-        output(self, f)?;
-        self.fault.iter().chain(&self.notes).try_for_each(|note| note_lines(note, f))
+        output(self, f)
     }
+}
+
+/// Codes are those of `/health`.
+fn reason_lines(reason: &Reason, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    writeln!(f, "{}: {} ({})", reason.severity.as_str(), reason.message, reason.code.as_str())?;
+    reason.hint.as_ref().map_or(Ok(()), |hint| writeln!(f, "  what to do: {hint}"))
 }
 
 fn lab_line(lab: &LabStatus, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -46,13 +61,10 @@ fn lab_line(lab: &LabStatus, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "; next poll {at}")?;
     }
     writeln!(f)?;
-    if let Some(fault) = &lab.fault {
-        writeln!(f, "  {fault}")?;
-    }
-    match (&lab.todo, &lab.hint) {
-        (Some(todo), _) => writeln!(f, "  what to do: {todo}"),
-        (None, Some(hint)) => writeln!(f, "  what to do: {hint}"),
-        (None, None) => Ok(()),
+    // What is in the way of one that is not paused is among the reasons.
+    match (&lab.paused, &lab.fault) {
+        (Some(_), Some(fault)) => writeln!(f, "  {fault}"),
+        _ => Ok(()),
     }
 }
 
@@ -61,8 +73,7 @@ fn notifications(told: &NotificationsStatus, f: &mut fmt::Formatter<'_>) -> fmt:
     told.last.as_ref().map_or(Ok(()), |at| write!(f, " (the last {at})"))?;
     write!(f, ", {} waiting for Align, {} missed", told.waiting, told.missed)?;
     told.last_missed.as_ref().map_or(Ok(()), |at| write!(f, " (the last {at})"))?;
-    writeln!(f)?;
-    told.trouble.as_ref().map_or(Ok(()), |why| writeln!(f, "  the listener does not work: {why}"))
+    writeln!(f)
 }
 
 fn orders(status: &Status, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -94,16 +105,8 @@ fn output(status: &Status, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let output = &status.output;
     write!(f, "output {}", output.path.display())?;
     if let Some(free) = output.free {
-        write!(f, ": {} free, {} of them stay free", size(free), size(output.min_free))?;
-        if output.is_full() {
-            f.write_str(": TOO LITTLE, nothing is fetched before there is more room")?;
-        }
+        let (free, stops) = (size(free), size(output.min_free));
+        write!(f, ": {free} free (Casedrop stops at {stops})")?;
     }
-    writeln!(f)?;
-    output.waits.as_ref().map_or(Ok(()), |why| writeln!(f, "  the agent waits for it: {why}"))
-}
-
-fn note_lines(note: &Note, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    writeln!(f, "note: {}", note.message)?;
-    note.hint.as_ref().map_or(Ok(()), |hint| writeln!(f, "  what to do: {hint}"))
+    writeln!(f)
 }

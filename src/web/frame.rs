@@ -17,6 +17,7 @@ use super::texts::Texts;
 use super::words::Tone;
 use crate::model::fault::Fault;
 use crate::model::request::Reply;
+use crate::model::staff::for_staff;
 
 /// So many answers are kept for the pages that show them.
 const ANSWERS: usize = 200;
@@ -134,7 +135,7 @@ pub(super) struct AnswerView {
 
 impl AnswerView {
     pub(super) fn of(reply: &Reply, texts: &Texts) -> Self {
-        let lines = |text: &str| text.lines().map(str::to_owned).collect();
+        let lines = |text: &str| for_staff(text).lines().map(str::to_owned).collect();
         Self {
             tone: Tone::of_outcome(reply.outcome),
             word: texts.outcome(reply.outcome),

@@ -20,6 +20,7 @@ mod monitor;
 mod order;
 mod orders;
 mod overview;
+mod reasons;
 mod records;
 mod returning;
 mod setup;

@@ -151,7 +151,7 @@ pub(super) async fn page(
             done: transfer.done,
             total: transfer.total,
         };
-        DownloadView::of(&running, &call)
+        DownloadView::of(&running, call.lang)
     });
     show(&OrderPage { patient, download, ..OrderPage::of(&view, &call, show_names) })
 }

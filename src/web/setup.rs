@@ -34,6 +34,8 @@ struct Welcome {
     test_folder: String,
     test_last: Option<When>,
     done: bool,
+    /// What is missing all the same.
+    but: Option<String>,
 }
 
 /// How a step stands: its tone and the word for it.
@@ -101,13 +103,39 @@ impl Welcome {
             () if at == step => Step { tone: Tone::Busy, word: t.step_now, now: true },
             () => Step { tone: Tone::Rest, word: t.step_later, now: false },
         };
+        let logins = || setup.labs.iter().map(|lab| &lab.login);
+        let is_in = |login: &LoginView| {
+            matches!(login, LoginView::LoggedIn | LoginView::Paired { .. })
+        };
+        let is_paired = |login: &LoginView| matches!(login, LoginView::Paired { .. });
+        // One lab is enough to go on, and not all there is to do.
+        let for_labs = |of: SetupStep, all: bool| match step(of) {
+            done if done.tone == Tone::Good && !all => {
+                Step { tone: Tone::Warn, word: t.step_some, now: false }
+            }
+            other => other,
+        };
+        let login = for_labs(SetupStep::LogIn, logins().all(is_in));
+        let account = for_labs(SetupStep::Account, logins().all(is_paired));
+        let is_tested = setup.test.is_there || setup.test.last.is_some();
+        let test_order = match step(SetupStep::TestOrder) {
+            passed if passed.tone == Tone::Good && !is_tested => {
+                Step { tone: Tone::Rest, word: t.step_not_made, now: false }
+            }
+            other => other,
+        };
+        let waiting = setup.labs.iter().filter(|lab| !is_paired(&lab.login));
+        let waiting: Vec<_> = waiting.map(|lab| lab.lab.clone()).collect();
+        let is_done = at == SetupStep::Done;
+        let but = (is_done && !waiting.is_empty())
+            .then(|| fill(t.set_but, &[("labs", &waiting.join(", "))]));
         let answered = call.answer.as_ref().map(choices).unwrap_or_default();
         Self {
             frame: call.frame(t.welcome_title, "welcome"),
-            login: step(SetupStep::LogIn),
-            account: step(SetupStep::Account),
+            login,
+            account,
             folder: step(SetupStep::Folder),
-            test_order: step(SetupStep::TestOrder),
+            test_order,
             labs: setup
                 .labs
                 .into_iter()
@@ -119,7 +147,8 @@ impl Welcome {
             test_folder: setup.test.folder.display().to_string(),
             test_last: setup.test.last.as_deref().map(When::of),
             test: setup.test,
-            done: at == SetupStep::Done,
+            done: is_done,
+            but,
         }
     }
 }

@@ -41,9 +41,11 @@ texts! {
     of_total: "{done} of {total}", "{done} von {total}";
     // Overview.
     all_well: "All is well", "Alles in Ordnung";
-    needs_person: "Needs a person", "Braucht jemanden";
-    nothing_needed: "Nothing needs you. Orders come in by themselves.",
-        "Es ist nichts zu tun. Aufträge kommen von selbst.";
+    needs_person: "Needs attention", "Handlungsbedarf";
+    good_to_know: "Good to know", "Gut zu wissen";
+    retried: "Tried again automatically", "Wird von selbst noch einmal versucht";
+    nothing_needed: "No action needed. New orders arrive automatically.",
+        "Es ist nichts zu tun. Neue Aufträge kommen von selbst.";
     labs: "Labs", "Labore";
     account_head: "Account", "Konto";
     last_poll: "Last answer from Align", "Letzte Antwort von Align";
@@ -64,7 +66,7 @@ texts! {
     this_pc: "This PC", "Dieser PC";
     hot_folder: "Hot folder", "Auftragsordner";
     free: "Free space", "Freier Platz";
-    free_of: "{free} free; {min} of it stay free", "{free} frei; davon bleiben {min} frei";
+    free_of: "{free} free (Casedrop stops at {min})", "{free} frei (bei {min} hört Casedrop auf)";
     version: "Version", "Version";
     running_since: "Running since", "Läuft seit";
     notifications: "Scan notifications", "Scan-Meldungen";
@@ -80,6 +82,10 @@ texts! {
     // The state of a lab.
     lab_polling: "Polling", "Fragt ab";
     lab_notified: "Polling, and notified of scans", "Fragt ab und erhält Scan-Meldungen";
+    lab_never_notified: "Polling; no scan notification received yet",
+        "Fragt ab; noch keine Scan-Meldung erhalten";
+    lab_not_notified: "Polling; scan notifications do not arrive",
+        "Fragt ab; Scan-Meldungen kommen nicht an";
     lab_paused: "Paused", "Pausiert";
     lab_login: "Login needed", "Anmeldung nötig";
     lab_unpaired: "Account not chosen", "Konto nicht gewählt";
@@ -92,6 +98,59 @@ texts! {
         "Es ist weniger Platz frei, als frei bleiben muss; darum wird nichts geholt. Aufträge bleiben bei Align, bis Platz ist.";
     full_hint: "Make room on the volume of the hot folder, or set retention.keep in the config.",
         "Auf dem Datenträger des Auftragsordners Platz schaffen oder retention.keep in der Konfiguration setzen.";
+    // What there is to know.
+    hours: "{n} h", "{n} h";
+    minutes: "{n} min", "{n} min";
+    stopped: "Casedrop is not running", "Casedrop läuft nicht";
+    stopped_text: "Nothing is polled or fetched until it runs again.",
+        "Bis es wieder läuft, wird nichts abgefragt oder geholt.";
+    stopped_hint: "Start Casedrop, or ask whoever looks after this PC.",
+        "Casedrop starten oder fragen, wer diesen PC betreut.";
+    stuck: "Casedrop does not respond", "Casedrop reagiert nicht";
+    stuck_text: "It has given no sign of life for {time}.", "Seit {time} gibt es kein Lebenszeichen.";
+    stuck_hint: "Restart the service. If that happens again, send a support bundle.",
+        "Den Dienst neu starten. Geschieht das wieder, ein Support-Paket schicken.";
+    journal_fault: "The journal cannot be used", "Das Journal ist nicht benutzbar";
+    journal_fault_text: "Nothing is fetched until it can be used again.",
+        "Bis es wieder benutzbar ist, wird nichts geholt.";
+    away_text: "Orders wait until it is back.", "Aufträge warten, bis er wieder da ist.";
+    away_hint: "Bring the folder or its network share back. Casedrop then continues automatically.",
+        "Den Ordner oder seine Freigabe zurückbringen. Casedrop macht dann von selbst weiter.";
+    login_text: "No orders arrive for this lab until somebody logs in.",
+        "Für dieses Labor kommen keine Aufträge, bis sich jemand anmeldet.";
+    unpaired_text: "No orders arrive for this lab until its account is chosen.",
+        "Für dieses Labor kommen keine Aufträge, bis sein Konto gewählt ist.";
+    overdue_text: "Align has not answered for too long, so new orders are not found.",
+        "Align hat zu lange nicht geantwortet; neue Aufträge werden darum nicht gefunden.";
+    overdue_hint: "Check the network, proxy and firewall of this PC, and whether Align has an outage.",
+        "Netzwerk, Proxy und Firewall dieses PCs prüfen, und ob Align eine Störung hat.";
+    need_attention: "Orders that need attention: {n}", "Aufträge mit Handlungsbedarf: {n}";
+    no_orders: "No new orders for unusually long", "Ungewöhnlich lange keine neuen Aufträge";
+    no_orders_text: "Nothing was published for {time} of working time.",
+        "Während {time} Arbeitszeit wurde nichts abgelegt.";
+    no_orders_hint: "Ask a dentist whether a case was sent, and look for it at myitero.com. If this lab gets few cases, raise alerts.no_orders_after in the config.",
+        "Bei einer Praxis nachfragen, ob ein Fall gesendet wurde, und ihn auf myitero.com suchen. Bekommt dieses Labor wenige Fälle, alerts.no_orders_after in der Konfiguration erhöhen.";
+    disk_low: "Disk almost full", "Datenträger fast voll";
+    unreachable_text: "Casedrop tries again automatically.", "Casedrop versucht es von selbst wieder.";
+    listener: "Scan notifications cannot be received", "Scan-Meldungen können nicht empfangen werden";
+    listener_text: "Until they can, orders are found by polling.",
+        "So lange werden Aufträge durch Abfragen gefunden.";
+    not_notified: "Scan notifications are missing", "Scan-Meldungen fehlen";
+    not_notified_text: "Polling found orders that no scan notification announced: {n} so far.",
+        "Durch Abfragen wurden Aufträge gefunden, die keine Scan-Meldung angekündigt hat: bisher {n}.";
+    not_notified_hint: "Check notifications.public_url, the reverse proxy and firewall in front of it, and pair the labs again.",
+        "notifications.public_url, den Reverse-Proxy und die Firewall davor prüfen, und die Labore neu koppeln.";
+    taken_back: "An update did not work", "Eine Aktualisierung hat nicht funktioniert";
+    taken_back_text: "The version before it is running again.", "Die Version davor läuft wieder.";
+    journal_rebuilt: "The journal was made again", "Das Journal wurde neu angelegt";
+    journal_rebuilt_hint: "If no order is missing, delete the folder of the old journal, if there is one.",
+        "Fehlt kein Auftrag, den Ordner des alten Journals löschen, falls es ihn gibt.";
+    note: "Note", "Hinweis";
+    trial: "An update is on trial", "Eine Aktualisierung wird ausprobiert";
+    trial_text: "If it does not work, the version before it comes back automatically.",
+        "Funktioniert sie nicht, kommt die Version davor von selbst zurück.";
+    paused_text: "Nothing new is polled or fetched until it is resumed.",
+        "Bis zum Fortsetzen wird nichts Neues abgefragt oder geholt.";
     // Orders.
     search: "Search", "Suchen";
     search_hint: "Order number, code, Rx id or case type", "Auftragsnummer, Code, Rx-Id oder Falltyp";
@@ -297,6 +356,8 @@ texts! {
     step_done: "Done", "Fertig";
     step_now: "Next", "Jetzt";
     step_later: "Later", "Später";
+    step_some: "Not all labs", "Nicht alle Labore";
+    step_not_made: "Not done", "Nicht gemacht";
     login_link: "Open Align’s login page", "Anmeldeseite von Align öffnen";
     login_link_text: "The link is good until {until}.", "Der Link gilt bis {until}.";
     login_waits: "This page goes on by itself after the login.", "Diese Seite geht nach der Anmeldung von selbst weiter.";
@@ -310,6 +371,8 @@ texts! {
     folder_path: "Folder for orders", "Ordner für Aufträge";
     all_set: "All is set up. Orders come in by themselves from now on.",
         "Alles ist eingerichtet. Aufträge kommen jetzt von selbst.";
+    set_but: "Set up, except for labs that nobody is logged in for: {labs}. Their orders do not arrive yet.",
+        "Eingerichtet, bis auf Labore ohne Anmeldung: {labs}. Ihre Aufträge kommen noch nicht.";
     to_overview: "To the overview", "Zur Übersicht";
     next_step: "Go on", "Weiter";
     logged_in_only: "Logged in.", "Angemeldet.";

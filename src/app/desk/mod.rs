@@ -44,6 +44,7 @@ pub use names::find_lab;
 pub(super) use once::cannot_use;
 pub(super) use picture::Live;
 pub use picture::is_still_news;
+pub use rest::{NOT_RUNNING, START_IT};
 pub use standing::{LoginStanding, LoginState, LoginTrouble};
 pub use test_order::{TestOrder, TestOrderStanding};
 pub use tree::{sentence, summary, verify_orders, was_removed};

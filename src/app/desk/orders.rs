@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::json;
 
-use super::names::{Named, refused, usage};
+use super::names::{self, Named, usage};
+use super::rest::{NOT_RUNNING, START_IT};
 use super::{AgentDesk, Task};
 use crate::audit::{Deed, Entry, Mark};
 use crate::model::cancel::Cancel;
@@ -24,6 +25,14 @@ struct Wanted {
     known: bool,
 }
 
+/// The orders of one request.
+#[derive(Default)]
+struct Sorted {
+    wanted: Vec<Wanted>,
+    /// Those of which nothing can be fetched, each with what is in the way.
+    refused: Vec<(OrderId, Fault)>,
+}
+
 impl AgentDesk {
     pub(super) fn refetch(
         &self,
@@ -32,24 +41,33 @@ impl AgentDesk {
         orders: &[OrderId],
         kind: Option<CaseKind>,
     ) -> Result<Reply, Fault> {
-        let wanted = match self.wanted(lab, orders) {
-            Ok(wanted) => wanted,
-            Err(fault) => return refused(fault),
+        let Sorted { wanted, mut refused } = match self.wanted(lab, orders) {
+            Ok(sorted) => sorted,
+            Err(fault) => return names::refused(fault),
         };
+        if wanted.is_empty() {
+            // One for all: what stands in the way of the first.
+            return match refused.len() {
+                1 => names::refused(refused.remove(0).1),
+                _ => Ok(none_wanted(refused)),
+            };
+        }
         let what = format!("refetch {}", list(&wanted));
         let procedure = kind.map(|kind| procedure(kind).to_owned());
         let paused = self.paused_among(wanted.iter().map(|wanted| &wanted.key.lab))?;
+        let runs = self.agent_runs();
         self.in_journal(task, &what, |store, now| {
             for Wanted { key, .. } in &wanted {
                 let procedure = procedure.clone();
                 store.put_in(key, now, &ErrandKind::Refetch { procedure })?;
             }
-            Ok((refetch_reply(&wanted, kind, &paused), entries(now, task.who, &wanted)))
+            let reply = refetch_reply(&wanted, &refused, kind, &paused, runs);
+            Ok((reply, entries(now, task.who, &wanted)))
         })
     }
 
-    /// The orders that are meant, each once.
-    fn wanted(&self, lab: Option<&str>, orders: &[OrderId]) -> Result<Vec<Wanted>, Fault> {
+    /// The orders that are meant, each once, and those that cannot be.
+    fn wanted(&self, lab: Option<&str>, orders: &[OrderId]) -> Result<Sorted, Fault> {
         if orders.is_empty() {
             return Err(usage("no order was named").hint("name one or more order numbers"));
         }
@@ -57,20 +75,30 @@ impl AgentDesk {
             return Err(usage(format!("{} orders at once are too many", orders.len()))
                 .hint(format!("name up to {MAX_ORDERS} in one request")));
         }
-        let mut wanted: Vec<Wanted> = Vec::new();
+        if let Some(name) = lab {
+            self.lab(name)?;
+        }
+        let mut sorted = Sorted::default();
         for id in orders {
-            let next = match self.order(id, lab)? {
-                Named::Known(key) => Wanted { key, known: true },
-                Named::Unknown(lab, order) => {
-                    let account = self.paired_account(&lab)?;
-                    Wanted { key: OrderKey { lab, account, order }, known: false }
-                }
-            };
-            if !wanted.iter().any(|other| other.key == next.key) {
-                wanted.push(next);
+            match self.one_wanted(lab, id) {
+                Ok(next) if sorted.wanted.iter().any(|other| other.key == next.key) => {}
+                Ok(next) => sorted.wanted.push(next),
+                // It concerns all.
+                Err(fault) if fault.class == FaultClass::Local => return Err(fault),
+                Err(fault) => sorted.refused.push((id.clone(), fault)),
             }
         }
-        Ok(wanted)
+        Ok(sorted)
+    }
+
+    fn one_wanted(&self, lab: Option<&str>, id: &OrderId) -> Result<Wanted, Fault> {
+        Ok(match self.order(id, lab)? {
+            Named::Known(key) => Wanted { key, known: true },
+            Named::Unknown(lab, order) => {
+                let account = self.paired_account(&lab)?;
+                Wanted { key: OrderKey { lab, account, order }, known: false }
+            }
+        })
     }
 
     /// The account that a lab is paired with.
@@ -92,7 +120,7 @@ impl AgentDesk {
             Ok(Named::Unknown(lab, order)) => {
                 OrderKey { account: self.paired_account(&lab)?, lab, order }
             }
-            Err(fault) => return refused(fault),
+            Err(fault) => return names::refused(fault),
         };
         if confirm.is_none_or(|confirm| confirm != order) {
             return Ok(unconfirmed(&key, order, confirm.is_some()));
@@ -164,24 +192,33 @@ fn list(wanted: &[Wanted]) -> String {
     some.join(", ") + &more
 }
 
-fn refetch_reply(wanted: &[Wanted], kind: Option<CaseKind>, paused: &[LabName]) -> Reply {
-    let mut lines: Vec<String> = wanted
-        .iter()
-        .map(|Wanted { key, known }| {
-            if *known {
-                format!("{key}: will be fetched again")
-            } else {
-                format!(
-                    "{key}: was not known here, and is asked for by its number; if the number is \
-                     wrong, `casedrop orders` shows it as failing"
-                )
-            }
-        })
-        .collect();
+fn refetch_reply(
+    wanted: &[Wanted],
+    refused: &[(OrderId, Fault)],
+    kind: Option<CaseKind>,
+    paused: &[LabName],
+    runs: bool,
+) -> Reply {
+    let mut lines = Vec::new();
+    if !runs {
+        let what = if wanted.len() == 1 { "order" } else { "orders" };
+        lines.push(format!("{NOT_RUNNING} The {what} will be fetched when it starts."));
+    }
+    lines.extend(wanted.iter().map(|Wanted { key, known }| {
+        if *known {
+            format!("{key}: will be fetched again")
+        } else {
+            format!(
+                "{key}: new here; Align is asked for it by its number. If the number is wrong, the \
+                 order will be listed as failing"
+            )
+        }
+    }));
+    lines.extend(refused.iter().map(|(id, fault)| format!("{id}: NOT fetched: {}", fault.chain())));
     if wanted.iter().any(|wanted| !wanted.known) && kind.is_none() {
         lines.push(
-            "what kind of case it is was not said: the files are asked for as for a restorative \
-             one; for an orthodontic one ask again with kind ortho"
+            "the kind of case was not given: the files are asked for as for a restorative one; for \
+             an orthodontic one ask again with kind ortho"
                 .to_owned(),
         );
     }
@@ -194,9 +231,30 @@ fn refetch_reply(wanted: &[Wanted], kind: Option<CaseKind>, paused: &[LabName]) 
             json!({ "lab": key.lab, "account": key.account, "order": key.order, "known": known })
         })
         .collect();
-    Reply::new(Outcome::Done, lines.join("\n"))
-        .next("a running agent begins within a second; `casedrop show ORDER` tells how it goes")
-        .details(json!({ "orders": orders }))
+    let not: Vec<_> = refused.iter().map(|(id, _)| id).collect();
+    let outcome = if refused.is_empty() { Outcome::Done } else { Outcome::Differs };
+    let mut next: Vec<_> = refused.iter().filter_map(|(_, fault)| fault.hint.clone()).collect();
+    next.dedup();
+    next.push(match (runs, wanted) {
+        (false, _) => START_IT.to_owned(),
+        (true, [only]) => format!("progress: `casedrop show {}`", only.key.order),
+        (true, _) => "progress: `casedrop orders`".to_owned(),
+    });
+    Reply::new(outcome, lines.join("\n"))
+        .next(next.join("\n"))
+        .details(json!({ "orders": orders, "refused": not, "agent_runs": runs }))
+}
+
+/// None of several orders can be fetched.
+fn none_wanted(refused: Vec<(OrderId, Fault)>) -> Reply {
+    let needs_login = refused.iter().any(|(_, fault)| fault.class == FaultClass::Auth);
+    let outcome = if needs_login { Outcome::LoginNeeded } else { Outcome::Refused };
+    let line = |(id, fault): &(OrderId, Fault)| format!("{id}: NOT fetched: {}", fault.chain());
+    let lines: Vec<_> = refused.iter().map(line).collect();
+    let mut next: Vec<_> = refused.into_iter().filter_map(|(_, fault)| fault.hint).collect();
+    next.dedup();
+    let reply = Reply::new(outcome, lines.join("\n"));
+    Reply { next: (!next.is_empty()).then(|| next.join("\n")), ..reply }
 }
 
 fn unconfirmed(key: &OrderKey, named: &OrderId, is_other: bool) -> Reply {

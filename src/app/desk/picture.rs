@@ -24,10 +24,10 @@ use crate::model::request::{Outcome, Reply};
 use crate::model::step::Step;
 use crate::model::time::{Now, WallMs};
 use crate::status::{
-    AgentStatus, FailingOrder, LabState, LabStatus, Note, NotificationsStatus, PauseStatus,
-    Progress, RunningDownload, Status, Verdict, VolumeStatus,
+    AgentStatus, Code, FailingOrder, LabState, LabStatus, Note, NotificationsStatus, PauseStatus,
+    Progress, RunningDownload, Status, VolumeStatus, Wish, WishKind,
 };
-use crate::store::{LabActivity, LabRecord, Paused, Rebuilt, Store, StoreError};
+use crate::store::{ErrandKind, LabActivity, LabRecord, Paused, Rebuilt, Store, StoreError};
 use crate::sync::engine::{SHORTEST_INTERVAL, earliest_poll};
 
 /// So many failing orders are listed.
@@ -85,6 +85,7 @@ struct Told {
     waits: Option<String>,
     rebuilt: Option<Rebuilt>,
     notifications: Option<NotificationsStatus>,
+    wishes: Vec<Wish>,
 }
 
 impl AgentDesk {
@@ -93,9 +94,9 @@ impl AgentDesk {
         let now = (self.now)();
         let (told, fault) = match self.told(now) {
             Ok(told) => (told, None),
-            Err(fault) => (Told::default(), Some(note(fault))),
+            Err(fault) => (Told::default(), Some(note(&fault))),
         };
-        let running = self.live.is_some() || super::super::agent_runs(&self.config.state);
+        let running = self.agent_runs();
         let labs = self.config.labs.iter();
         let labs = labs.map(|lab| self.lab_status(lab, &told, now, running)).collect();
         let fails = |state: OrderState| told.orders.get(state.as_str()).copied().unwrap_or(0);
@@ -129,9 +130,15 @@ impl AgentDesk {
                 min_free: self.config.min_free,
             },
             update: self.updating().map(|updating| updating.status(&*self.disk)),
+            wishes: told.wishes,
             notes: self.notes(told.rebuilt.as_ref()),
             fault,
         }
+    }
+
+    /// Whether an agent runs on this state folder, in this process or another one.
+    pub(super) fn agent_runs(&self) -> bool {
+        self.live.is_some() || super::super::agent_runs(&self.config.state)
     }
 
     /// How far a new installation has come, and what a person does next about it.
@@ -173,7 +180,8 @@ impl AgentDesk {
     fn notes(&self, rebuilt: Option<&Rebuilt>) -> Vec<Note> {
         let of_updates = self.updating().map(|updating| updating.notes(&*self.disk));
         let of_updates = of_updates.into_iter().flatten();
-        let of_updates = of_updates.map(|(message, hint)| Note { message, hint: Some(hint) });
+        let of_updates =
+            of_updates.map(|(code, message, hint)| Note::new(message, Some(&hint)).code(code));
         rebuilt.into_iter().map(rebuilt_note).chain(of_updates).collect()
     }
 
@@ -185,13 +193,8 @@ impl AgentDesk {
         let reply = Reply::new(Outcome::Done, status.to_string().trim_end()).details(details);
         let todo: Vec<_> = status.labs.iter().filter_map(|lab| lab.todo.clone()).collect();
         let next = (!todo.is_empty()).then(|| todo.join("\n"));
-        let outcome = match status.verdict() {
-            Verdict::LoginNeeded => Outcome::LoginNeeded,
-            Verdict::OrdersFailing => Outcome::Differs,
-            Verdict::Unknown => Outcome::Failed,
-            Verdict::Well => Outcome::Done,
-        };
-        Ok(Reply { outcome, next, ..reply })
+        // That something is wrong is part of the answer: it was asked for, and is told.
+        Ok(Reply { next, ..reply })
     }
 
     /// One look at the journal for all of it. Where no agent was so far, there is nothing to tell.
@@ -232,6 +235,7 @@ impl AgentDesk {
                 orders: store.count_by_state()?,
                 failing: failing_orders(store)?,
                 waits: store.output_waits()?,
+                wishes: wishes(store)?,
                 notifications: match self.config.notifications {
                     Some(_) => Some(notifications(store)?),
                     None => None,
@@ -342,6 +346,27 @@ fn notifications(store: &Store) -> Result<NotificationsStatus, StoreError> {
     })
 }
 
+fn wishes(store: &Store) -> Result<Vec<Wish>, StoreError> {
+    let polls = store.polls_wanted()?.into_iter().map(|lab| Wish {
+        what: WishKind::Poll,
+        lab,
+        account: None,
+        order_id: None,
+        since: None,
+    });
+    let orders = store.asked()?.into_iter().filter_map(|errand| match errand.what {
+        ErrandKind::Refetch { .. } => Some(Wish {
+            what: WishKind::Fetch,
+            lab: errand.key.lab.to_string(),
+            account: Some(errand.key.account.to_string()),
+            order_id: Some(errand.key.order.to_string()),
+            since: Some(errand.at.to_rfc3339()),
+        }),
+        ErrandKind::Returned => None,
+    });
+    Ok(polls.chain(orders.take(LISTED)).collect())
+}
+
 fn downloads(live: &Live) -> Vec<RunningDownload> {
     let running = live.progress.snapshot().into_iter();
     let told = running.map(|(key, transfer)| RunningDownload {
@@ -387,9 +412,9 @@ pub fn is_still_news(rebuilt: &Rebuilt, now: WallMs) -> bool {
 
 fn rebuilt_note(rebuilt: &Rebuilt) -> Note {
     let hint = "if no order is missing, delete the folder of the old journal, if there is one";
-    Note { message: rebuilt.to_string(), hint: Some(hint.to_owned()) }
+    Note::new(rebuilt.to_string(), Some(hint)).code(Code::JournalRebuilt)
 }
 
-fn note(fault: Fault) -> Note {
-    Note { message: fault.chain(), hint: fault.hint }
+fn note(fault: &Fault) -> Note {
+    Note::new(fault.chain(), fault.hint.as_deref())
 }

@@ -14,6 +14,12 @@ use crate::store::{LabRecord, Paused, Store, StoreError};
 use crate::sync::engine::{SHORTEST_INTERVAL, earliest_poll};
 use crate::sync::notice::in_words;
 
+/// What is asked for is recorded, and nobody does it yet.
+pub const NOT_RUNNING: &str = "Casedrop is not running.";
+/// The way out.
+pub const START_IT: &str =
+    "start it: `casedrop run`, or `casedrop service start` where it is installed as a service";
+
 impl AgentDesk {
     pub(super) fn pause(&self, task: &Task<'_>, lab: Option<&str>) -> Result<Reply, Fault> {
         let labs = match self.labs(lab) {
@@ -26,18 +32,18 @@ impl AgentDesk {
             for lab in &labs {
                 let name = lab.name.as_str();
                 if let Some(paused) = resting.get(name) {
-                    lines.push(format!("{name}: is paused already, since {}", since(paused)));
+                    lines.push(format!("{name}: paused already, since {}", since(paused)));
                     continue;
                 }
                 store.pause(name, &Paused { at: now, by: task.who.user.clone() })?;
                 entries.push(entry(now, task.who, Deed::Pause, lab));
                 lines.push(format!(
-                    "{name}: is paused: nothing new is polled or fetched; what runs is finished, and \
-                     scan notifications are still taken down"
+                    "{name}: paused: nothing new is polled or fetched; what is running is finished, and \
+                     scan notifications are still recorded"
                 ));
             }
             let reply = Reply::new(Outcome::Done, lines.join("\n"))
-                .next("`casedrop resume` lets the work go on")
+                .next("resume with `casedrop resume`")
                 .details(json!({ "labs": named(&labs), "paused": true }));
             Ok((reply, entries))
         })
@@ -59,7 +65,7 @@ impl AgentDesk {
                 };
                 store.resume(name)?;
                 entries.push(entry(now, task.who, Deed::Resume, lab));
-                lines.push(format!("{name}: goes on; it was paused since {}", since(paused)));
+                lines.push(format!("{name}: resumed; it was paused since {}", since(paused)));
             }
             let reply = Reply::new(Outcome::Done, lines.join("\n"))
                 .details(json!({ "labs": named(&labs), "paused": false }));
@@ -75,6 +81,7 @@ impl AgentDesk {
         };
         let interval = self.config.poll_interval.min(SHORTEST_INTERVAL);
         let now = (self.now)();
+        let runs = self.agent_runs();
         self.in_journal(task, &format!("poll {}", names(&labs)), |store, _| {
             let (resting, records) = (store.pauses()?, store.labs()?);
             let mut rows = Vec::new();
@@ -85,10 +92,10 @@ impl AgentDesk {
                 let name = lab.name.as_str();
                 if let Some(paused) = resting.get(name) {
                     lines.push(format!(
-                        "{name}: is not polled: it is paused since {}",
+                        "{name}: not polled: paused since {}",
                         since(paused)
                     ));
-                    next.push(format!("`casedrop resume --lab {name}` lets it go on"));
+                    next.push(format!("resume with `casedrop resume --lab {name}`"));
                     outcomes.push(Outcome::Refused);
                     continue;
                 }
@@ -96,29 +103,34 @@ impl AgentDesk {
                 let record = records.iter().find(|record| record.lab == name);
                 if let Some(record) = record.filter(|record| needs_person(record)) {
                     let fault = record.fault.as_deref().unwrap_or("nobody is logged in");
-                    lines.push(format!("{name}: is polled once that is settled: {fault}"));
+                    lines.push(format!("{name}: not polled: {fault}"));
                     next.extend(record.hint.clone());
                     outcomes.push(Outcome::LoginNeeded);
                     continue;
                 }
                 let wait = earliest(store, record, interval, now)?;
                 let at = now.wall.plus(wait).to_rfc3339();
-                lines.push(if wait.is_zero() {
-                    format!("{name}: is polled now")
-                } else {
-                    format!(
-                        "{name}: is polled in {}, at {at}: sooner Align may not be asked",
+                lines.push(match (runs, wait.is_zero()) {
+                    (false, _) => format!("{name}: will be polled when Casedrop starts"),
+                    (true, true) => format!("{name}: polling now"),
+                    (true, false) => format!(
+                        "{name}: will be polled in {}, at {at}; Align may not be asked sooner",
                         in_words(wait)
-                    )
+                    ),
                 });
-                rows.push(json!({ "lab": name, "poll_at": at }));
+                rows.push(json!({ "lab": name, "poll_at": runs.then_some(at) }));
                 outcomes.push(Outcome::Done);
             }
-            let gravest = [Outcome::LoginNeeded, Outcome::Done, Outcome::Refused];
-            let outcome = gravest.into_iter().find(|outcome| outcomes.contains(outcome));
+            // Done for one lab is done; what keeps the others is a remark.
+            let best = [Outcome::Done, Outcome::LoginNeeded, Outcome::Refused];
+            let outcome = best.into_iter().find(|outcome| outcomes.contains(outcome));
+            if !runs && outcome == Some(Outcome::Done) {
+                lines.insert(0, NOT_RUNNING.to_owned());
+                next.insert(0, START_IT.to_owned());
+            }
             let reply = Reply::new(outcome.unwrap_or(Outcome::Refused), lines.join("\n"));
             let next = (!next.is_empty()).then(|| next.join("\n"));
-            Ok((Reply { next, ..reply }.details(json!({ "polls": rows })), Vec::new()))
+            Ok((Reply { next, ..reply }.details(json!({ "polls": rows, "agent_runs": runs })), Vec::new()))
         })
     }
 

@@ -1,5 +1,6 @@
 //! The digest by mail.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::config::{MailConfig, MailOnly, MailSecurity};
@@ -8,13 +9,13 @@ use crate::notices::batch::growing;
 use crate::notices::digest::{self, Due, Kept, Problem, Published};
 use crate::notices::mail::{Mail, Security, Server};
 use crate::outgoing;
-use crate::store::{LabRecord, Store, StoreError};
+use crate::store::{Store, StoreError};
 
 use super::{Feed, Next, Sink, Teller, begun, move_on};
 use crate::app::beside::UntilStop;
 use crate::app::clock::wall_now;
 use crate::app::open::Site;
-use crate::model::fault::FaultClass;
+use crate::status::{Code, Reason};
 
 /// How often it is looked whether something needs a person.
 const LOOK: Duration = Duration::from_secs(30);
@@ -55,7 +56,13 @@ pub(super) fn teller(site: &Site, config: &MailConfig) -> Result<MailTeller, Str
 
 impl Teller for MailTeller {
     async fn turn(&mut self, feed: &Feed, until: &UntilStop) -> Result<Next, StoreError> {
-        let Picture { mut kept, problems, published, from, newest } = feed.with(look).await?;
+        let desk = Arc::clone(&feed.site.desk);
+        let reasons = match tokio::task::spawn_blocking(move || desk.picture().reasons()).await {
+            Ok(reasons) => reasons,
+            Err(error) => std::panic::resume_unwind(error.into_panic()),
+        };
+        let found = feed.with(move |store, site, sink| look(store, site, sink, &reasons));
+        let Picture { mut kept, problems, published, from, newest } = found.await?;
         let news = self.only == MailOnly::All && !published.is_empty();
         let now = wall_now();
         let due = kept.due(now, self.every, &problems, news);
@@ -96,12 +103,17 @@ impl Teller for MailTeller {
     }
 }
 
-fn look(store: &Store, site: &Site, sink: Sink) -> Result<Picture, StoreError> {
+fn look(
+    store: &Store,
+    site: &Site,
+    sink: Sink,
+    reasons: &[Reason],
+) -> Result<Picture, StoreError> {
     let now = wall_now();
     let before: Option<Kept> =
         store.fact(sink.state())?.and_then(|text| serde_json::from_str(&text).ok());
     let mut kept = before.clone().unwrap_or_else(|| Kept::first(now));
-    let problems = problems(store, site)?;
+    let problems = problems(store, site, reasons)?;
     kept.look(now, &problems);
     if before.as_ref() != Some(&kept) {
         keep(store, sink, &kept)?;
@@ -120,10 +132,9 @@ fn keep(store: &Store, sink: Sink, kept: &Kept) -> Result<(), StoreError> {
     store.set_fact(sink.state(), &text)
 }
 
-/// What needs a person now, in labs that the config still names.
-fn problems(store: &Store, site: &Site) -> Result<Vec<Problem>, StoreError> {
+/// What needs a person now: each order by itself, all else as `/health` has it.
+fn problems(store: &Store, site: &Site, reasons: &[Reason]) -> Result<Vec<Problem>, StoreError> {
     let is_ours = |lab: &str| site.config.labs.iter().any(|known| known.name.as_str() == lab);
-    let labs = store.labs()?.into_iter().filter(|lab| is_ours(&lab.lab)).filter_map(login_needed);
     let orders = store.wanted()?.into_iter().filter(|order| is_ours(order.key.lab.as_str()));
     let orders = orders.filter(|order| order.state() == OrderState::Attention);
     let orders = orders.filter_map(|order| {
@@ -131,13 +142,19 @@ fn problems(store: &Store, site: &Site) -> Result<Vec<Problem>, StoreError> {
         let order = order.key.to_string();
         Some(Problem::Order { order, message: trouble.message, hint: trouble.hint })
     });
-    Ok(labs.chain(orders).collect())
+    let others = reasons.iter().filter(|reason| reason.is_for_messages()).filter_map(of_reason);
+    Ok(others.chain(orders).collect())
 }
 
-fn login_needed(lab: LabRecord) -> Option<Problem> {
-    let LabRecord { lab, fault_class, fault, hint, .. } = lab;
-    if fault_class != Some(FaultClass::Auth) {
-        return None;
-    }
-    Some(Problem::Lab { lab, message: fault.unwrap_or_default(), hint })
+fn of_reason(reason: &Reason) -> Option<Problem> {
+    let Reason { code, lab, message, hint, detail, .. } = reason.clone();
+    let name = lab.as_ref().map(ToString::to_string);
+    Some(match (code, name) {
+        (Code::OrdersNeedAttention, _) => return None,
+        (Code::LoginNeeded | Code::NotPaired, Some(lab)) => {
+            let message = detail.map_or(message, |said| said.message);
+            Problem::Lab { lab, message, hint }
+        }
+        (code, lab) => Problem::Other { code: code.as_str(), lab, message, hint },
+    })
 }

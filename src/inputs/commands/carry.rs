@@ -13,6 +13,7 @@ use super::{Command, MAX_BYTES, read};
 use crate::disk::{Disk, DiskError, Kind, Moved, read_limited, write_durably};
 use crate::model::fault::{Fault, FaultClass};
 use crate::model::request::{Outcome, Reply, Request, Via, Who};
+use crate::model::staff::for_staff;
 use crate::model::step::Step;
 use crate::model::time::WallMs;
 
@@ -173,8 +174,9 @@ impl Folder {
             received_at: WallMs(shelf::taken_at(&taken.stamp)).to_rfc3339(),
             finished_at: self.now().wall.to_rfc3339(),
             outcome,
-            message,
-            next,
+            // Who drops files has no command line.
+            message: for_staff(&message),
+            next: next.as_deref().map(for_staff),
             kept: if kept { Kept::Removed } else { Kept::Unchanged },
             details,
         }))

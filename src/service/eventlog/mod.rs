@@ -5,15 +5,20 @@
 #[cfg(windows)]
 mod windows;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 #[cfg(windows)]
 pub use windows::{is_registered, register, unregister};
 
 use crate::model::fault::FaultClass;
 use crate::model::ids::{LabName, OrderKey};
+use crate::status::{self, Code, Reason};
 use crate::sync::notice::Notice;
+
+/// What is over sooner is nobody's business.
+const LASTS: Duration = Duration::from_mins(15);
 
 /// How grave an entry is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,6 +55,8 @@ impl Entry {
     pub const CONFIG: u16 = 105;
     /// An update did not work and was taken back.
     pub const UPDATE: u16 = 106;
+    /// Anything else that lasts, by the code that `/health` gives it.
+    pub const REASON: u16 = 107;
     /// What was wrong with this PC is over.
     pub const HEALED: u16 = 110;
 
@@ -63,6 +70,22 @@ impl Entry {
     pub fn ended(why: &str) -> Self {
         let text = format!("Casedrop ended: {why}");
         Self { id: Self::PC, severity: Severity::Error, text }
+    }
+
+    /// Something that lasts.
+    fn reason(reason: &Reason) -> Self {
+        let severity = match reason.severity {
+            status::Severity::Critical => Severity::Error,
+            status::Severity::Warning | status::Severity::Info => Severity::Warning,
+        };
+        let hint = reason.hint.as_ref().map(|hint| format!(" ({hint})")).unwrap_or_default();
+        let id = match reason.code {
+            Code::LoginNeeded | Code::NotPaired => Self::LOGIN,
+            Code::DiskFull => Self::DISK_FULL,
+            _ => Self::REASON,
+        };
+        let text = format!("{}{hint} [{}]", reason.message, reason.code.as_str());
+        Self { id, severity, text }
     }
 
     /// A new version was taken back; why, in a sentence.
@@ -88,6 +111,15 @@ pub struct EventLog(Mutex<Inner>);
 struct Inner {
     sink: Option<Box<dyn Sink>>,
     open: BTreeSet<Condition>,
+    /// What lasts and no notice tells of, with its words.
+    reasons: BTreeMap<(Code, Option<LabName>), Lasting>,
+}
+
+/// A reason that was given at each look since.
+struct Lasting {
+    since: Duration,
+    message: String,
+    written: bool,
 }
 
 /// What lasts until it is over.
@@ -121,6 +153,21 @@ impl EventLog {
             && let Some(sink) = &mut inner.sink
         {
             sink.write(&entry);
+        }
+    }
+
+    /// Whether anybody keeps what is written.
+    pub fn is_on(&self) -> bool {
+        self.inner().sink.is_some()
+    }
+
+    /// Looks at all that there is to know, at a time since the computer was started. What lasts and is
+    /// in no entry yet gets one.
+    pub fn look(&self, reasons: &[Reason], now: Duration) {
+        let mut inner = self.inner();
+        let entries = inner.lasting(reasons, now);
+        if let Some(sink) = &mut inner.sink {
+            entries.iter().for_each(|entry| sink.write(entry));
         }
     }
 
@@ -175,6 +222,50 @@ impl Inner {
             over => return self.over(over),
         };
         self.open.insert(condition).then(|| Entry { id, severity, text: notice.to_string() })
+    }
+
+    fn lasting(&mut self, reasons: &[Reason], now: Duration) -> Vec<Entry> {
+        // Without the journal nobody knows the rest.
+        if reasons.iter().any(|reason| reason.code == Code::Journal) {
+            return Vec::new();
+        }
+        let mut entries = Vec::new();
+        let mut before = std::mem::take(&mut self.reasons);
+        for reason in reasons.iter().filter(|reason| reason.is_for_messages()) {
+            let told = match (reason.code, &reason.lab) {
+                // Notices tell of each order, and at once of this PC and of updates.
+                (
+                    Code::OrdersNeedAttention
+                    | Code::OutputAway
+                    | Code::JournalRebuilt
+                    | Code::UpdateTakenBack,
+                    _,
+                ) => continue,
+                (Code::LoginNeeded | Code::NotPaired, Some(lab)) => {
+                    self.open.contains(&Condition::Login(lab.clone()))
+                }
+                (Code::DiskFull, _) => self.open.contains(&Condition::DiskFull),
+                _ => false,
+            };
+            let key = (reason.code, reason.lab.clone());
+            let mut lasting = before.remove(&key).unwrap_or_else(|| Lasting {
+                since: now,
+                message: reason.message.clone(),
+                written: told,
+            });
+            if !lasting.written && now.saturating_sub(lasting.since) >= LASTS {
+                lasting.written = true;
+                entries.push(Entry::reason(reason));
+            }
+            self.reasons.insert(key, lasting);
+        }
+        let over = before.into_iter().filter(|(_, lasting)| lasting.written);
+        entries.extend(over.map(|((code, _), lasting)| Entry {
+            id: Entry::HEALED,
+            severity: Severity::Information,
+            text: format!("It is over: {} ({})", lasting.message, code.as_str()),
+        }));
+        entries
     }
 
     /// What a notice puts an end to.
@@ -315,6 +406,29 @@ mod tests {
         assert_eq!(entry.text, "smile-lab/4711/17: it failed (do this), needs attention");
         assert!(Entry::config("2 faults").text.contains("casedrop check"));
         assert!(Entry::rolled_back("1.2.3", "It did not start.").text.contains("1.2.3"));
+    }
+
+    #[test]
+    fn a_reason_that_lasts_makes_one_entry_and_one_when_it_is_over() {
+        let mut picture = status::testing::well();
+        picture.no_orders_after = Some(60);
+        let silence = picture.reasons();
+        assert_eq!(silence[0].code, Code::NoOrders);
+        let mut log = Inner::default();
+        let mut look = |reasons: &[Reason], minutes: u64| {
+            let entries = log.lasting(reasons, Duration::from_mins(minutes));
+            entries.into_iter().map(|entry| (entry.id, entry.text)).collect::<Vec<_>>()
+        };
+        assert_eq!(look(&silence, 0), []);
+        assert_eq!(look(&silence, 14), []);
+        let told = look(&silence, 15);
+        assert_eq!(told[0].0, Entry::REASON);
+        assert!(told[0].1.starts_with(&silence[0].message), "the words of /health: {told:?}");
+        assert!(told[0].1.ends_with("[no-orders]"), "{told:?}");
+        assert_eq!(look(&silence, 60), []);
+        assert_eq!(look(&[], 61)[0].0, Entry::HEALED);
+        assert_eq!(look(&silence, 62), []);
+        assert_eq!(look(&[], 63), [], "it was never told");
     }
 
     #[test]
