@@ -13,7 +13,9 @@ use crate::local::layout::Layout;
 use crate::model::fault::FaultClass;
 use crate::model::ids::OrderId;
 use crate::model::record::{OrderRecord, OrderState, Place, Retired, Trouble};
-use crate::store::{Errand, ErrandKind, FILE_NAME, OrderEvent, Pending, Rebuilt, Store, StoreError};
+use crate::store::{
+    Errand, ErrandKind, FILE_NAME, OrderEvent, Pending, Rebuilt, Store, StoreError,
+};
 
 use super::{CliError, Exit, Streams};
 

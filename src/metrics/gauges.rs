@@ -64,10 +64,7 @@ fn reasons(status: &Status) -> Vec<(Labels, f64)> {
     let given = status.reasons();
     let count = |code: Code| given.iter().filter(|reason| reason.code == code).count() as u64;
     let labels = |code: Code| {
-        vec![
-            ("code", code.as_str().to_owned()),
-            ("severity", code.severity().as_str().to_owned()),
-        ]
+        vec![("code", code.as_str().to_owned()), ("severity", code.severity().as_str().to_owned())]
     };
     Code::ALL.map(|code| (labels(code), number(count(code)))).into()
 }

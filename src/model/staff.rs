@@ -91,9 +91,15 @@ mod tests {
     #[test]
     fn a_part_that_names_a_command_says_what_staff_can_do() {
         let cases = [
-            ("login needed: run `casedrop login x`, then `casedrop pair x`", format!("login needed: {LOG_IN}")),
+            (
+                "login needed: run `casedrop login x`, then `casedrop pair x`",
+                format!("login needed: {LOG_IN}"),
+            ),
             ("casedrop login smile-lab", LOG_IN.to_owned()),
-            ("  what to do: run `casedrop resume --lab x`", format!("  what to do: {}", INSTEAD[5].1)),
+            (
+                "  what to do: run `casedrop resume --lab x`",
+                format!("  what to do: {}", INSTEAD[5].1),
+            ),
             ("start it: `casedrop run`, or `casedrop service start`", format!("start it: {START}")),
             ("`casedrop status` says why; `casedrop show 1` more", SEE_PAGE.to_owned()),
             ("see `casedrop hash-password`", ASK.to_owned()),

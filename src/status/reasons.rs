@@ -182,9 +182,7 @@ impl Code {
             | Self::UpdateTakenBack
             | Self::JournalRebuilt
             | Self::Note => Severity::Warning,
-            Self::UpdateOnTrial
-            | Self::Paused
-            | Self::Starting => Severity::Info,
+            Self::UpdateOnTrial | Self::Paused | Self::Starting => Severity::Info,
         }
     }
 }
@@ -286,8 +284,9 @@ impl<'a> Look<'a> {
     fn lab(&self, lab: &LabStatus) -> Vec<Reason> {
         let name = &lab.lab;
         let mut all = Vec::new();
-        let of = |code: Code, text: &str| {
-            Reason { lab: Some(name.clone()), ..bare(code, format!("{name}: {text}")) }
+        let of = |code: Code, text: &str| Reason {
+            lab: Some(name.clone()),
+            ..bare(code, format!("{name}: {text}"))
         };
         let fault = |code: Code, or: &str| match &lab.fault {
             Some(fault) => of(code, fault).detail(fault),
@@ -362,7 +361,8 @@ impl<'a> Look<'a> {
         let told = self.status.notifications.as_ref();
         let listener = told.and_then(|told| told.trouble.as_ref()).map(|why| {
             let text = format!("scan notifications cannot be received: {why}");
-            let hint = "it is tried again all the time; until it works, orders are found by polling";
+            let hint =
+                "it is tried again all the time; until it works, orders are found by polling";
             reason(Code::Listener, text, hint).detail(why)
         });
         let time = |text: &Option<String>| text.as_deref().and_then(WallMs::from_rfc3339);

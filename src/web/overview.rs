@@ -8,11 +8,11 @@ use axum::response::Response;
 
 use super::Shared;
 use super::frame::{Call, Frame, show};
+use super::lang::Lang;
 use super::markup::{When, number, segment, size};
+use super::reasons::{self, Wants};
 use super::texts::{Texts, fill};
 use super::words::Tone;
-use super::lang::Lang;
-use super::reasons::{self, Wants};
 use super::{house::StoryLine, order};
 use crate::model::fault::Fault;
 use crate::status::{LabState, LabStatus, Reason, RunningDownload, Status};
@@ -140,9 +140,7 @@ impl DownloadView {
             done: one.done,
             total: one.total,
             amount: match one.total {
-                Some(total) => {
-                    fill(t.of_total, &[("done", &done), ("total", &size(total, lang))])
-                }
+                Some(total) => fill(t.of_total, &[("done", &done), ("total", &size(total, lang))]),
                 None => done,
             },
         }

@@ -138,9 +138,8 @@ pub(super) fn of_lab(
         return (tone(reason), words(reason.code, t).0);
     }
     let Some(told) = &status.notifications else { return (Tone::Good, t.lab_polling) };
-    let is_missing = |reason: &Reason| {
-        matches!(reason.code, Code::Listener | Code::NotificationsMissing)
-    };
+    let is_missing =
+        |reason: &Reason| matches!(reason.code, Code::Listener | Code::NotificationsMissing);
     let word = if reasons.iter().any(is_missing) {
         t.lab_not_notified
     } else if told.last.is_none() {

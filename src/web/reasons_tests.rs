@@ -52,7 +52,8 @@ const CHANGES: [Change; 24] = [
         it.notifications.as_mut().expect("on").trouble = Some("port taken".to_owned());
     }),
     ("not notified", |it| {
-        it.notifications.as_mut().expect("on").last_missed = Some("2026-06-01T11:59:00Z".to_owned());
+        it.notifications.as_mut().expect("on").last_missed =
+            Some("2026-06-01T11:59:00Z".to_owned());
     }),
     ("never notified", |it| it.notifications.as_mut().expect("on").last = None),
     ("taken back", |it| {

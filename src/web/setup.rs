@@ -104,9 +104,8 @@ impl Welcome {
             () => Step { tone: Tone::Rest, word: t.step_later, now: false },
         };
         let logins = || setup.labs.iter().map(|lab| &lab.login);
-        let is_in = |login: &LoginView| {
-            matches!(login, LoginView::LoggedIn | LoginView::Paired { .. })
-        };
+        let is_in =
+            |login: &LoginView| matches!(login, LoginView::LoggedIn | LoginView::Paired { .. });
         let is_paired = |login: &LoginView| matches!(login, LoginView::Paired { .. });
         // One lab is enough to go on, and not all there is to do.
         let for_labs = |of: SetupStep, all: bool| match step(of) {

@@ -131,7 +131,7 @@ fn unknown_orders_labs_and_commands_are_named() {
     assert_says(&world.casedrop(&["show", "12345"]), 1, &["12345", "casedrop orders"]);
     assert_says(&world.casedrop(&["refetch", "no-number"]), 2, &["no-number", "order's number"]);
     let unknown = world.good(&["refetch", "12345"]);
-    assert!(unknown.stdout.contains("12345: was not known here"), "{unknown:?}");
+    assert!(unknown.stdout.contains("12345: new here"), "{unknown:?}");
     assert_says(&world.casedrop(&["pair", "smile-lap"]), 2, &["did you mean smile-lab?"]);
     assert_says(&world.casedrop(&["fetchall"]), 2, &["fetchall"]);
 }

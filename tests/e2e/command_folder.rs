@@ -5,7 +5,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use casedrop::simulator::CaseKind;
+use casedrop::simulator::{AccountSpec, CaseKind};
 use fastrand::Rng;
 use serde_json::Value;
 
@@ -64,6 +64,43 @@ fn status_of(world: &World, id: &str) -> String {
     world.align().state().order(id).expect("known").status.clone()
 }
 
+/// Who drops files has no command line.
+fn no_commands_in(receipt: &Value) {
+    for part in ["message", "next"] {
+        let text = receipt[part].as_str().unwrap_or_default();
+        let names_one = |verb: &str| text.contains(&format!("casedrop {verb}"));
+        let verbs = ["login", "pair", "resume", "show", "orders", "refetch", "run", "status"];
+        assert!(!verbs.into_iter().any(names_one), "{receipt:#}");
+    }
+}
+
+#[test]
+fn a_lab_that_waits_for_its_login_makes_no_failure_of_what_is_asked_of_all() {
+    let lab = |name: &str, account: &str| {
+        let client = format!("client-{account}");
+        (name.to_owned(), AccountSpec::new(account, "A Lab", &client, "s3cret-of-client"))
+    };
+    let world = World::unpaired(vec![lab("north", "11"), lab("south", "22")], COMMANDS);
+    world.log_in_and_pair("south");
+    let commands = Commands::of(&world);
+    let agent = world.run();
+    wait_for("what is in north's way to be known", || {
+        let status: Value =
+            serde_json::from_str(&world.casedrop(&["status", "--json"]).stdout).ok()?;
+        (status["agent"]["since"].is_string() && status["labs"][1]["good_poll"].is_string())
+            .then_some(())
+    });
+    for name in ["status.txt", "poll.txt"] {
+        commands.put(name, "");
+        let receipt = commands.wait_for(&format!("done/{name}"));
+        assert_eq!(receipt["outcome"], "done", "{receipt:#}");
+        let message = receipt["message"].as_str().expect("words");
+        assert!(message.contains("north") && message.contains("south"), "{receipt:#}");
+        no_commands_in(&receipt);
+    }
+    agent.kill();
+}
+
 #[test]
 fn every_command_is_carried_out_and_answered() {
     let world = World::with_config(COMMANDS);
@@ -78,6 +115,7 @@ fn every_command_is_carried_out_and_answered() {
         commands.put(name, content);
         let receipt = commands.wait_for(&format!("done/{name}"));
         assert_eq!(receipt["outcome"], "done", "{receipt:#}");
+        no_commands_in(&receipt);
         assert_eq!((&receipt["schema"], &receipt["file"]), (&1.into(), &name.into()));
         receipt
     };
@@ -85,6 +123,7 @@ fn every_command_is_carried_out_and_answered() {
         commands.put(name, content);
         let receipt = commands.wait_for(&format!("failed/{name}"));
         assert_eq!(receipt["outcome"], "refused", "{receipt:#}");
+        no_commands_in(&receipt);
         assert!(receipt["next"].as_str().is_some_and(|next| !next.is_empty()), "{receipt:#}");
         receipt
     };

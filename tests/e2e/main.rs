@@ -17,6 +17,7 @@ mod badinput;
 mod command_folder;
 mod commands;
 mod crash;
+mod demo;
 mod faults;
 mod flows;
 mod formats;

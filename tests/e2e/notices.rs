@@ -280,7 +280,7 @@ fn a_digest_tells_what_was_published_and_what_needs_a_person() {
     world.align().inject(download(status(418)).order(&bad));
     let second = wait_for("another mail", || server.sessions().into_iter().nth(1));
     // There was nothing to tell in between, and what was told once is not counted again.
-    assert!(second.mail.contains("Subject: Casedrop: 1 order needs a person\n"), "{second:#?}");
+    assert!(second.mail.contains("Subject: Casedrop: 1 order needs attention\n"), "{second:#?}");
     assert!(second.mail.contains(&format!("  {LAB}/{ACCOUNT}/{bad}: ")), "{second:#?}");
     assert!(second.mail.contains("418"), "{second:#?}");
     assert!(!second.mail.contains("Published since"), "{second:#?}");

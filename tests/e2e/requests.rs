@@ -96,6 +96,38 @@ fn commands_end_the_same_with_an_agent_without_one_and_after_one_was_killed() {
     agent.kill();
 }
 
+#[test]
+fn what_is_asked_for_without_an_agent_is_seen_until_one_does_it() {
+    let world = World::new();
+    let id = world.align().create_order(&order(CaseKind::OrthoShell)).expect("created");
+    world.sync();
+    world.published(&id);
+    let polled = world.good(&["poll"]);
+    assert!(polled.stdout.starts_with("Casedrop is not running"), "{polled:?}");
+    assert!(!polled.stdout.contains("now"), "{polled:?}");
+    assert!(polled.stderr.contains("casedrop run"), "{polled:?}");
+    let refetched = world.good(&["refetch", &id, "99999999", "--kind", "ortho"]);
+    assert!(refetched.stdout.contains("will be fetched when it starts"), "{refetched:?}");
+    for order in [id.as_str(), "99999999"] {
+        let shown = world.good(&["show", order]);
+        assert!(shown.stdout.contains("asked for"), "{shown:?}");
+        assert!(shown.stderr.contains("Casedrop is not running"), "{shown:?}");
+        let listed = world.good(&["orders"]).stdout;
+        assert!(listed.contains(order) && listed.contains("not begun yet"), "{listed}");
+        let told = world.casedrop(&["status"]).stdout;
+        assert!(told.contains(&format!("fetch {LAB}/{ACCOUNT}/{order}")), "{told}");
+    }
+    assert_eq!(world.order("99999999")["state"], "asked-for");
+    assert!(world.order(&id)["asked_for"].is_string());
+    let wishes = |status: &Value| status["wishes"].as_array().expect("wishes").len();
+    assert_eq!(wishes(&status(&world).1), 3);
+    let agent = world.run();
+    world.wait_for_revision(&id, 1);
+    wait_for("the wishes to be fulfilled", || (wishes(&status(&world).1) == 0).then_some(()));
+    assert!(world.order(&id)["asked_for"].is_null());
+    agent.kill();
+}
+
 #[cfg(unix)]
 #[test]
 fn the_control_file_is_for_its_owner_and_goes_with_the_agent() {
@@ -213,7 +245,7 @@ fn an_old_case_is_fetched_on_a_new_pc_by_its_number() {
     forget_everything(&world);
     world.align().forget_polls();
     let ended = world.good(&["refetch", &ortho, "--kind", "ortho"]);
-    assert!(ended.stdout.contains("was not known here"), "{ended:?}");
+    assert!(ended.stdout.contains("new here"), "{ended:?}");
     let manifest = wait_for("the order", || {
         world.good(&["sync"]);
         tree::manifest(&world.dir_of(&ortho)).ok()

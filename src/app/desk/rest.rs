@@ -91,10 +91,7 @@ impl AgentDesk {
             for lab in &labs {
                 let name = lab.name.as_str();
                 if let Some(paused) = resting.get(name) {
-                    lines.push(format!(
-                        "{name}: not polled: paused since {}",
-                        since(paused)
-                    ));
+                    lines.push(format!("{name}: not polled: paused since {}", since(paused)));
                     next.push(format!("resume with `casedrop resume --lab {name}`"));
                     outcomes.push(Outcome::Refused);
                     continue;
@@ -130,7 +127,10 @@ impl AgentDesk {
             }
             let reply = Reply::new(outcome.unwrap_or(Outcome::Refused), lines.join("\n"));
             let next = (!next.is_empty()).then(|| next.join("\n"));
-            Ok((Reply { next, ..reply }.details(json!({ "polls": rows, "agent_runs": runs })), Vec::new()))
+            Ok((
+                Reply { next, ..reply }.details(json!({ "polls": rows, "agent_runs": runs })),
+                Vec::new(),
+            ))
         })
     }
 

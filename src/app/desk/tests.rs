@@ -141,6 +141,12 @@ impl World {
         self.desk.serve_once(id, request, &who()).expect("the journal can be used")
     }
 
+    /// As if an agent ran, until it is dropped.
+    fn agent_lock(&self) -> crate::disk::LockGuard {
+        let lock = self.dir.path().join("state").join(crate::app::open::LOCK_NAME);
+        RealDisk.try_lock(&lock).expect("a lock file").expect("nobody else's")
+    }
+
     fn errands(&self) -> Vec<Errand> {
         self.journal(Store::asked)
     }
@@ -193,7 +199,7 @@ fn an_order_that_is_not_known_is_asked_for_by_its_number_and_the_answer_says_so(
     let kind = Some(CaseKind::Ortho);
     let reply = world.serve("a", &Request::Refetch { lab: None, orders, kind });
     assert_eq!(reply.outcome, Outcome::Done);
-    assert!(reply.message.contains("was not known here"), "{reply:?}");
+    assert!(reply.message.contains("new here"), "{reply:?}");
     assert!(reply.message.contains("shows it as failing"), "{reply:?}");
     assert_eq!(reply.details["orders"][0]["known"], false);
     let procedure = Some("Orthodontic".to_owned());
@@ -306,7 +312,7 @@ fn a_pause_is_durable_says_who_wanted_it_and_ends_with_resume() {
     let reply = world.serve("a", &Request::Pause { lab: lab.clone() });
     assert_eq!(reply.outcome, Outcome::Done);
     let again = world.serve("b", &Request::Pause { lab: None });
-    assert!(again.message.contains("smile-lab: is paused already"), "{again:?}");
+    assert!(again.message.contains("smile-lab: paused already"), "{again:?}");
     assert!(again.message.contains("by anna"), "{again:?}");
     assert_eq!(world.journal(Store::pauses).len(), 2);
     let status = world.desk.picture();
@@ -339,9 +345,16 @@ fn the_answer_to_poll_says_when_and_what_is_in_the_way() {
         store.set_asked("4711", asked)
     });
     let of = |lab: &str| Request::Poll { lab: Some(lab.to_owned()) };
+    let unpolled = world.serve("0", &of("smile-lab"));
+    assert_eq!(unpolled.outcome, Outcome::Done, "it is recorded: {unpolled:?}");
+    assert!(unpolled.message.starts_with(NOT_RUNNING), "{unpolled:?}");
+    assert!(!unpolled.message.contains("now"), "{unpolled:?}");
+    assert_eq!(unpolled.next.as_deref(), Some(START_IT));
+    assert!(unpolled.details["polls"][0]["poll_at"].is_null(), "{unpolled:?}");
+    let _agent = world.agent_lock();
     let reply = world.serve("a", &of("smile-lab"));
     assert_eq!(reply.outcome, Outcome::Done);
-    assert!(reply.message.contains("sooner Align may not be asked"), "{reply:?}");
+    assert!(reply.message.contains("Align may not be asked sooner"), "{reply:?}");
     let at: jiff::Timestamp =
         reply.details["polls"][0]["poll_at"].as_str().expect("a time").parse().expect("RFC 3339");
     let wait = at.as_millisecond() - now.wall.0;
@@ -355,6 +368,10 @@ fn the_answer_to_poll_says_when_and_what_is_in_the_way() {
     let reply = world.serve("b", &of("other-lab"));
     assert_eq!(reply.outcome, Outcome::LoginNeeded);
     assert!(reply.next.expect("a way out").contains("casedrop login other-lab"));
+    let both = world.serve("bb", &Request::Poll { lab: None });
+    assert_eq!(both.outcome, Outcome::Done, "one lab was asked: {both:?}");
+    assert!(both.message.contains("other-lab: not polled: nobody is logged in"), "{both:?}");
+    assert!(both.next.expect("a way out").contains("casedrop login other-lab"));
     world.serve("c", &Request::Pause { lab: None });
     let reply = world.serve("d", &of("smile-lab"));
     assert_eq!(reply.outcome, Outcome::Refused);
@@ -399,11 +416,34 @@ fn the_status_names_what_needs_a_person_and_the_one_thing_to_do() {
     world.serve("a", &Request::Pause { lab: None });
     assert_eq!(world.desk.picture().labs[0].state, LabState::LoginNeeded, "a pause hides it not");
     let reply = world.serve("b", &Request::Status {});
-    assert_eq!(reply.outcome, Outcome::LoginNeeded);
+    assert_eq!(reply.outcome, Outcome::Done, "it was asked how things stand, and that is told");
     assert_eq!(reply.next.as_deref(), Some("casedrop login smile-lab"));
     assert_eq!(reply.details["labs"][0]["state"], "login-needed");
     let back: Status = serde_json::from_value(reply.details).expect("readable again");
     assert_eq!(back.labs, world.desk.picture().labs);
+}
+
+#[test]
+fn of_several_orders_each_is_answered_for_itself() {
+    let world = World::new(&["smile-lab"]);
+    world.know("smile-lab", "17", "rx-17");
+    let reply = world.serve("a", &refetch(&["17", "no-such-order", "99"]));
+    assert_eq!(reply.outcome, Outcome::Differs, "{reply:?}");
+    assert!(reply.message.contains("17: will be fetched again"), "{reply:?}");
+    assert!(reply.message.contains("no-such-order: NOT fetched: "), "{reply:?}");
+    assert!(reply.message.starts_with(NOT_RUNNING), "{reply:?}");
+    assert_eq!(reply.details["refused"], serde_json::json!(["no-such-order"]));
+    let wanted = world.journal(Store::asked);
+    let wanted: Vec<_> = wanted.iter().map(|errand| errand.key.order.as_str()).collect();
+    assert_eq!(wanted, ["17", "99"]);
+    let wishes = world.desk.picture().wishes;
+    let wishes: Vec<_> = wishes.into_iter().filter_map(|wish| wish.order_id).collect();
+    assert_eq!(wishes, ["17", "99"], "they are seen until an agent begins");
+    let text = world.desk.picture().to_string();
+    assert!(text.contains("asked for: fetch smile-lab/4711/99"), "{text}");
+    let none = world.serve("b", &refetch(&["no-such-order", "nor-this"]));
+    assert_eq!(none.outcome, Outcome::Refused, "{none:?}");
+    assert_eq!(none.message.lines().count(), 2, "{none:?}");
 }
 
 #[test]

@@ -103,12 +103,7 @@ impl Teller for MailTeller {
     }
 }
 
-fn look(
-    store: &Store,
-    site: &Site,
-    sink: Sink,
-    reasons: &[Reason],
-) -> Result<Picture, StoreError> {
+fn look(store: &Store, site: &Site, sink: Sink, reasons: &[Reason]) -> Result<Picture, StoreError> {
     let now = wall_now();
     let before: Option<Kept> =
         store.fact(sink.state())?.and_then(|text| serde_json::from_str(&text).ok());

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use crate::app::agent_runs;
 use crate::disk::{Disk, Kind, read_limited};
-use crate::local::root::{MARKER, try_lock_output};
 use crate::local::Layout;
+use crate::local::root::{MARKER, try_lock_output};
 
 use super::super::{CliError, Exit};
 
@@ -53,8 +53,9 @@ impl Place {
             Some(Kind::Dir) if self.is_ours(disk)? => {}
             Some(_) => {
                 let text = format!("{state} exists and was not made by the demo");
-                return Err(CliError::new(Exit::Usage, text)
-                    .hint("choose another folder with --output"));
+                return Err(
+                    CliError::new(Exit::Usage, text).hint("choose another folder with --output")
+                );
             }
         }
         if agent_runs(&self.state) {

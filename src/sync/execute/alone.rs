@@ -53,9 +53,7 @@ impl Executor {
         let root = self.root.id();
         match publish::publish(&*self.disk, &self.layout, &root, &publication, &self.step)? {
             PublishOutcome::Done { .. } => Ok(manifest),
-            PublishOutcome::TargetChanged { .. } => {
-                Err(is_taken(&publication.dir(&self.layout)))
-            }
+            PublishOutcome::TargetChanged { .. } => Err(is_taken(&publication.dir(&self.layout))),
         }
     }
 }
