@@ -4,6 +4,7 @@
 pub mod account;
 pub mod args;
 mod ask;
+mod asked;
 pub mod audit;
 pub mod change;
 pub mod check;

@@ -6,17 +6,16 @@ use std::path::PathBuf;
 use clap::Args;
 use serde::Serialize;
 
-use crate::app::desk::{NOT_RUNNING, START_IT, is_still_news};
-use crate::app::{agent_runs, wall_now};
+use crate::app::desk::is_still_news;
+use crate::app::wall_now;
 use crate::config::Config;
 use crate::local::layout::Layout;
 use crate::model::fault::FaultClass;
 use crate::model::ids::OrderId;
 use crate::model::record::{OrderRecord, OrderState, Place, Retired, Trouble};
-use crate::store::{
-    Errand, ErrandKind, FILE_NAME, OrderEvent, Pending, Rebuilt, Store, StoreError,
-};
+use crate::store::{Errand, FILE_NAME, OrderEvent, Pending, Rebuilt, Store, StoreError};
 
+use super::asked::{AskedFor, show_asked, tell_not_running, to_fetch};
 use super::{CliError, Exit, Streams};
 
 /// `casedrop orders`
@@ -71,28 +70,6 @@ struct OrderView<'a> {
     /// When somebody asked for it again, if no agent has begun that yet.
     #[serde(skip_serializing_if = "Option::is_none")]
     asked_for: Option<String>,
-}
-
-/// An order that somebody asked for by its number, and that nobody has heard of yet.
-#[derive(Debug, Serialize)]
-struct AskedFor<'a> {
-    lab: &'a str,
-    account: &'a str,
-    order_id: &'a str,
-    state: &'static str,
-    asked_for: String,
-}
-
-impl<'a> AskedFor<'a> {
-    fn new(errand: &'a Errand) -> Self {
-        Self {
-            lab: errand.key.lab.as_str(),
-            account: errand.key.account.as_str(),
-            order_id: errand.key.order.as_str(),
-            state: "asked-for",
-            asked_for: errand.at.to_rfc3339(),
-        }
-    }
 }
 
 impl<'a> OrderView<'a> {
@@ -203,8 +180,8 @@ pub fn orders(config: &Config, args: &OrdersArgs, streams: &mut Streams) -> Resu
         }
     }
     for one in &unseen {
-        let AskedFor { lab, account, order_id, state, asked_for } = one;
-        let (none, since) = ("-", format!("asked for at {asked_for}, not begun yet"));
+        let AskedFor { lab, account, order_id, state, since } = one;
+        let (none, since) = ("-", format!("asked for at {since}, not begun yet"));
         streams.line(format!(
             "{lab:<16} {account:<10} {order_id:<12} {state:<13} {none:>3}  {none:<20} {since}"
         ))?;
@@ -215,56 +192,25 @@ pub fn orders(config: &Config, args: &OrdersArgs, streams: &mut Streams) -> Resu
     Ok(Exit::Ok)
 }
 
-/// The orders that somebody asked for and no agent has begun with, each once.
-fn to_fetch(store: &Store) -> Result<Vec<Errand>, StoreError> {
-    let mut found: Vec<Errand> = Vec::new();
-    for errand in store.asked()? {
-        let is_fetch = matches!(errand.what, ErrandKind::Refetch { .. });
-        if is_fetch && found.iter().all(|other| other.key != errand.key) {
-            found.push(errand);
-        }
-    }
-    Ok(found)
+/// One order's story for programs.
+#[derive(Serialize)]
+struct Story<'a> {
+    #[serde(flatten)]
+    order: OrderView<'a>,
+    revisions: Vec<crate::model::manifest::Manifest>,
+    events: Vec<Line>,
 }
 
-/// Says so where what was asked for waits for an agent.
-fn tell_not_running(config: &Config, streams: &mut Streams) {
-    if !agent_runs(&config.state) {
-        streams.note(format!("{NOT_RUNNING} {START_IT}"));
-    }
-}
-
-/// Tells of an order that was asked for by its number, and of which nothing else is known.
-fn show_asked(config: &Config, asked: &[Errand], streams: &mut Streams) -> Result<Exit, CliError> {
-    let all: Vec<_> = asked.iter().map(AskedFor::new).collect();
-    if streams.json {
-        streams.json(&all)?;
-        return Ok(Exit::Ok);
-    }
-    for AskedFor { lab, account, order_id, state, asked_for } in all {
-        streams.line(format!("order {order_id} of {lab} (account {account})"))?;
-        streams.line(format!("  state      {state}"))?;
-        streams.line(format!("  asked for  {asked_for}, not begun yet"))?;
-    }
-    tell_not_running(config, streams);
-    Ok(Exit::Ok)
+/// One line of it.
+#[derive(Serialize)]
+struct Line {
+    at: String,
+    kind: String,
+    text: String,
 }
 
 /// Tells one order's story.
 pub fn show(config: &Config, args: &ShowArgs, streams: &mut Streams) -> Result<Exit, CliError> {
-    #[derive(Serialize)]
-    struct Story<'a> {
-        #[serde(flatten)]
-        order: OrderView<'a>,
-        revisions: Vec<crate::model::manifest::Manifest>,
-        events: Vec<Line>,
-    }
-    #[derive(Serialize)]
-    struct Line {
-        at: String,
-        kind: String,
-        text: String,
-    }
     let layout = layout(config);
     let store = open(config)?.ok_or_else(|| unknown(&args.order))?;
     let line =
@@ -305,64 +251,67 @@ pub fn show(config: &Config, args: &ShowArgs, streams: &mut Streams) -> Result<E
     if stories.iter().any(|story| story.order.asked_for.is_some()) {
         tell_not_running(config, streams);
     }
-    for story in stories {
-        let order = &story.order;
-        streams.line(format!(
-            "order {} of {} (account {})",
-            order.order_id, order.lab, order.account
-        ))?;
-        streams.line(format!("  state      {}", order.state.as_str()))?;
-        let listed = match order.state {
-            OrderState::Away => ", expected back",
-            _ if order.listed => "",
-            _ => ", no longer listed",
-        };
-        streams.line(format!("  at Align   {}{listed}", order.status))?;
-        for (label, value) in [
-            ("Rx id", order.rx_id),
-            ("code", order.order_code),
-            ("case type", order.case_type),
-            ("procedure", order.procedure),
-        ] {
-            if let Some(value) = value {
-                streams.line(format!("  {label:<10} {value}"))?;
-            }
-        }
-        if let Some(at) = &order.asked_for {
-            streams.line(format!("  asked for  again at {at}, not begun yet"))?;
-        }
-        if let Some(path) = &order.path {
-            streams.line(format!("  folder     {}", path.display()))?;
-        }
-        if let Some(trouble) = order.trouble {
-            streams.line(format!("  trouble    {}", trouble.message))?;
-            if let Some(hint) = &trouble.hint {
-                streams.line(format!("             {hint}"))?;
-            }
-            match trouble.next_try {
-                Some(at) => streams.line(format!("  next try   {}", at.to_rfc3339()))?,
-                None => {
-                    streams.line("  next try   not by itself; `casedrop refetch` tries again")?;
-                }
-            }
-        }
-        if let Some(newest) = story.revisions.last() {
-            streams.line(format!("  files of revision {}:", newest.revision))?;
-            for file in &newest.files {
-                streams.line(format!(
-                    "    {:<14} {:>10}  {}",
-                    serde_json::to_string(&file.role).unwrap_or_default().trim_matches('"'),
-                    crate::sync::notice::size(file.size),
-                    file.path
-                ))?;
-            }
-        }
-        streams.line("  story:")?;
-        for line in story.events {
-            streams.line(format!("    {}  {}", line.at, line.text))?;
-        }
+    for story in &stories {
+        tell_story(story, streams)?;
     }
     Ok(Exit::Ok)
+}
+
+fn tell_story(story: &Story<'_>, streams: &mut Streams) -> Result<(), CliError> {
+    let order = &story.order;
+    streams
+        .line(format!("order {} of {} (account {})", order.order_id, order.lab, order.account))?;
+    streams.line(format!("  state      {}", order.state.as_str()))?;
+    let listed = match order.state {
+        OrderState::Away => ", expected back",
+        _ if order.listed => "",
+        _ => ", no longer listed",
+    };
+    streams.line(format!("  at Align   {}{listed}", order.status))?;
+    for (label, value) in [
+        ("Rx id", order.rx_id),
+        ("code", order.order_code),
+        ("case type", order.case_type),
+        ("procedure", order.procedure),
+    ] {
+        if let Some(value) = value {
+            streams.line(format!("  {label:<10} {value}"))?;
+        }
+    }
+    if let Some(at) = &order.asked_for {
+        streams.line(format!("  asked for  again at {at}, not begun yet"))?;
+    }
+    if let Some(path) = &order.path {
+        streams.line(format!("  folder     {}", path.display()))?;
+    }
+    if let Some(trouble) = order.trouble {
+        streams.line(format!("  trouble    {}", trouble.message))?;
+        if let Some(hint) = &trouble.hint {
+            streams.line(format!("             {hint}"))?;
+        }
+        match trouble.next_try {
+            Some(at) => streams.line(format!("  next try   {}", at.to_rfc3339()))?,
+            None => {
+                streams.line("  next try   not by itself; `casedrop refetch` tries again")?;
+            }
+        }
+    }
+    if let Some(newest) = story.revisions.last() {
+        streams.line(format!("  files of revision {}:", newest.revision))?;
+        for file in &newest.files {
+            streams.line(format!(
+                "    {:<14} {:>10}  {}",
+                serde_json::to_string(&file.role).unwrap_or_default().trim_matches('"'),
+                crate::sync::notice::size(file.size),
+                file.path
+            ))?;
+        }
+    }
+    streams.line("  story:")?;
+    for line in &story.events {
+        streams.line(format!("    {}  {}", line.at, line.text))?;
+    }
+    Ok(())
 }
 
 /// Where the order stands at Align, as far as anyone told us.

@@ -102,7 +102,7 @@ fn the_format_is_right_and_names_follow_the_conventions() {
         assert!(name.starts_with("casedrop_"), "{name}");
         assert!(family.help.ends_with('.') && !family.samples.is_empty(), "{name}");
         assert_eq!(family.kind == "counter", name.ends_with("_total"), "{name}");
-        let few = ["lab", "state", "reason", "class", "result", "version"];
+        let few = ["lab", "state", "reason", "class", "result", "version", "code", "severity"];
         assert!(label_names(&family).iter().all(|label| few.contains(label)), "{name}");
         for ((sample, labels), value) in &family.samples {
             assert!(value.is_finite() && *value >= 0.0, "{sample}");

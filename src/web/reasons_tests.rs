@@ -133,7 +133,9 @@ fn in_metrics(status: &Status) -> Codes {
 
 fn picture(changes: &[Change]) -> Status {
     let mut status = well();
-    changes.iter().for_each(|(_, change)| change(&mut status));
+    for (_, change) in changes {
+        change(&mut status);
+    }
     status
 }
 

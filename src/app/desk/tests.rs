@@ -141,10 +141,10 @@ impl World {
         self.desk.serve_once(id, request, &who()).expect("the journal can be used")
     }
 
-    /// As if an agent ran, until it is dropped.
-    fn agent_lock(&self) -> crate::disk::LockGuard {
-        let lock = self.dir.path().join("state").join(crate::app::open::LOCK_NAME);
-        RealDisk.try_lock(&lock).expect("a lock file").expect("nobody else's")
+    /// The desk of a command, while no agent runs.
+    fn without_agent(mut self) -> Self {
+        self.desk.live = None;
+        self
     }
 
     fn errands(&self) -> Vec<Errand> {
@@ -200,7 +200,7 @@ fn an_order_that_is_not_known_is_asked_for_by_its_number_and_the_answer_says_so(
     let reply = world.serve("a", &Request::Refetch { lab: None, orders, kind });
     assert_eq!(reply.outcome, Outcome::Done);
     assert!(reply.message.contains("new here"), "{reply:?}");
-    assert!(reply.message.contains("shows it as failing"), "{reply:?}");
+    assert!(reply.message.contains("listed as failing"), "{reply:?}");
     assert_eq!(reply.details["orders"][0]["known"], false);
     let procedure = Some("Orthodontic".to_owned());
     assert_eq!(world.errands()[0].what, ErrandKind::Refetch { procedure });
@@ -345,13 +345,6 @@ fn the_answer_to_poll_says_when_and_what_is_in_the_way() {
         store.set_asked("4711", asked)
     });
     let of = |lab: &str| Request::Poll { lab: Some(lab.to_owned()) };
-    let unpolled = world.serve("0", &of("smile-lab"));
-    assert_eq!(unpolled.outcome, Outcome::Done, "it is recorded: {unpolled:?}");
-    assert!(unpolled.message.starts_with(NOT_RUNNING), "{unpolled:?}");
-    assert!(!unpolled.message.contains("now"), "{unpolled:?}");
-    assert_eq!(unpolled.next.as_deref(), Some(START_IT));
-    assert!(unpolled.details["polls"][0]["poll_at"].is_null(), "{unpolled:?}");
-    let _agent = world.agent_lock();
     let reply = world.serve("a", &of("smile-lab"));
     assert_eq!(reply.outcome, Outcome::Done);
     assert!(reply.message.contains("Align may not be asked sooner"), "{reply:?}");
@@ -424,8 +417,22 @@ fn the_status_names_what_needs_a_person_and_the_one_thing_to_do() {
 }
 
 #[test]
+fn without_an_agent_a_poll_is_recorded_and_nothing_is_called_done_now() {
+    let world = World::new(&["smile-lab", "other-lab"]).without_agent();
+    let reply = world.serve("a", &Request::Poll { lab: None });
+    assert_eq!(reply.outcome, Outcome::Done, "it is recorded: {reply:?}");
+    assert!(reply.message.starts_with(NOT_RUNNING), "{reply:?}");
+    assert!(!reply.message.contains("now"), "{reply:?}");
+    assert_eq!(reply.next.as_deref(), Some(START_IT));
+    assert!(reply.details["polls"][0]["poll_at"].is_null(), "{reply:?}");
+    assert_eq!(world.journal(Store::polls_wanted).len(), 2);
+    let text = world.desk.picture().to_string();
+    assert!(text.contains("asked for: poll smile-lab"), "{text}");
+}
+
+#[test]
 fn of_several_orders_each_is_answered_for_itself() {
-    let world = World::new(&["smile-lab"]);
+    let world = World::new(&["smile-lab"]).without_agent();
     world.know("smile-lab", "17", "rx-17");
     let reply = world.serve("a", &refetch(&["17", "no-such-order", "99"]));
     assert_eq!(reply.outcome, Outcome::Differs, "{reply:?}");

@@ -31,7 +31,7 @@ impl Place {
         let name = output.file_name().map_or("demo".into(), |name| name.to_string_lossy());
         let state = output.with_file_name(format!(".{name}.state"));
         let staging = output.with_file_name(format!(".{name}.casedrop-staging"));
-        Self { state, staging, output }
+        Self { output, state, staging }
     }
 
     /// The config file.

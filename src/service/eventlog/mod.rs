@@ -167,7 +167,9 @@ impl EventLog {
         let mut inner = self.inner();
         let entries = inner.lasting(reasons, now);
         if let Some(sink) = &mut inner.sink {
-            entries.iter().for_each(|entry| sink.write(entry));
+            for entry in &entries {
+                sink.write(entry);
+            }
         }
     }
 

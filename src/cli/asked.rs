@@ -1,0 +1,71 @@
+//! Orders that somebody asked for, and that no agent has begun with.
+
+use serde::Serialize;
+
+use super::{CliError, Exit, Streams};
+use crate::app::agent_runs;
+use crate::app::desk::{NOT_RUNNING, START_IT};
+use crate::config::Config;
+use crate::store::{Errand, ErrandKind, Store, StoreError};
+
+/// An order that somebody asked for by its number, and that nobody has heard of yet.
+#[derive(Debug, Serialize)]
+pub(super) struct AskedFor<'a> {
+    pub(super) lab: &'a str,
+    pub(super) account: &'a str,
+    pub(super) order_id: &'a str,
+    pub(super) state: &'static str,
+    #[serde(rename = "asked_for")]
+    pub(super) since: String,
+}
+
+impl<'a> AskedFor<'a> {
+    pub(super) fn new(errand: &'a Errand) -> Self {
+        Self {
+            lab: errand.key.lab.as_str(),
+            account: errand.key.account.as_str(),
+            order_id: errand.key.order.as_str(),
+            state: "asked-for",
+            since: errand.at.to_rfc3339(),
+        }
+    }
+}
+
+/// The orders that somebody asked for and no agent has begun with, each once.
+pub(super) fn to_fetch(store: &Store) -> Result<Vec<Errand>, StoreError> {
+    let mut found: Vec<Errand> = Vec::new();
+    for errand in store.asked()? {
+        let is_fetch = matches!(errand.what, ErrandKind::Refetch { .. });
+        if is_fetch && found.iter().all(|other| other.key != errand.key) {
+            found.push(errand);
+        }
+    }
+    Ok(found)
+}
+
+/// Says so where what was asked for waits for an agent.
+pub(super) fn tell_not_running(config: &Config, streams: &mut Streams) {
+    if !agent_runs(&config.state) {
+        streams.note(format!("{NOT_RUNNING} {START_IT}"));
+    }
+}
+
+/// Tells of an order that was asked for by its number, and of which nothing else is known.
+pub(super) fn show_asked(
+    config: &Config,
+    asked: &[Errand],
+    streams: &mut Streams,
+) -> Result<Exit, CliError> {
+    let all: Vec<_> = asked.iter().map(AskedFor::new).collect();
+    if streams.json {
+        streams.json(&all)?;
+        return Ok(Exit::Ok);
+    }
+    for AskedFor { lab, account, order_id, state, since } in all {
+        streams.line(format!("order {order_id} of {lab} (account {account})"))?;
+        streams.line(format!("  state      {state}"))?;
+        streams.line(format!("  asked for  {since}, not begun yet"))?;
+    }
+    tell_not_running(config, streams);
+    Ok(Exit::Ok)
+}
