@@ -16,6 +16,7 @@ mod notices;
 mod notify;
 mod open;
 mod page;
+mod prober;
 mod pulse;
 mod quiet;
 mod reasons;

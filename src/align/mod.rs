@@ -24,6 +24,7 @@ mod login;
 mod loopback;
 mod loose;
 mod notification;
+mod notification_xml;
 mod oauth;
 mod pairing;
 mod pending;

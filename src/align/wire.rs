@@ -298,6 +298,11 @@ pub(super) const NOTIFIED_ACCOUNT: [&str; 8] = [
     "labId",
     "lab",
 ];
+/// ASSUMED: what a notification may say instead.
+pub(super) const NOTIFIED_ORDER: [&str; 6] =
+    ["orderId", "orderIds", "orderNumber", "orderNumbers", "order", "orders"];
+/// ASSUMED: as [`NOTIFIED_INNER`], for an order.
+pub(super) const NOTIFIED_ORDER_INNER: [&str; 3] = ["id", "number", "orderId"];
 /// ASSUMED: either may stand in an object, under one of these.
 pub(super) const NOTIFIED_INNER: [&str; 4] = ["id", "number", "rxId", "accountId"];
 

@@ -15,7 +15,7 @@ use crate::model::fault::Fault;
 use crate::model::ids::{LabName, OrderKey};
 use crate::model::record::OrderState;
 use crate::service::{Events, Host};
-use crate::status::Progress;
+use crate::status::{Note, Progress};
 use crate::store::{Store, StoreError, StoreTrouble};
 use crate::sync::Engine;
 use crate::sync::engine::LabStanding;
@@ -160,6 +160,13 @@ impl Agent {
         self
     }
 
+    /// Looks so seldom whether other processes wrote into the journal: only the safety net goes.
+    #[cfg(test)]
+    pub(super) fn ticking(self, tick: Duration) -> Self {
+        *self.site.tick.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = tick;
+        self
+    }
+
     /// Somebody who tells when the PC woke up.
     #[must_use]
     pub fn woken_by(self, events: Events) -> Self {
@@ -254,6 +261,7 @@ impl Agent {
                     return Ok((Finished::Stopped, Summary::default()));
                 }
             } else if let Interruption::Failed(error) = interruption {
+                site.desk.set_journal_trouble(Some(note_of(&error)));
                 troubles.attempts += 1;
                 let wait = growing(troubles.attempts);
                 let hopeless = is_hopeless(&error);
@@ -283,6 +291,9 @@ impl Agent {
             };
             troubles.note(&news);
             news.iter().for_each(&mut tell);
+            if next.is_ok() {
+                site.desk.set_journal_trouble(None);
+            }
             if next.is_ok() && troubles.told.take().is_some() {
                 tell(&Notice::PcHealed { message: "the journal can be used again".to_owned() });
             }
@@ -351,13 +362,7 @@ impl Troubles {
 
     /// The trouble, if it is news.
     fn tell(&mut self, error: &OpenError) -> Option<Notice> {
-        let (message, hint) = match error {
-            OpenError::Store(error) => (error.chain(), Some(error.hint().to_owned())),
-            OpenError::Fault(fault) | OpenError::Aside(fault) => {
-                (fault.chain(), fault.hint.clone())
-            }
-            OpenError::AnotherAgent(_) => (error.to_string(), None),
-        };
+        let Note { message, hint, .. } = note_of(error);
         if self.told.as_ref() == Some(&message) {
             return None;
         }
@@ -383,6 +388,15 @@ impl Troubles {
             may_rebuild: self.rebuilds.len() < REBUILDS_PER_HOUR,
         }
     }
+}
+
+fn note_of(error: &OpenError) -> Note {
+    let (message, hint) = match error {
+        OpenError::Store(error) => (error.chain(), Some(error.hint().to_owned())),
+        OpenError::Fault(fault) | OpenError::Aside(fault) => (fault.chain(), fault.hint.clone()),
+        OpenError::AnotherAgent(_) => (error.to_string(), None),
+    };
+    Note::new(message, hint.as_deref())
 }
 
 fn growing(attempt: u32) -> Duration {

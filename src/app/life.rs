@@ -3,7 +3,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::mpsc;
@@ -21,8 +21,6 @@ use super::agent::{Ending, Finished, Interruption, Life, waits};
 use super::clock;
 use super::open::Site;
 
-/// How often the journal is looked at for requests of other processes.
-const TICK: Duration = Duration::from_secs(1);
 /// How long running work may take to reach a safe point at shutdown.
 const SHUTDOWN: Duration = Duration::from_secs(20);
 /// Time between two looks whether output, staging and journal are there.
@@ -55,7 +53,9 @@ pub(super) async fn live(
 ) -> Result<(Finished, Vec<OrderKey>), Interruption> {
     let (answers, mut inbox) = mpsc::unbounded_channel();
     let (report, mut reports) = mpsc::unbounded_channel();
-    let mut next_look = matches!(ending, Ending::Never).then(|| clock::now().mono + WATCH_CLOSELY);
+    let tick = *site.tick.lock().unwrap_or_else(PoisonError::into_inner);
+    let look_after = |wait: Duration| clock::now().mono + wait.max(tick);
+    let mut next_look = matches!(ending, Ending::Never).then(|| look_after(WATCH_CLOSELY));
     let mut misses = 0;
     let mut input = Input::Tick;
     let finished = loop {
@@ -80,18 +80,18 @@ pub(super) async fn live(
         }
         let wait = life.engine.next_wake(now).map(|at| at.saturating_sub(now.mono));
         site.quiet.tell(life.engine.is_busy(), wait);
-        let wait = wait.unwrap_or(TICK);
+        let wait = wait.map_or(tick, |wait| wait.min(tick));
         input = tokio::select! {
             biased;
             () = stop.as_mut() => break Finished::Stopped,
             Some(answer) = inbox.recv() => answer,
             Some(seen) = reports.recv() => {
                 let again = noticed(life, site, seen, &mut misses, tell)?;
-                next_look = Some(clock::now().mono + again);
+                next_look = Some(look_after(again));
                 Input::Tick
             }
             () = site.wake.called() => Input::Tick,
-            () = tokio::time::sleep(wait.min(TICK)) => Input::Tick,
+            () = tokio::time::sleep(wait) => Input::Tick,
         };
     };
     host.stopping(SHUTDOWN);

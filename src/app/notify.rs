@@ -10,7 +10,7 @@ use crate::disk::Disk;
 use crate::inputs::notifications::{CARE, Intake, Recorded, Settings, serve};
 use crate::model::fault::{Fault, FaultClass};
 use crate::model::ids::{AccountId, LabName};
-use crate::model::notification::{Named, Noted, Received};
+use crate::model::notification::{Mention, Noted, Reading, Received};
 use crate::secrets::SecretStore;
 use crate::store::{Store, StoreError};
 use crate::sync::notice::Notice;
@@ -49,13 +49,13 @@ impl Intake for Wired {
         callback_secret(&*self.secrets)
     }
 
-    fn read(&self, body: &[u8], query: Option<&str>) -> Result<Vec<Named>, String> {
+    fn read(&self, body: &[u8], query: Option<&str>) -> Reading {
         align::read_notification(body, query)
     }
 
     fn record(
         &self,
-        named: &[Named],
+        mentions: &[Mention],
         counted: Received,
         keep_count: bool,
     ) -> Result<Recorded, Fault> {
@@ -64,9 +64,9 @@ impl Intake for Wired {
         let fixed: Vec<_> = fixed.collect();
         let recorded = self.site.journal.with(|store| {
             store.atomically(|store| {
-                let noted = store.notify(&paired(store, &fixed)?, named, now)?;
+                let noted = store.mention(&paired(store, &fixed)?, mentions, now)?;
                 let mut sum = counted;
-                sum.add(&Received::of(&noted, now));
+                sum.add(&Received::of(mentions, &noted, now));
                 // Where something is written anyway, the counts cost nothing.
                 let is_news = noted.contains(&Noted::New);
                 if is_news || (keep_count && sum != Received::default()) {

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
@@ -46,6 +46,9 @@ use super::settle::{self, Lost, ROOT_FACT, settle};
 
 /// The lock that keeps a second agent off a state directory.
 pub(super) const LOCK_NAME: &str = "agent.lock";
+
+/// How often the journal is looked at for requests of other processes, unless somebody wakes the engine.
+const TICK: Duration = Duration::from_secs(1);
 
 /// Why an agent cannot work.
 #[derive(Debug, thiserror::Error)]
@@ -108,6 +111,9 @@ pub(super) struct Site {
     pub(super) came_back: bool,
     /// Whether anything is under way, and when something begins.
     pub(super) quiet: Quiet,
+    /// How often the journal is looked at for what other processes wrote. Whatever this process itself
+    /// causes wakes the engine.
+    pub(super) tick: Mutex<Duration>,
     /// Whether the journal's write-ahead log was missing when it was last looked for.
     pub(super) log_was_gone: AtomicBool,
 }
@@ -216,6 +222,7 @@ impl Agent {
             busy,
             came_back,
             quiet: Quiet::default(),
+            tick: Mutex::new(TICK),
             log_was_gone: AtomicBool::new(false),
         });
         changes::record(&site);

@@ -67,5 +67,5 @@ fn want_polls(store: &Store, site: &Site) -> Result<(), StoreError> {
     let names = site.config.labs.iter().map(|lab| lab.name.as_str());
     names
         .filter(|name| !resting.contains_key(*name))
-        .try_for_each(|name| store.want_poll(name, now))
+        .try_for_each(|name| store.want_poll(name, now).map(drop))
 }

@@ -1,5 +1,7 @@
 //! The agent on a PC that misbehaves, against an Align of a few lines.
 
+mod woken;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -58,8 +60,10 @@ impl Remote for Align {
         Ok(ReadyList { orders, ..ReadyList::default() })
     }
 
-    fn order_by_rx(&self, _: &RxId, _: &Cancel) -> Result<RemoteOrder, Fault> {
-        Err(Fault::new(FaultClass::Permanent, "test", "nobody asks"))
+    fn order_by_rx(&self, rx: &RxId, _: &Cancel) -> Result<RemoteOrder, Fault> {
+        let ready = self.ready.lock().expect("not poisoned");
+        let found = ready.iter().find(|order| order.rx_id.as_ref() == Some(rx)).cloned();
+        found.ok_or_else(|| Fault::new(FaultClass::Permanent, "test", "nobody knows it"))
     }
 
     fn download(&self, asked: &AssetRequest, _: &Cancel) -> Result<Box<dyn AssetBody>, Fault> {
@@ -114,6 +118,7 @@ impl Pc {
     fn announce(&self, id: &str) {
         let order = RemoteOrder {
             procedure: Some("Orthodontic".to_owned()),
+            rx_id: Some(format!("rx-{id}").parse().expect("valid")),
             ..RemoteOrder::new(id.parse().expect("valid"), Status::Ready)
         };
         self.align.ready.lock().expect("not poisoned").push(order);
@@ -239,6 +244,27 @@ fn what_the_agent_does_is_counted_and_a_lab_that_is_served_is_in_good_health() {
         let counted = |line: &str| line.starts_with(name) && !line.ends_with(" 0");
         assert!(text.lines().any(counted), "{name} is zero in\n{text}");
     }
+    running.stop();
+}
+
+#[test]
+fn a_journal_that_cannot_be_written_is_no_good_health_though_it_can_be_read() {
+    let pc = Pc::new();
+    let agent = pc.open().expect("opened");
+    let site = Arc::clone(&agent.site);
+    let health = || {
+        let status = site.desk.picture();
+        let now = WallMs::from_rfc3339(&status.at).expect("a time");
+        (status.fault.is_none(), crate::status::health(&status, now).ready_code())
+    };
+    let running = Pc::run_agent(agent);
+    wait_for("good health", || (health() == (true, 200)).then_some(()));
+    let holder = hold(&pc);
+    running.wait_for("the trouble", trouble("locked"));
+    assert_eq!(health(), (true, 503));
+    drop(holder);
+    running.wait_for("the end of it", healed);
+    wait_for("good health", || (health() == (true, 200)).then_some(()));
     running.stop();
 }
 

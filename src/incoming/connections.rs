@@ -13,13 +13,14 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
 use super::certificate::OwnCertificate;
 use super::patient::Patient;
+use super::places::{Place, Places};
 
 /// A handshake must be done in this time.
 const HANDSHAKE_TIME: Duration = Duration::from_secs(10);
@@ -34,9 +35,9 @@ const TAKE_TIME: Duration = Duration::from_secs(60);
 const LAST_ANSWERS: Duration = Duration::from_secs(2);
 
 /// Accepts connections and answers their requests until `stop` resolves; then lets answers that are
-/// under way end, for two seconds, and hangs up. So many `connections` are served at a time; further
-/// ones wait in the system's queue. How long an answer may last is for `answer` to decide, as long as
-/// its receiver takes it.
+/// under way end, for two seconds, and hangs up. So many `connections` are served at a time; where one
+/// more comes, an idle one gives way to it. How long an answer may last is for `answer` to decide, as
+/// long as its receiver takes it.
 pub async fn accept<A, F>(
     listener: TcpListener,
     certificate: Option<Arc<OwnCertificate>>,
@@ -47,36 +48,43 @@ pub async fn accept<A, F>(
     A: Fn(SocketAddr, Request<Body>) -> F + Clone + Send + Sync + 'static,
     F: Future<Output = Response<Body>> + Send + 'static,
 {
-    let room = Arc::new(Semaphore::new(connections));
+    let places = Places::new(connections);
     let (end, ends) = watch::channel(false);
     let mut served = JoinSet::new();
     let mut stop = pin!(stop);
+    // Accepted, and without a place so far.
+    let mut waiting: Option<(TcpStream, SocketAddr)> = None;
     loop {
-        let accepted = async {
-            // The semaphore is never closed.
-            let place = Arc::clone(&room).acquire_owned().await.ok()?;
-            Some((listener.accept().await, place))
+        let next = async {
+            match &waiting {
+                Some((_, peer)) => Next::Place(places.take(peer.ip()).await),
+                None => Next::Accepted(listener.accept().await),
+            }
         };
-        let (accepted, place) = tokio::select! {
+        let next = tokio::select! {
             biased;
             () = stop.as_mut() => break,
             Some(_) = served.join_next() => continue,
-            Some(accepted) = accepted => accepted,
-            else => break,
+            next = next => next,
         };
-        match accepted {
-            Ok((stream, peer)) => {
-                let (certificate, ends) = (certificate.clone(), ends.clone());
-                let answer = answer.clone();
-                served.spawn(async move {
-                    connection(stream, certificate, ends, move |call| answer(peer, call)).await;
-                    drop(place);
-                });
-            }
-            Err(error) => {
+        match next {
+            Next::Accepted(Ok(accepted)) => waiting = Some(accepted),
+            Next::Accepted(Err(error)) => {
                 // Too many open files, say. What waits is accepted later.
                 tracing::debug!(%error, "cannot accept a connection");
                 tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+            Next::Place(place) => {
+                let Some((stream, peer)) = waiting.take() else { continue };
+                let (certificate, ends) = (certificate.clone(), ends.clone());
+                let answer = answer.clone();
+                served.spawn(async move {
+                    let answer = |call| place.answering(answer(peer, call));
+                    tokio::select! {
+                        () = place.to_leave() => tracing::debug!("an idle connection gives way"),
+                        () = connection(stream, certificate, ends, answer) => {}
+                    }
+                });
             }
         }
     }
@@ -85,6 +93,12 @@ pub async fn accept<A, F>(
     let all = async { while served.join_next().await.is_some() {} };
     let _ = timeout(LAST_ANSWERS, all).await;
     served.shutdown().await;
+}
+
+/// What the loop that accepts does next.
+enum Next {
+    Accepted(std::io::Result<(TcpStream, SocketAddr)>),
+    Place(Place),
 }
 
 async fn connection<F>(

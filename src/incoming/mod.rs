@@ -6,6 +6,7 @@ mod connections;
 mod expiry;
 mod host;
 mod patient;
+mod places;
 
 #[cfg(test)]
 pub(crate) mod testing;

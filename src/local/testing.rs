@@ -2,6 +2,8 @@
 
 use std::io::{Cursor, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Condvar, Mutex};
 
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
@@ -124,9 +126,47 @@ pub(crate) enum Lie {
     Held(&'static str),
     /// The share does not answer.
     Away,
+    /// The share hangs: whoever looks at the output waits.
+    Hangs(&'static Hang),
+}
+
+/// A share that hangs until it is let go.
+#[derive(Default)]
+pub(crate) struct Hang {
+    let_go: Mutex<bool>,
+    changed: Condvar,
+    waiting: AtomicUsize,
+}
+
+impl Hang {
+    /// How many calls hang.
+    pub(crate) fn waiting(&self) -> usize {
+        self.waiting.load(Ordering::SeqCst)
+    }
+
+    pub(crate) fn let_go(&self) {
+        *self.let_go.lock().expect("sound") = true;
+        self.changed.notify_all();
+    }
+
+    fn wait(&self) {
+        self.waiting.fetch_add(1, Ordering::SeqCst);
+        let let_go = self.let_go.lock().expect("sound");
+        drop(self.changed.wait_while(let_go, |let_go| !*let_go).expect("sound"));
+        self.waiting.fetch_sub(1, Ordering::SeqCst);
+    }
 }
 
 impl NoExchange {
+    /// The output and what stands beside it are on the share.
+    fn may_hang(&self, path: &Path) {
+        if let Lie::Hangs(hang) = self.0
+            && path.to_string_lossy().contains("orders")
+        {
+            hang.wait();
+        }
+    }
+
     fn holds(&self, path: &Path) -> bool {
         matches!(self.0, Lie::Held(held) if path.ancestors().any(|dir| dir.ends_with(held)))
     }
@@ -145,9 +185,11 @@ pub(crate) const HOLDER: &str = "DentalCAD";
 
 impl Disk for NoExchange {
     fn kind(&self, path: &Path) -> Result<Option<Kind>, DiskError> {
+        self.may_hang(path);
         RealDisk.kind(path)
     }
     fn stamp(&self, path: &Path) -> Result<Stamp, DiskError> {
+        self.may_hang(path);
         RealDisk.stamp(path)
     }
     fn is_at_rest(&self, path: &Path) -> Result<bool, DiskError> {
@@ -157,6 +199,7 @@ impl Disk for NoExchange {
         RealDisk.owner(path)
     }
     fn list(&self, dir: &Path) -> Result<Vec<Entry>, DiskError> {
+        self.may_hang(dir);
         RealDisk.list(dir)
     }
     fn create_dirs(&self, dir: &Path) -> Result<(), DiskError> {
@@ -189,6 +232,7 @@ impl Disk for NoExchange {
         RealDisk.append(path)
     }
     fn open(&self, path: &Path) -> Result<Box<dyn ReadFile>, DiskError> {
+        self.may_hang(path);
         self.reach("open", path)?;
         RealDisk.open(path)
     }
@@ -224,6 +268,7 @@ impl Disk for NoExchange {
         RealDisk.remove_tree(path)
     }
     fn free_space(&self, path: &Path) -> Result<u64, DiskError> {
+        self.may_hang(path);
         RealDisk.free_space(path)
     }
     fn same_volume(&self, a: &Path, b: &Path) -> Result<bool, DiskError> {

@@ -54,8 +54,8 @@ fn agent(status: &Status) -> Vec<Family> {
         ),
         Family::gauge(
             "casedrop_journal_fault",
-            "Whether the journal cannot be read.",
-            flag(status.fault.is_some()),
+            "Whether the journal cannot be read or written.",
+            flag(status.fault.is_some() || status.journal.is_some()),
         ),
     ]
 }
@@ -169,6 +169,11 @@ fn output(status: &Status) -> Vec<Family> {
             output.free.map(number),
         ),
         Family::gauge(
+            "casedrop_output_silent_seconds",
+            "How long the output's volume has owed an answer.",
+            number(output.silent.unwrap_or(0)),
+        ),
+        Family::gauge(
             "casedrop_output_min_free_bytes",
             "What must stay free there; below it nothing is fetched.",
             number(output.min_free),
@@ -194,6 +199,11 @@ fn notifications(told: &NotificationsStatus) -> Vec<Family> {
             "casedrop_notifications_refused_total",
             "Notifications that named an account that no lab is paired with.",
             told.refused,
+        ),
+        counter(
+            "casedrop_notifications_unreadable_total",
+            "Notifications in which no order could be read; Align's list is asked for because of them.",
+            told.unreadable,
         ),
         counter(
             "casedrop_notifications_missed_total",

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::ids::{AccountId, RxId};
+use super::ids::{AccountId, OrderId, RxId};
 use super::time::WallMs;
 
 /// One order that a notification names: its scan is ready, or its files changed.
@@ -14,7 +14,42 @@ pub struct Named {
     pub rx: RxId,
 }
 
-/// What became of one name in a notification.
+/// One thing that a notification says.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Mention {
+    /// It names a prescription.
+    Rx(Named),
+    /// It names an order by its own number only.
+    Order {
+        /// Whose; `None` where the notification does not say.
+        account: Option<AccountId>,
+        /// Which order.
+        order: OrderId,
+    },
+    /// Something changed. What, it does not say in a way that can be read.
+    Unclear {
+        /// Whose; `None` where the notification does not say.
+        account: Option<AccountId>,
+    },
+}
+
+/// What a notification says, as far as it can be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reading {
+    /// All that it mentions. Never empty: that it came means that something changed.
+    pub mentions: Vec<Mention>,
+    /// Why no order could be read in it, without any of its content.
+    pub unreadable: Option<String>,
+}
+
+impl Reading {
+    /// Nothing can be read but, perhaps, whose it is.
+    pub fn unclear(account: Option<AccountId>, why: impl Into<String>) -> Self {
+        Self { mentions: vec![Mention::Unclear { account }], unreadable: Some(why.into()) }
+    }
+}
+
+/// What became of one mention in a notification.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Noted {
     /// It is recorded.
@@ -35,7 +70,7 @@ pub struct Received {
     pub duplicates: u64,
     /// Of these, those of accounts that no lab is paired with.
     pub refused: u64,
-    /// Notifications that name no order.
+    /// Notifications in which no order could be read: Align is asked for its list because of them.
     pub unreadable: u64,
     /// Calls of other paths than the secret one.
     pub elsewhere: u64,
@@ -46,16 +81,20 @@ pub struct Received {
 }
 
 impl Received {
-    /// The count of what was noted now.
-    pub fn of(noted: &[Noted], now: WallMs) -> Self {
-        let count = |wanted| noted.iter().filter(|noted| **noted == wanted).count() as u64;
+    /// The count of what was noted now. Notifications that name no order are counted where they are
+    /// read, and only their time counts here.
+    pub fn of(mentions: &[Mention], noted: &[Noted], now: WallMs) -> Self {
+        let names = |mention: &Mention| !matches!(mention, Mention::Unclear { .. });
+        let named: Vec<_> =
+            mentions.iter().zip(noted).filter(|(mention, _)| names(mention)).collect();
+        let count = |wanted| named.iter().filter(|(_, noted)| **noted == wanted).count() as u64;
         let refused = count(Noted::Nobodys);
-        let received = noted.len() as u64;
+        let received = named.len() as u64;
         Self {
             received,
             duplicates: count(Noted::Again),
             refused,
-            last: (received > refused).then_some(now),
+            last: noted.iter().any(|noted| *noted != Noted::Nobodys).then_some(now),
             ..Self::default()
         }
     }
@@ -78,9 +117,15 @@ mod tests {
 
     #[test]
     fn counts_add_up() {
-        let mut sum = Received::of(&[Noted::New, Noted::Again, Noted::Nobodys], WallMs(5));
+        let named = || {
+            let rx = "1".parse().expect("valid");
+            Mention::Rx(Named { account: None, rx })
+        };
+        let mentions = [named(), named(), named(), Mention::Unclear { account: None }];
+        let noted = [Noted::New, Noted::Again, Noted::Nobodys, Noted::Again];
+        let mut sum = Received::of(&mentions, &noted, WallMs(5));
         assert_eq!((sum.received, sum.duplicates, sum.refused), (3, 1, 1));
-        let more = Received::of(&[Noted::Nobodys], WallMs(9));
+        let more = Received::of(&[named()], &[Noted::Nobodys], WallMs(9));
         assert_eq!(more.last, None, "nothing was recorded");
         sum.add(&more);
         assert_eq!((sum.received, sum.refused, sum.last), (4, 2, Some(WallMs(5))));

@@ -22,7 +22,7 @@ pub const LEAST_PATIENCE: Duration = Duration::from_mins(15);
 pub struct Health {
     /// Whether it gives signs of life. If not, start it anew.
     pub live: bool,
-    /// Whether it can do its job now: the journal can be used, the output is there and has room, and
+    /// Whether it can do its job now: the journal can be read and written, the output is there, answers and has room, and
     /// at least one lab is polled, or rests because somebody wanted that.
     pub ready: bool,
     /// The gravest of the reasons; `null`: nobody need do anything or know anything.
@@ -73,8 +73,9 @@ pub fn health(status: &Status, now: WallMs) -> Health {
         }
     });
     let output = &status.output;
-    let ready =
-        live && works && status.fault.is_none() && output.waits.is_none() && !output.is_full();
+    let journal_works = status.fault.is_none() && status.journal.is_none();
+    let output_works = output.waits.is_none() && !output.hangs() && !output.is_full();
+    let ready = live && works && journal_works && output_works;
     Health { live, ready, worst: reasons.first().map(|reason| reason.severity), reasons }
 }
 

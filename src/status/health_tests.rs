@@ -171,6 +171,21 @@ fn a_loop_that_stands_still_is_not_live() {
 }
 
 #[test]
+fn a_share_that_hangs_and_a_journal_that_cannot_be_written_are_no_good_health() {
+    let silent = |silent| codes(|status| status.output.silent = silent);
+    assert_eq!(silent(None), (vec![], true));
+    assert_eq!(silent(Some(9)), (vec![], true), "a share may stumble");
+    assert_eq!(silent(Some(10)), (vec!["output-away"], false));
+    let full = look(|status| {
+        let message = "the journal's volume is full".to_owned();
+        status.journal = Some(Note::new(message, Some("make room")));
+    });
+    assert_eq!((full.live, full.ready_code()), (true, 503));
+    assert_eq!(full.reasons[0].code, Code::Journal);
+    assert_eq!(full.reasons[0].hint.as_deref(), Some("make room"));
+}
+
+#[test]
 fn silence_in_working_hours_is_told_of_where_somebody_wants_that() {
     let quiet = |after: Option<u64>, worked: Option<u64>, state: LabState| {
         codes(|status| {

@@ -68,7 +68,7 @@ pub enum Code {
     AgentStopped,
     /// The agent's loop gives no sign of life.
     AgentStuck,
-    /// The journal cannot be read.
+    /// The journal cannot be read or written.
     Journal,
     /// The output is away or cannot be written.
     OutputAway,
@@ -256,7 +256,7 @@ impl<'a> Look<'a> {
     }
 
     fn journal(&self) -> Option<Reason> {
-        let fault = self.status.fault.as_ref()?;
+        let fault = self.status.fault.as_ref().or(self.status.journal.as_ref())?;
         Some(bare(Code::Journal, fault.message.clone()).said(fault.clone()))
     }
 
@@ -267,6 +267,12 @@ impl<'a> Look<'a> {
             let hint = "bring the folder or its share back; the agent then continues automatically";
             let text = format!("the agent waits for the output folder: {why}");
             all.push(reason(Code::OutputAway, text, hint).detail(why));
+        }
+        if let Some(silent) = output.silent.filter(|_| output.waits.is_none() && output.hangs()) {
+            let silent = in_words(Duration::from_secs(silent));
+            let text = format!("the output folder has not answered for {silent}");
+            let hint = "look at the share and its server; the agent continues once it answers";
+            all.push(reason(Code::OutputAway, text.clone(), hint).detail(&text));
         }
         let Some(free) = output.free else { return all };
         let text = format!("{} free, {} must stay free", size(free), size(output.min_free));

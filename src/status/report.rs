@@ -44,6 +44,9 @@ pub struct Status {
     pub downloads: Vec<RunningDownload>,
     /// The output and its volume.
     pub output: VolumeStatus,
+    /// What keeps the journal from being written, and so all work from being done.
+    #[serde(default)]
+    pub journal: Option<Note>,
     /// How updates stand, where this program updates itself.
     #[serde(default)]
     pub update: Option<UpdateStatus>,
@@ -201,6 +204,9 @@ pub struct NotificationsStatus {
     pub waiting: u64,
     /// Those that named an account that no lab is paired with.
     pub refused: u64,
+    /// Those in which no order could be read; the labs are polled because of them.
+    #[serde(default)]
+    pub unreadable: u64,
     /// Orders that polling found and no notification named.
     pub missed: u64,
     /// When the last of these was found.
@@ -208,6 +214,9 @@ pub struct NotificationsStatus {
     /// What keeps the listener from its work.
     pub trouble: Option<String>,
 }
+
+/// A volume that owes an answer for so many seconds hangs.
+const HANGS_AFTER: u64 = 10;
 
 /// The output and its volume.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -218,11 +227,22 @@ pub struct VolumeStatus {
     pub waits: Option<String>,
     /// Free bytes; `None` if the volume does not tell, or not in time.
     pub free: Option<u64>,
+    /// How old that number is, in seconds: it grows while the volume does not answer.
+    #[serde(default)]
+    pub free_age: Option<u64>,
+    /// How long the volume has owed an answer, in seconds, if it owes one.
+    #[serde(default)]
+    pub silent: Option<u64>,
     /// Bytes that stay free.
     pub min_free: u64,
 }
 
 impl VolumeStatus {
+    /// Whether it has owed an answer for longer than a share may stumble.
+    pub fn hangs(&self) -> bool {
+        self.silent.is_some_and(|silent| silent >= HANGS_AFTER)
+    }
+
     /// Whether there is too little room for any download.
     pub fn is_full(&self) -> bool {
         self.free.is_some_and(|free| free < self.min_free)

@@ -73,6 +73,9 @@ fn notifications(told: &NotificationsStatus, f: &mut fmt::Formatter<'_>) -> fmt:
     told.last.as_ref().map_or(Ok(()), |at| write!(f, " (the last {at})"))?;
     write!(f, ", {} waiting for Align, {} missed", told.waiting, told.missed)?;
     told.last_missed.as_ref().map_or(Ok(()), |at| write!(f, " (the last {at})"))?;
+    if told.unreadable > 0 {
+        write!(f, ", {} unreadable", told.unreadable)?;
+    }
     writeln!(f)
 }
 

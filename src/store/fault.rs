@@ -44,6 +44,24 @@ pub enum StoreTrouble {
     Unreachable,
 }
 
+impl StoreTrouble {
+    /// The way out, for a person.
+    pub fn hint(self) -> &'static str {
+        match self {
+            Self::Damaged => {
+                "the agent sets it aside and makes a new one at its next start (`casedrop run` or `casedrop sync`)"
+            }
+            Self::Newer => "install the newer agent again",
+            Self::Locked => "end the program that holds it, such as a backup or a database viewer",
+            Self::Full => "free some space on the volume of the state folder",
+            Self::Forbidden => {
+                "give the agent's user the right to read and write the state folder and all that is in it"
+            }
+            Self::Unreachable => "check the volume that holds the state folder",
+        }
+    }
+}
+
 impl StoreError {
     /// What is the matter.
     pub fn kind(&self) -> StoreTrouble {
@@ -73,20 +91,7 @@ impl StoreError {
 
     /// The way out, for a person.
     pub fn hint(&self) -> &'static str {
-        match self.kind() {
-            StoreTrouble::Damaged => {
-                "the agent sets it aside and makes a new one at its next start (`casedrop run` or `casedrop sync`)"
-            }
-            StoreTrouble::Newer => "install the newer agent again",
-            StoreTrouble::Locked => {
-                "end the program that holds it, such as a backup or a database viewer"
-            }
-            StoreTrouble::Full => "free some space on the volume of the state folder",
-            StoreTrouble::Forbidden => {
-                "give the agent's user the right to read and write the state folder and all that is in it"
-            }
-            StoreTrouble::Unreachable => "check the volume that holds the state folder",
-        }
+        self.kind().hint()
     }
 
     /// The error with its causes, in one line.

@@ -13,6 +13,7 @@ mod intents;
 mod keeping;
 mod labs;
 mod listing;
+mod mention;
 mod notified;
 mod orders;
 mod revisions;

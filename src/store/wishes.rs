@@ -11,6 +11,8 @@ use crate::model::time::WallMs;
 pub(super) const PAUSED: &str = "paused/";
 /// The facts about labs that are to be asked soon begin so.
 const POLL_WANTED: &str = "poll-wanted/";
+/// Before the time of a wish: Align is being asked because of it. Until it has answered, the wish stays.
+const BEGUN: &str = "begun ";
 
 /// A lab rests until somebody lets it go on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,12 +50,44 @@ impl Store {
         Ok(self.facts_below(POLL_WANTED)?.into_iter().map(|(lab, _)| lab).collect())
     }
 
-    /// Somebody wants a lab's ready orders to be asked for.
-    pub fn want_poll(&self, lab: &str, at: WallMs) -> Result<(), StoreError> {
-        self.set_fact(&format!("{POLL_WANTED}{lab}"), &at.0.to_string())
+    /// The same labs, each with whether Align is being asked for it, or was when the process died.
+    pub fn poll_wishes(&self) -> Result<Vec<(String, bool)>, StoreError> {
+        let wishes = self.facts_below(POLL_WANTED)?.into_iter();
+        Ok(wishes.map(|(lab, text)| (lab, text.starts_with(BEGUN))).collect())
     }
 
-    /// That wish is being fulfilled.
+    /// Somebody wants a lab's ready orders to be asked for, in a question that begins after this. Gives
+    /// whether that is news; if it is not, nothing is written.
+    pub fn want_poll(&self, lab: &str, at: WallMs) -> Result<bool, StoreError> {
+        let fact = format!("{POLL_WANTED}{lab}");
+        if self.fact(&fact)?.is_some_and(|text| !text.starts_with(BEGUN)) {
+            return Ok(false);
+        }
+        self.set_fact(&fact, &at.0.to_string())?;
+        Ok(true)
+    }
+
+    /// Align is about to be asked: whatever is wished from now on is another wish.
+    pub fn begin_poll_wish(&self, lab: &str) -> Result<(), StoreError> {
+        let fact = format!("{POLL_WANTED}{lab}");
+        match self.fact(&fact)? {
+            Some(text) if !text.starts_with(BEGUN) => {
+                self.set_fact(&fact, &format!("{BEGUN}{text}"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Align answered: the wish that was begun is fulfilled.
+    pub fn fulfil_poll_wish(&self, lab: &str) -> Result<(), StoreError> {
+        let fact = format!("{POLL_WANTED}{lab}");
+        match self.fact(&fact)? {
+            Some(text) if text.starts_with(BEGUN) => self.drop_fact(&fact),
+            _ => Ok(()),
+        }
+    }
+
+    /// Nobody can fulfil that wish.
     pub fn drop_poll_wish(&self, lab: &str) -> Result<(), StoreError> {
         self.drop_fact(&format!("{POLL_WANTED}{lab}"))
     }
@@ -95,10 +129,19 @@ mod tests {
     #[test]
     fn a_wish_for_a_poll_is_kept_until_it_is_fulfilled() {
         let store = Store::in_memory().expect("journal");
-        store.want_poll("a", WallMs(1)).expect("wanted");
-        store.want_poll("a", WallMs(2)).expect("wanted");
+        let wishes = || store.poll_wishes().expect("read");
+        assert!(store.want_poll("a", WallMs(1)).expect("wanted"));
+        assert!(!store.want_poll("a", WallMs(2)).expect("wanted"), "it is wished for already");
         assert_eq!(store.polls_wanted().expect("read"), ["a"]);
-        store.drop_poll_wish("a").expect("fulfilled");
-        assert_eq!(store.polls_wanted().expect("read"), [] as [String; 0]);
+        store.fulfil_poll_wish("a").expect("written");
+        assert_eq!(wishes(), [("a".to_owned(), false)], "Align was not asked yet");
+        store.begin_poll_wish("a").expect("begun");
+        assert_eq!(wishes(), [("a".to_owned(), true)]);
+        assert!(store.want_poll("a", WallMs(3)).expect("wanted"), "the question may be too early");
+        store.fulfil_poll_wish("a").expect("written");
+        assert_eq!(wishes(), [("a".to_owned(), false)]);
+        store.begin_poll_wish("a").expect("begun");
+        store.fulfil_poll_wish("a").expect("fulfilled");
+        assert_eq!(wishes(), []);
     }
 }

@@ -164,7 +164,7 @@ fn what_concerns_nobody_is_refused_quietly() {
     let agent = listening.run();
     for _ in 0..20 {
         assert_eq!(listening.post(r#"{"rxId":"77","accountNumber":"nobody-s"}"#), 404);
-        assert_eq!(listening.post(r#"{"hello":"world"}"#), 400);
+        assert_eq!(listening.post(r#"{"hello":"world"}"#), 200, "something changed");
     }
     let mut line = Line::connect(listening.address).expect("connected");
     assert_eq!(line.post("/itero/no-such-path", "{}").expect("answered"), 404);
@@ -184,6 +184,46 @@ fn what_concerns_nobody_is_refused_quietly() {
         assert!(!log.contains(word), "{word}: {log}");
     }
     assert!(log.lines().count() < 12, "not a line for each: {log}");
+}
+
+#[test]
+fn a_notification_that_cannot_be_read_is_not_lost_with_the_process() {
+    let listening = listening("1h", "");
+    let wanted = || listening.journal().polls_wanted().expect("read");
+    let agent = listening.run();
+    wait_for("the list", || wanted().is_empty().then_some(()));
+    assert_eq!(listening.post("<scan>ready</scan>"), 200);
+    agent.kill();
+    assert_eq!(wanted(), [LAB]);
+    let agent = listening.run_again();
+    let status = wait_for("the status", || {
+        let status = listening.world.casedrop(&["status", "--json"]).stdout;
+        serde_json::from_str::<serde_json::Value>(&status).ok()
+    });
+    assert_eq!(status["notifications"]["unreadable"], 1, "{status}");
+    assert_eq!(listening.world.align().state().counters.polls, 1, "120 s are kept to");
+    agent.kill();
+    assert_eq!(wanted(), [LAB]);
+}
+
+#[test]
+fn an_order_that_is_named_by_its_own_number_is_fetched_at_once() {
+    let listening = listening("1h", "");
+    let world = &listening.world;
+    let agent = listening.run();
+    let id = world.align().create_order(&order(CaseKind::OrthoShell)).expect("created");
+    world.wait_for_revision(&id, 1);
+    world.wait_for_state(&id, "published");
+    // What Align itself sends of the next revision gets lost.
+    let account = listening.world.account().id.clone();
+    world.align().flow(&id, "send-to-modeling").expect("sent");
+    assert_eq!(listening.post(&format!(r#"{{"orderId":"{id}","account":"{account}"}}"#)), 200);
+    wait_for("what Align says of it", || {
+        let story = world.order_or_null(&id);
+        (story["state"] == "away").then_some(())
+    });
+    assert_eq!(world.align().state().counters.polls, 1, "nobody polled meanwhile");
+    agent.kill();
 }
 
 #[test]

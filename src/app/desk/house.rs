@@ -13,8 +13,9 @@ use super::{AgentDesk, Live};
 use crate::app::welcome::WelcomeStep;
 use crate::audit::Record;
 use crate::config::InForce;
-use crate::disk::Kind;
+use crate::disk::{Disk, Kind};
 use crate::inputs::commands::{Receipt, receipts};
+use crate::local::Layout;
 use crate::local::describe::patient;
 use crate::local::look::{Read, read_manifest};
 use crate::logs;
@@ -22,6 +23,7 @@ use crate::metrics::{self, Counters};
 use crate::model::fault::Fault;
 use crate::model::ids::OrderKey;
 use crate::model::listing::{OrderPage, OrderQuery};
+use crate::model::manifest::ManifestFile;
 use crate::model::path::RelPath;
 use crate::model::record::{OrderRecord, Retired};
 use crate::model::time::WallMs;
@@ -55,8 +57,21 @@ impl AgentDesk {
         })
     }
 
+    /// The output, for whoever may wait for it.
+    fn folders(&self) -> Folders {
+        Folders { disk: Arc::clone(&self.disk), layout: self.layout.clone() }
+    }
+}
+
+/// Where revisions stand. Asked on the prober's thread only.
+struct Folders {
+    disk: Arc<dyn Disk>,
+    layout: Layout,
+}
+
+impl Folders {
     /// Where a revision stands now: at its place in the output, or among the replaced ones.
-    fn folder_of(&self, key: &OrderKey, revision: &RevisionRecord) -> Option<PathBuf> {
+    fn of(&self, key: &OrderKey, revision: &RevisionRecord) -> Option<PathBuf> {
         let number = revision.manifest.revision;
         let there = self.layout.dir_at(key, revision.place, number);
         let kept = self.layout.history_dir(key, number);
@@ -69,12 +84,22 @@ impl AgentDesk {
         })
     }
 
-    /// The order's newest revision, if it stands anywhere.
-    fn newest_of(&self, key: &OrderKey) -> Option<(RevisionRecord, PathBuf)> {
-        let revisions = self.asked(|store| store.revisions(key)).ok()?;
-        let newest = revisions.into_iter().next_back()?;
-        let folder = self.folder_of(key, &newest)?;
-        Some((newest, folder))
+    /// A file of a revision.
+    fn file(
+        &self,
+        key: &OrderKey,
+        revision: &RevisionRecord,
+        file: ManifestFile,
+        inside: &RelPath,
+    ) -> Result<Option<OrderFile>, Fault> {
+        let Some(folder) = self.of(key, revision) else { return Ok(None) };
+        let path = inside.under(&folder);
+        // A link that others put there leads nowhere that we would send.
+        if self.disk.kind(&path)? != Some(Kind::File) {
+            return Ok(None);
+        }
+        let len = self.disk.stamp(&path)?.len;
+        Ok(Some(OrderFile { file, len, content: self.disk.open(&path)? }))
     }
 }
 
@@ -95,8 +120,13 @@ impl House for AgentDesk {
         let Some((record, revisions, story)) = self.known(key)? else { return Ok(None) };
         let published = record.published.as_ref().filter(|_| record.retired != Retired::Yes);
         let folder = published.map(|one| self.layout.dir_at(key, one.place, one.revision));
-        let view = |revision: RevisionRecord| RevisionView {
-            folder: self.folder_of(key, &revision),
+        let (folders, of_key) = (self.folders(), key.clone());
+        let (asked, count) = (revisions.clone(), revisions.len());
+        let look = move || asked.iter().map(|one| folders.of(&of_key, one)).collect::<Vec<_>>();
+        // A share that hangs shows none of them.
+        let found = self.prober.ask(look).unwrap_or_else(|_| vec![None; count]);
+        let view = |(revision, folder): (RevisionRecord, _)| RevisionView {
+            folder,
             manifest: revision.manifest,
             manifest_sha256: revision.manifest_sha256,
             at: revision.at,
@@ -110,7 +140,7 @@ impl House for AgentDesk {
         };
         Ok(Some(OrderView {
             folder,
-            revisions: revisions.into_iter().rev().map(view).collect(),
+            revisions: revisions.into_iter().zip(found).rev().map(view).collect(),
             story: story.into_iter().rev().map(line).collect(),
             record,
         }))
@@ -130,19 +160,19 @@ impl House for AgentDesk {
         let file = found.manifest.files.iter().find(|file| file.path == path).cloned();
         // What the manifest lists lies below the order's folder; a damaged journal may say otherwise.
         let (Some(file), Ok(inside)) = (file, RelPath::parse(path)) else { return Ok(None) };
-        let Some(folder) = self.folder_of(key, &found) else { return Ok(None) };
-        let path = inside.under(&folder);
-        // A link that others put there leads nowhere that we would send.
-        if self.disk.kind(&path)? != Some(Kind::File) {
-            return Ok(None);
-        }
-        let len = self.disk.stamp(&path)?.len;
-        Ok(Some(OrderFile { file, len, content: self.disk.open(&path)? }))
+        let (folders, key) = (self.folders(), key.clone());
+        self.prober.ask(move || folders.file(&key, &found, file, &inside))?
     }
 
     fn patient(&self, key: &OrderKey) -> Option<String> {
-        let (newest, folder) = self.newest_of(key)?;
-        patient(&*self.disk, &folder, &newest.manifest)
+        let revisions = self.asked(|store| store.revisions(key)).ok()?;
+        let newest = revisions.into_iter().next_back()?;
+        let (folders, key) = (self.folders(), key.clone());
+        let look = move || {
+            let folder = folders.of(&key, &newest)?;
+            patient(&*folders.disk, &folder, &newest.manifest)
+        };
+        self.prober.ask(look).ok().flatten()
     }
 
     fn receipts(&self, limit: usize) -> Result<Vec<ReceiptView>, Fault> {
@@ -156,7 +186,9 @@ impl House for AgentDesk {
             message: receipt.message,
             next: receipt.next,
         };
-        Ok(receipts(&*self.disk, dir, limit)?.into_iter().map(view).collect())
+        let (disk, dir) = (Arc::clone(&self.disk), dir.clone());
+        let found = self.prober.ask(move || receipts(&*disk, &dir, limit))??;
+        Ok(found.into_iter().map(view).collect())
     }
 
     fn command_folder(&self) -> Option<PathBuf> {

@@ -23,7 +23,7 @@ mod tree;
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Condvar, Mutex, OnceLock};
+use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
 
 use tokio::sync::watch;
 
@@ -36,7 +36,7 @@ use crate::model::fault::{Fault, FaultClass};
 use crate::model::ids::LabName;
 use crate::model::request::{Desk, Outcome, Reply, Request, Who};
 use crate::model::time::Now;
-use crate::status::Status;
+use crate::status::{Note, Status};
 use crate::sync::execute::Link;
 
 pub(super) use names::USAGE;
@@ -52,6 +52,7 @@ pub use tree::{sentence, summary, verify_orders, was_removed};
 use super::beside::{Journal, Wake};
 use super::clock;
 use super::labs::Labs;
+use super::prober::Prober;
 use super::reloading::Reloading;
 use super::updates::{Updating, try_out_at_next_start};
 
@@ -68,6 +69,10 @@ pub struct AgentDesk {
     links: Option<Arc<BTreeMap<LabName, Link>>>,
     /// What only the running agent knows.
     live: Option<Live>,
+    /// Looks at shares for whoever only wants to know.
+    prober: Prober,
+    /// What keeps the agent from writing its journal, and so from all work.
+    journal_trouble: Mutex<Option<Note>>,
     /// Requests that are being carried out now.
     under_way: Mutex<BTreeSet<String>>,
     one_ended: Condvar,
@@ -128,6 +133,8 @@ impl AgentDesk {
             labs,
             links: None,
             live: None,
+            prober: Prober::default(),
+            journal_trouble: Mutex::default(),
             under_way: Mutex::default(),
             one_ended: Condvar::new(),
             pairing: Mutex::default(),
@@ -199,6 +206,11 @@ impl AgentDesk {
             Err(fault) => names::refused(fault),
             done => done,
         }
+    }
+
+    /// Says what keeps the agent from writing its journal; `None`: nothing any more.
+    pub(super) fn set_journal_trouble(&self, trouble: Option<Note>) {
+        *self.journal_trouble.lock().unwrap_or_else(PoisonError::into_inner) = trouble;
     }
 
     /// The labs' ways to Align.

@@ -100,8 +100,9 @@ impl AgentDesk {
             all.push(PathBuf::from(r"C:\Casedrop\Orders"));
             let roots = ('D'..='Z').map(|letter| PathBuf::from(format!(r"{letter}:\")));
             let roomy = roots.filter(|root| {
-                matches!(self.disk.kind(root), Ok(Some(Kind::Dir)))
-                    && remote_of(root).is_none()
+                // A share may hang.
+                remote_of(root).is_none()
+                    && matches!(self.disk.kind(root), Ok(Some(Kind::Dir)))
                     && self.disk.free_space(root).is_ok_and(|free| free >= ROOMY)
             });
             all.extend(roomy.map(|root| root.join("Casedrop").join("Orders")));

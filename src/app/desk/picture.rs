@@ -1,7 +1,7 @@
 //! How things stand, from the journal and from what only the running agent knows.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
@@ -27,15 +27,19 @@ use crate::status::{
     AgentStatus, Code, FailingOrder, LabState, LabStatus, Note, NotificationsStatus, PauseStatus,
     Progress, RunningDownload, Status, VolumeStatus, Wish, WishKind,
 };
-use crate::store::{ErrandKind, LabActivity, LabRecord, Paused, Rebuilt, Store, StoreError};
+use crate::store::{
+    ErrandKind, LabActivity, LabRecord, Paused, Rebuilt, Store, StoreError, StoreTrouble,
+};
 use crate::sync::engine::{SHORTEST_INTERVAL, earliest_poll};
+use crate::sync::notice::size;
 
 /// So many failing orders are listed.
 const LISTED: usize = 20;
 /// The states of orders that fail, those that wait for a person first.
 const FAILING: [OrderState; 2] = [OrderState::Attention, OrderState::Retrying];
-/// A volume that does not say by then how much room it has is asked no longer.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// With less room on its volume the journal cannot be written before long: so much its log may grow
+/// between two clean-ups.
+const JOURNAL_ROOM: u64 = 4 << 20;
 
 /// What only a running agent knows.
 pub(in crate::app) struct Live {
@@ -123,12 +127,8 @@ impl AgentDesk {
             no_orders_after: self.config.alerts.no_orders_after.map(|after| after.as_secs()),
             notifications: told.notifications,
             downloads: self.live.as_ref().map(downloads).unwrap_or_default(),
-            output: VolumeStatus {
-                path: self.layout.output.clone(),
-                waits: told.waits.filter(|_| running),
-                free: self.free(),
-                min_free: self.config.min_free,
-            },
+            output: self.volume(told.waits.filter(|_| running)),
+            journal: self.journal_note(),
             update: self.updating().map(|updating| updating.status(&*self.disk)),
             wishes: told.wishes,
             notes: self.notes(told.rebuilt.as_ref()),
@@ -319,17 +319,35 @@ impl AgentDesk {
         }
     }
 
-    /// Room on the output's volume. A share that hangs does not hold up the answer.
-    fn free(&self) -> Option<u64> {
-        let (tell, told) = mpsc::channel();
+    /// The output and its volume. A share that hangs does not hold up the answer.
+    fn volume(&self, waits: Option<String>) -> VolumeStatus {
         let (disk, staging) = (Arc::clone(&self.disk), self.layout.staging.clone());
-        std::thread::spawn(move || {
-            // Before the first start there is no staging yet; its volume is known all the same.
-            let free = staging.ancestors().find_map(|dir| disk.free_space(dir).ok());
-            // Nobody may wait for it any more.
-            let _ = tell.send(free);
-        });
-        told.recv_timeout(PATIENCE).ok().flatten()
+        // Before the first start there is no staging yet; its volume is known all the same.
+        let look = move || staging.ancestors().find_map(|dir| disk.free_space(dir).ok());
+        let free = self.prober.free(look);
+        VolumeStatus {
+            path: self.layout.output.clone(),
+            waits,
+            free: free.bytes,
+            free_age: free.bytes.map(|_| free.age.as_secs()),
+            silent: self.prober.silent().map(|silent| silent.as_secs()),
+            min_free: self.config.min_free,
+        }
+    }
+
+    /// What keeps the journal from being written. It can be read all the same, as a rule.
+    fn journal_note(&self) -> Option<Note> {
+        let told = self.journal_trouble.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if told.is_some() {
+            return told;
+        }
+        let state = &self.config.state;
+        let free = self.disk.free_space(state).ok().filter(|free| *free < JOURNAL_ROOM)?;
+        let room = size(free);
+        Some(Note::new(
+            format!("the journal's volume is full: {} has {room} free", state.display()),
+            Some(StoreTrouble::Full.hint()),
+        ))
     }
 }
 
@@ -340,6 +358,7 @@ fn notifications(store: &Store) -> Result<NotificationsStatus, StoreError> {
         last: received.last.map(WallMs::to_rfc3339),
         waiting: store.notified_count()?,
         refused: received.refused,
+        unreadable: received.unreadable,
         missed: missed.missed,
         last_missed: missed.last.map(WallMs::to_rfc3339),
         trouble: store.listener_trouble()?,

@@ -68,7 +68,9 @@ impl AgentDesk {
     /// The folder or the journal cannot be looked at now.
     pub fn test_order(&self) -> Result<TestOrder, Fault> {
         let key = key()?;
-        let standing = making::standing(&*self.disk, &self.layout, glance)?;
+        let (disk, layout) = (Arc::clone(&self.disk), self.layout.clone());
+        let look = move || making::standing(&*disk, &layout, glance);
+        let standing = self.prober.ask(look)??;
         let last = self.journal.look(|store| store.fact(PUBLISHED)).map_err(cannot_use)?.flatten();
         let (standing, what, published_at) = match standing {
             Standing::Absent => (TestOrderStanding::Absent, None, None),

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use super::*;
 use crate::disk::RealDisk;
 use crate::local::root::Root;
+use crate::local::testing::{Hang, Lie, NoExchange};
 use crate::model::asset::AssetRequest;
 use crate::model::cancel::Cancel;
 use crate::model::fault::FaultClass;
@@ -18,6 +19,7 @@ use crate::model::time::WallMs;
 use crate::secrets::PairedAccount;
 use crate::status::{LabState, Verdict};
 use crate::store::{Asked, CommandRecord, Errand, ErrandKind, FILE_NAME, Store};
+use crate::web::House;
 
 /// What the doctor is told, and nobody else.
 const REASON: &str = "Mr Geheim's margin is not visible";
@@ -83,6 +85,10 @@ fn key(lab: &str, order: &str) -> OrderKey {
 
 impl World {
     fn new(labs: &[&str]) -> Self {
+        Self::on(labs, Arc::new(RealDisk))
+    }
+
+    fn on(labs: &[&str], files: Arc<dyn Disk>) -> Self {
         let dir = tempfile::tempdir().expect("tempdir");
         let mut text =
             "output: orders\nstate: state\npolling: { interval: 10m }\nlabs:\n".to_owned();
@@ -115,7 +121,6 @@ impl World {
         let links = Arc::new(labs.iter().map(link).collect());
         let runtime =
             tokio::runtime::Builder::new_current_thread().enable_all().build().expect("runtime");
-        let files: Arc<dyn Disk> = Arc::new(RealDisk);
         let ways = Labs::new(Arc::clone(&config), runtime.handle().clone(), Arc::clone(&files));
         let shared = (Journal::of(&config.state), Wake::default());
         let layout = Layout { output: config.output.clone(), staging: config.staging.clone() };
@@ -160,6 +165,48 @@ impl World {
         }
         text
     }
+}
+
+#[test]
+fn a_share_that_hangs_costs_one_thread_however_many_ask() {
+    let hang: &'static Hang = Box::leak(Box::default());
+    let world = World::on(&["smile-lab"], Arc::new(NoExchange(Lie::Hangs(hang))));
+    world.know("smile-lab", "17", "rx-17");
+    let order = key("smile-lab", "17");
+    let desk = &world.desk;
+    let asks: [&(dyn Fn() + Sync); 8] = [
+        &|| drop(House::health(desk)),
+        &|| drop(House::metrics(desk)),
+        &|| drop(House::status(desk)),
+        &|| drop(House::transfers(desk)),
+        &|| drop(House::order(desk, &order).expect("the journal knows it")),
+        &|| drop(House::patient(desk, &order)),
+        &|| drop(House::file(desk, &order, 1, "scan.stl")),
+        &|| assert_eq!(House::setup(desk).expect_err("it is asked").code, "share-silent"),
+    ];
+    let most = AtomicUsize::new(0);
+    for ask in asks {
+        std::thread::scope(|scope| {
+            for _ in 0..200 {
+                scope.spawn(|| {
+                    ask();
+                    most.fetch_max(hang.waiting(), Ordering::SeqCst);
+                });
+            }
+        });
+    }
+    assert_eq!((most.into_inner(), hang.waiting()), (1, 1), "and all were answered");
+    let began = std::time::Instant::now();
+    while !desk.picture().output.hangs() {
+        assert!(began.elapsed() < std::time::Duration::from_secs(60), "it is told");
+        std::thread::yield_now();
+    }
+    assert_eq!(House::health(desk).reasons[0].code.as_str(), "output-away");
+    hang.let_go();
+    while desk.picture().output.free.is_none() {
+        assert!(began.elapsed() < std::time::Duration::from_secs(90), "it answers again");
+    }
+    assert!(!desk.picture().output.hangs());
 }
 
 fn refetch(orders: &[&str]) -> Request {

@@ -8,10 +8,10 @@ use axum::http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
-use super::peer;
 use super::shared::Shared;
 use super::writer::Job;
-use crate::model::notification::{Named, Noted};
+use super::{decode, peer};
+use crate::model::notification::{Mention, Noted, Reading};
 
 /// The largest notification: it names a few orders.
 pub(super) const MOST_BYTES: usize = 64 * 1024;
@@ -50,32 +50,27 @@ async fn notified(shared: &Shared, peer: IpAddr, call: Request<Body>) -> Respons
         .and_then(|text| text.parse().ok())
         .is_some_and(|bytes: u64| bytes > MOST_BYTES as u64)
     {
-        return too_large(shared);
+        return lost(shared, StatusCode::PAYLOAD_TOO_LARGE, "it is too large").await;
     }
     let body = match timeout(BODY_TIME, to_bytes(body, MOST_BYTES)).await {
         Ok(Ok(body)) => body,
         // It broke off, or is too large: no matter which, there is nothing to be answered twice.
-        Ok(Err(_)) => return too_large(shared),
-        Err(_) => return last(empty(StatusCode::REQUEST_TIMEOUT)),
-    };
-    let query = head.uri.query();
-    if body.trim_ascii().is_empty() && query.is_none() {
-        // As some services do to find out whether anybody is there.
-        return text(StatusCode::OK, "ok\n");
-    }
-    let named = match shared.intake.read(&body, query) {
-        Ok(named) => named,
-        Err(why) => {
-            shared.count(|counts| counts.unreadable += 1);
-            let answer = text(StatusCode::BAD_REQUEST, &format!("no order is named here: {why}\n"));
-            shared.log_later(|unlogged| {
-                unlogged.unreadable += 1;
-                unlogged.unreadable_why = why;
-            });
-            return answer;
+        Ok(Err(_)) => {
+            let why = "it is too large, or broke off";
+            return lost(shared, StatusCode::PAYLOAD_TOO_LARGE, why).await;
+        }
+        Err(_) => {
+            return lost(shared, StatusCode::REQUEST_TIMEOUT, "it did not come in time").await;
         }
     };
-    match record(shared, named).await {
+    let Reading { mentions, unreadable } = match decode::plain(&body, &head.headers) {
+        Ok(body) => shared.intake.read(&body, head.uri.query()),
+        Err(why) => Reading::unclear(None, why),
+    };
+    if let Some(why) = unreadable {
+        note_unreadable(shared, why);
+    }
+    match record(shared, mentions).await {
         None => {
             let mut later = empty(StatusCode::SERVICE_UNAVAILABLE);
             later.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static(AGAIN));
@@ -93,27 +88,35 @@ async fn notified(shared: &Shared, peer: IpAddr, call: Request<Body>) -> Respons
     }
 }
 
+/// A notification came whose content is lost. It is not acknowledged, and may come again; but whoever
+/// sends such a one will hardly send another, so that something changed is recorded all the same.
+async fn lost(shared: &Shared, status: StatusCode, why: &str) -> Response<Body> {
+    note_unreadable(shared, why.to_owned());
+    record(shared, Reading::unclear(None, why).mentions).await;
+    let mut answer = empty(status);
+    // What follows on this connection is the rest of a body.
+    answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    answer
+}
+
+fn note_unreadable(shared: &Shared, why: String) {
+    shared.count(|counts| counts.unreadable += 1);
+    shared.log_later(|unlogged| {
+        unlogged.unreadable += 1;
+        unlogged.unreadable_why = why;
+    });
+}
+
 /// Has it made durable; `None` if it is not.
-async fn record(shared: &Shared, named: Vec<Named>) -> Option<Vec<Noted>> {
+async fn record(shared: &Shared, mentions: Vec<Mention>) -> Option<Vec<Noted>> {
     let (answer, outcome) = oneshot::channel();
-    let job = Job { named, answer };
+    let job = Job { mentions, answer };
     let Ok(Ok(())) = timeout(ROOM_TIME, shared.jobs.send(job)).await else {
         shared.count(|counts| counts.turned_away += 1);
         return None;
     };
     // Should it be made durable after that, it comes again, and does no harm.
     timeout(COMMIT_TIME, outcome).await.ok()?.ok()?.ok()
-}
-
-fn too_large(shared: &Shared) -> Response<Body> {
-    shared.count(|counts| counts.unreadable += 1);
-    last(empty(StatusCode::PAYLOAD_TOO_LARGE))
-}
-
-/// What follows on this connection is the rest of a body.
-fn last(mut answer: Response<Body>) -> Response<Body> {
-    answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
-    answer
 }
 
 fn empty(status: StatusCode) -> Response<Body> {

@@ -43,7 +43,7 @@ pub(super) fn last_words(shared: &Shared) {
 fn nudge(shared: &Shared) {
     let (answer, _) = oneshot::channel();
     // A full queue is busy enough.
-    let _ = shared.jobs.try_send(Job { named: Vec::new(), answer });
+    let _ = shared.jobs.try_send(Job { mentions: Vec::new(), answer });
 }
 
 fn look_around(shared: &Shared) {
@@ -70,7 +70,8 @@ fn log(shared: &Shared) -> bool {
         if unreadable > 0 {
             tracing::warn!(
                 "{unreadable} scan notifications name no order that can be read (the last: {unreadable_why}); \
-                 orders are found by polling; tell the makers of this agent"
+                 Align is asked for its list because of them; see whether a gateway changes them, \
+                 and tell the makers of this agent"
             );
         }
         said = refused > 0 || unreadable > 0;

@@ -4,11 +4,15 @@
 //! |---|---|
 //! | POST to the secret path, names orders | 200 once they are durable |
 //! | the same, all of accounts that no lab has | 404, as for any path |
-//! | the same, names nothing that can be read | 400 |
-//! | the same, too large, or too slow | 413, 408 |
+//! | the same, names nothing that can be read | 200 once it is durable that something changed |
+//! | the same, too large, or too slow | 413, 408; that something changed is recorded |
 //! | the same while the journal cannot be written | 503 with `Retry-After` |
-//! | GET of the secret path, or POST without a body | 200 `ok`: a test by a person or by Align |
+//! | GET of the secret path | 200 `ok`: a test by a person or by Align |
 //! | anything else | 404 without a body |
+//!
+//! Only who knows the secret path can post to it, so whatever comes there means that something changed.
+//! What it says may be lost on the way, by a gateway that converts or strips it; the list tells then.
+//! However many of them come, the list is asked for once per interval.
 //!
 //! What comes in a moment is made durable at once, in one go, and answered together, so that a flood
 //! costs few writes; the room for what waits is bounded, and so are connections, sizes and times. No
@@ -16,6 +20,7 @@
 
 mod answer;
 mod caretaker;
+mod decode;
 mod peer;
 mod shared;
 mod writer;
@@ -35,14 +40,14 @@ use crate::config::{Network, TlsFiles};
 use crate::disk::Disk;
 use crate::incoming::{accept, cannot_listen};
 use crate::model::fault::{Fault, FaultClass};
-use crate::model::notification::{Named, Noted, Received};
+use crate::model::notification::{Mention, Noted, Reading, Received};
 
 use shared::Shared;
 
 /// Time between two attempts to begin, and between two looks at certificate and secret.
 pub const CARE: Duration = Duration::from_secs(30);
 
-/// So many connections at a time; further ones wait in the system's queue.
+/// So many connections at a time; for one more, an idle one gives way.
 const CONNECTIONS: usize = 256;
 /// How long what waits for its commit may take at the end.
 const LAST_COMMIT: Duration = Duration::from_secs(2);
@@ -67,17 +72,14 @@ pub trait Intake: Send + Sync + 'static {
     /// The secret segment of the path.
     fn secret(&self) -> Result<SecretString, Fault>;
 
-    /// What a notification names.
-    ///
-    /// # Errors
-    /// It names nothing; the text says why, without any of the content.
-    fn read(&self, body: &[u8], query: Option<&str>) -> Result<Vec<Named>, String>;
+    /// What a notification says. Why nothing could be read is told without any of the content.
+    fn read(&self, body: &[u8], query: Option<&str>) -> Reading;
 
     /// Makes notifications durable, all or none. `counted` is what was counted since the last call
     /// that kept it; it is kept with them where that costs nothing, or if `keep_count` says so.
     fn record(
         &self,
-        named: &[Named],
+        mentions: &[Mention],
         counted: Received,
         keep_count: bool,
     ) -> Result<Recorded, Fault>;

@@ -37,7 +37,7 @@ pub(super) struct Unlogged {
     /// Notifications of accounts that no lab has, and where the last one came from.
     pub(super) refused: u64,
     pub(super) refused_from: Option<IpAddr>,
-    /// Notifications that name nothing, and why the last one does not.
+    /// Notifications in which nothing can be read, and why not in the last one.
     pub(super) unreadable: u64,
     pub(super) unreadable_why: String,
 }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot};
 
 use super::shared::Shared;
-use crate::model::notification::{Named, Noted};
+use crate::model::notification::{Mention, Noted};
 
 /// So many notifications may wait for their commit.
 const ROOM: usize = 1_024;
@@ -22,8 +22,8 @@ pub(super) type Outcome = Result<Vec<Noted>, ()>;
 
 /// A notification that waits for its commit.
 pub(super) struct Job {
-    /// What it names.
-    pub(super) named: Vec<Named>,
+    /// What it says.
+    pub(super) mentions: Vec<Mention>,
     /// Where the outcome goes. Nobody may be there any more.
     pub(super) answer: oneshot::Sender<Outcome>,
 }
@@ -61,22 +61,23 @@ impl Writer {
     /// Waits for a notification, and takes all that are there.
     fn gather(&mut self) -> Option<Vec<Job>> {
         let first = self.queue.blocking_recv()?;
-        let mut names = first.named.len();
+        let mut names = first.mentions.len();
         let mut jobs = vec![first];
         while names < BATCH
             && let Ok(job) = self.queue.try_recv()
         {
-            names += job.named.len();
+            names += job.mentions.len();
             jobs.push(job);
         }
         Some(jobs)
     }
 
     fn commit(&mut self, shared: &Shared, jobs: Vec<Job>) {
-        let named: Vec<Named> = jobs.iter().flat_map(|job| job.named.iter().cloned()).collect();
+        let mentions: Vec<Mention> =
+            jobs.iter().flat_map(|job| job.mentions.iter().cloned()).collect();
         let counted = shared.take_counts();
         let keep = self.kept.elapsed() >= KEEP_COUNTS;
-        match shared.intake.record(&named, counted, keep) {
+        match shared.intake.record(&mentions, counted, keep) {
             Ok(recorded) => {
                 shared.count(|counts| counts.add(&recorded.uncounted));
                 if recorded.uncounted == super::Received::default() {
@@ -87,7 +88,7 @@ impl Writer {
                 }
                 let mut noted = recorded.noted.into_iter();
                 for job in jobs {
-                    let own = noted.by_ref().take(job.named.len()).collect();
+                    let own = noted.by_ref().take(job.mentions.len()).collect();
                     // Whoever sent it may have gone.
                     let _ = job.answer.send(Ok(own));
                 }
@@ -96,7 +97,7 @@ impl Writer {
                 shared.count(|counts| {
                     counts.add(&counted);
                     counts.turned_away +=
-                        jobs.iter().filter(|job| !job.named.is_empty()).count() as u64;
+                        jobs.iter().filter(|job| !job.mentions.is_empty()).count() as u64;
                 });
                 if !std::mem::replace(&mut self.failing, true) {
                     tracing::error!(

@@ -14,8 +14,11 @@ use super::super::observe::News;
 
 /// Time between two questions of one lab.
 const PAUSE: Duration = Duration::from_secs(5);
-/// The same for orders that notifications name.
+/// The same for orders that notifications name, in the long run.
 pub(super) const PAUSE_NAMED: Duration = Duration::from_secs(1);
+/// But so many of them are asked about one after the other: what a lab sends in a busy minute waits for
+/// nothing but Align's answers.
+const AT_ONCE_NAMED: u32 = 20;
 /// Time between two looks whether there is somebody to ask about.
 const IDLE: Duration = Duration::from_mins(1);
 /// Time until the next question after one that Align did not answer.
@@ -64,7 +67,6 @@ impl Engine {
         if let Some(state) = self.labs.get_mut(lab) {
             state.asking = false;
             state.next_ask = now.mono + if result.is_ok() { PAUSE } else { AFTER_FAULT };
-            state.next_named = now.mono + PAUSE_NAMED;
         }
         let question = Question::Ask(lab, rx);
         let known = self.store.by_rx(lab, account, rx)?;
@@ -150,6 +152,24 @@ impl Engine {
 }
 
 impl LabState {
+    /// Not before this time is Align asked about an order that a notification names.
+    pub(super) fn next_named(&self) -> Duration {
+        self.named_paid.saturating_sub(PAUSE_NAMED * (AT_ONCE_NAMED - 1))
+    }
+
+    /// Align is asked about one.
+    pub(super) fn ask_named(&mut self, now: Now) {
+        self.asking = true;
+        self.named_paid = self.named_paid.max(now.mono) + PAUSE_NAMED;
+    }
+
+    /// Whether Align may be asked about orders that notifications name. The first list comes first: it
+    /// may tell of many of them at once.
+    pub(super) fn may_ask_named(&self) -> bool {
+        let waits_for_list = self.polling && self.last_list.is_none();
+        !self.is_held() && !self.paused && !self.asking && !waits_for_list
+    }
+
     pub(super) fn may_ask(&self) -> bool {
         !self.is_held() && !self.paused && !self.asking && !self.polling
     }

@@ -50,12 +50,13 @@ pub(super) struct LabState {
     pub(super) asking: bool,
     /// Not before this time is Align asked about one order.
     pub(super) next_ask: Duration,
-    /// Not before this time is Align asked about an order that a notification names.
-    pub(super) next_named: Duration,
+    /// Up to this time the questions about orders that notifications name use up what the long run
+    /// allows.
+    pub(super) named_paid: Duration,
     /// When the next such order is due, as of the last look.
     pub(super) named_due: Option<Duration>,
     /// When Align last answered a poll of this process.
-    last_list: Option<WallMs>,
+    pub(super) last_list: Option<WallMs>,
     /// The server that did not answer the last poll.
     pub(super) poll_host: Option<String>,
     /// The server that did not hand out files.
@@ -81,7 +82,7 @@ impl LabState {
             polling: false,
             asking: false,
             next_ask: now.mono,
-            next_named: now.mono,
+            named_paid: now.mono,
             named_due: None,
             last_list: None,
             poll_host: None,
@@ -143,7 +144,7 @@ impl Engine {
                 let asked = Asked { at: now.into(), wait: Duration::ZERO, answered: false };
                 self.store.atomically(|store| {
                     store.set_asked(account.as_str(), asked)?;
-                    state.fulfilled(lab, store)
+                    state.begin_wish(lab, store)
                 })?;
                 state.polling = true;
                 state.asked = true;
@@ -255,6 +256,7 @@ impl Engine {
     ) -> Result<Vec<Listed>, StoreError> {
         self.store.atomically(|store| {
             store.save_lab(record)?;
+            store.fulfil_poll_wish(lab.as_str())?;
             let mut wanted = Vec::new();
             let mut seen = std::collections::BTreeSet::new();
             for remote in orders {

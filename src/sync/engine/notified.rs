@@ -13,6 +13,7 @@ use super::{
 };
 use crate::model::fault::{Fault, FaultClass};
 use crate::model::order::RemoteOrder;
+use crate::model::time::remaining;
 use crate::retry::Next;
 use crate::store::{Pending, PendingFault};
 
@@ -83,7 +84,7 @@ impl Engine {
         for (lab, account) in self.working_labs() {
             let Some(state) = self.labs.get(&lab) else { continue };
             let shut = self.questions_shut_until(state, now).is_some();
-            let may_ask = state.may_ask() && state.next_named <= now.mono && !shut;
+            let may_ask = state.may_ask_named() && state.next_named() <= now.mono && !shut;
             let due = if may_ask {
                 self.store.pending_now(&lab, &account, true, now.wall, 1)?.pop()
             } else {
@@ -99,7 +100,9 @@ impl Engine {
             }
             let next = self.store.next_pending(&lab, &account)?;
             if let Some(state) = self.labs.get_mut(&lab) {
-                state.asking |= asks;
+                if asks {
+                    state.ask_named(now);
+                }
                 state.named_due = next.map(|at| now.mono + at.after(now.wall));
             }
         }
@@ -108,9 +111,9 @@ impl Engine {
 
     /// When something is to be done for a notification.
     pub(super) fn next_named(&self, now: Now) -> Option<Duration> {
-        let labs = self.labs.values().filter(|lab| lab.may_ask()).filter_map(|lab| {
+        let labs = self.labs.values().filter(|lab| lab.may_ask_named()).filter_map(|lab| {
             let shut = self.questions_shut_until(lab, now).unwrap_or_default();
-            Some(lab.named_due?.max(lab.next_named).max(shut))
+            Some(lab.named_due?.max(lab.next_named()).max(shut))
         });
         let awaited = self.awaited.iter().map(|awaited| awaited.until);
         labs.chain(awaited).chain(self.more_notified.then_some(now.mono)).min()
@@ -121,9 +124,9 @@ impl Engine {
         let is_due = |due: Duration| due <= now.mono;
         self.more_notified
             || self.labs.values().any(|lab| {
-                lab.may_ask()
+                lab.may_ask_named()
                     && lab.named_due.is_some_and(is_due)
-                    && lab.next_named <= now.mono + PAUSE_NAMED
+                    && lab.next_named() <= now.mono + PAUSE_NAMED
                     && self.questions_shut_until(lab, now).is_none()
             })
     }
@@ -289,8 +292,13 @@ fn review(store: &crate::store::Store, mut pending: Pending, now: Now) -> Result
     let Pending { lab, account, rx, .. } = &pending;
     let known = store.by_rx(lab, account, rx)?;
     if known.is_empty() || !known.iter().all(observe::is_covered) {
+        // One that repeats what has just been asked about would be told the same: the order's files are
+        // being fetched.
+        let last = known.iter().filter_map(|order| order.notified).max();
+        let wait = last.map_or(Duration::ZERO, |last| remaining(last, PAUSE_NAMED, now.wall));
         pending.to_ask = true;
-        pending.next_try = now.wall;
+        pending.next_try = now.wall.plus(wait);
+        pending.wait = wait;
         return store.put_off(&pending);
     }
     for order in known {

@@ -49,14 +49,16 @@ impl Engine {
 
     /// A lab that somebody wants polled is polled as soon as Align's interval allows.
     fn take_poll_wishes(&mut self, now: Now) -> Result<(), StoreError> {
-        for name in self.store.polls_wanted()? {
+        for (name, begun) in self.store.poll_wishes()? {
             let state = self.labs.iter_mut().find(|(lab, _)| lab.as_str() == name);
             let Some((_, state)) = state else {
                 // The config has no such lab any more.
                 self.store.drop_poll_wish(&name)?;
                 continue;
             };
-            if !state.wanted_soon {
+            // One that was begun and is not under way was not answered.
+            let is_asked = begun && state.polling;
+            if !state.wanted_soon && !is_asked {
                 state.wanted_soon = true;
                 // Whether it may be asked by now is found out right before.
                 if state.account.is_some() {
@@ -125,10 +127,10 @@ impl LabState {
         if self.wanted_soon { usual.min(SHORTEST_INTERVAL) } else { usual }
     }
 
-    /// It is polled: whoever wanted that has it.
-    pub(super) fn fulfilled(&mut self, lab: &LabName, store: &Store) -> Result<(), StoreError> {
+    /// It is about to be polled: whoever wanted that has it once Align answers.
+    pub(super) fn begin_wish(&mut self, lab: &LabName, store: &Store) -> Result<(), StoreError> {
         if self.wanted_soon {
-            store.drop_poll_wish(lab.as_str())?;
+            store.begin_poll_wish(lab.as_str())?;
             self.wanted_soon = false;
         }
         Ok(())

@@ -16,7 +16,7 @@ use crate::disk::Disk;
 use crate::incoming::{Listener, OwnCertificate, accept, cannot_listen};
 use crate::model::fault::{Fault, FaultClass};
 
-/// So many connections at a time; further ones wait in the system's queue. A browser opens up to six.
+/// So many connections at a time; for one more, an idle one gives way. A browser opens up to six.
 const CONNECTIONS: usize = 128;
 
 /// Serves a router until `stop` resolves, and ends within a few seconds then, whatever is still being

@@ -13,13 +13,17 @@ use tokio::task::JoinHandle;
 
 use super::*;
 use crate::disk::RealDisk;
+use crate::model::notification::Named;
 
 const SECRET: &str = "0123456789abcdef0123456789abcdef";
+
+/// That something changed.
+const UNCLEAR: &str = "Unclear { account: None }";
 
 /// The agent's place: remembers what it is given.
 struct Fake {
     secret: Mutex<String>,
-    recorded: Mutex<Vec<Named>>,
+    recorded: Mutex<Vec<Mention>>,
     reads: AtomicUsize,
     commits: AtomicUsize,
     counted: Mutex<Received>,
@@ -50,7 +54,11 @@ impl Fake {
 
     fn names(&self) -> Vec<String> {
         let all = self.recorded.lock().expect("free");
-        all.iter().map(|named| named.rx.as_str().to_owned()).collect()
+        let name = |mention: &Mention| match mention {
+            Mention::Rx(named) => named.rx.as_str().to_owned(),
+            other => format!("{other:?}"),
+        };
+        all.iter().map(name).collect()
     }
 
     fn counted(&self) -> Received {
@@ -63,17 +71,19 @@ impl Intake for Fake {
         Ok(self.secret.lock().expect("free").clone().into())
     }
 
-    fn read(&self, body: &[u8], _query: Option<&str>) -> Result<Vec<Named>, String> {
+    fn read(&self, body: &[u8], _query: Option<&str>) -> Reading {
         self.reads.fetch_add(1, Ordering::SeqCst);
-        let text = std::str::from_utf8(body).map_err(|error| error.to_string())?;
-        let (account, rx) = text.split_once(' ').ok_or("no space in it")?;
-        let rx = rx.parse().map_err(|_| "no Rx id")?;
-        Ok(vec![Named { account: account.parse().ok(), rx }])
+        let text = String::from_utf8_lossy(body);
+        let Some((account, rx)) = text.split_once(' ') else {
+            return Reading::unclear(None, "no space in it");
+        };
+        let named = Named { account: account.parse().ok(), rx: rx.parse().expect("an Rx id") };
+        Reading { mentions: vec![Mention::Rx(named)], unreadable: None }
     }
 
     fn record(
         &self,
-        named: &[Named],
+        mentions: &[Mention],
         counted: Received,
         keep_count: bool,
     ) -> Result<Recorded, Fault> {
@@ -84,15 +94,18 @@ impl Intake for Fake {
         if self.fails.load(Ordering::SeqCst) {
             return Err(Fault::new(FaultClass::Local, "journal", "the disk is full"));
         }
-        let known = |named: &Named| named.account.as_ref().is_some_and(|a| a.as_str() == "1");
+        let known = |mention: &Mention| match mention {
+            Mention::Rx(named) => named.account.as_ref().is_some_and(|a| a.as_str() == "1"),
+            _ => true,
+        };
         let noted: Vec<_> =
-            named.iter().map(|n| if known(n) { Noted::New } else { Noted::Nobodys }).collect();
-        if !named.is_empty() {
+            mentions.iter().map(|n| if known(n) { Noted::New } else { Noted::Nobodys }).collect();
+        if !mentions.is_empty() {
             self.commits.fetch_add(1, Ordering::SeqCst);
         }
-        self.recorded.lock().expect("free").extend(named.iter().filter(|n| known(n)).cloned());
+        self.recorded.lock().expect("free").extend(mentions.iter().filter(|n| known(n)).cloned());
         let mut sum = counted;
-        sum.add(&Received::of(&noted, crate::model::time::WallMs(1)));
+        sum.add(&Received::of(mentions, &noted, crate::model::time::WallMs(1)));
         let keeps = keep_count || noted.contains(&Noted::New);
         if keeps {
             self.counted.lock().expect("free").add(&std::mem::take(&mut sum));
@@ -209,29 +222,36 @@ async fn only_the_secret_path_answers_and_others_are_counted() {
         (answer.status().as_u16(), answer.text().await.expect("text").as_str()),
         (200, "ok\n")
     );
-    assert_eq!(listening.status(&below, "").await, 200, "a test");
+    assert_eq!(listening.status(&below, "").await, 200, "a gateway may have stripped it");
     let put = client().put(listening.url(&below)).send().await.expect("an answer");
     assert_eq!(put.status(), 405);
     let fake = listening.end().await;
-    assert_eq!(fake.names().len(), 3);
+    assert_eq!(fake.names()[3..], [UNCLEAR]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn unknown_accounts_and_unreadable_bodies_are_refused_and_counted() {
+async fn unknown_accounts_are_refused_and_unreadable_bodies_are_recorded_and_both_are_counted() {
     let listening = listen(settings()).await;
     let path = format!("/itero/{SECRET}");
     let answer = listening.post(&path, "2 a").await;
     assert_eq!((answer.status().as_u16(), answer.bytes().await.expect("a body").len()), (404, 0));
     let answer = listening.post(&path, "Doe").await;
-    assert_eq!(answer.status(), 400);
-    let why = answer.text().await.expect("text");
-    assert!(why.contains("no space") && !why.contains("Doe"), "{why}");
+    assert_eq!(answer.status(), 200);
+    assert_eq!(listening.fake.names(), [UNCLEAR], "durable before it is answered");
+    let call = client().post(listening.url(&path)).header("content-encoding", "gzip");
+    let packed = call.body(super::decode::tests::gzip(b"1 packed")).send().await;
+    assert_eq!(packed.expect("an answer").status(), 200);
+    assert_eq!(listening.fake.names(), [UNCLEAR, "packed"]);
+    let bomb = super::decode::tests::gzip(&vec![b' '; 50_000_000]);
+    let call = client().post(listening.url(&path)).header("content-encoding", "gzip");
+    assert_eq!(call.body(bomb).send().await.expect("an answer").status(), 200);
+    assert_eq!(listening.fake.names(), [UNCLEAR, "packed", UNCLEAR]);
     assert_eq!(listening.status("/elsewhere", "1 a").await, 404);
     assert_eq!(listening.status(&path, "1 a").await, 200);
     let counted = listening.fake.counted();
     assert_eq!(
         (counted.received, counted.refused, counted.unreadable, counted.elsewhere),
-        (2, 1, 1, 1)
+        (3, 1, 2, 1)
     );
 }
 
@@ -301,6 +321,7 @@ async fn too_large_bodies_are_refused_whether_or_not_they_say_so() {
     }
     assert_eq!(listening.status(&format!("/itero/{SECRET}"), "1 a").await, 200);
     assert_eq!(listening.fake.counted().unreadable, 2);
+    assert_eq!(listening.fake.names(), [UNCLEAR, UNCLEAR, "a"], "what they said may matter");
     listening.end().await;
 }
 
@@ -329,6 +350,47 @@ async fn connections_that_say_nothing_do_not_keep_others_out() {
     .await
     .expect("done");
     assert!(began.elapsed() < Duration::from_secs(35), "{:?}", began.elapsed());
+    listening.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn more_idle_connections_than_there_is_room_for_keep_no_notification_out() {
+    let listening = listen(settings()).await;
+    let address = listening.address;
+    // Some say nothing, some begin a request and never end it, some were answered and stay.
+    let ping = format!("GET /{SECRET} HTTP/1.1\r\nHost: a\r\n\r\n");
+    let idle = tokio::task::spawn_blocking(move || {
+        let open = |number: usize| {
+            let mut stream = TcpStream::connect(address).expect("connected");
+            match number % 3 {
+                0 => {}
+                1 => stream.write_all(b"POST /").expect("sent"),
+                _ => stream.write_all(ping.as_bytes()).expect("sent"),
+            }
+            stream
+        };
+        (0..400).map(open).collect::<Vec<_>>()
+    });
+    let idle = idle.await.expect("done");
+    let path = format!("/itero/{SECRET}");
+    for number in 0..3 {
+        assert_eq!(listening.status(&path, &format!("1 {number}")).await, 200);
+    }
+    // It was not for their end that it was answered.
+    let is_open = |stream: &TcpStream| {
+        stream.set_nonblocking(true).expect("set");
+        let mut bytes = [0; 1024];
+        loop {
+            match (&*stream).read(&mut bytes) {
+                Ok(0) => return false,
+                Ok(_) => {}
+                Err(error) => return error.kind() == std::io::ErrorKind::WouldBlock,
+            }
+        }
+    };
+    let open = idle.iter().filter(|stream| is_open(stream)).count();
+    assert!(open >= CONNECTIONS / 2, "only {open} are left");
+    assert!(open <= CONNECTIONS, "{open} at a time");
     listening.end().await;
 }
 

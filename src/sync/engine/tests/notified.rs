@@ -266,6 +266,81 @@ fn without_a_login_notifications_wait() {
 }
 
 #[test]
+fn what_a_busy_minute_brings_waits_for_align_alone_and_a_flood_for_a_second_each() {
+    let mut world = World::at_work(vec![]);
+    assert_eq!(asked(&world.notify("rx-0")), ["rx-0"]);
+    for id in 1..60 {
+        world.notify(&format!("rx-{id}"));
+    }
+    let (mut ask, mut at_once) = ("rx-0".to_owned(), 0);
+    // No time passes at all.
+    while ask.starts_with("rx-") {
+        at_once += 1;
+        let order = ask.trim_start_matches("rx-").to_owned();
+        let effects = world.answer(&ask, Ok(with_rx(&order, Status::Ready)));
+        ask = asked(&effects).first().map_or_else(String::new, |rx| (*rx).to_owned());
+    }
+    assert_eq!(at_once, 20);
+    for second in 0..10 {
+        let effects = world.wait(Duration::from_secs(1));
+        let [ask] = asked(&effects)[..] else { panic!("second {second}: {effects:?}") };
+        let ask = ask.to_owned();
+        world.answer(&ask, Ok(with_rx(ask.trim_start_matches("rx-"), Status::Ready)));
+    }
+    assert_eq!(world.waiting_rows(), 30);
+}
+
+#[test]
+fn a_list_that_takes_its_time_holds_no_notification_up() {
+    let mut world = World::at_work(vec![]);
+    let effects = world.pass(INTERVAL);
+    assert!(matches!(effects.as_slice(), [Effect::Poll { .. }]), "{effects:?}");
+    assert_eq!(asked(&world.notify("rx-17")), ["rx-17"]);
+    let effects = world.answer("rx-17", Ok(with_rx("17", Status::Ready)));
+    assert_eq!(looks(&effects), 1, "{effects:?}");
+}
+
+#[test]
+fn a_notification_that_cannot_be_read_brings_one_list_as_soon_as_allowed_whatever_happens() {
+    use crate::model::notification::Mention;
+    let unclear = |world: &World| {
+        let labs = [(name("lab"), account())];
+        let mentions = [Mention::Unclear { account: None }];
+        world.engine.store().mention(&labs, &mentions, world.now.wall).expect("recorded");
+    };
+    let polls = |effects: &[Effect]| {
+        effects.iter().filter(|effect| matches!(effect, Effect::Poll { .. })).count()
+    };
+    let mut world = World::at_work(vec![]);
+    world.engine.policy.poll_interval = HOUR;
+    for _ in 0..500 {
+        unclear(&world);
+    }
+    assert_eq!(polls(&world.give(Input::Tick)), 0, "Align was asked a moment ago");
+    assert_eq!(polls(&world.pass(Duration::from_secs(119))), 0);
+    assert_eq!(polls(&world.pass(Duration::from_secs(1))), 1);
+    // Align does not answer: what was acknowledged is not over.
+    let result = Err(transient());
+    world.give(Input::Polled { lab: name("lab"), account: account(), result });
+    assert_eq!(polls(&world.pass(Duration::from_secs(119))), 0);
+    assert_eq!(polls(&world.pass(Duration::from_secs(1))), 1);
+    // Nor is it over when the process dies during the question.
+    let (mut world, effects) = world.restart();
+    world.engine.policy.poll_interval = HOUR;
+    assert_eq!(polls(&effects), 0);
+    assert_eq!(polls(&world.pass(Duration::from_secs(120))), 1);
+    // What comes while Align is asked may be too late for the answer.
+    unclear(&world);
+    world.give(Input::Tick);
+    assert_eq!(polls(&world.list("lab", vec![])), 0);
+    assert_eq!(polls(&world.pass(Duration::from_secs(120))), 1);
+    let effects = world.list("lab", vec![with_rx("17", Status::Ready)]);
+    assert_eq!(looks(&effects), 1, "{effects:?}");
+    assert_eq!(polls(&world.pass(Duration::from_mins(50))), 0, "that was all");
+    assert_eq!(world.engine.store().polls_wanted().expect("journal"), [] as [String; 0]);
+}
+
+#[test]
 fn a_server_that_is_down_is_left_alone() {
     let mut world = World::at_work(vec![]);
     let mut effects = Vec::new();
@@ -274,10 +349,10 @@ fn a_server_that_is_down_is_left_alone() {
     }
     let mut asks = 0;
     for _ in 0..600 {
-        if let Some(rx) = asked(&effects).first() {
+        while let Some(rx) = asked(&effects).first() {
             asks += 1;
             let rx = (*rx).to_owned();
-            world.answer(&rx, Err(transient().at("align.example")));
+            effects = world.answer(&rx, Err(transient().at("align.example")));
         }
         effects = world.wait(Duration::from_secs(1));
     }
