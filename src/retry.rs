@@ -47,6 +47,12 @@ pub struct Next {
 
 /// After so many broken packages in a row an order waits for a person: the package itself is bad.
 const DAMAGED_BUDGET: u32 = 5;
+/// It may be mended at the other end, and nobody may look at this PC for a long time.
+const BEYOND_DAMAGED: Duration = Duration::from_hours(24);
+/// After so many tries that failed on this PC (in about ten minutes) a person should look at it.
+const LOCAL_BUDGET: u32 = 12;
+/// What is wrong with this PC may be over at any time.
+const BEYOND_LOCAL: Duration = Duration::from_mins(1);
 /// After so many tries at something that a server refuses a person should look whose it is.
 const REFUSED_BUDGET: u32 = 3;
 /// Whoever has to allow it may do so days later, and nobody may think of asking again.
@@ -72,15 +78,21 @@ impl RetryPolicy {
             },
             // Most connections that broke come about at once when they are tried again.
             FaultClass::Transient => doubling(seconds(1), seconds(900)),
-            FaultClass::Damaged => {
-                Rule { budget: Some(DAMAGED_BUDGET - 1), ..doubling(seconds(5), seconds(900)) }
-            }
+            FaultClass::Damaged => Rule {
+                budget: Some(DAMAGED_BUDGET - 1),
+                beyond: Some(BEYOND_DAMAGED),
+                ..doubling(seconds(5), seconds(900))
+            },
             FaultClass::Refused => Rule {
                 budget: Some(REFUSED_BUDGET),
                 beyond: Some(BEYOND_REFUSED),
                 ..doubling(seconds(30), seconds(900))
             },
-            FaultClass::Local => doubling(seconds(5), seconds(60)),
+            FaultClass::Local => Rule {
+                budget: Some(LOCAL_BUDGET),
+                beyond: Some(BEYOND_LOCAL),
+                ..doubling(seconds(5), seconds(60))
+            },
             FaultClass::Auth => doubling(seconds(15), seconds(120)),
             FaultClass::Cancelled => doubling(Duration::ZERO, Duration::ZERO),
         }
@@ -163,11 +175,23 @@ mod tests {
     }
 
     #[test]
-    fn permanent_faults_and_exhausted_budgets_wait_for_a_person() {
-        let parked = Next { wait: None, attention: true };
-        assert_eq!(next(FaultClass::Permanent, 1), parked);
+    fn permanent_faults_wait_for_a_person() {
+        assert_eq!(next(FaultClass::Permanent, 1), Next { wait: None, attention: true });
+    }
+
+    #[test]
+    fn what_comes_damaged_is_tried_a_few_times_and_then_daily() {
         assert!(!next(FaultClass::Damaged, 4).attention);
-        assert_eq!(next(FaultClass::Damaged, 5), parked);
+        let daily = Next { wait: Some(Duration::from_hours(24)), attention: true };
+        assert_eq!(next(FaultClass::Damaged, 5), daily);
+    }
+
+    #[test]
+    fn what_fails_on_this_pc_for_long_needs_a_person_and_is_tried_all_the_same() {
+        assert_eq!(next(FaultClass::Local, 12), again(60));
+        let shown = Next { wait: Some(Duration::from_mins(1)), attention: true };
+        assert_eq!(next(FaultClass::Local, 13), shown);
+        assert_eq!(next(FaultClass::Local, 9000), shown);
     }
 
     #[test]

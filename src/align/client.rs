@@ -207,6 +207,10 @@ impl Remote for AlignClient {
         })
     }
 
+    fn prove_login(&self, cancel: &Cancel) -> Result<(), Fault> {
+        self.accounts(cancel).map(drop)
+    }
+
     fn ready_orders(&self, cancel: &Cancel) -> Result<ReadyList, Fault> {
         let request = Request::get(format!("get the ready orders of lab {}", self.auth.lab));
         self.run(cancel, async {

@@ -13,6 +13,7 @@ use crate::model::fault::Fault;
 use crate::model::ids::OrderKey;
 use crate::model::time::Now;
 use crate::service::Host;
+use crate::status::DownloadPause;
 use crate::store::{FILE_NAME, StoreError};
 use crate::sync::effects::{Effect, Input};
 use crate::sync::notice::Notice;
@@ -137,6 +138,10 @@ fn step(
     tell: &mut impl FnMut(&Notice),
 ) -> Result<(), StoreError> {
     site.counters.see(&input);
+    let input = match input {
+        Input::Tick => Input::Progress(life.executor.progress.arrived()),
+        other => other,
+    };
     for effect in life.engine.handle(now, input)? {
         if let Effect::Tell(notice) = effect {
             tell(&notice);
@@ -151,7 +156,21 @@ fn step(
             }
         });
     }
+    site.progress.set_pauses(pauses(life, now));
     Ok(())
+}
+
+/// The downloads that wait for their server, for whoever asks how things stand.
+fn pauses(life: &Life, now: Now) -> Vec<DownloadPause> {
+    let pauses = life.engine.pauses(now).into_iter();
+    let told = pauses.map(|pause| DownloadPause {
+        host: pause.host,
+        until: now.wall.plus(pause.until.saturating_sub(now.mono)).to_rfc3339(),
+        why: pause.why,
+        orders: pause.orders,
+        outage: pause.is_outage,
+    });
+    told.collect()
 }
 
 /// Begins nothing new, asks what runs to stop, and waits for it up to a deadline. Gives the orders

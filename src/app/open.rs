@@ -29,7 +29,7 @@ use crate::status::Progress;
 use crate::store::{BUSY, Store, StoreError, StoreTrouble};
 use crate::sync::Engine;
 use crate::sync::engine::{EnginePolicy, job_name};
-use crate::sync::execute::{Executor, Link};
+use crate::sync::execute::{Executor, Fetches, Link};
 use crate::sync::notice::Notice;
 
 use super::agent::{Agent, Life};
@@ -331,6 +331,7 @@ pub(super) fn go_to_work(
         audit: site.audit.clone(),
         progress: Arc::clone(&site.progress),
         cancel: Cancel::new(),
+        fetches: Fetches::default(),
         step: site.step,
         clock: wall_now,
     };
@@ -374,6 +375,7 @@ fn policy(config: &Config) -> EnginePolicy {
         labs: config.labs.iter().map(|lab| lab.name.clone()).collect(),
         poll_interval: config.poll_interval,
         concurrency: config.downloads.concurrency,
+        min_rate: config.downloads.min_rate,
         retry: RetryPolicy { not_converted: config.downloads.retry_404.clone() },
         restore: config.when_missing == WhenMissing::Restore,
         follow_up: config.follow_up,

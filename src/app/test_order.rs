@@ -38,7 +38,7 @@ use crate::simulator::{
 };
 use crate::status::Progress;
 use crate::sync::effects::{FetchJob, Fetched};
-use crate::sync::execute::{Executor, Link};
+use crate::sync::execute::{Executor, Fetches, Link};
 
 /// The name of the directory in which it is put together.
 const JOB: &str = "test-order";
@@ -147,6 +147,7 @@ fn fetch_from(align: &Running, means: &Means, key: &OrderKey) -> Result<Manifest
         audit: means.audit.clone(),
         progress: Arc::clone(&means.progress),
         cancel: cancel.clone(),
+        fetches: Fetches::default(),
         step: means.step,
         clock: means.clock,
     };

@@ -69,6 +69,7 @@ impl<'a> Builder<'a> {
             ratio: u64::from(downloads.limits.ratio),
         };
         self.limits(&limits);
+        self.min_rate(downloads.min_rate.0);
         if raw.updates.automatic && raw.updates.source.is_none() {
             let hint =
                 "name the place of the releases in `updates.source`, or write `automatic: false`";
@@ -93,6 +94,7 @@ impl<'a> Builder<'a> {
                 concurrency: usize::try_from(downloads.concurrency).unwrap_or(usize::MAX),
                 retry_404: downloads.retry_404.into_iter().map(|wait| wait.0).collect(),
                 stall_timeout: downloads.stall_timeout.0,
+                min_rate: downloads.min_rate.0,
             },
             formats,
             history_keep: raw.history.keep.map(|keep| keep.0),
@@ -286,6 +288,13 @@ impl<'a> Builder<'a> {
                 let key = format!("downloads.limits.{key}");
                 self.fault(&key, "no order would fit into this limit", hint);
             }
+        }
+    }
+
+    fn min_rate(&mut self, least: u64) {
+        if least > 1_000_000 {
+            let hint = "write 1MB or less, such as 8KiB; 0 demands nothing";
+            self.fault("downloads.min_rate", "few downloads would be fast enough", hint);
         }
     }
 

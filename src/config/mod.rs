@@ -242,6 +242,8 @@ pub struct Downloads {
     pub retry_404: Vec<Duration>,
     /// A download that brings no byte for so long is given up and retried.
     pub stall_timeout: Duration,
+    /// A download that brings fewer bytes in a second gives its slot up while others wait; 0: never.
+    pub min_rate: u64,
 }
 
 /// What is asked of Align for one kind of case.

@@ -178,6 +178,9 @@ pub(super) struct Downloads {
     pub(super) retry_404: Vec<DurationText>,
     /// A download that brings no byte for so long is given up and retried; a duration.
     pub(super) stall_timeout: DurationText,
+    /// A download that brings less than this in a second, for a minute, gives its slot
+    /// up while other orders wait; a size. 0: never.
+    pub(super) min_rate: SizeText,
     /// What one order may hold at most, so that a broken archive cannot fill the disk.
     pub(super) limits: ArchiveLimits,
 }
@@ -441,6 +444,7 @@ impl Default for Downloads {
             concurrency: 4,
             retry_404: [120, 300, 600, 1800, 3600, 7200].map(DurationText::secs).to_vec(),
             stall_timeout: DurationText::secs(60),
+            min_rate: SizeText(8 << 10),
             limits: ArchiveLimits::default(),
         }
     }

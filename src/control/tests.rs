@@ -51,6 +51,7 @@ impl Office for Fake {
             failing_more: 0,
             notifications: None,
             downloads: Vec::new(),
+            pauses: Vec::new(),
             output: VolumeStatus {
                 path: "out".into(),
                 waits: None,

@@ -104,6 +104,8 @@ impl Counters {
             | Notice::LeftAlone { .. }
             | Notice::NamedInVain { .. }
             | Notice::NotificationsMissing { .. }
+            | Notice::Outage { .. }
+            | Notice::OutageOver { .. }
             | Notice::PcHealed { .. }
             | Notice::PageAt { .. } => {}
         }

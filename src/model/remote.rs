@@ -30,6 +30,13 @@ pub trait Remote: Send + Sync {
     /// The account that the login is paired with; a fault of class `Auth` if there is none.
     fn account(&self) -> Result<AccountId, Fault>;
 
+    /// Finds out whether the login is accepted, by a call that is about nothing else. A fault of class
+    /// `Auth` if it is not.
+    fn prove_login(&self, cancel: &Cancel) -> Result<(), Fault> {
+        let _ = cancel;
+        self.account().map(drop)
+    }
+
     /// All orders that are ready now. Align asks for 120 seconds between two calls; keeping to that
     /// is up to the caller.
     fn ready_orders(&self, cancel: &Cancel) -> Result<ReadyList, Fault>;

@@ -13,6 +13,6 @@ pub use health::{Health, health, is_live};
 pub use progress::{Progress, Transfer};
 pub use reasons::{Code, Figure, Reason, Severity};
 pub use report::{
-    AgentStatus, FailingOrder, LabState, LabStatus, Note, NotificationsStatus, PauseStatus,
-    RunningDownload, Status, UpdateStatus, Verdict, VolumeStatus, Wish, WishKind,
+    AgentStatus, DownloadPause, FailingOrder, LabState, LabStatus, Note, NotificationsStatus,
+    PauseStatus, RunningDownload, Status, UpdateStatus, Verdict, VolumeStatus, Wish, WishKind,
 };

@@ -1,10 +1,12 @@
 //! What is being transferred right now, for progress bars.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use super::report::DownloadPause;
 use crate::model::asset::AssetKind;
 use crate::model::ids::{LabName, OrderKey};
+use crate::sync::pace::Arrived;
 
 /// One running download.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,6 +17,8 @@ pub struct Transfer {
     pub done: u64,
     /// Bytes that will arrive, where the server told.
     pub total: Option<u64>,
+    /// Bytes that arrived since the order's download began, over all of its parts.
+    pub arrived: u64,
 }
 
 /// All running downloads, and how much has arrived so far.
@@ -24,13 +28,24 @@ pub struct Progress(Mutex<Table>);
 #[derive(Debug, Default)]
 struct Table {
     running: BTreeMap<OrderKey, Transfer>,
+    /// Of these everything is here, as far as it was asked for.
+    here: BTreeSet<OrderKey>,
     received: BTreeMap<LabName, u64>,
+    pauses: Vec<DownloadPause>,
 }
 
 impl Progress {
     /// A download begins.
     pub fn begin(&self, key: &OrderKey, kind: AssetKind, done: u64, total: Option<u64>) {
-        self.table().running.insert(key.clone(), Transfer { kind, done, total });
+        let mut table = self.table();
+        table.here.remove(key);
+        let arrived = table.running.get(key).map_or(0, |before| before.arrived);
+        table.running.insert(key.clone(), Transfer { kind, done, total, arrived });
+    }
+
+    /// All bytes of it are here: what follows is up to this PC.
+    pub fn is_here(&self, key: &OrderKey) {
+        self.table().here.insert(key.clone());
     }
 
     /// More of it has arrived.
@@ -38,6 +53,7 @@ impl Progress {
         let mut table = self.table();
         if let Some(transfer) = table.running.get_mut(key) {
             transfer.done += bytes;
+            transfer.arrived += bytes;
         }
         if let Some(received) = table.received.get_mut(&key.lab) {
             *received += bytes;
@@ -48,7 +64,20 @@ impl Progress {
 
     /// It is over, one way or the other.
     pub fn end(&self, key: &OrderKey) {
-        self.table().running.remove(key);
+        let mut table = self.table();
+        table.running.remove(key);
+        table.here.remove(key);
+    }
+
+    /// What the running downloads have brought by now.
+    pub fn arrived(&self) -> BTreeMap<OrderKey, Arrived> {
+        let table = self.table();
+        let arrived = table.running.iter().map(|(key, transfer)| {
+            let left = transfer.total.map(|total| total.saturating_sub(transfer.done));
+            let is_coming = !table.here.contains(key);
+            (key.clone(), Arrived { bytes: transfer.arrived, left, is_coming })
+        });
+        arrived.collect()
     }
 
     /// All running downloads, as of now.
@@ -59,6 +88,16 @@ impl Progress {
     /// The bytes that arrived for each lab since the process began, those of broken downloads included.
     pub fn received(&self) -> BTreeMap<LabName, u64> {
         self.table().received.clone()
+    }
+
+    /// What downloads wait for now.
+    pub fn set_pauses(&self, pauses: Vec<DownloadPause>) {
+        self.table().pauses = pauses;
+    }
+
+    /// What downloads wait for, as of the last word.
+    pub fn pauses(&self) -> Vec<DownloadPause> {
+        self.table().pauses.clone()
     }
 
     fn table(&self) -> MutexGuard<'_, Table> {
@@ -90,5 +129,26 @@ mod tests {
         assert_eq!(received, [157, 1], "what an earlier attempt brought did not arrive again");
         assert_eq!(progress.snapshot()[&key("a", "2")].done, 7);
         assert_eq!(progress.snapshot().len(), 2);
+    }
+
+    #[test]
+    fn the_parts_of_an_order_are_one_download() {
+        let key = OrderKey {
+            lab: "a".parse().expect("valid"),
+            account: "1".parse().expect("valid"),
+            order: "1".parse().expect("valid"),
+        };
+        let progress = Progress::default();
+        progress.begin(&key, AssetKind::Ide, 500, Some(700));
+        progress.add(&key, 200);
+        progress.is_here(&key);
+        let here = Arrived { bytes: 200, left: Some(0), is_coming: false };
+        assert_eq!(progress.arrived()[&key], here);
+        progress.begin(&key, AssetKind::Thumbnails, 0, None);
+        progress.add(&key, 7);
+        let coming = Arrived { bytes: 207, left: None, is_coming: true };
+        assert_eq!(progress.arrived()[&key], coming);
+        progress.end(&key);
+        assert_eq!(progress.arrived().len(), 0);
     }
 }

@@ -80,6 +80,8 @@ pub enum Code {
     NotPaired,
     /// A lab's Align was not reached for too long.
     NoGoodPoll,
+    /// Nothing can be downloaded from a server, or it asks for fewer calls.
+    DownloadsPaused,
     /// Orders wait for a person.
     OrdersNeedAttention,
     /// Nothing was published for a lab for suspiciously many of its working hours.
@@ -108,7 +110,7 @@ pub enum Code {
 
 impl Code {
     /// All codes.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::AgentStopped,
         Self::AgentStuck,
         Self::Journal,
@@ -117,6 +119,7 @@ impl Code {
         Self::LoginNeeded,
         Self::NotPaired,
         Self::NoGoodPoll,
+        Self::DownloadsPaused,
         Self::OrdersNeedAttention,
         Self::NoOrders,
         Self::DiskLow,
@@ -142,6 +145,7 @@ impl Code {
             Self::LoginNeeded => "login-needed",
             Self::NotPaired => "not-paired",
             Self::NoGoodPoll => "no-good-poll",
+            Self::DownloadsPaused => "downloads-paused",
             Self::OrdersNeedAttention => "orders-need-attention",
             Self::NoOrders => "no-orders",
             Self::DiskLow => "disk-low",
@@ -175,6 +179,7 @@ impl Code {
             | Self::NoGoodPoll => Severity::Critical,
             Self::OrdersNeedAttention
             | Self::NoOrders
+            | Self::DownloadsPaused
             | Self::DiskLow
             | Self::AlignUnreachable
             | Self::Listener
@@ -222,6 +227,7 @@ impl<'a> Look<'a> {
             .chain(self.journal())
             .chain(self.output())
             .chain(self.status.labs.iter().flat_map(|lab| self.lab(lab)))
+            .chain(self.pauses())
             .chain(self.orders())
             .chain(self.notifications().filter(|_| is_running))
             .chain(self.update())
@@ -348,6 +354,20 @@ impl<'a> Look<'a> {
             all.push(found.hint(Some(hint.to_owned())));
         }
         all
+    }
+
+    fn pauses(&self) -> impl Iterator<Item = Reason> {
+        self.status.pauses.iter().map(|pause| {
+            let hint = "nothing, if it passes: the agent tries again by itself. If it lasts, look at \
+                        the network and the proxy of this PC, and whether Align has an outage";
+            let mut reason = reason(Code::DownloadsPaused, pause.cause(), hint);
+            reason.detail = Some(Note::new(pause.message(), None));
+            if !pause.outage {
+                // The server wants to be asked less often, and it is.
+                reason.severity = Severity::Info;
+            }
+            reason
+        })
     }
 
     fn orders(&self) -> Option<Reason> {

@@ -42,6 +42,9 @@ pub struct Status {
     pub notifications: Option<NotificationsStatus>,
     /// What is being downloaded right now.
     pub downloads: Vec<RunningDownload>,
+    /// Servers whose downloads wait now.
+    #[serde(default)]
+    pub pauses: Vec<DownloadPause>,
     /// The output and its volume.
     pub output: VolumeStatus,
     /// What keeps the journal from being written, and so all work from being done.
@@ -191,6 +194,34 @@ pub struct RunningDownload {
     pub done: u64,
     /// Bytes that will arrive, where the server told.
     pub total: Option<u64>,
+}
+
+/// Downloads from a server wait.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DownloadPause {
+    /// Which server.
+    pub host: String,
+    /// When one is tried next.
+    pub until: String,
+    /// Why: what came in place of files.
+    pub why: String,
+    /// How many orders failed because of it and wait.
+    pub orders: usize,
+    /// Whether nothing that is tried is downloaded. If not, the server asks for fewer calls.
+    pub outage: bool,
+}
+
+impl DownloadPause {
+    /// In words.
+    pub fn message(&self) -> String {
+        let Self { host, until, why, .. } = self;
+        format!("downloads from {host} are paused until {until}, because: {why}")
+    }
+
+    /// The same, for as long as it lasts.
+    pub fn cause(&self) -> String {
+        format!("downloads from {} are paused, because: {}", self.host, self.why)
+    }
 }
 
 /// Scan notifications since the journal was made.

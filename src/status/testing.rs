@@ -36,6 +36,7 @@ pub(crate) fn well() -> Status {
             trouble: None,
         }),
         downloads: Vec::new(),
+        pauses: Vec::new(),
         output: VolumeStatus {
             path: "orders".into(),
             waits: None,

@@ -92,6 +92,9 @@ fn orders(status: &Status, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         download.total.map_or(Ok(()), |total| write!(f, " of {}", size(total)))?;
         writeln!(f)?;
     }
+    for pause in &status.pauses {
+        writeln!(f, "  {}", pause.message())?;
+    }
     for order in &status.failing {
         write!(f, "  {} ({}): {}", order.key, order.state, order.message)?;
         order.next_try.as_ref().map_or(Ok(()), |at| write!(f, "; next try {at}"))?;

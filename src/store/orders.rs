@@ -145,6 +145,15 @@ impl Store {
         Ok(())
     }
 
+    /// Writes down that an order which failed is not tried before that time, if it is to be tried.
+    pub fn put_off_order(&self, key: &OrderKey, next_try: WallMs) -> Result<(), StoreError> {
+        let sql = "UPDATE orders SET next_try_ms = ?4
+            WHERE lab = ?1 AND account = ?2 AND order_id = ?3 AND next_try_ms < ?4";
+        let (lab, account, order) = (key.lab.as_str(), key.account.as_str(), key.order.as_str());
+        self.db.prepare_cached(sql)?.execute(params![lab, account, order, next_try.0])?;
+        Ok(())
+    }
+
     pub(super) fn select(
         &self,
         rest: &str,

@@ -1,5 +1,7 @@
 //! What goes into the engine and what comes out: the whole of its traffic with the world.
 
+use std::collections::BTreeMap;
+
 use crate::local::look::LocalPicture;
 use crate::local::publish::{PublishOutcome, Recovered};
 use crate::local::retire::Fate;
@@ -13,12 +15,23 @@ use crate::model::remote::ReadyList;
 use crate::secrets::PairedAccount;
 
 use super::notice::Notice;
+use super::pace::Arrived;
 
 /// Something happened.
 #[derive(Debug)]
 pub enum Input {
     /// Time passed, or somebody may have put a request into the journal.
     Tick,
+    /// The same, and what the running downloads have brought by now. Those that wait for an answer are
+    /// not among them.
+    Progress(BTreeMap<OrderKey, Arrived>),
+    /// Answer to [`Effect::Prove`].
+    Proved {
+        /// Which lab.
+        lab: LabName,
+        /// Whether Align accepted its login.
+        result: Result<(), Fault>,
+    },
     /// Answer to [`Effect::Connect`].
     Connected {
         /// Which lab.
@@ -107,6 +120,11 @@ pub enum Effect {
         /// Which lab.
         lab: LabName,
     },
+    /// Find out whether Align accepts the lab's login, by a call that is about nothing else.
+    Prove {
+        /// Which lab.
+        lab: LabName,
+    },
     /// Ask Align for the ready orders.
     Poll {
         /// Which lab.
@@ -132,6 +150,11 @@ pub enum Effect {
     },
     /// Download the order and unpack it into staging.
     Fetch(Box<FetchJob>),
+    /// End an order's download, so that others can begin. The download answers, this does not.
+    GiveUp {
+        /// Which order.
+        key: OrderKey,
+    },
     /// Make a staged order visible.
     Publish(Box<PublishJob>),
     /// Find out how far an interrupted publication had come.

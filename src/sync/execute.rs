@@ -10,7 +10,7 @@ mod tests;
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::audit::Audit;
 use crate::config::Config;
@@ -40,7 +40,19 @@ pub struct Link {
     pub connect: Box<dyn Fn() -> Result<PairedAccount, Fault> + Send + Sync>,
 }
 
+/// The downloads that run, each with what ends it alone.
+#[derive(Debug, Clone, Default)]
+pub struct Fetches(Arc<Mutex<BTreeMap<OrderKey, Cancel>>>);
+
+impl Fetches {
+    fn table(&self) -> std::sync::MutexGuard<'_, BTreeMap<OrderKey, Cancel>> {
+        // A panic elsewhere cannot leave an entry half written.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 /// The world that effects act on.
+#[derive(Clone)]
 pub struct Executor {
     /// What to fetch in which form, under which names, within which limits.
     pub config: Arc<Config>,
@@ -58,6 +70,8 @@ pub struct Executor {
     pub progress: Arc<Progress>,
     /// Ends everything at its next safe point.
     pub cancel: Cancel,
+    /// Ends single downloads.
+    pub fetches: Fetches,
     /// Called at each named step.
     pub step: fn(Step),
     /// What the PC's clock says.
@@ -71,6 +85,10 @@ impl Executor {
             Effect::Connect { lab } => {
                 let result = self.link(&lab).and_then(|link| (link.connect)());
                 Some(Input::Connected { lab, result })
+            }
+            Effect::Prove { lab } => {
+                let result = self.link(&lab).and_then(|link| link.remote.prove_login(&self.cancel));
+                Some(Input::Proved { lab, result })
             }
             Effect::Poll { lab, account } => {
                 let result =
@@ -87,9 +105,18 @@ impl Executor {
                 Some(Input::Looked { key, result })
             }
             Effect::Fetch(job) => {
-                let result = self.claim(&job).and_then(|()| self.fetch(&job));
+                let worker = Self { cancel: self.cancel.child(), ..self.clone() };
+                self.fetches.table().insert(job.key.clone(), worker.cancel.clone());
+                let result = self.claim(&job).and_then(|()| worker.fetch(&job));
+                self.fetches.table().remove(&job.key);
                 self.progress.end(&job.key);
                 Some(Input::Fetched { key: job.key, result })
+            }
+            Effect::GiveUp { key } => {
+                if let Some(cancel) = self.fetches.table().get(&key) {
+                    cancel.cancel();
+                }
+                None
             }
             Effect::Publish(job) => {
                 let publication = self.publication(&job);

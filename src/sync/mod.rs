@@ -9,10 +9,15 @@ pub mod engine;
 pub mod execute;
 pub mod notice;
 pub mod observe;
+pub mod outage;
+pub mod pace;
 pub mod plan;
 pub mod reason;
 pub mod reconcile;
 pub mod retain;
 pub mod schedule;
+pub mod slots;
+pub mod throttle;
+pub mod verdict;
 
 pub use engine::Engine;

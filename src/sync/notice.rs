@@ -144,6 +144,23 @@ pub enum Notice {
         /// What a person can do.
         hint: Option<String>,
     },
+    /// Nothing can be downloaded from a server, whichever order is tried: it, or something between it
+    /// and this PC, fails.
+    Outage {
+        /// Which server.
+        host: String,
+        /// What came in place of files.
+        what: String,
+        /// How many orders wait for its end.
+        orders: usize,
+    },
+    /// Orders are downloaded again.
+    OutageOver {
+        /// From which server.
+        host: String,
+        /// How long nothing was.
+        lasted: Duration,
+    },
     /// What this PC kept the agent from goes on.
     PcHealed {
         /// What works again.
@@ -180,7 +197,8 @@ impl Notice {
                 tracing::warn!(lab = %key.lab, order = %key.order, "{self}");
             }
             Self::PcTrouble { .. } | Self::JournalRebuilt(_) => tracing::error!("{self}"),
-            Self::PcHealed { .. } => tracing::warn!("{self}"),
+            Self::Outage { .. } => tracing::error!("{self}"),
+            Self::PcHealed { .. } | Self::OutageOver { .. } => tracing::warn!("{self}"),
             Self::PageAt { .. } => tracing::info!("{self}"),
             Self::Paused { lab, .. } => tracing::warn!(%lab, "{self}"),
             Self::Connected { lab, .. } | Self::Resumed { lab } => tracing::info!(%lab, "{self}"),
@@ -272,6 +290,14 @@ impl fmt::Display for Notice {
             Self::PcTrouble { message, hint } => {
                 f.write_str(message)?;
                 hint.as_ref().map_or(Ok(()), |hint| write!(f, " ({hint})"))
+            }
+            Self::Outage { host, what, orders } => write!(
+                f,
+                "nothing can be downloaded from {host}, {orders} orders wait: {what}; the agent \
+                 tries again by itself"
+            ),
+            Self::OutageOver { host, lasted } => {
+                write!(f, "orders are downloaded from {host} again, after {}", in_words(*lasted))
             }
             Self::PcHealed { message } => f.write_str(message),
             Self::JournalRebuilt(rebuilt) => f.write_str(&rebuilt.to_string()),

@@ -6,6 +6,9 @@ use std::time::Duration;
 
 use crate::model::ids::{LabName, OrderKey};
 
+/// An order that was due for so long and failed before goes first for once.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
 /// An order that waits for its turn.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Waiting {
@@ -13,8 +16,11 @@ pub struct Waiting {
     pub not_before: Duration,
     /// Its place in the line: what was seen first goes first.
     pub turn: u64,
-    /// The server that did not answer, if that is what it waits for: it need not wait any longer than
-    /// until that server answers again.
+    /// When it came into the line.
+    pub came: Duration,
+    /// Whether nothing failed since there is something to fetch.
+    pub is_new: bool,
+    /// The server that its last attempt failed on, if one did.
     pub host: Option<String>,
 }
 
@@ -23,66 +29,106 @@ pub struct Waiting {
 pub enum Hold {
     /// Nothing does.
     Free,
+    /// It would find out whether a server answers again; it did so that often already.
+    Trial(u32),
     /// The server is left alone until this time of the monotonic clock.
     Until(Duration),
     /// Something that no clock ends: its lab has no login, say.
     Held,
 }
 
-impl Waiting {
-    fn due(&self, hold: Hold) -> Option<Duration> {
-        match hold {
-            Hold::Free => Some(self.not_before),
-            Hold::Until(time) => Some(self.not_before.max(time)),
-            Hold::Held => None,
+impl Hold {
+    /// Both: the stronger one counts.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Held, _) | (_, Self::Held) => Self::Held,
+            (Self::Until(one), Self::Until(other)) => Self::Until(one.max(other)),
+            (Self::Until(time), _) | (_, Self::Until(time)) => Self::Until(time),
+            (Self::Trial(one), Self::Trial(other)) => Self::Trial(one.max(other)),
+            (Self::Trial(tries), _) | (_, Self::Trial(tries)) => Self::Trial(tries),
+            (Self::Free, Self::Free) => Self::Free,
         }
     }
 }
 
-/// Picks up to `free` orders that may be worked on now.
+impl Waiting {
+    /// When it may be worked on, if that is a matter of time.
+    pub fn due(&self, hold: Hold) -> Option<Duration> {
+        match hold {
+            Hold::Free | Hold::Trial(_) => Some(self.not_before),
+            Hold::Until(time) => Some(self.not_before.max(time)),
+            Hold::Held => None,
+        }
+    }
+
+    /// Its place among the due orders of its lab, the smallest first.
+    fn rank(&self, hold: Hold, now: Duration, had_a_retry: bool) -> (u8, u32, u64) {
+        let newest_first = u64::MAX - self.turn;
+        match hold {
+            _ if !self.is_new && !had_a_retry && now >= self.not_before + PATIENCE => {
+                (0, tries(hold), newest_first)
+            }
+            Hold::Trial(tries) if self.is_new => (2, tries, newest_first),
+            Hold::Trial(tries) => (4, tries, newest_first),
+            _ if self.is_new => (1, 0, self.turn),
+            _ => (3, 0, self.turn),
+        }
+    }
+}
+
+fn tries(hold: Hold) -> u32 {
+    match hold {
+        Hold::Trial(tries) => tries,
+        _ => 0,
+    }
+}
+
+/// What decides who goes next, beside the line itself.
+pub struct Circumstances<'a> {
+    /// How many orders of each lab are in work.
+    pub busy: &'a BTreeMap<LabName, usize>,
+    /// What keeps an order from being worked on.
+    pub hold: &'a dyn Fn(&OrderKey, &Waiting) -> Hold,
+    /// Whether there is a slot for it.
+    pub has_room: &'a dyn Fn(&Waiting) -> bool,
+    /// Whether an order is in work that failed before, or was begun lately.
+    pub had_a_retry: bool,
+}
+
+/// The order that is to be worked on next, if one may be now.
 ///
-/// Labs take turns: the lab with the fewest orders in work goes first, so that one lab's hundred
-/// orders do not hold up another lab's one. Within a lab the longest waiting goes first.
+/// Orders that were never tried go before those that failed, the longest waiting first; but those that
+/// failed are not forgotten over it. Labs take turns: the lab with the fewest orders in work goes first,
+/// so that one lab's hundred orders do not hold up another lab's one. Where an order would find out
+/// whether a server answers again, the newest does.
 pub fn pick(
     waiting: &BTreeMap<OrderKey, Waiting>,
-    busy: &BTreeMap<LabName, usize>,
-    hold: &dyn Fn(&OrderKey) -> Hold,
-    free: usize,
+    circumstances: &Circumstances<'_>,
     now: Duration,
-) -> Vec<OrderKey> {
-    let mut lines: BTreeMap<&LabName, Vec<(&Waiting, &OrderKey)>> = BTreeMap::new();
-    for (key, waiting) in waiting {
-        if waiting.not_before <= now && waiting.due(hold(key)).is_some_and(|due| due <= now) {
-            lines.entry(&key.lab).or_default().push((waiting, key));
+) -> Option<OrderKey> {
+    let Circumstances { busy, hold, has_room, had_a_retry } = circumstances;
+    let candidates = waiting.iter().filter_map(|(key, waiting)| {
+        if waiting.not_before > now || !has_room(waiting) {
+            return None;
         }
-    }
-    for line in lines.values_mut() {
-        line.sort_by_key(|(waiting, key)| (std::cmp::Reverse(waiting.turn), *key));
-    }
-    let mut load: BTreeMap<&LabName, usize> =
-        lines.keys().map(|lab| (*lab, busy.get(*lab).copied().unwrap_or(0))).collect();
-    let mut picked = Vec::new();
-    while picked.len() < free {
-        let next = lines
-            .iter()
-            .filter(|(_, line)| !line.is_empty())
-            .map(|(lab, _)| *lab)
-            .min_by_key(|lab| (load.get(lab).copied().unwrap_or(0), *lab));
-        let Some(lab) = next else { break };
-        if let Some((_, key)) = lines.get_mut(lab).and_then(Vec::pop) {
-            picked.push(key.clone());
-            *load.entry(lab).or_default() += 1;
-        }
-    }
-    picked
+        let hold = hold(key, waiting);
+        waiting.due(hold).filter(|due| *due <= now)?;
+        let rank = waiting.rank(hold, now, *had_a_retry);
+        let load = busy.get(&key.lab).copied().unwrap_or(0);
+        Some(((rank.0, load, &key.lab, rank.1, rank.2, key), key))
+    });
+    candidates.min_by(|(one, _), (other, _)| one.cmp(other)).map(|(_, key)| key.clone())
 }
 
 /// When the next order becomes due; `None` if none waits for the clock.
 pub fn next_due(
     waiting: &BTreeMap<OrderKey, Waiting>,
-    hold: &dyn Fn(&OrderKey) -> Hold,
+    hold: &dyn Fn(&OrderKey, &Waiting) -> Hold,
+    counts: &dyn Fn(&Waiting) -> bool,
 ) -> Option<Duration> {
-    waiting.iter().filter_map(|(key, waiting)| waiting.due(hold(key))).min()
+    let waiting = waiting.iter().filter(|(_, waiting)| counts(waiting));
+    waiting.filter_map(|(key, waiting)| waiting.due(hold(key, waiting))).min()
 }
 
 /// Whether a download may begin: beside what is to stay free and what other downloads still need,
@@ -114,7 +160,7 @@ mod tests {
         }
     }
 
-    fn free(_: &OrderKey) -> Hold {
+    fn free(_: &OrderKey, _: &Waiting) -> Hold {
         Hold::Free
     }
 
@@ -122,42 +168,84 @@ mod tests {
         orders
             .iter()
             .map(|(lab, order, secs, turn)| {
-                let waiting =
-                    Waiting { not_before: Duration::from_secs(*secs), turn: *turn, host: None };
+                let waiting = Waiting {
+                    not_before: Duration::from_secs(*secs),
+                    turn: *turn,
+                    came: Duration::ZERO,
+                    is_new: true,
+                    host: None,
+                };
                 (key(lab, order), waiting)
             })
             .collect()
+    }
+
+    /// The orders that go one after another, where nothing ends in between.
+    fn picked(
+        mut waiting: BTreeMap<OrderKey, Waiting>,
+        mut busy: BTreeMap<LabName, usize>,
+        hold: &dyn Fn(&OrderKey, &Waiting) -> Hold,
+        now: u64,
+    ) -> Vec<OrderKey> {
+        let mut all = Vec::new();
+        loop {
+            let circumstances =
+                Circumstances { busy: &busy, hold, has_room: &|_| true, had_a_retry: false };
+            let Some(key) = pick(&waiting, &circumstances, Duration::from_secs(now)) else {
+                return all;
+            };
+            waiting.remove(&key);
+            *busy.entry(key.lab.clone()).or_default() += 1;
+            all.push(key);
+        }
     }
 
     #[test]
     fn labs_take_turns_and_the_longest_waiting_goes_first() {
         let waiting =
             line(&[("a", "1", 0, 3), ("a", "2", 0, 1), ("a", "3", 0, 2), ("b", "9", 0, 4)]);
-        let picked = pick(&waiting, &BTreeMap::new(), &free, 3, Duration::ZERO);
-        assert_eq!(picked, [key("a", "2"), key("b", "9"), key("a", "3")]);
+        let picked = picked(waiting, BTreeMap::new(), &free, 0);
+        assert_eq!(picked, [key("a", "2"), key("b", "9"), key("a", "3"), key("a", "1")]);
     }
 
     #[test]
     fn a_busy_lab_lets_the_other_go_first() {
         let waiting = line(&[("a", "1", 0, 1), ("b", "9", 0, 2)]);
         let busy = BTreeMap::from([("a".parse().expect("valid"), 3)]);
-        assert_eq!(pick(&waiting, &busy, &free, 1, Duration::ZERO), [key("b", "9")]);
+        assert_eq!(picked(waiting, busy, &free, 0)[0], key("b", "9"));
+    }
+
+    #[test]
+    fn what_was_never_tried_goes_before_what_failed_and_what_failed_is_not_forgotten() {
+        let mut waiting = line(&[("a", "1", 0, 1), ("a", "2", 0, 2), ("b", "3", 0, 3)]);
+        waiting.get_mut(&key("a", "1")).expect("there").is_new = false;
+        let early = picked(waiting.clone(), BTreeMap::new(), &free, 1);
+        assert_eq!(early, [key("a", "2"), key("b", "3"), key("a", "1")]);
+        let late = picked(waiting, BTreeMap::new(), &free, 31);
+        assert_eq!(late[0], key("a", "1"), "it was due for half a minute");
+    }
+
+    #[test]
+    fn the_newest_finds_out_whether_a_server_answers_again() {
+        let waiting = line(&[("a", "1", 0, 1), ("a", "2", 0, 2), ("a", "3", 0, 3)]);
+        let trial = |key: &OrderKey, _: &Waiting| Hold::Trial(u32::from(key.order.as_str() == "3"));
+        let picked = picked(waiting, BTreeMap::new(), &trial, 1);
+        assert_eq!(picked, [key("a", "2"), key("a", "1"), key("a", "3")], "and they take turns");
     }
 
     #[test]
     fn nothing_is_picked_before_its_time_or_from_a_held_lab() {
         let waiting = line(&[("a", "1", 10, 1), ("b", "9", 0, 2), ("c", "7", 0, 3)]);
-        let held = |key: &OrderKey| match key.lab.as_str() {
+        let held = |key: &OrderKey, _: &Waiting| match key.lab.as_str() {
             "b" => Hold::Held,
             "c" => Hold::Until(Duration::from_secs(20)),
             _ => Hold::Free,
         };
-        assert_eq!(pick(&waiting, &BTreeMap::new(), &held, 9, Duration::from_secs(9)), []);
-        assert_eq!(next_due(&waiting, &held), Some(Duration::from_secs(10)));
-        let at_ten = pick(&waiting, &BTreeMap::new(), &held, 9, Duration::from_secs(10));
-        assert_eq!(at_ten, [key("a", "1")]);
-        let later = pick(&waiting, &BTreeMap::new(), &held, 9, Duration::from_secs(20));
-        assert_eq!(later, [key("a", "1"), key("c", "7")]);
+        let picked = |now| picked(waiting.clone(), BTreeMap::new(), &held, now);
+        assert_eq!(picked(9), []);
+        assert_eq!(next_due(&waiting, &held, &|_| true), Some(Duration::from_secs(10)));
+        assert_eq!(picked(10), [key("a", "1")]);
+        assert_eq!(picked(20), [key("a", "1"), key("c", "7")]);
     }
 
     #[test]

@@ -181,6 +181,7 @@ fn words(code: Code, t: &Texts) -> Words {
         Code::NotPaired => (t.lab_unpaired, t.unpaired_text, ""),
         Code::NoGoodPoll => (t.lab_overdue, t.overdue_text, t.overdue_hint),
         Code::OrdersNeedAttention => (t.need_attention, "", ""),
+        Code::DownloadsPaused => (t.downloads_paused, "", t.downloads_paused_hint),
         Code::NoOrders => (t.no_orders, t.no_orders_text, t.no_orders_hint),
         Code::DiskLow => (t.disk_low, t.free_of, t.full_hint),
         Code::AlignUnreachable => (t.lab_unreachable, t.unreachable_text, ""),

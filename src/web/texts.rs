@@ -125,6 +125,9 @@ texts! {
     overdue_hint: "Check the network, proxy and firewall of this PC, and whether Align has an outage.",
         "Netzwerk, Proxy und Firewall dieses PCs prüfen, und ob Align eine Störung hat.";
     need_attention: "Orders that need attention: {n}", "Aufträge mit Handlungsbedarf: {n}";
+    downloads_paused: "Downloads are paused", "Downloads pausieren";
+    downloads_paused_hint: "Usually nothing: Casedrop tries again automatically, and no order is lost. If it lasts, check the network and the proxy of this PC, and whether Align has an outage.",
+        "Meist nichts: Casedrop versucht es von selbst wieder, und kein Auftrag geht verloren. Dauert es an, Netzwerk und Proxy dieses PCs prüfen, und ob Align eine Störung hat.";
     no_orders: "No new orders for unusually long", "Ungewöhnlich lange keine neuen Aufträge";
     no_orders_text: "Nothing was published for {time} of working time.",
         "Während {time} Arbeitszeit wurde nichts abgelegt.";

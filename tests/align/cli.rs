@@ -50,7 +50,12 @@ fn config(server: &Server, state: &Path) -> Config {
         poll_interval: minute,
         follow_up: true,
         notifications: None,
-        downloads: Downloads { concurrency: 1, retry_404: vec![minute], stall_timeout: minute },
+        downloads: Downloads {
+            concurrency: 1,
+            retry_404: vec![minute],
+            stall_timeout: minute,
+            min_rate: 0,
+        },
         formats: BTreeMap::new(),
         history_keep: None,
         retention_keep: None,

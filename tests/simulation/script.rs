@@ -8,7 +8,9 @@ use casedrop::model::notification::{Named, Noted};
 use casedrop::sync::engine::EnginePolicy;
 
 use crate::actors::Deed;
-use crate::align::{Account, Broken, CaseKind, Chaos, Flow, Shape, SimAlign, SimOrder};
+use crate::align::{
+    Account, Broken, CaseKind, Chaos, Flow, InPlaceOfFiles, Shape, SimAlign, SimOrder,
+};
 use crate::setup::{policy, show};
 use crate::trace::Trace;
 use crate::world::{Dangers, Event, Failure, World};
@@ -30,6 +32,8 @@ pub struct Script {
     /// The dice of scan notifications, in worlds that have them. They are of their own, so that a seed
     /// means without them what it meant before there were any.
     bells: Option<fastrand::Rng>,
+    /// Whether a login was ever gone.
+    pub logged_out: bool,
 }
 
 /// One thing that happens.
@@ -71,6 +75,12 @@ pub enum Action {
     Hold,
     /// The system learns or forgets to exchange directories.
     Exchange,
+    /// All downloads fail alike.
+    DownloadsFail(InPlaceOfFiles),
+    /// They no longer do.
+    DownloadsReturn,
+    /// An order is refused for a while.
+    Refuse(usize),
     /// The agent is told to stop.
     Stop,
     /// The agent is killed.
@@ -132,7 +142,30 @@ pub fn draw(seed: u64, aloud: bool) -> World {
     }
     world.policy.notifications = world.script.bells.is_some();
     plan(&mut world, count);
+    refuse(&mut world, seed, count);
     world
+}
+
+/// In some runs single orders are refused, and all downloads fail alike for a while. They have dice of
+/// their own, so that the others stay what they were.
+fn refuse(world: &mut World, seed: u64, orders: usize) {
+    if seed % 4 != 3 || crate::seeds::kept().contains(&seed) {
+        return;
+    }
+    let mut rng = fastrand::Rng::with_seed(seed ^ 0x7265_6675_7365);
+    let length = world.script.ends - world.clock.now;
+    for order in 0..orders {
+        if rng.u8(..4) == 0 {
+            let at = rng.u64(..length / 2);
+            world.schedule(at, Event::Act(Action::Refuse(order)));
+        }
+    }
+    for _ in 0..rng.usize(1..4) {
+        let instead = InPlaceOfFiles::ALL[rng.usize(..InPlaceOfFiles::ALL.len())];
+        let at = rng.u64(..length);
+        world.schedule(at, Event::Act(Action::DownloadsFail(instead)));
+        world.schedule(at + rng.u64(..HOUR), Event::Act(Action::DownloadsReturn));
+    }
 }
 
 fn plan(world: &mut World, orders: usize) {
@@ -208,6 +241,7 @@ impl Action {
             Self::LogOut => {
                 {
                     let cloud = &mut *world.align.cloud();
+                    world.script.logged_out = true;
                     let at = world.rng.usize(..cloud.accounts.len());
                     cloud.accounts[at].logged_in = false;
                 }
@@ -251,6 +285,11 @@ impl Action {
                 world.hooks.between().held.insert(dir, until);
                 world.tally.count("script: file held open");
             }
+            Self::DownloadsFail(instead) => {
+                world.align.cloud().in_place_of_files = Some(instead);
+            }
+            Self::DownloadsReturn => world.align.cloud().in_place_of_files = None,
+            Self::Refuse(order) => world.align.cloud().orders[order].refused = u32::MAX,
             Self::Exchange => world.disk.set_exchange(world.rng.bool()),
             Self::Stop => world.stop()?,
             Self::Kill if world.agent.is_some() => world.kill(),
@@ -410,6 +449,7 @@ pub fn end_troubles(world: &mut World) -> Result<(), Failure> {
     for action in [
         Action::LogIn,
         Action::AlignReturns,
+        Action::DownloadsReturn,
         Action::ShareReturns,
         Action::DiskEmpties,
         Action::DiskRecovers,
@@ -419,5 +459,6 @@ pub fn end_troubles(world: &mut World) -> Result<(), Failure> {
     world.hooks.between().held.clear();
     let cloud = &mut *world.align.cloud();
     cloud.chaos = Chaos::default();
+    cloud.orders.iter_mut().for_each(|order| order.refused = 0);
     Ok(())
 }

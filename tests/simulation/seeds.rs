@@ -52,7 +52,7 @@ fn run_all(seeds: &[u64]) -> (Tally, Vec<String>) {
 }
 
 /// What must happen in the usual seeds, and how often at least in every thousand.
-const COVERAGE: [(&str, u64); 55] = [
+const COVERAGE: [(&str, u64); 59] = [
     ("agent: cannot start", 200),
     ("agent: killed", 50),
     ("agent: power cut", 50),
@@ -64,11 +64,13 @@ const COVERAGE: [(&str, u64); 55] = [
     ("align: changed during a fetch", 50),
     ("align: continued a download", 30),
     ("align: corrupt byte", 50),
+    ("align: downloads fail alike", 200),
     ("align: duplicate entry", 50),
     ("align: error after the download counted", 100),
     ("align: login refused", 500),
     ("align: missing entry", 50),
     ("align: not converted", 500),
+    ("align: order refused", 50),
     ("align: stale list", 100),
     ("align: throttled", 200),
     ("align: unreachable", 500),
@@ -85,6 +87,7 @@ const COVERAGE: [(&str, u64); 55] = [
     ("failed: auth", 5),
     ("failed: damaged", 100),
     ("failed: local", 500),
+    ("failed: refused", 100),
     ("failed: transient", 500),
     ("history to be removed", 20),
     ("left alone", 2),
@@ -94,6 +97,7 @@ const COVERAGE: [(&str, u64); 55] = [
     ("notification: lost", 50),
     ("notification: nobody listened", 5),
     ("order to be removed", 50),
+    ("outage", 20),
     ("parked", 50),
     ("published beside", 20),
     ("published first", 500),
@@ -140,7 +144,7 @@ fn whatever_happens_no_order_is_lost_and_nothing_foreign_is_touched() {
 }
 
 /// Seeds that failed once.
-fn kept() -> Vec<u64> {
+pub fn kept() -> Vec<u64> {
     let lines = include_str!("regressions.txt").lines();
     lines
         .map(|line| line.split('#').next().unwrap_or_default().trim())

@@ -40,6 +40,7 @@ pub fn policy(labs: Vec<casedrop::model::ids::LabName>) -> EnginePolicy {
         labs,
         poll_interval: Duration::from_secs(120),
         concurrency: 3,
+        min_rate: 8192,
         retry: RetryPolicy { not_converted: [120, 300, 600].map(Duration::from_secs).to_vec() },
         restore: false,
         follow_up: true,

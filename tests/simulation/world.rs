@@ -21,8 +21,9 @@ use casedrop::status::Progress;
 use casedrop::store::{Store, StoreError};
 use casedrop::sync::Engine;
 use casedrop::sync::effects::{Effect, Input};
-use casedrop::sync::engine::{EnginePolicy, job_name};
-use casedrop::sync::execute::{Executor, Link};
+use casedrop::sync::engine::{EnginePolicy, LabStanding, job_name};
+use casedrop::sync::execute::{Executor, Fetches, Link};
+use casedrop::sync::slots::most;
 
 use crate::ages::Ages;
 use crate::align::{AccountRemote, SimAlign};
@@ -284,6 +285,7 @@ impl World {
             links: Arc::new(links),
             progress: Arc::new(Progress::default()),
             cancel: Cancel::new(),
+            fetches: Fetches::default(),
             step: |_| {},
             clock: || WallMs(0),
         };
@@ -336,9 +338,16 @@ impl World {
             self.plan(effect)?;
         }
         let Some(agent) = &self.agent else { return Ok(()) };
-        let concurrency = self.policy.concurrency;
-        if agent.engine.under_way().count() > concurrency {
-            return Err(format!("more than {concurrency} orders are in work"));
+        if !self.script.logged_out {
+            let standings = agent.engine.lab_standings(now);
+            let held = standings.iter().find(|(_, how)| *how == LabStanding::LoginNeeded);
+            if let Some((lab, _)) = held {
+                return Err(format!("{lab} is said to need a login, and its login was never gone"));
+            }
+        }
+        let most = most(self.policy.concurrency);
+        if agent.engine.under_way().count() > most {
+            return Err(format!("more than {most} orders are in work"));
         }
         if agent.stopping.is_some() {
             if !agent.engine.is_busy() {

@@ -106,7 +106,8 @@ impl AgentDesk {
         let fails = |state: OrderState| told.orders.get(state.as_str()).copied().unwrap_or(0);
         let failing_more = FAILING.into_iter().map(fails).sum::<usize>();
         let failing_more = failing_more.saturating_sub(told.failing.len());
-        let failing = told.failing.into_iter().filter_map(failing).collect();
+        let failing = told.failing.into_iter();
+        let failing = failing.filter_map(|order| failing_order(order, now.wall)).collect();
         Status {
             version: self.updating().map_or_else(
                 || env!("CARGO_PKG_VERSION").to_owned(),
@@ -127,6 +128,7 @@ impl AgentDesk {
             no_orders_after: self.config.alerts.no_orders_after.map(|after| after.as_secs()),
             notifications: told.notifications,
             downloads: self.live.as_ref().map(downloads).unwrap_or_default(),
+            pauses: self.live.as_ref().map(|live| live.progress.pauses()).unwrap_or_default(),
             output: self.volume(told.waits.filter(|_| running)),
             journal: self.journal_note(),
             update: self.updating().map(|updating| updating.status(&*self.disk)),
@@ -408,7 +410,7 @@ fn failing_orders(store: &Store) -> Result<Vec<OrderRecord>, StoreError> {
     Ok(found)
 }
 
-fn failing(order: OrderRecord) -> Option<FailingOrder> {
+fn failing_order(order: OrderRecord, now: WallMs) -> Option<FailingOrder> {
     let state = order.state().as_str().to_owned();
     let trouble = order.trouble?;
     Some(FailingOrder {
@@ -416,7 +418,8 @@ fn failing(order: OrderRecord) -> Option<FailingOrder> {
         state,
         message: trouble.message,
         hint: trouble.hint,
-        next_try: trouble.next_try.map(WallMs::to_rfc3339),
+        // What is due is tried as soon as it is its turn.
+        next_try: trouble.next_try.map(|at| at.max(now).to_rfc3339()),
     })
 }
 

@@ -124,6 +124,7 @@ fn values_of_the_wrong_form_are_refused_with_the_right_one() {
             ("downloads.limits.archive", 8, "no order", "1MB"),
         ),
         add("downloads:\n  stall_timeout: 0s\n", ("downloads.stall_timeout", 9, "zero", "")),
+        add("downloads:\n  min_rate: 2MB\n", ("downloads.min_rate", 9, "fast enough", "8KiB")),
         add(
             "status_page:\n  listen: localhost:1\n",
             ("status_page.listen", 9, "address", "127.0.0.1:1"),

@@ -28,6 +28,7 @@ fn only_output_and_labs_are_required_and_all_else_has_its_default() {
         config.downloads.retry_404.iter().map(|wait| wait.as_secs() / 60).collect();
     assert_eq!(minutes, [2, 5, 10, 30, 60, 120]);
     assert_eq!(config.downloads.stall_timeout, Duration::from_mins(1));
+    assert_eq!(config.downloads.min_rate, 8192);
     assert_eq!(config.limits, crate::config::Limits::default());
     assert_eq!(config.history_keep, Some(Duration::from_hours(30 * 24)));
     assert_eq!(config.retention_keep, None);
@@ -94,6 +95,7 @@ downloads:
   concurrency: 32
   retry_404: [1s]
   stall_timeout: 500ms
+  min_rate: 0
   limits: { archive: 1GiB, unpacked: 2GB, members: 5, ratio: 7 }
 formats:
   ortho: { file_type: PLY, type_format: null }
@@ -129,6 +131,7 @@ api:
     assert_eq!(config.downloads.concurrency, 32);
     assert_eq!(config.downloads.retry_404, [Duration::from_secs(1)]);
     assert_eq!(config.downloads.stall_timeout, Duration::from_millis(500));
+    assert_eq!(config.downloads.min_rate, 0);
     assert_eq!(
         (config.limits.archive_bytes, config.limits.unpacked_bytes),
         (1 << 30, 2_000_000_000)

@@ -11,6 +11,7 @@ use crate::model::ids::RxId;
 use crate::model::order::{RemoteOrder, Status};
 
 use super::super::observe::News;
+use super::super::verdict::is_about_login;
 
 /// Time between two questions of one lab.
 const PAUSE: Duration = Duration::from_secs(5);
@@ -68,12 +69,11 @@ impl Engine {
             state.asking = false;
             state.next_ask = now.mono + if result.is_ok() { PAUSE } else { AFTER_FAULT };
         }
-        let question = Question::Ask(lab, rx);
         let known = self.store.by_rx(lab, account, rx)?;
         let pending = self.store.pending(lab, account, rx)?;
         match result {
             Ok(remote) => {
-                self.question_answered(question, now);
+                self.question_answered(lab, None, now);
                 let about = |order: &OrderRecord| order.key.order == remote.order_id;
                 let is_named = pending.is_some();
                 if let Some(pending) = &pending {
@@ -96,12 +96,15 @@ impl Engine {
                 for order in known.iter().cloned() {
                     self.asked_in_vain(now, order)?;
                 }
-                self.host_failed(question, &fault, now);
+                self.question_failed(Question::Ask(lab, rx), &fault, now);
                 if let Some(pending) = pending {
                     self.named_in_vain(now, pending, &fault, effects)?;
                 }
-                if fault.class == FaultClass::Auth {
+                if is_about_login(&fault) {
                     self.lab_trouble(lab, &fault, effects)?;
+                } else {
+                    // An answer about one prescription.
+                    self.doubt(lab, &fault);
                 }
                 Ok(())
             }
@@ -146,7 +149,7 @@ impl Engine {
     /// An order that is worked on takes its news up when that is done.
     pub(super) fn look_soon(&mut self, key: &OrderKey, now: Now) {
         if !self.jobs.contains_key(key) {
-            self.wait_for_turn(key.clone(), now.mono);
+            self.wait_for_turn(key.clone(), now);
         }
     }
 }

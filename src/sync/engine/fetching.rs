@@ -1,20 +1,18 @@
 //! From "wanted" to "lies in staging".
 
-use super::hosts::Question;
 use super::plan::{Action, Local, Policy, Published, Remote};
 use super::{
     Effect, Engine, Fetched, Job, Notice, Now, OrderKey, OrderRecord, StoreError, TYPICAL_OF,
-    WallMs, observe, plan, schedule,
+    observe, plan, schedule,
 };
 use crate::local::look::LocalPicture;
 use crate::model::fault::{Fault, FaultClass};
-use crate::model::ids::RxId;
-use crate::model::record::{Retired, Spent, Trouble};
-use crate::retry::Next;
+use crate::model::record::{Retired, Spent};
 use crate::store::RevisionRecord;
 
 use super::super::effects::{FetchJob, Seen, Standing};
 use super::super::notice::size;
+use super::super::pace::Pace;
 
 /// The directory below the staging's `work` for an order: one for each, so that what an interrupted
 /// piece of work left is found again.
@@ -27,7 +25,9 @@ impl Engine {
     /// at.
     pub(super) fn start(
         &mut self,
+        now: Now,
         key: &OrderKey,
+        is_retry: bool,
         effects: &mut Vec<Effect>,
     ) -> Result<(), StoreError> {
         let Some(record) = self.store.order(key)? else { return Ok(()) };
@@ -37,7 +37,13 @@ impl Engine {
             fetched: None,
             target_changes: 0,
             room: 0,
+            began: now.mono,
+            is_retry,
+            fetching_since: None,
+            pace: None,
+            given_up: None,
         };
+        self.work_begins(key, !is_retry, now);
         self.jobs.insert(key.clone(), job);
         if let Some(intent) = self.intent(key)? {
             let job = self.publish_job(intent)?;
@@ -185,6 +191,8 @@ impl Engine {
         })?;
         if let Some(job) = self.jobs.get_mut(&key) {
             job.evidence = record.evidence;
+            job.fetching_since = Some(now.mono);
+            job.pace = Some(Pace::new(now.mono));
         }
         effects.push(Effect::Tell(Notice::Fetching { key: key.clone() }));
         effects.push(Effect::Fetch(Box::new(FetchJob {
@@ -204,13 +212,15 @@ impl Engine {
         effects: &mut Vec<Effect>,
     ) -> Result<(), StoreError> {
         match result {
-            Err(fault) => {
-                self.host_failed(Question::Order(key), &fault, now);
-                self.failed(now, key, &fault, effects)
+            Err(fault) if fault.class == FaultClass::Cancelled && !self.stopping => {
+                self.given_up(now, key, effects)
             }
+            Err(fault) => self.fetch_failed(now, key, fault, effects),
             Ok(fetched) => {
-                self.question_answered(Question::Order(key), now);
+                self.downloaded(now, key, &fetched.hosts, effects)?;
                 if let Some(job) = self.jobs.get_mut(key) {
+                    job.fetching_since = None;
+                    job.pace = None;
                     job.fetched = Some(fetched);
                     // What it needed is taken, and no longer free.
                     job.room = 0;
@@ -220,108 +230,6 @@ impl Engine {
             }
         }
     }
-
-    /// An attempt failed: remember why, and when to try again.
-    pub(super) fn failed(
-        &mut self,
-        now: Now,
-        key: &OrderKey,
-        fault: &Fault,
-        effects: &mut Vec<Effect>,
-    ) -> Result<(), StoreError> {
-        if fault.class == FaultClass::Auth {
-            self.lab_trouble(&key.lab, fault, effects)?;
-        }
-        let Some(mut record) = self.store.order(key)? else {
-            self.jobs.remove(key);
-            return Ok(());
-        };
-        if fault.class == FaultClass::Cancelled {
-            return self.finish(now, key);
-        }
-        let before = record.trouble.take();
-        let mut spent = before.as_ref().map_or_else(Spent::default, |trouble| trouble.spent);
-        let counted = spent.count(fault.class);
-        let before = before.filter(|trouble| trouble.class == fault.class);
-        let in_a_row = before.as_ref().map_or(0, |trouble| trouble.attempts).saturating_add(1);
-        let attempts = counted.unwrap_or(in_a_row);
-        let Next { wait, attention } = self.policy.retry.next(fault, attempts, self.rng.f64());
-        let is_news = before.as_ref().is_none_or(|trouble| trouble.code != fault.code)
-            || attention
-            || fault.class == FaultClass::NotConverted;
-        let since = before.map_or(now.wall, |trouble| trouble.since);
-        let hint = match fault.class {
-            FaultClass::NotConverted if attention && record.is_unheard_of() => {
-                Some(is_the_number_right(&record))
-            }
-            FaultClass::NotConverted if attention => Some(for_support(&record, attempts, since)),
-            _ => fault.hint.clone(),
-        };
-        record.trouble = Some(Trouble {
-            class: fault.class,
-            code: fault.code.to_owned(),
-            message: fault.chain(),
-            hint: hint.clone(),
-            attempts,
-            spent,
-            since,
-            next_try: wait.map(|wait| now.wall.plus(wait)),
-            wait: wait.unwrap_or_default(),
-            attention,
-        });
-        self.store.atomically(|store| {
-            store.save(&record)?;
-            if is_news {
-                let kind = if attention { "parked" } else { "failed" };
-                store.tell(key, now.wall, kind, &fault.chain())?;
-            }
-            Ok(())
-        })?;
-        effects.push(Effect::Tell(match (fault.class, wait) {
-            (FaultClass::NotConverted, Some(wait)) if !attention => {
-                Notice::Regenerating { key: key.clone(), wait }
-            }
-            _ => Notice::Failed {
-                key: key.clone(),
-                class: fault.class,
-                code: fault.code.to_owned(),
-                message: fault.chain(),
-                hint,
-                wait,
-                attention,
-            },
-        }));
-        self.jobs.remove(key);
-        if let Some(wait) = wait {
-            self.wait_after(key, fault, wait, now);
-        }
-        Ok(())
-    }
-}
-
-/// What Align's support needs to know of files that do not come.
-fn for_support(record: &OrderRecord, attempts: u32, since: WallMs) -> String {
-    let or_none = |text: Option<&str>| text.unwrap_or("unknown").to_owned();
-    format!(
-        "write to iTeroAPISupport@aligntech.com: order {} (Rx id {}, code {}) of account {} is \
-         answered with 404, not converted, since {}, {attempts} times by now; `casedrop refetch {}` \
-         begins anew",
-        record.key.order,
-        or_none(record.remote.rx_id.as_ref().map(RxId::as_str)),
-        or_none(record.remote.order_code.as_deref()),
-        record.key.account,
-        since.to_rfc3339(),
-        record.key.order,
-    )
-}
-
-/// What to do about an order that nobody but a person named, and of which no files come.
-fn is_the_number_right(record: &OrderRecord) -> String {
-    format!(
-        "Align has never named order {} here: look for it at myitero.com, and compare the number and \
-         the account ({}); with another number, ask for that one",
-        record.key.order, record.key.account
-    )
 }
 
 pub(super) fn history_len(record: &OrderRecord) -> u32 {

@@ -10,7 +10,9 @@ use crate::secrets::PairedAccount;
 use crate::store::{Asked, LabRecord, Store};
 
 use super::super::observe::News;
+use super::super::verdict::casts_doubt;
 use super::hosts::Question;
+use super::proof::Proof;
 
 /// Time between two looks whether a missing login has come.
 const RECONNECT: Duration = Duration::from_secs(5);
@@ -57,10 +59,12 @@ pub(super) struct LabState {
     pub(super) named_due: Option<Duration>,
     /// When Align last answered a poll of this process.
     pub(super) last_list: Option<WallMs>,
-    /// The server that did not answer the last poll.
+    /// The server that answers polls and questions, or should.
     pub(super) poll_host: Option<String>,
-    /// The server that did not hand out files.
-    pub(super) download_host: Option<String>,
+    /// The servers that its downloads need, as the last ones showed.
+    pub(super) download_hosts: Vec<String>,
+    /// Whether the login can be trusted.
+    pub(super) proof: Proof,
     next_connect: Duration,
     pub(super) next_poll: Option<Duration>,
     /// Whether Align was asked by this process.
@@ -86,7 +90,8 @@ impl LabState {
             named_due: None,
             last_list: None,
             poll_host: None,
-            download_host: None,
+            download_hosts: Vec::new(),
+            proof: Proof::new(now),
             next_connect: now.mono,
             next_poll: None,
             asked: false,
@@ -97,7 +102,7 @@ impl LabState {
     }
 
     pub(super) fn is_busy(&self) -> bool {
-        self.connecting || self.polling || self.asking
+        self.connecting || self.polling || self.asking || self.proof.is_under_way
     }
 
     pub(super) fn is_paired_with(&self, account: &AccountId) -> bool {
@@ -105,18 +110,23 @@ impl LabState {
     }
 
     fn is_refused(&self) -> bool {
-        self.refused || matches!(self.told, Some((FaultClass::Auth, _)))
+        self.refused || self.proof.is_refuted || matches!(self.told, Some((FaultClass::Auth, _)))
     }
 
     pub(super) fn is_held(&self) -> bool {
-        self.account.is_none() || self.refused
+        self.account.is_none() || self.refused || self.proof.is_refuted
     }
 
     pub(super) fn next_due(&self) -> Option<Duration> {
-        let connect = (self.is_held() && !self.connecting).then_some(self.next_connect);
+        let connect = (self.lacks_login() && !self.connecting).then_some(self.next_connect);
         let may_poll = self.account.is_some() && !self.polling && !self.paused;
         let poll = self.next_poll.filter(|_| may_poll);
-        connect.into_iter().chain(poll).min()
+        let proof = self.next_proof();
+        connect.into_iter().chain(poll).chain(proof).min()
+    }
+
+    fn lacks_login(&self) -> bool {
+        self.account.is_none() || self.refused
     }
 }
 
@@ -128,10 +138,11 @@ impl Engine {
         effects: &mut Vec<Effect>,
     ) -> Result<(), StoreError> {
         for (lab, state) in &mut self.labs {
-            if state.is_held() && !state.connecting && state.next_connect <= now.mono {
+            if state.lacks_login() && !state.connecting && state.next_connect <= now.mono {
                 state.connecting = true;
                 effects.push(Effect::Connect { lab: lab.clone() });
             }
+            state.start_proof(lab, now, effects);
             let Some(account) = state.account.clone().filter(|_| !state.polling) else { continue };
             if state.paused || state.next_poll.is_none_or(|at| at > now.mono) {
                 continue;
@@ -215,14 +226,19 @@ impl Engine {
         self.store.set_asked(account.as_str(), asked)?;
         let list = match result {
             Ok(list) => list,
-            Err(fault) => {
+            Err(mut fault) => {
                 state.next_poll = Some(now.mono + interval.max(wanted));
-                self.host_failed(Question::Poll(lab), &fault, now);
+                self.question_failed(Question::Poll(lab), &fault, now);
+                if fault.class == FaultClass::Refused && casts_doubt(&fault) {
+                    // The list is handed out to whoever has a login that is paired.
+                    fault.class = FaultClass::Auth;
+                }
                 return self.lab_trouble(lab, &fault, effects);
             }
         };
         state.refused = false;
         state.told = None;
+        let was_refuted = state.proof.is_given(now);
         let before = state.last_list.replace(now.wall);
         let mut record = self.lab_record(lab)?;
         record.good_poll = Some(now.wall);
@@ -233,7 +249,10 @@ impl Engine {
         }
         let wanted = self.store_list(now, lab, account, list.orders, &record)?;
         let count = wanted.len();
-        self.question_answered(Question::Poll(lab), now);
+        self.question_answered(lab, list.host, now);
+        if was_refuted {
+            self.resume_after_login(lab, now)?;
+        }
         for Listed { key, should_be_named } in wanted {
             self.look_soon(&key, now);
             // What became ready while nobody listened is in the first list.
@@ -299,10 +318,11 @@ impl Engine {
     }
 
     /// What waited for a login waits no longer.
-    fn resume_after_login(&mut self, lab: &LabName, now: Now) -> Result<(), StoreError> {
+    pub(super) fn resume_after_login(&mut self, lab: &LabName, now: Now) -> Result<(), StoreError> {
         for order in self.store.wanted()? {
             let waits = order.trouble.as_ref().is_some_and(|trouble| {
-                trouble.class == FaultClass::Auth && trouble.next_try.is_some()
+                matches!(trouble.class, FaultClass::Auth | FaultClass::Refused)
+                    && trouble.next_try.is_some()
             });
             if waits && order.key.lab == *lab {
                 self.look_soon(&order.key, now);
@@ -338,6 +358,19 @@ impl Engine {
                 hint: fault.hint.clone(),
             }));
             state.told = Some((fault.class, message));
+        }
+        Ok(())
+    }
+
+    /// What stood in a lab's way and needed a person is gone.
+    pub(super) fn lab_heals(&mut self, lab: &LabName) -> Result<(), StoreError> {
+        let mut record = self.lab_record(lab)?;
+        if record.fault_class == Some(FaultClass::Auth) {
+            record.clear_fault();
+            self.store.save_lab(&record)?;
+        }
+        if let Some(state) = self.labs.get_mut(lab) {
+            state.told = None;
         }
         Ok(())
     }

@@ -6,11 +6,14 @@
 //! for, and stays wanted there until its publication is durable.*
 
 mod asking;
+mod failing;
 mod fetching;
 mod hosts;
 mod keeping;
 mod labs;
+mod line;
 mod notified;
+mod proof;
 mod publishing;
 mod requests;
 
@@ -24,16 +27,19 @@ use crate::model::time::{Now, WallMs, millis, remaining};
 use crate::retry::RetryPolicy;
 use crate::store::{Store, StoreError};
 
-use super::breaker::Breaker;
 use super::effects::{Effect, Fetched, Input};
 use super::notice::Notice;
+use super::pace::Pace;
 use super::schedule::{self, Hold, Waiting};
 use super::{observe, plan};
 
 pub use fetching::job_name;
+pub use hosts::HostPause;
+use hosts::Server;
 use keeping::Keeping;
 use labs::LabState;
 pub use labs::{LabStanding, earliest_poll};
+use line::GivenUp;
 use notified::Awaited;
 pub use requests::SHORTEST_INTERVAL;
 
@@ -44,8 +50,10 @@ pub struct EnginePolicy {
     pub labs: Vec<LabName>,
     /// Time between two polls of one account.
     pub poll_interval: Duration,
-    /// How many orders are worked on at the same time.
+    /// How many orders are worked on at the same time, beside those that hardly move.
     pub concurrency: usize,
+    /// A download that brings fewer bytes in a second gives its slot up if others wait; 0: never.
+    pub min_rate: u64,
     /// How failures are retried.
     pub retry: RetryPolicy,
     /// Whether a published order that is gone is published again.
@@ -84,6 +92,16 @@ struct Job {
     target_changes: u32,
     /// Bytes on the volume that are set aside for its download.
     room: u64,
+    /// When the work began.
+    began: Duration,
+    /// Whether it failed before.
+    is_retry: bool,
+    /// When its download began, while it runs.
+    fetching_since: Option<Duration>,
+    /// How fast that comes.
+    pace: Option<Pace>,
+    /// Why it is to end, if it is.
+    given_up: Option<GivenUp>,
 }
 
 /// So many of the latest publications tell how big an order usually is.
@@ -99,8 +117,12 @@ pub struct Engine {
     /// Publications that an earlier process left half done: they need no login.
     interrupted: BTreeSet<OrderKey>,
     /// What is known of the servers.
-    hosts: BTreeMap<String, Breaker>,
+    hosts: BTreeMap<String, Server>,
+    /// Servers of which orders wait until another time than the journal says.
+    gates_moved: BTreeSet<String>,
     next_turn: u64,
+    /// When an order was last begun that had failed before.
+    last_retry: Option<Duration>,
     next_patrol: Duration,
     keeping: Keeping,
     /// Orders that a list showed and a notification should name.
@@ -129,7 +151,9 @@ impl Engine {
             jobs: BTreeMap::new(),
             interrupted: BTreeSet::new(),
             hosts: BTreeMap::new(),
+            gates_moved: BTreeSet::new(),
             next_turn: 0,
+            last_retry: None,
             next_patrol: now.mono,
             keeping,
             awaited: Vec::new(),
@@ -143,7 +167,7 @@ impl Engine {
             engine.enqueue(&record, now);
         }
         for intent in engine.store.intents()? {
-            engine.wait_for_turn(intent.key.clone(), now.mono);
+            engine.wait_for_turn(intent.key.clone(), now);
             engine.interrupted.insert(intent.key);
         }
         Ok(engine)
@@ -155,6 +179,8 @@ impl Engine {
         let mut effects = Vec::new();
         match input {
             Input::Tick => {}
+            Input::Progress(arrived) => self.see_progress(now, &arrived),
+            Input::Proved { lab, result } => self.proved(now, &lab, result, &mut effects)?,
             Input::Stop => self.stopping = true,
             Input::Connected { lab, result } => self.connected(now, &lab, result, &mut effects)?,
             Input::Polled { lab, account, result } => {
@@ -182,6 +208,9 @@ impl Engine {
             self.ask_about_named(now, &mut effects)?;
             self.start_asking(now, &mut effects)?;
             self.start_orders(now, &mut effects)?;
+            self.make_room(now, &mut effects);
+            self.tell_of_lasting_outages(now, &mut effects);
+            self.put_off(now)?;
             self.keep_house(now, &mut effects)?;
         }
         Ok(effects)
@@ -195,11 +224,7 @@ impl Engine {
         }
         let labs = self.labs.values().filter_map(LabState::next_due).min();
         let asks = self.next_asking().into_iter().chain(self.next_named(now)).min();
-        let orders = if self.jobs.len() < self.policy.concurrency {
-            schedule::next_due(&self.waiting, &|key| self.hold(key, now))
-        } else {
-            None
-        };
+        let orders = self.next_start(now);
         let keeping = self.next_keeping();
         labs.into_iter().chain(asks).chain(orders).chain(keeping).min()
     }
@@ -213,7 +238,11 @@ impl Engine {
     pub fn is_settled(&self, now: Now) -> bool {
         let due = |at: Option<Duration>| at.is_some_and(|at| at <= now.mono);
         !self.is_busy()
-            && !due(schedule::next_due(&self.waiting, &|key| self.hold(key, now)))
+            && !due(schedule::next_due(
+                &self.waiting,
+                &|key, waiting| self.hold(key, waiting, now),
+                &|_| true,
+            ))
             && !self.labs.values().any(|lab| due(lab.next_due()))
             && !due(self.next_keeping())
             && !self.has_named(now)
@@ -234,53 +263,6 @@ impl Engine {
         self.store
     }
 
-    /// Whether an order must wait: for its removal, which is under way, or for its lab: for a login, for
-    /// the account that it belongs to, for a server that does not answer, or because somebody lets the
-    /// lab rest.
-    fn hold(&self, key: &OrderKey, now: Now) -> Hold {
-        if self.jobs.contains_key(key) {
-            return Hold::Held;
-        }
-        if self.interrupted.contains(key) {
-            return Hold::Free;
-        }
-        match self.labs.get(&key.lab) {
-            Some(lab) if !lab.is_held() && !lab.paused && lab.is_paired_with(&key.account) => {
-                self.hold_of_host(lab, now)
-            }
-            _ => Hold::Held,
-        }
-    }
-
-    /// Puts a wanted order into the line, at the time that its trouble allows.
-    fn enqueue(&mut self, record: &OrderRecord, now: Now) {
-        let wait = match &record.trouble {
-            None => Duration::ZERO,
-            Some(trouble) => match trouble.next_try {
-                None => return,
-                // A wait that the journal remembers began in another process, perhaps with another
-                // idea of the time: it never becomes longer than it was.
-                Some(next) => {
-                    let began = WallMs(next.0.saturating_sub(millis(trouble.wait)));
-                    remaining(began, trouble.wait, now.wall)
-                }
-            },
-        };
-        self.wait_for_turn(record.key.clone(), now.mono + wait);
-    }
-
-    fn wait_for_turn(&mut self, key: OrderKey, not_before: Duration) {
-        self.next_turn += 1;
-        let turn = self.next_turn;
-        self.waiting
-            .entry(key)
-            .and_modify(|waiting| {
-                waiting.not_before = not_before;
-                waiting.host = None;
-            })
-            .or_insert(Waiting { not_before, turn, host: None });
-    }
-
     /// Looks from time to time whether every published order is still there, if it is to be.
     fn patrol(&mut self, now: Now) -> Result<(), StoreError> {
         if !self.policy.restore || now.mono < self.next_patrol {
@@ -292,28 +274,8 @@ impl Engine {
                 continue;
             }
             if !self.waiting.contains_key(&record.key) && !self.jobs.contains_key(&record.key) {
-                self.wait_for_turn(record.key, now.mono);
+                self.wait_for_turn(record.key, now);
             }
-        }
-        Ok(())
-    }
-
-    fn start_orders(&mut self, now: Now, effects: &mut Vec<Effect>) -> Result<(), StoreError> {
-        let free = self.policy.concurrency.saturating_sub(self.jobs.len());
-        let mut busy = BTreeMap::new();
-        for key in self.jobs.keys() {
-            *busy.entry(key.lab.clone()).or_default() += 1;
-        }
-        let hold = |key: &OrderKey| self.hold(key, now);
-        let picked = schedule::pick(&self.waiting, &busy, &hold, free, now.mono);
-        for key in picked {
-            // The one before it may be the only one that its server may be tried with.
-            if self.hold(&key, now) != Hold::Free {
-                continue;
-            }
-            self.waiting.remove(&key);
-            self.interrupted.remove(&key);
-            self.start(&key, effects)?;
         }
         Ok(())
     }

@@ -26,6 +26,7 @@ fn policy(labs: &[&str]) -> EnginePolicy {
         labs: labs.iter().map(|lab| lab.parse().expect("valid")).collect(),
         poll_interval: INTERVAL,
         concurrency: 2,
+        min_rate: 8192,
         retry: RetryPolicy { not_converted: vec![Duration::from_secs(120)] },
         restore: false,
         follow_up: false,
@@ -483,7 +484,11 @@ fn a_published_order_that_is_gone_comes_back_where_the_policy_says_so() {
     assert!(world.record(&order).is_wanted(), "durable before its first byte is asked for");
 }
 
+mod isolation;
 mod keeping;
 mod notified;
+mod outages;
 mod patience;
 mod requests;
+mod shop;
+mod slots;

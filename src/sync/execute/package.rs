@@ -92,6 +92,7 @@ impl Executor {
                 is_first = false;
             }
         }
+        self.progress.is_here(&job.key);
         spool.finish(info.total)?;
         let is_continued = continued.is_some();
         let (etag, hosts) = (info.etag, info.hosts);

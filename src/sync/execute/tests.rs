@@ -184,6 +184,7 @@ impl World {
             links: Arc::new(BTreeMap::from([(key().lab, link)])),
             progress,
             cancel: Cancel::new(),
+            fetches: Fetches::default(),
             step: |_| {},
             clock: || WallMs(0),
         };

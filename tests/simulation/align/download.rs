@@ -21,6 +21,17 @@ impl Cloud {
         });
         let index = found.ok_or_else(|| faults::unknown(&what))?;
         self.meddle(index);
+        if let Some(instead) = self.in_place_of_files {
+            self.tally.count("align: downloads fail alike");
+            self.log.push(format!("{what}: {instead:?}"));
+            return Err(instead.fault());
+        }
+        if self.orders[index].refused > 0 && request.kind == AssetKind::Ide {
+            self.orders[index].refused -= 1;
+            self.tally.count("align: order refused");
+            self.log.push(format!("{what}: refused"));
+            return Err(faults::forbidden());
+        }
         if self.is_converting(index, request.kind) {
             self.tally.count("align: not converted");
             self.log.push(format!("{what}: not converted"));

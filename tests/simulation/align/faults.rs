@@ -4,6 +4,48 @@ use std::time::Duration;
 
 use casedrop::model::fault::{Fault, FaultClass};
 
+/// What all downloads are answered with, while something between Align and the agent fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum InPlaceOfFiles {
+    /// A gateway's 404.
+    NotFound,
+    /// 500.
+    Error,
+    /// 403.
+    Forbidden,
+    /// 429 with `Retry-After: 3`.
+    TooMany,
+    /// A web page.
+    Page,
+    /// Nothing.
+    Silence,
+}
+
+impl InPlaceOfFiles {
+    /// All of them.
+    pub const ALL: [Self; 6] =
+        [Self::NotFound, Self::Error, Self::Forbidden, Self::TooMany, Self::Page, Self::Silence];
+
+    pub(super) fn fault(self) -> Fault {
+        let fault = |class, code| Fault::new(class, code, "something in between answers").at(HOST);
+        match self {
+            Self::NotFound => fault(FaultClass::NotConverted, "not-converted"),
+            Self::Error => fault(FaultClass::Transient, "http-500"),
+            Self::Forbidden => fault(FaultClass::Refused, "http-403"),
+            Self::TooMany => {
+                fault(FaultClass::Transient, "http-429").retry_after(Some(Duration::from_secs(3)))
+            }
+            Self::Page => fault(FaultClass::Damaged, "wrong-content"),
+            Self::Silence => fault(FaultClass::Transient, "stalled"),
+        }
+    }
+}
+
+/// One order that is refused, whoever asks.
+pub fn forbidden() -> Fault {
+    Fault::new(FaultClass::Refused, "http-403", "the simulated Align refuses this order").at(HOST)
+}
+
 /// Probabilities of misbehaviour, each per call.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Chaos {

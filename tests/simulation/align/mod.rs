@@ -18,7 +18,7 @@ use casedrop::model::remote::{AssetBody, ReadyList, Remote};
 use casedrop::secrets::PairedAccount;
 
 pub use content::{Broken, CaseKind, Shape, hash, thumbnails};
-pub use faults::Chaos;
+pub use faults::{Chaos, InPlaceOfFiles};
 pub use order::{Flow, SimOrder, Tells};
 
 use crate::tally::Tally;
@@ -91,6 +91,8 @@ pub struct Cloud {
     pub log: Vec<String>,
     /// The generations behind the list that was handed out last.
     pub handed_out: Vec<(RemoteOrder, u32)>,
+    /// What all downloads are answered with instead.
+    pub in_place_of_files: Option<InPlaceOfFiles>,
 }
 
 /// Shared by the agent's links and the script.
@@ -104,6 +106,7 @@ impl SimAlign {
             rng,
             now: 0,
             powered: true,
+            in_place_of_files: None,
             alive: true,
             chaos: Chaos::default(),
             accounts,
@@ -259,6 +262,10 @@ impl AccountRemote {
 impl Remote for AccountRemote {
     fn account(&self) -> Result<AccountId, Fault> {
         self.connect().map(|paired| paired.id)
+    }
+
+    fn prove_login(&self, _cancel: &Cancel) -> Result<(), Fault> {
+        self.connect().map(drop)
     }
 
     fn ready_orders(&self, _cancel: &Cancel) -> Result<ReadyList, Fault> {

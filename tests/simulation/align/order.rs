@@ -57,6 +57,8 @@ pub struct SimOrder {
     pub converting: u32,
     /// The same for its pictures; `u32::MAX`: there are none.
     pub pictures_converting: u32,
+    /// So many downloads are refused.
+    pub refused: u32,
     /// Generations that nobody can use.
     pub broken: Vec<(u32, Broken)>,
     /// The newest generation that the agent must have learnt of.
@@ -87,6 +89,7 @@ impl SimOrder {
             listed: false,
             unlist_at: None,
             converting: 0,
+            refused: 0,
             pictures_converting: 0,
             broken: Vec::new(),
             known: 0,

@@ -44,6 +44,7 @@ pub fn count_notice(tally: &mut Tally, notice: &Notice) {
         }),
         Notice::Removed { .. } => tally.count("removed"),
         Notice::LeftAlone { .. } => tally.count("left alone"),
+        Notice::Outage { .. } => tally.count("outage"),
         Notice::LabTrouble { .. } => tally.count("lab trouble"),
         _ => {}
     }

@@ -22,7 +22,7 @@ use casedrop::store::Store;
 use casedrop::sync::Engine;
 use casedrop::sync::effects::{Effect, Fetched, Input};
 use casedrop::sync::engine::EnginePolicy;
-use casedrop::sync::execute::Executor;
+use casedrop::sync::execute::{Executor, Fetches};
 
 use super::{DONE, Promise};
 use crate::bench::{Bench, NEW, files_below, key, manifest_files, unpack};
@@ -43,6 +43,7 @@ fn engine(key: &OrderKey, now: Now) -> Engine {
         labs: vec![key.lab.clone()],
         poll_interval: Duration::from_secs(120),
         concurrency: 2,
+        min_rate: 8192,
         retry: RetryPolicy { not_converted: vec![Duration::from_secs(120)] },
         restore: false,
         follow_up: false,
@@ -72,6 +73,7 @@ fn executor(disk: &Recorder<SimDisk>, below: &SimDisk, bench: &Bench) -> Executo
         links: Arc::default(),
         progress: Arc::new(Progress::default()),
         cancel: Cancel::new(),
+        fetches: Fetches::default(),
         step: |_| {},
         clock: || WallMs(1_000_000),
     }

@@ -41,8 +41,13 @@ impl World {
         let ambush = self.ambush(key.as_ref());
         let dir = key.as_ref().map(|key| self.layout.order_dir(key));
         self.hooks.begin(dir, publishing, ambush);
-        let is_disk =
-            !matches!(effect, Effect::Connect { .. } | Effect::Poll { .. } | Effect::Ask { .. });
+        let is_disk = !matches!(
+            effect,
+            Effect::Connect { .. }
+                | Effect::Prove { .. }
+                | Effect::Poll { .. }
+                | Effect::Ask { .. }
+        );
         if matches!(effect, Effect::Ask { .. }) {
             self.tally.count("asked about one order");
         }
@@ -135,10 +140,12 @@ fn subject(effect: &Effect) -> (Option<OrderKey>, bool) {
 fn name(effect: &Effect) -> String {
     match effect {
         Effect::Connect { lab } => format!("connect {lab}"),
+        Effect::Prove { lab } => format!("prove the login of {lab}"),
         Effect::Poll { lab, .. } => format!("poll {lab}"),
         Effect::Ask { lab, rx, .. } => format!("ask {lab} about {rx}"),
         Effect::Look { key, .. } => format!("look {key}"),
         Effect::Fetch(job) => format!("fetch {}", job.key),
+        Effect::GiveUp { key } => format!("give up {key}"),
         Effect::Publish(job) => format!("publish {} {:?}", job.intent.key, job.intent.target),
         Effect::Recover(job) => format!("recover {} {:?}", job.intent.key, job.intent.target),
         Effect::Discard { key, .. } => format!("discard {key}"),

@@ -113,7 +113,8 @@ fn a_dead_server_costs_almost_nothing_and_everything_goes_on_once_it_answers() {
         next.extend(world.pass(Duration::from_secs(1)));
         todo = next;
     }
-    assert!(fetches < 100, "{fetches} downloads were tried in six hours");
+    // Each once, and one a minute.
+    assert!(fetches < 500, "{fetches} downloads were tried in six hours");
     // It answers again: every order is tried within minutes, and not at the end of a long wait.
     let mut published = BTreeSet::new();
     for _ in 0..600 {

@@ -1,0 +1,266 @@
+//! The line of orders that wait, and the slots: who is worked on next, and who must make room.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::{
+    Effect, Engine, Hold, Job, Now, OrderKey, OrderRecord, StoreError, Waiting, WallMs, millis,
+    remaining, schedule,
+};
+use crate::model::fault::{Fault, FaultClass};
+
+use super::super::notice::size;
+use super::super::pace::Arrived;
+use super::super::schedule::Circumstances;
+use super::super::slots::{Running, Slots};
+
+/// A download that brings fewer bytes in a second hardly moves, whatever the config demands.
+const HARDLY: u64 = 1024;
+/// A download that has run for so long and takes a slot beyond the usual ones may have to wait.
+const HUGE: Duration = Duration::from_secs(10);
+
+/// Why a running download is ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum GivenUp {
+    /// It brought so many bytes in a second, and others wait.
+    TooSlow(u64),
+    /// It is big, and an order came later that may be small.
+    GivesWay,
+}
+
+impl Engine {
+    /// Whether an order must wait: for its removal, which is under way, or for its lab: for a login, for
+    /// the account that it belongs to, for a server that does not answer, or because somebody lets the
+    /// lab rest.
+    pub(super) fn hold(&self, key: &OrderKey, waiting: &Waiting, now: Now) -> Hold {
+        if self.jobs.contains_key(key) {
+            return Hold::Held;
+        }
+        if self.interrupted.contains(key) {
+            return Hold::Free;
+        }
+        match self.labs.get(&key.lab) {
+            Some(lab) if !lab.is_held() && !lab.paused && lab.is_paired_with(&key.account) => {
+                self.hold_of_hosts(key, waiting, lab, now)
+            }
+            _ => Hold::Held,
+        }
+    }
+
+    /// Puts a wanted order into the line, at the time that its trouble allows.
+    pub(super) fn enqueue(&mut self, record: &OrderRecord, now: Now) {
+        let wait = match &record.trouble {
+            None => Duration::ZERO,
+            Some(trouble) => match trouble.next_try {
+                None => return,
+                // A wait that the journal remembers began in another process, perhaps with another
+                // idea of the time: it never becomes longer than it was.
+                Some(next) => {
+                    let began = WallMs(next.0.saturating_sub(millis(trouble.wait)));
+                    remaining(began, trouble.wait, now.wall)
+                }
+            },
+        };
+        self.wait_as(record.key.clone(), now, now.mono + wait, record.trouble.is_none());
+    }
+
+    /// An order is to be looked at since there is something new to fetch.
+    pub(super) fn wait_for_turn(&mut self, key: OrderKey, now: Now) {
+        self.wait_as(key, now, now.mono, true);
+    }
+
+    pub(super) fn wait_as(&mut self, key: OrderKey, now: Now, not_before: Duration, is_new: bool) {
+        self.next_turn += 1;
+        let new = Waiting { not_before, turn: self.next_turn, came: now.mono, is_new, host: None };
+        self.waiting
+            .entry(key)
+            .and_modify(|waiting| {
+                waiting.not_before = not_before;
+                waiting.is_new = is_new;
+                waiting.host = None;
+            })
+            .or_insert(new);
+    }
+
+    /// When an order is due for which there is a slot, or a slot may become free by time alone.
+    pub(super) fn next_start(&self, now: Now) -> Option<Duration> {
+        let running = self.running(now);
+        let slots = self.slots(&running, now);
+        let hold = |key: &OrderKey, waiting: &Waiting| self.hold(key, waiting, now);
+        let new_ones_wait = self.new_ones_wait(now);
+        let has_room = |waiting: &Waiting| has_room(&slots, waiting, new_ones_wait);
+        let due = schedule::next_due(&self.waiting, &hold, &has_room);
+        let lacks_room = |waiting: &Waiting| waiting.is_new && !has_room(waiting);
+        let room =
+            slots.next_room().filter(|_| !slots.is_full() && self.waiting.values().any(lacks_room));
+        due.into_iter().chain(room).min()
+    }
+
+    /// Begins the work on all orders that are due and for which there is a slot.
+    pub(super) fn start_orders(
+        &mut self,
+        now: Now,
+        effects: &mut Vec<Effect>,
+    ) -> Result<(), StoreError> {
+        while let Some((key, waiting)) = self.next_order(now) {
+            self.waiting.remove(&key);
+            self.interrupted.remove(&key);
+            if !waiting.is_new {
+                self.last_retry = Some(now.mono);
+            }
+            self.start(now, &key, !waiting.is_new, effects)?;
+        }
+        Ok(())
+    }
+
+    fn next_order(&self, now: Now) -> Option<(OrderKey, Waiting)> {
+        if self.waiting.is_empty() {
+            return None;
+        }
+        let running = self.running(now);
+        let slots = self.slots(&running, now);
+        if slots.is_full() {
+            return None;
+        }
+        let mut busy = BTreeMap::new();
+        for key in self.jobs.keys() {
+            *busy.entry(key.lab.clone()).or_default() += 1;
+        }
+        let new_ones_wait = self.new_ones_wait(now);
+        let circumstances = Circumstances {
+            busy: &busy,
+            hold: &|key, waiting| self.hold(key, waiting, now),
+            has_room: &|waiting| has_room(&slots, waiting, new_ones_wait),
+            had_a_retry: running.iter().any(|one| one.is_retry)
+                || self.last_retry.is_some_and(|last| now.mono < last + schedule::PATIENCE),
+        };
+        let key = schedule::pick(&self.waiting, &circumstances, now.mono)?;
+        let waiting = self.waiting.get(&key)?.clone();
+        Some((key, waiting))
+    }
+
+    /// Whether an order waits that was never tried and could be now.
+    fn new_ones_wait(&self, now: Now) -> bool {
+        self.waiting.iter().any(|(key, waiting)| waiting.is_new && self.is_due(key, waiting, now))
+    }
+
+    fn is_due(&self, key: &OrderKey, waiting: &Waiting, now: Now) -> bool {
+        waiting.not_before <= now.mono
+            && waiting.due(self.hold(key, waiting, now)).is_some_and(|due| due <= now.mono)
+    }
+
+    fn running(&self, now: Now) -> Vec<Running> {
+        let least = self.policy.min_rate.max(HARDLY);
+        let is_slow =
+            |job: &Job| job.pace.as_ref().is_some_and(|pace| pace.is_slow(now.mono, least));
+        let all = self.jobs.values().map(|job| Running {
+            began: job.began,
+            is_retry: job.is_retry,
+            is_slow: is_slow(job),
+        });
+        all.collect()
+    }
+
+    fn slots<'a>(&self, running: &'a [Running], now: Now) -> Slots<'a> {
+        Slots { running, usual: self.policy.concurrency, now: now.mono }
+    }
+
+    /// What the running downloads have brought by now.
+    pub(super) fn see_progress(&mut self, now: Now, arrived: &BTreeMap<OrderKey, Arrived>) {
+        for (key, job) in &mut self.jobs {
+            let Some(pace) = &mut job.pace else { continue };
+            match arrived.get(key) {
+                Some(arrived) => pace.see(now.mono, *arrived),
+                None => pace.waits(now.mono),
+            }
+        }
+    }
+
+    /// Ends a download that keeps others from their slot, one at a time: the slowest, or where all are
+    /// fast, the biggest of those that began before an order that was never tried came.
+    pub(super) fn make_room(&mut self, now: Now, effects: &mut Vec<Effect>) {
+        if self.waiting.is_empty() || self.jobs.values().any(|job| job.given_up.is_some()) {
+            return;
+        }
+        let running = self.running(now);
+        let slots = self.slots(&running, now);
+        let due = || self.waiting.iter().filter(|(key, one)| self.is_due(key, one, now));
+        if due().next().is_none() {
+            return;
+        }
+        let victim = self.too_slow(now).or_else(|| {
+            let came = due().filter(|(_, one)| one.is_new).map(|(_, one)| one.came).max();
+            came.filter(|_| slots.is_full()).and_then(|came| self.in_the_way(now, came))
+        });
+        if let Some((key, why)) = victim
+            && let Some(job) = self.jobs.get_mut(&key)
+        {
+            job.given_up = Some(why);
+            effects.push(Effect::GiveUp { key });
+        }
+    }
+
+    fn downloads(&self) -> impl Iterator<Item = (&OrderKey, &Job, &super::Pace)> {
+        let jobs = self.jobs.iter();
+        let jobs = jobs.filter_map(|(key, job)| Some((key, job, job.pace.as_ref()?)));
+        jobs.filter(|(_, _, pace)| pace.is_coming())
+    }
+
+    /// The slowest download that has been too slow for long.
+    fn too_slow(&self, now: Now) -> Option<(OrderKey, GivenUp)> {
+        let least = self.policy.min_rate;
+        let slow = self.downloads().filter(|(_, _, pace)| pace.is_too_slow(now.mono, least));
+        let rates = slow.map(|(key, _, pace)| (pace.rate(now.mono), key));
+        rates.min().map(|(rate, key)| (key.clone(), GivenUp::TooSlow(rate)))
+    }
+
+    /// The download that is in the way of an order that came then, where no slot is left at all.
+    fn in_the_way(&self, now: Now, came: Duration) -> Option<(OrderKey, GivenUp)> {
+        let least = self.policy.min_rate.max(HARDLY);
+        let slow = self.downloads().filter(|(_, _, pace)| pace.is_slow(now.mono, least));
+        let slowest = slow.map(|(key, _, pace)| (pace.rate(now.mono), key)).min();
+        if let Some((rate, key)) = slowest {
+            return Some((key.clone(), GivenUp::TooSlow(rate)));
+        }
+        let huge = self.downloads().filter(|(_, job, _)| {
+            !job.is_retry && came > job.began && now.mono.saturating_sub(job.began) >= HUGE
+        });
+        let biggest = huge.map(|(key, _, pace)| (pace.left(), key)).max();
+        biggest.map(|(_, key)| (key.clone(), GivenUp::GivesWay))
+    }
+
+    /// A download ended since it was to.
+    pub(super) fn given_up(
+        &mut self,
+        now: Now,
+        key: &OrderKey,
+        effects: &mut Vec<Effect>,
+    ) -> Result<(), StoreError> {
+        match self.jobs.get(key).and_then(|job| job.given_up) {
+            None => self.finish(now, key),
+            Some(GivenUp::GivesWay) => {
+                self.jobs.remove(key);
+                self.wait_as(key.clone(), now, now.mono, false);
+                Ok(())
+            }
+            Some(GivenUp::TooSlow(rate)) => {
+                let text = format!(
+                    "the download of order {} brought {} in a second, and other orders waited",
+                    key.order,
+                    size(rate)
+                );
+                let fault = Fault::new(FaultClass::Transient, "too-slow", text)
+                    .hint("it goes on where it broke off, if the server allows that");
+                self.fetch_failed(now, key, fault, effects)
+            }
+        }
+    }
+}
+
+fn has_room(slots: &Slots<'_>, waiting: &Waiting, new_ones_wait: bool) -> bool {
+    if waiting.is_new {
+        slots.has_room_for_new(waiting.came)
+    } else {
+        slots.has_room_for_retry(new_ones_wait)
+    }
+}

@@ -1,0 +1,91 @@
+//! Downloads that take long, and the orders that wait for a slot.
+
+use super::shop::{Meets, Shop, fault, order};
+use super::*;
+
+#[test]
+fn four_downloads_that_trickle_starve_nobody() {
+    let mut shop = Shop::new(4);
+    let mut meets = |key: &OrderKey, _| match key.order.as_str() {
+        "1" | "2" | "3" | "4" => Meets::Runs(1, Some(1_000_000)),
+        _ => Meets::Files,
+    };
+    let todo = shop.announce(1..=30);
+    shop.go_on(todo, 6, &mut meets);
+    assert_eq!(shop.published.len(), 26, "all others, after a moment");
+    shop.pass(120, &mut meets);
+    assert!((1..=4).all(|number| shop.runs(&order(number))), "nobody waits: they may go on");
+}
+
+#[test]
+fn a_download_below_the_least_rate_gives_its_slot_up_to_others_and_goes_on_later() {
+    let mut shop = Shop::new(1);
+    let mut trickles = |_: &OrderKey, _| Meets::Runs(1, Some(1_000_000));
+    let todo = shop.announce(1..=30);
+    shop.go_on(todo, 300, &mut trickles);
+    let given_up = (1..=30).filter_map(|number| shop.world.record(&order(number)).trouble);
+    let given_up: Vec<_> = given_up.collect();
+    assert!(!given_up.is_empty());
+    for trouble in given_up {
+        assert_eq!((trouble.class, trouble.code.as_str()), (FaultClass::Transient, "too-slow"));
+    }
+    shop.world.engine.policy.min_rate = 0;
+}
+
+#[test]
+fn huge_downloads_in_all_slots_hold_up_no_order_that_comes_later() {
+    let mut shop = Shop::new(4);
+    let mut meets = |key: &OrderKey, _| match key.order.as_str().len() {
+        1 | 2 => Meets::Runs(50_000_000, Some(2_000_000_000_000)),
+        _ => Meets::Files,
+    };
+    let todo = shop.announce(1..=20);
+    shop.go_on(todo, 30, &mut meets);
+    for number in 100..150 {
+        let began = shop.second;
+        let todo = shop.announce([number]);
+        shop.go_on(todo, 3, &mut meets);
+        assert_eq!(shop.published.get(&order(number)), Some(&began));
+    }
+    let running = (1..=20).filter(|number| shop.runs(&order(*number))).count();
+    assert_eq!(running, 4, "those that came together take their turns");
+    // Each comes after the others: the slots beyond the usual ones fill up.
+    for number in 30..60 {
+        let todo = shop.announce([number]);
+        shop.go_on(todo, 4, &mut meets);
+    }
+    let began = shop.second;
+    let todo = shop.announce([200]);
+    shop.go_on(todo, 11, &mut meets);
+    let published = shop.published.get(&order(200)).expect("published");
+    assert!(published - began <= 10, "one gave way after {} s", published - began);
+    let first: Vec<bool> = (1..=4).map(|number| shop.runs(&order(number))).collect();
+    assert!(first.iter().filter(|runs| **runs).count() >= 1, "{first:?}");
+}
+
+#[test]
+fn orders_that_failed_before_do_not_take_all_slots_and_are_not_forgotten() {
+    let mut shop = Shop::new(4);
+    let todo = shop.announce([500]);
+    shop.go_on(todo, 1, &mut |_, _| Meets::Files);
+    // They fail, others succeed, and then they stall.
+    let mut meets = |key: &OrderKey, second: u64| match key.order.as_str().len() {
+        1 if second < 10 => Meets::Fails(fault(FaultClass::Transient, "broken-off")),
+        1 => Meets::Runs(20_000, Some(1_000_000_000)),
+        _ => Meets::Files,
+    };
+    let todo = shop.announce(1..=2);
+    shop.go_on(todo, 2, &mut meets);
+    let todo = shop.announce(3..=9);
+    shop.go_on(todo, 2, &mut meets);
+    let todo = shop.announce([501]);
+    shop.go_on(todo, 60, &mut meets);
+    let running = (1..=9).filter(|number| shop.runs(&order(*number))).count();
+    assert!((1..=3).contains(&running), "{running} run");
+    let todo = shop.ends(&(1..=9).map(order).find(|key| shop.runs(key)).expect("one runs"), Ok(()));
+    shop.go_on(todo, 2, &mut meets);
+    let began = shop.second;
+    let todo = shop.announce([502]);
+    shop.go_on(todo, 1, &mut meets);
+    assert_eq!(shop.published.get(&order(502)), Some(&began));
+}

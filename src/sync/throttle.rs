@@ -1,0 +1,141 @@
+//! A gate for each server that asks for fewer calls (429, or 503 with `Retry-After`). Pure: `now` is an
+//! argument.
+//!
+//! What it asks for holds for all calls: the longest wish counts. Afterwards fewer downloads run at the
+//! same time, and the more of them succeed, the more may run again.
+
+use std::time::Duration;
+
+/// The first wait where the server does not say how long; each further one is twice as long.
+const FIRST: Duration = Duration::from_secs(5);
+/// The longest such wait.
+const LONGEST: Duration = Duration::from_mins(2);
+
+/// What one server asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Throttle {
+    /// Nothing is to be asked before this time.
+    until: Duration,
+    /// Whether the server itself said so.
+    is_its_wish: bool,
+    /// The next wait where it does not say how long.
+    next: Duration,
+    /// How many downloads may run at the same time.
+    limit: usize,
+    /// Successes since the limit was raised.
+    successes: usize,
+}
+
+impl Throttle {
+    /// A server that asks for the first time, while so many calls run.
+    pub fn new(at_once: usize) -> Self {
+        let limit = at_once.max(1);
+        Self {
+            until: Duration::ZERO,
+            is_its_wish: false,
+            next: FIRST,
+            limit: limit.max(2),
+            successes: 0,
+        }
+    }
+
+    /// A call was refused. `wish` is how long the server asked to be left alone.
+    pub fn refused(&mut self, now: Duration, wish: Option<Duration>) {
+        // Calls that were under way together are refused together: that is one refusal.
+        let is_late = now < self.until;
+        if let Some(wish) = wish {
+            self.is_its_wish = !is_late || self.is_its_wish || now + wish > self.until;
+            self.until = self.until.max(now + wish);
+        } else if !is_late {
+            self.until = now + self.next;
+            self.is_its_wish = false;
+            self.next = (self.next * 2).min(LONGEST);
+        }
+        if !is_late {
+            self.limit = (self.limit / 2).max(1);
+            self.successes = 0;
+        }
+    }
+
+    /// A download succeeded. Whether nothing is left of the server's wish, where so many may run.
+    pub fn succeeded(&mut self, most: usize) -> bool {
+        self.next = FIRST;
+        self.successes += 1;
+        if self.successes >= self.limit {
+            self.successes = 0;
+            self.limit += 1;
+        }
+        self.limit >= most
+    }
+
+    /// Until when the server is left alone.
+    pub fn shut_until(&self, now: Duration) -> Option<Duration> {
+        (now < self.until).then_some(self.until)
+    }
+
+    /// Whether the server itself said until when.
+    pub fn is_its_wish(&self) -> bool {
+        self.is_its_wish
+    }
+
+    /// How many downloads may run at the same time.
+    pub fn limit(&self) -> usize {
+        self.limit
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
+    #[test]
+    fn the_longest_wish_counts_and_a_burst_is_one_refusal() {
+        let mut throttle = Throttle::new(8);
+        throttle.refused(at(0), Some(at(3)));
+        assert_eq!((throttle.shut_until(at(0)), throttle.limit()), (Some(at(3)), 4));
+        throttle.refused(at(1), Some(at(9)));
+        throttle.refused(at(1), Some(at(1)));
+        throttle.refused(at(1), None);
+        assert_eq!((throttle.shut_until(at(2)), throttle.limit()), (Some(at(10)), 4));
+        assert!(throttle.is_its_wish());
+        assert_eq!(throttle.shut_until(at(10)), None);
+    }
+
+    #[test]
+    fn waits_that_nobody_asked_for_grow_up_to_two_minutes_and_shrink_with_a_success() {
+        let mut throttle = Throttle::new(4);
+        let mut now = at(0);
+        let mut waits = Vec::new();
+        for _ in 0..7 {
+            throttle.refused(now, None);
+            let until = throttle.shut_until(now).expect("shut");
+            waits.push(until.saturating_sub(now).as_secs());
+            now = until;
+        }
+        assert_eq!(waits, [5, 10, 20, 40, 80, 120, 120]);
+        assert!(!throttle.is_its_wish());
+        throttle.succeeded(4);
+        throttle.refused(now, None);
+        assert_eq!(throttle.shut_until(now), Some(now + at(5)));
+    }
+
+    #[test]
+    fn fewer_run_at_once_after_a_refusal_and_slowly_more_with_successes() {
+        let mut throttle = Throttle::new(4);
+        throttle.refused(at(0), Some(at(1)));
+        throttle.refused(at(1), Some(at(1)));
+        throttle.refused(at(2), Some(at(1)));
+        assert_eq!(throttle.limit(), 1, "never none");
+        let mut limits = Vec::new();
+        for _ in 0..6 {
+            throttle.succeeded(9);
+            limits.push(throttle.limit());
+        }
+        assert_eq!(limits, [2, 2, 3, 3, 3, 4]);
+        assert!(throttle.succeeded(4), "as many as ever");
+    }
+}
