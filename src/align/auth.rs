@@ -2,11 +2,13 @@
 //!
 //! - Tokens are read from the store for every call, so a login, a pairing or a refresh by another
 //!   process counts at once.
+//! - A token is renewed at about half its life, so that a renewal that fails leaves time: for the next
+//!   one, and for a person. While an access token lives, the lab works with it, whatever happened to its
+//!   renewal.
 //! - A refresh happens once, however many calls need it: within the process by a mutex, across
 //!   processes by the store's lock, and whoever gets the lock reads the store again before asking.
-//! - Refresh tokens may rotate (ASSUMED), so what Align returned is durable before it is used. A
-//!   refresh that has begun is finished and saved even if its caller is cancelled. Only a power cut
-//!   between Align's answer and the saving of it can cost the login.
+//! - A refresh that has begun is finished and saved even if its caller is cancelled. How an answer that
+//!   is lost does not end the login is in [`renewal`](super::renewal).
 //! - A refresh token that Align refused is not offered again: a login that was revoked is told from
 //!   then on, until there is another.
 //! - FACT: an access token lives one hour. ASSUMED where the server does not say how long.
@@ -17,20 +19,25 @@ use std::time::{Duration, SystemTime};
 
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio::runtime::Handle;
-use tracing::{info, warn};
+use tracing::warn;
 
-use super::endpoints::Endpoint;
-use super::faults::{self, LOGIN_NEEDED};
+use super::faults;
 use super::http::Clock;
 use super::reach::Reach;
-use super::wire::{self, Tokens};
+use super::wire::Tokens;
 use crate::disk::LockGuard;
 use crate::model::fault::{Fault, FaultClass};
 use crate::model::ids::LabName;
+use crate::model::step::Step;
 use crate::secrets::{Login, SEALED, SecretStore, UNREADABLE};
 
 const HOUR: Duration = Duration::from_hours(1);
-/// A token is refreshed when a tenth of its life is left, but not earlier than this.
+/// A token is renewed when so much of its life is left. Each process draws its own share, so that many
+/// labs do not come at the same time.
+const EARLY: std::ops::Range<f64> = 0.45..0.55;
+/// After a renewal that failed, such a part of a token's life passes before the next one, at the most.
+const PARTS: u32 = 20;
+/// A token with so little left, or a tenth of its life, is not used where there can be another.
 const MAX_MARGIN: Duration = Duration::from_mins(1);
 const LOCK_POLL: Duration = Duration::from_millis(50);
 const LOCK_PATIENCE: Duration = Duration::from_mins(2);
@@ -44,20 +51,49 @@ pub(super) struct Auth {
     pub(super) store: Arc<dyn SecretStore>,
     pub(super) clock: Clock,
     pub(super) handle: Handle,
+    pub(super) step: fn(Step),
+    early: f64,
     flight: Arc<tokio::sync::Mutex<Option<FaultCopy>>>,
     attempts: AtomicU64,
-    unsaved: Mutex<Option<Unsaved>>,
-    dead: Mutex<Option<(SecretString, FaultCopy)>>,
+    pub(super) unsaved: Mutex<Option<Unsaved>>,
+    pub(super) dead: Mutex<Option<Dead>>,
+    /// Not before this is a token renewed that still lives: the last attempt failed.
+    not_before: Mutex<Option<SystemTime>>,
 }
 
 /// Tokens that Align handed out and that could not be saved, and the access token they replace.
-struct Unsaved {
-    replaced: SecretString,
-    login: Login,
+pub(super) struct Unsaved {
+    pub(super) replaced: SecretString,
+    pub(super) login: Login,
+}
+
+/// A refresh token that Align refused, and why it did.
+pub(super) struct Dead {
+    pub(super) refresh: SecretString,
+    pub(super) why: FaultCopy,
+    /// The access token, if Align refused that too.
+    pub(super) access: Option<SecretString>,
+}
+
+/// A login that ends, since Align renews it no more.
+pub struct Ending {
+    /// Until then the lab can work.
+    pub at: SystemTime,
+    /// What happened.
+    pub why: Fault,
+}
+
+/// How patiently a renewal waits for one by another process.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Patience {
+    /// The token is needed.
+    Waits,
+    /// There is another that lives.
+    Passes,
 }
 
 /// What callers that waited for one failed refresh are told.
-struct FaultCopy(FaultClass, &'static str, String, Option<String>, Option<Duration>);
+pub(super) struct FaultCopy(FaultClass, &'static str, String, Option<String>, Option<Duration>);
 
 impl Auth {
     pub(super) fn new(
@@ -66,13 +102,25 @@ impl Auth {
         reach: Reach,
         store: Arc<dyn SecretStore>,
         clock: Clock,
-        handle: Handle,
+        (handle, step): (Handle, fn(Step)),
     ) -> Self {
         let (client_id, client_secret) = client;
-        let (flight, attempts, unsaved, dead) = Default::default();
-        #[rustfmt::skip]
-        let auth = Self { lab, client_id, client_secret, reach, store, clock, handle, flight, attempts, unsaved, dead };
-        auth
+        Self {
+            lab,
+            client_id,
+            client_secret,
+            reach,
+            store,
+            clock,
+            handle,
+            step,
+            early: EARLY.start + fastrand::f64() * (EARLY.end - EARLY.start),
+            flight: Arc::default(),
+            attempts: AtomicU64::default(),
+            unsaved: Mutex::default(),
+            dead: Mutex::default(),
+            not_before: Mutex::default(),
+        }
     }
 
     /// The time.
@@ -85,45 +133,108 @@ impl Auth {
         self.load()?.ok_or_else(|| faults::login_needed(&self.lab, "is not logged in"))
     }
 
-    /// The login as it is now, unless Align was seen to refuse to renew it: then only another login
-    /// helps.
+    /// The login as it is now, unless it is over: Align was seen to refuse to renew it, and what it gave
+    /// out before lives no more. Then only another login helps.
     pub(super) fn living(&self) -> Result<Login, Fault> {
         let login = self.login()?;
         match self.refusal_of(&login) {
-            Some(fault) => Err(fault),
-            None => Ok(login),
+            Some(fault) if !self.still_works(&login) => Err(fault),
+            _ => Ok(login),
         }
     }
 
-    /// An access token that is good for a call, refreshed where need be.
+    /// Until when the login works, if Align renews it no more.
+    pub(super) fn ending(&self) -> Option<Ending> {
+        let login = self.load().ok().flatten()?;
+        let why = self.refusal_of(&login).filter(|_| self.still_works(&login))?;
+        Some(Ending { at: login.issued_at.checked_add(login.lifetime)?, why })
+    }
+
+    /// An access token that is good for a call, renewed where need be.
     pub(super) async fn access(self: &Arc<Self>) -> Result<SecretString, Fault> {
         let login = self.login()?;
-        let now = (self.clock)();
-        if left(&login, now) > margin(&login) {
+        let now = self.now();
+        let left = left(&login, now);
+        let token = if left <= margin(&login) {
+            match self.renewal(&login.access, Patience::Waits).await {
+                Ok(login) => login.access,
+                // Better a token with a few seconds left than none.
+                Err(fault) if !left.is_zero() => {
+                    warn!(lab = %self.lab, "the login could not be renewed: {}", fault.chain());
+                    login.access
+                }
+                Err(fault) => return Err(fault),
+            }
+        } else if self.is_early(&login, left, now) {
+            self.renew_early(login, now).await
+        } else {
+            login.access
+        };
+        // Where nothing but discovery tells where calls go, its refusal is the only one that we get.
+        if self.reach.refuses(&token).await
+            && let Ok(login) = self.renewal(&token, Patience::Waits).await
+        {
             return Ok(login.access);
         }
-        match self.renewed(&login.access).await {
-            Ok(login) => Ok(login.access),
-            // Better a token with a few seconds left than none.
-            Err(fault) if fault.class != FaultClass::Auth && !left(&login, now).is_zero() => {
-                warn!(lab = %self.lab, "the login could not be refreshed yet: {}", fault.chain());
-                Ok(login.access)
+        Ok(token)
+    }
+
+    /// Whether a token that lives is to be renewed now.
+    fn is_early(&self, login: &Login, left: Duration, now: SystemTime) -> bool {
+        let until = *self.not_before.lock().unwrap_or_else(PoisonError::into_inner);
+        // A clock that was set back must not put it off for long.
+        let waits = until.is_some_and(|until| {
+            until.duration_since(now).is_ok_and(|wait| wait <= login.lifetime / PARTS)
+        });
+        // Once an answer was lost, the sooner the former token is tried again, the better.
+        let is_due = login.renewal.is_some() || left <= login.lifetime.mul_f64(self.early);
+        is_due && !waits && login.refresh.is_some() && self.refusal_of(login).is_none()
+    }
+
+    async fn renew_early(self: &Arc<Self>, login: Login, now: SystemTime) -> SecretString {
+        if self.flight.try_lock().is_err() {
+            return login.access;
+        }
+        match self.renewal(&login.access, Patience::Passes).await {
+            Ok(login) => login.access,
+            Err(fault) => {
+                let until = now.checked_add(login.lifetime / PARTS);
+                *self.not_before.lock().unwrap_or_else(PoisonError::into_inner) = until;
+                if fault.code != LOCKED {
+                    let lab = &self.lab;
+                    warn!(%lab, "the login could not be renewed yet, and still works: {}", fault.chain());
+                }
+                login.access
             }
-            Err(fault) => Err(fault),
         }
     }
 
     /// An access token that is worth sending with discovery, if there is one.
     pub(super) fn known(&self) -> Option<SecretString> {
         let login = self.load().ok().flatten()?;
-        (!left(&login, (self.clock)()).is_zero()).then_some(login.access)
+        self.still_works(&login).then_some(login.access)
     }
 
-    /// The login after `seen` turned out to be of no use any more.
+    /// The login after Align refused the access token `seen`.
     pub(super) async fn renewed(self: &Arc<Self>, seen: &SecretString) -> Result<Login, Fault> {
+        let result = self.renewal(seen, Patience::Waits).await;
+        if result.is_err()
+            && let Some(dead) = &mut *self.dead.lock().unwrap_or_else(PoisonError::into_inner)
+        {
+            dead.access = Some(seen.clone());
+        }
+        result
+    }
+
+    /// The login with another access token than `seen`.
+    async fn renewal(
+        self: &Arc<Self>,
+        seen: &SecretString,
+        patience: Patience,
+    ) -> Result<Login, Fault> {
         let attempts = self.attempts.load(Ordering::SeqCst);
         let (me, seen) = (Arc::clone(self), seen.clone());
-        self.finish(async move |failure| me.renew(&seen, attempts, failure).await).await
+        self.finish(async move |failure| me.renew(&seen, patience, attempts, failure).await).await
     }
 
     /// Waits until no refresh is under way, so that none is cut off when the program ends.
@@ -161,12 +272,15 @@ impl Auth {
             issued_at: (self.clock)(),
             lifetime: tokens.lifetime.unwrap_or(HOUR),
             account: None,
+            former: None,
+            renewal: None,
         }
     }
 
     async fn renew(
         &self,
         seen: &SecretString,
+        patience: Patience,
         attempts: u64,
         failure: &mut Option<FaultCopy>,
     ) -> Result<Login, Fault> {
@@ -181,7 +295,10 @@ impl Auth {
         {
             return Err(fault.fault());
         }
-        let _lock = self.lock().await?;
+        let _lock = match patience {
+            Patience::Waits => self.lock().await?,
+            Patience::Passes => self.store.try_lock(&self.lab)?.ok_or_else(|| locked(&self.lab))?,
+        };
         let login = self.login()?;
         if usable(&login) {
             return Ok(login);
@@ -192,41 +309,21 @@ impl Auth {
         result
     }
 
-    async fn refresh(&self, old: Login) -> Result<Login, Fault> {
-        let lab = &self.lab;
-        let Some(refresh) = &old.refresh else {
-            return Err(faults::login_needed(lab, "has a login that has expired"));
-        };
-        if let Some(fault) = self.refusal_of(&old) {
-            return Err(fault);
-        }
-        let what = format!("refresh the login of lab {lab}");
-        let answer = self.post_form(Endpoint::Refresh, what, wire::refresh_form(refresh)).await?;
-        let tokens = self.tokens(answer).await.inspect_err(|fault| {
-            if fault.code == LOGIN_NEEDED {
-                let dead = (refresh.clone(), FaultCopy::of(fault));
-                *self.dead.lock().unwrap_or_else(PoisonError::into_inner) = Some(dead);
-            }
-        })?;
-        let mut login = self.login_from(tokens);
-        login.refresh = login.refresh.or(old.refresh);
-        login.account = old.account;
-        if let Err(fault) = self.store.save(lab, &login) {
-            // The old tokens may be dead already: keep the new ones until they can be saved.
-            let unsaved = Unsaved { replaced: old.access, login };
-            *self.unsaved.lock().unwrap_or_else(PoisonError::into_inner) = Some(unsaved);
-            return Err(fault);
-        }
-        info!(%lab, lifetime = login.lifetime.as_secs(), "the login was refreshed");
-        Ok(login)
-    }
-
     /// What Align said when it refused to renew this login, if it did.
-    fn refusal_of(&self, login: &Login) -> Option<Fault> {
+    pub(super) fn refusal_of(&self, login: &Login) -> Option<Fault> {
         let refresh = login.refresh.as_ref()?;
         let dead = self.dead.lock().unwrap_or_else(PoisonError::into_inner);
-        let (refused, why) = dead.as_ref()?;
-        (refused.expose_secret() == refresh.expose_secret()).then(|| why.fault())
+        let dead = dead.as_ref()?;
+        (dead.refresh.expose_secret() == refresh.expose_secret()).then(|| dead.why.fault())
+    }
+
+    /// Whether the access token lives, and Align was not seen to refuse it.
+    fn still_works(&self, login: &Login) -> bool {
+        let dead = self.dead.lock().unwrap_or_else(PoisonError::into_inner);
+        let refused = dead.as_ref().and_then(|dead| dead.access.as_ref());
+        let is_refused =
+            refused.is_some_and(|refused| refused.expose_secret() == login.access.expose_secret());
+        !is_refused && !left(login, self.now()).is_zero()
     }
 
     fn load(&self) -> Result<Option<Login>, Fault> {
@@ -253,9 +350,7 @@ impl Auth {
                 return Ok(guard);
             }
             if waited >= LOCK_PATIENCE {
-                let text = format!("another program holds the login of lab {}", self.lab);
-                return Err(Fault::new(FaultClass::Local, "login-locked", text)
-                    .hint("end other `casedrop` commands that wait for an answer"));
+                return Err(locked(&self.lab));
             }
             tokio::time::sleep(LOCK_POLL).await;
             waited += LOCK_POLL;
@@ -280,8 +375,16 @@ impl Auth {
     }
 }
 
+const LOCKED: &str = "login-locked";
+
+fn locked(lab: &LabName) -> Fault {
+    let text = format!("another program holds the login of lab {lab}");
+    Fault::new(FaultClass::Local, LOCKED, text)
+        .hint("end other `casedrop` commands that wait for an answer")
+}
+
 impl FaultCopy {
-    fn of(fault: &Fault) -> Self {
+    pub(super) fn of(fault: &Fault) -> Self {
         Self(fault.class, fault.code, fault.chain(), fault.hint.clone(), fault.retry_after)
     }
 

@@ -62,9 +62,10 @@ impl AlignClient {
             &settings.allowed_hosts,
         )?;
         let http = Http::new(outgoing, stall_timeout, Arc::clone(&clock))?;
-        let reach = Reach::new(lab.to_string(), http, places, Arc::clone(&clock));
+        let reach = Reach::new(lab.to_string(), http, places, Arc::clone(&clock), settings.memory);
         let client = (settings.client_id, settings.client_secret);
-        let auth = Arc::new(Auth::new(lab, client, reach, store, clock, handle.clone()));
+        let runs = (handle.clone(), settings.step);
+        let auth = Arc::new(Auth::new(lab, client, reach, store, clock, runs));
         Ok(Self { auth, redirect_url, handle, renewed: Mutex::new(None) })
     }
 

@@ -44,6 +44,30 @@ enum Root {
 }
 
 impl Endpoint {
+    /// All that discovery can name.
+    pub(super) const DISCOVERED: [Self; 9] = [
+        Self::Accounts,
+        Self::Pair,
+        Self::Unpair,
+        Self::ReadyOrders,
+        Self::OrderByRx,
+        Self::Download,
+        Self::Return,
+        Self::Refresh,
+        Self::Revoke,
+    ];
+
+    /// What its path must have room for. Where there is nothing, a 404 says that the path is wrong;
+    /// otherwise it may be what was asked for that is not there.
+    pub(super) fn slots(self) -> &'static [&'static str] {
+        match self {
+            Self::OrderByRx => &["rxId"],
+            Self::Download => &["orderId", "assetType"],
+            Self::Return => &["orderId"],
+            _ => &[],
+        }
+    }
+
     /// The name in discovery and in `api.paths`. ASSUMED.
     pub(super) fn name(self) -> &'static str {
         self.row().0
@@ -113,20 +137,28 @@ impl Places {
         self.fill(name, &self.join(root, self.path(name).unwrap_or(built_in)), values)
     }
 
-    /// Where discovery has the endpoint; `None` if it does not name it.
+    /// Where an entry of discovery has the endpoint.
     pub(super) fn discovered(
         &self,
-        table: &[Discovered],
+        entry: &Discovered,
         endpoint: Endpoint,
         values: &[(&str, &str)],
-    ) -> Result<Option<Url>, Fault> {
-        let name = endpoint.name();
-        let Some(entry) = table.iter().find(|entry| same_name(&entry.name, name)) else {
-            return Ok(None);
-        };
+    ) -> Result<Url, Fault> {
         let scheme = if entry.domain.contains("://") { "" } else { "https://" };
         let template = concat(&format!("{scheme}{}", entry.domain), &entry.path);
-        self.fill(name, &template, values).map(Some)
+        self.fill(endpoint.name(), &template, values)
+    }
+
+    /// Whether calls can go where an entry of discovery sends them: there is room for the ids, and
+    /// tokens may go to that host.
+    pub(super) fn usable(&self, entry: &Discovered, endpoint: Endpoint) -> Result<(), Fault> {
+        let values: Vec<_> = endpoint.slots().iter().map(|slot| (*slot, "1")).collect();
+        self.discovered(entry, endpoint, &values).map(drop)
+    }
+
+    /// The URL in the config that everything starts from.
+    pub(super) fn base(&self) -> &Url {
+        &self.base
     }
 
     fn path(&self, name: &str) -> Option<&str> {
@@ -265,7 +297,7 @@ mod tests {
                 domain: domain.to_owned(),
                 path: "/o".to_owned(),
             };
-            places.discovered(&[entry], Endpoint::ReadyOrders, &[]).map(|url| url.expect("named"))
+            places.discovered(&entry, Endpoint::ReadyOrders, &[])
         };
         for domain in ["https://eu.itero.cloud", "itero.cloud/", "https://A.iterocloud.com:8443"] {
             discovered(&align(&[]), domain).expect(domain);
@@ -289,6 +321,19 @@ mod tests {
         );
         let simulated = places("http://127.0.0.1:9000", &[]).expect("loopback");
         discovered(&simulated, "http://localhost:9001").expect("simulation");
+    }
+
+    #[test]
+    fn a_discovered_template_without_room_for_the_ids_is_not_usable() {
+        let entry = |path: &str| Discovered {
+            name: "downloadAsset".to_owned(),
+            domain: "https://eu.itero.cloud".to_owned(),
+            path: path.to_owned(),
+        };
+        let usable = |path| align(&[]).usable(&entry(path), Endpoint::Download);
+        usable("/{orderId}/files/{assetType}").expect("usable");
+        assert_eq!(usable("/{orderId}/files").expect_err("no room").code, "bad-endpoint");
+        assert_eq!(usable("/").expect_err("no room").code, "bad-endpoint");
     }
 
     #[test]

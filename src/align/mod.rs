@@ -11,7 +11,8 @@
 //!
 //! Promises: tokens go to `https` hosts that the config allows and to no other (loopback is free in
 //! simulation); no token, code or patient's name is in any message; a login that rotates its tokens
-//! is not lost by cancelling, and is refreshed once however many callers and processes need it.
+//! is not lost by cancelling, and is refreshed once however many callers and processes need it; an
+//! answer of discovery that is of no use takes nothing away that was known before.
 
 mod auth;
 mod came;
@@ -29,9 +30,12 @@ mod oauth;
 mod pairing;
 mod pending;
 mod reach;
+mod renewal;
 mod settings;
+mod table;
 mod wire;
 
+pub use auth::Ending;
 pub use client::AlignClient;
 pub use faults::LOGIN_NEEDED;
 pub use http::Clock;
@@ -41,5 +45,6 @@ pub use notification::read_notification;
 pub use pairing::Account;
 pub use pending::{PENDING_FOR, PendingLogin};
 pub use settings::{AlignSettings, connect, connect_with, system_clock};
+pub use table::Memory;
 
 pub use crate::outgoing::web_client;

@@ -8,6 +8,7 @@ use serde::Serialize;
 use tracing::{info, warn};
 use url::Url;
 
+use super::auth::Ending;
 use super::client::{AlignClient, MAX_ANSWER};
 use super::endpoints::Endpoint;
 use super::http::{Body, Request};
@@ -60,7 +61,10 @@ impl AlignClient {
                 let mut login = match (fresh, stored) {
                     (Some(fresh), None) => fresh,
                     (Some(mut fresh), Some(stored)) => {
-                        fresh.refresh = fresh.refresh.or(stored.refresh);
+                        if fresh.refresh.is_none() {
+                            fresh.refresh = stored.refresh;
+                            (fresh.former, fresh.renewal) = (stored.former, stored.renewal);
+                        }
                         fresh
                     }
                     (None, stored) => stored?,
@@ -92,10 +96,15 @@ impl AlignClient {
         Ok(())
     }
 
-    /// The account that the login is paired with, if any; a fault if there is no login, or one that
-    /// Align was seen to refuse.
+    /// The account that the login is paired with, if any; a fault if there is no login, or one that is
+    /// over.
     pub fn paired(&self) -> Result<Option<PairedAccount>, Fault> {
         Ok(self.auth.living()?.account)
+    }
+
+    /// Until when the login works, if Align renews it no more.
+    pub fn ending(&self) -> Option<Ending> {
+        self.auth.ending()
     }
 
     /// Revokes the tokens and forgets them. They are forgotten even if Align cannot be told: then

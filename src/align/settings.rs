@@ -10,10 +10,12 @@ use url::Url;
 
 use super::client::AlignClient;
 use super::http::Clock;
+use super::table::Memory;
 use crate::config::{Config, LabConfig};
 use crate::disk::Disk;
 use crate::model::fault::Fault;
 use crate::model::ids::LabName;
+use crate::model::step::Step;
 use crate::outgoing::Outgoing;
 use crate::secrets::{self, SecretStore};
 
@@ -41,6 +43,10 @@ pub struct AlignSettings {
     pub stall_timeout: Duration,
     /// The time.
     pub clock: Clock,
+    /// Where it is remembered what discovery said; `None`: in this process only.
+    pub memory: Option<Memory>,
+    /// Called at the steps of a renewal.
+    pub step: fn(Step),
 }
 
 /// The PC's own clock.
@@ -56,16 +62,17 @@ pub fn connect(
     disk: &Arc<dyn Disk>,
 ) -> Result<AlignClient, Fault> {
     let store = Arc::new(secrets::open(config, Arc::clone(disk)));
-    connect_with(config, lab, handle, &**disk, store)
+    connect_with(config, lab, handle, disk, store, |_| {})
 }
 
-/// As [`connect`], with its login in `store`.
+/// As [`connect`], with its login in `store`; `step` is called at the steps of a renewal.
 pub fn connect_with(
     config: &Config,
     lab: &LabConfig,
     handle: Handle,
-    disk: &dyn Disk,
+    disk: &Arc<dyn Disk>,
     store: Arc<dyn SecretStore>,
+    step: fn(Step),
 ) -> Result<AlignClient, Fault> {
     let settings = AlignSettings {
         lab: lab.name.clone(),
@@ -76,9 +83,16 @@ pub fn connect_with(
         redirect_url: lab.redirect_url.clone(),
         allowed_hosts: config.allowed_hosts.clone(),
         api_paths: config.api_paths.clone(),
-        outgoing: Outgoing::of(config, disk)?,
+        outgoing: Outgoing::of(config, &**disk)?,
         stall_timeout: config.downloads.stall_timeout,
         clock: system_clock(),
+        memory: Some(Memory {
+            disk: Arc::clone(disk),
+            file: config
+                .state
+                .join(format!("discovery-{}.json", lab.name.dir_name().to_lowercase())),
+        }),
+        step,
     };
     AlignClient::new(settings, store, handle)
 }

@@ -138,7 +138,7 @@ pub(super) fn redirected(url: &Url) -> Redirected {
 }
 
 /// One endpoint as discovery tells it.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Discovered {
     pub(super) name: String,
     pub(super) domain: String,

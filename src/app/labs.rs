@@ -10,6 +10,7 @@ use crate::config::{Config, LabConfig};
 use crate::disk::Disk;
 use crate::model::fault::{Fault, FaultClass};
 use crate::model::ids::LabName;
+use crate::model::step::Step;
 use crate::secrets::{self, FileSecrets};
 use crate::sync::execute::Link;
 
@@ -20,6 +21,7 @@ pub struct Labs {
     disk: Arc<dyn Disk>,
     secrets: Arc<FileSecrets>,
     made: Mutex<BTreeMap<LabName, Arc<AlignClient>>>,
+    step: fn(Step),
 }
 
 impl Labs {
@@ -27,7 +29,13 @@ impl Labs {
     /// multi-threaded one.
     pub fn new(config: Arc<Config>, handle: Handle, disk: Arc<dyn Disk>) -> Self {
         let secrets = Arc::new(secrets::open(&config, Arc::clone(&disk)));
-        Self { config, handle, disk, secrets, made: Mutex::default() }
+        Self { config, handle, disk, secrets, made: Mutex::default(), step: |_| {} }
+    }
+
+    /// The hook is called at the steps of a login's renewal.
+    #[must_use]
+    pub fn with_hook(self, step: fn(Step)) -> Self {
+        Self { step, ..self }
     }
 
     /// Where this process keeps logins and other secrets.
@@ -54,7 +62,8 @@ impl Labs {
             Fault::new(FaultClass::Permanent, "unknown-lab", text)
         })?;
         let (handle, store) = (self.handle.clone(), Arc::clone(&self.secrets));
-        let client = align::connect_with(&self.config, config, handle, &*self.disk, store)?;
+        let client =
+            align::connect_with(&self.config, config, handle, &self.disk, store, self.step)?;
         let client = Arc::new(client);
         made.insert(lab.clone(), Arc::clone(&client));
         Ok(client)

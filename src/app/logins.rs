@@ -3,13 +3,14 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use crate::align::{AlignClient, PendingLogin};
 use crate::model::cancel::Cancel;
 use crate::model::fault::Fault;
 use crate::model::ids::{AccountId, LabName};
 use crate::model::request::{Desk as _, Outcome, Reply, Request, Via, Who};
+use crate::model::time::WallMs;
 
 use super::beside::UntilStop;
 use super::desk::AgentDesk;
@@ -26,10 +27,14 @@ const AGAIN_AT_MOST: Duration = Duration::from_mins(30);
 struct Lab {
     /// The one that waits at the redirect URL, if one does.
     waiter: Option<Waiter>,
+    /// The login as it was at the last look.
+    seen: Option<Seen>,
     /// The login as it was when its pairing was found to be right, or tried.
     settled: Option<Seen>,
     /// A pairing that failed is tried again then.
     again: Option<(Instant, Duration)>,
+    /// When a login ends that Align does not renew, as it was told.
+    ends: Option<SystemTime>,
     /// The trouble that was told last.
     told: Option<String>,
 }
@@ -40,7 +45,7 @@ struct Waiter {
 }
 
 /// By what a change of the login is noticed.
-#[derive(PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 enum Seen {
     None(&'static str),
     Unpaired,
@@ -80,10 +85,27 @@ pub(super) async fn look_after(desk: Arc<AgentDesk>, mut until: UntilStop) {
 impl Lab {
     fn look(&mut self, desk: &Arc<AgentDesk>, name: &LabName) {
         let result = desk.labs_ways().client(name).and_then(|client| {
+            self.warn_of_end(name, &client);
             self.listen(desk, name, &client)?;
             self.pair(desk, name, &client)
         });
         self.tell(desk, name, result.err());
+    }
+
+    /// Says once that a login ends, while there is time to log in again.
+    fn warn_of_end(&mut self, name: &LabName, client: &AlignClient) {
+        let ending = client.ending();
+        if let Some(ending) = ending.as_ref().filter(|ending| self.ends != Some(ending.at)) {
+            let hint = ending.why.hint.as_deref().unwrap_or_default();
+            let until = WallMs::from(ending.at).in_words(SystemTime::now().into());
+            tracing::error!(
+                lab = %name,
+                hint,
+                "the lab works until {until}, and must be logged in again by then: {}",
+                ending.why.chain()
+            );
+        }
+        self.ends = ending.map(|ending| ending.at);
     }
 
     /// Waits at the redirect URL as long as a login waits for the browser.
@@ -115,7 +137,7 @@ impl Lab {
             client: Arc::clone(client),
             cancel: cancel.clone(),
         };
-        let patience = waited.until.duration_since(std::time::SystemTime::now());
+        let patience = waited.until.duration_since(SystemTime::now());
         let patience = patience.unwrap_or_default();
         tracing::info!(lab = %name, "a login waits for the browser");
         std::thread::Builder::new()
@@ -145,6 +167,10 @@ impl Lab {
             Ok(None) => Seen::Unpaired,
             Err(fault) => Seen::None(fault.code),
         };
+        if self.seen.as_ref().is_some_and(|before| *before != seen) {
+            desk.login_changed();
+        }
+        self.seen = Some(seen.clone());
         let is_due = self.again.is_some_and(|(at, _)| at <= Instant::now());
         if self.settled.as_ref() == Some(&seen) && !is_due {
             return Ok(());

@@ -277,6 +277,8 @@ fn client(align: &Running, key: &OrderKey, handle: &Handle) -> Result<AlignClien
         outgoing: Outgoing::default(),
         stall_timeout: STALL,
         clock: system_clock(),
+        memory: None,
+        step: |_| {},
     };
     AlignClient::new(settings, Arc::new(MemorySecrets::new()), handle.clone())
 }

@@ -8,13 +8,13 @@ use serde::Serialize;
 
 use crate::app::desk::is_still_news;
 use crate::app::wall_now;
-use crate::config::Config;
+use crate::config::{Config, LabConfig};
 use crate::local::layout::Layout;
-use crate::model::fault::FaultClass;
 use crate::model::ids::OrderId;
 use crate::model::record::{OrderRecord, OrderState, Place, Retired, Trouble};
 use crate::store::{Errand, FILE_NAME, OrderEvent, Pending, Rebuilt, Store, StoreError};
 
+use super::ask::Desk;
 use super::asked::{AskedFor, show_asked, tell_not_running, to_fetch};
 use super::{CliError, Exit, Streams};
 
@@ -114,7 +114,7 @@ pub fn orders(config: &Config, args: &OrdersArgs, streams: &mut Streams) -> Resu
             for (note, _) in notes(&store).map_err(journal)? {
                 streams.note(note);
             }
-            tell_logins(&store, args.lab.as_deref(), streams)?;
+            tell_logins(config, &store, args.lab.as_deref(), streams)?;
             let both = store.atomically(|store| Ok((store.orders()?, to_fetch(store)?)));
             both.map_err(journal)?
         }
@@ -246,7 +246,7 @@ pub fn show(config: &Config, args: &ShowArgs, streams: &mut Streams) -> Result<E
         return Ok(Exit::Ok);
     }
     for (order, ..) in &told {
-        tell_logins(&store, Some(order.key.lab.as_str()), streams)?;
+        tell_logins(config, &store, Some(order.key.lab.as_str()), streams)?;
     }
     if stories.iter().any(|story| story.order.asked_for.is_some()) {
         tell_not_running(config, streams);
@@ -391,15 +391,23 @@ fn about_named(pending: &Pending) -> (String, &'static str) {
 }
 
 /// Says which labs wait for a person to log in or to pair, and how.
-fn tell_logins(store: &Store, lab: Option<&str>, streams: &mut Streams) -> Result<(), CliError> {
-    for record in store.labs().map_err(journal)? {
-        let is_meant = lab.is_none_or(|lab| record.lab.eq_ignore_ascii_case(lab));
-        if !is_meant || record.fault_class != Some(FaultClass::Auth) {
+fn tell_logins(
+    config: &Config,
+    store: &Store,
+    lab: Option<&str>,
+    streams: &mut Streams,
+) -> Result<(), CliError> {
+    let asked = Desk::of(config)?;
+    let desk = asked.own();
+    let records = store.labs().map_err(journal)?;
+    for LabConfig { name, .. } in &config.labs {
+        if lab.is_some_and(|lab| !name.as_str().eq_ignore_ascii_case(lab)) {
             continue;
         }
-        let why = record.fault.unwrap_or_else(|| "login needed".to_owned());
-        streams.note(format!("lab {}: {why}", record.lab));
-        if let Some(hint) = record.hint {
+        let record = records.iter().find(|record| record.lab == name.as_str());
+        let Some(lacks) = desk.login_lacks(name, record) else { continue };
+        streams.note(format!("lab {name}: {}", lacks.fault));
+        if let Some(hint) = lacks.hint {
             streams.note(format!("  {hint}"));
         }
     }

@@ -164,8 +164,9 @@ pub(super) fn work(
 pub(super) fn open(runtime: &Runtime, config: Config, came_back: bool) -> Result<Agent, CliError> {
     let config = Arc::new(config);
     let disk: Arc<dyn Disk> = Arc::new(RealDisk);
+    let step = super::hooks::step;
     let labs = Labs::new(Arc::clone(&config), runtime.handle().clone(), Arc::clone(&disk));
-    Agent::open(config, disk, Arc::new(labs), super::hooks::step, came_back).map_err(opening)
+    Agent::open(config, disk, Arc::new(labs.with_hook(step)), step, came_back).map_err(opening)
 }
 
 /// Lets an agent work until its ending or a stop.

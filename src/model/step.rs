@@ -198,6 +198,14 @@ steps! {
         /// Both are.
         CommandEnded = "command-ended",
     }
+    RENEWING, "The steps of a login's renewal, in the order in which they come." {
+        /// That a renewal has begun is durable; nothing is sent.
+        RenewalBegun = "renewal-begun",
+        /// Align answered; nothing of it is saved.
+        RenewalAnswered = "renewal-answered",
+        /// The new tokens are durable; nobody has used them.
+        RenewalSaved = "renewal-saved",
+    }
     UPDATING, "The steps of an update, in the order in which they can come." {
         /// A release is about to be downloaded.
         UpdateDownload = "update-download",

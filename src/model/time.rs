@@ -1,6 +1,6 @@
 //! Time as an argument: nothing that decides asks a clock.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -25,6 +25,17 @@ impl WallMs {
         text.parse::<Timestamp>().ok().map(|at| Self(at.as_millisecond()))
     }
 
+    /// A time as people here read it: with its date, unless that is today's.
+    pub fn in_words(self, now: Self) -> String {
+        let here = |at: Self| {
+            let at = Timestamp::from_millisecond(at.0).unwrap_or(Timestamp::UNIX_EPOCH);
+            at.to_zoned_datetime(TimeZone::system())
+        };
+        let (at, now) = (here(self), here(now));
+        let form = if at.date() == now.date() { "%H:%M" } else { "%Y-%m-%d %H:%M" };
+        at.strftime(form).to_string()
+    }
+
     /// When the day began, by the clock on this PC's wall.
     #[must_use]
     pub fn start_of_day(self) -> Self {
@@ -42,6 +53,12 @@ impl WallMs {
     /// How long until then, seen from `now`; zero if it is past.
     pub fn after(self, now: Self) -> Duration {
         Duration::from_millis(u64::try_from(self.0.saturating_sub(now.0)).unwrap_or(0))
+    }
+}
+
+impl From<SystemTime> for WallMs {
+    fn from(time: SystemTime) -> Self {
+        Self(time.duration_since(UNIX_EPOCH).map_or(0, millis))
     }
 }
 

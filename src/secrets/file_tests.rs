@@ -1,7 +1,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, UNIX_EPOCH};
 
-use super::super::{MemorySecrets, PairedAccount, vault};
+use super::super::{MemorySecrets, PairedAccount, Renewal, vault};
 use super::*;
 use crate::disk::RealDisk;
 
@@ -70,6 +70,11 @@ fn login() -> Login {
         issued_at: UNIX_EPOCH + Duration::from_millis(1_790_000_000_123),
         lifetime: Duration::from_hours(1),
         account: Some(PairedAccount { id: "4711".parse().expect("valid"), name: None }),
+        former: Some("refresh-0".into()),
+        renewal: Some(Renewal {
+            begun_at: UNIX_EPOCH + Duration::from_millis(1_790_000_001_000),
+            lost: Some("broken-off".to_owned()),
+        }),
     }
 }
 
@@ -102,7 +107,8 @@ fn a_login_survives_the_process_and_can_be_removed() {
         assert_eq!(back.access.expose_secret(), "access-1");
         assert_eq!(back.refresh.expect("kept").expose_secret(), "refresh-1");
         assert_eq!((back.issued_at, back.lifetime), (login().issued_at, login().lifetime));
-        assert_eq!(back.account, login().account);
+        assert_eq!((back.account, back.renewal), (login().account, login().renewal));
+        assert_eq!(back.former.expect("kept").expose_secret(), "refresh-0");
         store().remove(&lab()).expect("remove");
         store().remove(&lab()).expect("none there is fine");
         assert!(store().load(&lab()).expect("load").is_none());
@@ -299,6 +305,20 @@ fn the_systems_own_vaults_are_named_without_asking_them() {
     }
 }
 
+#[test]
+fn a_login_of_an_earlier_version_is_read() {
+    let dir = tempfile::tempdir().expect("tempdir");
+    let path = dir.path().join("secrets/smile-lab.json");
+    std::fs::create_dir(dir.path().join("secrets")).expect("made");
+    let text = r#"{"schema":1,"access_token":"a","refresh_token":"r","issued_at_ms":1000,
+        "lifetime_ms":3600000,"account":{"id":"4711","name":null}}"#;
+    std::fs::write(path, text).expect("written");
+    let login = FileSecrets::new(Arc::new(RealDisk), dir.path()).load(&lab());
+    let login = login.expect("load").expect("there");
+    assert_eq!(login.issued_at, UNIX_EPOCH + Duration::from_secs(1));
+    assert!(login.former.is_none() && login.renewal.is_none());
+}
+
 #[cfg(unix)]
 #[test]
 fn the_file_is_closed_to_other_users() {
@@ -331,7 +351,7 @@ fn whoever_keeps_secrets_from_being_told_gets_all_of_them() {
     secrets.save_text("callback", &"part-of-a-url".into()).expect("saved");
     let pending = r#"{"url":"https://a.b/?x","state":"st4te","verifier":"v3rifier","began_ms":1}"#;
     secrets.save_text("pending-login-smile-lab", &pending.into()).expect("saved");
-    let all = ["access-1", "part-of-a-url", "refresh-1", "st4te", "v3rifier"];
+    let all = ["access-1", "part-of-a-url", "refresh-0", "refresh-1", "st4te", "v3rifier"];
     assert_eq!(texts(&open()), (all.map(str::to_owned).to_vec(), 0));
     vault.set_away(true);
     assert_eq!(texts(&open()), (vec![], 3), "it is told that they were not looked at");

@@ -50,6 +50,19 @@ pub struct Login {
     pub lifetime: Duration,
     /// The account that the lab is paired with.
     pub account: Option<PairedAccount>,
+    /// What bought the tokens of today, until they have bought others.
+    pub former: Option<SecretString>,
+    /// A renewal that has begun and whose answer is not saved: perhaps it is lost.
+    pub renewal: Option<Renewal>,
+}
+
+/// A renewal that has begun.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Renewal {
+    /// When, by this PC's clock.
+    pub begun_at: SystemTime,
+    /// The code of the fault by which its answer was lost; `None`: nothing is known of one.
+    pub lost: Option<String>,
 }
 
 /// The account that a lab is paired with.

@@ -1,12 +1,12 @@
 //! How a login is written down.
 
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use secrecy::zeroize::Zeroizing;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
 
-use super::{Login, PairedAccount};
+use super::{Login, PairedAccount, Renewal};
 
 const SCHEMA: u32 = 1;
 
@@ -20,6 +20,17 @@ struct Stored {
     issued_at_ms: u64,
     lifetime_ms: u64,
     account: Option<PairedAccount>,
+    // Earlier versions do not know these, and leave them out when they write.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    former_refresh_token: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    renewal: Option<StoredRenewal>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct StoredRenewal {
+    begun_at_ms: u64,
+    lost: Option<String>,
 }
 
 /// A login as bytes.
@@ -49,29 +60,44 @@ pub(super) fn values(bytes: &[u8]) -> Vec<SecretString> {
 
 impl From<&Login> for Stored {
     fn from(login: &Login) -> Self {
-        let since_epoch = login.issued_at.duration_since(UNIX_EPOCH).unwrap_or_default();
         Self {
             schema: SCHEMA,
             access_token: login.access.expose_secret().to_owned(),
             refresh_token: login.refresh.as_ref().map(|token| token.expose_secret().to_owned()),
-            issued_at_ms: millis(since_epoch),
+            issued_at_ms: since_epoch(login.issued_at),
             lifetime_ms: millis(login.lifetime),
             account: login.account.clone(),
+            former_refresh_token: login.former.as_ref().map(|it| it.expose_secret().to_owned()),
+            renewal: login.renewal.as_ref().map(|renewal| StoredRenewal {
+                begun_at_ms: since_epoch(renewal.begun_at),
+                lost: renewal.lost.clone(),
+            }),
         }
     }
 }
 
 impl From<Stored> for Login {
     fn from(stored: Stored) -> Self {
-        let issued_at = UNIX_EPOCH.checked_add(Duration::from_millis(stored.issued_at_ms));
         Self {
             access: stored.access_token.into(),
             refresh: stored.refresh_token.map(Into::into),
-            issued_at: issued_at.unwrap_or(UNIX_EPOCH),
+            issued_at: time(stored.issued_at_ms),
             lifetime: Duration::from_millis(stored.lifetime_ms),
             account: stored.account,
+            former: stored.former_refresh_token.map(Into::into),
+            renewal: stored
+                .renewal
+                .map(|renewal| Renewal { begun_at: time(renewal.begun_at_ms), lost: renewal.lost }),
         }
     }
+}
+
+fn since_epoch(time: SystemTime) -> u64 {
+    millis(time.duration_since(UNIX_EPOCH).unwrap_or_default())
+}
+
+fn time(ms: u64) -> SystemTime {
+    UNIX_EPOCH.checked_add(Duration::from_millis(ms)).unwrap_or(UNIX_EPOCH)
 }
 
 fn millis(duration: Duration) -> u64 {

@@ -1,11 +1,14 @@
 //! Discovery: which URLs a client is to use.
+//!
+//! ASSUMED: it wants an access token, as all other calls do; the setting `discovery_needs_token` opens it
+//! to all. Login and refresh work without it, below `oauth_base`.
 
 use axum::http::StatusCode;
 
 use super::hub::Hub;
 use super::reply::Reply;
 use super::routes::DISCOVERED;
-use super::service::Call;
+use super::service::{Call, signed_in};
 use super::settings::Regional;
 use super::wire;
 
@@ -15,6 +18,11 @@ pub(super) fn discover(hub: &Hub, call: &Call) -> Reply {
     if !settings.discovery {
         return Reply::error(StatusCode::NOT_FOUND, "NotFound", "discovery is switched off");
     }
+    if settings.discovery_needs_token
+        && let Err(refused) = signed_in(hub, call)
+    {
+        return refused;
+    }
     let host = match settings.regional {
         Regional::Same => call.host().to_owned(),
         Regional::Localhost => {
@@ -23,15 +31,16 @@ pub(super) fn discover(hub: &Hub, call: &Call) -> Reply {
         Regional::Port => call.host_with_port(hub.regional_port),
     };
     let domain = format!("http://{host}");
-    let wanted = DISCOVERED.iter().filter(|(name, ..)| {
-        !settings.discovery_omit.iter().any(|omitted| omitted.eq_ignore_ascii_case(name))
-    });
+    let is_among =
+        |names: &[String], name: &str| names.iter().any(|known| known.eq_ignore_ascii_case(name));
+    let wanted = DISCOVERED.iter().filter(|(name, ..)| !is_among(&settings.discovery_omit, name));
     let endpoints: Vec<_> = wanted
         .enumerate()
         .map(|(index, (name, _, path))| {
             // Upper case in a domain or a slash at its end changes nothing for a client.
             let slash = if settings.vary && index % 2 == 1 { "/" } else { "" };
-            wire::endpoint(name, &format!("{domain}{slash}"), path)
+            let wrong = if is_among(&settings.discovery_wrong, name) { "/nowhere" } else { "" };
+            wire::endpoint(name, &format!("{domain}{slash}"), &format!("{wrong}{path}"))
         })
         .collect();
     Reply::json(StatusCode::OK, &wire::discovery(&endpoints))

@@ -6,8 +6,8 @@
 //!
 //! | FACT (the vendor's public pages) | ASSUMED (our own choice, may be wrong) |
 //! |---|---|
-//! | OAuth 2 authorization code grant; access tokens live one hour; refresh; revoke is a log-out | paths, `client_secret_post`, PKCE accepted, rotating refresh tokens |
-//! | discovery gives domain and path of every endpoint; the old shared URL still works | the names of endpoints, the shape of the answer |
+//! | OAuth 2 authorization code grant; access tokens live one hour; refresh; revoke is a log-out | paths, `client_secret_post`, PKCE accepted, rotating refresh tokens, and whether a spent one works once more |
+//! | discovery gives domain and path of every endpoint; the old shared URL still works | the names of endpoints, the shape of the answer, and that it wants an access token |
 //! | one lab is one login; a dentist is no lab person | what either gets from "get accounts" |
 //! | pairing again gives the same token; un-pairing hits all users and drops the callback URL | shapes, and 403 for who is not paired |
 //! | "get orders" lists what is ready now, at most every 120 seconds | 429 with `Retry-After` for who asks earlier |

@@ -11,7 +11,7 @@ use super::pages;
 use super::reply::Reply;
 use super::service::{Call, Pairs};
 use super::state::{Account, AuthCode, State};
-use super::tokens::{BadRefresh, Holder, random_token};
+use super::tokens::{BadRefresh, Holder, Rotation, random_token};
 use super::wire;
 
 /// A code that is not exchanged in this time is void.
@@ -135,8 +135,12 @@ fn exchange(state: &mut State, account: &str, form: &Pairs) -> Reply {
 
 fn refresh(state: &mut State, account: &str, form: &Pairs) -> Reply {
     let given = form.get("refresh_token").map(String::as_str).unwrap_or_default();
-    let (rotate, life) = (state.settings.rotate_refresh_tokens, state.token_life());
-    match state.tokens.refresh(account, given, rotate, life) {
+    let rotation = state
+        .settings
+        .rotate_refresh_tokens
+        .then(|| Rotation { grace: Duration::from_millis(state.settings.refresh_grace_ms) });
+    let life = state.token_life();
+    match state.tokens.refresh(account, given, rotation, life) {
         Ok(tokens) => {
             state.counters.refreshes += 1;
             granted(&tokens)

@@ -40,12 +40,18 @@ pub struct Settings {
     pub access_token_seconds: u64,
     /// A refresh gives a new refresh token, and the old one is spent.
     pub rotate_refresh_tokens: bool,
+    /// How long a refresh token that was rotated is honoured once more; 0: not at all.
+    pub refresh_grace_ms: u64,
     /// Orders can only be read with tokens that pairing gave out, not with those of the login.
     pub pair_tokens_only: bool,
     /// "Get orders" is refused when asked again earlier, per account.
     pub min_poll_interval_ms: u64,
     /// Whether discovery answers at all.
     pub discovery: bool,
+    /// Discovery answers only to who brings an access token that lives.
+    pub discovery_needs_token: bool,
+    /// Endpoints whose path in discovery leads nowhere (404).
+    pub discovery_wrong: Vec<String>,
     /// Endpoints that discovery leaves out.
     pub discovery_omit: Vec<String>,
     /// Where discovery sends the client.
@@ -79,9 +85,12 @@ impl Default for Settings {
             deny_login: false,
             access_token_seconds: 3600,
             rotate_refresh_tokens: true,
+            refresh_grace_ms: 0,
             pair_tokens_only: false,
             min_poll_interval_ms: 120_000,
             discovery: true,
+            discovery_needs_token: true,
+            discovery_wrong: Vec::new(),
             discovery_omit: Vec::new(),
             regional: Regional::default(),
             redirect_to_storage: false,

@@ -40,8 +40,16 @@ struct Grant {
     id: u64,
     holder: Holder,
     refresh: String,
-    spent: Vec<String>,
+    /// Refresh tokens that were rotated, and when.
+    spent: Vec<(String, Instant)>,
     access: Vec<(String, Instant)>,
+}
+
+/// Each refresh token works once.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Rotation {
+    /// For so long a spent one works once more: its answer may have been lost.
+    pub(super) grace: Duration,
 }
 
 /// All tokens and pairings.
@@ -85,18 +93,30 @@ impl Tokens {
         &mut self,
         account: &str,
         token: &str,
-        rotate: bool,
+        rotation: Option<Rotation>,
         life: Duration,
     ) -> Result<TokenSet, BadRefresh> {
-        let spent = self.grants.iter().any(|grant| grant.spent.iter().any(|old| old == token));
+        let now = Instant::now();
+        let is_spent = |(old, _): &(String, Instant)| old == token;
+        let spent = self.grants.iter().any(|grant| grant.spent.iter().any(is_spent));
         let refused = if spent { BadRefresh::Spent } else { BadRefresh::Unknown };
+        let honours = |grant: &Grant| {
+            let again = grant.spent.iter().find(|spent| is_spent(spent));
+            let grace = rotation.map(|rotation| rotation.grace).unwrap_or_default();
+            grant.refresh == token
+                || again.is_some_and(|(_, at)| now.saturating_duration_since(*at) < grace)
+        };
         let mut own = self.grants.iter_mut().filter(|grant| grant.holder.account == account);
-        let grant = own.find(|grant| grant.refresh == token).ok_or(refused)?;
-        if rotate {
-            grant.spent.push(std::mem::replace(&mut grant.refresh, random_token()));
+        let grant = own.find(|grant| honours(grant)).ok_or(refused)?;
+        if rotation.is_some() {
+            grant.spent.retain(|spent| !is_spent(spent));
+            let former = std::mem::replace(&mut grant.refresh, random_token());
+            if former == token {
+                grant.spent.push((former, now));
+            }
         }
         let access = random_token();
-        grant.access.push((access.clone(), Instant::now() + life));
+        grant.access.push((access.clone(), now + life));
         Ok(TokenSet { access, refresh: grant.refresh.clone(), expires_in: life.as_secs() })
     }
 
@@ -189,10 +209,22 @@ mod tests {
     fn a_rotated_refresh_token_works_once() {
         let mut tokens = Tokens::default();
         let first = tokens.issue(holder(), HOUR);
-        let second = tokens.refresh("1", &first.refresh, true, HOUR).expect("fresh");
-        assert_eq!(tokens.refresh("1", &first.refresh, true, HOUR), Err(BadRefresh::Spent));
+        let strict = Some(Rotation { grace: Duration::ZERO });
+        let second = tokens.refresh("1", &first.refresh, strict, HOUR).expect("fresh");
+        assert_eq!(tokens.refresh("1", &first.refresh, strict, HOUR), Err(BadRefresh::Spent));
         assert!(tokens.check(Some(&second.access)).is_ok());
-        assert_eq!(tokens.refresh("2", &second.refresh, true, HOUR), Err(BadRefresh::Unknown));
+        assert_eq!(tokens.refresh("2", &second.refresh, strict, HOUR), Err(BadRefresh::Unknown));
+    }
+
+    #[test]
+    fn within_its_grace_a_rotated_token_works_once_more() {
+        let mut tokens = Tokens::default();
+        let first = tokens.issue(holder(), HOUR);
+        let kind = Some(Rotation { grace: HOUR });
+        tokens.refresh("1", &first.refresh, kind, HOUR).expect("fresh; its answer is lost");
+        let third = tokens.refresh("1", &first.refresh, kind, HOUR).expect("once more");
+        assert!(tokens.refresh("1", &first.refresh, kind, HOUR).is_err(), "and no more");
+        tokens.refresh("1", &third.refresh, kind, HOUR).expect("fresh");
     }
 
     #[test]

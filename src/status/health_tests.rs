@@ -249,6 +249,19 @@ fn programs_get_words_that_stay() {
 }
 
 #[test]
+fn a_login_that_ends_is_told_while_the_lab_still_works() {
+    let health = look(|status| {
+        status.labs[0].login_ends = Some("2026-06-01T12:30:00Z".to_owned());
+        status.labs[0].fault = Some("it works until 12:30".to_owned());
+        status.labs[0].todo = Some("casedrop login smile-lab".to_owned());
+    });
+    let ends = health.reasons.iter().find(|reason| reason.code == Code::LoginEnds);
+    let ends = ends.expect("told");
+    assert!(ends.message.contains("it works until 12:30"), "{ends:?}");
+    assert_eq!(ends.hint.as_deref(), Some("run `casedrop login smile-lab`"));
+}
+
+#[test]
 fn every_code_is_explained_to_operators() {
     let page = include_str!("../../docs/monitoring.md");
     for code in Code::ALL {

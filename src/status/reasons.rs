@@ -80,6 +80,8 @@ pub enum Code {
     NotPaired,
     /// A lab's Align was not reached for too long.
     NoGoodPoll,
+    /// A lab's login works for a while yet, and Align renews it no more.
+    LoginEnds,
     /// Nothing can be downloaded from a server, or it asks for fewer calls.
     DownloadsPaused,
     /// Orders wait for a person.
@@ -110,7 +112,7 @@ pub enum Code {
 
 impl Code {
     /// All codes.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 22] = [
         Self::AgentStopped,
         Self::AgentStuck,
         Self::Journal,
@@ -119,6 +121,7 @@ impl Code {
         Self::LoginNeeded,
         Self::NotPaired,
         Self::NoGoodPoll,
+        Self::LoginEnds,
         Self::DownloadsPaused,
         Self::OrdersNeedAttention,
         Self::NoOrders,
@@ -143,6 +146,7 @@ impl Code {
             Self::OutputAway => "output-away",
             Self::DiskFull => "disk-full",
             Self::LoginNeeded => "login-needed",
+            Self::LoginEnds => "login-ends",
             Self::NotPaired => "not-paired",
             Self::NoGoodPoll => "no-good-poll",
             Self::DownloadsPaused => "downloads-paused",
@@ -177,7 +181,8 @@ impl Code {
             | Self::LoginNeeded
             | Self::NotPaired
             | Self::NoGoodPoll => Severity::Critical,
-            Self::OrdersNeedAttention
+            Self::LoginEnds
+            | Self::OrdersNeedAttention
             | Self::NoOrders
             | Self::DownloadsPaused
             | Self::DiskLow
@@ -341,6 +346,9 @@ impl<'a> Look<'a> {
                 }
             }
             LabState::Polling => {}
+        }
+        if lab.login_ends.is_some() && !lab.state.needs_login() {
+            add(Code::LoginEnds, fault("its login ends soon"), run());
         }
         if lab.state == LabState::Polling
             && let Some((worked, after)) = lab.worked_since.zip(self.status.no_orders_after)

@@ -102,6 +102,9 @@ pub struct LabStatus {
     /// there was none.
     #[serde(default)]
     pub worked_since: Option<u64>,
+    /// Until when its login works, if Align renews it no more: somebody must log in again by then.
+    #[serde(default)]
+    pub login_ends: Option<String>,
     /// What stands in the way.
     pub fault: Option<String>,
     /// What a person can do about that.

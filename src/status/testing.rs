@@ -66,6 +66,7 @@ pub(crate) fn lab(name: &str) -> LabStatus {
         last_publication: Some("2026-06-01T11:00:00Z".to_owned()),
         published_today: 3,
         worked_since: Some(3600),
+        login_ends: None,
         fault: None,
         hint: None,
         todo: None,

@@ -29,6 +29,11 @@ pub struct LabRecord {
 }
 
 impl LabRecord {
+    /// Whether a person must log in or pair.
+    pub fn lacks_login(&self) -> bool {
+        self.fault_class == Some(FaultClass::Auth)
+    }
+
     /// Nothing stands in the way any more.
     pub fn clear_fault(&mut self) {
         self.fault_class = None;
@@ -77,5 +82,15 @@ impl Store {
             lab.fault_class.map(FaultClass::as_str),
         ])?;
         Ok(())
+    }
+
+    /// Somebody logged the lab in, or paired it: that a login was missing is over. The engine notices,
+    /// and looks at once. Whether anything stood in the way.
+    pub fn settle_login(&self, lab: &str) -> Result<bool, StoreError> {
+        let known = self.labs()?.into_iter().find(|record| record.lab.eq_ignore_ascii_case(lab));
+        let Some(mut record) = known.filter(LabRecord::lacks_login) else { return Ok(false) };
+        record.clear_fault();
+        self.save_lab(&record)?;
+        Ok(true)
     }
 }

@@ -1,13 +1,15 @@
 use std::net::TcpListener;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
+use casedrop::align::Memory;
+use casedrop::disk::RealDisk;
 use casedrop::model::cancel::Cancel;
 use casedrop::model::fault::FaultClass;
 use casedrop::model::remote::Remote;
 use serde_json::{Value, json};
 
-use crate::fixture::{DISCOVERY, HOUR, Lab, ORDERS};
+use crate::fixture::{DISCOVERY, HOUR, Lab, MINUTE, ORDERS};
 use crate::server::{Reply, Server};
 
 fn table(name: &str, domain: &str, path: &str) -> Reply {
@@ -68,15 +70,211 @@ fn paths_can_be_set_in_the_config() {
 }
 
 #[test]
-fn a_foreign_host_gets_no_call() {
-    let lab = Lab::new(|call| {
-        let foreign = || table("getOrdersForLab", "https://evil.example", "/o");
-        (call.path == DISCOVERY).then(foreign)
+fn a_foreign_host_gets_no_call_and_the_known_path_is_used() {
+    let foreign = || table("getOrdersForLab", "https://evil.example", "/o");
+    let lab = Lab::new(move |call| (call.path == DISCOVERY).then(foreign));
+    let list = lab.client.ready_orders(&Cancel::new()).expect("orders");
+    assert_eq!(list.orders[0].order_id.as_str(), "17");
+    // Where the known path leads nowhere, that is what somebody has to see to.
+    let lab = Lab::new(move |call| match call.path.as_str() {
+        DISCOVERY => Some(foreign()),
+        ORDERS => Some(Reply::status(404)),
+        _ => None,
     });
     let fault = lab.client.ready_orders(&Cancel::new()).expect_err("foreign");
     assert_eq!((fault.class, fault.code), (FaultClass::Local, "host-not-allowed"));
     assert!(fault.message.contains("evil.example"), "{fault}");
     assert!(fault.hint.expect("a hint").contains("api.allowed_hosts"));
+}
+
+#[test]
+fn an_answer_that_is_of_no_use_leaves_the_last_good_one_in_use_and_is_asked_for_again_soon() {
+    let endpoint = |name: &str, domain: &str, path: &str| table(name, domain, path);
+    let odd: [Reply; 11] = [
+        Reply::json(&Value::Null),
+        Reply::json(&json!([])),
+        Reply::json(&json!({ "endpoints": [] })),
+        Reply::json(&json!({ "endpoints": [7, { "name": "getOrdersForLab" }] })),
+        endpoint("somethingElse", "https://eu.itero.cloud", "/o"),
+        endpoint("getOrdersForLab", "https://evil.example", "/o"),
+        endpoint("getOrdersForLab", "http://itero.cloud", "/o"),
+        endpoint("getOrderByRxId", "https://eu.itero.cloud", "/no-room"),
+        Reply::bytes("<!doctype html><title>Sign in to the hotel</title>"),
+        Reply::bytes(r#"{"endpoints":[{"name":"getOrdersForLab","domain":"https://eu.it"#),
+        Reply::status(500),
+    ];
+    for odd in odd {
+        let region = regional();
+        let (answer, domain) = (Arc::new(Mutex::new(None::<Reply>)), region.url(""));
+        let given = Arc::clone(&answer);
+        let lab = Lab::new(move |call| {
+            let good = || table("getOrdersForLab", &domain, "/eu/orders");
+            let given = given.lock().expect("answer").clone();
+            (call.path == DISCOVERY).then(|| given.unwrap_or_else(good))
+        });
+        let orders = || {
+            let list = lab.client.ready_orders(&Cancel::new()).expect("orders");
+            assert_eq!(list.orders[0].order_id.as_str(), "from the region", "{odd:?}");
+        };
+        orders();
+        lab.pass(24 * HOUR);
+        *answer.lock().expect("answer") = Some(odd.clone());
+        orders();
+        orders();
+        assert_eq!(asked(&lab), 2, "not with every call: {odd:?}");
+        *answer.lock().expect("answer") = None;
+        lab.pass(MINUTE);
+        orders();
+        assert_eq!(asked(&lab), 3, "soon again: {odd:?}");
+    }
+}
+
+#[test]
+fn a_restart_works_with_what_discovery_said_before() {
+    let dir = tempfile::tempdir().expect("tempdir");
+    let file = dir.path().join("discovery-smile-lab.json");
+    let region = regional();
+    let (fails, domain) = (Arc::new(AtomicUsize::new(0)), region.url(""));
+    let failing = Arc::clone(&fails);
+    let lab = Lab::new(move |call| {
+        let good = || table("getOrdersForLab", &domain, "/eu/orders");
+        let fails = failing.load(Ordering::SeqCst) > 0;
+        (call.path == DISCOVERY).then(|| if fails { Reply::status(503) } else { good() })
+    });
+    let restarted = || {
+        lab.another_with(|settings| {
+            settings.memory = Some(Memory { disk: Arc::new(RealDisk), file: file.clone() });
+        })
+    };
+    restarted().ready_orders(&Cancel::new()).expect("orders");
+    let kept = std::fs::read_to_string(&file).expect("kept");
+    assert!(!kept.contains("access-") && !kept.contains("hush"), "{kept}");
+    fails.store(1, Ordering::SeqCst);
+    let list = restarted().ready_orders(&Cancel::new()).expect("orders");
+    assert_eq!(list.orders[0].order_id.as_str(), "from the region");
+    // A file that is broken, or of another server, is as good as none.
+    std::fs::write(&file, &kept.as_bytes()[..20]).expect("written");
+    let list = restarted().ready_orders(&Cancel::new()).expect("orders");
+    assert_eq!(list.orders[0].order_id.as_str(), "17");
+    std::fs::write(&file, kept.replace("base_url\":\"http://", "base_url\":\"https://"))
+        .expect("written");
+    let list = restarted().ready_orders(&Cancel::new()).expect("orders");
+    assert_eq!(list.orders[0].order_id.as_str(), "17");
+}
+
+/// A server where nothing works without discovery, which wants a token that lives.
+fn guarded(live: &'static str) -> Lab {
+    Lab::new(move |call| match call.path.as_str() {
+        DISCOVERY if call.bearer() == Some(live) => {
+            let host = call.header("host").expect("a host");
+            Some(table("getOrdersForLab", &format!("http://{host}"), "/v3/list"))
+        }
+        DISCOVERY => Some(Reply::status(401)),
+        "/v3/list" if call.bearer() == Some(live) => Some(Reply::json(&json!([{ "orderId": 3 }]))),
+        ORDERS => Some(Reply::status(404)),
+        _ => None,
+    })
+}
+
+#[test]
+fn an_expired_token_is_renewed_before_discovery_is_asked_again_with_the_new_one() {
+    let lab = guarded("access-1");
+    lab.pass(8 * HOUR);
+    let list = lab.client.ready_orders(&Cancel::new()).expect("at the first attempt");
+    assert_eq!(list.orders[0].order_id.as_str(), "3");
+    assert_eq!(lab.refreshes(), 1);
+    let sent: Vec<_> = lab
+        .server
+        .calls_to(DISCOVERY)
+        .iter()
+        .map(|call| call.bearer().map(str::to_owned))
+        .collect();
+    assert_eq!(sent, [None, Some("access-1".to_owned())]);
+    // From then on, a token that has expired is renewed without asking.
+    lab.pass(8 * HOUR);
+    drop(lab.client.ready_orders(&Cancel::new()));
+    let sent = lab.server.calls_to(DISCOVERY);
+    assert!(sent.iter().skip(1).all(|call| call.bearer().is_some()), "{sent:?}");
+}
+
+#[test]
+fn a_token_that_only_discovery_refuses_is_renewed_once() {
+    let lab = guarded("access-1");
+    let list = lab.client.ready_orders(&Cancel::new()).expect("at the first attempt");
+    assert_eq!((list.orders[0].order_id.as_str(), lab.refreshes()), ("3", 1));
+    // A discovery that refuses everybody costs one renewal, and the known paths are used.
+    let lab = Lab::new(|call| (call.path == DISCOVERY).then(|| Reply::status(401)));
+    for _ in 0..3 {
+        lab.client.ready_orders(&Cancel::new()).expect("orders");
+        lab.pass(2 * MINUTE);
+    }
+    assert_eq!(lab.refreshes(), 1);
+}
+
+#[test]
+fn a_discovered_path_that_leads_nowhere_is_left_and_looked_up_again_within_a_minute() {
+    let asked_for = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&asked_for);
+    let lab = Lab::new(move |call| {
+        let here = || format!("http://{}", call.header("host").expect("a host"));
+        match call.path.as_str() {
+            DISCOVERY => {
+                let path = if count.load(Ordering::SeqCst) == 0 { "/wrong" } else { "/right" };
+                Some(table("getOrdersForLab", &here(), path))
+            }
+            "/right" => Some(Reply::json(&json!([{ "orderId": 9 }]))),
+            _ => None,
+        }
+    });
+    let order = || {
+        let list = lab.client.ready_orders(&Cancel::new()).expect("orders");
+        list.orders[0].order_id.to_string()
+    };
+    for _ in 0..3 {
+        assert_eq!(order(), "17", "the known path is used");
+    }
+    assert_eq!(lab.server.calls_to("/wrong").len(), 1, "what is wrong is not tried first again");
+    assert_eq!(asked(&lab), 2);
+    asked_for.store(1, Ordering::SeqCst);
+    lab.pass(MINUTE);
+    assert_eq!((order().as_str(), asked(&lab)), ("9", 3));
+}
+
+#[test]
+fn what_worked_before_is_used_where_a_new_answer_leads_nowhere() {
+    let region = regional();
+    let (wrong, domain) = (Arc::new(AtomicUsize::new(0)), region.url(""));
+    let turned = Arc::clone(&wrong);
+    let lab = Lab::new(move |call| match call.path.as_str() {
+        DISCOVERY if turned.load(Ordering::SeqCst) == 0 => {
+            Some(table("getOrdersForLab", &domain, "/eu/orders"))
+        }
+        DISCOVERY => {
+            let here = format!("http://{}", call.header("host").expect("a host"));
+            Some(table("getOrdersForLab", &here, "/wrong"))
+        }
+        ORDERS => Some(Reply::status(404)),
+        _ => None,
+    });
+    for wrongs in [0, 1] {
+        wrong.store(wrongs, Ordering::SeqCst);
+        let list = lab.client.ready_orders(&Cancel::new()).expect("orders");
+        assert_eq!(list.orders[0].order_id.as_str(), "from the region");
+        lab.pass(24 * HOUR);
+    }
+}
+
+#[test]
+fn where_a_path_holds_an_id_a_404_says_nothing_about_discovery() {
+    let lab = Lab::new(|call| {
+        let here = || format!("http://{}", call.header("host").expect("a host"));
+        (call.path == DISCOVERY).then(|| table("getOrderByRxId", &here(), "/rx/{rxId}"))
+    });
+    let rx = "rx-17".parse().expect("valid");
+    let fault = lab.client.order_by_rx(&rx, &Cancel::new()).expect_err("unknown");
+    assert_eq!(fault.code, "unknown-rx");
+    let paths: Vec<_> = lab.server.calls().into_iter().map(|call| call.path).collect();
+    assert_eq!(paths, [DISCOVERY, "/rx/rx-17"]);
 }
 
 /// Discovery names `first`, and once it was asked, the region.

@@ -1,7 +1,7 @@
 //! A lab that is logged in at a small imitation of Align.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, SystemTime};
 
 use casedrop::align::{AlignClient, AlignSettings};
@@ -13,39 +13,83 @@ use secrecy::ExposeSecret as _;
 use serde_json::json;
 use tokio::runtime::Runtime;
 
-use crate::server::{Call, Reply, Server};
+use crate::server::{Call, End, Reply, Server};
 
 pub(crate) const ORDERS: &str = "/api/third-party/v1/orders/lab";
 pub(crate) const DISCOVERY: &str = "/api/third-party/v2/discovery";
 pub(crate) const TOKEN: &str = "/oauth/token";
 pub(crate) const ASSET: &str = "/api/third-party/v1/orders/17/assets/IDE";
 pub(crate) const HOUR: Duration = Duration::from_hours(1);
+pub(crate) const MINUTE: Duration = Duration::from_mins(1);
 
-/// The tokens that the imitation accepts: `access-N` and `refresh-N`, and no older ones.
+/// The tokens that the imitation accepts: `access-N` and `refresh-N`, and no older ones. The refresh
+/// token before it still works, unless it is strict.
 #[derive(Clone, Default)]
-pub(crate) struct Tokens(Arc<Mutex<u32>>);
+pub(crate) struct Tokens(Arc<Mutex<Given>>);
+
+#[derive(Default)]
+struct Given {
+    number: u32,
+    /// The oldest access token that still works.
+    oldest: u32,
+    is_strict: bool,
+    /// So many answers to renewals are lost.
+    lost: u32,
+}
 
 impl Tokens {
+    fn given(&self) -> MutexGuard<'_, Given> {
+        self.0.lock().expect("tokens")
+    }
+
     pub(crate) fn access(&self) -> String {
-        format!("access-{}", self.0.lock().expect("tokens"))
+        format!("access-{}", self.given().number)
     }
 
     /// From now on, the tokens handed out so far are refused.
     pub(crate) fn revoke_access(&self) {
-        *self.0.lock().expect("tokens") += 1;
+        let mut given = self.given();
+        given.number += 1;
+        given.oldest = given.number;
+    }
+
+    /// Each refresh token works once; access tokens live on.
+    pub(crate) fn be_strict(&self) {
+        self.given().is_strict = true;
+    }
+
+    /// The answers to the next renewals are lost after the tokens were rotated.
+    pub(crate) fn lose(&self, answers: u32) {
+        self.given().lost = answers;
+    }
+
+    fn accepts(&self, bearer: Option<&str>) -> bool {
+        let given = self.given();
+        let number = bearer.and_then(|token| token.strip_prefix("access-")?.parse().ok());
+        number.is_some_and(|number: u32| (given.oldest..=given.number).contains(&number))
     }
 
     fn refresh(&self, call: &Call) -> Reply {
-        let mut number = self.0.lock().expect("tokens");
+        let mut given = self.given();
         let sent = call.form("refresh_token").unwrap_or_default();
         let sent: u32 = sent.strip_prefix("refresh-").and_then(|n| n.parse().ok()).unwrap_or(99);
-        if sent + 1 < *number || sent > *number {
+        let oldest = if given.is_strict { given.number } else { given.number.saturating_sub(1) };
+        if !(oldest..=given.number).contains(&sent) {
             return Reply::json(&json!({ "error": "invalid_grant" })).with_status(400);
         }
-        *number = sent + 1;
+        given.number = sent + 1;
+        if !given.is_strict {
+            given.oldest = given.number;
+        }
+        let number = given.number;
         let (access, refresh) = (format!("access-{number}"), format!("refresh-{number}"));
-        Reply::json(&json!({ "access_token": access, "refresh_token": refresh,
-            "token_type": "Bearer", "expires_in": 3600 }))
+        let reply = Reply::json(&json!({ "access_token": access, "refresh_token": refresh,
+            "token_type": "Bearer", "expires_in": 3600 }));
+        if given.lost == 0 {
+            return reply;
+        }
+        given.lost -= 1;
+        reply.header("Content-Length", 100_000).end(End::Reset)
     }
 }
 
@@ -79,7 +123,7 @@ impl Lab {
             match call.path.as_str() {
                 DISCOVERY => Reply::status(404),
                 TOKEN => accepted.refresh(call),
-                _ if call.bearer() != Some(accepted.access().as_str()) => Reply::status(401),
+                _ if !accepted.accepts(call.bearer()) => Reply::status(401),
                 ORDERS => Reply::json(&json!([{ "orderId": 17 }])),
                 _ => Reply::status(404),
             }
@@ -92,6 +136,8 @@ impl Lab {
             issued_at,
             lifetime: HOUR,
             account: None,
+            former: None,
+            renewal: None,
         };
         store.save(&lab_name(), &login).expect("saved");
         let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -120,9 +166,12 @@ impl Lab {
         self.server.calls_to(TOKEN).len()
     }
 
+    pub(crate) fn stored(&self) -> Login {
+        self.store.load(&lab_name()).expect("load").expect("logged in")
+    }
+
     pub(crate) fn stored_access(&self) -> String {
-        let login = self.store.load(&lab_name()).expect("load").expect("logged in");
-        login.access.expose_secret().to_owned()
+        self.stored().access.expose_secret().to_owned()
     }
 }
 
@@ -160,6 +209,8 @@ fn client(
         outgoing: Outgoing::default(),
         stall_timeout: Duration::from_secs(20),
         clock: Arc::new(move || *clock.lock().expect("clock")),
+        memory: None,
+        step: |_| {},
     };
     adjust(&mut settings);
     AlignClient::new(settings, Arc::clone(store), runtime.handle().clone()).expect("a client")

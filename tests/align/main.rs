@@ -9,6 +9,7 @@ mod fixture;
 mod login;
 mod pairing;
 mod proxy;
+mod renewal;
 mod server;
 mod tls;
 mod tokens;

@@ -1,4 +1,4 @@
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier, Mutex, mpsc};
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use casedrop::secrets::{FileSecrets, Login, MemorySecrets, SecretStore};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::json;
 
-use crate::fixture::{HOUR, Lab, ORDERS, TOKEN, ide, lab_name};
+use crate::fixture::{HOUR, Lab, MINUTE, ORDERS, TOKEN, ide, lab_name};
 use crate::server::{End, Reply};
 
 #[test]
@@ -214,8 +214,8 @@ fn cancelling_a_refresh_waits_for_the_tokens_to_be_saved() {
     assert_eq!(lab.stored_access(), "access-1");
 }
 
-/// A store on a disk that is full for a while.
-struct Full(MemorySecrets, AtomicBool);
+/// A store on a disk that is full after so many more writes.
+struct Full(MemorySecrets, AtomicUsize);
 
 impl SecretStore for Full {
     fn load(&self, lab: &LabName) -> Result<Option<Login>, Fault> {
@@ -223,7 +223,8 @@ impl SecretStore for Full {
     }
 
     fn save(&self, lab: &LabName, login: &Login) -> Result<(), Fault> {
-        if self.1.load(Ordering::SeqCst) {
+        let has_room = |left: usize| left.checked_sub(1);
+        if self.1.fetch_update(Ordering::SeqCst, Ordering::SeqCst, has_room).is_err() {
             return Err(Fault::new(FaultClass::Local, "disk-full", "the disk is full"));
         }
         self.0.save(lab, login)
@@ -252,15 +253,28 @@ impl SecretStore for Full {
 
 #[test]
 fn tokens_that_cannot_be_saved_are_kept_until_they_can() {
-    let store = Arc::new(Full(MemorySecrets::new(), AtomicBool::new(false)));
+    let store = Arc::new(Full(MemorySecrets::new(), AtomicUsize::new(9)));
     let lab = Lab::with(Arc::clone(&store) as Arc<dyn SecretStore>, |_| None);
     lab.pass(HOUR);
-    store.1.store(true, Ordering::SeqCst);
+    // Room for the mark that a renewal has begun, and for no more.
+    store.1.store(1, Ordering::SeqCst);
     let fault = lab.client.ready_orders(&Cancel::new()).expect_err("not saved");
     assert_eq!((fault.class, fault.code), (FaultClass::Local, "disk-full"));
-    store.1.store(false, Ordering::SeqCst);
+    store.1.store(9, Ordering::SeqCst);
     lab.client.ready_orders(&Cancel::new()).expect("orders");
     assert_eq!((lab.refreshes(), lab.stored_access().as_str()), (1, "access-1"));
+}
+
+#[test]
+fn nothing_is_asked_whose_answer_could_not_be_saved() {
+    let store = Arc::new(Full(MemorySecrets::new(), AtomicUsize::new(9)));
+    let lab = Lab::with(Arc::clone(&store) as Arc<dyn SecretStore>, |_| None);
+    store.1.store(0, Ordering::SeqCst);
+    lab.pass(34 * MINUTE);
+    lab.client.ready_orders(&Cancel::new()).expect("with the token that lives");
+    lab.pass(HOUR);
+    let fault = lab.client.ready_orders(&Cancel::new()).expect_err("not saved");
+    assert_eq!((fault.code, lab.refreshes()), ("disk-full", 0));
 }
 
 #[test]

@@ -14,7 +14,7 @@ use serde_json::Value;
 use super::world::{Ended, World, started, wait_for};
 use super::{portal, tree};
 
-use asking::{dropped, notified};
+use asking::{dropped, notified, renewed};
 use publishing::{adopt, again, beside, empty, failure, first, lost, refetch, replace};
 use removing::{forget, reclaim, retire};
 
@@ -66,6 +66,8 @@ ways! {
     Notified: a_notification_that_dies_at_any_step_is_followed_after_the_next_start, notified;
     /// The new revision was lost while the old one was out of the way.
     Lost: an_old_revision_comes_back_even_if_the_process_dies_meanwhile, lost;
+    /// The login is renewed at an Align that honours the former token once more.
+    Renewed: a_renewal_that_dies_at_any_step_does_not_end_the_login, renewed;
     /// A file in the command folder asks for something beyond this PC.
     Dropped: a_command_that_dies_at_any_step_is_carried_out_once_and_answered_once, dropped;
 }
@@ -75,7 +77,7 @@ ways! {
 fn ways_to(step: Step) -> &'static [Way] {
     use Way::{
         Adopt, Again, Beside, Dropped, Elsewhere, Empty, Failure, First, Forget, Lost, Notified,
-        Reclaim, Refetch, Replace, Retire, Updated,
+        Reclaim, Refetch, Renewed, Replace, Retire, Updated,
     };
     let linux = cfg!(target_os = "linux");
     match step {
@@ -152,6 +154,7 @@ fn ways_to(step: Step) -> &'static [Way] {
         | Step::CommandFiled
         | Step::CommandTold
         | Step::CommandEnded => &[Dropped],
+        Step::RenewalBegun | Step::RenewalAnswered | Step::RenewalSaved => &[Renewed],
         Step::UpdateDownload
         | Step::UpdateDownloaded
         | Step::UpdateUnpacked

@@ -18,8 +18,8 @@ const NAMES: [&str; 9] = [
 ];
 
 async fn endpoints(lab: &Lab) -> Vec<(String, String, String)> {
-    let answer = lab.http.get(lab.url("/api/third-party/v2/discovery")).send().await;
-    let body: Value = answer.expect("answer").json().await.expect("JSON");
+    let answer = lab.get("/api/third-party/v2/discovery").await;
+    let body: Value = answer.json().await.expect("JSON");
     let all = body["endpoints"].as_array().expect("endpoints").iter();
     all.map(|endpoint| {
         let text = |name: &str| endpoint[name].as_str().expect(name).to_owned();
@@ -72,7 +72,31 @@ async fn discovery_can_leave_endpoints_out_or_fail() {
     assert_eq!(names.len(), 7);
     assert!(!names.contains(&"returnScan".to_owned()));
     lab.admin().update_settings(|settings| settings.discovery = false);
-    let answer = lab.http.get(lab.url("/api/third-party/v2/discovery")).send().await;
+    assert_eq!(lab.get("/api/third-party/v2/discovery").await.status(), 404);
+}
+
+#[tokio::test]
+async fn discovery_wants_a_token_that_lives_unless_it_is_open_to_all() {
+    let lab = Lab::paired().await;
+    let asked = async || {
+        let answer = lab.http.get(lab.url("/api/third-party/v2/discovery")).send().await;
+        answer.expect("answer").status().as_u16()
+    };
+    assert_eq!(asked().await, 401);
+    lab.admin().expire_tokens();
+    assert_eq!(lab.get("/api/third-party/v2/discovery").await.status(), 401);
+    lab.admin().update_settings(|settings| settings.discovery_needs_token = false);
+    assert_eq!(asked().await, 200);
+}
+
+#[tokio::test]
+async fn discovery_can_name_a_path_that_leads_nowhere() {
+    let lab = Lab::paired().await;
+    lab.admin().update_settings(|settings| {
+        settings.discovery_wrong = vec!["getOrdersForLab".to_owned()];
+    });
+    let list = url_of(&lab, "getOrdersForLab").await;
+    let answer = lab.http.get(list).bearer_auth(&lab.access).send().await;
     assert_eq!(answer.expect("answer").status(), 404);
 }
 

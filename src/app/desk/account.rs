@@ -97,7 +97,10 @@ impl AgentDesk {
         let pairing =
             Pairing { account: account.id.clone(), callback: callback.as_ref().map(hash) };
         let what = format!("pair {} with {}", lab.name, account.id);
-        self.beyond(task, &what, entry, call, |store, _| pairing.remember(store, &lab.name))
+        self.beyond(task, &what, entry, call, |store, _| {
+            store.settle_login(lab.name.as_str())?;
+            pairing.remember(store, &lab.name)
+        })
     }
 
     /// Pairs a lab again where the agent can do so by itself, and it is called for: it was paired, and

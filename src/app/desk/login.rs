@@ -7,17 +7,37 @@ use crate::align::{AlignClient, LOGIN_NEEDED, LoginRequest, PENDING_FOR};
 use crate::audit::{Deed, Entry, Mark};
 use crate::config::LabConfig;
 use crate::model::cancel::Cancel;
-use crate::model::fault::Fault;
+use crate::model::fault::{Fault, FaultClass};
 use crate::model::ids::{AccountId, LabName};
 use crate::model::request::{Outcome, Reply, Text, Via, Who};
 use crate::model::time::WallMs;
 use crate::secrets::{SEALED, UNREADABLE};
+use crate::store::{LabRecord, Store};
 
 use secrecy::SecretString;
 
 /// Whether it is a login that is missing, so that a person can end the trouble by logging in.
 pub(super) fn needs_login(fault: &Fault) -> bool {
     [LOGIN_NEEDED, UNREADABLE, SEALED, "http-401"].contains(&fault.code)
+}
+
+/// Why a person must log a lab in or pair it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LoginLacks {
+    /// What stands in the way.
+    pub fault: String,
+    /// What the person can do.
+    pub hint: Option<String>,
+}
+
+/// Whether what the journal tells of is over once there is a login here that can be read, and paired.
+/// The others are Align's word, and count until somebody logs in.
+pub(super) fn is_over_with_login(code: &str) -> bool {
+    [UNREADABLE, SEALED, "not-paired"].contains(&code)
+}
+
+fn is_from_align(record: &LabRecord) -> bool {
+    record.lacks_login() && !record.fault_code.as_deref().is_some_and(is_over_with_login)
 }
 
 impl AgentDesk {
@@ -137,7 +157,40 @@ impl AgentDesk {
         if let Ok(Some(former)) = &result {
             self.remember_former(lab, &former.id);
         }
+        if result.is_ok() {
+            self.login_settled(lab);
+        }
         result.map(|_| ())
+    }
+
+    /// What stands in the way of a lab that a person must log in or pair: what this process finds where
+    /// logins are kept, else what the agent found at Align. `record` is what the journal knows.
+    pub fn login_lacks(&self, lab: &LabName, record: Option<&LabRecord>) -> Option<LoginLacks> {
+        match self.with_link(lab, |link| (link.connect)()) {
+            Err(fault) if fault.class == FaultClass::Auth => {
+                Some(LoginLacks { fault: fault.chain(), hint: fault.hint })
+            }
+            Ok(_) | Err(_) => record.filter(|record| is_from_align(record)).map(|record| {
+                let fault = record.fault.clone().unwrap_or_else(|| "login needed".to_owned());
+                LoginLacks { fault, hint: record.hint.clone() }
+            }),
+        }
+    }
+
+    /// Takes out of the journal that a login was missing, and lets the engine look for it.
+    fn login_settled(&self, lab: &LabName) {
+        // Where no agent ever was there is no journal, and none is made for this.
+        let lacks = |store: &Store| Ok(store.labs()?.iter().any(LabRecord::lacks_login));
+        let is_told = matches!(self.journal.look(lacks), Ok(Some(true)));
+        if is_told && let Err(error) = self.journal.with(|store| store.settle_login(lab.as_str())) {
+            tracing::warn!(%lab, "the journal does not know of the login yet: {}", error.chain());
+        }
+        self.wake.now();
+    }
+
+    /// The login is another than before: the engine looks at once.
+    pub(in crate::app) fn login_changed(&self) {
+        self.wake.now();
     }
 
     /// Ends a lab's login: revokes it and forgets it, with all that belongs to it. What Align could

@@ -39,6 +39,7 @@ use crate::model::time::Now;
 use crate::status::{Note, Status};
 use crate::sync::execute::Link;
 
+pub use login::LoginLacks;
 pub(super) use names::USAGE;
 pub use names::find_lab;
 pub(super) use once::cannot_use;

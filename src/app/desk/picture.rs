@@ -8,7 +8,9 @@ use jiff::tz::TimeZone;
 use tokio::sync::watch;
 
 use super::AgentDesk;
+use super::login::is_over_with_login;
 use super::once::cannot_use;
+use crate::align::Ending;
 use crate::app::pulse::Pulse;
 use crate::app::welcome::{Access, SoFar, Welcome, WelcomeStep, next_step};
 use crate::config::LabConfig;
@@ -272,6 +274,9 @@ impl AgentDesk {
             Err(fault) => {
                 (Some((fault.class, fault.code.to_owned())), Some(fault.chain()), fault.hint)
             }
+            Ok(_) if record.fault_code.as_deref().is_some_and(is_over_with_login) => {
+                (None, None, None)
+            }
             Ok(_) => (
                 record
                     .fault_code
@@ -279,6 +284,11 @@ impl AgentDesk {
                 record.fault,
                 record.hint,
             ),
+        };
+        let ending = self.labs.client(name).ok().and_then(|client| client.ending());
+        let (fault, hint) = match (&trouble, &ending) {
+            (None, Some(ending)) => (Some(in_words(ending, now)), ending.why.hint.clone()),
+            _ => (fault, hint),
         };
         let waits = told.waits.is_some() || record.good_poll.is_none() || !running;
         let without_pause = match &trouble {
@@ -310,9 +320,11 @@ impl AgentDesk {
                 let hours = &self.config.alerts.working_hours;
                 hours.between(last, now.wall, &TimeZone::system()).as_secs()
             }),
+            login_ends: ending.as_ref().map(|ending| WallMs::from(ending.at).to_rfc3339()),
             fault,
             hint,
             todo: match state {
+                _ if ending.is_some() => Some(format!("casedrop login {name}")),
                 LabState::LoginNeeded => Some(format!("casedrop login {name}")),
                 LabState::NotPaired => Some(format!("casedrop pair {name}")),
                 LabState::Paused => Some(format!("casedrop resume --lab {name}")),
@@ -397,6 +409,12 @@ fn downloads(live: &Live) -> Vec<RunningDownload> {
         total: transfer.total,
     });
     told.collect()
+}
+
+/// What there is to know of a login that ends.
+fn in_words(ending: &Ending, now: Now) -> String {
+    let until = WallMs::from(ending.at).in_words(now.wall);
+    format!("it works until {until}, and must be logged in again by then: {}", ending.why.chain())
 }
 
 /// The first of the orders that fail, those that wait for a person before the others.

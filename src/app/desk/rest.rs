@@ -6,7 +6,7 @@ use super::names::refused;
 use super::{AgentDesk, Task};
 use crate::audit::{Deed, Entry, Mark};
 use crate::config::LabConfig;
-use crate::model::fault::{Fault, FaultClass};
+use crate::model::fault::Fault;
 use crate::model::ids::LabName;
 use crate::model::request::{Outcome, Reply, Who};
 use crate::model::time::{Now, WallMs};
@@ -82,13 +82,22 @@ impl AgentDesk {
         let interval = self.config.poll_interval.min(SHORTEST_INTERVAL);
         let now = (self.now)();
         let runs = self.agent_runs();
+        // The vault may take its time; the journal should not wait for it.
+        let records = self.journal.with(Store::labs).map_err(super::once::cannot_use)?;
+        let lacks: Vec<_> = labs
+            .iter()
+            .map(|lab| {
+                let record = records.iter().find(|record| record.lab == lab.name.as_str());
+                self.login_lacks(&lab.name, record)
+            })
+            .collect();
         self.in_journal(task, &format!("poll {}", names(&labs)), |store, _| {
             let (resting, records) = (store.pauses()?, store.labs()?);
             let mut rows = Vec::new();
             let mut lines = Vec::new();
             let mut next = Vec::new();
             let mut outcomes = Vec::new();
-            for lab in &labs {
+            for (lab, lacks) in labs.iter().zip(lacks) {
                 let name = lab.name.as_str();
                 if let Some(paused) = resting.get(name) {
                     lines.push(format!("{name}: not polled: paused since {}", since(paused)));
@@ -98,10 +107,9 @@ impl AgentDesk {
                 }
                 store.want_poll(name, now.wall)?;
                 let record = records.iter().find(|record| record.lab == name);
-                if let Some(record) = record.filter(|record| needs_person(record)) {
-                    let fault = record.fault.as_deref().unwrap_or("nobody is logged in");
-                    lines.push(format!("{name}: not polled: {fault}"));
-                    next.extend(record.hint.clone());
+                if let Some(lacks) = lacks {
+                    lines.push(format!("{name}: not polled: {}", lacks.fault));
+                    next.extend(lacks.hint);
                     outcomes.push(Outcome::LoginNeeded);
                     continue;
                 }
@@ -144,11 +152,6 @@ impl AgentDesk {
         let paused: std::collections::BTreeSet<_> = paused.collect();
         Ok(paused.into_iter().collect())
     }
-}
-
-/// Whether a person must act before Align can be asked.
-fn needs_person(record: &LabRecord) -> bool {
-    record.fault_class == Some(FaultClass::Auth)
 }
 
 fn earliest(

@@ -419,6 +419,37 @@ fn the_answer_to_poll_says_when_and_what_is_in_the_way() {
 }
 
 #[test]
+fn whether_somebody_is_logged_in_is_looked_for_when_it_is_asked() {
+    let world = World::new(&["smile-lab"]);
+    let lab: LabName = "smile-lab".parse().expect("valid");
+    let poll = Request::Poll { lab: None };
+    *world.align.login_missing.lock().expect("not poisoned") = true;
+    assert_eq!(world.serve("a", &poll).outcome, Outcome::LoginNeeded, "nobody had told so");
+    *world.align.login_missing.lock().expect("not poisoned") = false;
+    let record = |class, code: &str| crate::store::LabRecord {
+        lab: lab.to_string(),
+        fault_class: Some(class),
+        fault_code: Some(code.to_owned()),
+        fault: Some("told before".to_owned()),
+        ..crate::store::LabRecord::default()
+    };
+    // What only the store of logins can say is over as soon as it says otherwise.
+    world.journal(|store| store.save_lab(&record(FaultClass::Auth, "not-paired")));
+    assert_eq!(world.serve("b", &poll).outcome, Outcome::Done);
+    assert_eq!(world.desk.picture().verdict(), Verdict::Well);
+    // What Align said counts until somebody logs in.
+    world.journal(|store| store.save_lab(&record(FaultClass::Auth, "http-401")));
+    assert_eq!(world.serve("c", &poll).outcome, Outcome::LoginNeeded);
+    assert_eq!(world.desk.picture().verdict(), Verdict::LoginNeeded);
+    assert!(world.journal(|store| store.settle_login("SMILE-LAB")));
+    assert_eq!(world.serve("d", &poll).outcome, Outcome::Done);
+    assert_eq!(world.desk.picture().verdict(), Verdict::Well);
+    // No login cures another trouble.
+    world.journal(|store| store.save_lab(&record(FaultClass::Transient, "connect")));
+    assert!(!world.journal(|store| store.settle_login("smile-lab")));
+}
+
+#[test]
 fn the_status_names_what_needs_a_person_and_the_one_thing_to_do() {
     let world = World::new(&["smile-lab"]);
     assert_eq!(world.desk.picture().verdict(), Verdict::Well);

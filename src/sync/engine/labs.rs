@@ -131,12 +131,31 @@ impl LabState {
 }
 
 impl Engine {
+    /// Where somebody logged in or paired, by whichever process, the journal holds nothing any more that
+    /// stands in the way: then the login is looked for at once.
+    fn notice_logins(&mut self, now: Now) -> Result<(), StoreError> {
+        let waits = |state: &LabState| {
+            state.is_held() && !state.connecting && state.next_connect > now.mono
+        };
+        if !self.labs.values().any(waits) {
+            return Ok(());
+        }
+        for record in self.store.labs()?.iter().filter(|record| record.fault.is_none()) {
+            let held = self.labs.iter_mut().find(|(lab, _)| lab.as_str() == record.lab);
+            if let Some((_, state)) = held.filter(|(_, state)| waits(state)) {
+                state.next_connect = now.mono;
+            }
+        }
+        Ok(())
+    }
+
     /// Starts what is due for the labs.
     pub(super) fn start_labs(
         &mut self,
         now: Now,
         effects: &mut Vec<Effect>,
     ) -> Result<(), StoreError> {
+        self.notice_logins(now)?;
         for (lab, state) in &mut self.labs {
             if state.lacks_login() && !state.connecting && state.next_connect <= now.mono {
                 state.connecting = true;

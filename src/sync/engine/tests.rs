@@ -341,6 +341,19 @@ fn what_waited_for_a_login_goes_on_as_soon_as_there_is_one() {
 }
 
 #[test]
+fn a_login_that_another_process_made_is_looked_for_at_once() {
+    let mut world = World::new(&["lab"]);
+    world.give(Input::Tick);
+    let fault = Fault::new(FaultClass::Auth, "login-needed", "no login");
+    let effects = world.give(Input::Connected { lab: name("lab"), result: Err(fault) });
+    let connects = |effect: &Effect| matches!(effect, Effect::Connect { .. });
+    assert!(!effects.iter().any(connects), "it was just looked for");
+    assert!(!world.give(Input::Tick).iter().any(connects));
+    assert!(world.engine.store().settle_login("lab").expect("settled"));
+    assert!(world.give(Input::Tick).iter().any(connects), "the journal says that it came");
+}
+
+#[test]
 fn files_that_align_is_still_making_follow_their_own_schedule() {
     let mut world = World::new(&["lab"]);
     let order = key("lab", "17");

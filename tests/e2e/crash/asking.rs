@@ -3,7 +3,7 @@
 use casedrop::model::step::Step;
 use casedrop::simulator::CaseKind;
 
-use super::{assert_promises, finish, times_told};
+use super::{assert_promises, die_at, finish, times_told};
 use crate::command_folder::Commands;
 use crate::notified::listening;
 use crate::world::{World, order, wait_for};
@@ -32,6 +32,16 @@ pub(super) fn notified(_: &World, step: Step) {
     let named = times_told(&story, "seen");
     assert!((1..=2).contains(&named), "{story:#}");
     assert_promises(world, &id, &world.published(&id), 1);
+}
+
+pub(super) fn renewed(world: &World, step: Step) {
+    world.align().update_settings(|settings| settings.refresh_grace_ms = 600_000);
+    world.align().expire_tokens();
+    let id = world.align().create_order(&order(CaseKind::OrthoShell)).expect("created");
+    die_at(world, step);
+    finish(world, &id, 1);
+    assert_promises(world, &id, &world.published(&id), 1);
+    assert_eq!(world.align().state().counters.logins, 1, "nobody had to log in again");
 }
 
 pub(super) fn dropped(world: &World, step: Step) {
