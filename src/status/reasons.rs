@@ -348,7 +348,7 @@ impl<'a> Look<'a> {
             LabState::Polling => {}
         }
         if lab.login_ends.is_some() && !lab.state.needs_login() {
-            add(Code::LoginEnds, fault("its login ends soon"), run());
+            all.push(fault(Code::LoginEnds, "its login ends soon").hint(run()));
         }
         if lab.state == LabState::Polling
             && let Some((worked, after)) = lab.worked_since.zip(self.status.no_orders_after)

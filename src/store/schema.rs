@@ -1,6 +1,6 @@
 //! The journal's tables, as a list of steps from the empty file to the newest version.
 
-use rusqlite::{Connection, OptionalExtension as _};
+use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior};
 
 use super::StoreError;
 
@@ -195,7 +195,11 @@ pub(super) fn migrate(db: &mut Connection) -> Result<(), StoreError> {
     let found = version(db)?;
     check_known(db, found)?;
     for (version, step) in STEPS.iter().enumerate().skip(found) {
-        let tx = db.transaction()?;
+        let tx = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        // Another process may have been faster since the look.
+        if self::version(&tx)? > version {
+            continue;
+        }
         tx.execute_batch(step)?;
         let sql = "INSERT OR REPLACE INTO meta (key, value) VALUES (?1, ?2)";
         tx.execute(sql, [READABLE_BY_FACT, &READABLE_BY.to_string()])?;
@@ -245,6 +249,23 @@ mod tests {
         db.execute_batch(sql).expect("changed");
         db.pragma_update(None, "user_version", 99).expect("set");
         (dir, file)
+    }
+
+    #[test]
+    fn processes_that_make_a_journal_at_the_same_time_do_not_disturb_each_other() {
+        for _ in 0..10 {
+            let dir = tempfile::tempdir().expect("tempdir");
+            let file = dir.path().join(FILE_NAME);
+            let barrier = std::sync::Barrier::new(6);
+            std::thread::scope(|scope| {
+                for _ in 0..6 {
+                    scope.spawn(|| {
+                        barrier.wait();
+                        drop(Store::open(&file).expect("opened"));
+                    });
+                }
+            });
+        }
     }
 
     fn open(file: &std::path::Path) -> Result<Store, StoreError> {

@@ -180,6 +180,7 @@ fn words(code: Code, t: &Texts) -> Words {
         Code::LoginNeeded => (t.lab_login, t.login_text, ""),
         Code::NotPaired => (t.lab_unpaired, t.unpaired_text, ""),
         Code::NoGoodPoll => (t.lab_overdue, t.overdue_text, t.overdue_hint),
+        Code::LoginEnds => (t.lab_login_ends, t.login_ends_text, ""),
         Code::OrdersNeedAttention => (t.need_attention, "", ""),
         Code::DownloadsPaused => (t.downloads_paused, "", t.downloads_paused_hint),
         Code::NoOrders => (t.no_orders, t.no_orders_text, t.no_orders_hint),

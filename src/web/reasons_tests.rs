@@ -20,7 +20,7 @@ use crate::status::{LabState, Note, PauseStatus, UpdateStatus, health};
 type Change = (&'static str, fn(&mut Status));
 
 /// What can happen to a picture. Each code comes from at least one of them.
-const CHANGES: [Change; 24] = [
+const CHANGES: [Change; 25] = [
     ("stopped", |it| it.agent.running = false),
     ("stuck", |it| it.agent.silent = Some(600)),
     ("journal", |it| it.fault = Some(Note::new("the journal is locked", Some("wait")))),
@@ -31,6 +31,10 @@ const CHANGES: [Change; 24] = [
     ("login of another", |it| {
         it.labs.push(lab("north"));
         it.labs.last_mut().expect("one").state = LabState::LoginNeeded;
+    }),
+    ("a login that ends", |it| {
+        it.labs[0].login_ends = Some("2026-06-01T12:30:00Z".to_owned());
+        it.labs[0].fault = Some("it works until 12:30".to_owned());
     }),
     ("pairing", |it| it.labs[0].state = LabState::NotPaired),
     ("overdue", |it| it.labs[0].good_poll = Some("2026-06-01T07:00:00Z".to_owned())),

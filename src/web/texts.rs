@@ -88,6 +88,7 @@ texts! {
         "Fragt ab; Scan-Meldungen kommen nicht an";
     lab_paused: "Paused", "Pausiert";
     lab_login: "Login needed", "Anmeldung nötig";
+    lab_login_ends: "Login ends soon", "Anmeldung endet bald";
     lab_unpaired: "Account not chosen", "Konto nicht gewählt";
     lab_unreachable: "Align unreachable", "Align nicht erreichbar";
     lab_waiting: "Waiting for Align’s first answer", "Wartet auf die erste Antwort von Align";
@@ -118,6 +119,8 @@ texts! {
         "Den Ordner oder seine Freigabe zurückbringen. Casedrop macht dann von selbst weiter.";
     login_text: "No orders arrive for this lab until somebody logs in.",
         "Für dieses Labor kommen keine Aufträge, bis sich jemand anmeldet.";
+    login_ends_text: "Align no longer renews this lab’s login. Orders still arrive; log in again in time.",
+        "Align verlängert die Anmeldung dieses Labors nicht mehr. Noch kommen Aufträge an; bitte rechtzeitig neu anmelden.";
     unpaired_text: "No orders arrive for this lab until its account is chosen.",
         "Für dieses Labor kommen keine Aufträge, bis sein Konto gewählt ist.";
     overdue_text: "Align has not answered for too long, so new orders are not found.",

@@ -235,6 +235,64 @@ fn a_login_that_was_revoked_is_told_everywhere_and_after_a_new_one_the_work_goes
     assert!((1..=3).contains(&told), "{log}");
 }
 
+/// What every command says of the lab now.
+#[track_caller]
+fn assert_known(world: &World, state: &str, code: i32) {
+    let ended = world.casedrop(&["status", "--json"]);
+    assert_eq!(ended.code, Some(code), "{ended:?}");
+    let status: serde_json::Value = serde_json::from_str(&ended.stdout).expect("JSON");
+    assert_eq!(status["labs"][0]["state"], state, "{status:#}");
+    let poll = world.casedrop(&["poll"]);
+    assert_eq!(poll.code, Some(code), "{poll:?}");
+    let orders = world.casedrop(&["orders"]);
+    for text in [&ended.stdout, &poll.stderr, &orders.stderr] {
+        let tells = text.contains("not logged in") || text.contains("casedrop login");
+        assert_eq!(tells, state == "login-needed", "{text}");
+        let tells = text.contains("not paired") || text.contains("casedrop pair");
+        assert_eq!(tells, state == "not-paired", "{text}");
+    }
+}
+
+#[test]
+fn who_logged_in_and_paired_is_known_at_once_without_an_agent() {
+    let world = not_logged_in();
+    // Whoever starts the agent once too early leaves its complaint in the journal.
+    let agent = world.run();
+    wait_for("the agent to miss the login", || {
+        let orders = world.casedrop(&["orders"]);
+        orders.stderr.contains("not logged in").then_some(())
+    });
+    agent.kill();
+    assert_known(&world, "login-needed", 4);
+    world.log_in(LAB);
+    assert_known(&world, "not-paired", 4);
+    world.good(&["pair", LAB]);
+    assert_known(&world, "waiting", 0);
+    world.good(&["unpair", LAB, ACCOUNT, "--confirm", ACCOUNT]);
+    assert_known(&world, "not-paired", 4);
+    world.good(&["logout", LAB]);
+    assert_known(&world, "login-needed", 4);
+}
+
+#[test]
+fn who_logged_in_and_paired_is_known_at_once_beside_an_agent() {
+    let world = not_logged_in();
+    let id = world.align().create_order(&order(CaseKind::OrthoShell)).expect("created");
+    let agent = world.run();
+    wait_for("the agent to miss the login", || {
+        let status = world.casedrop(&["status", "--json"]);
+        status.stdout.contains("login-needed").then_some(())
+    });
+    assert_known(&world, "login-needed", 4);
+    world.log_in(LAB);
+    assert_known(&world, "not-paired", 4);
+    world.good(&["pair", LAB]);
+    world.good(&["status"]);
+    world.good(&["poll"]);
+    world.wait_for_revision(&id, 1);
+    agent.kill();
+}
+
 #[test]
 fn one_pass_without_a_login_ends_with_its_own_code() {
     let world = World::new();

@@ -33,6 +33,7 @@ mod page;
 mod places;
 mod polls;
 mod reconcile;
+mod renewals;
 mod requests;
 mod resume;
 mod secrecy;

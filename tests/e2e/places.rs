@@ -51,12 +51,26 @@ fn the_regional_port_that_discovery_names_is_used() {
 #[test]
 fn without_discovery_the_known_paths_are_used() {
     let world = World::new();
+    // As if it had never answered: what it said before would be used.
+    std::fs::remove_file(world.state().join("discovery-smile-lab.json")).expect("it was kept");
     world.align().update_settings(|settings| settings.discovery = false);
     let before = world.align().state().counters.discovered_requests;
     let id = world.align().create_order(&order(CaseKind::OrthoShell)).expect("created");
     world.good(&["sync"]);
     world.published(&id);
     assert_eq!(world.align().state().counters.discovered_requests, before);
+}
+
+#[test]
+fn an_endpoint_that_discovery_has_wrong_is_found_at_its_known_path() {
+    let world = World::new();
+    world.align().update_settings(|settings| {
+        settings.discovery_wrong = vec!["getOrdersForLab".to_owned()];
+    });
+    let id = world.align().create_order(&order(CaseKind::OrthoShell)).expect("created");
+    world.good(&["sync"]);
+    world.published(&id);
+    assert!(requests(&world, "downloadAsset").iter().all(|record| record.discovered));
 }
 
 #[test]

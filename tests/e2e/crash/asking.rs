@@ -40,8 +40,8 @@ pub(super) fn renewed(world: &World, step: Step) {
     let id = world.align().create_order(&order(CaseKind::OrthoShell)).expect("created");
     die_at(world, step);
     finish(world, &id, 1);
-    assert_promises(world, &id, &world.published(&id), 1);
     assert_eq!(world.align().state().counters.logins, 1, "nobody had to log in again");
+    assert_promises(world, &id, &world.published(&id), 1);
 }
 
 pub(super) fn dropped(world: &World, step: Step) {
