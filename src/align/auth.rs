@@ -215,10 +215,16 @@ impl Auth {
         self.still_works(&login).then_some(login.access)
     }
 
-    /// The login after Align refused the access token `seen`.
-    pub(super) async fn renewed(self: &Arc<Self>, seen: &SecretString) -> Result<Login, Fault> {
+    /// The login after Align refused the access token `seen`; `is_proof`: for what proves that the token
+    /// is of no use, and not for one resource that it may not see.
+    pub(super) async fn renewed(
+        self: &Arc<Self>,
+        seen: &SecretString,
+        is_proof: bool,
+    ) -> Result<Login, Fault> {
         let result = self.renewal(seen, Patience::Waits).await;
         if result.is_err()
+            && is_proof
             && let Some(dead) = &mut *self.dead.lock().unwrap_or_else(PoisonError::into_inner)
         {
             dead.access = Some(seen.clone());

@@ -110,10 +110,12 @@ impl AlignClient {
         let token = self.auth.access().await?;
         let answer = self.with_token(endpoint, values, request, &token).await?;
         let is_one_resource = answer.is_about_a_resource();
-        if !refused(&answer) || (is_one_resource && self.was_renewed_lately(&token)) {
+        // Where the login cannot be renewed any more, what lives of it is not given up for one resource.
+        let is_settled = || self.was_renewed_lately(&token) || self.auth.ending().is_some();
+        if !refused(&answer) || (is_one_resource && is_settled()) {
             return Ok(answer);
         }
-        let token = self.auth.renewed(&token).await?.access;
+        let token = self.auth.renewed(&token, !is_one_resource).await?.access;
         if is_one_resource {
             *self.lock_renewed() = Some((token.clone(), self.auth.now()));
         }

@@ -178,18 +178,22 @@ impl Reach {
     ) -> Result<Answer, Fault> {
         // What a refusal of the token endpoint means is told there.
         let is_token = matches!(endpoint, Endpoint::Refresh | Endpoint::Revoke);
-        let Ok(answer) = result else { return result };
-        let mut cache = self.cache.lock().await;
-        let Some(trouble) = cache.trouble.as_mut().filter(|_| !is_token) else { return Ok(answer) };
-        let fault = &trouble.fault;
-        let mut told = if ELSEWHERE.contains(&fault.code) {
-            Fault::new(fault.class, fault.code, fault.message.clone()).caused_by(answer.fault())
+        let Ok(mut answer) = result else { return result };
+        let told = self.cache.lock().await.trouble.as_ref().filter(|_| !is_token).map(|trouble| {
+            let Fault { class, code, message, hint, .. } = &trouble.fault;
+            let is_elsewhere = ELSEWHERE.contains(code);
+            let own = Fault::new(*class, code, message.clone());
+            (own, hint.clone(), trouble.fault.chain(), is_elsewhere)
+        });
+        let Some((own, hint, chain, is_elsewhere)) = told else { return Ok(answer) };
+        let fault = answer.whole_fault().await;
+        let mut told = if is_elsewhere {
+            own.caused_by(fault)
         } else {
-            let text = format!("and discovery failed: {}", fault.chain());
-            answer.fault().caused_by(text)
+            fault.caused_by(format!("and discovery failed: {chain}"))
         };
-        if fault.hint.is_some() {
-            told.hint.clone_from(&fault.hint);
+        if is_elsewhere || told.hint.is_none() {
+            told.hint = hint;
         }
         Err(told)
     }

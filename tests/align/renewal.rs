@@ -11,7 +11,7 @@ use casedrop::secrets::{Login, MemorySecrets, Renewal, SecretStore};
 use secrecy::ExposeSecret as _;
 use serde_json::json;
 
-use crate::fixture::{HOUR, Lab, MINUTE, TOKEN, lab_name};
+use crate::fixture::{ASSET, HOUR, Lab, MINUTE, TOKEN, ide, lab_name};
 use crate::server::Reply;
 
 fn works(lab: &Lab) {
@@ -88,6 +88,23 @@ fn while_the_access_token_lives_the_lab_goes_on_and_people_are_told_what_happene
     assert!(fault.message.contains("no longer accepts the login"), "{fault}");
     assert!(lab.client.paired().is_err());
     assert!(lab.client.ending().is_none(), "it is not ending, it is over");
+}
+
+#[test]
+fn a_resource_that_is_refused_does_not_end_what_lives_of_a_login() {
+    let lab = Lab::new(|call| (call.path == ASSET).then(|| Reply::status(401)));
+    lab.tokens.be_strict();
+    lab.tokens.lose(1);
+    let refused = |code| {
+        let fault = lab.client.download(&ide(), &Cancel::new()).err().expect("refused");
+        assert_eq!(fault.code, code, "{fault}");
+    };
+    // The first one tells that the login is not renewed any more; the others are about the order.
+    refused("login-needed");
+    assert!(lab.client.ending().is_some() && lab.client.paired().is_ok());
+    refused("http-401");
+    works(&lab);
+    assert_eq!(lab.refreshes(), 2);
 }
 
 /// What a process leaves that died while it renewed the login.
