@@ -19,7 +19,7 @@ use std::time::{Duration, SystemTime};
 
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio::runtime::Handle;
-use tracing::warn;
+use tracing::{error, warn};
 
 use super::faults;
 use super::http::Clock;
@@ -29,6 +29,7 @@ use crate::disk::LockGuard;
 use crate::model::fault::{Fault, FaultClass};
 use crate::model::ids::LabName;
 use crate::model::step::Step;
+use crate::model::time::WallMs;
 use crate::secrets::{Login, SEALED, SecretStore, UNREADABLE};
 
 const HOUR: Duration = Duration::from_hours(1);
@@ -200,11 +201,25 @@ impl Auth {
             Err(fault) => {
                 let until = now.checked_add(login.lifetime / PARTS);
                 *self.not_before.lock().unwrap_or_else(PoisonError::into_inner) = until;
-                if fault.code != LOCKED {
-                    let lab = &self.lab;
-                    warn!(%lab, "the login could not be renewed yet, and still works: {}", fault.chain());
-                }
+                self.tell_early_failure(&login, &fault, now);
                 login.access
+            }
+        }
+    }
+
+    /// A person has time to act, and should.
+    fn tell_early_failure(&self, login: &Login, fault: &Fault, now: SystemTime) {
+        let lab = &self.lab;
+        match self.ending() {
+            Some(Ending { at, why }) => {
+                let until = WallMs::from(at).in_words(now.into());
+                let (hint, why) = (why.hint.as_deref().unwrap_or_default(), why.chain());
+                error!(%lab, hint, "the lab works until {until}, and must be logged in again by then: {why}");
+            }
+            None if fault.code == LOCKED => {}
+            None => {
+                let left = left(login, now).as_secs();
+                warn!(%lab, left, "the login could not be renewed yet, and still works: {}", fault.chain());
             }
         }
     }

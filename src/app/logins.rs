@@ -3,14 +3,13 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use crate::align::{AlignClient, PendingLogin};
 use crate::model::cancel::Cancel;
 use crate::model::fault::Fault;
 use crate::model::ids::{AccountId, LabName};
 use crate::model::request::{Desk as _, Outcome, Reply, Request, Via, Who};
-use crate::model::time::WallMs;
 
 use super::beside::UntilStop;
 use super::desk::AgentDesk;
@@ -33,8 +32,6 @@ struct Lab {
     settled: Option<Seen>,
     /// A pairing that failed is tried again then.
     again: Option<(Instant, Duration)>,
-    /// When a login ends that Align does not renew, as it was told.
-    ends: Option<SystemTime>,
     /// The trouble that was told last.
     told: Option<String>,
 }
@@ -85,27 +82,10 @@ pub(super) async fn look_after(desk: Arc<AgentDesk>, mut until: UntilStop) {
 impl Lab {
     fn look(&mut self, desk: &Arc<AgentDesk>, name: &LabName) {
         let result = desk.labs_ways().client(name).and_then(|client| {
-            self.warn_of_end(name, &client);
             self.listen(desk, name, &client)?;
             self.pair(desk, name, &client)
         });
         self.tell(desk, name, result.err());
-    }
-
-    /// Says once that a login ends, while there is time to log in again.
-    fn warn_of_end(&mut self, name: &LabName, client: &AlignClient) {
-        let ending = client.ending();
-        if let Some(ending) = ending.as_ref().filter(|ending| self.ends != Some(ending.at)) {
-            let hint = ending.why.hint.as_deref().unwrap_or_default();
-            let until = WallMs::from(ending.at).in_words(SystemTime::now().into());
-            tracing::error!(
-                lab = %name,
-                hint,
-                "the lab works until {until}, and must be logged in again by then: {}",
-                ending.why.chain()
-            );
-        }
-        self.ends = ending.map(|ending| ending.at);
     }
 
     /// Waits at the redirect URL as long as a login waits for the browser.
@@ -137,7 +117,7 @@ impl Lab {
             client: Arc::clone(client),
             cancel: cancel.clone(),
         };
-        let patience = waited.until.duration_since(SystemTime::now());
+        let patience = waited.until.duration_since(std::time::SystemTime::now());
         let patience = patience.unwrap_or_default();
         tracing::info!(lab = %name, "a login waits for the browser");
         std::thread::Builder::new()
