@@ -50,7 +50,7 @@ impl Bench {
         let staged = self.layout.work_dir(&spec.order_id.to_string());
         let spool = self.spool("ide");
         write_ide_package(spec, &mut File::create(&spool).expect("spool")).expect("package");
-        let Unpacked { mut files, mut left_out } =
+        let Unpacked { mut files, mut left_out, .. } =
             unpack(&RealDisk, &spool, &staged, &Limits::default(), &Cancel::new()).expect("good");
         let mut extra = |folder: &str, write: &dyn Fn(&mut File)| {
             let spool = self.spool(folder);

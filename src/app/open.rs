@@ -29,7 +29,7 @@ use crate::status::Progress;
 use crate::store::{BUSY, Store, StoreError, StoreTrouble};
 use crate::sync::Engine;
 use crate::sync::engine::{EnginePolicy, job_name};
-use crate::sync::execute::{Executor, Fetches, Link};
+use crate::sync::execute::{Executor, Fetches, Link, Timer};
 use crate::sync::notice::Notice;
 
 use super::agent::{Agent, Life};
@@ -334,6 +334,7 @@ pub(super) fn go_to_work(
         fetches: Fetches::default(),
         step: site.step,
         clock: wall_now,
+        timer: Timer::real(),
     };
     Ok(Life { engine, executor: Arc::new(executor), waits, began: Instant::now() })
 }
@@ -381,6 +382,7 @@ fn policy(config: &Config) -> EnginePolicy {
         follow_up: config.follow_up,
         history_keep: config.history_keep,
         retention_keep: config.retention_keep,
+        late_extras: config.downloads.late_extras,
         notifications: config.notifications.is_some(),
         min_free: config.min_free,
         volume: config.staging.clone(),

@@ -38,7 +38,7 @@ use crate::simulator::{
 };
 use crate::status::Progress;
 use crate::sync::effects::{FetchJob, Fetched};
-use crate::sync::execute::{Executor, Fetches, Link};
+use crate::sync::execute::{Executor, Fetches, Link, Timer};
 
 /// The name of the directory in which it is put together.
 const JOB: &str = "test-order";
@@ -150,14 +150,9 @@ fn fetch_from(align: &Running, means: &Means, key: &OrderKey) -> Result<Manifest
         fetches: Fetches::default(),
         step: means.step,
         clock: means.clock,
+        timer: Timer::real(),
     };
-    let job = FetchJob {
-        key: key.clone(),
-        remote: remote.clone(),
-        job: JOB.to_owned(),
-        // What does not come at once will not come.
-        attempts: u32::MAX,
-    };
+    let job = FetchJob { key: key.clone(), remote: remote.clone(), job: JOB.to_owned() };
     let describe = |fetched| manifest(&remote, account, fetched, (means.clock)());
     executor.publish_alone(&job, describe)
 }

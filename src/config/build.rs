@@ -95,6 +95,8 @@ impl<'a> Builder<'a> {
                 retry_404: downloads.retry_404.into_iter().map(|wait| wait.0).collect(),
                 stall_timeout: downloads.stall_timeout.0,
                 min_rate: downloads.min_rate.0,
+                extras_wait: downloads.extras_wait.0,
+                late_extras: downloads.late_extras,
             },
             formats,
             history_keep: raw.history.keep.map(|keep| keep.0),

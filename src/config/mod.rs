@@ -244,6 +244,10 @@ pub struct Downloads {
     pub stall_timeout: Duration,
     /// A download that brings fewer bytes in a second gives its slot up while others wait; 0: never.
     pub min_rate: u64,
+    /// How long a scan that is there waits for what comes by calls of its own; zero: not at all.
+    pub extras_wait: Duration,
+    /// Whether what did not come in that time is asked for later, and published as the next revision.
+    pub late_extras: bool,
 }
 
 /// What is asked of Align for one kind of case.

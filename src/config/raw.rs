@@ -3,6 +3,7 @@
 //! to what stands here.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -12,7 +13,7 @@ use super::proxy::ProxyChoice;
 use super::scalars::{
     Address, DurationText, EndpointPath, HostName, HostSuffix, LogLevel, NetworkText,
     PasswordHashText, PathText, ProxyText, Secret, SizeText, Thumbnails, UpdateSourceText, UrlText,
-    WindowText, WorkingHoursText,
+    WaitText, WindowText, WorkingHoursText,
 };
 use super::{Limits, Names, SecretsIn, WhenMissing};
 use crate::model::working_hours::WorkingHours;
@@ -181,6 +182,13 @@ pub(super) struct Downloads {
     /// A download that brings less than this in a second, for a minute, gives its slot
     /// up while other orders wait; a size. 0: never.
     pub(super) min_rate: SizeText,
+    /// How long a scan that is there waits for its thumbnails and screen captures, all together, before
+    /// it is published without them; a duration of up to an hour, or `0s`: it does not wait at all, and
+    /// they are asked for right after it is published.
+    pub(super) extras_wait: WaitText,
+    /// Whether thumbnails and screen captures that did not come in that time are asked for again later,
+    /// and published with the scan as its next revision.
+    pub(super) late_extras: bool,
     /// What one order may hold at most, so that a broken archive cannot fill the disk.
     pub(super) limits: ArchiveLimits,
 }
@@ -445,6 +453,8 @@ impl Default for Downloads {
             retry_404: [120, 300, 600, 1800, 3600, 7200].map(DurationText::secs).to_vec(),
             stall_timeout: DurationText::secs(60),
             min_rate: SizeText(8 << 10),
+            extras_wait: WaitText(Duration::from_secs(30)),
+            late_extras: true,
             limits: ArchiveLimits::default(),
         }
     }

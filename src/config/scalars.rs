@@ -35,6 +35,7 @@ pub(super) fn check_format(format: &str, text: &str) -> Result<(), Bad> {
         "casedrop-proxy" => ProxyChoice::read(text).map(drop),
         "casedrop-update-source" => values::update_source(text).map(drop),
         "casedrop-url" => values::url(text).map(drop),
+        "casedrop-wait" => values::wait(text).map(drop),
         "casedrop-window" => values::window(text).map(drop),
         "casedrop-working-hours" => values::working_hours(text).map(drop),
         _ => Ok(()),
@@ -57,6 +58,7 @@ pub(super) fn describe_format(format: &str) -> Option<&'static str> {
         "casedrop-proxy" => "`system`, `none`, or a proxy such as `http://proxy.example:3128`",
         "casedrop-update-source" => "the address of a folder, or `github:owner/name`",
         "casedrop-url" => "a URL",
+        "casedrop-wait" => "a duration of up to an hour such as `30s`, or `0s`",
         "casedrop-window" => "a part of the day such as `02:00-05:00`",
         "casedrop-working-hours" => "working hours such as `Mon-Fri 08:00-18:00`",
         _ => return None,
@@ -111,6 +113,18 @@ text_value!(
         "examples": ["120s", "15m", "2h", "30d"]
     }),
     values::duration,
+    |value| values::write_duration(*value)
+);
+text_value!(
+    /// Such as `30s`, or `0s`.
+    WaitText(Duration),
+    json_schema!({
+        "type": "string",
+        "format": "casedrop-wait",
+        "pattern": "^[0-9]+(ms|s|m|h|d)$",
+        "examples": ["30s", "2m", "0s"]
+    }),
+    values::wait,
     |value| values::write_duration(*value)
 );
 text_value!(

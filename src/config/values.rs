@@ -36,6 +36,7 @@ const SIZES: [(&str, u64); 9] = [
     ("GiB", 1 << 30),
     ("TiB", 1 << 40),
 ];
+const LONGEST_WAIT: Duration = Duration::from_hours(1);
 const LONGEST: Duration = Duration::from_hours(100 * 365 * 24);
 
 /// Reads `120s`, `15m`, `2h`, `30d`, `500ms`.
@@ -70,6 +71,20 @@ pub(super) fn duration(text: &str) -> Result<Duration, Bad> {
         Some(value) if value <= LONGEST => Ok(value),
         _ => bad(format!("`{text}` is longer than 100 years"), "write a shorter duration"),
     }
+}
+
+/// Reads how long a scan may wait for what is not part of it: a duration, or none at all.
+pub(super) fn wait(text: &str) -> Result<Duration, Bad> {
+    let (digits, unit) = split(text);
+    if digits.parse() == Ok(0_u64) && TIMES.iter().any(|(name, _)| *name == unit) {
+        return Ok(Duration::ZERO);
+    }
+    let value = duration(text)?;
+    if value > LONGEST_WAIT {
+        let reason = format!("`{text}` would hold the scan back for more than an hour");
+        return bad(reason, "write 1h or less, such as 30s; what comes later is published then");
+    }
+    Ok(value)
 }
 
 /// Reads `5GB`, `500MB`, `64KiB`; the unit's case does not matter.

@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use super::files::{Tree, check, copy_file};
-use super::unpack::names::Taken;
-use super::unpack::{Unpacked, looks_like_zip, read_head, unpack_beside};
+use super::unpack::names::Taken as TakenNames;
+use super::unpack::{Archive, looks_like_zip, read_head, unpack_beside};
 use super::{StagedFile, files};
 use crate::config::Limits;
 use crate::disk::{Disk, DiskError, Kind};
@@ -12,13 +12,26 @@ use crate::model::cancel::Cancel;
 use crate::model::fault::{Fault, FaultClass};
 use crate::model::path::RelPath;
 
+/// What was taken of an extra.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Taken {
+    /// Its files, ordered by path.
+    pub files: Vec<StagedFile>,
+    /// Members of its archive that were left out: on purpose, or because they were damaged.
+    pub left_out: Vec<String>,
+    /// Whether nothing of it was damaged.
+    pub is_whole: bool,
+}
+
 /// Puts a downloaded extra below `dest/<folder>`: an archive is unpacked there, a single JPEG or PNG
 /// becomes `<folder>/<folder>.jpg` or `.png`. What stands there already keeps its name; a newcomer of
-/// the same name gets a number. The paths returned are relative to `dest`.
+/// the same name gets a number. Of an archive with damaged members the others are taken. The paths
+/// returned are relative to `dest`.
 ///
 /// # Errors
 /// Those of [`unpack`](super::unpack::unpack), and `unknown-asset`, damaged, for a body that is
-/// neither archive nor picture (a server's error page, say).
+/// neither archive nor picture (a server's error page, say). What was written until then stays for the
+/// caller to remove.
 pub fn take_extra(
     disk: &dyn Disk,
     spool_path: &Path,
@@ -26,22 +39,24 @@ pub fn take_extra(
     folder: &str,
     limits: &Limits,
     cancel: &Cancel,
-) -> Result<Unpacked, Fault> {
+) -> Result<Taken, Fault> {
     check(cancel)?;
     let folder = existing_spelling(disk, dest, folder)?;
     let target = dest.join(&folder);
     let mut taken = taken_below(disk, &target)?;
     match sniff(disk, spool_path)? {
         Body::Zip => {
+            let what = Archive::Extra;
             let mut unpacked =
-                unpack_beside(disk, spool_path, &target, limits, cancel, &mut taken, false)?;
+                unpack_beside(disk, spool_path, &target, limits, cancel, &mut taken, what)?;
             for file in &mut unpacked.files {
                 file.path = file.path.below(&folder);
             }
             for name in &mut unpacked.left_out {
                 *name = format!("{folder}/{name}");
             }
-            Ok(unpacked)
+            let is_whole = unpacked.damaged == 0;
+            Ok(Taken { files: unpacked.files, left_out: unpacked.left_out, is_whole })
         }
         Body::Picture(extension) => {
             let wanted = RelPath::make_safe(&format!("{folder}.{extension}"));
@@ -50,7 +65,7 @@ pub fn take_extra(
             let path = name.below(&folder);
             let (size, sha256) = copy_file(disk, spool_path, &name.under(&target), cancel)?;
             let file = StagedFile { path, size, sha256, original_name: None };
-            Ok(Unpacked { files: vec![file], left_out: Vec::new() })
+            Ok(Taken { files: vec![file], left_out: Vec::new(), is_whole: true })
         }
         Body::Unknown => Err(unknown("it is neither a zip archive nor a JPEG or PNG picture")),
     }
@@ -103,8 +118,8 @@ fn existing_spelling(disk: &dyn Disk, dest: &Path, folder: &str) -> Result<Strin
     Ok(found.unwrap_or_else(|| folder.to_owned()))
 }
 
-fn taken_below(disk: &dyn Disk, dir: &Path) -> Result<Taken, DiskError> {
-    let mut taken = Taken::default();
+fn taken_below(disk: &dyn Disk, dir: &Path) -> Result<TakenNames, DiskError> {
+    let mut taken = TakenNames::default();
     if disk.kind(dir)? == Some(Kind::Dir) {
         let tree = Tree::read(disk, dir)?;
         for (path, _) in &tree.files {
@@ -122,13 +137,13 @@ mod tests {
     use super::*;
     use crate::disk::RealDisk;
 
-    fn take(dest: &Path, body: &[u8]) -> Result<Unpacked, Fault> {
+    fn take(dest: &Path, body: &[u8]) -> Result<Taken, Fault> {
         let spool = dest.with_extension("spool");
         std::fs::write(&spool, body).expect("spooled");
         take_extra(&RealDisk, &spool, dest, "thumbnails", &Limits::default(), &Cancel::new())
     }
 
-    fn paths(unpacked: &Unpacked) -> Vec<&str> {
+    fn paths(unpacked: &Taken) -> Vec<&str> {
         unpacked.files.iter().map(|file| file.path.as_str()).collect()
     }
 
@@ -141,6 +156,34 @@ mod tests {
         assert_eq!(paths(&unpacked), ["thumbnails/a.jpg", "thumbnails/b.jpg"]);
         assert_eq!(unpacked.left_out, ["thumbnails/top/Thumbs.db"]);
         assert_eq!(content_of(&dest)["thumbnails/b.jpg"], b"b");
+    }
+
+    #[test]
+    fn the_good_pictures_of_a_damaged_archive_are_taken_and_the_bad_one_is_named() {
+        let dir = tempfile::tempdir().expect("tempdir");
+        let dest = dir.path().join("order");
+        let noise: Vec<u8> = (0..200_u32).map(|at| (at * 37 % 251) as u8).collect();
+        let mut body = zip_of(&[("a.jpg", &noise), ("sub/b.jpg", &noise), ("c.jpg", b"c")]);
+        let name = b"sub/b.jpg";
+        let at = body.windows(name.len()).position(|here| here == name).expect("its header");
+        body[at + name.len() + 50] ^= 0x55;
+        let taken = take(&dest, &body).expect("the others are good");
+        assert_eq!(paths(&taken), ["thumbnails/a.jpg", "thumbnails/c.jpg"]);
+        assert_eq!(
+            (taken.left_out, taken.is_whole),
+            (vec!["thumbnails/sub/b.jpg".to_owned()], false)
+        );
+        let there: Vec<_> = content_of(&dest).into_keys().collect();
+        assert_eq!(there, ["thumbnails/a.jpg", "thumbnails/c.jpg"], "nothing of the bad one stays");
+    }
+
+    #[test]
+    fn an_archive_with_nothing_good_in_it_is_damaged() {
+        let dir = tempfile::tempdir().expect("tempdir");
+        let mut body = zip_of(&[("a.jpg", &[7; 64])]);
+        body[30 + "a.jpg".len() + 1] ^= 0x55;
+        let fault = take(&dir.path().join("order"), &body).expect_err("nothing is left");
+        assert_eq!(fault.class, FaultClass::Damaged);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Small things that the whole module does with files.
 
+use std::collections::BTreeSet;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
@@ -199,6 +200,47 @@ impl Tree {
         tree.odd.sort();
         Ok(tree)
     }
+}
+
+/// What stands below a directory at some moment, so that what comes later can be removed again.
+pub(crate) struct Footprint {
+    files: BTreeSet<String>,
+    dirs: BTreeSet<String>,
+}
+
+impl Footprint {
+    /// What stands there now; nothing if there is no such directory.
+    pub(crate) fn of(disk: &dyn Disk, dir: &Path) -> Result<Self, DiskError> {
+        let tree = match disk.kind(dir)? {
+            Some(Kind::Dir) => Tree::read(disk, dir)?,
+            _ => Tree::default(),
+        };
+        let files = tree.files.into_iter().map(|(path, _)| path).collect();
+        Ok(Self { files, dirs: tree.dirs.into_iter().collect() })
+    }
+
+    /// Removes what came since then.
+    pub(crate) fn restore(&self, disk: &dyn Disk, dir: &Path) -> Result<(), DiskError> {
+        let now = Self::of(disk, dir)?;
+        for path in now.files.difference(&self.files) {
+            disk.remove_file(&below(dir, path))?;
+        }
+        // Children before their parents.
+        for path in now.dirs.iter().rev().filter(|dir| !self.dirs.contains(*dir)) {
+            disk.remove_dir(&below(dir, path))?;
+        }
+        Ok(())
+    }
+}
+
+/// Removes the directories below `dir` that hold no file, not even further down.
+pub(crate) fn remove_empty_dirs(disk: &dyn Disk, dir: &Path) -> Result<(), DiskError> {
+    let tree = Tree::read(disk, dir)?;
+    let used: BTreeSet<&str> = tree.files.iter().flat_map(|(path, _)| parents(path)).collect();
+    for empty in tree.dirs.iter().rev().filter(|dir| !used.contains(dir.as_str())) {
+        disk.remove_dir(&below(dir, empty))?;
+    }
+    Ok(())
 }
 
 /// The path below `base` of a path with `/`.

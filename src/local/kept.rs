@@ -194,6 +194,15 @@ impl<'a> SpoolDir<'a> {
         Ok(())
     }
 
+    /// Removes what there is of an asset's download.
+    pub fn drop_spool(&self, kind: AssetKind) -> Result<(), Fault> {
+        let path = self.spool(kind);
+        if self.disk.kind(&path)? == Some(Kind::File) {
+            self.disk.remove_file(&path)?;
+        }
+        Ok(())
+    }
+
     /// Removes everything, the origin first: should the rest stay, it is of no use to anyone.
     pub fn clear(&self) -> Result<(), Fault> {
         match self.disk.kind(&self.dir)? {

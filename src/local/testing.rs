@@ -126,6 +126,8 @@ pub(crate) enum Lie {
     Held(&'static str),
     /// The share does not answer.
     Away,
+    /// No file of that name can be written.
+    Full(&'static str),
     /// The share hangs: whoever looks at the output waits.
     Hangs(&'static Hang),
 }
@@ -226,6 +228,10 @@ impl Disk for NoExchange {
         RealDisk.create_private(path)
     }
     fn create(&self, path: &Path) -> Result<Box<dyn WriteFile>, DiskError> {
+        if matches!(self.0, Lie::Full(name) if path.ends_with(name)) {
+            let source = std::io::ErrorKind::StorageFull.into();
+            return Err(DiskError { operation: "create", path: path.to_path_buf(), source });
+        }
         RealDisk.create(path)
     }
     fn append(&self, path: &Path) -> Result<Box<dyn WriteFile>, DiskError> {

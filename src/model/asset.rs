@@ -17,6 +17,28 @@ pub enum AssetKind {
 }
 
 impl AssetKind {
+    /// What comes by calls of its own beside the package. The scan does not depend on any of it.
+    pub const EXTRAS: [Self; 2] = [Self::Thumbnails, Self::ScreenCaptures];
+
+    /// The extra with that word.
+    pub fn extra(name: &str) -> Option<Self> {
+        Self::EXTRAS.into_iter().find(|kind| kind.as_str() == name)
+    }
+
+    /// What people call it.
+    pub fn in_words(self) -> &'static str {
+        match self {
+            Self::Ide => "the package",
+            Self::Thumbnails => "thumbnails",
+            Self::ScreenCaptures => "screen captures",
+        }
+    }
+
+    /// Whether a published path lies in the folder that holds what came of it.
+    pub fn holds(self, path: &str) -> bool {
+        path.split_once('/').is_some_and(|(top, _)| top.eq_ignore_ascii_case(self.as_str()))
+    }
+
     /// The word for messages, file names and JSON.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 /// Shared by whoever may end a piece of work and the work itself. Once set, it stays set.
 #[derive(Debug, Clone, Default)]
@@ -9,6 +10,14 @@ pub struct Cancel {
     flag: Arc<AtomicBool>,
     /// The flag of a greater piece of work that this one is a part of.
     parent: Option<Arc<AtomicBool>>,
+    deadline: Option<Deadline>,
+}
+
+/// A time at which work ends, on whatever clock its owner reads.
+#[derive(Debug, Clone, Copy)]
+struct Deadline {
+    at: Duration,
+    clock: fn() -> Duration,
 }
 
 impl Cancel {
@@ -21,7 +30,14 @@ impl Cancel {
     #[must_use]
     pub fn child(&self) -> Self {
         debug_assert!(self.parent.is_none(), "parts have no parts");
-        Self { flag: Arc::default(), parent: Some(Arc::clone(&self.flag)) }
+        Self { flag: Arc::default(), parent: Some(Arc::clone(&self.flag)), deadline: self.deadline }
+    }
+
+    /// The same flag for a part of the work that also ends at `at` on that clock. The rest of the work
+    /// does not notice.
+    #[must_use]
+    pub fn by(&self, at: Duration, clock: fn() -> Duration) -> Self {
+        Self { deadline: Some(Deadline { at, clock }), ..self.clone() }
     }
 
     /// Asks the work to stop.
@@ -29,10 +45,12 @@ impl Cancel {
         self.flag.store(true, Ordering::SeqCst);
     }
 
-    /// Whether the work was asked to stop.
+    /// Whether the work was asked to stop, or its time is over.
     pub fn is_cancelled(&self) -> bool {
         let is_set = |flag: &Arc<AtomicBool>| flag.load(Ordering::SeqCst);
-        is_set(&self.flag) || self.parent.as_ref().is_some_and(is_set)
+        is_set(&self.flag)
+            || self.parent.as_ref().is_some_and(is_set)
+            || self.deadline.is_some_and(|deadline| (deadline.clock)() >= deadline.at)
     }
 }
 
@@ -48,5 +66,16 @@ mod tests {
         assert!(one.is_cancelled() && !other.is_cancelled() && !whole.is_cancelled());
         whole.cancel();
         assert!(other.is_cancelled());
+    }
+
+    #[test]
+    fn a_part_with_a_deadline_ends_then_or_with_the_whole() {
+        let whole = Cancel::new();
+        let part = whole.child();
+        let over = part.by(Duration::from_secs(5), || Duration::from_secs(5));
+        let open = part.by(Duration::from_secs(6), || Duration::from_secs(5));
+        assert!(over.is_cancelled() && !open.is_cancelled() && !part.is_cancelled());
+        whole.cancel();
+        assert!(open.is_cancelled());
     }
 }

@@ -2,8 +2,12 @@
 //!
 //! It holds no patient name, and nothing of Align's answers that is not named here.
 
+use std::collections::BTreeSet;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+use super::asset::AssetKind;
 
 /// The version of the manifest that this crate writes.
 pub const SCHEMA: u32 = 1;
@@ -42,9 +46,11 @@ pub struct Manifest {
     pub agent: String,
     /// Every file of the order except the manifest itself, ordered by path.
     pub files: Vec<ManifestFile>,
-    /// Members of the vendor's archive that were left out on purpose, such as `__MACOSX/…`.
+    /// Members of the vendor's archives that were left out: on purpose, such as `__MACOSX/…`, or
+    /// because they were damaged, such as one of the thumbnails.
     pub left_out: Vec<String>,
-    /// What was asked for and does not exist, such as `screen-captures`.
+    /// What was asked for and is not here, or not whole: `thumbnails`, `screen-captures`. It does not
+    /// exist, or did not come in time.
     pub missing: Vec<String>,
     /// The revision that this one follows, if any.
     pub previous: Option<Previous>,
@@ -76,17 +82,20 @@ pub enum Reason {
     FilesChanged,
     /// Somebody asked for it again.
     Refetch,
+    /// Nothing else changed: pictures came that the revision before had to do without.
+    Extras,
 }
 
 impl Reason {
     /// All reasons.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::FirstScan,
         Self::AfterModeling,
         Self::Rescan,
         Self::Interpretation2,
         Self::FilesChanged,
         Self::Refetch,
+        Self::Extras,
     ];
 
     /// The word for it, as it stands in manifests.
@@ -98,6 +107,7 @@ impl Reason {
             Self::Interpretation2 => "interpretation-2",
             Self::FilesChanged => "files-changed",
             Self::Refetch => "refetch",
+            Self::Extras => "extras",
         }
     }
 }
@@ -183,13 +193,37 @@ impl Manifest {
 
     /// Whether both manifests describe the same files with the same content.
     pub fn same_content(&self, files: &[ManifestFile]) -> bool {
-        let key = |file: &ManifestFile| (file.path.clone(), file.size, file.sha256.clone());
-        let mut ours: Vec<_> = self.files.iter().map(key).collect();
-        let mut theirs: Vec<_> = files.iter().map(key).collect();
-        ours.sort();
-        theirs.sort();
+        let mut ours: Vec<_> = self.files.iter().map(content).collect();
+        let mut theirs: Vec<_> = files.iter().map(content).collect();
+        ours.sort_unstable();
+        theirs.sort_unstable();
         ours == theirs
     }
+
+    /// What these files lack of this revision's, and what they add.
+    pub fn changes_to<'a>(
+        &'a self,
+        files: &'a [ManifestFile],
+    ) -> (Vec<&'a ManifestFile>, Vec<&'a ManifestFile>) {
+        let ours: BTreeSet<_> = self.files.iter().map(content).collect();
+        let theirs: BTreeSet<_> = files.iter().map(content).collect();
+        let lacks = self.files.iter().filter(|file| !theirs.contains(&content(file)));
+        let adds = files.iter().filter(|file| !ours.contains(&content(file)));
+        (lacks.collect(), adds.collect())
+    }
+
+    /// Whether these files are this revision's and some of those that it had to do without.
+    pub fn is_completed_by(&self, files: &[ManifestFile]) -> bool {
+        let (lacks, adds) = self.changes_to(files);
+        let missing: Vec<_> =
+            self.missing.iter().filter_map(|name| AssetKind::extra(name)).collect();
+        let was_missing = |file: &&ManifestFile| missing.iter().any(|kind| kind.holds(&file.path));
+        lacks.is_empty() && !adds.is_empty() && adds.iter().all(was_missing)
+    }
+}
+
+fn content(file: &ManifestFile) -> (&str, u64, &str) {
+    (&file.path, file.size, &file.sha256)
 }
 
 #[cfg(test)]

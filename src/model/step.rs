@@ -49,10 +49,18 @@ steps! {
         SpoolComplete = "spool-complete",
         /// The package is unpacked and its spool is gone.
         Unpacked = "unpacked",
-        /// What came by separate calls is there too; nothing is described.
+        /// The package is described, and what came by separate calls is there too.
         ExtrasTaken = "extras-taken",
         /// The order is complete in staging; the journal does not know.
         Staged = "staged",
+    }
+    LATE, "The steps of bringing what a published order lacked, in the order in which they come." {
+        /// What is missing is about to be asked for.
+        LateAsked = "late-asked",
+        /// Some of it came, and the files of the published revision are copied beside it.
+        LateCopied = "late-copied",
+        /// The next revision is complete in staging; the journal does not know.
+        LateStaged = "late-staged",
     }
     PUBLISHING, "The steps of sealing and publishing, in the order in which they can come." {
         /// Sealing: the staged files are synced.

@@ -134,7 +134,7 @@ impl Store {
             let sql =
                 "INSERT OR REPLACE INTO revisions (lab, account, order_id, revision, manifest,
                 manifest_sha256, published_ms, confirmed_ms, place, history_seen, counted_ms)
-                VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7, ?8, ?9, ?10)";
+                VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?11, ?8, ?9, ?10)";
             store.db.prepare_cached(sql)?.execute(params![
                 order.key.lab.as_str(),
                 order.key.account.as_str(),
@@ -146,6 +146,7 @@ impl Store {
                 intent.target.place().as_str(),
                 intent.history_seen,
                 counted,
+                order.published.as_ref().map_or(at.0, |published| published.confirmed.0),
             ])?;
             store.save(order)?;
             store.drop_intent(&order.key)

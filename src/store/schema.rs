@@ -178,6 +178,19 @@ const STEPS: &[&str] = &[
         (last_seen_ms, order_id, rx_id, order_code, case_type, lab, account, state);
     CREATE INDEX revisions_by_lab ON revisions (lab, published_ms);
 ",
+    "
+    CREATE TABLE late_extras (
+        lab         TEXT NOT NULL,
+        account     TEXT NOT NULL,
+        order_id    TEXT NOT NULL,
+        kind        TEXT NOT NULL,
+        tries       INTEGER NOT NULL,
+        brief       INTEGER NOT NULL,
+        next_try_ms INTEGER NOT NULL,
+        wait_ms     INTEGER NOT NULL,
+        PRIMARY KEY (lab, account, order_id, kind)
+    ) STRICT;
+",
 ];
 
 /// The lowest version whose agents can still work on a journal of the newest one, reading and writing.

@@ -1,11 +1,13 @@
 //! What goes into the engine and what comes out: the whole of its traffic with the world.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use crate::local::look::LocalPicture;
 use crate::local::publish::{PublishOutcome, Recovered};
 use crate::local::retire::Fate;
-use crate::model::fault::Fault;
+use crate::model::asset::AssetKind;
+use crate::model::fault::{Fault, FaultClass};
 use crate::model::ids::{AccountId, LabName, OrderKey, RxId};
 use crate::model::manifest::{Manifest, ManifestFile};
 use crate::model::order::RemoteOrder;
@@ -66,7 +68,7 @@ pub enum Input {
         /// What stands at its path, and how much room there is.
         result: Result<Seen, Fault>,
     },
-    /// Answer to [`Effect::Fetch`].
+    /// Answer to [`Effect::Fetch`] and [`Effect::FetchExtras`].
     Fetched {
         /// Which order.
         key: OrderKey,
@@ -155,6 +157,10 @@ pub enum Effect {
         /// Which order.
         key: OrderKey,
     },
+    /// Ask for what a published order still lacks, and put the next revision together in staging if
+    /// any of it comes. The answer is [`Input::Fetched`]: with the published files and no others if
+    /// nothing came; then nothing is in staging.
+    FetchExtras(Box<ExtrasJob>),
     /// Make a staged order visible.
     Publish(Box<PublishJob>),
     /// Find out how far an interrupted publication had come.
@@ -231,8 +237,32 @@ pub struct FetchJob {
     pub remote: RemoteOrder,
     /// The name of the directory for it below the staging's `work`.
     pub job: String,
-    /// How often it was not converted yet, or came broken, since the last success or news.
-    pub attempts: u32,
+}
+
+/// One look for what a published order still lacks.
+#[derive(Debug, Clone)]
+pub struct ExtrasJob {
+    /// Which order.
+    pub key: OrderKey,
+    /// What Align said of it; decides about the format.
+    pub remote: RemoteOrder,
+    /// The name of the directory for it below the staging's `work`.
+    pub job: String,
+    /// What to ask for.
+    pub kinds: Vec<AssetKind>,
+    /// The published revision, whose files the next one holds too.
+    pub published: Manifest,
+}
+
+/// An extra that did not come, or not whole.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lacking {
+    /// Which one.
+    pub kind: AssetKind,
+    /// What went wrong; `None` if there was no time to ask.
+    pub why: Option<FaultClass>,
+    /// How long the server asked us to wait.
+    pub retry_after: Option<Duration>,
 }
 
 /// What a download brought.
@@ -242,8 +272,10 @@ pub struct Fetched {
     pub files: Vec<ManifestFile>,
     /// Archive members that were left out.
     pub left_out: Vec<String>,
-    /// What was asked for and does not exist.
+    /// What was asked for and is not there, or not whole.
     pub missing: Vec<String>,
+    /// The same, with why.
+    pub lacking: Vec<Lacking>,
     /// The package's `ETag`.
     pub etag: Option<String>,
     /// The hosts that answered for it, each once: those of the package first.

@@ -2,11 +2,13 @@
 //! it touches right before it touches it.
 
 mod alone;
+mod extras;
 mod fetch;
 mod keeping;
 mod package;
 #[cfg(test)]
 mod tests;
+mod timer;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -29,6 +31,8 @@ use crate::model::remote::Remote;
 use crate::model::time::WallMs;
 use crate::secrets::PairedAccount;
 use crate::status::Progress;
+
+pub use timer::Timer;
 
 use super::effects::{Effect, FetchJob, Input, PublishJob, Seen, Standing};
 
@@ -76,6 +80,8 @@ pub struct Executor {
     pub step: fn(Step),
     /// What the PC's clock says.
     pub clock: fn() -> WallMs,
+    /// How long things take.
+    pub timer: Timer,
 }
 
 impl Executor {
@@ -117,6 +123,11 @@ impl Executor {
                     cancel.cancel();
                 }
                 None
+            }
+            Effect::FetchExtras(job) => {
+                let result = self.late_extras(&job);
+                self.progress.end(&job.key);
+                Some(Input::Fetched { key: job.key, result })
             }
             Effect::Publish(job) => {
                 let publication = self.publication(&job);

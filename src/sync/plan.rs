@@ -14,7 +14,14 @@
 //! | P | same | gone | consumed: leave, or restore, by policy |
 //! | P, removed by its age | same | any | nothing: it is neither missed nor restored |
 //! | P | in modeling, with the doctor | any | wait: a new revision is expected |
+//! | P | same, missing extras are due | as P | ask for the extras alone |
+//! | P | P and extras that it lacked | as P | publish the next revision; the old one to history |
+//! | P | either of these | anything else | nothing: it was taken, changed or replaced |
+//!
+//! "Same bytes" does not count what a fetch lacks of a *missing* extra: pictures that do not come this
+//! time are no news.
 
+use crate::model::asset::AssetKind;
 use crate::model::manifest::{Manifest, ManifestFile};
 use crate::model::record::IntentTarget;
 
@@ -28,7 +35,32 @@ pub enum Remote<'a> {
     /// Something to fetch; its content is not known yet.
     Changed,
     /// Its content lies in staging.
-    Fetched(&'a [ManifestFile]),
+    Fetched(Staged<'a>),
+    /// Nothing newer; but the newest revision lacks extras, and it is time to ask for them again.
+    ExtrasDue,
+    /// In staging lies the newest revision with some of the extras that it lacked.
+    Completed(&'a [ManifestFile]),
+}
+
+/// The content of a fetch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Staged<'a> {
+    /// Its files.
+    pub files: &'a [ManifestFile],
+    /// The extras that did not come, or not whole.
+    pub missing: &'a [String],
+}
+
+impl Staged<'_> {
+    /// Whether it says nothing new compared with that revision: the same files, but for those of extras
+    /// that did not come this time.
+    fn is_in(&self, manifest: &Manifest) -> bool {
+        let (lacks, adds) = manifest.changes_to(self.files);
+        let kinds: Vec<_> = self.missing.iter().filter_map(|name| AssetKind::extra(name)).collect();
+        let is_excused = |file: &&ManifestFile| kinds.iter().any(|kind| kind.holds(&file.path));
+        lacks.iter().all(is_excused)
+            && (adds.is_empty() || (!lacks.is_empty() && adds.iter().all(is_excused)))
+    }
 }
 
 /// What we last published.
@@ -78,6 +110,8 @@ pub enum Action {
     Wait,
     /// Download it.
     Fetch,
+    /// Ask for the extras that it lacks.
+    FetchExtras,
     /// It stands there already; take it into the journal as it is.
     Adopt,
     /// The content is the published one; remember that it was confirmed.
@@ -107,18 +141,26 @@ pub fn plan(
         policy.asked || (is_missed && matches!(local, Local::Absent | Local::Reduced));
     match (published, remote, local) {
         (_, Remote::Changed, _) => Action::Fetch,
+        (Some(old), Remote::ExtrasDue, _) if old.stands(local) && !old.retired => {
+            Action::FetchExtras
+        }
+        (Some(old), Remote::Completed(files), _)
+            if old.stands(local) && !old.retired && !old.newest.same_content(files) =>
+        {
+            publish(old.newest.revision + 1, Replace(old.newest.revision))
+        }
         (Some(_), Remote::Same | Remote::Away, _) if wanted_back => Action::Fetch,
-        (_, Remote::Same, _) => Action::Nothing,
+        (_, Remote::Same | Remote::ExtrasDue | Remote::Completed(_), _) => Action::Nothing,
         (_, Remote::Away, _) => Action::Wait,
 
         (None, Remote::Fetched(_), Absent) => publish(1, Fresh),
-        (None, Remote::Fetched(files), Ours(found)) if found.same_content(files) => Action::Adopt,
+        (None, Remote::Fetched(staged), Ours(found)) if staged.is_in(found) => Action::Adopt,
         // Its number is taken, even though we have no record of it.
         (None, Remote::Fetched(_), Ours(found)) => publish(found.revision + 1, Beside),
         (None, Remote::Fetched(_), AsPublished | Reduced | Altered | Foreign) => publish(1, Beside),
 
-        (Some(old), Remote::Fetched(files), _)
-            if old.newest.same_content(files) && (!wanted_back || old.stands(local)) =>
+        (Some(old), Remote::Fetched(staged), _)
+            if staged.is_in(old.newest) && (!wanted_back || old.stands(local)) =>
         {
             Action::RecordUnchanged
         }

@@ -263,6 +263,7 @@ texts! {
     reason_interpretation: "interpretation 2", "Interpretation 2";
     reason_changed: "files changed", "Dateien geändert";
     reason_refetch: "fetched again on request", "auf Wunsch neu geholt";
+    reason_extras: "pictures arrived", "Bilder nachgekommen";
     // Lines of a story.
     did_seen: "Seen at Align", "Bei Align gesehen";
     did_asked: "Asked for by a person", "Von jemandem angefordert";
@@ -271,6 +272,7 @@ texts! {
     did_parked: "Needs attention", "Braucht Aufmerksamkeit";
     did_published: "Published", "Abgelegt";
     did_unchanged: "Unchanged", "Unverändert";
+    did_extras: "Pictures did not arrive", "Bilder nicht gekommen";
     did_away: "Sent on", "Weitergegeben";
     did_left: "Left Align’s list", "Nicht mehr in Aligns Liste";
     did_taken: "Taken by another program", "Von anderem Programm geholt";

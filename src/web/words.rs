@@ -49,6 +49,7 @@ impl Texts {
             Reason::Interpretation2 => self.reason_interpretation,
             Reason::FilesChanged => self.reason_changed,
             Reason::Refetch => self.reason_refetch,
+            Reason::Extras => self.reason_extras,
         }
     }
 
@@ -82,6 +83,7 @@ impl Texts {
             "parked" => self.did_parked,
             "published" => self.did_published,
             "unchanged" => self.did_unchanged,
+            "extras" => self.did_extras,
             "away" => self.did_away,
             "left" => self.did_left,
             "taken" => self.did_taken,

@@ -55,6 +55,8 @@ fn config(server: &Server, state: &Path) -> Config {
             retry_404: vec![minute],
             stall_timeout: minute,
             min_rate: 0,
+            extras_wait: minute,
+            late_extras: true,
         },
         formats: BTreeMap::new(),
         history_keep: None,

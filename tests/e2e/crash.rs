@@ -15,7 +15,7 @@ use super::world::{Ended, World, started, wait_for};
 use super::{portal, tree};
 
 use asking::{dropped, notified, renewed};
-use publishing::{adopt, again, beside, empty, failure, first, lost, refetch, replace};
+use publishing::{adopt, again, beside, empty, failure, first, late, lost, refetch, replace};
 use removing::{forget, reclaim, retire};
 
 /// Defines the ways in which a process comes to its steps, each with its test.
@@ -68,6 +68,8 @@ ways! {
     Lost: an_old_revision_comes_back_even_if_the_process_dies_meanwhile, lost;
     /// The login is renewed at an Align that honours the former token once more.
     Renewed: a_renewal_that_dies_at_any_step_does_not_end_the_login, renewed;
+    /// Pictures that a published order lacked come.
+    Late: pictures_that_come_late_and_die_at_any_step_are_published_once, late;
     /// A file in the command folder asks for something beyond this PC.
     Dropped: a_command_that_dies_at_any_step_is_carried_out_once_and_answered_once, dropped;
 }
@@ -76,8 +78,8 @@ ways! {
 /// exchange (Linux), nothing is moved aside, and the other way round.
 fn ways_to(step: Step) -> &'static [Way] {
     use Way::{
-        Adopt, Again, Beside, Dropped, Elsewhere, Empty, Failure, First, Forget, Lost, Notified,
-        Reclaim, Refetch, Renewed, Replace, Retire, Updated,
+        Adopt, Again, Beside, Dropped, Elsewhere, Empty, Failure, First, Forget, Late, Lost,
+        Notified, Reclaim, Refetch, Renewed, Replace, Retire, Updated,
     };
     let linux = cfg!(target_os = "linux");
     match step {
@@ -91,6 +93,7 @@ fn ways_to(step: Step) -> &'static [Way] {
         | Step::Staged
         | Step::JournalFetching
         | Step::JournalFetchingDurable => &[First, Replace, Beside, Adopt, Refetch],
+        Step::LateAsked | Step::LateCopied | Step::LateStaged => &[Late],
         Step::SyncFiles
         | Step::WriteManifest
         | Step::SyncStaged
@@ -99,7 +102,7 @@ fn ways_to(step: Step) -> &'static [Way] {
         | Step::SyncStaging
         | Step::Report
         | Step::JournalIntent
-        | Step::JournalIntentDurable => &[First, Replace, Beside],
+        | Step::JournalIntentDurable => &[First, Replace, Beside, Late],
         Step::NotifiedRecorded
         | Step::NotifiedRecordedDurable
         | Step::NotifiedPutOff

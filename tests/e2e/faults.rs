@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use casedrop::model::manifest::Manifest;
+use casedrop::model::manifest::{Manifest, Reason};
 use casedrop::model::path::RelPath;
 use casedrop::simulator::package::hostile;
 use casedrop::simulator::{CaseKind, FaultKind, FaultRule, OrderSpec, RequestRecord};
@@ -10,7 +10,7 @@ use casedrop::simulator::{CaseKind, FaultKind, FaultRule, OrderSpec, RequestReco
 use super::tree;
 use super::world::{LAB, World, order, order_with_id, wait_for};
 
-const IDE: &str = "IDE";
+pub const IDE: &str = "IDE";
 
 /// Another status instead of the answer.
 pub fn status(code: u16) -> FaultKind {
@@ -262,13 +262,64 @@ fn thumbnails_that_are_not_there_yet_are_waited_for() {
 
 #[test]
 fn thumbnails_that_never_come_hold_no_scan_back() {
-    let world = World::new();
+    let world = World::with_config("downloads: { extras_wait: 1s }\n");
     let id = world.align().create_order(&order(CaseKind::Restorative)).expect("created");
     world.align().inject(FaultRule::on("downloadAsset", status(404)).asset("IMAGE_GALLERY"));
     let _agent = world.run();
     world.wait_for_state(&id, "published");
     let missing: BTreeSet<_> = world.published(&id).missing.into_iter().collect();
     assert_eq!(missing, ["screen-captures".to_owned(), "thumbnails".to_owned()].into());
+}
+
+/// A wait that no test takes: who is not cut off before it hangs.
+const FOR_EVER: &str = "stall_timeout: 12h";
+
+#[test]
+fn extras_that_stall_are_cut_off_when_their_time_is_over() {
+    for kind in [FaultKind::Stall { after_bytes: 0 }, FaultKind::Stall { after_bytes: 2000 }] {
+        let world = World::with_config(&format!("downloads: {{ extras_wait: 2s, {FOR_EVER} }}\n"));
+        let with = OrderSpec { screen_captures: true, ..order(CaseKind::Restorative) };
+        let id = world.align().create_order(&with).expect("created");
+        let stalls = FaultRule::on("downloadAsset", kind).asset("IMAGE_GALLERY");
+        world.align().inject(stalls);
+        let _agent = world.run();
+        world.wait_for_state(&id, "published");
+        let manifest = world.published(&id);
+        assert_eq!(manifest.missing, ["thumbnails"], "the other extra came");
+        assert!(!world.dir_of(&id).join("thumbnails").exists());
+    }
+}
+
+#[test]
+fn thumbnails_that_come_after_the_scan_are_published_as_its_next_revision() {
+    let world = World::with_config("downloads: { extras_wait: 0s }\n");
+    let id = world.align().create_order(&order(CaseKind::Restorative)).expect("created");
+    let agent = world.run();
+    let manifest = world.wait_for_revision(&id, 2);
+    assert_eq!(manifest.reason, Reason::Extras);
+    assert_eq!(manifest.missing, ["screen-captures"]);
+    wait_for("the story", || {
+        let story = world.good(&["show", &id]).stdout;
+        story.contains("Thumbnails arrived, published as revision 2").then_some(())
+    });
+    let first = tree::check_order(&world.history_of(&id, 1)).expect("the scan alone");
+    assert_eq!(first.missing, ["thumbnails", "screen-captures"]);
+    assert_eq!(manifest.files.len(), first.files.len() + 6);
+    agent.kill();
+    world.good(&["verify"]);
+    assert_eq!(world.align().state().asset(&id, IDE).started, 1, "the package came once");
+}
+
+#[test]
+fn late_extras_can_be_turned_off() {
+    let world = World::with_config("downloads: { extras_wait: 0s, late_extras: false }\n");
+    let id = world.align().create_order(&order(CaseKind::Restorative)).expect("created");
+    world.good(&["sync"]);
+    world.good(&["sync"]);
+    let manifest = world.published(&id);
+    assert_eq!((manifest.revision, manifest.reason), (1, Reason::FirstScan));
+    assert_eq!(manifest.missing, ["thumbnails", "screen-captures"]);
+    assert_eq!(requests(&world, "downloadAsset").len(), 1, "the package, and nothing else");
 }
 
 #[test]

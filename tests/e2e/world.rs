@@ -246,6 +246,19 @@ impl World {
         }
     }
 
+    /// What a published order lacks is to be asked for now. No agent may be running.
+    pub fn let_late_extras_be_due(&self, order: &str) {
+        let store = Store::open(&self.state().join(casedrop::store::FILE_NAME)).expect("journal");
+        for record in store.find(order).expect("readable") {
+            let mut late = store.late(&record.key).expect("readable");
+            assert!(!late.is_empty(), "nothing of {order} is late");
+            for extra in &mut late {
+                extra.next_try = WallMs(0);
+            }
+            store.set_late(&record.key, &late).expect("saved");
+        }
+    }
+
     /// So many days are counted towards the age of everything that was published. No agent may be
     /// running.
     pub fn let_days_pass(&self, days: i64) {

@@ -22,6 +22,7 @@ mod script;
 mod seeds;
 mod setup;
 mod tally;
+mod timer;
 mod trace;
 mod world;
 

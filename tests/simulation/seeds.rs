@@ -52,7 +52,7 @@ fn run_all(seeds: &[u64]) -> (Tally, Vec<String>) {
 }
 
 /// What must happen in the usual seeds, and how often at least in every thousand.
-const COVERAGE: [(&str, u64); 59] = [
+const COVERAGE: [(&str, u64); 61] = [
     ("agent: cannot start", 200),
     ("agent: killed", 50),
     ("agent: power cut", 50),
@@ -77,6 +77,7 @@ const COVERAGE: [(&str, u64); 59] = [
     ("align: unreadable entry", 100),
     ("Align dies", 50),
     ("asked about one order", 200),
+    ("asked for what is late", 100),
     ("deed in between", 30),
     ("disk fails", 50),
     ("disk fills", 50),
@@ -100,6 +101,7 @@ const COVERAGE: [(&str, u64); 59] = [
     ("outage", 20),
     ("parked", 50),
     ("published beside", 20),
+    ("published extras", 50),
     ("published first", 500),
     ("published next", 200),
     ("regenerating", 200),

@@ -46,6 +46,7 @@ pub fn policy(labs: Vec<casedrop::model::ids::LabName>) -> EnginePolicy {
         follow_up: true,
         history_keep: None,
         retention_keep: None,
+        late_extras: true,
         notifications: true,
         min_free: 1_000,
         volume: PathBuf::from("/pc"),

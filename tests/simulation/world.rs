@@ -34,6 +34,7 @@ use crate::invariants;
 use crate::script::{Action, Script};
 use crate::setup::config;
 use crate::tally::Tally;
+use crate::timer::TIMER;
 use crate::trace::Trace;
 
 mod effects;
@@ -288,6 +289,7 @@ impl World {
             fetches: Fetches::default(),
             step: |_| {},
             clock: || WallMs(0),
+            timer: TIMER,
         };
         self.policy.seed = self.rng.u64(..);
         let engine = Engine::new(journal, self.policy.clone(), self.clock.told())
@@ -346,8 +348,11 @@ impl World {
             }
         }
         let most = most(self.policy.concurrency);
-        if agent.engine.under_way().count() > most {
+        if agent.engine.slots_in_use() > most {
             return Err(format!("more than {most} orders are in work"));
+        }
+        if agent.engine.under_way().count() > agent.engine.slots_in_use() + 1 {
+            return Err("more than one order is asked for what it lacks".to_owned());
         }
         if agent.stopping.is_some() {
             if !agent.engine.is_busy() {

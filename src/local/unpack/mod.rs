@@ -23,7 +23,7 @@ use crate::config::Limits;
 use crate::disk::{Disk, ReadFile};
 use crate::model::cancel::Cancel;
 use crate::model::discreet::file_name;
-use crate::model::fault::Fault;
+use crate::model::fault::{Fault, FaultClass};
 use crate::model::path::{PathFault, RelPath};
 
 /// Below this size no ratio is suspicious: tiny files of one repeated byte are common.
@@ -34,11 +34,22 @@ const RATIO_FLOOR: u64 = 1 << 20;
 pub struct Unpacked {
     /// Its files, ordered by path.
     pub files: Vec<StagedFile>,
-    /// Members that were left out on purpose, such as `__MACOSX/…`.
+    /// Members that were left out on purpose, such as `__MACOSX/…`, or, of an extra, damaged ones.
     pub left_out: Vec<String>,
+    /// How many of them were damaged.
+    pub damaged: usize,
 }
 
-type Archive = ZipArchive<BufReader<Box<dyn ReadFile>>>;
+/// What an archive is to the order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Archive {
+    /// The order itself: every member must be good, and the names of our own stay free.
+    Package,
+    /// Something beside it: of what is damaged the good members are taken.
+    Extra,
+}
+
+type Zip = ZipArchive<BufReader<Box<dyn ReadFile>>>;
 
 /// Unpacks an order's archive into `dest`, which is made where it is missing. A single top folder is
 /// stripped. Files are not synced yet; [`seal`](super::seal::seal) does that.
@@ -55,7 +66,7 @@ pub fn unpack(
     limits: &Limits,
     cancel: &Cancel,
 ) -> Result<Unpacked, Fault> {
-    unpack_beside(disk, archive, dest, limits, cancel, &mut Taken::default(), true)
+    unpack_beside(disk, archive, dest, limits, cancel, &mut Taken::default(), Archive::Package)
 }
 
 /// As [`unpack`], into a directory that may hold files already, whose names are `taken`.
@@ -66,7 +77,7 @@ pub(super) fn unpack_beside(
     limits: &Limits,
     cancel: &Cancel,
     taken: &mut Taken,
-    ours: bool,
+    what: Archive,
 ) -> Result<Unpacked, Fault> {
     let mut file = disk.open(archive)?;
     let claimed = structure::claimed_members(&mut *file, limits.members)?;
@@ -81,32 +92,51 @@ pub(super) fn unpack_beside(
     if archive.len() as u64 != claimed {
         return Err(fault::corrupt("its directory", "the number of members differs"));
     }
-    let (members, left_out) = survey(&archive, limits)?;
+    let (members, mut left_out) = survey(&archive, limits)?;
     archive.validate_header_consistency().map_err(|error| fault::from_zip("its headers", error))?;
     if members.is_empty() {
         return Err(fault::empty());
     }
+    let ours = what == Archive::Package;
     let named =
         names::assign(&members, true, ours, taken).map_err(|error| fault::unsafe_name(&error))?;
     disk.create_dirs(dest)?;
     let mut files = Vec::with_capacity(named.len());
     let mut budget = limits.unpacked_bytes;
     let mut buffer = vec![0; BUFFER];
+    let mut damage = Vec::new();
     for member in named {
-        let file = write_member(disk, &mut archive, &member, dest, budget, &mut buffer, cancel)?;
-        budget = budget.saturating_sub(file.size);
-        files.push(file);
+        match write_member(disk, &mut archive, &member, dest, budget, &mut buffer, cancel) {
+            Ok(file) => {
+                budget = budget.saturating_sub(file.size);
+                files.push(file);
+            }
+            Err(fault) if what == Archive::Extra && fault.class == FaultClass::Damaged => {
+                let path = member.path.under(dest);
+                if disk.kind(&path)?.is_some() {
+                    disk.remove_file(&path)?;
+                }
+                let name = members.iter().find(|(index, _)| *index == member.index);
+                left_out.extend(name.map(|(_, name)| name.clone()));
+                damage.push(fault);
+            }
+            Err(fault) => return Err(fault),
+        }
+    }
+    let damaged = damage.len();
+    if files.is_empty()
+        && let Some(fault) = damage.pop()
+    {
+        return Err(fault);
     }
     files.sort_by(|a, b| a.path.cmp(&b.path));
-    Ok(Unpacked { files, left_out })
+    left_out.sort();
+    Ok(Unpacked { files, left_out, damaged })
 }
 
 /// Looks at every member's description before anything is written.
 #[expect(clippy::type_complexity, reason = "the files by index and name, and the names left out")]
-fn survey(
-    archive: &Archive,
-    limits: &Limits,
-) -> Result<(Vec<(usize, String)>, Vec<String>), Fault> {
+fn survey(archive: &Zip, limits: &Limits) -> Result<(Vec<(usize, String)>, Vec<String>), Fault> {
     let mut members = Vec::new();
     let mut left_out = Vec::new();
     let mut seen = std::collections::BTreeSet::new();
@@ -166,7 +196,7 @@ fn is_left_out(name: &str) -> bool {
 
 fn write_member(
     disk: &dyn Disk,
-    archive: &mut Archive,
+    archive: &mut Zip,
     member: &Named,
     dest: &Path,
     budget: u64,

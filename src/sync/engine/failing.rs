@@ -42,6 +42,9 @@ impl Engine {
         fault: &Fault,
         effects: &mut Vec<Effect>,
     ) -> Result<(), StoreError> {
+        if self.is_late(key) {
+            return self.late_failed(now, key, fault, effects);
+        }
         self.record_failure(now, key, fault, Cost::Attempt, effects)
     }
 

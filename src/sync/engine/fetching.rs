@@ -7,7 +7,7 @@ use super::{
 };
 use crate::local::look::LocalPicture;
 use crate::model::fault::{Fault, FaultClass};
-use crate::model::record::{Retired, Spent};
+use crate::model::record::Retired;
 use crate::store::RevisionRecord;
 
 use super::super::effects::{FetchJob, Seen, Standing};
@@ -42,10 +42,17 @@ impl Engine {
             fetching_since: None,
             pace: None,
             given_up: None,
+            late: None,
         };
         self.work_begins(key, !is_retry, now);
         self.jobs.insert(key.clone(), job);
         if let Some(intent) = self.intent(key)? {
+            if let Some(job) = self.jobs.get_mut(key).filter(|_| !record.is_wanted()) {
+                // Only a publication of what came late has nothing else to do.
+                job.late = Some(Vec::new());
+                job.evidence = intent.evidence;
+                job.history_seen = intent.history_seen;
+            }
             let job = self.publish_job(intent)?;
             effects.push(Effect::Recover(Box::new(job)));
         } else {
@@ -86,13 +93,16 @@ impl Engine {
         free: Option<u64>,
         effects: &mut Vec<Effect>,
     ) -> Result<(), StoreError> {
+        if self.is_late(key) {
+            return self.decide_late(now, key, local, free, effects);
+        }
         let Some(record) = self.store.order(key)? else {
             self.jobs.remove(key);
             return Ok(());
         };
         let revisions = self.store.revisions(key)?;
         match self.action(&record, &revisions, local) {
-            Action::Nothing | Action::Wait => self.finish(now, key),
+            Action::Nothing | Action::Wait | Action::FetchExtras => self.finish(now, key),
             Action::Fetch if self.stopping || self.is_paused(&key.lab) => self.finish(now, key),
             Action::Fetch => match self.set_room_aside(key, &revisions, free)? {
                 None => self.fetch(now, record, effects),
@@ -114,7 +124,9 @@ impl Engine {
     ) -> Action {
         let fetched = self.jobs.get(&record.key).and_then(|job| job.fetched.as_ref());
         let remote = match fetched {
-            Some(fetched) => Remote::Fetched(&fetched.files),
+            Some(fetched) => {
+                Remote::Fetched(plan::Staged { files: &fetched.files, missing: &fetched.missing })
+            }
             None if record.is_wanted() => Remote::Changed,
             None if record.is_away() => Remote::Away,
             None => Remote::Same,
@@ -132,7 +144,7 @@ impl Engine {
     }
 
     /// Sets the room aside that the order's download will need; a fault if there is too little.
-    fn set_room_aside(
+    pub(super) fn set_room_aside(
         &mut self,
         key: &OrderKey,
         revisions: &[RevisionRecord],
@@ -177,8 +189,6 @@ impl Engine {
         effects: &mut Vec<Effect>,
     ) -> Result<(), StoreError> {
         let key = record.key.clone();
-        let spent = record.trouble.as_ref().map_or_else(Spent::default, |trouble| trouble.spent);
-        let attempts = spent.not_converted.saturating_add(spent.damaged);
         // Durable before the first byte is asked for, also where nothing but the folder's state
         // made us want it.
         if !record.is_wanted() {
@@ -199,7 +209,6 @@ impl Engine {
             job: job_name(&key),
             key,
             remote: record.remote,
-            attempts,
         })));
         Ok(())
     }
@@ -211,6 +220,9 @@ impl Engine {
         result: Result<Fetched, Fault>,
         effects: &mut Vec<Effect>,
     ) -> Result<(), StoreError> {
+        if self.is_late(key) {
+            return self.late_fetched(now, key, result, effects);
+        }
         match result {
             Err(fault) if fault.class == FaultClass::Cancelled && !self.stopping => {
                 self.given_up(now, key, effects)
@@ -240,7 +252,7 @@ pub(super) fn standing(revision: RevisionRecord) -> Standing {
     Standing { manifest: revision.manifest, manifest_sha256: revision.manifest_sha256 }
 }
 
-fn local_view(local: &LocalPicture) -> Local<'_> {
+pub(super) fn local_view(local: &LocalPicture) -> Local<'_> {
     match local {
         LocalPicture::Absent => Local::Absent,
         LocalPicture::AsPublished => Local::AsPublished,

@@ -103,7 +103,9 @@ impl Engine {
     /// How many orders need a server whose work began lately.
     fn begun_lately(&self, host: &str, now: Now) -> usize {
         let jobs = self.jobs.iter().filter(|(_, job)| {
-            job.fetched.is_none() && now.mono.saturating_sub(job.began) < BEGUN_LATELY
+            !job.is_late()
+                && job.fetched.is_none()
+                && now.mono.saturating_sub(job.began) < BEGUN_LATELY
         });
         jobs.filter(|(key, _)| self.needs(key, host)).count()
     }

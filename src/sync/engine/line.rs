@@ -123,7 +123,7 @@ impl Engine {
             return None;
         }
         let mut busy = BTreeMap::new();
-        for key in self.jobs.keys() {
+        for (key, _) in self.jobs.iter().filter(|(_, job)| !job.is_late()) {
             *busy.entry(key.lab.clone()).or_default() += 1;
         }
         let new_ones_wait = self.new_ones_wait(now);
@@ -153,7 +153,8 @@ impl Engine {
         let least = self.policy.min_rate.max(HARDLY);
         let is_slow =
             |job: &Job| job.pace.as_ref().is_some_and(|pace| pace.is_slow(now.mono, least));
-        let all = self.jobs.values().map(|job| Running {
+        let in_slots = self.jobs.values().filter(|job| !job.is_late());
+        let all = in_slots.map(|job| Running {
             began: job.began,
             is_retry: job.is_retry,
             is_slow: is_slow(job),

@@ -6,6 +6,7 @@
 //! for, and stays wanted there until its publication is durable.*
 
 mod asking;
+mod extras;
 mod failing;
 mod fetching;
 mod hosts;
@@ -21,6 +22,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::model::asset::AssetKind;
 use crate::model::ids::{AccountId, LabName, OrderKey};
 use crate::model::record::{OrderRecord, Retired};
 use crate::model::time::{Now, WallMs, millis, remaining};
@@ -44,6 +46,7 @@ use notified::Awaited;
 pub use requests::SHORTEST_INTERVAL;
 
 /// What the config says about deciding.
+#[expect(clippy::struct_excessive_bools, reason = "independent switches of the config")]
 #[derive(Debug, Clone)]
 pub struct EnginePolicy {
     /// The labs, in the config's order.
@@ -64,6 +67,8 @@ pub struct EnginePolicy {
     pub history_keep: Option<Duration>,
     /// How long a published order stays in the output; `None`: for ever.
     pub retention_keep: Option<Duration>,
+    /// Whether what a published order lacks is asked for again, and published as its next revision.
+    pub late_extras: bool,
     /// Whether scan notifications should come.
     pub notifications: bool,
     /// Bytes that stay free on the volume of output and staging.
@@ -102,6 +107,14 @@ struct Job {
     pace: Option<Pace>,
     /// Why it is to end, if it is.
     given_up: Option<GivenUp>,
+    /// The order is published, and this is what it lacks and is asked for now.
+    late: Option<Vec<AssetKind>>,
+}
+
+impl Job {
+    fn is_late(&self) -> bool {
+        self.late.is_some()
+    }
 }
 
 /// So many of the latest publications tell how big an order usually is.
@@ -120,6 +133,8 @@ pub struct Engine {
     hosts: BTreeMap<String, Server>,
     /// Servers of which orders wait until another time than the journal says.
     gates_moved: BTreeSet<String>,
+    /// When published orders are asked for what they lack.
+    late: extras::Late,
     next_turn: u64,
     /// When an order was last begun that had failed before.
     last_retry: Option<Duration>,
@@ -152,6 +167,7 @@ impl Engine {
             interrupted: BTreeSet::new(),
             hosts: BTreeMap::new(),
             gates_moved: BTreeSet::new(),
+            late: extras::Late::new(),
             next_turn: 0,
             last_retry: None,
             next_patrol: now.mono,
@@ -170,6 +186,7 @@ impl Engine {
             engine.wait_for_turn(intent.key.clone(), now);
             engine.interrupted.insert(intent.key);
         }
+        engine.load_late(now)?;
         Ok(engine)
     }
 
@@ -208,6 +225,7 @@ impl Engine {
             self.ask_about_named(now, &mut effects)?;
             self.start_asking(now, &mut effects)?;
             self.start_orders(now, &mut effects)?;
+            self.start_late(now, &mut effects)?;
             self.make_room(now, &mut effects);
             self.tell_of_lasting_outages(now, &mut effects);
             self.put_off(now)?;
@@ -226,7 +244,8 @@ impl Engine {
         let asks = self.next_asking().into_iter().chain(self.next_named(now)).min();
         let orders = self.next_start(now);
         let keeping = self.next_keeping();
-        labs.into_iter().chain(asks).chain(orders).chain(keeping).min()
+        let late = self.next_late(now);
+        labs.into_iter().chain(asks).chain(orders).chain(keeping).chain(late).min()
     }
 
     /// Whether anything is under way.
@@ -245,12 +264,19 @@ impl Engine {
             ))
             && !self.labs.values().any(|lab| due(lab.next_due()))
             && !due(self.next_keeping())
+            && !due(self.next_late(now))
             && !self.has_named(now)
     }
 
     /// The orders that are being worked on.
     pub fn under_way(&self) -> impl Iterator<Item = &OrderKey> {
         self.jobs.keys()
+    }
+
+    /// How many of them count towards the concurrency. The one that is asked for what it lacks does not:
+    /// it takes no turn from others.
+    pub fn slots_in_use(&self) -> usize {
+        self.jobs.values().filter(|job| !job.is_late()).count()
     }
 
     /// The journal.
@@ -282,11 +308,14 @@ impl Engine {
 
     /// Ends the work on an order, and puts it back into the line if it is still wanted.
     fn finish(&mut self, now: Now, key: &OrderKey) -> Result<(), StoreError> {
-        self.jobs.remove(key);
+        let job = self.jobs.remove(key);
         if let Some(record) = self.store.order(key)?
             && record.is_wanted()
         {
             self.enqueue(&record, now);
+        }
+        if job.is_some_and(|job| job.is_late()) {
+            self.late_ended(now, key)?;
         }
         Ok(())
     }

@@ -1,5 +1,6 @@
 //! From "lies in staging" to "stands in the hot folder", and what a crash in between left.
 
+use super::extras;
 use super::fetching::{history_len, job_name, standing};
 use super::{Effect, Engine, Fetched, Notice, Now, OrderKey, OrderRecord, StoreError};
 use crate::local::look::LocalPicture;
@@ -71,12 +72,18 @@ impl Engine {
         fetched: Fetched,
     ) -> Result<Manifest, StoreError> {
         let reason = match (&record.published, previous) {
+            (Some(_), _) if self.is_late(&record.key) => Reason::Extras,
             (Some(published), _) => {
                 let away = record.away.as_ref();
                 reason_for_next(&record.remote, published.history_seen, away, record.forced)
             }
             (None, None) => Reason::FirstScan,
             (None, Some(_)) => Reason::FilesChanged,
+        };
+        let completes = |old: &RevisionRecord| old.manifest.is_completed_by(&fetched.files);
+        let reason = match reason {
+            Reason::FilesChanged if previous.is_some_and(completes) => Reason::Extras,
+            reason => reason,
         };
         let lab = self.lab_record(&record.key.lab)?;
         let name = lab
@@ -156,6 +163,7 @@ impl Engine {
                 files: intent.manifest.files,
                 left_out: intent.manifest.left_out,
                 missing: intent.manifest.missing,
+                lacking: Vec::new(),
                 etag: intent.etag,
                 hosts: Vec::new(),
             });
@@ -202,13 +210,18 @@ impl Engine {
         let key = &intent.key;
         let Some(mut record) = self.store.order(key)? else { return Ok(()) };
         covered(&mut record, intent.evidence);
-        record.notified_vain = 0;
-        record.away = Some(record.remote.status.clone()).filter(Status::is_away);
+        // What came late says nothing about the package.
+        let former = record.published.as_ref().filter(|_| self.is_late(key));
+        let confirmed = former.map_or(now.wall, |former| former.confirmed);
+        if former.is_none() {
+            record.notified_vain = 0;
+            record.away = Some(record.remote.status.clone()).filter(Status::is_away);
+        }
         record.published = Some(PublishedRecord {
             revision: intent.manifest.revision,
             manifest_sha256: intent.manifest_sha256.clone(),
             at: now.wall,
-            confirmed: now.wall,
+            confirmed,
             place: intent.target.place(),
             history_seen: intent.history_seen,
         });
@@ -221,11 +234,24 @@ impl Engine {
             files: intent.manifest.files.len(),
             bytes: intent.manifest.bytes(),
         };
+        let late = self.late_after(now, intent)?;
+        let before = self.store.revisions(key)?.pop().map(|before| before.manifest);
+        let story = match intent.manifest.reason {
+            Reason::Extras => extras::came(before.as_ref(), &intent.manifest),
+            _ => None,
+        };
+        let story = story.unwrap_or_else(|| told(&notice));
+        let story = match extras::awaited(&late) {
+            Some(more) => format!("{story}, {more}"),
+            None => story,
+        };
         self.store.atomically(|store| {
             store.count_time(now)?;
             store.record_publication(&record, intent, now.wall)?;
-            store.tell(key, now.wall, "published", &told(&notice))
+            store.set_late(key, &late)?;
+            store.tell(key, now.wall, "published", &story)
         })?;
+        self.expect_late(now, key, &late);
         effects.push(Effect::Tell(notice));
         Ok(())
     }
@@ -287,7 +313,7 @@ impl Engine {
 }
 
 /// The order's staged directory is not needed; the work on the order ends with the answer.
-fn discard(key: &OrderKey, done: bool, effects: &mut Vec<Effect>) {
+pub(super) fn discard(key: &OrderKey, done: bool, effects: &mut Vec<Effect>) {
     effects.push(Effect::Discard { key: key.clone(), job: job_name(key), done });
 }
 

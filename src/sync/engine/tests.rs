@@ -32,6 +32,7 @@ fn policy(labs: &[&str]) -> EnginePolicy {
         follow_up: false,
         history_keep: None,
         retention_keep: None,
+        late_extras: true,
         notifications: true,
         min_free: 100,
         volume: PathBuf::from("staging"),
@@ -497,6 +498,7 @@ fn a_published_order_that_is_gone_comes_back_where_the_policy_says_so() {
     assert!(world.record(&order).is_wanted(), "durable before its first byte is asked for");
 }
 
+mod extras;
 mod isolation;
 mod keeping;
 mod notified;

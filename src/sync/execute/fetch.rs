@@ -1,35 +1,26 @@
-//! One order from Align into staging: spool each asset, check it, unpack it, say what it is.
+//! One order from Align into staging: spool the package, check it, unpack it, say what it is; and then
+//! what comes beside it.
 
 use std::path::{Path, PathBuf};
 
-use crate::config::FormatConfig;
+use crate::config::{FormatConfig, Names};
 use crate::local::describe::describe;
-use crate::local::extras::take_extra;
 use crate::local::kept::SpoolDir;
-use crate::local::spool::Spool;
 use crate::local::unpack::unpack;
 use crate::model::asset::{AssetKind, AssetRequest};
+use crate::model::cancel::Cancel;
 use crate::model::fault::{Fault, FaultClass};
-use crate::model::remote::{AssetBody, Remote};
+use crate::model::remote::AssetBody;
 use crate::model::step::Step;
 
 use super::super::effects::{FetchJob, Fetched};
 use super::super::notice::size;
 use super::Executor;
-
-/// So often an order waits for its pictures; after that it is published without them.
-const PATIENCE: u32 = 2;
+use super::extras::Wanted;
 
 /// Free space that a download must find, as a multiple of its announced size: the archive itself and
 /// what it unpacks to. Meshes pack to about half.
 const SPACE_FACTOR: u64 = 4;
-
-/// An asset that came by a separate call and lies in its spool.
-struct Extra {
-    kind: AssetKind,
-    spool: PathBuf,
-    hosts: Vec<String>,
-}
 
 /// An order's places in staging while it is fetched.
 struct Places<'a> {
@@ -69,27 +60,7 @@ impl Executor {
         let remote = &*link.remote;
         let wanted = self.config.format_for(&job.remote);
         let mut fetched = Fetched::default();
-        let mut extras = Vec::new();
-        let mut late_thumbnails = None;
-        for kind in extras_of(&wanted, job) {
-            match self.extra(remote, job, kind, &wanted, &places.spools) {
-                Ok(extra) => extras.push(extra),
-                Err(fault)
-                    if kind == AssetKind::Thumbnails && self.is_worth_waiting(&fault, job) =>
-                {
-                    late_thumbnails = Some(fault);
-                }
-                Err(fault) if is_absent(&fault) => {
-                    fetched.missing.push(kind.as_str().to_owned());
-                }
-                Err(fault) => return Err(fault),
-            }
-        }
-        if let Some(late) = late_thumbnails {
-            // Asking for the package starts its regeneration too, should that be needed.
-            remote.download(&request(job, AssetKind::Ide, &wanted), &self.cancel)?;
-            return Err(late);
-        }
+        // The scan first: whatever becomes of the rest, it is there.
         let package = self.package(remote, job, &wanted, &places.spools)?;
         fetched.answered_by(&package.hosts);
         (self.step)(Step::SpoolComplete);
@@ -107,54 +78,27 @@ impl Executor {
         )?;
         places.spools.drop_package()?;
         (self.step)(Step::Unpacked);
-        let mut files = unpacked.files;
-        fetched.left_out = unpacked.left_out;
-        for extra in extras {
-            let folder = extra.kind.as_str();
-            fetched.answered_by(&extra.hosts);
-            match take_extra(&*self.disk, &extra.spool, dir, folder, limits, &self.cancel) {
-                Ok(taken) => {
-                    files.extend(taken.files);
-                    fetched.left_out.extend(taken.left_out);
-                }
-                Err(fault) if is_absent(&fault) && !self.is_worth_waiting(&fault, job) => {
-                    fetched.missing.push(folder.to_owned());
-                }
-                Err(fault) => return Err(fault),
-            }
-        }
+        let described = describe(&*self.disk, dir, unpacked.files, self.config.names)?;
+        let extras = Wanted { remote, key: &job.key, format: &wanted, spools: &places.spools, dir };
+        let wait = self.config.downloads.extras_wait;
+        let extras = self.extras(&extras, &extras_of(&wanted, job), wait, &mut || Ok(()))?;
         (self.step)(Step::ExtrasTaken);
-        let described = describe(&*self.disk, dir, files, self.config.names)?;
-        for note in described.notes {
+        fetched.answered_by(&extras.hosts);
+        // They have the vendor's names only, and say nothing about the package's files.
+        let pictures = describe(&*self.disk, dir, extras.files, Names::Vendor)?;
+        for note in described.notes.iter().chain(&pictures.notes) {
             tracing::warn!(lab = %job.key.lab, order = %job.key.order, "{note}");
         }
         fetched.files = described.files;
+        fetched.files.extend(pictures.files);
+        fetched.files.sort_by(|a, b| a.path.cmp(&b.path));
+        fetched.left_out = unpacked.left_out;
+        fetched.left_out.extend(extras.left_out);
+        fetched.missing =
+            extras.lacking.iter().map(|lacking| lacking.kind.as_str().to_owned()).collect();
+        fetched.lacking = extras.lacking;
         fetched.etag = package.etag;
         Ok(fetched)
-    }
-
-    /// Streams what comes by a separate call into its spool. It has no checksum that would find a mix
-    /// of two versions, so it always comes from its first byte.
-    fn extra(
-        &self,
-        remote: &dyn Remote,
-        job: &FetchJob,
-        kind: AssetKind,
-        wanted: &FormatConfig,
-        spools: &SpoolDir<'_>,
-    ) -> Result<Extra, Fault> {
-        let mut body = remote.download(&request(job, kind, wanted), &self.cancel)?;
-        let (total, hosts) = (body.info().total, body.info().hosts.clone());
-        self.check_space(total, 0)?;
-        self.progress.begin(&job.key, kind, 0, total);
-        let path = spools.spool(kind);
-        let mut spool = Spool::create(&*self.disk, &path, self.config.limits.archive_bytes)?;
-        while let Some(chunk) = next(&mut *body, self)? {
-            spool.write(&chunk)?;
-            self.progress.add(&job.key, chunk.len() as u64);
-        }
-        spool.finish(total)?;
-        Ok(Extra { kind, spool: path, hosts })
     }
 
     /// Whether there is room for a download of which so many bytes are there already.
@@ -178,30 +122,22 @@ impl Executor {
         .hint("free some space on that volume, or lower retention.min_free; the work goes on by itself"))
     }
 
-    fn clear(&self, dir: &Path) -> Result<(), Fault> {
+    pub(super) fn clear(&self, dir: &Path) -> Result<(), Fault> {
         if self.disk.kind(dir)?.is_some() {
             self.disk.remove_tree(dir)?;
         }
         Ok(())
     }
-
-    /// Whether pictures that are still being made, or came broken, may be better next time.
-    fn is_worth_waiting(&self, fault: &Fault, job: &FetchJob) -> bool {
-        // Once the waits are over an order needs a person, and pictures are no reason for that.
-        let waits = u32::try_from(self.config.downloads.retry_404.len()).unwrap_or(u32::MAX);
-        matches!(fault.class, FaultClass::NotConverted | FaultClass::Damaged)
-            && job.attempts < PATIENCE.min(waits)
-    }
 }
 
 pub(super) fn next(
     body: &mut dyn AssetBody,
-    executor: &Executor,
+    cancel: &Cancel,
 ) -> Result<Option<bytes::Bytes>, Fault> {
-    if executor.cancel.is_cancelled() {
+    if cancel.is_cancelled() {
         return Err(Fault::new(FaultClass::Cancelled, "cancelled", "the agent is stopping"));
     }
-    body.next_chunk(&executor.cancel)
+    body.next_chunk(cancel)
 }
 
 pub(super) fn request(job: &FetchJob, kind: AssetKind, wanted: &FormatConfig) -> AssetRequest {
@@ -228,15 +164,4 @@ fn is_worth_continuing(fault: &Fault) -> bool {
         FaultClass::Local => !matches!(fault.code, "disk-full" | "disk" | "share-gone"),
         FaultClass::NotConverted | FaultClass::Damaged | FaultClass::Permanent => false,
     }
-}
-
-/// Whether an extra does not exist, or cannot be had: no reason to hold back the scan.
-fn is_absent(fault: &Fault) -> bool {
-    matches!(
-        fault.class,
-        FaultClass::NotConverted
-            | FaultClass::Damaged
-            | FaultClass::Refused
-            | FaultClass::Permanent
-    )
 }

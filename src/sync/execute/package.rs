@@ -71,7 +71,7 @@ impl Executor {
         let mut known = spool.len().saturating_sub(info.offset);
         let mut is_first = true;
         loop {
-            let chunk = match next(&mut *body, self) {
+            let chunk = match next(&mut *body, &self.cancel) {
                 Ok(Some(chunk)) => chunk,
                 Ok(None) => break,
                 Err(fault) => {

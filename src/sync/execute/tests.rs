@@ -1,9 +1,13 @@
 //! Fetching from an Align that breaks off, against a real disk.
 
+mod extras;
+
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -37,6 +41,8 @@ struct Align {
     /// Added to the offset that is asked for, and to the length that is told.
     lies: (u64, u64),
     troubles: VecDeque<Trouble>,
+    /// What is wrong with an extra, and how often.
+    bad: BTreeMap<AssetKind, (extras::Bad, u32)>,
     asked: Vec<(AssetKind, Option<Resume>)>,
 }
 
@@ -53,6 +59,7 @@ struct FakeBody {
     info: AssetInfo,
     rest: VecDeque<Bytes>,
     breaks: bool,
+    stalls: bool,
     progress: Arc<Progress>,
     shown: Shown,
 }
@@ -62,11 +69,12 @@ impl AssetBody for FakeBody {
         &self.info
     }
 
-    fn next_chunk(&mut self, _: &Cancel) -> Result<Option<Bytes>, Fault> {
+    fn next_chunk(&mut self, cancel: &Cancel) -> Result<Option<Bytes>, Fault> {
         let now = self.progress.snapshot().into_values();
         self.shown.lock().unwrap_or_else(PoisonError::into_inner).extend(now);
         match self.rest.pop_front() {
             Some(chunk) => Ok(Some(chunk)),
+            None if self.stalls => Err(stall(cancel)),
             None if self.breaks => Err(Fault::new(FaultClass::Transient, "broken-off", "broke")),
             None => Ok(None),
         }
@@ -86,13 +94,20 @@ impl Remote for FakeRemote {
         Err(Fault::new(FaultClass::Permanent, "unused", "unused"))
     }
 
-    fn download(&self, wanted: &AssetRequest, _: &Cancel) -> Result<Box<dyn AssetBody>, Fault> {
+    fn download(
+        &self,
+        wanted: &AssetRequest,
+        cancel: &Cancel,
+    ) -> Result<Box<dyn AssetBody>, Fault> {
         let mut align = self.align.lock().unwrap_or_else(PoisonError::into_inner);
         align.asked.push((wanted.kind, wanted.resume.clone()));
         let is_package = wanted.kind == AssetKind::Ide;
         let trouble = is_package.then(|| align.troubles.pop_front()).flatten();
         if let Some(Trouble::Refused(class, code)) = trouble {
             return Err(Fault::new(class, code, "refused"));
+        }
+        if let Some(bad) = extras::next_bad(&mut align, wanted.kind) {
+            return bad.answer(wanted.kind, cancel, self);
         }
         let bytes = if is_package { align.package.clone() } else { zip_of(&[("1.jpg", b"jpg")]) };
         let same = |resume: &&Resume| Some(resume.etag.as_str()) == align.etag;
@@ -112,6 +127,7 @@ impl Remote for FakeRemote {
             info,
             rest: chunks.collect(),
             breaks: came < rest.len(),
+            stalls: false,
             progress: Arc::clone(&self.progress),
             shown: Arc::clone(&self.shown),
         }))
@@ -128,6 +144,30 @@ struct World {
     executor: Executor,
 }
 
+thread_local! {
+    static TIME: Cell<Duration> = const { Cell::new(Duration::ZERO) };
+}
+
+/// The time of a test's thread, which passes only where somebody waits.
+fn told() -> Duration {
+    TIME.get()
+}
+
+fn passes(time: Duration) {
+    TIME.set(TIME.get() + time);
+}
+
+/// Waits until the work is called off, or as long as the client waits for a server.
+fn stall(cancel: &Cancel) -> Fault {
+    for _ in 0..600 {
+        if cancel.is_cancelled() {
+            return Fault::new(FaultClass::Cancelled, "cancelled", "stopped on request");
+        }
+        passes(Duration::from_millis(100));
+    }
+    Fault::new(FaultClass::Transient, "stalled", "nothing came for 60 s")
+}
+
 /// A package that packs to some hundred bytes and says in its only file which version it is.
 fn package(version: u8) -> Vec<u8> {
     let noise: Vec<u8> = (0..1000_u32)
@@ -139,7 +179,7 @@ fn package(version: u8) -> Vec<u8> {
 
 impl World {
     fn new() -> Self {
-        Self::with_config("thumbnails: false")
+        Self::with_config("thumbnails: false, screen_captures: false")
     }
 
     fn with_config(format: &str) -> Self {
@@ -147,7 +187,7 @@ impl World {
         let path = dir.path().join("casedrop.yaml");
         let yaml = format!(
             "output: orders\nstate: state\nretention: {{ min_free: 1MB }}\nformats:\n  \
-             restorative: {{ screen_captures: false, {format} }}\nlabs:\n  - name: smile-lab\n    \
+             restorative: {{ {format} }}\nlabs:\n  - name: smile-lab\n    \
              oauth_base: https://oauth.iterocloud.com\n    base_url: https://base.iterocloud.com\n    \
              client_id: abc\n    redirect_url: https://lab.example/cb\n"
         );
@@ -164,6 +204,7 @@ impl World {
             ranges: true,
             lies: (0, 0),
             troubles: VecDeque::new(),
+            bad: BTreeMap::new(),
             asked: Vec::new(),
         };
         let remote = Arc::new(FakeRemote {
@@ -187,6 +228,7 @@ impl World {
             fetches: Fetches::default(),
             step: |_| {},
             clock: || WallMs(0),
+            timer: Timer { now: told, sleep: passes },
         };
         Self { _dir: dir, remote, executor }
     }
@@ -197,7 +239,7 @@ impl World {
 
     fn fetch(&self) -> Result<Fetched, Fault> {
         let remote = RemoteOrder::new(key().order, Status::Ready);
-        let job = FetchJob { key: key(), remote, job: "job".to_owned(), attempts: 0 };
+        let job = FetchJob { key: key(), remote, job: "job".to_owned() };
         match self.executor.perform(Effect::Fetch(Box::new(job))) {
             Some(Input::Fetched { result, .. }) => result,
             other => panic!("{other:?}"),
@@ -469,11 +511,11 @@ fn a_server_that_never_continues_is_asked_for_the_whole_in_the_end() {
 
 #[test]
 fn pictures_always_come_from_their_first_byte() {
-    let world = World::with_config("thumbnails: true");
+    let world = World::with_config("thumbnails: true, screen_captures: false");
     world.break_off(250);
     assert_eq!(world.left(), ["ide", "ide.json"], "those of the attempt are not kept");
     let fetched = world.assert_fetched(1);
-    assert_eq!(world.asked(), [None, Some(250)]);
+    assert_eq!(world.asked(), [Some(250), None], "the scan first");
     assert!(fetched.files.iter().any(|file| file.path == "thumbnails/1.jpg"));
     let hosts = ["align.example", "ide.example", "thumbnails.example"];
     assert_eq!(fetched.hosts, hosts, "who answered: for the package first, each once");

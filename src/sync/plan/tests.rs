@@ -38,6 +38,11 @@ fn manifest(revision: u32, files: Vec<ManifestFile>) -> Manifest {
     }
 }
 
+/// A fetch of which nothing is missing.
+fn whole(files: &[ManifestFile]) -> Staged<'_> {
+    Staged { files, missing: &[] }
+}
+
 const LEAVE: Policy = Policy { restore: false, asked: false };
 const RESTORE: Policy = Policy { restore: true, asked: false };
 const ASKED: Policy = Policy { restore: false, asked: true };
@@ -51,7 +56,7 @@ fn a_new_order_is_fetched_and_published_as_revision_1() {
     assert_eq!(plan(Remote::Changed, None, Local::Absent, LEAVE), Action::Fetch);
     let files = [file("a", "1")];
     assert_eq!(
-        plan(Remote::Fetched(&files), None, Local::Absent, LEAVE),
+        plan(Remote::Fetched(whole(&files)), None, Local::Absent, LEAVE),
         publish(1, IntentTarget::Fresh)
     );
 }
@@ -60,19 +65,22 @@ fn a_new_order_is_fetched_and_published_as_revision_1() {
 fn a_tree_that_is_already_right_is_adopted() {
     let files = vec![file("a", "1")];
     let there = manifest(3, files.clone());
-    assert_eq!(plan(Remote::Fetched(&files), None, Local::Ours(&there), LEAVE), Action::Adopt);
+    assert_eq!(
+        plan(Remote::Fetched(whole(&files)), None, Local::Ours(&there), LEAVE),
+        Action::Adopt
+    );
 }
 
 #[test]
 fn what_is_not_ours_stays_and_the_order_goes_beside_it() {
     let files = [file("a", "1")];
     assert_eq!(
-        plan(Remote::Fetched(&files), None, Local::Foreign, LEAVE),
+        plan(Remote::Fetched(whole(&files)), None, Local::Foreign, LEAVE),
         publish(1, IntentTarget::Beside)
     );
     let other = manifest(2, vec![file("a", "2")]);
     assert_eq!(
-        plan(Remote::Fetched(&files), None, Local::Ours(&other), LEAVE),
+        plan(Remote::Fetched(whole(&files)), None, Local::Ours(&other), LEAVE),
         publish(3, IntentTarget::Beside)
     );
 }
@@ -97,7 +105,7 @@ fn changed_content_replaces_what_is_untouched() {
     let newest = manifest(4, vec![file("a", "1")]);
     let published = Some(Published { newest: &newest, at_main: Some(4), retired: false });
     let files = [file("a", "2")];
-    let act = |local| plan(Remote::Fetched(&files), published, local, LEAVE);
+    let act = |local| plan(Remote::Fetched(whole(&files)), published, local, LEAVE);
     assert_eq!(act(Local::AsPublished), publish(5, IntentTarget::Replace(4)));
     assert_eq!(act(Local::Reduced), publish(5, IntentTarget::Replace(4)));
     assert_eq!(act(Local::Absent), publish(5, IntentTarget::Fresh));
@@ -111,19 +119,76 @@ fn the_same_bytes_cause_no_second_write() {
     let newest = manifest(1, files.clone());
     let published = Some(Published { newest: &newest, at_main: Some(1), retired: false });
     for local in [Local::AsPublished, Local::Absent, Local::Reduced, Local::Altered] {
-        let action = plan(Remote::Fetched(&files), published, local, LEAVE);
+        let action = plan(Remote::Fetched(whole(&files)), published, local, LEAVE);
         assert_eq!(action, Action::RecordUnchanged, "{local:?}");
     }
     // Asked for again although it stands there untouched: still nothing to write.
     assert_eq!(
-        plan(Remote::Fetched(&files), published, Local::AsPublished, ASKED),
+        plan(Remote::Fetched(whole(&files)), published, Local::AsPublished, ASKED),
         Action::RecordUnchanged
     );
     // Asked for again and gone: it comes back.
     assert_eq!(
-        plan(Remote::Fetched(&files), published, Local::Absent, ASKED),
+        plan(Remote::Fetched(whole(&files)), published, Local::Absent, ASKED),
         publish(2, IntentTarget::Fresh)
     );
+}
+
+#[test]
+fn pictures_that_do_not_come_this_time_are_no_news() {
+    let files = vec![file("a", "1"), file("thumbnails/1.jpg", "2"), file("thumbnails/2.jpg", "3")];
+    let newest = manifest(1, files.clone());
+    let published = Some(Published { newest: &newest, at_main: Some(1), retired: false });
+    let missing = ["thumbnails".to_owned()];
+    let act = |files: &[ManifestFile]| {
+        plan(
+            Remote::Fetched(Staged { files, missing: &missing }),
+            published,
+            Local::AsPublished,
+            LEAVE,
+        )
+    };
+    assert_eq!(act(&files[..1]), Action::RecordUnchanged, "none came");
+    assert_eq!(act(&files[..2]), Action::RecordUnchanged, "some came");
+    let others = [file("a", "1"), file("thumbnails/3.jpg", "4")];
+    assert_eq!(act(&others), Action::RecordUnchanged, "others, and fewer");
+    // New bytes of the package are news, whatever comes with them.
+    let changed = [file("a", "9")];
+    assert_eq!(act(&changed), publish(2, IntentTarget::Replace(1)));
+    // Without a word that pictures are missing, fewer of them are a change.
+    let act = plan(Remote::Fetched(whole(&files[..1])), published, Local::AsPublished, LEAVE);
+    assert_eq!(act, publish(2, IntentTarget::Replace(1)));
+    // And in a lost journal's place the complete order is recognised.
+    let staged = Staged { files: &files[..1], missing: &missing };
+    assert_eq!(plan(Remote::Fetched(staged), None, Local::Ours(&newest), LEAVE), Action::Adopt);
+}
+
+#[test]
+fn missing_pictures_complete_what_stands_untouched_and_nothing_else() {
+    let newest = manifest(2, vec![file("a", "1")]);
+    let published = Some(Published { newest: &newest, at_main: Some(2), retired: false });
+    let completed = [file("a", "1"), file("thumbnails/1.jpg", "2")];
+    let act = |remote, local| plan(remote, published, local, LEAVE);
+    assert_eq!(act(Remote::ExtrasDue, Local::AsPublished), Action::FetchExtras);
+    assert_eq!(
+        act(Remote::Completed(&completed), Local::AsPublished),
+        publish(3, IntentTarget::Replace(2))
+    );
+    assert_eq!(act(Remote::Completed(&newest.files), Local::AsPublished), Action::Nothing);
+    for local in [Local::Absent, Local::Reduced, Local::Altered, Local::Foreign] {
+        assert_eq!(act(Remote::ExtrasDue, local), Action::Nothing);
+        assert_eq!(act(Remote::Completed(&completed), local), Action::Nothing);
+    }
+    for published in [
+        None,
+        Some(Published { newest: &newest, at_main: Some(1), retired: false }),
+        Some(Published { newest: &newest, at_main: None, retired: false }),
+        Some(Published { newest: &newest, at_main: Some(2), retired: true }),
+    ] {
+        let act = |remote| plan(remote, published, Local::AsPublished, LEAVE);
+        assert_eq!(act(Remote::ExtrasDue), Action::Nothing);
+        assert_eq!(act(Remote::Completed(&completed)), Action::Nothing);
+    }
 }
 
 #[test]
@@ -132,7 +197,7 @@ fn an_order_whose_place_is_taken_stays_beside_it() {
     let published = Some(Published { newest: &newest, at_main: None, retired: false });
     let files = [file("a", "2")];
     assert_eq!(
-        plan(Remote::Fetched(&files), published, Local::Foreign, LEAVE),
+        plan(Remote::Fetched(whole(&files)), published, Local::Foreign, LEAVE),
         publish(3, IntentTarget::Beside)
     );
 }
@@ -147,16 +212,18 @@ fn a_removed_order_is_not_restored_and_its_next_revision_is_published() {
     assert_eq!(act(Remote::Away, restore), Action::Wait);
     assert_eq!(act(Remote::Changed, restore), Action::Fetch);
     let (same, other) = ([file("a", "1")], [file("a", "2")]);
-    assert_eq!(act(Remote::Fetched(&same), restore), Action::RecordUnchanged);
-    assert_eq!(act(Remote::Fetched(&other), restore), publish(3, IntentTarget::Fresh));
+    assert_eq!(act(Remote::Fetched(whole(&same)), restore), Action::RecordUnchanged);
+    assert_eq!(act(Remote::Fetched(whole(&other)), restore), publish(3, IntentTarget::Fresh));
     // A person gets it back.
     assert_eq!(act(Remote::Same, ASKED), Action::Fetch);
-    assert_eq!(act(Remote::Fetched(&same), ASKED), publish(3, IntentTarget::Fresh));
+    assert_eq!(act(Remote::Fetched(whole(&same)), ASKED), publish(3, IntentTarget::Fresh));
 }
 
 fn any_files() -> impl Strategy<Value = Vec<ManifestFile>> {
     proptest::collection::vec((0..3_u8, 0..3_u8), 0..3).prop_map(|parts| {
-        parts.iter().map(|(name, sha)| file(&name.to_string(), &sha.to_string())).collect()
+        let names = ["a", "b", "thumbnails/c"];
+        let one = |(name, sha): &(u8, u8)| file(names[usize::from(*name)], &sha.to_string());
+        parts.iter().map(one).collect()
     })
 }
 
@@ -164,7 +231,8 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(100_000))]
     #[test]
     fn promises_hold_for_every_triple(
-        remote in 0..4_u8,
+        remote in 0..6_u8,
+        lacks_pictures: bool,
         fetched in any_files(),
         ours in any_files(),
         newest in proptest::option::of((any_files(), 1..5_u32, any::<bool>())),
@@ -173,11 +241,14 @@ proptest! {
         asked: bool,
         restore: bool,
     ) {
+        let missing = if lacks_pictures { vec!["thumbnails".to_owned()] } else { vec![] };
         let remote = match remote {
             0 => Remote::Same,
             1 => Remote::Away,
             2 => Remote::Changed,
-            _ => Remote::Fetched(&fetched),
+            3 => Remote::ExtrasDue,
+            4 => Remote::Completed(&fetched),
+            _ => Remote::Fetched(Staged { files: &fetched, missing: &missing }),
         };
         let ours = manifest(1, ours);
         let newest = newest.map(|(files, revision, main)| (manifest(revision, files), main));
@@ -197,7 +268,7 @@ proptest! {
         match plan(remote, published, local, Policy { restore, asked }) {
             Action::Publish { revision, target } => {
                 // Only what lies in staging can be published, as a number that is not taken.
-                prop_assert!(matches!(remote, Remote::Fetched(_)));
+                prop_assert!(matches!(remote, Remote::Fetched(_) | Remote::Completed(_)));
                 prop_assert!(published.is_none_or(|p| revision == p.newest.revision + 1));
                 // Nothing foreign or altered is in the way of a publication that is not beside it.
                 match target {
@@ -209,21 +280,51 @@ proptest! {
                     IntentTarget::Beside => prop_assert_ne!(local, Local::Absent),
                 }
                 // The same remote state causes no second write of what stands there untouched.
-                if let (Remote::Fetched(files), Some(published)) = (remote, published) {
-                    let standing = local == Local::AsPublished && published.at_main.is_some();
-                    prop_assert!(!(standing && published.newest.same_content(files)));
+                let standing = local == Local::AsPublished
+                    && published.is_some_and(|published| published.at_main.is_some());
+                if let (Remote::Fetched(staged), Some(published)) = (remote, published)
+                    && standing
+                {
+                    prop_assert!(!published.newest.same_content(staged.files));
+                    // Nor do pictures that do not come this time.
+                    let rest = |files: &[ManifestFile]| {
+                        let rest = files.iter().filter(|file| !file.path.starts_with("thumbnails/"));
+                        rest.cloned().collect::<Vec<_>>()
+                    };
+                    let no_pictures = rest(staged.files).len() == staged.files.len();
+                    let package = rest(&published.newest.files);
+                    let same = manifest(1, package).same_content(&rest(staged.files));
+                    prop_assert!(!(lacks_pictures && no_pictures && same));
+                }
+                // What comes late takes the place of what it completes, and of nothing else.
+                if let (Remote::Completed(files), Some(published)) = (remote, published) {
+                    prop_assert!(standing && !published.retired);
+                    prop_assert_eq!(target, IntentTarget::Replace(published.newest.revision));
+                    prop_assert!(!published.newest.same_content(files));
                 }
             }
             Action::RecordUnchanged => prop_assert!(published.is_some()),
             Action::Adopt => prop_assert!(matches!(local, Local::Ours(_))),
             Action::Fetch => {
-                prop_assert!(!matches!(remote, Remote::Fetched(_)));
+                let kinds = matches!(remote, Remote::Fetched(_) | Remote::Completed(_));
+                prop_assert!(!kinds && remote != Remote::ExtrasDue);
                 // What was removed because of its age is not restored.
                 let wanted = remote == Remote::Changed || asked || (restore && !retired);
                 prop_assert!(wanted);
             }
             // What is known to be there and was never published is never left.
-            Action::Nothing => prop_assert_eq!(remote, Remote::Same),
+            Action::Nothing => {
+                let late = matches!(remote, Remote::ExtrasDue | Remote::Completed(_));
+                prop_assert!(late || remote == Remote::Same);
+            }
+            // Consumed stays consumed, and nobody's work is touched.
+            Action::FetchExtras => {
+                prop_assert_eq!(remote, Remote::ExtrasDue);
+                prop_assert_eq!(local, Local::AsPublished);
+                let published = published.expect("something is published");
+                prop_assert_eq!(published.at_main, Some(published.newest.revision));
+                prop_assert!(!published.retired);
+            }
             Action::Wait => prop_assert_eq!(remote, Remote::Away),
         }
     }

@@ -1,12 +1,12 @@
 //! Orders on their way into the output.
 
-use casedrop::model::manifest::Manifest;
+use casedrop::model::manifest::{Manifest, Reason};
 use casedrop::model::step::Step;
-use casedrop::simulator::{CaseKind, FaultKind};
+use casedrop::simulator::{CaseKind, FaultKind, FaultRule};
 use serde_json::Value;
 
 use super::{assert_promises, die_at, finish, history, is_published, pass_until, times_told};
-use crate::faults::download;
+use crate::faults::{IDE, download, status};
 use crate::tree;
 use crate::world::{World, order, order_with_id};
 
@@ -131,6 +131,29 @@ pub(super) fn refetch(world: &World, step: Step) {
     assert_eq!(written(world, &id), before, "no second write");
     assert_promises(world, &id, &world.published(&id), 1);
     assert!(history(world, &id).is_empty());
+}
+
+pub(super) fn late(world: &World, step: Step) {
+    // Nothing is asked for before the publication, and what is asked for after it does not come.
+    let config = world.yaml().replace("downloads: {", "downloads: { extras_wait: 0s,");
+    std::fs::write(world.config(), config).expect("written");
+    let id = world.align().create_order(&order(CaseKind::Restorative)).expect("created");
+    let refused = FaultRule::on("downloadAsset", status(403)).asset("IMAGE_GALLERY");
+    world.align().inject(refused);
+    finish(world, &id, 1);
+    let before = world.published(&id);
+    assert!(before.missing.contains(&"thumbnails".to_owned()), "{before:?}");
+    world.align().clear_faults();
+    world.let_late_extras_be_due(&id);
+    die_at(world, step);
+    finish(world, &id, 2);
+    let after = world.published(&id);
+    assert_eq!(after.reason, Reason::Extras);
+    assert_eq!(after.files.len(), before.files.len() + 6, "the pictures");
+    let kept = tree::check_order(&world.history_of(&id, 1)).expect("the old revision, whole");
+    assert_eq!(kept, before);
+    assert_eq!(world.align().state().asset(&id, IDE).started, 1, "the package came once");
+    assert_promises(world, &id, &after, 1);
 }
 
 pub(super) fn failure(world: &World, step: Step) {

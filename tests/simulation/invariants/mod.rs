@@ -6,6 +6,7 @@ mod tree;
 
 use casedrop::model::fault::FaultClass;
 use casedrop::model::ids::OrderKey;
+use casedrop::model::manifest::Reason;
 use casedrop::model::record::Place;
 use casedrop::store::Store;
 use casedrop::sync::notice::Notice;
@@ -28,6 +29,7 @@ pub fn is_wanted(store: &Store, key: &OrderKey) -> Result<(), Failure> {
 /// What people are told shows what the run was about.
 pub fn count_notice(tally: &mut Tally, notice: &Notice) {
     match notice {
+        Notice::Published { reason: Reason::Extras, .. } => tally.count("published extras"),
         Notice::Published { place: Place::Beside, .. } => tally.count("published beside"),
         Notice::Published { revision: 1, .. } => tally.count("published first"),
         Notice::Published { .. } => tally.count("published next"),

@@ -68,8 +68,10 @@ pub fn pictures(order: &SimOrder, manifest: &Manifest) -> Result<Option<u32>, St
     }
     let found = (1..=order.generation).rev().find(|generation| {
         let package = thumbnails(order.key.order.as_str(), *generation).files;
-        package.len() == listed.len()
-            && package.iter().all(|(path, hash)| listed.get(path.as_str()) == Some(&&**hash))
+        // Where they are missing, some of them may have been good.
+        let is_whole = package.len() == listed.len() || is_missing;
+        is_whole
+            && listed.iter().all(|(path, hash)| package.get(*path).is_some_and(|it| it == hash))
     });
     found.map(Some).ok_or_else(|| "has pictures that Align never had".to_owned())
 }

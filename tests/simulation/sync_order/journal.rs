@@ -27,6 +27,7 @@ use casedrop::sync::execute::{Executor, Fetches};
 use super::{DONE, Promise};
 use crate::bench::{Bench, NEW, files_below, key, manifest_files, unpack};
 use crate::disk::{Event, Recorder, SimDisk};
+use crate::timer::TIMER;
 
 const CONFIG: &str = "\
 output: orders
@@ -49,6 +50,7 @@ fn engine(key: &OrderKey, now: Now) -> Engine {
         follow_up: false,
         history_keep: None,
         retention_keep: None,
+        late_extras: true,
         notifications: true,
         min_free: 0,
         volume: "/pc".into(),
@@ -76,6 +78,7 @@ fn executor(disk: &Recorder<SimDisk>, below: &SimDisk, bench: &Bench) -> Executo
         fetches: Fetches::default(),
         step: |_| {},
         clock: || WallMs(1_000_000),
+        timer: TIMER,
     }
 }
 

@@ -48,6 +48,9 @@ impl World {
                 | Effect::Poll { .. }
                 | Effect::Ask { .. }
         );
+        if matches!(effect, Effect::FetchExtras(_)) {
+            self.tally.count("asked for what is late");
+        }
         if matches!(effect, Effect::Ask { .. }) {
             self.tally.count("asked about one order");
         }
@@ -130,6 +133,7 @@ fn subject(effect: &Effect) -> (Option<OrderKey>, bool) {
     match effect {
         Effect::Look { key, .. } | Effect::Discard { key, .. } => (Some(key.clone()), false),
         Effect::Fetch(job) => (Some(job.key.clone()), false),
+        Effect::FetchExtras(job) => (Some(job.key.clone()), false),
         Effect::Publish(job) | Effect::Recover(job) => (Some(job.intent.key.clone()), true),
         Effect::Retire(job) => (Some(job.key.clone()), true),
         Effect::Forget(job) => (Some(job.key.clone()), false),
@@ -146,6 +150,7 @@ fn name(effect: &Effect) -> String {
         Effect::Look { key, .. } => format!("look {key}"),
         Effect::Fetch(job) => format!("fetch {}", job.key),
         Effect::GiveUp { key } => format!("give up {key}"),
+        Effect::FetchExtras(job) => format!("fetch {:?} of {}", job.kinds, job.key),
         Effect::Publish(job) => format!("publish {} {:?}", job.intent.key, job.intent.target),
         Effect::Recover(job) => format!("recover {} {:?}", job.intent.key, job.intent.target),
         Effect::Discard { key, .. } => format!("discard {key}"),

@@ -31,7 +31,14 @@ struct Order {
     /// Whether there was any sign of something to fetch.
     wanted: bool,
     asked: bool,
-    fetched: Option<u8>,
+    /// Whether Align hands out the pictures now.
+    has_pictures: bool,
+    /// Whether it is time to ask for what the newest revision lacks.
+    due: bool,
+    /// What lies in staging, and what is missing of it.
+    fetched: Option<(Vec<ManifestFile>, Vec<String>)>,
+    /// The newest revision with what it lacked, in staging.
+    completed: Option<Vec<ManifestFile>>,
     newest: Option<Manifest>,
     at_main: Option<u32>,
     there: There,
@@ -45,12 +52,28 @@ fn files_of(version: u8) -> Vec<ManifestFile> {
     vec![file("scan.stl", &version.to_string()), file("rx.pdf", "always the same")]
 }
 
+fn picture_of(version: u8) -> ManifestFile {
+    file("thumbnails/1.jpg", &format!("picture {version}"))
+}
+
+/// What a revision holds of the package.
+fn package(manifest: &Manifest) -> Vec<ManifestFile> {
+    manifest.files.iter().filter(|file| !file.path.contains('/')).cloned().collect()
+}
+
+fn has_pictures(manifest: &Manifest) -> bool {
+    manifest.files.iter().any(|file| file.path.contains('/'))
+}
+
 impl Order {
     fn action(&self, restore: bool) -> Action {
-        let files = self.fetched.map(files_of);
-        let remote = match &files {
-            Some(files) => Remote::Fetched(files),
+        let remote = match &self.fetched {
+            Some((files, missing)) => Remote::Fetched(Staged { files, missing }),
             None if self.wanted || self.asked => Remote::Changed,
+            None if self.completed.is_some() => {
+                Remote::Completed(self.completed.as_deref().unwrap_or_default())
+            }
+            None if self.due => Remote::ExtrasDue,
             None if self.away => Remote::Away,
             None => Remote::Same,
         };
@@ -80,9 +103,32 @@ impl Order {
     /// Pretends that what was planned was done. Gives whether that was the end of it.
     fn carry_out(&mut self, action: Action) -> bool {
         match action {
-            Action::Nothing | Action::Wait => return true,
+            Action::Nothing | Action::Wait => {
+                // Given up for good, or nothing to do; then there may be something else.
+                let was_late = self.due || self.completed.is_some();
+                self.due = false;
+                self.completed = None;
+                return !was_late;
+            }
+            Action::FetchExtras => {
+                self.due = false;
+                let newest = self.newest.as_ref().expect("something lacks something");
+                let mut files = newest.files.clone();
+                if self.has_pictures && !has_pictures(newest) {
+                    files.push(picture_of(self.version));
+                }
+                self.completed = Some(files);
+                return false;
+            }
             Action::Fetch => {
-                self.fetched = Some(self.version);
+                let (mut files, mut missing) = (files_of(self.version), vec![]);
+                if self.has_pictures {
+                    files.push(picture_of(self.version));
+                } else {
+                    missing.push("thumbnails".to_owned());
+                }
+                self.fetched = Some((files, missing));
+                self.completed = None;
                 return false;
             }
             Action::Adopt => {
@@ -93,8 +139,9 @@ impl Order {
             }
             Action::RecordUnchanged => {}
             Action::Publish { revision, target } => {
-                let version = self.fetched.expect("only what was fetched is published");
-                let new = manifest(revision, files_of(version));
+                let staged = self.fetched.take().map(|(files, _)| files);
+                let staged = staged.or_else(|| self.completed.take());
+                let new = manifest(revision, staged.expect("only what was fetched is published"));
                 self.writes += 1;
                 self.retired = false;
                 match target {
@@ -115,6 +162,8 @@ impl Order {
             }
         }
         self.fetched = None;
+        self.completed = None;
+        self.due = false;
         self.wanted = false;
         self.asked = false;
         false
@@ -146,6 +195,10 @@ enum Event {
     JournalLost,
     /// It is older than `retention.keep`.
     GrownOld,
+    /// Align hands out the pictures from now on, or does not.
+    Pictures(bool),
+    /// It is time to ask for what the newest revision lacks.
+    ExtrasDue,
 }
 
 fn any_event() -> impl Strategy<Value = Event> {
@@ -160,6 +213,8 @@ fn any_event() -> impl Strategy<Value = Event> {
         1 => Just(Event::ForeignPut),
         1 => Just(Event::JournalLost),
         2 => Just(Event::GrownOld),
+        2 => any::<bool>().prop_map(Event::Pictures),
+        2 => Just(Event::ExtrasDue),
     ]
 }
 
@@ -170,7 +225,10 @@ impl Order {
             away: false,
             wanted: true,
             asked: false,
+            has_pictures: false,
+            due: false,
             fetched: None,
+            completed: None,
             newest: None,
             at_main: None,
             there: There::Nothing,
@@ -190,6 +248,10 @@ impl Order {
             Event::ListedAgain => self.wanted = true,
             Event::Away(away) => self.away = *away,
             Event::Asked => self.asked = true,
+            Event::Pictures(there) => self.has_pictures = *there,
+            Event::ExtrasDue => {
+                self.due |= self.newest.as_ref().is_some_and(|newest| !has_pictures(newest));
+            }
             Event::Taken => self.there = There::Nothing,
             Event::PartlyTaken => {
                 if let There::Revision(manifest) = &self.there {
@@ -268,11 +330,19 @@ proptest! {
             // Promise 1: what was seen is published.
             if was_wanted {
                 let newest = order.newest.as_ref().expect("something was published");
-                prop_assert!(newest.same_content(&files_of(order.version)));
+                prop_assert_eq!(package(newest), files_of(order.version));
+            }
+            // What there is of pictures belongs to the package beside them, or came with it.
+            if let Some(newest) = &order.newest
+                && let Some(picture) = newest.files.iter().find(|file| file.path.contains('/'))
+            {
+                prop_assert_eq!(package(newest)[0].sha256.clone(), picture.sha256[8..].to_owned());
             }
             // Promise 6: the same remote state causes no second write.
             let known = before.newest.as_ref().is_some_and(|newest| {
-                newest.same_content(&files_of(before.version))
+                // Pictures that come for the first time are news, and any other time they are not.
+                let is_complete = has_pictures(newest) || !before.has_pictures;
+                package(newest) == files_of(before.version) && is_complete
             });
             let there = matches!(before.there, There::Revision(_));
             if known && there && before.at_main == before.newest.as_ref().map(|n| n.revision) {

@@ -1,0 +1,433 @@
+//! What a published order still lacks: asked for again on a schedule of its own, beside everything else.
+//!
+//! Nobody waits for it. It takes no slot from other orders, changes nothing of what is known of the
+//! order, and needs no person: what comes is published as the next revision, what never comes stays
+//! under `missing`. It is given up for good where the order was taken, changed or replaced, and where
+//! there is a sign of new files the ordinary fetch goes first.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::publishing::discard;
+use super::{
+    Effect, Engine, Fetched, Hold, Job, Now, OrderKey, OrderRecord, StoreError, Waiting, WallMs,
+    job_name, millis, remaining,
+};
+use crate::local::look::LocalPicture;
+use crate::model::asset::AssetKind;
+use crate::model::fault::{Fault, FaultClass};
+use crate::model::manifest::Manifest;
+use crate::model::record::{Intent, Place, Retired};
+use crate::store::LateExtra;
+
+use super::super::effects::{ExtrasJob, Lacking};
+use super::super::plan::{self, Action, Policy, Published, Remote};
+use super::fetching::local_view;
+
+/// The waits after a publication and between the tries. After the last one nobody asks any more.
+const USUAL: [Duration; 8] = [
+    Duration::from_mins(2),
+    Duration::from_mins(10),
+    Duration::from_mins(30),
+    Duration::from_hours(2),
+    Duration::from_hours(6),
+    Duration::from_hours(24),
+    Duration::from_hours(24),
+    Duration::from_hours(24),
+];
+/// The same for what most likely never comes: screen captures that nobody took, and what Align refuses.
+const BRIEF: [Duration; 2] = [Duration::from_mins(10), Duration::from_hours(2)];
+/// After this PC kept it from being done; that counts as no try.
+const LOCAL: Duration = Duration::from_mins(10);
+/// Before an order is looked at again that something else is to be done about, or whose publication
+/// was interrupted.
+const LATER: Duration = Duration::from_mins(1);
+
+/// When which order is to be asked for what it lacks, on the monotonic clock. The journal knows more.
+pub(super) type Late = BTreeMap<OrderKey, Duration>;
+
+impl Engine {
+    /// Takes up what the journal remembers.
+    pub(super) fn load_late(&mut self, now: Now) -> Result<(), StoreError> {
+        if !self.policy.late_extras {
+            return Ok(());
+        }
+        for (key, extra) in self.store.all_late()? {
+            let due = now.mono + wait_of(&extra, now);
+            self.late.entry(key).and_modify(|at| *at = due.min(*at)).or_insert(due);
+        }
+        Ok(())
+    }
+
+    /// When the next order may be asked for what it lacks; `None` while that has to wait for something
+    /// other than the clock.
+    pub(super) fn next_late(&self, now: Now) -> Option<Duration> {
+        if self.slots_in_use() >= self.policy.concurrency || self.jobs.values().any(Job::is_late) {
+            return None;
+        }
+        self.late.iter().filter_map(|(key, at)| self.late_due(key, *at, now)).min()
+    }
+
+    fn late_due(&self, key: &OrderKey, at: Duration, now: Now) -> Option<Duration> {
+        if self.waiting.contains_key(key) || self.interrupted.contains(key) {
+            return None;
+        }
+        let turn = Waiting { not_before: at, turn: 0, came: now.mono, is_new: false, host: None };
+        match self.hold(key, &turn, now) {
+            Hold::Free => Some(at),
+            Hold::Until(time) => Some(at.max(time)),
+            // Whether a server answers again is found out by what matters more.
+            Hold::Trial(_) | Hold::Held => None,
+        }
+    }
+
+    /// Begins with the order that has waited longest, if nothing else wants to be done.
+    pub(super) fn start_late(
+        &mut self,
+        now: Now,
+        effects: &mut Vec<Effect>,
+    ) -> Result<(), StoreError> {
+        while self.next_late(now).is_some_and(|at| at <= now.mono) {
+            let due = |(key, at): (&OrderKey, &Duration)| {
+                let due = self.late_due(key, *at, now).filter(|due| *due <= now.mono)?;
+                Some((due, key.clone()))
+            };
+            let Some((_, key)) = self.late.iter().filter_map(due).min() else { return Ok(()) };
+            let Some(record) = self.store.order(&key)? else {
+                self.give_up_late(&key)?;
+                continue;
+            };
+            if record.is_wanted() {
+                self.late.insert(key, now.mono + LOCAL);
+                continue;
+            }
+            let asked = self.still_lacking(now, &record)?;
+            let Some(published) = record.published.as_ref().filter(|_| !asked.is_empty()) else {
+                continue;
+            };
+            let job = Job {
+                evidence: record.evidence,
+                history_seen: published.history_seen,
+                began: now.mono,
+                late: Some(asked),
+                ..Job::default()
+            };
+            self.jobs.insert(key.clone(), job);
+            self.look(&key, effects)?;
+        }
+        Ok(())
+    }
+
+    /// What is to be asked for now. What the published revision does not lack, or what is not ours to
+    /// complete any more, is forgotten.
+    fn still_lacking(
+        &mut self,
+        now: Now,
+        record: &OrderRecord,
+    ) -> Result<Vec<AssetKind>, StoreError> {
+        let key = &record.key;
+        let newest = self.store.revisions(key)?.pop();
+        let published = record.published.as_ref();
+        let stands = published.is_some_and(|published| published.place == Place::Main)
+            && record.retired == Retired::No;
+        let lacks = |extra: &LateExtra| {
+            newest.as_ref().is_some_and(|newest| lacks(&newest.manifest, extra.kind))
+        };
+        let known = self.store.late(key)?;
+        let count = known.len();
+        let extras: Vec<LateExtra> =
+            known.into_iter().filter(|extra| stands && lacks(extra)).collect();
+        if extras.len() < count {
+            self.store.set_late(key, &extras)?;
+        }
+        self.expect_late(now, key, &extras);
+        let due = extras.iter().filter(|extra| wait_of(extra, now).is_zero());
+        Ok(due.map(|extra| extra.kind).collect())
+    }
+
+    /// Whether the work on the order is about what it lacks.
+    pub(super) fn is_late(&self, key: &OrderKey) -> bool {
+        self.jobs.get(key).is_some_and(Job::is_late)
+    }
+
+    /// As [`decide`](Engine::decide), for an order that is published and lacks something.
+    pub(super) fn decide_late(
+        &mut self,
+        now: Now,
+        key: &OrderKey,
+        local: &LocalPicture,
+        free: Option<u64>,
+        effects: &mut Vec<Effect>,
+    ) -> Result<(), StoreError> {
+        let Some(record) = self.store.order(key)? else {
+            self.jobs.remove(key);
+            return Ok(());
+        };
+        if record.is_wanted() || self.stopping || self.is_paused(&key.lab) {
+            return self.leave_late(now, key, effects);
+        }
+        let revisions = self.store.revisions(key)?;
+        let at_main = revisions.iter().rev().find(|revision| revision.place == Place::Main);
+        let published = revisions.last().map(|newest| Published {
+            newest: &newest.manifest,
+            at_main: at_main.map(|revision| revision.manifest.revision),
+            retired: record.retired != Retired::No,
+        });
+        let job = self.jobs.get(key);
+        let remote = match job.and_then(|job| job.fetched.as_ref()) {
+            Some(fetched) => Remote::Completed(&fetched.files),
+            None => Remote::ExtrasDue,
+        };
+        let policy = Policy { restore: false, asked: false };
+        match plan::plan(remote, published, local_view(local), policy) {
+            Action::FetchExtras => {
+                let Some(newest) = revisions.last() else { return self.finish(now, key) };
+                if let Some(fault) = self.set_room_aside(key, &revisions, free)? {
+                    return self.late_failed(now, key, &fault, effects);
+                }
+                let kinds = self.jobs.get(key).and_then(|job| job.late.clone());
+                effects.push(Effect::FetchExtras(Box::new(ExtrasJob {
+                    key: key.clone(),
+                    remote: record.remote,
+                    job: job_name(key),
+                    kinds: kinds.unwrap_or_default(),
+                    published: newest.manifest.clone(),
+                })));
+                Ok(())
+            }
+            Action::Publish { revision, target } => {
+                self.begin_publication(now, &record, &revisions, revision, target, effects)
+            }
+            _ => {
+                self.give_up_late(key)?;
+                self.leave_late(now, key, effects)
+            }
+        }
+    }
+
+    /// What was asked for came, or did not.
+    pub(super) fn late_fetched(
+        &mut self,
+        now: Now,
+        key: &OrderKey,
+        result: Result<Fetched, Fault>,
+        effects: &mut Vec<Effect>,
+    ) -> Result<(), StoreError> {
+        let fetched = match result {
+            Ok(fetched) => fetched,
+            Err(fault) => return self.late_failed(now, key, &fault, effects),
+        };
+        let newest = self.store.revisions(key)?.pop();
+        if newest.is_none_or(|newest| newest.manifest.same_content(&fetched.files)) {
+            self.tried_in_vain(now, key, &fetched.lacking)?;
+            return self.finish(now, key);
+        }
+        if let Some(job) = self.jobs.get_mut(key) {
+            job.fetched = Some(fetched);
+            job.room = 0;
+        }
+        self.look(key, effects)
+    }
+
+    /// Something else than Align kept it from being done. The order itself is published, so nobody is
+    /// told.
+    pub(super) fn late_failed(
+        &mut self,
+        now: Now,
+        key: &OrderKey,
+        fault: &Fault,
+        effects: &mut Vec<Effect>,
+    ) -> Result<(), StoreError> {
+        tracing::debug!(lab = %key.lab, order = %key.order, "not completed: {}", fault.chain());
+        if self.intent(key)?.is_some() {
+            // Nobody knows how far the publication came. That is found out first, as after a restart.
+            self.jobs.remove(key);
+            self.interrupted.insert(key.clone());
+            self.wait_as(key.clone(), now, now.mono + LATER, true);
+            return Ok(());
+        }
+        if fault.class != FaultClass::Cancelled {
+            let mut extras = self.store.late(key)?;
+            for extra in &mut extras {
+                extra.next_try = extra.next_try.max(now.wall.plus(LOCAL));
+                extra.wait = extra.wait.max(LOCAL);
+            }
+            self.store.set_late(key, &extras)?;
+        }
+        self.leave_late(now, key, effects)
+    }
+
+    /// Ends the work on it and leaves nothing in staging.
+    fn leave_late(
+        &mut self,
+        now: Now,
+        key: &OrderKey,
+        effects: &mut Vec<Effect>,
+    ) -> Result<(), StoreError> {
+        let is_staged = self.jobs.get(key).is_some_and(|job| job.fetched.is_some());
+        if self.intent(key)?.is_some() {
+            self.store.drop_intent(key)?;
+        } else if !is_staged {
+            return self.finish(now, key);
+        }
+        discard(key, true, effects);
+        Ok(())
+    }
+
+    /// Once the work on it ended: it is asked for again when its time comes.
+    pub(super) fn late_ended(&mut self, now: Now, key: &OrderKey) -> Result<(), StoreError> {
+        let extras = self.store.late(key)?;
+        self.expect_late(now, key, &extras);
+        if let Some(at) = self.late.get_mut(key) {
+            *at = (*at).max(now.mono + LATER);
+        }
+        Ok(())
+    }
+
+    /// What is lacking from now on.
+    pub(super) fn expect_late(&mut self, now: Now, key: &OrderKey, extras: &[LateExtra]) {
+        match extras.iter().map(|extra| now.mono + wait_of(extra, now)).min() {
+            Some(at) if self.policy.late_extras => self.late.insert(key.clone(), at),
+            _ => self.late.remove(key),
+        };
+    }
+
+    fn give_up_late(&mut self, key: &OrderKey) -> Result<(), StoreError> {
+        self.late.remove(key);
+        self.store.set_late(key, &[])
+    }
+
+    /// A try brought nothing new.
+    fn tried_in_vain(
+        &mut self,
+        now: Now,
+        key: &OrderKey,
+        lacking: &[Lacking],
+    ) -> Result<(), StoreError> {
+        let asked = self.jobs.get(key).and_then(|job| job.late.clone()).unwrap_or_default();
+        let mut extras = Vec::new();
+        let mut ended = Vec::new();
+        for extra in self.store.late(key)? {
+            let lacks = lacking.iter().find(|lacking| lacking.kind == extra.kind);
+            match lacks {
+                _ if !asked.contains(&extra.kind) => extras.push(extra),
+                None => {}
+                Some(lacks) => match self.next_try(now, lacks, Some(&extra)) {
+                    Some(next) => extras.push(next),
+                    None => ended.push(extra.kind.in_words()),
+                },
+            }
+        }
+        self.store.atomically(|store| {
+            store.set_late(key, &extras)?;
+            if ended.is_empty() {
+                return Ok(());
+            }
+            let text =
+                format!("{} did not come, and will not be asked for again", ended.join(", "));
+            store.tell(key, now.wall, "extras", &text)
+        })
+    }
+
+    /// What a publication that is being recorded lacks, and when it will be asked for.
+    pub(super) fn late_after(
+        &mut self,
+        now: Now,
+        intent: &Intent,
+    ) -> Result<Vec<LateExtra>, StoreError> {
+        if !self.policy.late_extras {
+            return Ok(Vec::new());
+        }
+        let job = self.jobs.get(&intent.key);
+        let asked = job.and_then(|job| job.late.clone());
+        let fetched = job.and_then(|job| job.fetched.as_ref());
+        let lacking = fetched.map(|fetched| fetched.lacking.clone()).unwrap_or_default();
+        let before = if asked.is_some() { self.store.late(&intent.key)? } else { Vec::new() };
+        let mut extras = Vec::new();
+        for kind in AssetKind::EXTRAS.into_iter().filter(|kind| lacks(&intent.manifest, *kind)) {
+            let known = before.iter().find(|extra| extra.kind == kind);
+            let lacks = lacking.iter().find(|lacking| lacking.kind == kind);
+            match (&asked, known, lacks) {
+                // It was asked for in vain, while something else came.
+                (Some(_), Some(known), Some(lacks)) => {
+                    extras.extend(self.next_try(now, lacks, Some(known)));
+                }
+                (Some(_), known, _) => extras.extend(known.cloned()),
+                (None, _, Some(lacks)) => extras.extend(self.next_try(now, lacks, None)),
+                // The process that knew why ended in between.
+                (None, _, None) => {
+                    let why = match kind {
+                        AssetKind::ScreenCaptures => FaultClass::NotConverted,
+                        _ => FaultClass::Transient,
+                    };
+                    let lacks = Lacking { kind, why: Some(why), retry_after: None };
+                    extras.extend(self.next_try(now, &lacks, None));
+                }
+            }
+        }
+        Ok(extras)
+    }
+
+    /// When an extra that did not come is asked for next; `None`: never.
+    fn next_try(
+        &mut self,
+        now: Now,
+        lacking: &Lacking,
+        before: Option<&LateExtra>,
+    ) -> Option<LateExtra> {
+        let brief = is_brief(lacking);
+        let tries = before.map_or(0, |before| before.tries.saturating_add(1));
+        let waits: &[Duration] = if brief { &BRIEF } else { &USUAL };
+        let wait = match waits.get(usize::try_from(tries).unwrap_or(usize::MAX)).copied()? {
+            // Nobody had the time to ask for it yet.
+            _ if lacking.why.is_none() && tries == 0 => Duration::ZERO,
+            wait => wait.mul_f64(1.0 - self.rng.f64() / 4.0),
+        };
+        let wait = wait.max(lacking.retry_after.unwrap_or_default());
+        let next_try = now.wall.plus(wait);
+        Some(LateExtra { kind: lacking.kind, tries, brief, next_try, wait })
+    }
+}
+
+/// Whether what went wrong will most likely stay so.
+fn is_brief(lacking: &Lacking) -> bool {
+    match lacking.why {
+        Some(FaultClass::NotConverted) => lacking.kind == AssetKind::ScreenCaptures,
+        Some(FaultClass::Permanent | FaultClass::Refused) => true,
+        _ => false,
+    }
+}
+
+fn lacks(manifest: &Manifest, kind: AssetKind) -> bool {
+    manifest.missing.iter().any(|name| AssetKind::extra(name) == Some(kind))
+}
+
+/// How long until an extra is to be asked for. A clock that was set makes it no longer than it was.
+fn wait_of(extra: &LateExtra, now: Now) -> Duration {
+    let began = WallMs(extra.next_try.0.saturating_sub(millis(extra.wait)));
+    remaining(began, extra.wait, now.wall)
+}
+
+/// What came with a revision that only adds extras, and which are still awaited, for the order's story.
+pub(super) fn came(before: Option<&Manifest>, manifest: &Manifest) -> Option<String> {
+    let (_, adds) = before?.changes_to(&manifest.files);
+    let came = AssetKind::EXTRAS
+        .into_iter()
+        .filter(|kind| adds.iter().any(|file| kind.holds(&file.path)))
+        .map(AssetKind::in_words)
+        .collect::<Vec<_>>()
+        .join(" and ");
+    let mut letters = came.chars();
+    let first = letters.next()?.to_uppercase();
+    let revision = manifest.revision;
+    Some(format!("{first}{} arrived, published as revision {revision}", letters.as_str()))
+}
+
+/// What is added to the story of a publication that could not wait for its pictures.
+pub(super) fn awaited(extras: &[LateExtra]) -> Option<String> {
+    // That there are no screen captures is no news.
+    let usual = extras.iter().filter(|extra| !extra.brief);
+    let names: Vec<_> = usual.map(|extra| extra.kind.in_words()).collect();
+    (!names.is_empty())
+        .then(|| format!("without {}, which will be asked for again", names.join(" and ")))
+}
