@@ -14,13 +14,13 @@ use super::*;
 use crate::metrics::{self, Counters};
 use crate::model::time::WallMs;
 use crate::status::testing::{lab, well};
-use crate::status::{LabState, Note, PauseStatus, UpdateStatus, health};
+use crate::status::{DownloadPause, LabState, Note, PauseStatus, UpdateStatus, health};
 
 /// Something that a picture may show, by its name here.
 type Change = (&'static str, fn(&mut Status));
 
 /// What can happen to a picture. Each code comes from at least one of them.
-const CHANGES: [Change; 25] = [
+const CHANGES: [Change; 26] = [
     ("stopped", |it| it.agent.running = false),
     ("stuck", |it| it.agent.silent = Some(600)),
     ("journal", |it| it.fault = Some(Note::new("the journal is locked", Some("wait")))),
@@ -50,6 +50,15 @@ const CHANGES: [Change; 25] = [
         it.labs[0].state = LabState::Paused;
         let since = "2026-06-01T11:00:00Z".to_owned();
         it.labs[0].paused = Some(PauseStatus { since, by: None });
+    }),
+    ("downloads paused", |it| {
+        it.pauses.push(DownloadPause {
+            host: "eu.itero.cloud".to_owned(),
+            until: "2026-06-01T12:05:00Z".to_owned(),
+            why: "it answered 503".to_owned(),
+            orders: 3,
+            outage: true,
+        });
     }),
     ("attention", |it| it.orders.extend([("attention".to_owned(), 2)])),
     ("deaf", |it| {

@@ -279,9 +279,10 @@ fn who_logged_in_and_paired_is_known_at_once_beside_an_agent() {
     let world = not_logged_in();
     let id = world.align().create_order(&order(CaseKind::OrthoShell)).expect("created");
     let agent = world.run();
+    // `orders` tells it only once the agent has made its journal.
     wait_for("the agent to miss the login", || {
-        let status = world.casedrop(&["status", "--json"]);
-        status.stdout.contains("login-needed").then_some(())
+        let orders = world.casedrop(&["orders"]);
+        orders.stderr.contains("not logged in").then_some(())
     });
     assert_known(&world, "login-needed", 4);
     world.log_in(LAB);
