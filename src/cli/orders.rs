@@ -290,6 +290,9 @@ fn tell_story(story: &Story<'_>, streams: &mut Streams) -> Result<(), CliError> 
             streams.line(format!("             {hint}"))?;
         }
         match trouble.next_try {
+            Some(at) if at <= wall_now() => {
+                streams.line("  next try   as soon as its turn comes")?;
+            }
             Some(at) => streams.line(format!("  next try   {}", at.to_rfc3339()))?,
             None => {
                 streams.line("  next try   not by itself; `casedrop refetch` tries again")?;

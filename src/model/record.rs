@@ -113,6 +113,14 @@ pub struct Trouble {
     pub attention: bool,
 }
 
+impl Trouble {
+    /// When it is tried again, as seen at `now`: never a time that is past. An order whose wait is over
+    /// is tried as soon as its turn comes.
+    pub fn next_try_from(&self, now: WallMs) -> Option<WallMs> {
+        self.next_try.map(|at| at.max(now))
+    }
+}
+
 /// Failures that have a budget. Other faults in between do not give it back: an order whose files are
 /// now missing, now broken would be tried for ever.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -10,6 +10,7 @@ use super::once::cannot_use;
 use super::standing::{LoginStanding, LoginState};
 use super::test_order::TestOrderStanding;
 use super::{AgentDesk, Live};
+use crate::app::wall_now;
 use crate::app::welcome::WelcomeStep;
 use crate::audit::Record;
 use crate::config::InForce;
@@ -117,7 +118,10 @@ impl House for AgentDesk {
     }
 
     fn order(&self, key: &OrderKey) -> Result<Option<OrderView>, Fault> {
-        let Some((record, revisions, story)) = self.known(key)? else { return Ok(None) };
+        let Some((mut record, revisions, story)) = self.known(key)? else { return Ok(None) };
+        if let Some(trouble) = &mut record.trouble {
+            trouble.next_try = trouble.next_try_from(wall_now());
+        }
         let published = record.published.as_ref().filter(|_| record.retired != Retired::Yes);
         let folder = published.map(|one| self.layout.dir_at(key, one.place, one.revision));
         let (folders, of_key) = (self.folders(), key.clone());

@@ -434,10 +434,9 @@ fn failing_order(order: OrderRecord, now: WallMs) -> Option<FailingOrder> {
     Some(FailingOrder {
         key: order.key,
         state,
+        next_try: trouble.next_try_from(now).map(WallMs::to_rfc3339),
         message: trouble.message,
         hint: trouble.hint,
-        // What is due is tried as soon as it is its turn.
-        next_try: trouble.next_try.map(|at| at.max(now).to_rfc3339()),
     })
 }
 
