@@ -2,9 +2,9 @@
 //! not theirs to know.
 
 use casedrop::simulator::package::{DOCTOR_MARKER, PATIENT_MARKER};
-use casedrop::simulator::{AccountSpec, CaseKind};
+use casedrop::simulator::{AccountSpec, CaseKind, FaultKind};
 
-use super::faults::{download, status};
+use super::faults::download;
 use super::receivers::{HookProgram, MailReceiver, Run, WebReceiver};
 use super::world::{ACCOUNT, Agent, LAB, World, order, wait_for};
 
@@ -31,6 +31,11 @@ fn run(world: &World, hook: &HookProgram, more: &[(&str, &str)]) -> Agent {
 
 fn create(world: &World) -> String {
     world.align().create_order(&order(CaseKind::Restorative)).expect("created")
+}
+
+/// What no retry mends: a person is told at once.
+fn hostile() -> FaultKind {
+    FaultKind::Hostile { which: "traversal".to_owned() }
 }
 
 fn wait_for_runs(hook: &HookProgram, count: usize) -> Vec<Run> {
@@ -200,12 +205,12 @@ fn a_webhook_is_signed_and_repeated_with_the_same_id_until_it_is_taken() {
     // What comes meanwhile waits for its own message, also across a crash.
     let before = agent.kill();
     let bad = create(&world);
-    world.align().inject(download(status(418)).order(&bad));
+    world.align().inject(download(hostile()).order(&bad));
     let agent = world.run();
     let events = wait_for("both events", || Some(web.events()).filter(|all| all.len() >= 2));
     assert_eq!((&events[0]["event"], &events[0]["order_id"]), (&"published".into(), &good.into()));
     assert_eq!((&events[1]["event"], &events[1]["order_id"]), (&"attention".into(), &bad.into()));
-    assert_eq!(events[1]["code"], "http-4xx");
+    assert_eq!(events[1]["code"], "zip-traversal");
     let got = web.got();
     let ids: Vec<_> = got.iter().map(super::receivers::Got::checked).collect();
     assert_eq!(ids[..3], [ids[0].clone(), ids[0].clone(), ids[0].clone()], "{ids:?}");
@@ -277,12 +282,12 @@ fn a_digest_tells_what_was_published_and_what_needs_a_person() {
     assert_eq!(said("AUTH PLAIN").len(), 1, "{first:#?}");
 
     let bad = create(&world);
-    world.align().inject(download(status(418)).order(&bad));
+    world.align().inject(download(hostile()).order(&bad));
     let second = wait_for("another mail", || server.sessions().into_iter().nth(1));
     // There was nothing to tell in between, and what was told once is not counted again.
     assert!(second.mail.contains("Subject: Casedrop: 1 order needs attention\n"), "{second:#?}");
     assert!(second.mail.contains(&format!("  {LAB}/{ACCOUNT}/{bad}: ")), "{second:#?}");
-    assert!(second.mail.contains("418"), "{second:#?}");
+    assert!(second.mail.contains("leaves its directory"), "{second:#?}");
     assert!(!second.mail.contains("Published since"), "{second:#?}");
     let log = agent.kill();
     for text in [format!("{first:?}"), format!("{second:?}"), log] {
