@@ -65,22 +65,17 @@ impl Waiting {
     /// Its place among the due orders of its lab, the smallest first.
     fn rank(&self, hold: Hold, now: Duration, had_a_retry: bool) -> (u8, u32, u64) {
         let newest_first = u64::MAX - self.turn;
+        let is_overdue = !self.is_new && now >= self.not_before + PATIENCE;
         match hold {
-            _ if !self.is_new && !had_a_retry && now >= self.not_before + PATIENCE => {
-                (0, tries(hold), newest_first)
+            // Only one of many finds out whether a server answers again: those that were tried least
+            // go first, so that none is left out, and among them those that never failed.
+            Hold::Trial(tries) => {
+                (2, tries.saturating_mul(2) + u32::from(!self.is_new), newest_first)
             }
-            Hold::Trial(tries) if self.is_new => (2, tries, newest_first),
-            Hold::Trial(tries) => (4, tries, newest_first),
+            _ if is_overdue && !had_a_retry => (0, 0, newest_first),
             _ if self.is_new => (1, 0, self.turn),
             _ => (3, 0, self.turn),
         }
-    }
-}
-
-fn tries(hold: Hold) -> u32 {
-    match hold {
-        Hold::Trial(tries) => tries,
-        _ => 0,
     }
 }
 
@@ -231,6 +226,18 @@ mod tests {
         let trial = |key: &OrderKey, _: &Waiting| Hold::Trial(u32::from(key.order.as_str() == "3"));
         let picked = picked(waiting, BTreeMap::new(), &trial, 1);
         assert_eq!(picked, [key("a", "2"), key("a", "1"), key("a", "3")], "and they take turns");
+    }
+
+    #[test]
+    fn retries_that_are_overdue_leave_a_new_order_its_turn_to_try_a_server() {
+        let mut waiting = line(&[("a", "1", 0, 1), ("a", "2", 0, 2), ("a", "3", 0, 3)]);
+        for (key, one) in &mut waiting {
+            one.is_new = key.order.as_str() == "1";
+        }
+        let trial = |_: &OrderKey, _: &Waiting| Hold::Trial(7);
+        let long_after = PATIENCE.as_secs() + 1;
+        let first = picked(waiting, BTreeMap::new(), &trial, long_after).remove(0);
+        assert_eq!(first, key("a", "1"));
     }
 
     #[test]

@@ -7,8 +7,9 @@ use crate::world::{Failure, World};
 
 const MINUTE: u64 = 60_000;
 const DAY: u64 = 24 * 60 * MINUTE;
-/// Within this time after the last trouble everything must be as it should be.
-const PATIENCE: u64 = 4 * DAY;
+/// Within this time after the last trouble everything must be as it should be. An order that an outage
+/// parked is asked for daily, and Align may answer up to four times that it is not converted.
+const PATIENCE: u64 = 6 * DAY;
 
 /// What is known of a run that went well.
 pub struct Run {
