@@ -26,6 +26,11 @@ const FIRST: Duration = Duration::from_secs(5);
 const LONGEST: Duration = Duration::from_secs(60);
 /// Time between two tries of orders that were never tried.
 const BETWEEN_NEW: Duration = Duration::from_secs(1);
+/// The same where something answers, which costs next to nothing: among many orders that fail there may be
+/// one that does not.
+const BETWEEN_ANSWERED: Duration = Duration::from_millis(200);
+/// What all ways of not answering have in common.
+pub const SILENCE: &str = "silent";
 
 /// What failures have in common that are alike.
 pub type Signature = (FaultClass, &'static str);
@@ -194,7 +199,7 @@ impl Outages {
     /// The server answered something else: if it was silent, it may be back.
     pub fn lives(&mut self, now: Duration) {
         if let Some(outage) = &mut self.outage
-            && outage.signature.1 == "silent"
+            && outage.signature.1 == SILENCE
         {
             outage.next_try = outage.next_try.min(now);
             outage.pause = FIRST;
@@ -224,7 +229,8 @@ impl Outages {
             outage.pause = (outage.pause * 2).min(LONGEST);
             *outage.tries.entry(key.clone()).or_default() += 1;
         } else if is_new {
-            outage.next_new = now + BETWEEN_NEW;
+            let is_silent = outage.signature.1 == SILENCE;
+            outage.next_new = now + if is_silent { BETWEEN_NEW } else { BETWEEN_ANSWERED };
         }
     }
 

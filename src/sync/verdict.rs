@@ -3,6 +3,7 @@
 //! One order's answer is about that order. Only silence, and a gateway that says nobody is behind it,
 //! are about the server; a server that asks for fewer calls means all of them.
 
+use super::outage::SILENCE;
 use crate::model::fault::{Fault, FaultClass};
 
 /// Codes of faults that mean: no answer came, or it broke off.
@@ -44,7 +45,7 @@ pub fn verdict(fault: &Fault) -> Verdict {
 /// What failures that are alike have in common. All ways of not answering are one.
 pub fn signature(fault: &Fault) -> (FaultClass, &'static str) {
     match verdict(fault) {
-        Verdict::Silent => (FaultClass::Transient, "silent"),
+        Verdict::Silent => (FaultClass::Transient, SILENCE),
         _ => (fault.class, fault.code),
     }
 }

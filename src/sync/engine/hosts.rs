@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::labs::LabState;
-use super::{Effect, Engine, Hold, Notice, Now, OrderKey, StoreError, Waiting};
+use super::{Effect, Engine, Hold, Job, Notice, Now, OrderKey, StoreError, Waiting};
 use crate::model::fault::{Fault, FaultClass};
 use crate::model::ids::{LabName, RxId};
 
@@ -100,12 +100,16 @@ impl Engine {
         }
     }
 
-    /// How many orders need a server whose work began lately.
+    /// How many orders need a server whose work began lately. A download that hardly moves costs the
+    /// server nothing, and may never end.
     fn begun_lately(&self, host: &str, now: Now) -> usize {
+        let least = self.least_rate();
+        let moves = |job: &Job| job.pace.as_ref().is_none_or(|pace| !pace.is_slow(now.mono, least));
         let jobs = self.jobs.iter().filter(|(_, job)| {
             !job.is_late()
                 && job.fetched.is_none()
                 && now.mono.saturating_sub(job.began) < BEGUN_LATELY
+                && moves(job)
         });
         jobs.filter(|(key, _)| self.needs(key, host)).count()
     }

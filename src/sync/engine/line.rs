@@ -149,8 +149,13 @@ impl Engine {
             && waiting.due(self.hold(key, waiting, now)).is_some_and(|due| due <= now.mono)
     }
 
+    /// Bytes in a second below which a download hardly moves.
+    pub(super) fn least_rate(&self) -> u64 {
+        self.policy.min_rate.max(HARDLY)
+    }
+
     fn running(&self, now: Now) -> Vec<Running> {
-        let least = self.policy.min_rate.max(HARDLY);
+        let least = self.least_rate();
         let is_slow =
             |job: &Job| job.pace.as_ref().is_some_and(|pace| pace.is_slow(now.mono, least));
         let in_slots = self.jobs.values().filter(|job| !job.is_late());
@@ -217,7 +222,7 @@ impl Engine {
 
     /// The download that is in the way of an order that came then, where no slot is left at all.
     fn in_the_way(&self, now: Now, came: Duration) -> Option<(OrderKey, GivenUp)> {
-        let least = self.policy.min_rate.max(HARDLY);
+        let least = self.least_rate();
         let slow = self.downloads().filter(|(_, _, pace)| pace.is_slow(now.mono, least));
         let slowest = slow.map(|(key, _, pace)| (pace.rate(now.mono), key)).min();
         if let Some((rate, key)) = slowest {

@@ -18,6 +18,25 @@ fn four_downloads_that_trickle_starve_nobody() {
 }
 
 #[test]
+fn downloads_that_trickle_hold_up_nobody_while_the_server_wants_fewer_calls() {
+    let mut shop = Shop::new(4);
+    let mut meets = |key: &OrderKey, _| match key.order.as_str() {
+        "1" => Meets::Fails(fault(FaultClass::Transient, "http-429")),
+        "2" | "3" | "4" | "5" => Meets::Runs(1, Some(1_000_000)),
+        _ => Meets::Files,
+    };
+    let todo = shop.announce(1..=5);
+    shop.go_on(todo, 8, &mut meets);
+    for number in 10..20 {
+        let began = shop.second;
+        let todo = shop.announce([number]);
+        shop.go_on(todo, 8, &mut meets);
+        let published = shop.published.get(&order(number));
+        assert!(published.is_some_and(|at| at - began <= 6), "{number}: {published:?} - {began}");
+    }
+}
+
+#[test]
 fn a_download_below_the_least_rate_gives_its_slot_up_to_others_and_goes_on_later() {
     let mut shop = Shop::new(1);
     let mut trickles = |_: &OrderKey, _| Meets::Runs(1, Some(1_000_000));
