@@ -4,6 +4,7 @@
 #![expect(unreachable_pub, reason = "a test program has no public items")]
 
 mod json_schema;
+mod listening;
 mod portal;
 mod receivers;
 mod tree;

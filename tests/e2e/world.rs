@@ -3,10 +3,11 @@
 use std::fmt::Write as _;
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use casedrop::model::manifest::Manifest;
+use casedrop::model::record::{OrderRecord, Trouble};
 use casedrop::model::time::WallMs;
 use casedrop::simulator::{
     AccountSpec, Admin, CaseKind, OrderSpec, Running, Scenario, Simulator, SimulatorConfig,
@@ -14,6 +15,12 @@ use casedrop::simulator::{
 use casedrop::store::Store;
 
 use super::tree;
+
+// Benches include this file from elsewhere.
+#[path = "world/agent.rs"]
+mod agent;
+
+pub use agent::Agent;
 
 /// The lab of most tests.
 pub const LAB: &str = "smile-lab";
@@ -30,6 +37,8 @@ pub struct World {
     /// Where everything lies: that folder, or one below it.
     base: PathBuf,
     simulator: Running,
+    /// The URL of what stands between the agent and Align, if anything does.
+    front: Option<String>,
     labs: Vec<(String, AccountSpec)>,
     more: String,
 }
@@ -95,9 +104,22 @@ impl World {
         let simulator = Simulator::start(config).expect("simulator");
         let dir = tempfile::tempdir().expect("tempdir");
         let base = dir.path().to_path_buf();
-        let world = Self { dir, base, simulator, labs, more: more.to_owned() };
+        let more = more.to_owned();
+        let world = Self { dir, base, simulator, front: None, labs, more };
         std::fs::write(world.config(), world.yaml()).expect("config");
         world
+    }
+
+    /// The same with something at that URL between the agent and Align; to be said before the login.
+    pub fn behind(mut self, url: String) -> Self {
+        self.front = Some(url);
+        std::fs::write(self.config(), self.yaml()).expect("config");
+        self
+    }
+
+    /// Where Align is, whatever stands before it.
+    pub fn simulator_address(&self) -> std::net::SocketAddr {
+        self.simulator.address()
     }
 
     /// The config's text.
@@ -130,8 +152,8 @@ impl World {
                 "  - name: {name}\n    oauth_base: {}\n    base_url: {}\n    client_id: {}\n    \
                  client_secret: {}\n    redirect_url: {}\n    \
                  account: \"{}\"\n",
-                self.simulator.oauth_base(),
-                self.simulator.base_url(),
+                self.oauth_base(),
+                self.base_url(),
                 account.client_id,
                 account.client_secret,
                 redirect_url(index),
@@ -148,12 +170,12 @@ impl World {
 
     /// Where Align's API is.
     pub fn base_url(&self) -> String {
-        self.simulator.base_url()
+        self.front.clone().unwrap_or_else(|| self.simulator.base_url())
     }
 
     /// Where Align's sign-in is.
     pub fn oauth_base(&self) -> String {
-        self.simulator.oauth_base()
+        self.simulator.oauth_base().replace(&self.simulator.base_url(), &self.base_url())
     }
 
     /// The first lab's account.
@@ -324,13 +346,8 @@ impl World {
     /// Starts the agent with further environment variables.
     pub fn run_with(&self, env: &[(&str, &str)]) -> Agent {
         let mut command = self.command(&["run"]);
-        command.envs(env.iter().copied()).stdout(Stdio::null()).stderr(Stdio::piped());
-        let mut child = started(|| command.spawn());
-        let log = BufReader::new(child.stderr.take().expect("piped"));
-        let log = std::thread::spawn(move || {
-            log.lines().map_while(Result::ok).collect::<Vec<_>>().join("\n")
-        });
-        Agent { child: Some(child), log: Some(log) }
+        command.envs(env.iter().copied());
+        Agent::of(command)
     }
 
     /// The directory of an order of the usual lab.
@@ -349,6 +366,19 @@ impl World {
         wait_for(&format!("revision {revision} of {order}"), || {
             tree::manifest(&dir).ok().filter(|manifest| manifest.revision >= revision)
         })
+    }
+
+    /// All that the journal knows, read at once.
+    pub fn journal(&self) -> Vec<OrderRecord> {
+        let file = self.state().join(casedrop::store::FILE_NAME);
+        let store = Store::open_to_read(&file).expect("readable").expect("there");
+        store.orders().expect("readable")
+    }
+
+    /// What is in the way of an order, if anything is.
+    pub fn trouble(&self, order: &str) -> Option<Trouble> {
+        let mut all = self.journal().into_iter();
+        all.find(|record| record.key.order.as_str() == order)?.trouble
     }
 
     /// What the journal says of an order.
@@ -379,72 +409,8 @@ impl World {
     }
 }
 
-/// A running agent. Dropping it kills it.
-pub struct Agent {
-    child: Option<Child>,
-    log: Option<std::thread::JoinHandle<String>>,
-}
-
-impl Agent {
-    /// Ends it at once, as a power cut would end the process.
-    pub fn kill(mut self) -> String {
-        let mut child = self.child.take().expect("running");
-        child.kill().expect("killed");
-        child.wait().expect("ended");
-        self.log()
-    }
-
-    /// Asks it to stop and waits until it has. Gives its exit code and its log.
-    #[cfg(unix)]
-    pub fn stop(mut self) -> (Option<i32>, String) {
-        let mut child = self.child.take().expect("running");
-        let id = i32::try_from(child.id()).expect("a process id");
-        let process = rustix::process::Pid::from_raw(id).expect("a process id");
-        rustix::process::kill_process(process, rustix::process::Signal::TERM).expect("signalled");
-        let code = child.wait().expect("ended").code();
-        (code, self.log())
-    }
-
-    /// Whether it has not ended by itself.
-    pub fn is_running(&mut self) -> bool {
-        let child = self.child.as_mut().expect("running");
-        child.try_wait().expect("asked").is_none()
-    }
-
-    /// Waits until it ends by itself. Gives its exit code and its log.
-    pub fn wait(mut self) -> (Option<i32>, String) {
-        let mut child = self.child.take().expect("running");
-        let code = child.wait().expect("ended").code();
-        (code, self.log())
-    }
-
-    /// The process's number.
-    #[cfg(target_os = "linux")]
-    pub fn id(&self) -> u32 {
-        self.child.as_ref().expect("running").id()
-    }
-
-    fn log(&mut self) -> String {
-        self.log.take().expect("running").join().expect("readable")
-    }
-}
-
-#[expect(clippy::print_stderr, reason = "a failing test shows what the agent said")]
-impl Drop for Agent {
-    fn drop(&mut self) {
-        if let Some(mut child) = self.child.take() {
-            // It may have ended by itself.
-            let _ = child.kill();
-            let _ = child.wait();
-            if std::thread::panicking() {
-                eprintln!("--- the agent's log\n{}\n---", self.log());
-            }
-        }
-    }
-}
-
 /// The usual lab with its account.
-fn one_lab() -> Vec<(String, AccountSpec)> {
+pub fn one_lab() -> Vec<(String, AccountSpec)> {
     let account = AccountSpec::new(ACCOUNT, "Smile Dental Lab", "client", "s3cret-of-client");
     vec![(LAB.to_owned(), account)]
 }

@@ -5,7 +5,7 @@ use casedrop::simulator::CaseKind;
 
 use super::{assert_promises, die_at, finish, times_told};
 use crate::command_folder::Commands;
-use crate::notified::listening;
+use crate::listening::listening;
 use crate::world::{World, order, wait_for};
 
 /// This way has a world of its own, with a listener.
