@@ -47,13 +47,13 @@ pub struct Answer {
 
 impl Answer {
     /// One without anything peculiar.
-    pub fn new(status: u16, content_type: &'static str, body: impl Into<Vec<u8>>) -> Does {
+    pub fn plain(status: u16, content_type: &'static str, body: impl Into<Vec<u8>>) -> Does {
         Does::Answer(Self { status, content_type, retry_after: None, body: body.into() })
     }
 
     /// An error as Align sends it.
     pub fn error(status: u16) -> Does {
-        Self::new(status, "application/json", r#"{"error":"Injected","message":"no luck"}"#)
+        Self::plain(status, "application/json", r#"{"error":"Injected","message":"no luck"}"#)
     }
 
     /// An error with a wish how long to wait.
@@ -65,7 +65,7 @@ impl Answer {
     /// A page for people.
     pub fn page(status: u16) -> Does {
         let text = "<!doctype html><html><body><h1>The gateway cannot help you</h1></body></html>";
-        Self::new(status, "text/html; charset=utf-8", text)
+        Self::plain(status, "text/html; charset=utf-8", text)
     }
 }
 

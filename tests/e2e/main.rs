@@ -3,6 +3,7 @@
 
 #![expect(unreachable_pub, reason = "a test program has no public items")]
 
+mod gateway;
 mod json_schema;
 mod listening;
 mod portal;
@@ -22,6 +23,7 @@ mod demo;
 mod faults;
 mod flows;
 mod formats;
+mod isolation;
 mod journal;
 mod keeping;
 #[cfg(target_os = "linux")]

@@ -17,6 +17,7 @@ mod clock;
 mod hooks;
 mod invariants;
 mod ledger;
+mod outages;
 mod run;
 mod script;
 mod seeds;

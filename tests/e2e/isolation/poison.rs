@@ -37,5 +37,5 @@ pub fn named(name: &str) -> Poison {
 fn broken_zip() -> Does {
     let mut bytes = b"PK\x03\x04".to_vec();
     bytes.resize(20_000, b'?');
-    Answer::new(200, "application/zip", bytes)
+    Answer::plain(200, "application/zip", bytes)
 }

@@ -15,6 +15,10 @@ impl Cloud {
     ) -> Result<Plan, Fault> {
         let what = format!("{} of {}", request.kind.as_str(), request.order);
         self.reach(account, &what)?;
+        if let Some(outage) = self.outage {
+            self.log.push(format!("{what}: {}", outage.name));
+            return Err(outage.fault());
+        }
         let id = self.accounts[account].id.clone();
         let found = self.orders.iter().position(|order| {
             order.key.account == id && order.key.order == request.order && order.generation > 0

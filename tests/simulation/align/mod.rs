@@ -6,6 +6,7 @@ mod content;
 mod download;
 mod faults;
 mod order;
+mod outage;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -20,6 +21,7 @@ use casedrop::secrets::PairedAccount;
 pub use content::{Broken, CaseKind, Shape, hash, thumbnails};
 pub use faults::{Chaos, InPlaceOfFiles};
 pub use order::{Flow, SimOrder, Tells};
+pub use outage::{ALL as OUTAGES, Outage};
 
 use crate::tally::Tally;
 
@@ -79,6 +81,8 @@ pub struct Cloud {
     pub alive: bool,
     /// How badly it behaves.
     pub chaos: Chaos,
+    /// What is out of order as a whole.
+    pub outage: Option<Outage>,
     /// The accounts.
     pub accounts: Vec<Account>,
     /// The orders.
@@ -109,6 +113,7 @@ impl SimAlign {
             in_place_of_files: None,
             alive: true,
             chaos: Chaos::default(),
+            outage: None,
             accounts,
             orders,
             complaints: Vec::new(),
@@ -159,6 +164,9 @@ impl Cloud {
     fn reach(&mut self, account: usize, what: &str) -> Result<(), Fault> {
         if !self.powered || !self.alive {
             return Err(faults::unreachable());
+        }
+        if let Some(outage) = self.outage.filter(|outage| !outage.spares_lists) {
+            return Err(outage.fault());
         }
         if self.hits(self.chaos.unreachable) {
             self.tally.count("align: unreachable");

@@ -14,6 +14,9 @@ impl World {
             self.ages.told(notice, self.clock.now);
             invariants::count_notice(&mut self.tally, notice);
             self.trace.say(self.clock.now, &format_args!("told: {notice}"));
+            if let Some(told) = &mut self.told {
+                told.push((self.clock.now, notice.clone()));
+            }
             return Ok(());
         }
         if let Some(agent) = &self.agent {
@@ -60,7 +63,7 @@ impl World {
         if self.disk.is_off() {
             return self.died();
         }
-        if is_disk {
+        if is_disk && self.looks_each_time {
             invariants::tree(self)?;
         }
         let complaint = self.align.cloud().complaints.pop();
@@ -76,8 +79,18 @@ impl World {
             let wait = if slow > 0.0 && self.rng.f64() < slow {
                 self.rng.u64(..600_000)
             } else {
-                self.rng.u64(..1_500)
+                self.rng.u64(..self.pace)
             };
+            // A call that fails by not being answered takes its time.
+            let fails = matches!(
+                &input,
+                Input::Connected { result: Err(_), .. }
+                    | Input::Polled { result: Err(_), .. }
+                    | Input::Answered { result: Err(_), .. }
+                    | Input::Fetched { result: Err(_), .. }
+            );
+            let outage = self.align.cloud().outage.filter(|_| fails);
+            let wait = wait + outage.map_or(0, |outage| outage.takes);
             let life = self.life;
             self.schedule(wait, Event::Answer(life, input, list));
         }
