@@ -474,7 +474,7 @@ fn the_status_names_what_needs_a_person_and_the_one_thing_to_do() {
     let status = world.desk.picture();
     assert_eq!((status.orders["attention"], status.orders["retrying"]), (1, 24));
     let shown =
-        House::order(&*world.desk, &status.failing[1].key).expect("readable").expect("known");
+        House::order(&world.desk, &status.failing[1].key).expect("readable").expect("known");
     let next = shown.record.trouble.and_then(|trouble| trouble.next_try);
     assert!(next.is_some_and(|next| next >= before), "no next try is past");
     assert_eq!((status.failing.len(), status.failing_more), (20, 5));
