@@ -10,7 +10,7 @@ use casedrop::simulator::{CaseKind, OrderSpec};
 use casedrop::store::FILE_NAME;
 
 use super::listening::{Line, SECRET, listening, listening_at};
-use super::world::{ACCOUNT, Agent, LAB, order, wait_for};
+use super::world::{ACCOUNT, LAB, order, wait_for};
 
 #[test]
 fn an_order_is_published_at_its_notification_though_polls_are_rare() {
@@ -186,7 +186,7 @@ const LINES: u64 = 40;
 
 /// The memory that the process uses now, in kB.
 #[cfg(target_os = "linux")]
-fn memory(agent: &Agent) -> u64 {
+fn memory(agent: &super::world::Agent) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{}/status", agent.id())).expect("it runs");
     let line = status.lines().find(|line| line.starts_with("VmRSS:")).expect("a size");
     line.split_whitespace().nth(1).expect("a number").parse().expect("a number")
