@@ -24,7 +24,7 @@ mod wishes;
 
 use std::cell::RefCell;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rusqlite::config::DbConfig;
 use rusqlite::{
@@ -60,6 +60,8 @@ pub const FILE_NAME: &str = "journal.sqlite";
 
 /// How long a call waits for another program that holds the journal.
 pub const BUSY: Duration = Duration::from_secs(10);
+/// Time between two tries where SQLite itself does not wait.
+const BETWEEN_TRIES: Duration = Duration::from_millis(20);
 
 /// The journal.
 pub struct Store {
@@ -158,13 +160,14 @@ impl Store {
 
     fn prepare(mut db: Connection, busy: Duration) -> Result<Self, StoreError> {
         db.busy_timeout(busy)?;
-        db.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
+        // SQLite's own patience does not cover this switch while another process makes the journal.
+        patiently(busy, || db.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(())))?;
         db.pragma_update(None, "synchronous", "FULL")?;
         db.pragma_update(None, "foreign_keys", true)?;
         // Values that differ from call to call must not make it plan the same statement anew.
         db.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
         db.set_prepared_statement_cache_capacity(STATEMENTS);
-        schema::migrate(&mut db)?;
+        patiently(busy, || schema::migrate(&mut db))?;
         Ok(Self::of(db))
     }
 
@@ -345,6 +348,24 @@ fn connect(file: &Path, flags: OpenFlags) -> Result<Connection, rusqlite::Error>
         return Connection::open_with_flags_and_vfs(given, flags, "win32-longpath");
     }
     Connection::open_with_flags(given, flags)
+}
+
+/// Does something again as long as others hold the journal, for so long at most.
+fn patiently<T, E: Into<StoreError>>(
+    busy: Duration,
+    mut act: impl FnMut() -> Result<T, E>,
+) -> Result<T, StoreError> {
+    let began = Instant::now();
+    loop {
+        let error = match act() {
+            Ok(value) => return Ok(value),
+            Err(error) => error.into(),
+        };
+        if error.kind() != StoreTrouble::Locked || began.elapsed() >= busy {
+            return Err(error);
+        }
+        std::thread::sleep(BETWEEN_TRIES);
+    }
 }
 
 /// A duration from its milliseconds.
