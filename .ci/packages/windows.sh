@@ -23,7 +23,9 @@ use_wine() {
   wine reg add 'HKCU\Software\Wine' /v Version /d win10 /f >/dev/null
   local shim=$WINEPREFIX/drive_c/windows/system32/bcryptprimitives.dll
   [[ -e $shim ]] || x86_64-w64-mingw32-gcc -shared -O2 -Wall -Werror -o "$shim" .ci/prng-shim.c -ladvapi32
-  # Wine ends services soon after the last ordinary process.
+  # Wine ends services soon after the last ordinary process. A server that still runs would refuse to let
+  # another one begin.
+  wineserver -w
   wineserver -p
   tail --pid=$$ -f /dev/null | wine cmd >/dev/null 2>&1 &
   processes+=($!)
