@@ -50,8 +50,9 @@ impl Bench {
         let staged = self.layout.work_dir(&spec.order_id.to_string());
         let spool = self.spool("ide");
         write_ide_package(spec, &mut File::create(&spool).expect("spool")).expect("package");
-        let Unpacked { mut files, mut left_out, .. } =
+        let Unpacked { mut files, mut left_out, findings, damaged: _ } =
             unpack(&RealDisk, &spool, &staged, &Limits::default(), &Cancel::new()).expect("good");
+        assert_eq!(findings, [], "there is nothing to tell of an export as it should be");
         let mut extra = |folder: &str, write: &dyn Fn(&mut File)| {
             let spool = self.spool(folder);
             write(&mut File::create(&spool).expect("spool"));
@@ -88,6 +89,7 @@ impl Bench {
             left_out,
             missing: Vec::new(),
             previous: None,
+            findings: Vec::new(),
         };
         let manifest_sha256 = seal(&RealDisk, &staged, &manifest).expect("sealed");
         let publication =
@@ -159,6 +161,7 @@ fn plain_names_leave_no_vendor_name_behind_and_the_xml_follows() {
     let cases: Vec<_> = cases().into_iter().step_by(3).collect();
     for spec in &cases {
         let (dir, described) = bench.publish(spec, Names::Plain);
+        assert_eq!(described.findings, [], "{spec:?}");
         let named = file_names(&dir);
         assert!(
             !named.is_empty() && named.iter().all(|name| dir.join(name).is_file()),

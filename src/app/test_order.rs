@@ -152,7 +152,8 @@ fn fetch_from(align: &Running, means: &Means, key: &OrderKey) -> Result<Manifest
         clock: means.clock,
         timer: Timer::real(),
     };
-    let job = FetchJob { key: key.clone(), remote: remote.clone(), job: JOB.to_owned() };
+    let job =
+        FetchJob { key: key.clone(), remote: remote.clone(), job: JOB.to_owned(), damaged: 0 };
     let describe = |fetched| manifest(&remote, account, fetched, (means.clock)());
     executor.publish_alone(&job, describe)
 }
@@ -341,6 +342,7 @@ fn manifest(remote: &RemoteOrder, account: Account, fetched: Fetched, at: WallMs
         left_out: fetched.left_out,
         missing: fetched.missing,
         previous: None,
+        findings: fetched.findings,
     }
 }
 

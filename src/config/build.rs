@@ -97,6 +97,7 @@ impl<'a> Builder<'a> {
                 min_rate: downloads.min_rate.0,
                 extras_wait: downloads.extras_wait.0,
                 late_extras: downloads.late_extras,
+                name_encoding: downloads.name_encoding,
             },
             formats,
             history_keep: raw.history.keep.map(|keep| keep.0),

@@ -165,6 +165,25 @@ pub enum Names {
     Both,
 }
 
+/// In which code page the names in an archive are, where they are not UTF-8.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum CodePage {
+    /// The one that makes most sense of the names.
+    #[default]
+    Auto,
+    /// DOS, in the USA.
+    Cp437,
+    /// DOS, in western Europe.
+    Cp850,
+    /// Windows, in western Europe and America.
+    Cp1252,
+    /// Windows, in Japan.
+    ShiftJis,
+    /// Windows, in China.
+    Gbk,
+}
+
 /// What to do when a published order's directory is gone.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
@@ -248,6 +267,8 @@ pub struct Downloads {
     pub extras_wait: Duration,
     /// Whether what did not come in that time is asked for later, and published as the next revision.
     pub late_extras: bool,
+    /// The code page of names in an archive that are not UTF-8.
+    pub name_encoding: CodePage,
 }
 
 /// What is asked of Align for one kind of case.
@@ -292,7 +313,7 @@ pub struct Limits {
     pub unpacked_bytes: u64,
     /// Members of one archive.
     pub members: usize,
-    /// Unpacked size of a member divided by its packed size.
+    /// Unpacked size of a whole archive divided by its packed size, from a size on that could hurt.
     pub ratio: u64,
 }
 

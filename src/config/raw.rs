@@ -15,7 +15,7 @@ use super::scalars::{
     PasswordHashText, PathText, ProxyText, Secret, SizeText, Thumbnails, UpdateSourceText, UrlText,
     WaitText, WindowText, WorkingHoursText,
 };
-use super::{Limits, Names, SecretsIn, WhenMissing};
+use super::{CodePage, Limits, Names, SecretsIn, WhenMissing};
 use crate::model::working_hours::WorkingHours;
 
 /// The config of the Casedrop agent. Durations are written `500ms`, `120s`, `15m`, `2h`, `30d`; sizes
@@ -189,6 +189,8 @@ pub(super) struct Downloads {
     /// Whether thumbnails and screen captures that did not come in that time are asked for again later,
     /// and published with the scan as its next revision.
     pub(super) late_extras: bool,
+    /// The code page of file names in an archive that are not UTF-8.
+    pub(super) name_encoding: CodePage,
     /// What one order may hold at most, so that a broken archive cannot fill the disk.
     pub(super) limits: ArchiveLimits,
 }
@@ -204,7 +206,7 @@ pub(super) struct ArchiveLimits {
     /// The number of files in one archive.
     #[schemars(range(min = 1, max = 1_000_000))]
     pub(super) members: u32,
-    /// The unpacked size of one file divided by its packed size.
+    /// The unpacked size of an archive divided by its packed size, where it unpacks to more than 256 MiB.
     #[schemars(range(min = 1, max = 100_000))]
     pub(super) ratio: u32,
 }
@@ -455,6 +457,7 @@ impl Default for Downloads {
             min_rate: SizeText(8 << 10),
             extras_wait: WaitText(Duration::from_secs(30)),
             late_extras: true,
+            name_encoding: CodePage::default(),
             limits: ArchiveLimits::default(),
         }
     }

@@ -4,12 +4,13 @@ use std::path::Path;
 
 use super::files::{Tree, check, copy_file};
 use super::unpack::names::Taken as TakenNames;
-use super::unpack::{Archive, looks_like_zip, read_head, unpack_beside};
+use super::unpack::{Reading, What, looks_like_zip, read_head, unpack_beside};
 use super::{StagedFile, files};
 use crate::config::Limits;
 use crate::disk::{Disk, DiskError, Kind};
 use crate::model::cancel::Cancel;
 use crate::model::fault::{Fault, FaultClass};
+use crate::model::manifest::Finding;
 use crate::model::path::RelPath;
 
 /// What was taken of an extra.
@@ -19,6 +20,8 @@ pub struct Taken {
     pub files: Vec<StagedFile>,
     /// Members of its archive that were left out: on purpose, or because they were damaged.
     pub left_out: Vec<String>,
+    /// What a person may want to know of them.
+    pub findings: Vec<Finding>,
     /// Whether nothing of it was damaged.
     pub is_whole: bool,
 }
@@ -46,17 +49,26 @@ pub fn take_extra(
     let mut taken = taken_below(disk, &target)?;
     match sniff(disk, spool_path)? {
         Body::Zip => {
-            let what = Archive::Extra;
+            let reading = Reading { leave_damaged: true, ..Reading::within(limits) };
+            let what = What::Extra;
             let mut unpacked =
-                unpack_beside(disk, spool_path, &target, limits, cancel, &mut taken, what)?;
+                unpack_beside(disk, spool_path, &target, reading, cancel, &mut taken, what)?;
             for file in &mut unpacked.files {
                 file.path = file.path.below(&folder);
             }
             for name in &mut unpacked.left_out {
                 *name = format!("{folder}/{name}");
             }
+            for path in unpacked.findings.iter_mut().filter_map(|finding| finding.path.as_mut()) {
+                *path = format!("{folder}/{path}");
+            }
             let is_whole = unpacked.damaged == 0;
-            Ok(Taken { files: unpacked.files, left_out: unpacked.left_out, is_whole })
+            Ok(Taken {
+                files: unpacked.files,
+                left_out: unpacked.left_out,
+                findings: unpacked.findings,
+                is_whole,
+            })
         }
         Body::Picture(extension) => {
             let wanted = RelPath::make_safe(&format!("{folder}.{extension}"));
@@ -64,8 +76,13 @@ pub fn take_extra(
             disk.create_dirs(&target)?;
             let path = name.below(&folder);
             let (size, sha256) = copy_file(disk, spool_path, &name.under(&target), cancel)?;
-            let file = StagedFile { path, size, sha256, original_name: None };
-            Ok(Taken { files: vec![file], left_out: Vec::new(), is_whole: true })
+            let file = StagedFile { path, size, sha256, original_name: None, raw_name: None };
+            Ok(Taken {
+                files: vec![file],
+                left_out: Vec::new(),
+                findings: Vec::new(),
+                is_whole: true,
+            })
         }
         Body::Unknown => Err(unknown("it is neither a zip archive nor a JPEG or PNG picture")),
     }

@@ -7,7 +7,7 @@ use super::files::{Tree, below, fault_of, hash_file, parents, sha256};
 use crate::disk::{Disk, DiskError, Kind, read_limited};
 use crate::model::discreet::file_name;
 use crate::model::fault::Fault;
-use crate::model::manifest::{FILE_NAME, Manifest, SCHEMA};
+use crate::model::manifest::{FILE_NAME, Manifest, SCHEMA, SCHEMA_READ};
 
 /// Manifests of the largest allowed orders stay far below this.
 const MANIFEST_MAX: u64 = 32 << 20;
@@ -132,7 +132,7 @@ pub(crate) fn read_manifest(disk: &dyn Disk, dir: &Path) -> Result<Read, DiskErr
         }
     };
     Ok(match serde_json::from_slice::<Manifest>(&bytes) {
-        Ok(manifest) if manifest.schema == SCHEMA => {
+        Ok(manifest) if (SCHEMA..=SCHEMA_READ).contains(&manifest.schema) => {
             Read::Manifest(Box::new(manifest), sha256(&bytes))
         }
         Ok(manifest) => {

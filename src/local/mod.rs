@@ -8,6 +8,7 @@
 //!
 //! All access goes through [`Disk`](crate::disk::Disk), and everything blocks.
 
+pub(crate) mod archive;
 pub mod claim;
 pub mod clean;
 pub mod describe;
@@ -38,7 +39,7 @@ pub use publish::{Publication, PublishOutcome, Recovered, Step, Target, publish,
 pub use root::Root;
 pub use seal::seal;
 pub use spool::{Spool, SpoolFile};
-pub use unpack::{Unpacked, unpack};
+pub use unpack::{Reading, Unpacked, unpack, unpack_as};
 pub use verify::{Difference, VerifyReport, verify_tree};
 
 use crate::model::path::RelPath;
@@ -54,4 +55,6 @@ pub struct StagedFile {
     pub sha256: String,
     /// The vendor's name, where this one differs.
     pub original_name: Option<String>,
+    /// The name's bytes in the archive, escaped, where they are not UTF-8.
+    pub raw_name: Option<String>,
 }

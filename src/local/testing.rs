@@ -71,6 +71,7 @@ pub(crate) fn manifest_of(revision: u32, files: &[(&str, &str)]) -> Manifest {
             role: Role::Attachment,
             jaw: None,
             original_name: None,
+            raw_name: None,
         })
         .collect();
     Manifest {
@@ -91,6 +92,7 @@ pub(crate) fn manifest_of(revision: u32, files: &[(&str, &str)]) -> Manifest {
         left_out: Vec::new(),
         missing: Vec::new(),
         previous: None,
+        findings: Vec::new(),
     }
 }
 

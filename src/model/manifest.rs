@@ -9,8 +9,12 @@ use serde::{Deserialize, Serialize};
 
 use super::asset::AssetKind;
 
-/// The version of the manifest that this crate writes.
+/// The version of the manifest that this crate writes. It rises when a reader of the old one would go
+/// wrong; a further field that may be absent is no reason, and versions of the agent from before would
+/// take such orders for somebody else's.
 pub const SCHEMA: u32 = 1;
+/// The newest version that this crate reads: what it adds to the first are fields.
+pub const SCHEMA_READ: u32 = 2;
 /// The manifest's name in an order's directory.
 pub const FILE_NAME: &str = "manifest.json";
 
@@ -54,6 +58,52 @@ pub struct Manifest {
     pub missing: Vec<String>,
     /// The revision that this one follows, if any.
     pub previous: Option<Previous>,
+    /// What a person may want to know of these files.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub findings: Vec<Finding>,
+}
+
+/// Something about the files of an order that a person may want to know.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Finding {
+    /// A short stable word for programs, such as `member-unreadable`.
+    pub code: String,
+    /// How much it matters.
+    pub severity: Severity,
+    /// The file that it is about: as `path` in `files`, or as in `left_out`; absent where it is about
+    /// all of them.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub path: Option<String>,
+    /// The same for people, without any name.
+    pub words: String,
+}
+
+impl Finding {
+    /// About all files.
+    pub fn new(code: &str, severity: Severity, words: impl Into<String>) -> Self {
+        Self { code: code.to_owned(), severity, path: None, words: words.into() }
+    }
+
+    /// About one file.
+    #[must_use]
+    pub fn of(mut self, path: impl Into<String>) -> Self {
+        self.path = Some(path.into());
+        self
+    }
+}
+
+/// How much a finding matters.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum Severity {
+    /// Good to know; nothing is missing.
+    Note,
+    /// Something is missing or not as it should be, and work can go on.
+    Warning,
+    /// The case cannot be worked on as it is.
+    Serious,
 }
 
 /// An account at Align.
@@ -129,6 +179,10 @@ pub struct ManifestFile {
     /// The vendor's name, where the published one differs.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub original_name: Option<String>,
+    /// The name's bytes in the vendor's archive, where they are not UTF-8: ASCII as it is, all else
+    /// as `%XX`.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub raw_name: Option<String>,
 }
 
 /// What a file is.

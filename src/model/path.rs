@@ -28,9 +28,6 @@ pub enum PathFault {
     /// The name climbs out of its directory.
     #[error("{0:?} leaves its directory")]
     Traversal(String),
-    /// The name is longer than 1,024 bytes.
-    #[error("the name that starts with {0:?} is longer than 1024 bytes")]
-    TooLong(String),
     /// The name was expected to be safe already and is not.
     #[error("{0:?} is not a portable file name")]
     NotPortable(String),
@@ -52,15 +49,12 @@ impl RelPath {
     /// that Windows cannot hold are escaped as by [`safe_component`].
     ///
     /// # Errors
-    /// A name that is absolute, holds `..`, is empty or too long is refused: it says that the
-    /// archive is not what it claims to be.
+    /// A name that is absolute, holds `..` or is empty is refused: it says that the archive is not
+    /// what it claims to be. One that is too long is shortened.
     pub fn make_safe(raw: &str) -> Result<Self, PathFault> {
         let unified = raw.replace('\\', "/");
         if unified.starts_with('/') || has_drive(&unified) {
             return Err(PathFault::Absolute(excerpt(raw)));
-        }
-        if unified.len() > MAX_PATH {
-            return Err(PathFault::TooLong(excerpt(raw)));
         }
         let mut parts = Vec::new();
         for part in unified.split('/') {
@@ -70,7 +64,7 @@ impl RelPath {
                 name => parts.push(safe_component(name)),
             }
         }
-        if parts.is_empty() { Err(PathFault::Empty) } else { Ok(Self(parts.join("/"))) }
+        if parts.is_empty() { Err(PathFault::Empty) } else { Ok(Self(within_bounds(&parts))) }
     }
 
     /// The path with `/` between its components.
@@ -180,6 +174,24 @@ fn escape_into(out: &mut String, c: char) {
     }
 }
 
+/// The path of these components. One that is too long keeps its outermost folder and its file's name,
+/// with a checksum of the whole between them.
+fn within_bounds(parts: &[String]) -> String {
+    let path = parts.join("/");
+    match parts {
+        [top, .., name] if path.len() > MAX_PATH => {
+            format!("{top}/~{:016x}/{name}", checksum(&path))
+        }
+        _ => path,
+    }
+}
+
+fn checksum(name: &str) -> u64 {
+    name.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    })
+}
+
 /// Cuts the middle out of a name that is too long, keeps the extension, and puts a checksum of the
 /// whole name in, so that two long names stay two.
 fn shorten(name: &str) -> String {
@@ -187,9 +199,7 @@ fn shorten(name: &str) -> String {
         Some((_, ext)) if ext.len() <= 16 => format!(".{ext}"),
         _ => String::new(),
     };
-    let sum = name.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    });
+    let sum = checksum(name);
     let mut keep = MAX_COMPONENT - ext.len() - 17;
     while !name.is_char_boundary(keep) {
         keep -= 1;
@@ -261,6 +271,15 @@ mod tests {
         let b = safe(&format!("{}b.stl", "x".repeat(300)));
         assert!(a.len() <= MAX_COMPONENT && a.rsplit('.').next() == Some("stl"));
         assert_ne!(a, b);
+    }
+
+    #[test]
+    fn long_paths_are_shortened_the_same_way_every_time_and_stay_apart() {
+        let a = safe(&format!("top/{}a.stl", "middle/".repeat(200)));
+        let b = safe(&format!("top/{}b/a.stl", "middle/".repeat(200)));
+        assert!(a.starts_with("top/~") && a.ends_with("/a.stl") && a.len() <= MAX_PATH, "{a}");
+        assert_ne!(a, b);
+        assert_eq!(RelPath::parse(&a).map(String::from), Ok(a));
     }
 
     #[test]

@@ -182,6 +182,7 @@ pub(super) mod tests {
             role: Role::Scan,
             jaw: Some(Jaw::Upper),
             original_name: None,
+            raw_name: None,
         };
         let manifest = Manifest {
             schema: 1,
@@ -201,6 +202,7 @@ pub(super) mod tests {
             left_out: Vec::new(),
             missing: Vec::new(),
             previous: None,
+            findings: Vec::new(),
         };
         Published {
             key: key(),

@@ -9,7 +9,7 @@ use crate::local::retire::Fate;
 use crate::model::asset::AssetKind;
 use crate::model::fault::{Fault, FaultClass};
 use crate::model::ids::{AccountId, LabName, OrderKey, RxId};
-use crate::model::manifest::{Manifest, ManifestFile};
+use crate::model::manifest::{Finding, Manifest, ManifestFile};
 use crate::model::order::RemoteOrder;
 use crate::model::record::{Intent, Place};
 use crate::model::remote::ReadyList;
@@ -237,6 +237,8 @@ pub struct FetchJob {
     pub remote: RemoteOrder,
     /// The name of the directory for it below the staging's `work`.
     pub job: String,
+    /// How often it came broken since the last success or news.
+    pub damaged: u32,
 }
 
 /// One look for what a published order still lacks.
@@ -276,6 +278,8 @@ pub struct Fetched {
     pub missing: Vec<String>,
     /// The same, with why.
     pub lacking: Vec<Lacking>,
+    /// What a person may want to know of them.
+    pub findings: Vec<Finding>,
     /// The package's `ETag`.
     pub etag: Option<String>,
     /// The hosts that answered for it, each once: those of the package first.

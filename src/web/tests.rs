@@ -58,6 +58,7 @@ fn file(path: &str, role: Role) -> ManifestFile {
         role,
         jaw: None,
         original_name: None,
+        raw_name: None,
     }
 }
 
@@ -80,6 +81,7 @@ fn manifest() -> Manifest {
         left_out: Vec::new(),
         missing: Vec::new(),
         previous: None,
+        findings: Vec::new(),
     }
 }
 

@@ -57,6 +57,7 @@ fn config(server: &Server, state: &Path) -> Config {
             min_rate: 0,
             extras_wait: minute,
             late_extras: true,
+            name_encoding: casedrop::config::CodePage::Auto,
         },
         formats: BTreeMap::new(),
         history_keep: None,

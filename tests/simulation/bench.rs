@@ -142,6 +142,7 @@ pub fn manifest_files(files: Files) -> Vec<ManifestFile> {
         role: Role::Attachment,
         jaw: None,
         original_name: None,
+        raw_name: None,
     };
     files.iter().map(file).collect()
 }
@@ -165,6 +166,7 @@ fn manifest(revision: u32, files: Files) -> Manifest {
         left_out: Vec::new(),
         missing: Vec::new(),
         previous: None,
+        findings: Vec::new(),
     }
 }
 

@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use secrecy::ExposeSecret;
 
-use super::super::{Names, TlsFiles, WhenMissing, locate};
+use super::super::{CodePage, Names, TlsFiles, WhenMissing, locate};
 use super::{SMALL, load_bytes, load_good, small_and, small_with};
 use crate::disk::RealDisk;
 use crate::model::order::{RemoteOrder, Status};
@@ -96,6 +96,7 @@ downloads:
   retry_404: [1s]
   stall_timeout: 500ms
   min_rate: 0
+  name_encoding: shift-jis
   limits: { archive: 1GiB, unpacked: 2GB, members: 5, ratio: 7 }
 formats:
   ortho: { file_type: PLY, type_format: null }
@@ -132,6 +133,7 @@ api:
     assert_eq!(config.downloads.retry_404, [Duration::from_secs(1)]);
     assert_eq!(config.downloads.stall_timeout, Duration::from_millis(500));
     assert_eq!(config.downloads.min_rate, 0);
+    assert_eq!(config.downloads.name_encoding, CodePage::ShiftJis);
     assert_eq!(
         (config.limits.archive_bytes, config.limits.unpacked_bytes),
         (1 << 30, 2_000_000_000)

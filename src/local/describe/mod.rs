@@ -4,12 +4,17 @@
 //! Advisory throughout: what nobody knows is an attachment, and no order fails over its description.
 //! Where XML and name differ, the name wins: exports are known to list pretreatment scans as jaws.
 
+mod html;
+mod lines;
 mod mesh;
 mod names;
 mod patient;
 mod plain;
+mod references;
+mod targets;
 #[cfg(test)]
 mod tests;
+mod text;
 mod xml;
 
 use std::collections::BTreeMap;
@@ -22,7 +27,8 @@ use crate::config::Names;
 use crate::disk::{Disk, read_limited};
 use crate::model::discreet::file_name;
 use crate::model::fault::Fault;
-use crate::model::manifest::{Jaw, ManifestFile, Role};
+use crate::model::manifest::{Finding, Jaw, ManifestFile, Role};
+use crate::model::path::RelPath;
 
 /// An order's files as its manifest lists them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -31,6 +37,8 @@ pub struct Described {
     pub files: Vec<ManifestFile>,
     /// What a person may want to know, such as a mesh that is cut off. Without personal data.
     pub notes: Vec<String>,
+    /// What is to be told of them with the order.
+    pub findings: Vec<Finding>,
 }
 
 /// One file and what is known of it.
@@ -44,8 +52,8 @@ struct Known {
 }
 
 /// Describes the files that were staged in `dir`, and brings them to the names wanted: the vendor's
-/// as they are; plain ones by renaming (`FileName` values in the XML are rewritten to match); or both,
-/// the plain ones as hard links.
+/// as they are; plain ones by renaming (whatever names them in XML, HTML and meshes is rewritten to match,
+/// or the order keeps the vendor's); or both, the plain ones as hard links.
 pub fn describe(
     disk: &dyn Disk,
     dir: &Path,
@@ -53,6 +61,7 @@ pub fn describe(
     names: Names,
 ) -> Result<Described, Fault> {
     let mut notes = Vec::new();
+    let mut findings = Vec::new();
     let listed = listed(disk, dir, &staged, &mut notes);
     let mut files: Vec<Known> = staged.into_iter().map(|file| know(file, &listed)).collect();
     for file in files.iter().filter(|file| file.role == Role::Scan) {
@@ -65,7 +74,7 @@ pub fn describe(
         Names::Vendor => {}
         Names::Plain => {
             let names = plain::names(&files);
-            plain::rename(disk, dir, &mut files, &names, &mut notes)?;
+            findings.extend(plain::rename(disk, dir, &mut files, &names)?);
         }
         Names::Both => {
             let names = plain::names(&files);
@@ -74,7 +83,7 @@ pub fn describe(
     }
     let mut files: Vec<ManifestFile> = files.into_iter().map(Known::into_manifest).collect();
     files.sort_by(|a, b| a.path.cmp(&b.path));
-    Ok(Described { files, notes })
+    Ok(Described { files, notes, findings })
 }
 
 impl Known {
@@ -86,6 +95,7 @@ impl Known {
             role: self.role,
             jaw: self.jaw,
             original_name: self.staged.original_name,
+            raw_name: self.staged.raw_name,
         }
     }
 }
@@ -108,7 +118,8 @@ fn listed(
                 continue;
             }
         };
-        for object in xml::objects(&String::from_utf8_lossy(&bytes)) {
+        let text = text::decode(bytes).map(|(text, _)| text).unwrap_or_default();
+        for object in xml::objects(&text) {
             let hint = names::Hint {
                 role: object.role(),
                 jaw: object.jaw(),
@@ -121,6 +132,19 @@ fn listed(
         }
     }
     listed
+}
+
+/// Whether an order is nothing without this file: scans, the XML and the prescription.
+pub(super) fn is_needed(path: &RelPath) -> bool {
+    let role = names::hint(path).role;
+    matches!(role, Some(Role::Scan | Role::Metadata | Role::RxPdf | Role::RxHtml))
+}
+
+/// The file names that an XML file lists.
+pub(super) fn named_in_xml(bytes: &[u8]) -> Vec<String> {
+    let text = text::decode(bytes.to_vec()).map(|(text, _)| text).unwrap_or_default();
+    let files = xml::objects(&text).into_iter().flat_map(|object| object.files);
+    files.map(|file| file.name).collect()
 }
 
 fn know(staged: StagedFile, listed: &BTreeMap<String, names::Hint>) -> Known {

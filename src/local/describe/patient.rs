@@ -6,7 +6,7 @@ use quick_xml::Reader;
 use quick_xml::escape::unescape;
 use quick_xml::events::Event;
 
-use super::xml;
+use super::{text, xml};
 use crate::disk::{Disk, read_limited};
 use crate::model::manifest::{Manifest, Role};
 
@@ -22,7 +22,7 @@ pub fn patient(disk: &dyn Disk, dir: &Path, manifest: &Manifest) -> Option<Strin
     let mut texts = named.filter_map(|file| {
         let path = file.path.split('/').fold(dir.to_owned(), |path, part| path.join(part));
         let bytes = read_limited(disk, &path, xml::MAX).ok()?;
-        String::from_utf8(bytes).ok()
+        text::decode(bytes).map(|(text, _)| text)
     });
     texts.find_map(|text| in_xml(&text))
 }

@@ -1,17 +1,18 @@
 //! Plain names: `scan-upper.stl` instead of `17544365_shell_occlusion_u.stl`.
 
 use std::collections::BTreeMap;
-use std::io::Write as _;
 use std::path::Path;
 
-use super::super::files::{copy_file, parents, sha256, writing};
+use super::super::files::{copy_file, parents};
 use super::super::unpack::names::Taken;
-use super::{Known, xml};
-use crate::disk::{Disk, Moved, read_limited};
+use super::Known;
+use super::references::rewrite;
+use super::targets::Targets;
+use crate::disk::{Disk, Moved};
 use crate::model::cancel::Cancel;
 use crate::model::discreet::file_name;
 use crate::model::fault::{Fault, FaultClass};
-use crate::model::manifest::{Jaw, Role};
+use crate::model::manifest::{Finding, Jaw, Role, Severity};
 use crate::model::path::RelPath;
 
 /// The plain name of each file that gets one, by index. No two are alike, none is the name of a
@@ -60,15 +61,25 @@ fn wanted(file: &Known) -> Option<String> {
     Some(format!("{stem}{jaw}{pretreatment}{bite}.{extension}"))
 }
 
-/// Renames the files, and the `FileName` values in the XML files with them.
+/// Renames the files, and whatever names them in other files of the order with them. Where that cannot
+/// be done for all of them and proven, the order keeps the vendor's names, and a finding says so.
 pub(super) fn rename(
     disk: &dyn Disk,
     dir: &Path,
     files: &mut [Known],
     names: &BTreeMap<usize, RelPath>,
-    notes: &mut Vec<String>,
-) -> Result<(), Fault> {
-    let mut by_old_name = BTreeMap::new();
+) -> Result<Option<Finding>, Fault> {
+    let mut rewritten = Vec::new();
+    let targets = Targets::new(files, names);
+    let outcome = rewrite(disk, dir, files, &targets, &mut rewritten)?;
+    if let Err(obstacle) = outcome {
+        for copy in rewritten {
+            disk.remove_file(&copy.path)?;
+        }
+        let words = format!("the order keeps the vendor's names: {}", obstacle.why);
+        let finding = Finding::new("names-kept", Severity::Warning, words);
+        return Ok(Some(finding.of(files[obstacle.index].staged.path.as_str())));
+    }
     for (&index, plain) in names {
         let file = &mut files[index].staged;
         let (from, to) = (file.path.under(dir), plain.under(dir));
@@ -78,34 +89,21 @@ pub(super) fn rename(
         if disk.rename(&from, &to)? == Moved::TargetExists {
             return Err(unexpected(&to));
         }
-        by_old_name.insert(super::key(file.path.file_name()), plain.as_str().to_owned());
         let old = std::mem::replace(&mut file.path, plain.clone());
         file.original_name.get_or_insert_with(|| old.as_str().to_owned());
     }
-    for file in files.iter_mut().filter(|file| file.role == Role::Metadata) {
-        let path = file.staged.path.under(dir);
-        if file.staged.size > xml::MAX {
-            notes.push(format!(
-                "{} is too long: it still names the vendor's files",
-                file_name(file.staged.path.as_str())
-            ));
-            continue;
+    for copy in rewritten {
+        let file = &mut files[copy.index].staged;
+        let path = file.path.under(dir);
+        // In the staged directory nobody looks yet.
+        disk.remove_file(&path)?;
+        if disk.rename(&copy.path, &path)? == Moved::TargetExists {
+            return Err(unexpected(&path));
         }
-        let Ok(text) = String::from_utf8(read_limited(disk, &path, xml::MAX)?) else {
-            notes.push(format!(
-                "{} is not UTF-8: it still names the vendor's files",
-                file_name(file.staged.path.as_str())
-            ));
-            continue;
-        };
-        let new = xml::renamed(&text, |name| by_old_name.get(&super::key(name)).cloned());
-        if let Some(new) = new {
-            overwrite(disk, &path, new.as_bytes())?;
-            file.staged.size = new.len() as u64;
-            file.staged.sha256 = sha256(new.as_bytes());
-        }
+        file.size = copy.size;
+        file.sha256 = copy.sha256;
     }
-    Ok(())
+    Ok(None)
 }
 
 /// Adds the plain names beside the vendor's: as links, or copies where the volume has none.
@@ -131,16 +129,9 @@ pub(super) fn link(
     Ok(())
 }
 
-/// In the staged directory nobody looks yet, so there is no need for more than a replacement.
-fn overwrite(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> Result<(), Fault> {
-    disk.remove_file(path)?;
-    let mut file = disk.create(path)?;
-    file.write_all(bytes).and_then(|()| file.flush()).map_err(writing(path))?;
-    Ok(())
-}
-
 fn unexpected(path: &Path) -> Fault {
-    let text = format!("{} appeared while the order was put together", path.display());
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let text = format!("{} appeared while the order was put together", file_name(&name));
     Fault::new(FaultClass::Local, "staging-disturbed", text)
         .hint("keep other programs out of the staging folder")
 }

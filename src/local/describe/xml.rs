@@ -9,7 +9,7 @@ use quick_xml::events::{BytesStart, Event};
 use crate::model::manifest::{Jaw, Role};
 
 /// XML files beyond this are not read: real ones reach 1 MB.
-pub(super) const MAX: u64 = 8 << 20;
+pub(super) const MAX: u64 = 16 << 20;
 
 const BOM: &str = "\u{feff}";
 
@@ -28,6 +28,8 @@ pub(super) struct Object {
 pub(super) struct FileRef {
     /// The name, without any folder.
     pub(super) name: String,
+    /// With the folder.
+    pub(super) path: String,
     span: Range<usize>,
 }
 
@@ -63,7 +65,7 @@ impl Object {
             "jawid" => self.jaw = value.to_lowercase(),
             "filename" if !value.is_empty() => {
                 let name = value.rsplit(['/', '\\']).next().unwrap_or(value).to_owned();
-                self.files.push(FileRef { name, span });
+                self.files.push(FileRef { name, path: value.to_owned(), span });
             }
             _ => {}
         }
@@ -114,14 +116,16 @@ pub(super) fn objects(text: &str) -> Vec<Object> {
 }
 
 /// The text with other file names, byte for byte the same elsewhere; `None` if nothing changes.
-pub(super) fn renamed(text: &str, new_name: impl Fn(&str) -> Option<String>) -> Option<String> {
-    let mut changes: Vec<(Range<usize>, String)> = objects(text)
-        .into_iter()
-        .flat_map(|object| object.files)
-        .filter_map(|file| new_name(&file.name).map(|new| (file.span, new)))
-        .collect();
+pub(super) fn renamed<E>(
+    text: &str,
+    new_name: impl Fn(&str) -> Result<Option<String>, E>,
+) -> Result<Option<String>, E> {
+    let mut changes: Vec<(Range<usize>, String)> = Vec::new();
+    for file in objects(text).into_iter().flat_map(|object| object.files) {
+        changes.extend(new_name(&file.path)?.map(|new| (file.span, new)));
+    }
     if changes.is_empty() {
-        return None;
+        return Ok(None);
     }
     changes.sort_by_key(|(span, _)| span.start);
     let mut out = String::with_capacity(text.len());
@@ -134,7 +138,7 @@ pub(super) fn renamed(text: &str, new_name: impl Fn(&str) -> Option<String>) -> 
         at = span.end;
     }
     out.push_str(text.get(at..).unwrap_or_default());
-    Some(out)
+    Ok(Some(out))
 }
 
 fn from_attributes(tag: &BytesStart<'_>, body: &str, offset: usize) -> Object {
@@ -185,12 +189,15 @@ mod tests {
 
     #[test]
     fn renaming_leaves_every_other_byte_alone() {
-        let new = renamed(BOTH_WAYS, |name| (name == "a&b.stl").then(|| "x<y>.stl".to_owned()));
+        let renamed = |text: &str, new: &dyn Fn(&str) -> Option<String>| {
+            renamed(text, |name| Ok::<_, ()>(new(name))).expect("infallible")
+        };
+        let new = renamed(BOTH_WAYS, &|name| (name == "a&b.stl").then(|| "x<y>.stl".to_owned()));
         let expected = BOTH_WAYS.replace("a&amp;b.stl", "x&lt;y&gt;.stl");
         assert_eq!(new.expect("changed"), expected);
-        let new = renamed(BOTH_WAYS, |name| (name == "c.jpg").then(|| "t/c.jpg".to_owned()));
+        let new = renamed(BOTH_WAYS, &|name| (name == ".\\c.jpg").then(|| "t/c.jpg".to_owned()));
         assert_eq!(new.expect("changed"), BOTH_WAYS.replace(" .\\c.jpg ", "t/c.jpg"));
-        assert_eq!(renamed(BOTH_WAYS, |_| None), None);
+        assert_eq!(renamed(BOTH_WAYS, &|_| None), None);
     }
 
     #[test]
@@ -204,8 +211,8 @@ mod tests {
         #[test]
         fn no_text_makes_it_panic(text in "[<>/a&;=\" \u{e9}\r\nOobject FileName!\\[\\]?-]{0,80}") {
             let _ = objects(&text);
-            let same = renamed(&text, |name| Some(name.to_owned()));
-            prop_assert!(same.is_none_or(|same| same.len() + 200 > text.len()));
+            let same = renamed(&text, |name| Ok::<_, ()>(Some(name.to_owned())));
+            prop_assert!(same.expect("infallible").is_none_or(|same| same.len() + 200 > text.len()));
         }
     }
 }

@@ -1,64 +1,78 @@
 //! Unpacks a spooled archive below one directory, trusting nothing that it says.
 //!
-//! Read seekably, so that archives with data descriptors work too. Local and central headers must
-//! agree; every member's checksum and both sizes are checked; names are made safe; bytes, members and
-//! ratio are bounded, and so is memory.
+//! [`archive`](super::archive) proves what the archive holds. Here its members get names that every
+//! system can hold, bytes and members are bounded before anything is written, and what nobody can read is
+//! left out by itself, unless the order is nothing without it.
 
-mod fault;
 pub(crate) mod names;
-mod structure;
+mod survey;
 #[cfg(test)]
 mod tests;
 
-use std::io::{BufReader, Write as _};
-use std::path::Path;
-
-use zip::ZipArchive;
-use zip::result::ZipResult;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
 
 use self::names::{Named, Taken};
+use self::survey::{Survey, survey};
 use super::StagedFile;
-use super::files::{BUFFER, Hash, check, is_litter, read_some, writing};
-use crate::config::Limits;
-use crate::disk::{Disk, ReadFile};
+use super::archive::{Archive, fault};
+use super::files::{BUFFER, Hash, check, writing};
+use crate::config::{CodePage, Limits};
+use crate::disk::{Disk, DiskError, ReadFile};
 use crate::model::cancel::Cancel;
 use crate::model::discreet::file_name;
 use crate::model::fault::{Fault, FaultClass};
-use crate::model::path::{PathFault, RelPath};
-
-/// Below this size no ratio is suspicious: tiny files of one repeated byte are common.
-const RATIO_FLOOR: u64 = 1 << 20;
+use crate::model::manifest::{Finding, Severity};
+use crate::model::path::RelPath;
 
 /// What an archive held.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Unpacked {
     /// Its files, ordered by path.
     pub files: Vec<StagedFile>,
-    /// Members that were left out on purpose, such as `__MACOSX/…`, or, of an extra, damaged ones.
+    /// Members that were left out: on purpose, such as `__MACOSX/…`, or because they cannot be read.
     pub left_out: Vec<String>,
-    /// How many of them were damaged.
+    /// What a person may want to know of them.
+    pub findings: Vec<Finding>,
+    /// How many members were left out because they were damaged.
     pub damaged: usize,
 }
 
 /// What an archive is to the order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Archive {
-    /// The order itself: every member must be good, and the names of our own stay free.
+pub(super) enum What {
+    /// The order itself: it is nothing without some of its members, and the names of our own stay free.
     Package,
-    /// Something beside it: of what is damaged the good members are taken.
+    /// Something beside it, of which any member can be left out.
     Extra,
 }
 
-type Zip = ZipArchive<BufReader<Box<dyn ReadFile>>>;
+impl What {
+    fn needs(self, path: &RelPath) -> bool {
+        self == Self::Package && super::describe::is_needed(path)
+    }
+}
 
-/// Unpacks an order's archive into `dest`, which is made where it is missing. A single top folder is
-/// stripped. Files are not synced yet; [`seal`](super::seal::seal) does that.
-///
-/// # Errors
-/// Of class damaged for what another download may cure (`not-a-zip`, `zip-corrupt`,
-/// `zip-crc`, `zip-empty`); permanent for what no honest archive holds (`zip-traversal`,
-/// `zip-absolute`, `zip-name`, `zip-link`, `zip-encrypted`, `zip-duplicate`, `zip-bomb`,
-/// `zip-too-many`, `zip-unsupported`). What was written until then stays for the caller to remove.
+/// How an archive is read.
+#[derive(Debug, Clone, Copy)]
+pub struct Reading<'a> {
+    /// What it may hold at most.
+    pub limits: &'a Limits,
+    /// In which code page its names are, where they are not UTF-8.
+    pub code_page: CodePage,
+    /// Whether a damaged member is left out if the order can do without it. If not, the archive counts
+    /// as damaged: another download may cure it.
+    pub leave_damaged: bool,
+}
+
+impl<'a> Reading<'a> {
+    /// Within these limits, with names as they look best, and nothing damaged.
+    pub fn within(limits: &'a Limits) -> Self {
+        Self { limits, code_page: CodePage::Auto, leave_damaged: false }
+    }
+}
+
+/// Unpacks an order's archive into `dest`, as [`unpack_as`] does, within these limits.
 pub fn unpack(
     disk: &dyn Disk,
     archive: &Path,
@@ -66,180 +80,170 @@ pub fn unpack(
     limits: &Limits,
     cancel: &Cancel,
 ) -> Result<Unpacked, Fault> {
-    unpack_beside(disk, archive, dest, limits, cancel, &mut Taken::default(), Archive::Package)
+    unpack_as(disk, archive, dest, Reading::within(limits), cancel)
 }
 
-/// As [`unpack`], into a directory that may hold files already, whose names are `taken`.
+/// Unpacks an order's archive into `dest`, which is made where it is missing. A single top folder is
+/// stripped. A member that cannot be read is left out, unless it is a scan, an XML file or the
+/// prescription. Files are not synced yet; [`seal`](super::seal::seal) does that.
+///
+/// # Errors
+/// Of class damaged for what another download may cure (`not-a-zip`, `zip-corrupt`,
+/// `zip-crc`, `zip-empty`); permanent for what no honest archive holds (`zip-traversal`,
+/// `zip-absolute`, `zip-link`, `zip-duplicate`, `zip-overlap`, `zip-ambiguous`, `zip-bomb`,
+/// `zip-too-many`) and for needed files that cannot be read (`zip-encrypted`, `zip-unsupported`).
+/// What was written until then stays for the caller to remove.
+pub fn unpack_as(
+    disk: &dyn Disk,
+    archive: &Path,
+    dest: &Path,
+    reading: Reading<'_>,
+    cancel: &Cancel,
+) -> Result<Unpacked, Fault> {
+    unpack_beside(disk, archive, dest, reading, cancel, &mut Taken::default(), What::Package)
+}
+
+/// As [`unpack_as`], into a directory that may hold files already, whose names are `taken`.
 pub(super) fn unpack_beside(
     disk: &dyn Disk,
     archive: &Path,
     dest: &Path,
-    limits: &Limits,
+    reading: Reading<'_>,
     cancel: &Cancel,
     taken: &mut Taken,
-    what: Archive,
+    what: What,
 ) -> Result<Unpacked, Fault> {
-    let mut file = disk.open(archive)?;
-    let claimed = structure::claimed_members(&mut *file, limits.members)?;
-    if claimed == 0 {
+    let mut archive = Archive::open(disk.open(archive)?, reading.limits.members)?;
+    if archive.entries.is_empty() {
         return Err(fault::empty());
     }
-    let mut archive = ZipArchive::new(BufReader::with_capacity(BUFFER, file))
-        .map_err(|error| fault::from_zip("its directory", error))?;
-    if archive.has_duplicate_names() {
-        return Err(fault::duplicate("the same"));
-    }
-    if archive.len() as u64 != claimed {
-        return Err(fault::corrupt("its directory", "the number of members differs"));
-    }
-    let (members, mut left_out) = survey(&archive, limits)?;
-    archive.validate_header_consistency().map_err(|error| fault::from_zip("its headers", error))?;
+    let mut buffer = vec![0; BUFFER];
+    let Survey { members, twins, mut left_out, mut findings, mut unread } =
+        survey(&mut archive, reading, what, &mut buffer)?;
     if members.is_empty() {
-        return Err(fault::empty());
+        return Err(unread.take().unwrap_or_else(fault::empty));
     }
-    let ours = what == Archive::Package;
+    let ours = what == What::Package;
     let named =
         names::assign(&members, true, ours, taken).map_err(|error| fault::unsafe_name(&error))?;
     disk.create_dirs(dest)?;
+    let mut work = Work { disk, archive, dest, buffer, cancel };
     let mut files = Vec::with_capacity(named.len());
-    let mut budget = limits.unpacked_bytes;
-    let mut buffer = vec![0; BUFFER];
-    let mut damage = Vec::new();
+    let mut damaged = 0;
     for member in named {
-        match write_member(disk, &mut archive, &member, dest, budget, &mut buffer, cancel) {
+        let raw = members.iter().find(|(index, _)| *index == member.index).map(|(_, name)| name);
+        let (text, raw_name) =
+            raw.map(|name| (name.text.clone(), name.raw.clone())).unwrap_or_default();
+        match work.write(&member, raw_name) {
             Ok(file) => {
-                budget = budget.saturating_sub(file.size);
+                for twin in twins.iter().filter(|twin| twin.of == member.index) {
+                    if work.hash(twin.index, &file_name(&text))? != file.sha256 {
+                        return Err(fault::duplicate(&file_name(&text)));
+                    }
+                    let words = "the archive holds this file twice, with the same content";
+                    let finding = Finding::new("member-twice", Severity::Note, words);
+                    findings.push(finding.of(file.path.as_str()));
+                }
+                if member.is_shortened(&text) {
+                    let words = "its name is too long for a file and was shortened";
+                    let finding = Finding::new("name-shortened", Severity::Note, words);
+                    findings.push(finding.of(file.path.as_str()));
+                }
                 files.push(file);
             }
-            Err(fault) if what == Archive::Extra && fault.class == FaultClass::Damaged => {
-                let path = member.path.under(dest);
-                if disk.kind(&path)?.is_some() {
-                    disk.remove_file(&path)?;
-                }
-                let name = members.iter().find(|(index, _)| *index == member.index);
-                left_out.extend(name.map(|(_, name)| name.clone()));
-                damage.push(fault);
+            Err(fault) if !what.needs(&member.path) && is_given_up(&fault, reading) => {
+                work.remove(&member)?;
+                damaged += usize::from(fault.class == FaultClass::Damaged);
+                findings.push(survey::unreadable(&fault, &text));
+                left_out.push(text);
+                unread = unread.or(Some(fault));
             }
             Err(fault) => return Err(fault),
         }
     }
-    let damaged = damage.len();
-    if files.is_empty()
-        && let Some(fault) = damage.pop()
-    {
-        return Err(fault);
+    if files.is_empty() {
+        return Err(unread.unwrap_or_else(fault::empty));
     }
     files.sort_by(|a, b| a.path.cmp(&b.path));
     left_out.sort();
-    Ok(Unpacked { files, left_out, damaged })
+    Ok(Unpacked { files, left_out, findings, damaged })
 }
 
-/// Looks at every member's description before anything is written.
-#[expect(clippy::type_complexity, reason = "the files by index and name, and the names left out")]
-fn survey(archive: &Zip, limits: &Limits) -> Result<(Vec<(usize, String)>, Vec<String>), Fault> {
-    let mut members = Vec::new();
-    let mut left_out = Vec::new();
-    let mut seen = std::collections::BTreeSet::new();
-    let mut total = 0_u64;
-    for index in 0..archive.len() {
-        let entry = archive
-            .by_index_data(index)
-            .map_err(|error| fault::from_zip("its directory", error))?;
-        let name = text(entry.name())?;
-        let shown = file_name(&name);
-        // A directory's name is not used, but one that climbs out says what the archive is.
-        match RelPath::make_safe(&name) {
-            Err(PathFault::Empty) if entry.is_dir() => continue,
-            made => drop(made.map_err(|error| fault::unsafe_name(&error))?),
-        }
-        if entry
-            .unix_mode()
-            .is_some_and(|mode| !matches!(mode & 0o170_000, 0 | 0o100_000 | 0o040_000))
-        {
-            return Err(fault::link(&shown));
-        }
-        if entry.encrypted() {
-            return Err(fault::encrypted(&shown));
-        }
-        if !seen.insert(name.clone()) {
-            return Err(fault::duplicate(&shown));
-        }
-        total = total.saturating_add(entry.size());
-        if total > limits.unpacked_bytes {
-            return Err(fault::bomb(&format!("more than {} bytes", limits.unpacked_bytes)));
-        }
-        if entry.size() > RATIO_FLOOR
-            && entry.size() / entry.compressed_size().max(1) > limits.ratio
-        {
-            return Err(fault::bomb(&format!("{shown} grows more than {} times", limits.ratio)));
-        }
-        if is_left_out(&name) || (entry.is_dir() && entry.size() > 0) {
-            left_out.push(name);
-        } else if !entry.is_dir() {
-            members.push((index, name));
-        }
+/// Whether a member that cannot be read may be left out.
+fn is_given_up(fault: &Fault, reading: Reading<'_>) -> bool {
+    match fault.class {
+        FaultClass::Permanent => fault.code == "zip-unsupported",
+        FaultClass::Damaged => reading.leave_damaged,
+        _ => false,
     }
-    left_out.sort();
-    Ok((members, left_out))
 }
 
-fn text(name: ZipResult<std::borrow::Cow<'_, str>>) -> Result<String, Fault> {
-    name.map(std::borrow::Cow::into_owned)
-        .map_err(|error| fault::from_zip("a member's name", error))
+/// Members on their way to the disk.
+struct Work<'a> {
+    disk: &'a dyn Disk,
+    archive: Archive,
+    dest: &'a Path,
+    buffer: Vec<u8>,
+    cancel: &'a Cancel,
 }
 
-fn is_left_out(name: &str) -> bool {
-    let mut parts = name.split(['/', '\\']).filter(|part| !part.is_empty());
-    parts.clone().any(|part| part.eq_ignore_ascii_case("__MACOSX"))
-        || parts.next_back().is_some_and(is_litter)
-}
-
-fn write_member(
-    disk: &dyn Disk,
-    archive: &mut Zip,
-    member: &Named,
-    dest: &Path,
-    budget: u64,
-    buffer: &mut [u8],
-    cancel: &Cancel,
-) -> Result<StagedFile, Fault> {
-    let place = file_name(member.path.as_str());
-    let mut reader =
-        archive.by_index(member.index).map_err(|error| fault::from_zip(&place, error))?;
-    let expected = reader.size();
-    let path = member.path.under(dest);
-    if let Some(dir) = path.parent().filter(|dir| *dir != dest) {
-        disk.create_dirs(dir)?;
-    }
-    let mut writer = disk.create(&path)?;
-    let mut hash = Hash::default();
-    let mut size = 0_u64;
-    loop {
+impl Work<'_> {
+    fn write(&mut self, member: &Named, raw_name: Option<String>) -> Result<StagedFile, Fault> {
+        let (disk, cancel) = (self.disk, self.cancel);
+        let place = file_name(member.path.as_str());
+        let path = member.path.under(self.dest);
+        // Members may be named after patients, and faults are logged.
+        let shown = self.dest.join(&place);
+        if let Some(dir) = path.parent().filter(|dir| *dir != self.dest) {
+            disk.create_dirs(dir).map_err(called(&shown))?;
+        }
+        let mut writer = disk.create(&path).map_err(called(&shown))?;
+        let mut hash = Hash::default();
+        let mut size = 0_u64;
+        self.archive.extract(member.index, &place, &mut self.buffer, &mut |bytes| {
+            check(cancel)?;
+            writer.write_all(bytes).map_err(writing(&shown))?;
+            hash.update(bytes);
+            size += bytes.len() as u64;
+            Ok(())
+        })?;
         check(cancel)?;
-        // The reader checks the checksum when it reports the end, so it is read to the end.
-        let count =
-            read_some(&mut reader, buffer).map_err(|error| fault::from_io(&place, error))?;
-        if count == 0 {
-            break;
-        }
-        size += count as u64;
-        if size > budget {
-            return Err(fault::bomb("its files are bigger than they claim"));
-        }
-        writer.write_all(&buffer[..count]).map_err(writing(&path))?;
-        hash.update(&buffer[..count]);
+        writer.flush().map_err(writing(&shown))?;
+        Ok(StagedFile {
+            path: member.path.clone(),
+            size,
+            sha256: hash.finish(),
+            original_name: member.original.clone(),
+            raw_name,
+        })
     }
-    writer.flush().map_err(writing(&path))?;
-    if size != expected {
-        let why = format!("{size} bytes instead of {expected}");
-        return Err(fault::corrupt(&place, why));
+
+    fn hash(&mut self, index: usize, place: &str) -> Result<String, Fault> {
+        let cancel = self.cancel;
+        let mut hash = Hash::default();
+        self.archive.extract(index, place, &mut self.buffer, &mut |bytes| {
+            check(cancel)?;
+            hash.update(bytes);
+            Ok(())
+        })?;
+        Ok(hash.finish())
     }
-    Ok(StagedFile {
-        path: member.path.clone(),
-        size,
-        sha256: hash.finish(),
-        original_name: member.original.clone(),
-    })
+
+    /// Takes back what was written of a member.
+    fn remove(&self, member: &Named) -> Result<(), Fault> {
+        let shown = self.dest.join(file_name(member.path.as_str()));
+        let path = member.path.under(self.dest);
+        if self.disk.kind(&path).map_err(called(&shown))?.is_some() {
+            self.disk.remove_file(&path).map_err(called(&shown))?;
+        }
+        Ok(())
+    }
+}
+
+/// Gives the path of an error without what may be somebody's name.
+fn called(shown: &Path) -> impl FnOnce(DiskError) -> DiskError {
+    let path: PathBuf = shown.to_owned();
+    move |error| DiskError { path, ..error }
 }
 
 /// Whether a file starts like a zip archive.

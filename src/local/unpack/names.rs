@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::local::archive::names::Name;
 use crate::model::manifest;
 use crate::model::path::{PathFault, RelPath};
 
@@ -21,6 +22,16 @@ pub(super) struct Named {
     /// The vendor's name, where it differs.
     pub(super) original: Option<String>,
 }
+
+impl Named {
+    /// Whether the name, once made safe, was still too long.
+    pub(super) fn is_shortened(&self, name: &str) -> bool {
+        name.len() > SHORT && self.path.as_str().len() < name.len() && self.original.is_some()
+    }
+}
+
+/// No name up to this length, in bytes, is shortened.
+const SHORT: usize = 240;
 
 /// What must not be used any more, folded.
 #[derive(Debug, Default)]
@@ -77,14 +88,15 @@ fn numbered(path: &RelPath, mark: char, number: u32) -> RelPath {
 /// Names all members. `members` are index and vendor's name of all files; `strip` says whether a
 /// single common top folder goes away; `ours` whether names of our own at the top are kept free.
 pub(super) fn assign(
-    members: &[(usize, String)],
+    members: &[(usize, Name)],
     strip: bool,
     ours: bool,
     taken: &mut Taken,
 ) -> Result<Vec<Named>, PathFault> {
     let mut wanted = Vec::with_capacity(members.len());
-    for (index, raw) in members {
-        wanted.push((RelPath::make_safe(raw)?, raw.as_str(), *index));
+    for (index, name) in members {
+        let raw = name.text.as_str();
+        wanted.push((RelPath::make_safe(raw)?, raw, *index));
     }
     if strip && common_top(&wanted) {
         for (path, raw, _) in &mut wanted {
@@ -182,14 +194,22 @@ mod tests {
 
     use super::*;
 
+    fn called(name: &str) -> Name {
+        Name { text: name.to_owned(), raw: None }
+    }
+
     fn names(members: &[&str]) -> Vec<(String, String, Option<String>)> {
         let members: Vec<_> =
-            members.iter().enumerate().map(|(at, name)| (at, (*name).to_owned())).collect();
+            members.iter().enumerate().map(|(at, name)| (at, called(name))).collect();
         assign(&members, true, true, &mut Taken::default())
             .expect("acceptable")
             .into_iter()
             .map(|named| {
-                (members[named.index].1.clone(), named.path.as_str().to_owned(), named.original)
+                (
+                    members[named.index].1.text.clone(),
+                    named.path.as_str().to_owned(),
+                    named.original,
+                )
             })
             .collect()
     }
@@ -258,7 +278,8 @@ mod tests {
         fn no_two_members_share_a_name_and_order_does_not_matter(
             raw in proptest::collection::btree_set("[aA:?%3b/~2. ]{1,6}", 1..12)
         ) {
-            let members: Vec<(usize, String)> = raw.into_iter().enumerate().collect();
+            let members: Vec<(usize, Name)> =
+                raw.iter().map(|name| called(name)).enumerate().collect();
             let mut reversed = members.clone();
             reversed.reverse();
             let Ok(mut named) = assign(&members, true, true, &mut Taken::default()) else {

@@ -189,6 +189,7 @@ impl Engine {
         effects: &mut Vec<Effect>,
     ) -> Result<(), StoreError> {
         let key = record.key.clone();
+        let damaged = record.trouble.as_ref().map_or(0, |trouble| trouble.spent.damaged);
         // Durable before the first byte is asked for, also where nothing but the folder's state
         // made us want it.
         if !record.is_wanted() {
@@ -209,6 +210,7 @@ impl Engine {
             job: job_name(&key),
             key,
             remote: record.remote,
+            damaged,
         })));
         Ok(())
     }

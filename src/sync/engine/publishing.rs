@@ -110,6 +110,7 @@ impl Engine {
                 revision: previous.manifest.revision,
                 manifest_sha256: previous.manifest_sha256.clone(),
             }),
+            findings: fetched.findings,
         })
     }
 
@@ -164,6 +165,7 @@ impl Engine {
                 left_out: intent.manifest.left_out,
                 missing: intent.manifest.missing,
                 lacking: Vec::new(),
+                findings: intent.manifest.findings,
                 etag: intent.etag,
                 hosts: Vec::new(),
             });

@@ -160,6 +160,7 @@ fn file(sha: &str) -> ManifestFile {
         role: Role::Scan,
         jaw: None,
         original_name: None,
+        raw_name: None,
     }
 }
 

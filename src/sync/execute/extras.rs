@@ -15,7 +15,7 @@ use crate::model::asset::{AssetKind, AssetRequest};
 use crate::model::cancel::Cancel;
 use crate::model::fault::{Fault, FaultClass};
 use crate::model::ids::OrderKey;
-use crate::model::manifest::ManifestFile;
+use crate::model::manifest::{Finding, ManifestFile};
 use crate::model::remote::Remote;
 use crate::model::step::Step;
 
@@ -49,6 +49,7 @@ pub(super) struct Wanted<'a> {
 pub(super) struct Extras {
     pub(super) files: Vec<StagedFile>,
     pub(super) left_out: Vec<String>,
+    pub(super) findings: Vec<Finding>,
     pub(super) lacking: Vec<Lacking>,
     /// Who answered with something that could be used.
     pub(super) hosts: Vec<String>,
@@ -112,6 +113,7 @@ impl Executor {
                     }
                     extras.files.extend(taken.files);
                     extras.left_out.extend(taken.left_out);
+                    extras.findings.extend(taken.findings);
                 }
                 Err(fault) => {
                     tell(wanted.key, kind, &fault);
@@ -187,6 +189,12 @@ impl Executor {
         };
         let mut left_out: Vec<String> =
             old.left_out.iter().filter(|path| !whole(path)).cloned().collect();
+        let is_about_old =
+            |finding: &&Finding| !finding.path.as_ref().is_some_and(|path| whole(&path));
+        let mut findings: Vec<Finding> =
+            old.findings.iter().filter(is_about_old).cloned().collect();
+        findings.extend(extras.findings);
+        findings.dedup();
         left_out.extend(extras.left_out);
         left_out.sort();
         left_out.dedup();
@@ -194,6 +202,7 @@ impl Executor {
             files,
             left_out,
             missing: old.missing.iter().filter(|name| !came(name)).cloned().collect(),
+            findings,
             lacking: extras.lacking,
             hosts: extras.hosts,
             etag: None,

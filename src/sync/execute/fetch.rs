@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::config::{FormatConfig, Names};
 use crate::local::describe::describe;
 use crate::local::kept::SpoolDir;
-use crate::local::unpack::unpack;
+use crate::local::unpack::{Reading, unpack_as};
 use crate::model::asset::{AssetKind, AssetRequest};
 use crate::model::cancel::Cancel;
 use crate::model::fault::{Fault, FaultClass};
@@ -17,6 +17,10 @@ use super::super::effects::{FetchJob, Fetched};
 use super::super::notice::size;
 use super::Executor;
 use super::extras::Wanted;
+
+/// So often a package is fetched again for a damaged file that the order can do without; then it is
+/// published without it.
+pub(super) const PATIENCE: u32 = 2;
 
 /// Free space that a download must find, as a multiple of its announced size: the archive itself and
 /// what it unpacks to. Meshes pack to about half.
@@ -66,7 +70,12 @@ impl Executor {
         (self.step)(Step::SpoolComplete);
         let dir = &places.dir;
         let limits = &self.config.limits;
-        let unpacked = unpack(&*self.disk, &package.spool, dir, limits, &self.cancel).map_err(
+        let reading = Reading {
+            limits,
+            code_page: self.config.downloads.name_encoding,
+            leave_damaged: job.damaged >= PATIENCE && !package.is_continued,
+        };
+        let unpacked = unpack_as(&*self.disk, &package.spool, dir, reading, &self.cancel).map_err(
             |mut fault| {
                 if package.is_continued && fault.class == FaultClass::Permanent {
                     // A power cut may have damaged what came earlier: only a package that came
@@ -93,6 +102,9 @@ impl Executor {
         fetched.files.extend(pictures.files);
         fetched.files.sort_by(|a, b| a.path.cmp(&b.path));
         fetched.left_out = unpacked.left_out;
+        fetched.findings = unpacked.findings;
+        fetched.findings.extend(described.findings);
+        fetched.findings.extend(extras.findings);
         fetched.left_out.extend(extras.left_out);
         fetched.missing =
             extras.lacking.iter().map(|lacking| lacking.kind.as_str().to_owned()).collect();

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use super::fetch::PATIENCE;
 use super::*;
 use crate::disk::RealDisk;
 use crate::local::root::Root;
@@ -238,8 +239,13 @@ impl World {
     }
 
     fn fetch(&self) -> Result<Fetched, Fault> {
+        self.fetch_after(0)
+    }
+
+    /// As the attempt after so many that brought damage.
+    fn fetch_after(&self, damaged: u32) -> Result<Fetched, Fault> {
         let remote = RemoteOrder::new(key().order, Status::Ready);
-        let job = FetchJob { key: key(), remote, job: "job".to_owned() };
+        let job = FetchJob { key: key(), remote, job: "job".to_owned(), damaged };
         match self.executor.perform(Effect::Fetch(Box::new(job))) {
             Some(Input::Fetched { result, .. }) => result,
             other => panic!("{other:?}"),
@@ -298,6 +304,38 @@ fn die(at: Step, step: Step) {
     if step == at {
         resume_unwind(Box::new(Died));
     }
+}
+
+#[test]
+fn an_attachment_that_stays_damaged_is_left_out_in_the_end_and_a_scan_is_not() {
+    let crc = |content: &[u8]| {
+        let mut crc = flate2::Crc::new();
+        crc.update(content);
+        crc.sum().to_le_bytes()
+    };
+    let damaged = |name: &str| {
+        let mut bytes = zip_of(&[("scan.stl", b"solid one"), (name, b"attached")]);
+        let wanted = crc(b"attached");
+        for at in 0..bytes.len() - 4 {
+            if bytes[at..at + 4] == wanted {
+                bytes[at] ^= 1;
+            }
+        }
+        bytes
+    };
+    let world = World::new();
+    world.align().package = damaged("photo.bmp");
+    for before in 0..PATIENCE {
+        assert_eq!(world.fetch_after(before).expect_err("another download").code, "zip-crc");
+    }
+    let fetched = world.fetch_after(PATIENCE).expect("without it");
+    assert_eq!(
+        (fetched.files.len(), fetched.left_out.as_slice()),
+        (1, &["photo.bmp".to_owned()][..])
+    );
+    assert_eq!(fetched.findings[0].code, "member-unreadable");
+    world.align().package = damaged("lower.stl");
+    assert_eq!(world.fetch_after(PATIENCE).expect_err("no order without it").code, "zip-crc");
 }
 
 #[test]

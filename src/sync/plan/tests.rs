@@ -13,6 +13,7 @@ fn file(path: &str, sha: &str) -> ManifestFile {
         role: Role::Scan,
         jaw: None,
         original_name: None,
+        raw_name: None,
     }
 }
 
@@ -35,6 +36,7 @@ fn manifest(revision: u32, files: Vec<ManifestFile>) -> Manifest {
         left_out: vec![],
         missing: vec![],
         previous: None,
+        findings: Vec::new(),
     }
 }
 

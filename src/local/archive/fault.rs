@@ -1,11 +1,10 @@
 //! What can be wrong with an archive, with one stable code per cause.
 //!
 //! Damage may be cured by another download, a few times. A structure that no honest archive has is
-//! permanent.
+//! permanent. Nothing that a library says gets into these texts: libraries quote the names of members,
+//! and those may be patients'.
 
 use std::io;
-
-use zip::result::ZipError;
 
 use crate::model::discreet::file_name;
 use crate::model::fault::{Fault, FaultClass};
@@ -22,71 +21,73 @@ fn permanent(code: &'static str, message: String) -> Fault {
     )
 }
 
-pub(super) fn not_a_zip(why: &str) -> Fault {
+pub(in crate::local) fn not_a_zip(why: &str) -> Fault {
     damaged("not-a-zip", format!("the download is not a complete zip archive: {why}"))
 }
 
-pub(super) fn empty() -> Fault {
+pub(in crate::local) fn empty() -> Fault {
     damaged("zip-empty", "the archive holds no files".to_owned())
 }
 
-pub(super) fn corrupt(place: &str, why: impl std::fmt::Display) -> Fault {
+pub(in crate::local) fn corrupt(place: &str, why: &str) -> Fault {
     damaged("zip-corrupt", format!("the archive is damaged at {place}: {why}"))
 }
 
-pub(super) fn crc(name: &str) -> Fault {
-    damaged("zip-crc", format!("the checksum of {name} in the archive is wrong"))
+pub(in crate::local) fn crc(place: &str) -> Fault {
+    damaged("zip-crc", format!("the checksum of {place} in the archive is wrong"))
 }
 
-pub(super) fn unsafe_name(fault: &PathFault) -> Fault {
+pub(in crate::local) fn overlap() -> Fault {
+    permanent("zip-overlap", "members of the archive share the same bytes".to_owned())
+}
+
+pub(in crate::local) fn ambiguous() -> Fault {
+    permanent(
+        "zip-ambiguous",
+        "the archive has two directories, and programs differ in which one they read".to_owned(),
+    )
+}
+
+pub(in crate::local) fn unsafe_name(fault: &PathFault) -> Fault {
     let (code, fault) = match fault {
         PathFault::Traversal(name) => ("zip-traversal", PathFault::Traversal(file_name(name))),
         PathFault::Absolute(name) => ("zip-absolute", PathFault::Absolute(file_name(name))),
-        PathFault::TooLong(name) => ("zip-name", PathFault::TooLong(file_name(name))),
         PathFault::NotPortable(name) => ("zip-name", PathFault::NotPortable(file_name(name))),
         PathFault::Empty => ("zip-name", PathFault::Empty),
     };
     permanent(code, format!("the archive has a member whose name is not acceptable: {fault}"))
 }
 
-pub(super) fn link(name: &str) -> Fault {
-    permanent("zip-link", format!("the archive's member {name} is a link or a device, not a file"))
+pub(in crate::local) fn link(place: &str) -> Fault {
+    permanent("zip-link", format!("the archive's member {place} is a link or a device, not a file"))
 }
 
-pub(super) fn encrypted(name: &str) -> Fault {
-    permanent("zip-encrypted", format!("the archive's member {name} is encrypted"))
+pub(in crate::local) fn encrypted(place: &str) -> Fault {
+    permanent("zip-encrypted", format!("the archive's member {place} is encrypted"))
 }
 
-pub(super) fn duplicate(name: &str) -> Fault {
-    permanent("zip-duplicate", format!("the archive has two members called {name}"))
+pub(in crate::local) fn duplicate(place: &str) -> Fault {
+    permanent(
+        "zip-duplicate",
+        format!("the archive has two members called {place}, with different content"),
+    )
 }
 
-pub(super) fn bomb(what: &str) -> Fault {
+pub(in crate::local) fn bomb(what: &str) -> Fault {
     permanent("zip-bomb", format!("the archive would unpack to too much: {what}"))
 }
 
-pub(super) fn too_many(count: u64, max: usize) -> Fault {
+pub(in crate::local) fn too_many(count: u64, max: u64) -> Fault {
     permanent("zip-too-many", format!("the archive has {count} members, more than {max}"))
 }
 
-fn unsupported(place: &str, why: impl std::fmt::Display) -> Fault {
+pub(in crate::local) fn unsupported(place: &str, why: &str) -> Fault {
     permanent("zip-unsupported", format!("the archive cannot be read at {place}: {why}"))
 }
 
-/// Sorts an error of the zip reader.
-pub(super) fn from_zip(place: &str, error: ZipError) -> Fault {
-    match error {
-        ZipError::Io(error) => from_io(place, error),
-        ZipError::UnsupportedArchive(_) | ZipError::CompressionMethodNotSupported(_) => {
-            unsupported(place, error)
-        }
-        other => corrupt(place, other),
-    }
-}
-
-/// Sorts an error met while reading a member: the system's own errors are about this PC, all others
-/// about the data.
-pub(super) fn from_io(place: &str, error: io::Error) -> Fault {
+/// Sorts an error met while reading: the system's own errors are about this PC, all others about the
+/// data.
+pub(in crate::local) fn from_io(place: &str, error: io::Error) -> Fault {
     if error.raw_os_error().is_some() {
         return Fault::new(
             FaultClass::Local,
@@ -96,6 +97,11 @@ pub(super) fn from_io(place: &str, error: io::Error) -> Fault {
         .hint("check the volume that holds the staging folder")
         .caused_by(error);
     }
-    // The reader has no kind of its own for this; a test keeps watch over the words.
-    if error.to_string().contains("Invalid checksum") { crc(place) } else { corrupt(place, error) }
+    match error.kind() {
+        io::ErrorKind::UnexpectedEof => corrupt(place, "it is cut off"),
+        io::ErrorKind::OutOfMemory => {
+            unsupported(place, "it needs more memory to unpack than the agent allows itself")
+        }
+        _ => corrupt(place, "its packed data is broken"),
+    }
 }
