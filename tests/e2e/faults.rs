@@ -392,7 +392,8 @@ fn expected(which: &str) -> Option<(&'static str, &'static str)> {
     let never = |code| Some(("attention", code));
     let perhaps = |code| Some(("retrying", code));
     match which {
-        "case-clash" | "file-and-folder" | "reserved-names" | "nested-top-folder" => None,
+        "case-clash" | "file-and-folder" | "reserved-names" | "nested-top-folder"
+        | "wide-window" => None,
         "traversal" | "traversal-backslash" => never("zip-traversal"),
         "absolute" | "absolute-windows" => never("zip-absolute"),
         "symlink" => never("zip-link"),

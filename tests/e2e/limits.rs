@@ -2,9 +2,10 @@
 
 use std::process::Command;
 
-use casedrop::simulator::{CaseKind, OrderSpec};
+use casedrop::simulator::{CaseKind, FaultKind, OrderSpec};
 
-use super::world::{ACCOUNT, Ended, LAB, World, ended, order, program, wait_for};
+use super::faults::download;
+use super::world::{ACCOUNT, Ended, LAB, World, ended, order, order_with_id, program, wait_for};
 
 /// The most memory that the process ever used, in kB.
 fn peak_memory(process: u32) -> u64 {
@@ -36,6 +37,29 @@ fn an_order_of_a_gigabyte_needs_no_more_than_64_mib_above_idle() {
     let manifest = super::tree::manifest(&world.dir_of(&id)).expect("published");
     let bytes: u64 = manifest.files.iter().map(|file| file.size).sum();
     assert!(bytes >= 1 << 30, "{bytes}");
+    assert!(peak <= idle + 64 * 1024, "{peak} kB at the peak, {idle} kB when idle");
+}
+
+#[test]
+fn eight_orders_that_are_costly_to_unpack_need_no_more_than_64_mib_above_idle() {
+    let world = World::with_config("downloads: { concurrency: 8 }\n");
+    let agent = world.run();
+    wait_for("three polls", || (world.align().state().counters.polls > 3).then_some(()));
+    let idle = peak_memory(agent.id());
+    agent.kill();
+    let kinds = [("wide-window", "published"), ("many-members", "attention")];
+    let orders: Vec<String> = (0..8).map(|number| format!("costly-{number}")).collect();
+    for (id, (which, _)) in orders.iter().zip(kinds.iter().cycle()) {
+        world.align().create_order(&order_with_id(CaseKind::OrthoShell, id)).expect("created");
+        let kind = FaultKind::Hostile { which: (*which).to_owned() };
+        world.align().inject(download(kind).order(id));
+    }
+    let agent = world.run();
+    for (id, (_, state)) in orders.iter().zip(kinds.iter().cycle()) {
+        world.wait_for_state(id, state);
+    }
+    let peak = peak_memory(agent.id());
+    agent.kill();
     assert!(peak <= idle + 64 * 1024, "{peak} kB at the peak, {idle} kB when idle");
 }
 

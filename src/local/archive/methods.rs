@@ -38,6 +38,11 @@ pub(super) fn is_exact(method: u16) -> bool {
     matches!(method, STORED | DEFLATED | BZIP2)
 }
 
+/// Whether unpacking keeps more than a few hundred kilobytes of what came before.
+pub(super) fn is_wide(method: u16) -> bool {
+    matches!(method, LZMA | ZSTD_OLD | ZSTD | XZ)
+}
+
 /// A reader of the unpacked bytes.
 pub(super) fn decoder<'a, R: BufRead + 'a>(
     method: u16,

@@ -20,6 +20,7 @@ pub(super) mod names;
 mod tests;
 
 use std::io::{self, BufRead, Read, SeekFrom};
+use std::sync::{Mutex, PoisonError};
 
 pub(super) use directory::Entry;
 pub(super) use gaps::Stray;
@@ -27,6 +28,10 @@ pub(super) use gaps::Stray;
 use super::files::{BUFFER, read_some};
 use crate::disk::ReadFile;
 use crate::model::fault::Fault;
+
+/// Held while a member is unpacked by a method that takes much memory: a dozen orders at once would
+/// take a dozen times as much.
+static WIDE: Mutex<()> = Mutex::new(());
 
 /// An archive whose structure was checked. Its members are read one by one.
 pub(super) struct Archive {
@@ -71,6 +76,8 @@ impl Archive {
         self.file
             .seek(SeekFrom::Start(entry.data))
             .map_err(|error| fault::from_io(place, error))?;
+        let _alone = methods::is_wide(entry.method)
+            .then(|| WIDE.lock().unwrap_or_else(PoisonError::into_inner));
         let mut packed = Packed {
             file: &mut *self.file,
             left: entry.packed,

@@ -13,7 +13,7 @@ use zip::{CompressionMethod, DateTime, System, ZipWriter};
 pub type Maker = fn() -> Vec<u8>;
 
 /// Every hostile archive by a name that a fault-injection request can give.
-pub const ALL: [(&str, Maker); 19] = [
+pub const ALL: [(&str, Maker); 20] = [
     ("traversal", traversal),
     ("traversal-backslash", traversal_backslash),
     ("absolute", absolute),
@@ -28,6 +28,7 @@ pub const ALL: [(&str, Maker); 19] = [
     ("bad-crc", bad_crc),
     ("named-after-patient", named_after_patient),
     ("lying-size", lying_size),
+    ("wide-window", wide_window),
     ("truncated", truncated),
     ("local-name-differs", local_name_differs_from_central),
     ("nested-top-folder", nested_top_folder),
@@ -138,6 +139,40 @@ pub fn lying_size() -> Vec<u8> {
     });
     let size = u32::try_from(text.len()).unwrap_or_default().to_le_bytes();
     replace(zip, &size, &100_u32.to_le_bytes(), Which::All)
+}
+
+/// 40 MiB of zeros in some 2 KiB of zstd, which asks to keep 32 MiB of them: sound, though costly.
+pub fn wide_window() -> Vec<u8> {
+    const BLOCK: u32 = 128 * 1024;
+    const BLOCKS: u32 = 320;
+    // RFC 8878, 3.1.1: magic number, no flags, a window of 2^25; then blocks of one repeated byte.
+    let mut frame = vec![0x28, 0xB5, 0x2F, 0xFD, 0, 15 << 3];
+    for block in 1..=BLOCKS {
+        let header = BLOCK << 3 | 1 << 1 | u32::from(block == BLOCKS);
+        frame.extend_from_slice(&header.to_le_bytes()[..3]);
+        frame.push(0);
+    }
+    let mut crc = flate2::Crc::new();
+    for _ in 0..BLOCKS {
+        crc.update(&[0; BLOCK as usize]);
+    }
+    let (packed_crc, packed_len) = {
+        let mut crc = flate2::Crc::new();
+        crc.update(&frame);
+        (crc.sum(), u32::try_from(frame.len()).unwrap_or_default())
+    };
+    let zip = stored(&[("17_shell_occlusion_u.stl", &frame)]);
+    // Checksum and both sizes stand side by side in both places; the method is six bytes before.
+    let fields = |crc: u32, size: u32| {
+        [crc.to_le_bytes(), packed_len.to_le_bytes(), size.to_le_bytes()].concat()
+    };
+    let (from, to) = (fields(packed_crc, packed_len), fields(crc.sum(), BLOCK * BLOCKS));
+    let mut zip = replace(zip, &from, &to, Which::All);
+    let places: Vec<usize> = (0..zip.len()).filter(|at| zip[*at..].starts_with(&to)).collect();
+    for at in places {
+        zip[at - 6..at - 4].copy_from_slice(&93_u16.to_le_bytes());
+    }
+    zip
 }
 
 /// The first half of a sound archive.
