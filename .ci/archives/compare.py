@@ -18,8 +18,16 @@ import sys
 import tempfile
 import zipfile
 
-# What the agent never publishes, and names as left out.
-LITTER = {"thumbs.db", "desktop.ini", ".ds_store"}
+# Why the agent refuses a damaged archive that the three others read without a word: none of them
+# compares an archive's two descriptions of a file, or proves both of its sizes. A new download heals it.
+PROVEN = (
+    "its name differs from the one in the directory",
+    "sizes or checksum differ from those in the directory",
+    "it unpacks to less than it claims",
+    "members of the archive share the same bytes",
+    "the archive has two directories",
+    "it grows more than 200 times",
+)
 
 
 def sha(data):
@@ -129,8 +137,8 @@ def judge(kind, ours, others, counts, faults):
             counts[f"{kind}: all three agree, refused as {ours['code']}"] += 1
             if kind == "honest":
                 fault(f"all three agree, and it is refused as {ours['code']}")
-            else:
-                fault(f"damaged, all three agree, and it is refused as {ours['code']}")
+            elif not any(reason in ours["why"] for reason in PROVEN):
+                fault(f"damaged, all three agree, and it is refused: {ours['why']}")
         return
     published = collections.Counter(ours["published"])
     for name, found in content.items():
@@ -140,8 +148,9 @@ def judge(kind, ours, others, counts, faults):
             fault(f"{name} reads {missing} files that are not published, {ours['left_out']} are named")
         # A program that takes a file for a folder loses it: then the others must have it.
         counts[f"{kind}: {name} lost a file that is published"] += bool(published - found)
+    # One program alone, which may take a file for a folder, is no witness of what is missing.
     known = set().union(*content.values())
-    if content and set(published) - known:
+    if len(content) > 1 and set(published) - known:
         fault("no other program reads some of what is published")
 
 

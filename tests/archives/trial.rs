@@ -78,7 +78,12 @@ impl Record {
                 "left_out": outcome.left_out.len(),
                 "twice": outcome.findings.iter().filter(|code| *code == "member-twice").count(),
             }),
-            Err(fault) => serde_json::json!({ "file": file, "name": name, "code": fault.code }),
+            Err(fault) => serde_json::json!({
+                "file": file,
+                "name": name,
+                "code": fault.code,
+                "why": fault.to_string(),
+            }),
         };
         let list = dir.join(format!("{}.jsonl", self.kind));
         let mut list =
