@@ -50,7 +50,7 @@ impl Bench {
         let staged = self.layout.work_dir(&spec.order_id.to_string());
         let spool = self.spool("ide");
         write_ide_package(spec, &mut File::create(&spool).expect("spool")).expect("package");
-        let Unpacked { mut files, mut left_out, findings, damaged: _ } =
+        let Unpacked { mut files, mut left_out, findings, .. } =
             unpack(&RealDisk, &spool, &staged, &Limits::default(), &Cancel::new()).expect("good");
         assert_eq!(findings, [], "there is nothing to tell of an export as it should be");
         let mut extra = |folder: &str, write: &dyn Fn(&mut File)| {

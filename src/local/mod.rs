@@ -19,6 +19,7 @@ pub mod kept;
 pub mod layout;
 pub mod leave;
 pub mod look;
+pub mod mesh;
 pub mod publish;
 pub mod rebuild;
 pub mod retire;
@@ -31,7 +32,7 @@ pub mod unpack;
 pub mod verify;
 
 pub use claim::Claim;
-pub use describe::{Described, describe};
+pub use describe::{Case, Described, describe, describe_case};
 pub use extras::take_extra;
 pub use layout::Layout;
 pub use look::{LocalPicture, look};

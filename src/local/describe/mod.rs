@@ -6,28 +6,30 @@
 
 mod html;
 mod lines;
-mod mesh;
 mod names;
 mod patient;
 mod plain;
 mod references;
+mod rx;
 mod targets;
 #[cfg(test)]
 mod tests;
 mod text;
+mod whole;
 mod xml;
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
 pub use patient::patient;
+pub use whole::Case;
 
 use super::StagedFile;
 use crate::config::Names;
 use crate::disk::{Disk, read_limited};
 use crate::model::discreet::file_name;
 use crate::model::fault::Fault;
-use crate::model::manifest::{Finding, Jaw, ManifestFile, Role};
+use crate::model::manifest::{Finding, Jaw, ManifestFile, Role, Severity};
 use crate::model::path::RelPath;
 
 /// An order's files as its manifest lists them.
@@ -35,7 +37,7 @@ use crate::model::path::RelPath;
 pub struct Described {
     /// Ordered by path.
     pub files: Vec<ManifestFile>,
-    /// What a person may want to know, such as a mesh that is cut off. Without personal data.
+    /// The same for the log, without personal data.
     pub notes: Vec<String>,
     /// What is to be told of them with the order.
     pub findings: Vec<Finding>,
@@ -60,16 +62,35 @@ pub fn describe(
     staged: Vec<StagedFile>,
     names: Names,
 ) -> Result<Described, Fault> {
+    describe_as(disk, dir, staged, names, None)
+}
+
+/// The same of the files of a whole package, of which is told too what is missing for the case or wrong.
+pub fn describe_case(
+    disk: &dyn Disk,
+    dir: &Path,
+    staged: Vec<StagedFile>,
+    names: Names,
+    case: &Case<'_>,
+) -> Result<Described, Fault> {
+    describe_as(disk, dir, staged, names, Some(case))
+}
+
+fn describe_as(
+    disk: &dyn Disk,
+    dir: &Path,
+    staged: Vec<StagedFile>,
+    names: Names,
+    case: Option<&Case<'_>>,
+) -> Result<Described, Fault> {
     let mut notes = Vec::new();
     let mut findings = Vec::new();
-    let listed = listed(disk, dir, &staged, &mut notes);
+    let told = told(disk, dir, &staged, &mut notes);
+    let listed = listed(&told);
     let mut files: Vec<Known> = staged.into_iter().map(|file| know(file, &listed)).collect();
-    for file in files.iter().filter(|file| file.role == Role::Scan) {
-        let path = &file.staged.path;
-        if let Some(complaint) = mesh::complaint(disk, &path.under(dir), &path.extension()) {
-            notes.push(format!("{} {complaint}", file_name(path.as_str())));
-        }
-    }
+    // Before anything is renamed: the files refer to each other by the vendor's names.
+    let found = case.map(|case| case.check(disk, dir, &files, &told)).unwrap_or_default();
+    drop(told);
     match names {
         Names::Vendor => {}
         Names::Plain => {
@@ -80,6 +101,14 @@ pub fn describe(
             let names = plain::names(&files);
             plain::link(disk, dir, &mut files, &names)?;
         }
+    }
+    for one in found {
+        let finding = one.told(&files);
+        if finding.severity > Severity::Note {
+            let file = finding.path.as_deref().map(file_name).unwrap_or_default();
+            notes.push(format!("{} {file}: {}", finding.code, finding.words));
+        }
+        findings.push(finding);
     }
     let mut files: Vec<ManifestFile> = files.into_iter().map(Known::into_manifest).collect();
     files.sort_by(|a, b| a.path.cmp(&b.path));
@@ -100,16 +129,23 @@ impl Known {
     }
 }
 
-/// What the order's XML files say, by file name. Several versions lie side by side; the first that
-/// knows a file counts.
-fn listed(
-    disk: &dyn Disk,
-    dir: &Path,
-    staged: &[StagedFile],
-    notes: &mut Vec<String>,
-) -> BTreeMap<String, names::Hint> {
-    let mut listed = BTreeMap::new();
-    for file in staged.iter().filter(|file| file.path.extension() == "xml") {
+/// What one of the order's XML files says.
+#[derive(Debug)]
+struct Told {
+    /// Which of the staged files it is.
+    index: usize,
+    objects: Vec<xml::Object>,
+    rx: rx::Rx,
+    /// Whether it could be read to its end.
+    is_whole: bool,
+}
+
+fn told(disk: &dyn Disk, dir: &Path, staged: &[StagedFile], notes: &mut Vec<String>) -> Vec<Told> {
+    let mut told = Vec::new();
+    for (index, file) in staged.iter().enumerate() {
+        if file.path.extension() != "xml" {
+            continue;
+        }
         let bytes = match read_limited(disk, &file.path.under(dir), xml::MAX) {
             Ok(bytes) => bytes,
             Err(error) => {
@@ -119,16 +155,25 @@ fn listed(
             }
         };
         let text = text::decode(bytes).map(|(text, _)| text).unwrap_or_default();
-        for object in xml::objects(&text) {
-            let hint = names::Hint {
-                role: object.role(),
-                jaw: object.jaw(),
-                pretreatment: object.pretreatment(),
-                bite: None,
-            };
-            for named in &object.files {
-                listed.entry(key(&named.name)).or_insert_with(|| hint.clone());
-            }
+        let (objects, is_whole) = xml::read(&text);
+        told.push(Told { index, objects, rx: rx::read(&text), is_whole });
+    }
+    told
+}
+
+/// What the XML files say of each file, by its name. Several versions lie side by side; the first that
+/// knows a file counts.
+fn listed(told: &[Told]) -> BTreeMap<String, names::Hint> {
+    let mut listed = BTreeMap::new();
+    for object in told.iter().flat_map(|told| &told.objects) {
+        let hint = names::Hint {
+            role: object.role(),
+            jaw: object.jaw(),
+            pretreatment: object.pretreatment(),
+            bite: None,
+        };
+        for named in &object.files {
+            listed.entry(key(&named.name)).or_insert_with(|| hint.clone());
         }
     }
     listed

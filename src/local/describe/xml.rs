@@ -52,6 +52,16 @@ impl Object {
         }
     }
 
+    /// Whether it is something that has no jaw, such as a margin.
+    pub(super) fn is_line(&self) -> bool {
+        self.kind == "line"
+    }
+
+    /// Whether it is a picture.
+    pub(super) fn is_image(&self) -> bool {
+        self.kind == "image"
+    }
+
     pub(super) fn pretreatment(&self) -> bool {
         self.sub_kind.contains("pretreatment")
     }
@@ -72,9 +82,13 @@ impl Object {
     }
 }
 
-/// All objects up to the end or the first thing that is not XML. Fields may be attributes or
-/// elements.
+/// All objects up to the end or the first thing that is not XML.
 pub(super) fn objects(text: &str) -> Vec<Object> {
+    read(text).0
+}
+
+/// The same, and whether that was the end of a whole document. Fields may be attributes or elements.
+pub(super) fn read(text: &str) -> (Vec<Object>, bool) {
     let body = text.strip_prefix(BOM).unwrap_or(text);
     let offset = text.len() - body.len();
     let mut reader = Reader::from_str(body);
@@ -82,10 +96,13 @@ pub(super) fn objects(text: &str) -> Vec<Object> {
     let mut objects = Vec::new();
     let mut current: Option<Object> = None;
     let mut field: Option<(String, usize)> = None;
+    let (mut depth, mut has_root) = (0_usize, false);
     loop {
         let before = position(&reader);
         match reader.read_event() {
             Ok(Event::Start(tag)) => {
+                depth += 1;
+                has_root = true;
                 let name = local_name(&tag);
                 if name == "object" {
                     current = Some(from_attributes(&tag, body, offset));
@@ -97,6 +114,7 @@ pub(super) fn objects(text: &str) -> Vec<Object> {
                 objects.push(from_attributes(&tag, body, offset));
             }
             Ok(Event::End(tag)) => {
+                depth = depth.saturating_sub(1);
                 let name = tag.local_name().as_ref().to_lowercase();
                 if let Some((open, start)) = field.take()
                     && open == name
@@ -109,7 +127,8 @@ pub(super) fn objects(text: &str) -> Vec<Object> {
                     objects.extend(current.take());
                 }
             }
-            Ok(Event::Eof) | Err(_) => return objects,
+            Ok(Event::Eof) => return (objects, has_root && depth == 0),
+            Err(_) => return (objects, false),
             Ok(_) => {}
         }
     }
@@ -204,6 +223,7 @@ mod tests {
     fn broken_xml_yields_what_came_before_the_break() {
         let text = "<a><Object FileName=\"1.stl\"/><Object FileName=\"2.stl\"><";
         assert_eq!(objects(text).len(), 1);
+        assert!(!read(text).1 && !read("<a><b/>").1 && read("<a><b></b></a>\n").1);
         assert!(objects("not xml at all & <<<").is_empty());
     }
 

@@ -9,6 +9,7 @@ mod survey;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -17,6 +18,7 @@ use self::survey::{Survey, survey};
 use super::StagedFile;
 use super::archive::{Archive, fault};
 use super::files::{BUFFER, Hash, check, writing};
+use super::mesh::{Facts, Probe};
 use crate::config::{CodePage, Limits};
 use crate::disk::{Disk, DiskError, ReadFile};
 use crate::model::cancel::Cancel;
@@ -26,10 +28,12 @@ use crate::model::manifest::{Finding, Severity};
 use crate::model::path::RelPath;
 
 /// What an archive held.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Unpacked {
     /// Its files, ordered by path.
     pub files: Vec<StagedFile>,
+    /// What its meshes were seen to be while they were written.
+    pub meshes: BTreeMap<RelPath, Facts>,
     /// Members that were left out: on purpose, such as `__MACOSX/…`, or because they cannot be read.
     pub left_out: Vec<String>,
     /// What a person may want to know of them.
@@ -127,7 +131,8 @@ pub(super) fn unpack_beside(
     let named =
         names::assign(&members, true, ours, taken).map_err(|error| fault::unsafe_name(&error))?;
     disk.create_dirs(dest)?;
-    let mut work = Work { disk, archive, dest, buffer, cancel };
+    let meshes = BTreeMap::new();
+    let mut work = Work { disk, archive, dest, buffer, cancel, meshes };
     let mut files = Vec::with_capacity(named.len());
     let mut damaged = 0;
     for member in named {
@@ -166,7 +171,7 @@ pub(super) fn unpack_beside(
     }
     files.sort_by(|a, b| a.path.cmp(&b.path));
     left_out.sort();
-    Ok(Unpacked { files, left_out, findings, damaged })
+    Ok(Unpacked { files, meshes: work.meshes, left_out, findings, damaged })
 }
 
 /// Whether a member that cannot be read may be left out.
@@ -185,6 +190,7 @@ struct Work<'a> {
     dest: &'a Path,
     buffer: Vec<u8>,
     cancel: &'a Cancel,
+    meshes: BTreeMap<RelPath, Facts>,
 }
 
 impl Work<'_> {
@@ -200,8 +206,13 @@ impl Work<'_> {
         let mut writer = disk.create(&path).map_err(called(&shown))?;
         let mut hash = Hash::default();
         let mut size = 0_u64;
+        let claimed = self.archive.entries.get(member.index).map_or(0, |entry| entry.size);
+        let mut probe = Probe::new(&member.path.extension(), claimed);
         self.archive.extract(member.index, &place, &mut self.buffer, &mut |bytes| {
             check(cancel)?;
+            if let Some(probe) = &mut probe {
+                probe.feed(bytes);
+            }
             writer.write_all(bytes).map_err(writing(&shown))?;
             hash.update(bytes);
             size += bytes.len() as u64;
@@ -209,6 +220,9 @@ impl Work<'_> {
         })?;
         check(cancel)?;
         writer.flush().map_err(writing(&shown))?;
+        if let Some(probe) = probe {
+            self.meshes.insert(member.path.clone(), probe.finish());
+        }
         Ok(StagedFile {
             path: member.path.clone(),
             size,

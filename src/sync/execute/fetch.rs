@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::config::{FormatConfig, Names};
-use crate::local::describe::describe;
+use crate::local::describe::{Case, describe, describe_case};
 use crate::local::kept::SpoolDir;
 use crate::local::unpack::{Reading, unpack_as};
 use crate::model::asset::{AssetKind, AssetRequest};
@@ -87,10 +87,16 @@ impl Executor {
         )?;
         places.spools.drop_package()?;
         (self.step)(Step::Unpacked);
-        let described = describe(&*self.disk, dir, unpacked.files, self.config.names)?;
+        let kinds = extras_of(&wanted, job);
+        let case = Case {
+            order: &job.remote,
+            meshes: &unpacked.meshes,
+            pictures_follow: kinds.contains(&AssetKind::Thumbnails),
+        };
+        let described = describe_case(&*self.disk, dir, unpacked.files, self.config.names, &case)?;
         let extras = Wanted { remote, key: &job.key, format: &wanted, spools: &places.spools, dir };
         let wait = self.config.downloads.extras_wait;
-        let extras = self.extras(&extras, &extras_of(&wanted, job), wait, &mut || Ok(()))?;
+        let extras = self.extras(&extras, &kinds, wait, &mut || Ok(()))?;
         (self.step)(Step::ExtrasTaken);
         fetched.answered_by(&extras.hosts);
         // They have the vendor's names only, and say nothing about the package's files.

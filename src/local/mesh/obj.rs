@@ -1,0 +1,100 @@
+//! Wavefront OBJ: points, faces that name them, and the file of materials.
+
+use super::bounds::Lanes;
+use super::facts::{Facts, Form, Trouble};
+use super::number::{Number, numbers, words};
+use super::text::{Lines, Sink, decode};
+
+/// An OBJ that is being read.
+#[derive(Debug)]
+pub(super) struct Obj {
+    lines: Lines,
+    found: Found,
+}
+
+#[derive(Debug, Default)]
+struct Found {
+    points: u64,
+    faces: u64,
+    /// The highest number of a point that a face names.
+    named: u64,
+    has_places: bool,
+    has_commas: bool,
+    has_odd: bool,
+    is_cut: bool,
+    libraries: Vec<String>,
+    lanes: Lanes<3>,
+}
+
+impl Obj {
+    pub(super) fn new(len: u64, head: &[u8]) -> Self {
+        Self { lines: Lines::new(len, head, false), found: Found::default() }
+    }
+
+    pub(super) fn feed(&mut self, chunk: &[u8]) {
+        self.lines.feed(chunk, &mut self.found);
+    }
+
+    pub(super) fn finish(mut self) -> Facts {
+        self.lines.finish(&mut self.found);
+        let found = self.found;
+        let is_whole = self.lines.is_whole();
+        let mut facts = Facts::of(Form::Obj);
+        facts.triangles = is_whole.then_some(found.faces);
+        let troubles = [
+            (found.points == 0 || found.faces == 0, Trouble::Empty),
+            (found.is_cut || (is_whole && found.named > found.points), Trouble::Cut),
+            (found.has_commas, Trouble::Commas),
+            (found.has_odd || found.lanes.has_odd(0), Trouble::NotNumbers),
+        ];
+        facts.troubles.extend(troubles.iter().filter(|(is, _)| *is).map(|(_, trouble)| *trouble));
+        if !found.has_commas && !found.lanes.has_odd(0) {
+            facts.bounds = found.lanes.bounds(0);
+        }
+        facts.refers = found.libraries;
+        facts.has_places = found.has_places;
+        facts
+    }
+}
+
+impl Sink for Found {
+    fn line(&mut self, line: &[u8], _: u64, is_ended: bool) {
+        let mut parts = words(line);
+        match parts.next() {
+            Some(b"v") => {
+                self.points += 1;
+                match numbers::<3>(parts) {
+                    Ok(point) => self.lanes.add(&point),
+                    Err(Some(Number::Comma)) => self.has_commas = true,
+                    Err(_) if is_ended => self.has_odd = true,
+                    Err(_) => self.is_cut = true,
+                }
+            }
+            Some(b"f") => {
+                self.faces += 1;
+                let mut corners = 0;
+                for corner in parts {
+                    let digits = corner.split(|byte| *byte == b'/').next().unwrap_or_default();
+                    // Negative ones count from the end.
+                    let number = decode(digits).parse::<i64>().ok();
+                    let number = number.and_then(|number| u64::try_from(number).ok());
+                    self.named = self.named.max(number.unwrap_or(0));
+                    corners += usize::from(!corner.ends_with(b"/"));
+                }
+                self.is_cut |= !is_ended && corners < 3;
+            }
+            Some(b"vt") => self.has_places = true,
+            Some(word) if word.eq_ignore_ascii_case(b"mtllib") => {
+                let text = decode(line);
+                let rest = text.trim().get(word.len()..).unwrap_or_default().trim();
+                // Names may hold spaces.
+                if rest.to_lowercase().matches(".mtl").count() > 1 {
+                    self.libraries.extend(rest.split_whitespace().map(str::to_owned));
+                } else if !rest.is_empty() {
+                    self.libraries.push(rest.to_owned());
+                }
+            }
+            _ => {}
+        }
+    }
+}

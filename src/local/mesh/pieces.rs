@@ -1,0 +1,158 @@
+//! Whether a mesh is in one piece, as a person would see it: told from some of its triangles, in cells
+//! of 4 mm.
+//!
+//! The exact answer, which edges share which points, would take as long as a tenth of unpacking. What is
+//! asked here is only whether a large part lies apart from the rest by two cells. Small islands, which
+//! every scan has, do not count.
+
+/// The side of a cell in millimetres.
+const CELL: f32 = 4.0;
+/// Cells along each axis; beyond them it begins again. Jaws are a third as wide.
+const SIDE: u32 = 64;
+const BITS: u32 = 6;
+/// So many triangles are looked at.
+const SAMPLES: u64 = 8192;
+/// A piece of this share of all cells counts: one in ten.
+const SHARE: usize = 10;
+
+/// The cells that a mesh passes through.
+#[derive(Debug)]
+pub(super) struct Pieces {
+    cells: Vec<u64>,
+}
+
+/// Every how many triangles one is looked at.
+pub(super) fn step(triangles: u64) -> u64 {
+    (triangles / SAMPLES).max(1)
+}
+
+/// The cell of a point.
+#[inline]
+pub(super) fn cell(point: [f32; 3]) -> u32 {
+    // Added to a number this large, the lowest bits are those of the nearest whole number.
+    let part = |value: f32| (value * (1.0 / CELL) + 12_582_912.0).to_bits() & (SIDE - 1);
+    part(point[0]) | part(point[1]) << BITS | part(point[2]) << (2 * BITS)
+}
+
+impl Pieces {
+    pub(super) fn new() -> Self {
+        Self { cells: vec![0; (SIDE * SIDE * SIDE / 64) as usize] }
+    }
+
+    /// Takes a triangle, with all that lies along its edges.
+    pub(super) fn add(&mut self, corners: [u32; 3]) {
+        let [a, b, c] = corners;
+        self.mark(a);
+        if a != b || b != c {
+            self.edge(a, b);
+            self.edge(b, c);
+            self.edge(c, a);
+        }
+    }
+
+    fn edge(&mut self, from: u32, to: u32) {
+        let (from, to) = (parts(from), parts(to));
+        // The shorter way round.
+        let way: [i32; 3] = std::array::from_fn(|axis| {
+            let side = SIDE.cast_signed();
+            (to[axis] - from[axis] + side / 2).rem_euclid(side) - side / 2
+        });
+        let steps = way.iter().map(|part| part.abs()).max().unwrap_or(0).max(1);
+        for step in 1..=steps {
+            let at = std::array::from_fn(|axis| from[axis] + way[axis] * step / steps);
+            self.mark(joined(at));
+        }
+    }
+
+    fn mark(&mut self, cell: u32) {
+        if let Some(word) = self.cells.get_mut((cell / 64) as usize) {
+            *word |= 1 << (cell % 64);
+        }
+    }
+
+    fn take(&mut self, cell: u32) -> bool {
+        let Some(word) = self.cells.get_mut((cell / 64) as usize) else { return false };
+        let bit = 1 << (cell % 64);
+        let is_there = *word & bit != 0;
+        *word &= !bit;
+        is_there
+    }
+
+    /// Whether a large part lies apart from the rest.
+    pub(super) fn are_apart(mut self) -> bool {
+        let all: usize = self.cells.iter().map(|word| word.count_ones() as usize).sum();
+        let mut large = 0;
+        let mut open = Vec::new();
+        for word in 0..self.cells.len() {
+            while let Some(&bits) = self.cells.get(word)
+                && bits != 0
+            {
+                let first = u32::try_from(word).unwrap_or(0) * 64 + bits.trailing_zeros();
+                self.take(first);
+                open.push(first);
+                let mut size = 0;
+                while let Some(cell) = open.pop() {
+                    size += 1;
+                    let at = parts(cell);
+                    for near in 0..27 {
+                        let [x, y, z] = [near % 3 - 1, near / 3 % 3 - 1, near / 9 - 1];
+                        let next = joined([at[0] + x, at[1] + y, at[2] + z]);
+                        if self.take(next) {
+                            open.push(next);
+                        }
+                    }
+                }
+                large += usize::from(size * SHARE >= all);
+            }
+        }
+        large > 1
+    }
+}
+
+fn parts(cell: u32) -> [i32; 3] {
+    [0, 1, 2].map(|axis| (cell >> (axis * BITS) & (SIDE - 1)).cast_signed())
+}
+
+fn joined(at: [i32; 3]) -> u32 {
+    let part = |value: i32| value.cast_unsigned() & (SIDE - 1);
+    part(at[0]) | part(at[1]) << BITS | part(at[2]) << (2 * BITS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A flat square of this many millimetres.
+    fn square(pieces: &mut Pieces, at: [f32; 3], side: f32) {
+        let corner = |x: f32, y: f32| cell([at[0] + x * side, at[1] + y * side, at[2]]);
+        let step = 0.05;
+        let mut x = 0.0;
+        while x < 1.0 {
+            pieces.add([corner(x, 0.0), corner(x + step, 0.0), corner(x, 1.0)]);
+            x += step;
+        }
+    }
+
+    #[test]
+    fn what_lies_apart_is_seen_and_islands_are_not() {
+        let mut one = Pieces::new();
+        square(&mut one, [-30.0, 0.0, 0.0], 30.0);
+        square(&mut one, [3.0, 0.0, 0.0], 30.0);
+        square(&mut one, [0.0, 80.0, 0.0], 3.0);
+        assert!(!one.are_apart());
+        let mut two = Pieces::new();
+        square(&mut two, [-30.0, 0.0, 0.0], 30.0);
+        square(&mut two, [-30.0, 0.0, 20.0], 30.0);
+        assert!(two.are_apart());
+        assert!(!Pieces::new().are_apart());
+    }
+
+    #[test]
+    fn long_edges_join_what_they_lead_to() {
+        let mut pieces = Pieces::new();
+        square(&mut pieces, [0.0, 0.0, 0.0], 20.0);
+        square(&mut pieces, [0.0, 0.0, 40.0], 20.0);
+        pieces.add([cell([0.0, 0.0, 0.0]), cell([0.0, 0.0, 40.0]), cell([4.0, 0.0, 0.0])]);
+        assert!(!pieces.are_apart());
+    }
+}
