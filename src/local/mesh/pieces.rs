@@ -11,7 +11,7 @@ const CELL: f32 = 4.0;
 const SIDE: u32 = 64;
 const BITS: u32 = 6;
 /// So many triangles are looked at.
-const SAMPLES: u64 = 8192;
+const SAMPLES: u64 = 4096;
 /// A piece of this share of all cells counts: one in ten.
 const SHARE: usize = 10;
 

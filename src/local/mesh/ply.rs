@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use super::bounds::Lanes;
 use super::facts::{Facts, Form, Trouble};
 use super::pieces::{self, Pieces, cell};
-use super::ply_head::{Coding, Element, Head, Kind};
+use super::ply_head::{Coding, Element, Head, Kind, Property};
 use super::rows::Rows;
 
 /// Of more points than this, nobody looks in how many pieces they are.
@@ -178,24 +178,37 @@ impl Look {
         let is_plain = self.coding == Coding::Little
             && [x, y, z].iter().all(|(_, property)| property.kind == Kind::F32)
             && (y.0, z.0) == (x.0 + 4, x.0 + 8);
-        let Self { lanes, cells, .. } = self;
-        let mut take = |point: [f32; 3]| {
-            lanes.add(&point);
-            if let Some(cells) = cells {
+        if is_plain {
+            self.plain_points(rows, length, x.0);
+            return;
+        }
+        for row in rows.chunks_exact(length) {
+            let value = |(at, property): (usize, &Property)| {
+                row.get(at..).and_then(|bytes| property.kind.read(bytes, self.coding))
+            };
+            let (Some(x), Some(y), Some(z)) = (value(x), value(y), value(z)) else { return };
+            let point = [x, y, z].map(single);
+            self.lanes.add(&point);
+            if let Some(cells) = &mut self.cells {
                 cells.push(cell(point));
             }
+        }
+    }
+
+    /// Points as scanners write them. In two runs, each of which the compiler can keep in registers.
+    fn plain_points(&mut self, rows: &[u8], length: usize, at: usize) {
+        let point = |row: &[u8]| {
+            let parts = row.get(at..at + 12).map(|bytes| bytes.as_chunks::<4>().0);
+            let Some([x, y, z]) = parts else { return [0.0; 3] };
+            [*x, *y, *z].map(f32::from_le_bytes)
         };
+        let mut lanes = self.lanes;
         for row in rows.chunks_exact(length) {
-            if is_plain {
-                let Some((x, y, z)) = row.get(x.0..).and_then(three) else { return };
-                take([x, y, z].map(f32::from_le_bytes));
-            } else {
-                let value = |(at, property): (usize, &super::ply_head::Property)| {
-                    row.get(at..).and_then(|bytes| property.kind.read(bytes, self.coding))
-                };
-                let (Some(x), Some(y), Some(z)) = (value(x), value(y), value(z)) else { return };
-                take([x, y, z].map(single));
-            }
+            lanes.add(&point(row));
+        }
+        self.lanes = lanes;
+        if let Some(cells) = &mut self.cells {
+            cells.extend(rows.chunks_exact(length).map(|row| cell(point(row))));
         }
     }
 
@@ -214,12 +227,6 @@ impl Look {
         }
         self.face += count;
     }
-}
-
-fn three(bytes: &[u8]) -> Option<([u8; 4], [u8; 4], [u8; 4])> {
-    let (parts, _) = bytes.as_chunks::<4>();
-    let [x, y, z, ..] = parts else { return None };
-    Some((*x, *y, *z))
 }
 
 /// The cells of a face's first three corners.

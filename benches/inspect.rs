@@ -1,0 +1,70 @@
+//! How much longer unpacking takes because meshes are looked into: the same bytes as a mesh and under a
+//! name that nobody looks into.
+//!
+//! ```sh
+//! cargo bench --bench inspect                # meshes of 440,000 triangles
+//! cargo bench --bench inspect -- 100000
+//! ```
+
+use std::fs::File;
+use std::io::{Cursor, Write as _};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use casedrop::config::Limits;
+use casedrop::disk::RealDisk;
+use casedrop::local::unpack;
+use casedrop::model::cancel::Cancel;
+use casedrop::simulator::package::{CaseKind, CaseSpec, MeshFormat, write_ide_package};
+use zip::write::SimpleFileOptions;
+use zip::{ZipArchive, ZipWriter};
+
+/// Of each, the best counts: the rest is what else the machine does.
+const ROUNDS: usize = 15;
+
+#[expect(clippy::print_stdout, reason = "it prints its results")]
+fn main() {
+    let triangles = std::env::args().find_map(|argument| argument.parse().ok()).unwrap_or(440_000);
+    let dir = tempfile::tempdir().expect("tempdir");
+    for mesh in [MeshFormat::Stl, MeshFormat::Ply] {
+        let mut spec = CaseSpec::small(17_544_365, CaseKind::OrthoShell);
+        spec.mesh = mesh;
+        spec.triangles = triangles;
+        let mut package = Cursor::new(Vec::new());
+        write_ide_package(&spec, &mut package).expect("package");
+        let meshes = dir.path().join(format!("{mesh:?}.zip"));
+        let others = dir.path().join(format!("{mesh:?}-others.zip"));
+        only_meshes(package.get_mut(), &meshes, mesh.extension());
+        only_meshes(package.get_mut(), &others, "bin");
+        let (mut with, mut without) = (Duration::MAX, Duration::MAX);
+        for _ in 0..ROUNDS {
+            without = without.min(time(&others, &dir.path().join("out")));
+            with = with.min(time(&meshes, &dir.path().join("out")));
+        }
+        let share = (with.as_secs_f64() / without.as_secs_f64() - 1.0) * 100.0;
+        println!("{mesh:?}: {without:.1?} without, {with:.1?} with: {share:+.1} %");
+    }
+}
+
+fn only_meshes(package: &mut Vec<u8>, to: &Path, extension: &str) {
+    let mut from = ZipArchive::new(Cursor::new(package)).expect("a zip");
+    let mut writer = ZipWriter::new(File::create(to).expect("created"));
+    for index in 0..from.len() {
+        let mut member = from.by_index(index).expect("member");
+        let is_mesh = [".stl", ".ply"].iter().any(|end| member.name().ends_with(end));
+        if is_mesh {
+            let name = format!("{index}.{extension}");
+            writer.start_file(name, SimpleFileOptions::default()).expect("started");
+            std::io::copy(&mut member, &mut writer).expect("copied");
+        }
+    }
+    writer.finish().expect("finished").flush().expect("flushed");
+}
+
+fn time(archive: &Path, out: &Path) -> Duration {
+    let start = Instant::now();
+    unpack(&RealDisk, archive, out, &Limits::default(), &Cancel::new()).expect("unpacked");
+    let took = start.elapsed();
+    std::fs::remove_dir_all(out).expect("removed");
+    took
+}
