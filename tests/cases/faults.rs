@@ -301,6 +301,7 @@ pub(crate) fn all() -> Vec<Fault> {
         p.replace("xml", "02NR8VTN", "ZZZZ8VTN");
     });
     fault!("a scan of another order", shell(Form::Stl), "file-of-other-order", false, |p| {
+        p.replace("xml", "17544402_shell_occlusion_u", "17599999_shell_occlusion_u");
         let name = p.file("occlusion_u").0.replace("17544402", "17599999");
         p.file("occlusion_u").0 = name;
     });
