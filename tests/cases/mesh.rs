@@ -214,15 +214,21 @@ impl Mesh {
                 });
             }
             if has_colour {
-                [200, 180, 170].iter().for_each(|part| put(vec![*part]));
+                for part in [200, 180, 170] {
+                    put(vec![part]);
+                }
             }
         }
         for face in &self.faces {
             put(vec![3]);
-            face.iter().for_each(|corner| put(corner.to_le_bytes().to_vec()));
+            for corner in face {
+                put(corner.to_le_bytes().to_vec());
+            }
             if has_places {
                 put(vec![6]);
-                (0..6).for_each(|_| put(0.5_f32.to_le_bytes().to_vec()));
+                for _ in 0..6 {
+                    put(0.5_f32.to_le_bytes().to_vec());
+                }
             }
         }
         bytes

@@ -50,6 +50,7 @@ impl Kind {
 }
 
 /// How a case is written.
+#[expect(clippy::struct_excessive_bools, reason = "cases differ in many independent ways")]
 pub(crate) struct Style {
     pub(crate) kind: Kind,
     pub(crate) form: Form,
@@ -200,9 +201,11 @@ pub(crate) fn pack(style: &Style) -> Pack {
         };
         pack.add(format!("{}itero_export_#{id}_v{version}.xml", style.top), bytes);
     }
-    let teeth: String = style.teeth().iter().map(|(ada, _)| format!("<td>{ada}</td>")).collect();
+    let teeth: Vec<String> = style.teeth().iter().map(|(ada, _)| ada.to_string()).collect();
+    let teeth = teeth.join("</td><td>");
     pack.add(format!("{}iTero_Rx_{id}.pdf", style.top), "%PDF-1.4\n%stuff\n%%EOF\n");
-    let page = format!("<html><img src='itero_element_logo.png'><table>{teeth}</table></html>");
+    let page =
+        format!("<html><img src='itero_element_logo.png'><table><td>{teeth}</td></table></html>");
     pack.add(format!("{}Rx_{id}.html", style.top), page);
     pack.add(format!("{}itero_element_logo.png", style.top), "a logo");
     if style.seed.is_multiple_of(6) {

@@ -1,5 +1,7 @@
 //! Wavefront OBJ: points, faces that name them, and the file of materials.
 
+use std::collections::BTreeSet;
+
 use super::bounds::Lanes;
 use super::facts::{Facts, Form, Trouble};
 use super::number::{Number, numbers, words};
@@ -19,9 +21,7 @@ struct Found {
     /// The highest number of a point that a face names.
     named: u64,
     has_places: bool,
-    has_commas: bool,
-    has_odd: bool,
-    is_cut: bool,
+    troubles: BTreeSet<Trouble>,
     libraries: Vec<String>,
     lanes: Lanes<3>,
 }
@@ -37,20 +37,20 @@ impl Obj {
 
     pub(super) fn finish(mut self) -> Facts {
         self.lines.finish(&mut self.found);
-        let found = self.found;
+        let mut found = self.found;
         let is_whole = self.lines.is_whole();
         let mut facts = Facts::of(Form::Obj);
         facts.triangles = is_whole.then_some(found.faces);
-        let troubles = [
+        let more = [
             (found.points == 0 || found.faces == 0, Trouble::Empty),
-            (found.is_cut || (is_whole && found.named > found.points), Trouble::Cut),
-            (found.has_commas, Trouble::Commas),
-            (found.has_odd || found.lanes.has_odd(0), Trouble::NotNumbers),
+            (is_whole && found.named > found.points, Trouble::Cut),
+            (found.lanes.has_odd(0), Trouble::NotNumbers),
         ];
-        facts.troubles.extend(troubles.iter().filter(|(is, _)| *is).map(|(_, trouble)| *trouble));
-        if !found.has_commas && !found.lanes.has_odd(0) {
+        found.troubles.extend(more.iter().filter(|(is, _)| *is).map(|(_, trouble)| *trouble));
+        if !found.troubles.contains(&Trouble::Commas) && !found.lanes.has_odd(0) {
             facts.bounds = found.lanes.bounds(0);
         }
+        facts.troubles.extend(found.troubles);
         facts.refers = found.libraries;
         facts.has_places = found.has_places;
         facts
@@ -63,12 +63,13 @@ impl Sink for Found {
         match parts.next() {
             Some(b"v") => {
                 self.points += 1;
-                match numbers::<3>(parts) {
-                    Ok(point) => self.lanes.add(&point),
-                    Err(Some(Number::Comma)) => self.has_commas = true,
-                    Err(_) if is_ended => self.has_odd = true,
-                    Err(_) => self.is_cut = true,
-                }
+                let trouble = match numbers::<3>(parts) {
+                    Ok(point) => return self.lanes.add(&point),
+                    Err(Some(Number::Comma)) => Trouble::Commas,
+                    Err(_) if is_ended => Trouble::NotNumbers,
+                    Err(_) => Trouble::Cut,
+                };
+                self.troubles.insert(trouble);
             }
             Some(b"f") => {
                 self.faces += 1;
@@ -81,7 +82,9 @@ impl Sink for Found {
                     self.named = self.named.max(number.unwrap_or(0));
                     corners += usize::from(!corner.ends_with(b"/"));
                 }
-                self.is_cut |= !is_ended && corners < 3;
+                if !is_ended && corners < 3 {
+                    self.troubles.insert(Trouble::Cut);
+                }
             }
             Some(b"vt") => self.has_places = true,
             Some(word) if word.eq_ignore_ascii_case(b"mtllib") => {

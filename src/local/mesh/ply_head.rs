@@ -225,7 +225,7 @@ mod tests {
         assert_eq!(end(&text[..text.len() - 5]), None);
         let head = read(&text[..text.len() - 4]).expect("a header");
         assert_eq!((head.coding, head.textures), (Coding::Big, vec!["my teeth.jpg".to_owned()]));
-        let rows: Vec<_> = head.elements.iter().map(|element| element.row()).collect();
+        let rows: Vec<_> = head.elements.iter().map(Element::row).collect();
         assert_eq!(rows, [Some(9), None]);
         assert_eq!(head.elements[1].usual_row(), 13);
         assert!(read(b"ply\nformat binary_middle_endian 1.0\n").is_none());

@@ -94,7 +94,9 @@ fn ply(coding: &str, points: &[[f32; 3]], faces: &[[u32; 3]], is_double: bool) -
     }
     for face in faces {
         put(vec![3]);
-        face.iter().for_each(|corner| put(corner.to_le_bytes().to_vec()));
+        for corner in face {
+            put(corner.to_le_bytes().to_vec());
+        }
         put(vec![0]);
     }
     bytes

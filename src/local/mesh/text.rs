@@ -5,7 +5,7 @@ use encoding_rs::WINDOWS_1252;
 
 /// Files up to this length are read whole.
 pub(super) const WHOLE: u64 = 1 << 20;
-/// Of longer ones, the first of these parts, the last two, and every so manieth between.
+/// Of longer ones, parts of this length: the first, the last two, and one of every so many between.
 const PART: u64 = 64 << 10;
 const EVERY: u64 = 128;
 /// A longer line is none.
@@ -161,13 +161,14 @@ mod tests {
 
     #[test]
     fn of_long_texts_start_and_end_are_given_with_their_numbers() {
-        let text: String = (0..400_000).map(|number| format!("{number}\n")).collect();
+        let numbers: Vec<String> = (0..=400_000).map(|number| number.to_string()).collect();
+        let text = numbers.join("\n");
         for size in [1000, 65_536, 100_001] {
             let (lines, count) = seen(&text, size, true);
             assert_eq!(count, 400_000);
             assert!(lines.len() < 100_000, "{}", lines.len());
             assert_eq!(lines.first().map(|line| line.1), Some(0));
-            assert_eq!(lines.last().map(|line| line.1), Some(399_999));
+            assert_eq!(lines.last().map(|line| line.1), Some(400_000));
             assert!(lines.iter().all(|(line, number, _)| *line == number.to_string()));
         }
     }

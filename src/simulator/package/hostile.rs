@@ -154,7 +154,7 @@ pub fn wide_window() -> Vec<u8> {
     }
     let mut crc = flate2::Crc::new();
     for _ in 0..BLOCKS {
-        crc.update(&[0; BLOCK as usize]);
+        crc.update(&vec![0; BLOCK as usize]);
     }
     let (packed_crc, packed_len) = {
         let mut crc = flate2::Crc::new();

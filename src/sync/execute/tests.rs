@@ -307,6 +307,16 @@ fn die(at: Step, step: Step) {
 }
 
 #[test]
+fn what_is_wrong_with_a_scan_is_told_with_the_order() {
+    let world = World::new();
+    world.align().package = zip_of(&[("scan.stl", b"solid one\n facet normal 0 0 1\n")]);
+    let fetched = world.fetch().expect("no fault");
+    let told: Vec<_> =
+        fetched.findings.iter().map(|one| (one.code.as_str(), one.path.as_deref())).collect();
+    assert_eq!(told, [("mesh-cut", Some("scan.stl"))]);
+}
+
+#[test]
 fn an_attachment_that_stays_damaged_is_left_out_in_the_end_and_a_scan_is_not() {
     let crc = |content: &[u8]| {
         let mut crc = flate2::Crc::new();
