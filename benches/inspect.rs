@@ -51,7 +51,8 @@ fn only_meshes(package: &mut Vec<u8>, to: &Path, extension: &str) {
     let mut writer = ZipWriter::new(File::create(to).expect("created"));
     for index in 0..from.len() {
         let mut member = from.by_index(index).expect("member");
-        let is_mesh = [".stl", ".ply"].iter().any(|end| member.name().ends_with(end));
+        let name = member.name().expect("a name").into_owned();
+        let is_mesh = [".stl", ".ply"].iter().any(|end| name.ends_with(end));
         if is_mesh {
             let name = format!("{index}.{extension}");
             writer.start_file(name, SimpleFileOptions::default()).expect("started");

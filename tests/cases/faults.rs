@@ -253,7 +253,7 @@ pub(crate) fn all() -> Vec<Fault> {
     );
     // The tooth of this case is in the upper jaw.
     fault!("a crown without its antagonist", crown(Form::Stl), "antagonist-absent", true, |p| {
-        forget(p, "lower_jaw")
+        forget(p, "lower_jaw");
     });
     fault!("a crown without its own jaw", crown(Form::Stl), "jaw-absent", true, |p| forget(
         p,

@@ -169,7 +169,7 @@ impl Mesh {
         match colour {
             Colour::None => {}
             Colour::Points => {
-                at_point = "property uchar red\nproperty uchar green\nproperty uchar blue\n"
+                at_point = "property uchar red\nproperty uchar green\nproperty uchar blue\n";
             }
             Colour::Texture(picture) => {
                 at_face = "property list uchar float texcoord\n";
