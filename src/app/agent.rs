@@ -72,6 +72,8 @@ pub struct Summary {
     pub published: usize,
     /// Waiting for their turn or for Align.
     pub waiting: usize,
+    /// Held back since they are incomplete.
+    pub held: usize,
     /// Failing: retried, or waiting for a person. Each with what is in its way.
     pub failing: Vec<(OrderKey, String)>,
     /// Labs that cannot work until somebody logs in or pairs.
@@ -456,6 +458,7 @@ fn summarise(life: &Life) -> Result<Summary, StoreError> {
         match order.state() {
             OrderState::Published | OrderState::Away => summary.published += 1,
             OrderState::Removed => {}
+            OrderState::Held => summary.held += 1,
             OrderState::Waiting | OrderState::Regenerating => summary.waiting += 1,
             OrderState::Retrying | OrderState::Attention => {
                 let why = order.trouble.map(|trouble| trouble.message).unwrap_or_default();

@@ -30,6 +30,7 @@ use crate::store::{BUSY, Store, StoreError, StoreTrouble};
 use crate::sync::Engine;
 use crate::sync::engine::{EnginePolicy, job_name};
 use crate::sync::execute::{Executor, Fetches, Link, Timer};
+use crate::sync::holds::Unsettled;
 use crate::sync::notice::Notice;
 
 use super::agent::{Agent, Life};
@@ -65,6 +66,15 @@ pub enum OpenError {
     /// A damaged journal cannot be set aside.
     #[error(transparent)]
     Aside(Fault),
+}
+
+impl From<Unsettled> for OpenError {
+    fn from(error: Unsettled) -> Self {
+        match error {
+            Unsettled::Disk(fault) => Self::Fault(fault),
+            Unsettled::Store(error) => Self::Store(error),
+        }
+    }
 }
 
 impl OpenError {
@@ -362,7 +372,7 @@ pub(super) fn worth_keeping(
     config: &Config,
     layout: &Layout,
 ) -> Result<Vec<PathBuf>, StoreError> {
-    let staged = store.intents()?.into_iter().map(|intent| layout.work_dir(&intent.job));
+    let staged = store.intents()?.into_iter().map(|intent| layout.staged_dir(&intent.job));
     let is_coming = |order: &OrderRecord| {
         order.trouble.as_ref().is_none_or(|trouble| trouble.next_try.is_some())
             && config.labs.iter().any(|lab| lab.name == order.key.lab)
@@ -383,6 +393,7 @@ fn policy(config: &Config) -> EnginePolicy {
         history_keep: config.history_keep,
         retention_keep: config.retention_keep,
         late_extras: config.downloads.late_extras,
+        hold: config.labs.iter().filter(|lab| lab.holds).map(|lab| lab.name.clone()).collect(),
         notifications: config.notifications.is_some(),
         min_free: config.min_free,
         volume: config.staging.clone(),

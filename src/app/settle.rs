@@ -7,16 +7,17 @@ use std::path::PathBuf;
 use crate::audit::Deed;
 use crate::local::claim;
 use crate::local::clean::sweep_work;
+use crate::local::layout::Layout;
 use crate::local::rebuild::{self, Standing};
 use crate::local::retire;
 use crate::local::root::Prepared;
 use crate::model::fault::Fault;
-use crate::model::ids::{OrderKey, RxId};
+use crate::model::ids::OrderKey;
 use crate::model::manifest::Manifest;
-use crate::model::order::{RemoteOrder, Status};
 use crate::model::record::{OrderRecord, PublishedRecord, Retired};
 use crate::model::time::{Now, WallMs};
 use crate::store::{Rebuilt, RevisionRecord, Store, StoreError};
+use crate::sync::holds;
 use crate::sync::notice::Notice;
 
 use super::open::{OpenError, Site, worth_keeping};
@@ -58,8 +59,7 @@ pub(super) fn settle(
             hint: Some("keep other programs and people away from that folder".to_owned()),
         });
     }
-    let kept: Vec<_> =
-        store.intents()?.iter().map(|intent| site.layout.work_dir(&intent.job)).collect();
+    let kept = staged(store, &site.layout)?;
     let rescued = rebuild::rescue_replaced(&*site.disk, &site.layout, &kept);
     for what in retire::settle(&*site.disk, &site.layout, &site.step)? {
         tracing::warn!("while removals were finished: {what}");
@@ -69,6 +69,7 @@ pub(super) fn settle(
         learned += learn(site, store, now, prepared, lost)?;
     }
     learned += take_claims(site, store, now.wall)?;
+    learned += holds::settle(&*site.disk, &site.layout, store, now.wall, &site.step)?;
     if let Some(rebuilt) = rebuilt(store, now.wall, lost, learned)? {
         news.push(Notice::JournalRebuilt(rebuilt));
     }
@@ -80,6 +81,13 @@ pub(super) fn settle(
     }
     retry_now(store, now.wall)?;
     Ok(())
+}
+
+/// Where revisions lie that are being published or held back.
+fn staged(store: &Store, layout: &Layout) -> Result<Vec<PathBuf>, StoreError> {
+    let intents = store.intents()?.into_iter().map(|intent| layout.staged_dir(&intent.job));
+    let holds = store.holds()?.into_iter().map(|held| layout.held_dir(&held.dir));
+    Ok(intents.chain(holds).collect())
 }
 
 /// What is told when the journal is lost while the output is away.
@@ -243,7 +251,7 @@ fn merge(
             fetched: 1,
             first_seen: first.unwrap_or(now),
             last_seen: newest.at,
-            ..OrderRecord::new(key.clone(), remote_of(key, &newest.manifest), now)
+            ..OrderRecord::new(key.clone(), holds::remote_of(key, &newest.manifest), now)
         },
     };
     let newer = order.published.as_ref().is_none_or(|old| old.revision < newest.manifest.revision);
@@ -265,17 +273,6 @@ pub(super) fn published_of(revision: &RevisionRecord) -> PublishedRecord {
         confirmed: revision.confirmed,
         place: revision.place,
         history_seen: revision.history_seen,
-    }
-}
-
-/// What a manifest tells of what Align said.
-fn remote_of(key: &OrderKey, manifest: &Manifest) -> RemoteOrder {
-    RemoteOrder {
-        rx_id: manifest.rx_id.as_ref().and_then(|id| id.parse::<RxId>().ok()),
-        order_code: manifest.order_code.clone(),
-        case_type: manifest.case_type.clone(),
-        procedure: manifest.procedure.clone(),
-        ..RemoteOrder::new(key.order.clone(), Status::from(manifest.status.clone()))
     }
 }
 
@@ -304,7 +301,7 @@ fn take_claims(site: &Site, store: &Store, now: WallMs) -> Result<usize, OpenErr
                 })?;
             }
             Some(order) if order.is_wanted() => {}
-            Some(order) if order.published.as_ref().is_some_and(|p| p.confirmed >= claim.at) => {
+            Some(order) if order.confirmed().is_some_and(|confirmed| confirmed >= claim.at) => {
                 claim::release(&*site.disk, &site.layout, &job).map_err(Fault::from)?;
             }
             Some(mut order) => {

@@ -100,6 +100,12 @@ pub fn sync(config: Config, streams: &mut Streams) -> Result<Exit, CliError> {
     for (key, why) in &summary.failing {
         streams.note(format!("{key} is failing: {why}"));
     }
+    if summary.held > 0 {
+        streams.note(format!(
+            "{} held back, since they are incomplete; `casedrop orders --state held` lists them",
+            summary.held
+        ));
+    }
     tell_stragglers(&summary, streams);
     if streams.json {
         let published: Vec<_> = published
@@ -112,7 +118,7 @@ pub fn sync(config: Config, streams: &mut Streams) -> Result<Exit, CliError> {
         streams.json(&serde_json::json!({
             "published": published,
             "orders": { "published": summary.published, "waiting": summary.waiting,
-                "failing": summary.failing.len() },
+                "failing": summary.failing.len(), "held": summary.held },
             "not_polled": summary.not_polled.iter().map(|(lab, _)| lab).collect::<Vec<_>>(),
             "paused": summary.paused,
             "login_needed": summary.login_needed,

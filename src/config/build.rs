@@ -55,7 +55,7 @@ impl<'a> Builder<'a> {
         self.folders(&raw);
         let allowed_hosts: Vec<String> =
             raw.api.allowed_hosts.into_iter().map(|host| host.0).collect();
-        let labs = self.labs(raw.labs.unwrap_or_default(), &allowed_hosts);
+        let labs = self.labs(raw.labs.unwrap_or_default(), &allowed_hosts, raw.hold);
         self.interval(raw.polling.interval.0, &labs.base_urls);
         let notifications = raw.notifications.map(|raw| self.notifications(raw));
         let status_page = self.status_page(raw.status_page);

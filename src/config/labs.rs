@@ -6,11 +6,11 @@ use std::io;
 use secrecy::SecretString;
 use url::Url;
 
-use super::LabConfig;
 use super::build::{Builder, Labs};
 use super::raw::Lab;
 use super::scalars::PathText;
 use super::values;
+use super::{HoldBack, LabConfig};
 use crate::disk::read_limited;
 use crate::model::ids::{AccountId, LabName};
 
@@ -18,7 +18,7 @@ const MAX_SECRET_FILE: u64 = 64 * 1024;
 
 impl Builder<'_> {
     /// Checks all labs.
-    pub(super) fn labs(&mut self, raw: Vec<Lab>, allowed: &[String]) -> Labs {
+    pub(super) fn labs(&mut self, raw: Vec<Lab>, allowed: &[String], hold: HoldBack) -> Labs {
         let mut complete = Some(Vec::new());
         let mut base_urls = Vec::new();
         let mut names: Vec<(String, String)> = Vec::new();
@@ -34,7 +34,7 @@ impl Builder<'_> {
                 let login = (url, account.trim().to_owned(), key.clone());
                 self.unique_account(&key, login, &mut logins);
             }
-            match (self.lab(&key, lab, allowed), &mut complete) {
+            match (self.lab(&key, lab, allowed, hold), &mut complete) {
                 (Some(lab), Some(all)) => all.push(lab),
                 _ => complete = None,
             }
@@ -68,7 +68,13 @@ impl Builder<'_> {
         }
     }
 
-    fn lab(&mut self, key: &str, raw: Lab, allowed: &[String]) -> Option<LabConfig> {
+    fn lab(
+        &mut self,
+        key: &str,
+        raw: Lab,
+        allowed: &[String],
+        hold: HoldBack,
+    ) -> Option<LabConfig> {
         let name = raw.name.and_then(|name| self.name(key, &name));
         for (field, url) in [("oauth_base", &raw.oauth_base), ("base_url", &raw.base_url)] {
             if let Some(url) = url {
@@ -103,6 +109,7 @@ impl Builder<'_> {
             client_secret,
             redirect_url: raw.redirect_url?.0,
             account,
+            holds: raw.hold.unwrap_or(hold) == HoldBack::Incomplete,
         })
     }
 

@@ -195,6 +195,17 @@ pub enum WhenMissing {
     Restore,
 }
 
+/// What is done with orders that are incomplete.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum HoldBack {
+    /// They are published like all others, and shown as incomplete.
+    #[default]
+    Never,
+    /// They are fetched and kept, and not published before a person says so.
+    Incomplete,
+}
+
 /// One lab: one login, one account.
 #[derive(Debug, Clone)]
 pub struct LabConfig {
@@ -212,6 +223,8 @@ pub struct LabConfig {
     pub redirect_url: Url,
     /// The account to pair with, if fixed.
     pub account: Option<AccountId>,
+    /// Whether incomplete orders are held back.
+    pub holds: bool,
 }
 
 /// Scan notifications.

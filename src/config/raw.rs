@@ -15,7 +15,7 @@ use super::scalars::{
     PasswordHashText, PathText, ProxyText, Secret, SizeText, Thumbnails, UpdateSourceText, UrlText,
     WaitText, WindowText, WorkingHoursText,
 };
-use super::{CodePage, Limits, Names, SecretsIn, WhenMissing};
+use super::{CodePage, HoldBack, Limits, Names, SecretsIn, WhenMissing};
 use crate::model::working_hours::WorkingHours;
 
 /// The config of the Casedrop agent. Durations are written `500ms`, `120s`, `15m`, `2h`, `30d`; sizes
@@ -50,6 +50,10 @@ pub(super) struct Raw {
     /// What to do when a published order's folder is gone: leave it (it was consumed), or restore it.
     #[serde(default)]
     pub(super) when_missing: WhenMissing,
+    /// Whether orders that are incomplete (a jaw is missing, a scan is cut off) are published like all
+    /// others (`never`), or fetched, kept and held back until a person says otherwise (`incomplete`).
+    #[serde(default)]
+    pub(super) hold: HoldBack,
     /// The labs, at least one: one login at Align each. Required.
     #[schemars(required, length(min = 1))]
     pub(super) labs: Option<Vec<Lab>>,
@@ -119,6 +123,8 @@ pub(super) struct Lab {
     /// `casedrop pair`.
     #[schemars(length(min = 1, max = 64))]
     pub(super) account: Option<String>,
+    /// The same as `hold` above, for this lab. Default: what stands there.
+    pub(super) hold: Option<HoldBack>,
 }
 
 /// How often Align is asked for orders.

@@ -43,6 +43,7 @@ impl Office for Fake {
             agent: AgentStatus { running: true, since: None, silent: None },
             labs: Vec::new(),
             orders: std::collections::BTreeMap::new(),
+            incomplete: std::collections::BTreeMap::new(),
             failing: Vec::new(),
             page: None,
             poll_interval: 120,

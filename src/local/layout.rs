@@ -6,6 +6,11 @@ use crate::model::ids::OrderKey;
 use crate::model::path::safe_component;
 use crate::model::record::Place;
 
+/// What the names of jobs begin with whose revision was held back. No job of [`work_dir`] has such a name.
+///
+/// [`work_dir`]: Layout::work_dir
+pub const HELD_JOB: &str = "held/";
+
 /// The two directories, both on one volume.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Layout {
@@ -39,6 +44,24 @@ impl Layout {
     /// Where one job puts its order together. The name is made safe.
     pub fn work_dir(&self, job: &str) -> PathBuf {
         self.work().join(safe_component(job))
+    }
+
+    /// Everything that is held back.
+    pub fn held(&self) -> PathBuf {
+        self.staging.join("held")
+    }
+
+    /// Where a revision is held back. The name is made safe.
+    pub fn held_dir(&self, dir: &str) -> PathBuf {
+        self.held().join(safe_component(dir))
+    }
+
+    /// Where the revision of a publication lies: put together below `work`, or held back until now.
+    pub fn staged_dir(&self, job: &str) -> PathBuf {
+        match job.strip_prefix(HELD_JOB) {
+            Some(dir) => self.held_dir(dir),
+            None => self.work_dir(job),
+        }
     }
 
     /// One small file for each order whose download was asked for.

@@ -14,6 +14,7 @@ pub mod clean;
 pub mod describe;
 pub mod extras;
 pub(crate) mod files;
+pub mod held;
 pub mod history;
 pub mod kept;
 pub mod layout;

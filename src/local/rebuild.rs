@@ -78,12 +78,15 @@ pub(crate) fn belongs(manifest: &Manifest, account: &str, name: &str) -> Option<
 /// at its order's place goes to history. Without its journal nobody else would know of it.
 /// `kept` is left alone. Returns how many were moved.
 pub fn rescue_replaced(disk: &dyn Disk, layout: &Layout, kept: &[PathBuf]) -> Result<usize, Fault> {
-    let work = layout.work();
-    if disk.kind(&work)? != Some(Kind::Dir) {
-        return Ok(0);
+    let mut entries = Vec::new();
+    // A revision that was held back is exchanged from where it lay.
+    for dir in [layout.work(), layout.held()] {
+        if disk.kind(&dir)? == Some(Kind::Dir) {
+            entries.extend(disk.list(&dir)?);
+        }
     }
     let mut moved = 0;
-    for entry in disk.list(&work)? {
+    for entry in entries {
         if entry.kind != Kind::Dir || kept.contains(&entry.path) {
             continue;
         }

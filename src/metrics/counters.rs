@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::family::{Family, Labels, Samples, Times};
 use crate::model::fault::FaultClass;
+use crate::model::findings::FindingCounts;
 use crate::model::ids::{LabName, OrderKey};
 use crate::model::manifest::Reason;
 use crate::status::{LabStatus, Progress};
@@ -50,6 +51,9 @@ struct OfLab {
     /// By class.
     failures: BTreeMap<&'static str, u64>,
     removed: u64,
+    held: u64,
+    /// Of what was published or held back, by severity and code.
+    findings: BTreeMap<(&'static str, String), u64>,
 }
 
 impl Counters {
@@ -79,12 +83,19 @@ impl Counters {
                 *counted.lab(&key.lab).failures.entry(class.as_str()).or_default() += 1;
                 counted.began.remove(key);
             }
-            Notice::Published { key, reason, files, bytes, .. } => {
+            Notice::Held { key, findings, .. } => {
+                counted.began.remove(key);
+                let lab = counted.lab(&key.lab);
+                lab.held += 1;
+                lab.finds(findings);
+            }
+            Notice::Published { key, reason, files, bytes, findings, .. } => {
                 let began = counted.began.remove(key);
                 let lab = counted.lab(&key.lab);
                 *lab.published.entry(reason.as_str()).or_default() += 1;
                 lab.files += *files as u64;
                 lab.bytes += bytes;
+                lab.finds(findings);
                 if let Some(took) = began.and_then(|began| up.checked_sub(began)) {
                     lab.times.add(took.as_secs_f64());
                 }
@@ -204,6 +215,16 @@ impl Counters {
                 of(|of| of.removed),
             ),
             Family::counters(
+                "casedrop_held_orders_total",
+                "Orders that were held back, since they are incomplete.",
+                of(|of| of.held),
+            ),
+            Family::counters(
+                "casedrop_findings_total",
+                "Findings about the files of revisions that were published or held back, by code and severity.",
+                labs.iter().flat_map(|(lab, of)| of.finding_samples(lab)),
+            ),
+            Family::counters(
                 "casedrop_pc_troubles_total",
                 "How often something of this PC began to keep the agent from its work.",
                 [(Labels::new(), counted.pc_troubles)],
@@ -219,6 +240,25 @@ impl Counters {
     fn counted(&self) -> MutexGuard<'_, Counted> {
         // A panic elsewhere leaves a count behind at the most.
         self.counted.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl OfLab {
+    fn finds(&mut self, findings: &FindingCounts) {
+        for one in &findings.0 {
+            let count = self.findings.entry((one.severity.as_str(), one.code.clone()));
+            *count.or_default() += u64::from(one.count);
+        }
+    }
+
+    fn finding_samples(&self, lab: &LabName) -> Vec<(Labels, u64)> {
+        let sample = |((severity, code), count): (&(&'static str, String), &u64)| {
+            let mut labels = label(lab);
+            labels.push(("code", code.clone()));
+            labels.push(("severity", (*severity).to_owned()));
+            (labels, *count)
+        };
+        self.findings.iter().map(sample).collect()
     }
 }
 

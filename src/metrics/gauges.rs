@@ -137,6 +137,14 @@ fn orders(status: &Status) -> Vec<Family> {
             "Orders by state.",
             by_state.into_iter().filter(|_| known),
         ),
+        Family::gauges(
+            "casedrop_incomplete_orders",
+            "Orders that stand published, and whose files have a serious finding.",
+            status.labs.iter().filter(|_| known).map(|lab| {
+                let count = status.incomplete.get(lab.lab.as_str()).copied().unwrap_or(0);
+                (label(&lab.lab), number(count))
+            }),
+        ),
         Family::gauge(
             "casedrop_running_downloads",
             "Downloads that are under way.",

@@ -8,8 +8,9 @@ use super::parse::{Read, label_names, read};
 use super::{Counters, render};
 use crate::model::asset::AssetKind;
 use crate::model::fault::{Fault, FaultClass};
+use crate::model::findings::FindingCounts;
 use crate::model::ids::OrderKey;
-use crate::model::manifest::Reason;
+use crate::model::manifest::{Finding, Reason, Severity};
 use crate::model::record::Place;
 use crate::model::remote::ReadyList;
 use crate::status::testing::{lab, well};
@@ -33,7 +34,20 @@ fn failed(key: OrderKey, class: FaultClass) -> Notice {
 }
 
 fn published(key: OrderKey, reason: Reason) -> Notice {
-    Notice::Published { key, revision: 1, reason, place: Place::Main, files: 7, bytes: 1000 }
+    Notice::Published {
+        key,
+        revision: 1,
+        reason,
+        place: Place::Main,
+        files: 7,
+        bytes: 1000,
+        findings: findings(),
+    }
+}
+
+fn findings() -> FindingCounts {
+    let cut = Finding::new("mesh-cut", Severity::Serious, "it is cut").of("Mr Secret.stl");
+    FindingCounts::of(&[cut.clone(), cut, Finding::new("open", Severity::Warning, "open")])
 }
 
 fn polled(lab: &str, result: Result<(), FaultClass>) -> Input {
@@ -124,6 +138,29 @@ fn nothing_tells_of_orders_accounts_or_people() {
     for secret in ["17544365", "17544366", "4711", "Smile Lab GmbH", "some trouble"] {
         assert!(!text.contains(secret), "{secret}");
     }
+}
+
+#[test]
+fn findings_are_counted_by_code_and_severity_without_their_files() {
+    let counters = busy();
+    let held = Notice::Held {
+        key: key("smile-lab", "17544367"),
+        findings: findings(),
+        why: "it is cut".to_owned(),
+    };
+    counters.tell(&held, Duration::from_secs(200));
+    let mut status = full();
+    status.incomplete.insert("smile-lab".to_owned(), 3);
+    let families = families(&counters, &status);
+    let of = |code, severity| {
+        let labels = [("lab", "smile-lab"), ("code", code), ("severity", severity)];
+        value(&families, "casedrop_findings_total", &labels)
+    };
+    assert_eq!((of("mesh-cut", "serious"), of("open", "warning")), (Some(4.0), Some(2.0)));
+    let lab = [("lab", "smile-lab")];
+    assert_eq!(value(&families, "casedrop_held_orders_total", &lab), Some(1.0));
+    assert_eq!(value(&families, "casedrop_incomplete_orders", &lab), Some(3.0));
+    assert!(!render(&counters, &status).contains("Secret"));
 }
 
 #[test]

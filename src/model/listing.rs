@@ -12,6 +12,8 @@ pub struct OrderQuery {
     pub lab: Option<String>,
     /// In one of these states; in any if there is none.
     pub states: Vec<OrderState>,
+    /// Only those that lack something serious, held back or published.
+    pub incomplete: bool,
     /// In which order.
     pub sort: OrderSort,
     /// So many are skipped.
@@ -52,6 +54,7 @@ impl Default for OrderQuery {
             words: Vec::new(),
             lab: None,
             states: Vec::new(),
+            incomplete: false,
             sort: OrderSort::default(),
             skip: 0,
             limit: 50,

@@ -106,6 +106,17 @@ pub enum Severity {
     Serious,
 }
 
+impl Severity {
+    /// The word for it, as it stands in manifests.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Note => "note",
+            Self::Warning => "warning",
+            Self::Serious => "serious",
+        }
+    }
+}
+
 /// An account at Align.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Account {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::fault::FaultClass;
+use super::findings::FindingCounts;
 use super::ids::OrderKey;
 use super::manifest::Manifest;
 use super::order::{RemoteOrder, Status, UNHEARD_OF};
@@ -50,6 +51,26 @@ pub struct OrderRecord {
     pub published: Option<PublishedRecord>,
     /// Whether that was removed from the output, since it is older than `retention.keep`.
     pub retired: Retired,
+    /// What there is to know of the files of the last publication.
+    pub findings: FindingCounts,
+    /// What was fetched and is held back, if anything.
+    pub held: Option<HeldRecord>,
+}
+
+/// A revision that was fetched and checked, and is kept in staging: it is incomplete, and a person
+/// decides whether it is published all the same.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HeldRecord {
+    /// The number that it would have been published with.
+    pub revision: u32,
+    /// Since when.
+    pub at: WallMs,
+    /// When Align last handed out its content.
+    pub confirmed: WallMs,
+    /// Somebody wants it published all the same.
+    pub released: bool,
+    /// What there is to know of its files.
+    pub findings: FindingCounts,
 }
 
 /// Whether a published order was removed from the output because of its age. A new publication begins
@@ -247,15 +268,18 @@ pub enum OrderState {
     Published,
     /// Published once, and removed from the output since, because of its age.
     Removed,
+    /// Fetched and kept safely, and not published, since it is incomplete: a person decides.
+    Held,
 }
 
 impl OrderState {
     /// All states.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Waiting,
         Self::Regenerating,
         Self::Retrying,
         Self::Attention,
+        Self::Held,
         Self::Away,
         Self::Published,
         Self::Removed,
@@ -271,6 +295,7 @@ impl OrderState {
             Self::Away => "away",
             Self::Published => "published",
             Self::Removed => "removed",
+            Self::Held => "held",
         }
     }
 }
@@ -296,12 +321,36 @@ impl OrderRecord {
             trouble: None,
             published: None,
             retired: Retired::No,
+            findings: FindingCounts::default(),
+            held: None,
         }
     }
 
     /// Whether something is to be fetched.
     pub fn is_wanted(&self) -> bool {
         self.forced || self.evidence > self.fetched
+    }
+
+    /// Whether somebody wants published what is held back.
+    pub fn is_released(&self) -> bool {
+        self.held.as_ref().is_some_and(|held| held.released)
+    }
+
+    /// Whether there is something to do about it: to fetch it, or to publish what was held back.
+    pub fn needs_work(&self) -> bool {
+        self.is_wanted() || self.is_released()
+    }
+
+    /// What there is to know of the files that a person would work with now: of those that are held
+    /// back, else of those that were published last.
+    pub fn newest_findings(&self) -> &FindingCounts {
+        self.held.as_ref().map_or(&self.findings, |held| &held.findings)
+    }
+
+    /// When Align last handed out what lies here.
+    pub fn confirmed(&self) -> Option<WallMs> {
+        let published = self.published.as_ref().map(|published| published.confirmed);
+        published.max(self.held.as_ref().map(|held| held.confirmed))
     }
 
     /// Whether it is out of the lab's hands and expected back.
@@ -332,8 +381,8 @@ impl OrderRecord {
                 _ => heard,
             });
         }
-        let published = self.published.as_ref().filter(|_| !self.is_wanted())?;
-        let age = heard.after(published.confirmed);
+        let confirmed = self.confirmed().filter(|_| !self.is_wanted())?;
+        let age = heard.after(confirmed);
         let sent_back = self.last_asked.is_none_or(|asked| asked < self.last_seen);
         let wait = if self.is_away() && sent_back {
             // That it is away was not learned by asking: see soon whether Align says so too.
@@ -353,9 +402,12 @@ impl OrderRecord {
     /// The state in one word.
     pub fn state(&self) -> OrderState {
         match &self.trouble {
-            _ if !self.is_wanted() && self.retired == Retired::Yes => OrderState::Removed,
-            _ if !self.is_wanted() && self.is_away() => OrderState::Away,
-            _ if !self.is_wanted() => OrderState::Published,
+            _ if !self.needs_work() && self.held.is_none() && self.retired == Retired::Yes => {
+                OrderState::Removed
+            }
+            _ if !self.needs_work() && self.is_away() => OrderState::Away,
+            _ if !self.needs_work() && self.held.is_some() => OrderState::Held,
+            _ if !self.needs_work() => OrderState::Published,
             None => OrderState::Waiting,
             Some(trouble) if trouble.attention => OrderState::Attention,
             Some(trouble) if trouble.class == FaultClass::NotConverted => OrderState::Regenerating,

@@ -92,6 +92,27 @@ steps! {
         /// All is durable; the outcome is reported.
         Report = "report",
     }
+    HOLDING, "The steps of holding an incomplete order back, with their records." {
+        /// It is complete in staging and sealed; it is about to be moved to where it is kept.
+        HoldMove = "hold-move",
+        /// It was moved; the directories are not synced.
+        HoldMoved = "hold-moved",
+        /// It is kept, durably; the journal does not know.
+        HoldDurable = "hold-durable",
+        /// That an order is held back.
+        JournalHeld = "journal-held",
+        /// It is durable.
+        JournalHeldDurable = "journal-held-durable",
+        /// That somebody wants it published all the same.
+        JournalReleased = "journal-released",
+        /// It is durable.
+        JournalReleasedDurable = "journal-released-durable",
+        /// What is held back was compared with its manifest, and is about to get that of its
+        /// publication.
+        HoldReseal = "hold-reseal",
+        /// A newer revision took the place of what was held back, which is about to be removed.
+        HoldDrop = "hold-drop",
+    }
     RECOVERING, "The steps that only a start after a crash takes." {
         /// A leftover in staging is removed.
         Sweep = "sweep",

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use serde_json::{Value, json};
 
 use crate::model::ids::OrderKey;
-use crate::model::manifest::{FILE_NAME, Manifest};
+use crate::model::manifest::{FILE_NAME, Finding, Manifest};
 use crate::model::time::WallMs;
 
 /// The version of the JSON that this crate writes.
@@ -23,6 +23,8 @@ pub enum Event {
     Published(Box<Published>),
     /// A person should act on an order.
     Attention(Box<Attention>),
+    /// An order is incomplete and held back until a person decides.
+    Held(Box<Held>),
 }
 
 /// A revision that stands in the hot folder.
@@ -67,12 +69,36 @@ pub struct Attention {
     pub at: WallMs,
 }
 
+/// An order that is incomplete and held back until a person decides.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Held {
+    /// Which order.
+    pub key: OrderKey,
+    /// The id of its prescription.
+    pub rx_id: Option<String>,
+    /// Align's short code.
+    pub order_code: Option<String>,
+    /// Such as `iRecord`.
+    pub case_type: Option<String>,
+    /// Such as `Restorative`.
+    pub procedure: Option<String>,
+    /// What is serious of it.
+    pub message: String,
+    /// Whether it is held back no more by now.
+    pub is_over: bool,
+    /// What there is to know of its files.
+    pub findings: Vec<Finding>,
+    /// When.
+    pub at: WallMs,
+}
+
 impl Event {
     /// The word for what happened.
     pub fn name(&self) -> &'static str {
         match self {
             Self::Published(_) => "published",
             Self::Attention(_) => "attention",
+            Self::Held(_) => "held",
         }
     }
 
@@ -81,6 +107,7 @@ impl Event {
         match self {
             Self::Published(event) => event.to_json(),
             Self::Attention(event) => event.to_json(),
+            Self::Held(event) => event.to_json(),
         }
     }
 }
@@ -109,6 +136,8 @@ impl Published {
             "manifest": self.path.join(FILE_NAME).to_string_lossy(),
             "manifest_sha256": self.manifest_sha256,
             "files": manifest.files,
+            "incomplete": manifest.is_incomplete(),
+            "findings": manifest.findings,
         })
     }
 
@@ -149,6 +178,26 @@ impl Attention {
     }
 }
 
+impl Held {
+    fn to_json(&self) -> Value {
+        json!({
+            "schema": SCHEMA,
+            "event": "held",
+            "lab": self.key.lab,
+            "account": self.key.account,
+            "order_id": self.key.order,
+            "rx_id": self.rx_id,
+            "order_code": self.order_code,
+            "case_type": self.case_type,
+            "procedure": self.procedure,
+            "at": self.at.to_rfc3339(),
+            "message": self.message,
+            "over": self.is_over,
+            "findings": self.findings,
+        })
+    }
+}
+
 /// The body of one message to a web server.
 pub fn message(id: &str, sent_at: WallMs, events: &[Event]) -> Vec<u8> {
     let body = json!({
@@ -164,7 +213,7 @@ pub fn message(id: &str, sent_at: WallMs, events: &[Event]) -> Vec<u8> {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use crate::model::manifest::{Account, Jaw, ManifestFile, Reason, Role};
+    use crate::model::manifest::{Account, Jaw, ManifestFile, Reason, Role, Severity};
 
     pub(in crate::notices) fn key() -> OrderKey {
         OrderKey {
@@ -253,6 +302,8 @@ pub(super) mod tests {
             "manifest",
             "manifest_sha256",
             "files",
+            "incomplete",
+            "findings",
         ];
         assert_eq!(keys, documented);
         let docs = include_str!("../../docs/operators.md");
@@ -269,6 +320,32 @@ pub(super) mod tests {
         let value = Event::Attention(Box::new(attention())).to_json();
         assert_eq!((&value["event"], &value["code"]), (&json!("attention"), &json!("zip-crc")));
         assert_eq!(value["at"], "1970-01-01T00:00:00Z");
+        let docs = include_str!("../../docs/operators.md");
+        for key in value.as_object().expect("an object").keys() {
+            assert!(docs.contains(&format!("`{key}`")), "{key} is not in docs/operators.md");
+        }
+    }
+
+    #[test]
+    fn an_order_that_is_held_back_is_told_as_documented() {
+        let held = Held {
+            key: key(),
+            rx_id: None,
+            order_code: None,
+            case_type: None,
+            procedure: None,
+            message: "held back, since it is incomplete: the lower jaw is missing".to_owned(),
+            is_over: false,
+            findings: vec![Finding::new(
+                "jaw-missing",
+                Severity::Serious,
+                "the lower jaw is missing",
+            )],
+            at: WallMs(0),
+        };
+        let value = Event::Held(Box::new(held)).to_json();
+        assert_eq!((&value["event"], &value["over"]), (&json!("held"), &json!(false)));
+        assert_eq!(value["findings"][0]["severity"], "serious");
         let docs = include_str!("../../docs/operators.md");
         for key in value.as_object().expect("an object").keys() {
             assert!(docs.contains(&format!("`{key}`")), "{key} is not in docs/operators.md");

@@ -86,6 +86,8 @@ pub enum Code {
     DownloadsPaused,
     /// Orders wait for a person.
     OrdersNeedAttention,
+    /// Orders are held back, since they are incomplete: a person decides.
+    OrdersHeld,
     /// Nothing was published for a lab for suspiciously many of its working hours.
     NoOrders,
     /// Little room is left.
@@ -112,7 +114,7 @@ pub enum Code {
 
 impl Code {
     /// All codes.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 23] = [
         Self::AgentStopped,
         Self::AgentStuck,
         Self::Journal,
@@ -124,6 +126,7 @@ impl Code {
         Self::LoginEnds,
         Self::DownloadsPaused,
         Self::OrdersNeedAttention,
+        Self::OrdersHeld,
         Self::NoOrders,
         Self::DiskLow,
         Self::AlignUnreachable,
@@ -151,6 +154,7 @@ impl Code {
             Self::NoGoodPoll => "no-good-poll",
             Self::DownloadsPaused => "downloads-paused",
             Self::OrdersNeedAttention => "orders-need-attention",
+            Self::OrdersHeld => "orders-held",
             Self::NoOrders => "no-orders",
             Self::DiskLow => "disk-low",
             Self::AlignUnreachable => "align-unreachable",
@@ -183,6 +187,7 @@ impl Code {
             | Self::NoGoodPoll => Severity::Critical,
             Self::LoginEnds
             | Self::OrdersNeedAttention
+            | Self::OrdersHeld
             | Self::NoOrders
             | Self::DownloadsPaused
             | Self::DiskLow
@@ -234,6 +239,7 @@ impl<'a> Look<'a> {
             .chain(self.status.labs.iter().flat_map(|lab| self.lab(lab)))
             .chain(self.pauses())
             .chain(self.orders())
+            .chain(self.held())
             .chain(self.notifications().filter(|_| is_running))
             .chain(self.update())
             .chain(self.notes())
@@ -388,6 +394,19 @@ impl<'a> Look<'a> {
         };
         let hint = "`casedrop orders --state attention` lists them, each with what to do";
         let found = reason(Code::OrdersNeedAttention, text, hint);
+        Some(found.figure(Figure::Count(count as u64)))
+    }
+
+    fn held(&self) -> Option<Reason> {
+        let count = self.status.orders.get(OrderState::Held.as_str()).copied().unwrap_or(0);
+        let text = match count {
+            0 => return None,
+            1 => "1 order is held back: incomplete".to_owned(),
+            count => format!("{count} orders are held back: incomplete"),
+        };
+        let hint = "`casedrop orders --state held` lists them; look at each on the status page, and \
+                    publish it all the same or ask the doctor";
+        let found = reason(Code::OrdersHeld, text, hint);
         Some(found.figure(Figure::Count(count as u64)))
     }
 

@@ -24,6 +24,9 @@ pub struct Status {
     pub labs: Vec<LabStatus>,
     /// How many orders there are in each state.
     pub orders: BTreeMap<String, usize>,
+    /// How many orders of each lab stand published and have a serious finding.
+    #[serde(default)]
+    pub incomplete: BTreeMap<String, u64>,
     /// Orders that fail: first those that wait for a person, the newest first. Only some if there are
     /// many.
     pub failing: Vec<FailingOrder>,

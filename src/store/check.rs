@@ -88,6 +88,7 @@ impl Store {
         self.orders()?;
         self.each_revision(|_, _| Ok(()))?;
         self.intents()?;
+        self.holds()?;
         self.asked()?;
         self.notified(usize::MAX)?;
         self.labs()?;

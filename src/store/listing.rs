@@ -133,6 +133,15 @@ fn wanted(query: &OrderQuery) -> (String, Vec<Value>) {
             query.states.iter().map(|state| format!("'{}'", state.as_str())).collect();
         parts.push(format!("state IN ({})", words.join(", ")));
     }
+    if query.incomplete {
+        // What is held back, and what was published last with a serious finding.
+        let of_order = "i.lab = lab AND i.account = account AND i.order_id = order_id";
+        let of_order = of_order.replace("= ", "= orders.");
+        parts.push(format!(
+            "(held <> 0 OR (retired <> 1 AND EXISTS (SELECT 1 FROM revisions i WHERE {of_order}
+                AND i.revision = orders.revision AND i.serious > 0)))"
+        ));
+    }
     let condition =
         if parts.is_empty() { String::new() } else { format!("WHERE {}", parts.join(" AND ")) };
     (condition, values)
@@ -144,6 +153,7 @@ mod tests {
 
     use proptest::prelude::*;
 
+    use super::super::Held;
     use super::super::tests::order;
     use super::*;
     use crate::model::fault::FaultClass;
@@ -297,6 +307,7 @@ mod tests {
             (evidence, fetched, forced) in (0_u64..3, 0_u64..3, any::<bool>()),
             retired in prop::sample::select(
                 vec![Retired::No, Retired::Yes, Retired::LeftAlone, Retired::UnderWay]),
+            (holds, released) in (any::<bool>(), any::<bool>()),
         ) {
             let store = Store::in_memory().expect("journal");
             let mut one = order("17");
@@ -304,10 +315,17 @@ mod tests {
             one.trouble = trouble;
             (one.evidence, one.fetched, one.forced) = (evidence, fetched, forced);
             one.retired = retired;
+            if holds {
+                let held = Held { released, ..super::super::holds::tests::held("17") };
+                one.held = Some(held.record());
+                store.hold(&held).expect("held");
+            }
             store.save(&one).expect("saved");
             let counts = store.count_by_state().expect("counted");
             let expected = [(one.state().as_str().to_owned(), 1)];
             prop_assert_eq!(counts, expected.into_iter().collect());
+            let read = store.order(&one.key).expect("read").expect("there");
+            prop_assert_eq!(read.state(), one.state());
         }
     }
 }

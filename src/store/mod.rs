@@ -8,6 +8,7 @@ mod commands;
 mod facts;
 mod fault;
 mod feed;
+mod holds;
 mod inbox;
 mod intents;
 mod keeping;
@@ -42,6 +43,7 @@ pub use commands::CommandRecord;
 pub use facts::Rebuilt;
 pub use fault::{StoreError, StoreTrouble};
 pub use feed::{FeedRow, Tally};
+pub use holds::Held;
 pub use inbox::{Errand, ErrandKind};
 pub use keeping::COUNTED;
 pub use labs::LabRecord;
@@ -382,6 +384,8 @@ fn steps_of(kind: &str) -> Option<(Step, Step)> {
         "failed" | "parked" => (Step::JournalFailed, Step::JournalFailedDurable),
         "published" => (Step::JournalPublished, Step::JournalPublishedDurable),
         "unchanged" => (Step::JournalUnchanged, Step::JournalUnchangedDurable),
+        "held" => (Step::JournalHeld, Step::JournalHeldDurable),
+        "released" => (Step::JournalReleased, Step::JournalReleasedDurable),
         "removed" => (Step::JournalRetired, Step::JournalRetiredDurable),
         "forgotten" => (Step::JournalForgotten, Step::JournalForgottenDurable),
         _ => return None,

@@ -4,9 +4,12 @@ use rusqlite::{Row, params};
 
 use super::{Store, StoreError, duration, unreadable};
 use crate::model::fault::FaultClass;
+use crate::model::findings::FindingCounts;
 use crate::model::ids::{AccountId, LabName, OrderId, OrderKey, RxId};
 use crate::model::order::{RemoteOrder, Status};
-use crate::model::record::{OrderRecord, Place, PublishedRecord, Retired, Spent, Trouble};
+use crate::model::record::{
+    HeldRecord, OrderRecord, Place, PublishedRecord, Retired, Spent, Trouble,
+};
 use crate::model::time::{WallMs, millis};
 
 pub(super) const SELECT: &str = "
@@ -16,10 +19,13 @@ pub(super) const SELECT: &str = "
            r.revision, r.manifest_sha256, r.published_ms, r.confirmed_ms, r.place, r.history_seen,
            o.away, o.begun, o.last_asked_ms, o.wait_ms, o.attention,
            o.not_converted, o.damaged, o.retired, o.notified_ms, o.notified_vain,
-           r.counted_ms AS counted_ms
+           r.counted_ms AS counted_ms, r.findings AS findings,
+           h.revision AS held_revision, h.at_ms AS held_ms, h.confirmed_ms AS held_confirmed_ms,
+           h.released AS released, h.findings AS held_findings
     FROM orders o LEFT JOIN revisions r
       ON r.lab = o.lab AND r.account = o.account AND r.order_id = o.order_id
-     AND r.revision = o.revision";
+     AND r.revision = o.revision
+    LEFT JOIN holds h ON h.lab = o.lab AND h.account = o.account AND h.order_id = o.order_id";
 
 impl Store {
     /// One order.
@@ -103,9 +109,9 @@ impl Store {
                 fetched, forced, rechecks, first_seen_ms, last_seen_ms, fault_class, fault_code,
                 fault_text, fault_hint, attempts, since_ms, next_try_ms, revision, away, begun,
                 last_asked_ms, ask_at_ms, wait_ms, attention, not_converted, damaged, retired,
-                notified_ms, notified_vain)
+                notified_ms, notified_vain, held)
             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17,
-                ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31)";
+                ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32)";
         let remote =
             serde_json::to_string(&order.remote).map_err(|error| unreadable("order", error))?;
         let trouble = order.trouble.as_ref();
@@ -141,6 +147,7 @@ impl Store {
             order.retired.number(),
             order.notified.map(|at| at.0),
             order.notified_vain,
+            order.held.as_ref().map_or(0, |held| 1 + u32::from(held.released)),
         ])?;
         Ok(())
     }
@@ -161,6 +168,23 @@ impl Store {
     ) -> Result<Vec<OrderRecord>, StoreError> {
         self.gather(&format!("{SELECT} {rest}"), values, read)
     }
+}
+
+fn held(row: &Row<'_>) -> Result<Option<HeldRecord>, StoreError> {
+    let Some(revision) = row.get("held_revision")? else { return Ok(None) };
+    Ok(Some(HeldRecord {
+        revision,
+        at: WallMs(row.get("held_ms")?),
+        confirmed: WallMs(row.get("held_confirmed_ms")?),
+        released: row.get("released")?,
+        findings: findings(row.get("held_findings")?)?,
+    }))
+}
+
+/// Findings as the journal has them; an older agent wrote none.
+fn findings(text: Option<String>) -> Result<FindingCounts, StoreError> {
+    let parsed = text.map(|text| serde_json::from_str(&text));
+    Ok(parsed.transpose().map_err(|error| unreadable("findings", error))?.unwrap_or_default())
 }
 
 fn retired(number: u32) -> Result<Retired, StoreError> {
@@ -216,6 +240,8 @@ pub(super) fn read(row: &Row<'_>) -> Result<OrderRecord, StoreError> {
         trouble,
         published,
         retired: retired(row.get(31)?)?,
+        findings: findings(row.get("findings")?)?,
+        held: held(row)?,
     })
 }
 

@@ -4,8 +4,9 @@ use rusqlite::{OptionalExtension as _, Row, ToSql, params};
 
 use super::orders::{key, place};
 use super::{Store, StoreError, unreadable};
+use crate::model::findings::FindingCounts;
 use crate::model::ids::OrderKey;
-use crate::model::manifest::Manifest;
+use crate::model::manifest::{Manifest, Severity};
 use crate::model::record::{Intent, OrderRecord, Place};
 use crate::model::time::{WallMs, millis};
 
@@ -88,8 +89,9 @@ impl Store {
         let manifest = serde_json::to_string(&revision.manifest)
             .map_err(|error| unreadable("manifest", error))?;
         let sql = "INSERT OR REPLACE INTO revisions (lab, account, order_id, revision, manifest,
-            manifest_sha256, published_ms, confirmed_ms, place, history_seen)
-            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
+            manifest_sha256, published_ms, confirmed_ms, place, history_seen, serious, findings)
+            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
+        let (serious, findings) = finding_columns(&revision.manifest);
         self.db.prepare_cached(sql)?.execute(params![
             key.lab.as_str(),
             key.account.as_str(),
@@ -101,6 +103,8 @@ impl Store {
             revision.confirmed.0,
             revision.place.as_str(),
             revision.history_seen,
+            serious,
+            findings,
         ])?;
         Ok(())
     }
@@ -133,8 +137,10 @@ impl Store {
             }
             let sql =
                 "INSERT OR REPLACE INTO revisions (lab, account, order_id, revision, manifest,
-                manifest_sha256, published_ms, confirmed_ms, place, history_seen, counted_ms)
-                VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?11, ?8, ?9, ?10)";
+                manifest_sha256, published_ms, confirmed_ms, place, history_seen, counted_ms,
+                serious, findings)
+                VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?11, ?8, ?9, ?10, ?12, ?13)";
+            let (serious, findings) = finding_columns(&intent.manifest);
             store.db.prepare_cached(sql)?.execute(params![
                 order.key.lab.as_str(),
                 order.key.account.as_str(),
@@ -147,6 +153,8 @@ impl Store {
                 intent.history_seen,
                 counted,
                 order.published.as_ref().map_or(at.0, |published| published.confirmed.0),
+                serious,
+                findings,
             ])?;
             store.save(order)?;
             store.drop_intent(&order.key)
@@ -171,6 +179,13 @@ impl Store {
             store.save(order)
         })
     }
+}
+
+/// How many findings are serious, and all of them by code, as the journal keeps them: without names.
+pub(super) fn finding_columns(manifest: &Manifest) -> (u32, Option<String>) {
+    let counts = FindingCounts::of(&manifest.findings);
+    let text = (!counts.is_empty()).then(|| serde_json::to_string(&counts).unwrap_or_default());
+    (counts.of_severity(Severity::Serious), text)
 }
 
 pub(super) fn read(row: &Row<'_>) -> Result<RevisionRecord, StoreError> {

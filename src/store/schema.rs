@@ -191,6 +191,53 @@ const STEPS: &[&str] = &[
         PRIMARY KEY (lab, account, order_id, kind)
     ) STRICT;
 ",
+    // `orders.held` follows from `holds`; an older agent that writes an order forgets it, and the next
+    // start of a newer one puts it right.
+    "
+    ALTER TABLE revisions ADD COLUMN serious INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE revisions ADD COLUMN findings TEXT;
+    CREATE INDEX revisions_serious ON revisions (lab, account, order_id, revision) WHERE serious > 0;
+    CREATE TABLE holds (
+        lab             TEXT NOT NULL,
+        account         TEXT NOT NULL,
+        order_id        TEXT NOT NULL,
+        manifest        TEXT NOT NULL,
+        manifest_sha256 TEXT NOT NULL,
+        revision        INTEGER NOT NULL,
+        serious         INTEGER NOT NULL,
+        findings        TEXT NOT NULL,
+        dir             TEXT NOT NULL,
+        evidence        INTEGER NOT NULL,
+        history_seen    INTEGER NOT NULL,
+        etag            TEXT,
+        at_ms           INTEGER NOT NULL,
+        confirmed_ms    INTEGER NOT NULL,
+        released        INTEGER NOT NULL DEFAULT 0,
+        PRIMARY KEY (lab, account, order_id)
+    ) STRICT;
+    ALTER TABLE orders ADD COLUMN held INTEGER NOT NULL DEFAULT 0;
+    DROP INDEX orders_by_state;
+    DROP INDEX orders_listing;
+    ALTER TABLE orders DROP COLUMN state;
+    ALTER TABLE orders ADD COLUMN state TEXT GENERATED ALWAYS AS (
+        CASE
+        WHEN evidence <= fetched AND NOT forced AND held <> 2 THEN
+            CASE
+            WHEN held = 0 AND retired = 1 THEN 'removed'
+            WHEN json_valid(remote) AND json_extract(remote, '$.status')
+                IN ('iTero Modeling', 'Scanning', 'iTero Milling') THEN 'away'
+            WHEN held = 1 THEN 'held'
+            ELSE 'published'
+            END
+        WHEN fault_class IS NULL THEN 'waiting'
+        WHEN attention THEN 'attention'
+        WHEN fault_class = 'not-converted' THEN 'regenerating'
+        ELSE 'retrying'
+        END) VIRTUAL;
+    CREATE INDEX orders_by_state ON orders (state, last_seen_ms, order_id);
+    CREATE INDEX orders_listing ON orders
+        (last_seen_ms, order_id, rx_id, order_code, case_type, lab, account, state);
+",
 ];
 
 /// The lowest version whose agents can still work on a journal of the newest one, reading and writing.

@@ -82,6 +82,13 @@ pub enum Input {
         /// How it went.
         result: Result<PublishOutcome, Fault>,
     },
+    /// Answer to [`Effect::Hold`].
+    Held {
+        /// Which order.
+        key: OrderKey,
+        /// Whether it is kept safely now.
+        result: Result<(), Fault>,
+    },
     /// Answer to [`Effect::Recover`].
     Recovered {
         /// Which order.
@@ -163,6 +170,16 @@ pub enum Effect {
     FetchExtras(Box<ExtrasJob>),
     /// Make a staged order visible.
     Publish(Box<PublishJob>),
+    /// Keep a staged order safely, out of everybody's sight.
+    Hold(Box<HoldJob>),
+    /// Remove what is held back no more. No answer: nobody needs its place, and the next start removes
+    /// what is left.
+    DropHeld {
+        /// Whose it was.
+        key: OrderKey,
+        /// Its name below the staging's `held`.
+        dir: String,
+    },
     /// Find out how far an interrupted publication had come.
     Recover(Box<PublishJob>),
     /// Remove a staged directory that is not needed. Whether it worked does not matter: whoever
@@ -252,8 +269,23 @@ pub struct ExtrasJob {
     pub job: String,
     /// What to ask for.
     pub kinds: Vec<AssetKind>,
-    /// The published revision, whose files the next one holds too.
+    /// The published revision, whose files the next one holds too; or the one that is held back.
     pub published: Manifest,
+    /// The name of the latter's directory below the staging's `held`.
+    pub held: Option<String>,
+}
+
+/// One order to hold back.
+#[derive(Debug, Clone)]
+pub struct HoldJob {
+    /// Which order.
+    pub key: OrderKey,
+    /// Its manifest.
+    pub manifest: Manifest,
+    /// The name of the directory below the staging's `work` in which it lies.
+    pub job: String,
+    /// The name of the directory below the staging's `held` in which it is kept.
+    pub dir: String,
 }
 
 /// An extra that did not come, or not whole.

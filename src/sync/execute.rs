@@ -4,6 +4,7 @@
 mod alone;
 mod extras;
 mod fetch;
+mod holding;
 mod keeping;
 mod package;
 #[cfg(test)]
@@ -18,11 +19,11 @@ use crate::audit::Audit;
 use crate::config::Config;
 use crate::disk::Disk;
 use crate::local::claim::{self, Claim};
+use crate::local::held;
 use crate::local::layout::Layout;
 use crate::local::look::look;
 use crate::local::publish::{self, Publication, PublishOutcome, Recovered, Step, Target};
 use crate::local::root::Root;
-use crate::local::seal::seal_with;
 use crate::model::cancel::Cancel;
 use crate::model::fault::{Fault, FaultClass};
 use crate::model::ids::{LabName, OrderKey};
@@ -131,22 +132,18 @@ impl Executor {
             }
             Effect::Publish(job) => {
                 let publication = self.publication(&job);
-                let result = self
-                    .root
-                    .check()
-                    .and_then(|()| {
-                        let staged = &publication.staged;
-                        seal_with(&*self.disk, staged, &job.intent.manifest, &self.step)
-                    })
-                    .and_then(|_| {
-                        publish::publish(
-                            &*self.disk,
-                            &self.layout,
-                            &self.root.id(),
-                            &publication,
-                            &self.step,
-                        )
-                    });
+                let result =
+                    self.root.check().and_then(|()| self.seal(&job, &publication.staged)).and_then(
+                        |()| {
+                            publish::publish(
+                                &*self.disk,
+                                &self.layout,
+                                &self.root.id(),
+                                &publication,
+                                &self.step,
+                            )
+                        },
+                    );
                 if let Ok(PublishOutcome::Done { .. }) = result {
                     self.release(&job.intent.job);
                 }
@@ -155,12 +152,23 @@ impl Executor {
             Effect::Recover(job) => {
                 let publication = self.publication(&job);
                 let result = self.root.check().and_then(|()| {
+                    self.seal_held(&job, &publication.staged)?;
                     publish::recover(&*self.disk, &self.layout, &publication, &self.step)
                 });
                 if let Ok(Recovered::Published) = result {
                     self.release(&job.intent.job);
                 }
                 Some(Input::Recovered { key: job.intent.key, result })
+            }
+            Effect::Hold(job) => {
+                let result = self.hold(&job);
+                Some(Input::Held { key: job.key, result })
+            }
+            Effect::DropHeld { key, dir } => {
+                if let Err(fault) = held::discard(&*self.disk, &self.layout, &dir, &self.step) {
+                    tracing::debug!(lab = %key.lab, order = %key.order, "{}", fault.chain());
+                }
+                None
             }
             Effect::Discard { key, job, done } => {
                 self.remove(&self.layout.work_dir(&job));
@@ -206,7 +214,7 @@ impl Executor {
         Publication {
             key: job.intent.key.clone(),
             revision: job.intent.manifest.revision,
-            staged: self.layout.work_dir(&job.intent.job),
+            staged: self.layout.staged_dir(&job.intent.job),
             target,
             manifest_sha256: job.intent.manifest_sha256.clone(),
         }

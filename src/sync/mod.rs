@@ -7,6 +7,7 @@ pub mod breaker;
 pub mod effects;
 pub mod engine;
 pub mod execute;
+pub mod holds;
 pub mod notice;
 pub mod observe;
 pub mod outage;

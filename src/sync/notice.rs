@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::model::fault::FaultClass;
+use crate::model::findings::FindingCounts;
 use crate::model::ids::{AccountId, LabName, OrderKey, RxId};
 use crate::model::manifest::Reason;
 use crate::model::record::Place;
@@ -101,6 +102,17 @@ pub enum Notice {
         files: usize,
         /// Their bytes.
         bytes: u64,
+        /// What there is to know of them.
+        findings: FindingCounts,
+    },
+    /// An order was fetched, is incomplete, and is held back until a person decides.
+    Held {
+        /// Which order.
+        key: OrderKey,
+        /// What there is to know of its files.
+        findings: FindingCounts,
+        /// What is serious of it.
+        why: String,
     },
     /// An order was fetched and is what is published already.
     Unchanged {
@@ -183,7 +195,7 @@ impl Notice {
             Self::Failed { key, attention: true, .. } => {
                 tracing::error!(lab = %key.lab, order = %key.order, "{self}");
             }
-            Self::Failed { key, .. } | Self::LeftAlone { key, .. } => {
+            Self::Failed { key, .. } | Self::LeftAlone { key, .. } | Self::Held { key, .. } => {
                 tracing::warn!(lab = %key.lab, order = %key.order, "{self}");
             }
             Self::LabTrouble { lab, class: FaultClass::Auth, .. } => {
@@ -249,7 +261,10 @@ impl fmt::Display for Notice {
                 }
                 wait.map_or(Ok(()), |wait| write!(f, ", trying again in {}", in_words(wait)))
             }
-            Self::Published { key, revision, reason, place, files, bytes } => {
+            Self::Held { key, why, .. } => {
+                write!(f, "{key}: held back, since it is incomplete: {why}")
+            }
+            Self::Published { key, revision, reason, place, files, bytes, findings } => {
                 let reason = serde_json::to_string(reason).unwrap_or_default();
                 write!(
                     f,
@@ -257,11 +272,12 @@ impl fmt::Display for Notice {
                     reason.trim_matches('"'),
                     size(*bytes)
                 )?;
-                match place {
-                    Place::Main => Ok(()),
-                    Place::Beside => {
-                        write!(f, " beside what others put there, as {}-r{revision}", key.order)
-                    }
+                if *place == Place::Beside {
+                    write!(f, " beside what others put there, as {}-r{revision}", key.order)?;
+                }
+                match findings.in_words() {
+                    words if words.is_empty() => Ok(()),
+                    words => write!(f, ", with findings: {words}"),
                 }
             }
             Self::Unchanged { key } => write!(f, "{key}: unchanged"),

@@ -96,10 +96,10 @@ fn sign_of_change(
     if !record.listed && (given_up || begun || !record.is_wanted()) {
         return Some(("ready again at Align", false));
     }
-    let published = record.published.as_ref().filter(|_| !record.is_wanted())?;
+    let confirmed = record.confirmed().filter(|_| !record.is_wanted())?;
     let at = usize::try_from(record.rechecks).unwrap_or(usize::MAX).min(RECHECK.len() - 1);
     // A clock that was set back must not put the look off for as long.
-    if now >= published.confirmed.plus(RECHECK[at]) || now < published.confirmed {
+    if now >= confirmed.plus(RECHECK[at]) || now < confirmed {
         return Some(("still listed at Align", true));
     }
     None

@@ -9,6 +9,9 @@
 //! | P | fetched, other bytes | as P | publish the next revision; the old one goes to history |
 //! | P | fetched, other bytes | gone | publish the next revision |
 //! | P | fetched | altered by others | keep it; publish beside it |
+//! | any | fetched, incomplete, and such orders are held back | any | instead of publishing: hold it back |
+//! | any, H held back | fetched, incomplete, the bytes of H | any | record only: H stays held back |
+//! | any, H held back | missing extras of H are due, or came | any | ask for them; hold H with them |
 //! | P | fetched, same bytes | any | record only, unless a person asked for it back |
 //! | P | same, or gone from the list | as P | nothing: downloaded orders leave the list by design |
 //! | P | same | gone | consumed: leave, or restore, by policy |
@@ -94,11 +97,15 @@ pub enum Local<'a> {
 
 /// What people want.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Policy {
+pub struct Policy<'a> {
     /// By the config: whether a published order that is gone is published again.
     pub restore: bool,
     /// Somebody asked for this order again.
     pub asked: bool,
+    /// What was fetched is incomplete, and the config wants such orders held back.
+    pub holds: bool,
+    /// What is held back of the order.
+    pub held: Option<&'a Manifest>,
 }
 
 /// What follows.
@@ -123,6 +130,13 @@ pub enum Action {
         /// Where it goes.
         target: IntentTarget,
     },
+    /// Keep the staged content safely, and do not publish it.
+    Hold {
+        /// The number that it would have.
+        revision: u32,
+    },
+    /// The content is what is held back already; remember that it was confirmed.
+    StillHeld,
 }
 
 /// Decides. Total over its arguments: whatever the pictures are, one action follows.
@@ -130,7 +144,39 @@ pub fn plan(
     remote: Remote<'_>,
     published: Option<Published<'_>>,
     local: Local<'_>,
-    policy: Policy,
+    policy: Policy<'_>,
+) -> Action {
+    // Nobody but a person publishes what is held back; whatever stands in the output stays.
+    match (remote, policy.held) {
+        (Remote::ExtrasDue, Some(_)) => return Action::FetchExtras,
+        (Remote::Completed(files), Some(held)) if held.same_content(files) => {
+            return Action::Nothing;
+        }
+        (Remote::Completed(_), Some(held)) => return Action::Hold { revision: held.revision },
+        _ => {}
+    }
+    match (publishing(remote, published, local, policy), remote) {
+        (Action::Publish { revision, .. }, Remote::Fetched(staged)) if policy.holds => {
+            let is_known = |manifest: &Manifest| staged.is_in(manifest);
+            if published.is_some_and(|old| is_known(old.newest)) {
+                // It was published before: somebody decided that.
+                publishing(remote, published, local, policy)
+            } else if policy.held.is_some_and(is_known) {
+                Action::StillHeld
+            } else {
+                Action::Hold { revision }
+            }
+        }
+        (action, _) => action,
+    }
+}
+
+/// The same where nothing is held back.
+fn publishing(
+    remote: Remote<'_>,
+    published: Option<Published<'_>>,
+    local: Local<'_>,
+    policy: Policy<'_>,
 ) -> Action {
     use IntentTarget::{Beside, Fresh, Replace};
     use Local::{Absent, Altered, AsPublished, Foreign, Ours, Reduced};

@@ -23,6 +23,9 @@ const SEARCH_MAX: usize = 100;
 /// So many words of it count.
 const WORDS: usize = 6;
 
+/// The word by which addresses choose orders that lack something.
+const INCOMPLETE: &str = "incomplete";
+
 /// The sorts with the words by which addresses name them.
 const SORTS: [(OrderSort, &str); 6] = [
     (OrderSort::Newest, "newest"),
@@ -42,6 +45,9 @@ pub(super) struct Asked {
     lab: String,
     #[serde(default)]
     state: String,
+    /// `incomplete`, or nothing.
+    #[serde(default)]
+    only: String,
     #[serde(default)]
     sort: String,
     #[serde(default)]
@@ -55,6 +61,7 @@ struct Orders {
     search: String,
     labs: Vec<(String, bool)>,
     states: Vec<(&'static str, &'static str, bool)>,
+    only_incomplete: bool,
     sorts: Vec<(&'static str, &'static str, bool)>,
     found: String,
     rows: Vec<Row>,
@@ -74,6 +81,8 @@ struct Row {
     tone: Tone,
     state: &'static str,
     why: Option<String>,
+    /// The files lack something.
+    incomplete: bool,
     revision: String,
     published: Option<When>,
     heard: When,
@@ -82,6 +91,10 @@ struct Row {
 impl Asked {
     fn state(&self) -> Option<OrderState> {
         OrderState::ALL.into_iter().find(|state| state.as_str() == self.state)
+    }
+
+    fn is_incomplete(&self) -> bool {
+        self.only == INCOMPLETE
     }
 
     fn sort(&self) -> OrderSort {
@@ -105,6 +118,7 @@ impl Asked {
             words: self.search().split_whitespace().take(WORDS).map(str::to_owned).collect(),
             lab: Some(self.lab.clone()).filter(|lab| !lab.is_empty()),
             states: self.state().into_iter().collect(),
+            incomplete: self.is_incomplete(),
             sort: self.sort(),
             skip: (self.page() - 1) * PER_PAGE,
             limit: PER_PAGE,
@@ -114,9 +128,13 @@ impl Asked {
     /// The address of another page of the same list.
     fn href(&self, page: usize) -> String {
         let mut pairs = url::form_urlencoded::Serializer::new(String::new());
-        for (name, value) in
-            [("q", &self.q), ("lab", &self.lab), ("state", &self.state), ("sort", &self.sort)]
-        {
+        for (name, value) in [
+            ("q", &self.q),
+            ("lab", &self.lab),
+            ("state", &self.state),
+            ("only", &self.only),
+            ("sort", &self.sort),
+        ] {
             if !value.is_empty() {
                 pairs.append_pair(name, value);
             }
@@ -148,6 +166,7 @@ pub(super) async fn page(
             .into_iter()
             .map(|state| (state.as_str(), t.state(state), asked.state() == Some(state)))
             .collect(),
+        only_incomplete: asked.is_incomplete(),
         sorts: SORTS.iter().map(|(one, word)| (*word, sort_word(*one, t), *one == sort)).collect(),
         found: match found.total {
             1 => t.found_one.to_owned(),
@@ -188,6 +207,7 @@ impl Row {
             tone: Tone::of_state(state),
             state: t.state(state),
             why: trouble.map(|trouble| trouble.message.clone()),
+            incomplete: order.newest_findings().is_incomplete(),
             revision: published.map_or_else(String::new, |one| one.revision.to_string()),
             published: published.map(|one| When::at(one.at)),
             heard: When::at(order.last_seen),

@@ -101,7 +101,11 @@ impl Want {
             text,
             hint: fill(hint, &gaps),
             said,
-            action: lab.map_or(Action::None, |lab| action(reason.code, lab, t)),
+            action: match (reason.code, lab) {
+                (Code::OrdersHeld, _) => Action::Go("/orders?state=held".to_owned(), t.show),
+                (_, Some(lab)) => action(reason.code, lab, t),
+                (_, None) => Action::None,
+            },
         }
     }
 
@@ -182,6 +186,7 @@ fn words(code: Code, t: &Texts) -> Words {
         Code::NoGoodPoll => (t.lab_overdue, t.overdue_text, t.overdue_hint),
         Code::LoginEnds => (t.lab_login_ends, t.login_ends_text, ""),
         Code::OrdersNeedAttention => (t.need_attention, "", ""),
+        Code::OrdersHeld => (t.orders_held, "", t.orders_held_hint),
         Code::DownloadsPaused => (t.downloads_paused, "", t.downloads_paused_hint),
         Code::NoOrders => (t.no_orders, t.no_orders_text, t.no_orders_hint),
         Code::DiskLow => (t.disk_low, t.free_of, t.full_hint),

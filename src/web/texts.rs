@@ -127,6 +127,10 @@ texts! {
         "Align hat zu lange nicht geantwortet; neue Aufträge werden darum nicht gefunden.";
     overdue_hint: "Check the network, proxy and firewall of this PC, and whether Align has an outage.",
         "Netzwerk, Proxy und Firewall dieses PCs prüfen, und ob Align eine Störung hat.";
+    orders_held: "Orders held back, since they are incomplete: {n}",
+        "Aufträge, die unvollständig sind und zurückgehalten werden: {n}";
+    orders_held_hint: "Look at each of them: publish it anyway, or ask the doctor for a new scan.",
+        "Jeden ansehen: trotzdem ablegen, oder die Praxis um einen neuen Scan bitten.";
     need_attention: "Orders that need attention: {n}", "Aufträge mit Handlungsbedarf: {n}";
     downloads_paused: "Downloads are paused", "Downloads pausieren";
     downloads_paused_hint: "Usually nothing: Casedrop tries again automatically, and no order is lost. If it lasts, check the network and the proxy of this PC, and whether Align has an outage.",
@@ -164,6 +168,8 @@ texts! {
     state: "State", "Zustand";
     sort: "Sorted by", "Sortiert nach";
     any_lab: "all labs", "alle Labore";
+    any_files: "complete or not", "vollständig oder nicht";
+    incomplete: "incomplete", "unvollständig";
     any_state: "all states", "alle Zustände";
     show: "Show", "Anzeigen";
     sort_newest: "heard of last", "zuletzt gemeldet";
@@ -191,6 +197,7 @@ texts! {
     state_regenerating: "Align is making the files", "Align erstellt die Dateien";
     state_retrying: "trying again", "neuer Versuch folgt";
     state_attention: "needs attention", "braucht Aufmerksamkeit";
+    state_held: "held back: incomplete", "zurückgehalten: unvollständig";
     state_away: "sent on, expected back", "weitergegeben, kommt zurück";
     state_published: "published", "abgelegt";
     state_removed: "removed, too old", "entfernt, zu alt";
@@ -271,6 +278,8 @@ texts! {
     did_failed: "Attempt failed", "Versuch gescheitert";
     did_parked: "Needs attention", "Braucht Aufmerksamkeit";
     did_published: "Published", "Abgelegt";
+    did_held: "Held back: incomplete", "Zurückgehalten: unvollständig";
+    did_released: "To be published anyway", "Wird trotzdem abgelegt";
     did_unchanged: "Unchanged", "Unverändert";
     did_extras: "Pictures did not arrive", "Bilder nicht gekommen";
     did_away: "Sent on", "Weitergegeben";

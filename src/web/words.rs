@@ -16,6 +16,7 @@ impl Texts {
             OrderState::Away => self.state_away,
             OrderState::Published => self.state_published,
             OrderState::Removed => self.state_removed,
+            OrderState::Held => self.state_held,
         }
     }
 
@@ -82,6 +83,8 @@ impl Texts {
             "failed" => self.did_failed,
             "parked" => self.did_parked,
             "published" => self.did_published,
+            "held" => self.did_held,
+            "released" => self.did_released,
             "unchanged" => self.did_unchanged,
             "extras" => self.did_extras,
             "away" => self.did_away,
@@ -123,7 +126,7 @@ impl Tone {
             OrderState::Published => Self::Good,
             OrderState::Waiting | OrderState::Regenerating => Self::Busy,
             OrderState::Away | OrderState::Removed => Self::Rest,
-            OrderState::Retrying => Self::Warn,
+            OrderState::Retrying | OrderState::Held => Self::Warn,
             OrderState::Attention => Self::Bad,
         }
     }
@@ -139,8 +142,8 @@ impl Tone {
     pub(super) fn of_line(kind: &str) -> Self {
         match kind {
             "published" => Self::Good,
-            "fetching" | "seen" | "asked" => Self::Busy,
-            "failed" | "taken" | "left" => Self::Warn,
+            "fetching" | "seen" | "asked" | "released" => Self::Busy,
+            "failed" | "taken" | "left" | "held" => Self::Warn,
             "parked" => Self::Bad,
             _ => Self::Rest,
         }

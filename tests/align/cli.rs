@@ -29,6 +29,7 @@ fn align() -> Server {
 
 fn config(server: &Server, state: &Path) -> Config {
     let lab = LabConfig {
+        holds: false,
         name: "smile-lab".parse().expect("valid"),
         oauth_base: server.url("/").parse().expect("a URL"),
         base_url: server.url("/").parse().expect("a URL"),

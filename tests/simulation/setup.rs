@@ -47,6 +47,7 @@ pub fn policy(labs: Vec<casedrop::model::ids::LabName>) -> EnginePolicy {
         history_keep: None,
         retention_keep: None,
         late_extras: true,
+        hold: std::collections::BTreeSet::new(),
         notifications: true,
         min_free: 1_000,
         volume: PathBuf::from("/pc"),

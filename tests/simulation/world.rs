@@ -23,6 +23,7 @@ use casedrop::sync::Engine;
 use casedrop::sync::effects::{Effect, Input};
 use casedrop::sync::engine::{EnginePolicy, LabStanding, job_name};
 use casedrop::sync::execute::{Executor, Fetches, Link};
+use casedrop::sync::holds::{self, Unsettled};
 use casedrop::sync::notice::Notice;
 use casedrop::sync::slots::most;
 
@@ -322,8 +323,13 @@ impl World {
         if self.keeps_house() {
             retire::settle(disk, &self.layout, &|_| {})?;
         }
+        match holds::settle(disk, &self.layout, journal, self.clock.told().wall, &|_| {}) {
+            Err(Unsettled::Disk(fault)) => return Err(fault),
+            Err(Unsettled::Store(error)) => panic!("{error:?}"),
+            Ok(_) => {}
+        }
         let intents = journal.intents().expect("readable");
-        let staged = intents.iter().map(|intent| self.layout.work_dir(&intent.job));
+        let staged = intents.iter().map(|intent| self.layout.staged_dir(&intent.job));
         let wanted = journal.wanted().expect("readable");
         let spools = wanted.iter().map(|order| self.layout.spool_dir(&job_name(&order.key)));
         let kept: Vec<_> = staged.chain(spools).collect();

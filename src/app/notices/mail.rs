@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::config::{MailConfig, MailOnly, MailSecurity};
+use crate::model::findings::why_incomplete;
 use crate::model::record::OrderState;
 use crate::notices::batch::growing;
 use crate::notices::digest::{self, Due, Kept, Problem, Published};
@@ -21,6 +22,9 @@ use crate::status::{Code, Reason};
 const LOOK: Duration = Duration::from_secs(30);
 /// The first wait after a mail that was not taken.
 const FIRST_WAIT: Duration = Duration::from_secs(15);
+/// What to do about an order that is held back.
+const HELD: &str =
+    "open the order on the status page: publish it anyway, or ask the doctor for a new scan";
 /// Sends the mails.
 pub(super) struct MailTeller {
     mail: Mail,
@@ -137,15 +141,26 @@ fn problems(store: &Store, site: &Site, reasons: &[Reason]) -> Result<Vec<Proble
         let order = order.key.to_string();
         Some(Problem::Order { order, message: trouble.message, hint: trouble.hint })
     });
+    let mut held = Vec::new();
+    for one in store.holds()?.into_iter().filter(|one| is_ours(one.key.lab.as_str())) {
+        let state = store.order(&one.key)?.map(|order| order.state());
+        if state == Some(OrderState::Held) {
+            held.push(Problem::Order {
+                order: one.key.to_string(),
+                message: format!("held back: {}", why_incomplete(&one.manifest.findings)),
+                hint: Some(HELD.to_owned()),
+            });
+        }
+    }
     let others = reasons.iter().filter(|reason| reason.is_for_messages()).filter_map(of_reason);
-    Ok(others.chain(orders).collect())
+    Ok(others.chain(orders).chain(held).collect())
 }
 
 fn of_reason(reason: &Reason) -> Option<Problem> {
     let Reason { code, lab, message, hint, detail, .. } = reason.clone();
     let name = lab.as_ref().map(ToString::to_string);
     Some(match (code, name) {
-        (Code::OrdersNeedAttention, _) => return None,
+        (Code::OrdersNeedAttention | Code::OrdersHeld, _) => return None,
         (Code::LoginNeeded | Code::NotPaired, Some(lab)) => {
             let message = detail.map_or(message, |said| said.message);
             Problem::Lab { lab, message, hint }

@@ -13,9 +13,9 @@ use tokio::sync::watch;
 
 use crate::config::Notices;
 use crate::model::manifest::Manifest;
-use crate::model::record::{OrderState, Place};
+use crate::model::record::{OrderRecord, OrderState, Place};
 use crate::notices::batch;
-use crate::notices::feed::{Attention, Event, Published};
+use crate::notices::feed::{Attention, Event, Held, Published};
 use crate::store::{FeedRow, Store, StoreError};
 
 use super::beside::{Beside, UntilStop};
@@ -24,6 +24,7 @@ use super::open::Site;
 /// The lines of the orders' stories that are told.
 const PUBLISHED: &str = "published";
 const PARKED: &str = "parked";
+const HELD: &str = "held";
 /// What was overheard is found after so long a time.
 const LOOK: Duration = Duration::from_secs(15);
 /// How long to wait where the journal cannot be read. Whatever it is, others tell of it.
@@ -251,6 +252,9 @@ fn event(store: &Store, site: &Site, row: &FeedRow) -> Result<Option<Event>, Sto
         return Ok(published(store, site, row)?.map(|it| Event::Published(Box::new(it))));
     }
     let Some(order) = store.order(&row.key)? else { return Ok(None) };
+    if row.kind == HELD {
+        return Ok(Some(Event::Held(Box::new(held(store, row, order)?))));
+    }
     let is_parked = order.state() == OrderState::Attention;
     let trouble = order.trouble.filter(|_| is_parked);
     let remote = order.remote;
@@ -265,6 +269,21 @@ fn event(store: &Store, site: &Site, row: &FeedRow) -> Result<Option<Event>, Sto
         hint: trouble.and_then(|trouble| trouble.hint),
         at: row.at,
     }))))
+}
+
+fn held(store: &Store, row: &FeedRow, order: OrderRecord) -> Result<Held, StoreError> {
+    let held = store.held(&row.key)?;
+    Ok(Held {
+        key: row.key.clone(),
+        rx_id: order.remote.rx_id.map(|id| id.as_str().to_owned()),
+        order_code: order.remote.order_code,
+        case_type: order.remote.case_type,
+        procedure: order.remote.procedure,
+        message: row.text.clone(),
+        is_over: held.as_ref().is_none_or(|held| held.released),
+        findings: held.map(|held| held.manifest.findings).unwrap_or_default(),
+        at: row.at,
+    })
 }
 
 fn published(store: &Store, site: &Site, row: &FeedRow) -> Result<Option<Published>, StoreError> {

@@ -14,7 +14,7 @@ use crate::notices::webhook::Webhook;
 use crate::outgoing;
 use crate::store::{Store, StoreError};
 
-use super::{Feed, Next, PARKED, PUBLISHED, Sink, Teller, begun, event};
+use super::{Feed, HELD, Next, PARKED, PUBLISHED, Sink, Teller, begun, event};
 use crate::app::beside::UntilStop;
 use crate::app::clock::wall_now;
 use crate::app::open::Site;
@@ -93,7 +93,7 @@ fn ready(store: &Store, site: &Site, sink: Sink, window: Duration) -> Result<Rea
     let from = begun(store, sink)?;
     let kept: Option<Batch> =
         store.fact(sink.state())?.and_then(|text| serde_json::from_str(&text).ok());
-    let mut rows = store.events_after(from, &[PUBLISHED, PARKED], MOST_EVENTS)?;
+    let mut rows = store.events_after(from, &[PUBLISHED, PARKED, HELD], MOST_EVENTS)?;
     let kept = kept.filter(|batch| rows.first().is_some_and(|row| row.id <= batch.upto));
     let Some(oldest) = rows.first() else { return Ok(Ready::Nothing) };
     if let Some(batch) = &kept {

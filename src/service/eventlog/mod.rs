@@ -216,6 +216,9 @@ impl Inner {
             Notice::Failed { key, attention: true, .. } => {
                 (Condition::Order(key.clone()), Entry::ORDER, Severity::Warning)
             }
+            Notice::Held { key, .. } => {
+                (Condition::Order(key.clone()), Entry::ORDER, Severity::Warning)
+            }
             Notice::NamedInVain { lab, rx, .. } => (
                 Condition::Unknown(lab.clone(), rx.as_str().to_owned()),
                 Entry::ORDER,
@@ -238,6 +241,7 @@ impl Inner {
                 // Notices tell of each order, and at once of this PC and of updates.
                 (
                     Code::OrdersNeedAttention
+                    | Code::OrdersHeld
                     | Code::OutputAway
                     | Code::JournalRebuilt
                     | Code::UpdateTakenBack,
@@ -356,6 +360,7 @@ mod tests {
             place: Place::Main,
             files: 1,
             bytes: 1,
+            findings: crate::model::findings::FindingCounts::default(),
         }
     }
 

@@ -17,7 +17,7 @@ use crate::local::look::LocalPicture;
 use crate::model::asset::AssetKind;
 use crate::model::fault::{Fault, FaultClass};
 use crate::model::manifest::Manifest;
-use crate::model::record::{Intent, Place, Retired};
+use crate::model::record::{Place, Retired};
 use crate::store::LateExtra;
 
 use super::super::effects::{ExtrasJob, Lacking};
@@ -97,17 +97,18 @@ impl Engine {
                 self.give_up_late(&key)?;
                 continue;
             };
-            if record.is_wanted() {
+            if record.needs_work() {
                 self.late.insert(key, now.mono + LOCAL);
                 continue;
             }
             let asked = self.still_lacking(now, &record)?;
-            let Some(published) = record.published.as_ref().filter(|_| !asked.is_empty()) else {
+            if asked.is_empty() {
                 continue;
-            };
+            }
+            let published = record.published.as_ref().map(|published| published.history_seen);
             let job = Job {
                 evidence: record.evidence,
-                history_seen: published.history_seen,
+                history_seen: published.unwrap_or_default(),
                 began: now.mono,
                 late: Some(asked),
                 ..Job::default()
@@ -126,13 +127,13 @@ impl Engine {
         record: &OrderRecord,
     ) -> Result<Vec<AssetKind>, StoreError> {
         let key = &record.key;
-        let newest = self.store.revisions(key)?.pop();
+        let newest = self.to_complete(key)?;
         let published = record.published.as_ref();
         let stands = published.is_some_and(|published| published.place == Place::Main)
             && record.retired == Retired::No;
-        let lacks = |extra: &LateExtra| {
-            newest.as_ref().is_some_and(|newest| lacks(&newest.manifest, extra.kind))
-        };
+        let stands = stands || record.held.is_some();
+        let lacks =
+            |extra: &LateExtra| newest.as_ref().is_some_and(|newest| lacks(newest, extra.kind));
         let known = self.store.late(key)?;
         let count = known.len();
         let extras: Vec<LateExtra> =
@@ -143,6 +144,14 @@ impl Engine {
         self.expect_late(now, key, &extras);
         let due = extras.iter().filter(|extra| wait_of(extra, now).is_zero());
         Ok(due.map(|extra| extra.kind).collect())
+    }
+
+    /// The revision that extras are asked for: the one that is held back, else the newest one.
+    fn to_complete(&self, key: &OrderKey) -> Result<Option<Manifest>, StoreError> {
+        if let Some(held) = self.store.held(key)? {
+            return Ok(Some(held.manifest));
+        }
+        Ok(self.store.revisions(key)?.pop().map(|newest| newest.manifest))
     }
 
     /// Whether the work on the order is about what it lacks.
@@ -163,7 +172,7 @@ impl Engine {
             self.jobs.remove(key);
             return Ok(());
         };
-        if record.is_wanted() || self.stopping || self.is_paused(&key.lab) {
+        if record.needs_work() || self.stopping || self.is_paused(&key.lab) {
             return self.leave_late(now, key, effects);
         }
         let revisions = self.store.revisions(key)?;
@@ -178,10 +187,17 @@ impl Engine {
             Some(fetched) => Remote::Completed(&fetched.files),
             None => Remote::ExtrasDue,
         };
-        let policy = Policy { restore: false, asked: false };
+        let held = self.store.held(key)?;
+        let policy = Policy {
+            restore: false,
+            asked: false,
+            holds: false,
+            held: held.as_ref().map(|held| &held.manifest),
+        };
         match plan::plan(remote, published, local_view(local), policy) {
             Action::FetchExtras => {
-                let Some(newest) = revisions.last() else { return self.finish(now, key) };
+                let newest = self.to_complete(key)?;
+                let Some(newest) = newest else { return self.finish(now, key) };
                 if let Some(fault) = self.set_room_aside(key, &revisions, free)? {
                     return self.late_failed(now, key, &fault, effects);
                 }
@@ -191,12 +207,16 @@ impl Engine {
                     remote: record.remote,
                     job: job_name(key),
                     kinds: kinds.unwrap_or_default(),
-                    published: newest.manifest.clone(),
+                    published: newest,
+                    held: held.map(|held| held.dir),
                 })));
                 Ok(())
             }
             Action::Publish { revision, target } => {
                 self.begin_publication(now, &record, &revisions, revision, target, effects)
+            }
+            Action::Hold { revision } => {
+                self.begin_hold(now, &record, &revisions, revision, true, effects)
             }
             _ => {
                 self.give_up_late(key)?;
@@ -217,8 +237,8 @@ impl Engine {
             Ok(fetched) => fetched,
             Err(fault) => return self.late_failed(now, key, &fault, effects),
         };
-        let newest = self.store.revisions(key)?.pop();
-        if newest.is_none_or(|newest| newest.manifest.same_content(&fetched.files)) {
+        let newest = self.to_complete(key)?;
+        if newest.is_none_or(|newest| newest.same_content(&fetched.files)) {
             self.tried_in_vain(now, key, &fetched.lacking)?;
             return self.finish(now, key);
         }
@@ -292,7 +312,7 @@ impl Engine {
         };
     }
 
-    fn give_up_late(&mut self, key: &OrderKey) -> Result<(), StoreError> {
+    pub(super) fn give_up_late(&mut self, key: &OrderKey) -> Result<(), StoreError> {
         self.late.remove(key);
         self.store.set_late(key, &[])
     }
@@ -333,18 +353,19 @@ impl Engine {
     pub(super) fn late_after(
         &mut self,
         now: Now,
-        intent: &Intent,
+        key: &OrderKey,
+        manifest: &Manifest,
     ) -> Result<Vec<LateExtra>, StoreError> {
         if !self.policy.late_extras {
             return Ok(Vec::new());
         }
-        let job = self.jobs.get(&intent.key);
+        let job = self.jobs.get(key);
         let asked = job.and_then(|job| job.late.clone());
         let fetched = job.and_then(|job| job.fetched.as_ref());
         let lacking = fetched.map(|fetched| fetched.lacking.clone()).unwrap_or_default();
-        let before = if asked.is_some() { self.store.late(&intent.key)? } else { Vec::new() };
+        let before = if asked.is_some() { self.store.late(key)? } else { Vec::new() };
         let mut extras = Vec::new();
-        for kind in AssetKind::EXTRAS.into_iter().filter(|kind| lacks(&intent.manifest, *kind)) {
+        for kind in AssetKind::EXTRAS.into_iter().filter(|kind| lacks(manifest, *kind)) {
             let known = before.iter().find(|extra| extra.kind == kind);
             let lacks = lacking.iter().find(|lacking| lacking.kind == kind);
             match (&asked, known, lacks) {

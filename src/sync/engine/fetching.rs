@@ -43,11 +43,14 @@ impl Engine {
             pace: None,
             given_up: None,
             late: None,
+            release: None,
+            holding: None,
         };
         self.work_begins(key, !is_retry, now);
         self.jobs.insert(key.clone(), job);
+        self.take_up_held(key)?;
         if let Some(intent) = self.intent(key)? {
-            if let Some(job) = self.jobs.get_mut(key).filter(|_| !record.is_wanted()) {
+            if let Some(job) = self.jobs.get_mut(key).filter(|_| !record.needs_work()) {
                 // Only a publication of what came late has nothing else to do.
                 job.late = Some(Vec::new());
                 job.evidence = intent.evidence;
@@ -101,7 +104,7 @@ impl Engine {
             return Ok(());
         };
         let revisions = self.store.revisions(key)?;
-        match self.action(&record, &revisions, local) {
+        match self.action(&record, &revisions, local)? {
             Action::Nothing | Action::Wait | Action::FetchExtras => self.finish(now, key),
             Action::Fetch if self.stopping || self.is_paused(&key.lab) => self.finish(now, key),
             Action::Fetch => match self.set_room_aside(key, &revisions, free)? {
@@ -110,6 +113,10 @@ impl Engine {
             },
             Action::Adopt => self.adopt(now, &record, local, effects),
             Action::RecordUnchanged => self.unchanged(now, record, effects),
+            Action::Hold { revision } => {
+                self.begin_hold(now, &record, &revisions, revision, false, effects)
+            }
+            Action::StillHeld => self.still_held(now, record, effects),
             Action::Publish { revision, target } => {
                 self.begin_publication(now, &record, &revisions, revision, target, effects)
             }
@@ -121,7 +128,7 @@ impl Engine {
         record: &OrderRecord,
         revisions: &[RevisionRecord],
         local: &LocalPicture,
-    ) -> Action {
+    ) -> Result<Action, StoreError> {
         let fetched = self.jobs.get(&record.key).and_then(|job| job.fetched.as_ref());
         let remote = match fetched {
             Some(fetched) => {
@@ -139,8 +146,16 @@ impl Engine {
         let retired = matches!(record.retired, Retired::Yes | Retired::UnderWay);
         let published =
             revisions.last().map(|newest| Published { newest: &newest.manifest, at_main, retired });
-        let policy = Policy { restore: self.policy.restore, asked: record.forced };
-        plan::plan(remote, published, local_view(local), policy)
+        let is_release = self.jobs.get(&record.key).is_some_and(|job| job.release.is_some());
+        let held = self.store.held(&record.key)?.filter(|_| !is_release);
+        let policy = Policy {
+            restore: self.policy.restore,
+            // Whoever wants published what is held back does not want what stands there replaced by itself.
+            asked: record.forced && !is_release,
+            holds: self.holds_back(&record.key),
+            held: held.as_ref().map(|held| &held.manifest),
+        };
+        Ok(plan::plan(remote, published, local_view(local), policy))
     }
 
     /// Sets the room aside that the order's download will need; a fault if there is too little.

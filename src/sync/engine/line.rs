@@ -36,7 +36,7 @@ impl Engine {
         if self.jobs.contains_key(key) {
             return Hold::Held;
         }
-        if self.interrupted.contains(key) {
+        if self.interrupted.contains(key) || self.releasing.contains(key) {
             return Hold::Free;
         }
         match self.labs.get(&key.lab) {

@@ -9,6 +9,7 @@ mod asking;
 mod extras;
 mod failing;
 mod fetching;
+mod holding;
 mod hosts;
 mod keeping;
 mod labs;
@@ -27,7 +28,7 @@ use crate::model::ids::{AccountId, LabName, OrderKey};
 use crate::model::record::{OrderRecord, Retired};
 use crate::model::time::{Now, WallMs, millis, remaining};
 use crate::retry::RetryPolicy;
-use crate::store::{Store, StoreError};
+use crate::store::{Held, Store, StoreError};
 
 use super::effects::{Effect, Fetched, Input};
 use super::notice::Notice;
@@ -69,6 +70,8 @@ pub struct EnginePolicy {
     pub retention_keep: Option<Duration>,
     /// Whether what a published order lacks is asked for again, and published as its next revision.
     pub late_extras: bool,
+    /// The labs whose incomplete orders are held back.
+    pub hold: BTreeSet<LabName>,
     /// Whether scan notifications should come.
     pub notifications: bool,
     /// Bytes that stay free on the volume of output and staging.
@@ -109,6 +112,10 @@ struct Job {
     given_up: Option<GivenUp>,
     /// The order is published, and this is what it lacks and is asked for now.
     late: Option<Vec<AssetKind>>,
+    /// What is published was held back: the name of its directory.
+    release: Option<String>,
+    /// What is being put where it is held back.
+    holding: Option<Held>,
 }
 
 impl Job {
@@ -135,6 +142,8 @@ pub struct Engine {
     gates_moved: BTreeSet<String>,
     /// When published orders are asked for what they lack.
     late: extras::Late,
+    /// Orders of which what was held back is to be published.
+    releasing: BTreeSet<OrderKey>,
     next_turn: u64,
     /// When an order was last begun that had failed before.
     last_retry: Option<Duration>,
@@ -168,6 +177,7 @@ impl Engine {
             hosts: BTreeMap::new(),
             gates_moved: BTreeSet::new(),
             late: extras::Late::new(),
+            releasing: BTreeSet::new(),
             next_turn: 0,
             last_retry: None,
             next_patrol: now.mono,
@@ -186,6 +196,8 @@ impl Engine {
             engine.wait_for_turn(intent.key.clone(), now);
             engine.interrupted.insert(intent.key);
         }
+        engine.store.settle_holds()?;
+        engine.load_released(now)?;
         engine.load_late(now)?;
         Ok(engine)
     }
@@ -209,6 +221,7 @@ impl Engine {
             Input::Looked { key, result } => self.looked(now, &key, result, &mut effects)?,
             Input::Fetched { key, result } => self.fetched(now, &key, result, &mut effects)?,
             Input::Published { key, result } => self.published(now, &key, result, &mut effects)?,
+            Input::Held { key, result } => self.held(now, &key, result, &mut effects)?,
             Input::Recovered { key, result } => self.recovered(now, &key, result, &mut effects)?,
             Input::Discarded { key } => self.finish(now, &key)?,
             Input::Retired { key, result } => self.retired(now, &key, result, &mut effects)?,
@@ -218,6 +231,7 @@ impl Engine {
         }
         if !self.stopping {
             self.take_requests(now, &mut effects)?;
+            self.take_released(now)?;
             self.patrol(now)?;
             self.take_notified(now)?;
             self.count_missing(now, &mut effects)?;
@@ -310,7 +324,7 @@ impl Engine {
     fn finish(&mut self, now: Now, key: &OrderKey) -> Result<(), StoreError> {
         let job = self.jobs.remove(key);
         if let Some(record) = self.store.order(key)?
-            && record.is_wanted()
+            && record.needs_work()
         {
             self.enqueue(&record, now);
         }

@@ -3,9 +3,11 @@
 use super::extras;
 use super::fetching::{history_len, job_name, standing};
 use super::{Effect, Engine, Fetched, Notice, Now, OrderKey, OrderRecord, StoreError};
+use crate::local::layout::HELD_JOB;
 use crate::local::look::LocalPicture;
 use crate::local::publish::{PublishOutcome, Recovered};
 use crate::model::fault::{Fault, FaultClass};
+use crate::model::findings::FindingCounts;
 use crate::model::manifest::{Account, Manifest, Previous, Reason, SCHEMA};
 use crate::model::order::Status;
 use crate::model::record::{Intent, IntentTarget, PublishedRecord, Retired};
@@ -45,14 +47,20 @@ impl Engine {
         // Where a name beside the order is taken too, the next number is free sooner or later.
         let bump = if target == IntentTarget::Beside { job.target_changes } else { 0 };
         let (evidence, history_seen) = (job.evidence, job.history_seen);
-        let manifest =
+        let is_release = job.release.is_some();
+        let mut manifest =
             self.manifest(now, record, revisions.last(), revision + bump, fetched.clone())?;
+        if let Some(held) = self.store.held(&record.key)?.filter(|_| is_release) {
+            // As it was when it was fetched.
+            manifest.reason = held.manifest.reason;
+            manifest.status = held.manifest.status;
+        }
         let intent = Intent {
             key: record.key.clone(),
             manifest_sha256: crate::local::files::sha256(&manifest.to_bytes()),
             manifest,
             evidence,
-            job: job_name(&record.key),
+            job: self.staged_job(&record.key),
             target,
             history_seen,
             etag: fetched.etag.clone(),
@@ -63,7 +71,7 @@ impl Engine {
         Ok(())
     }
 
-    fn manifest(
+    pub(super) fn manifest(
         &self,
         now: Now,
         record: &OrderRecord,
@@ -195,6 +203,7 @@ impl Engine {
                 effects.push(Effect::Publish(Box::new(job)));
                 Ok(())
             }
+            Recovered::Lost if intent.job.starts_with(HELD_JOB) => self.hold_lost(now, key),
             Recovered::Lost => {
                 self.store.drop_intent(key)?;
                 discard(key, false, effects);
@@ -228,6 +237,10 @@ impl Engine {
             history_seen: intent.history_seen,
         });
         record.retired = Retired::No;
+        let held = self.makes_way(intent)?;
+        if held.is_some() {
+            record.held = None;
+        }
         let notice = Notice::Published {
             key: key.clone(),
             revision: intent.manifest.revision,
@@ -235,8 +248,9 @@ impl Engine {
             place: intent.target.place(),
             files: intent.manifest.files.len(),
             bytes: intent.manifest.bytes(),
+            findings: FindingCounts::of(&intent.manifest.findings),
         };
-        let late = self.late_after(now, intent)?;
+        let late = self.late_after(now, key, &intent.manifest)?;
         let before = self.store.revisions(key)?.pop().map(|before| before.manifest);
         let story = match intent.manifest.reason {
             Reason::Extras => extras::came(before.as_ref(), &intent.manifest),
@@ -250,10 +264,16 @@ impl Engine {
         self.store.atomically(|store| {
             store.count_time(now)?;
             store.record_publication(&record, intent, now.wall)?;
+            if held.is_some() {
+                store.drop_hold(key)?;
+            }
             store.set_late(key, &late)?;
             store.tell(key, now.wall, "published", &story)
         })?;
         self.expect_late(now, key, &late);
+        if let Some(held) = held {
+            self.hold_ends(held, &intent.job, effects);
+        }
         effects.push(Effect::Tell(notice));
         Ok(())
     }
@@ -271,16 +291,28 @@ impl Engine {
                 (job.evidence, job.history_seen)
             });
         covered(&mut record, evidence);
+        // What is to be published all the same stands there already.
+        let is_release = self.jobs.get(&key).is_some_and(|job| job.release.is_some());
+        let held = self.store.held(&key)?.filter(|_| is_release);
+        if held.is_some() {
+            record.held = None;
+        }
         if let Some(published) = &mut record.published {
             published.confirmed = now.wall;
             published.history_seen = history_seen;
         }
         self.store.atomically(|store| {
             store.record_unchanged(&record)?;
+            if held.is_some() {
+                store.drop_hold(&key)?;
+            }
             // A target that changed under our hands may have left an intent.
             store.drop_intent(&key)?;
             store.tell(&key, now.wall, "unchanged", "fetched again, unchanged")
         })?;
+        if let Some(held) = held {
+            self.hold_ends(held, &job_name(&key), effects);
+        }
         discard(&key, true, effects);
         effects.push(Effect::Tell(Notice::Unchanged { key }));
         Ok(())
@@ -320,7 +352,7 @@ pub(super) fn discard(key: &OrderKey, done: bool, effects: &mut Vec<Effect>) {
 }
 
 /// The evidence up to there is taken care of.
-fn covered(record: &mut OrderRecord, evidence: u64) {
+pub(super) fn covered(record: &mut OrderRecord, evidence: u64) {
     record.fetched = record.fetched.max(evidence);
     record.trouble = None;
     if record.evidence <= record.fetched {

@@ -33,6 +33,7 @@ fn policy(labs: &[&str]) -> EnginePolicy {
         history_keep: None,
         retention_keep: None,
         late_extras: true,
+        hold: std::collections::BTreeSet::new(),
         notifications: true,
         min_free: 100,
         volume: PathBuf::from("staging"),
@@ -500,6 +501,7 @@ fn a_published_order_that_is_gone_comes_back_where_the_policy_says_so() {
 }
 
 mod extras;
+mod holding;
 mod isolation;
 mod keeping;
 mod notified;

@@ -212,7 +212,10 @@ impl Executor {
     /// Copies the published files, and checks that they are still what was published. They are not
     /// linked: whoever works in the next revision must not change the one in history.
     fn copy_published(&self, job: &ExtrasJob, dir: &Path) -> Result<(), Fault> {
-        let published = self.layout.order_dir(&job.key);
+        let published = match &job.held {
+            Some(dir) => self.layout.held_dir(dir),
+            None => self.layout.order_dir(&job.key),
+        };
         self.check_space(None, 0)?;
         self.disk.create_dirs(dir)?;
         for file in &job.published.files {

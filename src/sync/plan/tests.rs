@@ -45,9 +45,9 @@ fn whole(files: &[ManifestFile]) -> Staged<'_> {
     Staged { files, missing: &[] }
 }
 
-const LEAVE: Policy = Policy { restore: false, asked: false };
-const RESTORE: Policy = Policy { restore: true, asked: false };
-const ASKED: Policy = Policy { restore: false, asked: true };
+const LEAVE: Policy<'_> = Policy { restore: false, asked: false, holds: false, held: None };
+const RESTORE: Policy<'_> = Policy { restore: true, ..LEAVE };
+const ASKED: Policy<'_> = Policy { asked: true, ..LEAVE };
 
 fn publish(revision: u32, target: IntentTarget) -> Action {
     Action::Publish { revision, target }
@@ -208,7 +208,7 @@ fn an_order_whose_place_is_taken_stays_beside_it() {
 fn a_removed_order_is_not_restored_and_its_next_revision_is_published() {
     let newest = manifest(2, vec![file("a", "1")]);
     let published = Some(Published { newest: &newest, at_main: Some(2), retired: true });
-    let restore = Policy { restore: true, asked: false };
+    let restore = Policy { restore: true, ..LEAVE };
     let act = |remote, policy| plan(remote, published, Local::Absent, policy);
     assert_eq!(act(Remote::Same, restore), Action::Nothing);
     assert_eq!(act(Remote::Away, restore), Action::Wait);
@@ -229,6 +229,28 @@ fn any_files() -> impl Strategy<Value = Vec<ManifestFile>> {
     })
 }
 
+#[test]
+fn an_incomplete_order_is_held_back_where_that_is_wanted() {
+    let files = [file("a", "1")];
+    let act =
+        |published, policy| plan(Remote::Fetched(whole(&files)), published, Local::Absent, policy);
+    let holds = Policy { holds: true, ..LEAVE };
+    assert_eq!(act(None, holds), Action::Hold { revision: 1 });
+    let same = manifest(1, files.to_vec());
+    assert_eq!(act(None, Policy { held: Some(&same), ..holds }), Action::StillHeld);
+    let other = manifest(1, vec![file("a", "2")]);
+    assert_eq!(act(None, Policy { held: Some(&other), ..holds }), Action::Hold { revision: 1 });
+    // What is complete is published, whatever is held back.
+    let complete = Policy { held: Some(&other), ..LEAVE };
+    assert_eq!(act(None, complete), publish(1, IntentTarget::Fresh));
+    // What was published before is not held back when it is fetched again.
+    let published = Some(Published { newest: &same, at_main: Some(1), retired: false });
+    let again = Policy { asked: true, ..holds };
+    assert_eq!(act(published, again), publish(2, IntentTarget::Fresh));
+    let published = Some(Published { newest: &other, at_main: Some(1), retired: false });
+    assert_eq!(act(published, again), Action::Hold { revision: 2 });
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(100_000))]
     #[test]
@@ -242,6 +264,8 @@ proptest! {
         local in 0..6_u8,
         asked: bool,
         restore: bool,
+        holds: bool,
+        held in proptest::option::of(any_files()),
     ) {
         let missing = if lacks_pictures { vec!["thumbnails".to_owned()] } else { vec![] };
         let remote = match remote {
@@ -267,11 +291,18 @@ proptest! {
             Local::Ours(&ours),
             Local::Foreign,
         ][usize::from(local)];
-        match plan(remote, published, local, Policy { restore, asked }) {
+        let held = held.map(|files| manifest(1, files));
+        let policy = Policy { restore, asked, holds, held: held.as_ref() };
+        match plan(remote, published, local, policy) {
             Action::Publish { revision, target } => {
                 // Only what lies in staging can be published, as a number that is not taken.
                 prop_assert!(matches!(remote, Remote::Fetched(_) | Remote::Completed(_)));
                 prop_assert!(published.is_none_or(|p| revision == p.newest.revision + 1));
+                // Where incomplete orders are held back, none is published that never was.
+                if let (Remote::Fetched(staged), true) = (remote, holds) {
+                    prop_assert!(published.is_some_and(|p| staged.is_in(p.newest)));
+                }
+                prop_assert!(held.is_none() || !matches!(remote, Remote::Completed(_)));
                 // Nothing foreign or altered is in the way of a publication that is not beside it.
                 match target {
                     IntentTarget::Fresh => prop_assert_eq!(local, Local::Absent),
@@ -320,6 +351,7 @@ proptest! {
                 prop_assert!(late || remote == Remote::Same);
             }
             // Consumed stays consumed, and nobody's work is touched.
+            Action::FetchExtras if held.is_some() => prop_assert_eq!(remote, Remote::ExtrasDue),
             Action::FetchExtras => {
                 prop_assert_eq!(remote, Remote::ExtrasDue);
                 prop_assert_eq!(local, Local::AsPublished);
@@ -328,6 +360,21 @@ proptest! {
                 prop_assert!(!published.retired);
             }
             Action::Wait => prop_assert_eq!(remote, Remote::Away),
+            Action::Hold { revision } => match (remote, held.as_ref()) {
+                (Remote::Fetched(staged), held) => {
+                    prop_assert!(holds && held.is_none_or(|held| !staged.is_in(held)));
+                    prop_assert!(published.is_none_or(|p| revision == p.newest.revision + 1));
+                }
+                (Remote::Completed(files), Some(held)) => {
+                    prop_assert!(!held.same_content(files));
+                    prop_assert_eq!(revision, held.revision);
+                }
+                other => prop_assert!(false, "{:?}", other),
+            },
+            Action::StillHeld => {
+                let Remote::Fetched(staged) = remote else { panic!("{remote:?}") };
+                prop_assert!(holds && held.is_some_and(|held| staged.is_in(&held)));
+            }
         }
     }
 }

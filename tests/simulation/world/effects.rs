@@ -147,6 +147,7 @@ fn subject(effect: &Effect) -> (Option<OrderKey>, bool) {
         Effect::Look { key, .. } | Effect::Discard { key, .. } => (Some(key.clone()), false),
         Effect::Fetch(job) => (Some(job.key.clone()), false),
         Effect::FetchExtras(job) => (Some(job.key.clone()), false),
+        Effect::Hold(job) => (Some(job.key.clone()), false),
         Effect::Publish(job) | Effect::Recover(job) => (Some(job.intent.key.clone()), true),
         Effect::Retire(job) => (Some(job.key.clone()), true),
         Effect::Forget(job) => (Some(job.key.clone()), false),
@@ -167,6 +168,8 @@ fn name(effect: &Effect) -> String {
         Effect::Publish(job) => format!("publish {} {:?}", job.intent.key, job.intent.target),
         Effect::Recover(job) => format!("recover {} {:?}", job.intent.key, job.intent.target),
         Effect::Discard { key, .. } => format!("discard {key}"),
+        Effect::Hold(job) => format!("hold {} back", job.key),
+        Effect::DropHeld { key, dir } => format!("drop {dir}, held back of {key}"),
         Effect::Retire(job) => format!("retire {}", job.key),
         Effect::Forget(job) => {
             format!("forget revision {} of {}", job.old.manifest.revision, job.key)

@@ -322,6 +322,7 @@ fn complete(world: &World, published: &Manifest) -> Result<Fetched, Fault> {
         job: "job".to_owned(),
         kinds: vec![AssetKind::Thumbnails],
         published: published.clone(),
+        held: None,
     };
     match world.executor.perform(Effect::FetchExtras(Box::new(job))) {
         Some(Input::Fetched { result, .. }) => result,

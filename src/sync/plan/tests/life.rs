@@ -97,7 +97,7 @@ impl Order {
             at_main: self.at_main,
             retired: self.retired,
         });
-        plan(remote, published, local, Policy { restore, asked: self.asked })
+        plan(remote, published, local, Policy { restore, asked: self.asked, ..LEAVE })
     }
 
     /// Pretends that what was planned was done. Gives whether that was the end of it.
@@ -138,6 +138,7 @@ impl Order {
                 self.retired = false;
             }
             Action::RecordUnchanged => {}
+            Action::Hold { .. } | Action::StillHeld => panic!("nothing is held back here"),
             Action::Publish { revision, target } => {
                 let staged = self.fetched.take().map(|(files, _)| files);
                 let staged = staged.or_else(|| self.completed.take());

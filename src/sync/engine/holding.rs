@@ -1,0 +1,255 @@
+//! Orders that are held back: fetched and checked, incomplete, and kept safely until a person decides or
+//! a newer revision takes their place.
+//!
+//! The rule: *what is held back leaves its place only for the output, or after a newer revision of the
+//! order is durable*. An order whose download was not followed by either stays wanted.
+
+use super::publishing::{covered, discard};
+use super::{Effect, Engine, Fetched, Notice, Now, OrderKey, OrderRecord, StoreError, job_name};
+use crate::local::held::next_dir;
+use crate::local::layout::HELD_JOB;
+use crate::model::fault::Fault;
+use crate::model::findings::{FindingCounts, is_incomplete, why_incomplete};
+use crate::model::record::Intent;
+use crate::store::{Held, RevisionRecord};
+
+use super::super::effects::HoldJob;
+
+impl Engine {
+    /// Whether what was fetched of the order lacks something, and such orders are held back.
+    pub(super) fn holds_back(&self, key: &OrderKey) -> bool {
+        let fetched = self.jobs.get(key).filter(|job| job.release.is_none());
+        let fetched = fetched.and_then(|job| job.fetched.as_ref());
+        self.policy.hold.contains(&key.lab)
+            && fetched.is_some_and(|fetched| is_incomplete(&fetched.findings))
+    }
+
+    /// Orders of which somebody wants published what is held back. They need neither login nor Align.
+    pub(super) fn load_released(&mut self, now: Now) -> Result<(), StoreError> {
+        for key in self.store.released()? {
+            if let Some(record) = self.store.order(&key)? {
+                self.enqueue(&record, now);
+            }
+            self.releasing.insert(key);
+        }
+        Ok(())
+    }
+
+    /// The same for what was released since.
+    pub(super) fn take_released(&mut self, now: Now) -> Result<(), StoreError> {
+        for key in self.store.released()? {
+            if self.releasing.insert(key.clone()) {
+                self.look_soon(&key, now);
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes what is held back for what was fetched, if somebody wants it published.
+    pub(super) fn take_up_held(&mut self, key: &OrderKey) -> Result<(), StoreError> {
+        let Some(held) = self.store.held(key)?.filter(|held| held.released) else { return Ok(()) };
+        if let Some(job) = self.jobs.get_mut(key) {
+            job.evidence = held.evidence;
+            job.history_seen = held.history_seen;
+            job.release = Some(held.dir);
+            job.fetched = Some(Fetched {
+                files: held.manifest.files,
+                left_out: held.manifest.left_out,
+                missing: held.manifest.missing,
+                findings: held.manifest.findings,
+                etag: held.etag,
+                ..Fetched::default()
+            });
+        }
+        Ok(())
+    }
+
+    /// The name of the directory of what is to be published.
+    pub(super) fn staged_job(&self, key: &OrderKey) -> String {
+        match self.jobs.get(key).and_then(|job| job.release.as_ref()) {
+            Some(dir) => format!("{HELD_JOB}{dir}"),
+            None => job_name(key),
+        }
+    }
+
+    /// Begins to keep what was fetched out of the output. `joins` is what is held back already, where
+    /// only its extras came.
+    pub(super) fn begin_hold(
+        &mut self,
+        now: Now,
+        record: &OrderRecord,
+        revisions: &[RevisionRecord],
+        revision: u32,
+        joins: bool,
+        effects: &mut Vec<Effect>,
+    ) -> Result<(), StoreError> {
+        let key = &record.key;
+        let before = self.store.held(key)?;
+        let Some(fetched) = self.jobs.get(key).and_then(|job| job.fetched.clone()) else {
+            return self.finish(now, key);
+        };
+        let etag = fetched.etag.clone();
+        let mut manifest = self.manifest(now, record, revisions.last(), revision, fetched)?;
+        let last = before.as_ref().map(|before| before.dir.as_str());
+        let dir = next_dir(&job_name(key), last, self.rng.u32(..));
+        let Some(job) = self.jobs.get_mut(key) else { return Ok(()) };
+        let mut held = Held {
+            key: key.clone(),
+            manifest_sha256: String::new(),
+            dir: dir.clone(),
+            evidence: job.evidence,
+            history_seen: job.history_seen,
+            etag,
+            at: now.wall,
+            confirmed: now.wall,
+            released: false,
+            manifest: manifest.clone(),
+        };
+        if let Some(before) = before.filter(|_| joins) {
+            // The package is the one of then.
+            manifest.reason = before.manifest.reason;
+            held = Held { dir: held.dir, ..before };
+        }
+        held.manifest_sha256 = crate::local::files::sha256(&manifest.to_bytes());
+        held.manifest = manifest.clone();
+        job.holding = Some(held);
+        let job = HoldJob { key: key.clone(), manifest, job: job_name(key), dir };
+        effects.push(Effect::Hold(Box::new(job)));
+        Ok(())
+    }
+
+    /// It is kept safely now, or could not be.
+    pub(super) fn held(
+        &mut self,
+        now: Now,
+        key: &OrderKey,
+        result: Result<(), Fault>,
+        effects: &mut Vec<Effect>,
+    ) -> Result<(), StoreError> {
+        let holding = self.jobs.get_mut(key).and_then(|job| job.holding.take());
+        let (Some(held), Some(mut record)) = (holding, self.store.order(key)?) else {
+            return self.finish(now, key);
+        };
+        if let Err(fault) = result {
+            // It may be there all the same.
+            effects.push(Effect::DropHeld { key: key.clone(), dir: held.dir });
+            return self.failed(now, key, &fault, effects);
+        }
+        let joins = self.is_late(key);
+        let before = self.store.held(key)?;
+        // Somebody may have wanted it meanwhile: what only got its pictures is the same revision.
+        let released = joins && before.as_ref().is_some_and(|before| before.released);
+        let held = Held { released, ..held };
+        if !joins {
+            covered(&mut record, held.evidence);
+            record.notified_vain = 0;
+        }
+        if !released {
+            self.releasing.remove(key);
+        }
+        record.held = Some(held.record());
+        let late = self.late_after(now, key, &held.manifest)?;
+        let story = if joins {
+            "pictures arrived; it is still held back".to_owned()
+        } else {
+            told(&held, before.as_ref())
+        };
+        self.store.atomically(|store| {
+            store.hold(&held)?;
+            store.save(&record)?;
+            store.drop_intent(key)?;
+            store.set_late(key, &late)?;
+            store.tell(key, now.wall, if joins { "extras" } else { "held" }, &story)
+        })?;
+        self.expect_late(now, key, &late);
+        if let Some(before) = before {
+            effects.push(Effect::DropHeld { key: key.clone(), dir: before.dir });
+        }
+        if !joins {
+            effects.push(Effect::Tell(Notice::Held {
+                key: key.clone(),
+                findings: FindingCounts::of(&held.manifest.findings),
+                why: why_incomplete(&held.manifest.findings),
+            }));
+        }
+        self.finish(now, key)
+    }
+
+    /// What was fetched is what is held back already.
+    pub(super) fn still_held(
+        &mut self,
+        now: Now,
+        mut record: OrderRecord,
+        effects: &mut Vec<Effect>,
+    ) -> Result<(), StoreError> {
+        let key = record.key.clone();
+        let Some(held) = self.store.held(&key)? else { return self.finish(now, &key) };
+        let evidence = self.jobs.get(&key).map_or(record.evidence, |job| job.evidence);
+        let history_seen = self.jobs.get(&key).map_or(held.history_seen, |job| job.history_seen);
+        covered(&mut record, evidence);
+        let held = Held {
+            evidence: evidence.max(held.evidence),
+            history_seen,
+            confirmed: now.wall,
+            ..held
+        };
+        record.held = Some(held.record());
+        self.store.atomically(|store| {
+            store.hold(&held)?;
+            store.save(&record)?;
+            store.drop_intent(&key)?;
+            store.tell(&key, now.wall, "unchanged", "fetched again, unchanged; still held back")
+        })?;
+        discard(&key, true, effects);
+        effects.push(Effect::Tell(Notice::Unchanged { key }));
+        Ok(())
+    }
+
+    /// What was held back is not in staging any more, or was changed there: the order is wanted again.
+    pub(super) fn hold_lost(&mut self, now: Now, key: &OrderKey) -> Result<(), StoreError> {
+        self.releasing.remove(key);
+        let Some(mut record) = self.store.order(key)? else { return self.finish(now, key) };
+        self.give_up_late(key)?;
+        record.evidence += 1;
+        record.trouble = None;
+        record.held = None;
+        self.store.atomically(|store| {
+            store.drop_hold(key)?;
+            store.drop_intent(key)?;
+            store.save(&record)?;
+            let text = "what was held back is not in staging any more, or was changed there; it is \
+                        fetched again";
+            store.tell(key, now.wall, "asked", text)
+        })?;
+        self.finish(now, key)
+    }
+
+    /// What is held back and makes way for a publication that is being recorded: because it is that
+    /// one, or an older one of the same order.
+    pub(super) fn makes_way(&self, intent: &Intent) -> Result<Option<Held>, StoreError> {
+        let held = self.store.held(&intent.key)?;
+        let is_newer = |held: &Held| !self.is_late(&intent.key) && intent.evidence >= held.evidence;
+        Ok(held.filter(|held| is_of(&intent.job, held) || is_newer(held)))
+    }
+
+    /// What was held back is recorded as published, or as replaced.
+    pub(super) fn hold_ends(&mut self, held: Held, job: &str, effects: &mut Vec<Effect>) {
+        self.releasing.remove(&held.key);
+        // That one was moved into the output.
+        if !is_of(job, &held) {
+            effects.push(Effect::DropHeld { key: held.key, dir: held.dir });
+        }
+    }
+}
+
+/// Whether a publication is that of what is held back.
+fn is_of(job: &str, held: &Held) -> bool {
+    job.strip_prefix(HELD_JOB) == Some(held.dir.as_str())
+}
+
+fn told(held: &Held, before: Option<&Held>) -> String {
+    let why = why_incomplete(&held.manifest.findings);
+    let also =
+        if before.is_some() { "; it takes the place of what was held back before" } else { "" };
+    format!("held back, since it is incomplete: {why}{also}")
+}

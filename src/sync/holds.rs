@@ -1,0 +1,199 @@
+//! Brings the journal and what lies below `held` into step before orders are worked on. The journal may
+//! be lost, or the process may have ended between the two.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::disk::{Disk, Kind};
+use crate::local::held::{self, Found, number_of};
+use crate::local::layout::Layout;
+use crate::local::rebuild::key_of;
+use crate::model::fault::Fault;
+use crate::model::ids::{OrderKey, RxId};
+use crate::model::manifest::Manifest;
+use crate::model::order::{RemoteOrder, Status};
+use crate::model::record::OrderRecord;
+use crate::model::step::Step;
+use crate::model::time::WallMs;
+use crate::store::{Held, Store, StoreError};
+
+/// Why journal and disk could not be brought into step.
+#[derive(Debug, thiserror::Error)]
+pub enum Unsettled {
+    /// The disk says no.
+    #[error(transparent)]
+    Disk(#[from] Fault),
+    /// The journal cannot be used.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// To be called with the output prepared and still closed, before anything is swept. What the journal
+/// does not know is taken into it, what was published or replaced is removed, and an order of which
+/// nothing is left is wanted again. Gives how many orders the journal learnt of.
+pub fn settle(
+    disk: &dyn Disk,
+    layout: &Layout,
+    store: &Store,
+    now: WallMs,
+    step: &dyn Fn(Step),
+) -> Result<usize, Unsettled> {
+    let (found, others) = held::found(disk, layout)?;
+    for path in others {
+        tracing::warn!("{} is none of Casedrop's and is left alone", path.display());
+    }
+    let mut by_order: BTreeMap<OrderKey, Vec<Found>> = BTreeMap::new();
+    for one in found {
+        match key_of(&one.manifest) {
+            Some(key) => by_order.entry(key).or_default().push(one),
+            None => tracing::warn!("what is held back as {} names no order", one.dir),
+        }
+    }
+    // What is being published is the engine's to finish; the rest of such an order waits.
+    let publishing: BTreeSet<OrderKey> =
+        store.intents()?.into_iter().map(|intent| intent.key).collect();
+    lost(disk, layout, (store, &publishing), now)?;
+    if !by_order.is_empty() {
+        // A process that died right after it had moved something there did not sync it.
+        disk.sync_dir(&layout.held()).map_err(Fault::from)?;
+    }
+    let mut learnt = 0;
+    for (key, mut all) in by_order.into_iter().filter(|(key, _)| !publishing.contains(key)) {
+        let known = store.held(&key)?;
+        let rank = |one: &Found| {
+            let is_known = known.as_ref().is_some_and(|known| known.dir == one.dir);
+            (number_of(&one.dir), is_known)
+        };
+        all.sort_by_key(rank);
+        let Some(newest) = newest(disk, layout, store, &key, known.as_ref(), &mut all, step)?
+        else {
+            continue;
+        };
+        let is_known = known.as_ref().is_some_and(|known| known.dir == newest.dir);
+        if !is_known {
+            learn(store, &key, newest, known.as_ref(), now)?;
+            learnt += 1;
+        }
+        let keep = store.held(&key)?.map(|held| held.dir);
+        remove(disk, layout, &all, keep.as_deref(), step)?;
+    }
+    Ok(learnt)
+}
+
+/// The newest one that is whole and was neither published nor replaced. Where there is none, and the
+/// journal knows none, all others are left in `all` to be removed.
+fn newest(
+    disk: &dyn Disk,
+    layout: &Layout,
+    store: &Store,
+    key: &OrderKey,
+    known: Option<&Held>,
+    all: &mut Vec<Found>,
+    step: &dyn Fn(Step),
+) -> Result<Option<Found>, Unsettled> {
+    let published = store.order(key)?.and_then(|order| order.published);
+    let is_over = |one: &Found| {
+        known.is_none() && published.as_ref().is_some_and(|it| it.revision >= one.manifest.revision)
+    };
+    while let Some(one) = all.pop() {
+        let is_known = known.is_some_and(|known| known.dir == one.dir);
+        if is_known {
+            return Ok(Some(one));
+        }
+        if is_over(&one) {
+            held::discard(disk, layout, &one.dir, step)?;
+        } else if held::is_whole(disk, &layout.held_dir(&one.dir), &one.manifest)? {
+            return Ok(Some(one));
+        } else {
+            tracing::warn!("what is held back as {} is not whole and is left alone", one.dir);
+        }
+    }
+    Ok(None)
+}
+
+/// Takes what lies there into the journal.
+fn learn(
+    store: &Store,
+    key: &OrderKey,
+    found: Found,
+    known: Option<&Held>,
+    now: WallMs,
+) -> Result<(), StoreError> {
+    let mut order = match store.order(key)? {
+        Some(order) => order,
+        None => OrderRecord {
+            listed: false,
+            fetched: 1,
+            ..OrderRecord::new(key.clone(), remote_of(key, &found.manifest), now)
+        },
+    };
+    let at = WallMs::from_rfc3339(&found.manifest.published_at).unwrap_or(now);
+    let held = Held {
+        key: key.clone(),
+        manifest: found.manifest,
+        manifest_sha256: found.manifest_sha256,
+        dir: found.dir,
+        // Whether it covers the newest sign of new files nobody knows: an order that is wanted stays so.
+        evidence: known.map_or(order.fetched, |known| known.evidence),
+        history_seen: 0,
+        etag: None,
+        at,
+        confirmed: at,
+        released: false,
+    };
+    order.held = Some(held.record());
+    store.atomically(|store| {
+        store.hold(&held)?;
+        store.save(&order)?;
+        store.tell(key, now, "rebuilt", "found again on the disk, held back since it is incomplete")
+    })
+}
+
+/// Orders of which what was held back is gone are wanted again.
+fn lost(
+    disk: &dyn Disk,
+    layout: &Layout,
+    (store, publishing): (&Store, &BTreeSet<OrderKey>),
+    now: WallMs,
+) -> Result<(), Unsettled> {
+    for held in store.holds()? {
+        let is_there = disk.kind(&layout.held_dir(&held.dir)).map_err(Fault::from)?;
+        if is_there == Some(Kind::Dir) || publishing.contains(&held.key) {
+            continue;
+        }
+        let Some(mut order) = store.order(&held.key)? else { continue };
+        order.evidence += 1;
+        order.trouble = None;
+        order.held = None;
+        store.atomically(|store| {
+            store.drop_hold(&held.key)?;
+            store.save(&order)?;
+            let text = "what was held back is not in staging any more; it is fetched again";
+            store.tell(&held.key, now, "asked", text)
+        })?;
+    }
+    Ok(())
+}
+
+fn remove(
+    disk: &dyn Disk,
+    layout: &Layout,
+    all: &[Found],
+    keep: Option<&str>,
+    step: &dyn Fn(Step),
+) -> Result<(), Fault> {
+    for one in all.iter().filter(|one| keep != Some(one.dir.as_str())) {
+        held::discard(disk, layout, &one.dir, step)?;
+    }
+    Ok(())
+}
+
+/// What a manifest tells of what Align said.
+pub fn remote_of(key: &OrderKey, manifest: &Manifest) -> RemoteOrder {
+    RemoteOrder {
+        rx_id: manifest.rx_id.as_ref().and_then(|id| id.parse::<RxId>().ok()),
+        order_code: manifest.order_code.clone(),
+        case_type: manifest.case_type.clone(),
+        procedure: manifest.procedure.clone(),
+        ..RemoteOrder::new(key.order.clone(), Status::from(manifest.status.clone()))
+    }
+}
