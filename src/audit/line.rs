@@ -35,6 +35,8 @@ pub enum Deed {
     Unpair,
     /// An order was asked for again.
     Refetch,
+    /// An incomplete order that was held back was to be published all the same.
+    Publish,
     /// An order was sent back to the doctor.
     Return,
     /// Work was paused.
@@ -67,6 +69,7 @@ impl Deed {
             Self::Pair => "pair",
             Self::Unpair => "unpair",
             Self::Refetch => "refetch",
+            Self::Publish => "publish",
             Self::Return => "return",
             Self::Pause => "pause",
             Self::Resume => "resume",

@@ -6,7 +6,7 @@ use clap::{Parser, Subcommand};
 
 use super::account::{AccountsArgs, LoginArgs, LogoutArgs, PairArgs, UnpairArgs};
 use super::audit::AuditArgs;
-use super::change::{RefetchArgs, ReturnArgs};
+use super::change::{PublishArgs, RefetchArgs, ReturnArgs};
 use super::check::CheckArgs;
 use super::completions::CompletionsArgs;
 use super::demo::DemoArgs;
@@ -75,6 +75,8 @@ pub enum Command {
     Show(ShowArgs),
     /// Fetches orders again.
     Refetch(RefetchArgs),
+    /// Publishes orders that are held back since they are incomplete, as they are.
+    Publish(PublishArgs),
     /// Sends an order back to the doctor for a rescan.
     Return(ReturnArgs),
     /// Tells how things stand: the agent, each lab, what needs a person.

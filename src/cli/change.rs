@@ -1,4 +1,4 @@
-//! `refetch` and `return`: what people want done with single orders.
+//! `refetch`, `publish` and `return`: what people want done with single orders.
 
 use clap::{Args, ValueEnum};
 
@@ -21,6 +21,17 @@ pub struct RefetchArgs {
     /// are asked for.
     #[arg(long, value_name = "KIND")]
     pub kind: Option<Kind>,
+}
+
+/// `casedrop publish`
+#[derive(Debug, Args)]
+pub struct PublishArgs {
+    /// Order ids or Rx ids of orders that are held back since they are incomplete.
+    #[arg(value_name = "ORDER", required = true)]
+    pub orders: Vec<OrderId>,
+    /// Only in this lab, should two labs know the same id.
+    #[arg(long, value_name = "LAB")]
+    pub lab: Option<String>,
 }
 
 /// A kind of case on the command line.
@@ -64,6 +75,16 @@ pub fn refetch(
             Kind::Restorative => CaseKind::Restorative,
         }),
     };
+    ask(config, &request, streams)
+}
+
+/// Asks the agent that runs now or next to publish what is held back.
+pub fn publish(
+    config: &Config,
+    args: &PublishArgs,
+    streams: &mut Streams,
+) -> Result<Exit, CliError> {
+    let request = Request::Publish { lab: args.lab.clone(), orders: args.orders.clone() };
     ask(config, &request, streams)
 }
 

@@ -120,6 +120,7 @@ fn on_config(command: Command, config: &Config, streams: &mut Streams) -> Result
         Command::Orders(args) => orders::orders(config, &args, streams),
         Command::Show(args) => orders::show(config, &args, streams),
         Command::Refetch(args) => change::refetch(config, &args, streams),
+        Command::Publish(args) => change::publish(config, &args, streams),
         Command::Return(args) => change::send_back(config, &args, streams),
         Command::Status => status::status(config, streams),
         Command::Poll(args) => status::poll(config, &args, streams),

@@ -14,6 +14,7 @@ pub mod demo;
 mod dispatch;
 pub mod hash_password;
 mod hooks;
+mod incomplete;
 mod logging;
 pub mod orders;
 pub mod outcome;

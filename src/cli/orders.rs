@@ -10,12 +10,14 @@ use crate::app::desk::is_still_news;
 use crate::app::wall_now;
 use crate::config::{Config, LabConfig};
 use crate::local::layout::Layout;
+use crate::model::findings::FindingCounts;
 use crate::model::ids::OrderId;
 use crate::model::record::{OrderRecord, OrderState, Place, Retired, Trouble};
 use crate::store::{Errand, FILE_NAME, OrderEvent, Pending, Rebuilt, Store, StoreError};
 
 use super::ask::Desk;
 use super::asked::{AskedFor, show_asked, tell_not_running, to_fetch};
+use super::incomplete::{HeldView, is_incomplete, mark, tell_findings, tell_held};
 use super::{CliError, Exit, Streams};
 
 /// `casedrop orders`
@@ -24,12 +26,15 @@ pub struct OrdersArgs {
     /// Only this lab's orders.
     #[arg(long, value_name = "LAB")]
     pub lab: Option<String>,
-    /// Only orders in this state: waiting, regenerating, retrying, attention, away, published
+    /// Only orders in this state: waiting, regenerating, retrying, attention, held, away, published
     /// or removed.
     #[arg(long, value_name = "STATE", value_parser = parse_state)]
     pub state: Option<OrderState>,
+    /// Only orders that lack something serious, held back or published all the same.
+    #[arg(long)]
+    pub incomplete: bool,
     /// Compares Align's list, the journal and the disk, and explains each difference.
-    #[arg(long, conflicts_with = "state")]
+    #[arg(long, conflicts_with_all = ["state", "incomplete"])]
     pub reconcile: bool,
 }
 
@@ -67,6 +72,13 @@ struct OrderView<'a> {
     first_seen: String,
     last_seen: String,
     trouble: Option<&'a Trouble>,
+    /// Whether what is held back, or was published last, lacks something serious.
+    incomplete: bool,
+    /// What there is to know of those files, by code.
+    findings: &'a FindingCounts,
+    /// What is held back, if anything.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    held: Option<HeldView>,
     /// When somebody asked for it again, if no agent has begun that yet.
     #[serde(skip_serializing_if = "Option::is_none")]
     asked_for: Option<String>,
@@ -99,6 +111,9 @@ impl<'a> OrderView<'a> {
             first_seen: order.first_seen.to_rfc3339(),
             last_seen: order.last_seen.to_rfc3339(),
             trouble: order.trouble.as_ref(),
+            incomplete: order.newest_findings().is_incomplete(),
+            findings: order.newest_findings(),
+            held: order.held.as_ref().map(HeldView::new),
         }
     }
 }
@@ -131,11 +146,16 @@ pub fn orders(config: &Config, args: &OrdersArgs, streams: &mut Streams) -> Resu
         .iter()
         .filter(|order| args.lab.as_ref().is_none_or(|lab| is_of(lab, order)))
         .filter(|order| args.state.is_none_or(|state| order.state() == state))
+        .filter(|order| !args.incomplete || is_incomplete(order))
         .collect();
     // What nobody has heard of yet is in no state.
     let unseen: Vec<_> = asked
         .iter()
-        .filter(|errand| args.state.is_none() && all.iter().all(|order| order.key != errand.key))
+        .filter(|errand| {
+            args.state.is_none()
+                && !args.incomplete
+                && all.iter().all(|order| order.key != errand.key)
+        })
         .filter(|errand| {
             let name = errand.key.lab.as_str();
             args.lab.as_ref().is_none_or(|lab| name.eq_ignore_ascii_case(lab))
@@ -156,19 +176,20 @@ pub fn orders(config: &Config, args: &OrdersArgs, streams: &mut Streams) -> Resu
         return Ok(Exit::Ok);
     }
     streams.line(format!(
-        "{:<16} {:<10} {:<12} {:<13} {:>3}  {:<20} {}",
-        "LAB", "ACCOUNT", "ORDER", "STATE", "REV", "PUBLISHED", "AT ALIGN"
+        "{:<16} {:<10} {:<12} {:<13} {:>3}  {:<20} {:<18} {}",
+        "LAB", "ACCOUNT", "ORDER", "STATE", "REV", "PUBLISHED", "FINDINGS", "AT ALIGN"
     ))?;
     for order in chosen {
         let published = order.published.as_ref();
         streams.line(format!(
-            "{:<16} {:<10} {:<12} {:<13} {:>3}  {:<20} {}",
+            "{:<16} {:<10} {:<12} {:<13} {:>3}  {:<20} {:<18} {}",
             order.key.lab.as_str(),
             order.key.account.as_str(),
             order.key.order.as_str(),
             order.state().as_str(),
             published.map_or("-".to_owned(), |published| published.revision.to_string()),
             published.map_or("-".to_owned(), |published| published.at.to_rfc3339()),
+            mark(order),
             at_align(order),
         ))?;
         if let Some(trouble) = order.trouble.as_ref().filter(|_| order.is_wanted()) {
@@ -183,7 +204,7 @@ pub fn orders(config: &Config, args: &OrdersArgs, streams: &mut Streams) -> Resu
         let AskedFor { lab, account, order_id, state, since } = one;
         let (none, since) = ("-", format!("asked for at {since}, not begun yet"));
         streams.line(format!(
-            "{lab:<16} {account:<10} {order_id:<12} {state:<13} {none:>3}  {none:<20} {since}"
+            "{lab:<16} {account:<10} {order_id:<12} {state:<13} {none:>3}  {none:<20} {none:<18} {since}"
         ))?;
     }
     if !asked.is_empty() {
@@ -198,6 +219,9 @@ struct Story<'a> {
     #[serde(flatten)]
     order: OrderView<'a>,
     revisions: Vec<crate::model::manifest::Manifest>,
+    /// The manifest of what is held back.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    held_manifest: Option<crate::model::manifest::Manifest>,
     events: Vec<Line>,
 }
 
@@ -219,7 +243,8 @@ pub fn show(config: &Config, args: &ShowArgs, streams: &mut Streams) -> Result<E
     let told = store.atomically(|store| {
         let tell = |order: OrderRecord| {
             let (revisions, events) = (store.revisions(&order.key)?, store.story(&order.key)?);
-            Ok((order, revisions, events))
+            let held = store.held(&order.key)?.map(|held| held.manifest);
+            Ok((order, revisions, events, held))
         };
         let found = store.find(&args.order)?.into_iter().map(tell);
         Ok((found.collect::<Result<Vec<_>, StoreError>>()?, to_fetch(store)?))
@@ -235,7 +260,8 @@ pub fn show(config: &Config, args: &ShowArgs, streams: &mut Streams) -> Result<E
     }
     let stories: Vec<_> = told
         .iter()
-        .map(|(order, revisions, events)| Story {
+        .map(|(order, revisions, events, held)| Story {
+            held_manifest: held.clone(),
             order: OrderView::new(order, &layout, &asked),
             revisions: revisions.iter().map(|revision| revision.manifest.clone()).collect(),
             events: events.iter().cloned().map(line).collect(),
@@ -284,6 +310,9 @@ fn tell_story(story: &Story<'_>, streams: &mut Streams) -> Result<(), CliError> 
     if let Some(path) = &order.path {
         streams.line(format!("  folder     {}", path.display()))?;
     }
+    if let Some(held) = &order.held {
+        tell_held(order.order_id, held, streams)?;
+    }
     if let Some(trouble) = order.trouble {
         streams.line(format!("  trouble    {}", trouble.message))?;
         if let Some(hint) = &trouble.hint {
@@ -299,7 +328,9 @@ fn tell_story(story: &Story<'_>, streams: &mut Streams) -> Result<(), CliError> 
             }
         }
     }
-    if let Some(newest) = story.revisions.last() {
+    let newest = story.held_manifest.as_ref().or(story.revisions.last());
+    tell_findings(newest, streams)?;
+    if let Some(newest) = newest {
         streams.line(format!("  files of revision {}:", newest.revision))?;
         for file in &newest.files {
             streams.line(format!(

@@ -64,6 +64,14 @@ pub enum Request {
         #[serde(default)]
         confirm: Option<OrderId>,
     },
+    /// Publish orders that are held back since they are incomplete, as they are.
+    Publish {
+        /// Whose; needed only where an id stands for orders of several labs.
+        #[serde(default)]
+        lab: Option<String>,
+        /// Which orders.
+        orders: Vec<OrderId>,
+    },
     /// Begin nothing new until `resume`. What runs is finished, notifications are still taken down.
     Pause {
         /// Which lab; all if none is named.

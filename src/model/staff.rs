@@ -2,7 +2,7 @@
 //! command folder name no commands.
 
 /// The program's commands that hints name, and what staff do instead.
-const INSTEAD: [(&str, &str); 18] = [
+const INSTEAD: [(&str, &str); 19] = [
     ("login", LOG_IN),
     ("accounts", LOG_IN),
     ("pair", LOG_IN),
@@ -12,6 +12,7 @@ const INSTEAD: [(&str, &str); 18] = [
     ("pause", "press Pause on the status page, or drop an empty file named pause.txt"),
     ("poll", "press Poll now on the status page, or drop an empty file named poll.txt"),
     ("refetch", "drop an empty file named refetch and the order's number, as refetch 17544365.txt"),
+    ("publish", "press Publish anyway on the order's page of the status page"),
     ("return", "return the order on its page of the status page"),
     ("verify", "drop an empty file named verify.txt"),
     ("show", SEE_PAGE),

@@ -103,6 +103,18 @@ pub(super) async fn refetch(
     carry_out(&shared, &call, (form.id, &back), request).await
 }
 
+pub(super) async fn publish(
+    State(shared): State<Arc<Shared>>,
+    Path(parts): InAddress,
+    call: Call,
+    Checked(form): Checked<Basic>,
+) -> Response {
+    let Some(key) = named(parts) else { return call.nothing(call.texts.not_found_order) };
+    let back = href(&key);
+    let request = Request::Publish { lab: Some(key.lab.to_string()), orders: vec![key.order] };
+    carry_out(&shared, &call, (form.id, &back), request).await
+}
+
 pub(super) async fn lab(
     State(shared): State<Arc<Shared>>,
     Path((lab, what)): Path<(String, String)>,

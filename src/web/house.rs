@@ -82,8 +82,21 @@ pub struct OrderView {
     pub folder: Option<PathBuf>,
     /// Its published revisions, the newest first.
     pub revisions: Vec<RevisionView>,
+    /// What is held back of it, if anything.
+    pub held: Option<HeldView>,
     /// Its story, the newest line first.
     pub story: Vec<StoryLine>,
+}
+
+/// A revision that is held back, since it is incomplete.
+#[derive(Debug, Clone)]
+pub struct HeldView {
+    /// Its manifest.
+    pub manifest: Manifest,
+    /// Since when.
+    pub at: WallMs,
+    /// Whether somebody wants it published all the same.
+    pub released: bool,
 }
 
 /// One published revision.

@@ -42,8 +42,8 @@ use frame::Answers;
 use gate::Gate;
 
 pub use house::{
-    Choice, House, LogLine, LogQuery, LoginView, OrderFile, OrderView, ReceiptView, RevisionView,
-    Setup, SetupLab, SetupStep, StoryLine, TestView,
+    Choice, HeldView, House, LogLine, LogQuery, LoginView, OrderFile, OrderView, ReceiptView,
+    RevisionView, Setup, SetupLab, SetupStep, StoryLine, TestView,
 };
 
 /// What all routes share.
@@ -94,6 +94,7 @@ pub fn router(
         .route(order, get(order::page))
         .route(&below("files/{revision}/{*path}"), get(files::file))
         .route(&below("refetch"), post(act::refetch))
+        .route(&below("publish"), post(act::publish))
         .route(&below("return"), get(returning::page).post(returning::send))
         .route("/labs/{lab}/{what}", post(act::lab))
         .route("/commands", get(records::commands))

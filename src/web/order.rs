@@ -17,7 +17,7 @@ use super::overview::DownloadView;
 use super::texts::Texts;
 use super::words::Tone;
 use crate::model::ids::OrderKey;
-use crate::model::manifest::{Jaw, ManifestFile, Role};
+use crate::model::manifest::{Finding, Jaw, ManifestFile, Role};
 use crate::model::record::{Place, Retired, Trouble};
 use crate::status::RunningDownload;
 
@@ -39,6 +39,13 @@ struct OrderPage {
     facts: Vec<(&'static str, String)>,
     heard: When,
     trouble: Option<TroubleView>,
+    /// What there is to know of the files.
+    findings: Vec<FindingView>,
+    incomplete: bool,
+    /// Since when they are held back.
+    held: Option<When>,
+    /// Whether they are to be published all the same.
+    released: bool,
     folder: Option<String>,
     folder_gone: bool,
     no_folder: &'static str,
@@ -60,6 +67,16 @@ struct TroubleView {
     attempts: u32,
     since: When,
     next_try: Option<When>,
+}
+
+/// One finding, in words.
+struct FindingView {
+    tone: Tone,
+    /// In the page's language, where the page has words for it.
+    text: String,
+    /// The language of those words.
+    lang: &'static str,
+    file: String,
 }
 
 struct Picture {
@@ -176,7 +193,11 @@ impl OrderPage {
                 .filter(|_| files::may_show(file.role, show_names))
                 .map(|revision| files::href(&path, revision.manifest.revision, &file.path))
         };
-        let all = newest.map(|revision| revision.manifest.files.as_slice()).unwrap_or_default();
+        let held = view.held.as_ref();
+        let shown_manifest =
+            held.map(|held| &held.manifest).or(newest.map(|revision| &revision.manifest));
+        let all = shown_manifest.map(|manifest| manifest.files.as_slice()).unwrap_or_default();
+        let findings = shown_manifest.map(|it| it.findings.as_slice()).unwrap_or_default();
         let named = |role| {
             matches!(role, Role::RxPdf | Role::RxHtml | Role::ScreenCapture | Role::Metadata)
         };
@@ -191,6 +212,10 @@ impl OrderPage {
             facts: facts(view, t),
             heard: When::at(record.last_seen),
             trouble: record.trouble.as_ref().filter(|_| record.is_wanted()).map(TroubleView::of),
+            incomplete: record.newest_findings().is_incomplete(),
+            findings: findings.iter().map(|one| FindingView::of(one, call)).collect(),
+            held: held.map(|held| When::at(held.at)),
+            released: held.is_some_and(|held| held.released),
             folder: view.folder.as_deref().map(shown),
             folder_gone: standing.is_none(),
             no_folder: if record.retired == Retired::Yes { t.folder_removed } else { t.no_folder },
@@ -208,12 +233,11 @@ impl OrderPage {
                     jaw: t.jaw_of(file.jaw),
                     size: size(file.size, lang),
                     sha256: file.sha256.clone(),
-                    href: address(file),
+                    // What is held back is not among the published files.
+                    href: address(file).filter(|_| held.is_none()),
                 })
                 .collect(),
-            missing: newest
-                .map(|revision| revision.manifest.missing.join(", "))
-                .unwrap_or_default(),
+            missing: shown_manifest.map(|manifest| manifest.missing.join(", ")).unwrap_or_default(),
             revisions: view.revisions.iter().map(|one| RevisionLine::of(one, t, lang)).collect(),
             story: view.story.iter().map(|line| LineView::of(line, t)).collect(),
             path,
@@ -264,6 +288,18 @@ fn meshes<'a>(
     });
     let meshes: Vec<_> = meshes.collect();
     (!meshes.is_empty()).then(|| serde_json::to_string(&meshes).unwrap_or_default())
+}
+
+impl FindingView {
+    fn of(finding: &Finding, call: &Call) -> Self {
+        let own = call.texts.finding(&finding.code);
+        Self {
+            tone: Tone::of_severity(finding.severity),
+            text: own.map_or_else(|| finding.words.clone(), str::to_owned),
+            lang: if own.is_some() { call.lang.code() } else { "en" },
+            file: finding.path.clone().unwrap_or_default(),
+        }
+    }
 }
 
 impl TroubleView {

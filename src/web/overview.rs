@@ -28,6 +28,8 @@ pub(super) struct Overview {
     wants: Wants,
     more_failing: Option<String>,
     counts: Vec<(&'static str, Tone, &'static str, String)>,
+    /// How many stand published and lack something.
+    incomplete: Option<String>,
     downloads: Vec<DownloadView>,
     news: Vec<order::LineView>,
     pc: Pc,
@@ -89,6 +91,7 @@ impl Overview {
             more_failing: (status.failing_more > 0)
                 .then(|| fill(t.more_failing, &[("n", &status.failing_more.to_string())])),
             counts: counts(status, lang),
+            incomplete: incomplete(status, lang),
             downloads: status.downloads.iter().map(|one| DownloadView::of(one, lang)).collect(),
             news: news.iter().map(|line: &StoryLine| order::LineView::of(line, t)).collect(),
             pc: pc(status, lang),
@@ -126,6 +129,11 @@ fn counts(status: &Status, lang: Lang) -> Vec<(&'static str, Tone, &'static str,
         Some((state.as_str(), Tone::of_state(state), word, number(count, lang.code())))
     });
     counted.collect()
+}
+
+fn incomplete(status: &Status, lang: Lang) -> Option<String> {
+    let count: u64 = status.incomplete.values().sum();
+    (count > 0).then(|| number(usize::try_from(count).unwrap_or(usize::MAX), lang.code()))
 }
 
 impl DownloadView {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use askama::Template;
-use axum::extract::{Path, State};
+use axum::extract::{Path, Query, State};
 use axum::response::Response;
 use serde::Deserialize;
 
@@ -11,7 +11,10 @@ use super::Shared;
 use super::act::carry_out;
 use super::frame::{Call, Frame, show};
 use super::gate::Checked;
+use super::house::OrderView;
 use super::order::{InAddress, href, named};
+use super::texts::fill;
+use crate::model::manifest::Severity;
 use crate::model::request::{Request, Text};
 
 #[derive(Template)]
@@ -21,6 +24,16 @@ struct ReturnPage {
     path: String,
     order: String,
     state: String,
+    /// What is proposed as reason.
+    reason: String,
+}
+
+/// What the page is asked for.
+#[derive(Default, Deserialize)]
+pub(super) struct Asked {
+    /// `incomplete`: with the findings as the reason, to be read and changed before it is sent.
+    #[serde(default)]
+    ask: String,
 }
 
 /// What is filled in.
@@ -34,6 +47,7 @@ pub(super) struct Filled {
 pub(super) async fn page(
     State(shared): State<Arc<Shared>>,
     Path(parts): InAddress,
+    Query(wanted): Query<Asked>,
     call: Call,
 ) -> Response {
     let Some(key) = named(parts) else { return call.nothing(call.texts.not_found_order) };
@@ -44,10 +58,29 @@ pub(super) async fn page(
             path: href(&key),
             order: key.order.to_string(),
             state: view.record.remote.status.to_string(),
+            reason: if wanted.ask == "incomplete" { reason(&view, &call) } else { String::new() },
         }),
         Ok(None) => call.nothing(call.texts.not_found_order),
         Err(fault) => call.cannot(&fault),
     }
+}
+
+/// What is serious of the order's files, for the doctor: without any file's name.
+fn reason(view: &OrderView, call: &Call) -> String {
+    let newest = view.revisions.first().map(|revision| &revision.manifest);
+    let manifest = view.held.as_ref().map(|held| &held.manifest).or(newest);
+    let findings = manifest.map(|it| it.findings.as_slice()).unwrap_or_default();
+    let mut serious: Vec<&str> = Vec::new();
+    for finding in findings.iter().filter(|finding| finding.severity == Severity::Serious) {
+        let words = call.texts.finding(&finding.code).unwrap_or(&finding.words);
+        if !serious.contains(&words) {
+            serious.push(words);
+        }
+    }
+    if serious.is_empty() {
+        return String::new();
+    }
+    fill(call.texts.ask_text, &[("what", &serious.join("; "))])
 }
 
 pub(super) async fn send(

@@ -129,6 +129,7 @@ impl House for Made {
                 place: Place::Main,
                 folder: Some(PathBuf::from("/orders/smile-lab/4711/17")),
             }],
+            held: None,
             story: story.into(),
         }))
     }

@@ -168,6 +168,7 @@ texts! {
     state: "State", "Zustand";
     sort: "Sorted by", "Sortiert nach";
     any_lab: "all labs", "alle Labore";
+    published_incomplete: "published, but incomplete", "abgelegt, aber unvollständig";
     any_files: "complete or not", "vollständig oder nicht";
     incomplete: "incomplete", "unvollständig";
     any_state: "all states", "alle Zustände";
@@ -204,6 +205,15 @@ texts! {
     // One order.
     patient: "Patient", "Patient";
     refetch: "Fetch again", "Neu holen";
+    publish_anyway: "Publish anyway", "Trotzdem ablegen";
+    ask_doctor: "Ask the doctor…", "Praxis fragen…";
+    held_text: "This scan is incomplete. It is kept safely and was not put into the hot folder.",
+        "Dieser Scan ist unvollständig. Er ist sicher aufbewahrt und wurde nicht in den Auftragsordner gelegt.";
+    held_released: "This scan is incomplete, and is about to be put into the hot folder as it is.",
+        "Dieser Scan ist unvollständig und wird gerade so, wie er ist, in den Auftragsordner gelegt.";
+    findings: "What was noticed about these files", "Was an diesen Dateien auffiel";
+    ask_text: "Please scan again. The scan that reached us is incomplete: {what}",
+        "Bitte neu scannen. Der Scan, der uns erreicht hat, ist unvollständig: {what}";
     return_scan: "Return to the doctor…", "An die Praxis zurück…";
     open_folder: "Folder", "Ordner";
     no_folder: "not published yet", "noch nicht abgelegt";

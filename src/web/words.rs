@@ -1,10 +1,19 @@
 //! What the rest of the agent says in codes, as words of a language.
 
-use super::texts::Texts;
+use super::texts::{GERMAN, Texts};
 use crate::config;
-use crate::model::manifest::{Jaw, Reason, Role};
+use crate::model::manifest::{Jaw, Reason, Role, Severity};
 use crate::model::record::OrderState;
 use crate::model::request::Outcome;
+
+/// Findings in German; in English the manifest has them.
+const FINDINGS: [(&str, &str); 5] = [
+    ("member-unreadable", "Die Datei ist im Archiv nicht lesbar und wurde weggelassen"),
+    ("member-nameless", "Eine Datei im Archiv hat keinen Namen und wurde weggelassen"),
+    ("member-twice", "Eine Datei steht zweimal im Archiv"),
+    ("name-shortened", "Der Name der Datei war zu lang und wurde gekürzt"),
+    ("names-kept", "Die Dateien behielten die Namen des Herstellers"),
+];
 
 impl Texts {
     pub(super) fn state(&self, state: OrderState) -> &'static str {
@@ -74,6 +83,15 @@ impl Texts {
         }
     }
 
+    /// What a finding of that code means, in this language; `None` for English, which the manifest has,
+    /// and where only that has words.
+    pub(super) fn finding(&self, code: &str) -> Option<&'static str> {
+        if self.other_language != GERMAN.other_language {
+            return None;
+        }
+        FINDINGS.iter().find(|(known, _)| *known == code).map(|(_, german)| *german)
+    }
+
     /// What a line of a story tells of; one of a newer journal has no word here.
     pub(super) fn did(&self, kind: &str) -> Option<&'static str> {
         Some(match kind {
@@ -128,6 +146,14 @@ impl Tone {
             OrderState::Away | OrderState::Removed => Self::Rest,
             OrderState::Retrying | OrderState::Held => Self::Warn,
             OrderState::Attention => Self::Bad,
+        }
+    }
+
+    pub(super) fn of_severity(severity: Severity) -> Self {
+        match severity {
+            Severity::Serious => Self::Bad,
+            Severity::Warning => Self::Warn,
+            Severity::Note => Self::Rest,
         }
     }
 

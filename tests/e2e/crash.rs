@@ -28,6 +28,8 @@ macro_rules! ways {
             Updated,
             /// On another system only.
             Elsewhere,
+            /// Without a program: `tests/simulation/power_cuts.rs` ends it at every call of the disk.
+            Simulated,
         }
 
         $(
@@ -79,7 +81,7 @@ ways! {
 fn ways_to(step: Step) -> &'static [Way] {
     use Way::{
         Adopt, Again, Beside, Dropped, Elsewhere, Empty, Failure, First, Forget, Late, Lost,
-        Notified, Reclaim, Refetch, Renewed, Replace, Retire, Updated,
+        Notified, Reclaim, Refetch, Renewed, Replace, Retire, Simulated, Updated,
     };
     let linux = cfg!(target_os = "linux");
     match step {
@@ -109,6 +111,15 @@ fn ways_to(step: Step) -> &'static [Way] {
         | Step::NotifiedPutOffDurable
         | Step::NotifiedTaken
         | Step::NotifiedTakenDurable => &[Notified],
+        Step::HoldMove
+        | Step::HoldMoved
+        | Step::HoldDurable
+        | Step::JournalHeld
+        | Step::JournalHeldDurable
+        | Step::JournalReleased
+        | Step::JournalReleasedDurable
+        | Step::HoldReseal
+        | Step::HoldDrop => &[Simulated],
         Step::MakeParent => &[First, Beside],
         Step::ClearEmpty => &[Empty],
         Step::MoveIn if linux => &[First, Beside, Empty],

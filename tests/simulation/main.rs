@@ -14,6 +14,7 @@ mod ages;
 mod align;
 mod bench;
 mod clock;
+mod holds;
 mod hooks;
 mod invariants;
 mod ledger;

@@ -2,14 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use casedrop::disk::Disk as _;
-use casedrop::local::Layout;
 use casedrop::local::publish::{Publication, Recovered, Target};
+use casedrop::local::{Layout, held, publish};
+use casedrop::model::manifest::{FILE_NAME, Manifest};
 
 use super::bench::{Bench, NEW, Revision, content, files_below, key};
-use super::disk::{Call, SimDisk, Verdict};
+use super::disk::{Call, Node, SimDisk, Verdict};
 
 type Content = BTreeMap<String, String>;
 
@@ -189,5 +190,134 @@ fn a_full_volume_stops_the_publication_and_loses_nothing() {
         let outcome = scene.bench.publish(&scene.disk, &scene.revision).expect("published");
         assert!(scene.bench.is_done(&scene.revision, &outcome));
         scene.assert_durable();
+    });
+}
+
+/// A revision that is held back, or about to be.
+struct Kept {
+    disk: SimDisk,
+    bench: Bench,
+    revision: Revision,
+    old: Option<Content>,
+    name: String,
+}
+
+impl Kept {
+    fn new(seed: u64, replacing: bool, exchange: bool) -> Self {
+        let Scene { disk, bench, mut revision, old } = Scene::new(seed, replacing, exchange);
+        let name = held::next_dir("job", None, 7);
+        revision.publication.staged = bench.layout.held_dir(&name);
+        Self { disk, bench, revision, old, name }
+    }
+
+    fn each(mut play: impl FnMut(&dyn Fn(u64) -> Self)) {
+        for (replacing, exchange) in [(false, true), (true, true), (true, false)] {
+            play(&|seed| Self::new(seed, replacing, exchange));
+        }
+    }
+
+    fn end_at(&self, number: u64) {
+        let wanted = self.disk.calls() + number;
+        self.disk.on_call(Some(Box::new(move |call: &Call| {
+            if call.number == wanted { Verdict::PowerOff } else { Verdict::Go }
+        })));
+    }
+
+    fn hold(&self) -> bool {
+        let staged = self.bench.layout.work_dir("job");
+        let at = (staged.as_path(), self.name.as_str());
+        held::keep(&self.disk, &self.bench.layout, at, &self.revision.manifest, &|_| {}).is_ok()
+    }
+
+    /// As the executor does it, with the manifest of the publication.
+    fn release(&self, manifest: &Manifest, revision: &Revision) -> bool {
+        let dir = self.bench.layout.held_dir(&self.name);
+        held::reseal(&self.disk, &dir, manifest, &|_| {}).is_ok()
+            && publish(
+                &self.disk,
+                &self.bench.layout,
+                &self.bench.root_id,
+                &revision.publication,
+                &|_| {},
+            )
+            .is_ok()
+    }
+
+    fn files(&self, durable: &BTreeMap<PathBuf, Node>, dir: &Path) -> Option<Content> {
+        let mut files = files_below(durable, dir)?;
+        files.remove(FILE_NAME);
+        Some(files)
+    }
+}
+
+fn new_files() -> Content {
+    NEW.iter().map(|(path, text)| ((*path).to_owned(), (*text).to_owned())).collect()
+}
+
+#[test]
+fn what_is_said_to_be_held_back_survives_any_power_cut_and_is_never_half_there() {
+    Kept::each(|new| {
+        for seed in 0..4 {
+            for number in 1.. {
+                let kept = new(seed);
+                kept.end_at(number);
+                let done = kept.hold();
+                kept.disk.on_call(None);
+                kept.disk.crash();
+                let dir = kept.bench.layout.held_dir(&kept.name);
+                let durable = kept.disk.durable(Path::new("/"));
+                match files_below(&durable, &dir) {
+                    Some(found) => assert_eq!(found, kept.revision.content(NEW)),
+                    None => assert!(!done, "it was said to be kept"),
+                }
+                let main = content(&kept.disk, &kept.bench.layout.order_dir(&key()));
+                assert_eq!(main, kept.old, "nothing of it is seen");
+                if done {
+                    break;
+                }
+            }
+        }
+    });
+}
+
+#[test]
+fn what_is_published_all_the_same_is_at_no_moment_nowhere() {
+    Kept::each(|new| {
+        for seed in 0..4 {
+            for number in 1.. {
+                let kept = new(seed);
+                assert!(kept.hold());
+                let mut manifest = kept.revision.manifest.clone();
+                manifest.published_at = "2026-11-25T10:00:00Z".to_owned();
+                let mut publication = kept.revision.publication.clone();
+                publication.manifest_sha256 = crate::align::hash(&manifest.to_bytes());
+                let released = Revision { manifest: manifest.clone(), publication };
+                kept.end_at(number);
+                let done = kept.release(&manifest, &released);
+                kept.disk.on_call(None);
+                kept.disk.crash();
+                let dirs =
+                    [kept.bench.layout.held_dir(&kept.name), kept.bench.layout.order_dir(&key())];
+                let durable = kept.disk.durable(Path::new("/"));
+                let is_there = |dir: &PathBuf| kept.files(&durable, dir) == Some(new_files());
+                assert!(dirs.iter().any(is_there), "it is nowhere after call {number}");
+                // As the executor goes on after a restart.
+                if kept.disk.kind(&dirs[0]).expect("asked").is_some()
+                    && held::is_whole(&kept.disk, &dirs[0], &manifest).expect("looked at")
+                {
+                    held::reseal(&kept.disk, &dirs[0], &manifest, &|_| {}).expect("resealed");
+                }
+                match kept.bench.recover(&kept.disk, &released).expect("decided") {
+                    Recovered::Published => {}
+                    Recovered::Ready => assert!(kept.release(&manifest, &released)),
+                    Recovered::Lost => panic!("lost after call {number}"),
+                }
+                let durable = kept.disk.durable(Path::new("/"));
+                assert_eq!(files_below(&durable, &dirs[1]), Some(released.content(NEW)));
+                if done {
+                    break;
+                }
+            }
+        }
     });
 }

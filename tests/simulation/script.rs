@@ -32,6 +32,8 @@ pub struct Script {
     /// The dice of scan notifications, in worlds that have them. They are of their own, so that a seed
     /// means without them what it meant before there were any.
     bells: Option<fastrand::Rng>,
+    /// What is held back, in worlds in which anything is.
+    pub holds: crate::holds::Holds,
     /// Whether a login was ever gone.
     pub logged_out: bool,
 }
@@ -49,6 +51,8 @@ pub enum Action {
     Deed,
     /// Somebody wants an order fetched again.
     Ask,
+    /// Somebody wants an incomplete order published all the same.
+    Release,
     /// The login of a lab goes.
     LogOut,
     /// All logins are back.
@@ -143,6 +147,7 @@ pub fn draw(seed: u64, aloud: bool) -> World {
     world.policy.notifications = world.script.bells.is_some();
     plan(&mut world, count);
     refuse(&mut world, seed, count);
+    crate::holds::draw(&mut world, seed);
     world
 }
 
@@ -238,6 +243,7 @@ impl Action {
             Self::Flow => some_flow(world),
             Self::Deed => deed(world),
             Self::Ask => ask(world),
+            Self::Release => crate::holds::release(world),
             Self::LogOut => {
                 {
                     let cloud = &mut *world.align.cloud();

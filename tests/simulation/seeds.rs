@@ -52,7 +52,7 @@ fn run_all(seeds: &[u64]) -> (Tally, Vec<String>) {
 }
 
 /// What must happen in the usual seeds, and how often at least in every thousand.
-const COVERAGE: [(&str, u64); 61] = [
+const COVERAGE: [(&str, u64); 64] = [
     ("agent: cannot start", 200),
     ("agent: killed", 50),
     ("agent: power cut", 50),
@@ -90,6 +90,8 @@ const COVERAGE: [(&str, u64); 61] = [
     ("failed: local", 500),
     ("failed: refused", 100),
     ("failed: transient", 500),
+    ("held back", 100),
+    ("held: replaced", 20),
     ("history to be removed", 20),
     ("left alone", 2),
     ("login goes", 50),
@@ -112,6 +114,7 @@ const COVERAGE: [(&str, u64); 61] = [
     ("script: clock forward", 30),
     ("script: deed", 30),
     ("script: file held open", 50),
+    ("script: released", 20),
     ("share goes", 50),
     ("unchanged", 50),
 ];

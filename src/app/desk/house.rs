@@ -30,14 +30,14 @@ use crate::model::record::{OrderRecord, Retired};
 use crate::model::time::WallMs;
 use crate::notices::hook;
 use crate::status::{Health, Status, Transfer, health, is_live};
-use crate::store::{FeedRow, OrderEvent, RevisionRecord, Store, StoreError};
+use crate::store::{FeedRow, Held, OrderEvent, RevisionRecord, Store, StoreError};
 use crate::web::{
-    Choice, House, LogLine, LogQuery, LoginView, OrderFile, OrderView, ReceiptView, RevisionView,
-    Setup, SetupLab, SetupStep, StoryLine, TestView,
+    Choice, HeldView, House, LogLine, LogQuery, LoginView, OrderFile, OrderView, ReceiptView,
+    RevisionView, Setup, SetupLab, SetupStep, StoryLine, TestView,
 };
 
 /// What the journal knows of one order.
-type Known = (OrderRecord, Vec<RevisionRecord>, Vec<OrderEvent>);
+type Known = (OrderRecord, Vec<RevisionRecord>, Vec<OrderEvent>, Option<Held>);
 
 impl AgentDesk {
     /// Asks the journal. Where no agent was so far, it knows nothing.
@@ -53,7 +53,8 @@ impl AgentDesk {
             // One look for all of it: the agent goes on writing.
             store.atomically(|store| {
                 let Some(order) = store.order(key)? else { return Ok(None) };
-                Ok(Some((order, store.revisions(key)?, store.story(key)?)))
+                let held = store.held(key)?;
+                Ok(Some((order, store.revisions(key)?, store.story(key)?, held)))
             })
         })
     }
@@ -118,7 +119,9 @@ impl House for AgentDesk {
     }
 
     fn order(&self, key: &OrderKey) -> Result<Option<OrderView>, Fault> {
-        let Some((mut record, revisions, story)) = self.known(key)? else { return Ok(None) };
+        let Some((mut record, revisions, story, held)) = self.known(key)? else {
+            return Ok(None);
+        };
         if let Some(trouble) = &mut record.trouble {
             trouble.next_try = trouble.next_try_from(wall_now());
         }
@@ -145,6 +148,11 @@ impl House for AgentDesk {
         Ok(Some(OrderView {
             folder,
             revisions: revisions.into_iter().zip(found).rev().map(view).collect(),
+            held: held.map(|held| HeldView {
+                manifest: held.manifest,
+                at: held.at,
+                released: held.released,
+            }),
             story: story.into_iter().rev().map(line).collect(),
             record,
         }))

@@ -7,6 +7,7 @@
 //! itself. The reason of a return and the code of a login are passed on and kept nowhere.
 
 mod account;
+mod held;
 mod house;
 mod login;
 mod names;
@@ -249,6 +250,7 @@ impl Desk for AgentDesk {
             Request::Unpair { lab, account, confirm } => {
                 self.unpair(&task, lab.as_deref(), account, confirm.as_ref())
             }
+            Request::Publish { lab, orders } => self.publish_held(&task, lab.as_deref(), orders),
             Request::Return { lab, order, reason, confirm } => {
                 self.send_back(&task, lab.as_deref(), order, reason, confirm.as_ref())
             }

@@ -16,7 +16,7 @@ use crate::model::time::WallMs;
 use crate::store::ErrandKind;
 
 /// One request may name so many orders.
-const MAX_ORDERS: usize = 1000;
+pub(super) const MAX_ORDERS: usize = 1000;
 
 /// An order that is to be fetched again.
 struct Wanted {
@@ -62,7 +62,8 @@ impl AgentDesk {
                 store.put_in(key, now, &ErrandKind::Refetch { procedure })?;
             }
             let reply = refetch_reply(&wanted, &refused, kind, &paused, runs);
-            Ok((reply, entries(now, task.who, &wanted)))
+            let keys = wanted.iter().map(|wanted| &wanted.key);
+            Ok((reply, by_account(now, task.who, Deed::Refetch, keys)))
         })
     }
 
@@ -161,13 +162,18 @@ impl AgentDesk {
 }
 
 /// One record for each account.
-fn entries(now: WallMs, who: &Who, wanted: &[Wanted]) -> Vec<Entry> {
+pub(super) fn by_account<'a>(
+    now: WallMs,
+    who: &Who,
+    deed: Deed,
+    keys: impl Iterator<Item = &'a OrderKey>,
+) -> Vec<Entry> {
     let mut orders: BTreeMap<(&LabName, &AccountId), Vec<&OrderId>> = BTreeMap::new();
-    for Wanted { key, .. } in wanted {
+    for key in keys {
         orders.entry((&key.lab, &key.account)).or_default().push(&key.order);
     }
     let entry = |((lab, account), orders): ((&LabName, &AccountId), Vec<&OrderId>)| {
-        let entry = Entry::new(now, who.clone(), Deed::Refetch, Mark::Done);
+        let entry = Entry::new(now, who.clone(), deed, Mark::Done);
         let entry = entry.lab(lab).account(account);
         match orders.as_slice() {
             [order] => entry.order(order),

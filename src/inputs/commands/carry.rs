@@ -317,6 +317,7 @@ fn lane_of(request: &Request) -> Lane {
         | Request::TestOrder { .. }
         | Request::Output { .. } => Lane::Slow,
         Request::Refetch { .. }
+        | Request::Publish { .. }
         | Request::Pause { .. }
         | Request::Resume { .. }
         | Request::Poll { .. }

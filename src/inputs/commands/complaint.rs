@@ -80,7 +80,7 @@ pub(super) fn shown(word: &str) -> Option<String> {
     is_plain.then(|| word.to_owned())
 }
 
-const ALL: &str = "an empty file with one of these names\n  refetch 17544365.txt\n  pause.txt\n  \
+const ALL: &str = "an empty file with one of these names\n  refetch 17544365.txt\n  publish 17544365.txt\n  pause.txt\n  \
                    resume.txt\n  poll.txt\n  verify.txt\n  status.txt\nor a file with such a text:\n  \
                    command: refetch\n  orders: [17544365, 17544366]\nREADME.txt in this folder shows \
                    all commands";

@@ -152,6 +152,13 @@ impl Fields<'_> {
                 }
                 Request::Refetch { lab, orders, kind }
             }
+            Word::Publish => {
+                let orders = self.orders();
+                if orders.is_empty() && self.reasons.is_empty() {
+                    self.reasons.push("the key `orders` is missing: which orders?".to_owned());
+                }
+                Request::Publish { lab, orders }
+            }
             Word::Pause => Request::Pause { lab },
             Word::Resume => Request::Resume { lab },
             Word::Poll => Request::Poll { lab },

@@ -40,7 +40,9 @@ pub(super) fn of_text(text: &str, named: Option<Word>) -> Result<Request, Compla
     let only_numbers = words(text).all(has_digit);
     match named {
         // A list of orders in a file that is called refetch.
-        Some(word @ (Word::Refetch | Word::Verify)) if only_numbers => request(word, text),
+        Some(word @ (Word::Refetch | Word::Verify | Word::Publish)) if only_numbers => {
+            request(word, text)
+        }
         Some(word) => Err(Complaint::about(
             word,
             format!(
@@ -74,6 +76,14 @@ fn request(word: Word, rest: &str) -> Result<Request, Complaint> {
                 return Err(Complaint::about(word, reason));
             }
             Request::Refetch { lab: None, orders, kind: None }
+        }
+        Word::Publish => {
+            let orders = orders(rest);
+            if orders.is_empty() {
+                let reason = "which orders are to be published as they are is not said";
+                return Err(Complaint::about(word, reason));
+            }
+            Request::Publish { lab: None, orders }
         }
         Word::Verify => Request::Verify { orders: orders(rest) },
         Word::Pause => Request::Pause { lab },

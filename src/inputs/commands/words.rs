@@ -14,10 +14,11 @@ pub(super) enum Word {
     Pair,
     Unpair,
     Return,
+    Publish,
 }
 
 impl Word {
-    pub(super) const ALL: [Self; 9] = [
+    pub(super) const ALL: [Self; 10] = [
         Self::Refetch,
         Self::Pause,
         Self::Resume,
@@ -27,6 +28,7 @@ impl Word {
         Self::Pair,
         Self::Unpair,
         Self::Return,
+        Self::Publish,
     ];
 
     pub(super) fn as_str(self) -> &'static str {
@@ -40,6 +42,7 @@ impl Word {
             Self::Pair => "pair",
             Self::Unpair => "unpair",
             Self::Return => "return",
+            Self::Publish => "publish",
         }
     }
 
@@ -55,6 +58,7 @@ impl Word {
             Self::Refetch => &["command", "orders", "order", "lab", "kind"],
             Self::Pause | Self::Resume | Self::Poll => &["command", "lab"],
             Self::Verify => &["command", "orders", "order"],
+            Self::Publish => &["command", "orders", "order", "lab"],
             Self::Status => &["command"],
             Self::Pair => &["command", "lab", "account", "code"],
             Self::Unpair => &["command", "account", "confirm", "lab"],
@@ -68,6 +72,10 @@ impl Word {
             Self::Refetch => {
                 "an empty file with the name\n  refetch 17544365.txt\nor a file with this text:\n  \
                  command: refetch\n  orders: [17544365, 17544366]"
+            }
+            Self::Publish => {
+                "an empty file with the name\n  publish 17544365.txt\nor a file with this text:\n  \
+                 command: publish\n  orders: [17544365, 17544366]"
             }
             Self::Pause => "an empty file with the name\n  pause.txt",
             Self::Resume => "an empty file with the name\n  resume.txt",
@@ -101,6 +109,7 @@ pub(super) fn word_of(request: &Request) -> Option<Word> {
         Request::Pair { .. } => Word::Pair,
         Request::Unpair { .. } => Word::Unpair,
         Request::Return { .. } => Word::Return,
+        Request::Publish { .. } => Word::Publish,
         Request::Pause { .. } => Word::Pause,
         Request::Resume { .. } => Word::Resume,
         Request::Poll { .. } => Word::Poll,
@@ -135,6 +144,9 @@ pub(super) fn in_words(request: &Request) -> String {
         Request::Unpair { lab: of, account, .. } => format!("un-pair account {account}{}", lab(of)),
         Request::Return { lab: of, order, .. } => {
             format!("send order {order} back to the doctor{}", lab(of))
+        }
+        Request::Publish { lab: of, orders } => {
+            format!("publish {} as it is, though incomplete{}", list(orders), lab(of))
         }
         Request::Pause { lab: of } => format!("pause{}", lab(of)),
         Request::Resume { lab: of } => format!("go on after a pause{}", lab(of)),

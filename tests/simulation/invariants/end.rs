@@ -5,7 +5,7 @@ use std::sync::Arc;
 use casedrop::audit::Audit;
 use casedrop::model::manifest::Manifest;
 use casedrop::model::record::{OrderRecord, OrderState, Place, Retired};
-use casedrop::store::{Pending, RevisionRecord};
+use casedrop::store::{Held, Pending, RevisionRecord};
 
 use super::places;
 use super::tree::lies_somewhere;
@@ -19,6 +19,7 @@ struct Known {
     order: SimOrder,
     record: Option<OrderRecord>,
     revisions: Vec<RevisionRecord>,
+    held: Option<Held>,
 }
 
 fn known(world: &World) -> Vec<Known> {
@@ -27,6 +28,7 @@ fn known(world: &World) -> Vec<Known> {
     let all = orders.into_iter().map(|order| Known {
         record: store.order(&order.key).expect("readable"),
         revisions: store.revisions(&order.key).expect("readable"),
+        held: store.held(&order.key).expect("readable"),
         order,
     });
     all.collect()
@@ -69,22 +71,26 @@ fn not_delivered(known: &Known) -> Option<String> {
         let enough = record.state() == OrderState::Attention && order.damaged >= 5;
         return (!(fails && (lasts || enough))).then_some(why);
     }
-    let Some(newest) = known.revisions.last() else {
+    if record.is_released() {
+        return Some("it is not published, though somebody wants that".to_owned());
+    }
+    let held = known.held.as_ref().map(|held| &held.manifest);
+    let Some(newest) = held.or(known.revisions.last().map(|newest| &newest.manifest)) else {
         return Some("nothing of it is published, and it does not fail".to_owned());
     };
-    let published = match places::generation(order, &newest.manifest) {
+    let published = match places::generation(order, newest) {
         Ok(published) => published,
-        Err(why) => return Some(format!("revision {} {why}", newest.manifest.revision)),
+        Err(why) => return Some(format!("revision {} {why}", newest.revision)),
     };
     if published < wanted {
         return Some(format!("generation {published} is published, and Align showed {wanted}"));
     }
-    match places::pictures(order, &newest.manifest) {
+    match places::pictures(order, newest) {
         Ok(Some(pictures)) if pictures < wanted => {
             Some(format!("its pictures are of generation {pictures}, and Align showed {wanted}"))
         }
         Ok(_) => None,
-        Err(why) => Some(format!("revision {} {why}", newest.manifest.revision)),
+        Err(why) => Some(format!("revision {} {why}", newest.revision)),
     }
 }
 
@@ -247,6 +253,14 @@ fn nothing_is_left(world: &World) -> Result<(), Failure> {
         let name = path.strip_prefix(&work).unwrap_or(&path).to_string_lossy().into_owned();
         let is_wanted = wanted.iter().any(|record| name.contains(record.key.order.as_str()));
         if !is_wanted {
+            return Err(format!("{} is left", show(&path)));
+        }
+    }
+    let holds = world.store().holds().expect("readable");
+    let held = world.layout.held();
+    for path in world.disk.snapshot(&held).into_keys().filter(|path| *path != held) {
+        let kept = |one: &Held| path.starts_with(world.layout.held_dir(&one.dir));
+        if !holds.iter().any(kept) {
             return Err(format!("{} is left", show(&path)));
         }
     }

@@ -15,6 +15,7 @@ use crate::tally::Tally;
 use crate::world::Failure;
 
 pub use end::{at_end, nothing_half_removed, unmet};
+pub use places::{generation as generation_of, whole};
 pub use tree::tree;
 
 /// An order is in the journal, and wanted, before its first byte is asked for.
@@ -34,6 +35,7 @@ pub fn count_notice(tally: &mut Tally, notice: &Notice) {
         Notice::Published { revision: 1, .. } => tally.count("published first"),
         Notice::Published { .. } => tally.count("published next"),
         Notice::Unchanged { .. } => tally.count("unchanged"),
+        Notice::Held { .. } => tally.count("held back"),
         Notice::Regenerating { .. } => tally.count("regenerating"),
         Notice::Failed { wait: None, .. } => tally.count("parked"),
         Notice::Failed { class, .. } => tally.count(match class {

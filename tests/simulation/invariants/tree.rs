@@ -13,6 +13,7 @@ use crate::world::{Failure, World};
 
 /// All promises about what stands below the output.
 pub fn tree(world: &mut World) -> Result<(), Failure> {
+    crate::holds::check(world)?;
     let output = &world.layout.output;
     if world.share_gone {
         return nothing_without_the_share(world);
@@ -31,8 +32,10 @@ pub fn tree(world: &mut World) -> Result<(), Failure> {
         if world.verified.get(path) == Some(content) {
             continue;
         }
-        one_whole_revision(world.align.cloud().orders.as_slice(), &world.layout, path, content)
+        let orders = world.align.cloud().orders.clone();
+        let order = one_whole_revision(&orders, &world.layout, path, content)
             .map_err(|why| format!("{} {why}", show(path)))?;
+        crate::holds::may_stand(&*world, order, content)?;
         world.verified.insert(path.clone(), content.clone());
     }
     foreign_things_stay(world, ledger, &entries)
@@ -50,12 +53,12 @@ fn put_back_by_a_crash(ledger: &mut Ledger, entries: &BTreeMap<PathBuf, Content>
 
 /// No partial file, no mixed revision, no temporary name: every entry is one whole revision of one
 /// order, at a place of its own.
-fn one_whole_revision(
-    orders: &[crate::align::SimOrder],
+fn one_whole_revision<'a>(
+    orders: &'a [crate::align::SimOrder],
     layout: &casedrop::local::Layout,
     path: &Path,
     content: &Content,
-) -> Result<(), String> {
+) -> Result<&'a crate::align::SimOrder, String> {
     let manifest = places::whole(content)?;
     let order = orders
         .iter()
@@ -65,7 +68,7 @@ fn one_whole_revision(
     if let Some(broken) = order.broken(generation) {
         return Err(format!("is generation {generation}, which is {broken:?}"));
     }
-    places::pictures(order, &manifest).map(drop)
+    places::pictures(order, &manifest).map(|_| order)
 }
 
 /// Nothing that others made or changed is overwritten or deleted.

@@ -51,6 +51,7 @@ fn engine(key: &OrderKey, now: Now) -> Engine {
         history_keep: None,
         retention_keep: None,
         late_extras: true,
+        hold: std::collections::BTreeSet::new(),
         notifications: true,
         min_free: 0,
         volume: "/pc".into(),

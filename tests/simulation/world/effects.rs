@@ -54,11 +54,17 @@ impl World {
         if matches!(effect, Effect::FetchExtras(_)) {
             self.tally.count("asked for what is late");
         }
+        if matches!(effect, Effect::DropHeld { .. }) {
+            self.tally.count("held: replaced");
+        }
         if matches!(effect, Effect::Ask { .. }) {
             self.tally.count("asked about one order");
         }
         let Some(agent) = &self.agent else { return Ok(()) };
-        let input = agent.executor.perform(effect);
+        let mut input = agent.executor.perform(effect);
+        if let Some(input) = &mut input {
+            crate::holds::find(self, input);
+        }
         self.end_ambush();
         if self.disk.is_off() {
             return self.died();

@@ -1,0 +1,68 @@
+//! What `orders` and `show` tell of files that lack something, and of what is held back.
+
+use serde::Serialize;
+
+use super::{CliError, Streams};
+use crate::model::manifest::Manifest;
+use crate::model::record::{HeldRecord, OrderRecord};
+
+/// What is held back of an order.
+#[derive(Debug, Serialize)]
+pub(super) struct HeldView {
+    revision: u32,
+    since: String,
+    /// Whether somebody wants it published all the same.
+    released: bool,
+}
+
+impl HeldView {
+    pub(super) fn new(held: &HeldRecord) -> Self {
+        Self { revision: held.revision, since: held.at.to_rfc3339(), released: held.released }
+    }
+}
+
+/// Tells that an order is held back, and what a person can do.
+pub(super) fn tell_held(
+    order: &str,
+    held: &HeldView,
+    streams: &mut Streams,
+) -> Result<(), CliError> {
+    let HeldView { revision, since, released } = held;
+    let what = if *released { "to be published as it is" } else { "incomplete, not published" };
+    streams.line(format!("  held back  revision {revision} since {since}: {what}"))?;
+    if !*released {
+        streams.line(format!(
+            "             `casedrop publish {order}` publishes it as it is; `casedrop return {order}` asks \
+             the doctor for a new scan"
+        ))?;
+    }
+    Ok(())
+}
+
+/// Whether the order lacks something serious.
+pub(super) fn is_incomplete(order: &OrderRecord) -> bool {
+    order.newest_findings().is_incomplete()
+}
+
+/// What there is to know of the files, in short.
+pub(super) fn mark(order: &OrderRecord) -> String {
+    let findings = order.newest_findings();
+    if findings.is_incomplete() {
+        return "INCOMPLETE".to_owned();
+    }
+    let words = findings.in_words();
+    if words.is_empty() { "-".to_owned() } else { words }
+}
+
+/// Tells what there is to know of the files of a revision.
+pub(super) fn tell_findings(
+    newest: Option<&Manifest>,
+    streams: &mut Streams,
+) -> Result<(), CliError> {
+    for finding in newest.map(|newest| newest.findings.as_slice()).unwrap_or_default() {
+        let about = finding.path.as_ref().map(|path| format!("{path}: ")).unwrap_or_default();
+        let severity = finding.severity.as_str();
+        streams.line(format!("  {severity:<10} {about}{} ({})", finding.words, finding.code))?;
+    }
+    Ok(())
+}
