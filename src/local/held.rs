@@ -72,23 +72,31 @@ pub fn is_whole(disk: &dyn Disk, dir: &Path, manifest: &Manifest) -> Result<bool
     Ok(look(disk, dir, Some(manifest), None)? == LocalPicture::AsPublished)
 }
 
+/// Looks at every byte of what is held back.
+///
+/// # Errors
+/// `held-changed` if the files are not those of the manifest, or gone.
+pub fn check(disk: &dyn Disk, dir: &Path, manifest: &Manifest) -> Result<(), Fault> {
+    if is_whole(disk, dir, manifest)? {
+        return Ok(());
+    }
+    let text = "what was held back of the order is not in staging any more, or was changed there";
+    Err(Fault::new(FaultClass::Local, "held-changed", text)
+        .hint("keep other programs out of the staging folder; the order is fetched again"))
+}
+
 /// Gives a revision that is held back the manifest of its publication, after a look at every byte. There
 /// is one manifest of ours at any moment. May be repeated.
 ///
 /// # Errors
-/// `held-changed` if the files are not those of the manifest, or gone.
+/// As [`check`].
 pub fn reseal(
     disk: &dyn Disk,
     dir: &Path,
     manifest: &Manifest,
     step: &dyn Fn(Step),
 ) -> Result<(), Fault> {
-    if !is_whole(disk, dir, manifest)? {
-        let text =
-            "what was held back of the order is not in staging any more, or was changed there";
-        return Err(Fault::new(FaultClass::Local, "held-changed", text)
-            .hint("keep other programs out of the staging folder; the order is fetched again"));
-    }
+    check(disk, dir, manifest)?;
     step(Step::HoldReseal);
     let mut name = dir.file_name().unwrap_or_default().to_os_string();
     name.push(NEW_MANIFEST);
@@ -106,6 +114,14 @@ pub fn reseal(
     disk.replace_file(&new, &dir.join(FILE_NAME)).map_err(fault_of)?;
     disk.sync_dir(dir)?;
     Ok(())
+}
+
+/// The manifest of what is held back, with the hash of its bytes; `None` if there is none of ours.
+pub fn manifest_in(disk: &dyn Disk, dir: &Path) -> Result<Option<(Box<Manifest>, String)>, Fault> {
+    Ok(match read_manifest(disk, dir)? {
+        Read::Manifest(manifest, sha) => Some((manifest, sha)),
+        Read::Missing | Read::Unreadable(_) => None,
+    })
 }
 
 /// Removes what is held back no more. First it leaves the place where nothing is swept, so that an

@@ -156,6 +156,9 @@ pub enum Effect {
         key: OrderKey,
         /// What was put there, if anything.
         expected: Option<Box<Standing>>,
+        /// What is held back and is to be published: the name of its directory below the staging's
+        /// `held`.
+        held: Option<String>,
     },
     /// Download the order and unpack it into staging.
     Fetch(Box<FetchJob>),
@@ -234,6 +237,8 @@ pub struct Seen {
     pub local: LocalPicture,
     /// Bytes that can still be written on the volume of output and staging.
     pub free: u64,
+    /// The manifest of what is held back, where it was asked for and is there.
+    pub held: Option<Box<Manifest>>,
 }
 
 /// What we put at an order's path.

@@ -107,8 +107,8 @@ impl Executor {
                     self.link(&lab).and_then(|link| link.remote.order_by_rx(&rx, &self.cancel));
                 Some(Input::Answered { lab, account, rx, result })
             }
-            Effect::Look { key, expected } => {
-                let result = self.look(&key, expected.as_deref());
+            Effect::Look { key, expected, held } => {
+                let result = self.look(&key, expected.as_deref(), held.as_deref());
                 Some(Input::Looked { key, result })
             }
             Effect::Fetch(job) => {
@@ -152,8 +152,9 @@ impl Executor {
             Effect::Recover(job) => {
                 let publication = self.publication(&job);
                 let result = self.root.check().and_then(|()| {
-                    self.seal_held(&job, &publication.staged)?;
-                    publish::recover(&*self.disk, &self.layout, &publication, &self.step)
+                    let recovered =
+                        publish::recover(&*self.disk, &self.layout, &publication, &self.step)?;
+                    self.or_held(&job, &publication.staged, recovered)
                 });
                 if let Ok(Recovered::Published) = result {
                     self.release(&job.intent.job);
@@ -191,7 +192,12 @@ impl Executor {
         }
     }
 
-    fn look(&self, key: &OrderKey, expected: Option<&Standing>) -> Result<Seen, Fault> {
+    fn look(
+        &self,
+        key: &OrderKey,
+        expected: Option<&Standing>,
+        held: Option<&str>,
+    ) -> Result<Seen, Fault> {
         self.root.check()?;
         let local = look(
             &*self.disk,
@@ -199,7 +205,12 @@ impl Executor {
             expected.map(|standing| &standing.manifest),
             expected.map(|standing| standing.manifest_sha256.as_str()),
         )?;
-        Ok(Seen { local, free: self.disk.free_space(&self.layout.staging)? })
+        let held = match held {
+            Some(dir) => held::manifest_in(&*self.disk, &self.layout.held_dir(dir))?,
+            None => None,
+        };
+        let held = held.map(|(manifest, _)| manifest);
+        Ok(Seen { local, free: self.disk.free_space(&self.layout.staging)?, held })
     }
 
     fn publication(&self, job: &PublishJob) -> Publication {

@@ -197,3 +197,6 @@ pub fn remote_of(key: &OrderKey, manifest: &Manifest) -> RemoteOrder {
         ..RemoteOrder::new(key.order.clone(), Status::from(manifest.status.clone()))
     }
 }
+
+#[cfg(test)]
+mod tests;

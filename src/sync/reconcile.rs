@@ -29,6 +29,8 @@ pub enum Kind {
     TakenByAnotherClient,
     /// Published, and in Align's list.
     ListedAgain,
+    /// Fetched, incomplete, and held back.
+    HeldBack,
     /// Published, and away from the lab since.
     Away,
     /// Published, and its folder is gone.
@@ -82,6 +84,20 @@ pub fn findings(order: &OrderRecord, list_read: Option<WallMs>, disk: OnDisk<'_>
             order.remote.status
         );
         add(Kind::Away, text);
+    }
+    if let Some(held) = &order.held {
+        let text = if held.released {
+            "incomplete, and to be published as it is as soon as its turn comes".to_owned()
+        } else {
+            format!(
+                "incomplete ({}), and held back since {}: it is kept safely until somebody publishes it \
+                 (`casedrop publish {}`) or a new revision comes",
+                held.findings.in_words(),
+                held.at.to_rfc3339(),
+                order.key.order
+            )
+        };
+        add(Kind::HeldBack, text);
     }
     if let Some(published) = order.published.as_ref().filter(|_| is_listed_again(order, list_read))
     {
@@ -240,6 +256,22 @@ mod tests {
         let away = published(Status::Modeling);
         let interrupted = OnDisk { interrupted: true, ..NOTHING };
         assert_eq!(kinds(&away, interrupted), [Kind::Interrupted, Kind::Away]);
+    }
+
+    #[test]
+    fn what_is_held_back_is_a_difference_that_says_what_to_do() {
+        let mut order = order(Status::Downloaded);
+        order.fetched = order.evidence;
+        order.held = Some(crate::model::record::HeldRecord {
+            revision: 1,
+            at: WallMs(0),
+            confirmed: WallMs(0),
+            released: false,
+            findings: crate::model::findings::FindingCounts::default(),
+        });
+        let found = findings(&order, Some(WallMs(1)), NOTHING);
+        assert_eq!(found[0].kind, Kind::HeldBack);
+        assert!(found[0].explanation.contains("casedrop publish 17"), "{found:?}");
     }
 
     #[test]

@@ -32,6 +32,7 @@ const PATIENT: &str = "Doe, Jane";
 #[derive(Default)]
 struct Made {
     done: Mutex<Vec<(String, Request, Who)>>,
+    held: Mutex<Option<HeldView>>,
     /// Changes how far it is set up.
     setup: Mutex<Option<fn(&mut Setup)>>,
 }
@@ -99,6 +100,16 @@ impl Desk for Made {
     }
 }
 
+impl Made {
+    fn record(&self) -> OrderRecord {
+        let mut record = record();
+        if let Some(view) = &*self.held.lock().expect("sound") {
+            held::remembered(&mut record, view);
+        }
+        record
+    }
+}
+
 impl House for Made {
     fn status(&self) -> Status {
         well()
@@ -109,7 +120,7 @@ impl House for Made {
     }
 
     fn orders(&self, _: &OrderQuery) -> Result<OrderPage, Fault> {
-        Ok(OrderPage { orders: vec![record()], total: 1 })
+        Ok(OrderPage { orders: vec![self.record()], total: 1 })
     }
 
     fn order(&self, asked: &OrderKey) -> Result<Option<OrderView>, Fault> {
@@ -120,7 +131,7 @@ impl House for Made {
             text: HOSTILE.to_owned(),
         });
         Ok((*asked == key()).then(|| OrderView {
-            record: record(),
+            record: self.record(),
             folder: Some(PathBuf::from("/orders/smile-lab/4711/17")),
             revisions: vec![RevisionView {
                 manifest: manifest(),
@@ -129,7 +140,7 @@ impl House for Made {
                 place: Place::Main,
                 folder: Some(PathBuf::from("/orders/smile-lab/4711/17")),
             }],
-            held: None,
+            held: self.held.lock().expect("sound").clone(),
             story: story.into(),
         }))
     }
@@ -484,3 +495,5 @@ async fn monitors_are_answered() {
     assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(text, "{\"live\":false}");
 }
+
+mod held;

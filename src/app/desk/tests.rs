@@ -559,3 +559,5 @@ fn a_command_makes_the_journal_only_where_no_agent_ever_was() {
     std::fs::write(state.join("agent.lock"), "").expect("written");
     assert!(journal.with(Store::pauses).is_err(), "an agent must see that it is gone");
 }
+
+mod held;

@@ -85,6 +85,7 @@ commands: commands
 state: state
 names: both
 when_missing: restore
+hold: incomplete
 polling: { interval: 3m }
 notifications:
   listen: '0.0.0.0:9000'
@@ -119,6 +120,7 @@ api:
     assert_eq!(config.commands, Some(dir.path().join("commands")));
     assert_eq!(config.state, dir.path().join("state"));
     assert_eq!((config.names, config.when_missing), (Names::Both, WhenMissing::Restore));
+    assert!(config.labs[0].holds);
     assert_eq!(config.poll_interval, Duration::from_mins(3));
     let notifications = config.notifications.as_ref().expect("given");
     assert_eq!(notifications.listen, ([0, 0, 0, 0], 9000).into());
@@ -362,4 +364,16 @@ fn every_value_counts_for_what_changed_and_none_is_shown() {
     assert_ne!(one["labs[0].client_id"], other["labs[0].client_id"]);
     assert_eq!(one["labs[0].base_url"], other["labs[0].base_url"]);
     assert!(one.values().all(|hash| hash.len() == 64));
+}
+
+#[test]
+fn each_lab_may_hold_incomplete_orders_back_or_not_whatever_holds_for_all() {
+    let holds = |all: &str, own: &str| {
+        let config = load_good(&format!("{all}{SMALL}{own}"), &[]).config;
+        config.labs[0].holds
+    };
+    assert!(!holds("", ""));
+    assert!(holds("hold: incomplete\n", ""));
+    assert!(!holds("hold: incomplete\n", "    hold: never\n"));
+    assert!(holds("", "    hold: incomplete\n"));
 }

@@ -35,6 +35,8 @@ fn a_name_alone_is_a_command_with_any_ending_or_none() {
     }
     assert_eq!(named("resume.txt"), Request::Resume { lab: None });
     assert_eq!(named("poll.txt"), Request::Poll { lab: None });
+    let orders = vec![order("17"), order("18")];
+    assert_eq!(named("publish 17, 18.txt"), Request::Publish { lab: None, orders });
     assert_eq!(named("verify.txt"), Request::Verify { orders: vec![] });
     assert_eq!(named("verify 17.txt"), Request::Verify { orders: vec![order("17")] });
     assert_eq!(named("status.txt"), Request::Status {});

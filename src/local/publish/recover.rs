@@ -15,6 +15,8 @@ pub enum Recovered {
     Published,
     /// The staged order is whole: publish it again.
     Ready,
+    /// What is to be published lies there whole, as it was held back: begin anew with it.
+    Held,
     /// Nothing usable is left in staging: fetch the order again. A revision that had been moved
     /// aside is back at its place.
     Lost,

@@ -70,7 +70,8 @@ impl Engine {
         effects: &mut Vec<Effect>,
     ) -> Result<(), StoreError> {
         let expected = self.store.newest_at_main(key)?.map(standing).map(Box::new);
-        effects.push(Effect::Look { key: key.clone(), expected });
+        let held = self.jobs.get(key).and_then(|job| job.release.clone());
+        effects.push(Effect::Look { key: key.clone(), expected, held });
         Ok(())
     }
 
@@ -82,6 +83,7 @@ impl Engine {
         effects: &mut Vec<Effect>,
     ) -> Result<(), StoreError> {
         match result {
+            Ok(seen) if self.saw_held(key, seen.held.map(|held| *held)) => self.hold_lost(now, key),
             Ok(seen) => self.decide(now, key, &seen.local, Some(seen.free), effects),
             Err(fault) => self.failed(now, key, &fault, effects),
         }

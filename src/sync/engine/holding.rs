@@ -10,6 +10,7 @@ use crate::local::held::next_dir;
 use crate::local::layout::HELD_JOB;
 use crate::model::fault::Fault;
 use crate::model::findings::{FindingCounts, is_incomplete, why_incomplete};
+use crate::model::manifest::Manifest;
 use crate::model::record::Intent;
 use crate::store::{Held, RevisionRecord};
 
@@ -52,16 +53,25 @@ impl Engine {
             job.evidence = held.evidence;
             job.history_seen = held.history_seen;
             job.release = Some(held.dir);
-            job.fetched = Some(Fetched {
-                files: held.manifest.files,
-                left_out: held.manifest.left_out,
-                missing: held.manifest.missing,
-                findings: held.manifest.findings,
-                etag: held.etag,
-                ..Fetched::default()
-            });
         }
         Ok(())
+    }
+
+    /// What lies there is what was fetched. Whether the work on the order is about something that is
+    /// held back and is not there.
+    pub(super) fn saw_held(&mut self, key: &OrderKey, there: Option<Manifest>) -> bool {
+        let Some(job) = self.jobs.get_mut(key).filter(|job| job.release.is_some()) else {
+            return false;
+        };
+        let Some(manifest) = there else { return true };
+        job.fetched = Some(Fetched {
+            files: manifest.files,
+            left_out: manifest.left_out,
+            missing: manifest.missing,
+            findings: manifest.findings,
+            ..Fetched::default()
+        });
+        false
     }
 
     /// The name of the directory of what is to be published.

@@ -203,6 +203,10 @@ impl Engine {
                 effects.push(Effect::Publish(Box::new(job)));
                 Ok(())
             }
+            Recovered::Held => {
+                self.store.drop_intent(key)?;
+                self.look(key, effects)
+            }
             Recovered::Lost if intent.job.starts_with(HELD_JOB) => self.hold_lost(now, key),
             Recovered::Lost => {
                 self.store.drop_intent(key)?;

@@ -84,7 +84,9 @@ impl World {
     }
 
     fn looked_with(&mut self, key: &OrderKey, local: LocalPicture, free: u64) -> Vec<Effect> {
-        self.give(Input::Looked { key: key.clone(), result: Ok(Seen { local, free }) })
+        let held = self.engine.store().held(key).expect("journal");
+        let held = held.map(|held| Box::new(held.manifest));
+        self.give(Input::Looked { key: key.clone(), result: Ok(Seen { local, free, held }) })
     }
 
     fn fetched(&mut self, key: &OrderKey, sha: &str) -> Vec<Effect> {

@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use crate::disk::Kind;
 use crate::local::held;
 use crate::local::layout::HELD_JOB;
+use crate::local::publish::Recovered;
 use crate::local::seal::seal_with;
 use crate::model::fault::Fault;
 
@@ -24,19 +24,38 @@ impl Executor {
 
     /// Makes a staged order complete and durable.
     pub(super) fn seal(&self, job: &PublishJob, staged: &Path) -> Result<(), Fault> {
-        let manifest = &job.intent.manifest;
-        if job.intent.job.starts_with(HELD_JOB) {
-            return held::reseal(&*self.disk, staged, manifest, &self.step);
+        let intent = &job.intent;
+        if !intent.job.starts_with(HELD_JOB) {
+            return seal_with(&*self.disk, staged, &intent.manifest, &self.step).map(drop);
         }
-        seal_with(&*self.disk, staged, manifest, &self.step).map(drop)
+        match held::manifest_in(&*self.disk, staged)? {
+            // An earlier attempt came this far.
+            Some((manifest, sha)) if sha == intent.manifest_sha256 => {
+                held::check(&*self.disk, staged, &manifest)
+            }
+            _ => held::reseal(&*self.disk, staged, &intent.manifest, &self.step),
+        }
     }
 
-    /// The process may have ended before what was held back had the manifest of its publication.
-    pub(super) fn seal_held(&self, job: &PublishJob, staged: &Path) -> Result<(), Fault> {
-        let manifest = &job.intent.manifest;
-        let is_there = job.intent.job.starts_with(HELD_JOB)
-            && self.disk.kind(staged)? == Some(Kind::Dir)
-            && held::is_whole(&*self.disk, staged, manifest)?;
-        if is_there { held::reseal(&*self.disk, staged, manifest, &self.step) } else { Ok(()) }
+    /// What was found out of an interrupted publication, where the process ended before what was held
+    /// back had the manifest of its publication.
+    pub(super) fn or_held(
+        &self,
+        job: &PublishJob,
+        staged: &Path,
+        recovered: Recovered,
+    ) -> Result<Recovered, Fault> {
+        if recovered != Recovered::Lost || !job.intent.job.starts_with(HELD_JOB) {
+            return Ok(recovered);
+        }
+        let there = held::manifest_in(&*self.disk, staged)?;
+        let is_whole = match there {
+            Some((manifest, _)) => {
+                manifest.same_content(&job.intent.manifest.files)
+                    && held::is_whole(&*self.disk, staged, &manifest)?
+            }
+            None => false,
+        };
+        Ok(if is_whole { Recovered::Held } else { recovered })
     }
 }

@@ -261,7 +261,7 @@ fn an_order_that_died_while_it_was_being_held_back_is_fetched_again() {
 
 #[test]
 fn an_interrupted_release_is_finished_and_a_lost_one_is_fetched_again() {
-    for lost in [false, true] {
+    for recovered in [Recovered::Ready, Recovered::Held, Recovered::Lost] {
         let mut world = World::holding();
         let order = key("lab", "17");
         world.hold(&order, incomplete("a"));
@@ -271,17 +271,34 @@ fn an_interrupted_release_is_finished_and_a_lost_one_is_fetched_again() {
         let effects = world.give(Input::Tick);
         let recovers = |effect: &Effect| matches!(effect, Effect::Recover(_));
         assert!(effects.iter().any(recovers), "{effects:?}");
-        let result = Ok(if lost { Recovered::Lost } else { Recovered::Ready });
-        let effects = world.give(Input::Recovered { key: order.clone(), result });
+        let mut effects =
+            world.give(Input::Recovered { key: order.clone(), result: Ok(recovered) });
         let record = world.record(&order);
-        if lost {
+        if recovered == Recovered::Lost {
             assert!(record.is_wanted() && record.held.is_none() && world.held(&order).is_none());
-        } else {
-            assert!(matches!(effects.as_slice(), [Effect::Publish(_)]), "{effects:?}");
-            world.published(&order);
-            assert_eq!(world.record(&order).state(), OrderState::Published);
+            continue;
         }
+        if recovered == Recovered::Held {
+            assert!(matches!(effects.as_slice(), [Effect::Look { .. }]), "{effects:?}");
+            effects = world.looked(&order, LocalPicture::Absent);
+        }
+        assert!(matches!(effects.as_slice(), [Effect::Publish(_)]), "{effects:?}");
+        world.published(&order);
+        assert_eq!(world.record(&order).state(), OrderState::Published);
     }
+}
+
+#[test]
+fn what_is_to_be_published_and_is_not_there_any_more_is_fetched_again() {
+    let mut world = World::holding();
+    let order = key("lab", "17");
+    world.hold(&order, incomplete("a"));
+    world.release(&order);
+    let seen = Seen { local: LocalPicture::Absent, free: 1_000_000, held: None };
+    world.give(Input::Looked { key: order.clone(), result: Ok(seen) });
+    let record = world.record(&order);
+    assert!(record.is_wanted() && record.held.is_none());
+    assert_eq!(world.held(&order), None);
 }
 
 #[test]

@@ -120,7 +120,8 @@ impl Shop {
     ) -> Vec<Effect> {
         let input = match effect {
             Effect::Look { key, .. } => {
-                let seen = Seen { local: LocalPicture::Absent, free: 1_000_000_000_000 };
+                let seen =
+                    Seen { local: LocalPicture::Absent, free: 1_000_000_000_000, held: None };
                 Input::Looked { key, result: Ok(seen) }
             }
             Effect::Fetch(job) => {

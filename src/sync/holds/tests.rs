@@ -1,0 +1,147 @@
+//! Whatever became of journal or process, what lies below `held` and what the journal says agree again.
+
+use super::*;
+use crate::disk::RealDisk;
+use crate::local::testing::{Place, key, sealed};
+use crate::model::record::{OrderState, Place as Where, PublishedRecord};
+
+const FILES: [(&str, &str); 1] = [("a.stl", "mesh")];
+
+struct World {
+    place: Place,
+    store: Store,
+}
+
+impl World {
+    fn new() -> Self {
+        Self { place: Place::new(), store: Store::in_memory().expect("journal") }
+    }
+
+    fn settle(&self) -> usize {
+        settle(&RealDisk, &self.place.layout, &self.store, WallMs(9), &|_| {}).expect("settled")
+    }
+
+    /// A revision that lies there.
+    fn lies(&self, dir: &str, revision: u32) -> Found {
+        let (manifest, manifest_sha256) =
+            sealed(&self.place.layout.held_dir(dir), revision, &FILES);
+        Found { dir: dir.to_owned(), manifest, manifest_sha256 }
+    }
+
+    fn knows(&self, found: &Found) {
+        let order = self.order();
+        self.store.save(&OrderRecord { fetched: order.evidence, ..order }).expect("saved");
+        learn(&self.store, &key(), found.clone(), None, WallMs(1)).expect("held");
+    }
+
+    fn order(&self) -> OrderRecord {
+        let known = self.store.order(&key()).expect("read");
+        let remote = RemoteOrder::new(key().order, Status::Ready);
+        known.unwrap_or_else(|| OrderRecord::new(key(), remote, WallMs(1)))
+    }
+
+    fn held(&self) -> Option<String> {
+        self.store.held(&key()).expect("read").map(|held| held.dir)
+    }
+
+    fn dirs(&self) -> Vec<String> {
+        let (found, _) = held::found(&RealDisk, &self.place.layout).expect("listed");
+        found.into_iter().map(|one| one.dir).collect()
+    }
+}
+
+#[test]
+fn a_lost_journal_learns_what_is_held_back() {
+    let world = World::new();
+    world.lies("x~h1-1", 1);
+    assert_eq!(world.settle(), 1);
+    assert_eq!(world.held().as_deref(), Some("x~h1-1"));
+    assert_eq!((world.order().state(), world.order().is_wanted()), (OrderState::Held, false));
+    assert_eq!(world.settle(), 0, "once");
+}
+
+#[test]
+fn a_hold_that_was_not_recorded_counts_and_the_order_stays_wanted() {
+    let world = World::new();
+    world.store.save(&world.order()).expect("saved");
+    world.lies("x~h1-1", 1);
+    assert_eq!(world.settle(), 1);
+    assert!(world.order().is_wanted() && world.held().is_some());
+}
+
+#[test]
+fn a_newer_one_takes_the_place_of_the_older_and_that_goes() {
+    let world = World::new();
+    world.knows(&world.lies("x~h1-1", 1));
+    world.lies("x~h2-2", 1);
+    assert_eq!(world.settle(), 1);
+    assert_eq!(
+        (world.held().as_deref(), world.dirs()),
+        (Some("x~h2-2"), vec!["x~h2-2".to_owned()])
+    );
+}
+
+#[test]
+fn what_is_left_of_an_attempt_that_failed_never_replaces_the_one_that_did_not() {
+    let world = World::new();
+    world.knows(&world.lies("x~h1-1", 1));
+    for (dir, revision) in [("x~h0-9", 1), ("x~h1-0", 1), ("x~h1-9", 1)] {
+        world.lies(dir, revision);
+    }
+    assert_eq!(world.settle(), 0);
+    assert_eq!(
+        (world.held().as_deref(), world.dirs()),
+        (Some("x~h1-1"), vec!["x~h1-1".to_owned()])
+    );
+}
+
+#[test]
+fn one_that_is_not_whole_is_no_copy_of_anything_and_is_left_to_people() {
+    let world = World::new();
+    world.lies("x~h1-1", 1);
+    std::fs::write(world.place.layout.held_dir("x~h1-1").join("a.stl"), "mush").expect("written");
+    assert_eq!(world.settle(), 0);
+    assert_eq!((world.held(), world.dirs()), (None, vec!["x~h1-1".to_owned()]));
+}
+
+#[test]
+fn what_was_replaced_by_a_publication_is_removed_and_what_comes_after_it_is_not() {
+    for (revision, stays) in [(1, false), (2, true)] {
+        let world = World::new();
+        let found = world.lies("x~h1-1", revision);
+        let (manifest, sha) = sealed(&world.place.layout.order_dir(&key()), 1, &FILES);
+        let mut order = world.order();
+        order.fetched = order.evidence;
+        order.published = Some(PublishedRecord {
+            revision: 1,
+            manifest_sha256: sha.clone(),
+            at: WallMs(1),
+            confirmed: WallMs(1),
+            place: Where::Main,
+            history_seen: 0,
+        });
+        let revision = crate::store::RevisionRecord {
+            manifest,
+            manifest_sha256: sha,
+            place: Where::Main,
+            at: WallMs(1),
+            confirmed: WallMs(1),
+            history_seen: 0,
+        };
+        world.store.save_revision(&key(), &revision).expect("saved");
+        world.store.save(&order).expect("saved");
+        world.settle();
+        assert_eq!(world.held().is_some(), stays);
+        assert_eq!(world.dirs() == vec![found.dir], stays);
+    }
+}
+
+#[test]
+fn an_order_of_which_nothing_is_left_is_wanted_again() {
+    let world = World::new();
+    world.knows(&world.lies("x~h1-1", 1));
+    std::fs::remove_dir_all(world.place.layout.held()).expect("removed");
+    world.settle();
+    assert!(world.order().is_wanted() && world.held().is_none());
+    assert_eq!(world.order().state(), OrderState::Waiting);
+}
