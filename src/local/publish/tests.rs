@@ -144,7 +144,7 @@ fn a_crash_at_any_step_leaves_a_whole_order_and_can_be_completed() {
                     Recovered::Ready => {
                         setup.publish(disk).expect("published again");
                     }
-                    Recovered::Lost => panic!("{name}, {step:?}: lost"),
+                    Recovered::Held | Recovered::Lost => panic!("{name}, {step:?}: lost"),
                 }
                 setup.assert_published();
 

@@ -83,8 +83,12 @@ impl Engine {
         effects: &mut Vec<Effect>,
     ) -> Result<(), StoreError> {
         match result {
-            Ok(seen) if self.saw_held(key, seen.held.map(|held| *held)) => self.hold_lost(now, key),
-            Ok(seen) => self.decide(now, key, &seen.local, Some(seen.free), effects),
+            Ok(Seen { local, free, held }) => {
+                if self.saw_held(key, held.map(|held| *held)) {
+                    return self.hold_lost(now, key);
+                }
+                self.decide(now, key, &local, Some(free), effects)
+            }
             Err(fault) => self.failed(now, key, &fault, effects),
         }
     }
