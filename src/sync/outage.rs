@@ -4,7 +4,8 @@
 //! When several orders fail alike and none is downloaded in between, that is an outage: of the server, or
 //! of something between it and this PC. It costs no order an attempt. The orders that failed wait
 //! together; one of them is tried from time to time, the newest first, and the first success wakes all.
-//! Orders that were never tried are tried all the same, since they may have nothing to do with it.
+//! Orders that were never tried are tried all the same, since they may have nothing to do with it: one
+//! that comes at once, many that came together a few in a second.
 //!
 //! An order that failed, then others were downloaded, and then it failed again: that is its own fault.
 //! It neither begins an outage nor belongs to one.
@@ -24,7 +25,7 @@ const CERTAINLY: u32 = 2;
 const FIRST: Duration = Duration::from_secs(5);
 /// The longest time between two tries.
 const LONGEST: Duration = Duration::from_secs(60);
-/// Time between two tries of orders that were never tried.
+/// Time between two tries of orders that were never tried and came together.
 const BETWEEN_NEW: Duration = Duration::from_secs(1);
 /// The same where something answers, which costs next to nothing: among many orders that fail there may be
 /// one that does not.
@@ -66,7 +67,10 @@ struct Outage {
     since: Duration,
     next_try: Duration,
     pause: Duration,
+    /// When the next order may be tried that was never tried.
     next_new: Duration,
+    /// When the last such order was begun: one that came later is news.
+    last_new: Duration,
     /// How often each of the orders was tried, so that they take turns.
     tries: BTreeMap<OrderKey, u32>,
 }
@@ -140,6 +144,7 @@ impl Outages {
             next_try: ended + FIRST,
             pause: FIRST,
             next_new: ended,
+            last_new: ended,
             tries: BTreeMap::new(),
         });
         Whose::NobodysNow(alike.into_iter().filter(|(other, _)| other != key).collect())
@@ -206,13 +211,13 @@ impl Outages {
         }
     }
 
-    /// Whether the order may be tried now. `is_new`: it was never tried.
-    pub fn turn(&self, key: &OrderKey, is_new: bool, now: Duration) -> Turn {
+    /// Whether the order may be tried now. `new`: when it came, if it was never tried.
+    pub fn turn(&self, key: &OrderKey, new: Option<Duration>, now: Duration) -> Turn {
         let Some(outage) = &self.outage else { return Turn::Free };
         let not_before = if self.is_member(key) {
             outage.next_try
-        } else if is_new {
-            outage.next_new
+        } else if let Some(came) = new {
+            if came > outage.last_new { now } else { outage.next_new }
         } else {
             return Turn::Free;
         };
@@ -230,6 +235,7 @@ impl Outages {
             *outage.tries.entry(key.clone()).or_default() += 1;
         } else if is_new {
             let is_silent = outage.signature.1 == SILENCE;
+            outage.last_new = now;
             outage.next_new = now + if is_silent { BETWEEN_NEW } else { BETWEEN_ANSWERED };
         }
     }

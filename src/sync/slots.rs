@@ -2,23 +2,59 @@
 //! argument.
 //!
 //! The rule: *an order that was never tried gets a slot at once, whatever the others do.* So neither a
-//! download that hardly moves nor one that began before the order came and takes long counts against it;
-//! there are only so many beyond the usual number. Orders that failed before never take all slots.
+//! download that hardly moves nor one that began before the order came and takes long counts against it,
+//! and an order that came after every other one in work gets one slot beyond the usual ones, since
+//! nobody knows yet how long the others take. There is an end to it: see [`most`]. The last of those
+//! slots are for such newcomers alone, so that a hundred orders that never come cannot take them all.
+//! Orders that failed before never take all slots.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 /// Work that takes longer than this does not hold up an order that came after it.
-pub const LONG: Duration = Duration::from_secs(3);
+const LONG: Duration = Duration::from_secs(3);
+/// Where downloads are usually quick, the same for work that takes longer than this.
+const LEAST_LONG: Duration = Duration::from_millis(250);
+/// So many downloads tell how long one usually takes.
+const USUAL_OF: usize = 16;
+/// Fewer tell nothing.
+const ENOUGH: usize = 3;
 
 /// An order that is being worked on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Running {
+    /// When it came into the line.
+    pub came: Duration,
     /// When the work began.
     pub began: Duration,
     /// Whether it failed before.
     pub is_retry: bool,
     /// Whether its download hardly moves.
     pub is_slow: bool,
+}
+
+/// How long the latest downloads took that succeeded.
+#[derive(Debug, Clone, Default)]
+pub struct Usual(VecDeque<Duration>);
+
+impl Usual {
+    /// A download succeeded, and took so long.
+    pub fn took(&mut self, time: Duration) {
+        if self.0.len() == USUAL_OF {
+            self.0.pop_front();
+        }
+        self.0.push_back(time);
+    }
+
+    /// Work that takes longer than this takes long: twice as long as most do.
+    pub fn long(&self) -> Duration {
+        let mut sorted: Vec<_> = self.0.iter().copied().collect();
+        sorted.sort_unstable();
+        match sorted.get(sorted.len() / 2) {
+            Some(median) if sorted.len() >= ENOUGH => (*median * 2).clamp(LEAST_LONG, LONG),
+            _ => LONG,
+        }
+    }
 }
 
 /// What runs, and how much may.
@@ -28,24 +64,39 @@ pub struct Slots<'a> {
     pub running: &'a [Running],
     /// How many there usually are at most.
     pub usual: usize,
+    /// Work that takes longer than this takes long.
+    pub long: Duration,
     /// Now.
     pub now: Duration,
 }
 
 /// How many may be worked on in all, where so many usually are: beside those that count, as many again
-/// that do not, and more where few are usual.
+/// that do not, and more where few are usual. Each costs a connection and what is read at a time.
 pub fn most(usual: usize) -> usize {
     if usual == 0 { 0 } else { usual + (2 * usual).max(4) }
+}
+
+/// How many of them may be worked on that are no newcomers.
+fn most_of_old(usual: usize) -> usize {
+    usual + (most(usual) - usual) / 2
 }
 
 impl Slots<'_> {
     /// Whether there is room for an order that came at that time and was never tried.
     pub fn has_room_for_new(&self, came: Duration) -> bool {
         let counts = |one: &&Running| {
-            let is_long = self.now.saturating_sub(one.began) >= LONG && came > one.began;
+            let is_long = self.now.saturating_sub(one.began) >= self.long && came > one.began;
             !one.is_slow && !is_long
         };
-        !self.is_full() && self.running.iter().filter(counts).count() < self.usual
+        let count = self.running.iter().filter(counts).count();
+        (!self.is_crowded() && count < self.usual)
+            || (!self.is_full() && count <= self.usual && self.is_newcomer(came))
+    }
+
+    /// Whether it came after all in work that were never tried either.
+    fn is_newcomer(&self, came: Duration) -> bool {
+        let mut new = self.running.iter().filter(|one| !one.is_retry);
+        !self.running.is_empty() && new.all(|one| came > one.came)
     }
 
     /// Whether there is room for an order that failed before, while others wait that were never tried
@@ -54,7 +105,12 @@ impl Slots<'_> {
         let retries = self.running.iter().filter(|one| one.is_retry).count();
         let may = if new_ones_wait { self.usual / 2 } else { self.usual.saturating_sub(1) };
         let count = self.running.iter().filter(|one| one.is_retry || !one.is_slow).count();
-        !self.is_full() && retries < may.max(1) && count < self.usual
+        !self.is_crowded() && retries < may.max(1) && count < self.usual
+    }
+
+    /// Whether nothing more may run but newcomers.
+    pub fn is_crowded(&self) -> bool {
+        self.running.len() >= most_of_old(self.usual)
     }
 
     /// Whether nothing more may run, whatever it is.
@@ -64,7 +120,7 @@ impl Slots<'_> {
 
     /// When room may come about merely because time passes.
     pub fn next_room(&self) -> Option<Duration> {
-        let ends = self.running.iter().map(|one| one.began + LONG);
+        let ends = self.running.iter().flat_map(|one| [one.began + self.long, one.began + LONG]);
         ends.filter(|at| *at > self.now).min()
     }
 }
@@ -77,8 +133,9 @@ mod tests {
         Duration::from_secs(seconds)
     }
 
+    /// It began as soon as it came.
     fn fast(began: u64) -> Running {
-        Running { began: at(began), is_retry: false, is_slow: false }
+        Running { came: at(began), began: at(began), is_retry: false, is_slow: false }
     }
 
     fn slow(began: u64) -> Running {
@@ -89,8 +146,12 @@ mod tests {
         Running { is_retry: true, ..fast(began) }
     }
 
+    fn slots(running: &[Running], usual: usize, now: u64) -> Slots<'_> {
+        Slots { running, usual, long: LONG, now: at(now) }
+    }
+
     fn new_at(running: &[Running], came: u64, now: u64) -> bool {
-        Slots { running, usual: 4, now: at(now) }.has_room_for_new(at(came))
+        slots(running, 4, now).has_room_for_new(at(came))
     }
 
     #[test]
@@ -104,28 +165,72 @@ mod tests {
     #[test]
     fn huge_downloads_hold_up_no_order_that_came_later() {
         assert!(new_at(&[fast(0); 4], 10, 10));
-        assert!(!new_at(&[fast(8); 4], 10, 10), "they may be done in a moment");
-        assert!(new_at(&[fast(8); 4], 10, 11));
+        assert!(!new_at(&[fast(8); 5], 10, 10), "they may be done in a moment");
+        assert!(new_at(&[fast(8); 5], 10, 11));
         assert!(!new_at(&[fast(0); 4], 0, 99), "what came with them waits its turn");
     }
 
     #[test]
+    fn where_downloads_are_quick_long_is_short() {
+        let mut usual = Usual::default();
+        usual.took(at(0));
+        usual.took(at(0));
+        assert_eq!(usual.long(), LONG, "two of them tell nothing");
+        usual.took(at(60));
+        assert_eq!(usual.long(), LEAST_LONG);
+        for _ in 0..USUAL_OF {
+            usual.took(Duration::from_millis(400));
+        }
+        assert_eq!(usual.long(), Duration::from_millis(800));
+        for _ in 0..USUAL_OF {
+            usual.took(at(20));
+        }
+        assert_eq!(usual.long(), LONG, "never longer");
+        let running = [fast(9); 5];
+        let quick = Slots { long: LEAST_LONG, ..slots(&running, 4, 10) };
+        assert!(quick.has_room_for_new(at(10)));
+    }
+
+    #[test]
+    fn an_order_that_came_after_all_in_work_waits_for_none_of_them() {
+        assert!(new_at(&[fast(9); 4], 10, 10), "one more than usual");
+        assert!(!new_at(&[fast(9); 4], 9, 10), "it came with them");
+        assert!(!new_at(&[fast(9), fast(9), fast(9), fast(9), fast(10)], 11, 11), "not two more");
+        assert!(new_at(&[fast(9), fast(9), fast(9), retry(10)], 10, 10), "retries are old");
+        assert!(!slots(&[], 0, 1).has_room_for_new(at(1)));
+    }
+
+    #[test]
+    fn orders_that_never_come_leave_slots_for_newcomers() {
+        let mut running = Vec::new();
+        while slots(&running, 4, 9).has_room_for_new(at(0)) {
+            running.push(slow(0));
+        }
+        assert_eq!(running.len(), 8, "though none of them counts");
+        assert!(!slots(&running, 4, 9).has_room_for_retry(false));
+        let mut came = 1;
+        while slots(&running, 4, 9).has_room_for_new(at(came)) {
+            running.push(slow(came));
+            came += 1;
+        }
+        assert_eq!(running.len(), most(4), "memory has an end");
+    }
+
+    #[test]
     fn orders_that_failed_before_leave_room_for_the_others() {
-        let room = |running: &[Running], new_ones_wait| {
-            Slots { running, usual: 4, now: at(1) }.has_room_for_retry(new_ones_wait)
-        };
+        let room =
+            |running: &[Running], new_ones_wait| slots(running, 4, 1).has_room_for_retry(new_ones_wait);
         assert!(room(&[retry(0)], true));
         assert!(!room(&[retry(0), retry(0)], true));
         assert!(room(&[retry(0), retry(0)], false));
         assert!(!room(&[retry(0), retry(0), retry(0)], false));
         assert!(!room(&[fast(0); 4], false));
-        let one = Slots { running: &[], usual: 1, now: at(1) };
-        assert!(one.has_room_for_retry(true), "one is not starved");
+        assert!(slots(&[], 1, 1).has_room_for_retry(true), "one is not starved");
     }
 
     #[test]
     fn an_agent_that_may_fetch_nothing_fetches_nothing() {
-        let none = Slots { running: &[], usual: 0, now: at(1) };
+        let none = slots(&[], 0, 1);
         assert!(!none.has_room_for_new(at(0)) && !none.has_room_for_retry(false));
     }
 }

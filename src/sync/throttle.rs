@@ -3,6 +3,9 @@
 //!
 //! What it asks for holds for all calls: the longest wish counts. Afterwards fewer downloads run at the
 //! same time, and the more of them succeed, the more may run again.
+//!
+//! Where it says nothing of a time, the gate is a guess, and a download that began after the refusal and
+//! succeeds refutes it: then the gate opens.
 
 use std::time::Duration;
 
@@ -18,6 +21,8 @@ pub struct Throttle {
     until: Duration,
     /// Whether the server itself said so.
     is_its_wish: bool,
+    /// When it refused a call last.
+    refused: Duration,
     /// The next wait where it does not say how long.
     next: Duration,
     /// How many downloads may run at the same time.
@@ -33,6 +38,7 @@ impl Throttle {
         Self {
             until: Duration::ZERO,
             is_its_wish: false,
+            refused: Duration::ZERO,
             next: FIRST,
             limit: limit.max(2),
             successes: 0,
@@ -43,6 +49,7 @@ impl Throttle {
     pub fn refused(&mut self, now: Duration, wish: Option<Duration>) {
         // Calls that were under way together are refused together: that is one refusal.
         let is_late = now < self.until;
+        self.refused = now;
         if let Some(wish) = wish {
             self.is_its_wish = !is_late || self.is_its_wish || now + wish > self.until;
             self.until = self.until.max(now + wish);
@@ -57,9 +64,13 @@ impl Throttle {
         }
     }
 
-    /// A download succeeded. Whether nothing is left of the server's wish, where so many may run.
-    pub fn succeeded(&mut self, most: usize) -> bool {
+    /// A download that began then succeeded. Whether nothing is left of the server's wish, where so many
+    /// may run.
+    pub fn succeeded(&mut self, began: Duration, most: usize) -> bool {
         self.next = FIRST;
+        if !self.is_its_wish && began >= self.refused {
+            self.until = began;
+        }
         self.successes += 1;
         if self.successes >= self.limit {
             self.successes = 0;
@@ -118,9 +129,23 @@ mod tests {
         }
         assert_eq!(waits, [5, 10, 20, 40, 80, 120, 120]);
         assert!(!throttle.is_its_wish());
-        throttle.succeeded(4);
+        throttle.succeeded(now, 4);
         throttle.refused(now, None);
         assert_eq!(throttle.shut_until(now), Some(now + at(5)));
+    }
+
+    #[test]
+    fn a_download_that_begins_and_succeeds_after_a_refusal_opens_a_gate_that_nobody_asked_for() {
+        let mut throttle = Throttle::new(8);
+        throttle.refused(at(10), None);
+        throttle.succeeded(at(9), 8);
+        assert_eq!(throttle.shut_until(at(11)), Some(at(15)), "it was under way already");
+        throttle.succeeded(at(11), 8);
+        assert_eq!(throttle.shut_until(at(11)), None);
+        assert_eq!(throttle.limit(), 4, "still fewer at once");
+        throttle.refused(at(20), Some(at(9)));
+        throttle.succeeded(at(21), 8);
+        assert_eq!(throttle.shut_until(at(22)), Some(at(29)), "a wish is a wish");
     }
 
     #[test]
@@ -132,10 +157,10 @@ mod tests {
         assert_eq!(throttle.limit(), 1, "never none");
         let mut limits = Vec::new();
         for _ in 0..6 {
-            throttle.succeeded(9);
+            throttle.succeeded(at(3), 9);
             limits.push(throttle.limit());
         }
         assert_eq!(limits, [2, 2, 3, 3, 3, 4]);
-        assert!(throttle.succeeded(4), "as many as ever");
+        assert!(throttle.succeeded(at(3), 4), "as many as ever");
     }
 }

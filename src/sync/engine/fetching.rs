@@ -3,7 +3,7 @@
 use super::plan::{Action, Local, Policy, Published, Remote};
 use super::{
     Effect, Engine, Fetched, Job, Notice, Now, OrderKey, OrderRecord, StoreError, TYPICAL_OF,
-    observe, plan, schedule,
+    Waiting, observe, plan, schedule,
 };
 use crate::local::look::LocalPicture;
 use crate::model::fault::{Fault, FaultClass};
@@ -27,7 +27,7 @@ impl Engine {
         &mut self,
         now: Now,
         key: &OrderKey,
-        is_retry: bool,
+        waiting: &Waiting,
         effects: &mut Vec<Effect>,
     ) -> Result<(), StoreError> {
         let Some(record) = self.store.order(key)? else { return Ok(()) };
@@ -37,8 +37,9 @@ impl Engine {
             fetched: None,
             target_changes: 0,
             room: 0,
+            came: waiting.came,
             began: now.mono,
-            is_retry,
+            is_retry: !waiting.is_new,
             fetching_since: None,
             pace: None,
             given_up: None,
@@ -46,7 +47,7 @@ impl Engine {
             release: None,
             holding: None,
         };
-        self.work_begins(key, !is_retry, now);
+        self.work_begins(key, waiting.is_new, now);
         self.jobs.insert(key.clone(), job);
         self.take_up_held(key)?;
         if let Some(intent) = self.intent(key)? {
@@ -254,6 +255,7 @@ impl Engine {
             Ok(fetched) => {
                 self.downloaded(now, key, &fetched.hosts, effects)?;
                 if let Some(job) = self.jobs.get_mut(key) {
+                    self.usual.took(now.mono.saturating_sub(job.began));
                     job.fetching_since = None;
                     job.pace = None;
                     job.fetched = Some(fetched);

@@ -16,8 +16,9 @@ use super::super::verdict::{Verdict, signature, verdict};
 
 /// A download that began so long ago is no reason to begin fewer others.
 const BEGUN_LATELY: Duration = Duration::from_secs(10);
-/// Where a server does not say how long it wants to be left alone, an order that was never tried is tried
-/// after this time.
+/// Where a server does not say how long it wants to be left alone, of the orders that were never tried one
+/// is tried in this time. One that came after the last of them is tried at once: it may be none of those
+/// that the server will not hand out, and if it is handed out, the server is open to all.
 const BETWEEN_NEW: Duration = Duration::from_secs(2);
 
 /// What is asked of a server, beside downloads.
@@ -37,6 +38,8 @@ pub(super) struct Server {
     outages: Outages,
     /// When the next order may be tried that was never tried, though the server wants fewer calls.
     next_new: Duration,
+    /// When such an order was last begun while it does.
+    last_new: Duration,
     /// What came last in place of files.
     what: String,
     /// Whether people know of the outage.
@@ -85,7 +88,7 @@ impl Engine {
         let needed = lab.download_hosts.iter().chain(own);
         let servers = needed.filter_map(|host| Some((host, self.hosts.get(host)?)));
         servers.fold(Hold::Free, |hold, (host, server)| {
-            hold.and(server.hold(key, waiting.is_new, now.mono, || self.begun_lately(host, now)))
+            hold.and(server.hold(key, waiting, now.mono, || self.begun_lately(host, now)))
         })
     }
 
@@ -193,6 +196,9 @@ impl Engine {
             if server.shut_until(now.mono).is_some() {
                 server.next_new = now.mono + BETWEEN_NEW;
             }
+            if is_new {
+                server.last_new = now.mono;
+            }
             if server.outages.next_try() != before {
                 self.gates_moved.insert(host.clone());
             }
@@ -296,7 +302,7 @@ impl Engine {
             let server = self.hosts.entry(host.clone()).or_default();
             if let Some(throttle) = &mut server.throttle {
                 server.next_new = now.mono;
-                if throttle.succeeded(self.policy.concurrency)
+                if throttle.succeeded(began, self.policy.concurrency)
                     && throttle.shut_until(now.mono).is_none()
                 {
                     server.throttle = None;
@@ -390,10 +396,11 @@ impl Server {
     fn hold(
         &self,
         key: &OrderKey,
-        is_new: bool,
+        waiting: &Waiting,
         now: Duration,
         begun_lately: impl Fn() -> usize,
     ) -> Hold {
+        let Waiting { is_new, came, .. } = *waiting;
         let mut hold = Hold::Free;
         if let Some(throttle) = &self.throttle {
             if begun_lately() >= throttle.limit() {
@@ -407,12 +414,13 @@ impl Server {
                 let may_try = is_new && !throttle.is_its_wish();
                 hold = match self.next_new.min(until) {
                     _ if !may_try => Hold::Until(until),
+                    _ if came > self.last_new => Hold::Trial(0),
                     next if next > now => Hold::Until(next),
                     _ => Hold::Trial(0),
                 };
             }
         }
-        hold.and(match self.outages.turn(key, is_new, now) {
+        hold.and(match self.outages.turn(key, is_new.then_some(came), now) {
             Turn::Free => Hold::Free,
             Turn::Trial => Hold::Trial(self.outages.tries(key)),
             Turn::NotBefore(time) => Hold::Until(time),

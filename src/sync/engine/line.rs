@@ -75,6 +75,9 @@ impl Engine {
         self.waiting
             .entry(key)
             .and_modify(|waiting| {
+                if is_new && !waiting.is_new {
+                    waiting.came = now.mono;
+                }
                 waiting.not_before = not_before;
                 waiting.is_new = is_new;
                 waiting.host = None;
@@ -108,7 +111,7 @@ impl Engine {
             if !waiting.is_new {
                 self.last_retry = Some(now.mono);
             }
-            self.start(now, &key, !waiting.is_new, effects)?;
+            self.start(now, &key, &waiting, effects)?;
         }
         Ok(())
     }
@@ -160,6 +163,7 @@ impl Engine {
             |job: &Job| job.pace.as_ref().is_some_and(|pace| pace.is_slow(now.mono, least));
         let in_slots = self.jobs.values().filter(|job| !job.is_late());
         let all = in_slots.map(|job| Running {
+            came: job.came,
             began: job.began,
             is_retry: job.is_retry,
             is_slow: is_slow(job),
@@ -168,7 +172,8 @@ impl Engine {
     }
 
     fn slots<'a>(&self, running: &'a [Running], now: Now) -> Slots<'a> {
-        Slots { running, usual: self.policy.concurrency, now: now.mono }
+        let long = self.usual.long();
+        Slots { running, usual: self.policy.concurrency, long, now: now.mono }
     }
 
     /// What the running downloads have brought by now.
@@ -183,20 +188,23 @@ impl Engine {
     }
 
     /// Ends a download that keeps others from their slot, one at a time: the slowest, or where all are
-    /// fast, the biggest of those that began before an order that was never tried came.
+    /// fast, the biggest of those that began before an order that was never tried came. Where no slot is
+    /// left at all, that is done before such an order comes.
     pub(super) fn make_room(&mut self, now: Now, effects: &mut Vec<Effect>) {
-        if self.waiting.is_empty() || self.jobs.values().any(|job| job.given_up.is_some()) {
+        if self.jobs.values().any(|job| job.given_up.is_some()) {
             return;
         }
         let running = self.running(now);
         let slots = self.slots(&running, now);
         let due = || self.waiting.iter().filter(|(key, one)| self.is_due(key, one, now));
-        if due().next().is_none() {
-            return;
-        }
-        let victim = self.too_slow(now).or_else(|| {
+        let too_slow = due().next().and_then(|_| self.too_slow(now));
+        let victim = too_slow.or_else(|| {
             let came = due().filter(|(_, one)| one.is_new).map(|(_, one)| one.came).max();
-            came.filter(|_| slots.is_full()).and_then(|came| self.in_the_way(now, came))
+            match came {
+                Some(came) if slots.is_crowded() => self.in_the_way(now, came),
+                _ if slots.is_full() => self.in_the_way(now, now.mono),
+                _ => None,
+            }
         });
         if let Some((key, why)) = victim
             && let Some(job) = self.jobs.get_mut(&key)

@@ -34,6 +34,7 @@ use super::effects::{Effect, Fetched, Input};
 use super::notice::Notice;
 use super::pace::Pace;
 use super::schedule::{self, Hold, Waiting};
+use super::slots::Usual;
 use super::{observe, plan};
 
 pub use fetching::job_name;
@@ -100,6 +101,8 @@ struct Job {
     target_changes: u32,
     /// Bytes on the volume that are set aside for its download.
     room: u64,
+    /// When it came into the line.
+    came: Duration,
     /// When the work began.
     began: Duration,
     /// Whether it failed before.
@@ -147,6 +150,8 @@ pub struct Engine {
     next_turn: u64,
     /// When an order was last begun that had failed before.
     last_retry: Option<Duration>,
+    /// How long downloads usually take.
+    usual: Usual,
     next_patrol: Duration,
     keeping: Keeping,
     /// Orders that a list showed and a notification should name.
@@ -180,6 +185,7 @@ impl Engine {
             releasing: BTreeSet::new(),
             next_turn: 0,
             last_retry: None,
+            usual: Usual::default(),
             next_patrol: now.mono,
             keeping,
             awaited: Vec::new(),

@@ -43,17 +43,17 @@ fn one_is_tried_at_a_time_ever_less_often_and_the_first_success_wakes_all() {
     let mut now = at(0);
     let mut pauses = Vec::new();
     for _ in 0..7 {
-        let Turn::NotBefore(next) = outages.turn(&key(7), false, now) else { panic!("it waits") };
+        let Turn::NotBefore(next) = outages.turn(&key(7), None, now) else { panic!("it waits") };
         pauses.push(next.saturating_sub(now).as_secs());
         now = next;
-        assert_eq!(outages.turn(&key(7), false, now), Turn::Trial);
+        assert_eq!(outages.turn(&key(7), None, now), Turn::Trial);
         outages.began(&key(7), false, now, 0.0);
     }
     assert_eq!(pauses, [5, 5, 10, 20, 40, 60, 60]);
     assert_eq!((outages.tries(&key(7)), outages.tries(&key(8))), (7, 0), "they take turns");
     let (woken, lasted) = outages.succeeded(&key(7), now, now).expect("it is over");
     assert_eq!((woken.len(), lasted), (49, now));
-    assert_eq!(outages.turn(&key(8), false, now), Turn::Free);
+    assert_eq!(outages.turn(&key(8), None, now), Turn::Free);
 }
 
 #[test]
@@ -62,14 +62,16 @@ fn an_order_that_was_never_tried_is_tried_at_once() {
     for order in 1..=3 {
         fails(&mut outages, order, SILENT, 10);
     }
-    assert_eq!(outages.turn(&key(9), true, at(10)), Turn::Trial);
+    assert_eq!(outages.turn(&key(9), Some(at(10)), at(10)), Turn::Trial);
     outages.began(&key(9), true, at(10), 0.0);
     assert_eq!(
-        outages.turn(&key(10), true, at(10)),
+        outages.turn(&key(10), Some(at(10)), at(10)),
         Turn::NotBefore(at(11)),
         "a thousand would not"
     );
-    assert_eq!(outages.turn(&key(11), false, at(10)), Turn::Free, "what failed otherwise");
+    let later = at(10) + Duration::from_millis(1);
+    assert_eq!(outages.turn(&key(12), Some(later), later), Turn::Trial, "it came after that");
+    assert_eq!(outages.turn(&key(11), None, at(10)), Turn::Free, "what failed otherwise");
 }
 
 #[test]
@@ -82,7 +84,7 @@ fn what_fails_before_and_after_a_success_is_its_own_fault() {
     for order in 1..=3 {
         assert_eq!(fails(&mut outages, order, PAGE, 4), Whose::Orders);
         assert!(outages.is_its_own_fault(&key(order)));
-        assert_eq!(outages.turn(&key(order), false, at(4)), Turn::Free, "its own schedule holds");
+        assert_eq!(outages.turn(&key(order), None, at(4)), Turn::Free, "its own schedule holds");
     }
     assert_eq!(fails(&mut outages, 4, PAGE, 5), Whose::Orders, "they do not feed an outage");
     assert_eq!(fails(&mut outages, 5, PAGE, 5), Whose::Orders);
@@ -113,11 +115,11 @@ fn a_silent_server_that_answers_anything_is_tried_at_once() {
     }
     outages.began(&key(1), false, at(5), 0.0);
     outages.lives(at(6));
-    assert_eq!(outages.turn(&key(2), false, at(6)), Turn::Trial);
+    assert_eq!(outages.turn(&key(2), None, at(6)), Turn::Trial);
     let mut page = Outages::default();
     for order in 1..=3 {
         fails(&mut page, order, PAGE, 0);
     }
     page.lives(at(1));
-    assert_eq!(page.turn(&key(2), false, at(1)), Turn::NotBefore(at(5)), "its list says nothing");
+    assert_eq!(page.turn(&key(2), None, at(1)), Turn::NotBefore(at(5)), "its list says nothing");
 }

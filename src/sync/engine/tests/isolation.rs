@@ -98,21 +98,71 @@ fn a_new_order_is_published_however_many_others_are_poisoned() {
             let mut late = Vec::new();
             for number in 0..10 {
                 let began = shop.second;
-                let todo = shop.announce([GOOD + number]);
+                let todo = shop.announce_later([GOOD + number]);
                 shop.go_on(todo, 17, &mut meets);
                 let published = shop.published.get(&order(GOOD + number));
                 late.push(published.map(|at| at - began));
             }
-            // The first good ones may meet a pause; they show that the server is well. Later ones may
-            // meet the pause that a server asked for because of an order that was never tried.
+            // Any may meet the pause that a server asked for because of an order that was never tried.
             let worst = late.iter().map(|one| one.unwrap_or(99)).max().expect("some");
-            assert!(worst <= 10, "{count} of {kind}: {late:?}");
-            let then = late[5..].iter().map(|one| one.unwrap_or(99)).max().expect("some");
-            let may_pause = kind.starts_with("429");
-            assert!(then <= if may_pause { 5 } else { 2 }, "{count} of {kind}: {late:?}");
+            assert!(worst <= if has_a_wish(kind) { 5 } else { 0 }, "{count} of {kind}: {late:?}");
             assert_eq!(shop.standing(), LabStanding::Good, "{count} of {kind}");
         }
     }
+}
+
+/// Whether the server says how long it wants to be left alone.
+fn has_a_wish(kind: &str) -> bool {
+    kind.contains("Retry-After")
+}
+
+#[test]
+fn a_new_order_waits_for_no_poisoned_ones_that_are_as_yet_untried() {
+    const GOOD: usize = 10_000;
+    for (kind, poison) in poisons().into_iter().filter(|(kind, _)| !has_a_wish(kind)) {
+        for count in [1, 7, 66] {
+            let mut shop = Shop::new(4);
+            let mut meets = |key: &OrderKey, _| match key.order.as_str().parse::<usize>() {
+                Ok(number) if number < GOOD => poison(),
+                _ => Meets::Files,
+            };
+            // It is known how long a download usually takes.
+            let todo = shop.announce(GOOD..GOOD + 3);
+            shop.go_on(todo, 1, &mut meets);
+            // They come in three lists.
+            for list in 0..3 {
+                let todo = shop.announce_later((1..=count).map(|number| list * count + number));
+                shop.go_on(todo, 1, &mut meets);
+            }
+            for number in 3..33 {
+                let began = shop.second;
+                let todo = shop.announce_later([GOOD + number]);
+                shop.go_on(todo, 1, &mut meets);
+                let published = shop.published.get(&order(GOOD + number));
+                assert_eq!(published, Some(&began), "{number} beside 3 * {count} of {kind}");
+            }
+            assert!(shop.world.engine.slots_in_use() <= 12, "{count} of {kind}");
+        }
+    }
+}
+
+#[test]
+fn orders_that_alone_are_told_to_wait_are_soon_on_their_own() {
+    let mut shop = Shop::new(4);
+    let mut meets = |key: &OrderKey, _| match key.order.as_str().len() {
+        1 | 2 => Meets::Fails(fault(FaultClass::Transient, "http-429")),
+        _ => Meets::Files,
+    };
+    let todo = shop.announce(1..=20);
+    shop.go_on(todo, 0, &mut meets);
+    for number in 100..160 {
+        let todo = shop.announce_later([number]);
+        shop.go_on(todo, 1, &mut meets);
+    }
+    assert_eq!(shop.published.len(), 60);
+    let own = (1..=20).filter(|number| shop.trouble(*number).attempts > 0).count();
+    assert_eq!(own, 20, "each was refused before and after others were downloaded");
+    assert_eq!(shop.world.engine.pauses(shop.world.now), [], "and shuts no gate any more");
 }
 
 #[test]

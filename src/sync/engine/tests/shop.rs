@@ -66,6 +66,15 @@ impl Shop {
         self.handle(Input::Polled { lab: name("lab"), account, result: Ok(list) })
     }
 
+    /// The same, a moment after whatever was begun in this second.
+    pub(super) fn announce_later(
+        &mut self,
+        numbers: impl IntoIterator<Item = usize>,
+    ) -> Vec<Effect> {
+        self.world.now.mono += Duration::from_millis(1);
+        self.announce(numbers)
+    }
+
     fn handle(&mut self, input: Input) -> Vec<Effect> {
         let effects = self.world.engine.handle(self.world.now, input).expect("journal");
         let mut rest = Vec::new();

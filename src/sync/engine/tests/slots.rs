@@ -52,6 +52,28 @@ fn a_download_below_the_least_rate_gives_its_slot_up_to_others_and_goes_on_later
 }
 
 #[test]
+fn where_no_slot_is_left_one_is_freed_before_the_next_order_comes() {
+    let mut shop = Shop::new(4);
+    let mut meets = |key: &OrderKey, _| match key.order.as_str().len() {
+        1 | 2 => Meets::Runs(0, None),
+        _ => Meets::Files,
+    };
+    // Each comes after the others, and takes a slot for newcomers.
+    for number in 1..=40 {
+        let todo = shop.announce([number]);
+        shop.go_on(todo, 2, &mut meets);
+        let running = (1..=40).filter(|number| shop.runs(&order(*number))).count();
+        assert!(running <= crate::sync::slots::most(4), "{running} run");
+    }
+    for number in 100..110 {
+        let began = shop.second;
+        let todo = shop.announce([number]);
+        shop.go_on(todo, 1, &mut meets);
+        assert_eq!(shop.published.get(&order(number)), Some(&began));
+    }
+}
+
+#[test]
 fn huge_downloads_in_all_slots_hold_up_no_order_that_comes_later() {
     let mut shop = Shop::new(4);
     let mut meets = |key: &OrderKey, _| match key.order.as_str().len() {
