@@ -31,6 +31,9 @@ use world::{ACCOUNT, LAB, World, follow, wait_for};
 const SECRET: &str = "0123456789abcdef0123456789abcdef0123456789abcdef";
 const REDIRECT: &str = "https://lab0.example/callback";
 const CLIENT: [(&str, &str); 2] = [("client_id", "client"), ("client_secret", "s3cret-of-client")];
+/// The format that the agent asks for: in another one it would be another package.
+const FORMAT: &str =
+    "fileType=STL&fileFormat=TwoFiles_ArchesOrientedInOcclusion&typeFormat=OpenShell";
 /// An order that takes longer never comes.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -113,8 +116,11 @@ async fn one(
         ..OrderSpec::new(CaseKind::OrthoShell)
     };
     let order = world.align().create_order(&spec).expect("created");
-    let asset = format!("{}/api/third-party/v1/orders/{order}/assets/IDE", world.base_url());
-    // The package is made at its first download; that is not to be measured.
+    let asset = format!(
+        "{}/api/third-party/v1/orders/{order}/assets/IDE?{FORMAT}",
+        world.base_url()
+    );
+    // A package is made when it is first asked for in a format; that is not to be measured.
     download(client, token, &asset).await;
     let rx = world.align().state().order(&order).expect("known").rx_id.clone();
     let body = json!({ "rxId": rx, "accountNumber": ACCOUNT });

@@ -150,6 +150,11 @@ impl Store {
         }
     }
 
+    /// Whether it is a file in which no journal was made yet.
+    pub fn holds_nothing(&self) -> Result<bool, StoreError> {
+        Ok(schema::version(&self.db)? == 0)
+    }
+
     /// Writes a copy of the journal as it is now to a file that must not exist yet. It is whole, and as
     /// durable as the file's volume makes it by itself.
     pub fn copy_to(&self, file: &Path) -> Result<(), StoreError> {

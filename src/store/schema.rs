@@ -249,22 +249,26 @@ const READABLE_BY: usize = 5;
 /// The fact that holds [`READABLE_BY`] as the newest agent wrote it.
 const READABLE_BY_FACT: &str = "readable-by";
 
-/// Brings the journal to the newest version, one step and one transaction at a time. One that a newer
-/// agent left is used as it is, if that agent allows it.
+/// Brings the journal to the newest version: a new one at once, so that nobody who looks sees half of
+/// it, an old one in a transaction for each step. One that a newer agent left is used as it is, if that
+/// agent allows it.
 pub(super) fn migrate(db: &mut Connection) -> Result<(), StoreError> {
     let found = version(db)?;
     check_known(db, found)?;
-    for (version, step) in STEPS.iter().enumerate().skip(found) {
+    let each = if found == 0 { STEPS.len() } else { 1 };
+    for last in (found..STEPS.len()).step_by(each).map(|first| first + each) {
         let tx = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
         // Another process may have been faster since the look.
-        if self::version(&tx)? > version {
-            continue;
+        let found = version(&tx)?;
+        for step in STEPS.iter().take(last).skip(found) {
+            tx.execute_batch(step)?;
         }
-        tx.execute_batch(step)?;
-        let sql = "INSERT OR REPLACE INTO meta (key, value) VALUES (?1, ?2)";
-        tx.execute(sql, [READABLE_BY_FACT, &READABLE_BY.to_string()])?;
-        tx.pragma_update(None, "user_version", u32::try_from(version + 1).unwrap_or(u32::MAX))?;
-        tx.commit()?;
+        if found < last {
+            let sql = "INSERT OR REPLACE INTO meta (key, value) VALUES (?1, ?2)";
+            tx.execute(sql, [READABLE_BY_FACT, &READABLE_BY.to_string()])?;
+            tx.pragma_update(None, "user_version", u32::try_from(last).unwrap_or(u32::MAX))?;
+            tx.commit()?;
+        }
     }
     Ok(())
 }

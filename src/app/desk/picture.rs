@@ -203,10 +203,15 @@ impl AgentDesk {
         Ok(Reply { next, ..reply })
     }
 
-    /// One look at the journal for all of it. Where no agent was so far, there is nothing to tell.
+    /// One look at the journal for all of it. Where no agent was so far, there is nothing to tell; nor
+    /// while one that has just been started is making its journal.
     fn told(&self, now: Now) -> Result<Told, Fault> {
-        let told = self.journal.look(|store| self.read(store, now)).map_err(cannot_use)?;
-        match told {
+        let read = |store: &Store| {
+            let is_being_made = store.holds_nothing()? && self.agent_runs();
+            if is_being_made { Ok(None) } else { self.read(store, now).map(Some) }
+        };
+        let told = self.journal.look(read).map_err(cannot_use)?;
+        match told.flatten() {
             Some(told) => Ok(told),
             None if self.live.is_none() => Ok(Told::default()),
             None => Err(Fault::new(FaultClass::Local, "journal", "the journal is gone")

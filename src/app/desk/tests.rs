@@ -560,4 +560,20 @@ fn a_command_makes_the_journal_only_where_no_agent_ever_was() {
     assert!(journal.with(Store::pauses).is_err(), "an agent must see that it is gone");
 }
 
+#[test]
+fn a_journal_that_is_just_being_made_is_nothing_to_complain_of() {
+    let world = World::new(&["smile-lab"]).without_agent();
+    let state = world.dir.path().join("state");
+    for name in std::fs::read_dir(&state).expect("listed") {
+        std::fs::remove_file(name.expect("listed").path()).expect("removed");
+    }
+    // As SQLite makes it, before there is a table in it.
+    std::fs::write(state.join(FILE_NAME), "").expect("written");
+    assert_eq!(world.desk.picture().verdict(), Verdict::Unknown, "nobody is making it");
+    let lock = RealDisk.try_lock(&state.join(crate::app::open::LOCK_NAME)).expect("locked");
+    let picture = world.desk.picture();
+    assert_eq!((picture.fault.as_ref(), picture.verdict()), (None, Verdict::Well), "{picture}");
+    drop(lock);
+}
+
 mod held;

@@ -66,7 +66,11 @@ impl Engine {
 
     /// An order is to be looked at since there is something new to fetch.
     pub(super) fn wait_for_turn(&mut self, key: OrderKey, now: Now) {
-        self.wait_as(key, now, now.mono, true);
+        self.wait_as(key.clone(), now, now.mono, true);
+        if let Some(waiting) = self.waiting.get_mut(&key) {
+            // It may have waited for another attempt at something older.
+            waiting.came = now.mono;
+        }
     }
 
     pub(super) fn wait_as(&mut self, key: OrderKey, now: Now, not_before: Duration, is_new: bool) {
@@ -75,9 +79,6 @@ impl Engine {
         self.waiting
             .entry(key)
             .and_modify(|waiting| {
-                if is_new && !waiting.is_new {
-                    waiting.came = now.mono;
-                }
                 waiting.not_before = not_before;
                 waiting.is_new = is_new;
                 waiting.host = None;
