@@ -116,10 +116,8 @@ async fn one(
         ..OrderSpec::new(CaseKind::OrthoShell)
     };
     let order = world.align().create_order(&spec).expect("created");
-    let asset = format!(
-        "{}/api/third-party/v1/orders/{order}/assets/IDE?{FORMAT}",
-        world.base_url()
-    );
+    let asset =
+        format!("{}/api/third-party/v1/orders/{order}/assets/IDE?{FORMAT}", world.base_url());
     // A package is made when it is first asked for in a format; that is not to be measured.
     download(client, token, &asset).await;
     let rx = world.align().state().order(&order).expect("known").rx_id.clone();

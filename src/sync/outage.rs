@@ -82,6 +82,8 @@ pub struct Outages {
     outage: Option<Outage>,
     /// When the last download that succeeded began and ended.
     success: Option<(Duration, Duration)>,
+    /// When the end of an outage last woke orders that fail by their own fault.
+    all_woken: Option<Duration>,
 }
 
 /// One attempt that failed.
@@ -193,8 +195,15 @@ impl Outages {
     ) -> Option<(BTreeSet<OrderKey>, Duration)> {
         self.failing.remove(key);
         let ended = self.outage.take().map(|outage| {
-            // Orders of their own fault too: after an outage everybody gets a try.
-            let all = self.failing.iter().filter(|(_, failing)| failing.last >= outage.since);
+            // Orders of their own fault too: after an outage everybody gets a try. But where outages come
+            // and go, hundreds of these at each end would be a burden on all others.
+            let all_may = self.all_woken.is_none_or(|at| now.saturating_sub(at) >= LONGEST);
+            let all = self.failing.iter().filter(|(_, failing)| {
+                failing.last >= outage.since && (all_may || !failing.is_its_own)
+            });
+            if all.clone().any(|(_, failing)| failing.is_its_own) {
+                self.all_woken = Some(now);
+            }
             (all.map(|(key, _)| key.clone()).collect(), now.saturating_sub(outage.since))
         });
         self.success = Some((began, now));

@@ -218,8 +218,9 @@ mod tests {
 
     #[test]
     fn orders_that_failed_before_leave_room_for_the_others() {
-        let room =
-            |running: &[Running], new_ones_wait| slots(running, 4, 1).has_room_for_retry(new_ones_wait);
+        let room = |running: &[Running], new_ones_wait| {
+            slots(running, 4, 1).has_room_for_retry(new_ones_wait)
+        };
         assert!(room(&[retry(0)], true));
         assert!(!room(&[retry(0), retry(0)], true));
         assert!(room(&[retry(0), retry(0)], false));

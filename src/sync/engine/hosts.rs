@@ -176,12 +176,16 @@ impl Engine {
         let at_once = self.begun_lately(host, now).max(1);
         let server = self.hosts.entry(host.to_owned()).or_default();
         let throttle = server.throttle.get_or_insert_with(|| Throttle::new(at_once));
+        let before = throttle.shut_until(now.mono);
         throttle.refused(now.mono, fault.retry_after);
+        let is_moved = throttle.shut_until(now.mono) != before;
         if is_new {
             server.next_new = server.next_new.max(now.mono + BETWEEN_NEW);
         }
         server.what = fault.chain();
-        self.gates_moved.insert(host.to_owned());
+        if is_moved {
+            self.gates_moved.insert(host.to_owned());
+        }
     }
 
     /// The work on an order begins: it may be the one that tries whether a server is back.
@@ -256,8 +260,8 @@ impl Engine {
             server.what = fault.chain();
         }
         let until = server.outages.next_try().unwrap_or(now.mono);
-        self.gates_moved.insert(host.clone());
         if let Whose::NobodysNow(others) = whose {
+            self.gates_moved.insert(host.clone());
             let was_parked = self.give_back(now, &others, &host, until)?;
             if was_parked || fault.class != FaultClass::NotConverted {
                 self.tell_outage(&host, effects);

@@ -90,8 +90,20 @@ fn what_fails_before_and_after_a_success_is_its_own_fault() {
     assert_eq!(fails(&mut outages, 5, PAGE, 5), Whose::Orders);
     assert!(matches!(fails(&mut outages, 6, PAGE, 5), Whose::NobodysNow(_)));
     assert_eq!(fails(&mut outages, 1, PAGE, 6), Whose::Orders, "nor belong to one");
-    let (woken, _) = outages.succeeded(&key(9), at(7), at(8)).expect("it is over");
-    assert!(woken.contains(&key(1)), "afterwards everybody gets a try");
+    let end = |outages: &mut Outages, second| {
+        outages.succeeded(&key(9), at(second), at(second)).expect("it is over").0
+    };
+    assert!(end(&mut outages, 8).contains(&key(1)), "afterwards everybody gets a try");
+    for (second, is_woken) in [(20_u32, false), (67, false), (68, true)] {
+        let now = u64::from(second);
+        fails(&mut outages, 1, PAGE, now);
+        for order in 0..3 {
+            fails(&mut outages, 100 * second + order, PAGE, now);
+        }
+        let woken = end(&mut outages, now);
+        assert_eq!(woken.contains(&key(1)), is_woken, "at {second} s: once a minute");
+        assert!(woken.len() >= 3, "what fails for the first time always does");
+    }
 }
 
 #[test]
