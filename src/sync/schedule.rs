@@ -86,7 +86,7 @@ pub struct Circumstances<'a> {
     /// What keeps an order from being worked on.
     pub hold: &'a dyn Fn(&OrderKey, &Waiting) -> Hold,
     /// Whether there is a slot for it.
-    pub has_room: &'a dyn Fn(&Waiting) -> bool,
+    pub has_room: &'a dyn Fn(&OrderKey, &Waiting) -> bool,
     /// Whether an order is in work that failed before, or was begun lately.
     pub had_a_retry: bool,
 }
@@ -104,7 +104,7 @@ pub fn pick(
 ) -> Option<OrderKey> {
     let Circumstances { busy, hold, has_room, had_a_retry } = circumstances;
     let candidates = waiting.iter().filter_map(|(key, waiting)| {
-        if waiting.not_before > now || !has_room(waiting) {
+        if waiting.not_before > now || !has_room(key, waiting) {
             return None;
         }
         let hold = hold(key, waiting);
@@ -120,9 +120,9 @@ pub fn pick(
 pub fn next_due(
     waiting: &BTreeMap<OrderKey, Waiting>,
     hold: &dyn Fn(&OrderKey, &Waiting) -> Hold,
-    counts: &dyn Fn(&Waiting) -> bool,
+    counts: &dyn Fn(&OrderKey, &Waiting) -> bool,
 ) -> Option<Duration> {
-    let waiting = waiting.iter().filter(|(_, waiting)| counts(waiting));
+    let waiting = waiting.iter().filter(|(key, waiting)| counts(key, waiting));
     waiting.filter_map(|(key, waiting)| waiting.due(hold(key, waiting))).min()
 }
 
@@ -185,7 +185,7 @@ mod tests {
         let mut all = Vec::new();
         loop {
             let circumstances =
-                Circumstances { busy: &busy, hold, has_room: &|_| true, had_a_retry: false };
+                Circumstances { busy: &busy, hold, has_room: &|_, _| true, had_a_retry: false };
             let Some(key) = pick(&waiting, &circumstances, Duration::from_secs(now)) else {
                 return all;
             };
@@ -250,7 +250,7 @@ mod tests {
         };
         let picked = |now| picked(waiting.clone(), BTreeMap::new(), &held, now);
         assert_eq!(picked(9), []);
-        assert_eq!(next_due(&waiting, &held, &|_| true), Some(Duration::from_secs(10)));
+        assert_eq!(next_due(&waiting, &held, &|_, _| true), Some(Duration::from_secs(10)));
         assert_eq!(picked(10), [key("a", "1")]);
         assert_eq!(picked(20), [key("a", "1"), key("c", "7")]);
     }

@@ -3,8 +3,8 @@
 //!
 //! The rule: *an order that was never tried gets a slot at once, whatever the others do.* So neither a
 //! download that hardly moves nor one that began before the order came and takes long counts against it,
-//! and an order that came after every other one in work gets one slot beyond the usual ones, since
-//! nobody knows yet how long the others take. There is an end to it: see [`most`]. The last of those
+//! and a newcomer, which came after all others of its lab that were ever begun, gets one slot beyond the
+//! usual ones, since nobody knows yet how long the others take. There is an end to it: see [`most`]. The last of those
 //! slots are for such newcomers alone, so that a hundred orders that never come cannot take them all.
 //! Orders that failed before never take all slots.
 
@@ -23,8 +23,6 @@ const ENOUGH: usize = 3;
 /// An order that is being worked on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Running {
-    /// When it came into the line.
-    pub came: Duration,
     /// When the work began.
     pub began: Duration,
     /// Whether it failed before.
@@ -83,20 +81,14 @@ fn most_of_old(usual: usize) -> usize {
 
 impl Slots<'_> {
     /// Whether there is room for an order that came at that time and was never tried.
-    pub fn has_room_for_new(&self, came: Duration) -> bool {
+    pub fn has_room_for_new(&self, came: Duration, is_newcomer: bool) -> bool {
         let counts = |one: &&Running| {
             let is_long = self.now.saturating_sub(one.began) >= self.long && came > one.began;
             !one.is_slow && !is_long
         };
         let count = self.running.iter().filter(counts).count();
         (!self.is_crowded() && count < self.usual)
-            || (!self.is_full() && count <= self.usual && self.is_newcomer(came))
-    }
-
-    /// Whether it came after all in work that were never tried either.
-    fn is_newcomer(&self, came: Duration) -> bool {
-        let mut new = self.running.iter().filter(|one| !one.is_retry);
-        !self.running.is_empty() && new.all(|one| came > one.came)
+            || (!self.is_full() && count <= self.usual && is_newcomer)
     }
 
     /// Whether there is room for an order that failed before, while others wait that were never tried
@@ -133,9 +125,8 @@ mod tests {
         Duration::from_secs(seconds)
     }
 
-    /// It began as soon as it came.
     fn fast(began: u64) -> Running {
-        Running { came: at(began), began: at(began), is_retry: false, is_slow: false }
+        Running { began: at(began), is_retry: false, is_slow: false }
     }
 
     fn slow(began: u64) -> Running {
@@ -151,7 +142,7 @@ mod tests {
     }
 
     fn new_at(running: &[Running], came: u64, now: u64) -> bool {
-        slots(running, 4, now).has_room_for_new(at(came))
+        slots(running, 4, now).has_room_for_new(at(came), false)
     }
 
     #[test]
@@ -165,8 +156,8 @@ mod tests {
     #[test]
     fn huge_downloads_hold_up_no_order_that_came_later() {
         assert!(new_at(&[fast(0); 4], 10, 10));
-        assert!(!new_at(&[fast(8); 5], 10, 10), "they may be done in a moment");
-        assert!(new_at(&[fast(8); 5], 10, 11));
+        assert!(!new_at(&[fast(8); 4], 10, 10), "they may be done in a moment");
+        assert!(new_at(&[fast(8); 4], 10, 11));
         assert!(!new_at(&[fast(0); 4], 0, 99), "what came with them waits its turn");
     }
 
@@ -188,30 +179,28 @@ mod tests {
         assert_eq!(usual.long(), LONG, "never longer");
         let running = [fast(9); 5];
         let quick = Slots { long: LEAST_LONG, ..slots(&running, 4, 10) };
-        assert!(quick.has_room_for_new(at(10)));
+        assert!(quick.has_room_for_new(at(10), false));
     }
 
     #[test]
-    fn an_order_that_came_after_all_in_work_waits_for_none_of_them() {
-        assert!(new_at(&[fast(9); 4], 10, 10), "one more than usual");
-        assert!(!new_at(&[fast(9); 4], 9, 10), "it came with them");
-        assert!(!new_at(&[fast(9), fast(9), fast(9), fast(9), fast(10)], 11, 11), "not two more");
-        assert!(new_at(&[fast(9), fast(9), fast(9), retry(10)], 10, 10), "retries are old");
-        assert!(!slots(&[], 0, 1).has_room_for_new(at(1)));
+    fn a_newcomer_waits_for_nobody_who_may_be_done_in_a_moment() {
+        let newcomer = |running: &[Running]| slots(running, 4, 10).has_room_for_new(at(10), true);
+        assert!(newcomer(&[fast(9); 4]), "one more than usual");
+        assert!(!newcomer(&[fast(9); 5]), "not two more");
+        assert!(newcomer(&[slow(1), slow(1), fast(9), fast(9), fast(9), fast(9)]));
+        assert!(!slots(&[], 0, 1).has_room_for_new(at(1), true));
     }
 
     #[test]
     fn orders_that_never_come_leave_slots_for_newcomers() {
         let mut running = Vec::new();
-        while slots(&running, 4, 9).has_room_for_new(at(0)) {
+        while slots(&running, 4, 9).has_room_for_new(at(0), false) {
             running.push(slow(0));
         }
         assert_eq!(running.len(), 8, "though none of them counts");
         assert!(!slots(&running, 4, 9).has_room_for_retry(false));
-        let mut came = 1;
-        while slots(&running, 4, 9).has_room_for_new(at(came)) {
-            running.push(slow(came));
-            came += 1;
+        while slots(&running, 4, 9).has_room_for_new(at(9), true) {
+            running.push(slow(0));
         }
         assert_eq!(running.len(), most(4), "memory has an end");
     }
@@ -232,6 +221,6 @@ mod tests {
     #[test]
     fn an_agent_that_may_fetch_nothing_fetches_nothing() {
         let none = slots(&[], 0, 1);
-        assert!(!none.has_room_for_new(at(0)) && !none.has_room_for_retry(false));
+        assert!(!none.has_room_for_new(at(0), true) && !none.has_room_for_retry(false));
     }
 }

@@ -125,21 +125,28 @@ impl Engine {
                 attention,
             },
         }));
-        self.jobs.remove(key);
+        let came = self.jobs.remove(key).map_or(now.mono, |job| job.came);
         if let Some(wait) = wait {
-            self.wait_after(key, fault, cost, wait, now);
+            self.wait_after((key, came), fault, cost, wait, now);
         }
         Ok(())
     }
 
     /// An order goes back into the line after a fault.
-    fn wait_after(&mut self, key: &OrderKey, fault: &Fault, cost: Cost, wait: Duration, now: Now) {
+    fn wait_after(
+        &mut self,
+        (key, came): (&OrderKey, Duration),
+        fault: &Fault,
+        cost: Cost,
+        wait: Duration,
+        now: Now,
+    ) {
         let not_before = match cost {
             Cost::Attempt => now.mono + wait,
             // The server's gate says when.
             Cost::Nothing(_) => now.mono,
         };
-        self.wait_as(key.clone(), now, not_before, false);
+        self.wait_again(key, came, now, not_before);
         // A server's own wish stands whether or not it answers others again.
         let waits_for_sign = fault.class == FaultClass::Transient && fault.retry_after.is_none();
         let is_spared = matches!(cost, Cost::Nothing(_));

@@ -47,6 +47,9 @@ impl Engine {
             release: None,
             holding: None,
         };
+        if let Some(lab) = self.labs.get_mut(&key.lab).filter(|_| waiting.is_new) {
+            lab.newest_begun = lab.newest_begun.max(waiting.came);
+        }
         self.work_begins(key, waiting.is_new, now);
         self.jobs.insert(key.clone(), job);
         self.take_up_held(key)?;

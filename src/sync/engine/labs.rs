@@ -61,6 +61,8 @@ pub(super) struct LabState {
     pub(super) last_list: Option<WallMs>,
     /// The server that answers polls and questions, or should.
     pub(super) poll_host: Option<String>,
+    /// When the newest of its orders came that were begun.
+    pub(super) newest_begun: Duration,
     /// The servers that its downloads need, as the last ones showed.
     pub(super) download_hosts: Vec<String>,
     /// Whether the login can be trusted.
@@ -90,6 +92,7 @@ impl LabState {
             named_due: None,
             last_list: None,
             poll_host: None,
+            newest_begun: now.mono,
             download_hosts: Vec::new(),
             proof: Proof::new(now),
             next_connect: now.mono,

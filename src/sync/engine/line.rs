@@ -86,17 +86,27 @@ impl Engine {
             .or_insert(new);
     }
 
+    /// The same for an order that was worked on, and is no newcomer for that.
+    pub(super) fn wait_again(&mut self, key: &OrderKey, came: Duration, now: Now, due: Duration) {
+        self.wait_as(key.clone(), now, due, false);
+        if let Some(waiting) = self.waiting.get_mut(key) {
+            waiting.came = came;
+        }
+    }
+
     /// When an order is due for which there is a slot, or a slot may become free by time alone.
     pub(super) fn next_start(&self, now: Now) -> Option<Duration> {
         let running = self.running(now);
         let slots = self.slots(&running, now);
         let hold = |key: &OrderKey, waiting: &Waiting| self.hold(key, waiting, now);
         let new_ones_wait = self.new_ones_wait(now);
-        let has_room = |waiting: &Waiting| has_room(&slots, waiting, new_ones_wait);
+        let has_room =
+            |key: &OrderKey, waiting: &Waiting| self.has_room(&slots, key, waiting, new_ones_wait);
         let due = schedule::next_due(&self.waiting, &hold, &has_room);
-        let lacks_room = |waiting: &Waiting| waiting.is_new && !has_room(waiting);
-        let room =
-            slots.next_room().filter(|_| !slots.is_full() && self.waiting.values().any(lacks_room));
+        let mut new = self.waiting.iter().filter(|(_, waiting)| waiting.is_new);
+        let room = slots
+            .next_room()
+            .filter(|_| !slots.is_full() && new.any(|(key, waiting)| !has_room(key, waiting)));
         due.into_iter().chain(room).min()
     }
 
@@ -134,7 +144,7 @@ impl Engine {
         let circumstances = Circumstances {
             busy: &busy,
             hold: &|key, waiting| self.hold(key, waiting, now),
-            has_room: &|waiting| has_room(&slots, waiting, new_ones_wait),
+            has_room: &|key, waiting| self.has_room(&slots, key, waiting, new_ones_wait),
             had_a_retry: running.iter().any(|one| one.is_retry)
                 || self.last_retry.is_some_and(|last| now.mono < last + schedule::PATIENCE),
         };
@@ -153,6 +163,21 @@ impl Engine {
             && waiting.due(self.hold(key, waiting, now)).is_some_and(|due| due <= now.mono)
     }
 
+    fn has_room(
+        &self,
+        slots: &Slots<'_>,
+        key: &OrderKey,
+        waiting: &Waiting,
+        new_ones_wait: bool,
+    ) -> bool {
+        if !waiting.is_new {
+            return slots.has_room_for_retry(new_ones_wait);
+        }
+        let lab = self.labs.get(&key.lab);
+        let is_newcomer = lab.is_some_and(|lab| waiting.came > lab.newest_begun);
+        slots.has_room_for_new(waiting.came, is_newcomer)
+    }
+
     /// Bytes in a second below which a download hardly moves.
     pub(super) fn least_rate(&self) -> u64 {
         self.policy.min_rate.max(HARDLY)
@@ -164,7 +189,6 @@ impl Engine {
             |job: &Job| job.pace.as_ref().is_some_and(|pace| pace.is_slow(now.mono, least));
         let in_slots = self.jobs.values().filter(|job| !job.is_late());
         let all = in_slots.map(|job| Running {
-            came: job.came,
             began: job.began,
             is_retry: job.is_retry,
             is_slow: is_slow(job),
@@ -254,8 +278,8 @@ impl Engine {
         match self.jobs.get(key).and_then(|job| job.given_up) {
             None => self.finish(now, key),
             Some(GivenUp::GivesWay) => {
-                self.jobs.remove(key);
-                self.wait_as(key.clone(), now, now.mono, false);
+                let came = self.jobs.remove(key).map_or(now.mono, |job| job.came);
+                self.wait_again(key, came, now, now.mono);
                 Ok(())
             }
             Some(GivenUp::TooSlow(rate)) => {
@@ -269,13 +293,5 @@ impl Engine {
                 self.fetch_failed(now, key, fault, effects)
             }
         }
-    }
-}
-
-fn has_room(slots: &Slots<'_>, waiting: &Waiting, new_ones_wait: bool) -> bool {
-    if waiting.is_new {
-        slots.has_room_for_new(waiting.came)
-    } else {
-        slots.has_room_for_retry(new_ones_wait)
     }
 }

@@ -280,7 +280,7 @@ impl Engine {
             && !due(schedule::next_due(
                 &self.waiting,
                 &|key, waiting| self.hold(key, waiting, now),
-                &|_| true,
+                &|_, _| true,
             ))
             && !self.labs.values().any(|lab| due(lab.next_due()))
             && !due(self.next_keeping())
