@@ -66,11 +66,11 @@ impl Engine {
 
     /// An order is to be looked at since there is something new to fetch.
     pub(super) fn wait_for_turn(&mut self, key: OrderKey, now: Now) {
-        self.wait_as(key.clone(), now, now.mono, true);
         if let Some(waiting) = self.waiting.get_mut(&key) {
             // It may have waited for another attempt at something older.
             waiting.came = now.mono;
         }
+        self.wait_as(key, now, now.mono, true);
     }
 
     pub(super) fn wait_as(&mut self, key: OrderKey, now: Now, not_before: Duration, is_new: bool) {
