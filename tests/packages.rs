@@ -180,7 +180,7 @@ fn plain_names_leave_no_vendor_name_behind_and_the_xml_follows() {
         }
         let upper = format!("scan-upper.{}", spec.mesh.extension());
         let whole = format!("scan.{}", spec.mesh.extension());
-        let scan = described.files.iter().find(|file| file.path == upper || file.path == whole);
+        let scan = described.files.iter().find(|file| file.path == *upper || file.path == *whole);
         let jaw = scan.unwrap_or_else(|| panic!("{described:?}")).jaw;
         assert!(matches!(jaw, Some(Jaw::Upper | Jaw::Both)), "{described:?}");
     }

@@ -31,10 +31,35 @@ impl DiskError {
         held || self.source.kind() == io::ErrorKind::ResourceBusy
     }
 
+    /// What stands there, if it was to be opened as a file and is none: a folder, a pipe, a socket, a
+    /// device.
+    pub fn no_file(&self) -> Option<&'static str> {
+        let inner = self.source.get_ref()?;
+        inner.downcast_ref::<NoFile>().map(|no_file| no_file.0)
+    }
+
     /// Whether the share or drive does not answer, so that nothing is known of what is on it.
     pub fn is_away(&self) -> bool {
         is_away(&self.source)
     }
+}
+
+/// Something that is opened for its content and has none, or one that nobody could wait for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("it is {0}, not a file")]
+pub(super) struct NoFile(pub(super) &'static str);
+
+impl NoFile {
+    pub(super) fn error(self) -> io::Error {
+        let kind = if self == Self::DIRECTORY {
+            io::ErrorKind::IsADirectory
+        } else {
+            io::ErrorKind::InvalidInput
+        };
+        io::Error::new(kind, self)
+    }
+
+    pub(super) const DIRECTORY: Self = Self("a folder");
 }
 
 /// Whether an error means that a share or drive does not answer.
@@ -73,6 +98,10 @@ fn is_away_on_windows(code: i32) -> bool {
 impl From<DiskError> for Fault {
     fn from(error: DiskError) -> Self {
         let (code, hint) = match error.kind() {
+            _ if error.no_file().is_some() => (
+                "no-file",
+                "somebody put something else in the place of a file; move it away",
+            ),
             _ if error.is_away() => (
                 "share-gone",
                 "the share or drive that holds it does not answer; the work goes on by itself once \

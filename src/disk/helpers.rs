@@ -1,6 +1,6 @@
 //! What callers build from the calls of [`Disk`].
 
-use std::io::{self, Read, Write};
+use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 
 use super::{Disk, DiskError};
@@ -9,13 +9,22 @@ use super::{Disk, DiskError};
 /// [`FileTooLarge`](io::ErrorKind::FileTooLarge), found without reading further.
 pub fn read_limited(disk: &dyn Disk, path: &Path, max: u64) -> Result<Vec<u8>, DiskError> {
     let fail = |source| DiskError { operation: "read", path: path.to_path_buf(), source };
-    let mut bytes = Vec::new();
-    disk.open(path)?.take(max.saturating_add(1)).read_to_end(&mut bytes).map_err(fail)?;
-    if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > max {
+    let too_large = || {
         let text = format!("it is longer than {max} bytes");
-        return Err(fail(io::Error::new(io::ErrorKind::FileTooLarge, text)));
+        fail(io::Error::new(io::ErrorKind::FileTooLarge, text))
+    };
+    let mut file = disk.open(path)?;
+    // Not every file of the system's own tells its length.
+    if let Ok(len) = file.seek(SeekFrom::End(0)) {
+        if len > max {
+            return Err(too_large());
+        }
+        file.rewind().map_err(fail)?;
     }
-    Ok(bytes)
+    let mut bytes = Vec::new();
+    // It may grow while it is read.
+    file.take(max.saturating_add(1)).read_to_end(&mut bytes).map_err(fail)?;
+    if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > max { Err(too_large()) } else { Ok(bytes) }
 }
 
 /// Puts a small file in place so that after a power cut either the old or the new content is there,

@@ -4,7 +4,7 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use super::error::is_away;
+use super::error::{NoFile, is_away};
 use super::{Disk, DiskError, Entry, Kind, LockGuard, Moved, ReadFile, Stamp, WriteFile, system};
 
 /// The operating system's file system.
@@ -140,11 +140,12 @@ impl Disk for RealDisk {
     }
 
     fn append(&self, path: &Path) -> Result<Box<dyn WriteFile>, DiskError> {
-        write_with(OpenOptions::new().append(true), "open", path)
+        let file = open_file(OpenOptions::new().append(true), path).map_err(on("open", path))?;
+        Ok(Box::new(Writing(file)))
     }
 
     fn open(&self, path: &Path) -> Result<Box<dyn ReadFile>, DiskError> {
-        let file = File::open(path).map_err(on("open", path))?;
+        let file = open_file(OpenOptions::new().read(true), path).map_err(on("open", path))?;
         Ok(Box::new(file))
     }
 
@@ -260,13 +261,22 @@ fn write_with(
 }
 
 fn lock_file(path: &Path) -> Result<File, DiskError> {
-    OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .open(path)
-        .map_err(on("open", path))
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false);
+    open_file(&mut options, path).map_err(on("open", path))
+}
+
+/// Opens what may have been put there by others: never waits for anybody, and refuses what is no file.
+/// Links are followed, to files.
+fn open_file(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
+    system::without_waiting(options)?;
+    match options.open(path) {
+        Ok(file) => match system::no_file(&file)? {
+            None => Ok(file),
+            Some(what) => Err(what.error()),
+        },
+        Err(error) => Err(system::no_file_at(path, &error).map_or(error, NoFile::error)),
+    }
 }
 
 fn create_dirs(dir: &Path, create: impl Fn(&Path) -> io::Result<()>) -> Result<(), DiskError> {

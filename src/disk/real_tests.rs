@@ -173,3 +173,89 @@ fn a_file_that_another_program_claims_is_not_at_rest() {
     assert!(RealDisk.is_at_rest(&at("a")).expect("asked"));
     assert!(RealDisk.is_at_rest(&at("none")).is_err());
 }
+
+/// What others can put in the place of a file, with the word for it.
+#[cfg(target_os = "linux")]
+fn no_files(dir: &Path) -> Vec<(PathBuf, &'static str)> {
+    use rustix::fs::{CWD, FileType, Mode, mknodat};
+    let (pipe, folder, link) = (dir.join("pipe"), dir.join("folder"), dir.join("link"));
+    mknodat(CWD, &pipe, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).expect("a pipe");
+    std::fs::create_dir(&folder).expect("a folder");
+    std::os::unix::fs::symlink("pipe", &link).expect("a link");
+    let socket = dir.join("socket");
+    drop(std::os::unix::net::UnixListener::bind(&socket).expect("a socket"));
+    vec![
+        (pipe, "a pipe"),
+        (link, "a pipe"),
+        (folder, "a folder"),
+        (socket, "a socket"),
+        ("/dev/zero".into(), "a device"),
+    ]
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn what_is_no_file_is_neither_waited_for_nor_read() {
+    let dir = tempfile::tempdir().expect("tempdir");
+    let all = no_files(dir.path());
+    let (sender, receiver) = std::sync::mpsc::channel();
+    // A call that waits for the other end of a pipe would never come back.
+    let asker = std::thread::spawn(move || {
+        for (path, what) in all {
+            let calls = [
+                RealDisk.open(&path).map(drop),
+                RealDisk.append(&path).map(drop),
+                RealDisk.try_lock(&path).map(drop),
+                RealDisk.lock(&path).map(drop),
+                super::super::read_limited(&RealDisk, &path, 100).map(drop),
+            ];
+            for call in calls {
+                let error = call.expect_err(what);
+                assert_eq!(error.no_file(), Some(what), "{}: {}", path.display(), error.source);
+                let fault = crate::model::fault::Fault::from(error);
+                assert_eq!(fault.code, "no-file");
+                assert!(fault.chain().contains(what), "{}", fault.chain());
+            }
+            if what == "a pipe" {
+                RealDisk.sync_dir(&path).expect_err("no folder");
+            }
+        }
+        sender.send(()).expect("awaited");
+    });
+    let came_back = receiver.recv_timeout(std::time::Duration::from_secs(60)).is_ok();
+    assert!(came_back || asker.is_finished(), "a call waits");
+    asker.join().expect("as expected");
+}
+
+#[test]
+fn a_link_to_a_file_is_read_like_the_file_and_a_folder_is_told() {
+    let dir = tempfile::tempdir().expect("tempdir");
+    let error = RealDisk.open(dir.path()).map(drop).expect_err("a folder");
+    assert_eq!(error.no_file(), Some("a folder"));
+    assert!(!error.is_busy(), "nobody holds it");
+    #[cfg(unix)]
+    {
+        let (file, link) = (dir.path().join("file"), dir.path().join("link"));
+        std::fs::write(&file, "x").expect("written");
+        std::os::unix::fs::symlink("file", &link).expect("a link");
+        assert_eq!(super::super::read_limited(&RealDisk, &link, 9).expect("read"), b"x");
+    }
+}
+
+#[test]
+fn a_huge_file_is_refused_by_its_length() {
+    let dir = tempfile::tempdir().expect("tempdir");
+    let path = dir.path().join("manifest.json");
+    std::fs::File::create(&path).and_then(|file| file.set_len(1 << 33)).expect("sparse");
+    let error = super::super::read_limited(&RealDisk, &path, 1 << 20).expect_err("too long");
+    assert_eq!(error.kind(), io::ErrorKind::FileTooLarge);
+}
+
+#[cfg(windows)]
+#[test]
+fn pipes_and_devices_are_no_files_on_windows() {
+    for (path, what) in [("NUL", "a device"), (r"\\.\NUL", "a device")] {
+        let error = RealDisk.open(Path::new(path)).map(drop).expect_err(path);
+        assert_eq!(error.no_file(), Some(what), "{path}: {}", error.source);
+    }
+}

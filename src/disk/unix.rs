@@ -1,13 +1,18 @@
 //! What only a Unix system can be asked: renames with flags, directory sync, modes.
 
-use std::fs::{DirBuilder, File, Metadata, OpenOptions, TryLockError};
+use std::fs::{DirBuilder, File, FileType, Metadata, OpenOptions, TryLockError};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, lchown};
+use std::os::unix::fs::{
+    DirBuilderExt as _, FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _, lchown,
+};
 use std::path::{Path, PathBuf};
 
 #[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 
+use rustix::fs::OFlags;
+
+use super::error::NoFile;
 use super::mapped::Drives;
 
 /// Runs a call once: open files are no obstacle here.
@@ -84,7 +89,8 @@ fn unsupported(error: rustix::io::Errno) -> bool {
 
 /// Makes a directory's entries durable. A file system that cannot sync directories says `EINVAL`.
 pub(super) fn sync_dir(dir: &Path) -> io::Result<()> {
-    match File::open(dir)?.sync_all() {
+    let flags = flags(OFlags::DIRECTORY | OFlags::NONBLOCK)?;
+    match OpenOptions::new().read(true).custom_flags(flags).open(dir)?.sync_all() {
         Err(error) if error.kind() == io::ErrorKind::InvalidInput => Ok(()),
         done => done,
     }
@@ -109,12 +115,46 @@ pub(super) fn is_hidden(_metadata: &Metadata) -> bool {
     false
 }
 
+/// Opening a pipe would wait for whoever opens its other end, and a device for what it is for. To a
+/// file the flag means nothing.
+pub(super) fn without_waiting(options: &mut OpenOptions) -> io::Result<()> {
+    options.custom_flags(flags(OFlags::NONBLOCK)?);
+    Ok(())
+}
+
+/// What was opened, where it is no file.
+pub(super) fn no_file(file: &File) -> io::Result<Option<NoFile>> {
+    Ok(what_else(file.metadata()?.file_type()))
+}
+
+/// What stands at a path that did not open, where it is no file: sockets never do, and a pipe that
+/// nobody reads does not for writing.
+pub(super) fn no_file_at(path: &Path, _error: &io::Error) -> Option<NoFile> {
+    what_else(std::fs::metadata(path).ok()?.file_type())
+}
+
+fn what_else(kind: FileType) -> Option<NoFile> {
+    if kind.is_file() {
+        None
+    } else if kind.is_dir() {
+        Some(NoFile::DIRECTORY)
+    } else if kind.is_fifo() {
+        Some(NoFile("a pipe"))
+    } else if kind.is_socket() {
+        Some(NoFile("a socket"))
+    } else {
+        Some(NoFile("a device"))
+    }
+}
+
+fn flags(flags: OFlags) -> io::Result<i32> {
+    i32::try_from(flags.bits()).map_err(io::Error::other)
+}
+
 /// Whether it opens and nobody holds a lock on it. A link or pipe that took the file's place is not
 /// waited for.
 pub(super) fn is_at_rest(path: &Path) -> io::Result<bool> {
-    use rustix::fs::OFlags;
-    let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits();
-    let flags = i32::try_from(flags).map_err(io::Error::other)?;
+    let flags = flags(OFlags::NOFOLLOW | OFlags::NONBLOCK)?;
     let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
     match file.try_lock() {
         Err(TryLockError::WouldBlock) => Ok(false),

@@ -53,14 +53,14 @@ pub fn remove_ours(disk: &dyn Disk, dir: &Path, manifest: &Manifest) -> Result<b
         }
     }
     // The manifest goes last: until then an interrupted removal can be told from a change.
-    let files = manifest.files.iter().map(|file| file.path.as_str()).chain([FILE_NAME]);
-    for file in files {
-        match disk.remove_file(&below(dir, file)) {
+    let files = manifest.files.iter().map(|file| file.path.under(dir));
+    for path in files.chain([dir.join(FILE_NAME)]) {
+        match disk.remove_file(&path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(fault_of(error)),
             _ => {}
         }
     }
-    let dirs: BTreeSet<&str> = manifest.files.iter().flat_map(|file| parents(&file.path)).collect();
+    let dirs: BTreeSet<&str> = manifest.files.iter().flat_map(|file| parents(file.path.as_str())).collect();
     let inner = dirs.iter().rev().map(|inner| below(dir, inner));
     for dir in inner.chain([dir.to_path_buf()]) {
         match disk.remove_dir(&dir) {

@@ -3,11 +3,11 @@
 use std::io;
 use std::path::Path;
 
-use super::files::{Tree, below, fault_of, hash_file, parents, sha256};
+use super::files::{Tree, fault_of, hash_file, parents, sha256};
 use crate::disk::{Disk, DiskError, Kind, read_limited};
 use crate::model::discreet::file_name;
 use crate::model::fault::Fault;
-use crate::model::manifest::{FILE_NAME, Manifest, SCHEMA, SCHEMA_READ};
+use crate::model::manifest::{FILE_NAME, Manifest};
 
 /// Manifests of the largest allowed orders stay far below this.
 const MANIFEST_MAX: u64 = 32 << 20;
@@ -124,25 +124,19 @@ pub(crate) fn read_manifest(disk: &dyn Disk, dir: &Path) -> Result<Read, DiskErr
         Err(error) => {
             return match error.kind() {
                 io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => Ok(Read::Missing),
-                io::ErrorKind::FileTooLarge | io::ErrorKind::IsADirectory => {
-                    Ok(Read::Unreadable("is not one of ours".to_owned()))
+                io::ErrorKind::FileTooLarge => {
+                    Ok(Read::Unreadable("is too long to be one of ours".to_owned()))
                 }
-                _ => Err(error),
+                _ => match error.no_file() {
+                    Some(what) => Ok(Read::Unreadable(format!("is {what}, not a file"))),
+                    None => Err(error),
+                },
             };
         }
     };
-    Ok(match serde_json::from_slice::<Manifest>(&bytes) {
-        Ok(manifest) if (SCHEMA..=SCHEMA_READ).contains(&manifest.schema) => {
-            Read::Manifest(Box::new(manifest), sha256(&bytes))
-        }
-        Ok(manifest) => {
-            Read::Unreadable(format!("has schema {}, which is unknown here", manifest.schema))
-        }
-        Err(error) => Read::Unreadable(format!(
-            "cannot be read (line {}, column {})",
-            error.line(),
-            error.column()
-        )),
+    Ok(match Manifest::parse(&bytes) {
+        Ok(manifest) => Read::Manifest(Box::new(manifest), sha256(&bytes)),
+        Err(refusal) => Read::Unreadable(refusal.to_string()),
     })
 }
 
@@ -202,31 +196,40 @@ fn compare_by(
         tree.files.iter().map(|(path, size)| (path.as_str(), *size)).collect();
     let mut dirs = std::collections::BTreeSet::new();
     for file in &manifest.files {
-        dirs.extend(parents(&file.path));
-        let Some(size) = files.remove(file.path.as_str()) else {
-            found.gone.push(file.path.clone());
+        let path = file.path.as_str();
+        dirs.extend(parents(path));
+        let Some(size) = files.remove(path) else {
+            found.gone.push(path.to_owned());
             continue;
         };
         if size != file.size {
             let what = format!("has {size} bytes instead of {}", file.size);
-            found.wrong.push((file.path.clone(), what));
+            found.wrong.push((path.to_owned(), what));
             continue;
         }
-        match hash(&below(dir, &file.path)) {
+        match hash(&file.path.under(dir)) {
             Ok(hash) if hash.as_ref().is_none_or(|hash| *hash == file.sha256) => {}
-            Ok(_) => found.wrong.push((file.path.clone(), "has other content".to_owned())),
+            Ok(_) => found.wrong.push((path.to_owned(), "has other content".to_owned())),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                found.gone.push(file.path.clone());
+                found.gone.push(path.to_owned());
             }
-            Err(error) => return Err(error),
+            Err(error) => match error.no_file() {
+                // Something took its place since the folder was read.
+                Some(what) => found.wrong.push((path.to_owned(), format!("is {what} now"))),
+                None => return Err(error),
+            },
         }
     }
-    if files.remove(FILE_NAME).is_none() {
-        found.gone.push(FILE_NAME.to_owned());
-    } else if let Some(expected) = manifest_sha
-        && hash_file(disk, &dir.join(FILE_NAME))?.1 != expected
-    {
-        found.wrong.push((FILE_NAME.to_owned(), "has other content".to_owned()));
+    match (files.remove(FILE_NAME), manifest_sha) {
+        (None, _) => found.gone.push(FILE_NAME.to_owned()),
+        (Some(_), None) => {}
+        (Some(size), Some(expected)) => {
+            let path = dir.join(FILE_NAME);
+            // Ours are short, and what others put there may be of any size.
+            if size > MANIFEST_MAX || hash_file(disk, &path)?.1 != expected {
+                found.wrong.push((FILE_NAME.to_owned(), "has other content".to_owned()));
+            }
+        }
     }
     let extra = files.into_keys().map(|file| (file, "is not part of the order"));
     let extra = extra.chain(

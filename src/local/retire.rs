@@ -6,7 +6,7 @@
 
 use std::path::Path;
 
-use super::files::{Tree, below, fault_of, held_fault};
+use super::files::{Tree, fault_of, held_fault};
 use super::history::remove_ours;
 use super::layout::Layout;
 use super::look::{LocalPicture, Read, glance, look, read_manifest};
@@ -189,9 +189,9 @@ fn finish(
 
 /// Whether every file of the order is there, whatever else is.
 fn is_complete(disk: &dyn Disk, dir: &Path, manifest: &Manifest) -> Result<bool, Fault> {
-    let files = manifest.files.iter().map(|file| file.path.as_str()).chain([FILE_NAME]);
-    for file in files {
-        if disk.kind(&below(dir, file))? != Some(Kind::File) {
+    let files = manifest.files.iter().map(|file| file.path.under(dir));
+    for path in files.chain([dir.join(FILE_NAME)]) {
+        if disk.kind(&path)? != Some(Kind::File) {
             return Ok(false);
         }
     }

@@ -32,12 +32,12 @@ pub fn seal_with(
 
     step(Step::SyncFiles);
     for file in &manifest.files {
-        let path = below(staged, &file.path);
+        let path = file.path.under(staged);
         let fail = |source| DiskError { operation: "sync", path: path.clone(), source };
         disk.append(&path)?.sync().map_err(fail)?;
     }
     let used: std::collections::BTreeSet<&str> =
-        manifest.files.iter().flat_map(|file| parents(&file.path)).collect();
+        manifest.files.iter().flat_map(|file| parents(file.path.as_str())).collect();
     for dir in tree.dirs.iter().rev() {
         let path = below(staged, dir);
         if used.contains(dir.as_str()) {

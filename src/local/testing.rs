@@ -14,6 +14,7 @@ use crate::disk::{
 };
 use crate::model::ids::OrderKey;
 use crate::model::manifest::{self, Account, Manifest, ManifestFile, Reason, Role};
+use crate::model::path::RelPath;
 
 /// An output and a staging in a directory of their own.
 pub(crate) struct Place {
@@ -65,7 +66,7 @@ pub(crate) fn manifest_of(revision: u32, files: &[(&str, &str)]) -> Manifest {
     let files = files
         .iter()
         .map(|(path, text)| ManifestFile {
-            path: (*path).to_owned(),
+            path: RelPath::parse(path).expect("portable"),
             size: text.len() as u64,
             sha256: super::files::sha256(text.as_bytes()),
             role: Role::Attachment,

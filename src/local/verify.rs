@@ -148,7 +148,7 @@ impl Walk<'_> {
             self.differ(order, Some(FILE_NAME), what);
         }
         self.report.files += manifest.files.len();
-        self.report.bytes += manifest.files.iter().map(|file| file.size).sum::<u64>();
+        self.report.bytes = self.report.bytes.saturating_add(manifest.bytes());
         match compare(self.disk, dir, &manifest, None) {
             Ok(Comparison { gone, wrong }) => {
                 for file in gone {

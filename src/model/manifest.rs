@@ -8,6 +8,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::asset::AssetKind;
+use super::path::RelPath;
+
+mod read;
+
+pub use read::Refusal;
 
 /// The version of the manifest that this crate writes. It rises when a reader of the old one would go
 /// wrong; a further field that may be absent is no reason, and versions of the agent from before would
@@ -41,6 +46,7 @@ pub struct Manifest {
     /// Such as `Orthodontic` or `Restorative`.
     pub procedure: Option<String>,
     /// 1 for the first publication of the order, then 2, 3, …
+    #[serde(deserialize_with = "read::revision")]
     pub revision: u32,
     /// Why this revision exists.
     pub reason: Reason,
@@ -49,6 +55,7 @@ pub struct Manifest {
     /// The program that wrote it, with its version.
     pub agent: String,
     /// Every file of the order except the manifest itself, ordered by path.
+    #[serde(deserialize_with = "read::files")]
     pub files: Vec<ManifestFile>,
     /// Members of the vendor's archives that were left out: on purpose, such as `__MACOSX/…`, or
     /// because they were damaged, such as one of the thumbnails.
@@ -177,7 +184,8 @@ impl Reason {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ManifestFile {
     /// Relative to the order's directory, with `/`.
-    pub path: String,
+    #[schemars(with = "String")]
+    pub path: RelPath,
     /// In bytes.
     pub size: u64,
     /// Lower-case hexadecimal SHA-256 of the content.
@@ -253,7 +261,7 @@ impl Manifest {
 
     /// The size of all its files together, in bytes.
     pub fn bytes(&self) -> u64 {
-        self.files.iter().map(|file| file.size).sum()
+        self.files.iter().fold(0, |sum, file| sum.saturating_add(file.size))
     }
 
     /// Whether both manifests describe the same files with the same content.
@@ -282,13 +290,13 @@ impl Manifest {
         let (lacks, adds) = self.changes_to(files);
         let missing: Vec<_> =
             self.missing.iter().filter_map(|name| AssetKind::extra(name)).collect();
-        let was_missing = |file: &&ManifestFile| missing.iter().any(|kind| kind.holds(&file.path));
+        let was_missing = |file: &&ManifestFile| missing.iter().any(|kind| kind.holds(file.path.as_str()));
         lacks.is_empty() && !adds.is_empty() && adds.iter().all(was_missing)
     }
 }
 
 fn content(file: &ManifestFile) -> (&str, u64, &str) {
-    (&file.path, file.size, &file.sha256)
+    (file.path.as_str(), file.size, &file.sha256)
 }
 
 #[cfg(test)]

@@ -6,15 +6,19 @@
 //!
 //! The rules for Windows follow "Naming Files, Paths, and Namespaces" (Microsoft Learn).
 
+use std::borrow::Borrow;
 use std::fmt;
+use std::ops::Deref;
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de};
 
 /// The longest component, in bytes of UTF-8: what ext4 and NTFS both hold, with room for a suffix.
 const MAX_COMPONENT: usize = 240;
 /// The longest relative path, in bytes.
 const MAX_PATH: usize = 1024;
+/// A longer path was written by nobody: what is put behind a path or before it is short.
+const MAX_READ: usize = 4 * MAX_PATH;
 
 /// Why a name cannot be published at all.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -33,16 +37,59 @@ pub enum PathFault {
     NotPortable(String),
 }
 
+impl PathFault {
+    /// What is wrong, as the end of a sentence about the path and without any of its text: file names
+    /// may hold a person's.
+    pub fn in_words(&self) -> &'static str {
+        match self {
+            Self::Empty => "is empty",
+            Self::Absolute(_) => "is absolute",
+            Self::Traversal(_) => "leads out of its folder",
+            Self::NotPortable(_) => "is no name that every system can hold",
+        }
+    }
+}
+
 /// A relative path, written with `/`, whose components every supported file system can hold.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+///
+/// Whatever is read from a file is checked on the way in: no value of this type leads out of the directory
+/// that it is joined to, whoever wrote the file.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(into = "String")]
 pub struct RelPath(String);
+
+impl<'de> Deserialize<'de> for RelPath {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(from)?;
+        let refused = |fault: PathFault| {
+            de::Error::custom(format_args!("the path {}", fault.in_words()))
+        };
+        Self::parse(&text).map_err(refused)
+    }
+}
 
 impl RelPath {
     /// Takes a path that must be portable already, such as one from a manifest.
+    ///
+    /// # Errors
+    /// Anything but what [`make_safe`](Self::make_safe) and the other methods make: `..`, `\`, a path from
+    /// the root, a drive or a share, a stream (`a:b`), a device's name (`NUL`).
     pub fn parse(text: &str) -> Result<Self, PathFault> {
-        let path = Self::make_safe(text)?;
-        if path.0 == text { Ok(path) } else { Err(PathFault::NotPortable(excerpt(text))) }
+        if text.is_empty() {
+            return Err(PathFault::Empty);
+        }
+        let unified = text.replace('\\', "/");
+        if unified.starts_with('/') || has_drive(&unified) {
+            return Err(PathFault::Absolute(excerpt(text)));
+        }
+        if unified.split('/').any(|part| part == "..") {
+            return Err(PathFault::Traversal(excerpt(text)));
+        }
+        let is_portable = |part: &str| !part.is_empty() && part != "." && safe_component(part) == part;
+        if text.len() > MAX_READ || !text.split('/').all(is_portable) {
+            return Err(PathFault::NotPortable(excerpt(text)));
+        }
+        Ok(Self(text.to_owned()))
     }
 
     /// Makes a stranger's name safe: `\` counts as a separator, `.` components vanish, components
@@ -124,17 +171,43 @@ impl RelPath {
     }
 }
 
-impl fmt::Display for RelPath {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+/// Texts of paths are looked at in many places; what could lead elsewhere is made by none of a text's
+/// own methods, as they give plain texts.
+impl Deref for RelPath {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
     }
 }
 
-impl TryFrom<String> for RelPath {
-    type Error = PathFault;
+impl Borrow<str> for RelPath {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
 
-    fn try_from(text: String) -> Result<Self, PathFault> {
-        Self::parse(&text)
+impl AsRef<Path> for RelPath {
+    fn as_ref(&self) -> &Path {
+        Path::new(&self.0)
+    }
+}
+
+impl PartialEq<str> for RelPath {
+    fn eq(&self, other: &str) -> bool {
+        self.0 == other
+    }
+}
+
+impl PartialEq<&str> for RelPath {
+    fn eq(&self, other: &&str) -> bool {
+        self.0 == *other
+    }
+}
+
+impl fmt::Display for RelPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
     }
 }
 
@@ -146,8 +219,11 @@ impl From<RelPath> for String {
 
 /// One component that Linux and Windows can both hold: the name itself where it is one already,
 /// else with `%XX` for what it must not hold. The same name always gives the same result, and the
-/// result is left alone when it comes in again.
+/// result is left alone when it comes in again. An empty name would be the directory itself: it becomes `_`.
 pub fn safe_component(name: &str) -> String {
+    if name.is_empty() {
+        return "_".to_owned();
+    }
     let reserved = is_reserved(name);
     let last = name.chars().count().saturating_sub(1);
     let mut out = String::with_capacity(name.len());
@@ -254,6 +330,34 @@ mod tests {
             assert!(matches!(RelPath::make_safe(name), Err(PathFault::Absolute(_))), "{name}");
         }
         assert_eq!(RelPath::make_safe("./"), Err(PathFault::Empty));
+    }
+
+    #[test]
+    fn nothing_that_leads_elsewhere_is_read() {
+        let read = |text: &str| serde_json::from_value::<RelPath>(text.into());
+        for text in [
+            "", ".", "..", "/", "../x", "a/../x", "a/..", "./x", "a//b", "a/", "a\\b", "..\\x", "/etc/x",
+            "C:\\x", "c:x", "\\\\host\\share\\x", "\\\\.\\pipe\\x", "//host/x", "a.stl:stream", "NUL", "a/con.txt", "COM¹",
+            "aux", "x ", "x.", "a\u{0}b", "a\nb", "what?", "<a>",
+        ] {
+            let error = read(text).expect_err(text).to_string();
+            assert!(RelPath::parse(text).is_err() && error.starts_with("the path "), "{error}");
+        }
+        let error = read("../Müller_Hans.stl").expect_err("traversal").to_string();
+        assert_eq!(error, "the path leads out of its folder");
+        for text in ["a", "a/b.stl", "Rx müller.html", "..a", "a..b", "%43ON.stl", "thumbnails/a~2.jpg"] {
+            assert_eq!(read(text).expect("portable").as_str(), text);
+        }
+        assert!(read(&"a/".repeat(4000)).is_err());
+        assert_eq!(safe_component(""), "_");
+    }
+
+    #[test]
+    fn what_is_made_of_a_safe_path_is_read_again() {
+        let long = RelPath::make_safe(&"a/".repeat(510)).expect("short enough");
+        for made in [long.below("thumbnails"), long.with_file_name("x~2.jpg"), long.below("con")] {
+            assert_eq!(RelPath::parse(made.as_str()), Ok(made.clone()));
+        }
     }
 
     #[test]

@@ -225,7 +225,7 @@ pub(super) mod tests {
 
     pub(in crate::notices) fn published() -> Published {
         let file = ManifestFile {
-            path: "scan.stl".to_owned(),
+            path: crate::model::path::RelPath::parse("scan.stl").expect("portable"),
             size: 84,
             sha256: "ab".repeat(32),
             role: Role::Scan,

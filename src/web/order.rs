@@ -223,12 +223,12 @@ impl OrderPage {
             download: None,
             meshes: meshes(of_role(Role::Scan), &address, t),
             pictures: of_role(Role::Thumbnail)
-                .filter_map(|file| Some(Picture { href: address(file)?, name: file.path.clone() }))
+                .filter_map(|file| Some(Picture { href: address(file)?, name: file.path.to_string() }))
                 .collect(),
             files: all
                 .iter()
                 .map(|file| FileView {
-                    path: file.path.clone(),
+                    path: file.path.to_string(),
                     role: t.role_of(file.role),
                     jaw: t.jaw_of(file.jaw),
                     size: size(file.size, lang),

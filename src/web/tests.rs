@@ -53,7 +53,7 @@ fn record() -> OrderRecord {
 
 fn file(path: &str, role: Role) -> ManifestFile {
     ManifestFile {
-        path: path.to_owned(),
+        path: crate::model::path::RelPath::parse(path).expect("portable"),
         size: 3,
         sha256: "ab".repeat(32),
         role,

@@ -34,6 +34,7 @@ mod notified;
 mod outages;
 mod page;
 mod places;
+mod planted;
 mod polls;
 mod reconcile;
 mod renewals;

@@ -68,5 +68,5 @@ pub fn listed(manifest: &Manifest) -> Content {
     let own =
         |path: &str| !path.starts_with("thumbnails/") && !path.starts_with("screen-captures/");
     let files = manifest.files.iter().filter(|file| own(&file.path));
-    files.map(|file| (file.path.clone(), file.sha256.clone())).collect()
+    files.map(|file| (file.path.to_string(), file.sha256.clone())).collect()
 }

@@ -65,7 +65,7 @@ fn names_that_windows_cannot_hold_are_written_otherwise_and_the_manifest_has_bot
     world.sync();
     let names = |id: &str| -> BTreeMap<String, String> {
         let files = world.published(id).files.into_iter();
-        files.filter_map(|file| Some((file.original_name?, file.path))).collect()
+        files.filter_map(|file| Some((file.original_name?, file.path.into()))).collect()
     };
     let reserved = names("reserved-names");
     for (vendor, here) in [

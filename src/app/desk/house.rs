@@ -25,7 +25,6 @@ use crate::model::fault::Fault;
 use crate::model::ids::OrderKey;
 use crate::model::listing::{OrderPage, OrderQuery};
 use crate::model::manifest::ManifestFile;
-use crate::model::path::RelPath;
 use crate::model::record::{OrderRecord, Retired};
 use crate::model::time::WallMs;
 use crate::notices::hook;
@@ -92,10 +91,9 @@ impl Folders {
         key: &OrderKey,
         revision: &RevisionRecord,
         file: ManifestFile,
-        inside: &RelPath,
     ) -> Result<Option<OrderFile>, Fault> {
         let Some(folder) = self.of(key, revision) else { return Ok(None) };
-        let path = inside.under(&folder);
+        let path = file.path.under(&folder);
         // A link that others put there leads nowhere that we would send.
         if self.disk.kind(&path)? != Some(Kind::File) {
             return Ok(None);
@@ -169,11 +167,10 @@ impl House for AgentDesk {
         let revisions = self.asked(|store| store.revisions(key))?;
         let found = revisions.into_iter().find(|one| one.manifest.revision == revision);
         let Some(found) = found else { return Ok(None) };
-        let file = found.manifest.files.iter().find(|file| file.path == path).cloned();
-        // What the manifest lists lies below the order's folder; a damaged journal may say otherwise.
-        let (Some(file), Ok(inside)) = (file, RelPath::parse(path)) else { return Ok(None) };
+        let file = found.manifest.files.iter().find(|file| file.path == *path).cloned();
+        let Some(file) = file else { return Ok(None) };
         let (folders, key) = (self.folders(), key.clone());
-        self.prober.ask(move || folders.file(&key, &found, file, &inside))?
+        self.prober.ask(move || folders.file(&key, &found, file))?
     }
 
     fn patient(&self, key: &OrderKey) -> Option<String> {

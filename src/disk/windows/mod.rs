@@ -7,18 +7,21 @@ mod holders;
 mod path;
 mod share;
 
-use std::fs::{Metadata, OpenOptions};
+use std::fs::{File, Metadata, OpenOptions};
 use std::io;
 use std::os::windows::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::os::windows::io::AsRawHandle as _;
 use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
 use windows_sys::Win32::Storage::FileSystem::{
     FILE_ADD_FILE, FILE_ADD_SUBDIRECTORY, FILE_ATTRIBUTE_HIDDEN, FILE_ATTRIBUTE_READONLY,
-    FILE_FLAG_BACKUP_SEMANTICS, MOVEFILE_WRITE_THROUGH, MoveFileExW, SetFileAttributesW,
+    FILE_FLAG_BACKUP_SEMANTICS, FILE_TYPE_DISK, FILE_TYPE_PIPE, GetFileType, MOVEFILE_WRITE_THROUGH,
+    MoveFileExW, SECURITY_IDENTIFICATION, SetFileAttributesW,
 };
 
+use super::error::NoFile;
 pub(super) use self::account::{is_own, owner};
 pub(super) use self::acl::{
     create_private_dir, foreign_owner, grant, make_private, others_who_write, protect, readers,
@@ -108,6 +111,33 @@ fn set_attributes(path: &Path, change: impl Fn(u32) -> u32) -> io::Result<()> {
 
 pub(super) fn is_hidden(metadata: &Metadata) -> bool {
     metadata.file_attributes() & FILE_ATTRIBUTE_HIDDEN != 0
+}
+
+/// Opening never waits here. But whoever listens at a pipe could act in the name of whoever opens it.
+#[expect(clippy::unnecessary_wraps, reason = "elsewhere it can fail")]
+pub(super) fn without_waiting(options: &mut OpenOptions) -> io::Result<()> {
+    options.security_qos_flags(SECURITY_IDENTIFICATION);
+    Ok(())
+}
+
+/// What was opened, where it is no file: `\\.\pipe\…`, or a device's name such as `CON`.
+#[expect(clippy::unnecessary_wraps, reason = "elsewhere it can fail")]
+pub(super) fn no_file(file: &File) -> io::Result<Option<NoFile>> {
+    #[expect(unsafe_code, reason = "std does not tell a file from a pipe; the handle is open")]
+    let kind = unsafe { GetFileType(file.as_raw_handle()) };
+    Ok(match kind {
+        FILE_TYPE_DISK => None,
+        FILE_TYPE_PIPE => Some(NoFile("a pipe")),
+        _ => Some(NoFile("a device")),
+    })
+}
+
+/// What stands at a path that did not open, where it is no file: for a folder "access denied" is all that
+/// the system says.
+pub(super) fn no_file_at(path: &Path, error: &io::Error) -> Option<NoFile> {
+    let is_dir = error.raw_os_error() == Some(ACCESS_DENIED)
+        && std::fs::metadata(path).is_ok_and(|metadata| metadata.is_dir());
+    is_dir.then_some(NoFile::DIRECTORY)
 }
 
 /// Whether nobody has the file open: an opening that shares it with nobody succeeds only then.

@@ -118,7 +118,7 @@ fn describe_as(
 impl Known {
     fn into_manifest(self) -> ManifestFile {
         ManifestFile {
-            path: self.staged.path.into(),
+            path: self.staged.path,
             size: self.staged.size,
             sha256: self.staged.sha256,
             role: self.role,

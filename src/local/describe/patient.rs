@@ -20,8 +20,7 @@ pub fn patient(disk: &dyn Disk, dir: &Path, manifest: &Manifest) -> Option<Strin
     let files = manifest.files.iter().filter(|file| file.role == Role::Metadata);
     let named = files.filter(|file| file.path.to_ascii_lowercase().ends_with(".xml"));
     let mut texts = named.filter_map(|file| {
-        let path = file.path.split('/').fold(dir.to_owned(), |path, part| path.join(part));
-        let bytes = read_limited(disk, &path, xml::MAX).ok()?;
+        let bytes = read_limited(disk, &file.path.under(dir), xml::MAX).ok()?;
         text::decode(bytes).map(|(text, _)| text)
     });
     texts.find_map(|text| in_xml(&text))

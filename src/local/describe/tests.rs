@@ -58,7 +58,7 @@ fn described(names: Names) -> (tempfile::TempDir, Described) {
 fn check_against_disk(dir: &Path, described: &Described) {
     let mut content = content_of(dir);
     for file in &described.files {
-        let bytes = content.remove(&file.path).expect("on disk");
+        let bytes = content.remove(file.path.as_str()).expect("on disk");
         assert_eq!(
             (file.size, &file.sha256),
             (bytes.len() as u64, &sha256(&bytes)),

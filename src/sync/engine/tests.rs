@@ -157,7 +157,7 @@ fn key(lab: &str, order: &str) -> OrderKey {
 
 fn file(sha: &str) -> ManifestFile {
     ManifestFile {
-        path: "scan.stl".to_owned(),
+        path: crate::model::path::RelPath::parse("scan.stl").expect("portable"),
         size: 1,
         sha256: sha.to_owned(),
         role: Role::Scan,

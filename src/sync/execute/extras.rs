@@ -8,7 +8,7 @@ use crate::config::{FormatConfig, Names};
 use crate::local::StagedFile;
 use crate::local::describe::describe;
 use crate::local::extras::{Taken, take_extra};
-use crate::local::files::{Footprint, below, copy_file, remove_empty_dirs};
+use crate::local::files::{Footprint, copy_file, remove_empty_dirs};
 use crate::local::kept::SpoolDir;
 use crate::local::spool::Spool;
 use crate::model::asset::{AssetKind, AssetRequest};
@@ -219,11 +219,11 @@ impl Executor {
         self.check_space(None, 0)?;
         self.disk.create_dirs(dir)?;
         for file in &job.published.files {
-            let to = below(dir, &file.path);
+            let to = file.path.under(dir);
             if let Some(parent) = to.parent() {
                 self.disk.create_dirs(parent)?;
             }
-            let from = below(&published, &file.path);
+            let from = file.path.under(&published);
             if copy_file(&*self.disk, &from, &to, &self.cancel)? != (file.size, file.sha256.clone())
             {
                 let text = format!("{} is not what was published", published.display());

@@ -7,7 +7,7 @@ use crate::model::manifest::{Account, Reason, Role, SCHEMA};
 
 fn file(path: &str, sha: &str) -> ManifestFile {
     ManifestFile {
-        path: path.to_owned(),
+        path: crate::model::path::RelPath::parse(path).expect("portable"),
         size: 1,
         sha256: sha.to_owned(),
         role: Role::Scan,

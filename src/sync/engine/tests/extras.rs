@@ -16,7 +16,8 @@ fn thumbnails() -> Vec<Lacking> {
 }
 
 fn picture() -> ManifestFile {
-    ManifestFile { path: "thumbnails/1.jpg".to_owned(), role: Role::Thumbnail, ..file("p") }
+    let path = crate::model::path::RelPath::parse("thumbnails/1.jpg").expect("portable");
+    ManifestFile { path, role: Role::Thumbnail, ..file("p") }
 }
 
 fn fetched_without(lacking: Vec<Lacking>) -> Fetched {
