@@ -1,15 +1,16 @@
 //! Brings journal and disk into step before orders are worked on: what the journal lost is learned
 //! from the output, from history and from claims; what nobody owns is swept from staging.
 
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-use crate::audit::Deed;
+use crate::audit::{Deed, Entry, Mark, Record};
 use crate::local::claim;
 use crate::local::clean::sweep_work;
 use crate::local::layout::Layout;
 use crate::local::rebuild::{self, Standing};
-use crate::local::retire;
+use crate::local::retire::{self, Fate, Witness};
 use crate::local::root::Prepared;
 use crate::model::fault::Fault;
 use crate::model::ids::OrderKey;
@@ -61,8 +62,15 @@ pub(super) fn settle(
     }
     let kept = staged(store, &site.layout)?;
     let rescued = rebuild::rescue_replaced(&*site.disk, &site.layout, &kept);
-    for what in retire::settle(&*site.disk, &site.layout, &site.step)? {
-        tracing::warn!("while removals were finished: {what}");
+    let records = Records { site, store, begun: OnceCell::new(), now: now.wall };
+    match retire::settle(&*site.disk, &site.layout, &records, &site.step) {
+        Ok(left) => {
+            for what in left {
+                tracing::warn!("while removals were finished: {what}");
+            }
+        }
+        // What cannot be recorded stays until it can.
+        Err(fault) => tracing::warn!("removals are not finished this time: {}", fault.chain()),
     }
     let mut learned = 0;
     if lost.is_new || lost.is_chosen || lost.is_suspect || lost.why.is_some() {
@@ -75,7 +83,13 @@ pub(super) fn settle(
     }
     // Nothing of what could not be kept safe may be swept away; it is in nobody's way.
     let kept = worth_keeping(store, &site.config, &site.layout)?;
-    let swept = rescued.and_then(|_| sweep_work(&*site.disk, &site.layout, &kept, &site.step));
+    let begin = |count: usize| {
+        tracing::info!("{count} leftovers of interrupted work are removed from staging");
+        let entry = Entry::by_agent(now.wall, Deed::LeftoversRemoved, Mark::Begun);
+        site.audit.record(&entry.detail("count", count))
+    };
+    let swept =
+        rescued.and_then(|_| sweep_work(&*site.disk, &site.layout, &kept, &begin, &site.step));
     if let Err(fault) = swept {
         tracing::warn!("staging is not tidied up this time: {}", fault.chain());
     }
@@ -100,6 +114,66 @@ pub(super) fn lost_for_now(why: &str) -> Notice {
     }
 }
 
+/// What a start knows of removals that were begun, and its record of those that it finishes.
+struct Records<'a> {
+    site: &'a Site,
+    store: &'a Store,
+    /// Hashes of manifests, from the audit.
+    begun: OnceCell<BTreeSet<String>>,
+    now: WallMs,
+}
+
+impl Records<'_> {
+    fn entry(&self, key: &OrderKey, revision: u32, files: usize, mark: Mark) -> Entry {
+        Entry::by_agent(self.now, Deed::Removed, mark)
+            .lab(&key.lab)
+            .account(&key.account)
+            .order(&key.order)
+            .detail("revisions", vec![revision])
+            .detail("files", files)
+    }
+}
+
+impl Witness for Records<'_> {
+    fn knows(&self, key: &OrderKey, manifest_sha256: &str) -> bool {
+        let by_journal = self.store.knows_manifest(key, manifest_sha256).unwrap_or_else(|error| {
+            tracing::warn!("{}", error.chain());
+            false
+        });
+        let by_audit = || {
+            let begun = self.begun.get_or_init(|| {
+                let details = removals(self.site)
+                    .into_iter()
+                    .map(|mut record| record.details.remove("manifests").unwrap_or_default());
+                let hashes = details.filter_map(|all| serde_json::from_value(all).ok());
+                hashes.flat_map(|all: Vec<String>| all).collect()
+            });
+            begun.contains(manifest_sha256)
+        };
+        by_journal || by_audit()
+    }
+
+    fn begins(&self, key: &OrderKey, revision: u32, files: usize) -> Result<(), Fault> {
+        tracing::info!(
+            lab = %key.lab,
+            order = %key.order,
+            "the removal of revision {revision} is finished: {files} files"
+        );
+        self.site.audit.record(&self.entry(key, revision, files, Mark::Begun))
+    }
+
+    fn ended(&self, key: &OrderKey, revision: u32, files: usize, result: &Result<Fate, Fault>) {
+        let mark = match result {
+            Ok(Fate::Removed | Fate::Absent) => Mark::Done,
+            Ok(Fate::LeftAlone(_)) => Mark::Refused,
+            Err(_) => Mark::Failed,
+        };
+        if let Err(fault) = self.site.audit.record(&self.entry(key, revision, files, mark)) {
+            tracing::warn!(lab = %key.lab, order = %key.order, "{}", fault.chain());
+        }
+    }
+}
+
 /// Takes what the disk knows into the journal. Gives how many orders it did not know so.
 fn learn(
     site: &Site,
@@ -121,6 +195,7 @@ fn learn(
         tracing::warn!("while the journal was compared with the disk: {what}");
     }
     let removed = removed(site);
+    let before = store.found_orders()?;
     let learned = store.atomically(|store| {
         if prepared.known && lost.is_new && !store.polls_are_unknown()? {
             store.forget_polls(now.into())?;
@@ -135,18 +210,21 @@ fn learn(
         store.set_fact(ROOT_FACT, &prepared.id)?;
         Ok(learned)
     })?;
+    let of_unknown_origin = store.found_orders()?.saturating_sub(before);
+    if of_unknown_origin > 0 {
+        tracing::warn!(
+            "{of_unknown_origin} orders on the disk are of unknown origin: no journal knew their \
+             manifests, so the agent never removes them, however old they get; `casedrop verify` names them"
+        );
+    }
     Ok(learned)
 }
 
 /// Which revisions the audit says were removed from the output because of their age, or were about to
 /// be: of that nothing else is left but the journal.
 fn removed(site: &Site) -> BTreeMap<(String, String, String), BTreeSet<u32>> {
-    let records = site.audit.read(1).unwrap_or_else(|fault| {
-        tracing::warn!("{}", fault.chain());
-        Vec::new()
-    });
     let mut removed: BTreeMap<_, BTreeSet<u32>> = BTreeMap::new();
-    for record in records.into_iter().filter(|record| record.what == Deed::Removed.as_str()) {
+    for record in removals(site) {
         let (Some(lab), Some(account), Some(order)) = (record.lab, record.account, record.order)
         else {
             continue;
@@ -157,6 +235,16 @@ fn removed(site: &Site) -> BTreeMap<(String, String, String), BTreeSet<u32>> {
         removed.entry((lab, account, order)).or_default().extend(revisions);
     }
     removed
+}
+
+/// The audit's records of removals from the output.
+fn removals(site: &Site) -> Vec<Record> {
+    let mut records = site.audit.read(1).unwrap_or_else(|fault| {
+        tracing::warn!("{}", fault.chain());
+        Vec::new()
+    });
+    records.retain(|record| record.what == Deed::Removed.as_str());
+    records
 }
 
 /// An order whose newest known revision was removed because of its age is not missed, should it not
@@ -238,6 +326,7 @@ fn merge(
                 confirmed: at,
                 // Not known any more. With all of the history unseen, the most telling step counts.
                 history_seen: 0,
+                is_found: true,
             };
             store.save_revision(key, &revision)?;
         }
@@ -257,7 +346,13 @@ fn merge(
     let newer = order.published.as_ref().is_none_or(|old| old.revision < newest.manifest.revision);
     if newer {
         order.published = Some(published_of(newest));
-        let text = format!("revision {} was found again on the disk", newest.manifest.revision);
+        let origin = if newest.is_found {
+            "; its origin is unknown, so the agent never removes it"
+        } else {
+            ""
+        };
+        let number = newest.manifest.revision;
+        let text = format!("revision {number} was found again on the disk{origin}");
         store.tell(key, now, "rebuilt", &text)?;
     }
     store.save(&order)?;

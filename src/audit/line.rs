@@ -47,6 +47,8 @@ pub enum Deed {
     Removed,
     /// A replaced revision was removed from history, since it is older than `history.keep`.
     HistoryRemoved,
+    /// What interrupted work had left in staging was removed at a start.
+    LeftoversRemoved,
     /// The program replaced itself by another version.
     Update,
     /// The test order was published.
@@ -75,6 +77,7 @@ impl Deed {
             Self::Resume => "resume",
             Self::Removed => "removed",
             Self::HistoryRemoved => "history-removed",
+            Self::LeftoversRemoved => "leftovers-removed",
             Self::Update => "update",
             Self::TestOrder => "test-order",
             Self::TestOrderRemoved => "test-order-removed",

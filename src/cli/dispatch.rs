@@ -14,9 +14,10 @@ use super::{
 };
 use crate::config::{self, Config, Loaded};
 use crate::disk::{Disk, RealDisk};
-use crate::local::Layout;
+use crate::local::{Knows, Layout};
 use crate::logs::{self, SAID};
 use crate::model::cancel::Cancel;
+use crate::model::ids::OrderKey;
 use crate::store::{FILE_NAME, Store};
 use crate::update::delegate::{Doer, delegate, hand_over};
 
@@ -129,7 +130,13 @@ fn on_config(command: Command, config: &Config, streams: &mut Streams) -> Result
         Command::Verify(args) => {
             let layout = Layout { output: config.output.clone(), staging: config.staging.clone() };
             let removed = orders::removed(config, &args.orders);
-            verify::run(&layout, &args.orders, &removed, streams)
+            let store = orders::open(config).ok().flatten();
+            // What the journal cannot tell now is not told.
+            let knows = store.as_ref().map(|store| {
+                |key: &OrderKey, sha256: &str| store.knows_manifest(key, sha256).unwrap_or(true)
+            });
+            let knows = knows.as_ref().map(|knows| knows as &Knows<'_>);
+            verify::run(&layout, &args.orders, &removed, knows, streams)
         }
         Command::Audit(args) => audit::run(config, &args, streams),
         Command::Update(args) => update::run(config, &args, streams),

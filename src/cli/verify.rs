@@ -1,26 +1,30 @@
 //! `casedrop verify`: does the output tree hold what its manifests say?
 
 use super::{CliError, Exit, Streams};
-use crate::app::desk::{sentence, summary, verify_orders, was_removed};
+use crate::app::desk::{of_unknown_origin, sentence, summary, verify_orders, was_removed};
 use crate::disk::RealDisk;
-use crate::local::Layout;
+use crate::local::{Knows, Layout};
 use crate::model::ids::OrderId;
 
 /// Verifies the whole tree, or some orders of it; those in `removed` were removed because of their age,
-/// and need not be there. Exits 0 only if there is no difference.
+/// and need not be there. `knows` asks the journal, where there is one. Exits 0 only if there is no difference.
 pub fn run(
     layout: &Layout,
     orders: &[OrderId],
     removed: &[OrderId],
+    knows: Option<&Knows<'_>>,
     streams: &mut Streams,
 ) -> Result<Exit, CliError> {
-    let (report, away) = verify_orders(&RealDisk, layout, orders, removed);
+    let (report, away) = verify_orders(&RealDisk, layout, orders, removed, knows);
     for order in &away {
         streams.note(was_removed(order));
     }
     if streams.json {
         streams.json(&report)?;
     } else {
+        for order in &report.unknown_origin {
+            streams.line(of_unknown_origin(order))?;
+        }
         for difference in &report.differences {
             streams.line(sentence(difference))?;
         }
@@ -61,7 +65,7 @@ mod tests {
             json,
             terminal: false,
         };
-        let exit = run(&place.layout, &[], &[], &mut streams).expect("ran");
+        let exit = run(&place.layout, &[], &[], None, &mut streams).expect("ran");
         let bytes = out.0.lock().expect("not poisoned").clone();
         (exit, String::from_utf8(bytes).expect("text"))
     }

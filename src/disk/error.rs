@@ -98,10 +98,9 @@ fn is_away_on_windows(code: i32) -> bool {
 impl From<DiskError> for Fault {
     fn from(error: DiskError) -> Self {
         let (code, hint) = match error.kind() {
-            _ if error.no_file().is_some() => (
-                "no-file",
-                "somebody put something else in the place of a file; move it away",
-            ),
+            _ if error.no_file().is_some() => {
+                ("no-file", "somebody put something else in the place of a file; move it away")
+            }
             _ if error.is_away() => (
                 "share-gone",
                 "the share or drive that holds it does not answer; the work goes on by itself once \

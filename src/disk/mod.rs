@@ -20,7 +20,7 @@ use std::time::SystemTime;
 pub use error::DiskError;
 pub use helpers::{read_limited, replace_durably, write_durably, write_durably_private};
 pub use mapped::{Mapped, remote_of};
-pub use real::RealDisk;
+pub use real::{RealDisk, other_than_file};
 pub use system::for_others;
 
 /// What stands at a path.

@@ -266,6 +266,13 @@ fn lock_file(path: &Path) -> Result<File, DiskError> {
     open_file(&mut options, path).map_err(on("open", path))
 }
 
+/// What stands at a path in the place of a file, links followed; `None` for a file or nothing. Nothing is
+/// opened: for files that a library is to open, and whose locks end when anything closes them.
+pub fn other_than_file(path: &Path) -> Option<&'static str> {
+    let metadata = std::fs::metadata(path).ok()?;
+    system::what_else(metadata.file_type()).map(|what| what.0)
+}
+
 /// Opens what may have been put there by others: never waits for anybody, and refuses what is no file.
 /// Links are followed, to files.
 fn open_file(options: &mut OpenOptions, path: &Path) -> io::Result<File> {

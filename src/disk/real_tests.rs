@@ -242,6 +242,7 @@ fn a_link_to_a_file_is_read_like_the_file_and_a_folder_is_told() {
     }
 }
 
+#[cfg(unix)]
 #[test]
 fn a_huge_file_is_refused_by_its_length() {
     let dir = tempfile::tempdir().expect("tempdir");

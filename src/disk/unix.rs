@@ -133,7 +133,7 @@ pub(super) fn no_file_at(path: &Path, _error: &io::Error) -> Option<NoFile> {
     what_else(std::fs::metadata(path).ok()?.file_type())
 }
 
-fn what_else(kind: FileType) -> Option<NoFile> {
+pub(super) fn what_else(kind: FileType) -> Option<NoFile> {
     if kind.is_file() {
         None
     } else if kind.is_dir() {

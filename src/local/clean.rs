@@ -9,22 +9,27 @@ use crate::model::step::Step;
 
 /// Removes everything below `<staging>/work` but `keep` (and what lies in or above a kept path).
 /// Call it after [`recover`](super::publish::recover): an old revision may still lie there after an
-/// exchange. Returns how many entries went. The hook is called before each.
+/// exchange. Returns how many entries went. `begin` is told how many will before the first does; on a
+/// fault of it all stay. The hook is called before each.
 pub fn sweep_work(
     disk: &dyn Disk,
     layout: &Layout,
     keep: &[PathBuf],
+    begin: &dyn Fn(usize) -> Result<(), Fault>,
     step: &dyn Fn(Step),
 ) -> Result<usize, Fault> {
     let work = layout.work();
     if disk.kind(&work)? != Some(Kind::Dir) {
         return Ok(0);
     }
+    let mut entries = disk.list(&work)?;
+    entries.retain(|entry| !keep.iter().any(|kept| kept.starts_with(&entry.path)));
+    if entries.is_empty() {
+        return Ok(0);
+    }
+    begin(entries.len())?;
     let mut removed = 0;
-    for entry in disk.list(&work)? {
-        if keep.iter().any(|kept| kept.starts_with(&entry.path)) {
-            continue;
-        }
+    for entry in entries {
         step(Step::Sweep);
         match entry.kind {
             Kind::Dir => disk.remove_tree(&entry.path)?,
@@ -40,19 +45,30 @@ mod tests {
     use super::super::testing::Place;
     use super::*;
     use crate::disk::RealDisk;
+    use crate::model::fault::FaultClass;
 
     #[test]
     fn leftovers_go_and_kept_work_stays() {
         let place = Place::new();
-        assert_eq!(sweep_work(&RealDisk, &place.layout, &[], &|_| {}).expect("nothing yet"), 0);
+        let told = std::cell::RefCell::new(Vec::new());
+        let begin = |count| {
+            told.borrow_mut().push(count);
+            Ok(())
+        };
+        let sweep = |keep: &[PathBuf]| sweep_work(&RealDisk, &place.layout, keep, &begin, &|_| {});
+        assert_eq!(sweep(&[]).expect("nothing yet"), 0);
         for job in ["old", "kept"] {
             std::fs::create_dir_all(place.layout.work_dir(job).join("staged/sub")).expect("mkdir");
         }
         std::fs::write(place.layout.work().join("spool"), "x").expect("write");
         let keep = [place.layout.work_dir("kept").join("staged")];
-        assert_eq!(sweep_work(&RealDisk, &place.layout, &keep, &|_| {}).expect("swept"), 2);
+        let refuse = |_| Err(Fault::new(FaultClass::Local, "disk-full", "no record"));
+        sweep_work(&RealDisk, &place.layout, &keep, &refuse, &|_| {}).expect_err("not recorded");
+        assert!(place.layout.work_dir("old").exists());
+        assert_eq!(sweep(&keep).expect("swept"), 2);
         assert!(keep[0].join("sub").is_dir());
         assert!(!place.layout.work_dir("old").exists());
-        assert_eq!(sweep_work(&RealDisk, &place.layout, &[], &|_| {}).expect("swept"), 1);
+        assert_eq!(sweep(&[]).expect("swept"), 1);
+        assert_eq!(*told.borrow(), [2, 1]);
     }
 }

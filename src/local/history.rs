@@ -60,7 +60,8 @@ pub fn remove_ours(disk: &dyn Disk, dir: &Path, manifest: &Manifest) -> Result<b
             _ => {}
         }
     }
-    let dirs: BTreeSet<&str> = manifest.files.iter().flat_map(|file| parents(file.path.as_str())).collect();
+    let dirs: BTreeSet<&str> =
+        manifest.files.iter().flat_map(|file| parents(file.path.as_str())).collect();
     let inner = dirs.iter().rev().map(|inner| below(dir, inner));
     for dir in inner.chain([dir.to_path_buf()]) {
         match disk.remove_dir(&dir) {

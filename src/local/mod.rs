@@ -42,7 +42,7 @@ pub use root::Root;
 pub use seal::seal;
 pub use spool::{Spool, SpoolFile};
 pub use unpack::{Reading, Unpacked, unpack, unpack_as};
-pub use verify::{Difference, VerifyReport, verify_tree};
+pub use verify::{Difference, Knows, VerifyReport, verify_tree, verify_tree_with};
 
 use crate::model::path::RelPath;
 

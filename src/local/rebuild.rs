@@ -8,9 +8,10 @@ use super::history;
 use super::layout::Layout;
 use super::look::{Read, read_manifest};
 use crate::disk::{Disk, DiskError, Entry, Kind};
+use crate::model::discreet::file_name;
 use crate::model::fault::Fault;
 use crate::model::ids::OrderKey;
-use crate::model::manifest::Manifest;
+use crate::model::manifest::{FILE_NAME, Manifest};
 use crate::model::path::safe_component;
 use crate::model::record::Place;
 use crate::model::test_order;
@@ -159,7 +160,16 @@ impl Survey {
     ) {
         let (manifest, manifest_sha256) = match read_manifest(disk, dir) {
             Ok(Read::Manifest(manifest, sha)) => (*manifest, sha),
-            Ok(Read::Missing | Read::Unreadable(_)) => return,
+            Ok(Read::Missing) => return,
+            Ok(Read::Unreadable(why)) => {
+                // Folders of others may be called after people.
+                let name = file_name(&dir.file_name().unwrap_or_default().to_string_lossy());
+                self.unreadable.push(format!(
+                    "{FILE_NAME} in the folder {name} {why}; the agent leaves the folder alone: look at it, \
+                     and delete it or have the order fetched again"
+                ));
+                return;
+            }
             Err(error) => return self.cannot(&error),
         };
         let name = dir.file_name().unwrap_or_default().to_string_lossy();
@@ -194,7 +204,6 @@ mod tests {
 
     fn found(place: &Folder) -> Vec<(u32, Place, String)> {
         let survey = survey(&RealDisk, &place.layout);
-        assert_eq!(survey.unreadable, Vec::<String>::new());
         assert!(survey.orders.keys().all(|found| *found == key()));
         let all = survey.orders.into_values().flat_map(BTreeMap::into_iter);
         all.map(|(number, one)| (number, one.place, one.manifest_sha256)).collect()
@@ -234,6 +243,22 @@ mod tests {
         std::fs::write(dir.join("manifest.json"), "{").expect("written");
         std::fs::write(place.layout.output.join("file"), "").expect("written");
         assert_eq!(found(&place), []);
+        let told = survey(&RealDisk, &place.layout).unreadable;
+        assert!(told.len() == 1 && told[0].contains("folder 17 cannot be read"), "{told:?}");
+    }
+
+    #[test]
+    fn a_manifest_that_leads_elsewhere_is_told_by_its_entry_and_learned_by_nobody() {
+        let place = prepared();
+        let dir = place.layout.order_dir(&key());
+        sealed(&dir, 1, &FILES);
+        let text = std::fs::read_to_string(dir.join("manifest.json")).expect("there");
+        let planted = text.replace("a.stl", "../../../state/Müller.json");
+        std::fs::write(dir.join("manifest.json"), planted).expect("planted");
+        assert_eq!(found(&place), []);
+        let told = survey(&RealDisk, &place.layout).unreadable;
+        let what = "the path of entry 1 leads out of its folder";
+        assert!(told[0].contains(what) && !told[0].contains("Müller"), "{told:?}");
     }
 
     #[test]

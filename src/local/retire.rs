@@ -4,9 +4,10 @@
 //! an order; only there are its files removed. Whatever was changed by others stays where it is, or
 //! goes back there. Each step may be interrupted: [`remove`] goes on, and [`settle`] does so at a start.
 
-use std::path::Path;
+use std::io;
+use std::path::{Path, PathBuf};
 
-use super::files::{Tree, fault_of, held_fault};
+use super::files::{Tree, below, fault_of, held_fault};
 use super::history::remove_ours;
 use super::layout::Layout;
 use super::look::{LocalPicture, Read, glance, look, read_manifest};
@@ -103,9 +104,25 @@ pub fn remove(
     finish(disk, layout, &dir, &moved, piece.manifest, &|| step(Step::RetireRemove))
 }
 
-/// At a start: finishes what was interrupted, also where the journal does not know of it any more.
-/// Gives one line for each thing that could not be finished and stays where it is.
-pub fn settle(disk: &dyn Disk, layout: &Layout, step: &dyn Fn(Step)) -> Result<Vec<String>, Fault> {
+/// Who knows what the agent itself began, and keeps the record of what is removed.
+pub trait Witness {
+    /// Whether the manifest with this hash is one that the agent published, or began to remove. What lies
+    /// in staging proves nothing: others may write there.
+    fn knows(&self, key: &OrderKey, manifest_sha256: &str) -> bool;
+    /// A revision of so many files is about to be removed. On a fault it stays.
+    fn begins(&self, key: &OrderKey, revision: u32, files: usize) -> Result<(), Fault>;
+    /// What became of it.
+    fn ended(&self, key: &OrderKey, revision: u32, files: usize, result: &Result<Fate, Fault>);
+}
+
+/// At a start: finishes what was interrupted, also where the journal does not know of it any more, and
+/// leaves what nobody began. Gives one line for each thing that stays where it is.
+pub fn settle(
+    disk: &dyn Disk,
+    layout: &Layout,
+    witness: &dyn Witness,
+    step: &dyn Fn(Step),
+) -> Result<Vec<String>, Fault> {
     let mut left = Vec::new();
     if disk.kind(&layout.retired())? != Some(Kind::Dir) {
         return Ok(left);
@@ -116,32 +133,72 @@ pub fn settle(disk: &dyn Disk, layout: &Layout, step: &dyn Fn(Step)) -> Result<V
             Kind::Dir => read_manifest(disk, moved)?,
             Kind::File | Kind::Other => Read::Missing,
         };
-        let place = match &found {
-            Read::Manifest(manifest, _) => key_of(manifest).and_then(|key| {
-                let all = [Place::Main, Place::Beside].into_iter();
-                let mut own = all
-                    .filter(|place| layout.retired_dir(&key, *place, manifest.revision) == *moved);
-                own.next().map(|place| (layout.dir_at(&key, place, manifest.revision), manifest))
-            }),
-            Read::Missing | Read::Unreadable(_) => None,
-        };
-        let fate = match place {
-            Some((dir, manifest)) => {
-                finish(disk, layout, &dir, moved, manifest, &|| step(Step::Reclaim))?
-            }
+        let fate = match &found {
+            Read::Manifest(manifest, sha256) => match own_place(layout, moved, manifest) {
+                Some((key, dir)) if witness.knows(&key, sha256) => {
+                    let files = manifest.files.len();
+                    witness.begins(&key, manifest.revision, files)?;
+                    let before = || step(Step::Reclaim);
+                    let fate = finish(disk, layout, &dir, moved, manifest, &before);
+                    witness.ended(&key, manifest.revision, files, &fate);
+                    fate?
+                }
+                Some(_) => Fate::LeftAlone(format!(
+                    "{} is of unknown origin: neither the journal nor the audit knows its manifest; \
+                     look at it, and delete it yourself",
+                    moved.display()
+                )),
+                None => Fate::LeftAlone(format!("{} is no order of ours", moved.display())),
+            },
+            Read::Unreadable(why) => Fate::LeftAlone(format!(
+                "{} in {} {why}; look at it, and delete it yourself",
+                FILE_NAME,
+                moved.display()
+            )),
             // The manifest goes last, and then the directories.
-            None if entry.kind == Kind::Dir && is_empty(disk, moved)? => {
+            Read::Missing if entry.kind == Kind::Dir && is_empty(disk, moved)? => {
                 step(Step::Reclaim);
-                disk.remove_tree(moved)?;
-                Fate::Removed
+                remove_emptied(disk, moved)?
             }
-            None => Fate::LeftAlone(format!("{} is no order of ours", moved.display())),
+            Read::Missing => Fate::LeftAlone(format!("{} is no order of ours", moved.display())),
         };
         if let Fate::LeftAlone(why) = fate {
             left.push(why);
         }
     }
     Ok(left)
+}
+
+/// Which order a directory in `retired` is of, and where that came from, if its name says the same.
+fn own_place(layout: &Layout, moved: &Path, manifest: &Manifest) -> Option<(OrderKey, PathBuf)> {
+    let key = key_of(manifest)?;
+    let number = manifest.revision;
+    let mut all = [Place::Main, Place::Beside].into_iter();
+    let place = all.find(|place| layout.retired_dir(&key, *place, number) == *moved)?;
+    let dir = layout.dir_at(&key, place, number);
+    Some((key, dir))
+}
+
+/// Removes directories in which there was nothing. What comes in meanwhile stays.
+fn remove_emptied(disk: &dyn Disk, moved: &Path) -> Result<Fate, Fault> {
+    let tree = Tree::read(disk, moved)?;
+    if tree.litter > 0 {
+        // Nobody's content.
+        disk.remove_tree(moved)?;
+        return Ok(Fate::Removed);
+    }
+    let inner = tree.dirs.iter().rev().map(|dir| below(moved, dir));
+    for dir in inner.chain([moved.to_path_buf()]) {
+        match disk.remove_dir(&dir) {
+            Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => {
+                return Ok(Fate::LeftAlone(format!("{} is no order of ours", moved.display())));
+            }
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
+            _ => {}
+        }
+    }
+    tracing::info!("an empty folder that a removal had left in staging is gone");
+    Ok(Fate::Removed)
 }
 
 impl Piece<'_> {
@@ -208,6 +265,34 @@ mod tests {
     use super::super::testing::{Lie, NoExchange, Place as Folder, content_of, key, sealed};
     use super::*;
     use crate::disk::RealDisk;
+    use crate::model::fault::FaultClass;
+
+    /// Knows one manifest, and remembers what was recorded.
+    #[derive(Default)]
+    struct Records {
+        known: String,
+        is_full: bool,
+        lines: std::cell::RefCell<Vec<String>>,
+    }
+
+    impl Witness for Records {
+        fn knows(&self, _key: &OrderKey, manifest_sha256: &str) -> bool {
+            self.known == manifest_sha256
+        }
+
+        fn begins(&self, key: &OrderKey, revision: u32, files: usize) -> Result<(), Fault> {
+            if self.is_full {
+                return Err(Fault::new(FaultClass::Local, "disk-full", "no record"));
+            }
+            self.lines.borrow_mut().push(format!("{key} r{revision} {files} begun"));
+            Ok(())
+        }
+
+        fn ended(&self, _: &OrderKey, _: u32, files: usize, result: &Result<Fate, Fault>) {
+            let is_removed = matches!(result, Ok(Fate::Removed));
+            self.lines.borrow_mut().push(format!("{files} {is_removed}"));
+        }
+    }
 
     const FILES: [(&str, &str); 2] = [("a.stl", "mesh"), ("thumbnails/b.jpg", "picture")];
 
@@ -253,6 +338,20 @@ mod tests {
 
         fn remove(&self, step: &dyn Fn(Step)) -> Fate {
             remove(&RealDisk, self.layout(), self.piece(), step).expect("removed")
+        }
+
+        fn records(&self) -> Records {
+            Records { known: self.sha.clone(), ..Records::default() }
+        }
+
+        fn settle(&self) -> Vec<String> {
+            settle(&RealDisk, self.layout(), &self.records(), &|_| {}).expect("settled")
+        }
+
+        /// As a removal that ended after its first step leaves it.
+        fn move_out(&self) {
+            std::fs::create_dir_all(self.layout().retired()).expect("made");
+            std::fs::rename(self.dir(), self.moved()).expect("moved");
         }
 
         fn left_in_retired(&self) -> usize {
@@ -310,7 +409,7 @@ mod tests {
                 catch_unwind(AssertUnwindSafe(|| order.remove(&die))).expect_err("it dies");
                 assert_eq!(order.dir().exists(), at == Step::RetireMove, "{at:?}");
                 if by_start {
-                    assert_eq!(settle(&RealDisk, order.layout(), &|_| {}).expect("done"), [""; 0]);
+                    assert_eq!(order.settle(), [""; 0]);
                 }
                 order.remove(&|_| {});
                 assert!(!order.dir().exists() && order.left_in_retired() == 0, "{at:?}");
@@ -327,7 +426,7 @@ mod tests {
         std::fs::create_dir_all(order.layout().retired().join("empty/thumbnails")).expect("made");
         let note = order.layout().retired().join("note.txt");
         std::fs::write(&note, "mine").expect("written");
-        let left = settle(&RealDisk, order.layout(), &|_| {}).expect("settled");
+        let left = order.settle();
         assert!(left.len() == 1 && left[0].contains("note.txt"), "{left:?}");
         assert!(note.is_file() && order.left_in_retired() == 1);
 
@@ -337,9 +436,51 @@ mod tests {
         std::fs::rename(order.dir(), order.moved()).expect("moved");
         std::fs::remove_file(order.moved().join("a.stl")).expect("half removed");
         std::fs::write(order.moved().join("note.txt"), "mine").expect("written");
-        let left = settle(&RealDisk, order.layout(), &|_| {}).expect("settled");
+        let left = order.settle();
         assert!(left.len() == 1 && left[0].contains("is kept in"), "{left:?}");
         assert!(order.moved().join("note.txt").is_file() && !order.dir().exists());
+    }
+
+    #[test]
+    fn what_a_start_finishes_is_recorded_before_and_after_or_stays() {
+        let order = Published::new();
+        order.move_out();
+        let full = Records { is_full: true, ..order.records() };
+        settle(&RealDisk, order.layout(), &full, &|_| {}).expect_err("no record, no removal");
+        assert!(order.moved().join("a.stl").is_file());
+        let records = order.records();
+        let left = settle(&RealDisk, order.layout(), &records, &|_| {}).expect("settled");
+        assert_eq!((left, order.left_in_retired()), (Vec::new(), 0));
+        assert_eq!(records.lines.take(), ["smile-lab/4711/17 r1 2 begun", "2 true"]);
+    }
+
+    #[test]
+    fn a_whole_order_that_nobody_began_to_remove_stays_and_is_told() {
+        let order = Published::new();
+        order.move_out();
+        let records = Records::default();
+        let left = settle(&RealDisk, order.layout(), &records, &|_| {}).expect("settled");
+        assert!(left.len() == 1 && left[0].contains("unknown origin"), "{left:?}");
+        assert!(order.moved().join("thumbnails/b.jpg").is_file());
+        assert_eq!(records.lines.take(), [""; 0], "nothing was to be recorded");
+    }
+
+    #[test]
+    fn no_manifest_leads_a_removal_out_of_its_folder() {
+        let order = Published::new();
+        order.move_out();
+        let treasure = order.layout().staging.join("treasure");
+        std::fs::write(&treasure, "login").expect("written");
+        let file = order.moved().join("manifest.json");
+        let text = std::fs::read_to_string(&file).expect("there");
+        let planted = text.replace("thumbnails/b.jpg", "../../treasure");
+        std::fs::write(&file, &planted).expect("planted");
+        // Whoever plants it might know a hash that is believed.
+        let known = super::super::files::sha256(planted.as_bytes());
+        let records = Records { known, ..Records::default() };
+        let left = settle(&RealDisk, order.layout(), &records, &|_| {}).expect("settled");
+        assert!(left.len() == 1 && left[0].contains("the path of entry 2 leads out"), "{left:?}");
+        assert!(treasure.is_file() && file.is_file());
     }
 
     #[test]

@@ -7,11 +7,12 @@ use serde::Serialize;
 use super::files::is_litter;
 use super::layout::Layout;
 use super::look::{Comparison, Read, compare, read_manifest};
-use super::rebuild::belongs;
+use super::rebuild::{belongs, key_of};
 use super::root::MARKER;
 use crate::disk::{Disk, DiskError, Entry, Kind};
-use crate::model::ids::OrderId;
-use crate::model::manifest::FILE_NAME;
+use crate::model::ids::{OrderId, OrderKey};
+use crate::model::manifest::{FILE_NAME, Manifest};
+use crate::model::test_order;
 
 /// What a verification found.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -24,7 +25,13 @@ pub struct VerifyReport {
     pub bytes: u64,
     /// Everything that is not as it should be.
     pub differences: Vec<Difference>,
+    /// Directories of orders whose manifest the journal does not know, such as `smile-lab/4711/17544365`:
+    /// they are what they say, but anybody may have put them there.
+    pub unknown_origin: Vec<String>,
 }
+
+/// Whether the journal knows a manifest of an order by its hash.
+pub type Knows<'a> = dyn Fn(&OrderKey, &str) -> bool + 'a;
 
 /// One thing that is not as it should be.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -40,7 +47,18 @@ pub struct Difference {
 /// Verifies all orders, or `only` some. A directory that somebody emptied counts as consumed and is
 /// no difference; neither is what operating systems strew about.
 pub fn verify_tree(disk: &dyn Disk, layout: &Layout, only: Option<&[OrderId]>) -> VerifyReport {
-    let mut walk = Walk { disk, layout, only, found: Vec::new(), report: VerifyReport::default() };
+    verify_tree_with(disk, layout, only, None)
+}
+
+/// As [`verify_tree`]; where the journal can be asked, what it does not know is told.
+pub fn verify_tree_with(
+    disk: &dyn Disk,
+    layout: &Layout,
+    only: Option<&[OrderId]>,
+    knows: Option<&Knows<'_>>,
+) -> VerifyReport {
+    let report = VerifyReport::default();
+    let mut walk = Walk { disk, layout, only, knows, found: Vec::new(), report };
     walk.output();
     for id in only.unwrap_or_default() {
         if !walk.found.contains(id) {
@@ -54,6 +72,7 @@ struct Walk<'a> {
     disk: &'a dyn Disk,
     layout: &'a Layout,
     only: Option<&'a [OrderId]>,
+    knows: Option<&'a Knows<'a>>,
     found: Vec<OrderId>,
     report: VerifyReport,
 }
@@ -134,7 +153,10 @@ impl Walk<'_> {
         }
         self.report.orders += 1;
         let manifest = match read_manifest(self.disk, dir) {
-            Ok(Read::Manifest(manifest, _)) => manifest,
+            Ok(Read::Manifest(manifest, sha256)) => {
+                self.ask_for_origin(order, &manifest, &sha256);
+                manifest
+            }
             Ok(Read::Missing) => return self.differ(order, Some(FILE_NAME), "is missing"),
             Ok(Read::Unreadable(why)) => return self.differ(order, Some(FILE_NAME), why),
             Err(error) => return self.differ(order, Some(FILE_NAME), unreadable(&error)),
@@ -159,6 +181,14 @@ impl Walk<'_> {
                 }
             }
             Err(error) => self.differ(order, None, unreadable(&error)),
+        }
+    }
+
+    /// The test order is in no journal.
+    fn ask_for_origin(&mut self, order: &str, manifest: &Manifest, sha256: &str) {
+        let (Some(knows), Some(key)) = (self.knows, key_of(manifest)) else { return };
+        if !test_order::is_its(manifest) && !knows(&key, sha256) {
+            self.report.unknown_origin.push(order.to_owned());
         }
     }
 }
@@ -207,8 +237,31 @@ mod tests {
         std::fs::create_dir(dir.with_file_name("18")).expect("emptied by somebody");
         std::fs::write(dir.with_file_name("Thumbs.db"), "").expect("write");
         let report = verify_tree(&RealDisk, &place.layout, None);
-        let expected = VerifyReport { orders: 2, files: 4, bytes: 22, differences: Vec::new() };
+        let expected = VerifyReport { orders: 2, files: 4, bytes: 22, ..VerifyReport::default() };
         assert_eq!(report, expected);
+    }
+
+    #[test]
+    fn what_the_journal_does_not_know_is_told_and_is_no_difference() {
+        let (place, _) = setup();
+        let (_, known) = sealed(&place.layout.beside_dir(&key(), 2), 2, &FILES);
+        let knows = |order: &OrderKey, sha256: &str| *order == key() && sha256 == known;
+        let report = verify_tree_with(&RealDisk, &place.layout, None, Some(&knows));
+        assert_eq!(report.unknown_origin, ["smile-lab/4711/17"]);
+        assert_eq!(report.differences, []);
+        let report = verify_tree(&RealDisk, &place.layout, None);
+        assert_eq!(report.unknown_origin, [""; 0], "nobody was asked");
+    }
+
+    #[test]
+    fn a_manifest_that_leads_elsewhere_is_refused_by_the_entry() {
+        let (place, dir) = setup();
+        let text = std::fs::read_to_string(dir.join("manifest.json")).expect("there");
+        let planted = text.replace("thumbnails/b.jpg", "../../../state/Müller");
+        std::fs::write(dir.join("manifest.json"), planted).expect("planted");
+        let what = "is refused: the path of entry 2 leads out of its folder";
+        let expected = [difference("smile-lab/4711/17", "manifest.json", what)];
+        assert_eq!(differences(&place, None), expected);
     }
 
     #[test]

@@ -290,7 +290,8 @@ impl Manifest {
         let (lacks, adds) = self.changes_to(files);
         let missing: Vec<_> =
             self.missing.iter().filter_map(|name| AssetKind::extra(name)).collect();
-        let was_missing = |file: &&ManifestFile| missing.iter().any(|kind| kind.holds(file.path.as_str()));
+        let was_missing =
+            |file: &&ManifestFile| missing.iter().any(|kind| kind.holds(file.path.as_str()));
         lacks.is_empty() && !adds.is_empty() && adds.iter().all(was_missing)
     }
 }

@@ -61,9 +61,8 @@ pub struct RelPath(String);
 impl<'de> Deserialize<'de> for RelPath {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         let text = String::deserialize(from)?;
-        let refused = |fault: PathFault| {
-            de::Error::custom(format_args!("the path {}", fault.in_words()))
-        };
+        let refused =
+            |fault: PathFault| de::Error::custom(format_args!("the path {}", fault.in_words()));
         Self::parse(&text).map_err(refused)
     }
 }
@@ -85,7 +84,8 @@ impl RelPath {
         if unified.split('/').any(|part| part == "..") {
             return Err(PathFault::Traversal(excerpt(text)));
         }
-        let is_portable = |part: &str| !part.is_empty() && part != "." && safe_component(part) == part;
+        let is_portable =
+            |part: &str| !part.is_empty() && part != "." && safe_component(part) == part;
         if text.len() > MAX_READ || !text.split('/').all(is_portable) {
             return Err(PathFault::NotPortable(excerpt(text)));
         }
@@ -336,16 +336,44 @@ mod tests {
     fn nothing_that_leads_elsewhere_is_read() {
         let read = |text: &str| serde_json::from_value::<RelPath>(text.into());
         for text in [
-            "", ".", "..", "/", "../x", "a/../x", "a/..", "./x", "a//b", "a/", "a\\b", "..\\x", "/etc/x",
-            "C:\\x", "c:x", "\\\\host\\share\\x", "\\\\.\\pipe\\x", "//host/x", "a.stl:stream", "NUL", "a/con.txt", "COM¹",
-            "aux", "x ", "x.", "a\u{0}b", "a\nb", "what?", "<a>",
+            "",
+            ".",
+            "..",
+            "/",
+            "../x",
+            "a/../x",
+            "a/..",
+            "./x",
+            "a//b",
+            "a/",
+            "a\\b",
+            "..\\x",
+            "/etc/x",
+            "C:\\x",
+            "c:x",
+            "\\\\host\\share\\x",
+            "\\\\.\\pipe\\x",
+            "//host/x",
+            "a.stl:stream",
+            "NUL",
+            "a/con.txt",
+            "COM¹",
+            "aux",
+            "x ",
+            "x.",
+            "a\u{0}b",
+            "a\nb",
+            "what?",
+            "<a>",
         ] {
             let error = read(text).expect_err(text).to_string();
             assert!(RelPath::parse(text).is_err() && error.starts_with("the path "), "{error}");
         }
         let error = read("../Müller_Hans.stl").expect_err("traversal").to_string();
         assert_eq!(error, "the path leads out of its folder");
-        for text in ["a", "a/b.stl", "Rx müller.html", "..a", "a..b", "%43ON.stl", "thumbnails/a~2.jpg"] {
+        for text in
+            ["a", "a/b.stl", "Rx müller.html", "..a", "a..b", "%43ON.stl", "thumbnails/a~2.jpg"]
+        {
             assert_eq!(read(text).expect("portable").as_str(), text);
         }
         assert!(read(&"a/".repeat(4000)).is_err());

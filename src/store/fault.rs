@@ -15,6 +15,14 @@ pub enum StoreError {
     /// It is not what this program wrote.
     #[error("the journal is damaged ({0})")]
     Damaged(String),
+    /// Something else than a file stands in the place of one of its files.
+    #[error("the journal cannot be opened: {name} in the state folder is {what}, not a file")]
+    NoFile {
+        /// The file's name.
+        name: String,
+        /// What it is.
+        what: &'static str,
+    },
     /// Written by a newer version of the agent.
     #[error(
         "the journal has version {found}, this agent knows versions up to {known}: install the newer agent again"
@@ -67,6 +75,7 @@ impl StoreError {
     pub fn kind(&self) -> StoreTrouble {
         match self {
             Self::Newer { .. } => StoreTrouble::Newer,
+            Self::NoFile { .. } => StoreTrouble::Unreachable,
             Self::Row(_) | Self::Damaged(_) => StoreTrouble::Damaged,
             Self::Sqlite(error) => match error.sqlite_error_code() {
                 Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => StoreTrouble::Locked,
@@ -91,14 +100,21 @@ impl StoreError {
 
     /// The way out, for a person.
     pub fn hint(&self) -> &'static str {
-        self.kind().hint()
+        match self {
+            Self::NoFile { .. } => {
+                "somebody put something else in the place of a file; move it out of the state folder"
+            }
+            _ => self.kind().hint(),
+        }
     }
 
     /// The error with its causes, in one line.
     pub fn chain(&self) -> String {
         match self {
             Self::Sqlite(cause) => format!("{self}: {cause}"),
-            Self::Row(_) | Self::Damaged(_) | Self::Newer { .. } => self.to_string(),
+            Self::Row(_) | Self::Damaged(_) | Self::Newer { .. } | Self::NoFile { .. } => {
+                self.to_string()
+            }
         }
     }
 }

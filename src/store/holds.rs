@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use rusqlite::{Row, ToSql, params};
 
 use super::orders::key;
-use super::revisions::finding_columns;
+use super::revisions::{finding_columns, manifest};
 use super::{Store, StoreError, unreadable};
 use crate::model::findings::FindingCounts;
 use crate::model::ids::OrderKey;
@@ -165,7 +165,7 @@ fn read(row: &Row<'_>) -> Result<Held, StoreError> {
     let text = |index| row.get::<_, String>(index);
     Ok(Held {
         key: key(&text(0)?, &text(1)?, &text(2)?)?,
-        manifest: serde_json::from_str(&text(3)?).map_err(|error| unreadable("manifest", error))?,
+        manifest: manifest(&text(3)?)?,
         manifest_sha256: text(4)?,
         dir: text(5)?,
         evidence: row.get::<_, i64>(6)?.cast_unsigned(),

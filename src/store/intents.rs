@@ -4,7 +4,7 @@
 use rusqlite::params;
 
 use super::orders::key;
-use super::{Store, StoreError, unreadable};
+use super::{Store, StoreError, revisions, unreadable};
 use crate::model::ids::OrderKey;
 use crate::model::record::{Intent, IntentTarget};
 use crate::model::step::Step;
@@ -69,8 +69,7 @@ impl Store {
                     &row.get::<_, String>(1)?,
                     &row.get::<_, String>(2)?,
                 )?,
-                manifest: serde_json::from_str(&row.get::<_, String>(3)?)
-                    .map_err(|error| unreadable("manifest", error))?,
+                manifest: revisions::manifest(&row.get::<_, String>(3)?)?,
                 manifest_sha256: row.get(4)?,
                 evidence: row.get::<_, i64>(5)?.cast_unsigned(),
                 job: row.get(6)?,

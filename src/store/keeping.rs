@@ -73,7 +73,8 @@ impl Store {
     }
 
     /// The first order, the oldest first, whose last publication had happened when so much time had
-    /// been counted, which is still to be removed or left, and which `accept` takes. It is given with
+    /// been counted, which is still to be removed or left, and which `accept` takes. Those of unknown
+    /// origin are never among them. It is given with
     /// how far the time had been counted when it was published.
     pub fn first_published_before(
         &self,
@@ -81,7 +82,7 @@ impl Store {
         mut accept: impl FnMut(&OrderRecord, Duration) -> bool,
     ) -> Result<Option<OrderRecord>, StoreError> {
         let sql = format!(
-            "{SELECT} WHERE o.retired = 0 AND NOT r.gone AND r.counted_ms <= ?1
+            "{SELECT} WHERE o.retired = 0 AND NOT r.gone AND NOT r.found AND r.counted_ms <= ?1
              ORDER BY r.counted_ms, o.order_id"
         );
         let mut query = self.db.prepare_cached(&sql)?;
@@ -97,15 +98,15 @@ impl Store {
     }
 
     /// The first revision, the longest replaced first, that had been replaced when so much time had
-    /// been counted, is not known to be gone, and which `accept` takes.
+    /// been counted, is not known to be gone, nor of unknown origin, and which `accept` takes.
     pub fn first_replaced_before(
         &self,
         counted: Duration,
         mut accept: impl FnMut(&OrderKey, u32, Duration) -> bool,
     ) -> Result<Option<(OrderKey, RevisionRecord)>, StoreError> {
         let sql = format!(
-            "SELECT {COLUMNS}, lab, account, order_id, revision, counted_ms FROM revisions AS old
-             WHERE NOT gone AND place = 'main' AND counted_ms <= ?1 AND EXISTS (
+            "SELECT {COLUMNS}, lab, account, order_id, revision, counted_ms, found FROM revisions AS old
+             WHERE NOT gone AND NOT found AND place = 'main' AND counted_ms <= ?1 AND EXISTS (
                 SELECT 1 FROM revisions AS new WHERE new.lab = old.lab
                 AND new.account = old.account AND new.order_id = old.order_id
                 AND new.place = 'main' AND new.revision > old.revision)

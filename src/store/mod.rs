@@ -33,7 +33,7 @@ use rusqlite::{
     params,
 };
 
-use crate::disk::for_others;
+use crate::disk::{for_others, other_than_file};
 use crate::model::ids::OrderKey;
 use crate::model::step::Step;
 use crate::model::time::{Kept, WallMs, millis};
@@ -141,12 +141,12 @@ impl Store {
                 check::keep_log_on_close(&db, true)?;
                 Ok(Some(Self { writes: false, ..Self::of(db) }))
             }
-            Err(rusqlite::Error::SqliteFailure(error, _))
+            Err(StoreError::Sqlite(rusqlite::Error::SqliteFailure(error, _)))
                 if error.code == rusqlite::ErrorCode::CannotOpen =>
             {
                 Ok(None)
             }
-            Err(error) => Err(error.into()),
+            Err(error) => Err(error),
         }
     }
 
@@ -348,13 +348,22 @@ impl Store {
 }
 
 /// Opens a database, however long its path is.
-fn connect(file: &Path, flags: OpenFlags) -> Result<Connection, rusqlite::Error> {
+fn connect(file: &Path, flags: OpenFlags) -> Result<Connection, StoreError> {
+    // SQLite would wait at a pipe for whoever opens its other end.
+    for suffix in ["", "-wal", "-shm", "-journal"] {
+        let mut name = file.file_name().unwrap_or_default().to_os_string();
+        name.push(suffix);
+        if let Some(what) = other_than_file(&file.with_file_name(&name)) {
+            let name = name.to_string_lossy().into_owned();
+            return Err(StoreError::NoFile { name, what });
+        }
+    }
     let given = for_others(file);
     if cfg!(windows) && given != file {
         // SQLite's usual way to files on Windows ends at 260 characters.
-        return Connection::open_with_flags_and_vfs(given, flags, "win32-longpath");
+        return Ok(Connection::open_with_flags_and_vfs(given, flags, "win32-longpath")?);
     }
-    Connection::open_with_flags(given, flags)
+    Ok(Connection::open_with_flags(given, flags)?)
 }
 
 /// Does something again as long as others hold the journal, for so long at most.

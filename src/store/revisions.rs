@@ -25,13 +25,16 @@ pub struct RevisionRecord {
     pub confirmed: WallMs,
     /// How many steps of Align's status history it covers.
     pub history_seen: u32,
+    /// Whether it was found on the disk and no journal knew of it: anybody may have put it there, so the
+    /// agent never removes it.
+    pub is_found: bool,
 }
 
 pub(super) const COLUMNS: &str =
     "manifest, manifest_sha256, place, published_ms, confirmed_ms, history_seen";
 
 const SELECT: &str = "SELECT manifest, manifest_sha256, place, published_ms, confirmed_ms,
-    history_seen FROM revisions WHERE lab = ?1 AND account = ?2 AND order_id = ?3";
+    history_seen, found FROM revisions WHERE lab = ?1 AND account = ?2 AND order_id = ?3";
 
 impl Store {
     /// Every published revision of an order, oldest first.
@@ -57,11 +60,28 @@ impl Store {
         let mut rows = query.query([count])?;
         let mut sizes = Vec::new();
         while let Some(row) = rows.next()? {
-            let manifest: Manifest = serde_json::from_str(&row.get::<_, String>(0)?)
-                .map_err(|error| unreadable("manifest", error))?;
-            sizes.push(manifest.bytes());
+            sizes.push(manifest(&row.get::<_, String>(0)?)?.bytes());
         }
         Ok(sizes)
+    }
+
+    /// Whether a manifest of an order is known: from a publication, or one that was about to be. What was
+    /// merely found on the disk is not.
+    pub fn knows_manifest(&self, key: &OrderKey, sha256: &str) -> Result<bool, StoreError> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM revisions WHERE lab = ?1 AND account = ?2
+                AND order_id = ?3 AND manifest_sha256 = ?4 AND NOT found)
+            OR EXISTS (SELECT 1 FROM intents WHERE lab = ?1 AND account = ?2
+                AND order_id = ?3 AND manifest_sha256 = ?4)";
+        let keys = [key.lab.as_str(), key.account.as_str(), key.order.as_str(), sha256];
+        Ok(self.db.prepare_cached(sql)?.query_row(keys, |row| row.get(0))?)
+    }
+
+    /// How many orders have a revision that was merely found on the disk.
+    pub fn found_orders(&self) -> Result<u64, StoreError> {
+        let sql = "SELECT count(*) FROM
+            (SELECT DISTINCT lab, account, order_id FROM revisions WHERE found AND NOT gone)";
+        let count: i64 = self.db.query_row(sql, [], |row| row.get(0))?;
+        Ok(u64::try_from(count).unwrap_or(0))
     }
 
     /// Every revision of every order, one after the other.
@@ -70,7 +90,7 @@ impl Store {
         mut take: impl FnMut(OrderKey, RevisionRecord) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
         let sql = "SELECT manifest, manifest_sha256, place, published_ms, confirmed_ms,
-            history_seen, lab, account, order_id FROM revisions";
+            history_seen, lab, account, order_id, found FROM revisions";
         let mut query = self.db.prepare_cached(sql)?;
         let mut rows = query.query([])?;
         while let Some(row) = rows.next()? {
@@ -89,8 +109,9 @@ impl Store {
         let manifest = serde_json::to_string(&revision.manifest)
             .map_err(|error| unreadable("manifest", error))?;
         let sql = "INSERT OR REPLACE INTO revisions (lab, account, order_id, revision, manifest,
-            manifest_sha256, published_ms, confirmed_ms, place, history_seen, serious, findings)
-            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
+            manifest_sha256, published_ms, confirmed_ms, place, history_seen, serious, findings,
+            found)
+            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)";
         let (serious, findings) = finding_columns(&revision.manifest);
         self.db.prepare_cached(sql)?.execute(params![
             key.lab.as_str(),
@@ -105,6 +126,7 @@ impl Store {
             revision.history_seen,
             serious,
             findings,
+            revision.is_found,
         ])?;
         Ok(())
     }
@@ -188,9 +210,13 @@ pub(super) fn finding_columns(manifest: &Manifest) -> (u32, Option<String>) {
     (counts.of_severity(Severity::Serious), text)
 }
 
+/// A manifest from a row.
+pub(super) fn manifest(text: &str) -> Result<Manifest, StoreError> {
+    Manifest::parse(text.as_bytes()).map_err(|refusal| unreadable("manifest", refusal))
+}
+
 pub(super) fn read(row: &Row<'_>) -> Result<RevisionRecord, StoreError> {
-    let manifest = serde_json::from_str(&row.get::<_, String>(0)?)
-        .map_err(|error| unreadable("manifest", error))?;
+    let manifest = manifest(&row.get::<_, String>(0)?)?;
     Ok(RevisionRecord {
         manifest,
         manifest_sha256: row.get(1)?,
@@ -198,5 +224,6 @@ pub(super) fn read(row: &Row<'_>) -> Result<RevisionRecord, StoreError> {
         at: WallMs(row.get(3)?),
         confirmed: WallMs(row.get(4)?),
         history_seen: row.get(5)?,
+        is_found: row.get("found")?,
     })
 }

@@ -9,7 +9,7 @@ use rusqlite::{Connection, OpenFlags, Row};
 use super::check::keep_log_on_close;
 use super::notified::salvaged;
 use super::orders::{key, place};
-use super::{Asked, Pending, RevisionRecord, StoreError, connect, duration, unreadable};
+use super::{Asked, Pending, RevisionRecord, StoreError, connect, duration, revisions, unreadable};
 use crate::model::ids::OrderKey;
 use crate::model::order::{RemoteOrder, Status};
 use crate::model::record::OrderRecord;
@@ -40,7 +40,7 @@ pub fn salvage(file: &Path) -> Salvaged {
         return Salvaged::default();
     }
     // These columns have been there since the first version; a table that is not there holds nothing.
-    Salvaged {
+    let mut salvaged = Salvaged {
         orders: rows(
             &db,
             "orders",
@@ -57,7 +57,16 @@ pub fn salvage(file: &Path) -> Salvaged {
         notified: rows(&db, "notified", "lab, account, rx_id, first_ms", salvaged),
         polls: rows(&db, "polls", "account, asked_ms, wait_ms", poll),
         facts: rows(&db, "meta", "key, value", |row| Ok((row.get(0)?, row.get(1)?))),
+    };
+    // This one has not, and what it says must not be forgotten.
+    let columns = "lab, account, order_id, revision, found";
+    let of_unknown_origin: BTreeSet<(OrderKey, u32)> =
+        rows(&db, "revisions", columns, found).into_iter().flatten().collect();
+    for (key, revision) in &mut salvaged.revisions {
+        let number = revision.manifest.revision;
+        revision.is_found = of_unknown_origin.contains(&(key.clone(), number));
     }
+    salvaged
 }
 
 fn rows<T>(
@@ -111,14 +120,21 @@ fn order(row: &Row<'_>) -> Result<OrderRecord, StoreError> {
 
 fn revision(row: &Row<'_>) -> Result<(OrderKey, RevisionRecord), StoreError> {
     let revision = RevisionRecord {
-        manifest: parsed(row, 3)?,
+        manifest: revisions::manifest(&row.get::<_, String>(3)?)?,
         manifest_sha256: row.get(4)?,
         place: place(&row.get::<_, String>(5)?)?,
         at: WallMs(row.get(6)?),
         confirmed: WallMs(row.get(7)?),
         history_seen: row.get(8)?,
+        is_found: false,
     };
     Ok((order_key(row)?, revision))
+}
+
+/// A revision that had been found on the disk.
+fn found(row: &Row<'_>) -> Result<Option<(OrderKey, u32)>, StoreError> {
+    let is_found: bool = row.get(4)?;
+    Ok(if is_found { Some((order_key(row)?, row.get(3)?)) } else { None })
 }
 
 fn poll(row: &Row<'_>) -> Result<(String, Asked), StoreError> {

@@ -238,6 +238,10 @@ const STEPS: &[&str] = &[
     CREATE INDEX orders_listing ON orders
         (last_seen_ms, order_id, rx_id, order_code, case_type, lab, account, state);
 ",
+    // Revisions that were found on the disk and that no journal knew.
+    "
+    ALTER TABLE revisions ADD COLUMN found INTEGER NOT NULL DEFAULT 0;
+",
 ];
 
 /// The lowest version whose agents can still work on a journal of the newest one, reading and writing.

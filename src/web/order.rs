@@ -223,7 +223,9 @@ impl OrderPage {
             download: None,
             meshes: meshes(of_role(Role::Scan), &address, t),
             pictures: of_role(Role::Thumbnail)
-                .filter_map(|file| Some(Picture { href: address(file)?, name: file.path.to_string() }))
+                .filter_map(|file| {
+                    Some(Picture { href: address(file)?, name: file.path.to_string() })
+                })
                 .collect(),
             files: all
                 .iter()

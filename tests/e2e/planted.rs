@@ -25,7 +25,8 @@ fn planted(world: &World, dir: &Path, id: &str, template: &Value) -> Value {
     let up = dir.strip_prefix(world.dir()).expect("below").components().count();
     let mut entries = Vec::new();
     for path in treasures(world) {
-        let below = path.strip_prefix(world.dir()).expect("below").to_string_lossy().replace('\\', "/");
+        let below =
+            path.strip_prefix(world.dir()).expect("below").to_string_lossy().replace('\\', "/");
         let bytes = std::fs::read(&path).unwrap_or_default();
         entries.push(serde_json::json!({
             "path": format!("{}{below}", "../".repeat(up)),

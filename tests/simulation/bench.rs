@@ -136,7 +136,7 @@ pub fn key() -> OrderKey {
 
 pub fn manifest_files(files: Files) -> Vec<ManifestFile> {
     let file = |(path, text): &(&str, &str)| ManifestFile {
-        path: (*path).to_owned(),
+        path: casedrop::model::path::RelPath::parse(path).expect("portable"),
         size: text.len() as u64,
         sha256: sha256(text.as_bytes()),
         role: Role::Attachment,

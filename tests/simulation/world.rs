@@ -12,9 +12,11 @@ use casedrop::config::Config;
 use casedrop::disk::Disk;
 use casedrop::local::Layout;
 use casedrop::local::clean::sweep_work;
-use casedrop::local::retire;
+use casedrop::local::retire::{self, Fate, Witness};
 use casedrop::local::root::{MARKER, Root};
 use casedrop::model::cancel::Cancel;
+use casedrop::model::fault::Fault;
+use casedrop::model::ids::OrderKey;
 use casedrop::model::order::RemoteOrder;
 use casedrop::model::time::WallMs;
 use casedrop::status::Progress;
@@ -56,6 +58,21 @@ pub enum Event {
     Open,
     /// The script goes on.
     Act(Action),
+}
+
+/// What an agent that starts knows of removals that were begun.
+struct Knowing<'a>(&'a Store);
+
+impl Witness for Knowing<'_> {
+    fn knows(&self, key: &OrderKey, manifest_sha256: &str) -> bool {
+        self.0.knows_manifest(key, manifest_sha256).expect("readable")
+    }
+
+    fn begins(&self, _: &OrderKey, _: u32, _: usize) -> Result<(), Fault> {
+        Ok(())
+    }
+
+    fn ended(&self, _: &OrderKey, _: u32, _: usize, _: &Result<Fate, Fault>) {}
 }
 
 /// A running agent.
@@ -321,7 +338,7 @@ impl World {
         let disk: &dyn Disk = &self.disk;
         root.prepare(Some(ROOT_ID))?;
         if self.keeps_house() {
-            retire::settle(disk, &self.layout, &|_| {})?;
+            retire::settle(disk, &self.layout, &Knowing(journal), &|_| {})?;
         }
         match holds::settle(disk, &self.layout, journal, self.clock.told().wall, &|_| {}) {
             Err(Unsettled::Disk(fault)) => return Err(fault),
@@ -333,7 +350,7 @@ impl World {
         let wanted = journal.wanted().expect("readable");
         let spools = wanted.iter().map(|order| self.layout.spool_dir(&job_name(&order.key)));
         let kept: Vec<_> = staged.chain(spools).collect();
-        sweep_work(disk, &self.layout, &kept, &|_| {})?;
+        sweep_work(disk, &self.layout, &kept, &|_| Ok(()), &|_| {})?;
         root.look()?;
         root.open();
         Ok(())

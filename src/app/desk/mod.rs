@@ -49,7 +49,7 @@ pub use picture::is_still_news;
 pub use rest::{NOT_RUNNING, START_IT};
 pub use standing::{LoginStanding, LoginState, LoginTrouble};
 pub use test_order::{TestOrder, TestOrderStanding};
-pub use tree::{sentence, summary, verify_orders, was_removed};
+pub use tree::{of_unknown_origin, sentence, summary, verify_orders, was_removed};
 
 use super::beside::{Journal, Wake};
 use super::clock;

@@ -6,8 +6,8 @@ use serde_json::json;
 
 use super::AgentDesk;
 use crate::disk::Disk;
-use crate::local::{Difference, Layout, VerifyReport, verify_tree};
-use crate::model::ids::OrderId;
+use crate::local::{Difference, Knows, Layout, VerifyReport, verify_tree_with};
+use crate::model::ids::{OrderId, OrderKey};
 use crate::model::request::{Outcome, Reply};
 
 /// So many differences are listed in an answer. `casedrop verify` lists all.
@@ -18,11 +18,20 @@ impl AgentDesk {
     pub(super) fn verify(&self, orders: &[OrderId]) -> Reply {
         // Without the journal, an order that was removed counts as missing, which can be seen.
         let removed = self.journal.with(|store| store.removed_of(orders)).unwrap_or_default();
-        let (report, away) = verify_orders(&*self.disk, &self.layout, orders, &removed);
+        let ask = |key: &OrderKey, sha256: &str| {
+            self.journal.with(|store| store.knows_manifest(key, sha256))
+        };
+        // Where the journal cannot be asked, nothing is said of it.
+        let knows = |key: &OrderKey, sha256: &str| ask(key, sha256).unwrap_or(true);
+        let (disk, layout) = (&*self.disk, &self.layout);
+        let (report, away) = verify_orders(disk, layout, orders, &removed, Some(&knows));
         let mut text = summary(&report);
         for order in &away {
             // Writing to a String cannot fail.
             let _ = write!(text, "\n{}", was_removed(order));
+        }
+        for order in report.unknown_origin.iter().take(LISTED) {
+            let _ = write!(text, "\n{}", of_unknown_origin(order));
         }
         for difference in report.differences.iter().take(LISTED) {
             let _ = write!(text, "\n{}", sentence(difference));
@@ -33,7 +42,8 @@ impl AgentDesk {
         }
         let listed: Vec<_> = report.differences.iter().take(LISTED).collect();
         let details = json!({ "orders": report.orders, "files": report.files,
-            "bytes": report.bytes, "differences": listed, "more": more });
+            "bytes": report.bytes, "differences": listed, "more": more,
+            "unknown_origin": report.unknown_origin.iter().take(LISTED).collect::<Vec<_>>() });
         if report.differences.is_empty() {
             return Reply::new(Outcome::Done, text).details(details);
         }
@@ -53,15 +63,24 @@ pub fn verify_orders(
     layout: &Layout,
     orders: &[OrderId],
     removed: &[OrderId],
+    knows: Option<&Knows<'_>>,
 ) -> (VerifyReport, Vec<OrderId>) {
     let (away, only): (Vec<_>, Vec<_>) =
         orders.iter().cloned().partition(|order| removed.contains(order));
     let report = match only.as_slice() {
-        [] if orders.is_empty() => verify_tree(disk, layout, None),
+        [] if orders.is_empty() => verify_tree_with(disk, layout, None, knows),
         [] => VerifyReport::default(),
-        only => verify_tree(disk, layout, Some(only)),
+        only => verify_tree_with(disk, layout, Some(only), knows),
     };
     (report, away)
+}
+
+/// That nobody knows where an order comes from.
+pub fn of_unknown_origin(order: &str) -> String {
+    format!(
+        "{order} is of unknown origin: the journal knows of no publication with this manifest, so the \
+         agent never removes it"
+    )
 }
 
 /// That an order is away by design.
@@ -82,7 +101,7 @@ pub fn sentence(difference: &Difference) -> String {
 
 /// A verification in one line.
 pub fn summary(report: &VerifyReport) -> String {
-    let VerifyReport { orders, files, bytes, differences } = report;
+    let VerifyReport { orders, files, bytes, differences, .. } = report;
     let count = |number: usize, one: &str, many: &str| {
         if number == 1 { format!("1 {one}") } else { format!("{number} {many}") }
     };

@@ -7,7 +7,7 @@ mod holders;
 mod path;
 mod share;
 
-use std::fs::{File, Metadata, OpenOptions};
+use std::fs::{File, FileType, Metadata, OpenOptions};
 use std::io;
 use std::os::windows::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::os::windows::io::AsRawHandle as _;
@@ -17,11 +17,10 @@ use std::time::Duration;
 
 use windows_sys::Win32::Storage::FileSystem::{
     FILE_ADD_FILE, FILE_ADD_SUBDIRECTORY, FILE_ATTRIBUTE_HIDDEN, FILE_ATTRIBUTE_READONLY,
-    FILE_FLAG_BACKUP_SEMANTICS, FILE_TYPE_DISK, FILE_TYPE_PIPE, GetFileType, MOVEFILE_WRITE_THROUGH,
-    MoveFileExW, SECURITY_IDENTIFICATION, SetFileAttributesW,
+    FILE_FLAG_BACKUP_SEMANTICS, FILE_TYPE_DISK, FILE_TYPE_PIPE, GetFileType,
+    MOVEFILE_WRITE_THROUGH, MoveFileExW, SECURITY_IDENTIFICATION, SetFileAttributesW,
 };
 
-use super::error::NoFile;
 pub(super) use self::account::{is_own, owner};
 pub(super) use self::acl::{
     create_private_dir, foreign_owner, grant, make_private, others_who_write, protect, readers,
@@ -31,6 +30,7 @@ pub(super) use self::holders::holders;
 pub use self::path::for_others;
 use self::path::wide;
 pub(super) use self::share::{SystemDrives, same_volume};
+use super::error::NoFile;
 
 const ACCESS_DENIED: i32 = 5;
 const SHARING_VIOLATION: i32 = 32;
@@ -130,6 +130,10 @@ pub(super) fn no_file(file: &File) -> io::Result<Option<NoFile>> {
         FILE_TYPE_PIPE => Some(NoFile("a pipe")),
         _ => Some(NoFile("a device")),
     })
+}
+
+pub(super) fn what_else(kind: FileType) -> Option<NoFile> {
+    kind.is_dir().then_some(NoFile::DIRECTORY)
 }
 
 /// What stands at a path that did not open, where it is no file: for a folder "access denied" is all that

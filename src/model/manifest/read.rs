@@ -34,10 +34,8 @@ impl Manifest {
         match serde_json::from_slice::<Self>(bytes) {
             Ok(manifest) if (SCHEMA..=SCHEMA_READ).contains(&manifest.schema) => Ok(manifest),
             Ok(manifest) => Err(Refusal::Schema(manifest.schema)),
-            Err(error) => Err(bad_entry(bytes).unwrap_or(Refusal::Syntax {
-                line: error.line(),
-                column: error.column(),
-            })),
+            Err(error) => Err(bad_entry(bytes)
+                .unwrap_or(Refusal::Syntax { line: error.line(), column: error.column() })),
         }
     }
 }
@@ -98,9 +96,7 @@ mod tests {
     use super::*;
 
     fn manifest(paths: &[&str]) -> Vec<u8> {
-        let file = |path: &&str| {
-            serde_json::json!({ "path": path, "size": 1, "sha256": "", "role": "scan" })
-        };
+        let file = |path: &&str| serde_json::json!({ "path": path, "size": 1, "sha256": "", "role": "scan" });
         let files: Vec<_> = paths.iter().map(file).collect();
         let manifest = serde_json::json!({
             "schema": 1, "lab": "smile-lab", "account": { "id": "4711" }, "order_id": "17",
@@ -152,7 +148,8 @@ mod tests {
             assert!(matches!(refusal, Refusal::Syntax { .. }), "{refusal}");
         }
         let huge = text.replace("\"size\":1", &format!("\"size\":{}", u64::MAX));
-        let twice = huge.replace("[{", "[{\"path\":\"b\",\"size\":9,\"sha256\":\"\",\"role\":\"scan\"},{");
+        let twice =
+            huge.replace("[{", "[{\"path\":\"b\",\"size\":9,\"sha256\":\"\",\"role\":\"scan\"},{");
         assert_eq!(Manifest::parse(twice.as_bytes()).expect("read").bytes(), u64::MAX);
     }
 }

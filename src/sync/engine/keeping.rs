@@ -81,7 +81,7 @@ impl Engine {
         // What is free goes first.
         self.keeping.awaited = if task.is_none() { busy } else { BTreeSet::new() };
         match task {
-            Some(Task::Retire(order)) => self.retire(&order, effects),
+            Some(Task::Retire(order)) => self.retire(now, &order, effects),
             Some(Task::Forget(key, old)) => {
                 self.begin_keeping(&key);
                 let job = ForgetJob { key, old: standing(old) };
@@ -143,7 +143,12 @@ impl Engine {
         Ok(found.map(|(key, old)| Task::Forget(key, old)))
     }
 
-    fn retire(&mut self, order: &OrderRecord, effects: &mut Vec<Effect>) -> Result<(), StoreError> {
+    fn retire(
+        &mut self,
+        now: Now,
+        order: &OrderRecord,
+        effects: &mut Vec<Effect>,
+    ) -> Result<(), StoreError> {
         let key = &order.key;
         // Durable before anything is moved.
         if order.retired != Retired::UnderWay {
@@ -155,7 +160,15 @@ impl Engine {
         let stand = revisions.filter(|revision| {
             revision.place == Place::Beside || Some(revision.manifest.revision) == main
         });
-        let pieces = stand.map(|revision| (revision.place, standing(revision))).collect();
+        // What nobody knows the origin of is not the agent's to remove.
+        let (found, stand): (Vec<_>, Vec<_>) = stand.partition(|revision| revision.is_found);
+        for one in found {
+            let number = one.manifest.revision;
+            let text = format!("revision {number} is of unknown origin and stays");
+            self.store.tell(key, now.wall, "kept", &text)?;
+        }
+        let pieces =
+            stand.into_iter().map(|revision| (revision.place, standing(revision))).collect();
         self.begin_keeping(key);
         effects.push(Effect::Retire(Box::new(RetireJob { key: key.clone(), pieces })));
         Ok(())

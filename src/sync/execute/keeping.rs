@@ -7,6 +7,7 @@ use crate::local::look::{LocalPicture, look};
 use crate::local::retire::{self, Fate, Piece};
 use crate::model::fault::Fault;
 use crate::model::ids::OrderKey;
+use crate::model::manifest::Manifest;
 use crate::model::step::Step;
 
 use super::super::effects::{ForgetJob, RetireJob, Retirement};
@@ -41,8 +42,11 @@ impl Executor {
         if ours.is_empty() {
             return Ok(retirement);
         }
-        let revisions: Vec<u32> = ours.iter().map(|piece| piece.manifest.revision).collect();
-        self.record(&job.key, Deed::Removed, Mark::Begun, &revisions)?;
+        let items = ours
+            .iter()
+            .map(|piece| Item { manifest: piece.manifest, manifest_sha256: piece.manifest_sha256 });
+        let mut items: Vec<Item<'_>> = items.collect();
+        self.record(&job.key, Deed::Removed, Mark::Begun, &items)?;
         let result = self.remove_pieces(&ours, &mut retirement);
         (self.step)(Step::RetireDone);
         let mark = match &result {
@@ -50,8 +54,9 @@ impl Executor {
             Ok(()) => Mark::Done,
             Err(_) => Mark::Failed,
         };
+        items.retain(|item| retirement.removed.contains(&item.manifest.revision));
         // What is removed is removed, and that it was about to be is on record.
-        if let Err(fault) = self.record(&job.key, Deed::Removed, mark, &retirement.removed) {
+        if let Err(fault) = self.record(&job.key, Deed::Removed, mark, &items) {
             tracing::warn!(lab = %job.key.lab, order = %job.key.order, "{}", fault.chain());
         }
         result.map(|()| retirement)
@@ -85,8 +90,8 @@ impl Executor {
                 return Ok(Fate::LeftAlone("it was changed".to_owned()));
             }
         }
-        let revisions = [old.manifest.revision];
-        self.record(key, Deed::HistoryRemoved, Mark::Begun, &revisions)?;
+        let items = [Item { manifest: &old.manifest, manifest_sha256: &old.manifest_sha256 }];
+        self.record(key, Deed::HistoryRemoved, Mark::Begun, &items)?;
         (self.step)(Step::ForgetRemove);
         let result = history::remove_ours(disk, &dir, &old.manifest)
             .and_then(|gone| history::tidy(disk, layout, key).map(|()| gone));
@@ -96,7 +101,7 @@ impl Executor {
             Ok(false) => Mark::Refused,
             Err(_) => Mark::Failed,
         };
-        if let Err(fault) = self.record(key, Deed::HistoryRemoved, mark, &revisions) {
+        if let Err(fault) = self.record(key, Deed::HistoryRemoved, mark, &items) {
             tracing::warn!(lab = %key.lab, order = %key.order, "{}", fault.chain());
         }
         Ok(if result? {
@@ -111,13 +116,27 @@ impl Executor {
         key: &OrderKey,
         what: Deed,
         mark: Mark,
-        revisions: &[u32],
+        items: &[Item<'_>],
     ) -> Result<(), Fault> {
+        let revisions: Vec<u32> = items.iter().map(|item| item.manifest.revision).collect();
+        // Should the journal be lost in the middle of a removal, they prove that it was the agent that
+        // began it.
+        let manifests: Vec<&str> = items.iter().map(|item| item.manifest_sha256).collect();
+        let files: usize = items.iter().map(|item| item.manifest.files.len()).sum();
         let entry = Entry::by_agent((self.clock)(), what, mark)
             .lab(&key.lab)
             .account(&key.account)
             .order(&key.order)
-            .detail("revisions", revisions.to_vec());
+            .detail("revisions", revisions)
+            .detail("files", files)
+            .detail("manifests", manifests);
         self.audit.record(&entry)
     }
+}
+
+/// A revision in a record.
+#[derive(Clone, Copy)]
+struct Item<'a> {
+    manifest: &'a Manifest,
+    manifest_sha256: &'a str,
 }

@@ -23,7 +23,7 @@ pub fn whole(content: &Content) -> Result<Manifest, String> {
         .map(|(path, bytes)| (with_slashes(path), hash(bytes)))
         .collect();
     for file in &manifest.files {
-        match there.remove(&file.path) {
+        match there.remove(file.path.as_str()) {
             None => return Err(format!("lacks {}", file.path)),
             Some(hash) if hash != file.sha256 => return Err(format!("has another {}", file.path)),
             Some(_) => {}
