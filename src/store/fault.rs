@@ -75,7 +75,7 @@ impl StoreError {
     pub fn kind(&self) -> StoreTrouble {
         match self {
             Self::Newer { .. } => StoreTrouble::Newer,
-            Self::NoFile { .. } => StoreTrouble::Unreachable,
+            Self::NoFile { .. } => StoreTrouble::Forbidden,
             Self::Row(_) | Self::Damaged(_) => StoreTrouble::Damaged,
             Self::Sqlite(error) => match error.sqlite_error_code() {
                 Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => StoreTrouble::Locked,
