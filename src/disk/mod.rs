@@ -101,7 +101,8 @@ pub trait Disk: Send + Sync {
     /// Size and time of a plain file.
     fn stamp(&self, path: &Path) -> Result<Stamp, DiskError>;
     /// Whether a file can be opened for reading and no other program has claimed it, as far as the
-    /// system tells: on Windows nobody has it open, elsewhere nobody holds a lock on it.
+    /// system tells: on Windows nobody has it open, elsewhere nobody holds a lock on it. Links are not
+    /// followed on systems that let everybody make them.
     fn is_at_rest(&self, path: &Path) -> Result<bool, DiskError>;
     /// The name of the user who owns a file; `None` where the system has none.
     fn owner(&self, path: &Path) -> Result<Option<String>, DiskError>;
@@ -161,7 +162,8 @@ pub trait Disk: Send + Sync {
     }
     /// Opens a file that exists, to write behind its end.
     fn append(&self, path: &Path) -> Result<Box<dyn WriteFile>, DiskError>;
-    /// Opens a file for reading.
+    /// Opens a file for reading. What is no file is refused, and never waited for
+    /// ([`DiskError::no_file`]); a link to a file is followed. So do all calls that open something.
     fn open(&self, path: &Path) -> Result<Box<dyn ReadFile>, DiskError>;
     /// Renames a file over whatever file stands at the target (for small state files).
     fn replace_file(&self, from: &Path, to: &Path) -> Result<(), DiskError>;

@@ -53,7 +53,12 @@ impl Disk for RealDisk {
     }
 
     fn is_at_rest(&self, path: &Path) -> Result<bool, DiskError> {
-        system::is_at_rest(path).map_err(on("open", path))
+        let is_link = || path.symlink_metadata().is_ok_and(|it| it.is_symlink());
+        let no_file = |error: io::Error| match system::no_file_at(path, &error) {
+            Some(what) if error.get_ref().is_none() && !is_link() => what.error(),
+            _ => error,
+        };
+        system::is_at_rest(path).map_err(no_file).map_err(on("open", path))
     }
 
     fn owner(&self, path: &Path) -> Result<Option<String>, DiskError> {

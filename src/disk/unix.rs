@@ -151,11 +151,14 @@ fn flags(flags: OFlags) -> io::Result<i32> {
     i32::try_from(flags.bits()).map_err(io::Error::other)
 }
 
-/// Whether it opens and nobody holds a lock on it. A link or pipe that took the file's place is not
-/// waited for.
+/// Whether it opens and nobody holds a lock on it. A link that took the file's place is not followed, and
+/// a pipe is not waited for.
 pub(super) fn is_at_rest(path: &Path) -> io::Result<bool> {
     let flags = flags(OFlags::NOFOLLOW | OFlags::NONBLOCK)?;
     let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
+    if let Some(what) = no_file(&file)? {
+        return Err(what.error());
+    }
     match file.try_lock() {
         Err(TryLockError::WouldBlock) => Ok(false),
         // Where a volume knows no locks, nobody can hold one.

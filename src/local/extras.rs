@@ -43,13 +43,25 @@ pub fn take_extra(
     limits: &Limits,
     cancel: &Cancel,
 ) -> Result<Taken, Fault> {
+    take_extra_as(disk, spool_path, dest, folder, Reading::within(limits), cancel)
+}
+
+/// As [`take_extra`], for an archive that is read so; what is damaged is left out in any case.
+pub fn take_extra_as(
+    disk: &dyn Disk,
+    spool_path: &Path,
+    dest: &Path,
+    folder: &str,
+    reading: Reading<'_>,
+    cancel: &Cancel,
+) -> Result<Taken, Fault> {
     check(cancel)?;
     let folder = existing_spelling(disk, dest, folder)?;
     let target = dest.join(&folder);
     let mut taken = taken_below(disk, &target)?;
     match sniff(disk, spool_path)? {
         Body::Zip => {
-            let reading = Reading { leave_damaged: true, ..Reading::within(limits) };
+            let reading = Reading { leave_damaged: true, ..reading };
             let what = What::Extra;
             let mut unpacked =
                 unpack_beside(disk, spool_path, &target, reading, cancel, &mut taken, what)?;

@@ -131,8 +131,30 @@ pub(crate) enum Lie {
     Away,
     /// No file of that name can be written.
     Full(&'static str),
+    /// A file whose name ends so may not be read.
+    Denied(&'static str),
+    /// The volume is so small.
+    Small(&'static Volume),
     /// The share hangs: whoever looks at the output waits.
     Hangs(&'static Hang),
+}
+
+/// A volume of so many bytes, of which the files below a directory take some.
+pub(crate) struct Volume {
+    pub(crate) root: PathBuf,
+    pub(crate) size: u64,
+}
+
+impl Volume {
+    /// Lives as long as the tests.
+    pub(crate) fn of(root: &Path, size: u64) -> &'static Self {
+        Box::leak(Box::new(Self { root: root.to_owned(), size }))
+    }
+
+    pub(crate) fn used(&self) -> u64 {
+        let tree = super::files::Tree::read(&RealDisk, &self.root).expect("readable");
+        tree.files.into_iter().map(|(_, size)| size).sum()
+    }
 }
 
 /// A share that hangs until it is let go.
@@ -176,6 +198,15 @@ impl NoExchange {
         matches!(self.0, Lie::Held(held) if path.ancestors().any(|dir| dir.ends_with(held)))
     }
 
+    fn may_read(&self, path: &Path) -> Result<(), DiskError> {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        if matches!(self.0, Lie::Denied(denied) if name.ends_with(denied)) {
+            let source = std::io::ErrorKind::PermissionDenied.into();
+            return Err(DiskError { operation: "open", path: path.to_path_buf(), source });
+        }
+        Ok(())
+    }
+
     fn reach(&self, operation: &'static str, path: &Path) -> Result<(), DiskError> {
         if matches!(self.0, Lie::Away) {
             let source = std::io::ErrorKind::NetworkUnreachable.into();
@@ -198,6 +229,7 @@ impl Disk for NoExchange {
         RealDisk.stamp(path)
     }
     fn is_at_rest(&self, path: &Path) -> Result<bool, DiskError> {
+        self.may_read(path)?;
         if self.holds(path) { Ok(false) } else { RealDisk.is_at_rest(path) }
     }
     fn owner(&self, path: &Path) -> Result<Option<String>, DiskError> {
@@ -243,6 +275,7 @@ impl Disk for NoExchange {
     fn open(&self, path: &Path) -> Result<Box<dyn ReadFile>, DiskError> {
         self.may_hang(path);
         self.reach("open", path)?;
+        self.may_read(path)?;
         RealDisk.open(path)
     }
     fn replace_file(&self, from: &Path, to: &Path) -> Result<(), DiskError> {
@@ -278,7 +311,10 @@ impl Disk for NoExchange {
     }
     fn free_space(&self, path: &Path) -> Result<u64, DiskError> {
         self.may_hang(path);
-        RealDisk.free_space(path)
+        match self.0 {
+            Lie::Small(volume) => Ok(volume.size.saturating_sub(volume.used())),
+            _ => RealDisk.free_space(path),
+        }
     }
     fn same_volume(&self, a: &Path, b: &Path) -> Result<bool, DiskError> {
         RealDisk.same_volume(a, b)

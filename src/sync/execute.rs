@@ -7,6 +7,7 @@ mod fetch;
 mod holding;
 mod keeping;
 mod package;
+mod room;
 #[cfg(test)]
 mod tests;
 mod timer;

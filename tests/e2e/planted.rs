@@ -93,3 +93,80 @@ fn a_manifest_planted_in_the_output_deletes_nothing_when_the_journal_is_lost() {
     let ended = world.casedrop(&["verify"]);
     assert!(ended.code == Some(1) && ended.stdout.contains("entry 1"), "{ended:?}");
 }
+
+#[test]
+fn an_order_of_unknown_origin_is_told_and_never_removed_until_it_is_fetched_again() {
+    let (world, id, _) = world();
+    lose_journal(&world);
+    let ended = world.casedrop(&["sync"]);
+    assert!(ended.stderr.contains("of unknown origin"), "{ended:?}");
+    let told = world.good(&["verify"]).stdout;
+    assert!(told.contains(&format!("{LAB}/{ACCOUNT}/{id} is of unknown origin")), "{told}");
+    assert_eq!(world.json(&["verify"])["unknown_origin"].as_array().expect("a list").len(), 1);
+    world.let_days_pass(100);
+    world.good(&["sync"]);
+    world.published(&id);
+    assert!(world.audit().iter().all(|(what, _)| !what.contains("removed")));
+
+    world.good(&["refetch", &id]);
+    world.good(&["sync"]);
+    assert_eq!(world.published(&id).revision, 2);
+    assert!(!world.good(&["verify"]).stdout.contains("unknown origin"));
+    world.let_days_pass(100);
+    world.good(&["sync"]);
+    assert!(!world.dir_of(&id).exists(), "this one is the agent's own");
+    assert!(world.history_of(&id, 1).is_dir(), "and that one still is not");
+}
+
+#[cfg(target_os = "linux")]
+mod pipes {
+    use super::*;
+
+    /// Puts a pipe in the place of a file; gives where that is kept.
+    fn pipe_at(path: &Path) -> PathBuf {
+        use rustix::fs::{CWD, FileType, Mode, mknodat};
+        let kept = path.ancestors().nth(1).expect("a folder").join("../kept");
+        if path.exists() {
+            std::fs::rename(path, &kept).expect("moved aside");
+        }
+        mknodat(CWD, path, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).expect("a pipe");
+        kept
+    }
+
+    fn back(path: &Path, kept: &Path) {
+        std::fs::remove_file(path).expect("removed");
+        std::fs::rename(kept, path).expect("moved back");
+    }
+
+    #[test]
+    fn a_pipe_in_the_place_of_a_file_is_told_and_nobody_waits_for_it() {
+        let (world, id, _) = world();
+        let manifest = world.dir_of(&id).join("manifest.json");
+        let kept = pipe_at(&manifest);
+        let ended = world.casedrop(&["verify"]);
+        assert_eq!(ended.code, Some(1), "{ended:?}");
+        assert!(ended.stdout.contains("manifest.json is a pipe, not a file"), "{ended:?}");
+        lose_journal(&world);
+        let ended = world.casedrop(&["sync"]);
+        assert!(ended.stderr.contains("is a pipe, not a file"), "{ended:?}");
+        back(&manifest, &kept);
+
+        let marker = world.output().join(".casedrop-root");
+        let kept = pipe_at(&marker);
+        let ended = world.casedrop(&["sync"]);
+        assert!(ended.code != Some(0), "{ended:?}");
+        assert!(ended.stderr.contains("is a pipe, not a file"), "{ended:?}");
+        back(&marker, &kept);
+
+        let log = world.state().join(format!("{FILE_NAME}-journal"));
+        pipe_at(&log);
+        for args in [&["sync"][..], &["orders"]] {
+            let ended = world.casedrop(args);
+            assert!(ended.code != Some(0), "{args:?}: {ended:?}");
+            assert!(ended.stderr.contains("is a pipe, not a file"), "{args:?}: {ended:?}");
+        }
+        std::fs::remove_file(&log).expect("removed");
+        world.good(&["sync"]);
+        world.published(&id);
+    }
+}

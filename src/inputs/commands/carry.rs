@@ -96,7 +96,11 @@ impl Folder {
             return Ok(true);
         }
         let file = match &paths.file {
-            Some(file) => is_file(file)?.then_some(file.as_path()),
+            Some(file) => match self.disk.kind(file).map_err(quiet)? {
+                Some(Kind::File | Kind::Dir) => Some(file.as_path()),
+                Some(Kind::Other) => self.is_no_file(file).then_some(file.as_path()),
+                None => None,
+            },
             None => None,
         };
         let (Some(taken), Some(file)) = (taken, file) else {
@@ -128,7 +132,13 @@ impl Folder {
             Err(error) if error.kind() == io::ErrorKind::FileTooLarge => {
                 (Err(Complaint::too_large()), false)
             }
-            Err(error) => return Err(quiet(error)),
+            Err(error) => match error.no_file() {
+                Some(what) => (Err(Complaint::no_file(what)), false),
+                None if error.kind() == io::ErrorKind::PermissionDenied => {
+                    (Err(Complaint::unreadable()), false)
+                }
+                None => return Err(quiet(error)),
+            },
         };
         let found = if shelf::sort(&taken.name) == shelf::Sort::Temporary {
             Err(Complaint::temporary())

@@ -63,6 +63,19 @@ impl Complaint {
         Self::unknown("the file is larger than 64 KiB; a command is a few lines of text")
     }
 
+    /// One about something else than a file.
+    pub(super) fn no_file(what: &str) -> Self {
+        Self::unknown(format!("this is {what}, not a file; a command is a small text file"))
+    }
+
+    /// One about a file that the agent may not read.
+    pub(super) fn unreadable() -> Self {
+        Self::unknown(
+            "the file cannot be read: Casedrop's user has no right to; give everybody the right to read \
+             it, or save it here anew",
+        )
+    }
+
     /// One about a file whose name says that it is still being written.
     pub(super) fn temporary() -> Self {
         Self::unknown(

@@ -214,7 +214,13 @@ impl Folder {
     fn candidates(&self) -> Result<Vec<(Entry, Sort)>, DiskError> {
         let sorted = |entry: Entry| {
             let name = name_of(&entry);
-            let sort = if entry.kind == Kind::File { shelf::sort(&name) } else { Sort::Foreign };
+            let sort = match entry.kind {
+                Kind::File => shelf::sort(&name),
+                Kind::Dir => shelf::sort_folder(&name),
+                Kind::Other if self.is_no_file(&entry.path) => shelf::sort(&name),
+                // Links are none of ours, and not followed.
+                Kind::Other => Sort::Foreign,
+            };
             (sort != Sort::Foreign).then_some((entry, sort))
         };
         let mut found: Vec<_> = self.disk.list(&self.dir)?.into_iter().filter_map(sorted).collect();
@@ -243,17 +249,33 @@ impl Folder {
         if still < waiting::STILL {
             return Ok(Some(waiting::STILL.saturating_sub(still)));
         }
-        if !self.disk.is_at_rest(path)? {
-            if waiting.held(path, now) {
-                tell_held(&self.dir);
+        match self.disk.is_at_rest(path) {
+            Ok(true) => {}
+            Ok(false) => {
+                if waiting.held(path, now) {
+                    tell_held(&self.dir);
+                }
+                return Ok(Some(waiting::STILL));
             }
-            return Ok(Some(waiting::STILL));
+            // Whoever put it there is told why nothing comes of it.
+            Err(error) if error.no_file().is_some() => {
+                return Ok(Some(waiting::UNCLEAR.saturating_sub(still)));
+            }
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                return Ok(Some(waiting::UNFINISHED.saturating_sub(still)));
+            }
+            Err(error) => return Err(error),
         }
         let patience = waiting.patience(path, || match sort {
             Sort::Temporary => Ok(waiting::TEMPORARY),
             _ => self.patience_with(entry),
         })?;
         Ok(Some(patience.saturating_sub(still)))
+    }
+
+    /// Whether it is a pipe, a socket, a device or a folder. Links are not followed.
+    pub(super) fn is_no_file(&self, path: &Path) -> bool {
+        self.disk.is_at_rest(path).is_err_and(|error| error.no_file().is_some())
     }
 
     /// What is no command may still become one.

@@ -7,7 +7,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::{Folder, Receipt};
-use crate::disk::{Disk as _, RealDisk};
+use crate::disk::{Disk, RealDisk};
+use crate::local::testing::{Lie, NoExchange};
 use crate::model::fault::{Fault, FaultClass};
 use crate::model::request::{Desk, Outcome, Reply, Request, Via, Who};
 use crate::model::step::Step;
@@ -109,13 +110,23 @@ impl Place {
 }
 
 fn folder(dir: PathBuf, desk: &Arc<Fake>, clock: &Arc<AtomicU64>, step: fn(Step)) -> Folder {
+    folder_on(Arc::new(RealDisk), dir, desk, clock, step)
+}
+
+fn folder_on(
+    disk: Arc<dyn Disk>,
+    dir: PathBuf,
+    desk: &Arc<Fake>,
+    clock: &Arc<AtomicU64>,
+    step: fn(Step),
+) -> Folder {
     let clock = Arc::clone(clock);
     let now = move || {
         let ms = clock.load(Ordering::SeqCst);
         let wall = WallMs(1_795_000_000_000 + i64::try_from(ms).expect("small"));
         Now { wall, mono: Duration::from_millis(ms) }
     };
-    Folder::new(dir, Arc::new(RealDisk), Arc::clone(desk) as Arc<dyn Desk>, step, now)
+    Folder::new(dir, disk, Arc::clone(desk) as Arc<dyn Desk>, step, now)
 }
 
 #[test]
@@ -245,6 +256,48 @@ fn foreign_things_are_left_alone() {
     assert!(receipt.message.contains("still being written"), "{receipt:?}");
     assert_eq!(place.served(), [], "it is told of, and not carried out");
     assert_eq!(place.names("").len(), 4 + 1 + 4);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn what_is_no_file_gets_a_receipt_and_is_not_waited_for() {
+    use rustix::fs::{CWD, FileType, Mode, mknodat};
+    let place = Place::new();
+    place.folder.look();
+    let mode = Mode::RUSR | Mode::WUSR;
+    mknodat(CWD, place.at("pause.txt"), FileType::Fifo, mode, 0).expect("a pipe");
+    std::fs::create_dir_all(place.at("refetch 17.txt/inner")).expect("a folder");
+    std::fs::create_dir(place.at("archive")).expect("somebody's folder");
+    drop(std::os::unix::net::UnixListener::bind(place.at("poll.txt")).expect("a socket"));
+    place.look(6);
+    for (name, what) in
+        [("pause.txt", "a pipe"), ("refetch 17.txt", "a folder"), ("poll.txt", "a socket")]
+    {
+        let receipt = place.receipt(&format!("failed/{name}"));
+        assert_eq!(receipt.outcome, Outcome::Refused, "{receipt:?}");
+        assert!(receipt.message.contains(&format!("this is {what}, not a file")), "{receipt:?}");
+        assert!(place.at(&format!("failed/{name}")).symlink_metadata().is_ok(), "it is kept");
+    }
+    assert_eq!(place.names(""), ["README.txt", "archive", "done", "failed", "working"]);
+    assert_eq!(place.names("working"), Vec::<String>::new());
+    assert_eq!(place.served(), []);
+}
+
+#[test]
+fn a_file_that_may_not_be_read_gets_a_receipt() {
+    let mut place = Place::new();
+    place.drop_file("pause.txt", "");
+    place.drop_file("poll.txt", "");
+    let disk = Arc::new(NoExchange(Lie::Denied("pause.txt")));
+    place.folder = folder_on(disk, place.at(""), &place.desk, &place.clock, |_| {});
+    place.look(12);
+    assert_eq!(place.served(), [Request::Poll { lab: None }], "the other is carried out");
+    assert!(place.at("pause.txt").is_file(), "somebody may be about to give the right");
+    place.look(8);
+    let receipt = place.receipt("failed/pause.txt");
+    assert_eq!(receipt.outcome, Outcome::Refused);
+    assert!(receipt.message.contains("no right"), "{receipt:?}");
+    assert!(place.at("failed/pause.txt").is_file() && place.served().len() == 1);
 }
 
 #[cfg(unix)]

@@ -59,6 +59,14 @@ pub(super) fn sort(name: &str) -> Sort {
     }
 }
 
+/// What the name of a folder says: people keep their own here, but one that is called like a command
+/// file was meant as one.
+pub(super) fn sort_folder(name: &str) -> Sort {
+    let lower = name.to_lowercase();
+    let is_meant = [".txt", ".yaml", ".yml", ".json"].iter().any(|ending| lower.ends_with(ending));
+    if is_meant { sort(name) } else { Sort::Foreign }
+}
+
 /// The name under which a file and its receipts are kept: its own, if neither it nor a receipt of it
 /// would meet another's. `taken` holds the names that are in use, in lower case.
 pub(super) fn kept_name(name: &str, taken: &mut BTreeSet<String>) -> String {
@@ -176,6 +184,14 @@ mod tests {
         for name in ["pause.txt", "pause", "x", "read me.txt", "pause~2.txt"] {
             assert_eq!(sort(name), Sort::Command, "{name}");
         }
+    }
+
+    #[test]
+    fn a_folder_is_no_command_unless_it_is_called_like_one() {
+        for name in ["archive", "2026", "done", "README.txt", ".x.txt"] {
+            assert_eq!(sort_folder(name), Sort::Foreign, "{name}");
+        }
+        assert_eq!(sort_folder("refetch 17.TXT"), Sort::Command);
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! left out by itself, unless the order is nothing without it.
 
 pub(crate) mod names;
+mod room;
 mod survey;
 #[cfg(test)]
 mod tests;
@@ -14,6 +15,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use self::names::{Named, Taken};
+use self::room::Room;
 use self::survey::{Survey, survey};
 use super::StagedFile;
 use super::archive::{Archive, fault};
@@ -67,12 +69,14 @@ pub struct Reading<'a> {
     /// Whether a damaged member is left out if the order can do without it. If not, the archive counts
     /// as damaged: another download may cure it.
     pub leave_damaged: bool,
+    /// So much of the volume stays free, in bytes.
+    pub keep_free: u64,
 }
 
 impl<'a> Reading<'a> {
-    /// Within these limits, with names as they look best, and nothing damaged.
+    /// Within these limits, with names as they look best, nothing damaged, and whatever room there is.
     pub fn within(limits: &'a Limits) -> Self {
-        Self { limits, code_page: CodePage::Auto, leave_damaged: false }
+        Self { limits, code_page: CodePage::Auto, leave_damaged: false, keep_free: 0 }
     }
 }
 
@@ -95,7 +99,8 @@ pub fn unpack(
 /// Of class damaged for what another download may cure (`not-a-zip`, `zip-corrupt`,
 /// `zip-crc`, `zip-empty`); permanent for what no honest archive holds (`zip-traversal`,
 /// `zip-absolute`, `zip-link`, `zip-duplicate`, `zip-overlap`, `zip-ambiguous`, `zip-bomb`,
-/// `zip-too-many`) and for needed files that cannot be read (`zip-encrypted`, `zip-unsupported`).
+/// `zip-too-many`) and for needed files that cannot be read (`zip-encrypted`, `zip-unsupported`);
+/// `disk-full`, local, before anything is written if it would take what must stay free.
 /// What was written until then stays for the caller to remove.
 pub fn unpack_as(
     disk: &dyn Disk,
@@ -130,9 +135,11 @@ pub(super) fn unpack_beside(
     let ours = what == What::Package;
     let named =
         names::assign(&members, true, ours, taken).map_err(|error| fault::unsafe_name(&error))?;
+    let sizes = named.iter().filter_map(|member| archive.entries.get(member.index));
+    let room = Room::new(disk, dest, reading.keep_free, sizes.map(|entry| entry.size))?;
     disk.create_dirs(dest)?;
     let meshes = BTreeMap::new();
-    let mut work = Work { disk, archive, dest, buffer, cancel, meshes };
+    let mut work = Work { disk, archive, dest, buffer, cancel, meshes, room };
     let mut files = Vec::with_capacity(named.len());
     let mut damaged = 0;
     for member in named {
@@ -191,11 +198,12 @@ struct Work<'a> {
     buffer: Vec<u8>,
     cancel: &'a Cancel,
     meshes: BTreeMap<RelPath, Facts>,
+    room: Room<'a>,
 }
 
 impl Work<'_> {
     fn write(&mut self, member: &Named, raw_name: Option<String>) -> Result<StagedFile, Fault> {
-        let (disk, cancel) = (self.disk, self.cancel);
+        let (disk, cancel, room) = (self.disk, self.cancel, &mut self.room);
         let place = file_name(member.path.as_str());
         let path = member.path.under(self.dest);
         // Members may be named after patients, and faults are logged.
@@ -213,6 +221,7 @@ impl Work<'_> {
             if let Some(probe) = &mut probe {
                 probe.feed(bytes);
             }
+            room.take(bytes.len() as u64)?;
             writer.write_all(bytes).map_err(writing(&shown))?;
             hash.update(bytes);
             size += bytes.len() as u64;

@@ -7,7 +7,7 @@ use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
 
 use super::super::files::sha256;
-use super::super::testing::{content_of, zip_of};
+use super::super::testing::{Lie, NoExchange, Volume, content_of, zip_of};
 use super::*;
 use crate::disk::RealDisk;
 use crate::model::fault::FaultClass;
@@ -352,4 +352,61 @@ fn no_text_of_a_library_and_no_name_of_a_person_gets_into_a_fault() {
             }
         }
     }
+}
+
+/// Unpacks on a volume of that size, of which so much is to stay free.
+fn unpacked_on(bytes: &[u8], size: u64, keep_free: u64) -> (Result<Unpacked, Fault>, usize, u64) {
+    let dir = tempfile::tempdir().expect("tempdir");
+    let spool = dir.path().join("spool");
+    std::fs::write(&spool, bytes).expect("spooled");
+    let limits = Limits::default();
+    let reading = Reading { keep_free, ..Reading::within(&limits) };
+    let dest = dir.path().join("dest");
+    let volume = Volume::of(dir.path(), size);
+    let disk = NoExchange(Lie::Small(volume));
+    let result = unpack_as(&disk, &spool, &dest, reading, &Cancel::new());
+    let files = if dest.exists() { content_of(&dest).len() } else { 0 };
+    (result, files, volume.size - volume.used())
+}
+
+#[test]
+fn what_must_stay_free_is_found_missing_before_a_byte_is_written() {
+    let zeros = vec![0; 1 << 20];
+    let names: Vec<String> = (0..40).map(|at| format!("{at}.stl")).collect();
+    let members: Vec<(&str, &[u8])> =
+        names.iter().map(|name| (name.as_str(), zeros.as_slice())).collect();
+    let bytes = zip_of(&members);
+    assert!(bytes.len() < 1 << 20, "it is small");
+    let (result, files, free) = unpacked_on(&bytes, 44 << 20, 5 << 20);
+    let fault = result.expect_err("40 MiB and 5 MiB are more than 44 MiB");
+    assert_eq!((fault.class, fault.code), (FaultClass::Local, "disk-full"));
+    assert!(files == 0 && free >= 43 << 20, "{files} files were written");
+    let (result, files, free) = unpacked_on(&bytes, 48 << 20, 5 << 20);
+    assert_eq!(result.expect("there is room").files.len(), files);
+    assert!(free >= 5 << 20, "{free} are left");
+}
+
+#[test]
+fn many_small_files_need_more_than_their_sizes() {
+    let names: Vec<String> = (0..1000).map(|at| format!("{at}.txt")).collect();
+    let members: Vec<(&str, &[u8])> = names.iter().map(|name| (name.as_str(), &b"x"[..])).collect();
+    let (result, files, _) = unpacked_on(&zip_of(&members), 3 << 20, 1 << 20);
+    assert_eq!((result.expect_err("8 MB of blocks").code, files), ("disk-full", 0));
+}
+
+#[test]
+fn what_others_write_meanwhile_is_noticed_while_unpacking() {
+    let dir = tempfile::tempdir().expect("tempdir");
+    let volume = Volume::of(dir.path(), 40 << 20);
+    let disk = NoExchange(Lie::Small(volume));
+    let sizes = [20 << 20].into_iter();
+    let mut room = super::room::Room::new(&disk, dir.path(), 10 << 20, sizes).expect("enough");
+    let piece = 64 << 10;
+    for _ in 0..128 {
+        room.take(piece).expect("nothing changed");
+    }
+    let other = std::fs::File::create(dir.path().join("other")).expect("made");
+    other.set_len(30 << 20).expect("sparse");
+    let refused = (0..128).position(|_| room.take(piece).is_err()).expect("noticed");
+    assert!(refused <= 64, "within 4 MiB");
 }

@@ -7,10 +7,11 @@ use std::time::Duration;
 use crate::config::{FormatConfig, Names};
 use crate::local::StagedFile;
 use crate::local::describe::describe;
-use crate::local::extras::{Taken, take_extra};
+use crate::local::extras::{Taken, take_extra_as};
 use crate::local::files::{Footprint, copy_file, remove_empty_dirs};
 use crate::local::kept::SpoolDir;
 use crate::local::spool::Spool;
+use crate::local::unpack::Reading;
 use crate::model::asset::{AssetKind, AssetRequest};
 use crate::model::cancel::Cancel;
 use crate::model::fault::{Fault, FaultClass};
@@ -22,6 +23,7 @@ use crate::model::step::Step;
 use super::super::effects::{ExtrasJob, Fetched, Lacking};
 use super::Executor;
 use super::fetch::next;
+use super::room::Room;
 
 /// The shortest time for extras that come after the publication: nobody waits for them, but the order's
 /// next revision would have to.
@@ -216,7 +218,7 @@ impl Executor {
             Some(dir) => self.layout.held_dir(dir),
             None => self.layout.order_dir(&job.key),
         };
-        self.check_space(None, 0)?;
+        self.check_room(job.published.bytes())?;
         self.disk.create_dirs(dir)?;
         for file in &job.published.files {
             let to = file.path.under(dir);
@@ -288,7 +290,9 @@ impl Executor {
         self.progress.begin(wanted.key, kind, 0, total);
         let path: PathBuf = wanted.spools.spool(kind);
         let mut spool = Spool::create(&*self.disk, &path, self.config.limits.archive_bytes)?;
+        let mut room = Room::new(self, total);
         while let Some(chunk) = next(&mut *body, cancel)? {
+            room.take(chunk.len() as u64)?;
             spool.write(&chunk)?;
             self.progress.add(wanted.key, chunk.len() as u64);
         }
@@ -305,8 +309,9 @@ impl Executor {
     ) -> Result<Result<Taken, Fault>, Fault> {
         let before = Footprint::of(&*self.disk, wanted.dir)?;
         let spool = wanted.spools.spool(kind);
-        let limits = &self.config.limits;
-        let taken = take_extra(&*self.disk, &spool, wanted.dir, kind.as_str(), limits, cancel);
+        let keep_free = self.config.min_free;
+        let reading = Reading { keep_free, ..Reading::within(&self.config.limits) };
+        let taken = take_extra_as(&*self.disk, &spool, wanted.dir, kind.as_str(), reading, cancel);
         match &taken {
             Ok(taken) if taken.is_whole => {}
             Ok(_) => remove_empty_dirs(&*self.disk, wanted.dir)?,

@@ -1,6 +1,7 @@
 //! One order from Align into staging: spool the package, check it, unpack it, say what it is; and then
 //! what comes beside it.
 
+use std::cell::Cell;
 use std::path::{Path, PathBuf};
 
 use crate::config::{FormatConfig, Names};
@@ -14,7 +15,6 @@ use crate::model::remote::AssetBody;
 use crate::model::step::Step;
 
 use super::super::effects::{FetchJob, Fetched};
-use super::super::notice::size;
 use super::Executor;
 use super::extras::Wanted;
 
@@ -30,6 +30,8 @@ const SPACE_FACTOR: u64 = 4;
 struct Places<'a> {
     dir: PathBuf,
     spools: SpoolDir<'a>,
+    /// Whether the whole package lies in its spool.
+    is_whole: Cell<bool>,
 }
 
 impl Executor {
@@ -40,15 +42,20 @@ impl Executor {
         let places = Places {
             dir: self.layout.work_dir(&job.job),
             spools: SpoolDir::new(&*self.disk, self.layout.spool_dir(&job.job)),
+            is_whole: Cell::new(false),
         };
         self.clear(&places.dir)?;
         places.spools.tidy()?;
         self.disk.create_dirs(&places.dir)?;
         let result = self.fetch_into(job, &places);
         if let Err(fault) = &result {
-            let keep = is_worth_continuing(fault);
+            let cleared = self.clear(&places.dir);
+            // What is unpacked may be too much for the volume where what came is not: then it need not
+            // come again.
+            let keep = is_worth_continuing(fault)
+                || (fault.code == "disk-full" && places.is_whole.get() && self.has_room_left());
             let tidied = if keep { places.spools.tidy() } else { places.spools.clear() };
-            if let Err(other) = tidied.and_then(|()| self.clear(&places.dir)) {
+            if let Err(other) = tidied.and(cleared) {
                 // The next attempt begins with the same, and the first fault is the one to tell.
                 tracing::debug!(lab = %job.key.lab, order = %job.key.order, "{}", other.chain());
             }
@@ -68,12 +75,14 @@ impl Executor {
         let package = self.package(remote, job, &wanted, &places.spools)?;
         fetched.answered_by(&package.hosts);
         (self.step)(Step::SpoolComplete);
+        places.is_whole.set(true);
         let dir = &places.dir;
         let limits = &self.config.limits;
         let reading = Reading {
             limits,
             code_page: self.config.downloads.name_encoding,
             leave_damaged: job.damaged >= PATIENCE && !package.is_continued,
+            keep_free: self.config.min_free,
         };
         let unpacked = unpack_as(&*self.disk, &package.spool, dir, reading, &self.cancel).map_err(
             |mut fault| {
@@ -121,23 +130,8 @@ impl Executor {
 
     /// Whether there is room for a download of which so many bytes are there already.
     pub(super) fn check_space(&self, announced: Option<u64>, there: u64) -> Result<(), Fault> {
-        let free = self.disk.free_space(&self.layout.staging)?;
         let download = announced.unwrap_or(0).saturating_mul(SPACE_FACTOR).saturating_sub(there);
-        let needed = self.config.min_free.saturating_add(download);
-        if free >= needed {
-            return Ok(());
-        }
-        Err(Fault::new(
-            FaultClass::Local,
-            "disk-full",
-            format!(
-                "{} has {} free, {} are needed",
-                self.layout.staging.display(),
-                size(free),
-                size(needed)
-            ),
-        )
-        .hint("free some space on that volume, or lower retention.min_free; the work goes on by itself"))
+        self.check_room(download)
     }
 
     pub(super) fn clear(&self, dir: &Path) -> Result<(), Fault> {

@@ -14,6 +14,7 @@ use super::super::effects::FetchJob;
 use super::super::notice::size;
 use super::Executor;
 use super::fetch::{next, request};
+use super::room::Room;
 
 /// A package that lies complete in its spool.
 pub(super) struct Package {
@@ -69,6 +70,7 @@ impl Executor {
         };
         self.progress.begin(&job.key, AssetKind::Ide, info.offset, info.total);
         let mut known = spool.len().saturating_sub(info.offset);
+        let mut room = Room::new(self, info.total.map(|total| total.saturating_sub(spool.len())));
         let mut is_first = true;
         loop {
             let chunk = match next(&mut *body, &self.cancel) {
@@ -86,6 +88,7 @@ impl Executor {
             self.progress.add(&job.key, chunk.len() as u64);
             let there = usize::try_from(known).map_or(chunk.len(), |known| known.min(chunk.len()));
             known -= there as u64;
+            room.take(chunk.len().saturating_sub(there) as u64)?;
             spool.write(&chunk[there..])?;
             if is_first {
                 (self.step)(Step::SpoolFirstChunk);

@@ -15,6 +15,7 @@ use super::fetch::PATIENCE;
 use super::*;
 use crate::disk::RealDisk;
 use crate::local::root::Root;
+use crate::local::testing::{Lie, NoExchange, Volume};
 use crate::local::testing::{key, zip_of};
 use crate::model::asset::{AssetInfo, AssetKind, AssetRequest, Resume};
 use crate::model::ids::{AccountId, OrderId, RxId};
@@ -45,6 +46,8 @@ struct Align {
     /// What is wrong with an extra, and how often.
     bad: BTreeMap<AssetKind, (extras::Bad, u32)>,
     asked: Vec<(AssetKind, Option<Resume>)>,
+    /// Whether it says how long the package is.
+    tells_length: bool,
 }
 
 /// What is shown of the running download whenever bytes are asked for.
@@ -118,7 +121,7 @@ impl Remote for FakeRemote {
         let rest = &bytes[usize::try_from(offset).expect("small")..];
         let came = if let Some(Trouble::Breaks(after)) = trouble { after } else { rest.len() };
         let info = AssetInfo {
-            total: Some(bytes.len() as u64 + told),
+            total: align.tells_length.then_some(bytes.len() as u64 + told),
             offset,
             etag: align.etag.map(str::to_owned),
             hosts: vec!["align.example".to_owned(), format!("{}.example", wanted.kind.as_str())],
@@ -207,6 +210,7 @@ impl World {
             troubles: VecDeque::new(),
             bad: BTreeMap::new(),
             asked: Vec::new(),
+            tells_length: true,
         };
         let remote = Arc::new(FakeRemote {
             align: Mutex::new(align),
@@ -232,6 +236,13 @@ impl World {
             timer: Timer { now: told, sleep: passes },
         };
         Self { _dir: dir, remote, executor }
+    }
+
+    /// On a volume of that size.
+    fn on_volume(mut self, size: u64) -> (Self, &'static Volume) {
+        let volume = Volume::of(&self.executor.layout.staging, size);
+        self.executor.disk = Arc::new(NoExchange(Lie::Small(volume)));
+        (self, volume)
     }
 
     fn align(&self) -> std::sync::MutexGuard<'_, Align> {
@@ -580,4 +591,33 @@ fn a_stop_keeps_what_came() {
     world.asked();
     world.assert_fetched(1);
     assert_eq!(world.asked(), [Some(250)]);
+}
+
+#[test]
+fn a_body_without_a_length_ends_where_room_must_stay() {
+    let (world, _) = World::new().on_volume(12_000_000);
+    // 11 MB may be used.
+    world.align().tells_length = false;
+    world.align().package = vec![7; 16_000_000];
+    let fault = world.fetch().expect_err("too much");
+    assert_eq!((fault.class, fault.code), (FaultClass::Local, "disk-full"));
+    let shown = world.remote.shown.lock().unwrap_or_else(PoisonError::into_inner);
+    let most = shown.iter().map(|transfer| transfer.done).max().expect("it was under way");
+    assert!(most > 6_000_000 && most <= 11_000_000, "{most}");
+    assert!(world.left().is_empty(), "what is left would keep the disk full");
+}
+
+#[test]
+fn a_package_that_unpacks_to_too_much_stays_and_is_not_fetched_again() {
+    let (world, volume) = World::new().on_volume(8_000_000);
+    let zeros = vec![0; 4 << 20];
+    let package = zip_of(&[("scan.stl", &zeros), ("lower.stl", &zeros)]);
+    let length = package.len() as u64;
+    world.align().package = package;
+    for _ in 0..2 {
+        let fault = world.fetch().expect_err("8 MiB and 1 MB are more than 8 MB");
+        assert_eq!((fault.class, fault.code), (FaultClass::Local, "disk-full"));
+        assert!(volume.used() < length + 10_000, "{} bytes are used", volume.used());
+    }
+    assert_eq!(world.asked(), [None, Some(length - 1)], "one byte, to see that it is the same");
 }
