@@ -1,7 +1,7 @@
 //! Brings journal and disk into step before orders are worked on: what the journal lost is learned
 //! from the output, from history and from claims; what nobody owns is swept from staging.
 
-use std::cell::OnceCell;
+use std::cell::{Cell, OnceCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
@@ -83,13 +83,7 @@ pub(super) fn settle(
     }
     // Nothing of what could not be kept safe may be swept away; it is in nobody's way.
     let kept = worth_keeping(store, &site.config, &site.layout)?;
-    let begin = |count: usize| {
-        tracing::info!("{count} leftovers of interrupted work are removed from staging");
-        let entry = Entry::by_agent(now.wall, Deed::LeftoversRemoved, Mark::Begun);
-        site.audit.record(&entry.detail("count", count))
-    };
-    let swept =
-        rescued.and_then(|_| sweep_work(&*site.disk, &site.layout, &kept, &begin, &site.step));
+    let swept = rescued.and_then(|_| sweep(site, &kept, now.wall));
     if let Err(fault) = swept {
         tracing::warn!("staging is not tidied up this time: {}", fault.chain());
     }
@@ -102,6 +96,28 @@ fn staged(store: &Store, layout: &Layout) -> Result<Vec<PathBuf>, StoreError> {
     let intents = store.intents()?.into_iter().map(|intent| layout.staged_dir(&intent.job));
     let holds = store.holds()?.into_iter().map(|held| layout.held_dir(&held.dir));
     Ok(intents.chain(holds).collect())
+}
+
+/// Removes what interrupted work left in staging, on record.
+fn sweep(site: &Site, kept: &[PathBuf], now: WallMs) -> Result<(), Fault> {
+    let entry =
+        |mark, count| Entry::by_agent(now, Deed::LeftoversRemoved, mark).detail("count", count);
+    let begun = Cell::new(0);
+    let begin = |count: usize| {
+        tracing::info!("{count} leftovers of interrupted work are removed from staging");
+        site.audit.record(&entry(Mark::Begun, count))?;
+        begun.set(count);
+        Ok(())
+    };
+    let swept = sweep_work(&*site.disk, &site.layout, kept, &begin, &site.step);
+    if begun.get() > 0 {
+        let (mark, count) = match &swept {
+            Ok(count) => (Mark::Done, *count),
+            Err(_) => (Mark::Failed, begun.get()),
+        };
+        site.audit.record(&entry(mark, count))?;
+    }
+    swept.map(|_| ())
 }
 
 /// What is told when the journal is lost while the output is away.

@@ -183,12 +183,13 @@ impl Store {
         })
     }
 
-    /// Records in one step that Align still hands out what is published already.
+    /// Records in one step that Align still hands out what is published already. Whoever put it there,
+    /// its origin is known from now on.
     pub fn record_unchanged(&self, order: &OrderRecord) -> Result<(), StoreError> {
         self.atomically(|store| {
             if let Some(published) = &order.published {
-                let sql = "UPDATE revisions SET confirmed_ms = ?5, history_seen = ?6
-                    WHERE lab = ?1 AND account = ?2 AND order_id = ?3 AND revision = ?4";
+                let sql = "UPDATE revisions SET confirmed_ms = ?5, history_seen = ?6,
+                    found = 0 WHERE lab = ?1 AND account = ?2 AND order_id = ?3 AND revision = ?4";
                 store.db.prepare_cached(sql)?.execute(params![
                     order.key.lab.as_str(),
                     order.key.account.as_str(),
