@@ -66,9 +66,9 @@ pub fn find(world: &World, input: &mut Input) {
 
 fn holds(files: &[ManifestFile], order: &SimOrder, generation: u32) -> bool {
     let package = order.package(generation).files;
-    package
-        .iter()
-        .all(|(path, hash)| files.iter().any(|file| file.path == *path && file.sha256 == *hash))
+    package.iter().all(|(path, hash)| {
+        files.iter().any(|file| file.path.as_str() == path && file.sha256 == *hash)
+    })
 }
 
 /// Somebody wants something published that is held back.

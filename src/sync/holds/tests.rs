@@ -123,6 +123,7 @@ fn what_was_replaced_by_a_publication_is_removed_and_what_comes_after_it_is_not(
         let revision = crate::store::RevisionRecord {
             manifest,
             manifest_sha256: sha,
+            is_found: false,
             place: Where::Main,
             at: WallMs(1),
             confirmed: WallMs(1),

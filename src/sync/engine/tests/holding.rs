@@ -319,7 +319,10 @@ fn pictures_that_come_late_join_what_is_held_back() {
     }
     let Some(Effect::FetchExtras(job)) = asked else { panic!("{asked:?}") };
     assert_eq!(job.held.as_deref(), Some(first.dir.as_str()));
-    let picture = ManifestFile { path: "thumbnails/1.jpg".to_owned(), ..file("p") };
+    let picture = ManifestFile {
+        path: crate::model::path::RelPath::parse("thumbnails/1.jpg").expect("portable"),
+        ..file("p")
+    };
     let files = vec![file("a"), picture];
     let came = Fetched { files: files.clone(), missing: Vec::new(), ..incomplete("a") };
     world.brings(&order, came);
