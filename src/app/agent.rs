@@ -310,7 +310,7 @@ async fn tell_of_page(site: &Site, tell: impl Fn(&Notice)) -> Infallible {
         loop {
             let url = page.borrow_and_update().clone();
             if let Some(url) = url {
-                tell(&Notice::PageAt { url });
+                tell(&Notice::PageAt { url, code: site.desk.code_file() });
             }
             if page.changed().await.is_err() {
                 break;

@@ -7,7 +7,7 @@ use crate::disk::Disk;
 use crate::model::fault::Fault;
 use crate::sync::notice::Notice;
 use crate::web;
-use crate::web::gate::{Gate, Settings, serve};
+use crate::web::gate::{Clock, Gate, SetUpCode, Settings, serve};
 
 use super::beside::UntilStop;
 use super::clock;
@@ -17,10 +17,15 @@ use super::open::Site;
 pub(super) async fn show(site: Arc<Site>, mut until: UntilStop) {
     let Some(page) = site.config.status_page.clone() else { return };
     let settings = Settings::of(&page);
-    let gate = match Gate::new(&settings, Arc::new(|| clock::now().mono)) {
-        Ok(gate) => gate,
-        Err(fault) => return site.say(&trouble(&fault)),
+    let clock: Clock = Arc::new(|| clock::now().mono);
+    let gate = match site.desk.visitors() {
+        Some(visitors) => Gate::before(&settings, clock, visitors),
+        None => match Gate::new(&settings, clock) {
+            Ok(gate) => gate,
+            Err(fault) => return site.say(&trouble(&fault)),
+        },
     };
+    let code = set_up_code(&site, &gate).await;
     let labs = site.config.labs.iter().map(|lab| lab.name.to_string()).collect();
     let (house, told) = (Arc::clone(&site.desk), site.told.subscribe());
     let router = web::router(house, &gate, labs, page.show_names, told);
@@ -38,7 +43,8 @@ pub(super) async fn show(site: Arc<Site>, mut until: UntilStop) {
                     there.say(&Notice::PcHealed { message });
                 }
                 there.desk.page_is_at(&url);
-                there.say(&Notice::PageAt { url });
+                let code = there.desk.code_file();
+                there.say(&Notice::PageAt { url, code });
             }
             Err(fault) => {
                 *had_trouble = true;
@@ -47,6 +53,31 @@ pub(super) async fn show(site: Arc<Site>, mut until: UntilStop) {
         }
     };
     serve(settings, router, disk, tell, until.stopped()).await;
+    if let Some(code) = code {
+        // The disk may take its time, and nobody needs to wait for that.
+        drop(tokio::task::spawn_blocking(move || code.end()).await);
+    }
+}
+
+/// Makes the set-up code, where the page asks for no password. Without one the page can still be looked
+/// at.
+async fn set_up_code(site: &Arc<Site>, gate: &Gate) -> Option<Arc<SetUpCode>> {
+    if gate.asks_password() {
+        return None;
+    }
+    let (disk, state): (Arc<dyn Disk>, _) = (Arc::clone(&site.disk), site.config.state.clone());
+    let made = tokio::task::spawn_blocking(move || SetUpCode::new(disk, &state)).await.ok()?;
+    match made {
+        Ok(code) => {
+            let code = Arc::new(code);
+            gate.set_code(Arc::clone(&code));
+            Some(code)
+        }
+        Err(fault) => {
+            tracing::error!("nothing can be set up on the status page: {}", fault.chain());
+            None
+        }
+    }
 }
 
 fn trouble(fault: &Fault) -> Notice {

@@ -2,14 +2,18 @@
 //! next one with what the config file says by then.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use tokio::sync::watch;
+
+use crate::web::gate::Visitors;
 
 /// How one agent of a process makes way for the next.
 #[derive(Debug)]
 pub struct Reloading {
     file: PathBuf,
     is_service: bool,
+    visitors: Option<Arc<Visitors>>,
     wanted: watch::Sender<bool>,
 }
 
@@ -17,7 +21,18 @@ impl Reloading {
     /// For an agent whose config came from that file. A service has no drives that were mapped by a
     /// person.
     pub fn new(file: PathBuf, is_service: bool) -> Self {
-        Self { file, is_service, wanted: watch::Sender::new(false) }
+        Self { file, is_service, visitors: None, wanted: watch::Sender::new(false) }
+    }
+
+    /// Who is known to the status page stays known.
+    #[must_use]
+    pub fn with_visitors(self, visitors: Arc<Visitors>) -> Self {
+        Self { visitors: Some(visitors), ..self }
+    }
+
+    /// Who is known to the status page.
+    pub fn visitors(&self) -> Option<&Arc<Visitors>> {
+        self.visitors.as_ref()
     }
 
     /// The config file.

@@ -9,10 +9,13 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use secrecy::ExposeSecret as _;
 
+use crate::disk::RealDisk;
 use crate::model::ids::OrderKey;
 use crate::status::Progress;
 use crate::sync::notice::Notice;
+use crate::web::gate::read_code;
 
 use super::streams::Streams;
 
@@ -41,6 +44,15 @@ impl<'a> Console<'a> {
     pub(super) fn tell(&mut self, notice: &Notice) {
         if !matches!(notice, Notice::Polled { wanted: 0, .. }) {
             self.line(&notice.to_string());
+        }
+        // Only here, where whoever started the agent looks: neither log nor event log holds it.
+        if let Notice::PageAt { code: Some(file), .. } = notice
+            && let Some(code) = read_code(&RealDisk, file)
+        {
+            let code = code.expose_secret();
+            self.line(&format!(
+                "set-up code: {code} (the page asks for it before it changes anything)"
+            ));
         }
     }
 

@@ -15,6 +15,7 @@ use crate::config::Loaded;
 use crate::disk::RealDisk;
 use crate::service::{Events, Host, Hosted, Stop};
 use crate::sync::notice::Notice;
+use crate::web::gate::Visitors;
 
 /// What all agents of a process share.
 pub(super) struct Turns {
@@ -24,6 +25,8 @@ pub(super) struct Turns {
     stop: Stop,
     events: Events,
     updating: Arc<Updating>,
+    /// Who is known to the status page.
+    visitors: Option<Arc<Visitors>>,
 }
 
 /// The process's host, who is told once that the agent is ready, and of its end only when no other one
@@ -66,7 +69,9 @@ impl Turns {
         let Hosted { host, stop, events, is_service } = hosted;
         let host =
             Shared { host, is_ready: AtomicBool::new(false), goes_on: AtomicBool::new(false) };
-        Self { is_service, host: Arc::new(host), stop, events, updating }
+        // Without random numbers the page says what is wrong.
+        let visitors = Visitors::new().ok().map(Arc::new);
+        Self { is_service, host: Arc::new(host), stop, events, updating, visitors }
     }
 
     /// Whether the agent that ended made way for another one.
@@ -83,9 +88,13 @@ impl Turns {
         streams: &mut Streams,
         tell: impl FnMut(&mut Console<'_>, &Notice),
     ) -> Result<Summary, CliError> {
-        let Self { is_service, host, stop, events, updating } = self;
+        let Self { is_service, host, stop, events, updating, visitors } = self;
         host.goes_on.store(false, Ordering::SeqCst);
-        let reloading = Arc::new(Reloading::new(loaded.source, *is_service));
+        let reloading = Reloading::new(loaded.source, *is_service);
+        let reloading = Arc::new(match visitors {
+            Some(visitors) => reloading.with_visitors(Arc::clone(visitors)),
+            None => reloading,
+        });
         // Events are the process's: each agent hears those of its own time.
         let (pass_on, heard) = mpsc::unbounded_channel();
         let agent = open(runtime, loaded.config, updating.came_back(&RealDisk))?

@@ -46,6 +46,7 @@ impl Office for Fake {
             incomplete: std::collections::BTreeMap::new(),
             failing: Vec::new(),
             page: None,
+            set_up_code: None,
             poll_interval: 120,
             no_orders_after: None,
             update: None,

@@ -119,6 +119,26 @@ pub enum Request {
     },
 }
 
+impl Request {
+    /// Whether it changes where orders go, who is logged in, or what program runs here: nothing that
+    /// everybody at this PC may do.
+    pub fn changes_set_up(&self) -> bool {
+        match self {
+            Self::Pair { .. } | Self::Unpair { .. } | Self::Output { .. } | Self::Update { .. } => {
+                true
+            }
+            Self::Refetch { .. }
+            | Self::Return { .. }
+            | Self::Pause { .. }
+            | Self::Resume { .. }
+            | Self::Poll { .. }
+            | Self::Verify { .. }
+            | Self::Status {}
+            | Self::TestOrder { .. } => false,
+        }
+    }
+}
+
 /// What kind of case an order is: it decides in which form the files are asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

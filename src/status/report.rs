@@ -35,6 +35,9 @@ pub struct Status {
     /// Where the status page can be opened, if a running agent shows it.
     #[serde(default)]
     pub page: Option<String>,
+    /// The file with the code that the page asks for before it changes the set-up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub set_up_code: Option<PathBuf>,
     /// Time between two polls as the config has it, in seconds.
     #[serde(default)]
     pub poll_interval: u64,

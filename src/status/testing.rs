@@ -16,6 +16,7 @@ pub(crate) fn well() -> Status {
             silent: Some(0),
         },
         page: None,
+        set_up_code: None,
         labs: vec![lab("smile-lab")],
         orders: OrderState::ALL
             .iter()

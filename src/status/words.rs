@@ -15,6 +15,9 @@ impl fmt::Display for Status {
             (None, false) => writeln!(f, "not running")?,
         }
         self.page.iter().try_for_each(|url| writeln!(f, "status page: {url}"))?;
+        let code = self.set_up_code.as_ref().filter(|_| self.page.is_some());
+        code.iter()
+            .try_for_each(|file| writeln!(f, "set-up code for that page: in {}", file.display()))?;
         self.reasons().iter().try_for_each(|reason| reason_lines(reason, f))?;
         for lab in &self.labs {
             lab_line(lab, f)?;

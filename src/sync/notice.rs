@@ -1,6 +1,7 @@
 //! What people are told while the agent works: one line each, for terminals and logs.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::model::fault::FaultClass;
@@ -184,6 +185,8 @@ pub enum Notice {
     PageAt {
         /// Its address, for a browser.
         url: String,
+        /// The file with the code that its set-up asks for, if it asks for one.
+        code: Option<PathBuf>,
     },
 }
 
@@ -317,7 +320,11 @@ impl fmt::Display for Notice {
             }
             Self::PcHealed { message } => f.write_str(message),
             Self::JournalRebuilt(rebuilt) => f.write_str(&rebuilt.to_string()),
-            Self::PageAt { url } => write!(f, "status page: {url}"),
+            Self::PageAt { url, code } => {
+                write!(f, "status page: {url}")?;
+                let Some(file) = code else { return Ok(()) };
+                write!(f, " (its set-up asks for the code in {})", file.display())
+            }
         }
     }
 }

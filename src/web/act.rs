@@ -12,6 +12,7 @@ use super::Shared;
 use super::frame::Call;
 use super::gate::{Checked, local_path};
 use super::order::{InAddress, href, named};
+use super::setup;
 use crate::model::request::{Reply, Request, Text, Via, Who};
 use crate::random::random_text;
 
@@ -56,6 +57,19 @@ fn is_id(id: &str) -> bool {
         && id.chars().all(is_plain)
 }
 
+/// As [`carry_out`], but gives the answer itself; else the page to show in its place.
+pub(super) async fn answer_of(
+    shared: &Arc<Shared>,
+    call: &Call,
+    id: &str,
+    request: Request,
+) -> Result<Reply, Response> {
+    if request.changes_set_up() && !call.visitor.may_set_up() {
+        return Err(setup::asks_for_code(shared, call).await);
+    }
+    served(shared, id, request).await.ok_or_else(|| call.bad_form())
+}
+
 /// Carries a request out and leads to a page that shows the answer. The request stays known, so that
 /// a form that is sent once more is not carried out once more.
 pub(super) async fn carry_out(
@@ -64,14 +78,14 @@ pub(super) async fn carry_out(
     (id, back): (String, &str),
     request: Request,
 ) -> Response {
-    match served(shared, &id, request).await {
-        Some(reply) => answered(shared, id, reply, back),
-        None => call.bad_form(),
+    match answer_of(shared, call, &id, request).await {
+        Ok(reply) => answered(shared, id, reply, back),
+        Err(response) => response,
     }
 }
 
-/// The answer to a request; `None` if its id is none of ours.
-pub(super) async fn served(shared: &Arc<Shared>, id: &str, request: Request) -> Option<Reply> {
+/// The answer to a request, which the caller may make; `None` if its id is none of ours.
+async fn served(shared: &Arc<Shared>, id: &str, request: Request) -> Option<Reply> {
     if !is_id(id) {
         return None;
     }

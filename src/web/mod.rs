@@ -102,6 +102,7 @@ pub fn router(
         .route("/settings", get(records::settings))
         .route("/log", get(records::log))
         .route("/welcome", get(setup::page))
+        .route("/welcome/code", post(setup::open))
         .route("/welcome/{what}", post(setup::act))
         .route("/login", get(enter::page).post(enter::sign_in))
         .route("/logout", post(enter::sign_out))

@@ -9,9 +9,9 @@ use axum::response::{IntoResponse as _, Response};
 use serde::Deserialize;
 
 use super::Shared;
-use super::act::{Basic, answered, carry_out, served};
+use super::act::{Basic, answer_of, answered, carry_out};
 use super::frame::{AnswerView, Call, Frame, show};
-use super::gate::Checked;
+use super::gate::{Checked, Refused};
 use super::house::{Choice, House, LoginView, Setup, SetupLab, SetupStep, TestView};
 use super::markup::{When, segment};
 use super::texts::fill;
@@ -36,6 +36,16 @@ struct Welcome {
     done: bool,
     /// What is missing all the same.
     but: Option<String>,
+    /// Whether this visitor may change anything.
+    may: bool,
+    code: Option<CodeBox>,
+}
+
+/// Asks for the set-up code.
+struct CodeBox {
+    /// Where it lies; none where it could not be written.
+    file: Option<String>,
+    problem: Option<String>,
 }
 
 /// How a step stands: its tone and the word for it.
@@ -82,6 +92,12 @@ pub(super) struct Filled {
     other: String,
 }
 
+/// The set-up code, as it was typed.
+#[derive(Deserialize)]
+pub(super) struct Typed {
+    code: String,
+}
+
 pub(super) async fn page(
     State(shared): State<Arc<Shared>>,
     Query(which): Query<Which>,
@@ -91,12 +107,54 @@ pub(super) async fn page(
         Ok(setup) => setup,
         Err(fault) => return call.cannot(&fault),
     };
-    show(&Welcome::of(setup, &which.lab, &call))
+    show(&Welcome::of(setup, &which.lab, &call, &shared, None))
+}
+
+/// Says that the set-up code is needed first. Nothing was done.
+pub(super) async fn asks_for_code(shared: &Arc<Shared>, call: &Call) -> Response {
+    code_page(shared, call, call.texts.code_first.to_owned()).await
+}
+
+async fn code_page(shared: &Arc<Shared>, call: &Call, problem: String) -> Response {
+    match shared.ask(House::setup).await {
+        Ok(setup) => {
+            let page = Welcome::of(setup, "", call, shared, Some(problem));
+            (StatusCode::FORBIDDEN, show(&page)).into_response()
+        }
+        Err(fault) => call.cannot(&fault),
+    }
+}
+
+/// Somebody typed the set-up code.
+pub(super) async fn open(
+    State(shared): State<Arc<Shared>>,
+    call: Call,
+    Checked(typed): Checked<Typed>,
+) -> Response {
+    match shared.gate.open_set_up(&call.visitor, &typed.code).await {
+        Ok(()) => axum::response::Redirect::to("/welcome").into_response(),
+        Err(Refused { wait }) => {
+            let seconds = wait.as_secs();
+            let problem = if seconds == 0 {
+                call.texts.code_wrong.to_owned()
+            } else {
+                fill(call.texts.password_wait, &[("seconds", &seconds.to_string())])
+            };
+            code_page(&shared, &call, problem).await
+        }
+    }
 }
 
 impl Welcome {
-    fn of(setup: Setup, which: &str, call: &Call) -> Self {
+    fn of(
+        setup: Setup,
+        which: &str,
+        call: &Call,
+        shared: &Shared,
+        problem: Option<String>,
+    ) -> Self {
         let t = call.texts;
+        let may = call.visitor.may_set_up();
         let at = setup.step;
         let step = |step: SetupStep| match () {
             () if at > step => Step { tone: Tone::Good, word: t.step_done, now: false },
@@ -128,6 +186,12 @@ impl Welcome {
         let is_done = at == SetupStep::Done;
         let but = (is_done && !waiting.is_empty())
             .then(|| fill(t.set_but, &[("labs", &waiting.join(", "))]));
+        // Who has nothing to do here is not asked.
+        let has_work = at == SetupStep::Folder || !waiting.is_empty();
+        let code = (!may && (has_work || problem.is_some())).then(|| CodeBox {
+            file: shared.gate.code_file().map(|file| file.display().to_string()),
+            problem,
+        });
         let answered = call.answer.as_ref().map(choices).unwrap_or_default();
         Self {
             frame: call.frame(t.welcome_title, "welcome"),
@@ -148,6 +212,8 @@ impl Welcome {
             test: setup.test,
             done: is_done,
             but,
+            may,
+            code,
         }
     }
 }
@@ -212,6 +278,10 @@ pub(super) async fn act(
         let shared = Arc::clone(&shared);
         async move { shared.ask(move |house| house.pass(step)).await }
     };
+    // That the folder is right, and that all is set up, is for whoever may say otherwise.
+    if matches!(what.as_str(), "keep-folder" | "skip") && !call.visitor.may_set_up() {
+        return asks_for_code(&shared, &call).await;
+    }
     let passed = match what.as_str() {
         "folder" => {
             let other = form.other.trim();
@@ -235,8 +305,9 @@ pub(super) async fn act(
 
 /// With another folder the agent begins anew, and cannot be asked for a moment.
 async fn choose_folder(shared: &Arc<Shared>, call: &Call, id: String, path: String) -> Response {
-    let Some(reply) = served(shared, &id, Request::Output { path }).await else {
-        return call.bad_form();
+    let reply = match answer_of(shared, call, &id, Request::Output { path }).await {
+        Ok(reply) => reply,
+        Err(response) => return response,
     };
     let restarts =
         reply.details.get("restarts").and_then(serde_json::Value::as_bool).unwrap_or_default();

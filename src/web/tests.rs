@@ -1,5 +1,7 @@
 //! The pages, asked as a browser asks, of an agent that is made up.
 
+mod set_up;
+
 use std::collections::BTreeMap;
 use std::io::Cursor;
 use std::path::PathBuf;
@@ -22,6 +24,7 @@ use crate::model::order::{RemoteOrder, Status as AtAlign};
 use crate::model::record::{OrderRecord, Place};
 use crate::model::request::{Desk, Outcome, Reply, Request, Via, Who};
 use crate::model::time::WallMs;
+use crate::password::PasswordHash;
 use crate::status::testing::well;
 use crate::status::{Health, Status, Transfer, health};
 
@@ -35,6 +38,7 @@ struct Made {
     held: Mutex<Option<HeldView>>,
     /// Changes how far it is set up.
     setup: Mutex<Option<fn(&mut Setup)>>,
+    passed: Mutex<Vec<SetupStep>>,
 }
 
 fn key() -> OrderKey {
@@ -213,7 +217,8 @@ impl House for Made {
         Ok(setup)
     }
 
-    fn pass(&self, _: SetupStep) -> Result<(), Fault> {
+    fn pass(&self, step: SetupStep) -> Result<(), Fault> {
+        self.passed.lock().expect("sound").push(step);
         Ok(())
     }
 
@@ -235,16 +240,21 @@ struct Browser {
     router: Router,
     made: Arc<Made>,
     cookie: String,
+    gate: Gate,
     _told: watch::Sender<()>,
 }
 
 impl Browser {
     fn new(show_names: bool) -> Self {
+        Self::with_password(show_names, None)
+    }
+
+    fn with_password(show_names: bool, password_hash: Option<PasswordHash>) -> Self {
         let settings = Settings {
             listen: ([127, 0, 0, 1], 0).into(),
             tls: None,
             names: Vec::new(),
-            password_hash: None,
+            password_hash,
             care: Duration::from_secs(1),
         };
         let gate = Gate::new(&settings, Arc::new(|| Duration::ZERO)).expect("a gate");
@@ -252,7 +262,7 @@ impl Browser {
         let labs = vec!["smile-lab".to_owned()];
         let house = Arc::<Made>::clone(&made);
         let router = router(house, &gate, labs, show_names, told.subscribe());
-        Self { router, made, cookie: String::new(), _told: told }
+        Self { router, made, cookie: String::new(), gate, _told: told }
     }
 
     async fn call(

@@ -365,6 +365,21 @@ texts! {
         "Zu viele Versuche. In {seconds} Sekunden noch einmal versuchen.";
     enter: "Enter", "Eintreten";
     // Set-up.
+    code_head: "Enter the set-up code", "Einrichtungscode eingeben";
+    code_text: "Only whoever looks after this PC may change where orders go and who is logged in. The code proves that. It is needed once in this browser.",
+        "Nur wer diesen PC betreut, darf ändern, wohin Aufträge gehen und wer angemeldet ist. Der Code weist das nach. In diesem Browser wird er nur einmal gebraucht.";
+    code_window: "If you started Casedrop in a window: the code is shown in that window.",
+        "Wurde Casedrop in einem Fenster gestartet: Der Code steht in diesem Fenster.";
+    code_in_file: "Otherwise ask whoever looks after this PC. An administrator finds the code in this file:",
+        "Sonst bitte fragen, wer diesen PC betreut. Mit Administratorrechten findet man den Code in dieser Datei:";
+    code: "Set-up code", "Einrichtungscode";
+    code_enter: "Enter the code", "Code eingeben";
+    code_first: "Nothing was changed: the set-up code is needed first.",
+        "Es wurde nichts geändert: Zuerst wird der Einrichtungscode gebraucht.";
+    code_wrong: "That is not the code, or it was used already: each code works once.",
+        "Das ist nicht der Code, oder er wurde schon benutzt: Jeder Code gilt nur einmal.";
+    code_before: "Enter the set-up code above to log in here.",
+        "Zum Anmelden oben den Einrichtungscode eingeben.";
     welcome_title: "Set up Casedrop", "Casedrop einrichten";
     welcome_intro: "Four steps from here to the first order on this PC.",
         "Vier Schritte bis zum ersten Auftrag auf diesem PC.";

@@ -42,14 +42,28 @@ test('the first start leads from the login to a published order', async () => {
   await page.locator('a[href^="/welcome"]').last().click();
   await page.waitForURL('**/welcome*');
 
-  // Choose the folder.
+  // Not everybody at this PC may say where orders go: nothing can be changed before the code is entered.
   await page.locator('#step-folder[aria-current="step"]').waitFor();
+  assert.equal(await seen.useFolder.count(), 0);
+  assert.equal(await seen.beginLogin.count(), 0);
+  await seen.code.fill('AAAA-AAAA');
+  await seen.enterCode.click();
+  await page.getByRole('alert').getByText('That is not the code').waitFor();
+  const code = (await readFile(world.path('state', 'set-up-code.txt'), 'utf8')).trim();
+  await seen.code.fill(code.toLowerCase());
+  await seen.enterCode.click();
+  await page.locator('#set-up-code').waitFor({ state: 'detached' });
+
+  // Choose the folder.
   const folder = world.path('chosen');
   await seen.otherFolder.fill(folder);
   await seen.useFolder.click();
 
   // The agent begins anew to work there, and the page waits for it.
   await page.locator('#step-login[aria-current="step"]').waitFor({ timeout: 60_000 });
+
+  // In this browser the code was entered, and the agent began anew for its sake: nobody is asked again.
+  assert.equal(await seen.code.count(), 0);
 
   // Log in: the simulated Align needs no click, and sends the browser back to the agent.
   await seen.beginLogin.click();
@@ -71,12 +85,21 @@ test('the first start leads from the login to a published order', async () => {
   await seen.publishTest.click({ timeout: 60_000 });
   await seen.allSet.waitFor({ timeout: 60_000 });
 
+  // Another browser has to show a code of its own: that one was used.
+  const stranger = await chromium.browser.newContext({ locale: 'de-DE' });
+  const other = await stranger.newPage();
+  await other.goto(`${world.origin}/welcome`);
+  assert.equal(await other.locator('form[action="/welcome/folder"], form[action$="/pair"]').count(), 0);
+  assert.notEqual((await readFile(world.path('state', 'set-up-code.txt'), 'utf8')).trim(), code);
+  await stranger.close();
+
   // Both stand in the chosen folder, and nothing stands in the other one.
   const published = async (id) => (await manifests(folder)).some((manifest) => manifest.order_id === String(id));
   await until('the test order is published', () => published('TEST-1'));
   await until('the first order is published', () => published(ORDER));
   assert.deepEqual(await manifests(world.path('orders')), []);
   // The login page is somebody else's, and while the agent begins anew it does not answer.
-  const expected = /^foreign: |ERR_(CONNECTION_REFUSED|CONNECTION_RESET|EMPTY_RESPONSE|INCOMPLETE_CHUNKED_ENCODING)/;
+  // A wrong code is answered with 403, which browsers tell on their console.
+  const expected = /^foreign: |status of 403|ERR_(CONNECTION_REFUSED|CONNECTION_RESET|EMPTY_RESPONSE|INCOMPLETE_CHUNKED_ENCODING)/;
   assert.deepEqual(opened.problems.filter((problem) => !expected.test(problem)), []);
 });

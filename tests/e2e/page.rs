@@ -6,7 +6,7 @@ use super::world::{ACCOUNT, LAB, World, client, order, wait_for};
 
 const PAGE: &str = "status_page: { listen: '127.0.0.1:0' }\n";
 
-struct Browser {
+pub(super) struct Browser {
     runtime: tokio::runtime::Runtime,
     client: reqwest::Client,
     /// Without a slash at its end.
@@ -15,9 +15,11 @@ struct Browser {
 }
 
 impl Browser {
-    fn of(world: &World) -> Self {
+    pub(super) fn of(world: &World) -> Self {
         let base = wait_for("the page", || {
-            let status = world.json(&["status"]);
+            // Orders may fail meanwhile.
+            let status = world.casedrop(&["status", "--json"]).stdout;
+            let status: serde_json::Value = serde_json::from_str(&status).ok()?;
             status["page"].as_str().map(|url| url.trim_end_matches('/').to_owned())
         });
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
@@ -25,8 +27,28 @@ impl Browser {
         Self { runtime, client: client(), base, cookie: String::new() }
     }
 
-    fn get(&mut self, path: &str) -> (u16, String) {
+    pub(super) fn get(&mut self, path: &str) -> (u16, String) {
         let call = self.client.get(format!("{}{path}", self.base)).header("cookie", &self.cookie);
+        self.runtime.block_on(async {
+            let answer = call.send().await.expect("answered");
+            if let Some(cookie) = answer.headers().get("set-cookie") {
+                let cookie = cookie.to_str().expect("text").split(';').next().unwrap_or_default();
+                cookie.clone_into(&mut self.cookie);
+            }
+            (answer.status().as_u16(), answer.text().await.expect("a body"))
+        })
+    }
+
+    /// Sends a form with the token of the set-up page.
+    fn post(&mut self, action: &str, fields: &[(&str, &str)]) -> (u16, String) {
+        let (_, html) = self.get("/welcome");
+        let rest = html.split_once("name=\"csrf\" value=\"").expect("a token").1;
+        let csrf = rest.split('"').next().unwrap_or_default();
+        let call = self
+            .client
+            .post(format!("{}{action}", self.base))
+            .header("cookie", &self.cookie)
+            .form(&[&[("csrf", csrf)], fields].concat());
         self.runtime.block_on(async {
             let answer = call.send().await.expect("answered");
             if let Some(cookie) = answer.headers().get("set-cookie") {
@@ -56,6 +78,43 @@ impl Browser {
             let to = answer.headers().get("location").map(|to| to.to_str().expect("text"));
             (answer.status().as_u16(), to.unwrap_or_default().to_owned())
         })
+    }
+}
+
+#[test]
+fn the_set_up_asks_for_a_code_that_only_the_agents_user_can_read() {
+    let world = World::with_config(&format!("{PAGE}log: {{ level: trace }}\n"));
+    let agent = world.run();
+    let mut browser = Browser::of(&world);
+    let file = world.state().join("set-up-code.txt");
+    let code = || std::fs::read_to_string(&file).expect("a code").trim().to_owned();
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        let mode = std::fs::metadata(&file).expect("there").permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+    }
+    let status = world.good(&["status"]).stdout;
+    assert!(status.contains("set-up-code.txt") && !status.contains(&code()), "{status}");
+
+    let other = world.dir().join("elsewhere");
+    let choose = |browser: &mut Browser| {
+        let fields = [("id", "page-e2e"), ("path", other.to_str().expect("Unicode"))];
+        browser.post("/welcome/folder", &fields).0
+    };
+    assert_eq!(choose(&mut browser), 403);
+    assert_eq!(browser.post("/welcome/code", &[("code", "AAAA-AAAA")]).0, 403);
+    assert_eq!(choose(&mut browser), 403);
+    assert!(!world.yaml().contains("elsewhere") && !other.exists(), "nothing was done");
+    let used = code();
+    assert_eq!(browser.post("/welcome/code", &[("code", &used)]).0, 303);
+    assert_ne!(code(), used, "each works once");
+    assert_eq!(browser.post("/welcome/keep-folder", &[("id", "page-e2e-2")]).0, 303);
+    let second = code();
+    let log = agent.kill();
+    assert!(log.contains("set-up-code.txt"), "the log tells where it is: {log}");
+    for code in [&used, &second] {
+        assert!(!log.contains(code.as_str()), "and not what it is");
     }
 }
 

@@ -24,6 +24,7 @@ mod tree;
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
 
 use tokio::sync::watch;
@@ -39,6 +40,7 @@ use crate::model::request::{Desk, Outcome, Reply, Request, Who};
 use crate::model::time::Now;
 use crate::status::{Note, Status};
 use crate::sync::execute::Link;
+use crate::web::gate::{CODE_FILE, Visitors};
 
 pub use login::LoginLacks;
 pub(super) use names::USAGE;
@@ -125,6 +127,7 @@ impl AgentDesk {
         (journal, wake): (Journal, Wake),
     ) -> Self {
         let layout = Layout { output: config.output.clone(), staging: config.staging.clone() };
+        layout.be_discreet();
         Self {
             audit: Audit::new(Arc::clone(&disk), &config.state),
             config,
@@ -162,6 +165,18 @@ impl AgentDesk {
     /// Says how the agent begins anew with a changed config; the first word counts.
     pub(super) fn set_reloading(&self, reloading: Arc<Reloading>) {
         drop(self.reloading.set(reloading));
+    }
+
+    /// Who is known to the status page since before this agent.
+    pub(super) fn visitors(&self) -> Option<Arc<Visitors>> {
+        self.reloading.get().and_then(|reloading| reloading.visitors()).cloned()
+    }
+
+    /// The file with the code that the status page asks for before it changes the set-up; `None` where it
+    /// asks for a password.
+    pub(super) fn code_file(&self) -> Option<PathBuf> {
+        let page = self.config.status_page.as_ref()?;
+        page.password_hash.is_none().then(|| self.config.state.join(CODE_FILE))
     }
 
     /// Says where the status page is.

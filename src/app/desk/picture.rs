@@ -111,6 +111,7 @@ impl AgentDesk {
         let failing_more = failing_more.saturating_sub(told.failing.len());
         let failing = told.failing.into_iter();
         let failing = failing.filter_map(|order| failing_order(order, now.wall)).collect();
+        let page = self.live.as_ref().and_then(|live| live.page_at.borrow().clone());
         Status {
             version: self.updating().map_or_else(
                 || env!("CARGO_PKG_VERSION").to_owned(),
@@ -128,7 +129,8 @@ impl AgentDesk {
             failing,
             failing_more,
             poll_interval: self.config.poll_interval.as_secs(),
-            page: self.live.as_ref().and_then(|live| live.page_at.borrow().clone()),
+            set_up_code: page.as_ref().and_then(|_| self.code_file()),
+            page,
             no_orders_after: self.config.alerts.no_orders_after.map(|after| after.as_secs()),
             notifications: told.notifications,
             downloads: self.live.as_ref().map(downloads).unwrap_or_default(),

@@ -59,6 +59,8 @@ impl Entry {
     pub const REASON: u16 = 107;
     /// What was wrong with this PC is over.
     pub const HEALED: u16 = 110;
+    /// Where the status page is, and the code that its set-up asks for.
+    pub const PAGE: u16 = 111;
 
     /// The agent could not start with its config. `faults` is what `casedrop check` says.
     pub fn config(faults: &str) -> Self {
@@ -224,6 +226,11 @@ impl Inner {
                 Entry::ORDER,
                 Severity::Warning,
             ),
+            // The code itself is in no log.
+            Notice::PageAt { code: Some(_), .. } => {
+                let (severity, text) = (Severity::Information, notice.to_string());
+                return Some(Entry { id: Entry::PAGE, severity, text });
+            }
             over => return self.over(over),
         };
         self.open.insert(condition).then(|| Entry { id, severity, text: notice.to_string() })
@@ -404,6 +411,17 @@ mod tests {
         let healed = || Notice::PcHealed { message: "the output is back".to_owned() };
         let all = [pc("the output is gone"), pc("the output is gone"), healed(), healed()];
         assert_eq!(ids(&all), [Entry::PC, Entry::HEALED]);
+    }
+
+    #[test]
+    fn where_the_code_for_the_set_up_lies_is_told_and_not_the_code() {
+        let page = |code: Option<&str>| Notice::PageAt {
+            url: "http://127.0.0.1:8780/".to_owned(),
+            code: code.map(Into::into),
+        };
+        assert_eq!(ids(&[page(Some("state/set-up-code.txt")), page(None)]), [Entry::PAGE]);
+        let entry = Inner::default().entry(&page(Some("state/set-up-code.txt"))).expect("an entry");
+        assert!(entry.text.contains("set-up-code.txt"), "{}", entry.text);
     }
 
     #[test]

@@ -22,6 +22,8 @@ pub(super) enum Lane {
     Form,
     /// With each request.
     Basic,
+    /// The set-up code, by its form.
+    Code,
 }
 
 /// A password was not taken: it is wrong, or comes too soon after wrong ones.

@@ -37,6 +37,7 @@
 
 mod answer;
 mod back;
+mod code;
 mod entry;
 mod form;
 mod guard;
@@ -50,7 +51,7 @@ mod visitor;
 mod tests;
 
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use axum::{Router, middleware};
@@ -64,6 +65,7 @@ use lock::{Lane, Lock};
 use sessions::Sessions;
 
 pub use back::local_path;
+pub use code::{CODE_FILE, SetUpCode, read_code};
 pub use form::Checked;
 pub use lock::Refused;
 pub use serving::serve;
@@ -123,11 +125,40 @@ struct Inner {
     is_loopback: bool,
     is_encrypted: bool,
     names: Vec<String>,
+    visitors: Arc<Visitors>,
+    lock: Option<Lock>,
+    /// What opens the set-up where there is no password.
+    code: OnceLock<Arc<SetUpCode>>,
+    clock: Clock,
+}
+
+/// Who is known to the page. It outlives the gate where one agent of a process makes way for the next:
+/// nobody is asked for the set-up code twice because they chose another folder.
+pub struct Visitors {
     /// Of this process: what was signed with it means nothing after a restart.
     key: hmac::Key,
-    lock: Option<Lock>,
     sessions: Mutex<Sessions>,
-    clock: Clock,
+}
+
+impl Visitors {
+    /// Nobody so far.
+    ///
+    /// # Errors
+    /// The system gives no random numbers.
+    pub fn new() -> Result<Self, Fault> {
+        let key = hmac::Key::generate(hmac::HMAC_SHA256, &ring::rand::SystemRandom::new());
+        let key = key.map_err(|_| {
+            let text = "the status page cannot begin: the system gives no random numbers";
+            Fault::new(FaultClass::Local, "random", text).hint("restart this PC")
+        })?;
+        Ok(Self { key, sessions: Mutex::default() })
+    }
+}
+
+impl std::fmt::Debug for Visitors {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Visitors")
+    }
 }
 
 impl Gate {
@@ -136,20 +167,32 @@ impl Gate {
     /// # Errors
     /// The system gives no random numbers.
     pub fn new(settings: &Settings, clock: Clock) -> Result<Self, Fault> {
-        let key = hmac::Key::generate(hmac::HMAC_SHA256, &ring::rand::SystemRandom::new());
-        let key = key.map_err(|_| {
-            let text = "the status page cannot begin: the system gives no random numbers";
-            Fault::new(FaultClass::Local, "random", text).hint("restart this PC")
-        })?;
-        Ok(Self(Arc::new(Inner {
+        Ok(Self::before(settings, clock, Arc::new(Visitors::new()?)))
+    }
+
+    /// A gate before visitors who may be known already.
+    pub fn before(settings: &Settings, clock: Clock, visitors: Arc<Visitors>) -> Self {
+        let hash = settings.password_hash.clone();
+        Self(Arc::new(Inner {
             is_loopback: settings.listen.ip().is_loopback(),
             is_encrypted: settings.tls.is_some(),
             names: settings.names.clone(),
-            lock: settings.password_hash.clone().map(|hash| Lock::new(hash, key.clone())),
-            key,
-            sessions: Mutex::default(),
+            lock: hash.map(|hash| Lock::new(hash, visitors.key.clone())),
+            visitors,
+            code: OnceLock::new(),
             clock,
-        })))
+        }))
+    }
+
+    /// Says with which code the set-up can be changed; the first word counts. Without a code and without
+    /// a password nobody can.
+    pub fn set_code(&self, code: Arc<SetUpCode>) {
+        drop(self.0.code.set(code));
+    }
+
+    /// The file that holds the set-up code, where visitors need it.
+    pub fn code_file(&self) -> Option<&std::path::Path> {
+        self.0.code.get().filter(|_| self.0.lock.is_none()).map(|code| code.file())
     }
 
     /// The routes behind the gate, what they have no route for included. Routes that are added later
@@ -171,7 +214,22 @@ impl Gate {
     pub async fn sign_in(&self, visitor: &Visitor, password: &str) -> Result<(), Refused> {
         let Some(lock) = &self.0.lock else { return Ok(()) };
         lock.open(visitor.from(), Lane::Form, password.as_bytes(), &*self.0.clock).await?;
-        visitor.begin(true);
+        visitor.begin(true, false);
+        Ok(())
+    }
+
+    /// Lets a visitor who knows the code change the set-up, for as long as their session lasts. It gets a
+    /// new id, and there is a new code.
+    ///
+    /// # Errors
+    /// The code is wrong, or tried too soon after wrong ones. Which of both is not told.
+    pub async fn open_set_up(&self, visitor: &Visitor, code: &str) -> Result<(), Refused> {
+        let no = Refused { wait: Duration::ZERO };
+        let own = self.0.code.get().filter(|_| self.0.lock.is_none()).cloned().ok_or(no)?;
+        let (from, tried, now) = (visitor.from(), code.to_owned(), self.0.now());
+        let opened = tokio::task::spawn_blocking(move || own.open(from, &tried, now));
+        opened.await.unwrap_or(Err(no))?;
+        visitor.begin(visitor.signed_in(), true);
         Ok(())
     }
 }
@@ -182,6 +240,10 @@ impl Inner {
     }
 
     fn with_sessions<T>(&self, work: impl FnOnce(&mut Sessions) -> T) -> T {
-        work(&mut self.sessions.lock().unwrap_or_else(PoisonError::into_inner))
+        work(&mut self.visitors.sessions.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn key(&self) -> &hmac::Key {
+        &self.visitors.key
     }
 }

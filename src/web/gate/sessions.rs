@@ -20,6 +20,8 @@ struct Session {
     began: Duration,
     used: Duration,
     signed_in: bool,
+    /// Somebody entered the set-up code in it.
+    sets_up: bool,
 }
 
 impl Session {
@@ -30,16 +32,17 @@ impl Session {
 
 impl Sessions {
     /// A session begins. The id is one that nobody can guess.
-    pub(super) fn begin(&mut self, id: &str, signed_in: bool, now: Duration) {
+    pub(super) fn begin(&mut self, id: &str, signed_in: bool, sets_up: bool, now: Duration) {
         if self.0.len() >= MOST {
             self.0.retain(|_, session| !session.has_ended(now));
         }
         while self.0.len() >= MOST {
-            let least = self.0.iter().min_by_key(|(_, one)| (one.signed_in, one.used));
+            let least =
+                self.0.iter().min_by_key(|(_, one)| (one.signed_in || one.sets_up, one.used));
             let Some(least) = least.map(|(key, _)| *key) else { break };
             self.0.remove(&least);
         }
-        self.0.insert(key(id), Session { began: now, used: now, signed_in });
+        self.0.insert(key(id), Session { began: now, used: now, signed_in, sets_up });
     }
 
     /// Uses a session; `None` if there is none of that id, else whether its visitor is signed in.
@@ -56,6 +59,11 @@ impl Sessions {
     /// Whether a visitor is signed in by that session, without using it.
     pub(super) fn is_signed_in(&self, id: &str, now: Duration) -> bool {
         self.0.get(&key(id)).is_some_and(|session| session.signed_in && !session.has_ended(now))
+    }
+
+    /// Whether the set-up code was entered in that session, without using it.
+    pub(super) fn sets_up(&self, id: &str, now: Duration) -> bool {
+        self.0.get(&key(id)).is_some_and(|session| session.sets_up && !session.has_ended(now))
     }
 
     /// A session ends.
@@ -77,13 +85,13 @@ mod tests {
     #[test]
     fn a_session_ends_when_nobody_uses_it_and_after_a_week_in_any_case() {
         let mut sessions = Sessions::default();
-        sessions.begin("a", true, HOUR);
+        sessions.begin("a", true, false, HOUR);
         assert_eq!(sessions.touch("a", HOUR * 12), Some(true));
         assert!(sessions.is_signed_in("a", HOUR * 23));
         assert!(!sessions.is_signed_in("a", HOUR * 24), "a look is no use");
         assert_eq!(sessions.touch("a", HOUR * 24), None);
         assert_eq!(sessions.touch("a", HOUR * 12), None, "it is gone for good");
-        sessions.begin("b", false, HOUR);
+        sessions.begin("b", false, false, HOUR);
         let used = (0..20).map_while(|times| sessions.touch("b", HOUR * (1 + 11 * times)));
         assert_eq!(used.count(), 16, "165 hours are less than a week, 176 are more");
     }
@@ -91,26 +99,38 @@ mod tests {
     #[test]
     fn strangers_do_not_push_out_who_is_signed_in() {
         let mut sessions = Sessions::default();
-        sessions.begin("in", true, Duration::ZERO);
-        sessions.begin("stranger", false, HOUR);
+        sessions.begin("in", true, false, Duration::ZERO);
+        sessions.begin("stranger", false, false, HOUR);
         for number in 0..MOST * 2 {
-            sessions.begin(&number.to_string(), false, HOUR * 2);
+            sessions.begin(&number.to_string(), false, false, HOUR * 2);
         }
         assert_eq!(sessions.0.len(), MOST);
         assert_eq!(sessions.touch("in", HOUR * 2), Some(true));
         assert_eq!(sessions.touch("stranger", HOUR * 2), None, "the oldest went first");
-        sessions.begin("other", true, HOUR * 2);
+        sessions.begin("other", true, false, HOUR * 2);
         for number in 0..MOST {
-            sessions.begin(&format!("in {number}"), true, HOUR * 3);
+            sessions.begin(&format!("in {number}"), true, false, HOUR * 3);
         }
         assert_eq!((sessions.0.len(), sessions.touch("in", HOUR * 3)), (MOST, None));
     }
 
     #[test]
+    fn where_the_code_was_entered_is_as_good_as_signed_in() {
+        let mut sessions = Sessions::default();
+        sessions.begin("staff", false, true, Duration::ZERO);
+        for number in 0..MOST * 2 {
+            sessions.begin(&number.to_string(), false, false, HOUR);
+        }
+        assert!(sessions.sets_up("staff", HOUR) && !sessions.is_signed_in("staff", HOUR));
+        assert!(!sessions.sets_up("7", HOUR), "a stranger");
+        assert!(!sessions.sets_up("staff", HOUR * 12), "nobody used it");
+    }
+
+    #[test]
     fn who_signs_out_is_out() {
         let mut sessions = Sessions::default();
-        sessions.begin("a", true, HOUR);
-        sessions.begin("b", true, HOUR);
+        sessions.begin("a", true, false, HOUR);
+        sessions.begin("b", true, false, HOUR);
         sessions.end("a");
         assert_eq!((sessions.touch("a", HOUR), sessions.touch("b", HOUR)), (None, Some(true)));
     }

@@ -16,6 +16,10 @@ const ONE: Slope =
 /// For all addresses that never were right: short waits, since those who mean well wait too.
 const ALL: Slope =
     Slope { free: 20, most: Duration::from_secs(10), forgets: Duration::from_mins(15) };
+/// For the set-up code, which is long and random: short waits, since staff sit at the same PC as whoever
+/// would keep them out by guessing.
+const CODE: Slope =
+    Slope { free: 5, most: Duration::from_secs(10), forgets: Duration::from_mins(15) };
 /// So many addresses are remembered.
 const MOST: usize = 1000;
 /// So many of those that were right.
@@ -88,15 +92,15 @@ impl Throttle {
             let oldest = *oldest.0;
             self.one.remove(&oldest);
         }
-        self.one.entry(place).or_default().add(&ONE, now);
+        self.one.entry(place).or_default().add(slope(lane), now);
         self.all.add(&ALL, now);
         Ok(())
     }
 
     /// How long until the next try is allowed.
     pub(super) fn wait(&self, lane: Lane, from: IpAddr, now: Duration) -> Duration {
-        let own =
-            self.one.get(&(lane, network(from))).map_or(Duration::ZERO, |one| one.wait(&ONE, now));
+        let own = self.one.get(&(lane, network(from)));
+        let own = own.map_or(Duration::ZERO, |one| one.wait(slope(lane), now));
         if self.known.contains(&network(from)) { own } else { own.max(self.all.wait(&ALL, now)) }
     }
 
@@ -110,6 +114,14 @@ impl Throttle {
             self.known.pop_front();
         }
         self.known.push_back(from);
+    }
+}
+
+/// How tries on that way slow down.
+fn slope(lane: Lane) -> &'static Slope {
+    match lane {
+        Lane::Form | Lane::Basic => &ONE,
+        Lane::Code => &CODE,
     }
 }
 

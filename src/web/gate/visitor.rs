@@ -75,11 +75,24 @@ impl Visitor {
             })
     }
 
+    /// Whether they may change the set-up: where orders go, and who is logged in. They entered the
+    /// set-up code, or know the page's password, which an administrator chose.
+    pub fn may_set_up(&self) -> bool {
+        if self.0.gate.lock.is_some() {
+            return self.signed_in();
+        }
+        let now = self.0.gate.now();
+        self.with_state(|state| {
+            let session = state.session.as_ref();
+            session.is_some_and(|id| self.0.gate.with_sessions(|all| all.sets_up(id, now)))
+        })
+    }
+
     /// The token for the forms of a page, by which they are known to come from it. A session begins if
     /// there is none, and the answer carries its cookie: so ask for it before the answer is begun.
     pub fn token(&self) -> String {
         if !self.has_session() {
-            self.begin(false);
+            self.begin(false, false);
         }
         // Without a session, as the system gives no random numbers, no form is taken.
         self.sign().map(|tag| hex(tag.as_ref())).unwrap_or_default()
@@ -88,7 +101,7 @@ impl Visitor {
     /// Whether it is the token of this session. Takes as long whatever is wrong with it.
     pub fn is_token(&self, token: &str) -> bool {
         // Twice, so that bytes that are no hexadecimal digits take the same way.
-        let (Some(own), key) = (self.sign(), &self.0.gate.key) else { return false };
+        let (Some(own), key) = (self.sign(), self.0.gate.key()) else { return false };
         let tag = hmac::sign(key, token.as_bytes());
         hmac::verify(key, hex(own.as_ref()).as_bytes(), tag.as_ref()).is_ok()
     }
@@ -104,7 +117,7 @@ impl Visitor {
     }
 
     /// A new session begins, and the former one ends: an id that somebody else may know is of no use.
-    pub(super) fn begin(&self, signed_in: bool) {
+    pub(super) fn begin(&self, signed_in: bool, sets_up: bool) {
         let gate = &self.0.gate;
         let id = match random_text::<32>("random") {
             Ok(id) => id,
@@ -119,7 +132,7 @@ impl Visitor {
                 if let Some(former) = &state.session {
                     sessions.end(former);
                 }
-                sessions.begin(&id, signed_in, now);
+                sessions.begin(&id, signed_in, sets_up, now);
             });
             state.session = Some(id);
             state.says = Some(Says::Begun);
@@ -158,7 +171,7 @@ impl Visitor {
     fn sign(&self) -> Option<hmac::Tag> {
         self.with_state(|state| {
             let id = state.session.as_ref()?;
-            Some(hmac::sign(&self.0.gate.key, format!("form {id}").as_bytes()))
+            Some(hmac::sign(self.0.gate.key(), format!("form {id}").as_bytes()))
         })
     }
 

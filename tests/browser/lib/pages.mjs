@@ -51,6 +51,8 @@ export const on = (page) => ({
   returnDo: page.getByRole('button', { name: 'Return this scan' }),
   show3d: page.getByRole('button', { name: 'Show the scan in 3D' }),
 
+  code: page.getByLabel('Set-up code'),
+  enterCode: page.getByRole('button', { name: 'Enter the code' }),
   beginLogin: page.getByRole('button', { name: 'Log in' }),
   loginLink: page.getByRole('link', { name: 'login page' }),
   chooseAccount: page.getByRole('button', { name: 'Choose account' }),

@@ -1,0 +1,130 @@
+//! Who may change the set-up by the page: only who showed a right to.
+
+use secrecy::ExposeSecret as _;
+
+use super::*;
+use crate::disk::RealDisk;
+use crate::password::cheap;
+use crate::web::gate::{CODE_FILE, SetUpCode, read_code};
+
+/// Everything on the page that changes where orders go or who is logged in, with its fields.
+const CHANGES: [(&str, &[(&str, &str)]); 6] = [
+    ("/welcome/folder", &[("path", "/tmp/elsewhere")]),
+    ("/welcome/keep-folder", &[]),
+    ("/welcome/skip", &[]),
+    ("/labs/smile%2Dlab/pair", &[]),
+    ("/labs/smile%2Dlab/pair", &[("code", "https://x.example/?code=1&state=2")]),
+    ("/labs/smile%2Dlab/pair", &[("account", "4711")]),
+];
+
+fn waiting(setup: &mut Setup) {
+    setup.step = SetupStep::Folder;
+    setup.labs[0].login = LoginView::Waiting {
+        url: "https://align.example/login".to_owned(),
+        until: "2026-06-01T12:00:00Z".to_owned(),
+        by_itself: true,
+    };
+}
+
+impl Browser {
+    fn with_code(state: &std::path::Path) -> (Self, Arc<SetUpCode>) {
+        let browser = Self::new(false);
+        *browser.made.setup.lock().expect("sound") = Some(waiting);
+        let code = Arc::new(SetUpCode::new(Arc::new(RealDisk), state).expect("made"));
+        browser.gate.set_code(Arc::clone(&code));
+        (browser, code)
+    }
+
+    async fn change(&mut self, number: usize) -> StatusCode {
+        let (path, more) = CHANGES[number];
+        let csrf = self.field("/welcome", "csrf").await;
+        let id = format!("page-{number}");
+        let fields = [&[("csrf", csrf.as_str()), ("id", &id), ("back", "/welcome")], more].concat();
+        self.post(path, &fields).await.status()
+    }
+
+    async fn type_code(&mut self, code: &str) -> StatusCode {
+        let csrf = self.field("/welcome", "csrf").await;
+        self.post("/welcome/code", &[("csrf", &csrf), ("code", code)]).await.status()
+    }
+
+    /// How much reached the agent.
+    fn reached(&self) -> usize {
+        self.done().len() + self.made.passed.lock().expect("sound").len()
+    }
+}
+
+fn code_of(code: &SetUpCode) -> String {
+    read_code(&RealDisk, code.file()).expect("a code").expose_secret().to_owned()
+}
+
+#[tokio::test]
+async fn nothing_of_the_set_up_changes_without_the_code_that_only_the_agents_user_can_read() {
+    let dir = tempfile::tempdir().expect("tempdir");
+    let (mut browser, code) = Browser::with_code(dir.path());
+    let (_, page) = browser.get("/welcome").await;
+    assert!(page.contains("id=\"set-up-code\""), "{page}");
+    assert!(page.contains(CODE_FILE) && !page.contains(&code_of(&code)), "{page}");
+    // Who opens the link of a login that waits decides who is logged in.
+    assert!(!page.contains("align.example") && !page.contains("action=\"/welcome/folder\""));
+    for (number, change) in CHANGES.iter().enumerate() {
+        assert_eq!(browser.change(number).await, StatusCode::FORBIDDEN, "{change:?}");
+    }
+    assert_eq!(browser.type_code("AAAA-AAAA").await, StatusCode::FORBIDDEN);
+    assert_eq!(browser.change(0).await, StatusCode::FORBIDDEN);
+    assert_eq!(browser.reached(), 0);
+
+    assert_eq!(browser.type_code(&code_of(&code)).await, StatusCode::SEE_OTHER);
+    let (_, page) = browser.get("/welcome").await;
+    assert!(!page.contains("id=\"set-up-code\""), "once is enough: {page}");
+    assert!(page.contains("align.example") && page.contains("action=\"/welcome/folder\""));
+    for (number, change) in CHANGES.iter().enumerate() {
+        let status = browser.change(number).await;
+        assert!(status.is_success() || status.is_redirection(), "{change:?}: {status}");
+    }
+    assert_eq!(browser.reached(), CHANGES.len());
+}
+
+#[tokio::test]
+async fn a_used_code_is_of_no_use_to_another_browser_and_daily_work_needs_none() {
+    let dir = tempfile::tempdir().expect("tempdir");
+    let (mut browser, code) = Browser::with_code(dir.path());
+    let used = code_of(&code);
+    assert_eq!(browser.type_code(&used).await, StatusCode::SEE_OTHER);
+    browser.cookie.clear();
+    assert_eq!(browser.type_code(&used).await, StatusCode::FORBIDDEN);
+    assert_eq!(browser.change(0).await, StatusCode::FORBIDDEN);
+    let csrf = browser.field("/", "csrf").await;
+    for (number, path) in ["/labs/smile%2Dlab/pause", "/welcome/test"].into_iter().enumerate() {
+        let fields = [("csrf", csrf.as_str()), ("id", &*format!("page-d{number}"))];
+        assert_eq!(browser.post(path, &fields).await.status(), StatusCode::SEE_OTHER, "{path}");
+    }
+    assert_eq!(browser.reached(), 2);
+}
+
+#[tokio::test]
+async fn who_knows_the_pages_password_needs_no_code() {
+    let mut browser = Browser::with_password(false, Some(cheap("correct horse")));
+    *browser.made.setup.lock().expect("sound") = Some(waiting);
+    let csrf = browser.field("/login", "csrf").await;
+    let fields = [("csrf", csrf.as_str()), ("password", "correct horse")];
+    assert_eq!(browser.post("/login", &fields).await.status(), StatusCode::SEE_OTHER);
+    let (_, page) = browser.get("/welcome").await;
+    assert!(!page.contains("id=\"set-up-code\""), "{page}");
+    for number in 0..CHANGES.len() {
+        let status = browser.change(number).await;
+        assert!(status.is_success() || status.is_redirection(), "{status}");
+    }
+    assert_eq!(browser.reached(), CHANGES.len());
+}
+
+#[tokio::test]
+async fn without_code_and_password_nobody_sets_up() {
+    let mut browser = Browser::new(false);
+    *browser.made.setup.lock().expect("sound") = Some(waiting);
+    assert_eq!(browser.type_code("").await, StatusCode::FORBIDDEN);
+    for number in 0..CHANGES.len() {
+        assert_eq!(browser.change(number).await, StatusCode::FORBIDDEN);
+    }
+    assert_eq!(browser.reached(), 0);
+}
