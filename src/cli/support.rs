@@ -65,6 +65,8 @@ pub fn run(
         bundle.miss("secrets to be looked for", &what);
     }
     here.gather(&mut bundle, args, named, now)?;
+    // A login may have been renewed since: what the log holds of the new one goes too.
+    bundle.redact_again(Redactor::new(here.secrets().0));
     let readme = readme(&bundle, now);
     bundle.add("README.txt", "what is in here", &readme);
     let bytes = bundle.write(&RealDisk, &path)?;

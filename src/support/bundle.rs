@@ -49,6 +49,18 @@ impl Bundle {
         self.members.push(Member { name, about, bytes: text.len(), text });
     }
 
+    /// Redacts all of it once more: what was secret when it began may have been replaced by something new
+    /// while it was gathered.
+    pub fn redact_again(&mut self, redactor: Redactor) {
+        self.redactor = redactor;
+        let (members, missing) =
+            (std::mem::take(&mut self.members), std::mem::take(&mut self.missing));
+        for member in members {
+            self.add(&member.name, member.about, &member.text);
+        }
+        self.missing = missing.iter().map(|text| self.redactor.text(text).into_owned()).collect();
+    }
+
     /// Says that something could not be had, and why.
     pub fn miss(&mut self, what: &str, why: &str) {
         let text = format!("{what}: {why}");
@@ -102,6 +114,19 @@ mod tests {
     use super::super::redact::Known;
     use super::*;
     use crate::disk::RealDisk;
+
+    #[test]
+    fn a_secret_that_came_while_it_was_gathered_goes_too() {
+        let mut bundle = Bundle::new(Redactor::default());
+        bundle.add("log-of-new-one.txt", "a log", "the new one: new-one");
+        bundle.miss("x", "new-one is in the way");
+        let mut known = Known::default();
+        known.secret("new-one");
+        bundle.redact_again(Redactor::new(known));
+        assert_eq!(bundle.members()[0].text, "the new one: [redacted]");
+        assert_eq!(bundle.members()[0].name, "log-of-[redacted].txt");
+        assert_eq!(bundle.missing(), ["x: [redacted] is in the way"]);
+    }
 
     #[test]
     fn what_is_added_is_redacted_and_nothing_is_overwritten() {

@@ -44,6 +44,47 @@ fn known_values_go_however_they_are_written() {
 }
 
 #[test]
+fn random_secrets_go_in_every_form_and_at_every_place_of_base64() {
+    let mut random = fastrand::Rng::with_seed(14);
+    for round in 0..400 {
+        let len = random.usize(6..60);
+        let letters = b"abcXYZ0189-_.~+/=:@%!$";
+        let secret: String = match round % 3 {
+            0 => (0..len).map(|_| random.alphanumeric()).collect(),
+            1 => (0..len).map(|_| char::from(letters[random.usize(..letters.len())])).collect(),
+            _ => STANDARD.encode((0..len).map(|_| random.u8(..)).collect::<Vec<_>>()),
+        };
+        let redactor = knowing(&[&secret]);
+        for before in 0..3 {
+            for behind in 0..3 {
+                let whole = format!("{}{secret}{}", &"qü"[..before.min(1)], &"zzz"[..behind]);
+                let whole = if before == 2 { format!("q{whole}") } else { whole };
+                // What at least is left of the secret if its edges are shared with neighbours.
+                for engine in [&STANDARD, &STANDARD_NO_PAD, &URL_SAFE, &URL_SAFE_NO_PAD] {
+                    let text = engine.encode(&whole);
+                    let percent = percent_encoding::utf8_percent_encode(
+                        &text,
+                        percent_encoding::NON_ALPHANUMERIC,
+                    )
+                    .to_string();
+                    for text in [text, percent] {
+                        let without = redactor.text(&format!("leaked {text} end")).into_owned();
+                        assert_eq!(without, "leaked [redacted] end", "{secret} as {text}");
+                    }
+                }
+            }
+        }
+        let hex = crate::model::digest::hex(&secret);
+        let percent =
+            percent_encoding::utf8_percent_encode(&secret, percent_encoding::NON_ALPHANUMERIC);
+        for text in [hex.to_uppercase(), hex, percent.to_string(), secret.clone()] {
+            let without = redactor.text(&format!("leaked {text} end")).into_owned();
+            assert!(!without.contains(&text), "{secret} as {text}: {without}");
+        }
+    }
+}
+
+#[test]
 fn a_value_in_a_value_and_a_short_one_are_found_too() {
     let redactor = knowing(&["tokentoken", "tokentokentoken2", "ab", "", " \n"]);
     assert_eq!(redactor.text("x tokentokentoken2 y"), "x [redacted] y");

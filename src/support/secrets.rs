@@ -11,13 +11,16 @@ use crate::config::{Config, ProxyConfig, SecretsIn, Survey};
 use crate::control;
 use crate::disk::{Disk, read_limited};
 use crate::secrets::{FileSecrets, folder, vault};
+use crate::web::gate::{CODE_FILE, read_code};
 
 /// The longest file that holds a secret.
 const MAX: u64 = 1 << 20;
 /// Keys and variables whose names hold one of these have a secret as their value, or the name of a file
 /// with one.
 const WORDS: [&str; 6] = ["secret", "password", "passwd", "token", "credential", "api_key"];
-/// A shorter argument of a program is taken for a switch.
+/// So do switches of programs.
+const KEYS: [&str; 3] = ["key", "auth", "pass"];
+/// What is shorter is a word or a number.
 const ARGUMENT: usize = 8;
 
 /// What secrets are looked for in.
@@ -89,18 +92,51 @@ fn of_config(config: &Config, known: &mut Known) {
         known.secret(webhook.secret.expose_secret());
         known.secret(webhook.secret.expose_secret().trim_start_matches("whsec_"));
         known.secret(webhook.url.as_str());
-        let place = webhook.url.path().trim_matches('/');
-        if place.len() >= ARGUMENT {
-            known.secret(place);
+        let parts = webhook.url.path().split('/');
+        parts.filter(|part| looks_random(part)).for_each(|part| known.secret(part));
+        for (_, value) in webhook.url.query_pairs().filter(|(_, value)| looks_random(value)) {
+            known.secret(&value);
         }
-        known.secret(webhook.url.query().unwrap_or_default());
     }
     let args = notices.hook.iter().flat_map(|hook| &hook.args);
-    for arg in args.filter(|arg| arg.len() >= ARGUMENT) {
-        known.secret(arg);
-        // `--key=value`
-        known.secret(arg.split_once('=').map_or("", |(_, value)| value));
+    let mut before = "";
+    for arg in args {
+        of_argument(before, arg, known);
+        before = arg;
     }
+}
+
+/// An argument of a hook: what a switch calls a secret, and what looks like one.
+fn of_argument(before: &str, arg: &str, known: &mut Known) {
+    let says_secret = |key: &str| {
+        let key = key.to_lowercase();
+        key.starts_with('-') && WORDS.iter().chain(&KEYS).any(|word| key.contains(word))
+    };
+    if says_secret(before) && !arg.starts_with('-') {
+        known.secret(arg);
+    }
+    // `--key=value`
+    if let Some((key, value)) = arg.split_once('=')
+        && (says_secret(key) || looks_random(value))
+    {
+        known.secret(value);
+    }
+    if looks_random(arg) {
+        known.secret(arg);
+    }
+}
+
+/// Whether nobody would write it as a word or as the name of a folder: letters with digits between them,
+/// letters of both cases in no order, or one long run.
+fn looks_random(text: &str) -> bool {
+    let has = |is: fn(&char) -> bool| text.chars().any(|c| is(&c));
+    let pairs = || text.chars().zip(text.chars().skip(1));
+    let turns = pairs().filter(|(a, b)| a.is_lowercase() && b.is_uppercase()).count();
+    let letters_and_digits = has(char::is_ascii_alphabetic) && has(char::is_ascii_digit);
+    let is_long = text.len() >= 24 && text.chars().all(char::is_alphanumeric);
+    text.len() >= ARGUMENT
+        && !text.contains(['/', '\\', ' '])
+        && (letters_and_digits || turns >= 2 || is_long)
 }
 
 /// What a config's text says of secrets, also where it is no config: each value behind a key whose name
@@ -175,16 +211,68 @@ fn of_vault(places: &Places<'_>, known: &mut Known, unread: &mut Vec<String>) {
 /// What commands show to the running agent.
 fn of_agent(places: &Places<'_>, known: &mut Known) {
     let path = places.state.join(control::FILE_NAME);
-    let Ok(bytes) = read_limited(&**places.disk, &path, MAX) else { return };
+    let bytes = read_limited(&**places.disk, &path, MAX).unwrap_or_default();
     let written: Option<Value> = serde_json::from_slice(&bytes).ok();
     let token = written.as_ref().and_then(|written| written["token"].as_str());
     known.secret(token.unwrap_or_default());
+    if let Some(code) = read_code(&**places.disk, &places.state.join(CODE_FILE)) {
+        known.secret(code.expose_secret());
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::Redactor;
     use super::*;
+
+    #[test]
+    fn only_what_looks_random_is_taken_for_a_secret_where_nothing_says_so() {
+        for word in [
+            "casedrop",
+            "hooks",
+            "casedrop-hook",
+            "services",
+            "incoming-webhook",
+            "MyOrders",
+            "v2",
+            "/usr/lib/casedrop/told.sh",
+            "published",
+            "orders2024/x",
+            "--verbose",
+            "",
+        ] {
+            assert!(!looks_random(word), "{word}");
+        }
+        for random in [
+            "k3y-for-hook",
+            "T024BE7LD",
+            "XkTfGhWqPzLmNoRs",
+            "9f86d081884c7d65",
+            "B0G9QF9GZ",
+            "4b825dc642cb6eb9a060e54bf8d69288",
+            "qwertyuiopasdfghjklzxcvbnm",
+        ] {
+            assert!(looks_random(random), "{random}");
+        }
+        let mut known = Known::default();
+        for (before, arg) in
+            [("", "--password"), ("--password", "hunter"), ("x", "--auth=plainword")]
+        {
+            of_argument(before, arg, &mut known);
+        }
+        let redactor = Redactor::new(known);
+        assert!(redactor.finds("it is hunter.") && redactor.finds("it is plainword."));
+        assert!(!redactor.finds("--password, --auth, casedrop"));
+    }
+
+    #[test]
+    fn no_word_of_the_program_is_a_secret() {
+        let mut known = Known::default();
+        known.secret("casedrop");
+        known.secret("Casedrop");
+        let redactor = Redactor::new(known);
+        assert!(!redactor.finds("casedrop 1.0: https://hooks.example/casedrop"));
+    }
 
     #[test]
     fn secrets_are_found_in_a_text_that_is_no_config() {

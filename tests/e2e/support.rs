@@ -24,12 +24,12 @@ const ARGUMENT: &str = "k3y-for-hook";
 const PRINTED: &str = "Frau-Hookprint";
 
 /// A bundle, unzipped.
-struct Unzipped {
+pub(super) struct Unzipped {
     bytes: Vec<u8>,
-    members: BTreeMap<String, String>,
+    pub(super) members: BTreeMap<String, String>,
 }
 
-fn bundle(world: &World, name: &str) -> Unzipped {
+pub(super) fn bundle(world: &World, name: &str) -> Unzipped {
     let path = world.dir().join(name);
     let ended = world.good(&["support-bundle", "--output", path.to_str().expect("Unicode")]);
     assert!(ended.stdout.contains(name) && ended.stdout.contains("versions.txt"), "{ended:?}");
@@ -239,8 +239,14 @@ fn a_bundle_tells_how_things_stand_and_neither_secrets_nor_names() {
     world.wait_for_revision(&good, 1);
     world.wait_for_state(&good, "published");
     world.wait_for_message(&broken, "checksum");
+    let login = world.state().join("secrets/smile-lab.json");
+    let token = || texts(&login, &["access_token"]).remove(0);
+    let former = token();
     world.align().expire_tokens();
     wait_for("a refresh", || (world.align().state().counters.refreshes > 0).then_some(()));
+    // Align counts it before the agent has kept the new login: until then the old one is not secret any
+    // more, and the new one not yet.
+    wait_for("the new login", || (token() != former).then_some(()));
     wait_for("a mail", || (!mail.sessions().is_empty()).then_some(()));
     wait_for("the hook's words in the log", || log(&world).contains(PRINTED).then_some(()));
     let manifest = world.published(&good);

@@ -26,6 +26,26 @@ const NOBODY: [&str; 9] = [
     "localservice",
 ];
 
+/// Words of this program. Whoever has one as a secret has none, and without them no text makes sense.
+const OWN: [&str; 16] = [
+    "casedrop",
+    "casedrop-sim",
+    "align",
+    "itero",
+    "orders",
+    "webhook",
+    "webhooks",
+    "notify",
+    "notices",
+    "publish",
+    "published",
+    "default",
+    "password",
+    "secret",
+    "client_id",
+    "status_page",
+];
+
 /// Values that are replaced wherever they stand. It cannot be printed.
 #[derive(Default)]
 pub struct Known {
@@ -82,6 +102,9 @@ impl Known {
 
     fn value(&mut self, value: &str, by: &'static str) {
         let value = value.trim();
+        if OWN.contains(&value.to_lowercase().as_str()) {
+            return;
+        }
         if value.len() < SHORT {
             self.form(value, Kind::Word, by);
             return;
@@ -98,20 +121,31 @@ impl Known {
         self.form(&inner(&format!("{value:?}")), Kind::Anywhere, by);
         let percent = utf8_percent_encode(value, NON_ALPHANUMERIC).to_string();
         self.form(&percent, Kind::Anywhere, by);
+        self.form(&lower_escapes(&percent), Kind::Anywhere, by);
         self.form(&percent.to_lowercase(), Kind::Anywhere, by);
         let form = url::form_urlencoded::byte_serialize(value.as_bytes()).collect::<String>();
         self.form(&form, Kind::Anywhere, by);
+        let hex = crate::model::digest::hex(value);
+        self.form(&hex.to_uppercase(), Kind::Anywhere, by);
+        self.form(&hex, Kind::Anywhere, by);
         // Depending on what stands before it, base64 of a value begins at any of three places.
-        for before in 0..3 {
+        for before in 0..3_usize {
             let mut bytes = vec![0; before];
             bytes.extend_from_slice(value.as_bytes());
             for engine in [&STANDARD, &URL_SAFE] {
                 let text = engine.encode(&bytes);
                 // What its neighbours decide is left out on both sides.
-                let start = if before == 0 { 0 } else { before + 1 };
-                let end = bytes.len() / 3 * 4;
+                let start = (before * 8).div_ceil(6);
+                // Whole groups, so that one that is cut off there is found too; of a short one all that
+                // its neighbours do not decide.
+                let groups = bytes.len() / 3 * 4;
+                let is_short = groups.saturating_sub(start) < SHORT;
+                let end = if is_short { bytes.len() * 8 / 6 } else { groups };
                 if let Some(core) = text.get(start..end).filter(|core| core.len() >= SHORT) {
                     self.form(core, Kind::Base64, by);
+                    let percent = utf8_percent_encode(core, NON_ALPHANUMERIC).to_string();
+                    self.form(&lower_escapes(&percent), Kind::Base64, by);
+                    self.form(&percent, Kind::Base64, by);
                 }
             }
         }
@@ -169,6 +203,17 @@ impl Form {
     }
 }
 
+/// `%2f` for `%2F`: both are written.
+fn lower_escapes(percent: &str) -> String {
+    let mut pieces = percent.split('%');
+    let mut text = pieces.next().unwrap_or_default().to_owned();
+    for piece in pieces {
+        let (escape, rest) = piece.split_at_checked(2).unwrap_or((piece, ""));
+        text.extend(["%", &escape.to_lowercase(), rest]);
+    }
+    text
+}
+
 /// What stands between the quotes.
 fn inner(quoted: &str) -> String {
     quoted.get(1..quoted.len().saturating_sub(1)).unwrap_or_default().to_owned()
@@ -182,7 +227,7 @@ fn is_word(text: &str, start: usize, end: usize) -> bool {
 
 /// The whole run of base64 around a place.
 fn run(text: &str, start: usize, end: usize) -> (usize, usize) {
-    let is_part = |c: &char| c.is_ascii_alphanumeric() || "+/-_=".contains(*c);
+    let is_part = |c: &char| c.is_ascii_alphanumeric() || "+/-_=%".contains(*c);
     let before: usize = text[..start].chars().rev().take_while(is_part).map(char::len_utf8).sum();
     let after: usize = text[end..].chars().take_while(is_part).map(char::len_utf8).sum();
     (start - before, end + after)
