@@ -189,6 +189,10 @@ fn surroundings(survey: &Survey, around: &Around<'_>, findings: &mut Findings) {
     }
     if let (Some(output), Some(staging), true) = (&survey.output, &survey.staging, sound) {
         folders::volume(disk, output, staging, survey.min_free, findings);
+        folders::locks(disk, output, staging, findings);
+    }
+    if let Some(state) = &survey.state {
+        folders::state(disk, state, findings);
     }
     if let Some(path) = &survey.ca_file {
         files::authorities(disk, path, findings);

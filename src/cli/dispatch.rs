@@ -8,9 +8,9 @@ use clap::{CommandFactory as _, FromArgMatches as _};
 use super::args::{Cli, Command};
 use super::check::{self, Around, CheckArgs, ExtraCheck, Findings};
 use super::{
-    CliError, Exit, Streams, account, audit, change, completions, demo, hash_password, hooks,
-    logging, orders, run, schema, service, setup, simulate, status, streams, support, update,
-    verify, work,
+    CliError, Exit, Streams, account, audit, change, completions, demo, dumps, hash_password,
+    hooks, logging, orders, run, schema, service, setup, simulate, status, streams, support,
+    update, verify, work,
 };
 use crate::config::{self, Config, Loaded};
 use crate::disk::{Disk, RealDisk};
@@ -23,6 +23,7 @@ use crate::update::delegate::{Doer, delegate, hand_over};
 
 /// The program: the process's arguments in, an exit code out.
 pub fn main() -> Exit {
+    dumps::none();
     streams::keep_from_children();
     if let Some(exit) = delegated() {
         return exit;

@@ -12,6 +12,7 @@ pub mod completions;
 mod console;
 pub mod demo;
 mod dispatch;
+mod dumps;
 pub mod hash_password;
 mod hooks;
 mod incomplete;

@@ -9,10 +9,7 @@ use crate::disk::{Disk, Mapped, remote_of};
 /// All of these only warn: they keep no agent from its work now.
 pub(super) fn check(disk: &dyn Disk, survey: &Survey, findings: &mut Findings) {
     if let Some(state) = &survey.state {
-        // Elsewhere the state folder may be for all to see; what is secret in it has modes of its own.
-        if cfg!(windows) {
-            folder(disk, state, findings);
-        }
+        folder(disk, state, findings);
         folder(disk, &crate::secrets::folder(state), findings);
         let shared = [("output", &survey.output), ("commands", &survey.commands)];
         for (key, path) in shared {
@@ -116,5 +113,14 @@ mod tests {
         assert_eq!(found(0o640).len(), 0);
         let told = found(0o644);
         assert!(told.len() == 1 && told[0].reason.contains("may be read by everybody"), "{told:?}");
+        // The state folder itself: journal and logs are in it.
+        std::fs::create_dir(dir.path().join("state")).expect("made");
+        let state = |mode| {
+            let path = dir.path().join("state");
+            std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).expect("set");
+            found(0o600).into_iter().map(|warning| warning.key).collect::<Vec<_>>()
+        };
+        assert_eq!(state(0o700), [""; 0]);
+        assert_eq!(state(0o755), ["state"]);
     }
 }

@@ -1,13 +1,47 @@
 //! What a file system call that failed says of the PC.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::{PoisonError, RwLock};
 
+use crate::model::discreet::file_name;
 use crate::model::fault::{Fault, FaultClass};
+
+/// Folders of orders, and how many parts of a path below each are ours: names of labs, accounts and jobs.
+static OF_ORDERS: RwLock<Vec<(PathBuf, usize)>> = RwLock::new(Vec::new());
+
+/// Says that below a folder, after so many parts that are ours, lies what others named. Messages about
+/// it leave out words that may name a person.
+pub fn others_name_below(folder: &Path, ours: usize) {
+    let mut all = OF_ORDERS.write().unwrap_or_else(PoisonError::into_inner);
+    if !all.iter().any(|(known, _)| known == folder) {
+        all.push((folder.to_path_buf(), ours));
+    }
+}
+
+/// A path as messages show it.
+pub fn shown(path: &Path) -> String {
+    let all = OF_ORDERS.read().unwrap_or_else(PoisonError::into_inner);
+    let inside = all.iter().filter_map(|(folder, ours)| {
+        let rest = path.strip_prefix(folder).ok()?;
+        Some((folder, *ours, rest))
+    });
+    // The innermost knows best.
+    let Some((folder, ours, rest)) = inside.min_by_key(|(.., rest)| rest.components().count())
+    else {
+        return path.display().to_string();
+    };
+    let mut shown = folder.clone();
+    for (at, part) in rest.iter().enumerate() {
+        let part = part.to_string_lossy();
+        shown.push(if at < ours { part.into_owned() } else { file_name(&part) });
+    }
+    shown.display().to_string()
+}
 
 /// A file system call that failed.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot {operation} {}", path.display())]
+#[error("cannot {operation} {}", shown(path))]
 pub struct DiskError {
     /// What was tried, as a verb: `create`, `read`, `rename`, …
     pub operation: &'static str,
@@ -142,6 +176,20 @@ mod tests {
             assert!(!error(kind.into()).is_away(), "{kind}");
         }
         assert!(is_away_on_windows(53) && !is_away_on_windows(2) && !is_away_on_windows(5));
+    }
+
+    #[test]
+    fn a_message_about_a_file_of_an_order_names_nobody() {
+        let dir = std::env::temp_dir().join("Praxis Dr. Meier/orders-of-this-test");
+        others_name_below(&dir, 3);
+        let path = dir.join("smile-lab/4711/17/Zzyzx_Anna/17_shell_u.stl");
+        let error =
+            DiskError { operation: "write", path, source: io::ErrorKind::StorageFull.into() };
+        let fault = Fault::from(error).chain();
+        assert!(!fault.contains("Zzyzx") && !fault.contains("Anna"), "{fault}");
+        // Where it is stays clear.
+        assert!(fault.contains("Praxis Dr. Meier") && fault.contains("17_shell_u.stl"), "{fault}");
+        assert!(fault.contains("smile-lab"), "{fault}");
     }
 
     #[cfg(windows)]

@@ -17,7 +17,7 @@ use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-pub use error::DiskError;
+pub use error::{DiskError, others_name_below, shown};
 pub use helpers::{read_limited, replace_durably, write_durably, write_durably_private};
 pub use mapped::{Mapped, remote_of};
 pub use real::{RealDisk, other_than_file};
@@ -185,6 +185,11 @@ pub trait Disk: Send + Sync {
     fn remove_tree(&self, path: &Path) -> Result<(), DiskError>;
     /// Bytes that this user can still write on the volume that holds the path.
     fn free_space(&self, path: &Path) -> Result<u64, DiskError>;
+    /// What kind of network file system holds an existing path, as words for a message; `None` if it is one
+    /// of this PC's own, or where the system cannot be asked.
+    fn network_volume(&self, _path: &Path) -> Result<Option<String>, DiskError> {
+        Ok(None)
+    }
     /// Whether both existing paths are on one volume, so that a rename between them can work.
     fn same_volume(&self, a: &Path, b: &Path) -> Result<bool, DiskError>;
     /// Whether this user may make entries in a directory, found out without making one: somebody

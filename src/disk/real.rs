@@ -122,6 +122,10 @@ impl Disk for RealDisk {
         system::readers(path).map_err(on("find who may read", path))
     }
 
+    fn network_volume(&self, path: &Path) -> Result<Option<String>, DiskError> {
+        system::network_volume(path).map_err(on("look at the volume of", path))
+    }
+
     fn grant(&self, dir: &Path, account: &str) -> Result<(), DiskError> {
         system::grant(dir, account).map_err(on("give an account rights to", dir))
     }

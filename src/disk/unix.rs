@@ -100,6 +100,74 @@ pub(super) fn same_volume(a: &Path, b: &Path) -> io::Result<bool> {
     Ok(std::fs::metadata(a)?.dev() == std::fs::metadata(b)?.dev())
 }
 
+/// The network file system that holds a path.
+#[cfg(target_os = "linux")]
+pub(super) fn network_volume(path: &Path) -> io::Result<Option<String>> {
+    // Of linux/magic.h, as far as several PCs can have it mounted.
+    const NETWORK: [(i64, &str); 10] = [
+        (0x6969, "NFS"),
+        (0x517B, "SMB"),
+        (0xFF53_4D42, "SMB (CIFS)"),
+        (0xFE53_4D42, "SMB"),
+        (0x5346_414F, "AFS"),
+        (0x7375_7245, "Coda"),
+        (0x00C3_6400, "Ceph"),
+        (0x0BD0_0BD0, "Lustre"),
+        (0x0102_1997, "9P"),
+        (0x4750_4653, "GPFS"),
+    ];
+    const FUSE: i64 = 0x6573_5546;
+    // Its type differs from one processor to another, and the upper bits of negative ones say nothing.
+    let kind = rustix::fs::statfs(path)?.f_type as i64 & 0xFFFF_FFFF;
+    if kind == FUSE {
+        // Which one it is only the list of mounts tells.
+        let mounts = std::fs::read_to_string("/proc/self/mountinfo")?;
+        let kind = mounted_as(&mounts, &std::fs::canonicalize(path)?);
+        return Ok(kind.and_then(network_fuse).map(str::to_owned));
+    }
+    let found = NETWORK.iter().find(|(number, _)| *number == kind);
+    Ok(found.map(|(_, name)| (*name).to_owned()))
+}
+
+/// The network file system that holds a path.
+#[cfg(not(target_os = "linux"))]
+#[expect(clippy::unnecessary_wraps, reason = "other systems can be asked, and it can fail")]
+pub(super) fn network_volume(_path: &Path) -> io::Result<Option<String>> {
+    Ok(None)
+}
+
+/// The type of file system that is mounted where a path leads; see proc(5).
+#[cfg(target_os = "linux")]
+fn mounted_as<'m>(mounts: &'m str, path: &Path) -> Option<&'m str> {
+    let mounts = mounts.lines().filter_map(|line| {
+        let (place, kind) = line.split_once(" - ")?;
+        // Blanks in it are written as \\040.
+        let at = place.split(' ').nth(4)?.replace("\\040", " ");
+        path.starts_with(&at).then(|| (at.len(), kind.split(' ').next().unwrap_or_default()))
+    });
+    // The last mount of the innermost place is the one that is seen.
+    mounts.max_by_key(|(length, _)| *length).map(|(_, kind)| kind)
+}
+
+/// File systems in user space that reach over a network. Others, such as those for NTFS, do not.
+#[cfg(target_os = "linux")]
+fn network_fuse(kind: &str) -> Option<&str> {
+    const KNOWN: [&str; 11] = [
+        "sshfs",
+        "rclone",
+        "s3fs",
+        "davfs",
+        "gvfsd-fuse",
+        "glusterfs",
+        "ceph-fuse",
+        "curlftpfs",
+        "smbnetfs",
+        "afpfs",
+        "goofys",
+    ];
+    KNOWN.into_iter().find(|known| kind == format!("fuse.{known}"))
+}
+
 pub(super) fn may_create_in(dir: &Path) -> io::Result<()> {
     use rustix::fs::Access;
     Ok(rustix::fs::access(dir, Access::WRITE_OK | Access::EXEC_OK)?)
@@ -357,6 +425,24 @@ mod tests {
         assert!(rename_checked(&at("a"), &at("c")).expect("asked"));
         assert!(rename_checked(&at("d"), &at("f")).expect("asked"));
         assert!(!at("a").exists() && at("c").exists() && at("f").is_dir());
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_mount_that_reaches_over_a_network_is_told_from_one_of_this_pc() {
+        let mounts = "22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw\n\
+                      40 22 0:40 / /mnt/lab rw - fuse.sshfs anna@server:/x rw\n\
+                      41 22 0:41 / /mnt/my\\040disk rw - fuseblk /dev/sdb1 rw\n";
+        let kind = |path: &str| mounted_as(mounts, Path::new(path)).expect("a mount");
+        assert_eq!(network_fuse(kind("/mnt/lab/orders")), Some("sshfs"));
+        assert_eq!(
+            (kind("/mnt/my disk/orders"), network_fuse(kind("/mnt/my disk/x"))),
+            ("fuseblk", None)
+        );
+        assert_eq!(kind("/mnt/labs"), "ext4", "another folder that begins alike");
+        let dir = tempfile::tempdir().expect("tempdir");
+        assert_eq!(network_volume(dir.path()).expect("asked"), None);
+        assert!(network_volume(&dir.path().join("gone")).is_err());
     }
 
     #[test]

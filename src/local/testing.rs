@@ -137,6 +137,10 @@ pub(crate) enum Lie {
     Small(&'static Volume),
     /// The share hangs: whoever looks at the output waits.
     Hangs(&'static Hang),
+    /// Locks are given to everybody; or so the system says why not.
+    NoLocks(Option<std::io::ErrorKind>),
+    /// All of it is on such a network file system.
+    Network(&'static str),
 }
 
 /// A volume of so many bytes, of which the files below a directory take some.
@@ -322,8 +326,21 @@ impl Disk for NoExchange {
     fn hide(&self, path: &Path) -> Result<(), DiskError> {
         RealDisk.hide(path)
     }
+    fn network_volume(&self, path: &Path) -> Result<Option<String>, DiskError> {
+        match self.0 {
+            Lie::Network(kind) => Ok(Some(kind.to_owned())),
+            _ => RealDisk.network_volume(path),
+        }
+    }
     fn try_lock(&self, path: &Path) -> Result<Option<LockGuard>, DiskError> {
-        RealDisk.try_lock(path)
+        match self.0 {
+            Lie::NoLocks(None) => Ok(Some(LockGuard::new(()))),
+            Lie::NoLocks(Some(kind)) => {
+                let source = kind.into();
+                Err(DiskError { operation: "lock", path: path.to_path_buf(), source })
+            }
+            _ => RealDisk.try_lock(path),
+        }
     }
     fn lock(&self, path: &Path) -> Result<LockGuard, DiskError> {
         RealDisk.lock(path)

@@ -107,6 +107,71 @@ fn nearest_existing(
     }
 }
 
+/// The journal is a database, and databases and network file systems do not go together.
+pub(super) fn state(disk: &dyn Disk, path: &Path, findings: &mut Findings) {
+    let Ok((folder, _)) = nearest_existing(disk, path) else { return };
+    if let Ok(Some(kind)) = disk.network_volume(&folder) {
+        let reason = format!(
+            "{} is on a network file system ({kind}): there the journal can be damaged, and two agents \
+             may not notice each other",
+            path.display()
+        );
+        let here = if cfg!(windows) { r"C:\ProgramData\Casedrop" } else { "/var/lib/casedrop" };
+        let hint = format!(
+            "name a folder on a disk of this PC, such as {here}; only the output belongs on a share. To \
+             move: stop the agent, move the whole folder, change `state`, start it again"
+        );
+        findings.warning("state", reason, hint);
+    }
+}
+
+/// Whether a lock keeps a second one out where the output is. It is tried in staging, on the same volume:
+/// in the output itself somebody is watching.
+pub(super) fn locks(disk: &dyn Disk, output: &Path, staging: &Path, findings: &mut Findings) {
+    let Ok((folder, Kind::Dir)) = nearest_existing(disk, staging) else { return };
+    // Where a folder above the output would be written to, that is told by others.
+    let probe = folder.join(format!(".casedrop-lock-probe-{}", std::process::id()));
+    let first = disk.try_lock(&probe);
+    let why = match &first {
+        Ok(Some(_)) => match disk.try_lock(&probe) {
+            Ok(None) => None,
+            Ok(Some(_)) => Some("a second lock is given while the first is held".to_owned()),
+            Err(error) => Some(error.source.to_string()),
+        },
+        // Somebody else has it, so it works.
+        Ok(None) => None,
+        Err(error) if is_refusal(error) => None,
+        Err(error) => Some(error.source.to_string()),
+    };
+    drop(first);
+    if let Ok(Some(_)) = disk.kind(&probe) {
+        // One that stays is small and hidden.
+        let _ = disk.remove_file(&probe);
+    }
+    let Some(why) = why else { return };
+    let kind = disk.network_volume(&folder).ok().flatten();
+    let on = kind.as_ref().map(|kind| format!(" ({kind})")).unwrap_or_default();
+    let reason = format!(
+        "locks do not work on the volume of {}{on}: {why}; so nothing keeps two agents from writing there \
+         at the same time",
+        output.display()
+    );
+    let hint = match kind.as_deref() {
+        Some("NFS") => "mount it without `nolock` and `local_lock`, with NFS 4 if the server can",
+        Some("SMB" | "SMB (CIFS)") => "mount it without `nobrl`",
+        Some("sshfs") => "sshfs has no locks: use NFS or SMB",
+        _ => "use another kind of volume",
+    };
+    let hint = format!("{hint}; until then make sure that only one agent has it as its output");
+    findings.warning("output", reason, hint);
+}
+
+/// Whether the file could not even be made, which is told already.
+fn is_refusal(error: &crate::disk::DiskError) -> bool {
+    use std::io::ErrorKind::{NotFound, PermissionDenied, ReadOnlyFilesystem, StorageFull};
+    [NotFound, PermissionDenied, ReadOnlyFilesystem, StorageFull].contains(&error.kind())
+}
+
 pub(super) fn volume(
     disk: &dyn Disk,
     output: &Path,
@@ -170,5 +235,53 @@ pub(super) fn volume(
             format!("{error}: {}", error.source),
             "check that the volume is reachable",
         ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::disk::RealDisk;
+    use crate::local::testing::{Lie, NoExchange};
+
+    fn locks_on(disk: &dyn Disk) -> (Findings, usize) {
+        let dir = tempfile::tempdir().expect("tempdir");
+        let mut findings = Findings::default();
+        locks(disk, &dir.path().join("orders"), &dir.path().join("staging"), &mut findings);
+        (findings, std::fs::read_dir(dir.path()).expect("listed").count())
+    }
+
+    #[test]
+    fn a_volume_whose_locks_keep_nobody_out_is_told_with_the_way_out() {
+        let (findings, left) = locks_on(&RealDisk);
+        assert_eq!((findings.warnings.len(), findings.faults.len(), left), (0, 0, 0));
+        let unsupported = Some(std::io::ErrorKind::Unsupported);
+        for (lie, why) in [(None, "a second lock is given"), (unsupported, "unsupported")] {
+            let (findings, left) = locks_on(&NoExchange(Lie::NoLocks(lie)));
+            assert_eq!((findings.warnings.len(), left), (1, 0));
+            let warning = &findings.warnings[0];
+            assert!(warning.key == "output" && warning.reason.contains(why), "{warning:?}");
+            let hint = warning.hint.as_deref().unwrap_or_default();
+            assert!(hint.contains("only one agent"), "{warning:?}");
+        }
+        // That nothing can be made there is told by others.
+        let (findings, _) =
+            locks_on(&NoExchange(Lie::NoLocks(Some(std::io::ErrorKind::PermissionDenied))));
+        assert_eq!(findings.warnings.len(), 0);
+    }
+
+    #[test]
+    fn a_state_folder_on_a_network_file_system_is_told_also_before_it_is_made() {
+        let dir = tempfile::tempdir().expect("tempdir");
+        let told = |disk: &dyn Disk| {
+            let mut findings = Findings::default();
+            state(disk, &dir.path().join("not/there/yet"), &mut findings);
+            findings.warnings
+        };
+        assert_eq!(told(&RealDisk).len(), 0);
+        let warnings = told(&NoExchange(Lie::Network("NFS")));
+        assert!(warnings.len() == 1 && warnings[0].key == "state", "{warnings:?}");
+        assert!(warnings[0].reason.contains("network file system (NFS)"), "{warnings:?}");
+        assert!(warnings[0].hint.as_deref().is_some_and(|hint| hint.contains("a disk of this PC")));
     }
 }

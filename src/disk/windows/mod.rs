@@ -59,6 +59,24 @@ fn held(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(ACCESS_DENIED | SHARING_VIOLATION | LOCK_VIOLATION))
 }
 
+/// Whether the path is on a share, by its name or by its drive.
+#[expect(clippy::unnecessary_wraps, reason = "on other systems it can fail")]
+pub(super) fn network_volume(path: &Path) -> io::Result<Option<String>> {
+    use std::path::{Component, Prefix};
+
+    use super::mapped::Drives as _;
+
+    let Some(Component::Prefix(prefix)) = path.components().next() else { return Ok(None) };
+    let is_remote = match prefix.kind() {
+        Prefix::UNC(..) | Prefix::VerbatimUNC(..) => true,
+        Prefix::Disk(letter) | Prefix::VerbatimDisk(letter) => {
+            SystemDrives.is_remote(char::from(letter))
+        }
+        Prefix::Verbatim(_) | Prefix::DeviceNS(_) => false,
+    };
+    Ok(is_remote.then(|| "SMB".to_owned()))
+}
+
 /// Opening a directory for making entries needs the right to make them.
 pub(super) fn may_create_in(dir: &Path) -> io::Result<()> {
     OpenOptions::new()
