@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
 
-use crate::disk::{Disk, DiskError, Kind};
+use crate::disk::{Disk, DiskError, Kind, shown};
 use crate::model::cancel::Cancel;
 use crate::model::digest::hex;
 use crate::model::discreet::file_name;
@@ -106,7 +106,7 @@ pub(crate) fn fault_of(error: DiskError) -> Fault {
     let text = format!(
         "waiting for lock: a program holds a file of this order open ({} {})",
         error.operation,
-        error.path.display()
+        shown(&error.path)
     );
     Fault::new(FaultClass::Local, "target-busy", text)
         .hint("close the order in the CAD program or Explorer (or, if none has it open, let the agent's user write there); the work goes on by itself")

@@ -6,11 +6,12 @@ use std::path::{Path, PathBuf};
 
 use super::files::{Tree, below, fault_of, parents};
 use super::layout::Layout;
-use super::look::{LocalPicture, Read, look, manifest_sha, read_manifest};
+use super::look::{LocalPicture, Read, There, look, manifest_sha, read_manifest};
 use crate::disk::{Disk, Kind};
 use crate::model::fault::{Fault, FaultClass};
 use crate::model::ids::OrderKey;
 use crate::model::manifest::{FILE_NAME, Manifest};
+use crate::model::stand_in::comparable;
 
 /// How many directories one revision may have: it gets a second one only when a journal was lost and
 /// revisions were counted anew.
@@ -53,16 +54,21 @@ pub fn remove_ours(disk: &dyn Disk, dir: &Path, manifest: &Manifest) -> Result<b
         }
     }
     // The manifest goes last: until then an interrupted removal can be told from a change.
-    let files = manifest.files.iter().map(|file| file.path.under(dir));
-    for path in files.chain([dir.join(FILE_NAME)]) {
-        match disk.remove_file(&path) {
+    let tree = Tree::read(disk, dir).map_err(fault_of)?;
+    let there = There::of(&tree, manifest);
+    let ours: Vec<&str> = manifest.files.iter().map(|file| there.path_of(&file.path)).collect();
+    for file in ours.iter().copied().chain([FILE_NAME]) {
+        match disk.remove_file(&below(dir, file)) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(fault_of(error)),
             _ => {}
         }
     }
-    let dirs: BTreeSet<&str> =
-        manifest.files.iter().flat_map(|file| parents(file.path.as_str())).collect();
-    let inner = dirs.iter().rev().map(|inner| below(dir, inner));
+    // Those of files that are gone, too, as the directory has them.
+    let order = &manifest.order_id;
+    let wanted = manifest.files.iter().flat_map(|file| parents(&file.path));
+    let wanted: BTreeSet<String> = wanted.map(|dir| comparable(dir, order)).collect();
+    let dirs = tree.dirs.iter().filter(|dir| wanted.contains(&comparable(dir, order)));
+    let inner = dirs.rev().map(|inner| below(dir, inner));
     for dir in inner.chain([dir.to_path_buf()]) {
         match disk.remove_dir(&dir) {
             Ok(()) => {}

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::disk::others_name_below;
 use crate::model::ids::OrderKey;
 use crate::model::path::safe_component;
 use crate::model::record::Place;
@@ -21,6 +22,17 @@ pub struct Layout {
 }
 
 impl Layout {
+    /// Has messages about what lies in orders leave out words that may name a person.
+    pub fn be_discreet(&self) {
+        // <lab>/<account>/<order>/…
+        others_name_below(&self.output, 3);
+        // <job>/…
+        others_name_below(&self.work(), 1);
+        others_name_below(&self.retired(), 1);
+        // <lab>/<account>/<order>/r<N>/…
+        others_name_below(&self.history(), 4);
+    }
+
     /// Where an order is published: `<output>/<lab>/<account>/<order-id>`.
     pub fn order_dir(&self, key: &OrderKey) -> PathBuf {
         self.account_dir(key).join(key.order.dir_name())

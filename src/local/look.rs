@@ -1,13 +1,15 @@
 //! Looks at an order's directory, with every byte hashed, and says whose it is now.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::Path;
 
-use super::files::{Tree, fault_of, hash_file, parents, sha256};
+use super::files::{Tree, below, fault_of, hash_file, parents, sha256};
 use crate::disk::{Disk, DiskError, Kind, read_limited};
 use crate::model::discreet::file_name;
 use crate::model::fault::Fault;
 use crate::model::manifest::{FILE_NAME, Manifest};
+use crate::model::stand_in::comparable;
 
 /// Manifests of the largest allowed orders stay far below this.
 const MANIFEST_MAX: u64 = 32 << 20;
@@ -170,6 +172,59 @@ impl Comparison {
     }
 }
 
+/// Which file of a directory is which of its manifest. Most have the very name. Others have a stand-in
+/// for it in the journal, or are on a volume that writes letters with marks otherwise than they were
+/// given, or changes their case.
+pub(crate) struct There<'t>(BTreeMap<&'t str, &'t str>);
+
+impl<'t> There<'t> {
+    pub(crate) fn of(tree: &'t Tree, manifest: &'t Manifest) -> Self {
+        let order = &manifest.order_id;
+        let mut left: BTreeSet<&str> = tree.files.iter().map(|(path, _)| path.as_str()).collect();
+        let wanted = manifest.files.iter().map(|file| file.path.as_str());
+        let missing: Vec<&str> = wanted.filter(|path| !left.remove(path)).collect();
+        if missing.is_empty() || left.is_empty() {
+            return Self(BTreeMap::new());
+        }
+        let mut others: BTreeMap<String, Option<&str>> = BTreeMap::new();
+        for path in left {
+            // Of two that differ by no more than that, neither is known to be it.
+            others
+                .entry(comparable(path, order))
+                .and_modify(|one| *one = None)
+                .or_insert(Some(path));
+        }
+        let found = |path: &'t str| {
+            let other = others.get_mut(&comparable(path, order)).and_then(Option::take)?;
+            Some((path, other))
+        };
+        Self(missing.into_iter().filter_map(found).collect())
+    }
+
+    /// The path in the directory of what the manifest calls so.
+    pub(crate) fn path_of(&self, path: &'t str) -> &'t str {
+        self.0.get(path).copied().unwrap_or(path)
+    }
+}
+
+/// The manifest with the true names of its files, from the directory where it stands; `None` if another
+/// one stands there, or none.
+pub(crate) fn with_names(
+    disk: &dyn Disk,
+    dir: &Path,
+    manifest: &Manifest,
+) -> Result<Option<Manifest>, DiskError> {
+    if !manifest.has_stand_ins() {
+        return Ok(Some(manifest.clone()));
+    }
+    Ok(match read_manifest(disk, dir)? {
+        Read::Manifest(found, _) if found.without_names() == manifest.without_names() => {
+            Some(*found)
+        }
+        Read::Manifest(..) | Read::Missing | Read::Unreadable(_) => None,
+    })
+}
+
 /// Compares every file, by size and then by hash. Without `manifest_sha` the manifest's own file may
 /// hold anything.
 pub(crate) fn compare(
@@ -192,22 +247,24 @@ fn compare_by(
 ) -> Result<Comparison, DiskError> {
     let mut found = Comparison::default();
     let tree = Tree::read(disk, dir)?;
-    let mut files: std::collections::BTreeMap<&str, u64> =
+    let there = There::of(&tree, manifest);
+    let mut files: BTreeMap<&str, u64> =
         tree.files.iter().map(|(path, size)| (path.as_str(), *size)).collect();
-    let mut dirs = std::collections::BTreeSet::new();
+    let mut dirs = BTreeSet::new();
     for file in &manifest.files {
-        let path = file.path.as_str();
-        dirs.extend(parents(path));
+        dirs.extend(parents(&file.path));
+        let path = there.path_of(&file.path);
         let Some(size) = files.remove(path) else {
-            found.gone.push(path.to_owned());
+            found.gone.push(file.path.as_str().to_owned());
             continue;
         };
+        dirs.extend(parents(path));
         if size != file.size {
             let what = format!("has {size} bytes instead of {}", file.size);
             found.wrong.push((path.to_owned(), what));
             continue;
         }
-        match hash(&file.path.under(dir)) {
+        match hash(&below(dir, path)) {
             Ok(hash) if hash.as_ref().is_none_or(|hash| *hash == file.sha256) => {}
             Ok(_) => found.wrong.push((path.to_owned(), "has other content".to_owned())),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -232,10 +289,13 @@ fn compare_by(
         }
     }
     let extra = files.into_keys().map(|file| (file, "is not part of the order"));
+    let order = &manifest.order_id;
+    // That of a file that is gone may be written otherwise than in the manifest.
+    let others: BTreeSet<String> = dirs.iter().map(|dir| comparable(dir, order)).collect();
     let extra = extra.chain(
         tree.dirs
             .iter()
-            .filter(|dir| !dirs.contains(dir.as_str()))
+            .filter(|dir| !dirs.contains(dir.as_str()) && !others.contains(&comparable(dir, order)))
             .map(|dir| (dir.as_str(), "is a directory that is not part of the order")),
     );
     let odd = tree.odd.iter().map(|path| (path.as_str(), "is a link or has an unreadable name"));

@@ -31,6 +31,8 @@ pub mod spool;
 pub(crate) mod testing;
 pub mod unpack;
 pub mod verify;
+#[cfg(test)]
+mod volumes_tests;
 
 pub use claim::Claim;
 pub use describe::{Case, Described, describe, describe_case};

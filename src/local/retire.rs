@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use super::files::{Tree, below, fault_of, held_fault};
 use super::history::remove_ours;
 use super::layout::Layout;
-use super::look::{LocalPicture, Read, glance, look, read_manifest};
+use super::look::{LocalPicture, Read, There, glance, look, read_manifest};
 use super::rebuild::key_of;
 use crate::disk::{Disk, Kind, Moved};
 use crate::model::fault::Fault;
@@ -246,9 +246,11 @@ fn finish(
 
 /// Whether every file of the order is there, whatever else is.
 fn is_complete(disk: &dyn Disk, dir: &Path, manifest: &Manifest) -> Result<bool, Fault> {
-    let files = manifest.files.iter().map(|file| file.path.under(dir));
-    for path in files.chain([dir.join(FILE_NAME)]) {
-        if disk.kind(&path)? != Some(Kind::File) {
+    let tree = Tree::read(disk, dir).map_err(fault_of)?;
+    let there = There::of(&tree, manifest);
+    let files = manifest.files.iter().map(|file| there.path_of(&file.path)).chain([FILE_NAME]);
+    for file in files {
+        if disk.kind(&below(dir, file))? != Some(Kind::File) {
             return Ok(false);
         }
     }

@@ -4,6 +4,7 @@ use std::io::Write as _;
 use std::path::Path;
 
 use super::files::{Tree, below, parents, sha256, writing};
+use super::look::There;
 use super::publish::Step;
 use crate::disk::{Disk, DiskError};
 use crate::model::fault::{Fault, FaultClass};
@@ -31,13 +32,15 @@ pub fn seal_with(
     check_set(staged, &tree, manifest)?;
 
     step(Step::SyncFiles);
-    for file in &manifest.files {
-        let path = file.path.under(staged);
+    let there = There::of(&tree, manifest);
+    let paths: Vec<&str> = manifest.files.iter().map(|file| there.path_of(&file.path)).collect();
+    for file in &paths {
+        let path = below(staged, file);
         let fail = |source| DiskError { operation: "sync", path: path.clone(), source };
         disk.append(&path)?.sync().map_err(fail)?;
     }
     let used: std::collections::BTreeSet<&str> =
-        manifest.files.iter().flat_map(|file| parents(file.path.as_str())).collect();
+        paths.iter().flat_map(|path| parents(path)).collect();
     for dir in tree.dirs.iter().rev() {
         let path = below(staged, dir);
         if used.contains(dir.as_str()) {
@@ -64,8 +67,9 @@ pub fn seal_with(
 }
 
 fn check_set(staged: &Path, tree: &Tree, manifest: &Manifest) -> Result<(), Fault> {
-    let mut listed: Vec<(&str, u64)> =
-        manifest.files.iter().map(|file| (file.path.as_str(), file.size)).collect();
+    let names = There::of(tree, manifest);
+    let listed = manifest.files.iter().map(|file| (names.path_of(&file.path), file.size));
+    let mut listed: Vec<(&str, u64)> = listed.collect();
     listed.sort_unstable();
     let there = tree.files.iter().map(|(path, size)| (path.as_str(), *size));
     if tree.odd.is_empty() && tree.litter == 0 && there.eq(listed.iter().copied()) {

@@ -10,6 +10,7 @@ use super::look::{Comparison, Read, compare, read_manifest};
 use super::rebuild::{belongs, key_of};
 use super::root::MARKER;
 use crate::disk::{Disk, DiskError, Entry, Kind};
+use crate::model::discreet::file_name;
 use crate::model::ids::{OrderId, OrderKey};
 use crate::model::manifest::{FILE_NAME, Manifest};
 use crate::model::test_order;
@@ -80,8 +81,9 @@ struct Walk<'a> {
 impl Walk<'_> {
     fn differ(&mut self, order: &str, file: Option<&str>, what: impl Into<String>) {
         self.report.differences.push(Difference {
-            order: order.to_owned(),
-            file: file.map(str::to_owned),
+            order: shown(order),
+            // What people call files may name a patient.
+            file: file.map(|file| if file == MARKER { file.to_owned() } else { file_name(file) }),
             what: what.into(),
         });
     }
@@ -193,6 +195,13 @@ impl Walk<'_> {
     }
 }
 
+/// The path of an order, or of what stands in the place of one. Ours are labs, accounts and numbers.
+fn shown(order: &str) -> String {
+    let mut parts = order.splitn(3, '/');
+    let ours = [parts.next(), parts.next()].into_iter().flatten().map(str::to_owned);
+    ours.chain(parts.map(file_name)).collect::<Vec<_>>().join("/")
+}
+
 fn is_litter_file(entry: &Entry) -> bool {
     entry.kind == Kind::File && entry.name.as_deref().is_some_and(is_litter)
 }
@@ -277,7 +286,8 @@ mod tests {
     fn missing_extra_and_stray_things_are_named() {
         let (place, dir) = setup();
         std::fs::remove_file(dir.join("a.stl")).expect("removed");
-        std::fs::write(dir.join("more"), "").expect("write");
+        std::fs::write(dir.join("extra"), "").expect("write");
+        std::fs::write(dir.join("Zzyzx, Anna.stl"), "").expect("write");
         std::fs::write(dir.with_file_name("17.tmp"), "").expect("write");
         std::fs::create_dir_all(dir.with_file_name("19/x")).expect("mkdir");
         std::fs::rename(&dir, dir.with_file_name("20")).expect("renamed");
@@ -288,7 +298,8 @@ mod tests {
                 difference("smile-lab/4711/19", "manifest.json", "is missing"),
                 difference("smile-lab/4711/20", "manifest.json", "is that of smile-lab/4711/17"),
                 difference("smile-lab/4711/20", "a.stl", "is missing"),
-                difference("smile-lab/4711/20", "more", "is not part of the order"),
+                difference("smile-lab/4711/20", "…, ….stl", "is not part of the order"),
+                difference("smile-lab/4711/20", "extra", "is not part of the order"),
             ]
         );
     }

@@ -2,6 +2,7 @@
 //!
 //! It holds no patient name, and nothing of Align's answers that is not named here.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use schemars::JsonSchema;
@@ -9,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::asset::AssetKind;
 use super::path::RelPath;
+use super::stand_in::{is_stand_in, stand_in};
 
 mod read;
 
@@ -259,6 +261,32 @@ impl Manifest {
         bytes
     }
 
+    /// The same with stand-ins for names of files that may name a person, as the journal keeps it. Its
+    /// bytes are not those that are published.
+    #[must_use]
+    pub fn without_names(&self) -> Self {
+        let mut other = self.clone();
+        let hide = |name: &mut String| *name = stand_in(name, &self.order_id).into_owned();
+        for file in &mut other.files {
+            file.path = file.path.stand_in(&self.order_id);
+            file.original_name.iter_mut().for_each(hide);
+            file.raw_name.iter_mut().for_each(hide);
+        }
+        other.left_out.iter_mut().for_each(hide);
+        other.findings.iter_mut().filter_map(|finding| finding.path.as_mut()).for_each(hide);
+        other
+    }
+
+    /// Whether some of its files have stand-ins for names.
+    pub fn has_stand_ins(&self) -> bool {
+        self.files.iter().any(|file| is_stand_in(&file.path))
+    }
+
+    /// What makes a file the same as another one, also where one of them has a stand-in for its name.
+    fn content<'f>(&self, file: &'f ManifestFile) -> (Cow<'f, str>, u64, &'f str) {
+        (stand_in(&file.path, &self.order_id), file.size, &file.sha256)
+    }
+
     /// The size of all its files together, in bytes.
     pub fn bytes(&self) -> u64 {
         self.files.iter().fold(0, |sum, file| sum.saturating_add(file.size))
@@ -266,8 +294,8 @@ impl Manifest {
 
     /// Whether both manifests describe the same files with the same content.
     pub fn same_content(&self, files: &[ManifestFile]) -> bool {
-        let mut ours: Vec<_> = self.files.iter().map(content).collect();
-        let mut theirs: Vec<_> = files.iter().map(content).collect();
+        let mut ours: Vec<_> = self.files.iter().map(|file| self.content(file)).collect();
+        let mut theirs: Vec<_> = files.iter().map(|file| self.content(file)).collect();
         ours.sort_unstable();
         theirs.sort_unstable();
         ours == theirs
@@ -278,10 +306,10 @@ impl Manifest {
         &'a self,
         files: &'a [ManifestFile],
     ) -> (Vec<&'a ManifestFile>, Vec<&'a ManifestFile>) {
-        let ours: BTreeSet<_> = self.files.iter().map(content).collect();
-        let theirs: BTreeSet<_> = files.iter().map(content).collect();
-        let lacks = self.files.iter().filter(|file| !theirs.contains(&content(file)));
-        let adds = files.iter().filter(|file| !ours.contains(&content(file)));
+        let ours: BTreeSet<_> = self.files.iter().map(|file| self.content(file)).collect();
+        let theirs: BTreeSet<_> = files.iter().map(|file| self.content(file)).collect();
+        let lacks = self.files.iter().filter(|file| !theirs.contains(&self.content(file)));
+        let adds = files.iter().filter(|file| !ours.contains(&self.content(file)));
         (lacks.collect(), adds.collect())
     }
 
@@ -294,10 +322,6 @@ impl Manifest {
             |file: &&ManifestFile| missing.iter().any(|kind| kind.holds(file.path.as_str()));
         lacks.is_empty() && !adds.is_empty() && adds.iter().all(was_missing)
     }
-}
-
-fn content(file: &ManifestFile) -> (&str, u64, &str) {
-    (file.path.as_str(), file.size, &file.sha256)
 }
 
 #[cfg(test)]

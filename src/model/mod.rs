@@ -16,6 +16,7 @@ pub mod record;
 pub mod remote;
 pub mod request;
 pub mod staff;
+pub mod stand_in;
 pub mod step;
 pub mod test_order;
 pub mod time;

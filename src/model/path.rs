@@ -13,6 +13,8 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Deserializer, Serialize, de};
 
+use super::stand_in::stand_in;
+
 /// The longest component, in bytes of UTF-8: what ext4 and NTFS both hold, with room for a suffix.
 const MAX_COMPONENT: usize = 240;
 /// The longest relative path, in bytes.
@@ -68,6 +70,13 @@ impl<'de> Deserialize<'de> for RelPath {
 }
 
 impl RelPath {
+    /// The same with a stand-in for each part that may name a person.
+    #[must_use]
+    pub fn stand_in(&self, order: &str) -> Self {
+        // A stand-in is shorter than any name that no system could hold.
+        Self(stand_in(&self.0, order).into_owned())
+    }
+
     /// Takes a path that must be portable already, such as one from a manifest.
     ///
     /// # Errors

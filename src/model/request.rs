@@ -128,6 +128,7 @@ impl Request {
                 true
             }
             Self::Refetch { .. }
+            | Self::Publish { .. }
             | Self::Return { .. }
             | Self::Pause { .. }
             | Self::Resume { .. }

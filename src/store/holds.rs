@@ -58,8 +58,8 @@ impl Store {
     /// Remembers a revision that is held back, in the place of an older one. The order is to be saved
     /// with it.
     pub fn hold(&self, held: &Held) -> Result<(), StoreError> {
-        let manifest =
-            serde_json::to_string(&held.manifest).map_err(|error| unreadable("manifest", error))?;
+        let manifest = serde_json::to_string(&held.manifest.without_names())
+            .map_err(|error| unreadable("manifest", error))?;
         let (serious, findings) = finding_columns(&held.manifest);
         let sql = "INSERT OR REPLACE INTO holds (lab, account, order_id, manifest,
             manifest_sha256, revision, serious, findings, dir, evidence, history_seen, etag, at_ms,

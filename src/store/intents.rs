@@ -17,7 +17,7 @@ impl Store {
             IntentTarget::Replace(revision) => ("replace", Some(revision)),
             IntentTarget::Beside => ("beside", None),
         };
-        let manifest = serde_json::to_string(&intent.manifest)
+        let manifest = serde_json::to_string(&intent.manifest.without_names())
             .map_err(|error| unreadable("manifest", error))?;
         let sql = "INSERT OR REPLACE INTO intents (lab, account, order_id, manifest,
             manifest_sha256, evidence, job, target, replaces, history_seen, etag)

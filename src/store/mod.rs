@@ -16,6 +16,7 @@ mod labs;
 mod late;
 mod listing;
 mod mention;
+mod names;
 mod notified;
 mod orders;
 mod revisions;

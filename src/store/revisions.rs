@@ -106,7 +106,7 @@ impl Store {
         key: &OrderKey,
         revision: &RevisionRecord,
     ) -> Result<(), StoreError> {
-        let manifest = serde_json::to_string(&revision.manifest)
+        let manifest = serde_json::to_string(&revision.manifest.without_names())
             .map_err(|error| unreadable("manifest", error))?;
         let sql = "INSERT OR REPLACE INTO revisions (lab, account, order_id, revision, manifest,
             manifest_sha256, published_ms, confirmed_ms, place, history_seen, serious, findings,
@@ -139,7 +139,7 @@ impl Store {
         intent: &Intent,
         at: WallMs,
     ) -> Result<(), StoreError> {
-        let manifest = serde_json::to_string(&intent.manifest)
+        let manifest = serde_json::to_string(&intent.manifest.without_names())
             .map_err(|error| unreadable("manifest", error))?;
         self.atomically(|store| {
             let counted = millis(store.counted()?);

@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior};
 
-use super::StoreError;
+use super::{StoreError, names};
 
 /// Each step brings the journal from version `index` to `index + 1`. Steps are never edited once
 /// released; a change is a new step.
@@ -242,7 +242,12 @@ const STEPS: &[&str] = &[
     "
     ALTER TABLE revisions ADD COLUMN found INTEGER NOT NULL DEFAULT 0;
 ",
+    // Manifests have stand-ins for names; see WITHOUT_NAMES.
+    "",
 ];
+
+/// The step after which no manifest in the journal names a person.
+const WITHOUT_NAMES: usize = 9;
 
 /// The lowest version whose agents can still work on a journal of the newest one, reading and writing.
 /// An agent that is put back after an update goes on with the newer journal if this allows it. A new
@@ -259,6 +264,7 @@ const READABLE_BY_FACT: &str = "readable-by";
 pub(super) fn migrate(db: &mut Connection) -> Result<(), StoreError> {
     let found = version(db)?;
     check_known(db, found)?;
+    let mut replaced = 0;
     let each = if found == 0 { STEPS.len() } else { 1 };
     for last in (found..STEPS.len()).step_by(each).map(|first| first + each) {
         let tx = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
@@ -267,12 +273,18 @@ pub(super) fn migrate(db: &mut Connection) -> Result<(), StoreError> {
         for step in STEPS.iter().take(last).skip(found) {
             tx.execute_batch(step)?;
         }
+        if (found..last).contains(&WITHOUT_NAMES) {
+            replaced = names::replace(&tx)?;
+        }
         if found < last {
             let sql = "INSERT OR REPLACE INTO meta (key, value) VALUES (?1, ?2)";
             tx.execute(sql, [READABLE_BY_FACT, &READABLE_BY.to_string()])?;
             tx.pragma_update(None, "user_version", u32::try_from(last).unwrap_or(u32::MAX))?;
             tx.commit()?;
         }
+    }
+    if replaced > 0 {
+        names::forget(db);
     }
     Ok(())
 }

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::local::look::LocalPicture;
+use crate::model::discreet::file_name;
 use crate::model::record::{OrderRecord, OrderState, Retired};
 use crate::model::time::WallMs;
 
@@ -186,7 +187,7 @@ fn on_disk(place: &str, picture: &LocalPicture) -> Option<(Kind, String)> {
 /// The first few of many.
 fn some_of(all: &[String]) -> String {
     const SHOWN: usize = 3;
-    let shown = all.iter().take(SHOWN).map(String::as_str).collect::<Vec<_>>().join(", ");
+    let shown = all.iter().take(SHOWN).map(|file| file_name(file)).collect::<Vec<_>>().join(", ");
     match all.len() {
         0..=SHOWN => shown,
         more => format!("{shown} and {} more", more - SHOWN),

@@ -16,6 +16,8 @@ use super::texts::Texts;
 use super::words::Tone;
 use crate::audit::Record;
 use crate::config::{self, InForce};
+use crate::inputs::commands::is_command;
+use crate::model::discreet;
 use crate::model::fault::Fault;
 
 /// So many receipts are shown.
@@ -46,21 +48,54 @@ struct ReceiptLine {
     next: Option<String>,
 }
 
+/// What of the names of command files may be shown: people name files after patients.
+struct CommandNames {
+    shown: bool,
+    labs: Vec<String>,
+}
+
+impl CommandNames {
+    /// The text without words of the file's name that may name a person.
+    fn out_of(&self, file: &str, text: &str) -> String {
+        if self.shown {
+            return text.to_owned();
+        }
+        let is_ours = |word: &str| {
+            let word = word.to_lowercase();
+            // No word of a file's name is any of the words that the answers are made of.
+            word.chars().count() < 3
+                || is_command(&word)
+                || discreet::file_name(&word) == word
+                || self.labs.iter().any(|lab| lab.to_lowercase().contains(&word))
+        };
+        let words = file.split(|c: char| !c.is_alphanumeric()).filter(|word| !is_ours(word));
+        words.fold(text.to_owned(), |text, word| text.replace(word, "…"))
+    }
+}
+
+/// A link that logs somebody in is for whoever may.
+fn without_links(may: bool, text: &str) -> String {
+    let lines = text.lines().filter(|line| may || !line.trim_start().starts_with("http"));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
 pub(super) async fn commands(State(shared): State<Arc<Shared>>, call: Call) -> Response {
+    let names = CommandNames { shown: shared.show_names, labs: shared.labs.clone() };
     let asked = shared.ask(|house| Ok((house.command_folder(), house.receipts(RECEIPTS)?)));
     let (folder, receipts) = match asked.await {
         Ok(found) => found,
         Err(fault) => return call.cannot(&fault),
     };
+    let may = call.visitor.may_set_up();
     let line = |receipt: ReceiptView| ReceiptLine {
         at: When::of(&receipt.at),
-        asked: receipt.asked,
-        file: receipt.file,
+        asked: names.out_of(&receipt.file, &receipt.asked),
+        file: if names.shown { receipt.file.clone() } else { String::new() },
         who: receipt.owner.unwrap_or_default(),
         tone: Tone::of_outcome(receipt.outcome),
         word: call.texts.outcome(receipt.outcome),
-        message: receipt.message,
-        next: receipt.next,
+        message: without_links(may, &names.out_of(&receipt.file, &receipt.message)),
+        next: receipt.next.map(|next| without_links(may, &names.out_of(&receipt.file, &next))),
     };
     show(&Commands {
         folder: folder.map(|folder| folder.display().to_string()),

@@ -29,6 +29,7 @@ mod keeping;
 #[cfg(target_os = "linux")]
 mod limits;
 mod logins;
+mod names;
 mod notices;
 mod notified;
 mod outages;

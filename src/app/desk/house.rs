@@ -18,14 +18,17 @@ use crate::disk::{Disk, Kind};
 use crate::inputs::commands::{Receipt, receipts};
 use crate::local::Layout;
 use crate::local::describe::patient;
-use crate::local::look::{Read, read_manifest};
+use crate::local::files::Tree;
+use crate::local::look::{Read, There, read_manifest, with_names};
 use crate::logs;
 use crate::metrics::{self, Counters};
 use crate::model::fault::Fault;
 use crate::model::ids::OrderKey;
 use crate::model::listing::{OrderPage, OrderQuery};
-use crate::model::manifest::ManifestFile;
+use crate::model::manifest::{Manifest, ManifestFile};
+use crate::model::path::RelPath;
 use crate::model::record::{OrderRecord, Retired};
+use crate::model::stand_in::stand_in;
 use crate::model::time::WallMs;
 use crate::notices::hook;
 use crate::status::{Health, Status, Transfer, health, is_live};
@@ -58,10 +61,31 @@ impl AgentDesk {
         })
     }
 
+    /// Whether the page may show what names patients.
+    fn shows_names(&self) -> bool {
+        self.config.status_page.as_ref().is_some_and(|page| page.show_names)
+    }
+
+    /// The manifest of what is held back, with what files are called only for a page that may show it.
+    fn named(&self, held: &Held) -> Manifest {
+        let dir = self.layout.held_dir(&held.dir);
+        let (disk, known) = (Arc::clone(&self.disk), held.manifest.clone());
+        let found = self.shows_names().then(|| {
+            let look = move || with_names(&*disk, &dir, &known);
+            self.prober.ask(look).ok().and_then(Result::ok).flatten()
+        });
+        found.flatten().unwrap_or_else(|| held.manifest.without_names())
+    }
+
     /// The output, for whoever may wait for it.
     fn folders(&self) -> Folders {
         Folders { disk: Arc::clone(&self.disk), layout: self.layout.clone() }
     }
+}
+
+/// Whether two paths are of the same file of an order, one perhaps with a stand-in for its name.
+fn same_file(manifest: &Manifest, a: &str, b: &str) -> bool {
+    a == b || stand_in(a, &manifest.order_id) == stand_in(b, &manifest.order_id)
 }
 
 /// Where revisions stand. Asked on the prober's thread only.
@@ -72,16 +96,20 @@ struct Folders {
 
 impl Folders {
     /// Where a revision stands now: at its place in the output, or among the replaced ones.
-    fn of(&self, key: &OrderKey, revision: &RevisionRecord) -> Option<PathBuf> {
+    fn of(&self, key: &OrderKey, revision: &RevisionRecord) -> Option<(PathBuf, Manifest)> {
         let number = revision.manifest.revision;
         let there = self.layout.dir_at(key, revision.place, number);
         let kept = self.layout.history_dir(key, number);
-        [there, kept].into_iter().find(|dir| {
-            matches!(self.disk.kind(dir), Ok(Some(Kind::Dir)))
-                && matches!(
-                    read_manifest(&*self.disk, dir),
-                    Ok(Read::Manifest(_, sha256)) if sha256 == revision.manifest_sha256
-                )
+        [there, kept].into_iter().find_map(|dir| {
+            if !matches!(self.disk.kind(&dir), Ok(Some(Kind::Dir))) {
+                return None;
+            }
+            match read_manifest(&*self.disk, &dir) {
+                Ok(Read::Manifest(manifest, sha256)) if sha256 == revision.manifest_sha256 => {
+                    Some((dir, *manifest))
+                }
+                _ => None,
+            }
         })
     }
 
@@ -92,8 +120,18 @@ impl Folders {
         revision: &RevisionRecord,
         file: ManifestFile,
     ) -> Result<Option<OrderFile>, Fault> {
-        let Some(folder) = self.of(key, revision) else { return Ok(None) };
-        let path = file.path.under(&folder);
+        let Some((folder, manifest)) = self.of(key, revision) else { return Ok(None) };
+        // The journal has a stand-in where the name may be a person's.
+        let number =
+            manifest.files.iter().position(|one| same_file(&manifest, &one.path, &file.path));
+        let Some(named) = number.map(|number| &manifest.files[number].path) else {
+            return Ok(None);
+        };
+        let tree = Tree::read(&*self.disk, &folder)?;
+        let there = There::of(&tree, &manifest).path_of(named).to_owned();
+        // What the volume has may be no portable name.
+        let Ok(inside) = RelPath::parse(&there) else { return Ok(None) };
+        let path = inside.under(&folder);
         // A link that others put there leads nowhere that we would send.
         if self.disk.kind(&path)? != Some(Kind::File) {
             return Ok(None);
@@ -130,13 +168,19 @@ impl House for AgentDesk {
         let look = move || asked.iter().map(|one| folders.of(&of_key, one)).collect::<Vec<_>>();
         // A share that hangs shows none of them.
         let found = self.prober.ask(look).unwrap_or_else(|_| vec![None; count]);
-        let view = |(revision, folder): (RevisionRecord, _)| RevisionView {
-            folder,
-            manifest: revision.manifest,
-            manifest_sha256: revision.manifest_sha256,
-            at: revision.at,
-            place: revision.place,
-        };
+        let names = self.shows_names();
+        let view =
+            |(revision, found): (RevisionRecord, Option<(PathBuf, Manifest)>)| RevisionView {
+                // What files are called is read where they are, and only for a page that may show it.
+                manifest: match &found {
+                    Some((_, named)) if names => named.clone(),
+                    _ => revision.manifest.without_names(),
+                },
+                folder: found.map(|(folder, _)| folder),
+                manifest_sha256: revision.manifest_sha256,
+                at: revision.at,
+                place: revision.place,
+            };
         let line = |event: OrderEvent| StoryLine {
             key: key.clone(),
             at: event.at,
@@ -147,7 +191,7 @@ impl House for AgentDesk {
             folder,
             revisions: revisions.into_iter().zip(found).rev().map(view).collect(),
             held: held.map(|held| HeldView {
-                manifest: held.manifest,
+                manifest: self.named(&held),
                 at: held.at,
                 released: held.released,
             }),
@@ -167,8 +211,14 @@ impl House for AgentDesk {
         let revisions = self.asked(|store| store.revisions(key))?;
         let found = revisions.into_iter().find(|one| one.manifest.revision == revision);
         let Some(found) = found else { return Ok(None) };
-        let file = found.manifest.files.iter().find(|file| file.path == *path).cloned();
-        let Some(file) = file else { return Ok(None) };
+        let of_manifest = &found.manifest;
+        let file = of_manifest.files.iter().find(|file| same_file(of_manifest, &file.path, path));
+        let Some(mut file) = file.cloned() else { return Ok(None) };
+        if self.shows_names()
+            && let Ok(named) = RelPath::parse(path)
+        {
+            file.path = named;
+        }
         let (folders, key) = (self.folders(), key.clone());
         self.prober.ask(move || folders.file(&key, &found, file))?
     }
@@ -178,8 +228,8 @@ impl House for AgentDesk {
         let newest = revisions.into_iter().next_back()?;
         let (folders, key) = (self.folders(), key.clone());
         let look = move || {
-            let folder = folders.of(&key, &newest)?;
-            patient(&*folders.disk, &folder, &newest.manifest)
+            let (folder, manifest) = folders.of(&key, &newest)?;
+            patient(&*folders.disk, &folder, &manifest)
         };
         self.prober.ask(look).ok().flatten()
     }
@@ -240,7 +290,7 @@ impl House for AgentDesk {
             },
         };
         // What somebody's hook says may name a patient.
-        let names = self.config.status_page.as_ref().is_some_and(|page| page.show_names);
+        let names = self.shows_names();
         let lines = logs::recent().lines(&filter).into_iter();
         lines.filter(|line| names || line.target != hook::SAID).map(line).collect()
     }

@@ -12,7 +12,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use crate::config::Notices;
-use crate::model::manifest::Manifest;
+use crate::local::look::with_names;
 use crate::model::record::{OrderRecord, OrderState, Place};
 use crate::notices::batch;
 use crate::notices::feed::{Attention, Event, Held, Published};
@@ -253,7 +253,7 @@ fn event(store: &Store, site: &Site, row: &FeedRow) -> Result<Option<Event>, Sto
     }
     let Some(order) = store.order(&row.key)? else { return Ok(None) };
     if row.kind == HELD {
-        return Ok(Some(Event::Held(Box::new(held(store, row, order)?))));
+        return Ok(Some(Event::Held(Box::new(held(store, site, row, order)?))));
     }
     let is_parked = order.state() == OrderState::Attention;
     let trouble = order.trouble.filter(|_| is_parked);
@@ -271,8 +271,13 @@ fn event(store: &Store, site: &Site, row: &FeedRow) -> Result<Option<Event>, Sto
     }))))
 }
 
-fn held(store: &Store, row: &FeedRow, order: OrderRecord) -> Result<Held, StoreError> {
+fn held(store: &Store, site: &Site, row: &FeedRow, order: OrderRecord) -> Result<Held, StoreError> {
     let held = store.held(&row.key)?;
+    // As for what is published.
+    let named = |held: &crate::store::Held| {
+        let dir = site.layout.held_dir(&held.dir);
+        with_names(&*site.disk, &dir, &held.manifest).ok().flatten()
+    };
     Ok(Held {
         key: row.key.clone(),
         rx_id: order.remote.rx_id.map(|id| id.as_str().to_owned()),
@@ -281,14 +286,16 @@ fn held(store: &Store, row: &FeedRow, order: OrderRecord) -> Result<Held, StoreE
         procedure: order.remote.procedure,
         message: row.text.clone(),
         is_over: held.as_ref().is_none_or(|held| held.released),
-        findings: held.map(|held| held.manifest.findings).unwrap_or_default(),
+        findings: held
+            .map(|held| named(&held).unwrap_or(held.manifest).findings)
+            .unwrap_or_default(),
         at: row.at,
     })
 }
 
 fn published(store: &Store, site: &Site, row: &FeedRow) -> Result<Option<Published>, StoreError> {
     let Some(revision) = store.revision_of(row)? else { return Ok(None) };
-    let Manifest { revision: number, .. } = revision.manifest;
+    let number = revision.manifest.revision;
     let path = match revision.place {
         Place::Main => site.layout.order_dir(&row.key),
         Place::Beside => site.layout.beside_dir(&row.key, number),
@@ -296,12 +303,17 @@ fn published(store: &Store, site: &Site, row: &FeedRow) -> Result<Option<Publish
     let below = path.strip_prefix(&site.layout.output).unwrap_or(&path);
     let parts: Vec<_> = below.iter().map(|part| part.to_string_lossy()).collect();
     let newest = store.order(&row.key)?.and_then(|order| order.published);
+    // Programs need the files' own names, which only the folder knows. Once it is gone there are no files.
+    let manifest = match with_names(&*site.disk, &path, &revision.manifest) {
+        Ok(Some(named)) => named,
+        Ok(None) | Err(_) => revision.manifest,
+    };
     Ok(Some(Published {
         key: row.key.clone(),
         folder: parts.join("/"),
         path,
         manifest_sha256: revision.manifest_sha256,
-        manifest: revision.manifest,
+        manifest,
         at: row.at,
         superseded_by: newest.map(|it| it.revision).filter(|newest| *newest > number),
     }))

@@ -40,6 +40,20 @@ impl Complaint {
         }
     }
 
+    /// One about the name of a file, of which nothing is said: it may be somebody's.
+    pub(super) fn no_command_in_name(word: &str) -> Self {
+        let place = "the name of the file";
+        let near =
+            nearest(word, Word::ALL.iter().map(|word| word.as_str())).and_then(Word::from_text);
+        match near {
+            Some(near) => Self::about(
+                near,
+                format!("{place}: that is no command; did you mean `{}`?", near.as_str()),
+            ),
+            None => Self::unknown(format!("{place}: that is no command")),
+        }
+    }
+
     /// One about a word that is no command. What the nearest one is gets said.
     pub(super) fn no_command(word: &str, place: &str) -> Self {
         let known = Word::ALL.iter().map(|word| word.as_str());

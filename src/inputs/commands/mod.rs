@@ -46,6 +46,11 @@ pub struct Command {
     pub name_says: Option<&'static str>,
 }
 
+/// Whether a word is a command, in any of its spellings.
+pub fn is_command(word: &str) -> bool {
+    words::Word::from_text(word).is_some()
+}
+
 /// Understands a command file. Its content counts; the name alone does where the content is blank.
 ///
 /// # Errors

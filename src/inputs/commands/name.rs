@@ -20,7 +20,7 @@ pub(super) fn of_file_name(name: &str) -> Result<Request, Complaint> {
     }
     let Some((word, rest)) = split(stem) else {
         let first = first_word(stem);
-        let complaint = Complaint::no_command(first, "the name of the file");
+        let complaint = Complaint::no_command_in_name(first);
         let perhaps_unfinished = complaint.command.is_none();
         return Err(Complaint { perhaps_unfinished, ..complaint });
     };

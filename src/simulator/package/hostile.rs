@@ -36,8 +36,11 @@ pub const ALL: [(&str, Maker); 20] = [
     ("empty-zip", empty_zip),
 ];
 
-/// The archive of a name in [`ALL`].
+/// The archive of a name in [`ALL`], or `all-named-after-patient`, which is sound.
 pub fn by_name(name: &str) -> Option<Vec<u8>> {
+    if name == "all-named-after-patient" {
+        return Some(all_named_after_patient());
+    }
     ALL.iter().find(|(known, _)| *known == name).map(|(_, make)| make())
 }
 
@@ -128,6 +131,19 @@ pub fn bad_crc() -> Vec<u8> {
 pub fn named_after_patient() -> Vec<u8> {
     let name = format!("Wilhelmina {PATIENT_MARKER}-Specimen.stl");
     replace(stored(&[(&name, STL)]), b"facet normal", b"facet NORMAL", Which::First)
+}
+
+/// A sound archive of which every name holds that of its patient.
+pub fn all_named_after_patient() -> Vec<u8> {
+    let name = |rest: &str| format!("{PATIENT_MARKER}{rest}");
+    let names = [
+        name("_Wilhelmina_u.stl"),
+        name("_Wilhelmina_l.stl"),
+        name(" folder/Foto of ") + &name(".jpg"),
+        format!("__MACOSX/{}", name(".stl")),
+    ];
+    let members: Vec<_> = names.iter().map(|name| (name.as_str(), STL)).collect();
+    stored(&members)
 }
 
 /// A member that is longer than both directories say.

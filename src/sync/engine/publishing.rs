@@ -166,6 +166,12 @@ impl Engine {
         }
         if job.fetched.is_none() {
             let Some(intent) = intent else { return self.finish(now, key) };
+            if intent.manifest.has_stand_ins() {
+                // Since a restart nobody knows what its files are called: they come again.
+                self.store.drop_intent(key)?;
+                discard(key, false, effects);
+                return Ok(());
+            }
             job.evidence = intent.evidence;
             job.history_seen = intent.history_seen;
             job.fetched = Some(Fetched {

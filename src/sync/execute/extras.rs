@@ -8,8 +8,9 @@ use crate::config::{FormatConfig, Names};
 use crate::local::StagedFile;
 use crate::local::describe::describe;
 use crate::local::extras::{Taken, take_extra_as};
-use crate::local::files::{Footprint, copy_file, remove_empty_dirs};
+use crate::local::files::{Footprint, Tree, below, copy_file, remove_empty_dirs};
 use crate::local::kept::SpoolDir;
+use crate::local::look::{There, with_names};
 use crate::local::spool::Spool;
 use crate::local::unpack::Reading;
 use crate::model::asset::{AssetKind, AssetRequest};
@@ -135,6 +136,12 @@ impl Executor {
     /// nothing does, or it fails, nothing is left in staging.
     pub(super) fn late_extras(&self, job: &ExtrasJob) -> Result<Fetched, Fault> {
         self.root.check()?;
+        let published = self.place_of(job);
+        // The journal does not know what files are called that may name a person.
+        let Some(named) = with_names(&*self.disk, &published, &job.published)? else {
+            return Err(changed(&published));
+        };
+        let job = &ExtrasJob { published: named, ..job.clone() };
         let dir = self.layout.work_dir(&job.job);
         let spools = SpoolDir::new(&*self.disk, self.layout.spool_dir(&job.job));
         self.clear(&dir)?;
@@ -211,25 +218,30 @@ impl Executor {
         })
     }
 
+    fn place_of(&self, job: &ExtrasJob) -> PathBuf {
+        match &job.held {
+            Some(dir) => self.layout.held_dir(dir),
+            None => self.layout.order_dir(&job.key),
+        }
+    }
+
     /// Copies the published files, and checks that they are still what was published. They are not
     /// linked: whoever works in the next revision must not change the one in history.
     fn copy_published(&self, job: &ExtrasJob, dir: &Path) -> Result<(), Fault> {
-        let published = match &job.held {
-            Some(dir) => self.layout.held_dir(dir),
-            None => self.layout.order_dir(&job.key),
-        };
+        let published = self.place_of(job);
         self.check_room(job.published.bytes())?;
         self.disk.create_dirs(dir)?;
+        let tree = Tree::read(&*self.disk, &published)?;
+        let there = There::of(&tree, &job.published);
         for file in &job.published.files {
             let to = file.path.under(dir);
             if let Some(parent) = to.parent() {
                 self.disk.create_dirs(parent)?;
             }
-            let from = file.path.under(&published);
+            let from = below(&published, there.path_of(&file.path));
             if copy_file(&*self.disk, &from, &to, &self.cancel)? != (file.size, file.sha256.clone())
             {
-                let text = format!("{} is not what was published", published.display());
-                return Err(Fault::new(FaultClass::Local, "published-changed", text));
+                return Err(changed(&published));
             }
         }
         Ok(())
@@ -332,6 +344,11 @@ impl Executor {
             }
         }
     }
+}
+
+fn changed(published: &Path) -> Fault {
+    let text = format!("{} is not what was published", published.display());
+    Fault::new(FaultClass::Local, "published-changed", text)
 }
 
 fn is_twin(old: &ManifestFile, new: &StagedFile) -> bool {
