@@ -20,7 +20,7 @@ use crate::status::{DownloadPause, LabState, Note, PauseStatus, UpdateStatus, he
 type Change = (&'static str, fn(&mut Status));
 
 /// What can happen to a picture. Each code comes from at least one of them.
-const CHANGES: [Change; 26] = [
+const CHANGES: [Change; 27] = [
     ("stopped", |it| it.agent.running = false),
     ("stuck", |it| it.agent.silent = Some(600)),
     ("journal", |it| it.fault = Some(Note::new("the journal is locked", Some("wait")))),
@@ -61,6 +61,7 @@ const CHANGES: [Change; 26] = [
         });
     }),
     ("attention", |it| it.orders.extend([("attention".to_owned(), 2)])),
+    ("held back", |it| it.orders.extend([("held".to_owned(), 2)])),
     ("deaf", |it| {
         it.notifications.as_mut().expect("on").trouble = Some("port taken".to_owned());
     }),

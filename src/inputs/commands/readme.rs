@@ -20,7 +20,7 @@ WITH THE NAME OF AN EMPTY FILE
 (right click, New, Text Document; then give it one of these names)
 
   refetch 17544365.txt     fetch this order again; several numbers are allowed
-  publish 17544365.txt     publish an incomplete order that is held back, as it is
+  publish 17544365.txt     publish this order, which is held back, as it is
   pause.txt                begin nothing new until resume
   resume.txt               go on
   poll.txt                 ask Align for new orders as soon as it allows that
