@@ -87,7 +87,7 @@ pub fn is_incomplete(findings: &[Finding]) -> bool {
 /// What is serious about a case, in one line without any name.
 pub fn why_incomplete(findings: &[Finding]) -> String {
     let serious = findings.iter().filter(|finding| finding.severity == Severity::Serious);
-    let mut words: Vec<&str> = serious.map(|finding| finding.words.as_str()).collect();
+    let mut words: Vec<&str> = serious.map(|finding| finding.words.trim_end_matches('.')).collect();
     words.dedup();
     words.join("; ")
 }
@@ -111,6 +111,9 @@ mod tests {
         assert_eq!(counts.in_words(), "2 serious, 1 warning, 1 note");
         assert!(!serde_json::to_string(&counts).expect("JSON").contains("Secret"));
         assert_eq!(why_incomplete(&findings), "cut");
+        let said = ["It is cut.", "It is empty."];
+        let both = said.map(|words| Finding::new("x", Severity::Serious, words));
+        assert_eq!(why_incomplete(&both), "It is cut; It is empty");
         assert_eq!(FindingCounts::default().in_words(), "");
     }
 }

@@ -269,12 +269,12 @@ pub(super) mod tests {
         let store = Store::in_memory().expect("journal");
         let held = hold(&store, "17");
         assert_eq!(store.held(&held.key).expect("read"), Some(held.clone()));
-        assert_eq!(store.holds().expect("read"), [held.clone()]);
+        assert_eq!(store.holds().expect("read"), std::slice::from_ref(&held));
         let record = store.order(&held.key).expect("read").expect("there");
         assert_eq!((record.held.clone(), record.state()), (Some(held.record()), OrderState::Held));
         assert_eq!(store.released().expect("read"), []);
         assert!(store.release(&held.key).expect("released"));
-        assert_eq!(store.released().expect("read"), [held.key.clone()]);
+        assert_eq!(store.released().expect("read"), std::slice::from_ref(&held.key));
         let record = store.order(&held.key).expect("read").expect("there");
         assert!(record.needs_work() && !record.is_wanted());
         store.drop_hold(&held.key).expect("dropped");

@@ -132,22 +132,7 @@ impl Executor {
                 Some(Input::Fetched { key: job.key, result })
             }
             Effect::Publish(job) => {
-                let publication = self.publication(&job);
-                let result =
-                    self.root.check().and_then(|()| self.seal(&job, &publication.staged)).and_then(
-                        |()| {
-                            publish::publish(
-                                &*self.disk,
-                                &self.layout,
-                                &self.root.id(),
-                                &publication,
-                                &self.step,
-                            )
-                        },
-                    );
-                if let Ok(PublishOutcome::Done { .. }) = result {
-                    self.release(&job.intent.job);
-                }
+                let result = self.publish(&job);
                 Some(Input::Published { key: job.intent.key, result })
             }
             Effect::Recover(job) => {
@@ -212,6 +197,19 @@ impl Executor {
         };
         let held = held.map(|(manifest, _)| manifest);
         Ok(Seen { local, free: self.disk.free_space(&self.layout.staging)?, held })
+    }
+
+    /// Makes a staged order visible.
+    fn publish(&self, job: &PublishJob) -> Result<PublishOutcome, Fault> {
+        let publication = self.publication(job);
+        self.root.check()?;
+        self.seal(job, &publication.staged)?;
+        let (disk, id) = (&*self.disk, self.root.id());
+        let outcome = publish::publish(disk, &self.layout, &id, &publication, &self.step)?;
+        if let PublishOutcome::Done { .. } = outcome {
+            self.release(&job.intent.job);
+        }
+        Ok(outcome)
     }
 
     fn publication(&self, job: &PublishJob) -> Publication {

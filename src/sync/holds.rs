@@ -43,9 +43,10 @@ pub fn settle(
     }
     let mut by_order: BTreeMap<OrderKey, Vec<Found>> = BTreeMap::new();
     for one in found {
-        match key_of(&one.manifest) {
-            Some(key) => by_order.entry(key).or_default().push(one),
-            None => tracing::warn!("what is held back as {} names no order", one.dir),
+        if let Some(key) = key_of(&one.manifest) {
+            by_order.entry(key).or_default().push(one);
+        } else {
+            tracing::warn!("what is held back as {} names no order", one.dir);
         }
     }
     // What is being published is the engine's to finish; the rest of such an order waits.

@@ -42,10 +42,8 @@ struct OrderPage {
     /// What there is to know of the files.
     findings: Vec<FindingView>,
     incomplete: bool,
-    /// Since when they are held back.
-    held: Option<When>,
-    /// Whether they are to be published all the same.
-    released: bool,
+    /// What is held back.
+    held: Option<HeldBox>,
     folder: Option<String>,
     folder_gone: bool,
     no_folder: &'static str,
@@ -67,6 +65,13 @@ struct TroubleView {
     attempts: u32,
     since: When,
     next_try: Option<When>,
+}
+
+/// What is held back.
+struct HeldBox {
+    since: When,
+    /// It is to be published all the same.
+    released: bool,
 }
 
 /// One finding, in words.
@@ -174,6 +179,11 @@ pub(super) async fn page(
 }
 
 impl OrderPage {
+    /// Whether a person has still to decide.
+    fn is_undecided(&self) -> bool {
+        self.held.as_ref().is_some_and(|held| !held.released)
+    }
+
     fn of(view: &OrderView, call: &Call, show_names: bool) -> Self {
         let (t, lang) = (call.texts, call.lang.code());
         let record = &view.record;
@@ -214,8 +224,7 @@ impl OrderPage {
             trouble: record.trouble.as_ref().filter(|_| record.is_wanted()).map(TroubleView::of),
             incomplete: record.newest_findings().is_incomplete(),
             findings: findings.iter().map(|one| FindingView::of(one, call)).collect(),
-            held: held.map(|held| When::at(held.at)),
-            released: held.is_some_and(|held| held.released),
+            held: held.map(|held| HeldBox { since: When::at(held.at), released: held.released }),
             folder: view.folder.as_deref().map(shown),
             folder_gone: standing.is_none(),
             no_folder: if record.retired == Retired::Yes { t.folder_removed } else { t.no_folder },

@@ -73,6 +73,7 @@ fn reason(view: &OrderView, call: &Call) -> String {
     let mut serious: Vec<&str> = Vec::new();
     for finding in findings.iter().filter(|finding| finding.severity == Severity::Serious) {
         let words = call.texts.finding(&finding.code).unwrap_or(&finding.words);
+        let words = words.trim_end_matches('.');
         if !serious.contains(&words) {
             serious.push(words);
         }

@@ -215,10 +215,7 @@ impl Inner {
             Notice::Failed { code, .. } if code == "disk-full" => {
                 (Condition::DiskFull, Entry::DISK_FULL, Severity::Error)
             }
-            Notice::Failed { key, attention: true, .. } => {
-                (Condition::Order(key.clone()), Entry::ORDER, Severity::Warning)
-            }
-            Notice::Held { key, .. } => {
+            Notice::Failed { key, attention: true, .. } | Notice::Held { key, .. } => {
                 (Condition::Order(key.clone()), Entry::ORDER, Severity::Warning)
             }
             Notice::NamedInVain { lab, rx, .. } => (

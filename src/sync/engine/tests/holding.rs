@@ -35,12 +35,12 @@ impl World {
     fn hold(&mut self, key: &OrderKey, fetched: Fetched) -> HoldJob {
         self.begin_fetch(key);
         self.brings(key, fetched);
-        let job = self.to_hold(key);
+        let job = self.begins_to_hold(key);
         self.kept(key);
         job
     }
 
-    fn to_hold(&mut self, key: &OrderKey) -> HoldJob {
+    fn begins_to_hold(&mut self, key: &OrderKey) -> HoldJob {
         let mut effects = self.looked(key, LocalPicture::Absent);
         match effects.pop() {
             Some(Effect::Hold(job)) if effects.is_empty() => *job,
@@ -167,7 +167,7 @@ fn another_incomplete_revision_takes_the_place_of_the_one_before() {
     let first = world.hold(&order, incomplete("a"));
     world.refetches(&order);
     world.brings(&order, incomplete("b"));
-    let second = world.to_hold(&order);
+    let second = world.begins_to_hold(&order);
     assert_ne!(first.dir, second.dir);
     assert_eq!(world.held(&order).expect("held").dir, first.dir, "until the new one is safe");
     let effects = world.kept(&order);
@@ -237,7 +237,7 @@ fn a_hold_that_fails_leaves_the_order_wanted() {
     let order = key("lab", "17");
     world.begin_fetch(&order);
     world.brings(&order, incomplete("a"));
-    let job = world.to_hold(&order);
+    let job = world.begins_to_hold(&order);
     let fault = Fault::new(FaultClass::Local, "disk", "no");
     let effects = world.give(Input::Held { key: order.clone(), result: Err(fault) });
     let dropped =
@@ -254,7 +254,7 @@ fn an_order_that_died_while_it_was_being_held_back_is_fetched_again() {
     let order = key("lab", "17");
     world.begin_fetch(&order);
     world.brings(&order, incomplete("a"));
-    world.to_hold(&order);
+    world.begins_to_hold(&order);
     let world = world.restarted();
     assert!(world.record(&order).is_wanted());
 }
@@ -326,7 +326,7 @@ fn pictures_that_come_late_join_what_is_held_back() {
     let files = vec![file("a"), picture];
     let came = Fetched { files: files.clone(), missing: Vec::new(), ..incomplete("a") };
     world.brings(&order, came);
-    let second = world.to_hold(&order);
+    let second = world.begins_to_hold(&order);
     assert_eq!((second.manifest.files, second.manifest.reason), (files, Reason::FirstScan));
     let since = world.held(&order).expect("held").at;
     world.kept(&order);
