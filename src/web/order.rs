@@ -41,7 +41,6 @@ struct OrderPage {
     trouble: Option<TroubleView>,
     /// What there is to know of the files.
     findings: Vec<FindingView>,
-    incomplete: bool,
     /// What is held back.
     held: Option<HeldBox>,
     folder: Option<String>,
@@ -179,6 +178,11 @@ pub(super) async fn page(
 }
 
 impl OrderPage {
+    /// Whether something serious is among the findings.
+    fn is_incomplete(&self) -> bool {
+        self.findings.iter().any(|one| one.tone == Tone::Bad)
+    }
+
     /// Whether a person has still to decide.
     fn is_undecided(&self) -> bool {
         self.held.as_ref().is_some_and(|held| !held.released)
@@ -222,7 +226,6 @@ impl OrderPage {
             facts: facts(view, t),
             heard: When::at(record.last_seen),
             trouble: record.trouble.as_ref().filter(|_| record.is_wanted()).map(TroubleView::of),
-            incomplete: record.newest_findings().is_incomplete(),
             findings: findings.iter().map(|one| FindingView::of(one, call)).collect(),
             held: held.map(|held| HeldBox { since: When::at(held.at), released: held.released }),
             folder: view.folder.as_deref().map(shown),
