@@ -78,6 +78,7 @@ ways! {
 
 /// In which ways each step is met; the compiler asks for those of a new one. Where the volume knows an
 /// exchange (Linux), nothing is moved aside, and the other way round.
+#[expect(clippy::too_many_lines, reason = "a table: one line for each step")]
 fn ways_to(step: Step) -> &'static [Way] {
     use Way::{
         Adopt, Again, Beside, Dropped, Elsewhere, Empty, Failure, First, Forget, Late, Lost,
