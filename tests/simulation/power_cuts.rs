@@ -242,12 +242,13 @@ impl Kept {
             )
             .is_ok()
     }
+}
 
-    fn files(&self, durable: &BTreeMap<PathBuf, Node>, dir: &Path) -> Option<Content> {
-        let mut files = files_below(durable, dir)?;
-        files.remove(FILE_NAME);
-        Some(files)
-    }
+/// The files of a directory without the manifest.
+fn without_manifest(durable: &BTreeMap<PathBuf, Node>, dir: &Path) -> Option<Content> {
+    let mut files = files_below(durable, dir)?;
+    files.remove(FILE_NAME);
+    Some(files)
 }
 
 fn new_files() -> Content {
@@ -299,7 +300,7 @@ fn what_is_published_all_the_same_is_at_no_moment_nowhere() {
                 let dirs =
                     [kept.bench.layout.held_dir(&kept.name), kept.bench.layout.order_dir(&key())];
                 let durable = kept.disk.durable(Path::new("/"));
-                let is_there = |dir: &PathBuf| kept.files(&durable, dir) == Some(new_files());
+                let is_there = |dir: &PathBuf| without_manifest(&durable, dir) == Some(new_files());
                 assert!(dirs.iter().any(is_there), "it is nowhere after call {number}");
                 // As the engine goes on after a restart: with what lies there, if nothing else is known.
                 match kept.bench.recover(&kept.disk, &released).expect("decided") {
