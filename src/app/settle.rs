@@ -158,7 +158,7 @@ impl Witness for Records<'_> {
         });
         let by_audit = || {
             let begun = self.begun.get_or_init(|| {
-                let details = removals(self.site)
+                let details = records(self.site, &[Deed::Removed, Deed::TestOrderRemoved])
                     .into_iter()
                     .map(|mut record| record.details.remove("manifests").unwrap_or_default());
                 let hashes = details.filter_map(|all| serde_json::from_value(all).ok());
@@ -255,11 +255,15 @@ fn removed(site: &Site) -> BTreeMap<(String, String, String), BTreeSet<u32>> {
 
 /// The audit's records of removals from the output.
 fn removals(site: &Site) -> Vec<Record> {
+    records(site, &[Deed::Removed])
+}
+
+fn records(site: &Site, deeds: &[Deed]) -> Vec<Record> {
     let mut records = site.audit.read(1).unwrap_or_else(|fault| {
         tracing::warn!("{}", fault.chain());
         Vec::new()
     });
-    records.retain(|record| record.what == Deed::Removed.as_str());
+    records.retain(|record| deeds.iter().any(|deed| record.what == deed.as_str()));
     records
 }
 

@@ -274,6 +274,10 @@ impl Disk for NoExchange {
         RealDisk.create(path)
     }
     fn append(&self, path: &Path) -> Result<Box<dyn WriteFile>, DiskError> {
+        if matches!(self.0, Lie::Full(name) if path.ends_with(name)) {
+            let source = std::io::ErrorKind::StorageFull.into();
+            return Err(DiskError { operation: "write", path: path.to_path_buf(), source });
+        }
         RealDisk.append(path)
     }
     fn open(&self, path: &Path) -> Result<Box<dyn ReadFile>, DiskError> {

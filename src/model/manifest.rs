@@ -277,9 +277,15 @@ impl Manifest {
         other
     }
 
-    /// Whether some of its files have stand-ins for names.
+    /// Whether some of its names are stand-ins.
     pub fn has_stand_ins(&self) -> bool {
-        self.files.iter().any(|file| is_stand_in(&file.path))
+        let of_file = |file: &ManifestFile| {
+            let others = [file.original_name.as_deref(), file.raw_name.as_deref()];
+            is_stand_in(&file.path) || others.into_iter().flatten().any(is_stand_in)
+        };
+        self.files.iter().any(of_file)
+            || self.left_out.iter().any(|name| is_stand_in(name))
+            || self.findings.iter().filter_map(|finding| finding.path.as_deref()).any(is_stand_in)
     }
 
     /// What makes a file the same as another one, also where one of them has a stand-in for its name.

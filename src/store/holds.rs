@@ -240,6 +240,11 @@ pub(super) mod tests {
         held
     }
 
+    /// As the journal keeps it.
+    fn without_names(held: Held) -> Held {
+        Held { manifest: held.manifest.without_names(), ..held }
+    }
+
     fn publish(store: &Store, id: &str, findings: Vec<Finding>) {
         let mut one = order(id);
         one.fetched = one.evidence;
@@ -267,7 +272,7 @@ pub(super) mod tests {
     #[test]
     fn what_is_held_back_is_remembered_until_it_is_released_and_dropped() {
         let store = Store::in_memory().expect("journal");
-        let held = hold(&store, "17");
+        let held = without_names(hold(&store, "17"));
         assert_eq!(store.held(&held.key).expect("read"), Some(held.clone()));
         assert_eq!(store.holds().expect("read"), std::slice::from_ref(&held));
         let record = store.order(&held.key).expect("read").expect("there");
@@ -298,8 +303,9 @@ pub(super) mod tests {
         assert_eq!(counts("18"), "1 serious, 1 note");
         assert_eq!((counts("19").as_str(), counts("20").as_str()), ("1 note", ""));
         assert_eq!(store.incomplete().expect("read").get("lab"), Some(&1));
-        let sql = "SELECT group_concat(findings) FROM (SELECT findings FROM revisions
-            UNION ALL SELECT findings FROM holds)";
+        let sql = "SELECT group_concat(findings) || group_concat(manifest)
+            FROM (SELECT findings, manifest FROM revisions
+            UNION ALL SELECT findings, manifest FROM holds)";
         let kept: String = store.db.query_row(sql, [], |row| row.get(0)).expect("read");
         assert!(kept.contains("jaw-missing") && !kept.contains("Secret"), "{kept}");
     }
@@ -309,7 +315,7 @@ pub(super) mod tests {
         let dir = tempfile::tempdir().expect("tempdir");
         let file = dir.path().join(FILE_NAME);
         let store = Store::open(&file).expect("made");
-        let held = hold(&store, "17");
+        let held = without_names(hold(&store, "17"));
         drop(store);
         let db = Connection::open(&file).expect("opened");
         db.execute_batch("UPDATE orders SET held = 0").expect("as REPLACE leaves it");

@@ -95,6 +95,8 @@ pub enum Input {
         key: OrderKey,
         /// How far the interrupted publication had come.
         result: Result<Recovered, Fault>,
+        /// The manifest of what is staged, where it is whole and the journal has stand-ins for names.
+        staged: Option<Box<Manifest>>,
     },
     /// Answer to [`Effect::Discard`].
     Discarded {

@@ -145,7 +145,11 @@ impl Executor {
                 if let Ok(Recovered::Published) = result {
                     self.release(&job.intent.job);
                 }
-                Some(Input::Recovered { key: job.intent.key, result })
+                let staged = match &result {
+                    Ok(Recovered::Ready) => self.named(&job, &publication.staged),
+                    _ => None,
+                };
+                Some(Input::Recovered { key: job.intent.key, result, staged })
             }
             Effect::Hold(job) => {
                 let result = self.hold(&job);

@@ -12,7 +12,7 @@ use super::{AgentDesk, Live, Task};
 use crate::app::clock::wall_now;
 use crate::app::test_order::{self as making, Means, Standing, look_whole};
 use crate::audit::{Deed, Entry, Mark};
-use crate::local::look::glance;
+use crate::local::look::{Read, glance, read_manifest};
 use crate::local::retire::Fate;
 use crate::model::fault::{Fault, FaultClass};
 use crate::model::ids::OrderKey;
@@ -136,7 +136,7 @@ impl AgentDesk {
             })
         };
         let call = || Ok(call().unwrap_or_else(failed));
-        let entry = |mark| self.entry(task, Deed::TestOrderRemoved, mark, &key);
+        let entry = |mark| self.removal(task, mark, &key);
         self.beyond(task, "remove the test order", entry, call, |_, _| Ok(()))
     }
 
@@ -147,15 +147,28 @@ impl AgentDesk {
         if making::standing(&*self.disk, &self.layout, glance)? == Standing::Absent {
             return Ok(());
         }
-        self.audit.record(&self.entry(task, Deed::TestOrderRemoved, Mark::Begun, &key))?;
+        self.audit.record(&self.removal(task, Mark::Begun, &key))?;
         let fate = making::remove(&means);
         let mark = match &fate {
             Ok(Fate::Removed | Fate::Absent) => Mark::Done,
             Ok(Fate::LeftAlone(_)) => Mark::Refused,
             Err(_) => Mark::Failed,
         };
-        self.audit.record(&self.entry(task, Deed::TestOrderRemoved, mark, &key))?;
+        self.audit.record(&self.removal(task, mark, &key))?;
         fate.map(|_| ())
+    }
+
+    /// The record of a removal. That it begins is all that a start knows of one that was interrupted: the
+    /// test order is in no journal.
+    fn removal(&self, task: &Task<'_>, mark: Mark, key: &OrderKey) -> Entry {
+        let entry = self.entry(task, Deed::TestOrderRemoved, mark, key);
+        if mark != Mark::Begun {
+            return entry;
+        }
+        match read_manifest(&*self.disk, &self.layout.order_dir(key)) {
+            Ok(Read::Manifest(_, sha256)) => entry.detail("manifests", vec![sha256]),
+            _ => entry,
+        }
     }
 
     /// When a test order was published last, if one ever was.

@@ -228,7 +228,9 @@ impl Engine {
             Input::Fetched { key, result } => self.fetched(now, &key, result, &mut effects)?,
             Input::Published { key, result } => self.published(now, &key, result, &mut effects)?,
             Input::Held { key, result } => self.held(now, &key, result, &mut effects)?,
-            Input::Recovered { key, result } => self.recovered(now, &key, result, &mut effects)?,
+            Input::Recovered { key, result, staged } => {
+                self.recovered(now, &key, result, staged, &mut effects)?;
+            }
             Input::Discarded { key } => self.finish(now, &key)?,
             Input::Retired { key, result } => self.retired(now, &key, result, &mut effects)?,
             Input::Forgotten { key, revision, result } => {

@@ -2,7 +2,7 @@
 
 use super::extras;
 use super::fetching::{history_len, job_name, standing};
-use super::{Effect, Engine, Fetched, Notice, Now, OrderKey, OrderRecord, StoreError};
+use super::{Effect, Engine, Fetched, Job, Notice, Now, OrderKey, OrderRecord, StoreError};
 use crate::local::layout::HELD_JOB;
 use crate::local::look::LocalPicture;
 use crate::local::publish::{PublishOutcome, Recovered};
@@ -166,23 +166,8 @@ impl Engine {
         }
         if job.fetched.is_none() {
             let Some(intent) = intent else { return self.finish(now, key) };
-            if intent.manifest.has_stand_ins() {
-                // Since a restart nobody knows what its files are called: they come again.
-                self.store.drop_intent(key)?;
-                discard(key, false, effects);
-                return Ok(());
-            }
-            job.evidence = intent.evidence;
-            job.history_seen = intent.history_seen;
-            job.fetched = Some(Fetched {
-                files: intent.manifest.files,
-                left_out: intent.manifest.left_out,
-                missing: intent.manifest.missing,
-                lacking: Vec::new(),
-                findings: intent.manifest.findings,
-                etag: intent.etag,
-                hosts: Vec::new(),
-            });
+            let manifest = intent.manifest.clone();
+            take_up(job, &intent, manifest);
         }
         self.decide(now, key, found, None, effects)
     }
@@ -192,6 +177,7 @@ impl Engine {
         now: Now,
         key: &OrderKey,
         result: Result<Recovered, Fault>,
+        staged: Option<Box<Manifest>>,
         effects: &mut Vec<Effect>,
     ) -> Result<(), StoreError> {
         let recovered = match result {
@@ -205,6 +191,10 @@ impl Engine {
                 self.finish(now, key)
             }
             Recovered::Ready => {
+                if let (Some(job), Some(staged)) = (self.jobs.get_mut(key), staged) {
+                    // In case that its target changed meanwhile.
+                    take_up(job, &intent, *staged);
+                }
                 let job = self.publish_job(intent)?;
                 effects.push(Effect::Publish(Box::new(job)));
                 Ok(())
@@ -359,6 +349,21 @@ impl Engine {
 /// The order's staged directory is not needed; the work on the order ends with the answer.
 pub(super) fn discard(key: &OrderKey, done: bool, effects: &mut Vec<Effect>) {
     effects.push(Effect::Discard { key: key.clone(), job: job_name(key), done });
+}
+
+/// What an interrupted publication is of counts as fetched.
+fn take_up(job: &mut Job, intent: &Intent, manifest: Manifest) {
+    job.evidence = intent.evidence;
+    job.history_seen = intent.history_seen;
+    job.fetched = Some(Fetched {
+        files: manifest.files,
+        left_out: manifest.left_out,
+        missing: manifest.missing,
+        lacking: Vec::new(),
+        findings: manifest.findings,
+        etag: intent.etag.clone(),
+        hosts: Vec::new(),
+    });
 }
 
 /// The evidence up to there is taken care of.

@@ -211,7 +211,7 @@ fn an_interrupted_publication_is_taken_up_at_once_without_any_login() {
     effects.retain(|effect| !matches!(effect, Effect::Connect { .. }));
     assert!(matches!(effects.as_slice(), [Effect::Recover(_)]), "{effects:?}");
     let result = Ok(Recovered::Published);
-    world.give(Input::Recovered { key: order.clone(), result });
+    world.give(Input::Recovered { key: order.clone(), result, staged: None });
     assert_eq!(world.record(&order).state(), OrderState::Published);
 }
 
@@ -221,7 +221,11 @@ fn a_lost_staging_is_fetched_again() {
     let order = key("lab", "17");
     world.begin_publication(&order);
     let (mut world, _) = world.restart();
-    let effects = world.give(Input::Recovered { key: order.clone(), result: Ok(Recovered::Lost) });
+    let effects = world.give(Input::Recovered {
+        key: order.clone(),
+        result: Ok(Recovered::Lost),
+        staged: None,
+    });
     assert!(matches!(effects.as_slice(), [Effect::Discard { .. }]), "{effects:?}");
     // Nothing else touches that place until it is clear.
     assert_eq!(world.pass(Duration::from_secs(60)).len(), 0);

@@ -7,6 +7,7 @@ use crate::local::layout::HELD_JOB;
 use crate::local::publish::Recovered;
 use crate::local::seal::seal_with;
 use crate::model::fault::Fault;
+use crate::model::manifest::Manifest;
 
 use super::super::effects::{HoldJob, PublishJob};
 use super::Executor;
@@ -26,7 +27,9 @@ impl Executor {
     pub(super) fn seal(&self, job: &PublishJob, staged: &Path) -> Result<(), Fault> {
         let intent = &job.intent;
         if !intent.job.starts_with(HELD_JOB) {
-            return seal_with(&*self.disk, staged, &intent.manifest, &self.step).map(drop);
+            let named = self.named(job, staged);
+            let manifest = named.as_deref().unwrap_or(&intent.manifest);
+            return seal_with(&*self.disk, staged, manifest, &self.step).map(drop);
         }
         match held::manifest_in(&*self.disk, staged)? {
             // An earlier attempt came this far.
@@ -35,6 +38,17 @@ impl Executor {
             }
             _ => held::reseal(&*self.disk, staged, &intent.manifest, &self.step),
         }
+    }
+
+    /// The manifest of what an earlier attempt sealed. The journal, from which the intent comes after a
+    /// restart, has stand-ins where a file may be called after a person.
+    pub(super) fn named(&self, job: &PublishJob, staged: &Path) -> Option<Box<Manifest>> {
+        let intent = &job.intent;
+        if !intent.manifest.has_stand_ins() {
+            return None;
+        }
+        let found = held::manifest_in(&*self.disk, staged).ok().flatten();
+        found.filter(|(_, sha)| *sha == intent.manifest_sha256).map(|(manifest, _)| manifest)
     }
 
     /// What was found out of an interrupted publication, where the process ended before what was held

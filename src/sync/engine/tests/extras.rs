@@ -319,7 +319,8 @@ fn a_publication_of_it_that_the_power_cut_off_is_finished() {
         world.connect("lab");
         let is_lost = found == Recovered::Lost;
         let is_ready = found == Recovered::Ready;
-        let effects = world.give(Input::Recovered { key: order.clone(), result: Ok(found) });
+        let effects =
+            world.give(Input::Recovered { key: order.clone(), result: Ok(found), staged: None });
         if is_lost {
             assert!(matches!(effects.as_slice(), [Effect::Discard { .. }]), "{effects:?}");
             world.give(Input::Discarded { key: order.clone() });
@@ -348,7 +349,7 @@ fn a_folder_that_a_program_holds_open_is_tried_again() {
     assert_eq!(world.record(&order).state(), OrderState::Published);
     let (_, effects) = world.until_late(Duration::from_mins(3)).expect("tried again");
     assert!(matches!(effects.as_slice(), [Effect::Recover(_)]), "{effects:?}");
-    world.give(Input::Recovered { key: order.clone(), result: Ok(Recovered::Ready) });
+    world.give(Input::Recovered { key: order.clone(), result: Ok(Recovered::Ready), staged: None });
     // Meanwhile it was taken.
     let result = Ok(PublishOutcome::TargetChanged { found: LocalPicture::Absent });
     let effects = world.give(Input::Published { key: order.clone(), result });

@@ -271,8 +271,11 @@ fn an_interrupted_release_is_finished_and_a_lost_one_is_fetched_again() {
         let effects = world.give(Input::Tick);
         let recovers = |effect: &Effect| matches!(effect, Effect::Recover(_));
         assert!(effects.iter().any(recovers), "{effects:?}");
-        let mut effects =
-            world.give(Input::Recovered { key: order.clone(), result: Ok(recovered) });
+        let mut effects = world.give(Input::Recovered {
+            key: order.clone(),
+            result: Ok(recovered),
+            staged: None,
+        });
         let record = world.record(&order);
         if recovered == Recovered::Lost {
             assert!(record.is_wanted() && record.held.is_none() && world.held(&order).is_none());
