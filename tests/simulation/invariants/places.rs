@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use casedrop::local::Layout;
 use casedrop::model::ids::OrderKey;
 use casedrop::model::manifest::{FILE_NAME, Manifest};
+use casedrop::model::stand_in::stand_in;
 
 use crate::align::{CaseKind, SimOrder, hash, thumbnails};
 use crate::disk::Node;
@@ -37,29 +38,32 @@ pub fn whole(content: &Content) -> Result<Manifest, String> {
 
 /// The generation of Align's package that a manifest describes: exactly one, not a mixture.
 pub fn generation(order: &SimOrder, manifest: &Manifest) -> Result<u32, String> {
-    let listed: BTreeMap<&str, &str> = manifest
+    // The journal has stand-ins for names that may be a person's.
+    let kept = |path: &str| stand_in(path, &manifest.order_id).into_owned();
+    let listed: BTreeMap<String, &str> = manifest
         .files
         .iter()
         .filter(|file| !is_separate(order, &file.path))
-        .map(|file| (file.path.as_str(), file.sha256.as_str()))
+        .map(|file| (kept(&file.path), file.sha256.as_str()))
         .collect();
     (1..=order.generation)
         .rev()
         .find(|generation| {
             let package = order.package(*generation).files;
             package.len() == listed.len()
-                && package.iter().all(|(path, hash)| listed.get(path.as_str()) == Some(&&**hash))
+                && package.iter().all(|(path, hash)| listed.get(&kept(path)) == Some(&&**hash))
         })
         .ok_or_else(|| "is no generation that Align ever had".to_owned())
 }
 
 /// The generation of the pictures that came separately; `None` if there are none.
 pub fn pictures(order: &SimOrder, manifest: &Manifest) -> Result<Option<u32>, String> {
-    let listed: BTreeMap<&str, &str> = manifest
+    let kept = |path: &str| stand_in(path, &manifest.order_id).into_owned();
+    let listed: BTreeMap<String, &str> = manifest
         .files
         .iter()
         .filter(|file| is_separate(order, &file.path))
-        .map(|file| (file.path.as_str(), file.sha256.as_str()))
+        .map(|file| (kept(&file.path), file.sha256.as_str()))
         .collect();
     let wanted = order.kind == CaseKind::Restorative;
     let is_missing = manifest.missing.iter().any(|missing| missing == "thumbnails");
@@ -68,10 +72,11 @@ pub fn pictures(order: &SimOrder, manifest: &Manifest) -> Result<Option<u32>, St
     }
     let found = (1..=order.generation).rev().find(|generation| {
         let package = thumbnails(order.key.order.as_str(), *generation).files;
+        let package: BTreeMap<_, _> =
+            package.into_iter().map(|(path, hash)| (kept(&path), hash)).collect();
         // Where they are missing, some of them may have been good.
         let is_whole = package.len() == listed.len() || is_missing;
-        is_whole
-            && listed.iter().all(|(path, hash)| package.get(*path).is_some_and(|it| it == hash))
+        is_whole && listed.iter().all(|(path, hash)| package.get(path).is_some_and(|it| it == hash))
     });
     found.map(Some).ok_or_else(|| "has pictures that Align never had".to_owned())
 }
