@@ -319,10 +319,11 @@ impl Disk for SimDisk {
         Ok(Box::new(Writing::new(self, ino, start, path, None)))
     }
 
-    /// A directory opens as well; reading it is what fails.
     fn open(&self, path: &Path) -> Result<Box<dyn ReadFile>, DiskError> {
         let (ino, start) = self.call(("open", path, None), "open", |state| {
-            Ok((state.tree.find(path)?, state.start))
+            let ino = state.tree.find(path)?;
+            state.tree.file(ino)?;
+            Ok((ino, state.start))
         })?;
         Ok(Box::new(Reading::new(self, ino, start, path)))
     }
