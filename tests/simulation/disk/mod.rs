@@ -357,11 +357,11 @@ impl Disk for SimDisk {
     fn sync_dir(&self, dir: &Path) -> Result<(), DiskError> {
         self.call(("sync_dir", dir, None), "sync", |state| {
             let ino = state.tree.find(dir)?;
-            if state.tree.is_dir(ino) {
-                state.tree.sync_dir(ino);
-                return Ok(());
+            if !state.tree.is_dir(ino) {
+                return Err(io::ErrorKind::NotADirectory.into());
             }
-            state.tree.sync_file(ino)
+            state.tree.sync_dir(ino);
+            Ok(())
         })
     }
 
