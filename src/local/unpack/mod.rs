@@ -1,6 +1,6 @@
 //! Unpacks a spooled archive below one directory, trusting nothing that it says.
 //!
-//! [`archive`](super::archive) proves what the archive holds. Here its members get names that every
+//! `archive` proves what the archive holds. Here its members get names that every
 //! system can hold, bytes and members are bounded before anything is written, and what nobody can read is
 //! left out by itself, unless the order is nothing without it.
 
