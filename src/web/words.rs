@@ -28,7 +28,7 @@ const FINDINGS: [(&str, &str); 35] = [
     ("material-absent", "Die Datei der Materialien zum Scan fehlt"),
     ("file-named-absent", "Eine Datei, die das XML nennt, fehlt"),
     ("file-of-other-order", "Eine Datei gehört zu einem anderen Auftrag"),
-    ("xml-of-other-order", "Das XML gehört zu einem anderen Auftrag"),
+    ("xml-of-other-order", "Das XML trägt die Nummer eines anderen Auftrags"),
     ("xml-contradicts-order", "Das XML widerspricht dem Auftrag"),
     ("xml-unreadable", "Das XML ist nicht lesbar"),
     ("rx-without-teeth", "Der Auftragszettel nennt keine Zähne"),

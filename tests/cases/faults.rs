@@ -294,9 +294,15 @@ pub(crate) fn all() -> Vec<Fault> {
     fault!("the XML of another order", crown(Form::Stl), "xml-of-other-order", true, |p| {
         p.replace("_v50.xml", "17544402</OrderID>", "17599999</OrderID>");
     });
-    fault!("the older XML of another order", crown(Form::Stl), "xml-of-other-order", true, |p| {
-        p.replace("_v24.xml", "17544402</CaseId>", "17599999</CaseId>");
-    });
+    fault!(
+        "an older XML with another case number",
+        crown(Form::Stl),
+        "xml-of-other-order",
+        false,
+        |p| {
+            p.replace("_v24.xml", "17544402</CaseId>", "17599999</CaseId>");
+        }
+    );
     fault!("another order code", shell(Form::Stl), "xml-contradicts-order", false, |p| {
         p.replace("xml", "02NR8VTN", "ZZZZ8VTN");
     });

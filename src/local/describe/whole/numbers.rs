@@ -29,15 +29,22 @@ impl Look<'_> {
     fn xml(&self, told: &Told, found: &mut Vec<Found>) {
         let order = self.case.order;
         let about = About::File(told.index);
-        let differs = |number: &Option<String>| {
-            let ours = digits(order.order_id.as_str());
-            let theirs = number.as_deref().and_then(digits);
-            ours.is_some() && theirs.is_some() && ours != theirs
-        };
-        if differs(&told.rx.order_id) || differs(&told.rx.case_id) {
+        let ours = digits(order.order_id.as_str());
+        let number = |text: &Option<String>| text.as_deref().and_then(digits).map(str::to_owned);
+        let (order_id, case_id) = (number(&told.rx.order_id), number(&told.rx.case_id));
+        let is_other = |theirs: &str| ours.is_some_and(|ours| ours != theirs);
+        // SEEN: `OrderID` of versions 3.0 and 5.0 is the order's number.
+        if order_id.as_deref().is_some_and(is_other) {
             let words = "This XML file is of another order. The scans may be of another patient: do \
                 not start before that is clear.";
             found.push(Found::new(about, "xml-of-other-order", Severity::Serious, words));
+            return;
+        }
+        // ASSUMED: `CaseId` of version 1.0 is the order's number too. It must hold no order back.
+        if order_id.is_none() && case_id.as_deref().is_some_and(is_other) {
+            let words = "The case number in this XML file is not the order's number. Check that the \
+                scans belong to this patient.";
+            found.push(Found::new(about, "xml-of-other-order", Severity::Warning, words));
             return;
         }
         let codes = (told.rx.order_code.as_deref(), order.order_code.as_deref());
