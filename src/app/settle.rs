@@ -77,7 +77,8 @@ pub(super) fn settle(
         learned += learn(site, store, now, prepared, lost)?;
     }
     learned += take_claims(site, store, now.wall)?;
-    learned += holds::settle(&*site.disk, &site.layout, store, now.wall, &site.step)?;
+    let witness = holds::Recorded::new(&site.audit, now.wall);
+    learned += holds::settle(&*site.disk, &site.layout, store, now.wall, (&witness, &site.step))?;
     if let Some(rebuilt) = rebuilt(store, now.wall, lost, learned)? {
         news.push(Notice::JournalRebuilt(rebuilt));
     }

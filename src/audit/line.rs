@@ -47,6 +47,8 @@ pub enum Deed {
     Removed,
     /// A replaced revision was removed from history, since it is older than `history.keep`.
     HistoryRemoved,
+    /// What was held back was removed from staging, since something newer of the order is durable.
+    HeldRemoved,
     /// What interrupted work had left in staging was removed at a start.
     LeftoversRemoved,
     /// The program replaced itself by another version.
@@ -77,6 +79,7 @@ impl Deed {
             Self::Resume => "resume",
             Self::Removed => "removed",
             Self::HistoryRemoved => "history-removed",
+            Self::HeldRemoved => "held-removed",
             Self::LeftoversRemoved => "leftovers-removed",
             Self::Update => "update",
             Self::TestOrder => "test-order",

@@ -10,6 +10,7 @@ use super::look::{LocalPicture, Read, look, read_manifest};
 use super::seal::seal_with;
 use crate::disk::{Disk, DiskError, Kind, Moved};
 use crate::model::fault::{Fault, FaultClass};
+use crate::model::ids::OrderKey;
 use crate::model::manifest::{FILE_NAME, Manifest};
 use crate::model::step::Step;
 
@@ -25,6 +26,30 @@ pub struct Found {
     pub manifest: Manifest,
     /// SHA-256 of the manifest's bytes.
     pub manifest_sha256: String,
+}
+
+/// Keeps the record of what is removed from there.
+pub trait Witness {
+    /// A revision of the order is about to be removed. Whether that is on record: if not, it stays.
+    fn begins(&self, key: &OrderKey, files: usize) -> bool;
+
+    /// How that ended.
+    fn ended(&self, key: &OrderKey, files: usize, result: &Result<(), Fault>);
+
+    /// So many new manifests are about to be removed of which no revision came to have one. Whether
+    /// that is on record.
+    fn leftovers(&self, count: usize) -> bool;
+}
+
+/// What lies below `held`.
+#[derive(Debug, Default)]
+pub struct Lying {
+    /// What has a manifest of ours.
+    pub found: Vec<Found>,
+    /// New manifests of ours that an interrupted publication left beside their revisions.
+    pub leftovers: Vec<PathBuf>,
+    /// What others put there, or left.
+    pub others: Vec<PathBuf>,
 }
 
 /// The name of the directory that a job's revision is held in: another one each time, so that one takes
@@ -124,19 +149,31 @@ pub fn manifest_in(disk: &dyn Disk, dir: &Path) -> Result<Option<(Box<Manifest>,
     })
 }
 
-/// Removes what is held back no more. First it leaves the place where nothing is swept, so that an
-/// interrupted removal is finished at the next start.
+/// Removes what is held back no more, on record; what cannot be recorded stays until the next start.
+/// First it leaves the place where nothing is swept, so that an interrupted removal is finished then.
 pub fn discard(
     disk: &dyn Disk,
     layout: &Layout,
-    dir: &str,
+    (key, dir): (&OrderKey, &str),
+    witness: &dyn Witness,
     step: &dyn Fn(Step),
 ) -> Result<(), Fault> {
-    let (place, out) = (layout.held_dir(dir), layout.work_dir(dir));
+    let place = layout.held_dir(dir);
     if disk.kind(&place)?.is_none() {
         return Ok(());
     }
+    let files = manifest_in(disk, &place)?.map_or(0, |(manifest, _)| manifest.files.len());
+    if !witness.begins(key, files) {
+        return Ok(());
+    }
     step(Step::HoldDrop);
+    let result = remove(disk, layout, dir);
+    witness.ended(key, files, &result);
+    result
+}
+
+fn remove(disk: &dyn Disk, layout: &Layout, dir: &str) -> Result<(), Fault> {
+    let (place, out) = (layout.held_dir(dir), layout.work_dir(dir));
     disk.create_dirs(&layout.work())?;
     if disk.kind(&out)?.is_some() {
         disk.remove_tree(&out)?;
@@ -147,35 +184,81 @@ pub fn discard(
     Ok(())
 }
 
-/// All that lies below `held` and has a manifest of ours, and the rest: what others put there, or left.
-pub fn found(disk: &dyn Disk, layout: &Layout) -> Result<(Vec<Found>, Vec<PathBuf>), Fault> {
-    let (mut found, mut others) = (Vec::new(), Vec::new());
+/// All that lies below `held`.
+pub fn found(disk: &dyn Disk, layout: &Layout) -> Result<Lying, Fault> {
+    let mut lying = Lying::default();
     if disk.kind(&layout.held())? != Some(Kind::Dir) {
-        return Ok((found, others));
+        return Ok(lying);
     }
     for entry in disk.list(&layout.held())? {
         let name = entry.name.unwrap_or_default();
-        if entry.kind == Kind::File && name.ends_with(NEW_MANIFEST) {
-            disk.remove_file(&entry.path)?;
+        let of = name.strip_suffix(NEW_MANIFEST);
+        if entry.kind == Kind::File && of.is_some_and(|dir| number_of(dir) > 0) {
+            lying.leftovers.push(entry.path);
             continue;
         }
         match (entry.kind, read_manifest(disk, &entry.path)?) {
             (Kind::Dir, Read::Manifest(manifest, manifest_sha256)) => {
-                found.push(Found { dir: name, manifest: *manifest, manifest_sha256 });
+                lying.found.push(Found { dir: name, manifest: *manifest, manifest_sha256 });
             }
-            _ => others.push(entry.path),
+            _ => lying.others.push(entry.path),
         }
     }
-    Ok((found, others))
+    Ok(lying)
+}
+
+/// Removes new manifests that an interrupted publication left; it writes them again.
+pub fn sweep(disk: &dyn Disk, leftovers: &[PathBuf], witness: &dyn Witness) -> Result<(), Fault> {
+    if leftovers.is_empty() || !witness.leftovers(leftovers.len()) {
+        return Ok(());
+    }
+    for path in leftovers {
+        disk.remove_file(path)?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{Place, content_of, sealed};
+    use std::cell::{Cell, RefCell};
+
+    use super::super::testing::{Place, content_of, key, sealed};
     use super::*;
     use crate::disk::RealDisk;
 
     const FILES: [(&str, &str); 2] = [("a.stl", "mesh"), ("sub/b.xml", "<x/>")];
+
+    /// A record that may be full.
+    #[derive(Default)]
+    struct Paper {
+        lines: RefCell<Vec<String>>,
+        is_full: Cell<bool>,
+    }
+
+    impl Paper {
+        fn write(&self, line: String) -> bool {
+            let is_full = self.is_full.get();
+            if !is_full {
+                self.lines.borrow_mut().push(line);
+            }
+            !is_full
+        }
+    }
+
+    impl Witness for Paper {
+        fn begins(&self, key: &OrderKey, files: usize) -> bool {
+            self.write(format!("{}: {files} files go", key.order))
+        }
+
+        fn ended(&self, key: &OrderKey, files: usize, result: &Result<(), Fault>) {
+            assert!(result.is_ok());
+            self.write(format!("{}: {files} files are gone", key.order));
+        }
+
+        fn leftovers(&self, count: usize) -> bool {
+            self.write(format!("{count} leftovers go"))
+        }
+    }
 
     #[test]
     fn what_is_kept_is_found_gets_another_manifest_and_can_be_discarded() {
@@ -186,17 +269,29 @@ mod tests {
         let dir = next_dir("lab~1~17", None, 7);
         keep(&RealDisk, layout, (&staged, &dir), &manifest, &|_| {}).expect("kept");
         assert!(!staged.exists());
-        let (all, others) = found(&RealDisk, layout).expect("listed");
+        let Lying { found: all, others, .. } = found(&RealDisk, layout).expect("listed");
         assert_eq!(others, Vec::<PathBuf>::new());
         assert_eq!((all[0].dir.as_str(), &all[0].manifest_sha256), ("lab~1~17~h1-00000007", &sha));
         manifest.published_at = "2027-01-01T00:00:00Z".to_owned();
         reseal(&RealDisk, &layout.held_dir(&dir), &manifest, &|_| {}).expect("resealed");
-        assert_eq!(found(&RealDisk, layout).expect("listed").0[0].manifest, manifest);
+        assert_eq!(found(&RealDisk, layout).expect("listed").found[0].manifest, manifest);
         let names: Vec<_> = content_of(&layout.held_dir(&dir)).into_keys().collect();
         assert_eq!(names, ["a.stl", "manifest.json", "sub/b.xml"]);
-        discard(&RealDisk, layout, &dir, &|_| {}).expect("gone");
-        discard(&RealDisk, layout, &dir, &|_| {}).expect("gone already");
-        assert_eq!(found(&RealDisk, layout).expect("listed").0, []);
+        let paper = Paper::default();
+        let drop = || discard(&RealDisk, layout, (&key(), &dir), &paper, &|_| {}).expect("gone");
+        paper.is_full.set(true);
+        drop();
+        assert_eq!(
+            found(&RealDisk, layout).expect("listed").found.len(),
+            1,
+            "unrecorded, it stays"
+        );
+        paper.is_full.set(false);
+        drop();
+        assert_eq!(paper.lines.take(), ["17: 2 files go", "17: 2 files are gone"]);
+        assert_eq!(found(&RealDisk, layout).expect("listed").found, []);
+        drop();
+        assert_eq!(paper.lines.take(), Vec::<String>::new(), "gone already");
     }
 
     #[test]
@@ -208,11 +303,22 @@ mod tests {
         std::fs::write(dir.join("a.stl"), "mush").expect("written");
         let fault = reseal(&RealDisk, &dir, &manifest, &|_| {}).expect_err("changed");
         assert_eq!(fault.code, "held-changed");
-        std::fs::write(layout.held().join("x~h1.manifest.new"), "left").expect("written");
+        let left = [layout.held().join("x~h1-1.manifest.new")];
+        let theirs = layout.held().join("theirs.manifest.new");
+        for path in left.iter().chain([&theirs]) {
+            std::fs::write(path, "left").expect("written");
+        }
         std::fs::create_dir(layout.held().join("strange")).expect("made");
-        let (all, others) = found(&RealDisk, layout).expect("listed");
-        assert_eq!((all.len(), others.len()), (1, 1));
-        assert!(!layout.held().join("x~h1.manifest.new").exists());
+        let lying = found(&RealDisk, layout).expect("listed");
+        assert_eq!((lying.found.len(), lying.others.len()), (1, 2));
+        assert_eq!(lying.leftovers, left);
+        let paper = Paper::default();
+        for (is_full, is_there) in [(true, true), (false, false)] {
+            paper.is_full.set(is_full);
+            sweep(&RealDisk, &lying.leftovers, &paper).expect("swept");
+            assert_eq!((left[0].exists(), theirs.exists()), (is_there, true));
+        }
+        assert_eq!(paper.lines.take(), ["1 leftovers go"]);
     }
 
     #[test]

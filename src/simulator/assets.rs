@@ -167,7 +167,7 @@ pub(super) async fn content(
     parameters: &Pairs,
     fault: &mut Option<FaultKind>,
 ) -> io::Result<Arc<Content>> {
-    let (order, files) = {
+    let (mut order, files) = {
         let state = hub.state();
         let order = state.order(id).ok_or_else(|| io::Error::other("the order is gone"))?;
         (package_order(order, parameters), order.files.clone())
@@ -176,6 +176,11 @@ pub(super) async fn content(
         fault.take_if(|f| matches!(f, FaultKind::Hostile { .. }))
     {
         return hub.library.hostile(which, order).await;
+    }
+    if let Some(FaultKind::CutMesh { bytes }) =
+        fault.take_if(|f| matches!(f, FaultKind::CutMesh { .. }))
+    {
+        order.mesh_cut = bytes;
     }
     match files {
         Files::Package(path) if asset == AssetKind::Ide => {
@@ -210,6 +215,7 @@ fn package_order(order: &Order, parameters: &Pairs) -> PackageOrder {
         macosx: order.macosx,
         stored: order.stored,
         file_format: asked("fileFormat").map(str::to_owned),
+        mesh_cut: 0,
     }
 }
 

@@ -67,6 +67,12 @@ pub enum FaultKind {
         /// Which; see the names in the error for an unknown one.
         which: String,
     },
+    /// The package is a sound archive, made for the order as always, but its first mesh ends too
+    /// early.
+    CutMesh {
+        /// Bytes that its end lacks.
+        bytes: u32,
+    },
     /// The answer comes later. Further faults that match apply as well.
     Delay {
         /// How much later.
@@ -111,6 +117,7 @@ impl FaultKind {
                 | Self::WrongLength { .. }
                 | Self::Corrupt { .. }
                 | Self::Hostile { .. }
+                | Self::CutMesh { .. }
         )
     }
 }

@@ -64,6 +64,7 @@ fn case(order: &PackageOrder) -> CaseSpec {
     spec.top_folder = order.top_folder;
     spec.macosx = order.macosx;
     spec.stored = order.stored;
+    spec.mesh_cut = order.mesh_cut;
     spec.attachments = number.is_multiple_of(3);
     spec.hash_in_names = !number.is_multiple_of(5);
     spec.bite2 = ortho && number.is_multiple_of(4);
@@ -125,6 +126,7 @@ mod tests {
             macosx: false,
             stored: false,
             file_format: None,
+            mesh_cut: 0,
         }
     }
 
@@ -142,6 +144,30 @@ mod tests {
         let archive = zip::ZipArchive::new(Cursor::new(bytes(&base))).expect("zip");
         let named = |name: &str| archive.index_for_name(name).is_some();
         assert!(named("17544365_lprofile_occlusion_u.ply"));
+    }
+
+    #[test]
+    fn a_cut_mesh_lies_in_an_archive_that_is_sound_otherwise() {
+        let files = |order: &PackageOrder| -> Vec<(String, Vec<u8>)> {
+            let mut zip = zip::ZipArchive::new(Cursor::new(bytes(order))).expect("zip");
+            let read = |index| {
+                let mut file = zip.by_index(index).expect("there");
+                let mut content = Vec::new();
+                io::Read::read_to_end(&mut file, &mut content).expect("sound");
+                (file.name().expect("text").into_owned(), content)
+            };
+            (0..file_count(order)).map(read).collect()
+        };
+        let (whole, cut) = (files(&order()), files(&PackageOrder { mesh_cut: 7, ..order() }));
+        let differing = whole.iter().zip(&cut).filter(|(whole, cut)| whole != cut);
+        let differing: Vec<_> = differing.collect();
+        let [((name, whole), (_, cut))] = differing[..] else { panic!("one file differs") };
+        assert!(name.ends_with(".stl"), "{name}");
+        assert_eq!(whole[..whole.len() - 7], cut[..]);
+    }
+
+    fn file_count(order: &PackageOrder) -> usize {
+        zip::ZipArchive::new(Cursor::new(bytes(order))).expect("zip").len()
     }
 
     #[test]

@@ -49,6 +49,8 @@ pub struct PackageOrder {
     pub stored: bool,
     /// Such as `TwoFiles_ArchesOrientedInOcclusion`, as the client asked.
     pub file_format: Option<String>,
+    /// Bytes that the end of the first mesh lacks.
+    pub mesh_cut: u32,
 }
 
 /// Shell or base: `typeFormat` decides for orthodontic cases.

@@ -37,6 +37,7 @@ use crate::status::Progress;
 pub use timer::Timer;
 
 use super::effects::{Effect, FetchJob, Input, PublishJob, Seen, Standing};
+use super::holds::Recorded;
 
 /// How one lab's Align is reached.
 pub struct Link {
@@ -156,8 +157,11 @@ impl Executor {
                 Some(Input::Held { key: job.key, result })
             }
             Effect::DropHeld { key, dir } => {
-                if let Err(fault) = held::discard(&*self.disk, &self.layout, &dir, &self.step) {
-                    tracing::debug!(lab = %key.lab, order = %key.order, "{}", fault.chain());
+                let witness = Recorded::new(&self.audit, (self.clock)());
+                let place = (&key, dir.as_str());
+                let dropped = held::discard(&*self.disk, &self.layout, place, &witness, &self.step);
+                if let Err(fault) = dropped {
+                    tracing::warn!(lab = %key.lab, order = %key.order, "{}", fault.chain());
                 }
                 None
             }

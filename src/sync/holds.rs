@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::disk::{Disk, Kind};
-use crate::local::held::{self, Found, number_of};
+use crate::local::held::{self, Found, Lying, Witness, number_of};
 use crate::local::layout::Layout;
 use crate::local::rebuild::key_of;
 use crate::model::fault::Fault;
@@ -15,6 +15,10 @@ use crate::model::record::OrderRecord;
 use crate::model::step::Step;
 use crate::model::time::WallMs;
 use crate::store::{Held, Store, StoreError};
+
+mod recorded;
+
+pub use recorded::Recorded;
 
 /// Why journal and disk could not be brought into step.
 #[derive(Debug, thiserror::Error)]
@@ -29,15 +33,17 @@ pub enum Unsettled {
 
 /// To be called with the output prepared and still closed, before anything is swept. What the journal
 /// does not know is taken into it, what was published or replaced is removed, and an order of which
-/// nothing is left is wanted again. Gives how many orders the journal learnt of.
+/// nothing is left is wanted again. Nothing is removed without a record. Gives how many orders the
+/// journal learnt of.
 pub fn settle(
     disk: &dyn Disk,
     layout: &Layout,
     store: &Store,
     now: WallMs,
-    step: &dyn Fn(Step),
+    (witness, step): (&dyn Witness, &dyn Fn(Step)),
 ) -> Result<usize, Unsettled> {
-    let (found, others) = held::found(disk, layout)?;
+    let Lying { found, leftovers, others } = held::found(disk, layout)?;
+    held::sweep(disk, &leftovers, witness)?;
     for path in others {
         tracing::warn!("{} is none of Casedrop's and is left alone", path.display());
     }
@@ -57,6 +63,7 @@ pub fn settle(
         // A process that died right after it had moved something there did not sync it.
         disk.sync_dir(&layout.held()).map_err(Fault::from)?;
     }
+    let drop = |key: &OrderKey, dir: &str| held::discard(disk, layout, (key, dir), witness, step);
     let mut learnt = 0;
     for (key, mut all) in by_order.into_iter().filter(|(key, _)| !publishing.contains(key)) {
         let known = store.held(&key)?;
@@ -65,17 +72,17 @@ pub fn settle(
             (number_of(&one.dir), is_known)
         };
         all.sort_by_key(rank);
-        let Some(newest) = newest(disk, layout, store, &key, known.as_ref(), &mut all, step)?
-        else {
-            continue;
-        };
+        let newest = newest(disk, layout, store, &key, known.as_ref(), &mut all, &drop)?;
+        let Some(newest) = newest else { continue };
         let is_known = known.as_ref().is_some_and(|known| known.dir == newest.dir);
         if !is_known {
             learn(store, &key, newest, known.as_ref(), now)?;
             learnt += 1;
         }
         let keep = store.held(&key)?.map(|held| held.dir);
-        remove(disk, layout, &all, keep.as_deref(), step)?;
+        for one in all.iter().filter(|one| keep.as_deref() != Some(one.dir.as_str())) {
+            drop(&key, &one.dir)?;
+        }
     }
     Ok(learnt)
 }
@@ -89,7 +96,7 @@ fn newest(
     key: &OrderKey,
     known: Option<&Held>,
     all: &mut Vec<Found>,
-    step: &dyn Fn(Step),
+    drop: &dyn Fn(&OrderKey, &str) -> Result<(), Fault>,
 ) -> Result<Option<Found>, Unsettled> {
     let published = store.order(key)?.and_then(|order| order.published);
     let is_over = |one: &Found| {
@@ -101,7 +108,7 @@ fn newest(
             return Ok(Some(one));
         }
         if is_over(&one) {
-            held::discard(disk, layout, &one.dir, step)?;
+            drop(key, &one.dir)?;
         } else if held::is_whole(disk, &layout.held_dir(&one.dir), &one.manifest)? {
             return Ok(Some(one));
         } else {
@@ -171,19 +178,6 @@ fn lost(
             let text = "what was held back is not in staging any more; it is fetched again";
             store.tell(&held.key, now, "asked", text)
         })?;
-    }
-    Ok(())
-}
-
-fn remove(
-    disk: &dyn Disk,
-    layout: &Layout,
-    all: &[Found],
-    keep: Option<&str>,
-    step: &dyn Fn(Step),
-) -> Result<(), Fault> {
-    for one in all.iter().filter(|one| keep != Some(one.dir.as_str())) {
-        held::discard(disk, layout, &one.dir, step)?;
     }
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! The process dies at the worst moments. After the next start everything is as promised.
 
 mod asking;
+mod holding;
 mod publishing;
 mod removing;
 mod stopping;
@@ -15,6 +16,7 @@ use super::world::{Ended, World, started, wait_for};
 use super::{portal, tree};
 
 use asking::{dropped, notified, renewed};
+use holding::{hold, release, supersede};
 use publishing::{adopt, again, beside, empty, failure, first, late, lost, refetch, replace};
 use removing::{forget, reclaim, retire};
 
@@ -28,8 +30,6 @@ macro_rules! ways {
             Updated,
             /// On another system only.
             Elsewhere,
-            /// Without a program: `tests/simulation/power_cuts.rs` ends it at every call of the disk.
-            Simulated,
         }
 
         $(
@@ -72,6 +72,12 @@ ways! {
     Renewed: a_renewal_that_dies_at_any_step_does_not_end_the_login, renewed;
     /// Pictures that a published order lacked come.
     Late: pictures_that_come_late_and_die_at_any_step_are_published_once, late;
+    /// An incomplete order is held back.
+    Hold: an_order_whose_holding_back_dies_at_any_step_is_held_back_after_the_next_start, hold;
+    /// What is held back is published all the same.
+    Release: a_publication_of_what_is_held_back_that_dies_at_any_step_is_finished, release;
+    /// A complete revision takes the place of what is held back.
+    Supersede: what_is_held_back_goes_once_even_if_the_process_dies_meanwhile, supersede;
     /// A file in the command folder asks for something beyond this PC.
     Dropped: a_command_that_dies_at_any_step_is_carried_out_once_and_answered_once, dropped;
 }
@@ -81,8 +87,8 @@ ways! {
 #[expect(clippy::too_many_lines, reason = "a table: one line for each step")]
 fn ways_to(step: Step) -> &'static [Way] {
     use Way::{
-        Adopt, Again, Beside, Dropped, Elsewhere, Empty, Failure, First, Forget, Late, Lost,
-        Notified, Reclaim, Refetch, Renewed, Replace, Retire, Simulated, Updated,
+        Adopt, Again, Beside, Dropped, Elsewhere, Empty, Failure, First, Forget, Hold, Late, Lost,
+        Notified, Reclaim, Refetch, Release, Renewed, Replace, Retire, Supersede, Updated,
     };
     let linux = cfg!(target_os = "linux");
     match step {
@@ -103,9 +109,10 @@ fn ways_to(step: Step) -> &'static [Way] {
         | Step::Look
         | Step::SyncTarget
         | Step::SyncStaging
-        | Step::Report
-        | Step::JournalIntent
-        | Step::JournalIntentDurable => &[First, Replace, Beside, Late],
+        | Step::Report => &[First, Replace, Beside, Late],
+        Step::JournalIntent | Step::JournalIntentDurable => {
+            &[First, Replace, Beside, Late, Release]
+        }
         Step::NotifiedRecorded
         | Step::NotifiedRecordedDurable
         | Step::NotifiedPutOff
@@ -116,15 +123,13 @@ fn ways_to(step: Step) -> &'static [Way] {
         | Step::HoldMoved
         | Step::HoldDurable
         | Step::JournalHeld
-        | Step::JournalHeldDurable
-        | Step::JournalReleased
-        | Step::JournalReleasedDurable
-        | Step::HoldReseal
-        | Step::HoldDrop => &[Simulated],
+        | Step::JournalHeldDurable => &[Hold],
+        Step::JournalReleased | Step::JournalReleasedDurable | Step::HoldReseal => &[Release],
+        Step::HoldDrop => &[Supersede],
         Step::MakeParent => &[First, Beside],
         Step::ClearEmpty => &[Empty],
-        Step::MoveIn if linux => &[First, Beside, Empty],
-        Step::MoveIn => &[First, Replace, Beside, Empty],
+        Step::MoveIn if linux => &[First, Beside, Empty, Release],
+        Step::MoveIn => &[First, Replace, Beside, Empty, Release],
         Step::Exchange | Step::MakeHistory => &[Replace],
         Step::OldToHistory if linux => &[Replace],
         Step::MoveAside if !linux => &[Replace],
@@ -159,7 +164,9 @@ fn ways_to(step: Step) -> &'static [Way] {
         | Step::JournalUnchanged
         | Step::JournalUnchangedDurable => &[Refetch],
         Step::JournalFailed | Step::JournalFailedDurable => &[Failure],
-        Step::JournalPublished | Step::JournalPublishedDurable => &[First, Replace, Beside, Adopt],
+        Step::JournalPublished | Step::JournalPublishedDurable => {
+            &[First, Replace, Beside, Adopt, Release, Supersede]
+        }
         Step::CommandTake
         | Step::CommandTaken
         | Step::CommandServe

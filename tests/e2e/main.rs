@@ -23,6 +23,7 @@ mod demo;
 mod faults;
 mod flows;
 mod formats;
+mod holds;
 mod isolation;
 mod journal;
 mod keeping;

@@ -12,11 +12,9 @@ use casedrop::config::Config;
 use casedrop::disk::Disk;
 use casedrop::local::Layout;
 use casedrop::local::clean::sweep_work;
-use casedrop::local::retire::{self, Fate, Witness};
+use casedrop::local::retire;
 use casedrop::local::root::{MARKER, Root};
 use casedrop::model::cancel::Cancel;
-use casedrop::model::fault::Fault;
-use casedrop::model::ids::OrderKey;
 use casedrop::model::order::RemoteOrder;
 use casedrop::model::time::WallMs;
 use casedrop::status::Progress;
@@ -41,7 +39,10 @@ use crate::tally::Tally;
 use crate::timer::TIMER;
 use crate::trace::Trace;
 
+use knowing::Knowing;
+
 mod effects;
+mod knowing;
 
 /// What the root marker says.
 pub const ROOT_ID: &str = "the simulated root";
@@ -58,21 +59,6 @@ pub enum Event {
     Open,
     /// The script goes on.
     Act(Action),
-}
-
-/// What an agent that starts knows of removals that were begun.
-struct Knowing<'a>(&'a Store);
-
-impl Witness for Knowing<'_> {
-    fn knows(&self, key: &OrderKey, manifest_sha256: &str) -> bool {
-        self.0.knows_manifest(key, manifest_sha256).expect("readable")
-    }
-
-    fn begins(&self, _: &OrderKey, _: u32, _: usize) -> Result<(), Fault> {
-        Ok(())
-    }
-
-    fn ended(&self, _: &OrderKey, _: u32, _: usize, _: &Result<Fate, Fault>) {}
 }
 
 /// A running agent.
@@ -340,7 +326,13 @@ impl World {
         if self.keeps_house() {
             retire::settle(disk, &self.layout, &Knowing(journal), &|_| {})?;
         }
-        match holds::settle(disk, &self.layout, journal, self.clock.told().wall, &|_| {}) {
+        match holds::settle(
+            disk,
+            &self.layout,
+            journal,
+            self.clock.told().wall,
+            (&Knowing(journal), &|_| {}),
+        ) {
             Err(Unsettled::Disk(fault)) => return Err(fault),
             Err(Unsettled::Store(error)) => panic!("{error:?}"),
             Ok(_) => {}

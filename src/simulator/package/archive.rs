@@ -9,7 +9,7 @@ use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, DateTime, System, ZipWriter};
 
 use super::arch::{Arch, Jaw};
-use super::content::{self, Body, Member, anatomy};
+use super::content::{self, Body, JawMesh, Member, anatomy};
 use super::picture::{self, Studio};
 use super::spec::{CaseSpec, MeshFormat};
 use super::{rx_html, rx_pdf, xml};
@@ -154,13 +154,13 @@ impl<'a, W: Write + Seek> Archive<'a, W> {
     ) -> io::Result<()> {
         let spec = self.spec;
         let bytes = match &member.body {
+            Body::Mesh(jaw) if spec.mesh_cut > 0 && is_first_mesh(member, members) => {
+                let mut bytes = mesh_bytes(spec, jaw)?;
+                bytes.truncate(bytes.len().saturating_sub(spec.mesh_cut as usize));
+                bytes
+            }
             Body::Mesh(jaw) => {
-                let mesh = jaw.build(spec.triangles);
-                let title = format!("iTero export {}", spec.order_id);
-                return self.file(path, jaw.size(spec), |out| match spec.mesh {
-                    MeshFormat::Stl => mesh.write_stl(&title, out),
-                    MeshFormat::Ply => mesh.write_ply(&jaw.paint, out),
-                });
+                return self.file(path, jaw.size(spec), |out| write_mesh(spec, jaw, out));
             }
             Body::Texture(jaw) => {
                 let size = spec.pixels.1.clamp(64, 1024);
@@ -199,6 +199,25 @@ impl<'a, W: Write + Seek> Archive<'a, W> {
         self.zip.finish()?.flush()?;
         Ok(PackageSummary { archive_name, entries: self.entries })
     }
+}
+
+fn write_mesh(spec: &CaseSpec, jaw: &JawMesh, out: &mut dyn Write) -> io::Result<()> {
+    let mesh = jaw.build(spec.triangles);
+    match spec.mesh {
+        MeshFormat::Stl => mesh.write_stl(&format!("iTero export {}", spec.order_id), out),
+        MeshFormat::Ply => mesh.write_ply(&jaw.paint, out),
+    }
+}
+
+fn mesh_bytes(spec: &CaseSpec, jaw: &JawMesh) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    write_mesh(spec, jaw, &mut bytes)?;
+    Ok(bytes)
+}
+
+fn is_first_mesh(member: &Member, members: &[Member]) -> bool {
+    let first = members.iter().find(|one| matches!(one.body, Body::Mesh(_)));
+    first.is_some_and(|first| std::ptr::eq(first, member))
 }
 
 fn studio_of<'a>(spec: &CaseSpec, studio: &'a mut Option<Studio>) -> &'a Studio {

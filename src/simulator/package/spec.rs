@@ -126,6 +126,8 @@ pub struct CaseSpec {
     pub attachments: bool,
     /// Members stored instead of deflated.
     pub stored: bool,
+    /// Bytes that the end of the first mesh lacks, though the archive is sound.
+    pub mesh_cut: u32,
     /// Whether the XML has the patient's first name first.
     pub first_name_first: bool,
     /// The patient.
@@ -187,6 +189,7 @@ impl CaseSpec {
             texture: false,
             attachments: false,
             stored: false,
+            mesh_cut: 0,
             first_name_first: rng.bool(),
             patient: people::patient(order_id),
             chart_number: format!("{PATIENT_MARKER}-{}", rng.u32(10_000..99_999)),

@@ -1,6 +1,9 @@
 //! Whatever became of journal or process, what lies below `held` and what the journal says agree again.
 
+use std::sync::Arc;
+
 use super::*;
+use crate::audit::{Audit, Deed, Record};
 use crate::disk::RealDisk;
 use crate::local::testing::{Place, key, sealed};
 use crate::model::record::{OrderState, Place as Where, PublishedRecord};
@@ -18,7 +21,23 @@ impl World {
     }
 
     fn settle(&self) -> usize {
-        settle(&RealDisk, &self.place.layout, &self.store, WallMs(9), &|_| {}).expect("settled")
+        let audit = self.audit();
+        let how: (&dyn Witness, &dyn Fn(Step)) = (&Recorded::new(&audit, WallMs(9)), &|_| {});
+        settle(&RealDisk, &self.place.layout, &self.store, WallMs(9), how).expect("settled")
+    }
+
+    fn audit(&self) -> Audit {
+        Audit::new(Arc::new(RealDisk), self.place.layout.staging.with_file_name("state"))
+    }
+
+    /// The records of removals: the order, how many files, and how it stands with it.
+    fn removals(&self) -> Vec<(Option<String>, Option<u64>, String)> {
+        let records = self.audit().read(1).expect("read").into_iter();
+        let removals = records.filter(|record| record.what == Deed::HeldRemoved.as_str());
+        let told = |one: Record| {
+            (one.order, one.details.get("files").and_then(serde_json::Value::as_u64), one.result)
+        };
+        removals.map(told).collect()
     }
 
     /// A revision that lies there.
@@ -45,7 +64,7 @@ impl World {
     }
 
     fn dirs(&self) -> Vec<String> {
-        let (found, _) = held::found(&RealDisk, &self.place.layout).expect("listed");
+        let found = held::found(&RealDisk, &self.place.layout).expect("listed").found;
         found.into_iter().map(|one| one.dir).collect()
     }
 }
@@ -134,7 +153,24 @@ fn what_was_replaced_by_a_publication_is_removed_and_what_comes_after_it_is_not(
         world.settle();
         assert_eq!(world.held().is_some(), stays);
         assert_eq!(world.dirs() == vec![found.dir], stays);
+        let told = |mark: &str| (Some(key().order.to_string()), Some(1), mark.to_owned());
+        let removals = if stays { vec![] } else { vec![told("begun"), told("done")] };
+        assert_eq!(world.removals(), removals);
     }
+}
+
+#[test]
+fn what_cannot_be_recorded_stays_until_it_can() {
+    let world = World::new();
+    world.knows(&world.lies("x~h1-1", 1));
+    world.lies("x~h0-9", 1);
+    let state = world.place.layout.staging.with_file_name("state");
+    std::fs::write(&state, "in the way").expect("written");
+    world.settle();
+    assert_eq!(world.dirs().len(), 2);
+    std::fs::remove_file(&state).expect("removed");
+    world.settle();
+    assert_eq!((world.dirs(), world.removals().len()), (vec!["x~h1-1".to_owned()], 2));
 }
 
 #[test]

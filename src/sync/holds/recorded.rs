@@ -1,0 +1,67 @@
+//! The record of what is held back no more and goes: in the log and in the audit, without names of
+//! files.
+
+use crate::audit::{Audit, Deed, Entry, Mark};
+use crate::local::held::Witness;
+use crate::model::fault::Fault;
+use crate::model::ids::OrderKey;
+use crate::model::time::WallMs;
+
+/// Records removals in an audit.
+pub struct Recorded<'a> {
+    audit: &'a Audit,
+    now: WallMs,
+}
+
+impl<'a> Recorded<'a> {
+    /// What is removed now is recorded there.
+    pub fn new(audit: &'a Audit, now: WallMs) -> Self {
+        Self { audit, now }
+    }
+
+    fn entry(&self, key: &OrderKey, files: usize, mark: Mark) -> Entry {
+        Entry::by_agent(self.now, Deed::HeldRemoved, mark)
+            .lab(&key.lab)
+            .account(&key.account)
+            .order(&key.order)
+            .detail("files", files)
+    }
+}
+
+impl Witness for Recorded<'_> {
+    fn begins(&self, key: &OrderKey, files: usize) -> bool {
+        if let Err(fault) = self.audit.record(&self.entry(key, files, Mark::Begun)) {
+            tracing::warn!(
+                lab = %key.lab,
+                order = %key.order,
+                "what is held back no more is not removed this time: {}",
+                fault.chain()
+            );
+            return false;
+        }
+        tracing::info!(
+            lab = %key.lab,
+            order = %key.order,
+            "what is held back no more is removed from staging: {files} files"
+        );
+        true
+    }
+
+    fn ended(&self, key: &OrderKey, files: usize, result: &Result<(), Fault>) {
+        let mark = if result.is_ok() { Mark::Done } else { Mark::Failed };
+        if let Err(fault) = self.audit.record(&self.entry(key, files, mark)) {
+            tracing::warn!(lab = %key.lab, order = %key.order, "{}", fault.chain());
+        }
+    }
+
+    fn leftovers(&self, count: usize) -> bool {
+        let entry =
+            Entry::by_agent(self.now, Deed::LeftoversRemoved, Mark::Begun).detail("count", count);
+        if let Err(fault) = self.audit.record(&entry) {
+            tracing::warn!("leftovers of interrupted work are not removed: {}", fault.chain());
+            return false;
+        }
+        tracing::info!("{count} leftovers of interrupted publications are removed from staging");
+        true
+    }
+}

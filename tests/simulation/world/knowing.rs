@@ -1,0 +1,34 @@
+//! What a start of the simulated agent knows of removals.
+
+use casedrop::local::held;
+use casedrop::local::retire::{Fate, Witness};
+use casedrop::model::fault::Fault;
+use casedrop::model::ids::OrderKey;
+use casedrop::store::Store;
+
+/// What an agent that starts knows of removals that were begun.
+pub(super) struct Knowing<'a>(pub(super) &'a Store);
+
+impl Witness for Knowing<'_> {
+    fn knows(&self, key: &OrderKey, manifest_sha256: &str) -> bool {
+        self.0.knows_manifest(key, manifest_sha256).expect("readable")
+    }
+
+    fn begins(&self, _: &OrderKey, _: u32, _: usize) -> Result<(), Fault> {
+        Ok(())
+    }
+
+    fn ended(&self, _: &OrderKey, _: u32, _: usize, _: &Result<Fate, Fault>) {}
+}
+
+impl held::Witness for Knowing<'_> {
+    fn begins(&self, _: &OrderKey, _: usize) -> bool {
+        true
+    }
+
+    fn ended(&self, _: &OrderKey, _: usize, _: &Result<(), Fault>) {}
+
+    fn leftovers(&self, _: usize) -> bool {
+        true
+    }
+}
