@@ -69,6 +69,15 @@ fn every_fault_is_found() {
     println!("{} faults of {} found", faults.len(), faults.len());
 }
 
+/// What a `CaseId` is beside an `OrderID` is not known.
+#[test]
+fn a_case_number_beside_the_orders_own_accuses_nobody() {
+    let mut pack = whole::pack(&Style::new(Kind::Crown, Form::Stl));
+    pack.replace("_v50.xml", "17544402</OrderID>", "17544402</OrderID><CaseId>17599999</CaseId>");
+    let findings = pack.findings();
+    assert!(graver(&findings).is_empty(), "{findings:?}");
+}
+
 #[test]
 fn the_same_is_found_under_every_way_of_naming() {
     for names in [casedrop::config::Names::Plain, casedrop::config::Names::Both] {
