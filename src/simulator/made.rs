@@ -162,7 +162,7 @@ mod tests {
         let differing = whole.iter().zip(&cut).filter(|(whole, cut)| whole != cut);
         let differing: Vec<_> = differing.collect();
         let [((name, whole), (_, cut))] = differing[..] else { panic!("one file differs") };
-        assert!(name.ends_with(".stl"), "{name}");
+        assert!(name.contains("_shell_"), "{name}");
         assert_eq!(whole[..whole.len() - 7], cut[..]);
     }
 
