@@ -8,6 +8,7 @@ use super::parse::{Read, label_names, read};
 use super::{Counters, render};
 use crate::model::asset::AssetKind;
 use crate::model::fault::{Fault, FaultClass};
+use crate::model::finding_code::FindingCode;
 use crate::model::findings::FindingCounts;
 use crate::model::ids::OrderKey;
 use crate::model::manifest::{Finding, Reason, Severity};
@@ -46,8 +47,13 @@ fn published(key: OrderKey, reason: Reason) -> Notice {
 }
 
 fn findings() -> FindingCounts {
-    let cut = Finding::new("mesh-cut", Severity::Serious, "it is cut").of("Mr Secret.stl");
-    FindingCounts::of(&[cut.clone(), cut, Finding::new("open", Severity::Warning, "open")])
+    let cut =
+        Finding::new(FindingCode::MeshCut, Severity::Serious, "it is cut").of("Mr Secret.stl");
+    FindingCounts::of(&[
+        cut.clone(),
+        cut,
+        Finding::new(FindingCode::BiteAbsent, Severity::Warning, "open"),
+    ])
 }
 
 fn polled(lab: &str, result: Result<(), FaultClass>) -> Input {
@@ -156,7 +162,7 @@ fn findings_are_counted_by_code_and_severity_without_their_files() {
         let labels = [("lab", "smile-lab"), ("code", code), ("severity", severity)];
         value(&families, "casedrop_findings_total", &labels)
     };
-    assert_eq!((of("mesh-cut", "serious"), of("open", "warning")), (Some(4.0), Some(2.0)));
+    assert_eq!((of("mesh-cut", "serious"), of("bite-absent", "warning")), (Some(4.0), Some(2.0)));
     let lab = [("lab", "smile-lab")];
     assert_eq!(value(&families, "casedrop_held_orders_total", &lab), Some(1.0));
     assert_eq!(value(&families, "casedrop_incomplete_orders", &lab), Some(3.0));
@@ -361,6 +367,22 @@ fn rules_and_dashboard_speak_of_what_there_is() {
         assert!(named.len() >= least, "{file} names only {named:?}");
         let unknown: Vec<_> = named.difference(&there).collect();
         assert!(unknown.is_empty(), "{file} names what there is not: {unknown:?}");
+    }
+}
+
+#[test]
+fn each_alert_is_tried_and_explained() {
+    let rules = include_str!("../../packaging/monitoring/casedrop.rules.yml");
+    let cases = include_str!("../../packaging/monitoring/casedrop.rules.test.yml");
+    let page = include_str!("../../docs/monitoring.md");
+    let alerts: Vec<_> =
+        rules.lines().filter_map(|line| line.trim().strip_prefix("- alert: ")).collect();
+    assert!(alerts.len() >= 15, "{alerts:?}");
+    for alert in alerts {
+        let is_tried = cases.contains(&format!("alertname: {alert}\n"))
+            || cases.contains(&format!("alertname=\"{alert}\""));
+        assert!(is_tried, "{alert} has no case in casedrop.rules.test.yml");
+        assert!(page.contains(&format!("| {alert} |")), "{alert} is not in docs/monitoring.md");
     }
 }
 

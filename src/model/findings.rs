@@ -94,25 +94,26 @@ pub fn why_incomplete(findings: &[Finding]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::finding_code::FindingCode;
     use super::*;
 
     #[test]
     fn findings_are_counted_by_code_the_gravest_first_and_without_their_files() {
         let findings = [
-            Finding::new("name-guessed", Severity::Note, "guessed").of("Mr Secret.jpg"),
-            Finding::new("mesh-cut", Severity::Serious, "cut").of("a.stl"),
-            Finding::new("mesh-cut", Severity::Serious, "cut").of("b.stl"),
-            Finding::new("open", Severity::Warning, "open"),
+            Finding::new(FindingCode::NamesGuessed, Severity::Note, "guessed").of("Mr Secret.jpg"),
+            Finding::new(FindingCode::MeshCut, Severity::Serious, "cut").of("a.stl"),
+            Finding::new(FindingCode::MeshCut, Severity::Serious, "cut").of("b.stl"),
+            Finding::new(FindingCode::BiteAbsent, Severity::Warning, "open"),
         ];
         let counts = FindingCounts::of(&findings);
         let found: Vec<_> = counts.0.iter().map(|one| (one.code.as_str(), one.count)).collect();
-        assert_eq!(found, [("mesh-cut", 2), ("open", 1), ("name-guessed", 1)]);
+        assert_eq!(found, [("mesh-cut", 2), ("bite-absent", 1), ("names-guessed", 1)]);
         assert!(counts.is_incomplete() && !FindingCounts::of(&findings[..1]).is_incomplete());
         assert_eq!(counts.in_words(), "2 serious, 1 warning, 1 note");
         assert!(!serde_json::to_string(&counts).expect("JSON").contains("Secret"));
         assert_eq!(why_incomplete(&findings), "cut");
         let said = ["It is cut.", "It is empty."];
-        let both = said.map(|words| Finding::new("x", Severity::Serious, words));
+        let both = said.map(|words| Finding::new(FindingCode::MeshEmpty, Severity::Serious, words));
         assert_eq!(why_incomplete(&both), "It is cut; It is empty");
         assert_eq!(FindingCounts::default().in_words(), "");
     }

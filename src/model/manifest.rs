@@ -9,6 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::asset::AssetKind;
+use super::finding_code::FindingCode;
 use super::path::RelPath;
 use super::stand_in::{is_stand_in, stand_in};
 
@@ -89,8 +90,8 @@ pub struct Finding {
 
 impl Finding {
     /// About all files.
-    pub fn new(code: &str, severity: Severity, words: impl Into<String>) -> Self {
-        Self { code: code.to_owned(), severity, path: None, words: words.into() }
+    pub fn new(code: FindingCode, severity: Severity, words: impl Into<String>) -> Self {
+        Self { code: code.as_str().to_owned(), severity, path: None, words: words.into() }
     }
 
     /// About one file.

@@ -5,6 +5,7 @@ pub mod cancel;
 pub mod digest;
 pub mod discreet;
 pub mod fault;
+pub mod finding_code;
 pub mod findings;
 pub mod ids;
 pub mod listing;

@@ -213,6 +213,7 @@ pub fn message(id: &str, sent_at: WallMs, events: &[Event]) -> Vec<u8> {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
+    use crate::model::finding_code::FindingCode;
     use crate::model::manifest::{Account, Jaw, ManifestFile, Reason, Role, Severity};
 
     pub(in crate::notices) fn key() -> OrderKey {
@@ -337,7 +338,7 @@ pub(super) mod tests {
             message: "held back, since it is incomplete: the lower jaw is missing".to_owned(),
             is_over: false,
             findings: vec![Finding::new(
-                "jaw-missing",
+                FindingCode::JawAbsent,
                 Severity::Serious,
                 "the lower jaw is missing",
             )],

@@ -184,6 +184,7 @@ pub(super) mod tests {
     use super::super::tests::order;
     use super::super::{FILE_NAME, Store};
     use super::*;
+    use crate::model::finding_code::FindingCode;
     use crate::model::listing::OrderQuery;
     use crate::model::manifest::{Account, Finding, Reason, SCHEMA, Severity};
     use crate::model::record::{Intent, IntentTarget, OrderState, Place, PublishedRecord};
@@ -212,8 +213,12 @@ pub(super) mod tests {
     }
 
     fn serious() -> Vec<Finding> {
-        let note = Finding::new("name-guessed", Severity::Note, "guessed").of("Mr Secret.jpg");
-        vec![Finding::new("jaw-missing", Severity::Serious, "the lower jaw is missing"), note]
+        let note =
+            Finding::new(FindingCode::NamesGuessed, Severity::Note, "guessed").of("Mr Secret.jpg");
+        vec![
+            Finding::new(FindingCode::JawAbsent, Severity::Serious, "the lower jaw is missing"),
+            note,
+        ]
     }
 
     pub(in crate::store) fn held(id: &str) -> Held {
@@ -307,7 +312,7 @@ pub(super) mod tests {
             FROM (SELECT findings, manifest FROM revisions
             UNION ALL SELECT findings, manifest FROM holds)";
         let kept: String = store.db.query_row(sql, [], |row| row.get(0)).expect("read");
-        assert!(kept.contains("jaw-missing") && !kept.contains("Secret"), "{kept}");
+        assert!(kept.contains("jaw-absent") && !kept.contains("Secret"), "{kept}");
     }
 
     #[test]

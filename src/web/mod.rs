@@ -12,6 +12,7 @@ mod assets;
 mod enter;
 mod events;
 mod files;
+mod findings;
 mod frame;
 mod house;
 mod lang;

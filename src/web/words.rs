@@ -1,52 +1,12 @@
 //! What the rest of the agent says in codes, as words of a language.
 
+use super::findings::german;
 use super::texts::{GERMAN, Texts};
 use crate::config;
+use crate::model::finding_code::FindingCode;
 use crate::model::manifest::{Jaw, Reason, Role, Severity};
 use crate::model::record::OrderState;
 use crate::model::request::Outcome;
-
-/// Findings in German; in English the manifest has them.
-const FINDINGS: [(&str, &str); 35] = [
-    ("scan-absent", "Das Paket enthält keinen Scan"),
-    ("jaw-absent", "Der Scan eines Kiefers fehlt"),
-    ("antagonist-absent", "Der Scan des Gegenkiefers fehlt"),
-    ("bite-absent", "Der Biss fehlt, oder die Kiefer passen nicht zusammen"),
-    ("jaws-alike", "Ober- und Unterkiefer sind derselbe Scan"),
-    ("jaw-twice", "Ein Kiefer ist zweimal da"),
-    ("jaw-contradicted", "Die Angaben, welcher Kiefer das ist, widersprechen sich"),
-    ("mesh-cut", "Der Scan ist abgeschnitten"),
-    ("mesh-empty", "Der Scan ist leer"),
-    ("mesh-unreadable", "Der Scan ist nicht lesbar"),
-    ("mesh-not-numbers", "Der Scan enthält Werte, die keine Zahlen sind"),
-    ("mesh-decimal-comma", "Der Scan enthält Dezimalkommas"),
-    ("mesh-longer", "Hinter dem Scan stehen weitere Daten"),
-    ("mesh-in-pieces", "Der Scan hat große Teile, die weit auseinanderliegen"),
-    ("mesh-too-small", "Der Scan ist für Millimeter viel zu klein"),
-    ("mesh-too-large", "Der Scan ist für Millimeter viel zu groß"),
-    ("texture-absent", "Das Bild zum Scan fehlt"),
-    ("material-absent", "Die Datei der Materialien zum Scan fehlt"),
-    ("file-named-absent", "Eine Datei, die das XML nennt, fehlt"),
-    ("file-of-other-order", "Eine Datei gehört zu einem anderen Auftrag"),
-    ("xml-of-other-order", "Das XML trägt die Nummer eines anderen Auftrags"),
-    ("xml-contradicts-order", "Das XML widerspricht dem Auftrag"),
-    ("xml-unreadable", "Das XML ist nicht lesbar"),
-    ("rx-without-teeth", "Der Auftragszettel nennt keine Zähne"),
-    ("rx-page-without-teeth", "Die Seite mit dem Auftrag nennt keine Zähne"),
-    ("rx-unreadable", "Der Auftragszettel ist nicht lesbar"),
-    (
-        "zip-unlisted",
-        "Das Archiv enthält Dateien, die sein Verzeichnis nicht nennt; sie wurden weggelassen",
-    ),
-    ("zip-headers", "Das Archiv beschreibt Dateien zweimal mit kleinen Unterschieden"),
-    ("zip-stray-bytes", "Im Archiv liegen Bytes, die zu keiner Datei gehören"),
-    ("names-guessed", "Einige Dateinamen sind nicht in UTF-8; Buchstaben können falsch sein"),
-    ("member-unreadable", "Die Datei ist im Archiv nicht lesbar und wurde weggelassen"),
-    ("member-nameless", "Eine Datei im Archiv hat keinen Namen und wurde weggelassen"),
-    ("member-twice", "Eine Datei steht zweimal im Archiv"),
-    ("name-shortened", "Der Name der Datei war zu lang und wurde gekürzt"),
-    ("names-kept", "Die Dateien behielten die Namen des Herstellers"),
-];
 
 impl Texts {
     pub(super) fn state(&self, state: OrderState) -> &'static str {
@@ -122,7 +82,7 @@ impl Texts {
         if self.other_language != GERMAN.other_language {
             return None;
         }
-        FINDINGS.iter().find(|(known, _)| *known == code).map(|(_, german)| *german)
+        FindingCode::known(code).map(german)
     }
 
     /// What a line of a story tells of; one of a newer journal has no word here.

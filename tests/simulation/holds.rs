@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use casedrop::model::finding_code::FindingCode;
 use casedrop::model::ids::OrderKey;
 use casedrop::model::manifest::{FILE_NAME, Finding, ManifestFile, Severity};
 use casedrop::sync::effects::Input;
@@ -60,7 +61,7 @@ pub fn find(world: &World, input: &mut Input) {
         (1..=order.generation).rev().find(|at| holds(&fetched.files, order, *at));
     if fetched_generation.is_some_and(|at| world.script.holds.is_incomplete(order, at)) {
         let words = "the lower jaw is missing";
-        fetched.findings.push(Finding::new("jaw-missing", Severity::Serious, words));
+        fetched.findings.push(Finding::new(FindingCode::JawAbsent, Severity::Serious, words));
     }
 }
 

@@ -12,6 +12,7 @@ use crate::disk::{Disk, Moved};
 use crate::model::cancel::Cancel;
 use crate::model::discreet::file_name;
 use crate::model::fault::{Fault, FaultClass};
+use crate::model::finding_code::FindingCode;
 use crate::model::manifest::{Finding, Jaw, Role, Severity};
 use crate::model::path::RelPath;
 
@@ -77,7 +78,7 @@ pub(super) fn rename(
             disk.remove_file(&copy.path)?;
         }
         let words = format!("the order keeps the vendor's names: {}", obstacle.why);
-        let finding = Finding::new("names-kept", Severity::Warning, words);
+        let finding = Finding::new(FindingCode::NamesKept, Severity::Warning, words);
         return Ok(Some(finding.of(files[obstacle.index].staged.path.as_str())));
     }
     for (&index, plain) in names {

@@ -26,6 +26,7 @@ use crate::disk::{Disk, DiskError, ReadFile};
 use crate::model::cancel::Cancel;
 use crate::model::discreet::file_name;
 use crate::model::fault::{Fault, FaultClass};
+use crate::model::finding_code::FindingCode;
 use crate::model::manifest::{Finding, Severity};
 use crate::model::path::RelPath;
 
@@ -153,12 +154,12 @@ pub(super) fn unpack_beside(
                         return Err(fault::duplicate(&file_name(&text)));
                     }
                     let words = "the archive holds this file twice, with the same content";
-                    let finding = Finding::new("member-twice", Severity::Note, words);
+                    let finding = Finding::new(FindingCode::MemberTwice, Severity::Note, words);
                     findings.push(finding.of(file.path.as_str()));
                 }
                 if member.is_shortened(&text) {
                     let words = "its name is too long for a file and was shortened";
-                    let finding = Finding::new("name-shortened", Severity::Note, words);
+                    let finding = Finding::new(FindingCode::NameShortened, Severity::Note, words);
                     findings.push(finding.of(file.path.as_str()));
                 }
                 files.push(file);

@@ -11,6 +11,7 @@ use crate::local::describe::named_in_xml;
 use crate::local::files::is_litter;
 use crate::model::discreet::file_name;
 use crate::model::fault::Fault;
+use crate::model::finding_code::FindingCode;
 use crate::model::manifest::{Finding, Severity};
 use crate::model::path::{PathFault, RelPath};
 
@@ -101,7 +102,7 @@ impl Survey {
             } else {
                 "the archive holds a file without a name, which was left out"
             };
-            let finding = Finding::new("member-nameless", Severity::Warning, words);
+            let finding = Finding::new(FindingCode::MemberNameless, Severity::Warning, words);
             self.findings.push(finding.of(name.text.clone()));
             self.left_out.push(name.text);
             return Ok(());
@@ -135,7 +136,7 @@ pub(super) fn unreadable(fault: &Fault, name: &str) -> Finding {
         "zip-unsupported" => "it is packed in a way that the agent cannot read, and was left out",
         _ => "it is damaged in the vendor's archive and was left out",
     };
-    Finding::new("member-unreadable", Severity::Warning, words).of(name)
+    Finding::new(FindingCode::MemberUnreadable, Severity::Warning, words).of(name)
 }
 
 fn check_bounds<'a>(
@@ -158,13 +159,13 @@ fn check_bounds<'a>(
 
 /// What differs from how archives usually are, and harms nobody.
 fn tell_differences(archive: &Archive, names: &[Name], findings: &mut Vec<Finding>) {
-    let mut note = |code: &str, severity, words: String| {
+    let mut note = |code: FindingCode, severity, words: String| {
         findings.push(Finding::new(code, severity, words));
     };
     if archive.differing > 0 {
         let (differing, all) = (archive.differing, archive.entries.len());
         note(
-            "zip-headers",
+            FindingCode::ZipHeaders,
             Severity::Note,
             format!(
                 "the archive describes {differing} of its {all} files twice, with small differences"
@@ -176,17 +177,17 @@ fn tell_differences(archive: &Archive, names: &[Name], findings: &mut Vec<Findin
     {
         if count > 0 {
             let words = format!("{count} bytes that belong to no file lie {place} the archive");
-            note("zip-stray-bytes", Severity::Note, words);
+            note(FindingCode::ZipStrayBytes, Severity::Note, words);
         }
     }
     if members > 0 {
         let words = "the archive holds files that its directory does not list; they were left out";
-        note("zip-unlisted", Severity::Warning, words.to_owned());
+        note(FindingCode::ZipUnlisted, Severity::Warning, words.to_owned());
     }
     let guessed = names.iter().filter(|name| name.raw.is_some()).count();
     if guessed > 0 {
         let words = format!("{guessed} file names are not in UTF-8; some letters may be wrong");
-        note("names-guessed", Severity::Note, words);
+        note(FindingCode::NamesGuessed, Severity::Note, words);
     }
 }
 

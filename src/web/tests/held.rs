@@ -1,14 +1,23 @@
 //! An order that is held back: what its page says, and its two buttons.
 
 use super::*;
+use crate::model::finding_code::FindingCode;
 use crate::model::findings::FindingCounts;
 use crate::model::manifest::{Finding, Severity};
 use crate::model::record::HeldRecord;
 
 fn held() -> HeldView {
-    let serious = Finding::new("jaw-missing", Severity::Serious, "the lower jaw is missing");
-    let note = Finding::new("member-twice", Severity::Note, "it is there twice").of(HOSTILE);
-    let manifest = Manifest { findings: vec![serious, note], ..manifest() };
+    let serious =
+        Finding::new(FindingCode::JawAbsent, Severity::Serious, "the lower jaw is missing");
+    let note = Finding::new(FindingCode::MemberTwice, Severity::Note, "it is there twice");
+    let newer = Finding {
+        code: "of-another-version".to_owned(),
+        words: "nobody knows this yet".to_owned(),
+        ..note.clone()
+    };
+    let files = vec![file("new upper.stl", Role::Scan), file("rx.html", Role::RxHtml)];
+    let findings = vec![serious, note.of(HOSTILE), newer];
+    let manifest = Manifest { findings, revision: 2, files, ..manifest() };
     HeldView { manifest, at: WallMs(0), released: false }
 }
 
@@ -35,14 +44,24 @@ pub(super) fn remembered(record: &mut OrderRecord, view: &HeldView) {
 async fn the_page_says_in_both_languages_that_it_is_held_back_and_why() {
     let mut browser = browser(held());
     for (lang, words) in [
-        ("en", ["held back: incomplete", "Publish anyway", "Ask the doctor", "it is there twice"]),
+        (
+            "en",
+            [
+                "held back: incomplete",
+                "Publish anyway",
+                "Ask the doctor",
+                "it is there twice",
+                "the lower jaw is missing",
+            ],
+        ),
         (
             "de",
             [
                 "zurückgehalten: unvollständig",
                 "Trotzdem ablegen",
                 "Praxis fragen",
-                "Eine Datei steht zweimal im Archiv",
+                "Eine Datei steht zweimal im ZIP-Archiv",
+                "Der Scan eines Kiefers fehlt",
             ],
         ),
     ] {
@@ -51,7 +70,9 @@ async fn the_page_says_in_both_languages_that_it_is_held_back_and_why() {
         for word in words {
             assert!(page.contains(word), "{word}: {page}");
         }
-        assert!(page.contains("the lower jaw is missing") && !page.contains("<script>alert"));
+        // A manifest of another version may tell more than this one has words for.
+        assert!(page.contains("<span lang=\"en\">nobody knows this yet</span>"), "{page}");
+        assert!(!page.contains("<script>alert"));
         let (_, list) = browser.get("/orders").await;
         assert!(list.contains("badge warn"), "{list}");
     }

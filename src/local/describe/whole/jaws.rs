@@ -1,6 +1,7 @@
 //! Whether the jaws are there that this kind of case needs, and lie as they should.
 
 use super::{About, Found, Look, Scan};
+use crate::model::finding_code::FindingCode;
 use crate::model::manifest::{Jaw, Severity};
 
 /// Jaws in occlusion that lie further apart than this do not bite on each other, in millimetres.
@@ -10,7 +11,7 @@ impl Look<'_> {
     pub(super) fn jaws(&self, found: &mut Vec<Found>) {
         if self.scans().next().is_none() {
             let words = "The package has no scan at all.";
-            found.push(Found::new(About::All, "scan-absent", Severity::Serious, words));
+            found.push(Found::new(About::All, FindingCode::ScanAbsent, Severity::Serious, words));
             return;
         }
         // Where it is not known what every mesh shows, none is missing for sure.
@@ -32,15 +33,15 @@ impl Look<'_> {
             let is_in_range = self.told.iter().any(|told| told.rx.ranges.contains(&jaw));
             let (code, severity, words) = if fixed(jaw) && !is_there_main {
                 let words = "Restorations are ordered for a jaw of which the package has no scan.";
-                ("jaw-absent", Severity::Serious, words)
+                (FindingCode::JawAbsent, Severity::Serious, words)
             } else if is_any_fixed && !is_there {
                 let words = "The scan of the opposing jaw is missing: the restoration cannot be \
                     fitted to the bite.";
-                ("antagonist-absent", Severity::Serious, words)
+                (FindingCode::AntagonistAbsent, Severity::Serious, words)
             } else if is_in_range && !is_there {
                 let words =
                     "The XML gives a scan range for a jaw of which the package has no scan.";
-                ("jaw-absent", Severity::Note, words)
+                (FindingCode::JawAbsent, Severity::Note, words)
             } else {
                 continue;
             };
@@ -58,13 +59,18 @@ impl Look<'_> {
                     let words = "The upper and the lower jaw are the same mesh: one of the two \
                         scans is missing.";
                     let about = About::File(lower.index);
-                    found.push(Found::new(about, "jaws-alike", Severity::Serious, words));
+                    found.push(Found::new(about, FindingCode::JawsAlike, Severity::Serious, words));
                     return;
                 }
                 if is_in_occlusion(&upper) && is_in_occlusion(&lower) && gap(&upper, &lower) > GAP {
                     let words = "The upper and the lower jaw lie far apart: the bite is missing, or \
                         they were not aligned.";
-                    found.push(Found::new(About::All, "bite-absent", Severity::Warning, words));
+                    found.push(Found::new(
+                        About::All,
+                        FindingCode::BiteAbsent,
+                        Severity::Warning,
+                        words,
+                    ));
                     return;
                 }
             }

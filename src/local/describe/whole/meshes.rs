@@ -7,6 +7,7 @@ use crate::local::describe::lines::{self, Kind};
 use crate::local::describe::vendor_keys;
 use crate::local::files::BUFFER;
 use crate::local::mesh::{Facts, Form, Trouble};
+use crate::model::finding_code::FindingCode;
 use crate::model::manifest::{Jaw, Role, Severity};
 
 /// In millimetres. No jaw is smaller or larger; a single tooth may be smaller.
@@ -23,7 +24,7 @@ impl Look<'_> {
             let Some(facts) = scan.facts else { continue };
             let grave =
                 if scan.is_main() || is_alone { Severity::Serious } else { Severity::Warning };
-            let mut tell = |code: &str, severity: Severity, words: &str| {
+            let mut tell = |code: FindingCode, severity: Severity, words: &str| {
                 found.push(Found::new(About::File(scan.index), code, severity, words));
             };
             for trouble in &facts.troubles {
@@ -35,7 +36,7 @@ impl Look<'_> {
             } else if facts.is_apart && matches!(scan.file.jaw, Some(Jaw::Upper | Jaw::Lower)) {
                 let words = "The mesh of this one jaw has large parts that lie far from each other. \
                     Check that it holds nothing that does not belong there.";
-                tell("mesh-in-pieces", Severity::Warning, words);
+                tell(FindingCode::MeshInPieces, Severity::Warning, words);
             }
             if facts.troubles.is_empty()
                 && let Some((code, severity, words)) = self.texture(&scan, facts)
@@ -49,10 +50,10 @@ impl Look<'_> {
         &self,
         scan: &Scan<'_>,
         facts: &Facts,
-    ) -> Option<(&'static str, Severity, &'static str)> {
+    ) -> Option<(FindingCode, Severity, &'static str)> {
         let lost = "The texture of this scan is not in the package: the scan shows without its \
             colours.";
-        let absent = Some(("texture-absent", Severity::Warning, lost));
+        let absent = Some((FindingCode::TextureAbsent, Severity::Warning, lost));
         match facts.form {
             Form::StlBinary | Form::StlText => None,
             Form::Ply if facts.refers.iter().any(|name| !self.has(name)) => absent,
@@ -64,7 +65,7 @@ impl Look<'_> {
                 let words = "The file of materials that this scan refers to is not in the package: \
                     the scan shows without its colours.";
                 let severity = if facts.has_places { Severity::Warning } else { Severity::Note };
-                Some(("material-absent", severity, words))
+                Some((FindingCode::MaterialAbsent, severity, words))
             }
             Form::Obj => {
                 let mut pictures = facts.refers.iter().flat_map(|name| self.pictures_of(name));
@@ -98,33 +99,35 @@ impl Look<'_> {
     }
 }
 
-fn of(trouble: Trouble, grave: Severity) -> (&'static str, Severity, &'static str) {
+fn of(trouble: Trouble, grave: Severity) -> (FindingCode, Severity, &'static str) {
     match trouble {
         Trouble::Unreadable => (
-            "mesh-unreadable",
+            FindingCode::MeshUnreadable,
             grave,
             "This file is not a mesh of its format and cannot be opened.",
         ),
-        Trouble::Empty => ("mesh-empty", grave, "This mesh is empty: it has no triangles."),
+        Trouble::Empty => {
+            (FindingCode::MeshEmpty, grave, "This mesh is empty: it has no triangles.")
+        }
         Trouble::Cut => (
-            "mesh-cut",
+            FindingCode::MeshCut,
             grave,
             "This mesh is cut off: it ends before all of its data came. Part of the scan is missing, \
              or it cannot be opened.",
         ),
         Trouble::Longer => (
-            "mesh-longer",
+            FindingCode::MeshLonger,
             Severity::Warning,
             "This mesh file is longer than what it says it holds. Check that the scan is whole.",
         ),
         Trouble::Commas => (
-            "mesh-decimal-comma",
+            FindingCode::MeshDecimalComma,
             grave,
             "The numbers in this mesh have decimal commas: most programs refuse it or show it \
              distorted.",
         ),
         Trouble::NotNumbers => (
-            "mesh-not-numbers",
+            FindingCode::MeshNotNumbers,
             grave,
             "Some points of this mesh are not valid numbers: the scan is damaged.",
         ),
@@ -132,16 +135,16 @@ fn of(trouble: Trouble, grave: Severity) -> (&'static str, Severity, &'static st
 }
 
 /// What is wrong with a mesh's size.
-fn size(scan: &Scan<'_>, facts: &Facts) -> Option<(&'static str, &'static str)> {
+fn size(scan: &Scan<'_>, facts: &Facts) -> Option<(FindingCode, &'static str)> {
     let longest = facts.bounds?.longest();
     let least = if scan.file.jaw.is_some() { JAW_MIN } else { OTHER_MIN };
     // A file that is cut may hold no more than a corner.
     if longest < least && !facts.troubles.contains(&Trouble::Cut) {
         let words = "This mesh is far too small for a scan in millimetres. It may be in inches or \
             metres.";
-        return Some(("mesh-too-small", words));
+        return Some((FindingCode::MeshTooSmall, words));
     }
     let words = "This mesh is far too large for a scan in millimetres. It may be in micrometres, or \
         stray points lie far away.";
-    (longest > MAX).then_some(("mesh-too-large", words))
+    (longest > MAX).then_some((FindingCode::MeshTooLarge, words))
 }

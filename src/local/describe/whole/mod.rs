@@ -15,6 +15,7 @@ use std::path::Path;
 use super::{Known, Told, key, vendor_keys};
 use crate::disk::Disk;
 use crate::local::mesh::Facts;
+use crate::model::finding_code::FindingCode;
 use crate::model::manifest::{Finding, Jaw, Role, Severity};
 use crate::model::order::RemoteOrder;
 use crate::model::path::RelPath;
@@ -47,7 +48,7 @@ enum About {
 }
 
 impl Found {
-    fn new(about: About, code: &str, severity: Severity, words: &str) -> Self {
+    fn new(about: About, code: FindingCode, severity: Severity, words: &str) -> Self {
         Self { finding: Finding::new(code, severity, words), about }
     }
 

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{About, Found, Look, stem, what};
 use crate::local::describe::xml::Object;
 use crate::local::describe::{Told, key, names};
+use crate::model::finding_code::FindingCode;
 use crate::model::manifest::{Jaw, Role, Severity};
 use crate::model::path::RelPath;
 
@@ -30,7 +31,7 @@ impl Look<'_> {
                 let Ok(name) = RelPath::make_safe(&file.name) else { continue };
                 let Some((severity, words)) = self.lacks(object, &name) else { continue };
                 let about = About::Absent(name.into());
-                found.push(Found::new(about, "file-named-absent", severity, words));
+                found.push(Found::new(about, FindingCode::FileNamedAbsent, severity, words));
             }
         }
     }
@@ -89,7 +90,10 @@ impl Look<'_> {
                     let about = self.about(&file.name).unwrap_or(About::File(told.index));
                     let words = "The XML and the file's name disagree on which jaw this is. Check \
                         it before you start.";
-                    push(found, Found::new(about, "jaw-contradicted", Severity::Warning, words));
+                    push(
+                        found,
+                        Found::new(about, FindingCode::JawContradicted, Severity::Warning, words),
+                    );
                 }
             }
         }
@@ -114,7 +118,7 @@ impl Look<'_> {
                 let words = "The package has this scan of the jaw twice, under two names. Check \
                     which one counts.";
                 let about = About::File(scan.index);
-                found.push(Found::new(about, "jaw-twice", Severity::Warning, words));
+                found.push(Found::new(about, FindingCode::JawTwice, Severity::Warning, words));
             }
         }
     }
@@ -138,10 +142,10 @@ fn twice_in_xml(told: &Told, found: &mut Vec<Found>) {
     let about = About::File(told.index);
     if is_contradicted || jaws.values().any(|files| files.len() > 1) {
         let words = "The XML lists one jaw twice. Check which scan is which before you start.";
-        found.push(Found::new(about, "jaw-twice", Severity::Warning, words));
+        found.push(Found::new(about, FindingCode::JawTwice, Severity::Warning, words));
     } else if is_listed_twice {
         let words = "The XML lists the same scan twice.";
-        found.push(Found::new(about, "jaw-twice", Severity::Note, words));
+        found.push(Found::new(about, FindingCode::JawTwice, Severity::Note, words));
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::{About, Found, Look};
 use crate::local::describe::{Known, Told};
+use crate::model::finding_code::FindingCode;
 use crate::model::manifest::{Role, Severity};
 
 impl Look<'_> {
@@ -21,7 +22,12 @@ impl Look<'_> {
                 let words = "This file's name has the number of another order. Check that it belongs \
                     to this patient.";
                 let about = About::File(index);
-                found.push(Found::new(about, "file-of-other-order", Severity::Warning, words));
+                found.push(Found::new(
+                    about,
+                    FindingCode::FileOfOtherOrder,
+                    Severity::Warning,
+                    words,
+                ));
             }
         }
     }
@@ -37,7 +43,7 @@ impl Look<'_> {
         if order_id.as_deref().is_some_and(is_other) {
             let words = "This XML file is of another order. The scans may be of another patient: do \
                 not start before that is clear.";
-            found.push(Found::new(about, "xml-of-other-order", Severity::Serious, words));
+            found.push(Found::new(about, FindingCode::XmlOfOtherOrder, Severity::Serious, words));
             return;
         }
         // ASSUMED: `CaseId` of version 1.0 is the order's number too. It must hold no order back.
@@ -54,7 +60,12 @@ impl Look<'_> {
         {
             let words =
                 "The order code in this XML file is not the one that Align gives for the order.";
-            found.push(Found::new(about, "xml-contradicts-order", Severity::Warning, words));
+            found.push(Found::new(
+                about,
+                FindingCode::XmlContradictsOrder,
+                Severity::Warning,
+                words,
+            ));
         }
     }
 }

@@ -7,6 +7,7 @@ use super::{About, Found, Look};
 use crate::disk::read_limited;
 use crate::local::describe::{Known, text};
 use crate::local::unpack::read_head;
+use crate::model::finding_code::FindingCode;
 use crate::model::manifest::{Role, Severity};
 
 /// Where the marks at both ends of a PDF lie.
@@ -23,7 +24,7 @@ impl Look<'_> {
                 let words = "This XML file is damaged or cut off: what it says of the case is not \
                     complete.";
                 let about = About::File(told.index);
-                found.push(Found::new(about, "xml-unreadable", Severity::Warning, words));
+                found.push(Found::new(about, FindingCode::XmlUnreadable, Severity::Warning, words));
             }
         }
         self.teeth(found);
@@ -36,10 +37,15 @@ impl Look<'_> {
             };
             if is_bad {
                 let words = "This prescription is damaged or cut off and may not open.";
-                found.push(Found::new(about, "rx-unreadable", Severity::Warning, words));
+                found.push(Found::new(about, FindingCode::RxUnreadable, Severity::Warning, words));
             } else if file.role == Role::RxHtml && self.lacks_teeth(file) {
                 let words = "This prescription shows none of the teeth that the XML lists.";
-                found.push(Found::new(about, "rx-page-without-teeth", Severity::Note, words));
+                found.push(Found::new(
+                    about,
+                    FindingCode::RxPageWithoutTeeth,
+                    Severity::Note,
+                    words,
+                ));
             }
         }
     }
@@ -57,7 +63,7 @@ impl Look<'_> {
         let words = "The prescription orders a fixed restoration and lists no tooth: it does not say \
             what is to be made.";
         let about = About::File(told.index);
-        found.push(Found::new(about, "rx-without-teeth", Severity::Serious, words));
+        found.push(Found::new(about, FindingCode::RxWithoutTeeth, Severity::Serious, words));
     }
 
     fn is_pdf(&self, file: &Known) -> bool {

@@ -2,12 +2,13 @@
 
 use super::*;
 use crate::model::asset::AssetKind;
+use crate::model::finding_code::FindingCode;
 use crate::model::manifest::{Finding, Severity};
 use crate::store::Held;
 use crate::sync::effects::{HoldJob, Lacking};
 
 fn serious() -> Finding {
-    Finding::new("jaw-missing", Severity::Serious, "the lower jaw is missing")
+    Finding::new(FindingCode::JawAbsent, Severity::Serious, "the lower jaw is missing")
 }
 
 fn incomplete(sha: &str) -> Fetched {
@@ -81,7 +82,7 @@ fn an_incomplete_order_is_kept_and_neither_published_waiting_nor_failing() {
     assert_eq!((job.manifest.revision, job.manifest.reason), (1, Reason::FirstScan));
     let record = world.record(&order);
     assert_eq!((record.state(), record.needs_work()), (OrderState::Held, false));
-    assert_eq!(record.newest_findings().0[0].code, "jaw-missing");
+    assert_eq!(record.newest_findings().0[0].code, "jaw-absent");
     assert!(record.published.is_none() && !world.engine.is_busy());
     let story = world.engine.store().story(&order).expect("journal");
     let last = story.last().expect("told");
@@ -97,7 +98,7 @@ fn an_incomplete_order_is_kept_and_neither_published_waiting_nor_failing() {
 
 #[test]
 fn without_the_switch_or_anything_serious_it_is_published_with_its_findings() {
-    let warning = Finding::new("open", Severity::Warning, "open");
+    let warning = Finding::new(FindingCode::BiteAbsent, Severity::Warning, "open");
     let harmless = Fetched { findings: vec![warning], ..incomplete("a") };
     for (mut world, fetched) in
         [(World::new(&["lab"]), incomplete("a")), (World::holding(), harmless)]
@@ -110,7 +111,7 @@ fn without_the_switch_or_anything_serious_it_is_published_with_its_findings() {
         world.published(&order);
         let record = world.record(&order);
         assert_eq!(record.state(), OrderState::Published);
-        assert_eq!(record.findings.is_incomplete(), fetched.findings[0].code == "jaw-missing");
+        assert_eq!(record.findings.is_incomplete(), fetched.findings[0].code == "jaw-absent");
     }
 }
 
