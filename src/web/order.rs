@@ -197,20 +197,19 @@ impl OrderPage {
         // The one that stands now; without it there is nothing to show.
         let newest = view.revisions.first();
         let standing = newest.filter(|revision| revision.folder.is_some());
-        let of_role = |wanted: Role| {
-            let files =
-                newest.map(|revision| revision.manifest.files.as_slice()).unwrap_or_default();
-            files.iter().filter(move |file| file.role == wanted)
-        };
-        let address = |file: &ManifestFile| {
-            standing
-                .filter(|_| files::may_show(file.role, show_names))
-                .map(|revision| files::href(&path, revision.manifest.revision, &file.path))
-        };
         let held = view.held.as_ref();
+        // What a person decides on is shown, else what stands.
         let shown_manifest =
             held.map(|held| &held.manifest).or(newest.map(|revision| &revision.manifest));
         let all = shown_manifest.map(|manifest| manifest.files.as_slice()).unwrap_or_default();
+        let of_role = |wanted: Role| all.iter().filter(move |file| file.role == wanted);
+        let at_hand =
+            shown_manifest.filter(|_| held.is_some() || standing.is_some()).map(|it| it.revision);
+        let address = |file: &ManifestFile| {
+            at_hand
+                .filter(|_| files::may_show(file.role, show_names))
+                .map(|revision| files::href(&path, revision, &file.path))
+        };
         let findings = shown_manifest.map(|it| it.findings.as_slice()).unwrap_or_default();
         let named = |role| {
             matches!(role, Role::RxPdf | Role::RxHtml | Role::ScreenCapture | Role::Metadata)
@@ -247,8 +246,7 @@ impl OrderPage {
                     jaw: t.jaw_of(file.jaw),
                     size: size(file.size, lang),
                     sha256: file.sha256.clone(),
-                    // What is held back is not among the published files.
-                    href: address(file).filter(|_| held.is_none()),
+                    href: address(file),
                 })
                 .collect(),
             missing: shown_manifest.map(|manifest| manifest.missing.join(", ")).unwrap_or_default(),

@@ -88,6 +88,21 @@ fn same_file(manifest: &Manifest, a: &str, b: &str) -> bool {
     a == b || stand_in(a, &manifest.order_id) == stand_in(b, &manifest.order_id)
 }
 
+/// A revision of which a file is asked for.
+enum Kept {
+    Published(RevisionRecord),
+    Held(Held),
+}
+
+impl Kept {
+    fn manifest(&self) -> &Manifest {
+        match self {
+            Self::Published(revision) => &revision.manifest,
+            Self::Held(held) => &held.manifest,
+        }
+    }
+}
+
 /// Where revisions stand. Asked on the prober's thread only.
 struct Folders {
     disk: Arc<dyn Disk>,
@@ -100,27 +115,37 @@ impl Folders {
         let number = revision.manifest.revision;
         let there = self.layout.dir_at(key, revision.place, number);
         let kept = self.layout.history_dir(key, number);
-        [there, kept].into_iter().find_map(|dir| {
-            if !matches!(self.disk.kind(&dir), Ok(Some(Kind::Dir))) {
-                return None;
-            }
-            match read_manifest(&*self.disk, &dir) {
-                Ok(Read::Manifest(manifest, sha256)) if sha256 == revision.manifest_sha256 => {
-                    Some((dir, *manifest))
-                }
-                _ => None,
-            }
-        })
+        [there, kept].into_iter().find_map(|dir| self.manifest_in(dir, &revision.manifest_sha256))
     }
 
-    /// A file of a revision.
+    /// Where a revision is held back.
+    fn of_held(&self, held: &Held) -> Option<(PathBuf, Manifest)> {
+        self.manifest_in(self.layout.held_dir(&held.dir), &held.manifest_sha256)
+    }
+
+    /// A directory with just that manifest.
+    fn manifest_in(&self, dir: PathBuf, expected: &str) -> Option<(PathBuf, Manifest)> {
+        if !matches!(self.disk.kind(&dir), Ok(Some(Kind::Dir))) {
+            return None;
+        }
+        match read_manifest(&*self.disk, &dir) {
+            Ok(Read::Manifest(manifest, sha256)) if sha256 == expected => Some((dir, *manifest)),
+            _ => None,
+        }
+    }
+
+    /// A file of a revision, published or held back.
     fn file(
         &self,
         key: &OrderKey,
-        revision: &RevisionRecord,
+        kept: &Kept,
         file: ManifestFile,
     ) -> Result<Option<OrderFile>, Fault> {
-        let Some((folder, manifest)) = self.of(key, revision) else { return Ok(None) };
+        let found = match kept {
+            Kept::Published(revision) => self.of(key, revision),
+            Kept::Held(held) => self.of_held(held),
+        };
+        let Some((folder, manifest)) = found else { return Ok(None) };
         // The journal has a stand-in where the name may be a person's.
         let number =
             manifest.files.iter().position(|one| same_file(&manifest, &one.path, &file.path));
@@ -208,10 +233,15 @@ impl House for AgentDesk {
     }
 
     fn file(&self, key: &OrderKey, revision: u32, path: &str) -> Result<Option<OrderFile>, Fault> {
-        let revisions = self.asked(|store| store.revisions(key))?;
-        let found = revisions.into_iter().find(|one| one.manifest.revision == revision);
-        let Some(found) = found else { return Ok(None) };
-        let of_manifest = &found.manifest;
+        let (revisions, held) = self.asked(|store| {
+            store.atomically(|store| Ok((store.revisions(key)?, store.held(key)?)))
+        })?;
+        let published = revisions.into_iter().find(|one| one.manifest.revision == revision);
+        let held = held.filter(|one| one.manifest.revision == revision);
+        let Some(kept) = published.map(Kept::Published).or(held.map(Kept::Held)) else {
+            return Ok(None);
+        };
+        let of_manifest = kept.manifest();
         let file = of_manifest.files.iter().find(|file| same_file(of_manifest, &file.path, path));
         let Some(mut file) = file.cloned() else { return Ok(None) };
         if self.shows_names()
@@ -220,7 +250,7 @@ impl House for AgentDesk {
             file.path = named;
         }
         let (folders, key) = (self.folders(), key.clone());
-        self.prober.ask(move || folders.file(&key, &found, file))?
+        self.prober.ask(move || folders.file(&key, &kept, file))?
     }
 
     fn patient(&self, key: &OrderKey) -> Option<String> {

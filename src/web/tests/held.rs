@@ -109,3 +109,14 @@ async fn what_is_released_has_no_buttons_any_more() {
     assert!(!page.contains("Publish anyway") && !page.contains("Ask the doctor"), "{page}");
     assert!(page.contains("is about to be put into the hot folder"), "{page}");
 }
+
+#[tokio::test]
+async fn what_is_held_back_can_be_looked_at_by_the_rules_of_published_files() {
+    let mut browser = browser(held());
+    let (_, page) = browser.get(ORDER).await;
+    let scan = format!("{ORDER}/files/2/new%20upper%2Estl");
+    assert!(page.contains(&format!("<a href=\"{scan}\" download>")), "{page}");
+    assert!(page.contains("data-meshes") && page.contains("new%20upper%2Estl&#34;"), "{page}");
+    assert!(!page.contains("/files/1/"), "the older revision is not what is decided on: {page}");
+    assert!(!page.contains("files/2/rx"), "a prescription names the patient: {page}");
+}

@@ -1,15 +1,21 @@
 //! Incomplete orders that are held back, and wanted all the same.
 
 use super::*;
-use crate::local::testing::manifest_of;
+use crate::local::testing::{manifest_of, sealed};
+use crate::model::manifest::Manifest;
+use crate::model::stand_in::stand_in;
 use crate::store::Held;
 
 impl World {
     fn hold(&self, lab: &str, order: &str) {
+        self.hold_sealed(lab, order, (manifest_of(1, &[]), String::new()));
+    }
+
+    fn hold_sealed(&self, lab: &str, order: &str, (manifest, manifest_sha256): (Manifest, String)) {
         let held = Held {
             key: key(lab, order),
-            manifest: manifest_of(1, &[]),
-            manifest_sha256: String::new(),
+            manifest,
+            manifest_sha256,
             dir: "x~h1-1".to_owned(),
             evidence: 1,
             history_seen: 0,
@@ -48,4 +54,32 @@ fn only_what_is_held_back_is_published_all_the_same() {
     let story = world.journal(|store| store.story(&key("smile-lab", "17")));
     assert_eq!(story.last().map(|line| line.kind.as_str()), Some("released"));
     assert_eq!(world.errands(), [], "Align has nothing to do with it");
+}
+
+#[test]
+fn the_page_reads_what_is_held_back_and_nothing_else_that_lies_there() {
+    let world = World::new(&["smile-lab"]);
+    world.know("smile-lab", "17", "rx-17");
+    let dir = world.desk.layout.held_dir("x~h1-1");
+    let made = sealed(&dir, 3, &[("upper.stl", "mesh"), ("photo of jane.jpg", "face")]);
+    world.hold_sealed("smile-lab", "17", made);
+    std::fs::write(dir.join("other.stl"), "of others").expect("written");
+    let read = |revision: u32, path: &str| {
+        let found = world.desk.file(&key("smile-lab", "17"), revision, path).expect("asked");
+        found.map(|mut found| {
+            let mut text = String::new();
+            found.content.read_to_string(&mut text).expect("read");
+            text
+        })
+    };
+    assert_eq!(read(3, "upper.stl").as_deref(), Some("mesh"));
+    let named = stand_in("photo of jane.jpg", "17").into_owned();
+    assert_eq!(read(3, &named).as_deref(), Some("face"), "under the name that the page has");
+    for (revision, path) in
+        [(1, "upper.stl"), (3, "other.stl"), (3, "../x~h1-1/upper.stl"), (3, "manifest.json")]
+    {
+        assert_eq!(read(revision, path), None, "{revision} {path}");
+    }
+    std::fs::write(dir.join(crate::model::manifest::FILE_NAME), "{}").expect("written");
+    assert_eq!(read(3, "upper.stl"), None, "somebody else's manifest");
 }

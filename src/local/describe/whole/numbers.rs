@@ -50,7 +50,7 @@ impl Look<'_> {
         if order_id.is_none() && case_id.as_deref().is_some_and(is_other) {
             let words = "The case number in this XML file is not the order's number. Check that the \
                 scans belong to this patient.";
-            found.push(Found::new(about, "xml-of-other-order", Severity::Warning, words));
+            found.push(Found::new(about, FindingCode::XmlOfOtherOrder, Severity::Warning, words));
             return;
         }
         let codes = (told.rx.order_code.as_deref(), order.order_code.as_deref());
