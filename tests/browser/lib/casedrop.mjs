@@ -2,7 +2,7 @@
 // end with all that they wrote.
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -56,7 +56,10 @@ class World {
     const account = { id: ACCOUNT, name: 'Smile Dental Lab', ...CLIENT, redirect_urls: [callback], orders };
     const scenario = { settings: { min_poll_interval_ms: POLL_MS, ...settings }, accounts: [account] };
     await writeFile(this.path('scenario.yaml'), JSON.stringify(scenario));
-    this.#simulator = this.#spawn(['simulate', '--listen', '127.0.0.1:0', '--scenario', this.path('scenario.yaml')]);
+    await mkdir(this.path('packages'));
+    this.#simulator = this.#spawn([
+      'simulate', '--listen', '127.0.0.1:0', '--scenario', this.path('scenario.yaml'), '--packages', this.path('packages'),
+    ]);
     this.admin = await until('the simulator listens', () => {
       this.#simulator.assertRunning();
       return this.#simulator.said.match(/Admin: (http:\S+)\/state/)?.[1];
@@ -149,6 +152,12 @@ class World {
   /** A new scan at Align. */
   async scan(spec) {
     return this.align('POST', '/orders', spec);
+  }
+
+  /** A new order at Align with these bytes as its package, such as `zipOf` makes. */
+  async package(id, bytes) {
+    await writeFile(this.path('package.part'), bytes);
+    await rename(this.path('package.part'), this.path('packages', `iTero_Export_${id}.zip`));
   }
 
   /** What Align knows of an order. */

@@ -44,6 +44,10 @@ export const on = (page) => ({
 
   orderState: page.locator('#order-head .badge'),
   refetch: page.getByRole('button', { name: 'Fetch again' }),
+  heldBox: page.locator('[data-test="held"]'),
+  findings: page.locator('[data-test="findings"]'),
+  publishAnyway: page.getByRole('button', { name: 'Publish anyway' }),
+  askDoctor: page.getByRole('link', { name: 'Ask the doctor…' }),
   startReturn: page.getByRole('link', { name: 'Return to the doctor' }),
   story: page.locator('#story'),
   returnReason: page.getByLabel('Reason, for the doctor'),
