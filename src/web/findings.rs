@@ -70,9 +70,7 @@ pub(super) fn german(code: FindingCode) -> &'static str {
             "Das Rezept (HTML) zeigt keinen der Zähne, die im XML stehen"
         }
         FindingCode::XmlUnreadable => "Die XML-Datei ist beschädigt oder abgeschnitten",
-        FindingCode::XmlOfOtherOrder => {
-            "Das XML gehört zu einem anderen Auftrag: Die Scans könnten von einem anderen Patienten sein"
-        }
+        FindingCode::XmlOfOtherOrder => "Das XML trägt eine andere Nummer als der Auftrag",
         FindingCode::XmlContradictsOrder => "Im XML steht ein anderer Auftragscode als bei Align",
         FindingCode::FileOfOtherOrder => "Der Dateiname trägt die Nummer eines anderen Auftrags",
     }
