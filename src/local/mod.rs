@@ -24,6 +24,7 @@ pub mod mesh;
 pub mod publish;
 pub mod rebuild;
 pub mod retire;
+pub(crate) mod room;
 pub mod root;
 pub mod seal;
 pub mod spool;

@@ -5,7 +5,6 @@
 //! left out by itself, unless the order is nothing without it.
 
 pub(crate) mod names;
-mod room;
 mod survey;
 #[cfg(test)]
 mod tests;
@@ -15,12 +14,12 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use self::names::{Named, Taken};
-use self::room::Room;
 use self::survey::{Survey, survey};
 use super::StagedFile;
 use super::archive::{Archive, fault};
 use super::files::{BUFFER, Hash, check, writing};
 use super::mesh::{Facts, Probe};
+use super::room::Room;
 use crate::config::{CodePage, Limits};
 use crate::disk::{Disk, DiskError, ReadFile};
 use crate::model::cancel::Cancel;
@@ -137,7 +136,7 @@ pub(super) fn unpack_beside(
     let named =
         names::assign(&members, true, ours, taken).map_err(|error| fault::unsafe_name(&error))?;
     let sizes = named.iter().filter_map(|member| archive.entries.get(member.index));
-    let room = Room::new(disk, dest, reading.keep_free, sizes.map(|entry| entry.size))?;
+    let room = Room::for_files(disk, dest, reading.keep_free, sizes.map(|entry| entry.size))?;
     disk.create_dirs(dest)?;
     let meshes = BTreeMap::new();
     let mut work = Work { disk, archive, dest, buffer, cancel, meshes, room };

@@ -400,7 +400,7 @@ fn what_others_write_meanwhile_is_noticed_while_unpacking() {
     let volume = Volume::of(dir.path(), 40 << 20);
     let disk = NoExchange(Lie::Small(volume));
     let sizes = [20 << 20].into_iter();
-    let mut room = super::room::Room::new(&disk, dir.path(), 10 << 20, sizes).expect("enough");
+    let mut room = super::Room::for_files(&disk, dir.path(), 10 << 20, sizes).expect("enough");
     let piece = 64 << 10;
     for _ in 0..128 {
         room.take(piece).expect("nothing changed");

@@ -6,6 +6,7 @@ use super::{
     Waiting, observe, plan, schedule,
 };
 use crate::local::look::LocalPicture;
+use crate::local::room::too_little;
 use crate::model::fault::{Fault, FaultClass};
 use crate::model::record::Retired;
 use crate::store::RevisionRecord;
@@ -197,9 +198,7 @@ impl Engine {
                 size(stays_free),
                 size(others),
             );
-            return Ok(Some(Fault::new(FaultClass::Local, "disk-full", text).hint(
-                "free some space on that volume, or lower retention.min_free; the work goes on by itself",
-            )));
+            return Ok(Some(too_little(text)));
         }
         if let Some(job) = self.jobs.get_mut(key) {
             job.room = room;

@@ -24,7 +24,7 @@ use crate::model::step::Step;
 use super::super::effects::{ExtrasJob, Fetched, Lacking};
 use super::Executor;
 use super::fetch::next;
-use super::room::Room;
+use crate::local::room::Room;
 
 /// The shortest time for extras that come after the publication: nobody waits for them, but the order's
 /// next revision would have to.
@@ -302,7 +302,7 @@ impl Executor {
         self.progress.begin(wanted.key, kind, 0, total);
         let path: PathBuf = wanted.spools.spool(kind);
         let mut spool = Spool::create(&*self.disk, &path, self.config.limits.archive_bytes)?;
-        let mut room = Room::new(self, total);
+        let mut room = Room::new(total, |bytes| self.check_room(bytes));
         while let Some(chunk) = next(&mut *body, cancel)? {
             room.take(chunk.len() as u64)?;
             spool.write(&chunk)?;

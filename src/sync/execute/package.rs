@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use crate::config::FormatConfig;
 use crate::local::kept::{Kept, Origin, SpoolDir};
+use crate::local::room::Room;
 use crate::model::asset::{AssetKind, AssetRequest};
 use crate::model::fault::{Fault, FaultClass};
 use crate::model::remote::{AssetBody, Remote};
@@ -14,7 +15,6 @@ use super::super::effects::FetchJob;
 use super::super::notice::size;
 use super::Executor;
 use super::fetch::{next, request};
-use super::room::Room;
 
 /// A package that lies complete in its spool.
 pub(super) struct Package {
@@ -70,7 +70,10 @@ impl Executor {
         };
         self.progress.begin(&job.key, AssetKind::Ide, info.offset, info.total);
         let mut known = spool.len().saturating_sub(info.offset);
-        let mut room = Room::new(self, info.total.map(|total| total.saturating_sub(spool.len())));
+        let mut room =
+            Room::new(info.total.map(|total| total.saturating_sub(spool.len())), |bytes| {
+                self.check_room(bytes)
+            });
         let mut is_first = true;
         loop {
             let chunk = match next(&mut *body, &self.cancel) {
