@@ -142,10 +142,10 @@ pub(super) fn unpack_beside(
     let mut work = Work { disk, archive, dest, buffer, cancel, meshes, room };
     let mut files = Vec::with_capacity(named.len());
     let mut damaged = 0;
+    let mut names: BTreeMap<_, _> = members.into_iter().collect();
     for member in named {
-        let raw = members.iter().find(|(index, _)| *index == member.index).map(|(_, name)| name);
-        let (text, raw_name) =
-            raw.map(|name| (name.text.clone(), name.raw.clone())).unwrap_or_default();
+        let name = names.remove(&member.index);
+        let (text, raw_name) = name.map(|name| (name.text, name.raw)).unwrap_or_default();
         match work.write(&member, raw_name) {
             Ok(file) => {
                 for twin in twins.iter().filter(|twin| twin.of == member.index) {
