@@ -143,9 +143,7 @@ struct Records<'a> {
 impl Records<'_> {
     fn entry(&self, key: &OrderKey, revision: u32, files: usize, mark: Mark) -> Entry {
         Entry::by_agent(self.now, Deed::Removed, mark)
-            .lab(&key.lab)
-            .account(&key.account)
-            .order(&key.order)
+            .about(key)
             .detail("revisions", vec![revision])
             .detail("files", files)
     }

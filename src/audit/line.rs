@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 
 use crate::model::digest::hex;
+use crate::model::ids::OrderKey;
 use crate::model::request::{Outcome, Via, Who};
 use crate::model::time::WallMs;
 
@@ -168,6 +169,12 @@ impl Entry {
     pub fn account(mut self, account: impl ToString) -> Self {
         self.account = Some(account.to_string());
         self
+    }
+
+    /// Names lab, account and order.
+    #[must_use]
+    pub fn about(self, key: &OrderKey) -> Self {
+        self.lab(&key.lab).account(&key.account).order(&key.order)
     }
 
     /// Names the order.

@@ -144,7 +144,7 @@ impl AgentDesk {
         }
         let entry = |mark| {
             let entry = Entry::new((self.now)().wall, task.who.clone(), Deed::Return, mark);
-            entry.lab(&key.lab).account(&key.account).order(&key.order)
+            entry.about(&key)
         };
         let call = || {
             let sent = self.with_link(&key.lab, |link| {

@@ -254,7 +254,7 @@ impl AgentDesk {
     fn entry(&self, task: &Task<'_>, what: Deed, mark: Mark, key: &OrderKey) -> Entry {
         let now: WallMs = (self.now)().wall;
         let entry = Entry::new(now, task.who.clone(), what, mark);
-        entry.lab(&key.lab).account(&key.account).order(&key.order)
+        entry.about(key)
     }
 }
 

@@ -124,9 +124,7 @@ impl Executor {
         let manifests: Vec<&str> = items.iter().map(|item| item.manifest_sha256).collect();
         let files: usize = items.iter().map(|item| item.manifest.files.len()).sum();
         let entry = Entry::by_agent((self.clock)(), what, mark)
-            .lab(&key.lab)
-            .account(&key.account)
-            .order(&key.order)
+            .about(key)
             .detail("revisions", revisions)
             .detail("files", files)
             .detail("manifests", manifests);

@@ -20,11 +20,7 @@ impl<'a> Recorded<'a> {
     }
 
     fn entry(&self, key: &OrderKey, files: usize, mark: Mark) -> Entry {
-        Entry::by_agent(self.now, Deed::HeldRemoved, mark)
-            .lab(&key.lab)
-            .account(&key.account)
-            .order(&key.order)
-            .detail("files", files)
+        Entry::by_agent(self.now, Deed::HeldRemoved, mark).about(key).detail("files", files)
     }
 }
 
