@@ -14,7 +14,6 @@ use crate::local::retire::{self, Fate, Witness};
 use crate::local::root::Prepared;
 use crate::model::fault::Fault;
 use crate::model::ids::OrderKey;
-use crate::model::manifest::Manifest;
 use crate::model::record::{OrderRecord, PublishedRecord, Retired};
 use crate::model::time::{Now, WallMs};
 use crate::store::{Rebuilt, RevisionRecord, Store, StoreError};
@@ -333,7 +332,7 @@ fn merge(
     let is_known = |number| known.iter().any(|one| one.manifest.revision == number);
     let mut first = None;
     for (number, one) in found {
-        let at = published_at(&one.manifest).unwrap_or(now);
+        let at = WallMs::from_rfc3339(&one.manifest.published_at).unwrap_or(now);
         first.get_or_insert(at);
         if !is_known(number) {
             let Standing { manifest, manifest_sha256, place } = one;
@@ -388,11 +387,6 @@ pub(super) fn published_of(revision: &RevisionRecord) -> PublishedRecord {
         place: revision.place,
         history_seen: revision.history_seen,
     }
-}
-
-fn published_at(manifest: &Manifest) -> Option<WallMs> {
-    let at: jiff::Timestamp = manifest.published_at.parse().ok()?;
-    Some(WallMs(at.as_millisecond()))
 }
 
 /// Orders whose download was asked for and that the journal does not know, or not as published since,
