@@ -207,6 +207,18 @@ impl<'t> There<'t> {
     }
 }
 
+/// The manifest in a directory, if it is the one with this hash.
+pub(crate) fn manifest_with(
+    disk: &dyn Disk,
+    dir: &Path,
+    expected: &str,
+) -> Result<Option<Box<Manifest>>, DiskError> {
+    Ok(match read_manifest(disk, dir)? {
+        Read::Manifest(manifest, sha256) if sha256 == expected => Some(manifest),
+        Read::Manifest(..) | Read::Missing | Read::Unreadable(_) => None,
+    })
+}
+
 /// The manifest with the true names of its files, from the directory where it stands; `None` if another
 /// one stands there, or none.
 pub(crate) fn with_names(

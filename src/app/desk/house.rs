@@ -19,7 +19,7 @@ use crate::inputs::commands::{Receipt, receipts};
 use crate::local::Layout;
 use crate::local::describe::patient;
 use crate::local::files::Tree;
-use crate::local::look::{Read, There, read_manifest, with_names};
+use crate::local::look::{There, manifest_with, with_names};
 use crate::logs;
 use crate::metrics::{self, Counters};
 use crate::model::fault::Fault;
@@ -128,10 +128,8 @@ impl Folders {
         if !matches!(self.disk.kind(&dir), Ok(Some(Kind::Dir))) {
             return None;
         }
-        match read_manifest(&*self.disk, &dir) {
-            Ok(Read::Manifest(manifest, sha256)) if sha256 == expected => Some((dir, *manifest)),
-            _ => None,
-        }
+        let manifest = manifest_with(&*self.disk, &dir, expected).ok().flatten()?;
+        Some((dir, *manifest))
     }
 
     /// A file of a revision, published or held back.
@@ -199,6 +197,7 @@ impl House for AgentDesk {
                 // What files are called is read where they are, and only for a page that may show it.
                 manifest: match &found {
                     Some((_, named)) if names => named.clone(),
+                    // An older agent that was put back for a while wrote names into the journal.
                     _ => revision.manifest.without_names(),
                 },
                 folder: found.map(|(folder, _)| folder),

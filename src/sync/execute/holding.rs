@@ -4,6 +4,7 @@ use std::path::Path;
 
 use crate::local::held;
 use crate::local::layout::HELD_JOB;
+use crate::local::look::manifest_with;
 use crate::local::publish::Recovered;
 use crate::local::seal::seal_with;
 use crate::model::fault::Fault;
@@ -47,8 +48,7 @@ impl Executor {
         if !intent.manifest.has_stand_ins() {
             return None;
         }
-        let found = held::manifest_in(&*self.disk, staged).ok().flatten();
-        found.filter(|(_, sha)| *sha == intent.manifest_sha256).map(|(manifest, _)| manifest)
+        manifest_with(&*self.disk, staged, &intent.manifest_sha256).ok().flatten()
     }
 
     /// What was found out of an interrupted publication, where the process ended before what was held
