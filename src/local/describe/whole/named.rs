@@ -114,7 +114,7 @@ impl Look<'_> {
             let Some(jaw) = names::hint(path).jaw else { continue };
             let name = scan.file.staged.original_name.as_deref().unwrap_or(path.as_str());
             let name = name.rsplit(['/', '\\']).next().unwrap_or(name);
-            if !seen.insert((jaw_number(jaw), what(name), path.extension())) {
+            if !seen.insert((jaw, what(name), path.extension())) {
                 let words = "The package has this scan of the jaw twice, under two names. Check \
                     which one counts.";
                 let about = About::File(scan.index);
@@ -125,17 +125,17 @@ impl Look<'_> {
 }
 
 fn twice_in_xml(told: &Told, found: &mut Vec<Found>) {
-    let mut files: BTreeMap<String, BTreeSet<u8>> = BTreeMap::new();
-    let mut jaws: BTreeMap<(u8, Vec<String>), BTreeSet<String>> = BTreeMap::new();
+    let mut files: BTreeMap<String, BTreeSet<Jaw>> = BTreeMap::new();
+    let mut jaws: BTreeMap<(Jaw, Vec<String>), BTreeSet<String>> = BTreeMap::new();
     let (mut is_listed_twice, mut is_contradicted) = (false, false);
     for object in told.objects.iter().filter(|object| object.role() == Some(Role::Scan)) {
         let Some(jaw) = object.jaw() else { continue };
         for file in &object.files {
             let known = files.entry(key(&file.name)).or_default();
-            is_listed_twice |= known.contains(&jaw_number(jaw));
-            known.insert(jaw_number(jaw));
+            is_listed_twice |= known.contains(&jaw);
+            known.insert(jaw);
             is_contradicted |= known.len() > 1;
-            let same = jaws.entry((jaw_number(jaw), what(&file.name))).or_default();
+            let same = jaws.entry((jaw, what(&file.name))).or_default();
             same.insert(key(stem(&file.name)));
         }
     }
@@ -155,13 +155,5 @@ fn push(found: &mut Vec<Found>, new: Found) {
         found.iter().any(|one| one.about == new.about && one.finding.code == new.finding.code);
     if !is_known {
         found.push(new);
-    }
-}
-
-fn jaw_number(jaw: Jaw) -> u8 {
-    match jaw {
-        Jaw::Upper => 0,
-        Jaw::Lower => 1,
-        Jaw::Both => 2,
     }
 }
