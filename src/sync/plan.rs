@@ -155,19 +155,19 @@ pub fn plan(
         (Remote::Completed(_), Some(held)) => return Action::Hold { revision: held.revision },
         _ => {}
     }
-    match (publishing(remote, published, local, policy), remote) {
-        (Action::Publish { revision, .. }, Remote::Fetched(staged)) if policy.holds => {
-            let is_known = |manifest: &Manifest| staged.is_in(manifest);
-            if published.is_some_and(|old| is_known(old.newest)) {
-                // It was published before: somebody decided that.
-                publishing(remote, published, local, policy)
-            } else if policy.held.is_some_and(is_known) {
-                Action::StillHeld
-            } else {
-                Action::Hold { revision }
-            }
-        }
-        (action, _) => action,
+    let action = publishing(remote, published, local, policy);
+    let (&Action::Publish { revision, .. }, Remote::Fetched(staged), true) =
+        (&action, remote, policy.holds)
+    else {
+        return action;
+    };
+    if published.is_some_and(|old| staged.is_in(old.newest)) {
+        // It was published before: somebody decided that.
+        action
+    } else if policy.held.is_some_and(|held| staged.is_in(held)) {
+        Action::StillHeld
+    } else {
+        Action::Hold { revision }
     }
 }
 
