@@ -10,7 +10,7 @@ use super::{Store, StoreError, unreadable};
 use crate::model::findings::FindingCounts;
 use crate::model::ids::OrderKey;
 use crate::model::manifest::Manifest;
-use crate::model::record::HeldRecord;
+use crate::model::record::{HeldRecord, OrderRecord};
 use crate::model::time::WallMs;
 
 /// A revision that is held back.
@@ -131,6 +131,24 @@ impl Store {
         Ok(())
     }
 
+    /// What was held back of the order is gone: the order is wanted again, and its story tells why.
+    pub fn lose_hold(
+        &self,
+        mut order: OrderRecord,
+        now: WallMs,
+        why: &str,
+    ) -> Result<(), StoreError> {
+        order.evidence += 1;
+        order.trouble = None;
+        order.held = None;
+        self.atomically(|store| {
+            store.drop_hold(&order.key)?;
+            store.drop_intent(&order.key)?;
+            store.save(&order)?;
+            store.tell(&order.key, now, "asked", why)
+        })
+    }
+
     /// Puts right what an older agent, which knows nothing of this, wrote of orders.
     pub fn settle_holds(&self) -> Result<(), StoreError> {
         let sql = "UPDATE orders SET held = COALESCE((SELECT 1 + released FROM holds h
@@ -139,10 +157,10 @@ impl Store {
             WHERE held <> 0 OR EXISTS (SELECT 1 FROM holds h
                 WHERE h.lab = orders.lab AND h.account = orders.account
                 AND h.order_id = orders.order_id)";
-        if self.holds()?.is_empty() {
-            return Ok(());
+        let any = "SELECT EXISTS (SELECT 1 FROM holds)";
+        if self.db.query_row(any, [], |row| row.get::<_, bool>(0))? {
+            self.db.prepare_cached(sql)?.execute([])?;
         }
-        self.db.prepare_cached(sql)?.execute([])?;
         Ok(())
     }
 

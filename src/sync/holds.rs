@@ -168,16 +168,9 @@ fn lost(
         if is_there == Some(Kind::Dir) || publishing.contains(&held.key) {
             continue;
         }
-        let Some(mut order) = store.order(&held.key)? else { continue };
-        order.evidence += 1;
-        order.trouble = None;
-        order.held = None;
-        store.atomically(|store| {
-            store.drop_hold(&held.key)?;
-            store.save(&order)?;
-            let text = "what was held back is not in staging any more; it is fetched again";
-            store.tell(&held.key, now, "asked", text)
-        })?;
+        let Some(order) = store.order(&held.key)? else { continue };
+        let why = "what was held back is not in staging any more; it is fetched again";
+        store.lose_hold(order, now, why)?;
     }
     Ok(())
 }

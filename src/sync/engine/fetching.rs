@@ -157,7 +157,7 @@ impl Engine {
         let retired = matches!(record.retired, Retired::Yes | Retired::UnderWay);
         let published =
             revisions.last().map(|newest| Published { newest: &newest.manifest, at_main, retired });
-        let is_release = self.jobs.get(&record.key).is_some_and(|job| job.release.is_some());
+        let is_release = self.is_release(&record.key);
         let held = self.store.held(&record.key)?.filter(|_| !is_release);
         let policy = Policy {
             restore: self.policy.restore,

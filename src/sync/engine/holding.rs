@@ -17,6 +17,11 @@ use crate::store::{Held, RevisionRecord};
 use super::super::effects::HoldJob;
 
 impl Engine {
+    /// Whether the work on the order is to publish what is held back.
+    pub(super) fn is_release(&self, key: &OrderKey) -> bool {
+        self.jobs.get(key).is_some_and(|job| job.release.is_some())
+    }
+
     /// Whether what was fetched of the order lacks something, and such orders are held back.
     pub(super) fn holds_back(&self, key: &OrderKey) -> bool {
         let fetched = self.jobs.get(key).filter(|job| job.release.is_none());
@@ -218,19 +223,11 @@ impl Engine {
     /// What was held back is not in staging any more, or was changed there: the order is wanted again.
     pub(super) fn hold_lost(&mut self, now: Now, key: &OrderKey) -> Result<(), StoreError> {
         self.releasing.remove(key);
-        let Some(mut record) = self.store.order(key)? else { return self.finish(now, key) };
+        let Some(record) = self.store.order(key)? else { return self.finish(now, key) };
         self.give_up_late(key)?;
-        record.evidence += 1;
-        record.trouble = None;
-        record.held = None;
-        self.store.atomically(|store| {
-            store.drop_hold(key)?;
-            store.drop_intent(key)?;
-            store.save(&record)?;
-            let text = "what was held back is not in staging any more, or was changed there; it is \
-                        fetched again";
-            store.tell(key, now.wall, "asked", text)
-        })?;
+        let why = "what was held back is not in staging any more, or was changed there; it is fetched \
+                   again";
+        self.store.lose_hold(record, now.wall, why)?;
         self.finish(now, key)
     }
 

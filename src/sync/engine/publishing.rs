@@ -292,8 +292,7 @@ impl Engine {
             });
         covered(&mut record, evidence);
         // What is to be published all the same stands there already.
-        let is_release = self.jobs.get(&key).is_some_and(|job| job.release.is_some());
-        let held = self.store.held(&key)?.filter(|_| is_release);
+        let held = self.store.held(&key)?.filter(|_| self.is_release(&key));
         if held.is_some() {
             record.held = None;
         }
