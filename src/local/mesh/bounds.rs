@@ -50,6 +50,15 @@ impl<const N: usize> Lanes<N> {
         }
     }
 
+    /// Takes in what the first of other lanes saw.
+    pub(super) fn join<const M: usize>(&mut self, other: &Lanes<M>) {
+        for lane in 0..N.min(M) {
+            self.low[lane] = self.low[lane].min(other.low[lane]);
+            self.high[lane] = self.high[lane].max(other.high[lane]);
+            self.odd[lane] += other.odd[lane];
+        }
+    }
+
     /// Whether a lane from `from` on met something that is no finite number.
     pub(super) fn has_odd(&self, from: usize) -> bool {
         self.odd.iter().skip(from).any(|odd| odd.is_nan())

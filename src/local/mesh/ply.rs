@@ -10,6 +10,8 @@ use super::rows::Rows;
 
 /// Of more points than this, nobody looks in how many pieces they are.
 const POINTS_MAX: u64 = 2_000_000;
+/// The bytes of a point and of what follows it.
+const WIDE: usize = 16;
 /// A longer row is none.
 const ROW_MAX: usize = 64 << 10;
 
@@ -187,28 +189,47 @@ impl Look {
                 row.get(at..).and_then(|bytes| property.kind.read(bytes, self.coding))
             };
             let (Some(x), Some(y), Some(z)) = (value(x), value(y), value(z)) else { return };
-            let point = [x, y, z].map(single);
-            self.lanes.add(&point);
-            if let Some(cells) = &mut self.cells {
-                cells.push(cell(point));
-            }
+            self.point([x, y, z].map(single));
         }
     }
 
-    /// Points as scanners write them. In two runs, each of which the compiler can keep in registers.
+    /// Points as scanners write them: each is read with the four bytes that follow it, so that the
+    /// compiler can use wide registers.
     fn plain_points(&mut self, rows: &[u8], length: usize, at: usize) {
-        let point = |row: &[u8]| {
-            let parts = row.get(at..at + 12).map(|bytes| bytes.as_chunks::<4>().0);
-            let Some([x, y, z]) = parts else { return [0.0; 3] };
-            [*x, *y, *z].map(f32::from_le_bytes)
+        // Nothing follows the last ones.
+        let wide = rows.len().checked_sub(at + WIDE).map_or(0, |last| last / length + 1);
+        let wide = wide.min(rows.len() / length);
+        let point = |number: usize| {
+            let from = number * length + at;
+            let numbers = rows.get(from..from + WIDE).map(|bytes| bytes.as_chunks::<4>().0);
+            let Some([x, y, z, behind]) = numbers else { return [0.0; 4] };
+            let number = |bytes: &[u8; 4]| f32::from_le_bytes(*bytes);
+            [number(x), number(y), number(z), number(behind)]
         };
-        let mut lanes = self.lanes;
-        for row in rows.chunks_exact(length) {
-            lanes.add(&point(row));
-        }
-        self.lanes = lanes;
+        let mut lanes = Lanes::<4>::default();
         if let Some(cells) = &mut self.cells {
-            cells.extend(rows.chunks_exact(length).map(|row| cell(point(row))));
+            let before = cells.len();
+            cells.resize(before + wide, 0);
+            for (number, slot) in cells[before..].iter_mut().enumerate() {
+                let point = point(number);
+                lanes.add(&point);
+                *slot = cell([point[0], point[1], point[2]]);
+            }
+        } else {
+            (0..wide).for_each(|number| lanes.add(&point(number)));
+        }
+        self.lanes.join(&lanes);
+        for row in rows.chunks_exact(length).skip(wide) {
+            let numbers = row.get(at..at + 12).map(|bytes| bytes.as_chunks::<4>().0);
+            let Some([x, y, z]) = numbers else { return };
+            self.point([*x, *y, *z].map(f32::from_le_bytes));
+        }
+    }
+
+    fn point(&mut self, point: [f32; 3]) {
+        self.lanes.add(&point);
+        if let Some(cells) = &mut self.cells {
+            cells.push(cell(point));
         }
     }
 

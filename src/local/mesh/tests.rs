@@ -228,6 +228,27 @@ fn rows_of_different_lengths_are_measured() {
     assert!(look("ply", &mad, 4096).troubles.contains(&Trouble::Unreadable));
 }
 
+#[test]
+fn what_stands_behind_a_point_is_not_taken_for_a_part_of_it() {
+    let (points, faces) = bowl(60.0);
+    let plain = ply("binary_little_endian", &points, &faces, false);
+    let header = String::from_utf8(header_of(&plain)).expect("text");
+    // Four bytes that would be no number.
+    let colours =
+        "property uchar red\nproperty uchar green\nproperty uchar blue\nproperty uchar alpha\n";
+    let mut bytes = header.replace("property uchar red\n", colours).into_bytes();
+    let rows = plain.get(header.len()..).expect("a body");
+    let (rows, rest) = rows.split_at(points.len() * 13);
+    for row in rows.chunks(13) {
+        bytes.extend_from_slice(&row[..12]);
+        bytes.extend_from_slice(&[0xff; 4]);
+    }
+    bytes.extend_from_slice(rest);
+    for size in [7, 100, 32 << 10] {
+        assert_eq!(look("ply", &bytes, size), look("ply", &plain, size));
+    }
+}
+
 fn header_of(ply: &[u8]) -> Vec<u8> {
     let end = ply_head::end(ply).expect("a header");
     ply[..end].to_vec()
