@@ -98,6 +98,8 @@ pub enum Input {
         /// The manifest of what is staged, where it is whole and the journal has stand-ins for names.
         staged: Option<Box<Manifest>>,
     },
+    /// Answer to [`Effect::DropHeld`], whether it worked or not.
+    HeldDropped,
     /// Answer to [`Effect::Discard`].
     Discarded {
         /// Which order.
@@ -177,8 +179,8 @@ pub enum Effect {
     Publish(Box<PublishJob>),
     /// Keep a staged order safely, out of everybody's sight.
     Hold(Box<HoldJob>),
-    /// Remove what is held back no more. No answer: nobody needs its place, and the next start removes
-    /// what is left.
+    /// Remove what is held back no more. Whether it worked does not matter: nobody needs its place, and
+    /// the next start removes what is left.
     DropHeld {
         /// Whose it was.
         key: OrderKey,

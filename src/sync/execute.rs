@@ -163,7 +163,7 @@ impl Executor {
                 if let Err(fault) = dropped {
                     tracing::warn!(lab = %key.lab, order = %key.order, "{}", fault.chain());
                 }
-                None
+                Some(Input::HeldDropped)
             }
             Effect::Discard { key, job, done } => {
                 self.remove(&self.layout.work_dir(&job));

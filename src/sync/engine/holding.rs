@@ -147,7 +147,7 @@ impl Engine {
         };
         if let Err(fault) = result {
             // It may be there all the same.
-            effects.push(Effect::DropHeld { key: key.clone(), dir: held.dir });
+            self.drop_held(key.clone(), held.dir, effects);
             return self.failed(now, key, &fault, effects);
         }
         let joins = self.is_late(key);
@@ -178,7 +178,7 @@ impl Engine {
         })?;
         self.expect_late(now, key, &late);
         if let Some(before) = before {
-            effects.push(Effect::DropHeld { key: key.clone(), dir: before.dir });
+            self.drop_held(key.clone(), before.dir, effects);
         }
         if !joins {
             effects.push(Effect::Tell(Notice::Held {
@@ -244,8 +244,15 @@ impl Engine {
         self.releasing.remove(&held.key);
         // That one was moved into the output.
         if !is_of(job, &held) {
-            effects.push(Effect::DropHeld { key: held.key, dir: held.dir });
+            self.drop_held(held.key, held.dir, effects);
         }
+    }
+
+    /// Removes it. Nobody needs its place; but a process that ends meanwhile would leave half of the
+    /// record of it.
+    fn drop_held(&mut self, key: OrderKey, dir: String, effects: &mut Vec<Effect>) {
+        self.dropping += 1;
+        effects.push(Effect::DropHeld { key, dir });
     }
 }
 

@@ -147,6 +147,8 @@ pub struct Engine {
     late: extras::Late,
     /// Orders of which what was held back is to be published.
     releasing: BTreeSet<OrderKey>,
+    /// How much that is held back no more is being removed.
+    dropping: usize,
     next_turn: u64,
     /// When an order was last begun that had failed before.
     last_retry: Option<Duration>,
@@ -183,6 +185,7 @@ impl Engine {
             gates_moved: BTreeSet::new(),
             late: extras::Late::new(),
             releasing: BTreeSet::new(),
+            dropping: 0,
             next_turn: 0,
             last_retry: None,
             usual: Usual::default(),
@@ -231,6 +234,7 @@ impl Engine {
             Input::Recovered { key, result, staged } => {
                 self.recovered(now, &key, result, staged, &mut effects)?;
             }
+            Input::HeldDropped => self.dropping = self.dropping.saturating_sub(1),
             Input::Discarded { key } => self.finish(now, &key)?,
             Input::Retired { key, result } => self.retired(now, &key, result, &mut effects)?,
             Input::Forgotten { key, revision, result } => {
@@ -272,7 +276,7 @@ impl Engine {
 
     /// Whether anything is under way.
     pub fn is_busy(&self) -> bool {
-        !self.jobs.is_empty() || self.labs.values().any(LabState::is_busy)
+        !self.jobs.is_empty() || self.dropping > 0 || self.labs.values().any(LabState::is_busy)
     }
 
     /// Whether nothing is under way and nothing may begin before time passes.

@@ -159,6 +159,9 @@ fn a_complete_revision_replaces_what_is_held_back_and_only_once_it_is_durable() 
         .any(|effect| matches!(effect, Effect::DropHeld { dir, .. } if *dir == kept.dir));
     assert!(dropped && world.held(&order).is_none(), "{effects:?}");
     assert_eq!(world.record(&order).state(), OrderState::Published);
+    assert!(world.engine.is_busy(), "a pass that ended now would leave its removal half recorded");
+    world.give(Input::HeldDropped);
+    assert!(!world.engine.is_busy());
 }
 
 #[test]
