@@ -6,7 +6,8 @@
 //! and a newcomer, which came after all others of its lab that were ever begun, gets one slot beyond the
 //! usual ones, since nobody knows yet how long the others take. There is an end to it: see [`most`]. The last of those
 //! slots are for such newcomers alone, so that a hundred orders that never come cannot take them all.
-//! Orders that failed before never take all slots.
+//! Orders that failed before never take all slots. A newcomer also has a moment in which nothing that came
+//! before it is begun: see `engine/line.rs`.
 
 use std::collections::VecDeque;
 use std::time::Duration;

@@ -19,6 +19,21 @@ const HARDLY: u64 = 1024;
 /// A download that has run for so long and takes a slot beyond the usual ones may have to wait.
 const HUGE: Duration = Duration::from_secs(10);
 
+/// So long nothing that came earlier is begun beside an order that just came.
+const COURTESY: Duration = Duration::from_millis(250);
+
+/// An order that just came has disk and processor to itself for a moment: beside a long line of orders
+/// that fail at once it would take several times as long. As much time belongs to the line.
+#[derive(Debug, Default)]
+pub(super) struct Courtesy {
+    to: Option<OrderKey>,
+    /// When that order came.
+    came: Duration,
+    until: Duration,
+    /// Not shown again before this time.
+    next: Duration,
+}
+
 /// Why a running download is ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum GivenUp {
@@ -107,7 +122,7 @@ impl Engine {
         let room = slots
             .next_room()
             .filter(|_| !slots.is_full() && new.any(|(key, waiting)| !has_room(key, waiting)));
-        due.into_iter().chain(room).min()
+        due.into_iter().chain(room).chain(self.courteous_until(now.mono)).min()
     }
 
     /// Begins the work on all orders that are due and for which there is a slot.
@@ -122,9 +137,27 @@ impl Engine {
             if !waiting.is_new {
                 self.last_retry = Some(now.mono);
             }
+            if self.is_newcomer(&key, &waiting) && now.mono >= self.courtesy.next {
+                let until = now.mono + COURTESY;
+                let (came, next) = (waiting.came, until + COURTESY);
+                self.courtesy = Courtesy { to: Some(key.clone()), came, until, next };
+            }
             self.start(now, &key, &waiting, effects)?;
         }
         Ok(())
+    }
+
+    /// Until when what came earlier is not begun for the sake of an order that just came.
+    fn courteous_until(&self, now: Duration) -> Option<Duration> {
+        let Courtesy { to, until, .. } = &self.courtesy;
+        let is_worked_on = to.as_ref().is_some_and(|key| self.jobs.contains_key(key));
+        (is_worked_on && now < *until).then_some(*until)
+    }
+
+    /// Whether it came after all orders of its lab that were ever begun.
+    fn is_newcomer(&self, key: &OrderKey, waiting: &Waiting) -> bool {
+        let lab = self.labs.get(&key.lab);
+        waiting.is_new && lab.is_some_and(|lab| waiting.came > lab.newest_begun)
     }
 
     fn next_order(&self, now: Now) -> Option<(OrderKey, Waiting)> {
@@ -170,12 +203,13 @@ impl Engine {
         waiting: &Waiting,
         new_ones_wait: bool,
     ) -> bool {
+        if waiting.came < self.courtesy.came && self.courteous_until(slots.now).is_some() {
+            return false;
+        }
         if !waiting.is_new {
             return slots.has_room_for_retry(new_ones_wait);
         }
-        let lab = self.labs.get(&key.lab);
-        let is_newcomer = lab.is_some_and(|lab| waiting.came > lab.newest_begun);
-        slots.has_room_for_new(waiting.came, is_newcomer)
+        slots.has_room_for_new(waiting.came, self.is_newcomer(key, waiting))
     }
 
     /// Bytes in a second below which a download hardly moves.

@@ -150,6 +150,7 @@ pub struct Engine {
     /// How much that is held back no more is being removed.
     dropping: usize,
     next_turn: u64,
+    courtesy: line::Courtesy,
     /// When an order was last begun that had failed before.
     last_retry: Option<Duration>,
     /// How long downloads usually take.
@@ -187,6 +188,7 @@ impl Engine {
             releasing: BTreeSet::new(),
             dropping: 0,
             next_turn: 0,
+            courtesy: line::Courtesy::default(),
             last_retry: None,
             usual: Usual::default(),
             next_patrol: now.mono,

@@ -130,3 +130,42 @@ fn orders_that_failed_before_do_not_take_all_slots_and_are_not_forgotten() {
     shop.go_on(todo, 1, &mut meets);
     assert_eq!(shop.published.get(&order(502)), Some(&began));
 }
+
+#[test]
+fn an_order_that_just_came_has_a_moment_for_itself_and_the_line_goes_on_afterwards() {
+    let mut world = World::new(&["lab"]);
+    world.engine.policy.concurrency = 2;
+    world.give(Input::Tick);
+    world.connect("lab");
+    let list = |orders: &[&str]| orders.iter().map(|order| remote(order, Status::Ready)).collect();
+    let looks = |effects: &[Effect]| -> Vec<String> {
+        let keys = effects.iter().filter_map(|effect| match effect {
+            Effect::Look { key, .. } => Some(key.order.to_string()),
+            _ => None,
+        });
+        keys.collect()
+    };
+    let fails = |world: &mut World, order: &str| {
+        let result = Err(transient());
+        let effects = world.give(Input::Looked { key: key("lab", order), result });
+        looks(&effects)
+    };
+    let line = ["1", "2", "3", "4", "5", "6", "7"];
+    assert_eq!(looks(&world.list("lab", list(&line))), ["1", "2"]);
+    world.pass(Duration::from_millis(10));
+    assert_eq!(looks(&world.list("lab", list(&["21"]))), ["21"]);
+    let end = world.now.mono + Duration::from_millis(250);
+    assert_eq!(fails(&mut world, "1"), [""; 0]);
+    assert_eq!(fails(&mut world, "2"), [""; 0], "nothing begins beside it");
+    assert_eq!(world.engine.next_wake(world.now), Some(end));
+    assert_eq!(looks(&world.pass(Duration::from_millis(250))), ["3"], "it takes its time");
+    // As much time belongs to the line.
+    assert_eq!(looks(&world.list("lab", list(&["22"]))), ["22"]);
+    assert_eq!(fails(&mut world, "21"), [""; 0], "both usual slots are taken");
+    assert_eq!(fails(&mut world, "3"), ["4"]);
+    world.pass(Duration::from_millis(250));
+    assert_eq!(looks(&world.list("lab", list(&["23"]))), ["23"]);
+    assert_eq!(fails(&mut world, "22"), [""; 0]);
+    assert_eq!(fails(&mut world, "4"), [""; 0], "nothing begins beside that one either");
+    assert_eq!(fails(&mut world, "23"), ["5", "6"], "what is done needs no courtesy");
+}
