@@ -26,7 +26,7 @@ use crate::local::look::look;
 use crate::local::publish::{self, Publication, PublishOutcome, Recovered, Step, Target};
 use crate::local::root::Root;
 use crate::model::cancel::Cancel;
-use crate::model::fault::{Fault, FaultClass};
+use crate::model::fault::Fault;
 use crate::model::ids::{LabName, OrderKey};
 use crate::model::record::IntentTarget;
 use crate::model::remote::Remote;
@@ -37,6 +37,7 @@ use crate::status::Progress;
 pub use timer::Timer;
 
 use super::effects::{Effect, FetchJob, Input, PublishJob, Seen, Standing};
+use super::engine::unknown_lab;
 use super::holds::Recorded;
 
 /// How one lab's Align is reached.
@@ -272,13 +273,6 @@ impl Executor {
     }
 
     fn link(&self, lab: &LabName) -> Result<&Link, Fault> {
-        self.links.get(lab).ok_or_else(|| {
-            Fault::new(
-                FaultClass::Permanent,
-                "unknown-lab",
-                format!("the config has no lab {lab} any more"),
-            )
-            .hint("put the lab back into the config, or leave its orders as they are")
-        })
+        self.links.get(lab).ok_or_else(|| unknown_lab(lab))
     }
 }

@@ -5,14 +5,61 @@ use std::time::Duration;
 use super::hosts::Cost;
 use super::{Effect, Engine, Notice, Now, OrderKey, OrderRecord, StoreError, WallMs};
 use crate::model::fault::{Fault, FaultClass};
-use crate::model::ids::RxId;
+use crate::model::ids::{LabName, RxId};
 use crate::model::record::{Spent, Trouble};
 use crate::retry::Next;
 
 use super::super::outage::Before;
 use super::super::verdict::is_about_login;
 
+/// The code of orders whose lab was taken out of the config.
+const UNKNOWN_LAB: &str = "unknown-lab";
+
+/// The config has no such lab any more.
+pub(in crate::sync) fn unknown_lab(lab: &LabName) -> Fault {
+    let text = format!("the config has no lab {lab} any more");
+    Fault::new(FaultClass::Permanent, UNKNOWN_LAB, text)
+        .hint("put the lab back into the config, or leave its orders as they are")
+}
+
 impl Engine {
+    /// An order whose lab was taken out of the config does not come by waiting: it needs attention until
+    /// the lab is back.
+    pub(super) fn see_whether_its_lab_is_known(
+        &self,
+        now: Now,
+        mut record: OrderRecord,
+    ) -> Result<OrderRecord, StoreError> {
+        let (key, is_known) = (record.key.clone(), self.labs.contains_key(&record.key.lab));
+        let was_known = record.trouble.as_ref().is_none_or(|trouble| trouble.code != UNKNOWN_LAB);
+        if is_known == was_known || self.interrupted.contains(&key) {
+            return Ok(record);
+        }
+        record.trouble = (!is_known).then(|| {
+            let fault = unknown_lab(&key.lab);
+            Trouble {
+                class: fault.class,
+                code: fault.code.to_owned(),
+                message: fault.chain(),
+                hint: fault.hint.clone(),
+                attempts: 0,
+                spent: record.trouble.as_ref().map_or_else(Spent::default, |trouble| trouble.spent),
+                since: now.wall,
+                next_try: None,
+                wait: Duration::ZERO,
+                attention: true,
+            }
+        });
+        self.store.atomically(|store| {
+            store.save(&record)?;
+            match &record.trouble {
+                Some(trouble) => store.tell(&key, now.wall, "parked", &trouble.message),
+                None => store.tell(&key, now.wall, "seen", "its lab is back in the config"),
+            }
+        })?;
+        Ok(record)
+    }
+
     /// A download failed.
     pub(super) fn fetch_failed(
         &mut self,
@@ -125,7 +172,11 @@ impl Engine {
                 attention,
             },
         }));
-        let came = self.jobs.remove(key).map_or(now.mono, |job| job.came);
+        let job = self.jobs.remove(key);
+        if let Some(job) = job.as_ref().filter(|job| job.is_retry) {
+            self.failed_again(job, now);
+        }
+        let came = job.map_or(now.mono, |job| job.came);
         if let Some(wait) = wait {
             self.wait_after((key, came), fault, cost, wait, now);
         }

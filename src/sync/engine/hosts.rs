@@ -293,6 +293,7 @@ impl Engine {
     ) -> Result<(), StoreError> {
         let job = self.jobs.get(key);
         let began = job.and_then(|job| job.fetching_since).unwrap_or(now.mono);
+        self.rest_until = now.mono;
         let Some(lab) = self.labs.get_mut(&key.lab) else { return Ok(()) };
         if !hosts.is_empty() {
             lab.download_hosts = hosts.to_vec();

@@ -34,6 +34,12 @@ pub(super) struct Courtesy {
     next: Duration,
 }
 
+/// After one that failed again, the next order that failed before is begun after so many times as long as
+/// that took: those that fail at once, however many they are, cost others little.
+const REST: u32 = 3;
+/// At the most after this time.
+const LONGEST_REST: Duration = Duration::from_secs(1);
+
 /// Why a running download is ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum GivenUp {
@@ -122,7 +128,8 @@ impl Engine {
         let room = slots
             .next_room()
             .filter(|_| !slots.is_full() && new.any(|(key, waiting)| !has_room(key, waiting)));
-        due.into_iter().chain(room).chain(self.courteous_until(now.mono)).min()
+        let rest = Some(self.rest_until).filter(|until| now.mono < *until);
+        due.into_iter().chain(room).chain(rest).chain(self.courteous_until(now.mono)).min()
     }
 
     /// Begins the work on all orders that are due and for which there is a slot.
@@ -145,6 +152,13 @@ impl Engine {
             self.start(now, &key, &waiting, effects)?;
         }
         Ok(())
+    }
+
+    /// An order failed that had failed before: others of its kind make a pause.
+    pub(super) fn failed_again(&mut self, job: &Job, now: Now) {
+        let took = now.mono.saturating_sub(job.began);
+        let rest = took.saturating_mul(REST).min(LONGEST_REST);
+        self.rest_until = self.rest_until.max(now.mono + rest);
     }
 
     /// Until when what came earlier is not begun for the sake of an order that just came.
@@ -207,7 +221,7 @@ impl Engine {
             return false;
         }
         if !waiting.is_new {
-            return slots.has_room_for_retry(new_ones_wait);
+            return slots.now >= self.rest_until && slots.has_room_for_retry(new_ones_wait);
         }
         slots.has_room_for_new(waiting.came, self.is_newcomer(key, waiting))
     }

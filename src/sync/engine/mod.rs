@@ -37,6 +37,7 @@ use super::schedule::{self, Hold, Waiting};
 use super::slots::Usual;
 use super::{observe, plan};
 
+pub(super) use failing::unknown_lab;
 pub use fetching::job_name;
 pub use hosts::HostPause;
 use hosts::Server;
@@ -151,6 +152,8 @@ pub struct Engine {
     dropping: usize,
     next_turn: u64,
     courtesy: line::Courtesy,
+    /// No order that failed before is begun until then.
+    rest_until: Duration,
     /// When an order was last begun that had failed before.
     last_retry: Option<Duration>,
     /// How long downloads usually take.
@@ -189,6 +192,7 @@ impl Engine {
             dropping: 0,
             next_turn: 0,
             courtesy: line::Courtesy::default(),
+            rest_until: now.mono,
             last_retry: None,
             usual: Usual::default(),
             next_patrol: now.mono,
@@ -200,12 +204,13 @@ impl Engine {
             rng,
             stopping: false,
         };
-        for record in engine.store.wanted()? {
-            engine.enqueue(&record, now);
-        }
         for intent in engine.store.intents()? {
             engine.wait_for_turn(intent.key.clone(), now);
             engine.interrupted.insert(intent.key);
+        }
+        for record in engine.store.wanted()? {
+            let record = engine.see_whether_its_lab_is_known(now, record)?;
+            engine.enqueue(&record, now);
         }
         engine.store.settle_holds()?;
         engine.load_released(now)?;

@@ -18,6 +18,7 @@ use crate::local::root::Root;
 use crate::local::testing::{Lie, NoExchange, Volume};
 use crate::local::testing::{key, zip_of};
 use crate::model::asset::{AssetInfo, AssetKind, AssetRequest, Resume};
+use crate::model::fault::FaultClass;
 use crate::model::ids::{AccountId, OrderId, RxId};
 use crate::model::order::{RemoteOrder, Status};
 use crate::model::remote::{AssetBody, ReadyList};

@@ -290,3 +290,22 @@ fn a_login_that_comes_ends_the_fault_that_there_was_none() {
     let record = known(&world);
     assert_eq!((record.fault_class, record.fault, record.hint), (None, None, None));
 }
+
+#[test]
+fn orders_of_a_lab_that_left_the_config_need_attention_until_it_is_back() {
+    let mut world = World::new(&["lab"]);
+    let order = key("lab", "17");
+    world.announce(&order);
+    let world = World::with(world.engine.store, &["other"], 1_005_000);
+    let record = world.record(&order);
+    assert_eq!(record.state(), OrderState::Attention);
+    let trouble = record.trouble.expect("told");
+    assert_eq!((trouble.code.as_str(), trouble.next_try), ("unknown-lab", None));
+    let told = |world: &World| world.engine.store().story(&order).expect("journal").len();
+    let once = told(&world);
+    let world = World::with(world.engine.store, &["other"], 1_010_000);
+    assert_eq!(told(&world), once, "told once");
+    let (world, effects) = world.restart();
+    assert!(matches!(effects.as_slice(), [Effect::Look { .. }]), "{effects:?}");
+    assert_eq!(world.record(&order).state(), OrderState::Waiting);
+}

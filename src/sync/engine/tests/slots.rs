@@ -169,3 +169,26 @@ fn an_order_that_just_came_has_a_moment_for_itself_and_the_line_goes_on_afterwar
     assert_eq!(fails(&mut world, "4"), [""; 0], "nothing begins beside that one either");
     assert_eq!(fails(&mut world, "23"), ["5", "6"], "what is done needs no courtesy");
 }
+
+#[test]
+fn orders_that_fail_again_at_once_take_a_quarter_of_the_time_at_most() {
+    let mut world = World::new(&["lab"]);
+    world.engine.policy.concurrency = 4;
+    world.give(Input::Tick);
+    world.connect("lab");
+    let list = (1..=40).map(|number| remote(&number.to_string(), Status::Ready)).collect();
+    let mut effects = world.list("lab", list);
+    let mut tries = 0;
+    // Each attempt takes 100 ms, for two minutes.
+    for tenth in 0..1200 {
+        let mut next = world.pass(Duration::from_millis(100));
+        for effect in effects {
+            let Effect::Look { key, .. } = effect else { continue };
+            tries += usize::from(tenth > 600);
+            next.extend(world.give(Input::Looked { key, result: Err(transient()) }));
+        }
+        effects = next;
+    }
+    let longest = Duration::from_secs(60).as_millis() / 400;
+    assert!((20..=longest as usize).contains(&tries), "{tries} tries in a minute");
+}
