@@ -6,6 +6,7 @@
 //! cargo test --locked --test isolation                             # all kinds, 1 to 200 poisoned orders
 //! cargo test --locked --test isolation -- stall trickle k=20 n=50  # two kinds, 20 orders, 50 samples
 //! cargo test --locked --test isolation -- outages k=100            # a hundred orders in each outage
+//! cargo test --locked --test isolation -- outages trickle stall    # the outages that are called so
 //! ```
 
 #![expect(unreachable_pub, reason = "a test program has no public items")]
@@ -46,6 +47,7 @@ const OUTAGE: Duration = Duration::from_secs(20);
 /// What is measured.
 struct Wanted {
     outages: bool,
+    shapes: Vec<outage::Shape>,
     kinds: Vec<Poison>,
     counts: Vec<usize>,
     samples: usize,
@@ -54,7 +56,7 @@ struct Wanted {
 fn main() {
     let wanted = wanted();
     if wanted.outages {
-        sit_outages_out(&wanted.counts);
+        sit_outages_out(&wanted.shapes, &wanted.counts);
         return;
     }
     println!(
@@ -78,17 +80,29 @@ fn main() {
 }
 
 fn wanted() -> Wanted {
-    let mut wanted = Wanted { outages: false, kinds: Vec::new(), counts: Vec::new(), samples: 40 };
+    let mut wanted = Wanted {
+        outages: false,
+        shapes: Vec::new(),
+        kinds: Vec::new(),
+        counts: Vec::new(),
+        samples: 40,
+    };
     for word in std::env::args().skip(1).filter(|word| !word.starts_with('-')) {
         match word.split_once('=') {
             Some(("k", number)) => wanted.counts.push(number.parse().expect("a number")),
             Some(("n", number)) => wanted.samples = number.parse().expect("a number"),
             _ if word == "outages" => wanted.outages = true,
-            _ => wanted.kinds.extend(poison::ALL.iter().filter(|kind| kind.name.contains(&word))),
+            _ => {
+                wanted.kinds.extend(poison::ALL.iter().filter(|kind| kind.name.contains(&word)));
+                wanted.shapes.extend(outage::ALL.iter().filter(|shape| shape.name.contains(&word)));
+            }
         }
     }
     if wanted.kinds.is_empty() {
         wanted.kinds = poison::ALL.to_vec();
+    }
+    if wanted.shapes.is_empty() {
+        wanted.shapes = outage::ALL.to_vec();
     }
     if wanted.counts.is_empty() {
         wanted.counts = if wanted.outages { vec![100] } else { vec![1, 3, 20, 200] };
@@ -114,15 +128,15 @@ fn measure(kind: Poison, count: usize, samples: usize) {
     );
 }
 
-fn sit_outages_out(counts: &[usize]) {
+fn sit_outages_out(shapes: &[outage::Shape], counts: &[usize]) {
     println!("outages of {} s; times in s after the end", OUTAGE.as_secs());
     println!(
         "{:<32} {:>6} {:>16} {:>10} {:>14} {:>8}",
         "outage", "orders", "published in it", "last after", "need a person", "notices"
     );
-    for shape in outage::ALL {
+    for shape in shapes {
         for orders in counts {
-            let outcome = outage::sit_out(shape, *orders, OUTAGE, PATIENCE);
+            let outcome = outage::sit_out(*shape, *orders, OUTAGE, PATIENCE);
             let took = outcome.took.map_or("never".to_owned(), |took| took.as_secs().to_string());
             println!(
                 "{:<32} {orders:>6} {:>16} {took:>10} {:>14} {:>8}",

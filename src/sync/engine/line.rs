@@ -262,7 +262,8 @@ impl Engine {
 
     /// Ends a download that keeps others from their slot, one at a time: the slowest, or where all are
     /// fast, the biggest of those that began before an order that was never tried came. Where no slot is
-    /// left at all, that is done before such an order comes.
+    /// left at all, that is done before such an order comes. One that hardly moves is ended even where
+    /// nobody waits: a connection from before the end of an outage may never get faster, a new one does.
     pub(super) fn make_room(&mut self, now: Now, effects: &mut Vec<Effect>) {
         if self.jobs.values().any(|job| job.given_up.is_some()) {
             return;
@@ -270,7 +271,10 @@ impl Engine {
         let running = self.running(now);
         let slots = self.slots(&running, now);
         let due = || self.waiting.iter().filter(|(key, one)| self.is_due(key, one, now));
-        let too_slow = due().next().and_then(|_| self.too_slow(now));
+        let others_wait = due().next().is_some();
+        let least =
+            if others_wait { self.policy.min_rate } else { self.policy.min_rate.min(HARDLY) };
+        let too_slow = self.too_slow(now, least);
         let victim = too_slow.or_else(|| {
             let came = due().filter(|(_, one)| one.is_new).map(|(_, one)| one.came).max();
             match came {
@@ -293,9 +297,8 @@ impl Engine {
         jobs.filter(|(_, _, pace)| pace.is_coming())
     }
 
-    /// The slowest download that has been too slow for long.
-    fn too_slow(&self, now: Now) -> Option<(OrderKey, GivenUp)> {
-        let least = self.policy.min_rate;
+    /// The slowest download that brought less than `least` in a second for long.
+    fn too_slow(&self, now: Now, least: u64) -> Option<(OrderKey, GivenUp)> {
         let slow = self.downloads().filter(|(_, _, pace)| pace.is_too_slow(now.mono, least));
         let rates = slow.map(|(key, _, pace)| (pace.rate(now.mono), key));
         rates.min().map(|(rate, key)| (key.clone(), GivenUp::TooSlow(rate)))
@@ -332,7 +335,7 @@ impl Engine {
             }
             Some(GivenUp::TooSlow(rate)) => {
                 let text = format!(
-                    "the download of order {} brought {} in a second, and other orders waited",
+                    "the download of order {} brought only {} in a second",
                     key.order,
                     size(rate)
                 );

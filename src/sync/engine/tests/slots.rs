@@ -7,7 +7,7 @@ use super::*;
 fn four_downloads_that_trickle_starve_nobody() {
     let mut shop = Shop::new(4);
     let mut meets = |key: &OrderKey, _| match key.order.as_str() {
-        "1" | "2" | "3" | "4" => Meets::Runs(1, Some(1_000_000)),
+        "1" | "2" | "3" | "4" => Meets::Runs(2000, Some(1_000_000)),
         _ => Meets::Files,
     };
     let todo = shop.announce(1..=30);
@@ -15,6 +15,21 @@ fn four_downloads_that_trickle_starve_nobody() {
     assert_eq!(shop.published.len(), 26, "all others, after a moment");
     shop.pass(120, &mut meets);
     assert!((1..=4).all(|number| shop.runs(&order(number))), "nobody waits: they may go on");
+}
+
+#[test]
+fn downloads_that_hardly_move_are_begun_anew_though_nobody_waits() {
+    let mut shop = Shop::new(4);
+    // Connections from before the end of an outage never get faster.
+    let mut meets = |_: &OrderKey, second: u64| {
+        if second < 20 { Meets::Runs(1, Some(1_000_000)) } else { Meets::Files }
+    };
+    let todo = shop.announce(1..=100);
+    shop.go_on(todo, 20, &mut meets);
+    assert_eq!(shop.published.len(), 0);
+    shop.pass(120, &mut meets);
+    assert_eq!(shop.published.len(), 100);
+    assert!((1..=100).all(|number| shop.state(number) == OrderState::Published));
 }
 
 #[test]
