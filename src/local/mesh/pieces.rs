@@ -42,10 +42,15 @@ impl Pieces {
         Self { cells: vec![0; (SIDE * SIDE * SIDE / 64) as usize] }
     }
 
+    /// Takes a point.
+    pub(super) fn touch(&mut self, cell: u32) {
+        self.mark(joined(parts(cell)));
+    }
+
     /// Takes a triangle, with all that lies along its edges.
     pub(super) fn add(&mut self, corners: [u32; 3]) {
         let [a, b, c] = corners;
-        self.mark(joined(parts(a)));
+        self.touch(a);
         if a != b || b != c {
             self.edge(a, b);
             self.edge(b, c);

@@ -8,8 +8,11 @@ use super::pieces::{self, Pieces, cell};
 use super::ply_head::{Coding, Element, Head, Kind, Property};
 use super::rows::Rows;
 
-/// Of more points than this, nobody looks in how many pieces they are.
-const POINTS_MAX: u64 = 2_000_000;
+/// More points than this lie so close to each other that some of them tell in how many pieces the mesh is.
+/// Of fewer, triangles are followed from corner to corner.
+const DENSE: u64 = 50_000;
+/// So many points are looked at then.
+const DENSE_SAMPLES: u64 = 8192;
 /// The bytes of a point and of what follows it.
 const WIDE: usize = 16;
 /// A longer row is none.
@@ -43,8 +46,13 @@ enum Reading {
 struct Look {
     coding: Coding,
     lanes: Lanes<3>,
-    /// The cell of each point, while there are not too many.
+    /// The cell of each point, where triangles are followed.
     cells: Option<Vec<u32>>,
+    /// Where they are not: the number of the next row of points, of the next one to be looked at, and
+    /// every how many one is.
+    row: u64,
+    next_row: u64,
+    row_step: u64,
     pieces: Pieces,
     face: u64,
     next: u64,
@@ -68,11 +76,14 @@ impl PlyBinary {
         let parts = rows.filter(|element| element.count > 0).map(part).collect();
         let count = |name| head.element(name).map_or(0, |element| element.count);
         let points = count("vertex");
-        let cells = usize::try_from(points).ok().filter(|_| points <= POINTS_MAX.min(body));
+        let cells = usize::try_from(points).ok().filter(|_| points <= DENSE.min(body));
         let look = Look {
             coding: head.coding,
             lanes: Lanes::default(),
             cells: cells.map(Vec::with_capacity),
+            row: 0,
+            next_row: 0,
+            row_step: (points / DENSE_SAMPLES).max(1),
             pieces: Pieces::new(),
             face: 0,
             next: 0,
@@ -141,7 +152,7 @@ impl PlyBinary {
             facts.troubles.push(Trouble::NotNumbers);
         } else {
             facts.bounds = look.lanes.bounds(0);
-            facts.is_apart = look.cells.is_some() && look.pieces.are_apart();
+            facts.is_apart = look.pieces.are_apart();
         }
         facts
     }
@@ -180,16 +191,32 @@ impl Look {
         let is_plain = self.coding == Coding::Little
             && [x, y, z].iter().all(|(_, property)| property.kind == Kind::F32)
             && (y.0, z.0) == (x.0 + 4, x.0 + 8);
+        let coding = self.coding;
+        let point = |row: &[u8]| {
+            let value = |(at, property): (usize, &Property)| {
+                row.get(at..).and_then(|bytes| property.kind.read(bytes, coding))
+            };
+            Some([value(x)?, value(y)?, value(z)?].map(single))
+        };
+        if self.cells.is_none() {
+            let count = (rows.len() / length) as u64;
+            while self.next_row < self.row + count {
+                let at = usize::try_from(self.next_row - self.row).unwrap_or(usize::MAX);
+                let row = rows.get(at.saturating_mul(length)..).unwrap_or_default();
+                if let Some(point) = point(row) {
+                    self.pieces.touch(cell(point));
+                }
+                self.next_row += self.row_step;
+            }
+            self.row += count;
+        }
         if is_plain {
             self.plain_points(rows, length, x.0);
             return;
         }
         for row in rows.chunks_exact(length) {
-            let value = |(at, property): (usize, &Property)| {
-                row.get(at..).and_then(|bytes| property.kind.read(bytes, self.coding))
-            };
-            let (Some(x), Some(y), Some(z)) = (value(x), value(y), value(z)) else { return };
-            self.point([x, y, z].map(single));
+            let Some(point) = point(row) else { return };
+            self.point(point);
         }
     }
 

@@ -269,6 +269,25 @@ fn two_jaws_in_one_file_are_seen() {
     }
 }
 
+#[test]
+fn two_jaws_of_many_points_are_seen_too() {
+    // As scanners write them: points 0.2 mm apart.
+    let grid = |height: f32| {
+        let row = move |y: u16| {
+            (0..200_u16).map(move |x| [f32::from(x) / 5.0, f32::from(y) / 5.0, height])
+        };
+        (0_u16..200).flat_map(row)
+    };
+    let faces = [[0, 1, 200], [40_000, 40_001, 40_200]];
+    for (second, is_apart) in [(2.0, false), (30.0, true)] {
+        let points: Vec<[f32; 3]> = grid(0.0).chain(grid(second)).collect();
+        for coding in ["binary_little_endian", "binary_big_endian"] {
+            let bytes = ply(coding, &points, &faces, false);
+            assert_eq!(look("ply", &bytes, 32 << 10).is_apart, is_apart, "{coding}");
+        }
+    }
+}
+
 proptest! {
     #[test]
     fn no_bytes_make_it_fail(
