@@ -329,7 +329,8 @@ impl Engine {
         }
         self.next_patrol = now.mono + PATROL;
         for record in self.store.orders()? {
-            if record.retired == Retired::Yes {
+            // What is held back is all that Align would hand out now.
+            if record.retired == Retired::Yes || record.held.is_some() {
                 continue;
             }
             if !self.waiting.contains_key(&record.key) && !self.jobs.contains_key(&record.key) {

@@ -100,12 +100,14 @@ fn not_removed(known: &Known) -> Option<String> {
     (retired == Retired::UnderWay).then(|| "its removal is not finished".to_owned())
 }
 
-/// Where orders are restored, one that is gone comes back.
+/// Where orders are restored, one that is gone comes back, unless all that Align has of it is held back.
 fn not_restored(world: &World, known: &Known) -> Option<String> {
     let record = known.record.as_ref()?;
     let dir = world.layout.order_dir(&record.key);
-    let published =
-        record.published.is_some() && !record.is_wanted() && record.retired != Retired::Yes;
+    let published = record.published.is_some()
+        && !record.is_wanted()
+        && record.retired != Retired::Yes
+        && record.held.is_none();
     let is_gone = !world.disk.exists(&dir) || world.hooks.ledger().reduced.contains_key(&dir);
     (world.policy.restore && published && is_gone).then(|| "it was not restored".to_owned())
 }
