@@ -1,5 +1,5 @@
-//! Whether a mesh is in one piece, as a person would see it: told from some of its triangles, in cells
-//! of 4 mm.
+//! Whether a mesh is in one piece, as a person would see it: told from some of its triangles, or of its
+//! points where they are many, in cells of 4 mm.
 //!
 //! The exact answer, which edges share which points, would take as long as a tenth of unpacking. What is
 //! asked here is only whether a large part lies apart from the rest by two cells. Small islands, which
