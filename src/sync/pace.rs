@@ -76,6 +76,11 @@ impl Pace {
         per_second(last.saturating_sub(*first), now.saturating_sub(*from))
     }
 
+    /// Whether a byte has come. If not, the server may still be making the files.
+    pub fn has_begun(&self) -> bool {
+        self.seen.back().is_some_and(|(_, bytes)| *bytes > 0)
+    }
+
     /// How much is still to come; what nobody told is much.
     pub fn left(&self) -> u64 {
         self.left.unwrap_or(u64::MAX)

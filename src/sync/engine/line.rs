@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::{
-    Effect, Engine, Hold, Job, Now, OrderKey, OrderRecord, StoreError, Waiting, WallMs, millis,
-    remaining, schedule,
+    Effect, Engine, Hold, Job, Now, OrderKey, OrderRecord, Pace, StoreError, Waiting, WallMs,
+    millis, remaining, schedule,
 };
 use crate::model::fault::{Fault, FaultClass};
 
@@ -263,7 +263,8 @@ impl Engine {
     /// Ends a download that keeps others from their slot, one at a time: the slowest, or where all are
     /// fast, the biggest of those that began before an order that was never tried came. Where no slot is
     /// left at all, that is done before such an order comes. One that hardly moves is ended even where
-    /// nobody waits: a connection from before the end of an outage may never get faster, a new one does.
+    /// nobody waits: a connection from before the end of an outage may never get faster, a new one does. One
+    /// that brought nothing yet may go on: how long a server may make files is set by `stall_timeout`.
     pub(super) fn make_room(&mut self, now: Now, effects: &mut Vec<Effect>) {
         if self.jobs.values().any(|job| job.given_up.is_some()) {
             return;
@@ -271,10 +272,10 @@ impl Engine {
         let running = self.running(now);
         let slots = self.slots(&running, now);
         let due = || self.waiting.iter().filter(|(key, one)| self.is_due(key, one, now));
-        let others_wait = due().next().is_some();
-        let least =
-            if others_wait { self.policy.min_rate } else { self.policy.min_rate.min(HARDLY) };
-        let too_slow = self.too_slow(now, least);
+        let too_slow = match due().next() {
+            Some(_) => self.too_slow(now, self.policy.min_rate, |_| true),
+            None => self.too_slow(now, self.policy.min_rate.min(HARDLY), Pace::has_begun),
+        };
         let victim = too_slow.or_else(|| {
             let came = due().filter(|(_, one)| one.is_new).map(|(_, one)| one.came).max();
             match came {
@@ -291,15 +292,21 @@ impl Engine {
         }
     }
 
-    fn downloads(&self) -> impl Iterator<Item = (&OrderKey, &Job, &super::Pace)> {
+    fn downloads(&self) -> impl Iterator<Item = (&OrderKey, &Job, &Pace)> {
         let jobs = self.jobs.iter();
         let jobs = jobs.filter_map(|(key, job)| Some((key, job, job.pace.as_ref()?)));
         jobs.filter(|(_, _, pace)| pace.is_coming())
     }
 
-    /// The slowest download that brought less than `least` in a second for long.
-    fn too_slow(&self, now: Now, least: u64) -> Option<(OrderKey, GivenUp)> {
+    /// The slowest of these downloads that brought less than `least` in a second for long.
+    fn too_slow(
+        &self,
+        now: Now,
+        least: u64,
+        counts: impl Fn(&Pace) -> bool,
+    ) -> Option<(OrderKey, GivenUp)> {
         let slow = self.downloads().filter(|(_, _, pace)| pace.is_too_slow(now.mono, least));
+        let slow = slow.filter(|(_, _, pace)| counts(pace));
         let rates = slow.map(|(key, _, pace)| (pace.rate(now.mono), key));
         rates.min().map(|(rate, key)| (key.clone(), GivenUp::TooSlow(rate)))
     }

@@ -52,6 +52,16 @@ fn downloads_that_trickle_hold_up_nobody_while_the_server_wants_fewer_calls() {
 }
 
 #[test]
+fn a_server_that_makes_the_files_first_has_its_time_while_nobody_waits() {
+    let mut shop = Shop::new(4);
+    let mut meets = |_: &OrderKey, _| Meets::Runs(0, None);
+    let todo = shop.announce(1..=1);
+    shop.go_on(todo, 200, &mut meets);
+    assert!(shop.runs(&order(1)));
+    assert_eq!(shop.fetches.len(), 1);
+}
+
+#[test]
 fn a_download_below_the_least_rate_gives_its_slot_up_to_others_and_goes_on_later() {
     let mut shop = Shop::new(1);
     let mut trickles = |_: &OrderKey, _| Meets::Runs(1, Some(1_000_000));
