@@ -98,8 +98,15 @@ pub enum Input {
         /// The manifest of what is staged, where it is whole and the journal has stand-ins for names.
         staged: Option<Box<Manifest>>,
     },
-    /// Answer to [`Effect::DropHeld`], whether it worked or not.
-    HeldDropped,
+    /// Answer to [`Effect::DropHeld`].
+    HeldDropped {
+        /// Whose it was.
+        key: OrderKey,
+        /// Its name below the staging's `held`.
+        dir: String,
+        /// Whether it is gone.
+        done: bool,
+    },
     /// Answer to [`Effect::Discard`].
     Discarded {
         /// Which order.
@@ -179,8 +186,8 @@ pub enum Effect {
     Publish(Box<PublishJob>),
     /// Keep a staged order safely, out of everybody's sight.
     Hold(Box<HoldJob>),
-    /// Remove what is held back no more. Whether it worked does not matter: nobody needs its place, and
-    /// the next start removes what is left.
+    /// Remove what is held back no more. Nobody needs its place; what is left is removed later, or at the
+    /// next start.
     DropHeld {
         /// Whose it was.
         key: OrderKey,

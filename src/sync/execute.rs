@@ -161,10 +161,10 @@ impl Executor {
                 let witness = Recorded::new(&self.audit, (self.clock)());
                 let place = (&key, dir.as_str());
                 let dropped = held::discard(&*self.disk, &self.layout, place, &witness, &self.step);
-                if let Err(fault) = dropped {
+                if let Err(fault) = &dropped {
                     tracing::warn!(lab = %key.lab, order = %key.order, "{}", fault.chain());
                 }
-                Some(Input::HeldDropped)
+                Some(Input::HeldDropped { key, dir, done: dropped.is_ok() })
             }
             Effect::Discard { key, job, done } => {
                 self.remove(&self.layout.work_dir(&job));

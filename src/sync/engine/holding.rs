@@ -4,6 +4,8 @@
 //! The rule: *what is held back leaves its place only for the output, or after a newer revision of the
 //! order is durable*. An order whose download was not followed by either stays wanted.
 
+use std::time::Duration;
+
 use super::publishing::{covered, discard};
 use super::{Effect, Engine, Fetched, Notice, Now, OrderKey, OrderRecord, StoreError, job_name};
 use crate::local::held::next_dir;
@@ -15,6 +17,9 @@ use crate::model::record::Intent;
 use crate::store::{Held, RevisionRecord};
 
 use super::super::effects::HoldJob;
+
+/// Time until what could not be removed is tried again.
+const DROP_AGAIN: Duration = Duration::from_mins(5);
 
 impl Engine {
     /// Whether the work on the order is to publish what is held back.
@@ -253,6 +258,23 @@ impl Engine {
     fn drop_held(&mut self, key: OrderKey, dir: String, effects: &mut Vec<Effect>) {
         self.dropping += 1;
         effects.push(Effect::DropHeld { key, dir });
+    }
+
+    pub(super) fn held_dropped(&mut self, now: Now, what: (OrderKey, String), done: bool) {
+        self.dropping = self.dropping.saturating_sub(1);
+        if !done {
+            self.undropped.push(what);
+            self.next_drop = now.mono + DROP_AGAIN;
+        }
+    }
+
+    /// A disk that failed once may be well again, and nobody may start this agent anew for a year.
+    pub(super) fn drop_again(&mut self, now: Now, effects: &mut Vec<Effect>) {
+        if now.mono >= self.next_drop {
+            for (key, dir) in std::mem::take(&mut self.undropped) {
+                self.drop_held(key, dir, effects);
+            }
+        }
     }
 }
 

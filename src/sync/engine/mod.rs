@@ -150,6 +150,9 @@ pub struct Engine {
     releasing: BTreeSet<OrderKey>,
     /// How much that is held back no more is being removed.
     dropping: usize,
+    /// What could not be removed, and when that is tried again.
+    undropped: Vec<(OrderKey, String)>,
+    next_drop: Duration,
     next_turn: u64,
     courtesy: line::Courtesy,
     /// No order that failed before is begun until then.
@@ -190,6 +193,8 @@ impl Engine {
             late: extras::Late::new(),
             releasing: BTreeSet::new(),
             dropping: 0,
+            undropped: Vec::new(),
+            next_drop: now.mono,
             next_turn: 0,
             courtesy: line::Courtesy::default(),
             rest_until: now.mono,
@@ -241,7 +246,7 @@ impl Engine {
             Input::Recovered { key, result, staged } => {
                 self.recovered(now, &key, result, staged, &mut effects)?;
             }
-            Input::HeldDropped => self.dropping = self.dropping.saturating_sub(1),
+            Input::HeldDropped { key, dir, done } => self.held_dropped(now, (key, dir), done),
             Input::Discarded { key } => self.finish(now, &key)?,
             Input::Retired { key, result } => self.retired(now, &key, result, &mut effects)?,
             Input::Forgotten { key, revision, result } => {
@@ -262,6 +267,7 @@ impl Engine {
             self.make_room(now, &mut effects);
             self.tell_of_lasting_outages(now, &mut effects);
             self.put_off(now)?;
+            self.drop_again(now, &mut effects);
             self.keep_house(now, &mut effects)?;
         }
         Ok(effects)
@@ -278,7 +284,9 @@ impl Engine {
         let orders = self.next_start(now);
         let keeping = self.next_keeping();
         let late = self.next_late(now);
-        labs.into_iter().chain(asks).chain(orders).chain(keeping).chain(late).min()
+        let drops = Some(self.next_drop).filter(|_| !self.undropped.is_empty());
+        let work = labs.into_iter().chain(asks).chain(orders);
+        work.chain(keeping).chain(late).chain(drops).min()
     }
 
     /// Whether anything is under way.

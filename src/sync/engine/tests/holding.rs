@@ -160,8 +160,19 @@ fn a_complete_revision_replaces_what_is_held_back_and_only_once_it_is_durable() 
     assert!(dropped && world.held(&order).is_none(), "{effects:?}");
     assert_eq!(world.record(&order).state(), OrderState::Published);
     assert!(world.engine.is_busy(), "a pass that ended now would leave its removal half recorded");
-    world.give(Input::HeldDropped);
+    let answer = |done| Input::HeldDropped { key: order.clone(), dir: kept.dir.clone(), done };
+    world.give(answer(false));
     assert!(!world.engine.is_busy());
+    let again = world.pass(Duration::from_mins(5));
+    assert!(
+        again
+            .iter()
+            .any(|effect| matches!(effect, Effect::DropHeld { dir, .. } if *dir == kept.dir)),
+        "the disk may be well again: {again:?}"
+    );
+    world.give(answer(true));
+    let never = world.pass(Duration::from_mins(5));
+    assert!(!never.iter().any(|effect| matches!(effect, Effect::DropHeld { .. })), "{never:?}");
 }
 
 #[test]
