@@ -103,7 +103,7 @@ const COVERAGE: [(&str, u64); 64] = [
     ("outage", 20),
     ("parked", 50),
     ("published beside", 20),
-    ("published extras", 50),
+    ("published extras", 30),
     ("published first", 500),
     ("published next", 200),
     ("regenerating", 200),
