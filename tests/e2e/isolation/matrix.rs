@@ -10,10 +10,13 @@ use casedrop::simulator::{CaseKind, OrderSpec};
 use super::stand::{PACKAGE, still_there};
 use crate::gateway::{Answer, Does, Gateway};
 use crate::tree;
-use crate::world::{World, client, order_with_id, wait_for};
+use crate::world::{World, client, order_with_id, wait_up_to};
 
 /// So many orders have nothing wrong with them.
 const OTHERS: usize = 20;
+
+/// A server that answers 429 and does not say for how long is left alone for up to two minutes at a time.
+const GATES: Duration = Duration::from_mins(5);
 
 /// Extras get this long, so that the test does not take long either.
 const CONFIG: &str = "downloads: { concurrency: 16, stall_timeout: 3s, extras_wait: 2s }\n\
@@ -110,16 +113,18 @@ fn a_package_that_does_not_come_harms_no_other_order() {
     let Matrix { world, gateway, victims, others } = &matrix;
     let agent = world.run();
     for id in others {
-        world.wait_for_revision(id, 1);
+        wait_up_to(GATES, &format!("order {id}"), || {
+            world.dir_of(id).join("manifest.json").exists().then_some(())
+        });
     }
     for (way, id) in victims {
-        wait_for(&format!("the package that is answered with {way}"), || {
+        wait_up_to(GATES, &format!("the package that is answered with {way}"), || {
             (gateway.asked(id, PACKAGE) > 0).then_some(())
         });
     }
     let mut wrong = matrix.lab();
     for (way, id) in victims {
-        let trouble = wait_for(&format!("the trouble with {way}"), || world.trouble(id));
+        let trouble = wait_up_to(GATES, &format!("the trouble with {way}"), || world.trouble(id));
         if trouble.class == FaultClass::Auth || world.dir_of(id).exists() {
             wrong.push(format!("{way}: {trouble:?}"));
         }
