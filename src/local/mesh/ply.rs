@@ -210,11 +210,8 @@ impl Look {
             }
             self.row += count;
         }
-        if is_plain {
-            self.plain_points(rows, length, x.0);
-            return;
-        }
-        for row in rows.chunks_exact(length) {
+        let done = if is_plain { self.plain_points(rows, length, x.0) } else { 0 };
+        for row in rows.chunks_exact(length).skip(done) {
             let Some(point) = point(row) else { return };
             self.point(point);
         }
@@ -222,8 +219,8 @@ impl Look {
 
     /// Points as scanners write them: each is read with the four bytes that follow it, so that the
     /// compiler can use wide registers.
-    fn plain_points(&mut self, rows: &[u8], length: usize, at: usize) {
-        // Nothing follows the last ones.
+    /// Gives how many were read: nothing follows the last ones.
+    fn plain_points(&mut self, rows: &[u8], length: usize, at: usize) -> usize {
         let wide = rows.len().checked_sub(at + WIDE).map_or(0, |last| last / length + 1);
         let wide = wide.min(rows.len() / length);
         let point = |number: usize| {
@@ -246,11 +243,7 @@ impl Look {
             (0..wide).for_each(|number| lanes.add(&point(number)));
         }
         self.lanes.join(&lanes);
-        for row in rows.chunks_exact(length).skip(wide) {
-            let numbers = row.get(at..at + 12).map(|bytes| bytes.as_chunks::<4>().0);
-            let Some([x, y, z]) = numbers else { return };
-            self.point([*x, *y, *z].map(f32::from_le_bytes));
-        }
+        wide
     }
 
     fn point(&mut self, point: [f32; 3]) {
