@@ -74,6 +74,11 @@ impl World {
     }
 }
 
+/// Whether what is held back there is to be removed.
+fn drops(effects: &[Effect], held: &str) -> bool {
+    effects.iter().any(|effect| matches!(effect, Effect::DropHeld { dir, .. } if dir == held))
+}
+
 #[test]
 fn an_incomplete_order_is_kept_and_neither_published_waiting_nor_failing() {
     let mut world = World::holding();
@@ -154,22 +159,14 @@ fn a_complete_revision_replaces_what_is_held_back_and_only_once_it_is_durable() 
     assert_eq!(job.intent.manifest.revision, 1);
     assert!(world.held(&order).is_some(), "until it stands there");
     let effects = world.published(&order);
-    let dropped = effects
-        .iter()
-        .any(|effect| matches!(effect, Effect::DropHeld { dir, .. } if *dir == kept.dir));
-    assert!(dropped && world.held(&order).is_none(), "{effects:?}");
+    assert!(drops(&effects, &kept.dir) && world.held(&order).is_none(), "{effects:?}");
     assert_eq!(world.record(&order).state(), OrderState::Published);
     assert!(world.engine.is_busy(), "a pass that ended now would leave its removal half recorded");
     let answer = |done| Input::HeldDropped { key: order.clone(), dir: kept.dir.clone(), done };
     world.give(answer(false));
     assert!(!world.engine.is_busy());
     let again = world.pass(Duration::from_mins(5));
-    assert!(
-        again
-            .iter()
-            .any(|effect| matches!(effect, Effect::DropHeld { dir, .. } if *dir == kept.dir)),
-        "the disk may be well again: {again:?}"
-    );
+    assert!(drops(&again, &kept.dir), "the disk may be well again: {again:?}");
     world.give(answer(true));
     let never = world.pass(Duration::from_mins(5));
     assert!(!never.iter().any(|effect| matches!(effect, Effect::DropHeld { .. })), "{never:?}");
@@ -186,10 +183,7 @@ fn another_incomplete_revision_takes_the_place_of_the_one_before() {
     assert_ne!(first.dir, second.dir);
     assert_eq!(world.held(&order).expect("held").dir, first.dir, "until the new one is safe");
     let effects = world.kept(&order);
-    let dropped = effects
-        .iter()
-        .any(|effect| matches!(effect, Effect::DropHeld { dir, .. } if *dir == first.dir));
-    assert!(dropped, "{effects:?}");
+    assert!(drops(&effects, &first.dir), "{effects:?}");
     assert_eq!(world.held(&order).expect("held").dir, second.dir);
     assert_eq!(world.record(&order).state(), OrderState::Held);
 }
@@ -255,9 +249,7 @@ fn a_hold_that_fails_leaves_the_order_wanted() {
     let job = world.begins_to_hold(&order);
     let fault = Fault::new(FaultClass::Local, "disk", "no");
     let effects = world.give(Input::Held { key: order.clone(), result: Err(fault) });
-    let dropped =
-        |effect: &Effect| matches!(effect, Effect::DropHeld { dir, .. } if *dir == job.dir);
-    assert!(effects.iter().any(dropped), "{effects:?}");
+    assert!(drops(&effects, &job.dir), "{effects:?}");
     let record = world.record(&order);
     assert!(record.is_wanted() && record.held.is_none());
     assert_eq!(record.state(), OrderState::Retrying);

@@ -3,6 +3,15 @@
 use super::shop::{Meets, Shop, fault, order};
 use super::*;
 
+/// A lab whose login works, and so many slots.
+fn connected(slots: usize) -> World {
+    let mut world = World::new(&["lab"]);
+    world.engine.policy.concurrency = slots;
+    world.give(Input::Tick);
+    world.connect("lab");
+    world
+}
+
 #[test]
 fn four_downloads_that_trickle_starve_nobody() {
     let mut shop = Shop::new(4);
@@ -158,10 +167,7 @@ fn orders_that_failed_before_do_not_take_all_slots_and_are_not_forgotten() {
 
 #[test]
 fn an_order_that_just_came_has_a_moment_for_itself_and_the_line_goes_on_afterwards() {
-    let mut world = World::new(&["lab"]);
-    world.engine.policy.concurrency = 2;
-    world.give(Input::Tick);
-    world.connect("lab");
+    let mut world = connected(2);
     let list = |orders: &[&str]| orders.iter().map(|order| remote(order, Status::Ready)).collect();
     let looks = |effects: &[Effect]| -> Vec<String> {
         let keys = effects.iter().filter_map(|effect| match effect {
@@ -197,10 +203,7 @@ fn an_order_that_just_came_has_a_moment_for_itself_and_the_line_goes_on_afterwar
 
 #[test]
 fn orders_that_fail_again_at_once_take_a_quarter_of_the_time_at_most() {
-    let mut world = World::new(&["lab"]);
-    world.engine.policy.concurrency = 4;
-    world.give(Input::Tick);
-    world.connect("lab");
+    let mut world = connected(4);
     let list = (1..=40).map(|number| remote(&number.to_string(), Status::Ready)).collect();
     let mut effects = world.list("lab", list);
     let mut tries = 0;
