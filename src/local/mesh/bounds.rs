@@ -50,12 +50,13 @@ impl<const N: usize> Lanes<N> {
         }
     }
 
-    /// Takes in what the first of other lanes saw.
+    /// Takes in what other lanes saw that repeat these.
     pub(super) fn join<const M: usize>(&mut self, other: &Lanes<M>) {
-        for lane in 0..N.min(M) {
-            self.low[lane] = self.low[lane].min(other.low[lane]);
-            self.high[lane] = self.high[lane].max(other.high[lane]);
-            self.odd[lane] += other.odd[lane];
+        for from in 0..M {
+            let lane = from % N;
+            self.low[lane] = self.low[lane].min(other.low[from]);
+            self.high[lane] = self.high[lane].max(other.high[from]);
+            self.odd[lane] += other.odd[from];
         }
     }
 

@@ -4,8 +4,8 @@
 //! file is read once, in the chunks in which it is unpacked, and no bytes, however odd, are a fault. What
 //! is found says something of the file; what it means for the case is decided elsewhere.
 //!
-//! The work per byte is bounded: unpacking nothing but meshes takes about 1 % longer for STL and 3 % for
-//! PLY (`cargo bench --bench inspect` prints it). Of a binary mesh every point is read, of long text
+//! The work per byte is bounded: it adds between 1 and 2 % to that of unpacking nothing but meshes
+//! (`cargo bench --bench inspect` prints it). Of a binary mesh every point is read, of long text
 //! meshes some parts.
 
 mod bounds;

@@ -7,11 +7,11 @@
 
 /// The side of a cell in millimetres.
 const CELL: f32 = 4.0;
-/// Cells along each axis; beyond them it begins again. Jaws are a third as wide.
-const SIDE: u32 = 64;
+/// Cells along each axis, as many as a word has bits; beyond them it begins again. Jaws are a third as wide.
+const SIDE: i32 = 64;
 const BITS: u32 = 6;
 /// The same for three axes, a byte for each.
-const MASK: u32 = (SIDE - 1) * 0x01_0101;
+const MASK: u32 = (SIDE as u32 - 1) * 0x01_0101;
 /// So many triangles are looked at.
 const SAMPLES: u64 = 2048;
 /// A piece of this share of all cells counts: one in ten.
@@ -20,7 +20,8 @@ const SHARE: usize = 10;
 /// The cells that a mesh passes through.
 #[derive(Debug)]
 pub(super) struct Pieces {
-    cells: Vec<u64>,
+    /// A bit for each cell along the first axis, a row for each place along the others.
+    rows: Vec<u64>,
 }
 
 /// Every how many triangles one is looked at.
@@ -39,12 +40,12 @@ pub(super) fn cell(point: [f32; 3]) -> u32 {
 
 impl Pieces {
     pub(super) fn new() -> Self {
-        Self { cells: vec![0; (SIDE * SIDE * SIDE / 64) as usize] }
+        Self { rows: vec![0; 1 << (2 * BITS)] }
     }
 
     /// Takes a point.
     pub(super) fn touch(&mut self, cell: u32) {
-        self.mark(joined(parts(cell)));
+        self.mark(parts(cell));
     }
 
     /// Takes a triangle, with all that lies along its edges.
@@ -62,58 +63,55 @@ impl Pieces {
         let (from, to) = (parts(from), parts(to));
         // The shorter way round.
         let way: [i32; 3] = std::array::from_fn(|axis| {
-            let side = SIDE.cast_signed();
-            (to[axis] - from[axis] + side / 2).rem_euclid(side) - side / 2
+            (to[axis] - from[axis] + SIDE / 2).rem_euclid(SIDE) - SIDE / 2
         });
         let steps = way.iter().map(|part| part.abs()).max().unwrap_or(0).max(1);
         for step in 1..=steps {
-            let at = std::array::from_fn(|axis| from[axis] + way[axis] * step / steps);
-            self.mark(joined(at));
+            self.mark(std::array::from_fn(|axis| from[axis] + way[axis] * step / steps));
         }
     }
 
-    fn mark(&mut self, bit: u32) {
-        if let Some(word) = self.cells.get_mut((bit / 64) as usize) {
-            *word |= 1 << (bit % 64);
+    fn mark(&mut self, at: [i32; 3]) {
+        let [x, y, z] = at;
+        if let Some(row) = self.rows.get_mut(row(y, z)) {
+            *row |= 1 << around(x);
         }
-    }
-
-    fn take(&mut self, bit: u32) -> bool {
-        let Some(word) = self.cells.get_mut((bit / 64) as usize) else { return false };
-        let bit = 1 << (bit % 64);
-        let is_there = *word & bit != 0;
-        *word &= !bit;
-        is_there
     }
 
     /// Whether a large part lies apart from the rest.
     pub(super) fn are_apart(mut self) -> bool {
-        let all: usize = self.cells.iter().map(|word| word.count_ones() as usize).sum();
+        let count = |cells: u64| cells.count_ones() as usize;
+        let all: usize = self.rows.iter().copied().map(count).sum();
         let mut large = 0;
         let mut open = Vec::new();
-        for word in 0..self.cells.len() {
-            while let Some(&bits) = self.cells.get(word)
-                && bits != 0
-            {
-                let first = u32::try_from(word).unwrap_or(0) * 64 + bits.trailing_zeros();
-                self.take(first);
-                open.push(first);
+        for (y, z) in (0..SIDE).flat_map(|z| (0..SIDE).map(move |y| (y, z))) {
+            loop {
+                let left = self.rows.get(row(y, z)).copied().unwrap_or_default();
+                let first = left & left.wrapping_neg();
+                if first == 0 {
+                    break;
+                }
+                open.extend(self.take(first, y, z));
                 let mut size = 0;
-                while let Some(bit) = open.pop() {
-                    size += 1;
-                    let at = [0, 1, 2].map(|axis| (bit >> (axis * BITS)).cast_signed());
-                    for near in 0..27 {
-                        let [x, y, z] = [near % 3 - 1, near / 3 % 3 - 1, near / 9 - 1];
-                        let next = joined([at[0] + x, at[1] + y, at[2] + z]);
-                        if self.take(next) {
-                            open.push(next);
-                        }
+                while let Some((cells, y, z)) = open.pop() {
+                    size += count(cells);
+                    let near = cells | cells.rotate_left(1) | cells.rotate_right(1);
+                    for (y, z) in (-1..=1).flat_map(|up| (-1..=1).map(move |on| (y + on, z + up))) {
+                        open.extend(self.take(near, y, z));
                     }
                 }
                 large += usize::from(size * SHARE >= all);
             }
         }
         large > 1
+    }
+
+    /// Takes those of these cells of a row away that are there; `None` if there are none.
+    fn take(&mut self, cells: u64, y: i32, z: i32) -> Option<(u64, i32, i32)> {
+        let row = self.rows.get_mut(row(y, z))?;
+        let taken = *row & cells;
+        *row &= !taken;
+        (taken != 0).then_some((taken, y, z))
     }
 }
 
@@ -122,10 +120,14 @@ fn parts(cell: u32) -> [i32; 3] {
     [x, y, z].map(i32::from)
 }
 
-/// The number of the bit for a cell.
-fn joined(at: [i32; 3]) -> u32 {
-    let part = |value: i32| value.cast_unsigned() & (SIDE - 1);
-    part(at[0]) | part(at[1]) << BITS | part(at[2]) << (2 * BITS)
+/// The row of cells that have these two places in common.
+fn row(y: i32, z: i32) -> usize {
+    around(y) | around(z) << BITS
+}
+
+/// A place along an axis, which begins again where it ends.
+fn around(place: i32) -> usize {
+    (place & (SIDE - 1)) as usize
 }
 
 #[cfg(test)]

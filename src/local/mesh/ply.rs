@@ -12,9 +12,7 @@ use super::rows::Rows;
 /// Of fewer, triangles are followed from corner to corner.
 const DENSE: u64 = 50_000;
 /// So many points are looked at then.
-const DENSE_SAMPLES: u64 = 8192;
-/// The bytes of a point and of what follows it.
-const WIDE: usize = 16;
+const DENSE_SAMPLES: u64 = 4096;
 /// A longer row is none.
 const ROW_MAX: usize = 64 << 10;
 
@@ -193,6 +191,9 @@ impl Look {
             && (y.0, z.0) == (x.0 + 4, x.0 + 8);
         let coding = self.coding;
         let point = |row: &[u8]| {
+            if is_plain {
+                return row.get(x.0..)?.first_chunk().map(plain);
+            }
             let value = |(at, property): (usize, &Property)| {
                 row.get(at..).and_then(|bytes| property.kind.read(bytes, coding))
             };
@@ -210,40 +211,36 @@ impl Look {
             }
             self.row += count;
         }
-        let done = if is_plain { self.plain_points(rows, length, x.0) } else { 0 };
+        let done = match (is_plain, x.0, length) {
+            (true, 0, 12) => self.fours(fours::<12>(rows)),
+            // With colours, with normals, and with both.
+            (true, 0, 15) => self.fours(fours::<15>(rows)),
+            (true, 0, 16) => self.fours(fours::<16>(rows)),
+            (true, 0, 24) => self.fours(fours::<24>(rows)),
+            (true, 0, 27) => self.fours(fours::<27>(rows)),
+            (true, 0, 28) => self.fours(fours::<28>(rows)),
+            _ => 0,
+        };
         for row in rows.chunks_exact(length).skip(done) {
             let Some(point) = point(row) else { return };
             self.point(point);
         }
     }
 
-    /// Points as scanners write them: each is read with the four bytes that follow it, so that the
-    /// compiler can use wide registers.
-    /// Gives how many were read: nothing follows the last ones.
-    fn plain_points(&mut self, rows: &[u8], length: usize, at: usize) -> usize {
-        let wide = rows.len().checked_sub(at + WIDE).map_or(0, |last| last / length + 1);
-        let wide = wide.min(rows.len() / length);
-        let point = |number: usize| {
-            let from = number * length + at;
-            let numbers = rows.get(from..from + WIDE).map(|bytes| bytes.as_chunks::<4>().0);
-            let Some([x, y, z, behind]) = numbers else { return [0.0; 4] };
-            let number = |bytes: &[u8; 4]| f32::from_le_bytes(*bytes);
-            [number(x), number(y), number(z), number(behind)]
-        };
-        let mut lanes = Lanes::<4>::default();
-        if let Some(cells) = &mut self.cells {
-            let before = cells.len();
-            cells.resize(before + wide, 0);
-            for (number, slot) in cells[before..].iter_mut().enumerate() {
-                let point = point(number);
-                lanes.add(&point);
-                *slot = cell([point[0], point[1], point[2]]);
+    /// Points four at a time, so that the compiler can use wide registers. Gives how many there were.
+    fn fours(&mut self, fours: impl Iterator<Item = [[f32; 3]; 4]>) -> usize {
+        let (mut lanes, mut done) = (Lanes::<12>::default(), 0);
+        for four in fours {
+            if let Some(numbers) = four.as_flattened().first_chunk() {
+                lanes.add(numbers);
             }
-        } else {
-            (0..wide).for_each(|number| lanes.add(&point(number)));
+            if let Some(cells) = &mut self.cells {
+                cells.extend(four.map(cell));
+            }
+            done += four.len();
         }
         self.lanes.join(&lanes);
-        wide
+        done
     }
 
     fn point(&mut self, point: [f32; 3]) {
@@ -268,6 +265,20 @@ impl Look {
         }
         self.face += count;
     }
+}
+
+/// Points that rows of this length begin with, as scanners write them.
+fn fours<const ROW: usize>(rows: &[u8]) -> impl Iterator<Item = [[f32; 3]; 4]> {
+    let (fours, _) = rows.as_chunks::<ROW>().0.as_chunks::<4>();
+    fours.iter().map(|four| four.each_ref().map(|row| row.first_chunk().map_or([0.0; 3], plain)))
+}
+
+/// Three numbers of four bytes.
+#[inline]
+fn plain(bytes: &[u8; 12]) -> [f32; 3] {
+    let number =
+        |at: usize| f32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
+    [number(0), number(4), number(8)]
 }
 
 /// The cells of a face's first three corners.
