@@ -45,7 +45,9 @@ struct Waiter {
 #[derive(Clone, PartialEq, Eq)]
 enum Seen {
     None(&'static str),
-    Unpaired,
+    /// With the account that the lab was paired with before. Without it, two logins between two looks,
+    /// the first of them paired, could not be told from one that was not.
+    Unpaired(Option<AccountId>),
     Paired(AccountId),
 }
 
@@ -144,7 +146,7 @@ impl Lab {
     ) -> Result<(), Fault> {
         let seen = match client.paired() {
             Ok(Some(account)) => Seen::Paired(account.id),
-            Ok(None) => Seen::Unpaired,
+            Ok(None) => Seen::Unpaired(desk.account_of_former_pairing(name)),
             Err(fault) => Seen::None(fault.code),
         };
         if self.seen.as_ref().is_some_and(|before| *before != seen) {

@@ -2,7 +2,6 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::runtime::Runtime;
 
@@ -106,6 +105,20 @@ impl Agent<'_> {
         self.desk.serve_once(id, &request, &who).expect("the journal can be used")
     }
 
+    /// Logs in at the command line, which forgets the pairing.
+    fn log_in_anew(&self) {
+        let client = self.desk.labs_ways().client(&lab()).expect("a client");
+        let request = client.begin_login().expect("begun");
+        let code = request.code_from_input(&log_in(request.url().as_str())).expect("a code");
+        let who = Who { user: None, via: Via::CommandLine };
+        self.desk.finish_login(&who, &lab(), &client, &request, &code).expect("logged in");
+    }
+
+    fn pair(&self, id: &str) {
+        let reply = self.ask(id, Some("4711"), None);
+        assert_eq!(reply.outcome, Outcome::Done, "{reply:?}");
+    }
+
     /// How it stands with the login, as a page is told.
     fn standing(&self) -> serde_json::Value {
         let standing = self.desk.login_standing(LAB).expect("told");
@@ -113,8 +126,7 @@ impl Agent<'_> {
     }
 
     fn paired(&self) -> Option<String> {
-        let lab = LAB.parse().expect("valid");
-        let account = self.desk.labs_ways().client(&lab).expect("a client").paired().ok()??;
+        let account = self.desk.labs_ways().client(&lab()).expect("a client").paired().ok()??;
         Some(account.id.to_string())
     }
 
@@ -137,6 +149,10 @@ impl Drop for Agent<'_> {
             self.world.runtime.block_on(beside.end());
         }
     }
+}
+
+fn lab() -> LabName {
+    LAB.parse().expect("valid")
 }
 
 /// Where the simulated login page sends the browser.
@@ -247,41 +263,46 @@ fn a_code_that_comes_unasked_or_too_late_is_explained() {
 fn a_login_anew_is_paired_with_the_account_as_before_and_after_an_un_pairing_it_is_not() {
     let world = World::elsewhere();
     let agent = world.start("");
-    let log_in_anew = |id: &str, paired: bool| {
-        let lab = LAB.parse().expect("valid");
-        let client = agent.desk.labs_ways().client(&lab).expect("a client");
-        let request = client.begin_login().expect("begun");
-        let code = request.code_from_input(&log_in(request.url().as_str())).expect("a code");
-        let who = Who { user: None, via: Via::CommandLine };
-        agent.desk.finish_login(&who, &lab, &client, &request, &code).expect("logged in");
-        if paired {
-            let reply = agent.ask(id, Some("4711"), None);
-            assert_eq!(reply.outcome, Outcome::Done, "{reply:?}");
-        }
-    };
-    log_in_anew("one", true);
-    log_in_anew("two", false);
+    agent.log_in_anew();
+    agent.pair("one");
+    agent.log_in_anew();
     agent.wait("the pairing", |agent| agent.paired().is_some());
     assert!(world.audit().contains(r#""via":"agent""#), "{}", world.audit());
     let account: AccountId = "4711".parse().expect("valid");
     let request = Request::Unpair { lab: None, account: account.clone(), confirm: Some(account) };
     let who = Who { user: None, via: Via::CommandFolder };
     // Whoever looks in the middle of it does not undo it.
-    let is_over = AtomicBool::new(false);
     std::thread::scope(|scope| {
-        scope.spawn(|| {
-            while !is_over.load(Ordering::SeqCst) {
-                let lab = LAB.parse().expect("valid");
-                assert_eq!(agent.desk.pair_again(&lab).expect("looked"), None);
-            }
-        });
-        let reply = agent.desk.serve_once("three", &request, &who).expect("served");
+        let served = scope.spawn(|| agent.desk.serve_once("three", &request, &who));
+        while !served.is_finished() {
+            assert_eq!(agent.desk.pair_again(&lab()).expect("looked"), None);
+            // Looking without end would leave the login's file to nobody else.
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        let reply = served.join().expect("no panic").expect("served");
         assert_eq!(reply.outcome, Outcome::Done, "{reply:?}");
-        is_over.store(true, Ordering::SeqCst);
     });
-    log_in_anew("four", false);
-    assert_eq!(agent.desk.pair_again(&LAB.parse().expect("valid")).expect("looked"), None);
+    agent.log_in_anew();
+    assert_eq!(agent.desk.pair_again(&lab()).expect("looked"), None);
     assert_eq!(agent.paired(), None);
+}
+
+#[test]
+fn a_login_anew_is_paired_however_seldom_the_agent_looks() {
+    let world = World::elsewhere();
+    let mut agent = world.start("");
+    world.runtime.block_on(agent.beside.take().expect("it looks by itself").end());
+    let mut looks = Lab::default();
+    let mut look = |agent: &Agent<'_>| looks.look(&agent.desk, &lab());
+    agent.log_in_anew();
+    look(&agent);
+    assert_eq!(agent.paired(), None, "nobody ever said with which account");
+    agent.pair("one");
+    // No look falls between these two.
+    agent.log_in_anew();
+    assert_eq!(agent.paired(), None);
+    look(&agent);
+    assert_eq!(agent.paired().as_deref(), Some("4711"));
 }
 
 #[test]
@@ -299,8 +320,7 @@ fn align_is_given_the_callback_url_again_when_it_changes_and_only_then() {
         let agent = world.start(&format!("notifications: {{ public_url: '{url}' }}\n"));
         agent.wait("the pairing", |_| world.pairings() == times);
         assert!(told());
-        let lab = LAB.parse().expect("valid");
-        assert_eq!(agent.desk.pair_again(&lab).expect("looked"), None, "once is enough");
+        assert_eq!(agent.desk.pair_again(&lab()).expect("looked"), None, "once is enough");
         drop(agent);
         assert_eq!(world.pairings(), times);
     }
