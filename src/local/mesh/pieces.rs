@@ -127,7 +127,7 @@ fn row(y: i32, z: i32) -> usize {
 
 /// A place along an axis, which begins again where it ends.
 fn around(place: i32) -> usize {
-    (place & (SIDE - 1)) as usize
+    (place & (SIDE - 1)).cast_unsigned() as usize
 }
 
 #[cfg(test)]

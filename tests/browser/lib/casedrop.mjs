@@ -139,7 +139,7 @@ class World {
     assert.equal(await child.ended, 0, `the login failed:\n${child.said}`);
   }
 
-  /** Asks the simulator's admin endpoint; see src/simulator/admin.rs. */
+  /** Asks the simulator's admin endpoint; see crates/simulator/src/admin.rs. */
   async align(method, path, body) {
     const answer = await fetch(`${this.admin}${path}`, {
       method,
@@ -171,7 +171,7 @@ class World {
     return (await this.atAlign(id)).assets.IDE?.started ?? 0;
   }
 
-  /** Something goes wrong from now on; see src/simulator/faults.rs. */
+  /** Something goes wrong from now on; see crates/simulator/src/faults.rs. */
   async fault(rule) {
     return this.align('POST', '/faults', rule);
   }

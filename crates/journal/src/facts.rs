@@ -1,0 +1,151 @@
+//! Facts about this installation that people are told and restarts depend on.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use rusqlite::OptionalExtension as _;
+use serde::{Deserialize, Serialize};
+
+use super::check::keep_log_on_close;
+use super::{Asked, Store, StoreError, duration, unreadable};
+use casedrop_model::time::{Kept, WallMs, millis};
+
+const REBUILT: &str = "journal-rebuilt";
+const OUTPUT_WAITS: &str = "output-waits";
+const IN_USE: &str = "in-use";
+const POLLS_UNKNOWN_SINCE: &str = "polls-unknown-since";
+
+/// The journal was lost, and made anew from what else there is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rebuilt {
+    /// When.
+    pub at: WallMs,
+    /// Why.
+    pub why: String,
+    /// Where the old one is kept, if there was anything left of it.
+    pub kept: Option<PathBuf>,
+    /// How many orders the new one knows.
+    pub orders: usize,
+    /// How many of them are fetched (again).
+    pub wanted: usize,
+}
+
+impl fmt::Display for Rebuilt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { at, why, kept, orders, wanted } = self;
+        write!(f, "the journal was made anew on {} ({why}): it knows ", at.to_rfc3339())?;
+        write!(f, "{orders} orders, of which {wanted} are to be fetched")?;
+        match kept {
+            Some(kept) => write!(f, "; the old one is kept in {}", kept.display()),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Store {
+    /// Whether and when this journal was made anew.
+    pub fn rebuilt(&self) -> Result<Option<Rebuilt>, StoreError> {
+        let text = self.fact(REBUILT)?;
+        let parsed = text.map(|text| serde_json::from_str(&text));
+        parsed.transpose().map_err(|error| unreadable(REBUILT, error))
+    }
+
+    /// Remembers that this journal was made anew.
+    pub fn set_rebuilt(&self, rebuilt: &Rebuilt) -> Result<(), StoreError> {
+        let text = serde_json::to_string(rebuilt).map_err(|error| unreadable(REBUILT, error))?;
+        self.set_fact(REBUILT, &text)
+    }
+
+    /// What the running agent waits for before it can write to the output, if for anything.
+    pub fn output_waits(&self) -> Result<Option<String>, StoreError> {
+        Ok(self.fact(OUTPUT_WAITS)?.filter(|text| !text.is_empty()))
+    }
+
+    /// Remembers what is in the way of the output; `None`: nothing any more.
+    pub fn set_output_waits(&self, why: Option<&str>) -> Result<(), StoreError> {
+        if self.output_waits()?.as_deref() == why {
+            return Ok(());
+        }
+        self.set_fact(OUTPUT_WAITS, why.unwrap_or_default())
+    }
+
+    /// Whether an agent works with this journal, or died while it did.
+    pub fn is_in_use(&self) -> Result<bool, StoreError> {
+        Ok(self.fact(IN_USE)?.as_deref() == Some("yes"))
+    }
+
+    /// Remembers that an agent begins or ends its work with this journal. The mark goes into the main
+    /// file at once, so that it stays should the write-ahead log be lost.
+    pub fn set_in_use(&self, in_use: bool) -> Result<(), StoreError> {
+        self.set_fact(IN_USE, if in_use { "yes" } else { "no" })?;
+        // Until its orderly end the log stays, so that its loss can be told from an end.
+        keep_log_on_close(&self.db, in_use)?;
+        // Where a reader is in the way, the mark is merely not there yet.
+        let truncate = "PRAGMA wal_checkpoint(TRUNCATE)";
+        self.db.query_row(truncate, [], |_| Ok(())).optional()?;
+        Ok(())
+    }
+
+    /// Nobody knows any more when accounts were last asked: each of them perhaps just now.
+    pub fn forget_polls(&self, now: Kept) -> Result<(), StoreError> {
+        self.atomically(|store| {
+            store.db.execute("DELETE FROM polls", [])?;
+            store.set_fact(POLLS_UNKNOWN_SINCE, &format!("{} {}", now.wall.0, millis(now.up)))
+        })
+    }
+
+    /// Whether the times of earlier polls were lost.
+    pub fn polls_are_unknown(&self) -> Result<bool, StoreError> {
+        Ok(self.fact(POLLS_UNKNOWN_SINCE)?.is_some())
+    }
+
+    /// When an account of which nothing is known was asked at the latest.
+    pub(super) fn asked_at_the_latest(&self) -> Result<Option<Asked>, StoreError> {
+        let Some(since) = self.fact(POLLS_UNKNOWN_SINCE)? else { return Ok(None) };
+        let number = |text: &str| {
+            text.parse::<i64>().map_err(|error| unreadable(POLLS_UNKNOWN_SINCE, error))
+        };
+        let (wall, up) = since.split_once(' ').unwrap_or((&since, "0"));
+        let at = Kept { wall: WallMs(number(wall)?), up: duration(number(up)?) };
+        Ok(Some(Asked { at, wait: Duration::ZERO, answered: true }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lost_polls_count_as_just_asked_until_there_is_a_new_one() {
+        let store = Store::in_memory().expect("journal");
+        let kept = |at| Kept { wall: WallMs(at), up: Duration::from_secs(7) };
+        let asked = |at| Asked { at: kept(at), wait: Duration::ZERO, answered: true };
+        assert_eq!(store.last_asked("1").expect("read"), None);
+        store.set_asked("1", asked(3)).expect("set");
+        store.forget_polls(kept(5)).expect("forgotten");
+        assert_eq!(store.last_asked("1").expect("read"), Some(asked(5)));
+        assert_eq!(store.last_asked("2").expect("read"), Some(asked(5)), "an unknown account");
+        store.set_asked("1", asked(9)).expect("set");
+        assert_eq!(store.last_asked("1").expect("read"), Some(asked(9)));
+    }
+
+    #[test]
+    fn what_people_are_told_is_read_back() {
+        let store = Store::in_memory().expect("journal");
+        let rebuilt = Rebuilt {
+            at: WallMs(1),
+            why: "damaged".to_owned(),
+            kept: Some("there".into()),
+            orders: 2,
+            wanted: 1,
+        };
+        assert_eq!(store.rebuilt().expect("read"), None);
+        store.set_rebuilt(&rebuilt).expect("set");
+        assert_eq!(store.rebuilt().expect("read"), Some(rebuilt));
+        store.set_output_waits(Some("gone")).expect("set");
+        assert_eq!(store.output_waits().expect("read").as_deref(), Some("gone"));
+        store.set_output_waits(None).expect("set");
+        assert_eq!(store.output_waits().expect("read"), None);
+    }
+}

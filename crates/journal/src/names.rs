@@ -1,0 +1,135 @@
+//! Takes out of a journal what former versions kept: names of files that may name a person.
+
+use rusqlite::{Connection, Transaction};
+
+use super::{StoreError, unreadable};
+use casedrop_model::manifest::Manifest;
+
+/// Replaces names in all manifests by their stand-ins. Gives how many held some.
+pub(super) fn replace(tx: &Transaction<'_>) -> Result<usize, StoreError> {
+    let mut changed = 0;
+    for table in ["revisions", "intents", "holds"] {
+        let mut found = Vec::new();
+        {
+            let sql = format!("SELECT rowid, manifest, order_id FROM {table}");
+            let mut query = tx.prepare(&sql)?;
+            let mut rows = query.query([])?;
+            while let Some(row) = rows.next()? {
+                let text: String = row.get(1)?;
+                // One that cannot be read is for the look at the journal to find.
+                let Ok(manifest) = serde_json::from_str::<Manifest>(&text) else { continue };
+                let without = manifest.without_names();
+                if without != manifest {
+                    let text = serde_json::to_string(&without);
+                    let text = text.map_err(|error| unreadable("manifest", error))?;
+                    found.push((row.get::<_, i64>(0)?, text));
+                    in_stories(tx, &row.get::<_, String>(2)?, &manifest, &without)?;
+                }
+            }
+        }
+        let mut write =
+            tx.prepare(&format!("UPDATE {table} SET manifest = ?2 WHERE rowid = ?1"))?;
+        for (row, text) in &found {
+            write.execute(rusqlite::params![row, text])?;
+        }
+        changed += found.len();
+    }
+    Ok(changed)
+}
+
+/// The same where a fault of the disk quoted a file of that order.
+fn in_stories(
+    tx: &Transaction<'_>,
+    order: &str,
+    manifest: &Manifest,
+    without: &Manifest,
+) -> Result<(), StoreError> {
+    let parts = |path: &str| path.split('/').map(str::to_owned).collect::<Vec<_>>();
+    for (file, other) in manifest.files.iter().zip(&without.files) {
+        for (name, number) in parts(&file.path).iter().zip(parts(&other.path)) {
+            if *name == number {
+                continue;
+            }
+            for (table, column) in [("events", "text"), ("orders", "fault_text")] {
+                let sql = format!(
+                    "UPDATE {table} SET {column} = replace({column}, ?2, ?3)
+                     WHERE order_id = ?1 AND instr({column}, ?2) > 0"
+                );
+                tx.prepare_cached(&sql)?.execute([order, name, &number])?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Removes what was replaced from the file too. Where that is not possible now, such as for lack of
+/// room, it stays in unused pages until they are written over.
+pub(super) fn forget(db: &Connection) {
+    let forgotten = db
+        .execute_batch("VACUUM")
+        .and_then(|()| db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())));
+    if let Err(error) = forgotten {
+        tracing::warn!("former names of files stay in unused parts of the journal: {error}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{FILE_NAME, Store};
+    use super::*;
+
+    /// The bytes of a journal and its log.
+    fn bytes(dir: &std::path::Path) -> Vec<u8> {
+        let files = std::fs::read_dir(dir).expect("listed");
+        let read = |entry: std::io::Result<std::fs::DirEntry>| {
+            std::fs::read(entry.expect("an entry").path()).expect("read")
+        };
+        files.flat_map(read).collect()
+    }
+
+    fn holds(dir: &std::path::Path, word: &str) -> bool {
+        bytes(dir).windows(word.len()).any(|window| window == word.as_bytes())
+    }
+
+    #[test]
+    fn a_journal_of_a_former_version_is_opened_and_cleaned() {
+        let dir = tempfile::tempdir().expect("tempdir");
+        let file = dir.path().join(FILE_NAME);
+        drop(Store::open(&file).expect("made"));
+        let db = Connection::open(&file).expect("opened");
+        let key = super::super::tests::order("17").key;
+        let text = serde_json::json!({
+            "schema": 1, "lab": "smile-lab", "account": { "id": "4711" }, "order_id": "17",
+            "status": "Ready for Download", "revision": 1, "reason": "first-scan",
+            "published_at": "2026-11-23T10:00:00Z", "agent": "casedrop test",
+            "files": [{
+                "path": "Zzyzx_Marker_u.stl", "size": 4, "sha256": "ab", "role": "attachment",
+                "original_name": "Zzyzx Marker/u?.stl",
+            }],
+            "left_out": ["__MACOSX/Zzyzx.stl"], "missing": [],
+        });
+        let manifest: Manifest = serde_json::from_value(text).expect("a manifest");
+        let text = serde_json::to_string(&manifest).expect("JSON");
+        let insert = "INSERT INTO revisions (lab, account, order_id, revision, manifest,
+            manifest_sha256, published_ms, confirmed_ms, place, history_seen)
+            VALUES (?1, ?2, ?3, 1, ?4, 'ab', 1, 1, 'main', 0)";
+        let keys = [key.lab.as_str(), key.account.as_str(), key.order.as_str(), &text];
+        db.execute(insert, keys).expect("written");
+        let line = "INSERT INTO events (at_ms, lab, account, order_id, kind, text)
+            VALUES (1, ?1, ?2, ?3, 'failed', 'cannot write /x/17/Zzyzx_Marker_u.stl: full')";
+        db.execute(line, [keys[0], keys[1], keys[2]]).expect("written");
+        db.execute_batch("CREATE TABLE old (text TEXT); DROP TABLE old").expect("changed");
+        db.pragma_update(None, "user_version", 9).expect("set");
+        drop(db);
+        assert!(holds(dir.path(), "Zzyzx"), "planted");
+
+        let store = Store::open(&file).expect("opened");
+        let revisions = store.revisions(&key).expect("read");
+        assert_eq!(revisions[0].manifest, manifest.without_names());
+        assert!(revisions[0].manifest.same_content(&manifest.files), "it is known again");
+        let story = store.story(&key).expect("read");
+        assert!(story[0].text.starts_with("cannot write /x/17/n"), "{story:?}");
+        drop(store);
+        assert!(!holds(dir.path(), "Zzyzx"), "also from unused pages");
+    }
+}

@@ -1,0 +1,147 @@
+//! What people want of whole labs: that they rest, or that Align is asked soon.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Store, StoreError, unreadable};
+use casedrop_model::time::WallMs;
+
+/// The facts about labs that rest begin so.
+pub(super) const PAUSED: &str = "paused/";
+/// The facts about labs that are to be asked soon begin so.
+const POLL_WANTED: &str = "poll-wanted/";
+/// Before the time of a wish: Align is being asked because of it. Until it has answered, the wish stays.
+const BEGUN: &str = "begun ";
+
+/// A lab rests until somebody lets it go on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Paused {
+    /// Since when.
+    pub at: WallMs,
+    /// Who wanted it, as far as the system told.
+    pub by: Option<String>,
+}
+
+impl Store {
+    /// The labs that rest.
+    pub fn pauses(&self) -> Result<BTreeMap<String, Paused>, StoreError> {
+        let mut resting = BTreeMap::new();
+        for (lab, text) in self.facts_below(PAUSED)? {
+            let paused = serde_json::from_str(&text).map_err(|error| unreadable(PAUSED, error))?;
+            resting.insert(lab, paused);
+        }
+        Ok(resting)
+    }
+
+    /// Lets a lab rest.
+    pub fn pause(&self, lab: &str, paused: &Paused) -> Result<(), StoreError> {
+        let text = serde_json::to_string(paused).map_err(|error| unreadable(PAUSED, error))?;
+        self.set_fact(&format!("{PAUSED}{lab}"), &text)
+    }
+
+    /// Lets a lab go on.
+    pub fn resume(&self, lab: &str) -> Result<(), StoreError> {
+        self.drop_fact(&format!("{PAUSED}{lab}"))
+    }
+
+    /// The labs whose ready orders somebody wants to be asked for as soon as that is allowed.
+    pub fn polls_wanted(&self) -> Result<Vec<String>, StoreError> {
+        Ok(self.facts_below(POLL_WANTED)?.into_iter().map(|(lab, _)| lab).collect())
+    }
+
+    /// The same labs, each with whether Align is being asked for it, or was when the process died.
+    pub fn poll_wishes(&self) -> Result<Vec<(String, bool)>, StoreError> {
+        let wishes = self.facts_below(POLL_WANTED)?.into_iter();
+        Ok(wishes.map(|(lab, text)| (lab, text.starts_with(BEGUN))).collect())
+    }
+
+    /// Somebody wants a lab's ready orders to be asked for, in a question that begins after this. Gives
+    /// whether that is news; if it is not, nothing is written.
+    pub fn want_poll(&self, lab: &str, at: WallMs) -> Result<bool, StoreError> {
+        let fact = format!("{POLL_WANTED}{lab}");
+        if self.fact(&fact)?.is_some_and(|text| !text.starts_with(BEGUN)) {
+            return Ok(false);
+        }
+        self.set_fact(&fact, &at.0.to_string())?;
+        Ok(true)
+    }
+
+    /// Align is about to be asked: whatever is wished from now on is another wish.
+    pub fn begin_poll_wish(&self, lab: &str) -> Result<(), StoreError> {
+        let fact = format!("{POLL_WANTED}{lab}");
+        match self.fact(&fact)? {
+            Some(text) if !text.starts_with(BEGUN) => {
+                self.set_fact(&fact, &format!("{BEGUN}{text}"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Align answered: the wish that was begun is fulfilled.
+    pub fn fulfil_poll_wish(&self, lab: &str) -> Result<(), StoreError> {
+        let fact = format!("{POLL_WANTED}{lab}");
+        match self.fact(&fact)? {
+            Some(text) if text.starts_with(BEGUN) => self.drop_fact(&fact),
+            _ => Ok(()),
+        }
+    }
+
+    /// Nobody can fulfil that wish.
+    pub fn drop_poll_wish(&self, lab: &str) -> Result<(), StoreError> {
+        self.drop_fact(&format!("{POLL_WANTED}{lab}"))
+    }
+
+    fn facts_below(&self, prefix: &str) -> Result<Vec<(String, String)>, StoreError> {
+        let sql = "SELECT substr(key, length(?1) + 1), value FROM meta
+                   WHERE key >= ?1 AND key < ?1 || char(1114111) ORDER BY key";
+        let mut query = self.db.prepare_cached(sql)?;
+        let rows = query.query_map([prefix], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+}
+
+/// Whether a fact of a damaged journal is worth taking over: what people decided is.
+pub fn is_decision(fact: &str) -> bool {
+    fact.starts_with(PAUSED)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labs_rest_and_go_on_each_for_itself() {
+        let store = Store::in_memory().expect("journal");
+        let paused = Paused { at: WallMs(7), by: Some("anna".to_owned()) };
+        store.pause("a", &paused).expect("paused");
+        store.pause("Zahnlabor Ü", &paused).expect("paused");
+        store.set_fact("paused", "another fact").expect("set");
+        store.set_fact("pausee", "another fact").expect("set");
+        let names = |pauses: BTreeMap<String, Paused>| pauses.into_keys().collect::<Vec<_>>();
+        assert_eq!(names(store.pauses().expect("read")), ["Zahnlabor Ü", "a"]);
+        store.resume("a").expect("resumed");
+        let left = store.pauses().expect("read");
+        assert_eq!(left.get("Zahnlabor Ü"), Some(&paused));
+        assert_eq!(left.len(), 1);
+    }
+
+    #[test]
+    fn a_wish_for_a_poll_is_kept_until_it_is_fulfilled() {
+        let store = Store::in_memory().expect("journal");
+        let wishes = || store.poll_wishes().expect("read");
+        assert!(store.want_poll("a", WallMs(1)).expect("wanted"));
+        assert!(!store.want_poll("a", WallMs(2)).expect("wanted"), "it is wished for already");
+        assert_eq!(store.polls_wanted().expect("read"), ["a"]);
+        store.fulfil_poll_wish("a").expect("written");
+        assert_eq!(wishes(), [("a".to_owned(), false)], "Align was not asked yet");
+        store.begin_poll_wish("a").expect("begun");
+        assert_eq!(wishes(), [("a".to_owned(), true)]);
+        assert!(store.want_poll("a", WallMs(3)).expect("wanted"), "the question may be too early");
+        store.fulfil_poll_wish("a").expect("written");
+        assert_eq!(wishes(), [("a".to_owned(), false)]);
+        store.begin_poll_wish("a").expect("begun");
+        store.fulfil_poll_wish("a").expect("fulfilled");
+        assert_eq!(wishes(), []);
+    }
+}

@@ -1,0 +1,26 @@
+//! The words of the field as types. Everything here is pure: no clock, no disk, no network.
+
+#![cfg_attr(not(test), warn(clippy::disallowed_methods))]
+
+pub mod asset;
+pub mod cancel;
+pub mod digest;
+pub mod discreet;
+pub mod fault;
+pub mod finding_code;
+pub mod findings;
+pub mod ids;
+pub mod listing;
+pub mod manifest;
+pub mod notification;
+pub mod order;
+pub mod path;
+pub mod record;
+pub mod remote;
+pub mod request;
+pub mod staff;
+pub mod stand_in;
+pub mod step;
+pub mod test_order;
+pub mod time;
+pub mod working_hours;
