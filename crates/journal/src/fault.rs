@@ -1,6 +1,7 @@
 //! What it means when the journal cannot be used.
 
 use rusqlite::ErrorCode;
+use rusqlite::ffi::SQLITE_IOERR_DELETE_NOENT;
 
 /// The journal cannot be used now. Without it nothing may be fetched; what to do about it is told by
 /// its [`kind`](StoreError::kind).
@@ -77,6 +78,7 @@ impl StoreError {
             Self::Newer { .. } => StoreTrouble::Newer,
             Self::NoFile { .. } => StoreTrouble::Forbidden,
             Self::Row(_) | Self::Damaged(_) => StoreTrouble::Damaged,
+            Self::Sqlite(error) if is_gone(error) => StoreTrouble::Locked,
             Self::Sqlite(error) => match error.sqlite_error_code() {
                 Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => StoreTrouble::Locked,
                 Some(ErrorCode::DiskFull) => StoreTrouble::Full,
@@ -116,5 +118,26 @@ impl StoreError {
                 self.to_string()
             }
         }
+    }
+}
+
+/// Whether a file that SQLite was about to delete was deleted in that moment by another process that
+/// opens or closes the journal.
+fn is_gone(error: &rusqlite::Error) -> bool {
+    error.sqlite_error().is_some_and(|error| error.extended_code == SQLITE_IOERR_DELETE_NOENT)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_another_process_deleted_first_is_worth_another_try() {
+        let error = rusqlite::ffi::Error::new(SQLITE_IOERR_DELETE_NOENT);
+        let gone = StoreError::Sqlite(rusqlite::Error::SqliteFailure(error, None));
+        assert_eq!(gone.kind(), StoreTrouble::Locked);
+        let error = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_IOERR_WRITE);
+        let broken = StoreError::Sqlite(rusqlite::Error::SqliteFailure(error, None));
+        assert_eq!(broken.kind(), StoreTrouble::Unreachable);
     }
 }
