@@ -6,7 +6,16 @@ use std::time::Duration;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
-use super::{Store, StoreError, connect, schema};
+use super::{Store, StoreError, connect, schema, turn_to_make};
+
+/// A journal with its version, opened so that looking at it changes nothing.
+fn open(file: &Path, busy: Duration) -> Result<(Connection, usize), StoreError> {
+    let db = connect(file, OpenFlags::default())?;
+    db.busy_timeout(busy)?;
+    keep_log_on_close(&db, true)?;
+    let found = schema::version(&db)?;
+    Ok((db, found))
+}
 
 /// How thoroughly a journal is checked before it is used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,10 +33,14 @@ impl Store {
     /// # Errors
     /// Of kind [`Damaged`](super::StoreTrouble::Damaged) if it is to be made anew.
     pub fn open_checked(file: &Path, busy: Duration, depth: Depth) -> Result<Self, StoreError> {
-        let db = connect(file, OpenFlags::default())?;
-        db.busy_timeout(busy)?;
-        keep_log_on_close(&db, true)?;
-        let found = schema::version(&db)?;
+        let mut opened = open(file, busy);
+        if !matches!(opened, Ok((_, 1..))) {
+            drop(opened);
+            // Another process may be making it.
+            let _turn = turn_to_make(file, busy);
+            opened = open(file, busy);
+        }
+        let (db, found) = opened?;
         schema::check_known(&db, found)?;
         if found == 0 {
             return Err(StoreError::Damaged("it is empty".to_owned()));
@@ -204,6 +217,25 @@ mod tests {
         viewer.pragma_update(None, "locking_mode", "EXCLUSIVE").expect("set");
         viewer.execute_batch("BEGIN EXCLUSIVE").expect("locked");
         assert_eq!(kind(&file), StoreTrouble::Locked);
+    }
+
+    #[test]
+    fn a_journal_that_another_process_makes_is_not_damaged() {
+        use casedrop_disk::{Disk as _, RealDisk};
+
+        let dir = tempfile::tempdir().expect("tempdir");
+        let file = dir.path().join(FILE_NAME);
+        let turn = RealDisk.lock(&file.with_extension("lock")).expect("locked");
+        std::fs::write(&file, "").expect("begun");
+        let busy = Duration::from_secs(60);
+        std::thread::scope(|scope| {
+            let opened = scope.spawn(|| Store::open_checked(&file, busy, Depth::Quick));
+            std::thread::sleep(Duration::from_millis(100));
+            let db = connect(&file, OpenFlags::default()).expect("opened");
+            drop(Store::prepare(db, busy).expect("made"));
+            drop(turn);
+            drop(opened.join().expect("no panic").expect("whole"));
+        });
     }
 
     #[test]

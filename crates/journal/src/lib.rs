@@ -36,7 +36,7 @@ use rusqlite::{
     params,
 };
 
-use casedrop_disk::{for_others, other_than_file};
+use casedrop_disk::{Disk as _, LockGuard, RealDisk, for_others, other_than_file};
 use casedrop_model::ids::OrderKey;
 use casedrop_model::step::Step;
 use casedrop_model::time::{Kept, WallMs, millis};
@@ -67,6 +67,9 @@ pub const FILE_NAME: &str = "journal.sqlite";
 pub const BUSY: Duration = Duration::from_secs(10);
 /// Time between two tries where SQLite itself does not wait.
 const BETWEEN_TRIES: Duration = Duration::from_millis(20);
+
+/// How long a file may be one that cannot be opened.
+const MOMENT: Duration = Duration::from_secs(1);
 
 /// The journal.
 pub struct Store {
@@ -109,6 +112,7 @@ impl Store {
 
     /// As [`open`](Self::open), with another patience for programs that hold it.
     pub fn open_with(file: &Path, busy: Duration) -> Result<Self, StoreError> {
+        let _turn = turn_unless_made(file, busy);
         Self::prepare(connect(file, OpenFlags::default())?, busy)
     }
 
@@ -124,7 +128,9 @@ impl Store {
     /// agent's journal is gone must not be hidden from it.
     pub fn open_present(file: &Path, busy: Duration) -> Result<Self, StoreError> {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let store = Self::prepare(connect(file, flags)?, busy)?;
+        let db = connect(file, flags)?;
+        let _turn = turn_unless_made(file, busy);
+        let store = Self::prepare(db, busy)?;
         check::keep_log_on_close(&store.db, true)?;
         Ok(store)
     }
@@ -369,7 +375,28 @@ fn connect(file: &Path, flags: OpenFlags) -> Result<Connection, StoreError> {
     Ok(Connection::open_with_flags(given, flags)?)
 }
 
-/// Does something again as long as others hold the journal, for so long at most.
+/// Waits until no other process makes the journal, for so long at most; nobody else begins to as long as
+/// the lock lives. SQLite does not keep two that make one apart on every system, and a half-made one
+/// looks like a damaged one. `None` where there can be no lock.
+fn turn_to_make(file: &Path, busy: Duration) -> Option<LockGuard> {
+    let began = Instant::now();
+    loop {
+        let lock = RealDisk.try_lock(&file.with_extension("lock")).ok()?;
+        if lock.is_some() || began.elapsed() >= busy {
+            return lock;
+        }
+        std::thread::sleep(BETWEEN_TRIES);
+    }
+}
+
+/// The same where nothing was made yet.
+fn turn_unless_made(file: &Path, busy: Duration) -> Option<LockGuard> {
+    let is_made = RealDisk.stamp(file).is_ok_and(|stamp| stamp.len > 0);
+    if is_made { None } else { turn_to_make(file, busy) }
+}
+
+/// Does something again as long as others hold the journal, for so long at most; where one of its files
+/// cannot be opened, for a moment: Windows refuses to open a file that another process is deleting.
 fn patiently<T, E: Into<StoreError>>(
     busy: Duration,
     mut act: impl FnMut() -> Result<T, E>,
@@ -380,7 +407,12 @@ fn patiently<T, E: Into<StoreError>>(
             Ok(value) => return Ok(value),
             Err(error) => error.into(),
         };
-        if error.kind() != StoreTrouble::Locked || began.elapsed() >= busy {
+        let patience = match error.kind() {
+            StoreTrouble::Locked => busy,
+            StoreTrouble::Forbidden => busy.min(MOMENT),
+            _ => Duration::ZERO,
+        };
+        if began.elapsed() >= patience {
             return Err(error);
         }
         std::thread::sleep(BETWEEN_TRIES);
