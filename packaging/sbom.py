@@ -17,20 +17,24 @@ NAMESPACE = uuid.UUID("c5bd8a3c-61b4-4f0e-9a7e-0d0d4f6f2a41")
 
 
 def shipped(metadata):
-    """Package ids that end up in the program or take part in building it, with what each depends on."""
+    """Package ids that end up in the program or take part in building it, with what each depends on.
+
+    The program's own crates are parts of it and no components: what they depend on, it depends on.
+    """
     nodes = {node["id"]: node for node in metadata["resolve"]["nodes"]}
+    own = set(metadata["workspace_members"])
+
+    def needs(package):
+        for dep in nodes[package]["deps"]:
+            if any(kind["kind"] != "dev" for kind in dep["dep_kinds"]):
+                yield from needs(dep["pkg"]) if dep["pkg"] in own else [dep["pkg"]]
+
     wanted, found = [metadata["resolve"]["root"]], {}
     while wanted:
         package = wanted.pop()
-        if package in found:
-            continue
-        deps = [
-            dep["pkg"]
-            for dep in nodes[package]["deps"]
-            if any(kind["kind"] != "dev" for kind in dep["dep_kinds"])
-        ]
-        found[package] = sorted(set(deps))
-        wanted += deps
+        if package not in found:
+            found[package] = sorted(set(needs(package)))
+            wanted += found[package]
     return found
 
 
