@@ -6,8 +6,8 @@ use secrecy::{ExposeSecret as _, SecretString};
 use url::Url;
 
 use crate::config::Config;
+use crate::disk::random_text;
 use crate::model::fault::{Fault, FaultClass};
-use crate::random::random_text;
 use crate::secrets::SecretStore;
 
 /// The secret's name in the store.

@@ -14,7 +14,6 @@ use rusqlite::Connection;
 use super::*;
 use crate::config::Config;
 use crate::disk::{Disk as _, RealDisk};
-use crate::local::testing::zip_of;
 use crate::model::asset::{AssetInfo, AssetKind, AssetRequest};
 use crate::model::cancel::Cancel;
 use crate::model::fault::{Fault, FaultClass};
@@ -27,6 +26,7 @@ use crate::service::Event;
 use crate::store::{FILE_NAME, Store, StoreTrouble};
 use crate::sync::execute::Link;
 use crate::sync::notice::Notice;
+use casedrop_testing::zip_of;
 
 /// Nothing that a test waits for takes so long, unless it never comes.
 const PATIENCE: Duration = Duration::from_secs(60);

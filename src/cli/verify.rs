@@ -40,7 +40,7 @@ mod tests {
 
     use super::*;
     use crate::local::root::prepare_root;
-    use crate::local::testing::{Place, key, sealed};
+    use casedrop_testing::{key, sealed};
 
     #[derive(Clone, Default)]
     struct Shared(Arc<Mutex<Vec<u8>>>);
@@ -56,7 +56,7 @@ mod tests {
         }
     }
 
-    fn verify(place: &Place, json: bool) -> (Exit, String) {
+    fn verify(layout: &Layout, json: bool) -> (Exit, String) {
         let out = Shared::default();
         let mut streams = Streams {
             out: Box::new(out.clone()),
@@ -65,25 +65,27 @@ mod tests {
             json,
             terminal: false,
         };
-        let exit = run(&place.layout, &[], &[], None, &mut streams).expect("ran");
+        let exit = run(layout, &[], &[], None, &mut streams).expect("ran");
         let bytes = out.0.lock().expect("not poisoned").clone();
         (exit, String::from_utf8(bytes).expect("text"))
     }
 
     #[test]
     fn the_exit_code_and_the_text_name_the_damaged_file() {
-        let place = Place::new();
-        prepare_root(&RealDisk, &place.layout, None).expect("prepared");
-        let dir = place.layout.order_dir(&key());
+        let place = tempfile::tempdir().expect("tempdir");
+        let output = place.path().join("orders");
+        let layout = Layout { output, staging: place.path().join(".orders.staging") };
+        prepare_root(&RealDisk, &layout, None).expect("prepared");
+        let dir = layout.order_dir(&key());
         sealed(&dir, 1, &[("a.stl", "mesh")]);
         let good = (Exit::Ok, "1 order, 1 file, 4 bytes: no difference\n".to_owned());
-        assert_eq!(verify(&place, false), good);
+        assert_eq!(verify(&layout, false), good);
 
         std::fs::write(dir.join("a.stl"), "mEsh").expect("one byte changed");
         let bad = "smile-lab/4711/17/a.stl has other content\n\
             1 order, 1 file, 4 bytes: 1 difference\n";
-        assert_eq!(verify(&place, false), (Exit::Failed, bad.to_owned()));
-        let (exit, json) = verify(&place, true);
+        assert_eq!(verify(&layout, false), (Exit::Failed, bad.to_owned()));
+        let (exit, json) = verify(&layout, true);
         assert_eq!(exit, Exit::Failed);
         let json: serde_json::Value = serde_json::from_str(&json).expect("JSON");
         assert_eq!(json["differences"][0]["file"], "a.stl");

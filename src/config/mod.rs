@@ -42,6 +42,7 @@ use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
+pub use crate::model::export::{CodePage, Limits, Names};
 pub use effective::{Effective, From, InForce};
 pub use env::process_env;
 pub(crate) use fault::nearest;
@@ -57,7 +58,6 @@ pub use rewrite::with_value;
 pub use schema::schema;
 pub use survey::{Places, Survey};
 pub use updates::{UpdateSource, Updates, Window};
-pub use values::write_size_roughly;
 pub(crate) use yaml::parse as parse_yaml;
 
 use crate::model::asset::Format;
@@ -150,38 +150,6 @@ pub enum SecretsIn {
     Vault,
     /// Plain, and closed to others.
     File,
-}
-
-/// Under which names files are published.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Names {
-    /// The vendor's.
-    #[default]
-    Vendor,
-    /// Plain ones, such as `scan-upper.stl`.
-    Plain,
-    /// The vendor's, and the plain ones beside them.
-    Both,
-}
-
-/// In which code page the names in an archive are, where they are not UTF-8.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum CodePage {
-    /// The one that makes most sense of the names.
-    #[default]
-    Auto,
-    /// DOS, in the USA.
-    Cp437,
-    /// DOS, in western Europe.
-    Cp850,
-    /// Windows, in western Europe and America.
-    Cp1252,
-    /// Windows, in Japan.
-    ShiftJis,
-    /// Windows, in China.
-    Gbk,
 }
 
 /// What to do when a published order's directory is gone.
@@ -315,30 +283,6 @@ pub struct LogConfig {
     pub dir: Option<PathBuf>,
     /// How long log files are kept.
     pub keep: Duration,
-}
-
-/// What an archive may hold at most, so that a hostile or broken one cannot fill the disk.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limits {
-    /// Bytes of one download.
-    pub archive_bytes: u64,
-    /// Bytes of all unpacked files of one order.
-    pub unpacked_bytes: u64,
-    /// Members of one archive.
-    pub members: usize,
-    /// Unpacked size of a whole archive divided by its packed size, from a size on that could hurt.
-    pub ratio: u64,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            archive_bytes: 4_000_000_000,
-            unpacked_bytes: 16_000_000_000,
-            members: 10_000,
-            ratio: 200,
-        }
-    }
 }
 
 impl Config {

@@ -7,6 +7,7 @@ use url::{Host, Url};
 
 use super::network::Network;
 use super::updates::{UpdateSource, Window};
+use crate::model::size::SIZES;
 use crate::model::working_hours::WorkingHours;
 use crate::password::PasswordHash;
 
@@ -24,18 +25,6 @@ fn bad<T>(reason: impl Into<String>, hint: impl Into<String>) -> Result<T, Bad> 
 /// Milliseconds of each unit, shortest first.
 const TIMES: [(&str, u64); 5] =
     [("ms", 1), ("s", 1000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000)];
-/// Bytes of each unit. Decimal ones count in thousands, binary ones (`KiB`) in 1024s.
-const SIZES: [(&str, u64); 9] = [
-    ("B", 1),
-    ("KB", 1000),
-    ("MB", 1_000_000),
-    ("GB", 1_000_000_000),
-    ("TB", 1_000_000_000_000),
-    ("KiB", 1 << 10),
-    ("MiB", 1 << 20),
-    ("GiB", 1 << 30),
-    ("TiB", 1 << 40),
-];
 const LONGEST_WAIT: Duration = Duration::from_hours(1);
 const LONGEST: Duration = Duration::from_hours(100 * 365 * 24);
 
@@ -340,18 +329,6 @@ pub(super) fn write_size(value: u64) -> String {
         .max_by_key(|(_, each)| each)
         .unwrap_or(&SIZES[0]);
     format!("{}{unit}", value / each)
-}
-
-/// A size for people, rounded down.
-pub fn write_size_roughly(value: u64) -> String {
-    let (unit, each) =
-        SIZES[..5].iter().rev().find(|(_, each)| value >= *each).unwrap_or(&SIZES[0]);
-    let tenths = value / (each / 10).max(1);
-    match (each, tenths % 10) {
-        (1, _) => format!("{value}B"),
-        (_, 0) => format!("{}{unit}", tenths / 10),
-        (_, rest) => format!("{}.{rest}{unit}", tenths / 10),
-    }
 }
 
 #[cfg(test)]

@@ -21,7 +21,6 @@ use serde::{Deserialize, Serialize};
 use crate::disk::{Disk, read_limited, write_durably_private};
 use crate::model::fault::{Fault, FaultClass};
 use crate::model::request::Request;
-use crate::random;
 
 pub use client::{Control, NotAsked};
 pub use server::{Office, serve};
@@ -105,7 +104,7 @@ impl Place {
 
 /// A text that nobody can guess.
 fn random_text() -> Result<String, Fault> {
-    random::random_text::<32>("random")
+    crate::disk::random_text::<32>("random")
 }
 
 /// An id for a request of this process.

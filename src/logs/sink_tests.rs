@@ -4,7 +4,7 @@ use std::sync::{Mutex, PoisonError};
 use super::super::files::found;
 use super::*;
 use crate::disk::RealDisk;
-use crate::local::testing::{Lie, NoExchange};
+use casedrop_testing::{Lie, NoExchange};
 
 const NOON: i64 = 1_795_694_400_000;
 const KEEP: Duration = Duration::from_hours(24);

@@ -13,8 +13,8 @@ use super::frame::Call;
 use super::gate::{Checked, local_path};
 use super::order::{InAddress, href, named};
 use super::setup;
+use crate::disk::random_text;
 use crate::model::request::{Reply, Request, Text, Via, Who};
-use crate::random::random_text;
 
 /// What ids of pages' requests begin with.
 const PREFIX: &str = "page-";

@@ -7,6 +7,7 @@
 mod error;
 mod helpers;
 mod mapped;
+mod random;
 mod real;
 #[cfg_attr(windows, path = "windows/mod.rs")]
 #[cfg_attr(not(windows), path = "unix.rs")]
@@ -20,6 +21,7 @@ use std::time::SystemTime;
 pub use error::{DiskError, others_name_below, shown};
 pub use helpers::{read_limited, replace_durably, write_durably, write_durably_private};
 pub use mapped::{Mapped, remote_of};
+pub use random::random_text;
 pub use real::{RealDisk, other_than_file};
 pub use system::for_others;
 

@@ -6,7 +6,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use super::*;
 use crate::disk::RealDisk;
 use crate::local::root::Root;
-use crate::local::testing::{Hang, Lie, NoExchange};
 use crate::model::asset::AssetRequest;
 use crate::model::cancel::Cancel;
 use crate::model::fault::FaultClass;
@@ -20,6 +19,7 @@ use crate::secrets::PairedAccount;
 use crate::status::{LabState, Verdict};
 use crate::store::{Asked, CommandRecord, Errand, ErrandKind, FILE_NAME, Store};
 use crate::web::House;
+use casedrop_testing::{Hang, Lie, NoExchange};
 
 /// What the doctor is told, and nobody else.
 const REASON: &str = "Mr Geheim's margin is not visible";

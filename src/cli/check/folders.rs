@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use super::Findings;
-use crate::config;
 use crate::disk::{Disk, Kind};
 use crate::inputs::commands::FOLDERS;
+use crate::model::size::write_size_roughly;
 
 /// Whether files can be made in a folder, or else, if it is not there yet, in what will hold it.
 ///
@@ -219,9 +219,9 @@ pub(super) fn volume(
         Ok(free) if free < min_free => {
             let reason = format!(
                 "{} of the volume of {} are free, and {} are to stay free: nothing would be fetched",
-                config::write_size_roughly(free),
+                write_size_roughly(free),
                 output.display(),
-                config::write_size_roughly(min_free)
+                write_size_roughly(min_free)
             );
             findings.fault(
                 "retention.min_free",
@@ -242,7 +242,7 @@ pub(super) fn volume(
 mod tests {
     use super::*;
     use crate::disk::RealDisk;
-    use crate::local::testing::{Lie, NoExchange};
+    use casedrop_testing::{Lie, NoExchange};
 
     fn locks_on(disk: &dyn Disk) -> (Findings, usize) {
         let dir = tempfile::tempdir().expect("tempdir");

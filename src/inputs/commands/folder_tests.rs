@@ -8,11 +8,11 @@ use std::time::Duration;
 
 use super::{Folder, Receipt};
 use crate::disk::{Disk, RealDisk};
-use crate::local::testing::{Lie, NoExchange};
 use crate::model::fault::{Fault, FaultClass};
 use crate::model::request::{Desk, Outcome, Reply, Request, Via, Who};
 use crate::model::step::Step;
 use crate::model::time::{Now, WallMs};
+use casedrop_testing::{Lie, NoExchange};
 
 /// What a desk was asked, and what it is to say.
 #[derive(Default)]

@@ -15,8 +15,6 @@ use super::fetch::PATIENCE;
 use super::*;
 use crate::disk::RealDisk;
 use crate::local::root::Root;
-use crate::local::testing::{Lie, NoExchange, Volume};
-use crate::local::testing::{key, zip_of};
 use crate::model::asset::{AssetInfo, AssetKind, AssetRequest, Resume};
 use crate::model::fault::FaultClass;
 use crate::model::ids::{AccountId, OrderId, RxId};
@@ -24,6 +22,8 @@ use crate::model::order::{RemoteOrder, Status};
 use crate::model::remote::{AssetBody, ReadyList};
 use crate::status::Transfer;
 use crate::sync::effects::{FetchJob, Fetched};
+use casedrop_testing::{Lie, NoExchange, Volume};
+use casedrop_testing::{key, zip_of};
 
 const CHUNK: usize = 100;
 

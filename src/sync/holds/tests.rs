@@ -5,29 +5,33 @@ use std::sync::Arc;
 use super::*;
 use crate::audit::{Audit, Deed, Record};
 use crate::disk::RealDisk;
-use crate::local::testing::{Place, key, sealed};
-use crate::model::record::{OrderState, Place as Where, PublishedRecord};
+use crate::model::record::{OrderState, Place, PublishedRecord};
+use casedrop_testing::{key, sealed};
 
 const FILES: [(&str, &str); 1] = [("a.stl", "mesh")];
 
 struct World {
-    place: Place,
+    _dir: tempfile::TempDir,
+    layout: Layout,
     store: Store,
 }
 
 impl World {
     fn new() -> Self {
-        Self { place: Place::new(), store: Store::in_memory().expect("journal") }
+        let dir = tempfile::tempdir().expect("tempdir");
+        let output = dir.path().join("orders");
+        let layout = Layout { output, staging: dir.path().join(".orders.staging") };
+        Self { _dir: dir, layout, store: Store::in_memory().expect("journal") }
     }
 
     fn settle(&self) -> usize {
         let audit = self.audit();
         let how: (&dyn Witness, &dyn Fn(Step)) = (&Recorded::new(&audit, WallMs(9)), &|_| {});
-        settle(&RealDisk, &self.place.layout, &self.store, WallMs(9), how).expect("settled")
+        settle(&RealDisk, &self.layout, &self.store, WallMs(9), how).expect("settled")
     }
 
     fn audit(&self) -> Audit {
-        Audit::new(Arc::new(RealDisk), self.place.layout.staging.with_file_name("state"))
+        Audit::new(Arc::new(RealDisk), self.layout.staging.with_file_name("state"))
     }
 
     /// The records of removals: the order, how many files, and how it stands with it.
@@ -42,8 +46,7 @@ impl World {
 
     /// A revision that lies there.
     fn lies(&self, dir: &str, revision: u32) -> Found {
-        let (manifest, manifest_sha256) =
-            sealed(&self.place.layout.held_dir(dir), revision, &FILES);
+        let (manifest, manifest_sha256) = sealed(&self.layout.held_dir(dir), revision, &FILES);
         Found { dir: dir.to_owned(), manifest, manifest_sha256 }
     }
 
@@ -64,7 +67,7 @@ impl World {
     }
 
     fn dirs(&self) -> Vec<String> {
-        let found = held::found(&RealDisk, &self.place.layout).expect("listed").found;
+        let found = held::found(&RealDisk, &self.layout).expect("listed").found;
         found.into_iter().map(|one| one.dir).collect()
     }
 }
@@ -118,7 +121,7 @@ fn what_is_left_of_an_attempt_that_failed_never_replaces_the_one_that_did_not() 
 fn one_that_is_not_whole_is_no_copy_of_anything_and_is_left_to_people() {
     let world = World::new();
     world.lies("x~h1-1", 1);
-    std::fs::write(world.place.layout.held_dir("x~h1-1").join("a.stl"), "mush").expect("written");
+    std::fs::write(world.layout.held_dir("x~h1-1").join("a.stl"), "mush").expect("written");
     assert_eq!(world.settle(), 0);
     assert_eq!((world.held(), world.dirs()), (None, vec!["x~h1-1".to_owned()]));
 }
@@ -128,7 +131,7 @@ fn what_was_replaced_by_a_publication_is_removed_and_what_comes_after_it_is_not(
     for (revision, stays) in [(1, false), (2, true)] {
         let world = World::new();
         let found = world.lies("x~h1-1", revision);
-        let (manifest, sha) = sealed(&world.place.layout.order_dir(&key()), 1, &FILES);
+        let (manifest, sha) = sealed(&world.layout.order_dir(&key()), 1, &FILES);
         let mut order = world.order();
         order.fetched = order.evidence;
         order.published = Some(PublishedRecord {
@@ -136,14 +139,14 @@ fn what_was_replaced_by_a_publication_is_removed_and_what_comes_after_it_is_not(
             manifest_sha256: sha.clone(),
             at: WallMs(1),
             confirmed: WallMs(1),
-            place: Where::Main,
+            place: Place::Main,
             history_seen: 0,
         });
         let revision = crate::store::RevisionRecord {
             manifest,
             manifest_sha256: sha,
             is_found: false,
-            place: Where::Main,
+            place: Place::Main,
             at: WallMs(1),
             confirmed: WallMs(1),
             history_seen: 0,
@@ -164,7 +167,7 @@ fn what_cannot_be_recorded_stays_until_it_can() {
     let world = World::new();
     world.knows(&world.lies("x~h1-1", 1));
     world.lies("x~h0-9", 1);
-    let state = world.place.layout.staging.with_file_name("state");
+    let state = world.layout.staging.with_file_name("state");
     std::fs::write(&state, "in the way").expect("written");
     world.settle();
     assert_eq!(world.dirs().len(), 2);
@@ -177,7 +180,7 @@ fn what_cannot_be_recorded_stays_until_it_can() {
 fn an_order_of_which_nothing_is_left_is_wanted_again() {
     let world = World::new();
     world.knows(&world.lies("x~h1-1", 1));
-    std::fs::remove_dir_all(world.place.layout.held()).expect("removed");
+    std::fs::remove_dir_all(world.layout.held()).expect("removed");
     world.settle();
     assert!(world.order().is_wanted() && world.held().is_none());
     assert_eq!(world.order().state(), OrderState::Waiting);

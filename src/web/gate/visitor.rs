@@ -10,8 +10,8 @@ use ring::hmac;
 
 use super::answer::{Refusal, no_gate};
 use super::{Gate, Inner};
+use crate::disk::random_text;
 use crate::model::digest::hex;
-use crate::random::random_text;
 
 /// The name of the cookie on plain HTTP.
 const COOKIE: &str = "casedrop_session";

@@ -1,10 +1,10 @@
 //! Incomplete orders that are held back, and wanted all the same.
 
 use super::*;
-use crate::local::testing::{manifest_of, sealed};
 use crate::model::manifest::Manifest;
 use crate::model::stand_in::stand_in;
 use crate::store::Held;
+use casedrop_testing::{manifest_of, sealed};
 
 impl World {
     fn hold(&self, lab: &str, order: &str) {

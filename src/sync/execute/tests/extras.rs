@@ -3,9 +3,9 @@
 
 use super::*;
 use crate::local::files::{Tree, hash_file};
-use crate::local::testing::{Lie, NoExchange, content_of, sealed};
 use crate::model::manifest::{Manifest, Role};
 use crate::sync::effects::{ExtrasJob, Lacking};
+use casedrop_testing::{Lie, NoExchange, content_of, sealed};
 
 /// What is wrong with an extra.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,0 +1,29 @@
+//! Texts that nobody can guess.
+
+use casedrop_model::digest::hex;
+use casedrop_model::fault::{Fault, FaultClass};
+
+/// So many random bytes of the system's, in hexadecimal.
+///
+/// # Errors
+/// The system gives none; `code` is then the fault's.
+pub fn random_text<const BYTES: usize>(code: &'static str) -> Result<String, Fault> {
+    let mut bytes = [0; BYTES];
+    getrandom::fill(&mut bytes).map_err(|error| {
+        let text = format!("the system gives no random numbers: {error}");
+        Fault::new(FaultClass::Local, code, text).hint("restart this PC")
+    })?;
+    Ok(hex(bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_is_as_long_as_asked_for_and_comes_once() {
+        let text = || random_text::<16>("none").expect("random numbers");
+        assert_eq!(text().len(), 32);
+        assert_ne!(text(), text());
+    }
+}

@@ -1,0 +1,107 @@
+//! What can be wrong with an archive, with one stable code per cause.
+//!
+//! Damage may be cured by another download, a few times. A structure that no honest archive has is
+//! permanent. Nothing that a library says gets into these texts: libraries quote the names of members,
+//! and those may be patients'.
+
+use std::io;
+
+use casedrop_model::discreet::file_name;
+use casedrop_model::fault::{Fault, FaultClass};
+use casedrop_model::path::PathFault;
+
+fn damaged(code: &'static str, message: String) -> Fault {
+    Fault::new(FaultClass::Damaged, code, message)
+        .hint("the download is repeated; if it stays so, ask Align to regenerate the export")
+}
+
+fn permanent(code: &'static str, message: String) -> Fault {
+    Fault::new(FaultClass::Permanent, code, message).hint(
+        "nothing of this archive was published; have the export checked at Align, then refetch",
+    )
+}
+
+pub(crate) fn not_a_zip(why: &str) -> Fault {
+    damaged("not-a-zip", format!("the download is not a complete zip archive: {why}"))
+}
+
+pub(crate) fn empty() -> Fault {
+    damaged("zip-empty", "the archive holds no files".to_owned())
+}
+
+pub(crate) fn corrupt(place: &str, why: &str) -> Fault {
+    damaged("zip-corrupt", format!("the archive is damaged at {place}: {why}"))
+}
+
+pub(crate) fn crc(place: &str) -> Fault {
+    damaged("zip-crc", format!("the checksum of {place} in the archive is wrong"))
+}
+
+pub(crate) fn overlap() -> Fault {
+    permanent("zip-overlap", "members of the archive share the same bytes".to_owned())
+}
+
+pub(crate) fn ambiguous() -> Fault {
+    permanent(
+        "zip-ambiguous",
+        "the archive has two directories, and programs differ in which one they read".to_owned(),
+    )
+}
+
+pub(crate) fn unsafe_name(fault: &PathFault) -> Fault {
+    let (code, fault) = match fault {
+        PathFault::Traversal(name) => ("zip-traversal", PathFault::Traversal(file_name(name))),
+        PathFault::Absolute(name) => ("zip-absolute", PathFault::Absolute(file_name(name))),
+        PathFault::NotPortable(name) => ("zip-name", PathFault::NotPortable(file_name(name))),
+        PathFault::Empty => ("zip-name", PathFault::Empty),
+    };
+    permanent(code, format!("the archive has a member whose name is not acceptable: {fault}"))
+}
+
+pub(crate) fn link(place: &str) -> Fault {
+    permanent("zip-link", format!("the archive's member {place} is a link or a device, not a file"))
+}
+
+pub(crate) fn encrypted(place: &str) -> Fault {
+    permanent("zip-encrypted", format!("the archive's member {place} is encrypted"))
+}
+
+pub(crate) fn duplicate(place: &str) -> Fault {
+    permanent(
+        "zip-duplicate",
+        format!("the archive has two members called {place}, with different content"),
+    )
+}
+
+pub(crate) fn bomb(what: &str) -> Fault {
+    permanent("zip-bomb", format!("the archive would unpack to too much: {what}"))
+}
+
+pub(crate) fn too_many(count: u64, max: u64) -> Fault {
+    permanent("zip-too-many", format!("the archive has {count} members, more than {max}"))
+}
+
+pub(crate) fn unsupported(place: &str, why: &str) -> Fault {
+    permanent("zip-unsupported", format!("the archive cannot be read at {place}: {why}"))
+}
+
+/// Sorts an error met while reading: the system's own errors are about this PC, all others about the
+/// data.
+pub(crate) fn from_io(place: &str, error: io::Error) -> Fault {
+    if error.raw_os_error().is_some() {
+        return Fault::new(
+            FaultClass::Local,
+            "disk",
+            format!("cannot read the downloaded archive at {place}"),
+        )
+        .hint("check the volume that holds the staging folder")
+        .caused_by(error);
+    }
+    match error.kind() {
+        io::ErrorKind::UnexpectedEof => corrupt(place, "it is cut off"),
+        io::ErrorKind::OutOfMemory => {
+            unsupported(place, "it needs more memory to unpack than the agent allows itself")
+        }
+        _ => corrupt(place, "its packed data is broken"),
+    }
+}

@@ -1,0 +1,273 @@
+//! Small things that the whole crate does with files.
+
+use std::collections::BTreeSet;
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest as _, Sha256};
+
+use casedrop_disk::{Disk, DiskError, Kind, shown};
+use casedrop_model::cancel::Cancel;
+use casedrop_model::digest::hex;
+use casedrop_model::discreet::file_name;
+use casedrop_model::fault::{Fault, FaultClass};
+
+/// The size of every copy buffer.
+pub(crate) const BUFFER: usize = 64 * 1024;
+
+/// A SHA-256 that is being computed.
+#[derive(Clone, Default)]
+pub(crate) struct Hash(Sha256);
+
+impl Hash {
+    pub(crate) fn update(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    /// Lower-case hexadecimal.
+    pub(crate) fn finish(self) -> String {
+        hex(self.0.finalize())
+    }
+}
+
+/// The hash of bytes at hand.
+pub fn sha256(bytes: &[u8]) -> String {
+    let mut hash = Hash::default();
+    hash.update(bytes);
+    hash.finish()
+}
+
+/// Size and hash of a file.
+pub fn hash_file(disk: &dyn Disk, path: &Path) -> Result<(u64, String), DiskError> {
+    let fail = |source| DiskError { operation: "read", path: path.to_path_buf(), source };
+    let mut file = disk.open(path)?;
+    let mut hash = Hash::default();
+    let mut size = 0_u64;
+    let mut buffer = vec![0; BUFFER];
+    loop {
+        let count = read_some(&mut file, &mut buffer).map_err(fail)?;
+        if count == 0 {
+            return Ok((size, hash.finish()));
+        }
+        hash.update(&buffer[..count]);
+        size += count as u64;
+    }
+}
+
+/// Copies a file to a path where nothing stands.
+pub fn copy_file(
+    disk: &dyn Disk,
+    from: &Path,
+    to: &Path,
+    cancel: &Cancel,
+) -> Result<(u64, String), Fault> {
+    let mut reader = disk.open(from)?;
+    let mut writer = disk.create(to)?;
+    let mut hash = Hash::default();
+    let mut size = 0_u64;
+    let mut buffer = vec![0; BUFFER];
+    loop {
+        check(cancel)?;
+        let count = read_some(&mut reader, &mut buffer).map_err(|source| DiskError {
+            operation: "read",
+            path: from.to_path_buf(),
+            source,
+        })?;
+        if count == 0 {
+            writer.flush().map_err(writing(to))?;
+            return Ok((size, hash.finish()));
+        }
+        writer.write_all(&buffer[..count]).map_err(writing(to))?;
+        hash.update(&buffer[..count]);
+        size += count as u64;
+    }
+}
+
+/// One read that is tried again when a signal came between.
+pub(crate) fn read_some(reader: &mut (impl Read + ?Sized), buffer: &mut [u8]) -> io::Result<usize> {
+    loop {
+        match reader.read(buffer) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            done => return done,
+        }
+    }
+}
+
+/// Names the file that could not be written.
+pub(crate) fn writing(path: &Path) -> impl FnOnce(io::Error) -> DiskError {
+    move |source| DiskError { operation: "write", path: path.to_path_buf(), source }
+}
+
+/// As the usual conversion, with a word of its own for a file or folder that a program holds open.
+pub(crate) fn fault_of(error: DiskError) -> Fault {
+    if !error.is_busy() {
+        return error.into();
+    }
+    let text = format!(
+        "waiting for lock: a program holds a file of this order open ({} {})",
+        error.operation,
+        shown(&error.path)
+    );
+    Fault::new(FaultClass::Local, "target-busy", text)
+        .hint("close the order in the CAD program or Explorer (or, if none has it open, let the agent's user write there); the work goes on by itself")
+        .caused_by(error.source)
+}
+
+/// As [`fault_of`], after a look at which file of the order's directory is held, and by which program.
+pub(crate) fn held_fault(disk: &dyn Disk, dir: &Path, error: DiskError) -> Fault {
+    let is_busy = error.is_busy();
+    let mut fault = fault_of(error);
+    if let Some(held) = is_busy.then(|| held_in(disk, dir)).flatten() {
+        let by = if held.programs.is_empty() {
+            "a program holds".to_owned()
+        } else {
+            let one = held.programs.len() == 1;
+            format!("{} {}", held.programs.join(", "), if one { "holds" } else { "hold" })
+        };
+        let file = file_name(&held.file);
+        fault.message =
+            format!("waiting for lock: {by} {file} of this order open ({})", dir.display());
+    }
+    fault
+}
+
+/// A file that programs hold open.
+struct Held {
+    file: String,
+    programs: Vec<String>,
+}
+
+fn held_in(disk: &dyn Disk, dir: &Path) -> Option<Held> {
+    let files = Tree::read(disk, dir).ok()?.files;
+    let is_held = |path: &Path| matches!(disk.is_at_rest(path), Ok(false));
+    let held = files.into_iter().map(|(file, _)| file).find(|file| is_held(&below(dir, file)))?;
+    let programs = disk.holders(&[below(dir, &held)]);
+    Some(Held { file: held, programs })
+}
+
+/// Stops here if the work was asked to stop.
+pub(crate) fn check(cancel: &Cancel) -> Result<(), Fault> {
+    if cancel.is_cancelled() {
+        return Err(Fault::new(FaultClass::Cancelled, "cancelled", "the work was asked to stop"));
+    }
+    Ok(())
+}
+
+/// Whether a file is what operating systems strew about, which is nobody's content.
+pub(crate) fn is_litter(name: &str) -> bool {
+    ["Thumbs.db", "desktop.ini", ".DS_Store"].iter().any(|litter| litter.eq_ignore_ascii_case(name))
+}
+
+/// Everything below a directory; litter is left out.
+#[derive(Debug, Default)]
+pub struct Tree {
+    /// Files with their sizes, as paths with `/`.
+    pub files: Vec<(String, u64)>,
+    /// Directories, parents before children.
+    pub dirs: Vec<String>,
+    /// What is neither a file nor a directory, or has a name that is not Unicode.
+    pub odd: Vec<String>,
+    /// Litter, which is in none of the others.
+    pub litter: usize,
+}
+
+impl Tree {
+    /// Reads all names below `dir`. Links are not followed.
+    pub fn read(disk: &dyn Disk, dir: &Path) -> Result<Self, DiskError> {
+        let mut tree = Self::default();
+        let mut open: Vec<(PathBuf, String)> = vec![(dir.to_path_buf(), String::new())];
+        while let Some((dir, prefix)) = open.pop() {
+            for entry in disk.list(&dir)? {
+                let Some(name) = entry.name else {
+                    let shown = entry.path.file_name().unwrap_or_default().to_string_lossy();
+                    tree.odd.push(format!("{prefix}{shown}"));
+                    continue;
+                };
+                let path = format!("{prefix}{name}");
+                match entry.kind {
+                    Kind::File if is_litter(&name) => tree.litter += 1,
+                    Kind::File => tree.files.push((path, entry.len)),
+                    Kind::Dir => {
+                        open.push((entry.path, format!("{path}/")));
+                        tree.dirs.push(path);
+                    }
+                    Kind::Other => tree.odd.push(path),
+                }
+            }
+        }
+        tree.files.sort();
+        tree.dirs.sort();
+        tree.odd.sort();
+        Ok(tree)
+    }
+}
+
+/// What stands below a directory at some moment, so that what comes later can be removed again.
+pub struct Footprint {
+    files: BTreeSet<String>,
+    dirs: BTreeSet<String>,
+}
+
+impl Footprint {
+    /// What stands there now; nothing if there is no such directory.
+    pub fn of(disk: &dyn Disk, dir: &Path) -> Result<Self, DiskError> {
+        let tree = match disk.kind(dir)? {
+            Some(Kind::Dir) => Tree::read(disk, dir)?,
+            _ => Tree::default(),
+        };
+        let files = tree.files.into_iter().map(|(path, _)| path).collect();
+        Ok(Self { files, dirs: tree.dirs.into_iter().collect() })
+    }
+
+    /// Removes what came since then.
+    pub fn restore(&self, disk: &dyn Disk, dir: &Path) -> Result<(), DiskError> {
+        let now = Self::of(disk, dir)?;
+        for path in now.files.difference(&self.files) {
+            disk.remove_file(&below(dir, path))?;
+        }
+        // Children before their parents.
+        for path in now.dirs.iter().rev().filter(|dir| !self.dirs.contains(*dir)) {
+            disk.remove_dir(&below(dir, path))?;
+        }
+        Ok(())
+    }
+}
+
+/// Removes the directories below `dir` that hold no file, not even further down.
+pub fn remove_empty_dirs(disk: &dyn Disk, dir: &Path) -> Result<(), DiskError> {
+    let tree = Tree::read(disk, dir)?;
+    let used: BTreeSet<&str> = tree.files.iter().flat_map(|(path, _)| parents(path)).collect();
+    for empty in tree.dirs.iter().rev().filter(|dir| !used.contains(dir.as_str())) {
+        disk.remove_dir(&below(dir, empty))?;
+    }
+    Ok(())
+}
+
+/// The path below `base` of a path with `/`.
+pub fn below(base: &Path, path: &str) -> PathBuf {
+    let mut out = base.to_path_buf();
+    out.extend(path.split('/'));
+    out
+}
+
+/// The directories that hold a path with `/`, outermost first.
+pub(crate) fn parents(path: &str) -> impl Iterator<Item = &str> {
+    path.match_indices('/').map(move |(at, _)| &path[..at])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_hash_is_sha256_in_lower_case() {
+        let empty = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+        assert_eq!(sha256(b""), empty);
+    }
+
+    #[test]
+    fn parents_come_outermost_first() {
+        assert_eq!(parents("a/b/c").collect::<Vec<_>>(), ["a", "a/b"]);
+        assert_eq!(parents("a").count(), 0);
+    }
+}

@@ -1,0 +1,331 @@
+//! Revisions that are held back: whole, sealed and durable in `<staging>/held/<name>`, where nothing is
+//! swept. It may be the only copy, since the download took the order off Align's list.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use super::files::fault_of;
+use super::layout::Layout;
+use super::look::{LocalPicture, Read, look, read_manifest};
+use super::seal::seal_with;
+use casedrop_disk::{Disk, DiskError, Kind, Moved};
+use casedrop_model::fault::{Fault, FaultClass};
+use casedrop_model::ids::OrderKey;
+use casedrop_model::manifest::{FILE_NAME, Manifest};
+use casedrop_model::step::Step;
+
+/// Where a new manifest waits beside the revision that gets it.
+const NEW_MANIFEST: &str = ".manifest.new";
+
+/// A directory below `held` that has a manifest of ours.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    /// Its name.
+    pub dir: String,
+    /// Its manifest.
+    pub manifest: Manifest,
+    /// SHA-256 of the manifest's bytes.
+    pub manifest_sha256: String,
+}
+
+/// Keeps the record of what is removed from there.
+pub trait Witness {
+    /// A revision of the order is about to be removed. Whether that is on record: if not, it stays.
+    fn begins(&self, key: &OrderKey, files: usize) -> bool;
+
+    /// How that ended.
+    fn ended(&self, key: &OrderKey, files: usize, result: &Result<(), Fault>);
+
+    /// So many new manifests are about to be removed of which no revision came to have one. Whether
+    /// that is on record.
+    fn leftovers(&self, count: usize) -> bool;
+}
+
+/// What lies below `held`.
+#[derive(Debug, Default)]
+pub struct Lying {
+    /// What has a manifest of ours.
+    pub found: Vec<Found>,
+    /// New manifests of ours that an interrupted publication left beside their revisions.
+    pub leftovers: Vec<PathBuf>,
+    /// What others put there, or left.
+    pub others: Vec<PathBuf>,
+}
+
+/// The name of the directory that a job's revision is held in: another one each time, so that one takes
+/// the place of another in the journal, and never on the disk. `last` is the present one, and `mark`
+/// tells attempts apart: what is left of one that failed is removed without haste.
+pub fn next_dir(job: &str, last: Option<&str>, mark: u32) -> String {
+    format!("{job}~h{}-{mark:08x}", last.map_or(0, number_of).saturating_add(1))
+}
+
+/// Which of an order's directories is newer: the one with the greater number.
+pub fn number_of(dir: &str) -> u32 {
+    let number = dir.rsplit_once("~h").and_then(|(_, rest)| rest.split_once('-'));
+    number.and_then(|(number, _)| number.parse().ok()).unwrap_or(0)
+}
+
+/// Seals a staged revision and moves it to where it is kept. When this returns, no power cut takes it
+/// away.
+pub fn keep(
+    disk: &dyn Disk,
+    layout: &Layout,
+    (staged, dir): (&Path, &str),
+    manifest: &Manifest,
+    step: &dyn Fn(Step),
+) -> Result<(), Fault> {
+    seal_with(disk, staged, manifest, step)?;
+    disk.create_dirs(&layout.held())?;
+    let place = layout.held_dir(dir);
+    step(Step::HoldMove);
+    if disk.rename(staged, &place)? == Moved::TargetExists {
+        let text = format!("{} appeared while the order was put there", place.display());
+        return Err(Fault::new(FaultClass::Local, "staging-disturbed", text)
+            .hint("keep other programs out of the staging folder"));
+    }
+    step(Step::HoldMoved);
+    disk.sync_dir(&layout.held())?;
+    if disk.kind(&layout.work())? == Some(Kind::Dir) {
+        disk.sync_dir(&layout.work())?;
+    }
+    step(Step::HoldDurable);
+    Ok(())
+}
+
+/// Whether the files of a revision that is held back are those of the manifest, byte for byte.
+pub fn is_whole(disk: &dyn Disk, dir: &Path, manifest: &Manifest) -> Result<bool, Fault> {
+    Ok(look(disk, dir, Some(manifest), None)? == LocalPicture::AsPublished)
+}
+
+/// Looks at every byte of what is held back.
+///
+/// # Errors
+/// `held-changed` if the files are not those of the manifest, or gone.
+pub fn check(disk: &dyn Disk, dir: &Path, manifest: &Manifest) -> Result<(), Fault> {
+    if is_whole(disk, dir, manifest)? {
+        return Ok(());
+    }
+    let text = "what was held back of the order is not in staging any more, or was changed there";
+    Err(Fault::new(FaultClass::Local, "held-changed", text)
+        .hint("keep other programs out of the staging folder; the order is fetched again"))
+}
+
+/// Gives a revision that is held back the manifest of its publication, after a look at every byte. There
+/// is one manifest of ours at any moment. May be repeated.
+///
+/// # Errors
+/// As [`check`].
+pub fn reseal(
+    disk: &dyn Disk,
+    dir: &Path,
+    manifest: &Manifest,
+    step: &dyn Fn(Step),
+) -> Result<(), Fault> {
+    check(disk, dir, manifest)?;
+    step(Step::HoldReseal);
+    let mut name = dir.file_name().unwrap_or_default().to_os_string();
+    name.push(NEW_MANIFEST);
+    let new = dir.with_file_name(name);
+    if disk.kind(&new)?.is_some() {
+        disk.remove_file(&new)?;
+    }
+    let fail = |source| DiskError { operation: "write", path: new.clone(), source };
+    let mut file = disk.create(&new)?;
+    file.write_all(&manifest.to_bytes())
+        .and_then(|()| file.flush())
+        .and_then(|()| file.sync())
+        .map_err(fail)?;
+    drop(file);
+    disk.replace_file(&new, &dir.join(FILE_NAME)).map_err(fault_of)?;
+    disk.sync_dir(dir)?;
+    Ok(())
+}
+
+/// The manifest of what is held back, with the hash of its bytes; `None` if there is none of ours.
+pub fn manifest_in(disk: &dyn Disk, dir: &Path) -> Result<Option<(Box<Manifest>, String)>, Fault> {
+    Ok(match read_manifest(disk, dir)? {
+        Read::Manifest(manifest, sha) => Some((manifest, sha)),
+        Read::Missing | Read::Unreadable(_) => None,
+    })
+}
+
+/// Removes what is held back no more, on record; what cannot be recorded stays until the next start.
+/// First it leaves the place where nothing is swept, so that an interrupted removal is finished then.
+pub fn discard(
+    disk: &dyn Disk,
+    layout: &Layout,
+    (key, dir): (&OrderKey, &str),
+    witness: &dyn Witness,
+    step: &dyn Fn(Step),
+) -> Result<(), Fault> {
+    let place = layout.held_dir(dir);
+    if disk.kind(&place)?.is_none() {
+        return Ok(());
+    }
+    let files = manifest_in(disk, &place)?.map_or(0, |(manifest, _)| manifest.files.len());
+    if !witness.begins(key, files) {
+        return Ok(());
+    }
+    step(Step::HoldDrop);
+    let result = remove(disk, layout, dir);
+    witness.ended(key, files, &result);
+    result
+}
+
+fn remove(disk: &dyn Disk, layout: &Layout, dir: &str) -> Result<(), Fault> {
+    let (place, out) = (layout.held_dir(dir), layout.work_dir(dir));
+    disk.create_dirs(&layout.work())?;
+    if disk.kind(&out)?.is_some() {
+        disk.remove_tree(&out)?;
+    }
+    disk.rename(&place, &out)?;
+    disk.sync_dir(&layout.held())?;
+    disk.remove_tree(&out)?;
+    Ok(())
+}
+
+/// All that lies below `held`.
+pub fn found(disk: &dyn Disk, layout: &Layout) -> Result<Lying, Fault> {
+    let mut lying = Lying::default();
+    if disk.kind(&layout.held())? != Some(Kind::Dir) {
+        return Ok(lying);
+    }
+    for entry in disk.list(&layout.held())? {
+        let name = entry.name.unwrap_or_default();
+        let of = name.strip_suffix(NEW_MANIFEST);
+        if entry.kind == Kind::File && of.is_some_and(|dir| number_of(dir) > 0) {
+            lying.leftovers.push(entry.path);
+            continue;
+        }
+        match (entry.kind, read_manifest(disk, &entry.path)?) {
+            (Kind::Dir, Read::Manifest(manifest, manifest_sha256)) => {
+                lying.found.push(Found { dir: name, manifest: *manifest, manifest_sha256 });
+            }
+            _ => lying.others.push(entry.path),
+        }
+    }
+    Ok(lying)
+}
+
+/// Removes new manifests that an interrupted publication left; it writes them again.
+pub fn sweep(disk: &dyn Disk, leftovers: &[PathBuf], witness: &dyn Witness) -> Result<(), Fault> {
+    if leftovers.is_empty() || !witness.leftovers(leftovers.len()) {
+        return Ok(());
+    }
+    for path in leftovers {
+        disk.remove_file(path)?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::{Cell, RefCell};
+
+    use super::super::testing::{Place, content_of, key, sealed};
+    use super::*;
+    use casedrop_disk::RealDisk;
+
+    const FILES: [(&str, &str); 2] = [("a.stl", "mesh"), ("sub/b.xml", "<x/>")];
+
+    /// A record that may be full.
+    #[derive(Default)]
+    struct Paper {
+        lines: RefCell<Vec<String>>,
+        is_full: Cell<bool>,
+    }
+
+    impl Paper {
+        fn write(&self, line: String) -> bool {
+            let is_full = self.is_full.get();
+            if !is_full {
+                self.lines.borrow_mut().push(line);
+            }
+            !is_full
+        }
+    }
+
+    impl Witness for Paper {
+        fn begins(&self, key: &OrderKey, files: usize) -> bool {
+            self.write(format!("{}: {files} files go", key.order))
+        }
+
+        fn ended(&self, key: &OrderKey, files: usize, result: &Result<(), Fault>) {
+            assert!(result.is_ok());
+            self.write(format!("{}: {files} files are gone", key.order));
+        }
+
+        fn leftovers(&self, count: usize) -> bool {
+            self.write(format!("{count} leftovers go"))
+        }
+    }
+
+    #[test]
+    fn what_is_kept_is_found_gets_another_manifest_and_can_be_discarded() {
+        let place = Place::new();
+        let layout = &place.layout;
+        let staged = layout.work_dir("job");
+        let (mut manifest, sha) = sealed(&staged, 1, &FILES);
+        let dir = next_dir("lab~1~17", None, 7);
+        keep(&RealDisk, layout, (&staged, &dir), &manifest, &|_| {}).expect("kept");
+        assert!(!staged.exists());
+        let Lying { found: all, others, .. } = found(&RealDisk, layout).expect("listed");
+        assert_eq!(others, Vec::<PathBuf>::new());
+        assert_eq!((all[0].dir.as_str(), &all[0].manifest_sha256), ("lab~1~17~h1-00000007", &sha));
+        manifest.published_at = "2027-01-01T00:00:00Z".to_owned();
+        reseal(&RealDisk, &layout.held_dir(&dir), &manifest, &|_| {}).expect("resealed");
+        assert_eq!(found(&RealDisk, layout).expect("listed").found[0].manifest, manifest);
+        let names: Vec<_> = content_of(&layout.held_dir(&dir)).into_keys().collect();
+        assert_eq!(names, ["a.stl", "manifest.json", "sub/b.xml"]);
+        let paper = Paper::default();
+        let drop = || discard(&RealDisk, layout, (&key(), &dir), &paper, &|_| {}).expect("gone");
+        paper.is_full.set(true);
+        drop();
+        assert_eq!(
+            found(&RealDisk, layout).expect("listed").found.len(),
+            1,
+            "unrecorded, it stays"
+        );
+        paper.is_full.set(false);
+        drop();
+        assert_eq!(paper.lines.take(), ["17: 2 files go", "17: 2 files are gone"]);
+        assert_eq!(found(&RealDisk, layout).expect("listed").found, []);
+        drop();
+        assert_eq!(paper.lines.take(), Vec::<String>::new(), "gone already");
+    }
+
+    #[test]
+    fn what_others_changed_is_not_published_and_what_is_not_ours_is_left() {
+        let place = Place::new();
+        let layout = &place.layout;
+        let dir = layout.held_dir("x~h1");
+        let (manifest, _) = sealed(&dir, 1, &FILES);
+        std::fs::write(dir.join("a.stl"), "mush").expect("written");
+        let fault = reseal(&RealDisk, &dir, &manifest, &|_| {}).expect_err("changed");
+        assert_eq!(fault.code, "held-changed");
+        let left = [layout.held().join("x~h1-1.manifest.new")];
+        let theirs = layout.held().join("theirs.manifest.new");
+        for path in left.iter().chain([&theirs]) {
+            std::fs::write(path, "left").expect("written");
+        }
+        std::fs::create_dir(layout.held().join("strange")).expect("made");
+        let lying = found(&RealDisk, layout).expect("listed");
+        assert_eq!((lying.found.len(), lying.others.len()), (1, 2));
+        assert_eq!(lying.leftovers, left);
+        let paper = Paper::default();
+        for (is_full, is_there) in [(true, true), (false, false)] {
+            paper.is_full.set(is_full);
+            sweep(&RealDisk, &lying.leftovers, &paper).expect("swept");
+            assert_eq!((left[0].exists(), theirs.exists()), (is_there, true));
+        }
+        assert_eq!(paper.lines.take(), ["1 leftovers go"]);
+    }
+
+    #[test]
+    fn each_hold_has_a_directory_of_its_own() {
+        let first = next_dir("lab~1~17", None, u32::MAX);
+        let second = next_dir("lab~1~17", Some(&first), 0);
+        assert_eq!((number_of(&first), number_of(&second)), (1, 2));
+        assert_eq!(number_of("strange"), 0);
+    }
+}

@@ -1,0 +1,67 @@
+//! The order's way onto the disk: spool, unpack, describe, seal, publish, and look again.
+//!
+//! What this crate promises:
+//! - nothing appears below the output but whole, synced orders, each by one rename;
+//! - nothing that the agent did not write is changed or deleted;
+//! - an archive can neither write outside its directory nor use more memory than a few buffers;
+//! - each step can be interrupted anywhere, and [`publish::recover`] says how to go on.
+//!
+//! All access goes through [`Disk`](casedrop_disk::Disk), and everything blocks.
+
+#![cfg_attr(not(test), warn(clippy::disallowed_methods))]
+
+pub(crate) mod archive;
+pub mod claim;
+pub mod clean;
+pub mod describe;
+pub mod extras;
+pub mod files;
+pub mod held;
+pub mod history;
+pub mod kept;
+pub mod layout;
+pub mod leave;
+pub mod look;
+pub mod mesh;
+pub mod publish;
+pub mod rebuild;
+pub mod retire;
+pub mod room;
+pub mod root;
+pub mod seal;
+pub mod spool;
+#[cfg(test)]
+pub(crate) mod testing;
+pub mod unpack;
+pub mod verify;
+#[cfg(test)]
+mod volumes_tests;
+
+pub use claim::Claim;
+pub use describe::{Case, Described, describe, describe_case};
+pub use extras::take_extra;
+pub use layout::Layout;
+pub use look::{LocalPicture, look};
+pub use publish::{Publication, PublishOutcome, Recovered, Step, Target, publish, recover};
+pub use root::Root;
+pub use seal::seal;
+pub use spool::{Spool, SpoolFile};
+pub use unpack::{Reading, Unpacked, unpack, unpack_as};
+pub use verify::{Difference, Knows, VerifyReport, verify_tree, verify_tree_with};
+
+use casedrop_model::path::RelPath;
+
+/// One file of an order that is being put together.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StagedFile {
+    /// Where it lies in the order's directory.
+    pub path: RelPath,
+    /// In bytes.
+    pub size: u64,
+    /// Lower-case hexadecimal SHA-256 of its content.
+    pub sha256: String,
+    /// The vendor's name, where this one differs.
+    pub original_name: Option<String>,
+    /// The name's bytes in the archive, escaped, where they are not UTF-8.
+    pub raw_name: Option<String>,
+}

@@ -1,0 +1,83 @@
+//! How far a publication came before the process ended, read from the disk alone.
+
+use super::{Publication, Step, Target, Work};
+use crate::files::fault_of;
+use crate::history;
+use crate::layout::Layout;
+use crate::look::{LocalPicture, Read, look, manifest_sha, read_manifest};
+use casedrop_disk::{Disk, Kind, Moved};
+use casedrop_model::fault::Fault;
+
+/// How to go on after a crash.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Recovered {
+    /// It is published, durably; record it.
+    Published,
+    /// The staged order is whole: publish it again.
+    Ready,
+    /// What is to be published lies there whole, as it was held back: begin anew with it.
+    Held,
+    /// Nothing usable is left in staging: fetch the order again. A revision that had been moved
+    /// aside is back at its place.
+    Lost,
+}
+
+/// Decides, completes or undoes. May be repeated, and be interrupted itself; the hook is called before
+/// each step.
+///
+/// Published is what carries the new manifest: whatever became of its files since is for the next
+/// look to tell.
+pub fn recover(
+    disk: &dyn Disk,
+    layout: &Layout,
+    publication: &Publication,
+    step: &dyn Fn(Step),
+) -> Result<Recovered, Fault> {
+    step(Step::Recover);
+    let work = Work { disk, layout, publication, step, dir: publication.dir(layout) };
+    let recovered = work.recover()?;
+    step(Step::Recovered);
+    Ok(recovered)
+}
+
+impl Work<'_> {
+    fn recover(&self) -> Result<Recovered, Fault> {
+        let (disk, publication) = (self.disk, self.publication);
+        let wanted = Some(publication.manifest_sha256.as_str());
+        if manifest_sha(disk, &self.dir).map_err(fault_of)?.as_deref() == wanted {
+            self.old_to_history()?;
+            self.done()?;
+            return Ok(Recovered::Published);
+        }
+        if is_whole(disk, publication)? {
+            return Ok(Recovered::Ready);
+        }
+        if let Target::Replace { previous_manifest, previous_sha256 } = &publication.target
+            && disk.kind(&self.dir)?.is_none()
+            && let Some(aside) = history::find(
+                disk,
+                self.layout,
+                &publication.key,
+                previous_manifest.revision,
+                previous_sha256,
+            )?
+        {
+            (self.step)(Step::PutBack);
+            disk.create_dirs(self.parent())?;
+            if disk.rename(&aside, &self.dir).map_err(fault_of)? == Moved::Done {
+                self.sync_up(self.parent(), &self.layout.output)?;
+            }
+        }
+        Ok(Recovered::Lost)
+    }
+}
+
+fn is_whole(disk: &dyn Disk, publication: &Publication) -> Result<bool, Fault> {
+    let staged = &publication.staged;
+    if disk.kind(staged)? != Some(Kind::Dir) {
+        return Ok(false);
+    }
+    let Read::Manifest(manifest, sha) = read_manifest(disk, staged)? else { return Ok(false) };
+    Ok(sha == publication.manifest_sha256
+        && look(disk, staged, Some(&manifest), Some(&sha))? == LocalPicture::AsPublished)
+}

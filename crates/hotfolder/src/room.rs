@@ -1,0 +1,87 @@
+//! Room on a volume for bytes that are about to be written, while something must stay free on it.
+
+use std::path::Path;
+
+use casedrop_disk::Disk;
+use casedrop_model::fault::{Fault, FaultClass};
+use casedrop_model::size::write_size_roughly;
+
+/// So many bytes may be written between two looks at the volume, which others write to as well.
+const STEP: u64 = 4 << 20;
+/// What a volume gives a file at once, and what it needs for the file's name: many small files take
+/// more than their sizes say.
+const BLOCK: u64 = 4096;
+
+/// The room that may still be used.
+pub struct Room<'a> {
+    /// Whether so many bytes can be written and what must stay free still does.
+    check: Box<dyn Fn(u64) -> Result<(), Fault> + 'a>,
+    /// How much is still to come.
+    left: u64,
+    /// How much of it was there at the last look and is not used up.
+    granted: u64,
+}
+
+impl<'a> Room<'a> {
+    /// For so many bytes, where anybody knows how many come. `check` says whether so many can be written.
+    pub fn new(left: Option<u64>, check: impl Fn(u64) -> Result<(), Fault> + 'a) -> Self {
+        Self { check: Box::new(check), left: left.unwrap_or(u64::MAX), granted: 0 }
+    }
+
+    /// For unpacked files of these sizes.
+    ///
+    /// # Errors
+    /// `disk-full` if they would take what must stay free.
+    pub(super) fn for_files(
+        disk: &'a dyn Disk,
+        dest: &'a Path,
+        keep_free: u64,
+        sizes: impl Iterator<Item = u64>,
+    ) -> Result<Self, Fault> {
+        let blocks = |size: u64| size.div_ceil(BLOCK).saturating_add(1).saturating_mul(BLOCK);
+        let left = sizes.map(blocks).fold(0, u64::saturating_add);
+        let room = Self::new(Some(left), move |wanted| to_unpack(disk, dest, keep_free, wanted));
+        (room.check)(left)?;
+        Ok(room)
+    }
+
+    /// So many bytes are about to be written.
+    ///
+    /// # Errors
+    /// `disk-full` before that would take what must stay free.
+    pub fn take(&mut self, bytes: u64) -> Result<(), Fault> {
+        if bytes > self.granted {
+            let step = self.left.min(STEP).max(bytes);
+            (self.check)(step)?;
+            self.granted = step;
+        }
+        self.granted -= bytes;
+        self.left = self.left.saturating_sub(bytes);
+        Ok(())
+    }
+}
+
+fn to_unpack(disk: &dyn Disk, dest: &Path, keep_free: u64, wanted: u64) -> Result<(), Fault> {
+    // Nobody asks for the space where none has to stay.
+    if keep_free == 0 {
+        return Ok(());
+    }
+    let free = disk.free_space(dest)?;
+    let needed = keep_free.saturating_add(wanted);
+    if free >= needed {
+        return Ok(());
+    }
+    Err(too_little(format!(
+        "there is not enough room to unpack the archive: {} are free, {} are needed ({} stay free)",
+        write_size_roughly(free),
+        write_size_roughly(needed),
+        write_size_roughly(keep_free)
+    )))
+}
+
+/// The volume has too little room; what must stay free counts.
+pub fn too_little(text: String) -> Fault {
+    Fault::new(FaultClass::Local, "disk-full", text).hint(
+        "free some space on that volume, or lower retention.min_free; the work goes on by itself",
+    )
+}
