@@ -6,7 +6,7 @@ use std::time::Duration;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
-use super::{Store, StoreError, connect, schema, turn_to_make};
+use super::{Store, StoreError, StoreTrouble, connect, schema, turn_to_make};
 
 /// A journal with its version, opened so that looking at it changes nothing.
 fn open(file: &Path, busy: Duration) -> Result<(Connection, usize), StoreError> {
@@ -34,7 +34,11 @@ impl Store {
     /// Of kind [`Damaged`](super::StoreTrouble::Damaged) if it is to be made anew.
     pub fn open_checked(file: &Path, busy: Duration, depth: Depth) -> Result<Self, StoreError> {
         let mut opened = open(file, busy);
-        if !matches!(opened, Ok((_, 1..))) {
+        let is_half_made = match &opened {
+            Ok((_, found)) => *found == 0,
+            Err(error) => error.kind() == StoreTrouble::Damaged,
+        };
+        if is_half_made {
             drop(opened);
             // Another process may be making it.
             let _turn = turn_to_make(file, busy);
@@ -132,7 +136,7 @@ fn columns(db: &Connection) -> Result<Vec<(String, String)>, StoreError> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{FILE_NAME, StoreTrouble};
+    use super::super::FILE_NAME;
     use super::*;
 
     fn journal() -> (tempfile::TempDir, std::path::PathBuf) {
