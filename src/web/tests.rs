@@ -19,7 +19,7 @@ use crate::audit::Record;
 use crate::config::InForce;
 use crate::model::ids::OrderKey;
 use crate::model::listing::{OrderPage, OrderQuery};
-use crate::model::manifest::{Account, Manifest, ManifestFile, Reason, Role, SCHEMA};
+use crate::model::manifest::{Manifest, ManifestFile, Role};
 use crate::model::order::{RemoteOrder, Status as AtAlign};
 use crate::model::record::{OrderRecord, Place};
 use crate::model::request::{Desk, Outcome, Reply, Request, Via, Who};
@@ -69,24 +69,11 @@ fn file(path: &str, role: Role) -> ManifestFile {
 
 fn manifest() -> Manifest {
     Manifest {
-        schema: SCHEMA,
-        lab: "smile-lab".to_owned(),
-        account: Account { id: "4711".to_owned(), name: None },
-        order_id: "17".to_owned(),
-        rx_id: None,
-        order_code: None,
         status: "Ready".to_owned(),
-        case_type: None,
-        procedure: None,
-        revision: 1,
-        reason: Reason::FirstScan,
         published_at: "2026-06-01T12:00:00Z".to_owned(),
         agent: "casedrop".to_owned(),
         files: vec![file("upper.stl", Role::Scan), file("rx.html", Role::RxHtml)],
-        left_out: Vec::new(),
-        missing: Vec::new(),
-        previous: None,
-        findings: Vec::new(),
+        ..casedrop_testing::manifest_of(1, &[])
     }
 }
 

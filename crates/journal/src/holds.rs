@@ -204,30 +204,12 @@ pub(super) mod tests {
     use super::*;
     use casedrop_model::finding_code::FindingCode;
     use casedrop_model::listing::OrderQuery;
-    use casedrop_model::manifest::{Account, Finding, Reason, SCHEMA, Severity};
+    use casedrop_model::manifest::{Finding, Severity};
     use casedrop_model::record::{Intent, IntentTarget, OrderState, Place, PublishedRecord};
 
     fn manifest(id: &str, findings: Vec<Finding>) -> Manifest {
-        Manifest {
-            schema: SCHEMA,
-            lab: "lab".to_owned(),
-            account: Account { id: "1".to_owned(), name: None },
-            order_id: id.to_owned(),
-            rx_id: None,
-            order_code: None,
-            status: "Ready".to_owned(),
-            case_type: None,
-            procedure: None,
-            revision: 1,
-            reason: Reason::FirstScan,
-            published_at: "2026-11-24T10:00:00Z".to_owned(),
-            agent: "test".to_owned(),
-            files: Vec::new(),
-            left_out: Vec::new(),
-            missing: Vec::new(),
-            previous: None,
-            findings,
-        }
+        let order_id = id.to_owned();
+        Manifest { order_id, findings, ..casedrop_testing::manifest_of(1, &[]) }
     }
 
     fn serious() -> Vec<Finding> {

@@ -75,6 +75,8 @@ pub(super) fn forget(db: &Connection) {
 
 #[cfg(test)]
 mod tests {
+    use casedrop_model::path::RelPath;
+
     use super::super::{FILE_NAME, Store};
     use super::*;
 
@@ -97,18 +99,11 @@ mod tests {
         let file = dir.path().join(FILE_NAME);
         drop(Store::open(&file).expect("made"));
         let db = Connection::open(&file).expect("opened");
-        let key = super::super::tests::order("17").key;
-        let text = serde_json::json!({
-            "schema": 1, "lab": "smile-lab", "account": { "id": "4711" }, "order_id": "17",
-            "status": "Ready for Download", "revision": 1, "reason": "first-scan",
-            "published_at": "2026-11-23T10:00:00Z", "agent": "casedrop test",
-            "files": [{
-                "path": "Zzyzx_Marker_u.stl", "size": 4, "sha256": "ab", "role": "attachment",
-                "original_name": "Zzyzx Marker/u?.stl",
-            }],
-            "left_out": ["__MACOSX/Zzyzx.stl"], "missing": [],
-        });
-        let manifest: Manifest = serde_json::from_value(text).expect("a manifest");
+        let key = casedrop_testing::key();
+        let mut manifest = casedrop_testing::manifest_of(1, &[("a.stl", "mesh")]);
+        manifest.files[0].path = RelPath::parse("Zzyzx_Marker_u.stl").expect("portable");
+        manifest.files[0].original_name = Some("Zzyzx Marker/u?.stl".to_owned());
+        manifest.left_out = vec!["__MACOSX/Zzyzx.stl".to_owned()];
         let text = serde_json::to_string(&manifest).expect("JSON");
         let insert = "INSERT INTO revisions (lab, account, order_id, revision, manifest,
             manifest_sha256, published_ms, confirmed_ms, place, history_seen)

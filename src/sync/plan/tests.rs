@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::model::manifest::{Account, Reason, Role, SCHEMA};
+use crate::model::manifest::Role;
 
 fn file(path: &str, sha: &str) -> ManifestFile {
     ManifestFile {
@@ -18,26 +18,7 @@ fn file(path: &str, sha: &str) -> ManifestFile {
 }
 
 fn manifest(revision: u32, files: Vec<ManifestFile>) -> Manifest {
-    Manifest {
-        schema: SCHEMA,
-        lab: "lab".to_owned(),
-        account: Account { id: "1".to_owned(), name: None },
-        order_id: "17".to_owned(),
-        rx_id: None,
-        order_code: None,
-        status: "Ready for Download".to_owned(),
-        case_type: None,
-        procedure: None,
-        revision,
-        reason: Reason::FirstScan,
-        published_at: "2026-01-01T00:00:00Z".to_owned(),
-        agent: "test".to_owned(),
-        files,
-        left_out: vec![],
-        missing: vec![],
-        previous: None,
-        findings: Vec::new(),
-    }
+    Manifest { files, ..casedrop_testing::manifest_of(revision, &[]) }
 }
 
 /// A fetch of which nothing is missing.
