@@ -96,8 +96,11 @@ msi() {
   return "$status"
 }
 
+# service_is STATE: what Windows says of the service now. (Not by `grep -q`: it ends the pipe early.)
 service_is() {
-  wine sc query Casedrop 2>/dev/null | tr -d '\r' | grep -q "STATE *: [0-9] *$1"
+  local said
+  said=$(wine sc query Casedrop 2>/dev/null | tr -d '\r') || true
+  [[ $said =~ STATE\ *:\ [0-9]\ *$1 ]]
 }
 
 # published ORDER: whether a whole order stands in the output.
@@ -151,7 +154,8 @@ test_msi() {
   check 'the running service publishes an order that was scanned meanwhile' soon 120 published "$order"
   check 'it is whole' casedrop verify "$order"
   check 'it stops gracefully' timeout 60 wine net stop Casedrop
-  check 'and is stopped' service_is STOPPED
+  # Wine's `net stop` asks and does not wait.
+  check 'and is stopped' soon 60 service_is STOPPED
   check 'the record tells of a proper end' holds "$(casedrop audit --json | tail -n 60)" agent-stopped
   timeout 60 wine net start Casedrop >/dev/null
 
@@ -174,7 +178,7 @@ test_msi() {
   check 'it says why' grep -aq 'WIX_DOWNGRADE_DETECTED' "$work/msi.log"
 
   check 'uninstalled' msi /x "$work/next/casedrop-$second-x86_64.msi"
-  check 'no service is left' bash -c '! wine sc query Casedrop >/dev/null 2>&1'
+  check 'no service is left' soon 60 bash -c '! wine sc query Casedrop >/dev/null 2>&1'
   check 'no program is left' test ! -e "$program"
   check 'orders, config and state are left' test -e "$data/casedrop.yaml" -a -e "$data/journal.sqlite" -a "$before" = "$(rows_of_orders)"
 }
