@@ -15,22 +15,17 @@
 
 #![cfg_attr(not(test), warn(clippy::disallowed_methods))]
 
-pub mod align;
 pub mod app;
 pub mod audit;
 pub mod cli;
 pub mod config;
 pub mod control;
-pub mod incoming;
 pub mod inputs;
 pub mod logs;
 pub mod metrics;
 pub mod notices;
-pub mod outgoing;
 pub mod password;
 pub mod retry;
-mod retry_after;
-pub mod secrets;
 pub mod service;
 pub mod status;
 pub mod support;
@@ -38,8 +33,11 @@ pub mod sync;
 pub mod update;
 pub mod web;
 
+pub use casedrop_align as align;
 pub use casedrop_disk as disk;
 pub use casedrop_hotfolder as local;
+pub use casedrop_http as http;
 pub use casedrop_journal as store;
 pub use casedrop_model as model;
+pub use casedrop_secrets as secrets;
 pub use casedrop_simulator as simulator;

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::runtime::Handle;
 
-use crate::align::{self, AlignClient};
+use crate::align::AlignClient;
 use crate::config::{Config, LabConfig};
 use crate::disk::Disk;
 use crate::model::fault::{Fault, FaultClass};
@@ -28,7 +28,7 @@ impl Labs {
     /// No client is made yet. They do their input and output on `handle`'s runtime, which must be a
     /// multi-threaded one.
     pub fn new(config: Arc<Config>, handle: Handle, disk: Arc<dyn Disk>) -> Self {
-        let secrets = Arc::new(secrets::open(&config, Arc::clone(&disk)));
+        let secrets = Arc::new(secrets::open(&config.state, config.secrets, Arc::clone(&disk)));
         Self { config, handle, disk, secrets, made: Mutex::default(), step: |_| {} }
     }
 
@@ -62,8 +62,14 @@ impl Labs {
             Fault::new(FaultClass::Permanent, "unknown-lab", text)
         })?;
         let (handle, store) = (self.handle.clone(), Arc::clone(&self.secrets));
-        let client =
-            align::connect_with(&self.config, config, handle, &self.disk, store, self.step)?;
+        let client = super::connect::connect_with(
+            &self.config,
+            config,
+            handle,
+            &self.disk,
+            store,
+            self.step,
+        )?;
         let client = Arc::new(client);
         made.insert(lab.clone(), Arc::clone(&client));
         Ok(client)

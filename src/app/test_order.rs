@@ -15,6 +15,7 @@ use crate::align::{Account, AlignClient, AlignSettings, system_clock};
 use crate::audit::Audit;
 use crate::config::Config;
 use crate::disk::{Disk, Kind};
+use crate::http::client::Outgoing;
 use crate::local::layout::Layout;
 use crate::local::look::{LocalPicture, Read, look, read_manifest};
 use crate::local::publish::Step;
@@ -30,7 +31,6 @@ use crate::model::record::Place;
 use crate::model::remote::Remote as _;
 use crate::model::test_order::{self, ACCOUNT, LAB, ORDER};
 use crate::model::time::WallMs;
-use crate::outgoing::Outgoing;
 use crate::secrets::MemorySecrets;
 use crate::simulator::{
     AccountSpec, CaseKind, MadePackages, OrderSpec, PackageOrder, PackageSource, Running, Scenario,
@@ -300,7 +300,7 @@ pub fn log_in_and_pair(
     cancel: &Cancel,
 ) -> Result<Account, Fault> {
     let request = client.begin_login()?;
-    crate::outgoing::install_provider();
+    crate::http::client::install_provider();
     let browser = reqwest::Client::builder()
         .redirect(reqwest::redirect::Policy::none())
         .no_proxy()

@@ -9,7 +9,7 @@ use tokio::runtime::Runtime;
 
 use super::ask::{Desk, ask, who};
 use super::{CliError, Exit, Streams};
-use crate::align::{self, Account, AlignClient, LoginRequest, Loopback};
+use crate::align::{Account, AlignClient, LoginRequest, Loopback};
 use crate::app::{AgentDesk, desk};
 use crate::config::{Config, LabConfig};
 use crate::disk::{Disk, RealDisk};
@@ -256,7 +256,7 @@ impl<'a> Session<'a> {
         let lab = find_lab(config, name)?;
         let runtime = super::work::runtime()?;
         let disk: Arc<dyn Disk> = Arc::new(RealDisk);
-        let client = align::connect(config, lab, runtime.handle().clone(), &disk)?;
+        let client = crate::app::connect(config, lab, runtime.handle().clone(), &disk)?;
         Ok(Self { lab, client, _runtime: runtime })
     }
 }

@@ -14,7 +14,7 @@ use serde::Serialize;
 use super::{CliError, Exit, Streams};
 use crate::config::{self, Config, ConfigFault, ConfigFaults, InForce, Places, Survey};
 use crate::disk::Disk;
-use crate::incoming::Listener;
+use crate::http::server::Listener;
 
 /// Arguments of `casedrop check`. The config file is named by the common `--config`.
 #[derive(Debug, Clone, Default, Args)]

@@ -264,11 +264,11 @@ fn the_certificate_of_the_status_page_is_read() {
     let (exit, text) = place.check();
     assert_eq!(exit, Exit::Usage);
     assert!(text.contains("error: status_page.tls.certificate"), "{text}");
-    crate::incoming::testing::make(day * 5).write(&files);
+    casedrop_testing::certificate::make(day * 5).write(&files.certificate, &files.key);
     let (exit, text) = place.check();
     assert_eq!(exit, Exit::Ok, "{text}");
     assert!(text.contains("c.pem ends in 4 days"), "{text}");
-    crate::incoming::testing::make(day * 100).write(&files);
+    casedrop_testing::certificate::make(day * 100).write(&files.certificate, &files.key);
     assert!(!place.check().1.contains("c.pem"));
 }
 

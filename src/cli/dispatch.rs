@@ -228,7 +228,7 @@ fn check_labs(
     findings: &mut Findings,
 ) {
     check_journal(config, findings);
-    match crate::secrets::open(config, Arc::clone(disk)).keeping() {
+    match crate::secrets::open(&config.state, config.secrets, Arc::clone(disk)).keeping() {
         Ok(keeping) => {
             if let Some((text, hint)) = keeping.fallback() {
                 findings.warning("secrets", text, hint);
@@ -238,7 +238,7 @@ fn check_labs(
     }
     for (index, lab) in config.labs.iter().enumerate() {
         let key = format!("labs[{index}]");
-        let client = match crate::align::connect(config, lab, handle.clone(), disk) {
+        let client = match crate::app::connect(config, lab, handle.clone(), disk) {
             Ok(client) => client,
             Err(fault) => {
                 findings.fault(&key, fault.chain(), fault.hint.unwrap_or_default());

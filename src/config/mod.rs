@@ -42,7 +42,10 @@ use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
+pub use crate::http::client::{NamedProxy, ProxyConfig};
+pub use crate::http::server::TlsFiles;
 pub use crate::model::export::{CodePage, Limits, Names};
+pub use crate::secrets::SecretsIn;
 pub use effective::{Effective, From, InForce};
 pub use env::process_env;
 pub(crate) use fault::nearest;
@@ -53,14 +56,16 @@ pub(crate) use node::{Entry as NodeEntry, Kind as NodeKind, Node};
 pub use notices::{HookConfig, MailConfig, MailOnly, MailSecurity, Notices, WebhookConfig};
 pub(crate) use paths::platform_state;
 pub use policy::POLICY_NAME;
-pub use proxy::{NamedProxy, ProxyConfig};
 pub use rewrite::with_value;
 pub use schema::schema;
 pub use survey::{Places, Survey};
 pub use updates::{UpdateSource, Updates, Window};
 pub(crate) use yaml::parse as parse_yaml;
 
+use crate::disk::Disk;
+use crate::http::client::Outgoing;
 use crate::model::asset::Format;
+use crate::model::fault::Fault;
 use crate::model::ids::{AccountId, LabName};
 use crate::model::order::RemoteOrder;
 use crate::model::working_hours::WorkingHours;
@@ -138,20 +143,6 @@ impl std::fmt::Debug for KeyHashes {
     }
 }
 
-/// Where logins and other secrets of the agent are kept. Their files lie below the state directory in
-/// any case.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum SecretsIn {
-    /// Sealed, with the key in the system's vault; where there is none, plain and closed to others.
-    #[default]
-    Auto,
-    /// Sealed, or not at all.
-    Vault,
-    /// Plain, and closed to others.
-    File,
-}
-
 /// What to do when a published order's directory is gone.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
@@ -224,15 +215,6 @@ pub struct StatusPage {
     pub show_names: bool,
 }
 
-/// A certificate and its key, as PEM files.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TlsFiles {
-    /// The certificate, and after it those that vouch for it.
-    pub certificate: PathBuf,
-    /// Its private key.
-    pub key: PathBuf,
-}
-
 /// Downloading.
 #[derive(Debug, Clone)]
 pub struct Downloads {
@@ -286,6 +268,14 @@ pub struct LogConfig {
 }
 
 impl Config {
+    /// How servers on the network are reached.
+    ///
+    /// # Errors
+    /// When `api.ca_file` cannot be read.
+    pub fn outgoing(&self, disk: &dyn Disk) -> Result<Outgoing, Fault> {
+        Outgoing::new(self.ca_file.as_deref(), self.proxy.clone(), disk)
+    }
+
     /// In which form the files of an order are asked for: as its case type says, if the config names
     /// that one, else as its kind of case does.
     pub fn format_for(&self, order: &RemoteOrder) -> FormatConfig {

@@ -1,34 +1,12 @@
 //! The proxy on the way to the internet: as it is written, and as it is used.
 
-use secrecy::{ExposeSecret as _, SecretString};
+use secrecy::ExposeSecret as _;
 use url::Url;
 
 use super::build::Builder;
 use super::scalars::{PathText, ProxyText};
 use super::values::{self, Bad};
-
-/// Which way calls to servers on the network take. Calls to this PC take none of it.
-#[derive(Debug, Clone, Default)]
-pub enum ProxyConfig {
-    /// The one that the system names, if it names one.
-    #[default]
-    System,
-    /// Straight to the server, whatever the system says.
-    None,
-    /// The one that the config names.
-    Named(NamedProxy),
-}
-
-/// A proxy that the config names.
-#[derive(Debug, Clone)]
-pub struct NamedProxy {
-    /// Where it is; no user and password in it.
-    pub url: Url,
-    /// The user and the password that it asks for.
-    pub login: Option<(String, SecretString)>,
-    /// The hosts that are reached without it, as `NO_PROXY` has them.
-    pub except: Option<String>,
-}
+use crate::http::client::{NamedProxy, ProxyConfig};
 
 /// The key `api.proxy` as it is written.
 #[derive(Debug, Clone, PartialEq, Eq)]

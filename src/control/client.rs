@@ -39,7 +39,7 @@ impl Control {
     /// file.
     pub fn find(disk: &dyn Disk, state: &Path) -> Option<Self> {
         let place = Place::read(disk, state)?;
-        crate::outgoing::install_provider();
+        crate::http::client::install_provider();
         let http = reqwest::Client::builder()
             .no_proxy()
             .redirect(reqwest::redirect::Policy::none())

@@ -23,7 +23,7 @@ use tokio::task::JoinSet;
 
 use super::{Asked, MAX_BODY, Place, Refusal, new_id, random_text};
 use crate::disk::Disk;
-use crate::incoming::Host;
+use crate::http::server::Host;
 use crate::model::fault::Fault;
 use crate::model::request::{Desk, Via, Who};
 use crate::status::Status;

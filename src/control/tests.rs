@@ -108,7 +108,7 @@ impl Agent {
         path: &str,
         change: impl FnOnce(reqwest::RequestBuilder) -> reqwest::RequestBuilder,
     ) -> (StatusCode, Value) {
-        crate::outgoing::install_provider();
+        crate::http::client::install_provider();
         let client = reqwest::Client::builder().no_proxy().tls_certs_only([]).build();
         let url = format!("http://{}{path}", self.place().address);
         let answer = change(client.expect("client").post(url)).send().await.expect("answered");
@@ -190,7 +190,7 @@ async fn strangers_and_nonsense_are_refused() {
 async fn no_other_site_is_told_that_it_may_ask() {
     let agent = Agent::start().await;
     let token = agent.place().token.expose_secret().to_owned();
-    crate::outgoing::install_provider();
+    crate::http::client::install_provider();
     let client = reqwest::Client::builder().no_proxy().tls_certs_only([]).build().expect("client");
     let url = format!("http://{}/v1/requests", agent.place().address);
     let asked = client.request(reqwest::Method::OPTIONS, url).bearer_auth(token);

@@ -8,9 +8,9 @@ use url::Url;
 
 use super::batch::Sent;
 use super::sign::Key;
+use crate::http::client::retry_after;
+use crate::http::client::trouble;
 use crate::model::time::WallMs;
-use crate::outgoing::trouble;
-use crate::retry_after::retry_after;
 
 /// How long one message may take altogether.
 const TIMEOUT: Duration = Duration::from_secs(30);

@@ -196,7 +196,7 @@ fn of_file(text: &str, known: &mut Known) {
 fn of_vault(places: &Places<'_>, known: &mut Known, unread: &mut Vec<String>) {
     let disk = Arc::clone(places.disk);
     let secrets = if let Some(config) = places.config {
-        crate::secrets::open(config, disk)
+        crate::secrets::open(&config.state, config.secrets, disk)
     } else {
         let vaults = vault::of_system(&disk, &folder(places.state));
         FileSecrets::with_vaults(disk, places.state, SecretsIn::Auto, vaults)

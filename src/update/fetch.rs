@@ -8,7 +8,6 @@ use reqwest::{Response, StatusCode};
 use sha2::{Digest as _, Sha256};
 use url::Url;
 
-use crate::align;
 use crate::config::{Config, UpdateSource};
 use crate::disk::{Disk, WriteFile};
 use crate::model::digest::hex;
@@ -116,7 +115,7 @@ pub(super) fn written(place: &std::path::Path, source: std::io::Error) -> Fault 
 async fn get(config: &Config, disk: &dyn Disk, url: &Url) -> Result<Response, Fault> {
     let mut here = url.clone();
     for _ in 0..=REDIRECTS {
-        let client = align::web_client(config, disk, &here)?;
+        let client = config.outgoing(disk)?.client_for(&here)?;
         let call = client.get(here.clone()).header("accept-encoding", "identity").send();
         let response = match tokio::time::timeout(STALL, call).await {
             Ok(Ok(response)) => response,

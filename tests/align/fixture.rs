@@ -5,9 +5,9 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, SystemTime};
 
 use casedrop::align::{AlignClient, AlignSettings};
+use casedrop::http::client::Outgoing;
 use casedrop::model::asset::{AssetKind, AssetRequest, Format};
 use casedrop::model::ids::LabName;
-use casedrop::outgoing::Outgoing;
 use casedrop::secrets::{Login, MemorySecrets, SecretStore};
 use secrecy::ExposeSecret as _;
 use serde_json::json;

@@ -2,6 +2,7 @@
 
 #![expect(clippy::missing_panics_doc, reason = "a test that cannot go on is to fail")]
 
+pub mod certificate;
 mod disk;
 
 use std::collections::BTreeMap;

@@ -9,7 +9,6 @@ use crate::model::record::OrderState;
 use crate::notices::batch::growing;
 use crate::notices::digest::{self, Due, Kept, Problem, Published};
 use crate::notices::mail::{Mail, Security, Server};
-use crate::outgoing;
 use crate::store::{Store, StoreError};
 
 use super::{Feed, Next, Sink, Teller, begun, move_on};
@@ -52,7 +51,7 @@ pub(super) fn teller(site: &Site, config: &MailConfig) -> Result<MailTeller, Str
             MailSecurity::None => Security::None,
         },
         login: config.login.clone(),
-        ca_pem: outgoing::ca_pem(&site.config, &*site.disk).map_err(|fault| fault.chain())?,
+        ca_pem: site.config.outgoing(&*site.disk).map_err(|fault| fault.chain())?.ca_pem,
     };
     let mail = Mail::new(server, config.from.clone(), config.to.clone())?;
     Ok(MailTeller { mail, every: config.every, only: config.only, failures: 0 })

@@ -11,7 +11,6 @@ use crate::notices::batch::{self, MOST_EVENTS, Sent};
 use crate::notices::feed::{Event, message};
 use crate::notices::sign::Key;
 use crate::notices::webhook::Webhook;
-use crate::outgoing;
 use crate::store::{Store, StoreError};
 
 use super::{Feed, HELD, Next, PARKED, PUBLISHED, Sink, Teller, begun, event};
@@ -41,7 +40,10 @@ enum Ready {
 }
 
 pub(super) fn teller(site: &Site, config: &WebhookConfig) -> Result<WebTeller, String> {
-    let client = outgoing::web_client(&site.config, &*site.disk, &config.url)
+    let client = site
+        .config
+        .outgoing(&*site.disk)
+        .and_then(|out| out.client_for(&config.url))
         .map_err(|fault| fault.chain())?;
     let key = Key::parse(config.secret.expose_secret()).map_err(|bad| bad.to_string())?;
     let webhook = Webhook::new(client, config.url.clone(), key);

@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use super::Findings;
 use crate::config::TlsFiles;
 use crate::disk::{Disk, Kind, read_limited};
-use crate::incoming::{Listener, check_certificate};
+use crate::http::server::{Listener, check_certificate};
 
 /// A policy is the administrator's only as long as nobody else can change it.
 pub(super) fn rights(disk: &dyn Disk, path: &Path, findings: &mut Findings) {

@@ -38,7 +38,7 @@ use tokio::net::TcpListener;
 
 use crate::config::{Network, TlsFiles};
 use crate::disk::Disk;
-use crate::incoming::{accept, cannot_listen};
+use crate::http::server::{accept, cannot_listen};
 use crate::model::fault::{Fault, FaultClass};
 use crate::model::notification::{Mention, Noted, Reading, Received};
 

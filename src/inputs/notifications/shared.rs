@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 use super::writer::{self, Job, Queue};
 use super::{Intake, Settings};
 use crate::disk::Disk;
-use crate::incoming::{Listener, OwnCertificate};
+use crate::http::server::{Listener, OwnCertificate};
 use crate::model::fault::Fault;
 use crate::model::notification::Received;
 

@@ -4,7 +4,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, he
 
 use super::Inner;
 use super::answer::Refusal;
-use crate::incoming::Host;
+use crate::http::server::Host;
 
 /// Where no password is asked for before the sign-in.
 const OPEN: [&str; 2] = ["/login", "/health/live"];

@@ -13,7 +13,7 @@ use tower_service::Service as _;
 use super::Settings;
 use super::visitor::Peer;
 use crate::disk::Disk;
-use crate::incoming::{Listener, OwnCertificate, accept, cannot_listen};
+use crate::http::server::{Listener, OwnCertificate, accept, cannot_listen};
 use crate::model::fault::{Fault, FaultClass};
 
 /// So many connections at a time; for one more, an idle one gives way. A browser opens up to six.

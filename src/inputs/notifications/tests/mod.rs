@@ -166,7 +166,7 @@ async fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
 }
 
 fn client() -> reqwest::Client {
-    crate::outgoing::install_provider();
+    crate::http::client::install_provider();
     reqwest::Client::builder().no_proxy().build().expect("a client")
 }
 

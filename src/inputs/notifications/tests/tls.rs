@@ -1,7 +1,7 @@
 //! The listener with a certificate of its own.
 
 use super::*;
-use crate::incoming::testing::{Made, make};
+use casedrop_testing::certificate::{Made, make};
 
 const YEAR: Duration = Duration::from_hours(365 * 24);
 
@@ -12,7 +12,7 @@ fn files(dir: &tempfile::TempDir) -> TlsFiles {
 
 /// The status of a test call by somebody who trusts that certificate only.
 async fn status(address: SocketAddr, trusted: &Made) -> Result<u16, reqwest::Error> {
-    crate::outgoing::install_provider();
+    crate::http::client::install_provider();
     let authority = reqwest::Certificate::from_pem(trusted.certificate.as_bytes()).expect("PEM");
     let client = reqwest::Client::builder()
         .no_proxy()
@@ -27,7 +27,7 @@ async fn status(address: SocketAddr, trusted: &Made) -> Result<u16, reqwest::Err
 async fn a_new_certificate_is_used_without_a_restart_and_a_broken_one_is_not() {
     let dir = tempfile::tempdir().expect("tempdir");
     let (files, first) = (files(&dir), make(YEAR));
-    first.write(&files);
+    first.write(&files.certificate, &files.key);
     let listening = listen(Settings { tls: Some(files.clone()), ..settings() }).await;
     let address = listening.address;
     assert_eq!(status(address, &first).await.expect("trusted"), 200);

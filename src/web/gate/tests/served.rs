@@ -9,7 +9,7 @@ use tokio::task::JoinHandle;
 
 use super::*;
 use crate::disk::RealDisk;
-use crate::incoming::testing::{Made, make};
+use casedrop_testing::certificate::{Made, make};
 
 const YEAR: Duration = Duration::from_hours(365 * 24);
 
@@ -53,7 +53,7 @@ async fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
 }
 
 fn client(trusted: Option<&Made>) -> reqwest::Client {
-    crate::outgoing::install_provider();
+    crate::http::client::install_provider();
     let builder = reqwest::Client::builder().no_proxy();
     let builder = match trusted {
         Some(made) => {
@@ -174,7 +174,7 @@ async fn a_new_certificate_is_used_without_a_restart() {
     let trouble = wait_for("the trouble", || served.told.lock().expect("free").first().cloned());
     assert!(trouble.await.expect_err("missing").contains("certificate.pem"));
     let first = make(YEAR);
-    first.write(&files);
+    first.write(&files.certificate, &files.key);
     let url = format!("https://{}/", served.address().await);
     let get = |made: &Made| client(Some(made)).get(&url).send();
     let answer = get(&first).await.expect("trusted");
@@ -182,7 +182,7 @@ async fn a_new_certificate_is_used_without_a_restart() {
     assert!(cookie.starts_with("__Host-casedrop_session=") && cookie.contains("; Secure"));
     let second = make(YEAR);
     assert!(get(&second).await.is_err(), "not this one");
-    second.write(&files);
+    second.write(&files.certificate, &files.key);
     let began = Instant::now();
     while get(&second).await.is_err() {
         assert!(began.elapsed() < Duration::from_secs(30), "the new one is never used");

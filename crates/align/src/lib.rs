@@ -1,0 +1,48 @@
+//! The client of Align's Lab Connector API.
+//!
+//! What is known of that API is of three kinds, and each statement in this module says which it is:
+//! **FACT** is in the vendor's public pages, **SEEN** is what other integrators do, **ASSUMED** is
+//! our own choice where both are silent. All JSON names stand in `wire`; paths and hosts come from
+//! discovery and the config.
+//!
+//! [`AlignClient`] is one lab's login. It implements [`Remote`](casedrop_model::remote::Remote) with
+//! calls that block, on top of an asynchronous HTTP client, so it must be called from threads that
+//! may block, beside a running multi-threaded runtime.
+//!
+//! Promises: tokens go to `https` hosts that the config allows and to no other (loopback is free in
+//! simulation); no token, code or patient's name is in any message; a login that rotates its tokens
+//! is not lost by cancelling, and is refreshed once however many callers and processes need it; an
+//! answer of discovery that is of no use takes nothing away that was known before.
+
+mod auth;
+mod came;
+mod client;
+mod download;
+mod endpoints;
+mod faults;
+mod http;
+mod login;
+mod loopback;
+mod loose;
+mod notification;
+mod notification_xml;
+mod oauth;
+mod pairing;
+mod pending;
+mod reach;
+mod renewal;
+mod settings;
+mod table;
+mod wire;
+
+pub use auth::Ending;
+pub use client::AlignClient;
+pub use faults::LOGIN_NEEDED;
+pub use http::Clock;
+pub use login::LoginRequest;
+pub use loopback::Loopback;
+pub use notification::read_notification;
+pub use pairing::Account;
+pub use pending::{PENDING_FOR, PendingLogin};
+pub use settings::{AlignSettings, system_clock};
+pub use table::Memory;

@@ -1,0 +1,153 @@
+//! Waits for the browser to come back to this PC after a login.
+
+use std::io;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::http::{Method, StatusCode, header};
+use axum::response::{Html, IntoResponse, Response};
+use secrecy::SecretString;
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+use url::{Host, Url};
+
+use super::client::AlignClient;
+use super::login::{Expected, LoginRequest, WRONG_STATE};
+use casedrop_model::cancel::Cancel;
+use casedrop_model::fault::{Fault, FaultClass};
+
+/// How long the page may take to reach the browser once the login is decided.
+const LAST_ANSWER: Duration = Duration::from_secs(2);
+
+/// A listener at the redirect URL.
+pub struct Loopback {
+    listeners: Vec<TcpListener>,
+}
+
+impl Loopback {
+    pub(super) fn bind(redirect: &Url, client: &AlignClient) -> Result<Self, Fault> {
+        let port = redirect.port_or_known_default().unwrap_or(80);
+        let bind = async {
+            let mut listeners = Vec::new();
+            match redirect.host() {
+                Some(Host::Ipv4(address)) => {
+                    listeners.push(TcpListener::bind((address, port)).await?);
+                }
+                Some(Host::Ipv6(address)) => {
+                    listeners.push(TcpListener::bind((address, port)).await?);
+                }
+                // Browsers try both for "localhost". A PC without IPv6 does well with one.
+                _ => {
+                    listeners.push(TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?);
+                    let second = SocketAddr::from((Ipv6Addr::LOCALHOST, port));
+                    listeners.extend(TcpListener::bind(second).await.ok());
+                }
+            }
+            Ok(listeners)
+        };
+        let bound: io::Result<_> = client.block_on(bind);
+        let listeners = bound.map_err(|error| {
+            let text = format!("cannot listen on port {port}, where the login comes back");
+            let fault = Fault::new(FaultClass::Local, "login-port", text);
+            match error.kind() {
+                io::ErrorKind::AddrInUse => fault.hint(
+                    "another program (perhaps another `casedrop login`) uses that port: end it, or \
+                     register another `redirect_url` with Align",
+                ),
+                io::ErrorKind::PermissionDenied => fault.hint(
+                    "this user may not use that port: register a `redirect_url` with a port above \
+                     1023 with Align",
+                ),
+                _ => fault,
+            }
+            .caused_by(error)
+        })?;
+        Ok(Self { listeners })
+    }
+
+    /// Waits until the browser brings the code, at most for `patience`. Answers that do not belong to
+    /// this login are refused, and the wait goes on.
+    pub fn wait(
+        self,
+        request: &LoginRequest,
+        client: &AlignClient,
+        patience: Duration,
+        cancel: &Cancel,
+    ) -> Result<SecretString, Fault> {
+        let (sender, mut results) = mpsc::channel(1);
+        let shared = Arc::new(Shared { expected: Arc::clone(&request.expected), sender });
+        let (stop, _) = tokio::sync::watch::channel(false);
+        client.run(cancel, async {
+            let mut servers = tokio::task::JoinSet::new();
+            for listener in self.listeners {
+                let app = Router::new().fallback(returned).with_state(Arc::clone(&shared));
+                let mut stopped = stop.subscribe();
+                let server = axum::serve(listener, app).with_graceful_shutdown(async move {
+                    // An error means that the sender is gone, which ends it just as well.
+                    let _ = stopped.wait_for(|stop| *stop).await;
+                });
+                servers.spawn(server.into_future());
+            }
+            let result = tokio::time::timeout(patience, results.recv()).await;
+            stop.send_replace(true);
+            let all_ended = async { while servers.join_next().await.is_some() {} };
+            let _ = tokio::time::timeout(LAST_ANSWER, all_ended).await;
+            servers.shutdown().await;
+            result.ok().flatten().unwrap_or_else(|| {
+                let text = format!("no login within {} s", patience.as_secs());
+                Err(Fault::new(FaultClass::Auth, "login-timeout", text)
+                    .hint("run the command again and log in with the browser that it opens"))
+            })
+        })
+    }
+}
+
+struct Shared {
+    expected: Arc<Expected>,
+    sender: mpsc::Sender<Result<SecretString, Fault>>,
+}
+
+async fn returned(State(shared): State<Arc<Shared>>, call: Request) -> Response {
+    let path = call.uri().path();
+    if path != shared.expected.redirect.path() {
+        return page(StatusCode::NOT_FOUND, "Nothing here", "This is not the login's address.");
+    }
+    if call.method() != Method::GET {
+        let text = "The login comes back by GET.";
+        return page(StatusCode::METHOD_NOT_ALLOWED, "Not that way", text);
+    }
+    let mut url = shared.expected.redirect.clone();
+    url.set_query(call.uri().query());
+    let code = shared.expected.code_from_url(&url);
+    let answer = match &code {
+        Ok(_) => page(StatusCode::OK, "Logged in", "You can close this window."),
+        Err(fault) if fault.code == WRONG_STATE => {
+            let text = "This page belongs to another login. Please use the newest login window.";
+            return page(StatusCode::BAD_REQUEST, "Not this login", text);
+        }
+        Err(_) => {
+            let text = "You can close this window; the command says what happened.";
+            page(StatusCode::OK, "Not logged in", text)
+        }
+    };
+    // Full means that a result is there already: a browser that reloads the page changes nothing.
+    let _ = shared.sender.try_send(code);
+    answer
+}
+
+fn page(status: StatusCode, title: &str, text: &str) -> Response {
+    let html = format!(
+        "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>Casedrop: {title}</title>\
+         <body style=\"font:1.1em sans-serif;margin:4em auto;max-width:30em\"><h1>{title}</h1>\
+         <p>{text}</p></body></html>"
+    );
+    let headers = [
+        (header::CACHE_CONTROL, "no-store"),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (header::CONTENT_SECURITY_POLICY, "default-src 'none'; style-src 'unsafe-inline'"),
+    ];
+    (status, headers, Html(html)).into_response()
+}

@@ -1,0 +1,265 @@
+//! A listener's own certificate, read again when its files change.
+
+use std::path::Path;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::{Duration, SystemTime};
+
+use rustls::ServerConfig;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use sha2::{Digest as _, Sha256};
+use tokio::sync::Notify;
+
+use super::TlsFiles;
+use super::expiry;
+use casedrop_disk::{Disk, read_limited};
+use casedrop_model::fault::{Fault, FaultClass};
+
+/// The largest file, in bytes: a certificate with all that vouch for it has a few thousand.
+const MOST_BYTES: u64 = 1 << 20;
+const DAY: Duration = Duration::from_hours(24);
+/// So many days ahead the end is told.
+const WARN_AHEAD: [u32; 3] = [21, 7, 1];
+
+/// Failed handshakes make no look at the certificate more often than this.
+const LEAST: Duration = Duration::from_secs(1);
+
+/// What a certificate is for, as messages name it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Listener {
+    /// What it serves, such as `scan notifications`.
+    pub what: &'static str,
+    /// The section of the config that names its files, such as `notifications.tls`.
+    pub key: &'static str,
+}
+
+impl Listener {
+    /// The listener for scan notifications.
+    pub const NOTIFICATIONS: Self = Self { what: "scan notifications", key: "notifications.tls" };
+    /// The status page.
+    pub const STATUS_PAGE: Self = Self { what: "the status page", key: "status_page.tls" };
+}
+
+/// The certificate of one listener, kept up to date.
+pub struct OwnCertificate {
+    listener: Listener,
+    files: TlsFiles,
+    certificate: RwLock<Certificate>,
+    /// A handshake failed: the certificate may be an old one.
+    handshake_failed: Notify,
+}
+
+impl OwnCertificate {
+    /// Reads certificate and key. Blocks.
+    ///
+    /// # Errors
+    /// They cannot be read, or cannot be used with each other.
+    pub fn load(disk: &dyn Disk, listener: Listener, files: &TlsFiles) -> Result<Self, Fault> {
+        Ok(Self {
+            listener,
+            files: files.clone(),
+            certificate: RwLock::new(Certificate::load(disk, listener, files)?),
+            handshake_failed: Notify::new(),
+        })
+    }
+
+    /// How connections are encrypted now.
+    pub(super) fn config(&self) -> Arc<ServerConfig> {
+        let certificate = self.certificate.read().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(&certificate.config)
+    }
+
+    /// Says that a handshake failed.
+    pub(super) fn handshake_failed(&self) {
+        self.handshake_failed.notify_one();
+    }
+
+    /// Waits until it is time for the next look: for so long, or less if a handshake failed.
+    pub async fn wait(&self, care: Duration) {
+        let least = care.min(LEAST);
+        tokio::time::sleep(least).await;
+        tokio::select! {
+            () = tokio::time::sleep(care.saturating_sub(least)) => {}
+            () = self.handshake_failed.notified() => {}
+        }
+    }
+
+    /// Takes over what the files hold now, should they have changed, and tells in the log what there
+    /// is to tell: a certificate that is new, of no use, or about to end. Blocks.
+    pub fn look(&self, disk: &dyn Disk) {
+        let Self { listener, files, .. } = self;
+        // Reading may take its time; what is swapped is swapped at once.
+        let read = read(disk, files);
+        let (seen, ends) = {
+            let mut certificate = self.certificate.write().unwrap_or_else(PoisonError::into_inner);
+            let seen = certificate.look(*listener, files, read);
+            (seen, certificate.ends_soon(SystemTime::now()))
+        };
+        let (path, what) = (files.certificate.display(), listener.what);
+        match seen {
+            Seen::Same => {}
+            Seen::Renewed => tracing::info!("the certificate {path} is in use now"),
+            Seen::Refused(fault) => tracing::error!(
+                "the certificate for {what} has changed and cannot be used, the old one stays in use: {}",
+                fault.chain()
+            ),
+        }
+        match ends {
+            None => {}
+            Some(days) if days > 1 => {
+                tracing::warn!("the certificate {path} for {what} ends in {days} days: renew it");
+            }
+            Some(_) => tracing::error!(
+                "the certificate {path} for {what} has ended, or ends within two days: renew it"
+            ),
+        }
+    }
+}
+
+/// A certificate in use.
+pub(super) struct Certificate {
+    /// How connections are encrypted with it.
+    config: Arc<ServerConfig>,
+    /// The digest of both files.
+    files: [u8; 32],
+    /// The digest of files that turned out to be of no use.
+    refused: Option<[u8; 32]>,
+    /// Until when it is good, where that can be read.
+    ends: Option<SystemTime>,
+    /// The warning that was told last, in days.
+    told: Option<u32>,
+}
+
+/// What a look at the files brought.
+pub(super) enum Seen {
+    /// Nothing new, or nothing that has not been told.
+    Same,
+    /// Another certificate is in use now.
+    Renewed,
+    /// The new files are of no use: the old certificate stays.
+    Refused(Fault),
+}
+
+impl Certificate {
+    /// Reads certificate and key.
+    pub(super) fn load(
+        disk: &dyn Disk,
+        listener: Listener,
+        files: &TlsFiles,
+    ) -> Result<Self, Fault> {
+        let (certificate, key) = read(disk, files)?;
+        Self::of(listener, files, &certificate, &key)
+    }
+
+    fn of(
+        listener: Listener,
+        files: &TlsFiles,
+        certificate: &[u8],
+        key: &[u8],
+    ) -> Result<Self, Fault> {
+        let unusable = |path: &Path, what: &str, error: Cause| {
+            let hint = format!(
+                "give PEM files in {}: the certificate first, then those that vouch for it; the key \
+                 without a passphrase",
+                listener.key
+            );
+            Fault::new(FaultClass::Local, "certificate", format!("{} {what}", path.display()))
+                .hint(hint)
+                .caused_by(error)
+        };
+        let chain: Vec<_> =
+            CertificateDer::pem_slice_iter(certificate).collect::<Result<_, _>>().map_err(
+                |error| unusable(&files.certificate, "holds no readable certificate", error.into()),
+            )?;
+        let Some(first) = chain.first() else {
+            let none = rustls::pki_types::pem::Error::NoItemsFound;
+            return Err(unusable(&files.certificate, "holds no certificate", none.into()));
+        };
+        let ends = expiry::not_after(first);
+        let private = PrivateKeyDer::from_pem_slice(key)
+            .map_err(|error| unusable(&files.key, "holds no readable private key", error.into()))?;
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .and_then(|builder| builder.with_no_client_auth().with_single_cert(chain, private))
+            .map_err(|error| {
+                unusable(&files.certificate, "cannot be used with its key", error.into())
+            })?;
+        Ok(Self {
+            config: Arc::new(config),
+            files: digest(certificate, key),
+            refused: None,
+            ends,
+            told: None,
+        })
+    }
+
+    /// Takes over what the files hold now, should they have changed.
+    pub(super) fn look(
+        &mut self,
+        listener: Listener,
+        files: &TlsFiles,
+        read: Result<Files, Fault>,
+    ) -> Seen {
+        let read = match read {
+            Ok(read) => read,
+            // They may be missing for a moment, while others are put in their place.
+            Err(fault) => return self.refuse([0; 32], fault),
+        };
+        let digest = digest(&read.0, &read.1);
+        if digest == self.files {
+            self.refused = None;
+            return Seen::Same;
+        }
+        match Self::of(listener, files, &read.0, &read.1) {
+            Ok(new) => {
+                *self = new;
+                Seen::Renewed
+            }
+            Err(fault) => self.refuse(digest, fault),
+        }
+    }
+
+    fn refuse(&mut self, digest: [u8; 32], fault: Fault) -> Seen {
+        if self.refused.replace(digest) == Some(digest) { Seen::Same } else { Seen::Refused(fault) }
+    }
+
+    /// How many days it is still good, if that is to be told now.
+    pub(super) fn ends_soon(&mut self, now: SystemTime) -> Option<u32> {
+        let left = self.ends?.duration_since(now).unwrap_or_default();
+        let step = WARN_AHEAD.into_iter().rev().find(|days| left <= DAY * *days)?;
+        let is_news = self.told.is_none_or(|told| step < told);
+        self.told = Some(step);
+        is_news.then(|| u32::try_from(left.as_secs() / DAY.as_secs()).unwrap_or(u32::MAX))
+    }
+}
+
+/// Whether certificate and key can be used. Gives the days for which the certificate is still good,
+/// where they are few.
+pub fn check(
+    disk: &dyn Disk,
+    listener: Listener,
+    files: &TlsFiles,
+    now: SystemTime,
+) -> Result<Option<u32>, Fault> {
+    Ok(Certificate::load(disk, listener, files)?.ends_soon(now))
+}
+
+/// What went wrong below.
+type Cause = Box<dyn std::error::Error + Send + Sync>;
+
+/// What certificate and key hold.
+pub(super) type Files = (Vec<u8>, Vec<u8>);
+
+/// Reads certificate and key.
+pub(super) fn read(disk: &dyn Disk, files: &TlsFiles) -> Result<Files, Fault> {
+    let certificate = read_limited(disk, &files.certificate, MOST_BYTES)?;
+    Ok((certificate, read_limited(disk, &files.key, MOST_BYTES)?))
+}
+
+fn digest(certificate: &[u8], key: &[u8]) -> [u8; 32] {
+    let mut hasher = Sha256::new();
+    hasher.update(Sha256::digest(certificate));
+    hasher.update(Sha256::digest(key));
+    hasher.finalize().into()
+}

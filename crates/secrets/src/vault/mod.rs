@@ -1,0 +1,171 @@
+//! The system's vaults. Each keeps one key of 32 bytes for a state directory; secrets are sealed with
+//! it. The key alone lies in the vault, since vaults cap sizes and cannot replace in one durable step.
+
+#[cfg(target_os = "linux")]
+mod credential;
+#[cfg(windows)]
+mod dpapi;
+#[cfg(target_os = "linux")]
+mod secret_service;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use ring::rand::{SecureRandom as _, SystemRandom};
+use secrecy::zeroize::Zeroize as _;
+use secrecy::{ExposeSecret as _, SecretBox};
+use sha2::{Digest as _, Sha256};
+
+use casedrop_disk::Disk;
+use casedrop_model::digest::hex;
+use casedrop_model::fault::{Fault, FaultClass};
+
+#[cfg(target_os = "linux")]
+pub use credential::Credential;
+#[cfg(windows)]
+pub use dpapi::Dpapi;
+#[cfg(target_os = "linux")]
+pub use secret_service::SecretServiceVault;
+
+/// The length of a key, in bytes.
+pub const KEY_LEN: usize = 32;
+
+/// A key for sealing. It cannot be printed.
+pub struct Key {
+    id: String,
+    bytes: SecretBox<[u8; KEY_LEN]>,
+}
+
+/// Keeps the key of one state directory. Calls block, for a few seconds at the most, and never ask a
+/// person anything.
+pub trait KeyVault: Send + Sync {
+    /// The word for this vault in sealed files.
+    fn word(&self) -> &'static str;
+    /// Its name, for people.
+    fn name(&self) -> &'static str;
+    /// The key with that id, if the vault holds it.
+    ///
+    /// # Errors
+    /// The vault cannot be used here and now.
+    fn find(&self, id: &str) -> Result<Option<Key>, Fault>;
+    /// The key for new secrets, if there is one yet.
+    ///
+    /// # Errors
+    /// The vault cannot be used here and now.
+    fn current(&self) -> Result<Option<Key>, Fault>;
+    /// Makes a key, which is the one for new secrets from now on. Only one process may do so at a
+    /// time, and only when there is none: what an earlier key sealed may never open again.
+    ///
+    /// # Errors
+    /// The vault cannot be used here and now, or takes no keys.
+    fn make(&self) -> Result<Key, Fault>;
+    /// Forgets the key for new secrets. None being there is fine.
+    fn forget(&self) -> Result<(), Fault>;
+}
+
+impl Key {
+    /// A new key; `None` if the system has no random numbers.
+    pub fn random() -> Option<Self> {
+        let mut bytes = [0; KEY_LEN];
+        SystemRandom::new().fill(&mut bytes).ok()?;
+        Some(Self::new(bytes))
+    }
+
+    /// The key that consists of these bytes.
+    pub fn new(mut bytes: [u8; KEY_LEN]) -> Self {
+        let id =
+            hex(&Sha256::new_with_prefix("casedrop key id\n").chain_update(bytes).finalize()[..8]);
+        let key = Self { id, bytes: SecretBox::new(Box::new(bytes)) };
+        bytes.zeroize();
+        key
+    }
+
+    /// The key that a vault handed out as bytes; `None` if they are too few or too many.
+    pub(super) fn from_slice(bytes: &[u8]) -> Option<Self> {
+        bytes.try_into().ok().map(Self::new)
+    }
+
+    /// By what it is known, also in public.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// Its bytes.
+    pub(super) fn expose(&self) -> &[u8] {
+        self.bytes.expose_secret()
+    }
+}
+
+impl Clone for Key {
+    fn clone(&self) -> Self {
+        Self::new(*self.bytes.expose_secret())
+    }
+}
+
+impl std::fmt::Debug for Key {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Key({})", self.id)
+    }
+}
+
+/// The vaults that this system may have, the preferred one first. Nothing is asked of them yet.
+/// `dir` is where the secrets' files lie.
+#[cfg(target_os = "linux")]
+pub fn of_system(disk: &Arc<dyn Disk>, dir: &Path) -> Vec<Arc<dyn KeyVault>> {
+    let credentials = std::env::var_os("CREDENTIALS_DIRECTORY").map(std::path::PathBuf::from);
+    vec![
+        Arc::new(SecretServiceVault::new(Arc::clone(disk), dir)),
+        Arc::new(Credential::new(Arc::clone(disk), credentials)),
+    ]
+}
+
+/// The vaults that this system may have, the preferred one first. Nothing is asked of them yet.
+/// `dir` is where the secrets' files lie.
+#[cfg(windows)]
+pub fn of_system(disk: &Arc<dyn Disk>, dir: &Path) -> Vec<Arc<dyn KeyVault>> {
+    vec![Arc::new(Dpapi::new(Arc::clone(disk), dir))]
+}
+
+/// The vaults that this system may have: none that is known here.
+#[cfg(not(any(windows, target_os = "linux")))]
+pub fn of_system(_disk: &Arc<dyn Disk>, _dir: &Path) -> Vec<Arc<dyn KeyVault>> {
+    Vec::new()
+}
+
+/// A vault that cannot be used.
+fn unusable(why: impl Into<String>) -> Fault {
+    Fault::new(FaultClass::Local, "vault", why)
+}
+
+/// The system has no random numbers.
+fn no_randomness() -> Fault {
+    unusable("the system gives no random numbers for a key").hint("restart this PC")
+}
+
+/// The bytes in a hexadecimal text; `None` if it is none.
+pub(super) fn unhex(text: &str) -> Option<Vec<u8>> {
+    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+    let pairs = text.as_bytes().chunks(2);
+    pairs.map(|pair| Some(digit(pair[0])? << 4 | digit(*pair.get(1)?)?)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_known_by_an_id_and_cannot_be_printed() {
+        let key = Key::new([7; KEY_LEN]);
+        assert_eq!(key.id(), key.clone().id());
+        assert_ne!(key.id(), Key::new([8; KEY_LEN]).id());
+        let shown = format!("{key:?}");
+        assert!(!shown.contains(&hex(key.expose())) && !shown.contains("7, 7"), "{shown}");
+    }
+
+    #[test]
+    fn hexadecimal_goes_there_and_back() {
+        let bytes: Vec<u8> = (0..=255).collect();
+        assert_eq!(unhex(&hex(&bytes)).expect("hex"), bytes);
+        assert_eq!((unhex("0"), unhex("0g"), unhex("")), (None, None, Some(Vec::new())));
+    }
+}
