@@ -1,8 +1,9 @@
-//! A second trace of orders whose download was asked for, independent of the journal: Align does not
-//! list them any more, so that without either they would be forgotten.
+//! A record of requested downloads that is independent of the journal: Align no longer lists such
+//! orders, so without either record they would be lost.
 //!
-//! One small file for each, `<staging>/claims/<job>.json`, from before the first byte is asked for
-//! until the publication is durable. One too many does no harm: the order is fetched once more.
+//! Each is one small file, `<staging>/claims/<job>.json`, kept from before the first byte is
+//! requested until the publication is durable. A stale claim does no harm: the order is just
+//! downloaded again.
 
 use std::io;
 use std::path::PathBuf;
@@ -18,21 +19,19 @@ use casedrop_model::time::WallMs;
 
 const CLAIM_MAX: u64 = 1 << 20;
 
-/// An order whose download was asked for.
+/// An order whose download was requested.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Claim {
     /// The lab, as named in the config.
     pub lab: LabName,
-    /// Its account.
     pub account: AccountId,
-    /// When it was asked for.
+    /// When the download was requested.
     pub at: WallMs,
-    /// What Align had said of it.
+    /// What Align said about the order.
     pub remote: RemoteOrder,
 }
 
 impl Claim {
-    /// Which order.
     pub fn key(&self) -> OrderKey {
         OrderKey {
             lab: self.lab.clone(),
@@ -42,7 +41,7 @@ impl Claim {
     }
 }
 
-/// Makes a claim durable, in the place of an older one.
+/// Makes a claim durable, replacing any older one.
 pub fn claim(disk: &dyn Disk, layout: &Layout, job: &str, claim: &Claim) -> Result<(), DiskError> {
     disk.create_dirs(&layout.claims())?;
     let mut bytes = serde_json::to_vec(claim).unwrap_or_default();
@@ -50,7 +49,7 @@ pub fn claim(disk: &dyn Disk, layout: &Layout, job: &str, claim: &Claim) -> Resu
     write_durably(disk, &path(layout, job), &bytes)
 }
 
-/// Removes a claim; none may be there.
+/// Removes a claim, if there is one.
 pub fn release(disk: &dyn Disk, layout: &Layout, job: &str) -> Result<(), DiskError> {
     match disk.remove_file(&path(layout, job)) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
@@ -58,7 +57,7 @@ pub fn release(disk: &dyn Disk, layout: &Layout, job: &str) -> Result<(), DiskEr
     }
 }
 
-/// All claims, each with its job. What is no claim is passed over.
+/// Returns all claims, each with its job. Files that are not claims are skipped.
 pub fn claims(disk: &dyn Disk, layout: &Layout) -> Result<Vec<(String, Claim)>, DiskError> {
     let dir = layout.claims();
     if disk.kind(&dir)? != Some(Kind::Dir) {

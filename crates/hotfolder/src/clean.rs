@@ -7,10 +7,12 @@ use casedrop_disk::{Disk, Kind};
 use casedrop_model::fault::Fault;
 use casedrop_model::step::Step;
 
-/// Removes everything below `<staging>/work` but `keep` (and what lies in or above a kept path).
-/// Call it after [`recover`](super::publish::recover): an old revision may still lie there after an
-/// exchange. Returns how many entries went. `begin` is told how many will before the first does; on a
-/// fault of it all stay. The hook is called before each.
+/// Removes everything below `<staging>/work` except entries that are or contain a path in `keep`.
+/// Returns the number of entries removed.
+///
+/// Call it after [`recover`](super::publish::recover): an old revision may still be there after an
+/// exchange. `begin` gets the number of entries before the first is removed; if it fails, all stay.
+/// `step` is called before each removal.
 pub fn sweep_work(
     disk: &dyn Disk,
     layout: &Layout,

@@ -1,4 +1,4 @@
-//! What comes by a separate call: thumbnails and screen captures.
+//! Files that come from a separate call: thumbnails and screen captures.
 
 use std::path::Path;
 
@@ -13,28 +13,29 @@ use casedrop_model::fault::{Fault, FaultClass};
 use casedrop_model::manifest::Finding;
 use casedrop_model::path::RelPath;
 
-/// What was taken of an extra.
+/// What was taken from an extra.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Taken {
-    /// Its files, ordered by path.
+    /// Sorted by path.
     pub files: Vec<StagedFile>,
-    /// Members of its archive that were left out: on purpose, or because they were damaged.
+    /// Members of its archive that were left out, on purpose or because they were damaged.
     pub left_out: Vec<String>,
-    /// What a person may want to know of them.
+    /// Findings that users may want to know about.
     pub findings: Vec<Finding>,
-    /// Whether nothing of it was damaged.
+    /// Whether nothing was damaged.
     pub is_whole: bool,
 }
 
-/// Puts a downloaded extra below `dest/<folder>`: an archive is unpacked there, a single JPEG or PNG
-/// becomes `<folder>/<folder>.jpg` or `.png`. What stands there already keeps its name; a newcomer of
-/// the same name gets a number. Of an archive with damaged members the others are taken. The paths
-/// returned are relative to `dest`.
+/// Places a downloaded extra below `dest/<folder>`: an archive is unpacked there, a single JPEG or
+/// PNG becomes `<folder>/<folder>.jpg` or `.png`.
+///
+/// Existing files keep their names; a new file with a name already taken gets a number. If members
+/// of an archive are damaged, the others are taken. The returned paths are relative to `dest`.
 ///
 /// # Errors
 /// Those of [`unpack`](super::unpack::unpack), and `unknown-asset`, damaged, for a body that is
-/// neither archive nor picture (a server's error page, say). What was written until then stays for the
-/// caller to remove.
+/// neither an archive nor a picture (such as a server's error page). The caller removes what was
+/// written before the fault.
 pub fn take_extra(
     disk: &dyn Disk,
     spool_path: &Path,
@@ -46,7 +47,7 @@ pub fn take_extra(
     take_extra_as(disk, spool_path, dest, folder, Reading::within(limits), cancel)
 }
 
-/// As [`take_extra`], for an archive that is read so; what is damaged is left out in any case.
+/// Like [`take_extra`], reading an archive as `reading` says; damaged members are always left out.
 pub fn take_extra_as(
     disk: &dyn Disk,
     spool_path: &Path,
@@ -133,8 +134,8 @@ fn unknown(why: &str) -> Fault {
     )
 }
 
-/// The vendor's archive may hold a folder of that name in other letters, which Windows could not tell
-/// apart.
+/// The vendor's archive may hold this folder in different case, which Windows treats as the same
+/// folder.
 fn existing_spelling(disk: &dyn Disk, dest: &Path, folder: &str) -> Result<String, DiskError> {
     if disk.kind(dest)? != Some(Kind::Dir) {
         return Ok(folder.to_owned());

@@ -1,4 +1,4 @@
-//! Small things that the whole crate does with files.
+//! Small file helpers that the whole crate uses.
 
 use std::collections::BTreeSet;
 use std::io::{self, Read, Write};
@@ -12,10 +12,10 @@ use casedrop_model::digest::hex;
 use casedrop_model::discreet::file_name;
 use casedrop_model::fault::{Fault, FaultClass};
 
-/// The size of every copy buffer.
+/// The size of every copy buffer, in bytes.
 pub(crate) const BUFFER: usize = 64 * 1024;
 
-/// A SHA-256 that is being computed.
+/// An incremental SHA-256.
 #[derive(Clone, Default)]
 pub(crate) struct Hash(Sha256);
 
@@ -24,20 +24,20 @@ impl Hash {
         self.0.update(bytes);
     }
 
-    /// Lower-case hexadecimal.
+    /// Returns the hash in lowercase hexadecimal.
     pub(crate) fn finish(self) -> String {
         hex(self.0.finalize())
     }
 }
 
-/// The hash of bytes at hand.
+/// Hashes bytes in memory.
 pub fn sha256(bytes: &[u8]) -> String {
     let mut hash = Hash::default();
     hash.update(bytes);
     hash.finish()
 }
 
-/// Size and hash of a file.
+/// Returns the size and hash of a file.
 pub fn hash_file(disk: &dyn Disk, path: &Path) -> Result<(u64, String), DiskError> {
     let fail = |source| DiskError { operation: "read", path: path.to_path_buf(), source };
     let mut file = disk.open(path)?;
@@ -54,7 +54,7 @@ pub fn hash_file(disk: &dyn Disk, path: &Path) -> Result<(u64, String), DiskErro
     }
 }
 
-/// Copies a file to a path where nothing stands.
+/// Copies a file to a path that must not exist.
 pub fn copy_file(
     disk: &dyn Disk,
     from: &Path,
@@ -83,7 +83,7 @@ pub fn copy_file(
     }
 }
 
-/// One read that is tried again when a signal came between.
+/// Reads once, retrying if interrupted by a signal.
 pub(crate) fn read_some(reader: &mut (impl Read + ?Sized), buffer: &mut [u8]) -> io::Result<usize> {
     loop {
         match reader.read(buffer) {
@@ -93,12 +93,13 @@ pub(crate) fn read_some(reader: &mut (impl Read + ?Sized), buffer: &mut [u8]) ->
     }
 }
 
-/// Names the file that could not be written.
+/// Adds the path to a write error.
 pub(crate) fn writing(path: &Path) -> impl FnOnce(io::Error) -> DiskError {
     move |source| DiskError { operation: "write", path: path.to_path_buf(), source }
 }
 
-/// As the usual conversion, with a word of its own for a file or folder that a program holds open.
+/// Converts to a fault like the usual conversion, with its own code and hint for a file or folder
+/// that a program holds open.
 pub(crate) fn fault_of(error: DiskError) -> Fault {
     if !error.is_busy() {
         return error.into();
@@ -113,7 +114,8 @@ pub(crate) fn fault_of(error: DiskError) -> Fault {
         .caused_by(error.source)
 }
 
-/// As [`fault_of`], after a look at which file of the order's directory is held, and by which program.
+/// Like [`fault_of`], and also names the file of the order's directory that is held and the program
+/// holding it.
 pub(crate) fn held_fault(disk: &dyn Disk, dir: &Path, error: DiskError) -> Fault {
     let is_busy = error.is_busy();
     let mut fault = fault_of(error);
@@ -145,7 +147,7 @@ fn held_in(disk: &dyn Disk, dir: &Path) -> Option<Held> {
     Some(Held { file: held, programs })
 }
 
-/// Stops here if the work was asked to stop.
+/// Returns a fault if the work was cancelled.
 pub(crate) fn check(cancel: &Cancel) -> Result<(), Fault> {
     if cancel.is_cancelled() {
         return Err(Fault::new(FaultClass::Cancelled, "cancelled", "the work was asked to stop"));
@@ -153,26 +155,26 @@ pub(crate) fn check(cancel: &Cancel) -> Result<(), Fault> {
     Ok(())
 }
 
-/// Whether a file is what operating systems strew about, which is nobody's content.
+/// Whether a file is one that operating systems scatter around, which is no one's content.
 pub(crate) fn is_litter(name: &str) -> bool {
     ["Thumbs.db", "desktop.ini", ".DS_Store"].iter().any(|litter| litter.eq_ignore_ascii_case(name))
 }
 
-/// Everything below a directory; litter is left out.
+/// Everything below a directory, except litter.
 #[derive(Debug, Default)]
 pub struct Tree {
     /// Files with their sizes, as paths with `/`.
     pub files: Vec<(String, u64)>,
     /// Directories, parents before children.
     pub dirs: Vec<String>,
-    /// What is neither a file nor a directory, or has a name that is not Unicode.
+    /// Entries that are neither a file nor a directory, or whose name is not Unicode.
     pub odd: Vec<String>,
-    /// Litter, which is in none of the others.
+    /// Number of litter files, which are in none of the other fields.
     pub litter: usize,
 }
 
 impl Tree {
-    /// Reads all names below `dir`. Links are not followed.
+    /// Reads all names below `dir`, without following links.
     pub fn read(disk: &dyn Disk, dir: &Path) -> Result<Self, DiskError> {
         let mut tree = Self::default();
         let mut open: Vec<(PathBuf, String)> = vec![(dir.to_path_buf(), String::new())];
@@ -202,14 +204,14 @@ impl Tree {
     }
 }
 
-/// What stands below a directory at some moment, so that what comes later can be removed again.
+/// A snapshot of what is below a directory, so that later additions can be removed.
 pub struct Footprint {
     files: BTreeSet<String>,
     dirs: BTreeSet<String>,
 }
 
 impl Footprint {
-    /// What stands there now; nothing if there is no such directory.
+    /// Takes a snapshot; it is empty if the directory does not exist.
     pub fn of(disk: &dyn Disk, dir: &Path) -> Result<Self, DiskError> {
         let tree = match disk.kind(dir)? {
             Some(Kind::Dir) => Tree::read(disk, dir)?,
@@ -219,13 +221,13 @@ impl Footprint {
         Ok(Self { files, dirs: tree.dirs.into_iter().collect() })
     }
 
-    /// Removes what came since then.
+    /// Removes what was added since the snapshot.
     pub fn restore(&self, disk: &dyn Disk, dir: &Path) -> Result<(), DiskError> {
         let now = Self::of(disk, dir)?;
         for path in now.files.difference(&self.files) {
             disk.remove_file(&below(dir, path))?;
         }
-        // Children before their parents.
+        // Children before parents.
         for path in now.dirs.iter().rev().filter(|dir| !self.dirs.contains(*dir)) {
             disk.remove_dir(&below(dir, path))?;
         }
@@ -233,7 +235,7 @@ impl Footprint {
     }
 }
 
-/// Removes the directories below `dir` that hold no file, not even further down.
+/// Removes the directories below `dir` that hold no file at any depth.
 pub fn remove_empty_dirs(disk: &dyn Disk, dir: &Path) -> Result<(), DiskError> {
     let tree = Tree::read(disk, dir)?;
     let used: BTreeSet<&str> = tree.files.iter().flat_map(|(path, _)| parents(path)).collect();
@@ -243,14 +245,14 @@ pub fn remove_empty_dirs(disk: &dyn Disk, dir: &Path) -> Result<(), DiskError> {
     Ok(())
 }
 
-/// The path below `base` of a path with `/`.
+/// Joins a path with `/` to `base`.
 pub fn below(base: &Path, path: &str) -> PathBuf {
     let mut out = base.to_path_buf();
     out.extend(path.split('/'));
     out
 }
 
-/// The directories that hold a path with `/`, outermost first.
+/// Returns the parent directories of a path with `/`, outermost first.
 pub(crate) fn parents(path: &str) -> impl Iterator<Item = &str> {
     path.match_indices('/').map(move |(at, _)| &path[..at])
 }

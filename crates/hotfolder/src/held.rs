@@ -1,5 +1,5 @@
-//! Revisions that are held back: whole, sealed and durable in `<staging>/held/<name>`, where nothing is
-//! swept. It may be the only copy, since the download took the order off Align's list.
+//! Revisions that are held back: complete, sealed and durable in `<staging>/held/<name>`, which is
+//! never swept. This may be the only copy, since the download took the order off Align's list.
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -14,59 +14,56 @@ use casedrop_model::ids::OrderKey;
 use casedrop_model::manifest::{FILE_NAME, Manifest};
 use casedrop_model::step::Step;
 
-/// Where a new manifest waits beside the revision that gets it.
+/// Suffix of a new manifest, which waits next to its revision.
 const NEW_MANIFEST: &str = ".manifest.new";
 
-/// A directory below `held` that has a manifest of ours.
+/// A directory below `held` that has one of our manifests.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Found {
-    /// Its name.
     pub dir: String,
-    /// Its manifest.
     pub manifest: Manifest,
     /// SHA-256 of the manifest's bytes.
     pub manifest_sha256: String,
 }
 
-/// Keeps the record of what is removed from there.
+/// Records what is removed from `held`.
 pub trait Witness {
-    /// A revision of the order is about to be removed. Whether that is on record: if not, it stays.
+    /// Records that a revision of the order is about to be removed. Returns whether that was
+    /// recorded; if not, the revision stays.
     fn begins(&self, key: &OrderKey, files: usize) -> bool;
 
-    /// How that ended.
+    /// Records how that ended.
     fn ended(&self, key: &OrderKey, files: usize, result: &Result<(), Fault>);
 
-    /// So many new manifests are about to be removed of which no revision came to have one. Whether
-    /// that is on record.
+    /// Records that `count` new manifests, which never reached their revisions, are about to be
+    /// removed. Returns whether that was recorded.
     fn leftovers(&self, count: usize) -> bool;
 }
 
-/// What lies below `held`.
 #[derive(Debug, Default)]
 pub struct Lying {
-    /// What has a manifest of ours.
+    /// Directories with one of our manifests.
     pub found: Vec<Found>,
-    /// New manifests of ours that an interrupted publication left beside their revisions.
+    /// New manifests that an interrupted publication left next to their revisions.
     pub leftovers: Vec<PathBuf>,
-    /// What others put there, or left.
+    /// Everything else, put there or left by others.
     pub others: Vec<PathBuf>,
 }
 
-/// The name of the directory that a job's revision is held in: another one each time, so that one takes
-/// the place of another in the journal, and never on the disk. `last` is the present one, and `mark`
-/// tells attempts apart: what is left of one that failed is removed without haste.
+/// Returns a new directory name for a job's held revision, so that one replaces another in the
+/// journal but never on disk. `last` is the current name. `mark` tells attempts apart: what a
+/// failed one leaves can be removed later.
 pub fn next_dir(job: &str, last: Option<&str>, mark: u32) -> String {
     format!("{job}~h{}-{mark:08x}", last.map_or(0, number_of).saturating_add(1))
 }
 
-/// Which of an order's directories is newer: the one with the greater number.
+/// Returns the number of an order's directory; the greater number is the newer one.
 pub fn number_of(dir: &str) -> u32 {
     let number = dir.rsplit_once("~h").and_then(|(_, rest)| rest.split_once('-'));
     number.and_then(|(number, _)| number.parse().ok()).unwrap_or(0)
 }
 
-/// Seals a staged revision and moves it to where it is kept. When this returns, no power cut takes it
-/// away.
+/// Seals a staged revision and moves it into `held`. Once this returns, it survives a power cut.
 pub fn keep(
     disk: &dyn Disk,
     layout: &Layout,
@@ -92,15 +89,15 @@ pub fn keep(
     Ok(())
 }
 
-/// Whether the files of a revision that is held back are those of the manifest, byte for byte.
+/// Whether the files of a held revision match the manifest, byte for byte.
 pub fn is_whole(disk: &dyn Disk, dir: &Path, manifest: &Manifest) -> Result<bool, Fault> {
     Ok(look(disk, dir, Some(manifest), None)? == LocalPicture::AsPublished)
 }
 
-/// Looks at every byte of what is held back.
+/// Verifies every byte of a held revision.
 ///
 /// # Errors
-/// `held-changed` if the files are not those of the manifest, or gone.
+/// `held-changed` if the files are gone or differ from the manifest.
 pub fn check(disk: &dyn Disk, dir: &Path, manifest: &Manifest) -> Result<(), Fault> {
     if is_whole(disk, dir, manifest)? {
         return Ok(());
@@ -110,8 +107,8 @@ pub fn check(disk: &dyn Disk, dir: &Path, manifest: &Manifest) -> Result<(), Fau
         .hint("keep other programs out of the staging folder; the order is fetched again"))
 }
 
-/// Gives a revision that is held back the manifest of its publication, after a look at every byte. There
-/// is one manifest of ours at any moment. May be repeated.
+/// Replaces a held revision's manifest with the one for publication, after verifying every byte.
+/// There is exactly one manifest of ours at any moment. Idempotent.
 ///
 /// # Errors
 /// As [`check`].
@@ -141,7 +138,8 @@ pub fn reseal(
     Ok(())
 }
 
-/// The manifest of what is held back, with the hash of its bytes; `None` if there is none of ours.
+/// Returns the manifest of a held revision and the hash of its bytes; `None` if there is none of
+/// ours.
 pub fn manifest_in(disk: &dyn Disk, dir: &Path) -> Result<Option<(Box<Manifest>, String)>, Fault> {
     Ok(match read_manifest(disk, dir)? {
         Read::Manifest(manifest, sha) => Some((manifest, sha)),
@@ -149,8 +147,9 @@ pub fn manifest_in(disk: &dyn Disk, dir: &Path) -> Result<Option<(Box<Manifest>,
     })
 }
 
-/// Removes what is held back no more, on record; what cannot be recorded stays until the next start.
-/// First it leaves the place where nothing is swept, so that an interrupted removal is finished then.
+/// Removes a revision that is no longer held back, and records that; if recording fails, it stays
+/// until the next start. It is first moved out of `held`, which is never swept, so that the next
+/// start finishes an interrupted removal.
 pub fn discard(
     disk: &dyn Disk,
     layout: &Layout,
@@ -184,7 +183,7 @@ fn remove(disk: &dyn Disk, layout: &Layout, dir: &str) -> Result<(), Fault> {
     Ok(())
 }
 
-/// All that lies below `held`.
+/// Returns everything below `held`.
 pub fn found(disk: &dyn Disk, layout: &Layout) -> Result<Lying, Fault> {
     let mut lying = Lying::default();
     if disk.kind(&layout.held())? != Some(Kind::Dir) {
@@ -207,7 +206,7 @@ pub fn found(disk: &dyn Disk, layout: &Layout) -> Result<Lying, Fault> {
     Ok(lying)
 }
 
-/// Removes new manifests that an interrupted publication left; it writes them again.
+/// Removes new manifests that an interrupted publication left; it will write them again.
 pub fn sweep(disk: &dyn Disk, leftovers: &[PathBuf], witness: &dyn Witness) -> Result<(), Fault> {
     if leftovers.is_empty() || !witness.leftovers(leftovers.len()) {
         return Ok(());

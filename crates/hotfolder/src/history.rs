@@ -1,4 +1,5 @@
-//! Replaced revisions, kept in staging for a while: `history/<lab>/<account>/<order-id>/r<N>`.
+//! Replaced revisions, kept in staging for their retention period:
+//! `history/<lab>/<account>/<order-id>/r<N>`.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -13,20 +14,17 @@ use casedrop_model::ids::OrderKey;
 use casedrop_model::manifest::{FILE_NAME, Manifest};
 use casedrop_model::stand_in::comparable;
 
-/// How many directories one revision may have: it gets a second one only when a journal was lost and
-/// revisions were counted anew.
+/// The maximum number of directories per revision number: it takes a second one only if a journal
+/// was lost and numbering started over.
 const MAX_PLACES: u32 = 1000;
 
-/// A replaced revision.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Retained {
-    /// Where it lies.
     pub dir: PathBuf,
-    /// Its manifest.
     pub manifest: Manifest,
 }
 
-/// All replaced revisions of an order whose manifests can be read, in the order of their names.
+/// Returns all replaced revisions of an order with a readable manifest, sorted by directory name.
 pub fn retained(disk: &dyn Disk, layout: &Layout, key: &OrderKey) -> Result<Vec<Retained>, Fault> {
     let dir = layout.order_history(key);
     if disk.kind(&dir)? != Some(Kind::Dir) {
@@ -41,10 +39,12 @@ pub fn retained(disk: &dyn Disk, layout: &Layout, key: &OrderKey) -> Result<Vec<
     Ok(found)
 }
 
-/// Removes a revision's directory if it holds nothing but what its manifest lists, unchanged. Returns
-/// whether it is gone; otherwise nothing, or nothing that is not ours, was touched. May be repeated
-/// after an interruption. Not for directories below the output, where a half-removed order would be
-/// seen: move them to staging first.
+/// Removes a revision's directory if it holds nothing but the unchanged files in its manifest, and
+/// returns whether it is gone. Otherwise nothing was touched, or only files of ours. Can be
+/// repeated after an interruption.
+///
+/// Not for directories in the output folder, where a half-removed order would be visible: move them
+/// to staging first.
 pub fn remove_ours(disk: &dyn Disk, dir: &Path, manifest: &Manifest) -> Result<bool, Fault> {
     match look(disk, dir, Some(manifest), None)? {
         LocalPicture::Absent => return Ok(true),
@@ -63,7 +63,7 @@ pub fn remove_ours(disk: &dyn Disk, dir: &Path, manifest: &Manifest) -> Result<b
             _ => {}
         }
     }
-    // Those of files that are gone, too, as the directory has them.
+    // Including the directories of files already gone, spelled as on disk.
     let order = &manifest.order_id;
     let wanted = manifest.files.iter().flat_map(|file| parents(&file.path));
     let wanted: BTreeSet<String> = wanted.map(|dir| comparable(dir, order)).collect();
@@ -80,8 +80,9 @@ pub fn remove_ours(disk: &dyn Disk, dir: &Path, manifest: &Manifest) -> Result<b
     Ok(true)
 }
 
-/// A replaced revision of an order, by its manifest's hash; `None` if it is not kept any more. What an
-/// interrupted removal left of it without its manifest, empty directories, counts as it.
+/// Returns the place of a replaced revision, by its manifest's hash; `None` if it is no longer
+/// kept. Empty directories without a manifest, which an interrupted removal leaves, count as the
+/// revision.
 pub fn kept(
     disk: &dyn Disk,
     layout: &Layout,
@@ -102,7 +103,7 @@ pub fn kept(
     Ok(is_empty.then_some(first))
 }
 
-/// The order's directory in history goes with the last revision in it.
+/// Removes the order's history directory once it is empty.
 pub fn tidy(disk: &dyn Disk, layout: &Layout, key: &OrderKey) -> Result<(), Fault> {
     let dir = layout.order_history(key);
     if disk.kind(&dir)? != Some(Kind::Dir) {
@@ -117,7 +118,7 @@ pub fn tidy(disk: &dyn Disk, layout: &Layout, key: &OrderKey) -> Result<(), Faul
     }
 }
 
-/// A place in history where nothing stands, its parent made.
+/// Returns an unused place in history, creating its parent.
 pub(super) fn free_place(
     disk: &dyn Disk,
     layout: &Layout,
@@ -135,7 +136,7 @@ pub(super) fn free_place(
         .hint("remove old directories from the staging folder's history"))
 }
 
-/// The place in history of the revision whose manifest has that hash.
+/// Returns the place in history of the revision whose manifest has that hash.
 pub(super) fn find(
     disk: &dyn Disk,
     layout: &Layout,

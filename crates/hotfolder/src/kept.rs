@@ -1,7 +1,8 @@
-//! What is kept of a broken download, so that the next attempt goes on where it broke off.
+//! What is kept of an interrupted download, so that the next attempt can resume it.
 //!
-//! The bytes lie in a [`Spool`]; a small file beside it says what they belong to. It is durable before
-//! the first of them, and goes after the last: bytes of unknown origin are never continued.
+//! The bytes are in a [`Spool`]; a small file next to it says what they belong to. That file is
+//! durable before the first byte is written and is removed only after the last one is gone: we
+//! never resume bytes of unknown origin.
 
 use std::io::{Seek as _, SeekFrom};
 use std::path::PathBuf;
@@ -14,8 +15,8 @@ use casedrop_model::asset::{AssetInfo, AssetKind, Format, Resume};
 use casedrop_model::fault::{Fault, FaultClass};
 use casedrop_model::ids::OrderKey;
 
-/// So often in a row a server may answer and yet give not a byte more; then the download starts over,
-/// lest something that cannot continue downloads keeps an order for ever.
+/// How many times in a row a server may answer without sending a new byte. Then the download starts
+/// over, so that something that breaks every resume cannot hold up an order forever.
 const FRUITLESS: u32 = 5;
 
 const MAX_BYTES: u64 = 64 * 1024;
@@ -32,8 +33,8 @@ pub struct Origin {
 }
 
 impl Origin {
-    /// What the server said of the bytes that come; `None` if it did not name their version in a way
-    /// that lets a download be continued.
+    /// Records what the server says about the incoming bytes; `None` if it gave no strong
+    /// validator, without which a download cannot be resumed.
     pub fn of(key: &OrderKey, format: &Format, info: &AssetInfo) -> Option<Self> {
         let etag = info.etag.clone().filter(|etag| is_strong(etag))?;
         let (order, format, total) = (key.to_string(), format.clone(), info.total);
@@ -45,12 +46,12 @@ impl Origin {
     }
 }
 
-/// A weak tag names versions that mean the same, not bytes that are the same.
+/// A weak tag identifies equivalent versions, not identical bytes.
 fn is_strong(etag: &str) -> bool {
     etag.len() > 2 && etag.starts_with('"') && etag.ends_with('"')
 }
 
-/// A broken download that may be continued.
+/// An interrupted download that may be resumed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Kept {
     origin: Origin,
@@ -58,15 +59,15 @@ pub struct Kept {
 }
 
 impl Kept {
-    /// Where to go on, and with which version. Of a download that is complete the last byte is asked
-    /// for once more: so the server says whether it still is the present version.
+    /// Returns the offset to resume at, and the version. For a complete download we ask for the
+    /// last byte again, so that the server tells us whether this is still the current version.
     pub fn resume(&self) -> Resume {
         let complete = self.origin.total == Some(self.len);
         let offset = if complete { self.len - 1 } else { self.len };
         Resume { offset, etag: self.origin.etag.clone() }
     }
 
-    /// Whether what the server sends is the rest of these very bytes.
+    /// Whether the server is sending the rest of these very bytes.
     pub fn is_continued_by(&self, info: &AssetInfo) -> bool {
         info.offset == self.resume().offset
             && info.etag.as_ref() == Some(&self.origin.etag)
@@ -74,12 +75,12 @@ impl Kept {
             && info.total.is_none_or(|total| self.len <= total)
     }
 
-    /// How many bytes are there.
+    /// Returns the number of bytes kept.
     pub fn len(&self) -> u64 {
         self.len
     }
 
-    /// Never: nothing is kept of nothing.
+    /// Always `false`: an empty download is never kept.
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }
@@ -92,12 +93,12 @@ pub struct SpoolDir<'a> {
 }
 
 impl<'a> SpoolDir<'a> {
-    /// It need not exist.
+    /// Takes a directory that need not exist.
     pub fn new(disk: &'a dyn Disk, dir: PathBuf) -> Self {
         Self { disk, dir }
     }
 
-    /// Where an asset is spooled.
+    /// Returns the path where an asset is spooled.
     pub fn spool(&self, kind: AssetKind) -> PathBuf {
         self.dir.join(kind.as_str())
     }
@@ -110,7 +111,7 @@ impl<'a> SpoolDir<'a> {
         self.dir.join("ide.json")
     }
 
-    /// The package's download that an earlier attempt left, if it can be continued.
+    /// Returns the package download that an earlier attempt left, if it can be resumed.
     pub fn find(&self, key: &OrderKey, format: &Format) -> Result<Option<Kept>, Fault> {
         let Some(origin) = self.read()?.filter(|origin| origin.is_of(key, format)) else {
             return Ok(None);
@@ -119,7 +120,7 @@ impl<'a> SpoolDir<'a> {
         if self.disk.kind(&path)? != Some(Kind::File) {
             return Ok(None);
         }
-        // What a directory says of a length may be old.
+        // The length in a directory listing may be stale.
         let len = self.disk.open(&path)?.seek(SeekFrom::End(0)).map_err(|source| DiskError {
             operation: "measure",
             path,
@@ -129,8 +130,8 @@ impl<'a> SpoolDir<'a> {
         Ok(fits.then_some(Kept { origin, len }))
     }
 
-    /// Starts the package's spool over. Whatever was there is gone before the new origin is written:
-    /// old bytes never get a new name.
+    /// Starts the package's spool over. Anything there is removed before the new origin is written:
+    /// old bytes never get a new origin.
     pub fn begin(&self, origin: Option<&Origin>, cap: u64) -> Result<Spool, Fault> {
         self.drop_package()?;
         self.disk.create_dirs(&self.dir)?;
@@ -140,7 +141,7 @@ impl<'a> SpoolDir<'a> {
         Spool::create(self.disk, &self.package(), cap)
     }
 
-    /// Goes on behind what is kept.
+    /// Continues after the bytes kept.
     pub fn resume(&self, kept: &Kept, cap: u64) -> Result<Spool, Fault> {
         let spool = Spool::resume(self.disk, &self.package(), cap)?;
         if spool.len() == kept.len {
@@ -151,7 +152,7 @@ impl<'a> SpoolDir<'a> {
             .hint("keep other programs out of the staging folder; the order is fetched again"))
     }
 
-    /// Remembers whether continuing brought anything. The server answered in either case.
+    /// Records whether resuming brought any bytes. The server answered in either case.
     pub fn continued(&self, kept: &Kept, len: u64) -> Result<(), Fault> {
         let fruitless = if len > kept.len { 0 } else { kept.origin.fruitless + 1 };
         if fruitless >= FRUITLESS {
@@ -163,7 +164,7 @@ impl<'a> SpoolDir<'a> {
         Ok(())
     }
 
-    /// Removes all but a package's download that can be continued.
+    /// Removes everything except a package download that can be resumed.
     pub fn tidy(&self) -> Result<(), Fault> {
         if self.disk.kind(&self.dir)? != Some(Kind::Dir) {
             return self.clear();
@@ -184,7 +185,7 @@ impl<'a> SpoolDir<'a> {
         Ok(())
     }
 
-    /// Removes the package's download, and leaves those of other assets.
+    /// Removes the package's download, but not those of other assets.
     pub fn drop_package(&self) -> Result<(), Fault> {
         for path in [self.origin(), self.package()] {
             if self.disk.kind(&path)? == Some(Kind::File) {
@@ -194,7 +195,7 @@ impl<'a> SpoolDir<'a> {
         Ok(())
     }
 
-    /// Removes what there is of an asset's download.
+    /// Removes an asset's download, if there is one.
     pub fn drop_spool(&self, kind: AssetKind) -> Result<(), Fault> {
         let path = self.spool(kind);
         if self.disk.kind(&path)? == Some(Kind::File) {
@@ -203,7 +204,7 @@ impl<'a> SpoolDir<'a> {
         Ok(())
     }
 
-    /// Removes everything, the origin first: should the rest stay, it is of no use to anyone.
+    /// Removes everything, the origin first: without it, whatever stays is never resumed.
     pub fn clear(&self) -> Result<(), Fault> {
         match self.disk.kind(&self.dir)? {
             None => return Ok(()),
@@ -224,7 +225,7 @@ impl<'a> SpoolDir<'a> {
         Ok(write_durably(self.disk, &self.origin(), &bytes)?)
     }
 
-    /// What cannot be read says nothing.
+    /// An unreadable origin counts as none.
     fn read(&self) -> Result<Option<Origin>, Fault> {
         let path = self.origin();
         if self.disk.kind(&path)? != Some(Kind::File) {
@@ -256,7 +257,7 @@ mod tests {
         Format { file_type: Some("STL".to_owned()), ..Format::default() }
     }
 
-    /// A download of ten bytes of which so many came.
+    /// A ten-byte download that broke off after `came` bytes.
     fn broken(spools: &SpoolDir<'_>, came: usize) {
         let origin = Origin::of(&key(), &stl(), &info("\"v1\"", 0, 10)).expect("a strong tag");
         let mut spool = spools.begin(Some(&origin), CAP).expect("begun");

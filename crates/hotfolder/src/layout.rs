@@ -1,4 +1,5 @@
-//! Where things lie: the output that others watch, and the staging beside it that nobody does.
+//! The directory layout: the output folder that others watch, and the staging folder next to it
+//! that no one does.
 
 use std::path::PathBuf;
 
@@ -7,7 +8,8 @@ use casedrop_model::ids::OrderKey;
 use casedrop_model::path::safe_component;
 use casedrop_model::record::Place;
 
-/// What the names of jobs begin with whose revision was held back. No job of [`work_dir`] has such a name.
+/// Prefix of the job names of revisions that were held back. No job of [`work_dir`] has such a
+/// name.
 ///
 /// [`work_dir`]: Layout::work_dir
 pub const HELD_JOB: &str = "held/";
@@ -17,12 +19,12 @@ pub const HELD_JOB: &str = "held/";
 pub struct Layout {
     /// The hot folder.
     pub output: PathBuf,
-    /// Where orders are put together and replaced revisions are kept.
+    /// Where orders are assembled and replaced revisions are kept.
     pub staging: PathBuf,
 }
 
 impl Layout {
-    /// Has messages about what lies in orders leave out words that may name a person.
+    /// Omits words that may name a person from messages about the contents of orders.
     pub fn be_discreet(&self) {
         // <lab>/<account>/<order>/…
         others_name_below(&self.output, 3);
@@ -33,13 +35,13 @@ impl Layout {
         others_name_below(&self.history(), 4);
     }
 
-    /// Where an order is published: `<output>/<lab>/<account>/<order-id>`.
+    /// Returns where an order is published: `<output>/<lab>/<account>/<order-id>`.
     pub fn order_dir(&self, key: &OrderKey) -> PathBuf {
         self.account_dir(key).join(key.order.dir_name())
     }
 
-    /// Where a revision is published when the order's own place holds what is not ours:
-    /// `<order-id>-r<N>` beside it.
+    /// Returns where a revision is published if the order's own place holds something that is not
+    /// ours: `<order-id>-r<N>` next to it.
     pub fn beside_dir(&self, key: &OrderKey, revision: u32) -> PathBuf {
         self.account_dir(key).join(safe_component(&format!("{}-r{revision}", key.order.dir_name())))
     }
@@ -48,27 +50,27 @@ impl Layout {
         self.output.join(key.lab.dir_name()).join(key.account.dir_name())
     }
 
-    /// Everything that is being put together.
+    /// Returns the parent of all orders being assembled.
     pub fn work(&self) -> PathBuf {
         self.staging.join("work")
     }
 
-    /// Where one job puts its order together. The name is made safe.
+    /// Returns where a job assembles its order. The name is made safe.
     pub fn work_dir(&self, job: &str) -> PathBuf {
         self.work().join(safe_component(job))
     }
 
-    /// Everything that is held back.
+    /// Returns the parent of all held revisions.
     pub fn held(&self) -> PathBuf {
         self.staging.join("held")
     }
 
-    /// Where a revision is held back. The name is made safe.
+    /// Returns where a revision is held back. The name is made safe.
     pub fn held_dir(&self, dir: &str) -> PathBuf {
         self.held().join(safe_component(dir))
     }
 
-    /// Where the revision of a publication lies: put together below `work`, or held back until now.
+    /// Returns where a revision to publish is: assembled below `work`, or held back until now.
     pub fn staged_dir(&self, job: &str) -> PathBuf {
         match job.strip_prefix(HELD_JOB) {
             Some(dir) => self.held_dir(dir),
@@ -76,22 +78,22 @@ impl Layout {
         }
     }
 
-    /// One small file for each order whose download was asked for.
+    /// Returns the directory with one small file for each order whose download was requested.
     pub fn claims(&self) -> PathBuf {
         self.staging.join("claims")
     }
 
-    /// Where one job's downloads are spooled, and kept while they are broken.
+    /// Returns where a job's downloads are spooled, and kept while incomplete.
     pub fn spool_dir(&self, job: &str) -> PathBuf {
         self.work_dir(&format!("{job}.spool"))
     }
 
-    /// What was moved out of the output to be removed.
+    /// Returns the directory for what was moved out of the output folder to be removed.
     pub fn retired(&self) -> PathBuf {
         self.staging.join("retired")
     }
 
-    /// Where a revision that is to be removed is moved.
+    /// Returns where a revision to be removed is moved.
     pub fn retired_dir(&self, key: &OrderKey, place: Place, revision: u32) -> PathBuf {
         let place = place.as_str();
         let (lab, account) = (key.lab.dir_name(), key.account.dir_name());
@@ -99,7 +101,7 @@ impl Layout {
         self.retired().join(safe_component(&name))
     }
 
-    /// Where a revision is published.
+    /// Returns where a revision is published.
     pub fn dir_at(&self, key: &OrderKey, place: Place, revision: u32) -> PathBuf {
         match place {
             Place::Main => self.order_dir(key),
@@ -107,12 +109,12 @@ impl Layout {
         }
     }
 
-    /// Everything that was replaced.
+    /// Returns the parent of all replaced revisions.
     pub fn history(&self) -> PathBuf {
         self.staging.join("history")
     }
 
-    /// Where the replaced revisions of an order are kept.
+    /// Returns where an order's replaced revisions are kept.
     pub fn order_history(&self, key: &OrderKey) -> PathBuf {
         self.history()
             .join(key.lab.dir_name())
@@ -120,7 +122,7 @@ impl Layout {
             .join(key.order.dir_name())
     }
 
-    /// Where a replaced revision is kept.
+    /// Returns where a replaced revision is kept.
     pub fn history_dir(&self, key: &OrderKey, revision: u32) -> PathBuf {
         self.order_history(key).join(format!("r{revision}"))
     }

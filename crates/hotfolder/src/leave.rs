@@ -1,4 +1,5 @@
-//! Leaves an output for another one: what the agent made there goes, where nothing else is in it.
+//! Leaves an output folder for another one: removes what the agent created there, if nothing else
+//! is in it.
 
 use std::io;
 
@@ -8,11 +9,13 @@ use super::root::{lock_path, marker_path, read_marker};
 use casedrop_disk::{Disk, Kind};
 use casedrop_model::fault::Fault;
 
-/// Removes marker and staging of an output that holds nothing but them. The folder itself stays: it may
-/// be somebody's share. Nothing is touched where anything else is there, in staging too, where another
-/// agent works, or where the marker is not that of `id`. `next` is the output from now on.
+/// Removes the marker and staging of an output folder that holds nothing else. The folder itself
+/// stays: it may be someone's share.
 ///
-/// Returns whether it was left so.
+/// Nothing is touched if anything else is there or in staging, if another agent is using it, or if
+/// the marker's id is not `id`. `next` is the output folder from now on.
+///
+/// Returns whether marker and staging were removed.
 pub fn leave(disk: &dyn Disk, old: &Layout, id: &str, next: &Layout) -> Result<bool, Fault> {
     if old.output == next.output || read_marker(disk, old)?.as_deref() != Some(id) {
         return Ok(false);
@@ -35,7 +38,7 @@ pub fn leave(disk: &dyn Disk, old: &Layout, id: &str, next: &Layout) -> Result<b
     Ok(true)
 }
 
-/// Whether nobody works there and nothing is kept there.
+/// Whether no agent is using it and nothing is kept there.
 fn is_unused(disk: &dyn Disk, old: &Layout) -> Result<bool, Fault> {
     let lock = lock_path(old);
     if disk.kind(&lock)?.is_some() && disk.try_lock(&lock)?.is_none() {
@@ -46,7 +49,7 @@ fn is_unused(disk: &dyn Disk, old: &Layout) -> Result<bool, Fault> {
     Ok(is_empty && tree.odd.is_empty())
 }
 
-/// File by file and folder by folder, so that what comes in meanwhile stays.
+/// File by file and folder by folder, so that anything added in between stays.
 fn remove_empty(disk: &dyn Disk, old: &Layout) -> Result<(), Fault> {
     match disk.remove_file(&lock_path(old)) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),

@@ -1,10 +1,10 @@
-//! The order's way onto the disk: spool, unpack, describe, seal, publish, and look again.
+//! An order's way onto the disk: spool, unpack, describe, seal, publish, and look again.
 //!
 //! What this crate promises:
-//! - nothing appears below the output but whole, synced orders, each by one rename;
+//! - only whole, synced orders appear in the output folder, each by one rename;
 //! - nothing that the agent did not write is changed or deleted;
 //! - an archive can neither write outside its directory nor use more memory than a few buffers;
-//! - each step can be interrupted anywhere, and [`publish::recover`] says how to go on.
+//! - each step can be interrupted anywhere, and [`publish::recover`] says how to continue.
 //!
 //! All access goes through [`Disk`](casedrop_disk::Disk), and everything blocks.
 
@@ -51,17 +51,17 @@ pub use verify::{Difference, Knows, VerifyReport, verify_tree, verify_tree_with}
 
 use casedrop_model::path::RelPath;
 
-/// One file of an order that is being put together.
+/// One file of an order that is being assembled.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StagedFile {
-    /// Where it lies in the order's directory.
+    /// Path in the order's directory.
     pub path: RelPath,
     /// In bytes.
     pub size: u64,
-    /// Lower-case hexadecimal SHA-256 of its content.
+    /// SHA-256 of its content in lowercase hexadecimal.
     pub sha256: String,
-    /// The vendor's name, where this one differs.
+    /// The vendor's name, if it differs.
     pub original_name: Option<String>,
-    /// The name's bytes in the archive, escaped, where they are not UTF-8.
+    /// The name's bytes in the archive, escaped, if they are not UTF-8.
     pub raw_name: Option<String>,
 }

@@ -1,4 +1,4 @@
-//! Looks at an order's directory, with every byte hashed, and says whose it is now.
+//! Looks at an order's directory, hashing every byte, and reports whose it is now.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -14,42 +14,41 @@ use casedrop_model::stand_in::comparable;
 /// Manifests of the largest allowed orders stay far below this.
 const MANIFEST_MAX: u64 = 32 << 20;
 
-/// What stands at an order's path.
+/// What is at an order's path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LocalPicture {
-    /// Nothing, or, where nothing was expected, an empty directory.
+    /// Nothing, or, if nothing was expected, an empty directory.
     Absent,
-    /// What was expected, byte for byte.
+    /// Exactly what was expected, byte for byte.
     AsPublished,
-    /// Some of our files are gone and the rest is unchanged: somebody consumed them. Also an
-    /// expected directory that is empty now.
+    /// Some of our files are gone and the rest is unchanged: they were consumed. Also an expected
+    /// directory that is now empty.
     Reduced {
-        /// The paths of the missing files, the manifest's own included.
+        /// The paths of the missing files, including the manifest's own.
         gone: Vec<String>,
     },
-    /// Something was changed or added by others.
+    /// Others changed or added something.
     Altered {
-        /// One line for each difference, naming the file.
+        /// One line per difference, naming the file.
         differences: Vec<String>,
     },
-    /// Nothing was expected, and a complete order with a valid manifest stands there: ours, as far as
-    /// can be known.
+    /// Nothing was expected, and there is a complete order with a valid manifest: ours, as far as
+    /// we can tell.
     Ours {
-        /// Its manifest.
         manifest: Box<Manifest>,
         /// SHA-256 of the manifest's bytes.
         manifest_sha256: String,
     },
-    /// Nothing was expected, and something else stands there.
+    /// Nothing was expected, and something else is there.
     Foreign {
-        /// What it is.
+        /// Describes it in messages.
         what: String,
     },
 }
 
-/// Looks at `dir`. With an expectation, everything is compared with it (and the manifest's bytes with
-/// `expected_sha`, where given); without one, a complete order of ours is recognised. What operating
-/// systems strew about (`Thumbs.db`, `desktop.ini`, `.DS_Store`) does not count.
+/// Looks at `dir`. With an expected manifest, everything is compared with it (and the manifest's
+/// bytes with `expected_sha`, if given); without one, a complete order of ours is recognised.
+/// Litter from operating systems (`Thumbs.db`, `desktop.ini`, `.DS_Store`) is ignored.
 pub fn look(
     disk: &dyn Disk,
     dir: &Path,
@@ -77,7 +76,7 @@ pub fn look(
     }
 }
 
-/// Compares names and sizes only: quick, and blind to content of the same size.
+/// Like [`look`], but compares names and sizes only: fast, and blind to changes that keep the size.
 pub fn glance(disk: &dyn Disk, dir: &Path, expected: &Manifest) -> Result<LocalPicture, Fault> {
     if disk.kind(dir).map_err(fault_of)? != Some(Kind::Dir) {
         return look(disk, dir, Some(expected), None);
@@ -110,20 +109,19 @@ fn recognise(disk: &dyn Disk, dir: &Path) -> Result<LocalPicture, DiskError> {
     }
 }
 
-/// What became of `manifest.json` in a directory.
+/// The result of reading a directory's `manifest.json`.
 pub enum Read {
-    /// It is one of ours, with the SHA-256 of its bytes.
+    /// One of ours, with the SHA-256 of its bytes.
     Manifest(Box<Manifest>, String),
-    /// There is none.
     Missing,
-    /// There is one and it is not ours; why, as the end of a sentence.
+    /// Not one of ours; the reason, worded as the end of a sentence.
     Unreadable(String),
 }
 
-/// What stands in the manifest of a directory.
+/// Reads the manifest in a directory.
 ///
 /// # Errors
-/// The file is there and cannot be read.
+/// The file exists but cannot be read.
 pub fn read_manifest(disk: &dyn Disk, dir: &Path) -> Result<Read, DiskError> {
     let bytes = match read_limited(disk, &dir.join(FILE_NAME), MANIFEST_MAX) {
         Ok(bytes) => bytes,
@@ -146,7 +144,7 @@ pub fn read_manifest(disk: &dyn Disk, dir: &Path) -> Result<Read, DiskError> {
     })
 }
 
-/// The SHA-256 of the manifest in a directory, if one of ours stands there.
+/// Returns the SHA-256 of the manifest in a directory, if it is one of ours.
 pub(crate) fn manifest_sha(disk: &dyn Disk, dir: &Path) -> Result<Option<String>, DiskError> {
     Ok(match read_manifest(disk, dir)? {
         Read::Manifest(_, sha) => Some(sha),
@@ -157,9 +155,9 @@ pub(crate) fn manifest_sha(disk: &dyn Disk, dir: &Path) -> Result<Option<String>
 /// A directory compared with a manifest.
 #[derive(Debug, Default)]
 pub(crate) struct Comparison {
-    /// Files that are not there.
+    /// Missing files.
     pub(crate) gone: Vec<String>,
-    /// Files that are other than they should be, or should not be there, each with what is wrong.
+    /// Files that differ or should not be there, each with what is wrong.
     pub(crate) wrong: Vec<(String, String)>,
 }
 
@@ -176,9 +174,9 @@ impl Comparison {
     }
 }
 
-/// Which file of a directory is which of its manifest. Most have the very name. Others have a stand-in
-/// for it in the journal, or are on a volume that writes letters with marks otherwise than they were
-/// given, or changes their case.
+/// Maps a manifest's files to those in a directory. Most have exactly the same name. Others have a
+/// stand-in in the journal, or are on a volume that changes case or how accented letters are
+/// encoded.
 pub struct There<'t>(BTreeMap<&'t str, &'t str>);
 
 impl<'t> There<'t> {
@@ -193,7 +191,7 @@ impl<'t> There<'t> {
         }
         let mut others: BTreeMap<String, Option<&str>> = BTreeMap::new();
         for path in left {
-            // Of two that differ by no more than that, neither is known to be it.
+            // If two names match this loosely, we accept neither.
             others
                 .entry(comparable(path, order))
                 .and_modify(|one| *one = None)
@@ -206,13 +204,13 @@ impl<'t> There<'t> {
         Self(missing.into_iter().filter_map(found).collect())
     }
 
-    /// The path in the directory of what the manifest calls so.
+    /// Returns the directory's spelling of a path in the manifest.
     pub fn path_of(&self, path: &'t str) -> &'t str {
         self.0.get(path).copied().unwrap_or(path)
     }
 }
 
-/// The manifest in a directory, if it is the one with this hash.
+/// Returns the manifest in a directory, if it has this hash.
 pub fn manifest_with(
     disk: &dyn Disk,
     dir: &Path,
@@ -224,8 +222,8 @@ pub fn manifest_with(
     })
 }
 
-/// The manifest with the true names of its files, from the directory where it stands; `None` if another
-/// one stands there, or none.
+/// Returns the manifest with its files' real names, read from its directory; `None` if there is no
+/// manifest or a different one.
 pub fn with_names(
     disk: &dyn Disk,
     dir: &Path,
@@ -242,8 +240,8 @@ pub fn with_names(
     })
 }
 
-/// Compares every file, by size and then by hash. Without `manifest_sha` the manifest's own file may
-/// hold anything.
+/// Compares every file, by size and then by hash. Without `manifest_sha`, the manifest's own file
+/// may contain anything.
 pub(crate) fn compare(
     disk: &dyn Disk,
     dir: &Path,
@@ -254,7 +252,7 @@ pub(crate) fn compare(
     compare_by(disk, dir, manifest, manifest_sha, &hashed)
 }
 
-/// As [`compare`]; `hash` gives a file's hash, or `None` where its content is not the question.
+/// Like [`compare`]; `hash` returns a file's hash, or `None` to skip the content.
 fn compare_by(
     disk: &dyn Disk,
     dir: &Path,
@@ -288,7 +286,7 @@ fn compare_by(
                 found.gone.push(path.to_owned());
             }
             Err(error) => match error.no_file() {
-                // Something took its place since the folder was read.
+                // Something replaced it since the directory was read.
                 Some(what) => found.wrong.push((path.to_owned(), format!("is {what} now"))),
                 None => return Err(error),
             },
@@ -299,7 +297,7 @@ fn compare_by(
         (Some(_), None) => {}
         (Some(size), Some(expected)) => {
             let path = dir.join(FILE_NAME);
-            // Ours are short, and what others put there may be of any size.
+            // Ours are short; a foreign one may be of any size.
             if size > MANIFEST_MAX || hash_file(disk, &path)?.1 != expected {
                 found.wrong.push((FILE_NAME.to_owned(), "has other content".to_owned()));
             }
@@ -307,7 +305,7 @@ fn compare_by(
     }
     let extra = files.into_keys().map(|file| (file, "is not part of the order"));
     let order = &manifest.order_id;
-    // That of a file that is gone may be written otherwise than in the manifest.
+    // The directory of a missing file may be spelled differently from the manifest.
     let others: BTreeSet<String> = dirs.iter().map(|dir| comparable(dir, order)).collect();
     let extra = extra.chain(
         tree.dirs

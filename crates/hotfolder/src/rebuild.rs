@@ -1,5 +1,5 @@
-//! What the disk tells of orders, should the journal be lost: everything that was published and is
-//! still there, in the output or in history. Manifests are believed; nothing is hashed.
+//! What the disk reveals about orders if the journal is lost: everything published that is still in
+//! the output folder or in history. Manifests are trusted; nothing is hashed.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -16,10 +16,9 @@ use casedrop_model::path::safe_component;
 use casedrop_model::record::Place;
 use casedrop_model::test_order;
 
-/// A revision that stands on the disk.
+/// A revision found on disk.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Standing {
-    /// Its manifest.
     pub manifest: Manifest,
     /// SHA-256 of the manifest's bytes.
     pub manifest_sha256: String,
@@ -27,16 +26,16 @@ pub struct Standing {
     pub place: Place,
 }
 
-/// All that was found.
 #[derive(Debug, Default)]
 pub struct Survey {
     /// Revisions by order and number.
     pub orders: BTreeMap<OrderKey, BTreeMap<u32, Standing>>,
-    /// What could not be read, each with why. Its order, if it is one, is not in `orders`.
+    /// What could not be read, each with a reason. An order among them is not in `orders`.
     pub unreadable: Vec<String>,
 }
 
-/// Reads all manifests of ours below output and history. A directory counts if its manifest names it.
+/// Reads all our manifests in the output folder and history. A directory counts if its manifest
+/// matches its name.
 pub fn survey(disk: &dyn Disk, layout: &Layout) -> Survey {
     let mut survey = Survey::default();
     for (account, dir) in survey.accounts(disk, layout, &layout.output) {
@@ -44,12 +43,12 @@ pub fn survey(disk: &dyn Disk, layout: &Layout) -> Survey {
             survey.take(disk, &order.path, |manifest, name| belongs(manifest, &account, name));
         }
     }
-    // What stands in the output comes first: it wins over a revision of the same number here.
+    // The output folder comes first: it wins over a revision of the same number here.
     for (account, dir) in survey.accounts(disk, layout, &layout.history()) {
         for order in survey.dirs(disk, &dir) {
             let name = order.name.unwrap_or_default();
             for revision in survey.dirs(disk, &order.path) {
-                // Only what had the order's own place is ever replaced.
+                // Only a revision in the order's own place is ever replaced.
                 survey.take(disk, &revision.path, |manifest, _| {
                     belongs(manifest, &account, &name).filter(|place| *place == Place::Main)
                 });
@@ -59,8 +58,8 @@ pub fn survey(disk: &dyn Disk, layout: &Layout) -> Survey {
     survey
 }
 
-/// Where the directory of that name, below `<lab>/<account>`, was published, if the manifest in it
-/// is its own.
+/// Returns where the directory `name`, below the `<lab>/<account>` in `account`, was published, if
+/// the manifest in it matches.
 pub(crate) fn belongs(manifest: &Manifest, account: &str, name: &str) -> Option<Place> {
     let own = format!("{}/{}", safe_component(&manifest.lab), safe_component(&manifest.account.id));
     let id = safe_component(&manifest.order_id);
@@ -75,12 +74,12 @@ pub(crate) fn belongs(manifest: &Manifest, account: &str, name: &str) -> Option<
     }
 }
 
-/// Keeps what an exchange brought out of the output: a revision in `work` that is older than the one
-/// at its order's place goes to history. Without its journal nobody else would know of it.
-/// `kept` is left alone. Returns how many were moved.
+/// Moves to history any revision in `work` or `held` that an exchange took out of the output
+/// folder: one that is older than the revision in its order's place. With the journal lost, nothing
+/// else would know of it. Leaves `kept` alone. Returns how many were moved.
 pub fn rescue_replaced(disk: &dyn Disk, layout: &Layout, kept: &[PathBuf]) -> Result<usize, Fault> {
     let mut entries = Vec::new();
-    // A revision that was held back is exchanged from where it lay.
+    // A held revision is exchanged from where it was held.
     for dir in [layout.work(), layout.held()] {
         if disk.kind(&dir)? == Some(Kind::Dir) {
             entries.extend(disk.list(&dir)?);
@@ -106,7 +105,7 @@ pub fn rescue_replaced(disk: &dyn Disk, layout: &Layout, kept: &[PathBuf]) -> Re
     Ok(moved)
 }
 
-/// The order that a manifest names.
+/// Returns the order that a manifest names.
 pub fn key_of(manifest: &Manifest) -> Option<OrderKey> {
     Some(OrderKey {
         lab: manifest.lab.parse().ok()?,
@@ -116,7 +115,7 @@ pub fn key_of(manifest: &Manifest) -> Option<OrderKey> {
 }
 
 impl Survey {
-    /// The directories `<lab>/<account>` below a directory.
+    /// Returns the directories `<lab>/<account>` below a directory.
     fn accounts(
         &mut self,
         disk: &dyn Disk,
@@ -162,7 +161,7 @@ impl Survey {
             Ok(Read::Manifest(manifest, sha)) => (*manifest, sha),
             Ok(Read::Missing) => return,
             Ok(Read::Unreadable(why)) => {
-                // Folders of others may be called after people.
+                // Other people's folders may be named after patients.
                 let name = file_name(&dir.file_name().unwrap_or_default().to_string_lossy());
                 self.unreadable.push(format!(
                     "{FILE_NAME} in the folder {name} {why}; the agent leaves the folder alone: look at it, \
@@ -175,7 +174,7 @@ impl Survey {
         let name = dir.file_name().unwrap_or_default().to_string_lossy();
         let (Some(place), Some(key)) = (place(&manifest, &name), key_of(&manifest)) else { return };
         if test_order::is_its(&manifest) {
-            // No lab's order: the journal did not know it before either.
+            // Not a lab's order: the journal did not have it before either.
             return;
         }
         let revisions = self.orders.entry(key).or_default();
@@ -216,7 +215,7 @@ mod tests {
         let (_, first) = sealed(&layout.history_dir(&key(), 1), 1, &FILES);
         let (_, second) = sealed(&layout.order_dir(&key()), 2, &FILES);
         let (_, third) = sealed(&layout.beside_dir(&key(), 3), 3, &FILES);
-        // One number twice: what stands in the output counts.
+        // A duplicate number: the one in the output folder wins.
         sealed(&layout.history_dir(&key(), 2), 2, &[("other", "")]);
         assert_eq!(
             found(&place),
@@ -268,7 +267,7 @@ mod tests {
         let (_, old) = sealed(&layout.work_dir("job"), 1, &FILES);
         assert_eq!(rescue_replaced(&RealDisk, layout, &[]).expect("nothing newer"), 0);
         sealed(&layout.order_dir(&key()), 2, &[("b", "")]);
-        // A newer one that was never published is no order of anyone's.
+        // A newer one that was never published belongs to no order.
         sealed(&layout.work_dir("next"), 3, &FILES);
         std::fs::create_dir_all(layout.work_dir("half")).expect("made");
         let kept = [layout.work_dir("job")];

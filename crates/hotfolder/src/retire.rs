@@ -1,8 +1,9 @@
-//! Removes published revisions from the output when they are old enough.
+//! Removes published revisions from the output folder when they are old enough.
 //!
-//! A revision leaves the output by one rename into staging (`retired/`), so that nobody ever meets half
-//! an order; only there are its files removed. Whatever was changed by others stays where it is, or
-//! goes back there. Each step may be interrupted: [`remove`] goes on, and [`settle`] does so at a start.
+//! A revision leaves the output folder by one rename into staging (`retired/`), so that no one ever
+//! sees half an order; only there are its files removed. Anything that others changed stays where
+//! it is, or goes back there. Every step may be interrupted: [`remove`] continues it, and
+//! [`settle`] does so at startup.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -22,41 +23,36 @@ use casedrop_model::step::Step;
 /// A published revision that is to be removed.
 #[derive(Debug, Clone, Copy)]
 pub struct Piece<'a> {
-    /// Of which order.
     pub key: &'a OrderKey,
     /// Where it was published.
     pub place: Place,
-    /// Its manifest.
     pub manifest: &'a Manifest,
     /// SHA-256 of the manifest's bytes.
     pub manifest_sha256: &'a str,
 }
 
-/// How it stands with a piece.
+/// The state of a piece on disk.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Standing {
-    /// Nothing of it is there.
     Absent,
-    /// It stands there, unchanged or with files taken away.
+    /// It is in its place, unchanged or with some files gone.
     Ours,
-    /// An earlier attempt has moved it out.
+    /// An earlier attempt moved it out.
     Moved,
-    /// Others changed it or took its place; what they did.
+    /// Others changed it or took its place, with details.
     Others(String),
 }
 
 /// What became of a piece.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fate {
-    /// It is removed.
     Removed,
-    /// It was not there.
     Absent,
-    /// It is left alone; why.
+    /// It was left alone, with the reason.
     LeftAlone(String),
 }
 
-/// Looks at a piece, with every byte hashed.
+/// Looks at a piece, hashing every byte.
 pub fn standing(disk: &dyn Disk, layout: &Layout, piece: Piece<'_>) -> Result<Standing, Fault> {
     if disk.kind(&piece.moved(layout))?.is_some() {
         return Ok(Standing::Moved);
@@ -71,11 +67,11 @@ pub fn standing(disk: &dyn Disk, layout: &Layout, piece: Piece<'_>) -> Result<St
     })
 }
 
-/// Removes a piece that [`standing`] found to be ours, or moved out, just now.
+/// Removes a piece that [`standing`] has just reported as ours or moved out.
 ///
 /// # Errors
-/// `target-busy` if a program holds a file of it open; what the disk says otherwise. Below the output it
-/// is whole or gone in every case.
+/// `target-busy` if a program holds one of its files open; otherwise the disk's own error. In the
+/// output folder it is whole or gone in every case.
 pub fn remove(
     disk: &dyn Disk,
     layout: &Layout,
@@ -104,19 +100,20 @@ pub fn remove(
     finish(disk, layout, &dir, &moved, piece.manifest, &|| step(Step::RetireRemove))
 }
 
-/// Who knows what the agent itself began, and keeps the record of what is removed.
+/// Knows what the agent itself started, and records what is removed.
 pub trait Witness {
-    /// Whether the manifest with this hash is one that the agent published, or began to remove. What lies
-    /// in staging proves nothing: others may write there.
+    /// Whether the agent published the manifest with this hash, or started to remove it. Its
+    /// presence in staging proves nothing: others may write there.
     fn knows(&self, key: &OrderKey, manifest_sha256: &str) -> bool;
-    /// A revision of so many files is about to be removed. On a fault it stays.
+    /// Records that a revision with this many files is about to be removed. If this fails, the
+    /// revision stays.
     fn begins(&self, key: &OrderKey, revision: u32, files: usize) -> Result<(), Fault>;
-    /// What became of it.
+    /// Records the outcome.
     fn ended(&self, key: &OrderKey, revision: u32, files: usize, result: &Result<Fate, Fault>);
 }
 
-/// At a start: finishes what was interrupted, also where the journal does not know of it any more, and
-/// leaves what nobody began. Gives one line for each thing that stays where it is.
+/// Finishes interrupted removals at startup, even those that the journal no longer knows of, and
+/// leaves those that the agent did not start. Returns one line for each item left in place.
 pub fn settle(
     disk: &dyn Disk,
     layout: &Layout,
@@ -155,7 +152,7 @@ pub fn settle(
                 FILE_NAME,
                 moved.display()
             )),
-            // The manifest goes last, and then the directories.
+            // The manifest goes last, then the directories.
             Read::Missing if entry.kind == Kind::Dir && is_empty(disk, moved)? => {
                 step(Step::Reclaim);
                 remove_emptied(disk, moved)?
@@ -169,7 +166,7 @@ pub fn settle(
     Ok(left)
 }
 
-/// Which order a directory in `retired` is of, and where that came from, if its name says the same.
+/// Returns the order of a directory in `retired` and where it came from, if its name matches.
 fn own_place(layout: &Layout, moved: &Path, manifest: &Manifest) -> Option<(OrderKey, PathBuf)> {
     let key = key_of(manifest)?;
     let number = manifest.revision;
@@ -179,11 +176,11 @@ fn own_place(layout: &Layout, moved: &Path, manifest: &Manifest) -> Option<(Orde
     Some((key, dir))
 }
 
-/// Removes directories in which there was nothing. What comes in meanwhile stays.
+/// Removes directories that held nothing. Anything added in between stays.
 fn remove_emptied(disk: &dyn Disk, moved: &Path) -> Result<Fate, Fault> {
     let tree = Tree::read(disk, moved)?;
     if tree.litter > 0 {
-        // Nobody's content.
+        // No one's content.
         disk.remove_tree(moved)?;
         return Ok(Fate::Removed);
     }
@@ -211,7 +208,7 @@ impl Piece<'_> {
     }
 }
 
-/// What was moved out is removed, or put back if somebody put something into it at the last moment.
+/// Removes what was moved out, or puts it back if something was added at the last moment.
 fn finish(
     disk: &dyn Disk,
     layout: &Layout,
@@ -298,7 +295,6 @@ mod tests {
 
     const FILES: [(&str, &str); 2] = [("a.stl", "mesh"), ("thumbnails/b.jpg", "picture")];
 
-    /// A published revision.
     struct Published {
         folder: Folder,
         key: OrderKey,
@@ -350,7 +346,7 @@ mod tests {
             settle(&RealDisk, self.layout(), &self.records(), &|_| {}).expect("settled")
         }
 
-        /// As a removal that ended after its first step leaves it.
+        /// Leaves what a removal that stopped after its first step would.
         fn move_out(&self) {
             std::fs::create_dir_all(self.layout().retired()).expect("made");
             std::fs::rename(self.dir(), self.moved()).expect("moved");
@@ -432,7 +428,7 @@ mod tests {
         assert!(left.len() == 1 && left[0].contains("note.txt"), "{left:?}");
         assert!(note.is_file() && order.left_in_retired() == 1);
 
-        // Half removed, and somebody put something in: it can not go back, and is not deleted.
+        // Half removed, and something was put in: it cannot go back, and is not deleted.
         let order = Published::new();
         std::fs::create_dir_all(order.layout().retired()).expect("made");
         std::fs::rename(order.dir(), order.moved()).expect("moved");
@@ -477,7 +473,7 @@ mod tests {
         let text = std::fs::read_to_string(&file).expect("there");
         let planted = text.replace("thumbnails/b.jpg", "../../treasure");
         std::fs::write(&file, &planted).expect("planted");
-        // Whoever plants it might know a hash that is believed.
+        // An attacker might know a hash that is trusted.
         let known = super::super::files::sha256(planted.as_bytes());
         let records = Records { known, ..Records::default() };
         let left = settle(&RealDisk, order.layout(), &records, &|_| {}).expect("settled");

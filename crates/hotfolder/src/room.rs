@@ -1,4 +1,4 @@
-//! Room on a volume for bytes that are about to be written, while something must stay free on it.
+//! Checks for free space before bytes are written, with a reserve that must stay free.
 
 use std::path::Path;
 
@@ -6,24 +6,25 @@ use casedrop_disk::Disk;
 use casedrop_model::fault::{Fault, FaultClass};
 use casedrop_model::size::write_size_roughly;
 
-/// So many bytes may be written between two looks at the volume, which others write to as well.
+/// Bytes that may be written between two checks of the volume, since others write to it too.
 const STEP: u64 = 4 << 20;
-/// What a volume gives a file at once, and what it needs for the file's name: many small files take
-/// more than their sizes say.
+/// A volume's allocation unit, and the space for a file's name: many small files take more than
+/// their sizes add up to.
 const BLOCK: u64 = 4096;
 
-/// The room that may still be used.
+/// The space that may still be used.
 pub struct Room<'a> {
-    /// Whether so many bytes can be written and what must stay free still does.
+    /// Checks that this many bytes can be written without touching the reserve.
     check: Box<dyn Fn(u64) -> Result<(), Fault> + 'a>,
-    /// How much is still to come.
+    /// Bytes still to come.
     left: u64,
-    /// How much of it was there at the last look and is not used up.
+    /// Bytes granted by the last check and not used yet.
     granted: u64,
 }
 
 impl<'a> Room<'a> {
-    /// For so many bytes, where anybody knows how many come. `check` says whether so many can be written.
+    /// For this many bytes, if the number is known. `check` fails if a number of bytes cannot be
+    /// written.
     pub fn new(left: Option<u64>, check: impl Fn(u64) -> Result<(), Fault> + 'a) -> Self {
         Self { check: Box::new(check), left: left.unwrap_or(u64::MAX), granted: 0 }
     }
@@ -31,7 +32,7 @@ impl<'a> Room<'a> {
     /// For unpacked files of these sizes.
     ///
     /// # Errors
-    /// `disk-full` if they would take what must stay free.
+    /// `disk-full` if they would take space that must stay free.
     pub(super) fn for_files(
         disk: &'a dyn Disk,
         dest: &'a Path,
@@ -45,10 +46,10 @@ impl<'a> Room<'a> {
         Ok(room)
     }
 
-    /// So many bytes are about to be written.
+    /// Reserves space for bytes about to be written.
     ///
     /// # Errors
-    /// `disk-full` before that would take what must stay free.
+    /// `disk-full` before they would take space that must stay free.
     pub fn take(&mut self, bytes: u64) -> Result<(), Fault> {
         if bytes > self.granted {
             let step = self.left.min(STEP).max(bytes);
@@ -62,7 +63,7 @@ impl<'a> Room<'a> {
 }
 
 fn to_unpack(disk: &dyn Disk, dest: &Path, keep_free: u64, wanted: u64) -> Result<(), Fault> {
-    // Nobody asks for the space where none has to stay.
+    // Without a reserve, do not even query the free space.
     if keep_free == 0 {
         return Ok(());
     }
@@ -79,7 +80,7 @@ fn to_unpack(disk: &dyn Disk, dest: &Path, keep_free: u64, wanted: u64) -> Resul
     )))
 }
 
-/// The volume has too little room; what must stay free counts.
+/// Returns the fault for a volume with too little space, the reserve included.
 pub fn too_little(text: String) -> Fault {
     Fault::new(FaultClass::Local, "disk-full", text).hint(
         "free some space on that volume, or lower retention.min_free; the work goes on by itself",

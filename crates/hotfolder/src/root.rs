@@ -1,5 +1,5 @@
-//! The root marker: proof that the output is the folder that we know, and not the empty mount point
-//! of a share that is gone.
+//! The root marker: proof that the output folder is the one we know, and not the empty mount point
+//! of a missing share.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -12,15 +12,15 @@ use casedrop_disk::random_text;
 use casedrop_disk::{Disk, DiskError, LockGuard, Moved, read_limited, write_durably};
 use casedrop_model::fault::{Fault, FaultClass};
 
-/// The marker's name in the output.
+/// File name of the marker in the output folder.
 pub const MARKER: &str = ".casedrop-root";
 const MARKER_MAX: u64 = 4096;
 
-/// The code of the fault that an agent on the same output is.
+/// Fault code: another agent is using the same output folder.
 pub const ANOTHER_AGENT: &str = "another-agent";
-/// The code of the fault of an output that is not there, or does not answer.
+/// Fault code: the output folder is missing or does not answer.
 pub const OUTPUT_GONE: &str = "output-gone";
-/// The code of the fault that a missing staging folder is.
+/// Fault code: the staging folder is missing.
 pub const STAGING_GONE: &str = "staging-gone";
 
 #[derive(Serialize, Deserialize)]
@@ -29,16 +29,16 @@ struct Marker {
     id: String,
 }
 
-/// The output as it comes and goes: which folder it must be, and whether orders may be written to it
-/// now.
+/// The output folder, which may come and go: which folder it must be, and whether orders may be
+/// written to it now.
 ///
-/// It opens only after [`prepare`](Self::prepare) succeeded and whoever did that has put staging in
-/// order. It may be prepared anew at any time, as when a share was away.
+/// It opens only after [`prepare`](Self::prepare) succeeded and the caller has cleaned up staging.
+/// It can be prepared again at any time, for example after a share was away.
 pub struct Root {
     disk: Arc<dyn Disk>,
     layout: Layout,
     state: Mutex<State>,
-    /// One at a time prepares.
+    /// Lets only one caller prepare at a time.
     preparing: Mutex<()>,
 }
 
@@ -49,25 +49,26 @@ struct State {
     open: bool,
 }
 
-/// What [`Root::prepare`] found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Prepared {
-    /// The output's id.
+    /// Id of the output folder.
     pub id: String,
-    /// Whether a marker was there already: this is no new output.
+    /// Whether there was already a marker, so that this is not a new output folder.
     pub known: bool,
-    /// Whether the staging folder of a known output was missing: replaced revisions in it are lost.
+    /// Whether the staging folder of a known output folder was missing: replaced revisions in it
+    /// are lost.
     pub staging_was_gone: bool,
 }
 
 impl Root {
-    /// An output that is closed, and of which nothing is known yet.
+    /// Starts closed, with nothing known yet.
     pub fn new(disk: Arc<dyn Disk>, layout: Layout) -> Self {
         Self { disk, layout, state: Mutex::default(), preparing: Mutex::default() }
     }
 
-    /// Makes sure that output and staging can be used, and takes the output's lock; one that is held
-    /// already is taken anew, since the share may be another one now. The output stays closed.
+    /// Makes sure that output and staging can be used, and locks the output folder. A lock already
+    /// held is taken again, since the share may be a different one now. The output folder stays
+    /// closed.
     ///
     /// # Errors
     /// Those of [`prepare_root`], and `another-agent`.
@@ -76,7 +77,7 @@ impl Root {
         self.prepare_alone(known_id)
     }
 
-    /// Whether the output could be opened, or is open and there: prepares a closed one.
+    /// Prepares a closed output folder, or checks that an open one is there.
     pub fn try_again(&self) -> Result<(), Fault> {
         let _turn = self.preparing.lock().unwrap_or_else(PoisonError::into_inner);
         if self.state().open {
@@ -112,29 +113,29 @@ impl Root {
         Ok(Prepared { id, known, staging_was_gone })
     }
 
-    /// Orders may be written from now on.
+    /// Allows orders to be written.
     pub fn open(&self) {
         self.state().open = true;
     }
 
-    /// Nothing may be written until it is prepared and opened again.
+    /// Forbids writing until it is prepared and opened again.
     pub fn close(&self) {
         self.state().open = false;
     }
 
-    /// Whether orders may be written, as far as is known here.
+    /// Whether orders may be written, without checking the disk.
     pub fn is_open(&self) -> bool {
         self.state().open
     }
 
-    /// Closes it for good, and gives the output's lock back.
+    /// Closes it permanently and releases the lock.
     pub fn release(&self) {
         let mut state = self.state();
         state.open = false;
         state.lock = None;
     }
 
-    /// Whether the output and its staging are there, whether or not it is open.
+    /// Checks that output and staging are there, whether or not it is open.
     ///
     /// # Errors
     /// `output-gone`, or `staging-gone`.
@@ -147,7 +148,7 @@ impl Root {
         Err(Fault::new(FaultClass::Local, STAGING_GONE, text))
     }
 
-    /// Whether orders may be written now: to be asked before every write.
+    /// Checks whether orders may be written now. Call it before every write.
     pub fn check(&self) -> Result<(), Fault> {
         check_root(&*self.disk, &self.layout, &self.id())?;
         if self.state().open {
@@ -159,26 +160,26 @@ impl Root {
             .hint("it is being prepared; the work goes on by itself"))
     }
 
-    /// What the output's marker must say.
+    /// Returns the id that the marker must have.
     pub fn id(&self) -> String {
         self.state().id.clone().unwrap_or_default()
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        // A panic elsewhere cannot leave it half changed.
+        // No panic can leave the state half changed.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Makes sure that output and staging can be used, and returns the output's id.
+/// Makes sure that output and staging can be used, and returns the output folder's id.
 ///
-/// With a `known_id` the marker must be there and hold it: a folder that we know is never made
-/// again. Without one, missing directories and the marker are made, or an existing marker's id is
-/// adopted.
+/// With a `known_id` the marker must be there with that id: a folder that we know is never
+/// recreated. Without one, missing directories and the marker are created, or an existing marker's
+/// id is adopted.
 ///
 /// # Errors
-/// `output-gone` if the folder or its marker is missing or another one; `staging-volume` if a rename
-/// from staging to output could not work.
+/// `output-gone` if the folder or its marker is missing or is a different one; `staging-volume` if
+/// a rename from staging to output cannot work.
 pub fn prepare_root(
     disk: &dyn Disk,
     layout: &Layout,
@@ -204,7 +205,7 @@ pub fn prepare_root(
     }
 }
 
-/// Checks that the output is still the folder with that id; cheap, so done before every write.
+/// Checks that the output folder still has that id; cheap enough to do before every write.
 pub fn check_root(disk: &dyn Disk, layout: &Layout, id: &str) -> Result<(), Fault> {
     let why = match read_marker(disk, layout)? {
         Some(found) if found == id => return Ok(()),
@@ -224,7 +225,7 @@ fn gone(disk: &dyn Disk, layout: &Layout, why: &str) -> Fault {
     Fault::new(FaultClass::Local, OUTPUT_GONE, text).hint(hint)
 }
 
-/// The output could not be looked at.
+/// Maps an error from accessing the output folder.
 fn reaching(disk: &dyn Disk, layout: &Layout, error: DiskError) -> Fault {
     let is_gone = error.is_away() || missing_drive(disk, &layout.output).is_some();
     if is_gone {
@@ -234,8 +235,8 @@ fn reaching(disk: &dyn Disk, layout: &Layout, error: DiskError) -> Fault {
     }
 }
 
-/// What to do where the whole drive of a path is not there (Windows; other systems have one root, which
-/// is).
+/// Returns what to do if the whole drive of a path is missing (on Windows; other systems have one
+/// root, which always exists).
 fn missing_drive(disk: &dyn Disk, path: &Path) -> Option<String> {
     let drive = path.ancestors().last()?;
     if drive.as_os_str().is_empty() || !matches!(disk.kind(drive), Ok(None)) {
@@ -248,8 +249,8 @@ fn missing_drive(disk: &dyn Disk, path: &Path) -> Option<String> {
     ))
 }
 
-/// Takes the lock that keeps a second agent, with another state directory, off this output; `None`
-/// if one runs already. It holds until it is dropped.
+/// Takes the lock that keeps a second agent, with another state directory, off this output folder;
+/// `None` if another one holds it. Held until dropped.
 pub fn try_lock_output(disk: &dyn Disk, layout: &Layout) -> Result<Option<LockGuard>, Fault> {
     disk.create_dirs(&layout.staging)?;
     Ok(disk.try_lock(&lock_path(layout))?)
@@ -285,7 +286,7 @@ pub(super) fn read_marker(disk: &dyn Disk, layout: &Layout) -> Result<Option<Str
     }
 }
 
-/// The marker is written in staging and moved: that also proves that moving works.
+/// Writes the marker in staging and moves it, which also proves that moving works.
 fn make_marker(disk: &dyn Disk, layout: &Layout) -> Result<String, Fault> {
     let marker = Marker { casedrop_root: 1, id: random_text::<16>("no-random")? };
     let mut bytes = serde_json::to_vec(&marker).unwrap_or_default();
@@ -432,7 +433,7 @@ mod tests {
         root.check().expect_err("closed");
     }
 
-    /// Windows does not delete what is open, such as the lock in there.
+    /// Windows does not delete an open file, such as the lock in there.
     #[cfg(unix)]
     #[test]
     fn a_staging_that_somebody_deletes_meanwhile_is_missed() {

@@ -11,13 +11,13 @@ use casedrop_model::fault::{Fault, FaultClass};
 use casedrop_model::manifest::{FILE_NAME, Manifest};
 
 /// Makes a staged order complete and durable: checks that exactly the manifest's files are there,
-/// syncs them and their directories, then writes the manifest. Returns the SHA-256 of the manifest's
-/// bytes. May be repeated.
+/// syncs them and their directories, then writes the manifest. Returns the SHA-256 of the
+/// manifest's bytes. Idempotent.
 pub fn seal(disk: &dyn Disk, staged: &Path, manifest: &Manifest) -> Result<String, Fault> {
     seal_with(disk, staged, manifest, &|_| {})
 }
 
-/// As [`seal`]; the hook is called before each step.
+/// Like [`seal`]; `step` is called before each step.
 pub fn seal_with(
     disk: &dyn Disk,
     staged: &Path,
@@ -46,7 +46,7 @@ pub fn seal_with(
         if used.contains(dir.as_str()) {
             disk.sync_dir(&path)?;
         } else {
-            // Left empty when its files got plain names.
+            // Emptied when its files got plain names.
             disk.remove_dir(&path)?;
         }
     }

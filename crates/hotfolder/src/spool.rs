@@ -7,7 +7,6 @@ use super::files::{BUFFER, Hash, read_some, writing};
 use casedrop_disk::{Disk, DiskError, Kind, WriteFile};
 use casedrop_model::fault::{Fault, FaultClass};
 
-/// A download that is being written.
 pub struct Spool {
     file: Box<dyn WriteFile>,
     path: PathBuf,
@@ -19,17 +18,16 @@ pub struct Spool {
 /// A complete download.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SpoolFile {
-    /// Where it lies.
     pub path: PathBuf,
     /// In bytes.
     pub len: u64,
-    /// Lower-case hexadecimal SHA-256.
+    /// In lowercase hexadecimal.
     pub sha256: String,
 }
 
 impl Spool {
-    /// Starts an empty spool, with its directory where that is missing. What an earlier attempt
-    /// left at the path is dropped.
+    /// Starts an empty spool, creating its directory if missing. Anything that an earlier attempt
+    /// left at the path is removed.
     pub fn create(disk: &dyn Disk, path: &Path, cap_bytes: u64) -> Result<Self, Fault> {
         if disk.kind(path)?.is_some() {
             disk.remove_file(path)?;
@@ -41,9 +39,9 @@ impl Spool {
         Ok(Self { file, path: path.to_path_buf(), hash: Hash::default(), len: 0, cap: cap_bytes })
     }
 
-    /// Goes on behind what an earlier attempt wrote, which is hashed again; an empty spool where
-    /// there is none. [`Spool::len`] says from which byte to ask. After a power cut the old bytes
-    /// may be damaged; the archive's own checksums find that.
+    /// Continues after what an earlier attempt wrote, which is hashed again; starts an empty spool
+    /// if there is none. [`Spool::len`] is the offset to request next. After a power cut the old
+    /// bytes may be damaged; the archive's own checksums catch that.
     pub fn resume(disk: &dyn Disk, path: &Path, cap_bytes: u64) -> Result<Self, Fault> {
         if disk.kind(path)? != Some(Kind::File) {
             return Self::create(disk, path, cap_bytes);
@@ -69,10 +67,10 @@ impl Spool {
         Ok(Self { file, path: path.to_path_buf(), hash, len, cap: cap_bytes })
     }
 
-    /// Writes the next bytes.
+    /// Appends bytes.
     ///
     /// # Errors
-    /// `archive-too-big`, permanent, once the cap is passed; the spool stays below it.
+    /// `archive-too-big`, permanent, once the cap is exceeded; the spool stays within it.
     pub fn write(&mut self, bytes: &[u8]) -> Result<(), Fault> {
         let len = self.len.saturating_add(bytes.len() as u64);
         if len > self.cap {
@@ -89,25 +87,24 @@ impl Spool {
         Ok(())
     }
 
-    /// How many bytes are there.
+    /// Returns the number of bytes written so far.
     pub fn len(&self) -> u64 {
         self.len
     }
 
-    /// Whether nothing is there yet.
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }
 
-    /// Leaves what came for a later attempt.
+    /// Leaves the bytes for a later attempt.
     pub fn pause(mut self) -> Result<(), Fault> {
         Ok(self.file.flush().map_err(writing(&self.path))?)
     }
 
-    /// Ends the download.
+    /// Completes the download.
     ///
     /// # Errors
-    /// `body-length`, transient, if the server announced another length.
+    /// `body-length`, transient, if the server announced a different length.
     pub fn finish(mut self, announced: Option<u64>) -> Result<SpoolFile, Fault> {
         self.file.flush().map_err(writing(&self.path))?;
         if let Some(announced) = announced.filter(|announced| *announced != self.len) {

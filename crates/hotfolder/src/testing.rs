@@ -1,10 +1,10 @@
-//! What the tests of this crate share.
+//! Helpers that this crate's tests share.
 
 use super::layout::Layout;
 
 pub(crate) use casedrop_testing::*;
 
-/// An output and a staging in a directory of their own.
+/// Output and staging in a temporary directory.
 pub(crate) struct Place {
     _dir: tempfile::TempDir,
     pub(crate) layout: Layout,

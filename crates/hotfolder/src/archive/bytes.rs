@@ -1,4 +1,4 @@
-//! Numbers as zip archives write them, and reads at a place.
+//! Little-endian integers as zip archives store them, and positioned reads.
 
 use std::io::{self, SeekFrom};
 
@@ -19,8 +19,8 @@ pub(super) fn u64_at(bytes: &[u8], at: usize) -> u64 {
     u64::from(u32_at(bytes, at)) | u64::from(u32_at(bytes, at + 4)) << 32
 }
 
-/// Fills `bytes` from a place in the file. Callers see to it that the place lies within the file: the
-/// system's answer to an impossible one would look like trouble with the disk.
+/// Fills `bytes` from an offset in the file. The caller ensures that the range lies within the
+/// file; otherwise the system's error would look like a disk problem.
 pub(super) fn read_at(file: &mut dyn ReadFile, at: u64, bytes: &mut [u8]) -> io::Result<()> {
     file.seek(SeekFrom::Start(at))?;
     file.read_exact(bytes)

@@ -1,15 +1,15 @@
-//! The code pages of names that are not UTF-8, and which of them makes sense of some names.
+//! Code pages for names that are not UTF-8, and a guess at which one a set of names uses.
 //!
-//! A program without the UTF-8 flag wrote what its system used: DOS letters, Windows letters, Shift-JIS
-//! or GBK. Nothing in an archive says which; but text in the wrong one looks wrong. Letters with
-//! accents come alone among others, Chinese and Japanese ones in rows, and lines and shades of the DOS
-//! screen in no name at all.
+//! A program that does not set the UTF-8 flag writes in its system's encoding: a DOS or Windows
+//! code page, Shift-JIS or GBK. Nothing in the archive says which, but text in the wrong one looks
+//! wrong: accented letters normally appear singly, Chinese and Japanese characters in runs, and DOS
+//! box-drawing and shading characters not at all.
 
 use encoding_rs::{Encoding, GBK, SHIFT_JIS, WINDOWS_1252};
 
 use casedrop_model::export::CodePage;
 
-/// The upper half of each table, in order.
+/// The upper half of each table, in byte order.
 const CP437: &str = "ÇüéâäàåçêëèïîìÄÅÉæÆôöòûùÿÖÜ¢£¥₧ƒ\
     áíóúñÑªº¿⌐¬½¼¡«»░▒▓│┤╡╢╖╕╣║╗╝╜╛┐\
     └┴┬├─┼╞╟╚╔╩╦╠═╬╧╨╤╥╙╘╒╓╫╪┘┌█▄▌▐▀\
@@ -19,15 +19,15 @@ const CP850: &str = "ÇüéâäàåçêëèïîìÄÅÉæÆôöòûùÿÖÜø£�
     └┴┬├─┼ãÃ╚╔╩╦╠═╬¤ðÐÊËÈıÍÎÏ┘┌█▄¦Ì▀\
     ÓßÔÒõÕµþÞÚÛÙýÝ¯´\u{ad}±‗¾¶§÷¸°¨·¹³²■\u{a0}";
 
-/// Letters that names in western Europe are full of. The others of the same tables are letters too, but
-/// a guess that needs them is the worse one.
+/// Letters that are common in western European names. The tables' other letters count too, but a
+/// reading that needs them scores lower.
 const USUAL: &str = "äöüÄÖÜßéèêëàâáíóúçñîïôûùåæøÅÆØÉ";
 
-/// All pages. Where two make equal sense the first counts: it is what the format's definition says.
+/// All pages. On equal scores the first wins: it is the one in the format's definition.
 const ALL: [CodePage; 5] =
     [CodePage::Cp437, CodePage::Cp850, CodePage::Cp1252, CodePage::ShiftJis, CodePage::Gbk];
 
-/// The name as this page has it; `None` where it is not text in it.
+/// Decodes a name in this page; `None` if it is not valid text there.
 pub(super) fn decode(page: CodePage, raw: &[u8]) -> Option<String> {
     match page {
         CodePage::Auto => None,
@@ -39,12 +39,12 @@ pub(super) fn decode(page: CodePage, raw: &[u8]) -> Option<String> {
     }
 }
 
-/// Every reading of a name.
+/// Returns every possible reading of a name.
 pub(super) fn readings(raw: &[u8]) -> impl Iterator<Item = String> {
     ALL.into_iter().filter_map(|page| decode(page, raw))
 }
 
-/// The page that makes most sense of all these names together: one program wrote them.
+/// Returns the page that best fits all these names together: one program wrote them all.
 pub(super) fn guess<'a>(names: &(impl Iterator<Item = &'a [u8]> + Clone)) -> CodePage {
     let sense = |page: CodePage| -> i64 {
         let scores = names.clone().map(|raw| decode(page, raw).map_or(-100, |text| score(&text)));
@@ -72,7 +72,7 @@ fn by_table(upper: &str, raw: &[u8]) -> String {
 
 fn by_crate(encoding: &'static Encoding, raw: &[u8]) -> Option<String> {
     let text = encoding.decode_without_bom_handling_and_without_replacement(raw)?;
-    // Windows calls five bytes undefined; the standard of the web gives them control characters.
+    // Windows leaves five bytes undefined; the web standard maps them to control characters.
     let is_text = !text.chars().any(|c| ('\u{80}'..='\u{9f}').contains(&c));
     is_text.then(|| text.into_owned())
 }
@@ -96,7 +96,7 @@ fn score(text: &str) -> i64 {
     sum
 }
 
-/// What characters beyond ASCII in a row are worth, between these two.
+/// Scores a run of non-ASCII characters, given the characters on either side of it.
 fn score_run(run: &[char], before: Option<char>, after: Option<char>) -> i64 {
     let is_letter = |c: Option<char>| c.is_some_and(|c| c.is_ascii_alphabetic());
     let count = i64::try_from(run.len()).unwrap_or(i64::MAX);
@@ -105,7 +105,7 @@ fn score_run(run: &[char], before: Option<char>, after: Option<char>) -> i64 {
         if count > 2 {
             sum = -3 * count;
         }
-        // A capital in the midst of small letters.
+        // A capital in the middle of lowercase letters.
         let follows_small = before.is_some_and(|c| c.is_ascii_lowercase());
         if follows_small && run.iter().any(|c| c.is_uppercase()) {
             sum -= 4;
@@ -113,7 +113,7 @@ fn score_run(run: &[char], before: Option<char>, after: Option<char>) -> i64 {
         return sum;
     }
     let asian: i64 = run.iter().map(|c| asian_worth(*c)).sum();
-    // One alone between Latin letters is two bytes of something else.
+    // A lone one between Latin letters is really two bytes of something else.
     let is_alone = count == 1 && (is_letter(before) || is_letter(after));
     if is_alone && asian > 0 { -8 } else { asian }
 }
@@ -122,7 +122,7 @@ fn is_western(c: char) -> bool {
     matches!(c, 'À'..='Ö' | 'Ø'..='ö' | 'ø'..='ÿ' | 'Œ' | 'œ' | 'Š' | 'š' | 'Ž' | 'ž' | 'Ÿ' | 'ı')
 }
 
-/// A character of two bytes: how usual it is in the page that it came from.
+/// Scores a double-byte character by how common it is in the page it came from.
 fn asian_worth(c: char) -> i64 {
     match c {
         '\u{3041}'..='\u{30ff}' => 8,
@@ -133,7 +133,7 @@ fn asian_worth(c: char) -> i64 {
                 let pair = (bytes.first().copied().unwrap_or(0), bytes.get(1).copied());
                 if is_lossy { (0, None) } else { pair }
             };
-            // Those that either standard calls its first level.
+            // The first level of either standard.
             let is_usual = matches!(lead(SHIFT_JIS).0, 0x88..=0x97)
                 || matches!(lead(GBK), (0xB0..=0xD7, Some(0xA1..)));
             let is_known = matches!(lead(SHIFT_JIS).0, 0x98..=0x9F | 0xE0..=0xEA)
@@ -189,7 +189,7 @@ mod tests {
 
     #[test]
     fn all_names_of_an_archive_are_judged_together() {
-        // Alone the first could be either.
+        // On its own, the first could be either.
         let names: [&[u8]; 2] = [b"Stra\xE1e.jpg", b"M\x81ller.jpg"];
         assert_eq!(guess(&names.into_iter()), CodePage::Cp437);
         let names: [&[u8]; 2] = [b"Andr\xE1s.jpg", b"M\xFCller.jpg"];

@@ -1,4 +1,4 @@
-//! The central directory: the authority on what an archive holds.
+//! The central directory: the authority on what an archive contains.
 
 use std::io::{BufReader, Read, SeekFrom};
 
@@ -10,37 +10,37 @@ use casedrop_model::fault::Fault;
 
 pub(super) const SIGNATURE: [u8; 4] = *b"PK\x01\x02";
 const LEN: usize = 46;
-/// What one member's description may take on average, so that a hostile directory is refused before it
-/// is held in memory; and what a small archive may take beyond that.
+/// The average directory bytes allowed per member, so that a hostile directory is refused before it
+/// is held in memory, and an allowance on top for small archives.
 const ENTRY_MAX: u64 = 1024;
 const FLOOR: u64 = 1 << 20;
-/// Extra fields: sizes beyond 32 bits, and the name in UTF-8.
+/// Extra fields: 64-bit sizes, and the name in UTF-8.
 const EXTRA_64: u16 = 0x0001;
 const EXTRA_UNICODE_NAME: u16 = 0x7075;
 const ENCRYPTED: u16 = 1 | 1 << 6;
 pub(super) const DESCRIPTOR: u16 = 1 << 3;
 pub(super) const UTF8: u16 = 1 << 11;
-/// `WinZip`'s AES has a method of its own.
+/// `WinZip`'s AES uses its own method number.
 const METHOD_AES: u16 = 99;
 
 /// One member as the central directory describes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Entry {
-    /// The name as it stands there.
+    /// The name's raw bytes.
     pub(crate) raw_name: Vec<u8>,
-    /// The name of the Unicode extra field, if it belongs to this name.
+    /// The name from the Unicode extra field, if its checksum matches this name.
     pub(crate) unicode_name: Option<String>,
-    /// Packed.
+    /// Packed size in bytes.
     pub(crate) packed: u64,
-    /// Unpacked.
+    /// Unpacked size in bytes.
     pub(crate) size: u64,
     pub(crate) crc: u32,
     pub(crate) method: u16,
     pub(super) flags: u16,
     pub(super) time: u32,
-    /// Where its local header lies in the file.
+    /// Offset of the local header in the file.
     pub(super) header: u64,
-    /// Where its packed data lies in the file, once the local header was read.
+    /// Offset of the packed data in the file, once the local header has been read.
     pub(super) data: u64,
     attributes: u32,
 }
@@ -50,19 +50,19 @@ impl Entry {
         self.flags & ENCRYPTED != 0 || self.method == METHOD_AES
     }
 
-    /// Whether the name is said to be UTF-8.
+    /// Whether the name is flagged as UTF-8.
     pub(crate) fn says_utf8(&self) -> bool {
         self.flags & UTF8 != 0
     }
 
-    /// Whether it is a link, a device or the like. The mode counts whatever system is said to have
-    /// made the archive: others differ in when they believe it.
+    /// Whether this is a link, a device or the like. The mode counts whichever system the archive
+    /// claims to come from: programs differ in when they honor it.
     pub(crate) fn is_special(&self) -> bool {
         matches!(self.attributes >> 16 & 0o170_000, 0o120_000 | 0o020_000 | 0o060_000 | 0o010_000)
     }
 }
 
-/// Reads the whole directory. Every description must lie within it, and nothing else.
+/// Reads the whole directory. Every entry must lie within it, and nothing else may.
 pub(super) fn read(
     file: &mut dyn ReadFile,
     end: &End,
@@ -105,7 +105,7 @@ pub(super) fn read(
 
 fn entry(fixed: &[u8], name: &[u8], extra: &[u8], end: &End) -> Result<Entry, Fault> {
     let mut long = field(extra, EXTRA_64).unwrap_or_default();
-    // Only those that do not fit into 32 bits stand there, in this order.
+    // Only values that do not fit into 32 bits are stored here, in this order.
     let mut widened = |short: u32| {
         if short == u32::MAX && long.len() >= 8 {
             let value = u64_at(long, 0);
@@ -151,8 +151,8 @@ fn field(mut extra: &[u8], wanted: u16) -> Option<&[u8]> {
     None
 }
 
-/// The field holds a checksum of the name that it stands for: a program that renames members and does
-/// not know the field leaves it behind.
+/// Reads the Unicode name field. It holds a checksum of the name it replaces: a program that
+/// renames members without knowing the field leaves a stale one behind.
 fn unicode_name(extra: &[u8], name: &[u8]) -> Option<String> {
     let content = field(extra, EXTRA_UNICODE_NAME)?;
     let (&version, rest) = content.split_first()?;

@@ -1,7 +1,8 @@
-//! The end record: where the central directory lies.
+//! The end record, which locates the central directory.
 //!
-//! An archive is read by its end, and bytes may follow it (a gateway's line feed, padding). So every
-//! signature near the end is tried, and one counts if a directory lies where it says. Exactly one may.
+//! An archive is read from its end, and bytes may follow it (a gateway's line feed, padding). So
+//! every signature near the end is tried, and one counts if a directory lies where it says. There
+//! must be exactly one.
 
 use std::ops::Range;
 
@@ -16,30 +17,30 @@ const SIGNATURE64: [u8; 4] = *b"PK\x06\x06";
 const LEN64: usize = 56;
 const LOCATOR: [u8; 4] = *b"PK\x06\x07";
 const LOCATOR_LEN: usize = 20;
-/// Other programs look for the end within a comment's greatest length, and so do we.
+/// Other programs look for the end within the maximum length of a comment, and so do we.
 const TAIL_MAX: u64 = LEN as u64 + 0xFFFF;
-/// Many broken records cost many looks; an honest archive has one, or a few of archives inside it.
+/// Each broken record costs a look; an honest archive has one, plus a few from archives inside it.
 const CANDIDATES_MAX: usize = 64;
 
-/// An end record that agrees with what lies before it.
+/// An end record that agrees with what precedes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct End {
-    /// Where the record starts.
+    /// Offset of the record.
     pub(super) at: u64,
-    /// Where its comment ends.
+    /// Offset of the end of its comment.
     pub(super) after: u64,
-    /// Where the central directory lies.
+    /// Location of the central directory.
     pub(super) directory: Range<u64>,
-    /// How many members it claims; without the 64-bit record, modulo 65,536.
+    /// The number of members claimed; without the 64-bit record, modulo 65,536.
     pub(super) members: u64,
-    /// Whether the number is that of a 64-bit record.
+    /// Whether the number comes from a 64-bit record.
     pub(super) is_64: bool,
-    /// How far all offsets are off, because something was put before the archive.
+    /// How far all offsets are off because something was prepended to the archive.
     pub(super) shift: u64,
 }
 
-/// Finds the end record that counts: the last one. Whether the others belong to archives inside this
-/// one is for [`gaps`](super::gaps) to tell.
+/// Finds the end record that counts: the last one. Whether the others belong to archives inside
+/// this one is for [`gaps`](super::gaps) to decide.
 pub(super) fn find(file: &mut dyn ReadFile, len: u64) -> Result<End, Fault> {
     let start = len.saturating_sub(TAIL_MAX);
     let mut tail = vec![0; usize::try_from(len - start).unwrap_or(0)];
@@ -49,7 +50,7 @@ pub(super) fn find(file: &mut dyn ReadFile, len: u64) -> Result<End, Fault> {
     let places = places.filter(|(_, window)| *window == SIGNATURE).map(|(at, _)| start + at as u64);
     for at in places.take(CANDIDATES_MAX) {
         match read(file, len, at)? {
-            // Some programs take the last signature for the end, whatever stands behind it.
+            // Some programs accept the last signature as the end, whatever follows it.
             Ok(_) if first_fault.is_some() => return Err(fault::ambiguous()),
             Ok(end) => return Ok(end),
             Err(fault) => first_fault = first_fault.or(Some(fault)),
@@ -58,7 +59,8 @@ pub(super) fn find(file: &mut dyn ReadFile, len: u64) -> Result<End, Fault> {
     Err(first_fault.unwrap_or_else(|| fault::not_a_zip("its directory is missing")))
 }
 
-/// Reads the record at a place. The outer fault is about the disk, the inner one about the record.
+/// Reads the record at an offset. The outer fault is about the disk, the inner one about the
+/// record.
 pub(super) fn read(
     file: &mut dyn ReadFile,
     len: u64,
@@ -127,8 +129,8 @@ pub(super) fn read(
     Ok(Ok(End { at, after, directory: start..directory_end, members, is_64, shift }))
 }
 
-/// The 64-bit record, which ends where its locator begins, and where it was found: at its usual length
-/// before the locator, else where the locator says.
+/// Returns the 64-bit record, which ends where its locator begins, and its offset. We look at its
+/// usual length before the locator, then where the locator says.
 fn record64(
     file: &mut dyn ReadFile,
     locator_at: u64,

@@ -1,8 +1,8 @@
 //! What can be wrong with an archive, with one stable code per cause.
 //!
-//! Damage may be cured by another download, a few times. A structure that no honest archive has is
-//! permanent. Nothing that a library says gets into these texts: libraries quote the names of members,
-//! and those may be patients'.
+//! Damage gets a few retries, because another download may cure it. A structure that no honest
+//! archive has is permanent. No library error text is included: libraries quote member names, and
+//! those may be patients' names.
 
 use std::io;
 
@@ -85,8 +85,7 @@ pub(crate) fn unsupported(place: &str, why: &str) -> Fault {
     permanent("zip-unsupported", format!("the archive cannot be read at {place}: {why}"))
 }
 
-/// Sorts an error met while reading: the system's own errors are about this PC, all others about the
-/// data.
+/// Classifies a read error: the system's own errors are about this PC, all others about the data.
 pub(crate) fn from_io(place: &str, error: io::Error) -> Fault {
     if error.raw_os_error().is_some() {
         return Fault::new(

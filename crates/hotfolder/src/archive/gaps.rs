@@ -1,7 +1,8 @@
-//! What lies in an archive beside its members and its directory.
+//! Bytes of an archive outside its members and its directory.
 //!
-//! Members must not share bytes. Other bytes may lie between, before and after them, as installers and
-//! gateways leave them; but not a second directory, which some programs would take for the right one.
+//! Members must not share bytes. Other bytes may lie between, before and after them, as installers
+//! and gateways leave them, but not a second directory, which some programs would take for the real
+//! one.
 
 use std::ops::Range;
 
@@ -12,10 +13,11 @@ use super::{fault, local};
 use casedrop_disk::ReadFile;
 use casedrop_model::fault::Fault;
 
-/// What follows the data of a member that was written in one go: sizes and checksum.
+/// The sizes and checksum that follow the data of a member written as a stream.
 const DESCRIPTOR_MAX: u64 = 24;
 const CHUNK: usize = 64 * 1024;
-/// Each signature costs a look. An archive with so many of them outside of its members wants to cost.
+/// Each signature costs a look. An archive with this many outside its members is built to waste
+/// time.
 const LOOKS_MAX: u32 = 10_000;
 
 /// Bytes that belong to nothing.
@@ -24,11 +26,11 @@ pub(crate) struct Stray {
     pub(crate) before: u64,
     pub(crate) between: u64,
     pub(crate) after: u64,
-    /// What looks like a member of its own among them: it was taken out of the directory.
+    /// Apparent members among them: ones removed from the directory.
     pub(crate) members: u64,
 }
 
-/// Checks that no two members overlap, and that there is no second directory.
+/// Checks that no two members overlap and that there is no second directory.
 pub(super) fn check(
     file: &mut dyn ReadFile,
     len: u64,
@@ -50,7 +52,7 @@ pub(super) fn check(
         at = range.end;
     }
     gaps.push(at..end.directory.start);
-    // Names and comments in the directory and after it are searched as well.
+    // Also search the names and comments in the directory and after it.
     let rest = end.directory.start..len;
     for (number, gap) in gaps.iter().enumerate() {
         let count = gap.end - gap.start;
@@ -66,7 +68,7 @@ pub(super) fn check(
     Ok(stray)
 }
 
-/// Looks for a second end record that is one, which is refused, and counts what looks like members.
+/// Refuses a second valid end record, and counts apparent members.
 fn search(
     file: &mut dyn ReadFile,
     len: u64,

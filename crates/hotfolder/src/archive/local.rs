@@ -1,7 +1,7 @@
-//! The local headers, compared with the central directory, which is right where both differ.
+//! Compares the local headers with the central directory, which wins where they differ.
 //!
-//! Readers that go by the local header alone must come to the same files. What they skip or replace
-//! (times, sizes that are said to follow the data) may differ; what they believe may not.
+//! Readers that rely on the local headers alone must get the same files. What they skip or replace
+//! (times, sizes said to follow the data) may differ; what they rely on may not.
 
 use super::bytes::{read_at, u16_at, u32_at};
 use super::directory::{DESCRIPTOR, Entry, UTF8};
@@ -12,11 +12,11 @@ use casedrop_model::fault::Fault;
 
 pub(super) const SIGNATURE: [u8; 4] = *b"PK\x03\x04";
 pub(super) const LEN: usize = 30;
-/// Whether it is encrypted, and how the data is written.
+/// Encryption, and how the data is written.
 const FLAGS_THAT_MATTER: u16 = 1 | 1 << 6 | 1 << 13;
 
-/// Reads the local header of a member, and says where its data lies. Returns whether it differs from the
-/// central directory in something that does not matter.
+/// Reads a member's local header and sets the offset of its data. Returns whether the header
+/// differs from the central directory in something that does not matter.
 pub(super) fn check(file: &mut dyn ReadFile, end: &End, entry: &mut Entry) -> Result<bool, Fault> {
     const PLACE: &str = "a member's header";
     let broken = |error| fault::from_io(PLACE, error);
@@ -56,7 +56,7 @@ pub(super) fn check(file: &mut dyn ReadFile, end: &End, entry: &mut Entry) -> Re
     if !is_same_size && !is_later {
         return Err(fault::corrupt(PLACE, "sizes or checksum differ from those in the directory"));
     }
-    // That the sizes follow the data is how archives are written in one go: nothing to tell.
+    // Sizes after the data are normal for streamed archives: nothing to report.
     let is_usual = is_same_size || (crc, packed, size) == (0, 0, 0);
     Ok(!is_same_name
         || !is_usual

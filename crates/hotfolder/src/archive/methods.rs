@@ -1,4 +1,4 @@
-//! How members are packed: every method that is in use and that a well-kept crate reads.
+//! Compression methods: every one in use that a well-maintained crate can read.
 
 use std::io::{self, BufRead, Read};
 
@@ -22,28 +22,28 @@ const ZSTD_OLD: u16 = 20;
 const ZSTD: u16 = 93;
 const XZ: u16 = 95;
 
-/// What a member may ask to keep of what it unpacked before, in bytes. Most ask for 8 to 32 MiB.
+/// The largest window a member may ask for, in bytes. Most ask for 8 to 32 MiB.
 const WINDOW_MAX: u64 = 32 << 20;
-/// LZMA's end mark is used.
+/// Set if the LZMA data has an end mark.
 const FLAG_LZMA_END: u16 = 1 << 1;
 
-/// Whether members of this method can be read.
+/// Whether members packed with this method can be read.
 pub(crate) fn is_supported(method: u16) -> bool {
     matches!(method, STORED | DEFLATED | DEFLATE64 | BZIP2 | LZMA | ZSTD_OLD | ZSTD | XZ)
 }
 
-/// Whether the packed data is read up to its last byte and not beyond: then bytes that are left over are
-/// a fault.
+/// Whether the decoder reads the packed data exactly to its last byte, so that leftover bytes are a
+/// fault.
 pub(super) fn is_exact(method: u16) -> bool {
     matches!(method, STORED | DEFLATED | BZIP2)
 }
 
-/// Whether unpacking keeps more than a few hundred kilobytes of what came before.
+/// Whether unpacking needs a window of more than a few hundred kilobytes.
 pub(super) fn is_wide(method: u16) -> bool {
     matches!(method, LZMA | ZSTD_OLD | ZSTD | XZ)
 }
 
-/// A reader of the unpacked bytes.
+/// Returns a reader of the unpacked bytes.
 pub(super) fn decoder<'a, R: BufRead + 'a>(
     method: u16,
     flags: u16,
@@ -60,7 +60,7 @@ pub(super) fn decoder<'a, R: BufRead + 'a>(
             let mut head = [0; 9];
             packed.read_exact(&mut head).map_err(|error| fault::from_io(place, error))?;
             let wanted = u64::from(u32_at(&head, 5));
-            // Nothing needs more than the whole.
+            // Nothing needs a window larger than the whole file.
             let window = wanted.min(size.max(4096));
             let window = u32::try_from(window).ok().filter(|_| window <= WINDOW_MAX);
             let window = window.ok_or_else(|| too_wide(place))?;
@@ -70,7 +70,7 @@ pub(super) fn decoder<'a, R: BufRead + 'a>(
         }
         ZSTD | ZSTD_OLD => Box::new(Zstd::new(packed, place)?),
         XZ => {
-            // The size of the window stands in the data, and little else is needed.
+            // The data states the window size, and little else is needed.
             let kib = u32::try_from((WINDOW_MAX + (8 << 20)) >> 10).unwrap_or(u32::MAX);
             Box::new(XzReader::new_mem_limit(packed, true, kib))
         }
@@ -86,7 +86,7 @@ fn too_wide(place: &str) -> Fault {
     fault::unsupported(place, "it needs more memory to unpack than the agent allows itself")
 }
 
-/// One zstd frame after the other: the crate reads one.
+/// Reads zstd frames one after another: the crate reads only one.
 struct Zstd<R: BufRead> {
     now: Option<StreamingDecoder<R, FrameDecoder>>,
 }

@@ -1,11 +1,11 @@
-//! Zip archives, read so that there is one way only to read them.
+//! Zip archives, read so that there is only one way to read them.
 //!
-//! The central directory is the authority; exactly one may be found. Every member is proven by its
-//! checksum and both of its sizes, members share no bytes, and local headers may differ from the
-//! directory in nothing that another program would believe. What differs otherwise is noted.
+//! The central directory is the authority, and there must be exactly one. Every member is verified
+//! against its checksum and both sizes, members share no bytes, and local headers may not differ
+//! from the directory in anything that another program would rely on. Other differences are noted.
 //!
-//! Own code rather than a crate's reader: which of two contradicting places counts is what readers
-//! differ in, and what the agent must decide and tell.
+//! We do not use a crate's reader: readers disagree on which of two contradicting places counts,
+//! and that is exactly what the agent must decide and report.
 
 mod bytes;
 pub(super) mod code_pages;
@@ -29,24 +29,24 @@ use super::files::{BUFFER, read_some};
 use casedrop_disk::ReadFile;
 use casedrop_model::fault::Fault;
 
-/// Held while a member is unpacked by a method that takes much memory: a dozen orders at once would
-/// take a dozen times as much.
+/// Held while a member is unpacked with a method that needs much memory: a dozen orders at once
+/// would need a dozen times as much.
 static WIDE: Mutex<()> = Mutex::new(());
 
-/// An archive whose structure was checked. Its members are read one by one.
+/// An archive whose structure has been checked. Its members are read one by one.
 pub(super) struct Archive {
     file: Box<dyn ReadFile>,
-    /// All members, as the central directory has them.
+    /// All members, as listed in the central directory.
     pub(super) entries: Vec<Entry>,
-    /// How many local headers differ in something that does not matter.
+    /// Number of local headers that differ in something that does not matter.
     pub(super) differing: usize,
-    /// What lies beside the members.
+    /// Bytes outside the members.
     pub(super) stray: Stray,
     input: Vec<u8>,
 }
 
 impl Archive {
-    /// Reads and checks everything but the members' data.
+    /// Reads and checks everything except the members' data.
     pub(super) fn open(mut file: Box<dyn ReadFile>, members_max: usize) -> Result<Self, Fault> {
         let broken = |error| fault::from_io("its end", error);
         let len = file.seek(SeekFrom::End(0)).map_err(broken)?;
@@ -61,8 +61,8 @@ impl Archive {
         Ok(Self { file, entries, differing, stray, input: vec![0; BUFFER] })
     }
 
-    /// Unpacks a member, piece by piece, and proves it. `place` is what faults call it. Nothing of
-    /// what `sink` was given counts before this returns without a fault.
+    /// Unpacks a member piece by piece and verifies it. `place` is its name in faults. Discard what
+    /// `sink` received unless this returns `Ok`.
     pub(super) fn extract(
         &mut self,
         index: usize,
@@ -120,7 +120,7 @@ impl Archive {
 /// The packed bytes of one member.
 struct Packed<'a> {
     file: &'a mut dyn ReadFile,
-    /// Bytes that were not read from the file yet.
+    /// Bytes not yet read from the file.
     left: u64,
     buffer: &'a mut [u8],
     from: usize,

@@ -1,8 +1,8 @@
-//! What members are called.
+//! Decodes member names.
 //!
-//! UTF-8 where the archive says so or the bytes are. Else the vendor's XML decides, if it knows a file
-//! of that name; else the field that holds the name in UTF-8; else the code page that the config gives,
-//! or the one that makes most sense of all names together.
+//! A name is UTF-8 if the archive says so or the bytes are valid UTF-8. Otherwise the vendor's XML
+//! decides, if it lists a matching file; then the Unicode name field; then the configured code
+//! page, or the one that best fits all names together.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -15,17 +15,17 @@ use casedrop_model::export::CodePage;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Name {
     pub(crate) text: String,
-    /// The bytes that stand in the archive, where the text was found by a guess: ASCII as it is,
-    /// all else as `%XX`.
+    /// The raw bytes in the archive, if the text was guessed: ASCII as is, everything else as
+    /// `%XX`.
     pub(crate) raw: Option<String>,
 }
 
-/// Whether any name cannot be told by itself, so that it is worth looking into the XML.
+/// Whether any name is ambiguous on its own, so that the XML is worth consulting.
 pub(crate) fn is_doubtful(entries: &[Entry]) -> bool {
     entries.iter().any(|entry| plain(entry).is_none())
 }
 
-/// The names of all members, in their order. `listed` are the file names that the order's XML knows.
+/// Decodes the names of all members, in order. `listed` holds the file names in the order's XML.
 pub(crate) fn decode_all(
     entries: &[Entry],
     configured: CodePage,
@@ -53,17 +53,17 @@ pub(crate) fn decode_all(
     names.into_iter().flatten().collect()
 }
 
-/// A name that needs no guess. Many programs write UTF-8 and do not say so; other text is hardly ever
-/// UTF-8 by chance.
+/// Returns a name that needs no guess. Many programs write UTF-8 without saying so; other text is
+/// hardly ever valid UTF-8 by chance.
 fn plain(entry: &Entry) -> Option<String> {
     let text = std::str::from_utf8(&entry.raw_name).ok()?;
-    // A program that could not write a letter wrote this for it.
+    // Programs write this for a letter they cannot encode.
     let has_gaps = !entry.says_utf8() && text.contains('?');
     (!has_gaps).then(|| text.to_owned())
 }
 
-/// The reading of a name that the XML knows, or else the only name there of the same form: alike in all
-/// that is ASCII, with as many letters as there can be in the places between.
+/// Returns the reading that the XML lists, or else the only listed name of the same shape:
+/// identical in its ASCII, with as many letters between as the bytes allow.
 fn by_xml(raw: &[u8], listed: &BTreeSet<String>) -> Option<String> {
     if listed.is_empty() {
         return None;

@@ -1,4 +1,4 @@
-//! Archives as other programs write them, one by one; `tests/archives` makes them by the thousand.
+//! Archives as other programs write them, one by one; `tests/archives` generates thousands.
 
 use std::io::Cursor;
 
@@ -58,7 +58,7 @@ fn every_changed_byte_of_packed_data_is_found_whatever_the_method() {
             let mut bad = bytes.to_vec();
             bad[at] ^= 0x10;
             match content(&bad) {
-                // A byte may mean nothing, as in the header of a frame.
+                // Some bytes carry no meaning, as in a frame header.
                 Ok(found) => assert_eq!(found, expected, "{name}, byte {at}"),
                 Err(fault) => assert!(
                     matches!(fault.code, "zip-corrupt" | "zip-crc" | "zip-unsupported"),
@@ -76,13 +76,13 @@ fn every_changed_byte_of_packed_data_is_found_whatever_the_method() {
 
 #[test]
 fn a_window_beyond_the_bounds_is_refused_before_it_is_made() {
-    // LZMA says how much it wants in four bytes after its properties.
+    // LZMA states its window size in the four bytes after its properties byte.
     let (_, bytes) = PACKED[2];
     let entry = opened(bytes).expect("good").entries.remove(0);
     let at = usize::try_from(entry.data).expect("small") + 5;
     let mut wide = bytes.to_vec();
     wide[at..at + 4].copy_from_slice(&u32::MAX.to_le_bytes());
-    // More than the whole file is never needed.
+    // Never more than the whole file is needed.
     assert_eq!(content(&wide).expect("read"), content(bytes).expect("read"));
 
     let size = 1_u32 << 30;

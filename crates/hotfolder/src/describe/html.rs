@@ -9,15 +9,15 @@ const ATTRIBUTES: [&str; 5] = ["src", "href", "background", "data", "poster"];
 const PATH: &AsciiSet =
     &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~').remove(b'/');
 
-/// The value of an attribute that refers to a file, and where it stands.
+/// The value of an attribute that refers to a file, and its position.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Reference {
-    /// As a path: without escapes.
+    /// The value as a path, unescaped.
     pub(super) path: String,
     span: Range<usize>,
 }
 
-/// All references to files beside this one.
+/// Returns all references to local files.
 pub(super) fn references(text: &str) -> Vec<Reference> {
     let lower = text.to_ascii_lowercase();
     let mut found: Vec<Reference> =
@@ -27,7 +27,7 @@ pub(super) fn references(text: &str) -> Vec<Reference> {
     found
 }
 
-/// The text with other references; `None` if nothing changes.
+/// Rewrites the references; `None` if nothing changes.
 pub(super) fn renamed<E>(
     text: &str,
     new_path: impl Fn(&str) -> Result<Option<String>, E>,

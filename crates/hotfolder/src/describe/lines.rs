@@ -1,7 +1,8 @@
-//! References in meshes and materials: a PLY's texture, an OBJ's materials, a material's pictures.
+//! References in meshes and materials: a PLY's texture, an OBJ's material libraries, a material's
+//! pictures.
 //!
-//! Each stands on a line of its own. Meshes are long, so they are read line by line, and what is no
-//! line of text passes through.
+//! Each is on a line of its own. Meshes are long, so they are read line by line, and anything that
+//! is not a line of text passes through.
 
 use std::io::{self, BufRead, Read as _, Write};
 use std::ops::Range;
@@ -11,7 +12,6 @@ use super::text::{decode_any, encode};
 /// A longer line holds no reference.
 const LINE_MAX: u64 = 64 * 1024;
 
-/// What kind of file it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     Ply,
@@ -35,13 +35,13 @@ impl Kind {
 pub(super) enum Stopped<E> {
     Reading(io::Error),
     Writing(io::Error),
-    /// A new name cannot be written in the file's encoding.
+    /// The new name cannot be written in the file's encoding.
     Encoding,
     Refused(E),
 }
 
-/// Copies a file with other references. `new_path` is asked with every text that may be one. Returns
-/// the references as they are now, and whether any is new.
+/// Copies a file, replacing its references. `new_path` is called with each candidate. Returns the
+/// references after replacement, and whether any changed.
 pub(super) fn copy<E>(
     kind: Kind,
     reader: &mut dyn BufRead,
@@ -64,7 +64,7 @@ pub(super) fn copy<E>(
         if is_whole && is_header && may_refer(kind, &line) {
             let (text, form) = decode_any(&line);
             let mut text = text;
-            // The last first, so that the places of the others stay as they are.
+            // Go backwards, so that the other spans stay valid.
             for span in spans(kind, &text).into_iter().rev() {
                 let Some(found) = text.get(span.clone()).map(str::to_owned) else { continue };
                 let new = new_path(&found).map_err(Stopped::Refused)?;
@@ -107,8 +107,8 @@ fn may_refer(kind: Kind, line: &[u8]) -> bool {
     }
 }
 
-/// Where the references stand. Names may hold spaces, so where one is expected it is all that is left of
-/// the line.
+/// Returns the spans of the references. Names may contain spaces, so a reference extends to the end
+/// of the line.
 fn spans(kind: Kind, line: &str) -> Vec<Range<usize>> {
     let end = line.trim_end().len();
     let starts: Vec<usize> = line[..end]

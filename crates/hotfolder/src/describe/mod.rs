@@ -1,8 +1,9 @@
-//! What each file of an order is, found from the vendor's XML and from its name; and under which
-//! names it is published.
+//! Determines what each file of an order is, from the vendor's XML and its name, and the name it is
+//! published under.
 //!
-//! Advisory throughout: what nobody knows is an attachment, and no order fails over its description.
-//! Where XML and name differ, the name wins: exports are known to list pretreatment scans as jaws.
+//! All of this is advisory: an unrecognized file is an attachment, and a description never fails an
+//! order. Where XML and name disagree, the name wins: exports are known to list pretreatment scans
+//! as jaws.
 
 mod html;
 mod lines;
@@ -32,18 +33,17 @@ use casedrop_model::fault::Fault;
 use casedrop_model::manifest::{Finding, Jaw, ManifestFile, Role, Severity};
 use casedrop_model::path::RelPath;
 
-/// An order's files as its manifest lists them.
+/// An order's files, as its manifest lists them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Described {
-    /// Ordered by path.
+    /// Sorted by path.
     pub files: Vec<ManifestFile>,
-    /// The same for the log, without personal data.
+    /// The findings for the log, without personal data.
     pub notes: Vec<String>,
-    /// What is to be told of them with the order.
+    /// Findings to report with the order.
     pub findings: Vec<Finding>,
 }
 
-/// One file and what is known of it.
 #[derive(Debug, Clone)]
 struct Known {
     staged: StagedFile,
@@ -53,9 +53,9 @@ struct Known {
     bite: Option<String>,
 }
 
-/// Describes the files that were staged in `dir`, and brings them to the names wanted: the vendor's
-/// as they are; plain ones by renaming (whatever names them in XML, HTML and meshes is rewritten to match,
-/// or the order keeps the vendor's); or both, the plain ones as hard links.
+/// Describes the files staged in `dir` and gives them the requested names: the vendor's; plain
+/// ones, by renaming (files that refer to them in XML, HTML and meshes are rewritten to match, or
+/// the order keeps the vendor's names); or both, with the plain ones as hard links.
 pub fn describe(
     disk: &dyn Disk,
     dir: &Path,
@@ -65,7 +65,7 @@ pub fn describe(
     describe_as(disk, dir, staged, names, None)
 }
 
-/// The same of the files of a whole package, of which is told too what is missing for the case or wrong.
+/// Like [`describe`] for a whole package, and also reports what the case lacks or gets wrong.
 pub fn describe_case(
     disk: &dyn Disk,
     dir: &Path,
@@ -88,7 +88,7 @@ fn describe_as(
     let told = told(disk, dir, &staged, &mut notes);
     let listed = listed(&told);
     let mut files: Vec<Known> = staged.into_iter().map(|file| know(file, &listed)).collect();
-    // Before anything is renamed: the files refer to each other by the vendor's names.
+    // Before any rename: the files refer to each other by the vendor's names.
     let found = case.map(|case| case.check(disk, dir, &files, &told)).unwrap_or_default();
     drop(told);
     match names {
@@ -129,14 +129,14 @@ impl Known {
     }
 }
 
-/// What one of the order's XML files says.
+/// The content of one of the order's XML files.
 #[derive(Debug)]
 struct Told {
-    /// Which of the staged files it is.
+    /// The file's index among the staged files.
     index: usize,
     objects: Vec<xml::Object>,
     rx: rx::Rx,
-    /// Whether it could be read to its end.
+    /// Whether the file could be read to its end.
     is_whole: bool,
 }
 
@@ -161,8 +161,8 @@ fn told(disk: &dyn Disk, dir: &Path, staged: &[StagedFile], notes: &mut Vec<Stri
     told
 }
 
-/// What the XML files say of each file, by its name. Several versions lie side by side; the first that
-/// knows a file counts.
+/// Returns what the XML files say about each file, keyed by file name. A package may hold the XML
+/// in several versions; the first that lists a file wins.
 fn listed(told: &[Told]) -> BTreeMap<String, names::Hint> {
     let mut listed = BTreeMap::new();
     for object in told.iter().flat_map(|told| &told.objects) {
@@ -179,13 +179,13 @@ fn listed(told: &[Told]) -> BTreeMap<String, names::Hint> {
     listed
 }
 
-/// Whether an order is nothing without this file: scans, the XML and the prescription.
+/// Whether an order is useless without this file: scans, the XML and the prescription.
 pub(super) fn is_needed(path: &RelPath) -> bool {
     let role = names::hint(path).role;
     matches!(role, Some(Role::Scan | Role::Metadata | Role::RxPdf | Role::RxHtml))
 }
 
-/// The file names that an XML file lists.
+/// Returns the file names that an XML file lists.
 pub(super) fn named_in_xml(bytes: &[u8]) -> Vec<String> {
     let text = text::decode(bytes.to_vec()).map(|(text, _)| text).unwrap_or_default();
     let files = xml::objects(&text).into_iter().flat_map(|object| object.files);
@@ -198,7 +198,7 @@ fn know(staged: StagedFile, listed: &BTreeMap<String, names::Hint>) -> Known {
     let extension = staged.path.extension();
     let role = by_name.role.or(by_xml.role.filter(|role| match role {
         Role::Texture | Role::Thumbnail => names::is_picture(&extension),
-        // Every form of mesh that we know is known by its name already.
+        // We already recognize every kind of mesh by its name.
         _ => false,
     }));
     let role = role.unwrap_or(Role::Attachment);
@@ -213,7 +213,8 @@ fn know(staged: StagedFile, listed: &BTreeMap<String, names::Hint>) -> Known {
     }
 }
 
-/// How the XML may call a file: as the vendor did, before its name was made safe.
+/// Returns the names under which the XML may list a file: the vendor's own, before it was made
+/// safe.
 fn vendor_keys(file: &StagedFile) -> impl Iterator<Item = String> {
     let original = file
         .original_name
@@ -222,7 +223,7 @@ fn vendor_keys(file: &StagedFile) -> impl Iterator<Item = String> {
     original.into_iter().chain([key(file.path.file_name())])
 }
 
-/// File names are compared without regard to case and to `#`, which exports sometimes leave out.
+/// Normalizes a file name: case does not matter, nor does `#`, which exports sometimes drop.
 fn key(name: &str) -> String {
     name.to_lowercase().replace('#', "")
 }

@@ -1,22 +1,18 @@
-//! What a file's name says about it. Names are compared without regard to case.
+//! What a file's name says about it. Names are matched case-insensitively.
 
 use casedrop_model::manifest::{Jaw, Role};
 use casedrop_model::path::RelPath;
 
-/// What is known of one file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Hint {
-    /// What it is.
     pub(super) role: Option<Role>,
-    /// Which jaw it shows.
     pub(super) jaw: Option<Jaw>,
     /// Whether it shows the teeth before treatment.
     pub(super) pretreatment: bool,
-    /// The number of a further bite, such as `bite1`.
+    /// An additional bite and its number, such as `bite1`.
     pub(super) bite: Option<String>,
 }
 
-/// Reads a name.
 pub(super) fn hint(path: &RelPath) -> Hint {
     let extension = path.extension();
     let name = path.file_name().to_lowercase();
@@ -68,7 +64,7 @@ fn jaw(words: &[&str]) -> Option<Jaw> {
         (false, true) => return Some(Jaw::Lower),
         (false, false) => {}
     }
-    // `<id>_shell_occlusion_u`, and `…_l_bite1` for a second bite: the letters stand near the end.
+    // `<id>_shell_occlusion_u`, and `…_l_bite1` for a second bite: the letters are near the end.
     words.iter().rev().take(2).find_map(|word| match *word {
         "u" => Some(Jaw::Upper),
         "l" => Some(Jaw::Lower),

@@ -1,4 +1,4 @@
-//! The patient's name, for a page that may show it. It is read when it is shown, and kept nowhere.
+//! The patient's name, for a page that may show it. It is read on demand and stored nowhere.
 
 use std::path::Path;
 
@@ -11,11 +11,11 @@ use casedrop_disk::{Disk, read_limited};
 use casedrop_model::manifest::{Manifest, Role};
 
 const FIELD: &str = "patient";
-/// A longer name is cut off, in characters.
+/// Longer names are cut off, in characters.
 const MAX: usize = 200;
 
-/// The patient's name as the vendor's XML has it, of the revision that stands in `dir`. `None` where it
-/// has none, or cannot be read.
+/// Reads the patient's name from the vendor's XML of the revision in `dir`. `None` if there is none
+/// or it cannot be read.
 pub fn patient(disk: &dyn Disk, dir: &Path, manifest: &Manifest) -> Option<String> {
     let files = manifest.files.iter().filter(|file| file.role == Role::Metadata);
     let named = files.filter(|file| file.path.to_ascii_lowercase().ends_with(".xml"));

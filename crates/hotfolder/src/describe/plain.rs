@@ -16,8 +16,8 @@ use casedrop_model::finding_code::FindingCode;
 use casedrop_model::manifest::{Finding, Jaw, Role, Severity};
 use casedrop_model::path::RelPath;
 
-/// The plain name of each file that gets one, by index. No two are alike, none is the name of a
-/// file that exists, and the same files always get the same names.
+/// Returns the plain name of each file that gets one, by index. Names are unique, never that of an
+/// existing file, and the same for the same files.
 pub(super) fn names(files: &[Known]) -> BTreeMap<usize, RelPath> {
     let mut taken = Taken::default();
     for file in files {
@@ -30,7 +30,7 @@ pub(super) fn names(files: &[Known]) -> BTreeMap<usize, RelPath> {
         .filter_map(|(index, file)| {
             let path = &file.staged.path;
             let plain = RelPath::parse(&wanted(file)?).ok()?;
-            // Modeled meshes come after unmodeled ones, so that a number stands for the former.
+            // Sort modeled meshes after unmodeled ones, so that the modeled ones get the number.
             let modeled = path.fold().contains("with_ditch");
             (plain.fold() != path.fold()).then_some((plain, modeled, path, index))
         })
@@ -62,8 +62,8 @@ fn wanted(file: &Known) -> Option<String> {
     Some(format!("{stem}{jaw}{pretreatment}{bite}.{extension}"))
 }
 
-/// Renames the files, and whatever names them in other files of the order with them. Where that cannot
-/// be done for all of them and proven, the order keeps the vendor's names, and a finding says so.
+/// Renames the files and updates every reference to them in the order's other files. Unless that is
+/// done for all of them and verified, the order keeps the vendor's names, and a finding says so.
 pub(super) fn rename(
     disk: &dyn Disk,
     dir: &Path,
@@ -96,7 +96,7 @@ pub(super) fn rename(
     for copy in rewritten {
         let file = &mut files[copy.index].staged;
         let path = file.path.under(dir);
-        // In the staged directory nobody looks yet.
+        // No one else looks into the staged directory yet.
         disk.remove_file(&path)?;
         if disk.rename(&copy.path, &path)? == Moved::TargetExists {
             return Err(unexpected(&path));
@@ -107,7 +107,8 @@ pub(super) fn rename(
     Ok(None)
 }
 
-/// Adds the plain names beside the vendor's: as links, or copies where the volume has none.
+/// Adds the plain names next to the vendor's, as hard links, or as copies if the volume has no
+/// links.
 pub(super) fn link(
     disk: &dyn Disk,
     dir: &Path,

@@ -1,5 +1,5 @@
-//! Files that name other files of their order: changed to the names that those will have, and proven by
-//! reading them back, before anything is renamed.
+//! Files that refer to other files of their order. Each is rewritten with the new names, and
+//! verified by reading it back, before anything is renamed.
 
 use std::io::{BufReader, BufWriter, Write as _};
 use std::path::{Path, PathBuf};
@@ -11,18 +11,17 @@ use super::{Known, html, text, xml};
 use casedrop_disk::{Disk, DiskError, read_limited};
 use casedrop_model::fault::Fault;
 
-/// A changed copy of a file, which waits beside it.
+/// A rewritten copy of a file, waiting next to it.
 #[derive(Debug)]
 pub(super) struct Rewritten {
-    /// Of which file.
+    /// The file's index.
     pub(super) index: usize,
-    /// Where it lies.
     pub(super) path: PathBuf,
     pub(super) size: u64,
     pub(super) sha256: String,
 }
 
-/// Why a file's references cannot be changed, in words for people.
+/// Why a file's references cannot be changed, worded for people.
 #[derive(Debug)]
 pub(super) struct Obstacle {
     pub(super) index: usize,
@@ -34,8 +33,8 @@ const ENCODING: &str = "it is in an encoding that the agent cannot write";
 const TOO_LONG: &str = "it is too long to be changed";
 const NOT_PROVEN: &str = "its references could not all be found";
 
-/// Writes a changed copy of every file of which a reference changes. Where one cannot be changed, the
-/// copies that were written stay in `done` for the caller to remove.
+/// Writes a copy of every file whose references change. If one cannot be changed, the copies
+/// already written stay in `done` for the caller to remove.
 pub(super) fn rewrite(
     disk: &dyn Disk,
     dir: &Path,
@@ -67,7 +66,7 @@ pub(super) fn rewrite(
     Ok(Ok(()))
 }
 
-/// XML and HTML, which are held in memory. Says whether there is a changed copy now.
+/// Rewrites XML and HTML, which are held in memory. Returns whether a copy was written.
 fn in_text(
     disk: &dyn Disk,
     is_xml: bool,
@@ -125,7 +124,7 @@ fn in_text(
     Ok(Ok(true))
 }
 
-/// Meshes and materials, which are copied line by line.
+/// Rewrites meshes and materials, which are copied line by line.
 fn in_lines(
     disk: &dyn Disk,
     kind: Kind,
@@ -150,7 +149,7 @@ fn in_lines(
         }
     };
     let new_name = |reference: &str| targets.renamed(index, reference);
-    // Most name nothing: then there is nothing to write.
+    // Most refer to nothing, so there is nothing to write.
     match copy(from, &mut std::io::sink(), &new_name)? {
         Ok((_, true)) => {}
         Ok((now, false)) => {

@@ -1,5 +1,5 @@
-//! The prescription in the vendor's XML: which order it is of, and what is to be made. Advisory: what
-//! cannot be read is as if it were not there. Patients and doctors are passed over.
+//! The prescription in the vendor's XML: which order it belongs to and what is to be made.
+//! Advisory: unreadable content counts as absent. Patients and doctors are skipped.
 
 use quick_xml::Reader;
 use quick_xml::escape::unescape;
@@ -7,37 +7,33 @@ use quick_xml::events::{BytesStart, Event};
 
 use casedrop_model::manifest::Jaw;
 
-/// What `RxInfo` says.
+/// The content of `RxInfo`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Rx {
     /// Whether this is one of the vendor's exports at all.
     pub(super) is_export: bool,
-    /// `OrderID`.
     pub(super) order_id: Option<String>,
-    /// `CaseId`, which older versions have instead.
+    /// Older versions have `CaseId` instead of `OrderID`.
     pub(super) case_id: Option<String>,
-    /// `OrderCode`.
     pub(super) order_code: Option<String>,
-    /// `Procedure`: 4 is a fixed restoration. Older versions have none.
+    /// `Procedure`: 4 is a fixed restoration. Older versions lack it.
     pub(super) procedure: Option<String>,
-    /// Whether it has a place for teeth.
+    /// Whether the XML has a section for teeth.
     pub(super) has_teeth: bool,
     pub(super) teeth: Vec<Tooth>,
-    /// Which jaws the doctor was to scan.
+    /// The jaws to be scanned.
     pub(super) ranges: Vec<Jaw>,
 }
 
 /// One tooth of the prescription.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Tooth {
-    /// Its universal number, 1 to 32.
+    /// Universal number, 1 to 32.
     pub(super) ada: u8,
-    /// `RestorationType`.
     pub(super) restoration: i32,
 }
 
 impl Tooth {
-    /// In which jaw it is.
     pub(super) fn jaw(self) -> Option<Jaw> {
         match self.ada {
             1..=16 => Some(Jaw::Upper),
@@ -46,8 +42,8 @@ impl Tooth {
         }
     }
 
-    /// Whether something is to be made that is fixed in the mouth: a crown, an abutment, an inlay, an
-    /// onlay, a veneer or part of a bridge.
+    /// Whether a fixed restoration is ordered for it: a crown, an abutment, an inlay, an onlay, a
+    /// veneer or part of a bridge.
     pub(super) fn is_fixed(self) -> bool {
         matches!(self.restoration, 2..=7 | 20 | 21)
     }
@@ -62,7 +58,6 @@ impl Tooth {
 }
 
 impl Rx {
-    /// Whether a fixed restoration is ordered.
     pub(super) fn is_fixed(&self) -> bool {
         let procedure = self.procedure.as_deref().unwrap_or_default();
         procedure == "4" || procedure.to_lowercase().contains("fixed")

@@ -1,12 +1,12 @@
-//! Which file of an order a reference in another of its files means, and what it must be after both
-//! were renamed.
+//! Resolves a reference in one file of an order to the file it means, and to its new form after
+//! both have been renamed.
 
 use std::collections::BTreeMap;
 
 use super::{Known, key};
 use casedrop_model::path::RelPath;
 
-/// The files of an order under their old names, and the new ones of those that get one.
+/// The files of an order by their old names, and the new names of those that get one.
 pub(super) struct Targets<'a> {
     files: &'a [Known],
     names: &'a BTreeMap<usize, RelPath>,
@@ -14,7 +14,7 @@ pub(super) struct Targets<'a> {
     by_name: BTreeMap<String, Vec<usize>>,
 }
 
-/// A reference that could mean several files, of which one is renamed.
+/// A reference that could mean several files, one of which is renamed.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Unclear;
 
@@ -38,7 +38,7 @@ impl<'a> Targets<'a> {
         Self { files, names, by_path, by_name }
     }
 
-    /// What a reference in the file `from` must be now. `None`: as it is.
+    /// Returns the new form of a reference in the file `from`, or `None` if it stays.
     pub(super) fn renamed(&self, from: usize, reference: &str) -> Result<Option<String>, Unclear> {
         let Some(target) = self.find(from, reference)? else { return Ok(None) };
         let (old, new) = (self.old(from), self.new_path(from));
@@ -71,15 +71,14 @@ impl<'a> Targets<'a> {
         }
     }
 
-    /// Whether text holds the old name of a renamed file, with nothing before and after it that could
-    /// belong to a longer name.
+    /// Whether `text` contains the old name of a renamed file, not as part of a longer name.
     pub(super) fn old_name_in(&self, text: &str) -> bool {
         let text = text.to_lowercase();
         let is_free =
             |c: Option<char>| !c.is_some_and(|c| c.is_alphanumeric() || "_-#.".contains(c));
         self.names.iter().any(|(index, new)| {
             let name = self.old(*index).file_name().to_lowercase();
-            // One that only goes to another folder keeps it.
+            // A file that only moves to another folder keeps its name.
             let is_kept = new.file_name().to_lowercase() == name;
             !is_kept
                 && text.match_indices(&name).any(|(at, found)| {
@@ -89,12 +88,10 @@ impl<'a> Targets<'a> {
         })
     }
 
-    /// Where a file lies now.
     fn old(&self, index: usize) -> &RelPath {
         &self.files[index].staged.path
     }
 
-    /// Where a file will lie.
     fn new_path(&self, index: usize) -> &RelPath {
         self.names.get(&index).unwrap_or_else(|| self.old(index))
     }
@@ -104,7 +101,7 @@ fn slashes(path: &str) -> String {
     path.replace('\\', "/")
 }
 
-/// The path of `to` as seen from the folder of `from`.
+/// Returns the path of `to` relative to the folder of `from`.
 fn relative(from: &str, to: &str) -> String {
     let mut dirs: Vec<&str> = from.split('/').collect();
     dirs.pop();

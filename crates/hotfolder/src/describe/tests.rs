@@ -1,4 +1,4 @@
-//! Orders as they come, under each way of naming.
+//! Typical orders under each naming scheme.
 
 use super::super::files::sha256;
 use super::super::testing::content_of;
@@ -54,7 +54,7 @@ fn described(names: Names) -> (tempfile::TempDir, Described) {
     (dir, described)
 }
 
-/// Every file of the manifest is there with its size and hash, and nothing else.
+/// Checks that the manifest's files are on disk with their sizes and hashes, and nothing else is.
 fn check_against_disk(dir: &Path, described: &Described) {
     let mut content = content_of(dir);
     for file in &described.files {
@@ -170,7 +170,7 @@ fn an_unreadable_xml_fails_nothing() {
     assert_eq!(described.files[0].role, Role::Metadata);
 }
 
-/// Puts files into a directory and describes them.
+/// Writes files into a directory and describes them.
 fn described_as(files: &[(&str, Vec<u8>)], names: Names) -> (tempfile::TempDir, Described) {
     let dir = tempfile::tempdir().expect("tempdir");
     let staged = files
@@ -213,7 +213,7 @@ fn ply(texture: &str) -> Vec<u8> {
         "ply\nformat binary_little_endian 1.0\ncomment TextureFile {texture}\nelement vertex 1\n\
          property float x\nend_header\n"
     );
-    // What follows the header may look like anything.
+    // Data after the header may look like anything.
     [head.as_bytes(), b"\ncomment TextureFile upper_texture.jpg\n"].concat()
 }
 

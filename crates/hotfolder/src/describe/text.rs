@@ -1,8 +1,7 @@
-//! Text of the vendor's files in whatever encoding it came, and back into the same.
+//! Decodes the text of the vendor's files from whatever encoding it has, and encodes it back.
 
 use encoding_rs::{Encoding, UTF_16BE, UTF_16LE, WINDOWS_1252};
 
-/// How a text is written as bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Form {
     Utf8,
@@ -11,8 +10,8 @@ pub(super) enum Form {
     Other(&'static Encoding),
 }
 
-/// The text of some XML or HTML, with its mark of byte order if it has one. `None` where it is not text
-/// in the encoding that it claims.
+/// Decodes XML or HTML, keeping the byte order mark if there is one. `None` if it is not valid in
+/// the encoding that it claims.
 pub(super) fn decode(bytes: Vec<u8>) -> Option<(String, Form)> {
     let wide = match bytes.get(..2) {
         Some([0xFF, 0xFE] | [b'<', 0]) => Some((UTF_16LE, Form::Utf16Le)),
@@ -34,8 +33,8 @@ pub(super) fn decode(bytes: Vec<u8>) -> Option<(String, Form)> {
     }
 }
 
-/// As [`decode`], for text that claims nothing: what is not UTF-8 is taken byte by byte, and always goes
-/// back to the same bytes.
+/// Like [`decode`], for text that claims no encoding: if it is not UTF-8 it is decoded byte by
+/// byte, and always encodes back to the same bytes.
 pub(super) fn decode_any(bytes: &[u8]) -> (String, Form) {
     match decode(bytes.to_vec()) {
         Some((text, form)) if encode(&text, form).is_some_and(|again| again == bytes) => {
@@ -48,7 +47,7 @@ pub(super) fn decode_any(bytes: &[u8]) -> (String, Form) {
     }
 }
 
-/// The bytes of a text; `None` where the encoding lacks a letter of it.
+/// Encodes a text; `None` if the encoding lacks one of its characters.
 pub(super) fn encode(text: &str, form: Form) -> Option<Vec<u8>> {
     match form {
         Form::Utf8 => Some(text.as_bytes().to_vec()),
@@ -61,7 +60,7 @@ pub(super) fn encode(text: &str, form: Form) -> Option<Vec<u8>> {
     }
 }
 
-/// The encoding that an XML declaration or an HTML header names.
+/// Returns the encoding named by an XML declaration or an HTML header.
 fn declared(bytes: &[u8]) -> Option<&'static Encoding> {
     let head: String = bytes.iter().take(1024).map(|byte| char::from(*byte)).collect();
     let head = head.to_ascii_lowercase();

@@ -1,4 +1,4 @@
-//! The vendor's XML: which files it names, and as what. Advisory: what cannot be read is skipped.
+//! The vendor's XML: which files it names, and as what. Advisory: unreadable content is skipped.
 
 use std::ops::Range;
 
@@ -8,7 +8,7 @@ use quick_xml::events::{BytesStart, Event};
 
 use casedrop_model::manifest::{Jaw, Role};
 
-/// XML files beyond this are not read: real ones reach 1 MB.
+/// Larger XML files are not read: real ones reach 1 MB.
 pub(super) const MAX: u64 = 16 << 20;
 
 const BOM: &str = "\u{feff}";
@@ -19,16 +19,15 @@ pub(super) struct Object {
     kind: String,
     sub_kind: String,
     jaw: String,
-    /// The files that it names.
     pub(super) files: Vec<FileRef>,
 }
 
-/// A `FileName` and where its raw text stands.
+/// A `FileName` and the position of its raw text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct FileRef {
-    /// The name, without any folder.
+    /// The name without any folder.
     pub(super) name: String,
-    /// With the folder.
+    /// The name with its folder.
     pub(super) path: String,
     span: Range<usize>,
 }
@@ -57,7 +56,6 @@ impl Object {
         self.kind == "line"
     }
 
-    /// Whether it is a picture.
     pub(super) fn is_image(&self) -> bool {
         self.kind == "image"
     }
@@ -82,12 +80,13 @@ impl Object {
     }
 }
 
-/// All objects up to the end or the first thing that is not XML.
+/// Returns all objects up to the end or the first syntax error.
 pub(super) fn objects(text: &str) -> Vec<Object> {
     read(text).0
 }
 
-/// The same, and whether that was the end of a whole document. Fields may be attributes or elements.
+/// Like [`objects`], and also returns whether the document was complete. Fields may be attributes
+/// or elements.
 pub(super) fn read(text: &str) -> (Vec<Object>, bool) {
     let body = text.strip_prefix(BOM).unwrap_or(text);
     let offset = text.len() - body.len();
@@ -134,7 +133,7 @@ pub(super) fn read(text: &str) -> (Vec<Object>, bool) {
     }
 }
 
-/// The text with other file names, byte for byte the same elsewhere; `None` if nothing changes.
+/// Replaces file names and leaves every other byte alone; `None` if nothing changes.
 pub(super) fn renamed<E>(
     text: &str,
     new_name: impl Fn(&str) -> Result<Option<String>, E>,
@@ -150,7 +149,7 @@ pub(super) fn renamed<E>(
     let mut out = String::with_capacity(text.len());
     let mut at = 0;
     for (span, new) in changes {
-        // Broken XML could make two of them overlap.
+        // Spans may overlap in broken XML.
         let Some(kept) = text.get(at..span.start) else { continue };
         out.push_str(kept);
         out.push_str(&escape(new.as_str()));
@@ -164,7 +163,7 @@ fn from_attributes(tag: &BytesStart<'_>, body: &str, offset: usize) -> Object {
     let mut object = Object::default();
     for attribute in tag.attributes().with_checks(false).flatten() {
         let raw: &str = &attribute.value;
-        // The value is a slice of the body; where it starts there is where it is replaced.
+        // The value is a slice of the body; its offset there is where to replace it.
         let start = raw.as_ptr().addr().wrapping_sub(body.as_ptr().addr());
         let end = start.saturating_add(raw.len());
         if body.get(start..end) == Some(raw) {

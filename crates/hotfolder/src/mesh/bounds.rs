@@ -1,4 +1,4 @@
-//! The box around a mesh, kept lane by lane so that the compiler can use wide registers.
+//! A mesh's bounding box, computed per lane so that the compiler can vectorize it.
 
 /// The smallest box that holds all points of a mesh.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -8,12 +8,13 @@ pub(crate) struct Bounds {
 }
 
 impl Bounds {
-    /// The longest side.
+    /// Returns the longest side.
     pub(crate) fn longest(&self) -> f32 {
         (0..3).map(|axis| self.high[axis] - self.low[axis]).fold(0.0, f32::max)
     }
 
-    /// How far two boxes lie apart, along the axis where they are furthest; 0 where they touch.
+    /// Returns how far apart two boxes are on the axis where they are furthest apart; 0 if they
+    /// touch.
     pub(crate) fn gap(&self, other: &Self) -> f32 {
         (0..3)
             .map(|axis| {
@@ -24,12 +25,12 @@ impl Bounds {
     }
 }
 
-/// The least and the greatest of each of `N` numbers that come again and again.
+/// The minimum and maximum of each of `N` repeating numbers.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Lanes<const N: usize> {
     low: [f32; N],
     high: [f32; N],
-    /// No number once one that was none, or was infinite, came.
+    /// NaN once a NaN or infinity was seen.
     odd: [f32; N],
 }
 
@@ -43,14 +44,14 @@ impl<const N: usize> Lanes<N> {
     #[inline]
     pub(super) fn add(&mut self, values: &[f32; N]) {
         for (lane, &value) in values.iter().enumerate() {
-            // Comparisons like these are one instruction each, other than `f32::min`.
+            // Unlike `f32::min`, each of these compiles to one instruction.
             self.low[lane] = if value < self.low[lane] { value } else { self.low[lane] };
             self.high[lane] = if value > self.high[lane] { value } else { self.high[lane] };
             self.odd[lane] += value * 0.0;
         }
     }
 
-    /// Takes in what other lanes saw that repeat these.
+    /// Merges other lanes, which repeat these.
     pub(super) fn join<const M: usize>(&mut self, other: &Lanes<M>) {
         for from in 0..M {
             let lane = from % N;
@@ -60,12 +61,13 @@ impl<const N: usize> Lanes<N> {
         }
     }
 
-    /// Whether a lane from `from` on met something that is no finite number.
+    /// Whether a lane from `from` on saw a NaN or infinity.
     pub(super) fn has_odd(&self, from: usize) -> bool {
         self.odd.iter().skip(from).any(|odd| odd.is_nan())
     }
 
-    /// The box of all lanes from `from` on, which repeat x, y and z; `None` if there was no point.
+    /// Returns the box of all lanes from `from` on, which repeat x, y and z; `None` if there was no
+    /// point.
     pub(super) fn bounds(&self, from: usize) -> Option<Bounds> {
         let mut bounds = Bounds { low: [f32::INFINITY; 3], high: [f32::NEG_INFINITY; 3] };
         for lane in from..N {

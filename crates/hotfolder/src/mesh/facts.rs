@@ -1,27 +1,26 @@
-//! What is known of a mesh once its bytes went by.
+//! What is known about a mesh once all its bytes have been fed.
 
 use super::bounds::Bounds;
 
-/// What a mesh file was found to be and to hold.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Facts {
     pub(crate) form: Form,
-    /// As the file says; as counted where it says nothing.
+    /// As declared by the file; counted if it declares none.
     pub(crate) triangles: Option<u64>,
     pub(crate) troubles: Vec<Trouble>,
-    /// `None` where no point was read, or some were no numbers.
+    /// `None` if no point was read or some were not finite numbers.
     pub(crate) bounds: Option<Bounds>,
-    /// Whether a large part lies apart from the rest.
+    /// Whether a large part is separate from the rest.
     pub(crate) is_apart: bool,
-    /// The textures of a PLY, and the materials of an OBJ, that it names.
+    /// The texture names in a PLY, or the material libraries of an OBJ.
     pub(crate) refers: Vec<String>,
-    /// Whether its points or faces have places in a texture.
+    /// Whether its points or faces have texture coordinates.
     pub(crate) has_places: bool,
     /// Whether its points have colours.
     pub(crate) has_colours: bool,
 }
 
-/// How a mesh is written.
+/// The encoding of a mesh.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Form {
     StlBinary,
@@ -30,20 +29,20 @@ pub(crate) enum Form {
     Obj,
 }
 
-/// What is wrong with a mesh by itself.
+/// What is wrong with a mesh, looked at on its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Trouble {
-    /// It is not what its ending says.
+    /// It is not what its extension says.
     Unreadable,
     /// It has no faces.
     Empty,
     /// It ends too early.
     Cut,
-    /// It goes on behind its end.
+    /// It continues past its end.
     Longer,
     /// Numbers with decimal commas.
     Commas,
-    /// Points that are no numbers, or infinite.
+    /// Points that are NaN or infinite.
     NotNumbers,
 }
 

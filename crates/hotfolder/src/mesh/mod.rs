@@ -1,12 +1,12 @@
-//! Meshes looked into while they are written: counts, bounds, and whether the file is whole.
+//! Inspects meshes while they are written: counts, bounds, and whether the file is complete.
 //!
-//! Own small readers rather than a crate's: nothing is kept of a mesh but what a few numbers hold, a
-//! file is read once, in the chunks in which it is unpacked, and no bytes, however odd, are a fault. What
-//! is found says something of the file; what it means for the case is decided elsewhere.
+//! We use small readers of our own instead of a crate's: only a few numbers are kept per mesh, a
+//! file is read once, in the chunks in which it is unpacked, and no input, however odd, is a fault.
+//! The findings describe the file; what they mean for the case is decided elsewhere.
 //!
-//! The work per byte is bounded: it adds between 1 and 2 % to that of unpacking nothing but meshes
-//! (`cargo bench --bench inspect` prints it). Of a binary mesh every point is read, of long text
-//! meshes some parts.
+//! The work per byte is bounded: it adds between 1 and 2 % to unpacking nothing but meshes (`cargo
+//! bench --bench inspect` prints it). Every point of a binary mesh is read; a long text mesh is
+//! sampled.
 
 mod bounds;
 mod facts;
@@ -33,7 +33,7 @@ use self::ply_text::PlyText;
 use self::stl::Stl;
 use self::stl_text::StlText;
 
-/// So much of an STL says in which form it is.
+/// How many bytes of an STL it takes to tell binary from text.
 const STL_LOOK: usize = 512;
 
 /// A mesh on its way to the disk.
@@ -64,7 +64,7 @@ enum State {
 }
 
 impl Probe {
-    /// For a file with this ending (in lower case) and length; `None` for what is no mesh.
+    /// Takes the file's extension in lowercase and its length; `None` if it is not a mesh.
     pub(super) fn new(extension: &str, len: u64) -> Option<Self> {
         let kind = match extension {
             "stl" => Kind::Stl,
@@ -75,7 +75,6 @@ impl Probe {
         Some(Self { kind, len, state: State::Head(Vec::new()) })
     }
 
-    /// Takes the next bytes.
     pub(super) fn feed(&mut self, chunk: &[u8]) {
         match &mut self.state {
             State::Head(head) => {
@@ -92,7 +91,6 @@ impl Probe {
         }
     }
 
-    /// What was found.
     pub(super) fn finish(mut self) -> Facts {
         if let State::Head(head) = &mut self.state {
             let head = std::mem::take(head);
@@ -109,7 +107,7 @@ impl Probe {
         }
     }
 
-    /// How to go on, once the beginning tells.
+    /// Picks the reader, once the beginning allows it.
     fn begin(&self, head: Vec<u8>, is_all: bool) -> State {
         if is_all && head.iter().all(u8::is_ascii_whitespace) {
             return State::Known(Facts::with(self.kind.form(), Trouble::Empty));

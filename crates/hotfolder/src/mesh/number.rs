@@ -1,17 +1,17 @@
-//! Numbers in text meshes, read fast: what they are for needs no last digit.
+//! Fast number parsing for text meshes, which need no exact last digit.
 
-/// What stood where a number belongs.
+/// What was found where a number belongs.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Number {
-    /// A number; infinite or none where the text says so.
+    /// A number; infinite or NaN if the text says so.
     Is(f32),
-    /// One with a decimal comma.
+    /// A number with a decimal comma.
     Comma,
     /// Something else.
     Other,
 }
 
-/// Reads one word.
+/// Parses one word.
 pub(super) fn number(word: &[u8]) -> Number {
     let (is_negative, digits) = match word {
         [b'-', rest @ ..] => (true, rest),
@@ -56,7 +56,7 @@ fn exponent(word: &[u8]) -> Option<i32> {
     std::str::from_utf8(word).ok()?.parse::<i32>().ok().map(|value| value.clamp(-400, 400))
 }
 
-/// `nan`, `inf`, and what Windows makes of them, such as `-1.#IND`.
+/// `nan`, `inf`, and how Windows writes them, such as `-1.#IND`.
 fn named(word: &[u8]) -> Number {
     let is = |start: &str| {
         word.get(..start.len()).is_some_and(|found| found.eq_ignore_ascii_case(start.as_bytes()))
@@ -75,7 +75,8 @@ fn single(value: f64) -> f32 {
     value as f32
 }
 
-/// The first `N` of the words; how many were found, and the first that is no number.
+/// Returns the first `N` words as numbers, or the first that is not one; `Err(None)` if there are
+/// too few.
 pub(super) fn numbers<'a, const N: usize>(
     words: impl Iterator<Item = &'a [u8]>,
 ) -> Result<[f32; N], Option<Number>> {
@@ -91,7 +92,7 @@ pub(super) fn numbers<'a, const N: usize>(
     if count == N { Ok(found) } else { Err(None) }
 }
 
-/// The words of a line.
+/// Splits a line into words.
 pub(super) fn words(line: &[u8]) -> impl Iterator<Item = &[u8]> {
     line.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty())
 }

@@ -1,4 +1,4 @@
-//! Wavefront OBJ: points, faces that name them, and the file of materials.
+//! Wavefront OBJ: points, faces that refer to them, and the material library.
 
 use std::collections::BTreeSet;
 
@@ -7,7 +7,6 @@ use super::facts::{Facts, Form, Trouble};
 use super::number::{Number, numbers, words};
 use super::text::{Lines, Sink, decode};
 
-/// An OBJ that is being read.
 #[derive(Debug)]
 pub(super) struct Obj {
     lines: Lines,
@@ -18,7 +17,7 @@ pub(super) struct Obj {
 struct Found {
     points: u64,
     faces: u64,
-    /// The highest number of a point that a face names.
+    /// The highest point number that a face refers to.
     named: u64,
     has_places: bool,
     troubles: BTreeSet<Trouble>,
@@ -76,7 +75,7 @@ impl Sink for Found {
                 let mut corners = 0;
                 for corner in parts {
                     let digits = corner.split(|byte| *byte == b'/').next().unwrap_or_default();
-                    // Negative ones count from the end.
+                    // Negative numbers count from the end.
                     let number = decode(digits).parse::<i64>().ok();
                     let number = number.and_then(|number| u64::try_from(number).ok());
                     self.named = self.named.max(number.unwrap_or(0));
@@ -90,7 +89,7 @@ impl Sink for Found {
             Some(word) if word.eq_ignore_ascii_case(b"mtllib") => {
                 let text = decode(line);
                 let rest = text.trim().get(word.len()..).unwrap_or_default().trim();
-                // Names may hold spaces.
+                // Names may contain spaces.
                 if rest.to_lowercase().matches(".mtl").count() > 1 {
                     self.libraries.extend(rest.split_whitespace().map(str::to_owned));
                 } else if !rest.is_empty() {

@@ -1,38 +1,39 @@
-//! Whether a mesh is in one piece, as a person would see it: told from some of its triangles, or of its
-//! points where they are many, in cells of 4 mm.
+//! Whether a mesh is in one piece as a person would see it, judged from a sample of its triangles,
+//! or of its points if they are many, in cells of 4 mm.
 //!
-//! The exact answer, which edges share which points, would take as long as a tenth of unpacking. What is
-//! asked here is only whether a large part lies apart from the rest by two cells. Small islands, which
+//! The exact answer, which edges share which points, would take a tenth as long as unpacking. We
+//! ask only whether a large part is separated from the rest by two cells. Small islands, which
 //! every scan has, do not count.
 
 /// The side of a cell in millimetres.
 const CELL: f32 = 4.0;
-/// Cells along each axis, as many as a word has bits; beyond them it begins again. Jaws are a third as wide.
+/// Cells along each axis, as many as a word has bits; then they wrap around. Jaws are a third as
+/// wide.
 const SIDE: i32 = 64;
 const BITS: u32 = 6;
-/// The same for three axes, a byte for each.
+/// The wrap-around mask for three axes, one byte each.
 const MASK: u32 = (SIDE as u32 - 1) * 0x01_0101;
-/// So many triangles are looked at.
+/// Number of triangles to sample.
 const SAMPLES: u64 = 2048;
-/// A piece of this share of all cells counts: one in ten.
+/// A piece counts from this share of all cells: one in ten.
 const SHARE: usize = 10;
 
 /// The cells that a mesh passes through.
 #[derive(Debug)]
 pub(super) struct Pieces {
-    /// A bit for each cell along the first axis, a row for each place along the others.
+    /// One bit per cell along the first axis, one word per position along the other two.
     rows: Vec<u64>,
 }
 
-/// Every how many triangles one is looked at.
+/// Returns the sampling interval in triangles.
 pub(super) fn step(triangles: u64) -> u64 {
     (triangles / SAMPLES).max(1)
 }
 
-/// The cell of a point: a byte for each axis, so that the compiler can use wide registers.
+/// Returns the cell of a point, one byte per axis, so that the compiler can vectorize it.
 #[inline]
 pub(super) fn cell(point: [f32; 3]) -> u32 {
-    // Added to a number this large, the lowest bits are those of the nearest whole number.
+    // After adding a number this large, the lowest bits hold the nearest integer.
     let part = |value: f32| (value * (1.0 / CELL) + 12_582_912.0).to_bits().to_le_bytes()[0];
     let [x, y, z] = point;
     u32::from_le_bytes([part(x), part(y), part(z), 0]) & MASK
@@ -43,12 +44,12 @@ impl Pieces {
         Self { rows: vec![0; 1 << (2 * BITS)] }
     }
 
-    /// Takes a point.
+    /// Marks a point's cell.
     pub(super) fn touch(&mut self, cell: u32) {
         self.mark(parts(cell));
     }
 
-    /// Takes a triangle, with all that lies along its edges.
+    /// Marks a triangle's cells, including those along its edges.
     pub(super) fn add(&mut self, corners: [u32; 3]) {
         let [a, b, c] = corners;
         self.touch(a);
@@ -61,7 +62,7 @@ impl Pieces {
 
     fn edge(&mut self, from: u32, to: u32) {
         let (from, to) = (parts(from), parts(to));
-        // The shorter way round.
+        // The shorter way around.
         let way: [i32; 3] = std::array::from_fn(|axis| {
             (to[axis] - from[axis] + SIDE / 2).rem_euclid(SIDE) - SIDE / 2
         });
@@ -78,7 +79,7 @@ impl Pieces {
         }
     }
 
-    /// Whether a large part lies apart from the rest.
+    /// Whether a large part is separate from the rest.
     pub(super) fn are_apart(mut self) -> bool {
         let count = |cells: u64| cells.count_ones() as usize;
         let all: usize = self.rows.iter().copied().map(count).sum();
@@ -106,7 +107,7 @@ impl Pieces {
         large > 1
     }
 
-    /// Takes those of these cells of a row away that are there; `None` if there are none.
+    /// Removes those of `cells` that are set in a row and returns them; `None` if there are none.
     fn take(&mut self, cells: u64, y: i32, z: i32) -> Option<(u64, i32, i32)> {
         let row = self.rows.get_mut(row(y, z))?;
         let taken = *row & cells;
@@ -120,12 +121,12 @@ fn parts(cell: u32) -> [i32; 3] {
     [x, y, z].map(i32::from)
 }
 
-/// The row of cells that have these two places in common.
+/// Index of the row at this position on the second and third axes.
 fn row(y: i32, z: i32) -> usize {
     around(y) | around(z) << BITS
 }
 
-/// A place along an axis, which begins again where it ends.
+/// Wraps a position on an axis.
 fn around(place: i32) -> usize {
     (place & (SIDE - 1)).cast_unsigned() as usize
 }
@@ -134,7 +135,7 @@ fn around(place: i32) -> usize {
 mod tests {
     use super::*;
 
-    /// A flat square of this many millimetres.
+    /// A flat square with this side in millimetres.
     fn square(pieces: &mut Pieces, at: [f32; 3], side: f32) {
         let corner = |x: f32, y: f32| cell([at[0] + x * side, at[1] + y * side, at[2]]);
         let step = 0.05;

@@ -1,4 +1,4 @@
-//! PLY, behind its header: rows of points, and faces that name them.
+//! PLY after its header: rows of points, and faces that refer to them.
 
 use std::collections::VecDeque;
 
@@ -8,15 +8,14 @@ use super::pieces::{self, Pieces, cell};
 use super::ply_head::{Coding, Element, Head, Kind, Property};
 use super::rows::Rows;
 
-/// More points than this lie so close to each other that some of them tell in how many pieces the mesh is.
-/// Of fewer, triangles are followed from corner to corner.
+/// Above this number, points are so close together that a sample of them shows the pieces. Below
+/// it, we follow the edges of triangles.
 const DENSE: u64 = 50_000;
-/// So many points are looked at then.
+/// Number of points to sample then.
 const DENSE_SAMPLES: u64 = 4096;
-/// A longer row is none.
+/// A longer row is not valid.
 const ROW_MAX: usize = 64 << 10;
 
-/// A binary PLY that is being read.
 #[derive(Debug)]
 pub(super) struct PlyBinary {
     parts: VecDeque<Part>,
@@ -33,21 +32,20 @@ struct Part {
 
 #[derive(Debug)]
 enum Reading {
-    /// All of one length.
+    /// All rows have one length.
     Even(Rows),
-    /// Each has to be measured.
+    /// Each row must be measured.
     Uneven { held: Vec<u8>, left: u64 },
 }
 
-/// What is learned from the rows.
 #[derive(Debug)]
 struct Look {
     coding: Coding,
     lanes: Lanes<3>,
-    /// The cell of each point, where triangles are followed.
+    /// The cell of each point, if triangles are followed.
     cells: Option<Vec<u32>>,
-    /// Where they are not: the number of the next row of points, of the next one to be looked at, and
-    /// every how many one is.
+    /// Otherwise: the index of the next row of points, of the next one to sample, and the sampling
+    /// interval.
     row: u64,
     next_row: u64,
     row_step: u64,
@@ -128,7 +126,7 @@ impl PlyBinary {
             };
             if is_done {
                 let done = self.parts.pop_front();
-                // What was held beyond this element's rows belongs to the next.
+                // Bytes held beyond this element's rows belong to the next element.
                 if let Some(Part { reading: Reading::Uneven { held, .. }, .. }) = done
                     && !held.is_empty()
                 {
@@ -156,7 +154,7 @@ impl PlyBinary {
     }
 }
 
-/// What the header alone tells.
+/// What the header alone says.
 pub(super) fn facts(head: &Head) -> Facts {
     let mut facts = Facts::of(Form::Ply);
     let count = |name| head.element(name).map(|element| element.count);
@@ -174,7 +172,7 @@ pub(super) fn facts(head: &Head) -> Facts {
 }
 
 impl Look {
-    /// Whole rows of an element.
+    /// Reads whole rows of an element.
     fn rows(&mut self, element: &Element, rows: &[u8], length: usize) {
         match element.name.as_str() {
             "vertex" => self.points(element, rows, length),
@@ -227,7 +225,8 @@ impl Look {
         }
     }
 
-    /// Points four at a time, so that the compiler can use wide registers. Gives how many there were.
+    /// Reads points four at a time, so that the compiler can vectorize it. Returns how many there
+    /// were.
     fn fours(&mut self, fours: impl Iterator<Item = [[f32; 3]; 4]>) -> usize {
         let (mut lanes, mut done) = (Lanes::<12>::default(), 0);
         for four in fours {
@@ -250,7 +249,7 @@ impl Look {
         }
     }
 
-    /// Looks at some of these faces.
+    /// Samples these faces.
     fn faces(&mut self, element: &Element, rows: &[u8], length: usize) {
         let count = (rows.len() / length) as u64;
         if let Some(cells) = &self.cells {
@@ -267,13 +266,13 @@ impl Look {
     }
 }
 
-/// Points that rows of this length begin with, as scanners write them.
+/// The points at the start of rows of this length, as scanners write them.
 fn fours<const ROW: usize>(rows: &[u8]) -> impl Iterator<Item = [[f32; 3]; 4]> {
     let (fours, _) = rows.as_chunks::<ROW>().0.as_chunks::<4>();
     fours.iter().map(|four| four.each_ref().map(|row| row.first_chunk().map_or([0.0; 3], plain)))
 }
 
-/// Three numbers of four bytes.
+/// Decodes three 4-byte floats.
 #[inline]
 fn plain(bytes: &[u8; 12]) -> [f32; 3] {
     let number =
@@ -281,7 +280,7 @@ fn plain(bytes: &[u8; 12]) -> [f32; 3] {
     [number(0), number(4), number(8)]
 }
 
-/// The cells of a face's first three corners.
+/// Returns the cells of a face's first three corners.
 fn corners(element: &Element, row: &[u8], coding: Coding, cells: &[u32]) -> Option<[u32; 3]> {
     let named = ["vertex_indices", "vertex_index"].iter().find_map(|name| element.place(name));
     let (at, property) = named?;
@@ -300,7 +299,7 @@ fn corners(element: &Element, row: &[u8], coding: Coding, cells: &[u32]) -> Opti
 
 enum Measured {
     Row(usize),
-    /// It goes on in what is not here yet.
+    /// The row continues in bytes that have not arrived yet.
     More,
     Nonsense,
 }

@@ -1,21 +1,19 @@
-//! The header of a PLY: in which order its elements come, how many of each, and of what they are made.
+//! The header of a PLY: the order of its elements, their counts and their properties.
 
 use super::text::decode;
 
-/// A longer header is none.
+/// A longer header is not valid.
 pub(super) const MAX: usize = 64 << 10;
 const END: &[u8] = b"end_header";
 
-/// What the header says.
 #[derive(Debug, Default)]
 pub(super) struct Head {
     pub(super) coding: Coding,
     pub(super) elements: Vec<Element>,
-    /// The pictures that its comments name.
+    /// Texture names found in its comments.
     pub(super) textures: Vec<String>,
 }
 
-/// How the body is written.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) enum Coding {
     #[default]
@@ -37,11 +35,11 @@ pub(super) struct Element {
 pub(super) struct Property {
     pub(super) name: String,
     pub(super) kind: Kind,
-    /// For a list, in what its length is written.
+    /// For a list, the type of its length.
     pub(super) list: Option<Kind>,
 }
 
-/// How a value is written.
+/// The type of a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     I8,
@@ -78,7 +76,7 @@ impl Kind {
         }
     }
 
-    /// A value at the start of `bytes`; `None` where they are too few.
+    /// Reads a value at the start of `bytes`; `None` if there are too few.
     pub(super) fn read(self, bytes: &[u8], coding: Coding) -> Option<f64> {
         let mut raw = [0; 8];
         let size = self.size();
@@ -102,13 +100,13 @@ impl Kind {
 }
 
 impl Element {
-    /// The length of a row; `None` if it has lists.
+    /// Returns the length of a row; `None` if it has lists.
     pub(super) fn row(&self) -> Option<usize> {
         let is_fixed = self.properties.iter().all(|property| property.list.is_none());
         is_fixed.then(|| self.properties.iter().map(|property| property.kind.size()).sum())
     }
 
-    /// The length of a row of which each list has as many values as in a mesh of triangles.
+    /// Returns the length of a row if every list has as many values as in a triangle mesh.
     pub(super) fn usual_row(&self) -> usize {
         let size = |property: &Property| match property.list {
             None => property.kind.size(),
@@ -120,7 +118,7 @@ impl Element {
         self.properties.iter().map(size).sum()
     }
 
-    /// Where a value lies in a row, and how it is written; `None` behind a list.
+    /// Returns the offset of a value in a row, and its property; `None` after a list.
     pub(super) fn place(&self, name: &str) -> Option<(usize, &Property)> {
         let mut at = 0;
         for property in &self.properties {
@@ -146,7 +144,7 @@ impl Head {
     }
 }
 
-/// Where the body begins; `None` where the header does not end here.
+/// Returns the offset of the body; `None` if the header does not end here.
 pub(super) fn end(bytes: &[u8]) -> Option<usize> {
     let mut from = 0;
     while let Some(at) = bytes.get(from..)?.windows(END.len()).position(|found| found == END) {
@@ -158,7 +156,7 @@ pub(super) fn end(bytes: &[u8]) -> Option<usize> {
             }
             return match (bytes.get(end)?, bytes.get(end + 1)) {
                 (b'\r', Some(b'\n')) => Some(end + 2),
-                // What follows decides, and is not here yet.
+                // It depends on the next byte, which has not arrived yet.
                 (b'\r', None) => None,
                 (b'\n' | b'\r', _) => Some(end + 1),
                 _ => None,
@@ -169,7 +167,7 @@ pub(super) fn end(bytes: &[u8]) -> Option<usize> {
     None
 }
 
-/// Reads a header; `None` if it is none.
+/// Reads a header; `None` if it is not one.
 pub(super) fn read(bytes: &[u8]) -> Option<Head> {
     let mut head = Head::default();
     let mut is_coded = false;

@@ -1,4 +1,4 @@
-//! PLY as text: a row a line.
+//! PLY as text: one row per line.
 
 use super::bounds::Lanes;
 use super::facts::{Facts, Trouble};
@@ -7,7 +7,6 @@ use super::ply::facts;
 use super::ply_head::Head;
 use super::text::{Lines, Sink};
 
-/// A text PLY that is being read.
 #[derive(Debug)]
 pub(super) struct PlyText {
     lines: Lines,
@@ -16,11 +15,11 @@ pub(super) struct PlyText {
 
 #[derive(Debug)]
 struct Found {
-    /// The lines of points.
+    /// The lines that hold points.
     points: std::ops::Range<u64>,
-    /// How many values come before x; `None` if they are not where they usually are.
+    /// How many values come before x; `None` if x, y and z are not in their usual order.
     before: Option<usize>,
-    /// All lines that there have to be.
+    /// The number of lines there must be.
     needed: u64,
     last: u64,
     is_cut: bool,
@@ -87,7 +86,7 @@ impl Sink for Found {
         }
         self.last = number + 1;
         if !self.points.contains(&number) {
-            // A list that does not hold what it counts.
+            // A list with fewer values than it declares.
             let mut parts = words(line);
             let count = parts.next().and_then(|word| std::str::from_utf8(word).ok());
             let count = count.and_then(|word| word.parse::<usize>().ok());

@@ -1,21 +1,20 @@
-//! Rows of one length in bytes that come in chunks of any length.
+//! Splits chunks of any length into rows of a fixed length.
 
-/// How far a run of rows was read.
 #[derive(Debug)]
 pub(super) struct Rows {
     length: usize,
     held: Vec<u8>,
-    /// How many are still to come.
+    /// Number of rows still to come.
     pub(super) left: u64,
 }
 
 impl Rows {
-    /// So many rows of a length that is not 0.
+    /// A row of length 0 is taken as 1.
     pub(super) fn new(length: usize, count: u64) -> Self {
         Self { length: length.max(1), held: Vec::new(), left: count }
     }
 
-    /// Gives whole rows to `visit`, several at a time, and what is behind the last row back.
+    /// Passes whole rows to `visit`, several at a time, and returns what follows the last row.
     pub(super) fn take<'a>(&mut self, chunk: &'a [u8], mut visit: impl FnMut(&[u8])) -> &'a [u8] {
         let mut chunk = chunk;
         if !self.held.is_empty() {

@@ -1,28 +1,27 @@
-//! Binary STL: 80 bytes of title, the number of triangles, 50 bytes for each.
+//! Binary STL: an 80-byte title, the number of triangles, and 50 bytes for each.
 
 use super::bounds::Lanes;
 use super::facts::{Facts, Form, Trouble};
 use super::pieces::{self, Pieces, cell};
 use super::rows::Rows;
 
-/// Title and number.
+/// Title and triangle count.
 pub(super) const HEAD: usize = 84;
 const ROW: usize = 50;
 /// A normal and three corners.
 type Facet = [f32; 12];
 
-/// The length of a file with so many triangles.
+/// Returns the length of a file with this many triangles.
 pub(super) fn length(triangles: u32) -> u64 {
     HEAD as u64 + ROW as u64 * u64::from(triangles)
 }
 
-/// A binary STL that is being read.
 #[derive(Debug)]
 pub(super) struct Stl {
     rows: Rows,
     declared: u64,
     is_longer: bool,
-    /// How many came, and which is the next to be looked at closely.
+    /// Triangles seen so far, the next one to sample, and the sampling interval.
     seen: u64,
     next: u64,
     step: u64,
@@ -73,7 +72,7 @@ impl Stl {
         } else if self.is_longer {
             facts.troubles.push(Trouble::Longer);
         }
-        // Sloppy programs write normals that are no numbers; nobody reads those.
+        // Sloppy programs write NaN normals, which no program reads.
         if self.lanes.has_odd(3) {
             facts.troubles.push(Trouble::NotNumbers);
         } else {

@@ -1,4 +1,5 @@
-//! STL as text: `solid`, then `facet`, three times `vertex`, and at last `endsolid`.
+//! STL as text: `solid`, then `facet` and three times `vertex` for each triangle, and finally
+//! `endsolid`.
 
 use super::bounds::Lanes;
 use super::facts::{Facts, Form, Trouble};
@@ -6,7 +7,6 @@ use super::number::{Number, numbers, words};
 use super::pieces::{Pieces, cell};
 use super::text::{Lines, Sink};
 
-/// A text STL that is being read.
 #[derive(Debug)]
 pub(super) struct StlText {
     lines: Lines,
@@ -36,7 +36,7 @@ impl StlText {
             lanes: Lanes::default(),
             corners: [0; 3],
             corner: 0,
-            // Parts of a file are parts of a jaw.
+            // A sampled file would look like separate pieces.
             pieces: lines.is_whole().then(Pieces::new),
         };
         Self { lines, found }
@@ -85,7 +85,7 @@ impl Sink for Found {
                     }
                 }
                 Err(Some(Number::Comma)) => self.has_commas = true,
-                // The last line of a file that is cut.
+                // The last line of a truncated file.
                 Err(_) => self.has_odd |= is_ended,
             }
         } else if first.eq_ignore_ascii_case(b"facet") {

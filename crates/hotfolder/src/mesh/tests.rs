@@ -1,4 +1,4 @@
-//! Meshes of every form, whole and damaged, and bytes that are none.
+//! Meshes in every form, whole and damaged, and input that is not a mesh.
 
 use std::fmt::Write as _;
 
@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// A bowl of this many millimetres: points, and triangles that name them.
+/// A bowl with this side in millimetres: points, and triangles that refer to them.
 fn bowl(side: f32) -> (Vec<[f32; 3]>, Vec<[u32; 3]>) {
     const N: u16 = 20;
     let at = |step: u16| (f32::from(step) / f32::from(N) - 0.5) * side;
@@ -120,7 +120,7 @@ fn look(extension: &str, bytes: &[u8], size: usize) -> Facts {
     probe.finish()
 }
 
-/// Every form of the same mesh, by ending.
+/// Every form of the same mesh, with its extension.
 fn forms(side: f32) -> Vec<(&'static str, Vec<u8>)> {
     let (points, faces) = bowl(side);
     let ply = |coding, is_double| ("ply", ply(coding, &points, &faces, is_double));
@@ -162,8 +162,8 @@ fn every_form_of_a_whole_mesh_gives_the_same() {
 fn whatever_is_cut_off_is_seen() {
     for (extension, bytes) in forms(60.0) {
         for less in [1, 7, 16, bytes.len() / 3, bytes.len() - 500] {
-            // What is missing of the last line may leave a line that is whole, and an OBJ does not say
-            // how many there are.
+            // Cutting off part of the last line may leave a valid line, and an OBJ does not say how
+            // many lines there are.
             let is_line = match extension {
                 "obj" => less != 16 && less < bytes.len() / 2,
                 "stl" => bytes.starts_with(b"solid") && less < 20,
@@ -222,7 +222,7 @@ fn rows_of_different_lengths_are_measured() {
         assert_eq!(look("ply", &bytes, size).troubles, []);
         assert_eq!(look("ply", &bytes[..bytes.len() - 2], size).troubles, [Trouble::Cut]);
     }
-    // A list that claims to hold thousands of millions.
+    // A list that claims billions of values.
     let mad = String::from_utf8_lossy(&header_of(&bytes)).replace("uchar int", "uint int");
     let mad = [mad.into_bytes(), vec![0; 441 * 13], vec![0xFF; 70_000]].concat();
     assert!(look("ply", &mad, 4096).troubles.contains(&Trouble::Unreadable));
@@ -233,7 +233,7 @@ fn what_stands_behind_a_point_is_not_taken_for_a_part_of_it() {
     let (points, faces) = bowl(60.0);
     let plain = ply("binary_little_endian", &points, &faces, false);
     let header = String::from_utf8(header_of(&plain)).expect("text");
-    // Four bytes that would be no number.
+    // Four bytes that would be NaN.
     let colours =
         "property uchar red\nproperty uchar green\nproperty uchar blue\nproperty uchar alpha\n";
     let mut bytes = header.replace("property uchar red\n", colours).into_bytes();

@@ -1,40 +1,40 @@
-//! Text meshes, line by line: short ones whole, of long ones some parts. To read every number of a long
-//! one would take as long as unpacking it.
+//! Text meshes, line by line: short ones are read whole, long ones in part. Reading every number of
+//! a long one would take as long as unpacking it.
 
 use encoding_rs::WINDOWS_1252;
 
 /// Files up to this length are read whole.
 pub(super) const WHOLE: u64 = 1 << 20;
-/// Of longer ones, parts of this length: the first, the last two, and one of every so many between.
+/// Longer ones are read in parts of this length: the first, the last two, and one in every `EVERY`.
 const PART: u64 = 64 << 10;
 const EVERY: u64 = 128;
-/// A longer line is none.
+/// A longer line is not valid.
 const LINE_MAX: usize = 64 << 10;
 
-/// Who is given the lines.
+/// Receives the lines.
 pub(super) trait Sink {
-    /// One line without its end, and how many lines are before it. The last one of a file may have no
-    /// end.
+    /// Takes one line without its line ending, and the number of lines before it. The last line of
+    /// a file may lack an ending.
     fn line(&mut self, line: &[u8], number: u64, is_ended: bool);
 }
 
-/// A text that comes in chunks.
+/// A text that arrives in chunks.
 #[derive(Debug)]
 pub(super) struct Lines {
     len: u64,
     at: u64,
     end: u8,
     held: Vec<u8>,
-    /// Whether what comes next belongs to a line whose start is known.
+    /// Whether the next bytes belong to a line whose start was seen.
     is_in_step: bool,
     counts: bool,
-    /// How many lines ended so far, if they are counted.
+    /// Number of lines ended so far, if they are counted.
     pub(super) count: u64,
 }
 
 impl Lines {
-    /// `head` is the beginning of the text, which is not fed by this; `counts` says whether lines are
-    /// counted even where they are not read.
+    /// `head` is the beginning of the text, which this does not feed; `counts` says whether to
+    /// count lines even in parts that are not read.
     pub(super) fn new(len: u64, head: &[u8], counts: bool) -> Self {
         let end = if head.contains(&b'\r') && !head.contains(&b'\n') { b'\r' } else { b'\n' };
         Self { len, at: 0, end, held: Vec::new(), is_in_step: true, counts, count: 0 }
@@ -61,7 +61,7 @@ impl Lines {
         }
     }
 
-    /// Gives the last line, if it has no end.
+    /// Passes on the last line, if it has no ending.
     pub(super) fn finish(&mut self, sink: &mut dyn Sink) {
         if self.is_in_step && !self.held.is_empty() {
             sink.line(&std::mem::take(&mut self.held), self.count, false);
@@ -102,7 +102,7 @@ impl Lines {
         self.held.clear();
         self.is_in_step = false;
         if self.counts {
-            // In pieces whose sum fits into a byte, which the compiler adds up many at a time.
+            // Pieces whose sum fits into a byte, so that the compiler can vectorize the count.
             for piece in part.chunks(255) {
                 let ends = piece.iter().fold(0_u8, |sum, byte| sum + u8::from(*byte == self.end));
                 self.count += u64::from(ends);
@@ -111,7 +111,7 @@ impl Lines {
     }
 }
 
-/// Text of some mesh; what is not UTF-8 is taken byte by byte.
+/// Decodes a mesh's text; if it is not UTF-8, byte by byte.
 pub(super) fn decode(bytes: &[u8]) -> String {
     std::str::from_utf8(bytes).map_or_else(
         |_| WINDOWS_1252.decode_without_bom_handling(bytes).0.into_owned(),

@@ -1,8 +1,8 @@
-//! Puts a sealed order where others see it: one rename, or one exchange with the revision before.
+//! Puts a sealed order where others see it: one rename, or one exchange with the previous revision.
 //!
-//! Every instant between two steps leaves the target whole: the old revision, the new one or, where
-//! the system has no exchange, for a moment nothing. [`recover`] tells from the disk alone how far a
-//! publication came; publishing again completes it.
+//! Between any two steps the target is whole: it holds the old revision, the new one or, on systems
+//! without an exchange, briefly nothing. [`recover`] tells from the disk alone how far a
+//! publication got; publishing again completes it.
 
 mod recover;
 #[cfg(test)]
@@ -23,16 +23,14 @@ use casedrop_model::ids::OrderKey;
 use casedrop_model::manifest::Manifest;
 pub use casedrop_model::step::Step;
 
-/// What is to be published, as the journal keeps it.
+/// What is to be published, as recorded in the journal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Publication {
-    /// The order.
     pub key: OrderKey,
-    /// The revision to publish.
     pub revision: u32,
     /// Where it was sealed.
     pub staged: PathBuf,
-    /// What it meets at its place.
+    /// What is expected at its place.
     pub target: Target,
     /// SHA-256 of the sealed manifest's bytes.
     pub manifest_sha256: String,
@@ -41,36 +39,33 @@ pub struct Publication {
 /// What a publication expects at its place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Target {
-    /// Nothing.
     Fresh,
-    /// A revision of ours, unchanged (or with files taken away).
+    /// A revision of ours, unchanged or with some files gone.
     Replace {
-        /// Its manifest.
         previous_manifest: Box<Manifest>,
         /// SHA-256 of its manifest's bytes.
         previous_sha256: String,
     },
-    /// Others' work, which is kept: this revision goes beside it.
+    /// Other people's work, which is kept: this revision goes next to it.
     Beside,
 }
 
-/// What came of a publication.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PublishOutcome {
-    /// It stands there, durably.
+    /// The revision is published, durably.
     Done {
         /// The order's directory.
         dir: PathBuf,
     },
-    /// Something else than expected stands at the target; nothing of it was touched.
+    /// The target is not what was expected; nothing there was touched.
     TargetChanged {
-        /// What was found.
+        /// What is there instead.
         found: LocalPicture,
     },
 }
 
 impl Publication {
-    /// The directory in which it is published.
+    /// Returns the directory in which it is published.
     pub fn dir(&self, layout: &Layout) -> PathBuf {
         match self.target {
             Target::Fresh | Target::Replace { .. } => layout.order_dir(&self.key),
@@ -79,12 +74,12 @@ impl Publication {
     }
 }
 
-/// Publishes a sealed order. The hook is called before each step. May be repeated after any fault or
-/// crash: what was done already is not done twice.
+/// Publishes a sealed order. `step` is called before each step. Idempotent: can be repeated after
+/// any fault or crash.
 ///
 /// # Errors
-/// `output-gone` if the output vanished; `target-busy` if a program holds the old revision open; what
-/// the disk says otherwise. The target is whole in every case.
+/// `output-gone` if the output folder vanished; `target-busy` if a program holds the old revision
+/// open; otherwise the disk's own error. The target is whole in every case.
 pub fn publish(
     disk: &dyn Disk,
     layout: &Layout,
@@ -98,7 +93,7 @@ pub fn publish(
     if manifest_sha(disk, &work.dir).map_err(fault_of)?.as_deref()
         == Some(&publication.manifest_sha256)
     {
-        // An earlier attempt came this far.
+        // An earlier attempt got this far.
         work.old_to_history()?;
         return work.done();
     }
@@ -124,7 +119,7 @@ pub fn publish(
     work.done()
 }
 
-/// One publication under way.
+/// A publication in progress.
 struct Work<'a> {
     disk: &'a dyn Disk,
     layout: &'a Layout,
@@ -146,7 +141,7 @@ impl Work<'_> {
         self.disk.rename(from, to).map_err(|error| held_fault(self.disk, from, error))
     }
 
-    /// The target holds nothing, or an empty directory.
+    /// For a target that is missing or an empty directory.
     fn move_in(&self) -> Result<Moved, Fault> {
         (self.step)(Step::MakeParent);
         self.disk.create_dirs(self.parent())?;
@@ -155,7 +150,7 @@ impl Work<'_> {
             match self.disk.remove_dir(&self.dir) {
                 Ok(()) => {}
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-                // Somebody put something in just now.
+                // Something was put in just now.
                 Err(error) if error.kind() == std::io::ErrorKind::DirectoryNotEmpty => {
                     return Ok(Moved::TargetExists);
                 }
@@ -166,7 +161,7 @@ impl Work<'_> {
         self.rename(&self.publication.staged, &self.dir)
     }
 
-    /// The target holds the revision before.
+    /// For a target that holds the previous revision.
     fn replace(&self) -> Result<Moved, Fault> {
         (self.step)(Step::Exchange);
         let exchanged = self.disk.exchange(&self.publication.staged, &self.dir);
@@ -190,8 +185,8 @@ impl Work<'_> {
         }
     }
 
-    /// The new revision could not follow the old one out: undo. Where that fails too, the old one
-    /// lies in history, and the next attempt finds the target free.
+    /// Undoes moving the old revision out, because the new one could not move in. If that fails
+    /// too, the old one is in history, and the next attempt finds the target free.
     fn put_back(&self, aside: &Path, fault: &Fault) {
         match self.disk.rename(aside, &self.dir) {
             Ok(Moved::Done) => {}
@@ -204,7 +199,7 @@ impl Work<'_> {
         }
     }
 
-    /// After an exchange the revision before lies where the new one was staged.
+    /// After an exchange, the previous revision is where the new one was staged.
     fn old_to_history(&self) -> Result<(), Fault> {
         let staged = &self.publication.staged;
         if !matches!(self.publication.target, Target::Replace { .. })
@@ -246,8 +241,8 @@ impl Work<'_> {
         Ok(PublishOutcome::Done { dir: self.dir.clone() })
     }
 
-    /// Syncs a directory and those above it. An attempt that ended between making a directory and
-    /// syncing its parent leaves one that is there for all to see, but not on the disk.
+    /// Syncs a directory and its parents up to `top`. An attempt that stopped between creating a
+    /// directory and syncing its parent leaves one that is visible but not yet durable.
     fn sync_up(&self, dir: &Path, top: &Path) -> Result<(), DiskError> {
         dir.ancestors()
             .take_while(|dir| dir.starts_with(top))

@@ -1,4 +1,4 @@
-//! How far a publication came before the process ended, read from the disk alone.
+//! Determines how far a publication got before the process ended, from the disk alone.
 
 use super::{Publication, Step, Target, Work};
 use crate::files::fault_of;
@@ -8,25 +8,25 @@ use crate::look::{LocalPicture, Read, look, manifest_sha, read_manifest};
 use casedrop_disk::{Disk, Kind, Moved};
 use casedrop_model::fault::Fault;
 
-/// How to go on after a crash.
+/// How to continue after a crash.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Recovered {
     /// It is published, durably; record it.
     Published,
     /// The staged order is whole: publish it again.
     Ready,
-    /// What is to be published lies there whole, as it was held back: begin anew with it.
+    /// The revision is still whole where it was held back: start over with it.
     Held,
-    /// Nothing usable is left in staging: fetch the order again. A revision that had been moved
-    /// aside is back at its place.
+    /// Nothing usable is left in staging: download the order again. A revision that had been moved
+    /// aside is back in its place.
     Lost,
 }
 
-/// Decides, completes or undoes. May be repeated, and be interrupted itself; the hook is called before
-/// each step.
+/// Decides, completes or rolls back. Idempotent, and may itself be interrupted; `step` is called
+/// before each step.
 ///
-/// Published is what carries the new manifest: whatever became of its files since is for the next
-/// look to tell.
+/// A directory with the new manifest counts as published: what has become of its files since is for
+/// the next look to find out.
 pub fn recover(
     disk: &dyn Disk,
     layout: &Layout,

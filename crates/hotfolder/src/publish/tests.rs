@@ -1,4 +1,4 @@
-//! Publishing, and dying at every step of it.
+//! Publishing, and crashing at every step of it.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -61,7 +61,8 @@ impl Setup {
         self.dir().exists().then(|| content_of(&self.dir()))
     }
 
-    /// The new revision stands there, the old one in history, nothing else anywhere.
+    /// Asserts that the new revision is published, the old one is in history, and nothing else is
+    /// anywhere.
     fn assert_published(&self) {
         assert_eq!(self.target().as_ref(), Some(&self.new));
         assert!(!self.publication.staged.exists());
@@ -75,7 +76,7 @@ impl Setup {
     }
 }
 
-/// Runs until the step and stops there as a crash would; whether the step came.
+/// Runs until `wanted` and stops there as a crash would; returns whether that step was reached.
 fn crash_at(wanted: Step, run: impl FnOnce(&dyn Fn(Step))) -> bool {
     struct Crash;
     let hook = |step: Step| {
@@ -136,7 +137,7 @@ fn a_crash_at_any_step_leaves_a_whole_order_and_can_be_completed() {
                 if !came {
                     continue;
                 }
-                // Recovery may be repeated, and completing leads to the same end as never crashing.
+                // Recovery is idempotent, and completing it ends as if there had been no crash.
                 let recovered = setup.recover(disk);
                 assert_eq!(setup.recover(disk), recovered, "{name}, {step:?}");
                 match recovered {
@@ -148,7 +149,7 @@ fn a_crash_at_any_step_leaves_a_whole_order_and_can_be_completed() {
                 }
                 setup.assert_published();
 
-                // A publication that failed half-way is simply repeated.
+                // A publication that failed halfway is simply repeated.
                 let setup = make();
                 crash_at(step, |hook| {
                     let _ = setup.publish_with(disk, hook);
@@ -281,7 +282,7 @@ fn a_held_order_waits_and_is_published_once_it_is_free() {
     setup.publish(&NoExchange(Lie::None)).expect("published");
     setup.assert_published();
 
-    // Held only once the old revision is out of the way: the move is undone.
+    // Held open only after the old revision has been moved out: that move is undone.
     let setup = Setup::replacing();
     let fault = setup.publish(&NoExchange(Lie::Held("staged"))).expect_err("busy");
     assert_eq!(fault.code, "target-busy");

@@ -1,8 +1,8 @@
-//! Unpacks a spooled archive below one directory, trusting nothing that it says.
+//! Unpacks a spooled archive below one directory, trusting nothing it says.
 //!
-//! `archive` proves what the archive holds. Here its members get names that every
-//! system can hold, bytes and members are bounded before anything is written, and what nobody can read is
-//! left out by itself, unless the order is nothing without it.
+//! `archive` verifies what the archive contains. Here its members get names that work on every
+//! system, and their number and size are bounded before anything is written. A member that cannot
+//! be read is left out, unless the order is useless without it.
 
 pub(crate) mod names;
 mod survey;
@@ -29,27 +29,28 @@ use casedrop_model::finding_code::FindingCode;
 use casedrop_model::manifest::{Finding, Severity};
 use casedrop_model::path::RelPath;
 
-/// What an archive held.
+/// The content of an archive.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Unpacked {
-    /// Its files, ordered by path.
+    /// Sorted by path.
     pub files: Vec<StagedFile>,
-    /// What its meshes were seen to be while they were written.
+    /// Facts about its meshes, found while they were written.
     pub meshes: BTreeMap<RelPath, Facts>,
-    /// Members that were left out: on purpose, such as `__MACOSX/…`, or because they cannot be read.
+    /// Members that were left out: on purpose, such as `__MACOSX/…`, or because they cannot be
+    /// read.
     pub left_out: Vec<String>,
-    /// What a person may want to know of them.
+    /// Findings that users may want to know about.
     pub findings: Vec<Finding>,
-    /// How many members were left out because they were damaged.
+    /// Number of members left out because they were damaged.
     pub damaged: usize,
 }
 
 /// What an archive is to the order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum What {
-    /// The order itself: it is nothing without some of its members, and the names of our own stay free.
+    /// The order itself: it is useless without some of its members, and our own names stay free.
     Package,
-    /// Something beside it, of which any member can be left out.
+    /// An addition, any member of which may be left out.
     Extra,
 }
 
@@ -59,28 +60,27 @@ impl What {
     }
 }
 
-/// How an archive is read.
+/// How to read an archive.
 #[derive(Debug, Clone, Copy)]
 pub struct Reading<'a> {
-    /// What it may hold at most.
     pub limits: &'a Limits,
-    /// In which code page its names are, where they are not UTF-8.
+    /// The code page of names that are not UTF-8.
     pub code_page: CodePage,
-    /// Whether a damaged member is left out if the order can do without it. If not, the archive counts
-    /// as damaged: another download may cure it.
+    /// Whether a damaged member is left out if the order can do without it. If not, the archive
+    /// counts as damaged: another download may cure it.
     pub leave_damaged: bool,
-    /// So much of the volume stays free, in bytes.
+    /// Bytes of the volume that must stay free.
     pub keep_free: u64,
 }
 
 impl<'a> Reading<'a> {
-    /// Within these limits, with names as they look best, nothing damaged, and whatever room there is.
+    /// Uses these limits, guesses the code page, accepts no damage and reserves no space.
     pub fn within(limits: &'a Limits) -> Self {
         Self { limits, code_page: CodePage::Auto, leave_damaged: false, keep_free: 0 }
     }
 }
 
-/// Unpacks an order's archive into `dest`, as [`unpack_as`] does, within these limits.
+/// Unpacks an order's archive into `dest` like [`unpack_as`], within these limits.
 pub fn unpack(
     disk: &dyn Disk,
     archive: &Path,
@@ -91,17 +91,17 @@ pub fn unpack(
     unpack_as(disk, archive, dest, Reading::within(limits), cancel)
 }
 
-/// Unpacks an order's archive into `dest`, which is made where it is missing. A single top folder is
+/// Unpacks an order's archive into `dest`, which is created if missing. A single top folder is
 /// stripped. A member that cannot be read is left out, unless it is a scan, an XML file or the
 /// prescription. Files are not synced yet; [`seal`](super::seal::seal) does that.
 ///
 /// # Errors
-/// Of class damaged for what another download may cure (`not-a-zip`, `zip-corrupt`,
-/// `zip-crc`, `zip-empty`); permanent for what no honest archive holds (`zip-traversal`,
-/// `zip-absolute`, `zip-link`, `zip-duplicate`, `zip-overlap`, `zip-ambiguous`, `zip-bomb`,
-/// `zip-too-many`) and for needed files that cannot be read (`zip-encrypted`, `zip-unsupported`);
-/// `disk-full`, local, before anything is written if it would take what must stay free.
-/// What was written until then stays for the caller to remove.
+/// Of class damaged for what another download may cure (`not-a-zip`, `zip-corrupt`, `zip-crc`,
+/// `zip-empty`); permanent for what no honest archive contains (`zip-traversal`, `zip-absolute`,
+/// `zip-link`, `zip-duplicate`, `zip-overlap`, `zip-ambiguous`, `zip-bomb`, `zip-too-many`) and for
+/// needed files that cannot be read (`zip-encrypted`, `zip-unsupported`); `disk-full`, local,
+/// before anything is written if it would take space that must stay free. The caller removes what
+/// was written before the fault.
 pub fn unpack_as(
     disk: &dyn Disk,
     archive: &Path,
@@ -112,7 +112,7 @@ pub fn unpack_as(
     unpack_beside(disk, archive, dest, reading, cancel, &mut Taken::default(), What::Package)
 }
 
-/// As [`unpack_as`], into a directory that may hold files already, whose names are `taken`.
+/// Like [`unpack_as`], into a directory that may already hold files, whose names are `taken`.
 pub(super) fn unpack_beside(
     disk: &dyn Disk,
     archive: &Path,
@@ -190,7 +190,6 @@ fn is_given_up(fault: &Fault, reading: Reading<'_>) -> bool {
     }
 }
 
-/// Members on their way to the disk.
 struct Work<'a> {
     disk: &'a dyn Disk,
     archive: Archive,
@@ -252,7 +251,7 @@ impl Work<'_> {
         Ok(hash.finish())
     }
 
-    /// Takes back what was written of a member.
+    /// Removes what was written of a member.
     fn remove(&self, member: &Named) -> Result<(), Fault> {
         let shown = self.dest.join(file_name(member.path.as_str()));
         let path = member.path.under(self.dest);
@@ -263,7 +262,7 @@ impl Work<'_> {
     }
 }
 
-/// Gives the path of an error without what may be somebody's name.
+/// Replaces an error's path with one that shows no one's name.
 fn called(shown: &Path) -> impl FnOnce(DiskError) -> DiskError {
     let path: PathBuf = shown.to_owned();
     move |error| DiskError { path, ..error }
@@ -274,7 +273,7 @@ pub(super) fn looks_like_zip(head: &[u8]) -> bool {
     head.starts_with(b"PK\x03\x04") || head.starts_with(b"PK\x05\x06")
 }
 
-/// The first bytes of a file, at most as many as `head` holds.
+/// Reads the first bytes of a file, at most as many as fit into `head`.
 pub(super) fn read_head(file: &mut dyn ReadFile, head: &mut [u8]) -> std::io::Result<usize> {
     let mut count = 0;
     while count < head.len() {

@@ -1,7 +1,7 @@
-//! Which name each member gets on the disk.
+//! Assigns each member its name on disk.
 //!
 //! The result depends on the names alone, not on their order in the archive, so that the same order
-//! fetched again lies under the same names.
+//! downloaded again gets the same names.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,22 +9,21 @@ use crate::archive::names::Name;
 use casedrop_model::manifest;
 use casedrop_model::path::{PathFault, RelPath};
 
-/// Names at the top of an order's directory that are ours.
+/// Our own names at the top of an order's directory.
 const OURS: [&str; 3] = [manifest::FILE_NAME, "thumbnails", "screen-captures"];
 
-/// A member that gets a name.
+/// A member and its name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Named {
     /// Its index in the archive.
     pub(super) index: usize,
-    /// Where it goes.
     pub(super) path: RelPath,
-    /// The vendor's name, where it differs.
+    /// The vendor's name, if it differs.
     pub(super) original: Option<String>,
 }
 
 impl Named {
-    /// Whether the name, once made safe, was still too long.
+    /// Whether the name was still too long after being made safe.
     pub(super) fn is_shortened(&self, name: &str) -> bool {
         name.len() > SHORT && self.path.as_str().len() < name.len() && self.original.is_some()
     }
@@ -33,21 +32,21 @@ impl Named {
 /// No name up to this length, in bytes, is shortened.
 const SHORT: usize = 240;
 
-/// What must not be used any more, folded.
+/// Names that must not be used again, case-folded.
 #[derive(Debug, Default)]
 pub(crate) struct Taken {
     files: BTreeSet<String>,
-    /// With the spelling that stands already.
+    /// With the existing spelling.
     dirs: BTreeMap<String, String>,
 }
 
 impl Taken {
-    /// Marks a file that stands already.
+    /// Marks an existing file.
     pub(crate) fn file(&mut self, path: &str) {
         self.files.insert(path.to_lowercase());
     }
 
-    /// Marks a directory that stands already.
+    /// Marks an existing directory.
     pub(crate) fn dir(&mut self, path: &str) {
         self.dirs.entry(path.to_lowercase()).or_insert_with(|| path.to_owned());
     }
@@ -57,13 +56,13 @@ impl Taken {
         self.files.contains(&folded) || self.dirs.contains_key(&folded)
     }
 
-    /// A file name that is free, and now taken: the wanted one, or with `~2`, `~3`, … before the
-    /// extension.
+    /// Returns a free file name and marks it as taken: the wanted one, or one with `~2`, `~3`, …
+    /// before the extension.
     pub(crate) fn claim(&mut self, wanted: &RelPath) -> RelPath {
         self.claim_with(wanted, '~')
     }
 
-    /// As [`claim`](Self::claim), with another mark before the number.
+    /// Like [`claim`](Self::claim), with a different mark before the number.
     pub(crate) fn claim_with(&mut self, wanted: &RelPath, mark: char) -> RelPath {
         let mut path = wanted.clone();
         let mut number = 2_u32;
@@ -76,7 +75,7 @@ impl Taken {
     }
 }
 
-/// `name.ext` as `name<mark><number>.ext`.
+/// Turns `name.ext` into `name<mark><number>.ext`.
 fn numbered(path: &RelPath, mark: char, number: u32) -> RelPath {
     let name = path.file_name();
     path.with_file_name(&match name.rsplit_once('.') {
@@ -85,8 +84,9 @@ fn numbered(path: &RelPath, mark: char, number: u32) -> RelPath {
     })
 }
 
-/// Names all members. `members` are index and vendor's name of all files; `strip` says whether a
-/// single common top folder goes away; `ours` whether names of our own at the top are kept free.
+/// Names all members. `members` holds the index and vendor's name of each file; `strip` says
+/// whether to remove a single common top folder; `ours`, whether to keep our own names at the top
+/// free.
 pub(super) fn assign(
     members: &[(usize, Name)],
     strip: bool,
@@ -111,7 +111,7 @@ pub(super) fn assign(
             *path = keep_ours_free(path);
         }
     }
-    // A name that stays as it is goes before one that was made to look like it.
+    // An unchanged name takes precedence over one that was made safe.
     wanted.sort_by(|a, b| {
         (a.0.as_str() != a.1, &a.0, a.1, a.2).cmp(&(b.0.as_str() != b.1, &b.0, b.1, b.2))
     });
@@ -130,7 +130,7 @@ pub(super) fn assign(
         .collect())
 }
 
-/// The path with its directories in the spelling that was there first: `Scans/` and `scans/` are one
+/// Returns the path with its directories in the spelling seen first: `Scans/` and `scans/` are one
 /// directory on Windows.
 fn respell(path: &RelPath, taken: &Taken) -> RelPath {
     let Some((dir, name)) = path.as_str().rsplit_once('/') else { return path.clone() };
@@ -149,7 +149,7 @@ fn respell(path: &RelPath, taken: &Taken) -> RelPath {
 fn common_top(members: &[(RelPath, &str, usize)]) -> bool {
     let mut tops = members.iter().map(|(path, ..)| path.as_str().split_once('/'));
     let Some(Some((top, _))) = tops.next() else { return false };
-    // An archive of nothing but thumbnails is not an order in a folder of its own.
+    // An archive of nothing but thumbnails is not an order in its own folder.
     !OURS.iter().any(|ours| ours.eq_ignore_ascii_case(top))
         && tops.all(|split| split.is_some_and(|(first, _)| first == top))
 }
@@ -165,8 +165,9 @@ fn without_top(raw: &str) -> &str {
     }
 }
 
-/// A vendor's `manifest.json` becomes `manifest~vendor.json`; likewise a file that is called as the
-/// folders of ours are. A *folder* of the vendor with such a name stays: ours are merged into it.
+/// Turns a vendor's `manifest.json` into `manifest~vendor.json`, and likewise renames a file that
+/// is named like one of our folders. A vendor's *folder* named like one of ours stays: ours is
+/// merged into it.
 fn keep_ours_free(path: &RelPath) -> RelPath {
     let (top, rest) = match path.as_str().split_once('/') {
         Some((top, rest)) => (top, Some(rest)),

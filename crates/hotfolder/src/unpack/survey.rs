@@ -1,5 +1,5 @@
-//! A look at every member's description before anything is written: what it is called, whether it can
-//! be read, and whether all of them stay within bounds.
+//! Checks every member's description before anything is written: its name, whether it can be read,
+//! and whether all of them stay within the limits.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,26 +15,25 @@ use casedrop_model::finding_code::FindingCode;
 use casedrop_model::manifest::{Finding, Severity};
 use casedrop_model::path::{PathFault, RelPath};
 
-/// Below this, no ratio could hurt.
+/// Below this size in bytes, no compression ratio is harmful.
 const RATIO_FLOOR: u64 = 256 << 20;
-/// Members of one XML file, and how long it may be, that are read for the names in it.
+/// The maximum number and size of XML members that are read for the file names they list.
 const XML_FILES_MAX: usize = 4;
 const XML_MAX: u64 = 8 << 20;
 
-/// What an archive holds.
 #[derive(Debug, Default)]
 pub(super) struct Survey {
     /// The members to write, by index in the archive.
     pub(super) members: Vec<(usize, Name)>,
-    /// Members that should be the same as others.
+    /// Members that must be identical to others.
     pub(super) twins: Vec<Twin>,
     pub(super) left_out: Vec<String>,
     pub(super) findings: Vec<Finding>,
-    /// Why the first member that cannot be read cannot be.
+    /// Why the first unreadable member cannot be read.
     pub(super) unread: Option<Fault>,
 }
 
-/// A second member of the same name, checksum and size.
+/// A second member with the same name, checksum and size.
 #[derive(Debug)]
 pub(super) struct Twin {
     pub(super) index: usize,
@@ -72,7 +71,7 @@ impl Survey {
         entries: &[Entry],
     ) -> Result<(), Fault> {
         let shown = file_name(&name.text);
-        // Whatever the archive's other members are: one that climbs out says what it is.
+        // Checked for every member: one with an unsafe path gives the archive away.
         let path = match RelPath::make_safe(&name.text) {
             Err(PathFault::Empty) => None,
             made => Some(made.map_err(|error| fault::unsafe_name(&error))?),
@@ -80,7 +79,7 @@ impl Survey {
         if entry.is_special() {
             return Err(fault::link(&shown));
         }
-        // A `\` at the end is a folder's too, if nothing lies in it: some programs write it so.
+        // A trailing `\` also marks an empty folder: some programs write it that way.
         let is_dir = name.text.ends_with('/') || (name.text.ends_with('\\') && entry.size == 0);
         if is_dir && entry.size == 0 {
             return Ok(());
@@ -129,7 +128,7 @@ impl Survey {
     }
 }
 
-/// What is told of a member that was left out because it cannot be read.
+/// Describes a member that was left out because it cannot be read.
 pub(super) fn unreadable(fault: &Fault, name: &str) -> Finding {
     let words = match fault.code {
         "zip-encrypted" => "it is encrypted and was left out",
@@ -157,7 +156,7 @@ fn check_bounds<'a>(
     Ok(())
 }
 
-/// What differs from how archives usually are, and harms nobody.
+/// Reports harmless deviations from how archives usually look.
 fn tell_differences(archive: &Archive, names: &[Name], findings: &mut Vec<Finding>) {
     let mut note = |code: FindingCode, severity, words: String| {
         findings.push(Finding::new(code, severity, words));
@@ -191,8 +190,8 @@ fn tell_differences(archive: &Archive, names: &[Name], findings: &mut Vec<Findin
     }
 }
 
-/// The file names that the order's XML knows. What cannot be read says nothing here; it is told when its
-/// turn comes.
+/// Returns the file names in the order's XML. Unreadable XML is ignored here; it is reported when
+/// it is unpacked.
 fn names_in_xml(archive: &mut Archive, buffer: &mut [u8]) -> BTreeSet<String> {
     let is_xml = |entry: &Entry| {
         let end = entry.raw_name.len().saturating_sub(4);

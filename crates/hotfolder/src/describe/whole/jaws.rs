@@ -1,10 +1,10 @@
-//! Whether the jaws are there that this kind of case needs, and lie as they should.
+//! Whether the jaws that this kind of case needs are there, and are positioned as they should be.
 
 use super::{About, Found, Look, Scan};
 use casedrop_model::finding_code::FindingCode;
 use casedrop_model::manifest::{Jaw, Severity};
 
-/// Jaws in occlusion that lie further apart than this do not bite on each other, in millimetres.
+/// Jaws in occlusion that are further apart than this do not meet in a bite, in millimetres.
 const GAP: f32 = 15.0;
 
 impl Look<'_> {
@@ -14,7 +14,7 @@ impl Look<'_> {
             found.push(Found::new(About::All, FindingCode::ScanAbsent, Severity::Serious, words));
             return;
         }
-        // Where it is not known what every mesh shows, none is missing for sure.
+        // Unless we know what every mesh shows, we cannot say that one is missing.
         if self.scans().all(|scan| scan.file.jaw.is_some()) {
             self.lacking(found);
         }
@@ -49,7 +49,7 @@ impl Look<'_> {
         }
     }
 
-    /// Upper and lower jaw beside each other.
+    /// Compares the upper and lower jaw of each pair.
     fn pairs(&self, found: &mut Vec<Found>) {
         let main =
             |jaw| self.scans().filter(move |scan| scan.is_main() && scan.file.jaw == Some(jaw));
@@ -86,7 +86,7 @@ fn are_alike(a: &Scan<'_>, b: &Scan<'_>) -> bool {
     bounds(a).is_some_and(|a| Some(a) == bounds(b))
 }
 
-/// Whether the file's name says that the jaws share their coordinates.
+/// Whether the file's name says that the jaws share a coordinate system.
 fn is_in_occlusion(scan: &Scan<'_>) -> bool {
     let name = scan.file.staged.path.fold();
     let name = name.rsplit('/').next().unwrap_or(&name);

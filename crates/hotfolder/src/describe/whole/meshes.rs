@@ -1,4 +1,4 @@
-//! Each mesh by itself: whether it can be opened, and has a size that a jaw can have.
+//! Checks each mesh on its own: whether it can be opened, and has a plausible size for a jaw.
 
 use std::io::BufReader;
 
@@ -14,7 +14,7 @@ use casedrop_model::manifest::{Jaw, Role, Severity};
 const JAW_MIN: f32 = 5.0;
 const OTHER_MIN: f32 = 0.5;
 const MAX: f32 = 500.0;
-/// A longer file of materials is none.
+/// A longer file is not a material library.
 const MATERIALS_MAX: u64 = 1 << 20;
 
 impl Look<'_> {
@@ -75,13 +75,13 @@ impl Look<'_> {
         }
     }
 
-    /// Whether there is a texture that may be this scan's.
+    /// Whether there is a texture that may belong to this scan.
     fn has_texture(&self, scan: &Scan<'_>) -> bool {
         let mut textures = self.files.iter().filter(|file| file.role == Role::Texture);
         textures.any(|file| file.jaw.is_none() || file.jaw == scan.file.jaw)
     }
 
-    /// The pictures that a file of materials names.
+    /// Returns the pictures that a material library names.
     fn pictures_of(&self, name: &str) -> Vec<String> {
         let wanted = super::key(name.rsplit(['/', '\\']).next().unwrap_or(name).trim());
         let is_it = |file: &&super::Known| vendor_keys(&file.staged).any(|key| key == wanted);
@@ -134,11 +134,11 @@ fn of(trouble: Trouble, grave: Severity) -> (FindingCode, Severity, &'static str
     }
 }
 
-/// What is wrong with a mesh's size.
+/// Returns what is wrong with a mesh's size.
 fn size(scan: &Scan<'_>, facts: &Facts) -> Option<(FindingCode, &'static str)> {
     let longest = facts.bounds?.longest();
     let least = if scan.file.jaw.is_some() { JAW_MIN } else { OTHER_MIN };
-    // A file that is cut may hold no more than a corner.
+    // A truncated file may hold only a corner.
     if longest < least && !facts.troubles.contains(&Trouble::Cut) {
         let words = "This mesh is far too small for a scan in millimetres. It may be in inches or \
             metres.";

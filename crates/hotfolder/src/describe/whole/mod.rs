@@ -1,7 +1,7 @@
-//! Whether a case is whole: what a technician would find missing or wrong when they open it.
+//! Whether a case is complete: what a technician would find missing or wrong on opening it.
 //!
-//! A finding is never a fault, and nobody is accused on a guess: where it is not known what belongs to a
-//! case, nothing is said, or a note. Serious is only what stops the work. Words hold no names.
+//! A finding is never a fault, and we do not guess: where we do not know what belongs to a case, we
+//! report nothing, or a note. Only what stops the work is serious. The texts contain no names.
 
 mod jaws;
 mod meshes;
@@ -20,18 +20,18 @@ use casedrop_model::manifest::{Finding, Jaw, Role, Severity};
 use casedrop_model::order::RemoteOrder;
 use casedrop_model::path::RelPath;
 
-/// What is known of a case beside its files.
+/// What is known about a case besides its files.
 #[derive(Debug, Clone, Copy)]
 pub struct Case<'a> {
-    /// What Align says of the order.
+    /// What Align says about the order.
     pub order: &'a RemoteOrder,
-    /// What its meshes were seen to be, by their paths in the package.
+    /// Facts about its meshes, by path in the package.
     pub meshes: &'a BTreeMap<RelPath, Facts>,
-    /// Whether the thumbnails come by a call of their own.
+    /// Whether the thumbnails come in a separate call.
     pub pictures_follow: bool,
 }
 
-/// Something found, before the files have their last names.
+/// A finding, before the files have their final names.
 #[derive(Debug)]
 pub(super) struct Found {
     finding: Finding,
@@ -41,9 +41,9 @@ pub(super) struct Found {
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum About {
     All,
-    /// The file of this number.
+    /// The file with this index.
     File(usize),
-    /// One that is not there.
+    /// A file that is missing.
     Absent(String),
 }
 
@@ -52,7 +52,7 @@ impl Found {
         Self { finding: Finding::new(code, severity, words), about }
     }
 
-    /// As the manifest tells it, with the file's name as it is now.
+    /// Converts to the manifest's form, with the file's current name.
     pub(super) fn told(self, files: &[Known]) -> Finding {
         let path = match self.about {
             About::All => None,
@@ -82,18 +82,17 @@ impl Case<'_> {
     }
 }
 
-/// All that the checks look at.
 struct Look<'a> {
     case: &'a Case<'a>,
     disk: &'a dyn Disk,
     dir: &'a Path,
     files: &'a [Known],
     told: &'a [Told],
-    /// The names of all files, as references are compared.
+    /// The names of all files, normalized as references are.
     keys: BTreeSet<String>,
 }
 
-/// A mesh of the case, with its number among the files.
+/// A mesh of the case, with its index among the files.
 #[derive(Clone, Copy)]
 struct Scan<'a> {
     index: usize,
@@ -102,12 +101,12 @@ struct Scan<'a> {
 }
 
 impl Scan<'_> {
-    /// Whether it is a jaw as it is to be worked on.
+    /// Whether it is a jaw to work on: not a pretreatment scan, not an extra bite.
     fn is_main(&self) -> bool {
         self.file.jaw.is_some() && !self.file.pretreatment && self.file.bite.is_none()
     }
 
-    /// Whether it shows this jaw, alone or with the other.
+    /// Whether it shows this jaw, alone or together with the other.
     fn shows(&self, jaw: Jaw) -> bool {
         self.file.jaw == Some(jaw) || self.file.jaw == Some(Jaw::Both)
     }
@@ -120,7 +119,7 @@ impl<'a> Look<'a> {
         scans.map(move |(index, file)| Scan { index, file, facts: meshes.get(&file.staged.path) })
     }
 
-    /// Whether a file of this name is in the package.
+    /// Whether the package has a file of this name.
     fn has(&self, name: &str) -> bool {
         let name = name.rsplit(['/', '\\']).next().unwrap_or(name).trim();
         self.keys.contains(&key(name))
@@ -132,13 +131,13 @@ fn keys(files: &[Known]) -> BTreeSet<String> {
     files.iter().flat_map(|file| vendor_keys(&file.staged)).collect()
 }
 
-/// A file's name without its ending.
+/// A file's name without its extension.
 fn stem(name: &str) -> &str {
     name.rsplit_once('.').map_or(name, |(stem, _)| stem)
 }
 
-/// What a scan's name says beside its jaw and the order's number: two of one jaw that differ in nothing
-/// else are the same twice.
+/// Returns what a scan's name says besides the jaw and the order number: two scans of one jaw that
+/// differ in nothing else are duplicates.
 fn what(name: &str) -> Vec<String> {
     const JAWS: [&str; 8] =
         ["upper", "lower", "maxilla", "mandible", "maxillary", "mandibular", "u", "l"];

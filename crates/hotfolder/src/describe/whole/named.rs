@@ -1,4 +1,4 @@
-//! What the XML says of the files, against the files.
+//! Compares what the XML says about the files with the files.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,8 +19,8 @@ impl Look<'_> {
         self.twice_in_files(found);
     }
 
-    /// Files that the XML names and that are not there. Each is told once, however many versions of the
-    /// XML name it.
+    /// Finds files that the XML names but that are missing. Each is reported once, however many
+    /// versions of the XML name it.
     fn absent(&self, found: &mut Vec<Found>) {
         let mut seen = BTreeSet::new();
         for object in self.told.iter().flat_map(|told| &told.objects) {
@@ -79,7 +79,7 @@ impl Look<'_> {
         })
     }
 
-    /// Which jaw a file shows, by XML and by name.
+    /// Finds files whose name and XML disagree on the jaw.
     fn contradictions(&self, told: &Told, found: &mut Vec<Found>) {
         for object in &told.objects {
             let Some(jaw @ (Jaw::Upper | Jaw::Lower)) = object.jaw() else { continue };
@@ -149,7 +149,7 @@ fn twice_in_xml(told: &Told, found: &mut Vec<Found>) {
     }
 }
 
-/// Once is enough, however many versions of the XML say it.
+/// Adds a finding once, however many versions of the XML say it.
 fn push(found: &mut Vec<Found>, new: Found) {
     let is_known =
         found.iter().any(|one| one.about == new.about && one.finding.code == new.finding.code);

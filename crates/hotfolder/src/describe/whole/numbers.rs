@@ -1,4 +1,4 @@
-//! Whose files these are: the order's number and code, in the XML and in the files' names.
+//! Whether the files belong to this order: its number and code, in the XML and in the files' names.
 
 use super::{About, Found, Look};
 use crate::describe::{Known, Told};
@@ -12,7 +12,7 @@ impl Look<'_> {
         }
         let Some(order) = digits(self.case.order.order_id.as_str()) else { return };
         let is_ours = |file: &&Known| numbers_in(file).any(|number| number == order);
-        // Where no file has this order's number, they are numbered in some other way.
+        // If no file has this order's number, they are numbered in some other way.
         if !self.files.iter().any(|file| is_ours(&file)) {
             return;
         }
@@ -70,14 +70,14 @@ impl Look<'_> {
     }
 }
 
-/// A number without leading zeros; `None` for what is none.
+/// Returns a number without leading zeros; `None` if it is not a number.
 fn digits(text: &str) -> Option<&str> {
     let text = text.trim();
     let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     is_number.then(|| text.trim_start_matches('0'))
 }
 
-/// The numbers in a file's name that may be an order's.
+/// Returns the numbers in a file's name that may be order numbers.
 fn numbers_in(file: &Known) -> impl Iterator<Item = &str> {
     let name = file.staged.original_name.as_deref().unwrap_or(file.staged.path.as_str());
     let name = name.rsplit(['/', '\\']).next().unwrap_or(name);
@@ -85,7 +85,7 @@ fn numbers_in(file: &Known) -> impl Iterator<Item = &str> {
     words.filter(|word| (7..=12).contains(&word.len()) && !is_date(word)).filter_map(digits)
 }
 
-/// Whether this is a day, as in `20260131`.
+/// Whether this is a date, such as `20260131`.
 fn is_date(word: &str) -> bool {
     let part = |range: std::ops::Range<usize>| {
         word.get(range).and_then(|part| part.parse::<u32>().ok()).unwrap_or(0)

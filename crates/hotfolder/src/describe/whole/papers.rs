@@ -10,7 +10,7 @@ use casedrop_disk::read_limited;
 use casedrop_model::finding_code::FindingCode;
 use casedrop_model::manifest::{Role, Severity};
 
-/// Where the marks at both ends of a PDF lie.
+/// How many bytes at each end of a PDF to search for its markers.
 const MARKS: usize = 4096;
 const PAGE_MAX: u64 = 1 << 20;
 
@@ -50,8 +50,8 @@ impl Look<'_> {
         }
     }
 
-    /// A fixed restoration of no tooth. Dentures and appliances have none, and older versions of the
-    /// XML do not say which it is.
+    /// Finds a fixed restoration that lists no tooth. Dentures and appliances list none either, and
+    /// older versions of the XML do not say which kind it is.
     fn teeth(&self, found: &mut Vec<Found>) {
         let mut with_place = self.told.iter().filter(|told| told.rx.has_teeth).peekable();
         if with_place.peek().is_none()
@@ -79,11 +79,11 @@ impl Look<'_> {
                 |bytes: &[u8], mark: &[u8]| bytes.windows(mark.len()).any(|window| window == mark);
             Some(has(head.get(..count)?, b"%PDF-") && has(&tail, b"%%EOF"))
         };
-        // What cannot be read now says nothing of the file.
+        // A file that cannot be read right now is not reported.
         look().unwrap_or(true)
     }
 
-    /// Whether a page shows none of the XML's teeth, in any of the usual ways of counting them.
+    /// Whether the page shows none of the XML's teeth, in either numbering system.
     fn lacks_teeth(&self, file: &Known) -> bool {
         let teeth = self.told.iter().flat_map(|told| &told.rx.teeth);
         let wanted: BTreeSet<u8> =
@@ -99,7 +99,7 @@ impl Look<'_> {
     }
 }
 
-/// The number of a tooth in the system of FDI and ISO.
+/// Converts a tooth number to FDI/ISO notation.
 fn fdi(ada: u8) -> u8 {
     match ada {
         1..=8 => 19 - ada,
