@@ -1,4 +1,4 @@
-//! Re-hashes the output tree against its manifests and names every difference.
+//! Rehashes the output tree against its manifests and names every difference.
 
 use std::path::Path;
 
@@ -15,19 +15,18 @@ use casedrop_model::ids::{OrderId, OrderKey};
 use casedrop_model::manifest::{FILE_NAME, Manifest};
 use casedrop_model::test_order;
 
-/// What a verification found.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct VerifyReport {
-    /// Orders looked at.
+    /// Number of orders checked.
     pub orders: usize,
-    /// Files that their manifests list.
+    /// Number of files listed in their manifests.
     pub files: usize,
-    /// Bytes of those files.
+    /// Total bytes of those files.
     pub bytes: u64,
     /// Everything that is not as it should be.
     pub differences: Vec<Difference>,
-    /// Directories of orders whose manifest the journal does not know, such as `smile-lab/4711/17544365`:
-    /// they are what they say, but anybody may have put them there.
+    /// Directories of orders whose manifest the journal does not know, such as
+    /// `smile-lab/4711/17544365`: they match their manifests, but anyone may have put them there.
     pub unknown_origin: Vec<String>,
 }
 
@@ -37,21 +36,22 @@ pub type Knows<'a> = dyn Fn(&OrderKey, &str) -> bool + 'a;
 /// One thing that is not as it should be.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Difference {
-    /// The directory below the output, such as `smile-lab/4711/17544365`; empty for the output itself.
+    /// The directory in the output folder, such as `smile-lab/4711/17544365`; empty for the output
+    /// folder itself.
     pub order: String,
-    /// The file in it, if it is about one.
+    /// The file in it, if the difference is about one.
     pub file: Option<String>,
-    /// What is wrong, as the end of a sentence.
+    /// What is wrong, worded as the end of a sentence.
     pub what: String,
 }
 
-/// Verifies all orders, or `only` some. A directory that somebody emptied counts as consumed and is
-/// no difference; neither is what operating systems strew about.
+/// Verifies all orders, or `only` some. An emptied directory counts as consumed and is no
+/// difference; neither is litter from operating systems.
 pub fn verify_tree(disk: &dyn Disk, layout: &Layout, only: Option<&[OrderId]>) -> VerifyReport {
     verify_tree_with(disk, layout, only, None)
 }
 
-/// As [`verify_tree`]; where the journal can be asked, what it does not know is told.
+/// Like [`verify_tree`]; with `knows`, also reports what the journal does not know.
 pub fn verify_tree_with(
     disk: &dyn Disk,
     layout: &Layout,
@@ -82,7 +82,7 @@ impl Walk<'_> {
     fn differ(&mut self, order: &str, file: Option<&str>, what: impl Into<String>) {
         self.report.differences.push(Difference {
             order: shown(order),
-            // What people call files may name a patient.
+            // File names may contain a patient's name.
             file: file.map(|file| if file == MARKER { file.to_owned() } else { file_name(file) }),
             what: what.into(),
         });
@@ -108,7 +108,8 @@ impl Walk<'_> {
         }
     }
 
-    /// The directories in one that should hold nothing else, each with its path below the output.
+    /// Lists the directories in one that should hold nothing else, each with its path in the output
+    /// folder.
     fn dirs(&mut self, below: &str, dir: &Path) -> Vec<(String, Entry)> {
         let entries = match self.disk.list(dir) {
             Ok(entries) => entries,
@@ -126,7 +127,7 @@ impl Walk<'_> {
                 _ if ours => {}
                 (Kind::Dir, Some(_)) => dirs.push((path, entry)),
                 (Kind::File, _) if is_litter(&name) => {}
-                // With some orders named, the rest of the tree is not the question.
+                // If specific orders were asked for, the rest of the tree does not matter.
                 _ if self.only.is_some() => {}
                 _ => self.differ(below, Some(&name), "does not belong here"),
             }
@@ -186,7 +187,7 @@ impl Walk<'_> {
         }
     }
 
-    /// The test order is in no journal.
+    /// Reports an order of unknown origin. The test order is in no journal.
     fn ask_for_origin(&mut self, order: &str, manifest: &Manifest, sha256: &str) {
         let (Some(knows), Some(key)) = (self.knows, key_of(manifest)) else { return };
         if !test_order::is_its(manifest) && !knows(&key, sha256) {
@@ -195,7 +196,8 @@ impl Walk<'_> {
     }
 }
 
-/// The path of an order, or of what stands in the place of one. Ours are labs, accounts and numbers.
+/// Returns the path of an order, or of whatever is in its place, for display. The first parts, lab
+/// and account, are ours.
 fn shown(order: &str) -> String {
     let mut parts = order.splitn(3, '/');
     let ours = [parts.next(), parts.next()].into_iter().flatten().map(str::to_owned);

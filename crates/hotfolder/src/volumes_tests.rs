@@ -1,5 +1,5 @@
-//! Volumes that do not write names as they were given: letters with marks decomposed, as macOS' HFS+ and
-//! some shares do, or all letters in one case.
+//! Volumes that change the names they are given: decomposed accents, as on macOS's HFS+ and some
+//! shares, or a single case.
 
 use icu_normalizer::DecomposingNormalizerBorrowed;
 
@@ -15,10 +15,10 @@ use casedrop_disk::{
 use casedrop_model::manifest::Manifest;
 use std::path::{Path, PathBuf};
 
-/// How a volume writes a name.
+/// How a volume spells a name.
 type Spells = fn(&str) -> String;
 
-/// A volume that finds a file by any spelling of its name, and lists it by its own.
+/// A volume that finds a file by any spelling of its name, and lists it in its own.
 struct Volume {
     root: PathBuf,
     spells: Spells,
@@ -127,7 +127,7 @@ fn an_order_is_known_again_however_its_volume_spells_names() {
         let (first, publication) = staged(&disk, &place, 1);
         let done = publish(&disk, &place.layout, &id, &publication, &|_| {}).expect(name);
         assert!(matches!(done, PublishOutcome::Done { .. }), "{name}: {done:?}");
-        // As the journal has it, and as it stands there.
+        // As stored in the journal, and as it is on disk.
         let kept = first.without_names();
         assert!(kept.has_stand_ins());
         for manifest in [&first, &kept] {
@@ -140,7 +140,7 @@ fn an_order_is_known_again_however_its_volume_spells_names() {
         assert_eq!((report.orders, report.differences), (1, Vec::new()), "{name}");
         assert!(kept.same_content(&first.files), "the same bytes cause no second write");
 
-        // The next revision takes its place, and the old one goes to history and then away.
+        // The next revision replaces it; the old one goes to history and is then removed.
         let (_, mut next) = staged(&disk, &place, 2);
         next.target = Target::Replace {
             previous_manifest: Box::new(kept.clone()),
@@ -178,7 +178,7 @@ fn what_somebody_changed_is_seen_there_too() {
         disk.remove_file(&dir.join(FILES[0].0)).expect("taken");
         let found = look(&disk, &dir, Some(&first.without_names()), None).expect("looked");
         assert!(matches!(&found, LocalPicture::Reduced { gone } if gone.len() == 1), "{found:?}");
-        // Its folder is ours, and goes with the rest.
+        // Its folder is ours and is removed with the rest.
         assert!(remove_ours(&disk, &dir, &first.without_names()).expect("removed"), "{name}");
     }
 }

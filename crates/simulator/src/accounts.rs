@@ -9,7 +9,7 @@ use super::state::State;
 use super::tokens::Holder;
 use super::wire::{self, PairRequest};
 
-/// The accounts that the user can be paired with: a lab person's one lab, a dentist's none.
+/// The accounts that the user can pair with: a lab person's own lab, or none for a dentist.
 pub(super) fn list(hub: &Hub, call: &Call) -> Reply {
     let holder = match signed_in(hub, call) {
         Ok(holder) => holder,
@@ -26,7 +26,7 @@ pub(super) fn list(hub: &Hub, call: &Call) -> Reply {
     Reply::json(StatusCode::OK, &accounts.into())
 }
 
-/// Binds the user to the account, registers the callback URL and answers with tokens.
+/// Binds the user to the account, registers the callback URL and returns tokens.
 pub(super) fn pair(hub: &Hub, call: &Call) -> Reply {
     let (holder, request) = match checked(hub, call) {
         Ok(checked) => checked,
@@ -51,7 +51,7 @@ pub(super) fn pair(hub: &Hub, call: &Call) -> Reply {
     Reply::json(StatusCode::OK, &wire::tokens(&tokens))
 }
 
-/// Ends the pairings of *all* users of the account and forgets its callback URL (FACT).
+/// Ends the pairings of *all* users of the account and drops its callback URL (FACT).
 pub(super) fn unpair(hub: &Hub, call: &Call) -> Reply {
     let holder = match checked(hub, call) {
         Ok((holder, _)) => holder,

@@ -2,15 +2,15 @@
 //!
 //! | call | does |
 //! |---|---|
-//! | `GET /admin/state` | all that the simulator knows and counted |
+//! | `GET /admin/state` | the simulator's state and counters |
 //! | `POST /admin/orders` | creates a scan from an [`OrderSpec`]; without a body everything is made up |
-//! | `POST /admin/orders/{id}/flow/{transition}` | moves an order |
+//! | `POST /admin/orders/{id}/flow/{transition}` | applies a transition to an order |
 //! | `POST /admin/orders/{id}/take` | another client downloads the order |
 //! | `POST /admin/orders/{id}/notify` | sends its notification again |
-//! | `GET`, `POST`, `DELETE /admin/faults` | shows, injects ([`FaultRule`]), clears faults |
-//! | `POST /admin/tokens/expire` | all access tokens expire |
-//! | `POST /admin/polls/forget` | the next poll is allowed at once |
-//! | `GET`, `PATCH /admin/settings` | shows and changes settings |
+//! | `GET`, `POST`, `DELETE /admin/faults` | shows, injects ([`FaultRule`]) or clears faults |
+//! | `POST /admin/tokens/expire` | expires all access tokens |
+//! | `POST /admin/polls/forget` | allows the next poll at once |
+//! | `GET`, `PATCH /admin/settings` | shows or changes settings |
 
 use axum::body::HttpBody as _;
 use axum::extract::{FromRequest, Path, Request, State};
@@ -26,7 +26,6 @@ use super::scenario::OrderSpec;
 
 type Answer = Result<Json<Value>, (StatusCode, Json<Value>)>;
 
-/// The routes of the admin endpoint.
 pub(super) fn router(admin: Admin) -> Router {
     Router::new()
         .route("/admin/state", get(state))
@@ -41,9 +40,8 @@ pub(super) fn router(admin: Admin) -> Router {
         .with_state(admin)
 }
 
-/// A JSON body, or none, which stands for `{}`; what is wrong with it becomes the answer. The content
-/// type must say JSON, and a web page says where it comes from, so that no form of one can be taken for
-/// a command.
+/// A JSON body; no body counts as `{}`, and a rejection becomes the response. The content type must
+/// be JSON, and a browser sends the page's origin, so that no web form can pass as a command.
 struct Body<T>(T);
 
 impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {

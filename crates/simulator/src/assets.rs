@@ -1,4 +1,4 @@
-//! Downloads: regeneration, redirects to storage, ranges, and what a download does to the order.
+//! Downloads: regeneration, redirects to storage, ranges, and how a download changes the order.
 
 use std::io;
 use std::sync::Arc;
@@ -21,7 +21,7 @@ use super::state::Ticket;
 use super::tokens::random_token;
 use super::{packages_dir, wire};
 
-/// One asset of one order: the bytes, or a redirect to them.
+/// Serves one asset of one order: the bytes, or a redirect to them.
 pub(super) async fn download(hub: &Arc<Hub>, call: &Call, fault: &mut Option<FaultKind>) -> Reply {
     let holder = match paired(hub, call) {
         Ok(holder) => holder,
@@ -65,7 +65,7 @@ pub(super) async fn download(hub: &Arc<Hub>, call: &Call, fault: &mut Option<Fau
     send(hub, call, &id, asset, &call.query, fault).await
 }
 
-/// The storage host: takes each signed URL once, and never with a bearer token.
+/// The storage host. It accepts each signed URL once, and no bearer token.
 pub(super) async fn storage(hub: &Arc<Hub>, call: &Call, fault: &mut Option<FaultKind>) -> Reply {
     if call.headers.contains_key(header::AUTHORIZATION) {
         hub.state().counters.storage_with_authorization += 1;
@@ -87,7 +87,7 @@ pub(super) async fn storage(hub: &Arc<Hub>, call: &Call, fault: &mut Option<Faul
     send(hub, call, &ticket.order, asset, &ticket.parameters, fault).await
 }
 
-/// Why a download answers 404, if it does.
+/// Returns why a download answers 404, if it does.
 fn not_there(order: &mut Order, asset: AssetKind) -> Option<&'static str> {
     match asset {
         AssetKind::Ide => order.regenerates().then_some("the files are being regenerated"),
@@ -159,7 +159,7 @@ async fn send(
     reply
 }
 
-/// The package in the form that the client asked for.
+/// Returns an asset in the form that the client asked for.
 pub(super) async fn content(
     hub: &Hub,
     id: &str,
@@ -189,7 +189,7 @@ pub(super) async fn content(
             let len = tokio::task::spawn_blocking(move || packages_dir::length(&*disk, &measured));
             hub.library.file(path, len.await.map_err(io::Error::other)??).await
         }
-        // An export folder has no separate thumbnails; made-up ones let the order be completed.
+        // An export folder has no separate thumbnails; made-up ones let the order complete.
         Files::Package(_) | Files::Made => hub.library.made(asset, order).await,
     }
 }

@@ -1,4 +1,4 @@
-//! One connection, which can be made to break.
+//! A connection that can be made to break.
 
 use std::io;
 use std::pin::Pin;
@@ -11,7 +11,7 @@ use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
-/// Breaks the connection that a request came by.
+/// Breaks the connection on which a request arrived.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Breaker(Arc<AtomicBool>);
 
@@ -42,7 +42,7 @@ impl Breakable {
 impl Drop for Breakable {
     fn drop(&mut self) {
         if self.breaker.is_reset() {
-            // A lingering time of zero turns the close into a reset.
+            // A linger time of zero turns the close into a reset.
             let _ = SockRef::from(&self.stream).set_linger(Some(Duration::ZERO));
         }
     }

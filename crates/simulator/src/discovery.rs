@@ -1,7 +1,7 @@
-//! Discovery: which URLs a client is to use.
+//! Discovery: which URLs a client should use.
 //!
-//! ASSUMED: it wants an access token, as all other calls do; the setting `discovery_needs_token` opens it
-//! to all. Login and refresh work without it, below `oauth_base`.
+//! ASSUMED: like all other calls it requires an access token; the setting `discovery_needs_token`
+//! opens it to everyone. Login and refresh work without it, below `oauth_base`.
 
 use axum::http::StatusCode;
 
@@ -12,7 +12,7 @@ use super::service::{Call, signed_in};
 use super::settings::Regional;
 use super::wire;
 
-/// Names domain and path of every endpoint that the settings do not leave out.
+/// Returns the domain and path of every endpoint that the settings do not omit.
 pub(super) fn discover(hub: &Hub, call: &Call) -> Reply {
     let settings = hub.state().settings.clone();
     if !settings.discovery {
@@ -37,7 +37,7 @@ pub(super) fn discover(hub: &Hub, call: &Call) -> Reply {
     let endpoints: Vec<_> = wanted
         .enumerate()
         .map(|(index, (name, _, path))| {
-            // Upper case in a domain or a slash at its end changes nothing for a client.
+            // A trailing slash on the domain makes no difference to a client.
             let slash = if settings.vary && index % 2 == 1 { "/" } else { "" };
             let wrong = if is_among(&settings.discovery_wrong, name) { "/nowhere" } else { "" };
             wire::endpoint(name, &format!("{domain}{slash}"), &format!("{wrong}{path}"))

@@ -1,91 +1,86 @@
-//! Faults that tests and people inject: which requests they hit, and what happens to those.
+//! Faults that tests and people inject: which requests they hit, and what happens to them.
 
 use serde::{Deserialize, Serialize};
 
-/// What happens to a request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum FaultKind {
-    /// Another status instead of the answer.
+    /// Another status instead of the response.
     Status {
-        /// The status.
         code: u16,
         /// `Retry-After`, in seconds.
         #[serde(default)]
         retry_after: Option<u64>,
-        /// The body.
         #[serde(default)]
         body: Option<String>,
     },
-    /// Another answer in the service's place, as proxies, gateways and login pages give them: any
-    /// status with a body of any type. As a web page: see [`web_page`](Self::web_page).
+    /// Another response in the service's place, as proxies, gateways and login pages send: any
+    /// status, with a body of any type. For a web page, see [`web_page`](Self::web_page).
     Answer {
-        /// The status.
         #[serde(default = "ok")]
         status: u16,
-        /// The type that the body claims to be.
+        /// The content type that the response claims.
         content_type: String,
-        /// The body.
         body: String,
     },
-    /// The connection is reset (RST) after so many bytes of the body.
+    /// The connection is reset (RST) after some bytes of the body.
     Reset {
-        /// Bytes sent before.
+        /// Body bytes sent before.
         after_bytes: u64,
     },
-    /// The connection is closed after so many bytes of the body.
+    /// The connection is closed after some bytes of the body.
     Truncate {
-        /// Bytes sent before.
+        /// Body bytes sent before.
         after_bytes: u64,
-        /// Announce the short length, so that HTTP calls the body complete.
+        /// Announce the short length, so that HTTP considers the body complete.
         #[serde(default)]
         announce_short: bool,
     },
-    /// The body comes slowly.
+    /// The body is sent slowly.
     Slow {
-        /// Speed.
+        /// Maximum speed.
         bytes_per_second: u64,
     },
-    /// No byte follows any more, and the connection stays open.
+    /// No more bytes follow, and the connection stays open.
     Stall {
-        /// Bytes sent before.
+        /// Body bytes sent before.
         after_bytes: u64,
     },
-    /// `Content-Length` is wrong by so much: a larger one ends in a broken connection, a smaller one
-    /// in a body that is short and yet complete for HTTP.
+    /// `Content-Length` is wrong: if too large, the connection breaks off; if too small, the body
+    /// is short, yet complete for HTTP.
     WrongLength {
-        /// Added to the right length.
+        /// Added to the correct length.
         by: i64,
     },
     /// One byte is changed.
     Corrupt {
-        /// Which.
+        /// Offset of the byte.
         at: u64,
     },
     /// The download is a hostile archive.
     Hostile {
-        /// Which; see the names in the error for an unknown one.
+        /// Name of the archive; an unknown one returns an error that lists them.
         which: String,
     },
-    /// The package is a sound archive, made for the order as always, but its first mesh ends too
-    /// early.
+    /// The package is a sound archive, generated for the order as usual, but its first mesh is
+    /// truncated.
     CutMesh {
-        /// Bytes that its end lacks.
+        /// Bytes missing at its end.
         bytes: u32,
     },
-    /// The answer comes later. Further faults that match apply as well.
+    /// The response is delayed. Other matching faults apply as well.
     Delay {
-        /// How much later.
+        /// Delay in milliseconds.
         ms: u64,
     },
-    /// All access tokens expire before the request is looked at.
+    /// All access tokens expire before the request is handled.
     ExpireTokens,
-    /// The connection is closed without an answer.
+    /// The connection is closed without a response.
     Disconnect,
 }
 
 impl FaultKind {
-    /// A web page with that status and title.
+    /// A web page with this status and title.
     pub fn web_page(status: u16, title: &str) -> Self {
         Self::Answer {
             status,
@@ -97,7 +92,7 @@ impl FaultKind {
         }
     }
 
-    /// The status that it answers with, if it names one.
+    /// The status of the response, if the fault sets one.
     pub(super) fn status(&self) -> Option<u16> {
         match self {
             Self::Status { code, .. } => Some(*code),
@@ -106,7 +101,7 @@ impl FaultKind {
         }
     }
 
-    /// Whether the fault is in how the body is sent, not in what is answered.
+    /// Whether the fault affects how the body is sent, not what it is.
     pub(super) fn shapes_body(&self) -> bool {
         matches!(
             self,
@@ -126,35 +121,33 @@ fn ok() -> u16 {
     200
 }
 
-/// A fault and the requests that it hits. What is absent matches everything but the admin endpoint.
+/// A fault and the requests that it hits. Absent fields match everything but the admin endpoint.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FaultRule {
     /// The endpoint, by its discovery name, or `discovery`, `authorize`, `token`, `revoke`,
-    /// `storage`. `token` covers `refreshToken`.
+    /// `storage`. `token` includes `refreshToken`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub endpoint: Option<String>,
     /// The account whose token the request carries.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account: Option<String>,
-    /// The order.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub order: Option<String>,
-    /// The asset: `IDE`, `IMAGE_GALLERY`, `SCREEN_CAPTURES`.
+    /// `IDE`, `IMAGE_GALLERY` or `SCREEN_CAPTURES`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub asset: Option<String>,
     /// How many matching requests pass unharmed first.
     #[serde(default)]
     pub skip: u32,
-    /// How many requests are hit; absent: all.
+    /// How many requests to hit; all if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub times: Option<u32>,
-    /// What happens.
     pub kind: FaultKind,
 }
 
 impl FaultRule {
-    /// A fault that hits every request of an endpoint.
+    /// A fault that hits every request to an endpoint.
     pub fn on(endpoint: &str, kind: FaultKind) -> Self {
         Self {
             endpoint: Some(endpoint.to_owned()),
@@ -167,28 +160,28 @@ impl FaultRule {
         }
     }
 
-    /// Only so many requests.
+    /// Limits the fault to this many requests.
     #[must_use]
     pub fn times(mut self, times: u32) -> Self {
         self.times = Some(times);
         self
     }
 
-    /// Only those for one order.
+    /// Limits the fault to one order.
     #[must_use]
     pub fn order(mut self, order: &str) -> Self {
         self.order = Some(order.to_owned());
         self
     }
 
-    /// Only those for one asset.
+    /// Limits the fault to one asset.
     #[must_use]
     pub fn asset(mut self, asset: &str) -> Self {
         self.asset = Some(asset.to_owned());
         self
     }
 
-    /// Only those of one account.
+    /// Limits the fault to one account.
     #[must_use]
     pub fn account(mut self, account: &str) -> Self {
         self.account = Some(account.to_owned());
@@ -208,7 +201,6 @@ impl FaultRule {
     }
 }
 
-/// What a request is about.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Target<'a> {
     pub(super) endpoint: &'a str,
@@ -217,7 +209,7 @@ pub(super) struct Target<'a> {
     pub(super) asset: Option<&'a str>,
 }
 
-/// What hits one request.
+/// What happens to one request.
 #[derive(Debug, Default)]
 pub(super) struct Hit {
     pub(super) delay_ms: u64,
@@ -225,7 +217,7 @@ pub(super) struct Hit {
     pub(super) fault: Option<FaultKind>,
 }
 
-/// The injected faults, in the order in which they came.
+/// The injected faults, in the order in which they were added.
 #[derive(Debug, Default)]
 pub(super) struct Faults {
     rules: Vec<(u64, FaultRule, u64)>,
@@ -235,11 +227,10 @@ pub(super) struct Faults {
 /// An injected fault and how often it hit.
 #[derive(Debug, Clone, Serialize)]
 pub struct FaultState {
-    /// Its number.
     pub id: u64,
     /// How many requests it hit.
     pub hits: u64,
-    /// The rule, with what is left of its counts.
+    /// The rule, with its remaining counts.
     #[serde(flatten)]
     pub rule: FaultRule,
 }
@@ -262,8 +253,8 @@ impl Faults {
             .collect()
     }
 
-    /// Counts the request against the rules and says what happens to it: every matching delay, and
-    /// the first other fault.
+    /// Counts the request against the rules and returns what happens to it: every matching delay,
+    /// and the first other fault.
     pub(super) fn hit(&mut self, target: &Target<'_>) -> Hit {
         let mut hit = Hit::default();
         for (_, rule, hits) in &mut self.rules {

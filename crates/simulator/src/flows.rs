@@ -1,4 +1,4 @@
-//! The case flows: named transitions of one order under one order id.
+//! Case flows: named transitions of one order, which keeps its order id.
 //!
 //! | transition | status | files | notification |
 //! |---|---|---|---|
@@ -7,14 +7,14 @@
 //! | `modeling-completed` | Lab Review | change, modeled | yes |
 //! | `return-to-doctor` | Scanning | | |
 //! | `rescan-completed` | Ready for Download | change | yes |
-//! | `physical-model` | iTero Milling; then, called again, Ready to Ship; then Downloaded | | |
-//! | `interpretation-2` | iTero Milling; then, called again, Lab Review | change with the second | then |
-//! | `files-changed` | stays | change | yes |
+//! | `physical-model` | iTero Milling; on the second call, Ready to Ship; on the third, Downloaded | | |
+//! | `interpretation-2` | iTero Milling; on the second call, Lab Review | change on the second call | on the second call |
+//! | `files-changed` | unchanged | change | yes |
 //! | `take` | Downloaded, by another client | | |
 //! | `complete` | Completed | | |
 //!
-//! That a status or a notification belongs to a transition is FACT; that a physical model changes no
-//! file of the order is ASSUMED.
+//! FACT: which status and notification belong to which transition. ASSUMED: a physical model
+//! changes none of the order's files.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,7 +25,6 @@ use super::hub::Hub;
 use super::notify;
 use super::order::Order;
 
-/// The names of all transitions.
 pub const TRANSITIONS: [&str; 10] = [
     "first-scan",
     "send-to-modeling",
@@ -39,8 +38,8 @@ pub const TRANSITIONS: [&str; 10] = [
     "complete",
 ];
 
-/// What a transition does: the status, whether files change, whether they are modeled now, whether a
-/// notification goes out.
+/// The effect of a transition: the new status, whether files change, whether they are now modeled,
+/// and whether a notification is sent.
 struct Effect {
     status: Option<Status>,
     files: bool,
@@ -84,7 +83,7 @@ fn effect(order: &Order, transition: &str) -> Option<Effect> {
     })
 }
 
-/// Moves an order.
+/// Applies a transition to an order.
 ///
 /// # Errors
 /// Names the order or transition that does not exist.
@@ -116,7 +115,7 @@ pub(super) fn apply(hub: &Arc<Hub>, id: &str, transition: &str) -> Result<(), St
     Ok(())
 }
 
-/// Starts what happens to an order by itself once it was downloaded; the first time only.
+/// Starts the order's automatic transitions after its first download.
 pub(super) fn start_auto_flow(hub: &Arc<Hub>, id: &str) {
     let auto = hub.state().order_mut(id).and_then(|order| {
         order.flowing = order.auto_flow.is_some();

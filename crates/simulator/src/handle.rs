@@ -13,7 +13,8 @@ use super::scenario::OrderSpec;
 use super::settings::Settings;
 use super::snapshot::Snapshot;
 
-/// Controls a running simulator. Calls return at once and can be made from any thread.
+/// Controls a running simulator. Calls can be made from any thread and return at once, except
+/// [`prepare`](Self::prepare).
 #[derive(Clone)]
 pub struct Admin {
     hub: Arc<Hub>,
@@ -24,12 +25,13 @@ impl Admin {
         Self { hub }
     }
 
-    /// All that the simulator knows and counted.
+    /// Returns the simulator's state and counters.
     pub fn state(&self) -> Snapshot {
         self.hub.state().snapshot()
     }
 
-    /// Creates a scan and notifies the lab, unless the specification says not to. Gives its id.
+    /// Creates a scan and notifies the lab, unless the specification says not to. Returns the
+    /// order's id.
     ///
     /// # Errors
     /// Says what is wrong with the specification.
@@ -54,7 +56,7 @@ impl Admin {
         Ok(id)
     }
 
-    /// Moves an order by one of the [`TRANSITIONS`](super::TRANSITIONS).
+    /// Applies one of the [`TRANSITIONS`](super::TRANSITIONS) to an order.
     ///
     /// # Errors
     /// Names the order or transition that does not exist.
@@ -62,7 +64,7 @@ impl Admin {
         flows::apply(&self.hub, order, transition)
     }
 
-    /// Another client downloads the order: it leaves the list.
+    /// Has another client download the order: it leaves the list.
     ///
     /// # Errors
     /// Names the order that does not exist.
@@ -70,7 +72,7 @@ impl Admin {
         self.flow(order, "take")
     }
 
-    /// Sends a notification for an order once more.
+    /// Sends an order's notification again.
     ///
     /// # Errors
     /// Names the order that does not exist.
@@ -82,8 +84,9 @@ impl Admin {
         Ok(())
     }
 
-    /// Makes an order's package now, so that a large one does not keep its first download waiting.
-    /// The parameters are those that the client will ask with. Blocks until it is made.
+    /// Generates an order's package now, so that the first download of a large one need not wait.
+    /// `parameters` are those that the client will send. Blocks until it is done, and returns the
+    /// package's size in bytes.
     ///
     /// # Errors
     /// Names the order that does not exist, or says why there is no package.
@@ -94,34 +97,33 @@ impl Admin {
         let (sender, receiver) = std::sync::mpsc::channel();
         self.hub.runtime.spawn(async move {
             let made = assets::content(&hub, &order, AssetKind::Ide, &parameters, &mut None).await;
-            // The caller waits as long as the channel is open.
+            // The caller waits for as long as the channel is open.
             let _ = sender.send(made.map(|content| content.bytes.len()));
         });
         let made = receiver.recv().map_err(|_| "the simulator has stopped".to_owned())?;
         made.map_err(|error| error.to_string())
     }
 
-    /// Injects a fault and gives its number.
+    /// Injects a fault and returns its number.
     pub fn inject(&self, rule: FaultRule) -> u64 {
         self.hub.state().faults.add(rule)
     }
 
-    /// Takes all faults away.
+    /// Removes all faults.
     pub fn clear_faults(&self) {
         self.hub.state().faults.clear();
     }
 
-    /// All access tokens expire now; refresh tokens stay.
+    /// Expires all access tokens now; refresh tokens stay valid.
     pub fn expire_tokens(&self) {
         self.hub.state().tokens.expire(None);
     }
 
-    /// Changes settings.
     pub fn update_settings(&self, change: impl FnOnce(&mut Settings)) {
         change(&mut self.hub.state().settings);
     }
 
-    /// Changes the settings that the JSON object names.
+    /// Changes the settings named in the JSON object.
     ///
     /// # Errors
     /// Names the setting that does not exist or has the wrong type.
@@ -139,7 +141,7 @@ impl Admin {
         }
     }
 
-    /// Adds orders for packages that were put into the folder.
+    /// Adds orders for packages that have appeared in the folder.
     pub fn look_for_packages(&self) {
         self.hub.look_for_packages();
     }

@@ -16,7 +16,7 @@ pub(super) struct Hub {
     pub(super) library: Library,
     pub(super) packages_dir: Option<PackagesDir>,
     pub(super) runtime: Handle,
-    /// The ports that are listened on, beside the main one.
+    /// The ports in use besides the main one.
     pub(super) regional_port: u16,
     pub(super) storage_port: u16,
     warned: Mutex<BTreeSet<PathBuf>>,
@@ -41,12 +41,12 @@ impl Hub {
         })
     }
 
-    /// The state. Never held across an await.
+    /// Locks the state. Never hold it across an await.
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Picks up packages that were put into the folder.
+    /// Adds orders for packages that have appeared in the folder.
     pub(super) fn look_for_packages(&self) {
         let Some(folder) = &self.packages_dir else { return };
         let known: Vec<String> = self.state().orders.iter().map(|order| order.id.clone()).collect();

@@ -1,4 +1,4 @@
-//! Joins the service to the generator of packages.
+//! Connects the service to the package generator.
 
 use std::io;
 
@@ -10,11 +10,11 @@ use super::package::{self, CaseSpec, MeshFormat, Placement, hostile};
 use super::packages::{PackageOrder, PackageSource, WriteSeek};
 use super::scenario::CaseKind;
 
-/// So many screen captures, where some were taken.
+/// Number of screen captures, if any were taken.
 const CAPTURES: u32 = 3;
 
-/// Packages with meshes, XML, prescription and pictures, made up from the order alone. What real
-/// packages vary in and nobody asked for follows from the order's number.
+/// Packages with meshes, XML, prescription and pictures, made up from the order alone. Where real
+/// packages vary and the order does not specify it, the order number decides.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct MadePackages;
 
@@ -51,7 +51,7 @@ fn case(order: &PackageOrder) -> CaseSpec {
         CaseKind::Restorative => package::CaseKind::Restorative,
     };
     let mut spec = CaseSpec::new(number, kind);
-    // Later files were exported later.
+    // Later variants of the files get a later export date.
     for _ in 0..order.variant {
         spec = spec.next_revision();
     }
@@ -82,7 +82,7 @@ fn case(order: &PackageOrder) -> CaseSpec {
     }
 }
 
-/// As the client's `fileFormat` says.
+/// Follows the client's `fileFormat`.
 fn placement(file_format: Option<&str>) -> Placement {
     let text = file_format.unwrap_or_default().to_ascii_lowercase();
     if text.contains("teethup") {
@@ -94,7 +94,7 @@ fn placement(file_format: Option<&str>) -> Placement {
     }
 }
 
-/// The generator names files by a number; an id that is none gets one.
+/// The generator names files by a number; a non-numeric id is hashed into one.
 fn number(id: &str) -> u64 {
     id.parse().unwrap_or_else(|_| {
         let digest = Sha256::digest(id.as_bytes());

@@ -1,4 +1,4 @@
-//! Scan notifications: what Align sends to an account's callback URL.
+//! Scan notifications, which Align sends to an account's callback URL.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use super::hub::Hub;
 use super::snapshot::Delivery;
 use super::wire;
 
-/// A receiver that does not answer in this time is given up.
+/// How long to wait for a receiver's response.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Sends a notification to the account's callback URL, as often as the settings say. An account
@@ -26,7 +26,7 @@ pub(super) fn send(hub: &Arc<Hub>, rx_id: &str, account: &str) {
             let result = deliver(&url, &rx_id, &account).await;
             let (status, error) = match result {
                 Ok(status) => (Some(status), None),
-                // The callback URL holds the receiver's secret.
+                // The callback URL contains the receiver's secret.
                 Err(error) => (None, Some(error.without_url().to_string())),
             };
             tracing::info!(rx = rx_id, account, status, error, "notification sent");
@@ -38,13 +38,13 @@ pub(super) fn send(hub: &Arc<Hub>, rx_id: &str, account: &str) {
 }
 
 async fn deliver(url: &str, rx_id: &str, account: &str) -> Result<u16, reqwest::Error> {
-    // A client of its own for each: pooled connections would belong to runtimes that ended.
+    // A new client each time: pooled connections could belong to a runtime that has ended.
     let answer = client()?.post(url).json(&wire::notification(rx_id, account)).send().await?;
     Ok(answer.status().as_u16())
 }
 
 fn client() -> Result<reqwest::Client, reqwest::Error> {
-    // Fails only where a provider is installed already, which serves as well.
+    // Fails only if a provider is already installed, which is fine too.
     let _ = rustls::crypto::ring::default_provider().install_default();
     reqwest::Client::builder()
         .timeout(TIMEOUT)

@@ -1,4 +1,4 @@
-//! The login: authorization code grant, refresh and revoke (errors as RFC 6749 has them).
+//! The login: authorization code grant, refresh and revoke (errors as in RFC 6749).
 
 use std::time::{Duration, Instant};
 
@@ -14,10 +14,10 @@ use super::state::{Account, AuthCode, State};
 use super::tokens::{BadRefresh, Holder, Rotation, random_token};
 use super::wire;
 
-/// A code that is not exchanged in this time is void.
+/// How long a code can be exchanged.
 const CODE_LIFE: Duration = Duration::from_mins(1);
 
-/// Sign-in: at once, or by a page whose form comes back by POST.
+/// Signs in: at once, or with a page whose form is sent back by POST.
 pub(super) fn authorize(hub: &Hub, call: &Call) -> Reply {
     let asked = if call.method == Method::POST { call.form() } else { call.query.clone() };
     let mut state = hub.state();
@@ -69,7 +69,7 @@ pub(super) fn authorize(hub: &Hub, call: &Call) -> Reply {
     answer
 }
 
-/// Codes and refresh tokens become access tokens.
+/// Exchanges codes and refresh tokens for access tokens.
 pub(super) fn token(hub: &Hub, call: &Call) -> Reply {
     let form = call.form();
     let mut state = hub.state();
@@ -89,7 +89,7 @@ pub(super) fn token(hub: &Hub, call: &Call) -> Reply {
     }
 }
 
-/// Log-out. As RFC 7009 has it, a token that is not known is no error.
+/// Logs out. As in RFC 7009, an unknown token is not an error.
 pub(super) fn revoke(hub: &Hub, call: &Call) -> Reply {
     let form = call.form();
     let mut state = hub.state();
@@ -106,7 +106,7 @@ pub(super) fn revoke(hub: &Hub, call: &Call) -> Reply {
 fn exchange(state: &mut State, account: &str, form: &Pairs) -> Reply {
     let bad = |text| failure(StatusCode::BAD_REQUEST, "invalid_grant", text);
     let given = form.get("code").map(String::as_str).unwrap_or_default();
-    // Whatever comes of it, a code that was shown is spent.
+    // Whatever the outcome, a code that has been presented is spent.
     let Some(index) = state.codes.iter().position(|code| code.code == given) else {
         return bad("the code is not known or was used");
     };
@@ -159,7 +159,7 @@ fn refresh(state: &mut State, account: &str, form: &Pairs) -> Reply {
 }
 
 fn verifies(challenge: &str, verifier: String) -> bool {
-    // The length is what RFC 7636 demands; the library takes no other.
+    // RFC 7636 requires this length, and the library accepts no other.
     (43..=128).contains(&verifier.len())
         && PkceCodeChallenge::from_code_verifier_sha256(&PkceCodeVerifier::new(verifier)).as_str()
             == challenge
@@ -170,7 +170,7 @@ fn find_client<'a>(state: &'a State, form: &Pairs) -> Option<&'a Account> {
     state.accounts.iter().find(|account| account.client_id == *client)
 }
 
-/// `client_secret_post`; the id of the client's account.
+/// Authenticates with `client_secret_post` and returns the client's account id.
 fn authenticate(state: &State, form: &Pairs) -> Result<String, Reply> {
     find_client(state, form)
         .filter(|account| form.get("client_secret") == Some(&account.client_secret))
@@ -181,7 +181,7 @@ fn authenticate(state: &State, form: &Pairs) -> Result<String, Reply> {
         })
 }
 
-/// Loopback, or registered letter by letter; never with a fragment (FACT).
+/// Loopback, or an exact match of a registered URL; never with a fragment (FACT).
 fn is_allowed(account: &Account, url: &Url, text: &str) -> bool {
     let loopback = url.scheme() == "http"
         && match url.host() {

@@ -1,4 +1,4 @@
-//! A simulated order: what the service knows of it, and what has happened to it.
+//! A simulated order: what the service knows about it, and what has happened to it.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -12,40 +12,36 @@ use casedrop_model::order::Status;
 
 use super::scenario::{AutoFlow, CaseKind, MeshKind, OrderSpec};
 
-/// A status and since when.
+/// A status and when it began.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Step {
-    /// The status.
     pub status: String,
-    /// Since when, RFC 3339.
+    /// In RFC 3339.
     pub at: String,
 }
 
-/// What was counted for one asset of an order.
+/// Counters for one asset of an order.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct AssetCount {
     /// Downloads that started at the first byte.
     pub started: u64,
-    /// Downloads that went on in the middle.
+    /// Downloads that started after the first byte.
     pub resumed: u64,
     /// Downloads whose last byte was sent.
     pub completed: u64,
-    /// Answers 404.
+    /// 404 responses.
     pub not_converted: u64,
     /// The parameters of the last request.
     pub parameters: BTreeMap<String, String>,
 }
 
-/// Where an order's files come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Files {
-    /// They are made up.
     Made,
-    /// A package lies in the folder given by `--packages`.
+    /// A package in the folder given by `--packages`.
     Package(PathBuf),
 }
 
-/// One order.
 #[derive(Debug, Clone)]
 #[expect(clippy::struct_excessive_bools, reason = "independent habits of real orders")]
 pub(super) struct Order {
@@ -66,7 +62,7 @@ pub(super) struct Order {
     pub(super) stored: bool,
     pub(super) screen_captures: bool,
     pub(super) files: Files,
-    /// Grows whenever the files change.
+    /// Incremented whenever the files change.
     pub(super) variant: u32,
     pub(super) status: String,
     pub(super) history: Vec<Step>,
@@ -74,17 +70,17 @@ pub(super) struct Order {
     pub(super) received: Timestamp,
     pub(super) due: Timestamp,
     pub(super) serial: usize,
-    /// Package downloads that still answer 404.
+    /// Number of package downloads that will still answer 404.
     pub(super) regenerating: u32,
-    /// Package downloads answer 404 for so long after the first one.
+    /// How long package downloads answer 404 after the first one.
     pub(super) regenerating_for: Duration,
     pub(super) regenerating_until: Option<Instant>,
-    /// Announced by a notification, but neither listed nor downloadable while 404s are left.
+    /// Announced by a notification, but neither listed nor downloadable until the 404s are used up.
     pub(super) early: bool,
     pub(super) auto_flow: Option<AutoFlow>,
-    /// It is on a way that it goes by itself.
+    /// Automatic transitions are under way.
     pub(super) flowing: bool,
-    /// What the list still shows, and until when, though the order was downloaded.
+    /// What the list still shows although the order was downloaded, and until when.
     pub(super) lagging: Option<(Instant, Step, Timestamp)>,
     pub(super) counts: BTreeMap<&'static str, AssetCount>,
 }
@@ -151,13 +147,13 @@ impl Order {
         self.history.push(Step { status: self.status.clone(), at: self.updated.to_string() });
     }
 
-    /// New files.
+    /// Marks the files as changed.
     pub(super) fn change_files(&mut self) {
         self.variant += 1;
         self.touch();
     }
 
-    /// Two changes never carry the same time.
+    /// No two changes have the same time.
     fn touch(&mut self) {
         let after = self.updated.checked_add(SignedDuration::from_millis(1));
         self.updated = Timestamp::now().max(after.unwrap_or(self.updated));
@@ -173,7 +169,7 @@ impl Order {
         !early && matches!(self.parsed_status(), Status::Ready | Status::LabReview)
     }
 
-    /// What the list shows: the present state, an outdated one while it lags, or nothing.
+    /// Returns what the list shows: the current state, an outdated one during the lag, or nothing.
     pub(super) fn listed(&self) -> Option<(&str, Timestamp)> {
         if self.is_ready() {
             return Some((&self.status, self.updated));
@@ -182,7 +178,7 @@ impl Order {
         (Instant::now() < *until).then_some((step.status.as_str(), *updated))
     }
 
-    /// Counts a package download that comes while files are regenerated; `true` means 404.
+    /// Counts a package download during regeneration; `true` means 404.
     pub(super) fn regenerates(&mut self) -> bool {
         if self.regenerating > 0 {
             self.regenerating -= 1;
@@ -197,8 +193,8 @@ impl Order {
         Instant::now() < until
     }
 
-    /// A ready order that was downloaded becomes "Downloaded" and leaves the list, at once or after
-    /// the lag. Any other status stays.
+    /// Marks a ready order as "Downloaded"; it leaves the list at once or after the lag. Any other
+    /// status stays.
     pub(super) fn downloaded(&mut self, lag: Duration) {
         if !self.is_ready() {
             return;
@@ -216,12 +212,12 @@ impl Order {
     }
 }
 
-/// Digits, but never those of an order id.
+/// Digits, but never the same as an order id.
 fn rx_id(random: &mut fastrand::Rng, serial: usize) -> String {
     format!("{}", 900_000_000 + serial * 1009 + random.usize(0..1000))
 }
 
-/// Eight of 0-9A-Z.
+/// Eight characters from 0-9A-Z.
 fn code(random: &mut fastrand::Rng) -> String {
     (0..8)
         .map(|_| char::from(b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"[random.usize(0..36)]))

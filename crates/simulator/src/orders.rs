@@ -1,4 +1,4 @@
-//! Orders: the list of ready ones, one by its prescription, and sending one back to the doctor.
+//! Orders: the list of ready ones, one by its prescription, and returning one to the doctor.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -11,7 +11,7 @@ use super::reply::Reply;
 use super::service::{Call, paired};
 use super::wire::{self, ReturnRequest};
 
-/// All orders that are ready now; refused when asked again too early.
+/// Lists all orders that are ready now; refused if called too early.
 pub(super) async fn list(hub: &Arc<Hub>, call: &Call) -> Reply {
     let holder = match paired(hub, call) {
         Ok(holder) => holder,
@@ -38,8 +38,8 @@ pub(super) async fn list(hub: &Arc<Hub>, call: &Call) -> Reply {
     Reply::json(StatusCode::OK, &shown.into())
 }
 
-/// Counts the poll, or the seconds to wait. Half a second (at most two percent) is let pass, since
-/// the client measures between other moments than we do.
+/// Counts the poll, or returns the seconds to wait. Tolerates half a second (at most two percent),
+/// since the client measures between different moments than we do.
 fn may_poll(hub: &Hub, account: &str) -> Result<(), u64> {
     let mut guard = hub.state();
     let state = &mut *guard;
@@ -61,7 +61,7 @@ fn may_poll(hub: &Hub, account: &str) -> Result<(), u64> {
     Ok(())
 }
 
-/// One order by its Rx id, whatever its status.
+/// Returns one order by its Rx id, whatever its status.
 pub(super) fn by_rx(hub: &Hub, call: &Call) -> Reply {
     let holder = match paired(hub, call) {
         Ok(holder) => holder,
@@ -79,7 +79,7 @@ pub(super) fn by_rx(hub: &Hub, call: &Call) -> Reply {
     }
 }
 
-/// Sends an order back to the doctor; it comes back under the same id after `rescan-completed`.
+/// Returns an order to the doctor; it comes back under the same id after `rescan-completed`.
 pub(super) fn send_back(hub: &Arc<Hub>, call: &Call) -> Reply {
     let holder = match paired(hub, call) {
         Ok(holder) => holder,

@@ -1,5 +1,5 @@
-//! Where the bytes of packages come from: a narrow seam, so that the service does not depend on how
-//! a package is made, and a library that makes each one once.
+//! Where packages come from: a narrow interface, so that the service does not depend on how a
+//! package is made, and a library that makes each one once.
 
 use std::collections::BTreeMap;
 use std::io::{self, Read, Seek, Write};
@@ -19,11 +19,10 @@ use super::spool::{SpoolWriter, Spooled};
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 #[expect(clippy::struct_excessive_bools, reason = "independent habits of real packages")]
 pub struct PackageOrder {
-    /// The order.
     pub order_id: String,
     /// Its short code.
     pub order_code: String,
-    /// Shell or base as the client asked, else as the order says.
+    /// Shell or base as the client asked, otherwise as the order says.
     pub kind: CaseKind,
     /// PLY instead of STL.
     pub ply: bool,
@@ -33,27 +32,27 @@ pub struct PackageOrder {
     pub procedure: String,
     /// Triangles per mesh.
     pub triangles: Option<usize>,
-    /// Bytes of all meshes, instead.
+    /// Total bytes of all meshes, instead of `triangles`.
     pub mesh_bytes: Option<u64>,
-    /// Width of the pictures.
+    /// Width of the pictures in pixels.
     pub pixels: Option<u16>,
-    /// The package comes from the modeler.
+    /// Whether the package comes from the modeler.
     pub modeled: bool,
-    /// Grows with every change of the files.
+    /// Incremented with every change of the files.
     pub variant: u32,
-    /// Everything lies in one top folder.
+    /// Whether everything is in one top folder.
     pub top_folder: bool,
-    /// With `__MACOSX/` and `.DS_Store`.
+    /// Whether to add `__MACOSX/` and `.DS_Store`.
     pub macosx: bool,
-    /// The members are not compressed.
+    /// Whether members are stored uncompressed.
     pub stored: bool,
     /// Such as `TwoFiles_ArchesOrientedInOcclusion`, as the client asked.
     pub file_format: Option<String>,
-    /// Bytes that the end of the first mesh lacks.
+    /// Bytes missing at the end of the first mesh.
     pub mesh_cut: u32,
 }
 
-/// Shell or base: `typeFormat` decides for orthodontic cases.
+/// Chooses shell or base: for orthodontic cases, `typeFormat` decides.
 pub(super) fn requested(kind: CaseKind, type_format: Option<&str>) -> CaseKind {
     let base = type_format.map(|text| text.to_ascii_lowercase().contains("base"));
     match (kind, base) {
@@ -63,7 +62,7 @@ pub(super) fn requested(kind: CaseKind, type_format: Option<&str>) -> CaseKind {
     }
 }
 
-/// `fileType` decides between STL and PLY.
+/// Chooses between STL and PLY by `fileType`.
 pub(super) fn wants_ply(mesh: MeshKind, file_type: Option<&str>) -> bool {
     match file_type {
         Some(text) if text.eq_ignore_ascii_case("ply") => true,
@@ -72,17 +71,16 @@ pub(super) fn wants_ply(mesh: MeshKind, file_type: Option<&str>) -> bool {
     }
 }
 
-/// A file that can be written anywhere.
+/// A seekable output.
 pub trait WriteSeek: Write + Seek {}
 
 impl<T: Write + Seek> WriteSeek for T {}
 
-/// Makes packages.
 pub trait PackageSource: Send + Sync {
     /// Writes one asset of an order as a zip.
     ///
     /// # Errors
-    /// When `out` fails.
+    /// If `out` fails.
     fn write(
         &self,
         asset: AssetKind,
@@ -90,10 +88,10 @@ pub trait PackageSource: Send + Sync {
         out: &mut dyn WriteSeek,
     ) -> io::Result<()>;
 
-    /// A hostile archive, by name.
+    /// Returns a hostile archive by name.
     ///
     /// # Errors
-    /// When there is none of that name; the error lists the names.
+    /// If there is none of that name; the error lists the names.
     fn hostile(&self, which: &str, order: &PackageOrder) -> io::Result<Vec<u8>>;
 }
 
@@ -101,7 +99,7 @@ pub trait PackageSource: Send + Sync {
 #[derive(Debug)]
 pub(super) struct Content {
     pub(super) bytes: Spooled,
-    /// A strong tag, with its quotes.
+    /// A strong tag, including its quotes.
     pub(super) etag: String,
 }
 
@@ -124,14 +122,13 @@ impl Content {
     }
 }
 
-/// What is in the library.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Key {
     Made(&'static str, Box<PackageOrder>),
     File(PathBuf, u64),
 }
 
-/// Every asset that was asked for, made once.
+/// Every requested asset, made once.
 pub(super) struct Library {
     disk: Arc<dyn Disk>,
     source: Arc<dyn PackageSource>,
@@ -140,7 +137,7 @@ pub(super) struct Library {
 }
 
 impl Library {
-    /// A library whose large packages lie in `folder`, which need not exist.
+    /// Keeps large packages in `folder`, which need not exist.
     pub(super) fn new(
         disk: Arc<dyn Disk>,
         source: Arc<dyn PackageSource>,
@@ -153,7 +150,7 @@ impl Library {
         &self.disk
     }
 
-    /// Makes the asset, or waits for whoever is making it.
+    /// Makes the asset, or waits for a call that is already making it.
     pub(super) async fn made(
         &self,
         asset: AssetKind,
@@ -172,7 +169,7 @@ impl Library {
         cell.get_or_try_init(|| blocking(make)).await.cloned()
     }
 
-    /// A package that lies in a folder.
+    /// Returns a package from a folder.
     pub(super) async fn file(&self, path: PathBuf, len: u64) -> io::Result<Arc<Content>> {
         let (cell, _) = self.cell(Key::File(path.clone(), len));
         let disk = self.disk.clone();
@@ -180,7 +177,6 @@ impl Library {
         cell.get_or_try_init(|| blocking(hash)).await.cloned()
     }
 
-    /// A hostile archive.
     pub(super) async fn hostile(
         &self,
         which: String,

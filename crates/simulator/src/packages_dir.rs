@@ -7,7 +7,6 @@ use sha2::{Digest, Sha256};
 
 use casedrop_disk::{Disk, DiskError, Kind};
 
-/// The folder.
 #[derive(Debug)]
 pub(super) struct PackagesDir {
     folder: PathBuf,
@@ -21,11 +20,10 @@ pub(super) struct Found {
     pub(super) path: PathBuf,
 }
 
-/// What lies in the folder.
 #[derive(Debug, Default)]
 pub(super) struct Look {
     pub(super) new: Vec<Found>,
-    /// Not zips, or still being copied.
+    /// Files that are not zips, or are still being copied.
     pub(super) unreadable: Vec<(PathBuf, String)>,
 }
 
@@ -34,7 +32,7 @@ impl PackagesDir {
         Self { folder }
     }
 
-    /// The archives whose order ids are not known yet.
+    /// Returns the archives whose order ids are not in `known`.
     pub(super) fn look(&self, disk: &dyn Disk, known: &[String]) -> Result<Look, DiskError> {
         let mut look = Look::default();
         for entry in disk.list(&self.folder)? {
@@ -55,13 +53,12 @@ impl PackagesDir {
     }
 }
 
-/// The length of an archive.
 pub(super) fn length(disk: &dyn Disk, path: &Path) -> io::Result<u64> {
     disk.open(path).map_err(io::Error::other)?.seek(io::SeekFrom::End(0))
 }
 
-/// From `iTero_Export_<id>.zip` or `OrthoCAD_Export_<id>.zip`, else the longest run of at least five
-/// digits, else made from the name.
+/// The id from `iTero_Export_<id>.zip` or `OrthoCAD_Export_<id>.zip`; otherwise the longest run of
+/// at least five digits; otherwise derived from the name.
 fn order_id(name: &str) -> String {
     let stem = &name[..name.len() - ".zip".len()];
     for prefix in ["iTero_Export_", "OrthoCAD_Export_"] {
@@ -83,7 +80,7 @@ fn order_id(name: &str) -> String {
     (90_000_000 + u32::from_be_bytes(bytes) % 10_000_000).to_string()
 }
 
-/// By the members' names; reading the list of members also proves that the archive is whole.
+/// Decided by the members' names; reading the directory also proves that the archive is complete.
 fn is_restorative(disk: &dyn Disk, path: &Path) -> io::Result<bool> {
     let file = disk.open(path).map_err(io::Error::other)?;
     let archive = zip::ZipArchive::new(file).map_err(io::Error::other)?;

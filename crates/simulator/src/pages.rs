@@ -1,4 +1,4 @@
-//! The few pages that a person may meet.
+//! The few pages that a person may see.
 
 use axum::http::StatusCode;
 
@@ -6,7 +6,7 @@ use super::reply::Reply;
 use super::service::Pairs;
 use super::state::Account;
 
-/// What stands at `/`.
+/// The page at `/`.
 pub(super) fn index() -> Reply {
     page(
         StatusCode::OK,
@@ -20,12 +20,12 @@ pub(super) fn index() -> Reply {
     )
 }
 
-/// A login that cannot go back to the client.
+/// The page for a login that cannot be sent back to the client.
 pub(super) fn refused(reason: &str) -> Reply {
     page(StatusCode::BAD_REQUEST, "Sign-in refused", &format!("<p>{}</p>", escape(reason)))
 }
 
-/// The sign-in form. It sends back all that the client asked with.
+/// The sign-in form. It sends back everything in the client's request.
 pub(super) fn sign_in(account: &Account, asked: &Pairs) -> Reply {
     let hidden = asked.iter().fold(String::new(), |form, (name, value)| {
         let (name, value) = (escape(name), escape(value));

@@ -1,22 +1,21 @@
 //! `Range` and `If-Range`, as far as downloads need them (RFC 9110, section 14).
 
-/// What a client wants of a body.
+/// The part of a body that a client wants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Wanted {
-    /// All of it.
     Whole,
-    /// From the first to the last of these bytes.
+    /// An inclusive range of bytes.
     Part {
         /// The first byte.
         first: u64,
-        /// The last byte.
+        /// The last byte, inclusive.
         last: u64,
     },
-    /// Bytes that do not exist.
+    /// A range that lies outside the body.
     Nothing,
 }
 
-/// Reads the headers. What is not understood, or is meant for another version, means all of it.
+/// Parses the headers. Anything not understood, or meant for another version, means the whole body.
 pub(super) fn wanted(
     range: Option<&str>,
     if_range: Option<&str>,

@@ -1,4 +1,4 @@
-//! Answers, and how they go over the wire when a fault is injected.
+//! Responses, and how they are sent when a fault is injected.
 
 use std::io::{self, Read};
 use std::sync::Arc;
@@ -18,24 +18,23 @@ use super::spool::{Reader, Spooled};
 
 const CHUNK: u64 = 1 << 16;
 
-/// Before a connection is broken, what was sent gets this long to arrive.
+/// How long the bytes already sent get to arrive before a connection is broken.
 const SETTLE: Duration = Duration::from_millis(150);
 
-/// An answer.
 pub(super) struct Reply {
     pub(super) status: StatusCode,
     pub(super) headers: Vec<(HeaderName, String)>,
     pub(super) body: Box<Payload>,
 }
 
-/// A body.
 pub(super) struct Payload {
     pub(super) bytes: Spooled,
     pub(super) offset: u64,
     pub(super) len: u64,
-    /// Whether the length is announced.
+    /// Whether to announce the length.
     pub(super) announced: bool,
-    /// Called right before the last bytes go out, so that whoever has them all sees what it did.
+    /// Called just before the last bytes are sent, so that a client that has them all sees its
+    /// effect.
     pub(super) done: Option<Box<dyn FnOnce() + Send>>,
 }
 
@@ -47,40 +46,36 @@ impl Payload {
 }
 
 impl Reply {
-    /// JSON.
     pub(super) fn json(status: StatusCode, body: &Value) -> Self {
         Self::text(status, "application/json", body.to_string())
     }
 
-    /// A page.
     pub(super) fn html(status: StatusCode, body: String) -> Self {
         Self::text(status, "text/html; charset=utf-8", body)
     }
 
-    /// Any text.
     pub(super) fn text(status: StatusCode, kind: &str, body: String) -> Self {
         let headers = vec![(header::CONTENT_TYPE, kind.to_owned())];
         Self { status, headers, body: Box::new(Payload::small(body.into())) }
     }
 
-    /// An error of the service.
+    /// An error from the service.
     pub(super) fn error(status: StatusCode, code: &str, message: &str) -> Self {
         Self::json(status, &super::wire::error(code, message))
     }
 
-    /// A redirect.
     pub(super) fn redirect(location: String) -> Self {
         Self::text(StatusCode::FOUND, "text/plain", String::new()).with(header::LOCATION, location)
     }
 
-    /// With one more header.
+    /// Adds a header.
     #[must_use]
     pub(super) fn with(mut self, name: HeaderName, value: impl Into<String>) -> Self {
         self.headers.push((name, value.into()));
         self
     }
 
-    /// Turns the answer into a response whose body behaves as the fault says.
+    /// Turns this into a response whose body behaves as the fault says.
     pub(super) fn send(
         self,
         fault: Option<&FaultKind>,
@@ -107,7 +102,6 @@ impl Reply {
     }
 }
 
-/// How a body ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum End {
     Complete,
@@ -116,7 +110,7 @@ enum End {
     Stall,
 }
 
-/// How a body is sent.
+/// How to send a body.
 #[derive(Debug)]
 struct Plan {
     announced: u64,
@@ -216,7 +210,7 @@ impl Pump {
                 let micros = bytes.len() as u64 * 1_000_000 / rate;
                 tokio::time::sleep(Duration::from_micros(micros)).await;
             }
-            // There is a slot once the connection took what came before.
+            // A slot becomes free once the connection has taken the previous bytes.
             let Ok(slot) = sender.reserve().await else { return };
             if sent == plan.sent
                 && plan.end == End::Complete
@@ -244,7 +238,7 @@ async fn finish(end: End, breaker: &Breaker, sender: &mpsc::Sender<io::Result<By
     let _ = sender.send(Err(io::Error::other("the body ends here on purpose"))).await;
 }
 
-/// The next bytes; fewer than wanted are an error, since the length was measured.
+/// Reads the next bytes; too few are an error, since the length was measured.
 fn chunk(mut reader: Reader, wanted: u64) -> io::Result<(Reader, Vec<u8>)> {
     let mut bytes = vec![0; usize::try_from(wanted).map_err(io::Error::other)?];
     reader.read_exact(&mut bytes)?;

@@ -1,12 +1,11 @@
 //! The simulated endpoints: their names, methods and paths.
 //!
-//! Every path here is ASSUMED. The fallback paths are those that a client uses below `base_url` when
-//! discovery does not name an endpoint; the discovered ones differ on purpose, so that a client that
-//! ignores discovery shows in the counters.
+//! Every path here is ASSUMED. A client uses the fallback paths below `base_url` if discovery does
+//! not name an endpoint; the discovered paths differ on purpose, so that the counters reveal a
+//! client that ignores discovery.
 
 use axum::http::Method;
 
-/// A simulated endpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Endpoint {
     Authorize,
@@ -49,11 +48,11 @@ impl Endpoint {
     }
 }
 
-/// Where the login lives, below the simulator's root. A path of its own catches clients that join
+/// The login's base path below the simulator's root. Its separate path catches clients that join
 /// URLs carelessly.
 pub(super) const OAUTH_BASE: &str = "/auth";
 
-/// What discovery names: endpoint name, endpoint, path.
+/// What discovery lists: endpoint name, endpoint, path.
 pub(super) const DISCOVERED: [(&str, Endpoint, &str); 9] = [
     ("getAccountsForPairing", Endpoint::Accounts, "/eu1/lab-connector/v3/accounts"),
     ("pairAccount", Endpoint::Pair, "/eu1/lab-connector/v3/accounts/pair"),
@@ -89,11 +88,11 @@ const SHARED: [(Endpoint, &str); 15] = [
     (Endpoint::Procedures, "/scanning-tool/api/v1/presets/available-procedure-maps"),
 ];
 
-/// A request's endpoint and what its path holds.
+/// A request's endpoint and the values in its path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Route {
     pub(super) endpoint: Endpoint,
-    /// Whether the path is one that discovery gives out.
+    /// Whether discovery returns this path.
     pub(super) discovered: bool,
     /// `{rxId}`, `{orderId}` or `{ticket}`.
     pub(super) id: Option<String>,
@@ -101,7 +100,7 @@ pub(super) struct Route {
     pub(super) asset: Option<String>,
 }
 
-/// Finds the endpoint of a path, whatever the method.
+/// Finds the endpoint for a path, whatever the method.
 pub(super) fn find(path: &str) -> Option<Route> {
     let discovered = DISCOVERED.iter().map(|(_, endpoint, template)| (*endpoint, *template, true));
     let shared = SHARED.iter().map(|(endpoint, template)| (*endpoint, *template, false));
@@ -112,7 +111,7 @@ pub(super) fn find(path: &str) -> Option<Route> {
     })
 }
 
-/// Whether the endpoint answers to the method.
+/// Whether the endpoint accepts the method.
 pub(super) fn allows(endpoint: Endpoint, method: &Method) -> bool {
     match endpoint {
         Endpoint::Authorize => method == Method::GET || method == Method::POST,
@@ -127,7 +126,7 @@ pub(super) fn allows(endpoint: Endpoint, method: &Method) -> bool {
     }
 }
 
-/// The values of a template's placeholders, if the path fits it.
+/// Returns the values of a template's placeholders, if the path matches it.
 fn captures(template: &str, path: &str) -> Option<Vec<String>> {
     let mut values = Vec::new();
     let mut parts = path.split('/');

@@ -1,5 +1,5 @@
-//! Starting and stopping the simulator. It runs on a thread with a runtime of its own, so that
-//! synchronous and asynchronous callers can use it alike.
+//! Starts and stops the simulator. It runs on its own thread with its own runtime, so that both
+//! synchronous and asynchronous callers can use it.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
@@ -22,20 +22,18 @@ use super::server::{self, Port};
 use super::state::State;
 use super::tokens::random_token;
 
-/// Connections get this long to end when the simulator stops.
+/// How long connections get to end when the simulator stops.
 const STOPPING: Duration = Duration::from_secs(2);
 
 /// What to simulate, and where.
 pub struct SimulatorConfig {
-    /// The address to listen on; port 0 takes a free one. Two more ports are taken at that address.
+    /// The address to listen on; port 0 picks a free one. Two more ports are used on that address.
     pub listen: SocketAddr,
-    /// What is served.
     pub scenario: Scenario,
     /// A folder of export archives that are served as ready orders.
     pub packages_dir: Option<PathBuf>,
-    /// What makes packages.
     pub packages: Arc<dyn PackageSource>,
-    /// Where large packages are kept while the simulator runs.
+    /// Holds large packages while the simulator runs.
     pub disk: Arc<dyn Disk>,
 }
 
@@ -63,13 +61,10 @@ pub enum SimulatorError {
     /// The address cannot be listened on.
     #[error("cannot listen on {address}")]
     Listen {
-        /// The address.
         address: SocketAddr,
-        /// What the system said.
         #[source]
         source: io::Error,
     },
-    /// The scenario is wrong.
     #[error(transparent)]
     Scenario(#[from] ScenarioError),
     /// The runtime cannot be started.
@@ -77,7 +72,6 @@ pub enum SimulatorError {
     Threads(#[source] io::Error),
 }
 
-/// The simulator.
 #[derive(Debug)]
 pub struct Simulator;
 
@@ -85,7 +79,7 @@ impl Simulator {
     /// Starts the simulator; once this returns, it accepts connections.
     ///
     /// # Errors
-    /// When an address is taken or the scenario is wrong.
+    /// If an address is in use or the scenario is wrong.
     pub fn start(config: SimulatorConfig) -> Result<Running, SimulatorError> {
         config.scenario.check()?;
         let main = listen(config.listen)?;
@@ -118,7 +112,7 @@ impl Simulator {
                     tokio::spawn(server::serve(regional, Port::Regional, serving.clone()));
                     tokio::spawn(server::serve(storage, Port::Storage, serving.clone()));
                     tokio::spawn(server::serve(main, Port::Main, serving));
-                    // A dropped handle stops the simulator as well.
+                    // Dropping the handle also stops the simulator.
                     let _ = stopped.await;
                 });
                 runtime.shutdown_timeout(STOPPING);
@@ -139,12 +133,12 @@ pub struct Running {
 }
 
 impl Running {
-    /// Where it listens.
+    /// Returns the address that it listens on.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// The URL that discovery is asked at.
+    /// Returns the base URL, at which discovery is.
     pub fn base_url(&self) -> String {
         let ip = match self.address.ip() {
             IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::from(Ipv4Addr::LOCALHOST),
@@ -154,17 +148,16 @@ impl Running {
         format!("http://{}", SocketAddr::new(ip, self.address.port()))
     }
 
-    /// The URL that the login is below.
+    /// Returns the base URL of the login.
     pub fn oauth_base(&self) -> String {
         format!("{}{OAUTH_BASE}", self.base_url())
     }
 
-    /// The URL of the admin endpoint.
+    /// Returns the URL of the admin endpoint.
     pub fn admin_url(&self) -> String {
         format!("{}/admin", self.base_url())
     }
 
-    /// Controls the simulator.
     pub fn admin(&self) -> &Admin {
         &self.admin
     }
@@ -174,7 +167,7 @@ impl Running {
         self.end();
     }
 
-    /// As [`stop`](Self::stop), for asynchronous callers.
+    /// Like [`stop`](Self::stop), for asynchronous callers.
     pub async fn shutdown(self) {
         let ended = tokio::task::spawn_blocking(move || self.stop()).await;
         if let Err(error) = ended {
@@ -184,7 +177,7 @@ impl Running {
 
     fn end(&mut self) {
         if let Some(stop) = self.stop.take() {
-            // It may have ended already.
+            // It may already have ended.
             let _ = stop.send(());
         }
         if let Some(thread) = self.thread.take()

@@ -1,7 +1,7 @@
-//! The vendor's scanning tool: creates scans without a scanner, in its sandbox.
+//! The vendor's scanning tool, which creates scans in its sandbox without a scanner.
 //!
-//! Paths, request fields and status codes are FACT; the answers' shapes are ASSUMED, as is that the
-//! user and password of the Basic authorization are client id and client secret.
+//! FACT: paths, request fields and status codes. ASSUMED: the response formats, and that the Basic
+//! authorization's user and password are the client id and client secret.
 
 use std::sync::Arc;
 
@@ -22,7 +22,7 @@ const PROCEDURES: [(u32, &str, CaseKind); 3] = [
     (3, "Restorative, Fixed Restorative", CaseKind::Restorative),
 ];
 
-/// The procedures that a scan can be created with.
+/// Lists the procedures with which a scan can be created.
 pub(super) fn procedures(hub: &Hub, call: &Call) -> Reply {
     if let Err(refused) = authorized(hub, call) {
         return refused;
@@ -32,7 +32,7 @@ pub(super) fn procedures(hub: &Hub, call: &Call) -> Reply {
     Reply::json(StatusCode::OK, &shown.into())
 }
 
-/// Creates a scan; it is ready at once, and a notification goes out.
+/// Creates a scan; it is ready at once, and a notification is sent.
 pub(super) fn create(hub: &Arc<Hub>, call: &Call) -> Reply {
     let account = match authorized(hub, call) {
         Ok(account) => account,
@@ -72,7 +72,7 @@ fn text(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
-/// The account of the login.
+/// Returns the account of the login.
 fn authorized(hub: &Hub, call: &Call) -> Result<String, Reply> {
     let login = call
         .header(&header::AUTHORIZATION)
@@ -89,7 +89,7 @@ fn authorized(hub: &Hub, call: &Call) -> Result<String, Reply> {
     })
 }
 
-/// Decodes standard Base64; `None` if it is none.
+/// Decodes standard Base64; `None` if it is invalid.
 fn base64(text: &str) -> Option<Vec<u8>> {
     let mut bytes = Vec::new();
     let (mut bits, mut count) = (0_u32, 0);

@@ -1,10 +1,11 @@
-//! What the simulator serves: settings, accounts, their users and orders, read from YAML or made up.
+//! What the simulator serves: settings, accounts, their users and orders, read from YAML or made
+//! up.
 
 use serde::{Deserialize, Serialize};
 
 use super::settings::Settings;
 
-/// What an order's package holds.
+/// What an order's package contains.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum CaseKind {
@@ -16,7 +17,6 @@ pub enum CaseKind {
     Restorative,
 }
 
-/// The format of the meshes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum MeshKind {
@@ -26,34 +26,32 @@ pub enum MeshKind {
     Ply,
 }
 
-/// An order that goes to modeling by itself once it was downloaded, and comes back.
+/// An order that automatically goes to modeling after its first download, and comes back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AutoFlow {
-    /// How long modeling takes.
+    /// How long modeling takes, in milliseconds.
     pub modeling_ms: u64,
 }
 
-/// An order to be simulated. Whatever is absent is made up.
+/// An order to simulate. Anything absent is made up.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 #[expect(clippy::struct_excessive_bools, reason = "independent switches, set by name from YAML")]
 pub struct OrderSpec {
-    /// The order id.
     pub id: Option<String>,
     /// The id of the prescription.
     pub rx_id: Option<String>,
     /// The short code.
     pub code: Option<String>,
-    /// The account, where orders are not listed below one; default: the first.
+    /// The account, for orders that are not listed below one; default: the first.
     pub account: Option<String>,
-    /// What the package holds.
     pub kind: Option<CaseKind>,
-    /// The format of the meshes, where the client asks for none; default: now this, now that.
+    /// The format of the meshes if the client asks for none; varies by default.
     pub mesh: Option<MeshKind>,
     /// Triangles per mesh.
     pub triangles: Option<usize>,
-    /// Bytes of all meshes of a package, instead of `triangles`.
+    /// Total bytes of a package's meshes, instead of `triangles`.
     pub mesh_bytes: Option<u64>,
     /// Width of the pictures in pixels.
     pub pixels: Option<u16>,
@@ -63,21 +61,21 @@ pub struct OrderSpec {
     pub case_type: Option<String>,
     /// The first status; default "Ready for Download".
     pub status: Option<String>,
-    /// The package comes from the modeler.
+    /// Whether the package comes from the modeler.
     pub modeled: bool,
-    /// Everything lies in one top folder of the archive.
+    /// Whether everything is in one top folder of the archive.
     pub top_folder: bool,
-    /// The archive holds `__MACOSX/` and `.DS_Store`.
+    /// Whether the archive contains `__MACOSX/` and `.DS_Store`.
     pub macosx: bool,
-    /// The archive's members are not compressed.
+    /// Whether the archive's members are stored uncompressed.
     pub stored: bool,
-    /// The dentist took screen captures.
+    /// Whether the dentist took screen captures.
     pub screen_captures: bool,
-    /// So many package downloads answer 404 first.
+    /// How many package downloads answer 404 first.
     pub regenerating: u32,
-    /// Package downloads answer 404 for so long after the first one.
+    /// How long package downloads answer 404 after the first one, in milliseconds.
     pub regenerating_ms: u64,
-    /// No notification is sent for the first scan.
+    /// Suppresses the notification for the first scan.
     pub quiet: bool,
     /// What happens after the first download.
     pub auto_flow: Option<AutoFlow>,
@@ -107,7 +105,6 @@ pub struct UserSpec {
 pub struct AccountSpec {
     /// The account number.
     pub id: String,
-    /// The lab's name.
     pub name: String,
     /// OAuth client id; one lab, one login.
     pub client_id: String,
@@ -122,7 +119,6 @@ pub struct AccountSpec {
     /// Who can sign in; default: one lab person.
     #[serde(default = "one_user")]
     pub users: Vec<UserSpec>,
-    /// The orders.
     #[serde(default)]
     pub orders: Vec<OrderSpec>,
 }
@@ -136,7 +132,7 @@ fn one_user() -> Vec<UserSpec> {
 }
 
 impl AccountSpec {
-    /// An account with one lab person and no order.
+    /// An account with one lab person and no orders.
     pub fn new(id: &str, name: &str, client_id: &str, client_secret: &str) -> Self {
         Self {
             id: id.to_owned(),
@@ -151,14 +147,13 @@ impl AccountSpec {
     }
 }
 
-/// All that is simulated.
+/// Everything that is simulated.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Scenario {
-    /// Behaviour.
     #[serde(default)]
     pub settings: Settings,
-    /// The accounts, at least one.
+    /// At least one.
     pub accounts: Vec<AccountSpec>,
 }
 
@@ -174,10 +169,10 @@ pub enum ScenarioError {
 }
 
 impl Scenario {
-    /// Reads a scenario.
+    /// Reads a scenario from YAML.
     ///
     /// # Errors
-    /// Says what is wrong with the text, with its line where it is not well formed.
+    /// Says what is wrong with the text, with the line number if it is malformed.
     pub fn from_yaml(text: &str) -> Result<Self, ScenarioError> {
         let scenario: Self =
             serde_yaml::from_str(text).map_err(|error| ScenarioError::Yaml(error.to_string()))?;

@@ -1,4 +1,4 @@
-//! Listening, accepting, and who answers: the admin endpoint, the index page or the API.
+//! Listens, accepts connections, and dispatches to the admin endpoint, the index page or the API.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -22,18 +22,18 @@ use super::pages;
 use super::reply::Reply;
 use super::service::{self, HangUp, without_port};
 
-/// Which of the simulator's ports a connection came to.
+/// The port on which a connection arrived.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Port {
-    /// Everything.
+    /// Serves everything.
     Main,
-    /// The API under the paths that discovery gives out.
+    /// Serves the API under the paths that discovery returns.
     Regional,
-    /// Signed downloads only.
+    /// Serves signed downloads only.
     Storage,
 }
 
-/// Accepts connections for ever.
+/// Accepts connections forever.
 pub(super) async fn serve(listener: std::net::TcpListener, port: Port, hub: Arc<Hub>) {
     let listener =
         match listener.set_nonblocking(true).and_then(|()| TcpListener::from_std(listener)) {
@@ -108,8 +108,8 @@ async fn answer(
     service::answer(hub, breaker, request).await
 }
 
-/// From this computer, and asked under a loopback name, so that no web page can reach it by a name
-/// of its own.
+/// Allows requests from this computer under a loopback name only, so that no web page can reach the
+/// admin endpoint through a name of its own.
 fn may_administrate(request: &Request<Body>, peer: IpAddr) -> bool {
     let host =
         request.headers().get(header::HOST).and_then(|value: &HeaderValue| value.to_str().ok());

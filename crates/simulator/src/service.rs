@@ -1,4 +1,4 @@
-//! One request: which endpoint it means, which fault hits it, who answers, what is recorded.
+//! Handles one request: finds its endpoint, applies faults, answers, and records it.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -18,10 +18,10 @@ use super::snapshot::RequestRecord;
 use super::tokens::{Holder, Refused};
 use super::{accounts, assets, discovery, oauth, orders, scan_tool};
 
-/// No request of the API is larger.
+/// No API request is larger.
 const MAX_BODY: usize = 1 << 20;
 
-/// In a response: close the connection without sending it.
+/// Set on a response: close the connection without sending it.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct HangUp;
 
@@ -35,10 +35,10 @@ pub(super) struct Call {
     pub(super) route: Route,
 }
 
-/// Names and values of a query or a form; the first of equal names counts.
+/// Names and values of a query or a form; the first of duplicate names wins.
 pub(super) type Pairs = BTreeMap<String, String>;
 
-/// Reads `a=b&c=d`.
+/// Parses `a=b&c=d`.
 pub(super) fn pairs(text: &[u8]) -> Pairs {
     let mut pairs = Pairs::new();
     for (name, value) in url::form_urlencoded::parse(text) {
@@ -57,12 +57,12 @@ impl Call {
         self.headers.get(name).and_then(|value| value.to_str().ok())
     }
 
-    /// The name and port that the client used for us.
+    /// Returns the host and port that the client used for us.
     pub(super) fn host(&self) -> &str {
         self.header(&header::HOST).unwrap_or("127.0.0.1")
     }
 
-    /// That name with another port.
+    /// Returns that host with another port.
     pub(super) fn host_with_port(&self, port: u16) -> String {
         format!("{}:{port}", without_port(self.host()))
     }
@@ -83,7 +83,7 @@ impl Call {
     }
 }
 
-/// A host without its port; IPv6 addresses keep their brackets.
+/// Returns a host without its port; IPv6 addresses keep their brackets.
 pub(super) fn without_port(host: &str) -> &str {
     match host.rsplit_once(':') {
         Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
@@ -91,7 +91,7 @@ pub(super) fn without_port(host: &str) -> &str {
     }
 }
 
-/// Whose token the request carries, or the answer that refuses it (401).
+/// Returns the holder of the request's token, or the response that refuses it (401).
 pub(super) fn signed_in(hub: &Hub, call: &Call) -> Result<Holder, Reply> {
     let state = hub.state();
     state.tokens.check(call.bearer()).cloned().map_err(|refused| {
@@ -110,7 +110,7 @@ pub(super) fn signed_in(hub: &Hub, call: &Call) -> Result<Holder, Reply> {
     })
 }
 
-/// As [`signed_in`], and paired with the account (403).
+/// Like [`signed_in`], and requires a pairing with the account (403).
 pub(super) fn paired(hub: &Hub, call: &Call) -> Result<Holder, Reply> {
     let holder = signed_in(hub, call)?;
     let state = hub.state();
@@ -121,7 +121,6 @@ pub(super) fn paired(hub: &Hub, call: &Call) -> Result<Holder, Reply> {
     Err(Reply::error(StatusCode::FORBIDDEN, "NotPaired", message))
 }
 
-/// Answers a request to the simulated service.
 pub(super) async fn answer(
     hub: Arc<Hub>,
     breaker: Breaker,
@@ -218,7 +217,7 @@ fn record_of(hub: &Hub, call: &Call) -> RequestRecord {
     }
 }
 
-/// By the bearer token, or by the client id in login and refresh.
+/// Identifies the account by the bearer token, or by the client id in login and refresh.
 fn account_of(state: &super::state::State, call: &Call) -> Option<String> {
     if let Ok(holder) = state.tokens.check(call.bearer()) {
         return Some(holder.account.clone());

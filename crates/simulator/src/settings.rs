@@ -1,4 +1,4 @@
-//! What can be changed about the simulated service, at start or while it runs.
+//! Settings of the simulated service, which can be changed at startup or while it runs.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,20 +6,20 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Regional {
-    /// The host and port that discovery was asked at.
+    /// The host and port at which discovery was called.
     #[default]
     Same,
-    /// The same port, with the host named `localhost`.
+    /// The same port on the host `localhost`.
     Localhost,
     /// A second port of the simulator.
     Port,
 }
 
-/// When a download turns an order's status into "Downloaded".
+/// When a download sets an order's status to "Downloaded".
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum MarkDownloaded {
-    /// With the first byte: the harder case for a client, since a broken download is not announced
+    /// With the first byte: harder for a client, since an interrupted download is not announced
     /// again.
     #[default]
     Start,
@@ -27,7 +27,7 @@ pub enum MarkDownloaded {
     End,
 }
 
-/// Behaviour that is the same for all accounts and orders.
+/// Behaviour that applies to all accounts and orders.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 #[expect(clippy::struct_excessive_bools, reason = "independent switches, set by name from YAML")]
@@ -36,45 +36,44 @@ pub struct Settings {
     pub auto_approve: bool,
     /// Sign-in ends with `error=access_denied`.
     pub deny_login: bool,
-    /// Life of an access token.
+    /// Lifetime of an access token.
     pub access_token_seconds: u64,
-    /// A refresh gives a new refresh token, and the old one is spent.
+    /// A refresh returns a new refresh token and spends the old one.
     pub rotate_refresh_tokens: bool,
-    /// How long a refresh token that was rotated is honoured once more; 0: not at all.
+    /// How long a rotated refresh token still works once more; 0: not at all.
     pub refresh_grace_ms: u64,
-    /// Orders can only be read with tokens that pairing gave out, not with those of the login.
+    /// Orders can be read only with tokens from pairing, not with those from the login.
     pub pair_tokens_only: bool,
-    /// "Get orders" is refused when asked again earlier, per account.
+    /// The minimum interval between "get orders" calls, per account; earlier ones are refused.
     pub min_poll_interval_ms: u64,
     /// Whether discovery answers at all.
     pub discovery: bool,
-    /// Discovery answers only to who brings an access token that lives.
+    /// Discovery requires a valid access token.
     pub discovery_needs_token: bool,
     /// Endpoints whose path in discovery leads nowhere (404).
     pub discovery_wrong: Vec<String>,
-    /// Endpoints that discovery leaves out.
+    /// Endpoints that discovery omits.
     pub discovery_omit: Vec<String>,
-    /// Where discovery sends the client.
     pub regional: Regional,
     /// Downloads answer with a redirect to a signed one-time URL on another port.
     pub redirect_to_storage: bool,
-    /// Downloads answer with JSON that holds such a URL, in place of the redirect.
+    /// Downloads answer with JSON that contains such a URL, instead of the redirect.
     pub link_to_storage: bool,
-    /// Downloads carry an `ETag`.
+    /// Downloads have an `ETag`.
     pub etag: bool,
-    /// Downloads can be resumed by `Range`.
+    /// Downloads can be resumed with `Range`.
     pub ranges: bool,
-    /// Downloads announce their length; without it they are sent in chunks.
+    /// Downloads announce their length; otherwise they are sent in chunks.
     pub content_length: bool,
-    /// When a download turns the status into "Downloaded".
+    /// When a download sets the status to "Downloaded".
     pub mark_downloaded: MarkDownloaded,
-    /// How long a downloaded order stays in the list all the same.
+    /// How long a downloaded order still stays in the list.
     pub list_lag_ms: u64,
-    /// Notifications are sent before the files are there: so many downloads answer 404 first.
+    /// Notifications are sent before the files are there: this many downloads answer 404 first.
     pub early_notification: u32,
-    /// Each notification is repeated so often.
+    /// How often each notification is repeated.
     pub notification_repeats: u32,
-    /// Ids as numbers here and strings there, unknown fields, both spellings and date forms.
+    /// Varies shapes: ids as numbers or strings, unknown fields, both spellings and date formats.
     pub vary: bool,
 }
 
@@ -108,7 +107,7 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// These settings with the named ones replaced.
+    /// Returns these settings with the named ones replaced.
     ///
     /// # Errors
     /// Names the setting that does not exist or has the wrong type.

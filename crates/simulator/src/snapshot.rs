@@ -1,4 +1,4 @@
-//! The picture of the simulator's state for tests and people.
+//! A snapshot of the simulator's state for tests and people.
 
 use std::collections::BTreeMap;
 
@@ -10,16 +10,15 @@ use super::scenario::CaseKind;
 use super::settings::Settings;
 use super::state::{Account, State};
 
-/// One request that was answered. Neither tokens nor bodies are kept.
+/// One answered request. Neither tokens nor bodies are kept.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct RequestRecord {
-    /// When it came, in milliseconds since the simulator's start.
+    /// When it arrived, in milliseconds since the simulator started.
     pub at_ms: u64,
-    /// The endpoint's name.
     pub endpoint: String,
-    /// The `Host` that was asked.
+    /// The `Host` header.
     pub host: String,
-    /// Whether the path was one that discovery gives out.
+    /// Whether the path was one that discovery returns.
     pub discovered: bool,
     /// The account of the token, if it was valid.
     pub account: Option<String>,
@@ -27,24 +26,22 @@ pub struct RequestRecord {
     pub order: Option<String>,
     /// The asset, if the path names one.
     pub asset: Option<String>,
-    /// The status of the answer; 0 if the connection was closed instead.
+    /// The status of the response; 0 if the connection was closed instead.
     pub status: u16,
 }
 
 /// One notification that was sent, or should have been.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Delivery {
-    /// The prescription.
     pub rx_id: String,
-    /// The account.
     pub account: String,
-    /// The status that the receiver answered with.
+    /// The status with which the receiver answered.
     pub status: Option<u16>,
-    /// Why it did not arrive.
+    /// Why it was not delivered.
     pub error: Option<String>,
 }
 
-/// What is counted over all accounts.
+/// Counters over all accounts.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Counters {
     /// Logins that ended with tokens.
@@ -53,103 +50,87 @@ pub struct Counters {
     pub refreshes: u64,
     /// Refresh tokens that were used a second time.
     pub refresh_reuses: u64,
-    /// "Get orders" that were answered.
+    /// "Get orders" calls that were answered.
     pub polls: u64,
-    /// "Get orders" that came too early and were refused.
+    /// "Get orders" calls that came too early and were refused.
     pub poll_violations: u64,
-    /// Requests to the storage host that carried a bearer token, and were refused.
+    /// Requests to the storage host that were refused because they carried a bearer token.
     pub storage_with_authorization: u64,
     /// All requests by endpoint.
     pub requests: BTreeMap<String, u64>,
-    /// Those of them that came by a path that discovery gave out.
+    /// The subset that used a path from discovery.
     pub discovered_requests: BTreeMap<String, u64>,
 }
 
-/// An account as tests and people see it.
+/// An account as shown to tests and people.
 #[derive(Debug, Clone, Serialize)]
 pub struct AccountState {
-    /// The account.
     pub id: String,
     /// The lab's name.
     pub name: String,
-    /// The OAuth client.
     pub client_id: String,
     /// Whether notifications are sent.
     pub callback: bool,
-    /// Who is paired.
     pub paired_users: Vec<String>,
-    /// "Get orders" that were answered.
+    /// "Get orders" calls that were answered.
     pub polls: u64,
-    /// "Get orders" that came too early.
+    /// "Get orders" calls that came too early.
     pub poll_violations: u64,
 }
 
-/// An order as tests and people see it.
+/// An order as shown to tests and people.
 #[derive(Debug, Clone, Serialize)]
 pub struct OrderState {
-    /// The order.
     pub id: String,
-    /// Its prescription.
     pub rx_id: String,
     /// Its short code.
     pub code: String,
-    /// Its account.
     pub account: String,
-    /// What its package holds.
     pub kind: CaseKind,
-    /// Its status.
     pub status: String,
-    /// What the status was before.
+    /// Earlier statuses.
     pub history: Vec<Step>,
-    /// When it changed.
     pub updated_at: String,
     /// Whether the list of ready orders shows it.
     pub listed: bool,
-    /// Whether it will change by itself: once it was downloaded, or soon.
+    /// Whether it will change automatically, either soon or after its first download.
     pub pending_flow: bool,
     /// How often its files changed.
     pub variant: u32,
-    /// Whether they come from the modeler.
+    /// Whether its files come from the modeler.
     pub modeled: bool,
-    /// What was downloaded, by asset.
+    /// Download counters by asset.
     pub assets: BTreeMap<String, AssetCount>,
 }
 
-/// All state as tests and people see it.
+/// All state as shown to tests and people.
 #[derive(Debug, Clone, Serialize)]
 pub struct Snapshot {
-    /// That the wire format is assumed.
+    /// States that the wire format is assumed.
     pub note: String,
-    /// The settings.
     pub settings: Settings,
-    /// The accounts.
     pub accounts: Vec<AccountState>,
-    /// The orders.
     pub orders: Vec<OrderState>,
-    /// What was counted.
     pub counters: Counters,
-    /// The injected faults.
     pub faults: Vec<FaultState>,
-    /// The notifications.
     pub notifications: Vec<Delivery>,
     /// Orders that the lab returned, with the reasons.
     pub returns: Vec<(String, String)>,
-    /// The last requests, oldest first.
+    /// The latest requests, oldest first.
     pub log: Vec<RequestRecord>,
 }
 
 impl Snapshot {
-    /// One order.
     pub fn order(&self, id: &str) -> Option<&OrderState> {
         self.orders.iter().find(|order| order.id == id)
     }
 
-    /// What was counted for one asset of an order; zeros if nothing was.
+    /// Returns the counters for one asset of an order; zeros if there are none.
     pub fn asset(&self, order: &str, asset: &str) -> AssetCount {
         self.order(order).and_then(|order| order.assets.get(asset)).cloned().unwrap_or_default()
     }
 
-    /// How many requests an endpoint got.
+    /// Returns how many requests an endpoint received.
     pub fn requests(&self, endpoint: &str) -> u64 {
         self.counters.requests.get(endpoint).copied().unwrap_or_default()
     }

@@ -1,8 +1,8 @@
-//! A place to put a generated package: memory while it is small, a file once it is large.
+//! Storage for a generated package: in memory while it is small, in a file once it is large.
 //!
-//! An archive writer goes back to fill in the sizes of a member, but [`Disk`] files only grow. So
-//! what is written behind the end goes to the file, and what is written over earlier bytes is kept
-//! aside as patches, which the reader applies. There are a few per archive.
+//! An archive writer seeks back to fill in a member's sizes, but [`Disk`] files only grow. So
+//! appended bytes go to the file, and overwrites of earlier bytes are kept as patches, a few per
+//! archive, which the reader applies.
 
 use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -14,7 +14,6 @@ use casedrop_disk::{Disk, ReadFile, WriteFile};
 /// Packages up to this size stay in memory.
 const IN_MEMORY: usize = 8 << 20;
 
-/// Bytes that were written.
 #[derive(Debug, Clone)]
 pub(super) enum Spooled {
     Memory(Bytes),
@@ -29,12 +28,12 @@ impl Spooled {
         }
     }
 
-    /// A file that somebody else wrote.
+    /// A file that something else wrote.
     pub(super) fn existing(path: &Path, len: u64) -> Self {
         Self::File { path: path.to_path_buf(), len, patches: Vec::new() }
     }
 
-    /// Reads from an offset on.
+    /// Reads from an offset.
     pub(super) fn open(&self, disk: &dyn Disk, offset: u64) -> io::Result<Reader> {
         let source = match self {
             Self::Memory(bytes) => Source::Memory(
@@ -55,7 +54,6 @@ enum Source {
     File { file: Box<dyn ReadFile>, patches: Vec<(u64, Vec<u8>)> },
 }
 
-/// Reads what was spooled.
 pub(super) struct Reader {
     source: Source,
     position: u64,
@@ -86,7 +84,7 @@ impl Read for Reader {
     }
 }
 
-/// Copies the part of a patch that lies in the buffer, which begins at `start`.
+/// Copies the part of a patch that falls within the buffer, which begins at `start`.
 fn overlay(buffer: &mut [u8], start: u64, at: u64, patch: &[u8]) {
     let end = start + buffer.len() as u64;
     let (from, to) = (at.max(start), (at + patch.len() as u64).min(end));
@@ -98,7 +96,7 @@ fn overlay(buffer: &mut [u8], start: u64, at: u64, patch: &[u8]) {
         .copy_from_slice(&patch[index(from, at)..index(to, at)]);
 }
 
-/// Takes what an archive writer writes.
+/// Receives what an archive writer writes.
 pub(super) struct SpoolWriter<'a> {
     disk: &'a dyn Disk,
     path: PathBuf,
@@ -110,13 +108,12 @@ pub(super) struct SpoolWriter<'a> {
 }
 
 impl<'a> SpoolWriter<'a> {
-    /// Writes to memory first, and to `path` when it becomes too much.
+    /// Writes to memory first, and to `path` once there is too much.
     pub(super) fn new(disk: &'a dyn Disk, path: PathBuf) -> Self {
         let (memory, patches) = (Vec::new(), Vec::new());
         Self { disk, path, memory, file: None, patches, end: 0, position: 0 }
     }
 
-    /// What was written.
     pub(super) fn finish(mut self) -> io::Result<Spooled> {
         match &mut self.file {
             None => Ok(Spooled::Memory(self.memory.into())),

@@ -11,10 +11,9 @@ use super::settings::Settings;
 use super::snapshot::{Counters, Delivery, RequestRecord};
 use super::tokens::Tokens;
 
-/// So many requests are remembered one by one.
+/// How many requests are kept in the log.
 const LOG: usize = 2000;
 
-/// A lab account.
 #[derive(Debug)]
 pub(super) struct Account {
     pub(super) id: String,
@@ -29,7 +28,7 @@ pub(super) struct Account {
     pub(super) violations: u64,
 }
 
-/// A code that waits to be exchanged for tokens.
+/// A code that has not been exchanged for tokens yet.
 #[derive(Debug)]
 pub(super) struct AuthCode {
     pub(super) code: String,
@@ -49,7 +48,6 @@ pub(super) struct Ticket {
     pub(super) fault: Option<FaultKind>,
 }
 
-/// All state.
 #[derive(Debug)]
 pub(super) struct State {
     pub(super) settings: Settings,
@@ -121,7 +119,7 @@ impl State {
         }
     }
 
-    /// Adds an order; its id, or what is wrong with the specification.
+    /// Adds an order and returns its id, or what is wrong with the specification.
     pub(super) fn create_order(&mut self, spec: &OrderSpec) -> Result<String, String> {
         let account = match &spec.account {
             Some(wanted) if self.account(wanted).is_some() => wanted.clone(),
@@ -134,7 +132,7 @@ impl State {
         Ok(self.push_order(spec, &account).id.clone())
     }
 
-    /// Adds an order whose package lies in a folder, unless the id is known.
+    /// Adds an order whose package is in a folder, unless the id already exists.
     pub(super) fn add_package(&mut self, id: String, restorative: bool, path: PathBuf) {
         if self.order(&id).is_some() {
             return;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-/// Tokens as a client gets them.
+/// Tokens as sent to a client.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct TokenSet {
     pub(super) access: String,
@@ -40,29 +40,27 @@ struct Grant {
     id: u64,
     holder: Holder,
     refresh: String,
-    /// Refresh tokens that were rotated, and when.
+    /// Rotated refresh tokens, and when they were rotated.
     spent: Vec<(String, Instant)>,
     access: Vec<(String, Instant)>,
 }
 
-/// Each refresh token works once.
+/// Refresh tokens rotate: each works once.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Rotation {
-    /// For so long a spent one works once more: its answer may have been lost.
+    /// How long a spent one works once more: the response to its first use may have been lost.
     pub(super) grace: Duration,
 }
 
-/// All tokens and pairings.
 #[derive(Debug, Default)]
 pub(super) struct Tokens {
     grants: Vec<Grant>,
-    /// By account and user: the grant that pairing gave out.
+    /// The grants from pairing, by account and user.
     pairings: BTreeMap<(String, String), u64>,
     next: u64,
 }
 
 impl Tokens {
-    /// A fresh set of tokens.
     pub(super) fn issue(&mut self, holder: Holder, life: Duration) -> TokenSet {
         self.next += 1;
         let access = random_token();
@@ -77,7 +75,7 @@ impl Tokens {
         TokenSet { access, refresh, expires_in: life.as_secs() }
     }
 
-    /// Whose access token it is.
+    /// Returns the holder of an access token.
     pub(super) fn check(&self, token: Option<&str>) -> Result<&Holder, Refused> {
         let token = token.ok_or(Refused::Missing)?;
         let found = self.grants.iter().find_map(|grant| {
@@ -88,7 +86,7 @@ impl Tokens {
         if Instant::now() >= until { Err(Refused::Expired) } else { Ok(&grant.holder) }
     }
 
-    /// A new access token, and a new refresh token if they rotate.
+    /// Returns a new access token, and a new refresh token if they rotate.
     pub(super) fn refresh(
         &mut self,
         account: &str,
@@ -120,7 +118,7 @@ impl Tokens {
         Ok(TokenSet { access, refresh: grant.refresh.clone(), expires_in: life.as_secs() })
     }
 
-    /// Ends the login that a token of either kind belongs to.
+    /// Ends the login that an access or refresh token belongs to.
     pub(super) fn revoke(&mut self, token: &str) -> bool {
         let before = self.grants.len();
         self.grants.retain(|grant| {
@@ -129,7 +127,7 @@ impl Tokens {
         before != self.grants.len()
     }
 
-    /// Access tokens expire now: all of them, or those of one account.
+    /// Expires access tokens now: all of them, or those of one account.
     pub(super) fn expire(&mut self, account: Option<&str>) {
         let now = Instant::now();
         for grant in &mut self.grants {
@@ -141,7 +139,7 @@ impl Tokens {
         }
     }
 
-    /// Binds the user to the account. Pairing again gives the same tokens as long as they live.
+    /// Binds the user to the account. Pairing again returns the same tokens while they are valid.
     pub(super) fn pair(&mut self, account: &str, user: &str, life: Duration) -> TokenSet {
         let key = (account.to_owned(), user.to_owned());
         if let Some(grant) = self
@@ -166,7 +164,7 @@ impl Tokens {
         tokens
     }
 
-    /// Ends the pairings of all users of the account; how many there were.
+    /// Ends the pairings of all users of the account, and returns how many there were.
     pub(super) fn unpair(&mut self, account: &str) -> usize {
         let before = self.pairings.len();
         self.pairings.retain(|(paired, _), _| paired != account);
@@ -179,14 +177,14 @@ impl Tokens {
         self.pairings.contains_key(&key) && (holder.from_pairing || !pair_tokens_only)
     }
 
-    /// The users that are paired with an account.
+    /// Returns the users that are paired with an account.
     pub(super) fn paired_users(&self, account: &str) -> Vec<String> {
         let own = self.pairings.keys().filter(|(paired, _)| paired == account);
         own.map(|(_, user)| user.clone()).collect()
     }
 }
 
-/// 32 hexadecimal digits that nobody guesses.
+/// Returns 32 hexadecimal digits that cannot be guessed.
 pub(super) fn random_token() -> String {
     let mut bytes = [0_u8; 16];
     if getrandom::fill(&mut bytes).is_err() {

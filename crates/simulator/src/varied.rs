@@ -1,4 +1,4 @@
-//! The scenario that needs no file: one lab, and orders as different as real ones.
+//! The default scenario, which needs no file: one lab, and orders as varied as real ones.
 
 use super::scenario::{AccountSpec, AutoFlow, CaseKind, MeshKind, OrderSpec, Scenario};
 use super::settings::Settings;
@@ -19,7 +19,7 @@ impl Scenario {
     }
 }
 
-/// As many varied orders as wanted: the kinds of case in turn, with the odd habits of real ones.
+/// Varied orders: the case types in turn, with the odd habits of real ones.
 fn varied_orders(count: usize, seed: u64) -> Vec<OrderSpec> {
     let mut random = fastrand::Rng::with_seed(seed);
     let mut id = 17_544_365_u64 + random.u64(0..1000);

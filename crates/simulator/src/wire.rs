@@ -1,9 +1,9 @@
 //! The JSON that the simulator speaks, and the only place that knows it.
 //!
-//! Everything here is ASSUMED: the vendor hands the real wire format to registered partners only.
-//! Known from public pages are the *facts* behind it (which calls there are, what they mean and when
-//! which status appears), not the names. With `settings.vary` the shapes differ from order to order
-//! as real services do: ids as numbers or strings, two spellings, two date forms, unknown fields.
+//! Everything here is ASSUMED: the vendor gives the real wire format to registered partners only.
+//! Public pages reveal the *facts* behind it (which calls there are, what they mean and when which
+//! status appears), not the names. With `settings.vary` the shapes differ from order to order as in
+//! real services: ids as numbers or strings, two spellings, two date formats, unknown fields.
 
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -23,13 +23,13 @@ pub(super) fn asset_name(asset: AssetKind) -> &'static str {
     }
 }
 
-/// The asset of a name in a path.
+/// The asset for a name in a path.
 pub(super) fn asset_of(name: &str) -> Option<AssetKind> {
     let known = [AssetKind::Ide, AssetKind::Thumbnails, AssetKind::ScreenCaptures];
     known.into_iter().find(|asset| asset_name(*asset).eq_ignore_ascii_case(name))
 }
 
-/// Tokens, as RFC 6749 section 5.1 has them; pairing answers the same.
+/// Tokens, as in RFC 6749 section 5.1; the response to pairing is the same.
 pub(super) fn tokens(tokens: &TokenSet) -> Value {
     json!({
         "access_token": tokens.access,
@@ -39,7 +39,7 @@ pub(super) fn tokens(tokens: &TokenSet) -> Value {
     })
 }
 
-/// An error, as RFC 6749 section 5.2 has it.
+/// An error, as in RFC 6749 section 5.2.
 pub(super) fn oauth_error(code: &str, description: &str) -> Value {
     json!({"error": code, "error_description": description})
 }
@@ -49,17 +49,17 @@ pub(super) fn error(code: &str, message: &str) -> Value {
     json!({"errorCode": code, "message": message})
 }
 
-/// Where a download is. ASSUMED: that such an answer holds one URL.
+/// The location of a download. ASSUMED: that such a response contains one URL.
 pub(super) fn download_link(url: &str) -> Value {
     json!({"assetUrl": url, "expiresInSeconds": 60})
 }
 
-/// One endpoint in discovery's answer.
+/// One endpoint in the discovery response.
 pub(super) fn endpoint(name: &str, domain: &str, path: &str) -> Value {
     json!({"name": name, "domain": domain, "path": path, "version": "v3"})
 }
 
-/// Discovery's answer.
+/// The discovery response.
 pub(super) fn discovery(endpoints: &[Value]) -> Value {
     json!({"region": "eu1", "endpoints": endpoints})
 }
@@ -69,12 +69,12 @@ pub(super) fn account(id: &str, name: &str, numeric: bool) -> Value {
     json!({"accountId": id_value(id, numeric), "name": name, "type": "Lab"})
 }
 
-/// The answer to un-pair.
+/// The response to un-pair.
 pub(super) fn unpaired(account: &str, users: usize) -> Value {
     json!({"accountId": account, "unpairedUsers": users})
 }
 
-/// The answer to a return.
+/// The response to a return.
 pub(super) fn returned(order: &Order) -> Value {
     json!({"orderId": order.id, "status": order.status})
 }
@@ -84,7 +84,7 @@ pub(super) fn notification(rx_id: &str, account: &str) -> Value {
     json!({"rxId": rx_id, "accountNumber": account})
 }
 
-/// What pair and un-pair are asked with.
+/// The request body of pair and un-pair.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct PairRequest {
@@ -94,7 +94,7 @@ pub(super) struct PairRequest {
 }
 
 impl PairRequest {
-    /// The account, given as a number or a string.
+    /// Returns the account, given as a number or a string.
     pub(super) fn account(&self) -> Option<String> {
         match &self.account_id {
             Value::String(text) => Some(text.clone()),
@@ -104,13 +104,13 @@ impl PairRequest {
     }
 }
 
-/// What a return is asked with.
+/// The request body of a return.
 #[derive(Debug, Deserialize)]
 pub(super) struct ReturnRequest {
     pub(super) reason: String,
 }
 
-/// What the scanning tool creates a scan with (FACT, but for `rxId`).
+/// The scanning tool's request to create a scan (FACT, except `rxId`).
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct NewOrder {
@@ -121,7 +121,7 @@ pub(super) struct NewOrder {
     pub(super) rx_id: Option<Value>,
 }
 
-/// What the list shows of an order, or what asking for one order by its Rx id shows.
+/// An order as shown in the list or when requested by its Rx id.
 pub(super) fn order(order: &Order, status: &str, updated: Timestamp, vary: bool) -> Value {
     let odd = vary && order.serial % 2 == 1;
     let american = vary && order.serial % 3 == 1;
@@ -163,7 +163,7 @@ pub(super) fn order(order: &Order, status: &str, updated: Timestamp, vary: bool)
     value
 }
 
-/// An id as a number where that loses nothing.
+/// An id, as a number if nothing is lost that way.
 fn id_value(id: &str, numeric: bool) -> Value {
     match id.parse::<u64>() {
         Ok(number) if numeric && number.to_string() == id => json!(number),

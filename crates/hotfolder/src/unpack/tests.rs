@@ -1,4 +1,4 @@
-//! Archives as they should be, as they break, and as nobody should make them.
+//! Archives that are well formed, damaged, or built to do harm.
 
 use std::io::{Cursor, Write as _};
 
@@ -27,7 +27,7 @@ fn refused(bytes: &[u8]) -> (FaultClass, &'static str) {
     (fault.class, fault.code)
 }
 
-/// Replaces every occurrence of a text by another of the same length: in both directories.
+/// Replaces every occurrence of some bytes with others of the same length, so in both directories.
 fn patched(bytes: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
     assert_eq!(from.len(), to.len());
     let mut out = bytes.to_vec();
@@ -69,7 +69,7 @@ fn files_are_unpacked_hashed_and_their_top_folder_stripped() {
 
 #[test]
 fn archives_written_without_seeking_work_too() {
-    // Streamed archives carry sizes and checksums behind the data.
+    // Streamed archives store sizes and checksums after the data.
     let mut out = Vec::new();
     let mut writer = ZipWriter::new_stream(&mut out);
     for name in ["a.stl", "b.stl"] {
@@ -139,7 +139,7 @@ fn damage_is_found_and_worth_another_download() {
         let (class, code) = refused(&good[..cut]);
         assert_eq!(class, FaultClass::Damaged, "{code} after {cut} bytes");
     }
-    // In stored data only the checksum can tell.
+    // In stored data, only the checksum can reveal damage.
     let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
     let stored = SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored);
     writer.start_file("a", stored).expect("member");
@@ -158,8 +158,8 @@ fn every_single_damaged_byte_is_found_or_harmless() {
         bad[at] ^= 0x10;
         let (dir, result) = try_unpack_with(&bad, &Limits::default());
         if result.is_ok() {
-            // Only what carries no content (dates, versions, attributes, a name in both places) may
-            // pass unseen.
+            // Only bytes that carry no content (dates, versions, attributes, a name in both places)
+            // may go unnoticed.
             let content: Vec<_> = content_of(&dir.path().join("dest")).into_values().collect();
             assert_eq!(content, [files[0].1.to_vec(), files[1].1.to_vec()], "byte {at}");
         }
@@ -175,7 +175,7 @@ fn limits_hold_whatever_the_headers_claim() {
         result.map_or_else(|fault| fault.code, |_| "fine")
     };
     let wide = Limits::default();
-    // What is white or empty packs well, and harms nobody.
+    // Blank content compresses very well and is harmless.
     assert_eq!(code(Limits { ratio: 1, ..wide }), "fine");
     assert_eq!(code(Limits { unpacked_bytes: 3 << 20, ..wide }), "zip-bomb");
     assert_eq!(code(Limits { members: 1, ..wide }), "zip-too-many");
@@ -223,7 +223,7 @@ proptest! {
     }
 }
 
-/// Members with content, each packed or marked in its own way.
+/// Members with content, each packed or flagged in its own way.
 fn with_attachment(name: &str, change: &dyn Fn(&mut [u8], usize, usize)) -> Vec<u8> {
     let mut bytes = zip_of(&[("1_shell_u.stl", b"solid"), (name, b"attached"), ("z.xml", b"<x/>")]);
     let find = |bytes: &[u8], signature: &[u8]| {
@@ -287,7 +287,7 @@ fn what_cannot_be_read_is_left_out_alone_unless_the_order_is_nothing_without_it(
             assert_eq!(fault.code, code, "{name}");
         }
     }
-    // Damage may be cured by another download, so it is not given up at once.
+    // Another download may cure damage, so a member is not given up at once.
     let fault = unpacked_as(&with_attachment("photo.bmp", &damage), false).expect_err("damaged");
     assert_eq!((fault.class, fault.code), (FaultClass::Damaged, "zip-crc"));
 }
@@ -325,7 +325,7 @@ fn names_in_a_code_page_are_read_and_their_bytes_are_kept() {
     assert!(unpacked.files.iter().any(|file| file.path.as_str() == "上顎表"), "{unpacked:?}");
     assert_eq!((unpacked.files.len(), unpacked.left_out.len()), (3, 0));
 
-    // What the XML calls it goes before what it looks like.
+    // The name in the XML takes precedence over the best guess.
     let xml = "<x><Object FileName=\"Foto_Mⁿller.jpg\"/></x>";
     let with_xml = zip_of(&[("a.xml", xml.as_bytes()), ("Foto_M#ller.jpg", b"photo")]);
     let with_xml = patched(&with_xml, b"Foto_M#ller.jpg", b"Foto_M\xFCller.jpg");
@@ -354,7 +354,7 @@ fn no_text_of_a_library_and_no_name_of_a_person_gets_into_a_fault() {
     }
 }
 
-/// Unpacks on a volume of that size, of which so much is to stay free.
+/// Unpacks on a volume of `size` bytes, of which `keep_free` must stay free.
 fn unpacked_on(bytes: &[u8], size: u64, keep_free: u64) -> (Result<Unpacked, Fault>, usize, u64) {
     let dir = tempfile::tempdir().expect("tempdir");
     let spool = dir.path().join("spool");

@@ -14,28 +14,26 @@ use super::picture::{self, Studio};
 use super::spec::{CaseSpec, MeshFormat};
 use super::{rx_html, rx_pdf, xml};
 
-/// What was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PackageSummary {
     /// The archive's name at Align.
     pub archive_name: String,
-    /// The files in it, in their order; directories are left out.
+    /// The files in it, in order, without directories.
     pub entries: Vec<Entry>,
 }
 
-/// A file in an archive.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
-    /// The path in the archive.
+    /// Path in the archive.
     pub name: String,
-    /// Its length, unpacked.
+    /// Unpacked size in bytes.
     pub size: u64,
-    /// The SHA-256 of its content, in lower-case hex.
+    /// SHA-256 of its content in lowercase hexadecimal.
     pub sha256: String,
 }
 
 impl PackageSummary {
-    /// The length of all files together, unpacked.
+    /// Returns the unpacked size of all files together.
     pub fn total_size(&self) -> u64 {
         self.entries.iter().map(|entry| entry.size).sum()
     }
@@ -68,7 +66,7 @@ pub fn write_ide_package(
     archive.finish(name)
 }
 
-/// Writes the six pictures that restorative cases have in an archive of their own.
+/// Writes the six pictures that restorative cases have in a separate archive.
 pub fn write_thumbnails(
     spec: &CaseSpec,
     out: &mut (impl Write + Seek),
@@ -77,7 +75,7 @@ pub fn write_thumbnails(
     write_pictures(spec, &content::thumbnails(spec), name, out)
 }
 
-/// Writes as many screen captures as asked for.
+/// Writes `count` screen captures.
 pub fn write_screen_captures(
     spec: &CaseSpec,
     count: u32,
@@ -101,7 +99,7 @@ fn write_pictures(
     archive.finish(name)
 }
 
-/// The start of what macOS writes beside each file: `AppleDouble` version 2 without entries.
+/// The start of what macOS writes next to each file: `AppleDouble` version 2 without entries.
 const APPLE_DOUBLE: [u8; 26] = [
     0, 5, 22, 7, 0, 2, 0, 0, b'M', b'a', b'c', b' ', b'O', b'S', b' ', b'X', 32, 32, 32, 32, 32,
     32, 32, 32, 0, 0,
@@ -129,7 +127,7 @@ impl<'a, W: Write + Seek> Archive<'a, W> {
         .map_err(|source| io::Error::other(format!("export time {at}: {source}")))?;
         let method =
             if spec.stored { CompressionMethod::Stored } else { CompressionMethod::Deflated };
-        // The same bytes wherever the program runs.
+        // The same bytes on every operating system.
         let options = SimpleFileOptions::default()
             .system(System::Dos)
             .compression_method(method)
@@ -182,7 +180,7 @@ impl<'a, W: Write + Seek> Archive<'a, W> {
         size: u64,
         write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
     ) -> io::Result<()> {
-        // Deflate can make a file a little longer than it was.
+        // Deflate can make a file slightly larger than it was.
         let large = size.saturating_add(size / 1000 + 4096) > u64::from(u32::MAX);
         self.zip.start_file(path, self.options.large_file(large))?;
         let mut hashing = Hashing { out: &mut self.zip, hash: Sha256::new(), size: 0 };
@@ -227,7 +225,7 @@ fn studio_of<'a>(spec: &CaseSpec, studio: &'a mut Option<Studio>) -> &'a Studio 
     })
 }
 
-/// Passes bytes on, and hashes and counts them.
+/// Forwards bytes while hashing and counting them.
 struct Hashing<'a, W: Write> {
     out: &'a mut W,
     hash: Sha256,

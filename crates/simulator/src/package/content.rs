@@ -1,6 +1,6 @@
-//! What lies in an export: every member's name, and from what its bytes are made.
+//! The content of an export: every member's name, and what its bytes are made from.
 //!
-//! The XML's `FileName` values are taken from this list, so the two cannot disagree.
+//! The XML's `FileName` values come from this list, so the two cannot disagree.
 
 use super::arch::noise::hash;
 use super::arch::{Anatomy, Jaw};
@@ -8,14 +8,13 @@ use super::mesh::{Mesh, Paint, Pose, Shape};
 use super::picture::View;
 use super::spec::{CaseSpec, MeshFormat, Placement, ToothRx};
 
-/// A file of an export.
 pub(super) struct Member {
-    /// Its name without any folder.
+    /// Without any folder.
     pub(super) name: String,
     pub(super) body: Body,
 }
 
-/// From what a file's bytes are made.
+/// What a file's bytes are made from.
 pub(super) enum Body {
     Mesh(JawMesh),
     Texture(Jaw),
@@ -27,7 +26,7 @@ pub(super) enum Body {
     Bytes(Vec<u8>),
 }
 
-/// A mesh, and what the XML says of it.
+/// A mesh, and what the XML says about it.
 pub(super) struct JawMesh {
     pub(super) jaws: Vec<Anatomy>,
     pub(super) shape: Shape,
@@ -45,12 +44,11 @@ pub(super) enum XmlVersion {
 }
 
 impl JawMesh {
-    /// The mesh itself.
     pub(super) fn build(&self, triangles: usize) -> Mesh {
         Mesh::new(&self.jaws.iter().collect::<Vec<_>>(), self.shape, self.pose, triangles)
     }
 
-    /// The exact length of its file.
+    /// Returns the exact length of its file.
     pub(super) fn size(&self, spec: &CaseSpec) -> u64 {
         let mesh = self.build(spec.triangles);
         match spec.mesh {
@@ -59,13 +57,13 @@ impl JawMesh {
         }
     }
 
-    /// The jaw, where it is one.
+    /// Returns the jaw, if it shows exactly one.
     pub(super) fn jaw(&self) -> Option<Jaw> {
         if let [one] = self.jaws.as_slice() { Some(one.jaw) } else { None }
     }
 }
 
-/// Everything in the iDE package, in the order of the archive.
+/// Returns everything in the iDE package, in archive order.
 pub(super) fn members(spec: &CaseSpec) -> Vec<Member> {
     let id = spec.order_id;
     let mut members = if spec.kind.is_ortho() { ortho(spec) } else { restorative(spec) };
@@ -81,7 +79,7 @@ pub(super) fn members(spec: &CaseSpec) -> Vec<Member> {
     members
 }
 
-/// The six pictures, by the names that they have in a package as well as alone.
+/// Returns the six pictures, by the names that they have both in a package and on their own.
 pub(super) fn thumbnails(spec: &CaseSpec) -> Vec<Member> {
     let id = spec.order_id;
     let penta = [
@@ -98,7 +96,7 @@ pub(super) fn thumbnails(spec: &CaseSpec) -> Vec<Member> {
         .collect()
 }
 
-/// What the doctor captured on the scanner's screen.
+/// Returns what the doctor captured on the scanner's screen.
 pub(super) fn screen_captures(count: u32) -> Vec<Member> {
     (1..=count)
         .map(|number| Member {
@@ -108,7 +106,7 @@ pub(super) fn screen_captures(count: u32) -> Vec<Member> {
         .collect()
 }
 
-/// The length of all meshes together.
+/// Returns the total length of all meshes.
 pub(super) fn mesh_bytes(spec: &CaseSpec) -> u64 {
     members(spec)
         .iter()

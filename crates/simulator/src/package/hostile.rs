@@ -1,7 +1,6 @@
 //! Archives that a careful client refuses or defuses: small, and each wrong in one way.
 //!
-//! Where the zip writer declines to write such a thing, a sound archive is made first and its bytes
-//! are then changed.
+//! Where the zip writer refuses to write such an archive, we make a sound one and change its bytes.
 
 use std::io::{Cursor, Write};
 
@@ -9,10 +8,9 @@ use super::people::PATIENT_MARKER;
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, DateTime, System, ZipWriter};
 
-/// Makes an archive.
 pub type Maker = fn() -> Vec<u8>;
 
-/// Every hostile archive by a name that a fault-injection request can give.
+/// Every hostile archive, with the name that a fault injection request can give.
 pub const ALL: [(&str, Maker); 20] = [
     ("traversal", traversal),
     ("traversal-backslash", traversal_backslash),
@@ -36,7 +34,7 @@ pub const ALL: [(&str, Maker); 20] = [
     ("empty-zip", empty_zip),
 ];
 
-/// The archive of a name in [`ALL`], or `all-named-after-patient`, which is sound.
+/// Returns the archive of a name in [`ALL`], or of `all-named-after-patient`, which is sound.
 pub fn by_name(name: &str) -> Option<Vec<u8>> {
     if name == "all-named-after-patient" {
         return Some(all_named_after_patient());
@@ -73,23 +71,23 @@ pub fn symlink() -> Vec<u8> {
     })
 }
 
-/// Two members of the same name, with different content.
+/// Two members with the same name and different content.
 pub fn duplicate_names() -> Vec<u8> {
     let zip = stored(&[("17_shell_occlusion_u.stl", STL), ("17_shell_occlusion_x.stl", b"other")]);
     replace(zip, b"occlusion_x.stl", b"occlusion_u.stl", Which::All)
 }
 
-/// Two names that differ by case alone.
+/// Two names that differ only in case.
 pub fn case_clash() -> Vec<u8> {
     stored(&[("17_shell_occlusion_u.stl", STL), ("17_Shell_Occlusion_U.STL", b"other")])
 }
 
-/// A name that is a file as well as the folder of another one.
+/// A name that is both a file and the folder of another.
 pub fn file_and_folder() -> Vec<u8> {
     stored(&[("jaw", STL), ("jaw/upper.stl", STL)])
 }
 
-/// Names that Windows cannot hold.
+/// Names that Windows does not allow.
 pub fn reserved_names() -> Vec<u8> {
     stored(&[
         ("CON.stl", STL),
@@ -127,13 +125,13 @@ pub fn bad_crc() -> Vec<u8> {
     replace(good(), b"facet normal", b"facet NORMAL", Which::First)
 }
 
-/// The same, and the member is called after the patient.
+/// Like [`bad_crc`], with the member named after the patient.
 pub fn named_after_patient() -> Vec<u8> {
     let name = format!("Wilhelmina {PATIENT_MARKER}-Specimen.stl");
     replace(stored(&[(&name, STL)]), b"facet normal", b"facet NORMAL", Which::First)
 }
 
-/// A sound archive of which every name holds that of its patient.
+/// A sound archive in which every name contains the patient's.
 pub fn all_named_after_patient() -> Vec<u8> {
     let name = |rest: &str| format!("{PATIENT_MARKER}{rest}");
     let names = [
@@ -157,7 +155,7 @@ pub fn lying_size() -> Vec<u8> {
     replace(zip, &size, &100_u32.to_le_bytes(), Which::All)
 }
 
-/// 40 MiB of zeros in some 2 KiB of zstd, which asks to keep 32 MiB of them: sound, though costly.
+/// 40 MiB of zeros in some 2 KiB of zstd with a 32 MiB window: sound, though costly.
 pub fn wide_window() -> Vec<u8> {
     const BLOCK: u32 = 128 * 1024;
     const BLOCKS: u32 = 320;
@@ -178,7 +176,8 @@ pub fn wide_window() -> Vec<u8> {
         (crc.sum(), u32::try_from(frame.len()).unwrap_or_default())
     };
     let zip = stored(&[("17_shell_occlusion_u.stl", &frame)]);
-    // Checksum and both sizes stand side by side in both places; the method is six bytes before.
+    // The checksum and both sizes are next to each other in both places; the method is six bytes
+    // before.
     let fields = |crc: u32, size: u32| {
         [crc.to_le_bytes(), packed_len.to_le_bytes(), size.to_le_bytes()].concat()
     };
@@ -198,12 +197,12 @@ pub fn truncated() -> Vec<u8> {
     zip
 }
 
-/// A member with one name before its data and another in the central directory.
+/// A member whose name before its data differs from the one in the central directory.
 pub fn local_name_differs_from_central() -> Vec<u8> {
     replace(good(), b"occlusion_u.stl", b"occlusion_q.stl", Which::First)
 }
 
-/// Everything in a folder, in a folder, in a folder: sound, though odd.
+/// Everything in three nested folders: sound, though odd.
 pub fn nested_top_folder() -> Vec<u8> {
     stored(&[
         ("top/middle/inner/17_shell_occlusion_u.stl", STL),
@@ -230,7 +229,7 @@ fn good() -> Vec<u8> {
     stored(&[("17_shell_occlusion_u.stl", STL), ("17_shell_occlusion_l.stl", STL)])
 }
 
-/// A sound archive in which one member was given a name that the writer would not take as it is.
+/// A sound archive in which one member has a name that the writer would refuse.
 fn with_renamed(from: &str, to: &str) -> Vec<u8> {
     let zip = stored(&[("17_shell_occlusion_u.stl", STL), (from, b"must not be written")]);
     replace(zip, from.as_bytes(), to.as_bytes(), Which::All)
@@ -266,7 +265,7 @@ enum Which {
     All,
 }
 
-/// Overwrites bytes with as many others.
+/// Overwrites bytes with others of the same length.
 fn replace(mut zip: Vec<u8>, from: &[u8], to: &[u8], which: Which) -> Vec<u8> {
     debug_assert_eq!(from.len(), to.len(), "offsets must stay");
     let mut at = 0;
@@ -317,7 +316,7 @@ mod tests {
             (case_clash(), "17_Shell_Occlusion_U.STL"),
             (file_and_folder(), "jaw/upper.stl"),
         ] {
-            // Once before the data, once in the central directory.
+            // Once before the data, and once in the central directory.
             assert_eq!(count(&zip, name.as_bytes()), 2, "{name}");
         }
         assert!(names(traversal()).contains(&"../../outside.stl".to_owned()));

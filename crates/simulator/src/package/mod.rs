@@ -1,16 +1,16 @@
-//! Believable iTero exports, made from a description alone.
+//! Believable iTero exports, generated from a description alone.
 //!
-//! A [`CaseSpec`] goes in, an archive comes out: meshes of a dental arch with teeth and gum, the
-//! metadata XML that names them, the prescription, the pictures. Promises:
+//! A [`CaseSpec`] becomes an archive: meshes of a dental arch with teeth and gum, the metadata XML
+//! that names them, the prescription, the pictures. Promises:
 //!
-//! - Pure: equal descriptions make equal bytes; another [`CaseSpec::revision`] makes another scan
+//! - Pure: equal descriptions give equal bytes; another [`CaseSpec::revision`] gives another scan
 //!   of the same patient, with other mesh bytes.
 //! - Every `FileName` of the XML is in the archive.
 //! - Meshes of any size are written in bounded memory.
-//! - Nobody in them exists: every name holds [`PATIENT_MARKER`] or [`DOCTOR_MARKER`].
+//! - All people are invented: every name contains [`PATIENT_MARKER`] or [`DOCTOR_MARKER`].
 //!
-//! Names and fields follow what published exports hold; where nothing is known of a value, it is
-//! plainly made up. [`hostile`] makes the archives that nobody should send.
+//! Names and fields follow published exports; where nothing is known about a value, it is plainly
+//! made up. [`hostile`] makes archives that no one should send.
 
 mod arch;
 mod archive;

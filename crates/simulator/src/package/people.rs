@@ -1,4 +1,4 @@
-//! Invented people. Every part of every name carries a marker word, so that a test can search
+//! Invented people. Every part of every name contains a marker word, so that a test can search
 //! logs, journals and manifests for leaks.
 
 use super::arch::noise::hash;
@@ -8,12 +8,9 @@ pub const PATIENT_MARKER: &str = "Zzyzx";
 /// In every part of every doctor's name and licence number, and in every practice's address.
 pub const DOCTOR_MARKER: &str = "Qwxdoc";
 
-/// A person.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Person {
-    /// First name.
     pub first: String,
-    /// Last name.
     pub last: String,
 }
 
@@ -63,7 +60,7 @@ fn pick<'a>(from: &[&'a str], seed: u64, what: u64) -> &'a str {
     usize::try_from(hash(seed, what, 0) % count).ok().and_then(|at| from.get(at)).unwrap_or(&"Nemo")
 }
 
-/// The patient of a seed.
+/// The patient for a seed.
 pub(super) fn patient(seed: u64) -> Person {
     Person {
         first: format!("{}-{PATIENT_MARKER}", pick(&FIRST, seed, 1)),
@@ -71,7 +68,7 @@ pub(super) fn patient(seed: u64) -> Person {
     }
 }
 
-/// The doctor of a seed.
+/// The doctor for a seed.
 pub(super) fn doctor(seed: u64) -> Person {
     Person {
         first: format!("{}-{DOCTOR_MARKER}", pick(&FIRST, seed, 3)),

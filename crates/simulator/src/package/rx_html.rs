@@ -1,11 +1,11 @@
-//! The prescription as a page for people.
+//! The prescription as a web page.
 
 use quick_xml::escape::escape;
 
 use super::spec::CaseSpec;
 use super::xml_tables as tables;
 
-/// The rows that page and PDF both show.
+/// The rows shown by both the page and the PDF.
 pub(super) fn rows(spec: &CaseSpec) -> Vec<(&'static str, String)> {
     let date = |date: jiff::civil::Date| date.strftime("%m/%d/%Y").to_string();
     let mut rows = vec![
@@ -37,7 +37,7 @@ pub(super) fn rows(spec: &CaseSpec) -> Vec<(&'static str, String)> {
     rows
 }
 
-/// The page; it shows the logo that lies beside it.
+/// Returns the page; it shows the logo file next to it.
 pub(super) fn page(spec: &CaseSpec) -> String {
     let mut table = String::new();
     for (name, value) in rows(spec) {

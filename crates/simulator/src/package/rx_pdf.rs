@@ -1,11 +1,10 @@
-//! The prescription as a PDF of one page, in the simplest form that every reader takes.
+//! The prescription as a one-page PDF, in the simplest form that every reader accepts.
 
 use std::fmt::Write as _;
 
 use super::rx_html::rows;
 use super::spec::CaseSpec;
 
-/// The document.
 pub(super) fn document(spec: &CaseSpec) -> Vec<u8> {
     let content = content(spec);
     let created = spec.exported.strftime("%Y%m%d%H%M%S");
@@ -24,7 +23,7 @@ pub(super) fn document(spec: &CaseSpec) -> Vec<u8> {
         format!("<< /Title (Rx {}) /CreationDate (D:{created}Z) >>", spec.order_id).into_bytes(),
     ];
 
-    // The comment of high bytes tells transfer programs that the file is binary.
+    // A comment with high bytes tells transfer programs that the file is binary.
     let mut pdf = b"%PDF-1.4\n%\xe2\xe3\xcf\xd3\n".to_vec();
     let mut xref = format!("xref\n0 {}\n0000000000 65535 f \n", objects.len() + 1);
     for (number, object) in (1..).zip(&objects) {
@@ -68,7 +67,7 @@ fn content(spec: &CaseSpec) -> Vec<u8> {
 fn show(page: &mut Vec<u8>, font: &str, size: u32, (x, y): (i32, i32), text: &str) {
     page.extend_from_slice(format!("BT /{font} {size} Tf {x} {y} Td (").as_bytes());
     for c in text.chars() {
-        // WinAnsi agrees with Unicode in what Latin names need.
+        // WinAnsi matches Unicode for what Latin names need.
         let byte = u8::try_from(u32::from(c)).unwrap_or(b'?');
         if matches!(byte, b'(' | b')' | b'\\') {
             page.push(b'\\');

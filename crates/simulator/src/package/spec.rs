@@ -1,4 +1,4 @@
-//! The description from which an export is made. Equal descriptions make equal bytes.
+//! The description from which an export is made. Equal descriptions give equal bytes.
 
 use fastrand::Rng;
 use jiff::civil::{Date, DateTime, date};
@@ -6,7 +6,6 @@ use jiff::civil::{Date, DateTime, date};
 use super::arch::noise::hash;
 use super::people::{self, DOCTOR_MARKER, PATIENT_MARKER, Person};
 
-/// What kind of export it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CaseKind {
     /// Orthodontic, jaws as open shells.
@@ -18,13 +17,11 @@ pub enum CaseKind {
 }
 
 impl CaseKind {
-    /// Whether it is one of the orthodontic kinds.
     pub fn is_ortho(self) -> bool {
         self != Self::Restorative
     }
 }
 
-/// The format of the meshes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MeshFormat {
     /// Binary STL.
@@ -34,7 +31,6 @@ pub enum MeshFormat {
 }
 
 impl MeshFormat {
-    /// The files' extension.
     pub fn extension(self) -> &'static str {
         match self {
             Self::Stl => "stl",
@@ -43,7 +39,7 @@ impl MeshFormat {
     }
 }
 
-/// How the jaws of an orthodontic export stand.
+/// How the jaws of an orthodontic export are positioned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Placement {
     /// Two files, closed on each other.
@@ -54,7 +50,7 @@ pub enum Placement {
     LockedOcclusion,
 }
 
-/// One tooth of the prescription, by the codes of Align's XML.
+/// One tooth of the prescription, with the codes of Align's XML.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ToothRx {
     /// Universal number, 1–32.
@@ -70,7 +66,7 @@ pub struct ToothRx {
 }
 
 impl ToothRx {
-    /// A single restoration in zirconia, shade A2.
+    /// A single zirconia restoration in shade A2.
     pub fn new(ada: u8, restoration: u8) -> Self {
         Self { ada, restoration, material: 2009, shade: "A2".to_owned(), in_bridge: -1 }
     }
@@ -92,17 +88,15 @@ impl ToothRx {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "exports differ in many independent ways")]
 pub struct CaseSpec {
-    /// Align's number of the order.
+    /// Align's number for the order.
     pub order_id: u64,
-    /// Eight of 0-9A-Z.
+    /// Eight characters from 0-9A-Z.
     pub order_code: String,
-    /// Which kind of export.
     pub kind: CaseKind,
-    /// STL or PLY.
     pub mesh: MeshFormat,
-    /// How the jaws of an orthodontic export stand.
+    /// How the jaws of an orthodontic export are positioned.
     pub placement: Placement,
-    /// Roughly how many triangles each jaw has.
+    /// Approximate number of triangles per jaw.
     pub triangles: usize,
     /// Width and height of the pictures.
     pub pixels: (u16, u16),
@@ -110,54 +104,50 @@ pub struct CaseSpec {
     pub modeled: bool,
     /// The scan: another number is another scan of the same patient, with other mesh bytes.
     pub revision: u32,
-    /// Everything in one folder at the top of the archive.
+    /// Whether everything is in one folder at the top of the archive.
     pub top_folder: bool,
-    /// What macOS adds when somebody zips on it: `__MACOSX/` and `.DS_Store`.
+    /// Whether to add what zipping on macOS adds: `__MACOSX/` and `.DS_Store`.
     pub macosx: bool,
-    /// Restorative mesh names with `#` before the order's number; it is sometimes missing.
+    /// Whether restorative mesh names have `#` before the order number; it is sometimes missing.
     pub hash_in_names: bool,
-    /// A second bite of an orthodontic case.
+    /// Whether an orthodontic case has a second bite.
     pub bite2: bool,
-    /// Colours at the vertices of a PLY.
+    /// Whether PLY files have vertex colours.
     pub color: bool,
-    /// Texture pictures for the PLY files of a restorative case; instead of `color`.
+    /// Whether PLY files of a restorative case have texture pictures instead of `color`.
     pub texture: bool,
-    /// Files that the doctor attached.
+    /// Whether there are files that the doctor attached.
     pub attachments: bool,
-    /// Members stored instead of deflated.
+    /// Whether members are stored instead of deflated.
     pub stored: bool,
-    /// Bytes that the end of the first mesh lacks, though the archive is sound.
+    /// Bytes missing at the end of the first mesh, in an archive that is sound.
     pub mesh_cut: u32,
     /// Whether the XML has the patient's first name first.
     pub first_name_first: bool,
-    /// The patient.
     pub patient: Person,
     /// The patient's number in the practice's chart.
     pub chart_number: String,
-    /// The doctor.
     pub doctor: Person,
-    /// Where the practice is.
     pub practice_address: String,
-    /// The lab.
     pub lab_name: String,
     /// The lab's account; -1 for none.
     pub lab_id: i64,
-    /// Align's name of the case type.
+    /// Align's name for the case type.
     pub case_type: String,
-    /// Align's name of the procedure.
+    /// Align's name for the procedure.
     pub procedure: String,
-    /// When the doctor wants the work.
+    /// The date for which the doctor ordered the work.
     pub due: Date,
     /// When the export was made.
     pub exported: DateTime,
     /// The prescription.
     pub teeth: Vec<ToothRx>,
-    /// What the doctor wrote.
+    /// The doctor's notes.
     pub notes: String,
 }
 
 impl CaseSpec {
-    /// A case with everything else filled in from the order's number.
+    /// A case with everything else derived from the order number.
     pub fn new(order_id: u64, kind: CaseKind) -> Self {
         let mut rng = Rng::with_seed(hash(order_id, 0xca5e, 0));
         let exported = date(2026, 1, 5)
@@ -193,7 +183,7 @@ impl CaseSpec {
             first_name_first: rng.bool(),
             patient: people::patient(order_id),
             chart_number: format!("{PATIENT_MARKER}-{}", rng.u32(10_000..99_999)),
-            // A practice sends many orders.
+            // One practice sends many orders.
             doctor: people::doctor(order_id % 5),
             practice_address: format!(
                 "{DOCTOR_MARKER} Dental & Partners <West>, {} Placeholder Street",
@@ -211,7 +201,7 @@ impl CaseSpec {
         }
     }
 
-    /// A case that is made in no time: a few hundred triangles, thumbnails of 160×90.
+    /// A case that is fast to generate: a few hundred triangles, thumbnails of 160×90.
     pub fn small(order_id: u64, kind: CaseKind) -> Self {
         Self { triangles: 400, pixels: (160, 90), ..Self::new(order_id, kind) }
     }
@@ -219,7 +209,7 @@ impl CaseSpec {
     /// The same case with meshes of about `bytes` in total.
     #[must_use]
     pub fn with_mesh_bytes(mut self, bytes: u64) -> Self {
-        // All sizes are linear in the triangles, so one measurement of a small case tells.
+        // All sizes are linear in the triangle count, so measuring one small case is enough.
         let probe = Self { triangles: 20_000, ..self.clone() };
         let measured = super::content::mesh_bytes(&probe).max(1);
         let triangles = u128::from(bytes) * 20_000 / u128::from(measured);
@@ -227,7 +217,7 @@ impl CaseSpec {
         self
     }
 
-    /// The next revision, exported a while later.
+    /// The next revision, exported 26 hours later.
     #[must_use]
     pub fn next_revision(&self) -> Self {
         let later = jiff::Span::new().hours(26);
@@ -238,7 +228,7 @@ impl CaseSpec {
         }
     }
 
-    /// What Align calls the archive.
+    /// Align's name for the archive.
     pub fn archive_name(&self) -> String {
         match self.kind {
             CaseKind::OrthoLowProfile => format!("OrthoCAD_Export_{}.zip", self.order_id),
@@ -251,19 +241,19 @@ impl CaseSpec {
         if self.case_type == "Invisalign + iRecord" { 34 } else { -1 }
     }
 
-    /// The patient as the XML writes it.
+    /// The patient's name in the XML's format.
     pub(super) fn patient_text(&self) -> String {
         if self.first_name_first { self.patient.first_last() } else { self.patient.last_first() }
     }
 }
 
-/// A crown, a few of them, or a bridge of three.
+/// A crown, a few crowns, or a three-unit bridge.
 fn prescription(rng: &mut Rng) -> Vec<ToothRx> {
     let materials = [2009, 2010, 2011, 2012, 2013, 2018];
     let shades = ["A1", "A2", "A3", "B1", "C2", "D3"];
     let material = materials[rng.usize(0..materials.len())];
     let shade = shades[rng.usize(0..shades.len())].to_owned();
-    // First premolars to first molars, left and right, up and down.
+    // First premolars to first molars, left and right, upper and lower.
     let first = [3, 12, 19, 28][rng.usize(0..4)];
     let tooth = |ada, restoration, in_bridge| ToothRx {
         ada,

@@ -216,7 +216,7 @@ fn the_pdf_finds_its_objects_where_its_table_says() {
     let files = unpack(package(&CaseSpec::small(4, CaseKind::Restorative)).0);
     let pdf = &files["iTero_Rx_4.pdf"];
     assert!(pdf.starts_with(b"%PDF-1.4\n") && pdf.ends_with(b"%%EOF\n"));
-    // Byte by byte as Latin-1, so that offsets stay.
+    // Each byte as one Latin-1 character, so that offsets stay valid.
     let text: String = pdf.iter().map(|byte| char::from(*byte)).collect();
     let at = |offset: usize| -> String { text.chars().skip(offset).take(40).collect() };
     let start = text.rsplit("startxref\n").next().and_then(|rest| rest.lines().next());

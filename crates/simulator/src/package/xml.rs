@@ -1,4 +1,4 @@
-//! The metadata XML, in the versions that exports carry.
+//! The metadata XML, in the versions found in exports.
 
 use std::io;
 
@@ -12,7 +12,7 @@ use super::picture::View;
 use super::spec::CaseSpec;
 use super::xml_tables as tables;
 
-/// The XML of a version, listing the given members.
+/// Writes the XML of a version, listing the given members.
 pub(super) fn export(
     spec: &CaseSpec,
     version: XmlVersion,
@@ -108,7 +108,7 @@ struct Values {
 
 impl Values {
     fn of(spec: &CaseSpec) -> Self {
-        // One doctor's numbers stay the same from order to order.
+        // A doctor's numbers stay the same across orders.
         let doctor = spec.doctor.last_first();
         let seed = doctor.bytes().fold(0, |sum, byte| hash(sum, u64::from(byte), 0));
         Self {
@@ -326,7 +326,7 @@ fn objects(version: XmlVersion, members: &[Member], doc: &mut Doc<'_>) -> io::Re
         let mut row = Vec::new();
         match &member.body {
             Body::Mesh(mesh) => {
-                // The older version is seen to call a pretreatment scan a plain jaw.
+                // SEEN: the older version calls a pretreatment scan a plain jaw.
                 let before = mesh.pretreatment && version != XmlVersion::V24;
                 row.extend([
                     ("ObjectType", "Surface"),

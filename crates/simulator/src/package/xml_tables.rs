@@ -1,9 +1,9 @@
-//! The code tables that the XML brings along in `RxDefines`.
+//! The code tables that the XML includes in `RxDefines`.
 
-/// Codes and what they stand for.
+/// Codes and their meanings.
 type Rows = &'static [(i32, &'static str)];
 
-/// The tables: the group's element, the rows' element, the rows.
+/// The tables: the group element, the row element, the rows.
 pub(super) const TABLES: [(&str, &str, Rows); 4] = [
     ("RestorationTypes", "Type", &RESTORATIONS),
     ("BridgeTypes", "Type", &[(1, "Traditional"), (2, "Cantilever"), (3, "Maryland")]),
@@ -61,12 +61,10 @@ const MATERIALS: [(i32, &str); 18] = [
     (2026, "Wax"),
 ];
 
-/// The name of a restoration.
 pub(super) fn restoration(code: u8) -> &'static str {
     named(&RESTORATIONS, code.into())
 }
 
-/// The name of a material.
 pub(super) fn material(code: u16) -> &'static str {
     named(&MATERIALS, code.into())
 }
@@ -75,7 +73,7 @@ fn named(table: &[(i32, &'static str)], code: i32) -> &'static str {
     table.iter().find(|(id, _)| *id == code).map_or("Other", |(_, name)| name)
 }
 
-/// How many implants the older version lists: what makes it as long as a megabyte.
+/// How many implants the older version lists: they make it as long as a megabyte.
 pub(super) const IMPLANTS: u32 = 7_081;
 
 /// An invented implant.
@@ -84,7 +82,7 @@ pub(super) struct Implant {
     pub(super) maker: String,
 }
 
-/// The implant of a number.
+/// The implant with this id.
 pub(super) fn implant(id: u32) -> Implant {
     let lines = ["Tissue", "Bone", "Conical", "Internal Hex", "External Hex", "Tri-Lobe"];
     let line = lines[usize::try_from(id).unwrap_or_default() % lines.len()];

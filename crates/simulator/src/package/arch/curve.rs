@@ -1,4 +1,4 @@
-//! The line on which the teeth stand: half an ellipse, continued straight back at both ends.
+//! The line on which the teeth are placed: half an ellipse, continued straight back at both ends.
 
 /// An arch line in the horizontal plane, in millimetres; x to the patient's right, y to the front.
 pub(super) struct Curve {
@@ -8,7 +8,7 @@ pub(super) struct Curve {
     lengths: Vec<f64>,
 }
 
-/// A place on the line.
+/// A point on the line.
 pub(super) struct Place {
     pub(super) x: f64,
     pub(super) y: f64,
@@ -33,7 +33,7 @@ impl Curve {
         Self { half_width, depth, lengths }
     }
 
-    /// The place at an arc length from the midline; negative on the patient's left.
+    /// Returns the point at an arc length from the midline; negative is the patient's left.
     pub(super) fn at(&self, s: f64) -> Place {
         let side = if s < 0.0 { -1.0 } else { 1.0 };
         let s = s.abs();

@@ -1,10 +1,10 @@
-//! The shape of a dental arch, as a scanner would meet it: teeth, gum and the ragged edge where
-//! the scan ends, in millimetres, both jaws in one coordinate system (x to the patient's right, y to
-//! the front, z up, the bite near z = 0).
+//! The shape of a dental arch as a scanner sees it: teeth, gum and the ragged edge where the scan
+//! ends, in millimetres, both jaws in one coordinate system (x to the patient's right, y to the
+//! front, z up, the bite near z = 0).
 //!
-//! A jaw is a surface over two shares: along the arch from the patient's left to the right, and
-//! across it from the cheek's edge over the teeth to the tongue's. [`Arch::row`] gives one cross
-//! section, so that nobody has to hold a whole jaw in memory.
+//! A jaw is a surface with two parameters: along the arch from the patient's left to the right, and
+//! across it from the cheek's edge over the teeth to the tongue's. [`Arch::row`] returns one cross
+//! section, so that no caller needs a whole jaw in memory.
 
 mod curve;
 pub(crate) mod noise;
@@ -15,7 +15,6 @@ use curve::Curve;
 use section::Section;
 use tooth::{LOWER, State, Tooth, UPPER, ease};
 
-/// Upper or lower jaw.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Jaw {
     /// The maxilla.
@@ -28,28 +27,27 @@ pub(crate) enum Jaw {
 #[derive(Debug, Clone)]
 pub(crate) struct Anatomy {
     pub(crate) jaw: Jaw,
-    /// Fixes the patient.
+    /// Seed of the patient.
     pub(crate) patient: u64,
-    /// Fixes the scan of that patient.
+    /// Seed of the scan of that patient.
     pub(crate) scan: u64,
-    /// Universal numbers of teeth that are ground for crowns.
+    /// Universal numbers of teeth prepared for crowns.
     pub(crate) prepared: Vec<u8>,
-    /// Universal numbers of teeth that are gone.
+    /// Universal numbers of missing teeth.
     pub(crate) missing: Vec<u8>,
-    /// Whether the modeler has cut the gum free around the preparations.
+    /// Whether the modeler has cut the gum away around the preparations.
     pub(crate) ditch: bool,
 }
 
-/// A point of the surface.
+/// A point on the surface.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Point {
-    /// Place in millimetres.
+    /// Position in millimetres.
     pub(crate) at: [f32; 3],
     /// 0 on gum, 1 on tooth.
     pub(crate) tone: f32,
 }
 
-/// One jaw's surface.
 pub(crate) struct Arch {
     jaw: Jaw,
     scan: u64,
@@ -61,32 +59,32 @@ pub(crate) struct Arch {
     to: f64,
 }
 
-/// Gum beyond the last tooth.
+/// Gum behind the last tooth, in millimetres.
 const BEHIND: f64 = 4.5;
 
 impl Arch {
-    /// Grows the jaw that the anatomy describes.
+    /// Builds the jaw that the anatomy describes.
     pub(crate) fn new(anatomy: &Anatomy) -> Self {
         let (measures, first, curve) = match anatomy.jaw {
             Jaw::Upper => (UPPER, 8, Curve::new(24.6, 44.2)),
             Jaw::Lower => (LOWER, 24, Curve::new(22.9, 41.4)),
         };
         let seed = anatomy.patient ^ u64::from(first);
-        // Wisdom teeth are there in every third patient or so; never in the simulator's lower jaw
-        // without the upper, since both are asked of the same number.
+        // About every third patient has wisdom teeth, always in both jaws: both are decided by the
+        // same number.
         let wisdom = noise::hash(anatomy.patient, 8, 8).is_multiple_of(3);
         let count = if wisdom { 8 } else { 7 };
         let mut teeth = Vec::with_capacity(16);
         for (side, right) in [(-1.0, false), (1.0, true)] {
             let mut edge = 0.0;
             for (rank, average) in (1_u8..).zip(measures).take(count) {
-                // Universal numbers count from the patient's upper right to the upper left, and
-                // back from the lower left to the lower right.
+                // Universal numbers run from the patient's upper right to the upper left, then from
+                // the lower left back to the lower right.
                 let back = (anatomy.jaw == Jaw::Upper) == right;
                 let ada = if back { first + 1 - rank } else { first + rank };
                 let odd = |what: u64| noise::jitter(seed, u64::from(ada), what);
                 let mut own = average;
-                // Width is shared by both sides, as in real mouths; the rest differs a little.
+                // Both sides share the width, as in real mouths; the rest differs a little.
                 own.width *= 1.0 + 0.03 * noise::jitter(seed, u64::from(rank), 99);
                 own.height *= 1.0 + 0.04 * odd(2);
                 own.depth *= 1.0 + 0.03 * odd(3);
@@ -124,13 +122,12 @@ impl Arch {
         }
     }
 
-    /// The jaw that this is.
     pub(crate) fn jaw(&self) -> Jaw {
         self.jaw
     }
 
-    /// The cross section at a share of the way from the patient's left to the right: points from
-    /// the cheek's edge to the tongue's, evenly spaced along the surface. At least two.
+    /// Returns the cross section at a fraction of the way from the patient's left to the right: at
+    /// least two points from the cheek's edge to the tongue's, evenly spaced along the surface.
     pub(crate) fn row(&self, share: f64, points: usize) -> Vec<Point> {
         let s = self.from + (self.to - self.from) * share;
         let place = self.curve.at(s);
@@ -142,7 +139,7 @@ impl Arch {
                 let bite = h + section.gum_level;
                 let z = match self.jaw {
                     Jaw::Lower => bite,
-                    // The upper front teeth reach over the lower ones.
+                    // The upper front teeth overlap the lower ones.
                     Jaw::Upper => -1.1 - bite,
                 };
                 let (x, y) = (place.x + y * place.outward.0, place.y + y * place.outward.1);

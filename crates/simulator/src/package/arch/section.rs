@@ -1,32 +1,32 @@
 //! One cross section of a jaw.
 //!
-//! The section is found by shooting rays out of the jaw's middle: level ones through the gum's
-//! walls, a fan of them over the teeth. Where a ray leaves the solid is the surface.
+//! It is found by shooting rays from the middle of the jaw: horizontal ones through the gum's
+//! walls, and a fan of them over the teeth. The surface is where a ray leaves the solid.
 
 use super::tooth::{State, smooth_max};
 use super::{Arch, Jaw, Tooth, ease, noise};
 
-/// What is the same all over one cross section.
+/// The values that are constant within one cross section.
 pub(super) struct Section<'a> {
     s: f64,
     near: Vec<&'a Tooth>,
     jaw: Jaw,
     scan: u64,
-    /// How far the modeler has cut the gum down here.
+    /// How far down the modeler has cut the gum here.
     cut: f64,
     /// Height of the gum line above the bite plane; negative.
     pub(super) gum_level: f64,
-    /// Depth of the teeth hereabouts.
+    /// Depth of the teeth around here.
     depth: f64,
-    /// How high the gum rises here: between teeth more than in front of them.
+    /// How high the gum rises here: more between teeth than in front of them.
     crest: f64,
     /// How far the roots bulge here.
     root: f64,
-    /// 0 at the jaw's very end, 1 where teeth are.
+    /// 0 at the very end of the jaw, 1 where there are teeth.
     presence: f64,
 }
 
-/// How far down the scan shows the gum.
+/// How far down the scan shows the gum, in millimetres.
 const WALL: f64 = 6.5;
 /// How much of it the modeler cuts away around a preparation.
 const TRIM: f64 = 2.0;
@@ -81,7 +81,7 @@ impl<'a> Section<'a> {
         }
     }
 
-    /// Evenly spaced points (y, h, tone) along the section, from the cheek to the tongue.
+    /// Returns evenly spaced points (y, h, tone) along the section, from the cheek to the tongue.
     pub(super) fn outline(&self, points: usize) -> Vec<(f64, f64, f64)> {
         let rays = points.clamp(32, 112);
         let top = (self.crest - self.cut - 0.6).clamp(-3.6, 1.6);
@@ -92,7 +92,7 @@ impl<'a> Section<'a> {
         resample(&path, points)
     }
 
-    /// Follows the ray at a share of the way from the cheek's edge over the top to the tongue's.
+    /// Follows the ray at a fraction of the way from the cheek's edge over the top to the tongue's.
     fn shoot(&self, share: f64, top: f64) -> (f64, f64, f64) {
         const WALLS: f64 = 0.16;
         let edge = |side: u64| {
@@ -123,7 +123,7 @@ impl<'a> Section<'a> {
         (y, h, self.solid(y, h).1)
     }
 
-    /// Negative inside the jaw; and how much of a tooth's colour the place has.
+    /// Signed distance, negative inside the jaw; and how much of a tooth's colour the point has.
     fn solid(&self, y: f64, h: f64) -> (f64, f64) {
         let mut tooth = f64::INFINITY;
         let mut trimmed = 0.0_f64;
@@ -142,7 +142,7 @@ impl<'a> Section<'a> {
         let down = (-h).max(0.0);
         let half = self.depth / 2.0;
         let (cheek, tongue) = match self.jaw {
-            // The palate runs inwards; the floor of the mouth falls straight.
+            // The palate slopes inwards; the floor of the mouth drops straight down.
             Jaw::Upper => (0.10, 0.58),
             Jaw::Lower => (0.14, 0.22),
         };
@@ -159,7 +159,7 @@ impl<'a> Section<'a> {
     }
 }
 
-/// Points at even distances along a path.
+/// Places points at equal distances along a path.
 fn resample(path: &[(f64, f64, f64)], points: usize) -> Vec<(f64, f64, f64)> {
     let step = |pair: &[(f64, f64, f64)]| (pair[1].0 - pair[0].0).hypot(pair[1].1 - pair[0].1);
     let total: f64 = path.windows(2).map(step).sum();

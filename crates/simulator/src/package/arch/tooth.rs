@@ -1,9 +1,9 @@
-//! One tooth: its measures, and its solid as a signed function of the place.
+//! One tooth: its dimensions, and its solid as a signed distance function.
 //!
 //! Local coordinates in millimetres: `x` along the arch, `y` towards the cheek, `h` from the gum
-//! line towards the bite. The measures are round averages for adult teeth.
+//! line towards the bite. The dimensions are rounded averages for adult teeth.
 
-/// What kind of crown a tooth has.
+/// The kind of crown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Class {
     Incisor,
@@ -12,7 +12,7 @@ pub(super) enum Class {
     Molar,
 }
 
-/// Average measures of a tooth.
+/// Average dimensions of a tooth.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Measures {
     pub(super) class: Class,
@@ -49,23 +49,21 @@ pub(super) const LOWER: [Measures; 8] = [
     tooth(Class::Molar, 9.8, 9.8, 6.0),
 ];
 
-/// What has been done to a tooth.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum State {
-    /// Nothing.
     Whole,
-    /// Ground down to a stump that will carry a crown.
+    /// Ground down to a stump for a crown.
     Prepared,
     /// Gone; the gum has closed.
     Missing,
 }
 
-/// A tooth at its place in an arch.
+/// A tooth in its place in an arch.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Tooth {
     pub(super) measures: Measures,
     pub(super) state: State,
-    /// Arc length of its middle from the midline.
+    /// Arc length from the midline to its middle.
     pub(super) centre: f64,
     /// Towards the cheek.
     pub(super) shift: f64,
@@ -76,8 +74,9 @@ pub(super) struct Tooth {
 }
 
 impl Tooth {
-    /// Negative inside the tooth, and near the surface about the distance from it; the second
-    /// number is the same for the tooth's side wall alone, however high it may reach.
+    /// Returns the signed distance: negative inside the tooth, and near the surface roughly the
+    /// distance to it. The second number is the same for the tooth's side wall alone, whatever its
+    /// height.
     pub(super) fn distance(&self, x: f64, y: f64, h: f64) -> (f64, f64) {
         let Measures { class, width, depth, height } = self.measures;
         let y = y - self.shift;
@@ -92,7 +91,7 @@ impl Tooth {
         let thick = (cheek - tongue) / 2.0;
         let (across, through) = (x / half, (y - middle) / thick);
         let (uu, vv) = (across * across, through * through);
-        // Between an ellipse and a box, as cross sections of crowns are.
+        // Between an ellipse and a rectangle, as cross sections of crowns are.
         let round = f64::midpoint((uu + vv).sqrt(), (uu * uu + vv * vv).sqrt().sqrt());
         let side = (round - 1.0) * half.min(thick);
         let (top, blend) = match self.state {
@@ -103,7 +102,7 @@ impl Tooth {
     }
 }
 
-/// Half width and the two faces of a natural crown at a share of its height.
+/// Half width and both faces of a natural crown at a fraction of its height.
 fn crown(class: Class, half: f64, depth: f64, rise: f64) -> (f64, f64, f64) {
     match class {
         Class::Incisor => (
@@ -138,7 +137,7 @@ fn stump(half: f64, thick: f64, h: f64, rise: f64) -> (f64, f64, f64) {
     (width, face, -face)
 }
 
-/// How far the biting surface lies above or below the tooth's nominal height.
+/// How far the biting surface is above or below the tooth's nominal height.
 fn relief(class: Class, width: f64, depth: f64, x: f64, y: f64) -> f64 {
     let bell = |at: f64, size: f64| (-(at / size) * (at / size)).exp();
     match class {
@@ -151,7 +150,7 @@ fn relief(class: Class, width: f64, depth: f64, x: f64, y: f64) -> f64 {
             -1.7 + 2.0 * cheek + 1.5 * tongue + 0.7 * rim - 0.5 * bell(y, 0.5)
         }
         Class::Molar => {
-            // Front and back cusps differ, and so do the grooves on cheek and tongue side.
+            // Front and back cusps differ, and so do the grooves on the cheek and tongue sides.
             let along = 1.9 * bell(x - 0.25 * width, 0.19 * width)
                 + 1.6 * bell(x + 0.25 * width, 0.17 * width);
             let across =
@@ -164,7 +163,7 @@ fn relief(class: Class, width: f64, depth: f64, x: f64, y: f64) -> f64 {
     }
 }
 
-/// How wide the edge between side and biting surface is rounded.
+/// Radius of the edge between side and biting surface.
 fn edge(class: Class) -> f64 {
     match class {
         Class::Incisor => 0.7,
@@ -174,19 +173,19 @@ fn edge(class: Class) -> f64 {
     }
 }
 
-/// A curve from `from` to `to` that is drawn towards `over` on its way.
+/// A curve from `from` to `to`, pulled towards `over` on the way.
 fn bend(from: f64, over: f64, to: f64, share: f64) -> f64 {
     let rest = 1.0 - share;
     from * rest * rest + 2.0 * over * rest * share + to * share * share
 }
 
-/// From 0 to 1 without a corner.
+/// From 0 to 1, smoothly at both ends.
 pub(super) fn ease(share: f64) -> f64 {
     let share = share.clamp(0.0, 1.0);
     share * share * (3.0 - 2.0 * share)
 }
 
-/// The larger of two, with the corner rounded over a width.
+/// The larger of two values, with the corner rounded over a width.
 pub(super) fn smooth_max(a: f64, b: f64, width: f64) -> f64 {
     let overlap = (width - (a - b).abs()).max(0.0);
     a.max(b) + overlap * overlap / (4.0 * width)

@@ -1,4 +1,4 @@
-//! Meshes of jaws, written as they are computed: a row of points at a time, whatever the file's
+//! Meshes of jaws, written as they are computed: one row of points at a time, whatever the file
 //! size.
 
 mod ply;
@@ -12,14 +12,13 @@ use std::io::{self, Write};
 use super::arch::Anatomy;
 pub(crate) use surface::{Pose, Shape, Surface};
 
-/// What a PLY file says about colour.
+/// The colour information in a PLY file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Paint {
-    /// Nothing.
     Plain,
     /// Red, green and blue at each vertex.
     Vertices,
-    /// Texture coordinates at each face, into the picture of this name.
+    /// Texture coordinates at each face, for the picture of this name.
     Texture(String),
 }
 
@@ -29,18 +28,17 @@ pub(crate) struct Mesh {
 }
 
 impl Mesh {
-    /// A mesh of about as many triangles per jaw as asked for.
+    /// Takes the approximate number of triangles per jaw.
     pub(crate) fn new(jaws: &[&Anatomy], shape: Shape, pose: Pose, triangles: usize) -> Self {
         let surface = |jaw: &&Anatomy| Surface::new(jaw, shape, pose, triangles);
         Self { surfaces: jaws.iter().map(surface).collect() }
     }
 
-    /// How many triangles it has.
     pub(crate) fn triangles(&self) -> u64 {
         self.surfaces.iter().map(Surface::triangles).sum()
     }
 
-    /// How many vertices it has, each counted once.
+    /// Returns the number of distinct vertices.
     pub(crate) fn vertices(&self) -> u64 {
         self.surfaces.iter().map(Surface::vertices).sum()
     }
@@ -55,12 +53,12 @@ impl Mesh {
         ply::write(self, paint, out)
     }
 
-    /// The exact length of the STL.
+    /// Returns the exact length of the STL.
     pub(crate) fn stl_size(&self) -> u64 {
         84 + 50 * self.triangles()
     }
 
-    /// The exact length of the PLY.
+    /// Returns the exact length of the PLY.
     pub(crate) fn ply_size(&self, paint: &Paint) -> u64 {
         ply::size(self, paint)
     }

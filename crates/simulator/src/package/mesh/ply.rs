@@ -1,4 +1,4 @@
-//! Binary little-endian PLY: vertices, then faces that name them.
+//! Binary little-endian PLY: vertices, then faces that refer to them.
 
 use std::io::{self, Write};
 
@@ -72,9 +72,9 @@ fn write_faces(surface: &Surface, first: u64, look: &Paint, out: &mut dyn Write)
     let (rows, width) = (surface.rows(), surface.width());
     let textured = matches!(look, Paint::Texture(_));
     let mut bytes = Vec::new();
-    // Corners as (row, column); the middles of the end walls follow the last row.
+    // Corners as (row, column); the centres of the end walls follow the last row.
     let put = |corners: [(usize, usize); 3], bytes: &mut Vec<u8>| {
-        // A buffer of fixed size: without optimisation, small appends would take most of the time.
+        // A fixed-size buffer: without optimization, small appends would dominate the run time.
         let mut face = [3; 13];
         for (slot, (row, column)) in corners.into_iter().enumerate() {
             // The count was checked before the first byte was written.

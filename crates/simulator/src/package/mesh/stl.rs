@@ -1,4 +1,4 @@
-//! Binary STL: 80 bytes of title, the number of triangles, 50 bytes for each.
+//! Binary STL: an 80-byte title, the number of triangles, and 50 bytes for each.
 
 use std::io::{self, Write};
 
@@ -7,7 +7,7 @@ use super::{Mesh, Surface};
 
 pub(super) fn write(mesh: &Mesh, title: &str, out: &mut dyn Write) -> io::Result<()> {
     let mut header = [b' '; 80];
-    // "solid" at the start would make readers take the file for an ASCII one.
+    // With "solid" at the start, readers would take the file for an ASCII one.
     for (slot, byte) in header.iter_mut().zip("binary STL ".bytes().chain(title.bytes())) {
         *slot = byte;
     }
@@ -34,7 +34,7 @@ fn write_surface(surface: &Surface, out: &mut dyn Write) -> io::Result<()> {
         }
         let last = row + 1 == surface.rows();
         if row == 0 || last {
-            // A shell has no walls at its ends, and so no centres of them.
+            // A shell has no end walls, and so no centres for them.
             let centre = centres.get(usize::from(last)).map_or([0.0; 3], |centre| centre.at);
             for corners in surface.cap(last) {
                 let at = |column: Option<usize>| column.map_or(centre, |c| points[c].at);
@@ -48,7 +48,7 @@ fn write_surface(surface: &Surface, out: &mut dyn Write) -> io::Result<()> {
 }
 
 fn facet(corners: [[f32; 3]; 3], bytes: &mut Vec<u8>) {
-    // A buffer of fixed size: without optimisation, iterators would take most of the time here.
+    // A fixed-size buffer: without optimization, iterators would dominate the run time here.
     let mut buffer = [0; 50];
     let mut at = 0;
     for vector in [normal(corners), corners[0], corners[1], corners[2]] {
@@ -60,7 +60,7 @@ fn facet(corners: [[f32; 3]; 3], bytes: &mut Vec<u8>) {
     bytes.extend_from_slice(&buffer);
 }
 
-/// The unit normal by the right-hand rule; up where the triangle has no area.
+/// The unit normal by the right-hand rule; straight up if the triangle has no area.
 fn normal([a, b, c]: [[f32; 3]; 3]) -> [f32; 3] {
     let along = [b[0] - a[0], b[1] - a[1], b[2] - a[2]];
     let across = [c[0] - a[0], c[1] - a[1], c[2] - a[2]];

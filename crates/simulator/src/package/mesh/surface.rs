@@ -8,36 +8,35 @@ use super::super::arch::{Anatomy, Arch, Jaw, Point, noise};
 /// How a jaw ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Shape {
-    /// Where the scanner saw nothing more: an open shell.
+    /// Where the scanner saw no further: an open shell.
     Shell,
     /// On a low flat base: a closed solid.
     LowBase,
 }
 
-/// Where a jaw stands.
+/// How a jaw is positioned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Pose {
     /// Both jaws closed on each other.
     Occlusion,
-    /// As [`Pose::Occlusion`], with the lower jaw moved a little: a second bite.
+    /// Like [`Pose::Occlusion`], with the lower jaw moved slightly: a second bite.
     SecondBite,
-    /// Each jaw by itself, teeth up.
+    /// Each jaw on its own, teeth up.
     TeethUp,
 }
 
-/// Above this many rows, they are interpolated between fewer computed ones: twenty million
-/// triangles must not need ten million evaluations of the shape.
+/// More rows than this are interpolated from fewer computed ones: twenty million triangles must not
+/// need ten million evaluations of the shape.
 const COMPUTED_ROWS: usize = 560;
 const COMPUTED_COLUMNS: usize = 180;
 /// Points across the bottom of a base, without its two edges.
 const BOTTOM: usize = 3;
-/// How far the bottom of a base lies from the bite.
+/// Distance from the bottom of a base to the bite.
 const BASE: f32 = 21.0;
 
-/// One jaw's mesh.
 pub(crate) struct Surface {
     arch: Arch,
-    /// The computed rows, where the others are interpolated.
+    /// The computed rows, if the others are interpolated.
     net: OnceCell<Vec<Vec<Point>>>,
     jaw: Jaw,
     scan: u64,
@@ -50,7 +49,7 @@ pub(crate) struct Surface {
 impl Surface {
     pub(super) fn new(anatomy: &Anatomy, shape: Shape, pose: Pose, triangles: usize) -> Self {
         let quads = (triangles / 2).max(80);
-        // Rows and columns about as far apart as each other on the real surface.
+        // Rows and columns are about equally far apart on the real surface.
         let across = (quads * 10 / 28).isqrt().max(9);
         let (columns, cells) = match shape {
             Shape::Shell => (across + 1, across),
@@ -76,7 +75,7 @@ impl Surface {
         self.rows
     }
 
-    /// Points in each row.
+    /// Number of points in each row.
     pub(super) fn width(&self) -> usize {
         match self.shape {
             Shape::Shell => self.columns,
@@ -84,7 +83,7 @@ impl Surface {
         }
     }
 
-    /// Quads between two rows.
+    /// Number of quads between two rows.
     fn cells(&self) -> usize {
         match self.shape {
             Shape::Shell => self.columns - 1,
@@ -102,7 +101,7 @@ impl Surface {
         (self.rows * self.width() + caps) as u64
     }
 
-    /// Computes one row after the other.
+    /// Computes the rows one after another.
     pub(super) fn for_each_row(
         &self,
         mut visit: impl FnMut(usize, &[Point]) -> io::Result<()>,
@@ -110,7 +109,7 @@ impl Surface {
         (0..self.rows).try_for_each(|row| visit(row, &self.row(row)))
     }
 
-    /// The middles of the two end walls of a closed solid; nothing for a shell.
+    /// Returns the centres of the two end walls of a closed solid; none for a shell.
     pub(super) fn cap_centres(&self) -> Vec<Point> {
         match self.shape {
             Shape::Shell => Vec::new(),
@@ -118,8 +117,8 @@ impl Surface {
         }
     }
 
-    /// The triangles between a row and the next, each corner as (next row?, column), turned so
-    /// that their normals point out of the jaw.
+    /// Returns the triangles between a row and the next, each corner as (next row?, column), wound
+    /// so that their normals point out of the jaw.
     pub(super) fn band(&self) -> impl Iterator<Item = [(bool, usize); 3]> {
         let (width, flip) = (self.width(), self.jaw == Jaw::Upper);
         (0..self.cells()).flat_map(move |column| {
@@ -130,7 +129,8 @@ impl Surface {
         })
     }
 
-    /// The triangles of an end wall, each corner as a column, or nothing for the wall's middle.
+    /// Returns the triangles of an end wall, each corner as a column, or `None` for the wall's
+    /// centre.
     pub(super) fn cap(&self, last: bool) -> impl Iterator<Item = [Option<usize>; 3]> {
         let (width, flip) = (self.width(), (self.jaw == Jaw::Upper) == last);
         let columns = if self.shape == Shape::LowBase { 0..width } else { 0..0 };
@@ -145,7 +145,7 @@ impl Surface {
             self.arch.row(share, self.columns)
         };
         for (column, point) in points.iter_mut().enumerate() {
-            // A scanner's noise, some micrometres: three parts of one hash.
+            // A scanner's noise, a few micrometres: three parts of one hash.
             let mut bits = noise::hash(self.scan, row as u64, column as u64);
             for part in &mut point.at {
                 *part += single(0.006 * (number_of(bits & 0xffff) / 32_768.0 - 1.0));
@@ -197,7 +197,7 @@ fn middle(row: &[Point]) -> Point {
     Point { at: std::array::from_fn(sum), tone: 0.0 }
 }
 
-/// A row between computed ones, smoothly interpolated both ways.
+/// Returns a row between computed ones, smoothly interpolated in both directions.
 fn between(net: &[Vec<Point>], share: f64, columns: usize) -> Vec<Point> {
     let (knot, weights) = place(share, net.len());
     let line: Vec<Point> = (0..COMPUTED_COLUMNS)
@@ -211,8 +211,8 @@ fn between(net: &[Vec<Point>], share: f64, columns: usize) -> Vec<Point> {
         .collect()
 }
 
-/// The knot before a share of the way, and the weights of its neighbours from the one before it
-/// to the second after it: a Catmull-Rom spline, which runs through its knots.
+/// Returns the knot before a fraction of the way, and the weights from the knot before that to the
+/// second after it: a Catmull-Rom spline, which passes through its knots.
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,

@@ -104,7 +104,7 @@ fn a_jaw_on_a_base_is_closed_and_its_normals_point_out() {
             assert_eq!(edges.get(&(*from, *to)), Some(&1), "an edge is used twice one way");
             assert_eq!(edges.get(&(*to, *from)), Some(&1), "an edge has no counterpart");
         }
-        // Roughly 130 mm of arch, 20 mm high, 11 mm thick.
+        // Roughly 130 mm of arch, 20 mm high and 11 mm thick.
         assert!((12_000.0..50_000.0).contains(&volume), "{volume} cubic millimetres");
     }
 }
@@ -120,7 +120,7 @@ fn an_open_shell_faces_the_other_jaw() {
                 cross(u, v)[2] * bite / 2.0
             })
             .sum();
-        // Seen along the bite, the jaw shows its footprint.
+        // Viewed along the bite, the jaw shows its footprint.
         assert!((800.0..2_800.0).contains(&area), "{area} square millimetres");
     }
 }

@@ -1,4 +1,4 @@
-//! The pictures of an export: both jaws rendered from the directions that iTero shows them.
+//! The pictures of an export: both jaws rendered from the directions in which iTero shows them.
 
 mod png;
 mod raster;
@@ -13,10 +13,9 @@ use raster::Canvas;
 pub(crate) use scene::paint;
 use scene::{Camera, Patch};
 
-/// From where the jaws are seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum View {
-    /// Both jaws from the front, a little aside: the overview.
+    /// Both jaws from the front, slightly from the side: the overview.
     Overview,
     /// Both jaws from the front.
     Front,
@@ -28,7 +27,7 @@ pub(crate) enum View {
     Upper,
     /// The lower jaw's biting surfaces.
     Lower,
-    /// A closer look from a direction that the number picks: a screen capture.
+    /// A close-up from a direction that the number picks: a screen capture.
     Capture(u32),
 }
 
@@ -68,7 +67,7 @@ impl Studio {
         encode(&canvas.into_rgb(), pixels)
     }
 
-    /// The upper or lower jaw's colours, spread flat: a texture.
+    /// Returns the upper or lower jaw's colours spread flat: a texture.
     pub(crate) fn texture(&self, upper: bool, size: u16) -> io::Result<Vec<u8>> {
         let patch = if upper { &self.upper } else { &self.lower };
         encode(&patch.spread(usize::from(size)), (size, size))

@@ -1,6 +1,6 @@
-//! PNG without compression, enough for a small logo.
+//! Uncompressed PNG, enough for a small logo.
 
-/// A PNG of RGB pixels, row by row. The deflate blocks are stored, which keeps this short.
+/// Encodes RGB pixels, row by row. The deflate blocks are stored, which keeps the code short.
 pub(super) fn encode(rgb: &[u8], width: u16, height: u16) -> Vec<u8> {
     let mut rows = Vec::with_capacity(rgb.len() + usize::from(height));
     for row in rgb.chunks(usize::from(width) * 3) {

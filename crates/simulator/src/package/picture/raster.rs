@@ -1,4 +1,4 @@
-//! A small software rasteriser: triangles with a colour at each corner, nearest wins.
+//! A small software rasterizer: triangles with a colour at each corner, nearest wins.
 
 /// A corner of a triangle on the canvas.
 #[derive(Debug, Clone, Copy)]
@@ -10,7 +10,7 @@ pub(super) struct Corner {
     pub(super) color: [f32; 3],
 }
 
-/// A picture in the making.
+/// A picture being drawn.
 pub(super) struct Canvas {
     width: usize,
     height: usize,
@@ -19,7 +19,7 @@ pub(super) struct Canvas {
 }
 
 impl Canvas {
-    /// A canvas with a background that runs from one colour at the top to another at the bottom.
+    /// A canvas with a vertical gradient as its background.
     pub(super) fn new(width: u16, height: u16, top: [f32; 3], bottom: [f32; 3]) -> Self {
         let (width, height) = (usize::from(width), usize::from(height));
         let mut rgb = Vec::with_capacity(width * height * 3);
@@ -32,12 +32,12 @@ impl Canvas {
         Self { width, height, rgb, near: vec![f32::NEG_INFINITY; width * height] }
     }
 
-    /// The pixels, row by row, three bytes each.
+    /// Returns the pixels, row by row, three bytes each.
     pub(super) fn into_rgb(self) -> Vec<u8> {
         self.rgb
     }
 
-    /// Draws a triangle, seen from either side.
+    /// Draws a triangle, whichever side faces the viewer.
     pub(super) fn triangle(&mut self, corners: [Corner; 3]) {
         let [a, b, c] = corners;
         let area = (b.x - a.x) * (c.y - a.y) - (b.y - a.y) * (c.x - a.x);
@@ -46,7 +46,7 @@ impl Canvas {
         }
         let (left, right) = span(a.x, b.x, c.x, self.width);
         let (top, bottom) = span(a.y, b.y, c.y, self.height);
-        // Each share is linear in x and y: start value and step per pixel.
+        // Each weight is linear in x and y: a start value and a step per pixel.
         let step_b = (c.y - a.y) / area;
         let step_c = (a.y - b.y) / area;
         for row in top..bottom {

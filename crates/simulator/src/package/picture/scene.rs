@@ -1,4 +1,4 @@
-//! What stands before the camera: a jaw as a net of points, and the camera itself.
+//! The scene: a jaw as a grid of points, and the camera.
 
 use super::super::arch::{Arch, noise};
 use super::Pixels;
@@ -11,13 +11,13 @@ pub(super) struct Camera {
     right: Vector,
     up: Vector,
     back: Vector,
-    /// Millimetres across the picture's height-and-a-half.
+    /// Millimetres across one and a half times the picture's height.
     extent: f32,
     middle: Vector,
 }
 
 impl Camera {
-    /// Looks at the jaws' middle from a direction; z is up.
+    /// Looks at the middle of the jaws from a direction; z is up.
     pub(super) fn towards(from: (f32, f32, f32), extent: f32) -> Self {
         let back = unit([from.0, from.1, from.2]);
         let right = unit(cross([0.0, 0.0, 1.0], back));
@@ -36,7 +36,7 @@ impl Camera {
         Self { right, up, back: [0.0, 0.0, 1.0], extent: 116.0, middle: [0.0, -3.0, 0.0] }
     }
 
-    /// One of many close looks.
+    /// One of many close-ups.
     pub(super) fn capture(number: u32) -> Self {
         let odd = |what| narrow(noise::jitter(0xca97, u64::from(number), what));
         let mut camera =
@@ -47,7 +47,7 @@ impl Camera {
 
     fn place(&self, at: Vector, (width, height): Pixels) -> (f32, f32, f32) {
         let (width, height) = (f32::from(width), f32::from(height));
-        // Fits a frame of 3:2, so that neither tall nor wide pictures cut the jaws.
+        // Fits a 3:2 frame, so that neither tall nor wide pictures crop the jaws.
         let scale = (width / self.extent).min(height * 1.5 / self.extent);
         let from = [at[0] - self.middle[0], at[1] - self.middle[1], at[2] - self.middle[2]];
         (
@@ -58,7 +58,7 @@ impl Camera {
     }
 }
 
-/// A jaw as a net of points with normals and colours.
+/// A jaw as a grid of points with normals and colours.
 pub(super) struct Patch {
     rows: usize,
     columns: usize,
@@ -113,7 +113,8 @@ impl Patch {
         }
     }
 
-    /// The unlit colours as a square picture: along the arch downwards, across it to the right.
+    /// Returns the unlit colours as a square picture: downwards along the arch, across it to the
+    /// right.
     pub(super) fn spread(&self, size: usize) -> Vec<u8> {
         let mut rgb = Vec::with_capacity(size * size * 3);
         for y in 0..size {
