@@ -1,4 +1,4 @@
-//! What all parts of the running simulator share.
+//! State and services shared by all parts of the running simulator.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;

@@ -92,7 +92,6 @@ impl OrderSpec {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct UserSpec {
-    /// The login.
     pub name: String,
     /// `Lab person` or `Dentist`; a dentist sees no lab.
     #[serde(rename = "type", default = "lab_person")]
@@ -103,12 +102,10 @@ pub struct UserSpec {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AccountSpec {
-    /// The account number.
     pub id: String,
     pub name: String,
-    /// OAuth client id; one lab, one login.
+    /// One lab, one login.
     pub client_id: String,
-    /// OAuth client secret.
     pub client_secret: String,
     /// Allow-listed redirect URLs; loopback ones are always allowed.
     #[serde(default)]

@@ -66,7 +66,6 @@ pub struct Counters {
 #[derive(Debug, Clone, Serialize)]
 pub struct AccountState {
     pub id: String,
-    /// The lab's name.
     pub name: String,
     pub client_id: String,
     /// Whether notifications are sent.

@@ -126,7 +126,7 @@ fn spans(kind: Kind, line: &str) -> Vec<Range<usize>> {
             Some(second) if word(*second).to_lowercase().starts_with("texture") => rest(2),
             _ => Vec::new(),
         },
-        // `mtllib name`, or several names
+        // `mtllib name`, or several names separated by spaces
         Kind::Obj => {
             let libraries = line[..end].to_lowercase().matches(".mtl").count();
             if libraries < 2 {

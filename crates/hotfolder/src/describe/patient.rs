@@ -26,7 +26,7 @@ pub fn patient(disk: &dyn Disk, dir: &Path, manifest: &Manifest) -> Option<Strin
     texts.find_map(|text| in_xml(&text))
 }
 
-/// Outside of the exported objects, as attribute or element.
+/// Finds the name as an attribute or an element.
 fn in_xml(text: &str) -> Option<String> {
     let mut reader = Reader::from_str(text.trim_start_matches('\u{feff}'));
     reader.config_mut().check_end_names = false;
