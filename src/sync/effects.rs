@@ -1,4 +1,4 @@
-//! What goes into the engine and what comes out: the whole of its traffic with the world.
+//! The engine's inputs and effects: everything it exchanges with the outside world.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -19,243 +19,223 @@ use crate::secrets::PairedAccount;
 use super::notice::Notice;
 use super::pace::Arrived;
 
-/// Something happened.
+/// Something that happened.
 #[derive(Debug)]
 pub enum Input {
-    /// Time passed, or somebody may have put a request into the journal.
+    /// Time passed, or a request may have been put into the journal.
     Tick,
-    /// The same, and what the running downloads have brought by now. Those that wait for an answer are
-    /// not among them.
+    /// Like [`Input::Tick`], with what the running downloads have received so far. Downloads still
+    /// waiting for a response are not included.
     Progress(BTreeMap<OrderKey, Arrived>),
     /// Answer to [`Effect::Prove`].
     Proved {
-        /// Which lab.
         lab: LabName,
-        /// Whether Align accepted its login.
+        /// Whether Align accepts its login.
         result: Result<(), Fault>,
     },
     /// Answer to [`Effect::Connect`].
     Connected {
-        /// Which lab.
         lab: LabName,
-        /// The account that its login is paired with.
+        /// The account the login is paired with.
         result: Result<PairedAccount, Fault>,
     },
     /// Answer to [`Effect::Poll`].
     Polled {
-        /// Which lab.
         lab: LabName,
-        /// The account that was asked.
+        /// The account that was polled.
         account: AccountId,
-        /// What is ready.
         result: Result<ReadyList, Fault>,
     },
     /// Answer to [`Effect::Ask`].
     Answered {
-        /// Which lab.
         lab: LabName,
-        /// Its account.
         account: AccountId,
-        /// Which prescription was asked about.
+        /// The prescription asked about.
         rx: RxId,
-        /// What Align says of its order.
+        /// What Align says about its order.
         result: Result<RemoteOrder, Fault>,
     },
     /// Answer to [`Effect::Look`].
     Looked {
-        /// Which order.
         key: OrderKey,
-        /// What stands at its path, and how much room there is.
+        /// What is at its path, and how much space is left.
         result: Result<Seen, Fault>,
     },
     /// Answer to [`Effect::Fetch`] and [`Effect::FetchExtras`].
     Fetched {
-        /// Which order.
         key: OrderKey,
-        /// What lies in staging now.
+        /// What is now in staging.
         result: Result<Fetched, Fault>,
     },
     /// Answer to [`Effect::Publish`].
     Published {
-        /// Which order.
         key: OrderKey,
-        /// How it went.
+        /// How the publication went.
         result: Result<PublishOutcome, Fault>,
     },
     /// Answer to [`Effect::Hold`].
     Held {
-        /// Which order.
         key: OrderKey,
-        /// Whether it is kept safely now.
+        /// Whether it is now stored safely.
         result: Result<(), Fault>,
     },
     /// Answer to [`Effect::Recover`].
     Recovered {
-        /// Which order.
         key: OrderKey,
-        /// How far the interrupted publication had come.
+        /// How far the interrupted publication got.
         result: Result<Recovered, Fault>,
-        /// The manifest of what is staged, where it is whole and the journal has stand-ins for names.
+        /// The manifest of what is staged, if that is complete and the journal has placeholders for
+        /// file names.
         staged: Option<Box<Manifest>>,
     },
     /// Answer to [`Effect::DropHeld`].
     HeldDropped {
-        /// Whose it was.
         key: OrderKey,
-        /// Its name below the staging's `held`.
+        /// Name of its directory below the staging's `held`.
         dir: String,
         /// Whether it is gone.
         done: bool,
     },
     /// Answer to [`Effect::Discard`].
     Discarded {
-        /// Which order.
+        /// The order whose staged directory was removed.
         key: OrderKey,
     },
     /// Answer to [`Effect::Retire`].
     Retired {
-        /// Which order.
         key: OrderKey,
-        /// What became of it.
+        /// What was removed and what was left alone.
         result: Result<Retirement, Fault>,
     },
     /// Answer to [`Effect::Forget`].
     Forgotten {
-        /// Of which order.
         key: OrderKey,
-        /// Which revision.
         revision: u32,
-        /// What became of it.
+        /// What became of the revision.
         result: Result<Fate, Fault>,
     },
-    /// Begin nothing new.
+    /// Start nothing new.
     Stop,
 }
 
-/// Something to do. Whoever does it answers with the matching [`Input`], also on failure.
+/// Something to do. The caller answers with the matching [`Input`], on failure too.
 #[derive(Debug)]
 pub enum Effect {
     /// Find out which account the lab's login is paired with; pair it if the config says so.
     Connect {
-        /// Which lab.
+        /// The lab whose login to look up.
         lab: LabName,
     },
-    /// Find out whether Align accepts the lab's login, by a call that is about nothing else.
+    /// Check whether Align accepts the lab's login, with a call that concerns nothing else.
     Prove {
-        /// Which lab.
+        /// The lab whose login to test.
         lab: LabName,
     },
     /// Ask Align for the ready orders.
     Poll {
-        /// Which lab.
         lab: LabName,
-        /// Its account; the 120-second rule was checked and noted for it.
+        /// The lab's account; the 120-second rule has already been checked and recorded for it.
         account: AccountId,
     },
     /// Ask Align about the one order of a prescription.
     Ask {
-        /// Which lab.
         lab: LabName,
-        /// Its account.
+        /// The lab's account.
         account: AccountId,
-        /// Which prescription.
         rx: RxId,
     },
-    /// Compare what stands at the order's path with what was put there.
+    /// Compare what is at the order's path with what we put there.
     Look {
-        /// Which order.
         key: OrderKey,
-        /// What was put there, if anything.
+        /// What we put there, if anything.
         expected: Option<Box<Standing>>,
-        /// What is held back and is to be published: the name of its directory below the staging's
-        /// `held`.
+        /// For a held-back revision that is to be published: the name of its directory below the
+        /// staging's `held`.
         held: Option<String>,
     },
     /// Download the order and unpack it into staging.
     Fetch(Box<FetchJob>),
-    /// End an order's download, so that others can begin. The download answers, this does not.
+    /// Abort an order's download so that others can start. The download answers; this effect does
+    /// not.
     GiveUp {
-        /// Which order.
+        /// The order being downloaded.
         key: OrderKey,
     },
-    /// Ask for what a published order still lacks, and put the next revision together in staging if
-    /// any of it comes. The answer is [`Input::Fetched`]: with the published files and no others if
-    /// nothing came; then nothing is in staging.
+    /// Ask for the extras a published order still lacks, and assemble the next revision in staging
+    /// if any of them arrive. Answered by [`Input::Fetched`]. If nothing arrived, that holds just
+    /// the published files, and staging is left empty.
     FetchExtras(Box<ExtrasJob>),
     /// Make a staged order visible.
     Publish(Box<PublishJob>),
-    /// Keep a staged order safely, out of everybody's sight.
+    /// Store a staged order safely, where no one sees it.
     Hold(Box<HoldJob>),
-    /// Remove what is held back no more. Nobody needs its place; what is left is removed later, or at the
-    /// next start.
+    /// Remove a directory that is no longer held back. Nothing needs its place; whatever is left is
+    /// removed later, or at the next start.
     DropHeld {
-        /// Whose it was.
         key: OrderKey,
-        /// Its name below the staging's `held`.
+        /// Name of its directory below the staging's `held`.
         dir: String,
     },
-    /// Find out how far an interrupted publication had come.
+    /// Find out how far an interrupted publication got.
     Recover(Box<PublishJob>),
-    /// Remove a staged directory that is not needed. Whether it worked does not matter: whoever
-    /// needs the place next clears it first.
+    /// Remove a staged directory that is not needed. Failure does not matter: the next user of the
+    /// place clears it first.
     Discard {
-        /// Whose it is. The order's next piece of work begins after the answer, at the same place.
+        /// The order it belongs to. The order's next job starts after the answer, in the same
+        /// place.
         key: OrderKey,
-        /// Its name below the staging's `work`.
+        /// Name of its directory below the staging's `work`.
         job: String,
         /// Whether the order is taken care of. If not, it is fetched again.
         done: bool,
     },
-    /// Remove a published order that is old enough from the output: what stands there unchanged.
+    /// Remove a published order that is old enough from the output, as far as it is unchanged
+    /// there.
     Retire(Box<RetireJob>),
     /// Remove a replaced revision that is old enough from history.
     Forget(Box<ForgetJob>),
-    /// Tell people. No answer.
+    /// Tell the user. Not answered.
     Tell(Notice),
 }
 
 /// One order to remove from the output.
 #[derive(Debug, Clone)]
 pub struct RetireJob {
-    /// Which order.
     pub key: OrderKey,
-    /// Every revision of it that may stand in the output.
+    /// Every revision of it that may be in the output.
     pub pieces: Vec<(Place, Standing)>,
 }
 
 /// What became of an order that was to be removed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Retirement {
-    /// The revisions that were removed.
+    /// Revision numbers that were removed.
     pub removed: Vec<u32>,
-    /// What was left alone, each with why.
+    /// What was left alone, each with the reason.
     pub left: Vec<String>,
 }
 
 /// One replaced revision to remove from history.
 #[derive(Debug, Clone)]
 pub struct ForgetJob {
-    /// Of which order.
     pub key: OrderKey,
-    /// Which revision.
     pub old: Standing,
 }
 
-/// What a look brought.
+/// What a look at the disk found.
 #[derive(Debug, Clone)]
 pub struct Seen {
-    /// What stands at the order's path.
+    /// What is at the order's path.
     pub local: LocalPicture,
     /// Bytes that can still be written on the volume of output and staging.
     pub free: u64,
-    /// The manifest of what is held back, where it was asked for and is there.
+    /// The manifest of the held-back revision, if it was asked for and is there.
     pub held: Option<Box<Manifest>>,
 }
 
 /// What we put at an order's path.
 #[derive(Debug, Clone)]
 pub struct Standing {
-    /// Its manifest.
     pub manifest: Manifest,
     /// SHA-256 of the manifest's bytes.
     pub manifest_sha256: String,
@@ -264,50 +244,45 @@ pub struct Standing {
 /// One download.
 #[derive(Debug, Clone)]
 pub struct FetchJob {
-    /// Which order.
     pub key: OrderKey,
-    /// What Align said of it; decides about the format.
+    /// What Align said about it; determines the format.
     pub remote: RemoteOrder,
-    /// The name of the directory for it below the staging's `work`.
+    /// Name of its directory below the staging's `work`.
     pub job: String,
-    /// How often it came broken since the last success or news.
+    /// How often it arrived damaged since the last success or sign of change.
     pub damaged: u32,
 }
 
-/// One look for what a published order still lacks.
+/// One attempt to get the extras a published order still lacks.
 #[derive(Debug, Clone)]
 pub struct ExtrasJob {
-    /// Which order.
     pub key: OrderKey,
-    /// What Align said of it; decides about the format.
+    /// What Align said about it; determines the format.
     pub remote: RemoteOrder,
-    /// The name of the directory for it below the staging's `work`.
+    /// Name of its directory below the staging's `work`.
     pub job: String,
-    /// What to ask for.
+    /// The extras to ask for.
     pub kinds: Vec<AssetKind>,
-    /// The published revision, whose files the next one holds too; or the one that is held back.
+    /// The published or held-back revision; its files become part of the next one.
     pub published: Manifest,
-    /// The name of the latter's directory below the staging's `held`.
+    /// For a held-back revision: the name of its directory below the staging's `held`.
     pub held: Option<String>,
 }
 
 /// One order to hold back.
 #[derive(Debug, Clone)]
 pub struct HoldJob {
-    /// Which order.
     pub key: OrderKey,
-    /// Its manifest.
     pub manifest: Manifest,
-    /// The name of the directory below the staging's `work` in which it lies.
+    /// Name of the directory below the staging's `work` that it is in.
     pub job: String,
-    /// The name of the directory below the staging's `held` in which it is kept.
+    /// Name of the directory below the staging's `held` that it is moved to.
     pub dir: String,
 }
 
-/// An extra that did not come, or not whole.
+/// An extra that did not arrive, or only in part.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lacking {
-    /// Which one.
     pub kind: AssetKind,
     /// What went wrong; `None` if there was no time to ask.
     pub why: Option<FaultClass>,
@@ -315,27 +290,26 @@ pub struct Lacking {
     pub retry_after: Option<Duration>,
 }
 
-/// What a download brought.
+/// The result of a download.
 #[derive(Debug, Clone, Default)]
 pub struct Fetched {
     /// The files in the staged directory.
     pub files: Vec<ManifestFile>,
     /// Archive members that were left out.
     pub left_out: Vec<String>,
-    /// What was asked for and is not there, or not whole.
+    /// Extras that were asked for and are absent or incomplete.
     pub missing: Vec<String>,
-    /// The same, with why.
+    /// The same, with the reasons.
     pub lacking: Vec<Lacking>,
-    /// What a person may want to know of them.
+    /// What a user may want to know about the files.
     pub findings: Vec<Finding>,
-    /// The package's `ETag`.
     pub etag: Option<String>,
-    /// The hosts that answered for it, each once: those of the package first.
+    /// The hosts that served it, without duplicates, the package's first.
     pub hosts: Vec<String>,
 }
 
 impl Fetched {
-    /// Notes who answered.
+    /// Adds the hosts that answered.
     pub fn answered_by(&mut self, hosts: &[String]) {
         for host in hosts {
             if !self.hosts.contains(host) {
@@ -348,8 +322,8 @@ impl Fetched {
 /// One publication.
 #[derive(Debug, Clone)]
 pub struct PublishJob {
-    /// What is published where.
+    /// What to publish, and where.
     pub intent: Intent,
-    /// What stands at the order's path and is replaced.
+    /// What is at the order's path and gets replaced.
     pub replaces: Option<Standing>,
 }

@@ -1,7 +1,7 @@
-//! The engine: what is observed goes in, what is to be done comes out.
+//! The engine: observations go in, effects come out.
 //!
-//! [`plan`] and [`schedule`] are pure. [`engine`] is the one place that decides; it knows no clock, no
-//! disk and no network. [`execute`] does what it is told and decides nothing.
+//! [`plan`] and [`schedule`] are pure. [`engine`] is the only place that makes decisions; it has no
+//! access to a clock, the disk or the network. [`execute`] carries effects out and decides nothing.
 
 pub mod breaker;
 pub mod effects;

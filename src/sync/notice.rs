@@ -1,4 +1,4 @@
-//! What people are told while the agent works: one line each, for terminals and logs.
+//! Notices to the user while the agent works: one line each, for terminals and logs.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -11,187 +11,167 @@ use crate::model::manifest::Reason;
 use crate::model::record::Place;
 use crate::store::{Paused, Rebuilt};
 
-/// One thing worth telling.
+/// One thing worth reporting.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Notice {
     /// A lab's login works and is paired.
     Connected {
-        /// Which lab.
         lab: LabName,
-        /// With which account.
+        /// The account it is paired with.
         account: AccountId,
     },
-    /// A lab cannot work until a person acts, or Align does not answer.
+    /// A lab cannot work until a user acts, or Align does not answer.
     LabTrouble {
-        /// Which lab.
         lab: LabName,
-        /// What kind of trouble.
         class: FaultClass,
         /// What failed.
         message: String,
-        /// What a person can do.
+        /// What a user can do about it.
         hint: Option<String>,
     },
-    /// A lab rests: nothing new is begun for it.
+    /// A lab is paused: nothing new is started for it.
     Paused {
-        /// Which lab.
         lab: LabName,
-        /// Since when, and who wanted it.
+        /// Since when, and at whose request.
         paused: Paused,
     },
-    /// A lab that rested goes on.
+    /// A paused lab continues.
     Resumed {
-        /// Which lab.
+        /// The lab that was paused.
         lab: LabName,
     },
     /// A poll was answered.
     Polled {
-        /// Which lab.
         lab: LabName,
-        /// Orders in the list.
+        /// Number of orders in the list.
         ready: usize,
         /// How many of them are to be fetched.
         wanted: usize,
     },
-    /// An entry of Align's list makes no sense.
+    /// An entry of Align's list could not be understood.
     Unreadable {
-        /// Which lab.
         lab: LabName,
-        /// Which entry.
+        /// The entry.
         what: String,
     },
-    /// A download begins.
+    /// A download starts.
     Fetching {
-        /// Which order.
+        /// The order being downloaded.
         key: OrderKey,
     },
-    /// Align is still making the files.
+    /// Align is still generating the files.
     Regenerating {
-        /// Which order.
         key: OrderKey,
-        /// Until the next attempt.
+        /// Time until the next attempt.
         wait: Duration,
     },
     /// An attempt failed.
     Failed {
-        /// Which order.
         key: OrderKey,
-        /// What kind of trouble.
         class: FaultClass,
-        /// A stable word.
+        /// Stable identifier of the fault.
         code: String,
         /// What failed.
         message: String,
-        /// What a person can do.
+        /// What a user can do about it.
         hint: Option<String>,
-        /// Until the next attempt; `None`: not by itself.
+        /// Time until the next attempt; `None` if there is no automatic retry.
         wait: Option<Duration>,
-        /// Whether a person should act.
+        /// Whether a user should act.
         attention: bool,
     },
-    /// An order stands in the hot folder.
+    /// An order is in the hot folder.
     Published {
-        /// Which order.
         key: OrderKey,
-        /// Which revision.
         revision: u32,
-        /// Why.
         reason: Reason,
-        /// Where.
         place: Place,
-        /// Its files.
+        /// Number of files.
         files: usize,
-        /// Their bytes.
+        /// Total size of the files.
         bytes: u64,
-        /// What there is to know of them.
         findings: FindingCounts,
     },
-    /// An order was fetched, is incomplete, and is held back until a person decides.
+    /// An order was fetched, is incomplete, and is held back until a user decides.
     Held {
-        /// Which order.
         key: OrderKey,
-        /// What there is to know of its files.
         findings: FindingCounts,
-        /// What is serious of it.
+        /// The serious findings.
         why: String,
     },
-    /// An order was fetched and is what is published already.
+    /// An order was fetched again and is already published as it is.
     Unchanged {
-        /// Which order.
+        /// The published order.
         key: OrderKey,
     },
     /// An order was removed from the output because of its age.
     Removed {
-        /// Which order.
+        /// The removed order.
         key: OrderKey,
     },
-    /// An order is old enough to be removed, and is left alone for good.
+    /// An order is old enough to be removed, but is left alone permanently.
     LeftAlone {
-        /// Which order.
         key: OrderKey,
-        /// Why.
+        /// Why it is left alone.
         why: String,
     },
-    /// Align does not show what a scan notification named.
+    /// Align does not show the prescription that a scan notification named.
     NamedInVain {
-        /// Which lab.
         lab: LabName,
-        /// Which prescription.
         rx: RxId,
         /// What Align says.
         message: String,
-        /// What a person can do.
+        /// What a user can do about it.
         hint: Option<String>,
     },
-    /// Polling found what no scan notification named.
+    /// Polling found orders that no scan notification named.
     NotificationsMissing {
         /// One such order.
         key: OrderKey,
-        /// How many there were so far.
+        /// How many there have been so far.
         missed: u64,
     },
-    /// This PC keeps the agent from its work, in whole or in part.
+    /// This PC keeps the agent from working, fully or in part.
     PcTrouble {
         /// What failed.
         message: String,
-        /// What a person can do.
+        /// What a user can do about it.
         hint: Option<String>,
     },
-    /// Nothing can be downloaded from a server, whichever order is tried: it, or something between it
-    /// and this PC, fails.
+    /// No order can be downloaded from a server: the server fails, or something between it and this
+    /// PC.
     Outage {
-        /// Which server.
         host: String,
-        /// What came in place of files.
+        /// What arrived instead of files.
         what: String,
-        /// How many orders wait for its end.
+        /// How many orders wait for the end of the outage.
         orders: usize,
     },
-    /// Orders are downloaded again.
+    /// Orders can be downloaded again.
     OutageOver {
-        /// From which server.
+        /// The server.
         host: String,
-        /// How long nothing was.
+        /// How long nothing could be downloaded.
         lasted: Duration,
     },
-    /// What this PC kept the agent from goes on.
+    /// This PC no longer keeps the agent from working.
     PcHealed {
         /// What works again.
         message: String,
     },
-    /// The journal was lost, and made anew.
+    /// The journal was lost and has been rebuilt.
     JournalRebuilt(Rebuilt),
     /// The status page can be opened.
     PageAt {
         /// Its address, for a browser.
         url: String,
-        /// The file with the code that its set-up asks for, if it asks for one.
+        /// The file holding the code that the setup page asks for, if it asks for one.
         code: Option<PathBuf>,
     },
 }
 
 impl Notice {
-    /// Writes it to the log.
+    /// Writes the notice to the log.
     pub fn log(&self) {
         match self {
             Self::Failed { class: FaultClass::Cancelled, .. } => {}
@@ -329,7 +309,7 @@ impl fmt::Display for Notice {
     }
 }
 
-/// A duration as a person says it.
+/// Formats a duration for people.
 pub fn in_words(wait: Duration) -> String {
     let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
     match seconds {
@@ -339,7 +319,7 @@ pub fn in_words(wait: Duration) -> String {
     }
 }
 
-/// A size as a person says it, in decimal units.
+/// Formats a size for people, in decimal units.
 pub fn size(bytes: u64) -> String {
     const UNITS: [&str; 4] = ["kB", "MB", "GB", "TB"];
     if bytes < 1000 {

@@ -1,14 +1,14 @@
-//! Whose fault it is that downloads from one server fail: the orders', or nobody's here. Pure: `now` is
-//! an argument.
+//! Decides whose fault failing downloads from a server are: the orders', or an outage's. Pure:
+//! `now` is an argument.
 //!
-//! When several orders fail alike and none is downloaded in between, that is an outage: of the server, or
+//! If several orders fail alike and none succeeds in between, that is an outage: of the server, or
 //! of something between it and this PC. It costs no order an attempt. The orders that failed wait
-//! together; one of them is tried from time to time, the newest first, and the first success wakes all.
-//! Orders that were never tried are tried all the same, since they may have nothing to do with it: one
-//! that comes at once, many that came together a few in a second.
+//! together; one of them is tried from time to time, the newest first, and the first success wakes
+//! them all. Orders that were never tried are still tried, since the outage may not affect them: a
+//! single new one immediately, many that arrived together a few per second.
 //!
-//! An order that failed, then others were downloaded, and then it failed again: that is its own fault.
-//! It neither begins an outage nor belongs to one.
+//! An order that fails both before and after others succeed is at fault itself. It neither starts
+//! an outage nor belongs to one.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -17,31 +17,31 @@ use crate::model::fault::FaultClass;
 use crate::model::ids::OrderKey;
 use crate::model::record::Spent;
 
-/// So many orders must fail alike.
+/// This many orders must fail alike.
 const ENOUGH: usize = 3;
-/// An order that is refused although others are downloaded so often is meant itself.
+/// An order refused while others succeed in between this often is itself what the server refuses.
 const CERTAINLY: u32 = 2;
-/// Time until the first try in an outage; each further one is twice as long.
+/// Time until the first try in an outage; doubles with each further one.
 const FIRST: Duration = Duration::from_secs(5);
-/// The longest time between two tries.
+/// Longest time between two tries.
 const LONGEST: Duration = Duration::from_secs(60);
-/// Time between two tries of orders that were never tried and came together.
+/// Time between two tries of orders that were never tried and arrived together.
 const BETWEEN_NEW: Duration = Duration::from_secs(1);
-/// The same where something answers, which costs next to nothing: among many orders that fail there may be
-/// one that does not.
+/// The same while the server still answers, so that a try costs next to nothing: among many failing
+/// orders there may be one that works.
 const BETWEEN_ANSWERED: Duration = Duration::from_millis(200);
-/// What all ways of not answering have in common.
+/// The common code of all ways of not answering.
 pub const SILENCE: &str = "silent";
 
-/// What failures have in common that are alike.
+/// What failures of the same kind have in common.
 pub type Signature = (FaultClass, &'static str);
 
-/// What the budgets had counted before an order failed.
+/// What the retry budgets had counted before an order failed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Before {
-    /// Failures with a budget.
+    /// Failures that have a budget.
     pub spent: Spent,
-    /// Failures of its class in a row.
+    /// Consecutive failures of its class.
     pub attempts: u32,
 }
 
@@ -49,9 +49,9 @@ pub struct Before {
 #[derive(Debug, Clone, Copy)]
 struct Failing {
     signature: Signature,
-    /// When it failed for the first time since its last success.
+    /// When it first failed since its last success.
     first: Duration,
-    /// When it failed last.
+    /// When it last failed.
     last: Duration,
     /// It failed before and after others succeeded.
     is_its_own: bool,
@@ -67,62 +67,60 @@ struct Outage {
     since: Duration,
     next_try: Duration,
     pause: Duration,
-    /// When the next order may be tried that was never tried.
+    /// When the next never-tried order may be tried.
     next_new: Duration,
-    /// When the last such order was begun: one that came later is news.
+    /// When the last never-tried order was started; one that arrived later is new.
     last_new: Duration,
-    /// How often each of the orders was tried, so that they take turns.
+    /// How often each order was tried, so that they take turns.
     tries: BTreeMap<OrderKey, u32>,
 }
 
-/// What is known of the downloads from one server.
+/// What is known about the downloads from one server.
 #[derive(Debug, Clone, Default)]
 pub struct Outages {
     failing: BTreeMap<OrderKey, Failing>,
     outage: Option<Outage>,
-    /// When the last download that succeeded began and ended.
+    /// When the last successful download began and ended.
     success: Option<(Duration, Duration)>,
-    /// When the end of an outage last woke orders that fail by their own fault.
+    /// When the end of an outage last woke orders that are themselves at fault.
     all_woken: Option<Duration>,
 }
 
-/// One attempt that failed.
+/// One failed attempt.
 #[derive(Debug, Clone, Copy)]
 pub struct Attempt {
-    /// When it began.
     pub began: Duration,
-    /// When it failed.
     pub ended: Duration,
-    /// How.
+    /// How it failed.
     pub signature: Signature,
-    /// What the budgets had counted before.
+    /// What the retry budgets had counted before.
     pub before: Before,
 }
 
 /// Whose fault a failure is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Whose {
-    /// The order's, as far as anybody can tell.
+    /// The order's, as far as we can tell.
     Orders,
-    /// Nobody's here: an outage.
+    /// No order's: an outage.
     Nobodys,
-    /// The same, and the outage begins with it: these orders failed before, and get back what that cost.
+    /// An outage that starts with this failure: these orders failed before, and get back the
+    /// attempts that cost them.
     NobodysNow(Vec<(OrderKey, Before)>),
 }
 
 /// Whether an order may be tried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Turn {
-    /// It has nothing to do with an outage.
+    /// No outage affects it.
     Free,
-    /// It is tried to find out whether the outage is over.
+    /// It may be tried to find out whether the outage is over.
     Trial,
-    /// Not before this time.
     NotBefore(Duration),
 }
 
 impl Outages {
-    /// A download failed.
+    /// Records a failed download and decides whose fault it is.
     pub fn failed(&mut self, key: &OrderKey, attempt: Attempt) -> Whose {
         let (signature, ended) = (attempt.signature, attempt.ended);
         let failing = self.note(key, attempt, true);
@@ -152,8 +150,8 @@ impl Outages {
         Whose::NobodysNow(alike.into_iter().filter(|(other, _)| other != key).collect())
     }
 
-    /// The server asked for fewer calls. Whether it means this order only: others are downloaded
-    /// between its refusals, and it was `alone`, or that happened several times.
+    /// Records that the server asked for fewer calls. Returns whether it means just this order:
+    /// others succeeded between its refusals, and it ran `alone` or that happened several times.
     pub fn refused(&mut self, key: &OrderKey, attempt: Attempt, alone: bool) -> bool {
         self.note(key, attempt, alone).is_its_own
     }
@@ -177,7 +175,7 @@ impl Outages {
                 || (may_be_its_own && between(known.first))
                 || known.successes >= CERTAINLY,
             successes: known.successes + u32::from(between(known.last)),
-            // What an outage gives back is what failures since the last success cost.
+            // An outage gives back what failures since the last success cost.
             before: if self.is_after_success(known.last) { known.before } else { before },
             ..new
         });
@@ -185,8 +183,8 @@ impl Outages {
         failing
     }
 
-    /// A download that began then succeeded. Gives the orders that waited for that, if there was an
-    /// outage, and how long it lasted.
+    /// Records a successful download that started at `began`. If that ends an outage, returns the
+    /// orders that waited for it and how long it lasted.
     pub fn succeeded(
         &mut self,
         key: &OrderKey,
@@ -195,8 +193,9 @@ impl Outages {
     ) -> Option<(BTreeSet<OrderKey>, Duration)> {
         self.failing.remove(key);
         let ended = self.outage.take().map(|outage| {
-            // Orders of their own fault too: after an outage everybody gets a try. But where outages come
-            // and go, hundreds of these at each end would be a burden on all others.
+            // This includes orders that are themselves at fault: after an outage every order gets a
+            // try. But if outages come and go, hundreds of those at each end would burden all
+            // others.
             let all_may = self.all_woken.is_none_or(|at| now.saturating_sub(at) >= LONGEST);
             let all = self.failing.iter().filter(|(_, failing)| {
                 failing.last >= outage.since && (all_may || !failing.is_its_own)
@@ -220,7 +219,7 @@ impl Outages {
         }
     }
 
-    /// Whether the order may be tried now. `new`: when it came, if it was never tried.
+    /// Returns whether the order may be tried now. `new` is when it arrived, if it was never tried.
     pub fn turn(&self, key: &OrderKey, new: Option<Duration>, now: Duration) -> Turn {
         let Some(outage) = &self.outage else { return Turn::Free };
         let not_before = if self.is_member(key) {
@@ -233,7 +232,7 @@ impl Outages {
         if now < not_before { Turn::NotBefore(not_before) } else { Turn::Trial }
     }
 
-    /// An order's download begins.
+    /// Records that an order's download starts.
     pub fn began(&mut self, key: &OrderKey, is_new: bool, now: Duration, jitter: f64) {
         let is_member = self.is_member(key);
         let Some(outage) = &mut self.outage else { return };
@@ -260,7 +259,7 @@ impl Outages {
         self.outage.as_ref().map(|outage| outage.next_try)
     }
 
-    /// Since when there is an outage, and how it shows.
+    /// When the outage began and how it shows, if there is one.
     pub fn since(&self) -> Option<(Duration, Signature)> {
         self.outage.as_ref().map(|outage| (outage.since, outage.signature))
     }
@@ -280,7 +279,7 @@ impl Outages {
         self.failing.get(key).is_some_and(|failing| failing.is_its_own)
     }
 
-    /// Nothing more is expected of the order.
+    /// Forgets the order's failures: nothing more is expected of it.
     pub fn forget(&mut self, key: &OrderKey) {
         self.failing.remove(key);
     }

@@ -1,28 +1,28 @@
-//! The table at the heart of the agent: three pictures of an order give one action.
+//! The decision table at the heart of the agent: three views of an order yield one action.
 //!
 //! | Published | Remote | Local | Action |
 //! |---|---|---|---|
-//! | any | changed | any | fetch: only its bytes tell what Align has |
+//! | any | changed | any | fetch: only the bytes tell what Align has |
 //! | – | fetched | – | publish revision 1 |
 //! | – | fetched | the same content | adopt: record only |
-//! | – | fetched | something else | keep it; publish beside it |
+//! | – | fetched | something else | leave it alone; publish beside it |
 //! | P | fetched, other bytes | as P | publish the next revision; the old one goes to history |
 //! | P | fetched, other bytes | gone | publish the next revision |
-//! | P | fetched | altered by others | keep it; publish beside it |
-//! | any | fetched, incomplete, and such orders are held back | any | instead of publishing: hold it back |
+//! | P | fetched | altered by others | leave it alone; publish beside it |
+//! | any | fetched, incomplete, and such orders are held back | any | hold it back instead of publishing |
 //! | any, H held back | fetched, incomplete, the bytes of H | any | record only: H stays held back |
-//! | any, H held back | missing extras of H are due, or came | any | ask for them; hold H with them |
-//! | P | fetched, same bytes | any | record only, unless a person asked for it back |
+//! | any, H held back | missing extras of H are due, or arrived | any | ask for them; hold H with them |
+//! | P | fetched, same bytes | any | record only, unless a user asked for it back |
 //! | P | same, or gone from the list | as P | nothing: downloaded orders leave the list by design |
-//! | P | same | gone | consumed: leave, or restore, by policy |
-//! | P, removed by its age | same | any | nothing: it is neither missed nor restored |
+//! | P | same | gone | consumed: leave or restore, depending on the policy |
+//! | P, removed because of its age | same | any | nothing: it is neither missed nor restored |
 //! | P | in modeling, with the doctor | any | wait: a new revision is expected |
-//! | P | same, missing extras are due | as P | ask for the extras alone |
-//! | P | P and extras that it lacked | as P | publish the next revision; the old one to history |
+//! | P | same, missing extras are due | as P | ask for the extras only |
+//! | P | P plus extras it lacked | as P | publish the next revision; the old one goes to history |
 //! | P | either of these | anything else | nothing: it was taken, changed or replaced |
 //!
-//! "Same bytes" does not count what a fetch lacks of a *missing* extra: pictures that do not come this
-//! time are no news.
+//! "Same bytes" ignores files a fetch lacks because of a *missing* extra: pictures that fail to
+//! arrive this time are not a change.
 
 use crate::model::asset::AssetKind;
 use crate::model::manifest::{Manifest, ManifestFile};
@@ -31,32 +31,31 @@ use crate::model::record::IntentTarget;
 /// What Align has for us.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Remote<'a> {
-    /// Nothing newer than what we fetched, as far as anyone told us.
+    /// Nothing newer than what we fetched, as far as we know.
     Same,
     /// Nothing yet: the order is in modeling or with the doctor, and will come back.
     Away,
     /// Something to fetch; its content is not known yet.
     Changed,
-    /// Its content lies in staging.
+    /// Its content is in staging.
     Fetched(Staged<'a>),
-    /// Nothing newer; but the newest revision lacks extras, and it is time to ask for them again.
+    /// Nothing newer, but the newest revision lacks extras and it is time to ask for them again.
     ExtrasDue,
-    /// In staging lies the newest revision with some of the extras that it lacked.
+    /// The newest revision plus some of the extras it lacked is in staging.
     Completed(&'a [ManifestFile]),
 }
 
 /// The content of a fetch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Staged<'a> {
-    /// Its files.
     pub files: &'a [ManifestFile],
-    /// The extras that did not come, or not whole.
+    /// The extras that did not arrive, or only in part.
     pub missing: &'a [String],
 }
 
 impl Staged<'_> {
-    /// Whether it says nothing new compared with that revision: the same files, but for those of extras
-    /// that did not come this time.
+    /// Whether this adds nothing to that revision: the same files, except those of extras that did
+    /// not arrive this time.
     fn is_in(&self, manifest: &Manifest) -> bool {
         let (lacks, adds) = manifest.changes_to(self.files);
         let kinds: Vec<_> = self.missing.iter().filter_map(|name| AssetKind::extra(name)).collect();
@@ -69,84 +68,82 @@ impl Staged<'_> {
 /// What we last published.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Published<'a> {
-    /// The newest revision.
     pub newest: &'a Manifest,
-    /// The revision that we put at the order's own path, if any; older than `newest` where that one
-    /// had to go beside it.
+    /// The revision we put at the order's own path, if any. Older than `newest` if that one had to
+    /// be published beside it.
     pub at_main: Option<u32>,
     /// Whether it was removed from the output because of its age.
     pub retired: bool,
 }
 
-/// What stands at the order's own path, compared with what we put there.
+/// What is at the order's own path, compared with what we put there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Local<'a> {
     /// Nothing.
     Absent,
     /// Exactly what we put there.
     AsPublished,
-    /// What we put there, less some files: somebody is taking it. Nothing else was changed.
+    /// What we put there, minus some files: someone is taking it. Nothing else was changed.
     Reduced,
     /// What we put there, changed by others.
     Altered,
-    /// A complete order that we have no record of.
+    /// A complete order of which we have no record.
     Ours(&'a Manifest),
     /// Something else.
     Foreign,
 }
 
-/// What people want.
+/// What the config and users want.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Policy<'a> {
-    /// By the config: whether a published order that is gone is published again.
+    /// Whether the config says to publish a published order again if it is gone.
     pub restore: bool,
-    /// Somebody asked for this order again.
+    /// A user asked for this order again.
     pub asked: bool,
-    /// What was fetched is incomplete, and the config wants such orders held back.
+    /// What was fetched is incomplete, and the config says to hold such orders back.
     pub holds: bool,
-    /// What is held back of the order.
+    /// The order's held-back revision.
     pub held: Option<&'a Manifest>,
 }
 
-/// What follows.
+/// What to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Action {
-    /// All is as it should be.
+    /// Everything is as it should be.
     Nothing,
-    /// A new revision is expected; nothing can be done before it comes.
+    /// A new revision is expected; nothing can be done until it arrives.
     Wait,
-    /// Download it.
+    /// Download the order.
     Fetch,
-    /// Ask for the extras that it lacks.
+    /// Ask for the extras it lacks.
     FetchExtras,
-    /// It stands there already; take it into the journal as it is.
+    /// The order is already in place; record it in the journal as it is.
     Adopt,
-    /// The content is the published one; remember that it was confirmed.
+    /// The content is already published; record that it was confirmed.
     RecordUnchanged,
-    /// Publish the staged content as that revision.
+    /// Publish the staged content.
     Publish {
-        /// Its number.
         revision: u32,
-        /// Where it goes.
+        /// Whether it is new, replaces a revision, or goes beside the order's path.
         target: IntentTarget,
     },
-    /// Keep the staged content safely, and do not publish it.
+    /// Store the staged content safely without publishing it.
     Hold {
-        /// The number that it would have.
+        /// The number it would be published as.
         revision: u32,
     },
-    /// The content is what is held back already; remember that it was confirmed.
+    /// The content is already held back; record that it was confirmed.
     StillHeld,
 }
 
-/// Decides. Total over its arguments: whatever the pictures are, one action follows.
+/// Decides what to do. Total: every combination of arguments yields exactly one action.
 pub fn plan(
     remote: Remote<'_>,
     published: Option<Published<'_>>,
     local: Local<'_>,
     policy: Policy<'_>,
 ) -> Action {
-    // Nobody but a person publishes what is held back; whatever stands in the output stays.
+    // Only a user can publish what is held back; whatever is in the output stays.
     match (remote, policy.held) {
         (Remote::ExtrasDue, Some(_)) => return Action::FetchExtras,
         (Remote::Completed(files), Some(held)) if held.same_content(files) => {
@@ -162,7 +159,7 @@ pub fn plan(
         return action;
     };
     if published.is_some_and(|old| staged.is_in(old.newest)) {
-        // It was published before: somebody decided that.
+        // It was published before, so a user has already decided.
         action
     } else if policy.held.is_some_and(|held| staged.is_in(held)) {
         Action::StillHeld
@@ -171,7 +168,7 @@ pub fn plan(
     }
 }
 
-/// The same where nothing is held back.
+/// Decides as if nothing were held back.
 fn publishing(
     remote: Remote<'_>,
     published: Option<Published<'_>>,
@@ -201,7 +198,7 @@ fn publishing(
 
         (None, Remote::Fetched(_), Absent) => publish(1, Fresh),
         (None, Remote::Fetched(staged), Ours(found)) if staged.is_in(found) => Action::Adopt,
-        // Its number is taken, even though we have no record of it.
+        // That revision number is taken, even though we have no record of it.
         (None, Remote::Fetched(_), Ours(found)) => publish(found.revision + 1, Beside),
         (None, Remote::Fetched(_), AsPublished | Reduced | Altered | Foreign) => publish(1, Beside),
 
@@ -221,7 +218,7 @@ fn publishing(
 }
 
 impl Published<'_> {
-    /// Whether the newest revision stands untouched at the order's own path.
+    /// Whether the newest revision is untouched at the order's own path.
     fn stands(&self, local: Local<'_>) -> bool {
         local == Local::AsPublished && self.at_main == Some(self.newest.revision)
     }

@@ -1,11 +1,13 @@
-//! Why a new revision exists, read from Align's status history.
+//! Why a new revision exists, derived from Align's status history.
 
 use crate::model::manifest::Reason;
 use crate::model::order::{RemoteOrder, Status};
 
-/// The reason for the revision after one that covered `seen` steps of the history. Only what
-/// happened since counts. The last step that took the order away from the lab tells it; without such
-/// a step, that it was once seen `away`; without that, the status.
+/// Returns the reason for the revision that follows one covering the first `seen` steps of the
+/// history.
+///
+/// Only later steps count. The last one that took the order away from the lab decides; without one,
+/// whether the order was once seen `away`; failing that, its status.
 pub fn reason_for_next(
     remote: &RemoteOrder,
     seen: u32,
@@ -52,7 +54,7 @@ mod tests {
         assert_eq!(reason_for_next(&rescanned, 1, None, false), Reason::Rescan);
         let milled = order(LabReview, &[Ready, Downloaded, Milling, LabReview]);
         assert_eq!(reason_for_next(&milled, 2, None, false), Reason::Interpretation2);
-        // An old trip to the modeler explains nothing now.
+        // A modeling step before the last publication no longer explains anything.
         assert_eq!(reason_for_next(&modeled, 4, None, false), Reason::FilesChanged);
         assert_eq!(reason_for_next(&modeled, 4, None, true), Reason::Refetch);
     }

@@ -1,43 +1,43 @@
-//! How many orders are worked on at the same time, and which of them must make room. Pure: `now` is an
-//! argument.
+//! How many orders are processed at the same time, and which of them must make room. Pure: `now` is
+//! an argument.
 //!
-//! The rule: *an order that was never tried gets a slot at once, whatever the others do.* So neither a
-//! download that hardly moves nor one that began before the order came and takes long counts against it,
-//! and a newcomer, which came after all others of its lab that were ever begun, gets one slot beyond the
-//! usual ones, since nobody knows yet how long the others take. There is an end to it: see [`most`]. The last of those
-//! slots are for such newcomers alone, so that a hundred orders that never come cannot take them all.
-//! Orders that failed before never take all slots. A newcomer also has a moment in which nothing that came
-//! before it is begun: see `engine/line.rs`.
+//! The rule: *an order that was never tried gets a slot immediately, whatever the others do.*
+//! Neither a stalling download counts against it, nor one that takes long and began before the
+//! order arrived. A newcomer, which arrived after every order of its lab that was ever started,
+//! gets one slot beyond the usual ones, since it is not known yet how long the others take. The
+//! total is capped: see [`most`]. The last of those slots are reserved for such newcomers, so that
+//! a hundred orders that never finish cannot take them all. Orders that failed before never take
+//! all slots. For a moment after a newcomer starts, nothing that arrived before it is started: see
+//! `engine/line.rs`.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
-/// Work that takes longer than this does not hold up an order that came after it.
+/// Work that takes longer than this does not hold up an order that arrived after it.
 const LONG: Duration = Duration::from_secs(3);
-/// Where downloads are usually quick, the same for work that takes longer than this.
+/// Lower bound of that threshold where downloads are usually quick.
 const LEAST_LONG: Duration = Duration::from_millis(250);
-/// So many downloads tell how long one usually takes.
+/// Number of recent downloads from which the usual duration is taken.
 const USUAL_OF: usize = 16;
-/// Fewer tell nothing.
+/// With fewer downloads than this there is no usual duration.
 const ENOUGH: usize = 3;
 
-/// An order that is being worked on.
+/// An order that is being processed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Running {
-    /// When the work began.
     pub began: Duration,
     /// Whether it failed before.
     pub is_retry: bool,
-    /// Whether its download hardly moves.
+    /// Whether its download is hardly moving.
     pub is_slow: bool,
 }
 
-/// How long the latest downloads took that succeeded.
+/// How long the latest successful downloads took.
 #[derive(Debug, Clone, Default)]
 pub struct Usual(VecDeque<Duration>);
 
 impl Usual {
-    /// A download succeeded, and took so long.
+    /// Records how long a successful download took.
     pub fn took(&mut self, time: Duration) {
         if self.0.len() == USUAL_OF {
             self.0.pop_front();
@@ -45,7 +45,7 @@ impl Usual {
         self.0.push_back(time);
     }
 
-    /// Work that takes longer than this takes long: twice as long as most do.
+    /// Returns the duration beyond which work counts as long: twice the median.
     pub fn long(&self) -> Duration {
         let mut sorted: Vec<_> = self.0.iter().copied().collect();
         sorted.sort_unstable();
@@ -56,32 +56,30 @@ impl Usual {
     }
 }
 
-/// What runs, and how much may.
+/// What is running, and how much may.
 #[derive(Debug, Clone, Copy)]
 pub struct Slots<'a> {
-    /// The orders that are worked on.
     pub running: &'a [Running],
-    /// How many there usually are at most.
+    /// The usual maximum.
     pub usual: usize,
-    /// Work that takes longer than this takes long.
+    /// Work that takes longer than this counts as long.
     pub long: Duration,
-    /// Now.
     pub now: Duration,
 }
 
-/// How many may be worked on in all, where so many usually are: beside those that count, as many again
-/// that do not, and more where few are usual. Each costs a connection and what is read at a time.
+/// The absolute maximum for a given usual one: on top of those that count, twice as many (at least
+/// 4) that do not. Each costs a connection and a read buffer.
 pub fn most(usual: usize) -> usize {
     if usual == 0 { 0 } else { usual + (2 * usual).max(4) }
 }
 
-/// How many of them may be worked on that are no newcomers.
+/// How many of [`most`] may be taken by orders that are not newcomers.
 fn most_of_old(usual: usize) -> usize {
     usual + (most(usual) - usual) / 2
 }
 
 impl Slots<'_> {
-    /// Whether there is room for an order that came at that time and was never tried.
+    /// Whether there is room for a never-tried order that arrived at `came`.
     pub fn has_room_for_new(&self, came: Duration, is_newcomer: bool) -> bool {
         let counts = |one: &&Running| {
             let is_long = self.now.saturating_sub(one.began) >= self.long && came > one.began;
@@ -92,8 +90,8 @@ impl Slots<'_> {
             || (!self.is_full() && count <= self.usual && is_newcomer)
     }
 
-    /// Whether there is room for an order that failed before, while others wait that were never tried
-    /// or none does.
+    /// Whether there is room for an order that failed before. It gets fewer slots while never-tried
+    /// orders wait.
     pub fn has_room_for_retry(&self, new_ones_wait: bool) -> bool {
         let retries = self.running.iter().filter(|one| one.is_retry).count();
         let may = if new_ones_wait { self.usual / 2 } else { self.usual.saturating_sub(1) };
@@ -101,17 +99,17 @@ impl Slots<'_> {
         !self.is_crowded() && retries < may.max(1) && count < self.usual
     }
 
-    /// Whether nothing more may run but newcomers.
+    /// Whether only newcomers may still start.
     pub fn is_crowded(&self) -> bool {
         self.running.len() >= most_of_old(self.usual)
     }
 
-    /// Whether nothing more may run, whatever it is.
+    /// Whether nothing more may start at all.
     pub fn is_full(&self) -> bool {
         self.running.len() >= most(self.usual)
     }
 
-    /// When room may come about merely because time passes.
+    /// When a slot may become free merely because time passes.
     pub fn next_room(&self) -> Option<Duration> {
         let ends = self.running.iter().flat_map(|one| [one.began + self.long, one.began + LONG]);
         ends.filter(|at| *at > self.now).min()
