@@ -1,48 +1,48 @@
-//! A circuit breaker for each server, so that one that is down is asked almost nothing. Pure: `now` is an
-//! argument. (What its downloads do meanwhile, [`outage`](super::outage) says.)
+//! A circuit breaker per server, so that a server that is down gets almost no requests. Pure: `now`
+//! is an argument. ([`outage`](super::outage) decides about its downloads.)
 //!
-//! One order that fails again and again says nothing about the server. Only when several different
-//! questions are met with silence in a row, with no answer between them, does the breaker open; it then
-//! lets one question through from time to time, and closes with the first answer of any kind.
+//! One order that keeps failing says nothing about the server. The breaker opens only after several
+//! different requests in a row get no answer; it then lets one request through from time to time,
+//! and closes on the first answer of any kind.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-/// So many different questions must fail in a row.
+/// This many different requests must fail in a row.
 const ENOUGH: usize = 3;
-/// The first pause; each further one is twice as long.
+/// The first pause; doubles with each further one.
 const FIRST: Duration = Duration::from_secs(30);
 /// The longest pause.
 const LONGEST: Duration = Duration::from_mins(1);
 
-/// What is known of one server.
+/// What is known about one server.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Breaker {
     /// What failed since the last answer.
     failing: BTreeSet<String>,
-    /// Not before this time may a question be put, and how long the pause is.
+    /// When the next request may be sent, and the length of the pause.
     open: Option<(Duration, Duration)>,
 }
 
-/// What may be asked of a server.
+/// What may be requested from a server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Gate {
     /// Anything.
     Open,
-    /// One question at a time: nobody knows whether it answers again.
+    /// One request at a time: it is not known whether the server answers again.
     OneAtATime,
-    /// Nothing before this time of the monotonic clock.
+    /// Nothing before this time on the monotonic clock.
     ShutUntil(Duration),
 }
 
 impl Breaker {
-    /// A question went without an answer. `jitter` in `0.0..1.0` spreads the agents of many PCs.
+    /// Records that a request got no answer. `jitter` in `0.0..1.0` spreads the agents of many PCs.
     pub fn failed(&mut self, question: &str, now: Duration, jitter: f64) {
         if self.failing.len() < ENOUGH {
             self.failing.insert(question.to_owned());
         }
         let pause = match self.open {
-            // Questions that were under way when it opened tell nothing new.
+            // Requests that were in flight when the breaker opened say nothing new.
             Some((until, _)) if now < until => return,
             Some((_, pause)) => (pause * 2).min(LONGEST),
             None if self.failing.len() < ENOUGH => return,
@@ -52,12 +52,12 @@ impl Breaker {
         self.open = Some((now + spread, pause));
     }
 
-    /// The server answered, whatever it said.
+    /// Records that the server answered, whatever it said.
     pub fn answered(&mut self) {
         *self = Self::default();
     }
 
-    /// What may be asked now.
+    /// Returns what may be requested now.
     pub fn gate(&self, now: Duration) -> Gate {
         match self.open {
             None => Gate::Open,

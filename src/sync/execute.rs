@@ -1,5 +1,5 @@
-//! Does what the engine says: one effect in, one input out. Decides nothing, and looks again at what
-//! it touches right before it touches it.
+//! Carries out what the engine decides: one effect in, one input out. Makes no decisions, and
+//! checks what it touches again right before touching it.
 
 mod alone;
 mod extras;
@@ -40,56 +40,54 @@ use super::effects::{Effect, FetchJob, Input, PublishJob, Seen, Standing};
 use super::engine::unknown_lab;
 use super::holds::Recorded;
 
-/// How one lab's Align is reached.
+/// How to reach one lab's Align.
 pub struct Link {
-    /// Everything but the login.
+    /// Everything except the login.
     pub remote: Arc<dyn Remote>,
-    /// Says with which account the login is paired; a fault of class `Auth` if with none.
+    /// Returns the account the login is paired with; a fault of class `Auth` if there is none.
     pub connect: Box<dyn Fn() -> Result<PairedAccount, Fault> + Send + Sync>,
 }
 
-/// The downloads that run, each with what ends it alone.
+/// The running downloads, each with its own cancel handle.
 #[derive(Debug, Clone, Default)]
 pub struct Fetches(Arc<Mutex<BTreeMap<OrderKey, Cancel>>>);
 
 impl Fetches {
     fn table(&self) -> std::sync::MutexGuard<'_, BTreeMap<OrderKey, Cancel>> {
-        // A panic elsewhere cannot leave an entry half written.
+        // A panic elsewhere cannot leave a half-written entry.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// The world that effects act on.
+/// The environment that effects act on.
 #[derive(Clone)]
 pub struct Executor {
-    /// What to fetch in which form, under which names, within which limits.
+    /// What to fetch, in which format, under which names and within which limits.
     pub config: Arc<Config>,
-    /// The file system.
     pub disk: Arc<dyn Disk>,
-    /// Where everything lies.
+    /// Where everything is on disk.
     pub layout: Layout,
-    /// The output, which may come and go.
+    /// The output folder, which may come and go.
     pub root: Arc<Root>,
-    /// The labs.
     pub links: Arc<BTreeMap<LabName, Link>>,
-    /// Without a record in it nothing is removed.
+    /// Nothing is removed without a record here.
     pub audit: Audit,
-    /// Who wants to know how downloads go.
+    /// Receives the progress of downloads.
     pub progress: Arc<Progress>,
-    /// Ends everything at its next safe point.
+    /// Stops everything at its next safe point.
     pub cancel: Cancel,
-    /// Ends single downloads.
+    /// Cancels single downloads.
     pub fetches: Fetches,
     /// Called at each named step.
     pub step: fn(Step),
-    /// What the PC's clock says.
+    /// The PC's wall clock.
     pub clock: fn() -> WallMs,
-    /// How long things take.
+    /// Measures and passes time.
     pub timer: Timer,
 }
 
 impl Executor {
-    /// Does one thing. `None` for effects that have no answer.
+    /// Carries out one effect. `None` for effects that have no answer.
     pub fn perform(&self, effect: Effect) -> Option<Input> {
         match effect {
             Effect::Connect { lab } => {
@@ -182,7 +180,7 @@ impl Executor {
                 let revision = job.old.manifest.revision;
                 Some(Input::Forgotten { key: job.key, revision, result })
             }
-            // Whoever runs the engine tells people, in the order in which things happened.
+            // The caller that runs the engine shows notices, in the order of events.
             Effect::Tell(_) => None,
         }
     }
@@ -239,7 +237,7 @@ impl Executor {
         }
     }
 
-    /// Leaves a trace of the order beside the journal before its first byte is asked for.
+    /// Leaves a trace of the order outside the journal before its first byte is requested.
     fn claim(&self, job: &FetchJob) -> Result<(), Fault> {
         self.root.check()?;
         let claim = Claim {
@@ -251,16 +249,17 @@ impl Executor {
         Ok(claim::claim(&*self.disk, &self.layout, &job.job, &claim)?)
     }
 
-    /// The order is taken care of: its traces in staging go. Those that stay do no harm.
+    /// The order is taken care of: removes its traces from staging. Leftovers do no harm.
     fn release(&self, job: &str) {
         if let Err(error) = claim::release(&*self.disk, &self.layout, job) {
             tracing::debug!("{}", Fault::from(error).chain());
         }
-        // A power cut may have brought back what was removed before it.
+        // A power cut may have restored what was removed before it.
         self.remove(&self.layout.spool_dir(job));
     }
 
-    /// Removes a directory of staging, if it is there. Whoever needs the place next clears it first.
+    /// Removes a directory from staging, if it exists. The next user of the place clears it first
+    /// anyway.
     fn remove(&self, dir: &Path) {
         let removed = match self.disk.kind(dir) {
             Ok(None) => Ok(()),

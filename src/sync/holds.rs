@@ -1,5 +1,5 @@
-//! Brings the journal and what lies below `held` into step before orders are worked on. The journal may
-//! be lost, or the process may have ended between the two.
+//! Reconciles the journal with what is below `held`, before any order is processed. The journal may
+//! have been lost, or the process may have ended between updating the one and the other.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -20,10 +20,10 @@ mod recorded;
 
 pub use recorded::Recorded;
 
-/// Why journal and disk could not be brought into step.
+/// Why journal and disk could not be reconciled.
 #[derive(Debug, thiserror::Error)]
 pub enum Unsettled {
-    /// The disk says no.
+    /// The disk failed.
     #[error(transparent)]
     Disk(#[from] Fault),
     /// The journal cannot be used.
@@ -31,10 +31,11 @@ pub enum Unsettled {
     Store(#[from] StoreError),
 }
 
-/// To be called with the output prepared and still closed, before anything is swept. What the journal
-/// does not know is taken into it, what was published or replaced is removed, and an order of which
-/// nothing is left is wanted again. Nothing is removed without a record. Gives how many orders the
-/// journal learnt of.
+/// Reconciles the two and returns how many held-back orders the journal learned of.
+///
+/// Call it with the output prepared but still closed, and before anything is swept. Unknown
+/// held-back orders are added to the journal, published or replaced ones are removed, and an order
+/// whose held-back revision is gone becomes wanted again. Nothing is removed without a record.
 pub fn settle(
     disk: &dyn Disk,
     layout: &Layout,
@@ -55,12 +56,12 @@ pub fn settle(
             tracing::warn!("what is held back as {} names no order", one.dir);
         }
     }
-    // What is being published is the engine's to finish; the rest of such an order waits.
+    // The engine finishes what is being published; the rest of such an order waits.
     let publishing: BTreeSet<OrderKey> =
         store.intents()?.into_iter().map(|intent| intent.key).collect();
     lost(disk, layout, (store, &publishing), now)?;
     if !by_order.is_empty() {
-        // A process that died right after it had moved something there did not sync it.
+        // A process that died right after moving something there did not sync the directory.
         disk.sync_dir(&layout.held()).map_err(Fault::from)?;
     }
     let drop = |key: &OrderKey, dir: &str| held::discard(disk, layout, (key, dir), witness, step);
@@ -87,8 +88,11 @@ pub fn settle(
     Ok(learnt)
 }
 
-/// The newest one that is whole and was neither published nor replaced. Where there is none, and the
-/// journal knows none, all others are left in `all` to be removed.
+/// Returns the newest one that is complete and was neither published nor replaced. The one the
+/// journal knows always counts as such.
+///
+/// Older ones stay in `all` for the caller to remove. Those already published are removed here;
+/// incomplete ones are taken out of `all` and left on disk.
 fn newest(
     disk: &dyn Disk,
     layout: &Layout,
@@ -118,7 +122,7 @@ fn newest(
     Ok(None)
 }
 
-/// Takes what lies there into the journal.
+/// Records what was found on disk in the journal.
 fn learn(
     store: &Store,
     key: &OrderKey,
@@ -140,7 +144,8 @@ fn learn(
         manifest: found.manifest,
         manifest_sha256: found.manifest_sha256,
         dir: found.dir,
-        // Whether it covers the newest sign of new files nobody knows: an order that is wanted stays so.
+        // Whether it covers the newest sign of new files is unknown: an order that is wanted stays
+        // wanted.
         evidence: known.map_or(order.fetched, |known| known.evidence),
         history_seen: 0,
         etag: None,
@@ -156,7 +161,7 @@ fn learn(
     })
 }
 
-/// Orders of which what was held back is gone are wanted again.
+/// Makes orders wanted again if their held-back revision is gone.
 fn lost(
     disk: &dyn Disk,
     layout: &Layout,
@@ -175,7 +180,7 @@ fn lost(
     Ok(())
 }
 
-/// What a manifest tells of what Align said.
+/// Reconstructs from a manifest what Align said about the order.
 pub fn remote_of(key: &OrderKey, manifest: &Manifest) -> RemoteOrder {
     RemoteOrder {
         rx_id: manifest.rx_id.as_ref().and_then(|id| id.parse::<RxId>().ok()),

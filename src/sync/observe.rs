@@ -1,9 +1,9 @@
-//! What Align's answers mean for what is remembered of an order. Pure.
+//! What Align's answers mean for what we remember of an order. Pure.
 //!
-//! None of the signs is proof that files changed: Align's list lags behind a download (the reason
-//! for the guideline's 120 seconds). When in doubt an order is fetched: a spare download costs little,
-//! a missed rescan costs a patient's crown. But not in a loop: an order that merely goes on being
-//! listed is fetched again after growing waits.
+//! No sign proves that files changed: Align's list lags behind a download (the reason for the
+//! guideline's 120 seconds). When in doubt, the order is fetched: an unnecessary download costs
+//! little, a missed rescan costs a patient's crown. But not in a loop: an order that merely stays
+//! listed is fetched again after increasing waits.
 
 use std::time::Duration;
 
@@ -15,9 +15,9 @@ use crate::model::time::{WallMs, remaining};
 /// What an observation changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum News {
-    /// Nothing worth keeping.
+    /// Nothing worth storing.
     None,
-    /// Something to keep, nothing to fetch because of it.
+    /// Something to store, but no reason to fetch.
     Details,
     /// Something to fetch, and why.
     Wanted(&'static str),
@@ -26,21 +26,22 @@ pub enum News {
 /// What follows from a scan notification.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Follows {
-    /// Nothing: a fetch that is about to begin covers it.
+    /// Nothing: a fetch that is about to start covers it.
     Covered,
     /// A fetch.
     Fetch,
-    /// A fetch, after this time: there were many notifications lately, and nothing had changed.
+    /// A fetch after this wait: there were many notifications recently, and nothing had changed.
     Later(Duration),
 }
 
-/// Waits between two fetches because of notifications while nothing changes; the last one repeats.
+/// Waits between fetches triggered by notifications while nothing changes; the last one repeats.
 const NAMED_AGAIN: [Duration; 4] =
     [Duration::ZERO, Duration::from_mins(1), Duration::from_mins(10), Duration::from_hours(1)];
-/// After so many notifications in vain further ones are no reason to begin a schedule anew.
+/// After this many notifications without a change, further ones no longer restart the retry
+/// schedule.
 const STILL_NEWS: u32 = 2;
 
-/// Waits before an order that merely goes on being listed is fetched again; the last one repeats.
+/// Waits before an order that merely stays listed is fetched again; the last one repeats.
 const RECHECK: [Duration; 4] = [
     Duration::from_mins(10),
     Duration::from_hours(1),
@@ -48,7 +49,7 @@ const RECHECK: [Duration; 4] = [
     Duration::from_hours(24),
 ];
 
-/// The order stands in the list of ready orders. Gives what is to be remembered from now on.
+/// The order is in the list of ready orders. Returns what to remember from now on.
 pub fn seen_in_list(
     known: Option<OrderRecord>,
     key: &OrderKey,
@@ -91,29 +92,29 @@ fn sign_of_change(
         return Some(("its package changed at Align", false));
     }
     let given_up = record.trouble.as_ref().is_some_and(|trouble| trouble.attention);
-    // What is being fetched already may be older than what is listed now.
+    // A fetch already in flight may be older than what is listed now.
     let begun = record.begun >= record.evidence;
     if !record.listed && (given_up || begun || !record.is_wanted()) {
         return Some(("ready again at Align", false));
     }
     let confirmed = record.confirmed().filter(|_| !record.is_wanted())?;
     let at = usize::try_from(record.rechecks).unwrap_or(usize::MAX).min(RECHECK.len() - 1);
-    // A clock that was set back must not put the look off for as long.
+    // If the clock was set back, the recheck must not be delayed by as much.
     if now >= confirmed.plus(RECHECK[at]) || now < confirmed {
         return Some(("still listed at Align", true));
     }
     None
 }
 
-/// The order no longer stands in the list. That is no news where a download was begun: downloaded
-/// orders leave it by design. Otherwise it is fetched all the same, since it stays downloadable.
+/// The order is no longer in the list. After a download began that is expected: downloaded orders
+/// leave the list by design. Otherwise the order is fetched anyway, since it stays downloadable.
 pub fn gone_from_list(mut record: OrderRecord) -> OrderRecord {
     record.listed = false;
     record
 }
 
-/// Align was asked about this one order and answered. The list says what is ready, so the answer
-/// counts as a sign of new files only where it says so plainly.
+/// Align answered a question about this one order. The list decides what is ready, so the answer
+/// counts as a sign of new files only if it says so clearly.
 pub fn answered(mut record: OrderRecord, remote: RemoteOrder, now: WallMs) -> (OrderRecord, News) {
     let known = &record.remote;
     let ready = |status: &Status| matches!(status, Status::Ready | Status::LabReview);
@@ -145,14 +146,15 @@ pub fn answered(mut record: OrderRecord, remote: RemoteOrder, now: WallMs) -> (O
     }
 }
 
-/// Whether a notification that comes now tells nothing new: the order is about to be fetched, and not
-/// a byte of it was asked for.
+/// Whether a notification arriving now adds nothing: the order is about to be fetched, and no byte
+/// of it has been requested yet.
 pub fn is_covered(record: &OrderRecord) -> bool {
     record.is_wanted() && record.begun < record.evidence && record.trouble.is_none()
 }
 
-/// A scan notification names the order; `remote` is what Align says of it, where it answered. Files may
-/// have changed without any other sign, so the order is fetched, but not in a loop: notifications repeat.
+/// A scan notification names the order; `remote` is what Align says about it, if it answered. Files
+/// may have changed without any other sign, so the order is fetched, but not in a loop:
+/// notifications repeat.
 pub fn named(
     mut record: OrderRecord,
     remote: Option<RemoteOrder>,
@@ -161,7 +163,7 @@ pub fn named(
     let changed = remote.as_ref().is_some_and(|remote| looks_changed(&record.remote, remote));
     if let Some(mut remote) = remote {
         record.last_asked = Some(now);
-        // The answer need not repeat what it was asked by.
+        // The answer may omit the Rx id it was asked by.
         remote.rx_id = remote.rx_id.or_else(|| record.remote.rx_id.clone());
         heard(&mut record, remote, now);
     }
@@ -180,7 +182,7 @@ pub fn named(
     record.notified_vain = record.notified_vain.saturating_add(1);
     record.evidence += 1;
     record.rechecks = 0;
-    // It counts as listed, since the list is behind: that it then is there is no news.
+    // Counts as listed: the list lags, so the order showing up there later is no news.
     record.listed = true;
     if record.notified_vain <= STILL_NEWS || changed {
         record.trouble = None;
@@ -191,7 +193,7 @@ pub fn named(
     (record, Follows::Fetch)
 }
 
-/// A scan notification names an order that was not known.
+/// A scan notification names an unknown order.
 pub fn first_named(key: OrderKey, remote: RemoteOrder, now: WallMs) -> OrderRecord {
     let mut record = OrderRecord::new(key, remote, now);
     record.notified = Some(now);
@@ -199,7 +201,8 @@ pub fn first_named(key: OrderKey, remote: RemoteOrder, now: WallMs) -> OrderReco
     record
 }
 
-/// Whether the list shows something that a notification should have told too, sooner or later.
+/// Whether the list shows something that a notification should also have announced, sooner or
+/// later.
 pub fn should_be_named(before: Option<&OrderRecord>, remote: &RemoteOrder) -> bool {
     let ready = matches!(remote.status, Status::Ready | Status::LabReview);
     let known_early = |before: &OrderRecord| before.is_wanted() && before.notified.is_some();
@@ -217,7 +220,7 @@ fn looks_changed(known: &RemoteOrder, remote: &RemoteOrder) -> bool {
         || differs(known.updated_at.as_ref(), remote.updated_at.as_ref())
 }
 
-/// Takes in what Align said of an order, wherever it said it.
+/// Stores what Align said about an order, in whichever answer.
 fn heard(record: &mut OrderRecord, remote: RemoteOrder, now: WallMs) {
     if remote.status.is_away() {
         record.away = Some(remote.status.clone());
@@ -230,7 +233,7 @@ fn differs(old: Option<&String>, new: Option<&String>) -> bool {
     old.is_some() && new.is_some() && old != new
 }
 
-/// A person asked for the order: it is published even if nothing changed.
+/// A user asked for the order: it is published even if nothing changed.
 pub fn asked_for(mut record: OrderRecord) -> OrderRecord {
     record.evidence += 1;
     record.forced = true;
@@ -238,12 +241,12 @@ pub fn asked_for(mut record: OrderRecord) -> OrderRecord {
     record
 }
 
-/// A person asked for an order by its number that Align has not named here.
+/// A user asked by number for an order that Align has not listed here.
 pub fn asked_for_unseen(key: OrderKey, remote: RemoteOrder, now: WallMs) -> OrderRecord {
     OrderRecord { listed: false, forced: true, ..OrderRecord::new(key, remote, now) }
 }
 
-/// Align took the order back for the doctor.
+/// Align took the order back to return it to the doctor.
 pub fn returned(mut record: OrderRecord, now: WallMs) -> OrderRecord {
     let remote = RemoteOrder { status: Status::Scanning, ..record.remote.clone() };
     heard(&mut record, remote, now);

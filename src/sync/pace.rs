@@ -1,43 +1,44 @@
-//! How fast a download comes. Pure: `now` is an argument.
+//! The speed of a download. Pure: `now` is an argument.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
-/// A download that was too slow for so long is slow for now.
+/// A download below the minimum rate for this long counts as slow.
 const MOMENT: Duration = Duration::from_secs(3);
-/// A download that was too slow for so long may be ended.
+/// A download below the minimum rate for this long may be aborted.
 pub const LASTING: Duration = Duration::from_secs(60);
 
-/// What a running download has brought so far.
+/// What a running download has received so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Arrived {
     /// Bytes, over all of its parts.
     pub bytes: u64,
-    /// Bytes that are still to come of its present part, where the server told.
+    /// Bytes still to come of its current part, if the server said.
     pub left: Option<u64>,
-    /// Whether more is expected from the server. If not, it is being checked and unpacked.
+    /// Whether more is expected from the server. If not, the download is being checked and
+    /// unpacked.
     pub is_coming: bool,
 }
 
 /// The pace of one download.
 #[derive(Debug, Clone)]
 pub struct Pace {
-    /// When it had brought how much, the oldest first; the first is from its beginning.
+    /// Bytes received by a given time, oldest first; starts with the beginning of the download.
     seen: VecDeque<(Duration, u64)>,
     is_coming: bool,
     left: Option<u64>,
 }
 
 impl Pace {
-    /// A download begins.
+    /// Starts measuring a download.
     pub fn new(now: Duration) -> Self {
         Self { seen: VecDeque::from([(now, 0)]), is_coming: true, left: None }
     }
 
-    /// What it has brought by now.
+    /// Records what has been received so far.
     pub fn see(&mut self, now: Duration, arrived: Arrived) {
         if arrived.is_coming && !self.is_coming {
-            // The time in between was this PC's.
+            // The time in between was spent on this PC.
             self.seen.clear();
         }
         self.is_coming = arrived.is_coming;
@@ -46,29 +47,29 @@ impl Pace {
         if is_due {
             self.seen.push_back((now, arrived.bytes));
         }
-        // One is kept that is old enough to measure from.
+        // Keeps one entry old enough to measure from.
         while self.seen.get(1).is_some_and(|(at, _)| now.saturating_sub(*at) >= LASTING) {
             self.seen.pop_front();
         }
     }
 
-    /// No byte has come yet: the server is still to answer.
+    /// Records that no byte has arrived yet: the server has not answered.
     pub fn waits(&mut self, now: Duration) {
         let bytes = self.seen.back().map_or(0, |(_, bytes)| *bytes);
         self.see(now, Arrived { bytes, left: None, is_coming: true });
     }
 
-    /// Whether it has been slower than `least` bytes in a second for a moment.
+    /// Whether it has been slower than `least` bytes per second for 3 s.
     pub fn is_slow(&self, now: Duration, least: u64) -> bool {
         self.was_below(now, least, MOMENT)
     }
 
-    /// Whether it has been slower than `least` bytes in a second for long.
+    /// Whether it has been slower than `least` bytes per second for 60 s.
     pub fn is_too_slow(&self, now: Duration, least: u64) -> bool {
         self.was_below(now, least, LASTING)
     }
 
-    /// Bytes in a second, over the time that is remembered.
+    /// Returns the bytes per second over the recorded time.
     pub fn rate(&self, now: Duration) -> u64 {
         let Some(((from, first), (_, last))) = self.seen.front().zip(self.seen.back()) else {
             return 0;
@@ -76,12 +77,12 @@ impl Pace {
         per_second(last.saturating_sub(*first), now.saturating_sub(*from))
     }
 
-    /// Whether a byte has come. If not, the server may still be making the files.
+    /// Whether a byte has arrived. If not, the server may still be generating the files.
     pub fn has_begun(&self) -> bool {
         self.seen.back().is_some_and(|(_, bytes)| *bytes > 0)
     }
 
-    /// How much is still to come; what nobody told is much.
+    /// Returns how much is still to come; assumes the maximum if unknown.
     pub fn left(&self) -> u64 {
         self.left.unwrap_or(u64::MAX)
     }

@@ -1,4 +1,4 @@
-//! Align's list, the journal and the disk side by side: what differs, and why. Pure.
+//! Compares Align's list, the journal and the disk: what differs, and why. Pure.
 
 use serde::Serialize;
 
@@ -7,65 +7,63 @@ use crate::model::discreet::file_name;
 use crate::model::record::{OrderRecord, OrderState, Retired};
 use crate::model::time::WallMs;
 
-/// One difference between the three pictures.
+/// One difference between the three.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Finding {
-    /// What kind of difference.
     pub kind: Kind,
-    /// Why it is so, and what follows.
+    /// Why it is so, and what happens next.
     pub explanation: String,
 }
 
-/// The kinds of difference.
+/// Kinds of difference.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Kind {
-    /// Ready at Align, and not here yet.
+    /// Ready at Align, but not here yet.
     NotHereYet,
-    /// Ready at Align, and failing here.
+    /// Ready at Align, but failing here.
     Failing,
-    /// It left the list before it was fetched here.
+    /// Left the list before it was fetched here.
     LeftUnfetched,
-    /// The same, and Align says that it was downloaded: by somebody else.
+    /// The same, and Align says it was downloaded: by another client.
     TakenByAnotherClient,
-    /// Published, and in Align's list.
+    /// Published, but still in Align's list.
     ListedAgain,
     /// Fetched, incomplete, and held back.
     HeldBack,
-    /// Published, and away from the lab since.
+    /// Published, and no longer with the lab.
     Away,
-    /// Published, and its folder is gone.
+    /// Published, but its folder is gone.
     Consumed,
-    /// Published, and some of its files are gone.
+    /// Published, but some of its files are gone.
     PartlyTaken,
     /// Published, and changed by others since.
     ChangedByOthers,
     /// A publication that was interrupted.
     Interrupted,
-    /// A folder that the journal knows nothing of.
+    /// A folder that the journal does not know.
     UnknownFolder,
 }
 
-/// What a publication looks like on disk.
+/// The state of a publication on disk.
 #[derive(Debug, Clone, Copy)]
 pub struct OnDisk<'a> {
-    /// At the order's own path, compared with the revision that was put there.
+    /// What is at the order's own path, compared with the revision put there.
     pub main: Option<&'a LocalPicture>,
-    /// Beside it, if the newest revision went there.
+    /// What is beside it, if the newest revision was published there.
     pub beside: Option<&'a LocalPicture>,
-    /// A publication was begun and is not recorded as done.
+    /// A publication was started and is not recorded as complete.
     pub interrupted: bool,
 }
 
-/// Whether Align listed the order after we had its content: the list as it was read before says
-/// nothing.
+/// Whether Align listed the order after we had its content: a list read earlier says nothing.
 fn is_listed_again(order: &OrderRecord, list_read: Option<WallMs>) -> bool {
     let fetched = order.published.as_ref().filter(|_| order.listed && !order.is_wanted());
     fetched.is_some_and(|published| list_read.is_some_and(|read| read > published.confirmed))
 }
 
-/// Everything about one order that is not simply "published, as it stands there". `list_read` is when
-/// Align's list was last read.
+/// Returns everything about one order that is not simply "published and in place". `list_read` is
+/// when Align's list was last read.
 pub fn findings(order: &OrderRecord, list_read: Option<WallMs>, disk: OnDisk<'_>) -> Vec<Finding> {
     let mut found = Vec::new();
     let mut add = |kind, explanation: String| found.push(Finding { kind, explanation });
@@ -111,7 +109,7 @@ pub fn findings(order: &OrderRecord, list_read: Option<WallMs>, disk: OnDisk<'_>
         add(Kind::ListedAgain, text);
     }
     for (place, picture) in [("its folder", disk.main), ("the folder beside it", disk.beside)] {
-        // What was removed because of its age is not missed.
+        // An order removed because of its age is not missed.
         let is_removed = order.retired == Retired::Yes;
         let picture = picture.filter(|picture| !(is_removed && **picture == LocalPicture::Absent));
         if let Some((kind, text)) = picture.and_then(|picture| on_disk(place, picture)) {
@@ -184,7 +182,7 @@ fn on_disk(place: &str, picture: &LocalPicture) -> Option<(Kind, String)> {
     }
 }
 
-/// The first few of many.
+/// The first few entries, and how many more there are.
 fn some_of(all: &[String]) -> String {
     const SHOWN: usize = 3;
     let shown = all.iter().take(SHOWN).map(|file| file_name(file)).collect::<Vec<_>>().join(", ");

@@ -1,13 +1,13 @@
-//! What is old enough to be removed. Pure; ages are those that the journal counts, which no clock that
-//! is set can make greater than they are.
+//! What is old enough to be removed. Pure. Ages are those the journal counts, so setting the clock
+//! cannot inflate them.
 
 use std::time::Duration;
 
 use crate::model::record::{OrderRecord, Retired};
 
-/// Whether a published order is to be removed from the output: its last publication is `age` old, and
-/// there is nothing to fetch of it. An order that is away may go too: its next revision is published
-/// when it is back, wherever the one before is.
+/// Whether to remove a published order from the output: its last publication is `age` old and there
+/// is nothing to fetch. An order that is away may go too: its next revision is published when it
+/// comes back, wherever the previous one is.
 pub fn may_retire(order: &OrderRecord, age: Duration, keep: Option<Duration>) -> bool {
     order.published.is_some()
         && !order.is_wanted()
@@ -15,8 +15,8 @@ pub fn may_retire(order: &OrderRecord, age: Duration, keep: Option<Duration>) ->
         && keep.is_some_and(|keep| age >= keep)
 }
 
-/// Whether a revision that was replaced `age` ago is to be removed from history. Not while a
-/// publication of its order is under way, which may still be undone.
+/// Whether to remove a revision from history that was replaced `age` ago. Not while its order is
+/// being published, since that may still be undone.
 pub fn may_forget(is_publishing: bool, age: Duration, keep: Option<Duration>) -> bool {
     !is_publishing && keep.is_some_and(|keep| age >= keep)
 }

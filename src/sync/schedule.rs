@@ -1,4 +1,4 @@
-//! Which order is worked on next. Pure: `now` is an argument, and the same input gives the same
+//! Which order is processed next. Pure: `now` is an argument, and the same input yields the same
 //! choice.
 
 use std::collections::BTreeMap;
@@ -6,39 +6,39 @@ use std::time::Duration;
 
 use crate::model::ids::{LabName, OrderKey};
 
-/// An order that was due for so long and failed before goes first for once.
+/// An order that failed before and has been due for this long goes first, once.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
-/// An order that waits for its turn.
+/// An order waiting for its turn.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Waiting {
-    /// Not before this time of the monotonic clock.
+    /// Earliest start, on the monotonic clock.
     pub not_before: Duration,
-    /// Its place in the line: what was seen first goes first.
+    /// Position in the queue: first seen, first served.
     pub turn: u64,
-    /// When it came into the line.
+    /// When it entered the queue.
     pub came: Duration,
-    /// Whether nothing failed since there is something to fetch.
+    /// Whether nothing has failed since there was something to fetch.
     pub is_new: bool,
-    /// The server that its last attempt failed on, if one did.
+    /// The server its last attempt failed on, if any.
     pub host: Option<String>,
 }
 
-/// Whether something other than its own time keeps an order from being worked on.
+/// Whether something other than its own wait keeps an order from being processed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Hold {
     /// Nothing does.
     Free,
-    /// It would find out whether a server answers again; it did so that often already.
+    /// It would test whether a server answers again; it has done so this many times.
     Trial(u32),
-    /// The server is left alone until this time of the monotonic clock.
+    /// The server is left alone until this time on the monotonic clock.
     Until(Duration),
-    /// Something that no clock ends: its lab has no login, say.
+    /// Something that no clock ends, such as a missing login of its lab.
     Held,
 }
 
 impl Hold {
-    /// Both: the stronger one counts.
+    /// Combines two holds: the stronger one counts.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
         match (self, other) {
@@ -53,7 +53,7 @@ impl Hold {
 }
 
 impl Waiting {
-    /// When it may be worked on, if that is a matter of time.
+    /// When it may be processed, if that is only a matter of time.
     pub fn due(&self, hold: Hold) -> Option<Duration> {
         match hold {
             Hold::Free | Hold::Trial(_) => Some(self.not_before),
@@ -62,13 +62,13 @@ impl Waiting {
         }
     }
 
-    /// Its place among the due orders of its lab, the smallest first.
+    /// Its rank among its lab's due orders, smallest first.
     fn rank(&self, hold: Hold, now: Duration, had_a_retry: bool) -> (u8, u32, u64) {
         let newest_first = u64::MAX - self.turn;
         let is_overdue = !self.is_new && now >= self.not_before + PATIENCE;
         match hold {
-            // Only one of many finds out whether a server answers again: those that were tried least
-            // go first, so that none is left out, and among them those that never failed.
+            // Only one of many tests whether a server answers again: those tried least go first, so
+            // that none is left out, and among them those that never failed.
             Hold::Trial(tries) => {
                 (2, tries.saturating_mul(2) + u32::from(!self.is_new), newest_first)
             }
@@ -79,24 +79,24 @@ impl Waiting {
     }
 }
 
-/// What decides who goes next, beside the line itself.
+/// What decides who goes next, apart from the queue itself.
 pub struct Circumstances<'a> {
-    /// How many orders of each lab are in work.
+    /// How many orders of each lab are being processed.
     pub busy: &'a BTreeMap<LabName, usize>,
-    /// What keeps an order from being worked on.
+    /// What keeps an order from being processed.
     pub hold: &'a dyn Fn(&OrderKey, &Waiting) -> Hold,
     /// Whether there is a slot for it.
     pub has_room: &'a dyn Fn(&OrderKey, &Waiting) -> bool,
-    /// Whether an order is in work that failed before, or was begun lately.
+    /// Whether an order that failed before is being processed, or was started recently.
     pub had_a_retry: bool,
 }
 
-/// The order that is to be worked on next, if one may be now.
+/// Returns the order to process next, if one may start now.
 ///
-/// Orders that were never tried go before those that failed, the longest waiting first; but those that
-/// failed are not forgotten over it. Labs take turns: the lab with the fewest orders in work goes first,
-/// so that one lab's hundred orders do not hold up another lab's one. Where an order would find out
-/// whether a server answers again, the newest does.
+/// Orders never tried go before those that failed, longest waiting first; but the failed ones are
+/// not forgotten. Labs take turns: the lab with the fewest orders in progress goes first, so that
+/// one lab's hundred orders do not hold up another lab's single one. Of the orders that would test
+/// whether a server answers again, the newest goes first.
 pub fn pick(
     waiting: &BTreeMap<OrderKey, Waiting>,
     circumstances: &Circumstances<'_>,
@@ -116,7 +116,7 @@ pub fn pick(
     candidates.min_by(|(one, _), (other, _)| one.cmp(other)).map(|(_, key)| key.clone())
 }
 
-/// When the next order becomes due; `None` if none waits for the clock.
+/// When the next order is due; `None` if none waits for the clock.
 pub fn next_due(
     waiting: &BTreeMap<OrderKey, Waiting>,
     hold: &dyn Fn(&OrderKey, &Waiting) -> Hold,
@@ -126,8 +126,8 @@ pub fn next_due(
     waiting.filter_map(|(key, waiting)| waiting.due(hold(key, waiting))).min()
 }
 
-/// Whether a download may begin: beside what is to stay free and what other downloads still need,
-/// there must be room for the order.
+/// Whether a download may start: there must be room for the order on top of what must stay free and
+/// what other downloads still need.
 pub fn has_room(free: u64, stays_free: u64, others: u64, order: u64) -> bool {
     free >= needed(stays_free, others, order)
 }
@@ -137,8 +137,8 @@ pub fn needed(stays_free: u64, others: u64, order: u64) -> u64 {
     stays_free.saturating_add(others).saturating_add(order)
 }
 
-/// The room that an order needs while it is fetched, in bytes: its archive and its files. `known` is
-/// the size of its last revision, `typical` that of other orders.
+/// The bytes an order needs while it is fetched, for its archive and its files. `known` is the size
+/// of its last revision, `typical` that of other orders.
 pub fn room_for(known: Option<u64>, typical: u64) -> u64 {
     known.unwrap_or(typical).saturating_mul(2)
 }
@@ -175,7 +175,7 @@ mod tests {
             .collect()
     }
 
-    /// The orders that go one after another, where nothing ends in between.
+    /// The orders picked in sequence, if none finishes in between.
     fn picked(
         mut waiting: BTreeMap<OrderKey, Waiting>,
         mut busy: BTreeMap<LabName, usize>,

@@ -1,15 +1,15 @@
-//! A gate for each server that asks for fewer calls (429, or 503 with `Retry-After`). Pure: `now` is an
-//! argument.
+//! A gate for each server that asks for fewer calls (429, or 503 with `Retry-After`). Pure: `now`
+//! is an argument.
 //!
-//! What it asks for holds for all calls: the longest wish counts. Afterwards fewer downloads run at the
-//! same time, and the more of them succeed, the more may run again.
+//! The wait it asks for applies to all calls, and the longest one counts. After it, fewer downloads
+//! run at the same time; successes gradually raise the limit again.
 //!
-//! Where it says nothing of a time, the gate is a guess, and a download that began after the refusal and
-//! succeeds refutes it: then the gate opens.
+//! If the server names no time, the gate is a guess. A download that starts after the refusal and
+//! succeeds disproves it, and the gate opens.
 
 use std::time::Duration;
 
-/// The first wait where the server does not say how long; each further one is twice as long.
+/// The first wait if the server does not say how long; doubles with each further one.
 const FIRST: Duration = Duration::from_secs(5);
 /// The longest such wait.
 const LONGEST: Duration = Duration::from_mins(2);
@@ -17,22 +17,22 @@ const LONGEST: Duration = Duration::from_mins(2);
 /// What one server asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Throttle {
-    /// Nothing is to be asked before this time.
+    /// No call before this time.
     until: Duration,
-    /// Whether the server itself said so.
+    /// Whether the server itself asked for `until`.
     is_its_wish: bool,
-    /// When it refused a call last.
+    /// When it last refused a call.
     refused: Duration,
-    /// The next wait where it does not say how long.
+    /// The next wait if the server does not say how long.
     next: Duration,
     /// How many downloads may run at the same time.
     limit: usize,
-    /// Successes since the limit was raised.
+    /// Successes since the limit was last changed.
     successes: usize,
 }
 
 impl Throttle {
-    /// A server that asks for the first time, while so many calls run.
+    /// For a server's first refusal, with this many calls in flight.
     pub fn new(at_once: usize) -> Self {
         let limit = at_once.max(1);
         Self {
@@ -45,9 +45,9 @@ impl Throttle {
         }
     }
 
-    /// A call was refused. `wish` is how long the server asked to be left alone.
+    /// Records a refused call. `wish` is how long the server asked to be left alone.
     pub fn refused(&mut self, now: Duration, wish: Option<Duration>) {
-        // Calls that were under way together are refused together: that is one refusal.
+        // Calls in flight together are refused together and count as one refusal.
         let is_late = now < self.until;
         self.refused = now;
         if let Some(wish) = wish {
@@ -64,8 +64,8 @@ impl Throttle {
         }
     }
 
-    /// A download that began then succeeded. Whether nothing is left of the server's wish, where so many
-    /// may run.
+    /// Records a successful download that started at `began`. Returns whether the limit no longer
+    /// constrains anything, given that at most `most` may run.
     pub fn succeeded(&mut self, began: Duration, most: usize) -> bool {
         self.next = FIRST;
         if !self.is_its_wish && began >= self.refused {
@@ -79,7 +79,7 @@ impl Throttle {
         self.limit >= most
     }
 
-    /// Until when the server is left alone.
+    /// Until when to leave the server alone.
     pub fn shut_until(&self, now: Duration) -> Option<Duration> {
         (now < self.until).then_some(self.until)
     }

@@ -1,32 +1,33 @@
-//! What a fault says about the server that it is about. Pure.
+//! What a fault says about the server it concerns. Pure.
 //!
-//! One order's answer is about that order. Only silence, and a gateway that says nobody is behind it,
-//! are about the server; a server that asks for fewer calls means all of them.
+//! A server's answer about one order is about that order. Only silence, or a gateway reporting that
+//! there is no server behind it, is about the server itself; a server that asks for fewer calls
+//! means all calls.
 
 use super::outage::SILENCE;
 use crate::model::fault::{Fault, FaultClass};
 
-/// Codes of faults that mean: no answer came, or it broke off.
+/// Fault codes for: no answer, or an answer that broke off.
 const SILENT: [&str; 7] = ["connect", "dns", "tls", "proxy", "stalled", "broken-off", "too-slow"];
-/// Codes of answers that a gateway gives when it cannot reach the server behind it.
+/// Status codes a gateway sends if it cannot reach the server behind it.
 const GATEWAY: [&str; 3] = ["http-502", "http-503", "http-504"];
-/// Codes of answers that refuse a login or a right to something.
+/// Status codes that reject a login or a permission.
 const FORBIDDEN: [&str; 2] = ["http-401", "http-403"];
 
 /// What a fault says about a server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
-    /// It did not answer.
+    /// The server did not answer.
     Silent,
-    /// It asks for fewer calls.
+    /// The server asks for fewer calls.
     Busy,
-    /// It answered, whatever it said.
+    /// The server answered, whatever it said.
     Lives,
-    /// Nothing: the fault has nothing to do with a server.
+    /// Nothing: the fault does not involve a server.
     Nothing,
 }
 
-/// What the fault says about the server that it names.
+/// Returns what the fault says about the server it names.
 pub fn verdict(fault: &Fault) -> Verdict {
     if fault.host.is_none() || matches!(fault.class, FaultClass::Local | FaultClass::Cancelled) {
         return Verdict::Nothing;
@@ -42,7 +43,7 @@ pub fn verdict(fault: &Fault) -> Verdict {
     }
 }
 
-/// What failures that are alike have in common. All ways of not answering are one.
+/// Returns what failures of the same kind have in common. All ways of not answering count as one.
 pub fn signature(fault: &Fault) -> (FaultClass, &'static str) {
     match verdict(fault) {
         Verdict::Silent => (FaultClass::Transient, SILENCE),
@@ -50,13 +51,13 @@ pub fn signature(fault: &Fault) -> (FaultClass, &'static str) {
     }
 }
 
-/// Whether the fault is about the lab's login or pairing. An answer about one order or prescription
-/// never is, even if it says 401: the list is handed out by the same login.
+/// Whether the fault concerns the lab's login or pairing. An answer about one order or prescription
+/// never does, even a 401: the list is served with the same login.
 pub fn is_about_login(fault: &Fault) -> bool {
     fault.class == FaultClass::Auth && !fault.code.starts_with("http-")
 }
 
-/// Whether an answer about one resource leaves room for the thought that the login is no good.
+/// Whether an answer about one resource leaves doubt about the login.
 pub fn casts_doubt(fault: &Fault) -> bool {
     FORBIDDEN.contains(&fault.code)
 }

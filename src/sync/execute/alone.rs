@@ -1,5 +1,5 @@
-//! One order published by itself, without engine and journal: the same steps in the same order, and
-//! nobody remembers it.
+//! Publishes a single order without engine and journal: the same steps in the same sequence, but
+//! nothing is remembered.
 
 use std::path::Path;
 
@@ -13,20 +13,21 @@ use super::super::effects::{FetchJob, Fetched};
 use super::Executor;
 
 impl Executor {
-    /// Fetches an order and publishes it at its own path, where nothing may stand. No claim is left
-    /// beside the journal: whatever happens, a start of the agent fetches nothing of it. Staging is
-    /// left as it was.
+    /// Fetches an order and publishes it at its own path, which must be empty. Leaves no claim in
+    /// staging, so a start of the agent never fetches any of it, whatever happens. Staging is left
+    /// as it was.
     ///
     /// # Errors
-    /// Those of a fetch and of a publication, and `target-changed` if something stands at its path.
+    /// Those of a fetch and of a publication, and `target-changed` if there is something at its
+    /// path.
     pub fn publish_alone(
         &self,
         job: &FetchJob,
         describe: impl FnOnce(Fetched) -> Manifest,
     ) -> Result<Manifest, Fault> {
-        // A publication takes a directory with its own manifest for what an earlier attempt left. Here
-        // there was none, and manifests made within one second can be the same: so what is there now is
-        // never ours.
+        // A publication takes a directory with the same manifest for the result of an earlier
+        // attempt. Here there was none, and manifests made within the same second can be identical,
+        // so anything at the path is foreign.
         let dir = self.layout.order_dir(&job.key);
         if look(&*self.disk, &dir, None, None)? != LocalPicture::Absent {
             return Err(is_taken(&dir));

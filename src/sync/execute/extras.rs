@@ -1,5 +1,5 @@
-//! What comes by calls of its own beside the package. The scan never depends on it: a fault of an extra
-//! costs a bounded time and that extra, and nothing of what came of it stays in staging.
+//! Extras, which are fetched by separate calls in addition to the package. The scan never depends
+//! on them: a failing extra costs a bounded time and that extra, and leaves nothing in staging.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -26,19 +26,19 @@ use super::Executor;
 use super::fetch::next;
 use crate::local::room::Room;
 
-/// The shortest time for extras that come after the publication: nobody waits for them, but the order's
-/// next revision would have to.
+/// Minimum time for extras fetched after the publication: no one is waiting for them, but the
+/// order's next revision would have to.
 const LATE_WAIT: Duration = Duration::from_mins(2);
 /// The same as a multiple of `downloads.extras_wait`.
 const LATE_FACTOR: u32 = 4;
-/// The first pause between two attempts, and the longest.
+/// First and longest pause between two attempts.
 const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(8));
-/// So often an extra that comes broken is fetched before the publication.
+/// How often an extra that arrives damaged is fetched before the publication.
 const DAMAGED_TRIES: u32 = 3;
-/// How often a pause looks whether the agent is to stop.
+/// How often a pause checks whether the agent is to stop.
 const SLICE: Duration = Duration::from_millis(100);
 
-/// Of which order extras are wanted, in which form, and where they go.
+/// The order whose extras are wanted, their format, and where they go.
 pub(super) struct Wanted<'a> {
     pub(super) remote: &'a dyn Remote,
     pub(super) key: &'a OrderKey,
@@ -47,32 +47,32 @@ pub(super) struct Wanted<'a> {
     pub(super) dir: &'a Path,
 }
 
-/// What came, and what did not.
+/// What arrived, and what did not.
 #[derive(Default)]
 pub(super) struct Extras {
     pub(super) files: Vec<StagedFile>,
     pub(super) left_out: Vec<String>,
     pub(super) findings: Vec<Finding>,
     pub(super) lacking: Vec<Lacking>,
-    /// Who answered with something that could be used.
+    /// Hosts that sent something usable.
     pub(super) hosts: Vec<String>,
 }
 
-/// An extra that did not come yet.
+/// An extra that has not arrived yet.
 struct Open {
     lacking: Lacking,
     tries: u32,
-    /// Not before this time.
+    /// Earliest next attempt.
     at: Duration,
 }
 
 impl Executor {
-    /// Asks for these extras until all came, nothing more can be expected, or the time is over; puts what
-    /// came below `wanted.dir`. Before the first one goes there, `prepare` is called.
+    /// Asks for these extras until all arrived, no more can be expected, or the time is up; puts
+    /// what arrived below `wanted.dir`. Calls `prepare` each time before an extra is put there.
     ///
     /// # Errors
-    /// Only what is not about an extra: `prepare` failed, or what is left of a failed extra cannot be
-    /// removed. An agent that is to stop asks for no more.
+    /// Only faults that do not concern an extra: `prepare` failed, or the remains of a failed extra
+    /// cannot be removed. An agent that is to stop asks for no more extras.
     pub(super) fn extras(
         &self,
         wanted: &Wanted<'_>,
@@ -92,7 +92,7 @@ impl Executor {
                 extras.lacking.push(one.lacking);
                 continue;
             }
-            // One that stalls leaves time for the others.
+            // A stalling extra must leave time for the others.
             let share = if open.is_empty() { left } else { left / 2 };
             let cancel = self.cancel.by(begins + share, self.timer.now);
             let taken = match self.spool_extra(wanted, kind, &cancel) {
@@ -132,12 +132,12 @@ impl Executor {
         Ok(extras)
     }
 
-    /// Asks for what a published order lacks, and puts its next revision together if any of it comes. If
-    /// nothing does, or it fails, nothing is left in staging.
+    /// Asks for what a published order lacks, and assembles its next revision if any of it arrives.
+    /// If nothing does, or it fails, nothing is left in staging.
     pub(super) fn late_extras(&self, job: &ExtrasJob) -> Result<Fetched, Fault> {
         self.root.check()?;
         let published = self.place_of(job);
-        // The journal does not know what files are called that may name a person.
+        // The journal does not store file names that may contain a person's name.
         let Some(named) = with_names(&*self.disk, &published, &job.published)? else {
             return Err(changed(&published));
         };
@@ -225,8 +225,8 @@ impl Executor {
         }
     }
 
-    /// Copies the published files, and checks that they are still what was published. They are not
-    /// linked: whoever works in the next revision must not change the one in history.
+    /// Copies the published files and checks that they are still what was published. They are not
+    /// linked: a program that edits the next revision must not change the one in history.
     fn copy_published(&self, job: &ExtrasJob, dir: &Path) -> Result<(), Fault> {
         let published = self.place_of(job);
         self.check_room(job.published.bytes())?;
@@ -247,9 +247,9 @@ impl Executor {
         Ok(())
     }
 
-    /// Leaves of what came only that which is not published yet: an archive of which some pictures were
-    /// damaged comes again with those that were good. If one of those is not among them, they are of
-    /// another version, and none of that one is taken.
+    /// Keeps only those new files that are not published yet: an archive in which some pictures
+    /// were damaged arrives again together with the good ones. If one of the good ones is no longer
+    /// in it, it is a different version, and nothing of it is taken.
     fn without_twins(&self, job: &ExtrasJob, dir: &Path, extras: &mut Extras) -> Result<(), Fault> {
         let published =
             |kind: AssetKind| job.published.files.iter().filter(move |file| kind.holds(&file.path));
@@ -282,8 +282,8 @@ impl Executor {
         Ok(())
     }
 
-    /// Streams an extra into its spool; gives who answered. It has no checksum that would find a mix of
-    /// two versions, so it always comes from its first byte.
+    /// Streams an extra into its spool and returns the hosts that served it. No checksum would
+    /// reveal a mix of two versions, so an extra is always fetched from its first byte.
     fn spool_extra(
         &self,
         wanted: &Wanted<'_>,
@@ -312,7 +312,7 @@ impl Executor {
         Ok(hosts)
     }
 
-    /// Takes a spooled extra into the staged directory, whole or not at all.
+    /// Moves a spooled extra into the staged directory, all of it or nothing.
     fn take(
         &self,
         wanted: &Wanted<'_>,
@@ -332,7 +332,7 @@ impl Executor {
         Ok(taken)
     }
 
-    /// Lets time pass until then; `false` if the agent is to stop.
+    /// Waits until `at`; returns `false` if the agent is to stop.
     fn rests_until(&self, at: Duration) -> bool {
         loop {
             if self.cancel.is_cancelled() {
@@ -358,7 +358,7 @@ fn is_twin(old: &ManifestFile, new: &StagedFile) -> bool {
 fn tell(key: &OrderKey, kind: AssetKind, fault: &Fault) {
     let text = format!("{} did not come: {}", kind.in_words(), fault.chain());
     if fault.class == FaultClass::NotConverted && kind == AssetKind::ScreenCaptures {
-        // Most orders have none.
+        // Most orders have no screen captures.
         tracing::debug!(lab = %key.lab, order = %key.order, "{text}");
     } else {
         tracing::info!(lab = %key.lab, order = %key.order, "{text}");
@@ -371,10 +371,10 @@ impl Open {
         Self { lacking, tries: 0, at: Duration::ZERO }
     }
 
-    /// Notes a fault; whether another attempt makes sense, if there is time for it.
+    /// Records a fault. Returns whether another attempt makes sense if there is time for it.
     fn failed(&mut self, fault: &Fault, now: Duration) -> bool {
         self.tries += 1;
-        // Cut off at the end of its time: as good as a server that does not answer.
+        // Cut off at the end of its time: the same as a server that does not answer.
         let class = match fault.class {
             FaultClass::Cancelled => FaultClass::Transient,
             class => class,
@@ -387,7 +387,8 @@ impl Open {
         self.at = now + pause.max(fault.retry_after.unwrap_or_default());
         match class {
             FaultClass::Transient => true,
-            // The pictures are still being made. Screen captures exist only if somebody took some.
+            // The pictures are still being generated. Screen captures exist only if someone took
+            // them.
             FaultClass::NotConverted => self.lacking.kind == AssetKind::Thumbnails,
             FaultClass::Damaged => self.tries < DAMAGED_TRIES,
             _ => false,

@@ -1,5 +1,5 @@
-//! One order from Align into staging: spool the package, check it, unpack it, say what it is; and then
-//! what comes beside it.
+//! Brings one order from Align into staging: spools the package, checks, unpacks and describes it,
+//! then fetches the extras.
 
 use std::cell::Cell;
 use std::path::{Path, PathBuf};
@@ -18,25 +18,25 @@ use super::super::effects::{FetchJob, Fetched};
 use super::Executor;
 use super::extras::Wanted;
 
-/// So often a package is fetched again for a damaged file that the order can do without; then it is
-/// published without it.
+/// How often a package is fetched again because of a damaged file that the order can do without;
+/// after that it is published without the file.
 pub(super) const PATIENCE: u32 = 2;
 
-/// Free space that a download must find, as a multiple of its announced size: the archive itself and
-/// what it unpacks to. Meshes pack to about half.
+/// Free space a download needs, as a multiple of its announced size: for the archive and for what
+/// it unpacks to. Meshes compress to about half.
 const SPACE_FACTOR: u64 = 4;
 
 /// An order's places in staging while it is fetched.
 struct Places<'a> {
     dir: PathBuf,
     spools: SpoolDir<'a>,
-    /// Whether the whole package lies in its spool.
+    /// Whether the whole package is in its spool.
     is_whole: Cell<bool>,
 }
 
 impl Executor {
-    /// Brings an order into its staged directory. Of an earlier attempt, and of this one if it fails,
-    /// nothing is left but a broken download of the package that can be continued.
+    /// Fetches an order into its staged directory. Nothing is left of an earlier attempt, or of
+    /// this one if it fails, except a partial download of the package that can be resumed.
     pub(super) fn fetch(&self, job: &FetchJob) -> Result<Fetched, Fault> {
         self.root.check()?;
         let places = Places {
@@ -50,13 +50,14 @@ impl Executor {
         let result = self.fetch_into(job, &places);
         if let Err(fault) = &result {
             let cleared = self.clear(&places.dir);
-            // What is unpacked may be too much for the volume where what came is not: then it need not
-            // come again.
+            // The volume may have room for the download but not for the unpacked files: then there
+            // is no need to download it again.
             let keep = is_worth_continuing(fault)
                 || (fault.code == "disk-full" && places.is_whole.get() && self.has_room_left());
             let tidied = if keep { places.spools.tidy() } else { places.spools.clear() };
             if let Err(other) = tidied.and(cleared) {
-                // The next attempt begins with the same, and the first fault is the one to tell.
+                // The next attempt starts with the same steps, and the first fault is the one to
+                // report.
                 tracing::debug!(lab = %job.key.lab, order = %job.key.order, "{}", other.chain());
             }
         } else {
@@ -71,7 +72,7 @@ impl Executor {
         let remote = &*link.remote;
         let wanted = self.config.format_for(&job.remote);
         let mut fetched = Fetched::default();
-        // The scan first: whatever becomes of the rest, it is there.
+        // The scan first: it is safe whatever happens to the rest.
         let package = self.package(remote, job, &wanted, &places.spools)?;
         fetched.answered_by(&package.hosts);
         (self.step)(Step::SpoolComplete);
@@ -87,8 +88,8 @@ impl Executor {
         let unpacked = unpack_as(&*self.disk, &package.spool, dir, reading, &self.cancel).map_err(
             |mut fault| {
                 if package.is_continued && fault.class == FaultClass::Permanent {
-                    // A power cut may have damaged what came earlier: only a package that came
-                    // whole can be found bad for good.
+                    // A power cut may have damaged what arrived earlier: only a package that
+                    // arrived in one piece can be declared permanently bad.
                     fault.class = FaultClass::Damaged;
                 }
                 fault
@@ -108,7 +109,7 @@ impl Executor {
         let extras = self.extras(&extras, &kinds, wait, &mut || Ok(()))?;
         (self.step)(Step::ExtrasTaken);
         fetched.answered_by(&extras.hosts);
-        // They have the vendor's names only, and say nothing about the package's files.
+        // Extras have the vendor's names only, and say nothing about the package's files.
         let pictures = describe(&*self.disk, dir, extras.files, Names::Vendor)?;
         for note in described.notes.iter().chain(&pictures.notes) {
             tracing::warn!(lab = %job.key.lab, order = %job.key.order, "{note}");
@@ -128,7 +129,7 @@ impl Executor {
         Ok(fetched)
     }
 
-    /// Whether there is room for a download of which so many bytes are there already.
+    /// Whether there is room for a download of which `there` bytes have already arrived.
     pub(super) fn check_space(&self, announced: Option<u64>, there: u64) -> Result<(), Fault> {
         let download = announced.unwrap_or(0).saturating_mul(SPACE_FACTOR).saturating_sub(there);
         self.check_room(download)
@@ -156,23 +157,23 @@ pub(super) fn request(job: &FetchJob, kind: AssetKind, wanted: &FormatConfig) ->
     AssetRequest { order: job.key.order.clone(), kind, format: wanted.format.clone(), resume: None }
 }
 
-/// What is asked for by separate calls.
+/// The extras to request by separate calls.
 fn extras_of(wanted: &FormatConfig, job: &FetchJob) -> Vec<AssetKind> {
-    // Orthodontic packages hold the pictures already; restorative ones do not.
+    // Orthodontic packages already contain the pictures; restorative ones do not.
     let thumbnails = wanted.thumbnails.unwrap_or_else(|| !job.remote.is_ortho());
     let kinds =
         [(AssetKind::Thumbnails, thumbnails), (AssetKind::ScreenCaptures, wanted.screen_captures)];
     kinds.into_iter().filter(|(_, asked)| *asked).map(|(kind, _)| kind).collect()
 }
 
-/// Whether what came before the fault is of use to the next attempt.
+/// Whether what arrived before the fault is of use to the next attempt.
 fn is_worth_continuing(fault: &Fault) -> bool {
     match fault.class {
         FaultClass::Transient | FaultClass::Auth | FaultClass::Refused | FaultClass::Cancelled => {
             true
         }
-        // A full disk is not kept full by what is left of a download, and a disk that fails may have
-        // failed there.
+        // A partial download must not keep a full disk full, and a failing disk may have failed
+        // right there.
         FaultClass::Local => !matches!(fault.code, "disk-full" | "disk" | "share-gone"),
         FaultClass::NotConverted | FaultClass::Damaged | FaultClass::Permanent => false,
     }

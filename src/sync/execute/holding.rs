@@ -1,4 +1,4 @@
-//! Holding an incomplete order back, and making it ready for its publication when somebody wants that.
+//! Holds back an incomplete order, and prepares it for publication when a user asks for that.
 
 use std::path::Path;
 
@@ -14,8 +14,8 @@ use super::super::effects::{HoldJob, PublishJob};
 use super::Executor;
 
 impl Executor {
-    /// Keeps a staged order where nothing is swept. From then on what lies there tells of it, should
-    /// the journal be lost, and its claim goes.
+    /// Moves a staged order to where nothing is swept, and releases its claim: from then on what is
+    /// there documents the order, even if the journal is lost.
     pub(super) fn hold(&self, job: &HoldJob) -> Result<(), Fault> {
         self.root.check()?;
         let staged = self.layout.work_dir(&job.job);
@@ -33,7 +33,7 @@ impl Executor {
             return seal_with(&*self.disk, staged, manifest, &self.step).map(drop);
         }
         match held::manifest_in(&*self.disk, staged)? {
-            // An earlier attempt came this far.
+            // An earlier attempt got this far.
             Some((manifest, sha)) if sha == intent.manifest_sha256 => {
                 held::check(&*self.disk, staged, &manifest)
             }
@@ -41,8 +41,8 @@ impl Executor {
         }
     }
 
-    /// The manifest of what an earlier attempt sealed. The journal, from which the intent comes after a
-    /// restart, has stand-ins where a file may be called after a person.
+    /// The manifest that an earlier attempt sealed. After a restart the intent comes from the
+    /// journal, which has placeholders where a file name may contain a person's name.
     pub(super) fn named(&self, job: &PublishJob, staged: &Path) -> Option<Box<Manifest>> {
         let intent = &job.intent;
         if !intent.manifest.has_stand_ins() {
@@ -51,8 +51,8 @@ impl Executor {
         manifest_with(&*self.disk, staged, &intent.manifest_sha256).ok().flatten()
     }
 
-    /// What was found out of an interrupted publication, where the process ended before what was held
-    /// back had the manifest of its publication.
+    /// Corrects the outcome of an interrupted publication if the process ended before the held-back
+    /// revision had the manifest for its publication.
     pub(super) fn or_held(
         &self,
         job: &PublishJob,

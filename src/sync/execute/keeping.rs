@@ -1,5 +1,5 @@
-//! Removes what the engine found old enough, if it is still ours and unchanged, and never without a
-//! record in the audit.
+//! Removes what the engine found old enough, if it is still ours and unchanged, and never without
+//! an audit record.
 
 use crate::audit::{Deed, Entry, Mark};
 use crate::local::history;
@@ -14,8 +14,8 @@ use super::super::effects::{ForgetJob, RetireJob, Retirement};
 use super::Executor;
 
 impl Executor {
-    /// Removes what stands of an order in the output, each revision by one rename out of it. An order
-    /// in which others worked is left alone as a whole.
+    /// Removes an order from the output, each revision by one rename out of it. If others worked in
+    /// any part of the order, all of it is left alone.
     pub(super) fn retire(&self, job: &RetireJob) -> Result<Retirement, Fault> {
         self.root.check()?;
         let mut retirement = Retirement::default();
@@ -37,7 +37,7 @@ impl Executor {
         if !retirement.left.is_empty() {
             ours.clear();
         }
-        // What was begun is finished.
+        // Finish what was started.
         ours.extend(moved);
         if ours.is_empty() {
             return Ok(retirement);
@@ -55,7 +55,7 @@ impl Executor {
             Err(_) => Mark::Failed,
         };
         items.retain(|item| retirement.removed.contains(&item.manifest.revision));
-        // What is removed is removed, and that it was about to be is on record.
+        // The removal stands either way, and its start is on record.
         if let Err(fault) = self.record(&job.key, Deed::Removed, mark, &items) {
             tracing::warn!(lab = %job.key.lab, order = %job.key.order, "{}", fault.chain());
         }
@@ -73,7 +73,8 @@ impl Executor {
         Ok(())
     }
 
-    /// Removes a replaced revision from history. Nobody watches there, so it may go file by file.
+    /// Removes a replaced revision from history. No program watches history, so files may go one by
+    /// one.
     pub(super) fn forget(&self, job: &ForgetJob) -> Result<Fate, Fault> {
         self.root.check()?;
         let (disk, layout, key) = (&*self.disk, &self.layout, &job.key);
@@ -119,8 +120,7 @@ impl Executor {
         items: &[Item<'_>],
     ) -> Result<(), Fault> {
         let revisions: Vec<u32> = items.iter().map(|item| item.manifest.revision).collect();
-        // Should the journal be lost in the middle of a removal, they prove that it was the agent that
-        // began it.
+        // If the journal is lost in the middle of a removal, these prove that the agent started it.
         let manifests: Vec<&str> = items.iter().map(|item| item.manifest_sha256).collect();
         let files: usize = items.iter().map(|item| item.manifest.files.len()).sum();
         let entry = Entry::by_agent((self.clock)(), what, mark)
@@ -132,7 +132,7 @@ impl Executor {
     }
 }
 
-/// A revision in a record.
+/// A revision in an audit record.
 #[derive(Clone, Copy)]
 struct Item<'a> {
     manifest: &'a Manifest,

@@ -1,5 +1,5 @@
-//! The package of an order, from Align into its spool: continued where an earlier attempt broke off, and
-//! never put together from two versions.
+//! Downloads an order's package into its spool. Resumes where an earlier attempt broke off, and
+//! never mixes two versions.
 
 use std::path::PathBuf;
 
@@ -16,19 +16,19 @@ use super::super::notice::size;
 use super::Executor;
 use super::fetch::{next, request};
 
-/// A package that lies complete in its spool.
+/// A package that is complete in its spool.
 pub(super) struct Package {
     pub(super) spool: PathBuf,
     pub(super) etag: Option<String>,
-    /// Who answered for it.
+    /// The hosts that served it.
     pub(super) hosts: Vec<String>,
-    /// Whether some of its bytes came in an earlier attempt.
+    /// Whether some of its bytes come from an earlier attempt.
     pub(super) is_continued: bool,
 }
 
 impl Executor {
-    /// Streams the package into its spool, behind what an earlier attempt left there if the server
-    /// agrees that it is the same file.
+    /// Streams the package into its spool, appending to what an earlier attempt left there if the
+    /// server confirms that it is the same file.
     pub(super) fn package(
         &self,
         remote: &dyn Remote,
@@ -60,7 +60,7 @@ impl Executor {
             );
             spools.resume(kept, cap)?
         } else {
-            // What is there is of no use any more, and may be what the disk lacks.
+            // What is there is useless now, and may be taking up the space that is missing.
             spools.drop_package()?;
             self.check_space(info.total, 0)?;
             let origin = Origin::of(&job.key, &wanted.format, &info);
@@ -105,7 +105,7 @@ impl Executor {
         Ok(Package { spool: spools.spool(AssetKind::Ide), etag, hosts, is_continued })
     }
 
-    /// Asks for the rest of what is kept, or for all of it. The answer is one of the two.
+    /// Asks for the rest of what is kept, or for the whole package. The answer is one of the two.
     fn ask(
         &self,
         remote: &dyn Remote,
@@ -121,7 +121,7 @@ impl Executor {
                     return Ok((body, Some(kept.clone())));
                 }
                 Ok(body) if body.info().offset == 0 => return Ok((body, None)),
-                // The rest of something else; or perhaps only the rest is refused.
+                // The rest of a different file; or perhaps only the range request is refused.
                 Ok(_) => {}
                 Err(fault)
                     if matches!(fault.class, FaultClass::Permanent | FaultClass::Refused) => {}

@@ -1,4 +1,4 @@
-//! What must stay free on the volume stays free.
+//! Keeps the configured amount of space free on the volume.
 
 use super::Executor;
 use crate::local::room::too_little;
@@ -7,7 +7,7 @@ use crate::model::fault::Fault;
 use super::super::notice::size;
 
 impl Executor {
-    /// Whether so many bytes can be written and what must stay free still does.
+    /// Checks that this many bytes can be written without going below what must stay free.
     pub(super) fn check_room(&self, bytes: u64) -> Result<(), Fault> {
         let free = self.disk.free_space(&self.layout.staging)?;
         let needed = self.config.min_free.saturating_add(bytes);

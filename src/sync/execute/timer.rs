@@ -1,19 +1,19 @@
-//! How an executor measures and passes time, where what it does has a deadline.
+//! How an executor measures and passes time for work with a deadline.
 
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-/// A clock that only goes on, and a way to wait. Tests and simulations bring their own.
+/// A monotonic clock and a way to wait. Tests and simulations supply their own.
 #[derive(Debug, Clone, Copy)]
 pub struct Timer {
-    /// Time since some moment.
+    /// Time since an arbitrary fixed moment.
     pub now: fn() -> Duration,
-    /// Lets so much time pass.
+    /// Blocks for this long.
     pub sleep: fn(Duration),
 }
 
 impl Timer {
-    /// This computer's.
+    /// The real clock of this computer.
     pub fn real() -> Self {
         Self { now: since_first_asked, sleep: std::thread::sleep }
     }

@@ -1,5 +1,5 @@
-//! The record of what is held back no more and goes: in the log and in the audit, without names of
-//! files.
+//! Records the removal of what is no longer held back, in the log and in the audit, without file
+//! names.
 
 use crate::audit::{Audit, Deed, Entry, Mark};
 use crate::local::held::Witness;
@@ -14,7 +14,7 @@ pub struct Recorded<'a> {
 }
 
 impl<'a> Recorded<'a> {
-    /// What is removed now is recorded there.
+    /// Removals are recorded in `audit`, with this time.
     pub fn new(audit: &'a Audit, now: WallMs) -> Self {
         Self { audit, now }
     }
