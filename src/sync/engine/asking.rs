@@ -1,4 +1,4 @@
-//! Single orders that Align is asked about: those that left the list before they were fetched, and
+//! Questions to Align about single orders: those that left the list before they were fetched, and
 //! published ones, which may be in modeling by now.
 
 use std::time::Duration;
@@ -13,26 +13,26 @@ use crate::model::order::{RemoteOrder, Status};
 use super::super::observe::News;
 use super::super::verdict::is_about_login;
 
-/// Time between two questions of one lab.
+/// Time between two questions for one lab.
 const PAUSE: Duration = Duration::from_secs(5);
-/// The same for orders that notifications name, in the long run.
+/// The same for orders named by notifications, in the long run.
 pub(super) const PAUSE_NAMED: Duration = Duration::from_secs(1);
-/// But so many of them are asked about one after the other: what a lab sends in a busy minute waits for
-/// nothing but Align's answers.
+/// This many of them may be asked about in direct succession: what a lab sends in a busy minute
+/// waits only for Align's answers.
 const AT_ONCE_NAMED: u32 = 20;
-/// Time between two looks whether there is somebody to ask about.
+/// Time between two checks for orders to ask about.
 const IDLE: Duration = Duration::from_mins(1);
-/// Time until the next question after one that Align did not answer.
+/// Time until the next question after Align failed to answer one.
 const AFTER_FAULT: Duration = Duration::from_mins(10);
 
 impl Engine {
-    /// When the next question may be put.
+    /// When the next question may be asked.
     pub(super) fn next_asking(&self) -> Option<Duration> {
         let labs = self.labs.values().filter(|_| self.policy.follow_up);
         labs.filter(|lab| lab.may_ask()).map(|lab| lab.next_ask).min()
     }
 
-    /// Puts the questions that are due.
+    /// Asks the questions that are due.
     pub(super) fn start_asking(
         &mut self,
         now: Now,
@@ -103,7 +103,7 @@ impl Engine {
                 if is_about_login(&fault) {
                     self.lab_trouble(lab, &fault, effects)?;
                 } else {
-                    // An answer about one prescription.
+                    // An answer about one prescription only.
                     self.doubt(lab, &fault);
                 }
                 Ok(())
@@ -140,13 +140,13 @@ impl Engine {
         Ok(())
     }
 
-    /// The question is not put again at once.
+    /// Keeps the question from being asked again immediately.
     fn asked_in_vain(&self, now: Now, mut order: OrderRecord) -> Result<(), StoreError> {
         order.last_asked = Some(now.wall);
         self.store.save(&order)
     }
 
-    /// An order that is worked on takes its news up when that is done.
+    /// Queues the order. If it is being processed, it picks up the news when that is done.
     pub(super) fn look_soon(&mut self, key: &OrderKey, now: Now) {
         if !self.jobs.contains_key(key) {
             self.wait_for_turn(key.clone(), now);
@@ -155,19 +155,19 @@ impl Engine {
 }
 
 impl LabState {
-    /// Not before this time is Align asked about an order that a notification names.
+    /// Earliest time for the next question about an order named by a notification.
     pub(super) fn next_named(&self) -> Duration {
         self.named_paid.saturating_sub(PAUSE_NAMED * (AT_ONCE_NAMED - 1))
     }
 
-    /// Align is asked about one.
+    /// Records that such a question is being asked.
     pub(super) fn ask_named(&mut self, now: Now) {
         self.asking = true;
         self.named_paid = self.named_paid.max(now.mono) + PAUSE_NAMED;
     }
 
-    /// Whether Align may be asked about orders that notifications name. The first list comes first: it
-    /// may tell of many of them at once.
+    /// Whether Align may be asked about orders named by notifications. The first list takes
+    /// precedence: it may answer many of the questions at once.
     pub(super) fn may_ask_named(&self) -> bool {
         let waits_for_list = self.polling && self.last_list.is_none();
         !self.is_held() && !self.paused && !self.asking && !waits_for_list

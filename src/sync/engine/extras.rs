@@ -1,9 +1,10 @@
-//! What a published order still lacks: asked for again on a schedule of its own, beside everything else.
+//! Extras that a published order still lacks: asked for again on a schedule of their own, in
+//! parallel with everything else.
 //!
-//! Nobody waits for it. It takes no slot from other orders, changes nothing of what is known of the
-//! order, and needs no person: what comes is published as the next revision, what never comes stays
-//! under `missing`. It is given up for good where the order was taken, changed or replaced, and where
-//! there is a sign of new files the ordinary fetch goes first.
+//! Nothing waits for them. Asking takes no slot from other orders, does not change what is known
+//! about the order, and needs no user: what arrives is published as the next revision, what never
+//! arrives stays listed under `missing`. Extras are given up permanently if the order was taken,
+//! changed or replaced; if there is a sign of new files, the normal fetch goes first.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -24,7 +25,8 @@ use super::super::effects::{ExtrasJob, Lacking};
 use super::super::plan::{self, Action, Policy, Published, Remote};
 use super::fetching::local_view;
 
-/// The waits after a publication and between the tries. After the last one nobody asks any more.
+/// Waits after the publication and between the attempts. After the last one, extras are no longer
+/// asked for.
 const USUAL: [Duration; 8] = [
     Duration::from_mins(2),
     Duration::from_mins(10),
@@ -35,19 +37,20 @@ const USUAL: [Duration; 8] = [
     Duration::from_hours(24),
     Duration::from_hours(24),
 ];
-/// The same for what most likely never comes: screen captures that nobody took, and what Align refuses.
+/// The same for what most likely never arrives: screen captures that no one took, and what Align
+/// refuses.
 const BRIEF: [Duration; 2] = [Duration::from_mins(10), Duration::from_hours(2)];
-/// After this PC kept it from being done; that counts as no try.
+/// Wait after a fault of this PC, which does not count as an attempt.
 const LOCAL: Duration = Duration::from_mins(10);
-/// Before an order is looked at again that something else is to be done about, or whose publication
-/// was interrupted.
+/// Wait before checking again an order that has something else to be done, or whose publication was
+/// interrupted.
 const LATER: Duration = Duration::from_mins(1);
 
-/// When which order is to be asked for what it lacks, on the monotonic clock. The journal knows more.
+/// When to ask for the extras of an order, on the monotonic clock. The journal has the details.
 pub(super) type Late = BTreeMap<OrderKey, Duration>;
 
 impl Engine {
-    /// Takes up what the journal remembers.
+    /// Loads the schedule from the journal.
     pub(super) fn load_late(&mut self, now: Now) -> Result<(), StoreError> {
         if !self.policy.late_extras {
             return Ok(());
@@ -59,8 +62,8 @@ impl Engine {
         Ok(())
     }
 
-    /// When the next order may be asked for what it lacks; `None` while that has to wait for something
-    /// other than the clock.
+    /// When the next order may be asked for what it lacks; `None` while that depends on more than
+    /// the clock.
     pub(super) fn next_late(&self, now: Now) -> Option<Duration> {
         if self.slots_in_use() >= self.policy.concurrency || self.jobs.values().any(Job::is_late) {
             return None;
@@ -76,12 +79,12 @@ impl Engine {
         match self.hold(key, &turn, now) {
             Hold::Free => Some(at),
             Hold::Until(time) => Some(at.max(time)),
-            // Whether a server answers again is found out by what matters more.
+            // Testing whether a server answers again is left to more important work.
             Hold::Trial(_) | Hold::Held => None,
         }
     }
 
-    /// Begins with the order that has waited longest, if nothing else wants to be done.
+    /// Starts with the order that has waited longest, if nothing else needs to be done.
     pub(super) fn start_late(
         &mut self,
         now: Now,
@@ -119,8 +122,8 @@ impl Engine {
         Ok(())
     }
 
-    /// What is to be asked for now. What the published revision does not lack, or what is not ours to
-    /// complete any more, is forgotten.
+    /// Returns what to ask for now. Forgets extras that the published revision does not lack, or
+    /// that are no longer ours to add.
     fn still_lacking(
         &mut self,
         now: Now,
@@ -146,7 +149,7 @@ impl Engine {
         Ok(due.map(|extra| extra.kind).collect())
     }
 
-    /// The revision that extras are asked for: the one that is held back, else the newest one.
+    /// The revision to complete: the held-back one, else the newest.
     fn to_complete(&self, key: &OrderKey) -> Result<Option<Manifest>, StoreError> {
         if let Some(held) = self.store.held(key)? {
             return Ok(Some(held.manifest));
@@ -154,12 +157,12 @@ impl Engine {
         Ok(self.store.revisions(key)?.pop().map(|newest| newest.manifest))
     }
 
-    /// Whether the work on the order is about what it lacks.
+    /// Whether the order's job is about extras it lacks.
     pub(super) fn is_late(&self, key: &OrderKey) -> bool {
         self.jobs.get(key).is_some_and(Job::is_late)
     }
 
-    /// As [`decide`](Engine::decide), for an order that is published and lacks something.
+    /// Like [`decide`](Engine::decide), for an order that is published and lacks something.
     pub(super) fn decide_late(
         &mut self,
         now: Now,
@@ -225,7 +228,7 @@ impl Engine {
         }
     }
 
-    /// What was asked for came, or did not.
+    /// Handles the answer, whether extras arrived or not.
     pub(super) fn late_fetched(
         &mut self,
         now: Now,
@@ -249,8 +252,7 @@ impl Engine {
         self.look(key, effects)
     }
 
-    /// Something else than Align kept it from being done. The order itself is published, so nobody is
-    /// told.
+    /// Handles a fault that is not Align's. The order itself is published, so it is not reported.
     pub(super) fn late_failed(
         &mut self,
         now: Now,
@@ -260,7 +262,7 @@ impl Engine {
     ) -> Result<(), StoreError> {
         tracing::debug!(lab = %key.lab, order = %key.order, "not completed: {}", fault.chain());
         if self.intent(key)?.is_some() {
-            // Nobody knows how far the publication came. That is found out first, as after a restart.
+            // It is not known how far the publication got. Find out first, as after a restart.
             self.jobs.remove(key);
             self.interrupted.insert(key.clone());
             self.wait_as(key.clone(), now, now.mono + LATER, true);
@@ -277,7 +279,7 @@ impl Engine {
         self.leave_late(now, key, effects)
     }
 
-    /// Ends the work on it and leaves nothing in staging.
+    /// Ends the job and leaves nothing in staging.
     fn leave_late(
         &mut self,
         now: Now,
@@ -294,7 +296,7 @@ impl Engine {
         Ok(())
     }
 
-    /// Once the work on it ended: it is asked for again when its time comes.
+    /// Schedules the next attempt after the job ended.
     pub(super) fn late_ended(&mut self, now: Now, key: &OrderKey) -> Result<(), StoreError> {
         let extras = self.store.late(key)?;
         self.expect_late(now, key, &extras);
@@ -304,7 +306,7 @@ impl Engine {
         Ok(())
     }
 
-    /// What is lacking from now on.
+    /// Replaces the schedule for the extras an order lacks.
     pub(super) fn expect_late(&mut self, now: Now, key: &OrderKey, extras: &[LateExtra]) {
         match extras.iter().map(|extra| now.mono + wait_of(extra, now)).min() {
             Some(at) if self.policy.late_extras => self.late.insert(key.clone(), at),
@@ -317,7 +319,7 @@ impl Engine {
         self.store.set_late(key, &[])
     }
 
-    /// A try brought nothing new.
+    /// Records an attempt that brought nothing new.
     fn tried_in_vain(
         &mut self,
         now: Now,
@@ -349,7 +351,7 @@ impl Engine {
         })
     }
 
-    /// What a publication that is being recorded lacks, and when it will be asked for.
+    /// Returns what the publication being recorded lacks, and when to ask for it.
     pub(super) fn late_after(
         &mut self,
         now: Now,
@@ -369,13 +371,13 @@ impl Engine {
             let known = before.iter().find(|extra| extra.kind == kind);
             let lacks = lacking.iter().find(|lacking| lacking.kind == kind);
             match (&asked, known, lacks) {
-                // It was asked for in vain, while something else came.
+                // It was asked for in vain, while something else arrived.
                 (Some(_), Some(known), Some(lacks)) => {
                     extras.extend(self.next_try(now, lacks, Some(known)));
                 }
                 (Some(_), known, _) => extras.extend(known.cloned()),
                 (None, _, Some(lacks)) => extras.extend(self.next_try(now, lacks, None)),
-                // The process that knew why ended in between.
+                // The process that knew the reason has ended.
                 (None, _, None) => {
                     let why = match kind {
                         AssetKind::ScreenCaptures => FaultClass::NotConverted,
@@ -389,7 +391,7 @@ impl Engine {
         Ok(extras)
     }
 
-    /// When an extra that did not come is asked for next; `None`: never.
+    /// When to ask again for an extra that did not arrive; `None`: never.
     fn next_try(
         &mut self,
         now: Now,
@@ -400,7 +402,7 @@ impl Engine {
         let tries = before.map_or(0, |before| before.tries.saturating_add(1));
         let waits: &[Duration] = if brief { &BRIEF } else { &USUAL };
         let wait = match waits.get(usize::try_from(tries).unwrap_or(usize::MAX)).copied()? {
-            // Nobody had the time to ask for it yet.
+            // There was no time to ask for it yet.
             _ if lacking.why.is_none() && tries == 0 => Duration::ZERO,
             wait => wait.mul_f64(1.0 - self.rng.f64() / 4.0),
         };
@@ -410,7 +412,7 @@ impl Engine {
     }
 }
 
-/// Whether what went wrong will most likely stay so.
+/// Whether what went wrong will most likely stay that way.
 fn is_brief(lacking: &Lacking) -> bool {
     match lacking.why {
         Some(FaultClass::NotConverted) => lacking.kind == AssetKind::ScreenCaptures,
@@ -423,13 +425,13 @@ fn lacks(manifest: &Manifest, kind: AssetKind) -> bool {
     manifest.missing.iter().any(|name| AssetKind::extra(name) == Some(kind))
 }
 
-/// How long until an extra is to be asked for. A clock that was set makes it no longer than it was.
+/// How long until an extra is to be asked for. Setting the clock never makes it longer than it was.
 fn wait_of(extra: &LateExtra, now: Now) -> Duration {
     let began = WallMs(extra.next_try.0.saturating_sub(millis(extra.wait)));
     remaining(began, extra.wait, now.wall)
 }
 
-/// What came with a revision that only adds extras, and which are still awaited, for the order's story.
+/// For the order's story: the extras that arrived with a revision that only adds extras.
 pub(super) fn came(before: Option<&Manifest>, manifest: &Manifest) -> Option<String> {
     let (_, adds) = before?.changes_to(&manifest.files);
     let came = AssetKind::EXTRAS
@@ -444,9 +446,9 @@ pub(super) fn came(before: Option<&Manifest>, manifest: &Manifest) -> Option<Str
     Some(format!("{first}{} arrived, published as revision {revision}", letters.as_str()))
 }
 
-/// What is added to the story of a publication that could not wait for its pictures.
+/// For the order's story: the extras that a publication could not wait for.
 pub(super) fn awaited(extras: &[LateExtra]) -> Option<String> {
-    // That there are no screen captures is no news.
+    // Missing screen captures are no news.
     let usual = extras.iter().filter(|extra| !extra.brief);
     let names: Vec<_> = usual.map(|extra| extra.kind.in_words()).collect();
     (!names.is_empty())

@@ -1,4 +1,4 @@
-//! What follows from a failed attempt: why it failed is remembered, and when it is tried again.
+//! Handles failed attempts: records why they failed and when to try again.
 
 use std::time::Duration;
 
@@ -12,10 +12,10 @@ use crate::retry::Next;
 use super::super::outage::Before;
 use super::super::verdict::is_about_login;
 
-/// The code of orders whose lab was taken out of the config.
+/// Fault code of orders whose lab was removed from the config.
 const UNKNOWN_LAB: &str = "unknown-lab";
 
-/// The config has no such lab any more.
+/// The fault of an order whose lab is no longer in the config.
 pub(in crate::sync) fn unknown_lab(lab: &LabName) -> Fault {
     let text = format!("the config has no lab {lab} any more");
     Fault::new(FaultClass::Permanent, UNKNOWN_LAB, text)
@@ -23,8 +23,8 @@ pub(in crate::sync) fn unknown_lab(lab: &LabName) -> Fault {
 }
 
 impl Engine {
-    /// An order whose lab was taken out of the config does not come by waiting: it needs attention until
-    /// the lab is back.
+    /// Waiting does not help an order whose lab was removed from the config: it needs attention
+    /// until the lab is back.
     pub(super) fn see_whether_its_lab_is_known(
         &self,
         now: Now,
@@ -60,7 +60,7 @@ impl Engine {
         Ok(record)
     }
 
-    /// A download failed.
+    /// Handles a failed download.
     pub(super) fn fetch_failed(
         &mut self,
         now: Now,
@@ -81,7 +81,7 @@ impl Engine {
         self.record_failure(now, key, &fault, cost, effects)
     }
 
-    /// An attempt failed, not while something was downloaded.
+    /// Handles an attempt that failed outside a download.
     pub(super) fn failed(
         &mut self,
         now: Now,
@@ -183,7 +183,7 @@ impl Engine {
         Ok(())
     }
 
-    /// An order goes back into the line after a fault.
+    /// Puts an order back into the queue after a fault.
     fn wait_after(
         &mut self,
         (key, came): (&OrderKey, Duration),
@@ -194,11 +194,11 @@ impl Engine {
     ) {
         let not_before = match cost {
             Cost::Attempt => now.mono + wait,
-            // The server's gate says when.
+            // The server's gate decides.
             Cost::Nothing(_) => now.mono,
         };
         self.wait_again(key, came, now, not_before);
-        // A server's own wish stands whether or not it answers others again.
+        // A wait the server asked for applies whether or not it answers others again.
         let waits_for_sign = fault.class == FaultClass::Transient && fault.retry_after.is_none();
         let is_spared = matches!(cost, Cost::Nothing(_));
         let host = self.host_of(key, fault).filter(|_| waits_for_sign || is_spared);
@@ -207,8 +207,8 @@ impl Engine {
         }
     }
 
-    /// Orders that failed before an outage showed get back what that cost them. Whether a person was
-    /// asked to look at one.
+    /// Gives back the attempts that orders lost before the outage was recognized. Returns whether
+    /// one of the orders was marked as needing attention.
     pub(super) fn give_back(
         &mut self,
         now: Now,
@@ -239,7 +239,7 @@ impl Engine {
         Ok(was_parked)
     }
 
-    /// Writes down when orders are really tried next that wait for a server.
+    /// Records in the journal when orders that wait for a server will really be tried next.
     pub(super) fn put_off(&mut self, now: Now) -> Result<(), StoreError> {
         let hosts = std::mem::take(&mut self.gates_moved);
         if hosts.is_empty() {
@@ -265,8 +265,8 @@ impl Engine {
     }
 }
 
-/// An answer about one order is about that order, also if it says that the login is no good: that is
-/// tested by a call that is about nothing else.
+/// An answer about one order is about that order, even if it says that the login is invalid: that
+/// is tested with a call that concerns nothing else.
 fn as_of_one_order(mut fault: Fault) -> Fault {
     if fault.class == FaultClass::Auth && !is_about_login(&fault) {
         fault.class = FaultClass::Refused;
@@ -279,7 +279,7 @@ fn as_of_one_order(mut fault: Fault) -> Fault {
     fault
 }
 
-/// What Align's support needs to know of files that do not come.
+/// What Align's support needs to know about files that never arrive.
 fn for_support(record: &OrderRecord, attempts: u32, since: WallMs) -> String {
     let or_none = |text: Option<&str>| text.unwrap_or("unknown").to_owned();
     format!(
@@ -295,7 +295,7 @@ fn for_support(record: &OrderRecord, attempts: u32, since: WallMs) -> String {
     )
 }
 
-/// What to do about an order that nobody but a person named, and of which no files come.
+/// What to do about an order that only a user named and whose files never arrive.
 fn is_the_number_right(record: &OrderRecord) -> String {
     format!(
         "Align has never named order {} here: look for it at myitero.com, and compare the number and \

@@ -1,4 +1,4 @@
-//! From "wanted" to "lies in staging".
+//! From "wanted" to "in staging".
 
 use super::plan::{Action, Local, Policy, Published, Remote};
 use super::{
@@ -15,15 +15,15 @@ use super::super::effects::{FetchJob, Seen, Standing};
 use super::super::notice::size;
 use super::super::pace::Pace;
 
-/// The directory below the staging's `work` for an order: one for each, so that what an interrupted
-/// piece of work left is found again.
+/// The name of an order's directory below the staging's `work`: fixed per order, so that the
+/// remains of an interrupted job are found again.
 pub fn job_name(key: &OrderKey) -> String {
     format!("{}~{}~{}", key.lab.dir_name(), key.account.dir_name(), key.order.dir_name())
 }
 
 impl Engine {
-    /// Begins the work on an order: an interrupted publication comes first, else its place is looked
-    /// at.
+    /// Starts processing an order: first an interrupted publication, if there is one; else a look
+    /// at its place.
     pub(super) fn start(
         &mut self,
         now: Now,
@@ -56,7 +56,7 @@ impl Engine {
         self.take_up_held(key)?;
         if let Some(intent) = self.intent(key)? {
             if let Some(job) = self.jobs.get_mut(key).filter(|_| !record.needs_work()) {
-                // Only a publication of what came late has nothing else to do.
+                // Only a publication of late extras leaves nothing else to do.
                 job.late = Some(Vec::new());
                 job.evidence = intent.evidence;
                 job.history_seen = intent.history_seen;
@@ -98,7 +98,7 @@ impl Engine {
         }
     }
 
-    /// Asks the planner, and begins what it says. `free` is the room on the volume, where known.
+    /// Asks the planner and starts what it says. `free` is the space on the volume, if known.
     pub(super) fn decide(
         &mut self,
         now: Now,
@@ -161,7 +161,8 @@ impl Engine {
         let held = self.store.held(&record.key)?.filter(|_| !is_release);
         let policy = Policy {
             restore: self.policy.restore,
-            // Whoever wants published what is held back does not want what stands there replaced by itself.
+            // A user who wants the held-back revision published does not want a revision already
+            // there replaced by itself.
             asked: record.forced && !is_release,
             holds: self.holds_back(&record.key),
             held: held.as_ref().map(|held| &held.manifest),
@@ -169,7 +170,7 @@ impl Engine {
         Ok(plan::plan(remote, published, local_view(local), policy))
     }
 
-    /// Sets the room aside that the order's download will need; a fault if there is too little.
+    /// Reserves the space the order's download will need; returns a fault if there is too little.
     pub(super) fn set_room_aside(
         &mut self,
         key: &OrderKey,
@@ -214,8 +215,8 @@ impl Engine {
     ) -> Result<(), StoreError> {
         let key = record.key.clone();
         let damaged = record.trouble.as_ref().map_or(0, |trouble| trouble.spent.damaged);
-        // Durable before the first byte is asked for, also where nothing but the folder's state
-        // made us want it.
+        // Durable before the first byte is requested, even if it is wanted only because of the
+        // folder's state.
         if !record.is_wanted() {
             record = observe::asked_for(record);
         }
@@ -261,7 +262,7 @@ impl Engine {
                     job.fetching_since = None;
                     job.pace = None;
                     job.fetched = Some(fetched);
-                    // What it needed is taken, and no longer free.
+                    // The space it needed is used now, and no longer counted as free.
                     job.room = 0;
                 }
                 // The place may have changed while the download ran.

@@ -1,8 +1,8 @@
-//! Orders that are held back: fetched and checked, incomplete, and kept safely until a person decides or
-//! a newer revision takes their place.
+//! Held-back orders: fetched and checked, incomplete, and stored safely until a user decides or a
+//! newer revision replaces them.
 //!
-//! The rule: *what is held back leaves its place only for the output, or after a newer revision of the
-//! order is durable*. An order whose download was not followed by either stays wanted.
+//! The rule: *what is held back leaves its place only for the output, or after a newer revision of
+//! the order is durable*. An order whose download led to neither stays wanted.
 
 use std::time::Duration;
 
@@ -18,16 +18,16 @@ use crate::store::{Held, RevisionRecord};
 
 use super::super::effects::HoldJob;
 
-/// Time until what could not be removed is tried again.
+/// Time until a failed removal is tried again.
 const DROP_AGAIN: Duration = Duration::from_mins(5);
 
 impl Engine {
-    /// Whether the work on the order is to publish what is held back.
+    /// Whether the order's job is to publish what is held back.
     pub(super) fn is_release(&self, key: &OrderKey) -> bool {
         self.jobs.get(key).is_some_and(|job| job.release.is_some())
     }
 
-    /// Whether what was fetched of the order lacks something, and such orders are held back.
+    /// Whether what was fetched is incomplete and the lab's incomplete orders are held back.
     pub(super) fn holds_back(&self, key: &OrderKey) -> bool {
         let fetched = self.jobs.get(key).filter(|job| job.release.is_none());
         let fetched = fetched.and_then(|job| job.fetched.as_ref());
@@ -35,7 +35,8 @@ impl Engine {
             && fetched.is_some_and(|fetched| is_incomplete(&fetched.findings))
     }
 
-    /// Orders of which somebody wants published what is held back. They need neither login nor Align.
+    /// Queues the orders whose held-back revision a user wants published. They need neither login
+    /// nor Align.
     pub(super) fn load_released(&mut self, now: Now) -> Result<(), StoreError> {
         for key in self.store.released()? {
             if let Some(record) = self.store.order(&key)? {
@@ -46,7 +47,7 @@ impl Engine {
         Ok(())
     }
 
-    /// The same for what was released since.
+    /// Queues those released since.
     pub(super) fn take_released(&mut self, now: Now) -> Result<(), StoreError> {
         for key in self.store.released()? {
             if self.releasing.insert(key.clone()) {
@@ -56,7 +57,8 @@ impl Engine {
         Ok(())
     }
 
-    /// Takes what is held back for what was fetched, if somebody wants it published.
+    /// If a user wants the held-back revision published, makes the job use it in place of a
+    /// download.
     pub(super) fn take_up_held(&mut self, key: &OrderKey) -> Result<(), StoreError> {
         let Some(held) = self.store.held(key)?.filter(|held| held.released) else { return Ok(()) };
         if let Some(job) = self.jobs.get_mut(key) {
@@ -67,8 +69,8 @@ impl Engine {
         Ok(())
     }
 
-    /// What lies there is what was fetched. Whether the work on the order is about something that is
-    /// held back and is not there.
+    /// Treats what is in the `held` directory as fetched. Returns `true` if the job needs it and it
+    /// is not there.
     pub(super) fn saw_held(&mut self, key: &OrderKey, there: Option<Manifest>) -> bool {
         let Some(job) = self.jobs.get_mut(key).filter(|job| job.release.is_some()) else {
             return false;
@@ -84,7 +86,7 @@ impl Engine {
         false
     }
 
-    /// The name of the directory of what is to be published.
+    /// The name of the directory to publish from.
     pub(super) fn staged_job(&self, key: &OrderKey) -> String {
         match self.jobs.get(key).and_then(|job| job.release.as_ref()) {
             Some(dir) => format!("{HELD_JOB}{dir}"),
@@ -92,8 +94,8 @@ impl Engine {
         }
     }
 
-    /// Begins to keep what was fetched out of the output. `joins` is what is held back already, where
-    /// only its extras came.
+    /// Starts storing what was fetched outside the output. With `joins`, only extras arrived for a
+    /// revision that is already held back.
     pub(super) fn begin_hold(
         &mut self,
         now: Now,
@@ -126,7 +128,7 @@ impl Engine {
             manifest: manifest.clone(),
         };
         if let Some(before) = before.filter(|_| joins) {
-            // The package is the one of then.
+            // The package is still the one from back then.
             manifest.reason = before.manifest.reason;
             held = Held { dir: held.dir, ..before };
         }
@@ -138,7 +140,7 @@ impl Engine {
         Ok(())
     }
 
-    /// It is kept safely now, or could not be.
+    /// Records that it is stored safely now, or that this failed.
     pub(super) fn held(
         &mut self,
         now: Now,
@@ -151,13 +153,14 @@ impl Engine {
             return self.finish(now, key);
         };
         if let Err(fault) = result {
-            // It may be there all the same.
+            // It may have been moved there all the same.
             self.drop_held(key.clone(), held.dir, effects);
             return self.failed(now, key, &fault, effects);
         }
         let joins = self.is_late(key);
         let before = self.store.held(key)?;
-        // Somebody may have wanted it meanwhile: what only got its pictures is the same revision.
+        // A user may have released it in the meantime: with its pictures it is still the same
+        // revision.
         let released = joins && before.as_ref().is_some_and(|before| before.released);
         let held = Held { released, ..held };
         if !joins {
@@ -195,7 +198,7 @@ impl Engine {
         self.finish(now, key)
     }
 
-    /// What was fetched is what is held back already.
+    /// Records that what was fetched is already held back.
     pub(super) fn still_held(
         &mut self,
         now: Now,
@@ -225,7 +228,8 @@ impl Engine {
         Ok(())
     }
 
-    /// What was held back is not in staging any more, or was changed there: the order is wanted again.
+    /// Makes the order wanted again: its held-back revision is no longer in staging, or was changed
+    /// there.
     pub(super) fn hold_lost(&mut self, now: Now, key: &OrderKey) -> Result<(), StoreError> {
         self.releasing.remove(key);
         let Some(record) = self.store.order(key)? else { return self.finish(now, key) };
@@ -236,25 +240,25 @@ impl Engine {
         self.finish(now, key)
     }
 
-    /// What is held back and makes way for a publication that is being recorded: because it is that
-    /// one, or an older one of the same order.
+    /// Returns the held-back revision that the publication being recorded supersedes: it is the
+    /// same one, or an older one of the same order.
     pub(super) fn makes_way(&self, intent: &Intent) -> Result<Option<Held>, StoreError> {
         let held = self.store.held(&intent.key)?;
         let is_newer = |held: &Held| !self.is_late(&intent.key) && intent.evidence >= held.evidence;
         Ok(held.filter(|held| is_of(&intent.job, held) || is_newer(held)))
     }
 
-    /// What was held back is recorded as published, or as replaced.
+    /// The held-back revision is recorded as published or replaced.
     pub(super) fn hold_ends(&mut self, held: Held, job: &str, effects: &mut Vec<Effect>) {
         self.releasing.remove(&held.key);
-        // That one was moved into the output.
+        // If published, it was moved into the output.
         if !is_of(job, &held) {
             self.drop_held(held.key, held.dir, effects);
         }
     }
 
-    /// Removes it. Nobody needs its place; but a process that ends meanwhile would leave half of the
-    /// record of it.
+    /// Removes the directory. Nothing needs its place, but `dropping` keeps the engine busy: a
+    /// process that ended in the middle would leave a record without an end.
     fn drop_held(&mut self, key: OrderKey, dir: String, effects: &mut Vec<Effect>) {
         self.dropping += 1;
         effects.push(Effect::DropHeld { key, dir });
@@ -268,7 +272,8 @@ impl Engine {
         }
     }
 
-    /// A disk that failed once may be well again, and nobody may start this agent anew for a year.
+    /// Retries failed removals: a disk that failed once may have recovered, and the agent may run
+    /// for a year without a restart.
     pub(super) fn drop_again(&mut self, now: Now, effects: &mut Vec<Effect>) {
         if now.mono >= self.next_drop {
             for (key, dir) in std::mem::take(&mut self.undropped) {
@@ -278,7 +283,7 @@ impl Engine {
     }
 }
 
-/// Whether a publication is that of what is held back.
+/// Whether a publication is that of the held-back revision.
 fn is_of(job: &str, held: &Held) -> bool {
     job.strip_prefix(HELD_JOB) == Some(held.dir.as_str())
 }

@@ -1,5 +1,5 @@
-//! What is known of the servers: who must wait for them, who tries whether they are back, and whose fault
-//! a failed download is.
+//! What is known about the servers: which orders must wait for them, which order tests whether they
+//! are back, and whose fault a failed download is.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -14,66 +14,64 @@ use super::super::outage::{Attempt, Before, Outages, Turn, Whose};
 use super::super::throttle::Throttle;
 use super::super::verdict::{Verdict, signature, verdict};
 
-/// A download that began so long ago is no reason to begin fewer others.
+/// A download that began this long ago is no reason to start fewer others.
 const BEGUN_LATELY: Duration = Duration::from_secs(10);
-/// Where a server does not say how long it wants to be left alone, of the orders that were never tried one
-/// is tried in this time. One that came after the last of them is tried at once: it may be none of those
-/// that the server will not hand out, and if it is handed out, the server is open to all.
+/// If a server does not say how long to wait, one never-tried order is tried per interval. One that
+/// arrived after the last of them is tried immediately: it may not be among those the server
+/// refuses, and if it gets through, the server is open to all.
 const BETWEEN_NEW: Duration = Duration::from_secs(2);
 
-/// What is asked of a server, beside downloads.
+/// What is asked of a server, apart from downloads.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Question<'a> {
-    /// The ready orders of a lab.
+    /// A lab's ready orders.
     Poll(&'a LabName),
-    /// What a prescription's order is, for a lab.
+    /// The order of a prescription, for a lab.
     Ask(&'a LabName, &'a RxId),
 }
 
-/// What is known of one server.
+/// What is known about one server.
 #[derive(Debug, Default)]
 pub(super) struct Server {
     breaker: Breaker,
     throttle: Option<Throttle>,
     outages: Outages,
-    /// When the next order may be tried that was never tried, though the server wants fewer calls.
+    /// When the next never-tried order may be tried although the server wants fewer calls.
     next_new: Duration,
-    /// When such an order was last begun while it does.
+    /// When such an order was last started during that time.
     last_new: Duration,
-    /// What came last in place of files.
+    /// What last arrived instead of files.
     what: String,
-    /// Whether people know of the outage.
+    /// Whether the outage was reported.
     is_told: bool,
-    /// The last question went without an answer.
+    /// The last question went unanswered.
     was_silent: bool,
 }
 
-/// Downloads from a server wait.
+/// A server whose downloads wait.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HostPause {
-    /// Which server.
     pub host: String,
     /// Until when, on the monotonic clock.
     pub until: Duration,
-    /// Why: what came in place of files.
+    /// The reason: what arrived instead of files.
     pub why: String,
     /// How many orders failed because of it and wait.
     pub orders: usize,
-    /// Whether nothing that is tried is downloaded. If not, the server asks for fewer calls.
+    /// Whether no download succeeds. If not, the server asks for fewer calls.
     pub is_outage: bool,
 }
 
 /// What a failed download costs the order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Cost {
-    /// An attempt.
     Attempt,
-    /// Nothing: it is not its fault. It is tried again at this time.
+    /// Nothing, since it is not at fault. It is tried again at this time.
     Nothing(Duration),
 }
 
 impl Engine {
-    /// Whether the servers that an order's download needs keep it waiting.
+    /// Whether an order has to wait for the servers its download needs.
     pub(super) fn hold_of_hosts(
         &self,
         key: &OrderKey,
@@ -92,7 +90,7 @@ impl Engine {
         })
     }
 
-    /// Until when the server that a lab's questions need is left alone.
+    /// Until when to leave alone the server that a lab's questions need.
     pub(super) fn questions_shut_until(&self, lab: &LabState, now: Now) -> Option<Duration> {
         let server = self.hosts.get(lab.poll_host.as_ref()?)?;
         let wish = server.throttle.as_ref().filter(|throttle| throttle.is_its_wish());
@@ -103,8 +101,8 @@ impl Engine {
         }
     }
 
-    /// How many orders need a server whose work began lately. A download that hardly moves costs the
-    /// server nothing, and may never end.
+    /// How many orders that need a server were started recently. A download that is hardly moving
+    /// costs the server nothing and may never end, so it does not count.
     fn begun_lately(&self, host: &str, now: Now) -> usize {
         let least = self.least_rate();
         let moves = |job: &Job| job.pace.as_ref().is_none_or(|pace| !pace.is_slow(now.mono, least));
@@ -122,7 +120,7 @@ impl Engine {
         lab.is_some_and(|lab| lab.download_hosts.iter().any(|known| known == host))
     }
 
-    /// A question failed: notes what that says about the server.
+    /// Records what a failed question says about the server.
     pub(super) fn question_failed(&mut self, question: Question<'_>, fault: &Fault, now: Now) {
         let Some(host) = fault.host.as_deref() else { return };
         let (lab, name) = match question {
@@ -145,7 +143,7 @@ impl Engine {
         }
     }
 
-    /// A question was answered, by that server where the client knows it.
+    /// Records that a question was answered, by `host` if the client knows it.
     pub(super) fn question_answered(&mut self, lab: &LabName, host: Option<String>, now: Now) {
         let Some(state) = self.labs.get_mut(lab) else { return };
         state.poll_host = host.or_else(|| state.poll_host.take());
@@ -154,7 +152,7 @@ impl Engine {
         }
     }
 
-    /// The server answered: whoever waited for any sign of life waits no longer.
+    /// Records that the server answered: orders waiting for any sign of life stop waiting.
     fn host_lives(&mut self, host: &str, now: Now) {
         let Some(server) = self.hosts.get_mut(host) else { return };
         let was_down = server.was_silent || server.breaker.gate(now.mono) != Gate::Open;
@@ -171,7 +169,7 @@ impl Engine {
         }
     }
 
-    /// The server asks for fewer calls.
+    /// Records that the server asks for fewer calls.
     fn refused(&mut self, host: &str, fault: &Fault, is_new: bool, now: Now) {
         let at_once = self.begun_lately(host, now).max(1);
         let server = self.hosts.entry(host.to_owned()).or_default();
@@ -188,7 +186,7 @@ impl Engine {
         }
     }
 
-    /// The work on an order begins: it may be the one that tries whether a server is back.
+    /// Records that an order's job starts: it may be the one that tests whether a server is back.
     pub(super) fn work_begins(&mut self, key: &OrderKey, is_new: bool, now: Now) {
         let Some(lab) = self.labs.get(&key.lab) else { return };
         for (host, server) in &mut self.hosts {
@@ -209,7 +207,7 @@ impl Engine {
         }
     }
 
-    /// A download failed: says what that costs the order, and notes what it says about the server.
+    /// Records what a failed download says about the server, and returns what it costs the order.
     pub(super) fn download_failed(
         &mut self,
         now: Now,
@@ -256,7 +254,7 @@ impl Engine {
             return Ok(Cost::Attempt);
         }
         if !server.is_told {
-            // What it was at first is told as long as it lasts.
+            // Once reported, an outage keeps the reason it was reported with.
             server.what = fault.chain();
         }
         let until = server.outages.next_try().unwrap_or(now.mono);
@@ -270,8 +268,8 @@ impl Engine {
         Ok(Cost::Nothing(until))
     }
 
-    /// The server that a failed download speaks of: the one that the fault names; for content that is
-    /// no good, the one that handed it out.
+    /// The server a failed download is about: the one the fault names, or for bad content the one
+    /// that served it.
     pub(super) fn host_of(&self, key: &OrderKey, fault: &Fault) -> Option<String> {
         match fault.class {
             FaultClass::Local | FaultClass::Cancelled | FaultClass::Auth => None,
@@ -283,7 +281,7 @@ impl Engine {
         }
     }
 
-    /// An order was downloaded, from these servers where the client knows them.
+    /// Records a successful download, from these servers if the client knows them.
     pub(super) fn downloaded(
         &mut self,
         now: Now,
@@ -303,7 +301,7 @@ impl Engine {
         let all: BTreeSet<String> = lab.download_hosts.iter().cloned().chain(waited_for).collect();
         for host in all {
             self.host_lives(&host, now);
-            // An order that succeeds is remembered, so that others can be compared with it.
+            // Successes are recorded too, so that other orders can be compared with them.
             let server = self.hosts.entry(host.clone()).or_default();
             if let Some(throttle) = &mut server.throttle {
                 server.next_new = now.mono;
@@ -327,10 +325,10 @@ impl Engine {
         Ok(())
     }
 
-    /// Orders that failed in an outage are tried at once, also those that a person should have looked at.
+    /// Has orders that failed in an outage tried immediately, including those that need attention.
     fn wake(&mut self, host: &str, keys: &BTreeSet<OrderKey>, now: Now) -> Result<(), StoreError> {
         for key in keys {
-            // What an outage kept waiting has failed as little as what was never tried.
+            // An order kept waiting by an outage counts as new: it has not failed on its own.
             let server = self.hosts.get(host);
             let is_new = !server.is_some_and(|server| server.outages.is_its_own_fault(key));
             if self.jobs.contains_key(key) {
@@ -345,7 +343,7 @@ impl Engine {
         Ok(())
     }
 
-    /// Tells of outages that last although files are merely being made, it seemed.
+    /// Reports outages that last although files seemed merely to be in the making.
     pub(super) fn tell_of_lasting_outages(&mut self, now: Now, effects: &mut Vec<Effect>) {
         let patience = self.policy.retry.not_converted.iter().sum::<Duration>();
         let lasting: Vec<String> = self
@@ -375,7 +373,7 @@ impl Engine {
         }
     }
 
-    /// The servers whose downloads wait now, each with why.
+    /// The servers whose downloads wait now, each with the reason.
     pub fn pauses(&self, now: Now) -> Vec<HostPause> {
         let pauses = self.hosts.iter().filter_map(|(host, server)| {
             let shut = server.throttle.as_ref().and_then(|one| one.shut_until(now.mono));
@@ -412,7 +410,7 @@ impl Server {
                 return Hold::Held;
             }
             if is_new {
-                // While few may run, the newest goes first: what it waits behind may never come.
+                // While few may run, the newest goes first: what is ahead of it may never finish.
                 hold = Hold::Trial(0);
             }
             if let Some(until) = throttle.shut_until(now) {

@@ -1,5 +1,6 @@
-//! Keeping house: once an hour, and after everything else, what is old enough is removed, one thing at
-//! a time. What is old enough says [`retain`]; whether it still is what we put there, the executor.
+//! Housekeeping: once an hour, and after everything else, removes what is old enough, one item at a
+//! time. [`retain`] decides what is old enough; the executor checks that it still is what we put
+//! there.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -17,20 +18,20 @@ use super::super::retain;
 /// Time between two rounds.
 const ROUND: Duration = Duration::from_hours(1);
 
-/// How far the round is.
+/// Progress of the current round.
 #[derive(Debug)]
 pub(super) struct Keeping {
-    /// When the next round begins; in the past while one is under way.
+    /// When the next round starts; in the past while one is running.
     next: Duration,
     /// What could not be removed in this round.
     skipped: BTreeSet<(OrderKey, u32)>,
-    /// What is being removed.
+    /// The order being removed.
     at_work: Option<OrderKey>,
-    /// Orders that are being worked on and would be removed otherwise: the round waits for them.
+    /// Orders that are due for removal but are being processed: the round waits for them.
     awaited: BTreeSet<OrderKey>,
-    /// Whether an earlier process left a removal half done.
+    /// Whether an earlier process left a removal unfinished.
     unfinished: bool,
-    /// The trouble that was last told, so that it is not told again while it lasts.
+    /// The last trouble reported, so that it is not reported again while it lasts.
     told: Option<String>,
 }
 
@@ -53,7 +54,7 @@ enum Task {
 }
 
 impl Engine {
-    /// When there may be something to remove, if there is room for that beside the work on orders.
+    /// When there may be something to remove, provided that processing orders leaves room for it.
     pub(super) fn next_keeping(&self) -> Option<Duration> {
         let policy = &self.policy;
         let keeps_house = policy.history_keep.is_some()
@@ -65,7 +66,7 @@ impl Engine {
         (keeps_house && may_begin).then_some(self.keeping.next)
     }
 
-    /// Begins to remove what is due, if anything is.
+    /// Starts removing what is due, if anything.
     pub(super) fn keep_house(
         &mut self,
         now: Now,
@@ -78,7 +79,7 @@ impl Engine {
         self.store.begin_to_count(counted)?;
         let mut busy = BTreeSet::new();
         let task = self.next_task(counted, &mut busy)?;
-        // What is free goes first.
+        // Orders not being processed go first.
         self.keeping.awaited = if task.is_none() { busy } else { BTreeSet::new() };
         match task {
             Some(Task::Retire(order)) => self.retire(now, &order, effects),
@@ -97,7 +98,7 @@ impl Engine {
         }
     }
 
-    /// What is to be removed next. What would be, but is being worked on, is put into `busy`.
+    /// Returns what to remove next. What is due but being processed is added to `busy`.
     fn next_task(
         &self,
         counted: Duration,
@@ -117,7 +118,7 @@ impl Engine {
             let published = order.published.as_ref();
             published.is_some_and(|published| is_free(&order.key, published.revision))
         };
-        // What was begun is finished, whatever the config says by now.
+        // Finish what was started, whatever the config says by now.
         if let Some(order) = self.store.retiring()?.into_iter().find(|order| is_order_free(order)) {
             return Ok(Some(Task::Retire(order)));
         }
@@ -160,7 +161,7 @@ impl Engine {
         let stand = revisions.filter(|revision| {
             revision.place == Place::Beside || Some(revision.manifest.revision) == main
         });
-        // What nobody knows the origin of is not the agent's to remove.
+        // What is of unknown origin is not the agent's to remove.
         let (found, stand): (Vec<_>, Vec<_>) = stand.partition(|revision| revision.is_found);
         for one in found {
             let number = one.manifest.revision;
@@ -262,8 +263,8 @@ impl Engine {
         self.finish(now, key)
     }
 
-    /// Something could not be removed now. What is about one order is tried again in the next round;
-    /// with any other trouble nothing is removed until then.
+    /// Handles a failed removal. If it concerns one order, that is tried again in the next round;
+    /// with any other trouble, nothing is removed until then.
     fn not_kept(
         &mut self,
         now: Now,

@@ -1,4 +1,4 @@
-//! Logins and polls: when each lab is asked, and what its answers mean.
+//! Logins and polls: when each lab is asked, and what the answers mean.
 
 use std::time::Duration;
 
@@ -14,32 +14,32 @@ use super::super::verdict::casts_doubt;
 use super::hosts::Question;
 use super::proof::Proof;
 
-/// Time between two looks whether a missing login has come.
+/// Time between two checks whether a missing login has become available.
 const RECONNECT: Duration = Duration::from_secs(5);
 
-/// How a lab stands.
+/// The state of a lab.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LabStanding {
     /// Align answered, or is being asked.
     Good,
-    /// Align was asked a short time ago by another process; it may be asked again after this.
+    /// Another process asked Align recently; it may be asked again after this.
     NotPolled(Duration),
-    /// A person must log in or pair.
+    /// A user must log in or pair.
     LoginNeeded,
     /// Align did not answer as it should.
     Unreachable,
-    /// Somebody lets it rest.
+    /// A user paused it.
     Paused,
 }
 
 /// An order that is wanted because of a list.
 struct Listed {
     key: OrderKey,
-    /// Whether a notification should name it too.
+    /// Whether a notification should name it as well.
     should_be_named: bool,
 }
 
-/// What is under way for one lab.
+/// What is in progress for one lab.
 #[derive(Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "independent facts, not one state")]
 pub(super) struct LabState {
@@ -48,34 +48,34 @@ pub(super) struct LabState {
     refused: bool,
     connecting: bool,
     pub(super) polling: bool,
-    /// Align is being asked about one order.
+    /// A question about one order is in progress.
     pub(super) asking: bool,
-    /// Not before this time is Align asked about one order.
+    /// Earliest time of the next question about one order.
     pub(super) next_ask: Duration,
-    /// Up to this time the questions about orders that notifications name use up what the long run
-    /// allows.
+    /// Questions about orders named by notifications have used up their long-run budget up to this
+    /// time.
     pub(super) named_paid: Duration,
-    /// When the next such order is due, as of the last look.
+    /// When the next named order is due, as of the last check.
     pub(super) named_due: Option<Duration>,
     /// When Align last answered a poll of this process.
     pub(super) last_list: Option<WallMs>,
-    /// The server that answers polls and questions, or should.
+    /// The server that answers, or should answer, polls and questions.
     pub(super) poll_host: Option<String>,
-    /// When the newest of its orders came that were begun.
+    /// When the newest of the orders started so far arrived.
     pub(super) newest_begun: Duration,
-    /// The servers that its downloads need, as the last ones showed.
+    /// The servers that its downloads need, according to the last ones.
     pub(super) download_hosts: Vec<String>,
     /// Whether the login can be trusted.
     pub(super) proof: Proof,
     next_connect: Duration,
     pub(super) next_poll: Option<Duration>,
-    /// Whether Align was asked by this process.
+    /// Whether this process has asked Align.
     asked: bool,
-    /// Somebody lets the lab rest: nothing new is begun for it.
+    /// A user paused the lab: nothing new is started for it.
     pub(super) paused: bool,
-    /// Somebody wants it polled as soon as that is allowed.
+    /// A user wants it polled as soon as that is allowed.
     pub(super) wanted_soon: bool,
-    /// The trouble that was last told, so that it is not told again while it lasts.
+    /// The last trouble reported, so that it is not reported again while it lasts.
     told: Option<(FaultClass, String)>,
 }
 
@@ -134,8 +134,8 @@ impl LabState {
 }
 
 impl Engine {
-    /// Where somebody logged in or paired, by whichever process, the journal holds nothing any more that
-    /// stands in the way: then the login is looked for at once.
+    /// Looks for a login immediately if a user logged in or paired, in whichever process: the
+    /// journal then no longer records anything in the lab's way.
     fn notice_logins(&mut self, now: Now) -> Result<(), StoreError> {
         let waits = |state: &LabState| {
             state.is_held() && !state.connecting && state.next_connect > now.mono
@@ -169,7 +169,7 @@ impl Engine {
             if state.paused || state.next_poll.is_none_or(|at| at > now.mono) {
                 continue;
             }
-            // Another process with this journal may have asked in the meantime.
+            // Another process using this journal may have asked in the meantime.
             let interval = state.interval(self.policy.poll_interval);
             let wait = wait_for_poll(&self.store, &account, interval, now)?;
             state.next_poll = Some(now.mono + wait);
@@ -215,8 +215,8 @@ impl Engine {
                     state.account = Some(account.clone());
                     let mut record = self.lab_record(lab)?;
                     if record.fault_class == Some(FaultClass::Auth) {
-                        // That somebody must log in or pair is over; whether all is well, the next
-                        // poll tells.
+                        // Login and pairing are in order again; the next poll shows whether
+                        // everything else is.
                         record.clear_fault();
                     }
                     record.account = Some(account.as_str().to_owned());
@@ -240,7 +240,8 @@ impl Engine {
     ) -> Result<(), StoreError> {
         let Some(state) = self.labs.get_mut(lab) else { return Ok(()) };
         state.polling = false;
-        // The interval runs from the answer: only then is it certain that Align, too, sees all of it.
+        // The interval runs from the answer: only then is it certain that it has passed in full for
+        // Align, too.
         let interval = state.interval(self.policy.poll_interval);
         state.next_poll = Some(now.mono + interval);
         let wanted = result.as_ref().err().and_then(|fault| fault.retry_after).unwrap_or_default();
@@ -252,7 +253,7 @@ impl Engine {
                 state.next_poll = Some(now.mono + interval.max(wanted));
                 self.question_failed(Question::Poll(lab), &fault, now);
                 if fault.class == FaultClass::Refused && casts_doubt(&fault) {
-                    // The list is handed out to whoever has a login that is paired.
+                    // Any paired login gets the list.
                     fault.class = FaultClass::Auth;
                 }
                 return self.lab_trouble(lab, &fault, effects);
@@ -277,7 +278,7 @@ impl Engine {
         }
         for Listed { key, should_be_named } in wanted {
             self.look_soon(&key, now);
-            // What became ready while nobody listened is in the first list.
+            // The first list includes what became ready while no one was listening.
             if let (true, Some(before)) = (should_be_named, before) {
                 self.expect_notification(key, before, now);
             }
@@ -286,7 +287,8 @@ impl Engine {
         Ok(())
     }
 
-    /// Makes an answer durable, all of it or nothing; gives the orders that are wanted because of it.
+    /// Makes an answer durable, all of it or nothing. Returns the orders that are wanted because of
+    /// it.
     fn store_list(
         &self,
         now: Now,
@@ -339,7 +341,7 @@ impl Engine {
         })
     }
 
-    /// What waited for a login waits no longer.
+    /// Queues what waited for a login.
     pub(super) fn resume_after_login(&mut self, lab: &LabName, now: Now) -> Result<(), StoreError> {
         for order in self.store.wanted()? {
             let waits = order.trouble.as_ref().is_some_and(|trouble| {
@@ -353,7 +355,7 @@ impl Engine {
         Ok(())
     }
 
-    /// Remembers what stands in a lab's way, and tells it when it is news.
+    /// Remembers what keeps a lab from working, and reports it if it is new.
     pub(super) fn lab_trouble(
         &mut self,
         lab: &LabName,
@@ -384,7 +386,7 @@ impl Engine {
         Ok(())
     }
 
-    /// What stood in a lab's way and needed a person is gone.
+    /// Clears what kept a lab from working and needed a user.
     pub(super) fn lab_heals(&mut self, lab: &LabName) -> Result<(), StoreError> {
         let mut record = self.lab_record(lab)?;
         if record.fault_class == Some(FaultClass::Auth) {
@@ -403,7 +405,7 @@ impl Engine {
             .unwrap_or_else(|| LabRecord { lab: lab.as_str().to_owned(), ..LabRecord::default() }))
     }
 
-    /// How each lab stands, as far as this process knows.
+    /// The state of each lab, as far as this process knows.
     pub fn lab_standings(&self, now: Now) -> Vec<(LabName, LabStanding)> {
         let standing = |state: &LabState| match state.next_poll {
             _ if state.paused => LabStanding::Paused,
@@ -416,8 +418,8 @@ impl Engine {
     }
 }
 
-/// An earlier process died while it asked, and could not note when Align heard it: perhaps long after
-/// it had begun, with a slow network. It was at the latest just now.
+/// If an earlier process died while asking, assumes that Align heard it just now: on a slow network
+/// that may have been long after the request began, and could not be recorded.
 fn settle_unanswered(store: &Store, account: &AccountId, now: Now) -> Result<(), StoreError> {
     match store.last_asked(account.as_str())? {
         Some(asked) if !asked.answered => {
@@ -428,7 +430,7 @@ fn settle_unanswered(store: &Store, account: &AccountId, now: Now) -> Result<(),
     }
 }
 
-/// How long until the account may be asked again, by what any process remembered.
+/// How long until the account may be asked again, according to what any process recorded.
 fn wait_for_poll(
     store: &Store,
     account: &AccountId,
@@ -437,15 +439,15 @@ fn wait_for_poll(
 ) -> Result<Duration, StoreError> {
     let Some(asked) = store.last_asked(account.as_str())? else { return Ok(Duration::ZERO) };
     if asked.at.wall > now.wall {
-        // The clock stepped back. When Align was really asked is not known any more; it was at the
-        // latest just now.
+        // The clock stepped back. It is no longer known when Align was really asked; just now at
+        // the latest.
         store.set_asked(account.as_str(), Asked { at: now.into(), ..asked })?;
     }
     Ok(asked.at.remaining(interval.max(asked.wait), now))
 }
 
-/// How long until an account may be asked for its ready orders at the earliest, where `interval` lies
-/// between two polls. Changes nothing.
+/// How long until an account may be asked for its ready orders, with `interval` between two polls.
+/// Changes nothing.
 pub fn earliest_poll(
     store: &Store,
     account: &str,

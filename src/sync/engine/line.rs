@@ -1,4 +1,5 @@
-//! The line of orders that wait, and the slots: who is worked on next, and who must make room.
+//! The queue of waiting orders, and the slots: which order is processed next, and which must make
+//! room.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -14,45 +15,46 @@ use super::super::pace::Arrived;
 use super::super::schedule::Circumstances;
 use super::super::slots::{Running, Slots};
 
-/// A download that brings fewer bytes in a second hardly moves, whatever the config demands.
+/// A download below this many bytes per second is hardly moving, whatever the config demands.
 const HARDLY: u64 = 1024;
-/// A download that has run for so long and takes a slot beyond the usual ones may have to wait.
+/// A download that has run this long may have to give way if no slot is left.
 const HUGE: Duration = Duration::from_secs(10);
 
-/// So long nothing that came earlier is begun beside an order that just came.
+/// For this long, nothing that arrived earlier is started next to a newcomer.
 const COURTESY: Duration = Duration::from_millis(250);
 
-/// An order that just came has disk and processor to itself for a moment: beside a long line of orders
-/// that fail at once it would take several times as long. As much time belongs to the line.
+/// Gives a newcomer the disk and CPU to itself for a moment: next to a long queue of orders that
+/// fail immediately it would take several times as long. Then the queue gets the same amount of
+/// time.
 #[derive(Debug, Default)]
 pub(super) struct Courtesy {
     to: Option<OrderKey>,
-    /// When that order came.
+    /// When that order arrived.
     came: Duration,
     until: Duration,
-    /// Not shown again before this time.
+    /// No newcomer is favored before this time.
     next: Duration,
 }
 
-/// After one that failed again, the next order that failed before is begun after so many times as long as
-/// that took: those that fail at once, however many they are, cost others little.
+/// After an order failed again, the next one that failed before waits this many times as long as
+/// that took. This keeps orders that fail immediately cheap for the others, however many there are.
 const REST: u32 = 3;
-/// At the most after this time.
+/// Upper limit of that wait.
 const LONGEST_REST: Duration = Duration::from_secs(1);
 
-/// Why a running download is ended.
+/// Why a running download is aborted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum GivenUp {
-    /// It brought so many bytes in a second, and others wait.
+    /// It received only this many bytes per second.
     TooSlow(u64),
-    /// It is big, and an order came later that may be small.
+    /// It is big, and an order that may be small arrived later.
     GivesWay,
 }
 
 impl Engine {
-    /// Whether an order must wait: for its removal, which is under way, or for its lab: for a login, for
-    /// the account that it belongs to, for a server that does not answer, or because somebody lets the
-    /// lab rest.
+    /// Whether an order must wait: while a job of it, such as its removal, is in progress; or for
+    /// its lab, because of a missing login, another account, a server that does not answer, or a
+    /// pause.
     pub(super) fn hold(&self, key: &OrderKey, waiting: &Waiting, now: Now) -> Hold {
         if self.jobs.contains_key(key) {
             return Hold::Held;
@@ -68,14 +70,14 @@ impl Engine {
         }
     }
 
-    /// Puts a wanted order into the line, at the time that its trouble allows.
+    /// Puts a wanted order into the queue, due when its trouble allows.
     pub(super) fn enqueue(&mut self, record: &OrderRecord, now: Now) {
         let wait = match &record.trouble {
             None => Duration::ZERO,
             Some(trouble) => match trouble.next_try {
                 None => return,
-                // A wait that the journal remembers began in another process, perhaps with another
-                // idea of the time: it never becomes longer than it was.
+                // The wait in the journal was set by another process, perhaps with a different
+                // clock: it never gets longer than it was.
                 Some(next) => {
                     let began = WallMs(next.0.saturating_sub(millis(trouble.wait)));
                     remaining(began, trouble.wait, now.wall)
@@ -85,10 +87,10 @@ impl Engine {
         self.wait_as(record.key.clone(), now, now.mono + wait, record.trouble.is_none());
     }
 
-    /// An order is to be looked at since there is something new to fetch.
+    /// Queues an order because there is something new to fetch.
     pub(super) fn wait_for_turn(&mut self, key: OrderKey, now: Now) {
         if let Some(waiting) = self.waiting.get_mut(&key) {
-            // It may have waited for another attempt at something older.
+            // It may have been waiting to retry something older.
             waiting.came = now.mono;
         }
         self.wait_as(key, now, now.mono, true);
@@ -107,7 +109,7 @@ impl Engine {
             .or_insert(new);
     }
 
-    /// The same for an order that was worked on, and is no newcomer for that.
+    /// Queues an order that was processed before, so it does not count as a newcomer.
     pub(super) fn wait_again(&mut self, key: &OrderKey, came: Duration, now: Now, due: Duration) {
         self.wait_as(key.clone(), now, due, false);
         if let Some(waiting) = self.waiting.get_mut(key) {
@@ -115,7 +117,7 @@ impl Engine {
         }
     }
 
-    /// When an order is due for which there is a slot, or a slot may become free by time alone.
+    /// When an order with a free slot is due, or a slot may become free merely because time passes.
     pub(super) fn next_start(&self, now: Now) -> Option<Duration> {
         let running = self.running(now);
         let slots = self.slots(&running, now);
@@ -132,7 +134,7 @@ impl Engine {
         due.into_iter().chain(room).chain(rest).chain(self.courteous_until(now.mono)).min()
     }
 
-    /// Begins the work on all orders that are due and for which there is a slot.
+    /// Starts all orders that are due and have a slot.
     pub(super) fn start_orders(
         &mut self,
         now: Now,
@@ -154,21 +156,21 @@ impl Engine {
         Ok(())
     }
 
-    /// An order failed that had failed before: others of its kind make a pause.
+    /// Pauses orders that failed before after one of them failed again.
     pub(super) fn failed_again(&mut self, job: &Job, now: Now) {
         let took = now.mono.saturating_sub(job.began);
         let rest = took.saturating_mul(REST).min(LONGEST_REST);
         self.rest_until = self.rest_until.max(now.mono + rest);
     }
 
-    /// Until when what came earlier is not begun for the sake of an order that just came.
+    /// Until when earlier arrivals are not started, for the sake of a newcomer.
     fn courteous_until(&self, now: Duration) -> Option<Duration> {
         let Courtesy { to, until, .. } = &self.courtesy;
         let is_worked_on = to.as_ref().is_some_and(|key| self.jobs.contains_key(key));
         (is_worked_on && now < *until).then_some(*until)
     }
 
-    /// Whether it came after all orders of its lab that were ever begun.
+    /// Whether it arrived after every order of its lab that was ever started.
     fn is_newcomer(&self, key: &OrderKey, waiting: &Waiting) -> bool {
         let lab = self.labs.get(&key.lab);
         waiting.is_new && lab.is_some_and(|lab| waiting.came > lab.newest_begun)
@@ -200,7 +202,7 @@ impl Engine {
         Some((key, waiting))
     }
 
-    /// Whether an order waits that was never tried and could be now.
+    /// Whether a never-tried order is waiting that could start now.
     fn new_ones_wait(&self, now: Now) -> bool {
         self.waiting.iter().any(|(key, waiting)| waiting.is_new && self.is_due(key, waiting, now))
     }
@@ -226,7 +228,7 @@ impl Engine {
         slots.has_room_for_new(waiting.came, self.is_newcomer(key, waiting))
     }
 
-    /// Bytes in a second below which a download hardly moves.
+    /// Bytes per second below which a download is hardly moving.
     pub(super) fn least_rate(&self) -> u64 {
         self.policy.min_rate.max(HARDLY)
     }
@@ -249,7 +251,7 @@ impl Engine {
         Slots { running, usual: self.policy.concurrency, long, now: now.mono }
     }
 
-    /// What the running downloads have brought by now.
+    /// Records what the running downloads have received so far.
     pub(super) fn see_progress(&mut self, now: Now, arrived: &BTreeMap<OrderKey, Arrived>) {
         for (key, job) in &mut self.jobs {
             let Some(pace) = &mut job.pace else { continue };
@@ -260,11 +262,13 @@ impl Engine {
         }
     }
 
-    /// Ends a download that keeps others from their slot, one at a time: the slowest, or where all are
-    /// fast, the biggest of those that began before an order that was never tried came. Where no slot is
-    /// left at all, that is done before such an order comes. One that hardly moves is ended even where
-    /// nobody waits: a connection from before the end of an outage may never get faster, a new one does. One
-    /// that brought nothing yet may go on: how long a server may make files is set by `stall_timeout`.
+    /// Aborts a download that keeps others from a slot, one at a time: the slowest; or if all are
+    /// fast, the biggest of those that began before a never-tried order arrived. If no slot is left
+    /// at all, it does so even before such an order arrives.
+    ///
+    /// A download that is hardly moving is aborted even if nothing waits: a connection from before
+    /// the end of an outage may never recover, a new one does. A download that has received nothing
+    /// yet may continue: `stall_timeout` limits how long a server may take to generate files.
     pub(super) fn make_room(&mut self, now: Now, effects: &mut Vec<Effect>) {
         if self.jobs.values().any(|job| job.given_up.is_some()) {
             return;
@@ -298,7 +302,7 @@ impl Engine {
         jobs.filter(|(_, _, pace)| pace.is_coming())
     }
 
-    /// The slowest of these downloads that brought less than `least` in a second for long.
+    /// The slowest matching download that has received less than `least` bytes per second for 60 s.
     fn too_slow(
         &self,
         now: Now,
@@ -311,7 +315,7 @@ impl Engine {
         rates.min().map(|(rate, key)| (key.clone(), GivenUp::TooSlow(rate)))
     }
 
-    /// The download that is in the way of an order that came then, where no slot is left at all.
+    /// The download that blocks an order that arrived at `came`, if no slot is left at all.
     fn in_the_way(&self, now: Now, came: Duration) -> Option<(OrderKey, GivenUp)> {
         let least = self.least_rate();
         let slow = self.downloads().filter(|(_, _, pace)| pace.is_slow(now.mono, least));
@@ -326,7 +330,7 @@ impl Engine {
         biggest.map(|(_, key)| (key.clone(), GivenUp::GivesWay))
     }
 
-    /// A download ended since it was to.
+    /// Handles the end of a download that was aborted.
     pub(super) fn given_up(
         &mut self,
         now: Now,

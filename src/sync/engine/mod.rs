@@ -1,9 +1,9 @@
-//! The one place that decides. It is given what happened and the time, and answers with what is to be
-//! done; it never waits, reads a clock or touches disk or network. Its memory is the journal; what it
-//! keeps beside that is only what is under way.
+//! The one place that makes decisions. It takes what happened and the time, and returns what to do;
+//! it never waits, reads a clock, or touches disk or network. Its memory is the journal; beyond
+//! that it only tracks what is in progress.
 //!
-//! The rule that everything here serves: *an order is in the journal before its first byte is asked
-//! for, and stays wanted there until its publication is durable.*
+//! The rule that everything here serves: *an order is in the journal before its first byte is
+//! requested, and stays wanted there until its publication is durable.*
 
 mod asking;
 mod extras;
@@ -48,77 +48,77 @@ use line::GivenUp;
 use notified::Awaited;
 pub use requests::SHORTEST_INTERVAL;
 
-/// What the config says about deciding.
+/// The parts of the config that decisions depend on.
 #[expect(clippy::struct_excessive_bools, reason = "independent switches of the config")]
 #[derive(Debug, Clone)]
 pub struct EnginePolicy {
-    /// The labs, in the config's order.
+    /// The labs, in config order.
     pub labs: Vec<LabName>,
-    /// Time between two polls of one account.
+    /// Time between two polls of an account.
     pub poll_interval: Duration,
-    /// How many orders are worked on at the same time, beside those that hardly move.
+    /// How many orders are processed at the same time, not counting those that are hardly moving.
     pub concurrency: usize,
-    /// A download that brings fewer bytes in a second gives its slot up if others wait; 0: never.
+    /// A download slower than this many bytes per second gives up its slot if others wait; 0:
+    /// never.
     pub min_rate: u64,
-    /// How failures are retried.
     pub retry: RetryPolicy,
     /// Whether a published order that is gone is published again.
     pub restore: bool,
-    /// Whether Align is asked from time to time how single orders stand.
+    /// Whether to ask Align now and then about the status of single orders.
     pub follow_up: bool,
-    /// How long a replaced revision is kept; `None`: for ever.
+    /// How long a replaced revision is kept; `None`: forever.
     pub history_keep: Option<Duration>,
-    /// How long a published order stays in the output; `None`: for ever.
+    /// How long a published order stays in the output; `None`: forever.
     pub retention_keep: Option<Duration>,
-    /// Whether what a published order lacks is asked for again, and published as its next revision.
+    /// Whether extras that a published order lacks are asked for again and published as its next
+    /// revision.
     pub late_extras: bool,
-    /// The labs whose incomplete orders are held back.
+    /// Labs whose incomplete orders are held back.
     pub hold: BTreeSet<LabName>,
-    /// Whether scan notifications should come.
+    /// Whether scan notifications are expected.
     pub notifications: bool,
-    /// Bytes that stay free on the volume of output and staging.
+    /// Bytes to keep free on the volume of output and staging.
     pub min_free: u64,
-    /// That volume, for messages: a folder on it.
+    /// A folder on that volume, for messages.
     pub volume: PathBuf,
-    /// What manifests name as their writer.
+    /// The agent name and version written to manifests.
     pub agent: String,
-    /// Seed of the jitter; the same seed and inputs give the same decisions.
+    /// Seed of the jitter; the same seed and inputs yield the same decisions.
     pub seed: u64,
 }
 
-/// Time between two looks whether published orders are still there, where they are restored.
+/// Time between two checks that published orders are still there, if they are to be restored.
 const PATROL: Duration = Duration::from_secs(3600);
 
-/// An order that is being worked on.
+/// An order that is being processed.
 #[derive(Debug, Default)]
 struct Job {
-    /// The evidence that this piece of work covers.
+    /// The evidence this job covers.
     evidence: u64,
     /// How many steps of Align's status history it covers.
     history_seen: u32,
-    /// What lies in staging.
+    /// What is in staging.
     fetched: Option<Fetched>,
-    /// How often the target changed under our hands.
+    /// How often the target changed in the meantime.
     target_changes: u32,
-    /// Bytes on the volume that are set aside for its download.
+    /// Bytes on the volume reserved for its download.
     room: u64,
-    /// When it came into the line.
+    /// When it entered the queue.
     came: Duration,
-    /// When the work began.
     began: Duration,
     /// Whether it failed before.
     is_retry: bool,
-    /// When its download began, while it runs.
+    /// Start of its download, while that runs.
     fetching_since: Option<Duration>,
-    /// How fast that comes.
+    /// Speed of the download.
     pace: Option<Pace>,
-    /// Why it is to end, if it is.
+    /// Why it is being aborted, if it is.
     given_up: Option<GivenUp>,
-    /// The order is published, and this is what it lacks and is asked for now.
+    /// The extras being asked for now, if the order is published and lacks some.
     late: Option<Vec<AssetKind>>,
-    /// What is published was held back: the name of its directory.
+    /// If a held-back revision is being published: the name of its directory.
     release: Option<String>,
-    /// What is being put where it is held back.
+    /// The revision that is being moved to where it is held back.
     holding: Option<Held>,
 }
 
@@ -128,36 +128,35 @@ impl Job {
     }
 }
 
-/// So many of the latest publications tell how big an order usually is.
+/// Number of recent publications from which the usual size of an order is taken.
 const TYPICAL_OF: u32 = 20;
 
-/// The engine.
 pub struct Engine {
     store: Store,
     policy: EnginePolicy,
     labs: BTreeMap<LabName, LabState>,
     waiting: BTreeMap<OrderKey, Waiting>,
     jobs: BTreeMap<OrderKey, Job>,
-    /// Publications that an earlier process left half done: they need no login.
+    /// Publications that an earlier process left unfinished: they need no login.
     interrupted: BTreeSet<OrderKey>,
-    /// What is known of the servers.
+    /// What is known about the servers.
     hosts: BTreeMap<String, Server>,
-    /// Servers of which orders wait until another time than the journal says.
+    /// Servers whose waiting orders are now due at another time than the journal says.
     gates_moved: BTreeSet<String>,
-    /// When published orders are asked for what they lack.
+    /// When to ask for the extras that published orders lack.
     late: extras::Late,
-    /// Orders of which what was held back is to be published.
+    /// Orders whose held-back revision is to be published.
     releasing: BTreeSet<OrderKey>,
-    /// How much that is held back no more is being removed.
+    /// How many revisions that are no longer held back are being removed.
     dropping: usize,
-    /// What could not be removed, and when that is tried again.
+    /// What could not be removed; tried again at `next_drop`.
     undropped: Vec<(OrderKey, String)>,
     next_drop: Duration,
     next_turn: u64,
     courtesy: line::Courtesy,
-    /// No order that failed before is begun until then.
+    /// No order that failed before is started until then.
     rest_until: Duration,
-    /// When an order was last begun that had failed before.
+    /// When an order that had failed before was last started.
     last_retry: Option<Duration>,
     /// How long downloads usually take.
     usual: Usual,
@@ -165,18 +164,18 @@ pub struct Engine {
     keeping: Keeping,
     /// Orders that a list showed and a notification should name.
     awaited: Vec<Awaited>,
-    /// When it was last told that notifications are missing.
+    /// When missing notifications were last reported.
     told_missing: Option<Duration>,
-    /// When the waits of notifications are next compared with the clock.
+    /// When the waits of notifications are next checked against the clock.
     next_bound: Duration,
-    /// Whether there are notifications that nobody looked at yet.
+    /// Whether there are unseen notifications left.
     more_notified: bool,
     rng: fastrand::Rng,
     stopping: bool,
 }
 
 impl Engine {
-    /// Takes up the work that the journal holds.
+    /// Resumes the work recorded in the journal.
     pub fn new(store: Store, policy: EnginePolicy, now: Now) -> Result<Self, StoreError> {
         let rng = fastrand::Rng::with_seed(policy.seed);
         let labs = policy.labs.iter().map(|lab| (lab.clone(), LabState::new(now))).collect();
@@ -223,8 +222,8 @@ impl Engine {
         Ok(engine)
     }
 
-    /// Takes in what happened and says what follows. An error is fatal: without its journal the
-    /// agent must not go on.
+    /// Processes an input and returns the effects to carry out. An error is fatal: without its
+    /// journal the agent must not continue.
     pub fn handle(&mut self, now: Now, input: Input) -> Result<Vec<Effect>, StoreError> {
         let mut effects = Vec::new();
         match input {
@@ -273,8 +272,8 @@ impl Engine {
         Ok(effects)
     }
 
-    /// When the engine wants a [`Input::Tick`] at the latest, if nothing else happens; on the
-    /// monotonic clock.
+    /// The latest time on the monotonic clock at which the engine needs an [`Input::Tick`] if
+    /// nothing else happens.
     pub fn next_wake(&self, now: Now) -> Option<Duration> {
         if self.stopping {
             return None;
@@ -289,12 +288,12 @@ impl Engine {
         work.chain(keeping).chain(late).chain(drops).min()
     }
 
-    /// Whether anything is under way.
+    /// Whether anything is in progress.
     pub fn is_busy(&self) -> bool {
         !self.jobs.is_empty() || self.dropping > 0 || self.labs.values().any(LabState::is_busy)
     }
 
-    /// Whether nothing is under way and nothing may begin before time passes.
+    /// Whether nothing is in progress and nothing can start until time passes.
     pub fn is_settled(&self, now: Now) -> bool {
         let due = |at: Option<Duration>| at.is_some_and(|at| at <= now.mono);
         !self.is_busy()
@@ -309,35 +308,34 @@ impl Engine {
             && !self.has_named(now)
     }
 
-    /// The orders that are being worked on.
+    /// The orders being processed.
     pub fn under_way(&self) -> impl Iterator<Item = &OrderKey> {
         self.jobs.keys()
     }
 
-    /// How many of them count towards the concurrency. The one that is asked for what it lacks does not:
-    /// it takes no turn from others.
+    /// How many of them count toward the concurrency. An order that is only asked for its missing
+    /// extras does not: it takes no slot from others.
     pub fn slots_in_use(&self) -> usize {
         self.jobs.values().filter(|job| !job.is_late()).count()
     }
 
-    /// The journal.
     pub fn store(&self) -> &Store {
         &self.store
     }
 
-    /// Gives the journal back and forgets what was under way, as the end of the process would.
+    /// Returns the journal and forgets what was in progress, like the end of the process would.
     pub fn into_store(self) -> Store {
         self.store
     }
 
-    /// Looks from time to time whether every published order is still there, if it is to be.
+    /// Checks now and then that every published order is still there, if orders are to be restored.
     fn patrol(&mut self, now: Now) -> Result<(), StoreError> {
         if !self.policy.restore || now.mono < self.next_patrol {
             return Ok(());
         }
         self.next_patrol = now.mono + PATROL;
         for record in self.store.orders()? {
-            // What is held back is all that Align would hand out now.
+            // Fetching again would only yield what is held back.
             if record.retired == Retired::Yes || record.held.is_some() {
                 continue;
             }
@@ -348,7 +346,7 @@ impl Engine {
         Ok(())
     }
 
-    /// Ends the work on an order, and puts it back into the line if it is still wanted.
+    /// Ends the job of an order, and puts the order back into the queue if it is still wanted.
     fn finish(&mut self, now: Now, key: &OrderKey) -> Result<(), StoreError> {
         let job = self.jobs.remove(key);
         if let Some(record) = self.store.order(key)?

@@ -1,8 +1,8 @@
-//! Scan notifications: what follows from those that the journal holds, and which ones should have come.
+//! Scan notifications: what follows from those in the journal, and which ones should have arrived.
 //!
-//! A notification says that files are ready or changed, and nothing else. So Align is asked about its
-//! order first: the answer tells which order it is and where it stands. What then follows is recorded in
-//! the order, in the same transaction in which the notification is taken out.
+//! A notification says that files are ready or changed, and nothing else. So Align is asked about
+//! its order first: the answer identifies the order and gives its status. What follows is recorded
+//! in the order, in the same transaction that removes the notification.
 
 use std::time::Duration;
 
@@ -19,35 +19,35 @@ use crate::store::{Pending, PendingFault};
 
 use super::super::observe::Follows;
 
-/// So many notifications are looked at in one transaction.
+/// Notifications processed in one transaction.
 const AT_ONCE: usize = 64;
-/// So many transactions at a time: other things happen too.
+/// Transactions in direct succession, so that other work gets its turn.
 const ROUNDS: usize = 8;
-/// Time between two comparisons of the waits with the clock.
+/// Time between two checks of the waits against the clock.
 const BOUND: Duration = Duration::from_mins(1);
-/// An order that Align will not speak of is fetched all the same after so many attempts.
+/// After this many attempts, an order that Align does not answer for is fetched anyway.
 const ENOUGH: u32 = 3;
-/// Until the next attempt with something that will hardly come.
+/// Time until the next attempt at something unlikely to succeed.
 const DAILY: Duration = Duration::from_hours(24);
-/// How long after a list a notification may still come for what it showed; and how long before.
+/// How long before or after a list its orders' notifications may arrive.
 const LATE: Duration = Duration::from_mins(10);
-/// Time between two warnings that notifications are missing.
+/// Time between two warnings about missing notifications.
 const TOLD: Duration = Duration::from_hours(24);
-/// So many orders are awaited at the most.
+/// Maximum number of orders whose notifications are awaited.
 const AWAITED: usize = 1_000;
 
 /// An order that a list showed and a notification should name.
 #[derive(Debug)]
 pub(super) struct Awaited {
     key: OrderKey,
-    /// A notification since then counts.
+    /// Notifications since then count.
     since: WallMs,
-    /// On the monotonic clock.
+    /// How long to wait, on the monotonic clock.
     until: Duration,
 }
 
 impl Engine {
-    /// Looks at notifications that nobody looked at yet.
+    /// Processes notifications not seen before.
     pub(super) fn take_notified(&mut self, now: Now) -> Result<(), StoreError> {
         if now.mono >= self.next_bound {
             self.next_bound = now.mono + BOUND;
@@ -75,7 +75,7 @@ impl Engine {
         Ok(())
     }
 
-    /// Asks Align about the orders that notifications name, one at a time.
+    /// Asks Align about the orders named by notifications, one at a time.
     pub(super) fn ask_about_named(
         &mut self,
         now: Now,
@@ -109,7 +109,7 @@ impl Engine {
         Ok(())
     }
 
-    /// When something is to be done for a notification.
+    /// When the next notification needs something done.
     pub(super) fn next_named(&self, now: Now) -> Option<Duration> {
         let labs = self.labs.values().filter(|lab| lab.may_ask_named()).filter_map(|lab| {
             let shut = self.questions_shut_until(lab, now).unwrap_or_default();
@@ -119,7 +119,7 @@ impl Engine {
         labs.chain(awaited).chain(self.more_notified.then_some(now.mono)).min()
     }
 
-    /// Whether there is something to do for a notification now, or in a moment.
+    /// Whether a notification needs something done now or within a second.
     pub(super) fn has_named(&self, now: Now) -> bool {
         let is_due = |due: Duration| due <= now.mono;
         self.more_notified
@@ -131,14 +131,14 @@ impl Engine {
             })
     }
 
-    /// Align answered: what follows is recorded in its order.
+    /// Records in the order what follows from Align's answer.
     pub(super) fn named(
         &mut self,
         now: Now,
         pending: &Pending,
         mut remote: RemoteOrder,
     ) -> Result<(), StoreError> {
-        // The answer need not repeat what it was asked by.
+        // The answer may omit the Rx id it was asked by.
         remote.rx_id = remote.rx_id.or_else(|| Some(pending.rx.clone()));
         let key = OrderKey {
             lab: pending.lab.clone(),
@@ -185,7 +185,8 @@ impl Engine {
         Ok(())
     }
 
-    /// Align did not answer what was asked because of a notification, or knows no such order (yet).
+    /// Handles a question about a notification that Align did not answer, or answered with "no such
+    /// order" (yet).
     pub(super) fn named_in_vain(
         &mut self,
         now: Now,
@@ -193,7 +194,7 @@ impl Engine {
         fault: &Fault,
         effects: &mut Vec<Effect>,
     ) -> Result<(), StoreError> {
-        // The lab waits for a person, and its notifications with it.
+        // The lab waits for a user, and its notifications with it.
         if fault.class == FaultClass::Auth {
             return Ok(());
         }
@@ -207,7 +208,7 @@ impl Engine {
             let (order, follows) = observe::named(order.clone(), None, now.wall);
             return self.follow(now, &pending, &order, follows);
         }
-        // That there is no such order now is what an early notification meets.
+        // A notification that arrives early finds no such order yet.
         let early =
             Fault::new(FaultClass::NotConverted, fault.code, "").retry_after(fault.retry_after);
         let next = match fault.class {
@@ -238,8 +239,8 @@ impl Engine {
         Ok(())
     }
 
-    /// A list showed an order that a notification should name, too; `before` is the time of the list
-    /// before it.
+    /// Awaits the notification for an order that a list showed. `before` is the time of the
+    /// previous list.
     pub(super) fn expect_notification(&mut self, key: OrderKey, before: WallMs, now: Now) {
         let is_awaited = self.awaited.iter().any(|awaited| awaited.key == key);
         if self.policy.notifications && !is_awaited && self.awaited.len() < AWAITED {
@@ -248,7 +249,7 @@ impl Engine {
         }
     }
 
-    /// Counts the notifications that did not come.
+    /// Counts the notifications that did not arrive.
     pub(super) fn count_missing(
         &mut self,
         now: Now,
@@ -287,13 +288,13 @@ impl Engine {
     }
 }
 
-/// A notification that tells nothing new is taken out; for the others Align is asked.
+/// Removes a notification that adds nothing; for the others Align will be asked.
 fn review(store: &crate::store::Store, mut pending: Pending, now: Now) -> Result<(), StoreError> {
     let Pending { lab, account, rx, .. } = &pending;
     let known = store.by_rx(lab, account, rx)?;
     if known.is_empty() || !known.iter().all(observe::is_covered) {
-        // One that repeats what has just been asked about would be told the same: the order's files are
-        // being fetched.
+        // A repeat right after the last question would get the same answer: the order's files are
+        // already being fetched.
         let last = known.iter().filter_map(|order| order.notified).max();
         let wait = last.map_or(Duration::ZERO, |last| remaining(last, PAUSE_NAMED, now.wall));
         pending.to_ask = true;

@@ -1,8 +1,8 @@
-//! Whether a lab's login can be trusted although an order was refused.
+//! Whether a lab's login can still be trusted after an order was refused.
 //!
-//! A server that answers one order with 401 or 403 speaks of that order. But the login may be gone, too:
-//! so it is tested, by a call that is about nothing else. Only if that is refused as well does the lab
-//! wait for a person.
+//! A 401 or 403 for one order is about that order. But the login may be invalid too, so it is
+//! tested with a call that concerns nothing else. Only if that is refused as well does the lab wait
+//! for a user.
 
 use std::time::Duration;
 
@@ -12,19 +12,19 @@ use crate::model::fault::{Fault, FaultClass};
 
 use super::super::verdict::{casts_doubt, is_about_login};
 
-/// Time between two tests that nothing but refused orders asks for.
+/// Time between two tests that only refused orders asked for.
 const PAUSE: Duration = Duration::from_mins(10);
-/// Time between two tests of a login that was refused: somebody may have logged in.
+/// Time between two tests of a rejected login: a user may have logged in.
 const REFUTED: Duration = Duration::from_mins(1);
 
-/// What is known of a login's worth.
+/// What is known about the validity of a login.
 #[derive(Debug)]
 pub(super) struct Proof {
-    /// The last test said that the login is no good.
+    /// The last test found the login invalid.
     pub(super) is_refuted: bool,
-    /// A test is under way.
+    /// A test is in progress.
     pub(super) is_under_way: bool,
-    /// Somebody wants to know.
+    /// A test was asked for.
     is_wanted: bool,
     next: Duration,
 }
@@ -34,7 +34,7 @@ impl Proof {
         Self { is_refuted: false, is_under_way: false, is_wanted: false, next: now.mono }
     }
 
-    /// Align accepted the login. Whether that is news.
+    /// Align accepted the login. Returns whether it was considered invalid before.
     pub(super) fn is_given(&mut self, now: Now) -> bool {
         self.is_wanted = false;
         self.next = self.next.max(now.mono);
@@ -43,7 +43,7 @@ impl Proof {
 }
 
 impl LabState {
-    /// Begins the test that is due.
+    /// Starts the login test if it is due.
     pub(super) fn start_proof(&mut self, lab: &LabName, now: Now, effects: &mut Vec<Effect>) {
         if self.next_proof().is_some_and(|at| at <= now.mono) {
             self.proof.is_under_way = true;
@@ -53,7 +53,7 @@ impl LabState {
         }
     }
 
-    /// When a test is due.
+    /// When the next test is due.
     pub(super) fn next_proof(&self) -> Option<Duration> {
         let proof = &self.proof;
         let may = self.account.is_some() && !self.paused && !proof.is_under_way;
@@ -62,7 +62,8 @@ impl LabState {
 }
 
 impl Engine {
-    /// An order was refused: has the login tested, unless it was a short time ago.
+    /// Has the login tested because an order was refused, once the pause since the last test is
+    /// over.
     pub(super) fn doubt(&mut self, lab: &LabName, fault: &Fault) {
         if let Some(state) = self.labs.get_mut(lab)
             && casts_doubt(fault)
@@ -71,7 +72,6 @@ impl Engine {
         }
     }
 
-    /// A test of the login was answered.
     pub(super) fn proved(
         &mut self,
         now: Now,
@@ -95,7 +95,7 @@ impl Engine {
                 fault.class = FaultClass::Auth;
                 self.lab_trouble(lab, &fault, effects)
             }
-            // It says nothing about the login; the next refused order has it tested again.
+            // Says nothing about the login; the next refused order has it tested again.
             Err(_) => Ok(()),
         }
     }

@@ -1,4 +1,4 @@
-//! From "lies in staging" to "stands in the hot folder", and what a crash in between left.
+//! From "in staging" to "in the hot folder", including recovery from a crash in between.
 
 use super::extras;
 use super::fetching::{history_len, job_name, standing};
@@ -16,7 +16,7 @@ use crate::store::RevisionRecord;
 use super::super::effects::PublishJob;
 use super::super::reason::reason_for_next;
 
-/// After so many changes of the target in a row the order waits a little.
+/// After this many changes of the target in a row, the order waits before the next attempt.
 const MAX_TARGET_CHANGES: u32 = 3;
 
 impl Engine {
@@ -44,7 +44,7 @@ impl Engine {
     ) -> Result<(), StoreError> {
         let Some(job) = self.jobs.get(&record.key) else { return Ok(()) };
         let Some(fetched) = &job.fetched else { return self.finish(now, &record.key) };
-        // Where a name beside the order is taken too, the next number is free sooner or later.
+        // If the name beside the order is taken too, counting up finds a free one sooner or later.
         let bump = if target == IntentTarget::Beside { job.target_changes } else { 0 };
         let (evidence, history_seen) = (job.evidence, job.history_seen);
         let is_release = job.release.is_some();
@@ -144,7 +144,7 @@ impl Engine {
         }
     }
 
-    /// Somebody touched the order's place at the last moment: decide anew, from what is there now.
+    /// The order's place was changed at the last moment: decides again from what is there now.
     fn target_changed(
         &mut self,
         now: Now,
@@ -192,7 +192,7 @@ impl Engine {
             }
             Recovered::Ready => {
                 if let (Some(job), Some(staged)) = (self.jobs.get_mut(key), staged) {
-                    // In case that its target changed meanwhile.
+                    // In case its target changed in the meantime.
                     take_up(job, &intent, *staged);
                 }
                 let job = self.publish_job(intent)?;
@@ -221,7 +221,7 @@ impl Engine {
         let key = &intent.key;
         let Some(mut record) = self.store.order(key)? else { return Ok(()) };
         covered(&mut record, intent.evidence);
-        // What came late says nothing about the package.
+        // Late extras say nothing about the package.
         let former = record.published.as_ref().filter(|_| self.is_late(key));
         let confirmed = former.map_or(now.wall, |former| former.confirmed);
         if former.is_none() {
@@ -278,7 +278,7 @@ impl Engine {
         Ok(())
     }
 
-    /// The fetched content is the published one.
+    /// Records that the fetched content is already published.
     pub(super) fn unchanged(
         &mut self,
         now: Now,
@@ -291,7 +291,7 @@ impl Engine {
                 (job.evidence, job.history_seen)
             });
         covered(&mut record, evidence);
-        // What is to be published all the same stands there already.
+        // The content to be published from `held` is already in place.
         let held = self.store.held(&key)?.filter(|_| self.is_release(&key));
         if held.is_some() {
             record.held = None;
@@ -305,7 +305,7 @@ impl Engine {
             if held.is_some() {
                 store.drop_hold(&key)?;
             }
-            // A target that changed under our hands may have left an intent.
+            // A target that changed in the meantime may have left an intent.
             store.drop_intent(&key)?;
             store.tell(&key, now.wall, "unchanged", "fetched again, unchanged")
         })?;
@@ -317,7 +317,7 @@ impl Engine {
         Ok(())
     }
 
-    /// The order stands there already, complete, and the journal learns of it.
+    /// Records in the journal an order that is already in place and complete.
     pub(super) fn adopt(
         &mut self,
         now: Now,
@@ -345,12 +345,12 @@ impl Engine {
     }
 }
 
-/// The order's staged directory is not needed; the work on the order ends with the answer.
+/// The order's staged directory is not needed; its job ends with the answer.
 pub(super) fn discard(key: &OrderKey, done: bool, effects: &mut Vec<Effect>) {
     effects.push(Effect::Discard { key: key.clone(), job: job_name(key), done });
 }
 
-/// What an interrupted publication is of counts as fetched.
+/// Treats the content of an interrupted publication as fetched.
 fn take_up(job: &mut Job, intent: &Intent, manifest: Manifest) {
     job.evidence = intent.evidence;
     job.history_seen = intent.history_seen;
@@ -365,7 +365,7 @@ fn take_up(job: &mut Job, intent: &Intent, manifest: Manifest) {
     });
 }
 
-/// The evidence up to there is taken care of.
+/// Marks the evidence up to `evidence` as dealt with.
 pub(super) fn covered(record: &mut OrderRecord, evidence: u64) {
     record.fetched = record.fetched.max(evidence);
     record.trouble = None;
@@ -374,7 +374,7 @@ pub(super) fn covered(record: &mut OrderRecord, evidence: u64) {
     }
 }
 
-/// A notice without the order's name, for the order's own story.
+/// The notice without the order's name, for the order's own story.
 fn told(notice: &Notice) -> String {
     let text = notice.to_string();
     text.split_once(": ").map_or(text.clone(), |(_, rest)| rest.to_owned())

@@ -1,4 +1,4 @@
-//! What people want: requests that others put into the journal, and labs that are to rest.
+//! User requests that were put into the journal, and paused labs.
 
 use std::time::Duration;
 
@@ -7,12 +7,12 @@ use super::{Effect, Engine, LabName, Notice, Now, OrderRecord, Store, StoreError
 use crate::model::order::RemoteOrder;
 use crate::store::{Errand, ErrandKind};
 
-/// Align asks for so long between two requests for the ready orders. Whoever wants a poll soon gets
-/// it after this, even if the config asks less often.
+/// The interval Align requires between two requests for the ready orders. A poll asked for by a
+/// user happens after this, even if the config polls less often.
 pub const SHORTEST_INTERVAL: Duration = Duration::from_secs(120);
 
 impl Engine {
-    /// Takes up what others put into the journal.
+    /// Takes up requests from the journal.
     pub(super) fn take_requests(
         &mut self,
         now: Now,
@@ -47,20 +47,20 @@ impl Engine {
         Ok(())
     }
 
-    /// A lab that somebody wants polled is polled as soon as Align's interval allows.
+    /// Schedules polls that users asked for as soon as Align's interval allows.
     fn take_poll_wishes(&mut self, now: Now) -> Result<(), StoreError> {
         for (name, begun) in self.store.poll_wishes()? {
             let state = self.labs.iter_mut().find(|(lab, _)| lab.as_str() == name);
             let Some((_, state)) = state else {
-                // The config has no such lab any more.
+                // The config no longer has this lab.
                 self.store.drop_poll_wish(&name)?;
                 continue;
             };
-            // One that was begun and is not under way was not answered.
+            // A poll that was begun but is not in progress was not answered.
             let is_asked = begun && state.polling;
             if !state.wanted_soon && !is_asked {
                 state.wanted_soon = true;
-                // Whether it may be asked by now is found out right before.
+                // Whether the interval has passed is checked right before the poll.
                 if state.account.is_some() {
                     state.next_poll = Some(now.mono);
                 }
@@ -96,8 +96,8 @@ impl Engine {
         Ok(())
     }
 
-    /// Align took an order back for the doctor: it is expected with other files, and Align is asked
-    /// soon how it stands.
+    /// Align took an order back to return it to the doctor: it is expected again with other files,
+    /// and Align is soon asked about its status.
     fn take_return(
         &mut self,
         now: Now,
@@ -115,19 +115,18 @@ impl Engine {
         })
     }
 
-    /// Whether a lab rests.
     pub(super) fn is_paused(&self, lab: &LabName) -> bool {
         self.labs.get(lab).is_some_and(|state| state.paused)
     }
 }
 
 impl LabState {
-    /// The time between two polls that holds now.
+    /// The interval between two polls that applies now.
     pub(super) fn interval(&self, usual: Duration) -> Duration {
         if self.wanted_soon { usual.min(SHORTEST_INTERVAL) } else { usual }
     }
 
-    /// It is about to be polled: whoever wanted that has it once Align answers.
+    /// Marks a requested poll as begun; the request is fulfilled once Align answers.
     pub(super) fn begin_wish(&mut self, lab: &LabName, store: &Store) -> Result<(), StoreError> {
         if self.wanted_soon {
             store.begin_poll_wish(lab.as_str())?;
