@@ -1,6 +1,8 @@
-//! Ways in beside Align's list and the command line. An input understands what it is given and hands
-//! it on; it decides nothing about orders, and knows neither Align nor the journal: it is given a
-//! desk, a disk, a clock, and whoever takes down what it learnt.
+//! Inputs other than Align's list and the command line.
+//!
+//! An input understands what it receives and passes it on. It decides nothing about orders and
+//! knows neither Align nor the journal: it gets a desk, a disk, a clock, and an intake for what it
+//! learns.
 
 pub mod commands;
 pub mod notifications;

@@ -1,5 +1,5 @@
-//! What was taken is carried out, answered and filed away. Each step follows from what lies in
-//! `working`, so a crash anywhere leads to the same end.
+//! Carries out the commands that were taken, answers them and files them away. Each step follows
+//! from what is in `working`, so a crash at any point leads to the same result.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -17,29 +17,29 @@ use crate::model::staff::for_staff;
 use crate::model::step::Step;
 use crate::model::time::WallMs;
 
-/// The largest receipt that is read back.
+/// Maximum size of a receipt that is read back.
 const LARGEST_RECEIPT: u64 = 64 << 20;
 
-/// What is put in place of a content that must not lie about.
+/// Replaces content that must not be left lying around.
 const REMOVED: &str = "Casedrop removed the content of this file, as it held a login code or may have \
                        held one.\r\nThe receipt beside it says what became of it.\r\n";
 
-/// Which requests are worked off.
+/// Which requests to process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Lane {
-    /// What is done at once.
+    /// Done immediately.
     Quick,
-    /// What reads every file or waits for Align.
+    /// Reads every file, or waits for Align.
     Slow,
 }
 
 impl Folder {
-    /// Works off what was taken and is done at once. Whether something else waits.
+    /// Processes the quick requests among those taken. Returns whether slow ones wait.
     pub(super) fn work_off_quick(&self) -> bool {
         self.work_off(Lane::Quick)
     }
 
-    /// Works off what takes its time, such as comparing all files or calls to Align.
+    /// Processes the slow requests, such as comparing all files or calling Align.
     pub fn work_off_slow(&self) {
         self.work_off(Lane::Slow);
     }
@@ -69,7 +69,7 @@ impl Folder {
         others_wait
     }
 
-    /// What lies in `working`, oldest first.
+    /// What is in `working`, oldest first.
     fn stamps(&self) -> Result<Vec<(String, Option<Taken>)>, DiskError> {
         let mut stamps = std::collections::BTreeMap::new();
         for entry in self.disk.list(&self.working())? {
@@ -83,10 +83,10 @@ impl Folder {
         Ok(stamps.into_iter().collect())
     }
 
-    /// Whether it belonged to this lane.
+    /// Returns whether it belonged to this lane.
     fn work_off_one(&self, stamp: &str, taken: Option<&Taken>, lane: Lane) -> Result<bool, Fault> {
         let paths = Paths::new(&self.working(), stamp, taken);
-        // Links are none of ours, and not followed.
+        // Links are not ours, and are not followed.
         let is_file = |path: &Path| {
             let kind = self.disk.kind(path).map_err(quiet)?;
             Ok::<_, Fault>(kind == Some(Kind::File))
@@ -104,7 +104,7 @@ impl Folder {
             None => None,
         };
         let (Some(taken), Some(file)) = (taken, file) else {
-            // Leftovers of what ended, or of what somebody took away.
+            // Leftovers of finished commands, or of files that someone took away.
             for path in std::iter::once(&paths.words).chain(&paths.unfinished) {
                 if is_file(path)? {
                     self.disk.remove_file(path).map_err(quiet)?;
@@ -125,7 +125,7 @@ impl Folder {
         Ok(true)
     }
 
-    /// Has carried out what a file asks for; `None` if it is for the other lane.
+    /// Has the file's request carried out; `None` if it is for the other lane.
     fn answer(&self, taken: &Taken, file: &Path, lane: Lane) -> Result<Option<Receipt>, Fault> {
         let (found, may_hold_code) = match read_limited(&*self.disk, file, MAX_BYTES) {
             Ok(bytes) => (read(&taken.name, &bytes), mentions_login(&bytes)),
@@ -149,7 +149,7 @@ impl Folder {
         if own != lane {
             return Ok(None);
         }
-        // An answer needs no owner.
+        // An answer is possible without knowing the owner.
         let owner = self.disk.owner(file).ok().flatten();
         let id = id_of(&taken.stamp);
         let (command, asked, reply, kept) = match found {
@@ -184,7 +184,7 @@ impl Folder {
             received_at: WallMs(shelf::taken_at(&taken.stamp)).to_rfc3339(),
             finished_at: self.now().wall.to_rfc3339(),
             outcome,
-            // Who drops files has no command line.
+            // People who drop files have no command line.
             message: for_staff(&message),
             next: next.as_deref().map(for_staff),
             kept: if kept { Kept::Removed } else { Kept::Unchanged },
@@ -198,17 +198,17 @@ impl Folder {
             Err(fault) if matches!(fault.class, FaultClass::Local | FaultClass::Cancelled) => {
                 Err(fault)
             }
-            // Waiting mends nothing, and the person wants to know.
+            // Waiting would not help, and the user wants to know.
             Err(fault) => Ok(fault.into()),
         }
     }
 
-    /// The answer stands: all that is left to do follows from it.
+    /// The answer is decided: everything left to do follows from it.
     fn file_away(&self, stamp: &str, paths: &Paths) -> Result<(), Fault> {
         let disk = &*self.disk;
         let bytes = read_limited(disk, &paths.receipt, LARGEST_RECEIPT).map_err(quiet)?;
         let receipt = serde_json::from_slice::<Receipt>(&bytes).ok();
-        // Whoever may drop files may also put one here: it must not lead out of the folder.
+        // Anyone who may drop files can also put one here: it must not lead out of the folder.
         let is_ours =
             |receipt: &Receipt| receipt.id == id_of(stamp) && shelf::is_plain(&receipt.file);
         let Some(receipt) = receipt.filter(is_ours) else {
@@ -265,14 +265,14 @@ fn id_of(stamp: &str) -> String {
     format!("command-file-{stamp}")
 }
 
-/// What may lie in `working` for one command.
+/// What may be in `working` for one command.
 struct Paths {
     file: Option<PathBuf>,
     receipt: PathBuf,
     words: PathBuf,
-    /// What is about to take the place of the file's content.
+    /// The text that will replace the file's content.
     blank: PathBuf,
-    /// What a crash may leave half-written; the disk's helper calls it so.
+    /// What a crash may leave half-written, under the names that the disk helper uses.
     unfinished: [PathBuf; 4],
 }
 
@@ -294,7 +294,7 @@ impl Paths {
     }
 }
 
-/// Moves a file to its place, or beside what somebody put there. Nothing is replaced.
+/// Moves a file to its place, or under a numbered name if that is taken. Never replaces anything.
 fn place(disk: &dyn Disk, from: &Path, dir: &Path, name: &str, end: &str) -> Result<(), DiskError> {
     let mut number = 1;
     loop {
@@ -302,7 +302,7 @@ fn place(disk: &dyn Disk, from: &Path, dir: &Path, name: &str, end: &str) -> Res
         if disk.rename(from, &to)? == Moved::Done {
             return Ok(());
         }
-        // Where a rename is a link and a removal, a crash in between leaves both.
+        // Where a rename is a link plus a removal, a crash in between leaves both.
         if is_same(disk, from, &to) {
             return disk.remove_file(from);
         }
@@ -344,7 +344,7 @@ fn mentions_login(bytes: &[u8]) -> bool {
     ["code", "token", "secret", "password"].iter().any(|word| text.contains(word))
 }
 
-/// The fault without the file's path: its name may hold a person's.
+/// The fault without the file's path: its name may be a person's.
 fn quiet(error: DiskError) -> Fault {
     let text = format!("cannot {}: {}", error.operation, error.source);
     let mut fault = Fault::from(error);

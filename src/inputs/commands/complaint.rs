@@ -3,24 +3,23 @@
 use super::words::Word;
 use crate::config::nearest;
 
-/// Why a file cannot be carried out, and how to write it right.
+/// Why a file cannot be carried out, and how to write it correctly.
 ///
-/// It tells nothing of the file's content but names of commands and keys.
+/// Of the file's content it repeats only names of commands and keys.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Complaint {
     /// The command, as far as it was understood.
     pub command: Option<&'static str>,
     /// What is wrong; at least one sentence.
     pub reasons: Vec<String>,
-    /// How to write it right.
+    /// How to write it correctly.
     pub example: String,
-    /// Whether the file was empty and its name is like no command: it may be one that somebody is about
-    /// to name or to fill.
+    /// Whether the file was empty and its name resembles no command: someone may be about to rename
+    /// or fill it.
     pub perhaps_unfinished: bool,
 }
 
 impl Complaint {
-    /// One about a known command.
     pub(super) fn about(word: Word, reason: impl Into<String>) -> Self {
         Self {
             command: Some(word.as_str()),
@@ -30,7 +29,7 @@ impl Complaint {
         }
     }
 
-    /// One about a file in which no command was found.
+    /// For a file in which no command was found.
     pub(super) fn unknown(reason: impl Into<String>) -> Self {
         Self {
             command: None,
@@ -40,7 +39,8 @@ impl Complaint {
         }
     }
 
-    /// One about the name of a file, of which nothing is said: it may be somebody's.
+    /// For an unknown command in a file's name. The word is not repeated: it may be a person's
+    /// name.
     pub(super) fn no_command_in_name(word: &str) -> Self {
         let place = "the name of the file";
         let near =
@@ -54,7 +54,7 @@ impl Complaint {
         }
     }
 
-    /// One about a word that is no command. What the nearest one is gets said.
+    /// For a word that is not a command. Suggests the nearest one.
     pub(super) fn no_command(word: &str, place: &str) -> Self {
         let known = Word::ALL.iter().map(|word| word.as_str());
         let near = nearest(word, known).and_then(Word::from_text);
@@ -72,17 +72,16 @@ impl Complaint {
         }
     }
 
-    /// One about a file that is too large.
     pub fn too_large() -> Self {
         Self::unknown("the file is larger than 64 KiB; a command is a few lines of text")
     }
 
-    /// One about something else than a file.
+    /// For something other than a file.
     pub(super) fn no_file(what: &str) -> Self {
         Self::unknown(format!("this is {what}, not a file; a command is a small text file"))
     }
 
-    /// One about a file that the agent may not read.
+    /// For a file that the agent may not read.
     pub(super) fn unreadable() -> Self {
         Self::unknown(
             "the file cannot be read: Casedrop's user has no right to; give everybody the right to read \
@@ -90,7 +89,7 @@ impl Complaint {
         )
     }
 
-    /// One about a file whose name says that it is still being written.
+    /// For a file whose name says that it is still being written.
     pub(super) fn temporary() -> Self {
         Self::unknown(
             "names with this ending belong to files that are still being written, and this one has not \
@@ -99,7 +98,7 @@ impl Complaint {
     }
 }
 
-/// A word that may be shown: a file without sense may hold anything.
+/// Returns the word if it is safe to show: a file that makes no sense may hold anything.
 pub(super) fn shown(word: &str) -> Option<String> {
     let is_plain = !word.is_empty()
         && word.chars().count() <= 32

@@ -1,4 +1,4 @@
-//! A command as a file's content: YAML or JSON with keys, or words alone.
+//! A command as the content of a file: YAML or JSON with keys, or plain words.
 
 use super::complaint::{Complaint, shown};
 use super::name;
@@ -7,10 +7,11 @@ use crate::config::{Node, NodeEntry, NodeKind, nearest, parse_yaml};
 use crate::model::ids::{AccountId, OrderId};
 use crate::model::request::{CaseKind, Request, Text};
 
-/// So much is said of one file at the most.
+/// Maximum number of complaints about one file.
 const MOST_REASONS: usize = 6;
 
-/// What the content asks for; `None` if it is blank. `named` is the command in the file's name.
+/// Returns what the content asks for; `None` if it is blank. `named` is the command in the file's
+/// name.
 pub(super) fn read(text: &str, named: Option<Word>) -> Option<Result<Request, Complaint>> {
     if text.trim().is_empty() {
         return None;
@@ -33,7 +34,7 @@ pub(super) fn read(text: &str, named: Option<Word>) -> Option<Result<Request, Co
         return Some(Err(complaint));
     }
     Some(match tree.map(|node| node.kind) {
-        // Nothing but comments.
+        // Only comments.
         None | Some(NodeKind::Null) => return None,
         Some(NodeKind::Section(entries)) => fields(&entries, named),
         Some(NodeKind::List(_)) => {
@@ -45,12 +46,12 @@ pub(super) fn read(text: &str, named: Option<Word>) -> Option<Result<Request, Co
     })
 }
 
-/// JSON is YAML but for some white space; what a JSON reader can read is read by it.
+/// JSON is YAML except for some whitespace; what a JSON parser can read is left to it.
 fn json(text: &str) -> Option<Node> {
     if !text.trim_start().starts_with('{') {
         return None;
     }
-    // Keys that stand twice are YAML's to find.
+    // Finding duplicate keys is left to the YAML parser.
     let value: serde_json::Value = serde_json::from_str(text).ok()?;
     let plain = serde_json::to_string(&value).ok()?;
     let (tree, problems) = parse_yaml(&plain);
@@ -195,7 +196,7 @@ impl Fields<'_> {
         Some(&entry.value.kind).filter(|kind| !matches!(kind, NodeKind::Null))
     }
 
-    /// One value, as it was written; a blank one counts as none.
+    /// A single value as it was written; a blank one counts as absent.
     fn text(&mut self, key: &str) -> Option<String> {
         match self.value(key)? {
             NodeKind::List(_) | NodeKind::Section(_) => {
@@ -236,7 +237,8 @@ impl Fields<'_> {
         kind
     }
 
-    /// The orders under `orders` and `order`: numbers in a list, or one after another. Each once.
+    /// The orders under `orders` and `order`, without duplicates: a list, or numbers one after
+    /// another.
     fn orders(&mut self) -> Vec<OrderId> {
         let mut orders: Vec<OrderId> = Vec::new();
         for key in ["orders", "order"] {

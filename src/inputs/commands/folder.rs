@@ -1,15 +1,15 @@
-//! The folder's life: it is made, looked at, and what people put there is taken.
+//! Creates and scans the command folder, and takes what people put there.
 //!
-//! All that matters is in the names of files, so that it goes on wherever a crash left it:
+//! All state is in file names, so that work continues wherever a crash left it:
 //!
 //! | in `working` | means |
 //! |---|---|
 //! | `<stamp>~<name>` | taken; the stamp is the request's id, the name is that of the receipts |
-//! | `.<stamp>.receipt.json` | the answer stands; the rest only follows from it |
+//! | `.<stamp>.receipt.json` | the answer is decided; the rest follows from it |
 //! | `.<stamp>.receipt.txt` | the same for people |
 //!
-//! The receipt for programs appears beside the kept file last of all: whoever sees it finds everything
-//! else in place.
+//! The receipt for programs appears next to the filed command last: a program that sees it finds
+//! everything else in place.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -25,7 +25,7 @@ use crate::model::request::Desk;
 use crate::model::step::Step;
 use crate::model::time::Now;
 
-/// Time between two looks at the folder, if nothing calls for an earlier one.
+/// Time between two scans of the folder, unless something requires an earlier one.
 pub const SCAN: Duration = Duration::from_secs(5);
 
 /// A command folder.
@@ -36,25 +36,25 @@ pub struct Folder {
     pub(super) step: fn(Step),
     now: Box<dyn Fn() -> Now + Send + Sync>,
     waiting: Mutex<Waiting>,
-    /// Stamps of what is being worked off now.
+    /// Stamps of the commands being processed now.
     busy: Mutex<BTreeSet<String>>,
-    /// Troubles that were told and are not over, by what they are about.
+    /// Reported troubles that are not over, by what they concern.
     told: Mutex<BTreeMap<String, String>>,
 }
 
-/// What a look at the folder found.
+/// The result of a scan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Look {
-    /// The next look is due in this time.
+    /// Time until the next scan is due.
     pub again: Duration,
-    /// Something waits that takes its time: [`Folder::work_off_slow`] is to be called.
+    /// A slow request waits: call [`Folder::work_off_slow`].
     pub slow: bool,
-    /// The folder was not there, and is again (or is new): it is to be watched anew.
+    /// The folder was missing and is back (or is new): its watch must be set up again.
     pub is_new: bool,
 }
 
 impl Folder {
-    /// A folder, whether it is there or not. Nothing happens yet.
+    /// Creates the handle, whether the folder exists or not. Does nothing yet.
     pub fn new(
         dir: PathBuf,
         disk: Arc<dyn Disk>,
@@ -74,14 +74,12 @@ impl Folder {
         }
     }
 
-    /// Where it is.
     pub fn dir(&self) -> &Path {
         &self.dir
     }
 
-    /// Looks at the folder once: finishes what was taken before, takes what is ready, and works it
-    /// off, but for what takes its time. Whatever fails is told in the log, once, and tried again in
-    /// the next look.
+    /// Scans the folder once: finishes what was taken before, takes what is ready, and processes
+    /// it, except slow requests. A failure is logged once and tried again in the next scan.
     pub fn look(&self) -> Look {
         let is_new = match self.make() {
             Ok(is_new) => is_new,
@@ -112,7 +110,7 @@ impl Folder {
         self.dir.join(WORKING)
     }
 
-    /// Makes what is missing. Whether something was.
+    /// Creates what is missing. Returns whether anything was.
     fn make(&self) -> Result<bool, DiskError> {
         let mut is_new = false;
         for name in FOLDERS {
@@ -129,7 +127,7 @@ impl Folder {
                 }
             }
         }
-        // A folder without its explanation works as well.
+        // The folder works without its README, too.
         match self.explain() {
             Ok(()) => self.over(README),
             Err(error) => self.trouble(README, "README.txt cannot be written", &error),
@@ -151,14 +149,15 @@ impl Folder {
             }
             Some(_) => return Ok(()),
         }
-        // Written elsewhere first: here every file is looked at.
+        // Written elsewhere first: every file in this folder is looked at.
         let beside = self.working().join(".readme");
         write_durably(&*self.disk, &beside, text.as_bytes())?;
         self.disk.replace_file(&beside, &path)?;
         self.disk.sync_dir(&self.dir)
     }
 
-    /// Takes what is ready. Whether there was any, and when the next may be.
+    /// Takes what is ready. Returns whether there was anything, and when the next file may be
+    /// ready.
     fn take(&self) -> Result<(bool, Duration), DiskError> {
         let mut again = SCAN;
         let mut ready = Vec::new();
@@ -210,7 +209,7 @@ impl Folder {
         Ok((taken, again))
     }
 
-    /// What may be a command, in the folder itself, and in `working` if somebody put it there.
+    /// Possible commands in the folder itself, and in `working` if someone put them there.
     fn candidates(&self) -> Result<Vec<(Entry, Sort)>, DiskError> {
         let sorted = |entry: Entry| {
             let name = name_of(&entry);
@@ -218,7 +217,7 @@ impl Folder {
                 Kind::File => shelf::sort(&name),
                 Kind::Dir => shelf::sort_folder(&name),
                 Kind::Other if self.is_no_file(&entry.path) => shelf::sort(&name),
-                // Links are none of ours, and not followed.
+                // Links are not ours, and are not followed.
                 Kind::Other => Sort::Foreign,
             };
             (sort != Sort::Foreign).then_some((entry, sort))
@@ -231,8 +230,7 @@ impl Folder {
         Ok(found)
     }
 
-    /// How long it will still take until a file is ready, if it stays as it is; `None` if it is none
-    /// of our business.
+    /// Time until a file is ready if it stays as it is; `None` if it does not concern us.
     fn is_ready(
         &self,
         waiting: &mut Waiting,
@@ -257,7 +255,7 @@ impl Folder {
                 }
                 return Ok(Some(waiting::STILL));
             }
-            // Whoever put it there is told why nothing comes of it.
+            // It gets a receipt, so that the person who put it there learns why nothing happens.
             Err(error) if error.no_file().is_some() => {
                 return Ok(Some(waiting::UNCLEAR.saturating_sub(still)));
             }
@@ -278,7 +276,7 @@ impl Folder {
         self.disk.is_at_rest(path).is_err_and(|error| error.no_file().is_some())
     }
 
-    /// What is no command may still become one.
+    /// How long to wait for a file that is not a command: it may still become one.
     fn patience_with(&self, entry: &Entry) -> Result<Duration, DiskError> {
         match read_limited(&*self.disk, &entry.path, MAX_BYTES) {
             Ok(bytes) => Ok(match read(&name_of(entry), &bytes) {
@@ -306,7 +304,7 @@ impl Folder {
         }
     }
 
-    /// The names that a file to be kept must not have, in lower case.
+    /// The names, in lower case, that a file to be filed must not have.
     fn names_in_use(&self) -> Result<BTreeSet<String>, DiskError> {
         let mut names = BTreeSet::new();
         for dir in [DONE, FAILED] {
@@ -321,7 +319,7 @@ impl Folder {
         Ok(names)
     }
 
-    /// Holds what has that stamp, if nobody else does.
+    /// Reserves the command with that stamp, unless it is being processed already.
     pub(super) fn hold(&self, stamp: &str) -> Option<Hold<'_>> {
         let is_free = self.busy().insert(stamp.to_owned());
         is_free.then(|| Hold { folder: self, stamp: stamp.to_owned() })
@@ -331,8 +329,7 @@ impl Folder {
         self.busy.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Tells of a trouble unless it was told already. Names of files are left out: they may hold a
-    /// person's.
+    /// Reports a trouble once. File names are left out: they may contain a person's name.
     pub(super) fn trouble(&self, about: &str, what: &str, error: &DiskError) {
         let text = format!("{what}: cannot {}: {}", error.operation, error.source);
         self.trouble_in_words(about, &text);
@@ -355,7 +352,7 @@ impl Folder {
     }
 }
 
-/// Holds one command while it is worked off.
+/// Reserves one command while it is processed.
 pub(super) struct Hold<'a> {
     folder: &'a Folder,
     stamp: String,
@@ -367,7 +364,7 @@ impl Drop for Hold<'_> {
     }
 }
 
-/// Its name; what is not Unicode in it is replaced.
+/// The file's name, with invalid Unicode replaced.
 pub(super) fn name_of(entry: &Entry) -> String {
     entry.name.clone().unwrap_or_else(|| {
         entry.path.file_name().unwrap_or_default().to_string_lossy().into_owned()

@@ -1,4 +1,4 @@
-//! The folder on a real disk, with a desk that only remembers and a clock that the test moves.
+//! The folder on a real disk, with a desk that only records requests and a clock moved by the test.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -14,10 +14,10 @@ use crate::model::step::Step;
 use crate::model::time::{Now, WallMs};
 use casedrop_testing::{Lie, NoExchange};
 
-/// What a desk was asked, and what it is to say.
+/// What a desk was asked, and what it should answer.
 #[derive(Default)]
 struct Fake {
-    /// Requests by id, with how often each was asked for.
+    /// Requests by id, and how often each was made.
     served: Mutex<BTreeMap<String, (Request, Who, u32)>>,
     settled: Mutex<Vec<String>>,
     answer: Mutex<Option<Outcome>>,
@@ -74,7 +74,7 @@ impl Place {
         std::fs::write(self.at(name), content).expect("written");
     }
 
-    /// Looks once a second, as often as that.
+    /// Scans once per second, this many times.
     fn look(&self, seconds: u64) {
         for _ in 0..seconds {
             if self.folder.look().slow {
@@ -103,7 +103,7 @@ impl Place {
         served.values().map(|(request, _, _)| request.clone()).collect()
     }
 
-    /// How often each command was asked for.
+    /// How often each command was carried out.
     fn times(&self) -> Vec<u32> {
         self.desk.served.lock().expect("lock").values().map(|(_, _, times)| *times).collect()
     }
@@ -408,7 +408,7 @@ fn what_lies_in_working_at_the_start_is_finished_first() {
 
 #[test]
 fn wherever_the_process_ends_each_file_gets_one_pair_of_receipts_and_is_asked_for_under_one_id() {
-    // A panic unwinds as a crash would not, but leaves the same files behind.
+    // Unlike a crash, a panic unwinds, but it leaves the same files behind.
     macro_rules! crash_at {
         ($($step:ident),+) => {
             [$((Step::$step, (|step| assert!(step != Step::$step, "crash")) as fn(Step))),+]

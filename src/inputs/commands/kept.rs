@@ -1,4 +1,4 @@
-//! The receipts that lie in a command folder.
+//! The receipts in a command folder.
 
 use std::path::Path;
 
@@ -7,15 +7,14 @@ use super::shelf::{DONE, FAILED};
 use crate::disk::{Disk, Kind, read_limited};
 use crate::model::fault::Fault;
 
-/// How the names of receipts end.
 const ENDING: &str = ".receipt.json";
-/// Receipts are smaller.
+/// Maximum size in bytes; receipts are smaller.
 const MAX: u64 = 1 << 20;
 
-/// The last receipts, the newest first. What is no receipt of ours is left out.
+/// Returns the latest receipts, newest first. Skips files that are not our receipts.
 ///
 /// # Errors
-/// The folder cannot be looked through.
+/// The folder cannot be read.
 pub fn receipts(disk: &dyn Disk, dir: &Path, limit: usize) -> Result<Vec<Receipt>, Fault> {
     let mut files = Vec::new();
     for shelf in [DONE, FAILED] {
@@ -27,7 +26,7 @@ pub fn receipts(disk: &dyn Disk, dir: &Path, limit: usize) -> Result<Vec<Receipt
             let is_receipt = entry.name.as_ref().is_some_and(|name| name.ends_with(ENDING));
             if entry.kind == Kind::File
                 && is_receipt
-                // Somebody may be tidying up.
+                // Someone may be tidying up.
                 && let Ok(stamp) = disk.stamp(&entry.path)
             {
                 files.push((stamp.modified, entry.path));

@@ -1,8 +1,8 @@
-//! The command folder: staff drop one small file, the agent does what it says and answers with a
+//! The command folder: staff drop a small file, the agent does what it says and answers with a
 //! receipt.
 //!
-//! [`read`] understands a file, by its name or its content, and is pure. [`Folder`] is the folder's
-//! life: it takes files, has their requests carried out, and files them away with their receipts.
+//! [`read`] understands a file by its name or its content, and is pure. [`Folder`] runs the folder:
+//! it takes files, has their requests carried out, and files them away with receipts.
 
 mod carry;
 mod complaint;
@@ -31,31 +31,30 @@ pub use watcher::{Watcher, watch};
 
 use crate::model::request::Request;
 
-/// The folders that the agent makes in a command folder.
+/// The subfolders that the agent creates in a command folder.
 pub const FOLDERS: [&str; 3] = [shelf::WORKING, shelf::DONE, shelf::FAILED];
 
-/// The largest command file, in bytes.
+/// Maximum size of a command file, in bytes.
 pub const MAX_BYTES: u64 = 64 << 10;
 
 /// What a file asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Command {
-    /// The request.
     pub request: Request,
-    /// The command of the file's name, where the content says another: the content counts.
+    /// The command in the file's name, if the content asks for a different one; the content counts.
     pub name_says: Option<&'static str>,
 }
 
-/// Whether a word is a command, in any of its spellings.
+/// Whether a word is a command, in any spelling.
 pub fn is_command(word: &str) -> bool {
     words::Word::from_text(word).is_some()
 }
 
-/// Understands a command file. Its content counts; the name alone does where the content is blank.
+/// Understands a command file. Its content counts; if that is blank, its name does.
 ///
 /// # Errors
-/// What is wrong with it and how to write it right. Of the content no more is told than the names of
-/// commands and keys: it may hold a login or name a patient.
+/// What is wrong with the file and how to write it correctly. Of the content, only names of
+/// commands and keys are repeated: it may hold a login or name a patient.
 pub fn read(file_name: &str, bytes: &[u8]) -> Result<Command, Complaint> {
     if bytes.len() as u64 > MAX_BYTES {
         return Err(Complaint::too_large());

@@ -1,4 +1,4 @@
-//! A command as a line of words: the name of a file, or a text without keys.
+//! A command as a line of words: a file name, or a text without keys.
 
 use super::complaint::Complaint;
 use super::shelf::LONG;
@@ -6,12 +6,12 @@ use super::words::Word;
 use crate::model::ids::OrderId;
 use crate::model::request::Request;
 
-/// Words that systems put into the names of copies.
+/// Words that operating systems put into the names of copies.
 const COPY: [&str; 7] = ["copy", "kopie", "copie", "copia", "kopia", "kopi", "cópia"];
 const COPY_OF: [&str; 6] =
     ["copy of ", "kopie von ", "copie de ", "copia de ", "copia di ", "kopie van "];
 
-/// What a file's name alone asks for.
+/// Returns what a file's name alone asks for.
 pub(super) fn of_file_name(name: &str) -> Result<Request, Complaint> {
     let stem = stem(name);
     if name.contains(LONG) {
@@ -27,19 +27,19 @@ pub(super) fn of_file_name(name: &str) -> Result<Request, Complaint> {
     request(word, rest)
 }
 
-/// The command that a file's name begins with.
+/// The command at the start of a file's name.
 pub(super) fn word_of(name: &str) -> Option<Word> {
     split(stem(name)).map(|(word, _)| word)
 }
 
-/// What a text without keys asks for; `named` is the command in the file's name.
+/// Returns what a text without keys asks for; `named` is the command in the file's name.
 pub(super) fn of_text(text: &str, named: Option<Word>) -> Result<Request, Complaint> {
     if let Some((word, rest)) = split(text.trim()) {
         return request(word, rest);
     }
     let only_numbers = words(text).all(has_digit);
     match named {
-        // A list of orders in a file that is called refetch.
+        // A list of orders in a file named after the command.
         Some(word @ (Word::Refetch | Word::Verify | Word::Publish)) if only_numbers => {
             request(word, text)
         }
@@ -53,7 +53,7 @@ pub(super) fn of_text(text: &str, named: Option<Word>) -> Result<Request, Compla
         )),
         None => {
             let complaint = Complaint::no_command(first_word(text), "the text in the file");
-            // The first word may be anybody's name.
+            // The first word may be a person's name.
             let reasons = match complaint.command {
                 Some(near) => {
                     vec![format!("the text in the file is not a command; did you mean `{near}`?")]
@@ -102,7 +102,7 @@ fn request(word: Word, rest: &str) -> Result<Request, Complaint> {
     })
 }
 
-/// The order numbers among the words, each once.
+/// The order numbers among the words, without duplicates.
 fn orders(text: &str) -> Vec<OrderId> {
     let mut orders = Vec::new();
     for id in words(text).filter(|word| has_digit(word)).filter_map(|word| word.parse().ok()) {
@@ -129,7 +129,7 @@ fn first_word(text: &str) -> &str {
     word.split(|c: char| c.is_ascii_digit()).next().unwrap_or_default().trim_end_matches(['-', '_'])
 }
 
-/// The command that a text begins with, and what follows it.
+/// The command at the start of a text, and what follows it.
 fn split(text: &str) -> Option<(Word, &str)> {
     let text = text.trim_start_matches(|c: char| !c.is_alphanumeric());
     let letters = |text: &str| text.find(|c: char| !c.is_alphabetic()).unwrap_or(text.len());
@@ -146,7 +146,7 @@ fn split(text: &str) -> Option<(Word, &str)> {
     word.map(|word| (word, &tail[end..]))
 }
 
-/// A file's name without endings and without what systems add to the names of copies.
+/// A file's name without extensions and without what operating systems add to the names of copies.
 fn stem(name: &str) -> &str {
     let mut stem = name.trim();
     loop {
@@ -185,7 +185,7 @@ fn without_mark(name: &str) -> &str {
     {
         return head;
     }
-    // `pause~2`: ours
+    // `pause~2`: our own numbering
     if let Some((head, number)) = name.rsplit_once('~')
         && small(number)
     {

@@ -1,10 +1,10 @@
-//! The text that explains the folder to whoever opens it.
+//! The README that explains the folder.
 
 use sha2::{Digest as _, Sha256};
 
 use crate::model::digest::hex;
 
-/// What stands before the mark by which a text of ours is known as such.
+/// Precedes the checksum by which our own text is recognized.
 const MARK: &str = "Text of Casedrop, unchanged: ";
 
 const BODY: &str = "\
@@ -71,13 +71,12 @@ GOOD TO KNOW
 - This text is renewed by Casedrop unless somebody changes it.
 ";
 
-/// The text.
 pub(super) fn text() -> String {
     let body = BODY.replace('\n', "\r\n");
     format!("{body}\r\n{MARK}{}\r\n", mark(&body))
 }
 
-/// Whether a text is one of ours, of whatever version, and nobody changed it.
+/// Whether a text is one of ours, of any version, and unchanged.
 pub(super) fn is_ours(text: &str) -> bool {
     let Some((before, mark_found)) = text.rsplit_once(MARK) else { return false };
     let Some(body) = before.strip_suffix("\r\n") else { return false };

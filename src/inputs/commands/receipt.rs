@@ -1,44 +1,39 @@
-//! The answer to a command file: for programs, and for people.
+//! The answer to a command file, for programs and for people.
 
 use serde::{Deserialize, Serialize};
 
 use super::complaint::Complaint;
 use crate::model::request::{Outcome, Reply};
 
-/// The version of the receipts for programs.
+/// Version of the receipt format for programs.
 pub(super) const SCHEMA: u32 = 1;
 
-/// The answer to one command file. It is written as JSON; the text for people is made from it.
+/// The answer to one command file. Stored as JSON; the text for people is generated from it.
 ///
-/// It holds nothing of the file's content but the command, the numbers of orders and accounts, and the
-/// lab's name.
+/// Of the file's content it holds only the command, order and account numbers, and the lab's name.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Receipt {
-    /// The version of this format.
     pub schema: u32,
-    /// The command's own id.
     pub id: String,
-    /// The name under which the file is kept.
+    /// The name the file is filed under.
     pub file: String,
     /// The command, as far as it was understood.
     pub command: Option<String>,
-    /// What was asked for, in words.
+    /// The request in words.
     pub asked: String,
-    /// Who owned the file, as far as the system tells.
+    /// The owner of the file, if the system knows it.
     pub owner: Option<String>,
     /// When the file was taken; RFC 3339, UTC.
     pub received_at: String,
-    /// When the answer stood.
+    /// When the answer was decided; RFC 3339, UTC.
     pub finished_at: String,
-    /// How it ended.
     pub outcome: Outcome,
-    /// What happened.
     pub message: String,
-    /// What a person can or must do next.
+    /// What a user can or must do next.
     pub next: Option<String>,
     /// What became of the file's content.
     pub kept: Kept,
-    /// The same for programs; depends on the command.
+    /// The result for programs; depends on the command.
     #[serde(default, skip_serializing_if = "serde_json::Value::is_null")]
     pub details: serde_json::Value,
 }
@@ -47,19 +42,18 @@ pub struct Receipt {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Kept {
-    /// It is kept.
     Unchanged,
-    /// It was removed, as it held a login code or may have held one.
+    /// Removed because it held, or may have held, a login code.
     Removed,
 }
 
 impl Receipt {
-    /// Whether it belongs to what was carried out.
+    /// Whether the command was carried out.
     pub fn is_done(&self) -> bool {
         matches!(self.outcome, Outcome::Done | Outcome::Differs)
     }
 
-    /// The receipt for people. Its lines end as Windows editors want them.
+    /// The receipt for people, with CRLF line ends for Windows editors.
     pub fn in_words(&self) -> String {
         let head = match self.outcome {
             Outcome::Done => "DONE",

@@ -1,26 +1,27 @@
-//! Names in the command folder: which are commands, and under which name one is worked off and kept.
+//! Names in the command folder: which ones are commands, and the names under which commands are
+//! processed and filed.
 
 use std::collections::BTreeSet;
 use std::path::{Component, Path};
 
-/// Where a file lies while it is worked off.
+/// Holds a file while it is processed.
 pub(super) const WORKING: &str = "working";
-/// Where what was carried out is kept, with receipts.
+/// Holds what was carried out, with receipts.
 pub(super) const DONE: &str = "done";
-/// Where everything else is kept, with receipts.
+/// Holds everything else, with receipts.
 pub(super) const FAILED: &str = "failed";
-/// How to use the folder, for whoever opens it.
+/// Explains the folder.
 pub(super) const README: &str = "README.txt";
-/// The receipt for programs is named like the command file, with this behind it.
+/// The receipt for programs is named after the command file, plus this suffix.
 pub(super) const FOR_PROGRAMS: &str = ".receipt.json";
 /// The receipt for people.
 pub(super) const FOR_PEOPLE: &str = ".receipt.txt";
-/// Marks a name of which a part was cut off.
+/// Marks a name that was cut off.
 pub(super) const LONG: &str = "~long";
 
-/// A longer name has no room for a receipt's ending (most volumes end names at 255 bytes).
+/// A longer name leaves no room for a receipt's suffix (most volumes limit names to 255 bytes).
 const LONGEST: usize = 220;
-/// Endings of files that are still being written.
+/// Extensions of files that are still being written.
 const TEMPORARY: [&str; 9] = [
     ".tmp",
     ".temp",
@@ -33,12 +34,12 @@ const TEMPORARY: [&str; 9] = [
     ".new",
 ];
 
-/// What a name in the command folder says.
+/// What a name in the command folder indicates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Sort {
-    /// It is none of our business: hidden, or something that we or the system put there.
+    /// Does not concern us: hidden, or put there by us or the operating system.
     Foreign,
-    /// Somebody is writing it.
+    /// Still being written.
     Temporary,
     /// It may be a command.
     Command,
@@ -59,7 +60,7 @@ pub(super) fn sort(name: &str) -> Sort {
     }
 }
 
-/// What the name of a folder says: people keep their own here, but one that is called like a command
+/// Classifies a folder's name. People keep their own folders here, but one named like a command
 /// file was meant as one.
 pub(super) fn sort_folder(name: &str) -> Sort {
     let lower = name.to_lowercase();
@@ -67,8 +68,8 @@ pub(super) fn sort_folder(name: &str) -> Sort {
     if is_meant { sort(name) } else { Sort::Foreign }
 }
 
-/// The name under which a file and its receipts are kept: its own, if neither it nor a receipt of it
-/// would meet another's. `taken` holds the names that are in use, in lower case.
+/// The name to file a command and its receipts under: its own, unless it or one of its receipts
+/// would collide with another file. `taken` holds the names in use, in lower case.
 pub(super) fn kept_name(name: &str, taken: &mut BTreeSet<String>) -> String {
     let name = shortened(&name.replace(char::is_control, "_"));
     let is_free = |name: &str, taken: &BTreeSet<String>| {
@@ -86,7 +87,7 @@ pub(super) fn kept_name(name: &str, taken: &mut BTreeSet<String>) -> String {
     }
 }
 
-/// The name itself for 1, else with the number before its ending: `pause~2.txt`.
+/// The name itself for 1, otherwise with the number before the extension: `pause~2.txt`.
 pub(super) fn numbered(name: &str, number: u32) -> String {
     if number <= 1 {
         return name.to_owned();
@@ -108,13 +109,13 @@ fn shortened(name: &str) -> String {
     format!("{}{LONG}", &name[..end])
 }
 
-/// A file that was taken: `<stamp>~<name>` in `working`. The stamp is made when it is taken, is its
-/// own for ever, and begins with the time.
+/// A file that was taken: `<stamp>~<name>` in `working`. The stamp is created when the file is
+/// taken, is never reused, and starts with the time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Taken {
-    /// `<milliseconds since 1970>-<random>`, both in hexadecimal digits of a fixed number.
+    /// `<milliseconds since 1970>-<random>`, both as fixed-width hexadecimal.
     pub(super) stamp: String,
-    /// The name under which it will be kept.
+    /// The name it will be filed under.
     pub(super) name: String,
 }
 
@@ -134,18 +135,18 @@ impl Taken {
     }
 }
 
-/// When a file with that stamp was taken, in milliseconds since 1970.
+/// When the file with that stamp was taken, in milliseconds since 1970.
 pub(super) fn taken_at(stamp: &str) -> i64 {
     stamp.split('-').next().and_then(|hex| i64::from_str_radix(hex, 16).ok()).unwrap_or(0)
 }
 
-/// The stamp that a hidden file of ours in `working` belongs to.
+/// The stamp that one of our hidden files in `working` belongs to.
 pub(super) fn stamp_of_hidden(file: &str) -> Option<&str> {
     let stamp = file.strip_prefix('.')?.split('.').next()?;
     is_stamp(stamp).then_some(stamp)
 }
 
-/// Whether a text is the name of a file in a folder, and nothing more.
+/// Whether a text is a plain file name and nothing more.
 pub(super) fn is_plain(name: &str) -> bool {
     let mut parts = Path::new(name).components();
     matches!((parts.next(), parts.next()), (Some(Component::Normal(part)), None) if part == name)

@@ -1,8 +1,9 @@
-//! A file's bytes as text: UTF-8 with or without a mark, UTF-16 as old editors write it.
+//! Decodes a file's bytes as text: UTF-8 with or without a byte-order mark, and UTF-16 as old
+//! editors write it.
 
 use super::complaint::Complaint;
 
-/// The text, without a byte-order mark.
+/// Returns the text without its byte-order mark.
 pub(super) fn decode(bytes: &[u8]) -> Result<String, Complaint> {
     let text = if let Some(rest) = bytes.strip_prefix(&[0xFF, 0xFE]) {
         utf16(rest, u16::from_le_bytes)
@@ -19,7 +20,7 @@ pub(super) fn decode(bytes: &[u8]) -> Result<String, Complaint> {
     let is_binary = |c: char| c.is_control() && !matches!(c, '\n' | '\r' | '\t' | '\u{1A}');
     match text {
         Some(text) if !text.contains(is_binary) => {
-            // What very old programs put at the end of a text.
+            // Very old programs put this at the end of a text.
             Ok(text.trim_end_matches('\u{1A}').to_owned())
         }
         None if looks_like_text(bytes) => Err(Complaint::unknown(
@@ -40,7 +41,7 @@ fn utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> Option<String> {
     text.filter(|_| rest.is_empty())
 }
 
-/// Whether it looks like UTF-16 without a mark: every second byte is zero, and no other.
+/// Whether it looks like UTF-16 without a byte-order mark: every second byte is zero, and no other.
 fn zeros(bytes: &[u8], at: usize) -> bool {
     bytes.len() >= 4
         && bytes.len().is_multiple_of(2)

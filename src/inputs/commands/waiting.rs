@@ -1,5 +1,5 @@
-//! Files that lie in the command folder and are not taken yet: for how long each has been as it is.
-//! Pure; time is an argument.
+//! Files in the command folder that have not been taken yet, and how long each has been unchanged.
+//! Pure; the time is an argument.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -7,46 +7,46 @@ use std::time::Duration;
 
 use crate::disk::Stamp;
 
-/// So long a file must have been the same before it is looked into.
+/// How long a file must be unchanged before it is read.
 pub(super) const STILL: Duration = Duration::from_secs(1);
-/// So long one that is no command (yet) must have been the same.
+/// How long a file that is not a command (yet) must be unchanged.
 pub(super) const UNCLEAR: Duration = Duration::from_secs(3);
-/// So long an empty one that somebody may be about to rename must have been the same.
+/// How long an empty file that someone may be about to rename must be unchanged.
 pub(super) const UNFINISHED: Duration = Duration::from_secs(15);
-/// So long one whose name says that it is being written.
+/// How long a file must be unchanged whose name says that it is still being written.
 pub(super) const TEMPORARY: Duration = Duration::from_secs(3600);
-/// So long another program may hold a file before somebody is told.
+/// How long another program may hold a file before that is reported.
 const HELD: Duration = Duration::from_secs(60);
 
-/// The files that wait.
+/// The waiting files.
 #[derive(Default)]
 pub(super) struct Waiting(BTreeMap<PathBuf, Candidate>);
 
 struct Candidate {
     stamp: Stamp,
     since: Duration,
-    /// How long it must stay the same, once that is known of this content.
+    /// How long it must be unchanged, once known for this content.
     patience: Option<Duration>,
     held_since: Option<Duration>,
     told: bool,
-    /// Whether it was there in the last look.
+    /// Whether the last scan saw it.
     present: bool,
 }
 
 impl Waiting {
-    /// A look begins.
+    /// A scan begins.
     pub(super) fn begin(&mut self) {
         for candidate in self.0.values_mut() {
             candidate.present = false;
         }
     }
 
-    /// A look ended: what it did not see is gone.
+    /// A scan ended: what it did not see is gone.
     pub(super) fn end(&mut self) {
         self.0.retain(|_, candidate| candidate.present);
     }
 
-    /// A file was seen so. For how long it has been.
+    /// Records a sighting of a file. Returns how long it has been unchanged.
     pub(super) fn seen(&mut self, path: &Path, stamp: Stamp, now: Duration) -> Duration {
         let new = || Candidate {
             stamp,
@@ -65,7 +65,7 @@ impl Waiting {
         now.saturating_sub(candidate.since)
     }
 
-    /// How long it must stay the same; found out once for each content.
+    /// How long it must be unchanged; determined once per content.
     pub(super) fn patience<E>(
         &mut self,
         path: &Path,
@@ -81,7 +81,8 @@ impl Waiting {
         Ok(patience)
     }
 
-    /// It cannot be opened now. Whether that goes on for so long that it is to be told; once.
+    /// Records that it cannot be opened now. Returns `true` once, when that has lasted long enough
+    /// to report.
     pub(super) fn held(&mut self, path: &Path, now: Duration) -> bool {
         let Some(candidate) = self.0.get_mut(path) else { return false };
         let since = *candidate.held_since.get_or_insert(now);
@@ -90,7 +91,7 @@ impl Waiting {
         tell
     }
 
-    /// It was taken.
+    /// Forgets a file that was taken.
     pub(super) fn taken(&mut self, path: &Path) {
         self.0.remove(path);
     }

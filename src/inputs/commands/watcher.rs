@@ -1,17 +1,18 @@
-//! A hint that something happened in the folder. It may be late, lost or wrong: the scan is the truth.
+//! Hints that something happened in the folder. They may be late, lost or wrong: only the scan
+//! counts.
 
 use std::path::Path;
 
 use notify::event::{AccessKind, AccessMode};
 use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
 
-/// Watches as long as it lives.
+/// Watches for as long as it lives.
 pub struct Watcher(#[expect(dead_code, reason = "held for its drop")] RecommendedWatcher);
 
-/// Calls `hint` when something was put into the folder, or changed there.
+/// Calls `hint` whenever something was put into the folder or changed there.
 ///
 /// # Errors
-/// The system does not watch this folder; why, in its words.
+/// The system's message, if it cannot watch this folder.
 pub fn watch(dir: &Path, hint: impl Fn() + Send + 'static) -> Result<Watcher, String> {
     let told = move |event: notify::Result<notify::Event>| {
         let written = EventKind::Access(AccessKind::Close(AccessMode::Write));

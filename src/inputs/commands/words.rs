@@ -1,8 +1,7 @@
-//! The commands, their keys, and how each is written.
+//! The commands, their keys, and how to write each.
 
 use crate::model::request::{CaseKind, Request};
 
-/// A command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Word {
     Refetch,
@@ -46,13 +45,13 @@ impl Word {
         }
     }
 
-    /// The command of that name; case does not matter, nor does a dash (`un-pair`).
+    /// The command of that name; ignores case and dashes (`un-pair`).
     pub(super) fn from_text(text: &str) -> Option<Self> {
         let folded = fold(text);
         Self::ALL.into_iter().find(|word| word.as_str() == folded)
     }
 
-    /// The keys that its content may hold.
+    /// The keys its content may have.
     pub(super) fn keys(self) -> &'static [&'static str] {
         match self {
             Self::Refetch => &["command", "orders", "order", "lab", "kind"],
@@ -66,7 +65,7 @@ impl Word {
         }
     }
 
-    /// How it is written right.
+    /// How to write it correctly.
     pub(super) fn example(self) -> &'static str {
         match self {
             Self::Refetch => {
@@ -97,12 +96,12 @@ impl Word {
     }
 }
 
-/// What a text and its other spellings share: letters and digits in lower case.
+/// What all spellings of a text share: its letters and digits, in lower case.
 pub(super) fn fold(text: &str) -> String {
     text.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
 }
 
-/// The command that a request is; `None` for what cannot be asked for by a file.
+/// The command for a request; `None` if a file cannot ask for it.
 pub(super) fn word_of(request: &Request) -> Option<Word> {
     Some(match request {
         Request::Refetch { .. } => Word::Refetch,
@@ -121,7 +120,7 @@ pub(super) fn word_of(request: &Request) -> Option<Word> {
     })
 }
 
-/// The request in words for the person who made it, without what it only passes on.
+/// The request in words for the person who made it, without free text that is only passed on.
 pub(super) fn in_words(request: &Request) -> String {
     let lab = |lab: &Option<String>| match lab {
         Some(lab) => format!(" (lab {lab})"),

@@ -13,18 +13,17 @@ use super::writer::Job;
 use super::{decode, peer};
 use crate::model::notification::{Mention, Noted, Reading};
 
-/// The largest notification: it names a few orders.
+/// Maximum size of a notification, in bytes: it names a few orders.
 pub(super) const MOST_BYTES: usize = 64 * 1024;
-/// A body must be there in this time.
+/// Time limit for receiving a body.
 const BODY_TIME: Duration = Duration::from_secs(10);
-/// How long a call waits for room among those that wait for their commit.
+/// How long a call waits for room in the commit queue.
 const ROOM_TIME: Duration = Duration::from_secs(2);
 /// How long it then waits for its commit.
 const COMMIT_TIME: Duration = Duration::from_secs(15);
-/// When to send a notification again that could not be taken, in seconds.
+/// Seconds after which to resend a notification that could not be accepted.
 const AGAIN: &str = "10";
 
-/// Answers one call.
 pub(super) async fn answer(shared: &Shared, peer: IpAddr, call: Request<Body>) -> Response<Body> {
     if !shared.is_secret_path(call.uri().path()) {
         shared.count(|counts| counts.elsewhere += 1);
@@ -54,7 +53,8 @@ async fn notified(shared: &Shared, peer: IpAddr, call: Request<Body>) -> Respons
     }
     let body = match timeout(BODY_TIME, to_bytes(body, MOST_BYTES)).await {
         Ok(Ok(body)) => body,
-        // It broke off, or is too large: no matter which, there is nothing to be answered twice.
+        // It broke off or is too large. It does not matter which: either way, this answer is the
+        // only one.
         Ok(Err(_)) => {
             let why = "it is too large, or broke off";
             return lost(shared, StatusCode::PAYLOAD_TOO_LARGE, why).await;
@@ -88,13 +88,13 @@ async fn notified(shared: &Shared, peer: IpAddr, call: Request<Body>) -> Respons
     }
 }
 
-/// A notification came whose content is lost. It is not acknowledged, and may come again; but whoever
-/// sends such a one will hardly send another, so that something changed is recorded all the same.
+/// A notification arrived whose content is lost. It is not acknowledged and may come again. But its
+/// sender is unlikely to send a different one, so the change it announces is recorded anyway.
 async fn lost(shared: &Shared, status: StatusCode, why: &str) -> Response<Body> {
     note_unreadable(shared, why.to_owned());
     record(shared, Reading::unclear(None, why).mentions).await;
     let mut answer = empty(status);
-    // What follows on this connection is the rest of a body.
+    // The rest of the body would follow on this connection.
     answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     answer
 }
@@ -107,7 +107,7 @@ fn note_unreadable(shared: &Shared, why: String) {
     });
 }
 
-/// Has it made durable; `None` if it is not.
+/// Makes the mentions durable; `None` if that fails.
 async fn record(shared: &Shared, mentions: Vec<Mention>) -> Option<Vec<Noted>> {
     let (answer, outcome) = oneshot::channel();
     let job = Job { mentions, answer };
@@ -115,7 +115,7 @@ async fn record(shared: &Shared, mentions: Vec<Mention>) -> Option<Vec<Noted>> {
         shared.count(|counts| counts.turned_away += 1);
         return None;
     };
-    // Should it be made durable after that, it comes again, and does no harm.
+    // If it becomes durable after that, the resent notification does no harm.
     timeout(COMMIT_TIME, outcome).await.ok()?.ok()?.ok()
 }
 

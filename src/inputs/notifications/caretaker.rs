@@ -1,5 +1,4 @@
-//! What is looked after from time to time while the listener works: certificate, secret, counts, and
-//! the few lines in the log.
+//! Periodic upkeep while the listener runs: certificate, secret, counts, and the few log lines.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -11,10 +10,10 @@ use tokio::time::Instant;
 use super::shared::{Shared, Unlogged};
 use super::writer::Job;
 
-/// Time between two lines of one kind in the log.
+/// Time between two rounds of log lines.
 const HOURLY: Duration = Duration::from_hours(1);
 
-/// Looks after everything, for ever.
+/// Looks after everything, forever.
 pub(super) async fn care(shared: Arc<Shared>) -> Infallible {
     let mut logged: Option<Instant> = None;
     loop {
@@ -24,7 +23,7 @@ pub(super) async fn care(shared: Arc<Shared>) -> Infallible {
             None => tokio::time::sleep(care).await,
         }
         let look = Arc::clone(&shared);
-        // What fails here is told there.
+        // Failures are reported there.
         let _ = tokio::task::spawn_blocking(move || look_around(&look)).await;
         if logged.is_none_or(|at| at.elapsed() >= HOURLY) && log(&shared) {
             logged = Some(Instant::now());
@@ -33,16 +32,16 @@ pub(super) async fn care(shared: Arc<Shared>) -> Infallible {
     }
 }
 
-/// What is to be kept and told at the end.
+/// Stores and logs what is left at shutdown.
 pub(super) fn last_words(shared: &Shared) {
     log(shared);
     nudge(shared);
 }
 
-/// Lets the writer keep the counts, without a notification.
+/// Makes the writer store the counts, without a notification.
 fn nudge(shared: &Shared) {
     let (answer, _) = oneshot::channel();
-    // A full queue is busy enough.
+    // If the queue is full, the writer is busy anyway.
     let _ = shared.jobs.try_send(Job { mentions: Vec::new(), answer });
 }
 
@@ -56,7 +55,7 @@ fn look_around(shared: &Shared) {
     }
 }
 
-/// Whether there was anything to say.
+/// Returns whether there was anything to log.
 fn log(shared: &Shared) -> bool {
     let mut said = false;
     shared.log_later(|unlogged| {

@@ -1,4 +1,4 @@
-//! Bodies that a gateway compressed on the way.
+//! Request bodies that a gateway compressed on the way.
 
 use std::borrow::Cow;
 use std::io::Read;
@@ -8,14 +8,13 @@ use flate2::read::{DeflateDecoder, GzDecoder, ZlibDecoder};
 
 use super::answer::MOST_BYTES;
 
-/// How every gzip stream begins.
+/// The first bytes of every gzip stream.
 const GZIP: [u8; 2] = [0x1F, 0x8B];
 
-/// The body as it was before it was compressed. Whoever compresses and does not say so is understood
-/// too, where it can be told.
+/// Returns the body as it was before compression. Undeclared gzip compression is recognized, too.
 ///
 /// # Errors
-/// Why it cannot be had.
+/// Why the body cannot be decoded.
 pub(super) fn plain<'a>(body: &'a [u8], headers: &HeaderMap) -> Result<Cow<'a, [u8]>, String> {
     let named = headers.get_all(header::CONTENT_ENCODING).iter();
     let named = named.map(|value| value.to_str().map_err(|_| "its encoding has no readable name"));
@@ -32,11 +31,11 @@ pub(super) fn plain<'a>(body: &'a [u8], headers: &HeaderMap) -> Result<Cow<'a, [
             "gzip" | "x-gzip" if body.starts_with(&GZIP) => {
                 unpacked(GzDecoder::new(body)).map(Cow::Owned)
             }
-            // RFC 9110 means zlib's format; some send the bare stream.
+            // RFC 9110 means the zlib format; some send the raw stream.
             "deflate" => unpacked(ZlibDecoder::new(body))
                 .or_else(|_| unpacked(DeflateDecoder::new(body)))
                 .map(Cow::Owned),
-            // A gateway that unpacked it and left the header.
+            // A gateway unpacked it and left the header.
             "gzip" | "x-gzip" => Ok(Cow::Borrowed(body)),
             _ => Err("it is compressed in a way that is not understood".to_owned()),
         },
@@ -44,7 +43,7 @@ pub(super) fn plain<'a>(body: &'a [u8], headers: &HeaderMap) -> Result<Cow<'a, [
     }
 }
 
-/// No more of it than a notification may hold is ever unpacked.
+/// Never unpacks more than a notification may hold.
 fn unpacked(from: impl Read) -> Result<Vec<u8>, String> {
     let mut plain = Vec::new();
     let read = from.take(MOST_BYTES as u64 + 1).read_to_end(&mut plain);

@@ -3,20 +3,21 @@
 //! | call | answer |
 //! |---|---|
 //! | POST to the secret path, names orders | 200 once they are durable |
-//! | the same, all of accounts that no lab has | 404, as for any path |
-//! | the same, names nothing that can be read | 200 once it is durable that something changed |
-//! | the same, too large, or too slow | 413, 408; that something changed is recorded |
+//! | the same, all for accounts that no lab has | 404, as for any other path |
+//! | the same, nothing readable in it | 200 once it is durable that something changed |
+//! | the same, too large or too slow | 413 or 408; that something changed is recorded |
 //! | the same while the journal cannot be written | 503 with `Retry-After` |
-//! | GET of the secret path | 200 `ok`: a test by a person or by Align |
+//! | GET of the secret path | 200 `ok`: a test by a user or by Align |
 //! | anything else | 404 without a body |
 //!
-//! Only who knows the secret path can post to it, so whatever comes there means that something changed.
-//! What it says may be lost on the way, by a gateway that converts or strips it; the list tells then.
-//! However many of them come, the list is asked for once per interval.
+//! Only a caller who knows the secret path can post to it, so anything posted there means that
+//! something changed. A gateway that converts or strips a notification may lose its content; then
+//! the list shows what changed. However many notifications arrive, the list is requested once per
+//! interval.
 //!
-//! What comes in a moment is made durable at once, in one go, and answered together, so that a flood
-//! costs few writes; the room for what waits is bounded, and so are connections, sizes and times. No
-//! single call is logged: calls are counted.
+//! Notifications that arrive together are committed and answered together, so that a flood costs
+//! few writes. The queue is bounded, and so are connections, sizes and times. Calls are counted,
+//! never logged one by one.
 
 mod answer;
 mod caretaker;
@@ -44,39 +45,40 @@ use crate::model::notification::{Mention, Noted, Reading, Received};
 
 use shared::Shared;
 
-/// Time between two attempts to begin, and between two looks at certificate and secret.
+/// Time between two attempts to start, and between two checks of certificate and secret.
 pub const CARE: Duration = Duration::from_secs(30);
 
-/// So many connections at a time; for one more, an idle one gives way.
+/// Maximum number of connections; for one more, an idle one is closed.
 const CONNECTIONS: usize = 256;
-/// How long what waits for its commit may take at the end.
+/// How long pending commits may take at shutdown.
 const LAST_COMMIT: Duration = Duration::from_secs(2);
 
-/// How the listener is set up.
+/// The listener's configuration.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// Where it listens.
     pub listen: SocketAddr,
     /// The path of the public URL; the secret follows as one more segment.
     pub path: String,
-    /// Its own certificate; plain HTTP without one.
+    /// The listener's own certificate; plain HTTP without one.
     pub tls: Option<TlsFiles>,
-    /// Whose word counts on where a call came from.
+    /// Proxies that are trusted to say where a call came from.
     pub trusted_proxies: Vec<Network>,
-    /// Time between two attempts to begin, and between two looks at certificate and secret.
+    /// Time between two attempts to start, and between two checks of certificate and secret.
     pub care: Duration,
 }
 
-/// What the listener needs of the rest of the agent. Calls block; they come from threads that may.
+/// What the listener needs from the rest of the agent. Calls block; they are made on threads where
+/// that is allowed.
 pub trait Intake: Send + Sync + 'static {
     /// The secret segment of the path.
     fn secret(&self) -> Result<SecretString, Fault>;
 
-    /// What a notification says. Why nothing could be read is told without any of the content.
+    /// Reads a notification. The reason for unreadable content never includes any of it.
     fn read(&self, body: &[u8], query: Option<&str>) -> Reading;
 
-    /// Makes notifications durable, all or none. `counted` is what was counted since the last call
-    /// that kept it; it is kept with them where that costs nothing, or if `keep_count` says so.
+    /// Makes notifications durable, all or none. `counted` holds the counts since the last call
+    /// that stored them; they are stored too if that costs nothing extra, or if `keep_count` asks
+    /// for it.
     fn record(
         &self,
         mentions: &[Mention],
@@ -84,21 +86,21 @@ pub trait Intake: Send + Sync + 'static {
         keep_count: bool,
     ) -> Result<Recorded, Fault>;
 
-    /// Tells people what keeps the listener from its work; `None`: nothing any more.
+    /// Reports what keeps the listener from working; `None`: nothing any more.
     fn trouble(&self, fault: Option<&Fault>);
 }
 
 /// What became of notifications.
 #[derive(Debug)]
 pub struct Recorded {
-    /// Each of them, in their order.
+    /// One for each notification, in order.
     pub noted: Vec<Noted>,
-    /// What is still to be kept of the counts.
+    /// The counts that are still to be stored.
     pub uncounted: Received,
 }
 
-/// Listens until `stop` resolves. What keeps it from its work is told and tried again: the agent
-/// works without notifications too.
+/// Listens until `stop` resolves. What keeps it from working is reported and retried: the agent
+/// works without notifications, too.
 pub async fn serve(
     settings: Settings,
     intake: Arc<dyn Intake>,
@@ -128,7 +130,7 @@ pub async fn serve(
     }
 }
 
-/// Receives until `stop` resolves; then ends all in good order.
+/// Receives until `stop` resolves, then shuts down gracefully.
 async fn receive(
     shared: Arc<Shared>,
     listener: TcpListener,
@@ -157,7 +159,7 @@ async fn receive(
     caretaker::last_words(&shared);
     drop(shared);
     let ended = tokio::task::spawn_blocking(move || writer.join());
-    // It ends once nothing waits any more; an answer that nobody awaits is no loss.
+    // The writer ends once nothing waits; an answer that no one awaits is no loss.
     let _ = tokio::time::timeout(LAST_COMMIT, ended).await;
 }
 

@@ -1,5 +1,5 @@
-//! Where a call came from, behind reverse proxies. Anybody can write a header: only what a proxy that
-//! the config names added to it is believed.
+//! The origin of a call behind reverse proxies. Any caller can write a header, so only what a proxy
+//! from the config added is believed.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -7,23 +7,23 @@ use axum::http::{HeaderMap, header};
 
 use crate::config::Network;
 
-/// The address that a call came from: the connection's own, or, as long as that one is a trusted
-/// proxy's, the one that the proxy names.
+/// Returns the address a call came from: that of the connection, or, as long as that belongs to a
+/// trusted proxy, the one the proxy names.
 pub(super) fn remote(peer: IpAddr, headers: &HeaderMap, trusted: &[Network]) -> IpAddr {
     let mut remote = peer.to_canonical();
-    // Each proxy adds at the end.
+    // Each proxy appends its entry.
     for named in named(headers).into_iter().rev() {
         if !trusted.iter().any(|network| network.contains(remote)) {
             break;
         }
-        // What hides its address ends the chain.
+        // An entry that hides its address ends the chain.
         let Some(address) = named else { break };
         remote = address;
     }
     remote
 }
 
-/// The addresses that `Forwarded` (RFC 7239) or else `X-Forwarded-For` names, in their order.
+/// The addresses in `Forwarded` (RFC 7239), or else in `X-Forwarded-For`, in order.
 fn named(headers: &HeaderMap) -> Vec<Option<IpAddr>> {
     let texts = |name: header::HeaderName| {
         let values = headers.get_all(name).into_iter();
@@ -38,7 +38,7 @@ fn named(headers: &HeaderMap) -> Vec<Option<IpAddr>> {
     chain.split(',').filter(|one| !one.trim().is_empty()).map(address).collect()
 }
 
-/// The `for=` of one element of `Forwarded`.
+/// The `for=` of one `Forwarded` element.
 fn of_element(element: &str) -> Option<IpAddr> {
     element.split(';').find_map(|pair| {
         let (name, value) = pair.split_once('=')?;

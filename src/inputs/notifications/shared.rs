@@ -1,4 +1,4 @@
-//! What all connections of the listener share.
+//! State shared by all connections of the listener.
 
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -14,30 +14,30 @@ use crate::http::server::{Listener, OwnCertificate};
 use crate::model::fault::Fault;
 use crate::model::notification::Received;
 
-/// What all connections share.
+/// State shared by all connections.
 pub(super) struct Shared {
     pub(super) settings: Settings,
     pub(super) intake: Arc<dyn Intake>,
     pub(super) disk: Arc<dyn Disk>,
-    /// The path of the public URL, without the slash at its end.
+    /// The path of the public URL, without its trailing slash.
     prefix: String,
-    /// The digest of the secret: so that comparing takes the same time, whatever is wrong.
+    /// A digest of the secret, so that comparing takes the same time whatever differs.
     secret: RwLock<[u8; 32]>,
     pub(super) certificate: Option<Arc<OwnCertificate>>,
     pub(super) jobs: mpsc::Sender<Job>,
-    /// What is not in the journal's counts yet.
+    /// What is not yet in the journal's counts.
     counts: Mutex<Received>,
-    /// What is not in the log yet.
+    /// What is not yet in the log.
     pub(super) unlogged: Mutex<Unlogged>,
 }
 
-/// What is told once an hour at the most.
+/// What is logged at most once per hour.
 #[derive(Debug, Default)]
 pub(super) struct Unlogged {
-    /// Notifications of accounts that no lab has, and where the last one came from.
+    /// Notifications for accounts that no lab has, and where the last one came from.
     pub(super) refused: u64,
     pub(super) refused_from: Option<IpAddr>,
-    /// Notifications in which nothing can be read, and why not in the last one.
+    /// Notifications with nothing readable in them, and the reason for the last one.
     pub(super) unreadable: u64,
     pub(super) unreadable_why: String,
 }
@@ -67,8 +67,8 @@ impl Shared {
         Ok((shared, queue))
     }
 
-    /// Whether it is the secret path: below the public URL's, or bare, since a proxy may take that
-    /// off. A slash at the end does no harm.
+    /// Whether this is the secret path: below that of the public URL, or bare, since a proxy may
+    /// strip that. A trailing slash is allowed.
     pub(super) fn is_secret_path(&self, path: &str) -> bool {
         let path = path.strip_suffix('/').unwrap_or(path);
         let Some((prefix, segment)) = path.rsplit_once('/') else { return false };
@@ -77,22 +77,21 @@ impl Shared {
         (prefix.is_empty() || prefix == self.prefix) && digest == secret
     }
 
-    /// The secret may have been made anew.
+    /// Replaces the secret, which may have been regenerated.
     pub(super) fn set_secret(&self, secret: &SecretString) {
         *self.secret.write().unwrap_or_else(PoisonError::into_inner) = digest_of(secret);
     }
 
-    /// Counts something.
     pub(super) fn count(&self, more: impl FnOnce(&mut Received)) {
         more(&mut self.counts.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
-    /// Takes what was counted, to keep it elsewhere.
+    /// Takes the counts, to store them elsewhere.
     pub(super) fn take_counts(&self) -> Received {
         std::mem::take(&mut *self.counts.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// What is to be logged later.
+    /// Notes something to log later.
     pub(super) fn log_later(&self, what: impl FnOnce(&mut Unlogged)) {
         what(&mut self.unlogged.lock().unwrap_or_else(PoisonError::into_inner));
     }

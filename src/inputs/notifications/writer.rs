@@ -1,4 +1,4 @@
-//! Group commit: one thread makes durable whatever has gathered while the last commit ran, and then
+//! Group commit: one thread makes everything durable that gathered during the last commit, then
 //! answers all of it.
 
 use std::sync::Arc;
@@ -10,35 +10,34 @@ use tokio::sync::{mpsc, oneshot};
 use super::shared::Shared;
 use crate::model::notification::{Mention, Noted};
 
-/// So many notifications may wait for their commit.
+/// How many notifications may wait for their commit.
 const ROOM: usize = 1_024;
-/// So many names go into one commit.
+/// How many mentions go into one commit.
 const BATCH: usize = 4_096;
-/// The counts are kept at least so often.
+/// The counts are stored at least this often.
 const KEEP_COUNTS: Duration = Duration::from_secs(20);
 
 /// What became of a notification; an error if it is not durable.
 pub(super) type Outcome = Result<Vec<Noted>, ()>;
 
-/// A notification that waits for its commit.
+/// A notification waiting for its commit.
 pub(super) struct Job {
-    /// What it says.
     pub(super) mentions: Vec<Mention>,
-    /// Where the outcome goes. Nobody may be there any more.
+    /// Receives the outcome. The caller may be gone by then.
     pub(super) answer: oneshot::Sender<Outcome>,
 }
 
-/// Where notifications wait.
+/// The queue of waiting notifications.
 pub(super) type Queue = mpsc::Receiver<Job>;
 
-/// An empty queue and its entry.
+/// Creates an empty queue and its sender.
 pub(super) fn queue() -> (mpsc::Sender<Job>, Queue) {
     mpsc::channel(ROOM)
 }
 
-/// Starts the thread. It ends when the queue does.
+/// Starts the thread. It ends when the queue is closed.
 pub(super) fn start(shared: &Arc<Shared>, queue: Queue) -> std::io::Result<JoinHandle<()>> {
-    // The queue ends with its last entry, and one of those is in what is shared.
+    // The queue closes with its last sender, and `Shared` holds one.
     let shared = Arc::downgrade(shared);
     std::thread::Builder::new().name("notifications".to_owned()).spawn(move || {
         let mut writer = Writer { queue, kept: Instant::now(), failing: false };
@@ -51,14 +50,14 @@ pub(super) fn start(shared: &Arc<Shared>, queue: Queue) -> std::io::Result<JoinH
 
 struct Writer {
     queue: Queue,
-    /// When the counts were last kept.
+    /// When the counts were last stored.
     kept: Instant,
     /// Whether the journal could not be written.
     failing: bool,
 }
 
 impl Writer {
-    /// Waits for a notification, and takes all that are there.
+    /// Waits for a notification, then takes all that are there.
     fn gather(&mut self) -> Option<Vec<Job>> {
         let first = self.queue.blocking_recv()?;
         let mut names = first.mentions.len();
@@ -89,7 +88,7 @@ impl Writer {
                 let mut noted = recorded.noted.into_iter();
                 for job in jobs {
                     let own = noted.by_ref().take(job.mentions.len()).collect();
-                    // Whoever sent it may have gone.
+                    // The sender may be gone.
                     let _ = job.answer.send(Ok(own));
                 }
             }

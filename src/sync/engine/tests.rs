@@ -1,4 +1,4 @@
-//! The engine alone: answers are given by hand, time is an argument.
+//! The engine alone: the tests give the answers and the time.
 
 use std::path::PathBuf;
 
@@ -47,7 +47,8 @@ impl World {
         Self::with(Store::in_memory().expect("journal"), labs, 1_000_000)
     }
 
-    /// At that time of the PC's clock, which began at 1,000,000 with the computer up for 50 s.
+    /// A world at that time of the PC's clock, which started at 1,000,000 with the computer up for
+    /// 50 s.
     fn with(store: Store, labs: &[&str], wall: i64) -> Self {
         let up = Duration::from_millis(u64::try_from(wall - 950_000).expect("later"));
         Self::at(store, labs, Now { wall: WallMs(wall), mono: up })
@@ -227,7 +228,7 @@ fn a_lost_staging_is_fetched_again() {
         staged: None,
     });
     assert!(matches!(effects.as_slice(), [Effect::Discard { .. }]), "{effects:?}");
-    // Nothing else touches that place until it is clear.
+    // Nothing else touches that place until it is resolved.
     assert_eq!(world.pass(Duration::from_secs(60)).len(), 0);
     let effects = world.give(Input::Discarded { key: order.clone() });
     assert!(matches!(effects.as_slice(), [Effect::Look { .. }]), "{effects:?}");
@@ -297,7 +298,7 @@ fn a_clock_that_steps_back_neither_breaks_the_interval_nor_stops_polling() {
     world.give(Input::Tick);
     assert_eq!(world.connect("lab").len(), 0);
     assert_eq!(world.pass(Duration::from_secs(119)).len(), 0);
-    // The stored time still lies ahead of the clock; the wait is one whole interval at most.
+    // The stored time is still ahead of the clock; the wait is one whole interval at most.
     let mut polls = 0;
     for _ in 0..4 {
         polls += world.pass(Duration::from_secs(60)).len();
@@ -389,7 +390,7 @@ fn a_permanent_fault_is_shown_and_not_repeated() {
         world.list("lab", vec![remote("17", Status::Ready)]);
     }
     assert_eq!(world.record(&order).state(), OrderState::Attention);
-    // A person may always try again.
+    // A user may always try again.
     world.engine.store().ask(&order, world.now.wall).expect("journal");
     let effects = world.pass(Duration::from_secs(1));
     assert!(matches!(effects.as_slice(), [Effect::Look { .. }]), "{effects:?}");

@@ -1,4 +1,4 @@
-//! Fetching from an Align that breaks off, against a real disk.
+//! Fetching from an Align whose connections break off, with a real disk.
 
 mod extras;
 
@@ -30,9 +30,8 @@ const CHUNK: usize = 100;
 /// What happens to the next download of the package.
 #[derive(Clone, Copy)]
 enum Trouble {
-    /// It breaks off after so many bytes.
+    /// Breaks off after this many bytes.
     Breaks(usize),
-    /// It is refused.
     Refused(FaultClass, &'static str),
 }
 
@@ -41,17 +40,17 @@ struct Align {
     package: Vec<u8>,
     etag: Option<&'static str>,
     ranges: bool,
-    /// Added to the offset that is asked for, and to the length that is told.
+    /// Added to the requested offset and to the announced length.
     lies: (u64, u64),
     troubles: VecDeque<Trouble>,
-    /// What is wrong with an extra, and how often.
+    /// What is wrong with an extra, and how many times.
     bad: BTreeMap<AssetKind, (extras::Bad, u32)>,
     asked: Vec<(AssetKind, Option<Resume>)>,
-    /// Whether it says how long the package is.
+    /// Whether the length of the package is announced.
     tells_length: bool,
 }
 
-/// What is shown of the running download whenever bytes are asked for.
+/// The displayed progress of the running download, sampled whenever bytes are requested.
 type Shown = Arc<Mutex<Vec<Transfer>>>;
 
 struct FakeRemote {
@@ -153,7 +152,7 @@ thread_local! {
     static TIME: Cell<Duration> = const { Cell::new(Duration::ZERO) };
 }
 
-/// The time of a test's thread, which passes only where somebody waits.
+/// The test thread's time, which passes only during waits.
 fn told() -> Duration {
     TIME.get()
 }
@@ -162,7 +161,7 @@ fn passes(time: Duration) {
     TIME.set(TIME.get() + time);
 }
 
-/// Waits until the work is called off, or as long as the client waits for a server.
+/// Waits until the work is canceled, or as long as the client waits for a server.
 fn stall(cancel: &Cancel) -> Fault {
     for _ in 0..600 {
         if cancel.is_cancelled() {
@@ -173,7 +172,7 @@ fn stall(cancel: &Cancel) -> Fault {
     Fault::new(FaultClass::Transient, "stalled", "nothing came for 60 s")
 }
 
-/// A package that packs to some hundred bytes and says in its only file which version it is.
+/// A package that compresses to some hundred bytes and whose only file names its version.
 fn package(version: u8) -> Vec<u8> {
     let noise: Vec<u8> = (0..1000_u32)
         .map(|at| u8::try_from(at.wrapping_mul(2_654_435_761) >> 24).expect("a byte"))
@@ -254,7 +253,7 @@ impl World {
         self.fetch_after(0)
     }
 
-    /// As the attempt after so many that brought damage.
+    /// Fetches as the attempt after this many damaged ones.
     fn fetch_after(&self, damaged: u32) -> Result<Fetched, Fault> {
         let remote = RemoteOrder::new(key().order, Status::Ready);
         let job = FetchJob { key: key(), remote, job: "job".to_owned(), damaged };
@@ -264,7 +263,7 @@ impl World {
         }
     }
 
-    /// An attempt that breaks off after so many bytes.
+    /// An attempt that breaks off after this many bytes.
     fn break_off(&self, after: usize) {
         self.align().troubles.push_back(Trouble::Breaks(after));
         assert_eq!(self.fetch().expect_err("it breaks off").code, "broken-off");
@@ -280,7 +279,7 @@ impl World {
         self.align().asked.clear();
     }
 
-    /// The whole order came, in that version, and nothing but it is left.
+    /// The whole order arrived in that version, and nothing else is left.
     fn assert_fetched(&self, version: u8) -> Fetched {
         let fetched = self.fetch().expect("fetched");
         let dir = self.executor.layout.work_dir("job");
@@ -544,7 +543,7 @@ fn a_server_that_refuses_the_rest_is_asked_for_the_whole_at_once() {
         world.break_off(250);
         world.align().troubles.extend([refused, refused]);
         assert_eq!(world.fetch().expect_err("the whole, too").class, class);
-        // What may be allowed tomorrow can be continued then.
+        // What may be allowed tomorrow can then be resumed.
         assert_eq!(world.left().is_empty(), class == FaultClass::Permanent);
     }
 }

@@ -1,4 +1,5 @@
-//! Whatever became of journal or process, what lies below `held` and what the journal says agree again.
+//! Whatever happened to journal or process, what is below `held` and what the journal says agree
+//! again.
 
 use std::sync::Arc;
 
@@ -34,7 +35,7 @@ impl World {
         Audit::new(Arc::new(RealDisk), self.layout.staging.with_file_name("state"))
     }
 
-    /// The records of removals: the order, how many files, and how it stands with it.
+    /// The audit records of removals: order, number of files, and mark.
     fn removals(&self) -> Vec<(Option<String>, Option<u64>, String)> {
         let records = self.audit().read(1).expect("read").into_iter();
         let removals = records.filter(|record| record.what == Deed::HeldRemoved.as_str());
@@ -44,7 +45,7 @@ impl World {
         removals.map(told).collect()
     }
 
-    /// A revision that lies there.
+    /// A revision lying there.
     fn lies(&self, dir: &str, revision: u32) -> Found {
         let (manifest, manifest_sha256) = sealed(&self.layout.held_dir(dir), revision, &FILES);
         Found { dir: dir.to_owned(), manifest, manifest_sha256 }

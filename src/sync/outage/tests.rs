@@ -110,7 +110,7 @@ fn what_fails_before_and_after_a_success_is_its_own_fault() {
 fn a_download_that_was_under_way_already_says_nothing_about_an_order_that_failed_meanwhile() {
     let mut outages = Outages::default();
     fails(&mut outages, 1, SILENT, 5);
-    // It began before the server went down, and ended after.
+    // It began before the server went down and ended after.
     outages.succeeded(&key(9), at(1), at(6));
     assert_eq!(fails(&mut outages, 1, SILENT, 7), Whose::Orders);
     assert!(!outages.is_its_own_fault(&key(1)));

@@ -1,4 +1,4 @@
-//! The table, line by line, and what must hold for every combination.
+//! The table line by line, and invariants for every combination.
 
 use proptest::prelude::*;
 
@@ -21,7 +21,7 @@ fn manifest(revision: u32, files: Vec<ManifestFile>) -> Manifest {
     Manifest { files, ..casedrop_testing::manifest_of(revision, &[]) }
 }
 
-/// A fetch of which nothing is missing.
+/// A fetch with nothing missing.
 fn whole(files: &[ManifestFile]) -> Staged<'_> {
     Staged { files, missing: &[] }
 }
@@ -105,7 +105,7 @@ fn the_same_bytes_cause_no_second_write() {
         let action = plan(Remote::Fetched(whole(&files)), published, local, LEAVE);
         assert_eq!(action, Action::RecordUnchanged, "{local:?}");
     }
-    // Asked for again although it stands there untouched: still nothing to write.
+    // Asked for again although it is in place and untouched: still nothing to write.
     assert_eq!(
         plan(Remote::Fetched(whole(&files)), published, Local::AsPublished, ASKED),
         Action::RecordUnchanged
@@ -135,13 +135,13 @@ fn pictures_that_do_not_come_this_time_are_no_news() {
     assert_eq!(act(&files[..2]), Action::RecordUnchanged, "some came");
     let others = [file("a", "1"), file("thumbnails/3.jpg", "4")];
     assert_eq!(act(&others), Action::RecordUnchanged, "others, and fewer");
-    // New bytes of the package are news, whatever comes with them.
+    // New bytes in the package are news, whatever comes with them.
     let changed = [file("a", "9")];
     assert_eq!(act(&changed), publish(2, IntentTarget::Replace(1)));
-    // Without a word that pictures are missing, fewer of them are a change.
+    // If pictures are not reported missing, fewer of them are a change.
     let act = plan(Remote::Fetched(whole(&files[..1])), published, Local::AsPublished, LEAVE);
     assert_eq!(act, publish(2, IntentTarget::Replace(1)));
-    // And in a lost journal's place the complete order is recognised.
+    // After the journal was lost, the complete order is still recognized.
     let staged = Staged { files: &files[..1], missing: &missing };
     assert_eq!(plan(Remote::Fetched(staged), None, Local::Ours(&newest), LEAVE), Action::Adopt);
 }
@@ -197,7 +197,7 @@ fn a_removed_order_is_not_restored_and_its_next_revision_is_published() {
     let (same, other) = ([file("a", "1")], [file("a", "2")]);
     assert_eq!(act(Remote::Fetched(whole(&same)), restore), Action::RecordUnchanged);
     assert_eq!(act(Remote::Fetched(whole(&other)), restore), publish(3, IntentTarget::Fresh));
-    // A person gets it back.
+    // A user can get it back.
     assert_eq!(act(Remote::Same, ASKED), Action::Fetch);
     assert_eq!(act(Remote::Fetched(whole(&same)), ASKED), publish(3, IntentTarget::Fresh));
 }
@@ -221,7 +221,7 @@ fn an_incomplete_order_is_held_back_where_that_is_wanted() {
     assert_eq!(act(None, Policy { held: Some(&same), ..holds }), Action::StillHeld);
     let other = manifest(1, vec![file("a", "2")]);
     assert_eq!(act(None, Policy { held: Some(&other), ..holds }), Action::Hold { revision: 1 });
-    // What is complete is published, whatever is held back.
+    // A complete order is published, whatever is held back.
     let complete = Policy { held: Some(&other), ..LEAVE };
     assert_eq!(act(None, complete), publish(1, IntentTarget::Fresh));
     // What was published before is not held back when it is fetched again.
@@ -276,15 +276,16 @@ proptest! {
         let policy = Policy { restore, asked, holds, held: held.as_ref() };
         match plan(remote, published, local, policy) {
             Action::Publish { revision, target } => {
-                // Only what lies in staging can be published, as a number that is not taken.
+                // Only what is in staging can be published, under an unused number.
                 prop_assert!(matches!(remote, Remote::Fetched(_) | Remote::Completed(_)));
                 prop_assert!(published.is_none_or(|p| revision == p.newest.revision + 1));
-                // Where incomplete orders are held back, none is published that never was.
+                // If incomplete orders are held back, none is published that never was before.
                 if let (Remote::Fetched(staged), true) = (remote, holds) {
                     prop_assert!(published.is_some_and(|p| staged.is_in(p.newest)));
                 }
                 prop_assert!(held.is_none() || !matches!(remote, Remote::Completed(_)));
-                // Nothing foreign or altered is in the way of a publication that is not beside it.
+                // Unless it goes beside the order's path, a publication meets nothing foreign or
+                // altered there.
                 match target {
                     IntentTarget::Fresh => prop_assert_eq!(local, Local::Absent),
                     IntentTarget::Replace(old) => {
@@ -293,14 +294,14 @@ proptest! {
                     }
                     IntentTarget::Beside => prop_assert_ne!(local, Local::Absent),
                 }
-                // The same remote state causes no second write of what stands there untouched.
+                // The same remote state causes no second write of what is in place and untouched.
                 let standing = local == Local::AsPublished
                     && published.is_some_and(|published| published.at_main.is_some());
                 if let (Remote::Fetched(staged), Some(published)) = (remote, published)
                     && standing
                 {
                     prop_assert!(!published.newest.same_content(staged.files));
-                    // Nor do pictures that do not come this time.
+                    // Nor do pictures that fail to arrive this time.
                     let rest = |files: &[ManifestFile]| {
                         let rest = files.iter().filter(|file| !file.path.starts_with("thumbnails/"));
                         rest.cloned().collect::<Vec<_>>()
@@ -310,7 +311,7 @@ proptest! {
                     let same = manifest(1, package).same_content(&rest(staged.files));
                     prop_assert!(!(lacks_pictures && no_pictures && same));
                 }
-                // What comes late takes the place of what it completes, and of nothing else.
+                // Late extras replace the revision they complete, and nothing else.
                 if let (Remote::Completed(files), Some(published)) = (remote, published) {
                     prop_assert!(standing && !published.retired);
                     prop_assert_eq!(target, IntentTarget::Replace(published.newest.revision));
@@ -326,12 +327,12 @@ proptest! {
                 let wanted = remote == Remote::Changed || asked || (restore && !retired);
                 prop_assert!(wanted);
             }
-            // What is known to be there and was never published is never left.
+            // What is known to exist and was never published is never given up.
             Action::Nothing => {
                 let late = matches!(remote, Remote::ExtrasDue | Remote::Completed(_));
                 prop_assert!(late || remote == Remote::Same);
             }
-            // Consumed stays consumed, and nobody's work is touched.
+            // Consumed stays consumed, and no one's work is touched.
             Action::FetchExtras if held.is_some() => prop_assert_eq!(remote, Remote::ExtrasDue),
             Action::FetchExtras => {
                 prop_assert_eq!(remote, Remote::ExtrasDue);

@@ -1,4 +1,4 @@
-//! The listener over real sockets, with somebody in the agent's place.
+//! The listener over real sockets, with a fake in the agent's place.
 
 mod tls;
 
@@ -17,10 +17,10 @@ use crate::model::notification::Named;
 
 const SECRET: &str = "0123456789abcdef0123456789abcdef";
 
-/// That something changed.
+/// Something changed.
 const UNCLEAR: &str = "Unclear { account: None }";
 
-/// The agent's place: remembers what it is given.
+/// Stands in for the agent and remembers what it is given.
 struct Fake {
     secret: Mutex<String>,
     recorded: Mutex<Vec<Mention>>,
@@ -28,7 +28,7 @@ struct Fake {
     commits: AtomicUsize,
     counted: Mutex<Received>,
     fails: AtomicBool,
-    /// While it is closed, recording takes its time.
+    /// While it is closed, recording blocks.
     gate: (Mutex<bool>, Condvar),
     troubles: Mutex<Vec<Option<String>>>,
 }
@@ -266,7 +266,7 @@ async fn what_gathers_during_a_commit_is_committed_together() {
         let call = call.body(format!("1 {number}")).send();
         calls.spawn(async move { call.await.expect("an answer").status().as_u16() });
     }
-    // All of them are there, and none is answered before it is durable.
+    // All of them are in, and none is answered before it is durable.
     wait_for("the calls", || (listening.fake.reads.load(Ordering::SeqCst) == 100).then_some(()))
         .await;
     assert!(calls.try_join_next().is_none());
@@ -309,14 +309,14 @@ async fn too_large_bodies_are_refused_whether_or_not_they_say_so() {
         let answer = tokio::task::spawn_blocking(move || {
             let mut stream = TcpStream::connect(address).expect("connected");
             stream.write_all(head.as_bytes()).expect("sent");
-            // It may be refused in the middle.
+            // It may be refused halfway.
             let _ = stream.write_all(huge.as_bytes());
             let mut answer = [0; 12];
             let read = stream.read_exact(&mut answer);
             (read.is_ok(), String::from_utf8_lossy(&answer).into_owned())
         });
         let (is_answered, answer) = answer.await.expect("done");
-        // A connection that is closed while more arrives may lose its answer.
+        // A connection that is closed while more data arrives may lose its answer.
         assert!(!is_answered || answer == "HTTP/1.1 413", "{answer}");
     }
     assert_eq!(listening.status(&format!("/itero/{SECRET}"), "1 a").await, 200);
@@ -328,7 +328,7 @@ async fn too_large_bodies_are_refused_whether_or_not_they_say_so() {
 #[tokio::test(flavor = "multi_thread")]
 async fn connections_that_say_nothing_do_not_keep_others_out() {
     let listening = listen(settings()).await;
-    // Fewer than there is room for: the rest is for those who have something to say.
+    // Fewer than the limit: the remaining room is for callers that have something to say.
     let slow: Vec<_> = (0..200)
         .map(|_| {
             let mut stream = TcpStream::connect(listening.address).expect("connected");
@@ -337,7 +337,7 @@ async fn connections_that_say_nothing_do_not_keep_others_out() {
         })
         .collect();
     assert_eq!(listening.status(&format!("/itero/{SECRET}"), "1 a").await, 200);
-    // And they are thrown out.
+    // And they are disconnected.
     let began = Instant::now();
     tokio::task::spawn_blocking(move || {
         for mut stream in slow {
@@ -357,7 +357,7 @@ async fn connections_that_say_nothing_do_not_keep_others_out() {
 async fn more_idle_connections_than_there_is_room_for_keep_no_notification_out() {
     let listening = listen(settings()).await;
     let address = listening.address;
-    // Some say nothing, some begin a request and never end it, some were answered and stay.
+    // Some say nothing, some start a request and never finish it, some were answered and stay.
     let ping = format!("GET /{SECRET} HTTP/1.1\r\nHost: a\r\n\r\n");
     let idle = tokio::task::spawn_blocking(move || {
         let open = |number: usize| {
@@ -376,7 +376,7 @@ async fn more_idle_connections_than_there_is_room_for_keep_no_notification_out()
     for number in 0..3 {
         assert_eq!(listening.status(&path, &format!("1 {number}")).await, 200);
     }
-    // It was not for their end that it was answered.
+    // The notifications did not have to wait for these connections to end.
     let is_open = |stream: &TcpStream| {
         stream.set_nonblocking(true).expect("set");
         let mut bytes = [0; 1024];

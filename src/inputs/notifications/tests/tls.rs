@@ -1,4 +1,4 @@
-//! The listener with a certificate of its own.
+//! The listener with its own certificate.
 
 use super::*;
 use casedrop_testing::certificate::{Made, make};
@@ -10,7 +10,7 @@ fn files(dir: &tempfile::TempDir) -> TlsFiles {
     TlsFiles { certificate: at("certificate.pem"), key: at("key.pem") }
 }
 
-/// The status of a test call by somebody who trusts that certificate only.
+/// The status of a test call by a client that trusts only that certificate.
 async fn status(address: SocketAddr, trusted: &Made) -> Result<u16, reqwest::Error> {
     crate::http::client::install_provider();
     let authority = reqwest::Certificate::from_pem(trusted.certificate.as_bytes()).expect("PEM");

@@ -1,4 +1,4 @@
-//! What a published order lacks: a schedule of its own, which nobody else notices.
+//! Extras a published order lacks: a schedule of their own that disturbs nothing else.
 
 use super::*;
 use crate::model::asset::AssetKind;
@@ -29,14 +29,14 @@ fn completed() -> Fetched {
     Fetched { files: vec![file("a"), picture()], ..Fetched::default() }
 }
 
-/// What is done about orders.
+/// The effects that concern orders.
 fn about_orders(effects: Vec<Effect>) -> Vec<Effect> {
     let others = |effect: &Effect| matches!(effect, Effect::Poll { .. } | Effect::Connect { .. });
     effects.into_iter().filter(|effect| !others(effect)).collect()
 }
 
 impl World {
-    /// From the start to a published order that lacks this.
+    /// From the start to a published order that lacks these.
     fn publish_lacking(&mut self, key: &OrderKey, lacking: Vec<Lacking>) {
         self.begin_fetch(key);
         let result = Ok(fetched_without(lacking));
@@ -47,7 +47,7 @@ impl World {
         assert_eq!(self.record(key).state(), OrderState::Published);
     }
 
-    /// Lets time pass until something is done about an order; gives how long that took.
+    /// Lets time pass until something is done about an order; returns how long that took.
     fn until_late(&mut self, at_most: Duration) -> Option<(Duration, Vec<Effect>)> {
         let began = self.now.mono;
         while self.now.mono < began + at_most {
@@ -59,7 +59,7 @@ impl World {
         None
     }
 
-    /// The same up to the question.
+    /// The same, up to the question to Align.
     fn until_asked(&mut self, key: &OrderKey, at_most: Duration) -> Option<(Duration, ExtrasJob)> {
         let (took, effects) = self.until_late(at_most)?;
         assert!(matches!(effects.as_slice(), [Effect::Look { .. }]), "{effects:?}");
@@ -105,7 +105,7 @@ fn what_comes_late_is_published_as_the_next_revision() {
     assert_eq!(world.revisions(&order), [(1, Reason::FirstScan), (2, Reason::Extras)]);
     let record = world.record(&order);
     assert_eq!(record.state(), OrderState::Published);
-    // Nothing was learned of the package.
+    // Nothing was learned about the package.
     assert_eq!((record.evidence, record.fetched), (before.evidence, before.fetched));
     let confirmed = |record: OrderRecord| record.published.map(|published| published.confirmed);
     assert_eq!(confirmed(record), confirmed(before));
@@ -222,7 +222,7 @@ fn a_sign_of_new_files_goes_first() {
     let order = key("lab", "17");
     world.publish_lacking(&order, thumbnails());
     world.until_asked(&order, Duration::from_mins(3)).expect("asked for");
-    // A person wants the order again while the answer is on its way.
+    // A user asks for the order again while the answer is on its way.
     world.engine.store().ask(&order, world.now.wall).expect("journal");
     assert_eq!(world.pass(Duration::from_secs(1)).len(), 0, "one thing at a time");
     let effects = world.extras(&order, Ok(completed()));
@@ -233,7 +233,7 @@ fn a_sign_of_new_files_goes_first() {
     assert!(matches!(effects.as_slice(), [Effect::Look { .. }]), "{effects:?}");
     let effects = world.looked(&order, LocalPicture::AsPublished);
     assert!(matches!(effects.as_slice(), [Effect::Fetch(_)]), "{effects:?}");
-    // That one brings all of it.
+    // This one brings all of it.
     world.extras(&order, Ok(completed()));
     world.looked(&order, LocalPicture::AsPublished);
     world.published(&order);
@@ -350,7 +350,7 @@ fn a_folder_that_a_program_holds_open_is_tried_again() {
     let (_, effects) = world.until_late(Duration::from_mins(3)).expect("tried again");
     assert!(matches!(effects.as_slice(), [Effect::Recover(_)]), "{effects:?}");
     world.give(Input::Recovered { key: order.clone(), result: Ok(Recovered::Ready), staged: None });
-    // Meanwhile it was taken.
+    // It was taken in the meantime.
     let result = Ok(PublishOutcome::TargetChanged { found: LocalPicture::Absent });
     let effects = world.give(Input::Published { key: order.clone(), result });
     assert!(matches!(effects.as_slice(), [Effect::Discard { .. }]), "{effects:?}");

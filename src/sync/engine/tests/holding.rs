@@ -1,4 +1,4 @@
-//! Incomplete orders are held back: kept, shown, released, replaced, and never lost.
+//! Incomplete orders are held back: stored, shown, released, replaced, and never lost.
 
 use super::*;
 use crate::model::asset::AssetKind;
@@ -32,7 +32,7 @@ impl World {
         self.give(Input::Fetched { key: key.clone(), result: Ok(fetched) })
     }
 
-    /// From the start to an order that is held back.
+    /// From the start to a held-back order.
     fn hold(&mut self, key: &OrderKey, fetched: Fetched) -> HoldJob {
         self.begin_fetch(key);
         self.brings(key, fetched);
@@ -57,13 +57,13 @@ impl World {
         self.engine.store().held(key).expect("journal")
     }
 
-    /// A person wants it published, and the engine hears of it.
+    /// A user wants it published, and the engine learns of it.
     fn release(&mut self, key: &OrderKey) -> Vec<Effect> {
         assert!(self.engine.store().release(key).expect("journal"));
         self.give(Input::Tick)
     }
 
-    /// The list names the order with another status, and its download begins.
+    /// The list names the order with another status, and its download starts.
     fn refetches(&mut self, key: &OrderKey) {
         let order =
             RemoteOrder { etag: Some("\"2\"".to_owned()), ..remote("17", Status::LabReview) };
@@ -74,7 +74,7 @@ impl World {
     }
 }
 
-/// Whether what is held back there is to be removed.
+/// Whether that held-back directory is to be removed.
 fn drops(effects: &[Effect], held: &str) -> bool {
     effects.iter().any(|effect| matches!(effect, Effect::DropHeld { dir, .. } if dir == held))
 }
@@ -93,7 +93,7 @@ fn an_incomplete_order_is_kept_and_neither_published_waiting_nor_failing() {
     let last = story.last().expect("told");
     assert_eq!(last.kind, "held");
     assert_eq!(last.text, "held back, since it is incomplete: the lower jaw is missing");
-    // A day, and a restart.
+    // A day and a restart.
     let mut world = world.restarted();
     world.give(Input::Tick);
     let about_it = |effect: &Effect| matches!(effect, Effect::Fetch(_) | Effect::Publish(_));
@@ -125,7 +125,7 @@ fn whoever_publishes_it_anyway_needs_neither_login_nor_room_nor_align() {
     let mut world = World::holding();
     let order = key("lab", "17");
     let kept = world.hold(&order, incomplete("a"));
-    // Nobody has connected this one.
+    // No lab is connected in this one.
     let mut world = world.restarted();
     world.give(Input::Tick);
     world.now.wall = world.now.wall.plus(Duration::from_hours(2));

@@ -1,4 +1,5 @@
-//! What one order meets is that order's: neither its lab nor another order waits for it.
+//! What one order runs into concerns that order only: neither its lab nor another order waits for
+//! it.
 
 use super::shop::{Meets, Shop, fault, order};
 use super::*;
@@ -11,7 +12,7 @@ fn an_answer_about_one_order_changes_nothing_for_its_lab() {
         (FaultClass::Refused, "http-401"),
         (FaultClass::Refused, "http-403"),
         (FaultClass::Refused, "http-451"),
-        // As a client would say it that knows no better.
+        // As a less precise client would report it.
         (FaultClass::Auth, "http-401"),
         (FaultClass::Auth, "http-403"),
     ] {
@@ -44,7 +45,7 @@ fn the_login_is_tested_and_if_that_is_refused_the_lab_waits_for_a_person() {
     shop.go_on(todo, 60, &mut refused);
     assert_eq!(shop.standing(), LabStanding::LoginNeeded);
     let spent = (shop.trouble(1).attempts, shop.fetches.len());
-    // Until the next poll says otherwise.
+    // Until the next poll shows otherwise.
     shop.pass(40, &mut refused);
     assert_eq!((shop.trouble(1).attempts, shop.fetches.len()), spent, "nothing is spent");
     shop.login_is_good = true;
@@ -53,10 +54,10 @@ fn the_login_is_tested_and_if_that_is_refused_the_lab_waits_for_a_person() {
     assert_eq!(shop.published.len(), 1, "it goes on at once");
 }
 
-/// What it is called, and what its downloads meet.
+/// Its name, and what its downloads run into.
 type Poison = (&'static str, fn() -> Meets);
 
-/// Each kind of answer with which an order may be poisoned.
+/// Every kind of answer that can poison an order.
 fn poisons() -> Vec<Poison> {
     fn fails(class: FaultClass, code: &'static str) -> Meets {
         Meets::Fails(fault(class, code))
@@ -103,7 +104,8 @@ fn a_new_order_is_published_however_many_others_are_poisoned() {
                 let published = shop.published.get(&order(GOOD + number));
                 late.push(published.map(|at| at - began));
             }
-            // Any may meet the pause that a server asked for because of an order that was never tried.
+            // Any of them may run into the pause that a server asked for because of a never-tried
+            // order.
             let worst = late.iter().map(|one| one.unwrap_or(99)).max().expect("some");
             assert!(worst <= if has_a_wish(kind) { 5 } else { 0 }, "{count} of {kind}: {late:?}");
             assert_eq!(shop.standing(), LabStanding::Good, "{count} of {kind}");
@@ -126,10 +128,10 @@ fn a_new_order_waits_for_no_poisoned_ones_that_are_as_yet_untried() {
                 Ok(number) if number < GOOD => poison(),
                 _ => Meets::Files,
             };
-            // It is known how long a download usually takes.
+            // The usual duration of a download is known.
             let todo = shop.announce(GOOD..GOOD + 3);
             shop.go_on(todo, 1, &mut meets);
-            // They come in three lists.
+            // They arrive in three lists.
             for list in 0..3 {
                 let todo = shop.announce_later((1..=count).map(|number| list * count + number));
                 shop.go_on(todo, 1, &mut meets);
@@ -170,7 +172,7 @@ fn a_server_that_asks_for_fewer_calls_gets_them_and_everything_is_published() {
     let mut shop = Shop::new(4);
     let mut last = None;
     let mut in_vain = 0;
-    // It bears one download in two seconds.
+    // The server can take one download every two seconds.
     let mut meets = |_: &OrderKey, second: u64| {
         if last.is_some_and(|last| second < last + 2) {
             in_vain += 1;

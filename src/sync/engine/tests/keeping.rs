@@ -1,4 +1,4 @@
-//! What is old is removed: when, and when not.
+//! Old orders and revisions are removed: when, and when not.
 
 use super::super::super::effects::{ForgetJob, RetireJob, Retirement};
 use super::*;
@@ -9,7 +9,7 @@ const DAY: Duration = Duration::from_hours(24);
 const HISTORY: Duration = Duration::from_hours(24 * 30);
 const RETENTION: Duration = Duration::from_hours(24 * 90);
 
-/// An agent that removes what is old, with one order published, and no poll under way.
+/// An agent that removes what is old, with one published order and no poll in progress.
 fn world_with_order() -> (World, OrderKey) {
     let mut world = World::new(&["lab"]);
     world.keep_house();
@@ -37,7 +37,7 @@ impl World {
         self.engine.policy.retention_keep = Some(RETENTION);
     }
 
-    /// Time passes hour by hour, with polls that are answered; gives what is to be removed.
+    /// Time passes hour by hour, with polls answered; returns what is to be removed.
     fn pass_time(&mut self, time: Duration) -> (Vec<RetireJob>, Vec<ForgetJob>) {
         let (mut retire, mut forget) = (Vec::new(), Vec::new());
         for _ in 0..time.as_secs() / 3600 {
@@ -63,7 +63,7 @@ impl World {
         self.give(Input::Retired { key: key.clone(), result: Ok(retirement) })
     }
 
-    /// The order is back with other files, and published as the next revision.
+    /// The order comes back with other files and is published as the next revision.
     fn publish_next(&mut self, key: &OrderKey, sha: &str) {
         self.pass(INTERVAL);
         let effects = self.list("lab", vec![remote(key.order.as_str(), Status::LabReview)]);
@@ -90,7 +90,7 @@ fn an_order_is_removed_when_it_is_old_enough_and_not_before() {
     let (jobs, _) = world.pass_time(DAY + DAY / 12);
     assert_eq!(jobs.len(), 1);
     assert_eq!((&jobs[0].key, jobs[0].pieces.len()), (&order, 1));
-    // Durable before anything is moved; and one at a time.
+    // Durable before anything is moved, and one at a time.
     assert_eq!(world.record(&order).retired, Retired::UnderWay);
     world.retired(&order, &[1], &[]);
     let record = world.record(&order);
@@ -115,8 +115,8 @@ fn a_wanted_order_and_one_in_work_are_not_removed() {
     assert_eq!(world.now, began);
 }
 
-/// Where missing orders are restored, every published order is looked at; at the time of that look it
-/// may be due for removal.
+/// If missing orders are restored, every published order is looked at; one may be due for removal
+/// at that moment.
 #[test]
 fn an_old_order_that_is_being_looked_at_is_removed_right_after() {
     let (mut world, order) = world_with_order();
@@ -193,7 +193,7 @@ fn a_removed_order_is_not_restored() {
     let (mut world, order) = world_with_order();
     world.engine.policy.restore = true;
     world.pass_time(RETENTION + DAY / 12);
-    // The patrol looks at it in between; it stands there.
+    // The patrol looks at it in between; it is in place.
     world.looked(&order, LocalPicture::AsPublished);
     let (jobs, _) = world.pass_time(DAY / 12);
     assert!(jobs.len() <= 1);
@@ -255,7 +255,7 @@ fn time_switched_off_counts_up_to_three_days_each_time() {
         if !jobs.is_empty() {
             return;
         }
-        // It runs for a second, longer than the next one.
+        // It runs for one second, longer than the next one.
         world.now.mono += Duration::from_secs(1);
         world.engine.store.count_time(world.now).expect("journal");
         store = world.engine.store;
@@ -273,7 +273,7 @@ fn what_cannot_be_removed_is_tried_again_in_the_next_round() {
     assert_eq!(removals(world.pass(Duration::from_mins(59))).0.len(), 0);
     world.list("lab", vec![]);
     assert_eq!(world.pass_time(DAY / 12).0.len(), 1);
-    // Without the audit nothing is removed, and that is told.
+    // Without the audit nothing is removed, and that is reported.
     let result = Err(Fault::new(FaultClass::Local, "disk-full", "cannot write the audit"));
     let input = Input::Retired { key: order.clone(), result };
     let effects = world.engine.handle(world.now, input).expect("journal");

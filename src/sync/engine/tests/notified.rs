@@ -37,7 +37,7 @@ fn looks(effects: &[Effect]) -> usize {
 }
 
 impl World {
-    /// Connected, and the first list is answered.
+    /// Connected, with the first list answered.
     fn at_work(orders: Vec<RemoteOrder>) -> Self {
         let mut world = Self::new(&["lab"]);
         world.give(Input::Tick);
@@ -68,7 +68,7 @@ impl World {
         notices.collect()
     }
 
-    /// Time passes; lists that are asked for hold nothing.
+    /// Lets time pass; polls get empty lists.
     fn wait(&mut self, time: Duration) -> Vec<Effect> {
         let mut effects = self.pass(time);
         if effects.iter().any(|effect| matches!(effect, Effect::Poll { .. })) {
@@ -81,7 +81,7 @@ impl World {
         self.engine.store().notified_count().expect("journal")
     }
 
-    /// From a look that is under way to a publication with that content.
+    /// From a look in progress to a publication with that content.
     fn deliver(&mut self, key: &OrderKey, sha: &str) {
         let effects = self.looked(key, LocalPicture::Absent);
         assert!(matches!(effects.as_slice(), [Effect::Fetch(_)]), "{effects:?}");
@@ -108,7 +108,7 @@ fn an_unknown_order_is_asked_about_at_once_and_its_record_takes_the_place_of_the
     assert_eq!(world.record(&order).state(), OrderState::Published);
     let story = world.engine.store().story(&order).expect("journal");
     assert!(story[0].text.contains("scan notification"), "{story:?}");
-    // The list is behind: that it shows the order is no news.
+    // The list lags: that it shows the order is no news.
     world.pass(INTERVAL);
     assert_eq!(looks(&world.list("lab", vec![with_rx("17", Status::Ready)])), 0);
 }
@@ -232,7 +232,7 @@ fn notifications_of_an_order_that_is_not_converted_yet_do_not_hammer() {
         }
         looking = looks(&effects) > 0;
     }
-    // In an hour: the schedule's own attempts, and those of three notifications.
+    // In one hour: the schedule's own attempts, plus those of three notifications.
     assert!((3..8).contains(&downloads), "{downloads}");
     assert!(world.record(&order).is_wanted());
 }
@@ -275,7 +275,7 @@ fn what_a_busy_minute_brings_waits_for_align_alone_and_a_flood_for_a_second_each
         world.notify(&format!("rx-{id}"));
     }
     let (mut ask, mut at_once) = ("rx-0".to_owned(), 0);
-    // No time passes at all.
+    // Without any time passing.
     while ask.starts_with("rx-") {
         at_once += 1;
         let order = ask.trim_start_matches("rx-").to_owned();
@@ -321,17 +321,17 @@ fn a_notification_that_cannot_be_read_brings_one_list_as_soon_as_allowed_whateve
     assert_eq!(polls(&world.give(Input::Tick)), 0, "Align was asked a moment ago");
     assert_eq!(polls(&world.pass(Duration::from_secs(119))), 0);
     assert_eq!(polls(&world.pass(Duration::from_secs(1))), 1);
-    // Align does not answer: what was acknowledged is not over.
+    // Align does not answer: what was acknowledged is still open.
     let result = Err(transient());
     world.give(Input::Polled { lab: name("lab"), account: account(), result });
     assert_eq!(polls(&world.pass(Duration::from_secs(119))), 0);
     assert_eq!(polls(&world.pass(Duration::from_secs(1))), 1);
-    // Nor is it over when the process dies during the question.
+    // It also stays open if the process dies during the question.
     let (mut world, effects) = world.restart();
     world.engine.policy.poll_interval = HOUR;
     assert_eq!(polls(&effects), 0);
     assert_eq!(polls(&world.pass(Duration::from_secs(120))), 1);
-    // What comes while Align is asked may be too late for the answer.
+    // What arrives while Align is being asked may be too late for the answer.
     unclear(&world);
     world.give(Input::Tick);
     assert_eq!(polls(&world.list("lab", vec![])), 0);

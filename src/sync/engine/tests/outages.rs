@@ -1,9 +1,9 @@
-//! When everything fails alike, that is no order's fault.
+//! If everything fails alike, no order is at fault.
 
 use super::shop::{HOST, Meets, Shop, fault, order};
 use super::*;
 
-/// What it is called, and what all downloads meet.
+/// Its name, and what all downloads run into.
 type Form = (&'static str, fn() -> Fault);
 
 fn shapes() -> Vec<Form> {

@@ -1,5 +1,5 @@
-//! Clocks that are set, disks that are full, servers that are down, files that never come, orders that
-//! are elsewhere.
+//! Clocks that are set, full disks, servers that are down, files that never arrive, orders that are
+//! away.
 
 use super::*;
 
@@ -37,7 +37,7 @@ fn a_download_waits_for_room_and_others_leave_it_theirs() {
     let first = key("lab", "1");
     world.publish_first(&first);
     world.pass(INTERVAL);
-    // Orders take about one byte here, so two are needed for the archive and its files.
+    // Orders are about one byte here, so two are needed for the archive and its files.
     let (second, third) = (key("lab", "2"), key("lab", "3"));
     let effects = world.list("lab", vec![remote("2", Status::Ready), remote("3", Status::Ready)]);
     assert_eq!(effects.len(), 2);
@@ -71,7 +71,7 @@ fn files_that_never_come_need_attention_and_say_what_to_tell_align() {
     for word in ["iTeroAPISupport@aligntech.com", "order 17", "account 1", "2 times"] {
         assert!(hint.contains(word), "{hint}");
     }
-    // Once a day it is tried all the same; news begin the schedule anew.
+    // It is still tried once a day; news restarts the schedule.
     world.list("lab", vec![]);
     let effects = world.pass(Duration::from_hours(23));
     assert!(matches!(effects.as_slice(), [Effect::Poll { .. }]), "{effects:?}");
@@ -82,7 +82,7 @@ fn files_that_never_come_need_attention_and_say_what_to_tell_align() {
     assert_eq!(world.record(&order).state(), OrderState::Waiting);
 }
 
-/// Many orders wait for a server that is down.
+/// The fault of a server that is down, for which many orders wait.
 fn dead_host() -> Fault {
     transient().at("storage.example")
 }
@@ -113,9 +113,9 @@ fn a_dead_server_costs_almost_nothing_and_everything_goes_on_once_it_answers() {
         next.extend(world.pass(Duration::from_secs(1)));
         todo = next;
     }
-    // Each once, and one a minute.
+    // Each order once, and one per minute.
     assert!(fetches < 500, "{fetches} downloads were tried in six hours");
-    // It answers again: every order is tried within minutes, and not at the end of a long wait.
+    // The server answers again: every order is tried within minutes, not at the end of a long wait.
     let mut published = BTreeSet::new();
     for _ in 0..600 {
         let mut next = Vec::new();
@@ -185,7 +185,7 @@ fn a_published_order_that_was_sent_to_modeling_is_shown_as_expected_back() {
     world.give(Input::Answered { lab, account, rx, result: Ok(order) });
     assert_eq!(world.record(&key).state(), OrderState::Away);
     assert!(!world.record(&key).is_wanted());
-    // Nobody asks all the time.
+    // Align is not asked over and over.
     let questions = (0..60 * 24)
         .flat_map(|_| world.pass(Duration::from_mins(1)))
         .filter(|effect| matches!(effect, Effect::Ask { .. }));

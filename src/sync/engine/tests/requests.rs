@@ -1,4 +1,4 @@
-//! What people want: labs that rest, polls soon, orders by number, orders that were sent back.
+//! User requests: paused labs, immediate polls, orders by number, orders sent back.
 
 use super::*;
 use crate::store::{ErrandKind, Paused};
@@ -8,7 +8,7 @@ fn pause(world: &World) {
     world.engine.store().pause("lab", &paused).expect("journal");
 }
 
-/// Everything, also what people are told.
+/// All effects, including notices to the user.
 fn all(world: &mut World, time: Duration) -> Vec<Effect> {
     world.now.mono += time;
     world.now.wall = world.now.wall.plus(time);
@@ -187,7 +187,7 @@ fn an_order_that_the_journal_does_not_know_is_fetched_by_its_number_in_the_form_
     assert_eq!(record.state(), OrderState::Published);
     let revisions = world.engine.store().revisions(&order).expect("journal");
     assert_eq!(revisions[0].manifest.reason, Reason::FirstScan);
-    // Align names it at last: what it says of it counts from then on.
+    // Align finally lists it: from now on what Align says counts.
     world.pass(INTERVAL);
     world.list("lab", vec![remote("17", Status::LabReview)]);
     assert!(!world.record(&order).is_unheard_of());
@@ -212,7 +212,7 @@ fn a_wrong_number_ends_up_failing_and_says_so() {
     assert_eq!(record.state(), OrderState::Attention);
     let hint = record.trouble.and_then(|trouble| trouble.hint).expect("a hint");
     assert!(hint.contains("never named order 99") && hint.contains("myitero.com"), "{hint}");
-    // Somebody says at last what kind of case it is.
+    // A user finally says which case type it is.
     ask_for_unknown(&mut world, &order, Some("Orthodontic"));
     assert!(world.record(&order).remote.is_ortho());
 }
@@ -253,7 +253,7 @@ fn an_order_that_was_sent_back_is_expected_and_soon_asked_about() {
         asked |= effects.iter().any(|effect| matches!(effect, Effect::Ask { .. }));
     }
     assert!(asked);
-    // The rescan comes.
+    // The rescan arrives.
     let account = "1".parse().expect("valid");
     let result = Ok(described(Status::Scanning));
     let rx = "rx-17".parse().expect("valid");

@@ -1,32 +1,30 @@
-//! A lab with many orders, of which each is answered as a test wants, second by second.
+//! A lab with many orders, each answered as a test wants, second by second.
 
 use super::*;
 use crate::sync::pace::Arrived;
 
-/// What a download meets.
+/// What a download runs into.
 pub(super) enum Meets {
-    /// It is downloaded.
+    /// It succeeds.
     Files,
-    /// It fails.
     Fails(Fault),
-    /// It runs, and brings so many bytes in a second, of so many.
+    /// It runs at this many bytes per second, with this total size.
     Runs(u64, Option<u64>),
 }
 
 /// The lab, and everything that happened.
 pub(super) struct Shop {
     pub(super) world: World,
-    /// Seconds since the beginning.
+    /// Seconds since the start.
     pub(super) second: u64,
     pub(super) listed: Vec<RemoteOrder>,
-    /// When each order was published.
     pub(super) published: BTreeMap<OrderKey, u64>,
-    /// When which download began.
+    /// When each download started.
     pub(super) fetches: Vec<(u64, OrderKey)>,
     /// How often the login was tested.
     pub(super) proofs: usize,
     pub(super) told: Vec<Notice>,
-    /// Whether a test of the login finds that it is good.
+    /// Whether a test finds the login valid.
     pub(super) login_is_good: bool,
     running: BTreeMap<OrderKey, (u64, Arrived)>,
 }
@@ -56,7 +54,7 @@ impl Shop {
         shop
     }
 
-    /// The orders are known from now on, as from a list.
+    /// Makes the orders known, as a list would.
     pub(super) fn announce(&mut self, numbers: impl IntoIterator<Item = usize>) -> Vec<Effect> {
         for number in numbers {
             self.listed.push(remote(&number.to_string(), Status::Ready));
@@ -66,7 +64,7 @@ impl Shop {
         self.handle(Input::Polled { lab: name("lab"), account, result: Ok(list) })
     }
 
-    /// The same, a moment after whatever was begun in this second.
+    /// The same, a moment after everything started in this second.
     pub(super) fn announce_later(
         &mut self,
         numbers: impl IntoIterator<Item = usize>,
@@ -87,12 +85,13 @@ impl Shop {
         rest
     }
 
-    /// Lets so many seconds pass. `meets` says what a download meets that begins in that second.
+    /// Lets this many seconds pass. `meets` says what a download started in a given second runs
+    /// into.
     pub(super) fn pass(&mut self, seconds: u64, meets: &mut dyn FnMut(&OrderKey, u64) -> Meets) {
         self.go_on(Vec::new(), seconds, meets);
     }
 
-    /// The same, and first of all does what is to be done.
+    /// The same, carrying out `todo` first.
     pub(super) fn go_on(
         &mut self,
         mut todo: Vec<Effect>,
@@ -175,7 +174,7 @@ impl Shop {
         self.handle(input)
     }
 
-    /// A download that runs ends.
+    /// Ends a running download.
     pub(super) fn ends(&mut self, key: &OrderKey, result: Result<(), Fault>) -> Vec<Effect> {
         self.running.remove(key).expect("it runs");
         let input = match result {
@@ -216,7 +215,7 @@ fn fetched_well(key: OrderKey) -> Input {
     Input::Fetched { key, result: Ok(fetched) }
 }
 
-/// A fault of the server that hands out files.
+/// A fault of the download server.
 pub(super) fn fault(class: FaultClass, code: &'static str) -> Fault {
     Fault::new(class, code, format!("{HOST} says {code}")).at(HOST)
 }

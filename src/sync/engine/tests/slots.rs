@@ -1,9 +1,9 @@
-//! Downloads that take long, and the orders that wait for a slot.
+//! Long downloads, and the orders waiting for a slot.
 
 use super::shop::{Meets, Shop, fault, order};
 use super::*;
 
-/// A lab whose login works, and so many slots.
+/// A lab with a working login and this many slots.
 fn connected(slots: usize) -> World {
     let mut world = World::new(&["lab"]);
     world.engine.policy.concurrency = slots;
@@ -29,7 +29,7 @@ fn four_downloads_that_trickle_starve_nobody() {
 #[test]
 fn downloads_that_hardly_move_are_begun_anew_though_nobody_waits() {
     let mut shop = Shop::new(4);
-    // Connections from before the end of an outage never get faster.
+    // Connections from before the end of an outage never recover.
     let mut meets = |_: &OrderKey, second: u64| {
         if second < 20 { Meets::Runs(1, Some(1_000_000)) } else { Meets::Files }
     };
@@ -92,7 +92,7 @@ fn where_no_slot_is_left_one_is_freed_before_the_next_order_comes() {
         1 | 2 => Meets::Runs(0, None),
         _ => Meets::Files,
     };
-    // Each comes after the others, and takes a slot for newcomers.
+    // Each arrives after the others and takes a slot for newcomers.
     for number in 1..=40 {
         let todo = shop.announce([number]);
         shop.go_on(todo, 2, &mut meets);
@@ -124,7 +124,7 @@ fn huge_downloads_in_all_slots_hold_up_no_order_that_comes_later() {
     }
     let running = (1..=20).filter(|number| shop.runs(&order(*number))).count();
     assert_eq!(running, 4, "those that came together take their turns");
-    // Each comes after the others: the slots beyond the usual ones fill up.
+    // Each arrives after the others: the slots beyond the usual ones fill up.
     for number in 30..60 {
         let todo = shop.announce([number]);
         shop.go_on(todo, 4, &mut meets);
@@ -190,7 +190,7 @@ fn an_order_that_just_came_has_a_moment_for_itself_and_the_line_goes_on_afterwar
     assert_eq!(fails(&mut world, "2"), [""; 0], "nothing begins beside it");
     assert_eq!(world.engine.next_wake(world.now), Some(end));
     assert_eq!(looks(&world.pass(Duration::from_millis(250))), ["3"], "it takes its time");
-    // As much time belongs to the line.
+    // The queue gets the same amount of time.
     assert_eq!(looks(&world.list("lab", list(&["22"]))), ["22"]);
     assert_eq!(fails(&mut world, "21"), [""; 0], "both usual slots are taken");
     assert_eq!(fails(&mut world, "3"), ["4"]);

@@ -1,5 +1,5 @@
-//! What comes beside the package, with everything that can go wrong with it: the scan is there, in
-//! time, and nothing of what failed is left.
+//! Extras, with everything that can go wrong with them: the scan is there, in time, and nothing of
+//! what failed is left.
 
 use super::*;
 use crate::local::files::{Tree, hash_file};
@@ -10,31 +10,30 @@ use casedrop_testing::{Lie, NoExchange, content_of, sealed};
 /// What is wrong with an extra.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Bad {
-    /// It is answered with a fault, and perhaps a wish how long to wait, in seconds.
+    /// It is answered with a fault, and perhaps a requested wait in seconds.
     Refused(FaultClass, &'static str, Option<u64>),
-    /// No answer comes.
     NoAnswer,
     /// The connection breaks in the middle of the body.
     Resets,
-    /// Nothing comes after the first bytes.
+    /// Nothing arrives after the first bytes.
     Stalls,
     /// It is a web page.
     Html,
-    /// It is shorter than announced, and ends well.
+    /// It is shorter than announced, but ends normally.
     Short,
-    /// Its archive is cut off.
+    /// Its archive is truncated.
     Cut,
-    /// Nothing is.
+    /// Nothing is wrong.
     Whole,
     /// One of its pictures is damaged.
     OnePicture,
     /// All of its pictures are damaged.
     AllPictures,
-    /// Its archive wants to write elsewhere.
+    /// Its archive tries to write outside the folder.
     Hostile,
-    /// It is bigger than archives may be.
+    /// It is larger than archives may be.
     TooBig,
-    /// It announces more than the disk can take.
+    /// It announces more than the disk can hold.
     Huge,
 }
 
@@ -70,7 +69,7 @@ const EVERY: [Bad; 23] = [
     Bad::Huge,
 ];
 
-/// Pictures whose content does not pack.
+/// Pictures whose content does not compress.
 fn pictures() -> Vec<u8> {
     let noise = |seed: u32| -> Vec<u8> {
         let byte = |at: u32| (at.wrapping_mul(2_654_435_761) ^ seed) >> 24;
@@ -134,7 +133,7 @@ fn with_extras() -> World {
     world
 }
 
-/// What is staged is what the fetch says, byte for byte, and nothing else is in staging.
+/// What is staged is what the fetch says, byte for byte, and staging holds nothing else.
 fn assert_staged(world: &World, fetched: &Fetched) {
     let dir = world.executor.layout.work_dir("job");
     let tree = Tree::read(&RealDisk, &dir).expect("there");
@@ -394,7 +393,7 @@ fn good_pictures_that_are_published_already_do_not_come_twice() {
     assert_eq!(whole.files.len(), part.files.len() + 1, "the one that was damaged");
     assert_staged(&world, &whole);
     assert_eq!((whole.left_out, whole.missing), (vec![], vec!["screen-captures".to_owned()]));
-    // Pictures of another version are not mixed with them.
+    // Pictures of another version are not mixed in.
     world.align().bad.clear();
     let other = complete(&world, &part).expect("another archive");
     assert!(part.same_content(&other.files));

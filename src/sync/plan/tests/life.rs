@@ -1,5 +1,5 @@
-//! Whole lives of orders: random pictures are perturbed, planned, and what was planned is taken for
-//! done, until nothing is left to do.
+//! Whole lives of orders: random changes are applied and planned, and each plan is taken as done,
+//! until nothing is left to do.
 
 use std::collections::BTreeMap;
 
@@ -7,15 +7,15 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// What stands at an order's own path.
+/// What is at an order's own path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum There {
     Nothing,
-    /// A revision of ours, as we put it there.
+    /// One of our revisions, as we put it there.
     Revision(Manifest),
     /// The same with files taken away.
     Rest(Manifest),
-    /// A revision of ours that somebody worked in.
+    /// One of our revisions that someone has edited.
     Edited(Manifest),
     /// Something else.
     Foreign,
@@ -31,13 +31,13 @@ struct Order {
     /// Whether there was any sign of something to fetch.
     wanted: bool,
     asked: bool,
-    /// Whether Align hands out the pictures now.
+    /// Whether Align serves the pictures now.
     has_pictures: bool,
-    /// Whether it is time to ask for what the newest revision lacks.
+    /// Whether it is time to ask for the extras the newest revision lacks.
     due: bool,
-    /// What lies in staging, and what is missing of it.
+    /// What is in staging, and which extras are missing from it.
     fetched: Option<(Vec<ManifestFile>, Vec<String>)>,
-    /// The newest revision with what it lacked, in staging.
+    /// The newest revision plus what it lacked, in staging.
     completed: Option<Vec<ManifestFile>>,
     newest: Option<Manifest>,
     at_main: Option<u32>,
@@ -56,7 +56,7 @@ fn picture_of(version: u8) -> ManifestFile {
     file("thumbnails/1.jpg", &format!("picture {version}"))
 }
 
-/// What a revision holds of the package.
+/// The files of a revision that come from the package.
 fn package(manifest: &Manifest) -> Vec<ManifestFile> {
     manifest.files.iter().filter(|file| !file.path.contains('/')).cloned().collect()
 }
@@ -100,11 +100,11 @@ impl Order {
         plan(remote, published, local, Policy { restore, asked: self.asked, ..LEAVE })
     }
 
-    /// Pretends that what was planned was done. Gives whether that was the end of it.
+    /// Pretends to carry out the plan. Returns whether that was the end.
     fn carry_out(&mut self, action: Action) -> bool {
         match action {
             Action::Nothing | Action::Wait => {
-                // Given up for good, or nothing to do; then there may be something else.
+                // Given up permanently, or nothing to do; something else may follow.
                 let was_late = self.due || self.completed.is_some();
                 self.due = false;
                 self.completed = None;
@@ -170,7 +170,7 @@ impl Order {
         false
     }
 
-    /// Plans and carries out until nothing is left to do; gives how many steps that took.
+    /// Plans and carries out until nothing is left to do; returns the number of steps.
     fn settle(&mut self, restore: bool) -> u32 {
         for steps in 0..10 {
             let action = self.action(restore);
@@ -196,9 +196,9 @@ enum Event {
     JournalLost,
     /// It is older than `retention.keep`.
     GrownOld,
-    /// Align hands out the pictures from now on, or does not.
+    /// Align starts or stops serving the pictures.
     Pictures(bool),
-    /// It is time to ask for what the newest revision lacks.
+    /// It is time to ask for the extras the newest revision lacks.
     ExtrasDue,
 }
 
@@ -275,7 +275,7 @@ impl Order {
                 self.wanted = true;
                 self.retired = false;
             }
-            // As it is removed: only where nothing is to be fetched, and nothing of others is there.
+            // As in the product: only if there is nothing to fetch and no one's work is in place.
             Event::GrownOld => {
                 let is_ours =
                     matches!(self.there, There::Revision(_) | There::Rest(_) | There::Nothing);
@@ -293,9 +293,9 @@ impl Order {
     }
 }
 
-/// Everything that a planner may be told in one batch, in some order.
+/// Everything a planner may be given in one batch, in some order.
 fn settle_all(orders: &mut BTreeMap<u8, Order>, turns: &[u8], restore: bool) {
-    // One step of each at a time, so that they interleave.
+    // One step each at a time, so that they interleave.
     let mut left: Vec<u8> = turns.to_vec();
     for _ in 0..20 {
         left.retain(|id| {
@@ -323,7 +323,7 @@ proptest! {
             }
             let before = order.clone();
             let was_wanted = order.wanted || order.asked;
-            // Promise 4: nothing of others is touched (replacing it would panic above).
+            // Promise 4: no one else's work is touched (replacing it would panic above).
             order.settle(restore);
             if before.is_others_work() {
                 prop_assert_eq!(&order.there, &before.there);
@@ -333,7 +333,7 @@ proptest! {
                 let newest = order.newest.as_ref().expect("something was published");
                 prop_assert_eq!(package(newest), files_of(order.version));
             }
-            // What there is of pictures belongs to the package beside them, or came with it.
+            // Any pictures belong to the package next to them, or arrived with it.
             if let Some(newest) = &order.newest
                 && let Some(picture) = newest.files.iter().find(|file| file.path.contains('/'))
             {
@@ -341,7 +341,7 @@ proptest! {
             }
             // Promise 6: the same remote state causes no second write.
             let known = before.newest.as_ref().is_some_and(|newest| {
-                // Pictures that come for the first time are news, and any other time they are not.
+                // Pictures are news only when they arrive for the first time.
                 let is_complete = has_pictures(newest) || !before.has_pictures;
                 package(newest) == files_of(before.version) && is_complete
             });
@@ -350,7 +350,7 @@ proptest! {
                 prop_assert_eq!(order.writes, before.writes);
             }
             prop_assert!(order.writes <= before.writes + 1);
-            // Revisions are numbered upwards.
+            // Revision numbers increase.
             let revision = |order: &Order| order.newest.as_ref().map_or(0, |n| n.revision);
             if before.newest.is_some() {
                 prop_assert!(revision(&order) >= revision(&before));
