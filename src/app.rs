@@ -1,4 +1,4 @@
-//! The composition root: builds the adapters, runs the engine, owns the order of shutdown.
+//! The composition root: builds the adapters, runs the engine and owns the order of shutdown.
 
 mod agent;
 mod beside;
@@ -47,7 +47,7 @@ pub use test_order::log_in_and_pair;
 pub use updates::{Updating, try_out_at_next_start};
 pub use welcome::{Welcome, WelcomeStep};
 
-/// Whether an agent holds the state directory now.
+/// Whether a running agent holds the lock on the state directory.
 pub fn agent_runs(state: &Path) -> bool {
     let lock = state.join(open::LOCK_NAME);
     let disk = RealDisk;

@@ -9,9 +9,9 @@
 //!                             └──────────────── outcome ◀─────────────────┘
 //! ```
 //!
-//! The source is unforgiving: fetching an order removes it from the list that announced it. So what
-//! was *observed* is made durable before anything is asked for, a pure function decides what follows
-//! from it, one task owns every decision, and input and output stay at the edges.
+//! The source is unforgiving: fetching an order removes it from the list that announced it. So the
+//! agent makes every *observation* durable before it asks for anything, a pure function decides
+//! what to do next, one task owns every decision, and I/O stays at the edges.
 
 #![cfg_attr(not(test), warn(clippy::disallowed_methods))]
 

@@ -1,4 +1,4 @@
-//! The password of the status page, of which only a hash is kept: argon2, as a PHC string such as
+//! The password of the status page. Only its hash is kept: Argon2, as a PHC string such as
 //! `$argon2id$v=19$m=19456,t=2,p=1$…$…`.
 
 use std::fmt;
@@ -10,24 +10,23 @@ use argon2::{Algorithm, Argon2, Params, Version};
 
 use crate::model::fault::{Fault, FaultClass};
 
-/// The fewest characters of a new password.
+/// Minimum length of a new password, in characters.
 pub const LEAST_CHARS: usize = 8;
-/// The longest password, in bytes.
+/// Maximum length of a password, in bytes.
 pub const MOST_BYTES: usize = 1024;
 
-/// Memory in KiB, passes and lanes of a new hash: the least that OWASP recommends for Argon2id
+/// Memory (KiB), passes and lanes of a new hash: the minimum that OWASP recommends for Argon2id
 /// (Password Storage Cheat Sheet, "Argon2id": 19 MiB, 2, 1).
 const COST: (u32, u32, u32) = (19 * 1024, 2, 1);
-/// A hash that asks for more memory (KiB), passes or lanes could take the agent's place on the PC.
+/// Upper limits for memory (KiB), passes and lanes: a costlier hash could starve the agent.
 const MOST_COST: (u32, u32, u32) = (256 * 1024, 16, 16);
 
-/// The hash of a password.
 #[derive(Clone, PartialEq, Eq)]
 pub struct PasswordHash(phc::PasswordHash);
 
 impl PasswordHash {
-    /// Whether it is the hash of that password. Takes as long as the hash is costly, a tenth of a
-    /// second or so, and blocks.
+    /// Whether `password` matches this hash. Blocks for about a tenth of a second with default
+    /// costs.
     pub fn is_of(&self, password: &[u8]) -> bool {
         password.len() <= MOST_BYTES && Argon2::default().verify_password(password, &self.0).is_ok()
     }
@@ -37,7 +36,8 @@ impl FromStr for PasswordHash {
     type Err = &'static str;
 
     /// # Errors
-    /// The text is no hash by argon2, or one that costs too much to check; it is not quoted.
+    /// The text is not an Argon2 hash, or the hash is too expensive to check. The message never
+    /// quotes it.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         const OTHER: &str = "this hash was not made by argon2";
         if text.starts_with('$') && !text.starts_with("$argon2") {
@@ -68,10 +68,10 @@ impl fmt::Debug for PasswordHash {
     }
 }
 
-/// The hash of a new password, with a salt of its own, as a PHC string.
+/// Hashes a new password with a fresh salt and returns a PHC string.
 ///
 /// # Errors
-/// The password is too short or too long, or the system gives no random numbers.
+/// The password is too short or too long, or the system has no random numbers.
 pub fn hash(password: &str) -> Result<String, Fault> {
     let fault = |text: String| Fault::new(FaultClass::Local, "password", text);
     let characters = password.chars().count();
@@ -91,7 +91,7 @@ pub fn hash(password: &str) -> Result<String, Fault> {
     Ok(hash.to_string())
 }
 
-/// A hash that costs next to nothing, for tests.
+/// A hash that costs almost nothing, for tests.
 #[cfg(test)]
 pub(crate) fn cheap(password: &str) -> PasswordHash {
     let cost = Params::new(8, 1, 1, None).expect("small");
@@ -120,7 +120,7 @@ mod tests {
     fn hashes_with_other_parameters_are_taken() {
         let text = cheap("secret").0.to_string();
         assert!(text.parse::<PasswordHash>().expect("a hash").is_of(b"secret"));
-        // The command line tool `argon2` of the reference implementation, from its README.
+        // From the README of the reference implementation's command-line tool, `argon2`.
         let text = "$argon2i$v=19$m=65536,t=2,p=4$c29tZXNhbHQ$RdescudvJCsgt3ub+b/dWRWJTmaaJObG";
         assert!(text.parse::<PasswordHash>().is_ok());
     }

@@ -1,5 +1,5 @@
-//! When to try again: how long the waits are, what kind of fault it was, and how often it may fail
-//! are separate values, put together here. Nothing sleeps.
+//! When to retry: the length of the waits, the class of the fault and the budget of failures are
+//! separate values, combined here. Nothing sleeps.
 
 use std::time::Duration;
 
@@ -8,60 +8,61 @@ use crate::model::fault::{Fault, FaultClass};
 /// The waits that the config can set.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RetryPolicy {
-    /// Waits after successive "not converted" answers. After the last one a person should act.
+    /// Waits after successive "not converted" answers. After the last one the order needs
+    /// attention.
     pub not_converted: Vec<Duration>,
 }
 
-/// The waits between attempts, in their order.
+/// The waits between attempts, in order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Delays<'a> {
-    /// The first one, then twice as long each time, up to the second.
+    /// Starts at the first value and doubles up to the second.
     Doubling(Duration, Duration),
-    /// These; the last one repeats.
+    /// Exactly these; the last one repeats.
     Listed(&'a [Duration]),
-    /// None at all: there is no second attempt.
+    /// No retry at all.
     Never,
 }
 
 /// How faults of one class are retried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rule<'a> {
-    /// How long the waits are.
     pub delays: Delays<'a>,
-    /// After so many faults of the class in a row a person should act; `None`: never.
+    /// This many faults of the class in a row are tolerated before it needs attention; `None`: any
+    /// number.
     pub budget: Option<u32>,
-    /// How long the waits are once the budget is spent; `None`: it is not tried again by itself.
+    /// The wait once the budget is spent; `None`: no automatic retry.
     pub beyond: Option<Duration>,
-    /// Whether waits are shortened at random, so that what failed together is not tried together.
+    /// Whether to shorten waits at random, so that things that failed together are not retried
+    /// together.
     pub spread: bool,
 }
 
-/// What follows from a fault.
+/// What to do after a fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Next {
-    /// Until the next attempt; `None`: not by itself.
+    /// Time until the next attempt; `None`: no automatic retry.
     pub wait: Option<Duration>,
-    /// Whether a person should act.
+    /// Whether it needs attention.
     pub attention: bool,
 }
 
-/// After so many broken packages in a row an order waits for a person: the package itself is bad.
+/// After this many damaged packages in a row the order needs attention: the package itself is bad.
 const DAMAGED_BUDGET: u32 = 5;
-/// It may be mended at the other end, and nobody may look at this PC for a long time.
+/// It may get fixed at the other end while nobody looks at this PC.
 const BEYOND_DAMAGED: Duration = Duration::from_hours(24);
-/// After so many tries that failed on this PC (in about ten minutes) a person should look at it.
+/// After this many local failures in a row (about ten minutes) this PC needs attention.
 const LOCAL_BUDGET: u32 = 12;
-/// What is wrong with this PC may be over at any time.
+/// Trouble with this PC may be over at any time.
 const BEYOND_LOCAL: Duration = Duration::from_mins(1);
-/// After so many tries at something that a server refuses a person should look whose it is.
+/// After this many refusals by a server someone should find out whose fault it is.
 const REFUSED_BUDGET: u32 = 3;
-/// Whoever has to allow it may do so days later, and nobody may think of asking again.
+/// Permission may be granted days later, and nobody may think of asking again.
 const BEYOND_REFUSED: Duration = Duration::from_hours(24);
-/// Align may still make the files days later, and nobody may be there to ask for them.
+/// Align may still make the files days later, with nobody around to ask for them.
 const BEYOND_NOT_CONVERTED: Duration = Duration::from_hours(24);
 
 impl RetryPolicy {
-    /// The rule of a class.
     pub fn rule(&self, class: FaultClass) -> Rule<'_> {
         let seconds = Duration::from_secs;
         let doubling =
@@ -76,7 +77,7 @@ impl RetryPolicy {
                 beyond: Some(BEYOND_NOT_CONVERTED),
                 spread: false,
             },
-            // Most connections that broke come about at once when they are tried again.
+            // Most broken connections come back on the first retry.
             FaultClass::Transient => doubling(seconds(1), seconds(900)),
             FaultClass::Damaged => Rule {
                 budget: Some(DAMAGED_BUDGET - 1),
@@ -98,9 +99,9 @@ impl RetryPolicy {
         }
     }
 
-    /// What follows from a fault. `attempts` counts the faults of this class in a row, this one
-    /// included; `jitter` in `0.0..1.0` spreads attempts of many agents and orders. A server's own
-    /// wish (`Retry-After`) is obeyed where it is longer.
+    /// Decides what to do after a fault. `attempts` counts the faults of this class in a row,
+    /// including this one; `jitter` in `0.0..1.0` spreads the attempts of many agents and orders. A
+    /// longer wait asked for by the server (`Retry-After`) wins.
     pub fn next(&self, fault: &Fault, attempts: u32, jitter: f64) -> Next {
         let rule = self.rule(fault.class);
         let attention = rule.budget.is_some_and(|budget| attempts > budget);
@@ -117,7 +118,7 @@ impl Rule<'_> {
 }
 
 impl Delays<'_> {
-    /// The wait after the fault of that number, counted from 1.
+    /// The wait after the `attempts`-th fault, counted from 1.
     pub fn nth(self, attempts: u32) -> Option<Duration> {
         let before = attempts.saturating_sub(1);
         match self {
@@ -132,13 +133,12 @@ impl Delays<'_> {
         }
     }
 
-    /// All waits, one after another.
     pub fn iter(self) -> impl Iterator<Item = Duration> {
         (1..).map_while(move |attempts| self.nth(attempts))
     }
 }
 
-/// Up to a quarter less.
+/// Shortens a wait by up to a quarter.
 fn spread(wait: Duration, jitter: f64) -> Duration {
     wait.mul_f64(1.0 - jitter.clamp(0.0, 1.0) / 4.0)
 }
@@ -235,7 +235,7 @@ mod tests {
             let at = |n| policy.next(&fault(FaultClass::ALL[class]), n, jitter);
             let (now, later) = (at(n), at(n + 1));
             prop_assert!(!now.attention || later.attention, "a person is not dismissed again");
-            // What is not tried by itself is shown to somebody.
+            // Whatever is not retried automatically must be shown to someone.
             prop_assert!(now.wait.is_some() || now.attention);
             if let (Some(now), Some(later)) = (now.wait, later.wait) {
                 prop_assert!(later >= now);

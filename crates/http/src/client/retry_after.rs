@@ -1,4 +1,4 @@
-//! How long a server asks to be left alone (RFC 9110, section 10.2.3).
+//! How long a server asks to be left alone (`Retry-After`, RFC 9110, section 10.2.3).
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -7,8 +7,8 @@ use reqwest::header::{DATE, HeaderMap, HeaderName, RETRY_AFTER};
 /// The longest wait that a server can impose.
 const MAX_RETRY_AFTER: Duration = Duration::from_hours(24);
 
-/// `Retry-After`, in seconds or as a date; a date is measured against the server's own clock where
-/// it tells that, since this PC's may be wrong.
+/// Reads `Retry-After`, in seconds or as a date. A date is measured against the server's own `Date`
+/// where present, since this PC's clock may be wrong.
 pub fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     let text = |name: HeaderName| headers.get(name)?.to_str().ok().map(str::trim);
     let wanted = text(RETRY_AFTER)?;
@@ -22,7 +22,7 @@ pub fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     Some(wait.min(MAX_RETRY_AFTER))
 }
 
-/// A date as HTTP writes it (RFC 9110, section 5.6.7).
+/// Parses an HTTP date (RFC 9110, section 5.6.7).
 fn http_date(text: &str) -> Option<SystemTime> {
     let parsed = jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(text).ok()?;
     let seconds = u64::try_from(parsed.as_second()).ok()?;
