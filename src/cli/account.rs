@@ -19,55 +19,50 @@ use crate::model::request::{Outcome, Reply, Request};
 
 /// How long `login` waits for the browser.
 const PATIENCE: Duration = Duration::from_mins(10);
-/// How long a running agent may take to leave the port to `login`.
+/// How long a running agent may take to release the port to `login`.
 const GIVES_WAY: Duration = Duration::from_secs(10);
 
-/// Arguments of `login`.
 #[derive(Debug, Args)]
 pub struct LoginArgs {
-    /// The lab, as named in the config
+    /// Lab name, as in the config
     pub lab: String,
     /// Print the URL to open, alone on one line, instead of opening a browser
     #[arg(long)]
     pub no_browser: bool,
 }
 
-/// Arguments of `accounts`.
 #[derive(Debug, Args)]
 pub struct AccountsArgs {
-    /// The lab, as named in the config
+    /// Lab name, as in the config
     pub lab: String,
 }
 
-/// Arguments of `pair`.
 #[derive(Debug, Args)]
 pub struct PairArgs {
-    /// The lab, as named in the config
+    /// Lab name, as in the config
     pub lab: String,
-    /// The account's number; by default the one in the config, or the only one there is
+    /// Account number [default: the one in the config, or the only one there is]
     pub account: Option<AccountId>,
 }
 
-/// Arguments of `unpair`.
 #[derive(Debug, Args)]
 pub struct UnpairArgs {
-    /// The lab, as named in the config
+    /// Lab name, as in the config
     pub lab: String,
-    /// The account's number
+    /// Account number
     pub account: AccountId,
-    /// The account's number once more: un-pairing disconnects every user of the account
+    /// The account number again, to confirm: un-pairing disconnects every user of the account
     #[arg(long, value_name = "ACCOUNT")]
     pub confirm: Option<AccountId>,
 }
 
-/// Arguments of `logout`.
 #[derive(Debug, Args)]
 pub struct LogoutArgs {
-    /// The lab, as named in the config
+    /// Lab name, as in the config
     pub lab: String,
 }
 
-/// Logs a lab in: a person logs in at Align with a browser, and the tokens are kept. A lab that was
+/// Logs a lab in: the user logs in at Align in a browser and we keep the tokens. A lab that was
 /// paired before is paired again.
 pub fn login(config: &Config, args: &LoginArgs, streams: &mut Streams) -> Result<Exit, CliError> {
     let lab = &find_lab(config, &args.lab)?.name;
@@ -76,7 +71,7 @@ pub fn login(config: &Config, args: &LoginArgs, streams: &mut Streams) -> Result
     let client = desk.labs_ways().client(lab)?;
     tell_fallback(&desk, streams)?;
     let request = client.begin_login()?;
-    // Listen first: the browser may be back at once.
+    // Listen first: the browser may return immediately.
     let loopback = listen(&request, &client)?;
     let opened = !args.no_browser && open::that_detached(request.url().as_str()).is_ok();
     if args.no_browser {
@@ -105,7 +100,7 @@ pub fn login(config: &Config, args: &LoginArgs, streams: &mut Streams) -> Result
     tell_login(lab, paired, streams)
 }
 
-/// Tells how a login went, and how the pairing after it did if there was one.
+/// Reports the result of a login, and of the pairing after it if there was one.
 fn tell_login(
     lab: &LabName,
     paired: Option<(AccountId, Reply)>,
@@ -142,8 +137,8 @@ fn pair_again(
     Ok((account, desk.ask(&request)?))
 }
 
-/// Listens for the browser, if it comes back to this PC. A running agent that waits there, since
-/// somebody asked for a login by a command file, gives the port up within a second or two.
+/// Listens for the browser if it returns to this PC. A running agent that waits on the port,
+/// because a command file asked for a login, releases it within a second or two.
 fn listen(request: &LoginRequest, client: &AlignClient) -> Result<Option<Loopback>, CliError> {
     let agent_listens = request.returns_here() && client.abandon_login()?;
     let deadline = Instant::now() + if agent_listens { GIVES_WAY } else { Duration::ZERO };
@@ -155,7 +150,7 @@ fn listen(request: &LoginRequest, client: &AlignClient) -> Result<Option<Loopbac
     }
 }
 
-/// Says where the login will lie if no vault keeps it.
+/// Says where the login will be stored if there is no vault.
 fn tell_fallback(desk: &AgentDesk, streams: &mut Streams) -> Result<(), CliError> {
     let keeping = desk.labs_ways().secrets().keeping()?;
     if let Some((text, _)) = keeping.fallback() {
@@ -164,7 +159,7 @@ fn tell_fallback(desk: &AgentDesk, streams: &mut Streams) -> Result<(), CliError
     Ok(())
 }
 
-/// Lists the accounts that a lab may be paired with.
+/// Lists the accounts that a lab can be paired with.
 pub fn accounts(
     config: &Config,
     args: &AccountsArgs,
@@ -196,13 +191,12 @@ pub fn accounts(
     Ok(Exit::Ok)
 }
 
-/// Pairs a lab with an account.
 pub fn pair(config: &Config, args: &PairArgs, streams: &mut Streams) -> Result<Exit, CliError> {
     let (lab, account) = (Some(args.lab.clone()), args.account.clone());
     ask(config, &Request::Pair { lab, account, code: None }, streams)
 }
 
-/// Un-pairs an account, which needs `--confirm`, since it reaches all of the account's users.
+/// Un-pairs an account. Needs `--confirm`, since it affects all users of the account.
 pub fn unpair(config: &Config, args: &UnpairArgs, streams: &mut Streams) -> Result<Exit, CliError> {
     let request = Request::Unpair {
         lab: Some(args.lab.clone()),
@@ -212,7 +206,7 @@ pub fn unpair(config: &Config, args: &UnpairArgs, streams: &mut Streams) -> Resu
     ask(config, &request, streams)
 }
 
-/// Logs a lab out: revokes its tokens and forgets them.
+/// Logs a lab out: revokes its tokens and deletes them.
 pub fn logout(config: &Config, args: &LogoutArgs, streams: &mut Streams) -> Result<Exit, CliError> {
     let lab = &find_lab(config, &args.lab)?.name;
     let untold = Desk::of(config)?.own().log_out(lab, &who())?;
@@ -236,7 +230,7 @@ pub fn logout(config: &Config, args: &LogoutArgs, streams: &mut Streams) -> Resu
     }
 }
 
-/// The lab of that name; case does not matter. An unknown one is answered with the nearest.
+/// Finds a lab by name, ignoring case. The error for an unknown name suggests the nearest one.
 pub fn find_lab<'a>(config: &'a Config, name: &str) -> Result<&'a LabConfig, CliError> {
     desk::find_lab(config, name).map_err(|fault| {
         let hint = fault.hint.clone().unwrap_or_default();
@@ -244,7 +238,7 @@ pub fn find_lab<'a>(config: &'a Config, name: &str) -> Result<&'a LabConfig, Cli
     })
 }
 
-/// One command's client, with the runtime that it works on.
+/// One command's client and the runtime it needs.
 struct Session<'a> {
     lab: &'a LabConfig,
     client: AlignClient,

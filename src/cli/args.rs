@@ -1,4 +1,4 @@
-//! The command line's grammar. Other programs call it as it stands.
+//! The command line's grammar. Other programs depend on it.
 
 use std::path::PathBuf;
 
@@ -20,17 +20,16 @@ use super::status::LabArgs;
 use super::support::SupportArgs;
 use super::update::UpdateArgs;
 
-/// Brings iTero scans from Align's Lab Connector API to a dental lab's hot folder.
+/// Mirrors iTero scans from Align's Lab Connector API into a dental lab's hot folder.
 #[derive(Debug, Parser)]
 #[command(name = "casedrop", version, about, after_help = EXITS, propagate_version = true)]
 pub struct Cli {
-    /// The config file [default: that of the environment, ./casedrop.yaml, the platform's place].
+    /// Config file [default: `CASEDROP_CONFIG`, ./casedrop.yaml or the platform's location].
     #[arg(long, value_name = "FILE", global = true)]
     pub config: Option<PathBuf>,
-    /// Machine-readable results on standard output.
+    /// Print machine-readable results on standard output.
     #[arg(long, global = true)]
     pub json: bool,
-    /// What to do.
     #[command(subcommand)]
     pub command: Command,
 }
@@ -44,71 +43,69 @@ Exit status:
   4  not paired, or a login is needed
   5  another agent runs on this state directory";
 
-/// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Shows the whole thing with no account: a simulated Align, six varied orders, a hot folder.
+    /// Try everything without an account: a simulated Align, six varied orders, a hot folder.
     Demo(DemoArgs),
-    /// The agent in the foreground, until Ctrl-C; this is what a service manager runs, too.
+    /// Run the agent in the foreground until Ctrl-C; service managers run this, too.
     Run(RunArgs),
-    /// One pass: poll if that is allowed, fetch, publish, exit.
+    /// Run one pass: poll if allowed, fetch, publish, exit.
     Sync,
-    /// The simulated Align API alone, with an admin endpoint.
+    /// Run only the simulated Align API, with an admin endpoint.
     Simulate(SimulateArgs),
-    /// Checks the config and the surroundings; names all faults at once.
+    /// Check the config and its surroundings; report all faults at once.
     Check(CheckArgs),
-    /// Lays down a config where there is none, for installers.
+    /// Write a config unless there is one already; for installers.
     Setup(SetupArgs),
-    /// Logs a lab in at Align.
+    /// Log a lab in at Align.
     Login(LoginArgs),
-    /// Lists the accounts that a lab's login may be paired with.
+    /// List the accounts that a lab's login can be paired with.
     Accounts(AccountsArgs),
-    /// Pairs a lab's login with an account.
+    /// Pair a lab's login with an account.
     Pair(PairArgs),
-    /// Un-pairs an account: for all its users, on every PC.
+    /// Un-pair an account: for all its users, on every PC.
     Unpair(UnpairArgs),
-    /// Revokes a lab's login and forgets it.
+    /// Revoke and forget a lab's login.
     Logout(LogoutArgs),
-    /// Lists orders and where they stand.
+    /// List orders and their state.
     Orders(OrdersArgs),
-    /// Tells one order's story: where did the scan go?
+    /// Show the history of one order: where did the scan go?
     Show(ShowArgs),
-    /// Fetches orders again.
+    /// Fetch orders again.
     Refetch(RefetchArgs),
-    /// Publishes orders that are held back since they are incomplete, as they are.
+    /// Publish incomplete orders that are held back, as they are.
     Publish(PublishArgs),
-    /// Sends an order back to the doctor for a rescan.
+    /// Send an order back to the doctor for a rescan.
     Return(ReturnArgs),
-    /// Tells how things stand: the agent, each lab, what needs a person.
+    /// Show the status of the agent and every lab, and what needs attention.
     Status,
-    /// Asks Align for new orders as soon as that is allowed.
+    /// Ask Align for new orders as soon as that is allowed.
     Poll(LabArgs),
-    /// Begins nothing new until `resume`.
+    /// Start nothing new until `resume`.
     Pause(LabArgs),
-    /// Goes on after `pause`.
+    /// Continue after `pause`.
     Resume(LabArgs),
-    /// Compares the output folder with its manifests, byte for byte.
+    /// Compare the output folder with its manifests, byte for byte.
     Verify(VerifyArgs),
-    /// Shows who did what on this PC, or checks that this record is whole.
+    /// Show who did what on this PC, or check that this record is intact.
     Audit(AuditArgs),
-    /// The agent as a service of Windows or systemd.
+    /// Manage the agent as a Windows or systemd service.
     Service(ServiceArgs),
-    /// Brings a newer version of this program, and tries it out.
+    /// Download a newer version of this program and try it out.
     Update(UpdateArgs),
-    /// Makes a zip for support: versions, config, status and logs, without secrets and names.
+    /// Create a zip for support: versions, config, status and logs, without secrets and names.
     SupportBundle(SupportArgs),
-    /// Prints the hash of a password for the status page, to be put into the config.
+    /// Print the hash of a password for the status page, to put into the config.
     HashPassword,
-    /// Prints a JSON Schema for editors.
+    /// Print a JSON Schema for editors.
     Schema(SchemaArgs),
-    /// Prints a script that completes arguments in a shell.
+    /// Print a shell completion script.
     Completions(CompletionsArgs),
 }
 
-/// `casedrop verify`
 #[derive(Debug, clap::Args)]
 pub struct VerifyArgs {
-    /// Only these orders.
+    /// Verify only these orders.
     #[arg(value_name = "ORDER")]
     pub orders: Vec<crate::model::ids::OrderId>,
 }

@@ -1,5 +1,5 @@
-//! How a command has its request carried out: by the running agent where it can be reached, else by
-//! a desk of its own, on the journal. The result is the same.
+//! Carries out a command's request: through the running agent if it is reachable, otherwise on a
+//! desk of its own, directly on the journal. The result is the same.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use crate::model::request::{Desk as _, Outcome, Reply, Request, Via, Who};
 use crate::status::Status;
 use crate::update::{Place, managed_by};
 
-/// What carries one command's request out.
+/// Carries out one command's requests.
 pub(super) struct Desk {
     config: Arc<Config>,
     runtime: Runtime,
@@ -25,15 +25,13 @@ impl Desk {
         Ok(Self { config: Arc::new(config.clone()), runtime: work::runtime()? })
     }
 
-    /// Has a request carried out.
     pub(super) fn ask(&self, request: &Request) -> Result<Reply, CliError> {
         let (id, user) = (new_id()?, user::name());
         if let Some(agent) = self.agent() {
             match self.runtime.block_on(agent.ask(&id, request, user.clone())) {
                 Ok(reply) => return Ok(reply),
                 Err(NotAsked::Fault(fault)) => return Err(fault.into()),
-                // Should it have heard the request all the same, the id keeps it from being carried
-                // out twice.
+                // If the agent got the request after all, the id prevents a second execution.
                 Err(NotAsked::Unreachable) => {}
             }
         }
@@ -43,7 +41,7 @@ impl Desk {
         Ok(reply)
     }
 
-    /// How things stand.
+    /// The current status.
     pub(super) fn status(&self) -> Status {
         let told = self.agent().map(|agent| self.runtime.block_on(agent.status()));
         match told {
@@ -52,14 +50,14 @@ impl Desk {
         }
     }
 
-    /// The way to the running agent, if one runs.
+    /// The connection to the running agent, if there is one.
     fn agent(&self) -> Option<Control> {
         let state = &self.config.state;
-        // What a killed agent left is not even tried.
+        // Do not even try what a killed agent left behind.
         agent_runs(state).then(|| Control::find(&RealDisk, state)).flatten()
     }
 
-    /// A desk of this command's own.
+    /// A desk that belongs to this command.
     pub(super) fn own(&self) -> AgentDesk {
         let disk: Arc<dyn Disk> = Arc::new(RealDisk);
         let (config, handle) = (Arc::clone(&self.config), self.runtime.handle().clone());
@@ -74,12 +72,12 @@ impl Desk {
     }
 }
 
-/// Who asks by a command.
+/// The user behind a command.
 pub(super) fn who() -> Who {
     Who { user: user::name(), via: Via::CommandLine }
 }
 
-/// Has a request carried out and tells how it went.
+/// Has a request carried out and prints the result.
 pub(super) fn ask(
     config: &Config,
     request: &Request,
@@ -89,7 +87,7 @@ pub(super) fn ask(
     tell(&reply, streams)
 }
 
-/// Tells an answer: what happened on standard output, what to do next on standard error.
+/// Prints a reply: what happened on standard output, what to do next on standard error.
 pub(super) fn tell(reply: &Reply, streams: &mut Streams) -> Result<Exit, CliError> {
     if streams.json {
         streams.json(&for_programs(reply))?;
@@ -111,7 +109,6 @@ pub(super) fn tell(reply: &Reply, streams: &mut Streams) -> Result<Exit, CliErro
     Ok(exit)
 }
 
-/// What an outcome means for the exit code.
 pub(super) fn exit_of(outcome: Outcome) -> Exit {
     match outcome {
         Outcome::Done => Exit::Ok,
@@ -121,7 +118,7 @@ pub(super) fn exit_of(outcome: Outcome) -> Exit {
     }
 }
 
-/// The answer with its details beside the rest.
+/// The reply for programs, with its details merged in.
 fn for_programs(reply: &Reply) -> serde_json::Value {
     let mut all = serde_json::json!({
         "outcome": reply.outcome, "message": reply.message, "next": reply.next,

@@ -1,4 +1,4 @@
-//! Orders that somebody asked for, and that no agent has begun with.
+//! Orders that a user asked for and no agent has started on.
 
 use serde::Serialize;
 
@@ -8,7 +8,7 @@ use crate::app::desk::{NOT_RUNNING, START_IT};
 use crate::config::Config;
 use crate::store::{Errand, ErrandKind, Store, StoreError};
 
-/// An order that somebody asked for by its number, and that nobody has heard of yet.
+/// An order that a user asked for by number and that the journal has not seen yet.
 #[derive(Debug, Serialize)]
 pub(super) struct AskedFor<'a> {
     pub(super) lab: &'a str,
@@ -31,7 +31,7 @@ impl<'a> AskedFor<'a> {
     }
 }
 
-/// The orders that somebody asked for and no agent has begun with, each once.
+/// The orders that a user asked for and no agent has started on, each once.
 pub(super) fn to_fetch(store: &Store) -> Result<Vec<Errand>, StoreError> {
     let mut found: Vec<Errand> = Vec::new();
     for errand in store.asked()? {
@@ -43,14 +43,14 @@ pub(super) fn to_fetch(store: &Store) -> Result<Vec<Errand>, StoreError> {
     Ok(found)
 }
 
-/// Says so where what was asked for waits for an agent.
+/// Prints a note if the request has to wait because no agent runs.
 pub(super) fn tell_not_running(config: &Config, streams: &mut Streams) {
     if !agent_runs(&config.state) {
         streams.note(format!("{NOT_RUNNING} {START_IT}"));
     }
 }
 
-/// Tells of an order that was asked for by its number, and of which nothing else is known.
+/// Prints an order that was asked for by number and of which nothing else is known.
 pub(super) fn show_asked(
     config: &Config,
     asked: &[Errand],

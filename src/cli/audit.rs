@@ -1,4 +1,4 @@
-//! `audit`: who did what on this PC, and whether the record of it is whole.
+//! `audit`: who did what on this PC, and whether that record is intact.
 
 use std::sync::Arc;
 
@@ -10,18 +10,17 @@ use crate::disk::RealDisk;
 
 use super::{CliError, Exit, Streams};
 
-/// `casedrop audit`
 #[derive(Debug, Args)]
 pub struct AuditArgs {
-    /// Checks that no record was changed, removed or put in between.
+    /// Check that no record was changed, removed or inserted.
     #[arg(long)]
     pub verify: bool,
-    /// Only the last so many records.
+    /// Show only the last N records.
     #[arg(long, value_name = "N", conflicts_with = "verify")]
     pub last: Option<usize>,
 }
 
-/// Shows the audit, or checks its chain.
+/// Prints the audit log, or checks its chain.
 pub fn run(config: &Config, args: &AuditArgs, streams: &mut Streams) -> Result<Exit, CliError> {
     let audit = Audit::new(Arc::new(RealDisk), &config.state);
     if args.verify {
@@ -67,7 +66,7 @@ fn row(record: &Record) -> String {
             serde_json::Value::String(text) => text.clone(),
             other => other.to_string(),
         };
-        // A line is a line, whatever somebody put into a name.
+        // One record is one line, whatever a name contains.
         let value: String = value.chars().filter(|c| !c.is_control()).collect();
         text.extend([" ", name, "=", &value]);
     }

@@ -1,4 +1,4 @@
-//! `refetch`, `publish` and `return`: what people want done with single orders.
+//! `refetch`, `publish` and `return`: what users do with single orders.
 
 use clap::{Args, ValueEnum};
 
@@ -8,33 +8,30 @@ use crate::config::Config;
 use crate::model::ids::OrderId;
 use crate::model::request::{CaseKind, Request, Text};
 
-/// `casedrop refetch`
 #[derive(Debug, Args)]
 pub struct RefetchArgs {
-    /// Order ids or Rx ids. An order that is not known here is asked for by its order id.
+    /// Order ids or Rx ids. An order unknown here is requested by its order id.
     #[arg(value_name = "ORDER", required = true)]
     pub orders: Vec<OrderId>,
-    /// Only in this lab, should two labs know the same id.
+    /// Only in this lab, if two labs know the same id.
     #[arg(long, value_name = "LAB")]
     pub lab: Option<String>,
-    /// What kind of cases they are, where they are not known here: it decides in which form the files
-    /// are asked for.
+    /// Case type of orders that are not known here: decides in which form to request the files.
     #[arg(long, value_name = "KIND")]
     pub kind: Option<Kind>,
 }
 
-/// `casedrop publish`
 #[derive(Debug, Args)]
 pub struct PublishArgs {
-    /// Order ids or Rx ids of orders that are held back since they are incomplete.
+    /// Order ids or Rx ids of orders that are held back as incomplete.
     #[arg(value_name = "ORDER", required = true)]
     pub orders: Vec<OrderId>,
-    /// Only in this lab, should two labs know the same id.
+    /// Only in this lab, if two labs know the same id.
     #[arg(long, value_name = "LAB")]
     pub lab: Option<String>,
 }
 
-/// A kind of case on the command line.
+/// A case type on the command line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Kind {
     /// Orthodontic.
@@ -43,25 +40,23 @@ pub enum Kind {
     Restorative,
 }
 
-/// `casedrop return`
 #[derive(Debug, Args)]
 pub struct ReturnArgs {
     /// Order id or Rx id.
     #[arg(value_name = "ORDER")]
     pub order: OrderId,
-    /// What is to be scanned again, in a few words for the doctor. It goes to Align and is kept
-    /// nowhere here.
+    /// What to scan again, in a few words for the doctor. Goes to Align and is stored nowhere here.
     #[arg(long)]
     pub reason: String,
-    /// The order once more: it is sent back to the doctor.
+    /// The order again, to confirm: it goes back to the doctor.
     #[arg(long, value_name = "ORDER")]
     pub confirm: Option<OrderId>,
-    /// Only in this lab, should two labs know the same id.
+    /// Only in this lab, if two labs know the same id.
     #[arg(long, value_name = "LAB")]
     pub lab: Option<String>,
 }
 
-/// Asks the agent that runs now or next to fetch orders again.
+/// Asks the running agent, or the next one, to fetch orders again.
 pub fn refetch(
     config: &Config,
     args: &RefetchArgs,
@@ -78,7 +73,7 @@ pub fn refetch(
     ask(config, &request, streams)
 }
 
-/// Asks the agent that runs now or next to publish what is held back.
+/// Asks the running agent, or the next one, to publish held orders.
 pub fn publish(
     config: &Config,
     args: &PublishArgs,
@@ -88,7 +83,7 @@ pub fn publish(
     ask(config, &request, streams)
 }
 
-/// Sends an order back to the doctor for a rescan, which needs `--confirm`.
+/// Sends an order back to the doctor for a rescan. Needs `--confirm`.
 pub fn send_back(
     config: &Config,
     args: &ReturnArgs,

@@ -1,5 +1,5 @@
-//! `casedrop check`: is the config right, and does the PC around it allow what it asks for? All
-//! faults come at once, those in the file together with those of folders, ports and room.
+//! `casedrop check`: is the config valid, and does the PC allow what it asks for? Reports all
+//! faults at once: those in the file along with those of folders, ports and free space.
 
 mod files;
 mod folders;
@@ -16,67 +16,62 @@ use crate::config::{self, Config, ConfigFault, ConfigFaults, InForce, Places, Su
 use crate::disk::Disk;
 use crate::http::server::Listener;
 
-/// Arguments of `casedrop check`. The config file is named by the common `--config`.
+/// Arguments of `casedrop check`. The config file comes from the global `--config`.
 #[derive(Debug, Clone, Default, Args)]
 pub struct CheckArgs {
-    /// Asks no server: for the start of a service, which must not wait for one.
+    /// Contact no server: for the start of a service, which must not wait for one.
     #[arg(long)]
     pub offline: bool,
-    /// Shows every key in force too, with its value and where that comes from.
+    /// Also show every effective key with its value and where that comes from.
     #[arg(long)]
     pub effective: bool,
 }
 
-/// A check that another part of the agent adds, such as whether a server answers. It is asked only
-/// when the config itself is sound.
+/// A check that another part of the agent adds, such as whether a server answers. Runs only if the
+/// config itself is valid.
 pub type ExtraCheck<'a> = Box<dyn Fn(&Config, &mut Findings) + 'a>;
 
-/// What the check looks at beside the config.
+/// What the check looks at besides the config.
 pub struct Around<'a> {
-    /// The file system.
     pub disk: &'a dyn Disk,
-    /// The environment variables.
     pub env: &'a [(String, String)],
-    /// The current folder.
+    /// The current directory.
     pub cwd: &'a Path,
-    /// Whether an agent runs on this state directory: then it is the one that holds the ports.
+    /// Whether an agent runs on this state directory and therefore holds the ports.
     pub agent_runs: &'a dyn Fn(&Path) -> bool,
-    /// Further checks.
     pub extra: Vec<ExtraCheck<'a>>,
 }
 
-/// What is wrong, in the file and around it.
+/// Everything wrong in the file and around it.
 #[derive(Debug, Default, Serialize)]
 pub struct Findings {
-    /// What must be put right.
+    /// Must be fixed.
     pub faults: Vec<ConfigFault>,
-    /// What is better changed.
+    /// Should be changed.
     pub warnings: Vec<ConfigFault>,
-    /// The config file.
     pub config: Option<PathBuf>,
-    /// The policy file, where there is one.
+    /// The policy file, if there is one.
     pub policy: Option<PathBuf>,
-    /// Every key in force, if the config is one that can be run.
+    /// Every effective key, if the agent could run with the config.
     pub effective: Vec<InForce>,
     #[serde(skip)]
     places: Places,
 }
 
 impl Findings {
-    /// Adds something that must be put right.
+    /// Adds something that must be fixed.
     pub fn fault(&mut self, key: &str, reason: impl Into<String>, hint: impl Into<String>) {
         let fault = ConfigFault::of_key(key, reason).hint(hint);
         self.faults.push(self.places.locate(fault));
     }
 
-    /// Adds something that is better changed.
+    /// Adds something that should be changed.
     pub fn warning(&mut self, key: &str, reason: impl Into<String>, hint: impl Into<String>) {
         let warning = ConfigFault::of_key(key, reason).hint(hint);
         self.warnings.push(self.places.locate(warning));
     }
 }
 
-/// Checks the config and its surroundings.
 pub fn run(
     args: &CheckArgs,
     config_path: Option<&Path>,
@@ -95,7 +90,7 @@ pub fn run(
     Ok(if findings.faults.is_empty() { Exit::Ok } else { Exit::Usage })
 }
 
-/// All that is wrong with the config and its surroundings.
+/// Finds everything that is wrong with the config and its surroundings.
 pub(super) fn find(config_path: Option<&Path>, around: &Around<'_>) -> Findings {
     let loaded = config::locate(around.disk, config_path, around.env, around.cwd)
         .and_then(|path| config::load(around.disk, &path, around.env));
@@ -130,7 +125,7 @@ pub(super) fn find(config_path: Option<&Path>, around: &Around<'_>) -> Findings 
     }
 }
 
-/// The findings for people.
+/// The findings, for people.
 pub(super) fn report(findings: &Findings) -> String {
     let mut text = String::new();
     for (label, list) in [("error", &findings.faults), ("warning", &findings.warnings)] {
@@ -140,7 +135,7 @@ pub(super) fn report(findings: &Findings) -> String {
         }
     }
     let (faults, warnings) = (findings.faults.len(), findings.warnings.len());
-    // Writing to a String cannot fail.
+    // Writing to a `String` cannot fail.
     let _ = match (faults, &findings.config) {
         (0, Some(path)) if warnings == 0 => write!(text, "the config is valid: {}", path.display()),
         (0, Some(path)) => {
@@ -152,7 +147,7 @@ pub(super) fn report(findings: &Findings) -> String {
     text
 }
 
-/// The keys in force as a table.
+/// The effective keys as a table.
 fn effective(keys: &[InForce]) -> String {
     const WIDEST: usize = 44;
     let width = |text: fn(&InForce) -> &str| {
@@ -163,7 +158,7 @@ fn effective(keys: &[InForce]) -> String {
     for key in keys {
         let locked = if key.locked { " (locked)" } else { "" };
         let (name, value, place) = (&key.key, &key.value, key.place());
-        // Writing to a String cannot fail.
+        // Writing to a `String` cannot fail.
         let _ = writeln!(text, "{name:wide$}  {value:wider$}  {place}{locked}");
     }
     text

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 use super::*;
 use crate::disk::RealDisk;
 
-/// A stream that the test can read afterwards.
+/// A stream that a test can read afterwards.
 #[derive(Clone, Default)]
 struct Kept(Arc<Mutex<Vec<u8>>>);
 
@@ -24,7 +24,7 @@ impl Kept {
     }
 }
 
-/// A folder with a config that is right, apart from the lines behind it.
+/// A folder with a valid config, plus the lines that a test appends.
 struct Place {
     dir: tempfile::TempDir,
     effective: bool,
@@ -246,7 +246,7 @@ fn the_ports_of_a_running_agent_are_its_own() {
 
 #[test]
 fn an_address_of_another_pc_is_refused() {
-    // 192.0.2.0/24 is kept for documentation; no PC has such an address.
+    // 192.0.2.0/24 is reserved for documentation; no PC has such an address.
     let place = Place::new("status_page: { listen: '192.0.2.1:8780' }\n");
     let (exit, text) = place.check();
     assert_eq!(exit, Exit::Usage);
@@ -342,7 +342,7 @@ fn without_a_config_the_way_to_one_is_shown() {
 #[cfg(target_os = "linux")]
 #[test]
 fn a_folder_that_cannot_be_written_is_named_with_the_reason() {
-    // Nobody can make a file there, whatever the user.
+    // No user can create a file there.
     let place = Place::new("state: /proc/casedrop\n");
     let (exit, text) = place.check();
     assert_eq!(exit, Exit::Usage);

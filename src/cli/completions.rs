@@ -1,4 +1,4 @@
-//! `completions`: what a shell needs to complete this program's arguments.
+//! `completions`: shell completion scripts.
 
 use clap::{Args, CommandFactory as _};
 use clap_complete::Shell;
@@ -6,10 +6,9 @@ use clap_complete::Shell;
 use super::args::Cli;
 use super::{CliError, Exit, Streams};
 
-/// Arguments of `completions`.
 #[derive(Debug, Args)]
 pub struct CompletionsArgs {
-    /// Which shell
+    /// Name of the shell
     pub shell: Shell,
 }
 

@@ -1,5 +1,5 @@
-//! What a person sees while the agent works: bars with bytes and rate on a terminal, plain lines
-//! elsewhere.
+//! What the user sees while the agent works: on a terminal, bars with bytes and rate; elsewhere,
+//! plain lines.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -40,12 +40,13 @@ impl<'a> Console<'a> {
         Self { bars, err: &mut *streams.err }
     }
 
-    /// Tells what is new. That a poll brought nothing is not.
+    /// Prints a notice, except for a poll that brought nothing.
     pub(super) fn tell(&mut self, notice: &Notice) {
         if !matches!(notice, Notice::Polled { wanted: 0, .. }) {
             self.line(&notice.to_string());
         }
-        // Only here, where whoever started the agent looks: neither log nor event log holds it.
+        // Print the code only here, for the person who started the agent: it must not get into the
+        // log or event log.
         if let Notice::PageAt { code: Some(file), .. } = notice
             && let Some(code) = read_code(&RealDisk, file)
         {

@@ -1,4 +1,4 @@
-//! `casedrop demo`: the whole thing with no account. A simulated Align on a loopback port, a real
+//! `casedrop demo`: everything without an account. A simulated Align on a loopback port, a real
 //! login, real downloads, a hot folder to look at.
 
 mod lines;
@@ -22,22 +22,21 @@ use self::place::{Place, WRITTEN};
 use super::work::{runtime, work};
 use super::{CliError, Exit, Streams};
 
-/// Arguments of `casedrop demo`.
 #[derive(Debug, Clone, Args)]
 pub struct DemoArgs {
-    /// The hot folder
+    /// Hot folder
     #[arg(long, value_name = "DIR", default_value = "casedrop-demo")]
     pub output: PathBuf,
     /// How many varied orders to simulate
     #[arg(long, value_name = "N", default_value_t = 6)]
     pub orders: usize,
-    /// Serve the export zips of this folder instead of made-up orders
+    /// Serve the export zips in this folder instead of made-up orders
     #[arg(long, value_name = "DIR")]
     pub packages: Option<PathBuf>,
-    /// Exit when all orders are published
+    /// Exit once all orders are published
     #[arg(long)]
     pub once: bool,
-    /// The same number gives the same orders [default: new ones each time]
+    /// The same number produces the same orders [default: new ones each time]
     #[arg(long, value_name = "NUMBER")]
     pub seed: Option<u64>,
 }
@@ -77,7 +76,7 @@ pub fn run(args: &DemoArgs, streams: &mut Streams) -> Result<Exit, CliError> {
         work(runtime, config.clone(), ending, streams, stop_signal(), |console, notice| {
             console.tell(notice);
         })?;
-    // What an earlier demo left unfinished is gone with its simulated Align.
+    // Orders that an earlier demo left unfinished are gone along with its simulated Align.
     let own = simulator.admin().state().orders;
     let own: BTreeSet<_> = own.into_iter().map(|order| order.id).collect();
     let is_failing = summary.failing.iter().any(|(key, _)| own.contains(key.order.as_str()));
@@ -110,7 +109,7 @@ fn start(args: &DemoArgs) -> Result<Running, CliError> {
     })
 }
 
-/// The demo's config is a file like any other, so that every command can be tried on it.
+/// Writes the demo's config as an ordinary file, so that users can try every command on it.
 fn write_config(place: &Place, simulator: &Running) -> Result<(), CliError> {
     let Place { output, state, .. } = place;
     RealDisk.create_private_dirs(state)?;
@@ -151,7 +150,7 @@ fn log_in(config: &Config, runtime: &tokio::runtime::Runtime) -> Result<(), CliE
     Ok(())
 }
 
-/// Whether everything that this simulator announces is published, in its last revision.
+/// Whether everything that this simulator lists is published, in its latest revision.
 fn all_published(simulator: &Running) -> IsDone {
     let admin = simulator.admin().clone();
     Box::new(move |store| {
@@ -159,7 +158,7 @@ fn all_published(simulator: &Running) -> IsDone {
         for order in &state.orders {
             let known = store.find(&order.id)?;
             let Some(record) = known.first() else { return Ok(false) };
-            // What is for a person to settle will not come by waiting.
+            // What needs attention does not finish by waiting.
             let parked = record.trouble.as_ref().is_some_and(|trouble| trouble.next_try.is_none());
             if parked {
                 continue;

@@ -1,4 +1,4 @@
-//! From arguments to the command.
+//! Maps arguments to commands.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -21,7 +21,7 @@ use crate::model::ids::OrderKey;
 use crate::store::{FILE_NAME, Store};
 use crate::update::delegate::{Doer, delegate, hand_over};
 
-/// The program: the process's arguments in, an exit code out.
+/// Runs the program with the process's arguments and returns its exit code.
 pub fn main() -> Exit {
     dumps::none();
     streams::keep_from_children();
@@ -32,7 +32,7 @@ pub fn main() -> Exit {
     let cli = match command.try_get_matches().and_then(|found| Cli::from_arg_matches(&found)) {
         Ok(cli) => cli,
         Err(error) => {
-            // Nobody is there to tell that nothing can be told.
+            // There is no way left to report that printing failed.
             let _ = error.print();
             return if error.use_stderr() { Exit::Usage } else { Exit::Ok };
         }
@@ -50,7 +50,7 @@ pub fn main() -> Exit {
     exit
 }
 
-/// Lets the current version do it, where that is another one.
+/// Hands over to the current version, if that is a different one.
 fn delegated() -> Option<Exit> {
     let args: Vec<_> = std::env::args_os().skip(1).collect();
     let program = hooks::program().ok()?;
@@ -111,7 +111,7 @@ fn carry_out(cli: Cli, streams: &mut Streams) -> Result<Exit, CliError> {
     }
 }
 
-/// The commands that look at one config and end.
+/// The commands that load one config, act and end.
 fn on_config(command: Command, config: &Config, streams: &mut Streams) -> Result<Exit, CliError> {
     match command {
         Command::Login(args) => account::login(config, &args, streams),
@@ -132,7 +132,7 @@ fn on_config(command: Command, config: &Config, streams: &mut Streams) -> Result
             let layout = Layout { output: config.output.clone(), staging: config.staging.clone() };
             let removed = orders::removed(config, &args.orders);
             let store = orders::open(config).ok().flatten();
-            // What the journal cannot tell now is not told.
+            // If the journal cannot say now, treat the manifest as known.
             let knows = store.as_ref().map(|store| {
                 |key: &OrderKey, sha256: &str| store.knows_manifest(key, sha256).unwrap_or(true)
             });
@@ -155,8 +155,8 @@ fn on_config(command: Command, config: &Config, streams: &mut Streams) -> Result
     }
 }
 
-/// The config of an agent, whose log begins. What is better changed in it is told to whoever starts an
-/// agent, and by `check`.
+/// Loads an agent's config and starts its log. Whoever starts the agent sees the config's warnings,
+/// as with `check`.
 pub(super) fn load_to_work(
     named: Option<&Path>,
     is_service: bool,
@@ -173,7 +173,8 @@ pub(super) fn load_to_work(
     Ok(loaded)
 }
 
-/// A service's current folder is some folder of the system's, in which nobody keeps a config.
+/// Loads the config. A service looks in the platform's folder: its current directory is some system
+/// directory, where no one keeps a config.
 pub(super) fn load(named: Option<&Path>, is_service: bool) -> Result<Loaded, CliError> {
     let env = config::process_env();
     let cwd = if is_service { config::platform_folder(&env) } else { cwd()? };
@@ -195,7 +196,7 @@ fn run_check(
     with_surroundings(args.offline, |around| check::run(args, named, around, streams))?
 }
 
-/// What `check` finds.
+/// Runs all checks of `check`.
 pub(super) fn findings(named: Option<&Path>, offline: bool) -> Result<Findings, CliError> {
     with_surroundings(offline, |around| check::find(named, around))
 }
@@ -218,8 +219,8 @@ fn with_surroundings<T>(offline: bool, work: impl FnOnce(&Around<'_>) -> T) -> R
     Ok(work(&around))
 }
 
-/// Logins and servers. They only warn: an agent must be able to start while Align is down, and waits
-/// for a login that comes later.
+/// Checks logins and servers. Unreachable servers and missing logins only warn: an agent must be
+/// able to start while Align is down, and waits for a login.
 fn check_labs(
     config: &Config,
     handle: &tokio::runtime::Handle,
@@ -263,7 +264,8 @@ fn check_labs(
     }
 }
 
-/// What the journal tells of this PC. All of it heals by itself, so these are warnings too.
+/// Checks what the journal says about this PC. All of it recovers on its own, so these are only
+/// warnings.
 fn check_journal(config: &Config, findings: &mut Findings) {
     let store = Store::open_to_read(&config.state.join(FILE_NAME));
     let notes = store.and_then(|store| {

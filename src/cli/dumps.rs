@@ -1,8 +1,8 @@
-//! No image of this process on the disk: its memory holds logins and names of patients. A crash is told
-//! by the log and the exit status.
+//! Prevents crash dumps: this process's memory holds logins and patients' names. The log and the
+//! exit status report a crash instead.
 
-/// Has the system write no dump when this process crashes. Where it does not let itself be asked, the
-/// service's own settings still say so.
+/// Asks the system to write no dump if this process crashes. Where that is not permitted, the
+/// service's own settings still forbid it.
 pub(super) fn none() {
     #[cfg(unix)]
     unix();
@@ -16,7 +16,7 @@ fn unix() {
 
     // A unit that forbids this call sets the limit itself.
     let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) });
-    // The limit does not hold for a program that the system hands dumps to, such as systemd-coredump.
+    // The limit does not apply when the system pipes dumps to a program such as systemd-coredump.
     #[cfg(target_os = "linux")]
     {
         use rustix::process::{DumpableBehavior, set_dumpable_behavior};
@@ -30,7 +30,7 @@ fn windows() {
         SEM_FAILCRITICALERRORS, SEM_NOGPFAULTERRORBOX, SetErrorMode,
     };
 
-    // With that, Windows Error Reporting is not called, and it is what writes dumps.
+    // This keeps Windows Error Reporting, which writes the dumps, from being called.
     #[expect(unsafe_code, reason = "std has no such call; it takes a number and cannot fail")]
     let _before = unsafe { SetErrorMode(SEM_FAILCRITICALERRORS | SEM_NOGPFAULTERRORBOX) };
 }

@@ -1,4 +1,4 @@
-//! `casedrop hash-password`: the hash that the config keeps instead of the status page's password.
+//! `casedrop hash-password`: the hash that the config holds in place of the status page's password.
 
 use std::io::{self, BufRead as _, IsTerminal as _, Read as _};
 
@@ -8,15 +8,15 @@ use serde_json::json;
 use super::{CliError, Exit, Streams};
 use crate::password;
 
-/// Asks a person for a text that is not shown, after a prompt.
+/// Prompts for a text without echoing it.
 pub type AskUnseen<'a> = &'a dyn Fn(&str) -> io::Result<String>;
 
-/// The way to ask at the process's own terminal; `None` where standard input is none.
+/// Prompts at the process's own terminal; `None` if standard input is not one.
 pub(super) fn terminal() -> Option<AskUnseen<'static>> {
     fn ask(prompt: &str) -> io::Result<String> {
         let terminal = ::console::Term::stderr();
         if !terminal.is_term() {
-            // The terminal would show what is typed.
+            // The terminal would echo the input.
             return Err(io::Error::other("standard error is not a terminal"));
         }
         terminal.write_str(prompt)?;
@@ -25,7 +25,7 @@ pub(super) fn terminal() -> Option<AskUnseen<'static>> {
     io::stdin().is_terminal().then_some(&ask)
 }
 
-/// Reads a password, twice where a person types it, and prints its hash.
+/// Reads a password, twice if a person types it, and prints its hash.
 pub fn run(ask: Option<AskUnseen<'_>>, streams: &mut Streams) -> Result<Exit, CliError> {
     let hash = password::hash(read(ask, streams)?.expose_secret())?;
     if streams.json {

@@ -1,11 +1,11 @@
-//! The hooks for tests: to end the process at a named step, and to be another version, trust another
-//! key, or fail at the start. They exist only in builds with debug assertions.
+//! Hooks for tests: abort the process at a named step, pose as another version, trust another key,
+//! or fail at startup. They exist only in builds with debug assertions.
 
 use super::{CliError, Exit};
 use crate::model::step::Step;
 use crate::update::{Keys, Pace, Program, trial::Limits};
 
-/// The environment variable that names the step at which the process ends itself.
+/// The environment variable that names the step at which the process aborts.
 #[cfg(debug_assertions)]
 pub(super) const KILL_AT: &str = "CASEDROP_TEST_KILL_AT";
 
@@ -17,7 +17,7 @@ pub(super) fn step(step: Step) {
     static KILL_AT_STEP: OnceLock<Option<String>> = OnceLock::new();
     let wanted = KILL_AT_STEP.get_or_init(|| std::env::var(KILL_AT).ok());
     if wanted.as_deref() == Some(step.as_str()) {
-        // Nobody but a test reads it.
+        // Only tests read this.
         let _ = writeln!(std::io::stderr(), "killed at {}", step.as_str());
         std::process::abort();
     }
@@ -27,7 +27,7 @@ pub(super) fn step(step: Step) {
 #[cfg(not(debug_assertions))]
 pub(super) fn step(_: Step) {}
 
-/// What this process is.
+/// This process's program and version.
 pub(super) fn program() -> Result<Program, CliError> {
     let exe = std::env::current_exe().map_err(|error| {
         CliError::new(Exit::Failed, format!("cannot tell where this program lies: {error}"))
@@ -39,7 +39,7 @@ pub(super) fn program() -> Result<Program, CliError> {
     Ok(Program { version, exe, keys, limits, pace, step })
 }
 
-/// The version that this program says it is.
+/// The version that this program reports.
 #[cfg(not(debug_assertions))]
 pub(super) fn version() -> &'static str {
     env!("CARGO_PKG_VERSION")
@@ -67,15 +67,15 @@ mod for_tests {
     use super::{Keys, Limits, Pace};
     use crate::disk::{Disk as _, RealDisk};
 
-    /// Another public key, in hexadecimal.
+    /// A different public key, in hexadecimal.
     const KEY: &str = "CASEDROP_TEST_RELEASE_KEY";
     /// The limits of a trial, in milliseconds: ready, silence, beat, proof, limit.
     const TRIAL: &str = "CASEDROP_TEST_TRIAL";
-    /// The pace of looks for releases, in milliseconds: tick, first, every.
+    /// The pace of release checks, in milliseconds: tick, first, every.
     const PACE: &str = "CASEDROP_TEST_PACE";
-    /// What is wrong with a program that says it is another version: `crash` or `hang`.
+    /// How a program that poses as another version fails: `crash` or `hang`.
     const WRONG: &str = "CASEDROP_TEST_NEW_VERSION";
-    /// A program that ends with this, a version and a line's end says it is that version.
+    /// A program file that ends with this mark, a version and a newline poses as that version.
     const MARK: &str = "\ncasedrop-test-version ";
 
     fn marked() -> Option<&'static str> {
@@ -124,7 +124,7 @@ mod for_tests {
         match std::env::var(WRONG).as_deref() {
             Ok("crash") => std::process::abort(),
             Ok("hang") => {
-                // Until its keeper is gone.
+                // Hang until the keeper is gone.
                 drop(std::io::copy(&mut std::io::stdin(), &mut std::io::sink()));
                 std::process::abort()
             }

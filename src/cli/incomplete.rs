@@ -1,4 +1,4 @@
-//! What `orders` and `show` tell of files that lack something, and of what is held back.
+//! How `orders` and `show` report missing parts and held orders.
 
 use serde::Serialize;
 
@@ -6,12 +6,12 @@ use super::{CliError, Streams};
 use crate::model::manifest::Manifest;
 use crate::model::record::{HeldRecord, OrderRecord};
 
-/// What is held back of an order.
+/// The held revision of an order.
 #[derive(Debug, Serialize)]
 pub(super) struct HeldView {
     revision: u32,
     since: String,
-    /// Whether somebody wants it published all the same.
+    /// Whether a user wants it published as it is.
     released: bool,
 }
 
@@ -21,7 +21,7 @@ impl HeldView {
     }
 }
 
-/// Tells that an order is held back, and what a person can do.
+/// Prints that an order is held back, and the options.
 pub(super) fn tell_held(
     order: &str,
     held: &HeldView,
@@ -39,12 +39,11 @@ pub(super) fn tell_held(
     Ok(())
 }
 
-/// Whether the order lacks something serious.
 pub(super) fn is_incomplete(order: &OrderRecord) -> bool {
     order.newest_findings().is_incomplete()
 }
 
-/// What there is to know of the files, in short.
+/// A short mark for the findings.
 pub(super) fn mark(order: &OrderRecord) -> String {
     let findings = order.newest_findings();
     if findings.is_incomplete() {
@@ -54,7 +53,7 @@ pub(super) fn mark(order: &OrderRecord) -> String {
     if words.is_empty() { "-".to_owned() } else { words }
 }
 
-/// Tells what there is to know of the files of a revision.
+/// Prints the findings of a revision.
 pub(super) fn tell_findings(
     newest: Option<&Manifest>,
     streams: &mut Streams,

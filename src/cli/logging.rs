@@ -1,4 +1,4 @@
-//! How each command logs.
+//! Sets up logging for each kind of command.
 
 use std::sync::Arc;
 
@@ -7,8 +7,8 @@ use crate::config::Config;
 use crate::disk::RealDisk;
 use crate::logs::{self, Setup};
 
-/// An agent's log, as its config says. On a terminal a person is told in plain lines what happens; the
-/// log is in files then, if anywhere.
+/// Starts an agent's log as configured. On a terminal the user sees plain lines; the log then goes
+/// to files, if anywhere.
 pub(super) fn of_agent(config: &Config, is_service: bool, terminal: bool) {
     logs::start(Setup {
         log: &config.log,
@@ -19,12 +19,12 @@ pub(super) fn of_agent(config: &Config, is_service: bool, terminal: bool) {
     });
 }
 
-/// Only what is out of the ordinary; a person watches, and is told the rest in plain lines.
+/// Logs only what is out of the ordinary; a user who watches gets the rest as plain lines.
 pub(super) fn for_people() {
     logs::for_people(wall_now);
 }
 
-/// Logs to standard error where nobody says how.
+/// Logs to standard error; for a config that cannot be read.
 pub(super) fn plain() {
     logs::plain(wall_now);
 }

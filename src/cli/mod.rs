@@ -1,5 +1,5 @@
-//! The command line: one file per command family. Arguments and streams come in from outside, so
-//! that tests can call a command without a process.
+//! The command line: one file per command family. Arguments and streams are passed in, so that
+//! tests can call a command without a process.
 
 pub mod account;
 pub mod args;

@@ -1,4 +1,4 @@
-//! "Where did the scan go?": `orders`, `show`. They read the journal, so that they work whether or
+//! "Where did the scan go?": `orders` and `show`. They read the journal, so they work whether or
 //! not an agent runs.
 
 use std::path::PathBuf;
@@ -20,25 +20,23 @@ use super::asked::{AskedFor, show_asked, tell_not_running, to_fetch};
 use super::incomplete::{HeldView, is_incomplete, mark, tell_findings, tell_held};
 use super::{CliError, Exit, Streams};
 
-/// `casedrop orders`
 #[derive(Debug, Args)]
 pub struct OrdersArgs {
-    /// Only this lab's orders.
+    /// Show only this lab's orders.
     #[arg(long, value_name = "LAB")]
     pub lab: Option<String>,
-    /// Only orders in this state: waiting, regenerating, retrying, attention, held, away, published
-    /// or removed.
+    /// Show only orders in this state: waiting, regenerating, retrying, attention, held, away,
+    /// published or removed.
     #[arg(long, value_name = "STATE", value_parser = parse_state)]
     pub state: Option<OrderState>,
-    /// Only orders that lack something serious, held back or published all the same.
+    /// Show only orders that lack something serious, held back or published anyway.
     #[arg(long)]
     pub incomplete: bool,
-    /// Compares Align's list, the journal and the disk, and explains each difference.
+    /// Compare Align's list, the journal and the disk, and explain each difference.
     #[arg(long, conflicts_with_all = ["state", "incomplete"])]
     pub reconcile: bool,
 }
 
-/// `casedrop show`
 #[derive(Debug, Args)]
 pub struct ShowArgs {
     /// Order id or Rx id.
@@ -53,7 +51,7 @@ fn parse_state(text: &str) -> Result<OrderState, String> {
     })
 }
 
-/// One order for programs.
+/// One order, for programs.
 #[derive(Debug, Serialize)]
 struct OrderView<'a> {
     lab: &'a str,
@@ -72,14 +70,14 @@ struct OrderView<'a> {
     first_seen: String,
     last_seen: String,
     trouble: Option<&'a Trouble>,
-    /// Whether what is held back, or was published last, lacks something serious.
+    /// Whether the held revision, or else the last published one, lacks something serious.
     incomplete: bool,
-    /// What there is to know of those files, by code.
+    /// Counts of that revision's findings, by code.
     findings: &'a FindingCounts,
-    /// What is held back, if anything.
+    /// The held revision, if any.
     #[serde(skip_serializing_if = "Option::is_none")]
     held: Option<HeldView>,
-    /// When somebody asked for it again, if no agent has begun that yet.
+    /// When a user asked for it again, if no agent has started on that yet.
     #[serde(skip_serializing_if = "Option::is_none")]
     asked_for: Option<String>,
 }
@@ -118,7 +116,7 @@ impl<'a> OrderView<'a> {
     }
 }
 
-/// Lists the orders that the journal knows, newest first.
+/// Lists the orders in the journal, newest first.
 pub fn orders(config: &Config, args: &OrdersArgs, streams: &mut Streams) -> Result<Exit, CliError> {
     if args.reconcile {
         return super::reconcile::run(config, args.lab.as_deref(), streams);
@@ -139,7 +137,7 @@ pub fn orders(config: &Config, args: &OrdersArgs, streams: &mut Streams) -> Resu
     if let Some(lab) = &args.lab
         && !all.iter().any(|order| is_of(lab, order))
     {
-        // The journal also knows labs that the config has no more.
+        // The journal also has labs that are no longer in the config.
         super::account::find_lab(config, lab)?;
     }
     let chosen: Vec<_> = all
@@ -148,7 +146,7 @@ pub fn orders(config: &Config, args: &OrdersArgs, streams: &mut Streams) -> Resu
         .filter(|order| args.state.is_none_or(|state| order.state() == state))
         .filter(|order| !args.incomplete || is_incomplete(order))
         .collect();
-    // What nobody has heard of yet is in no state.
+    // An order that we have not seen yet is in no state.
     let unseen: Vec<_> = asked
         .iter()
         .filter(|errand| {
@@ -213,19 +211,19 @@ pub fn orders(config: &Config, args: &OrdersArgs, streams: &mut Streams) -> Resu
     Ok(Exit::Ok)
 }
 
-/// One order's story for programs.
+/// The history of one order, for programs.
 #[derive(Serialize)]
 struct Story<'a> {
     #[serde(flatten)]
     order: OrderView<'a>,
     revisions: Vec<crate::model::manifest::Manifest>,
-    /// The manifest of what is held back.
+    /// The manifest of the held revision.
     #[serde(skip_serializing_if = "Option::is_none")]
     held_manifest: Option<crate::model::manifest::Manifest>,
     events: Vec<Line>,
 }
 
-/// One line of it.
+/// One line of the history.
 #[derive(Serialize)]
 struct Line {
     at: String,
@@ -233,13 +231,13 @@ struct Line {
     text: String,
 }
 
-/// Tells one order's story.
+/// Prints the history of one order.
 pub fn show(config: &Config, args: &ShowArgs, streams: &mut Streams) -> Result<Exit, CliError> {
     let layout = layout(config);
     let store = open(config)?.ok_or_else(|| unknown(&args.order))?;
     let line =
         |event: OrderEvent| Line { at: event.at.to_rfc3339(), kind: event.kind, text: event.text };
-    // One look for all of it: a running agent goes on writing.
+    // Read everything in one transaction: a running agent keeps writing.
     let told = store.atomically(|store| {
         let tell = |order: OrderRecord| {
             let (revisions, events) = (store.revisions(&order.key)?, store.story(&order.key)?);
@@ -348,7 +346,7 @@ fn tell_story(story: &Story<'_>, streams: &mut Streams) -> Result<(), CliError> 
     Ok(())
 }
 
-/// Where the order stands at Align, as far as anyone told us.
+/// The order's last known status at Align.
 fn at_align(order: &OrderRecord) -> String {
     if order.state() == OrderState::Away {
         format!("{}, expected back", order.remote.status)
@@ -367,14 +365,14 @@ pub(super) fn open(config: &Config) -> Result<Option<Store>, CliError> {
     Store::open_to_read(&config.state.join(FILE_NAME)).map_err(journal)
 }
 
-/// Those of some orders that were removed from the output because of their age. What the output holds
-/// can be verified without a journal too, so one that cannot be read is no error.
+/// Those of some orders that retention removed from the output. The output can be verified without
+/// a journal, so an unreadable one is no error.
 pub(super) fn removed(config: &Config, orders: &[OrderId]) -> Vec<OrderId> {
     let store = open(config).ok().flatten();
     store.and_then(|store| store.removed_of(orders).ok()).unwrap_or_default()
 }
 
-/// What the journal tells of this PC rather than of orders, each with what a person can do.
+/// What the journal says about this PC rather than about orders, each with what to do.
 pub(super) fn notes(store: &Store) -> Result<Vec<(String, &'static str)>, StoreError> {
     let is_news = |rebuilt: &Rebuilt| is_still_news(rebuilt, wall_now());
     let rebuilt = store.rebuilt()?.filter(is_news).map(|rebuilt| {
@@ -402,10 +400,10 @@ pub(super) fn notes(store: &Store) -> Result<Vec<(String, &'static str)>, StoreE
     Ok(pc.chain(deaf).chain(named).chain(more).collect())
 }
 
-/// So many waiting notifications are told one by one.
+/// This many waiting notifications are listed one by one.
 const NAMED: usize = 10;
 
-/// A notification that nothing followed from yet.
+/// A notification that has led to nothing yet.
 fn about_named(pending: &Pending) -> (String, &'static str) {
     let Pending { lab, account, rx, first, .. } = pending;
     let since = first.to_rfc3339();
@@ -424,7 +422,7 @@ fn about_named(pending: &Pending) -> (String, &'static str) {
     (text, next)
 }
 
-/// Says which labs wait for a person to log in or to pair, and how.
+/// Prints which labs need a login or a pairing, and how to do it.
 fn tell_logins(
     config: &Config,
     store: &Store,
@@ -453,7 +451,7 @@ fn unknown(id: &str) -> CliError {
         .hint("`casedrop orders` lists the orders that were ever ready")
 }
 
-/// A journal that cannot be used, with its causes.
+/// The error for an unusable journal, with its causes.
 #[expect(clippy::needless_pass_by_value, reason = "used as a function for map_err")]
 pub(super) fn journal(error: StoreError) -> CliError {
     CliError::new(Exit::Failed, error.chain()).hint(error.hint())

@@ -1,11 +1,11 @@
-//! How a command ends: exit codes and the one error type that `main` prints.
+//! How a command ends: exit codes, and the one error type that `main` prints.
 
 use std::fmt;
 use std::process::ExitCode;
 
 use crate::model::fault::{Fault, FaultClass};
 
-/// Exit codes. Programs rely on them; they never change their meaning.
+/// Exit codes. Programs rely on them; their meaning never changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
     /// All well.
@@ -23,7 +23,7 @@ pub enum Exit {
 }
 
 impl Exit {
-    /// What another casedrop's exit status means.
+    /// Translates the exit status of another casedrop process.
     pub fn from_status(status: i32) -> Self {
         let all =
             [Self::Ok, Self::Usage, Self::OrdersFailing, Self::LoginNeeded, Self::AnotherAgent];
@@ -37,24 +37,20 @@ impl From<Exit> for ExitCode {
     }
 }
 
-/// Why a command ended early: what failed, why, and the way out.
+/// Why a command ended early: what failed, why, and how to fix it.
 #[derive(Debug)]
 pub struct CliError {
-    /// The code to exit with.
     pub exit: Exit,
-    /// What failed, causes included.
+    /// What failed, including the causes.
     pub message: String,
-    /// What to do about it.
     pub hint: Option<String>,
 }
 
 impl CliError {
-    /// An error without a hint.
     pub fn new(exit: Exit, message: impl Into<String>) -> Self {
         Self { exit, message: message.into(), hint: None }
     }
 
-    /// Adds what to do about it.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());

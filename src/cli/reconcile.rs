@@ -1,5 +1,5 @@
-//! `casedrop orders --reconcile`: Align's list, the journal and the disk side by side, each difference
-//! with its explanation. It reads only; asking Align about single orders is all it does elsewhere.
+//! `casedrop orders --reconcile`: compares Align's list, the journal and the disk and explains each
+//! difference. Changes nothing; its only requests ask Align about single orders.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -24,10 +24,9 @@ use crate::sync::reconcile::{Finding, Kind, OnDisk, findings};
 use super::orders::journal;
 use super::{CliError, Exit, Streams};
 
-/// Align is asked about so many orders at most.
+/// Upper limit of orders that Align is asked about.
 const MOST_ASKED: usize = 50;
 
-/// The report, for programs.
 #[derive(Debug, Serialize)]
 struct Report {
     labs: Vec<Lab>,
@@ -39,7 +38,7 @@ struct Report {
 struct Lab {
     name: String,
     account: Option<String>,
-    /// When Align's list was last read, by whichever agent or pass.
+    /// When any agent or pass last read Align's list.
     list_read_at: Option<String>,
     listed: usize,
 }
@@ -54,14 +53,14 @@ struct Difference {
     finding: Finding,
 }
 
-/// What the journal holds, read in one look.
+/// What the journal holds, read in one transaction.
 struct Books {
     labs: Vec<LabRecord>,
     orders: Vec<(OrderRecord, Vec<RevisionRecord>)>,
     interrupted: BTreeSet<OrderKey>,
 }
 
-/// Compares and tells. Exits 3 if an order is failing.
+/// Compares and prints the report. Exits 3 if an order is failing.
 pub fn run(config: &Config, lab: Option<&str>, streams: &mut Streams) -> Result<Exit, CliError> {
     let layout = Layout { output: config.output.clone(), staging: config.staging.clone() };
     let mut books = match super::orders::open(config)? {
@@ -72,7 +71,7 @@ pub fn run(config: &Config, lab: Option<&str>, streams: &mut Streams) -> Result<
     if let Some(lab) = lab
         && !books.labs.iter().any(|known| wanted(&known.lab))
     {
-        // The journal also knows labs that the config has no more.
+        // The journal also has labs that are no longer in the config.
         super::account::find_lab(config, lab)?;
     }
     books.orders.retain(|(order, _)| wanted(order.key.lab.as_str()));
@@ -131,7 +130,8 @@ fn read(store: &Store) -> Result<Books, StoreError> {
     })
 }
 
-/// Align's list does not say what became of orders that left it; Align does, one by one.
+/// Asks Align about orders that left its list, one by one: the list does not say what became of
+/// them.
 fn ask_about_the_missing(config: &Config, books: &mut Books, streams: &mut Streams) {
     let missing = books.orders.iter_mut().map(|(order, _)| order);
     let mut missing: Vec<_> = missing.filter(|order| order.left_unfetched()).collect();
@@ -166,7 +166,7 @@ fn ask(remote: &dyn crate::model::remote::Remote, rx: &RxId) -> Result<RemoteOrd
     remote.order_by_rx(rx, &Cancel::new())
 }
 
-/// What stands on disk of one order, by names and sizes.
+/// What is on disk of one order, judged by names and sizes.
 struct OnDiskOwned {
     main: Option<LocalPicture>,
     beside: Option<LocalPicture>,
@@ -197,7 +197,7 @@ impl OnDiskOwned {
     }
 }
 
-/// Directories where orders stand that the journal knows nothing of.
+/// Directories with orders that the journal has no record of.
 fn unknown_folders(
     layout: &Layout,
     books: &Books,
@@ -224,7 +224,7 @@ fn unknown_folders(
                     None,
                     None,
                 )? {
-                    // Not of any lab, and nobody's to explain.
+                    // A test order belongs to no lab and needs no explanation.
                     LocalPicture::Ours { manifest, .. } if test_order::is_its(&manifest) => {
                         continue;
                     }

@@ -1,4 +1,4 @@
-//! `casedrop check`: who may read what should be secret, and which folders a service cannot reach.
+//! `casedrop check`: who can read what should be secret, and which folders a service cannot reach.
 
 use std::path::Path;
 
@@ -6,7 +6,7 @@ use super::check::Findings;
 use crate::config::Survey;
 use crate::disk::{Disk, Mapped, remote_of};
 
-/// All of these only warn: they keep no agent from its work now.
+/// Checks access rights. Only warns: none of this stops an agent now.
 pub(super) fn check(disk: &dyn Disk, survey: &Survey, findings: &mut Findings) {
     if let Some(state) = &survey.state {
         folder(disk, state, findings);
@@ -38,7 +38,7 @@ const HOW: &str = if cfg!(windows) {
     "let only the agent's user read it: chmod o-rwx"
 };
 
-/// A folder that is not there yet is made so that nobody else may enter it.
+/// Warns if others can read a folder. A missing one is fine: the agent creates it closed to others.
 fn folder(disk: &dyn Disk, path: &Path, findings: &mut Findings) {
     if let Ok(readers) = disk.readers(path)
         && !readers.is_empty()
@@ -64,7 +64,7 @@ fn inside_state(key: &str, state: &Path, findings: &mut Findings) {
     }
 }
 
-/// What is reached now, by the person who runs the check, is not there for a service.
+/// Warns of folders that the user running the check can reach but a service cannot.
 fn drive(key: &str, mapped: Option<&Mapped>, findings: &mut Findings) {
     if let Some(mapped) = mapped {
         let (reason, hint) = mapped.refusal();
@@ -113,7 +113,7 @@ mod tests {
         assert_eq!(found(0o640).len(), 0);
         let told = found(0o644);
         assert!(told.len() == 1 && told[0].reason.contains("may be read by everybody"), "{told:?}");
-        // The state folder itself: journal and logs are in it.
+        // The state folder itself, which holds journal and logs.
         std::fs::create_dir(dir.path().join("state")).expect("made");
         let state = |mode| {
             let path = dir.path().join("state");

@@ -1,5 +1,5 @@
-//! `run`: the agent until it is told to stop. Where versions stand beside the program, it is the keeper
-//! that lets one of them work, and the agent is its child.
+//! `run`: the agent until it is stopped. If there are versions next to the program, this process is
+//! the keeper that runs one of them, and the agent is its child.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -14,7 +14,6 @@ use crate::update::keeper::{Keeper, KeeperEnd};
 use crate::update::kept::Kept;
 use crate::update::{Place, Program, managed_by};
 
-/// `casedrop run`
 #[derive(Debug, Clone, Copy, Args)]
 pub struct RunArgs {
     /// For the keeper's child.
@@ -28,8 +27,8 @@ pub struct RunArgs {
     pub service: bool,
 }
 
-/// The agent or its keeper, until it is told to stop. Whoever runs it, a person or a service manager, is
-/// told how it fares.
+/// Runs the agent or its keeper until it is stopped. Reports its state to whoever runs it, a user
+/// or a service manager.
 pub fn run(args: RunArgs, named: Option<PathBuf>, json: bool) -> Result<Exit, CliError> {
     let program = hooks::program()?;
     let place = Place::of(&program.exe);
@@ -54,7 +53,7 @@ pub fn run(args: RunArgs, named: Option<PathBuf>, json: bool) -> Result<Exit, Cl
     )
 }
 
-/// The agent as a keeper's child.
+/// Runs the agent as a keeper's child.
 fn kept(
     args: RunArgs,
     named: Option<&Path>,
@@ -79,8 +78,8 @@ fn kept(
     ended
 }
 
-/// Lets the version that is to run do so. The config may be written for a newer version than this one:
-/// of what it says, only how to log is of use here, and only where it can be read.
+/// Runs the version that is due. The config may be written for a newer version than this one, so
+/// the keeper uses only its log settings, and only if it can read them.
 fn keep(
     program: Program,
     place: Place,
@@ -107,7 +106,7 @@ fn keep(
     }
 }
 
-/// What a service manager learns of the end.
+/// What a service manager learns about the end.
 fn ended(result: &Result<Exit, CliError>) -> Ended {
     match result {
         Ok(exit) => Ended { code: *exit as u8, reason: None },

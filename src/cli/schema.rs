@@ -1,4 +1,4 @@
-//! `casedrop schema config|manifest`: the JSON Schemas (draft 2020-12), for editors and programs.
+//! `casedrop schema config|manifest`: the JSON Schemas (draft 2020-12) for editors and programs.
 
 use clap::{Args, ValueEnum};
 use serde_json::Value;
@@ -7,7 +7,6 @@ use super::{CliError, Exit, Streams};
 use crate::config;
 use crate::model::manifest::Manifest;
 
-/// Arguments of `casedrop schema`.
 #[derive(Debug, Clone, Args)]
 pub struct SchemaArgs {
     /// Which schema to print
@@ -15,7 +14,6 @@ pub struct SchemaArgs {
     pub which: Which,
 }
 
-/// What there are schemas of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Which {
     /// The config file, casedrop.yaml
@@ -24,7 +22,6 @@ pub enum Which {
     Manifest,
 }
 
-/// Prints one schema.
 pub fn run(args: &SchemaArgs, streams: &mut Streams) -> Result<Exit, CliError> {
     streams.json(&schema(args.which))?;
     Ok(Exit::Ok)

@@ -1,4 +1,4 @@
-//! `service`: the agent as a service of Windows or systemd.
+//! `service`: the agent as a Windows or systemd service.
 
 use std::path::{Path, PathBuf};
 
@@ -13,46 +13,42 @@ use crate::disk::{Disk as _, Kind, RealDisk, read_limited, remote_of};
 use crate::service::manage::{NAME, Plan, Services, Standing, State};
 use crate::update::managed_by;
 
-/// The folder of the versions that an update brings.
+/// The folder of the versions that updates bring.
 const VERSIONS: &str = "versions";
 const PASSWORD_BYTES: u64 = 4096;
 
-/// `casedrop service`
 #[derive(Debug, Args)]
 pub struct ServiceArgs {
-    /// What to do.
     #[command(subcommand)]
     pub action: ServiceAction,
 }
 
-/// What to do with the service.
 #[derive(Debug, Subcommand)]
 pub enum ServiceAction {
-    /// Puts the service in place, so that it starts with the PC; once more: brings it up to date.
+    /// Install the service so that it starts with the PC, or bring an installed one up to date.
     Install(InstallArgs),
-    /// Stops the service and takes it away. Config, state and orders stay.
+    /// Stop and remove the service. Config, state and orders stay.
     Uninstall,
-    /// Starts the service and waits until it works.
+    /// Start the service and wait until it works.
     Start,
-    /// Stops the service and waits until it has.
+    /// Stop the service and wait until it has stopped.
     Stop,
-    /// Tells how the service stands. Exit status: 0 if it runs, 1 if not.
+    /// Show the service's state. Exit status: 0 if it runs, 1 if not.
     Status,
 }
 
-/// `casedrop service install`
 #[derive(Debug, Args)]
 pub struct InstallArgs {
-    /// The account that the service runs under. Windows: DOMAIN\user, .\user or DOMAIN\gmsa$ [default:
-    /// NT AUTHORITY\LocalService, which cannot reach shares]. Linux: a user of this PC [default: casedrop].
+    /// The account to run the service under. Windows: DOMAIN\user, .\user or DOMAIN\gmsa$ [default:
+    /// NT AUTHORITY\LocalService, which cannot reach shares]. Linux: a user of this PC [default:
+    /// casedrop].
     #[arg(long, value_name = "NAME")]
     pub account: Option<String>,
-    /// A file that holds the account's password in its first line (Windows). Delete it afterwards.
+    /// A file with the account's password on its first line (Windows). Delete it afterwards.
     #[arg(long, value_name = "FILE", requires = "account")]
     pub password_file: Option<PathBuf>,
 }
 
-/// Carries it out.
 pub fn run(
     args: &ServiceArgs,
     named: Option<&Path>,
@@ -80,7 +76,7 @@ pub fn run(
     }
 }
 
-/// Tests run beside each other, and must not meet in one service.
+/// The service's name. Parallel tests set their own so as not to share one service.
 fn name() -> String {
     #[cfg(debug_assertions)]
     if let Ok(name) = std::env::var("CASEDROP_TEST_SERVICE") {
@@ -125,7 +121,7 @@ fn install(
     Ok(Exit::Ok)
 }
 
-/// Drive letters of people are none of a service's.
+/// Refuses mapped drives: a service does not have the drive letters of users.
 pub(super) fn refuse_mapped(config: &Config) -> Result<(), CliError> {
     let folders = [
         ("output", Some(&config.output)),
@@ -171,7 +167,7 @@ fn plan(
     }
 }
 
-/// This program. A version that an update brought is started by the program that it came to.
+/// This program. For a version that an update brought, the program that starts it.
 fn program() -> Result<PathBuf, CliError> {
     let own = std::env::current_exe().map_err(|error| {
         CliError::new(Exit::Failed, format!("cannot tell where this program lies: {error}"))
@@ -190,7 +186,7 @@ fn is_there(path: &Path) -> bool {
     matches!(RealDisk.kind(path), Ok(Some(Kind::File)))
 }
 
-/// An account as Windows wants it written; elsewhere as it is.
+/// An account as Windows expects it; unchanged on other systems.
 fn account(text: &str) -> Result<String, CliError> {
     let text = text.trim();
     if text.is_empty() {
@@ -209,8 +205,8 @@ fn account(text: &str) -> Result<String, CliError> {
     })
 }
 
-/// Whether Windows wants a password of an account: not of its own ones, nor of those that a domain
-/// manages.
+/// Whether Windows needs a password for an account: not for its built-in accounts, nor for those
+/// that a domain manages.
 fn has_password(account: &str) -> bool {
     let account = account.to_lowercase();
     let is_windows_own = account == "localsystem"

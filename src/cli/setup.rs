@@ -1,4 +1,4 @@
-//! `casedrop setup`: lays down a config, for installers. A config that is there already is kept.
+//! `casedrop setup`: writes a config, for installers. An existing config is kept.
 
 use std::path::{Path, PathBuf};
 
@@ -12,43 +12,40 @@ use crate::service::manage::{NAME, Services};
 
 use super::{CliError, Exit, Streams};
 
-/// Larger files are no configs.
+/// Larger files are not configs.
 const MAX_CONFIG: u64 = 1 << 20;
 
-/// What the setup program for Windows takes for itself.
+/// Options that the Windows setup program itself consumes.
 const OF_SETUP: [&str; 3] = ["/S", "/NCRC", "/D"];
 
-/// The name under which an installer gives a whole config.
+/// The name under which an installer passes a whole config.
 const CONFIG_FILE: &str = "CONFIGFILE";
 
-/// Arguments of `casedrop setup`.
 #[derive(Debug, Clone, Default, Args)]
 pub struct SetupArgs {
-    /// A file that is told the outcome too, for installers that show nothing
+    /// Also write the outcome to this file, for installers that show nothing
     #[arg(long, value_name = "FILE")]
     pub report: Option<PathBuf>,
-    /// The account that the service will have: on Windows it may write to the config's folder from now on, but
-    /// not change the config
+    /// The service's future account: on Windows it gets write access to the config's folder, but
+    /// not to the config
     #[arg(long, value_name = "NAME")]
     pub account: Option<String>,
-    /// Starts the service afterwards, if the config is complete
+    /// Start the service afterwards if the config is complete
     #[arg(long)]
     pub start: bool,
-    /// What goes into the config, also as /NAME=VALUE: OUTPUT, COMMANDS, LABNAME, OAUTHBASE, BASEURL, CLIENTID,
-    /// CLIENTSECRETFILE, REDIRECTURL, ACCOUNT, NOTIFICATIONSLISTEN, NOTIFICATIONSURL; or CONFIGFILE, a
-    /// config to take as it is. Empty values count as not given
+    /// Values for the config, also as /NAME=VALUE: OUTPUT, COMMANDS, LABNAME, OAUTHBASE, BASEURL,
+    /// CLIENTID, CLIENTSECRETFILE, REDIRECTURL, ACCOUNT, NOTIFICATIONSLISTEN, NOTIFICATIONSURL; or
+    /// CONFIGFILE, a complete config to use as it is. Empty values count as missing
     #[arg(value_name = "NAME=VALUE")]
     pub values: Vec<String>,
 }
 
-/// What became of the config.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Laid {
-    /// Where it is.
     pub config: PathBuf,
-    /// Whether it was written now.
+    /// Whether this run wrote it.
     pub written: bool,
-    /// What keeps the agent from running with it, for people; empty where nothing does.
+    /// What keeps the agent from running with it, for people; empty if nothing does.
     pub faults: String,
 }
 
@@ -59,7 +56,7 @@ impl Laid {
     }
 }
 
-/// Writes the config where there is none, and tells what is still to be done.
+/// Writes the config if there is none, and prints what is still to do.
 pub fn run(
     args: &SetupArgs,
     config: &Path,
@@ -110,7 +107,7 @@ fn lay(
                 .into_bytes(),
         };
         if let Some(dir) = config.parent() {
-            // Packages lay the folder down on other systems, where the service's user has a group.
+            // On other systems packages create the folder, with a group for the service's user.
             if cfg!(windows) {
                 disk.create_private_dirs(dir)?;
             } else {
@@ -148,7 +145,8 @@ fn outcome(laid: &Laid) -> String {
     }
 }
 
-/// The service's account works in the folder of its config, and reads the config and the policy.
+/// Grants the service's account write access to the config's folder, and read access to config and
+/// policy.
 fn open_to(account: &str, config: &Path, disk: &dyn Disk) -> Result<(), DiskError> {
     if cfg!(not(windows)) {
         return Ok(());
@@ -165,8 +163,8 @@ fn open_to(account: &str, config: &Path, disk: &dyn Disk) -> Result<(), DiskErro
     Ok(())
 }
 
-/// Installers run with all rights, and on Windows anybody can make a folder where the config is to lie. What
-/// somebody prepared there, who is no administrator, tells nobody what to run.
+/// Refuses files that belong to others. Installers run with all rights, and on Windows any user can
+/// create a folder where the config will be; a non-administrator must not get to say what to run.
 fn refuse_of_others(config: &Path, disk: &dyn Disk) -> Result<(), CliError> {
     let policy = config.with_file_name(config::POLICY_NAME);
     for path in config.parent().into_iter().chain([config, &policy]) {
@@ -187,14 +185,14 @@ fn refuse_of_others(config: &Path, disk: &dyn Disk) -> Result<(), CliError> {
     Ok(())
 }
 
-/// A whole config that somebody brought.
+/// A complete config that the user supplied.
 fn whole(disk: &dyn Disk, file: &Path) -> Result<Vec<u8>, CliError> {
     let hint = "the installer runs as the system: copy the file to this PC, or let computer accounts \
                 read it where it is";
     read_limited(disk, file, MAX_CONFIG).map_err(|error| CliError::from(error).hint(hint))
 }
 
-/// What was asked for.
+/// The values on the command line.
 #[derive(Debug, Default)]
 struct Given {
     values: Vec<(Field, String)>,
@@ -214,7 +212,7 @@ impl Given {
                 let text = format!("`{argument}` is not NAME=VALUE");
                 return Err(CliError::new(Exit::Usage, text).hint("see `casedrop setup --help`"));
             };
-            // Installers put a space behind each value: a `\` at its end would hide the quote.
+            // Installers add a space after each value: a `\` at its end would escape the quote.
             let value = value.trim();
             let field = Field::named(name);
             if field.is_none() && name != CONFIG_FILE {
@@ -282,7 +280,7 @@ mod tests {
         assert!(outcome(&laid).contains("labs[0].base_url"), "{laid:?}");
     }
 
-    /// Only an administrator can give files to somebody else.
+    /// Only an administrator can give files to another user.
     #[cfg(unix)]
     #[test]
     fn what_somebody_else_prepared_is_refused() {

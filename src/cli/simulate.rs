@@ -1,4 +1,4 @@
-//! `casedrop simulate`: the simulated API alone, until Ctrl-C.
+//! `casedrop simulate`: only the simulated API, until Ctrl-C.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -13,28 +13,26 @@ use crate::simulator::{
 use super::outcome::{CliError, Exit};
 use super::streams::Streams;
 
-/// Orders that are simulated unless a scenario or a folder of packages says otherwise.
+/// How many orders to simulate unless there is a scenario or a folder of packages.
 const ORDERS: usize = 6;
 
-/// Larger scenario files are refused.
 const MAX_SCENARIO: u64 = 4 << 20;
 
-/// Arguments of `casedrop simulate`.
 #[derive(Debug, Clone, Args)]
 pub struct SimulateArgs {
-    /// Address to listen on; port 0 takes a free one
+    /// Address to listen on; port 0 picks a free one
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8790")]
     pub listen: SocketAddr,
     /// YAML file with settings, accounts, users and orders
     #[arg(long, value_name = "FILE")]
     pub scenario: Option<PathBuf>,
-    /// Folder of export archives to serve as ready orders, also those that are put there later
+    /// Folder of export archives to serve as ready orders, including those added later
     #[arg(long, value_name = "DIR")]
     pub packages: Option<PathBuf>,
 }
 
-/// Runs the simulator until Ctrl-C. A config for the agent goes to standard output, everything else
-/// to standard error.
+/// Runs the simulator until Ctrl-C. Prints a config for the agent to standard output and everything
+/// else to standard error.
 pub fn run(args: &SimulateArgs, streams: &mut Streams) -> Result<Exit, CliError> {
     let scenario = scenario(args)?;
     let accounts = scenario.accounts.clone();
@@ -94,7 +92,7 @@ fn read_scenario(file: &Path) -> Result<Scenario, CliError> {
     Scenario::from_yaml(&text).map_err(|error| wrong(error.to_string()))
 }
 
-/// A config with which the agent runs against the simulator.
+/// A config that connects the agent to the simulator.
 fn config_yaml(running: &Running, accounts: &[AccountSpec]) -> String {
     let mut names: Vec<String> = Vec::new();
     let mut labs = Vec::new();
@@ -135,7 +133,7 @@ fn lab_name(name: &str, id: &str, taken: &[String]) -> String {
     if plain.is_empty() || taken.contains(&plain) { format!("lab-{id}") } else { plain }
 }
 
-/// A YAML double-quoted text; every JSON string is one.
+/// A YAML double-quoted string; every JSON string is one.
 fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }

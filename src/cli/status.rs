@@ -9,7 +9,6 @@ use crate::config::Config;
 use crate::model::request::Request;
 use crate::status::{Reason, Status, Verdict};
 
-/// Arguments of `poll`, `pause` and `resume`.
 #[derive(Debug, Args)]
 pub struct LabArgs {
     /// Only this lab [default: all]
@@ -17,7 +16,7 @@ pub struct LabArgs {
     pub lab: Option<String>,
 }
 
-/// The picture, and what it comes to.
+/// The status and the reasons derived from it.
 #[derive(Serialize)]
 struct Told<'a> {
     #[serde(flatten)]
@@ -25,8 +24,8 @@ struct Told<'a> {
     reasons: Vec<Reason>,
 }
 
-/// Tells how things stand, whether or not an agent runs. Exits 4 if somebody must log in or pair, 3
-/// if orders fail.
+/// Prints the status, whether or not an agent runs. Exits 4 if a login or pairing is needed, 3 if
+/// orders fail.
 pub fn status(config: &Config, streams: &mut Streams) -> Result<Exit, CliError> {
     let status = Desk::of(config)?.status();
     if streams.json {
@@ -42,17 +41,15 @@ pub fn status(config: &Config, streams: &mut Streams) -> Result<Exit, CliError> 
     })
 }
 
-/// Has Align asked for new orders as soon as that is allowed.
+/// Asks Align for new orders as soon as that is allowed.
 pub fn poll(config: &Config, args: &LabArgs, streams: &mut Streams) -> Result<Exit, CliError> {
     ask(config, &Request::Poll { lab: args.lab.clone() }, streams)
 }
 
-/// Lets labs rest.
 pub fn pause(config: &Config, args: &LabArgs, streams: &mut Streams) -> Result<Exit, CliError> {
     ask(config, &Request::Pause { lab: args.lab.clone() }, streams)
 }
 
-/// Lets labs go on.
 pub fn resume(config: &Config, args: &LabArgs, streams: &mut Streams) -> Result<Exit, CliError> {
     ask(config, &Request::Resume { lab: args.lab.clone() }, streams)
 }

@@ -6,8 +6,8 @@ use serde::Serialize;
 
 use super::outcome::{CliError, Exit};
 
-/// Programs that this one starts get the streams that they are given and no others: one that outlives
-/// it would hold them open for whoever reads them to their end.
+/// Keeps our standard streams from being inherited. Child programs get only the streams they are
+/// given: one that outlives us would hold ours open for whoever reads them to the end.
 #[cfg(windows)]
 pub(super) fn keep_from_children() {
     use std::os::windows::io::AsRawHandle as _;
@@ -18,12 +18,12 @@ pub(super) fn keep_from_children() {
         [io::stdin().as_raw_handle(), io::stdout().as_raw_handle(), io::stderr().as_raw_handle()];
     for stream in streams {
         #[expect(unsafe_code, reason = "std has no call for it; a handle that is none is refused")]
-        // What has no streams, such as a service, has none to lend.
+        // A process without streams, such as a service, has none to pass on.
         let _ = unsafe { SetHandleInformation(stream, HANDLE_FLAG_INHERIT, 0) };
     }
 }
 
-/// Elsewhere they do not inherit them.
+/// Other systems do not pass them on.
 #[cfg(not(windows))]
 pub(super) fn keep_from_children() {}
 
@@ -33,16 +33,14 @@ pub struct Streams {
     pub out: Box<dyn Write + Send>,
     /// Standard error: messages for people.
     pub err: Box<dyn Write + Send>,
-    /// Standard input.
     pub input: Box<dyn BufRead + Send>,
-    /// Whether results are written as JSON.
+    /// Whether to write results as JSON.
     pub json: bool,
     /// Whether a person watches standard error, so that progress bars make sense.
     pub terminal: bool,
 }
 
 impl Streams {
-    /// The process's own streams.
     pub fn process(json: bool) -> Self {
         Self {
             out: Box::new(io::stdout()),
@@ -53,21 +51,19 @@ impl Streams {
         }
     }
 
-    /// Writes one line of results.
     pub fn line(&mut self, text: impl AsRef<str>) -> Result<(), CliError> {
         writeln!(self.out, "{}", text.as_ref())
             .and_then(|()| self.out.flush())
             .map_err(|e| broken_pipe(&e))
     }
 
-    /// Writes a result as JSON.
     pub fn json(&mut self, value: &impl Serialize) -> Result<(), CliError> {
         let text = serde_json::to_string_pretty(value)
             .map_err(|error| CliError::new(Exit::Failed, format!("cannot write JSON: {error}")))?;
         self.line(text)
     }
 
-    /// Writes a message for people. A message that cannot be written is no reason to fail.
+    /// Writes a message for people. Failing to write one is no error.
     pub fn note(&mut self, text: impl AsRef<str>) {
         let _ = writeln!(self.err, "{}", text.as_ref());
     }

@@ -1,4 +1,4 @@
-//! `support-bundle`: what somebody elsewhere needs to see, in one zip, without secrets and names.
+//! `support-bundle`: what remote support needs to see, in one zip, without secrets and names.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -21,36 +21,35 @@ use crate::status::Status;
 use crate::store::{FILE_NAME, Store};
 use crate::support::{Bundle, Known, Redactor, USER, gather, secrets};
 
-/// So many names of users in the audit are looked for in texts.
+/// Upper limit of user names from the audit log to redact.
 const USERS: usize = 200;
 const CONFIG_MAX: u64 = 1 << 20;
 
-/// `casedrop support-bundle`
 #[derive(Debug, Args)]
 pub struct SupportArgs {
     /// The zip file [default: casedrop-support-DATE-TIME.zip in the current folder].
     #[arg(long, value_name = "FILE")]
     pub output: Option<PathBuf>,
-    /// The logs of so many days.
+    /// Include the logs of this many days.
     #[arg(long, value_name = "N", default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..=3650))]
     pub days: u32,
-    /// Asks no server.
+    /// Contact no server.
     #[arg(long)]
     pub offline: bool,
 }
 
-/// What there is to tell of. The config may be missing or wrong.
+/// The sources of the bundle. The config may be missing or wrong.
 struct Here {
     disk: Arc<dyn Disk>,
     loaded: Result<Loaded, ConfigFaults>,
-    /// The config file's text, for secrets that stand in it. It never goes anywhere.
+    /// The config file's text, searched for secrets. It never goes anywhere.
     text: String,
     env: Vec<(String, String)>,
     state: PathBuf,
     status: Option<Status>,
 }
 
-/// Makes the bundle and says what is in it.
+/// Writes the bundle and prints what is in it.
 pub fn run(
     args: &SupportArgs,
     named: Option<&Path>,
@@ -65,7 +64,7 @@ pub fn run(
         bundle.miss("secrets to be looked for", &what);
     }
     here.gather(&mut bundle, args, named, now)?;
-    // A login may have been renewed since: what the log holds of the new one goes too.
+    // A login may have been renewed since: redact what the log holds of the new one.
     bundle.redact_again(Redactor::new(here.secrets().0));
     let readme = readme(&bundle, now);
     bundle.add("README.txt", "what is in here", &readme);
@@ -74,7 +73,7 @@ pub fn run(
     Ok(Exit::Ok)
 }
 
-/// Where the bundle goes. Nothing may stand there.
+/// The bundle's path. Nothing may exist there yet.
 fn output(args: &SupportArgs, now: WallMs) -> Result<PathBuf, CliError> {
     let path = args.output.clone().unwrap_or_else(|| {
         let at = now.to_rfc3339().replace(':', "").replace('T', "-");
@@ -116,7 +115,7 @@ impl Here {
         }
     }
 
-    /// What must not be told, and what could not be looked into.
+    /// The secrets and names to redact, and what could not be searched for them.
     fn secrets(&self) -> (Known, Vec<String>) {
         let (mut known, unread) = secrets::find(&secrets::Places {
             disk: &self.disk,
@@ -205,7 +204,7 @@ impl Here {
         }
     }
 
-    /// How much there is of what names people: never the things themselves.
+    /// Counts things that would identify people, without including them.
     fn counts(&self, bundle: &mut Bundle) {
         let audit = self.audit();
         let told = audit.read(1).and_then(|records| Ok((gather::audit(&records), audit.verify()?)));
@@ -264,14 +263,14 @@ impl Here {
     }
 }
 
-/// A piece of the config's text has no place in a bundle.
+/// Removes excerpts of the config's text, which have no place in a bundle.
 fn without_snippets(findings: &mut Findings) {
     for fault in findings.faults.iter_mut().chain(&mut findings.warnings) {
         fault.snippet = None;
     }
 }
 
-/// How things stand, without names of people and of the lab's account.
+/// The status without names of people and of the lab's account.
 fn discreet(status: &Status) -> Status {
     let mut status = status.clone();
     for lab in &mut status.labs {

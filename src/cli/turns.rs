@@ -1,4 +1,4 @@
-//! Agents that take turns in one process: whoever runs it sees one that goes on.
+//! Agents that take turns in one process, which looks like a single agent from outside.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -25,12 +25,12 @@ pub(super) struct Turns {
     stop: Stop,
     events: Events,
     updating: Arc<Updating>,
-    /// Who is known to the status page.
+    /// The status page's sessions, kept from one agent to the next.
     visitors: Option<Arc<Visitors>>,
 }
 
-/// The process's host, who is told once that the agent is ready, and of its end only when no other one
-/// follows.
+/// The process's host. It hears once that the agent is ready, and hears of its end only if no other
+/// agent follows.
 struct Shared {
     host: Arc<dyn Host>,
     is_ready: AtomicBool,
@@ -57,7 +57,7 @@ impl Host for Shared {
     }
 
     fn stopping(&self, up_to: Duration) {
-        // A service that said so once is never taken for a running one again.
+        // A service that has announced its stop is never seen as running again.
         if !self.goes_on.load(Ordering::SeqCst) {
             self.host.stopping(up_to);
         }
@@ -74,13 +74,13 @@ impl Turns {
         Self { is_service, host: Arc::new(host), stop, events, updating, visitors }
     }
 
-    /// Whether the agent that ended made way for another one.
+    /// Whether the agent that ended makes way for another one.
     pub(super) fn goes_on(&self) -> bool {
         self.host.goes_on.load(Ordering::SeqCst)
     }
 
-    /// One agent, until the process is to end, another version to take over, or the config to be read
-    /// anew.
+    /// Runs one agent until the process ends, another version takes over, or the config must be
+    /// read again.
     pub(super) fn one(
         &mut self,
         runtime: &Runtime,
@@ -95,7 +95,7 @@ impl Turns {
             Some(visitors) => reloading.with_visitors(Arc::clone(visitors)),
             None => reloading,
         });
-        // Events are the process's: each agent hears those of its own time.
+        // Events belong to the process: each agent gets those of its own time.
         let (pass_on, heard) = mpsc::unbounded_channel();
         let agent = open(runtime, loaded.config, updating.came_back(&RealDisk))?
             .updating(Arc::clone(updating))

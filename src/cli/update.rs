@@ -1,4 +1,4 @@
-//! `update`: a newer version of this program is looked for, staged, and tried out.
+//! `update`: looks for a newer version of this program, stages it and tries it out.
 
 use std::sync::Arc;
 
@@ -18,25 +18,24 @@ use crate::update::release::Release;
 use crate::update::stage::{self, Found};
 use crate::update::{Place, Program, managed_by};
 
-/// `casedrop update`
 #[derive(Debug, Args)]
 pub struct UpdateArgs {
-    /// Only say whether there is a newer version; exits 0 unless that cannot be found out.
+    /// Only report whether there is a newer version; exits 0 unless that cannot be determined.
     #[arg(long)]
     pub check: bool,
-    /// Try a version once more that failed on this PC before.
+    /// Retry a version that failed on this PC before.
     #[arg(long)]
     pub retry: bool,
 }
 
-/// What was found out, for `--check`.
+/// The result of `--check`.
 struct Standing {
     state: &'static str,
     message: String,
     update: Option<Release>,
 }
 
-/// Looks for a newer version and, unless it is only asked about, brings it and lets it be tried out.
+/// Looks for a newer version and, unless only checking, stages it and lets it be tried out.
 pub fn run(config: &Config, args: &UpdateArgs, streams: &mut Streams) -> Result<Exit, CliError> {
     let program = hooks::program()?;
     let place = Place::of(&program.exe);
@@ -81,8 +80,8 @@ pub fn run(config: &Config, args: &UpdateArgs, streams: &mut Streams) -> Result<
         return Err(CliError::new(Exit::Failed, text).hint("wait until that is over"));
     }
     let version = release.version.to_string();
-    // What is unpacked is run, to ask for its version: not by somebody with more rights than those who
-    // could change it meanwhile. The agent brings it itself, then.
+    // Staging runs the unpacked program to ask for its version. Someone with more rights than those
+    // who could tamper with it must not do that; then the agent stages it itself.
     let others = distrusted(&RealDisk, Some(place.versions()).filter(|_| place.is_kept(&RealDisk)));
     match others {
         None => {

@@ -6,8 +6,9 @@ use crate::disk::RealDisk;
 use crate::local::{Knows, Layout};
 use crate::model::ids::OrderId;
 
-/// Verifies the whole tree, or some orders of it; those in `removed` were removed because of their age,
-/// and need not be there. `knows` asks the journal, where there is one. Exits 0 only if there is no difference.
+/// Verifies the whole tree, or only some orders; those in `removed` were removed because of their
+/// age and may be missing. `knows` asks the journal, if there is one. Exits 0 only if there is no
+/// difference.
 pub fn run(
     layout: &Layout,
     orders: &[OrderId],

@@ -1,4 +1,4 @@
-//! The agent at work, for `run` and `sync`.
+//! Runs the agent, for `run` and `sync`.
 
 use std::future::Future;
 use std::path::Path;
@@ -20,7 +20,7 @@ use super::service::refuse_mapped;
 use super::turns::Turns;
 use super::{CliError, Exit, Streams};
 
-/// The agent in this process, until it is told to stop or wants to be started anew.
+/// Runs the agent in this process until it is stopped or wants a restart.
 pub(super) fn agent(
     named: Option<&Path>,
     updating: Updating,
@@ -30,7 +30,8 @@ pub(super) fn agent(
     noted(work_as(named, updating, hosted, streams))
 }
 
-/// Nobody reads the messages of a service: what ends an agent is in the system's event log too.
+/// Also writes what ended an agent to the system's event log, since no one reads a service's
+/// messages.
 fn noted<T>(result: Result<T, CliError>) -> Result<T, CliError> {
     result.inspect_err(|error| {
         let text = error.to_string();
@@ -41,8 +42,8 @@ fn noted<T>(result: Result<T, CliError>) -> Result<T, CliError> {
     })
 }
 
-/// One agent after the other: each ends when another output was chosen, and the next begins with the
-/// config as it is by then. Whoever runs the process sees one agent.
+/// Runs one agent after another: each ends when the user chooses another output, and the next
+/// starts with the config as it is then. From outside it looks like one agent.
 fn work_as(
     named: Option<&Path>,
     updating: Updating,
@@ -59,7 +60,7 @@ fn work_as(
             refuse_mapped(&loaded.config)?;
         }
         let worked = turns.one(&runtime, loaded, streams, |console, notice| {
-            // Elsewhere than on a terminal the log says it.
+            // Without a terminal the log says it.
             if !quiet {
                 console.tell(notice);
             }
@@ -68,13 +69,13 @@ fn work_as(
             break worked;
         }
     };
-    // Work that did not reach a safe point in time must not keep the process.
+    // Work that did not reach a safe point in time must not hold up the process.
     runtime.shutdown_background();
     tell_stragglers(&worked?, streams);
     Ok(Exit::Ok)
 }
 
-/// One pass: poll if that is allowed, fetch, publish.
+/// Runs one pass: polls if allowed, fetches, publishes.
 pub fn sync(config: Config, streams: &mut Streams) -> Result<Exit, CliError> {
     let runtime = runtime()?;
     let mut published = Vec::new();
@@ -137,7 +138,7 @@ pub fn sync(config: Config, streams: &mut Streams) -> Result<Exit, CliError> {
     Ok(exit_of(&summary))
 }
 
-/// What a finished pass means for the exit code; the gravest wins.
+/// The exit code of a finished pass; the gravest result wins.
 fn exit_of(summary: &Summary) -> Exit {
     if !summary.login_needed.is_empty() {
         Exit::LoginNeeded
@@ -150,7 +151,7 @@ fn exit_of(summary: &Summary) -> Exit {
     }
 }
 
-/// Opens an agent for the config and lets it work.
+/// Opens an agent for the config and runs it.
 pub(super) fn work(
     runtime: Runtime,
     config: Config,
@@ -161,12 +162,11 @@ pub(super) fn work(
 ) -> Result<(Finished, Summary), CliError> {
     let agent = open(&runtime, config, false)?;
     let worked = let_work(&runtime, agent, ending, streams, stop, tell);
-    // Work that did not reach a safe point in time must not keep the process.
+    // Work that did not reach a safe point in time must not hold up the process.
     runtime.shutdown_background();
     worked
 }
 
-/// Opens an agent for the config.
 pub(super) fn open(runtime: &Runtime, config: Config, came_back: bool) -> Result<Agent, CliError> {
     let config = Arc::new(config);
     let disk: Arc<dyn Disk> = Arc::new(RealDisk);
@@ -175,7 +175,7 @@ pub(super) fn open(runtime: &Runtime, config: Config, came_back: bool) -> Result
     Agent::open(config, disk, Arc::new(labs.with_hook(step)), step, came_back).map_err(opening)
 }
 
-/// Lets an agent work until its ending or a stop.
+/// Runs an agent until its ending or a stop.
 pub(super) fn let_work(
     runtime: &Runtime,
     agent: Agent,
@@ -205,7 +205,7 @@ fn tell_stragglers(summary: &Summary, streams: &mut Streams) {
     }
 }
 
-/// A runtime for the network's side.
+/// A runtime for network I/O.
 pub(super) fn runtime() -> Result<Runtime, CliError> {
     tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)

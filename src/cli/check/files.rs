@@ -1,4 +1,4 @@
-//! Whether the files that a config names are what they should be.
+//! Whether the files that a config names are usable.
 
 use std::path::Path;
 use std::time::SystemTime;
@@ -8,9 +8,9 @@ use crate::config::TlsFiles;
 use crate::disk::{Disk, Kind, read_limited};
 use crate::http::server::{Listener, check_certificate};
 
-/// A policy is the administrator's only as long as nobody else can change it.
+/// A policy binds only as long as no one but administrators can change it.
 pub(super) fn rights(disk: &dyn Disk, path: &Path, findings: &mut Findings) {
-    // That the file cannot be read is told already.
+    // An unreadable file is reported elsewhere.
     let Ok(Some(others)) = disk.others_who_write(path) else { return };
     let path = path.display();
     let reason = format!("the policy {path} can be changed by {others}");
@@ -71,7 +71,7 @@ pub(super) fn hook(disk: &dyn Disk, path: &Path, findings: &mut Findings) {
     }
     let reason = match disk.kind(path) {
         Ok(Some(Kind::File)) => return,
-        // A link is followed when it is run; some systems keep their programs so.
+        // Running a program follows links; some systems store their programs that way.
         Ok(Some(Kind::Other)) if disk.open(path).is_ok() => return,
         Ok(Some(_)) => format!("{shown} is not a file"),
         Ok(None) => format!("there is no program at {shown}"),
@@ -80,7 +80,7 @@ pub(super) fn hook(disk: &dyn Disk, path: &Path, findings: &mut Findings) {
     findings.fault("notices.hook.run[0]", reason, hint);
 }
 
-/// Whether Windows starts such a file without being told by what.
+/// Whether Windows starts such a file directly, without an interpreter.
 pub(super) fn starts_on_windows(path: &Path) -> bool {
     let extension = path.extension().map(|it| it.to_string_lossy().to_lowercase());
     extension.is_some_and(|it| ["exe", "com", "bat", "cmd"].contains(&it.as_str()))

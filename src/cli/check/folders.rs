@@ -1,4 +1,4 @@
-//! Whether the folders of a config can be used, and whether there is room.
+//! Whether the folders of a config can be used, and whether there is free space.
 
 use std::path::{Path, PathBuf};
 
@@ -7,10 +7,11 @@ use crate::disk::{Disk, Kind};
 use crate::inputs::commands::FOLDERS;
 use crate::model::size::write_size_roughly;
 
-/// Whether files can be made in a folder, or else, if it is not there yet, in what will hold it.
+/// Checks that files can be created in a folder or, if it does not exist yet, in its nearest
+/// existing parent.
 ///
-/// The folder itself is not made. The probe's name begins with a dot, and it is gone at once. In a
-/// `watched` folder nothing is made at all.
+/// Does not create the folder itself. The probe's name begins with a dot, and the probe is removed
+/// immediately. In a `watched` folder nothing is created at all.
 pub(super) fn writable(
     disk: &dyn Disk,
     path: &Path,
@@ -43,7 +44,7 @@ pub(super) fn writable(
             source,
         })
     });
-    // A probe that could not be made needs no removal; one that could not be written does.
+    // A probe that could not be created needs no removal; one that could not be written does.
     let removed = match disk.kind(&probe) {
         Ok(Some(_)) => disk.remove_file(&probe),
         _ => Ok(()),
@@ -64,7 +65,7 @@ pub(super) fn writable(
     })
 }
 
-/// Whether the folders in the command folder can be used, as far as they are there.
+/// Checks the folders inside the command folder, as far as they exist.
 pub(super) fn command_folder(disk: &dyn Disk, path: &Path, findings: &mut Findings) {
     for name in FOLDERS {
         let folder = path.join(name);
@@ -80,13 +81,13 @@ pub(super) fn command_folder(disk: &dyn Disk, path: &Path, findings: &mut Findin
                 let reason = format!("{folder} is no folder, and the agent needs one of that name");
                 findings.fault("commands", reason, "move it away");
             }
-            // That the command folder itself is out of reach is told already.
+            // An unreachable command folder is reported elsewhere.
             Ok(None) | Err(_) => {}
         }
     }
 }
 
-/// The folder, or the nearest one above it that exists.
+/// The folder, or its nearest existing parent.
 fn nearest_existing(
     disk: &dyn Disk,
     path: &Path,
@@ -96,7 +97,7 @@ fn nearest_existing(
         match disk.kind(at) {
             Ok(Some(kind)) => return Ok((at.to_path_buf(), kind)),
             Ok(None) => {}
-            // Below a file nothing can stand; the file itself is found further up.
+            // Nothing can exist below a file; the loop finds the file itself further up.
             Err(error) if error.kind() == std::io::ErrorKind::NotADirectory => {}
             Err(error) => return Err(error),
         }
@@ -107,7 +108,7 @@ fn nearest_existing(
     }
 }
 
-/// The journal is a database, and databases and network file systems do not go together.
+/// The journal is a database, and databases and network file systems do not mix.
 pub(super) fn state(disk: &dyn Disk, path: &Path, findings: &mut Findings) {
     let Ok((folder, _)) = nearest_existing(disk, path) else { return };
     if let Ok(Some(kind)) = disk.network_volume(&folder) {
@@ -125,11 +126,11 @@ pub(super) fn state(disk: &dyn Disk, path: &Path, findings: &mut Findings) {
     }
 }
 
-/// Whether a lock keeps a second one out where the output is. It is tried in staging, on the same volume:
-/// in the output itself somebody is watching.
+/// Checks that locks exclude a second process on the output's volume. The probe is in staging, on
+/// the same volume, since other software watches the output itself.
 pub(super) fn locks(disk: &dyn Disk, output: &Path, staging: &Path, findings: &mut Findings) {
     let Ok((folder, Kind::Dir)) = nearest_existing(disk, staging) else { return };
-    // Where a folder above the output would be written to, that is told by others.
+    // If this would write to a folder above the output, another check reports that.
     let probe = folder.join(format!(".casedrop-lock-probe-{}", std::process::id()));
     let first = disk.try_lock(&probe);
     let why = match &first {
@@ -138,14 +139,14 @@ pub(super) fn locks(disk: &dyn Disk, output: &Path, staging: &Path, findings: &m
             Ok(Some(_)) => Some("a second lock is given while the first is held".to_owned()),
             Err(error) => Some(error.source.to_string()),
         },
-        // Somebody else has it, so it works.
+        // Someone else holds it, so locks work.
         Ok(None) => None,
         Err(error) if is_refusal(error) => None,
         Err(error) => Some(error.source.to_string()),
     };
     drop(first);
     if let Ok(Some(_)) = disk.kind(&probe) {
-        // One that stays is small and hidden.
+        // A leftover is small and hidden.
         let _ = disk.remove_file(&probe);
     }
     let Some(why) = why else { return };
@@ -166,7 +167,7 @@ pub(super) fn locks(disk: &dyn Disk, output: &Path, staging: &Path, findings: &m
     findings.warning("output", reason, hint);
 }
 
-/// Whether the file could not even be made, which is told already.
+/// Whether the file could not even be created, which another check reports.
 fn is_refusal(error: &crate::disk::DiskError) -> bool {
     use std::io::ErrorKind::{NotFound, PermissionDenied, ReadOnlyFilesystem, StorageFull};
     [NotFound, PermissionDenied, ReadOnlyFilesystem, StorageFull].contains(&error.kind())
@@ -264,7 +265,7 @@ mod tests {
             let hint = warning.hint.as_deref().unwrap_or_default();
             assert!(hint.contains("only one agent"), "{warning:?}");
         }
-        // That nothing can be made there is told by others.
+        // Another check reports that nothing can be created there.
         let (findings, _) =
             locks_on(&NoExchange(Lie::NoLocks(Some(std::io::ErrorKind::PermissionDenied))));
         assert_eq!(findings.warnings.len(), 0);

@@ -1,26 +1,26 @@
-//! Command lines that people paste into a terminal. They mean the same in every shell of their system:
-//! bash and zsh, or cmd and PowerShell.
+//! Command lines for users to paste into a terminal. They mean the same in every shell of the
+//! system: bash and zsh, or cmd and PowerShell.
 
 use std::path::Path;
 
-/// What makes one more scan. Windows' PowerShell has another `curl` than `curl.exe`.
+/// Creates one more scan. In Windows PowerShell `curl` is not `curl.exe`.
 pub(super) fn one_more_scan(admin_url: &str) -> String {
     let curl = if cfg!(windows) { "curl.exe" } else { "curl" };
     format!("{curl} -X POST {admin_url}/orders")
 }
 
-/// A command of this program on a config.
+/// Runs a command of this program with a config.
 pub(super) fn on_config(command: &str, config: &Path) -> String {
     format!("{} {command} --config {}", program(), quoted(&config.display().to_string()))
 }
 
-/// How this program was called: by its name, if it is on the search path.
+/// How to call this program: by name, if it was found on the search path.
 fn program() -> String {
     let called = std::env::args_os().next().unwrap_or_default();
     let is_path = Path::new(&called).components().count() > 1;
     let whole = is_path.then(std::env::current_exe).and_then(Result::ok);
     let whole = whole.map(|path| path.display().to_string());
-    // PowerShell takes a quoted program for a text.
+    // PowerShell takes a quoted program for a string.
     let whole = whole.filter(|path| cfg!(unix) || is_plain(path));
     whole.map_or_else(|| "casedrop".to_owned(), |path| quoted(&path))
 }
@@ -35,7 +35,7 @@ fn quoted(text: &str) -> String {
     }
 }
 
-/// Whether no shell sees more in it than letters.
+/// Whether no shell gives any of these characters a special meaning.
 fn is_plain(text: &str) -> bool {
     let own = if cfg!(windows) { "\\" } else { "" };
     let harmless = |c: char| c.is_alphanumeric() || "/._-:".contains(c) || own.contains(c);
@@ -50,7 +50,7 @@ mod tests {
     fn no_shell_sees_more_than_words_in_what_makes_a_scan() {
         let line = one_more_scan("http://127.0.0.1:4711/admin");
         assert!(line.ends_with(" -X POST http://127.0.0.1:4711/admin/orders"), "{line}");
-        // Quotes, variables, escapes and lists of cmd, PowerShell and sh.
+        // Quotes, variables, escapes and lists in cmd, PowerShell and sh.
         assert!(!line.contains(['\'', '"', '$', '%', '^', '&', '`', '\\', ';', '{', '(', '|']));
     }
 

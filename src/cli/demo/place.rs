@@ -1,4 +1,4 @@
-//! The demo's folders: the hot folder, and beside it what belongs to it.
+//! The demo's folders: the hot folder, and next to it the rest.
 
 use std::path::{Path, PathBuf};
 
@@ -9,17 +9,15 @@ use crate::local::root::{MARKER, try_lock_output};
 
 use super::super::{CliError, Exit};
 
-/// The first line of the demo's config: a state folder without it is not the demo's.
+/// First line of the demo's config: a state folder without it is not the demo's.
 pub(super) const WRITTEN: &str = "# Written by `casedrop demo`.";
-/// The config's name in the state folder.
+/// Name of the config in the state folder.
 const CONFIG: &str = "casedrop.yaml";
-/// Larger files were not written by the demo.
+/// The demo does not write larger files.
 const LARGEST: u64 = 1 << 16;
 
-/// Where a demo works.
 #[derive(Debug, Clone)]
 pub(super) struct Place {
-    /// The hot folder.
     pub(super) output: PathBuf,
     /// Journal, login and config.
     pub(super) state: PathBuf,
@@ -34,17 +32,16 @@ impl Place {
         Self { output, state, staging }
     }
 
-    /// The config file.
     pub(super) fn config(&self) -> PathBuf {
         self.state.join(CONFIG)
     }
 
-    /// Gets ready for another demo. Somebody who deletes the hot folder wants to start over: what an
-    /// earlier demo left beside it goes too. An agent never does that: there, a hot folder that is gone
-    /// may be a share that is away.
+    /// Prepares for another demo. A user who deletes the hot folder wants to start over, so what an
+    /// earlier demo left next to it goes too. An agent never does that: for an agent, a missing hot
+    /// folder may be a share that is offline.
     ///
     /// # Errors
-    /// Another demo is at work there, or the state folder is somebody else's.
+    /// Another demo is at work there, or the state folder is not the demo's.
     pub(super) fn make_ready(&self, disk: &dyn Disk) -> Result<(), CliError> {
         let state = self.state.display();
         match disk.kind(&self.state)? {
@@ -79,7 +76,7 @@ impl Place {
         Ok(text.split(|byte| *byte == b'\n').next() == Some(WRITTEN.as_bytes()))
     }
 
-    /// Removes what an earlier demo left, and nothing that others put there.
+    /// Removes what an earlier demo left, and nothing else.
     fn start_over(&self, disk: &dyn Disk) -> Result<(), CliError> {
         let layout = Layout { output: self.output.clone(), staging: self.staging.clone() };
         if disk.kind(&self.staging)? == Some(Kind::Dir) {
@@ -93,7 +90,7 @@ impl Place {
                 remove(disk, &dir)?;
             }
         }
-        // The config goes last: without it, what is left would not be recognised.
+        // The config goes last: without it we would not recognize the rest.
         for entry in disk.list(&self.state)? {
             if entry.path != self.config() {
                 remove(disk, &entry.path)?;
