@@ -16,7 +16,7 @@ pub struct RefetchArgs {
     /// Only in this lab, if two labs know the same id.
     #[arg(long, value_name = "LAB")]
     pub lab: Option<String>,
-    /// Case type of orders that are not known here: decides in which form to request the files.
+    /// Kind of case, for orders not known here: decides in which form to request the files.
     #[arg(long, value_name = "KIND")]
     pub kind: Option<Kind>,
 }
@@ -31,7 +31,7 @@ pub struct PublishArgs {
     pub lab: Option<String>,
 }
 
-/// A case type on the command line.
+/// A kind of case on the command line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Kind {
     /// Orthodontic.

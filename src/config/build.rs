@@ -1,5 +1,5 @@
-//! From the written config to the one that can be run: what single keys cannot tell is checked here,
-//! such as which hosts tokens may go to and whether labs get in each other's way.
+//! Turns the written config into one that can be run. Checks what single keys cannot tell, such as
+//! which hosts tokens may go to and whether labs conflict with each other.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -22,20 +22,18 @@ use super::{
 };
 use crate::disk::Disk;
 
-/// The least time between two polls that Align accepts.
+/// The shortest poll interval that Align accepts.
 const MIN_INTERVAL: Duration = Duration::from_mins(2);
 
-/// Builds one config and gathers what is wrong with it.
+/// Builds one config and collects its faults.
 pub(super) struct Builder<'a> {
     pub(super) disk: &'a dyn Disk,
     base: &'a Path,
     env: &'a [(String, String)],
     tree: &'a Node,
-    /// Faults.
     pub(super) found: Vec<Found>,
-    /// Warnings.
     pub(super) warned: Vec<Found>,
-    /// What the config names of its surroundings.
+    /// What the config names in its surroundings.
     pub(super) survey: Survey,
 }
 
@@ -50,7 +48,8 @@ impl<'a> Builder<'a> {
         Self { disk, base, env, tree, found: Vec::new(), warned: Vec::new(), survey }
     }
 
-    /// Checks everything. `None` if a required key could not be read; the reason is known by then.
+    /// Checks everything. `None` if a required key could not be read; that fault is already
+    /// recorded.
     pub(super) fn build(&mut self, raw: Raw) -> Option<Config> {
         self.folders(&raw);
         let allowed_hosts: Vec<String> =
@@ -134,13 +133,11 @@ impl<'a> Builder<'a> {
         })
     }
 
-    /// Records a fault of a key.
     pub(super) fn fault(&mut self, key: &str, reason: impl Into<String>, hint: impl Into<String>) {
         let found = self.finding(KeyPath::of(key), reason, hint);
         self.found.push(found);
     }
 
-    /// Records a warning about a key.
     pub(super) fn warn(&mut self, key: &str, reason: impl Into<String>, hint: impl Into<String>) {
         let found = self.finding(KeyPath::of(key), reason, hint);
         self.warned.push(found);
@@ -151,17 +148,16 @@ impl<'a> Builder<'a> {
         Found { path, origin, reason: reason.into(), hint: hint.into() }
     }
 
-    /// Whether a key was given by an environment variable.
+    /// Whether an environment variable set this key.
     pub(super) fn is_from_env(&self, key: &str) -> bool {
         matches!(self.tree.origin_of(&KeyPath::of(key)), Some(Origin::Variable(_)))
     }
 
-    /// The value of an environment variable.
     pub(super) fn variable(&self, name: &str) -> Option<&str> {
         super::env::lookup(self.env, name)
     }
 
-    /// A written path as a whole one.
+    /// Resolves a written path to an absolute one.
     pub(super) fn path(&self, text: &PathText) -> std::path::PathBuf {
         paths::resolve(self.base, &text.0)
     }
@@ -233,7 +229,7 @@ impl<'a> Builder<'a> {
         self.survey.status_page = Some(listen);
         if listen.port() != 0 && self.survey.notifications.is_some_and(|other| meets(listen, other))
         {
-            // Shown at the one that was written: the other may be a default.
+            // Report the key that was written: the other may be a default.
             let is_written = self.tree.at(&KeyPath::of("status_page.listen")).is_some();
             let (key, other) = if is_written {
                 ("status_page.listen", "notifications.listen")
@@ -254,7 +250,7 @@ impl<'a> Builder<'a> {
         Some(page)
     }
 
-    /// Whoever is on the network must neither come in nor listen in.
+    /// Others on the network must neither get in nor eavesdrop.
     fn open_page(&mut self, page: &StatusPage) {
         if page.listen.ip().is_loopback() {
             return;
@@ -274,7 +270,6 @@ impl<'a> Builder<'a> {
         self.fault("status_page.listen", reason, format!("{ways}; or listen on 127.0.0.1"));
     }
 
-    /// The certificate of a listener, whose section has that key.
     fn tls(&mut self, section: &str, tls: &Tls) -> Option<TlsFiles> {
         let (certificate, key) =
             (self.path(tls.certificate.as_ref()?), self.path(tls.key.as_ref()?));
@@ -335,15 +330,15 @@ impl<'a> Builder<'a> {
     }
 }
 
-/// What could be read of the labs.
+/// The labs, as far as they could be read.
 pub(super) struct Labs {
-    /// All of them, if each could be read.
+    /// All of them, if every one could be read.
     pub(super) complete: Option<Vec<LabConfig>>,
-    /// Their base URLs, as far as known.
+    /// Their base URLs, where known.
     pub(super) base_urls: Vec<Option<Url>>,
 }
 
-/// Whether two listeners want the same port of the same address.
+/// Whether two listeners want the same port on the same address.
 fn meets(a: std::net::SocketAddr, b: std::net::SocketAddr) -> bool {
     let any = a.ip().is_unspecified() || b.ip().is_unspecified();
     a.port() == b.port() && (any || a.ip() == b.ip())

@@ -1,5 +1,5 @@
-//! Which values are in force, and where each of them comes from: for `casedrop check --effective` and
-//! the status page, where people wonder why a key does not do what they wrote.
+//! The effective values and where each of them comes from: for `casedrop check --effective` and the
+//! status page, where users find out why a key does not do what they wrote.
 
 use std::fmt;
 use std::path::Path;
@@ -13,35 +13,34 @@ use super::fault::KeyPath;
 use super::node::{Kind, Node, Origin};
 use super::schema::Expected;
 
-/// What stands in for a secret.
+/// Shown in place of a secret.
 const SET: &str = "(set)";
 
 /// Where a value comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum From {
-    /// Nobody wrote one.
+    /// No source sets one.
     Default,
     /// The config file.
     File,
     /// An environment variable.
     Environment,
-    /// The policy file. Neither of the other two can change it.
+    /// The policy file. It overrides the other two.
     Policy,
 }
 
-/// A key with the value that it has, whether written or not.
+/// A key with its effective value, whether written or not.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct InForce {
     /// The key's path, such as `labs[0].base_url`.
     pub key: String,
-    /// The value as it would be written. Of a secret it only says that there is one.
+    /// The value as it would be written. For a secret, only that there is one.
     pub value: String,
-    /// Where it comes from.
     pub from: From,
-    /// The file, or the variable; `None` for a default.
+    /// The file or the variable; `None` for a default.
     pub source: Option<String>,
-    /// The line in the file, from 1.
+    /// Line in the file, from 1.
     pub line: Option<usize>,
     /// Whether only an administrator can change it, in the policy.
     pub locked: bool,
@@ -58,12 +57,11 @@ impl InForce {
     }
 }
 
-/// Every key in force, ordered by key.
+/// Every effective key, ordered by key.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Effective(pub Vec<InForce>);
 
 impl Effective {
-    /// The entry of a key.
     pub fn get(&self, key: &str) -> Option<&InForce> {
         self.0.iter().find(|entry| entry.key == key)
     }
@@ -75,13 +73,12 @@ impl fmt::Debug for Effective {
     }
 }
 
-/// The names of the files.
 pub(super) struct Files<'a> {
     pub(super) config: &'a str,
     pub(super) policy: &'a str,
 }
 
-/// All keys in force of a sound config.
+/// All effective keys of a valid config.
 pub(super) fn list(tree: &Node, files: &Files<'_>, config: &Config) -> Effective {
     let mut listing = Listing { files, entries: Vec::new() };
     listing.section(Expected::root(), Some(tree), None, &KeyPath::default());
@@ -97,7 +94,7 @@ struct Listing<'a> {
 }
 
 impl Listing<'_> {
-    /// `default` is what stands there if nobody wrote anything.
+    /// `default` is the value if no source sets one.
     fn value(
         &mut self,
         expected: Expected<'_>,
@@ -108,7 +105,7 @@ impl Listing<'_> {
         let default = default.filter(|default| !default.is_null());
         match node.map(|node| (node, &node.kind)) {
             Some((_, Kind::Section(_))) => self.section(expected, node, default, path),
-            // Nothing below a section's key is as good as no key.
+            // An empty section counts as an absent one.
             None | Some((_, Kind::Null))
                 if expected.type_name() == "object" && !expected.nullable =>
             {
@@ -183,7 +180,7 @@ impl Listing<'_> {
     }
 }
 
-/// Puts in what a key means where its default depends on the PC or on other keys.
+/// Fills in defaults that depend on the PC or on other keys.
 fn fill_in(entries: &mut [InForce], config: &Config) {
     let mut depends = vec![
         ("staging".to_owned(), config.staging.display().to_string()),
@@ -212,7 +209,7 @@ fn fill_in(entries: &mut [InForce], config: &Config) {
             let key = format!("formats.{kind}.{name}");
             let found = entries.iter_mut().find(|entry| entry.key == key);
             if let Some(entry) = found.filter(|entry| entry.from == From::Default) {
-                // It is the profile's line that decides.
+                // The profile's line is what decides.
                 let value = wish.clone().unwrap_or_else(|| "null".to_owned());
                 *entry = InForce { key, value, ..profile.clone() };
             }
@@ -220,7 +217,7 @@ fn fill_in(entries: &mut [InForce], config: &Config) {
     }
 }
 
-/// Some values are secrets in part: the path of a webhook, the arguments of a program.
+/// Redacts values that are partly secret: the path of a webhook, the arguments of a program.
 fn redacted(path: &KeyPath, value: String) -> String {
     match path.to_string().as_str() {
         "notices.webhook.url" => match Url::parse(&value) {
@@ -247,7 +244,7 @@ fn same_place(a: &Origin, b: &Origin) -> bool {
     }
 }
 
-/// A value as it would be written on one line.
+/// The value as it would be written on one line.
 fn text_of(value: Option<&Value>) -> String {
     match value {
         None | Some(Value::Null) => "null".to_owned(),

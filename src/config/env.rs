@@ -1,6 +1,6 @@
-//! Environment variables that stand in for keys of the file: `CASEDROP_OUTPUT` for `output`,
-//! `CASEDROP_LABS__0__CLIENT_SECRET` for `labs[0].client_secret`. `__` goes one level down, numbers
-//! count the entries of a list from 0. An empty variable is as good as none.
+//! Environment variables that override keys of the file: `CASEDROP_OUTPUT` for `output`,
+//! `CASEDROP_LABS__0__CLIENT_SECRET` for `labs[0].client_secret`. `__` goes one level down; numbers
+//! count list entries from 0. An empty variable counts as unset.
 
 use super::fault::{KeyPath, Step, nearest};
 use super::node::{Entry, Kind, Node, Origin};
@@ -9,11 +9,11 @@ use super::walk::Found;
 use super::yaml;
 
 const PREFIX: &str = "CASEDROP_";
-/// The variable that names the config file.
+/// Names the config file.
 pub(super) const CONFIG: &str = "CASEDROP_CONFIG";
 
-/// The environment variables of this process as text. What is not Unicode cannot be one of ours,
-/// except for its value, which is then refused where it is used.
+/// The environment variables of this process. Skips names that are not Unicode, since they cannot
+/// be ours; a value that is not Unicode is refused where it is used.
 pub fn process_env() -> Vec<(String, String)> {
     std::env::vars_os()
         .filter_map(|(name, value)| {
@@ -22,13 +22,13 @@ pub fn process_env() -> Vec<(String, String)> {
         .collect()
 }
 
-/// A variable by name. Windows does not tell upper from lower case in names, so neither do we.
+/// Looks up a variable. Ignores case in names, as Windows does.
 pub(super) fn lookup<'e>(env: &'e [(String, String)], name: &str) -> Option<&'e str> {
     let found = env.iter().find(|(other, _)| other.eq_ignore_ascii_case(name));
     found.map(|(_, value)| value.as_str()).filter(|value| !value.is_empty())
 }
 
-/// Puts the values of the variables into the tree; what cannot be placed is a fault.
+/// Puts the values of the variables into the tree. A variable that fits nowhere is a fault.
 pub(super) fn overlay(tree: &mut Node, env: &[(String, String)]) -> Vec<Found> {
     let mut found = Vec::new();
     let mut placed = Vec::new();
@@ -43,7 +43,7 @@ pub(super) fn overlay(tree: &mut Node, env: &[(String, String)]) -> Vec<Found> {
             None => found.push(unknown(&upper)),
         }
     }
-    // In the order of the keys, so that a list grows entry by entry.
+    // Sorted by key, so that a list grows entry by entry.
     placed.sort_by(|a, b| a.0.cmp(&b.0));
     for (path, expected, name, value) in placed {
         let fault = match read(expected, &name, value) {
@@ -57,16 +57,16 @@ pub(super) fn overlay(tree: &mut Node, env: &[(String, String)]) -> Vec<Found> {
     found
 }
 
-/// Variables with our prefix that are no keys.
+/// Variables with our prefix that are not keys.
 fn is_for_others(rest: &str) -> bool {
     rest == "CONFIG"
-        // A hook may call the program that called it.
+        // A hook may run casedrop itself.
         || crate::notices::feed::VARIABLES.contains(&rest)
         || rest.starts_with("TEST_")
         || rest.starts_with("SIM_SEED")
 }
 
-/// The key that a variable stands for.
+/// Finds the key that a variable stands for.
 fn place(tree: &Node, rest: &str) -> Option<(KeyPath, Expected<'static>)> {
     let mut path = KeyPath::default();
     let mut expected = Expected::root();
@@ -78,7 +78,7 @@ fn place(tree: &Node, rest: &str) -> Option<(KeyPath, Expected<'static>)> {
                 (path.key(&key), expected.property(&key)?)
             }
             "object" if expected.is_open() && !key.is_empty() => {
-                // Such as `formats.iRecord`: taken as the file spells it.
+                // Such as `formats.iRecord`: use the file's spelling.
                 let written = match tree.at(&path).map(|node| &node.kind) {
                     Some(Kind::Section(entries)) => {
                         entries.iter().find(|entry| entry.key.eq_ignore_ascii_case(&key))
@@ -124,8 +124,7 @@ fn variable(path: &KeyPath) -> String {
     parts.join("__")
 }
 
-/// The value of a variable. What it means depends on what is expected: a secret that reads `true` is
-/// still a text.
+/// Reads a variable's value as the expected type: a secret that reads `true` is still a string.
 fn read(expected: Expected<'_>, name: &str, value: &str) -> Result<Node, (String, String)> {
     let origin = Origin::Variable(name.to_owned());
     if value.contains('\u{FFFD}') {
@@ -156,8 +155,8 @@ fn read(expected: Expected<'_>, name: &str, value: &str) -> Result<Node, (String
     }
 }
 
-/// Sets the value at a path, and makes what is missing on the way there. Where the file holds
-/// something else on the way, it stays: the walk over the tree tells what is wrong with it.
+/// Sets the value at a path and creates what is missing on the way. If the file has something else
+/// on the way, leaves it: the walk over the tree reports it.
 fn put(tree: &mut Node, steps: &[Step], value: Node) -> Result<(), (String, String)> {
     let Some((step, rest)) = steps.split_first() else {
         *tree = value;

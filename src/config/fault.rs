@@ -1,5 +1,5 @@
-//! What is wrong with a config, told so that a person can put it right: which key, where it stands,
-//! why it cannot stay so, and what to write instead. All faults of a config travel together.
+//! The faults of a config, reported so that a user can fix them: which key, where, why it is wrong
+//! and what to write instead. All faults of a config travel together.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -8,31 +8,28 @@ use serde::Serialize;
 
 use super::survey::Survey;
 
-/// How many faults are printed in full; a file that is not a config at all can hold thousands.
+/// How many faults to print in full; a file that is not a config at all can have thousands.
 const SHOWN: usize = 50;
 
-/// One fault, or one warning.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ConfigFault {
-    /// The key's path, such as `labs[0].base_url`; empty where the whole file is meant.
+    /// The key's path, such as `labs[0].base_url`; empty for the whole file.
     pub key: String,
-    /// The line in the config file, from 1.
+    /// Line in the config file, from 1.
     pub line: Option<usize>,
-    /// The column in that line, from 1.
+    /// Column in that line, from 1.
     pub column: Option<usize>,
     /// The config file, or the environment variable that holds the value.
     pub source: String,
-    /// What is wrong.
     pub reason: String,
-    /// What to do about it.
     pub hint: Option<String>,
-    /// The place in the file, where the file cannot be read as YAML.
+    /// The place in the file, if the file is not valid YAML.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub snippet: Option<String>,
 }
 
 impl ConfigFault {
-    /// A fault of a key that stands nowhere: a default, or something around the config.
+    /// A fault of a key that is written nowhere: a default, or something in the surroundings.
     pub fn of_key(key: impl Into<String>, reason: impl Into<String>) -> Self {
         Self {
             key: key.into(),
@@ -45,7 +42,6 @@ impl ConfigFault {
         }
     }
 
-    /// Adds what to do about it.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
@@ -88,16 +84,15 @@ impl ConfigFault {
     }
 }
 
-/// Everything that is wrong with a config.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct ConfigFaults {
-    /// The config file, where one was found.
+    /// The config file, if one was found.
     pub config: Option<PathBuf>,
-    /// The faults, in the order of the file.
+    /// In the order of the file.
     pub faults: Vec<ConfigFault>,
-    /// What is allowed, but better changed.
+    /// Allowed, but should be changed.
     pub warnings: Vec<ConfigFault>,
-    /// What could be read in spite of the faults, so that the surroundings can be checked too.
+    /// What could be read despite the faults, so that the surroundings can be checked too.
     #[serde(skip)]
     pub survey: Box<Survey>,
 }
@@ -128,7 +123,6 @@ impl fmt::Display for ConfigFaults {
 
 impl std::error::Error for ConfigFaults {}
 
-/// One step of a key's path.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum Step {
     /// A key of a section.
@@ -137,26 +131,26 @@ pub(super) enum Step {
     Index(usize),
 }
 
-/// Where a value stands in the config's tree.
+/// The position of a value in the config's tree.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct KeyPath(pub(super) Vec<Step>);
 
 impl KeyPath {
-    /// The path of a key in the section that stands at this path.
+    /// The path of a key in the section at this path.
     pub(super) fn key(&self, key: &str) -> Self {
         let mut steps = self.0.clone();
         steps.push(Step::Key(key.to_owned()));
         Self(steps)
     }
 
-    /// The path of an entry in the list that stands at this path.
+    /// The path of an entry in the list at this path.
     pub(super) fn index(&self, index: usize) -> Self {
         let mut steps = self.0.clone();
         steps.push(Step::Index(index));
         Self(steps)
     }
 
-    /// A path in the way it is written: `labs[0].base_url`.
+    /// Parses a path such as `labs[0].base_url`.
     pub(super) fn of(text: &str) -> Self {
         let mut path = Self::default();
         for part in text.split('.') {
@@ -195,7 +189,7 @@ fn is_plain(key: &str) -> bool {
         && key.chars().all(|c| c.is_alphanumeric() || c == '_' || c == '-')
 }
 
-/// The beginning of a text, for messages.
+/// Shortens a text, for messages.
 pub(super) fn shorten(text: &str) -> String {
     const KEEP: usize = 60;
     if text.chars().count() <= KEEP {
@@ -206,7 +200,7 @@ pub(super) fn shorten(text: &str) -> String {
     }
 }
 
-/// The candidate that somebody probably meant.
+/// The candidate that the user probably meant.
 pub(crate) fn nearest<'a>(
     word: &str,
     candidates: impl IntoIterator<Item = &'a str>,

@@ -1,5 +1,5 @@
-//! Checks the labs of a config: names that can be folders, URLs that tokens may go to, secrets that
-//! are where they are said to be, and labs that would ask for the same orders twice.
+//! Checks the labs of a config: names must work as folders, tokens may go to the URLs, secrets are
+//! where the config says, and no two labs would request the same orders.
 
 use std::io;
 
@@ -17,7 +17,6 @@ use crate::model::ids::{AccountId, LabName};
 const MAX_SECRET_FILE: u64 = 64 * 1024;
 
 impl Builder<'_> {
-    /// Checks all labs.
     pub(super) fn labs(&mut self, raw: Vec<Lab>, allowed: &[String], hold: HoldBack) -> Labs {
         let mut complete = Some(Vec::new());
         let mut base_urls = Vec::new();
@@ -133,7 +132,7 @@ impl Builder<'_> {
         Some(name)
     }
 
-    /// Tokens go to this URL: its host must be one of the allowed ones, or this PC.
+    /// Checks that tokens may go to this URL: its host must be an allowed one, or this PC.
     fn allowed(&mut self, key: &str, url: &Url, allowed: &[String]) {
         let host = url.host_str().unwrap_or_default();
         if !values::is_loopback(url) && !values::is_below(host, allowed) {
@@ -186,7 +185,7 @@ impl Builder<'_> {
         }
     }
 
-    /// Remembers where a secret lies, so that it can be looked who may read it.
+    /// Records where a secret is, so that a check can look who can read it.
     pub(super) fn note_secret(&mut self, key: &str, file: Option<&PathText>) {
         if let Some(text) = file {
             let path = self.path(text);
@@ -194,7 +193,7 @@ impl Builder<'_> {
         }
     }
 
-    /// The secret that a file holds as its only content.
+    /// Reads a secret that is the whole content of a file.
     pub(super) fn secret_file(
         &self,
         text: &PathText,

@@ -1,5 +1,5 @@
-//! Finds, reads and checks a config: file → tree → environment → policy → schema → sense. Each stage hands on
-//! what it could read, so that all faults come out at once.
+//! Finds, reads and checks a config: file → tree → environment → policy → schema → sense. Each
+//! stage passes on what it could read, so that all faults come out at once.
 
 use std::path::{Path, PathBuf};
 
@@ -14,24 +14,22 @@ use super::walk::{self, Found};
 use super::{Config, env, paths, yaml};
 use crate::disk::{Disk, Kind, read_limited};
 
-/// The name of the config file.
 pub const FILE_NAME: &str = "casedrop.yaml";
 
-/// A config that can be run, and what is worth saying about it.
+/// A config that can be run, and its warnings.
 #[derive(Debug, Clone)]
 pub struct Loaded {
-    /// The config.
     pub config: Config,
-    /// What is allowed, but better changed.
+    /// Allowed, but should be changed.
     pub warnings: Vec<ConfigFault>,
-    /// The file that it came from.
+    /// The file it came from.
     pub source: PathBuf,
-    /// What it names of its surroundings, for `casedrop check`.
+    /// What it names in its surroundings, for `casedrop check`.
     pub survey: Survey,
 }
 
 /// Finds the config file: the one named on the command line, else `CASEDROP_CONFIG`, else
-/// `casedrop.yaml` in the current folder, else the platform's place.
+/// `casedrop.yaml` in the current directory, else the platform's location.
 pub fn locate(
     disk: &dyn Disk,
     named: Option<&Path>,
@@ -67,7 +65,7 @@ pub fn locate(
     Err(ConfigFaults { faults: vec![fault], ..ConfigFaults::default() })
 }
 
-/// The folder of the platform's place for the config.
+/// The folder of the platform's config file.
 pub fn platform_folder(env: &[(String, String)]) -> PathBuf {
     let file = paths::platform_config(env);
     file.parent().map_or_else(|| file.clone(), Path::to_path_buf)
@@ -77,7 +75,7 @@ const HOW_TO_MAKE_ONE: &str = "copy config.example.yaml to casedrop.yaml and fil
      `casedrop simulate` prints a ready-to-use config, `casedrop demo` needs none";
 
 fn is_file(disk: &dyn Disk, path: &Path) -> bool {
-    // A link to a file is as good.
+    // A link to a file will do, too.
     matches!(disk.kind(path), Ok(Some(Kind::File | Kind::Other)))
 }
 
@@ -108,7 +106,7 @@ pub fn load(
     read(disk, &path, &bytes, env)
 }
 
-/// As [`load`], for content that does not stand in the file yet.
+/// Like [`load`], for content that is not in the file yet.
 pub fn load_text(
     disk: &dyn Disk,
     path: &Path,
@@ -119,7 +117,7 @@ pub fn load_text(
     read(disk, &path, text.as_bytes(), env)
 }
 
-/// Checks the content of a config file, and of the policy beside it.
+/// Checks the content of a config file and of the policy next to it.
 fn read(
     disk: &dyn Disk,
     path: &Path,
@@ -215,11 +213,9 @@ fn read(
     }
 }
 
-/// Turns what the stages found into faults with their source.
+/// Turns the findings of the stages into faults with their source.
 struct Report {
-    /// The config file.
     source: String,
-    /// The policy file.
     policy: String,
 }
 
@@ -246,7 +242,7 @@ impl Report {
     }
 }
 
-/// Something in a file that should not be there, as a fault.
+/// Turns a problem of the file into a fault.
 fn problem_of(source: &str, problem: yaml::Problem) -> ConfigFault {
     ConfigFault {
         key: problem.path.to_string(),

@@ -1,9 +1,9 @@
 //! The agent's configuration, validated.
 //!
-//! [`load`] reads the YAML file, lets `CASEDROP_*` environment variables override it and a policy file
-//! override both, and reports every fault at once, each with its key, place, reason and hint. What is written and what it
-//! defaults to is declared in one place, `raw`, from which the JSON Schema comes; the file is
-//! checked against that schema. A [`Config`] is complete and can be run.
+//! [`load`] reads the YAML file, lets `CASEDROP_*` environment variables override it and a policy
+//! file override both, and reports every fault at once, each with its key, place, reason and hint.
+//! The keys and their defaults are declared in one place, `raw`, which also generates the JSON
+//! Schema; the file is checked against that schema. A [`Config`] is complete and can be run.
 
 mod build;
 mod effective;
@@ -74,66 +74,55 @@ use crate::password::PasswordHash;
 /// Everything the agent needs to know, complete and checked: a value of this type can be run.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// The hot folder.
     pub output: PathBuf,
-    /// Where orders are put together: on the output's volume, outside every watched folder.
+    /// Where orders are assembled: on the output's volume, outside every watched folder.
     pub staging: PathBuf,
-    /// The command folder, if any.
     pub commands: Option<PathBuf>,
     /// Journal, locks and login state.
     pub state: PathBuf,
-    /// Where logins are kept.
     pub secrets: SecretsIn,
-    /// Under which names files are published.
+    /// The names under which files are published.
     pub names: Names,
-    /// What to do when a published order's directory is gone.
+    /// What to do if a published order's directory is gone.
     pub when_missing: WhenMissing,
-    /// The labs, at least one; names are unique without regard to case.
+    /// At least one; names are unique, ignoring case.
     pub labs: Vec<LabConfig>,
     /// Time between two polls; at least 120 s unless the lab's `base_url` is loopback.
     pub poll_interval: Duration,
-    /// Whether Align is asked from time to time how single orders stand.
+    /// Whether to ask Align now and then for the status of single orders.
     pub follow_up: bool,
-    /// Scan notifications, if wanted.
     pub notifications: Option<Notifications>,
-    /// Downloading.
     pub downloads: Downloads,
-    /// Formats by case type: `ortho`, `restorative`, and further ones by case-type name.
+    /// Formats by case type: `ortho`, `restorative`, and others by case-type name.
     pub formats: BTreeMap<String, FormatConfig>,
-    /// How long replaced revisions are kept; `None`: for ever.
+    /// How long replaced revisions are kept; `None`: forever.
     pub history_keep: Option<Duration>,
-    /// How long published orders are kept; `None`: for ever.
+    /// How long published orders are kept; `None`: forever.
     pub retention_keep: Option<Duration>,
     /// Bytes that stay free on the output's volume.
     pub min_free: u64,
-    /// The status page; `None`: there is none.
+    /// The status page; `None`: disabled.
     pub status_page: Option<StatusPage>,
-    /// When silence is a bad sign.
     pub alerts: Alerts,
-    /// Who is told what happened.
     pub notices: Notices,
-    /// Self-update.
     pub updates: Updates,
-    /// Logging.
     pub log: LogConfig,
-    /// Hosts that tokens may go to (suffixes), beside loopback in simulation.
+    /// Hosts that tokens may go to (suffixes), besides loopback in simulation.
     pub allowed_hosts: Vec<String>,
-    /// Paths that stand in for what discovery does not name, by endpoint name.
+    /// Paths of endpoints that discovery does not name, by endpoint name.
     pub api_paths: BTreeMap<String, String>,
-    /// A PEM file with further certificate authorities.
+    /// A PEM file with additional certificate authorities.
     pub ca_file: Option<PathBuf>,
-    /// The way to servers on the network.
     pub proxy: ProxyConfig,
-    /// Archive limits.
     pub limits: Limits,
-    /// Every key that is set in the file, the environment or the policy: enough to tell what changed.
+    /// Every key that is set in the file, the environment or the policy: enough to detect changes.
     pub keys: KeyHashes,
-    /// Every key in force, with its value and where that comes from.
+    /// Every effective key, with its value and where that comes from.
     pub effective: Effective,
 }
 
-/// Keys, each with the SHA-256 of its value. Some of them are hashes of secrets: they are neither
-/// printed nor kept as they are.
+/// Keys, each with the SHA-256 of its value. Some are hashes of secrets, so they must not be
+/// printed or stored as they are.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct KeyHashes(pub BTreeMap<String, String>);
 
@@ -143,7 +132,7 @@ impl std::fmt::Debug for KeyHashes {
     }
 }
 
-/// What to do when a published order's directory is gone.
+/// What to do if a published order's folder is gone.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum WhenMissing {
@@ -154,121 +143,117 @@ pub enum WhenMissing {
     Restore,
 }
 
-/// What is done with orders that are incomplete.
+/// What to do with incomplete orders.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum HoldBack {
-    /// They are published like all others, and shown as incomplete.
+    /// Publish them like all others, marked as incomplete.
     #[default]
     Never,
-    /// They are fetched and kept, and not published before a person says so.
+    /// Fetch and store them, but publish only once a person says so.
     Incomplete,
 }
 
 /// One lab: one login, one account.
 #[derive(Debug, Clone)]
 pub struct LabConfig {
-    /// Its name, also its directory below the output.
+    /// Also the name of its directory below the output.
     pub name: LabName,
     /// From Align; sandbox and production differ.
     pub oauth_base: Url,
-    /// From Align; where discovery is asked.
+    /// From Align; the server to ask for discovery.
     pub base_url: Url,
-    /// From Align.
     pub client_id: String,
-    /// From Align. Absent while only commands that need no login are used.
+    /// From Align. May be absent for commands that need no login.
     pub client_secret: Option<SecretString>,
     /// As registered with Align.
     pub redirect_url: Url,
     /// The account to pair with, if fixed.
     pub account: Option<AccountId>,
-    /// Whether incomplete orders are held back.
+    /// Whether to hold back incomplete orders.
     pub holds: bool,
 }
 
-/// Scan notifications.
 #[derive(Debug, Clone)]
 pub struct Notifications {
-    /// Where the listener listens.
     pub listen: SocketAddr,
-    /// How Align reaches it.
+    /// The listener's URL as Align sees it.
     pub public_url: Url,
     /// The listener's own certificate; `None`: plain HTTP, for a reverse proxy in front.
     pub tls: Option<TlsFiles>,
-    /// Whose word counts on where a call came from.
+    /// The proxies that we trust to say where a call came from.
     pub trusted_proxies: Vec<Network>,
 }
 
-/// The status page: where it is shown, and to whom.
+/// The status page: where it listens, and who can see it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StatusPage {
-    /// Where it listens. Other addresses than a loopback one have a password and a certificate.
+    /// Any address other than loopback comes with a password and a certificate.
     pub listen: SocketAddr,
-    /// The hash of the password that visitors are asked for; `None`: nobody is asked.
+    /// The hash of the visitors' password; `None`: no password.
     pub password_hash: Option<PasswordHash>,
     /// The page's own certificate; `None`: plain HTTP.
     pub tls: Option<TlsFiles>,
-    /// The names, in lower case and without a port, under which browsers may reach it beside addresses
-    /// and `localhost`.
+    /// The names, in lower case and without a port, under which browsers can reach it, besides
+    /// addresses and `localhost`.
     pub names: Vec<String>,
-    /// Whether patients' names are shown, read from the prescription when a page is opened.
+    /// Whether to show patients' names, read from the prescription when a page is opened.
     pub show_names: bool,
 }
 
-/// Downloading.
 #[derive(Debug, Clone)]
 pub struct Downloads {
-    /// How many orders are fetched at the same time.
+    /// How many orders to fetch at the same time.
     pub concurrency: usize,
     /// Waits after successive 404 answers; the last one repeats.
     pub retry_404: Vec<Duration>,
-    /// A download that brings no byte for so long is given up and retried.
+    /// A download that receives no byte for this long is canceled and retried.
     pub stall_timeout: Duration,
-    /// A download that brings fewer bytes in a second gives its slot up while others wait; 0: never.
+    /// A download slower than this (bytes per second) releases its slot while others wait; 0:
+    /// never.
     pub min_rate: u64,
-    /// How long a scan that is there waits for what comes by calls of its own; zero: not at all.
+    /// How long a ready scan waits for files that come by separate calls; zero: not at all.
     pub extras_wait: Duration,
-    /// Whether what did not come in that time is asked for later, and published as the next revision.
+    /// Whether to request what did not arrive in time later, and publish it as the next revision.
     pub late_extras: bool,
     /// The code page of names in an archive that are not UTF-8.
     pub name_encoding: CodePage,
 }
 
-/// What is asked of Align for one kind of case.
+/// What to request from Align for one kind of case.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct FormatConfig {
     /// Passed to Align.
     pub format: Format,
-    /// Whether the six pictures are asked for separately; `None`: for restorative cases only.
+    /// Whether to request the six pictures separately; `None`: only for restorative cases.
     pub thumbnails: Option<bool>,
-    /// Whether screen captures are asked for.
+    /// Whether to request screen captures.
     pub screen_captures: bool,
 }
 
-/// When silence is a bad sign.
+/// When silence becomes an alert.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Alerts {
     /// When the labs work.
     pub working_hours: WorkingHours,
-    /// How much of its working hours a lab may pass without a publication; `None`: any.
+    /// How many working hours a lab may go without a publication; `None`: any.
     pub no_orders_after: Option<Duration>,
 }
 
-/// Logging.
 #[derive(Debug, Clone)]
 pub struct LogConfig {
     /// `error`, `warn`, `info`, `debug`, `trace`, or a filter for tracing.
     pub level: String,
     /// JSON lines instead of text.
     pub json: bool,
-    /// Where log files go; `None`: stderr.
+    /// The folder for log files; `None`: stderr.
     pub dir: Option<PathBuf>,
     /// How long log files are kept.
     pub keep: Duration,
 }
 
 impl Config {
-    /// How servers on the network are reached.
+    /// Returns the client for calls to other servers.
     ///
     /// # Errors
     /// When `api.ca_file` cannot be read.
@@ -276,8 +261,8 @@ impl Config {
         Outgoing::new(self.ca_file.as_deref(), self.proxy.clone(), disk)
     }
 
-    /// In which form the files of an order are asked for: as its case type says, if the config names
-    /// that one, else as its kind of case does.
+    /// The format to request for an order: that of its case type if the config names it, else that
+    /// of its kind of case.
     pub fn format_for(&self, order: &RemoteOrder) -> FormatConfig {
         let by_case_type = order.case_type.as_deref().and_then(|case_type| {
             let wanted = case_type.trim().to_lowercase();
@@ -293,7 +278,7 @@ impl Config {
 }
 
 impl FormatConfig {
-    /// Whether the six pictures of an order are asked for separately.
+    /// Whether to request the six pictures of an order separately.
     pub fn wants_thumbnails(&self, order: &RemoteOrder) -> bool {
         self.thumbnails.unwrap_or(!order.is_ortho())
     }

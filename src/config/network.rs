@@ -1,4 +1,4 @@
-//! Networks, as they are written in the config: `10.0.0.5`, `192.168.1.0/24`, `fd00::/8`.
+//! Networks as written in the config: `10.0.0.5`, `192.168.1.0/24`, `fd00::/8`.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -12,8 +12,8 @@ pub struct Network {
 }
 
 impl Network {
-    /// Whether an address belongs to it. An IPv4 address counts as such also where the system shows it
-    /// as an IPv6 one (`::ffff:10.0.0.5`).
+    /// Whether the network contains an address. IPv4 addresses match even if the system presents
+    /// them as IPv6 (`::ffff:10.0.0.5`).
     pub fn contains(&self, address: IpAddr) -> bool {
         match (self.address, address.to_canonical()) {
             (IpAddr::V4(own), IpAddr::V4(other)) => {

@@ -1,4 +1,4 @@
-//! The config as a tree in which every value knows where it came from.
+//! The config as a tree in which every value knows where it was written.
 
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
@@ -6,14 +6,13 @@ use sha2::{Digest as _, Sha256};
 use super::fault::{KeyPath, Step};
 use crate::model::digest::hex;
 
-/// Where a value or key was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Origin {
-    /// In the config file; both from 1.
+    /// Line and column count from 1.
     File { line: usize, column: usize },
-    /// In the policy file; both from 1.
+    /// Line and column count from 1.
     Policy { line: usize, column: usize },
-    /// In an environment variable.
+    /// The name of an environment variable.
     Variable(String),
 }
 
@@ -24,22 +23,20 @@ pub(crate) struct Node {
     pub(super) origin: Origin,
 }
 
-/// What a value is.
 #[derive(Clone, PartialEq)]
 pub(crate) enum Kind {
     Null,
     Bool(bool, String),
-    /// A whole number, and as it was written: `007` may be meant as a text.
+    /// A whole number, and how it was written: `007` may be meant as a string.
     Int(i64, String),
     /// Any other number, as it was written.
     Float(String),
-    /// A text, and whether it stood in quotes.
+    /// A string, and whether it was quoted.
     Text(String, bool),
     List(Vec<Node>),
     Section(Vec<Entry>),
 }
 
-/// A key and its value.
 #[derive(Clone, PartialEq)]
 pub(crate) struct Entry {
     pub(crate) key: String,
@@ -59,12 +56,11 @@ impl Node {
         Self { kind, origin }
     }
 
-    /// A text, whatever it looks like.
+    /// A string, whatever it looks like.
     pub(super) fn quoted(text: impl Into<String>, origin: Origin) -> Self {
         Self { kind: Kind::Text(text.into(), true), origin }
     }
 
-    /// A section without keys.
     pub(super) fn empty(origin: Origin) -> Self {
         Self { kind: Kind::Section(Vec::new()), origin }
     }
@@ -79,7 +75,7 @@ impl Node {
         }
     }
 
-    /// Says of this value, and all that it holds, that it was written somewhere else.
+    /// Replaces the origin of this value and of everything in it.
     pub(super) fn stamp(&mut self, other: &impl Fn(&Origin) -> Origin) {
         self.origin = other(&self.origin);
         match &mut self.kind {
@@ -110,7 +106,7 @@ impl Node {
                     })
             }
             (Kind::List(_) | Kind::Section(_), _) | (_, Kind::List(_) | Kind::Section(_)) => false,
-            // `12` and `'12'` are the same text to a key that takes one.
+            // `12` and `'12'` are the same to a key that takes a string.
             _ => self.text() == other.text(),
         }
     }
@@ -130,7 +126,7 @@ impl Node {
         Some(node)
     }
 
-    /// Where the value at a path was written, or else what surrounds it.
+    /// The origin of the value at a path, or of the nearest value around it.
     pub(super) fn origin_of(&self, path: &KeyPath) -> Option<&Origin> {
         let mut path = path.clone();
         loop {
@@ -144,7 +140,7 @@ impl Node {
         }
     }
 
-    /// How many values there are, this one included.
+    /// The number of values, including this one.
     pub(super) fn size(&self) -> usize {
         1 + match &self.kind {
             Kind::List(items) => items.iter().map(Self::size).sum(),
@@ -153,7 +149,7 @@ impl Node {
         }
     }
 
-    /// The paths of all values that are no sections or lists, each with the SHA-256 of its value.
+    /// The paths of all values except sections and lists, each with the SHA-256 of its value.
     pub(super) fn hashes(&self) -> std::collections::BTreeMap<String, String> {
         let mut found = std::collections::BTreeMap::new();
         self.hash_into(&KeyPath::default(), &mut found);
@@ -179,7 +175,7 @@ impl Node {
         }
     }
 
-    /// What deserialisation takes.
+    /// The JSON for deserialization.
     pub(super) fn to_json(&self) -> Value {
         match &self.kind {
             Kind::Null => Value::Null,

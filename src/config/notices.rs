@@ -1,4 +1,4 @@
-//! Telling other programs and people: as it is written in the config, and as it is used.
+//! Notices to other programs and to people: the written form and the checked one.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -13,156 +13,153 @@ use super::build::Builder;
 use super::scalars::{DurationText, PathText, UrlText};
 use crate::notices::sign::Key;
 
-/// Who is told what happened: all of it is optional.
+/// Who to notify. All of it is optional.
 #[derive(Debug, Clone, Default)]
 pub struct Notices {
-    /// A program that is run for each published order.
+    /// A program to run for each published order.
     pub hook: Option<HookConfig>,
-    /// A web server that gets signed messages.
+    /// A web server that receives signed messages.
     pub webhook: Option<WebhookConfig>,
-    /// People who get a digest by mail.
+    /// People who receive a digest by mail.
     pub mail: Option<MailConfig>,
 }
 
-/// A program that is run for each published order.
+/// A program to run for each published order.
 #[derive(Debug, Clone)]
 pub struct HookConfig {
-    /// Its whole path.
+    /// Absolute path.
     pub program: PathBuf,
-    /// Its arguments.
     pub args: Vec<String>,
-    /// After so long it is ended.
+    /// The program is terminated after this long.
     pub timeout: Duration,
 }
 
-/// A web server that gets signed messages.
+/// A web server that receives signed messages.
 #[derive(Debug, Clone)]
 pub struct WebhookConfig {
-    /// Where to.
     pub url: Url,
-    /// What they are signed with; checked.
+    /// The key that signs the messages; checked.
     pub secret: SecretString,
-    /// How long an event waits for others to go with it.
+    /// How long an event waits for others to be sent along with it.
     pub batch: Duration,
 }
 
-/// People who get a digest by mail.
+/// People who receive a digest by mail.
 #[derive(Debug, Clone)]
 pub struct MailConfig {
-    /// The mail server.
     pub server: String,
-    /// Its port.
     pub port: u16,
-    /// How the way there is protected.
+    /// How the connection is protected.
     pub security: MailSecurity,
-    /// User and password, if the server wants them.
+    /// User and password, if the server needs them.
     pub login: Option<(String, SecretString)>,
-    /// Who writes.
     pub from: Mailbox,
-    /// Who reads; at least one.
+    /// At least one.
     pub to: Vec<Mailbox>,
     /// Time between two digests.
     pub every: Duration,
-    /// Whether a digest is sent also when nothing needs a person.
+    /// Whether to send a digest even if nothing needs attention.
     pub only: MailOnly,
 }
 
-/// How the way to the mail server is protected.
+/// How the connection to the mail server is protected.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum MailSecurity {
-    /// TLS, begun after the first words; nothing is sent without it.
+    /// TLS, started by a command on a plain connection; no mail is sent without it.
     #[default]
     Starttls,
-    /// TLS from the beginning.
+    /// TLS from the start.
     Tls,
-    /// Not at all.
+    /// No protection.
     None,
 }
 
-/// When a digest is sent.
+/// When to send a digest.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum MailOnly {
-    /// Only if something needs a person.
+    /// Only if something needs attention.
     Problems,
     /// Also if orders were published.
     #[default]
     All,
 }
 
-/// Telling other programs and people what happened.
+/// Notify other programs and people of what happened.
 #[derive(Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 #[schemars(rename = "Notices")]
 pub(super) struct RawNotices {
-    /// A program that is run for each published order. Default: none.
+    /// A program to run for each published order. Default: none.
     pub(super) hook: Option<RawHook>,
-    /// A web server that gets signed messages. Default: none.
+    /// A web server that receives signed messages. Default: none.
     pub(super) webhook: Option<RawWebhook>,
-    /// People who get a digest by mail. Default: nobody.
+    /// People who receive a digest by mail. Default: nobody.
     pub(super) mail: Option<RawMail>,
 }
 
-/// A program that is run for each published order.
+/// A program to run for each published order.
 #[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "NoticesHook")]
 pub(super) struct RawHook {
-    /// The program's whole path, and its arguments; no shell is between. Required within this section.
+    /// The program's absolute path and its arguments; runs without a shell. Required within this
+    /// section.
     #[schemars(required, length(min = 1))]
     run: Option<Vec<String>>,
-    /// After so long the program is ended and counts as failed; a duration.
+    /// The program is terminated after this long and counts as failed; a duration.
     #[serde(default = "one_minute")]
     timeout: DurationText,
 }
 
-/// A web server that gets signed messages.
+/// A web server that receives signed messages.
 #[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "NoticesWebhook")]
 pub(super) struct RawWebhook {
-    /// Where messages are posted to; https, unless it is on this PC. Required within this section.
+    /// URL that messages are posted to; https, unless it is on this PC. Required within this
+    /// section.
     #[schemars(required)]
     url: Option<UrlText>,
-    /// A file that holds the secret for the signatures and nothing else: `whsec_` and base64. Required
-    /// within this section.
+    /// A file that holds the signing secret and nothing else: `whsec_` and base64. Required within
+    /// this section.
     #[schemars(required)]
     secret_file: Option<PathText>,
-    /// How long an event waits for others to go with it; a duration.
+    /// How long an event waits for others to be sent along with it; a duration.
     #[serde(default = "ten_seconds")]
     batch: DurationText,
 }
 
-/// People who get a digest by mail.
+/// People who receive a digest by mail.
 #[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "NoticesMail")]
 pub(super) struct RawMail {
-    /// The name of the mail server. Required within this section.
+    /// Name of the mail server. Required within this section.
     #[schemars(required, length(min = 1, max = 253))]
     server: Option<String>,
-    /// Its port. Default: 587, with `security: tls` 465, with `security: none` 25.
+    /// Port of the mail server. Default: 587, with `security: tls` 465, with `security: none` 25.
     #[schemars(range(min = 1, max = 65535))]
     port: Option<u16>,
-    /// How the way to the server is protected.
+    /// How the connection to the server is protected.
     #[serde(default)]
     security: MailSecurity,
-    /// The user's name there. Default: none is asked for.
+    /// User name on the mail server. Default: no login.
     #[schemars(length(min = 1))]
     user: Option<String>,
     /// A file that holds the user's password and nothing else. Default: none.
     password_file: Option<PathText>,
-    /// The sender's address. Required within this section.
+    /// Sender's address. Required within this section.
     #[schemars(required, length(min = 1))]
     from: Option<String>,
-    /// The readers' addresses. Required within this section.
+    /// Recipients' addresses. Required within this section.
     #[schemars(required, length(min = 1))]
     to: Option<Vec<String>>,
-    /// Time between two digests; a duration. What cannot wait for it comes earlier.
+    /// Time between two digests; a duration. Urgent news is sent earlier.
     #[serde(default = "one_day")]
     every: DurationText,
-    /// Whether a digest is sent for problems only, or also for all that was published.
+    /// Whether to send a digest for problems only, or also for everything that was published.
     #[serde(default)]
     only: MailOnly,
 }
@@ -180,7 +177,6 @@ fn one_day() -> DurationText {
 }
 
 impl Builder<'_> {
-    /// Checks who is told what.
     pub(super) fn notices(&mut self, raw: RawNotices) -> Notices {
         Notices {
             hook: raw.hook.and_then(|raw| self.hook(raw)),

@@ -1,5 +1,5 @@
-//! The folders of a config: how they are written, what stands in for those that are not given, and
-//! which of them may lie in which.
+//! The folders of a config: how they are written, their defaults, and which of them may be inside
+//! which.
 
 use std::path::{Component, Path, PathBuf};
 
@@ -7,7 +7,7 @@ use super::survey::Survey;
 use super::values::Bad;
 use crate::disk::Disk;
 
-/// Checks that a text can be meant as a path on this system.
+/// Checks that a text can be a path on this system.
 pub(super) fn check_text(text: &str) -> Result<(), Bad> {
     let bad = |reason: String, hint: &str| Err(Bad { reason, hint: hint.to_owned() });
     if text.trim().is_empty() {
@@ -53,7 +53,7 @@ fn has_drive(text: &str) -> bool {
 
 fn holds_percent_variable(text: &str) -> bool {
     let mut parts = text.split('%').skip(1);
-    // Every second part stands between two percent signs.
+    // Every second part is between two percent signs.
     while let (Some(name), Some(_)) = (parts.next(), parts.clone().next()) {
         let is_name = name.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '(' | ')'));
         if is_name && name.starts_with(char::is_alphabetic) {
@@ -63,7 +63,7 @@ fn holds_percent_variable(text: &str) -> bool {
     false
 }
 
-/// The whole path: from the config file's folder where it is relative, without `.` and `..`.
+/// Makes a path absolute, relative to the config file's folder, without `.` and `..`.
 pub(super) fn resolve(base: &Path, text: &str) -> PathBuf {
     let mut out = PathBuf::new();
     for part in base.join(text).components() {
@@ -78,7 +78,7 @@ pub(super) fn resolve(base: &Path, text: &str) -> PathBuf {
     out
 }
 
-/// The platform's folder for the state, and for a config that is not named otherwise.
+/// The platform's default state folder.
 pub(crate) fn platform_state(env: &[(String, String)]) -> PathBuf {
     if cfg!(windows) {
         program_data(env).join("Casedrop")
@@ -87,7 +87,7 @@ pub(crate) fn platform_state(env: &[(String, String)]) -> PathBuf {
     }
 }
 
-/// The platform's place for the config file.
+/// The platform's location for the config file.
 pub(super) fn platform_config(env: &[(String, String)]) -> PathBuf {
     if cfg!(windows) {
         program_data(env).join("Casedrop").join("casedrop.yaml")
@@ -100,7 +100,7 @@ fn program_data(env: &[(String, String)]) -> PathBuf {
     PathBuf::from(super::env::lookup(env, "ProgramData").unwrap_or("C:\\ProgramData"))
 }
 
-/// Where orders are put together if the config does not say.
+/// The staging folder if the config does not name one.
 ///
 /// A sibling of the output, unless the output is a volume's root: then no sibling is on its volume.
 pub(super) fn default_staging(output: &Path, is_root: bool) -> PathBuf {
@@ -112,8 +112,8 @@ pub(super) fn default_staging(output: &Path, is_root: bool) -> PathBuf {
     }
 }
 
-/// Whether the parent of a folder, if any, is on another volume: the root of a drive or share, or a
-/// mount point. A folder that cannot be looked at counts as none.
+/// Whether a folder's parent, if any, is on another volume: the folder is the root of a drive or
+/// share, or a mount point. A folder that cannot be inspected is not a root.
 pub(super) fn is_volume_root(disk: &dyn Disk, path: &Path) -> bool {
     match path.parent() {
         None => true,
@@ -121,10 +121,10 @@ pub(super) fn is_volume_root(disk: &dyn Disk, path: &Path) -> bool {
     }
 }
 
-/// Two folders that must not lie as they do: the key to show, reason, hint.
+/// Two folders that must not be where they are: the key to show, reason, hint.
 pub(super) type Clash = (&'static str, String, String);
 
-/// Finds folders that are named twice or lie in one another where that does harm.
+/// Finds folders that are named twice, or nested where that does harm.
 pub(super) fn clashes(survey: &Survey, is_root: &dyn Fn(&Path) -> bool) -> Vec<Clash> {
     let folders: Vec<(&'static str, &Path)> = survey.folders().collect();
     let mut found = Vec::new();
@@ -148,7 +148,7 @@ pub(super) fn clashes(survey: &Survey, is_root: &dyn Fn(&Path) -> bool) -> Vec<C
     found
 }
 
-/// Why the one folder must not lie in the other.
+/// Why one folder must not be inside the other.
 fn harm(
     inner: &str,
     path: &Path,
@@ -182,7 +182,7 @@ fn lies_in(inner: &Path, outer: &Path) -> bool {
     inner != outer && inner.starts_with(&outer)
 }
 
-/// What two spellings of a path share on this system.
+/// Normalizes the spellings of a path that are the same on this system.
 fn fold(path: &Path) -> PathBuf {
     if cfg!(windows) {
         PathBuf::from(path.to_string_lossy().to_lowercase().replace('/', "\\"))

@@ -1,9 +1,9 @@
-//! The policy file: what an administrator decided. It lies beside the config file and holds some of
-//! the same keys; its values go before those of the file and of the environment.
+//! The policy file: an administrator's decisions. It is next to the config file and has some of the
+//! same keys; its values override those of the file and of the environment.
 //!
-//! Sections are taken key by key, and whatever stands at a key (a value, a whole list) takes the
-//! place of what was there. Labs are an exception: each entry of the policy's `labs` names a lab, and
-//! sets single keys of the one that has this name.
+//! Sections are merged key by key; anything else at a key (a value, a whole list) replaces what was
+//! there. Labs are an exception: each entry of the policy's `labs` names a lab and sets single keys
+//! of the lab with that name.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -18,7 +18,6 @@ use super::yaml;
 use crate::disk::{Disk, read_limited};
 use crate::model::digest::hex;
 
-/// The name of the policy file.
 pub const POLICY_NAME: &str = "policy.yaml";
 
 /// A policy file as it was found.
@@ -28,8 +27,8 @@ pub(super) struct Policy {
 }
 
 impl Policy {
-    /// Reads the policy that lies beside a config file, if there is one. One that is there and cannot
-    /// be read is a fault: nobody gets rid of it that way.
+    /// Reads the policy next to a config file, if there is one. An unreadable policy is a fault, so
+    /// that nobody can get rid of it that way.
     pub(super) fn beside(disk: &dyn Disk, config: &Path) -> Result<Option<Self>, Box<ConfigFault>> {
         let path = config.with_file_name(POLICY_NAME);
         let source = path.display().to_string();
@@ -50,13 +49,13 @@ impl Policy {
         }
     }
 
-    /// Its keys, as far as they can be read, and what is wrong with the rest.
+    /// Its keys, as far as they can be read, and the problems with the rest.
     pub(super) fn parse(&self) -> (Option<Node>, Vec<yaml::Problem>) {
         let (tree, problems) = match yaml::decode(&self.bytes) {
             Ok(text) => yaml::parse(text),
             Err(problem) => (None, vec![problem]),
         };
-        // One in which everything is commented out decides nothing.
+        // A policy in which everything is commented out decides nothing.
         let tree = tree.filter(|node| !matches!(node.kind, Kind::Null));
         let tree = tree.map(|mut node| {
             node.stamp(&|origin| match origin {
@@ -74,7 +73,7 @@ impl Policy {
     }
 }
 
-/// Lays the policy over a config. `file` is the config without the environment.
+/// Applies the policy to a config. `file` is the config without the environment.
 pub(super) fn lay(tree: &mut Node, policy: Node, file: &Node, config: &Path) -> Laid {
     let name = config.file_name().map(|name| name.to_string_lossy().into_owned());
     let config = name.unwrap_or_else(|| super::FILE_NAME.to_owned());
@@ -83,18 +82,17 @@ pub(super) fn lay(tree: &mut Node, policy: Node, file: &Node, config: &Path) -> 
     laying.laid
 }
 
-/// What came out when a policy was laid over a config.
+/// The result of applying a policy to a config.
 #[derive(Default)]
 pub(super) struct Laid {
-    /// What is wrong with the policy itself.
+    /// Faults of the policy itself.
     pub(super) found: Vec<Found>,
-    /// What has no effect, here or in the config.
+    /// Keys without effect, in the policy or in the config.
     pub(super) warned: Vec<Found>,
 }
 
 struct Laying<'a> {
     file: &'a Node,
-    /// The name of the config file.
     config: String,
     laid: Laid,
 }
@@ -152,7 +150,7 @@ impl Laying<'_> {
             let origin = Some(policy.origin.clone());
             let Kind::Section(entries) = &mut policy.kind else { continue };
             if entries.is_empty() {
-                // It was told already what is wrong with it.
+                // Its fault has been reported already.
                 continue;
             }
             let Some(name) = take_name(entries) else {
@@ -182,7 +180,7 @@ impl Laying<'_> {
         }
     }
 
-    /// Tells that what stands there has no effect, if it says something else.
+    /// Warns that the value there has no effect, if it differs.
     fn overrule(&mut self, at: &Node, policy: &Node, path: &KeyPath) {
         let written = [Some(at), self.file.at(path)];
         let mut places: Vec<String> = written
@@ -213,7 +211,7 @@ impl Laying<'_> {
     }
 }
 
-/// A link to a policy that is away is not nothing.
+/// A dangling link to a policy is not the same as no policy.
 fn is_nothing(disk: &dyn Disk, path: &Path) -> bool {
     matches!(disk.kind(path), Ok(None))
 }

@@ -1,26 +1,26 @@
-//! In which form a CAD program wants its files, by kind of case.
+//! The file formats that a CAD program wants, by kind of case.
 //!
-//! The words are Align's. SEEN: in use by other integrators. ASSUMED: not confirmed by any public page;
-//! the docs say how to find out and what to write instead.
+//! The words are Align's. SEEN: in use by other integrators. ASSUMED: not confirmed by any public
+//! page; the docs say how to find out and what to write instead.
 
 use super::fault::KeyPath;
 use super::node::Node;
 use super::raw::CadProfile;
 use crate::model::asset::Format;
 
-/// What the program asks of orthodontic cases. Both work from open arches that stand in occlusion, one
-/// file each; their own tools make bases.
+/// The formats for orthodontic cases. Both programs work from open arches in occlusion, one file
+/// each; their own tools make bases.
 const ORTHO: [(&str, &str); 3] = [
     ("file_type", "STL"),                                  // SEEN
     ("file_format", "TwoFiles_ArchesOrientedInOcclusion"), // SEEN
     ("type_format", "OpenShell"),                          // SEEN; for these programs ASSUMED
 ];
-/// What 3Shape asks of restorative cases.
+/// The formats of 3Shape for restorative cases.
 const THREE_SHAPE: [(&str, &str); 1] = [("cad_cam_system", "3Shape")]; // SEEN
-/// What exocad asks of restorative cases.
+/// The formats of exocad for restorative cases.
 const EXOCAD: [(&str, &str); 1] = [("cad_cam_system", "exocad")]; // ASSUMED
 
-/// Sets in `format` what the profile asks for, but for keys that the config sets itself.
+/// Sets in `format` what the profile asks for, except keys that the config sets itself.
 pub(super) fn apply(profile: CadProfile, kind: &str, tree: &Node, format: &mut Format) {
     let wishes: &[(&str, &str)] = match (kind, profile) {
         ("ortho", CadProfile::ThreeShape | CadProfile::Exocad) => &ORTHO,

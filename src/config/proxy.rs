@@ -1,4 +1,4 @@
-//! The proxy on the way to the internet: as it is written, and as it is used.
+//! The proxy to the internet: the written form and the checked one.
 
 use secrecy::ExposeSecret as _;
 use url::Url;
@@ -8,7 +8,7 @@ use super::scalars::{PathText, ProxyText};
 use super::values::{self, Bad};
 use crate::http::client::{NamedProxy, ProxyConfig};
 
-/// The key `api.proxy` as it is written.
+/// The key `api.proxy` as written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum ProxyChoice {
     System,

@@ -1,6 +1,6 @@
-//! The config as it is written. The doc comments, defaults and limits here are the source of the
-//! JSON Schema, and the schema is what the file is checked against: a key exists, means and defaults
-//! to what stands here.
+//! The config as written. The doc comments, defaults and limits here become the JSON Schema, and
+//! the file is checked against that schema: this is the single source for which keys exist, what
+//! they mean and what they default to.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -18,9 +18,9 @@ use super::scalars::{
 use super::{CodePage, HoldBack, Limits, Names, SecretsIn, WhenMissing};
 use crate::model::working_hours::WorkingHours;
 
-/// The config of the Casedrop agent. Durations are written `500ms`, `120s`, `15m`, `2h`, `30d`; sizes
+/// The config of the Casedrop agent. Durations: `500ms`, `120s`, `15m`, `2h`, `30d`. Sizes:
 /// `500MB`, `5GB` (in thousands) or `64KiB`, `1GiB` (in 1024s). Relative paths start at the config
-/// file's folder. Every key can be set by an environment variable too: `CASEDROP_OUTPUT`,
+/// file's folder. An environment variable can set any key, too: `CASEDROP_OUTPUT`,
 /// `CASEDROP_LABS__0__CLIENT_SECRET`.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -29,35 +29,36 @@ pub(super) struct Raw {
     /// The hot folder: each order appears here as `<lab>/<account>/<order id>/`. Required.
     #[schemars(required)]
     pub(super) output: Option<PathText>,
-    /// Where orders are put together and replaced revisions are kept; on the output's volume, outside
-    /// every watched folder. Default: a hidden folder beside the output, `.<name>.casedrop-staging`;
-    /// where the output is the root of a volume, `.casedrop-staging` inside it.
+    /// Where orders are assembled and replaced revisions are kept; on the output's volume, outside
+    /// every watched folder. Default: a hidden folder next to the output,
+    /// `.<name>.casedrop-staging`; if the output is the root of a volume, `.casedrop-staging`
+    /// inside it.
     pub(super) staging: Option<PathText>,
-    /// The command folder, where people drop small files such as `refetch 17544365.txt` and find
+    /// The command folder, where users drop small files such as `refetch 17544365.txt` and find
     /// receipts. Default: none.
     pub(super) commands: Option<PathText>,
-    /// Journal, locks and logins; a local disk. Default: `%ProgramData%\Casedrop` on Windows,
+    /// Journal, locks and logins; on a local disk. Default: `%ProgramData%\Casedrop` on Windows,
     /// `/var/lib/casedrop` elsewhere.
     pub(super) state: Option<PathText>,
-    /// Where logins are kept: sealed with a key from the system's vault if there is one (`auto`), in no
-    /// other way (`vault`), or in files that only the agent's user may read (`file`).
+    /// Where logins are stored: sealed with a key from the system's vault if there is one (`auto`),
+    /// only that way (`vault`), or in files that only the agent's user can read (`file`).
     #[serde(default)]
     pub(super) secrets: SecretsIn,
-    /// Under which names files are published: the vendor's, plain ones such as `scan-upper.stl`, or
-    /// both.
+    /// Names of published files: the vendor's, plain ones such as `scan-upper.stl`, or both.
     #[serde(default)]
     pub(super) names: Names,
-    /// What to do when a published order's folder is gone: leave it (it was consumed), or restore it.
+    /// What to do if a published order's folder is gone: leave it (it was consumed), or restore it.
     #[serde(default)]
     pub(super) when_missing: WhenMissing,
-    /// Whether orders that are incomplete (a jaw is missing, a scan is cut off) are published like all
-    /// others (`never`), or fetched, kept and held back until a person says otherwise (`incomplete`).
+    /// Whether incomplete orders (a jaw is missing, a scan is cut off) are published like all
+    /// others (`never`), or fetched, stored and held back until a person says otherwise
+    /// (`incomplete`).
     #[serde(default)]
     pub(super) hold: HoldBack,
     /// The labs, at least one: one login at Align each. Required.
     #[schemars(required, length(min = 1))]
     pub(super) labs: Option<Vec<Lab>>,
-    /// How often Align is asked for orders.
+    /// How often to ask Align for orders.
     #[serde(default)]
     pub(super) polling: Polling,
     /// Scan notifications (webhook). Default: none, only polling.
@@ -65,28 +66,28 @@ pub(super) struct Raw {
     /// Downloading.
     #[serde(default)]
     pub(super) downloads: Downloads,
-    /// In which form the files are asked for, by kind of case.
+    /// The file formats to request from Align, by kind of case.
     #[serde(default)]
     pub(super) formats: Formats,
-    /// Revisions that were replaced by a newer one.
+    /// Revisions that a newer one replaced.
     #[serde(default)]
     pub(super) history: History,
-    /// Published orders and the room they take.
+    /// Published orders and the space they take.
     #[serde(default)]
     pub(super) retention: Retention,
     /// The status page.
     #[serde(default)]
     pub(super) status_page: StatusPage,
-    /// When silence is a bad sign.
+    /// When silence becomes an alert.
     #[serde(default)]
     pub(super) alerts: Alerts,
-    /// Telling other programs and people what happened.
+    /// Notify other programs and people of what happened.
     #[serde(default)]
     pub(super) notices: RawNotices,
     /// Self-update.
     #[serde(default)]
     pub(super) updates: Updates,
-    /// What is logged, and where to.
+    /// What is logged, and where.
     #[serde(default)]
     pub(super) log: Log,
     /// Align's API. Change it only on Align's advice.
@@ -94,18 +95,18 @@ pub(super) struct Raw {
     pub(super) api: Api,
 }
 
-/// One lab: one login, one account. The URLs and the client's id and secret come from Align; sandbox
+/// One lab: one login, one account. The URLs, client id and client secret come from Align; sandbox
 /// and production have their own.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Lab {
-    /// Its name, also its folder below the output. Unique without regard to case. Required.
+    /// Name of the lab and of its folder below the output. Unique, ignoring case. Required.
     #[schemars(required, length(min = 1, max = 64))]
     pub(super) name: Option<String>,
-    /// Where logins happen (`oauthBase` in Align's words). Required.
+    /// The login server (Align's `oauthBase`). Required.
     #[schemars(required)]
     pub(super) oauth_base: Option<UrlText>,
-    /// Where the regional addresses are asked for (`baseUrl` in Align's words). Required.
+    /// The server to ask for the regional URLs (Align's `baseUrl`). Required.
     #[schemars(required)]
     pub(super) base_url: Option<UrlText>,
     /// The client id. Required.
@@ -115,27 +116,27 @@ pub(super) struct Lab {
     pub(super) client_secret: Option<Secret>,
     /// A file that holds the client secret and nothing else. Default: none.
     pub(super) client_secret_file: Option<PathText>,
-    /// The redirect URL exactly as it is registered with Align; without `#`. With a loopback address,
+    /// The redirect URL exactly as registered with Align; without `#`. If it is a loopback address,
     /// `casedrop login` listens there itself. Required.
     #[schemars(required)]
     pub(super) redirect_url: Option<UrlText>,
-    /// The account to pair with. Default: the only one of the login, or the one chosen by
+    /// The account to pair with. Default: the login's only account, or the one chosen with
     /// `casedrop pair`.
     #[schemars(length(min = 1, max = 64))]
     pub(super) account: Option<String>,
-    /// The same as `hold` above, for this lab. Default: what stands there.
+    /// Overrides `hold` for this lab. Default: the value of `hold` above.
     pub(super) hold: Option<HoldBack>,
 }
 
-/// How often Align is asked for orders.
+/// How often to ask Align for orders.
 #[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct Polling {
-    /// Time between two questions for new orders; a duration. Align asks for at least `120s`; less is
-    /// accepted only if every `base_url` is a loopback address.
+    /// Time between two polls; a duration. Align asks for at least `120s`; less is accepted only if
+    /// every `base_url` is a loopback address.
     pub(super) interval: DurationText,
-    /// Whether Align is also asked, a few times a day, how single orders stand: whether a published
-    /// one is in modeling now, or another client took one that was ready.
+    /// Whether to also ask Align, a few times a day, for the status of single orders: whether a
+    /// published one is in modeling now, or another client took one that was ready.
     pub(super) follow_up: bool,
 }
 
@@ -146,25 +147,24 @@ pub(super) struct Notifications {
     /// The IP address and port where the agent listens.
     #[serde(default = "Address::notifications")]
     pub(super) listen: Address,
-    /// How Align reaches that listener from outside; https. The agent adds a secret segment of its
-    /// own to the path. Required within this section.
+    /// The listener's URL as Align reaches it from outside; https. The agent adds a secret segment
+    /// to the path. Required within this section.
     #[schemars(required)]
     pub(super) public_url: Option<UrlText>,
-    /// The listener's own certificate. Default: none, the listener speaks plain HTTP to a reverse proxy
-    /// in front of it, which has the certificate.
+    /// The listener's own certificate. Default: none, the listener speaks plain HTTP to a reverse
+    /// proxy in front of it, which has the certificate.
     pub(super) tls: Option<Tls>,
-    /// The IP addresses and networks of reverse proxies whose `Forwarded` and `X-Forwarded-For` headers
-    /// are believed.
+    /// The IP addresses and networks of reverse proxies whose `Forwarded` and `X-Forwarded-For`
+    /// headers are trusted.
     #[serde(default)]
     pub(super) trusted_proxies: Vec<NetworkText>,
 }
 
-/// A certificate for the listener. Both files are read again when they change.
+/// A certificate for the listener. Both files are reloaded when they change.
 #[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Tls {
-    /// The PEM file with the certificate, and behind it those that vouch for it. Required within this
-    /// section.
+    /// The PEM file with the certificate, followed by its chain. Required within this section.
     #[schemars(required)]
     pub(super) certificate: Option<PathText>,
     /// The PEM file with its private key, without a passphrase. Required within this section.
@@ -176,32 +176,32 @@ pub(super) struct Tls {
 #[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct Downloads {
-    /// How many orders are fetched at the same time.
+    /// How many orders to fetch at the same time.
     #[schemars(range(min = 1, max = 32))]
     pub(super) concurrency: u32,
-    /// The waits after successive answers "not converted yet" (404); durations. After
-    /// the last one the order needs attention, and is tried once a day.
+    /// The waits after successive "not converted yet" answers (404); durations. After the last one
+    /// the order needs attention, and is retried once a day.
     #[schemars(length(min = 1))]
     pub(super) retry_404: Vec<DurationText>,
-    /// A download that brings no byte for so long is given up and retried; a duration.
+    /// A download that receives no byte for this long is canceled and retried; a duration.
     pub(super) stall_timeout: DurationText,
-    /// A download that brings less than this in a second, for a minute, gives its slot
-    /// up while other orders wait; a size. 0: never.
+    /// A download slower than this per second, over a minute, releases its slot while other orders
+    /// wait; a size. 0: never.
     pub(super) min_rate: SizeText,
-    /// How long a scan that is there waits for its thumbnails and screen captures, all together, before
-    /// it is published without them; a duration of up to an hour, or `0s`: it does not wait at all, and
-    /// they are asked for right after it is published.
+    /// How long a ready scan waits for its thumbnails and screen captures, all together, before it
+    /// is published without them; a duration of up to an hour. `0s`: it does not wait, and they are
+    /// requested right after it is published.
     pub(super) extras_wait: WaitText,
-    /// Whether thumbnails and screen captures that did not come in that time are asked for again later,
-    /// and published with the scan as its next revision.
+    /// Whether thumbnails and screen captures that did not arrive in that time are requested again
+    /// later, and published with the scan as its next revision.
     pub(super) late_extras: bool,
     /// The code page of file names in an archive that are not UTF-8.
     pub(super) name_encoding: CodePage,
-    /// What one order may hold at most, so that a broken archive cannot fill the disk.
+    /// Upper limits for one order, so that a broken archive cannot fill the disk.
     pub(super) limits: ArchiveLimits,
 }
 
-/// What one order may hold at most, so that a broken archive cannot fill the disk.
+/// Upper limits for one order, so that a broken archive cannot fill the disk.
 #[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct ArchiveLimits {
@@ -212,34 +212,34 @@ pub(super) struct ArchiveLimits {
     /// The number of files in one archive.
     #[schemars(range(min = 1, max = 1_000_000))]
     pub(super) members: u32,
-    /// The unpacked size of an archive divided by its packed size, where it unpacks to more than 256 MiB.
+    /// Unpacked size of an archive divided by its packed size, if it unpacks to more than 256 MiB.
     #[schemars(range(min = 1, max = 100_000))]
     pub(super) ratio: u32,
 }
 
-/// Declares one kind of case: the same keys each time, with defaults of its own.
+/// Declares one kind of case: always the same keys, with its own defaults.
 macro_rules! case_format {
     ($(#[$doc:meta])* $name:ident, $file_type:expr, $file_format:expr, $type_format:expr, $cad:expr) => {
         $(#[$doc])*
         #[derive(Serialize, Deserialize, JsonSchema)]
         #[serde(default, deny_unknown_fields)]
         pub(super) struct $name {
-            /// Such as `STL` or `PLY`; `null`: left to Align.
+            /// Such as `STL` or `PLY`; `null`: Align decides.
             #[schemars(length(min = 1))]
             pub(super) file_type: Option<String>,
-            /// Such as `TwoFiles_ArchesOrientedInOcclusion`; `null`: left to Align.
+            /// Such as `TwoFiles_ArchesOrientedInOcclusion`; `null`: Align decides.
             #[schemars(length(min = 1))]
             pub(super) file_format: Option<String>,
-            /// Such as `OpenShell` or `SolidModelWithLowProfileBase`; `null`: left to Align.
+            /// Such as `OpenShell` or `SolidModelWithLowProfileBase`; `null`: Align decides.
             #[schemars(length(min = 1))]
             pub(super) type_format: Option<String>,
-            /// The CAD/CAM system of restorative cases, such as `3Shape`; `null`: left to Align.
+            /// The CAD/CAM system of restorative cases, such as `3Shape`; `null`: Align decides.
             #[schemars(length(min = 1))]
             pub(super) cad_cam_system: Option<String>,
-            /// Whether the six pictures are asked for separately; `auto`: for restorative cases, whose
+            /// Whether to request the six pictures separately; `auto`: for restorative cases, whose
             /// archives lack them.
             pub(super) thumbnails: Thumbnails,
-            /// Whether what the dentist captured on the scanner's screen is asked for.
+            /// Whether to request what the dentist captured on the scanner's screen.
             pub(super) screen_captures: bool,
         }
 
@@ -299,12 +299,12 @@ case_format!(
     None
 );
 
-/// In which form the files are asked for. A key other than `ortho` and `restorative` is the name of a
-/// case type, such as `iRecord`, written as Align does; it goes before those two.
+/// The file formats to request from Align. A key other than `ortho` and `restorative` is the name
+/// of a case type, such as `iRecord`, spelled as Align does; it takes precedence over those two.
 #[derive(Default, Serialize, Deserialize, JsonSchema)]
 pub(super) struct Formats {
-    /// The CAD program that the files are for: it sets what `ortho` and `restorative` ask for, and each
-    /// key that is given there goes before it. `null`: their own defaults.
+    /// The CAD program that the files are for: it sets the formats of `ortho` and `restorative`,
+    /// and any key given there overrides it. `null`: their own defaults.
     #[serde(default)]
     pub(super) profile: Option<CadProfile>,
     /// Orthodontic cases.
@@ -318,7 +318,7 @@ pub(super) struct Formats {
     pub(super) case_types: BTreeMap<String, CaseType>,
 }
 
-/// A CAD program whose wishes are known, or assumed.
+/// A CAD program whose formats are known, or assumed.
 #[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub(super) enum CadProfile {
     /// 3Shape Dental System and Ortho System.
@@ -329,21 +329,21 @@ pub(super) enum CadProfile {
     Exocad,
 }
 
-/// Revisions that were replaced by a newer one.
+/// Revisions that a newer one replaced.
 #[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct History {
-    /// How long they are kept; a duration. `null`: for ever.
+    /// How long they are kept; a duration. `null`: forever.
     pub(super) keep: Option<DurationText>,
 }
 
-/// Published orders and the room they take.
+/// Published orders and the space they take.
 #[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct Retention {
-    /// How long published orders stay; a duration. `null`: for ever.
+    /// How long published orders are kept; a duration. `null`: forever.
     pub(super) keep: Option<DurationText>,
-    /// What stays free on the output's volume; a size. Below it nothing is fetched.
+    /// Space to keep free on the output's volume; a size. Below it nothing is fetched.
     pub(super) min_free: SizeText,
 }
 
@@ -351,28 +351,28 @@ pub(super) struct Retention {
 #[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct StatusPage {
-    /// The IP address and port where it is shown; `null`: nowhere. Any other than a loopback address
-    /// needs `password_hash` and `tls`.
+    /// The IP address and port where it listens; `null`: no status page. Any address other than
+    /// loopback needs `password_hash` and `tls`.
     pub(super) listen: Option<Address>,
-    /// The hash of the password that visitors are asked for, as `casedrop hash-password` prints it.
-    /// `null`: nobody is asked. Secret.
+    /// The hash of the visitors' password, as `casedrop hash-password` prints it. `null`: no
+    /// password. Secret.
     pub(super) password_hash: Option<PasswordHashText>,
     /// The page's own certificate. Default: none, it speaks plain HTTP.
     pub(super) tls: Option<Tls>,
-    /// The names under which browsers may reach it, beside addresses and `localhost`; without a port.
+    /// Names under which browsers can reach it, besides addresses and `localhost`; without a port.
     pub(super) names: Vec<HostName>,
-    /// Whether patients' names are shown. They are read from the prescription when a page is opened,
+    /// Whether to show patients' names. They are read from the prescription when a page is opened,
     /// and never stored.
     pub(super) show_names: bool,
 }
 
-/// When silence is a bad sign.
+/// When silence becomes an alert.
 #[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct Alerts {
     /// When the labs work, by the PC's clock: such as `Mon-Fri 08:00-18:00, Sat 09:00-13:00`.
     pub(super) working_hours: WorkingHoursText,
-    /// A lab of which nothing was published for so much of its working hours is told of; a duration.
+    /// A lab without a publication for this many of its working hours raises an alert; a duration.
     /// `null`: never.
     pub(super) no_orders_after: Option<DurationText>,
 }
@@ -383,12 +383,12 @@ pub(super) struct Alerts {
 pub(super) struct Updates {
     /// Which releases are offered.
     pub(super) channel: Channel,
-    /// Whether updates are installed without being asked.
+    /// Whether updates are installed without asking.
     pub(super) automatic: bool,
-    /// Where releases are found: the address of a folder on a web server (https), or
-    /// `github:owner/name`. Default: nowhere.
+    /// Where to find releases: the URL of a folder on a web server (https), or `github:owner/name`.
+    /// Default: nowhere.
     pub(super) source: Option<UpdateSourceText>,
-    /// When updates may be installed without being asked: a part of the day by the PC's clock, such as
+    /// When updates may be installed without asking: a part of the day by the PC's clock, such as
     /// `02:00-05:00`. `null`: at any time.
     pub(super) window: Option<WindowText>,
 }
@@ -403,7 +403,7 @@ pub(super) enum Channel {
     Candidate,
 }
 
-/// What is logged, and where to.
+/// What is logged, and where.
 #[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct Log {
@@ -412,8 +412,8 @@ pub(super) struct Log {
     pub(super) level: LogLevel,
     /// Lines for people, or JSON for programs.
     pub(super) format: LogFormat,
-    /// The folder for log files. `null`: standard error; a Windows service writes to `logs` in the state
-    /// folder.
+    /// The folder for log files. `null`: standard error; a Windows service writes to `logs` in the
+    /// state folder.
     pub(super) dir: Option<PathText>,
     /// How long log files are kept; a duration.
     pub(super) keep: DurationText,
@@ -433,16 +433,16 @@ pub(super) enum LogFormat {
 #[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct Api {
-    /// The domains that logins may go to; each stands for all hosts below it. Loopback addresses are
+    /// The domains that logins may go to; each includes all hosts below it. Loopback addresses are
     /// always allowed.
     pub(super) allowed_hosts: Vec<HostSuffix>,
     /// Paths on the server, by endpoint name, for endpoints that Align's discovery does not name.
     pub(super) paths: BTreeMap<String, EndpointPath>,
-    /// A PEM file with further certificate authorities, for networks that inspect https. Default:
-    /// only the system's own.
+    /// A PEM file with additional certificate authorities, for networks that inspect https.
+    /// Default: only the system's own.
     pub(super) ca_file: Option<PathText>,
-    /// The proxy for all calls by https, other servers than Align's included: its address, `system` for
-    /// what the system names, or `none`.
+    /// The proxy for all https calls, including those to servers other than Align's: its address,
+    /// `system` for the system's proxy, or `none`.
     pub(super) proxy: ProxyText,
     /// A file that holds `user:password` for that proxy and nothing else. Default: none.
     pub(super) proxy_credentials_file: Option<PathText>,

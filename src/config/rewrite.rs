@@ -1,9 +1,9 @@
-//! Writes one value of a config file anew. Comments, order and ends of lines stay, byte for byte.
+//! Rewrites one value of a config file. Comments, order and line endings stay, byte for byte.
 
-/// The text with another value of a key that stands on that line, counted from 1; `None` where it is not
-/// written as `key: value` at the beginning of the line, with all of the value on it.
+/// Returns the text with a new value for the key on that line, counted from 1; `None` unless the
+/// line starts with `key: value` and holds the whole value.
 ///
-/// Whoever uses the result loads it first: this looks at one line only.
+/// Load the result before using it: this looks at one line only.
 pub fn with_value(text: &str, line: usize, key: &str, value: &str) -> Option<String> {
     if value.chars().any(char::is_control) {
         return None;
@@ -33,11 +33,11 @@ fn line_with(whole: &str, key: &str, value: &str) -> Option<String> {
     Some(format!("{mark}{key}: '{}'{behind}{end}", value.replace('\'', "''")))
 }
 
-/// What stands behind a value: a comment with the space before it, or nothing.
+/// What follows a value: a comment with the space before it, or nothing.
 fn behind(value: &str) -> Option<&str> {
     let rest = match value.chars().next()? {
         quote @ ('\'' | '"') => &value[1 + quoted(&value[1..], quote)?..],
-        // Sections, lists, texts of several lines, anchors and the like are for people.
+        // Sections, lists, multi-line strings, anchors and the like are left for people to edit.
         '{' | '[' | '|' | '>' | '&' | '*' | '!' | '#' => return None,
         _ => {
             let plain = value.find(" #").map_or(value, |at| &value[..at]);
@@ -49,7 +49,7 @@ fn behind(value: &str) -> Option<&str> {
     is_comment.then_some(rest)
 }
 
-/// The length of a text up to and with the quote that ends it.
+/// The length of a string including the closing quote.
 fn quoted(text: &str, quote: char) -> Option<usize> {
     let mut chars = text.char_indices().peekable();
     while let Some((at, c)) = chars.next() {

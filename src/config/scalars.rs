@@ -1,6 +1,6 @@
-//! The types of single values in the written config: each reads its text, writes its default, and
-//! tells the schema what it is. The schema's `format` names the check, so that the one walker over
-//! the file finds every bad value with its place.
+//! The types of single values in the written config: each parses its text, writes its default and
+//! describes itself to the schema. The schema's `format` names the check, so that the one walker
+//! over the file finds every bad value and its place.
 
 use std::borrow::Cow;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -19,7 +19,7 @@ use super::values::{self, Bad};
 use crate::model::working_hours::WorkingHours;
 use crate::password::PasswordHash;
 
-/// Checks a text by the `format` of its schema; formats of no concern here hold always.
+/// Checks a text by the `format` of its schema; unknown formats always pass.
 pub(super) fn check_format(format: &str, text: &str) -> Result<(), Bad> {
     match format {
         "casedrop-duration" => values::duration(text).map(drop),
@@ -42,7 +42,7 @@ pub(super) fn check_format(format: &str, text: &str) -> Result<(), Bad> {
     }
 }
 
-/// What a value with that `format` is called in messages.
+/// How messages describe a value with that `format`.
 pub(super) fn describe_format(format: &str) -> Option<&'static str> {
     Some(match format {
         "casedrop-duration" => "a duration such as `120s` or `15m`",
@@ -65,7 +65,7 @@ pub(super) fn describe_format(format: &str) -> Option<&'static str> {
     })
 }
 
-/// Declares a value that is written as a text of a certain format.
+/// Declares a value that is written as a string in a certain format.
 macro_rules! text_value {
     ($(#[$doc:meta])* $name:ident($inner:ty), $schema:expr, $read:expr, $write:expr) => {
         $(#[$doc])*
@@ -158,7 +158,6 @@ text_value!(
     ToString::to_string
 );
 text_value!(
-    /// A domain.
     HostSuffix(String),
     json_schema!({ "type": "string", "format": "casedrop-domain" }),
     values::host_suffix,
@@ -212,7 +211,6 @@ text_value!(
     ToString::to_string
 );
 text_value!(
-    /// When a lab works.
     WorkingHoursText(WorkingHours),
     json_schema!({
         "type": "string",
@@ -223,7 +221,6 @@ text_value!(
     ToString::to_string
 );
 text_value!(
-    /// Where releases are found.
     UpdateSourceText(UpdateSource),
     json_schema!({
         "type": "string",
@@ -234,7 +231,6 @@ text_value!(
     ToString::to_string
 );
 text_value!(
-    /// The way to the internet.
     ProxyText(ProxyChoice),
     json_schema!({
         "type": "string",
@@ -245,7 +241,6 @@ text_value!(
     ProxyChoice::write
 );
 text_value!(
-    /// A path on this PC.
     PathText(String),
     json_schema!({ "type": "string", "format": "casedrop-path", "minLength": 1 }),
     |text| super::paths::check_text(text).map(|()| text.to_owned()),
@@ -253,25 +248,25 @@ text_value!(
 );
 
 impl DurationText {
-    /// So many seconds.
     pub(super) fn secs(secs: u64) -> Self {
         Self(Duration::from_secs(secs))
     }
 }
 
 impl Address {
-    /// Where notifications are awaited by default.
+    /// The default for `notifications.listen`.
     pub(super) fn notifications() -> Self {
         Self((Ipv4Addr::LOCALHOST, 8787).into())
     }
 
-    /// Where the status page is shown by default.
+    /// The default for `status_page.listen`.
     pub(super) fn status_page() -> Self {
         Self((Ipv4Addr::LOCALHOST, 8780).into())
     }
 }
 
-/// A text that must not be shown. The schema says so to editors (`writeOnly`) and to the walker.
+/// A string that must not be shown. The schema marks it for editors (`writeOnly`) and for the
+/// walker.
 pub(super) struct Secret(pub(super) SecretString);
 
 impl<'de> Deserialize<'de> for Secret {
@@ -294,7 +289,7 @@ impl JsonSchema for Secret {
     }
 }
 
-/// The hash of a password. It is not shown either: guesses could be tried on it.
+/// The hash of a password. It is not shown either: an attacker could try guesses on it.
 pub(super) struct PasswordHashText(pub(super) PasswordHash);
 
 impl<'de> Deserialize<'de> for PasswordHashText {

@@ -1,4 +1,4 @@
-//! The config's JSON Schema, and how the reader looks at it.
+//! The config's JSON Schema, and the reader's view of it.
 
 use std::sync::OnceLock;
 
@@ -13,21 +13,21 @@ pub fn schema() -> &'static Value {
     SCHEMA.get_or_init(|| schemars::schema_for!(Raw).to_value())
 }
 
-/// What the schema says of one value.
+/// What the schema says about one value.
 #[derive(Clone, Copy)]
 pub(super) struct Expected<'s> {
     schema: &'s Value,
-    /// Whether `null` may stand there.
+    /// Whether `null` is allowed.
     pub(super) nullable: bool,
 }
 
 impl<'s> Expected<'s> {
-    /// What is expected of the whole file.
+    /// The schema of the whole file.
     pub(super) fn root() -> Expected<'static> {
         Expected::of(schema())
     }
 
-    /// Looks through references and `null` alternatives.
+    /// Resolves references and `null` alternatives.
     pub(super) fn of(schema: &'s Value) -> Self {
         let mut this = Self { schema, nullable: false };
         loop {
@@ -50,7 +50,6 @@ impl<'s> Expected<'s> {
         }
     }
 
-    /// A keyword of the schema.
     pub(super) fn get(&self, keyword: &str) -> Option<&'s Value> {
         self.schema.get(keyword)
     }
@@ -64,7 +63,7 @@ impl<'s> Expected<'s> {
         one.into_iter().chain(many.into_iter().flatten().filter_map(Value::as_str))
     }
 
-    /// The type that is expected, `null` apart. Empty where only certain values are allowed.
+    /// The expected type other than `null`. Empty if only certain values are allowed.
     pub(super) fn type_name(self) -> &'s str {
         if self.schema.get("oneOf").is_some() {
             return "";
@@ -72,7 +71,7 @@ impl<'s> Expected<'s> {
         self.types().find(|name| *name != "null").unwrap_or_default()
     }
 
-    /// The values that are allowed, where only certain ones are.
+    /// The allowed values, if only certain ones are.
     pub(super) fn choices(self) -> Option<Vec<&'s Value>> {
         if let Some(Value::Array(values)) = self.schema.get("enum") {
             return Some(values.iter().filter(|value| !value.is_null()).collect());
@@ -81,29 +80,28 @@ impl<'s> Expected<'s> {
         Some(options.iter().filter_map(|option| option.get("const")).collect())
     }
 
-    /// The keys of a section that have a name of their own.
+    /// The keys of a section that the schema names.
     pub(super) fn properties(self) -> Option<&'s Map<String, Value>> {
         self.schema.get("properties")?.as_object()
     }
 
-    /// What is expected of a key: its own schema, or that of all further keys.
+    /// The schema of a key: its own, or that of all further keys.
     pub(super) fn property(self, key: &str) -> Option<Self> {
         let own = self.properties().and_then(|properties| properties.get(key));
         let other = || self.schema.get("additionalProperties").filter(|value| value.is_object());
         own.or_else(other).map(Self::of)
     }
 
-    /// Whether keys of any name may stand here.
+    /// Whether keys of any name are allowed.
     pub(super) fn is_open(self) -> bool {
         self.schema.get("additionalProperties").is_some_and(Value::is_object)
     }
 
-    /// What is expected of the entries of a list.
+    /// The schema of a list's entries.
     pub(super) fn items(self) -> Option<Self> {
         self.schema.get("items").map(Self::of)
     }
 
-    /// The keys that a section must have.
     pub(super) fn required(self) -> impl Iterator<Item = &'s str> {
         let names = self.schema.get("required").and_then(Value::as_array);
         names.into_iter().flatten().filter_map(Value::as_str)
@@ -115,7 +113,7 @@ impl<'s> Expected<'s> {
     }
 }
 
-/// The paths of all keys, with index 0 for the entries of lists.
+/// The paths of all keys, with index 0 for list entries.
 pub(super) fn all_keys() -> Vec<KeyPath> {
     fn collect(expected: Expected<'_>, path: &KeyPath, found: &mut Vec<KeyPath>) {
         if let Some(properties) = expected.properties() {

@@ -1,5 +1,5 @@
-//! What a config names of its surroundings: folders, listeners, room. It is known as far as the keys
-//! could be read, so that faults around the agent are found together with faults in the file.
+//! What a config names in its surroundings: folders, listeners, space. Holds whatever keys could be
+//! read, so that faults around the agent are found together with faults in the file.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -12,39 +12,26 @@ use super::node::{Kind, Node, Origin};
 /// The folders, listeners and limits of a config that may have faults elsewhere.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Survey {
-    /// The hot folder.
     pub output: Option<PathBuf>,
-    /// The staging folder.
     pub staging: Option<PathBuf>,
-    /// The command folder.
     pub commands: Option<PathBuf>,
-    /// The state folder.
     pub state: Option<PathBuf>,
-    /// The folder for log files.
     pub log_dir: Option<PathBuf>,
-    /// Further certificate authorities.
     pub ca_file: Option<PathBuf>,
-    /// The program that is run for each published order.
     pub hook: Option<PathBuf>,
-    /// Where the status page listens.
     pub status_page: Option<SocketAddr>,
-    /// The certificate of the status page.
     pub status_page_tls: Option<TlsFiles>,
-    /// Where notifications are awaited.
     pub notifications: Option<SocketAddr>,
-    /// The certificate of that listener.
     pub notifications_tls: Option<TlsFiles>,
     /// Files that hold a secret, with the keys that name them.
     pub secret_files: Vec<(String, PathBuf)>,
     /// Bytes that stay free on the output's volume.
     pub min_free: u64,
-    /// The policy file, where there is one.
     pub policy: Option<PathBuf>,
-    /// Where the keys were written.
     pub places: Places,
 }
 
-/// Where the keys of a config were written, so that what is found around it later can point there.
+/// Where the keys of a config were written, so that later findings can point there.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Places {
     file: String,
@@ -77,7 +64,7 @@ impl Places {
         Self { file: file.to_owned(), policy: policy.to_owned(), origins }
     }
 
-    /// The fault with the place of its key, where that one was written.
+    /// Adds the place of the fault's key, if that key was written.
     #[must_use]
     pub fn locate(&self, fault: ConfigFault) -> ConfigFault {
         let (source, line, column) = match self.origins.get(&fault.key) {

@@ -1,28 +1,28 @@
-//! A config made from `config.example.yaml`, comments and all, with some values put in: what an
-//! installer lays down.
+//! Creates a config from `config.example.yaml`, including comments, with some values filled in: the
+//! one that an installer writes.
 
 use std::fmt;
 
-/// The example, as it is shipped.
+/// The example as shipped.
 const EXAMPLE: &str = include_str!("../../config.example.yaml");
 
-/// For whose paths a config is written.
+/// The platform whose paths go into a config.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Platform {
-    /// As the example has them.
+    /// Paths as in the example.
     Windows,
-    /// Where the packages for Linux keep things.
+    /// Paths as in the Linux packages.
     Linux,
 }
 
 impl Platform {
-    /// The one that this program runs on.
+    /// The platform that this program runs on.
     pub fn here() -> Self {
         if cfg!(windows) { Self::Windows } else { Self::Linux }
     }
 }
 
-/// A value that an installer may be given.
+/// A value that an installer can pass.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Field {
     /// `output`
@@ -50,8 +50,8 @@ pub enum Field {
 }
 
 impl Field {
-    /// Each field with its name on an installer's command line, the section of the example in which it
-    /// stands, and its key there.
+    /// Each field with its name on an installer's command line, its section in the example, and its
+    /// key there.
     const ALL: [(Self, &str, Option<&str>, &str); 11] = [
         (Self::Output, "OUTPUT", None, "output"),
         (Self::Commands, "COMMANDS", None, "commands"),
@@ -66,12 +66,11 @@ impl Field {
         (Self::NotificationsUrl, "NOTIFICATIONSURL", Some("notifications"), "public_url"),
     ];
 
-    /// The field of that name, such as `OUTPUT`.
+    /// The field with that name, such as `OUTPUT`.
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.iter().find(|(_, known, ..)| *known == name).map(|(field, ..)| *field)
     }
 
-    /// The names of all fields.
     pub fn names() -> impl Iterator<Item = &'static str> {
         Self::ALL.iter().map(|(_, name, ..)| *name)
     }
@@ -80,7 +79,6 @@ impl Field {
 /// A value that no config can hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unwritable {
-    /// The name of the field.
     pub name: &'static str,
 }
 
@@ -90,11 +88,11 @@ impl fmt::Display for Unwritable {
     }
 }
 
-/// The example with these values in it. What is not given stays as the example has it, so the result
+/// Fills values into the example. Values that are not given stay as in the example, so the result
 /// may still say CHANGE-ME.
 ///
 /// # Errors
-/// A value that cannot be written on one line.
+/// A value cannot be written on one line.
 pub fn fill(platform: Platform, values: &[(Field, String)]) -> Result<String, Unwritable> {
     let mut lines: Vec<String> = match platform {
         Platform::Windows => EXAMPLE.lines().map(str::to_owned).collect(),
@@ -112,7 +110,7 @@ pub fn fill(platform: Platform, values: &[(Field, String)]) -> Result<String, Un
     Ok(lines.join("\n") + "\n")
 }
 
-/// One line of the example with the paths of a Linux package.
+/// Replaces the paths in one line of the example with those of a Linux package.
 fn for_linux(line: &str) -> String {
     if line.contains("Default on Windows") || line.starts_with("# Windows paths belong") {
         return line.to_owned();
@@ -138,7 +136,8 @@ fn for_linux(line: &str) -> String {
         .replace("'C:\\Tools\\import.exe'", "/usr/local/bin/import")
 }
 
-/// Sets one key. The example shows every key (a test sees to that), so there is always a line for it.
+/// Sets one key. A test makes sure that the example shows every key, so there is always a line for
+/// it.
 fn put(lines: &mut [String], section: Option<&str>, key: &str, value: &str) {
     let mut inside = section.is_none();
     for line in lines {
@@ -158,7 +157,7 @@ fn put(lines: &mut [String], section: Option<&str>, key: &str, value: &str) {
     }
 }
 
-/// The key on a line, in effect or in a comment.
+/// The key on a line, active or commented out.
 fn key_of(line: &str) -> Option<&str> {
     let line = line.trim_start();
     let line = line.strip_prefix('#').unwrap_or(line);
@@ -168,7 +167,7 @@ fn key_of(line: &str) -> Option<&str> {
     (is_key && (rest.is_empty() || rest.starts_with(' '))).then_some(key)
 }
 
-/// A line with another value, in effect; a comment behind it stays.
+/// Sets and activates the value on a line; a trailing comment stays.
 fn with_value(line: &str, value: &str) -> String {
     let line = line.replacen('#', "", usize::from(line.trim_start().starts_with('#')));
     let (key, old) = line.split_once(':').unwrap_or((&line, ""));
@@ -224,7 +223,7 @@ mod tests {
             let notifications = config.notifications.expect("given");
             assert_eq!(notifications.listen.to_string(), "0.0.0.0:9000");
             assert_eq!(notifications.public_url.as_str(), "https://lab.test/hook");
-            // The status page's `listen` is another key.
+            // The status page's `listen` is a different key.
             assert!(text.contains("\n  #listen: \"127.0.0.1:8780\"\n"));
         }
     }

@@ -1,51 +1,47 @@
-//! Self-update as the config has it: from where, and when.
+//! Self-update in the config: the source of releases, and when to install.
 
 use std::fmt;
 use std::str::FromStr;
 
 use url::Url;
 
-/// Self-update.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Updates {
     /// `stable` or `candidate`.
     pub channel: String,
-    /// Whether updates are installed without being asked.
+    /// Whether to install updates without asking.
     pub automatic: bool,
-    /// Where releases are found; `None`: nowhere.
+    /// Where to find releases; `None`: nowhere.
     pub source: Option<UpdateSource>,
-    /// When updates may be installed without being asked; `None`: at any time.
+    /// When updates may be installed without asking; `None`: at any time.
     pub window: Option<Window>,
 }
 
-/// Where releases are found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum UpdateSource {
     /// A folder on a web server. Its URL ends with `/`.
     Folder(Url),
-    /// The releases of a repository at GitHub.
+    /// The releases of a GitHub repository.
     GitHub {
-        /// Whose.
+        /// The user or organization.
         owner: String,
-        /// Which one.
         repository: String,
     },
 }
 
-/// A part of the day, by the clock on the wall. It may go over midnight.
+/// A part of the day, by the wall clock. It may cross midnight.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Window {
-    /// Its first minute, counted from midnight.
+    /// The first minute, counted from midnight.
     from: u16,
-    /// The minute after its last one.
+    /// The minute after the last one.
     to: u16,
 }
 
-/// Minutes of a day.
 const DAY: u16 = 24 * 60;
 
 impl Window {
-    /// Whether a minute of the day, counted from midnight, lies in it.
+    /// Whether the window contains a minute of the day, counted from midnight.
     pub fn contains(self, minute: u16) -> bool {
         if self.from < self.to {
             (self.from..self.to).contains(&minute)
@@ -54,7 +50,7 @@ impl Window {
         }
     }
 
-    /// How many minutes it has.
+    /// The length in minutes.
     pub fn minutes(self) -> u16 {
         (self.to + DAY - self.from) % DAY
     }

@@ -1,4 +1,4 @@
-//! The ways in which single values are written: durations, sizes, addresses, URLs.
+//! Parses and writes single values: durations, sizes, addresses, URLs.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use crate::model::size::SIZES;
 use crate::model::working_hours::WorkingHours;
 use crate::password::PasswordHash;
 
-/// Why a text is not a value of its kind, and how to write it.
+/// Why a text is not a valid value, and how to write it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Bad {
     pub(super) reason: String,
@@ -22,7 +22,7 @@ fn bad<T>(reason: impl Into<String>, hint: impl Into<String>) -> Result<T, Bad> 
     Err(Bad { reason: reason.into(), hint: hint.into() })
 }
 
-/// Milliseconds of each unit, shortest first.
+/// Milliseconds per unit, shortest first.
 const TIMES: [(&str, u64); 5] =
     [("ms", 1), ("s", 1000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000)];
 const LONGEST_WAIT: Duration = Duration::from_hours(1);
@@ -62,7 +62,7 @@ pub(super) fn duration(text: &str) -> Result<Duration, Bad> {
     }
 }
 
-/// Reads how long a scan may wait for what is not part of it: a duration, or none at all.
+/// Reads how long a scan may wait for its extras: a duration, or zero.
 pub(super) fn wait(text: &str) -> Result<Duration, Bad> {
     let (digits, unit) = split(text);
     if digits.parse() == Ok(0_u64) && TIMES.iter().any(|(name, _)| *name == unit) {
@@ -76,7 +76,7 @@ pub(super) fn wait(text: &str) -> Result<Duration, Bad> {
     Ok(value)
 }
 
-/// Reads `5GB`, `500MB`, `64KiB`; the unit's case does not matter.
+/// Reads `5GB`, `500MB`, `64KiB`; ignores the unit's case.
 pub(super) fn size(text: &str) -> Result<u64, Bad> {
     const HOW: &str = "write a whole number and a unit: KB, MB, GB, TB count in thousands, \
                        KiB, MiB, GiB, TiB in 1024s; such as 5GB";
@@ -117,32 +117,28 @@ pub(super) fn address(text: &str) -> Result<SocketAddr, Bad> {
     })
 }
 
-/// Reads an IP address or a network.
 pub(super) fn network(text: &str) -> Result<Network, Bad> {
     let hint = "write an IP address such as 10.0.0.5, or a network such as 192.168.1.0/24";
     text.trim().parse().or_else(|()| bad(not(text, "an IP address or network"), hint))
 }
 
-/// Reads a part of the day.
 pub(super) fn window(text: &str) -> Result<Window, Bad> {
     let hint = "write two times of the day, such as 02:00-05:00; it may go over midnight";
     text.parse().or_else(|()| bad(not(text, "a part of the day"), hint))
 }
 
-/// Reads when a lab works.
 pub(super) fn working_hours(text: &str) -> Result<WorkingHours, Bad> {
     let hint = "write days (Mon, Tue, Wed, Thu, Fri, Sat, Sun) and hours, such as Mon-Fri 08:00-18:00, \
                 Sat 09:00-13:00";
     text.parse().or_else(|()| bad(not(text, "working hours"), hint))
 }
 
-/// Reads where releases are found.
 pub(super) fn update_source(text: &str) -> Result<UpdateSource, Bad> {
     let hint = "write the https:// address of a folder, without `?` and `#`, or github:owner/name";
     text.trim().parse().or_else(|()| bad(not(text, "a place for releases"), hint))
 }
 
-/// Reads a URL that tokens and personal data may travel to: `https`, or `http` to this PC itself.
+/// Reads a URL that tokens and personal data may go to: `https`, or `http` to this PC itself.
 pub(super) fn url(text: &str) -> Result<Url, Bad> {
     const HOW: &str = "write the whole URL as it was given to you, beginning with https://";
     let url = match Url::parse(text) {
@@ -167,7 +163,7 @@ pub(super) fn url(text: &str) -> Result<Url, Bad> {
     Ok(url)
 }
 
-/// Reads the address of a proxy. What is wrong with it is told without it: it may hold a password.
+/// Reads a proxy's address. The fault does not quote the address: it may hold a password.
 pub(super) fn proxy(text: &str) -> Result<Url, Bad> {
     const HOW: &str = "write `system`, `none`, or its address, such as http://proxy.example:3128";
     let Some(url) = Url::parse(text).ok().filter(|url| url.host().is_some()) else {
@@ -199,7 +195,7 @@ pub(super) fn is_loopback(url: &Url) -> bool {
     }
 }
 
-/// Whether a host is one of the allowed ones or lies below one.
+/// Whether a host is an allowed one or is below one.
 pub(super) fn is_below(host: &str, allowed: &[String]) -> bool {
     let host = host.trim_end_matches('.');
     allowed.iter().any(|suffix| {
@@ -208,7 +204,7 @@ pub(super) fn is_below(host: &str, allowed: &[String]) -> bool {
     })
 }
 
-/// Checks one of the hosts that tokens may go to, and gives it in lower case.
+/// Checks a host that tokens may go to, and returns it in lower case.
 pub(super) fn host_suffix(text: &str) -> Result<String, Bad> {
     const HOW: &str =
         "write a domain only, such as iterocloud.com; it stands for all hosts below it";
@@ -230,8 +226,8 @@ pub(super) fn host_suffix(text: &str) -> Result<String, Bad> {
     Ok(host)
 }
 
-/// Reads a name of this PC and gives it as browsers write it: in lower case, without a dot at the end,
-/// and in ASCII.
+/// Reads a name of this PC and returns it as browsers write it: in lower case, without a trailing
+/// dot, and in ASCII.
 pub(super) fn host_name(text: &str) -> Result<String, Bad> {
     const HOW: &str =
         "write the name only, without https:// and port, such as casedrop.lab.example";
@@ -256,7 +252,7 @@ pub(super) fn host_name(text: &str) -> Result<String, Bad> {
     Ok(name)
 }
 
-/// Reads the hash of a password. What is wrong with it is told without it.
+/// Reads the hash of a password. The fault does not quote it.
 pub(super) fn password_hash(text: &str) -> Result<PasswordHash, Bad> {
     let hint = "put in what `casedrop hash-password` prints, whole and in single quotes";
     text.trim().parse().or_else(|why: &str| bad(why, hint))
@@ -275,7 +271,7 @@ pub(super) fn endpoint_path(text: &str) -> Result<(), Bad> {
     bad(not(text, "a path on the server"), "write the part of the URL behind the host: /api/…")
 }
 
-/// Checks what decides which messages are logged.
+/// Checks a log level or filter.
 pub(super) fn log_level(text: &str) -> Result<(), Bad> {
     const LEVELS: [&str; 6] = ["error", "warn", "info", "debug", "trace", "off"];
     if text.contains(['=', ',']) {
@@ -308,8 +304,8 @@ fn split(text: &str) -> (&str, &str) {
     text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()))
 }
 
-/// Writes a duration the way it is read: in seconds up to two minutes, as Align's `120s`, else in the
-/// largest unit that fits.
+/// Writes a duration the way it is read: in seconds up to two minutes, like Align's `120s`, else in
+/// the largest unit that fits.
 pub(super) fn write_duration(value: Duration) -> String {
     let millis = u64::try_from(value.as_millis()).unwrap_or(u64::MAX);
     if millis.is_multiple_of(1000) && millis <= 120_000 {

@@ -1,6 +1,6 @@
-//! Checks the tree of a config against the schema: unknown and missing keys, wrong types, values of
-//! the wrong form. Every fault is found in one pass. What is faulty is cut out of the tree, so that the
-//! rest can be read and checked for sense.
+//! Checks the config's tree against the schema: unknown and missing keys, wrong types, malformed
+//! values. Finds every fault in one pass and cuts faulty values out of the tree, so that the rest
+//! can be read and checked for sense.
 
 use serde_json::Value;
 
@@ -9,11 +9,10 @@ use super::node::{Kind, Node, Origin};
 use super::scalars::{check_format, describe_format};
 use super::schema::{Expected, all_keys};
 
-/// For how many unknown keys the one that was meant is looked for: a file with more of them is
-/// something else altogether.
+/// For how many unknown keys to guess the intended one: a file with more of them is something else
+/// altogether.
 const GUESSES: usize = 100;
 
-/// A fault in the tree.
 pub(super) struct Found {
     pub(super) path: KeyPath,
     pub(super) origin: Option<Origin>,
@@ -21,12 +20,11 @@ pub(super) struct Found {
     pub(super) hint: String,
 }
 
-/// Checks the whole tree.
 pub(super) fn check(tree: &mut Node) -> Vec<Found> {
     walk(tree, true)
 }
 
-/// Checks the tree of a file that holds some of the keys only: none of them is missed.
+/// Checks the tree of a file with only some of the keys: none counts as missing.
 pub(super) fn check_part(tree: &mut Node) -> Vec<Found> {
     walk(tree, false)
 }
@@ -91,7 +89,7 @@ impl Walk {
             *node = Node::empty(origin);
             return;
         };
-        // A slip of the pen is one fault, not two: the key that it stands for does not count as missing.
+        // A typo is one fault, not two: the key that was meant does not count as missing, too.
         let unknown = entries.iter().filter(|entry| expected.property(&entry.key).is_none());
         let meant: Vec<&str> =
             unknown.take(GUESSES).filter_map(|entry| nearest_key(expected, &entry.key)).collect();
@@ -135,7 +133,7 @@ impl Walk {
         let mut whole = true;
         for (index, item) in items.iter_mut().enumerate() {
             if !self.value(each, item, &path.index(index)) {
-                // The entries behind it keep their places.
+                // The entries after it keep their indexes.
                 *item = Node::empty(item.origin.clone());
                 whole = false;
             }
@@ -292,13 +290,13 @@ fn found(node: &Node, secret: bool) -> String {
     }
 }
 
-/// The known key of a section that was probably meant.
+/// The known key of a section that the user probably meant.
 fn nearest_key<'s>(expected: Expected<'s>, key: &str) -> Option<&'s str> {
     let known = expected.properties().into_iter().flat_map(|properties| properties.keys());
     nearest(key, known.map(String::as_str))
 }
 
-/// What to do about an unknown key: the one that is nearest, at this place or elsewhere.
+/// The hint for an unknown key: the nearest one, here or elsewhere.
 fn unknown_hint(expected: Expected<'_>, path: &KeyPath, key: &str) -> String {
     if let Some(name) = nearest_key(expected, key) {
         return format!("did you mean `{name}`?");

@@ -1,8 +1,8 @@
-//! Reads YAML into a tree of located values. The only module that knows the YAML library.
+//! Reads YAML into a tree of located values. The only module that uses the YAML library.
 //!
-//! Whatever the text is, reading ends: depth, size and the number of values are bounded, aliases
-//! included. A text that is not YAML gives one fault with line, column and the line itself; keys
-//! that stand twice, tags and the like are faults beside which reading goes on.
+//! Reading terminates on any input: depth, size and the number of values are bounded, including
+//! aliases. A text that is not YAML gives one fault with line, column and the line itself;
+//! duplicate keys, tags and the like are faults, but reading continues.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -13,12 +13,12 @@ use serde_yaml::granit_parser::{
 use super::fault::{KeyPath, shorten};
 use super::node::{Entry, Kind, Node, Origin};
 
-/// The largest config that is read, in bytes.
+/// The maximum size of a config, in bytes.
 pub(super) const MAX_BYTES: u64 = 1 << 20;
 const MAX_DEPTH: usize = 24;
 const MAX_VALUES: usize = 50_000;
 
-/// Something that the text should not hold.
+/// Something that the text must not contain.
 pub(crate) struct Problem {
     pub(super) path: KeyPath,
     pub(crate) line: usize,
@@ -28,7 +28,7 @@ pub(crate) struct Problem {
     pub(super) snippet: Option<String>,
 }
 
-/// The bytes of a config file as text: UTF-8, with or without a byte-order mark.
+/// Decodes the bytes of a config file: UTF-8, with or without a byte-order mark.
 pub(super) fn decode(bytes: &[u8]) -> Result<&str, Problem> {
     if bytes.starts_with(&[0xFF, 0xFE]) || bytes.starts_with(&[0xFE, 0xFF]) {
         let reason = "the file is written in UTF-16";
@@ -44,7 +44,7 @@ pub(super) fn decode(bytes: &[u8]) -> Result<&str, Problem> {
     Ok(text.strip_prefix('\u{FEFF}').unwrap_or(text))
 }
 
-/// Reads one document. The tree is absent where the text is no YAML, or holds nothing.
+/// Reads one document. There is no tree if the text is not YAML, or is empty.
 pub(crate) fn parse(text: &str) -> (Option<Node>, Vec<Problem>) {
     let mut builder = Builder::default();
     let limits = options! {
@@ -87,7 +87,7 @@ struct Open {
     /// The key that waits for its value.
     key: Option<(String, Origin)>,
     seen: HashSet<String>,
-    /// A key that cannot be used; its value is dropped.
+    /// An unusable key; its value is dropped.
     skip: bool,
 }
 
@@ -164,7 +164,7 @@ impl Builder {
         }
     }
 
-    /// The path of the value that comes next.
+    /// The path of the next value.
     fn here(&self) -> KeyPath {
         match self.open.last() {
             None => KeyPath::default(),
@@ -277,10 +277,10 @@ fn syntax(text: &str, error: &ScanError) -> Problem {
     problem
 }
 
-/// The line with a mark below the column. A line that may hold a secret is left out.
+/// The line with a mark below the column. A line that may hold a secret is omitted.
 fn snippet(text: &str, line: usize, column: usize) -> Option<String> {
     const WIDTH: usize = 100;
-    // A fault at the very end lies behind the last line.
+    // A fault at the very end is after the last line.
     let last = text.lines().count();
     let number = line.min(last);
     let content = text.lines().nth(number.checked_sub(1)?)?.trim_end();

@@ -1,6 +1,7 @@
 use super::{SMALL, load_bad, small_and, small_with};
 
-/// One config with one fault: the text, the key, the line, a part of the reason, a part of the hint.
+/// One config with one fault: the text, the key, the line, a part of the reason, a part of the
+/// hint.
 struct Case {
     text: String,
     key: &'static str,

@@ -1,4 +1,4 @@
-//! Every key in force, with its value and where that comes from.
+//! Every effective key, with its value and where that comes from.
 
 use std::collections::BTreeSet;
 
@@ -19,7 +19,7 @@ fn every_key_is_listed_once_and_in_order() {
     assert!(names.is_sorted());
     for key in all_keys() {
         let key = key.to_string();
-        // A section that nobody wrote is one entry.
+        // An unwritten section is one entry.
         let there = names.iter().any(|name| {
             *name == key
                 || name.strip_prefix(&key).is_some_and(|rest| rest.starts_with(['.', '[']))

@@ -11,7 +11,7 @@ use super::{load_bad, load_good};
 
 const EXAMPLE: &str = include_str!("../../../config.example.yaml");
 
-/// The example, filled in as its reader would.
+/// The example, filled in as a reader would.
 fn filled_in(example: &str) -> String {
     let dir = std::env::temp_dir().join("casedrop-example");
     let dir = dir.display().to_string();
@@ -24,8 +24,8 @@ fn filled_in(example: &str) -> String {
         .replace("C:\\ProgramData\\Casedrop", &dir)
 }
 
-/// The example with every key that stands in a comment (`#key: value`) taken out of it, two sections
-/// apart that would need files.
+/// The example with every commented-out key (`#key: value`) activated, except for two sections that
+/// would need files.
 fn uncommented() -> String {
     let is_key = |line: &str| {
         let Some(rest) = line.trim_start().strip_prefix('#') else { return false };
@@ -140,7 +140,7 @@ fn every_key_of_the_schema_is_described_and_optional_ones_have_a_default() {
     assert_eq!(faults, Vec::<String>::new());
 }
 
-/// The walk over the file knows these keywords; one that it does not know would not be checked.
+/// The walk over the file handles these keywords; any other would go unchecked.
 #[test]
 fn the_schema_uses_only_keywords_that_are_checked() {
     const CHECKED: [&str; 16] = [
@@ -170,7 +170,7 @@ fn the_schema_uses_only_keywords_that_are_checked() {
         "default",
         "examples",
         "writeOnly",
-        // What a pattern says is checked in full by the format beside it.
+        // The format next to a pattern checks all of what the pattern says.
         "pattern",
     ];
     fn look(schema: &Value, unknown: &mut BTreeSet<String>) {

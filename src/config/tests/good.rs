@@ -289,12 +289,12 @@ fn a_status_page_for_the_network_has_a_password_and_a_certificate() {
     let page = loaded.config.status_page.as_ref().expect("shown");
     assert!(page.password_hash.is_some() && page.tls.is_some() && page.show_names);
     assert_eq!(page.names, ["casedrop.lab.example", "xn--bro-pc-3ya"]);
-    // The hash is nowhere to be seen: guesses could be tried on it.
+    // The hash must not show up anywhere: an attacker could try guesses on it.
     let config = &loaded.config;
     assert_eq!(config.effective.get("status_page.password_hash").expect("there").value, "(set)");
     let shown = format!("{:?}{config:?}", config.effective.0);
     assert!(!shown.contains("RdescudvJ") && !shown.contains("argon2"), "{shown}");
-    // On this PC alone nothing of it is needed, and all of it may be given.
+    // On this PC alone none of it is needed, and all of it is allowed.
     for more in ["", ", names: [a]", &format!(", password_hash: '{HASH}'"), ", tls: null"] {
         let text = small_and(&format!("status_page: {{ listen: '[::1]:8780'{more} }}\n"));
         assert_eq!(load_good(&text, &[]).warnings, [], "{more}");
@@ -308,7 +308,7 @@ fn the_config_is_looked_for_in_its_places_in_order() {
     let dir = tempfile::tempdir().expect("temporary folder");
     let cwd = dir.path();
     let variable = vec![("CASEDROP_CONFIG".to_owned(), "by-env.yaml".to_owned())];
-    // Wherever the platform's place is, it must not decide this test.
+    // The platform's location must not affect this test.
     let nowhere = vec![("ProgramData".to_owned(), cwd.join("none").display().to_string())];
     let platform = cfg!(unix) && Path::new("/etc/casedrop/casedrop.yaml").exists();
     if !platform {

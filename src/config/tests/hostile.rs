@@ -1,4 +1,4 @@
-//! Whatever lies in the place of a config: it is read or refused, soon, and never by a crash.
+//! Any file in place of a config is read or refused, quickly, and never causes a crash.
 
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 use super::{SMALL, load_bad, load_bytes, small_and};
 
-/// Refused in time that nobody notices, even in a build without optimisation.
+/// Asserts that the config is refused quickly, even in an unoptimized build.
 fn refused(bytes: &[u8]) -> String {
     let dir = tempfile::tempdir().expect("temporary folder");
     let start = Instant::now();
@@ -110,7 +110,7 @@ fn a_folder_in_the_place_of_the_file_is_named() {
     assert!(error.to_string().contains("cannot read the file"), "{error}");
 }
 
-/// Pieces that YAML and our keys are made of: arbitrary text hardly ever gets past the parser.
+/// Building blocks of YAML and our keys: arbitrary text hardly ever gets past the parser.
 fn piece() -> impl Strategy<Value = String> {
     let pieces = [
         "output: ",

@@ -15,7 +15,7 @@ use std::path::Path;
 use super::{ConfigFault, ConfigFaults, Loaded, load};
 use crate::disk::RealDisk;
 
-/// Loads a text as a config file in a folder of its own.
+/// Loads a text as a config file in its own folder.
 fn load_bytes(dir: &Path, bytes: &[u8], env: &[(&str, &str)]) -> Result<Loaded, ConfigFaults> {
     let path = dir.join("casedrop.yaml");
     std::fs::write(&path, bytes).expect("temporary folder is writable");
@@ -24,14 +24,14 @@ fn load_bytes(dir: &Path, bytes: &[u8], env: &[(&str, &str)]) -> Result<Loaded, 
     load(&RealDisk, &path, &env)
 }
 
-/// Loads a text that has no faults.
+/// Loads a text without faults.
 fn load_good(text: &str, env: &[(&str, &str)]) -> Loaded {
     let dir = tempfile::tempdir().expect("temporary folder");
     load_bytes(dir.path(), text.as_bytes(), env)
         .unwrap_or_else(|faults| panic!("expected no faults in\n{text}\n{faults}"))
 }
 
-/// Loads a text that has faults.
+/// Loads a text with faults.
 fn load_bad(text: &str, env: &[(&str, &str)]) -> Vec<ConfigFault> {
     let dir = tempfile::tempdir().expect("temporary folder");
     match load_bytes(dir.path(), text.as_bytes(), env) {
@@ -40,7 +40,7 @@ fn load_bad(text: &str, env: &[(&str, &str)]) -> Vec<ConfigFault> {
     }
 }
 
-/// A config with nothing but what is required, on six lines.
+/// A config with only what is required, on seven lines.
 const SMALL: &str = "\
 output: orders
 labs:
@@ -51,12 +51,12 @@ labs:
     redirect_url: https://lab.example/cb
 ";
 
-/// The small config with further lines behind it; the first of them is line 8.
+/// The small config plus more lines; the first of them is line 8.
 fn small_and(more: &str) -> String {
     format!("{SMALL}{more}")
 }
 
-/// The small config with one line in another form.
+/// The small config with one line replaced.
 fn small_with(line: &str, other: &str) -> String {
     assert!(SMALL.contains(line), "{line}");
     SMALL.replace(line, other)

@@ -1,4 +1,4 @@
-//! Telling others: hook, webhook and mail in the config.
+//! Notices: hook, webhook and mail in the config.
 
 use std::path::Path;
 use std::time::Duration;
@@ -10,12 +10,12 @@ use super::{load_bytes, small_and};
 
 const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
-/// A whole path of this system, as JSON (which YAML reads).
+/// An absolute path of this system, as JSON (which YAML reads).
 fn program(dir: &Path) -> String {
     serde_json::to_string(&dir.join("import.exe")).expect("a Unicode path")
 }
 
-/// Loads a config with that section, beside files with a secret and a password.
+/// Loads a config with that section, next to files with a secret and a password.
 fn load(section: &str) -> Result<Loaded, ConfigFaults> {
     let dir = tempfile::tempdir().expect("temporary folder");
     std::fs::write(dir.path().join("hook.secret"), SECRET).expect("written");

@@ -1,11 +1,11 @@
-//! The policy beside the config: whose values win, how its faults are told, what is told of both.
+//! The policy next to the config: whose values win, and how the faults of both are reported.
 
 use std::path::Path;
 
 use super::super::{ConfigFault, From, Loaded, Names};
 use super::{SMALL, load_bytes, small_and};
 
-/// Loads a config with a policy beside it.
+/// Loads a config with a policy next to it.
 fn with_policy(text: &str, policy: &str, env: &[(&str, &str)]) -> Result<Loaded, Vec<ConfigFault>> {
     let dir = tempfile::tempdir().expect("temporary folder");
     std::fs::write(dir.path().join("policy.yaml"), policy).expect("written");
@@ -151,7 +151,7 @@ fn neither_variable_nor_file_gets_rid_of_a_policy() {
     }
     let faults = bad(SMALL, "", &env[..1]);
     assert_eq!(faults[0].source, "CASEDROP_POLICY", "there is no such variable");
-    // What it locks may be wrong in the file: it has no effect there.
+    // A locked key may be wrong in the file: it has no effect there.
     for text in ["updates: 5\n", "updates: { automatic: perhaps }\n", "updates: null\n"] {
         let loaded = good(&small_and(text), "updates: { automatic: false }\n", &[]);
         assert!(!loaded.config.updates.automatic && loaded.warnings.len() <= 1, "{text}");

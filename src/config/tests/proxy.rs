@@ -1,4 +1,4 @@
-//! The way to the internet: the keys and their faults.
+//! The proxy to the internet: its keys and their faults.
 
 use secrecy::ExposeSecret as _;
 
