@@ -1,5 +1,5 @@
-//! What people do with buttons: each form is carried out once, however often a browser sends it, and
-//! leads back to where it was, with the answer.
+//! The page's buttons: each form is executed once, however often a browser sends it, and leads back
+//! to its page with the answer.
 
 use std::sync::Arc;
 
@@ -16,17 +16,17 @@ use super::setup;
 use crate::disk::random_text;
 use crate::model::request::{Reply, Request, Text, Via, Who};
 
-/// What ids of pages' requests begin with.
+/// Prefix of the ids of the page's requests.
 const PREFIX: &str = "page-";
-/// Ids are shorter.
+/// Maximum length of an id.
 const ID_MAX: usize = 100;
 
-/// What every form carries.
+/// The fields of every form.
 #[derive(Deserialize)]
 pub(super) struct Basic {
     /// The id of the request.
     pub(super) id: String,
-    /// Where to lead back to.
+    /// The page to return to.
     #[serde(default)]
     back: String,
 }
@@ -43,9 +43,8 @@ pub(super) struct OfLab {
     code: String,
 }
 
-/// An id for a request.
 pub(super) fn new_id() -> String {
-    // Without one the form is refused, and says so.
+    // Without random numbers the form is refused, and says so.
     random_text::<16>("random").map(|text| format!("{PREFIX}{text}")).unwrap_or_default()
 }
 
@@ -57,7 +56,7 @@ fn is_id(id: &str) -> bool {
         && id.chars().all(is_plain)
 }
 
-/// As [`carry_out`], but gives the answer itself; else the page to show in its place.
+/// Like [`carry_out`], but returns the answer itself, or the page to show instead.
 pub(super) async fn answer_of(
     shared: &Arc<Shared>,
     call: &Call,
@@ -70,8 +69,8 @@ pub(super) async fn answer_of(
     served(shared, id, request).await.ok_or_else(|| call.bad_form())
 }
 
-/// Carries a request out and leads to a page that shows the answer. The request stays known, so that
-/// a form that is sent once more is not carried out once more.
+/// Carries out a request and redirects to a page that shows the answer. The request is remembered,
+/// so that sending a form again does not execute it again.
 pub(super) async fn carry_out(
     shared: &Arc<Shared>,
     call: &Call,
@@ -84,7 +83,7 @@ pub(super) async fn carry_out(
     }
 }
 
-/// The answer to a request, which the caller may make; `None` if its id is none of ours.
+/// Carries out a request that the caller is allowed to make; `None` if the id is not one of ours.
 async fn served(shared: &Arc<Shared>, id: &str, request: Request) -> Option<Reply> {
     if !is_id(id) {
         return None;
@@ -95,7 +94,7 @@ async fn served(shared: &Arc<Shared>, id: &str, request: Request) -> Option<Repl
     Some(served.await.unwrap_or_else(Reply::from))
 }
 
-/// Leads to a page that shows the answer.
+/// Redirects to a page that shows the answer.
 pub(super) fn answered(shared: &Shared, id: String, reply: Reply, back: &str) -> Response {
     let back = local_path(Some(back));
     let joint = if back.contains('?') { '&' } else { '?' };
@@ -157,7 +156,6 @@ pub(super) async fn lab(
 }
 
 impl Basic {
-    /// Its id and where to lead back to.
     pub(super) fn parts(self) -> (String, String) {
         (self.id, self.back)
     }

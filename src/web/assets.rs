@@ -1,4 +1,4 @@
-//! Styles, scripts and pictures of the page. They are part of the program.
+//! The page's styles, scripts and pictures. They are part of the program.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -36,7 +36,7 @@ static FILES: &[(&str, &str, &[u8])] = files! {
     "icon.svg": "image/svg+xml",
 };
 
-/// An asset and the tag by which browsers know whether theirs is the same.
+/// An asset, and the tag by which browsers know whether their copy is current.
 struct Asset {
     kind: &'static str,
     content: &'static [u8],
@@ -66,7 +66,7 @@ pub(super) async fn asset(Path(name): Path<String>, headers: HeaderMap) -> Respo
         ([(header::CONTENT_TYPE, asset.kind)], asset.content).into_response()
     };
     let headers = response.headers_mut();
-    // Asked for anew each time, as an update brings others, and sent only then.
+    // Browsers must revalidate each time, since an update may change assets.
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     if let Ok(tag) = HeaderValue::from_str(&asset.tag) {
         headers.insert(header::ETAG, tag);

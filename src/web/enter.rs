@@ -1,4 +1,4 @@
-//! The password, where the config has one.
+//! The sign-in page, for configs with a password.
 
 use std::sync::Arc;
 
@@ -21,7 +21,7 @@ struct Login {
     problem: Option<String>,
 }
 
-/// Where to go then.
+/// Where to go after the sign-in.
 #[derive(Deserialize, Default)]
 pub(super) struct Whereto {
     #[serde(default)]

@@ -1,5 +1,5 @@
-//! What happens, as server-sent events: `changed` when a page may show something new, `progress` while
-//! something is downloaded.
+//! Server-sent events: `changed` when a page may have something new to show, `progress` during
+//! downloads.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -17,13 +17,13 @@ use super::Shared;
 use crate::model::ids::OrderKey;
 use crate::status::Transfer;
 
-/// Time between two looks at what is downloaded.
+/// How often to look at the downloads.
 const LOOK: Duration = Duration::from_millis(500);
-/// Pages are asked to look again no sooner.
+/// Shortest time between two `changed` events.
 const PAUSE: Duration = Duration::from_secs(1);
-/// Pages look again after so long in any case: other programs change things too.
+/// Pages refresh after this long in any case, since other programs change things too.
 const IN_ANY_CASE: Duration = Duration::from_secs(15);
-/// So many events wait for a browser that reads slowly.
+/// How many events to buffer for a slow browser.
 const WAITING: usize = 8;
 
 #[derive(Serialize)]
@@ -51,7 +51,7 @@ pub(super) async fn stream(State(shared): State<Arc<Shared>>) -> Response {
     Sse::new(events).keep_alive(KeepAlive::default()).into_response()
 }
 
-/// Tells until nobody listens any more, or the agent ends.
+/// Sends events until the browser disconnects or the agent ends.
 async fn tell(shared: Arc<Shared>, mut told: watch::Receiver<()>, events: mpsc::Sender<Event>) {
     let mut look = interval(LOOK);
     look.set_missed_tick_behavior(MissedTickBehavior::Delay);

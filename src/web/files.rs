@@ -1,5 +1,5 @@
-//! An order's files, as far as the page shows them: what a manifest lists, and of that nothing which
-//! names a patient unless the config allows it.
+//! An order's files as the page serves them: only files that a manifest lists, and none that
+//! identifies a patient unless the config allows it.
 
 use std::io::Read as _;
 use std::sync::Arc;
@@ -18,13 +18,13 @@ use super::markup::segment;
 use super::order::named;
 use crate::model::manifest::Role;
 
-/// A file is read in pieces of so many bytes.
+/// Size of a chunk, in bytes.
 const PIECE: usize = 64 << 10;
-/// So many of them wait for a browser that reads slowly.
+/// How many chunks to buffer for a slow browser.
 const PIECES: usize = 4;
 
-/// Whether the page hands out files of a role. Prescriptions, screen captures and the case's XML name
-/// the patient; what nobody knows may.
+/// Whether the page serves files of a role. Prescriptions, screen captures and the case's XML name
+/// the patient; unknown files may, too.
 pub(super) fn may_show(role: Role, show_names: bool) -> bool {
     match role {
         Role::Scan | Role::Texture | Role::Thumbnail => true,
@@ -34,7 +34,7 @@ pub(super) fn may_show(role: Role, show_names: bool) -> bool {
     }
 }
 
-/// The address of a file of a revision.
+/// The URL of a file of a revision.
 pub(super) fn href(order: &str, revision: u32, path: &str) -> String {
     let path: Vec<_> = path.split('/').map(segment).collect();
     format!("{order}/files/{revision}/{}", path.join("/"))
@@ -56,7 +56,8 @@ pub(super) async fn file(
     }
 }
 
-/// How a file is sent. A browser must not take anything for a page: a prescription may hold scripts.
+/// How to send a file. A browser must never treat one as a page: a prescription may contain
+/// scripts.
 fn kind(path: &str) -> (&'static str, &'static str) {
     let ending = path.rsplit('.').next().unwrap_or_default().to_ascii_lowercase();
     match ending.as_str() {
@@ -73,7 +74,7 @@ fn served(found: OrderFile) -> Response {
     let OrderFile { file, len, mut content } = found;
     let (pieces, sent) = mpsc::channel::<std::io::Result<Bytes>>(PIECES);
     tokio::task::spawn_blocking(move || {
-        // What stands there now is sent, and no more of it than was announced.
+        // Send what is there now, but no more than announced.
         let mut left = len;
         while left > 0 {
             let mut piece = vec![0; usize::try_from(left).map_or(PIECE, |left| left.min(PIECE))];
@@ -87,7 +88,7 @@ fn served(found: OrderFile) -> Response {
                 Bytes::from(piece)
             });
             let failed = piece.is_err();
-            // Nobody wants the rest any more.
+            // The browser has gone.
             if pieces.blocking_send(piece).is_err() || failed {
                 return;
             }
@@ -101,7 +102,7 @@ fn served(found: OrderFile) -> Response {
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
     headers.insert(header::CONTENT_LENGTH, HeaderValue::from(len));
-    // Percent-encoded text is always a header's value.
+    // Percent-encoded text is always a valid header value.
     if let Ok(way) = HeaderValue::from_str(&way) {
         headers.insert(header::CONTENT_DISPOSITION, way);
     }

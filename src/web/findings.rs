@@ -1,9 +1,10 @@
-//! Findings in German; in English the manifest has them.
+//! The German words for findings; the manifest has the English ones.
 
 use crate::model::finding_code::FindingCode;
 
-/// What such a finding means. It may go to the doctor as the reason for a new scan: so it says what is,
-/// and not what to do. Prescriptions are called as in the table of files.
+/// The meaning of a finding. The doctor may get this text as the reason for a new scan, so it
+/// states the fact and not what to do. The word for prescription is the same as in the table of
+/// files.
 pub(super) fn german(code: FindingCode) -> &'static str {
     match code {
         FindingCode::MemberUnreadable => {

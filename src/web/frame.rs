@@ -1,4 +1,4 @@
-//! What all pages have in common: the language, the way around, the answer to what was asked last.
+//! What all pages have in common: the language, the navigation, and the answer to the last request.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -19,10 +19,10 @@ use crate::model::fault::Fault;
 use crate::model::request::Reply;
 use crate::model::staff::for_staff;
 
-/// So many answers are kept for the pages that show them.
+/// How many answers to keep for the pages that show them.
 const ANSWERS: usize = 200;
 
-/// Answers to what was asked by pages, by the ids of the requests, until newer ones take their place.
+/// Answers to requests of pages, by request id. Newer ones replace the oldest.
 #[derive(Default)]
 pub(super) struct Answers(Mutex<VecDeque<(String, Reply)>>);
 
@@ -42,14 +42,14 @@ impl Answers {
     }
 }
 
-/// A call for a page: who calls, in which language, and what was answered last.
+/// A call for a page: the visitor, the language and the last answer.
 pub(super) struct Call {
     pub(super) lang: Lang,
     pub(super) texts: &'static Texts,
     pub(super) visitor: Visitor,
     pub(super) answer: Option<Reply>,
     guarded: bool,
-    /// The page's own address, without what belongs to one call only.
+    /// The page's own URL, without parameters that belong to a single call.
     path: String,
     query: String,
 }
@@ -75,7 +75,7 @@ impl FromRequestParts<Arc<Shared>> for Call {
             return Err(chosen(lang, &address(&path, &query)));
         }
         let visitor = parts.extensions.get::<Visitor>().cloned();
-        // The gate lets nobody in without.
+        // The gate admits no request without a visitor.
         let visitor = visitor.ok_or_else(|| StatusCode::FORBIDDEN.into_response())?;
         let lang = Lang::of(&parts.headers);
         let answer = asked.answer.and_then(|id| shared.answers.of(&id));
@@ -84,7 +84,7 @@ impl FromRequestParts<Arc<Shared>> for Call {
     }
 }
 
-/// The query without an answer's id and a language.
+/// The query without answer id and language.
 fn kept(query: &str) -> String {
     let is_ours = |pair: &&str| !pair.starts_with("answer=") && !pair.starts_with("lang=");
     query.split('&').filter(is_ours).filter(|pair| !pair.is_empty()).collect::<Vec<_>>().join("&")
@@ -94,7 +94,7 @@ fn address(path: &str, query: &str) -> String {
     if query.is_empty() { path.to_owned() } else { format!("{path}?{query}") }
 }
 
-/// Keeps the language for a year.
+/// Stores the language in a cookie for a year.
 fn chosen(lang: Lang, to: &str) -> Response {
     let mut response = Redirect::to(to).into_response();
     let cookie =
@@ -105,27 +105,27 @@ fn chosen(lang: Lang, to: &str) -> Response {
     response
 }
 
-/// What stands around a page's own content.
+/// The frame around a page's own content.
 pub(super) struct Frame {
     pub(super) t: &'static Texts,
     pub(super) lang: &'static str,
     pub(super) title: String,
     /// The page's entry in the navigation.
     pub(super) here: &'static str,
-    /// The token that each form carries.
+    /// The CSRF token of each form.
     pub(super) csrf: String,
     pub(super) answer: Option<AnswerView>,
-    /// The same page in the other language.
+    /// The URL of the same page in the other language.
     pub(super) other: String,
-    /// Where an action leads back to.
+    /// Where an action returns to.
     pub(super) back: String,
-    /// Whether there is a password, so that one can log out.
+    /// Whether there is a password, so that visitors can sign out.
     pub(super) guarded: bool,
-    /// Whether the page shows what changes.
+    /// Whether the page updates itself.
     pub(super) live: bool,
 }
 
-/// An answer as it is shown.
+/// An answer, ready to show.
 pub(super) struct AnswerView {
     pub(super) tone: Tone,
     pub(super) word: &'static str,
@@ -146,7 +146,7 @@ impl AnswerView {
 }
 
 impl Call {
-    /// The frame of a page that changes as things do.
+    /// The frame of a page that updates itself.
     pub(super) fn frame(&self, title: impl Into<String>, here: &'static str) -> Frame {
         let other = match self.lang {
             Lang::English => Lang::German,
@@ -168,14 +168,14 @@ impl Call {
         }
     }
 
-    /// Says that something is not there.
+    /// Responds that something was not found.
     pub(super) fn nothing(&self, text: &'static str) -> Response {
         let frame = self.still_frame(text);
         let page = Notice { frame, text: text.to_owned(), hint: None };
         (StatusCode::NOT_FOUND, show(&page)).into_response()
     }
 
-    /// Says that a form was not as this program's pages make it.
+    /// Responds that a form was not the way our pages create it.
     pub(super) fn bad_form(&self) -> Response {
         let frame = self.still_frame(self.texts.cannot_show);
         let page = Notice { frame, text: self.texts.bad_form.to_owned(), hint: None };
@@ -194,18 +194,18 @@ impl Call {
     }
 }
 
-/// Whatever has no page.
+/// The response for unknown paths.
 pub(super) async fn no_such_page(call: Call) -> Response {
     call.nothing(call.texts.not_found)
 }
 
 impl Frame {
-    /// The same for a page that stays as it is.
+    /// The same frame for a page that does not update itself.
     pub(super) fn still(self) -> Self {
         Self { live: false, ..self }
     }
 
-    /// The navigation: where each entry leads, its words, and whether it is this page's.
+    /// The navigation: link, words and whether the entry is the current page, for each entry.
     pub(super) fn entries(&self) -> Vec<(&'static str, &'static str, bool)> {
         let t = self.t;
         let all = [
@@ -229,7 +229,7 @@ struct Notice {
     hint: Option<String>,
 }
 
-/// A page as an answer.
+/// A page as a response.
 pub(super) fn show(page: &impl Template) -> Response {
     match page.render() {
         Ok(html) => ([(header::CONTENT_TYPE, "text/html; charset=utf-8")], html).into_response(),

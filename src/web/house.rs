@@ -1,4 +1,4 @@
-//! What the page needs of the rest of the agent.
+//! What the page needs from the rest of the agent.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -18,139 +18,130 @@ use crate::status::{Health, Status, Transfer};
 /// The agent, as the page sees it. Calls block.
 ///
 /// # Errors
-/// Whatever can fail says what keeps it from answering now, such as a journal that cannot be read.
+/// Says what prevents an answer right now, such as a journal that cannot be read.
 pub trait House: Desk + 'static {
-    /// How things stand.
     fn status(&self) -> Status;
 
-    /// What is being transferred right now.
+    /// The running downloads.
     fn transfers(&self) -> BTreeMap<OrderKey, Transfer>;
 
-    /// A page of the orders.
+    /// One page of the list of orders.
     fn orders(&self, query: &OrderQuery) -> Result<OrderPage, Fault>;
 
-    /// One order with its story; `None` if there is no such order.
+    /// One order with its history; `None` if there is no such order.
     fn order(&self, key: &OrderKey) -> Result<Option<OrderView>, Fault>;
 
-    /// The last lines of all stories, the newest first.
+    /// The latest lines of all histories, newest first.
     fn news(&self, limit: usize) -> Result<Vec<StoryLine>, Fault>;
 
     /// A file of a published revision; `None` if its manifest lists no such file, or it is gone.
     fn file(&self, key: &OrderKey, revision: u32, path: &str) -> Result<Option<OrderFile>, Fault>;
 
-    /// The patient's name as the prescription of the newest revision has it. It is read now and kept
-    /// nowhere.
+    /// The patient's name in the newest revision's prescription. It is read on demand and never
+    /// stored.
     fn patient(&self, key: &OrderKey) -> Option<String>;
 
-    /// The answers to the last command files, the newest first.
+    /// The receipts of the latest command files, newest first.
     fn receipts(&self, limit: usize) -> Result<Vec<ReceiptView>, Fault>;
 
-    /// The command folder, if there is one.
     fn command_folder(&self) -> Option<PathBuf>;
 
-    /// The last records of the audit, the newest first.
+    /// The latest audit records, newest first.
     fn audit(&self, limit: usize) -> Result<Vec<Record>, Fault>;
 
-    /// Every key of the config in force.
+    /// Every effective key of the config.
     fn settings(&self) -> Vec<InForce>;
 
-    /// The last lines of the log, the newest first.
+    /// The latest lines of the log, newest first.
     fn log(&self, query: &LogQuery) -> Vec<LogLine>;
 
-    /// How far the set-up of this PC has come.
+    /// The progress of this PC's set-up.
     fn setup(&self) -> Result<Setup, Fault>;
 
-    /// Remembers that a person is done with a step of the set-up; `Done`: with all of them.
+    /// Records that the user completed a step of the set-up; `Done`: all of them.
     fn pass(&self, step: SetupStep) -> Result<(), Fault>;
 
-    /// How things stand for a monitoring program: metrics in Prometheus' text format.
+    /// The status for monitoring: metrics in Prometheus' text format.
     fn metrics(&self) -> String;
 
-    /// Whether the agent lives and is ready for its work, and why not.
+    /// Whether the agent is alive and ready, and why not.
     fn health(&self) -> Health;
 
-    /// Whether the agent's loop still turns. Answers at once, whatever becomes of disk and journal.
+    /// Whether the agent's loop still runs. Returns immediately, whatever the state of disk and
+    /// journal.
     fn is_live(&self) -> bool;
 }
 
-/// An order and all that the journal knows of it.
+/// An order and everything the journal knows about it.
 #[derive(Debug, Clone)]
 pub struct OrderView {
-    /// What is known of it now.
     pub record: OrderRecord,
-    /// Where its newest revision stands, if it was published and not removed since.
+    /// The folder of its newest revision, if that was published and not removed since.
     pub folder: Option<PathBuf>,
-    /// Its published revisions, the newest first.
+    /// Published revisions, newest first.
     pub revisions: Vec<RevisionView>,
-    /// What is held back of it, if anything.
+    /// The held revision, if any.
     pub held: Option<HeldView>,
-    /// Its story, the newest line first.
+    /// The history, newest line first.
     pub story: Vec<StoryLine>,
 }
 
-/// A revision that is held back, since it is incomplete.
+/// A revision that is held back because it is incomplete.
 #[derive(Debug, Clone)]
 pub struct HeldView {
-    /// Its manifest.
     pub manifest: Manifest,
-    /// Since when.
+    /// When it was held back.
     pub at: WallMs,
-    /// Whether somebody wants it published all the same.
+    /// Whether a user wants it published anyway.
     pub released: bool,
 }
 
-/// One published revision.
 #[derive(Debug, Clone)]
 pub struct RevisionView {
     /// What was published, and why.
     pub manifest: Manifest,
     /// SHA-256 of the manifest's bytes.
     pub manifest_sha256: String,
-    /// When.
+    /// When it was published.
     pub at: WallMs,
     /// Where it was published.
     pub place: Place,
-    /// Where it stands now: in the output, or among the replaced ones; `None` if it is gone.
+    /// Where it is now: in the output, or among the replaced ones; `None` if it is gone.
     pub folder: Option<PathBuf>,
 }
 
-/// One line of an order's story.
+/// One line of an order's history.
 #[derive(Debug, Clone)]
 pub struct StoryLine {
-    /// Of which order.
     pub key: OrderKey,
-    /// When.
     pub at: WallMs,
     /// A stable word, such as `published`.
     pub kind: String,
-    /// What happened, for a person.
+    /// What happened, for people.
     pub text: String,
 }
 
-/// A file of an order, to be read.
+/// A file of an order, opened for reading.
 pub struct OrderFile {
-    /// What the manifest says of it.
+    /// Its entry in the manifest.
     pub file: ManifestFile,
-    /// Its size in bytes now.
+    /// Current size in bytes.
     pub len: u64,
-    /// Its content.
     pub content: Box<dyn ReadFile>,
 }
 
-/// The answer to a command file.
+/// The receipt of a command file.
 #[derive(Debug, Clone)]
 pub struct ReceiptView {
-    /// The file's name.
+    /// Name of the command file.
     pub file: String,
-    /// What was asked for, in words.
+    /// The request in words.
     pub asked: String,
-    /// Who owned the file, as far as the system told.
+    /// The file's owner, if the system named one.
     pub owner: Option<String>,
-    /// When the answer stood; RFC 3339.
+    /// When the receipt was written; RFC 3339.
     pub at: String,
-    /// How it ended.
     pub outcome: Outcome,
-    /// What happened.
     pub message: String,
     /// What a person can or must do next.
     pub next: Option<String>,
@@ -159,95 +150,87 @@ pub struct ReceiptView {
 /// Which lines of the log to show.
 #[derive(Debug, Clone, Default)]
 pub struct LogQuery {
-    /// At least so grave: 1 errors, 2 warnings too, 3 what happened, 4 and 5 details.
+    /// Maximum level: 1 errors, 2 warnings too, 3 what happened, 4 and 5 details.
     pub depth: u8,
-    /// What must occur in the line, if anything.
+    /// Text that the line must contain, if any.
     pub contains: Option<String>,
-    /// So many at the most.
     pub limit: usize,
 }
 
-/// One line of the log.
 #[derive(Debug, Clone)]
 pub struct LogLine {
-    /// When.
     pub at: WallMs,
     /// `ERROR`, `WARN`, `INFO`, `DEBUG` or `TRACE`.
     pub level: &'static str,
-    /// The lab, if it tells of one.
+    /// The lab that the line is about, if any.
     pub lab: Option<String>,
-    /// The order, if it tells of one.
+    /// The order that the line is about, if any.
     pub order: Option<String>,
-    /// What it says.
     pub text: String,
 }
 
 /// The set-up of this PC, from the folder to the first order.
 #[derive(Debug, Clone)]
 pub struct Setup {
-    /// What comes next.
+    /// The next step.
     pub step: SetupStep,
-    /// How it stands with each lab's login.
+    /// The login of each lab.
     pub labs: Vec<SetupLab>,
-    /// The hot folder.
     pub output: PathBuf,
-    /// Whether another one may be chosen; if not, why, and what to do instead.
+    /// Whether another folder may be chosen; if not, why, and what to do instead.
     pub may_choose: Result<(), (String, Option<String>)>,
-    /// Folders that could be it.
+    /// Candidates for the folder.
     pub suggestions: Vec<PathBuf>,
-    /// How it stands with the test order.
     pub test: TestView,
 }
 
-/// A step of the set-up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum SetupStep {
-    /// Say where orders are written, or that the present folder is right.
+    /// Choose where orders are written, or confirm the current folder.
     Folder,
     /// Log a lab in.
     LogIn,
-    /// Say with which account the lab is paired.
+    /// Choose the account to pair the lab with.
     Account,
     /// Publish a test order.
     TestOrder,
-    /// All is done.
+    /// Everything is done.
     Done,
 }
 
-/// How it stands with a lab's login.
+/// The state of a lab's login.
 #[derive(Debug, Clone)]
 pub struct SetupLab {
-    /// Its name.
     pub lab: String,
-    /// How far its login is.
+    /// The progress of the login.
     pub login: LoginView,
-    /// What went wrong last, and what a person can do about it.
+    /// What went wrong last, and what to do about it.
     pub trouble: Option<(String, Option<String>)>,
-    /// Why nobody can wait for the browser at this moment.
+    /// Why the agent cannot wait for the browser right now.
     pub cannot_wait: Option<String>,
-    /// The accounts to choose from, where they are known.
+    /// The accounts to choose from, if known.
     pub choices: Vec<Choice>,
 }
 
-/// How far a login is.
+/// The progress of a login.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LoginView {
-    /// Nobody is logged in, and no login was begun.
+    /// Not logged in, and no login was started.
     LoggedOut,
-    /// A login was begun and waits for the person with the browser.
+    /// A login was started and waits for the user in the browser.
     Waiting {
         /// The link to open.
         url: String,
-        /// Until when it is good; RFC 3339.
+        /// When it expires; RFC 3339.
         until: String,
-        /// Whether the browser comes back to the agent. If not, the person brings the address back.
+        /// Whether the browser returns to the agent. If not, the user must paste the URL.
         by_itself: bool,
     },
-    /// Somebody is logged in, and the lab is paired with no account.
+    /// Logged in, but not paired.
     LoggedIn,
-    /// All is done.
+    /// Everything is done.
     Paired {
-        /// The account's number, and its name if Align told one.
+        /// The account's number, and its name if Align gave one.
         account: String,
     },
 }
@@ -255,21 +238,20 @@ pub enum LoginView {
 /// An account to choose.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Choice {
-    /// Its number.
     pub id: String,
-    /// Its name, if Align told one.
+    /// The name, if Align gave one.
     pub name: Option<String>,
 }
 
-/// How it stands with the test order.
+/// The state of the test order.
 #[derive(Debug, Clone)]
 pub struct TestView {
-    /// Where it stands, or would.
+    /// Its folder, whether or not it exists.
     pub folder: PathBuf,
-    /// Whether it stands there now, in whole or in part.
+    /// Whether it exists now, in whole or in part.
     pub is_there: bool,
-    /// What others did to it, if they did.
+    /// What others changed in it, if anything.
     pub changed: Option<String>,
-    /// When one was published last; RFC 3339.
+    /// When one was last published; RFC 3339.
     pub last: Option<String>,
 }

@@ -1,13 +1,13 @@
-//! In which language a page is.
+//! Chooses the language of a page.
 
 use axum::http::{HeaderMap, header};
 
 use super::texts::{ENGLISH, GERMAN, Texts};
 
-/// The cookie that keeps what a person chose.
+/// The cookie with the user's choice.
 pub(super) const COOKIE: &str = "casedrop_lang";
 
-/// A language that the page speaks.
+/// A language of the page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Lang {
     English,
@@ -15,7 +15,7 @@ pub(super) enum Lang {
 }
 
 impl Lang {
-    /// The one with that code.
+    /// The language with that code.
     pub(super) fn of_code(code: &str) -> Option<Self> {
         match code {
             "en" => Some(Self::English),
@@ -38,7 +38,7 @@ impl Lang {
         }
     }
 
-    /// What the person chose before, or else what the browser prefers.
+    /// The user's choice, else the browser's preference.
     pub(super) fn of(headers: &HeaderMap) -> Self {
         chosen(headers).or_else(|| preferred(headers)).unwrap_or(Self::English)
     }
@@ -50,8 +50,8 @@ fn chosen(headers: &HeaderMap) -> Option<Lang> {
     pairs.find(|(name, _)| name.trim() == COOKIE).and_then(|(_, code)| Lang::of_code(code.trim()))
 }
 
-/// The first that the browser names and the page speaks; browsers name them in their order (RFC 9110,
-/// section 12.5.4).
+/// The first language of the browser that the page has. Browsers list them in order of preference
+/// (RFC 9110, section 12.5.4).
 fn preferred(headers: &HeaderMap) -> Option<Lang> {
     let named = headers.get(header::ACCEPT_LANGUAGE)?.to_str().ok()?;
     named.split(',').find_map(|one| {

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use crate::model::time::WallMs;
 use crate::sync::notice;
 
-/// A moment, as an element that a browser shows in its own time.
+/// A time, as an element that the browser shows in its own time zone.
 #[derive(Debug, Clone)]
 pub(super) struct When {
     at: Option<Timestamp>,
@@ -16,7 +16,7 @@ pub(super) struct When {
 }
 
 impl When {
-    /// From RFC 3339; shows nothing where it is none.
+    /// Parses RFC 3339; anything else shows nothing.
     pub(super) fn of(text: &str) -> Self {
         Self { at: text.parse().ok(), relative: false }
     }
@@ -25,7 +25,7 @@ impl When {
         Self { at: Timestamp::from_millisecond(wall.0).ok(), relative: false }
     }
 
-    /// The same as "3 minutes ago" where scripts run.
+    /// Shown as "3 minutes ago" where scripts run.
     pub(super) fn relative(self) -> Self {
         Self { relative: true, ..self }
     }
@@ -44,16 +44,16 @@ impl fmt::Display for When {
     }
 }
 
-// Nothing in it comes from elsewhere than a number.
+// Its content comes only from numbers.
 impl HtmlSafe for When {}
 
-/// A size as the language writes it.
+/// A size in the language's notation.
 pub(super) fn size(bytes: u64, lang: &str) -> String {
     let text = notice::size(bytes);
     if lang == "de" { text.replace('.', ",") } else { text }
 }
 
-/// A number with its thousands apart, as the language writes it.
+/// A number with thousands separators, in the language's notation.
 pub(super) fn number(count: usize, lang: &str) -> String {
     let digits = count.to_string();
     let apart = if lang == "de" { '.' } else { ',' };
@@ -67,7 +67,7 @@ pub(super) fn number(count: usize, lang: &str) -> String {
     text
 }
 
-/// A text as one part of a URL's path.
+/// A text as one segment of a URL's path.
 pub(super) fn segment(text: &str) -> String {
     percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string()
 }

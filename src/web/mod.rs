@@ -1,9 +1,11 @@
-//! The status page: how things stand, at a glance and in depth, in a browser on this PC. Pages are
-//! rendered here and work without scripts; with scripts they follow what happens by server-sent events.
+//! The status page: the agent's status, at a glance and in depth, in a browser on this PC. Pages
+//! are rendered here and work without scripts; with scripts they follow events by server-sent
+//! events.
 //!
-//! [`gate`] decides who may come in. The rest only asks the agent through [`House`], and acts only by
-//! the requests that people can make elsewhere too. No page shows a patient's name or anything that
-//! holds one, unless the config says so; then it is read when the page is opened, and kept nowhere.
+//! [`gate`] decides who may enter. The rest asks the agent only through [`House`], and acts only
+//! through requests that users can also make elsewhere. No page shows a patient's name or anything
+//! that contains one, unless the config says so; then it is read when the page is opened, and never
+//! stored.
 
 pub mod gate;
 
@@ -52,7 +54,7 @@ pub(in crate::web) struct Shared {
     house: Arc<dyn House>,
     gate: Gate,
     answers: Answers,
-    /// The labs of the config, in its order.
+    /// The labs in the order of the config.
     labs: Vec<String>,
     /// Whether patients' names may be shown.
     show_names: bool,

@@ -1,4 +1,4 @@
-//! What monitoring programs ask for.
+//! The endpoints for monitoring.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use super::Shared;
 use crate::metrics;
 use crate::model::fault::Fault;
 
-/// Numbers for Prometheus.
+/// Metrics for Prometheus.
 pub(super) async fn metrics(State(shared): State<Arc<Shared>>) -> Response {
     match shared.ask(|house| Ok::<_, Fault>(house.metrics())).await {
         Ok(text) => ([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], text).into_response(),
@@ -28,8 +28,8 @@ pub(super) async fn health(State(shared): State<Arc<Shared>>) -> Response {
     }
 }
 
-/// Whether the agent's loop still turns. Whoever may ask nothing else may ask this: it tells nothing
-/// else, and touches neither disk nor journal.
+/// Whether the agent's loop still runs. Open to everyone: it reveals nothing else, and touches
+/// neither disk nor journal.
 pub(super) async fn live(State(shared): State<Arc<Shared>>) -> Response {
     let is_live = shared.house.is_live();
     let code = if is_live { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };

@@ -1,4 +1,4 @@
-//! One order: its state, its files, its story, its scan.
+//! One order: its state, its files, its history, its scan.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -21,7 +21,7 @@ use crate::model::manifest::{Finding, Jaw, ManifestFile, Role};
 use crate::model::record::{Place, Retired, Trouble};
 use crate::status::RunningDownload;
 
-/// Where an order is in an address.
+/// The order's part of a URL: lab, account, order.
 pub(super) type InAddress = InPath<(String, String, String)>;
 
 #[derive(Template)]
@@ -39,9 +39,9 @@ struct OrderPage {
     facts: Vec<(&'static str, String)>,
     heard: When,
     trouble: Option<TroubleView>,
-    /// What there is to know of the files.
+    /// Findings about the files.
     findings: Vec<FindingView>,
-    /// What is held back.
+    /// The held revision.
     held: Option<HeldBox>,
     folder: Option<String>,
     folder_gone: bool,
@@ -66,17 +66,17 @@ struct TroubleView {
     next_try: Option<When>,
 }
 
-/// What is held back.
+/// The held revision.
 struct HeldBox {
     since: When,
-    /// It is to be published all the same.
+    /// Whether it is to be published anyway.
     released: bool,
 }
 
 /// One finding, in words.
 struct FindingView {
     tone: Tone,
-    /// In the page's language, where the page has words for it.
+    /// In the page's language, if the page has words for it.
     text: String,
     /// The language of those words.
     lang: &'static str,
@@ -108,7 +108,7 @@ struct RevisionLine {
     folder: Option<String>,
 }
 
-/// A line of a story as it is shown.
+/// A line of a history, ready to show.
 pub(super) struct LineView {
     pub(super) tone: Tone,
     pub(super) did: String,
@@ -118,7 +118,7 @@ pub(super) struct LineView {
     pub(super) text: String,
 }
 
-/// A mesh, as the viewer's script wants it.
+/// A mesh, in the form that the viewer's script expects.
 #[derive(Serialize)]
 struct Mesh<'a> {
     name: &'a str,
@@ -129,7 +129,7 @@ struct Mesh<'a> {
     bytes: u64,
 }
 
-/// The address of an order's page.
+/// The URL of an order's page.
 pub(super) fn href(key: &OrderKey) -> String {
     format!(
         "/orders/{}/{}/{}",
@@ -139,7 +139,7 @@ pub(super) fn href(key: &OrderKey) -> String {
     )
 }
 
-/// The order that an address names.
+/// The order that a URL names.
 pub(super) fn named((lab, account, order): (String, String, String)) -> Option<OrderKey> {
     Some(OrderKey {
         lab: lab.parse().ok()?,
@@ -178,12 +178,12 @@ pub(super) async fn page(
 }
 
 impl OrderPage {
-    /// Whether something serious is among the findings.
+    /// Whether any finding is serious.
     fn is_incomplete(&self) -> bool {
         self.findings.iter().any(|one| one.tone == Tone::Bad)
     }
 
-    /// Whether a person has still to decide.
+    /// Whether a person still has to decide.
     fn is_undecided(&self) -> bool {
         self.held.as_ref().is_some_and(|held| !held.released)
     }
@@ -194,11 +194,11 @@ impl OrderPage {
         let key = &record.key;
         let path = href(key);
         let state = record.state();
-        // The one that stands now; without it there is nothing to show.
+        // The revision on disk; without it there is nothing to show.
         let newest = view.revisions.first();
         let standing = newest.filter(|revision| revision.folder.is_some());
         let held = view.held.as_ref();
-        // What a person decides on is shown, else what stands.
+        // Show what a person has to decide on, else what is published.
         let shown_manifest =
             held.map(|held| &held.manifest).or(newest.map(|revision| &revision.manifest));
         let all = shown_manifest.map(|manifest| manifest.files.as_slice()).unwrap_or_default();
@@ -349,7 +349,7 @@ impl RevisionLine {
     }
 }
 
-/// Replaced revisions are kept in folders named after their numbers.
+/// Replaced revisions are in folders named after their numbers.
 fn is_history(folder: &Path, revision: u32) -> bool {
     folder.file_name().is_some_and(|name| name.to_string_lossy() == format!("r{revision}"))
 }

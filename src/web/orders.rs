@@ -1,4 +1,4 @@
-//! The orders: searched, chosen, sorted, a page at a time.
+//! The list of orders: searched, filtered, sorted, one page at a time.
 
 use std::sync::Arc;
 
@@ -16,17 +16,16 @@ use super::words::Tone;
 use crate::model::listing::{OrderQuery, OrderSort};
 use crate::model::record::{OrderRecord, OrderState};
 
-/// So many orders are on one page.
 const PER_PAGE: usize = 50;
-/// A search is cut off there, in characters.
+/// Maximum length of a search, in characters; the rest is cut off.
 const SEARCH_MAX: usize = 100;
-/// So many words of it count.
+/// How many words of a search count.
 const WORDS: usize = 6;
 
-/// The word by which addresses choose orders that lack something.
+/// The word in URLs that selects orders that lack something.
 const INCOMPLETE: &str = "incomplete";
 
-/// The sorts with the words by which addresses name them.
+/// The sort orders and their words in URLs.
 const SORTS: [(OrderSort, &str); 6] = [
     (OrderSort::Newest, "newest"),
     (OrderSort::Oldest, "oldest"),
@@ -36,7 +35,7 @@ const SORTS: [(OrderSort, &str); 6] = [
     (OrderSort::State, "state"),
 ];
 
-/// What a page's address asks for. What makes no sense in it counts for nothing.
+/// The parameters of the URL. Invalid ones are ignored.
 #[derive(Debug, Clone, Default, Deserialize)]
 pub(super) struct Asked {
     #[serde(default)]
@@ -81,7 +80,7 @@ struct Row {
     tone: Tone,
     state: &'static str,
     why: Option<String>,
-    /// The files lack something.
+    /// Whether the files lack something.
     incomplete: bool,
     revision: String,
     published: Option<When>,
@@ -104,7 +103,7 @@ impl Asked {
             .map_or_else(OrderSort::default, |one| one.0)
     }
 
-    /// From 1.
+    /// Counted from 1.
     fn page(&self) -> usize {
         self.page.parse().unwrap_or(1).clamp(1, 1_000_000)
     }
@@ -125,7 +124,7 @@ impl Asked {
         }
     }
 
-    /// The address of another page of the same list.
+    /// The URL of another page of the same list.
     fn href(&self, page: usize) -> String {
         let mut pairs = url::form_urlencoded::Serializer::new(String::new());
         for (name, value) in [

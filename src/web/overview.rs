@@ -1,4 +1,4 @@
-//! The overview: how each lab stands, and what needs a person.
+//! The overview: the state of each lab, and what needs attention.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ use super::{house::StoryLine, order};
 use crate::model::fault::Fault;
 use crate::status::{LabState, LabStatus, Reason, RunningDownload, Status};
 
-/// So many lines of what happened last are shown.
+/// How many lines of news to show.
 const NEWS: usize = 12;
 
 #[derive(Template)]
@@ -28,14 +28,14 @@ pub(super) struct Overview {
     wants: Wants,
     more_failing: Option<String>,
     counts: Vec<(&'static str, Tone, &'static str, String)>,
-    /// How many stand published and lack something.
+    /// How many published orders lack something.
     incomplete: Option<String>,
     downloads: Vec<DownloadView>,
     news: Vec<order::LineView>,
     pc: Pc,
 }
 
-/// One lab in one line and colour.
+/// One lab in one line and color.
 struct LabCard {
     name: String,
     account: String,
@@ -51,7 +51,7 @@ struct LabCard {
 
 /// A running download.
 pub(super) struct DownloadView {
-    /// Its order, as scripts know it.
+    /// Its order, by the id that scripts use.
     pub(super) id: String,
     pub(super) href: String,
     pub(super) order: String,
@@ -77,7 +77,7 @@ pub(super) async fn page(State(shared): State<Arc<Shared>>, call: Call) -> Respo
         Ok(found) => found,
         Err(fault) => return call.cannot(&fault),
     };
-    // Whether the journal can be read stands in the status.
+    // The status says whether the journal can be read.
     let frame = call.frame(call.texts.overview, "overview");
     show(&Overview::of(&status, &news.unwrap_or_default(), frame, call.lang))
 }

@@ -1,6 +1,6 @@
-//! What there is to know, in the page's language. Which things these are, and how grave, is decided where
-//! `/health` and all others take them from too: here each gets its words and its button, and none is left
-//! out.
+//! The status reasons in the page's language. Which reasons exist, and how grave they are, is
+//! decided elsewhere, in the one place that `/health` and all others use too: here each gets its
+//! words and its button, and none is left out.
 
 use std::time::Duration;
 
@@ -12,9 +12,9 @@ use crate::model::ids::LabName;
 use crate::model::staff::for_staff;
 use crate::status::{Code, FailingOrder, Figure, LabStatus, Reason, Severity, Status};
 
-/// One thing that there is to know, and what a person can do about it.
+/// One reason, and what a person can do about it.
 pub(super) struct Want {
-    /// Its code; `None` for one of several orders that a code stands for.
+    /// Its code; `None` for one of several orders behind a code.
     pub(super) code: Option<&'static str>,
     pub(super) tone: Tone,
     pub(super) title: String,
@@ -25,24 +25,24 @@ pub(super) struct Want {
     pub(super) action: Action,
 }
 
-/// The button or words for it.
+/// The button or link for it.
 pub(super) enum Action {
     None,
-    /// A link: where to and its words.
+    /// A link: target and words.
     Go(String, &'static str),
-    /// A form: where to and its words.
+    /// A form: target and words.
     Do(String, &'static str),
 }
 
-/// What somebody must act on, and what is good to know.
+/// What needs attention, and what is good to know.
 pub(super) struct Wants {
     pub(super) urgent: Vec<Want>,
     pub(super) others: Vec<Want>,
-    /// Orders that are tried again automatically.
+    /// Orders that are retried automatically.
     pub(super) retried: Vec<Want>,
 }
 
-/// How a text says something: title, text, hint.
+/// The wording: title, text, hint.
 type Words = (&'static str, &'static str, &'static str);
 
 impl Wants {
@@ -132,7 +132,7 @@ pub(super) fn of_lab(
 ) -> (Tone, &'static str) {
     let own = |reason: &&Reason| reason.lab.as_ref() == Some(&lab.lab);
     let is_critical = |reason: &&Reason| reason.severity == Severity::Critical;
-    // What keeps orders from all labs counts for each of them.
+    // Whatever keeps orders from all labs counts for each of them.
     let first = reasons
         .iter()
         .find(|reason| own(reason) && is_critical(reason))
@@ -147,7 +147,7 @@ pub(super) fn of_lab(
     let word = if reasons.iter().any(is_missing) {
         t.lab_not_notified
     } else if told.last.is_none() {
-        // That they are switched on is no proof that Align's calls arrive.
+        // Being switched on does not prove that Align's calls arrive.
         t.lab_never_notified
     } else {
         t.lab_notified

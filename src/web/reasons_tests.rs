@@ -1,5 +1,5 @@
-//! One list of reasons: the page, `casedrop status`, `/health` and the metrics give the same ones, in
-//! each picture.
+//! One list of reasons: the page, `casedrop status`, `/health` and the metrics report the same
+//! ones, for every status.
 
 use std::collections::BTreeSet;
 
@@ -16,10 +16,10 @@ use crate::model::time::WallMs;
 use crate::status::testing::{lab, well};
 use crate::status::{DownloadPause, LabState, Note, PauseStatus, UpdateStatus, health};
 
-/// Something that a picture may show, by its name here.
+/// A change to a status, and its name here.
 type Change = (&'static str, fn(&mut Status));
 
-/// What can happen to a picture. Each code comes from at least one of them.
+/// What can happen to a status. At least one of them triggers each code.
 const CHANGES: [Change; 27] = [
     ("stopped", |it| it.agent.running = false),
     ("stuck", |it| it.agent.silent = Some(600)),
@@ -84,7 +84,7 @@ const CHANGES: [Change; 27] = [
     ("note of a newer version", |it| it.notes.push(Note::new("something new", None))),
 ];
 
-/// How often each code is given.
+/// How often each code occurs.
 type Codes = Vec<(String, usize)>;
 
 fn counted<'a>(codes: impl Iterator<Item = &'a str>) -> Codes {

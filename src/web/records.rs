@@ -1,4 +1,4 @@
-//! What is on record: receipts, the audit, the settings in force, the log.
+//! The records: receipts, audit, effective settings, log.
 
 use std::sync::Arc;
 
@@ -20,13 +20,13 @@ use crate::inputs::commands::is_command;
 use crate::model::discreet;
 use crate::model::fault::Fault;
 
-/// So many receipts are shown.
+/// How many receipts to show.
 const RECEIPTS: usize = 100;
-/// So many records of the audit are shown.
+/// How many audit records to show.
 const RECORDS: usize = 200;
-/// So many lines of the log are shown.
+/// How many log lines to show.
 const LINES: usize = 300;
-/// A search is cut off there, in characters.
+/// Maximum length of a search, in characters; the rest is cut off.
 const SEARCH_MAX: usize = 100;
 
 #[derive(Template)]
@@ -48,21 +48,21 @@ struct ReceiptLine {
     next: Option<String>,
 }
 
-/// What of the names of command files may be shown: people name files after patients.
+/// Hides parts of the names of command files: people name files after patients.
 struct CommandNames {
     shown: bool,
     labs: Vec<String>,
 }
 
 impl CommandNames {
-    /// The text without words of the file's name that may name a person.
+    /// Removes words of the file's name that may name a person from the text.
     fn out_of(&self, file: &str, text: &str) -> String {
         if self.shown {
             return text.to_owned();
         }
         let is_ours = |word: &str| {
             let word = word.to_lowercase();
-            // No word of a file's name is any of the words that the answers are made of.
+            // Words that our own answers consist of stay.
             word.chars().count() < 3
                 || is_command(&word)
                 || discreet::file_name(&word) == word
@@ -73,7 +73,7 @@ impl CommandNames {
     }
 }
 
-/// A link that logs somebody in is for whoever may.
+/// Removes links that log someone in, unless the visitor may use them.
 fn without_links(may: bool, text: &str) -> String {
     let lines = text.lines().filter(|line| may || !line.trim_start().starts_with("http"));
     lines.collect::<Vec<_>>().join("\n")
@@ -177,7 +177,7 @@ struct Setting {
     locked: bool,
 }
 
-/// What the address of the settings asks for.
+/// The parameters of the settings URL.
 #[derive(Deserialize, Default)]
 pub(super) struct Which {
     #[serde(default)]
@@ -226,7 +226,7 @@ struct LogRow {
     text: String,
 }
 
-/// What the address of the log asks for.
+/// The parameters of the log URL.
 #[derive(Deserialize, Default)]
 pub(super) struct Asked {
     #[serde(default)]

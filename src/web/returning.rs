@@ -1,4 +1,5 @@
-//! Sending a scan back to the doctor: a page of its own, with the order's number to be typed once more.
+//! Returning a scan to the doctor: a separate page on which the user types the order's number
+//! again.
 
 use std::sync::Arc;
 
@@ -24,19 +25,20 @@ struct ReturnPage {
     path: String,
     order: String,
     state: String,
-    /// What is proposed as reason.
+    /// The proposed reason.
     reason: String,
 }
 
-/// What the page is asked for.
+/// The parameters of the URL.
 #[derive(Default, Deserialize)]
 pub(super) struct Asked {
-    /// `incomplete`: with the findings as the reason, to be read and changed before it is sent.
+    /// `incomplete`: propose the findings as the reason, for the user to read and change before
+    /// sending.
     #[serde(default)]
     ask: String,
 }
 
-/// What is filled in.
+/// The submitted form.
 #[derive(Deserialize)]
 pub(super) struct Filled {
     id: String,
@@ -65,7 +67,7 @@ pub(super) async fn page(
     }
 }
 
-/// What is serious of the order's files, for the doctor: without any file's name.
+/// The serious findings, for the doctor: without file names.
 fn reason(view: &OrderView, call: &Call) -> String {
     let newest = view.revisions.first().map(|revision| &revision.manifest);
     let manifest = view.held.as_ref().map(|held| &held.manifest).or(newest);
@@ -96,7 +98,7 @@ pub(super) async fn send(
         lab: Some(key.lab.to_string()),
         order: key.order,
         reason: Text(form.reason),
-        // Anything else than a number confirms nothing.
+        // Anything but a number confirms nothing.
         confirm: form.confirm.trim().parse().ok(),
     };
     carry_out(&shared, &call, (form.id, &back), request).await

@@ -34,7 +34,7 @@ struct Welcome {
     test_folder: String,
     test_last: Option<When>,
     done: bool,
-    /// What is missing all the same.
+    /// What is still missing.
     but: Option<String>,
     /// Whether this visitor may change anything.
     may: bool,
@@ -43,12 +43,12 @@ struct Welcome {
 
 /// Asks for the set-up code.
 struct CodeBox {
-    /// Where it lies; none where it could not be written.
+    /// The path of the code's file; `None` if it could not be written.
     file: Option<String>,
     problem: Option<String>,
 }
 
-/// How a step stands: its tone and the word for it.
+/// The state of a step: its tone and the word for it.
 struct Step {
     tone: Tone,
     word: &'static str,
@@ -67,7 +67,7 @@ struct LabView {
     chosen: bool,
 }
 
-/// Shown while the agent begins anew.
+/// Shown while the agent restarts.
 #[derive(Template)]
 #[template(path = "restart.html")]
 struct Restart {
@@ -92,7 +92,7 @@ pub(super) struct Filled {
     other: String,
 }
 
-/// The set-up code, as it was typed.
+/// The set-up code, as typed.
 #[derive(Deserialize)]
 pub(super) struct Typed {
     code: String,
@@ -110,7 +110,7 @@ pub(super) async fn page(
     show(&Welcome::of(setup, &which.lab, &call, &shared, None))
 }
 
-/// Says that the set-up code is needed first. Nothing was done.
+/// Responds that the set-up code is needed first. Nothing was done.
 pub(super) async fn asks_for_code(shared: &Arc<Shared>, call: &Call) -> Response {
     code_page(shared, call, call.texts.code_first.to_owned()).await
 }
@@ -125,7 +125,7 @@ async fn code_page(shared: &Arc<Shared>, call: &Call, problem: String) -> Respon
     }
 }
 
-/// Somebody typed the set-up code.
+/// Handles the form with the set-up code.
 pub(super) async fn open(
     State(shared): State<Arc<Shared>>,
     call: Call,
@@ -165,7 +165,7 @@ impl Welcome {
         let is_in =
             |login: &LoginView| matches!(login, LoginView::LoggedIn | LoginView::Paired { .. });
         let is_paired = |login: &LoginView| matches!(login, LoginView::Paired { .. });
-        // One lab is enough to go on, and not all there is to do.
+        // One lab is enough to continue, but not all there is to do.
         let for_labs = |of: SetupStep, all: bool| match step(of) {
             done if done.tone == Tone::Good && !all => {
                 Step { tone: Tone::Warn, word: t.step_some, now: false }
@@ -186,7 +186,7 @@ impl Welcome {
         let is_done = at == SetupStep::Done;
         let but = (is_done && !waiting.is_empty())
             .then(|| fill(t.set_but, &[("labs", &waiting.join(", "))]));
-        // Who has nothing to do here is not asked.
+        // Ask for the code only if there is something to do.
         let has_work = at == SetupStep::Folder || !waiting.is_empty();
         let code = (!may && (has_work || problem.is_some())).then(|| CodeBox {
             file: shared.gate.code_file().map(|file| file.display().to_string()),
@@ -218,14 +218,14 @@ impl Welcome {
     }
 }
 
-/// The accounts that an answer lets choose from, and of which lab.
+/// The accounts to choose from in a reply, and their lab.
 fn choices(reply: &Reply) -> (String, Vec<Choice>) {
     let lab = reply.details.get("lab").and_then(|lab| lab.as_str()).unwrap_or_default();
     (lab.to_owned(), Choice::listed(&reply.details))
 }
 
 impl Choice {
-    /// The accounts that an answer's details list.
+    /// The accounts that a reply's details list.
     pub fn listed(details: &serde_json::Value) -> Vec<Self> {
         let accounts = details.get("accounts").and_then(|accounts| accounts.as_array());
         let text = |account: &serde_json::Value, key: &str| {
@@ -278,7 +278,7 @@ pub(super) async fn act(
         let shared = Arc::clone(&shared);
         async move { shared.ask(move |house| house.pass(step)).await }
     };
-    // That the folder is right, and that all is set up, is for whoever may say otherwise.
+    // Only those who may change the set-up may confirm the folder or declare it complete.
     if matches!(what.as_str(), "keep-folder" | "skip") && !call.visitor.may_set_up() {
         return asks_for_code(&shared, &call).await;
     }
@@ -303,7 +303,7 @@ pub(super) async fn act(
     }
 }
 
-/// With another folder the agent begins anew, and cannot be asked for a moment.
+/// Chooses another folder. The agent restarts for that, and is unavailable for a moment.
 async fn choose_folder(shared: &Arc<Shared>, call: &Call, id: String, path: String) -> Response {
     let reply = match answer_of(shared, call, &id, Request::Output { path }).await {
         Ok(reply) => reply,

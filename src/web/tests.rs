@@ -1,4 +1,4 @@
-//! The pages, asked as a browser asks, of an agent that is made up.
+//! The pages, requested as a browser does, from a fake agent.
 
 mod set_up;
 
@@ -31,12 +31,12 @@ use crate::status::{Health, Status, Transfer, health};
 const HOSTILE: &str = "<script>alert(1)</script>\"'&";
 const PATIENT: &str = "Doe, Jane";
 
-/// An agent that knows one order, and keeps what it is asked to do.
+/// An agent that knows one order, and records the requests it gets.
 #[derive(Default)]
 struct Made {
     done: Mutex<Vec<(String, Request, Who)>>,
     held: Mutex<Option<HeldView>>,
-    /// Changes how far it is set up.
+    /// Changes the progress of the set-up.
     setup: Mutex<Option<fn(&mut Setup)>>,
     passed: Mutex<Vec<SetupStep>>,
 }

@@ -1,5 +1,5 @@
-//! Every word of the page, in each of its languages. What the agent itself says (faults, receipts, the
-//! log) is English everywhere.
+//! Every word of the page, in each of its languages. What the agent itself says (faults, receipts,
+//! the log) is always English.
 
 macro_rules! texts {
     ($($name:ident: $english:literal, $german:literal;)*) => {
@@ -99,7 +99,7 @@ texts! {
         "Es ist weniger Platz frei, als frei bleiben muss; darum wird nichts geholt. Aufträge bleiben bei Align, bis Platz ist.";
     full_hint: "Make room on the volume of the hot folder, or set retention.keep in the config.",
         "Auf dem Datenträger des Auftragsordners Platz schaffen oder retention.keep in der Konfiguration setzen.";
-    // What there is to know.
+    // Reasons.
     hours: "{n} h", "{n} h";
     minutes: "{n} min", "{n} min";
     stopped: "Casedrop is not running", "Casedrop läuft nicht";
@@ -281,7 +281,7 @@ texts! {
     reason_changed: "files changed", "Dateien geändert";
     reason_refetch: "fetched again on request", "auf Wunsch neu geholt";
     reason_extras: "pictures arrived", "Bilder nachgekommen";
-    // Lines of a story.
+    // Lines of an order's history.
     did_seen: "Seen at Align", "Bei Align gesehen";
     did_asked: "Asked for by a person", "Von jemandem angefordert";
     did_fetching: "Fetching", "Wird geholt";
@@ -357,7 +357,7 @@ texts! {
     level_warn: "warnings too", "auch Warnungen";
     level_info: "what happened too", "auch Ereignisse";
     level_all: "details too", "auch Einzelheiten";
-    // Logging in at the page.
+    // Signing in on the page.
     password: "Password", "Kennwort";
     password_title: "Casedrop on this PC", "Casedrop auf diesem PC";
     password_wrong: "That is not the password.", "Das ist nicht das Kennwort.";
@@ -422,13 +422,13 @@ texts! {
     skip_test: "Skip this", "Überspringen";
     bad_form: "This form is incomplete or too old: open the page again.",
         "Dieses Formular ist unvollständig oder zu alt: die Seite neu öffnen.";
-    // What cannot be shown.
+    // Errors.
     not_found: "There is nothing here.", "Hier ist nichts.";
     not_found_order: "Casedrop knows no such order.", "Einen solchen Auftrag kennt Casedrop nicht.";
     cannot_show: "This cannot be shown now", "Das kann gerade nicht gezeigt werden";
 }
 
-/// A text with its `{names}` replaced.
+/// Replaces the `{names}` in a text.
 pub(super) fn fill(text: &str, values: &[(&str, &str)]) -> String {
     let mut filled = text.to_owned();
     for (name, value) in values {

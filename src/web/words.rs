@@ -1,4 +1,4 @@
-//! What the rest of the agent says in codes, as words of a language.
+//! Translates the codes of the rest of the agent into words of a language.
 
 use super::findings::german;
 use super::texts::{GERMAN, Texts};
@@ -76,8 +76,8 @@ impl Texts {
         }
     }
 
-    /// What a finding of that code means, in this language; `None` for English, which the manifest has,
-    /// and where only that has words.
+    /// The meaning of a finding's code in this language; `None` for English, which the manifest
+    /// has, and for codes without a translation.
     pub(super) fn finding(&self, code: &str) -> Option<&'static str> {
         if self.other_language != GERMAN.other_language {
             return None;
@@ -85,7 +85,7 @@ impl Texts {
         FindingCode::known(code).map(german)
     }
 
-    /// What a line of a story tells of; one of a newer journal has no word here.
+    /// The words for a line of a history; `None` for kinds from a newer journal.
     pub(super) fn did(&self, kind: &str) -> Option<&'static str> {
         Some(match kind {
             "seen" => self.did_seen,
@@ -111,7 +111,7 @@ impl Texts {
     }
 }
 
-/// The tone in which something is shown: it goes with a word and a sign, never alone.
+/// The tone in which something is shown: always with a word and a sign, never alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Tone {
     Good,

@@ -1,4 +1,4 @@
-//! What all answers have in common, and refusals.
+//! Refusals, and what all responses have in common.
 
 use axum::body::Body;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
@@ -7,12 +7,12 @@ use futures_util::StreamExt as _;
 
 use super::visitor::Visitor;
 
-/// What every answer says. There is no `Strict-Transport-Security`: it would hold for all ports of the
-/// host, other programs on this PC included, is void for addresses, and leaves nobody a way in when a
-/// certificate of the lab's own has ended.
+/// The headers of every response. There is no `Strict-Transport-Security`: it would apply to all
+/// ports of the host, including other programs on this PC, has no effect for IP addresses, and
+/// locks everyone out once a lab's own certificate expires.
 ///
-/// `Referrer-Policy` is not `no-referrer`: with that, browsers name the origin of a form `null` (Fetch
-/// standard, "append a request Origin header"), and our own forms would look like somebody else's.
+/// `Referrer-Policy` is not `no-referrer`: with that, browsers send the origin of a form as `null`
+/// (Fetch standard, "append a request Origin header"), and our own forms would look foreign.
 const HEADERS: [(HeaderName, &str); 8] = [
     (
         header::CONTENT_SECURITY_POLICY,
@@ -31,7 +31,7 @@ const HEADERS: [(HeaderName, &str); 8] = [
     (HeaderName::from_static("x-permitted-cross-domain-policies"), "none"),
 ];
 
-/// Puts on an answer what every answer says.
+/// Adds the common headers to a response.
 pub(super) fn dress(answer: &mut Response) {
     let headers = answer.headers_mut();
     for (name, value) in HEADERS {
@@ -40,8 +40,8 @@ pub(super) fn dress(answer: &mut Response) {
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
 }
 
-/// The same answer; if it goes on and on (`text/event-stream`), only for as long as its visitor may see
-/// it: what comes after the end of a session is not sent any more.
+/// Ends an event stream (`text/event-stream`) together with its visitor's session; leaves other
+/// responses alone.
 pub(super) fn while_signed_in(answer: Response, visitor: Visitor) -> Response {
     let kind = answer.headers().get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
     if !kind.is_some_and(|kind| kind.starts_with(b"text/event-stream")) {
@@ -65,7 +65,6 @@ impl Refusal {
         Self { status, text, more: None }
     }
 
-    /// With one more header.
     pub(super) fn with(self, name: HeaderName, value: HeaderValue) -> Self {
         Self { more: Some((name, value)), ..self }
     }
@@ -81,7 +80,7 @@ impl IntoResponse for Refusal {
     }
 }
 
-/// A route that is not behind the gate asks for what only the gate knows.
+/// The refusal for a route that needs the gate but is not behind it.
 pub(super) fn no_gate() -> Refusal {
     Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "this route stands outside of the gate\n")
 }

@@ -2,21 +2,21 @@
 
 use url::Url;
 
-/// The path, with its query, if it is one of this page; else `/`. What leads elsewhere in any browser
-/// is none: `//evil.example`, `/\evil.example`, `https:…`.
+/// Returns the path with its query if it is on this page, else `/`. Rejects anything that leads
+/// elsewhere in any browser: `//evil.example`, `/\evil.example`, `https:…`.
 pub fn local_path(to: Option<&str>) -> &str {
     to.filter(|to| is_local(to)).unwrap_or("/")
 }
 
 fn is_local(to: &str) -> bool {
-    // Browsers leave out tabs and line ends, and read `\` as `/`, before they look at a URL.
+    // Before they parse a URL, browsers drop tabs and line ends and read `\` as `/`.
     let is_plain = |c: char| c.is_ascii_graphic() && !matches!(c, '\\' | '#');
     if !to.starts_with('/') || to.starts_with("//") || !to.chars().all(is_plain) {
         return false;
     }
     let Ok(base) = Url::parse("http://casedrop.invalid/") else { return false };
     let Ok(url) = base.join(to) else { return false };
-    // A path that would lead back to the sign-in leads in a circle.
+    // A path back to the sign-in would loop.
     url.origin() == base.origin()
         && !url.path().starts_with("//")
         && !matches!(url.path(), "/login" | "/logout")

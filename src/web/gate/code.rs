@@ -1,8 +1,8 @@
-//! The set-up code: a page without a password takes changes to the set-up only from a browser in which
-//! somebody entered it. It lies in a file in the state folder that only the agent's user and
-//! administrators can read, so whoever knows it could have changed the config anyway.
+//! The set-up code: without a password, the page accepts changes to the set-up only from a browser
+//! in which the code was entered. The code is in a file in the state folder that only the agent's
+//! user and administrators can read, so anyone who knows it could have changed the config anyway.
 //!
-//! There is a new code at each start, and after each use.
+//! Each start and each use creates a new code.
 
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -17,16 +17,16 @@ use super::throttle::Throttle;
 use crate::disk::{Disk, read_limited, write_durably_private};
 use crate::model::fault::{Fault, FaultClass};
 
-/// The name of the file in the state folder.
+/// Name of the file in the state folder.
 pub const CODE_FILE: &str = "set-up-code.txt";
 
-/// What codes are made of: no digit looks like a letter. One for each value of five bits.
+/// The symbols of a code, one for each five-bit value: no digit looks like a letter.
 const SYMBOLS: &[u8; 32] = b"23456789ABCDEFGHJKLMNPQRSTUVWXYZ";
-/// Forty bits: with one try in ten seconds, guessing takes thousands of years.
+/// Forty bits: at one try in ten seconds, guessing takes thousands of years.
 const LENGTH: usize = 8;
 const MAX_FILE: u64 = 1024;
 
-/// The code, and who may try it when.
+/// The code, and the throttle for attempts.
 pub struct SetUpCode {
     disk: Arc<dyn Disk>,
     file: PathBuf,
@@ -35,16 +35,16 @@ pub struct SetUpCode {
 }
 
 struct Inner {
-    /// None while it could not be written: a code that nobody can read opens nothing.
+    /// `None` while it could not be written: a code that no one can read opens nothing.
     code: Option<SecretString>,
     throttle: Throttle,
 }
 
 impl SetUpCode {
-    /// Makes a new code and writes it into the state folder.
+    /// Creates a code and writes it into the state folder.
     ///
     /// # Errors
-    /// The system gives no random numbers, or the file cannot be written.
+    /// The system has no random numbers, or the file cannot be written.
     pub fn new(disk: Arc<dyn Disk>, state: &Path) -> Result<Self, Fault> {
         let key = hmac::Key::generate(hmac::HMAC_SHA256, &ring::rand::SystemRandom::new());
         let key = key.map_err(|_| no_random())?;
@@ -55,12 +55,11 @@ impl SetUpCode {
         Ok(made)
     }
 
-    /// Where it lies.
     pub fn file(&self) -> &Path {
         &self.file
     }
 
-    /// Makes another code; the one before opens nothing any more.
+    /// Replaces the code; the previous one becomes invalid.
     ///
     /// # Errors
     /// As [`new`](Self::new).
@@ -68,7 +67,7 @@ impl SetUpCode {
         self.with(|inner| self.renewed(inner))
     }
 
-    /// Takes the file away. No code opens anything then.
+    /// Deletes the file. From then on no code is valid.
     pub fn end(&self) {
         self.with(|inner| inner.code = None);
         if let Err(error) = self.disk.remove_file(&self.file) {
@@ -76,7 +75,7 @@ impl SetUpCode {
         }
     }
 
-    /// Uses the code up, if it is this one. It blocks.
+    /// Consumes the code if `tried` matches. Blocks.
     pub(super) fn open(&self, from: IpAddr, tried: &str, now: Duration) -> Result<(), Refused> {
         self.with(|inner| {
             let admitted = inner.throttle.admit(Lane::Code, from, now);
@@ -111,7 +110,7 @@ impl SetUpCode {
     }
 }
 
-/// The code in a state folder, for whoever may read it there.
+/// Reads the code from its file, for anyone with access to it.
 pub fn read_code(disk: &dyn Disk, file: &Path) -> Option<SecretString> {
     let bytes = read_limited(disk, file, MAX_FILE).ok()?;
     let text = String::from_utf8(bytes).ok()?;
@@ -119,7 +118,7 @@ pub fn read_code(disk: &dyn Disk, file: &Path) -> Option<SecretString> {
     (!code.is_empty()).then(|| code.into())
 }
 
-/// As people type it: case, blanks and dashes do not count.
+/// Normalizes typed input: ignores case, spaces and dashes.
 fn plain(code: &str) -> String {
     let symbols = code.chars().filter(|c| !c.is_whitespace() && !"-–—".contains(*c));
     symbols.take(4 * LENGTH).flat_map(char::to_uppercase).collect()

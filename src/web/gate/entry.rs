@@ -1,4 +1,4 @@
-//! The rules by which requests are refused, without a look at who sent them.
+//! The rules that refuse requests regardless of who sent them.
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 
@@ -6,7 +6,7 @@ use super::Inner;
 use super::answer::Refusal;
 use crate::http::server::Host;
 
-/// Where no password is asked for before the sign-in.
+/// Paths that need no sign-in.
 const OPEN: [&str; 2] = ["/login", "/health/live"];
 const OPEN_BELOW: &str = "/assets/";
 
@@ -22,7 +22,7 @@ pub(super) fn host(gate: &Inner, uri: &Uri, headers: &HeaderMap) -> Result<Host,
     let is_own = if gate.is_loopback {
         host.is_loopback()
     } else {
-        // No name server has a say in an address, so no other site can be behind it.
+        // No name server controls an IP address, so no other site can be behind it.
         host.address().is_some()
     };
     if is_own || gate.names.iter().any(|name| host.is_named(name)) {
@@ -35,8 +35,8 @@ pub(super) fn host(gate: &Inner, uri: &Uri, headers: &HeaderMap) -> Result<Host,
     ))
 }
 
-/// Whether a request may come from where it comes from, as far as browsers say: programs of other
-/// sites may neither act here nor look.
+/// Checks the origin of a request, as far as browsers report it: other sites may neither act here
+/// nor read anything.
 pub(super) fn origin(
     gate: &Inner,
     host: &Host,
@@ -53,19 +53,19 @@ pub(super) fn origin(
     Err(Refusal::new(StatusCode::FORBIDDEN, text))
 }
 
-/// Whether the browser says that the page itself, or the person, asks; or says nothing.
+/// Whether the browser says that the page itself or the user asks, or says nothing.
 fn is_of_own_site(headers: &HeaderMap) -> bool {
     headers.get_all(SITE).iter().all(|site| site == "same-origin" || site == "none")
 }
 
-/// Whether a link or the address line leads to a page.
+/// Whether the request follows a link or the address bar to a page.
 fn is_link(headers: &HeaderMap) -> bool {
     headers.get(MODE).is_some_and(|mode| mode == "navigate")
         && headers.get(DEST).is_some_and(|dest| dest == "document")
 }
 
-/// Whether a link of another site leads to a page. Then browsers keep our cookie back, even if they
-/// have one (`SameSite=Strict`).
+/// Whether the request follows a link from another site. Browsers then withhold our cookie, even if
+/// they have one (`SameSite=Strict`).
 pub(super) fn is_link_from_elsewhere(method: &Method, headers: &HeaderMap) -> bool {
     *method == Method::GET && !is_of_own_site(headers)
 }
@@ -76,7 +76,7 @@ fn is_own_origin(origin: &HeaderValue, host: &Host, is_encrypted: bool) -> bool 
     };
     let default = match scheme {
         "https" => 443,
-        // Behind a proxy with a certificate it is https although we are not encrypted.
+        // Behind a proxy with a certificate it is https although this connection is not encrypted.
         "http" if !is_encrypted => 80,
         _ => return false,
     };
@@ -88,17 +88,17 @@ pub(super) fn is_safe(method: &Method) -> bool {
     matches!(*method, Method::GET | Method::HEAD)
 }
 
-/// Whether a path is for everybody.
+/// Whether a path needs no sign-in.
 pub(super) fn is_open(path: &str) -> bool {
     OPEN.contains(&path) || path.starts_with(OPEN_BELOW)
 }
 
-/// Whether a path takes the password with the request itself.
+/// Whether a path accepts the password with the request itself.
 pub(super) fn takes_basic(path: &str) -> bool {
     matches!(path, "/metrics" | "/health") || path.starts_with("/health/")
 }
 
-/// Whether somebody looks at the answer in a browser, as a page.
+/// Whether a browser will show the response as a page.
 pub(super) fn is_navigation(headers: &HeaderMap) -> bool {
     if let Some(mode) = headers.get(MODE) {
         return mode == "navigate";

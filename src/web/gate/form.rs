@@ -1,4 +1,4 @@
-//! Forms that must come from a page of this session.
+//! Forms that must come from a page of the same session.
 
 use axum::body::{Body, Bytes};
 use axum::extract::{Form, FromRequest, RawForm, Request};
@@ -10,12 +10,12 @@ use url::form_urlencoded;
 use super::answer::{Refusal, no_gate};
 use super::visitor::Visitor;
 
-/// The name of the field that holds the token.
+/// Name of the field with the token.
 const FIELD: &str = "csrf";
-/// What a form without the token of its session is answered.
+/// The response to a form without its session's token.
 const TOO_OLD: &str = "this form is too old: open the page again\n";
 
-/// A form (`application/x-www-form-urlencoded`) whose field `csrf` is the token of its session; the
+/// A form (`application/x-www-form-urlencoded`) whose `csrf` field is its session's token; the
 /// other fields are `T`.
 pub struct Checked<T>(pub T);
 
@@ -39,7 +39,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Checked<T> {
             .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
             .body(Body::from(fields))
             .map_err(|_| StatusCode::BAD_REQUEST.into_response())?;
-        // What is wrong could quote what was sent.
+        // The details of the error could quote what was sent.
         let Form(form) = Form::<T>::from_request(form, &()).await.map_err(|_| {
             let text = "a field of this form is missing or makes no sense\n";
             Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, text).into_response()
@@ -48,7 +48,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Checked<T> {
     }
 }
 
-/// The fields beside the token, which must be right.
+/// Checks the token and returns the other fields.
 fn fields(visitor: &Visitor, bytes: &Bytes) -> Result<String, Refusal> {
     let mut others = form_urlencoded::Serializer::new(String::new());
     let mut tokens = Vec::new();

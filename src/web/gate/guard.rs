@@ -1,4 +1,4 @@
-//! What every request passes, one step after the other.
+//! The steps that every request passes, in order.
 
 use std::time::Duration;
 
@@ -16,12 +16,12 @@ use super::lock::Lane;
 use super::visitor::Visitor;
 use super::{Gate, entry};
 
-/// The largest body of a request.
+/// The largest request body, in bytes.
 const MOST_BYTES: usize = 64 * 1024;
-/// It must be there in this time.
+/// Time limit for receiving the body.
 const BODY_TIME: Duration = Duration::from_secs(10);
 
-/// Lets a request in, or refuses it.
+/// Admits a request or refuses it.
 pub(super) async fn enter(
     State(gate): State<Gate>,
     request: Request<Body>,
@@ -41,7 +41,7 @@ pub(super) async fn enter(
     answer
 }
 
-/// The request with its visitor, or the answer in its place.
+/// Returns the request with its visitor, or the response to send instead.
 async fn admit(
     gate: &Gate,
     request: Request<Body>,
@@ -57,7 +57,7 @@ async fn admit(
     }
     demand(gate, &visitor, method, uri, headers).await?;
     let body = if entry::is_safe(method) {
-        // Nothing here has a body.
+        // Requests that change nothing have no body here.
         Body::empty()
     } else {
         whole(body).await.map_err(refuse)?
@@ -66,7 +66,7 @@ async fn admit(
     Ok((Request::from_parts(head, body), visitor))
 }
 
-/// Demands that a visitor is signed in where that is needed.
+/// Demands a sign-in where one is needed.
 async fn demand(
     gate: &Gate,
     visitor: &Visitor,
@@ -100,7 +100,7 @@ async fn demand(
     if !entry::is_navigation(headers) {
         return Err(refuse(unauthorized(path)));
     }
-    // A form is not sent again by the way through the sign-in.
+    // The detour through the sign-in does not resend a form.
     let to = uri.path_and_query().map(axum::http::uri::PathAndQuery::as_str);
     let login = match local_path(to.filter(|_| entry::is_safe(method))) {
         "/" => "/login".to_owned(),
@@ -110,8 +110,8 @@ async fn demand(
     Err(Box::new((StatusCode::SEE_OTHER, [(header::LOCATION, login)]).into_response()))
 }
 
-/// A browser asks for the password only where it may come with the request: elsewhere it would ask in a
-/// window of its own, for each part of a page.
+/// Asks the browser for the password only on paths that accept it with the request: elsewhere it
+/// would open its own dialog for each part of a page.
 fn unauthorized(path: &str) -> Refusal {
     let refusal = Refusal::new(StatusCode::UNAUTHORIZED, "sign in on the status page first\n");
     if entry::takes_basic(path) {
@@ -121,7 +121,7 @@ fn unauthorized(path: &str) -> Refusal {
     refusal
 }
 
-/// The password that comes with a request (RFC 7617).
+/// The password sent with a request (RFC 7617).
 fn basic(headers: &HeaderMap) -> Option<Vec<u8>> {
     let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
     let (scheme, encoded) = value.split_once(' ')?;
@@ -133,8 +133,8 @@ fn basic(headers: &HeaderMap) -> Option<Vec<u8>> {
     Some(pair.get(colon + 1..)?.to_vec())
 }
 
-/// Has the browser ask again, by itself this time and not for another site, so that it shows its
-/// cookie. Without that, everybody who follows a link from elsewhere would lose their session.
+/// Makes the browser repeat the request on its own behalf instead of another site's, so that it
+/// sends its cookie. Otherwise everyone who follows a link from elsewhere would lose their session.
 fn once_more(uri: &Uri) -> Response {
     let to = local_path(uri.path_and_query().map(axum::http::uri::PathAndQuery::as_str));
     let shown = to.replace('&', "&amp;").replace('"', "&quot;").replace('<', "&lt;");
@@ -147,12 +147,12 @@ fn once_more(uri: &Uri) -> Response {
     answer
 }
 
-/// The whole body, if it is small and comes in time.
+/// Reads the whole body if it is small and arrives in time.
 async fn whole(body: Body) -> Result<Body, Refusal> {
     let last = HeaderValue::from_static("close");
     match tokio::time::timeout(BODY_TIME, to_bytes(body, MOST_BYTES)).await {
         Ok(Ok(bytes)) => Ok(Body::from(bytes)),
-        // What follows on this connection is the rest of it.
+        // What follows on this connection is the rest of the body.
         Ok(Err(_)) => {
             let text = "the body is longer than 64 KiB, or broke off\n";
             Err(Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, text).with(header::CONNECTION, last))

@@ -1,4 +1,4 @@
-//! The password: who knows it may come in.
+//! The password, and checking it.
 
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,34 +10,34 @@ use tokio::sync::Semaphore;
 use super::throttle::Throttle;
 use crate::password::PasswordHash;
 
-/// So many passwords are checked at the same time: each takes 19 MiB and a core.
+/// How many passwords to check at the same time: each check takes 19 MiB and a core.
 const CHECKS: usize = 2;
-/// So many more wait for that.
+/// How many more may wait for a check.
 const WAITING: usize = 16;
 
-/// On which way a password comes. A monitor with an old one slows down no person.
+/// How a password arrives. A monitor with an outdated one must not slow down people.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Lane {
-    /// By the form of `/login`.
+    /// Through the form of `/login`.
     Form,
     /// With each request.
     Basic,
-    /// The set-up code, by its form.
+    /// The set-up code, through its form.
     Code,
 }
 
-/// A password was not taken: it is wrong, or comes too soon after wrong ones.
+/// A password was refused: it is wrong, or comes too soon after wrong ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Refused {
-    /// How long until the next try makes sense; none after the first few.
+    /// Time until the next try makes sense; zero after the first few.
     pub wait: Duration,
 }
 
-/// What the password opens.
+/// The lock that the password opens.
 pub(super) struct Lock {
     hash: PasswordHash,
     key: hmac::Key,
-    /// The signed digest of the password that was right: a monitor asks every few seconds.
+    /// The signed digest of the last correct password: a monitor asks every few seconds.
     right: Mutex<Option<hmac::Tag>>,
     throttle: Mutex<Throttle>,
     checks: Arc<Semaphore>,
@@ -87,7 +87,8 @@ impl Lock {
         let Ok(permit) = Arc::clone(&self.checks).acquire_owned().await else { return false };
         let (hash, tried) = (self.hash.clone(), password.to_vec());
         let checked = tokio::task::spawn_blocking(move || {
-            // It goes on even if nobody waits any more, and so long it counts.
+            // The check continues even if no one waits for it any more, and counts until it is
+            // done.
             let _permit = permit;
             hash.is_of(&tried)
         });

@@ -1,4 +1,4 @@
-//! Who may come in: the server under the status page, and what every request to it must pass.
+//! Access control: the server of the status page, and what every request to it must pass.
 //!
 //! ```text
 //! let settings = Settings::of(&page);                      // config::StatusPage
@@ -15,25 +15,25 @@
 //! async fn refetch(visitor: Visitor, Checked(form): Checked<Refetch>) -> Redirect { … }
 //! ```
 //!
-//! What is refused, in this order:
+//! Refused requests, in this order:
 //!
 //! | request | answer |
 //! |---|---|
 //! | names no host, or several | 400 |
 //! | asks for the page under a name that is not its own (DNS rebinding) | 421, with what to do |
-//! | comes from another site: by `Origin`, or by `Sec-Fetch-Site`, links to pages apart | 403 |
-//! | demands a sign-in: a page | 303 to `/login?to=…` |
-//! | the same, anything else | 401 |
-//! | has a body of more than 64 KiB, or one that does not come | 413, 408 |
-//! | [`Checked`]: a form without the token of its session | 403 |
+//! | comes from another site, by `Origin` or `Sec-Fetch-Site`, except links to pages | 403 |
+//! | needs a sign-in: a page | 303 to `/login?to=…` |
+//! | needs a sign-in: anything else | 401 |
+//! | has a body of more than 64 KiB, or one that does not arrive | 413, 408 |
+//! | [`Checked`]: a form without its session's token | 403 |
 //!
-//! With a password everything demands a sign-in but `/login`, what lies below `/assets/`, and
-//! `/health/live`, which must tell nothing but that there is an agent. `/metrics`, `/health` and what
-//! lies below take the password by `Basic` too, whatever the user is called, so that a monitor can
-//! ask.
+//! With a password everything needs a sign-in except `/login`, everything below `/assets/`, and
+//! `/health/live`, which must reveal nothing except that there is an agent. `/metrics`, `/health`
+//! and everything below also accept the password by `Basic`, with any user name, so that a monitor
+//! can ask.
 //!
-//! The port in `Host` does not matter: rebinding needs a name of the attacker's, and ports change on the
-//! way through proxies. In `Origin` it must be that of `Host`: another port is another program.
+//! The port in `Host` does not matter: rebinding needs a name of the attacker, and proxies change
+//! ports. In `Origin` it must be that of `Host`: another port is another program.
 
 mod answer;
 mod back;
@@ -71,30 +71,30 @@ pub use lock::Refused;
 pub use serving::serve;
 pub use visitor::Visitor;
 
-/// Time between two attempts to begin, and between two looks at the certificate.
+/// Time between two attempts to start, and between two checks of the certificate.
 pub const CARE: Duration = Duration::from_secs(30);
 
-/// Tells how much time has passed since some moment: never less than before, and not less because the
-/// computer slept.
+/// Returns the time since some fixed moment: it never goes back, and includes the time the computer
+/// slept.
 pub type Clock = Arc<dyn Fn() -> Duration + Send + Sync>;
 
-/// How the gate is set up.
+/// The gate's settings.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// Where it listens; port 0 is any that is free.
+    /// Where it listens; port 0 picks a free one.
     pub listen: SocketAddr,
     /// Its own certificate; plain HTTP without one.
     pub tls: Option<TlsFiles>,
-    /// The names under which it answers, beside addresses and `localhost`; in lower case.
+    /// The names under which it answers, besides addresses and `localhost`; in lower case.
     pub names: Vec<String>,
-    /// The hash of the password that visitors are asked for; `None`: nobody is asked.
+    /// The hash of the visitors' password; `None`: no password.
     pub password_hash: Option<PasswordHash>,
-    /// Time between two attempts to begin, and between two looks at the certificate.
+    /// Time between two attempts to start, and between two checks of the certificate.
     pub care: Duration,
 }
 
 impl Settings {
-    /// As the config says.
+    /// The settings from the config.
     pub fn of(page: &StatusPage) -> Self {
         Self {
             listen: page.listen,
@@ -105,8 +105,8 @@ impl Settings {
         }
     }
 
-    /// The address to open in a browser, with a slash at its end, when it listens `at` that place:
-    /// under the first of its names where the address itself leads nowhere.
+    /// The URL to open in a browser, with a trailing slash, if it listens `at` that address: with
+    /// the first of its names where the address itself leads nowhere.
     pub fn url(&self, at: SocketAddr) -> String {
         let scheme = if self.tls.is_some() { "https" } else { "http" };
         match self.names.first() {
@@ -116,7 +116,7 @@ impl Settings {
     }
 }
 
-/// Lets requests in, or refuses them. Clones are the same gate.
+/// Admits requests or refuses them. Clones are the same gate.
 #[derive(Clone)]
 pub struct Gate(Arc<Inner>);
 
@@ -127,24 +127,24 @@ struct Inner {
     names: Vec<String>,
     visitors: Arc<Visitors>,
     lock: Option<Lock>,
-    /// What opens the set-up where there is no password.
+    /// Opens the set-up if there is no password.
     code: OnceLock<Arc<SetUpCode>>,
     clock: Clock,
 }
 
-/// Who is known to the page. It outlives the gate where one agent of a process makes way for the next:
-/// nobody is asked for the set-up code twice because they chose another folder.
+/// The sessions. They outlive the gate if one agent of a process makes way for the next: choosing
+/// another folder must not require the set-up code again.
 pub struct Visitors {
-    /// Of this process: what was signed with it means nothing after a restart.
+    /// Belongs to this process: nothing signed with it survives a restart.
     key: hmac::Key,
     sessions: Mutex<Sessions>,
 }
 
 impl Visitors {
-    /// Nobody so far.
+    /// Starts without sessions.
     ///
     /// # Errors
-    /// The system gives no random numbers.
+    /// The system has no random numbers.
     pub fn new() -> Result<Self, Fault> {
         let key = hmac::Key::generate(hmac::HMAC_SHA256, &ring::rand::SystemRandom::new());
         let key = key.map_err(|_| {
@@ -162,15 +162,15 @@ impl std::fmt::Debug for Visitors {
 }
 
 impl Gate {
-    /// A gate without visitors.
+    /// A gate without sessions.
     ///
     /// # Errors
-    /// The system gives no random numbers.
+    /// The system has no random numbers.
     pub fn new(settings: &Settings, clock: Clock) -> Result<Self, Fault> {
         Ok(Self::before(settings, clock, Arc::new(Visitors::new()?)))
     }
 
-    /// A gate before visitors who may be known already.
+    /// A gate with sessions that may exist already.
     pub fn before(settings: &Settings, clock: Clock, visitors: Arc<Visitors>) -> Self {
         let hash = settings.password_hash.clone();
         Self(Arc::new(Inner {
@@ -184,33 +184,33 @@ impl Gate {
         }))
     }
 
-    /// Says with which code the set-up can be changed; the first word counts. Without a code and without
-    /// a password nobody can.
+    /// Sets the code that opens the set-up; only the first call counts. Without a code and without
+    /// a password no one can change it.
     pub fn set_code(&self, code: Arc<SetUpCode>) {
         drop(self.0.code.set(code));
     }
 
-    /// The file that holds the set-up code, where visitors need it.
+    /// The file with the set-up code, if visitors need it.
     pub fn code_file(&self) -> Option<&std::path::Path> {
         self.0.code.get().filter(|_| self.0.lock.is_none()).map(|code| code.file())
     }
 
-    /// The routes behind the gate, what they have no route for included. Routes that are added later
-    /// are not.
+    /// Puts the routes behind the gate, including their fallback. Routes added later are not behind
+    /// it.
     pub fn guard(&self, routes: Router) -> Router {
         routes.layer(middleware::from_fn_with_state(self.clone(), guard::enter))
     }
 
-    /// Whether visitors are asked for a password.
+    /// Whether visitors need a password.
     pub fn asks_password(&self) -> bool {
         self.0.lock.is_some()
     }
 
-    /// Signs a visitor in, whose session gets a new id; the answer to the request carries it. Where
-    /// no password is asked for, everybody is in.
+    /// Signs a visitor in. Their session gets a new id, which the response to this request carries.
+    /// If there is no password, everyone is in.
     ///
     /// # Errors
-    /// The password is wrong, or tried too soon after wrong ones. Which of both is not told.
+    /// The password is wrong, or tried too soon after wrong ones. The error does not say which.
     pub async fn sign_in(&self, visitor: &Visitor, password: &str) -> Result<(), Refused> {
         let Some(lock) = &self.0.lock else { return Ok(()) };
         lock.open(visitor.from(), Lane::Form, password.as_bytes(), &*self.0.clock).await?;
@@ -218,11 +218,11 @@ impl Gate {
         Ok(())
     }
 
-    /// Lets a visitor who knows the code change the set-up, for as long as their session lasts. It gets a
-    /// new id, and there is a new code.
+    /// Lets a visitor who knows the code change the set-up for the rest of their session. The
+    /// session gets a new id, and there is a new code.
     ///
     /// # Errors
-    /// The code is wrong, or tried too soon after wrong ones. Which of both is not told.
+    /// The code is wrong, or tried too soon after wrong ones. The error does not say which.
     pub async fn open_set_up(&self, visitor: &Visitor, code: &str) -> Result<(), Refused> {
         let no = Refused { wait: Duration::ZERO };
         let own = self.0.code.get().filter(|_| self.0.lock.is_none()).cloned().ok_or(no)?;

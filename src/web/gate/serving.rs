@@ -1,4 +1,4 @@
-//! The server under the page.
+//! The server of the page.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -16,14 +16,14 @@ use crate::disk::Disk;
 use crate::http::server::{Listener, OwnCertificate, accept, cannot_listen};
 use crate::model::fault::{Fault, FaultClass};
 
-/// So many connections at a time; for one more, an idle one gives way. A browser opens up to six.
+/// Maximum number of connections; for one more, an idle one is closed. A browser opens up to six.
 const CONNECTIONS: usize = 128;
 
-/// Serves a router until `stop` resolves, and ends within a few seconds then, whatever is still being
-/// answered. What keeps it from its work is tried again: the agent works without the page too.
+/// Serves a router until `stop` resolves, then ends within a few seconds, whatever is still being
+/// answered. Retries after trouble: the agent works without the page too.
 ///
-/// `tell` hears where it listens, once it does, and before that what keeps it from it, each trouble
-/// once; that it listens is the end of any trouble.
+/// `tell` hears where the page listens once it does, and before that what prevents it, each trouble
+/// once. Listening ends any trouble.
 pub async fn serve(
     settings: Settings,
     router: Router,
@@ -101,7 +101,7 @@ async fn begin(
     Ok((listener, at, certificate))
 }
 
-/// Looks after the certificate, for ever.
+/// Watches the certificate, forever.
 async fn care(
     certificate: Option<Arc<OwnCertificate>>,
     settings: &Settings,
@@ -111,7 +111,7 @@ async fn care(
     loop {
         certificate.wait(settings.care).await;
         let (certificate, disk) = (Arc::clone(&certificate), Arc::clone(disk));
-        // What fails here is told there.
+        // `look` reports its own failures.
         let _ = tokio::task::spawn_blocking(move || certificate.look(&*disk)).await;
     }
 }

@@ -1,18 +1,18 @@
-//! The sessions of visitors, in memory: bounded in number and time.
+//! The visitors' sessions, in memory: bounded in number and time.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
 
-/// A session that nobody used for so long has ended.
+/// An idle session ends after this long.
 const IDLE: Duration = Duration::from_hours(12);
-/// A session that began so long ago has ended.
+/// A session ends after this long in any case.
 const OLDEST: Duration = Duration::from_hours(7 * 24);
-/// So many there are at most. A visitor who is not signed in makes room first.
+/// Maximum number of sessions. Those that are not signed in make room first.
 const MOST: usize = 1000;
 
-/// All sessions, by the digest of their id: how long looking one up takes tells nothing of the ids.
+/// All sessions, by the digest of their id: the time of a lookup reveals nothing about the ids.
 #[derive(Default)]
 pub(super) struct Sessions(BTreeMap<[u8; 32], Session>);
 
@@ -20,7 +20,7 @@ struct Session {
     began: Duration,
     used: Duration,
     signed_in: bool,
-    /// Somebody entered the set-up code in it.
+    /// Whether the set-up code was entered in it.
     sets_up: bool,
 }
 
@@ -31,7 +31,7 @@ impl Session {
 }
 
 impl Sessions {
-    /// A session begins. The id is one that nobody can guess.
+    /// Starts a session. The id must be unguessable.
     pub(super) fn begin(&mut self, id: &str, signed_in: bool, sets_up: bool, now: Duration) {
         if self.0.len() >= MOST {
             self.0.retain(|_, session| !session.has_ended(now));
@@ -45,7 +45,8 @@ impl Sessions {
         self.0.insert(key(id), Session { began: now, used: now, signed_in, sets_up });
     }
 
-    /// Uses a session; `None` if there is none of that id, else whether its visitor is signed in.
+    /// Uses a session. Returns whether its visitor is signed in; `None` if there is no such
+    /// session.
     pub(super) fn touch(&mut self, id: &str, now: Duration) -> Option<bool> {
         let session = self.0.get_mut(&key(id))?;
         if session.has_ended(now) {
@@ -56,17 +57,16 @@ impl Sessions {
         Some(session.signed_in)
     }
 
-    /// Whether a visitor is signed in by that session, without using it.
+    /// Whether a visitor is signed in with that session; does not count as use.
     pub(super) fn is_signed_in(&self, id: &str, now: Duration) -> bool {
         self.0.get(&key(id)).is_some_and(|session| session.signed_in && !session.has_ended(now))
     }
 
-    /// Whether the set-up code was entered in that session, without using it.
+    /// Whether the set-up code was entered in that session; does not count as use.
     pub(super) fn sets_up(&self, id: &str, now: Duration) -> bool {
         self.0.get(&key(id)).is_some_and(|session| session.sets_up && !session.has_ended(now))
     }
 
-    /// A session ends.
     pub(super) fn end(&mut self, id: &str) {
         self.0.remove(&key(id));
     }

@@ -1,8 +1,8 @@
-//! How often a password may be tried: wrong ones slow down whoever tries them, and a little everybody
-//! who never was right before, so that many addresses are of little help.
+//! Limits how often passwords may be tried. Wrong ones slow down the sender and, a little, everyone
+//! who has never been right before, so that using many addresses helps little.
 //!
-//! A try counts as wrong from its beginning until it turns out to be right: so tries at the same time
-//! are no way around.
+//! An attempt counts as wrong from its start until it turns out to be right, so parallel attempts
+//! are no way around the limit.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::IpAddr;
@@ -10,31 +10,31 @@ use std::time::Duration;
 
 use super::lock::Lane;
 
-/// For one address: five tries, then waits of 1 s, 2 s, 4 s … up to a quarter of an hour.
+/// For one address: five free attempts, then waits of 1 s, 2 s, 4 s … up to 15 minutes.
 const ONE: Slope =
     Slope { free: 5, most: Duration::from_mins(15), forgets: Duration::from_hours(1) };
-/// For all addresses that never were right: short waits, since those who mean well wait too.
+/// For all addresses that have never been right: short waits, since honest users wait too.
 const ALL: Slope =
     Slope { free: 20, most: Duration::from_secs(10), forgets: Duration::from_mins(15) };
-/// For the set-up code, which is long and random: short waits, since staff sit at the same PC as whoever
-/// would keep them out by guessing.
+/// For the set-up code, which is long and random: short waits, since staff share the PC with anyone
+/// who would lock them out by guessing.
 const CODE: Slope =
     Slope { free: 5, most: Duration::from_secs(10), forgets: Duration::from_mins(15) };
-/// So many addresses are remembered.
+/// How many addresses to remember.
 const MOST: usize = 1000;
-/// So many of those that were right.
+/// How many addresses that were right to remember.
 const MOST_KNOWN: usize = 100;
 
 struct Slope {
-    /// So many wrong tries cost nothing.
+    /// How many wrong attempts are free.
     free: u32,
     /// The longest wait.
     most: Duration,
-    /// After so long without a try all is forgiven.
+    /// All is forgiven after this long without an attempt.
     forgets: Duration,
 }
 
-/// Wrong tries.
+/// Wrong attempts.
 #[derive(Clone, Copy, Default)]
 struct Wrong {
     count: u32,
@@ -42,9 +42,9 @@ struct Wrong {
 }
 
 impl Wrong {
-    /// How long until the next try is allowed.
+    /// Time until the next attempt is allowed.
     fn wait(&self, slope: &Slope, now: Duration) -> Duration {
-        // What began counts already: the wait follows the last one that is free.
+        // An attempt counts once it starts: waiting begins after the last free one.
         let Some(beyond) = self.count.checked_sub(slope.free) else { return Duration::ZERO };
         let wait = Duration::from_secs(1_u64 << beyond.min(20)).min(slope.most);
         (self.last + wait).saturating_sub(now)
@@ -61,7 +61,6 @@ impl Wrong {
 
 type Place = (Lane, IpAddr);
 
-/// All wrong tries that are remembered.
 #[derive(Default)]
 pub(super) struct Throttle {
     one: BTreeMap<Place, Wrong>,
@@ -70,10 +69,10 @@ pub(super) struct Throttle {
 }
 
 impl Throttle {
-    /// A try begins.
+    /// Starts an attempt.
     ///
     /// # Errors
-    /// It is too soon; so long to wait.
+    /// It is too soon; the error is the time to wait.
     pub(super) fn admit(
         &mut self,
         lane: Lane,
@@ -97,14 +96,14 @@ impl Throttle {
         Ok(())
     }
 
-    /// How long until the next try is allowed.
+    /// Time until the next attempt is allowed.
     pub(super) fn wait(&self, lane: Lane, from: IpAddr, now: Duration) -> Duration {
         let own = self.one.get(&(lane, network(from)));
         let own = own.map_or(Duration::ZERO, |one| one.wait(slope(lane), now));
         if self.known.contains(&network(from)) { own } else { own.max(self.all.wait(&ALL, now)) }
     }
 
-    /// The try was right.
+    /// Records that the attempt was right.
     pub(super) fn right(&mut self, lane: Lane, from: IpAddr) {
         let from = network(from);
         self.one.remove(&(lane, from));
@@ -117,7 +116,6 @@ impl Throttle {
     }
 }
 
-/// How tries on that way slow down.
 fn slope(lane: Lane) -> &'static Slope {
     match lane {
         Lane::Form | Lane::Basic => &ONE,
@@ -125,7 +123,8 @@ fn slope(lane: Lane) -> &'static Slope {
     }
 }
 
-/// What counts as one address: of IPv6 the network, since each PC may choose among all addresses of it.
+/// What counts as one address: for IPv6 the /64 network, since each PC can choose any address in
+/// it.
 fn network(from: IpAddr) -> IpAddr {
     match from.to_canonical() {
         IpAddr::V4(address) => address.into(),
@@ -143,7 +142,7 @@ mod tests {
         std::net::Ipv4Addr::from_bits(0x0A00_0000 + last).into()
     }
 
-    /// Tries as often as it may for so long; gives the number of tries.
+    /// Makes as many attempts as possible in that time; returns their number.
     fn tries(throttle: &mut Throttle, lane: Lane, from: IpAddr, within: Duration) -> u32 {
         let (mut now, mut count) = (Duration::ZERO, 0);
         while now < within {

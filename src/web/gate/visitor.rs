@@ -1,4 +1,4 @@
-//! Whoever sent a request, as far as the gate knows them.
+//! The sender of a request, as far as the gate knows them.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,14 +13,15 @@ use super::{Gate, Inner};
 use crate::disk::random_text;
 use crate::model::digest::hex;
 
-/// The name of the cookie on plain HTTP.
+/// Name of the cookie on plain HTTP.
 const COOKIE: &str = "casedrop_session";
-/// With this name browsers take it only encrypted, from this host, for all of it (RFC 6265bis, 4.1.3.2).
+/// With this name browsers accept it only encrypted, from this host and for all its paths (RFC
+/// 6265bis, 4.1.3.2).
 const HOST_COOKIE: &str = "__Host-casedrop_session";
-/// So many cookies of our name are looked at; others on this host may have set some.
+/// How many cookies of our name to check; others on this host may have set some.
 const MOST_COOKIES: usize = 8;
 
-/// Whoever sent a request. Clones are the same visitor. Routes take it as an argument.
+/// The sender of a request. Clones are the same visitor. Routes take it as an argument.
 #[derive(Clone)]
 pub struct Visitor(Arc<Sender>);
 
@@ -33,9 +34,9 @@ struct Sender {
 #[derive(Default)]
 struct State {
     session: Option<String>,
-    /// Let in by a password that came with the request itself.
+    /// Whether a password in the request itself let them in.
     knows_password: bool,
-    /// What the answer says of the cookie.
+    /// What the response does to the cookie.
     says: Option<Says>,
 }
 
@@ -63,7 +64,7 @@ impl Visitor {
         Self(Arc::new(Sender { gate, from, state }))
     }
 
-    /// Whether they may see everything: signed in, or nobody is asked for a password.
+    /// Whether they may see everything: they are signed in, or there is no password.
     pub fn signed_in(&self) -> bool {
         self.0.gate.lock.is_none()
             || self.with_state(|state| {
@@ -88,25 +89,26 @@ impl Visitor {
         })
     }
 
-    /// The token for the forms of a page, by which they are known to come from it. A session begins if
-    /// there is none, and the answer carries its cookie: so ask for it before the answer is begun.
+    /// The token that proves that a form comes from a page of this session. Starts a session if
+    /// there is none, and the response carries its cookie, so call this before starting the
+    /// response.
     pub fn token(&self) -> String {
         if !self.has_session() {
             self.begin(false, false);
         }
-        // Without a session, as the system gives no random numbers, no form is taken.
+        // Without a session, because the system has no random numbers, no form is accepted.
         self.sign().map(|tag| hex(tag.as_ref())).unwrap_or_default()
     }
 
-    /// Whether it is the token of this session. Takes as long whatever is wrong with it.
+    /// Whether this is the session's token. Takes constant time.
     pub fn is_token(&self, token: &str) -> bool {
-        // Twice, so that bytes that are no hexadecimal digits take the same way.
+        // Sign again, so that input that is not hexadecimal takes the same path.
         let (Some(own), key) = (self.sign(), self.0.gate.key()) else { return false };
         let tag = hmac::sign(key, token.as_bytes());
         hmac::verify(key, hex(own.as_ref()).as_bytes(), tag.as_ref()).is_ok()
     }
 
-    /// The session ends: they are signed out, and the answer takes the cookie away.
+    /// Ends the session: the visitor is signed out, and the response deletes the cookie.
     pub fn sign_out(&self) {
         self.with_state(|state| {
             if let Some(id) = state.session.take() {
@@ -116,7 +118,8 @@ impl Visitor {
         });
     }
 
-    /// A new session begins, and the former one ends: an id that somebody else may know is of no use.
+    /// Starts a new session and ends the previous one, so that an id that others may know is
+    /// useless.
     pub(super) fn begin(&self, signed_in: bool, sets_up: bool) {
         let gate = &self.0.gate;
         let id = match random_text::<32>("random") {
@@ -139,7 +142,7 @@ impl Visitor {
         });
     }
 
-    /// They showed the password with the request itself.
+    /// Records that the request itself carried the password.
     pub(super) fn knows_password(&self) {
         self.with_state(|state| state.knows_password = true);
     }
@@ -152,7 +155,7 @@ impl Visitor {
         self.0.from
     }
 
-    /// What the answer says of the cookie, if anything.
+    /// The `Set-Cookie` header of the response, if any.
     pub(super) fn set_cookie(&self) -> Option<HeaderValue> {
         let is_encrypted = self.0.gate.is_encrypted;
         let (name, secure) =
@@ -167,7 +170,7 @@ impl Visitor {
         HeaderValue::from_str(&text?).ok()
     }
 
-    /// The signed id of the session.
+    /// The signed session id.
     fn sign(&self) -> Option<hmac::Tag> {
         self.with_state(|state| {
             let id = state.session.as_ref()?;

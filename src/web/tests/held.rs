@@ -1,4 +1,4 @@
-//! An order that is held back: what its page says, and its two buttons.
+//! A held order: what its page says, and its two buttons.
 
 use super::*;
 use crate::model::finding_code::FindingCode;
@@ -27,7 +27,7 @@ fn browser(view: HeldView) -> Browser {
     browser
 }
 
-/// What the journal knows of an order of which that is held back.
+/// Makes the journal's record match the held revision.
 pub(super) fn remembered(record: &mut OrderRecord, view: &HeldView) {
     record.fetched = record.evidence;
     record.trouble = None;
@@ -70,7 +70,7 @@ async fn the_page_says_in_both_languages_that_it_is_held_back_and_why() {
         for word in words {
             assert!(page.contains(word), "{word}: {page}");
         }
-        // A manifest of another version may tell more than this one has words for.
+        // A manifest of another version may have findings that this one has no words for.
         assert!(page.contains("<span lang=\"en\">nobody knows this yet</span>"), "{page}");
         assert!(!page.contains("<script>alert"));
         let (_, list) = browser.get("/orders").await;

@@ -1,4 +1,4 @@
-//! Who may change the set-up by the page: only who showed a right to.
+//! Only visitors who proved a right to may change the set-up on the page.
 
 use secrecy::ExposeSecret as _;
 
@@ -48,7 +48,7 @@ impl Browser {
         self.post("/welcome/code", &[("csrf", &csrf), ("code", code)]).await.status()
     }
 
-    /// How much reached the agent.
+    /// How many requests reached the agent.
     fn reached(&self) -> usize {
         self.done().len() + self.made.passed.lock().expect("sound").len()
     }
@@ -65,7 +65,7 @@ async fn nothing_of_the_set_up_changes_without_the_code_that_only_the_agents_use
     let (_, page) = browser.get("/welcome").await;
     assert!(page.contains("id=\"set-up-code\""), "{page}");
     assert!(page.contains(CODE_FILE) && !page.contains(&code_of(&code)), "{page}");
-    // Who opens the link of a login that waits decides who is logged in.
+    // Whoever opens the link of a pending login decides who is logged in.
     assert!(!page.contains("align.example") && !page.contains("action=\"/welcome/folder\""));
     for (number, change) in CHANGES.iter().enumerate() {
         assert_eq!(browser.change(number).await, StatusCode::FORBIDDEN, "{change:?}");

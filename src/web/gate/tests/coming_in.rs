@@ -36,7 +36,7 @@ async fn with_a_password_strangers_see_the_sign_in_and_nothing_else() {
         let asks = answer.header("www-authenticate").starts_with("Basic ");
         assert_eq!(asks, target == "/metrics" || target.starts_with("/health"), "{target}");
     }
-    // Even with a token: a session alone is no sign-in.
+    // Even with a token: a session alone is not a sign-in.
     let session = page.session("/login").await;
     assert_eq!(page.send(session.act()).await.status, 401);
     assert_eq!(page.acted(), 0);

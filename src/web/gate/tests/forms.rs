@@ -1,4 +1,4 @@
-//! Tokens of forms, and the sessions behind them.
+//! The tokens of forms, and the sessions behind them.
 
 use super::*;
 
@@ -73,7 +73,7 @@ async fn a_session_that_was_made_up_is_nobodys() {
     let made_up = format!("casedrop_session={}", "a".repeat(64));
     let answer = page.send(get_of("/login").header("cookie", &made_up)).await;
     assert_ne!(answer.cookie().expect("a new one"), made_up);
-    // Of several cookies the one counts that is a session; others may have put theirs in front.
+    // Of several cookies the one with a session counts; others may have put theirs in front.
     let several = format!("{made_up}; other=1; {}", ours.cookie);
     assert_eq!(page.send(get_of("/").header("cookie", &several)).await.status, 200);
     let many = format!("{}{}", format!("{made_up}; ").repeat(1000), ours.cookie);

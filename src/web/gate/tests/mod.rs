@@ -1,4 +1,4 @@
-//! The gate before a small page.
+//! The gate in front of a small page.
 
 mod coming_in;
 mod forms;
@@ -32,12 +32,12 @@ fn settings(listen: &str) -> Settings {
     }
 }
 
-/// On this PC, and nobody is asked.
+/// On this PC, without a password.
 fn open() -> Settings {
     settings("127.0.0.1:8780")
 }
 
-/// On this PC, and everybody is asked.
+/// On this PC, with a password.
 fn locked() -> Settings {
     Settings { password_hash: Some(cheap(PASSWORD)), ..open() }
 }
@@ -150,7 +150,7 @@ impl Page {
         }
     }
 
-    /// Signs in, and gives the cookie and the token after that.
+    /// Signs in, and returns the cookie and token after that.
     async fn signed_in(&self) -> Session {
         let before = self.session("/login").await;
         let answer = self.send(before.login(PASSWORD)).await;
@@ -160,7 +160,7 @@ impl Page {
         Session { cookie, token: page.text }
     }
 
-    /// A new session, and its token.
+    /// Starts a session and returns it with its token.
     async fn session(&self, path: &str) -> Session {
         let page = self.send(get_of(path)).await;
         assert_eq!(page.status, 200, "{}", page.text);

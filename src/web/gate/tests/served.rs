@@ -125,7 +125,7 @@ async fn nothing_that_goes_on_for_ever_keeps_the_agent_from_ending() {
     served.page.events.send_replace(7);
     let first = events.chunk().await.expect("read").expect("an event");
     assert_eq!(&first[..], b"data: 7\n\n");
-    // It would wait for ever if the stream could keep it.
+    // It would wait forever if the stream could hold it up.
     served.end().await;
     assert!(!matches!(events.chunk().await, Ok(Some(_))), "it is over");
 }
@@ -158,7 +158,7 @@ async fn a_flood_of_connections_waits_outside() {
             stream
         })
         .collect();
-    // As many as there is room for are thrown out after a while; then others have their turn.
+    // The first ones, as many as fit, time out; then others get their turn.
     let answer = client(None).get(format!("http://{at}/health/live")).send().await;
     assert_eq!(answer.expect("an answer").status(), 200);
     drop(flood);

@@ -105,7 +105,8 @@ async fn forms_of_other_sites_are_refused_whatever_they_know() {
             "{site}"
         );
     }
-    // A link of another site to a page may be followed; a form of another site may not be sent.
+    // Following a link from another site to a page is allowed; sending a form from another site is
+    // not.
     let link = session.act().header("sec-fetch-site", "cross-site");
     let link = link.header("sec-fetch-mode", "navigate").header("sec-fetch-dest", "document");
     assert_eq!(status(&page, link).await, 403);
@@ -182,7 +183,7 @@ async fn a_link_from_elsewhere_costs_nobody_the_session() {
         let ask = get_of(target).header("sec-fetch-site", "cross-site");
         ask.header("sec-fetch-mode", "navigate").header("sec-fetch-dest", "document")
     };
-    // The browser keeps the cookie back, and sends it when the page leads to itself.
+    // The browser withholds the cookie, and sends it when the page redirects to itself.
     let answer = page.send(link("/a\"b?c=1&d=2")).await;
     assert_eq!((answer.status, answer.header("refresh")), (200, "0; url=/a\"b?c=1&d=2"));
     assert!(answer.cookie().is_none());
