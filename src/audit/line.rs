@@ -1,4 +1,4 @@
-//! One line of the audit.
+//! One record of the audit log: building, sealing and reading it.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -9,61 +9,58 @@ use crate::model::ids::OrderKey;
 use crate::model::request::{Outcome, Via, Who};
 use crate::model::time::WallMs;
 
-/// Details that are longer are left out, so that a record stays small; in bytes.
+/// In bytes. Longer details are dropped, so that a record stays small.
 const DETAILS_MAX: usize = 16 << 10;
-/// Names are cut off there; in characters.
+/// In characters. Longer names are truncated.
 const NAME_MAX: usize = 256;
-/// How a line ends: its hash is in between.
+/// How a line ends, with the hash in between.
 const HASH_KEY: &str = ",\"hash\":\"";
 const HASH_END: &str = "\"}";
 
-/// What was done.
+/// An audited action.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Deed {
-    /// An agent began to work.
+    /// The agent started working.
     AgentStarted,
-    /// It ended in an orderly way.
+    /// The agent shut down cleanly.
     AgentStopped,
-    /// An agent started with another config than the one before.
+    /// The agent started with a different config than last time.
     ConfigChanged,
     /// A lab was logged in.
     Login,
-    /// A lab's login was revoked and forgotten.
+    /// A lab's login was revoked and deleted.
     Logout,
     /// A lab was paired with an account.
     Pair,
-    /// An account was un-paired.
+    /// An account was unpaired.
     Unpair,
-    /// An order was asked for again.
+    /// A user asked for an order again.
     Refetch,
-    /// An incomplete order that was held back was to be published all the same.
+    /// A user asked to publish an incomplete order that was held back.
     Publish,
-    /// An order was sent back to the doctor.
+    /// An order was returned to the doctor.
     Return,
-    /// Work was paused.
     Pause,
-    /// Work was resumed.
     Resume,
-    /// A published order was removed from the output, since it is older than `retention.keep`.
+    /// A published order was removed from the output because it is older than `retention.keep`.
     Removed,
-    /// A replaced revision was removed from history, since it is older than `history.keep`.
+    /// A replaced revision was removed from history because it is older than `history.keep`.
     HistoryRemoved,
-    /// What was held back was removed from staging, since something newer of the order is durable.
+    /// A held-back package was removed from staging because something newer of the order is
+    /// durable.
     HeldRemoved,
-    /// What interrupted work had left in staging was removed at a start.
+    /// Leftovers of interrupted work were removed from staging at startup.
     LeftoversRemoved,
-    /// The program replaced itself by another version.
+    /// The program updated itself to another version.
     Update,
-    /// The test order was published.
     TestOrder,
-    /// The test order was removed.
     TestOrderRemoved,
-    /// Somebody chose another output folder.
+    /// A user chose another output folder.
     OutputChosen,
 }
 
 impl Deed {
-    /// The word in the file.
+    /// The name used in the audit file.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::AgentStarted => "agent-started",
@@ -96,19 +93,17 @@ impl Serialize for Deed {
     }
 }
 
-/// How it stands with what was done.
+/// The outcome of an action, or that it is about to begin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Mark {
-    /// It is about to be done. Without a later record of the same, nobody knows whether it was.
+    /// About to be done. Without a later record of the same action, its outcome is unknown.
     Begun,
-    /// Done.
     Done,
     /// Refused: nothing was done.
     Refused,
-    /// It failed.
     Failed,
-    /// It may have been done or not.
+    /// It may or may not have been done.
     Unknown,
 }
 
@@ -123,39 +118,33 @@ impl From<Outcome> for Mark {
     }
 }
 
-/// What is to be recorded.
+/// An entry to record.
 #[derive(Debug, Clone)]
 pub struct Entry {
-    /// When.
     pub at: WallMs,
-    /// Who did it, and which way.
+    /// Who did it, and through which channel.
     pub who: Who,
-    /// What.
     pub what: Deed,
-    /// How it stands with it.
     pub result: Mark,
-    /// Whose lab, if it is about one.
     pub lab: Option<String>,
-    /// Which account, if it is about one.
     pub account: Option<String>,
-    /// Which order, if it is about one.
     pub order: Option<String>,
-    /// More of it. No secret, no patient data, no words that a person wrote.
+    /// Further details. No secrets, no patient data, no user-written text.
     pub details: Map<String, Value>,
 }
 
 impl Entry {
-    /// An entry about no lab, without details.
+    /// Returns an entry that names no lab and has no details.
     pub fn new(at: WallMs, who: Who, what: Deed, result: Mark) -> Self {
         Self { at, who, what, result, lab: None, account: None, order: None, details: Map::new() }
     }
 
-    /// What the agent does by itself.
+    /// Returns an entry for something the agent does on its own.
     pub fn by_agent(at: WallMs, what: Deed, result: Mark) -> Self {
         Self::new(at, Who { user: None, via: Via::Agent }, what, result)
     }
 
-    /// Names the lab.
+    /// Sets the lab.
     #[must_use]
     #[expect(clippy::needless_pass_by_value, reason = "names come as values and as references")]
     pub fn lab(mut self, lab: impl ToString) -> Self {
@@ -163,7 +152,7 @@ impl Entry {
         self
     }
 
-    /// Names the account.
+    /// Sets the account.
     #[must_use]
     #[expect(clippy::needless_pass_by_value, reason = "names come as values and as references")]
     pub fn account(mut self, account: impl ToString) -> Self {
@@ -171,13 +160,13 @@ impl Entry {
         self
     }
 
-    /// Names lab, account and order.
+    /// Sets lab, account and order.
     #[must_use]
     pub fn about(self, key: &OrderKey) -> Self {
         self.lab(&key.lab).account(&key.account).order(&key.order)
     }
 
-    /// Names the order.
+    /// Sets the order.
     #[must_use]
     #[expect(clippy::needless_pass_by_value, reason = "names come as values and as references")]
     pub fn order(mut self, order: impl ToString) -> Self {
@@ -193,12 +182,10 @@ impl Entry {
     }
 }
 
-/// What a power cut left of a record.
+/// The remains of a record that a power cut interrupted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Torn {
-    /// How many bytes.
     pub bytes: u64,
-    /// Their SHA-256.
     pub sha256: String,
 }
 
@@ -208,47 +195,43 @@ impl Torn {
     }
 }
 
-/// A record as it was read.
+/// A record as read from the file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Record {
-    /// Its number, from 1.
+    /// Sequence number, from 1.
     pub seq: u64,
-    /// When, RFC 3339.
+    /// RFC 3339.
     pub at: String,
-    /// Who did it, as far as the system told.
+    /// Who did it, if the system reported a user.
     #[serde(default)]
     pub user: Option<String>,
-    /// Which way: the word of a [`Via`].
+    /// The name of a [`Via`].
     pub via: String,
-    /// What was done: the word of a [`Deed`].
+    /// The name of a [`Deed`].
     pub what: String,
-    /// Whose lab.
     #[serde(default)]
     pub lab: Option<String>,
-    /// Which account.
     #[serde(default)]
     pub account: Option<String>,
-    /// Which order.
     #[serde(default)]
     pub order: Option<String>,
-    /// More of it.
     #[serde(default)]
     pub details: Map<String, Value>,
-    /// How it stands with it: the word of a [`Mark`].
+    /// The name of a [`Mark`].
     pub result: String,
-    /// What stands before it, if a power cut left something.
+    /// The torn record in front of this one, if a power cut left one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub torn: Option<Torn>,
-    /// Whether `audit.head` was gone when it was written.
+    /// Whether `audit.head` was missing when this record was written.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub head_lost: bool,
-    /// The hash of the record before it.
+    /// The hash of the previous record.
     pub prev: String,
-    /// The SHA-256 of its line without this last field.
+    /// The SHA-256 of the line without this last field.
     pub hash: String,
 }
 
-/// What a line holds, but for its hash.
+/// A line without its hash.
 #[derive(Serialize)]
 struct Body<'a> {
     seq: u64,
@@ -272,7 +255,7 @@ struct Body<'a> {
     prev: &'a str,
 }
 
-/// The line of an entry, without its end, and its hash.
+/// Returns an entry's line, without the line ending, and its hash.
 pub(super) fn seal(
     entry: &Entry,
     seq: u64,
@@ -298,17 +281,17 @@ pub(super) fn seal(
         head_lost,
         prev,
     };
-    // What consists of texts and numbers can be written.
+    // Serializing strings and numbers cannot fail.
     let body = serde_json::to_string(&body).unwrap_or_default();
     let hash = hex(Sha256::digest(body.as_bytes()));
     let open = body.strip_suffix('}').unwrap_or_default();
     (format!("{open}{HASH_KEY}{hash}{HASH_END}"), hash)
 }
 
-/// Reads a line without its end.
+/// Parses a line without its line ending.
 ///
 /// # Errors
-/// Why it is no whole record.
+/// Why it is not a complete record.
 pub(super) fn open(line: &[u8]) -> Result<Record, &'static str> {
     let no_record = "it is no record";
     let text = std::str::from_utf8(line).map_err(|_| no_record)?;

@@ -1,13 +1,13 @@
-//! The audit: who did what on this PC, in a file to which lines are only ever added, `audit.jsonl` in
-//! the state folder.
+//! The audit log: who did what on this PC, in the append-only file `audit.jsonl` in the state
+//! folder.
 //!
-//! Each line is a [`Record`] with the hash of the line before it, so that a line that was changed,
-//! removed or put in between breaks the chain ([`Audit::verify`]). What the last record was is kept in
-//! `audit.head` too, so that an end that was cut off is noticed. A record is durable before
-//! [`Audit::record`] returns; several processes may record at the same time. What a power cut left
-//! of a record stays where it is, and the next record says so.
+//! Each line is a [`Record`] with the hash of the previous line, so changing, removing or inserting
+//! a line breaks the chain ([`Audit::verify`]). `audit.head` also names the last record, so a
+//! truncated end is noticed. A record is durable before [`Audit::record`] returns; several
+//! processes may record at the same time. The remains of a record that a power cut interrupted stay
+//! in place, and the next record mentions them.
 //!
-//! It holds no secret, no patient data and not the reason of a return: that is up to whoever records.
+//! The log must hold no secrets, no patient data and no return reasons: that is up to the caller.
 
 mod line;
 mod verify;
@@ -27,40 +27,39 @@ use crate::model::fault::Fault;
 pub use line::{Deed, Entry, Mark, Record, Torn};
 pub use verify::{Problem, Verified};
 
-/// The audit's file name in the state folder.
 pub const FILE_NAME: &str = "audit.jsonl";
-/// The name of the file beside it that says which record was the last.
+/// The file next to it that names the last record.
 pub const HEAD_NAME: &str = "audit.head";
 
 const LOCK_NAME: &str = "audit.lock";
-/// What the first record follows.
+/// The `prev` of the first record.
 const BEGINNING: &str = "0000000000000000000000000000000000000000000000000000000000000000";
-/// The last record begins at most so far before the end of the file: records are far shorter.
+/// The last record begins at most this many bytes before the end of the file: records are far
+/// shorter.
 const TAIL: u64 = 256 << 10;
 const HEAD_MAX: u64 = 4096;
 
-/// The audit of one state folder.
+/// The audit log of one state folder.
 #[derive(Clone)]
 pub struct Audit {
     disk: Arc<dyn Disk>,
     state: PathBuf,
 }
 
-/// What `audit.head` holds.
+/// The content of `audit.head`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Head {
     seq: u64,
     hash: String,
 }
 
-/// What is known of the last record from elsewhere than the file itself.
+/// What `audit.head` says about the last record.
 #[derive(Debug, PartialEq, Eq)]
 enum Noted {
-    /// Which it is.
     Is(Head),
-    /// There is something that cannot be understood.
+    /// The file exists but cannot be parsed.
     Unreadable,
-    /// Nothing.
+    /// There is no such file.
     Nothing,
 }
 
@@ -68,26 +67,26 @@ enum Noted {
 #[derive(Debug, Default)]
 struct Tail {
     is_there: bool,
-    /// The last record that is whole.
+    /// The last complete record.
     last: Option<Head>,
-    /// What stands behind it.
+    /// The torn record after it.
     torn: Option<Torn>,
-    /// Whether the next record begins on a line of its own.
+    /// Whether the next record starts on a line of its own.
     is_fresh: bool,
 }
 
 impl Audit {
-    /// The audit in that state folder; nothing is touched yet.
+    /// Returns the audit log of that state folder, without touching anything yet.
     pub fn new(disk: Arc<dyn Disk>, state: impl Into<PathBuf>) -> Self {
         Self { disk, state: state.into() }
     }
 
-    /// Adds a record. It is durable when this returns. Calls block, also while another process
+    /// Appends a record, which is durable when this returns. Blocks, also while another process
     /// records.
     ///
     /// # Errors
-    /// The state folder cannot be written to. The record may be there all the same, but nobody should
-    /// rely on it: what must not happen unrecorded must not happen now.
+    /// The state folder cannot be written to. The record may have been written all the same, but do
+    /// not rely on it: what must not happen unrecorded must not happen now.
     pub fn record(&self, entry: &Entry) -> Result<(), Fault> {
         self.append(entry).map_err(|error| {
             let text = format!("cannot write the audit: {error}");
@@ -106,7 +105,7 @@ impl Audit {
             Noted::Unreadable | Noted::Nothing => None,
         };
         let head_lost = head.is_none() && tail.last.as_ref().is_some_and(|last| last.seq > 1);
-        // Where the head tells of records that are not there, the gap in the numbers says so for ever.
+        // If the head names records that are missing, the gap in the numbers shows it permanently.
         let before = match (tail.last, head) {
             (Some(last), Some(head)) if head.seq < last.seq => Some(last),
             (_, Some(head)) => Some(head),
@@ -137,14 +136,14 @@ impl Audit {
         }
         let head = serde_json::to_vec(&Head { seq, hash }).unwrap_or_default();
         if let Err(error) = write_durably(&*self.disk, &self.state.join(HEAD_NAME), &head) {
-            // The record stands. Only an end that is cut off before the next one would go unnoticed.
+            // The record is safe. Only a truncation before the next record would go unnoticed.
             tracing::warn!("the end of the audit is not noted: {error}");
         }
         Ok(())
     }
 
-    /// The records from that number on, oldest first. Lines that are no whole record are passed over:
-    /// [`verify`](Self::verify) tells of them.
+    /// Returns the records from that number on, oldest first. Skips lines that are not a complete
+    /// record: [`verify`](Self::verify) reports them.
     pub fn read(&self, from: u64) -> Result<Vec<Record>, Fault> {
         let _lock = self.lock_present()?;
         let mut records = Vec::new();
@@ -158,7 +157,7 @@ impl Audit {
         Ok(records)
     }
 
-    /// Checks the whole chain.
+    /// Verifies the whole chain.
     pub fn verify(&self) -> Result<Verified, Fault> {
         let _lock = self.lock_present()?;
         let mut check = verify::Check::new(self.noted()?);
@@ -170,7 +169,7 @@ impl Audit {
         self.state.join(FILE_NAME)
     }
 
-    /// What `audit.head` says.
+    /// Reads `audit.head`.
     fn noted(&self) -> Result<Noted, DiskError> {
         match read_limited(&*self.disk, &self.state.join(HEAD_NAME), HEAD_MAX) {
             Ok(bytes) => Ok(serde_json::from_slice(&bytes).map_or(Noted::Unreadable, Noted::Is)),
@@ -194,7 +193,7 @@ impl Audit {
         while end > 0 {
             let begin =
                 bytes[..end - 1].iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
-            // Where only its end of line is missing, a record is whole.
+            // A record that lacks only its line ending is complete.
             let text = bytes[begin..end].strip_suffix(b"\n").unwrap_or(&bytes[begin..end]);
             if let Ok(record) = line::open(text) {
                 last = Some(Head { seq: record.seq, hash: record.hash });
@@ -208,7 +207,7 @@ impl Audit {
         Ok(Tail { is_there: true, last, torn, is_fresh })
     }
 
-    /// The end of a file, and whether it is all of it.
+    /// Returns the last `TAIL` bytes of a file, and whether that is all of it.
     fn last_bytes(&self, path: &Path) -> Result<(Vec<u8>, bool), DiskError> {
         let fail = |source| DiskError { operation: "read", path: path.to_path_buf(), source };
         let mut file = self.disk.open(path)?;
@@ -220,7 +219,7 @@ impl Audit {
         Ok((bytes, from == 0))
     }
 
-    /// Keeps others from recording, if there is an audit at all.
+    /// Locks out other writers, if there is an audit log at all.
     fn lock_present(&self) -> Result<Option<LockGuard>, DiskError> {
         let path = self.state.join(LOCK_NAME);
         match self.disk.kind(&path)? {

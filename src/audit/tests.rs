@@ -1,4 +1,4 @@
-//! The chain holds, and whatever breaks it is named.
+//! An intact chain verifies, and whatever breaks it is named.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -21,7 +21,7 @@ fn entry(order: u32) -> Entry {
         .detail("kind", "ortho")
 }
 
-/// An audit with so many records.
+/// An audit log with `count` records.
 fn with_records(count: u32) -> (tempfile::TempDir, Audit) {
     let dir = tempfile::tempdir().expect("tempdir");
     let audit = audit(dir.path());
@@ -42,7 +42,7 @@ fn problems(audit: &Audit) -> Vec<(u64, String)> {
     found.problems.into_iter().map(|problem| (problem.line, problem.what)).collect()
 }
 
-/// The one problem there is.
+/// The only problem found.
 fn problem(audit: &Audit) -> (u64, String) {
     let mut all = problems(audit);
     assert_eq!(all.len(), 1, "{all:?}");
@@ -118,7 +118,7 @@ fn a_line_that_was_made_anew_with_a_fitting_hash_breaks_the_chain() {
     let (forged, _) = line::seal(&entry(99), 2, &first.hash, None, false);
     set_text(dir.path(), &format!("{}\n{forged}\n{}\n", lines[0], lines[2]));
     assert_eq!(problem(&audit), (3, "it does not follow from the record before it".to_owned()));
-    // As the last one it is not the one that was noted.
+    // As the last record, it is not the one in `audit.head`.
     let (forged, _) =
         line::seal(&entry(99), 3, &audit.read(2).expect("readable")[0].hash, None, false);
     set_text(dir.path(), &format!("{}\n{}\n{forged}\n", lines[0], lines[1]));
@@ -141,7 +141,7 @@ fn an_end_that_was_cut_off_is_noticed_also_after_further_records() {
     assert_eq!(problem(&audit), gone);
     audit.record(&entry(4)).expect("recorded");
     assert_eq!(problem(&audit), (2, "records 2 to 3 before it are missing".to_owned()));
-    // Put back, all is whole again.
+    // With the line put back, the chain is intact again.
     let last = text(dir.path()).lines().last().expect("a line").to_owned();
     set_text(dir.path(), &format!("{whole}{last}\n"));
     assert_eq!(problems(&audit), []);
@@ -185,7 +185,7 @@ fn what_a_power_cut_left_stays_and_the_next_record_says_so() {
         assert_eq!(found, Verified { records: 3, torn: 1, problems: Vec::new() });
         let torn = audit.read(3).expect("readable")[0].torn.clone().expect("it says so");
         assert_eq!(torn, Torn::of(left.as_bytes()));
-        // The evidence is part of the chain.
+        // The torn record is part of the chain.
         set_text(dir.path(), &now.replace(left, &left.replace("smile-lab", "other-lab")));
         assert!(
             problems(&audit).iter().any(|(line, what)| *line == 4 && what.contains("power cut"))

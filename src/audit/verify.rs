@@ -1,4 +1,4 @@
-//! Is the chain whole?
+//! Verifies the hash chain of the audit log.
 
 use std::io::{self, BufRead as _, BufReader, Read};
 
@@ -9,46 +9,45 @@ use super::line::{Torn, open};
 use super::{BEGINNING, FILE_NAME, HEAD_NAME, Head, Noted};
 use crate::model::digest::hex;
 
-/// So many lines that are no records are named one by one.
+/// At most this many invalid lines are listed one by one.
 const NAMED: usize = 20;
-/// A line is read no further than that.
+/// In bytes. A longer line is read in pieces of this size.
 const LINE_MAX: u64 = 1 << 20;
 
-/// What a check of the chain found.
+/// The result of verifying the chain.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Verified {
-    /// How many whole records there are.
+    /// Number of complete records.
     pub records: u64,
-    /// How many beginnings of records power cuts left. They are no problem: none of them was relied on.
+    /// Number of torn records left by power cuts. They are not problems: no one relied on them.
     pub torn: u64,
-    /// What is wrong, in the order of the lines.
+    /// In line order.
     pub problems: Vec<Problem>,
 }
 
 impl Verified {
-    /// Whether nothing is wrong.
     pub fn is_whole(&self) -> bool {
         self.problems.is_empty()
     }
 }
 
-/// Something that is wrong.
+/// Something wrong with the chain.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Problem {
-    /// In which line of `audit.jsonl`, from 1; behind the last line if what should follow is missing.
+    /// Line number in `audit.jsonl`, from 1; one past the last line if what should follow is
+    /// missing.
     pub line: u64,
-    /// What.
     pub what: String,
 }
 
 /// A line of the file.
 #[derive(Clone, Copy)]
 pub(super) struct Line<'a> {
-    /// Its number, from 1.
+    /// From 1.
     pub(super) number: u64,
-    /// Without its end.
+    /// Without the line ending.
     pub(super) text: &'a [u8],
-    /// Whether it has an end.
+    /// Whether it has a line ending.
     pub(super) is_ended: bool,
 }
 
@@ -72,14 +71,14 @@ pub(super) fn lines(file: impl Read, look: &mut impl FnMut(Line<'_>)) -> io::Res
     }
 }
 
-/// Follows the chain, line by line.
+/// Verifies the chain line by line.
 pub(super) struct Check {
-    /// What `audit.head` holds.
+    /// The content of `audit.head`.
     noted: Noted,
     found: Verified,
     last: Option<Head>,
     lines: u64,
-    /// Lines since the last record that are none.
+    /// The invalid lines since the last record.
     odd: Odd,
 }
 
@@ -132,7 +131,7 @@ impl Check {
     pub(super) fn finish(mut self, is_there: bool) -> Verified {
         let end = self.lines + 1;
         if self.odd.is_unfinished() {
-            // Nobody relied on it: it was never finished.
+            // It was never finished, so no one relied on it.
             self.found.torn += 1;
         } else {
             self.settle_odd(end, None);
@@ -161,7 +160,8 @@ impl Check {
         self.found.problems.extend(what.map(|what| Problem { line, what }));
     }
 
-    /// Lines that are no records stand before a record. If it names them, a power cut left them.
+    /// Handles the invalid lines in front of a record. If the record names them, a power cut left
+    /// them.
     fn settle_odd(&mut self, line: u64, torn: Option<&Torn>) {
         let odd = std::mem::take(&mut self.odd);
         match torn {
@@ -182,16 +182,16 @@ impl Check {
     }
 }
 
-/// Lines that are no records.
+/// A run of invalid lines.
 #[derive(Default)]
 struct Odd {
     named: Vec<Problem>,
     more: u64,
     bytes: u64,
-    /// Of all bytes but the last one, which may be an end of line that was added later.
+    /// Of all bytes but the last, which may be a line ending that was added later.
     hash: Sha256,
     held: Option<u8>,
-    /// How many of them have an end.
+    /// How many of them have a line ending.
     ended: u64,
 }
 
@@ -218,7 +218,7 @@ impl Odd {
         self.bytes += bytes.len() as u64;
     }
 
-    /// Whether it is one beginning of a line and nothing else.
+    /// Whether it is a single unfinished line and nothing else.
     fn is_unfinished(&self) -> bool {
         self.bytes > 0 && self.ended == 0
     }

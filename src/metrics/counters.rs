@@ -1,4 +1,4 @@
-//! What happened since the process began, counted.
+//! Counters of what has happened since the process started.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,12 +13,12 @@ use crate::status::{LabStatus, Progress};
 use crate::sync::effects::Input;
 use crate::sync::notice::Notice;
 
-/// What a poll that was answered is called.
+/// The result label of a poll that was answered.
 const OK: &str = "ok";
-/// So many orders are timed at once at the most.
+/// At most this many orders are timed at once.
 const MOST_TIMED: usize = 1000;
 
-/// Counts what the agent does. It may be told from several threads at once.
+/// Counts what the agent does. Can be shared between threads.
 #[derive(Debug, Default)]
 pub struct Counters {
     progress: Arc<Progress>,
@@ -30,11 +30,11 @@ struct Counted {
     labs: BTreeMap<LabName, OfLab>,
     pc_troubles: u64,
     journals_rebuilt: u64,
-    /// When the attempts began that are under way.
+    /// Start times of the attempts in flight.
     began: BTreeMap<OrderKey, Duration>,
 }
 
-/// What is counted for each lab.
+/// The counts of one lab.
 #[derive(Debug, Clone, Default)]
 struct OfLab {
     /// By result.
@@ -52,17 +52,17 @@ struct OfLab {
     failures: BTreeMap<&'static str, u64>,
     removed: u64,
     held: u64,
-    /// Of what was published or held back, by severity and code.
+    /// Findings in what was published or held back, by severity and code.
     findings: BTreeMap<(&'static str, String), u64>,
 }
 
 impl Counters {
-    /// Nothing has happened yet. What arrives is told by the progress of the downloads.
+    /// Starts at zero. Received bytes come from the progress of the downloads.
     pub fn new(progress: Arc<Progress>) -> Self {
         Self { progress, counted: Mutex::default() }
     }
 
-    /// Counts what people are told of; `up` is the time that the computer has been running.
+    /// Counts a notice; `up` is the computer's uptime.
     pub fn tell(&self, notice: &Notice, up: Duration) {
         let mut counted = self.counted();
         match notice {
@@ -75,7 +75,7 @@ impl Counters {
                 counted.lab(&key.lab).regenerating += 1;
                 counted.began.remove(key);
             }
-            // What a stop interrupts is no failure.
+            // An attempt interrupted by a shutdown is not a failure.
             Notice::Failed { class: FaultClass::Cancelled, key, .. } => {
                 counted.began.remove(key);
             }
@@ -122,8 +122,8 @@ impl Counters {
         }
     }
 
-    /// Counts what the engine hears: each poll, also one that failed as the last did, which nobody is
-    /// told of again.
+    /// Counts what the engine receives: every poll, even one that failed the same way as the last,
+    /// for which there is no new notice.
     pub fn see(&self, input: &Input) {
         let Input::Polled { lab, result, .. } = input else { return };
         let word = match result {
@@ -134,8 +134,8 @@ impl Counters {
         *self.counted().lab(lab).polls.entry(word).or_default() += 1;
     }
 
-    /// All of it. For the labs given there are zeros where nothing happened yet, so that the first
-    /// time is seen as a change.
+    /// Returns all counters. The given labs get zeros where nothing has happened yet, so that the
+    /// first event shows up as a change.
     pub(super) fn families(&self, known: &[LabStatus]) -> Vec<Family> {
         let received = self.progress.received();
         let counted = self.counted();
@@ -238,7 +238,7 @@ impl Counters {
     }
 
     fn counted(&self) -> MutexGuard<'_, Counted> {
-        // A panic elsewhere leaves a count behind at the most.
+        // A panic elsewhere leaves one count behind at most.
         self.counted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -268,7 +268,7 @@ impl Counted {
     }
 
     fn begins(&mut self, key: &OrderKey, up: Duration) {
-        // An attempt that a stop interrupted is told to nobody.
+        // No notice ends an attempt that a shutdown interrupted.
         if self.began.len() >= MOST_TIMED {
             self.began.clear();
         }
@@ -276,12 +276,12 @@ impl Counted {
     }
 }
 
-/// The label of a lab.
+/// Returns the labels that name a lab.
 pub(super) fn label(lab: &LabName) -> Labels {
     vec![("lab", lab.as_str().to_owned())]
 }
 
-/// Counts by lab and one thing more, with zeros for all that it can be.
+/// Counts by lab and one more label, with zeros for all of its values.
 fn by(
     labs: &BTreeMap<LabName, OfLab>,
     what: &'static str,

@@ -1,4 +1,4 @@
-//! Numbers of one kind, and how they are written.
+//! Metric families, and how they are written.
 
 use std::fmt;
 
@@ -7,49 +7,47 @@ use prometheus_client::encoding::{DescriptorEncoder, NoLabelSet, prometheus_text
 use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::Registry;
 
-/// The content type of what is written.
+/// The content type of the output.
 pub const CONTENT_TYPE: &str = prometheus_text::CONTENT_TYPE;
 
-/// Labels with their values.
 pub(super) type Labels = Vec<(&'static str, String)>;
 
-/// Numbers of one kind.
+/// A metric family.
 #[derive(Debug)]
 pub(super) struct Family {
-    /// The whole name, with unit, and with `_total` or `_info` where that belongs to it.
+    /// The full name, with unit, and with `_total` or `_info` where required.
     pub(super) name: &'static str,
-    /// What it tells.
     pub(super) help: &'static str,
     pub(super) samples: Samples,
 }
 
-/// The numbers, each with its labels. A family without any is left out.
+/// The samples with their labels. A family without samples is left out.
 #[derive(Debug)]
 pub(super) enum Samples {
-    /// What only grows.
+    /// Values that only grow.
     Counter(Vec<(Labels, u64)>),
-    /// What goes up and down.
+    /// Values that go up and down.
     Gauge(Vec<(Labels, f64)>),
-    /// What is told by the labels alone.
+    /// Information carried by the labels alone.
     Info(Vec<Labels>),
-    /// How often something took how long.
+    /// Distribution of durations.
     Histogram(Vec<(Labels, Times)>),
 }
 
-/// How long things took.
+/// A histogram of durations.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Times {
-    /// For each of [`BOUNDS`] how many took no longer, and longer than the bound before.
+    /// For each of [`BOUNDS`]: durations up to that bound and above the previous one.
     counts: [u64; BOUNDS.len()],
     all: u64,
     sum: f64,
 }
 
-/// The bounds of durations, in seconds.
+/// In seconds.
 const BOUNDS: [f64; 11] = [1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0];
 
 impl Times {
-    /// One more.
+    /// Adds a duration.
     pub(super) fn add(&mut self, seconds: f64) {
         if let Some(index) = BOUNDS.iter().position(|bound| seconds <= *bound) {
             self.counts[index] += 1;
@@ -60,7 +58,6 @@ impl Times {
 }
 
 impl Family {
-    /// A family of gauges.
     pub(super) fn gauges(
         name: &'static str,
         help: &'static str,
@@ -69,7 +66,7 @@ impl Family {
         Self { name, help, samples: Samples::Gauge(samples.into_iter().collect()) }
     }
 
-    /// A single gauge, if there is a value.
+    /// Returns a single gauge, without a sample if there is no value.
     pub(super) fn gauge(
         name: &'static str,
         help: &'static str,
@@ -78,7 +75,6 @@ impl Family {
         Self::gauges(name, help, value.into().map(|value| (Labels::new(), value)))
     }
 
-    /// A family of counters.
     pub(super) fn counters(
         name: &'static str,
         help: &'static str,
@@ -97,7 +93,7 @@ impl Family {
     }
 
     fn encode(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
-        // The encoder puts these endings back.
+        // The encoder adds these suffixes again.
         let (kind, ending) = match &self.samples {
             Samples::Counter(_) => (MetricType::Counter, "_total"),
             Samples::Gauge(_) => (MetricType::Gauge, ""),
@@ -135,13 +131,13 @@ impl Collector for All {
     }
 }
 
-/// The families as text.
+/// Renders the families as text.
 pub(super) fn write(mut families: Vec<Family>) -> String {
     families.retain(|family| !family.is_empty());
     let mut registry = Registry::default();
     registry.register_collector(Box::new(All(families)));
     let mut text = String::new();
-    // A String takes everything.
+    // Writing to a `String` cannot fail.
     let _ = prometheus_text::encode(&mut text, &registry);
     text
 }

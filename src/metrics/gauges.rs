@@ -1,4 +1,4 @@
-//! What the picture tells, in numbers.
+//! Metrics derived from the status snapshot.
 
 use super::counters::label;
 use super::family::{Family, Labels, Samples};
@@ -8,7 +8,7 @@ use crate::status::{
     Code, LabState, LabStatus, NotificationsStatus, RunningDownload, Status, UpdateStatus, health,
 };
 
-/// All families, in a fixed order.
+/// Returns all families in a fixed order.
 pub(super) fn families(status: &Status) -> Vec<Family> {
     let mut all = agent(status);
     all.extend(labs(status));
@@ -127,7 +127,7 @@ fn orders(status: &Status) -> Vec<Family> {
         let count = status.orders.get(state.as_str()).copied().unwrap_or(0);
         (vec![("state", state.as_str().to_owned())], number(count as u64))
     });
-    // Nobody knows them while the journal cannot be read.
+    // Unknown while the journal cannot be read.
     let known = status.fault.is_none();
     let running = &status.downloads;
     let sum = |part: fn(&RunningDownload) -> u64| number(running.iter().map(part).sum());
@@ -194,7 +194,7 @@ fn output(status: &Status) -> Vec<Family> {
     ]
 }
 
-/// The counts are kept in the journal, and begin anew with it.
+/// The counts are kept in the journal, and restart from zero if it is rebuilt.
 fn notifications(told: &NotificationsStatus) -> Vec<Family> {
     let counter = |name, help, count| Family::counters(name, help, [(Labels::new(), count)]);
     vec![
@@ -269,13 +269,13 @@ fn flag(is: bool) -> f64 {
     f64::from(u8::from(is))
 }
 
-/// A count as Prometheus knows it: exact up to 9,007 billions.
+/// A count as Prometheus stores it: exact up to about 9 * 10^15.
 #[expect(clippy::cast_precision_loss, reason = "all numbers are floating-point ones there")]
 fn number(count: u64) -> f64 {
     count as f64
 }
 
-/// Seconds since 1970 of a time of the picture.
+/// Converts a time of the snapshot to seconds since 1970.
 #[expect(clippy::cast_precision_loss, reason = "a time in seconds is small")]
 fn timestamp(text: Option<&str>) -> Option<f64> {
     let at = WallMs::from_rfc3339(text?)?;

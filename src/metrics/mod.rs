@@ -1,5 +1,5 @@
-//! What monitoring programs read: numbers about the agent in Prometheus' text format. Labels are labs,
-//! states, reasons and classes, all of them few; orders, accounts and people are never in it.
+//! The metrics for monitoring, in Prometheus' text format. Labels are labs, states, reasons and
+//! classes, all of them few; orders, accounts and people never appear.
 
 mod counters;
 mod family;
@@ -14,8 +14,8 @@ pub use family::CONTENT_TYPE;
 
 use crate::status::Status;
 
-/// All numbers as they stand: those that were counted since the process began, and those that the
-/// picture tells. Families come in a fixed order, and so do the samples in each.
+/// Renders all metrics: counters since the process started, and gauges from the status snapshot.
+/// Families, and the samples in each, come in a fixed order.
 pub fn render(counters: &Counters, status: &Status) -> String {
     let mut families = gauges::families(status);
     families.extend(counters.families(&status.labs));

@@ -1,17 +1,17 @@
-//! Reads Prometheus' text format (0.0.4) as its description has it, and takes nothing else: for tests.
+//! A strict parser for Prometheus' text format (0.0.4), for tests.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-/// One family as it was read.
+/// A family as read.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Read {
     pub(super) help: String,
     pub(super) kind: String,
-    /// By the sample's name and its labels.
+    /// By sample name and labels.
     pub(super) samples: BTreeMap<(String, BTreeMap<String, String>), f64>,
 }
 
-/// Reads it all; an error names the line and what is wrong with it.
+/// Parses the whole text; an error names the line and what is wrong with it.
 pub(super) fn read(text: &str) -> Result<BTreeMap<String, Read>, String> {
     let mut families: BTreeMap<String, Read> = BTreeMap::new();
     let mut current: Option<String> = None;
@@ -95,7 +95,7 @@ fn sample(line: &str) -> Result<Sample, String> {
     if is_name(name) { Ok((name.to_owned(), labels, value)) } else { Err(wrong("a bad name")) }
 }
 
-/// Where the quotation mark is that closes a label's value.
+/// Returns the position of the closing quotation mark of a label's value.
 fn closing(text: &str) -> Option<usize> {
     let mut is_escaped = false;
     text.char_indices().find_map(|(at, c)| {
@@ -122,7 +122,7 @@ fn unescape(text: &str, in_label: bool) -> Result<String, String> {
     Ok(plain)
 }
 
-/// The labels' names that a family has.
+/// The label names used by a family, without `le`.
 pub(super) fn label_names(read: &Read) -> BTreeSet<&str> {
     let labels = read.samples.keys().flat_map(|(_, labels)| labels.keys());
     labels.map(String::as_str).filter(|label| *label != "le").collect()

@@ -1,4 +1,4 @@
-//! What is rendered, and what refers to it: alert rules, the dashboard, the documentation.
+//! The rendered metrics, and what refers to them: alert rules, dashboard, documentation.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -67,7 +67,7 @@ fn polled(lab: &str, result: Result<(), FaultClass>) -> Input {
     }
 }
 
-/// A picture in which everything is told that can be told.
+/// A status snapshot with every field set.
 fn full() -> Status {
     let mut status = well();
     status.labs.push(lab(HOSTILE));
@@ -104,7 +104,7 @@ fn families(counters: &Counters, status: &Status) -> BTreeMap<String, Read> {
     read(&render(counters, status)).expect("the right format")
 }
 
-/// The value of the sample with these labels; `None`: there is none.
+/// The value of the sample with these labels, or `None` if there is no such sample.
 fn value(families: &BTreeMap<String, Read>, sample: &str, labels: &[(&str, &str)]) -> Option<f64> {
     let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
     let wanted = (sample.to_owned(), labels.iter().map(owned).collect());
@@ -114,7 +114,7 @@ fn value(families: &BTreeMap<String, Read>, sample: &str, labels: &[(&str, &str)
 #[test]
 fn the_format_is_right_and_names_follow_the_conventions() {
     let text = render(&busy(), &full());
-    // promtool looks at it too: .ci/monitoring.sh.
+    // promtool checks it too: see `.ci/monitoring.sh`.
     if let Some(file) = std::env::var_os("CASEDROP_TEST_METRICS_FILE") {
         std::fs::write(file, &text).expect("written");
     }
@@ -304,7 +304,7 @@ fn the_time_of_a_publication_is_that_of_its_last_attempt() {
     at(&published(order("1"), Reason::FirstScan), 104);
     at(&Notice::Fetching { key: order("2") }, 200);
     at(&published(order("2"), Reason::FirstScan), 9000);
-    // One that a crash interrupted is completed without being fetched again.
+    // An order that a crash interrupted is completed without being fetched again.
     at(&published(order("3"), Reason::FirstScan), 9001);
     let found = families(&counters, &well());
     let name = "casedrop_publication_duration_seconds";
@@ -333,7 +333,7 @@ fn a_thousand_interrupted_attempts_do_not_pile_up() {
     assert_eq!(count, Some(1.0), "those before are forgotten");
 }
 
-/// The names that a file speaks of, without the endings of a histogram's samples.
+/// The metric names that a file mentions, without the suffixes of histogram samples.
 fn named(text: &str) -> BTreeSet<String> {
     let is_part = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
     let words = text.match_indices("casedrop_").filter(|(at, _)| !text[..*at].ends_with(is_part));
@@ -343,7 +343,7 @@ fn named(text: &str) -> BTreeSet<String> {
         let (word, after) = rest.split_at(end);
         (word.trim_end_matches("_bucket"), after)
     });
-    // Not those of files, such as casedrop_rules.yml.
+    // Skip file names such as casedrop_rules.yml.
     words.filter(|(_, after)| !after.starts_with(".y")).map(|(word, _)| word.to_owned()).collect()
 }
 

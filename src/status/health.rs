@@ -1,5 +1,5 @@
-//! Whether the agent lives and can do its job, for programs that watch it and for the page: from the
-//! picture alone.
+//! Whether the agent is alive and able to do its job, for monitoring and the status page. Decided
+//! from the status snapshot alone.
 
 use std::time::Duration;
 
@@ -9,36 +9,36 @@ use super::reasons::{Look, Reason, Severity};
 use super::report::{LabState, Status};
 use crate::model::time::WallMs;
 
-/// Without a sign of life for so long the agent's loop is stuck. Systemd and the keeper of an update
-/// have a patience of their own.
+/// The agent's loop counts as stuck after this long without a heartbeat. Systemd and the update
+/// keeper have timeouts of their own.
 pub const STUCK_AFTER: Duration = Duration::from_secs(60);
-/// So many intervals may pass without a good poll.
+/// A lab may go this many poll intervals without a good poll.
 pub const MISSED_POLLS: u32 = 5;
-/// But so much time at the least: a short outage is nobody's business.
+/// Lower bound of that time: a short outage needs no attention.
 pub const LEAST_PATIENCE: Duration = Duration::from_mins(15);
 
-/// How the agent fares.
+/// The agent's health.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Health {
-    /// Whether it gives signs of life. If not, start it anew.
+    /// Whether the agent sends heartbeats. If not, restart it.
     pub live: bool,
-    /// Whether it can do its job now: the journal can be read and written, the output is there, answers and has room, and
-    /// at least one lab is polled, or rests because somebody wanted that.
+    /// Whether it can do its job now: the journal can be read and written; the output is there,
+    /// answers and has room; and at least one lab is polled, or paused on purpose.
     pub ready: bool,
-    /// The gravest of the reasons; `null`: nobody need do anything or know anything.
+    /// The highest severity among the reasons; `null` if there are none.
     pub worst: Option<Severity>,
-    /// What there is to know, the gravest first.
+    /// Most severe first.
     pub reasons: Vec<Reason>,
 }
 
 impl Health {
-    /// The HTTP status for `/health/live`: 200 or 503.
+    /// The HTTP status of `/health/live`: 200 or 503.
     pub fn live_code(&self) -> u16 {
         code(self.live)
     }
 
-    /// The HTTP status for `/health` and `/health/ready`: 200 or 503. Warnings alone change nothing
-    /// in it.
+    /// The HTTP status of `/health` and `/health/ready`: 200 or 503. Warnings alone do not affect
+    /// it.
     pub fn ready_code(&self) -> u16 {
         code(self.live && self.ready)
     }
@@ -48,19 +48,20 @@ fn code(is_well: bool) -> u16 {
     if is_well { 200 } else { 503 }
 }
 
-/// Whether a loop that gave its last sign of life so long ago goes round. Before its first one it has
-/// the benefit of the doubt.
+/// Whether a loop with its last heartbeat that long ago is still running. Before the first
+/// heartbeat it counts as live.
 pub fn is_live(last_beat: Option<Duration>) -> bool {
     last_beat.is_none_or(|ago| ago <= STUCK_AFTER)
 }
 
-/// How long a lab may be without a good poll: [`MISSED_POLLS`] intervals, at least [`LEAST_PATIENCE`].
+/// How long a lab may go without a good poll: [`MISSED_POLLS`] intervals, at least
+/// [`LEAST_PATIENCE`].
 pub fn patience(status: &Status) -> Duration {
     let interval = Duration::from_secs(status.poll_interval);
     interval.saturating_mul(MISSED_POLLS).max(LEAST_PATIENCE)
 }
 
-/// How the agent fares, by its picture; `now` is the time by this PC's clock.
+/// Derives the agent's health from its status; `now` is this PC's clock.
 pub fn health(status: &Status, now: WallMs) -> Health {
     let live = status.agent.running && is_live(status.agent.silent.map(Duration::from_secs));
     let look = Look::new(status, now);

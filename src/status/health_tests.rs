@@ -1,4 +1,4 @@
-//! What is said of which picture.
+//! Which snapshot gives which reasons.
 
 use super::super::reasons::Code;
 use super::super::report::{Note, NotificationsStatus, PauseStatus, UpdateStatus};
@@ -21,7 +21,7 @@ fn look_at(time: &str, change: impl FnOnce(&mut Status)) -> Health {
     health(&status, at(time))
 }
 
-/// The codes of a picture's reasons, and whether it is ready.
+/// The codes of a snapshot's reasons, and whether it is ready.
 fn codes(change: impl FnOnce(&mut Status)) -> (Vec<&'static str>, bool) {
     let health = look(change);
     (health.reasons.iter().map(|reason| reason.code.as_str()).collect(), health.ready)

@@ -1,5 +1,5 @@
-//! How the agent stands: what is being transferred right now, and the whole picture for people, for
-//! programs and for the page.
+//! The agent's status: running transfers, and the full snapshot for people, programs and the status
+//! page.
 
 pub mod health;
 mod progress;

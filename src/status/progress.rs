@@ -1,4 +1,4 @@
-//! What is being transferred right now, for progress bars.
+//! The running transfers, for progress bars.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -8,34 +8,32 @@ use crate::model::asset::AssetKind;
 use crate::model::ids::{LabName, OrderKey};
 use crate::sync::pace::Arrived;
 
-/// One running download.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Transfer {
-    /// Which part of the order.
     pub kind: AssetKind,
-    /// Bytes that have arrived.
+    /// Bytes received so far.
     pub done: u64,
-    /// Bytes that will arrive, where the server told.
+    /// Expected bytes, if the server reported them.
     pub total: Option<u64>,
-    /// Bytes that arrived since the order's download began, over all of its parts.
+    /// Bytes received since the order's download began, over all of its parts.
     pub arrived: u64,
 }
 
-/// All running downloads, and how much has arrived so far.
+/// All running downloads, and how much they have received so far.
 #[derive(Debug, Default)]
 pub struct Progress(Mutex<Table>);
 
 #[derive(Debug, Default)]
 struct Table {
     running: BTreeMap<OrderKey, Transfer>,
-    /// Of these everything is here, as far as it was asked for.
+    /// Orders of which everything requested so far has arrived.
     here: BTreeSet<OrderKey>,
     received: BTreeMap<LabName, u64>,
     pauses: Vec<DownloadPause>,
 }
 
 impl Progress {
-    /// A download begins.
+    /// Records that a download begins.
     pub fn begin(&self, key: &OrderKey, kind: AssetKind, done: u64, total: Option<u64>) {
         let mut table = self.table();
         table.here.remove(key);
@@ -43,12 +41,12 @@ impl Progress {
         table.running.insert(key.clone(), Transfer { kind, done, total, arrived });
     }
 
-    /// All bytes of it are here: what follows is up to this PC.
+    /// Records that all requested bytes of an order have arrived: what follows is up to this PC.
     pub fn is_here(&self, key: &OrderKey) {
         self.table().here.insert(key.clone());
     }
 
-    /// More of it has arrived.
+    /// Adds bytes received.
     pub fn add(&self, key: &OrderKey, bytes: u64) {
         let mut table = self.table();
         if let Some(transfer) = table.running.get_mut(key) {
@@ -62,14 +60,14 @@ impl Progress {
         }
     }
 
-    /// It is over, one way or the other.
+    /// Records that a download ended, whatever the outcome.
     pub fn end(&self, key: &OrderKey) {
         let mut table = self.table();
         table.running.remove(key);
         table.here.remove(key);
     }
 
-    /// What the running downloads have brought by now.
+    /// Returns how much the running downloads have received.
     pub fn arrived(&self) -> BTreeMap<OrderKey, Arrived> {
         let table = self.table();
         let arrived = table.running.iter().map(|(key, transfer)| {
@@ -80,22 +78,22 @@ impl Progress {
         arrived.collect()
     }
 
-    /// All running downloads, as of now.
+    /// Returns all running downloads.
     pub fn snapshot(&self) -> BTreeMap<OrderKey, Transfer> {
         self.table().running.clone()
     }
 
-    /// The bytes that arrived for each lab since the process began, those of broken downloads included.
+    /// Returns the bytes received per lab since the process started, including aborted downloads.
     pub fn received(&self) -> BTreeMap<LabName, u64> {
         self.table().received.clone()
     }
 
-    /// What downloads wait for now.
+    /// Sets what downloads are waiting for.
     pub fn set_pauses(&self, pauses: Vec<DownloadPause>) {
         self.table().pauses = pauses;
     }
 
-    /// What downloads wait for, as of the last word.
+    /// Returns what downloads are waiting for, as last set.
     pub fn pauses(&self) -> Vec<DownloadPause> {
         self.table().pauses.clone()
     }

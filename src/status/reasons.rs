@@ -1,4 +1,4 @@
-//! What stands in the agent's way, or is good to know, each with a stable code, words, and the way out.
+//! What blocks the agent or is worth knowing, each with a stable code, a message and the remedy.
 
 use std::time::Duration;
 
@@ -11,109 +11,104 @@ use crate::model::record::OrderState;
 use crate::model::time::WallMs;
 use crate::sync::notice::{in_words, size};
 
-/// Notifications that were missed are told for so long, unless one comes through.
+/// Missed notifications are reported for this long, unless one comes through.
 const STILL_MISSING: Duration = Duration::from_hours(24);
-/// Room is getting scarce where there is less than so many times what must stay free.
+/// Space is low below this multiple of what must stay free.
 const SCARCE: u64 = 2;
 
-/// One thing that there is to know.
+/// One reason for the agent's state of health.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Reason {
-    /// What kind of thing: the same for ever, so that programs and translations can hold on to it.
+    /// Never changes for a given reason, so programs and translations can rely on it.
     pub code: Code,
-    /// How grave it is.
     pub severity: Severity,
-    /// Which lab, if it concerns one.
+    /// The lab it concerns, if any.
     pub lab: Option<LabName>,
-    /// What there is to know, in English.
+    /// In English.
     pub message: String,
-    /// What a person can do, in English.
+    /// What the user can do, in English.
     pub hint: Option<String>,
-    /// For those who say the rest in a language of their own: what failed, in the agent's words.
+    /// What failed, in the agent's words, for callers that translate the rest.
     #[serde(skip)]
     pub detail: Option<Note>,
-    /// The number in the message, likewise.
+    /// The number in the message, for the same callers.
     #[serde(skip)]
     pub figure: Option<Figure>,
 }
 
-/// A number in a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Figure {
-    /// How many.
     Count(u64),
-    /// For how long.
     Time(Duration),
     /// Free bytes.
     Free(u64),
 }
 
-/// How grave a reason is. The gravest is the greatest.
+/// How serious a reason is, in ascending order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
     /// Good to know.
     Info,
-    /// Something waits for a person; the rest goes on.
+    /// Something needs attention; the rest keeps working.
     Warning,
-    /// Orders do not arrive until somebody acts.
+    /// No orders arrive until someone acts.
     Critical,
 }
 
-/// What kind of thing, the most urgent of equal severity first.
+/// The kind of reason, the most urgent of equal severity first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Code {
     /// No agent runs on this state folder.
     AgentStopped,
-    /// The agent's loop gives no sign of life.
+    /// The agent's loop sends no heartbeat.
     AgentStuck,
     /// The journal cannot be read or written.
     Journal,
-    /// The output is away or cannot be written.
+    /// The output is missing or cannot be written.
     OutputAway,
-    /// Too little room: nothing is fetched.
+    /// Too little space: nothing is fetched.
     DiskFull,
     /// A lab has no login.
     LoginNeeded,
     /// A lab is paired with no account, or with another one.
     NotPaired,
-    /// A lab's Align was not reached for too long.
+    /// A lab has had no good poll for too long.
     NoGoodPoll,
-    /// A lab's login works for a while yet, and Align renews it no more.
+    /// A lab's login still works, but Align no longer renews it.
     LoginEnds,
-    /// Nothing can be downloaded from a server, or it asks for fewer calls.
+    /// Nothing can be downloaded from a server, or it asks for fewer requests.
     DownloadsPaused,
-    /// Orders wait for a person.
+    /// Orders need attention.
     OrdersNeedAttention,
-    /// Orders are held back, since they are incomplete: a person decides.
+    /// Incomplete orders are held back until a user decides.
     OrdersHeld,
     /// Nothing was published for a lab for suspiciously many of its working hours.
     NoOrders,
-    /// Little room is left.
+    /// Space is running low.
     DiskLow,
-    /// Align did not answer a lab as it should, the last time.
+    /// Align's last answer to a lab was missing or faulty.
     AlignUnreachable,
     /// The listener for scan notifications does not work.
     Listener,
     /// Polling found orders that no notification named.
     NotificationsMissing,
-    /// An update was tried out and taken back.
+    /// An update was tried and rolled back.
     UpdateTakenBack,
-    /// The journal was damaged or lost, and made again from the output.
+    /// The journal was damaged or lost, and rebuilt from the output.
     JournalRebuilt,
-    /// Something else that a person should know; the message says it.
+    /// Anything else the user should know; see the message.
     Note,
     /// An update is on trial.
     UpdateOnTrial,
-    /// Somebody paused a lab.
+    /// A user paused a lab.
     Paused,
-    /// The first answer of Align is awaited.
+    /// Waiting for Align's first answer.
     Starting,
 }
 
 impl Code {
-    /// All codes.
     pub const ALL: [Self; 23] = [
         Self::AgentStopped,
         Self::AgentStuck,
@@ -140,7 +135,7 @@ impl Code {
         Self::Starting,
     ];
 
-    /// The word for it, as it stands in JSON.
+    /// The name used in JSON.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::AgentStopped => "agent-stopped",
@@ -169,12 +164,12 @@ impl Code {
         }
     }
 
-    /// The code of that word.
+    /// Returns the code with that name.
     pub fn of_word(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|code| code.as_str() == word)
     }
 
-    /// How grave it is, always.
+    /// The severity of the code, which never changes.
     pub fn severity(self) -> Severity {
         match self {
             Self::AgentStopped
@@ -203,7 +198,6 @@ impl Code {
 }
 
 impl Severity {
-    /// The word for it.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Info => "info",
@@ -213,7 +207,7 @@ impl Severity {
     }
 }
 
-/// A look at a picture.
+/// A status snapshot under evaluation.
 pub(super) struct Look<'a> {
     status: &'a Status,
     now: WallMs,
@@ -227,8 +221,8 @@ impl<'a> Look<'a> {
         Self { status, now, since, patience: patience(status) }
     }
 
-    /// All that there is to know, the most urgent first. The page, `casedrop status`, `/health`, the
-    /// metrics, the event log and mail take what they tell from here.
+    /// Returns all reasons, most urgent first. This is what the status page, `casedrop status`,
+    /// `/health`, the metrics, the event log and mail report.
     pub(super) fn reasons(&self) -> Vec<Reason> {
         let agent = self.agent();
         let is_running = self.status.agent.running;
@@ -248,8 +242,8 @@ impl<'a> Look<'a> {
         all
     }
 
-    /// Whether a lab that should be polled has had no answer for too long, by the time that the agent
-    /// has been running at the most.
+    /// Whether a lab that should be polled has gone too long without an answer, counted from the
+    /// agent's start at the earliest.
     pub(super) fn lacks_polls(&self, lab: &LabStatus) -> bool {
         let should = !matches!(lab.state, LabState::Paused) && !lab.state.needs_login();
         let good = lab.good_poll.as_deref().and_then(WallMs::from_rfc3339);
@@ -377,7 +371,7 @@ impl<'a> Look<'a> {
             let mut reason = reason(Code::DownloadsPaused, pause.cause(), hint);
             reason.detail = Some(Note::new(pause.message(), None));
             if !pause.outage {
-                // The server wants to be asked less often, and it is.
+                // The server asks for fewer requests, and gets them.
                 reason.severity = Severity::Info;
             }
             reason
@@ -438,7 +432,7 @@ impl<'a> Look<'a> {
 
     fn update(&self) -> Vec<Reason> {
         let Some(update) = &self.status.update else { return Vec::new() };
-        // A note of the running program says more.
+        // A note of the running program has more detail.
         let is_noted =
             |code: Code| self.status.notes.iter().any(|note| code_of(note) == Some(code));
         let taken_back = update.taken_back.as_ref().map(|version| {
@@ -464,8 +458,8 @@ impl<'a> Look<'a> {
 }
 
 impl Reason {
-    /// Whether people are sent a message for it, if it lasts: somebody must act, and it does not become
-    /// another reason after a while.
+    /// Whether a message is sent if it lasts: it needs attention, and it does not turn into another
+    /// reason later.
     pub fn is_for_messages(&self) -> bool {
         // It heals, or becomes `no-good-poll`.
         self.severity >= Severity::Warning && self.code != Code::AlignUnreachable
@@ -483,7 +477,7 @@ impl Reason {
         Self { detail: Some(Note::new(said, None)), ..self }
     }
 
-    /// What failed, with the agent's own hint, which is better than a general one.
+    /// Attaches what failed. The agent's own hint, if any, wins over the general one.
     fn said(self, said: Note) -> Self {
         Self { hint: said.hint.clone().or(self.hint), detail: Some(said), ..self }
     }

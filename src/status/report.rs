@@ -1,4 +1,4 @@
-//! The whole picture, as it is told to people and programs. It holds no secret and no patient data.
+//! The status snapshot shown to people and programs. It holds no secrets and no patient data.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -11,134 +11,127 @@ use super::reasons::{Code, Reason};
 use crate::model::ids::{AccountId, LabName, OrderKey};
 use crate::model::time::WallMs;
 
-/// How things stand. Times are RFC 3339 in UTC.
+/// The status of agent, labs and orders. Times are RFC 3339 in UTC.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Status {
-    /// The program's version; the running agent's if there is one.
+    /// The running agent's version if there is one, otherwise this program's.
     pub version: String,
-    /// When this was found.
+    /// When this snapshot was taken.
     pub at: String,
-    /// The agent.
     pub agent: AgentStatus,
-    /// The labs, in the config's order.
+    /// In the config's order.
     pub labs: Vec<LabStatus>,
-    /// How many orders there are in each state.
+    /// Number of orders by state.
     pub orders: BTreeMap<String, usize>,
-    /// How many orders of each lab stand published and have a serious finding.
+    /// Number of published orders with a serious finding, by lab.
     #[serde(default)]
     pub incomplete: BTreeMap<String, u64>,
-    /// Orders that fail: first those that wait for a person, the newest first. Only some if there are
-    /// many.
+    /// Failing orders: those that need attention first, then newest first. Limited to some if there
+    /// are many.
     pub failing: Vec<FailingOrder>,
-    /// How many more fail.
+    /// Number of failing orders not listed.
     pub failing_more: usize,
-    /// Where the status page can be opened, if a running agent shows it.
+    /// URL of the status page, if a running agent serves it.
     #[serde(default)]
     pub page: Option<String>,
-    /// The file with the code that the page asks for before it changes the set-up.
+    /// The file with the code that the page asks for before it changes the setup.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub set_up_code: Option<PathBuf>,
-    /// Time between two polls as the config has it, in seconds.
+    /// The configured poll interval, in seconds.
     #[serde(default)]
     pub poll_interval: u64,
-    /// How much of its working hours a lab may pass without a publication, in seconds; `None`: any.
+    /// How long a lab may go without a publication, in seconds of its working hours; `None`: no
+    /// limit.
     #[serde(default)]
     pub no_orders_after: Option<u64>,
-    /// Scan notifications, where they are on.
+    /// Scan notifications, if enabled.
     pub notifications: Option<NotificationsStatus>,
-    /// What is being downloaded right now.
     pub downloads: Vec<RunningDownload>,
-    /// Servers whose downloads wait now.
+    /// Servers whose downloads are paused.
     #[serde(default)]
     pub pauses: Vec<DownloadPause>,
-    /// The output and its volume.
     pub output: VolumeStatus,
-    /// What keeps the journal from being written, and so all work from being done.
+    /// Why the journal cannot be written, which stops all work.
     #[serde(default)]
     pub journal: Option<Note>,
-    /// How updates stand, where this program updates itself.
+    /// Updates, if this program updates itself.
     #[serde(default)]
     pub update: Option<UpdateStatus>,
-    /// What people asked for and no agent has begun yet.
+    /// User requests that no agent has started yet.
     #[serde(default)]
     pub wishes: Vec<Wish>,
-    /// What else a person should know of this PC.
+    /// Anything else the user should know about this PC.
     pub notes: Vec<Note>,
-    /// Why this picture is incomplete, if the journal cannot be read now.
+    /// Why this snapshot is incomplete, if the journal cannot be read now.
     pub fault: Option<Note>,
 }
 
-/// The agent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AgentStatus {
-    /// Whether one runs on this state folder.
+    /// Whether an agent runs on this state folder.
     pub running: bool,
-    /// Since when; `None` also where it could not be asked.
+    /// Also `None` if the agent could not be asked.
     pub since: Option<String>,
-    /// How long ago the loop that decides everything gave its last sign of life, in seconds: about one
-    /// while all is well. `None` where it could not be asked, or gave none yet.
+    /// Seconds since the main loop's last heartbeat: about one while all is well. `None` if the
+    /// agent could not be asked or has not sent one yet.
     #[serde(default)]
     pub silent: Option<u64>,
 }
 
-/// One lab.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LabStatus {
-    /// Its name in the config.
+    /// As named in the config.
     pub lab: LabName,
-    /// The account that it is paired with.
+    /// The account it is paired with.
     pub account: Option<AccountId>,
     /// The account's name at Align.
     pub account_name: Option<String>,
-    /// How it stands, in one word.
     pub state: LabState,
-    /// Since when it rests and who wanted that, if it does.
+    /// Since when and by whom it was paused, if it is.
     pub paused: Option<PauseStatus>,
     /// When Align last answered a poll.
     pub good_poll: Option<String>,
     /// When it is polled next, if an agent runs.
     pub next_poll: Option<String>,
-    /// When something of it was published last.
+    /// When an order of this lab was last published.
     #[serde(default)]
     pub last_publication: Option<String>,
-    /// How many of its orders were published since midnight, by this PC's clock.
+    /// Number of its orders published since midnight, by this PC's clock.
     #[serde(default)]
     pub published_today: u64,
-    /// How much of the lab's working hours passed since the last publication, in seconds; `None` if
-    /// there was none.
+    /// Working hours since the last publication, in seconds; `None` if there was none.
     #[serde(default)]
     pub worked_since: Option<u64>,
-    /// Until when its login works, if Align renews it no more: somebody must log in again by then.
+    /// When its login expires, if Align no longer renews it: someone must log in again by then.
     #[serde(default)]
     pub login_ends: Option<String>,
-    /// What stands in the way.
+    /// What keeps it from working.
     pub fault: Option<String>,
-    /// What a person can do about that.
+    /// What the user can do about the fault.
     pub hint: Option<String>,
-    /// The one command to run now, if there is one.
+    /// The one command to run now, if any.
     pub todo: Option<String>,
 }
 
-/// How a lab stands.
+/// The state of a lab.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum LabState {
     /// All is well: it is polled.
     Polling,
-    /// Somebody lets it rest.
+    /// Paused by a user.
     Paused,
-    /// Somebody must log in.
+    /// Someone must log in.
     LoginNeeded,
-    /// Somebody must pair it.
+    /// Someone must pair it.
     NotPaired,
-    /// Align did not answer as it should.
+    /// Align's answer is missing or faulty.
     Unreachable,
-    /// For the agent to run, for the output, or for Align's first answer.
+    /// Waiting for the agent to run, for the output, or for Align's first answer.
     Waiting,
 }
 
 impl LabState {
-    /// All states.
     pub const ALL: [Self; 6] = [
         Self::Polling,
         Self::Paused,
@@ -148,7 +141,7 @@ impl LabState {
         Self::Waiting,
     ];
 
-    /// The word for it.
+    /// The name used in JSON.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Polling => "polling",
@@ -160,196 +153,183 @@ impl LabState {
         }
     }
 
-    /// Whether nothing goes on before a person logs in or pairs.
+    /// Whether nothing happens until someone logs in or pairs.
     pub fn needs_login(self) -> bool {
         matches!(self, Self::LoginNeeded | Self::NotPaired)
     }
 }
 
-/// A lab rests.
+/// The pause of a lab.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PauseStatus {
-    /// Since when.
     pub since: String,
-    /// Who wanted it, as far as the system told.
+    /// Who paused it, if the system reported a user.
     pub by: Option<String>,
 }
 
-/// An order that fails.
+/// A failing order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FailingOrder {
-    /// Which order.
     #[serde(flatten)]
     pub key: OrderKey,
     /// `attention` or `retrying`.
     pub state: String,
-    /// What failed.
     pub message: String,
-    /// What a person can do.
+    /// What the user can do.
     pub hint: Option<String>,
-    /// When it is tried again; `None`: not by itself.
+    /// When it is retried; `None`: not automatically.
     pub next_try: Option<String>,
 }
 
-/// A download that is under way.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RunningDownload {
-    /// Which order.
     #[serde(flatten)]
     pub key: OrderKey,
     /// Which part of it.
     pub asset: String,
-    /// Bytes that have arrived.
+    /// Bytes received so far.
     pub done: u64,
-    /// Bytes that will arrive, where the server told.
+    /// Expected bytes, if the server reported them.
     pub total: Option<u64>,
 }
 
-/// Downloads from a server wait.
+/// A pause of the downloads from one server.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DownloadPause {
-    /// Which server.
     pub host: String,
-    /// When one is tried next.
+    /// When the next one is tried.
     pub until: String,
-    /// Why: what came in place of files.
+    /// What the server sent instead of files.
     pub why: String,
-    /// How many orders failed because of it and wait.
+    /// Number of orders that failed because of it and are waiting.
     pub orders: usize,
-    /// Whether nothing that is tried is downloaded. If not, the server asks for fewer calls.
+    /// Whether every download fails. If false, the server only asks for fewer requests.
     pub outage: bool,
 }
 
 impl DownloadPause {
-    /// In words.
+    /// Returns the pause in words.
     pub fn message(&self) -> String {
         let Self { host, until, why, .. } = self;
         format!("downloads from {host} are paused until {until}, because: {why}")
     }
 
-    /// The same, for as long as it lasts.
+    /// Returns the pause in words without the end time, which changes while it lasts.
     pub fn cause(&self) -> String {
         format!("downloads from {} are paused, because: {}", self.host, self.why)
     }
 }
 
-/// Scan notifications since the journal was made.
+/// Scan notifications since the journal was created.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NotificationsStatus {
     /// Orders that they named.
     pub received: u64,
-    /// When the last one came.
+    /// When the last one arrived.
     pub last: Option<String>,
-    /// Those that Align still has to be asked about.
+    /// Orders about which Align has not been asked yet.
     pub waiting: u64,
-    /// Those that named an account that no lab is paired with.
+    /// Notifications for an account that no lab is paired with.
     pub refused: u64,
-    /// Those in which no order could be read; the labs are polled because of them.
+    /// Notifications in which no order could be read; they trigger a poll of the labs.
     #[serde(default)]
     pub unreadable: u64,
     /// Orders that polling found and no notification named.
     pub missed: u64,
-    /// When the last of these was found.
+    /// When the last missed order was found.
     pub last_missed: Option<String>,
-    /// What keeps the listener from its work.
+    /// Why the listener does not work.
     pub trouble: Option<String>,
 }
 
-/// A volume that owes an answer for so many seconds hangs.
+/// Seconds without an answer after which a volume counts as hanging.
 const HANGS_AFTER: u64 = 10;
 
-/// The output and its volume.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct VolumeStatus {
-    /// The hot folder.
+    /// The output folder.
     pub path: PathBuf,
     /// Why nothing is written to it now, if so.
     pub waits: Option<String>,
-    /// Free bytes; `None` if the volume does not tell, or not in time.
+    /// Free bytes; `None` if the volume does not report them, or not in time.
     pub free: Option<u64>,
-    /// How old that number is, in seconds: it grows while the volume does not answer.
+    /// Age of that number in seconds: it grows while the volume does not answer.
     #[serde(default)]
     pub free_age: Option<u64>,
-    /// How long the volume has owed an answer, in seconds, if it owes one.
+    /// Seconds that the pending answer has been outstanding, if one is.
     #[serde(default)]
     pub silent: Option<u64>,
-    /// Bytes that stay free.
+    /// Bytes that must stay free.
     pub min_free: u64,
 }
 
 impl VolumeStatus {
-    /// Whether it has owed an answer for longer than a share may stumble.
+    /// Whether it has not answered for longer than a brief hiccup of a network share explains.
     pub fn hangs(&self) -> bool {
         self.silent.is_some_and(|silent| silent >= HANGS_AFTER)
     }
 
-    /// Whether there is too little room for any download.
+    /// Whether there is too little space for any download.
     pub fn is_full(&self) -> bool {
         self.free.is_some_and(|free| free < self.min_free)
     }
 }
 
-/// How updates of the program stand.
+/// The state of self-updates.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UpdateStatus {
-    /// A newer version that is staged and not tried out yet.
+    /// A newer version, staged and not tried yet.
     pub staged: Option<String>,
-    /// The version that is on trial.
+    /// The version on trial.
     pub trial: Option<String>,
-    /// The newest version that was tried out here and taken back.
+    /// The newest version that was tried here and rolled back.
     pub taken_back: Option<String>,
 }
 
 /// Something to know, and what to do about it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Note {
-    /// What there is to know.
     pub message: String,
-    /// What a person can do.
+    /// What the user can do.
     pub hint: Option<String>,
-    /// Which reason it gives, by its code.
+    /// The code of the reason it gives, if any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code: Option<String>,
 }
 
 impl Note {
-    /// One without a code.
+    /// Returns a note without a code.
     pub fn new(message: impl Into<String>, hint: Option<&str>) -> Self {
         Self { message: message.into(), hint: hint.map(str::to_owned), code: None }
     }
 
-    /// Says which reason it gives.
+    /// Sets the code of the reason it gives.
     #[must_use]
     pub fn code(self, code: Code) -> Self {
         Self { code: Some(code.as_str().to_owned()), ..self }
     }
 }
 
-/// Something that somebody asked for and no agent has begun yet.
+/// A user request that no agent has started yet.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Wish {
-    /// What is to be done.
     pub what: WishKind,
-    /// For which lab.
     pub lab: String,
-    /// The order's account.
     #[serde(default)]
     pub account: Option<String>,
-    /// The order's number.
     #[serde(default)]
     pub order_id: Option<String>,
-    /// When it was asked for, where that is known.
+    /// When it was requested, if known.
     #[serde(default)]
     pub since: Option<String>,
 }
 
-/// What somebody asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum WishKind {
-    /// An order is to be fetched.
+    /// Fetch an order.
     Fetch,
-    /// Align is to be asked for ready orders.
+    /// Poll Align for ready orders.
     Poll,
 }
 
@@ -367,26 +347,26 @@ impl fmt::Display for Wish {
     }
 }
 
-/// What the picture comes down to; the gravest counts.
+/// The overall verdict; the most serious one counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
-    /// Nobody need do anything.
+    /// Nothing needs attention.
     Well,
     /// Orders fail.
     OrdersFailing,
-    /// Somebody must log in or pair.
+    /// Someone must log in or pair.
     LoginNeeded,
-    /// The picture is incomplete.
+    /// The snapshot is incomplete.
     Unknown,
 }
 
 impl Status {
-    /// What there is to know at the moment of the picture, the most urgent first.
+    /// Returns all reasons as of the snapshot's time, most urgent first.
     pub fn reasons(&self) -> Vec<Reason> {
         health(self, WallMs::from_rfc3339(&self.at).unwrap_or_default()).reasons
     }
 
-    /// What it comes down to.
+    /// Returns the overall verdict.
     pub fn verdict(&self) -> Verdict {
         if self.labs.iter().any(|lab| lab.state.needs_login()) {
             Verdict::LoginNeeded

@@ -1,11 +1,11 @@
-//! A picture to try things on.
+//! A status snapshot for tests.
 
 use super::report::{
     AgentStatus, LabState, LabStatus, NotificationsStatus, Status, UpdateStatus, VolumeStatus,
 };
 use crate::model::record::OrderState;
 
-/// An agent at work with one lab, where all is well; it is 12:00 on the 1st of June 2026, UTC.
+/// A working agent with one lab, all well, at 12:00 UTC on June 1, 2026.
 pub(crate) fn well() -> Status {
     Status {
         version: "1.2.3".to_owned(),
@@ -55,7 +55,7 @@ pub(crate) fn well() -> Status {
     }
 }
 
-/// A lab that is polled.
+/// A polled lab.
 pub(crate) fn lab(name: &str) -> LabStatus {
     LabStatus {
         lab: name.parse().expect("a lab's name"),

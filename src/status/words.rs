@@ -1,4 +1,4 @@
-//! The picture in words, for people.
+//! The status snapshot as text for people.
 
 use std::fmt;
 
@@ -36,7 +36,7 @@ impl fmt::Display for Status {
     }
 }
 
-/// Codes are those of `/health`.
+/// The codes are those of `/health`.
 fn reason_lines(reason: &Reason, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     writeln!(f, "{}: {} ({})", reason.severity.as_str(), reason.message, reason.code.as_str())?;
     reason.hint.as_ref().map_or(Ok(()), |hint| writeln!(f, "  what to do: {hint}"))
@@ -64,7 +64,7 @@ fn lab_line(lab: &LabStatus, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "; next poll {at}")?;
     }
     writeln!(f)?;
-    // What is in the way of one that is not paused is among the reasons.
+    // If it is not paused, the fault is already among the reasons.
     match (&lab.paused, &lab.fault) {
         (Some(_), Some(fault)) => writeln!(f, "  {fault}"),
         _ => Ok(()),
