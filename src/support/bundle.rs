@@ -1,4 +1,4 @@
-//! The zip file.
+//! The zip file of a support bundle.
 
 use std::io::{Cursor, Write as _};
 use std::path::Path;
@@ -11,20 +11,18 @@ use super::redact::{REDACTED, Redactor};
 use crate::disk::{Disk, DiskError};
 use crate::model::fault::{Fault, FaultClass};
 
-/// One file in the bundle.
+/// A file in the bundle.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Member {
-    /// Its name.
     pub name: String,
-    /// What it holds, for people.
+    /// What it contains, for people.
     pub about: &'static str,
-    /// Its size in bytes.
     pub bytes: usize,
     #[serde(skip)]
     text: String,
 }
 
-/// What will be written. Whatever is added is redacted first.
+/// The content of a bundle. Everything is redacted when it is added.
 #[derive(Debug)]
 pub struct Bundle {
     redactor: Redactor,
@@ -33,12 +31,12 @@ pub struct Bundle {
 }
 
 impl Bundle {
-    /// An empty one.
+    /// Creates an empty bundle.
     pub fn new(redactor: Redactor) -> Self {
         Self { redactor, members: Vec::new(), missing: Vec::new() }
     }
 
-    /// Adds a file, redacted.
+    /// Adds a file after redacting it.
     pub fn add(&mut self, name: &str, about: &'static str, text: &str) {
         let mut text = self.redactor.text(text).into_owned();
         if self.redactor.finds(&text) {
@@ -49,8 +47,8 @@ impl Bundle {
         self.members.push(Member { name, about, bytes: text.len(), text });
     }
 
-    /// Redacts all of it once more: what was secret when it began may have been replaced by something new
-    /// while it was gathered.
+    /// Redacts everything again: while the bundle was gathered, a secret may have been replaced by
+    /// a new one.
     pub fn redact_again(&mut self, redactor: Redactor) {
         self.redactor = redactor;
         let (members, missing) =
@@ -61,27 +59,26 @@ impl Bundle {
         self.missing = missing.iter().map(|text| self.redactor.text(text).into_owned()).collect();
     }
 
-    /// Says that something could not be had, and why.
+    /// Records that a piece could not be obtained, and why.
     pub fn miss(&mut self, what: &str, why: &str) {
         let text = format!("{what}: {why}");
         self.missing.push(self.redactor.text(&text).into_owned());
     }
 
-    /// The files so far.
     pub fn members(&self) -> &[Member] {
         &self.members
     }
 
-    /// What could not be had so far.
+    /// The pieces that could not be obtained.
     pub fn missing(&self) -> &[String] {
         &self.missing
     }
 
-    /// Writes the zip to a path where nothing may stand yet, for its owner's eyes only. (On Windows it has
-    /// the rights of its folder.) Returns its size in bytes.
+    /// Writes the zip, readable by its owner only (on Windows it inherits the folder's
+    /// permissions), and returns its size in bytes.
     ///
     /// # Errors
-    /// Something stands there, or it cannot be written; then nothing of it stays.
+    /// The path already exists, or the zip cannot be written; then no part of it is left behind.
     pub fn write(&self, disk: &dyn Disk, path: &Path) -> Result<usize, Fault> {
         let bytes = self.zip().map_err(|error| {
             Fault::new(FaultClass::Local, "bundle", "cannot make the zip").caused_by(error)

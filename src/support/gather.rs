@@ -1,4 +1,4 @@
-//! The pieces of a bundle that come from the disk: no content of an order, no secret.
+//! The pieces of a bundle that come from the disk: no order content, no secrets.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -17,15 +17,15 @@ use crate::model::time::WallMs;
 use crate::notices::hook;
 use crate::store::{Store, StoreError};
 
-/// So many bytes of logs go into a bundle at the most, before they are packed: the newest.
+/// At most this many bytes of logs, uncompressed, go into a bundle: the newest.
 pub const LOGS_MAX: u64 = 20_000_000;
-/// So many entries of the state folder are listed.
+/// At most this many entries of the state folder are listed.
 const LISTED: usize = 2000;
-/// So deep below it.
+/// Listing depth below the state folder.
 const DEEP: usize = 4;
-/// So many failing orders are told one by one.
+/// At most this many failing orders are listed one by one.
 const FAILING: usize = 200;
-/// Keys whose values name people or places that nobody else needs to know.
+/// Config keys whose values name people or places that are no one else's business.
 const PRIVATE: [&str; 7] = [
     "client_id",
     "notices.webhook.url",
@@ -36,7 +36,7 @@ const PRIVATE: [&str; 7] = [
     "client_secret",
 ];
 
-/// What runs here.
+/// Describes the program and the system it runs on.
 pub fn versions(disk: &dyn Disk, version: &str, program: &Path, now: WallMs) -> String {
     let system = system(disk).unwrap_or_else(|| "unknown".to_owned());
     let (os, arch) = (std::env::consts::OS, std::env::consts::ARCH);
@@ -52,7 +52,7 @@ pub fn versions(disk: &dyn Disk, version: &str, program: &Path, now: WallMs) -> 
     )
 }
 
-/// The system's own name for itself.
+/// The system's own name and version.
 #[cfg(not(windows))]
 fn system(disk: &dyn Disk) -> Option<String> {
     use crate::disk::read_limited;
@@ -72,7 +72,7 @@ fn system(disk: &dyn Disk) -> Option<String> {
     )
 }
 
-/// The system's own name for itself.
+/// The system's own name and version.
 #[cfg(windows)]
 fn system(_disk: &dyn Disk) -> Option<String> {
     let key = r"SOFTWARE\Microsoft\Windows NT\CurrentVersion";
@@ -82,7 +82,7 @@ fn system(_disk: &dyn Disk) -> Option<String> {
     Some(format!("{name}, build {build}"))
 }
 
-/// Every key in force with its value and where that comes from.
+/// Lists every effective config key with its value and where it comes from.
 pub fn config(keys: &[InForce]) -> String {
     let mut text = String::new();
     for key in keys {
@@ -91,13 +91,13 @@ pub fn config(keys: &[InForce]) -> String {
         });
         let value = if is_private && key.value != "null" { "(set)" } else { key.value.as_str() };
         let locked = if key.locked { " (locked)" } else { "" };
-        // Writing to a String cannot fail.
+        // Writing to a `String` cannot fail.
         let _ = writeln!(text, "{} = {value}    # {}{locked}", key.key, key.place());
     }
     text
 }
 
-/// What the journal tells: whether it is whole, how much it holds, and which orders fail.
+/// Summarizes the journal: whether it is intact, how much it holds, and which orders fail.
 ///
 /// # Errors
 /// It cannot be read, or its rows make no sense.
@@ -128,7 +128,7 @@ pub fn journal(store: &Store) -> Result<Value, StoreError> {
     }))
 }
 
-/// How often what was done, without who did it.
+/// Counts the audited actions, without who performed them.
 pub fn audit(records: &[Record]) -> Value {
     let mut deeds: BTreeMap<String, usize> = BTreeMap::new();
     for record in records {
@@ -138,7 +138,7 @@ pub fn audit(records: &[Record]) -> Value {
     json!({ "records": records.len(), "last": records.last().map(|it| &it.at), "deeds": deeds })
 }
 
-/// Names, sizes and times of what lies in a folder.
+/// Lists names, sizes and times of a folder's content.
 pub fn listing(disk: &dyn Disk, dir: &Path) -> Result<String, DiskError> {
     let mut text = format!("{}\n", dir.display());
     let mut left = LISTED;
@@ -163,7 +163,7 @@ fn list(
         *left -= 1;
         let name = entry.name.as_deref().unwrap_or("(not Unicode)");
         let indent = "  ".repeat(depth);
-        // Writing to a String cannot fail.
+        // Writing to a `String` cannot fail.
         let _ = match (entry.kind, disk.stamp(&entry.path)) {
             (Kind::Dir, _) => writeln!(text, "{indent}{name}/"),
             (Kind::File, Ok(stamp)) => {
@@ -186,9 +186,9 @@ fn list(
     Ok(())
 }
 
-/// The log files of the last days in a folder, by their names, the oldest first, no more than that many
-/// bytes in all. Of the oldest that fits in part only the end is there. What hooks printed is left out:
-/// nobody knows what they print.
+/// Returns the log files of the last days by name, oldest first, with at most `most` bytes in
+/// total. If the oldest fits only in part, only its end is included. Hook output is left out: it
+/// may contain anything.
 pub fn logs(
     disk: &dyn Disk,
     dir: &Path,
@@ -216,7 +216,7 @@ pub fn logs(
     Ok(found)
 }
 
-/// The end of a file, from the beginning of a line on.
+/// Returns the end of a file, from the start of a line.
 fn tail(disk: &dyn Disk, found: &Found, most: u64) -> Result<Vec<u8>, DiskError> {
     let fail = |source| DiskError { operation: "read", path: found.path.clone(), source };
     let mut file = disk.open(&found.path)?;

@@ -1,8 +1,9 @@
-//! A bundle for support: what somebody elsewhere needs to see of this installation, in one zip, and
-//! nothing that is secret or names people.
+//! The support bundle: what support needs to see of this installation, in one zip without secrets
+//! or names of people.
 //!
-//! What goes in is gathered piece by piece ([`gather`]), so that one that cannot be had leaves the others
-//! there. All of it passes a [`Redactor`], which knows the secrets of this installation ([`secrets`]).
+//! The content is gathered piece by piece ([`gather`]), so that a piece that cannot be obtained
+//! does not affect the others. Everything passes through a [`Redactor`], which knows the secrets of
+//! this installation ([`secrets`]).
 
 mod bundle;
 pub mod gather;

@@ -1,8 +1,8 @@
-//! The last net before something leaves this PC: what is known to be secret here, and what looks like a
-//! secret, is replaced.
+//! The last safety net before anything leaves this PC: replaces known secrets of this installation
+//! and anything that looks like a secret.
 //!
-//! It errs on the side of too much. Nobody relies on it alone: logs, journal and status hold no secret
-//! in the first place.
+//! It would rather redact too much. It is never the only protection: logs, journal and status hold
+//! no secrets in the first place.
 
 mod known;
 mod shapes;
@@ -11,38 +11,38 @@ use std::borrow::Cow;
 
 pub use known::Known;
 
-/// What stands in for a secret.
+/// Replaces a secret.
 pub const REDACTED: &str = "[redacted]";
-/// What stands in for a mail address.
+/// Replaces a mail address.
 pub const MAIL: &str = "[mail]";
-/// What stands in for the name of a user.
+/// Replaces a user name.
 pub const USER: &str = "[user]";
 
-/// Replaces secrets in texts.
+/// Replaces secrets in text.
 #[derive(Debug, Default)]
 pub struct Redactor {
     known: Known,
 }
 
 impl Redactor {
-    /// One that knows these values.
+    /// Creates a redactor that knows these values.
     pub fn new(known: Known) -> Self {
         Self { known }
     }
 
-    /// The text without secrets: without the known values, plain, percent-encoded, escaped as JSON or in
-    /// base64, and without what looks like a token, a password, the login or the query of a URL, a mail
-    /// address, or the name of a user in a path.
+    /// Returns the text without known values (plain, percent-encoded, JSON-escaped, hex or base64)
+    /// and without anything that looks like a token, a password, the login or query of a URL, a
+    /// mail address, or a user name in a path.
     pub fn text<'a>(&self, text: &'a str) -> Cow<'a, str> {
         let known = self.known.replace(text);
         match shapes::replace(&known) {
-            // What stood beside what is gone now may be a word of its own since.
+            // Text next to a removed piece may have become a word of its own.
             Some(done) => Cow::Owned(self.known.replace(&done).into_owned()),
             None => known,
         }
     }
 
-    /// Whether some known value is still in there, in any form. For a last look at what was made.
+    /// Whether the text still contains a known value in any form. For a final check of the result.
     pub fn finds(&self, text: &str) -> bool {
         matches!(self.known.replace(text), Cow::Owned(_))
     }

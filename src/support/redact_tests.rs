@@ -59,7 +59,8 @@ fn random_secrets_go_in_every_form_and_at_every_place_of_base64() {
             for behind in 0..3 {
                 let whole = format!("{}{secret}{}", &"qü"[..before.min(1)], &"zzz"[..behind]);
                 let whole = if before == 2 { format!("q{whole}") } else { whole };
-                // What at least is left of the secret if its edges are shared with neighbours.
+                // What is left of the secret at least if its edges share characters with its
+                // neighbors.
                 for engine in [&STANDARD, &STANDARD_NO_PAD, &URL_SAFE, &URL_SAFE_NO_PAD] {
                     let text = engine.encode(&whole);
                     let percent = percent_encoding::utf8_percent_encode(
@@ -179,7 +180,7 @@ fn it_holds_against_texts_that_nobody_foresaw() {
             text.push_str(pieces[left % pieces.len()]);
             left /= pieces.len();
         }
-        // That it neither panics nor finds something in its own work.
+        // Redacting neither panics nor finds anything in its own output.
         let once = redactor.text(&text).into_owned();
         assert!(!redactor.finds(&once), "{text:?}: {once:?}");
     }

@@ -1,4 +1,4 @@
-//! Which values are secret in this installation.
+//! Finds the values that are secret in this installation.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -13,33 +13,31 @@ use crate::disk::{Disk, read_limited};
 use crate::secrets::{FileSecrets, folder, vault};
 use crate::web::gate::{CODE_FILE, read_code};
 
-/// The longest file that holds a secret.
+/// In bytes. Longer files are not read as secrets.
 const MAX: u64 = 1 << 20;
-/// Keys and variables whose names hold one of these have a secret as their value, or the name of a file
-/// with one.
+/// A key or variable whose name contains one of these holds a secret, or the name of a file with
+/// one.
 const WORDS: [&str; 6] = ["secret", "password", "passwd", "token", "credential", "api_key"];
-/// So do switches of programs.
+/// Additional words for command-line switches.
 const KEYS: [&str; 3] = ["key", "auth", "pass"];
-/// What is shorter is a word or a number.
+/// In bytes. A shorter argument is a word or a number.
 const ARGUMENT: usize = 8;
 
-/// What secrets are looked for in.
+/// Where to look for secrets.
 pub struct Places<'a> {
-    /// The file system.
     pub disk: &'a Arc<dyn Disk>,
-    /// The config, if it is one that can be run.
+    /// The config, if it is valid.
     pub config: Option<&'a Config>,
-    /// The config file's text, as far as it could be read.
+    /// The text of the config file, as far as it could be read.
     pub text: &'a str,
-    /// What the config names, as far as it could be read.
+    /// What the config refers to, as far as it could be read.
     pub survey: &'a Survey,
     /// The state folder.
     pub state: &'a Path,
-    /// The environment variables.
     pub env: &'a [(String, String)],
 }
 
-/// All secret values that can be found, and what could not be looked into.
+/// Returns all secret values found, and what could not be examined.
 pub fn find(places: &Places<'_>) -> (Known, Vec<String>) {
     let mut known = Known::default();
     let mut unread = Vec::new();
@@ -106,7 +104,7 @@ fn of_config(config: &Config, known: &mut Known) {
     }
 }
 
-/// An argument of a hook: what a switch calls a secret, and what looks like one.
+/// Collects secrets from a hook's argument: what a switch marks as secret, and what looks like one.
 fn of_argument(before: &str, arg: &str, known: &mut Known) {
     let says_secret = |key: &str| {
         let key = key.to_lowercase();
@@ -126,8 +124,8 @@ fn of_argument(before: &str, arg: &str, known: &mut Known) {
     }
 }
 
-/// Whether nobody would write it as a word or as the name of a folder: letters with digits between them,
-/// letters of both cases in no order, or one long run.
+/// Whether a text is unlike a word or folder name: digits between letters, mixed case in no order,
+/// or one long run.
 fn looks_random(text: &str) -> bool {
     let has = |is: fn(&char) -> bool| text.chars().any(|c| is(&c));
     let pairs = || text.chars().zip(text.chars().skip(1));
@@ -139,8 +137,8 @@ fn looks_random(text: &str) -> bool {
         && (letters_and_digits || turns >= 2 || is_long)
 }
 
-/// What a config's text says of secrets, also where it is no config: each value behind a key whose name
-/// tells that it is one.
+/// Collects the secrets in a config text, even if it is not valid: every value of a key whose name
+/// marks it as secret.
 fn of_text(text: &str, known: &mut Known) {
     let lines: Vec<&str> = text.lines().collect();
     for (number, line) in lines.iter().enumerate() {
@@ -169,7 +167,7 @@ fn of_text(text: &str, known: &mut Known) {
 
 fn unquoted(value: &str) -> &str {
     let value = value.trim_matches(['"', '\'', '[', ']', '{', '}']);
-    // These say that there is none.
+    // These say that there is no secret.
     if matches!(value, "null" | "~" | "true" | "false" | "auto" | "vault" | "file") {
         ""
     } else {
@@ -177,11 +175,11 @@ fn unquoted(value: &str) -> &str {
     }
 }
 
-/// A secret's file: one line, or a user and a password.
+/// Collects from a secret file: one line, or user and password.
 fn of_file(text: &str, known: &mut Known) {
     let text = text.trim();
     if text.contains("-----BEGIN") {
-        // A private key: each line of it.
+        // A private key: every line of it.
         text.lines().filter(|line| !line.starts_with("-----")).for_each(|line| known.secret(line));
         return;
     }
@@ -192,7 +190,7 @@ fn of_file(text: &str, known: &mut Known) {
     }
 }
 
-/// Logins and what else lies with them.
+/// Collects the logins and everything stored with them.
 fn of_vault(places: &Places<'_>, known: &mut Known, unread: &mut Vec<String>) {
     let disk = Arc::clone(places.disk);
     let secrets = if let Some(config) = places.config {
@@ -208,7 +206,7 @@ fn of_vault(places: &Places<'_>, known: &mut Known, unread: &mut Vec<String>) {
     unread.extend(not_read);
 }
 
-/// What commands show to the running agent.
+/// Collects what commands use to authenticate to the running agent, and the setup code.
 fn of_agent(places: &Places<'_>, known: &mut Known) {
     let path = places.state.join(control::FILE_NAME);
     let bytes = read_limited(&**places.disk, &path, MAX).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! Values that are known to be secret on this PC.
+//! Values known to be secret on this PC.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -10,10 +10,10 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 use super::REDACTED;
 
-/// A shorter value is replaced only where it stands as a word of its own; in bytes.
+/// In bytes. A shorter value is replaced only where it is a word of its own.
 const SHORT: usize = 6;
 
-/// Users who are no persons. Some of them are words that stand in many texts.
+/// User names that belong to no person. Some of them are common words.
 const NOBODY: [&str; 9] = [
     "casedrop",
     "root",
@@ -26,7 +26,7 @@ const NOBODY: [&str; 9] = [
     "localservice",
 ];
 
-/// Words of this program. Whoever has one as a secret has none, and without them no text makes sense.
+/// Words of this program. They make no real secret, and without them no text makes sense.
 const OWN: [&str; 16] = [
     "casedrop",
     "casedrop-sim",
@@ -46,7 +46,7 @@ const OWN: [&str; 16] = [
     "status_page",
 ];
 
-/// Values that are replaced wherever they stand. It cannot be printed.
+/// Values that are replaced wherever they occur. `Debug` does not show them.
 #[derive(Default)]
 pub struct Known {
     forms: Vec<Form>,
@@ -62,9 +62,9 @@ struct Form {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Anywhere,
-    /// Only between other characters than letters and digits.
+    /// Only if not adjacent to letters or digits.
     Word,
-    /// In a run of base64, which goes as a whole.
+    /// Within a run of base64, which is replaced as a whole.
     Base64,
 }
 
@@ -75,14 +75,14 @@ impl fmt::Debug for Known {
 }
 
 impl Known {
-    /// Adds a secret, in all forms in which it may be written. Blanks around it do not count; an empty
-    /// one is none.
+    /// Adds a secret in every form in which it may be written. Surrounding whitespace is ignored,
+    /// and so is an empty value.
     pub fn secret(&mut self, value: &str) {
         self.value(value, REDACTED);
     }
 
-    /// Adds a word, such as a user's name, that `by` stands in for; only where it is a whole word.
-    /// Names that say nothing of a person stay.
+    /// Adds a word, such as a user name, to be replaced by `by`, but only where it is a whole word.
+    /// Ignores names that do not identify a person.
     pub fn word(&mut self, value: &str, by: &'static str) {
         let value = value.trim();
         if !NOBODY.contains(&value.to_lowercase().as_str()) {
@@ -90,12 +90,11 @@ impl Known {
         }
     }
 
-    /// How many values there are, in all their forms.
+    /// Number of values, counting every form.
     pub fn len(&self) -> usize {
         self.forms.len()
     }
 
-    /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.forms.is_empty()
     }
@@ -110,7 +109,7 @@ impl Known {
             return;
         }
         self.form(value, Kind::Anywhere, by);
-        // A log in JSON may quote what was escaped already.
+        // A JSON log may quote text that was already escaped.
         let escaped = inner(&serde_json::Value::from(value).to_string());
         self.form(
             &inner(&serde_json::Value::from(escaped.as_str()).to_string()),
@@ -128,16 +127,16 @@ impl Known {
         let hex = crate::model::digest::hex(value);
         self.form(&hex.to_uppercase(), Kind::Anywhere, by);
         self.form(&hex, Kind::Anywhere, by);
-        // Depending on what stands before it, base64 of a value begins at any of three places.
+        // Depending on what precedes it, the base64 of a value starts at one of three offsets.
         for before in 0..3_usize {
             let mut bytes = vec![0; before];
             bytes.extend_from_slice(value.as_bytes());
             for engine in [&STANDARD, &URL_SAFE] {
                 let text = engine.encode(&bytes);
-                // What its neighbours decide is left out on both sides.
+                // Leave out the characters at both ends that also depend on the neighbors.
                 let start = (before * 8).div_ceil(6);
-                // Whole groups, so that one that is cut off there is found too; of a short one all that
-                // its neighbours do not decide.
+                // Use whole groups, so that a value truncated there is found too; for a short
+                // value, use everything that does not depend on the neighbors.
                 let groups = bytes.len() / 3 * 4;
                 let is_short = groups.saturating_sub(start) < SHORT;
                 let end = if is_short { bytes.len() * 8 / 6 } else { groups };
@@ -157,11 +156,11 @@ impl Known {
             return;
         }
         self.forms.push(Form { text: text.into(), kind, by });
-        // A value that holds another one goes first, and whole.
+        // Longest first, so that a value that contains another one is replaced as a whole.
         self.forms.sort_by_key(|form| std::cmp::Reverse(form.text.expose_secret().len()));
     }
 
-    /// The text without the values; borrowed if it holds none.
+    /// Returns the text without the values; borrowed if it contains none.
     pub(super) fn replace<'a>(&self, text: &'a str) -> Cow<'a, str> {
         let mut text = Cow::Borrowed(text);
         for form in &self.forms {
@@ -174,7 +173,7 @@ impl Known {
 }
 
 impl Form {
-    /// The text without this form of the value; `None` if it holds none.
+    /// Returns the text without this form of the value; `None` if it does not occur.
     fn replaced(&self, text: &str) -> Option<String> {
         let value = self.text.expose_secret();
         let mut done = String::new();
@@ -186,11 +185,11 @@ impl Form {
             };
             search = end;
             if self.kind == Kind::Word && !is_word(text, start, end) {
-                // The end of what was found may be the beginning of the next one.
+                // The end of this match may be the beginning of the next one.
                 search = at + value.chars().next().map_or(1, char::len_utf8);
                 continue;
             }
-            // What an earlier run took is gone already.
+            // What an earlier run covered is already gone.
             done.push_str(&text[from..start.max(from)]);
             done.push_str(self.by);
             from = end;
@@ -203,7 +202,7 @@ impl Form {
     }
 }
 
-/// `%2f` for `%2F`: both are written.
+/// `%2f` for `%2F`: both occur in practice.
 fn lower_escapes(percent: &str) -> String {
     let mut pieces = percent.split('%');
     let mut text = pieces.next().unwrap_or_default().to_owned();
@@ -214,7 +213,7 @@ fn lower_escapes(percent: &str) -> String {
     text
 }
 
-/// What stands between the quotes.
+/// Strips the quotes.
 fn inner(quoted: &str) -> String {
     quoted.get(1..quoted.len().saturating_sub(1)).unwrap_or_default().to_owned()
 }
@@ -225,7 +224,7 @@ fn is_word(text: &str, start: usize, end: usize) -> bool {
     [before, after].into_iter().flatten().all(|c| !c.is_alphanumeric())
 }
 
-/// The whole run of base64 around a place.
+/// Returns the whole run of base64 around a range.
 fn run(text: &str, start: usize, end: usize) -> (usize, usize) {
     let is_part = |c: &char| c.is_ascii_alphanumeric() || "+/-_=%".contains(*c);
     let before: usize = text[..start].chars().rev().take_while(is_part).map(char::len_utf8).sum();

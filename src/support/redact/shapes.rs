@@ -1,8 +1,8 @@
-//! What looks like a secret, whoever's it is.
+//! What looks like a secret, whether known or not.
 
 use super::{MAIL, REDACTED, USER};
 
-/// A key whose name ends so has a secret as its value.
+/// Keys that end like this have a secret value.
 const SECRET_KEYS: [&str; 16] = [
     "password",
     "passwd",
@@ -21,14 +21,14 @@ const SECRET_KEYS: [&str; 16] = [
     "signature",
     "code_challenge",
 ];
-/// Values that are no secrets: they only say whether there is one.
+/// Values that are not secret: they only say whether there is one.
 const HARMLESS: [&str; 7] = ["(set)", "null", "none", "true", "false", REDACTED, "[redacted"];
-/// What a token is made of.
+/// The characters of a token besides letters and digits.
 const TOKEN: &str = "+/-_=.~";
-/// The folders in which the folders of users lie.
+/// The parent folders of home folders.
 const HOMES: [&str; 3] = ["\\Users\\", "/home/", "/Users/"];
 
-/// The text without what looks like a secret; `None` if nothing does.
+/// Returns the text without what looks like a secret; `None` if nothing does.
 pub(super) fn replace(text: &str) -> Option<String> {
     let passes: [fn(&str) -> Option<String>; 6] = [urls, schemes, tokens, pairs, mails, homes];
     let mut done: Option<String> = None;
@@ -40,7 +40,7 @@ pub(super) fn replace(text: &str) -> Option<String> {
     done
 }
 
-/// A text being copied, with pieces of it replaced.
+/// A text being copied with pieces of it replaced.
 struct Copy<'a> {
     text: &'a str,
     done: String,
@@ -52,8 +52,7 @@ impl<'a> Copy<'a> {
         Self { text, done: String::new(), from: 0 }
     }
 
-    /// Puts something in the place of a piece. Pieces come in order; what overlaps one that is gone is
-    /// gone with it.
+    /// Replaces a piece. Pieces must come in order; one that overlaps an earlier piece is skipped.
     fn replace(&mut self, start: usize, end: usize, by: &str) {
         if start < self.from || end <= start {
             return;
@@ -72,12 +71,12 @@ impl<'a> Copy<'a> {
     }
 }
 
-/// How long the beginning of the text is that consists of such characters; in bytes.
+/// Length in bytes of the longest prefix of such characters.
 fn span(text: &str, is_part: impl Fn(char) -> bool) -> usize {
     text.find(|c| !is_part(c)).unwrap_or(text.len())
 }
 
-/// How long the end of the text is that consists of such characters; in bytes.
+/// Length in bytes of the longest suffix of such characters.
 fn span_back(text: &str, is_part: impl Fn(char) -> bool) -> usize {
     text.len() - text.trim_end_matches(is_part).len()
 }
@@ -86,12 +85,12 @@ fn is_of_token(c: char) -> bool {
     c.is_ascii_alphanumeric() || TOKEN.contains(c)
 }
 
-/// Where words stand in a text, without regard to the case of ASCII letters.
+/// Returns the positions of a word. To ignore ASCII case, pass folded text and a lowercase word.
 fn positions<'a>(folded: &'a str, word: &'a str) -> impl Iterator<Item = usize> + 'a {
     folded.match_indices(word).map(|(at, _)| at)
 }
 
-/// Logins, queries and fragments of URLs.
+/// Replaces logins, queries and fragments of URLs.
 fn urls(text: &str) -> Option<String> {
     let mut copy = Copy::of(text);
     for at in positions(text, "://") {
@@ -111,7 +110,7 @@ fn urls(text: &str) -> Option<String> {
     copy.finish()
 }
 
-/// What follows `Bearer` and `Basic`.
+/// Replaces what follows `Bearer` and `Basic`.
 fn schemes(text: &str) -> Option<String> {
     let folded = text.to_ascii_lowercase();
     let mut found: Vec<(usize, usize)> = Vec::new();
@@ -136,7 +135,7 @@ fn schemes(text: &str) -> Option<String> {
     copy.finish()
 }
 
-/// JSON Web Tokens, and secrets of Standard Webhooks.
+/// Replaces JSON Web Tokens and secrets of Standard Webhooks.
 fn tokens(text: &str) -> Option<String> {
     let mut copy = Copy::of(text);
     let mut found: Vec<usize> = positions(text, "eyJ").chain(positions(text, "whsec_")).collect();
@@ -150,7 +149,7 @@ fn tokens(text: &str) -> Option<String> {
     copy.finish()
 }
 
-/// Values of keys that are secret: `password=x`, `"token": "x"`, `client_secret: x` at the beginning of
+/// Replaces values of secret keys: `password=x`, `"token": "x"`, `client_secret: x` at the start of
 /// a line or in a list.
 fn pairs(text: &str) -> Option<String> {
     let folded = text.to_ascii_lowercase();
@@ -170,7 +169,7 @@ fn pairs(text: &str) -> Option<String> {
     copy.finish()
 }
 
-/// Where the value of the key stands whose name has this end, if that is a key and it has one.
+/// Returns the range of the value, if the name that ends at `end` is a key and has one.
 fn value_after(text: &str, key: usize, end: usize) -> Option<(usize, usize)> {
     let rest = &text[end..];
     let quote = span(rest, |c| "\"'\\".contains(c));
@@ -188,15 +187,16 @@ fn value_after(text: &str, key: usize, end: usize) -> Option<(usize, usize)> {
     let len = if opening > 0 {
         let closing = if text[at..start].ends_with('\'') { '\'' } else { '"' };
         let len = span(value, |c| c != closing && c != '\n');
-        // The quotes may be escaped themselves.
+        // The quotes may themselves be escaped.
         len - span_back(&value[..len], |c| c == '\\')
     } else if sign == ':' {
-        // A header's value is all that follows, and an unquoted one in a list ends with it.
+        // A header's value extends to the end of the line; an unquoted one in a list ends with its
+        // entry.
         span(value, |c| !"\n\r,}]".contains(c))
     } else {
         span(value, |c| !c.is_whitespace() && !"&,;\"'()[]{}<>".contains(c))
     };
-    // What an earlier pass put in is no end of it.
+    // The bracket of a replacement from an earlier pass does not end the value.
     let cut =
         value[..len].contains(&REDACTED[..REDACTED.len() - 1]) && value[len..].starts_with(']');
     let len = len + usize::from(cut && !value[..len].ends_with(REDACTED));
@@ -205,7 +205,7 @@ fn value_after(text: &str, key: usize, end: usize) -> Option<(usize, usize)> {
     (!is_harmless).then_some((start, start + len))
 }
 
-/// Whether a key begins a line or an entry of a list.
+/// Whether a key starts a line or a list entry.
 fn begins(text: &str, end: usize) -> bool {
     let before = &text[..end];
     let name = span_back(before, |c| c.is_alphanumeric() || "_-.[]".contains(c));
@@ -213,7 +213,7 @@ fn begins(text: &str, end: usize) -> bool {
     before.is_empty() || before.ends_with(['\n', '{', ',', '-', '[', '(', '"', '\''])
 }
 
-/// Mail addresses.
+/// Replaces mail addresses.
 fn mails(text: &str) -> Option<String> {
     let mut copy = Copy::of(text);
     for at in positions(text, "@") {
@@ -227,9 +227,9 @@ fn mails(text: &str) -> Option<String> {
     copy.finish()
 }
 
-/// The names of users in the paths of their folders.
+/// Replaces user names in home folder paths.
 fn homes(text: &str) -> Option<String> {
-    // As they stand in JSON.
+    // As escaped in JSON.
     let escaped = "\\\\Users\\\\";
     let mut found: Vec<usize> = Vec::new();
     for home in HOMES.into_iter().chain([escaped]) {
@@ -239,7 +239,7 @@ fn homes(text: &str) -> Option<String> {
     let mut copy = Copy::of(text);
     for start in found {
         let len = span(&text[start..], |c| !"/\\\"'\n\r:;,<>|?*".contains(c));
-        // Without a separator behind it a name may be followed by words.
+        // Without a trailing separator, the name may be followed by other words.
         let ends = text[start + len..].starts_with(['/', '\\']);
         let len = if ends { len } else { span(&text[start..], |c| !c.is_whitespace()).min(len) };
         copy.replace(start, start + len, USER);
