@@ -1,4 +1,4 @@
-//! Log files: one for each day, more where a day has much to tell, and none for ever.
+//! Log files: one per day, split when large, and removed when old.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -12,21 +12,20 @@ use jiff::tz::TimeZone;
 use crate::disk::{Disk, DiskError, Kind, WriteFile};
 use crate::model::time::WallMs;
 
-/// A file that has grown so far is followed by another one of the same day; in bytes.
+/// In bytes. A larger file is followed by another one for the same day.
 pub const FILE_MAX: u64 = 100_000_000;
-/// All log files together take no more; in bytes. The oldest go first.
+/// In bytes, for all log files together. The oldest are removed first.
 pub const TOTAL_MAX: u64 = 500_000_000;
 
 const START: &str = "casedrop-";
 const END: &str = ".log";
-/// So often it is looked whether the file in use still stands at its path.
+/// How often to check that the file in use is still at its path.
 const LOOK: Duration = Duration::from_secs(10);
-/// So many files of one day are passed over that cannot be written to, such as those that an
-/// administrator's command left.
+/// At most this many unwritable files per day are skipped, such as those left by an administrator's
+/// command.
 const PASSED_OVER: u32 = 3;
 
-/// The log files of one folder, one of them in use. Their days are those of UTC, as are the times in
-/// their lines.
+/// The log files of one folder, one of them in use. Days are in UTC, like the times in the lines.
 pub(super) struct Files {
     disk: Arc<dyn Disk>,
     dir: PathBuf,
@@ -34,12 +33,12 @@ pub(super) struct Files {
     used: Option<Used>,
 }
 
-/// How much is kept.
+/// Retention limits.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Limits {
-    /// Files whose day is over for longer are removed.
+    /// How long a file is kept after the end of its day.
     pub(super) keep: Duration,
-    /// Bytes of one file.
+    /// Bytes per file.
     pub(super) file: u64,
     /// Bytes of all files together.
     pub(super) total: u64,
@@ -53,21 +52,20 @@ struct Used {
     looked: WallMs,
 }
 
-/// A log file in a folder. Ordered by age, the oldest first.
+/// A log file in a folder. Sorts by age, oldest first.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Found {
-    /// Its day, in UTC.
+    /// In UTC.
     pub day: Date,
-    /// Which one of that day, from 0.
+    /// Number within that day, from 0.
     pub part: u32,
-    /// Where it is.
     pub path: PathBuf,
-    /// Its size in bytes.
+    /// In bytes.
     pub len: u64,
 }
 
 impl Files {
-    /// The files in that folder, kept for so long. Nothing is touched yet.
+    /// Manages the files in that folder, kept for that long. Touches nothing yet.
     pub(super) fn new(disk: Arc<dyn Disk>, dir: PathBuf, keep: Duration) -> Self {
         Self::with_limits(disk, dir, Limits { keep, file: FILE_MAX, total: TOTAL_MAX })
     }
@@ -80,18 +78,19 @@ impl Files {
         &self.dir
     }
 
-    /// Writes one line to the file of the day. The folder is made where it is missing, closed to
-    /// others; the rights of one that somebody else made stay as they are.
+    /// Appends one line to the file of the day. Creates a missing folder as private; the
+    /// permissions of an existing one stay as they are.
     ///
     /// # Errors
-    /// The line is not written, or not whole. The next call begins anew.
+    /// The line was not written, or not completely. The next call starts over with a freshly opened
+    /// file.
     pub(super) fn write(&mut self, line: &[u8], now: WallMs) -> Result<(), DiskError> {
         let mut used = match self.used.take().filter(|used| self.is_fit(used, line, now)) {
             Some(used) => used,
             None => self.open(line, now)?,
         };
         if now < used.looked || now >= used.looked.plus(LOOK) {
-            // What others write to it, such as the keeper of this agent, counts too.
+            // What others write to it counts too, such as the update keeper.
             used.len = used.len.max(self.disk.stamp(&used.path)?.len);
             used.looked = now;
         }
@@ -106,12 +105,13 @@ impl Files {
         Ok(())
     }
 
-    /// Removes what is too old or too much. What cannot be removed now is tried again later.
+    /// Removes files that are too old or exceed the limits. What cannot be removed now is retried
+    /// later.
     pub(super) fn tidy(&self, now: WallMs) {
         let Ok(mut all) = found(&*self.disk, &self.dir) else { return };
         let used = self.used.as_ref().map(|used| used.path.as_path());
         all.retain(|file| Some(file.path.as_path()) != used);
-        // The file in use may grow until it is full.
+        // Leave room for the file in use to grow to its limit.
         let room = self.limits.total.saturating_sub(self.limits.file);
         let mut total: u64 = all.iter().map(|file| file.len).sum();
         for file in all {
@@ -122,12 +122,12 @@ impl Files {
         }
     }
 
-    /// Whether the line still goes into that file.
+    /// Whether the line still fits the file in use.
     fn is_fit(&self, used: &Used, line: &[u8], now: WallMs) -> bool {
         if !self.has_room(used.len, line) || used.day != day_of(now) {
             return false;
         }
-        // On Unix writing to a file that somebody removed works, and is of no use.
+        // On Unix, writing to a deleted file succeeds but is pointless.
         let looked = now >= used.looked && now < used.looked.plus(LOOK);
         looked || matches!(self.disk.kind(&used.path), Ok(Some(Kind::File)))
     }
@@ -136,8 +136,8 @@ impl Files {
         len == 0 || len.saturating_add(line.len() as u64) <= self.limits.file
     }
 
-    /// The file of the day: the last one if there is room in it, else a new one. No file in use is ever
-    /// renamed: Windows would not let it, and programs that follow a log would lose it.
+    /// Opens the file of the day: the last one if it has room, otherwise a new one. A file in use
+    /// is never renamed: Windows refuses that, and programs that follow the log would lose it.
     fn open(&mut self, line: &[u8], now: WallMs) -> Result<Used, DiskError> {
         self.used = None;
         self.disk.create_private_dirs(&self.dir)?;
@@ -165,7 +165,7 @@ impl Files {
         }
     }
 
-    /// Only a file that is opened for appending can be written to by two processes.
+    /// Only a file opened for appending can be written by two processes.
     fn open_at(&self, path: &Path) -> Result<Box<dyn WriteFile>, DiskError> {
         if self.disk.kind(path)?.is_none() {
             match self.disk.create(path) {
@@ -177,13 +177,13 @@ impl Files {
     }
 }
 
-/// The log files in a folder, the oldest first; what else lies there is none of them.
+/// Returns the log files in a folder, oldest first, ignoring everything else.
 pub fn found(disk: &dyn Disk, dir: &Path) -> Result<Vec<Found>, DiskError> {
     let entries = disk.list(dir)?.into_iter().filter(|entry| entry.kind == Kind::File);
     let mut found: Vec<Found> = entries
         .filter_map(|entry| {
             let (day, part) = parse(entry.name.as_deref()?)?;
-            // In a listing of Windows the size of a file in use lags behind.
+            // Windows directory listings report a stale size for a file in use.
             let len = disk.stamp(&entry.path).map_or(entry.len, |stamp| stamp.len);
             Some(Found { day, part, path: entry.path, len })
         })
@@ -214,7 +214,7 @@ fn day_of(now: WallMs) -> Date {
     at.to_zoned_datetime(TimeZone::UTC).date()
 }
 
-/// When a day is over.
+/// Returns the end of a day.
 fn end_of(day: Date) -> Option<WallMs> {
     let next = day.tomorrow().ok()?.to_zoned_datetime(TimeZone::UTC).ok()?;
     Some(WallMs(next.timestamp().as_millisecond()))

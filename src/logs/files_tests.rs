@@ -19,7 +19,7 @@ fn files(dir: &Path, limits: Limits) -> Files {
 
 const PLENTY: Limits = Limits { keep: Duration::from_hours(14 * 24), file: 1000, total: 100_000 };
 
-/// The files' names, and what they hold.
+/// The names of the files and their content.
 fn held(dir: &Path) -> Vec<(String, String)> {
     let found = found(&RealDisk, &dir.join("logs")).expect("a folder");
     let read = |file: &Found| {
@@ -87,7 +87,7 @@ fn old_files_are_removed_and_foreign_ones_are_not() {
         std::fs::write(dir.path().join("logs").join(name), "x").expect("written");
     }
     log.write(b"two\n", at(24)).expect("written");
-    // The first day was over 48 hours ago at hour 60.
+    // At hour 60, the first day has been over for 48 hours.
     log.write(b"three\n", at(59)).expect("written");
     assert_eq!(names(dir.path())[0], "casedrop-2026-11-26.log");
     log.tidy(at(60));
@@ -113,11 +113,11 @@ fn all_files_together_stay_below_the_cap() {
     }
     assert!(names(dir.path()).len() >= 3, "{:?}", names(dir.path()));
     assert_eq!(held(dir.path()).last().expect("one").1, "line 011\n", "the oldest go first");
-    // By number, not by letter: the tenth part is newer than the second.
+    // By number, not alphabetically: the tenth part is newer than the second.
     assert!(names(dir.path()).contains(&"casedrop-2026-11-26.10.log".to_owned()));
 }
 
-// Windows lets nobody remove a folder with a file in use.
+// Windows does not allow removing a folder with a file in use.
 #[cfg(unix)]
 #[test]
 fn a_folder_that_vanishes_is_made_anew() {

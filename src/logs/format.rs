@@ -1,4 +1,4 @@
-//! How lines look on standard error. Under systemd each begins with how grave it is.
+//! The format of lines on standard error. Under systemd each line starts with its priority.
 
 use std::io::{self, Write};
 
@@ -8,7 +8,7 @@ use tracing_subscriber::fmt::format::{Format, JsonFields, Writer};
 use tracing_subscriber::fmt::{self, FmtContext, FormatEvent, FormatFields, MakeWriter};
 use tracing_subscriber::registry::LookupSpan;
 
-/// The layer for standard error.
+/// Returns the layer for standard error.
 pub(super) fn stderr<S>(json: bool) -> Box<dyn Layer<S> + Send + Sync>
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
@@ -17,7 +17,7 @@ where
     let plain = Format::default().with_ansi(false);
     match (json, has_ranks()) {
         (false, false) => layer.boxed(),
-        // The journal knows the time itself.
+        // The systemd journal adds the time itself.
         (false, true) => layer.event_format(Ranked(plain.without_time())).boxed(),
         (true, false) => layer.json().boxed(),
         (true, true) => {
@@ -26,12 +26,12 @@ where
     }
 }
 
-/// Whether standard error leads to systemd's journal.
+/// Whether standard error goes to the systemd journal.
 pub(super) fn has_ranks() -> bool {
     std::env::var_os("JOURNAL_STREAM").is_some()
 }
 
-/// How grave a line is, as `sd-daemon(3)` says.
+/// The priority prefix of a line, as defined by `sd-daemon(3)`.
 pub(super) fn rank(level: Level) -> &'static str {
     match level {
         Level::ERROR => "<3>",
@@ -41,7 +41,7 @@ pub(super) fn rank(level: Level) -> &'static str {
     }
 }
 
-/// One event is one line: what a message quotes cannot pretend to be a line of its own.
+/// Puts an event on one line, so that quoted text cannot pose as a line of its own.
 pub(super) fn one_line(text: &[u8]) -> Vec<u8> {
     let end = text.len() - usize::from(text.ends_with(b"\n"));
     let mut line = Vec::with_capacity(text.len() + 1);
@@ -79,7 +79,7 @@ impl Write for Stderr {
     }
 }
 
-/// Lines for systemd's journal.
+/// Adds priorities for the systemd journal.
 struct Ranked<F>(F);
 
 impl<S, N, F> FormatEvent<S, N> for Ranked<F>

@@ -1,10 +1,10 @@
-//! Where log lines go: to standard error, to files that are rolled daily, and into a ring of the newest
-//! ones for the status page.
+//! Where log lines go: to standard error, to daily files, and into a ring buffer of the newest
+//! lines for the status page.
 //!
-//! An agent never waits for its log and never ends because of it: lines for files go through a queue to
-//! a thread of its own (`Sink`), and while the folder cannot be written to they go to standard error.
-//! A line holds no secret and no name of a patient or doctor. What is about a lab or an order says so in
-//! the fields `lab` and `order`.
+//! The agent never waits for its log and never exits because of it: lines for files go through a
+//! queue to a thread of their own (`Sink`), and go to standard error while the folder cannot be
+//! written. A line holds no secrets and no names of patients or doctors. Lines about a lab or an
+//! order name it in the fields `lab` and `order`.
 
 mod files;
 mod format;
@@ -33,43 +33,40 @@ use crate::model::time::WallMs;
 pub use self::files::{FILE_MAX, Found, TOTAL_MAX, found};
 pub use self::recent::{Filter, Line, Recent};
 
-/// What is said to a person on standard error as well, or by other means: such lines stand in files and
-/// in the ring only.
+/// The target of lines that the user also sees on standard error or by other means. They go to
+/// files and the ring buffer only.
 pub const SAID: &str = "casedrop::said";
 
-/// The name of the usual folder for log files in the state folder.
+/// The default folder for log files, inside the state folder.
 const FOLDER: &str = "logs";
 
 /// How a process logs.
 pub struct Setup<'a> {
-    /// As the config says.
     pub log: &'a LogConfig,
-    /// The folder for log files, if there are to be some.
+    /// The folder for log files, if any.
     pub folder: Option<PathBuf>,
-    /// Whether a person watches standard error and is told in plain lines what happens.
+    /// Whether a user watches standard error and gets plain status lines there.
     pub terminal: bool,
-    /// The disk.
     pub disk: Arc<dyn Disk>,
-    /// The clock.
     pub now: fn() -> WallMs,
 }
 
 type BoxedLayer = Box<dyn Layer<Registry> + Send + Sync>;
 
-/// Where log files go: as `log.dir` says; without it, a Windows service writes to `logs` in the state
-/// folder, as nobody sees its standard error. `None`: there are no files.
+/// Returns the folder for log files: `log.dir` if set. Otherwise a Windows service uses `logs` in
+/// the state folder, as no one sees its standard error; `None` means no files.
 pub fn folder(log: &LogConfig, state: &Path, is_service: bool) -> Option<PathBuf> {
     let usual = || (cfg!(windows) && is_service).then(|| usual_folder(state));
     log.dir.clone().or_else(usual)
 }
 
-/// Where a Windows service writes its log files if the config does not say.
+/// The default folder for the log files of a Windows service.
 pub fn usual_folder(state: &Path) -> PathBuf {
     state.join(FOLDER)
 }
 
-/// Logs as the setup says. Where there are files, standard error still gets warnings and errors, so
-/// that whoever looks there, such as systemd's journal, learns what needs a person.
+/// Starts logging. If there are log files, standard error still gets warnings and errors, so that
+/// whatever collects it, such as the systemd journal, shows what needs attention.
 pub fn start(setup: Setup<'_>) {
     let filter =
         || EnvFilter::from_str(&setup.log.level).unwrap_or_else(|_| EnvFilter::new("info"));
@@ -91,13 +88,13 @@ pub fn start(setup: Setup<'_>) {
     tell_panics();
 }
 
-/// Only what is out of the ordinary goes to standard error; a person watches, and is told the rest in
-/// plain lines.
+/// Starts logging for a command: only warnings and errors go to standard error, as the user sees
+/// the rest in plain lines.
 pub fn for_people(now: fn() -> WallMs) {
     init(vec![ring("info", now), format::stderr(false).with_filter(people()).boxed()]);
 }
 
-/// Logs to standard error where nobody says how.
+/// Starts logging to standard error when nothing is configured.
 pub fn plain(now: fn() -> WallMs) {
     let filter = unsaid(EnvFilter::new("info"));
     init(vec![ring("info", now), format::stderr(false).with_filter(filter).boxed()]);
@@ -109,8 +106,8 @@ pub fn recent() -> &'static Recent {
     RECENT.get_or_init(Recent::default)
 }
 
-/// Waits until the files hold what was logged so far, for two seconds at the most. To be called before
-/// the process ends.
+/// Waits until everything logged so far is in the files, for at most two seconds. Call it before
+/// the process exits.
 pub fn flush() {
     if let Some(sink) = SINK.get() {
         sink.flush();
@@ -119,7 +116,7 @@ pub fn flush() {
 
 static SINK: OnceLock<Sink> = OnceLock::new();
 
-/// The way to the files. `None` where there is no thread for it, which is said.
+/// Starts the thread that writes the files. `None` if it cannot be started, which is reported.
 fn sink(files: Files, now: fn() -> WallMs) -> Option<Sink> {
     match Sink::start(files, now) {
         Ok(sink) => Some(SINK.get_or_init(|| sink).clone()),
@@ -134,7 +131,7 @@ fn people() -> EnvFilter {
     unsaid(EnvFilter::new("warn,casedrop::sync::notice=off"))
 }
 
-/// The filter without what is said otherwise.
+/// Excludes lines that the user sees by other means.
 fn unsaid(filter: EnvFilter) -> EnvFilter {
     match format!("{SAID}=off").parse() {
         Ok(directive) => filter.add_directive(directive),
@@ -150,14 +147,14 @@ where
     if json { layer.json().boxed() } else { layer.boxed() }
 }
 
-/// The ring has what the config wants to be logged, and each line from `info` on in any case.
+/// The ring buffer gets what the config asks for, and in any case everything from `info` up.
 fn ring(level: &str, now: fn() -> WallMs) -> BoxedLayer {
     let filter = EnvFilter::from_str(level).unwrap_or_else(|_| EnvFilter::new("info"));
     recent::layer(recent(), now).with_filter(LevelFilter::INFO.or(filter)).boxed()
 }
 
-/// Whether lines of that target may be logged at all. What watches the command folder tells the name of
-/// each file there, and people name files after patients.
+/// Whether lines of that target may be logged at all. The library that watches the command folder
+/// logs every file name there, and users name files after patients.
 fn tells_no_names(target: &str) -> bool {
     target != "notify" && !target.starts_with("notify::")
 }
@@ -165,11 +162,11 @@ fn tells_no_names(target: &str) -> bool {
 fn init(mut layers: Vec<BoxedLayer>) {
     let discreet = filter_fn(|metadata| tells_no_names(metadata.target()));
     layers.push(Layer::<Registry>::boxed(discreet));
-    // A second start in one process, as in tests, keeps the first.
+    // A second start in one process, as in tests, keeps the first setup.
     let _ = tracing_subscriber::registry().with(layers).try_init();
 }
 
-/// Where a thread panicked stands in the files too; not with what words, which may quote anything.
+/// Logs where a thread panicked, also to the files, but not the message, which may quote anything.
 fn tell_panics() {
     let before = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {

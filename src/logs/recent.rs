@@ -1,4 +1,4 @@
-//! The newest lines of this process, in memory, for the status page.
+//! The newest log lines of this process, in memory, for the status page.
 
 use std::collections::VecDeque;
 use std::fmt::{self, Write as _};
@@ -12,51 +12,46 @@ use tracing_subscriber::layer::Context;
 
 use crate::model::time::WallMs;
 
-/// So many lines from `info` on are kept, and so many of the finer ones, which must not drive the
-/// others out.
+/// Maximum numbers of lines from `info` up and of finer ones, which must not displace the others.
 const LINES: usize = 2000;
 const FINE_LINES: usize = 500;
-/// So many bytes the lines of each kind may hold.
+/// Maximum bytes for the lines of each kind.
 const BYTES: usize = 1 << 20;
-/// The end of a longer text is cut off; in bytes.
+/// In bytes. Longer texts are truncated.
 const TEXT_MAX: usize = 4096;
 
-/// One line.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Line {
-    /// Its number in this process, from 1.
+    /// Sequence number in this process, from 1.
     pub seq: u64,
-    /// When, in milliseconds since 1970 by the PC's clock.
+    /// Milliseconds since 1970, by the PC's clock.
     pub at_ms: i64,
-    /// How grave it is: `ERROR`, `WARN`, `INFO`, `DEBUG`, `TRACE`.
+    /// `ERROR`, `WARN`, `INFO`, `DEBUG` or `TRACE`.
     #[serde(serialize_with = "word")]
     pub level: Level,
-    /// The part of the program that says it.
+    /// The part of the program that logged it.
     pub target: String,
-    /// What it says.
     pub message: String,
-    /// The lab that it is about.
     pub lab: Option<String>,
-    /// The order that it is about.
     pub order: Option<String>,
-    /// What else it says, as `name=value`, with blanks between; may be empty.
+    /// Other fields as `name=value`, separated by spaces; may be empty.
     pub fields: String,
 }
 
-/// Which lines are wanted. The default wants the newest 200 from `info` on.
+/// Selects lines. The default is the newest 200 from `info` up.
 #[derive(Debug, Clone, Copy)]
 pub struct Filter<'a> {
-    /// So grave, or graver.
+    /// This level or more severe.
     pub at_least: Level,
-    /// Only those about this lab.
+    /// Only lines about this lab.
     pub lab: Option<&'a str>,
-    /// Only those about this order.
+    /// Only lines about this order.
     pub order: Option<&'a str>,
-    /// Only those that hold these words somewhere, without regard to case.
+    /// Only lines that contain this text anywhere, ignoring case.
     pub contains: Option<&'a str>,
-    /// Only those that came after the line of this number.
+    /// Only lines after this sequence number.
     pub after: Option<u64>,
-    /// No more than so many: the newest.
+    /// Maximum number of lines: the newest are returned.
     pub limit: usize,
 }
 
@@ -73,7 +68,7 @@ impl Default for Filter<'_> {
     }
 }
 
-/// A ring of lines, bounded by their number and their bytes.
+/// A ring buffer of lines, bounded by number and bytes.
 pub struct Recent {
     inner: Mutex<Inner>,
     bounds: [usize; 2],
@@ -83,7 +78,7 @@ pub struct Recent {
 #[derive(Default)]
 struct Inner {
     seq: u64,
-    /// From `info` on, and finer ones.
+    /// From `info` up, and finer ones.
     rings: [Ring; 2],
 }
 
@@ -104,7 +99,7 @@ impl Recent {
         Self { inner: Mutex::default(), bounds, bytes }
     }
 
-    /// The lines that the filter wants, the newest first.
+    /// Returns the matching lines, newest first.
     pub fn lines(&self, filter: &Filter<'_>) -> Vec<Line> {
         let contains = filter.contains.map(str::to_lowercase);
         let inner = self.inner();
@@ -121,7 +116,7 @@ impl Recent {
         found
     }
 
-    /// The number of the newest line; 0 before the first.
+    /// The sequence number of the newest line; 0 before the first.
     pub fn newest(&self) -> u64 {
         self.inner().seq
     }
@@ -142,7 +137,7 @@ impl Recent {
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
-        // A panic elsewhere cannot leave it half changed.
+        // A panic elsewhere cannot leave it half updated.
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -163,7 +158,7 @@ fn is_wanted(line: &Line, filter: &Filter<'_>, contains: Option<&str>) -> bool {
         && contains.is_none_or(holds)
 }
 
-/// What a line takes, roughly.
+/// Approximate memory use of a line.
 fn size(line: &Line) -> usize {
     let optional = |text: &Option<String>| text.as_ref().map_or(0, String::len);
     size_of::<Line>()
@@ -179,7 +174,7 @@ fn word<S: Serializer>(level: &Level, to: S) -> Result<S::Ok, S::Error> {
     to.serialize_str(level.as_str())
 }
 
-/// What puts every line into a ring.
+/// Returns a layer that records every line in a ring buffer.
 pub(super) fn layer<S: Subscriber>(into: &'static Recent, now: fn() -> WallMs) -> impl Layer<S> {
     Recorder { into, now }
 }
@@ -210,7 +205,7 @@ impl<S: Subscriber> Layer<S> for Recorder {
     }
 }
 
-/// Takes the fields of an event apart.
+/// Extracts the fields of an event.
 struct Reader<'a>(&'a mut Line);
 
 impl Reader<'_> {
@@ -219,12 +214,12 @@ impl Reader<'_> {
             "message" => self.0.message = value,
             "lab" => self.0.lab = Some(value),
             "order" => self.0.order = Some(value),
-            // Of libraries that log in another way.
+            // Set for libraries that use the `log` crate.
             "log.target" => self.0.target = value,
             name if name.starts_with("log.") => {}
             name => {
                 let gap = if self.0.fields.is_empty() { "" } else { " " };
-                // Writing to a String cannot fail.
+                // Writing to a `String` cannot fail.
                 let _ = write!(self.0.fields, "{gap}{name}={value}");
             }
         }

@@ -2,9 +2,9 @@ use tracing_subscriber::layer::SubscriberExt as _;
 
 use super::*;
 
-/// A ring with what `say` logs.
+/// A ring buffer with what `say` logs.
 fn recorded(bounds: [usize; 2], bytes: usize, say: impl FnOnce()) -> &'static Recent {
-    // The layer wants one that lives as long as the process.
+    // The layer needs a `'static` reference.
     let ring: &'static Recent = Box::leak(Box::new(Recent::bounded(bounds, bytes)));
     let subscriber = tracing_subscriber::registry().with(layer(ring, || WallMs(7)));
     tracing::subscriber::with_default(subscriber, say);

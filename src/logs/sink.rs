@@ -1,4 +1,4 @@
-//! The way to log files: a queue, and a thread that writes. Whoever logs never waits.
+//! Feeds the log files: a queue and a writer thread, so that logging never blocks.
 
 use std::io::{self, Write};
 use std::sync::Arc;
@@ -15,26 +15,26 @@ use crate::disk::DiskError;
 use crate::model::fault::Fault;
 use crate::model::time::WallMs;
 
-/// So many lines wait at the most, and so many bytes; what comes then is lost, and that is said.
+/// Limits of the queue, in lines and bytes. What exceeds them is dropped, and the log says so.
 const LINES: usize = 8192;
 const BYTES: usize = 16 << 20;
-/// The end of a longer line is cut off; in bytes.
+/// In bytes. Longer lines are truncated.
 const LINE_MAX: usize = 32 << 10;
-/// A folder that cannot be written to is tried again after so long.
+/// How long to wait before retrying a folder that cannot be written.
 const AGAIN: Duration = Duration::from_secs(30);
-/// Old files are removed so often, also when there is nothing to log.
+/// How often old files are removed, even if nothing is logged.
 const TIDY: Duration = Duration::from_hours(1);
-/// How long the end of a process waits for its last lines.
+/// How long a process that exits waits for its last lines.
 const LAST: Duration = Duration::from_secs(2);
 
-/// Where lines for files are handed in.
+/// The sending end, for lines that go to files.
 #[derive(Clone)]
 pub(super) struct Sink {
     queue: SyncSender<Message>,
     load: Arc<Load>,
 }
 
-/// What the queue holds.
+/// The load of the queue.
 #[derive(Default)]
 struct Load {
     bytes: AtomicUsize,
@@ -47,10 +47,10 @@ enum Message {
 }
 
 impl Sink {
-    /// Begins to write.
+    /// Starts the writer thread.
     ///
     /// # Errors
-    /// The system has no thread for it.
+    /// The thread cannot be started.
     pub(super) fn start(files: Files, now: fn() -> WallMs) -> io::Result<Self> {
         let (queue, lines) = mpsc::sync_channel(LINES);
         let load = Arc::new(Load::default());
@@ -62,11 +62,11 @@ impl Sink {
         Ok(sink)
     }
 
-    /// Waits until everything that was handed in is written, but not for ever.
+    /// Waits until everything queued so far is written, but no longer than `LAST`.
     pub(super) fn flush(&self) {
         let (done, wait) = mpsc::sync_channel(1);
         if self.queue.try_send(Message::Flush(done)).is_ok() {
-            // A disk that hangs must not keep the process.
+            // A hanging disk must not block the exit.
             let _ = wait.recv_timeout(LAST);
         }
     }
@@ -91,7 +91,7 @@ fn serve(mut writing: Writing, lines: &Receiver<Message>, load: &Load, now: fn()
                 writing.line(level, &line, lost, now());
             }
             Ok(Message::Flush(done)) => {
-                // Whoever waits may have given up.
+                // The caller may have stopped waiting.
                 let _ = done.try_send(());
             }
             Err(RecvTimeoutError::Timeout) => writing.files.tidy(now()),
@@ -108,11 +108,11 @@ struct Writing {
     failing: Option<Failing>,
 }
 
-/// The files cannot be written to.
+/// Set while the files cannot be written.
 struct Failing {
-    /// When that was last tried.
+    /// Time of the last attempt.
     tried: WallMs,
-    /// How many lines went elsewhere.
+    /// Number of lines that went elsewhere.
     lines: u64,
 }
 
@@ -121,7 +121,7 @@ impl Writing {
         Self { files, instead, failing: None }
     }
 
-    /// Writes one line, after `lost` others that could not be taken.
+    /// Writes one line, preceded by a note if `lost` lines were dropped.
     fn line(&mut self, level: Level, line: &[u8], lost: u64, now: WallMs) {
         if lost > 0 {
             let text =
@@ -153,7 +153,7 @@ impl Writing {
         }
     }
 
-    /// The files can be written to again.
+    /// Called when the files can be written again.
     fn over(&mut self, now: WallMs) {
         let Some(Failing { lines, .. }) = self.failing.take() else { return };
         let text = format!(
@@ -161,17 +161,17 @@ impl Writing {
             self.files.dir().display()
         );
         self.say(&text);
-        // Should it fail again, the next line says so.
+        // If it fails again, the next line reports it.
         let _ = self.files.write(&own_line(&text, now), now);
     }
 
     fn say(&mut self, text: &str) {
         let rank = if has_ranks() { rank(Level::WARN) } else { "" };
-        // Nobody is left to tell that this cannot be told.
+        // There is no channel left to report this.
         let _ = writeln!(self.instead, "{rank}{text}");
     }
 
-    /// Warnings and errors stand on standard error in any case.
+    /// Writes to standard error, unless the line is there already as a warning or error.
     fn elsewhere(&mut self, level: Level, line: &[u8]) {
         if level > Level::WARN {
             let rank = if has_ranks() { rank(level) } else { "" };
@@ -193,14 +193,14 @@ fn not_written(dir: &std::path::Path, error: DiskError) -> String {
     )
 }
 
-/// A line of this module's own.
+/// Formats a line of this module's own.
 fn own_line(text: &str, now: WallMs) -> Vec<u8> {
     one_line(format!("{} WARN {}: {text}", now.to_rfc3339(), module_path!()).as_bytes())
 }
 
-/// Says something on standard error, where no log can.
+/// Prints to standard error, for when logging is not possible.
 pub(super) fn say(text: &str) {
-    // Nobody is left to tell that this cannot be told.
+    // There is no channel left to report this.
     let _ = writeln!(io::stderr(), "{text}");
 }
 
@@ -228,7 +228,7 @@ impl<'a> MakeWriter<'a> for Sink {
     }
 }
 
-/// Takes one line; it comes in one piece.
+/// Accepts one line, in one piece.
 pub(super) struct Pen<'a> {
     sink: &'a Sink,
     level: Level,

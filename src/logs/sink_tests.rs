@@ -13,7 +13,6 @@ fn at(seconds: i64) -> WallMs {
     WallMs(NOON + seconds * 1000)
 }
 
-/// Standard error.
 #[derive(Clone, Default)]
 struct Said(Arc<Mutex<Vec<u8>>>);
 
@@ -112,7 +111,7 @@ fn lines_that_were_lost_are_counted_where_they_are_missing() {
 
 #[test]
 fn whoever_logs_never_waits_for_the_disk() {
-    // Nobody takes anything out.
+    // Nothing drains the queue.
     let (queue, lines) = mpsc::sync_channel(2);
     let sink = Sink { queue, load: Arc::default() };
     let mut pen = sink.make_writer();
@@ -127,7 +126,7 @@ fn whoever_logs_never_waits_for_the_disk() {
         pen.write_all(&long).expect("taken");
         lines.try_iter().for_each(drop);
     }
-    // Here nobody counts down what was taken out: the bytes are bounded, too.
+    // Nothing subtracts what was taken out here, so the bytes are bounded too.
     assert!(sink.load.bytes.load(Ordering::Relaxed) <= BYTES);
 }
 
