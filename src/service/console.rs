@@ -1,10 +1,10 @@
-//! Nobody but a person or a script runs the program. Signals end it.
+//! Running from a console: a person or a script started the program, and signals stop it.
 
 use std::sync::Arc;
 
 use super::{Hosted, NoHost, no_events};
 
-/// What a console gives.
+/// The host environment of a console.
 pub(super) fn hosted() -> Hosted {
     Hosted {
         host: Arc::new(NoHost),
@@ -14,7 +14,7 @@ pub(super) fn hosted() -> Hosted {
     }
 }
 
-/// Resolves when the process is asked to stop.
+/// Resolves when the process receives a stop signal.
 pub async fn stop_signal() {
     #[cfg(unix)]
     {

@@ -1,7 +1,7 @@
-//! Who runs the agent: a console, systemd, Windows' service manager, or the keeper that tries out a new
-//! version. Each of them wants to know how the agent fares, in a language of its own.
+//! Hosts the agent: on a console, or under systemd, the Windows service manager or the keeper that
+//! tries out a new version. Each wants to know the agent's state in its own protocol.
 //!
-//! [`host`] finds out who it is and hands the program's body what it needs of them ([`Hosted`]).
+//! [`host`] detects the host and gives the program's body what it needs from it ([`Hosted`]).
 
 mod console;
 pub mod eventlog;
@@ -21,68 +21,67 @@ use tokio::sync::mpsc;
 
 pub use console::stop_signal;
 
-/// Somebody who runs the agent and is told how it fares. Calls return at once.
+/// Hosts the agent and receives its state. Calls return at once.
 pub trait Host: Send + Sync {
-    /// The agent runs: it has its locks, and works or waits for what it needs. Told once.
+    /// The agent is up: it has its locks, and works or waits for what it needs. Called once.
     fn ready(&self) {}
 
-    /// Whether the agent has journal and engine at work. It may be told again and again.
+    /// Whether the agent has journal and engine running. May be called repeatedly.
     fn at_work(&self, _is: bool) {}
 
-    /// The loop that decides everything goes round. Told about once a second.
+    /// The main loop is alive. Called about once a second.
     fn alive(&self) {}
 
-    /// What the agent does, in a few words without names of people or orders. It may be told again and
-    /// again.
+    /// What the agent is doing, in a few words without names of people or orders. May be called
+    /// repeatedly.
     fn doing(&self, _what: &str) {}
 
-    /// The agent ends what it does, which may take so long.
+    /// The agent is shutting down, which may take up to this long.
     fn stopping(&self, _up_to: Duration) {}
 }
 
-/// Nobody wants to know.
+/// A host that ignores all reports.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct NoHost;
 
 impl Host for NoHost {}
 
-/// Resolves when the program is to end. It needs a tokio runtime with time and signals around it.
+/// Resolves when the program should stop. Needs a tokio runtime with time and signals enabled.
 pub type Stop = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// What happens to the PC, as far as whoever runs the program tells.
+/// An event of the PC, as reported by the host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Event {
-    /// It woke up from sleep.
+    /// The PC woke up from sleep.
     WokeUp,
 }
 
-/// Events as they come. Nobody tells any once the other end is gone.
+/// The stream of events. None arrive once the sender is gone.
 pub type Events = mpsc::UnboundedReceiver<Event>;
 
-/// What the program's body gets from whoever runs it.
+/// What the host gives to the program's body.
 pub struct Hosted {
-    /// Is told how the program fares.
+    /// Receives the program's state.
     pub host: Arc<dyn Host>,
-    /// When to end.
+    /// Resolves when the program should stop.
     pub stop: Stop,
-    /// What happens to the PC.
     pub events: Events,
-    /// Whether a service manager runs the program: nobody watches a terminal, and the current folder
-    /// means nothing.
+    /// Whether a service manager runs the program: no one watches a terminal, and the current
+    /// folder means nothing.
     pub is_service: bool,
 }
 
 /// How the program ended, for a service manager.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ended {
-    /// The exit status: 0 is well.
+    /// 0 is success.
     pub code: u8,
-    /// Why, if it did not end well.
+    /// Why it failed, if it did.
     pub reason: Option<String>,
 }
 
-/// Runs the program's body for whoever started the process: Windows' service manager, systemd, or a
-/// person at a console. `judge` says of the body's result how the program ended.
+/// Runs the program's body under whatever started the process: the Windows service manager, systemd
+/// or a console. `judge` turns the body's result into how the program ended.
 pub fn host<R: Send + 'static>(
     body: impl FnOnce(Hosted) -> R + Send + 'static,
     judge: impl Fn(&R) -> Ended + Send + 'static,
@@ -93,13 +92,13 @@ pub fn host<R: Send + 'static>(
     }
     #[cfg(unix)]
     {
-        // Systemd learns the result from the exit status.
+        // systemd gets the result from the exit status.
         drop(judge);
         body(systemd::hosted().unwrap_or_else(console::hosted))
     }
 }
 
-/// A channel that nothing comes through.
+/// Returns a channel on which nothing arrives.
 fn no_events() -> Events {
     mpsc::unbounded_channel().1
 }

@@ -1,17 +1,17 @@
-//! Tells a service manager again and again that a start or an end is under way.
+//! Repeatedly tells a service manager that a start or stop is in progress.
 
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-/// Says something at intervals, on a thread of its own, until it is dropped or its time is over.
+/// Calls a function at intervals, on a thread of its own, until it is dropped or its time is up.
 pub(super) struct Pending {
     end: Option<Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Pending {
-    /// Begins at once. What takes longer than `at_most` is not vouched for any more.
+    /// Starts at once. Stops reporting after `at_most`, so that a hang does not go unnoticed.
     pub(super) fn begin(
         every: Duration,
         at_most: Duration,
@@ -27,13 +27,13 @@ impl Pending {
                 }
             }
         });
-        // Without a thread nobody is told, which may make a manager impatient, and no more.
+        // If there is no thread, nothing is reported; at worst the manager becomes impatient.
         Self { end: Some(end), thread: thread.ok() }
     }
 }
 
 impl Drop for Pending {
-    /// Nothing is said afterwards.
+    /// Nothing is reported after this returns.
     fn drop(&mut self) {
         self.end = None;
         if let Some(thread) = self.thread.take() {
@@ -51,7 +51,7 @@ mod tests {
     fn it_is_said_again_and_again_and_not_after_the_end() {
         let (said, heard) = channel();
         let pending = Pending::begin(Duration::ZERO, Duration::MAX, move || {
-            // Nobody listens any more once this test ends.
+            // There is no receiver once this test ends.
             let _ = said.send(());
         });
         for _ in 0..3 {

@@ -1,5 +1,5 @@
-//! systemd's protocol (`sd_notify(3)`): one datagram per message to the socket that `NOTIFY_SOCKET`
-//! names.
+//! The systemd notification protocol (`sd_notify(3)`): one datagram per message to the socket named
+//! by `NOTIFY_SOCKET`.
 
 use std::ffi::OsStr;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
@@ -9,15 +9,15 @@ use std::time::{Duration, Instant};
 use super::pending::Pending;
 use super::{Host, Hosted, console, no_events};
 
-/// While the agent starts, systemd is asked for so much more time, again and again.
+/// While the agent starts, it repeatedly asks systemd for this much more time.
 const MORE: Duration = Duration::from_secs(30);
 const ASK_EVERY: Duration = Duration::from_secs(10);
-/// A start that takes longer is left to systemd's own patience.
+/// Beyond this, a start is left to systemd's own timeout.
 const LONGEST_START: Duration = Duration::from_secs(3600);
-/// What the end takes beside the work that is brought to a safe point.
+/// Time for shutdown beyond bringing work to a safe point.
 const LAST_THINGS: Duration = Duration::from_secs(15);
 
-/// What systemd gives, if it runs this process and wants to be told.
+/// The host environment of systemd, if it runs this process and wants notifications.
 pub(super) fn hosted() -> Option<Hosted> {
     let socket = Socket::of(&std::env::var_os("NOTIFY_SOCKET")?)?;
     let var = |name| std::env::var(name).ok();
@@ -32,14 +32,13 @@ pub(super) fn hosted() -> Option<Hosted> {
     Some(Hosted { host, stop: Box::pin(stop), events: no_events(), is_service: true })
 }
 
-/// How often systemd wants a sign of life of this process, if it does.
+/// Returns the watchdog interval that systemd set for this process, if any.
 fn watchdog(usec: Option<String>, pid: Option<String>, own: u32) -> Option<Duration> {
     let is_mine = pid.is_none_or(|pid| pid == own.to_string());
     let usec: u64 = usec.filter(|_| is_mine)?.parse().ok()?;
     (usec > 0).then(|| Duration::from_micros(usec))
 }
 
-/// Where systemd listens.
 struct Socket {
     own: UnixDatagram,
     systemd: SocketAddr,
@@ -49,18 +48,18 @@ impl Socket {
     fn of(name: &OsStr) -> Option<Self> {
         let systemd = address(name)?;
         let own = UnixDatagram::unbound().ok()?;
-        // A full queue must not hold the agent up.
+        // A full queue must not block the agent.
         own.set_nonblocking(true).ok()?;
         Some(Self { own, systemd })
     }
 
     fn send(&self, message: &str) {
-        // Nobody can be told that systemd cannot be told.
+        // There is no one to report a failure to.
         let _ = self.own.send_to_addr(message.as_bytes(), &self.systemd);
     }
 }
 
-/// A path, or with `@` before it a name in Linux' abstract namespace.
+/// A path, or with a leading `@` a name in Linux' abstract namespace.
 fn address(name: &OsStr) -> Option<SocketAddr> {
     use std::os::unix::ffi::OsStrExt as _;
     #[cfg(any(target_os = "linux", target_os = "android"))]
@@ -74,15 +73,15 @@ fn address(name: &OsStr) -> Option<SocketAddr> {
     name.as_bytes().starts_with(b"/").then(|| SocketAddr::from_pathname(name).ok()).flatten()
 }
 
-/// systemd as the one who runs the agent.
+/// systemd as the agent's host.
 struct Systemd<S> {
     send: Arc<S>,
-    /// How long systemd waits for a sign of life.
+    /// The watchdog interval of systemd.
     watchdog: Option<Duration>,
     told: Mutex<Told>,
 }
 
-/// What systemd was told.
+/// What systemd has been told.
 #[derive(Default)]
 struct Told {
     starting: Option<Pending>,
@@ -95,7 +94,7 @@ impl<S: Fn(&str) + Send + Sync + 'static> Systemd<S> {
         Self { send: Arc::new(send), watchdog, told: Mutex::default() }
     }
 
-    /// A start may take its time: a lost journal is made anew from the orders on the disk.
+    /// Starting may take a while, for example if a lost journal is rebuilt from the orders on disk.
     fn starting(&self) {
         let send = Arc::clone(&self.send);
         let more = extension(MORE);
@@ -111,8 +110,8 @@ impl<S: Fn(&str) + Send + Sync + 'static> Systemd<S> {
         self.told.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Passes a sign of life on, when systemd has not had one for half of its patience. Whoever hangs
-    /// gives none.
+    /// Passes on a heartbeat if systemd has not had one for half the watchdog interval. A hung loop
+    /// sends none.
     fn alive_at(&self, now: Instant) {
         let Some(patience) = self.watchdog else { return };
         let mut told = self.told();
@@ -196,7 +195,7 @@ mod tests {
         host.doing("2 labs, 1 order in work");
         let before = all(&received);
         assert_eq!(before.last().map(String::as_str), Some("STATUS=2 labs, 1 order in work"));
-        // The loop hangs. Nothing but a sign of life of its own may bring one to systemd.
+        // The loop hangs. Only its own heartbeat may reach systemd.
         host.at_work(true);
         host.doing("2 labs, 1 order in work");
         assert_eq!(all(&received), [] as [&str; 0]);

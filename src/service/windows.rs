@@ -1,5 +1,5 @@
-//! The protocol of Windows' service manager (SCM). It is given the program when it started the process;
-//! for everybody else the process is an ordinary one on a console.
+//! The protocol of the Windows service manager (SCM). Used if the SCM started the process;
+//! otherwise the process is an ordinary console program.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -20,31 +20,31 @@ use windows_sys::Win32::Foundation::ERROR_FAILED_SERVICE_CONTROLLER_CONNECT;
 use super::pending::Pending;
 use super::{Ended, Event, Host, Hosted, console};
 
-/// In a service process of its own the name is not looked at; the SCM knows which one it started.
+/// Ignored for a service with its own process: the SCM knows which service it started.
 const ANY_NAME: &str = "";
-/// Between two reports the SCM waits at least so long.
+/// The SCM waits at least this long between two reports.
 const HINT: Duration = Duration::from_secs(15);
 const REPORT_EVERY: Duration = Duration::from_secs(2);
-/// A start that takes longer is not vouched for.
+/// A start that takes longer is no longer reported as in progress.
 const LONGEST_START: Duration = Duration::from_secs(3600);
-/// What the end takes beside the work that is brought to a safe point.
+/// Time for shutdown beyond bringing work to a safe point.
 const LAST_THINGS: Duration = Duration::from_secs(15);
-/// An end whose length nobody told.
+/// For a shutdown whose length is unknown.
 const SHORT_END: Duration = Duration::from_secs(30);
-/// The exit code of a program that panicked, as on a console.
+/// The exit code of a panic, as on a console.
 const PANICKED: u8 = 101;
 
 /// What the service's own thread runs.
 type Body = Box<dyn FnOnce(Hosted) -> Ended + Send>;
 
 static BODY: Mutex<Option<Body>> = Mutex::new(None);
-/// The one service of this process. It is here because the control handler must own nothing: the
-/// crate frees it with the first stop, and the SCM may call it once more.
+/// The only service of this process. It is static because the control handler must own nothing: the
+/// crate frees it on the first stop, and the SCM may call it again.
 static SERVICE: OnceLock<Service> = OnceLock::new();
 
 define_windows_service!(service_main, serve);
 
-/// Runs the body as a service if the SCM started this process, else as on a console.
+/// Runs the body as a service if the SCM started this process, otherwise as on a console.
 pub(super) fn host<R: Send + 'static>(
     body: impl FnOnce(Hosted) -> R + Send + 'static,
     judge: impl Fn(&R) -> Ended + Send + 'static,
@@ -73,7 +73,8 @@ pub(super) fn host<R: Send + 'static>(
     match result {
         Some(Ok(result)) => result,
         Some(Err(panic)) => resume_unwind(panic),
-        // The SCM took the program and never ran it: there is nothing to tell and nobody to tell it.
+        // The SCM took the program but never ran it: there is nothing to report and no one to
+        // report it to.
         None => std::process::exit(1),
     }
 }
@@ -84,9 +85,9 @@ fn is_console(error: &windows_service::Error) -> bool {
     code == Some(ERROR_FAILED_SERVICE_CONTROLLER_CONNECT)
 }
 
-/// The service's main function, on a thread that the SCM's dispatcher made.
+/// The service's main function, on a thread created by the SCM's dispatcher.
 fn serve(arguments: Vec<std::ffi::OsString>) {
-    // Whoever starts a service may give some by hand; the command line says all.
+    // A manual start may pass arguments; the command line already has everything.
     drop(arguments);
     let Some(body) = locked(&BODY).take() else { return };
     let (events_in, events) = mpsc::unbounded_channel();
@@ -96,7 +97,7 @@ fn serve(arguments: Vec<std::ffi::OsString>) {
         None => ServiceControlHandlerResult::NotImplemented,
     }) {
         Ok(handle) => service.reports_to(handle),
-        // Without it the SCM takes the service for hung; the work is not worse for it.
+        // Without it, the SCM considers the service hung, but the work is not affected.
         Err(error) => tracing::error!("the service manager cannot be told anything: {error}"),
     }
     service.enter(Phase::Starting);
@@ -110,7 +111,6 @@ fn serve(arguments: Vec<std::ffi::OsString>) {
     service.enter(Phase::Ended(ended));
 }
 
-/// Where the service stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Phase {
     Starting,
@@ -155,7 +155,8 @@ impl Service {
         locked(&self.reporting).handle = Some(handle);
     }
 
-    /// Goes on to a phase, never back, and tells the SCM: of a start or an end again and again.
+    /// Enters a phase, never going back, and reports it to the SCM; a start or stop is reported
+    /// repeatedly.
     fn enter(&self, phase: Phase) {
         let at_most = match &phase {
             Phase::Starting => Some(LONGEST_START),
@@ -175,7 +176,7 @@ impl Service {
             let shared = Arc::clone(&self.reporting);
             Pending::begin(REPORT_EVERY, at_most, move || {
                 let mut reporting = locked(&shared);
-                // The end is told once: after that the SCM may have closed the handle.
+                // The end is reported only once: after that the SCM may have closed the handle.
                 if !matches!(reporting.phase, Phase::Ended(_)) {
                     reporting.report();
                 }
@@ -183,11 +184,11 @@ impl Service {
         });
         let before = std::mem::replace(&mut reporting.pending, pending);
         drop(reporting);
-        // Its thread may be waiting for its turn to report, so it is ended when nobody holds the lock.
+        // Dropped without the lock: its thread may be waiting for the lock to report.
         drop(before);
     }
 
-    /// What the SCM wants.
+    /// Handles a control request of the SCM.
     fn heard(&self, control: &ServiceControl) -> ServiceControlHandlerResult {
         match control {
             ServiceControl::Stop | ServiceControl::Shutdown | ServiceControl::Preshutdown => {
@@ -199,7 +200,7 @@ impl Service {
                 | PowerEventParam::ResumeSuspend
                 | PowerEventParam::ResumeCritical,
             ) => {
-                // Nobody listens while the agent starts or ends, and then it need not be told.
+                // No one listens while the agent starts or shuts down, and then it does not matter.
                 let _ = self.events.send(Event::WokeUp);
             }
             ServiceControl::Interrogate | ServiceControl::PowerEvent(_) => {}
@@ -214,7 +215,7 @@ impl Reporting {
         let status = status_of(&self.phase, self.checkpoint);
         self.checkpoint += 1;
         if let Some(handle) = &self.handle {
-            // What it cannot be told, the SCM finds out when the process ends.
+            // If this fails, the SCM notices when the process ends.
             let _ = handle.set_service_status(status);
         }
     }
@@ -253,7 +254,7 @@ fn status_of(phase: &Phase, checkpoint: u32) -> ServiceStatus {
     }
 }
 
-/// The SCM as the one who runs the agent.
+/// The SCM as the agent's host.
 struct Scm(&'static Service);
 
 impl Host for Scm {

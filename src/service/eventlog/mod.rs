@@ -1,6 +1,6 @@
-//! What a person must act on, for the event log of Windows: one entry when it begins, one when this PC
-//! is well again, and nothing in between. Entries name labs, orders by their numbers, and folders; no
-//! people, no secrets.
+//! What needs attention, for the Windows event log: one entry when a problem starts, one when this
+//! PC is well again, and nothing in between. Entries name labs, order numbers and folders, but no
+//! people and no secrets.
 
 #[cfg(windows)]
 mod windows;
@@ -17,64 +17,62 @@ use crate::model::ids::{LabName, OrderKey};
 use crate::status::{self, Code, Reason};
 use crate::sync::notice::Notice;
 
-/// What is over sooner is nobody's business.
+/// Problems that end sooner are not reported.
 const LASTS: Duration = Duration::from_mins(15);
 
-/// How grave an entry is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Severity {
-    /// Nothing works in part or whole until somebody acts.
+    /// Some or all work has stopped until someone acts.
     Error,
-    /// One thing waits for a person.
+    /// A single thing needs attention.
     Warning,
-    /// It is over.
+    /// The problem is over.
     Information,
 }
 
-/// One entry of the event log.
+/// An entry of the event log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
-    /// A number for each kind, by which a monitoring program can choose.
+    /// Identifies the kind of entry, so that monitoring can filter by it.
     pub id: u16,
-    /// How grave it is.
     pub severity: Severity,
     /// What happened and what to do.
     pub text: String,
 }
 
 impl Entry {
-    /// A lab needs a login, or to be paired.
+    /// A lab must be logged in or paired.
     pub const LOGIN: u16 = 101;
-    /// Something of this PC, such as an output that is gone.
+    /// A problem of this PC, such as a missing output.
     pub const PC: u16 = 102;
-    /// No room.
+    /// No space left.
     pub const DISK_FULL: u16 = 103;
-    /// An order waits for a person.
+    /// An order needs attention.
     pub const ORDER: u16 = 104;
-    /// The agent does not start, as its config is wrong.
+    /// The agent does not start because its config is invalid.
     pub const CONFIG: u16 = 105;
-    /// An update did not work and was taken back.
+    /// An update failed and was rolled back.
     pub const UPDATE: u16 = 106;
-    /// Anything else that lasts, by the code that `/health` gives it.
+    /// Any other lasting problem, with its code from `/health`.
     pub const REASON: u16 = 107;
-    /// What was wrong with this PC is over.
+    /// A problem of this PC is over.
     pub const HEALED: u16 = 110;
-    /// Where the status page is, and the code that its set-up asks for.
+    /// The address of the status page, and where to find its setup code.
     pub const PAGE: u16 = 111;
 
-    /// The agent could not start with its config. `faults` is what `casedrop check` says.
+    /// The agent could not start because of its config. `faults` is the output of `casedrop check`.
     pub fn config(faults: &str) -> Self {
         let text = format!("Casedrop cannot start: {faults}\n\nRun `casedrop check`.");
         Self { id: Self::CONFIG, severity: Severity::Error, text }
     }
 
-    /// The agent ended by itself.
+    /// The agent ended on its own.
     pub fn ended(why: &str) -> Self {
         let text = format!("Casedrop ended: {why}");
         Self { id: Self::PC, severity: Severity::Error, text }
     }
 
-    /// Something that lasts.
+    /// A lasting problem.
     fn reason(reason: &Reason) -> Self {
         let severity = match reason.severity {
             status::Severity::Critical => Severity::Error,
@@ -90,7 +88,7 @@ impl Entry {
         Self { id, severity, text }
     }
 
-    /// A new version was taken back; why, in a sentence.
+    /// A new version was rolled back; `why` is a full sentence.
     pub fn rolled_back(version: &str, why: &str) -> Self {
         let text = format!(
             "Casedrop {version} was tried and taken back; the version before works on. {why}"
@@ -99,13 +97,13 @@ impl Entry {
     }
 }
 
-/// Where entries go.
+/// A destination for entries.
 pub trait Sink: Send {
-    /// Writes one. What cannot be written is lost: the log has it too.
+    /// Writes an entry. One that cannot be written is lost, but the log has it too.
     fn write(&mut self, entry: &Entry);
 }
 
-/// The event log of an agent. Until it is begun nothing is written.
+/// The agent's event log. Writes nothing until it is begun.
 #[derive(Default)]
 pub struct EventLog(Mutex<Inner>);
 
@@ -113,18 +111,18 @@ pub struct EventLog(Mutex<Inner>);
 struct Inner {
     sink: Option<Box<dyn Sink>>,
     open: BTreeSet<Condition>,
-    /// What lasts and no notice tells of, with its words.
+    /// Lasting reasons that no notice reports.
     reasons: BTreeMap<(Code, Option<LabName>), Lasting>,
 }
 
-/// A reason that was given at each look since.
+/// A reason that has been present at every check since.
 struct Lasting {
     since: Duration,
     message: String,
     written: bool,
 }
 
-/// What lasts until it is over.
+/// A condition that lasts until it is resolved.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 enum Condition {
     Login(LabName),
@@ -135,17 +133,18 @@ enum Condition {
 }
 
 impl EventLog {
-    /// Writes to the system's event log from now on, where there is one in which Casedrop is known.
+    /// Starts writing to the system's event log, if there is one and Casedrop is registered with
+    /// it.
     pub fn begin(&self) {
         self.inner().sink = system();
     }
 
-    /// Writes to that sink from now on.
+    /// Starts writing to that sink.
     pub fn begin_with(&self, sink: Box<dyn Sink>) {
         self.inner().sink = Some(sink);
     }
 
-    /// Takes in what happened, and writes an entry if it is news for a person who must act.
+    /// Processes a notice and writes an entry if it reports a new problem that needs attention.
     pub fn tell(&self, notice: &Notice) {
         let mut inner = self.inner();
         if inner.sink.is_none() {
@@ -158,13 +157,13 @@ impl EventLog {
         }
     }
 
-    /// Whether anybody keeps what is written.
+    /// Whether entries are written anywhere.
     pub fn is_on(&self) -> bool {
         self.inner().sink.is_some()
     }
 
-    /// Looks at all that there is to know, at a time since the computer was started. What lasts and is
-    /// in no entry yet gets one.
+    /// Checks all current reasons; `now` is the computer's uptime. A lasting reason without an
+    /// entry gets one.
     pub fn look(&self, reasons: &[Reason], now: Duration) {
         let mut inner = self.inner();
         let entries = inner.lasting(reasons, now);
@@ -176,13 +175,13 @@ impl EventLog {
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
-        // A panic elsewhere cannot leave it half changed.
+        // A panic elsewhere cannot leave it half updated.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Writes one entry of a process that is no agent, or none yet, where Casedrop is known to the system's
-/// event log.
+/// Writes one entry from a process that is not (yet) an agent, if Casedrop is registered with the
+/// system's event log.
 pub fn write(entry: &Entry) {
     if let Some(mut sink) = system() {
         sink.write(entry);
@@ -194,7 +193,7 @@ fn system() -> Option<Box<dyn Sink>> {
     is_registered().then(|| Box::new(windows::SystemLog) as Box<dyn Sink>)
 }
 
-/// Elsewhere the log goes to the system's journal anyway.
+/// On other systems, the log goes to the system's journal anyway.
 #[cfg(not(windows))]
 fn system() -> Option<Box<dyn Sink>> {
     None
@@ -223,7 +222,7 @@ impl Inner {
                 Entry::ORDER,
                 Severity::Warning,
             ),
-            // The code itself is in no log.
+            // The code itself is never logged.
             Notice::PageAt { code: Some(_), .. } => {
                 let (severity, text) = (Severity::Information, notice.to_string());
                 return Some(Entry { id: Entry::PAGE, severity, text });
@@ -234,7 +233,7 @@ impl Inner {
     }
 
     fn lasting(&mut self, reasons: &[Reason], now: Duration) -> Vec<Entry> {
-        // Without the journal nobody knows the rest.
+        // Without the journal, the remaining reasons are unknown.
         if reasons.iter().any(|reason| reason.code == Code::Journal) {
             return Vec::new();
         }
@@ -242,7 +241,7 @@ impl Inner {
         let mut before = std::mem::take(&mut self.reasons);
         for reason in reasons.iter().filter(|reason| reason.is_for_messages()) {
             let told = match (reason.code, &reason.lab) {
-                // Notices tell of each order, and at once of this PC and of updates.
+                // Notices report every order, and report this PC and updates at once.
                 (
                     Code::OrdersNeedAttention
                     | Code::OrdersHeld
@@ -278,7 +277,7 @@ impl Inner {
         entries
     }
 
-    /// What a notice puts an end to.
+    /// Resolves the conditions that a notice ends.
     fn over(&mut self, notice: &Notice) -> Option<Entry> {
         match notice {
             Notice::Connected { lab, .. } | Notice::Polled { lab, .. } => {
@@ -320,7 +319,7 @@ mod tests {
         }
     }
 
-    /// The ids of the entries that these notices make.
+    /// The ids of the entries that these notices produce.
     fn ids(notices: &[Notice]) -> Vec<u16> {
         let (log, kept) = (EventLog::default(), Kept::default());
         log.begin_with(Box::new(kept.clone()));

@@ -1,5 +1,5 @@
-//! The event log itself. Its viewer takes the words of an entry from a message file; that of the
-//! system's own `eventcreate` holds, for the numbers 1 to 1000, just the text that comes along.
+//! The Windows event log. Its viewer takes an entry's text from a message file; that of the
+//! system's own `eventcreate` contains, for ids 1 to 1000, just the text that is passed along.
 
 use std::io;
 use std::ptr;
@@ -21,25 +21,24 @@ const SOURCES: &str = r"SYSTEM\CurrentControlSet\Services\EventLog\Application";
 const MESSAGES: &str = r"%SystemRoot%\System32\EventCreate.exe";
 /// Errors, warnings and information.
 const TYPES: u32 = 7;
-/// The longest text that an entry can hold, with room to spare.
+/// The maximum length of an entry's text, with room to spare.
 const LONGEST: usize = 30_000;
 
-/// Makes Casedrop known as a source of entries. Takes an administrator.
+/// Registers Casedrop as a source of entries. Requires administrator rights.
 pub fn register() -> io::Result<()> {
     register_as(SOURCE)
 }
 
-/// Undoes [`register`]. Entries stay.
+/// Undoes [`register`]. Existing entries stay.
 pub fn unregister() -> io::Result<()> {
     unregister_as(SOURCE)
 }
 
-/// Whether Casedrop is known as a source: then it is installed here, and not only tried out.
+/// Whether Casedrop is registered as a source: then it is installed here, not just being tried out.
 pub fn is_registered() -> bool {
     is_registered_as(SOURCE)
 }
 
-/// Writes to the application log.
 pub(super) struct SystemLog;
 
 impl Sink for SystemLog {
@@ -85,7 +84,7 @@ fn register_as(source: &str) -> io::Result<()> {
     set(source, "TypesSupported", REG_DWORD, &TYPES.to_le_bytes())
 }
 
-/// Sets a value of the source's key, which is made where it is missing.
+/// Sets a value of the source's registry key, creating the key if it is missing.
 fn set(source: &str, name: &str, kind: u32, bytes: &[u8]) -> io::Result<()> {
     let (key, name) = (key_of(source), wide(name));
     let length = u32::try_from(bytes.len()).map_err(io::Error::other)?;
@@ -138,7 +137,7 @@ fn of_status(status: u32) -> io::Result<()> {
     Err(io::Error::from_raw_os_error(i32::try_from(status).unwrap_or(i32::MAX)))
 }
 
-/// The text up to a zero, if it holds one, and no longer than an entry can be.
+/// Encodes the text up to the first NUL, truncated to the maximum length.
 fn wide(text: &str) -> Vec<u16> {
     let units = text.encode_utf16().take_while(|unit| *unit != 0);
     units.take(LONGEST).chain([0]).collect()

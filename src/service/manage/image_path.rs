@@ -1,9 +1,8 @@
-//! What Windows' service manager runs: one line of text, always with quotes around the program. Without
-//! them `C:\Program Files\…` would be tried as `C:\Program.exe` first.
+//! The command line for the Windows service manager, always with the program in quotes. Without
+//! them, Windows would try `C:\Program.exe` before `C:\Program Files\…`.
 
 use std::path::Path;
 
-/// The command line of the service.
 pub(super) fn image_path(program: &Path, config: Option<&Path>) -> String {
     let mut line = format!("{} run", quoted(&program.to_string_lossy()));
     if let Some(config) = config {
@@ -13,7 +12,7 @@ pub(super) fn image_path(program: &Path, config: Option<&Path>) -> String {
     line
 }
 
-/// An argument as `CommandLineToArgvW` reads it back: a quote, and backslashes before one, are escaped.
+/// Quotes an argument for `CommandLineToArgvW`: escapes quotes, and backslashes before them.
 fn quoted(text: &str) -> String {
     let mut out = String::from("\"");
     let mut backslashes = 0;

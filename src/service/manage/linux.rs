@@ -1,4 +1,4 @@
-//! systemd: the unit, the user that it runs under, and `systemctl`, which does the rest.
+//! systemd: the unit, its user, and `systemctl`, which does the rest.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -12,16 +12,16 @@ use crate::model::fault::Fault;
 
 /// Where `service install` puts the unit.
 const UNIT: &str = "etc/systemd/system/casedrop.service";
-/// Where packages put theirs.
+/// Where packages put their unit.
 const OF_PACKAGE: [&str; 2] =
     ["usr/lib/systemd/system/casedrop.service", "lib/systemd/system/casedrop.service"];
-/// It is there where systemd runs.
+/// Exists if systemd is running.
 const RUNNING: &str = "run/systemd/system";
 
-/// Runs a program to its end.
+/// Runs a program to completion.
 type Run = Box<dyn Fn(&str, &[&str]) -> io::Result<Output>>;
 
-/// The services of this PC, as systemd keeps them.
+/// The services of this PC, as managed by systemd.
 pub struct Services {
     name: String,
     root: PathBuf,
@@ -29,10 +29,10 @@ pub struct Services {
 }
 
 impl Services {
-    /// Those of this PC.
+    /// Returns the service manager of this PC.
     ///
     /// # Errors
-    /// systemd does not run here.
+    /// systemd is not running.
     pub fn here(name: &str) -> Result<Self, Fault> {
         let run: Run = Box::new(|program, args| Command::new(program).args(args).output());
         Self::at(name, PathBuf::from("/"), run)
@@ -48,7 +48,7 @@ impl Services {
         ))
     }
 
-    /// Puts the service in place and starts it.
+    /// Installs and starts the service.
     pub fn install(&self, plan: &Plan, say: Say<'_>) -> Result<(), Fault> {
         needs_root("install the service")?;
         let shipped = OF_PACKAGE.iter().map(|path| self.root.join(path));
@@ -59,7 +59,7 @@ impl Services {
         self.systemctl(&["daemon-reload"])?;
         self.systemctl(&["enable", &self.name])?;
         say("starting the service; systemd waits until it works");
-        // One that runs takes up what has changed.
+        // A running service picks up the changes.
         self.systemctl(&["restart", &self.name])
     }
 
@@ -67,7 +67,7 @@ impl Services {
         let user = plan.account.as_deref().unwrap_or(USER);
         let mut group = USER.to_owned();
         if let Some(account) = &plan.account {
-            // Fails for a user that is not there.
+            // Fails if the user does not exist.
             group = self.output("id", &["-gn", account]).map_err(|fault| {
                 fault.hint(format!("make the user {account} first, or leave --account out"))
             })?;
@@ -106,8 +106,8 @@ impl Services {
         Ok(())
     }
 
-    /// Whether all is in order in the eyes of the service's user. What is not is told; the start shows
-    /// whether it can be lived with.
+    /// Runs `check` as the service's user and reports what it finds. Whether the service works all
+    /// the same shows when it starts.
     fn look_as(&self, user: &str, plan: &Plan, say: Say<'_>) {
         let program = plan.program.to_string_lossy();
         let mut args = vec!["-u", user, "--", &*program, "check", "--offline"];
@@ -123,7 +123,7 @@ impl Services {
         }
     }
 
-    /// Stops the service and takes it away. Config, state and orders stay.
+    /// Stops and removes the service. Config, state and orders stay.
     pub fn uninstall(&self, say: Say<'_>) -> Result<(), Fault> {
         needs_root("take the service away")?;
         if self.standing()?.state == State::NotInstalled {
@@ -141,12 +141,12 @@ impl Services {
         }
     }
 
-    /// Starts the service, and waits until it works.
+    /// Starts the service and waits until it works.
     pub fn start(&self, say: Say<'_>) -> Result<(), Fault> {
         self.change("start", "starting", say)
     }
 
-    /// Stops the service, and waits until it has.
+    /// Stops the service and waits until it has stopped.
     pub fn stop(&self, say: Say<'_>) -> Result<(), Fault> {
         self.change("stop", "stopping", say)
     }
@@ -159,7 +159,7 @@ impl Services {
         self.systemctl(&[verb, &self.name])
     }
 
-    /// How the service stands.
+    /// Queries the state of the service.
     pub fn standing(&self) -> Result<Standing, Fault> {
         const PROPERTIES: &str = "--property=LoadState,ActiveState,UnitFileState,User,ExecMainStatus,\
                                   ExecStart,StatusText";
@@ -176,7 +176,7 @@ impl Services {
         })
     }
 
-    /// Runs a program that must end well, and gives what it printed.
+    /// Runs a program that must succeed, and returns its output.
     fn output(&self, program: &str, args: &[&str]) -> Result<String, Fault> {
         let line = format!("{program} {}", args.join(" "));
         let output = (self.run)(program, args).map_err(|error| {
@@ -195,7 +195,7 @@ impl Services {
     }
 }
 
-/// The package's unit stays as it is.
+/// Keeps the package's unit unchanged.
 fn keep_package(path: &Path, plan: &Plan, say: Say<'_>) -> Result<(), Fault> {
     if plan.account.is_some() {
         let message = format!("{} came with a package and has its own user", path.display());
@@ -232,7 +232,7 @@ fn needs_root(what: &str) -> Result<(), Fault> {
     Err(fault("not-root", format!("only root may {what}")).hint(AS_ROOT))
 }
 
-/// What `systemctl show` says.
+/// Parses the output of `systemctl show`.
 fn standing(name: &str, text: &str) -> Standing {
     let properties: BTreeMap<&str, &str> =
         text.lines().filter_map(|line| line.split_once('=')).collect();

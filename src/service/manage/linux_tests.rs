@@ -1,4 +1,4 @@
-//! A root of the test's own, and programs that only note how they were called.
+//! Tests with a root directory of their own and fake programs that record their calls.
 
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::ExitStatus;
@@ -23,7 +23,7 @@ impl Pc {
         Self { dir, calls: Arc::default() }
     }
 
-    /// Calls that begin so fail and say that.
+    /// Calls that begin like this fail with that message.
     fn services(&self, failing: &'static [(&'static str, &'static str)]) -> Services {
         let calls = Arc::clone(&self.calls);
         let run: Run = Box::new(move |program, args| {
@@ -61,7 +61,7 @@ impl Pc {
     }
 }
 
-/// What is asked of systemd to have the service run as it is now.
+/// The calls that make systemd run the service with the current unit.
 const STARTED: [&str; 3] =
     ["systemctl daemon-reload", "systemctl enable casedrop", "systemctl restart casedrop"];
 
@@ -99,7 +99,7 @@ fn installing_makes_user_folders_and_unit_and_starts_the_service() {
     assert!(said.iter().any(|text| text.contains("state: unwritable")), "{said:?}");
     let text = std::fs::read_to_string(pc.dir.path().join(UNIT)).expect("the unit");
     assert!(text.contains(&format!("ExecStart={} run --config ", plan.program.display())));
-    // Once more: nothing is left to be made.
+    // The second time, there is nothing left to create.
     pc.services(&[]).install(&plan, &mut |_| {}).expect("installed again");
     let programs = pc.calls();
     assert!(!programs.iter().any(|call| call.starts_with("useradd") || call.starts_with("chown")));

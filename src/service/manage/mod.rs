@@ -1,4 +1,4 @@
-//! The service as an administrator sees it: put in place, started, stopped, taken away.
+//! The service as an administrator sees it: install, start, stop, uninstall.
 
 #[cfg(any(windows, test))]
 mod image_path;
@@ -21,38 +21,37 @@ pub use linux::Services;
 #[cfg(windows)]
 pub use windows::Services;
 
-/// The service's name on this system.
 pub const NAME: &str = if cfg!(windows) { "Casedrop" } else { "casedrop" };
 
-/// Tells a person how it goes on.
+/// Reports progress to the user.
 pub type Say<'a> = &'a mut dyn FnMut(&str);
 
-/// What is to be put in place.
+/// What to install.
 pub struct Plan {
-    /// The program, by its whole path.
+    /// The absolute path of the program.
     pub program: PathBuf,
-    /// Its config file, where it is not the platform's place.
+    /// The config file, unless it is at the platform's default location.
     pub config: Option<PathBuf>,
-    /// Its config file, and the policy beside it, which need not be there.
+    /// The config file and the policy next to it; either may be missing.
     pub sources: [PathBuf; 2],
-    /// The account that it runs under, where one was chosen.
+    /// The account to run under, if one was chosen.
     pub account: Option<String>,
-    /// That account's password, where it has one.
+    /// The account's password, if it has one.
     pub password: Option<SecretString>,
-    /// The agent's own folder.
+    /// The state folder.
     pub state: PathBuf,
-    /// The hot folder and where orders are put together for it: renames lead from one to the other.
+    /// The output folder and the staging folder: orders are renamed from one to the other.
     pub output: [PathBuf; 2],
     /// The command folder, if any.
     pub commands: Option<PathBuf>,
-    /// The folder for log files, if the config names one.
+    /// The folder for log files, if the config sets one.
     pub logs: Option<PathBuf>,
-    /// The folder of the versions that an update brings, where the program updates itself.
+    /// The folder for downloaded versions, if the program updates itself.
     pub versions: Option<PathBuf>,
 }
 
 impl Plan {
-    /// Every folder that the service writes to.
+    /// Returns every folder that the service writes to.
     pub fn folders(&self) -> impl Iterator<Item = &Path> {
         let [output, staging] = &self.output;
         [&self.state, output, staging]
@@ -63,32 +62,27 @@ impl Plan {
             .map(PathBuf::as_path)
     }
 
-    /// Whether a folder is made so that nobody but the service may enter it.
+    /// Whether a folder is created so that only the service can access it.
     pub fn is_private(&self, folder: &Path) -> bool {
         folder == self.state || self.logs.as_deref() == Some(folder)
     }
 }
 
-/// How the service stands.
+/// The state of the service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum State {
-    /// There is none.
     NotInstalled,
-    /// It does not run.
     Stopped,
-    /// It does not run, because it failed.
+    /// Not running because it failed.
     Failed,
-    /// It is about to run.
     Starting,
-    /// It runs.
     Running,
-    /// It is about to stop.
     Stopping,
 }
 
 impl State {
-    /// In words.
+    /// Returns the state in words.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::NotInstalled => "not installed",
@@ -101,27 +95,25 @@ impl State {
     }
 }
 
-/// All that there is to tell of the service.
+/// Everything there is to know about the service.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Standing {
-    /// The service's name.
     pub name: String,
-    /// Whether it runs.
     pub state: State,
-    /// Whether it starts with the PC.
+    /// Whether it starts at boot.
     pub starts_with_pc: Option<bool>,
-    /// The account that it runs under.
+    /// The account it runs under.
     pub account: Option<String>,
-    /// What the service manager starts.
+    /// The command that the service manager runs.
     pub command: Option<String>,
-    /// The program's exit status at its last end, if it did not end well.
+    /// The exit status of its last run, if that did not end well.
     pub exit_status: Option<u32>,
-    /// What the running service says of itself.
+    /// What the running service says it is doing.
     pub doing: Option<String>,
 }
 
 impl Standing {
-    /// Of a service that is not there.
+    /// The standing of a service that does not exist.
     fn of_none(name: &str) -> Self {
         Self {
             name: name.to_owned(),

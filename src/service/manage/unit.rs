@@ -1,23 +1,23 @@
-//! The text of systemd's unit: the one that packages ship, with the paths of this PC put in.
+//! The text of the systemd unit: the one that packages ship, with the paths of this PC.
 
 use std::path::{Component, Path, PathBuf};
 
 use super::Plan;
 use crate::model::fault::Fault;
 
-/// What packages ship.
+/// The unit that packages ship.
 pub(super) const SHIPPED: &str = include_str!("../../../packaging/linux/casedrop.service");
 
-/// The user and group of the service, unless others are chosen.
+/// The default user and group of the service.
 pub(super) const USER: &str = "casedrop";
 
-/// Where everything lies that is someone's own, and is hidden from the service otherwise.
+/// Home folders, which are otherwise hidden from the service.
 const HOMES: [&str; 3] = ["/home", "/root", "/run/user"];
 
-/// The unit for a plan.
+/// Returns the unit for a plan.
 ///
 /// # Errors
-/// A folder that cannot be opened to the service alone.
+/// A folder cannot be made writable for the service alone.
 pub(super) fn unit(plan: &Plan, user: &str, group: &str) -> Result<String, Fault> {
     let writable = writable(plan)?;
     let program = argument(&plan.program);
@@ -51,10 +51,10 @@ pub(super) fn unit(plan: &Plan, user: &str, group: &str) -> Result<String, Fault
     Ok(text)
 }
 
-/// The folders that are opened to the service, none inside another.
+/// Returns the folders that the service may write to, none inside another.
 ///
-/// Each of them becomes a mount of its own, and nothing can be renamed from one mount to another: so the
-/// output and the staging folder need one that holds both.
+/// Each becomes a mount of its own, and nothing can be renamed across mounts: so output and staging
+/// need one that contains both.
 pub(super) fn writable(plan: &Plan) -> Result<Vec<PathBuf>, Fault> {
     let [output, staging] = &plan.output;
     let both = common(output, staging);
@@ -74,7 +74,7 @@ pub(super) fn writable(plan: &Plan) -> Result<Vec<PathBuf>, Fault> {
     Ok(all)
 }
 
-/// The deepest folder that holds both, or is one of them.
+/// Returns the deepest folder that contains both, or is one of them.
 fn common(a: &Path, b: &Path) -> PathBuf {
     a.components().zip(b.components()).take_while(|(a, b)| a == b).map(|(part, _)| part).collect()
 }
@@ -83,7 +83,7 @@ fn is_in_a_home(path: &Path) -> bool {
     HOMES.iter().any(|home| path.starts_with(home))
 }
 
-/// A path in a command line of a unit.
+/// A path as an argument of a unit's command line.
 fn argument(path: &Path) -> String {
     let text = escaped(path).replace('$', "$$");
     if text.contains(|c: char| c.is_whitespace() || matches!(c, '"' | '\'' | ';' | '\\')) {
@@ -103,7 +103,7 @@ fn listed(path: &Path) -> String {
     }
 }
 
-/// With what systemd would take for something else than a character escaped.
+/// Escapes what systemd would interpret.
 fn escaped(path: &Path) -> String {
     let whole: PathBuf = path.components().filter(|part| *part != Component::CurDir).collect();
     let text = whole.to_string_lossy();

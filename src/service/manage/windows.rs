@@ -27,24 +27,25 @@ use crate::disk::{Disk as _, RealDisk};
 use crate::model::fault::Fault;
 use crate::service::eventlog;
 
-/// Least rights on this PC, and no identity on the network.
+/// Minimal rights on this PC, and no identity on the network.
 const LOCAL_SERVICE: &str = r"NT AUTHORITY\LocalService";
-/// What a service without an account runs under.
+/// The account of a service that names none.
 const LOCAL_SYSTEM: &str = "LocalSystem";
 const DESCRIPTION: &str =
     "Brings iTero scans from Align's Lab Connector to the dental lab's hot folder.";
-/// How long Windows waits for the agent when the PC goes down: work comes to a safe point in 20
-/// seconds, and what stands beside it in a few more.
+/// How long Windows waits for the agent at shutdown: work reaches a safe point within 20 seconds,
+/// and everything else ends a few seconds later.
 const PRESHUTDOWN: Duration = Duration::from_secs(45);
-/// When a service that ended by itself is started again: the first time, the second, and from then on.
+/// Delays before restarting a service that ended on its own: the first time, the second, and from
+/// then on.
 const RECOVERY: [Duration; 3] =
     [Duration::from_secs(5), Duration::from_secs(60), Duration::from_secs(300)];
-/// After so long without an end the first recovery is the next one.
+/// After this long without a failure, recovery starts over with the first delay.
 const RECOVERED: Duration = Duration::from_secs(24 * 3600);
-/// So long nothing may come from a service that starts or stops.
+/// How long a starting or stopping service may go without reporting progress.
 const SILENCE: Duration = Duration::from_secs(60);
 const LOOK: Duration = Duration::from_millis(100);
-/// So often a person is told that it is still being waited.
+/// How often the user is told that we are still waiting.
 const TELL: Duration = Duration::from_secs(5);
 
 /// The services of this PC.
@@ -53,12 +54,11 @@ pub struct Services {
 }
 
 impl Services {
-    /// Those of this PC.
     pub fn here(name: &str) -> Result<Self, Fault> {
         Ok(Self { name: name.to_owned() })
     }
 
-    /// Puts the service in place, or brings the one that is there up to date. It is not started.
+    /// Installs the service, or updates an existing one. Does not start it.
     pub fn install(&self, plan: &Plan, say: Say<'_>) -> Result<(), Fault> {
         let what = "install the service";
         let manager =
@@ -116,7 +116,7 @@ impl Services {
         }
     }
 
-    /// Stops the service and takes it away. Config, state and orders stay.
+    /// Stops and removes the service. Config, state and orders stay.
     pub fn uninstall(&self, say: Say<'_>) -> Result<(), Fault> {
         let access = ServiceAccess::STOP | ServiceAccess::QUERY_STATUS | ServiceAccess::DELETE;
         let what = "take the service away";
@@ -129,7 +129,7 @@ impl Services {
         Ok(())
     }
 
-    /// Starts the service, and waits until it works.
+    /// Starts the service and waits until it works.
     pub fn start(&self, say: Say<'_>) -> Result<(), Fault> {
         let what = "start the service";
         let access = ServiceAccess::START | ServiceAccess::QUERY_STATUS;
@@ -157,7 +157,7 @@ impl Services {
         ))
     }
 
-    /// Stops the service, and waits until it has.
+    /// Stops the service and waits until it has stopped.
     pub fn stop(&self, say: Say<'_>) -> Result<(), Fault> {
         let access = ServiceAccess::STOP | ServiceAccess::QUERY_STATUS;
         let service = self.open(access, "stop the service")?;
@@ -184,7 +184,7 @@ impl Services {
         Err(fault("service", message))
     }
 
-    /// How the service stands.
+    /// Queries the state of the service.
     pub fn standing(&self) -> Result<Standing, Fault> {
         let what = "ask for the service";
         let access = ServiceAccess::QUERY_STATUS | ServiceAccess::QUERY_CONFIG;
@@ -228,7 +228,7 @@ fn manager(access: ServiceManagerAccess, what: &str) -> Result<ServiceManager, F
 
 fn state(status: &ServiceStatus) -> State {
     match status.current_state {
-        // Never started is no failure (`ERROR_SERVICE_NEVER_STARTED`).
+        // A service that was never started has not failed (`ERROR_SERVICE_NEVER_STARTED`).
         ServiceState::Stopped => match status.exit_code {
             ServiceExitCode::Win32(0 | 1077) => State::Stopped,
             _ => State::Failed,
@@ -239,7 +239,7 @@ fn state(status: &ServiceStatus) -> State {
     }
 }
 
-/// Waits until the service is there, or is neither there nor on its way.
+/// Waits until the service reaches the wanted state, or is no longer starting or stopping.
 fn wait(
     service: &Service,
     wanted: ServiceState,
@@ -274,8 +274,8 @@ fn wait(
     }
 }
 
-/// Makes the folders that are missing, and lets the service's account write to all of them. What cannot
-/// be done, as on a share, is told: whoever looks after that can do it.
+/// Creates missing folders and lets the service's account write to all of them. What cannot be
+/// done, as on a share, is reported, so that its administrator can do it.
 fn give_rights(plan: &Plan, account: &str, say: Say<'_>) {
     for folder in plan.folders() {
         let made = if folder == plan.state {
@@ -301,8 +301,8 @@ fn give_rights(plan: &Plan, account: &str, say: Say<'_>) {
     }
 }
 
-/// Lets nobody but administrators change the config and the policy: the account has to obey them, and at the
-/// next upgrade it is given rights to the folders that they name.
+/// Lets only administrators change the config and the policy: the account must obey them, and the
+/// next upgrade grants it rights to the folders they name.
 fn protect_config(plan: &Plan, account: &str, say: Say<'_>) {
     for path in &plan.sources {
         if !matches!(RealDisk.kind(path), Ok(Some(_))) {
@@ -319,12 +319,12 @@ fn protect_config(plan: &Plan, account: &str, say: Say<'_>) {
     }
 }
 
-/// The SCM writes the name with a space or without one.
+/// The SCM writes the name with or without a space.
 fn is_local_service(account: &str) -> bool {
     account.replace(' ', "").eq_ignore_ascii_case(&LOCAL_SERVICE.replace(' ', ""))
 }
 
-/// Sets what the service's creation does not.
+/// Sets what creating the service leaves unset.
 fn settings(service: &Service) -> [(&'static str, Result<(), Error>); 6] {
     let restart = |delay| ServiceAction { action_type: ServiceActionType::Restart, delay };
     let recovery = ServiceFailureActions {
@@ -349,7 +349,7 @@ fn settings(service: &Service) -> [(&'static str, Result<(), Error>); 6] {
     ]
 }
 
-/// The crate quotes a path only where it has to; we always do.
+/// The crate quotes a path only if needed; we always do.
 #[expect(
     unsafe_code,
     reason = "the crate has no such call; the handle is open, the text ends in a zero and outlives the \
@@ -376,7 +376,7 @@ fn set_image_path(service: &Service, line: &str) -> io::Result<()> {
     if done == 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
-/// Windows' number of an error.
+/// Returns the Windows error code.
 fn code(error: &Error) -> Option<u32> {
     match error {
         Error::Winapi(error) => error.raw_os_error().map(i32::cast_unsigned),
