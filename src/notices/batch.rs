@@ -1,4 +1,4 @@
-//! When something is told: from where on, how much at once, and how soon again after a failure.
+//! The timing of notices: where to start, how much per message, and when to retry.
 
 use std::time::Duration;
 
@@ -6,11 +6,11 @@ use crate::model::time::{WallMs, remaining};
 
 /// The longest wait between two attempts, unless the receiver asks for more.
 pub const LONGEST: Duration = Duration::from_hours(1);
-/// So many events go into one message at the most.
+/// Maximum events per message.
 pub const MOST_EVENTS: usize = 100;
-/// A message is closed once it is as long as this, in bytes.
+/// In bytes. A message is closed once it is this long.
 pub const MOST_BYTES: usize = 512 * 1024;
-/// The waits after failed runs of a hook, for one order. After the last one it is given up.
+/// The waits after failed hook runs for one order. After the last one, the agent gives up.
 const HOOK_WAITS: [Duration; 4] = [
     Duration::from_secs(1),
     Duration::from_secs(10),
@@ -18,19 +18,18 @@ const HOOK_WAITS: [Duration; 4] = [
     Duration::from_mins(5),
 ];
 
-/// From which line of the journal on things are told, where `kept` was the last one that was told. Who
-/// is told for the first time hears nothing of the past; nor does anybody hear all of it again where
-/// the lines begin anew.
+/// Returns the journal line after which to report, given the last one reported. A new receiver gets
+/// nothing from the past, and no receiver gets everything again if the numbering restarts.
 pub fn begin(kept: Option<i64>, newest: i64) -> i64 {
     kept.filter(|kept| *kept <= newest).unwrap_or(newest)
 }
 
-/// How long the oldest event still waits for others to go with it.
+/// Returns how long the oldest event still waits for others to share its message.
 pub fn window(oldest: WallMs, batch: Duration, waiting: usize, now: WallMs) -> Duration {
     if waiting >= MOST_EVENTS { Duration::ZERO } else { remaining(oldest, batch, now) }
 }
 
-/// How many of the events, by the length of each in bytes, go into one message: at least one.
+/// Returns how many events of these lengths in bytes fit into one message: at least one.
 pub fn fitting(lengths: impl IntoIterator<Item = usize>) -> usize {
     let mut sum = 0;
     let mut count = 0;
@@ -44,32 +43,33 @@ pub fn fitting(lengths: impl IntoIterator<Item = usize>) -> usize {
     count
 }
 
-/// The wait after so many failures in a row: doubled each time.
+/// Returns the wait after that many consecutive failures: it doubles each time.
 pub fn growing(first: Duration, failures: u32) -> Duration {
     let factor = 1_u32 << failures.saturating_sub(1).min(20);
     first.saturating_mul(factor).min(LONGEST)
 }
 
-/// The wait after so many failed runs of a hook for one order; `None`: it is given up.
+/// Returns the wait after that many failed hook runs for one order; `None`: give up.
 pub fn hook_wait(failures: u32) -> Option<Duration> {
     let index = usize::try_from(failures.saturating_sub(1)).ok()?;
     HOOK_WAITS.get(index).copied()
 }
 
-/// What came of a message to a web server.
+/// The outcome of sending a message to a web server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Sent {
-    /// It was taken.
+    /// It was accepted.
     Delivered,
-    /// Nobody will ever take messages there (410).
+    /// The endpoint is gone permanently (410).
     Gone,
-    /// It was refused in a way that only a person can change.
+    /// It was refused in a way that only a person can fix.
     Refused(String),
-    /// It was not taken this time; and how long the receiver wants to be left alone.
+    /// It was not accepted this time; and how long the receiver asks us to wait.
     NotNow(String, Option<Duration>),
 }
 
-/// How long to wait after a message to a web server; `None`: for ever. Zero where it was delivered.
+/// Returns how long to wait after a message to a web server: zero if it was delivered; `None`:
+/// forever.
 pub fn web_wait(sent: &Sent, failures: u32) -> Option<Duration> {
     match sent {
         Sent::Delivered => Some(Duration::ZERO),

@@ -1,4 +1,4 @@
-//! The digest that is sent by mail: when there is one, and its words.
+//! The mail digest: when to send it, and its text.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -8,68 +8,62 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::time::{WallMs, remaining};
 
-/// How long an order, or anything but a lab, must need a person before a mail of its own is sent.
+/// How long an order, or anything but a lab, must need attention before it gets a mail of its own.
 const GRACE_ORDER: Duration = Duration::from_mins(15);
-/// The same for a lab that needs a login: nothing comes until somebody logs in.
+/// The same for a lab that needs a login: nothing arrives until someone logs in.
 const GRACE_LAB: Duration = Duration::from_mins(1);
-/// At most one mail in so long a time, apart from the digest.
+/// Minimum time between two mails, apart from the digest.
 const BETWEEN: Duration = Duration::from_hours(1);
-/// So many problems are told one by one; of the others the number.
+/// At most this many problems are listed; the rest is given as a number.
 const MOST_LISTED: usize = 50;
 
-/// Something that needs a person.
+/// Something that needs attention.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Problem {
-    /// An order.
     Order {
         /// `<lab>/<account>/<order>`.
         order: String,
-        /// What is in the way.
         message: String,
-        /// What a person can do.
+        /// What the user can do.
         hint: Option<String>,
     },
-    /// A lab that cannot work until somebody logs in or pairs.
+    /// A lab that cannot work until someone logs in or pairs it.
     Lab {
-        /// Its name in the config.
+        /// As named in the config.
         lab: String,
-        /// What is in the way.
         message: String,
-        /// What a person can do.
+        /// What the user can do.
         hint: Option<String>,
     },
-    /// Anything else, by the code that `/health` gives it.
+    /// Anything else, with its code from `/health`.
     Other {
-        /// The code.
         code: &'static str,
         /// The lab, if it concerns one.
         lab: Option<String>,
-        /// What is in the way.
         message: String,
-        /// What a person can do.
+        /// What the user can do.
         hint: Option<String>,
     },
 }
 
-/// What was published since the last digest, for one lab.
+/// What was published for one lab since the last digest.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Published {
-    /// The lab.
     pub lab: String,
-    /// How many orders.
+    /// Number of orders.
     pub orders: u64,
-    /// How many revisions of them.
+    /// Number of revisions of these orders.
     pub revisions: u64,
 }
 
-/// What is kept between mails.
+/// The state kept between mails.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Kept {
-    /// When the last digest was sent or left out.
+    /// When the last digest was sent or skipped.
     digest_at: WallMs,
     /// When the last mail of any kind was sent.
     mail_at: Option<WallMs>,
-    /// What needed a person when it was last looked.
+    /// What needed attention at the last check.
     problems: BTreeMap<String, Watched>,
 }
 
@@ -79,16 +73,15 @@ struct Watched {
     told: bool,
 }
 
-/// What is due.
+/// What to send.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Due {
-    /// The regular digest.
     Digest,
-    /// A mail for what cannot wait for it.
+    /// A mail for problems that cannot wait for the digest.
     Soon,
-    /// The time for the regular digest has come, and there is nothing to tell.
+    /// The digest is due, but there is nothing to report.
     Nothing,
-    /// Nothing yet; look again then at the latest.
+    /// Nothing yet; check again after this time at the latest.
     NotYet(Duration),
 }
 
@@ -112,12 +105,12 @@ impl Problem {
 }
 
 impl Kept {
-    /// At the first start: the first digest comes after a whole interval.
+    /// The state at the first start: the first digest comes after a full interval.
     pub fn first(now: WallMs) -> Self {
         Self { digest_at: now, ..Self::default() }
     }
 
-    /// Takes note of what needs a person now. What was mended is forgotten.
+    /// Updates the problems that need attention. Resolved ones are forgotten.
     pub fn look(&mut self, now: WallMs, problems: &[Problem]) {
         let mut before = std::mem::take(&mut self.problems);
         let watched = |problem: &Problem| {
@@ -128,7 +121,7 @@ impl Kept {
         self.problems = problems.iter().map(watched).collect();
     }
 
-    /// What is due now. `look` comes first.
+    /// Returns what is due now. Call `look` first.
     pub fn due(&self, now: WallMs, every: Duration, problems: &[Problem], news: bool) -> Due {
         let wait = remaining(self.digest_at, every, now);
         if wait.is_zero() {
@@ -146,7 +139,7 @@ impl Kept {
         }
     }
 
-    /// A mail with all that needs a person was sent, or the digest was left out.
+    /// Records that a mail with all problems was sent, or that the digest was skipped.
     pub fn done(&mut self, now: WallMs, due: Due) {
         if due != Due::Soon {
             self.digest_at = now;
@@ -160,7 +153,7 @@ impl Kept {
     }
 }
 
-/// The subject of a mail.
+/// Returns the subject of a mail.
 pub fn subject(problems: &[Problem], published: &[Published]) -> String {
     let count_of = |is: fn(&Problem) -> bool| problems.iter().filter(|one| is(one)).count();
     let labs = count_of(|problem| matches!(problem, Problem::Lab { .. }));
@@ -191,11 +184,11 @@ pub fn subject(problems: &[Problem], published: &[Published]) -> String {
     format!("Casedrop: {}", parts.join(", "))
 }
 
-/// The text of a mail.
+/// Returns the text of a mail.
 pub fn text(problems: &[Problem], published: &[Published]) -> String {
     let mut text = String::new();
     let of = |is: fn(&Problem) -> bool| problems.iter().filter(|one| is(one)).collect::<Vec<_>>();
-    // A String takes everything.
+    // Writing to a `String` cannot fail.
     for (title, list) in [
         ("Labs that wait for a login:", of(|one| matches!(one, Problem::Lab { .. }))),
         ("Orders that need attention:", of(|one| matches!(one, Problem::Order { .. }))),
@@ -293,7 +286,7 @@ mod tests {
         kept.done(minutes(25), Due::Soon);
         kept.look(minutes(200), &problems);
         assert!(matches!(kept.due(minutes(200), DAY, &problems, false), Due::NotYet(_)));
-        // The digest comes as if nothing had been.
+        // The digest comes as if nothing had happened.
         assert_eq!(kept.due(minutes(1440), DAY, &problems, false), Due::Digest);
     }
 

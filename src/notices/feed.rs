@@ -1,4 +1,4 @@
-//! What is told of an order, and the JSON in which programs get it. Schema 1.
+//! The events reported for orders, and their JSON for programs. Schema 1.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -12,88 +12,82 @@ use crate::model::time::WallMs;
 /// The version of the JSON that this crate writes.
 pub const SCHEMA: u32 = 1;
 
-/// The names of the environment variables that a hook gets, without their prefix `CASEDROP_`.
+/// The environment variables passed to a hook, without the prefix `CASEDROP_`.
 pub const VARIABLES: [&str; 8] =
     ["EVENT", "LAB", "ACCOUNT", "ORDER", "REVISION", "REASON", "PATH", "MANIFEST"];
 
-/// One thing that is told.
+/// A reported event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
-    /// A revision stands in the hot folder.
+    /// A revision is in the output folder.
     Published(Box<Published>),
-    /// A person should act on an order.
+    /// An order needs attention.
     Attention(Box<Attention>),
-    /// An order is incomplete and held back until a person decides.
+    /// An order is incomplete and held back until a user decides.
     Held(Box<Held>),
 }
 
-/// A revision that stands in the hot folder.
+/// A revision in the output folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Published {
-    /// Which order.
     pub key: OrderKey,
-    /// The manifest of the revision.
     pub manifest: Manifest,
     /// SHA-256 of the manifest's bytes.
     pub manifest_sha256: String,
-    /// Where it was published, as a whole path.
+    /// The absolute path where it was published.
     pub path: PathBuf,
-    /// The same below the output, with `/`.
+    /// The same path relative to the output, with `/`.
     pub folder: String,
     /// When it was recorded as published.
     pub at: WallMs,
-    /// The newest revision of the order, if that is another one by now.
+    /// The newest revision of the order, if it is a later one by now.
     pub superseded_by: Option<u32>,
 }
 
-/// An order that a person should act on.
+/// An order that needs attention.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Attention {
-    /// Which order.
     pub key: OrderKey,
     /// The id of its prescription.
     pub rx_id: Option<String>,
     /// Align's short code.
     pub order_code: Option<String>,
-    /// Such as `iRecord`.
+    /// For example `iRecord`.
     pub case_type: Option<String>,
-    /// Such as `Restorative`.
+    /// For example `Restorative`.
     pub procedure: Option<String>,
-    /// A stable word for what is in the way; `None` where it is over by now.
+    /// A stable name for the problem; `None` if it is over by now.
     pub code: Option<String>,
-    /// What is, or was, in the way.
+    /// What the problem is or was.
     pub message: String,
-    /// What a person can do.
+    /// What the user can do.
     pub hint: Option<String>,
-    /// When.
     pub at: WallMs,
 }
 
-/// An order that is incomplete and held back until a person decides.
+/// An incomplete order that is held back until a user decides.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Held {
-    /// Which order.
     pub key: OrderKey,
     /// The id of its prescription.
     pub rx_id: Option<String>,
     /// Align's short code.
     pub order_code: Option<String>,
-    /// Such as `iRecord`.
+    /// For example `iRecord`.
     pub case_type: Option<String>,
-    /// Such as `Restorative`.
+    /// For example `Restorative`.
     pub procedure: Option<String>,
-    /// What is serious of it.
+    /// The serious findings in words.
     pub message: String,
-    /// Whether it is held back no more by now.
+    /// Whether it is no longer held back.
     pub is_over: bool,
-    /// What there is to know of its files.
+    /// The findings about its files.
     pub findings: Vec<Finding>,
-    /// When.
     pub at: WallMs,
 }
 
 impl Event {
-    /// The word for what happened.
+    /// The name of the event.
     pub fn name(&self) -> &'static str {
         match self {
             Self::Published(_) => "published",
@@ -102,7 +96,7 @@ impl Event {
         }
     }
 
-    /// The JSON that programs get.
+    /// Returns the JSON for programs.
     pub fn to_json(&self) -> Value {
         match self {
             Self::Published(event) => event.to_json(),
@@ -113,7 +107,7 @@ impl Event {
 }
 
 impl Published {
-    /// The JSON that programs get.
+    /// Returns the JSON for programs.
     pub fn to_json(&self) -> Value {
         let manifest = &self.manifest;
         json!({
@@ -141,7 +135,7 @@ impl Published {
         })
     }
 
-    /// The environment variables that a hook gets, with their whole names.
+    /// Returns the environment variables for a hook, with their full names.
     pub fn variables(&self) -> Vec<(String, OsString)> {
         let reason = serde_json::to_value(self.manifest.reason).unwrap_or_default();
         let values: [OsString; VARIABLES.len()] = [
@@ -198,7 +192,7 @@ impl Held {
     }
 }
 
-/// The body of one message to a web server.
+/// Returns the body of a message to a web server.
 pub fn message(id: &str, sent_at: WallMs, events: &[Event]) -> Vec<u8> {
     let body = json!({
         "schema": SCHEMA,

@@ -1,5 +1,5 @@
-//! Runs a program for one order: the order as JSON on its standard input, a few environment variables,
-//! no shell, a limit in time. It blocks; a thread of its own is for it.
+//! Runs a program for one order: the order as JSON on standard input, a few environment variables,
+//! no shell, a timeout. It blocks, so give it a thread of its own.
 
 use std::ffi::OsString;
 use std::io::{ErrorKind, Read, Write as _};
@@ -10,27 +10,26 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
-/// What a program prints stands in the log under this target: it may name people, so a bundle for
-/// support leaves it out.
+/// The log target of a program's output: it may name people, so the support bundle leaves it out.
 pub const SAID: &str = "casedrop::notices::hook::said";
 
-/// So much of what a program says is kept, in bytes, of each of its two streams.
+/// Bytes kept of each of a program's two output streams.
 const KEPT: u64 = 4096;
-/// How often it is looked whether the program has ended.
+/// How often to check whether the program has ended.
 const LOOK: Duration = Duration::from_millis(20);
-/// How long a program may go on when the agent is told to stop.
+/// How long a program may keep running when the agent shuts down.
 const GRACE: Duration = Duration::from_secs(2);
-/// How long its last words are waited for. What it started may hold the streams open for ever.
+/// How long to wait for its remaining output. What it started may hold the streams open forever.
 const LAST_WORDS: Duration = Duration::from_millis(500);
-/// Once so many streams are held open so, no more words are listened to.
+/// With this many streams held open, no further output is read.
 const MOST_HELD: usize = 32;
-/// Variables of the agent's service manager, which are none of a hook's business.
+/// Variables of the agent's service manager, which do not concern a hook.
 const OF_THE_SERVICE: [&str; 5] =
     ["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "CREDENTIALS_DIRECTORY", "LISTEN_FDS"];
-/// All variables that begin so may hold secrets of the config.
+/// Variables with this prefix may hold secrets of the config.
 const OWN: &str = "CASEDROP_";
 
-/// The program that is run.
+/// A program to run.
 pub struct Hook {
     program: PathBuf,
     args: Vec<String>,
@@ -38,24 +37,25 @@ pub struct Hook {
     held: Arc<AtomicUsize>,
 }
 
-/// What came of a run.
+/// The outcome of a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Ran {
-    /// It ended with status 0.
+    /// It exited with status 0.
     Well,
-    /// It could not be started, ended otherwise, or took too long.
+    /// It could not be started, exited otherwise, or timed out.
     Failed(String),
-    /// The agent was told to stop, and the program was ended.
+    /// The agent was shutting down, and the program was killed.
     Stopped,
 }
 
 impl Hook {
-    /// The program, by its whole path, with its arguments. It is ended after `timeout`.
+    /// Creates a hook from the program's absolute path and its arguments. It is killed after
+    /// `timeout`.
     pub fn new(program: PathBuf, args: Vec<String>, timeout: Duration) -> Self {
         Self { program, args, timeout, held: Arc::default() }
     }
 
-    /// Runs the program to its end.
+    /// Runs the program to completion.
     pub fn run(
         &self,
         input: Vec<u8>,
@@ -68,7 +68,7 @@ impl Hook {
             Ok(child) => child,
             Err(error) => return Ran::Failed(format!("cannot start {shown}: {error}")),
         };
-        // A program that reads nothing must not hold us up.
+        // A program that reads nothing must not block us.
         if let Some(mut stdin) = child.stdin.take() {
             std::thread::spawn(move || {
                 if let Err(error) = stdin.write_all(&input)
@@ -101,7 +101,7 @@ impl Hook {
         let stream = || if listen { Stdio::piped() } else { Stdio::null() };
         let mut command = Command::new(&self.program);
         command.args(&self.args).stdin(Stdio::piped()).stdout(stream()).stderr(stream());
-        // An order's folder would be held open by it.
+        // An order's folder would be held open as the current folder.
         if let Some(folder) = self.program.parent() {
             command.current_dir(folder);
         }
@@ -145,26 +145,26 @@ impl Hook {
         }
     }
 
-    /// Reads a stream to its end; gives its beginning.
+    /// Reads a stream to its end and returns its beginning.
     fn listen(&self, mut stream: impl Read + Send + 'static) -> mpsc::Receiver<String> {
         let (tell, told) = mpsc::channel();
         let held = Arc::clone(&self.held);
         held.fetch_add(1, Ordering::SeqCst);
         std::thread::spawn(move || {
             let mut words = Vec::new();
-            // A stream that breaks has ended.
+            // A broken stream has ended.
             let _ = (&mut stream).take(KEPT).read_to_end(&mut words);
             let _ = std::io::copy(&mut stream, &mut std::io::sink());
             held.fetch_sub(1, Ordering::SeqCst);
-            // Nobody waits any more where it took too long.
+            // If it took too long, no one is waiting anymore.
             let _ = tell.send(String::from_utf8_lossy(&words).trim().to_owned());
         });
         told
     }
 }
 
-/// Whether a variable of the agent's own environment is kept from the program. Windows does not tell
-/// upper from lower case in names.
+/// Whether a variable of the agent's own environment is withheld from the program. Names are
+/// case-insensitive on Windows.
 fn is_private(name: &str) -> bool {
     let name = name.to_ascii_uppercase();
     name.starts_with(OWN) || OF_THE_SERVICE.contains(&name.as_str())
@@ -177,14 +177,14 @@ fn ended(shown: &dyn std::fmt::Display, status: ExitStatus) -> String {
     }
 }
 
-/// The program gets a process group of its own, so that all of it can be ended.
+/// Gives the program a process group of its own, so that all of it can be killed.
 #[cfg(unix)]
 fn apart(command: &mut Command) {
     use std::os::unix::process::CommandExt as _;
     command.process_group(0);
 }
 
-/// No window appears for it.
+/// Suppresses the console window.
 #[cfg(windows)]
 fn apart(command: &mut Command) {
     use std::os::windows::process::CommandExt as _;
@@ -193,10 +193,10 @@ fn apart(command: &mut Command) {
     command.creation_flags(CREATE_NO_WINDOW);
 }
 
-/// Ends the program and what it started.
+/// Kills the program and everything it started.
 fn end(child: &mut Child) {
     end_all(child);
-    // It may have ended by itself meanwhile.
+    // It may have exited in the meantime.
     let _ = child.kill();
     if let Err(error) = child.wait() {
         tracing::debug!("cannot tell how the hook ended: {error}");
@@ -207,7 +207,7 @@ fn end(child: &mut Child) {
 fn end_all(child: &Child) {
     use rustix::process::{Pid, Signal, kill_process_group};
     let Some(group) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) else { return };
-    // None of it may be left.
+    // The whole group may already be gone.
     let _ = kill_process_group(group, Signal::KILL);
 }
 
@@ -219,7 +219,7 @@ fn end_all(child: &Child) {
     command.args(["/T", "/F", "/PID"]).arg(child.id().to_string());
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     apart(&mut command);
-    // Where it fails, the program itself is ended all the same.
+    // If this fails, the program itself is still killed.
     let _ = command.status();
 }
 
@@ -260,7 +260,7 @@ mod tests {
         let variables = vec![("CASEDROP_ORDER".to_owned(), "17".into())];
         let ran = shell(script, long).run(b"hello".to_vec(), variables, &|| false);
         assert_eq!(ran, Ran::Failed("/bin/sh ended with status 3".to_owned()));
-        // One that reads nothing of a long input and talks much does no harm.
+        // A program that ignores a long input and prints a lot does no harm.
         let input = vec![b'x'; 4 << 20];
         let ran = shell("seq 100000", long).run(input, Vec::new(), &|| false);
         assert_eq!(ran, Ran::Well);
@@ -278,7 +278,7 @@ mod tests {
             std::fs::read_to_string(pid).expect("written").trim().parse().expect("a number");
         let child = rustix::process::Pid::from_raw(child).expect("a process");
         let began = Instant::now();
-        // Whoever adopts the orphan takes its remains away.
+        // The orphan is reaped by whichever process adopts it.
         while rustix::process::test_kill_process(child).is_ok() {
             assert!(began.elapsed() < Duration::from_secs(30), "it goes on");
             std::thread::sleep(LOOK);

@@ -1,4 +1,4 @@
-//! Sends mail.
+//! Sends mail over SMTP.
 
 use std::time::Duration;
 
@@ -9,23 +9,22 @@ use lettre::transport::smtp::client::{Certificate, Tls, TlsParameters};
 use lettre::{AsyncSmtpTransport, AsyncTransport as _, Message, Tokio1Executor};
 use secrecy::{ExposeSecret as _, SecretString};
 
-/// How long the server may take for each answer.
+/// Timeout for each answer of the server.
 const TIMEOUT: Duration = Duration::from_secs(30);
-/// How long a mail may take altogether.
+/// Timeout for a whole mail.
 const WHOLE: Duration = Duration::from_mins(2);
 
-/// How the way to the mail server is protected.
+/// How the connection to the mail server is protected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Security {
-    /// TLS from the second step on; a server without it gets nothing.
+    /// TLS via STARTTLS; a server without it gets nothing.
     Starttls,
-    /// TLS from the beginning.
+    /// TLS from the start.
     Tls,
-    /// None.
     None,
 }
 
-/// The mail server, and who writes to whom.
+/// A mail server with sender and recipients.
 pub struct Mail {
     transport: AsyncSmtpTransport<Tokio1Executor>,
     server: String,
@@ -33,25 +32,22 @@ pub struct Mail {
     to: Vec<Mailbox>,
 }
 
-/// How a mail server is reached.
+/// How to reach a mail server.
 pub struct Server {
-    /// Its name.
     pub name: String,
-    /// Its port.
     pub port: u16,
-    /// How the way there is protected.
     pub security: Security,
-    /// User and password, if it wants them.
+    /// User and password, if required.
     pub login: Option<(String, SecretString)>,
-    /// Certificate authorities that are trusted beside the system's: the bytes of a PEM file.
+    /// Certificate authorities trusted in addition to the system's, as PEM.
     pub ca_pem: Option<Vec<u8>>,
 }
 
 impl Mail {
-    /// Nothing is connected yet.
+    /// Creates the transport without connecting.
     ///
     /// # Errors
-    /// When TLS cannot be set up on this PC.
+    /// TLS cannot be set up on this PC.
     pub fn new(server: Server, from: Mailbox, to: Vec<Mailbox>) -> Result<Self, String> {
         let tls = || -> Result<TlsParameters, lettre::transport::smtp::Error> {
             let mut parameters = TlsParameters::builder(server.name.clone());
@@ -78,10 +74,10 @@ impl Mail {
         Ok(Self { transport: builder.build(), server: shown, from, to })
     }
 
-    /// Sends one mail to all.
+    /// Sends one mail to all recipients.
     ///
     /// # Errors
-    /// Why the server did not take it.
+    /// Why the server did not accept it.
     pub async fn send(&self, subject: &str, text: String) -> Result<(), String> {
         let message = self.message(subject, text)?;
         let server = &self.server;
@@ -104,7 +100,7 @@ impl Mail {
         }
         let mut message =
             builder.body(text).map_err(|error| format!("the mail cannot be written: {error}"))?;
-        // No machine is to answer it (RFC 3834).
+        // Keeps machines from replying (RFC 3834).
         message.headers_mut().insert_raw(HeaderValue::new(
             HeaderName::new_from_ascii_str("Auto-Submitted"),
             "auto-generated".to_owned(),

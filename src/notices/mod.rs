@@ -1,10 +1,10 @@
-//! Tells other programs and people what happened: a program that is run for each published order
-//! ([`hook`]), a signed message to a web server ([`webhook`]), and a digest by mail ([`mail`]).
+//! Notifies other programs and people: a hook that runs for each published order ([`hook`]), a
+//! signed message to a web server ([`webhook`]), and a digest by mail ([`mail`]).
 //!
-//! What is told ([`feed`], [`digest`]), when ([`batch`]), and how it is signed ([`sign`]) is pure. Each
-//! way of telling has a place of its own in the journal, moved on only after a delivery: what was
-//! published is told at least once, in order, whatever happens in between. None of it holds up the
-//! engine or another way, and none of it tells a token, a secret or the name of a patient.
+//! What is reported ([`feed`], [`digest`]), when ([`batch`]), and how it is signed ([`sign`]) is
+//! pure. Each channel has its own position in the journal, which advances only after a delivery:
+//! every publication is reported at least once, in order, whatever happens in between. No channel
+//! blocks the engine or another channel, and none reveals a token, a secret or a patient's name.
 
 pub mod batch;
 pub mod digest;

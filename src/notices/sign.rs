@@ -1,34 +1,32 @@
-//! Signatures as "Standard Webhooks" 1.0.0 has them (standardwebhooks.com): receivers find libraries
-//! for it in most languages. Signed is `<id>.<timestamp>.<body>`, by HMAC-SHA256.
+//! Signatures as defined by "Standard Webhooks" 1.0.0 (standardwebhooks.com), for which receivers
+//! find libraries in most languages: HMAC-SHA256 of `<id>.<timestamp>.<body>`.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use ring::hmac;
 
-/// What secrets begin with, by that specification.
+/// The prefix of secrets, from the specification.
 const PREFIX: &str = "whsec_";
-/// The lengths of a key in bytes, by that specification.
+/// The allowed key lengths in bytes, from the specification.
 const LENGTHS: std::ops::RangeInclusive<usize> = 24..=64;
 
-/// Why a text is no secret for signatures.
+/// Why a text is not a valid signing secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BadSecret {
-    /// It does not begin as one.
     #[error("the secret does not begin with `whsec_`")]
     Prefix,
-    /// Something else follows.
     #[error("what follows `whsec_` is not base64")]
     Base64,
-    /// Too short to be safe, or longer than receivers take.
+    /// Too short to be safe, or longer than receivers accept.
     #[error("the secret is {0} bytes long, and not 24 to 64")]
     Length(usize),
 }
 
-/// The key that sender and receiver share. It cannot be printed.
+/// The key shared by sender and receiver. It cannot be printed.
 pub struct Key(hmac::Key);
 
 impl Key {
-    /// The key in a text such as `whsec_MfKQ…`.
+    /// Parses a secret such as `whsec_MfKQ…`.
     pub fn parse(text: &str) -> Result<Self, BadSecret> {
         let encoded = text.trim().strip_prefix(PREFIX).ok_or(BadSecret::Prefix)?;
         let bytes = STANDARD.decode(encoded).map_err(|_| BadSecret::Base64)?;
@@ -38,7 +36,7 @@ impl Key {
         Ok(Self(hmac::Key::new(hmac::HMAC_SHA256, &bytes)))
     }
 
-    /// The value of the header `webhook-signature` for a message that is sent at that time, in
+    /// Returns the value of the `webhook-signature` header for a message sent at that time, in
     /// seconds since 1970.
     pub fn sign(&self, id: &str, timestamp: i64, body: &[u8]) -> String {
         let mut signed = hmac::Context::with_key(&self.0);
@@ -52,7 +50,7 @@ impl Key {
 mod tests {
     use super::*;
 
-    /// The example that the specification's libraries are tested with.
+    /// The test vector of the specification's libraries.
     #[test]
     fn the_signature_is_that_of_the_specification() {
         let key = Key::parse("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").expect("a secret");

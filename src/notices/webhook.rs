@@ -12,10 +12,10 @@ use crate::http::client::retry_after;
 use crate::http::client::trouble;
 use crate::model::time::WallMs;
 
-/// How long one message may take altogether.
+/// Timeout for one message as a whole.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// The web server that messages go to.
+/// The web server that receives the messages.
 pub struct Webhook {
     client: Client,
     url: Url,
@@ -23,12 +23,12 @@ pub struct Webhook {
 }
 
 impl Webhook {
-    /// The client must follow no redirects.
+    /// The client must not follow redirects.
     pub fn new(client: Client, url: Url, key: Key) -> Self {
         Self { client, url, key }
     }
 
-    /// Sends one message; `id` is the same whenever this message is sent.
+    /// Sends a message; `id` stays the same when a message is sent again.
     pub async fn send(&self, id: &str, body: Vec<u8>, now: WallMs) -> Sent {
         let seconds = now.0.div_euclid(1000);
         let call = self
@@ -43,7 +43,7 @@ impl Webhook {
         let host = self.url.host_str().unwrap_or_default();
         match call.send().await {
             Ok(answer) => judge(host, answer.status(), answer.headers(), SystemTime::now()),
-            // The URL itself may be a secret.
+            // The URL itself may be secret.
             Err(error) => Sent::NotNow(unreached(host, &error.without_url()), None),
         }
     }
