@@ -1,4 +1,4 @@
-//! Makes a staged version be tried out at the next start. Before that, the journal is copied.
+//! Puts a staged version on trial from the next start. Copies the journal first.
 
 use std::path::Path;
 
@@ -12,11 +12,11 @@ use crate::model::step::Step;
 use crate::model::time::WallMs;
 use crate::store::{Store, StoreError};
 
-/// From now on `version` is on trial: whoever keeps this installation starts it next. `copy` is where
-/// the journal's copy goes.
+/// Puts `version` on trial: the keeper starts it next. `journal` is the journal and where its copy
+/// goes.
 ///
 /// # Errors
-/// It cannot be copied or written down: nothing changes.
+/// The journal cannot be copied, or the trial cannot be recorded; then nothing changes.
 pub fn begin(
     program: &Program,
     place: &Place,
@@ -41,7 +41,7 @@ pub fn begin(
     Ok(trial)
 }
 
-/// The labs that were polled well and are not resting.
+/// Returns the labs whose last poll was good and that are not paused.
 fn labs(store: &Store) -> Result<Vec<String>, StoreError> {
     let resting = store.pauses()?;
     let labs = store.labs()?.into_iter();
@@ -64,7 +64,7 @@ fn copied(disk: &dyn Disk, store: &Store, copy: &Path) -> Result<(), Fault> {
         Ok(disk.sync_dir(copy.parent().unwrap_or(Path::new("")))?)
     });
     if made.is_err() {
-        // The first error is the one to tell.
+        // The first error is the one to report.
         drop(disk.remove_file(&new));
     }
     made

@@ -1,4 +1,5 @@
-//! Which version the keeper starts: settles what a power cut left, counts the starts of a trial.
+//! Decides which version the keeper starts: cleans up after power cuts and counts the starts of a
+//! trial.
 
 use std::collections::BTreeSet;
 
@@ -11,34 +12,32 @@ use crate::model::fault::Fault;
 use crate::model::step::Step;
 use crate::model::time::WallMs;
 
-/// A version on trial is started so often, whatever happens to the PC.
+/// A version on trial is started at most this often, whatever happens to the PC.
 pub const STARTS_MAX: u32 = 2;
 
-/// What is to be started.
+/// What to start.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Choice {
-    /// A version on trial; this start of it is counted, durably.
+    /// A version on trial; this start of it is already counted durably.
     Trial(TrialRecord),
-    /// The first of these that can be started, and after them the installed program.
+    /// The first of these that can be started; if none can, the installed program.
     Versions(Vec<Version>),
 }
 
 /// Chooses for one keeper.
 pub struct Chooser<'a> {
-    /// The disk.
     pub disk: &'a dyn Disk,
-    /// The installation.
     pub place: &'a Place,
     /// The installed version.
     pub own: &'a Version,
     /// Called at each named step.
     pub step: fn(Step),
-    /// Versions that failed while nobody could write that down: this keeper starts them no more.
+    /// Versions that failed when that could not be recorded: this keeper no longer starts them.
     pub failed: BTreeSet<Version>,
 }
 
 impl Chooser<'_> {
-    /// What is to be started now.
+    /// Returns what to start now.
     pub fn choose(&mut self, now: WallMs) -> Choice {
         if let Some(trial) = self.place.trial(self.disk)
             && let Some(counted) = self.trial(trial, now)
@@ -48,7 +47,7 @@ impl Chooser<'_> {
         Choice::Versions(self.versions())
     }
 
-    /// The trial, if it is to begin or to go on.
+    /// Returns the trial if it should begin or continue.
     fn trial(&mut self, trial: TrialRecord, now: WallMs) -> Option<TrialRecord> {
         let version = &trial.version.0;
         let is_over = self.place.current(self.disk).is_some_and(|current| *version <= current)
@@ -74,7 +73,7 @@ impl Chooser<'_> {
         }
         let counted = TrialRecord { starts: trial.starts + 1, ..trial };
         if let Err(fault) = self.place.set_trial(self.disk, &counted) {
-            // One that cannot be counted could be started for ever.
+            // A trial whose starts cannot be counted might be started forever.
             tracing::error!("{} is not tried out now: {}", counted.version.0, fault.chain());
             return None;
         }
@@ -82,8 +81,8 @@ impl Chooser<'_> {
         Some(counted)
     }
 
-    /// The current version, and older ones should that one not start. None is older than the
-    /// installed program.
+    /// Returns the current version, and older ones in case it does not start. None is older than
+    /// the installed program.
     fn versions(&self) -> Vec<Version> {
         let Some(current) = self.place.current(self.disk).filter(|current| current > self.own)
         else {
@@ -101,7 +100,8 @@ impl Chooser<'_> {
         older
     }
 
-    /// The version failed its trial: it is not tried again, and that is durable before the trial ends.
+    /// Records that the version failed its trial, so that it is not tried again. Durable before the
+    /// trial ends.
     pub fn refuse(&mut self, version: &Version, why: &Why, now: WallMs) {
         (self.step)(Step::UpdateFailed);
         tracing::error!(
@@ -118,7 +118,7 @@ impl Chooser<'_> {
         self.end_trial();
     }
 
-    /// The version passed its trial. Until this succeeds it is still on trial.
+    /// Records that the version passed its trial. Until this succeeds it stays on trial.
     pub fn pass(&self, trial: &TrialRecord) -> Result<(), Fault> {
         (self.step)(Step::UpdateHealthy);
         self.place.set_current(self.disk, &trial.version.0)?;
@@ -133,7 +133,7 @@ impl Chooser<'_> {
 
     fn end_trial(&self) {
         if let Err(fault) = self.place.end_trial(self.disk) {
-            // What it is about is settled: it is ended at the next start.
+            // Its outcome is already decided; the next start ends it.
             tracing::warn!("{}", fault.chain());
         }
     }
@@ -156,7 +156,7 @@ mod tests {
     }
 
     impl Pc {
-        /// The installed version is 0.1.0; these others are there.
+        /// The installed version is 0.1.0; these others are present.
         fn with(staged: &[&str]) -> Self {
             let dir = tempfile::tempdir().expect("tempdir");
             let place = Place::of(&dir.path().join(program_name()));
@@ -185,7 +185,7 @@ mod tests {
             Chooser { disk: &RealDisk, place: &self.place, own: &self.own, step: |_| {}, failed }
         }
 
-        /// The version that a keeper starts which has just been started itself.
+        /// The version that a freshly started keeper starts.
         fn starts(&self) -> String {
             match self.chooser().choose(WallMs(5)) {
                 Choice::Trial(trial) => format!("{} on trial", trial.version.0),

@@ -1,5 +1,5 @@
-//! When releases are looked for without being asked: once a day, in the config's part of the day, and
-//! not by all PCs at the same moment. Pure.
+//! When to check for releases automatically: once a day, within the configured window, and not on
+//! all PCs at the same moment. Pure.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use super::Pace;
 use crate::config::Window;
 use crate::model::time::WallMs;
 
-/// One agent's looks.
+/// The schedule of one agent.
 #[derive(Debug, Clone)]
 pub struct Daily {
     pace: Pace,
@@ -16,12 +16,12 @@ pub struct Daily {
 }
 
 impl Daily {
-    /// The agent has just started. `chance` lies between 0 and 1 and differs from PC to PC.
+    /// Starts the schedule of an agent. `chance` is between 0 and 1 and differs from PC to PC.
     pub fn new(pace: Pace, now: WallMs, chance: f64) -> Self {
         Self { pace, next: now.plus(part(pace.first, chance)), was_open: false }
     }
 
-    /// Whether it is time to look. `minute` is that of the day, by the clock on the wall.
+    /// Whether it is time to check. `minute` is the minute of the day in local time.
     pub fn is_due(
         &mut self,
         now: WallMs,
@@ -55,7 +55,7 @@ impl Daily {
     }
 }
 
-/// Whether updates may be installed at that minute of the day without being asked.
+/// Whether updates may be installed automatically at that minute of the day.
 pub fn is_open(window: Option<Window>, minute: u16) -> bool {
     window.is_none_or(|window| window.contains(minute))
 }
@@ -68,7 +68,7 @@ fn part(whole: Duration, chance: f64) -> Duration {
 mod tests {
     use super::*;
 
-    /// The minutes since midnight of the first day at which it looks, in so many days.
+    /// The minutes at which it checks during that many days, counted from midnight of the first day.
     fn looks(window: Option<&str>, chance: f64, started: i64, days: i64) -> Vec<i64> {
         let window = window.map(|text| text.parse().expect("a window"));
         let at = |minute: i64| WallMs(minute * 60_000);

@@ -1,5 +1,5 @@
-//! The installed program lets the current version do what it is asked to, so that the command line and
-//! the service never are of different versions.
+//! Delegation from the installed program to the current version, so that command line and service
+//! are never of different versions.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -11,21 +11,19 @@ use super::{Place, Program, managed_by};
 use crate::disk::Disk;
 use crate::model::fault::Fault;
 
-/// Set for a program that another one let do its work: it does it itself, whatever it finds.
+/// Set for a program to which another one delegated: it does the work itself in any case.
 const GUARD: &str = "_CASEDROP_DELEGATED";
 
-/// What these have to do with is the installed program itself.
+/// Commands that concern the installed program itself.
 const OWN: [&str; 2] = ["run", "service"];
 
-/// Who is to do what this program was asked to.
+/// Which program carries out a command.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Doer {
-    /// This program.
     Own,
-    /// The program of the current version.
     Current(PathBuf),
-    /// This program: the current version's may be another one by now, for somebody can change it who has
-    /// no say in what this user runs.
+    /// This program, because the current version's may have been tampered with: someone can change
+    /// it who has no say in what this user runs.
     Distrusted {
         /// The current version.
         version: Version,
@@ -34,12 +32,12 @@ pub enum Doer {
     },
 }
 
-/// Who is to do what this program was asked to.
+/// Decides which program carries out a command.
 ///
-/// The folder of the versions belongs to the agent's account, which reads what comes from the network,
-/// and an administrator who asks for the status must not run what that account put there. So another
-/// program is run only where its files, and the folders above them, are this user's own or can be
-/// changed by administrators alone.
+/// The versions folder belongs to the agent's account, which reads data from the network, and an
+/// administrator who asks for the status must not run what that account put there. So another
+/// program is run only if its files and the folders above them belong to this user or can be
+/// changed only by administrators.
 pub fn delegate(disk: &dyn Disk, program: &Program, args: &[OsString]) -> Doer {
     if std::env::var_os(GUARD).is_some() || command(args).is_some_and(|word| OWN.contains(&word)) {
         return Doer::Own;
@@ -59,7 +57,7 @@ pub fn delegate(disk: &dyn Disk, program: &Program, args: &[OsString]) -> Doer {
     }
 }
 
-/// Who can change one of these beside this user and administrators, in words.
+/// Returns, in words, who can change one of these besides this user and administrators.
 pub fn distrusted<'a>(
     disk: &dyn Disk,
     paths: impl IntoIterator<Item = &'a Path>,
@@ -76,7 +74,7 @@ pub fn distrusted<'a>(
     })
 }
 
-/// Lets that program do it. Returns its exit status; an error if it cannot be started.
+/// Runs that program instead. Returns its exit status, or an error if it cannot be started.
 pub fn hand_over(program: &Path, args: &[OsString]) -> Result<i32, std::io::Error> {
     let mut command = Command::new(program);
     command.args(args).env(GUARD, "1");
@@ -86,7 +84,7 @@ pub fn hand_over(program: &Path, args: &[OsString]) -> Result<i32, std::io::Erro
 #[cfg(unix)]
 fn run(mut command: Command) -> Result<i32, std::io::Error> {
     use std::os::unix::process::CommandExt as _;
-    // It comes back only if it fails.
+    // Returns only on failure.
     Err(command.exec())
 }
 
@@ -95,7 +93,7 @@ fn run(mut command: Command) -> Result<i32, std::io::Error> {
     Ok(command.status()?.code().unwrap_or(1))
 }
 
-/// The first word that is neither an option nor an option's value.
+/// Returns the first word that is neither an option nor an option's value.
 fn command(args: &[OsString]) -> Option<&str> {
     let mut args = args.iter().map(OsString::as_os_str);
     while let Some(arg) = args.next() {
@@ -156,7 +154,7 @@ mod tests {
         assert_eq!(asked(&program, "status"), Doer::Own, "it is the current one");
     }
 
-    /// Runs as an administrator only, who alone can give files to somebody else.
+    /// Only runs as an administrator, who alone can give files to another user.
     #[cfg(unix)]
     #[test]
     fn an_administrator_does_not_run_what_the_agents_account_can_change() {

@@ -1,5 +1,5 @@
-//! Gets releases from where the config says: by the system's proxy, with the config's certificate
-//! authorities, `https` only unless it is this PC, and never more than was announced.
+//! Downloads releases from the configured source: through the system's proxy, with the config's
+//! certificate authorities, `https` only except for this PC, and never more than was announced.
 
 use std::time::Duration;
 
@@ -13,14 +13,14 @@ use crate::disk::{Disk, WriteFile};
 use crate::model::digest::hex;
 use crate::model::fault::{Fault, FaultClass};
 
-/// A server that sends nothing for so long is given up.
+/// A server that sends nothing for this long is given up on.
 const STALL: Duration = Duration::from_mins(1);
-/// Where GitHub keeps releases, files may be at the end of a few redirects.
+/// GitHub serves release files after a few redirects.
 const REDIRECTS: usize = 5;
-/// The tag of GitHub's release that holds the manifests of both channels.
+/// The tag of the GitHub release that holds the manifests of both channels.
 const CHANNELS: &str = "channels";
 
-/// Where a manifest lies, or the signatures beside it.
+/// Returns the URL of a manifest, or of its signatures.
 pub fn manifest_url(source: &UpdateSource, name: &str) -> Result<Url, Fault> {
     match source {
         UpdateSource::Folder(folder) => joined(folder, name),
@@ -28,7 +28,7 @@ pub fn manifest_url(source: &UpdateSource, name: &str) -> Result<Url, Fault> {
     }
 }
 
-/// Where an archive lies.
+/// Returns the URL of an archive.
 pub fn archive_url(
     source: &UpdateSource,
     version: &semver::Version,
@@ -55,7 +55,7 @@ fn no_url(text: &str) -> Fault {
     Fault::new(FaultClass::Permanent, "update-source", format!("{text} makes no address"))
 }
 
-/// The bytes of a small file; `None` if there is none.
+/// Downloads a small file; `None` if it does not exist.
 pub async fn small(
     config: &Config,
     disk: &dyn Disk,
@@ -77,7 +77,7 @@ pub async fn small(
     Ok(Some(all))
 }
 
-/// Writes a file of exactly so many bytes, and gives its SHA-256 in hexadecimal.
+/// Downloads a file of exactly `size` bytes and returns its SHA-256 in hexadecimal.
 pub async fn large(
     config: &Config,
     disk: &dyn Disk,
@@ -107,7 +107,7 @@ pub async fn large(
     Ok(hex(hash.finalize()))
 }
 
-/// A write that failed.
+/// Returns the fault for a failed write.
 pub(super) fn written(place: &std::path::Path, source: std::io::Error) -> Fault {
     crate::disk::DiskError { operation: "write", path: place.to_path_buf(), source }.into()
 }
@@ -166,7 +166,7 @@ fn stalled(url: &Url) -> Fault {
 
 fn cannot(url: &Url, why: &str) -> Fault {
     let mut shown = url.clone();
-    // Where a redirect leads may hold a signed query.
+    // A redirect target may contain a signed query.
     shown.set_query(None);
     Fault::new(FaultClass::Transient, "update-fetch", format!("cannot get {shown}: {why}"))
 }

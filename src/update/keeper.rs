@@ -1,5 +1,5 @@
-//! The keeper: starts the version that is to run, passes on what it says and what it is told, and
-//! judges those on trial.
+//! The keeper: starts the version to run, relays messages between it and the host, and judges
+//! versions on trial.
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -19,46 +19,43 @@ use crate::disk::Disk;
 use crate::model::time::WallMs;
 use crate::service::{Event, Events, Host, Hosted};
 
-/// The argument that makes the program a keeper's child.
+/// Marks the program as a keeper's child.
 pub const KEPT: &str = "--kept";
-/// The argument that tells it that it is on trial.
+/// Tells the child that it is on trial.
 pub const ON_TRIAL: &str = "--trial";
 
-/// The argument that tells it that a service manager runs its keeper.
+/// Tells the child that a service manager runs its keeper.
 pub const FOR_SERVICE: &str = "--service";
 
-/// A child that was told to stop is ended after so long.
+/// A child that was asked to stop is killed after this long.
 const STOP: Duration = Duration::from_secs(30);
-/// Between two looks at the clock.
+/// How often the clock is checked.
 const TICK: Duration = Duration::from_secs(1);
-/// Between two looks whether a child has ended that says no more.
+/// Interval for checking whether a child that no longer talks has ended.
 const LOOK: Duration = Duration::from_millis(50);
-/// How long the last words of a child that has ended are waited for.
+/// How long to wait for the last messages of a child that has ended.
 const LAST_WORDS: Duration = Duration::from_secs(2);
-/// When this PC stops everybody at once, a child may be gone before its keeper is told.
+/// When this PC shuts everything down at once, a child may be gone before its keeper is told.
 const ALL_STOP: Duration = Duration::from_millis(500);
-/// A version that is not on trial and was ready is taken for hanging after so long.
+/// A version that was ready and is not on trial counts as hung after this long without a heartbeat.
 const SILENCE: Duration = Duration::from_mins(5);
-/// The same for one that is not ready: it may have much to compare at first.
+/// The same before it is ready: it may have much to compare at first.
 const START: Duration = Duration::from_hours(1);
 
-/// The exit status that says that another agent runs.
+/// The exit status for "another agent is running".
 const TAKEN: i32 = 5;
-/// A keeper that was ended the hard way may have left an agent that is still about to stop: so often it
-/// is tried again, once a second.
+/// A keeper that was killed may have left behind an agent that is still stopping: retry this often,
+/// once a second.
 const TAKEN_MAX: u32 = 40;
 
-/// What keeps an installation running.
+/// Keeps an installation running.
 pub struct Keeper {
     /// This program.
     pub program: Program,
-    /// The installation.
     pub place: Place,
-    /// The disk.
     pub disk: Arc<dyn Disk>,
-    /// The arguments of this program, which its children get too.
+    /// The arguments of this program, which are passed on to its children.
     pub args: Vec<OsString>,
-    /// The time of day.
     pub now: fn() -> WallMs,
 }
 
@@ -67,22 +64,20 @@ pub struct Keeper {
 pub enum KeeperEnd {
     /// It was told to stop.
     Stopped,
-    /// Its child ended at its start with that status: what is wrong lies elsewhere.
+    /// Its child exited with that status at startup: the problem lies elsewhere.
     Status(i32),
-    /// Its child dies again and again, or cannot be started at all.
+    /// Its child keeps dying, or cannot be started at all.
     Failed,
 }
 
 /// How a child ended.
 enum End {
     Stopped,
-    /// It wants to be started anew, perhaps as another version.
+    /// It asked to be restarted, perhaps as another version.
     Restart,
-    /// It failed its trial.
     Bad(Why),
     /// Another agent holds the state folder.
     Taken,
-    /// It died.
     Died {
         ready: bool,
         status: Option<i32>,
@@ -90,7 +85,7 @@ enum End {
     },
 }
 
-/// A child, and what is known of it.
+/// A child and its observed state.
 struct Watched<'a> {
     kid: Kid,
     trial: Option<(Trial, &'a TrialRecord)>,
@@ -102,7 +97,7 @@ struct Watched<'a> {
 }
 
 impl Keeper {
-    /// Keeps the agent running until `stop` resolves, or nothing can be done about its deaths.
+    /// Keeps the agent running until `stop` resolves, or until it dies too often.
     pub async fn keep(mut self, hosted: Hosted) -> KeeperEnd {
         let Hosted { host, stop, mut events, is_service } = hosted;
         self.args.push(KEPT.into());
@@ -203,7 +198,7 @@ impl Keeper {
         Kid::start(program, &args)
     }
 
-    /// Starts the first version that can be started, and at last the installed program.
+    /// Starts the first version that can be started, or else the installed program.
     fn first_of(&self, versions: &[semver::Version]) -> Option<Kid> {
         let programs = versions.iter().map(|version| self.place.program(version));
         let installed: PathBuf = self.program.exe.clone();
@@ -218,7 +213,7 @@ impl Keeper {
         None
     }
 
-    /// Lives with a child until it ends.
+    /// Supervises a child until it ends.
     async fn watch(
         &self,
         mut watched: Watched<'_>,
@@ -249,7 +244,7 @@ impl Keeper {
                 }
                 () = tokio::time::sleep(LOOK), if !talks => None,
                 _ = tick.tick() => {
-                    // While a version starts or is judged here, nobody else need judge it by its
+                    // While a version starts or is judged here, the host need not judge it by its
                     // silence.
                     if watched.trial.is_some() || !watched.ready {
                         host.alive();
@@ -280,7 +275,7 @@ impl Keeper {
                 Verdict::Healthy => watched.pass(chooser),
                 Verdict::Bad(why) => {
                     if matches!(why, Why::Slow { .. }) {
-                        // It works somehow, so what it does may come to an orderly end.
+                        // It works to some extent, so let it stop gracefully.
                         let ended = end_orderly(&mut watched.kid, host, stop).await;
                         if !ended {
                             return End::Stopped;
@@ -301,7 +296,7 @@ impl Keeper {
 }
 
 impl Watched<'_> {
-    /// Passes on what the child said, and judges it.
+    /// Relays what the child said, and judges it.
     fn take_in(&mut self, word: Option<&Said>, host: &dyn Host, told_ready: &mut bool) -> Verdict {
         let now = self.began.elapsed();
         let at = self.awake.at(now);
@@ -318,7 +313,7 @@ impl Watched<'_> {
                 Said::AtWork { is } => host.at_work(*is),
                 Said::Doing { what } => host.doing(what),
                 Said::Restart => self.restart = true,
-                // That the keeper itself stops is for it to say.
+                // The keeper itself announces that it stops.
                 Said::Stopping { .. } | Said::Polled { .. } => {}
             }
         }
@@ -333,18 +328,18 @@ impl Watched<'_> {
         }
     }
 
-    /// What it said before it ended and nobody has heard yet.
+    /// Relays what it said before it ended and was not read yet.
     async fn last_words(&mut self, host: &dyn Host, told_ready: &mut bool) {
         let words = async {
             while let Some(word) = self.kid.word().await {
                 self.take_in(Some(&word), host, told_ready);
             }
         };
-        // A program that the child started may hold its output open for ever.
+        // A program started by the child may hold its output open forever.
         drop(tokio::time::timeout(LAST_WORDS, words).await);
     }
 
-    /// The trial is passed, once that can be written down.
+    /// Ends the trial as passed, as soon as that can be recorded.
     fn pass(&mut self, chooser: &Chooser<'_>) {
         let Some((_, record)) = &self.trial else { return };
         match chooser.pass(record) {
@@ -358,7 +353,7 @@ impl Watched<'_> {
     }
 }
 
-/// Asks the child to stop, for the whole keeper stops.
+/// Asks the child to stop because the whole keeper stops.
 async fn stop_child(kid: &mut Kid, host: &dyn Host) {
     host.stopping(STOP);
     kid.stop();
@@ -373,7 +368,8 @@ async fn stop_child(kid: &mut Kid, host: &dyn Host) {
     }
 }
 
-/// Asks the child to stop while the keeper goes on; `false` if the keeper is told to stop meanwhile.
+/// Asks the child to stop while the keeper continues; `false` if the keeper was told to stop while
+/// waiting.
 async fn end_orderly(
     kid: &mut Kid,
     host: &dyn Host,
@@ -395,7 +391,7 @@ async fn end_orderly(
     true
 }
 
-/// Waits with signs of life. Whether it was told to stop.
+/// Waits while sending heartbeats. Returns whether it was told to stop.
 async fn wait_or_stop(
     host: &dyn Host,
     wait: Duration,
@@ -413,5 +409,5 @@ async fn wait_or_stop(
     false
 }
 
-/// So long a keeper may take to stop: for whoever waits for it.
+/// How long a keeper may take to stop, for anyone who waits for it.
 pub const STOPS_WITHIN: Duration = Duration::from_secs(STOP.as_secs() + trial::STEP.as_secs());

@@ -1,4 +1,4 @@
-//! The child's side: it tells its keeper how it fares, and hears from it when to stop.
+//! The child's side: it reports its state to the keeper, and learns from it when to stop.
 
 use std::io::{BufRead as _, Write as _};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -11,17 +11,17 @@ use tokio::sync::{mpsc, watch};
 use super::talk::{self, Order, Said, Went};
 use crate::service::{Event, Events, Host};
 
-/// A sign of life is said so often at the most.
+/// Minimum interval between two heartbeats sent.
 const ALIVE: Duration = Duration::from_millis(500);
-/// So many words may wait for a keeper that does not read them.
+/// Maximum number of messages queued for a keeper that does not read them.
 const WAITING: usize = 256;
-/// How long a keeper may take to read the last words.
+/// How long to wait for the keeper to read the last messages.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
-/// A child of a keeper, as the agent's host.
+/// The agent's host when it runs as a keeper's child.
 pub struct Kept {
     words: SyncSender<Said>,
-    /// How many words are on their way.
+    /// Number of messages not yet written.
     under_way: Arc<AtomicUsize>,
     last: Mutex<Last>,
 }
@@ -33,20 +33,21 @@ struct Last {
     doing: Option<String>,
 }
 
-/// What the keeper says.
+/// What the keeper tells the child.
 #[derive(Clone)]
 pub struct Orders {
     /// Whether it said to stop, or is gone.
     pub stop: watch::Receiver<bool>,
-    /// Whether it said that the trial is passed.
+    /// Whether it said that the trial was passed.
     pub passed: watch::Receiver<bool>,
 }
 
-/// What the keeper knows of the PC.
+/// What arrives from the keeper: its orders, and events of the PC.
 pub type FromKeeper = (Orders, Events);
 
 impl Kept {
-    /// Talks with the keeper over this process's standard input and output, which nobody else may use.
+    /// Starts talking to the keeper over this process's standard input and output, which must not
+    /// be used for anything else.
     pub fn start() -> (Self, FromKeeper) {
         let (words, to_say) = sync_channel::<Said>(WAITING);
         let under_way = Arc::new(AtomicUsize::new(0));
@@ -54,7 +55,7 @@ impl Kept {
         std::thread::spawn(move || {
             let mut out = std::io::stdout();
             for word in to_say {
-                // A keeper that is gone is noticed by the end of the input.
+                // The end of the input tells us that the keeper is gone.
                 let _ = writeln!(out, "{}", talk::line(&word)).and_then(|()| out.flush());
                 on_its_way.fetch_sub(1, Ordering::SeqCst);
             }
@@ -67,7 +68,7 @@ impl Kept {
                 match talk::order(&line) {
                     Some(Order::Stop) => break,
                     Some(Order::Passed) => drop(passed.send_replace(true)),
-                    // An agent that ends needs no events.
+                    // An agent that is shutting down needs no events.
                     Some(Order::WokeUp) => drop(event.send(Event::WokeUp)),
                     None => {}
                 }
@@ -80,17 +81,17 @@ impl Kept {
         )
     }
 
-    /// How a poll of a lab went.
+    /// Reports the result of a lab's poll.
     pub fn polled(&self, lab: &str, went: Went, why: Option<String>) {
         self.say(Said::Polled { lab: lab.to_owned(), went, why });
     }
 
-    /// The agent is about to end, and wants to be started anew.
+    /// Reports that the agent is about to exit and wants to be restarted.
     pub fn restart(&self) {
         self.say(Said::Restart);
     }
 
-    /// Waits until the keeper has read all that was said, for a while.
+    /// Waits up to two seconds until everything was written to the keeper.
     pub fn finish(&self) {
         let began = Instant::now();
         while self.under_way.load(Ordering::SeqCst) > 0 && began.elapsed() < LAST_WORDS {
@@ -102,7 +103,7 @@ impl Kept {
         self.under_way.fetch_add(1, Ordering::SeqCst);
         match self.words.try_send(word) {
             Ok(()) => {}
-            // Whoever reads nothing misses little.
+            // A keeper that does not read misses little.
             Err(TrySendError::Full(word) | TrySendError::Disconnected(word)) => {
                 self.under_way.fetch_sub(1, Ordering::SeqCst);
                 tracing::debug!("the keeper does not hear {word:?}");
@@ -151,7 +152,7 @@ impl Host for Kept {
 impl Orders {
     /// Resolves when the keeper says to stop, or is gone.
     pub async fn stopped(mut self) {
-        // An error means that whoever could say so is gone.
+        // An error means that the sender is gone.
         drop(self.stop.wait_for(|stop| *stop).await);
     }
 }

@@ -1,4 +1,5 @@
-//! Whose signatures releases need. The public keys are built in, from `packaging/release-keys.txt`.
+//! The keys that releases must be signed with. The public keys are built in, from
+//! `packaging/release-keys.txt`.
 
 use ring::signature::{ED25519, UnparsedPublicKey};
 use serde::{Deserialize, Serialize};
@@ -8,32 +9,31 @@ use crate::model::digest::hex;
 
 const BUILT_IN: &str = include_str!("../../packaging/release-keys.txt");
 
-/// Public keys whose signatures count.
+/// Trusted public keys.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Keys(Vec<[u8; 32]>);
 
-/// One signature, as it stands in the file beside a manifest.
+/// A signature, as stored in the file next to a manifest.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Signature {
-    /// Which key made it.
+    /// The id of the key that made it.
     pub key: String,
-    /// The signature, in hexadecimal.
+    /// In hexadecimal.
     pub signature: String,
 }
 
 impl Keys {
-    /// The keys that this program trusts: those of the file that are not retired. Lines that make no
-    /// sense are no keys; a test sees to it that there are none.
+    /// Returns the keys that this program trusts: those in the file that are not retired. Malformed
+    /// lines are skipped; a test ensures that there are none.
     pub fn built_in() -> Self {
         Self(BUILT_IN.lines().filter_map(|line| read(line).ok().flatten()).collect())
     }
 
-    /// One key, from its 64 hexadecimal digits.
+    /// Parses a key from its 64 hexadecimal digits.
     pub fn of_hex(text: &str) -> Option<Self> {
         Some(Self(vec![unhex(text)?.try_into().ok()?]))
     }
 
-    /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -50,12 +50,12 @@ impl Keys {
     }
 }
 
-/// By which name signatures tell a public key.
+/// Returns the id by which signatures refer to a public key.
 pub fn id(public: &[u8]) -> String {
     hex(&Sha256::digest(public)[..8])
 }
 
-/// The key of a line; `None` for comments, empty lines and retired keys.
+/// Parses the key of a line; `None` for comments, empty lines and retired keys.
 fn read(line: &str) -> Result<Option<[u8; 32]>, String> {
     let line = line.trim();
     if line.is_empty() || line.starts_with('#') {
@@ -89,7 +89,7 @@ mod tests {
     fn each_line_of_the_built_in_file_makes_sense_and_none_is_a_test_key() {
         for line in BUILT_IN.lines() {
             let key = read(line).expect("a key or a comment");
-            // Keys for tests are made of one repeated byte, as below.
+            // Test keys are made of one repeated byte, as below.
             let is_test = |key: [u8; 32]| (0..=255).any(|seed| key == public(seed).1);
             assert!(!key.is_some_and(is_test), "{line}");
         }

@@ -1,54 +1,56 @@
-//! The program replaces itself by a newer version, tries that out, and comes back by itself if it
-//! does not work. Nobody looks at these PCs for a year: whatever happens, some version runs.
+//! Self-update: the program replaces itself with a newer version, tries that out, and rolls back on
+//! its own if it does not work. No one looks at these PCs for a year: whatever happens, some
+//! version runs.
 //!
-//! **What lies where.** The installed program is the *keeper*. It never changes itself. Beside it:
+//! **Files.** The installed program is the *keeper*. It never changes itself. Next to it:
 //!
 //! ```text
 //! casedrop[.exe]                      the keeper; also the first version
-//! casedrop.managed                    there: a package updates this PC, and nothing below happens
+//! casedrop.managed                    present: a package updates this PC, and nothing below happens
 //! versions/<v>/casedrop[.exe]         staged: downloaded, verified, unpacked, asked for its version
-//! versions/current                    the version that is run; empty or absent: the installed one
-//! versions/trial.json                 the version on trial, who asked for it, how often it was started
-//! versions/refused.json               versions that failed, why and when: not tried again by themselves
-//! versions/update.lock                held by whoever stages or tidies up
+//! versions/current                    the version to run; empty or absent: the installed one
+//! versions/trial.json                 the version on trial, when it began, how often it was started
+//! versions/refused.json               versions that failed, why and when: not retried automatically
+//! versions/update.lock                held while staging or tidying up
 //! ```
 //!
-//! **One file decides at a time.** `trial.json` alone makes a version be tried; `current` changes only
-//! once the trial is passed. So each step is one atomic rename, and a power cut between two of them
-//! leaves one of these, each of which the next start settles:
+//! **One file decides at a time.** `trial.json` alone puts a version on trial; `current` changes
+//! only once the trial is passed. So each step is one atomic rename, and a power cut between two of
+//! them leaves one of these states, each of which the next start resolves:
 //!
-//! | what is found | what it means | what the keeper does |
+//! | found | meaning | what the keeper does |
 //! |---|---|---|
 //! | no trial | `current` runs | runs it |
-//! | trial, not started twice | a trial to begin or to go on | counts the start durably, runs it |
+//! | trial, not started twice | a trial to begin or continue | counts the start durably, runs it |
 //! | trial, started twice | it took the PC down, twice | refuses the version, runs `current` |
 //! | trial of the current version | it was passed | removes the trial |
 //! | trial of a refused version | it failed | removes the trial |
-//! | a file that cannot be read | nobody knows | as if it were not there: an older version runs |
+//! | a file that cannot be read | unknown | treats it as missing: an older version runs |
 //!
-//! A version that is not newer than the installed program is never run: whoever installed that one
-//! meant it. Where the current version is gone or cannot be started, the next older one is, and at
-//! last the installed program itself.
+//! A version that is not newer than the installed program is never run: installing that one was a
+//! deliberate choice. If the current version is missing or cannot be started, the next older one
+//! runs, and as a last resort the installed program itself.
 //!
-//! **The trial** ([`trial`], pure) is passed when the new version said that it is ready, was at work
-//! with signs of life for two minutes, and each lab whose polls had gone well before was polled well
-//! again or could not be for reasons of the network. Whatever else happens, the version is ended,
-//! refused and not tried again until a person asks for it. Time is counted in small steps, so that a
-//! PC that slept meanwhile is not taken for a version that hangs.
+//! **The trial** ([`trial`], pure) is passed once the new version has reported ready, has worked
+//! with heartbeats for two minutes, and each lab whose polls were good before has had a good poll
+//! again or could not because of the network. In all other cases the version is stopped, refused,
+//! and not tried again until a user asks for it. Time is counted in small steps, so that a PC that
+//! slept is not mistaken for a version that hangs.
 //!
-//! **Keeper and child** talk in lines of JSON over the child's standard input and output ([`talk`]).
-//! The keeper is as old as the installation, so that talk, the arguments `run --kept`, `--trial` and `--service`,
-//! and the files above are kept for ever: words may be added, and unknown ones are ignored. The keeper
-//! does not read the config, which may be written for a newer version. A child whose keeper died sees
-//! the end of its input and stops.
+//! **Keeper and child** exchange lines of JSON over the child's standard input and output
+//! ([`talk`]). The keeper is as old as the installation, so this protocol, the arguments
+//! `run --kept`, `--trial` and `--service`, and the files above must stay compatible forever:
+//! messages may be added, and unknown ones are ignored. The keeper does not read the config, which
+//! may be written for a newer version. A child whose keeper died sees the end of its input and
+//! stops.
 //!
-//! **What is trusted** ([`release`]): a manifest per channel, signed with ed25519 by a key that is built
-//! in ([`keys`]) and not retired. It binds channel, version, target, file name, size and SHA-256, and
-//! expires. Nothing that did not come from it is unpacked, and only one member of the archive is.
+//! **Trust** ([`release`]): a manifest per channel, signed with ed25519 by a key that is built in
+//! ([`keys`]) and not retired. It binds channel, version, target, file name, size and SHA-256, and
+//! expires. Only what it names is unpacked, and only one member of the archive.
 //!
-//! **The journal** is copied before a trial. An older version goes on with a newer journal where the
-//! newer version allows it, else that is set aside and made anew from what it tells, the copy, the
-//! output and Align's list: as after any other loss, no order is forgotten.
+//! **The journal** is copied before a trial. An older version continues with a newer journal if the
+//! newer version allows it. Otherwise that journal is set aside and rebuilt from its own content,
+//! the copy, the output and Align's list: as after any other loss, no order is forgotten.
 
 pub mod begin;
 pub mod choose;
@@ -76,34 +78,33 @@ use crate::model::step::Step;
 pub use keys::Keys;
 pub use place::{Place, Refused, TrialRecord, VersionText};
 
-/// The file beside the program that says that a package manages it.
+/// The file next to the program that says that a package manages it.
 pub const MANAGED: &str = "casedrop.managed";
 
-/// What this process is, and by which rules it updates itself. In tests some of it is another.
+/// Identifies this process and its update rules. Tests replace parts of it.
 #[derive(Clone)]
 pub struct Program {
-    /// The version that it says it is.
+    /// The version that it reports.
     pub version: Version,
-    /// Where it lies.
     pub exe: PathBuf,
-    /// Whose signatures it trusts.
+    /// The keys whose signatures it trusts.
     pub keys: Keys,
-    /// How long a trial takes.
+    /// The time limits of a trial.
     pub limits: trial::Limits,
-    /// How often it looks for releases by itself.
+    /// How often it checks for releases automatically.
     pub pace: Pace,
     /// Called at each named step.
     pub step: fn(Step),
 }
 
-/// How often releases are looked for without being asked.
+/// How often to check for releases automatically.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pace {
-    /// Time between two looks at the clock.
+    /// How often the clock is checked.
     pub tick: Duration,
-    /// The first look for releases comes so long after the start at the most.
+    /// Maximum delay of the first check after startup.
     pub first: Duration,
-    /// Time between two looks for releases.
+    /// Interval between two checks.
     pub every: Duration,
 }
 
@@ -117,21 +118,18 @@ impl Default for Pace {
     }
 }
 
-/// Who updates an installation, where it does not do so itself.
+/// What updates an installation that does not update itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Manager {
-    /// The Windows installer.
     Msi,
-    /// Debian's packages.
     Deb,
-    /// Red Hat's packages.
     Rpm,
-    /// Another one: the file that says so says no more.
+    /// Another one, which its marker file does not name.
     Other,
 }
 
 impl Manager {
-    /// What to update it through.
+    /// What to update it with.
     pub fn through(self) -> &'static str {
         match self {
             Self::Msi => "the MSI",
@@ -142,8 +140,8 @@ impl Manager {
     }
 }
 
-/// Who manages the program that lies at `exe`: a file beside it says so, or for `<prefix>/bin` the file
-/// `<prefix>/lib/casedrop/managed`. `None`: nobody, it updates itself.
+/// Returns what manages the program at `exe`: a file next to it says so, or for `<prefix>/bin` the
+/// file `<prefix>/lib/casedrop/managed`. `None` if it updates itself.
 pub fn managed_by(disk: &dyn Disk, exe: &Path) -> Option<Manager> {
     let dir = exe.parent()?;
     let beside = dir.join(MANAGED);
@@ -164,12 +162,11 @@ pub fn managed_by(disk: &dyn Disk, exe: &Path) -> Option<Manager> {
     })
 }
 
-/// The name of the program's file.
 pub(crate) fn program_name() -> &'static str {
     if cfg!(windows) { "casedrop.exe" } else { "casedrop" }
 }
 
-/// For which machines this program was built, as releases name it.
+/// Returns the target that this program was built for, as releases name it.
 pub fn target() -> String {
     let arch = std::env::consts::ARCH;
     let env = if cfg!(target_env = "msvc") {

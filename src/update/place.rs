@@ -1,5 +1,5 @@
-//! The installation on the disk: which versions are there, which one runs, which one is on trial, which
-//! ones failed. Every change is one atomic, durable rename.
+//! The installation on disk: which versions are present, which one runs, which one is on trial, and
+//! which ones failed. Every change is one atomic, durable rename.
 
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
@@ -14,60 +14,57 @@ use crate::disk::{Disk, Kind, LockGuard, read_limited, write_durably};
 use crate::model::fault::Fault;
 use crate::model::time::WallMs;
 
-/// The folder beside the installed program.
+/// The folder next to the installed program.
 const VERSIONS: &str = "versions";
 const CURRENT: &str = "current";
 const TRIAL: &str = "trial.json";
 const REFUSED: &str = "refused.json";
 const LOCK: &str = "update.lock";
-/// A version that is being staged has this behind its name.
+/// Suffix for the folder of a version that is being staged.
 const STAGING: &str = ".staging";
 const SMALL: u64 = 1 << 20;
-/// So often a file that cannot be read is tried again, with that wait between.
+/// How often an unreadable file is retried, with this wait in between.
 const READ_TRIES: u32 = 25;
 const READ_WAIT: Duration = Duration::from_millis(200);
-/// So many failed versions are remembered.
+/// At most this many failed versions are remembered.
 const REMEMBERED: usize = 50;
 
-/// Where an installation lies.
+/// The location of an installation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place {
-    /// The installed program.
     installed: PathBuf,
-    /// The folder of the versions, which need not be there.
+    /// The versions folder, which may be missing.
     versions: PathBuf,
-    /// Whether the program that was asked about is a version in that folder.
+    /// Whether the program asked about is a version in that folder.
     inside: bool,
 }
 
 /// A version on trial.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TrialRecord {
-    /// The version.
     pub version: VersionText,
     /// The version that ran before.
     pub before: VersionText,
-    /// When the trial was decided on.
+    /// When the trial was decided.
     pub since: WallMs,
     /// How often it was started.
     pub starts: u32,
-    /// The labs that were polled well before.
+    /// The labs whose polls were good before.
     #[serde(default)]
     pub labs: Vec<String>,
 }
 
-/// A version as JSON has it.
+/// A version as written in JSON.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct VersionText(pub Version);
 
 /// A version that failed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Refused {
-    /// Why, for a person.
+    /// Why, for the user.
     pub why: String,
-    /// When.
     pub at: WallMs,
-    /// Whether the version that came back has told of it.
+    /// Whether the version that was rolled back to has reported it.
     #[serde(default)]
     pub told: bool,
 }
@@ -86,8 +83,8 @@ impl<'de> Deserialize<'de> for VersionText {
 }
 
 impl Place {
-    /// The installation that the program at `exe` belongs to: as the installed one, or as one of its
-    /// versions.
+    /// Returns the installation that the program at `exe` belongs to, either as the installed
+    /// program or as one of its versions.
     pub fn of(exe: &Path) -> Self {
         let dir = exe.parent().unwrap_or(Path::new(""));
         match dir.parent().filter(|above| above.file_name().is_some_and(|name| name == VERSIONS)) {
@@ -105,18 +102,17 @@ impl Place {
         &self.installed
     }
 
-    /// The folder of the versions.
     pub fn versions(&self) -> &Path {
         &self.versions
     }
 
-    /// Whether the program asked about is one of the versions, and not the installed one.
+    /// Whether the program asked about is one of the versions rather than the installed program.
     pub fn is_inside(&self) -> bool {
         self.inside
     }
 
-    /// One of the small files; `None` if it is not there, or cannot be read for some seconds: another
-    /// program may hold it for a moment, and what it says is not to be passed over for that.
+    /// Reads one of the small files; `None` if it is missing, or stays unreadable for five seconds:
+    /// another program may hold it briefly, and that must not make us ignore it.
     fn read(&self, disk: &dyn Disk, name: &str) -> Option<Vec<u8>> {
         let path = self.versions.join(name);
         let mut tries = 0;
@@ -137,17 +133,15 @@ impl Place {
         }
     }
 
-    /// Whether there is a folder of versions: then the installed program is a keeper.
+    /// Whether there is a versions folder: then the installed program is a keeper.
     pub fn is_kept(&self, disk: &dyn Disk) -> bool {
         matches!(disk.kind(&self.versions), Ok(Some(Kind::Dir)))
     }
 
-    /// Where the program of a version lies.
     pub fn program(&self, version: &Version) -> PathBuf {
         self.dir(version).join(program_name())
     }
 
-    /// The folder of a version.
     pub fn dir(&self, version: &Version) -> PathBuf {
         self.versions.join(version.to_string())
     }
@@ -157,31 +151,30 @@ impl Place {
         self.versions.join(format!("{version}{STAGING}"))
     }
 
-    /// Whether the program of a version is there.
     pub fn has(&self, disk: &dyn Disk, version: &Version) -> bool {
         matches!(disk.kind(&self.program(version)), Ok(Some(Kind::File)))
     }
 
-    /// The version that is run; `None`: the installed one. What cannot be read says nothing.
+    /// Returns the version to run; `None`: the installed one, also if the file cannot be read.
     pub fn current(&self, disk: &dyn Disk) -> Option<Version> {
         let bytes = self.read(disk, CURRENT)?;
         Version::parse(String::from_utf8_lossy(&bytes).trim()).ok()
     }
 
-    /// The newest version that is anybody's to replace: the installed one, or the current one where its
-    /// program is there.
+    /// Returns the newest version that an update would replace: the current one if its program is
+    /// present and newer, otherwise the installed one.
     pub fn newest(&self, disk: &dyn Disk, own: &Version) -> Version {
         let current = self.current(disk).filter(|current| self.has(disk, current));
         current.filter(|current| current > own).unwrap_or_else(|| own.clone())
     }
 
-    /// From now on that version is run.
+    /// Makes that version the one to run.
     pub fn set_current(&self, disk: &dyn Disk, version: &Version) -> Result<(), Fault> {
         let text = format!("{version}\n");
         Ok(write_durably(disk, &self.versions.join(CURRENT), text.as_bytes())?)
     }
 
-    /// The trial that is under way, if one is. What cannot be read is none.
+    /// Returns the trial in progress, if any. An unreadable file counts as none.
     pub fn trial(&self, disk: &dyn Disk) -> Option<TrialRecord> {
         let bytes = self.read(disk, TRIAL)?;
         serde_json::from_slice(&bytes).ok()
@@ -193,7 +186,6 @@ impl Place {
         Ok(write_durably(disk, &self.versions.join(TRIAL), &text)?)
     }
 
-    /// The trial is over.
     pub fn end_trial(&self, disk: &dyn Disk) -> Result<(), Fault> {
         let path = self.versions.join(TRIAL);
         if disk.kind(&path)?.is_some() {
@@ -203,7 +195,7 @@ impl Place {
         Ok(())
     }
 
-    /// The versions that failed. What cannot be read is none.
+    /// Returns the versions that failed. An unreadable file counts as none.
     pub fn refused(&self, disk: &dyn Disk) -> BTreeMap<Version, Refused> {
         let Some(bytes) = self.read(disk, REFUSED) else { return BTreeMap::new() };
         let read: BTreeMap<String, Refused> = serde_json::from_slice(&bytes).unwrap_or_default();
@@ -213,7 +205,7 @@ impl Place {
         known.collect()
     }
 
-    /// Remembers which versions failed.
+    /// Stores the versions that failed.
     pub fn set_refused(
         &self,
         disk: &dyn Disk,
@@ -226,7 +218,7 @@ impl Place {
         Ok(write_durably(disk, &self.versions.join(REFUSED), &text)?)
     }
 
-    /// The versions whose programs are there, the newest last.
+    /// Returns the versions whose programs are present, oldest first.
     pub fn staged(&self, disk: &dyn Disk) -> Vec<Version> {
         let mut found: Vec<_> = self
             .folders(disk)
@@ -237,21 +229,21 @@ impl Place {
         found
     }
 
-    /// Keeps others from staging and tidying up; `None` if somebody is at it.
+    /// Locks out other processes that stage or tidy up; `None` if one is at it already.
     pub fn lock(&self, disk: &dyn Disk) -> Result<Option<LockGuard>, Fault> {
         disk.create_dirs(&self.versions)?;
         Ok(disk.try_lock(&self.versions.join(LOCK))?)
     }
 
-    /// Removes all versions but these, and what was left in the middle of staging. To be called with
-    /// the lock. What cannot be removed now is removed another time.
+    /// Removes all versions but these, and the remains of interrupted staging. Call it with the
+    /// lock held. What cannot be removed now is removed another time.
     pub fn tidy_up(&self, disk: &dyn Disk, keep: &[&Version]) {
         for name in self.folders(disk).collect::<Vec<_>>() {
             let version = Version::parse(name.strip_suffix(STAGING).unwrap_or(&name));
             let is_kept = version
                 .as_ref()
                 .is_ok_and(|version| keep.contains(&version) && !name.ends_with(STAGING));
-            // What is no version was put there by somebody else.
+            // Anything that is not a version was put there by someone else.
             if version.is_err() || is_kept {
                 continue;
             }

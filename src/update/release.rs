@@ -1,4 +1,4 @@
-//! What a release is: a manifest, signed, that names the archives. Pure.
+//! A release: a signed manifest that names the archives. Pure.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -12,98 +12,91 @@ use super::keys::{self, Keys, Signature};
 use crate::model::digest::hex;
 use crate::model::time::WallMs;
 
-/// The manifest's form. A newer one that older programs cannot read has another number.
+/// The version of the manifest's format. Changes only if older programs cannot read the new one.
 pub const SCHEMA: u32 = 1;
-/// What is signed begins with this, so that a signature is good for nothing else.
+/// Signed in front of the manifest, so that a signature is valid for nothing else.
 const DOMAIN: &[u8] = b"casedrop release manifest 1\n";
-/// A clock may be so far behind that of whoever signed.
+/// How far this PC's clock may be behind the signer's.
 const CLOCKS_DIFFER: Duration = Duration::from_hours(24);
-/// No archive is larger, in bytes.
+/// Maximum size of an archive, in bytes.
 pub const ARCHIVE_MAX: u64 = 512 << 20;
 
-/// What is signed.
+/// The signed content.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Manifest {
-    /// The manifest's form.
     pub schema: u32,
     /// `casedrop`.
     pub product: String,
     /// `stable` or `candidate`.
     pub channel: String,
-    /// The version.
     pub version: String,
     /// When it was signed, RFC 3339.
     pub published: String,
-    /// Until when it may be believed, RFC 3339: whoever keeps newer ones from a PC can do so only so
-    /// long.
+    /// How long it may be trusted, RFC 3339: this limits how long newer manifests can be withheld
+    /// from a PC.
     pub expires: String,
-    /// Where a person reads what is new.
+    /// Where to read what is new.
     #[serde(default)]
     pub notes: Option<String>,
-    /// The archives, by what they were built for.
+    /// The archives, by target.
     pub artifacts: BTreeMap<String, Artifact>,
 }
 
-/// One archive.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Artifact {
-    /// Its name: `casedrop-<version>-<target>.zip`.
+    /// `casedrop-<version>-<target>.zip`.
     pub file: String,
-    /// Its size in bytes.
+    /// In bytes.
     pub size: u64,
-    /// Its SHA-256, in hexadecimal.
+    /// In hexadecimal.
     pub sha256: String,
 }
 
 /// A release that is trusted and fits this program.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Release {
-    /// Its version.
     pub version: Version,
-    /// Which channel it came through.
     pub channel: String,
-    /// Where a person reads what is new.
+    /// Where to read what is new.
     pub notes: Option<String>,
     /// The archive for this program's target.
     pub artifact: Artifact,
 }
 
-/// Why a manifest is not followed.
+/// Why a manifest is rejected.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Distrust {
-    /// No signature by a trusted key.
     #[error("its manifest is not signed by a key that this program trusts")]
     Signature,
-    /// It cannot be understood.
     #[error("its manifest cannot be read: {0}")]
     Unreadable(String),
-    /// It is of another kind.
+    /// It has another schema.
     #[error("its manifest is made for newer programs (schema {0})")]
     Newer(u32),
-    /// It is about something else.
+    /// It is for another product or channel.
     #[error("its manifest is about {0}")]
     Other(String),
-    /// It is too old to be believed.
+    /// It has expired.
     #[error(
         "its manifest was good until {0} only: the releases there are not kept up, or newer ones are kept from this PC"
     )]
     Stale(String),
-    /// It comes from the future.
+    /// It was signed in the future.
     #[error(
         "its manifest was signed at {0}, and that time is still to come: check this PC's clock"
     )]
     Early(String),
-    /// There is nothing for this kind of machine.
+    /// It has no archive for this target.
     #[error("it has nothing for {0}")]
     Target(String),
 }
 
-/// The archive of a version for a target.
+/// Returns the archive name of a version for a target.
 pub fn file_name(version: &Version, target: &str) -> String {
     format!("casedrop-{version}-{target}.zip")
 }
 
-/// Reads a manifest that somebody sent, believing nothing before its signature.
+/// Parses an untrusted manifest, verifying its signature before anything else.
 pub fn read(
     bytes: &[u8],
     signatures: &[u8],
@@ -156,12 +149,11 @@ struct Form {
     schema: u32,
 }
 
-/// What a signature is over.
+/// Returns the bytes that a signature covers.
 fn signed(manifest: &[u8]) -> Vec<u8> {
     [DOMAIN, manifest].concat()
 }
 
-/// Signs a manifest's bytes.
 pub fn sign(manifest: &[u8], key: &Ed25519KeyPair) -> Signature {
     let signature = hex(key.sign(&signed(manifest)));
     Signature { key: keys::id(key.public_key().as_ref()), signature }
@@ -250,7 +242,7 @@ mod tests {
             |one| one.channel = "candidate".to_owned(),
             |one| one.product = "another".to_owned(),
             |one| one.version = "0.2.0-rc.1".to_owned(),
-            // The archive of another version, though signed.
+            // The archive of another version, although signed.
             |one| one.version = "0.3.0".to_owned(),
         ];
         for other in others {

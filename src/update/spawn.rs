@@ -1,4 +1,4 @@
-//! Starts versions of the program: one to ask for its version, one to work as the keeper's child.
+//! Starts versions of the program: to ask for their version, or as the keeper's child.
 
 use std::ffi::OsString;
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
@@ -10,20 +10,20 @@ use tokio::sync::mpsc;
 
 use super::talk::{self, Order, Said};
 
-/// A version says which one it is within this time.
+/// Timeout for a program that is asked for its version.
 const ASKED: Duration = Duration::from_secs(30);
 const LOOK: Duration = Duration::from_millis(20);
-/// What a version says of itself is short.
+/// The answer is short.
 const ANSWER_MAX: u64 = 1024;
-/// A line of a child is short; what is longer is none of its words.
+/// A child's messages are short; a longer line is not a message.
 const LINE_MAX: u64 = 64 << 10;
-/// Another thread's new child may hold a program that was just written open for a moment.
+/// Another thread's new child may briefly hold a freshly written program open.
 const BUSY_TRIES: u32 = 50;
 
-/// Asks a program which version it is.
+/// Asks a program for its version.
 ///
 /// # Errors
-/// In words: it cannot be started, says nothing in time, or ends badly.
+/// In words: it cannot be started, does not answer in time, or fails.
 pub fn ask_version(program: &Path) -> Result<String, String> {
     let mut command = Command::new(program);
     command.arg("--version").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
@@ -32,7 +32,7 @@ pub fn ask_version(program: &Path) -> Result<String, String> {
     if let Some(stdout) = child.stdout.take() {
         std::thread::spawn(move || {
             let mut text = String::new();
-            // What is not text is no version.
+            // Anything that is not text is not a version.
             let _ = stdout.take(ANSWER_MAX).read_to_string(&mut text);
             let _ = tell.send(text);
         });
@@ -58,7 +58,7 @@ pub fn ask_version(program: &Path) -> Result<String, String> {
     Ok(text.trim().to_owned())
 }
 
-/// A running child of the keeper. Dropping it ends it.
+/// A running child of the keeper. Dropping it kills it.
 pub struct Kid {
     child: Child,
     stdin: Option<ChildStdin>,
@@ -66,11 +66,10 @@ pub struct Kid {
 }
 
 impl Kid {
-    /// Starts a program as a child.
     pub fn start(program: &Path, args: &[OsString]) -> Result<Self, String> {
         let mut command = Command::new(program);
         command.args(args).stdin(Stdio::piped()).stdout(Stdio::piped());
-        // With the service manager the keeper talks.
+        // The keeper talks to the service manager.
         for name in ["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"] {
             command.env_remove(name);
         }
@@ -90,7 +89,7 @@ impl Kid {
                     if let Some(said) = said
                         && tell.send(said).is_err()
                     {
-                        // Nobody listens; the child must not be held up by that.
+                        // No one listens, but that must not block the child.
                         let _ = io::copy(&mut lines, &mut io::sink());
                         return;
                     }
@@ -101,12 +100,12 @@ impl Kid {
         Ok(Self { child, stdin, words })
     }
 
-    /// The next word; `None` once it says no more.
+    /// Receives the next message; `None` once there are no more.
     pub async fn word(&mut self) -> Option<Said> {
         self.words.recv().await
     }
 
-    /// Tells it something. One that does not listen is noticed by other means.
+    /// Sends it a message. A child that does not listen is noticed by other means.
     pub fn tell(&mut self, order: Order) {
         if let Some(stdin) = &mut self.stdin {
             let told = writeln!(stdin, "{}", talk::line(&order)).and_then(|()| stdin.flush());
@@ -116,13 +115,13 @@ impl Kid {
         }
     }
 
-    /// Asks it to stop: in words, and by the end of its input.
+    /// Asks it to stop, with a message and by closing its input.
     pub fn stop(&mut self) {
         self.tell(Order::Stop);
         self.stdin = None;
     }
 
-    /// How it ended, if it has: with its status, if with any.
+    /// Returns whether it has ended, and its exit status if it has one.
     pub fn ended(&mut self) -> Option<Option<i32>> {
         match self.child.try_wait() {
             Ok(Some(status)) => Some(status.code()),
@@ -134,7 +133,7 @@ impl Kid {
         }
     }
 
-    /// Ends it at once, and waits for that.
+    /// Kills it and waits for it to end.
     pub fn kill(&mut self) {
         end(&mut self.child);
     }
@@ -149,7 +148,7 @@ impl Drop for Kid {
 }
 
 fn end(child: &mut Child) {
-    // It may have ended by itself meanwhile.
+    // It may have exited in the meantime.
     let _ = child.kill();
     if let Err(error) = child.wait() {
         tracing::debug!("nobody knows how a program ended: {error}");

@@ -1,5 +1,5 @@
-//! Finds a release and stages it: downloads, verifies, unpacks, asks it for its version. Nothing of it
-//! runs as the agent yet.
+//! Finds a release and stages it: downloads, verifies and unpacks it, and asks it for its version.
+//! None of it runs as the agent yet.
 
 use std::io::{BufReader, Read as _};
 use std::path::Path;
@@ -18,29 +18,29 @@ use crate::model::time::WallMs;
 
 /// Manifests and signatures are far shorter.
 const MANIFEST_MAX: usize = 256 << 10;
-/// No program is larger, in bytes.
+/// Maximum size of a program, in bytes.
 const PROGRAM_MAX: u64 = 1 << 30;
-/// What an update needs beside its archive: the program and the journal's copy are larger.
+/// The free space that an update needs, as a multiple of its archive: the program and the journal's
+/// copy are larger.
 const ROOM: u64 = 4;
 const BUFFER: usize = 64 << 10;
-/// The archive while it is being staged.
+/// The name of the archive while it is being staged.
 const ARCHIVE: &str = "archive.zip";
 
 /// What the source has for this program.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Found {
-    /// Nothing newer.
     UpToDate,
-    /// A newer version, which can be installed.
+    /// A newer version that can be installed.
     There(Release),
-    /// A newer version that failed here before.
+    /// A newer version that already failed here.
     Failed(Release, Refused),
-    /// Something that is not believed or of no use here.
+    /// A release that is not trusted or of no use here.
     Distrusted(String),
 }
 
-/// Looks what the source has: in the config's channel, and for release candidates in the stable one
-/// too.
+/// Checks what the source has: in the configured channel, and for release candidates also in the
+/// stable one.
 ///
 /// # Errors
 /// The source cannot be reached, or there is none.
@@ -64,7 +64,7 @@ pub async fn look(
             Some(Err(why)) => distrust = Some(format!("{source}, channel {channel}: {why}")),
         }
     }
-    // Who asks may be the installed program, while a newer one is the agent.
+    // The caller may be the installed program while a newer one is the agent.
     let here = place.newest(disk, &program.version);
     let newer = best.as_ref().filter(|best| best.version > here);
     Ok(match (newer, distrust) {
@@ -82,7 +82,7 @@ pub async fn look(
     })
 }
 
-/// Where releases come from.
+/// Returns where releases come from.
 pub fn source<'a>(program: &Program, config: &'a Config) -> Result<&'a UpdateSource, Fault> {
     let off = |text: &str, hint: &str| {
         Err(Fault::new(FaultClass::Permanent, "update-off", text).hint(hint))
@@ -102,7 +102,7 @@ pub fn source<'a>(program: &Program, config: &'a Config) -> Result<&'a UpdateSou
     }
 }
 
-/// The manifest of a channel; `None` if there is none.
+/// Downloads the manifest of a channel; `None` if there is none.
 async fn manifest(
     program: &Program,
     source: &UpdateSource,
@@ -121,11 +121,11 @@ async fn manifest(
     Ok(Some(release::read(&bytes, &signatures, &program.keys, channel, &target(), now)))
 }
 
-/// Brings the release's program to its place, whole and tried, and makes that durable. One that is
-/// there already is not fetched again.
+/// Stages the release's program, complete and tried, and makes that durable. A version already
+/// present is not downloaded again.
 ///
 /// # Errors
-/// Whatever went wrong: nothing of it is left, and the versions that were there are untouched.
+/// Whatever went wrong: nothing of it is left, and the existing versions are untouched.
 pub async fn stage(
     program: &Program,
     place: &Place,
@@ -154,7 +154,7 @@ pub async fn stage(
         return Err(fault);
     }
     let at = place.dir(version);
-    // What was left of it without a program.
+    // An earlier folder of that version without a program.
     clear(disk, &at)?;
     if disk.rename(&staging, &at)? != Moved::Done {
         let text = format!("something stands at {} again and again", at.display());
@@ -210,7 +210,7 @@ async fn prepare(
     Ok(())
 }
 
-/// Writes the one member of the archive that is the program.
+/// Extracts the only archive member that matters, the program.
 fn unpack(disk: &dyn Disk, archive: &Path, to: &Path, shown: &str) -> Result<(), Fault> {
     let broken = |error: &dyn std::fmt::Display| {
         bad("update-archive", format!("{shown} cannot be unpacked: {error}"))
@@ -218,7 +218,7 @@ fn unpack(disk: &dyn Disk, archive: &Path, to: &Path, shown: &str) -> Result<(),
     let file = BufReader::with_capacity(BUFFER, disk.open(archive)?);
     let mut zip = ZipArchive::new(file).map_err(|error| broken(&error))?;
     let is_program = |name: &String| {
-        // On its own, or in one top folder.
+        // At the top level, or in one top-level folder.
         let mut parts = name.rsplit('/');
         parts.next() == Some(program_name()) && parts.count() <= 1
     };
@@ -246,7 +246,7 @@ fn unpack(disk: &dyn Disk, archive: &Path, to: &Path, shown: &str) -> Result<(),
     out.sync().map_err(|error| fetch::written(to, error))
 }
 
-/// The program must start, and be the version that was signed.
+/// Checks that the program starts and is the version that was signed.
 fn try_out(program: &Path, version: &Version) -> Result<(), String> {
     let said = spawn::ask_version(program)?;
     if said == format!("casedrop {version}") {

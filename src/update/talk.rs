@@ -1,81 +1,79 @@
-//! What keeper and child say to each other: a line of JSON each. Old keepers talk with new children, so
-//! words may be added here and none may change. What one does not know, it ignores. Pure.
+//! The protocol between keeper and child: one line of JSON per message. Old keepers talk to new
+//! children, so messages may be added here, but none may change. Unknown messages are ignored.
+//! Pure.
 
 use serde::{Deserialize, Serialize};
 
-/// What a child says, on its standard output.
+/// What a child sends, on its standard output.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "say", rename_all = "kebab-case")]
 pub enum Said {
     /// It has its locks.
     Ready,
-    /// Its main loop goes round.
+    /// Its main loop is alive.
     Alive,
-    /// Whether it has journal and engine at work.
+    /// Whether it has journal and engine running.
     AtWork {
-        /// Whether it has.
+        /// False while it lacks either.
         is: bool,
     },
-    /// What it does, in a few words.
+    /// What it is doing, in a few words.
     Doing {
-        /// The words.
+        /// Without names of people or orders.
         what: String,
     },
-    /// It ends, which may take so long.
+    /// It is shutting down, which may take up to this long.
     Stopping {
         /// In milliseconds.
         ms: u64,
     },
-    /// How a poll went.
     Polled {
-        /// Of which lab.
         lab: String,
-        /// How.
         went: Went,
-        /// In words, if it did not go well.
+        /// In words, if the poll was not good.
         #[serde(default)]
         why: Option<String>,
     },
-    /// It ends, and wants to be started anew, perhaps as another version.
+    /// It exits and wants to be restarted, perhaps as another version.
     Restart,
 }
 
-/// How a poll went.
+/// The result of a poll.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Went {
-    /// Well, or nobody wants it to be made now.
+    /// It was good, or no poll is wanted now.
     Well,
-    /// Align could not be reached, or did not want to answer: that is not the program's fault.
+    /// Align could not be reached or refused to answer, which is not the program's fault.
     Unreached,
-    /// It failed otherwise.
+    /// It failed for another reason.
     Failed,
 }
 
-/// What a keeper says, on the child's standard input.
+/// What a keeper sends, on the child's standard input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "say", rename_all = "kebab-case")]
 pub enum Order {
-    /// End. The end of the input says the same.
+    /// Stop. The end of the input means the same.
     Stop,
-    /// The trial is passed.
+    /// The trial was passed.
     Passed,
     /// The PC woke up from sleep.
     WokeUp,
 }
 
-/// A line, without its end.
+/// Encodes a message as a line, without line ending.
 pub fn line(what: &impl Serialize) -> String {
-    // Words and numbers always fit into JSON.
+    // These types can always be serialized.
     serde_json::to_string(what).unwrap_or_default()
 }
 
-/// What a child's line says; `None` for what is not known.
+/// Decodes a child's line; `None` if it is unknown.
 pub fn said(line: &str) -> Option<Said> {
     serde_json::from_str(line).ok()
 }
 
-/// What a keeper's line says; `None` for what is not known.
+/// Decodes a keeper's line; `None` if it is unknown.
 pub fn order(line: &str) -> Option<Order> {
     serde_json::from_str(line).ok()
 }

@@ -1,5 +1,5 @@
-//! Is the version on trial healthy? And after which wait is one that died started again? Pure: the
-//! keeper brings the time and what happened.
+//! Judges whether the version on trial is healthy, and how long to wait before restarting one that
+//! died. Pure: the keeper supplies the time and the events.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -7,18 +7,18 @@ use std::time::Duration;
 
 use super::talk::{Said, Went};
 
-/// How long a trial takes, and how long its parts may take.
+/// The time limits of a trial.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// It must say by then that it is ready.
+    /// It must report ready within this time.
     pub ready: Duration,
-    /// It must not be silent for so long.
+    /// It must not be silent for longer than this.
     pub silence: Duration,
-    /// A sign of life must come so often for the work to count.
+    /// Maximum interval between heartbeats for the work to count.
     pub beat: Duration,
-    /// It must work for so long without a break.
+    /// It must work this long without interruption.
     pub proof: Duration,
-    /// By then it must have passed.
+    /// It must have passed by then.
     pub limit: Duration,
 }
 
@@ -34,11 +34,11 @@ impl Default for Limits {
     }
 }
 
-/// Between two moments at which the keeper looks there is never more than this, unless the PC slept or
-/// was far too busy. What is beyond is not held against the child.
+/// The longest step between two looks of the keeper, unless the PC slept or was far too busy. Time
+/// beyond it is not held against the child.
 pub const STEP: Duration = Duration::from_secs(5);
 
-/// Time as the child had it, too: it stands still while the keeper does not look.
+/// Time as the child experienced it: it stands still while the keeper does not look.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Awake {
     last: Option<Duration>,
@@ -46,7 +46,7 @@ pub struct Awake {
 }
 
 impl Awake {
-    /// The time that has passed, at a moment of a clock that never goes back.
+    /// Returns the elapsed time; `now` comes from a monotonic clock.
     pub fn at(&mut self, now: Duration) -> Duration {
         let gap = now.saturating_sub(self.last.unwrap_or(now));
         self.last = Some(now);
@@ -55,14 +55,12 @@ impl Awake {
     }
 }
 
-/// How it stands with the version.
+/// The judgment on a version.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
-    /// It is not known yet.
+    /// Not known yet.
     Open,
-    /// It works.
     Healthy,
-    /// It does not.
     Bad(Why),
 }
 
@@ -71,11 +69,11 @@ pub enum Verdict {
 pub enum Why {
     /// The system could not start it.
     CannotStart(String),
-    /// It ended; with that status, if with any.
+    /// It ended, with its exit status if it had one.
     Ended(Option<i32>),
-    /// It did not say that it is ready.
+    /// It did not report ready.
     NotReady(Duration),
-    /// It gave no sign of life.
+    /// It sent no heartbeat.
     Silent(Duration),
     /// It did not become healthy in time.
     Slow {
@@ -84,7 +82,7 @@ pub enum Why {
         /// What it lacked.
         lacks: String,
     },
-    /// It was started twice, and neither time it came to an end.
+    /// It was started twice, and both trials were cut short.
     Twice,
 }
 
@@ -109,32 +107,33 @@ impl fmt::Display for Why {
     }
 }
 
-/// One version on trial, from its start on.
+/// A version on trial, from its start.
 #[derive(Debug, Clone)]
 pub struct Trial {
     limits: Limits,
     awake: Awake,
     ready: bool,
     heard: Duration,
-    /// Whether it said last that it is at work.
+    /// Whether it last reported being at work.
     at_work: bool,
-    /// Since when it has been at work without a break.
+    /// Since when it has worked without interruption.
     works: Option<Duration>,
-    /// The labs whose polls must go well, with what is known of them.
+    /// The labs that must have a good poll, with what is known about them.
     labs: BTreeMap<String, Lab>,
 }
 
 #[derive(Debug, Clone, Default)]
 struct Lab {
     passed: bool,
-    /// Whether its last poll did not get there, which may be this version's doing or the network's.
+    /// Whether its last poll did not get through, which may be due to this version or to the
+    /// network.
     unreached: bool,
-    /// Why its last poll failed. Only one that goes well makes up for it.
+    /// Why its last poll failed. Only a good poll clears it.
     failed: Option<String>,
 }
 
 impl Trial {
-    /// The version was started just now. These labs had been polled well before.
+    /// Begins the trial of a version just started. These labs had good polls before.
     pub fn begin(limits: Limits, labs: impl IntoIterator<Item = String>, now: Duration) -> Self {
         let mut awake = Awake::default();
         let heard = awake.at(now);
@@ -142,7 +141,7 @@ impl Trial {
         Self { limits, awake, ready: false, heard, at_work: false, works: None, labs }
     }
 
-    /// The child said something.
+    /// Records a message of the child.
     pub fn said(&mut self, now: Duration, said: &Said) -> Verdict {
         let at = self.awake.at(now);
         if let Verdict::Bad(why) = self.judge(at) {
@@ -179,7 +178,7 @@ impl Trial {
         self.judge(at)
     }
 
-    /// Time passed.
+    /// Records that time has passed.
     pub fn tick(&mut self, now: Duration) -> Verdict {
         let at = self.awake.at(now);
         self.judge(at)
@@ -204,13 +203,13 @@ impl Trial {
         }
     }
 
-    /// What it takes for it to be healthy, if anything.
+    /// Returns what it still lacks to be healthy, if anything.
     fn lacks(&self, at: Duration, silent: Duration) -> Option<String> {
         let works = self.works.filter(|_| self.ready && silent <= self.limits.beat);
         if works.is_none_or(|since| at.saturating_sub(since) < self.limits.proof) {
             return Some("it was not at work without a break".to_owned());
         }
-        // Until the end of the trial it is given the chance to show that it can get there.
+        // It may still show until the end of the trial that it can get through.
         let is_last = at > self.limits.limit;
         let excused = |lab: &Lab| is_last && lab.unreached && lab.failed.is_none();
         let (name, lab) = self.labs.iter().find(|(_, lab)| !lab.passed && !excused(lab))?;
@@ -222,21 +221,22 @@ impl Trial {
     }
 }
 
-/// Deaths of a version that is not on trial.
+/// The deaths of a version that is not on trial.
 #[derive(Debug, Clone, Default)]
 pub struct Deaths {
     quick: u32,
 }
 
-/// A child that lived so long did not die because of its start.
+/// A child that lived this long did not die because of its start.
 pub const LASTING: Duration = Duration::from_mins(10);
-/// After so many quick deaths in a row it is for the service manager to say what follows.
+/// After this many quick deaths in a row, the service manager decides what to do.
 pub const DEATHS_MAX: u32 = 8;
 /// The longest wait between two starts.
 const WAIT_MAX: Duration = Duration::from_mins(1);
 
 impl Deaths {
-    /// It died after so long. Gives the wait until it is started again; `None`: not again.
+    /// Records a death after that lifetime. Returns how long to wait before the restart; `None`: do
+    /// not restart.
     pub fn died(&mut self, lasted: Duration) -> Option<Duration> {
         if lasted >= LASTING {
             self.quick = 0;
@@ -259,7 +259,7 @@ mod tests {
         Duration::from_secs(seconds)
     }
 
-    /// Says at each second of a range that it lives and works.
+    /// Sends heartbeats and work reports every second of a range.
     fn work(trial: &mut Trial, seconds: std::ops::Range<u64>) -> Verdict {
         let mut verdict = Verdict::Open;
         for second in seconds {
@@ -329,7 +329,7 @@ mod tests {
             let verdict = work(&mut trial, 600..700);
             assert_eq!(verdict == Verdict::Healthy, passes, "{went:?}: {verdict:?}");
         }
-        // A poll that failed is not made good by a network that fails next.
+        // A failed poll is not excused by a network that fails next.
         let mut trial = started(&["a"]);
         trial.said(at(1), &polled("a", Went::Failed));
         trial.said(at(2), &polled("a", Went::Unreached));
@@ -387,8 +387,8 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..Default::default() })]
 
-        /// Whatever happens, a version is healthy only after all that is asked of it, and each trial
-        /// comes to an end in time.
+        /// Whatever happens, a version is healthy only after meeting every requirement, and each
+        /// trial ends in time.
         #[test]
         fn no_trial_is_passed_unproven_and_none_goes_on_for_ever(events in events()) {
             let limits = Limits { proof: at(20), limit: at(100), ..Limits::default() };
