@@ -1,6 +1,5 @@
-//! The agent: works until it is told to stop, whatever this PC does to it. A fault of the journal
-//! ends no agent: what runs is stopped, and the work is taken up again from the journal and the disk,
-//! as after a restart.
+//! The agent: works until it is told to stop, whatever happens to this PC. A journal fault does not
+//! end it: running work is stopped and resumed from the journal and the disk, as after a restart.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -30,89 +29,88 @@ use super::pulse::Felt;
 use super::reloading::Reloading;
 use super::updates::{self, Updating};
 
-/// The longest wait between two attempts to go back to work.
+/// The longest wait between two attempts to get back to work.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
-/// Work that lasted so long was not in vain: what fails next is a new trouble.
+/// After working this long, the next failure counts as a new problem.
 const LASTING: Duration = Duration::from_secs(60);
-/// So many journals are made anew in an hour at the most: a volume that ruins each of them must not
-/// be filled with their remains.
+/// Caps rebuilds of the journal per hour: a volume that damages every new one must not fill up with
+/// their remains.
 const REBUILDS_PER_HOUR: usize = 3;
-/// So often a single pass tries to go back to work.
+/// How often a single pass tries to get back to work.
 const TRIES_OF_A_PASS: u32 = 2;
 
-/// Time between two signs of life.
+/// Interval between heartbeats.
 const BEAT: Duration = Duration::from_secs(1);
 
-/// Says from the journal whether an agent's work is done.
+/// Decides from the journal whether an agent's work is done.
 pub type IsDone = Box<dyn FnMut(&Store) -> Result<bool, StoreError> + Send>;
 
-/// When an agent ends by itself.
+/// When an agent ends on its own.
 pub enum Ending {
-    /// Never; only when it is told to.
+    /// Never; only when told to.
     Never,
-    /// After one pass: every lab polled if that is allowed, and everything that can be done now done.
+    /// After one pass: every lab polled if that is allowed, and everything done that can be done
+    /// now.
     AfterOnePass,
-    /// As soon as this says so; asked whenever nothing is under way.
+    /// As soon as this returns true; checked whenever nothing is in flight.
     When(IsDone),
 }
 
 /// Why the agent ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Finished {
-    /// Its work is done.
     Done,
     /// It was told to stop.
     Stopped,
 }
 
-/// How things stand at the end.
+/// The state of the orders and labs when the agent ended.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Summary {
-    /// Orders by state.
     pub published: usize,
     /// Waiting for their turn or for Align.
     pub waiting: usize,
-    /// Held back since they are incomplete.
+    /// Held back because they are incomplete.
     pub held: usize,
-    /// Failing: retried, or waiting for a person. Each with what is in its way.
+    /// Failing, with the reason: retried, or in need of attention.
     pub failing: Vec<(OrderKey, String)>,
-    /// Labs that cannot work until somebody logs in or pairs.
+    /// Labs that cannot work until someone logs in or pairs them.
     pub login_needed: Vec<LabName>,
-    /// Labs whose last call to Align failed otherwise.
+    /// Labs whose last call to Align failed for another reason.
     pub unreachable: Vec<LabName>,
-    /// Labs that rest until somebody lets them go on.
+    /// Labs that are paused until someone resumes them.
     pub paused: Vec<LabName>,
-    /// Labs that were not polled because Align was asked a short time ago, and the wait.
+    /// Labs that were not polled because Align was polled too recently, with the remaining wait.
     pub not_polled: Vec<(LabName, Duration)>,
-    /// Orders whose work did not reach a safe point in time. They are taken up at the next start.
+    /// Orders whose work did not reach a safe point in time. The next start continues them.
     pub stragglers: Vec<OrderKey>,
 }
 
-/// A running agent. Its locks are held as long as it lives.
+/// A running agent. Holds its locks as long as it lives.
 pub struct Agent {
     pub(super) site: Arc<Site>,
     pub(super) life: Result<Life, OpenError>,
-    /// What there is to tell of the opening.
+    /// Notices from opening the agent.
     pub(super) news: Vec<Notice>,
     pub(super) host: Arc<dyn Host>,
     pub(super) events: Option<Events>,
     pub(super) _lock: LockGuard,
 }
 
-/// From going to work to the end of the work or the next fault of the journal.
+/// One stretch of work, from its start to its end or the next journal fault.
 pub(super) struct Life {
     pub(super) engine: Engine,
     pub(super) executor: Arc<Executor>,
-    /// What keeps the output closed, if anything.
+    /// Why the output is closed, if it is.
     pub(super) waits: Option<Fault>,
     pub(super) began: Instant,
 }
 
-/// Why work cannot simply go on.
+/// Why work cannot simply continue.
 pub(super) enum Interruption {
-    /// The journal failed, or could not be opened again.
+    /// The journal failed, or could not be reopened.
     Failed(Box<OpenError>),
-    /// Output, staging or journal came or went: all is to be looked at anew.
+    /// Output, staging or journal appeared or disappeared: everything must be checked again.
     Changed,
 }
 
@@ -122,65 +120,66 @@ impl From<StoreError> for Interruption {
     }
 }
 
-/// What went wrong lately.
+/// Recent problems.
 #[derive(Default)]
 struct Troubles {
-    /// Attempts in a row that failed.
+    /// Consecutive failed attempts.
     attempts: u32,
-    /// How often in a row things changed soon after work began.
+    /// How many times in a row something changed soon after work began.
     changes: u32,
-    /// What was told last and is not over.
+    /// The last problem reported, if it is not over.
     told: Option<String>,
-    /// How often work was ended by damage that the look at the journal had not found.
+    /// How often work was ended by damage that checking the journal had not found.
     suspicions: u32,
     rebuilds: Vec<Instant>,
 }
 
 impl Agent {
-    /// What is being transferred.
     pub fn progress(&self) -> Arc<Progress> {
         Arc::clone(&self.site.progress)
     }
 
-    /// Somebody who wants to know how the agent fares.
+    /// Sets the host that receives the agent's state.
     #[must_use]
     pub fn hosted_by(self, host: Arc<dyn Host>) -> Self {
         Self { host, ..self }
     }
 
-    /// How this program updates itself.
+    /// Sets how this program updates itself.
     #[must_use]
     pub fn updating(self, updating: Arc<Updating>) -> Self {
         self.site.desk.set_updating(updating);
         self
     }
 
-    /// How it begins anew with a changed config.
+    /// Sets how the agent restarts with a changed config.
     #[must_use]
     pub fn reloading(self, reloading: Arc<Reloading>) -> Self {
         self.site.desk.set_reloading(reloading);
         self
     }
 
-    /// Looks so seldom whether other processes wrote into the journal: only the safety net goes.
+    /// Sets how rarely to check whether other processes wrote to the journal: this disables only
+    /// the safety net.
     #[cfg(test)]
     pub(super) fn ticking(self, tick: Duration) -> Self {
         *self.site.tick.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = tick;
         self
     }
 
-    /// Somebody who tells when the PC woke up.
+    /// Sets the source of wake-up events.
     #[must_use]
     pub fn woken_by(self, events: Events) -> Self {
         Self { events: Some(events), ..self }
     }
 
-    /// Works until the ending or until `stop` resolves; then lets running work reach a safe point.
+    /// Works until the ending applies or `stop` resolves, then lets running work reach a safe
+    /// point.
     ///
     /// # Errors
-    /// With an ending, what keeps the agent from its work and did not pass soon. Without one, only
-    /// what no waiting can cure, such as the journal of a newer agent. Nothing is lost: whatever is
-    /// not recorded is found again at the next start.
+    /// With an ending: what keeps the agent from its work and did not pass soon. Without one: only
+    /// what waiting cannot fix, such as a journal of a newer agent. Nothing is lost: the next start
+    /// finds again what was not recorded.
     pub async fn run(
         mut self,
         mut ending: Ending,
@@ -206,7 +205,7 @@ impl Agent {
         };
         site.desk.stop();
         beside.end().await;
-        // Whoever still looks at it holds up nobody who writes there next.
+        // A look still in progress must not block whoever writes there next.
         site.root.release();
         if matches!(ending, Ending::Never) {
             changes::agent(&site, Deed::AgentStopped);
@@ -304,7 +303,7 @@ impl Agent {
     }
 }
 
-/// Tells where the status page is as soon as it can be opened, for ever.
+/// Reports the address of the status page as soon as it is available, and whenever it changes.
 async fn tell_of_page(site: &Site, tell: impl Fn(&Notice)) -> Infallible {
     if let Some(mut page) = site.desk.page() {
         loop {
@@ -320,7 +319,7 @@ async fn tell_of_page(site: &Site, tell: impl Fn(&Notice)) -> Infallible {
     std::future::pending().await
 }
 
-/// Starts what works beside the engine, one line each.
+/// Starts the tasks that run in parallel with the engine.
 fn start_beside(site: &Arc<Site>, beside: &mut Beside) {
     let (disk, state) = (Arc::clone(&site.disk), site.config.state.clone());
     let office = Arc::clone(&site.desk);
@@ -348,7 +347,8 @@ impl Troubles {
         }
     }
 
-    /// Work ended; for how long it went decides what is a new trouble.
+    /// Records the end of a stretch of work. How long it lasted decides what counts as a new
+    /// problem.
     fn ended(&mut self, life: &Life, why: &Interruption) {
         if life.began.elapsed() >= LASTING {
             self.attempts = 0;
@@ -362,7 +362,7 @@ impl Troubles {
         }
     }
 
-    /// The trouble, if it is news.
+    /// Returns a notice of the problem, if it is new.
     fn tell(&mut self, error: &OpenError) -> Option<Notice> {
         let Note { message, hint, .. } = note_of(error);
         if self.told.as_ref() == Some(&message) {
@@ -373,7 +373,7 @@ impl Troubles {
         Some(Notice::PcTrouble { message, hint })
     }
 
-    /// What comes and goes all the time is not followed at every turn.
+    /// Backs off if things keep coming and going.
     fn pause(&mut self) -> Duration {
         self.changes += 1;
         match self.changes {
@@ -410,7 +410,7 @@ fn is_hopeless(error: &OpenError) -> bool {
     matches!(error, OpenError::Store(error) if error.kind() == StoreTrouble::Newer)
 }
 
-/// Waits for something, or is told to stop.
+/// Waits for `what`; `None` if told to stop first.
 pub(super) async fn waits<T>(
     stop: &mut Pin<&mut impl Future<Output = ()>>,
     what: impl Future<Output = T>,
@@ -422,7 +422,7 @@ pub(super) async fn waits<T>(
     }
 }
 
-/// Gives signs of life while something else is waited for.
+/// Sends heartbeats while waiting for something else.
 async fn beating<T>(host: &dyn Host, what: impl Future<Output = T>) -> T {
     let mut what = pin!(what);
     let mut beat = tokio::time::interval(BEAT);
@@ -435,7 +435,7 @@ async fn beating<T>(host: &dyn Host, what: impl Future<Output = T>) -> T {
     }
 }
 
-/// Ends the work in good order.
+/// Ends the work gracefully.
 fn summary(
     life: &Life,
     finished: Finished,

@@ -1,6 +1,6 @@
-//! What works beside the engine while an agent runs: the command folder, the listener for scan
-//! notifications, the control endpoint, notices. None of it decides about orders. Each records in the
-//! journal what it learned, and then wakes the engine, which reads it there.
+//! The tasks that run in parallel with the engine: command folder, listener for scan notifications,
+//! control endpoint, notices. None of them decides about orders. Each records what it learned in
+//! the journal and then wakes the engine, which reads it there.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -15,10 +15,10 @@ use crate::store::{BUSY, FILE_NAME, Store, StoreError};
 
 use super::open::LOCK_NAME;
 
-/// How long what works beside the engine may take to end.
+/// How long these tasks may take to end.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// The journal for everybody but the engine. Each use opens it anew and closes it again, so that a
+/// Access to the journal for everything but the engine. Opens and closes it on each use, so that a
 /// damaged one can be set aside while the agent runs.
 #[derive(Clone)]
 pub struct Journal {
@@ -26,12 +26,12 @@ pub struct Journal {
     busy: Duration,
     may_make: bool,
     hook: fn(Step),
-    /// Held for writing while the journal may be replaced.
+    /// Write-locked while the journal may be replaced.
     pub(super) gate: Arc<RwLock<()>>,
 }
 
 impl Journal {
-    /// The journal in a state directory.
+    /// Returns access to the journal in a state folder.
     pub fn of(state: &Path) -> Self {
         Self {
             file: state.join(FILE_NAME),
@@ -42,19 +42,19 @@ impl Journal {
         }
     }
 
-    /// The same for a process in which no agent runs: where no agent ever was, the journal is made.
+    /// The same for a process without an agent: creates the journal if no agent has ever run here.
     pub(super) fn perhaps_new(state: &Path) -> Self {
         Self { may_make: true, ..Self::of(state) }
     }
 
-    /// The hook is called before and after each durable record that has a [`Step`].
+    /// Sets a hook that is called before and after each durable record with a [`Step`].
     #[must_use]
     pub fn with_hook(mut self, hook: fn(Step)) -> Self {
         self.hook = hook;
         self
     }
 
-    /// Works with the journal, which must be there. What `work` records is durable when this returns.
+    /// Works with the journal, which must exist. What `work` records is durable when this returns.
     pub fn with<T>(
         &self,
         work: impl FnOnce(&Store) -> Result<T, StoreError>,
@@ -66,7 +66,7 @@ impl Journal {
         work(&Store::open_present(&self.file, self.busy)?.with_hook(self.hook))
     }
 
-    /// Looks at the journal, and is in nobody's way; `None` if there is none.
+    /// Reads the journal without blocking anyone; `None` if there is none.
     pub(super) fn look<T>(
         &self,
         look: impl FnOnce(&Store) -> Result<T, StoreError>,
@@ -75,21 +75,21 @@ impl Journal {
         Store::open_to_read(&self.file)?.map(|store| look(&store)).transpose()
     }
 
-    /// Whether no agent was here so far. What one left is for an agent alone to make anew.
+    /// Whether no agent has run here yet. A journal that one left may be rebuilt only by an agent.
     fn is_first(&self) -> bool {
         let is_missing = |path: &Path| matches!(RealDisk.kind(path), Ok(None));
         let is_first = is_missing(&self.file) && is_missing(&self.file.with_file_name(LOCK_NAME));
-        // Where the folder cannot be made, the journal's opening says why.
+        // If the folder cannot be created, opening the journal reports why.
         is_first && self.file.parent().is_some_and(|dir| RealDisk.create_private_dirs(dir).is_ok())
     }
 }
 
-/// Wakes the engine: something new is in the journal.
+/// Wakes the engine when something new is in the journal.
 #[derive(Clone, Default)]
 pub struct Wake(Arc<Notify>);
 
 impl Wake {
-    /// The engine looks at the journal soon.
+    /// Makes the engine check the journal soon.
     pub fn now(&self) {
         self.0.notify_one();
     }
@@ -99,24 +99,23 @@ impl Wake {
     }
 }
 
-/// Says when to end. Clones say the same.
+/// Signals when to end. Clones receive the same signal.
 #[derive(Clone)]
 pub struct UntilStop(watch::Receiver<bool>);
 
 impl UntilStop {
     /// Resolves when it is time to end.
     pub async fn stopped(&mut self) {
-        // An error means that whoever could say so is gone.
+        // An error means that the sender is gone.
         let _ = self.0.wait_for(|stop| *stop).await;
     }
 
-    /// Whether it is time to end.
     pub fn is_stopped(&self) -> bool {
         *self.0.borrow()
     }
 }
 
-/// The tasks beside one engine.
+/// The tasks in parallel with one engine.
 pub(super) struct Beside {
     tasks: JoinSet<()>,
     stop: watch::Sender<bool>,
@@ -127,7 +126,7 @@ impl Beside {
         Self { tasks: JoinSet::new(), stop: watch::Sender::new(false) }
     }
 
-    /// Starts one more.
+    /// Starts another task.
     pub(super) fn start<F: Future<Output = ()> + Send + 'static>(
         &mut self,
         task: impl FnOnce(UntilStop) -> F,
@@ -135,7 +134,7 @@ impl Beside {
         self.tasks.spawn(task(UntilStop(self.stop.subscribe())));
     }
 
-    /// Asks all of them to end and waits for it, up to a deadline.
+    /// Asks all tasks to end and waits for that, up to a deadline.
     pub(super) async fn end(mut self) {
         self.stop.send_replace(true);
         let all = async { while self.tasks.join_next().await.is_some() {} };
@@ -165,7 +164,7 @@ mod tests {
         let (done, ended) = tokio::sync::oneshot::channel();
         beside.start(|mut until| async move {
             until.stopped().await;
-            // Nobody listens only where the test has failed already.
+            // There is no receiver only if the test has already failed.
             let _ = done.send(until.is_stopped());
         });
         beside.end().await;

@@ -1,6 +1,6 @@
-//! The URL that Align calls with scan notifications: the public URL of the config and a long random
-//! segment of ours, since Align signs nothing. Whoever knows it may send notifications, so it is a
-//! secret: one for each installation, kept where logins are.
+//! The URL that Align calls with scan notifications: the config's public URL plus a long random
+//! segment of ours, since Align signs nothing. Anyone who knows it can send notifications, so it is
+//! a secret: one per installation, kept with the logins.
 
 use secrecy::{ExposeSecret as _, SecretString};
 use url::Url;
@@ -10,19 +10,19 @@ use crate::disk::random_text;
 use crate::model::fault::{Fault, FaultClass};
 use crate::secrets::SecretStore;
 
-/// The secret's name in the store.
+/// The name of the secret in the store.
 pub const CALLBACK_SECRET: &str = "callback";
 /// Random bytes of a new secret: 256 bits.
 const BYTES: usize = 32;
-/// A shorter one was not made by us.
+/// A shorter one was not created by us.
 const SHORTEST: usize = 32;
 
-/// The callback URL to give to Align; `None` where the config wants no notifications. The secret in
-/// it is made at the first call and stays the same from then on, so the URL changes only if the
-/// config's public URL does, or somebody removed the secret.
+/// Returns the callback URL to give to Align; `None` if the config wants no notifications. Its
+/// secret is created by the first call and then stays the same, so the URL changes only if the
+/// config's public URL does, or if the secret was removed.
 ///
 /// # Errors
-/// The secret cannot be read, or a new one not be kept.
+/// The secret cannot be read, or a new one cannot be stored.
 pub fn callback_url(config: &Config, secrets: &dyn SecretStore) -> Result<Option<Url>, Fault> {
     let Some(notifications) = &config.notifications else { return Ok(None) };
     let secret = callback_secret(secrets)?;
@@ -32,17 +32,17 @@ pub fn callback_url(config: &Config, secrets: &dyn SecretStore) -> Result<Option
     Ok(Some(url))
 }
 
-/// The secret segment of the callback URL, made where there is none yet.
+/// Returns the secret segment of the callback URL, creating it if there is none yet.
 ///
 /// # Errors
-/// It cannot be read, or a new one not be kept.
+/// It cannot be read, or a new one cannot be stored.
 pub fn callback_secret(secrets: &dyn SecretStore) -> Result<SecretString, Fault> {
     if let Some(secret) = secrets.load_text(CALLBACK_SECRET)?.filter(is_usable) {
         return Ok(secret);
     }
     let made = random_text::<BYTES>("no-randomness")?;
     secrets.save_text(CALLBACK_SECRET, &made.into())?;
-    // Another process may have made one at the same moment: what is kept counts.
+    // Another process may have created one at the same moment: the stored one counts.
     secrets.load_text(CALLBACK_SECRET)?.filter(is_usable).ok_or_else(|| {
         Fault::new(
             FaultClass::Local,
@@ -53,7 +53,7 @@ pub fn callback_secret(secrets: &dyn SecretStore) -> Result<SecretString, Fault>
     })
 }
 
-/// It must be one segment of a path, and long.
+/// Whether it is a single path segment and long enough.
 fn is_usable(secret: &SecretString) -> bool {
     let text = secret.expose_secret();
     text.len() >= SHORTEST

@@ -1,5 +1,5 @@
-//! What the audit tells of the agent itself: that it started and ended, and that its config is another
-//! than at the start before.
+//! What the audit log records about the agent itself: start, end, and config changes since the
+//! previous start.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -15,20 +15,21 @@ use crate::model::fault::Fault;
 use super::clock::wall_now;
 use super::open::Site;
 
-/// What the config was at the last start: beside the journal, so that its loss does not hide a change.
+/// The config at the last start, stored next to the journal, so that losing the journal does not
+/// hide a change.
 const SEEN: &str = "config.seen";
 const SEEN_MAX: u64 = 4 << 20;
 
-/// The keys of a config. Of their values there is no more than it takes to tell that they changed:
-/// hashes that only this file's salt can be compared with.
+/// The keys of a config. Their values are kept only as hashes with this file's salt, enough to see
+/// that they changed.
 #[derive(Debug, Serialize, Deserialize)]
 struct Seen {
     salt: String,
     keys: BTreeMap<String, String>,
 }
 
-/// Records which keys of the config changed since the last start, if any did. An agent works all the
-/// same where that fails.
+/// Records which config keys changed since the last start, if any. If that fails, the agent works
+/// all the same.
 pub(super) fn record(site: &Site) {
     if let Err(fault) = compare(site) {
         tracing::warn!("{}", fault.chain());
@@ -64,7 +65,7 @@ fn compare(site: &Site) -> Result<(), Fault> {
     Ok(write_durably_private(&*site.disk, &path, &text)?)
 }
 
-/// Records that an agent began to work, or ended in an orderly way.
+/// Records that an agent started working or shut down cleanly.
 pub(super) fn agent(site: &Site, what: Deed) {
     let entry =
         Entry::by_agent(wall_now(), what, Mark::Done).detail("version", env!("CARGO_PKG_VERSION"));
@@ -73,7 +74,7 @@ pub(super) fn agent(site: &Site, what: Deed) {
     }
 }
 
-/// The keys that were added, removed, or have another value.
+/// Returns the keys that were added, removed or changed.
 fn changed(before: &BTreeMap<String, String>, now: &BTreeMap<String, String>) -> Vec<String> {
     let gone = before.keys().filter(|key| !now.contains_key(*key));
     let other = now.iter().filter(|(key, value)| before.get(*key) != Some(*value));

@@ -1,5 +1,5 @@
-//! Another output that somebody chose: durable before the config names it, so that the next start takes
-//! it for what it is, and not for an output that vanished.
+//! A newly chosen output. Made durable before the config names it, so that the next start does not
+//! mistake it for an output that vanished.
 
 use std::path::{Path, PathBuf};
 
@@ -11,49 +11,48 @@ use crate::store::{Store, StoreError};
 
 use super::open::Site;
 
-/// The fact that holds it until it is settled.
+/// The fact that stores it until it takes effect.
 const CHOSEN: &str = "output-chosen";
 
-/// An output that is chosen and not yet written to.
+/// An output that was chosen but not written to yet.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Chosen {
-    /// The new output.
     pub(super) to: PathBuf,
     /// Its marker.
     pub(super) id: String,
-    /// The output before.
+    /// The previous output.
     pub(super) from: PathBuf,
-    /// Its staging.
+    /// The staging folder of the previous output.
     pub(super) from_staging: PathBuf,
-    /// Its marker, if it was ever opened.
+    /// The marker of the previous output, if it was ever opened.
     pub(super) from_id: Option<String>,
 }
 
 impl Chosen {
-    /// What was chosen, if the config names it by now. A choice whose config was never written counts
-    /// for nothing.
+    /// Returns the choice if the config names it by now. A choice that never got into the config
+    /// does not count.
     pub(super) fn of(store: &Store, output: &Path) -> Result<Option<Self>, StoreError> {
         let text = store.fact(CHOSEN)?;
         let chosen: Option<Self> = text.and_then(|text| serde_json::from_str(&text).ok());
         Ok(chosen.filter(|chosen| chosen.to == output))
     }
 
-    /// Remembers it.
+    /// Stores it.
     ///
     /// # Errors
-    /// The journal cannot be written, or a path is no Unicode.
+    /// The journal cannot be written, or a path is not Unicode.
     pub(super) fn note(&self, store: &Store) -> Result<(), StoreError> {
         let text =
             serde_json::to_string(self).map_err(|error| StoreError::Row(error.to_string()))?;
         store.set_fact(CHOSEN, &text)
     }
 
-    /// Nothing is chosen any more.
     pub(super) fn forget(store: &Store) -> Result<(), StoreError> {
         store.set_fact(CHOSEN, "")
     }
 
-    /// The new output is in use: the one before is tidied up, and the choice is history.
+    /// Completes the switch once the new output is in use: tidies up the previous one and forgets
+    /// the choice.
     pub(super) fn settle(self, site: &Site, store: &Store) -> Result<(), StoreError> {
         let old = Layout { output: self.from, staging: self.from_staging };
         let left = match &self.from_id {

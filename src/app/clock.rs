@@ -1,32 +1,32 @@
-//! The two clocks of this computer.
+//! The two clocks of this PC: wall clock and uptime.
 
 use std::time::Duration;
 
 use crate::model::time::{Now, WallMs};
 
-/// What both clocks say.
+/// Reads both clocks.
 pub(super) fn now() -> Now {
     Now { wall: wall_now(), mono: up() }
 }
 
-/// What the PC's clock says.
+/// The time of the PC's clock.
 pub fn wall_now() -> WallMs {
     WallMs(jiff::Timestamp::now().as_millisecond())
 }
 
-/// How long the computer has been running, sleep included (`clock_gettime(2)`, `CLOCK_BOOTTIME`).
+/// Uptime including sleep (`clock_gettime(2)`, `CLOCK_BOOTTIME`).
 #[cfg(any(target_os = "linux", target_os = "android"))]
 fn up() -> Duration {
     of(rustix::time::clock_gettime(rustix::time::ClockId::Boottime))
 }
 
-/// How long the computer has been running. On macOS its monotonic clock goes on in sleep.
+/// Uptime. The monotonic clock of macOS keeps running during sleep.
 #[cfg(all(unix, not(any(target_os = "linux", target_os = "android"))))]
 fn up() -> Duration {
     of(rustix::time::clock_gettime(rustix::time::ClockId::Monotonic))
 }
 
-/// How long the computer has slept since it was started, as far as its clocks tell.
+/// Time slept since boot, as far as the clocks reveal it.
 pub(super) fn slept() -> Duration {
     #[cfg(any(target_os = "linux", target_os = "android"))]
     {
@@ -35,7 +35,7 @@ pub(super) fn slept() -> Duration {
     }
     #[cfg(not(any(target_os = "linux", target_os = "android")))]
     {
-        // Windows tells a service when it wakes up.
+        // Windows notifies a service when the PC wakes up.
         Duration::ZERO
     }
 }
@@ -46,11 +46,11 @@ fn of(time: rustix::time::Timespec) -> Duration {
     Duration::new(seconds, u32::try_from(time.tv_nsec).unwrap_or(0))
 }
 
-/// How long the computer has been running, sleep included (Microsoft Learn, `GetTickCount64`).
+/// Uptime including sleep (Microsoft Learn, `GetTickCount64`).
 #[cfg(windows)]
 #[expect(unsafe_code, reason = "a system call without arguments")]
 fn up() -> Duration {
-    // SAFETY: it takes nothing and always succeeds.
+    // SAFETY: it takes no arguments and always succeeds.
     Duration::from_millis(unsafe {
         windows_sys::Win32::System::SystemInformation::GetTickCount64()
     })

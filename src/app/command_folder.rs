@@ -1,5 +1,5 @@
-//! The command folder beside the engine: looked at regularly, and sooner when the system hints at
-//! something new.
+//! Runs the command folder in parallel with the engine: checks it regularly, and sooner when the
+//! system reports something new.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -15,13 +15,13 @@ use super::beside::{Beside, UntilStop};
 use super::clock;
 use super::open::Site;
 
-/// After a hint: what is being written is mostly written then, and many hints become one.
+/// Delay after a hint: by then most writes are complete, and many hints become one.
 const SETTLE: Duration = Duration::from_millis(100);
 
-/// How a folder is watched.
+/// Watches a folder.
 type Watch = fn(&Path, Arc<Notify>) -> Result<Watcher, String>;
 
-/// Starts looking at the folder, if the config names one.
+/// Starts checking the folder, if the config names one.
 pub(super) fn start(site: &Arc<Site>, beside: &mut Beside) {
     let Some(dir) = site.config.commands.clone() else { return };
     let desk: Arc<dyn Desk> = Arc::clone(&site.desk) as Arc<dyn Desk>;
@@ -57,7 +57,8 @@ async fn run(folder: Arc<Folder>, mut until: UntilStop, watch: Watch) {
     }
 }
 
-/// One look, on a thread that a share may keep for long; `None` when it is time to end.
+/// Checks the folder once, on a thread that a share may block for long; `None` when it is time to
+/// end.
 async fn look(folder: &Arc<Folder>, until: &mut UntilStop) -> Option<Look> {
     let folder = Arc::clone(folder);
     let look = tokio::task::spawn_blocking(move || folder.look());
@@ -65,7 +66,7 @@ async fn look(folder: &Arc<Folder>, until: &mut UntilStop) -> Option<Look> {
         biased;
         () = until.stopped() => None,
         look = look => Some(look.unwrap_or_else(|error| {
-            // What it was about lies in `working` still.
+            // The file it was handling is still in `working`.
             tracing::error!("looking at the command folder broke off: {error}");
             Look { again: SCAN, slow: false, is_new: false }
         })),
@@ -129,7 +130,7 @@ mod tests {
         let mut beside = Beside::new();
         let blind: Watch = |_, _| Err("not on this volume".to_owned());
         beside.start(move |until| run(Arc::new(folder), until, blind));
-        // The slow lane, the quick lane, and a file that comes later.
+        // The slow lane, the fast lane, and a file that arrives later.
         let began = Instant::now();
         for name in ["verify.txt", "pause.txt", "resume.txt"] {
             std::fs::create_dir_all(&commands).expect("made");

@@ -1,5 +1,5 @@
-//! Finds the journal as it was left; sets a damaged one aside, never deletes it, and begins a new one
-//! with what can still be read of it.
+//! Opens the journal as it was left. Sets a damaged one aside, never deletes it, and starts a new
+//! one with whatever can still be read from it.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -14,22 +14,22 @@ use super::clock;
 use super::open::{Attempt, OpenError, Site};
 use super::settle::published_of;
 
-/// The copy of the journal that was made before an update was tried out.
+/// The copy of the journal made before an update was tried.
 pub(super) const COPY: &str = "journal.before-update.sqlite";
 
-/// Damaged journals are kept below the state folder in folders that begin so.
+/// Prefix of the folders below the state folder that keep damaged journals.
 const KEPT: &str = "journal.damaged-";
-/// Tells the person who finds such a folder what it is. It is written last: until then what the
-/// folder holds is still to be read.
+/// Explains such a folder to whoever finds it. Written last: until then, the folder's content is
+/// still to be taken over.
 const ABOUT: &str = "about.txt";
-/// The output's id beside the journal, so that the loss of the journal does not make an unmounted
-/// share look like a new output.
+/// The output's id, kept next to the journal, so that after losing the journal an unmounted share
+/// does not look like a new output.
 const ROOT_NOTE: &str = "output-id";
 
-/// A journal that can be worked with.
+/// A usable journal.
 pub(super) struct Opened {
     pub(super) store: Store,
-    /// Why it does not hold all that it should, if so.
+    /// Why it does not contain everything it should, if so.
     pub(super) why: Option<String>,
     /// Whether its newest part may be missing.
     pub(super) is_suspect: bool,
@@ -37,7 +37,7 @@ pub(super) struct Opened {
     pub(super) kept: Option<PathBuf>,
 }
 
-/// Opens the journal, or makes a new one where there is none or it is damaged.
+/// Opens the journal, or creates a new one if there is none or it is damaged.
 pub(super) fn open(site: &Site, attempt: Attempt) -> Result<Opened, OpenError> {
     let disk = &*site.disk;
     let state = &site.config.state;
@@ -48,7 +48,7 @@ pub(super) fn open(site: &Site, attempt: Attempt) -> Result<Opened, OpenError> {
         None if has_log => Some("its main file is gone".to_owned()),
         None => None,
         Some(Kind::File) => {
-            // SQLite makes an empty one as soon as it looks, whether or not that succeeds.
+            // SQLite creates an empty one as soon as it looks, whether or not that succeeds.
             site.log_was_gone.fetch_or(!has_log, Ordering::SeqCst);
             let depth = if attempt.suspicions == 0 { Depth::Quick } else { Depth::Thorough };
             match Store::open_checked(&file, site.busy, depth) {
@@ -56,17 +56,17 @@ pub(super) fn open(site: &Site, attempt: Attempt) -> Result<Opened, OpenError> {
                     Some("it fails again and again, though it looks sound".to_owned())
                 }
                 Ok(store) => {
-                    // It is there from an agent's start to its orderly end.
+                    // It exists from an agent's start until its clean shutdown.
                     let was_gone = site.log_was_gone.swap(false, Ordering::SeqCst);
                     // Another program that closes the journal after the agent died removes it too,
-                    // and loses nothing.
+                    // without losing anything.
                     let is_suspect = was_gone && store.is_in_use()?;
                     return Ok(Opened { store, why: None, is_suspect, kept: None });
                 }
                 Err(error) if error.kind() == StoreTrouble::Damaged && attempt.may_rebuild => {
                     Some(error.chain())
                 }
-                // The way back from an update that failed must not end here.
+                // The way back from a failed update must not end here.
                 Err(error) if error.kind() == StoreTrouble::Newer && site.came_back => {
                     Some("a newer version that was taken back wrote it".to_owned())
                 }
@@ -87,8 +87,8 @@ pub(super) fn open(site: &Site, attempt: Attempt) -> Result<Opened, OpenError> {
     take_over(site, store, why)
 }
 
-/// Moves the journal's files into a folder of their own. The main file goes first: without it the
-/// others are never taken for a whole journal.
+/// Moves the journal's files into a folder of their own. The main file goes first: without it, the
+/// others are never mistaken for a complete journal.
 fn set_aside(disk: &dyn Disk, state: &Path, file: &Path) -> Result<(), Fault> {
     let stem = format!("{KEPT}{}", stamp());
     let names = (1..=1000_u32).map(|number| match number {
@@ -124,8 +124,8 @@ fn set_aside(disk: &dyn Disk, state: &Path, file: &Path) -> Result<(), Fault> {
     Ok(())
 }
 
-/// Brings into a new journal what can be read of those that were set aside and not yet taken over:
-/// the process may have ended in between.
+/// Copies into a new journal what can be read from journals that were set aside but not yet taken
+/// over: the process may have ended in between.
 fn take_over(site: &Site, store: Store, why: Option<String>) -> Result<Opened, OpenError> {
     let disk = &*site.disk;
     let mut opened = Opened { store, why, is_suspect: false, kept: None };
@@ -191,8 +191,8 @@ fn read_into(store: &Store, file: &Path, now: Now) -> Result<(), OpenError> {
     Ok(())
 }
 
-/// What the newer version's journal does not tell is taken from the copy that was made before it: the
-/// orders that are not known otherwise, and what people decided.
+/// Takes what the newer version's journal lacks from the copy made before the update: orders not
+/// known otherwise, and users' decisions.
 fn read_missing(store: &Store, file: &Path, now: Now) -> Result<(), OpenError> {
     let left = salvage(file);
     store.atomically(|store| {
@@ -223,7 +223,7 @@ fn read_missing(store: &Store, file: &Path, now: Now) -> Result<(), OpenError> {
     Ok(())
 }
 
-/// The output's id, should the journal not know it.
+/// Reads the output's id, in case the journal does not know it.
 pub(super) fn noted_root(site: &Site) -> Result<Option<String>, OpenError> {
     match read_limited(&*site.disk, &site.config.state.join(ROOT_NOTE), 256) {
         Ok(bytes) => {
@@ -235,8 +235,7 @@ pub(super) fn noted_root(site: &Site) -> Result<Option<String>, OpenError> {
     }
 }
 
-/// Notes the output's id beside the journal. Without the note all goes well too, but for the loss of
-/// the journal.
+/// Stores the output's id next to the journal. It is only needed if the journal is lost.
 pub(super) fn note_root(site: &Site, id: &str) {
     let path = site.config.state.join(ROOT_NOTE);
     let noted = match noted_root(site) {

@@ -1,4 +1,4 @@
-//! The labs' ways to Align: one client for each lab and process, made when it is first needed.
+//! The labs' links to Align: one client per lab and process, created on first use.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,7 +14,7 @@ use crate::model::step::Step;
 use crate::secrets::{self, FileSecrets};
 use crate::sync::execute::Link;
 
-/// The clients of all labs of a config.
+/// The clients of all labs in a config.
 pub struct Labs {
     config: Arc<Config>,
     handle: Handle,
@@ -25,33 +25,33 @@ pub struct Labs {
 }
 
 impl Labs {
-    /// No client is made yet. They do their input and output on `handle`'s runtime, which must be a
-    /// multi-threaded one.
+    /// Creates no client yet. Clients do their I/O on `handle`'s runtime, which must be
+    /// multi-threaded.
     pub fn new(config: Arc<Config>, handle: Handle, disk: Arc<dyn Disk>) -> Self {
         let secrets = Arc::new(secrets::open(&config.state, config.secrets, Arc::clone(&disk)));
         Self { config, handle, disk, secrets, made: Mutex::default(), step: |_| {} }
     }
 
-    /// The hook is called at the steps of a login's renewal.
+    /// Sets a hook that is called at the steps of a login renewal.
     #[must_use]
     pub fn with_hook(self, step: fn(Step)) -> Self {
         Self { step, ..self }
     }
 
-    /// Where this process keeps logins and other secrets.
+    /// The store that this process uses for logins and other secrets.
     pub fn secrets(&self) -> &Arc<FileSecrets> {
         &self.secrets
     }
 
-    /// The runtime that clients do their input and output on.
+    /// The runtime on which clients do their I/O.
     pub fn handle(&self) -> &Handle {
         &self.handle
     }
 
-    /// A lab's client; every caller gets the same.
+    /// Returns a lab's client; every caller gets the same one.
     ///
     /// # Errors
-    /// The config has no such lab, or what it says of Align cannot be used.
+    /// The config has no such lab, or its Align settings cannot be used.
     pub fn client(&self, lab: &LabName) -> Result<Arc<AlignClient>, Fault> {
         let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(client) = made.get(lab) {
@@ -75,13 +75,13 @@ impl Labs {
         Ok(client)
     }
 
-    /// What the engine's work needs of each lab.
+    /// Returns what the engine needs for each lab.
     pub fn links(&self) -> Result<BTreeMap<LabName, Link>, Fault> {
         let labs = self.config.labs.iter();
         labs.map(|lab| Ok((lab.name.clone(), self.link(lab)?))).collect()
     }
 
-    /// What the engine's work needs of one lab.
+    /// Returns what the engine needs for one lab.
     pub fn link(&self, lab: &LabConfig) -> Result<Link, Fault> {
         let client = self.client(&lab.name)?;
         let connect = {

@@ -1,5 +1,5 @@
-//! The driver: hands what happened to the engine and has done what the engine answers, and watches
-//! whether output, staging and journal stay where they are.
+//! The driver: passes events to the engine, carries out the engine's effects, and watches whether
+//! output, staging and journal stay in place.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -24,26 +24,26 @@ use super::open::Site;
 
 /// How long running work may take to reach a safe point at shutdown.
 const SHUTDOWN: Duration = Duration::from_secs(20);
-/// Time between two looks whether output, staging and journal are there.
+/// Interval for checking that output, staging and journal are in place.
 const WATCH: Duration = Duration::from_secs(5);
-/// The same while one of them is not.
+/// The same while one of them is missing.
 const WATCH_CLOSELY: Duration = Duration::from_secs(1);
-/// So often in a row the output must be missing before it counts as gone: a share may stumble.
+/// How many times in a row the output must be missing before it counts as gone: a share may hiccup.
 const MISSES: u32 = 2;
 
 type Answers = mpsc::UnboundedSender<Input>;
 
-/// What a look around found.
+/// What a check found.
 enum Seen {
     AllThere,
     /// Staging or journal are not where they were.
     Changed,
-    /// The output is away, or cannot be used.
+    /// The output is missing or unusable.
     Away(Fault),
 }
 
-/// Works until the ending, a stop, or an interruption. Gives the orders that did not reach a safe
-/// point in time.
+/// Works until the ending applies, a stop, or an interruption. Returns the orders that did not
+/// reach a safe point in time.
 pub(super) async fn live(
     life: &mut Life,
     site: &Arc<Site>,
@@ -75,7 +75,7 @@ pub(super) async fn live(
         }
         let now = clock::now();
         if next_look.is_some_and(|at| at <= now.mono) {
-            // Until it answers there is no other: a share that hangs is asked once.
+            // No other check starts until it answers: a hanging share is asked only once.
             next_look = None;
             look_around(site, life.waits.is_some(), &report);
         }
@@ -100,7 +100,7 @@ pub(super) async fn live(
     Ok((finished, stragglers))
 }
 
-/// What an agent does, for whoever runs it.
+/// Describes what the agent is doing, for its host.
 fn doing(life: &Life, labs: usize) -> String {
     if life.waits.is_some() {
         return "waits for the output folder".to_owned();
@@ -112,8 +112,8 @@ fn doing(life: &Life, labs: usize) -> String {
     format!("{}, {orders} in work", count(labs, "lab"))
 }
 
-/// Ends what runs without asking for its results, and waits for it: nothing of it may touch what the
-/// next life works on. Whether it was told to stop meanwhile.
+/// Cancels running work and waits for it to end, ignoring its results: none of it may touch what
+/// the next stretch of work uses. Returns whether the agent was told to stop while waiting.
 pub(super) async fn put_down(
     life: Life,
     stop: &mut Pin<&mut impl Future<Output = ()>>,
@@ -151,7 +151,7 @@ fn step(
         let answers = answers.clone();
         tokio::task::spawn_blocking(move || {
             if let Some(input) = executor.perform(effect) {
-                // Nobody listens any more once the deadline of the shutdown has passed.
+                // After the shutdown deadline, there is no receiver.
                 let _ = answers.send(input);
             }
         });
@@ -160,7 +160,7 @@ fn step(
     Ok(())
 }
 
-/// The downloads that wait for their server, for whoever asks how things stand.
+/// Returns the downloads that are waiting for their server, for the status.
 fn pauses(life: &Life, now: Now) -> Vec<DownloadPause> {
     let pauses = life.engine.pauses(now).into_iter();
     let told = pauses.map(|pause| DownloadPause {
@@ -173,8 +173,8 @@ fn pauses(life: &Life, now: Now) -> Vec<DownloadPause> {
     told.collect()
 }
 
-/// Begins nothing new, asks what runs to stop, and waits for it up to a deadline. Gives the orders
-/// that did not make it.
+/// Starts nothing new, asks running work to stop, and waits for it up to a deadline. Returns the
+/// orders that did not make it.
 async fn wind_down(
     life: &mut Life,
     site: &Site,
@@ -186,7 +186,7 @@ async fn wind_down(
     let deadline = tokio::time::Instant::now() + SHUTDOWN;
     loop {
         if let Err(error) = step(life, site, (clock::now(), input), answers, tell) {
-            // What it could not record is found again at the next start.
+            // The next start finds again what could not be recorded.
             tracing::warn!("{}", error.chain());
         }
         life.executor.cancel.cancel();
@@ -201,7 +201,7 @@ async fn wind_down(
     }
 }
 
-/// Looks whether all is there, on a thread that may hang.
+/// Checks whether everything is in place, on a thread that may hang.
 fn look_around(site: &Arc<Site>, waits: bool, report: &mpsc::UnboundedSender<Seen>) {
     let (site, report) = (Arc::clone(site), report.clone());
     tokio::task::spawn_blocking(move || {
@@ -213,12 +213,12 @@ fn look_around(site: &Arc<Site>, waits: bool, report: &mpsc::UnboundedSender<See
             (Err(fault), _) if fault.code == STAGING_GONE => Seen::Changed,
             (Err(fault), _) => Seen::Away(fault),
         };
-        // The agent may have ended meanwhile.
+        // The agent may have ended by now.
         let _ = report.send(seen);
     });
 }
 
-/// Takes in what a look found. Gives the time until the next one.
+/// Handles the result of a check. Returns the time until the next one.
 fn noticed(
     life: &mut Life,
     site: &Site,

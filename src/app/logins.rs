@@ -1,5 +1,5 @@
-//! What a running agent does about logins by itself: it waits for the browser where a command began a
-//! login, and pairs a lab again that was paired before.
+//! What a running agent does about logins on its own: it waits for the browser if a command started
+//! a login, and pairs a lab again that was paired before.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -14,25 +14,25 @@ use crate::model::request::{Desk as _, Outcome, Reply, Request, Via, Who};
 use super::beside::UntilStop;
 use super::desk::AgentDesk;
 
-/// How often logins are looked at.
+/// How often logins are checked.
 const LOOK: Duration = Duration::from_secs(1);
-/// How long after a pairing that failed the next one is tried.
+/// How long to wait after a failed pairing before retrying.
 const AGAIN: Duration = Duration::from_mins(1);
 /// The longest such wait.
 const AGAIN_AT_MOST: Duration = Duration::from_mins(30);
 
-/// What is known of one lab's login.
+/// The observed state of one lab's login.
 #[derive(Default)]
 struct Lab {
-    /// The one that waits at the redirect URL, if one does.
+    /// The thread that waits at the redirect URL, if any.
     waiter: Option<Waiter>,
-    /// The login as it was at the last look.
+    /// The login at the last check.
     seen: Option<Seen>,
-    /// The login as it was when its pairing was found to be right, or tried.
+    /// The login when its pairing was last found to be right, or tried.
     settled: Option<Seen>,
-    /// A pairing that failed is tried again then.
+    /// When to retry a failed pairing, and the current wait.
     again: Option<(Instant, Duration)>,
-    /// The trouble that was told last.
+    /// The last problem reported.
     told: Option<String>,
 }
 
@@ -41,24 +41,24 @@ struct Waiter {
     cancel: Cancel,
 }
 
-/// By what a change of the login is noticed.
+/// What reveals a change of the login.
 #[derive(Clone, PartialEq, Eq)]
 enum Seen {
     None(&'static str),
-    /// With the account that the lab was paired with before. Without it, two logins between two looks,
-    /// the first of them paired, could not be told from one that was not.
+    /// With the account that the lab was paired with before. Without it, two logins between two
+    /// checks, the first of them paired, would look like a single unpaired one.
     Unpaired(Option<AccountId>),
     Paired(AccountId),
 }
 
-/// Looks after the logins until it is told to stop.
+/// Looks after the logins until told to stop.
 pub(super) async fn look_after(desk: Arc<AgentDesk>, mut until: UntilStop) {
     let names: Vec<_> = desk.config().labs.iter().map(|lab| lab.name.clone()).collect();
     let mut labs: BTreeMap<LabName, Lab> =
         names.into_iter().map(|name| (name, Lab::default())).collect();
     loop {
         let (mut looked, work) = (std::mem::take(&mut labs), Arc::clone(&desk));
-        // Keyrings and Align may take their time.
+        // Keyrings and Align may be slow.
         let look = tokio::task::spawn_blocking(move || {
             for (name, lab) in &mut looked {
                 lab.look(&work, name);
@@ -77,7 +77,7 @@ pub(super) async fn look_after(desk: Arc<AgentDesk>, mut until: UntilStop) {
             () = tokio::time::sleep(LOOK) => {}
         }
     }
-    // Whoever waits for a browser is cancelled as it is dropped.
+    // Dropping it cancels everything that waits for a browser.
     drop(labs);
 }
 
@@ -90,7 +90,7 @@ impl Lab {
         self.tell(desk, name, result.err());
     }
 
-    /// Waits at the redirect URL as long as a login waits for the browser.
+    /// Waits at the redirect URL as long as a login is waiting for the browser.
     fn listen(
         &mut self,
         desk: &Arc<AgentDesk>,
@@ -109,7 +109,7 @@ impl Lab {
         }
         self.waiter = None;
         let Some(login) = pending else { return Ok(()) };
-        // Should the port be taken, the next look tries again.
+        // If the port is in use, the next check tries again.
         let Some(loopback) = login.request.listen(client)? else { return Ok(()) };
         let cancel = Cancel::new();
         let Some(waited) = client.pending_login()? else { return Ok(()) };
@@ -137,7 +137,7 @@ impl Lab {
         Ok(())
     }
 
-    /// Pairs again where that is called for.
+    /// Pairs again if needed.
     fn pair(
         &mut self,
         desk: &AgentDesk,
@@ -163,7 +163,7 @@ impl Lab {
             None => self.again = None,
             Some(reply) if reply.outcome == Outcome::Done => {
                 tracing::info!(lab = %name, "paired again: {}", reply.message);
-                // What it left is looked at once more.
+                // Check once more what it left.
                 (self.again, self.settled) = (None, None);
             }
             Some(reply) => {
@@ -175,7 +175,7 @@ impl Lab {
         Ok(())
     }
 
-    /// Tells a trouble when it is news.
+    /// Reports a problem if it is new.
     fn tell(&mut self, desk: &AgentDesk, name: &LabName, fault: Option<Fault>) {
         let text = fault.map(|fault| match &fault.hint {
             Some(hint) => format!("{}; {hint}", fault.chain()),
@@ -199,7 +199,7 @@ impl Drop for Waiter {
     }
 }
 
-/// What follows when the browser comes back.
+/// Handles the return of the browser.
 struct Returning {
     desk: Arc<AgentDesk>,
     lab: LabName,
@@ -214,7 +214,7 @@ impl Returning {
         let logged_in = code.and_then(|code| {
             self.desk.finish_login(&who, lab, &self.client, &login.request, &code)
         });
-        // From here on the port is free, and the next look may listen again.
+        // From here on the port is free, and the next check may listen again.
         self.cancel.cancel();
         match logged_in {
             Err(fault) if fault.class == crate::model::fault::FaultClass::Cancelled => {}
@@ -233,7 +233,7 @@ impl Returning {
         }
     }
 
-    /// Tells whoever reads the log, and whoever waits for the login at the page.
+    /// Reports to the log and to the page that waits for the login.
     fn tell(&self, what: &str, reply: Reply) {
         log(&self.lab, what, &reply);
         self.desk.login_went(&self.lab, Some(reply));
@@ -249,7 +249,7 @@ impl Returning {
     }
 }
 
-/// Something that a person must see to.
+/// Logs something that needs attention.
 fn log(lab: &LabName, what: &str, reply: &Reply) {
     let next = reply.next.as_deref().unwrap_or_default();
     tracing::error!(%lab, next, "{what}: {}", reply.message);

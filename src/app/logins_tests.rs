@@ -1,4 +1,4 @@
-//! Logins that commands begin, against the simulated Align.
+//! Logins that commands start, against the simulated Align.
 
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
@@ -18,7 +18,7 @@ use crate::simulator::{AccountSpec, Running, Scenario, Simulator, SimulatorConfi
 use crate::store::{FILE_NAME, Store};
 
 const LAB: &str = "smile-lab";
-/// Nothing that a test waits for takes so long, unless it never comes.
+/// Upper bound for any wait in a test: beyond it, the event never comes.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 struct World {
@@ -105,7 +105,7 @@ impl Agent<'_> {
         self.desk.serve_once(id, &request, &who).expect("the journal can be used")
     }
 
-    /// Logs in at the command line, which forgets the pairing.
+    /// Logs in on the command line, which forgets the pairing.
     fn log_in_anew(&self) {
         let client = self.desk.labs_ways().client(&lab()).expect("a client");
         let request = client.begin_login().expect("begun");
@@ -119,7 +119,7 @@ impl Agent<'_> {
         assert_eq!(reply.outcome, Outcome::Done, "{reply:?}");
     }
 
-    /// How it stands with the login, as a page is told.
+    /// The state of the login as reported to a page.
     fn standing(&self) -> serde_json::Value {
         let standing = self.desk.login_standing(LAB).expect("told");
         serde_json::to_value(standing).expect("JSON")
@@ -155,14 +155,14 @@ fn lab() -> LabName {
     LAB.parse().expect("valid")
 }
 
-/// Where the simulated login page sends the browser.
+/// The address to which the simulated login page sends the browser.
 fn log_in(url: &str) -> String {
     let answer = browse(url);
     let is_location = |line: &&str| line.to_ascii_lowercase().starts_with("location: ");
     answer.lines().find(is_location).expect("a redirect")["location: ".len()..].to_owned()
 }
 
-/// The answer of a server on this PC.
+/// The response of a server on this PC.
 fn browse(url: &str) -> String {
     let (host, target) =
         url.strip_prefix("http://").and_then(|url| url.split_once('/')).expect("a URL");
@@ -254,7 +254,7 @@ fn a_code_that_comes_unasked_or_too_late_is_explained() {
     assert_eq!(refused.outcome, Outcome::LoginNeeded, "{refused:?}");
     assert!(!format!("{refused:?}").contains("stale-code"));
     assert!(refused.next.expect("a way out").contains("begin anew"));
-    // The login still waits: the right code ends it.
+    // The login is still pending: the right code completes it.
     let back = log_in(&url_in(&reply));
     assert_eq!(agent.ask("four", None, Some(&back)).outcome, Outcome::Done);
 }
@@ -271,12 +271,12 @@ fn a_login_anew_is_paired_with_the_account_as_before_and_after_an_un_pairing_it_
     let account: AccountId = "4711".parse().expect("valid");
     let request = Request::Unpair { lab: None, account: account.clone(), confirm: Some(account) };
     let who = Who { user: None, via: Via::CommandFolder };
-    // Whoever looks in the middle of it does not undo it.
+    // A check in the middle of it does not undo it.
     std::thread::scope(|scope| {
         let served = scope.spawn(|| agent.desk.serve_once("three", &request, &who));
         while !served.is_finished() {
             assert_eq!(agent.desk.pair_again(&lab()).expect("looked"), None);
-            // Looking without end would leave the login's file to nobody else.
+            // Checking nonstop would starve everyone else of the login's file.
             std::thread::sleep(Duration::from_millis(1));
         }
         let reply = served.join().expect("no panic").expect("served");
@@ -298,7 +298,7 @@ fn a_login_anew_is_paired_however_seldom_the_agent_looks() {
     look(&agent);
     assert_eq!(agent.paired(), None, "nobody ever said with which account");
     agent.pair("one");
-    // No look falls between these two.
+    // No check happens between these two.
     agent.log_in_anew();
     assert_eq!(agent.paired(), None);
     look(&agent);

@@ -1,5 +1,5 @@
-//! The listener for scan notifications, wired: what it is told goes into the journal, and the engine is
-//! woken.
+//! Connects the listener for scan notifications: writes what it receives to the journal and wakes
+//! the engine.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -20,7 +20,7 @@ use super::callback::callback_secret;
 use super::clock::wall_now;
 use super::open::Site;
 
-/// Listens, if the config says so, until it is told to stop.
+/// Listens until told to stop, if the config enables it.
 pub(super) async fn listen(site: Arc<Site>, mut until: UntilStop) {
     let Some(notifications) = site.config.notifications.clone() else { return };
     let settings = Settings {
@@ -30,7 +30,7 @@ pub(super) async fn listen(site: Arc<Site>, mut until: UntilStop) {
         trusted_proxies: notifications.trusted_proxies,
         care: CARE,
     };
-    // The same as everybody's in this process, so that there is one key.
+    // The process shares one store, so that there is only one key.
     let secrets = Arc::clone(site.desk.labs_ways().secrets());
     let disk: Arc<dyn Disk> = Arc::clone(&site.disk);
     let intake = Arc::new(Wired { site, secrets, told: Mutex::default() });
@@ -40,7 +40,7 @@ pub(super) async fn listen(site: Arc<Site>, mut until: UntilStop) {
 struct Wired {
     site: Arc<Site>,
     secrets: Arc<dyn SecretStore>,
-    /// The trouble that was told last and is not over.
+    /// The last problem reported, if it is not over.
     told: Mutex<Option<String>>,
 }
 
@@ -67,7 +67,7 @@ impl Intake for Wired {
                 let noted = store.mention(&paired(store, &fixed)?, mentions, now)?;
                 let mut sum = counted;
                 sum.add(&Received::of(mentions, &noted, now));
-                // Where something is written anyway, the counts cost nothing.
+                // If something is written anyway, updating the counts is free.
                 let is_news = noted.contains(&Noted::New);
                 if is_news || (keep_count && sum != Received::default()) {
                     store.add_received(&sum)?;
@@ -107,7 +107,8 @@ impl Intake for Wired {
     }
 }
 
-/// Which lab has which account: as it was last paired or, until it is, as the config says.
+/// Returns the account of each lab: the one it was last paired with, or until then the one in the
+/// config.
 fn paired(
     store: &Store,
     fixed: &[(LabName, Option<AccountId>)],

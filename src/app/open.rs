@@ -1,5 +1,5 @@
-//! Opening an agent: locks first, then the journal, then the output. The same way leads back to work
-//! after a fault of this PC.
+//! Opening an agent: locks first, then the journal, then the output. The agent gets back to work
+//! the same way after a fault of this PC.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -45,19 +45,20 @@ use super::pulse::Pulse;
 use super::quiet::Quiet;
 use super::settle::{self, Lost, ROOT_FACT, settle};
 
-/// The lock that keeps a second agent off a state directory.
+/// The lock that keeps a second agent off a state folder.
 pub(super) const LOCK_NAME: &str = "agent.lock";
 
-/// How often the journal is looked at for requests of other processes, unless somebody wakes the engine.
+/// How often to check the journal for requests of other processes, unless something wakes the
+/// engine.
 const TICK: Duration = Duration::from_secs(1);
 
 /// Why an agent cannot work.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// Another agent holds the state directory or the output.
+    /// Another agent holds the state folder or the output.
     #[error("another agent is running on {0}")]
     AnotherAgent(String),
-    /// The disk says no.
+    /// A fault of the disk.
     #[error(transparent)]
     Fault(#[from] Fault),
     /// The journal cannot be used.
@@ -78,7 +79,7 @@ impl From<Unsettled> for OpenError {
 }
 
 impl OpenError {
-    /// Whether it may be over by itself, so that an agent that starts has reason to wait.
+    /// Whether it may pass on its own, so that a starting agent has reason to wait.
     fn may_pass(&self) -> bool {
         match self {
             Self::AnotherAgent(_) | Self::Fault(_) => false,
@@ -90,7 +91,7 @@ impl OpenError {
     }
 }
 
-/// What an agent stands on, for as long as its process lives.
+/// What an agent is built on, for the lifetime of its process.
 pub(super) struct Site {
     pub(super) config: Arc<Config>,
     pub(super) disk: Arc<dyn Disk>,
@@ -101,35 +102,34 @@ pub(super) struct Site {
     pub(super) step: fn(Step),
     /// How long the journal's calls wait for other programs.
     pub(super) busy: Duration,
-    /// Who did what here.
     pub(super) audit: Audit,
-    /// The journal for what works beside the engine.
+    /// The journal for tasks in parallel with the engine.
     pub(super) journal: Journal,
-    /// How that wakes the engine.
+    /// How those tasks wake the engine.
     pub(super) wake: Wake,
-    /// What carries people's requests out.
+    /// Carries out user requests.
     pub(super) desk: Arc<AgentDesk>,
-    /// What a person must act on, for the system's event log.
+    /// What needs attention, for the system's event log.
     pub(super) events: EventLog,
-    /// What happened so far, in numbers.
     pub(super) counters: Arc<Counters>,
-    /// When the loop gave its last sign of life.
+    /// The last heartbeat of the loop.
     pub(super) pulse: Arc<Pulse>,
-    /// Changes whenever something was told of an order or lab.
+    /// Changes whenever an order or lab gets a notice.
     pub(super) told: watch::Sender<()>,
-    /// Whether this agent was put back because a newer one failed.
+    /// Whether this agent was restored because a newer one failed.
     pub(super) came_back: bool,
-    /// Whether anything is under way, and when something begins.
+    /// Whether anything is in flight, and when something begins.
     pub(super) quiet: Quiet,
-    /// How often the journal is looked at for what other processes wrote. Whatever this process itself
-    /// causes wakes the engine.
+    /// How often to check the journal for what other processes wrote. Anything this process causes
+    /// wakes the engine.
     pub(super) tick: Mutex<Duration>,
-    /// Whether the journal's write-ahead log was missing when it was last looked for.
+    /// Whether the journal's write-ahead log was missing at the last check.
     pub(super) log_was_gone: AtomicBool,
 }
 
 impl Site {
-    /// Says to all who keep a record of what happens: the log, the system's event log, the counters.
+    /// Passes a notice to everything that keeps a record: the log, the system's event log, the
+    /// counters.
     pub(super) fn say(&self, notice: &Notice) {
         notice.log();
         self.events.tell(notice);
@@ -137,24 +137,24 @@ impl Site {
     }
 }
 
-/// In which way an agent goes to work.
+/// How an agent gets to work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Attempt {
-    /// The process has just started: what a person must settle is an error.
+    /// The process has just started: what needs a user's decision is an error.
     pub(super) first: bool,
-    /// How often in a row the journal turned out to be damaged although it looked sound.
+    /// How many times in a row the journal looked sound but turned out to be damaged.
     pub(super) suspicions: u32,
     /// Whether a damaged journal may be replaced now.
     pub(super) may_rebuild: bool,
 }
 
 impl Agent {
-    /// Takes the locks, finds the journal and the output as they were left, and sweeps away what an
-    /// earlier run left unfinished in staging. A damaged journal is set aside and made anew. Where a
-    /// known output is away, or another program holds the journal, the agent waits for them at work.
+    /// Takes the locks, finds journal and output as they were left, and removes what an earlier run
+    /// left unfinished in staging. A damaged journal is set aside and rebuilt. If a known output is
+    /// missing, or another program holds the journal, the agent waits for it while running.
     ///
-    /// `came_back` says that a newer version was tried out here and failed: should it have left a
-    /// journal that this one cannot read, that is set aside too.
+    /// `came_back` says that a newer version was tried here and failed: if it left a journal that
+    /// this one cannot read, that journal is set aside too.
     pub fn open(
         config: Arc<Config>,
         disk: Arc<dyn Disk>,
@@ -167,8 +167,8 @@ impl Agent {
         Self::open_at(config, disk, (labs, links), step, (BUSY, came_back))
     }
 
-    /// As [`open`](Self::open), with other ways to Align for the orders, and with another patience for
-    /// programs that hold the journal.
+    /// Like [`open`](Self::open), but with other links to Align for the orders, and another timeout
+    /// for programs that hold the journal.
     pub fn open_with(
         config: Arc<Config>,
         disk: Arc<dyn Disk>,
@@ -246,8 +246,9 @@ impl Agent {
     }
 }
 
-/// Closes the state folder where an installer or an earlier version left it open. Others must still get
-/// at the output and the command folder: where one of them lies inside, only the secrets are closed.
+/// Makes the state folder private if an installer or an earlier version left it open. Others still
+/// need access to the output and the command folder: if one of them is inside, only the secrets are
+/// made private.
 fn close_to_others(disk: &dyn Disk, config: &Config) {
     let shared = [Some(&config.output), config.commands.as_ref()];
     let holds_shared = shared.into_iter().flatten().any(|it| it.starts_with(&config.state));
@@ -268,7 +269,7 @@ fn close_to_others(disk: &dyn Disk, config: &Config) {
     }
 }
 
-/// Says once how secrets are kept.
+/// Logs once how secrets are kept.
 fn announce(keeping: &Keeping) {
     let folder = keeping.folder.display();
     match (keeping.vault, keeping.fallback()) {
@@ -278,7 +279,7 @@ fn announce(keeping: &Keeping) {
     }
 }
 
-/// Opens the journal and, if it is there, the output, brings both into step, and begins.
+/// Opens the journal and, if it is there, the output, brings both into step, and starts work.
 pub(super) fn go_to_work(
     site: &Site,
     attempt: Attempt,
@@ -314,7 +315,7 @@ pub(super) fn go_to_work(
         Err(OpenError::Fault(fault)) if fault.code == ANOTHER_AGENT && attempt.first => {
             return Err(OpenError::AnotherAgent(site.layout.output.display().to_string()));
         }
-        // A known output may come back. One that was never there will not, nor will one in the wrong
+        // A known output may come back. One that never existed will not, nor will one in the wrong
         // place move.
         Err(OpenError::Fault(fault)) if known.is_some() && fault.code != "staging-volume" => {
             Some(fault)
@@ -328,7 +329,7 @@ pub(super) fn go_to_work(
         news.push(Notice::PcTrouble { message: fault.chain(), hint: fault.hint.clone() });
     }
     store.set_output_waits(waits.as_ref().map(Fault::chain).as_deref())?;
-    // Whoever listens says it again.
+    // The listener reports it again.
     store.set_listener_trouble(None)?;
     store.set_in_use(true)?;
     let engine = Engine::new(store, policy(&site.config), now)?;
@@ -349,7 +350,7 @@ pub(super) fn go_to_work(
     Ok(Life { engine, executor: Arc::new(executor), waits, began: Instant::now() })
 }
 
-/// Prepares the output, brings journal and disk into step, and lets orders be written.
+/// Prepares the output, brings journal and disk into step, and opens the output for orders.
 fn open_output(
     site: &Site,
     store: &Store,
@@ -365,8 +366,8 @@ fn open_output(
     Ok(())
 }
 
-/// What unfinished work in staging is still of use: staged orders that are about to be published, and
-/// broken downloads of orders that will be tried again.
+/// Returns what unfinished work in staging is still useful: staged orders about to be published,
+/// and interrupted downloads of orders that will be retried.
 pub(super) fn worth_keeping(
     store: &Store,
     config: &Config,

@@ -1,4 +1,4 @@
-//! The status page, wired: it asks the desk, and tells where it is.
+//! Connects the status page: it queries the desk and reports its address.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,7 +13,7 @@ use super::beside::UntilStop;
 use super::clock;
 use super::open::Site;
 
-/// Shows the page, if the config says so, until it is told to stop.
+/// Serves the page until told to stop, if the config enables it.
 pub(super) async fn show(site: Arc<Site>, mut until: UntilStop) {
     let Some(page) = site.config.status_page.clone() else { return };
     let settings = Settings::of(&page);
@@ -54,13 +54,13 @@ pub(super) async fn show(site: Arc<Site>, mut until: UntilStop) {
     };
     serve(settings, router, disk, tell, until.stopped()).await;
     if let Some(code) = code {
-        // The disk may take its time, and nobody needs to wait for that.
+        // The disk may be slow, and no one needs to wait for it.
         drop(tokio::task::spawn_blocking(move || code.end()).await);
     }
 }
 
-/// Makes the set-up code, where the page asks for no password. Without one the page can still be looked
-/// at.
+/// Creates the setup code if the page asks for no password. Without a code, the page can still be
+/// viewed.
 async fn set_up_code(site: &Arc<Site>, gate: &Gate) -> Option<Arc<SetUpCode>> {
     if gate.asks_password() {
         return None;

@@ -1,6 +1,6 @@
-//! Looks at output, staging and command folder for whoever only wants to know: pages, health, metrics.
-//! A share that hangs keeps a call for as long as it likes, so all of them are made on one thread. Nobody
-//! waits for it for long, and while it hangs nobody waits at all.
+//! Checks output, staging and command folder for callers that only need information: pages, health,
+//! metrics. A hanging share can block a call indefinitely, so all calls are made on one thread. No
+//! one waits for it for long, and once it counts as hanging no one waits at all.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
@@ -8,20 +8,20 @@ use std::time::{Duration, Instant};
 
 use crate::model::fault::{Fault, FaultClass};
 
-/// Nobody waits longer than this, and a share that needs longer hangs.
+/// The longest wait for an answer; a share that takes longer counts as hanging.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// Nobody waits longer than this to be told how much room there is.
+/// The longest wait for the amount of free space.
 const FOR_ROOM: Duration = Duration::from_secs(1);
-/// So old an answer may be without another one being asked for.
+/// How old an answer may be before it is asked for again.
 const FRESH: Duration = Duration::from_secs(1);
 
 type Job = Box<dyn FnOnce() + Send>;
 
-/// The one thread, and what it found last.
+/// The single thread, and its latest findings.
 #[derive(Default)]
 pub(in crate::app) struct Prober {
     line: Mutex<Option<mpsc::Sender<Job>>>,
-    /// Since when the thread has been at what it does now.
+    /// Since when the thread has been busy with its current job.
     busy: Arc<Mutex<Option<Instant>>>,
     room: Mutex<Room>,
 }
@@ -29,24 +29,23 @@ pub(in crate::app) struct Prober {
 #[derive(Default)]
 struct Room {
     last: Option<(Option<u64>, Instant)>,
-    /// Whether somebody asks for a newer answer.
+    /// Whether a newer answer is being requested.
     asking: bool,
 }
 
-/// Room on a volume, as it was some time ago.
+/// The free space of a volume at some time in the past.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(in crate::app) struct Free {
-    /// Free bytes; `None` where the volume did not tell.
+    /// Free bytes; `None` if the volume did not report them.
     pub(in crate::app) bytes: Option<u64>,
-    /// How long ago.
     pub(in crate::app) age: Duration,
 }
 
 impl Prober {
-    /// Has something done that looks at a share.
+    /// Runs `work`, which accesses a share.
     ///
     /// # Errors
-    /// The share does not answer in time, or has not answered another call for longer than that.
+    /// The share does not answer in time, or has been blocking another call for longer than that.
     pub(in crate::app) fn ask<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,
@@ -67,7 +66,7 @@ impl Prober {
         let still = Arc::clone(&is_wanted);
         self.put(Box::new(move || {
             if still.load(Ordering::SeqCst) {
-                // Whoever asked may have given up by now.
+                // The caller may have given up by now.
                 let _ = tell.send(work());
             }
         }))?;
@@ -77,8 +76,8 @@ impl Prober {
         })
     }
 
-    /// How much room there is, as `look` finds out. Where somebody asks already, or the share hangs, it
-    /// is what was found last.
+    /// Returns the free space as `look` finds it. If a request is already running, or the share
+    /// hangs, returns the last known value.
     pub(in crate::app) fn free(&self, look: impl FnOnce() -> Option<u64> + Send + 'static) -> Free {
         let last = {
             let mut room = self.room();
@@ -105,7 +104,7 @@ impl Prober {
         }
     }
 
-    /// How long the share has owed an answer by now, if it owes one.
+    /// How long the pending call has been blocked, if there is one.
     pub(in crate::app) fn silent(&self) -> Option<Duration> {
         let busy = *self.busy.lock().unwrap_or_else(PoisonError::into_inner);
         busy.map(|since| since.elapsed())
@@ -131,7 +130,7 @@ impl Prober {
         };
         let spawned = std::thread::Builder::new().name("prober".to_owned()).spawn(work);
         spawned.map_err(|error| no_answer().caused_by(error))?;
-        // It has just begun to listen.
+        // The thread has just begun to listen.
         let _ = jobs.send(job);
         *line = Some(jobs);
         Ok(())
@@ -142,7 +141,7 @@ impl Prober {
     }
 }
 
-/// The thread is at work until this is dropped.
+/// Marks the thread as busy until dropped.
 struct Busy<'a>(&'a Mutex<Option<Instant>>);
 
 impl<'a> Busy<'a> {
@@ -170,7 +169,7 @@ mod tests {
 
     use super::*;
 
-    /// A share that answers once it is let.
+    /// A share that answers once it is allowed to.
     #[derive(Default)]
     struct Share {
         answers: Mutex<bool>,
@@ -209,7 +208,7 @@ mod tests {
             assert_eq!(answer.join().expect("answered"), None);
         }
         assert_eq!(share.asked.load(Ordering::SeqCst), 1);
-        // From some time on nobody waits at all.
+        // After some time, no one waits at all.
         let began = Instant::now();
         while prober.silent().expect("it owes an answer") < PATIENCE {
             assert!(began.elapsed() < Duration::from_secs(60));

@@ -1,11 +1,11 @@
-//! Whether the loop that decides everything still goes round: what `/health/live` tells of.
+//! Heartbeats of the main loop, the basis of `/health/live`.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::service::Host;
 
-/// When the loop gave its last sign of life. A sleeping PC counts as little as its clock allows.
+/// The last heartbeat of the loop. Time asleep counts as little as the clock allows.
 #[derive(Default)]
 pub(super) struct Pulse(Mutex<Option<Instant>>);
 
@@ -14,14 +14,14 @@ impl Pulse {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
     }
 
-    /// How long ago that was; `None` before the first one.
+    /// Time since the last heartbeat; `None` before the first one.
     pub(super) fn last(&self) -> Option<Duration> {
         let at = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
         at.map(|at| at.elapsed())
     }
 }
 
-/// Whoever runs the agent, with a hand on its pulse.
+/// The agent's host, with a record of its heartbeats.
 pub(super) struct Felt {
     pub(super) host: Arc<dyn Host>,
     pub(super) pulse: Arc<Pulse>,
@@ -55,7 +55,7 @@ impl Host for Felt {
 mod tests {
     use super::*;
 
-    /// Keeps what it is told.
+    /// Records what it receives.
     #[derive(Default)]
     struct Heard(Mutex<Vec<String>>);
 

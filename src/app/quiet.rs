@@ -1,38 +1,38 @@
-//! Whether the agent has nothing to do for a while: what an update waits for.
+//! Whether the agent is idle for the moment, which an update waits for.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-/// What the driver last said of the engine. At first it is at work.
+/// The driver's last report about the engine; `None` while no engine is running, as at first.
 #[derive(Default)]
 pub(super) struct Quiet(Mutex<Option<Told>>);
 
 #[derive(Clone, Copy)]
 struct Told {
     busy: bool,
-    /// The time until something begins by itself.
+    /// Time until something begins on its own.
     next: Option<Duration>,
 }
 
 impl Quiet {
-    /// The driver goes round: whether the engine has anything under way, and in which time it begins
-    /// something by itself.
+    /// Records the driver's report: whether the engine has anything in flight, and when it begins
+    /// something on its own.
     pub(super) fn tell(&self, busy: bool, next: Option<Duration>) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Told { busy, next });
     }
 
-    /// No engine is at work.
+    /// Records that no engine is running.
     pub(super) fn forget(&self) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
-    /// Whether no engine is at work.
+    /// Whether no engine is running.
     pub(super) fn is_nobody_at_work(&self) -> bool {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).is_none()
     }
 
-    /// Whether an engine is at work that has nothing under way, and begins nothing by itself for so
-    /// long.
+    /// Whether an engine is running that has nothing in flight and begins nothing on its own for at
+    /// least that long.
     pub(super) fn is_quiet(&self, at_least: Duration) -> bool {
         let told = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
         told.is_some_and(|told| !told.busy && told.next.is_none_or(|next| next >= at_least))

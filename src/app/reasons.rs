@@ -1,4 +1,4 @@
-//! Has the system's event log look at what there is to know, again and again.
+//! Regularly passes the current reasons to the system's event log.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,10 +7,10 @@ use super::beside::UntilStop;
 use super::clock;
 use super::open::Site;
 
-/// Time between two looks.
+/// Interval between two checks.
 const LOOK: Duration = Duration::from_secs(30);
 
-/// Looks until it is time to end; not at all where nobody keeps what is written.
+/// Checks until it is time to end; does nothing if entries are not written anywhere.
 pub(super) async fn look_after(site: Arc<Site>, mut until: UntilStop) {
     if !site.events.is_on() {
         return;
@@ -23,7 +23,7 @@ pub(super) async fn look_after(site: Arc<Site>, mut until: UntilStop) {
         }
         let site = Arc::clone(&site);
         let look = move || site.events.look(&site.desk.picture().reasons(), clock::now().mono);
-        // The next look comes after this one: a share that hangs is asked once.
+        // The next check waits for this one: a hanging share is asked only once.
         if let Err(error) = tokio::task::spawn_blocking(look).await {
             std::panic::resume_unwind(error.into_panic());
         }

@@ -1,5 +1,5 @@
-//! A changed config without a new process: the agent ends in good order, and its process begins the
-//! next one with what the config file says by then.
+//! Applying a changed config without a new process: the agent shuts down gracefully, and its
+//! process starts the next one with the config file's current content.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -18,24 +18,22 @@ pub struct Reloading {
 }
 
 impl Reloading {
-    /// For an agent whose config came from that file. A service has no drives that were mapped by a
-    /// person.
+    /// For an agent whose config came from that file. A service does not see the drives that a user
+    /// mapped.
     pub fn new(file: PathBuf, is_service: bool) -> Self {
         Self { file, is_service, visitors: None, wanted: watch::Sender::new(false) }
     }
 
-    /// Who is known to the status page stays known.
+    /// Keeps the status page's known visitors.
     #[must_use]
     pub fn with_visitors(self, visitors: Arc<Visitors>) -> Self {
         Self { visitors: Some(visitors), ..self }
     }
 
-    /// Who is known to the status page.
     pub fn visitors(&self) -> Option<&Arc<Visitors>> {
         self.visitors.as_ref()
     }
 
-    /// The config file.
     pub fn file(&self) -> &Path {
         &self.file
     }
@@ -45,14 +43,14 @@ impl Reloading {
         self.is_service
     }
 
-    /// The agent makes way as soon as what runs has come to a safe point.
+    /// Asks the agent to make way as soon as running work has reached a safe point.
     pub fn begin(&self) {
         self.wanted.send_replace(true);
     }
 
-    /// Resolves when the agent is to make way.
+    /// Resolves when the agent should make way.
     pub async fn wanted(&self) {
-        // An error means that whoever could say so is gone.
+        // An error means that the sender is gone.
         drop(self.wanted.subscribe().wait_for(|wanted| *wanted).await);
     }
 }

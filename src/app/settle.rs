@@ -1,5 +1,5 @@
-//! Brings journal and disk into step before orders are worked on: what the journal lost is learned
-//! from the output, from history and from claims; what nobody owns is swept from staging.
+//! Brings journal and disk into step before orders are worked on: recovers what the journal lost
+//! from the output, history and claims, and removes orphaned files from staging.
 
 use std::cell::{Cell, OnceCell};
 use std::collections::{BTreeMap, BTreeSet};
@@ -22,25 +22,25 @@ use crate::sync::notice::Notice;
 
 use super::open::{OpenError, Site, worth_keeping};
 
-/// The fact under which the journal remembers the output's marker. A journal without it never saw
-/// the output: what stands there is still to be learned.
+/// The fact that stores the output's marker. A journal without it has never seen the output, whose
+/// content is still to be learned.
 pub(super) const ROOT_FACT: &str = "output-root";
 
-/// What is known of a loss.
+/// What is known about a loss.
 pub(super) struct Lost {
-    /// The journal never saw the output.
+    /// The journal has never seen the output.
     pub(super) is_new: bool,
-    /// Somebody chose another output since the last start.
+    /// Another output was chosen since the last start.
     pub(super) is_chosen: bool,
     /// The journal's newest part may be missing.
     pub(super) is_suspect: bool,
-    /// Why the journal does not hold all that it should.
+    /// Why the journal does not contain everything it should.
     pub(super) why: Option<String>,
     /// Where its predecessor is kept.
     pub(super) kept: Option<PathBuf>,
 }
 
-/// To be called with the output prepared and still closed.
+/// Brings journal and disk into step. Call it with the output prepared and still closed.
 pub(super) fn settle(
     site: &Site,
     store: &Store,
@@ -81,7 +81,7 @@ pub(super) fn settle(
     if let Some(rebuilt) = rebuilt(store, now.wall, lost, learned)? {
         news.push(Notice::JournalRebuilt(rebuilt));
     }
-    // Nothing of what could not be kept safe may be swept away; it is in nobody's way.
+    // Nothing that could not be rescued may be removed; it does no harm there.
     let kept = worth_keeping(store, &site.config, &site.layout)?;
     let swept = rescued.and_then(|_| sweep(site, &kept, now.wall));
     if let Err(fault) = swept {
@@ -91,14 +91,14 @@ pub(super) fn settle(
     Ok(())
 }
 
-/// Where revisions lie that are being published or held back.
+/// Returns the folders of revisions that are being published or held back.
 fn staged(store: &Store, layout: &Layout) -> Result<Vec<PathBuf>, StoreError> {
     let intents = store.intents()?.into_iter().map(|intent| layout.staged_dir(&intent.job));
     let holds = store.holds()?.into_iter().map(|held| layout.held_dir(&held.dir));
     Ok(intents.chain(holds).collect())
 }
 
-/// Removes what interrupted work left in staging, on record.
+/// Removes leftovers of interrupted work from staging, with an audit record.
 fn sweep(site: &Site, kept: &[PathBuf], now: WallMs) -> Result<(), Fault> {
     let entry =
         |mark, count| Entry::by_agent(now, Deed::LeftoversRemoved, mark).detail("count", count);
@@ -120,7 +120,7 @@ fn sweep(site: &Site, kept: &[PathBuf], now: WallMs) -> Result<(), Fault> {
     swept.map(|_| ())
 }
 
-/// What is told when the journal is lost while the output is away.
+/// Returns the notice for a journal lost while the output is missing.
 pub(super) fn lost_for_now(why: &str) -> Notice {
     Notice::PcTrouble {
         message: format!(
@@ -130,11 +130,11 @@ pub(super) fn lost_for_now(why: &str) -> Notice {
     }
 }
 
-/// What a start knows of removals that were begun, and its record of those that it finishes.
+/// What a start knows about removals that had begun, and its records of those it finishes.
 struct Records<'a> {
     site: &'a Site,
     store: &'a Store,
-    /// Hashes of manifests, from the audit.
+    /// Hashes of manifests, from the audit log.
     begun: OnceCell<BTreeSet<String>>,
     now: WallMs,
 }
@@ -188,7 +188,8 @@ impl Witness for Records<'_> {
     }
 }
 
-/// Takes what the disk knows into the journal. Gives how many orders it did not know so.
+/// Adds what the disk knows to the journal. Returns the number of orders that it did not know that
+/// way.
 fn learn(
     site: &Site,
     store: &Store,
@@ -203,7 +204,7 @@ fn learn(
         );
     }
     let survey = rebuild::survey(&*site.disk, &site.layout);
-    // Had the output vanished meanwhile, orders would be missing.
+    // If the output had vanished in the meantime, orders would be missing.
     site.root.look()?;
     for what in &survey.unreadable {
         tracing::warn!("while the journal was compared with the disk: {what}");
@@ -234,8 +235,8 @@ fn learn(
     Ok(learned)
 }
 
-/// Which revisions the audit says were removed from the output because of their age, or were about to
-/// be: of that nothing else is left but the journal.
+/// Returns the revisions that, according to the audit log, were removed from the output because of
+/// their age, or were about to be: apart from the journal, that is the only trace of them.
 fn removed(site: &Site) -> BTreeMap<(String, String, String), BTreeSet<u32>> {
     let mut removed: BTreeMap<_, BTreeSet<u32>> = BTreeMap::new();
     for record in removals(site) {
@@ -251,7 +252,7 @@ fn removed(site: &Site) -> BTreeMap<(String, String, String), BTreeSet<u32>> {
     removed
 }
 
-/// The audit's records of removals from the output.
+/// Returns the audit records of removals from the output.
 fn removals(site: &Site) -> Vec<Record> {
     records(site, &[Deed::Removed])
 }
@@ -265,8 +266,8 @@ fn records(site: &Site, deeds: &[Deed]) -> Vec<Record> {
     records
 }
 
-/// An order whose newest known revision was removed because of its age is not missed, should it not
-/// stand there.
+/// Marks an order as removed if its newest known revision was removed because of its age, so that
+/// it is not reported as missing.
 fn mark_removed(
     site: &Site,
     store: &Store,
@@ -279,7 +280,7 @@ fn mark_removed(
     let Some(published) = &order.published else { return Ok(()) };
     let (place, newest) = (published.place, published.revision);
     let stands = site.disk.kind(&site.layout.dir_at(key, place, newest));
-    // Where the newest one lies nowhere any more, an older one in history is the newest known.
+    // If the newest one is nowhere anymore, an older one in history is the newest known.
     let was_removed = revisions.last().is_some_and(|removed| *removed >= newest);
     if was_removed && order.retired == Retired::No && matches!(stands, Ok(None)) {
         order.retired = Retired::Yes;
@@ -288,20 +289,20 @@ fn mark_removed(
     Ok(())
 }
 
-/// What there is to tell of a loss, remembered for those who ask later.
+/// Returns what to report about a loss, and stores it for later queries.
 fn rebuilt(
     store: &Store,
     now: WallMs,
     lost: &Lost,
     learned: usize,
 ) -> Result<Option<Rebuilt>, StoreError> {
-    // A start that came no further than to set the journal aside left word of it.
+    // A start that got no further than setting the journal aside left a record.
     let before = store.rebuilt()?.filter(|_| lost.is_new);
     let kept = lost.kept.clone().or_else(|| before.as_ref().and_then(|told| told.kept.clone()));
     let why = match (&lost.why, before) {
         (Some(why), _) => why.clone(),
         (None, Some(before)) => before.why,
-        // What another PC, or a state folder that is no more, put there.
+        // Orders put there by another PC, or with a state folder that no longer exists.
         (None, None) if lost.is_new && learned > 0 => "there was none".to_owned(),
         (None, None) if lost.is_suspect && learned > 0 => {
             "its newest part, the -wal file, is gone".to_owned()
@@ -314,8 +315,8 @@ fn rebuilt(
     Ok(Some(rebuilt))
 }
 
-/// Makes the journal know the revisions of an order that stand on the disk. Whether there was
-/// anything to learn.
+/// Adds the revisions of an order that are on disk to the journal. Returns whether there was
+/// anything to add.
 fn merge(
     store: &Store,
     key: &OrderKey,
@@ -342,7 +343,8 @@ fn merge(
                 place,
                 at,
                 confirmed: at,
-                // Not known any more. With all of the history unseen, the most telling step counts.
+                // No longer known. With all of the history unseen, the most significant step
+                // counts.
                 history_seen: 0,
                 is_found: true,
             };
@@ -377,7 +379,7 @@ fn merge(
     Ok(true)
 }
 
-/// The publication that a revision is.
+/// Returns a revision's publication.
 pub(super) fn published_of(revision: &RevisionRecord) -> PublishedRecord {
     PublishedRecord {
         revision: revision.manifest.revision,
@@ -389,9 +391,9 @@ pub(super) fn published_of(revision: &RevisionRecord) -> PublishedRecord {
     }
 }
 
-/// Orders whose download was asked for and that the journal does not know, or not as published since,
-/// are wanted; Align does not name them again. Claims that were fulfilled go. Gives how many orders
-/// became wanted.
+/// Marks orders as wanted whose download was claimed and that the journal does not know, or not as
+/// published since; Align does not name them again. Releases fulfilled claims. Returns how many
+/// orders became wanted.
 fn take_claims(site: &Site, store: &Store, now: WallMs) -> Result<usize, OpenError> {
     let mut taken = 0;
     for (job, claim) in claim::claims(&*site.disk, &site.layout).map_err(Fault::from)? {
@@ -427,7 +429,7 @@ fn take_claims(site: &Site, store: &Store, now: WallMs) -> Result<usize, OpenErr
     Ok(taken)
 }
 
-/// Orders that waited for the output go on at once.
+/// Makes orders that waited for the output due at once.
 fn retry_now(store: &Store, now: WallMs) -> Result<(), StoreError> {
     const ABOUT_OUTPUT: [&str; 3] = ["output-gone", "output-not-ready", "not-found"];
     for mut order in store.wanted()? {

@@ -1,5 +1,5 @@
-//! When the PC wakes up, Align is asked as soon as that is allowed: scans came in meanwhile, and
-//! somebody may be waiting for them.
+//! Polls Align as soon as allowed after the PC wakes up: scans have arrived in the meantime, and
+//! someone may be waiting for them.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,12 +13,12 @@ use super::beside::UntilStop;
 use super::clock;
 use super::open::Site;
 
-/// So often the clocks are asked whether the PC slept, for where nobody tells.
+/// How often the clocks are checked for sleep, in case no one reports it.
 const LOOK: Duration = Duration::from_secs(5);
-/// A nap is no reason to ask sooner.
+/// A shorter sleep is no reason to poll sooner.
 const NAP: Duration = Duration::from_secs(30);
 
-/// Notices when the PC woke up, until it is time to end.
+/// Watches for wake-ups until it is time to end.
 pub(super) async fn look_after(site: Arc<Site>, mut events: Option<Events>, mut until: UntilStop) {
     let mut look = tokio::time::interval(LOOK);
     look.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -53,7 +53,7 @@ pub(super) async fn look_after(site: Arc<Site>, mut events: Option<Events>, mut 
     }
 }
 
-/// The next event; never, where nobody tells any.
+/// Returns the next event; waits forever if there is no source of events.
 async fn told(events: &mut Option<Events>) -> Option<Event> {
     match events {
         Some(events) => events.recv().await,
@@ -61,7 +61,7 @@ async fn told(events: &mut Option<Events>) -> Option<Event> {
     }
 }
 
-/// Notes for each lab that works that it is to be polled.
+/// Requests a poll for each lab that is not paused.
 fn want_polls(store: &Store, site: &Site) -> Result<(), StoreError> {
     let (resting, now) = (store.pauses()?, clock::wall_now());
     let names = site.config.labs.iter().map(|lab| lab.name.as_str());

@@ -1,6 +1,6 @@
-//! How the test order is made: a simulated Align on a loopback port, a real login, a real download, and
-//! a publication as of any other order. Nothing leaves this PC, and nothing but the published order is
-//! left behind.
+//! How the test order is made: a simulated Align on a loopback port, a real login, a real download,
+//! and a publication like that of any other order. Nothing leaves this PC, and nothing but the
+//! published order is left behind.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -40,19 +40,19 @@ use crate::status::Progress;
 use crate::sync::effects::{FetchJob, Fetched};
 use crate::sync::execute::{Executor, Fetches, Link, Timer};
 
-/// The name of the directory in which it is put together.
+/// The name of the directory in which it is assembled.
 const JOB: &str = "test-order";
-/// What the simulated account is called.
+/// The name of the simulated account.
 const ACCOUNT_NAME: &str = "Test order of Casedrop";
-/// Enough to look like a jaw, and quickly made.
+/// Enough to look like a jaw, and quick to generate.
 const TRIANGLES: usize = 20_000;
 const PIXELS: u16 = 640;
-/// Nobody listens there: the simulated sign-in is asked where it sends the browser, and that is enough.
+/// No one listens there: we only need to know where the simulated sign-in sends the browser.
 const REDIRECT: &str = "http://127.0.0.1:9/callback";
-/// A simulated Align on this PC answers faster than that.
+/// A simulated Align on this PC answers faster than this.
 const STALL: Duration = Duration::from_secs(30);
 
-/// What the test order is published with.
+/// What is needed to publish the test order.
 pub(super) struct Means {
     pub(super) config: Arc<Config>,
     pub(super) disk: Arc<dyn Disk>,
@@ -67,21 +67,20 @@ pub(super) struct Means {
     pub(super) handle: Handle,
 }
 
-/// What stands at the test order's place.
+/// What is at the test order's location.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Standing {
-    /// Nothing.
     Absent,
-    /// The test order, whole.
+    /// The complete test order.
     Whole(Box<Manifest>),
-    /// The test order, of which somebody took files.
+    /// The test order with some files taken away.
     Partly(Box<Manifest>),
-    /// Something else, or a test order that others changed; what it is.
+    /// Something else, or a test order changed by others, with a description.
     Others(String),
 }
 
-/// Looks at the test order's place. `compare` tells a directory from what its manifest says, such as
-/// [`look_whole`].
+/// Examines the test order's location. `compare` compares a directory with its manifest, for
+/// example [`look_whole`].
 pub(super) fn standing(
     disk: &dyn Disk,
     layout: &Layout,
@@ -115,16 +114,17 @@ pub(super) fn look_whole(
     look(disk, dir, Some(manifest), None)
 }
 
-/// Publishes the test order where there is nothing yet. Blocks; gives up soon once it is cancelled.
+/// Publishes the test order if nothing is there yet. Blocks; gives up soon after being cancelled.
 ///
 /// # Errors
-/// Something is there already, the output is closed or away, the disk is full, no loopback port is free.
+/// Something is there already, the output is closed or missing, the disk is full, or no loopback
+/// port is free.
 pub(super) fn publish(means: &Means) -> Result<Manifest, Fault> {
     means.root.check()?;
     let key = test_order::key()?;
     let align = start(&means.disk)?;
     let published = fetch_from(&align, means, &key);
-    // It is gone before anybody hears of the result.
+    // It is gone before anyone learns the result.
     align.stop();
     published
 }
@@ -158,7 +158,8 @@ fn fetch_from(align: &Running, means: &Means, key: &OrderKey) -> Result<Manifest
     executor.publish_alone(&job, describe)
 }
 
-/// Removes the test order, if it is the one that was published, and the folders that only it needed.
+/// Removes the test order, if it is the one that was published, and the folders that only it
+/// needed.
 pub(super) fn remove(means: &Means) -> Result<Fate, Fault> {
     means.root.check()?;
     let (disk, layout) = (&*means.disk, &means.layout);
@@ -192,7 +193,7 @@ pub(super) fn remove(means: &Means) -> Result<Fate, Fault> {
     Ok(fate)
 }
 
-/// Empty folders on the way to it go too.
+/// Removes empty parent folders too.
 fn tidy(disk: &dyn Disk, layout: &Layout, dir: &std::path::Path) -> Result<(), Fault> {
     let above = dir.ancestors().take_while(|dir| **dir != *layout.output);
     for dir in above {
@@ -210,7 +211,7 @@ fn tidy(disk: &dyn Disk, layout: &Layout, dir: &std::path::Path) -> Result<(), F
     Ok(())
 }
 
-/// A simulated Align that has one order.
+/// Starts a simulated Align with one order.
 fn start(disk: &Arc<dyn Disk>) -> Result<Running, Fault> {
     let account = AccountSpec {
         orders: vec![OrderSpec {
@@ -234,7 +235,7 @@ fn start(disk: &Arc<dyn Disk>) -> Result<Running, Fault> {
     })
 }
 
-/// Files in a package are named by the order's number; this order has none.
+/// Files in a package are named after the order number, which this order lacks.
 struct Packages;
 
 impl PackageSource for Packages {
@@ -267,7 +268,7 @@ fn client(align: &Running, key: &OrderKey, handle: &Handle) -> Result<AlignClien
         client_id: "casedrop-test".to_owned(),
         client_secret: Some("simulated-secret".into()),
         redirect_url: url(REDIRECT)?,
-        // Nowhere but this PC, whatever the config says of the real Align.
+        // This PC only, whatever the config says about the real Align.
         allowed_hosts: Vec::new(),
         api_paths: BTreeMap::new(),
         outgoing: Outgoing::default(),
@@ -289,11 +290,11 @@ fn link(client: &Arc<AlignClient>) -> Link {
     Link { remote: Arc::<AlignClient>::clone(client), connect: Box::new(connect) }
 }
 
-/// Logs in at a simulated Align as a person with a browser would, except that its sign-in page needs no
-/// click, and pairs with the first account.
+/// Logs in at a simulated Align as a user with a browser would, except that its sign-in page needs
+/// no click, and pairs with the first account.
 ///
 /// # Errors
-/// What the simulated Align does not do as it should.
+/// What the simulated Align did wrong.
 pub fn log_in_and_pair(
     client: &AlignClient,
     handle: &Handle,

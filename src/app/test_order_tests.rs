@@ -1,4 +1,4 @@
-//! The test order on a real disk.
+//! Tests of the test order on a real disk.
 
 use super::*;
 use crate::disk::RealDisk;
@@ -18,7 +18,7 @@ impl World {
     fn new() -> Self {
         let dir = tempfile::tempdir().expect("tempdir");
         let path = dir.path().join("casedrop.yaml");
-        // Nothing of what the config says of the network counts for a simulated Align.
+        // The config's network settings do not apply to a simulated Align.
         let yaml = "output: orders\nstate: state\nretention: { min_free: 1MB }\n\
                     api: { proxy: 'http://127.0.0.1:9', paths: { downloadAsset: /elsewhere } }\n\
                     labs:\n  - name: smile-lab\n    oauth_base: https://oauth.iterocloud.com\n    \
@@ -44,7 +44,7 @@ impl World {
             progress: Arc::default(),
             cancel: Cancel::new(),
             step: |_| {},
-            // All within one second, where manifests are the same.
+            // All within one second, so that manifests are identical.
             clock: || WallMs(1_780_000_000_000),
             handle: self.runtime.handle().clone(),
         }
@@ -58,7 +58,7 @@ impl World {
         self.layout.order_dir(&test_order::key().expect("a key"))
     }
 
-    /// What is left in staging by work that came to its end.
+    /// What completed work left in staging.
     fn left_in_staging(&self) -> Vec<String> {
         let all = [self.layout.work(), self.layout.claims(), self.layout.retired()];
         let names = all.iter().filter_map(|dir| std::fs::read_dir(dir).ok()).flatten();
@@ -108,7 +108,7 @@ fn what_others_did_to_it_is_never_removed() {
     std::fs::remove_file(&design).expect("removed");
     assert_eq!(remove(&means).expect("removed"), Fate::Removed);
 
-    // A folder of that name that is somebody else's, and a neighbour of what is ours.
+    // A folder of that name that belongs to someone else, and a neighbor of ours.
     std::fs::create_dir_all(world.dir()).expect("made");
     std::fs::write(world.dir().join("note.txt"), "mine").expect("written");
     assert!(matches!(remove(&means).expect("looked"), Fate::LeftAlone(_)));

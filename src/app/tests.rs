@@ -1,4 +1,4 @@
-//! The agent on a PC that misbehaves, against an Align of a few lines.
+//! The agent on a misbehaving PC, against a minimal fake Align.
 
 mod woken;
 
@@ -28,7 +28,7 @@ use crate::sync::execute::Link;
 use crate::sync::notice::Notice;
 use casedrop_testing::zip_of;
 
-/// Nothing that a test waits for takes so long, unless it never comes.
+/// Upper bound for any wait in a test: beyond it, the event never comes.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 #[derive(Default)]
@@ -99,7 +99,7 @@ impl Pc {
         Self { dir, align: Arc::default(), runtime: runtime() }
     }
 
-    /// Another interval between two polls.
+    /// Changes the poll interval.
     fn poll_every(&self, interval: &str) {
         let file = self.dir.path().join("casedrop.yaml");
         let text = std::fs::read_to_string(&file).expect("readable");
@@ -163,7 +163,7 @@ struct Running {
 }
 
 impl Running {
-    /// Waits until it is told; gives what was told before it.
+    /// Waits for the wanted notice and returns those that came before it.
     fn wait_for(&self, what: &str, wanted: impl Fn(&Notice) -> bool) -> Vec<Notice> {
         let began = Instant::now();
         let mut before = Vec::new();
@@ -193,7 +193,7 @@ impl Running {
     }
 }
 
-/// A program that holds the journal.
+/// Acts as a program that holds the journal.
 fn hold(pc: &Pc) -> Connection {
     let db = Connection::open(pc.journal()).expect("opened");
     db.busy_timeout(PATIENCE).expect("set");
@@ -277,7 +277,7 @@ fn a_locked_journal_ends_no_agent_and_is_told_once() {
     let holder = hold(&pc);
     agent.wait_for("the trouble", trouble("locked"));
     pc.announce("2");
-    // It goes on trying, several times by now, and says no more of it.
+    // It keeps retrying, several times by now, without reporting it again.
     let more = agent.notices.recv_timeout(Duration::from_secs(3));
     assert_eq!(more, Err(mpsc::RecvTimeoutError::Timeout));
     drop(holder);
@@ -391,7 +391,7 @@ fn a_first_start_without_a_place_for_the_output_is_an_error() {
     assert!(matches!(pc.open().err(), Some(OpenError::Fault(_))));
 }
 
-/// Waits until there is something.
+/// Waits until `look` returns something.
 fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let began = Instant::now();
     loop {

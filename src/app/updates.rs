@@ -1,5 +1,6 @@
-//! Updates beside the engine: looks for releases by itself, lets a staged version be tried out once
-//! nothing is under way, and tells the keeper of a version on trial how its polls go.
+//! Updates in parallel with the engine: checks for releases automatically, puts a staged version on
+//! trial once nothing is in flight, and reports to the keeper of a version on trial how its polls
+//! go.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -30,15 +31,15 @@ use super::journal::COPY;
 use super::open::Site;
 use super::quiet::Quiet;
 
-/// Time between two looks how the polls of a version on trial go, and whether it is quiet.
+/// Interval for checking the polls of a version on trial, and whether it is quiet.
 const LOOK: Duration = Duration::from_millis(500);
-/// A quiet moment is one in which nothing begins for so long.
+/// A moment is quiet if nothing begins for this long.
 const AHEAD: Duration = Duration::from_secs(3);
-/// After so long a moment in which nothing is under way will do.
+/// After this long, any moment with nothing in flight will do.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// The longest time that looking for a version and fetching it may take.
+/// The longest time for finding a version and downloading it.
 const LOOK_MAX: Duration = Duration::from_hours(2);
-/// Faults of the network or of the server, which are none of the program's.
+/// Faults of the network or the server, not of the program.
 const UNREACHED: [&str; 9] = [
     "connect",
     "proxy",
@@ -55,13 +56,12 @@ const UNREACHED: [&str; 9] = [
 pub struct Updating {
     /// This program.
     pub program: Program,
-    /// Its installation.
     pub place: Place,
-    /// Who updates it, where it does not do so itself.
+    /// What updates it, if it does not update itself.
     pub manager: Option<Manager>,
     kept: Option<(Arc<Kept>, Orders)>,
     on_trial: bool,
-    /// Which version somebody wants to be tried out, and who.
+    /// The version requested for a trial, and by whom.
     wanted: watch::Sender<Option<(Version, Who)>>,
     restart: watch::Sender<bool>,
 }
@@ -79,37 +79,37 @@ impl Updating {
         Self { kept: Some((kept, orders)), on_trial, ..self }
     }
 
-    /// Whether a newer version has worked here: one that failed its trial, or one that does not start
-    /// any more.
+    /// Whether a newer version has run here: one that failed its trial, or one that no longer
+    /// starts.
     pub fn came_back(&self, disk: &dyn Disk) -> bool {
         let own = &self.program.version;
         self.place.refused(disk).keys().any(|version| version > own)
             || self.place.current(disk).is_some_and(|current| current > *own)
     }
 
-    /// Resolves when the agent is to end so that another version can be started.
+    /// Resolves when the agent should end so that another version can start.
     pub async fn restarting(&self) {
-        // An error means that whoever could say so is gone.
+        // An error means that the sender is gone.
         drop(self.restart.subscribe().wait_for(|restart| *restart).await);
     }
 
-    /// Whether now is a good moment for another version to take over, when one has been waited for that
-    /// long.
+    /// Whether now is a good moment for another version to take over, after waiting that long for
+    /// one.
     fn may_switch(&self, quiet: &Quiet, waited: Duration) -> bool {
         if waited < PATIENCE {
             return quiet.is_quiet(AHEAD.min(self.program.pace.tick));
         }
-        // Where no engine works at all there is nothing to wait for.
+        // If no engine runs, there is nothing to wait for.
         quiet.is_quiet(Duration::ZERO) || quiet.is_nobody_at_work()
     }
 
-    /// Whether this version is on trial, still.
+    /// Whether this version is still on trial.
     fn is_on_trial(&self) -> bool {
         let passed = self.kept.as_ref().is_some_and(|(_, orders)| *orders.passed.borrow());
         self.on_trial && !passed
     }
 
-    /// The version of that name, if it may be tried out. It need not be staged yet.
+    /// Returns the named version, if it may be tried. It need not be staged yet.
     pub(super) fn may_try(&self, disk: &dyn Disk, version: &str) -> Result<Version, Fault> {
         let refused = |text: String| Fault::new(FaultClass::Permanent, super::desk::USAGE, text);
         if let Some(manager) = self.manager {
@@ -134,7 +134,8 @@ impl Updating {
         Ok(version)
     }
 
-    /// Lets a staged version be tried out as soon as nothing is under way. Gives what will happen.
+    /// Requests a trial of a version as soon as nothing is in flight. Replies with what will
+    /// happen.
     pub(super) fn want(&self, disk: &dyn Disk, version: Version, who: &Who) -> Reply {
         let is_staged = self.place.has(disk, &version);
         let staged = if is_staged {
@@ -154,7 +155,7 @@ impl Updating {
         Reply::new(Outcome::Done, text).details(details)
     }
 
-    /// How versions that are newer than this program stand.
+    /// Returns the state of versions newer than this program.
     pub(super) fn status(&self, disk: &dyn Disk) -> UpdateStatus {
         let own = &self.program.version;
         let trial = self.place.trial(disk).map(|trial| trial.version.0);
@@ -170,7 +171,7 @@ impl Updating {
         }
     }
 
-    /// What people are to know of versions that failed, or are on trial: with what they can do.
+    /// Returns notes about versions that failed or are on trial, with what the user can do.
     pub(super) fn notes(&self, disk: &dyn Disk) -> Vec<(Code, String, String)> {
         let mut notes = Vec::new();
         for (version, refused) in self.place.refused(disk) {
@@ -195,7 +196,7 @@ impl Updating {
     }
 }
 
-/// Starts what there is to do.
+/// Starts the tasks that updates need.
 pub(super) fn start(site: &Arc<Site>, beside: &mut Beside) {
     let Some(updating) = site.desk.updating().cloned() else { return };
     let both = (Arc::clone(site), Arc::clone(&updating));
@@ -212,8 +213,7 @@ pub(super) fn start(site: &Arc<Site>, beside: &mut Beside) {
     }
 }
 
-/// Tells of a trial that ended: of one that failed at the start, of one that is passed when the keeper
-/// says so.
+/// Reports finished trials: a failed one at startup, a passed one when the keeper says so.
 async fn tell_news(site: Arc<Site>, updating: Arc<Updating>, mut until: UntilStop) {
     let (there, place) = (Arc::clone(&site), updating.place.clone());
     let own = updating.program.version.clone();
@@ -262,7 +262,7 @@ fn record(site: &Site, entry: &Entry) {
     }
 }
 
-/// Tells the keeper how the polls of a version on trial go, and has each lab polled soon.
+/// Reports to the keeper how the polls of a version on trial go, and gets each lab polled soon.
 async fn report(site: Arc<Site>, kept: Arc<Kept>, mut until: UntilStop) {
     let mut before: Option<BTreeMap<String, LabRecord>> = None;
     let mut told: BTreeMap<String, Went> = BTreeMap::new();
@@ -294,8 +294,8 @@ async fn report(site: Arc<Site>, kept: Arc<Kept>, mut until: UntilStop) {
 
 type Seen = (BTreeMap<String, LabRecord>, Vec<String>);
 
-/// What is known of the labs, and which of them rest. At first each of the others is wanted to be
-/// polled.
+/// Returns what is known about the labs, and which are paused. The first time, requests a poll for
+/// each of the others.
 fn labs(store: &Store, is_first: bool, now: WallMs) -> Result<Seen, StoreError> {
     let resting: Vec<_> = store.pauses()?.into_keys().collect();
     let labs: BTreeMap<_, _> =
@@ -308,7 +308,7 @@ fn labs(store: &Store, is_first: bool, now: WallMs) -> Result<Seen, StoreError> 
     Ok((labs, resting))
 }
 
-/// How the last poll since the start went, if there was one.
+/// Returns the result of the last poll since the start, if there was one.
 fn went(first: Option<&LabRecord>, lab: &LabRecord, rests: bool) -> Option<(Went, Option<String>)> {
     if rests {
         return Some((Went::Well, None));
@@ -330,7 +330,7 @@ fn went(first: Option<&LabRecord>, lab: &LabRecord, rests: bool) -> Option<(Went
     }
 }
 
-/// Lets a staged version be tried out once somebody asks for it and nothing is under way.
+/// Puts a staged version on trial when requested and nothing is in flight.
 async fn switch_when_asked(site: Arc<Site>, updating: Arc<Updating>, mut until: UntilStop) {
     let mut wanted = updating.wanted.subscribe();
     loop {
@@ -370,7 +370,7 @@ async fn switch_when_asked(site: Arc<Site>, updating: Arc<Updating>, mut until: 
     }
 }
 
-/// Puts the version on trial and lets the agent end.
+/// Puts the version on trial and ends the agent.
 async fn switch(site: &Arc<Site>, updating: &Arc<Updating>, version: Version, who: Who) {
     let (there, mine) = (Arc::clone(site), Arc::clone(updating));
     let begun = tokio::task::spawn_blocking(move || {
@@ -402,7 +402,7 @@ async fn switch(site: &Arc<Site>, updating: &Arc<Updating>, version: Version, wh
     }
 }
 
-/// Where no agent runs: the next start tries out a staged version.
+/// Puts a staged version on trial from the next start, for a process without a running agent.
 pub fn try_out_at_next_start(
     config: &Config,
     disk: &Arc<dyn Disk>,
@@ -421,7 +421,7 @@ pub fn try_out_at_next_start(
         .details(serde_json::json!({ "version": version.to_string() })))
 }
 
-/// Copies the journal, if there is one, and makes the version be tried out at the next start.
+/// Copies the journal, if there is one, and puts the version on trial from the next start.
 fn put_on_trial(
     updating: &Updating,
     config: &Config,
@@ -442,7 +442,7 @@ fn put_on_trial(
     with.map_err(super::desk::cannot_use)?
 }
 
-/// Looks for releases once a day, stages what is new, and lets it be tried out in a quiet moment.
+/// Checks for releases once a day, stages new ones, and puts them on trial in a quiet moment.
 async fn automatic(site: Arc<Site>, updating: Arc<Updating>, mut until: UntilStop) {
     if let Some(manager) = updating.manager {
         tracing::info!("this PC is updated through {}, not by itself", manager.through());
@@ -482,8 +482,8 @@ async fn automatic(site: Arc<Site>, updating: Arc<Updating>, mut until: UntilSto
     }
 }
 
-/// Looks for a newer version and stages it; gives it, if there is one. A source that dribbles is given up
-/// after some time.
+/// Looks for a newer version and stages it; returns it if there is one. Gives up after two hours,
+/// in case the source only dribbles.
 async fn look_and_stage(site: &Site, updating: &Updating) -> Result<Option<Version>, Fault> {
     let looked = tokio::time::timeout(LOOK_MAX, bring(site, updating)).await;
     looked.unwrap_or_else(|_| {
@@ -513,7 +513,7 @@ async fn bring(site: &Site, updating: &Updating) -> Result<Option<Version>, Faul
     }
 }
 
-/// By the clock on the wall, counted from midnight.
+/// Local time, in minutes since midnight.
 fn minute_of_day() -> u16 {
     let now = jiff::ZonedDateTime::now();
     let minute = i32::from(now.hour()) * 60 + i32::from(now.minute());

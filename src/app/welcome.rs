@@ -1,60 +1,60 @@
-//! The welcome of a new installation: from the folder to the first order, one step after the other. Pure
-//! but for what the journal remembers of it.
+//! The welcome of a new installation: from the folder to the first order, step by step. Pure except
+//! for what the journal stores.
 
 use serde::{Deserialize, Serialize};
 
 use crate::model::ids::LabName;
 use crate::store::{Store, StoreError};
 
-/// The fact that holds what people have passed.
+/// The fact that stores which steps the user is done with.
 const PASSED: &str = "welcome";
 
 /// How far a new installation has come.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Welcome {
-    /// What comes next.
+    /// The next step.
     pub step: WelcomeStep,
-    /// What is behind.
+    /// What is done.
     pub so_far: SoFar,
 }
 
-/// What a person does next.
+/// What the user does next.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "step", rename_all = "kebab-case")]
 pub enum WelcomeStep {
-    /// Say where orders are to be written, or that the present folder is right.
+    /// Choose where orders are written, or confirm the current folder.
     ChooseFolder,
     /// Log a lab in.
     LogIn {
-        /// Which one.
+        /// The first lab that is logged out.
         lab: LabName,
     },
-    /// Say with which account the lab is to be paired.
+    /// Choose the account to pair the lab with.
     ChooseAccount {
-        /// Which lab.
+        /// The first lab that is logged in but not paired.
         lab: LabName,
     },
-    /// Publish a test order, and see it in the CAD program.
+    /// Publish a test order and see it in the CAD program.
     TestOrder,
-    /// Nothing: there is no need for a welcome.
+    /// Nothing: no welcome is needed.
     Done,
 }
 
-/// What is behind a new installation.
+/// What a new installation has done.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 #[expect(clippy::struct_excessive_bools, reason = "independent facts")]
 pub struct SoFar {
     /// An order was published.
     pub published: bool,
-    /// Somebody said where orders are to be written.
+    /// A user chose where orders are written.
     pub folder: bool,
-    /// A test order was published, or somebody wants none.
+    /// A test order was published, or the user wants none.
     pub tested: bool,
-    /// Somebody wants no welcome any more.
+    /// The user wants no further welcome.
     pub dismissed: bool,
 }
 
-/// How a lab stands with Align.
+/// A lab's access to Align.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Access {
     LoggedOut,
@@ -62,7 +62,7 @@ pub(super) enum Access {
     Paired,
 }
 
-/// What people have passed, as it is kept.
+/// The stored steps.
 #[derive(Default, Serialize, Deserialize)]
 #[serde(default)]
 struct Passed {
@@ -71,9 +71,9 @@ struct Passed {
     dismissed: bool,
 }
 
-/// What comes next. The folder comes first: orders come in as soon as a lab is paired, and then it is
-/// too late for another one. One lab that is paired is enough to go on: another one can be logged in at
-/// any time.
+/// Returns the next step. The folder comes first: orders arrive as soon as a lab is paired, and
+/// then it is too late to choose another one. One paired lab is enough to continue: others can be
+/// logged in at any time.
 pub(super) fn next_step(labs: &[(LabName, Access)], so_far: SoFar) -> WelcomeStep {
     if so_far.dismissed || so_far.published {
         return WelcomeStep::Done;
@@ -94,7 +94,7 @@ pub(super) fn next_step(labs: &[(LabName, Access)], so_far: SoFar) -> WelcomeSte
 }
 
 impl SoFar {
-    /// What the journal tells; `tested` says whether a test order was ever published.
+    /// Returns what is done; `tested` says whether a test order was ever published.
     pub(super) fn of(store: &Store, tested: bool) -> Result<Self, StoreError> {
         let passed = passed(store)?;
         Ok(Self {
@@ -105,7 +105,8 @@ impl SoFar {
         })
     }
 
-    /// Remembers that a person is done with a step; `Done`: with all of them. A login shows by itself.
+    /// Records that the user is done with a step; `Done` means all of them. A login needs no
+    /// record.
     pub(super) fn pass(store: &Store, step: &WelcomeStep) -> Result<(), StoreError> {
         let mut passed = passed(store)?;
         match step {
@@ -119,7 +120,7 @@ impl SoFar {
 }
 
 fn passed(store: &Store) -> Result<Passed, StoreError> {
-    // One that cannot be read is as good as none: people are asked once more.
+    // An unreadable record counts as none: the user is asked once more.
     Ok(store.fact(PASSED)?.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default())
 }
 

@@ -81,7 +81,7 @@ pub enum Distrust {
         "its manifest was good until {0} only: the releases there are not kept up, or newer ones are kept from this PC"
     )]
     Stale(String),
-    /// It was signed in the future.
+    /// Its signing time is in the future.
     #[error(
         "its manifest was signed at {0}, and that time is still to come: check this PC's clock"
     )]

@@ -1,4 +1,4 @@
-//! Pairing and un-pairing.
+//! Pairing and unpairing.
 
 use std::sync::PoisonError;
 
@@ -22,12 +22,12 @@ use crate::model::ids::{AccountId, LabName};
 use crate::model::request::{Desk as _, Outcome, Reply, Request, Text, Via, Who};
 use crate::store::{Store, StoreError};
 
-/// What the journal remembers of a lab's pairing: enough to pair again by itself after a new login,
-/// or where Align calls another URL than it should.
+/// What the journal stores about a lab's pairing: enough to pair again automatically after a new
+/// login, or if Align has the wrong callback URL.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Pairing {
     account: AccountId,
-    /// The hash of the callback URL that Align was given with it, if it was given one.
+    /// The hash of the callback URL given to Align with it, if any.
     callback: Option<String>,
 }
 
@@ -45,7 +45,7 @@ impl AgentDesk {
         };
         let client = self.labs.client(&lab.name)?;
         let Some(code) = code else { return self.pair_now(task, lab, &client, account) };
-        // The agent may have ended between the login and the pairing, or the browser been faster.
+        // The agent may have ended between login and pairing, or the browser may have been faster.
         let is_over = matches!(client.pending_login(), Ok(None)) && client.paired().is_ok();
         if is_over {
             return self.pair_now(task, lab, &client, account);
@@ -103,14 +103,14 @@ impl AgentDesk {
         })
     }
 
-    /// Pairs a lab again where the agent can do so by itself, and it is called for: it was paired, and
-    /// somebody logged in anew; or Align was given another callback URL than the one of today, or
-    /// none. `None` if nothing was to be done.
+    /// Pairs a lab again if the agent can do so on its own and it is needed: the lab was paired and
+    /// someone logged in again, or Align has no callback URL or an outdated one. `None` if there
+    /// was nothing to do.
     ///
     /// # Errors
     /// The journal or the secrets cannot be used now.
     pub fn pair_again(&self, lab: &LabName) -> Result<Option<Reply>, Fault> {
-        // Whoever comes while another pairs finds it done.
+        // A caller that waits for another one's pairing finds it done.
         let _turn = self.pairing_again.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(account) = self.called_for(lab)? else { return Ok(None) };
         let lab = Some(lab.to_string());
@@ -122,11 +122,11 @@ impl AgentDesk {
         Ok(Some(reply))
     }
 
-    /// The account that a lab should be paired with again, if so.
+    /// Returns the account that a lab should be paired with again, if any.
     fn called_for(&self, name: &LabName) -> Result<Option<AccountId>, Fault> {
         let lab = self.lab(name.as_str())?;
         let client = self.labs.client(name)?;
-        // Without a login there is nothing to be paired.
+        // Without a login there is nothing to pair.
         let Ok(paired) = client.paired() else { return Ok(None) };
         let known = self.journal.with(|store| Pairing::of(store, name)).map_err(cannot_use)?;
         let account = match (&paired, &known) {
@@ -144,8 +144,8 @@ impl AgentDesk {
         Ok(is_due.then(|| account.clone()))
     }
 
-    /// The account that a lab was paired with last, if it was not un-paired or logged out since, and
-    /// the config wants no other.
+    /// Returns the account that a lab was last paired with, unless it was unpaired or logged out
+    /// since, or the config wants another one.
     pub fn account_of_former_pairing(&self, lab: &LabName) -> Option<AccountId> {
         let wanted = self.lab(lab.as_str()).ok()?.account.as_ref();
         let pairing = self.journal.look(|store| Pairing::of(store, lab)).ok()??;
@@ -153,7 +153,7 @@ impl AgentDesk {
         Some(account).filter(|account| wanted.is_none_or(|wanted| wanted == account))
     }
 
-    /// Remembers with which account a lab was paired before a new login, so that it can be paired
+    /// Stores the account that a lab was paired with before a new login, so that it can be paired
     /// again whatever happens next.
     pub(super) fn remember_former(&self, lab: &LabName, account: &AccountId) {
         let kept = self.journal.with(|store| {
@@ -167,7 +167,7 @@ impl AgentDesk {
         }
     }
 
-    /// Forgets a lab's pairing: somebody ended it.
+    /// Forgets a lab's pairing, because a user ended it.
     pub(super) fn forget_pairing(&self, lab: &LabName) {
         let is_there =
             matches!(self.journal.look(|store| Pairing::of(store, lab)), Ok(Some(Some(_))));
@@ -201,7 +201,7 @@ impl AgentDesk {
             )));
         }
         let client = self.labs.client(&lab.name)?;
-        // Nobody pairs again by himself what is being un-paired, now or after a crash in between.
+        // Prevents automatic pairing of what is being unpaired, now or after a crash in between.
         let _again = self.pairing_again.lock().unwrap_or_else(PoisonError::into_inner);
         let _turn = self.pairing.lock().unwrap_or_else(PoisonError::into_inner);
         let forgotten = self.journal.with(|store| match Pairing::of(store, &lab.name)? {
@@ -226,12 +226,12 @@ impl AgentDesk {
 
 impl Pairing {
     fn of(store: &Store, lab: &LabName) -> Result<Option<Self>, StoreError> {
-        // One that cannot be read is as good as none: pairing again does no harm.
+        // An unreadable pairing counts as none: pairing again does no harm.
         Ok(store.fact(&fact(lab))?.and_then(|text| serde_json::from_str(&text).ok()))
     }
 
     fn remember(&self, store: &Store, lab: &LabName) -> Result<(), StoreError> {
-        // Texts without keys of their own always fit into JSON.
+        // Strings without keys of their own can always be serialized.
         store.set_fact(&fact(lab), &serde_json::to_string(self).unwrap_or_default())
     }
 }
@@ -247,12 +247,12 @@ fn fact(lab: &LabName) -> String {
     format!("paired-with:{}", lab.as_str().to_lowercase())
 }
 
-/// The callback URL holds a secret, so its hash is kept.
+/// The callback URL contains a secret, so only its hash is kept.
 fn hash(url: &Url) -> String {
     hex(Sha256::new_with_prefix("casedrop callback\n").chain_update(url.as_str()).finalize())
 }
 
-/// The account to pair with.
+/// Chooses the account to pair with.
 fn choose<'a>(
     lab: &str,
     accounts: &'a [Account],

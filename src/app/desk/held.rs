@@ -1,4 +1,4 @@
-//! Orders that are held back: a person wants them published as they are.
+//! Publishing incomplete orders that are held back, as they are.
 
 use serde_json::json;
 
@@ -53,7 +53,7 @@ impl AgentDesk {
         })
     }
 
-    /// What is held back of an order.
+    /// Returns the held-back revision of an order.
     fn held_back(&self, lab: Option<&str>, id: &OrderId) -> Result<Held, Fault> {
         let key = match self.order(id, lab)? {
             Named::Known(key) => key,

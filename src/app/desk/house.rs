@@ -1,4 +1,4 @@
-//! What the status page is told.
+//! What the status page asks for.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -38,11 +38,11 @@ use crate::web::{
     RevisionView, Setup, SetupLab, SetupStep, StoryLine, TestView,
 };
 
-/// What the journal knows of one order.
+/// What the journal knows about an order.
 type Known = (OrderRecord, Vec<RevisionRecord>, Vec<OrderEvent>, Option<Held>);
 
 impl AgentDesk {
-    /// Asks the journal. Where no agent was so far, it knows nothing.
+    /// Queries the journal. Returns the default if no agent has ever run here.
     fn asked<T: Default>(
         &self,
         ask: impl FnOnce(&Store) -> Result<T, StoreError>,
@@ -52,7 +52,7 @@ impl AgentDesk {
 
     fn known(&self, key: &OrderKey) -> Result<Option<Known>, Fault> {
         self.asked(|store| {
-            // One look for all of it: the agent goes on writing.
+            // One transaction for everything: the agent keeps writing.
             store.atomically(|store| {
                 let Some(order) = store.order(key)? else { return Ok(None) };
                 let held = store.held(key)?;
@@ -61,12 +61,13 @@ impl AgentDesk {
         })
     }
 
-    /// Whether the page may show what names patients.
+    /// Whether the page may show patient names.
     fn shows_names(&self) -> bool {
         self.config.status_page.as_ref().is_some_and(|page| page.show_names)
     }
 
-    /// The manifest of what is held back, with what files are called only for a page that may show it.
+    /// Returns the manifest of a held-back revision, with real file names only if the page may show
+    /// them.
     fn named(&self, held: &Held) -> Manifest {
         let dir = self.layout.held_dir(&held.dir);
         let (disk, known) = (Arc::clone(&self.disk), held.manifest.clone());
@@ -77,18 +78,18 @@ impl AgentDesk {
         found.flatten().unwrap_or_else(|| held.manifest.without_names())
     }
 
-    /// The output, for whoever may wait for it.
+    /// The output, for callers that may wait for it.
     fn folders(&self) -> Folders {
         Folders { disk: Arc::clone(&self.disk), layout: self.layout.clone() }
     }
 }
 
-/// Whether two paths are of the same file of an order, one perhaps with a stand-in for its name.
+/// Whether two paths name the same file of an order, possibly one by a placeholder name.
 fn same_file(manifest: &Manifest, a: &str, b: &str) -> bool {
     a == b || stand_in(a, &manifest.order_id) == stand_in(b, &manifest.order_id)
 }
 
-/// A revision of which a file is asked for.
+/// A revision of which a file is requested.
 enum Kept {
     Published(RevisionRecord),
     Held(Held),
@@ -103,14 +104,14 @@ impl Kept {
     }
 }
 
-/// Where revisions stand. Asked on the prober's thread only.
+/// Locates revisions. Used on the prober's thread only.
 struct Folders {
     disk: Arc<dyn Disk>,
     layout: Layout,
 }
 
 impl Folders {
-    /// Where a revision stands now: at its place in the output, or among the replaced ones.
+    /// Returns where a revision is now: in the output, or among the replaced ones.
     fn of(&self, key: &OrderKey, revision: &RevisionRecord) -> Option<(PathBuf, Manifest)> {
         let number = revision.manifest.revision;
         let there = self.layout.dir_at(key, revision.place, number);
@@ -118,12 +119,12 @@ impl Folders {
         [there, kept].into_iter().find_map(|dir| self.manifest_in(dir, &revision.manifest_sha256))
     }
 
-    /// Where a revision is held back.
+    /// Returns where a held-back revision is.
     fn of_held(&self, held: &Held) -> Option<(PathBuf, Manifest)> {
         self.manifest_in(self.layout.held_dir(&held.dir), &held.manifest_sha256)
     }
 
-    /// A directory with just that manifest.
+    /// Returns the directory, if it contains exactly that manifest.
     fn manifest_in(&self, dir: PathBuf, expected: &str) -> Option<(PathBuf, Manifest)> {
         if !matches!(self.disk.kind(&dir), Ok(Some(Kind::Dir))) {
             return None;
@@ -132,7 +133,7 @@ impl Folders {
         Some((dir, *manifest))
     }
 
-    /// A file of a revision, published or held back.
+    /// Returns a file of a revision, published or held back.
     fn file(
         &self,
         key: &OrderKey,
@@ -144,7 +145,7 @@ impl Folders {
             Kept::Held(held) => self.of_held(held),
         };
         let Some((folder, manifest)) = found else { return Ok(None) };
-        // The journal has a stand-in where the name may be a person's.
+        // The journal has a placeholder if the name may be a person's.
         let number =
             manifest.files.iter().position(|one| same_file(&manifest, &one.path, &file.path));
         let Some(named) = number.map(|number| &manifest.files[number].path) else {
@@ -152,10 +153,10 @@ impl Folders {
         };
         let tree = Tree::read(&*self.disk, &folder)?;
         let there = There::of(&tree, &manifest).path_of(named).to_owned();
-        // What the volume has may be no portable name.
+        // The name on the volume may not be portable.
         let Ok(inside) = RelPath::parse(&there) else { return Ok(None) };
         let path = inside.under(&folder);
-        // A link that others put there leads nowhere that we would send.
+        // Do not follow a link that someone put there.
         if self.disk.kind(&path)? != Some(Kind::File) {
             return Ok(None);
         }
@@ -189,15 +190,16 @@ impl House for AgentDesk {
         let (folders, of_key) = (self.folders(), key.clone());
         let (asked, count) = (revisions.clone(), revisions.len());
         let look = move || asked.iter().map(|one| folders.of(&of_key, one)).collect::<Vec<_>>();
-        // A share that hangs shows none of them.
+        // If the share hangs, none of them is found.
         let found = self.prober.ask(look).unwrap_or_else(|_| vec![None; count]);
         let names = self.shows_names();
         let view =
             |(revision, found): (RevisionRecord, Option<(PathBuf, Manifest)>)| RevisionView {
-                // What files are called is read where they are, and only for a page that may show it.
+                // Real file names are read from the folder, and only if the page may show them.
                 manifest: match &found {
                     Some((_, named)) if names => named.clone(),
-                    // An older agent that was put back for a while wrote names into the journal.
+                    // An older agent that ran after a rollback may have written names into the
+                    // journal.
                     _ => revision.manifest.without_names(),
                 },
                 folder: found.map(|(folder, _)| folder),
@@ -318,7 +320,7 @@ impl House for AgentDesk {
                 format!("{} ({})", line.message, line.fields)
             },
         };
-        // What somebody's hook says may name a patient.
+        // The output of a hook may name a patient.
         let names = self.shows_names();
         let lines = logs::recent().lines(&filter).into_iter();
         lines.filter(|line| names || line.target != hook::SAID).map(line).collect()
@@ -358,7 +360,7 @@ impl House for AgentDesk {
         self.pass_welcome(&match step {
             SetupStep::Folder => WelcomeStep::ChooseFolder,
             SetupStep::TestOrder => WelcomeStep::TestOrder,
-            // A login shows by itself.
+            // A login needs no record of its own.
             SetupStep::LogIn | SetupStep::Account => return Ok(()),
             SetupStep::Done => WelcomeStep::Done,
         })

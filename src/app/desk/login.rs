@@ -1,4 +1,4 @@
-//! Logins that a request begins and ends, and what is recorded of any login.
+//! Logins that requests start and finish, and the records of any login.
 
 use serde_json::json;
 
@@ -16,22 +16,21 @@ use crate::store::{LabRecord, Store};
 
 use secrecy::SecretString;
 
-/// Whether it is a login that is missing, so that a person can end the trouble by logging in.
+/// Whether the fault is a missing login, which a user can fix by logging in.
 pub(super) fn needs_login(fault: &Fault) -> bool {
     [LOGIN_NEEDED, UNREADABLE, SEALED, "http-401"].contains(&fault.code)
 }
 
-/// Why a person must log a lab in or pair it.
+/// Why someone must log a lab in or pair it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LoginLacks {
-    /// What stands in the way.
     pub fault: String,
-    /// What the person can do.
+    /// What the user can do.
     pub hint: Option<String>,
 }
 
-/// Whether what the journal tells of is over once there is a login here that can be read, and paired.
-/// The others are Align's word, and count until somebody logs in.
+/// Whether a fault in the journal is over once a readable login with a pairing exists here. Other
+/// faults come from Align and count until someone logs in.
 pub(super) fn is_over_with_login(code: &str) -> bool {
     [UNREADABLE, SEALED, "not-paired"].contains(&code)
 }
@@ -41,7 +40,7 @@ fn is_from_align(record: &LabRecord) -> bool {
 }
 
 impl AgentDesk {
-    /// Begins a login and answers with what a person is to do.
+    /// Starts a login and replies with what the user should do.
     pub(super) fn ask_for_login(
         &self,
         task: &Task<'_>,
@@ -51,7 +50,7 @@ impl AgentDesk {
         why: Fault,
     ) -> Reply {
         let name = &lab.name;
-        // Who sits at a command line logs in by another command; the agent itself cannot log in.
+        // A command-line user logs in with another command; the agent itself cannot log in.
         if matches!(task.who.via, Via::CommandLine | Via::Agent) {
             let next = format!("login needed: run `casedrop login {name}`");
             return Reply { next: Some(next), ..why.into() };
@@ -95,8 +94,8 @@ impl AgentDesk {
         Reply::new(Outcome::LoginNeeded, message).next(then).details(details)
     }
 
-    /// Ends the login that waits with what the person brought. Gives the account that was asked for
-    /// when it was begun.
+    /// Finishes the pending login with what the user provided. Returns the account that was
+    /// requested when it started.
     pub(super) fn end_login(
         &self,
         who: &Who,
@@ -163,8 +162,8 @@ impl AgentDesk {
         result.map(|_| ())
     }
 
-    /// What stands in the way of a lab that a person must log in or pair: what this process finds where
-    /// logins are kept, else what the agent found at Align. `record` is what the journal knows.
+    /// Returns why someone must log in or pair a lab: what this process finds in the login store,
+    /// or else what the agent learned from Align. `record` is the journal's record of the lab.
     pub fn login_lacks(&self, lab: &LabName, record: Option<&LabRecord>) -> Option<LoginLacks> {
         match self.with_link(lab, |link| (link.connect)()) {
             Err(fault) if fault.class == FaultClass::Auth => {
@@ -177,9 +176,9 @@ impl AgentDesk {
         }
     }
 
-    /// Takes out of the journal that a login was missing, and lets the engine look for it.
+    /// Clears the missing login from the journal and wakes the engine.
     fn login_settled(&self, lab: &LabName) {
-        // Where no agent ever was there is no journal, and none is made for this.
+        // If no agent has ever run here, there is no journal, and this must not create one.
         let lacks = |store: &Store| Ok(store.labs()?.iter().any(LabRecord::lacks_login));
         let is_told = matches!(self.journal.look(lacks), Ok(Some(true)));
         if is_told && let Err(error) = self.journal.with(|store| store.settle_login(lab.as_str())) {
@@ -188,13 +187,13 @@ impl AgentDesk {
         self.wake.now();
     }
 
-    /// The login is another than before: the engine looks at once.
+    /// Wakes the engine because the login changed.
     pub(in crate::app) fn login_changed(&self) {
         self.wake.now();
     }
 
-    /// Ends a lab's login: revokes it and forgets it, with all that belongs to it. What Align could
-    /// not be told is given back beside the success.
+    /// Logs a lab out: revokes its login and deletes it with everything that belongs to it. On
+    /// success, returns the fault if Align could not be told.
     ///
     /// # Errors
     /// There is no login, or it cannot be removed.
@@ -207,7 +206,7 @@ impl AgentDesk {
         Ok(untold)
     }
 
-    /// A login that happened is not undone because it cannot be recorded.
+    /// A login that succeeded is not undone if it cannot be recorded.
     fn record(&self, who: &Who, deed: Deed, lab: &LabName, mark: Mark) {
         let entry = Entry::new((self.now)().wall, who.clone(), deed, mark).lab(lab);
         if let Err(fault) = self.audit.record(&entry) {

@@ -1,10 +1,10 @@
-//! The desk: carries out what people ask for, whichever way they ask. One per process; the agent's
-//! serves its command folder and its control endpoint, a command's own serves that command where no
-//! agent runs.
+//! The desk: carries out user requests, whichever way they arrive. One per process; the agent's
+//! desk serves its command folder and control endpoint, a command's own desk serves that command if
+//! no agent runs.
 //!
-//! What a request changes on this PC is in the journal, and goes there in one transaction with the
-//! answer. What reaches beyond this PC is noted as begun before the call and is never repeated by
-//! itself. The reason of a return and the code of a login are passed on and kept nowhere.
+//! What a request changes on this PC is in the journal, written in one transaction with the reply.
+//! What reaches beyond this PC is recorded as begun before the call and never repeated
+//! automatically. The reason of a return and the code of a login are passed on and stored nowhere.
 
 mod account;
 mod held;
@@ -60,7 +60,7 @@ use super::prober::Prober;
 use super::reloading::Reloading;
 use super::updates::{Updating, try_out_at_next_start};
 
-/// Carries requests out.
+/// Carries out requests.
 pub struct AgentDesk {
     config: Arc<Config>,
     disk: Arc<dyn Disk>,
@@ -69,46 +69,47 @@ pub struct AgentDesk {
     wake: Wake,
     labs: Arc<Labs>,
     audit: Audit,
-    /// The running agent's ways to Align; a command makes them when it needs one.
+    /// The running agent's links to Align; a command creates them when needed.
     links: Option<Arc<BTreeMap<LabName, Link>>>,
     /// What only the running agent knows.
     live: Option<Live>,
-    /// Looks at shares for whoever only wants to know.
+    /// Checks shares for callers that only need information.
     prober: Prober,
-    /// What keeps the agent from writing its journal, and so from all work.
+    /// Why the agent cannot write its journal, which stops all work.
     journal_trouble: Mutex<Option<Note>>,
-    /// Requests that are being carried out now.
+    /// Requests in progress.
     under_way: Mutex<BTreeSet<String>>,
     one_ended: Condvar,
-    /// Held by whoever pairs or un-pairs.
+    /// Held while pairing or unpairing.
     pairing: Mutex<()>,
-    /// Held by what looks whether a lab is to be paired again, and does it.
+    /// Held while checking whether a lab should be paired again, and doing it.
     pairing_again: Mutex<()>,
-    /// How this program updates itself, where somebody said so.
+    /// How this program updates itself, if set.
     updating: OnceLock<Arc<Updating>>,
-    /// How the agent begins anew with a changed config, where it can.
+    /// How the agent restarts with a changed config, if it can.
     reloading: OnceLock<Arc<Reloading>>,
-    /// Held by whoever publishes or removes the test order, or chooses the output.
+    /// Held while publishing or removing the test order, or choosing the output.
     trying_out: Mutex<()>,
-    /// What went wrong with the logins that were begun last.
+    /// What went wrong with the most recent logins.
     login_troubles: Mutex<BTreeMap<LabName, LoginTrouble>>,
     now: fn() -> Now,
 }
 
-/// One request on its way.
+/// A request in progress.
 struct Task<'a> {
     id: &'a str,
     who: &'a Who,
 }
 
 impl AgentDesk {
-    /// The desk of a process in which no agent runs. The journal is made if no agent ever was here.
+    /// Creates the desk of a process without an agent. Creates the journal if no agent has ever run
+    /// here.
     pub fn of_command(config: Arc<Config>, disk: Arc<dyn Disk>, labs: Arc<Labs>) -> Self {
         let journal = Journal::perhaps_new(&config.state);
         Self::new(config, disk, labs, (journal, Wake::default()))
     }
 
-    /// The desk of an agent, whose journal, engine and ways to Align it shares.
+    /// Creates the desk of an agent, sharing its journal, engine and links to Align.
     pub(super) fn of_agent(
         config: Arc<Config>,
         disk: Arc<dyn Disk>,
@@ -152,58 +153,56 @@ impl AgentDesk {
         }
     }
 
-    /// The config that it works by.
     pub(super) fn config(&self) -> &Config {
         &self.config
     }
 
-    /// Says how this program updates itself; the first word counts.
+    /// Sets how this program updates itself; only the first call counts.
     pub fn set_updating(&self, updating: Arc<Updating>) {
         drop(self.updating.set(updating));
     }
 
-    /// Says how the agent begins anew with a changed config; the first word counts.
+    /// Sets how the agent restarts with a changed config; only the first call counts.
     pub(super) fn set_reloading(&self, reloading: Arc<Reloading>) {
         drop(self.reloading.set(reloading));
     }
 
-    /// Who is known to the status page since before this agent.
+    /// The status page's visitors carried over from before this agent.
     pub(super) fn visitors(&self) -> Option<Arc<Visitors>> {
         self.reloading.get().and_then(|reloading| reloading.visitors()).cloned()
     }
 
-    /// The file with the code that the status page asks for before it changes the set-up; `None` where it
-    /// asks for a password.
+    /// The file with the code that the status page asks for before it changes the setup; `None` if
+    /// it asks for a password.
     pub(super) fn code_file(&self) -> Option<PathBuf> {
         let page = self.config.status_page.as_ref()?;
         page.password_hash.is_none().then(|| self.config.state.join(CODE_FILE))
     }
 
-    /// Says where the status page is.
+    /// Sets the address of the status page.
     pub(super) fn page_is_at(&self, url: &str) {
         if let Some(live) = &self.live {
             live.page_at.send_replace(Some(url.to_owned()));
         }
     }
 
-    /// Tells where the status page is, and when that changes.
+    /// Subscribes to the address of the status page.
     pub(super) fn page(&self) -> Option<watch::Receiver<Option<String>>> {
         self.live.as_ref().map(|live| live.page_at.subscribe())
     }
 
-    /// What requests have begun and takes its time comes to an end soon.
+    /// Cancels long-running work that requests have started.
     pub(super) fn stop(&self) {
         if let Some(live) = &self.live {
             live.stopping.cancel();
         }
     }
 
-    /// How this program updates itself.
     pub(super) fn updating(&self) -> Option<&Arc<Updating>> {
         self.updating.get()
     }
 
-    /// Lets a version be tried out, once the agent has brought it if it is not staged.
+    /// Puts a version on trial; the agent downloads it first if it is not staged.
     fn update(&self, version: &str, who: &Who) -> Result<Reply, Fault> {
         let Some(updating) = self.updating.get() else {
             return Ok(Reply::new(Outcome::Refused, "this program does not update itself"));
@@ -216,7 +215,7 @@ impl AgentDesk {
                 Err(Fault::new(FaultClass::Permanent, USAGE, text)
                     .hint("`casedrop update` brings it"))
             }
-            // Nobody here can wait for a quiet moment.
+            // This process cannot wait for a quiet moment.
             None => try_out_at_next_start(&self.config, &self.disk, updating, &version, who),
         });
         match done {
@@ -225,17 +224,16 @@ impl AgentDesk {
         }
     }
 
-    /// Says what keeps the agent from writing its journal; `None`: nothing any more.
+    /// Sets why the agent cannot write its journal; `None` once it can.
     pub(super) fn set_journal_trouble(&self, trouble: Option<Note>) {
         *self.journal_trouble.lock().unwrap_or_else(PoisonError::into_inner) = trouble;
     }
 
-    /// The labs' ways to Align.
     pub fn labs_ways(&self) -> &Labs {
         &self.labs
     }
 
-    /// Works with a lab's way to Align.
+    /// Works with a lab's link to Align.
     fn with_link<T>(
         &self,
         lab: &LabName,
@@ -280,7 +278,7 @@ impl Desk for AgentDesk {
             Request::Output { path } => self.choose_output(&task, path),
         };
         match served {
-            // That somebody must log in first is an answer; a journal that cannot be used is none.
+            // A missing login is an answer; an unusable journal is not.
             Err(fault) if fault.class != FaultClass::Local => Ok(fault.into()),
             served => served,
         }

@@ -1,4 +1,4 @@
-//! What people call things: labs and orders.
+//! Resolves the labs and orders that users name.
 
 use super::AgentDesk;
 use super::once::cannot_use;
@@ -7,24 +7,23 @@ use crate::model::fault::{Fault, FaultClass};
 use crate::model::ids::{LabName, OrderId, OrderKey};
 use crate::model::request::{Outcome, Reply};
 
-/// The code of faults that are the caller's to mend; they become refusals.
+/// The code of faults that the caller can fix; they become refusals.
 pub(in crate::app) const USAGE: &str = "usage";
 
-/// An order that a person named.
+/// An order named by a user.
 pub(super) enum Named {
-    /// The journal knows it.
+    /// It is in the journal.
     Known(OrderKey),
-    /// It does not; the lab is the one that was named, or the only one.
+    /// It is not in the journal; the lab is the one named, or the only one.
     Unknown(LabName, OrderId),
 }
 
 impl AgentDesk {
-    /// The lab of that name.
     pub(super) fn lab(&self, name: &str) -> Result<&LabConfig, Fault> {
         find_lab(&self.config, name)
     }
 
-    /// The lab that is meant: the named one, or the only one there is.
+    /// Returns the named lab, or the only one there is.
     pub(super) fn the_lab(&self, name: Option<&str>) -> Result<&LabConfig, Fault> {
         match (name, self.config.labs.as_slice()) {
             (Some(name), _) => self.lab(name),
@@ -34,7 +33,7 @@ impl AgentDesk {
         }
     }
 
-    /// The labs that are meant: the named one, or all.
+    /// Returns the named lab, or all of them.
     pub(super) fn labs(&self, name: Option<&str>) -> Result<Vec<&LabConfig>, Fault> {
         match name {
             Some(name) => Ok(vec![self.lab(name)?]),
@@ -42,7 +41,7 @@ impl AgentDesk {
         }
     }
 
-    /// The order with that id (or Rx id), in that lab if one is named.
+    /// Finds the order with that id (or Rx id), in the given lab if one is named.
     pub(super) fn order(&self, id: &OrderId, lab: Option<&str>) -> Result<Named, Fault> {
         let lab = lab.map(|name| self.lab(name)).transpose()?;
         let mut found = self
@@ -53,7 +52,7 @@ impl AgentDesk {
             .map(|order| order.key)
             .filter(|key| lab.is_none_or(|lab| key.lab == lab.name))
             .collect::<Vec<_>>();
-        // An order of a lab that the config no longer has can be neither fetched nor sent back.
+        // Orders of labs no longer in the config can be neither fetched nor returned.
         if found.len() > 1 {
             found.retain(|key| self.config.labs.iter().any(|lab| lab.name == key.lab));
         }
@@ -83,7 +82,7 @@ impl AgentDesk {
     }
 }
 
-/// The lab of that name; case does not matter. An unknown one is answered with the nearest.
+/// Finds a lab by name, ignoring case. The fault for an unknown name suggests the nearest one.
 pub fn find_lab<'a>(config: &'a Config, name: &str) -> Result<&'a LabConfig, Fault> {
     let found = config.labs.iter().find(|lab| lab.name.as_str().eq_ignore_ascii_case(name));
     found.ok_or_else(|| {
@@ -103,12 +102,12 @@ pub fn find_lab<'a>(config: &'a Config, name: &str) -> Result<&'a LabConfig, Fau
     })
 }
 
-/// A fault that is the caller's to mend.
+/// Returns a fault that the caller can fix.
 pub(super) fn usage(text: impl Into<String>) -> Fault {
     Fault::new(FaultClass::Permanent, USAGE, text)
 }
 
-/// What the caller did wrong becomes a refusal.
+/// Turns a caller's mistake into a refusal.
 pub(super) fn refused(fault: Fault) -> Result<Reply, Fault> {
     match fault.code {
         USAGE => {

@@ -1,5 +1,5 @@
-//! At most once: what was carried out is remembered with its answer, what reaches beyond this PC is
-//! remembered before it is begun.
+//! At-most-once execution: a completed request is stored with its reply, and one that reaches
+//! beyond this PC is recorded before it begins.
 
 use std::sync::PoisonError;
 
@@ -10,7 +10,7 @@ use crate::model::request::{KEEP_ANSWERS, Outcome, Reply, Request};
 use crate::model::time::{WallMs, millis};
 use crate::store::{CommandRecord, Store, StoreError};
 
-/// Holds an id while its request is being carried out.
+/// Reserves an id while its request is being carried out.
 pub(super) struct Turn<'a> {
     desk: &'a AgentDesk,
     id: String,
@@ -25,7 +25,7 @@ impl Drop for Turn<'_> {
 }
 
 impl AgentDesk {
-    /// Waits until nobody else carries out the request with that id.
+    /// Waits until no one else is carrying out the request with that id.
     pub(super) fn take_turn(&self, id: &str) -> Turn<'_> {
         let mut under_way = self.under_way.lock().unwrap_or_else(PoisonError::into_inner);
         while under_way.contains(id) {
@@ -35,17 +35,17 @@ impl AgentDesk {
         Turn { desk: self, id: id.to_owned() }
     }
 
-    /// The answer that the request got before, if it was carried out or begun before.
+    /// Returns the earlier reply, if the request was carried out or begun before.
     pub(super) fn earlier(&self, id: &str, request: &Request) -> Result<Option<Reply>, Fault> {
         let known = self.journal.with(|store| store.command(id)).map_err(cannot_use)?;
         let Some(known) = known else { return Ok(None) };
-        // An answer that cannot be read any more is as good as none.
+        // A reply that cannot be read anymore counts as none.
         let reply = known.reply.as_deref().and_then(|text| serde_json::from_str(text).ok());
         Ok(Some(reply.unwrap_or_else(|| interrupted(request, &known))))
     }
 
-    /// Does something in the journal, and remembers the answer in the same transaction. What is to be
-    /// recorded of it is recorded first: what cannot be is not done. A refusal is not remembered: it
+    /// Does work in the journal and stores the reply in the same transaction. Writes the audit
+    /// entries first: what cannot be recorded is not done. A refusal is not stored, since it
     /// changed nothing.
     pub(super) fn in_journal(
         &self,
@@ -80,9 +80,9 @@ impl AgentDesk {
         Ok(reply)
     }
 
-    /// Does something that reaches beyond this PC: it is remembered and recorded as begun before
-    /// `call`, and with its answer after it. `then` goes into the journal with the answer of a call
-    /// that went well.
+    /// Does work that reaches beyond this PC: stores and audits it as begun before `call`, and with
+    /// its reply afterwards. If the call succeeds, `then` is written to the journal together with
+    /// the reply.
     pub(super) fn beyond(
         &self,
         task: &Task<'_>,
@@ -110,7 +110,7 @@ impl AgentDesk {
             })
         });
         if let Err(error) = kept {
-            // It is done all the same. Should this answer be lost too, it counts as unknown.
+            // It is done all the same. If this reply is lost too, the result counts as unknown.
             tracing::warn!(lab, order, "{what}: the answer could not be kept: {}", error.chain());
         }
         self.wake.now();
@@ -122,19 +122,19 @@ impl AgentDesk {
     }
 }
 
-/// A journal that cannot be used now.
+/// Returns the fault for a journal that cannot be used now.
 #[expect(clippy::needless_pass_by_value, reason = "used as a function for map_err")]
 pub(in crate::app) fn cannot_use(error: StoreError) -> Fault {
     Fault::new(FaultClass::Local, "journal", error.chain()).hint(error.hint())
 }
 
 fn answered(at: WallMs, what: &str, reply: &Reply) -> CommandRecord {
-    // Text without keys of its own always fits into JSON.
+    // Text without keys of its own can always be serialized.
     let reply = serde_json::to_string(reply).ok();
     CommandRecord { at, what: what.to_owned(), reply }
 }
 
-/// The agent ended between the call and its answer.
+/// Returns the reply if the agent ended between the call and its reply.
 fn interrupted(request: &Request, known: &CommandRecord) -> Reply {
     let text = format!(
         "it is not known whether this was done ({}): it was begun on {}, and the agent ended before \

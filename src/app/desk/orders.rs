@@ -1,4 +1,4 @@
-//! Orders: fetch again, send back to the doctor.
+//! Orders: fetch again, return to the doctor.
 
 use std::collections::BTreeMap;
 
@@ -15,21 +15,21 @@ use crate::model::request::{CaseKind, Outcome, Reply, Text, Who};
 use crate::model::time::WallMs;
 use crate::store::ErrandKind;
 
-/// One request may name so many orders.
+/// Maximum orders per request.
 pub(super) const MAX_ORDERS: usize = 1000;
 
-/// An order that is to be fetched again.
+/// An order to fetch again.
 struct Wanted {
     key: OrderKey,
-    /// Whether the journal knows it.
+    /// Whether it is in the journal.
     known: bool,
 }
 
-/// The orders of one request.
+/// The orders of a request.
 #[derive(Default)]
 struct Sorted {
     wanted: Vec<Wanted>,
-    /// Those of which nothing can be fetched, each with what is in the way.
+    /// Orders that cannot be fetched, with the reason.
     refused: Vec<(OrderId, Fault)>,
 }
 
@@ -46,7 +46,7 @@ impl AgentDesk {
             Err(fault) => return names::refused(fault),
         };
         if wanted.is_empty() {
-            // One for all: what stands in the way of the first.
+            // A single order gets its own reason; several share one reply.
             return match refused.len() {
                 1 => names::refused(refused.remove(0).1),
                 _ => Ok(none_wanted(refused)),
@@ -67,7 +67,7 @@ impl AgentDesk {
         })
     }
 
-    /// The orders that are meant, each once, and those that cannot be.
+    /// Resolves the requested orders, each once, and those that are refused.
     fn wanted(&self, lab: Option<&str>, orders: &[OrderId]) -> Result<Sorted, Fault> {
         if orders.is_empty() {
             return Err(usage("no order was named").hint("name one or more order numbers"));
@@ -84,7 +84,7 @@ impl AgentDesk {
             match self.one_wanted(lab, id) {
                 Ok(next) if sorted.wanted.iter().any(|other| other.key == next.key) => {}
                 Ok(next) => sorted.wanted.push(next),
-                // It concerns all.
+                // It affects all of them.
                 Err(fault) if fault.class == FaultClass::Local => return Err(fault),
                 Err(fault) => sorted.refused.push((id.clone(), fault)),
             }
@@ -102,12 +102,11 @@ impl AgentDesk {
         })
     }
 
-    /// The account that a lab is paired with.
     fn paired_account(&self, lab: &LabName) -> Result<AccountId, Fault> {
         self.with_link(lab, |link| (link.connect)()).map(|paired| paired.id)
     }
 
-    /// Sends an order back to the doctor. The reason goes to Align and nowhere else.
+    /// Returns an order to the doctor. The reason goes to Align and nowhere else.
     pub(super) fn send_back(
         &self,
         task: &Task<'_>,
@@ -161,7 +160,7 @@ impl AgentDesk {
     }
 }
 
-/// One record for each account.
+/// Builds one audit entry per account.
 pub(super) fn by_account<'a>(
     now: WallMs,
     who: &Who,
@@ -183,7 +182,7 @@ pub(super) fn by_account<'a>(
     orders.into_iter().map(entry).collect()
 }
 
-/// How Align writes it.
+/// The spelling that Align uses.
 fn procedure(kind: CaseKind) -> &'static str {
     match kind {
         CaseKind::Ortho => "Orthodontic",
@@ -251,7 +250,7 @@ fn refetch_reply(
         .details(json!({ "orders": orders, "refused": not, "agent_runs": runs }))
 }
 
-/// None of several orders can be fetched.
+/// Returns the reply if none of several orders can be fetched.
 fn none_wanted(refused: Vec<(OrderId, Fault)>) -> Reply {
     let needs_login = refused.iter().any(|(_, fault)| fault.class == FaultClass::Auth);
     let outcome = if needs_login { Outcome::LoginNeeded } else { Outcome::Refused };
@@ -285,7 +284,7 @@ fn not_sent_back(key: &OrderKey, fault: Fault) -> Reply {
     let perhaps = fault.class == FaultClass::Transient;
     let reply = Reply::from(fault);
     if perhaps {
-        // No answer is no proof that it did not arrive.
+        // No answer does not prove that it did not arrive.
         let order = &key.order;
         return reply.next(format!(
             "look at order {order} at myitero.com first: if its status is Scanning, it was sent back \

@@ -1,4 +1,4 @@
-//! Choosing another output folder while there is nothing in the present one yet.
+//! Choosing another output folder while the current one is still unused.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, MutexGuard};
@@ -22,16 +22,16 @@ use crate::model::request::{Outcome, Reply};
 use crate::store::Store;
 use crate::sync::notice::size;
 
-/// The config's key.
+/// The config key.
 const KEY: &str = "output";
-/// Larger files are no configs.
+/// In bytes. A larger file is not a config.
 const MAX_CONFIG: u64 = 1 << 20;
-/// A volume that is worth being suggested has so much room.
+/// A volume is suggested only if it has this many bytes free.
 const ROOMY: u64 = 50_000_000_000;
-/// So many folders are suggested at most.
+/// Maximum number of suggestions.
 const SUGGESTED: usize = 5;
 
-/// The config file with another output, and what comes out when it is loaded.
+/// The config file with another output, and the resulting layout.
 struct Rewritten {
     text: String,
     layout: Layout,
@@ -39,11 +39,11 @@ struct Rewritten {
 }
 
 impl AgentDesk {
-    /// Whether another output may be chosen here and now.
+    /// Checks whether another output may be chosen here and now.
     ///
     /// # Errors
-    /// Why not, with what to do instead: orders came in already, a policy or the environment decides,
-    /// the agent may not change its config, or the process could not begin anew.
+    /// Why not, with what to do instead: orders have already arrived, a policy or the environment
+    /// sets the output, the agent may not change its config, or the process cannot restart.
     pub fn may_choose_output(&self) -> Result<(), Fault> {
         let reloading = self.reloading()?;
         let file = reloading.file();
@@ -87,7 +87,7 @@ impl AgentDesk {
         })
     }
 
-    /// Folders that could be the output, the present one first.
+    /// Suggests output folders, the current one first.
     pub fn output_suggestions(&self) -> Vec<PathBuf> {
         let env = config::process_env();
         let var = |name: &str| {
@@ -126,8 +126,8 @@ impl AgentDesk {
         suggested
     }
 
-    /// Lets orders be written into another folder: proves that this works, writes it into the config,
-    /// and has the agent begin anew with that.
+    /// Chooses another output folder: proves that it works, writes it to the config, and makes the
+    /// agent restart with it.
     pub(super) fn choose_output(&self, task: &Task<'_>, path: &str) -> Result<Reply, Fault> {
         let ready = self.ready_for(path);
         let (_turn, reloading, live, rewritten) = match ready {
@@ -152,7 +152,8 @@ impl AgentDesk {
                 .detail("to", rewritten.layout.output.display().to_string())
         };
         let call = || {
-            // From here on nothing is published, so that nothing comes between the look and the change.
+            // From here on nothing is published, so nothing can happen between the check and the
+            // change.
             let was_open = live.root.is_open();
             live.root.close();
             let changed = self.change(reloading, &rewritten, &id);
@@ -175,7 +176,7 @@ impl AgentDesk {
         Ok(reply)
     }
 
-    /// What is to be known before anything is changed.
+    /// Checks everything before anything is changed.
     fn ready_for(&self, path: &str) -> Result<Ready<'_>, Fault> {
         let turn = self.turn_to_try_out()?;
         let live = self.running()?;
@@ -213,7 +214,7 @@ impl AgentDesk {
         })
     }
 
-    /// The config file with another output. Nothing but that key may be another one by it.
+    /// Returns the config file with another output. Fails if that would change any other key.
     fn rewritten(&self, reloading: &Reloading, path: &str) -> Result<Rewritten, Fault> {
         let (disk, file) = (&*self.disk, reloading.file());
         let by_hand = || format!("edit `{KEY}` in {} and restart the agent", file.display());
@@ -244,7 +245,8 @@ impl AgentDesk {
         Ok(Rewritten { text: changed, layout: Layout { output, staging }, min_free })
     }
 
-    /// Makes the new output and its staging, and sees that orders can be written there. Gives its id.
+    /// Creates the new output and its staging, and proves that orders can be written there. Returns
+    /// its id.
     fn prove(&self, rewritten: &Rewritten) -> Result<String, Fault> {
         let (disk, layout) = (&*self.disk, &rewritten.layout);
         let not_usable = |fault: Fault| {
@@ -255,7 +257,7 @@ impl AgentDesk {
         };
         let id = prepare_root(disk, layout, None).map_err(not_usable)?;
         disk.may_create_in(&layout.output).map_err(|error| not_usable(error.into()))?;
-        // Where staging stays, its lock is our own.
+        // If staging stays the same, its lock is our own.
         if layout.staging != self.layout.staging
             && try_lock_output(disk, layout).map_err(not_usable)?.is_none()
         {
@@ -276,7 +278,7 @@ impl AgentDesk {
         Ok(id)
     }
 
-    /// First the journal learns of it, then the config says so.
+    /// Writes the choice to the journal first, then to the config.
     fn change(&self, reloading: &Reloading, rewritten: &Rewritten, id: &str) -> Result<(), Fault> {
         let noted = self.journal.with(|store| {
             store.atomically(|store| {
@@ -301,7 +303,7 @@ impl AgentDesk {
         }
         let written = replace_durably(&*self.disk, file, rewritten.text.as_bytes());
         if let Err(error) = written {
-            // What the config does not name counts for nothing, should this fail too.
+            // What the config does not name does not count, even if this fails too.
             if let Err(error) = self.journal.with(Chosen::forget) {
                 tracing::warn!("{}", error.chain());
             }
@@ -311,7 +313,7 @@ impl AgentDesk {
     }
 }
 
-/// What comes of looking whether an output can be chosen.
+/// The result of checking whether an output can be chosen.
 enum Ready<'a> {
     /// It is the output already.
     Same(Box<Reply>),
@@ -339,14 +341,14 @@ fn differs_in_output_only(before: &Loaded, after: &Loaded) -> bool {
     others(before) == others(after) && before.config.state == after.config.state
 }
 
-/// The faults of a config in one.
+/// Combines the faults of a config into one.
 fn wrong(faults: &ConfigFaults) -> Fault {
     let reasons: Vec<_> = faults.faults.iter().map(|fault| fault.reason.as_str()).collect();
     let hints: Vec<_> = faults.faults.iter().filter_map(|fault| fault.hint.as_deref()).collect();
     usage(reasons.join("; ")).hint(hints.join("; "))
 }
 
-/// Whether the folder is there and can be written to, or could be made.
+/// Whether the folder exists and is writable, or could be created.
 fn may_be_made(disk: &dyn Disk, path: &Path) -> bool {
     let nearest = path.ancestors().find(|dir| matches!(disk.kind(dir), Ok(Some(_))));
     nearest.is_some_and(|dir| disk.may_create_in(dir).is_ok())

@@ -1,4 +1,4 @@
-//! Choosing an output, with a config file and a journal of their own.
+//! Tests for choosing an output, with a config file and a journal of their own.
 
 use super::super::{AgentDesk, Labs, Live};
 use super::*;
@@ -89,7 +89,7 @@ impl World {
         self.store().save(&OrderRecord::new(key, remote, WallMs(1))).expect("saved");
     }
 
-    /// The config is as it was, and nobody begins anew.
+    /// The config is unchanged, and the agent does not restart.
     fn assert_unchanged(&self, agent: &Agent) {
         assert_eq!(std::fs::read_to_string(self.file()).expect("read"), self.text);
         assert!(agent.root.is_open() && !agent.wants_to_begin_anew());
@@ -164,7 +164,7 @@ fn once_an_order_was_seen_the_output_stays() {
     assert_refused(&agent.choose(&new), "orders came in already");
     assert!(!new.exists());
     world.assert_unchanged(&agent);
-    // One that comes between the look and the change is noticed too.
+    // An order that arrives between the check and the change is noticed too.
     let rewritten = agent.desk.rewritten(&agent.reloading, new.to_str().expect("Unicode"));
     let rewritten = rewritten.expect("it could be");
     let fault = agent.desk.change(&agent.reloading, &rewritten, "id").expect_err("too late");

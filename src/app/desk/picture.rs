@@ -1,4 +1,4 @@
-//! How things stand, from the journal and from what only the running agent knows.
+//! Builds the status snapshot from the journal and from what only the running agent knows.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError};
@@ -35,37 +35,35 @@ use crate::store::{
 use crate::sync::engine::{SHORTEST_INTERVAL, earliest_poll};
 use crate::sync::notice::size;
 
-/// So many failing orders are listed.
+/// Maximum number of failing orders listed.
 const LISTED: usize = 20;
-/// The states of orders that fail, those that wait for a person first.
+/// The states of failing orders, those that need attention first.
 const FAILING: [OrderState; 2] = [OrderState::Attention, OrderState::Retrying];
-/// With less room on its volume the journal cannot be written before long: so much its log may grow
-/// between two clean-ups.
+/// In bytes: how much the journal's log may grow between two clean-ups. With less space on its
+/// volume, the journal soon cannot be written.
 const JOURNAL_ROOM: u64 = 4 << 20;
 
 /// What only a running agent knows.
 pub(in crate::app) struct Live {
-    /// When it started.
     pub(in crate::app) since: WallMs,
-    /// What is being transferred.
     pub(in crate::app) progress: Arc<Progress>,
-    /// Where the status page is, once it can be opened.
+    /// The address of the status page, once it is available.
     pub(in crate::app) page_at: watch::Sender<Option<String>>,
-    /// What happened since the process began, for monitoring programs.
+    /// Counters since the process started, for monitoring.
     pub(in crate::app) counters: Arc<Counters>,
-    /// The output, as it comes and goes.
+    /// The output, which may come and go.
     pub(in crate::app) root: Arc<Root>,
     /// Called at each named step of the work on orders.
     pub(in crate::app) step: fn(Step),
-    /// Ends what requests have begun.
+    /// Cancels what requests have started.
     pub(in crate::app) stopping: Cancel,
-    /// When its loop gave the last sign of life.
+    /// The last heartbeat of its loop.
     pub(in crate::app) pulse: Arc<Pulse>,
 }
 
 #[cfg(test)]
 impl Live {
-    /// An agent that started at the beginning of time and does nothing.
+    /// An agent that started at the epoch and does nothing.
     pub(in crate::app) fn still(root: Arc<Root>) -> Self {
         Self {
             since: WallMs(0),
@@ -80,7 +78,7 @@ impl Live {
     }
 }
 
-/// What the journal tells.
+/// What the journal contributes.
 #[derive(Default)]
 struct Told {
     labs: Vec<(LabRecord, Option<Duration>)>,
@@ -96,7 +94,7 @@ struct Told {
 }
 
 impl AgentDesk {
-    /// How things stand. It is told in any case; what cannot be found out is said.
+    /// Returns the current status. Always succeeds; it says what could not be determined.
     pub fn picture(&self) -> Status {
         let now = (self.now)();
         let (told, fault) = match self.told(now) {
@@ -149,7 +147,7 @@ impl AgentDesk {
         self.live.is_some() || super::super::agent_runs(&self.config.state)
     }
 
-    /// How far a new installation has come, and what a person does next about it.
+    /// Returns how far a new installation has come, and what the user does next.
     ///
     /// # Errors
     /// The journal cannot be used now.
@@ -163,7 +161,8 @@ impl AgentDesk {
         Ok(Welcome { step: next_step(&labs, so_far), so_far })
     }
 
-    /// A person is done with a step of the welcome, or with all of it: it is not offered again.
+    /// Records that the user is done with a step of the welcome, or with all of it: it is not
+    /// offered again.
     ///
     /// # Errors
     /// The journal cannot be used now.
@@ -179,8 +178,8 @@ impl AgentDesk {
         }
     }
 
-    /// How long ago the agent's loop gave its last sign of life; `None` where no agent runs in this
-    /// process, or it gave none yet. It is told at once, whatever becomes of disk and journal.
+    /// Time since the last heartbeat of the agent's loop; `None` if no agent runs in this process,
+    /// or there was no heartbeat yet. Returns at once, whatever the state of disk and journal.
     pub fn last_beat(&self) -> Option<Duration> {
         self.live.as_ref()?.pulse.last()
     }
@@ -201,12 +200,12 @@ impl AgentDesk {
         let reply = Reply::new(Outcome::Done, status.to_string().trim_end()).details(details);
         let todo: Vec<_> = status.labs.iter().filter_map(|lab| lab.todo.clone()).collect();
         let next = (!todo.is_empty()).then(|| todo.join("\n"));
-        // That something is wrong is part of the answer: it was asked for, and is told.
+        // Problems are part of the answer, so the outcome is still a success.
         Ok(Reply { next, ..reply })
     }
 
-    /// One look at the journal for all of it. Where no agent was so far, there is nothing to tell; nor
-    /// while one that has just been started is making its journal.
+    /// Reads everything from the journal in one transaction. Empty if no agent has ever run here,
+    /// or while a freshly started one is creating its journal.
     fn told(&self, now: Now) -> Result<Told, Fault> {
         let read = |store: &Store| {
             let is_being_made = store.holds_nothing()? && self.agent_runs();
@@ -308,7 +307,7 @@ impl AgentDesk {
             None if waits => LabState::Waiting,
             None => LabState::Polling,
         };
-        // A pause hides no missing login: that is what has to be done first.
+        // A pause does not hide a missing login, which must be fixed first.
         let state = match paused {
             Some(_) if !without_pause.needs_login() => LabState::Paused,
             _ => without_pause,
@@ -343,10 +342,10 @@ impl AgentDesk {
         }
     }
 
-    /// The output and its volume. A share that hangs does not hold up the answer.
+    /// Returns the state of the output and its volume. A hanging share does not delay the answer.
     fn volume(&self, waits: Option<String>) -> VolumeStatus {
         let (disk, staging) = (Arc::clone(&self.disk), self.layout.staging.clone());
-        // Before the first start there is no staging yet; its volume is known all the same.
+        // Before the first start there is no staging yet, but its volume is known.
         let look = move || staging.ancestors().find_map(|dir| disk.free_space(dir).ok());
         let free = self.prober.free(look);
         VolumeStatus {
@@ -359,7 +358,7 @@ impl AgentDesk {
         }
     }
 
-    /// What keeps the journal from being written. It can be read all the same, as a rule.
+    /// Returns why the journal cannot be written. It can usually still be read.
     fn journal_note(&self) -> Option<Note> {
         let told = self.journal_trouble.lock().unwrap_or_else(PoisonError::into_inner).clone();
         if told.is_some() {
@@ -421,13 +420,13 @@ fn downloads(live: &Live) -> Vec<RunningDownload> {
     told.collect()
 }
 
-/// What there is to know of a login that ends.
+/// Describes a login that is about to end.
 fn in_words(ending: &Ending, now: Now) -> String {
     let until = WallMs::from(ending.at).in_words(now.wall);
     format!("it works until {until}, and must be logged in again by then: {}", ending.why.chain())
 }
 
-/// The first of the orders that fail, those that wait for a person before the others.
+/// Returns the first failing orders, those that need attention before the others.
 fn failing_orders(store: &Store) -> Result<Vec<OrderRecord>, StoreError> {
     let mut found = Vec::new();
     for state in FAILING {
@@ -450,8 +449,8 @@ fn failing_order(order: OrderRecord, now: WallMs) -> Option<FailingOrder> {
     })
 }
 
-/// A journal that was made anew is told of until the old one is deleted; one of which nothing was
-/// left, for a month.
+/// Whether a rebuilt journal is still reported: until the old one is deleted, or for a month if
+/// nothing was left of it.
 pub fn is_still_news(rebuilt: &Rebuilt, now: WallMs) -> bool {
     match &rebuilt.kept {
         Some(kept) => !matches!(RealDisk.kind(kept), Ok(None)),

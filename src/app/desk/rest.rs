@@ -1,4 +1,4 @@
-//! Whole labs: pause, resume, poll soon.
+//! Requests for whole labs: pause, resume, poll soon.
 
 use serde_json::json;
 
@@ -14,9 +14,9 @@ use crate::store::{LabRecord, Paused, Store, StoreError};
 use crate::sync::engine::{SHORTEST_INTERVAL, earliest_poll};
 use crate::sync::notice::in_words;
 
-/// What is asked for is recorded, and nobody does it yet.
+/// The request is recorded, but nothing carries it out yet.
 pub const NOT_RUNNING: &str = "Casedrop is not running.";
-/// The way out.
+/// What to do about that.
 pub const START_IT: &str =
     "start it: `casedrop run`, or `casedrop service start` where it is installed as a service";
 
@@ -82,7 +82,7 @@ impl AgentDesk {
         let interval = self.config.poll_interval.min(SHORTEST_INTERVAL);
         let now = (self.now)();
         let runs = self.agent_runs();
-        // The vault may take its time; the journal should not wait for it.
+        // The vault may be slow; the journal should not wait for it.
         let records = self.journal.with(Store::labs).map_err(super::once::cannot_use)?;
         let lacks: Vec<_> = labs
             .iter()
@@ -126,7 +126,7 @@ impl AgentDesk {
                 rows.push(json!({ "lab": name, "poll_at": runs.then_some(at) }));
                 outcomes.push(Outcome::Done);
             }
-            // Done for one lab is done; what keeps the others is a remark.
+            // Success for one lab counts as success; what blocks the others is a remark.
             let best = [Outcome::Done, Outcome::LoginNeeded, Outcome::Refused];
             let outcome = best.into_iter().find(|outcome| outcomes.contains(outcome));
             if !runs && outcome == Some(Outcome::Done) {
@@ -142,7 +142,7 @@ impl AgentDesk {
         })
     }
 
-    /// Which of these labs rest.
+    /// Returns which of these labs are paused.
     pub(super) fn paused_among<'a>(
         &self,
         labs: impl Iterator<Item = &'a LabName>,

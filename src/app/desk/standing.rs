@@ -1,4 +1,4 @@
-//! How it stands with a lab's login, for whoever waits for one that was begun.
+//! The state of a lab's login, for callers that wait for one in progress.
 
 use std::sync::PoisonError;
 
@@ -11,40 +11,36 @@ use crate::model::ids::{AccountId, LabName};
 use crate::model::request::Reply;
 use crate::model::time::WallMs;
 
-/// How it stands with a lab's login.
+/// The state of a lab's login.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct LoginStanding {
-    /// Which lab.
     pub lab: LabName,
-    /// How far it is.
     #[serde(flatten)]
     pub state: LoginState,
-    /// What went wrong last, if nothing went well since.
+    /// The last problem, if nothing has succeeded since.
     pub trouble: Option<LoginTrouble>,
 }
 
-/// How far a login is.
+/// The progress of a login.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "state", rename_all = "kebab-case")]
 pub enum LoginState {
-    /// Nobody is logged in, and no login was begun.
+    /// No one is logged in, and no login was started.
     LoggedOut,
-    /// A login was begun and waits for the person with the browser.
+    /// A login was started and waits for the user with the browser.
     Waiting {
         /// The link to open.
         login_url: String,
-        /// Until when it is good: RFC 3339, UTC.
+        /// When it expires: RFC 3339, UTC.
         until: String,
-        /// Whether the browser comes back to the agent. If not, the person brings the address back.
+        /// Whether the browser returns to the agent. If not, the user brings back the address.
         finishes_by_itself: bool,
     },
-    /// Somebody is logged in, and the lab is paired with no account.
+    /// Logged in, but not paired with an account.
     LoggedIn,
-    /// All is done.
     Paired {
-        /// With which account.
         account: AccountId,
-        /// Its name at Align, if it told one.
+        /// The account's name at Align, if reported.
         name: Option<String>,
     },
 }
@@ -54,21 +50,21 @@ pub enum LoginState {
 pub struct LoginTrouble {
     /// What happened, if the login or the pairing failed.
     pub message: Option<String>,
-    /// What a person can do about it.
+    /// What the user can do about it.
     pub next: Option<String>,
     /// The same for programs, such as the accounts to choose from.
     #[serde(skip_serializing_if = "Value::is_null")]
     pub details: Value,
-    /// Why nobody can wait for the browser at this moment, such as a port that is taken. It is tried
-    /// again all the time.
+    /// Why the agent cannot wait for the browser at the moment, such as a port in use. Retried
+    /// continuously.
     pub cannot_wait: Option<String>,
 }
 
 impl AgentDesk {
-    /// How it stands with the login of the lab of that name. Asks nothing of Align.
+    /// Returns the state of the named lab's login, without contacting Align.
     ///
     /// # Errors
-    /// There is no such lab, or its login cannot be looked for.
+    /// There is no such lab, or its login cannot be read.
     pub fn login_standing(&self, lab: &str) -> Result<LoginStanding, Fault> {
         let lab = self.lab(lab)?.name.clone();
         let client = self.labs.client(&lab)?;
@@ -88,13 +84,13 @@ impl AgentDesk {
             (None, Err(_)) => LoginState::LoggedOut,
         };
         let troubles = self.login_troubles.lock().unwrap_or_else(PoisonError::into_inner);
-        // Whatever was wrong before, it is over.
+        // Any earlier problem is over.
         let is_over = matches!(state, LoginState::Paired { .. });
         let trouble = troubles.get(&lab).filter(|_| !is_over).cloned();
         Ok(LoginStanding { lab, state, trouble })
     }
 
-    /// Remembers how a login that was begun went: what failed, or `None` where it goes well so far.
+    /// Records the outcome of a login that was started: what failed, or `None` while it goes well.
     pub(in crate::app) fn login_went(&self, lab: &LabName, failed: Option<Reply>) {
         self.trouble(lab, |trouble| {
             let cannot_wait = trouble.cannot_wait.take();
@@ -107,7 +103,7 @@ impl AgentDesk {
         });
     }
 
-    /// Remembers why nobody can wait for the browser, or that somebody can.
+    /// Records why no one can wait for the browser, or `None` if someone can.
     pub(in crate::app) fn login_cannot_be_waited_for(&self, lab: &LabName, why: Option<String>) {
         self.trouble(lab, |trouble| trouble.cannot_wait = why);
     }

@@ -1,4 +1,4 @@
-//! The test order, as people ask for it.
+//! Requests about the test order.
 
 use std::path::PathBuf;
 use std::sync::{Arc, MutexGuard, TryLockError};
@@ -23,37 +23,35 @@ use crate::model::time::WallMs;
 use crate::store::{Store, StoreError};
 use crate::sync::notice::size;
 
-/// When the test order was published last: in the journal, so that a CAD program which took it away
-/// does not make it undone.
+/// When the test order was last published: kept in the journal, so that it counts as published even
+/// if a CAD program took it away.
 const PUBLISHED: &str = "test-order-published";
 
-/// How it stands with the test order.
+/// The state of the test order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct TestOrder {
     /// Its name in the tree.
     #[serde(flatten)]
     pub key: OrderKey,
-    /// Where it stands, or would.
+    /// Where it is, or would be.
     pub path: PathBuf,
-    /// What stands there, by names and sizes.
+    /// What is there, judging by names and sizes.
     pub standing: TestOrderStanding,
-    /// What others did to it, if they did.
+    /// What others did to it, if anything.
     pub what: Option<String>,
-    /// When the one that stands there was published: RFC 3339, UTC.
+    /// When the one that is there was published: RFC 3339, UTC.
     pub published_at: Option<String>,
-    /// When one was published last, whatever became of it since; `None`: never so far.
+    /// When one was last published, whatever became of it since; `None`: never.
     pub last: Option<String>,
-    /// Whether somebody publishes or removes it just now.
+    /// Whether it is being published or removed right now.
     pub under_way: bool,
 }
 
-/// What stands at the test order's place.
+/// What is at the test order's location.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum TestOrderStanding {
-    /// Nothing.
     Absent,
-    /// All of it.
     There,
     /// Some of its files: a program took the others.
     PartlyTaken,
@@ -62,10 +60,10 @@ pub enum TestOrderStanding {
 }
 
 impl AgentDesk {
-    /// How it stands with the test order. Looks at names and sizes only.
+    /// Returns the state of the test order. Looks at names and sizes only.
     ///
     /// # Errors
-    /// The folder or the journal cannot be looked at now.
+    /// The folder or the journal cannot be read now.
     pub fn test_order(&self) -> Result<TestOrder, Fault> {
         let key = key()?;
         let (disk, layout) = (Arc::clone(&self.disk), self.layout.clone());
@@ -89,7 +87,7 @@ impl AgentDesk {
         })
     }
 
-    /// Publishes the test order; one that stands there whole already is left as it is.
+    /// Publishes the test order; a complete one that is already there is left alone.
     pub(super) fn publish_test_order(&self, task: &Task<'_>) -> Result<Reply, Fault> {
         let begun = self.turn_to_try_out().and_then(|turn| Ok((turn, self.means()?, key()?)));
         let (_turn, means, key) = match begun {
@@ -121,7 +119,7 @@ impl AgentDesk {
         })
     }
 
-    /// Removes the test order, if nobody changed it.
+    /// Removes the test order, unless someone changed it.
     pub(super) fn remove_test_order(&self, task: &Task<'_>) -> Result<Reply, Fault> {
         let begun = self.turn_to_try_out().and_then(|turn| Ok((turn, self.means()?, key()?)));
         let (_turn, means, key) = match begun {
@@ -140,8 +138,7 @@ impl AgentDesk {
         self.beyond(task, "remove the test order", entry, call, |_, _| Ok(()))
     }
 
-    /// Takes the test order out of an output that is left for another one. What cannot be removed
-    /// stays.
+    /// Removes the test order from an output that is being replaced. What cannot be removed stays.
     pub(super) fn leave_no_test_order(&self, task: &Task<'_>) -> Result<(), Fault> {
         let (means, key) = (self.means()?, key()?);
         if making::standing(&*self.disk, &self.layout, glance)? == Standing::Absent {
@@ -158,8 +155,8 @@ impl AgentDesk {
         fate.map(|_| ())
     }
 
-    /// The record of a removal. That it begins is all that a start knows of one that was interrupted: the
-    /// test order is in no journal.
+    /// Returns the audit entry of a removal. For an interrupted removal, the `Begun` entry is all
+    /// that the next start knows, since the test order is in no journal.
     fn removal(&self, task: &Task<'_>, mark: Mark, key: &OrderKey) -> Entry {
         let entry = self.entry(task, Deed::TestOrderRemoved, mark, key);
         if mark != Mark::Begun {
@@ -171,12 +168,12 @@ impl AgentDesk {
         }
     }
 
-    /// When a test order was published last, if one ever was.
+    /// When a test order was last published, if ever.
     pub(super) fn test_order_published(store: &Store) -> Result<Option<String>, StoreError> {
         store.fact(PUBLISHED)
     }
 
-    /// One at a time.
+    /// Takes the lock that allows only one such request at a time.
     pub(super) fn turn_to_try_out(&self) -> Result<MutexGuard<'_, ()>, Fault> {
         match self.trying_out.try_lock() {
             Ok(turn) => Ok(turn),
@@ -189,7 +186,7 @@ impl AgentDesk {
         }
     }
 
-    /// The agent that runs here.
+    /// Returns the agent running in this process.
     pub(super) fn running(&self) -> Result<&Live, Fault> {
         self.live.as_ref().ok_or_else(|| {
             usage("no agent runs here, and only a running one can do that")
@@ -258,7 +255,7 @@ impl AgentDesk {
     }
 }
 
-/// A fault in words for whoever waits for it: nothing of it goes on by itself.
+/// Turns a fault into a reply for the waiting user: none of this is retried automatically.
 fn failed(fault: Fault) -> Reply {
     let code = fault.code;
     let hint = match code {

@@ -1,4 +1,4 @@
-//! The desk with a journal of its own and an Align of a few lines.
+//! Tests of the desk with a journal of its own and a minimal fake Align.
 
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -21,7 +21,7 @@ use crate::store::{Asked, CommandRecord, Errand, ErrandKind, FILE_NAME, Store};
 use crate::web::House;
 use casedrop_testing::{Hang, Lie, NoExchange};
 
-/// What the doctor is told, and nobody else.
+/// For the doctor's eyes only.
 const REASON: &str = "Mr Geheim's margin is not visible";
 
 #[derive(Default)]
@@ -146,7 +146,7 @@ impl World {
         self.desk.serve_once(id, request, &who()).expect("the journal can be used")
     }
 
-    /// The desk of a command, while no agent runs.
+    /// Makes this the desk of a command while no agent runs.
     fn without_agent(mut self) -> Self {
         self.desk.live = None;
         self
@@ -156,7 +156,7 @@ impl World {
         self.journal(Store::asked)
     }
 
-    /// Everything that is kept on this PC, as text.
+    /// Everything stored on this PC, as text.
     fn kept(&self) -> String {
         let mut text = String::new();
         for entry in std::fs::read_dir(self.dir.path().join("state")).expect("listed") {
@@ -294,7 +294,7 @@ fn a_return_needs_its_confirmation_and_says_what_would_happen() {
         assert!(reply.message.contains("would be sent back to the doctor"), "{reply:?}");
     }
     assert_eq!(world.align.calls.load(Ordering::SeqCst), 0);
-    // A refusal stands in nobody's way.
+    // A refusal does not block a later request.
     assert_eq!(world.serve("a", &send_back("17", Some("17"))).outcome, Outcome::Done);
     assert_eq!(world.serve("a", &send_back("17", Some("17"))).outcome, Outcome::Done);
     let returned = world.align.returned.lock().expect("not poisoned").clone();
@@ -433,18 +433,18 @@ fn whether_somebody_is_logged_in_is_looked_for_when_it_is_asked() {
         fault: Some("told before".to_owned()),
         ..crate::store::LabRecord::default()
     };
-    // What only the store of logins can say is over as soon as it says otherwise.
+    // A fault of the login store is over as soon as the store says so.
     world.journal(|store| store.save_lab(&record(FaultClass::Auth, "not-paired")));
     assert_eq!(world.serve("b", &poll).outcome, Outcome::Done);
     assert_eq!(world.desk.picture().verdict(), Verdict::Well);
-    // What Align said counts until somebody logs in.
+    // A fault reported by Align counts until someone logs in.
     world.journal(|store| store.save_lab(&record(FaultClass::Auth, "http-401")));
     assert_eq!(world.serve("c", &poll).outcome, Outcome::LoginNeeded);
     assert_eq!(world.desk.picture().verdict(), Verdict::LoginNeeded);
     assert!(world.journal(|store| store.settle_login("SMILE-LAB")));
     assert_eq!(world.serve("d", &poll).outcome, Outcome::Done);
     assert_eq!(world.desk.picture().verdict(), Verdict::Well);
-    // No login cures another trouble.
+    // A login does not clear other faults.
     world.journal(|store| store.save_lab(&record(FaultClass::Transient, "connect")));
     assert!(!world.journal(|store| store.settle_login("smile-lab")));
 }
@@ -567,7 +567,7 @@ fn a_journal_that_is_just_being_made_is_nothing_to_complain_of() {
     for name in std::fs::read_dir(&state).expect("listed") {
         std::fs::remove_file(name.expect("listed").path()).expect("removed");
     }
-    // As SQLite makes it, before there is a table in it.
+    // As SQLite creates it, before it contains a table.
     std::fs::write(state.join(FILE_NAME), "").expect("written");
     assert_eq!(world.desk.picture().verdict(), Verdict::Unknown, "nobody is making it");
     let lock = RealDisk.try_lock(&state.join(crate::app::open::LOCK_NAME)).expect("locked");

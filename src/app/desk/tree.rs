@@ -1,4 +1,4 @@
-//! A look at the output tree.
+//! Verifying the output tree.
 
 use std::fmt::Write as _;
 
@@ -10,24 +10,24 @@ use crate::local::{Difference, Knows, Layout, VerifyReport, verify_tree_with};
 use crate::model::ids::{OrderId, OrderKey};
 use crate::model::request::{Outcome, Reply};
 
-/// So many differences are listed in an answer. `casedrop verify` lists all.
+/// Maximum number of differences listed in a reply. `casedrop verify` lists them all.
 const LISTED: usize = 50;
 
 impl AgentDesk {
-    /// Compares the output with its manifests. That may take long: every byte is read.
+    /// Compares the output with its manifests. May take long, as it reads every byte.
     pub(super) fn verify(&self, orders: &[OrderId]) -> Reply {
-        // Without the journal, an order that was removed counts as missing, which can be seen.
+        // Without the journal, a removed order counts as missing, which the report shows.
         let removed = self.journal.with(|store| store.removed_of(orders)).unwrap_or_default();
         let ask = |key: &OrderKey, sha256: &str| {
             self.journal.with(|store| store.knows_manifest(key, sha256))
         };
-        // Where the journal cannot be asked, nothing is said of it.
+        // If the journal cannot be queried, nothing is reported as unknown.
         let knows = |key: &OrderKey, sha256: &str| ask(key, sha256).unwrap_or(true);
         let (disk, layout) = (&*self.disk, &self.layout);
         let (report, away) = verify_orders(disk, layout, orders, &removed, Some(&knows));
         let mut text = summary(&report);
         for order in &away {
-            // Writing to a String cannot fail.
+            // Writing to a `String` cannot fail.
             let _ = write!(text, "\n{}", was_removed(order));
         }
         for order in report.unknown_origin.iter().take(LISTED) {
@@ -56,8 +56,8 @@ impl AgentDesk {
     }
 }
 
-/// Compares all orders, or some, with their manifests. Those in `removed` were removed because of their
-/// age and need not be there: they are given back beside the report.
+/// Compares all or some orders with their manifests. Those in `removed` were removed because of
+/// their age and may be missing: they are returned next to the report.
 pub fn verify_orders(
     disk: &dyn Disk,
     layout: &Layout,
@@ -75,7 +75,7 @@ pub fn verify_orders(
     (report, away)
 }
 
-/// That nobody knows where an order comes from.
+/// Says that the origin of an order is unknown.
 pub fn of_unknown_origin(order: &str) -> String {
     format!(
         "{order} is of unknown origin: the journal knows of no publication with this manifest, so the \
@@ -83,12 +83,12 @@ pub fn of_unknown_origin(order: &str) -> String {
     )
 }
 
-/// That an order is away by design.
+/// Says that an order is missing by design.
 pub fn was_removed(order: &OrderId) -> String {
     format!("{order} was removed from the output, older than retention.keep")
 }
 
-/// One difference as a sentence.
+/// Describes one difference as a sentence.
 pub fn sentence(difference: &Difference) -> String {
     let place = [Some(difference.order.as_str()), difference.file.as_deref()];
     let place: Vec<&str> = place.into_iter().flatten().filter(|part| !part.is_empty()).collect();
@@ -99,7 +99,7 @@ pub fn sentence(difference: &Difference) -> String {
     }
 }
 
-/// A verification in one line.
+/// Summarizes a verification in one line.
 pub fn summary(report: &VerifyReport) -> String {
     let VerifyReport { orders, files, bytes, differences, .. } = report;
     let count = |number: usize, one: &str, many: &str| {

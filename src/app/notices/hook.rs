@@ -1,4 +1,4 @@
-//! The program that is run for each published order, one run at a time.
+//! The hook that runs for each published order, one run at a time.
 
 use std::sync::Arc;
 
@@ -10,7 +10,6 @@ use crate::store::StoreError;
 use super::{Feed, Next, PUBLISHED, Teller, begun, published};
 use crate::app::beside::UntilStop;
 
-/// Runs the program.
 pub(super) struct HookTeller {
     hook: Arc<Hook>,
     /// The line whose run failed last, and how often.

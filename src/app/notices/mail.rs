@@ -1,4 +1,4 @@
-//! The digest by mail.
+//! The mail digest.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,14 +17,13 @@ use crate::app::clock::wall_now;
 use crate::app::open::Site;
 use crate::status::{Code, Reason};
 
-/// How often it is looked whether something needs a person.
+/// How often to check whether something needs attention.
 const LOOK: Duration = Duration::from_secs(30);
-/// The first wait after a mail that was not taken.
+/// The first wait after a rejected mail.
 const FIRST_WAIT: Duration = Duration::from_secs(15);
 /// What to do about an order that is held back.
 const HELD: &str =
     "open the order on the status page: publish it anyway, or ask the doctor for a new scan";
-/// Sends the mails.
 pub(super) struct MailTeller {
     mail: Mail,
     every: Duration,
@@ -32,7 +31,7 @@ pub(super) struct MailTeller {
     failures: u32,
 }
 
-/// How things stand.
+/// What a mail is based on.
 struct Picture {
     kept: Kept,
     problems: Vec<Problem>,
@@ -69,7 +68,7 @@ impl Teller for MailTeller {
         let news = self.only == MailOnly::All && !published.is_empty();
         let now = wall_now();
         let due = kept.due(now, self.every, &problems, news);
-        // A mail that cannot wait tells of what does not wait for the digest.
+        // An urgent mail leaves out what can wait for the digest.
         let published = if due == Due::Soon { Vec::new() } else { published };
         match due {
             Due::NotYet(wait) => return Ok(Next::After(wait.min(LOOK))),
@@ -130,7 +129,7 @@ fn keep(store: &Store, sink: Sink, kept: &Kept) -> Result<(), StoreError> {
     store.set_fact(sink.state(), &text)
 }
 
-/// What needs a person now: each order by itself, all else as `/health` has it.
+/// Returns what needs attention now: each order on its own, everything else as in `/health`.
 fn problems(store: &Store, site: &Site, reasons: &[Reason]) -> Result<Vec<Problem>, StoreError> {
     let is_ours = |lab: &str| site.config.labs.iter().any(|known| known.name.as_str() == lab);
     let orders = store.wanted()?.into_iter().filter(|order| is_ours(order.key.lab.as_str()));

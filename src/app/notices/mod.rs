@@ -1,5 +1,5 @@
-//! Tells other programs and people, beside the engine: each way of telling is a task of its own, with
-//! a place of its own in the journal.
+//! Notifies other programs and people, in parallel with the engine: each channel is a task of its
+//! own, with its own position in the journal.
 
 mod hook;
 mod mail;
@@ -21,16 +21,16 @@ use crate::store::{FeedRow, Store, StoreError};
 use super::beside::{Beside, UntilStop};
 use super::open::Site;
 
-/// The lines of the orders' stories that are told.
+/// The kinds of event lines that are reported.
 const PUBLISHED: &str = "published";
 const PARKED: &str = "parked";
 const HELD: &str = "held";
-/// What was overheard is found after so long a time.
+/// How often to check for events whose wake-up was missed.
 const LOOK: Duration = Duration::from_secs(15);
-/// How long to wait where the journal cannot be read. Whatever it is, others tell of it.
+/// How long to wait if the journal cannot be read. The cause is reported elsewhere.
 const JOURNAL_WAIT: Duration = Duration::from_secs(5);
 
-/// One way of telling.
+/// A notification channel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Sink {
     Hook,
@@ -41,7 +41,7 @@ enum Sink {
 impl Sink {
     const ALL: [Self; 3] = [Self::Hook, Self::Webhook, Self::Mail];
 
-    /// The fact that holds the last line that was told.
+    /// The fact that stores the last line reported.
     fn place(self) -> &'static str {
         match self {
             Self::Hook => "notices:hook",
@@ -50,7 +50,7 @@ impl Sink {
         }
     }
 
-    /// The fact that holds what else is kept.
+    /// The fact that stores any other state.
     fn state(self) -> &'static str {
         match self {
             Self::Hook => "notices:hook-state",
@@ -68,19 +68,19 @@ impl Sink {
     }
 }
 
-/// What follows a turn.
+/// What to do after a turn.
 enum Next {
-    /// Another turn at once.
+    /// Take another turn at once.
     Again,
-    /// Another one as soon as there is news.
+    /// Take another turn as soon as there is news.
     AtNews,
-    /// Another one after that time, news or not.
+    /// Take another turn after that time, with or without news.
     After(Duration),
-    /// None until the next start.
+    /// Take no turn until the next start.
     Never,
 }
 
-/// Takes one turn after the other.
+/// Takes one turn after another.
 trait Teller: Send + 'static {
     fn turn(
         &mut self,
@@ -89,8 +89,8 @@ trait Teller: Send + 'static {
     ) -> impl Future<Output = Result<Next, StoreError>> + Send;
 }
 
-/// Sets where each way of telling begins, before the engine writes a line: what happens from now on is
-/// told, however soon. A way that was switched off forgets its place.
+/// Sets the start position of each channel before the engine writes a line: whatever happens from
+/// now on is reported, however soon. A disabled channel forgets its position.
 pub(super) fn begin(store: &Store, config: &Notices) -> Result<(), StoreError> {
     store.atomically(|store| {
         for sink in Sink::ALL {
@@ -110,7 +110,7 @@ pub(super) fn begin(store: &Store, config: &Notices) -> Result<(), StoreError> {
     })
 }
 
-/// Starts the ways of telling that the config names.
+/// Starts the configured channels.
 pub(super) fn start(site: &Arc<Site>, beside: &mut Beside) {
     let config = &site.config.notices;
     if let Some(config) = &config.hook {
@@ -156,7 +156,7 @@ fn drive(site: &Arc<Site>, beside: &mut Beside, sink: Sink, mut teller: impl Tel
 
 async fn heard(news: &mut watch::Receiver<()>) {
     if news.changed().await.is_err() {
-        // Nothing will be heard any more.
+        // There will be no more news.
         std::future::pending::<()>().await;
     }
 }
@@ -168,7 +168,7 @@ async fn rest<T>(until: &mut UntilStop, wait: impl Future<Output = T>) {
     }
 }
 
-/// The journal, for one way of telling.
+/// The journal as seen by one channel.
 struct Feed {
     site: Arc<Site>,
     sink: Sink,
@@ -188,8 +188,8 @@ impl Feed {
         }
     }
 
-    /// All from the one line on and up to the other was told; what else was kept for it is not needed
-    /// any more.
+    /// Records that all lines from `from` to `upto` were reported, and drops the other state kept
+    /// for them.
     async fn told(&self, from: i64, upto: i64, until: &UntilStop) {
         let work = move |store: &Store, sink| {
             if move_on(store, sink, from, upto)? {
@@ -200,8 +200,8 @@ impl Feed {
         self.record(until, work).await;
     }
 
-    /// Records what was delivered. It is not delivered again merely because the journal is busy: it is
-    /// waited for, until the agent stops.
+    /// Records a delivery. A busy journal must not cause a second delivery, so this retries until
+    /// the agent stops.
     async fn record(
         &self,
         until: &UntilStop,
@@ -226,7 +226,7 @@ impl Feed {
     }
 }
 
-/// The last line that was told, if that is known.
+/// Returns the last line reported, if known.
 fn place(store: &Store, sink: Sink) -> Result<Option<i64>, StoreError> {
     Ok(store.fact(sink.place())?.and_then(|text| text.parse().ok()))
 }
@@ -236,8 +236,8 @@ fn begun(store: &Store, sink: Sink) -> Result<i64, StoreError> {
     Ok(batch::begin(place(store, sink)?, store.newest_event()?))
 }
 
-/// Moves the place on, unless the journal was made anew meanwhile: then the lines are others, and the
-/// place is one of its own.
+/// Advances the position, unless the journal was rebuilt in the meantime: then its lines differ,
+/// and so does the position.
 fn move_on(store: &Store, sink: Sink, from: i64, upto: i64) -> Result<bool, StoreError> {
     let is_same = begun(store, sink)? == from && store.newest_event()? >= upto;
     if is_same {
@@ -246,7 +246,7 @@ fn move_on(store: &Store, sink: Sink, from: i64, upto: i64) -> Result<bool, Stor
     Ok(is_same)
 }
 
-/// What there is to tell of a line, if anything.
+/// Returns the event to report for a line, if any.
 fn event(store: &Store, site: &Site, row: &FeedRow) -> Result<Option<Event>, StoreError> {
     if row.kind == PUBLISHED {
         return Ok(published(store, site, row)?.map(|it| Event::Published(Box::new(it))));
@@ -273,7 +273,7 @@ fn event(store: &Store, site: &Site, row: &FeedRow) -> Result<Option<Event>, Sto
 
 fn held(store: &Store, site: &Site, row: &FeedRow, order: OrderRecord) -> Result<Held, StoreError> {
     let held = store.held(&row.key)?;
-    // As for what is published.
+    // As for published orders.
     let named = |held: &crate::store::Held| {
         let dir = site.layout.held_dir(&held.dir);
         with_names(&*site.disk, &dir, &held.manifest).ok().flatten()
@@ -303,7 +303,8 @@ fn published(store: &Store, site: &Site, row: &FeedRow) -> Result<Option<Publish
     let below = path.strip_prefix(&site.layout.output).unwrap_or(&path);
     let parts: Vec<_> = below.iter().map(|part| part.to_string_lossy()).collect();
     let newest = store.order(&row.key)?.and_then(|order| order.published);
-    // Programs need the files' own names, which only the folder knows. Once it is gone there are no files.
+    // Programs need the real file names, which only the folder knows. Once it is gone, there are no
+    // files.
     let manifest = match with_names(&*site.disk, &path, &revision.manifest) {
         Ok(Some(named)) => named,
         Ok(None) | Err(_) => revision.manifest,

@@ -1,5 +1,5 @@
-//! Signed messages to a web server. What goes into one is recorded before it is sent for the first
-//! time, so that it is the same, with the same id, however often it is repeated.
+//! Signed messages to a web server. The content of a message is recorded before it is first sent,
+//! so that every repetition is the same and has the same id.
 
 use std::time::Duration;
 
@@ -18,14 +18,13 @@ use crate::app::beside::UntilStop;
 use crate::app::clock::wall_now;
 use crate::app::open::Site;
 
-/// Sends the messages.
 pub(super) struct WebTeller {
     webhook: Webhook,
     batch: Duration,
     failures: u32,
 }
 
-/// What goes into a message: the lines up to that one.
+/// The content of a message: all lines up to that one.
 #[derive(Clone, Serialize, Deserialize)]
 struct Batch {
     id: String,
@@ -35,7 +34,7 @@ struct Batch {
 enum Ready {
     Nothing,
     Wait(Duration),
-    /// What comes behind the line with that number.
+    /// What follows the line with that number.
     Send(i64, Batch, Vec<Event>),
 }
 

@@ -1,4 +1,5 @@
-//! What wakes the engine: nothing that this process causes waits until the journal is looked at again.
+//! What wakes the engine: nothing that this process causes waits for the next regular check of the
+//! journal.
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -9,7 +10,7 @@ use super::*;
 use crate::model::request::{Desk as _, Outcome, Request, Via, Who};
 
 impl Pc {
-    /// Listens for scan notifications; gives where.
+    /// Enables the listener for scan notifications and returns its address.
     fn listen(&self) -> SocketAddr {
         let free = TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = free.local_addr().expect("bound");
@@ -24,7 +25,7 @@ impl Pc {
     }
 }
 
-/// Posts to the listener's secret path; gives the first line of the answer.
+/// Posts to the listener's secret path and returns the status line of the response.
 fn post(site: &open::Site, address: SocketAddr, body: &str) -> String {
     let secret = callback_secret(&**site.desk.labs_ways().secrets()).expect("kept");
     let mut stream = wait_for("the listener", || TcpStream::connect(address).ok());
@@ -53,7 +54,7 @@ fn what_this_process_causes_itself_waits_for_no_tick() {
         assert_eq!(post(&site, address, &body), "HTTP/1.1 200 OK");
         running.wait_for_publication(id);
     }
-    // What people ask for, whichever way it comes in.
+    // User requests, whichever way they arrive.
     let ask = |id: &str, request: &Request| {
         let who = Who { user: None, via: Via::CommandLine };
         let reply = site.desk.serve_once(id, request, &who).expect("the journal can be used");
@@ -80,7 +81,7 @@ fn a_notification_that_cannot_be_read_leaves_a_wish_before_it_is_answered() {
     let site = Arc::clone(&agent.site);
     let running = Pc::run_agent(agent);
     wait_for("the first poll", || (pc.align.polls.load(Ordering::SeqCst) > 0).then_some(()));
-    // Until then any wish is fulfilled by it.
+    // Until then, it would fulfill any request to poll.
     running.wait_for("its answer", |notice| matches!(notice, Notice::Polled { .. }));
     for body in ["<scan>ready</scan>", r#"{"orderId":99}"#, "\u{1}\u{2}", ""] {
         assert_eq!(post(&site, address, body), "HTTP/1.1 200 OK", "{body}");

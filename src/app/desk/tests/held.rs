@@ -1,4 +1,4 @@
-//! Incomplete orders that are held back, and wanted all the same.
+//! Incomplete orders that are held back but requested anyway.
 
 use super::*;
 use crate::model::manifest::Manifest;
