@@ -1,4 +1,4 @@
-//! What can be downloaded of an order.
+//! The downloadable parts of an order.
 
 use serde::{Deserialize, Serialize};
 
@@ -10,22 +10,22 @@ use super::ids::OrderId;
 pub enum AssetKind {
     /// The iDE package: a zip with meshes, XML, prescription and attachments.
     Ide,
-    /// The six 2D pictures. Orthodontic packages hold them already; restorative ones do not.
+    /// The six 2D pictures. Orthodontic packages already contain them; restorative ones do not.
     Thumbnails,
-    /// What the dentist captured on the scanner's screen. Exists only if something was taken.
+    /// What the dentist captured on the scanner's screen. Only exists if something was captured.
     ScreenCaptures,
 }
 
 impl AssetKind {
-    /// What comes by calls of its own beside the package. The scan does not depend on any of it.
+    /// Parts fetched by separate calls next to the package. The scan depends on none of them.
     pub const EXTRAS: [Self; 2] = [Self::Thumbnails, Self::ScreenCaptures];
 
-    /// The extra with that word.
+    /// Returns the extra with this word.
     pub fn extra(name: &str) -> Option<Self> {
         Self::EXTRAS.into_iter().find(|kind| kind.as_str() == name)
     }
 
-    /// What people call it.
+    /// The name shown to people.
     pub fn in_words(self) -> &'static str {
         match self {
             Self::Ide => "the package",
@@ -34,12 +34,12 @@ impl AssetKind {
         }
     }
 
-    /// Whether a published path lies in the folder that holds what came of it.
+    /// Whether a published path is in the folder of this kind.
     pub fn holds(self, path: &str) -> bool {
         path.split_once('/').is_some_and(|(top, _)| top.eq_ignore_ascii_case(self.as_str()))
     }
 
-    /// The word for messages, file names and JSON.
+    /// The word used in messages, file names and JSON.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Ide => "ide",
@@ -49,27 +49,24 @@ impl AssetKind {
     }
 }
 
-/// In which form the files are wanted; passed to Align as they stand. Absent ones are not sent.
+/// The requested file format, passed to Align unchanged. Absent fields are not sent.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Format {
-    /// Such as `STL` or `PLY`.
+    /// For example `STL` or `PLY`.
     pub file_type: Option<String>,
-    /// Such as `TwoFiles_ArchesOrientedInOcclusion`.
+    /// For example `TwoFiles_ArchesOrientedInOcclusion`.
     pub file_format: Option<String>,
-    /// Such as `OpenShell` or `SolidModelWithLowProfileBase`.
+    /// For example `OpenShell` or `SolidModelWithLowProfileBase`.
     pub type_format: Option<String>,
-    /// Such as `3Shape`; for restorative cases.
+    /// For example `3Shape`; for restorative cases.
     pub cad_cam_system: Option<String>,
 }
 
-/// One download.
+/// One download request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AssetRequest {
-    /// Of which order.
     pub order: OrderId,
-    /// Which part.
     pub kind: AssetKind,
-    /// In which form.
     pub format: Format,
     /// Continue an earlier download instead of starting at the first byte.
     pub resume: Option<Resume>,
@@ -78,21 +75,22 @@ pub struct AssetRequest {
 /// Where an earlier download broke off.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Resume {
-    /// How many bytes are there already.
+    /// Number of bytes already on disk.
     pub offset: u64,
-    /// The strong `ETag` of the version that they belong to, sent as `If-Range`.
+    /// The strong `ETag` of the version they belong to, sent as `If-Range`.
     pub etag: String,
 }
 
-/// What the server said about the bytes that follow.
+/// The response's description of the bytes that follow.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AssetInfo {
-    /// Length of the whole asset in bytes, where the server told.
+    /// Length of the whole asset in bytes, if the server sent it.
     pub total: Option<u64>,
-    /// Where the body starts: 0, or [`Resume::offset`] if the server continued.
+    /// Where the body starts: 0, or [`Resume::offset`] if the server resumed.
     pub offset: u64,
-    /// The `ETag`, where the server gave one.
+    /// The `ETag`, if the server sent one.
     pub etag: Option<String>,
-    /// Who answered, each once: the API's host first, then the hosts that it redirected to.
+    /// The hosts that answered, without duplicates: the API's host first, then the redirect
+    /// targets.
     pub hosts: Vec<String>,
 }

@@ -4,16 +4,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-/// Shared by whoever may end a piece of work and the work itself. Once set, it stays set.
+/// Shared between the work and anyone who may cancel it. Once set, it stays set.
 #[derive(Debug, Clone, Default)]
 pub struct Cancel {
     flag: Arc<AtomicBool>,
-    /// The flag of a greater piece of work that this one is a part of.
+    /// The flag of the larger piece of work that this one is part of.
     parent: Option<Arc<AtomicBool>>,
     deadline: Option<Deadline>,
 }
 
-/// A time at which work ends, on whatever clock its owner reads.
+/// When the work must end, on a clock chosen by its owner.
 #[derive(Debug, Clone, Copy)]
 struct Deadline {
     at: Duration,
@@ -21,20 +21,20 @@ struct Deadline {
 }
 
 impl Cancel {
-    /// A flag that is not set.
+    /// Creates a flag that is not set.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// A flag for a part of the work: it is set with this one, or alone.
+    /// Returns a flag for a part of the work: set together with this one, or on its own.
     #[must_use]
     pub fn child(&self) -> Self {
         debug_assert!(self.parent.is_none(), "parts have no parts");
         Self { flag: Arc::default(), parent: Some(Arc::clone(&self.flag)), deadline: self.deadline }
     }
 
-    /// The same flag for a part of the work that also ends at `at` on that clock. The rest of the work
-    /// does not notice.
+    /// Returns the same flag with a deadline `at` on `clock` for one part of the work. The rest of
+    /// the work is unaffected.
     #[must_use]
     pub fn by(&self, at: Duration, clock: fn() -> Duration) -> Self {
         Self { deadline: Some(Deadline { at, clock }), ..self.clone() }
@@ -45,7 +45,7 @@ impl Cancel {
         self.flag.store(true, Ordering::SeqCst);
     }
 
-    /// Whether the work was asked to stop, or its time is over.
+    /// Whether the work was asked to stop or its deadline has passed.
     pub fn is_cancelled(&self) -> bool {
         let is_set = |flag: &Arc<AtomicBool>| flag.load(Ordering::SeqCst);
         is_set(&self.flag)

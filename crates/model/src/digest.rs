@@ -1,8 +1,8 @@
-//! Hashes as they are written.
+//! Formatting of hashes.
 
 use std::fmt::Write as _;
 
-/// Lower-case hexadecimal.
+/// Formats bytes as lower-case hexadecimal.
 pub fn hex(bytes: impl AsRef<[u8]>) -> String {
     let bytes = bytes.as_ref();
     bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {

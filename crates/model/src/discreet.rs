@@ -1,10 +1,10 @@
-//! File names and titles of pages as messages may show them.
+//! Redacts file names and page titles for use in messages.
 //!
-//! Archives name their files by the order's number and by what is on them. But people name files too,
-//! on the scanner and in the output, and a patient's name in a file's name must not get into a log, the
-//! journal or a mail.
+//! Archives name their files by order number and content. But people name files too, on the scanner
+//! and in the output folder, and a patient's name in a file name must not end up in a log, the
+//! journal or an email.
 
-/// Words that are about scans, pictures and papers, not about people.
+/// Words about scans, pictures and documents, not about people.
 #[rustfmt::skip]
 const WORDS: [&str; 88] = [
     "abutment", "antagonist", "arch", "arches", "archive", "back", "bite", "bmp", "bottom", "bridge",
@@ -18,7 +18,7 @@ const WORDS: [&str; 88] = [
     "top", "txt", "upper", "veneer", "view", "xml", "zip",
 ];
 
-/// Words that titles of error pages and login pages are made of.
+/// Words found in the titles of error and login pages.
 #[rustfmt::skip]
 const PAGE_WORDS: [&str; 163] = [
     "a", "abgelaufen", "about", "access", "again", "align", "an", "and", "anmelden",
@@ -42,12 +42,12 @@ const PAGE_WORDS: [&str; 163] = [
     "with", "wlan", "wrong", "you", "your", "zeitüberschreitung", "zscaler", "zugriff",
 ];
 
-/// The title of a web page that came in place of something else, in one line; `None` where a word of it
-/// may be somebody's name, and where it is longer than 60 characters.
+/// Returns the title, on one line, of a web page that arrived instead of the expected content.
+/// `None` if any word could be a person's name or the title is longer than 60 characters.
 pub fn page_title(title: &str) -> Option<String> {
     let flat = title.split_whitespace().collect::<Vec<_>>().join(" ");
     let may_be_shown = |word: &str| {
-        // A status, but no chart number.
+        // An HTTP status, but not a chart number.
         let is_short_number = word.len() <= 3 && word.bytes().all(|byte| byte.is_ascii_digit());
         is_short_number || PAGE_WORDS.binary_search(&word.to_lowercase().as_str()).is_ok()
     };
@@ -60,9 +60,9 @@ pub fn page_title(title: &str) -> Option<String> {
     shown.then_some(flat)
 }
 
-/// The path of a file with `…` for each word that may be somebody's name. Numbers, single
-/// letters and words of the field stay, so that the files of an export are named in
-/// full; at most 80 characters.
+/// Returns the path with `…` in place of each word that could be a person's name. Numbers, single
+/// letters and dental terms stay, so the files of an export are shown in full; at most 80
+/// characters.
 pub fn file_name(path: &str) -> String {
     let mut shown = String::new();
     let mut word = String::new();
@@ -87,7 +87,7 @@ fn is_harmless(word: &str) -> bool {
     let folded = word.to_lowercase();
     let (letters, digits): (Vec<char>, Vec<char>) =
         folded.chars().partition(|c| !c.is_ascii_digit());
-    // A hash, or a number with a mark such as v50.
+    // A hash, or a number with a marker such as v50.
     letters.len() <= 1
         || (digits.len() >= 6 && letters.iter().all(|c| ('a'..='f').contains(c)))
         || WORDS.binary_search(&letters.into_iter().collect::<String>().as_str()).is_ok()

@@ -1,50 +1,51 @@
-//! How exports are read and published, as a lab may choose it.
+//! Per-lab options for reading and publishing exports.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Under which names files are published.
+/// Which names published files get.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Names {
-    /// The vendor's.
+    /// The vendor's names.
     #[default]
     Vendor,
-    /// Plain ones, such as `scan-upper.stl`.
+    /// Plain names such as `scan-upper.stl`.
     Plain,
-    /// The vendor's, and the plain ones beside them.
+    /// Both: each file under its vendor's name and its plain name.
     Both,
 }
 
-/// In which code page the names in an archive are, where they are not UTF-8.
+/// Code page of file names in an archive that are not UTF-8.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum CodePage {
-    /// The one that makes most sense of the names.
+    /// Whichever makes the most sense of the names.
     #[default]
     Auto,
-    /// DOS, in the USA.
+    /// DOS, USA.
     Cp437,
-    /// DOS, in western Europe.
+    /// DOS, Western Europe.
     Cp850,
-    /// Windows, in western Europe and America.
+    /// Windows, Western Europe and Americas.
     Cp1252,
-    /// Windows, in Japan.
+    /// Windows, Japan.
     ShiftJis,
-    /// Windows, in China.
+    /// Windows, China.
     Gbk,
 }
 
-/// What an archive may hold at most, so that a hostile or broken one cannot fill the disk.
+/// Limits on an archive, so that a hostile or broken one cannot fill the disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Bytes of one download.
+    /// Maximum bytes of one download.
     pub archive_bytes: u64,
-    /// Bytes of all unpacked files of one order.
+    /// Maximum bytes of all unpacked files of one order.
     pub unpacked_bytes: u64,
-    /// Members of one archive.
+    /// Maximum members of one archive.
     pub members: usize,
-    /// Unpacked size of a whole archive divided by its packed size, from a size on that could hurt.
+    /// Maximum ratio of unpacked to packed size of a whole archive; only applied above a size that
+    /// could hurt.
     pub ratio: u64,
 }
 

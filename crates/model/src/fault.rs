@@ -1,4 +1,4 @@
-//! What can go wrong with an order, sorted by what the agent should do about it.
+//! What can go wrong with an order, classified by how the agent should react.
 
 use std::error::Error;
 use std::fmt;
@@ -6,31 +6,30 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// What kind of trouble it is, which decides how it is retried.
+/// The kind of fault, which decides how it is retried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum FaultClass {
-    /// The network, or a server that will recover: try again soon, then less often.
+    /// The network, or a server that will recover: retry soon, then back off.
     Transient,
-    /// Align is still making the files (a 404 on a download): try again on the long schedule.
+    /// Align is still making the files (a 404 on a download): retry on the long schedule.
     NotConverted,
-    /// The bytes came whole but are broken (CRC, structure): fetching again may cure it, a few times.
+    /// The download is complete but broken (CRC, structure): fetching again may help, a few times.
     Damaged,
     /// The login is missing, expired or revoked, or the lab is not paired: a person must act.
     Auth,
-    /// A server refused this one resource (an order, an extra, an Rx). It says nothing about the login
-    /// or about other orders: try a few times, then show it to a person.
+    /// A server refused this one resource (an order, an extra, an Rx). It says nothing about the
+    /// login or other orders: retry a few times, then show it to a person.
     Refused,
-    /// Trying the same thing again will not help: park it and show it.
+    /// Retrying will not help: park it and show it.
     Permanent,
-    /// This PC: disk full, folder gone, file held open. Nothing to do with Align.
+    /// This PC: disk full, folder gone, file in use. Nothing to do with Align.
     Local,
     /// The agent was asked to stop. Not a failure of the order.
     Cancelled,
 }
 
 impl FaultClass {
-    /// All classes.
     pub const ALL: [Self; 8] = [
         Self::Transient,
         Self::NotConverted,
@@ -42,7 +41,7 @@ impl FaultClass {
         Self::Cancelled,
     ];
 
-    /// The name as it stands in the journal and in JSON output.
+    /// The name in the journal and in JSON output.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Transient => "transient",
@@ -56,39 +55,39 @@ impl FaultClass {
         }
     }
 
-    /// The class with that name.
+    /// Returns the class with this name.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|class| class.as_str() == name)
     }
 }
 
-/// One thing that went wrong, ready to be shown: what, where, and the way out.
+/// One fault, ready to be shown: what failed, where, and how to fix it.
 ///
-/// The text must not hold tokens, secrets or patient names: it goes into logs, the journal and
+/// The text must not contain tokens, secrets or patient names: it goes into logs, the journal and
 /// receipts.
 #[derive(Debug)]
 pub struct Fault {
-    /// What to do about it.
+    /// The class, which decides how to react.
     pub class: FaultClass,
     /// A short stable word for programs, such as `http-503` or `zip-crc`.
     pub code: &'static str,
     /// What failed, naming the operation and the object.
     pub message: String,
-    /// What a person can do, if anything.
+    /// What the user can do, if anything.
     pub hint: Option<String>,
     /// How long the server asked us to wait (`Retry-After`).
     pub retry_after: Option<Duration>,
-    /// The server that it is about, if it is about one: it failed to answer, or answered so.
+    /// The server concerned, if any: it did not answer, or this was its answer.
     pub host: Option<Box<str>>,
     source: Option<Box<dyn Error + Send + Sync>>,
 }
 
-/// The code of the fault for an answer that is not what was asked for: a web page in place of the
-/// files. Of class [`Transient`](FaultClass::Transient), since nobody knows whose answer it was.
+/// Fault code for an answer that is not what was requested: a web page instead of the files. Of
+/// class [`Transient`](FaultClass::Transient), because we cannot know who answered.
 pub const WRONG_CONTENT: &str = "wrong-content";
 
 impl Fault {
-    /// A fault without hint or source.
+    /// Creates a fault without hint or source.
     pub fn new(class: FaultClass, code: &'static str, message: impl Into<String>) -> Self {
         Self {
             class,
@@ -101,14 +100,14 @@ impl Fault {
         }
     }
 
-    /// Adds what a person can do.
+    /// Sets what the user can do.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
     }
 
-    /// Keeps the error that caused it; the chain is printed at the edge.
+    /// Keeps the error that caused this fault; the chain is printed at the edge.
     #[must_use]
     pub fn caused_by(mut self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         self.source = Some(source.into());
@@ -122,14 +121,14 @@ impl Fault {
         self
     }
 
-    /// Names the server that it is about.
+    /// Sets the server concerned.
     #[must_use]
     pub fn at(mut self, host: impl AsRef<str>) -> Self {
         self.host = Some(host.as_ref().into());
         self
     }
 
-    /// The message followed by the messages of all causes, in one line.
+    /// Returns the message followed by the messages of all causes, on one line.
     pub fn chain(&self) -> String {
         let mut text = self.message.clone();
         let mut next: Option<&(dyn Error + 'static)> = self.source();

@@ -1,20 +1,20 @@
-//! What a finding about an order's files may be: the one list of codes, for the checks, the words on the
-//! page and the documentation.
+//! The kinds of findings about an order's files: a single list of codes for the checks, the texts
+//! on the status page and the documentation.
 
-/// Makes the kinds, their words for programs, and the list of all.
+/// Defines the enum, its words for programs and the list of all codes.
 macro_rules! codes {
     ($($(#[doc = $text:literal])+ $kind:ident = $word:literal,)+) => {
-        /// One kind of finding. Manifests of other versions may have further ones.
+        /// One kind of finding. Manifests written by other versions may have more.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         pub enum FindingCode {
             $($(#[doc = $text])+ $kind,)+
         }
 
         impl FindingCode {
-            /// All that this version knows.
+            /// All kinds known to this version.
             pub const ALL: &[Self] = &[$(Self::$kind,)+];
 
-            /// The short stable word that stands in manifests.
+            /// The short stable word used in manifests.
             pub const fn as_str(self) -> &'static str {
                 match self {
                     $(Self::$kind => $word,)+
@@ -29,76 +29,76 @@ codes! {
     MemberUnreadable = "member-unreadable",
     /// A file without a name, or a folder with content, was left out.
     MemberNameless = "member-nameless",
-    /// The archive holds a file twice, with the same content.
+    /// The archive contains a file twice, with the same content.
     MemberTwice = "member-twice",
-    /// The archive holds files that its directory does not list.
+    /// The archive contains files that its directory does not list.
     ZipUnlisted = "zip-unlisted",
     /// The archive describes files twice, with small differences.
     ZipHeaders = "zip-headers",
-    /// Bytes that belong to no file.
+    /// The archive contains bytes that belong to no file.
     ZipStrayBytes = "zip-stray-bytes",
-    /// Names are not in UTF-8.
+    /// Names are not UTF-8.
     NamesGuessed = "names-guessed",
     /// A name was too long for a file.
     NameShortened = "name-shortened",
-    /// The order keeps the vendor's names although plain ones are wanted.
+    /// The order keeps the vendor's names although plain ones are configured.
     NamesKept = "names-kept",
     /// The package has no scan.
     ScanAbsent = "scan-absent",
-    /// The XML lists a file that is not there.
+    /// The XML lists a file that is missing.
     FileNamedAbsent = "file-named-absent",
     /// A jaw was not scanned.
     JawAbsent = "jaw-absent",
     /// The opposing jaw was not scanned.
     AntagonistAbsent = "antagonist-absent",
-    /// The jaws lie far apart.
+    /// The jaws are far apart.
     BiteAbsent = "bite-absent",
     /// Both jaws are the same mesh.
     JawsAlike = "jaws-alike",
-    /// One scan is there or listed twice.
+    /// A scan is present or listed twice.
     JawTwice = "jaw-twice",
-    /// XML and name disagree on the jaw.
+    /// The XML and the file name disagree on the jaw.
     JawContradicted = "jaw-contradicted",
-    /// No mesh of its format.
+    /// A file is not a valid mesh of its format.
     MeshUnreadable = "mesh-unreadable",
-    /// A mesh without triangles.
+    /// A mesh has no triangles.
     MeshEmpty = "mesh-empty",
-    /// A mesh that ends too early.
+    /// A mesh is cut off.
     MeshCut = "mesh-cut",
-    /// A mesh that is longer than it says.
+    /// A mesh is longer than it declares.
     MeshLonger = "mesh-longer",
-    /// Numbers with decimal commas.
+    /// A mesh has numbers with decimal commas.
     MeshDecimalComma = "mesh-decimal-comma",
-    /// Points that are no numbers.
+    /// A mesh has coordinates that are not numbers.
     MeshNotNumbers = "mesh-not-numbers",
-    /// Too small for millimetres.
+    /// A mesh is too small to be in millimetres.
     MeshTooSmall = "mesh-too-small",
-    /// Too large for millimetres.
+    /// A mesh is too large to be in millimetres.
     MeshTooLarge = "mesh-too-large",
-    /// Parts of one jaw that lie far apart.
+    /// Parts of one jaw are far apart.
     MeshInPieces = "mesh-in-pieces",
-    /// The texture of a mesh is not there.
+    /// A mesh's texture is missing.
     TextureAbsent = "texture-absent",
-    /// A mesh's file of materials is not there.
+    /// A mesh's material file is missing.
     MaterialAbsent = "material-absent",
-    /// A fixed restoration is ordered, and no XML lists a tooth.
+    /// A fixed restoration is ordered, but no XML lists a tooth.
     RxWithoutTeeth = "rx-without-teeth",
-    /// A prescription that may not open.
+    /// A prescription may not open.
     RxUnreadable = "rx-unreadable",
-    /// The prescription's page shows none of the XML's teeth.
+    /// The prescription page shows none of the teeth in the XML.
     RxPageWithoutTeeth = "rx-page-without-teeth",
-    /// An XML that is cut off or damaged.
+    /// An XML is cut off or damaged.
     XmlUnreadable = "xml-unreadable",
-    /// An XML of another order.
+    /// An XML belongs to another order.
     XmlOfOtherOrder = "xml-of-other-order",
-    /// Another order code than in Align's list.
+    /// The order code differs from the one in Align's list.
     XmlContradictsOrder = "xml-contradicts-order",
-    /// A file whose name has another order's number.
+    /// A file name contains another order's number.
     FileOfOtherOrder = "file-of-other-order",
 }
 
 impl FindingCode {
-    /// The kind of that word; `None` for one of another version.
+    /// Returns the kind with this word; `None` if it comes from another version.
     pub fn known(word: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|code| code.as_str() == word)
     }

@@ -1,5 +1,5 @@
-//! How much there is to know of an order's files, without any name: what lists, counts and the journal
-//! keep of the findings in its manifest.
+//! Summaries of the findings in an order's manifest, without file names: what lists, counts and the
+//! journal keep of them.
 
 use std::collections::BTreeMap;
 
@@ -8,24 +8,24 @@ use serde::{Deserialize, Serialize};
 
 use super::manifest::{Finding, Manifest, Severity};
 
-/// One kind of finding, and how often it occurs.
+/// One kind of finding and how often it occurs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct FindingCount {
-    /// As in the manifest.
+    /// The code, as in the manifest.
     pub code: String,
-    /// As in the manifest.
+    /// The severity, as in the manifest.
     pub severity: Severity,
-    /// How often.
+    /// Number of occurrences.
     pub count: u32,
 }
 
-/// The findings of one revision by code, the gravest first.
+/// The findings of one revision by code, most severe first.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct FindingCounts(pub Vec<FindingCount>);
 
 impl FindingCounts {
-    /// Counts them.
+    /// Counts findings by severity and code.
     pub fn of(findings: &[Finding]) -> Self {
         let mut counts: BTreeMap<(std::cmp::Reverse<Severity>, &str), u32> = BTreeMap::new();
         for finding in findings {
@@ -38,7 +38,7 @@ impl FindingCounts {
         Self(counts.into_iter().map(count).collect())
     }
 
-    /// How many there are of that severity.
+    /// Returns the number of findings of this severity.
     pub fn of_severity(&self, severity: Severity) -> u32 {
         let these = self.0.iter().filter(|one| one.severity == severity);
         these.map(|one| one.count).sum()
@@ -49,12 +49,12 @@ impl FindingCounts {
         self.0.iter().any(|one| one.severity == Severity::Serious)
     }
 
-    /// Whether there is nothing to know.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// In a few words for a line of a list, such as `2 serious, 1 warning`; empty if there are none.
+    /// Returns a short text for one line of a list, such as `2 serious, 1 warning`; empty if there
+    /// are none.
     pub fn in_words(&self) -> String {
         let words = [
             (Severity::Serious, "serious", "serious"),
@@ -73,18 +73,18 @@ impl FindingCounts {
 }
 
 impl Manifest {
-    /// Whether one of its findings says that the case cannot be worked on as it is.
+    /// Whether a finding says that the case cannot be worked on as it is.
     pub fn is_incomplete(&self) -> bool {
         is_incomplete(&self.findings)
     }
 }
 
-/// Whether one of them says that the case cannot be worked on as it is.
+/// Whether one of these findings says that the case cannot be worked on as it is.
 pub fn is_incomplete(findings: &[Finding]) -> bool {
     findings.iter().any(|finding| finding.severity == Severity::Serious)
 }
 
-/// What is serious about a case, in one line without any name.
+/// Describes what makes a case incomplete, on one line and without file names.
 pub fn why_incomplete(findings: &[Finding]) -> String {
     let serious = findings.iter().filter(|finding| finding.severity == Severity::Serious);
     let mut words: Vec<&str> = serious.map(|finding| finding.words.trim_end_matches('.')).collect();

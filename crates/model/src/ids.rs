@@ -1,4 +1,4 @@
-//! Identifiers: checked once, where they enter, and then passed around as types.
+//! Identifiers: validated once at the boundary, then passed around as types.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::path;
 
-/// Why a text cannot be an identifier.
+/// Why a text is not a valid identifier.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{what} {text:?} {reason}")]
 pub struct IdError {
@@ -46,8 +46,8 @@ macro_rules! id {
                 &self.0
             }
 
-            /// The name of the directory that stands for this identifier in the output tree: the
-            /// identifier itself wherever every file system can hold it, else escaped.
+            /// Returns this identifier's directory name in the output tree: the identifier itself
+            /// if every file system can hold it, otherwise escaped.
             pub fn dir_name(&self) -> String {
                 path::safe_component(&self.0)
             }
@@ -84,34 +84,32 @@ macro_rules! id {
 }
 
 id!(
-    /// The name that the config gives to a lab; also its directory below the output.
+    /// A lab's name in the config; also its directory in the output folder.
     LabName,
     "lab name"
 );
 id!(
-    /// Align's number of a lab account.
+    /// Align's number for a lab account.
     AccountId,
     "account id"
 );
 id!(
-    /// Align's number of an order. It never changes, while the order's files and status do.
+    /// Align's number for an order. It never changes, while the order's files and status do.
     OrderId,
     "order id"
 );
 id!(
-    /// The id of an order's prescription (Rx); notifications name orders by it. Not the order id.
+    /// The id of an order's prescription (Rx), used by notifications. Not the order id.
     RxId,
     "Rx id"
 );
 
-/// What names one order everywhere in the agent.
+/// Identifies one order everywhere in the agent.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct OrderKey {
-    /// The lab, as named in the config.
     pub lab: LabName,
-    /// The account that the lab is paired with.
+    /// The account the lab is paired with.
     pub account: AccountId,
-    /// The order.
     pub order: OrderId,
 }
 

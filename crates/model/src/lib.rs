@@ -1,4 +1,4 @@
-//! The words of the field as types. Everything here is pure: no clock, no disk, no network.
+//! The domain types. Everything here is pure: no clock, no disk, no network.
 
 #![cfg_attr(not(test), warn(clippy::disallowed_methods))]
 

@@ -1,42 +1,41 @@
-//! The orders as people look through them: which of them, in which order, and a page at a time.
+//! Queries for lists of orders: filters, sort order and paging.
 
 use super::record::{OrderRecord, OrderState};
 
 /// Which orders to list, and how.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OrderQuery {
-    /// Words that must all occur in the order's number, its Rx id, its code, its case type, its account
-    /// or its lab; without regard to the case of ASCII letters.
+    /// Words that must all occur in the order's number, Rx id, code, case type, account or lab;
+    /// ASCII case-insensitive.
     pub words: Vec<String>,
-    /// Of this lab only.
+    /// Only orders of this lab.
     pub lab: Option<String>,
-    /// In one of these states; in any if there is none.
+    /// Only orders in one of these states; empty means any.
     pub states: Vec<OrderState>,
-    /// Only those that lack something serious, held back or published.
+    /// Only orders with a serious finding, held back or published.
     pub incomplete: bool,
-    /// In which order.
     pub sort: OrderSort,
-    /// So many are skipped.
+    /// Number of orders to skip.
     pub skip: usize,
-    /// So many are listed at the most.
+    /// Maximum number of orders to return.
     pub limit: usize,
 }
 
-/// The order of a list.
+/// The sort order of a list.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum OrderSort {
-    /// Those that were heard of last come first.
+    /// Most recently updated first.
     #[default]
     Newest,
-    /// Those that were not heard of for the longest time come first.
+    /// Least recently updated first.
     Oldest,
-    /// By number, the highest first.
+    /// By order number, highest first.
     Highest,
-    /// By number, the lowest first.
+    /// By order number, lowest first.
     Lowest,
-    /// By case type, and then the newest first.
+    /// By case type, then newest first.
     CaseType,
-    /// By state, and then the newest first.
+    /// By state, then newest first.
     State,
 }
 
@@ -62,11 +61,10 @@ impl Default for OrderQuery {
     }
 }
 
-/// A part of the list.
+/// One page of the list.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct OrderPage {
-    /// The orders.
     pub orders: Vec<OrderRecord>,
-    /// How many there are in the whole list.
+    /// Number of orders in the whole list.
     pub total: usize,
 }

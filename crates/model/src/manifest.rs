@@ -1,6 +1,6 @@
-//! `manifest.json`: what stands in an order's directory and why. Schema 1.
+//! `manifest.json`: what is in an order's directory and why. Schema 1.
 //!
-//! It holds no patient name, and nothing of Align's answers that is not named here.
+//! It contains no patient name, and nothing from Align's answers that is not named here.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -17,13 +17,13 @@ mod read;
 
 pub use read::Refusal;
 
-/// The version of the manifest that this crate writes. It rises when a reader of the old one would go
-/// wrong; a further field that may be absent is no reason, and versions of the agent from before would
-/// take such orders for somebody else's.
+/// The manifest version this crate writes. Bump it only when readers of the old version would
+/// misinterpret the new one. A new optional field is no reason to: older versions of the agent
+/// treat orders with an unknown schema as someone else's.
 pub const SCHEMA: u32 = 1;
-/// The newest version that this crate reads: what it adds to the first are fields.
+/// The newest version this crate can read: it only adds fields to the first.
 pub const SCHEMA_READ: u32 = 2;
-/// The manifest's name in an order's directory.
+/// The manifest's file name in an order's directory.
 pub const FILE_NAME: &str = "manifest.json";
 
 /// The manifest of one published revision.
@@ -40,61 +40,61 @@ pub struct Manifest {
     pub order_id: String,
     /// The id of the prescription (Rx).
     pub rx_id: Option<String>,
-    /// Align's short code.
+    /// Align's short order code.
     pub order_code: Option<String>,
-    /// The status at Align when this revision was fetched, as Align wrote it.
+    /// The order's status at Align when this revision was fetched, verbatim.
     pub status: String,
-    /// Such as `iRecord`.
+    /// For example `iRecord`.
     pub case_type: Option<String>,
-    /// Such as `Orthodontic` or `Restorative`.
+    /// For example `Orthodontic` or `Restorative`.
     pub procedure: Option<String>,
-    /// 1 for the first publication of the order, then 2, 3, …
+    /// 1 for the order's first publication, then 2, 3, …
     #[serde(deserialize_with = "read::revision")]
     pub revision: u32,
     /// Why this revision exists.
     pub reason: Reason,
-    /// When it was published: RFC 3339, UTC.
+    /// When it was published (RFC 3339, UTC).
     pub published_at: String,
-    /// The program that wrote it, with its version.
+    /// The program that wrote this manifest, and its version.
     pub agent: String,
-    /// Every file of the order except the manifest itself, ordered by path.
+    /// All files of the order except the manifest itself, sorted by path.
     #[serde(deserialize_with = "read::files")]
     pub files: Vec<ManifestFile>,
-    /// Members of the vendor's archives that were left out: on purpose, such as `__MACOSX/…`, or
-    /// because they were damaged, such as one of the thumbnails.
+    /// Archive members that were left out: on purpose (such as `__MACOSX/…`) or because they were
+    /// damaged (such as one of the thumbnails).
     pub left_out: Vec<String>,
-    /// What was asked for and is not here, or not whole: `thumbnails`, `screen-captures`. It does not
-    /// exist, or did not come in time.
+    /// Requested parts that are missing or incomplete: `thumbnails`, `screen-captures`. They do not
+    /// exist or did not arrive in time.
     pub missing: Vec<String>,
-    /// The revision that this one follows, if any.
+    /// The revision this one follows, if any.
     pub previous: Option<Previous>,
-    /// What a person may want to know of these files.
+    /// What a person should know about these files.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub findings: Vec<Finding>,
 }
 
-/// Something about the files of an order that a person may want to know.
+/// Something a person should know about an order's files.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Finding {
     /// A short stable word for programs, such as `member-unreadable`.
     pub code: String,
     /// How much it matters.
     pub severity: Severity,
-    /// The file that it is about: as `path` in `files`, or as in `left_out`; absent where it is about
-    /// all of them.
+    /// The file concerned: as `path` in `files`, or as in `left_out`. Absent if it concerns all
+    /// files.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub path: Option<String>,
-    /// The same for people, without any name.
+    /// The same for people, without file names.
     pub words: String,
 }
 
 impl Finding {
-    /// About all files.
+    /// Creates a finding about all files.
     pub fn new(code: FindingCode, severity: Severity, words: impl Into<String>) -> Self {
         Self { code: code.as_str().to_owned(), severity, path: None, words: words.into() }
     }
 
-    /// About one file.
+    /// Sets the file concerned.
     #[must_use]
     pub fn of(mut self, path: impl Into<String>) -> Self {
         self.path = Some(path.into());
@@ -110,14 +110,14 @@ impl Finding {
 pub enum Severity {
     /// Good to know; nothing is missing.
     Note,
-    /// Something is missing or not as it should be, and work can go on.
+    /// Something is missing or wrong, but work can continue.
     Warning,
     /// The case cannot be worked on as it is.
     Serious,
 }
 
 impl Severity {
-    /// The word for it, as it stands in manifests.
+    /// The word used in manifests.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Note => "note",
@@ -130,9 +130,9 @@ impl Severity {
 /// An account at Align.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Account {
-    /// Its number.
+    /// The account's number.
     pub id: String,
-    /// Its name, where known.
+    /// The account's name, if known.
     pub name: Option<String>,
 }
 
@@ -142,23 +142,22 @@ pub struct Account {
 pub enum Reason {
     /// The order's first files.
     FirstScan,
-    /// Align's modeling came back.
+    /// The case came back from Align's modeling.
     AfterModeling,
     /// The dentist scanned again.
     Rescan,
-    /// The modeler sent it through interpretation 2.
+    /// The modeler sent the case through interpretation 2.
     #[serde(rename = "interpretation-2")]
     Interpretation2,
-    /// The files changed and nothing says why.
+    /// The files changed for no stated reason.
     FilesChanged,
-    /// Somebody asked for it again.
+    /// A user asked to fetch the order again.
     Refetch,
-    /// Nothing else changed: pictures came that the revision before had to do without.
+    /// Nothing else changed: pictures missing from the previous revision arrived.
     Extras,
 }
 
 impl Reason {
-    /// All reasons.
     pub const ALL: [Self; 7] = [
         Self::FirstScan,
         Self::AfterModeling,
@@ -169,7 +168,7 @@ impl Reason {
         Self::Extras,
     ];
 
-    /// The word for it, as it stands in manifests.
+    /// The word used in manifests.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::FirstScan => "first-scan",
@@ -186,23 +185,23 @@ impl Reason {
 /// One file of an order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ManifestFile {
-    /// Relative to the order's directory, with `/`.
+    /// Path relative to the order's directory, with `/`.
     #[schemars(with = "String")]
     pub path: RelPath,
-    /// In bytes.
+    /// Size in bytes.
     pub size: u64,
-    /// Lower-case hexadecimal SHA-256 of the content.
+    /// SHA-256 of the content, lower-case hexadecimal.
     pub sha256: String,
     /// What the file is.
     pub role: Role,
-    /// Which jaw a scan or texture shows.
+    /// The jaw that a scan or texture shows.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub jaw: Option<Jaw>,
-    /// The vendor's name, where the published one differs.
+    /// The vendor's file name, if the published name differs.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub original_name: Option<String>,
-    /// The name's bytes in the vendor's archive, where they are not UTF-8: ASCII as it is, all else
-    /// as `%XX`.
+    /// The bytes of the name in the vendor's archive, if not UTF-8: ASCII unchanged, everything
+    /// else as `%XX`.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub raw_name: Option<String>,
 }
@@ -225,13 +224,13 @@ pub enum Role {
     RxHtml,
     /// One of the six overview pictures.
     Thumbnail,
-    /// What was captured on the scanner's screen.
+    /// A screen capture from the scanner.
     ScreenCapture,
     /// Anything else.
     Attachment,
 }
 
-/// Which jaw.
+/// The jaw that a file shows.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
 )]
@@ -241,11 +240,11 @@ pub enum Jaw {
     Upper,
     /// The lower jaw.
     Lower,
-    /// Both in one file.
+    /// Both jaws in one file.
     Both,
 }
 
-/// The revision before.
+/// The previous revision.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Previous {
     /// Its number.
@@ -255,15 +254,15 @@ pub struct Previous {
 }
 
 impl Manifest {
-    /// The bytes that are published: indented JSON with a final line feed.
+    /// Returns the bytes to publish: indented JSON with a final newline.
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut bytes = serde_json::to_vec_pretty(self).unwrap_or_default();
         bytes.push(b'\n');
         bytes
     }
 
-    /// The same with stand-ins for names of files that may name a person, as the journal keeps it. Its
-    /// bytes are not those that are published.
+    /// Returns a copy with stand-ins for file names that could name a person, as kept in the
+    /// journal. Its bytes differ from those published.
     #[must_use]
     pub fn without_names(&self) -> Self {
         let mut other = self.clone();
@@ -278,7 +277,7 @@ impl Manifest {
         other
     }
 
-    /// Whether some of its names are stand-ins.
+    /// Whether any of its names are stand-ins.
     pub fn has_stand_ins(&self) -> bool {
         let of_file = |file: &ManifestFile| {
             let others = [file.original_name.as_deref(), file.raw_name.as_deref()];
@@ -289,17 +288,17 @@ impl Manifest {
             || self.findings.iter().filter_map(|finding| finding.path.as_deref()).any(is_stand_in)
     }
 
-    /// What makes a file the same as another one, also where one of them has a stand-in for its name.
+    /// Returns what identifies a file's content, even if one of two compared names is a stand-in.
     fn content<'f>(&self, file: &'f ManifestFile) -> (Cow<'f, str>, u64, &'f str) {
         (stand_in(&file.path, &self.order_id), file.size, &file.sha256)
     }
 
-    /// The size of all its files together, in bytes.
+    /// The total size of all files in bytes.
     pub fn bytes(&self) -> u64 {
         self.files.iter().fold(0, |sum, file| sum.saturating_add(file.size))
     }
 
-    /// Whether both manifests describe the same files with the same content.
+    /// Whether these are the same files with the same content.
     pub fn same_content(&self, files: &[ManifestFile]) -> bool {
         let mut ours: Vec<_> = self.files.iter().map(|file| self.content(file)).collect();
         let mut theirs: Vec<_> = files.iter().map(|file| self.content(file)).collect();
@@ -308,7 +307,7 @@ impl Manifest {
         ours == theirs
     }
 
-    /// What these files lack of this revision's, and what they add.
+    /// Returns this revision's files that `files` lacks, and those that it adds.
     pub fn changes_to<'a>(
         &'a self,
         files: &'a [ManifestFile],
@@ -320,7 +319,7 @@ impl Manifest {
         (lacks.collect(), adds.collect())
     }
 
-    /// Whether these files are this revision's and some of those that it had to do without.
+    /// Whether `files` is this revision plus only files from its missing extras.
     pub fn is_completed_by(&self, files: &[ManifestFile]) -> bool {
         let (lacks, adds) = self.changes_to(files);
         let missing: Vec<_> =

@@ -5,84 +5,82 @@ use serde::{Deserialize, Serialize};
 use super::ids::{AccountId, OrderId, RxId};
 use super::time::WallMs;
 
-/// One order that a notification names: its scan is ready, or its files changed.
+/// One order named by a notification: its scan is ready, or its files changed.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Named {
-    /// Whose; `None` where the notification does not say.
+    /// `None` if the notification does not say.
     pub account: Option<AccountId>,
-    /// Which prescription.
     pub rx: RxId,
 }
 
-/// One thing that a notification says.
+/// One statement in a notification.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Mention {
     /// It names a prescription.
     Rx(Named),
-    /// It names an order by its own number only.
+    /// It names an order only by its number.
     Order {
-        /// Whose; `None` where the notification does not say.
+        /// `None` if the notification does not say.
         account: Option<AccountId>,
-        /// Which order.
         order: OrderId,
     },
-    /// Something changed. What, it does not say in a way that can be read.
+    /// Something changed, but what cannot be read from the notification.
     Unclear {
-        /// Whose; `None` where the notification does not say.
+        /// `None` if the notification does not say.
         account: Option<AccountId>,
     },
 }
 
-/// What a notification says, as far as it can be read.
+/// What could be read from a notification.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reading {
-    /// All that it mentions. Never empty: that it came means that something changed.
+    /// Everything it mentions. Never empty: its arrival alone means that something changed.
     pub mentions: Vec<Mention>,
-    /// Why no order could be read in it, without any of its content.
+    /// Why no order could be read, without any of the content.
     pub unreadable: Option<String>,
 }
 
 impl Reading {
-    /// Nothing can be read but, perhaps, whose it is.
+    /// Nothing could be read except, perhaps, the account.
     pub fn unclear(account: Option<AccountId>, why: impl Into<String>) -> Self {
         Self { mentions: vec![Mention::Unclear { account }], unreadable: Some(why.into()) }
     }
 }
 
-/// What became of one mention in a notification.
+/// What became of one mention.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Noted {
-    /// It is recorded.
+    /// It was recorded.
     New,
-    /// It was recorded before, and nothing followed from it yet.
+    /// It was already recorded and is still waiting to be processed.
     Again,
-    /// No lab has that account.
+    /// No lab is paired with that account.
     Nobodys,
 }
 
-/// What the listener counted.
+/// The listener's counters.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Received {
     /// Orders named by notifications.
     pub received: u64,
-    /// Of these, those that a waiting notification named already.
+    /// Of these, orders already named by a waiting notification.
     pub duplicates: u64,
-    /// Of these, those of accounts that no lab is paired with.
+    /// Of these, orders of accounts no lab is paired with.
     pub refused: u64,
-    /// Notifications in which no order could be read: Align is asked for its list because of them.
+    /// Notifications in which no order could be read; each makes us fetch Align's list.
     pub unreadable: u64,
-    /// Calls of other paths than the secret one.
+    /// Calls to paths other than the secret one.
     pub elsewhere: u64,
-    /// Notifications that were not taken, since the journal could not be written.
+    /// Notifications turned away because the journal could not be written.
     pub turned_away: u64,
     /// When the last one was recorded.
     pub last: Option<WallMs>,
 }
 
 impl Received {
-    /// The count of what was noted now. Notifications that name no order are counted where they are
-    /// read, and only their time counts here.
+    /// Counts what was just recorded. Notifications that name no order are counted where they are
+    /// read; here they only update the time.
     pub fn of(mentions: &[Mention], noted: &[Noted], now: WallMs) -> Self {
         let names = |mention: &Mention| !matches!(mention, Mention::Unclear { .. });
         let named: Vec<_> =
@@ -99,7 +97,7 @@ impl Received {
         }
     }
 
-    /// Adds what another count holds.
+    /// Adds another count to this one.
     pub fn add(&mut self, more: &Self) {
         self.received += more.received;
         self.duplicates += more.duplicates;

@@ -6,24 +6,24 @@ use serde::{Deserialize, Serialize};
 
 use super::ids::{OrderId, RxId};
 
-/// Where an order stands at Align. The texts are those of the vendor's pages; they are compared
-/// without regard to case, and one that nobody knows yet is kept as it came.
+/// An order's status at Align. The texts are from the vendor's pages; they are compared
+/// case-insensitively, and unknown ones are kept verbatim.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "String", into = "String")]
 pub enum Status {
-    /// "Ready for Download": all artifacts are there.
+    /// "Ready for Download": all files are available.
     Ready,
-    /// "Lab Review": back from modeling, to be fetched again.
+    /// "Lab Review": back from modeling; fetch again.
     LabReview,
-    /// "iTero Modeling": at the modeler; a new revision is expected.
+    /// "iTero Modeling": at the modeler; expect a new revision.
     Modeling,
     /// "iTero Milling": a physical model is being made.
     Milling,
-    /// "Scanning": with the doctor; a rescan is expected.
+    /// "Scanning": with the doctor; expect a rescan.
     Scanning,
     /// "Ready to Ship".
     ReadyToShip,
-    /// "Downloaded": somebody fetched it. It leaves the list of ready orders, yet stays downloadable.
+    /// "Downloaded": someone fetched it. It leaves the list of ready orders but stays downloadable.
     Downloaded,
     /// "Completed".
     Completed,
@@ -31,7 +31,7 @@ pub enum Status {
     Other(String),
 }
 
-/// Stands for a status that Align has not told.
+/// Placeholder for a status that Align has not reported yet.
 pub(super) const UNHEARD_OF: &str = "not told by Align";
 
 const NAMED: [(Status, &str); 8] = [
@@ -46,7 +46,7 @@ const NAMED: [(Status, &str); 8] = [
 ];
 
 impl Status {
-    /// The text, in the vendor's spelling.
+    /// The text in the vendor's spelling.
     pub fn as_str(&self) -> &str {
         match self {
             Self::Other(text) => text,
@@ -54,7 +54,7 @@ impl Status {
         }
     }
 
-    /// Whether the order is out of the lab's hands and a new revision is expected back.
+    /// Whether the order has left the lab and is expected back with a new revision.
     pub fn is_away(&self) -> bool {
         matches!(self, Self::Modeling | Self::Scanning | Self::Milling)
     }
@@ -85,38 +85,36 @@ impl fmt::Display for Status {
 /// One step in an order's history at Align.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StatusChange {
-    /// The status that the order got.
+    /// The order's new status.
     pub status: Status,
-    /// When, as Align wrote it.
+    /// When it changed, as Align wrote it.
     pub at: Option<String>,
 }
 
-/// What Align says of one order. The patient's and the doctor's names are dropped where the answer
-/// is read, so that they can reach neither journal nor log.
+/// Align's description of one order. Names of the patient and the doctor are dropped during
+/// parsing, so they can never reach the journal or the log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RemoteOrder {
-    /// The order.
     pub order_id: OrderId,
-    /// Its prescription, by which notifications name it.
+    /// The prescription, which notifications use to name the order.
     pub rx_id: Option<RxId>,
     /// Align's short code, such as `02NR8VTN`.
     pub order_code: Option<String>,
-    /// Where it stands.
     pub status: Status,
-    /// Such as `iRecord`.
+    /// For example `iRecord`.
     pub case_type: Option<String>,
-    /// Such as `Orthodontic` or `Restorative`.
+    /// For example `Orthodontic` or `Restorative`.
     pub procedure: Option<String>,
-    /// When Align last changed it, as Align wrote it. Only compared for equality.
+    /// When Align last changed the order, as Align wrote it. Only compared for equality.
     pub updated_at: Option<String>,
-    /// The status history, oldest first, where Align gives one.
+    /// The status history, oldest first, if Align sends one.
     pub history: Vec<StatusChange>,
-    /// A tag of the iDE package, where Align gives one. Only compared for equality.
+    /// A tag of the iDE package, if Align sends one. Only compared for equality.
     pub etag: Option<String>,
 }
 
 impl RemoteOrder {
-    /// An order of which only the id and the status are known.
+    /// Creates an order with nothing known but its id and status.
     pub fn new(order_id: OrderId, status: Status) -> Self {
         Self {
             order_id,
@@ -131,13 +129,13 @@ impl RemoteOrder {
         }
     }
 
-    /// An order that a person named and Align did not, so far.
+    /// Creates an order that a user named and Align has not reported so far.
     pub fn unheard_of(order_id: OrderId) -> Self {
         Self::new(order_id, Status::Other(UNHEARD_OF.to_owned()))
     }
 
-    /// Whether the order is orthodontic. Where the procedure is missing, the case type decides;
-    /// `iRecord`, `iCast` and the Invisalign types are orthodontic (seen in published exports).
+    /// Whether the order is orthodontic. Without a procedure, the case type decides; `iRecord`,
+    /// `iCast` and the Invisalign types are orthodontic (seen in published exports).
     pub fn is_ortho(&self) -> bool {
         let lower =
             |text: &Option<String>| text.as_deref().unwrap_or_default().to_ascii_lowercase();

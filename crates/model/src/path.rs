@@ -1,10 +1,10 @@
-//! Relative paths that every file system of a lab can hold.
+//! Relative paths that every file system in a lab can hold.
 //!
-//! A [`RelPath`] never leaves the directory that it is joined to, on Linux or on Windows. Names come
-//! from strangers (zip members, URLs), so they are either refused, where they try to leave the
-//! directory, or escaped the same way every time, where Windows could not hold them.
+//! A [`RelPath`] never leads out of the directory it is joined to, on Linux or on Windows. Names
+//! come from untrusted sources (zip members, URLs): those that try to leave the directory are
+//! refused, those that Windows cannot hold are escaped deterministically.
 //!
-//! The rules for Windows follow "Naming Files, Paths, and Namespaces" (Microsoft Learn).
+//! The Windows rules follow "Naming Files, Paths, and Namespaces" (Microsoft Learn).
 
 use std::borrow::Borrow;
 use std::fmt;
@@ -15,33 +15,32 @@ use serde::{Deserialize, Deserializer, Serialize, de};
 
 use super::stand_in::stand_in;
 
-/// The longest component, in bytes of UTF-8: what ext4 and NTFS both hold, with room for a suffix.
+/// The longest component in bytes of UTF-8: fits ext4 and NTFS, with room for a suffix.
 const MAX_COMPONENT: usize = 240;
-/// The longest relative path, in bytes.
+/// The longest relative path in bytes.
 const MAX_PATH: usize = 1024;
-/// A longer path was written by nobody: what is put behind a path or before it is short.
+/// We never write longer paths: prefixes and suffixes added to a path are short.
 const MAX_READ: usize = 4 * MAX_PATH;
 
 /// Why a name cannot be published at all.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PathFault {
-    /// Nothing is left of the name.
     #[error("the name is empty")]
     Empty,
-    /// The name starts at the root, at a drive or at a share.
+    /// The name starts at the root, a drive or a share.
     #[error("{0:?} is an absolute path")]
     Absolute(String),
-    /// The name climbs out of its directory.
+    /// The name leads out of its directory.
     #[error("{0:?} leaves its directory")]
     Traversal(String),
-    /// The name was expected to be safe already and is not.
+    /// The name should already be safe, but is not.
     #[error("{0:?} is not a portable file name")]
     NotPortable(String),
 }
 
 impl PathFault {
-    /// What is wrong, as the end of a sentence about the path and without any of its text: file names
-    /// may hold a person's.
+    /// Describes the fault as the end of a sentence about the path, without its text: file names
+    /// may contain people's names.
     pub fn in_words(&self) -> &'static str {
         match self {
             Self::Empty => "is empty",
@@ -54,8 +53,8 @@ impl PathFault {
 
 /// A relative path, written with `/`, whose components every supported file system can hold.
 ///
-/// Whatever is read from a file is checked on the way in: no value of this type leads out of the directory
-/// that it is joined to, whoever wrote the file.
+/// Deserializing validates: no value of this type leads out of the directory it is joined to, no
+/// matter who wrote the file.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(into = "String")]
 pub struct RelPath(String);
@@ -70,18 +69,19 @@ impl<'de> Deserialize<'de> for RelPath {
 }
 
 impl RelPath {
-    /// The same with a stand-in for each part that may name a person.
+    /// Returns a copy with a stand-in for each part that could name a person.
     #[must_use]
     pub fn stand_in(&self, order: &str) -> Self {
-        // A stand-in is shorter than any name that no system could hold.
+        // A stand-in is shorter than any name that is too long for a file system.
         Self(stand_in(&self.0, order).into_owned())
     }
 
-    /// Takes a path that must be portable already, such as one from a manifest.
+    /// Parses a path that must already be portable, such as one from a manifest.
     ///
     /// # Errors
-    /// Anything but what [`make_safe`](Self::make_safe) and the other methods make: `..`, `\`, a path from
-    /// the root, a drive or a share, a stream (`a:b`), a device's name (`NUL`).
+    /// Refuses anything that [`make_safe`](Self::make_safe) and the other methods would not
+    /// produce: `..`, `\`, a path from the root, a drive or a share, a stream (`a:b`), a device
+    /// name (`NUL`).
     pub fn parse(text: &str) -> Result<Self, PathFault> {
         if text.is_empty() {
             return Err(PathFault::Empty);
@@ -101,12 +101,13 @@ impl RelPath {
         Ok(Self(text.to_owned()))
     }
 
-    /// Makes a stranger's name safe: `\` counts as a separator, `.` components vanish, components
-    /// that Windows cannot hold are escaped as by [`safe_component`].
+    /// Makes an untrusted name safe: `\` counts as a separator, `.` components are dropped,
+    /// components that Windows cannot hold are escaped as by [`safe_component`]. Overlong names are
+    /// shortened.
     ///
     /// # Errors
-    /// A name that is absolute, holds `..` or is empty is refused: it says that the archive is not
-    /// what it claims to be. One that is too long is shortened.
+    /// Refuses a name that is absolute, contains `..` or is empty: the archive is not what it
+    /// claims to be.
     pub fn make_safe(raw: &str) -> Result<Self, PathFault> {
         let unified = raw.replace('\\', "/");
         if unified.starts_with('/') || has_drive(&unified) {
@@ -133,12 +134,11 @@ impl RelPath {
         self.0.split('/')
     }
 
-    /// The last component.
     pub fn file_name(&self) -> &str {
         self.0.rsplit('/').next().unwrap_or(&self.0)
     }
 
-    /// The extension in lower case, without the dot; empty where there is none.
+    /// The extension in lower case, without the dot; empty if there is none.
     pub fn extension(&self) -> String {
         match self.file_name().rsplit_once('.') {
             Some((stem, ext)) if !stem.is_empty() => ext.to_ascii_lowercase(),
@@ -151,13 +151,13 @@ impl RelPath {
         self.0.split_once('/').map(|(_, rest)| Self(rest.to_owned()))
     }
 
-    /// This path below `folder`, which is one portable component.
+    /// Returns this path below `folder`, which is made one portable component.
     #[must_use]
     pub fn below(&self, folder: &str) -> Self {
         Self(format!("{}/{}", safe_component(folder), self.0))
     }
 
-    /// The same directory, another file name (made safe).
+    /// Replaces the file name (made safe); the directory stays.
     #[must_use]
     pub fn with_file_name(&self, name: &str) -> Self {
         let name = safe_component(name);
@@ -167,7 +167,7 @@ impl RelPath {
         }
     }
 
-    /// What two names share that a case-insensitive file system cannot tell apart.
+    /// Returns the same text for names that a case-insensitive file system cannot tell apart.
     pub fn fold(&self) -> String {
         self.0.to_lowercase()
     }
@@ -180,8 +180,8 @@ impl RelPath {
     }
 }
 
-/// Texts of paths are looked at in many places; what could lead elsewhere is made by none of a text's
-/// own methods, as they give plain texts.
+/// Path texts are inspected in many places. This is safe: methods of `str` return plain texts, so
+/// none can make a `RelPath` that leads elsewhere.
 impl Deref for RelPath {
     type Target = str;
 
@@ -226,9 +226,9 @@ impl From<RelPath> for String {
     }
 }
 
-/// One component that Linux and Windows can both hold: the name itself where it is one already,
-/// else with `%XX` for what it must not hold. The same name always gives the same result, and the
-/// result is left alone when it comes in again. An empty name would be the directory itself: it becomes `_`.
+/// Returns the name as one component that Linux and Windows can both hold: unchanged if it already
+/// is one, otherwise with `%XX` for what it must not contain. Deterministic and idempotent. An
+/// empty name would be the directory itself, so it becomes `_`.
 pub fn safe_component(name: &str) -> String {
     if name.is_empty() {
         return "_".to_owned();
@@ -259,8 +259,8 @@ fn escape_into(out: &mut String, c: char) {
     }
 }
 
-/// The path of these components. One that is too long keeps its outermost folder and its file's name,
-/// with a checksum of the whole between them.
+/// Joins the components. A path that is too long keeps its outermost folder and its file name, with
+/// a checksum of the whole path in between.
 fn within_bounds(parts: &[String]) -> String {
     let path = parts.join("/");
     match parts {
@@ -277,8 +277,8 @@ fn checksum(name: &str) -> u64 {
     })
 }
 
-/// Cuts the middle out of a name that is too long, keeps the extension, and puts a checksum of the
-/// whole name in, so that two long names stay two.
+/// Cuts the middle out of an overlong name, keeping the extension and adding a checksum of the
+/// whole name so that two long names stay distinct.
 fn shorten(name: &str) -> String {
     let ext = match name.rsplit_once('.') {
         Some((_, ext)) if ext.len() <= 16 => format!(".{ext}"),

@@ -1,4 +1,4 @@
-//! What the journal knows of an order: the pictures that the planner decides from.
+//! What the journal knows about an order: the state that the planner decides from.
 
 use std::time::Duration;
 
@@ -11,85 +11,81 @@ use super::manifest::Manifest;
 use super::order::{RemoteOrder, Status, UNHEARD_OF};
 use super::time::WallMs;
 
-/// Everything that is remembered of one order. Observations, not plans: what is to be done follows
-/// from them.
+/// Everything remembered about one order. Observations, not plans: what to do is derived from them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OrderRecord {
-    /// Which order.
     pub key: OrderKey,
-    /// What Align last said.
+    /// What Align last reported.
     pub remote: RemoteOrder,
-    /// Whether it stood in the latest list of ready orders.
+    /// Whether it was in the latest list of ready orders.
     pub listed: bool,
-    /// The status in which it was last away from the lab (in modeling, say) since the newest revision:
-    /// it is expected back with other files.
+    /// The status in which it last left the lab (for modeling, say) since the newest revision: it
+    /// is expected back with different files.
     pub away: Option<Status>,
     /// Grows with every sign that there is something to fetch.
     pub evidence: u64,
-    /// The evidence for which a download was last begun. Align counts the order as downloaded from
-    /// then on, and need not list it again.
+    /// The evidence for which a download was last begun. From then on, Align counts the order as
+    /// downloaded and need not list it again.
     pub begun: u64,
-    /// The evidence that the last completed fetch covers. Smaller than `evidence`: to be fetched.
+    /// The evidence covered by the last completed fetch. Less than `evidence` means: fetch it.
     pub fetched: u64,
-    /// Somebody asked for it again: publish even if nothing changed.
+    /// A user asked for it again: publish even if nothing changed.
     pub forced: bool,
-    /// How often it was fetched again merely because the list went on naming it.
+    /// How often it was fetched again merely because the list kept naming it.
     pub rechecks: u32,
     /// When it was first seen.
     pub first_seen: WallMs,
-    /// When it was last heard of.
+    /// When it was last seen.
     pub last_seen: WallMs,
-    /// When Align was last asked about this one order, whatever came of it.
+    /// When Align was last asked about this one order, whatever the outcome.
     pub last_asked: Option<WallMs>,
     /// When a scan notification last named it.
     pub notified: Option<WallMs>,
     /// How many notifications led to a fetch since its content last changed.
     pub notified_vain: u32,
-    /// What stands in the way, if anything.
+    /// What is blocking it, if anything.
     pub trouble: Option<Trouble>,
-    /// What was last published of it, if anything.
+    /// The last publication, if any.
     pub published: Option<PublishedRecord>,
-    /// Whether that was removed from the output, since it is older than `retention.keep`.
+    /// Whether retention removed that publication from the output (older than `retention.keep`).
     pub retired: Retired,
-    /// What there is to know of the files of the last publication.
+    /// The findings of the last publication.
     pub findings: FindingCounts,
     /// What was fetched and is held back, if anything.
     pub held: Option<HeldRecord>,
 }
 
-/// A revision that was fetched and checked, and is kept in staging: it is incomplete, and a person
-/// decides whether it is published all the same.
+/// A revision that was fetched and checked but is kept in staging because it is incomplete. A
+/// person decides whether to publish it anyway.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HeldRecord {
-    /// The number that it would have been published with.
+    /// The revision number it would have been published as.
     pub revision: u32,
-    /// Since when.
+    /// When it was first held back.
     pub at: WallMs,
-    /// When Align last handed out its content.
+    /// When Align last served its content.
     pub confirmed: WallMs,
-    /// Somebody wants it published all the same.
+    /// A user wants it published anyway.
     pub released: bool,
-    /// What there is to know of its files.
     pub findings: FindingCounts,
 }
 
-/// Whether a published order was removed from the output because of its age. A new publication begins
-/// anew.
+/// Whether retention removed a published order from the output. A new publication resets this.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Retired {
-    /// No: it is not that old yet.
+    /// Not old enough yet.
     #[default]
     No,
-    /// Yes. It is neither missed nor restored.
+    /// Removed. It is neither reported missing nor restored.
     Yes,
-    /// It is old enough, and others changed or took its place: it is left alone for good.
+    /// Old enough, but others changed it or took its place: permanently left alone.
     LeftAlone,
-    /// It is being removed: durable before anything is moved.
+    /// Being removed; recorded durably before anything is moved.
     UnderWay,
 }
 
 impl Retired {
-    /// The number in the journal.
+    /// The number stored in the journal.
     pub fn number(self) -> u32 {
         match self {
             Self::No => 0,
@@ -99,7 +95,7 @@ impl Retired {
         }
     }
 
-    /// The one with that number.
+    /// Returns the variant with this number.
     pub fn from_number(number: u32) -> Option<Self> {
         let all = [Self::No, Self::Yes, Self::LeftAlone, Self::UnderWay];
         all.into_iter().find(|one| one.number() == number)
@@ -109,25 +105,24 @@ impl Retired {
 /// Why an order is not published yet.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Trouble {
-    /// What kind of trouble.
     pub class: FaultClass,
     /// A stable word for programs.
     pub code: String,
     /// What failed.
     pub message: String,
-    /// What a person can do.
+    /// What the user can do.
     pub hint: Option<String>,
-    /// Failed attempts of this class, in a row or, where a budget counts them, since the last success
-    /// or news.
+    /// Failed attempts of this class: in a row or, if the class has a budget, since the last
+    /// success or news.
     pub attempts: u32,
     /// What the budgets counted so far.
     #[serde(skip)]
     pub spent: Spent,
     /// When it began.
     pub since: WallMs,
-    /// When it is tried again; `None`: not by itself.
+    /// When it is retried; `None` if not automatically.
     pub next_try: Option<WallMs>,
-    /// How long the wait until then is, so that a clock that was set cannot make it longer.
+    /// Length of the wait until then, so that a clock change cannot extend it.
     #[serde(skip)]
     pub wait: Duration,
     /// Whether a person should act.
@@ -135,15 +130,15 @@ pub struct Trouble {
 }
 
 impl Trouble {
-    /// When it is tried again, as seen at `now`: never a time that is past. An order whose wait is over
-    /// is tried as soon as its turn comes.
+    /// The next retry as seen at `now`: never in the past. An order whose wait is over is retried
+    /// as soon as its turn comes.
     pub fn next_try_from(&self, now: WallMs) -> Option<WallMs> {
         self.next_try.map(|at| at.max(now))
     }
 }
 
-/// Failures that have a budget. Other faults in between do not give it back: an order whose files are
-/// now missing, now broken would be tried for ever.
+/// Failures that have a budget. Other faults in between do not reset it; otherwise an order whose
+/// files alternate between missing and broken would be retried forever.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Spent {
     /// Answers "not converted yet".
@@ -153,7 +148,7 @@ pub struct Spent {
 }
 
 impl Spent {
-    /// Counts one more failure, if its class has a budget. Gives the count.
+    /// Counts one more failure and returns the count, if the class has a budget.
     pub fn count(&mut self, class: FaultClass) -> Option<u32> {
         let count = match class {
             FaultClass::NotConverted => &mut self.not_converted,
@@ -168,15 +163,12 @@ impl Spent {
 /// The last publication.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct PublishedRecord {
-    /// Its revision.
     pub revision: u32,
     /// SHA-256 of its manifest's bytes.
     pub manifest_sha256: String,
-    /// When.
     pub at: WallMs,
-    /// When Align last handed out its content (a fetch that changed nothing counts).
+    /// When Align last served its content (a fetch that changed nothing counts).
     pub confirmed: WallMs,
-    /// Where it stands.
     pub place: Place,
     /// How many steps of Align's status history it covers.
     pub history_seen: u32,
@@ -188,7 +180,7 @@ pub struct PublishedRecord {
 pub enum Place {
     /// At the order's own path.
     Main,
-    /// Beside it, as `<order-id>-r<N>`, since something that is not ours stood there.
+    /// Next to it, as `<order-id>-r<N>`, because something that is not ours was there.
     Beside,
 }
 
@@ -201,7 +193,7 @@ impl Place {
         }
     }
 
-    /// The place with that word.
+    /// Returns the place with this word.
     pub fn from_name(name: &str) -> Option<Self> {
         [Self::Main, Self::Beside].into_iter().find(|place| place.as_str() == name)
     }
@@ -211,37 +203,35 @@ impl Place {
 /// first rename.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Intent {
-    /// Which order.
     pub key: OrderKey,
-    /// The manifest that is published.
+    /// The manifest to publish.
     pub manifest: Manifest,
     /// SHA-256 of its bytes.
     pub manifest_sha256: String,
-    /// The evidence that it covers.
+    /// The evidence it covers.
     pub evidence: u64,
-    /// The staged directory's name below the staging's `work`.
+    /// The name of the staged directory below the `work` directory of staging.
     pub job: String,
-    /// Where it goes.
     pub target: IntentTarget,
     /// How many steps of Align's status history it covers.
     pub history_seen: u32,
-    /// The tag of the fetched package, for the remote picture.
+    /// The tag of the fetched package, for the remote state.
     pub etag: Option<String>,
 }
 
 /// Where a publication goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum IntentTarget {
-    /// To the order's own path, where nothing of ours stands.
+    /// To the order's own path, where nothing of ours is.
     Fresh,
-    /// To the order's own path, in the place of the revision with that number.
+    /// To the order's own path, replacing the revision with this number.
     Replace(u32),
-    /// Beside the order's own path.
+    /// Next to the order's own path.
     Beside,
 }
 
 impl IntentTarget {
-    /// Where the revision stands afterwards.
+    /// Where the revision is afterwards.
     pub fn place(self) -> Place {
         match self {
             Self::Fresh | Self::Replace(_) => Place::Main,
@@ -254,26 +244,25 @@ impl IntentTarget {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum OrderState {
-    /// To be fetched as soon as there is room.
+    /// To be fetched as soon as there is a free slot.
     Waiting,
     /// Align is making the files.
     Regenerating,
-    /// Failed, and tried again by itself.
+    /// Failed; retried automatically.
     Retrying,
-    /// Failing for good or for long: a person should act.
+    /// Failing permanently or for a long time: a person should act.
     Attention,
-    /// Published, and away from the lab since (in modeling, with the doctor): expected back.
+    /// Published, and has left the lab since (in modeling, with the doctor): expected back.
     Away,
-    /// Published, and nothing newer is known.
+    /// Published; nothing newer is known.
     Published,
-    /// Published once, and removed from the output since, because of its age.
+    /// Published once, then removed from the output because of its age.
     Removed,
-    /// Fetched and kept safely, and not published, since it is incomplete: a person decides.
+    /// Fetched and kept safe but not published, because it is incomplete: a person decides.
     Held,
 }
 
 impl OrderState {
-    /// All states.
     pub const ALL: [Self; 8] = [
         Self::Waiting,
         Self::Regenerating,
@@ -285,7 +274,6 @@ impl OrderState {
         Self::Removed,
     ];
 
-    /// The word for it.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Waiting => "waiting",
@@ -301,7 +289,7 @@ impl OrderState {
 }
 
 impl OrderRecord {
-    /// An order that is seen for the first time.
+    /// Creates the record of an order seen for the first time.
     pub fn new(key: OrderKey, remote: RemoteOrder, now: WallMs) -> Self {
         Self {
             key,
@@ -326,39 +314,39 @@ impl OrderRecord {
         }
     }
 
-    /// Whether something is to be fetched.
+    /// Whether there is something to fetch.
     pub fn is_wanted(&self) -> bool {
         self.forced || self.evidence > self.fetched
     }
 
-    /// Whether somebody wants published what is held back.
+    /// Whether a user wants the held-back revision published.
     pub fn is_released(&self) -> bool {
         self.held.as_ref().is_some_and(|held| held.released)
     }
 
-    /// Whether there is something to do about it: to fetch it, or to publish what was held back.
+    /// Whether there is anything to do: fetch it, or publish what was held back.
     pub fn needs_work(&self) -> bool {
         self.is_wanted() || self.is_released()
     }
 
-    /// What there is to know of the files that a person would work with now: of those that are held
-    /// back, else of those that were published last.
+    /// The findings of the files someone would work with now: the held-back ones if there are any,
+    /// otherwise the last published.
     pub fn newest_findings(&self) -> &FindingCounts {
         self.held.as_ref().map_or(&self.findings, |held| &held.findings)
     }
 
-    /// When Align last handed out what lies here.
+    /// When Align last served the content we have.
     pub fn confirmed(&self) -> Option<WallMs> {
         let published = self.published.as_ref().map(|published| published.confirmed);
         published.max(self.held.as_ref().map(|held| held.confirmed))
     }
 
-    /// Whether it is out of the lab's hands and expected back.
+    /// Whether it has left the lab and is expected back.
     pub fn is_away(&self) -> bool {
         self.remote.status.is_away()
     }
 
-    /// Whether a person named it, and Align did not so far.
+    /// Whether a user named it and Align has not reported it so far.
     pub fn is_unheard_of(&self) -> bool {
         self.remote.status.as_str() == UNHEARD_OF
     }
@@ -369,8 +357,8 @@ impl OrderRecord {
         !self.listed && self.is_wanted() && self.begun < self.evidence && !self.forced
     }
 
-    /// When Align is to be asked about this one order next, if at all. The list names ready orders
-    /// only; that a case is in modeling, or was taken by another client, is found by asking.
+    /// When to ask Align about this one order next, if at all. The list only names ready orders;
+    /// that a case is in modeling or was taken by another client can only be learned by asking.
     pub fn ask_at(&self) -> Option<WallMs> {
         let hours = Duration::from_hours;
         self.remote.rx_id.as_ref()?;
@@ -385,7 +373,7 @@ impl OrderRecord {
         let age = heard.after(confirmed);
         let sent_back = self.last_asked.is_none_or(|asked| asked < self.last_seen);
         let wait = if self.is_away() && sent_back {
-            // That it is away was not learned by asking: see soon whether Align says so too.
+            // We learned that it is away without asking: check soon whether Align agrees.
             Duration::from_mins(10)
         } else if self.is_away() && age < hours(90 * 24) {
             hours(8)
@@ -399,7 +387,6 @@ impl OrderRecord {
         Some(heard.plus(wait))
     }
 
-    /// The state in one word.
     pub fn state(&self) -> OrderState {
         match &self.trouble {
             _ if !self.needs_work() && self.held.is_none() && self.retired == Retired::Yes => {

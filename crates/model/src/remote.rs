@@ -1,7 +1,7 @@
-//! The narrow seam to Align: what the engine's executors may ask, and nothing else.
+//! The narrow interface to Align: what the engine's executors may ask, and nothing else.
 //!
-//! Calls block. They are made from threads that may block, and by simulations that run everything in
-//! one thread.
+//! Calls block. They are made from threads that may block, and from simulations that run everything
+//! on one thread.
 
 use bytes::Bytes;
 
@@ -14,37 +14,36 @@ use super::order::RemoteOrder;
 /// The answer to "get orders".
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ReadyList {
-    /// The host that answered, where the client knows it.
+    /// The host that answered, if the client knows it.
     pub host: Option<String>,
-    /// The orders that are ready now.
     pub orders: Vec<RemoteOrder>,
-    /// One line for each entry that could not be read, without personal data. Their neighbours are
-    /// not affected.
+    /// One line per entry that could not be read, without personal data. The other entries are not
+    /// affected.
     pub unreadable: Vec<String>,
 }
 
-/// One lab's login at Align. The faults' classes decide about retries:
+/// One lab's login at Align. The fault class decides about retries:
 /// [`NotConverted`](super::fault::FaultClass::NotConverted) for a 404 on a download,
 /// [`Auth`](super::fault::FaultClass::Auth) once refreshing the login cannot help.
 pub trait Remote: Send + Sync {
-    /// The account that the login is paired with; a fault of class `Auth` if there is none.
+    /// Returns the account the login is paired with; a fault of class `Auth` if there is none.
     fn account(&self) -> Result<AccountId, Fault>;
 
-    /// Finds out whether the login is accepted, by a call that is about nothing else. A fault of class
-    /// `Auth` if it is not.
+    /// Checks that the login is accepted, by a call with no other purpose. A fault of class `Auth`
+    /// if it is not.
     fn prove_login(&self, cancel: &Cancel) -> Result<(), Fault> {
         let _ = cancel;
         self.account().map(drop)
     }
 
-    /// All orders that are ready now. Align asks for 120 seconds between two calls; keeping to that
-    /// is up to the caller.
+    /// Fetches all orders that are ready now. Align asks for 120 seconds between two calls; the
+    /// caller must keep to that.
     fn ready_orders(&self, cancel: &Cancel) -> Result<ReadyList, Fault>;
 
-    /// One order by its prescription.
+    /// Fetches one order by its prescription.
     fn order_by_rx(&self, rx: &RxId, cancel: &Cancel) -> Result<RemoteOrder, Fault>;
 
-    /// Starts a download. Align counts the order as "Downloaded" from here on.
+    /// Starts a download. From here on, Align counts the order as "Downloaded".
     fn download(
         &self,
         request: &AssetRequest,
@@ -58,10 +57,11 @@ pub trait Remote: Send + Sync {
 
 /// The bytes of one download.
 pub trait AssetBody: Send {
-    /// What the server said about them.
+    /// The server's description of the bytes.
     fn info(&self) -> &AssetInfo;
 
-    /// The next bytes, or `None` at the end. The end is only reported when the connection says that
-    /// the body is complete; a body that breaks off, or differs from the announced length, is a fault.
+    /// Returns the next bytes, or `None` at the end. The end is only reported once the connection
+    /// says that the body is complete; a body that breaks off or differs from the announced length
+    /// is a fault.
     fn next_chunk(&mut self, cancel: &Cancel) -> Result<Option<Bytes>, Fault>;
 }

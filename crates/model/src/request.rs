@@ -1,5 +1,5 @@
-//! What people ask of the agent, in one vocabulary for the command folder, the command line and the
-//! page, and how they are answered. Pure.
+//! What users can ask of the agent: one vocabulary for the command folder, the command line and the
+//! status page, and its answers. Pure.
 
 use std::fmt;
 use std::time::Duration;
@@ -9,119 +9,116 @@ use serde::{Deserialize, Serialize};
 use super::fault::{Fault, FaultClass};
 use super::ids::{AccountId, OrderId};
 
-/// Something a person wants done.
+/// A user's request.
 ///
-/// Labs are named as people write them; whoever carries the request out knows the config and says
-/// which names there are.
+/// Labs are named as the user wrote them; the code that serves the request knows the config and
+/// reports which names exist.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "command", rename_all = "lowercase", deny_unknown_fields)]
 pub enum Request {
     /// Fetch orders again, even if nothing changed.
     Refetch {
-        /// Whose; needed only where an id stands for orders of several labs.
+        /// Only needed if an id exists in several labs.
         #[serde(default)]
         lab: Option<String>,
-        /// Which orders.
         orders: Vec<OrderId>,
-        /// What kind of case they are, for orders that this PC does not know yet.
+        /// The kind of case, for orders that this PC has never seen.
         #[serde(default)]
         kind: Option<CaseKind>,
     },
-    /// Pair a lab's login with an account; begins a login where there is none.
+    /// Pair a lab's login with an account; starts a login if there is none.
     Pair {
-        /// Which lab; needed only where there are several.
+        /// Only needed if there are several labs.
         #[serde(default)]
         lab: Option<String>,
-        /// With which account; needed only where the login has several.
+        /// Only needed if the login has several accounts.
         #[serde(default)]
         account: Option<AccountId>,
-        /// The end of a login that an earlier request began: the URL that the browser showed after it,
-        /// or the code in that URL.
+        /// Completes a login begun by an earlier request: the URL that the browser showed
+        /// afterwards, or the code in that URL.
         #[serde(default)]
         code: Option<Text>,
     },
-    /// Un-pair an account: for all of its users, on every PC.
+    /// Unpair an account: for all its users, on every PC.
     Unpair {
-        /// Which lab; needed only where there are several.
+        /// Only needed if there are several labs.
         #[serde(default)]
         lab: Option<String>,
-        /// Which account.
         account: AccountId,
-        /// The account's number once more.
+        /// The account's number again.
         #[serde(default)]
         confirm: Option<AccountId>,
     },
     /// Send an order back to the doctor for a rescan.
     Return {
-        /// Whose; needed only where the id stands for orders of several labs.
+        /// Only needed if the id exists in several labs.
         #[serde(default)]
         lab: Option<String>,
-        /// Which order.
         order: OrderId,
         /// Why, for the doctor.
         reason: Text,
-        /// The order's number once more.
+        /// The order's number again.
         #[serde(default)]
         confirm: Option<OrderId>,
     },
-    /// Publish orders that are held back since they are incomplete, as they are.
+    /// Publish orders that are held back as incomplete, as they are.
     Publish {
-        /// Whose; needed only where an id stands for orders of several labs.
+        /// Only needed if an id exists in several labs.
         #[serde(default)]
         lab: Option<String>,
-        /// Which orders.
         orders: Vec<OrderId>,
     },
-    /// Begin nothing new until `resume`. What runs is finished, notifications are still taken down.
+    /// Start nothing new until `resume`. Running work is finished, notifications are still
+    /// recorded.
     Pause {
-        /// Which lab; all if none is named.
+        /// All labs if `None`.
         #[serde(default)]
         lab: Option<String>,
     },
-    /// Go on after `pause`.
+    /// Continue after `pause`.
     Resume {
-        /// Which lab; all if none is named.
+        /// All labs if `None`.
         #[serde(default)]
         lab: Option<String>,
     },
-    /// Ask Align for new orders as soon as it may be asked.
+    /// Ask Align for new orders as soon as another poll is allowed.
     Poll {
-        /// Which lab; all if none is named.
+        /// All labs if `None`.
         #[serde(default)]
         lab: Option<String>,
     },
     /// Compare the output with its manifests, byte for byte.
     Verify {
-        /// Only these orders; all if none is named.
+        /// All orders if empty.
         #[serde(default)]
         orders: Vec<OrderId>,
     },
-    /// How things stand.
+    /// Report the agent's status.
     Status {},
-    /// Let a version of the program that is staged already be tried out as soon as nothing is under
-    /// way. Not to be asked for by a file: whoever may write there may not replace the program.
+    /// Try out a version of the program that is already staged, once nothing is in flight. Not
+    /// accepted from a file: write access to the command folder does not entitle anyone to replace
+    /// the program.
     Update {
-        /// Which one.
+        /// The version to try out.
         version: String,
     },
-    /// Publish the test order, or remove it again. Not to be asked for by a file.
+    /// Publish the test order, or remove it again. Not accepted from a file.
     #[serde(rename = "test-order")]
     TestOrder {
-        /// Remove it.
         #[serde(default)]
         remove: bool,
     },
-    /// Write orders into another folder from now on. Only before the first order, and not to be asked
-    /// for by a file.
+    /// Publish orders to another folder from now on. Only before the first order, and not accepted
+    /// from a file.
     Output {
-        /// The whole path of the folder.
+        /// The folder's absolute path.
         path: String,
     },
 }
 
 impl Request {
-    /// Whether it changes where orders go, who is logged in, or what program runs here: nothing that
-    /// everybody at this PC may do.
+    /// Whether it changes where orders go, who is logged in or which program runs here: not allowed
+    /// for every user of this PC.
     pub fn changes_set_up(&self) -> bool {
         match self {
             Self::Pair { .. } | Self::Unpair { .. } | Self::Output { .. } | Self::Update { .. } => {
@@ -140,17 +137,15 @@ impl Request {
     }
 }
 
-/// What kind of case an order is: it decides in which form the files are asked for.
+/// The kind of case, which decides the format of the files we request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum CaseKind {
-    /// Orthodontic.
     Ortho,
-    /// Restorative.
     Restorative,
 }
 
-/// Words that are passed on and told to nobody else: they may name a patient or hold a login.
+/// Text that is passed on and shown nowhere else: it may name a patient or contain a login.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Text(pub String);
@@ -161,26 +156,23 @@ impl fmt::Debug for Text {
     }
 }
 
-/// Who asked, and which way.
+/// Who asked, and how.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Who {
-    /// The user's name on this PC, as far as the system tells.
+    /// The user's name on this PC, if the system knows it.
     pub user: Option<String>,
-    /// Which way it came.
     pub via: Via,
 }
 
-/// The way a request came.
+/// How a request arrived.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Via {
     /// A file in the command folder.
     CommandFolder,
-    /// The command line.
     CommandLine,
-    /// The status page.
     Page,
-    /// Nobody: the agent by itself, as the config says.
+    /// No user: the agent itself, as configured.
     Agent,
 }
 
@@ -190,27 +182,26 @@ pub enum Via {
 pub enum Outcome {
     /// Done, or recorded so that it will be done.
     Done,
-    /// Nothing was done: the request lacks something, or makes no sense. The answer says what.
+    /// Nothing was done: the request is incomplete or makes no sense. The answer says why.
     Refused,
     /// It was tried and failed.
     Failed,
     /// Nothing was done: a person must log in or pair first.
     LoginNeeded,
-    /// Finished, and what it looked at is not as it should be.
+    /// Finished, but what it checked is not as it should be.
     Differs,
-    /// The agent ended in the middle, and what reaches beyond this PC is never repeated by itself:
-    /// it may have happened or not.
+    /// The agent ended midway, and anything that reaches beyond this PC is never repeated
+    /// automatically: it may or may not have happened.
     Unknown,
 }
 
 /// The answer to a request.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Reply {
-    /// How it ended.
     pub outcome: Outcome,
     /// What happened, for a person; one or more lines.
     pub message: String,
-    /// What the person can or must do next.
+    /// What the user can or must do next.
     pub next: Option<String>,
     /// The same for programs.
     #[serde(default, skip_serializing_if = "serde_json::Value::is_null")]
@@ -218,19 +209,19 @@ pub struct Reply {
 }
 
 impl Reply {
-    /// An answer without details.
+    /// Creates an answer without details.
     pub fn new(outcome: Outcome, message: impl Into<String>) -> Self {
         Self { outcome, message: message.into(), next: None, details: serde_json::Value::Null }
     }
 
-    /// Adds what to do next.
+    /// Sets what to do next.
     #[must_use]
     pub fn next(mut self, next: impl Into<String>) -> Self {
         self.next = Some(next.into());
         self
     }
 
-    /// Adds the same for programs.
+    /// Sets the details for programs.
     #[must_use]
     pub fn details(mut self, details: serde_json::Value) -> Self {
         self.details = details;
@@ -248,20 +239,20 @@ impl From<Fault> for Reply {
     }
 }
 
-/// Carries requests out. Calls block.
+/// Carries out requests. Calls block.
 pub trait Desk: Send + Sync {
-    /// Carries a request out, once: the same id again, even after a crash, gives the answer that the
-    /// first call gave or would have given.
+    /// Carries out a request once: the same id again, even after a crash, returns the answer that
+    /// the first call returned or would have returned.
     ///
     /// # Errors
-    /// The journal cannot be used now. Nothing is lost or done; ask again later.
+    /// The journal cannot be used right now. Nothing is lost or done; try again later.
     fn serve_once(&self, id: &str, request: &Request, who: &Who) -> Result<Reply, Fault>;
 
-    /// The answer has reached whoever asked: it need not be kept any more.
+    /// The answer was delivered and need not be kept any longer.
     fn settled(&self, id: &str) -> Result<(), Fault>;
 }
 
-/// How long an answer that nobody fetched is kept.
+/// How long an answer that was never fetched is kept.
 pub const KEEP_ANSWERS: Duration = Duration::from_hours(30 * 24);
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
-//! Sizes in bytes, for people.
+//! Human-readable sizes.
 
-/// Bytes of each unit. Decimal ones count in thousands, binary ones (`KiB`) in 1024s; the decimal ones, which
-/// come first, are those for people.
+/// Bytes per unit. Decimal units come first and are shown to people; binary ones (`KiB`) are
+/// multiples of 1024.
 pub const SIZES: [(&str, u64); 9] = [
     ("B", 1),
     ("KB", 1000),
@@ -14,7 +14,7 @@ pub const SIZES: [(&str, u64); 9] = [
     ("TiB", 1 << 40),
 ];
 
-/// A size for people, rounded down.
+/// Formats a size for people, rounded down.
 pub fn write_size_roughly(value: u64) -> String {
     let (unit, each) =
         SIZES[..5].iter().rev().find(|(_, each)| value >= *each).unwrap_or(&SIZES[0]);

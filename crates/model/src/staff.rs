@@ -1,7 +1,7 @@
-//! What the agent says, for people who have no command line: the status page and the receipts of the
+//! Rewords messages for staff without a command line: the status page and the receipts of the
 //! command folder name no commands.
 
-/// The program's commands that hints name, and what staff do instead.
+/// Commands that hints name, and what staff do instead.
 const INSTEAD: [(&str, &str); 19] = [
     ("login", LOG_IN),
     ("accounts", LOG_IN),
@@ -30,7 +30,7 @@ const ASK: &str = "ask whoever looks after this PC";
 /// The program's name in a command.
 const PROGRAM: &str = "casedrop ";
 
-/// The same text, with what staff can do in place of each part that names a command.
+/// Returns the text with each clause that names a command replaced by what staff can do.
 pub fn for_staff(text: &str) -> String {
     let lines: Vec<_> = text.split('\n').map(line_for_staff).collect();
     lines.join("\n")
@@ -43,7 +43,7 @@ fn line_for_staff(line: &str) -> String {
         let body = clause.trim_end_matches([':', ';', ' ']);
         match instead(body) {
             Some(instead) => {
-                // One way out is enough where two commands have the same.
+                // Two commands may have the same replacement: once is enough.
                 if before == Some(instead) {
                     continue;
                 }
@@ -59,7 +59,7 @@ fn line_for_staff(line: &str) -> String {
     if before.is_some() { said.trim_end_matches([':', ';', ' ']).to_owned() } else { said }
 }
 
-/// The parts of a line, each with the sign that ends it.
+/// Splits a line into clauses, each with the punctuation that ends it.
 fn clauses(line: &str) -> impl Iterator<Item = &str> {
     let ends = line.match_indices("; ").chain(line.match_indices(": "));
     let mut ends: Vec<_> = ends.map(|(at, sign)| at + sign.len()).collect();
@@ -73,13 +73,13 @@ fn clauses(line: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// What staff do instead of the first command in a text; `None` if it names none.
+/// Returns what staff do instead of the first command in a text; `None` if it names none.
 fn instead(text: &str) -> Option<&'static str> {
     text.match_indices(PROGRAM).find_map(|(at, _)| {
         let rest = &text[at + PROGRAM.len()..];
         let verb = rest.split(|c: char| !(c.is_ascii_lowercase() || c == '-')).next()?;
         let known = INSTEAD.iter().find(|(known, _)| *known == verb);
-        // A command that is not listed is in backticks, and nobody's but the administrator's.
+        // An unlisted command is in backticks, and only for the administrator.
         let is_command = !verb.is_empty() && text[..at].ends_with('`');
         known.map(|(_, instead)| *instead).or(is_command.then_some(ASK))
     })

@@ -1,9 +1,9 @@
-//! Stand-ins for names of files, for places where no person's name may be kept.
+//! Stand-ins for file names, for places where no person's name may be stored.
 //!
-//! A part of a path in which some word may be somebody's name is replaced by a number that only depends
-//! on the part and on the order. So whoever has the file finds its stand-in, and nobody needs the name to
-//! know the file again. (Who guesses a name can check the guess; it is kept from readers, not from
-//! somebody who has the journal and a list of patients.)
+//! A path component with a word that could be a name is replaced by a number that only depends on
+//! the component and the order. Given the file, its stand-in can be computed, so the file is
+//! recognized without storing its name. (A guessed name can be checked against the stand-in: it
+//! hides names from readers, not from someone who has the journal and a list of patients.)
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -13,12 +13,12 @@ use sha2::{Digest as _, Sha256};
 
 use super::discreet::file_name;
 
-/// A longer ending is none.
+/// Anything longer is not a file extension.
 const ENDING_MAX: usize = 8;
-/// So many digits a stand-in has: it stays a number, in which no word can be seen.
+/// Gives a stand-in of 18 digits: it stays a number in which no word can be seen.
 const MODULUS: u64 = 1_000_000_000_000_000_000;
 
-/// The path with a stand-in for each part that may name a person; a stand-in stays as it is.
+/// Replaces each path component that could name a person; existing stand-ins stay unchanged.
 pub fn stand_in<'p>(path: &'p str, order: &str) -> Cow<'p, str> {
     if path.split(SEPARATORS).all(is_plain) {
         return Cow::Borrowed(path);
@@ -36,13 +36,13 @@ pub fn stand_in<'p>(path: &'p str, order: &str) -> Cow<'p, str> {
     Cow::Owned(shown)
 }
 
-/// How a path is compared where a volume may write it otherwise: as its stand-in, with composed letters
-/// and without regard to case.
+/// Returns a form for comparing paths that a volume may spell differently: as a stand-in, with
+/// composed letters and in lower case.
 pub fn comparable(path: &str, order: &str) -> String {
     folded(&stand_in(path, order))
 }
 
-/// Whether a path is, or holds, a stand-in.
+/// Whether a path is or contains a stand-in.
 pub fn is_stand_in(path: &str) -> bool {
     path.split(SEPARATORS).any(|part| {
         let stem = part.rsplit_once('.').map_or(part, |(stem, _)| stem);

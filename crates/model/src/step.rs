@@ -1,17 +1,17 @@
-//! The named steps of all durable work, for tests that end the process exactly there.
+//! Named steps of all durable work, for tests that kill the process exactly there.
 //!
-//! Each step is one moment: what comes before it is done, what it names is about to be done (or, where
-//! its name says so, was just done). Tests hang a hook there; in the product nothing happens.
+//! Each step is one moment: everything before it is done, and what it names is about to be done
+//! (or, if its name says so, was just done). Tests hook into it; in the product nothing happens.
 
-/// Defines the enum and, from the same lines, its lists and names: whoever adds a step adds it to all
-/// of them, and then the compiler asks the tests in which way they meet it (`tests/e2e/crash.rs`).
+/// Defines the enum together with its lists and names, so a new step is in all of them, and the
+/// compiler then asks the tests how they reach it (`tests/e2e/crash.rs`).
 macro_rules! steps {
     ($($group:ident, $about:literal {
         $($(#[doc = $doc:literal])+ $step:ident = $word:literal,)+
     })+) => {
-        /// A moment in the work on an order, at which the process may die. Fetching, publishing,
-        /// replacing, history, recovery, removal and the journal have theirs here. Further kinds of
-        /// durable work (receipts) get their steps here too, in a group of their own.
+        /// A moment in the work on an order at which the process may die. Covers fetching,
+        /// publishing, replacing, history, recovery, removal and the journal. Other kinds of
+        /// durable work (receipts) get their own groups of steps here too.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
         pub enum Step {
             $($($(#[doc = $doc])+ $step,)+)+
@@ -20,7 +20,6 @@ macro_rules! steps {
         impl Step {
             $(#[doc = $about] pub const $group: &'static [Self] = &[$(Self::$step,)+];)+
 
-            /// All steps.
             pub const ALL: &'static [Self] = &[$($(Self::$step,)+)+];
 
             /// Its name, such as `move-in`.
@@ -35,13 +34,13 @@ macro_rules! steps {
 
 steps! {
     FETCHING, "The steps of a fetch, in the order in which they come." {
-        /// The package is about to be asked for.
+        /// The package is about to be requested.
         FetchAsked = "fetch-asked",
-        /// The answer has come: from here on Align counts the order as downloaded. Not a byte of it is
-        /// on the disk.
+        /// The answer has arrived: from here on, Align counts the order as downloaded. No byte is
+        /// on disk.
         FetchAnswered = "fetch-answered",
-        /// An earlier attempt's bytes are gone and what the new ones will belong to is durable; no byte
-        /// of them is there.
+        /// An earlier attempt's bytes are gone, and what the new ones belong to is durable; none of
+        /// them is on disk.
         SpoolBegun = "spool-begun",
         /// The first bytes are in the spool; more follow.
         SpoolFirstChunk = "spool-first-chunk",
@@ -49,15 +48,15 @@ steps! {
         SpoolComplete = "spool-complete",
         /// The package is unpacked and its spool is gone.
         Unpacked = "unpacked",
-        /// The package is described, and what came by separate calls is there too.
+        /// The package is described, and the parts from separate calls are there too.
         ExtrasTaken = "extras-taken",
         /// The order is complete in staging; the journal does not know.
         Staged = "staged",
     }
     LATE, "The steps of bringing what a published order lacked, in the order in which they come." {
-        /// What is missing is about to be asked for.
+        /// The missing parts are about to be requested.
         LateAsked = "late-asked",
-        /// Some of it came, and the files of the published revision are copied beside it.
+        /// Some have arrived, and the files of the published revision are copied next to them.
         LateCopied = "late-copied",
         /// The next revision is complete in staging; the journal does not know.
         LateStaged = "late-staged",
@@ -69,180 +68,182 @@ steps! {
         WriteManifest = "write-manifest",
         /// Sealing: the staged directory is synced.
         SyncStaged = "sync-staged",
-        /// The target is looked at once more.
+        /// The target is checked once more.
         Look = "look",
-        /// The lab's and the account's directories are made.
+        /// The directories of the lab and the account are created.
         MakeParent = "make-parent",
         /// An empty directory at the target is removed.
         ClearEmpty = "clear-empty",
-        /// New and old revision are exchanged in one step.
+        /// The new and old revisions are swapped in one step.
         Exchange = "exchange",
-        /// The directory for the order's replaced revisions is made.
+        /// The directory for the order's replaced revisions is created.
         MakeHistory = "make-history",
-        /// After an exchange: the old revision goes from staging to history.
+        /// After a swap: the old revision moves from staging to history.
         OldToHistory = "old-to-history",
-        /// Where there is no exchange: the old revision goes from the target to history.
+        /// If swapping is not supported: the old revision moves from the target to history.
         MoveAside = "move-aside",
-        /// The new revision is moved to the target.
+        /// The new revision moves to the target.
         MoveIn = "move-in",
         /// The target's directory is synced.
         SyncTarget = "sync-target",
         /// Staging and history are synced.
         SyncStaging = "sync-staging",
-        /// All is durable; the outcome is reported.
+        /// Everything is durable; the outcome is reported.
         Report = "report",
     }
     HOLDING, "The steps of holding an incomplete order back, with their records." {
-        /// It is complete in staging and sealed; it is about to be moved to where it is kept.
+        /// It is complete and sealed in staging, and about to be moved to where it is kept.
         HoldMove = "hold-move",
         /// It was moved; the directories are not synced.
         HoldMoved = "hold-moved",
-        /// It is kept, durably; the journal does not know.
+        /// It is kept durably; the journal does not know.
         HoldDurable = "hold-durable",
-        /// That an order is held back.
+        /// Record: an order is held back.
         JournalHeld = "journal-held",
-        /// It is durable.
+        /// The record is durable.
         JournalHeldDurable = "journal-held-durable",
-        /// That somebody wants it published all the same.
+        /// Record: a user wants it published anyway.
         JournalReleased = "journal-released",
-        /// It is durable.
+        /// The record is durable.
         JournalReleasedDurable = "journal-released-durable",
-        /// What is held back was compared with its manifest, and is about to get that of its
+        /// What is held back was compared with its manifest and is about to get the manifest of its
         /// publication.
         HoldReseal = "hold-reseal",
-        /// A newer revision took the place of what was held back, which is about to be removed.
+        /// A newer revision replaced what was held back, which is about to be removed.
         HoldDrop = "hold-drop",
     }
     RECOVERING, "The steps that only a start after a crash takes." {
         /// A leftover in staging is removed.
         Sweep = "sweep",
-        /// How far an interrupted publication came is about to be found out, and the rest of it done.
+        /// Recovery is about to find out how far an interrupted publication got, and finish it.
         Recover = "recover",
         /// The new revision is lost: the old one, which was moved aside, goes back to its place.
         PutBack = "put-back",
-        /// What could be done for the interrupted publication is done; the journal does not know.
+        /// The interrupted publication is recovered as far as possible; the journal does not know.
         Recovered = "recovered",
     }
     KEEPING, "The steps of removing what is old enough, with their records." {
-        /// That an order is about to be removed.
+        /// Record: an order is about to be removed.
         JournalRetiring = "journal-retiring",
-        /// It is durable; nothing is moved.
+        /// The record is durable; nothing is moved.
         JournalRetiringDurable = "journal-retiring-durable",
-        /// The audit tells of the removal; the order is about to be moved out of the output.
+        /// The removal is in the audit log; the order is about to be moved out of the output.
         RetireMove = "retire-move",
         /// It was moved; the directories are not synced.
         RetireMoved = "retire-moved",
-        /// That it was moved is durable; its files are about to be removed.
+        /// The move is durable; its files are about to be removed.
         RetireRemove = "retire-remove",
-        /// Its files are gone; neither audit nor journal know.
+        /// Its files are gone; neither the audit log nor the journal knows.
         RetireDone = "retire-done",
-        /// That an order was removed.
+        /// Record: an order was removed.
         JournalRetired = "journal-retired",
-        /// It is durable.
+        /// The record is durable.
         JournalRetiredDurable = "journal-retired-durable",
-        /// At a start: what was moved out of the output is about to be removed.
+        /// At startup: what was moved out of the output is about to be removed.
         Reclaim = "reclaim",
-        /// The audit tells of the removal; a replaced revision is about to be removed from history.
+        /// The removal is in the audit log; a replaced revision is about to be removed from
+        /// history.
         ForgetRemove = "forget-remove",
-        /// It is gone; neither audit nor journal know.
+        /// It is gone; neither the audit log nor the journal knows.
         ForgetDone = "forget-done",
-        /// That a replaced revision was removed.
+        /// Record: a replaced revision was removed.
         JournalForgotten = "journal-forgotten",
-        /// It is durable.
+        /// The record is durable.
         JournalForgottenDurable = "journal-forgotten-durable",
     }
     JOURNAL, "The durable records, each before it is made and after." {
         /// The time of a poll, before it is sent.
         JournalPoll = "journal-poll",
-        /// It is durable.
+        /// The record is durable.
         JournalPollDurable = "journal-poll-durable",
         /// The time of a poll's answer.
         JournalAnswer = "journal-answer",
-        /// It is durable; what was answered is not.
+        /// The record is durable; the content of the answer is not.
         JournalAnswerDurable = "journal-answer-durable",
         /// A list that names orders to fetch.
         JournalSeen = "journal-seen",
-        /// It is durable.
+        /// The record is durable.
         JournalSeenDurable = "journal-seen-durable",
-        /// A request of another process is taken.
+        /// A request from another process is taken.
         JournalTaken = "journal-taken",
-        /// It is durable.
+        /// The record is durable.
         JournalTakenDurable = "journal-taken-durable",
         /// A fetch begins.
         JournalFetching = "journal-fetching",
-        /// It is durable.
+        /// The record is durable.
         JournalFetchingDurable = "journal-fetching-durable",
         /// An attempt failed.
         JournalFailed = "journal-failed",
-        /// It is durable.
+        /// The record is durable.
         JournalFailedDurable = "journal-failed-durable",
-        /// What is about to be published where.
+        /// What is about to be published, and where.
         JournalIntent = "journal-intent",
-        /// It is durable.
+        /// The record is durable.
         JournalIntentDurable = "journal-intent-durable",
         /// An intent that came to nothing is forgotten.
         JournalDropped = "journal-dropped",
-        /// It is durable.
+        /// The record is durable.
         JournalDroppedDurable = "journal-dropped-durable",
-        /// A publication stands, durably.
+        /// A publication is in place, durably.
         JournalPublished = "journal-published",
-        /// It is durable.
+        /// The record is durable.
         JournalPublishedDurable = "journal-published-durable",
         /// A fetch changed nothing.
         JournalUnchanged = "journal-unchanged",
-        /// It is durable.
+        /// The record is durable.
         JournalUnchangedDurable = "journal-unchanged-durable",
     }
     NOTIFICATIONS, "The durable records of scan notifications, each before it is made and after." {
         /// What notifications name, before they are answered.
         NotifiedRecorded = "notified-recorded",
-        /// It is durable; nobody has an answer.
+        /// The record is durable; no one has an answer yet.
         NotifiedRecordedDurable = "notified-recorded-durable",
         /// Align is to be asked about what a notification names, now or later.
         NotifiedPutOff = "notified-put-off",
-        /// It is durable.
+        /// The record is durable.
         NotifiedPutOffDurable = "notified-put-off-durable",
-        /// A notification is taken out, with what follows from it.
+        /// A notification is removed, together with what follows from it.
         NotifiedTaken = "notified-taken",
-        /// It is durable.
+        /// The record is durable.
         NotifiedTakenDurable = "notified-taken-durable",
     }
     COMMANDS, "The steps of a command file, in the order in which they come." {
         /// A file in the command folder is about to be taken.
         CommandTake = "command-take",
-        /// It lies in `working`, durably.
+        /// It is in `working`, durably.
         CommandTaken = "command-taken",
-        /// What it asks for is about to be carried out.
+        /// Its request is about to be carried out.
         CommandServe = "command-serve",
-        /// It was carried out; nobody but the desk knows.
+        /// It was carried out; only the desk knows.
         CommandServed = "command-served",
-        /// Its receipt is durable in `working`, where nobody looks: from here on the answer stands.
+        /// Its receipt is durable in `working`, where no one looks: from here on, the answer is
+        /// final.
         CommandAnswered = "command-answered",
-        /// The desk need not remember it any more.
+        /// The desk need not remember it any longer.
         CommandSettled = "command-settled",
-        /// The file lies in `done` or `failed`.
+        /// The file is in `done` or `failed`.
         CommandFiled = "command-filed",
-        /// The receipt for people is beside it, the one for programs is not.
+        /// The receipt for people is next to it, the one for programs is not.
         CommandTold = "command-told",
-        /// Both are.
+        /// Both receipts are there.
         CommandEnded = "command-ended",
     }
     RENEWING, "The steps of a login's renewal, in the order in which they come." {
         /// That a renewal has begun is durable; nothing is sent.
         RenewalBegun = "renewal-begun",
-        /// Align answered; nothing of it is saved.
+        /// Align answered; nothing of the answer is saved.
         RenewalAnswered = "renewal-answered",
-        /// The new tokens are durable; nobody has used them.
+        /// The new tokens are durable; no one has used them.
         RenewalSaved = "renewal-saved",
     }
     UPDATING, "The steps of an update, in the order in which they can come." {
         /// A release is about to be downloaded.
         UpdateDownload = "update-download",
-        /// Its archive is whole, as signed, and durable.
+        /// Its archive is complete, matches its signature and is durable.
         UpdateDownloaded = "update-downloaded",
-        /// Its program is unpacked and durable; it did not run yet.
+        /// Its program is unpacked and durable; it has not run yet.
         UpdateUnpacked = "update-unpacked",
-        /// It told its version; it is about to be moved to its place.
+        /// It reported its version and is about to be moved into place.
         UpdateTried = "update-tried",
         /// It is staged, durably.
         UpdateStaged = "update-staged",
@@ -250,21 +251,21 @@ steps! {
         UpdateCopied = "update-copied",
         /// That there is a trial is durable; the old version still runs.
         UpdateTrial = "update-trial",
-        /// That the new version is started is durable; it is not started yet.
+        /// That the new version is being started is durable; it has not started yet.
         UpdateCounted = "update-counted",
         /// The new version is healthy; nothing says so yet.
         UpdateHealthy = "update-healthy",
-        /// It is the current one, durably; the trial stands there still.
+        /// It is durably the current version; the trial's record is still there.
         UpdateCurrent = "update-current",
-        /// The new version failed and was ended; nothing says so yet.
+        /// The new version failed and was stopped; nothing says so yet.
         UpdateFailed = "update-failed",
-        /// That it failed is durable; the trial stands there still.
+        /// That it failed is durable; the trial's record is still there.
         UpdateRefused = "update-refused",
     }
 }
 
 impl Step {
-    /// The step with that name.
+    /// Returns the step with this name.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|step| step.as_str() == name)
     }

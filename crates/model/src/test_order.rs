@@ -1,24 +1,24 @@
-//! The test order: a made-up order that a person may have published into the real output, to see that
-//! the way from Align's API to the CAD program works. Pure.
+//! The test order: a made-up order that a user can publish into the real output folder, to check
+//! that the way from Align's API to the CAD program works. Pure.
 //!
-//! It is known by its name alone, so that nothing takes it for a lab's order: the journal is told
-//! nothing of it, and a journal that is made anew from the output passes it over.
+//! It is recognized by its name alone, so nothing mistakes it for a lab's order: the journal never
+//! hears of it, and a journal rebuilt from the output skips it.
 
 use super::fault::{Fault, FaultClass};
 use super::ids::{IdError, OrderKey};
 use super::manifest::Manifest;
 
-/// The lab below whose name it is published. A config that has a lab of this name gets no test order.
+/// The lab name it is published under. If the config has a lab of this name, there is no test
+/// order.
 pub const LAB: &str = "casedrop-test";
-/// Its account.
 pub const ACCOUNT: &str = "0000";
-/// Its id. Align's are numbers.
+/// Not a number, unlike Align's ids.
 pub const ORDER: &str = "TEST-1";
 
-/// What names it.
+/// Returns the test order's key.
 ///
 /// # Errors
-/// None: the three names are fit to be ids.
+/// None: the three names are valid ids.
 pub fn key() -> Result<OrderKey, Fault> {
     let unfit = |error: IdError| Fault::new(FaultClass::Permanent, "test-order", error.to_string());
     Ok(OrderKey {

@@ -1,4 +1,4 @@
-//! Time as an argument: nothing that decides asks a clock.
+//! Time as an argument: no decision code reads a clock.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -14,18 +14,18 @@ use serde::{Deserialize, Serialize};
 pub struct WallMs(pub i64);
 
 impl WallMs {
-    /// RFC 3339 in UTC, to the second.
+    /// Formats as RFC 3339 in UTC, to the second.
     pub fn to_rfc3339(self) -> String {
         let seconds = Timestamp::from_millisecond(self.0).unwrap_or(Timestamp::UNIX_EPOCH);
         seconds.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
     }
 
-    /// A time as [`to_rfc3339`](Self::to_rfc3339) writes it; `None` for anything that is no time.
+    /// Parses a time as written by [`to_rfc3339`](Self::to_rfc3339); `None` if it is not a time.
     pub fn from_rfc3339(text: &str) -> Option<Self> {
         text.parse::<Timestamp>().ok().map(|at| Self(at.as_millisecond()))
     }
 
-    /// A time as people here read it: with its date, unless that is today's.
+    /// Formats in local time for people: with the date, unless it is today.
     pub fn in_words(self, now: Self) -> String {
         let here = |at: Self| {
             let at = Timestamp::from_millisecond(at.0).unwrap_or(Timestamp::UNIX_EPOCH);
@@ -36,7 +36,7 @@ impl WallMs {
         at.strftime(form).to_string()
     }
 
-    /// When the day began, by the clock on this PC's wall.
+    /// The start of this day in this PC's time zone.
     #[must_use]
     pub fn start_of_day(self) -> Self {
         let now = Timestamp::from_millisecond(self.0).unwrap_or(Timestamp::UNIX_EPOCH);
@@ -44,13 +44,12 @@ impl WallMs {
         Self(began.map_or(self.0, |began| began.timestamp().as_millisecond()))
     }
 
-    /// This time and a duration more.
     #[must_use]
     pub fn plus(self, wait: Duration) -> Self {
         Self(self.0.saturating_add(millis(wait)))
     }
 
-    /// How long until then, seen from `now`; zero if it is past.
+    /// How long until this time, seen from `now`; zero if it has passed.
     pub fn after(self, now: Self) -> Duration {
         Duration::from_millis(u64::try_from(self.0.saturating_sub(now.0)).unwrap_or(0))
     }
@@ -62,17 +61,17 @@ impl From<SystemTime> for WallMs {
     }
 }
 
-/// One instant, on both clocks.
+/// One instant on both clocks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Now {
-    /// What the PC's clock says; it may step in both directions.
+    /// The PC's clock; it may step in both directions.
     pub wall: WallMs,
-    /// Time since the computer started, sleep included. All processes share it, and it never goes
-    /// back until the computer starts anew.
+    /// Time since the computer started, including sleep. All processes share it, and it never goes
+    /// back until the computer restarts.
     pub mono: Duration,
 }
 
-/// An instant as it can be kept across restarts of the process and of the computer.
+/// An instant that can be stored across restarts of the process and of the computer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Kept {
     /// What the PC's clock said.
@@ -91,19 +90,19 @@ impl From<Now> for Kept {
 }
 
 impl Kept {
-    /// How much time has passed since then, at the least: neither a clock that was set nor a restart
-    /// of the computer makes it more than it was.
+    /// The minimum time that has passed since then: neither a clock change nor a restart of the
+    /// computer can make it more than it was.
     pub fn elapsed(self, now: Now) -> Duration {
-        // After a restart of the computer at least its whole running time has passed; if it has been
-        // running longer than it had then, the difference is less than that.
+        // After a restart of the computer, at least its whole uptime has passed; if its uptime now
+        // exceeds the stored one, the difference is less than that.
         let by_uptime = now.mono.checked_sub(self.up).unwrap_or(now.mono);
         by_uptime.min(now.wall.after(self.wall))
     }
 
-    /// How much of the time since then counts towards the age of what is removed when it is old. A
-    /// clock that was set does not make it more than it was: while the computer runs, its running time
-    /// counts. How long it was off is told by the PC's clock alone, which is believed for up to
-    /// [`OFF_MAX`] each time.
+    /// How much of the time since then counts towards the age of things removed by age. A clock
+    /// change cannot make it more than it was: while the computer runs, its uptime counts. How long
+    /// it was off is known from the PC's clock alone, which is trusted for up to [`OFF_MAX`] each
+    /// time.
     pub fn counted(self, now: Now) -> Duration {
         let by_clock = now.wall.after(self.wall);
         match now.mono.checked_sub(self.up) {
@@ -112,20 +111,19 @@ impl Kept {
         }
     }
 
-    /// How long an interval that began then still has to run, at the most.
+    /// The maximum time that an interval begun then still has to run.
     pub fn remaining(self, interval: Duration, now: Now) -> Duration {
         interval.saturating_sub(self.elapsed(now))
     }
 }
 
-/// A duration in whole milliseconds.
 pub fn millis(wait: Duration) -> i64 {
     i64::try_from(wait.as_millis()).unwrap_or(i64::MAX)
 }
 
-/// How long an interval that began at the persisted time `began` still has to run. A clock that
-/// stepped back cannot make the wait longer than the interval, one that stepped forward can end it
-/// early at most once.
+/// How long an interval that began at the persisted time `began` still has to run. If the clock
+/// steps back, the wait never exceeds the interval; if it steps forward, the wait ends early at
+/// most once.
 pub fn remaining(began: WallMs, interval: Duration, now: WallMs) -> Duration {
     if began > now { interval } else { began.plus(interval).after(now) }
 }

@@ -1,4 +1,4 @@
-//! The hours in which a lab works, and how much working time passed between two instants. Pure.
+//! A lab's working hours, and how much working time passed between two instants. Pure.
 
 use std::fmt;
 use std::str::FromStr;
@@ -10,35 +10,35 @@ use jiff::tz::TimeZone;
 
 use super::time::WallMs;
 
-/// So far back is counted at the most.
+/// Time further back than this is not counted.
 const FAR_BACK: Duration = Duration::from_hours(400 * 24);
-/// Minutes of a day.
+/// Minutes per day.
 const DAY: u16 = 24 * 60;
-/// Days as they are written, from Monday.
+/// Names of the days, from Monday.
 const DAYS: [&str; 7] = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
 
-/// When a lab works, by the clock on the wall: `Mon-Fri 08:00-18:00, Sat 09:00-13:00`. A shift may go
-/// over midnight; it belongs to the day on which it begins.
+/// When a lab works, in local time: `Mon-Fri 08:00-18:00, Sat 09:00-13:00`. A shift may span
+/// midnight; it belongs to the day on which it begins.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WorkingHours(Vec<Shift>);
 
-/// The same part of some days of the week.
+/// The same hours on some days of the week.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Shift {
-    /// The first day, from 0 for Monday.
+    /// The first day; 0 is Monday.
     first: usize,
-    /// The last day; before the first one, it goes over Sunday.
+    /// The last day; if before the first, the range wraps past Sunday.
     last: usize,
-    /// Its first minute, counted from midnight.
+    /// The first minute, counted from midnight.
     from: u16,
-    /// The minute after its last one; at or before the first one, it goes over midnight.
+    /// The minute after the last; if not after the first, the shift spans midnight.
     to: u16,
 }
 
 impl WorkingHours {
-    /// The working time between two instants, in a time zone: the time that really passes, also on
-    /// days on which clocks are changed. Zero if `until` is not after `since`; more than 400 days back
-    /// nothing is counted.
+    /// Returns the working time between two instants in a time zone: the time that really passes,
+    /// even on days when the clocks change. Zero if `until` is not after `since`; time more than
+    /// 400 days before `until` is not counted.
     pub fn between(&self, since: WallMs, until: WallMs, zone: &TimeZone) -> Duration {
         let since = since.max(WallMs(until.0.saturating_sub(super::time::millis(FAR_BACK))));
         let (Ok(since), Ok(until)) =
@@ -47,7 +47,7 @@ impl WorkingHours {
             return Duration::ZERO;
         };
         let mut parts = self.parts(since, until, zone);
-        // Where a clock is put forward, what is later on the wall need not be later.
+        // When clocks go forward, a later local time need not be a later instant.
         parts.sort_unstable();
         let mut counted = since;
         let mut sum = Duration::ZERO;
@@ -61,7 +61,7 @@ impl WorkingHours {
         sum
     }
 
-    /// All that is worked on the days from the first instant to the second, each shift by itself.
+    /// Returns every shift on the days from the first instant to the second, unmerged.
     fn parts(
         &self,
         since: Timestamp,
@@ -69,7 +69,7 @@ impl WorkingHours {
         zone: &TimeZone,
     ) -> Vec<(Timestamp, Timestamp)> {
         let mut parts = Vec::new();
-        // Yesterday's shift may go on today.
+        // Yesterday's shift may continue today.
         let mut next = zone.to_datetime(since).date().yesterday().ok();
         let last = zone.to_datetime(until).date();
         while let Some(date) = next.filter(|date| *date <= last) {
@@ -87,7 +87,7 @@ impl WorkingHours {
 }
 
 impl Default for WorkingHours {
-    /// Monday to Friday, from eight to six.
+    /// Monday to Friday, 8:00 to 18:00.
     fn default() -> Self {
         Self(vec![Shift { first: 0, last: 4, from: 8 * 60, to: 18 * 60 }])
     }
@@ -103,8 +103,8 @@ impl Shift {
     }
 }
 
-/// When a clock on the wall shows that minute of that day. One that is left out is taken for the same
-/// time after the change, one that comes twice for the first.
+/// The instant at which local time shows that minute of that day. A time skipped by a clock change
+/// is taken as the same time after the change, a repeated one as its first occurrence.
 fn instant(date: Date, minute: u16, zone: &TimeZone) -> Option<Timestamp> {
     let (date, minute) = if minute == DAY { (date.tomorrow().ok()?, 0) } else { (date, minute) };
     let (hour, minute) = (i8::try_from(minute / 60).ok()?, i8::try_from(minute % 60).ok()?);
@@ -166,8 +166,8 @@ mod tests {
 
     use super::*;
 
-    /// Central Europe, without a database: clocks go forward on the last Sunday of March at 2:00, and
-    /// back on the last Sunday of October at 3:00.
+    /// Central Europe, without a database: clocks go forward on the last Sunday of March at 2:00,
+    /// and back on the last Sunday of October at 3:00.
     fn berlin() -> TimeZone {
         TimeZone::posix("CET-1CEST,M3.5.0,M10.5.0/3").expect("a time zone")
     }
@@ -188,7 +188,7 @@ mod tests {
     #[test]
     fn nights_and_weekends_are_not_worked() {
         let usual = WorkingHours::default();
-        // The 1st of June 2026 is a Monday.
+        // 1 June 2026 is a Monday.
         assert_eq!(minutes(&usual, "2026-06-01T09:00", "2026-06-01T09:30"), 30);
         assert_eq!(minutes(&usual, "2026-06-01T17:30", "2026-06-02T08:30"), 60, "over night");
         assert_eq!(minutes(&usual, "2026-06-05T17:00", "2026-06-08T09:00"), 120, "a weekend");
@@ -263,7 +263,7 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever the hours and the season: parts add up, and there is no more of it than time.
+        /// For any hours and season: parts add up, and never exceed the elapsed time.
         #[test]
         fn working_time_adds_up(
             hours in any_hours(),

@@ -1,6 +1,7 @@
-//! Manifests as they are read: from the output and staging, where others can write, and from the journal.
+//! Reads manifests: from the output folder and staging, where others can write, and from the
+//! journal.
 //!
-//! What is wrong is told by the number of the entry and never by its text: names of files may be people's.
+//! Errors cite the number of the entry, never its text: file names may contain people's names.
 
 use std::collections::BTreeSet;
 
@@ -9,27 +10,27 @@ use serde::{Deserialize, Deserializer, de};
 use super::{FILE_NAME, Manifest, ManifestFile, SCHEMA, SCHEMA_READ};
 use crate::path::RelPath;
 
-/// Why a text is no manifest that may be used. In words it is the end of a sentence.
+/// Why a manifest cannot be used. Displayed as the end of a sentence.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     /// A newer version may have written it.
     #[error("has schema {0}, which is unknown here")]
     Schema(u32),
-    /// It is no JSON, or something is missing in it.
+    /// It is not JSON, or something is missing.
     #[error("cannot be read (line {line}, column {column})")]
     Syntax {
-        /// Counted from 1; 0 where nobody knows.
+        /// Counted from 1; 0 if unknown.
         line: usize,
         /// Counted from 1.
         column: usize,
     },
-    /// It lists what no order holds: the number of the entry, from 1, and what is wrong with it.
+    /// It lists a path that no order can contain: the entry's number, from 1, and what is wrong.
     #[error("is refused: the path of entry {0} {1}")]
     Entry(usize, &'static str),
 }
 
 impl Manifest {
-    /// Reads a manifest. No path in it leads out of the order's directory.
+    /// Parses a manifest. No path in it leads out of the order's directory.
     pub fn parse(bytes: &[u8]) -> Result<Self, Refusal> {
         match serde_json::from_slice::<Self>(bytes) {
             Ok(manifest) if (SCHEMA..=SCHEMA_READ).contains(&manifest.schema) => Ok(manifest),
@@ -42,7 +43,7 @@ impl Manifest {
 
 pub(super) fn revision<'de, D: Deserializer<'de>>(from: D) -> Result<u32, D::Error> {
     match u32::deserialize(from)? {
-        // Another one must be able to follow it.
+        // There must be room for a next revision.
         u32::MAX => Err(de::Error::custom("no order has so many revisions")),
         number => Ok(number),
     }
@@ -57,7 +58,7 @@ pub(super) fn files<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<ManifestFi
     }
 }
 
-/// The first path that cannot stand beside those before it.
+/// Returns the first path that conflicts with those before it, or with the manifest itself.
 fn first_odd<'a>(paths: impl Iterator<Item = &'a str>) -> Option<(usize, &'static str)> {
     let mut seen = BTreeSet::new();
     for (number, path) in (1..).zip(paths) {
@@ -71,7 +72,7 @@ fn first_odd<'a>(paths: impl Iterator<Item = &'a str>) -> Option<(usize, &'stati
     None
 }
 
-/// What is wrong with the paths of a manifest that cannot be read.
+/// Finds what is wrong with the paths of a manifest that failed to parse.
 fn bad_entry(bytes: &[u8]) -> Option<Refusal> {
     #[derive(Deserialize)]
     struct Lean {
