@@ -1,4 +1,4 @@
-//! What a file system call that failed says of the PC.
+//! What a failed file system call says about this PC.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -7,11 +7,12 @@ use std::sync::{PoisonError, RwLock};
 use casedrop_model::discreet::file_name;
 use casedrop_model::fault::{Fault, FaultClass};
 
-/// Folders of orders, and how many parts of a path below each are ours: names of labs, accounts and jobs.
+/// Folders of orders, and how many path components below each are ours: names of labs, accounts and
+/// jobs.
 static OF_ORDERS: RwLock<Vec<(PathBuf, usize)>> = RwLock::new(Vec::new());
 
-/// Says that below a folder, after so many parts that are ours, lies what others named. Messages about
-/// it leave out words that may name a person.
+/// Registers a folder below which, after `ours` components of our own, names were chosen by others.
+/// Messages about such paths leave out words that could name a person.
 pub fn others_name_below(folder: &Path, ours: usize) {
     let mut all = OF_ORDERS.write().unwrap_or_else(PoisonError::into_inner);
     if !all.iter().any(|(known, _)| known == folder) {
@@ -19,14 +20,14 @@ pub fn others_name_below(folder: &Path, ours: usize) {
     }
 }
 
-/// A path as messages show it.
+/// Returns a path as shown in messages.
 pub fn shown(path: &Path) -> String {
     let all = OF_ORDERS.read().unwrap_or_else(PoisonError::into_inner);
     let inside = all.iter().filter_map(|(folder, ours)| {
         let rest = path.strip_prefix(folder).ok()?;
         Some((folder, *ours, rest))
     });
-    // The innermost knows best.
+    // The innermost folder is the most specific.
     let Some((folder, ours, rest)) = inside.min_by_key(|(.., rest)| rest.components().count())
     else {
         return path.display().to_string();
@@ -39,46 +40,45 @@ pub fn shown(path: &Path) -> String {
     shown.display().to_string()
 }
 
-/// A file system call that failed.
+/// A failed file system call.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot {operation} {}", shown(path))]
 pub struct DiskError {
-    /// What was tried, as a verb: `create`, `read`, `rename`, …
+    /// The attempted operation as a verb: `create`, `read`, `rename`, …
     pub operation: &'static str,
-    /// On what.
     pub path: PathBuf,
-    /// What the system said.
+    /// The system's error.
     #[source]
     pub source: io::Error,
 }
 
 impl DiskError {
-    /// The system's kind of error. A share that does not answer is never "not found", whatever the
-    /// system calls it: nobody must take its orders for gone.
+    /// Returns the system's kind of error. A share that does not answer is never "not found",
+    /// whatever the system calls it: no caller may conclude that its orders are gone.
     pub fn kind(&self) -> io::ErrorKind {
         if self.is_away() { io::ErrorKind::NetworkUnreachable } else { self.source.kind() }
     }
 
-    /// Whether another program stood in the way by holding the file or folder open.
+    /// Whether another program is holding the file or folder open.
     pub fn is_busy(&self) -> bool {
         let held = cfg!(windows) && matches!(self.source.raw_os_error(), Some(5 | 32 | 33));
         held || self.source.kind() == io::ErrorKind::ResourceBusy
     }
 
-    /// What stands there, if it was to be opened as a file and is none: a folder, a pipe, a socket, a
-    /// device.
+    /// If something was to be opened as a file and is not one, returns what it is: a folder, a
+    /// pipe, a socket, a device.
     pub fn no_file(&self) -> Option<&'static str> {
         let inner = self.source.get_ref()?;
         inner.downcast_ref::<NoFile>().map(|no_file| no_file.0)
     }
 
-    /// Whether the share or drive does not answer, so that nothing is known of what is on it.
+    /// Whether the share or drive does not answer, so nothing is known about its contents.
     pub fn is_away(&self) -> bool {
         is_away(&self.source)
     }
 }
 
-/// Something that is opened for its content and has none, or one that nobody could wait for.
+/// Something opened as a file that has no content, or content we might wait for forever.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("it is {0}, not a file")]
 pub(super) struct NoFile(pub(super) &'static str);
@@ -116,15 +116,15 @@ pub(super) fn is_away(error: &io::Error) -> bool {
     )
 }
 
-/// The system's numbers: some of them are "not found" to the standard library, most are nothing.
+/// Windows error codes: the standard library maps some of them to "not found" and most to nothing.
 fn is_away_on_windows(code: i32) -> bool {
     matches!(
         code,
-        // A drive that is not ready, or was pulled out.
+        // The drive is not ready, or was unplugged.
         21 | 1167
-        // Server or share not found, gone, busy, or in trouble.
+        // The server or share was not found, is gone, busy, or in trouble.
         | 51 | 53..=55 | 59 | 64 | 67 | 71 | 121 | 240
-        // No network, or none that leads there.
+        // No network, or no route to the server.
         | 1203 | 1222 | 1225 | 1231..=1236 | 1256
     )
 }
@@ -187,7 +187,7 @@ mod tests {
             DiskError { operation: "write", path, source: io::ErrorKind::StorageFull.into() };
         let fault = Fault::from(error).chain();
         assert!(!fault.contains("Zzyzx") && !fault.contains("Anna"), "{fault}");
-        // Where it is stays clear.
+        // The location stays readable.
         assert!(fault.contains("Praxis Dr. Meier") && fault.contains("17_shell_u.stl"), "{fault}");
         assert!(fault.contains("smile-lab"), "{fault}");
     }

@@ -1,12 +1,12 @@
-//! What callers build from the calls of [`Disk`].
+//! Helpers built on the calls of [`Disk`].
 
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 
 use super::{Disk, DiskError};
 
-/// Reads a whole small file. One that is longer than `max` bytes is an error of kind
-/// [`FileTooLarge`](io::ErrorKind::FileTooLarge), found without reading further.
+/// Reads a whole small file. A file longer than `max` bytes is an error of kind
+/// [`FileTooLarge`](io::ErrorKind::FileTooLarge), detected without reading on.
 pub fn read_limited(disk: &dyn Disk, path: &Path, max: u64) -> Result<Vec<u8>, DiskError> {
     let fail = |source| DiskError { operation: "read", path: path.to_path_buf(), source };
     let too_large = || {
@@ -14,7 +14,7 @@ pub fn read_limited(disk: &dyn Disk, path: &Path, max: u64) -> Result<Vec<u8>, D
         fail(io::Error::new(io::ErrorKind::FileTooLarge, text))
     };
     let mut file = disk.open(path)?;
-    // Not every file of the system's own tells its length.
+    // Some special files do not report their length.
     if let Ok(len) = file.seek(SeekFrom::End(0)) {
         if len > max {
             return Err(too_large());
@@ -22,28 +22,29 @@ pub fn read_limited(disk: &dyn Disk, path: &Path, max: u64) -> Result<Vec<u8>, D
         file.rewind().map_err(fail)?;
     }
     let mut bytes = Vec::new();
-    // It may grow while it is read.
+    // It may grow while we read.
     file.take(max.saturating_add(1)).read_to_end(&mut bytes).map_err(fail)?;
     if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > max { Err(too_large()) } else { Ok(bytes) }
 }
 
-/// Puts a small file in place so that after a power cut either the old or the new content is there,
-/// whole: written beside the target, synced, renamed over it, directory synced.
+/// Writes a small file so that after a power failure it has either the old or the new content,
+/// complete: written next to the target, synced, renamed over it, directory synced.
 pub fn write_durably(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> Result<(), DiskError> {
     write(disk, path, bytes, Rights::Usual)
 }
 
-/// As [`write_durably`], for content that only this user may read.
+/// Like [`write_durably`], for content that only this user may read.
 pub fn write_durably_private(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> Result<(), DiskError> {
     write(disk, path, bytes, Rights::Private)
 }
 
-/// As [`write_durably`], for a file that is there and whose rights somebody chose: they stay.
+/// Like [`write_durably`], for an existing file whose permissions were chosen by the user: they are
+/// kept.
 pub fn replace_durably(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> Result<(), DiskError> {
     write(disk, path, bytes, Rights::AsBefore)
 }
 
-/// Who may do what with the file.
+/// Permissions of the new file.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Rights {
     Usual,
@@ -53,13 +54,13 @@ enum Rights {
 
 fn write(disk: &dyn Disk, path: &Path, bytes: &[u8], rights: Rights) -> Result<(), DiskError> {
     let beside = beside(path);
-    // A crash may have left one.
+    // A crash may have left one behind.
     if disk.kind(&beside)?.is_some() {
         disk.remove_file(&beside)?;
     }
     let mut file = match rights {
         Rights::Usual => disk.create(&beside)?,
-        // Nobody reads it who might not read the one before.
+        // At no time can it be read by anyone who could not read the old file.
         Rights::Private | Rights::AsBefore => disk.create_private(&beside)?,
     };
     let written = file.write_all(bytes).and_then(|()| file.flush()).and_then(|()| file.sync());

@@ -1,4 +1,4 @@
-//! The only module that touches the file system, behind a trait so that tests can lie about it.
+//! The only module that touches the file system, behind a trait so that tests can fake it.
 //!
 //! Calls block. Every error names the operation and the path ([`DiskError`]).
 
@@ -25,36 +25,34 @@ pub use random::random_text;
 pub use real::{RealDisk, other_than_file};
 pub use system::for_others;
 
-/// What stands at a path.
+/// What exists at a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// A plain file.
     File,
-    /// A directory.
     Dir,
-    /// A link, device or anything else that we never make.
+    /// A link, device or anything else that we never create.
     Other,
 }
 
 /// One entry of a directory.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
-    /// Its name; `None` where it is not Unicode (and so not ours).
+    /// `None` if it is not Unicode (and so not ours).
     pub name: Option<String>,
-    /// Its whole path.
+    /// The full path.
     pub path: PathBuf,
-    /// What it is; links are not followed.
+    /// Links are not followed.
     pub kind: Kind,
-    /// Its size in bytes, for files.
+    /// Size in bytes; only for files.
     pub len: u64,
 }
 
-/// What a file itself says of its state. In a listing it may lag behind (Windows).
+/// The state reported by the file itself. On Windows, a directory listing may lag behind it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stamp {
-    /// Its size in bytes.
+    /// Size in bytes.
     pub len: u64,
-    /// When it was last written, as far as the volume tells.
+    /// When it was last written, to the volume's precision.
     pub modified: SystemTime,
     /// Whether it is hidden by more than its name (Windows).
     pub hidden: bool,
@@ -71,20 +69,19 @@ pub trait ReadFile: Read + Seek + Send {}
 
 impl<T: Read + Seek + Send> ReadFile for T {}
 
-/// What happened to a rename that must not replace anything.
+/// The outcome of a rename that must not replace anything.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Moved {
-    /// It is done.
     Done,
-    /// Something stands at the target; nothing was changed.
+    /// Something exists at the target; nothing was changed.
     TargetExists,
 }
 
-/// An exclusive lock on a file; dropping it (or the end of the process) releases it.
+/// An exclusive lock on a file; released on drop or when the process ends.
 pub struct LockGuard(#[expect(dead_code, reason = "held for its drop")] Box<dyn Send + Sync>);
 
 impl LockGuard {
-    /// Wraps whatever releases the lock when it is dropped.
+    /// Wraps a value that releases the lock when dropped.
     pub fn new(holder: impl Send + Sync + 'static) -> Self {
         Self(Box::new(holder))
     }
@@ -98,110 +95,110 @@ impl fmt::Debug for LockGuard {
 
 /// The file system.
 pub trait Disk: Send + Sync {
-    /// What stands there, links not followed; `None` if nothing does.
+    /// Returns what exists at the path, without following links; `None` if nothing does.
     fn kind(&self, path: &Path) -> Result<Option<Kind>, DiskError>;
-    /// Size and time of a plain file.
+    /// Returns the size and time of a plain file.
     fn stamp(&self, path: &Path) -> Result<Stamp, DiskError>;
     /// Whether a file can be opened for reading and no other program has claimed it, as far as the
-    /// system tells: on Windows nobody has it open, elsewhere nobody holds a lock on it. Links are not
-    /// followed on systems that let everybody make them.
+    /// system knows: on Windows, no one has it open; elsewhere, no one holds a lock on it. Links
+    /// are not followed on systems where any user can create them.
     fn is_at_rest(&self, path: &Path) -> Result<bool, DiskError>;
-    /// The name of the user who owns a file; `None` where the system has none.
+    /// Returns the name of the file's owner; `None` if the system has none.
     fn owner(&self, path: &Path) -> Result<Option<String>, DiskError>;
-    /// Who beside administrators can change a file, or put another in its place, as words for a
-    /// message. `None` if nobody can, or where the system cannot be asked.
+    /// Describes who apart from administrators can change or replace a file, as text for a message.
+    /// `None` if no one can, or if the system cannot tell.
     fn others_who_write(&self, _path: &Path) -> Result<Option<String>, DiskError> {
         Ok(None)
     }
-    /// The owner of a file, if that is neither the user of this process nor an administrator; as
-    /// words for a message.
+    /// Returns the file's owner, as text for a message, if that is neither the user of this process
+    /// nor an administrator.
     fn foreign_owner(&self, _path: &Path) -> Result<Option<String>, DiskError> {
         Ok(None)
     }
-    /// Lets nobody but administrators change a file, and that account read it. Does nothing where
-    /// rights are none of ours to set.
+    /// Makes a file writable by administrators only and readable by the account `_reader`. Does
+    /// nothing where permissions are not ours to set.
     fn protect(&self, _path: &Path, _reader: &str) -> Result<(), DiskError> {
         Ok(())
     }
-    /// Gives a file the rights of another one in the same folder, and its owner where this user may.
+    /// Copies the permissions of another file in the same folder, and its owner if this user may.
     fn take_rights(&self, _from: &Path, _to: &Path) -> Result<(), DiskError> {
         Ok(())
     }
-    /// Whether the user of this process, who is no administrator, owns a file; `false` where the system
-    /// cannot be asked.
+    /// Whether a file belongs to the user of this process and that user is not an administrator;
+    /// `false` if the system cannot tell.
     fn is_own(&self, _path: &Path) -> Result<bool, DiskError> {
         Ok(false)
     }
-    /// The entries of a directory, ordered by name.
+    /// Lists the entries of a directory, sorted by name.
     fn list(&self, dir: &Path) -> Result<Vec<Entry>, DiskError>;
     /// Creates a directory and its missing parents, and syncs each parent that got a new entry.
     fn create_dirs(&self, dir: &Path) -> Result<(), DiskError>;
-    /// As [`create_dirs`](Self::create_dirs), but only this user may enter the new directories. (On
-    /// Windows: the system, administrators, this user, and whoever was given a right by name to what
-    /// they are made in.)
+    /// Like [`create_dirs`](Self::create_dirs), but only this user may enter the new directories.
+    /// (On Windows: the system, administrators, this user, and accounts with an explicit right to
+    /// the parent directory.)
     fn create_private_dirs(&self, dir: &Path) -> Result<(), DiskError>;
-    /// Takes rights that others have to a directory of [`create_private_dirs`](Self::create_private_dirs)
-    /// away, and tells whose; single accounts that were given a right by name keep it. Does nothing
-    /// where the system has modes: there the administrator's word counts.
+    /// Revokes others' rights to a directory made by
+    /// [`create_private_dirs`](Self::create_private_dirs), and returns whose were revoked; single
+    /// accounts with an explicit right keep it. Does nothing on systems with file modes: there, the
+    /// administrator's choice counts.
     fn make_private(&self, dir: &Path) -> Result<Vec<String>, DiskError>;
-    /// Who may read a file or directory beside those that a private one is for: groups by their names.
+    /// Returns who else may read a file or directory, apart from those with access to a private
+    /// one: the names of groups.
     fn readers(&self, path: &Path) -> Result<Vec<String>, DiskError>;
-    /// Gives an account (a name or, on Windows, an id such as `S-1-5-19`) the right to read, write and
-    /// delete in a directory and in what is made there. Elsewhere than on Windows it becomes the
-    /// owner of the directory and of what in it belongs to the same user.
+    /// Lets an account (a name or, on Windows, an id such as `S-1-5-19`) read, write and delete in
+    /// a directory and in everything created there. On other systems than Windows it becomes the
+    /// owner of the directory and of everything in it that has the same owner.
     fn grant(&self, dir: &Path, account: &str) -> Result<(), DiskError>;
-    /// The names of programs that hold one of these files open, as far as the system tells cheaply
-    /// (Windows, files of this PC).
+    /// Returns the names of programs that hold one of these files open, if the system can tell
+    /// cheaply (Windows, local files).
     fn holders(&self, paths: &[PathBuf]) -> Vec<String>;
-    /// As [`create`](Self::create), but only this user may read the file. (On Windows it has the rights
-    /// of its directory, which is a private one.)
+    /// Like [`create`](Self::create), but only this user may read the file. (On Windows it inherits
+    /// the permissions of its directory, which is private.)
     fn create_private(&self, path: &Path) -> Result<Box<dyn WriteFile>, DiskError>;
     /// Creates a file that must not exist yet.
     fn create(&self, path: &Path) -> Result<Box<dyn WriteFile>, DiskError>;
-    /// As [`create`](Self::create), for a program that everybody may run.
+    /// Like [`create`](Self::create), for a program that anyone may run.
     fn create_program(&self, path: &Path) -> Result<Box<dyn WriteFile>, DiskError> {
         self.create(path)
     }
-    /// Opens a file that exists, to write behind its end.
+    /// Opens an existing file for appending.
     fn append(&self, path: &Path) -> Result<Box<dyn WriteFile>, DiskError>;
-    /// Opens a file for reading. What is no file is refused, and never waited for
-    /// ([`DiskError::no_file`]); a link to a file is followed. So do all calls that open something.
+    /// Opens a file for reading. Anything that is not a file is refused and never waited for
+    /// ([`DiskError::no_file`]); a link to a file is followed. The same goes for all calls that
+    /// open something.
     fn open(&self, path: &Path) -> Result<Box<dyn ReadFile>, DiskError>;
-    /// Renames a file over whatever file stands at the target (for small state files).
+    /// Renames a file over any existing file at the target (for small state files).
     fn replace_file(&self, from: &Path, to: &Path) -> Result<(), DiskError>;
-    /// Renames a file or directory to a path where nothing stands. Sharing violations on Windows
-    /// (raw errors 5, 32, 33) are retried for a bounded time.
+    /// Renames a file or directory to a path where nothing exists. Sharing violations on Windows
+    /// (raw errors 5, 32, 33) are retried for about two seconds.
     fn rename(&self, from: &Path, to: &Path) -> Result<Moved, DiskError>;
-    /// Exchanges two directories in one step; `false` where the system has no such step (nothing
-    /// was changed then).
+    /// Atomically swaps two directories; `false` if the system cannot (nothing was changed then).
     fn exchange(&self, a: &Path, b: &Path) -> Result<bool, DiskError>;
     /// Makes the entries of a directory durable. Does nothing where the system needs no such call.
     fn sync_dir(&self, dir: &Path) -> Result<(), DiskError>;
-    /// A second name for a file; `false` where the volume has no hard links.
+    /// Creates a hard link; `false` if the volume does not support them.
     fn hard_link(&self, from: &Path, to: &Path) -> Result<bool, DiskError>;
-    /// Removes a file.
     fn remove_file(&self, path: &Path) -> Result<(), DiskError>;
-    /// Removes an empty directory.
     fn remove_dir(&self, path: &Path) -> Result<(), DiskError>;
-    /// Removes a directory and all that it holds. Links inside are removed, not followed.
+    /// Removes a directory and everything in it. Links inside are removed, not followed.
     fn remove_tree(&self, path: &Path) -> Result<(), DiskError>;
-    /// Bytes that this user can still write on the volume that holds the path.
+    /// Returns the bytes that this user can still write on the volume containing the path.
     fn free_space(&self, path: &Path) -> Result<u64, DiskError>;
-    /// What kind of network file system holds an existing path, as words for a message; `None` if it is one
-    /// of this PC's own, or where the system cannot be asked.
+    /// Returns the kind of network file system that an existing path is on, as text for a message;
+    /// `None` if it is local or the system cannot tell.
     fn network_volume(&self, _path: &Path) -> Result<Option<String>, DiskError> {
         Ok(None)
     }
-    /// Whether both existing paths are on one volume, so that a rename between them can work.
+    /// Whether both existing paths are on the same volume, so that a rename between them can work.
     fn same_volume(&self, a: &Path, b: &Path) -> Result<bool, DiskError>;
-    /// Whether this user may make entries in a directory, found out without making one: somebody
-    /// may be watching it. An error says why not.
+    /// Checks whether this user may create entries in a directory, without creating one: another
+    /// program may be watching it. The error says why not.
     fn may_create_in(&self, dir: &Path) -> Result<(), DiskError>;
-    /// Hides a directory from a person's view where names alone do not (Windows).
+    /// Hides a directory from users where names alone do not (Windows).
     fn hide(&self, path: &Path) -> Result<(), DiskError>;
-    /// Takes the exclusive lock on a file, which is created where it is missing and never removed;
-    /// `None` if somebody else holds it. It excludes other holders only, not readers or writers.
+    /// Takes the exclusive lock on a file, which is created if missing and never removed; `None` if
+    /// it is already held. Only excludes other lock holders, not readers or writers.
     fn try_lock(&self, path: &Path) -> Result<Option<LockGuard>, DiskError>;
-    /// As [`try_lock`](Self::try_lock), but waits until the lock is free.
+    /// Like [`try_lock`](Self::try_lock), but waits until the lock is free.
     fn lock(&self, path: &Path) -> Result<LockGuard, DiskError>;
 }

@@ -1,41 +1,41 @@
-//! Drive letters that stand for something else: a share that a person connected, or a folder by
-//! `subst`. They belong to that person's session; a service has none of them.
+//! Drive letters that stand for something else: a share connected by a user, or a folder mapped
+//! with `subst`. They belong to that user's session; a service has none of them.
 
 use std::path::{Path, PathBuf};
 
 use super::system;
 
-/// A path on such a drive.
+/// A path on a mapped drive.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mapped {
-    /// The drive's letter, in upper case.
+    /// The drive letter in upper case.
     pub letter: char,
-    /// The same place by a path that does not depend on the drive, where the system tells it:
-    /// `\\server\share\…` for a share.
+    /// The same place as a path that does not depend on the drive, if the system knows it: for a
+    /// share, `\\server\share\…`.
     pub path: Option<PathBuf>,
 }
 
-/// What the system says of a drive letter.
+/// What the system knows about a drive letter.
 pub(super) trait Drives {
-    /// Whether the drive is one of the network.
+    /// Whether it is a network drive.
     fn is_remote(&self, letter: char) -> bool;
-    /// The share that was connected to it, such as `\\server\share`.
+    /// The share connected to it, such as `\\server\share`.
     fn connection(&self, letter: char) -> Option<String>;
     /// The device behind it, such as `\Device\HarddiskVolume3`.
     fn device(&self, letter: char) -> Option<String>;
-    /// The share that somebody who is logged in has connected to it for good: services, and elevated
-    /// prompts, see none of the drives that people see.
+    /// The share that a logged-in user has permanently connected to it: services and elevated
+    /// prompts see none of the users' drives.
     fn of_somebody(&self, letter: char) -> Option<String>;
 }
 
-/// What a path on a mapped drive stands for; `None` for a path on a drive of this PC, on a share by
-/// its name, or on a system without drive letters.
+/// Resolves a path on a mapped drive; `None` for a path on a local drive, on a share by its UNC
+/// name, or on a system without drive letters.
 pub fn remote_of(path: &Path) -> Option<Mapped> {
     mapped(&path.to_string_lossy(), &system::SystemDrives)
 }
 
 impl Mapped {
-    /// Why a service cannot use a path that is written so, and what to write.
+    /// Returns why a service cannot use such a path, and what to write instead.
     pub fn refusal(&self) -> (String, String) {
         let letter = self.letter;
         let reason = format!(
@@ -85,12 +85,13 @@ fn mapped(path: &str, drives: &dyn Drives) -> Option<Mapped> {
         .then(|| Mapped { letter, path: share.and_then(whole) })
 }
 
-/// The share in a device's name, such as `\Device\LanmanRedirector\;Z:0000000000012345\server\share`.
+/// Extracts the share from a device name such as
+/// `\Device\LanmanRedirector\;Z:0000000000012345\server\share`.
 fn share_of_device(device: &str) -> Option<String> {
     let rest = device.strip_prefix(r"\Device\")?;
     let (_redirector, rest) = rest.split_once(r"\;")?;
     let rest = match rest.split_once(r"\;") {
-        // Through the provider behind the multiple one: `\Device\Mup\;LanmanRedirector\;Z:…\server`.
+        // Via the multiple UNC provider: `\Device\Mup\;LanmanRedirector\;Z:…\server`.
         Some((_provider, rest)) => rest,
         None => rest,
     };

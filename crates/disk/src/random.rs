@@ -1,12 +1,12 @@
-//! Texts that nobody can guess.
+//! Unguessable texts.
 
 use casedrop_model::digest::hex;
 use casedrop_model::fault::{Fault, FaultClass};
 
-/// So many random bytes of the system's, in hexadecimal.
+/// Returns `BYTES` random bytes from the system in hexadecimal.
 ///
 /// # Errors
-/// The system gives none; `code` is then the fault's.
+/// The system has no random numbers; the fault gets `code`.
 pub fn random_text<const BYTES: usize>(code: &'static str) -> Result<String, Fault> {
     let mut bytes = [0; BYTES];
     getrandom::fill(&mut bytes).map_err(|error| {

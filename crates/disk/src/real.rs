@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 use super::error::{NoFile, is_away};
 use super::{Disk, DiskError, Entry, Kind, LockGuard, Moved, ReadFile, Stamp, WriteFile, system};
 
-/// The operating system's file system.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct RealDisk;
 
@@ -29,7 +28,7 @@ impl WriteFile for Writing {
     }
 }
 
-/// Names operation and path of an error.
+/// Adds the operation and the path to an error.
 fn on(operation: &'static str, path: &Path) -> impl FnOnce(io::Error) -> DiskError {
     move |source| DiskError { operation, path: path.to_path_buf(), source }
 }
@@ -73,7 +72,7 @@ impl Disk for RealDisk {
         system::foreign_owner(path).map_err(on("ask for the owner of", path))
     }
 
-    // Elsewhere packages and administrators set rights.
+    // On other systems, packages and administrators set permissions.
     #[cfg(windows)]
     fn protect(&self, path: &Path, reader: &str) -> Result<(), DiskError> {
         system::protect(path, reader).map_err(on("change the rights of", path))
@@ -94,7 +93,7 @@ impl Disk for RealDisk {
             let path = entry.path();
             let metadata = match entry.metadata() {
                 Ok(metadata) => metadata,
-                // Taken away while we were listing.
+                // Removed while we were listing.
                 Err(error) if absent(&error) => continue,
                 Err(error) => return Err(on("look at", &path)(error)),
             };
@@ -189,7 +188,7 @@ impl Disk for RealDisk {
             {
                 Err(on("link", to)(error))
             }
-            // Volumes without links answer in many ways; a copy will tell what is really wrong.
+            // Volumes without links fail in many ways; a copy will show what is really wrong.
             Err(_) => Ok(false),
         }
     }
@@ -254,7 +253,7 @@ fn kind_of(kind: std::fs::FileType) -> Kind {
     }
 }
 
-/// Nothing stands there: also when a file stands where a parent directory would have to be.
+/// Whether nothing exists there; includes the case that a parent directory is actually a file.
 fn absent(error: &io::Error) -> bool {
     let is_missing = matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory);
     is_missing && !is_away(error)
@@ -275,15 +274,16 @@ fn lock_file(path: &Path) -> Result<File, DiskError> {
     open_file(&mut options, path).map_err(on("open", path))
 }
 
-/// What stands at a path in the place of a file, links followed; `None` for a file or nothing. Nothing is
-/// opened: for files that a library is to open, and whose locks end when anything closes them.
+/// Returns what is at a path instead of a file, following links; `None` for a file or nothing.
+/// Opens nothing: for files that a library will open and whose locks end as soon as anything closes
+/// them.
 pub fn other_than_file(path: &Path) -> Option<&'static str> {
     let metadata = std::fs::metadata(path).ok()?;
     system::what_else(metadata.file_type()).map(|what| what.0)
 }
 
-/// Opens what may have been put there by others: never waits for anybody, and refuses what is no file.
-/// Links are followed, to files.
+/// Opens a file that others may have tampered with: never waits, and refuses anything that is not a
+/// file. Links to files are followed.
 fn open_file(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
     system::without_waiting(options)?;
     match options.open(path) {
@@ -298,7 +298,7 @@ fn open_file(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
 fn create_dirs(dir: &Path, create: impl Fn(&Path) -> io::Result<()>) -> Result<(), DiskError> {
     let mut missing: Vec<PathBuf> = Vec::new();
     for dir in dir.ancestors() {
-        // Links are followed here: the output itself may be one.
+        // Follow links here: the output folder itself may be one.
         if dir.as_os_str().is_empty() || dir.is_dir() {
             break;
         }

@@ -1,4 +1,4 @@
-//! What every implementation of [`Disk`] owes its callers, asked of the real one.
+//! What every implementation of [`Disk`] must do, tested on the real one.
 
 use std::fs;
 use std::io::Read as _;
@@ -174,7 +174,7 @@ fn a_file_that_another_program_claims_is_not_at_rest() {
     assert!(RealDisk.is_at_rest(&at("none")).is_err());
 }
 
-/// What others can put in the place of a file, with the word for it.
+/// Things that others can put in place of a file, with the word for each.
 #[cfg(target_os = "linux")]
 fn no_files(dir: &Path) -> Vec<(PathBuf, &'static str)> {
     use rustix::fs::{CWD, FileType, Mode, mknodat};
@@ -199,7 +199,7 @@ fn what_is_no_file_is_neither_waited_for_nor_read() {
     let dir = tempfile::tempdir().expect("tempdir");
     let all = no_files(dir.path());
     let (sender, receiver) = std::sync::mpsc::channel();
-    // A call that waits for the other end of a pipe would never come back.
+    // A call that waits for the other end of a pipe would never return.
     let asker = std::thread::spawn(move || {
         for (path, what) in all {
             let calls = [

@@ -1,4 +1,4 @@
-//! What only a Unix system can be asked: renames with flags, directory sync, modes.
+//! Unix-specific calls: renames with flags, directory sync, modes.
 
 use std::fs::{DirBuilder, File, FileType, Metadata, OpenOptions, TryLockError};
 use std::io;
@@ -15,13 +15,13 @@ use rustix::fs::OFlags;
 use super::error::NoFile;
 use super::mapped::Drives;
 
-/// Runs a call once: open files are no obstacle here.
+/// Runs a call once: on Unix, open files do not block it.
 pub(super) fn patiently<T>(call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
     let mut call = call;
     call()
 }
 
-/// Renames; `false` if something stands at the target.
+/// Renames; `false` if something exists at the target.
 pub(super) fn rename_no_replace(from: &Path, to: &Path) -> io::Result<bool> {
     #[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
     match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
@@ -33,9 +33,9 @@ pub(super) fn rename_no_replace(from: &Path, to: &Path) -> io::Result<bool> {
     rename_checked(from, to)
 }
 
-/// For file systems that know no such flag (some network and FUSE ones): for files a link cannot
-/// replace anything; for directories the moment between look and rename stays open, and even then
-/// only an empty directory could be replaced.
+/// For file systems without that flag (some network and FUSE ones). Files are linked, which cannot
+/// replace anything. For directories there is a race between check and rename, but even then only
+/// an empty directory could be replaced.
 fn rename_checked(from: &Path, to: &Path) -> io::Result<bool> {
     match to.symlink_metadata() {
         Ok(_) => return Ok(false),
@@ -65,7 +65,7 @@ fn rename_checked(from: &Path, to: &Path) -> io::Result<bool> {
     }
 }
 
-/// Exchanges two directories; `false` where that cannot be done in one step.
+/// Atomically swaps two directories; `false` if not supported.
 #[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
 pub(super) fn exchange(a: &Path, b: &Path) -> io::Result<bool> {
     match renameat_with(CWD, a, CWD, b, RenameFlags::EXCHANGE) {
@@ -75,7 +75,7 @@ pub(super) fn exchange(a: &Path, b: &Path) -> io::Result<bool> {
     }
 }
 
-/// Exchanges two directories; `false` where that cannot be done in one step.
+/// Atomically swaps two directories; `false` because it is not supported.
 #[cfg(not(any(target_os = "linux", target_os = "android", target_vendor = "apple")))]
 pub(super) fn exchange(_a: &Path, _b: &Path) -> io::Result<bool> {
     Ok(false)
@@ -87,7 +87,7 @@ fn unsupported(error: rustix::io::Errno) -> bool {
     [Errno::INVAL, Errno::NOSYS, Errno::NOTSUP, Errno::OPNOTSUPP].contains(&error)
 }
 
-/// Makes a directory's entries durable. A file system that cannot sync directories says `EINVAL`.
+/// Makes a directory's entries durable. File systems that cannot sync directories return `EINVAL`.
 pub(super) fn sync_dir(dir: &Path) -> io::Result<()> {
     let flags = flags(OFlags::DIRECTORY | OFlags::NONBLOCK)?;
     match OpenOptions::new().read(true).custom_flags(flags).open(dir)?.sync_all() {
@@ -100,10 +100,10 @@ pub(super) fn same_volume(a: &Path, b: &Path) -> io::Result<bool> {
     Ok(std::fs::metadata(a)?.dev() == std::fs::metadata(b)?.dev())
 }
 
-/// The network file system that holds a path.
+/// Returns the network file system that a path is on.
 #[cfg(target_os = "linux")]
 pub(super) fn network_volume(path: &Path) -> io::Result<Option<String>> {
-    // Of linux/magic.h, as far as several PCs can have it mounted.
+    // From linux/magic.h: those that several PCs can mount.
     const NETWORK: [(i64, &str); 10] = [
         (0x6969, "NFS"),
         (0x517B, "SMB"),
@@ -117,10 +117,10 @@ pub(super) fn network_volume(path: &Path) -> io::Result<Option<String>> {
         (0x4750_4653, "GPFS"),
     ];
     const FUSE: i64 = 0x6573_5546;
-    // Its type differs from one processor to another, and the upper bits of negative ones say nothing.
+    // Its type depends on the processor, and for negative values the upper bits are meaningless.
     let kind = rustix::fs::statfs(path)?.f_type as i64 & 0xFFFF_FFFF;
     if kind == FUSE {
-        // Which one it is only the list of mounts tells.
+        // Only the mount table says which one it is.
         let mounts = std::fs::read_to_string("/proc/self/mountinfo")?;
         let kind = mounted_as(&mounts, &std::fs::canonicalize(path)?);
         return Ok(kind.and_then(network_fuse).map(str::to_owned));
@@ -129,27 +129,27 @@ pub(super) fn network_volume(path: &Path) -> io::Result<Option<String>> {
     Ok(found.map(|(_, name)| (*name).to_owned()))
 }
 
-/// The network file system that holds a path.
+/// Returns the network file system that a path is on.
 #[cfg(not(target_os = "linux"))]
 #[expect(clippy::unnecessary_wraps, reason = "other systems can be asked, and it can fail")]
 pub(super) fn network_volume(_path: &Path) -> io::Result<Option<String>> {
     Ok(None)
 }
 
-/// The type of file system that is mounted where a path leads; see proc(5).
+/// Returns the type of the file system mounted at a path; see proc(5).
 #[cfg(target_os = "linux")]
 fn mounted_as<'m>(mounts: &'m str, path: &Path) -> Option<&'m str> {
     let mounts = mounts.lines().filter_map(|line| {
         let (place, kind) = line.split_once(" - ")?;
-        // Blanks in it are written as \\040.
+        // Spaces are escaped as \\040.
         let at = place.split(' ').nth(4)?.replace("\\040", " ");
         path.starts_with(&at).then(|| (at.len(), kind.split(' ').next().unwrap_or_default()))
     });
-    // The last mount of the innermost place is the one that is seen.
+    // The last mount at the innermost mount point is the visible one.
     mounts.max_by_key(|(length, _)| *length).map(|(_, kind)| kind)
 }
 
-/// File systems in user space that reach over a network. Others, such as those for NTFS, do not.
+/// FUSE file systems that use a network. Others, such as those for NTFS, do not.
 #[cfg(target_os = "linux")]
 fn network_fuse(kind: &str) -> Option<&str> {
     const KNOWN: [&str; 11] = [
@@ -173,30 +173,30 @@ pub(super) fn may_create_in(dir: &Path) -> io::Result<()> {
     Ok(rustix::fs::access(dir, Access::WRITE_OK | Access::EXEC_OK)?)
 }
 
-/// Names that start with a dot are hidden already.
+/// Does nothing: names that start with a dot are already hidden.
 pub(super) fn hide(path: &Path) -> io::Result<()> {
     path.symlink_metadata().map(|_| ())
 }
 
-/// Here names alone hide.
+/// Always `false`: on Unix, only names hide files.
 pub(super) fn is_hidden(_metadata: &Metadata) -> bool {
     false
 }
 
-/// Opening a pipe would wait for whoever opens its other end, and a device for what it is for. To a
-/// file the flag means nothing.
+/// Opening a pipe would wait for the other end, and opening a device could wait too. For files the
+/// flag has no effect.
 pub(super) fn without_waiting(options: &mut OpenOptions) -> io::Result<()> {
     options.custom_flags(flags(OFlags::NONBLOCK)?);
     Ok(())
 }
 
-/// What was opened, where it is no file.
+/// Returns what was opened, if it is not a file.
 pub(super) fn no_file(file: &File) -> io::Result<Option<NoFile>> {
     Ok(what_else(file.metadata()?.file_type()))
 }
 
-/// What stands at a path that did not open, where it is no file: sockets never do, and a pipe that
-/// nobody reads does not for writing.
+/// Returns what is at a path that failed to open, if it is not a file: sockets never open, and
+/// pipes without a reader do not open for writing.
 pub(super) fn no_file_at(path: &Path, _error: &io::Error) -> Option<NoFile> {
     what_else(std::fs::metadata(path).ok()?.file_type())
 }
@@ -219,8 +219,8 @@ fn flags(flags: OFlags) -> io::Result<i32> {
     i32::try_from(flags.bits()).map_err(io::Error::other)
 }
 
-/// Whether it opens and nobody holds a lock on it. A link that took the file's place is not followed, and
-/// a pipe is not waited for.
+/// Whether the file opens and no one holds a lock on it. A link in place of the file is not
+/// followed, and a pipe is not waited for.
 pub(super) fn is_at_rest(path: &Path) -> io::Result<bool> {
     let flags = flags(OFlags::NOFOLLOW | OFlags::NONBLOCK)?;
     let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
@@ -229,12 +229,12 @@ pub(super) fn is_at_rest(path: &Path) -> io::Result<bool> {
     }
     match file.try_lock() {
         Err(TryLockError::WouldBlock) => Ok(false),
-        // Where a volume knows no locks, nobody can hold one.
+        // If a volume does not support locks, no one can hold one.
         Ok(()) | Err(TryLockError::Error(_)) => Ok(true),
     }
 }
 
-/// The owner's name; its number where it has no name.
+/// Returns the owner's name, or its number if it has no name.
 pub(super) fn owner(path: &Path) -> io::Result<Option<String>> {
     let id = path.symlink_metadata()?.uid();
     let name = uzers::get_user_by_uid(id).map(|user| user.name().to_string_lossy().into_owned());
@@ -251,7 +251,7 @@ pub(super) fn is_own(path: &Path) -> io::Result<bool> {
     Ok(id != 0 && id == uzers::get_effective_uid())
 }
 
-/// Who beside root can change a file or its entry in the folder.
+/// Returns who apart from root can change a file or its directory entry.
 pub(super) fn others_who_write(path: &Path) -> io::Result<Option<String>> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     for (what, path) in [("it", Some(path)), ("its folder", folder)] {
@@ -266,7 +266,7 @@ pub(super) fn others_who_write(path: &Path) -> io::Result<Option<String>> {
                 .map_or_else(|| rights.gid().to_string(), |it| it.name().display().to_string());
             return Ok(Some(format!("the group {group} (of {what})")));
         }
-        // In a sticky folder only the owner of a file replaces it.
+        // In a sticky folder, only the owner of a file can replace it.
         if rights.mode() & 0o002 != 0 && rights.mode() & 0o1000 == 0 {
             return Ok(Some(format!("everybody ({what} is open to all)")));
         }
@@ -294,7 +294,8 @@ pub(super) fn program_file(options: &mut OpenOptions) {
     options.mode(0o755);
 }
 
-/// The group must be the same, since its members may read; a file of one's own is one's own.
+/// The group must match, because its members may read. If the owner cannot be changed, the file
+/// stays this user's.
 pub(super) fn take_rights(from: &Path, to: &Path) -> io::Result<()> {
     use std::os::unix::fs::PermissionsExt as _;
     let (wanted, own) = (std::fs::metadata(from)?, std::fs::metadata(to)?);
@@ -307,7 +308,7 @@ pub(super) fn take_rights(from: &Path, to: &Path) -> io::Result<()> {
     std::fs::set_permissions(to, std::fs::Permissions::from_mode(wanted.mode() & 0o777))
 }
 
-/// Whatever the process's umask says.
+/// Sets the mode regardless of the process's umask.
 pub(super) fn open_to_all(path: &Path) -> io::Result<()> {
     use std::os::unix::fs::PermissionsExt as _;
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755))
@@ -317,13 +318,13 @@ pub(super) fn create_private_dir(dir: &Path) -> io::Result<()> {
     DirBuilder::new().mode(0o700).create(dir)
 }
 
-/// Whoever gave a folder its mode wanted it so; new ones are private from the beginning.
+/// Does nothing: the folder's mode was chosen on purpose; new ones are private from the start.
 #[expect(clippy::unnecessary_wraps, reason = "other systems have something to do, and it can fail")]
 pub(super) fn make_private(_dir: &Path) -> io::Result<Vec<String>> {
     Ok(Vec::new())
 }
 
-/// Members of the group were chosen by whoever gave the file its mode.
+/// The group's members do not count: they were chosen together with the file's mode.
 pub(super) fn readers(path: &Path) -> io::Result<Vec<String>> {
     let metadata = std::fs::metadata(path)?;
     let bits = if metadata.is_dir() { 0o005 } else { 0o004 };
@@ -331,7 +332,7 @@ pub(super) fn readers(path: &Path) -> io::Result<Vec<String>> {
     Ok(if open { vec!["everybody".to_owned()] } else { Vec::new() })
 }
 
-/// Makes the account the owner of the folder, and of all in it that the former owner owns.
+/// Makes the account the owner of the folder and of everything in it with the same previous owner.
 pub(super) fn grant(dir: &Path, account: &str) -> io::Result<()> {
     let user = uzers::get_user_by_name(account).ok_or_else(|| {
         let text = format!("this system knows no user {account}");
@@ -341,7 +342,8 @@ pub(super) fn grant(dir: &Path, account: &str) -> io::Result<()> {
     if before == user.uid() { Ok(()) } else { hand_over(dir, before, user.uid()) }
 }
 
-/// What is below comes first: a folder that is the account's already holds nothing of the former owner.
+/// Children first: a folder that already belongs to the account contains nothing of the previous
+/// owner.
 fn hand_over(path: &Path, before: u32, after: u32) -> io::Result<()> {
     let metadata = path.symlink_metadata()?;
     if metadata.is_dir() {
@@ -352,12 +354,12 @@ fn hand_over(path: &Path, before: u32, after: u32) -> io::Result<()> {
     if metadata.uid() == before { lchown(path, Some(after), None) } else { Ok(()) }
 }
 
-/// The path in the form in which libraries can open it however long it is.
+/// Returns the path in a form that libraries can open regardless of its length.
 pub fn for_others(path: &Path) -> std::borrow::Cow<'_, Path> {
     path.into()
 }
 
-/// Open files keep nothing from being moved here, so nobody asks.
+/// Always empty: on Unix, open files do not block moves.
 pub(super) fn holders(_paths: &[PathBuf]) -> Vec<String> {
     Vec::new()
 }

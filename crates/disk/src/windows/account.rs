@@ -1,4 +1,4 @@
-//! Accounts: who owns a file, whose process this is, and what an account's name stands for.
+//! Accounts: the owner of a file, the account of this process, and what an account name stands for.
 
 use std::fmt::Write as _;
 use std::io;
@@ -16,25 +16,25 @@ use windows_sys::Win32::System::Threading::{GetCurrentProcess, OpenProcessToken}
 
 use super::path::{wide, wide_text};
 
-/// The longest id: two bytes, six bytes, and fifteen numbers.
+/// The longest SID: two bytes, six bytes, and fifteen numbers.
 const SID_WORDS: usize = 2 + 15;
-/// Room for the name of an account or of a domain.
+/// Buffer size for the name of an account or of a domain.
 const NAME: usize = 512;
-/// Room for an account's id and its name's parts.
+/// The same for calls that take a `u32`.
 const NAME_LEN: u32 = 512;
 
-/// An account's id, as the system keeps it. In whole words, since it must be aligned so.
+/// A SID as the system stores it. Kept as whole words because of its alignment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Sid(Vec<u32>);
 
 impl Sid {
-    /// Reads `S-1-5-18` and its like.
+    /// Parses a SID such as `S-1-5-18`.
     pub(super) fn parse(text: &str) -> Option<Self> {
         let mut parts = text.strip_prefix("S-1-")?.split('-');
         let authority: u64 = parts.next()?.parse().ok()?;
         let numbers = parts.map(|part| part.parse().ok()).collect::<Option<Vec<u32>>>()?;
         let count = u8::try_from(numbers.len()).ok().filter(|count| (1..=15).contains(count))?;
-        // Revision and count, then six bytes in the order of the network.
+        // Revision and count, then six bytes in network order.
         let mut head = authority.to_be_bytes();
         if head[..2] != [0, 0] {
             return None;
@@ -48,7 +48,7 @@ impl Sid {
         Some(Self(words))
     }
 
-    /// Copies what the system points at.
+    /// Copies a SID owned by the system.
     pub(super) fn copied(sid: PSID) -> Option<Self> {
         if sid.is_null() {
             return None;
@@ -67,7 +67,8 @@ impl Sid {
         self.0.as_ptr().cast_mut().cast()
     }
 
-    /// The account's name as `DOMAIN\name`, if the system knows one, and whether it is a group's.
+    /// Returns the account's name as `DOMAIN\name`, if the system knows one, and whether it is a
+    /// group.
     pub(super) fn name(&self) -> Option<(String, bool)> {
         account_name(self.as_psid())
     }
@@ -75,7 +76,7 @@ impl Sid {
 
 impl std::fmt::Display for Sid {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        // Windows runs on little-endian processors only.
+        // Windows only runs on little-endian processors.
         let head: Vec<u8> = self.0.iter().take(2).flat_map(|word| word.to_le_bytes()).collect();
         let authority = head.iter().skip(2).fold(0_u64, |sum, byte| sum << 8 | u64::from(*byte));
         write!(f, "S-1-{authority}")?;
@@ -84,17 +85,16 @@ impl std::fmt::Display for Sid {
     }
 }
 
-/// The owner as `DOMAIN\name`; `None` where its account has no name any more.
+/// Returns the owner as `DOMAIN\name`; `None` if the account no longer has a name.
 pub(crate) fn owner(path: &Path) -> io::Result<Option<String>> {
     Ok(owner_id(path)?.and_then(|sid| sid.name()).map(|(name, _)| name))
 }
 
-/// Whether the account of this process is the owner.
+/// Whether this process's account is the owner.
 pub(crate) fn is_own(path: &Path) -> io::Result<bool> {
     Ok(owner_id(path)?.is_some_and(|owner| own().is_ok_and(|own| owner == own)))
 }
 
-/// The owner's id.
 pub(super) fn owner_id(path: &Path) -> io::Result<Option<Sid>> {
     let wide = wide(path)?;
     let mut sid: PSID = ptr::null_mut();
@@ -120,9 +120,9 @@ pub(super) fn owner_id(path: &Path) -> io::Result<Option<Sid>> {
     Ok(copy)
 }
 
-/// The account that this process runs as.
+/// The account this process runs as.
 pub(super) fn own() -> io::Result<Sid> {
-    // The structure and the id that it points at.
+    // The structure and the SID it points to.
     let mut room = [0_u64; 2 + SID_WORDS];
     let mut token: HANDLE = ptr::null_mut();
     let mut length = u32::try_from(size_of_val(&room)).map_err(io::Error::other)?;
@@ -148,8 +148,8 @@ pub(super) fn own() -> io::Result<Sid> {
     .ok_or_else(|| io::Error::other("the process has no account"))
 }
 
-/// The account of a name or of an id's text. Windows in other languages has other names for the
-/// accounts of services; here the English ones are known everywhere.
+/// Looks up an account by name or SID. Localized Windows has other names for service accounts; the
+/// English ones are accepted everywhere.
 pub(super) fn find(account: &str) -> io::Result<Sid> {
     let account = account.trim();
     let known = Sid::parse(account).or_else(|| well_known(account));
@@ -174,7 +174,7 @@ fn well_known(account: &str) -> Option<Sid> {
     })
 }
 
-/// The id of a service's own account follows from its name, whether or not the service is there.
+/// Computes the SID of a service's own account from its name, whether or not the service exists.
 fn of_service(account: &str) -> Option<Sid> {
     let (domain, name) = account.split_once('\\')?;
     if !domain.eq_ignore_ascii_case("NT SERVICE") || name.is_empty() {
@@ -185,14 +185,14 @@ fn of_service(account: &str) -> Option<Sid> {
     let mut text = "S-1-5-80".to_owned();
     for part in hash.as_ref().chunks_exact(4) {
         let number = part.iter().rev().fold(0_u32, |number, byte| number << 8 | u32::from(*byte));
-        // A string takes everything.
+        // Writing to a String cannot fail.
         let _ = write!(text, "-{number}");
     }
     Sid::parse(&text)
 }
 
 fn looked_up(account: &str) -> Option<Sid> {
-    // A leading `.\` means this PC to people, not to the call.
+    // Users write `.\` for this PC; the call does not understand it.
     let account = account.strip_prefix(r".\").unwrap_or(account);
     let wide = wide_text(account).ok()?;
     let mut sid = [0_u32; SID_WORDS];
@@ -217,7 +217,7 @@ fn looked_up(account: &str) -> Option<Sid> {
     if done == 0 { None } else { Sid::copied(sid.as_mut_ptr().cast()) }
 }
 
-/// The account's name, if the system knows one, and whether it stands for many.
+/// Returns the account's name, if the system knows one, and whether it is a group.
 fn account_name(sid: PSID) -> Option<(String, bool)> {
     let (mut name, mut domain) = ([0_u16; NAME], [0_u16; NAME]);
     let (mut name_len, mut domain_len) = (NAME_LEN, NAME_LEN);
@@ -251,12 +251,12 @@ pub(super) fn text(wide: &[u16]) -> String {
     String::from_utf16_lossy(&wide[..end])
 }
 
-/// The error that a call gave as its result.
+/// Converts a call's result to an error.
 pub(super) fn system_error(status: u32) -> io::Error {
     io::Error::from_raw_os_error(i32::try_from(status).unwrap_or(i32::MAX))
 }
 
-/// Frees what a call gave out by `LocalAlloc`.
+/// Frees memory that a call allocated with `LocalAlloc`.
 pub(super) fn free(given: *mut std::ffi::c_void) {
     #[expect(
         unsafe_code,
@@ -289,7 +289,7 @@ mod tests {
             (r"NT AUTHORITY\LocalService", "S-1-5-19"),
             (r"nt authority\network service", "S-1-5-20"),
             ("LocalSystem", "S-1-5-18"),
-            // As `sc showsid` says it of a service that every Windows has.
+            // As reported by `sc showsid` for a service that every Windows has.
             (
                 r"NT SERVICE\TrustedInstaller",
                 "S-1-5-80-956008885-3418522649-1831038044-1853292631-2271478464",

@@ -1,5 +1,5 @@
-//! Who may do what with a file or folder. The rights are handled as the system's own text form of them
-//! (SDDL): accounts by their ids, since names differ from language to language.
+//! Permissions of files and folders. They are handled in the system's text form (SDDL), with
+//! accounts as SIDs, since names differ between languages.
 
 use std::io;
 use std::path::Path;
@@ -21,45 +21,45 @@ use super::path::{wide, wide_text};
 
 const SYSTEM: &str = "S-1-5-18";
 const ADMINISTRATORS: &str = "S-1-5-32-544";
-/// Windows' own updates.
+/// Windows Update.
 const TRUSTED_INSTALLER: &str = "S-1-5-80-956008885-3418522649-1831038044-1853292631-2271478464";
-/// Who may change what others may not.
+/// Accounts that may change what others may not.
 const TRUSTED: [&str; 3] = [SYSTEM, ADMINISTRATORS, TRUSTED_INSTALLER];
-/// Write, append, delete, change the rights or the owner; `GENERIC_WRITE` and `GENERIC_ALL`.
+/// Write, append, delete, change permissions or owner; `GENERIC_WRITE` and `GENERIC_ALL`.
 const CHANGES: u32 = 0x500d_0006;
-/// `FILE_DELETE_CHILD` of a folder, and what brings it about.
+/// `FILE_DELETE_CHILD` of a folder, and everything that leads to it.
 const DELETES_CHILDREN: u32 = 0x100c_0040;
-/// Read, write and delete, but neither change the rights nor the owner.
+/// Read, write and delete, but change neither permissions nor owner.
 const MODIFY: &str = "0x1301bf";
 
-/// One entry of a list of rights.
+/// One entry of an access control list (ACE).
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Entry {
-    /// `A` allows, `D` denies; others have more conditions.
+    /// `A` allows, `D` denies; other kinds have more conditions.
     kind: String,
-    /// Two letters each, such as `ID` for an inherited entry.
+    /// Two letters per flag, such as `ID` for an inherited entry.
     flags: String,
     rights: String,
-    /// The account as the text form has it: an id, or two letters for a well-known one.
+    /// The account in the text form: a SID, or two letters for a well-known one.
     account: String,
     whole: String,
 }
 
-/// The rights of a file or folder.
+/// The permissions of a file or folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Rights {
-    /// Whether nothing is inherited from the folder above.
+    /// Whether nothing is inherited from the parent folder.
     protected: bool,
-    /// `None`: the volume knows no rights, or everybody may do everything.
+    /// `None`: the volume has no permissions, or everyone may do everything.
     entries: Option<Vec<Entry>>,
 }
 
-/// Makes a folder that only the system, administrators and this process' account may enter, and
-/// whoever was given a right to the folder above by name.
+/// Creates a folder that only the system, administrators, this process's account, and accounts with
+/// an explicit right to the parent folder may enter.
 pub(crate) fn create_private_dir(dir: &Path) -> io::Result<()> {
     let above = dir.parent().map(|above| Rights::of(above).map(|it| (above, it)));
     let given = match above {
-        // What is in a private folder is private.
+        // Everything in a private folder is private.
         Some(Ok((above, rights))) if rights.is_private(above)? => return std::fs::create_dir(dir),
         Some(Ok((_, rights))) => rights.given(),
         Some(Err(_)) | None => Vec::new(),
@@ -80,9 +80,9 @@ pub(crate) fn create_private_dir(dir: &Path) -> io::Result<()> {
     if done == 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
-/// Cuts a folder off from what it inherits, and takes the rights of groups such as "Users" away;
-/// those that somebody was given by name stay. Gives the names of who lost a right; none if the
-/// folder was private, or on a volume that knows no rights.
+/// Stops a folder from inheriting permissions and revokes those of groups such as "Users"; explicit
+/// rights of single accounts stay. Returns the names of those who lost a right; empty if the folder
+/// was already private or its volume has no permissions.
 pub(crate) fn make_private(dir: &Path) -> io::Result<Vec<String>> {
     let rights = Rights::of(dir)?;
     if rights.entries.is_none() || rights.is_private(dir)? {
@@ -97,13 +97,14 @@ pub(crate) fn make_private(dir: &Path) -> io::Result<Vec<String>> {
     Err(io::Error::new(io::ErrorKind::Unsupported, text))
 }
 
-/// The names of accounts and groups other than those that a private folder is for, that may read a
-/// file or folder.
+/// Returns the names of accounts and groups that may read a file or folder, other than those with
+/// access to a private folder.
 pub(crate) fn readers(path: &Path) -> io::Result<Vec<String>> {
     Rights::of(path)?.others(path)
 }
 
-/// Who beside the system and administrators can change a file, or delete it from its folder.
+/// Returns who apart from the system and administrators can change a file or delete it from its
+/// folder.
 pub(crate) fn others_who_write(path: &Path) -> io::Result<Option<String>> {
     if let Some(id) = Rights::of(path)?.holder(CHANGES) {
         return Ok(Some(shown(id)));
@@ -115,8 +116,8 @@ pub(crate) fn others_who_write(path: &Path) -> io::Result<Option<String>> {
     Ok(holder.map(|id| format!("{} (by its folder)", shown(id))))
 }
 
-/// Who owns a file or folder, and so can give himself any right to it, unless that is this process'
-/// account, the system or an administrator.
+/// Returns the owner of a file or folder, who can grant themselves any right to it, unless that is
+/// this process's account, the system or an administrator.
 pub(crate) fn foreign_owner(path: &Path) -> io::Result<Option<String>> {
     let Some(owner) = account::owner_id(path)? else { return Ok(None) };
     let id = owner.to_string();
@@ -124,7 +125,7 @@ pub(crate) fn foreign_owner(path: &Path) -> io::Result<Option<String>> {
     Ok((!is_trusted).then(|| shown(id)))
 }
 
-/// Lets only the system and administrators change a file, and one account read it.
+/// Makes a file writable by the system and administrators only, and readable by one account.
 pub(crate) fn protect(path: &Path, reader: &str) -> io::Result<()> {
     if Rights::of(path)?.entries.is_none() {
         return Ok(());
@@ -133,8 +134,8 @@ pub(crate) fn protect(path: &Path, reader: &str) -> io::Result<()> {
     Descriptor::parse(&protected(&reader))?.put(path, true)
 }
 
-/// Gives a file the rights that somebody gave to another one; what both inherit from their folder they
-/// have already.
+/// Copies the explicit permissions of another file in the same folder; the inherited ones are
+/// already the same.
 pub(crate) fn take_rights(from: &Path, to: &Path) -> io::Result<()> {
     let rights = Rights::of(from)?;
     let Some(entries) = &rights.entries else { return Ok(()) };
@@ -159,12 +160,13 @@ fn protected(reader: &str) -> String {
     format!("D:P{all}(A;;FR;;;{reader})")
 }
 
-/// An account by its name, where it has one.
+/// Returns the account's name, or its SID if it has none.
 fn shown(id: String) -> String {
     Sid::parse(&id).and_then(|sid| sid.name()).map_or(id, |(name, _)| name)
 }
 
-/// Lets an account read, write and delete in a folder, and in all below it that inherits.
+/// Lets an account read, write and delete in a folder and in everything below that inherits from
+/// it.
 pub(crate) fn grant(dir: &Path, account: &str) -> io::Result<()> {
     let sid = account::find(account)?.to_string();
     let rights = Rights::of(dir)?;
@@ -187,7 +189,7 @@ pub(crate) fn grant(dir: &Path, account: &str) -> io::Result<()> {
     Descriptor::parse(&text)?.put(dir, rights.protected)
 }
 
-/// The rights of a private folder; `given` are further ones.
+/// Returns the permissions of a private folder, extended by `given`.
 fn private(given: &[Entry]) -> io::Result<String> {
     let own = account::own()?.to_string();
     let mut text = "D:P".to_owned();
@@ -231,7 +233,7 @@ impl Rights {
         Descriptor(descriptor).text().map(|text| Self::parse(&text))
     }
 
-    /// Reads the text form, such as `D:PAI(A;OICI;FA;;;SY)`.
+    /// Parses the text form, such as `D:PAI(A;OICI;FA;;;SY)`.
     fn parse(text: &str) -> Self {
         let text = text.strip_prefix("D:").unwrap_or(text);
         let (control, list) = text.split_at(text.find('(').unwrap_or(text.len()));
@@ -245,8 +247,7 @@ impl Rights {
         Ok(self.protected && self.others(path)?.is_empty())
     }
 
-    /// What single accounts were given here, and what anybody was denied: nothing inherited, nothing
-    /// of groups.
+    /// Explicit rights of single accounts, and explicit denials: nothing inherited, no groups.
     fn given(&self) -> Vec<Entry> {
         let entries = self.entries.iter().flatten();
         let wanted = |entry: &&Entry| {
@@ -256,7 +257,8 @@ impl Rights {
         entries.filter(wanted).cloned().collect()
     }
 
-    /// The first account, or group, beside the system and administrators that has one of these rights.
+    /// Returns the first account or group with one of these rights, apart from the system and
+    /// administrators.
     fn holder(&self, wanted: u32) -> Option<String> {
         let Some(entries) = &self.entries else { return Some("S-1-1-0".to_owned()) };
         entries.iter().filter(|entry| entry.lets(wanted)).find_map(|entry| {
@@ -265,7 +267,7 @@ impl Rights {
         })
     }
 
-    /// Groups that may read, each by its name.
+    /// Returns the names of groups that may read.
     fn others(&self, path: &Path) -> io::Result<Vec<String>> {
         let Some(entries) = &self.entries else { return Ok(vec!["everybody".to_owned()]) };
         let owner = account::owner_id(path)?.map(|sid| sid.to_string());
@@ -285,7 +287,7 @@ impl Rights {
 }
 
 impl Entry {
-    /// Reads `(A;OICI;FA;;;SY)`.
+    /// Parses an entry such as `(A;OICI;FA;;;SY)`.
     fn parse(whole: &str) -> Self {
         let inner = whole.trim_start_matches('(').trim_end_matches(')');
         let mut parts = inner.split(';').map(str::to_owned);
@@ -299,7 +301,7 @@ impl Entry {
         self.flags.as_bytes().chunks(2).any(|found| found == flag.as_bytes())
     }
 
-    /// Whether it speaks of "whoever makes or owns it", not of an account.
+    /// Whether it stands for the creator or owner instead of an account.
     fn is_placeholder(&self) -> bool {
         matches!(self.account.as_str(), "CO" | "CG" | "OW")
             || self.id().is_some_and(|id| id.starts_with("S-1-3-"))
@@ -310,15 +312,15 @@ impl Entry {
         self.lets(0x9000_0001)
     }
 
-    /// Whether it gives somebody one of these rights.
+    /// Whether it grants one of these rights.
     fn lets(&self, wanted: u32) -> bool {
-        // Kinds with conditions (`XA`) may do so.
+        // Conditional entries (`XA`) may grant it.
         let allows = matches!(self.kind.as_str(), "A" | "XA");
         let here = !self.has_flag("IO") && !self.is_placeholder();
         allows && here && self.mask().is_none_or(|mask| mask & wanted != 0)
     }
 
-    /// The rights as bits; `None` for a form that is not known.
+    /// The rights as bits; `None` if the form is unknown.
     fn mask(&self) -> Option<u32> {
         if let Some(hex) = self.rights.strip_prefix("0x") {
             return u32::from_str_radix(hex, 16).ok();
@@ -353,8 +355,8 @@ impl Entry {
         Some(mask)
     }
 
-    /// The account's id; `None` for letters that stand for an account of this PC or its domain: those
-    /// are asked of the system.
+    /// The account's SID; `None` for letters that stand for an account of this PC or its domain,
+    /// which the system must resolve.
     fn id(&self) -> Option<String> {
         let known = match self.account.as_str() {
             "SY" => SYSTEM,
@@ -380,7 +382,7 @@ impl Entry {
     }
 }
 
-/// The id that two letters stand for on this PC: as the owner of a descriptor they are an id.
+/// Resolves two letters to their SID on this PC, by parsing them as the owner of a descriptor.
 fn translated(letters: &str) -> Option<String> {
     use windows_sys::Win32::Security::{GetSecurityDescriptorOwner, PSID};
     let descriptor = Descriptor::parse(&format!("O:{letters}")).ok()?;
@@ -393,7 +395,7 @@ fn translated(letters: &str) -> Option<String> {
     found.map(|sid| sid.to_string())
 }
 
-/// Whether an id stands for many people, administrators and services apart.
+/// Whether a SID stands for many people; not administrators or services.
 fn is_crowd(id: &str) -> bool {
     const TRUSTED: [&str; 5] = [SYSTEM, "S-1-5-19", "S-1-5-20", ADMINISTRATORS, "S-1-5-32-551"];
     if TRUSTED.contains(&id) || id.starts_with("S-1-5-80-") || id.starts_with("S-1-3-") {
@@ -401,9 +403,9 @@ fn is_crowd(id: &str) -> bool {
     }
     if let Some(domain) = id.strip_prefix("S-1-5-21-") {
         return match domain.rsplit('-').next().and_then(|number| number.parse::<u32>().ok()) {
-            // The administrators of the domain and of the forest.
+            // Administrators of the domain and of the forest.
             Some(512 | 518 | 519) => false,
-            // Everybody in the domain, guests, computers.
+            // All domain users, guests, computers.
             Some(513..=515) => true,
             _ => Sid::parse(id).and_then(|sid| sid.name()).is_some_and(|(_, is_group)| is_group),
         };
@@ -411,7 +413,7 @@ fn is_crowd(id: &str) -> bool {
     true
 }
 
-/// The entries of a list, which may hold parentheses themselves.
+/// Splits a list into its entries, which may contain parentheses themselves.
 fn split(list: &str) -> Vec<&str> {
     let (mut found, mut depth, mut start) = (Vec::new(), 0_u32, 0);
     for (at, byte) in list.bytes().enumerate() {
@@ -434,7 +436,7 @@ fn split(list: &str) -> Vec<&str> {
     found
 }
 
-/// A security descriptor that a call gave out.
+/// A security descriptor allocated by a system call.
 struct Descriptor(PSECURITY_DESCRIPTOR);
 
 impl Drop for Descriptor {
@@ -488,7 +490,7 @@ impl Descriptor {
         Ok(text)
     }
 
-    /// Makes its list of rights that of a folder; what is below and inherits gets it too.
+    /// Sets its access control list on a folder; children that inherit get it too.
     fn put(&self, path: &Path, protected: bool) -> io::Result<()> {
         let wide = wide(path)?;
         let inheritance = if protected {
@@ -510,7 +512,7 @@ impl Descriptor {
                 &raw mut acl,
                 &raw mut defaulted,
             );
-            // A missing list would let everybody in.
+            // A missing list would grant access to everyone.
             if found == 0 || present == 0 || acl.is_null() {
                 return Err(io::Error::other("there is no list of rights to set"));
             }

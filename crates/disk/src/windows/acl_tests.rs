@@ -1,5 +1,6 @@
-//! What lists of rights say, and what of them Wine keeps: it makes a Unix mode of them when a folder is
-//! made, so the flag that cuts inheritance and entries for single accounts are lost there.
+//! Tests of access control lists, and of what Wine keeps of them: it turns them into a Unix mode
+//! when a folder is created, losing the flag that stops inheritance and entries for single
+//! accounts.
 
 use super::*;
 
@@ -102,7 +103,7 @@ fn a_private_folder_is_closed_to_others_from_its_first_moment() {
     assert_eq!(error.kind(), io::ErrorKind::AlreadyExists);
 }
 
-/// Wine takes new rights for a folder that is there, says that all went well, and forgets them.
+/// Wine accepts new permissions for an existing folder, reports success, and forgets them.
 #[test]
 fn a_folder_that_everybody_may_read_is_closed_or_it_is_told_that_it_is_not() {
     let dir = tempfile::tempdir().expect("tempdir");

@@ -1,5 +1,5 @@
-//! Which programs hold a file open, by the Restart Manager: what an installer asks before it replaces a
-//! file. It knows files of this PC only.
+//! Finds the programs that hold a file open, using the Restart Manager: what an installer asks
+//! before it replaces a file. It only knows local files.
 
 use std::path::PathBuf;
 use std::ptr;
@@ -13,12 +13,12 @@ use windows_sys::Win32::System::RestartManager::{
 use super::account::text;
 use super::path::wide;
 
-/// The names of so many programs are enough.
+/// Naming this many programs is enough.
 const MOST: usize = 8;
-/// And so many files are enough to find them.
+/// Checking this many files is enough to find them.
 const FILES: usize = 256;
 
-/// The names of the programs, each once; none where the system does not tell.
+/// Returns the names of the programs, without duplicates; empty if the system does not tell.
 pub(crate) fn holders(paths: &[PathBuf]) -> Vec<String> {
     let Some(session) = Session::start() else { return Vec::new() };
     let wide: Vec<Vec<u16>> = paths.iter().take(FILES).filter_map(|path| wide(path).ok()).collect();
@@ -39,7 +39,7 @@ struct Session(u32);
 impl Session {
     fn start() -> Option<Self> {
         let mut session = 0;
-        // The key and its zero.
+        // The key and its terminating zero.
         let mut key = vec![0_u16; usize::try_from(CCH_RM_SESSION_KEY).ok()? + 1];
         #[expect(unsafe_code, reason = "the key has the room that the call asks for")]
         let status = unsafe { RmStartSession(&raw mut session, 0, key.as_mut_ptr()) };

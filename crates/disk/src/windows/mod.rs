@@ -1,5 +1,5 @@
-//! What only Windows can be asked: moves that replace nothing, attributes, patience with programs
-//! that hold a file open.
+//! Windows-specific calls: moves that replace nothing, attributes, patience with programs that hold
+//! a file open.
 
 mod account;
 mod acl;
@@ -38,11 +38,11 @@ const LOCK_VIOLATION: i32 = 33;
 const FILE_EXISTS: i32 = 80;
 const ALREADY_EXISTS: i32 = 183;
 
-/// Waits between attempts, about two seconds in all: virus scanners and indexers let go within that
-/// time, a CAD program does not.
+/// Waits between attempts, about two seconds in total: virus scanners and indexers close the file
+/// within that time, a CAD program does not.
 const WAITS_MS: [u64; 9] = [10, 20, 40, 80, 160, 300, 400, 500, 500];
 
-/// Runs a call again while another program holds the file.
+/// Retries a call while another program holds the file open.
 pub(super) fn patiently<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
     let mut waits = WAITS_MS.into_iter();
     loop {
@@ -59,7 +59,7 @@ fn held(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(ACCESS_DENIED | SHARING_VIOLATION | LOCK_VIOLATION))
 }
 
-/// Whether the path is on a share, by its name or by its drive.
+/// Whether the path is on a share, by its UNC name or its drive.
 #[expect(clippy::unnecessary_wraps, reason = "on other systems it can fail")]
 pub(super) fn network_volume(path: &Path) -> io::Result<Option<String>> {
     use std::path::{Component, Prefix};
@@ -77,7 +77,7 @@ pub(super) fn network_volume(path: &Path) -> io::Result<Option<String>> {
     Ok(is_remote.then(|| "SMB".to_owned()))
 }
 
-/// Opening a directory for making entries needs the right to make them.
+/// Opening a directory with the right to create entries requires that right.
 pub(super) fn may_create_in(dir: &Path) -> io::Result<()> {
     OpenOptions::new()
         .access_mode(FILE_ADD_FILE | FILE_ADD_SUBDIRECTORY)
@@ -86,7 +86,7 @@ pub(super) fn may_create_in(dir: &Path) -> io::Result<()> {
         .map(|_| ())
 }
 
-/// Renames; `false` if something stands at the target. The call returns once the move is on disk.
+/// Renames; `false` if something exists at the target. The call returns once the move is on disk.
 pub(super) fn rename_no_replace(from: &Path, to: &Path) -> io::Result<bool> {
     let (wide_from, wide_to) = (wide(from)?, wide(to)?);
     #[expect(unsafe_code, reason = "std's rename replaces files; both strings end with a zero")]
@@ -97,19 +97,19 @@ pub(super) fn rename_no_replace(from: &Path, to: &Path) -> io::Result<bool> {
     let error = io::Error::last_os_error();
     match error.raw_os_error() {
         Some(FILE_EXISTS | ALREADY_EXISTS) => Ok(false),
-        // For some kinds of targets "access denied" is all that the system says.
+        // For some kinds of targets, "access denied" is all we get.
         Some(ACCESS_DENIED) if to.symlink_metadata().is_ok() => Ok(false),
         _ => Err(error),
     }
 }
 
-/// There is no such step on Windows.
+/// Always `false`: Windows has no atomic swap.
 #[expect(clippy::unnecessary_wraps, reason = "other systems have the step, and it can fail there")]
 pub(super) fn exchange(_a: &Path, _b: &Path) -> io::Result<bool> {
     Ok(false)
 }
 
-/// NTFS journals directory entries; there is no call that a plain user could make.
+/// NTFS journals directory entries; there is no call that a normal user could make.
 #[expect(clippy::unnecessary_wraps, reason = "other systems have the call, and it can fail there")]
 pub(super) fn sync_dir(_dir: &Path) -> io::Result<()> {
     Ok(())
@@ -131,14 +131,15 @@ pub(super) fn is_hidden(metadata: &Metadata) -> bool {
     metadata.file_attributes() & FILE_ATTRIBUTE_HIDDEN != 0
 }
 
-/// Opening never waits here. But whoever listens at a pipe could act in the name of whoever opens it.
+/// Opening never waits here. But the server of a pipe could otherwise impersonate the user who
+/// opens it.
 #[expect(clippy::unnecessary_wraps, reason = "elsewhere it can fail")]
 pub(super) fn without_waiting(options: &mut OpenOptions) -> io::Result<()> {
     options.security_qos_flags(SECURITY_IDENTIFICATION);
     Ok(())
 }
 
-/// What was opened, where it is no file: `\\.\pipe\…`, or a device's name such as `CON`.
+/// Returns what was opened, if it is not a file: `\\.\pipe\…`, or a device name such as `CON`.
 #[expect(clippy::unnecessary_wraps, reason = "elsewhere it can fail")]
 pub(super) fn no_file(file: &File) -> io::Result<Option<NoFile>> {
     #[expect(unsafe_code, reason = "std does not tell a file from a pipe; the handle is open")]
@@ -154,15 +155,15 @@ pub(super) fn what_else(kind: FileType) -> Option<NoFile> {
     kind.is_dir().then_some(NoFile::DIRECTORY)
 }
 
-/// What stands at a path that did not open, where it is no file: for a folder "access denied" is all that
-/// the system says.
+/// Returns what is at a path that failed to open, if it is not a file: for a folder, "access
+/// denied" is all we get.
 pub(super) fn no_file_at(path: &Path, error: &io::Error) -> Option<NoFile> {
     let is_dir = error.raw_os_error() == Some(ACCESS_DENIED)
         && std::fs::metadata(path).is_ok_and(|metadata| metadata.is_dir());
     is_dir.then_some(NoFile::DIRECTORY)
 }
 
-/// Whether nobody has the file open: an opening that shares it with nobody succeeds only then.
+/// Whether no one has the file open: only then can it be opened without sharing.
 pub(super) fn is_at_rest(path: &Path) -> io::Result<bool> {
     match OpenOptions::new().read(true).share_mode(0).open(path) {
         Ok(_) => Ok(true),
@@ -204,13 +205,13 @@ pub(super) fn remove_tree(path: &Path) -> io::Result<()> {
     patiently(|| remove_dir(path))
 }
 
-/// A file has the rights of its folder: a private folder's files are private.
+/// Nothing to do: files inherit the permissions of their folder, which is private.
 pub(super) fn private_file(_options: &mut OpenOptions) {}
 
-/// What a program is, its name says.
+/// Nothing to do: on Windows, the name makes a file executable.
 pub(super) fn program_file(_options: &mut OpenOptions) {}
 
-/// The rights of the directory are inherited.
+/// Nothing to do: the permissions of the directory are inherited.
 #[expect(clippy::unnecessary_wraps, reason = "elsewhere it can fail")]
 pub(super) fn open_to_all(_path: &Path) -> io::Result<()> {
     Ok(())

@@ -1,15 +1,16 @@
-//! How paths are handed to the system.
+//! Conversion of paths for system calls.
 
 use std::borrow::Cow;
 use std::io;
 use std::os::windows::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
-/// A path that is so long is given to libraries in the extended form. They may put a little behind it.
+/// From this length on, libraries get a path in the extended form. Leaves them room for a short
+/// suffix.
 const LONG: usize = 240;
 
-/// The path in the form in which libraries can open it however long it is. The standard library sees
-/// to that itself.
+/// Returns the path in a form that libraries can open regardless of its length. The standard
+/// library handles this itself.
 pub fn for_others(path: &Path) -> Cow<'_, Path> {
     if path.as_os_str().encode_wide().count() < LONG {
         return path.into();
@@ -17,13 +18,13 @@ pub fn for_others(path: &Path) -> Cow<'_, Path> {
     std::path::absolute(path).map_or(path.into(), |path| extended(&path).into())
 }
 
-/// The path for calls that std does not make for us: absolute, zero-terminated, and in the extended
-/// form that has no limit of 260 characters.
+/// Returns the path for system calls not wrapped by std: absolute, zero-terminated, and in the
+/// extended form without the limit of 260 characters.
 pub(super) fn wide(path: &Path) -> io::Result<Vec<u16>> {
     zero_ended(extended(&std::path::absolute(path)?).as_os_str().encode_wide().collect())
 }
 
-/// A text for such calls.
+/// Returns a text for such calls.
 pub(super) fn wide_text(text: &str) -> io::Result<Vec<u16>> {
     zero_ended(text.encode_utf16().collect())
 }
@@ -36,7 +37,7 @@ fn zero_ended(mut wide: Vec<u16>) -> io::Result<Vec<u16>> {
     Ok(wide)
 }
 
-/// An absolute path with `\\?\` before it, where it has a drive or a share and none yet.
+/// Prefixes an absolute path with `\\?\` if it has a drive or a share and no such prefix yet.
 pub(super) fn extended(path: &Path) -> PathBuf {
     use std::path::{Component, Prefix};
     let Some(Component::Prefix(prefix)) = path.components().next() else {

@@ -16,9 +16,9 @@ use super::account::text;
 use super::path::wide_text;
 use crate::mapped::Drives;
 
-/// What `GetDriveTypeW` says of a drive of the network.
+/// What `GetDriveTypeW` returns for a network drive.
 const DRIVE_REMOTE: u32 = 4;
-/// Room for the name of a device or share.
+/// Buffer size for the name of a device or share.
 const ROOM: usize = 1024;
 
 pub(crate) fn same_volume(a: &Path, b: &Path) -> io::Result<bool> {
@@ -26,7 +26,7 @@ pub(crate) fn same_volume(a: &Path, b: &Path) -> io::Result<bool> {
 }
 
 fn volume(path: &Path) -> io::Result<u32> {
-    // No access is asked for, so a directory opens even when its content may not be read.
+    // Requests no access, so a directory opens even if its content may not be read.
     let file =
         OpenOptions::new().access_mode(0).custom_flags(FILE_FLAG_BACKUP_SEMANTICS).open(path)?;
     let mut information = BY_HANDLE_FILE_INFORMATION::default();
@@ -38,7 +38,7 @@ fn volume(path: &Path) -> io::Result<u32> {
     Ok(information.dwVolumeSerialNumber)
 }
 
-/// What the session of this process knows of drive letters.
+/// What this process's session knows about drive letters.
 pub(crate) struct SystemDrives;
 
 impl Drives for SystemDrives {
