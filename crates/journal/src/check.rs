@@ -1,4 +1,4 @@
-//! Is the journal what an agent left? Asked once, before an agent works with it.
+//! Checks a journal for damage before an agent works with it.
 
 use std::path::Path;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use rusqlite::{Connection, OpenFlags};
 
 use super::{Store, StoreError, StoreTrouble, connect, schema, turn_to_make};
 
-/// A journal with its version, opened so that looking at it changes nothing.
+/// Opens a journal without changing it, and reads its version.
 fn open(file: &Path, busy: Duration) -> Result<(Connection, usize), StoreError> {
     let db = connect(file, OpenFlags::default())?;
     db.busy_timeout(busy)?;
@@ -17,21 +17,21 @@ fn open(file: &Path, busy: Duration) -> Result<(Connection, usize), StoreError> 
     Ok((db, found))
 }
 
-/// How thoroughly a journal is checked before it is used.
+/// How thoroughly to check a journal before it is used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Depth {
-    /// All pages and all rows: a few seconds for a million files.
+    /// All pages and all rows: takes a few seconds for a million files.
     Quick,
-    /// Indexes too.
+    /// Also the indexes.
     Thorough,
 }
 
 impl Store {
-    /// Opens a journal that exists, after a look at all of it. Nothing is changed where that finds
-    /// damage, not even what waits in the write-ahead log.
+    /// Opens an existing journal after checking all of it. If that finds damage, nothing is
+    /// changed, not even the contents of the write-ahead log.
     ///
     /// # Errors
-    /// Of kind [`Damaged`](super::StoreTrouble::Damaged) if it is to be made anew.
+    /// Of kind [`Damaged`](super::StoreTrouble::Damaged) if the journal must be rebuilt.
     pub fn open_checked(file: &Path, busy: Duration, depth: Depth) -> Result<Self, StoreError> {
         let mut opened = open(file, busy);
         let is_half_made = match &opened {
@@ -40,7 +40,7 @@ impl Store {
         };
         if is_half_made {
             drop(opened);
-            // Another process may be making it.
+            // Another process may be creating it.
             let _turn = turn_to_make(file, busy);
             opened = open(file, busy);
         }
@@ -55,7 +55,7 @@ impl Store {
         };
         let said: String = db.query_row(&format!("PRAGMA {pragma}(1)"), [], |row| row.get(0))?;
         if said != "ok" {
-            // It may come in several lines.
+            // It may span several lines.
             let said = said.split_whitespace().collect::<Vec<_>>().join(" ");
             return Err(StoreError::Damaged(said));
         }
@@ -66,14 +66,14 @@ impl Store {
         Ok(store)
     }
 
-    /// What is wrong with the journal's pages; `None`: nothing. It may be asked beside an agent, and
-    /// changes nothing.
+    /// Returns what is wrong with the journal's pages; `None` if nothing is. Safe to call while an
+    /// agent runs; changes nothing.
     pub fn quick_check(&self) -> Result<Option<String>, StoreError> {
         let said: String = self.db.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
         Ok((said != "ok").then(|| said.split_whitespace().collect::<Vec<_>>().join(" ")))
     }
 
-    /// How many rows each table holds, by the tables' names.
+    /// Returns the number of rows of each table, by table name.
     pub fn row_counts(&self) -> Result<Vec<(String, u64)>, StoreError> {
         let sql = "SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name";
         let mut query = self.db.prepare(sql)?;
@@ -87,7 +87,7 @@ impl Store {
         Ok(counts)
     }
 
-    /// Every table and column that this version makes must be there.
+    /// Checks that every table and column created by this version exists.
     fn check_tables(&self) -> Result<(), StoreError> {
         let fresh = Self::in_memory()?;
         let wanted = columns(&fresh.db)?;
@@ -120,7 +120,7 @@ impl Store {
     }
 }
 
-/// Whether closing leaves the write-ahead log as it is.
+/// Sets whether closing leaves the write-ahead log as it is.
 pub(super) fn keep_log_on_close(db: &Connection, keep: bool) -> Result<(), StoreError> {
     db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, keep)?;
     Ok(())

@@ -5,19 +5,18 @@ use rusqlite::{OptionalExtension as _, params};
 use super::{Store, StoreError};
 use casedrop_model::time::WallMs;
 
-/// What is remembered of one request.
+/// What is remembered about one request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CommandRecord {
-    /// When it was begun.
     pub at: WallMs,
     /// What it is about, in a few words.
     pub what: String,
-    /// The answer, as whoever wrote it wrote it; `None`: it was begun, and how it ended is not known.
+    /// The answer, as serialized by the caller; `None`: it was begun, and how it ended is unknown.
     pub reply: Option<String>,
 }
 
 impl Store {
-    /// What is remembered of the request with that id.
+    /// Returns what is remembered about the request with this id.
     pub fn command(&self, id: &str) -> Result<Option<CommandRecord>, StoreError> {
         let sql = "SELECT at_ms, what, reply FROM commands WHERE id = ?1";
         let mut query = self.db.prepare_cached(sql)?;
@@ -27,7 +26,7 @@ impl Store {
         Ok(query.query_row([id], read).optional()?)
     }
 
-    /// Remembers a request, with its answer if it has one. It replaces what was remembered of it.
+    /// Saves a request, with its answer if it has one. Replaces any earlier record of it.
     pub fn save_command(&self, id: &str, command: &CommandRecord) -> Result<(), StoreError> {
         let sql =
             "INSERT OR REPLACE INTO commands (id, at_ms, what, reply) VALUES (?1, ?2, ?3, ?4)";
@@ -36,13 +35,12 @@ impl Store {
         Ok(())
     }
 
-    /// Forgets a request.
     pub fn forget_command(&self, id: &str) -> Result<(), StoreError> {
         self.db.prepare_cached("DELETE FROM commands WHERE id = ?1")?.execute([id])?;
         Ok(())
     }
 
-    /// Forgets the requests that were begun before a time.
+    /// Forgets all requests begun before a time.
     pub fn sweep_commands(&self, before: WallMs) -> Result<(), StoreError> {
         self.db.prepare_cached("DELETE FROM commands WHERE at_ms < ?1")?.execute([before.0])?;
         Ok(())

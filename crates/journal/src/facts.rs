@@ -1,4 +1,4 @@
-//! Facts about this installation that people are told and restarts depend on.
+//! Facts about this installation that are shown to users and that restarts depend on.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -16,18 +16,16 @@ const OUTPUT_WAITS: &str = "output-waits";
 const IN_USE: &str = "in-use";
 const POLLS_UNKNOWN_SINCE: &str = "polls-unknown-since";
 
-/// The journal was lost, and made anew from what else there is.
+/// Record of a rebuild: the journal was lost, and rebuilt from other sources.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rebuilt {
-    /// When.
     pub at: WallMs,
-    /// Why.
     pub why: String,
-    /// Where the old one is kept, if there was anything left of it.
+    /// Where the old journal is kept, if anything was left of it.
     pub kept: Option<PathBuf>,
-    /// How many orders the new one knows.
+    /// Number of orders in the new journal.
     pub orders: usize,
-    /// How many of them are fetched (again).
+    /// Number of those that will be fetched (again).
     pub wanted: usize,
 }
 
@@ -44,25 +42,25 @@ impl fmt::Display for Rebuilt {
 }
 
 impl Store {
-    /// Whether and when this journal was made anew.
+    /// Returns whether and when this journal was rebuilt.
     pub fn rebuilt(&self) -> Result<Option<Rebuilt>, StoreError> {
         let text = self.fact(REBUILT)?;
         let parsed = text.map(|text| serde_json::from_str(&text));
         parsed.transpose().map_err(|error| unreadable(REBUILT, error))
     }
 
-    /// Remembers that this journal was made anew.
+    /// Records that this journal was rebuilt.
     pub fn set_rebuilt(&self, rebuilt: &Rebuilt) -> Result<(), StoreError> {
         let text = serde_json::to_string(rebuilt).map_err(|error| unreadable(REBUILT, error))?;
         self.set_fact(REBUILT, &text)
     }
 
-    /// What the running agent waits for before it can write to the output, if for anything.
+    /// Returns what the running agent waits for before it can write to the output, if anything.
     pub fn output_waits(&self) -> Result<Option<String>, StoreError> {
         Ok(self.fact(OUTPUT_WAITS)?.filter(|text| !text.is_empty()))
     }
 
-    /// Remembers what is in the way of the output; `None`: nothing any more.
+    /// Records what is blocking the output; `None` if nothing is.
     pub fn set_output_waits(&self, why: Option<&str>) -> Result<(), StoreError> {
         if self.output_waits()?.as_deref() == why {
             return Ok(());
@@ -70,24 +68,25 @@ impl Store {
         self.set_fact(OUTPUT_WAITS, why.unwrap_or_default())
     }
 
-    /// Whether an agent works with this journal, or died while it did.
+    /// Whether an agent is using this journal, or died while it was.
     pub fn is_in_use(&self) -> Result<bool, StoreError> {
         Ok(self.fact(IN_USE)?.as_deref() == Some("yes"))
     }
 
-    /// Remembers that an agent begins or ends its work with this journal. The mark goes into the main
-    /// file at once, so that it stays should the write-ahead log be lost.
+    /// Records that an agent starts or stops using this journal. The mark goes to the main file
+    /// immediately, so it survives the loss of the write-ahead log.
     pub fn set_in_use(&self, in_use: bool) -> Result<(), StoreError> {
         self.set_fact(IN_USE, if in_use { "yes" } else { "no" })?;
-        // Until its orderly end the log stays, so that its loss can be told from an end.
+        // Keep the log until the agent shuts down properly, so that a lost log can be told from a
+        // clean end.
         keep_log_on_close(&self.db, in_use)?;
-        // Where a reader is in the way, the mark is merely not there yet.
+        // If a reader blocks the checkpoint, the mark is just not in the main file yet.
         let truncate = "PRAGMA wal_checkpoint(TRUNCATE)";
         self.db.query_row(truncate, [], |_| Ok(())).optional()?;
         Ok(())
     }
 
-    /// Nobody knows any more when accounts were last asked: each of them perhaps just now.
+    /// Forgets when accounts were last polled: each of them may have been polled just now.
     pub fn forget_polls(&self, now: Kept) -> Result<(), StoreError> {
         self.atomically(|store| {
             store.db.execute("DELETE FROM polls", [])?;
@@ -100,7 +99,7 @@ impl Store {
         Ok(self.fact(POLLS_UNKNOWN_SINCE)?.is_some())
     }
 
-    /// When an account of which nothing is known was asked at the latest.
+    /// Returns the latest time at which an account without a record can have been polled.
     pub(super) fn asked_at_the_latest(&self) -> Result<Option<Asked>, StoreError> {
         let Some(since) = self.fact(POLLS_UNKNOWN_SINCE)? else { return Ok(None) };
         let number = |text: &str| {

@@ -1,27 +1,27 @@
-//! What it means when the journal cannot be used.
+//! Errors of the journal, and what they mean.
 
 use rusqlite::ErrorCode;
 use rusqlite::ffi::SQLITE_IOERR_DELETE_NOENT;
 
-/// The journal cannot be used now. Without it nothing may be fetched; what to do about it is told by
-/// its [`kind`](StoreError::kind).
+/// The journal cannot be used now. Without it, nothing may be fetched; [`kind`](StoreError::kind)
+/// says what to do about it.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// SQLite says no.
+    /// An error of SQLite.
     #[error("the journal cannot be read or written")]
     Sqlite(#[from] rusqlite::Error),
     /// A row that this version cannot read.
     #[error("the journal holds a row that cannot be read ({0})")]
     Row(String),
-    /// It is not what this program wrote.
+    /// Not something this program wrote.
     #[error("the journal is damaged ({0})")]
     Damaged(String),
-    /// Something else than a file stands in the place of one of its files.
+    /// Something other than a file is in place of one of its files.
     #[error("the journal cannot be opened: {name} in the state folder is {what}, not a file")]
     NoFile {
         /// The file's name.
         name: String,
-        /// What it is.
+        /// What it is instead.
         what: &'static str,
     },
     /// Written by a newer version of the agent.
@@ -31,30 +31,30 @@ pub enum StoreError {
     Newer {
         /// The version in the file.
         found: usize,
-        /// The newest version that this agent knows.
+        /// The newest version this agent knows.
         known: usize,
     },
 }
 
-/// What is the matter with the journal.
+/// What is wrong with the journal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StoreTrouble {
-    /// Its content is damaged: it is to be made anew.
+    /// Its content is damaged: it must be rebuilt.
     Damaged,
     /// A newer agent wrote it.
     Newer,
-    /// Another program holds it.
+    /// Another program has it locked.
     Locked,
     /// Its volume is full.
     Full,
-    /// It may not be opened or written.
+    /// No permission to open or write it.
     Forbidden,
-    /// Its volume fails otherwise.
+    /// Its volume fails in another way.
     Unreachable,
 }
 
 impl StoreTrouble {
-    /// The way out, for a person.
+    /// Returns how to fix it, for a person.
     pub fn hint(self) -> &'static str {
         match self {
             Self::Damaged => {
@@ -72,7 +72,6 @@ impl StoreTrouble {
 }
 
 impl StoreError {
-    /// What is the matter.
     pub fn kind(&self) -> StoreTrouble {
         match self {
             Self::Newer { .. } => StoreTrouble::Newer,
@@ -85,8 +84,8 @@ impl StoreError {
                 Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => {
                     StoreTrouble::Forbidden
                 }
-                // `Unknown` is "no such table", and a broken constraint is no work of ours either.
-                // Without a code, a column holds what it cannot hold.
+                // `Unknown` is "no such table", and a violated constraint is not our doing either.
+                // Without a code, a column contains a value of the wrong type.
                 None
                 | Some(
                     ErrorCode::DatabaseCorrupt
@@ -100,7 +99,7 @@ impl StoreError {
         }
     }
 
-    /// The way out, for a person.
+    /// Returns how to fix it, for a person.
     pub fn hint(&self) -> &'static str {
         match self {
             Self::NoFile { .. } => {
@@ -110,7 +109,7 @@ impl StoreError {
         }
     }
 
-    /// The error with its causes, in one line.
+    /// Returns the error with its causes, on one line.
     pub fn chain(&self) -> String {
         match self {
             Self::Sqlite(cause) => format!("{self}: {cause}"),
@@ -121,8 +120,8 @@ impl StoreError {
     }
 }
 
-/// Whether a file that SQLite was about to delete was deleted in that moment by another process that
-/// opens or closes the journal.
+/// Whether a file that SQLite was about to delete was deleted at the same moment by another process
+/// that opens or closes the journal.
 fn is_gone(error: &rusqlite::Error) -> bool {
     error.sqlite_error().is_some_and(|error| error.extended_code == SQLITE_IOERR_DELETE_NOENT)
 }

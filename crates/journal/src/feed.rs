@@ -1,4 +1,4 @@
-//! The orders' stories as a feed: read in order, by kind, from where a reader stopped.
+//! The event logs of all orders as a feed: read in order, by kind, from where a reader stopped.
 
 use rusqlite::{OptionalExtension as _, params};
 
@@ -7,14 +7,12 @@ use super::{RevisionRecord, Store, StoreError};
 use casedrop_model::ids::OrderKey;
 use casedrop_model::time::WallMs;
 
-/// One line of some order's story.
+/// One line of an order's event log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FeedRow {
-    /// Its number; later lines have larger ones, as long as the journal is not made anew.
+    /// Its number; later lines have larger ones, unless the journal is rebuilt.
     pub id: i64,
-    /// When.
     pub at: WallMs,
-    /// Of which order.
     pub key: OrderKey,
     /// A stable word, such as `published`.
     pub kind: String,
@@ -25,29 +23,30 @@ pub struct FeedRow {
 /// How often orders of one lab were published in a part of the feed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tally {
-    /// The lab, as named in the config.
+    /// The lab's name in the config.
     pub lab: String,
-    /// How many orders.
+    /// Number of orders.
     pub orders: u64,
-    /// How many revisions of them.
+    /// Number of their revisions.
     pub revisions: u64,
 }
 
 impl Store {
-    /// The number of the newest line of all stories; 0 while there is none.
+    /// Returns the number of the newest line of all event logs; 0 if there is none.
     pub fn newest_event(&self) -> Result<i64, StoreError> {
         let mut query = self.db.prepare_cached("SELECT COALESCE(MAX(id), 0) FROM events")?;
         Ok(query.query_row([], |row| row.get(0))?)
     }
 
-    /// The first lines of those kinds after the line with that number, oldest first.
+    /// Returns the first `limit` lines of these kinds after the line with number `after`, oldest
+    /// first.
     pub fn events_after(
         &self,
         after: i64,
         kinds: &[&str],
         limit: usize,
     ) -> Result<Vec<FeedRow>, StoreError> {
-        // One question for each kind, so that each walks the index from its place.
+        // One query per kind, so that each walks the index from its position.
         let sql = "SELECT id, at_ms, lab, account, order_id, kind, text FROM events
                    WHERE kind = ?1 AND id > ?2 ORDER BY id LIMIT ?3";
         let mut query = self.db.prepare_cached(sql)?;
@@ -70,8 +69,7 @@ impl Store {
         Ok(found)
     }
 
-    /// How much was published after the line with the one number and up to that with the other, by
-    /// lab.
+    /// Counts what was published after line `after` and up to line `upto`, by lab.
     pub fn published_between(&self, after: i64, upto: i64) -> Result<Vec<Tally>, StoreError> {
         let sql = "SELECT lab, COUNT(DISTINCT account || '/' || order_id), COUNT(*) FROM events
                    WHERE kind = 'published' AND id > ?1 AND id <= ?2 GROUP BY lab ORDER BY lab";
@@ -83,7 +81,7 @@ impl Store {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    /// The revision that a line of kind `published` tells of: it has the line's time.
+    /// Returns the revision that a line of kind `published` is about: it has the line's time.
     pub fn revision_of(&self, row: &FeedRow) -> Result<Option<RevisionRecord>, StoreError> {
         let sql = "SELECT revision FROM revisions
                    WHERE lab = ?1 AND account = ?2 AND order_id = ?3 AND published_ms = ?4
@@ -98,7 +96,7 @@ impl Store {
         Ok(all.into_iter().find(|revision| revision.manifest.revision == number))
     }
 
-    /// Forgets a fact about this installation. None being there is fine.
+    /// Removes a fact about this installation, if present.
     pub fn drop_fact(&self, name: &str) -> Result<(), StoreError> {
         self.db.prepare_cached("DELETE FROM meta WHERE key = ?1")?.execute([name])?;
         Ok(())

@@ -1,4 +1,4 @@
-//! Revisions that are held back: fetched, checked and kept in staging, until a person decides.
+//! Revisions that are held back: fetched, checked and kept in staging until a person decides.
 
 use std::collections::BTreeMap;
 
@@ -16,30 +16,29 @@ use casedrop_model::time::WallMs;
 /// A revision that is held back.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Held {
-    /// Of which order.
     pub key: OrderKey,
-    /// Its manifest, as it lies beside its files.
+    /// Its manifest, as stored next to its files.
     pub manifest: Manifest,
     /// SHA-256 of the manifest's bytes.
     pub manifest_sha256: String,
-    /// The name of its directory below the staging's `held`.
+    /// The name of its directory below the `held` directory of staging.
     pub dir: String,
-    /// The evidence that it covers.
+    /// The evidence it covers.
     pub evidence: u64,
     /// How many steps of Align's status history it covers.
     pub history_seen: u32,
     /// The tag of the fetched package.
     pub etag: Option<String>,
-    /// Since when it is held back.
+    /// When it was first held back.
     pub at: WallMs,
-    /// When Align last handed out its content.
+    /// When Align last served its content.
     pub confirmed: WallMs,
-    /// Somebody wants it published all the same.
+    /// A user wants it published anyway.
     pub released: bool,
 }
 
 impl Held {
-    /// What is remembered of it with the order.
+    /// Returns what the order's record keeps of it.
     pub fn record(&self) -> HeldRecord {
         HeldRecord {
             revision: self.manifest.revision,
@@ -55,7 +54,7 @@ const SELECT: &str = "SELECT lab, account, order_id, manifest, manifest_sha256, 
     history_seen, etag, at_ms, confirmed_ms, released FROM holds";
 
 impl Store {
-    /// Remembers a revision that is held back, in the place of an older one. The order is to be saved
+    /// Records a revision that is held back, replacing an older one. The caller must save the order
     /// with it.
     pub fn hold(&self, held: &Held) -> Result<(), StoreError> {
         let manifest = serde_json::to_string(&held.manifest.without_names())
@@ -85,7 +84,7 @@ impl Store {
         Ok(())
     }
 
-    /// What is held back of an order.
+    /// Returns what is held back for an order.
     pub fn held(&self, key: &OrderKey) -> Result<Option<Held>, StoreError> {
         let values: &[&dyn ToSql] =
             &[&key.lab.as_str(), &key.account.as_str(), &key.order.as_str()];
@@ -93,12 +92,12 @@ impl Store {
         Ok(self.gather(&format!("{SELECT} {rest}"), values, read)?.into_iter().next())
     }
 
-    /// All that is held back, the longest first.
+    /// Returns everything that is held back, longest first.
     pub fn holds(&self) -> Result<Vec<Held>, StoreError> {
         self.gather(&format!("{SELECT} ORDER BY at_ms, order_id"), &[], read)
     }
 
-    /// The orders of which somebody wants published what is held back.
+    /// Returns the orders whose held-back revision a user wants published.
     pub fn released(&self) -> Result<Vec<OrderKey>, StoreError> {
         let sql = "SELECT lab, account, order_id FROM holds WHERE released ORDER BY at_ms";
         self.gather(sql, &[], |row| {
@@ -107,7 +106,7 @@ impl Store {
         })
     }
 
-    /// Somebody wants it published all the same. Whether anything is held back.
+    /// Records that a user wants it published anyway. Returns whether anything is held back.
     pub fn release(&self, key: &OrderKey) -> Result<bool, StoreError> {
         let keys = [key.lab.as_str(), key.account.as_str(), key.order.as_str()];
         self.atomically(|store| {
@@ -123,7 +122,8 @@ impl Store {
         })
     }
 
-    /// Nothing of the order is held back any more. The order is to be saved with it.
+    /// Records that nothing is held back for the order any longer. The caller must save the order
+    /// with it.
     pub fn drop_hold(&self, key: &OrderKey) -> Result<(), StoreError> {
         let sql = "DELETE FROM holds WHERE lab = ?1 AND account = ?2 AND order_id = ?3";
         let keys = [key.lab.as_str(), key.account.as_str(), key.order.as_str()];
@@ -131,7 +131,8 @@ impl Store {
         Ok(())
     }
 
-    /// What was held back of the order is gone: the order is wanted again, and its story tells why.
+    /// Records that what was held back is lost: the order is wanted again, and its event log says
+    /// why.
     pub fn lose_hold(
         &self,
         mut order: OrderRecord,
@@ -149,7 +150,7 @@ impl Store {
         })
     }
 
-    /// Puts right what an older agent, which knows nothing of this, wrote of orders.
+    /// Repairs what an older agent, which does not know about holds, wrote about orders.
     pub fn settle_holds(&self) -> Result<(), StoreError> {
         let sql = "UPDATE orders SET held = COALESCE((SELECT 1 + released FROM holds h
                 WHERE h.lab = orders.lab AND h.account = orders.account
@@ -164,7 +165,8 @@ impl Store {
         Ok(())
     }
 
-    /// How many orders of each lab were published last with a serious finding, and not removed since.
+    /// Counts, per lab, the orders whose last publication has a serious finding and was not removed
+    /// since.
     pub fn incomplete(&self) -> Result<BTreeMap<String, u64>, StoreError> {
         let sql = "SELECT o.lab, count(*) FROM revisions r JOIN orders o
                 ON o.lab = r.lab AND o.account = r.account AND o.order_id = r.order_id
@@ -245,7 +247,7 @@ pub(super) mod tests {
         held
     }
 
-    /// As the journal keeps it.
+    /// As stored in the journal.
     fn without_names(held: Held) -> Held {
         Held { manifest: held.manifest.without_names(), ..held }
     }

@@ -1,4 +1,4 @@
-//! What others want the agent to do about orders: durable once put in, taken out by the agent that
+//! Requests about orders from other processes: durable once put in, taken out by the agent that
 //! runs now or next.
 
 use rusqlite::params;
@@ -12,26 +12,22 @@ use casedrop_model::time::WallMs;
 /// Something to do about an order, or to take note of.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Errand {
-    /// Its number.
     pub id: i64,
     /// When it was put in.
     pub at: WallMs,
-    /// Which order.
     pub key: OrderKey,
-    /// What it is.
     pub what: ErrandKind,
 }
 
-/// What is to be done about an order.
+/// What to do about an order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ErrandKind {
-    /// Somebody wants it fetched again.
+    /// A user wants it fetched again.
     Refetch {
-        /// What kind of case it is, as Align would write it; for orders that the journal does not
-        /// know.
+        /// The kind of case, as Align would write it; for orders that the journal has never seen.
         procedure: Option<String>,
     },
-    /// It was sent back to the doctor, and Align took that.
+    /// It was sent back to the doctor, and Align accepted that.
     Returned,
 }
 
@@ -39,12 +35,11 @@ const REFETCH: &str = "refetch";
 const RETURNED: &str = "returned";
 
 impl Store {
-    /// Somebody wants an order fetched again.
+    /// Requests that an order be fetched again.
     pub fn ask(&self, key: &OrderKey, at: WallMs) -> Result<(), StoreError> {
         self.put_in(key, at, &ErrandKind::Refetch { procedure: None })
     }
 
-    /// Puts something in.
     pub fn put_in(&self, key: &OrderKey, at: WallMs, what: &ErrandKind) -> Result<(), StoreError> {
         let sql = "INSERT INTO inbox (at_ms, lab, account, order_id, kind, procedure)
                    VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
@@ -63,7 +58,7 @@ impl Store {
         Ok(())
     }
 
-    /// All that nobody took yet, in the order in which it was put in.
+    /// Returns all errands that are still to be taken, in the order in which they were put in.
     pub fn asked(&self) -> Result<Vec<Errand>, StoreError> {
         let sql =
             "SELECT id, at_ms, lab, account, order_id, kind, procedure FROM inbox ORDER BY id";
@@ -89,7 +84,7 @@ impl Store {
         Ok(found)
     }
 
-    /// Takes one out, once what it asks for is recorded in the order itself.
+    /// Removes an errand, once what it asks for is recorded in the order itself.
     pub fn answered(&self, id: i64) -> Result<(), StoreError> {
         let steps = (Step::JournalTaken, Step::JournalTakenDurable);
         self.record(steps, || {

@@ -1,5 +1,5 @@
-//! Publications that were decided on: durable before the first rename, gone with the record of the
-//! publication.
+//! Publications that were decided on: durable before the first rename, removed when the publication
+//! is recorded.
 
 use rusqlite::params;
 
@@ -10,7 +10,7 @@ use casedrop_model::record::{Intent, IntentTarget};
 use casedrop_model::step::Step;
 
 impl Store {
-    /// Remembers what is about to be published.
+    /// Records what is about to be published.
     pub fn save_intent(&self, intent: &Intent) -> Result<(), StoreError> {
         let (target, replaces) = match intent.target {
             IntentTarget::Fresh => ("fresh", None),
@@ -40,7 +40,7 @@ impl Store {
         Ok(())
     }
 
-    /// Forgets what was about to be published.
+    /// Removes an intent.
     pub fn drop_intent(&self, key: &OrderKey) -> Result<(), StoreError> {
         let sql = "DELETE FROM intents WHERE lab = ?1 AND account = ?2 AND order_id = ?3";
         let keys = [key.lab.as_str(), key.account.as_str(), key.order.as_str()];
@@ -48,13 +48,13 @@ impl Store {
         if self.db.is_autocommit() {
             self.record((Step::JournalDropped, Step::JournalDroppedDurable), write)?;
         } else {
-            // Part of what is recorded of the publication.
+            // Part of recording the publication.
             write()?;
         }
         Ok(())
     }
 
-    /// Everything that was about to be published when the agent last stopped.
+    /// Returns everything that was about to be published when the agent last stopped.
     pub fn intents(&self) -> Result<Vec<Intent>, StoreError> {
         let sql = "SELECT lab, account, order_id, manifest, manifest_sha256, evidence, job, target,
             replaces, history_seen, etag FROM intents ORDER BY lab, account, order_id";

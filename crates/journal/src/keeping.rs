@@ -1,8 +1,9 @@
-//! How old what was published is, and what of it is old enough to be removed.
+//! The age of publications, and which of them are old enough to be removed.
 //!
-//! The PC's clock may be set, so ages are not told from it. A time of its own is counted along while
-//! agents run ([`Kept::counted`]); a publication is noted with how far that had come, and so is a
-//! revision when it is replaced. What an older version published begins to count when it is first met.
+//! The PC's clock may be changed, so ages are not computed from it. A separate time is counted
+//! while agents run ([`Kept::counted`]); a publication is stored with the count at that moment, and
+//! so is a revision when it is replaced. Publications of an older version start to count when they
+//! are first encountered.
 
 use std::time::Duration;
 
@@ -17,10 +18,10 @@ use casedrop_model::record::{OrderRecord, Retired};
 use casedrop_model::step::Step;
 use casedrop_model::time::{Kept, Now, WallMs, millis};
 
-/// The fact that holds the time counted so far.
+/// The fact that stores the time counted so far.
 pub const COUNTED: &str = "counted-time";
 
-/// How far the time has been counted, and what the clocks said then; in milliseconds.
+/// The time counted so far, and what the clocks said then; in milliseconds.
 #[derive(Serialize, Deserialize)]
 struct Counted {
     sum: i64,
@@ -29,7 +30,8 @@ struct Counted {
 }
 
 impl Store {
-    /// Those of some orders that were removed from the output because of their age, in every lab.
+    /// Returns those of `orders` that were removed from the output because of their age, in every
+    /// lab.
     pub fn removed_of(&self, orders: &[OrderId]) -> Result<Vec<OrderId>, StoreError> {
         let mut removed = Vec::new();
         for id in orders {
@@ -41,7 +43,7 @@ impl Store {
         Ok(removed)
     }
 
-    /// Counts the time on to now, and gives how much of it there is.
+    /// Advances the counted time to now and returns it.
     pub fn count_time(&self, now: Now) -> Result<Duration, StoreError> {
         let known = self.counted_fact()?;
         let so_far = known.as_ref().map_or(Duration::ZERO, |known| {
@@ -65,17 +67,17 @@ impl Store {
         parsed.transpose().map_err(|error| unreadable(COUNTED, error))
     }
 
-    /// Revisions of which nobody noted when they came begin to count now.
+    /// Starts the count for revisions that have none yet.
     pub fn begin_to_count(&self, counted: Duration) -> Result<(), StoreError> {
         let sql = "UPDATE revisions SET counted_ms = ?1 WHERE counted_ms IS NULL AND NOT gone";
         self.db.prepare_cached(sql)?.execute([millis(counted)])?;
         Ok(())
     }
 
-    /// The first order, the oldest first, whose last publication had happened when so much time had
-    /// been counted, which is still to be removed or left, and which `accept` takes. Those of unknown
-    /// origin are never among them. It is given with
-    /// how far the time had been counted when it was published.
+    /// Returns the oldest order that `accept` takes among those whose last publication was made at
+    /// a count of at most `counted` and that are neither removed, being removed nor left alone.
+    /// Publications of unknown origin are excluded. `accept` also gets the count at the time of
+    /// publication.
     pub fn first_published_before(
         &self,
         counted: Duration,
@@ -97,8 +99,8 @@ impl Store {
         Ok(None)
     }
 
-    /// The first revision, the longest replaced first, that had been replaced when so much time had
-    /// been counted, is not known to be gone, nor of unknown origin, and which `accept` takes.
+    /// Returns the longest replaced revision that `accept` takes among those replaced at a count of
+    /// at most `counted`, not known to be gone and not of unknown origin.
     pub fn first_replaced_before(
         &self,
         counted: Duration,
@@ -124,12 +126,12 @@ impl Store {
         Ok(None)
     }
 
-    /// The orders whose removal was begun and is not recorded as done.
+    /// Returns the orders whose removal was begun and is not recorded as done.
     pub fn retiring(&self) -> Result<Vec<OrderRecord>, StoreError> {
         self.select("WHERE o.retired = 3 ORDER BY o.lab, o.order_id", &[])
     }
 
-    /// Remembers that an order is about to be removed from the output.
+    /// Records that an order is about to be removed from the output.
     pub fn begin_retirement(&self, key: &OrderKey) -> Result<(), StoreError> {
         let sql = "UPDATE orders SET retired = 3
             WHERE lab = ?1 AND account = ?2 AND order_id = ?3";
@@ -139,7 +141,7 @@ impl Store {
         Ok(())
     }
 
-    /// Remembers that a revision is gone from where it was kept, or is to be left there for good.
+    /// Records that a revision is gone from where it was kept, or will be left there permanently.
     pub fn set_gone(&self, key: &OrderKey, revision: u32) -> Result<(), StoreError> {
         let sql = "UPDATE revisions SET gone = 1
             WHERE lab = ?1 AND account = ?2 AND order_id = ?3 AND revision = ?4";

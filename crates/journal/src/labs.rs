@@ -1,4 +1,4 @@
-//! What is known of each lab: its account, its last good poll, what stands in the way.
+//! What is known about each lab: its account, its last good poll, its current fault.
 
 use rusqlite::params;
 use serde::Serialize;
@@ -7,24 +7,23 @@ use super::{Store, StoreError};
 use casedrop_model::fault::FaultClass;
 use casedrop_model::time::WallMs;
 
-/// One lab.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct LabRecord {
     /// Its name in the config.
     pub lab: String,
-    /// The account that it is paired with.
+    /// The account it is paired with.
     pub account: Option<String>,
     /// The account's name at Align.
     pub account_name: Option<String>,
     /// When Align last answered a poll.
     pub good_poll: Option<WallMs>,
-    /// What kind of trouble stands in the way; `None` also where an older agent wrote it.
+    /// The class of the current fault; also `None` if an older agent wrote it.
     pub fault_class: Option<FaultClass>,
-    /// A stable word for what stands in the way.
+    /// A stable word for the current fault.
     pub fault_code: Option<String>,
-    /// The same for a person.
+    /// The fault, for a person.
     pub fault: Option<String>,
-    /// What a person can do.
+    /// What the user can do.
     pub hint: Option<String>,
 }
 
@@ -34,7 +33,6 @@ impl LabRecord {
         self.fault_class == Some(FaultClass::Auth)
     }
 
-    /// Nothing stands in the way any more.
     pub fn clear_fault(&mut self) {
         self.fault_class = None;
         self.fault_code = None;
@@ -44,7 +42,7 @@ impl LabRecord {
 }
 
 impl Store {
-    /// All labs that the agent ever ran for.
+    /// Returns all labs that the agent ever ran for.
     pub fn labs(&self) -> Result<Vec<LabRecord>, StoreError> {
         let sql = "SELECT lab, account, account_name, good_poll_ms, fault_code, fault_text,
             fault_hint, fault_class FROM labs ORDER BY lab";
@@ -66,7 +64,6 @@ impl Store {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    /// Writes a lab.
     pub fn save_lab(&self, lab: &LabRecord) -> Result<(), StoreError> {
         let sql = "INSERT OR REPLACE INTO labs (lab, account, account_name, good_poll_ms,
             fault_code, fault_text, fault_hint, fault_class)
@@ -84,8 +81,8 @@ impl Store {
         Ok(())
     }
 
-    /// Somebody logged the lab in, or paired it: that a login was missing is over. The engine notices,
-    /// and looks at once. Whether anything stood in the way.
+    /// Clears a missing-login fault after a user logged the lab in or paired it. The engine notices
+    /// and checks immediately. Returns whether there was such a fault.
     pub fn settle_login(&self, lab: &str) -> Result<bool, StoreError> {
         let known = self.labs()?.into_iter().find(|record| record.lab.eq_ignore_ascii_case(lab));
         let Some(mut record) = known.filter(LabRecord::lacks_login) else { return Ok(false) };

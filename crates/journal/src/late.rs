@@ -1,4 +1,4 @@
-//! What published orders still lack, and when it is asked for again.
+//! What published orders still lack, and when to request it again.
 
 use std::time::Duration;
 
@@ -10,18 +10,17 @@ use casedrop_model::asset::AssetKind;
 use casedrop_model::ids::OrderKey;
 use casedrop_model::time::{WallMs, millis};
 
-/// An extra that a published order lacks, and that will be asked for again.
+/// An extra that a published order lacks and that will be requested again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LateExtra {
-    /// Which one.
     pub kind: AssetKind,
-    /// How often it was asked for since the publication.
+    /// How often it was requested since the publication.
     pub tries: u32,
     /// Whether more than a few tries make no sense.
     pub brief: bool,
-    /// When it is asked for next.
+    /// When to request it next.
     pub next_try: WallMs,
-    /// How long the wait until then is, so that a clock that was set cannot make it longer.
+    /// Length of the wait until then, so that a clock change cannot extend it.
     pub wait: Duration,
 }
 
@@ -29,7 +28,7 @@ const SELECT: &str = "SELECT kind, tries, brief, next_try_ms, wait_ms, lab, acco
     FROM late_extras";
 
 impl Store {
-    /// What the order lacks from now on. Whatever was known of it before is forgotten.
+    /// Sets what the order lacks from now on, replacing everything known before.
     pub fn set_late(&self, order: &OrderKey, extras: &[LateExtra]) -> Result<(), StoreError> {
         let keys = [order.lab.as_str(), order.account.as_str(), order.order.as_str()];
         self.atomically(|store| {
@@ -53,7 +52,7 @@ impl Store {
         })
     }
 
-    /// What the order lacks and will be asked for.
+    /// Returns what the order lacks and will be requested.
     pub fn late(&self, order: &OrderKey) -> Result<Vec<LateExtra>, StoreError> {
         let values: &[&dyn ToSql] =
             &[&order.lab.as_str(), &order.account.as_str(), &order.order.as_str()];
@@ -62,7 +61,7 @@ impl Store {
         Ok(found.into_iter().map(|(_, extra)| extra).collect())
     }
 
-    /// The same of all orders.
+    /// Returns the same for all orders.
     pub fn all_late(&self) -> Result<Vec<(OrderKey, LateExtra)>, StoreError> {
         self.gather(SELECT, &[], read)
     }

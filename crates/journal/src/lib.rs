@@ -1,7 +1,7 @@
 //! The journal: what was observed and what was published, in one SQLite file.
 //!
-//! A call that returned is durable (WAL with `synchronous=FULL`). It holds no token, no secret and no
-//! patient name.
+//! Once a call has returned, its effect is durable (WAL with `synchronous=FULL`). The journal
+//! contains no token, no secret and no patient name.
 
 #![cfg_attr(not(test), warn(clippy::disallowed_methods))]
 
@@ -57,46 +57,44 @@ pub use revisions::RevisionRecord;
 pub use salvage::{Salvaged, salvage};
 pub use wishes::{Paused, is_decision};
 
-/// So many statements are kept ready: more than there are.
+/// Size of the cache of prepared statements: more than there are.
 const STATEMENTS: usize = 64;
 
 /// The journal's file name in the state directory.
 pub const FILE_NAME: &str = "journal.sqlite";
 
-/// How long a call waits for another program that holds the journal.
+/// How long a call waits for another program that has the journal locked.
 pub const BUSY: Duration = Duration::from_secs(10);
 /// Time between two tries where SQLite itself does not wait.
 const BETWEEN_TRIES: Duration = Duration::from_millis(20);
 
-/// How long a file may be one that cannot be opened.
+/// How long to tolerate a file that cannot be opened.
 const MOMENT: Duration = Duration::from_secs(1);
 
-/// The journal.
 pub struct Store {
     db: Connection,
-    /// Whether it is for more than looking.
+    /// Whether it was opened for writing.
     writes: bool,
     hook: fn(Step),
-    /// Records of the transaction under way: what is to be said once they are durable.
+    /// Steps to report once the current transaction is durable.
     due: RefCell<Vec<Step>>,
 }
 
 /// The last request for an account's ready orders.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Asked {
-    /// When it was about to be sent or, once it is answered, when the answer came.
+    /// When it was about to be sent or, once it is answered, when the answer arrived.
     pub at: Kept,
-    /// How long Align then wanted to be left alone, if longer than the usual interval.
+    /// How long Align then asked us to wait, if longer than the usual interval.
     pub wait: Duration,
-    /// Whether it was answered, or is known to have failed. If not, Align may have heard it at any
-    /// moment until the process that asked was gone.
+    /// Whether it was answered or is known to have failed. If not, Align may have received it at
+    /// any time until the process that sent it was gone.
     pub answered: bool,
 }
 
-/// One line of an order's story.
+/// One line of an order's event log.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct OrderEvent {
-    /// When.
     pub at: WallMs,
     /// A stable word, such as `seen` or `published`.
     pub kind: String,
@@ -105,27 +103,27 @@ pub struct OrderEvent {
 }
 
 impl Store {
-    /// Opens the journal, and makes it if there is none.
+    /// Opens the journal, creating it if there is none.
     pub fn open(file: &Path) -> Result<Self, StoreError> {
         Self::open_with(file, BUSY)
     }
 
-    /// As [`open`](Self::open), with another patience for programs that hold it.
+    /// Like [`open`](Self::open), with a custom wait for programs that lock it.
     pub fn open_with(file: &Path, busy: Duration) -> Result<Self, StoreError> {
         let _turn = turn_unless_made(file, busy);
         Self::prepare(connect(file, OpenFlags::default())?, busy)
     }
 
-    /// Opens a journal that is an agent's, to put something into it: closing it does not end the
-    /// agent's write-ahead log.
+    /// Opens an agent's journal to add something to it: closing it does not remove the agent's
+    /// write-ahead log.
     pub fn open_beside(file: &Path) -> Result<Self, StoreError> {
         let store = Self::open(file)?;
         check::keep_log_on_close(&store.db, true)?;
         Ok(store)
     }
 
-    /// As [`open_beside`](Self::open_beside), but where there is no journal none is made: that an
-    /// agent's journal is gone must not be hidden from it.
+    /// Like [`open_beside`](Self::open_beside), but never creates a journal: an agent must not be
+    /// kept from noticing that its journal is gone.
     pub fn open_present(file: &Path, busy: Duration) -> Result<Self, StoreError> {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let db = connect(file, flags)?;
@@ -135,12 +133,12 @@ impl Store {
         Ok(store)
     }
 
-    /// A journal that lives as long as the value does.
+    /// Creates a journal that lives only as long as this value.
     pub fn in_memory() -> Result<Self, StoreError> {
         Self::prepare(Connection::open_in_memory()?, BUSY)
     }
 
-    /// Opens a journal that exists for looking only; `None` if there is none.
+    /// Opens an existing journal for reading; `None` if there is none.
     pub fn open_to_read(file: &Path) -> Result<Option<Self>, StoreError> {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         match connect(file, flags) {
@@ -159,13 +157,13 @@ impl Store {
         }
     }
 
-    /// Whether it is a file in which no journal was made yet.
+    /// Whether this is a file in which no journal was created yet.
     pub fn holds_nothing(&self) -> Result<bool, StoreError> {
         Ok(schema::version(&self.db)? == 0)
     }
 
-    /// Writes a copy of the journal as it is now to a file that must not exist yet. It is whole, and as
-    /// durable as the file's volume makes it by itself.
+    /// Writes a copy of the current journal to a file that must not exist yet. The copy is
+    /// complete, and as durable as the file's volume makes it without a sync.
     pub fn copy_to(&self, file: &Path) -> Result<(), StoreError> {
         let Some(name) = file.to_str() else {
             return Err(StoreError::Row(format!("{} is no Unicode name", file.display())));
@@ -176,11 +174,12 @@ impl Store {
 
     fn prepare(mut db: Connection, busy: Duration) -> Result<Self, StoreError> {
         db.busy_timeout(busy)?;
-        // SQLite's own patience does not cover this switch while another process makes the journal.
+        // SQLite's busy timeout does not cover this switch while another process is creating the
+        // journal.
         patiently(busy, || db.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(())))?;
         db.pragma_update(None, "synchronous", "FULL")?;
         db.pragma_update(None, "foreign_keys", true)?;
-        // Values that differ from call to call must not make it plan the same statement anew.
+        // Values that differ between calls must not make it plan the same statement again.
         db.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
         db.set_prepared_statement_cache_capacity(STATEMENTS);
         patiently(busy, || schema::migrate(&mut db))?;
@@ -191,14 +190,14 @@ impl Store {
         Self { db, writes: true, hook: |_| {}, due: RefCell::default() }
     }
 
-    /// The hook is called before and after each durable record that has a [`Step`].
+    /// Sets the hook called before and after each durable record that has a [`Step`].
     #[must_use]
     pub fn with_hook(mut self, hook: fn(Step)) -> Self {
         self.hook = hook;
         self
     }
 
-    /// Makes one record, as part of the transaction under way if there is one.
+    /// Makes one record, as part of the current transaction if there is one.
     fn record<T>(
         &self,
         (before, durable): (Step, Step),
@@ -214,7 +213,7 @@ impl Store {
         Ok(written)
     }
 
-    /// Makes everything that `work` writes durable at once, or nothing of it.
+    /// Makes everything that `work` writes durable atomically, or none of it.
     pub fn atomically<T>(
         &self,
         work: impl FnOnce(&Self) -> Result<T, StoreError>,
@@ -224,8 +223,8 @@ impl Store {
             return work(self);
         }
         self.due.take();
-        // Whoever writes takes his turn at the beginning: one that reads first and then finds that
-        // others wrote meanwhile could only fail.
+        // Writers take the write lock first: one that reads first and then finds that others wrote
+        // in between could only fail.
         let behavior = if self.writes {
             TransactionBehavior::Immediate
         } else {
@@ -240,8 +239,9 @@ impl Store {
         Ok(result)
     }
 
-    /// Asks before each transaction becomes durable; on `false` it is undone, and its call fails. For
-    /// tests of what follows when the agent ends, or its disk fails, between two writes.
+    /// Calls `may_commit` before each transaction becomes durable; on `false` it is rolled back and
+    /// its call fails. For tests of what happens if the agent dies, or its disk fails, between two
+    /// writes.
     pub fn before_commit(
         &mut self,
         mut may_commit: impl FnMut() -> bool + Send + 'static,
@@ -249,7 +249,7 @@ impl Store {
         Ok(self.db.commit_hook(Some(move || !may_commit()))?)
     }
 
-    /// All that a query finds, read row by row.
+    /// Runs a query and reads all its rows.
     fn gather<T>(
         &self,
         sql: &str,
@@ -265,13 +265,13 @@ impl Store {
         Ok(found)
     }
 
-    /// A fact about this installation, such as the id of its output root.
+    /// Returns a fact about this installation, such as the id of its output folder.
     pub fn fact(&self, name: &str) -> Result<Option<String>, StoreError> {
         let mut query = self.db.prepare_cached("SELECT value FROM meta WHERE key = ?1")?;
         Ok(query.query_row([name], |row| row.get(0)).optional()?)
     }
 
-    /// Remembers a fact about this installation.
+    /// Sets a fact about this installation.
     pub fn set_fact(&self, name: &str, value: &str) -> Result<(), StoreError> {
         let sql = "INSERT INTO meta (key, value) VALUES (?1, ?2)
                    ON CONFLICT (key) DO UPDATE SET value = ?2";
@@ -279,7 +279,7 @@ impl Store {
         Ok(())
     }
 
-    /// When the account was last asked for its ready orders, by whichever process.
+    /// Returns when any process last asked the account for its ready orders.
     pub fn last_asked(&self, account: &str) -> Result<Option<Asked>, StoreError> {
         let sql = "SELECT asked_ms, up_ms, wait_ms, answered FROM polls WHERE account = ?1";
         let mut query = self.db.prepare_cached(sql)?;
@@ -298,8 +298,8 @@ impl Store {
         }
     }
 
-    /// Remembers that the account is asked; to be called before the request is sent and once more
-    /// when it was answered.
+    /// Records that the account is being asked; call it before the request is sent and again when
+    /// it was answered.
     pub fn set_asked(&self, account: &str, asked: Asked) -> Result<(), StoreError> {
         let sql = "INSERT OR REPLACE INTO polls (account, asked_ms, up_ms, wait_ms, answered)
                    VALUES (?1, ?2, ?3, ?4, ?5)";
@@ -316,7 +316,7 @@ impl Store {
         Ok(())
     }
 
-    /// Adds a line to an order's story.
+    /// Adds a line to an order's event log.
     pub fn tell(
         &self,
         key: &OrderKey,
@@ -343,7 +343,7 @@ impl Store {
         Ok(())
     }
 
-    /// An order's story, oldest line first.
+    /// Returns an order's event log, oldest line first.
     pub fn story(&self, key: &OrderKey) -> Result<Vec<OrderEvent>, StoreError> {
         let sql = "SELECT at_ms, kind, text FROM events
                    WHERE lab = ?1 AND account = ?2 AND order_id = ?3 ORDER BY id";
@@ -356,9 +356,9 @@ impl Store {
     }
 }
 
-/// Opens a database, however long its path is.
+/// Opens a database, regardless of the length of its path.
 fn connect(file: &Path, flags: OpenFlags) -> Result<Connection, StoreError> {
-    // SQLite would wait at a pipe for whoever opens its other end.
+    // SQLite would wait at a pipe for the other end.
     for suffix in ["", "-wal", "-shm", "-journal"] {
         let mut name = file.file_name().unwrap_or_default().to_os_string();
         name.push(suffix);
@@ -369,15 +369,15 @@ fn connect(file: &Path, flags: OpenFlags) -> Result<Connection, StoreError> {
     }
     let given = for_others(file);
     if cfg!(windows) && given != file {
-        // SQLite's usual way to files on Windows ends at 260 characters.
+        // SQLite's default way to open files on Windows is limited to 260 characters.
         return Ok(Connection::open_with_flags_and_vfs(given, flags, "win32-longpath")?);
     }
     Ok(Connection::open_with_flags(given, flags)?)
 }
 
-/// Waits until no other process makes the journal, for so long at most; nobody else begins to as long as
-/// the lock lives. SQLite does not keep two that make one apart on every system, and a half-made one
-/// looks like a damaged one. `None` where there can be no lock.
+/// Waits for at most `busy` until no other process is creating the journal; none starts to while
+/// the lock is held. On some systems SQLite does not keep two creators apart, and a half-made
+/// journal looks like a damaged one. `None` if there can be no lock.
 fn turn_to_make(file: &Path, busy: Duration) -> Option<LockGuard> {
     let began = Instant::now();
     loop {
@@ -389,14 +389,14 @@ fn turn_to_make(file: &Path, busy: Duration) -> Option<LockGuard> {
     }
 }
 
-/// The same where nothing was made yet.
+/// The same, if nothing was created yet.
 fn turn_unless_made(file: &Path, busy: Duration) -> Option<LockGuard> {
     let is_made = RealDisk.stamp(file).is_ok_and(|stamp| stamp.len > 0);
     if is_made { None } else { turn_to_make(file, busy) }
 }
 
-/// Does something again as long as others hold the journal, for so long at most; where one of its files
-/// cannot be opened, for a moment: Windows refuses to open a file that another process is deleting.
+/// Retries while others have the journal locked, for at most `busy`. If one of its files cannot be
+/// opened, retries for one second: Windows refuses to open a file that another process is deleting.
 fn patiently<T, E: Into<StoreError>>(
     busy: Duration,
     mut act: impl FnMut() -> Result<T, E>,
@@ -419,13 +419,12 @@ fn patiently<T, E: Into<StoreError>>(
     }
 }
 
-/// A duration from its milliseconds.
 fn duration(millis: i64) -> Duration {
     Duration::from_millis(u64::try_from(millis).unwrap_or(0))
 }
 
-/// Whatever is recorded of an order has a line in its story, in the same transaction; so the line tells
-/// what kind of record it is.
+/// Everything recorded about an order adds a line to its event log in the same transaction, so the
+/// line's kind tells which record it is.
 fn steps_of(kind: &str) -> Option<(Step, Step)> {
     Some(match kind {
         "seen" | "left" | "taken" | "away" => (Step::JournalSeen, Step::JournalSeenDurable),

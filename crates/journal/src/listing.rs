@@ -1,4 +1,4 @@
-//! The orders as people look through them: a page at a time, however many there are.
+//! Lists of orders for people: one page at a time, however many there are.
 
 use std::collections::BTreeMap;
 
@@ -10,20 +10,20 @@ use super::{FeedRow, Store, StoreError};
 use casedrop_model::listing::{OrderPage, OrderQuery, OrderSort};
 use casedrop_model::time::WallMs;
 
-/// What was published of one lab.
+/// What was published for one lab.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct LabActivity {
-    /// When something was published last.
+    /// When something was last published.
     pub last: Option<WallMs>,
-    /// How many orders of the lab were published since the time that was asked for.
+    /// Number of the lab's orders published since the given time.
     pub since: u64,
 }
 
 impl Store {
-    /// A page of the orders that the query wants.
+    /// Returns a page of the orders that match the query.
     pub fn list(&self, query: &OrderQuery) -> Result<OrderPage, StoreError> {
         let (wanted, mut values) = wanted(query);
-        // Left to itself SQLite walks the table, and takes every order's JSON apart on the way.
+        // Left alone, SQLite scans the table and parses every order's JSON on the way.
         let sorts_itself = !matches!(query.sort, OrderSort::Newest | OrderSort::Oldest);
         let table = if query.words.is_empty() && query.lab.is_none() && !sorts_itself {
             "orders"
@@ -39,7 +39,7 @@ impl Store {
             return Ok(OrderPage::default());
         }
         let (sort, rank) = (sql_of(query.sort), values.len());
-        // What is left out is not read: the inner part needs nothing but an index.
+        // Rows outside the page are not read: the inner part only needs an index.
         let sql = format!(
             "{SELECT} JOIN (SELECT rowid AS row, row_number() OVER () AS place FROM (
                  SELECT rowid FROM {table} {wanted} ORDER BY {sort} LIMIT ?{} OFFSET ?{}
@@ -54,7 +54,7 @@ impl Store {
         Ok(OrderPage { orders, total: usize::try_from(total).unwrap_or(0) })
     }
 
-    /// How many orders there are in each state, those without any left out.
+    /// Counts the orders in each state; states without orders are absent.
     pub fn count_by_state(&self) -> Result<BTreeMap<String, usize>, StoreError> {
         let sql = "SELECT state, count(*) FROM orders GROUP BY state";
         let mut query = self.db.prepare_cached(sql)?;
@@ -65,7 +65,7 @@ impl Store {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    /// What was published of a lab, altogether and since a time.
+    /// Returns what was published for a lab, in total and since a time.
     pub fn activity(&self, lab: &str, since: WallMs) -> Result<LabActivity, StoreError> {
         let sql = "SELECT
             (SELECT max(published_ms) FROM revisions WHERE lab = ?1),
@@ -81,7 +81,7 @@ impl Store {
         })?)
     }
 
-    /// The last lines of all stories, the newest first.
+    /// Returns the last lines of all event logs, newest first.
     pub fn latest_events(&self, limit: usize) -> Result<Vec<FeedRow>, StoreError> {
         let sql = "SELECT id, at_ms, lab, account, order_id, kind, text FROM events
                    ORDER BY id DESC LIMIT ?1";
@@ -102,7 +102,7 @@ fn sql_of(sort: OrderSort) -> &'static str {
     match sort {
         OrderSort::Newest => "last_seen_ms DESC, order_id DESC",
         OrderSort::Oldest => "last_seen_ms, order_id",
-        // Numbers of more digits are higher; ids that are no numbers have an order all the same.
+        // Longer numbers are higher; ids that are not numbers still have a stable order.
         OrderSort::Highest => "length(order_id) DESC, order_id DESC",
         OrderSort::Lowest => "length(order_id), order_id",
         OrderSort::CaseType => "case_type IS NULL, case_type, last_seen_ms DESC, order_id DESC",
@@ -110,7 +110,7 @@ fn sql_of(sort: OrderSort) -> &'static str {
     }
 }
 
-/// The condition, and its values.
+/// Returns the SQL condition and its values.
 fn wanted(query: &OrderQuery) -> (String, Vec<Value>) {
     let mut values: Vec<Value> = Vec::new();
     let mut parts = Vec::new();
@@ -128,13 +128,13 @@ fn wanted(query: &OrderQuery) -> (String, Vec<Value>) {
         parts.push(format!("lab = ?{}", values.len()));
     }
     if !query.states.is_empty() {
-        // These words are ours.
+        // Not user input, so no escaping is needed.
         let words: Vec<_> =
             query.states.iter().map(|state| format!("'{}'", state.as_str())).collect();
         parts.push(format!("state IN ({})", words.join(", ")));
     }
     if query.incomplete {
-        // What is held back, and what was published last with a serious finding.
+        // What is held back, and what was last published with a serious finding.
         let of_order = "i.lab = lab AND i.account = account AND i.order_id = order_id";
         let of_order = of_order.replace("= ", "= orders.");
         parts.push(format!(

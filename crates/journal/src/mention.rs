@@ -1,4 +1,5 @@
-//! What notifications say becomes durable: prescriptions that they name, and that something changed.
+//! Makes the content of notifications durable: the prescriptions they name, or that something
+//! changed.
 
 use super::{Store, StoreError};
 use casedrop_model::ids::{AccountId, LabName, OrderKey};
@@ -6,9 +7,9 @@ use casedrop_model::notification::{Mention, Named, Noted};
 use casedrop_model::time::WallMs;
 
 impl Store {
-    /// Records what notifications say, all at once: each prescription that they name, also by the number
-    /// of an order that is known here; and for everything else a wish that the labs concerned be polled
-    /// as soon as that is allowed.
+    /// Records what notifications say in one transaction: each prescription they name, including by
+    /// the number of an order known here; for everything else, a request to poll the labs concerned
+    /// as soon as allowed.
     pub fn mention(
         &self,
         labs: &[(LabName, AccountId)],

@@ -1,11 +1,11 @@
-//! Takes out of a journal what former versions kept: names of files that may name a person.
+//! Removes file names that could name a person from a journal written by an earlier version.
 
 use rusqlite::{Connection, Transaction};
 
 use super::{StoreError, unreadable};
 use casedrop_model::manifest::Manifest;
 
-/// Replaces names in all manifests by their stand-ins. Gives how many held some.
+/// Replaces names in all manifests by their stand-ins. Returns how many manifests changed.
 pub(super) fn replace(tx: &Transaction<'_>) -> Result<usize, StoreError> {
     let mut changed = 0;
     for table in ["revisions", "intents", "holds"] {
@@ -16,7 +16,7 @@ pub(super) fn replace(tx: &Transaction<'_>) -> Result<usize, StoreError> {
             let mut rows = query.query([])?;
             while let Some(row) = rows.next()? {
                 let text: String = row.get(1)?;
-                // One that cannot be read is for the look at the journal to find.
+                // An unreadable one is left for the journal's check to find.
                 let Ok(manifest) = serde_json::from_str::<Manifest>(&text) else { continue };
                 let without = manifest.without_names();
                 if without != manifest {
@@ -37,7 +37,7 @@ pub(super) fn replace(tx: &Transaction<'_>) -> Result<usize, StoreError> {
     Ok(changed)
 }
 
-/// The same where a fault of the disk quoted a file of that order.
+/// Does the same in event logs, where a disk fault quoted a file of that order.
 fn in_stories(
     tx: &Transaction<'_>,
     order: &str,
@@ -62,8 +62,8 @@ fn in_stories(
     Ok(())
 }
 
-/// Removes what was replaced from the file too. Where that is not possible now, such as for lack of
-/// room, it stays in unused pages until they are written over.
+/// Removes the replaced names from the file too. If that is not possible now, for lack of space for
+/// example, they stay in unused pages until overwritten.
 pub(super) fn forget(db: &Connection) {
     let forgotten = db
         .execute_batch("VACUUM")

@@ -1,5 +1,5 @@
-//! Scan notifications: durable once put in, taken out by the engine when an order's record says what
-//! follows from them. Until then they stand here, however long Align is away.
+//! Scan notifications: durable once put in, taken out by the engine once an order's record reflects
+//! them. Until then they stay here, however long Align is unreachable.
 
 use std::time::Duration;
 
@@ -19,24 +19,21 @@ const TROUBLE: &str = "notifications-trouble";
 const SELECT: &str = "SELECT lab, account, rx_id, first_ms, to_ask, attempts, next_try_ms, wait_ms,
     attention, fault_code, fault_text, fault_hint FROM notified";
 
-/// A notification that nothing followed from yet.
+/// A notification that is still to be processed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pending {
-    /// Whose.
     pub lab: LabName,
-    /// Its account.
     pub account: AccountId,
-    /// Which prescription.
     pub rx: RxId,
-    /// When it came first.
+    /// When it first arrived.
     pub first: WallMs,
-    /// Whether it was looked at, and Align is to be asked about its order.
+    /// Whether it was examined, and Align is to be asked about its order.
     pub to_ask: bool,
     /// How often that failed.
     pub attempts: u32,
-    /// Not before this time.
+    /// The earliest time for the next try.
     pub next_try: WallMs,
-    /// How long the wait until then is, so that a clock that was set cannot make it longer.
+    /// Length of the wait until then, so that a clock change cannot extend it.
     pub wait: Duration,
     /// Whether a person should act.
     pub attention: bool,
@@ -44,30 +41,29 @@ pub struct Pending {
     pub fault: Option<PendingFault>,
 }
 
-/// Why nothing followed from a notification yet.
+/// Why a notification could not be processed yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PendingFault {
     /// A stable word.
     pub code: String,
     /// What failed.
     pub text: String,
-    /// What a person can do.
+    /// What the user can do.
     pub hint: Option<String>,
 }
 
-/// Orders that polling found and no notification named.
+/// Orders found by polling that no notification named.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Missed {
-    /// How many.
     pub missed: u64,
     /// When the last one was found.
     pub last: Option<WallMs>,
 }
 
 impl Store {
-    /// Records what notifications name, all at once, for each of the labs that has the account; a
-    /// name without account goes to all of them. What stands here already costs no write.
+    /// Records what notifications name in one transaction, for each lab with that account; a name
+    /// without an account goes to all labs. What is already here costs no write.
     pub fn notify(
         &self,
         labs: &[(LabName, AccountId)],
@@ -99,19 +95,19 @@ impl Store {
         })
     }
 
-    /// All notifications that nothing followed from yet, the oldest first, `most` at the most.
+    /// Returns up to `most` notifications that are still to be processed, oldest first.
     pub fn notified(&self, most: usize) -> Result<Vec<Pending>, StoreError> {
         let most = i64::try_from(most).unwrap_or(i64::MAX);
         self.pending_rows("ORDER BY first_ms LIMIT ?1", &[&most])
     }
 
-    /// How many there are.
+    /// Returns the number of notifications that are still to be processed.
     pub fn notified_count(&self) -> Result<u64, StoreError> {
         let mut query = self.db.prepare_cached("SELECT count(*) FROM notified")?;
         Ok(query.query_row([], |row| row.get::<_, i64>(0))?.cast_unsigned())
     }
 
-    /// The notification that names this prescription.
+    /// Returns the notification that names this prescription.
     pub fn pending(
         &self,
         lab: &LabName,
@@ -125,8 +121,8 @@ impl Store {
         Ok(found.into_iter().next())
     }
 
-    /// Notifications of an account that nobody looked at yet, or else those about whose orders Align
-    /// is to be asked now; `most` at the most.
+    /// Returns up to `most` notifications of an account: those not examined yet or, if `to_ask`,
+    /// those about whose orders Align is to be asked now.
     pub fn pending_now(
         &self,
         lab: &LabName,
@@ -143,7 +139,7 @@ impl Store {
         )
     }
 
-    /// When the next notification of an account is due that was looked at.
+    /// Returns when the next examined notification of an account is due.
     pub fn next_pending(
         &self,
         lab: &LabName,
@@ -157,7 +153,7 @@ impl Store {
         Ok(at.map(WallMs))
     }
 
-    /// Writes a notification that stands here: when Align is asked, and what failed.
+    /// Updates an existing notification: when to ask Align, and what failed.
     pub fn put_off(&self, pending: &Pending) -> Result<(), StoreError> {
         let sql = "UPDATE notified SET to_ask = ?4, attempts = ?5, next_try_ms = ?6, wait_ms = ?7,
                    attention = ?8, fault_code = ?9, fault_text = ?10, fault_hint = ?11
@@ -181,7 +177,7 @@ impl Store {
         Ok(())
     }
 
-    /// Takes a notification out: its order's record says what follows, in the same transaction.
+    /// Removes a notification: the order's record reflects it in the same transaction.
     pub fn take_notified(
         &self,
         lab: &LabName,
@@ -195,7 +191,7 @@ impl Store {
         Ok(())
     }
 
-    /// There is news of the prescription's order: what waits here is looked at anew.
+    /// Makes a waiting notification be examined again, because there is news of its order.
     pub fn review_notified(
         &self,
         lab: &LabName,
@@ -209,7 +205,7 @@ impl Store {
         Ok(())
     }
 
-    /// A clock that was set back makes no wait longer than it was.
+    /// Ensures that no wait gets longer because the clock was set back.
     pub fn bound_pending(&self, now: WallMs) -> Result<(), StoreError> {
         let late = "WHERE next_try_ms > ?1 + wait_ms";
         let sql = format!("SELECT EXISTS (SELECT 1 FROM notified {late})");
@@ -220,19 +216,17 @@ impl Store {
         Ok(())
     }
 
-    /// Puts back a notification that was found elsewhere.
+    /// Restores a notification that was found elsewhere.
     pub fn restore_notified(&self, found: &Pending) -> Result<(), StoreError> {
         let labs = [(found.lab.clone(), found.account.clone())];
         let named = Named { account: Some(found.account.clone()), rx: found.rx.clone() };
         self.notify(&labs, &[named], found.first).map(drop)
     }
 
-    /// What was received so far.
     pub fn received(&self) -> Result<Received, StoreError> {
         self.counts(RECEIVED)
     }
 
-    /// Adds to what was received.
     pub fn add_received(&self, more: &Received) -> Result<(), StoreError> {
         self.atomically(|store| {
             let mut sum = store.received()?;
@@ -241,7 +235,6 @@ impl Store {
         })
     }
 
-    /// What was missed so far.
     pub fn missed(&self) -> Result<Missed, StoreError> {
         self.counts(MISSED)
     }
@@ -255,12 +248,12 @@ impl Store {
         })
     }
 
-    /// What keeps the listener from its work, if anything.
+    /// Returns what keeps the listener from working, if anything.
     pub fn listener_trouble(&self) -> Result<Option<String>, StoreError> {
         Ok(self.fact(TROUBLE)?.filter(|text| !text.is_empty()))
     }
 
-    /// Remembers what is in the listener's way; `None`: nothing any more.
+    /// Records what keeps the listener from working; `None` if nothing does.
     pub fn set_listener_trouble(&self, why: Option<&str>) -> Result<(), StoreError> {
         if self.listener_trouble()?.as_deref() == why {
             return Ok(());

@@ -28,7 +28,6 @@ pub(super) const SELECT: &str = "
     LEFT JOIN holds h ON h.lab = o.lab AND h.account = o.account AND h.order_id = o.order_id";
 
 impl Store {
-    /// One order.
     pub fn order(&self, key: &OrderKey) -> Result<Option<OrderRecord>, StoreError> {
         let found = self.select(
             "WHERE o.lab = ?1 AND o.account = ?2 AND o.order_id = ?3",
@@ -37,7 +36,7 @@ impl Store {
         Ok(found.into_iter().next())
     }
 
-    /// All orders, the newest first.
+    /// Returns all orders, newest first.
     pub fn orders(&self) -> Result<Vec<OrderRecord>, StoreError> {
         self.select("ORDER BY o.last_seen_ms DESC, o.order_id DESC", &[])
     }
@@ -52,12 +51,12 @@ impl Store {
         Ok(self.db.query_row("SELECT EXISTS (SELECT 1 FROM revisions)", [], |row| row.get(0))?)
     }
 
-    /// All orders of which something is to be fetched, the longest waiting first.
+    /// Returns all orders with something to fetch, longest waiting first.
     pub fn wanted(&self) -> Result<Vec<OrderRecord>, StoreError> {
         self.select("WHERE o.evidence > o.fetched OR o.forced ORDER BY o.first_seen_ms", &[])
     }
 
-    /// The orders that stood in the account's latest list.
+    /// Returns the orders in the account's latest list.
     pub fn listed(
         &self,
         lab: &LabName,
@@ -69,12 +68,12 @@ impl Store {
         )
     }
 
-    /// Every order with that id, in whichever lab, and every order with that Rx id.
+    /// Returns every order with this id or Rx id, in any lab.
     pub fn find(&self, id: &str) -> Result<Vec<OrderRecord>, StoreError> {
         self.select("WHERE o.order_id = ?1 OR o.rx_id = ?1 ORDER BY o.lab", &[&id])
     }
 
-    /// The order of that prescription.
+    /// Returns the order of this prescription.
     pub fn by_rx(
         &self,
         lab: &LabName,
@@ -87,7 +86,7 @@ impl Store {
         )
     }
 
-    /// The account's order about which Align is to be asked first, if that is due.
+    /// Returns the account's order that Align should be asked about next, if one is due.
     pub fn next_to_ask(
         &self,
         lab: &LabName,
@@ -102,7 +101,7 @@ impl Store {
         Ok(found.into_iter().next())
     }
 
-    /// Writes an order, all but its publication.
+    /// Saves an order, except its publication.
     pub fn save(&self, order: &OrderRecord) -> Result<(), StoreError> {
         let sql = "
             INSERT OR REPLACE INTO orders (lab, account, order_id, rx_id, remote, listed, evidence,
@@ -152,7 +151,7 @@ impl Store {
         Ok(())
     }
 
-    /// Writes down that an order which failed is not tried before that time, if it is to be tried.
+    /// Postpones the next try of a failed order to this time, if it is to be retried.
     pub fn put_off_order(&self, key: &OrderKey, next_try: WallMs) -> Result<(), StoreError> {
         let sql = "UPDATE orders SET next_try_ms = ?4
             WHERE lab = ?1 AND account = ?2 AND order_id = ?3 AND next_try_ms < ?4";
@@ -181,7 +180,7 @@ fn held(row: &Row<'_>) -> Result<Option<HeldRecord>, StoreError> {
     }))
 }
 
-/// Findings as the journal has them; an older agent wrote none.
+/// Parses findings from the journal; older agents wrote none.
 fn findings(text: Option<String>) -> Result<FindingCounts, StoreError> {
     let parsed = text.map(|text| serde_json::from_str(&text));
     Ok(parsed.transpose().map_err(|error| unreadable("findings", error))?.unwrap_or_default())

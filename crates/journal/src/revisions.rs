@@ -10,23 +10,19 @@ use casedrop_model::manifest::{Manifest, Severity};
 use casedrop_model::record::{Intent, OrderRecord, Place};
 use casedrop_model::time::{WallMs, millis};
 
-/// One published revision.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RevisionRecord {
-    /// Its manifest.
     pub manifest: Manifest,
     /// SHA-256 of the manifest's bytes.
     pub manifest_sha256: String,
-    /// Where it was published.
     pub place: Place,
-    /// When.
     pub at: WallMs,
-    /// When Align last handed out its content.
+    /// When Align last served its content.
     pub confirmed: WallMs,
     /// How many steps of Align's status history it covers.
     pub history_seen: u32,
-    /// Whether it was found on the disk and no journal knew of it: anybody may have put it there, so the
-    /// agent never removes it.
+    /// Whether it was found on disk without any record in a journal: anyone may have put it there,
+    /// so the agent never removes it.
     pub is_found: bool,
 }
 
@@ -37,14 +33,14 @@ const SELECT: &str = "SELECT manifest, manifest_sha256, place, published_ms, con
     history_seen, found FROM revisions WHERE lab = ?1 AND account = ?2 AND order_id = ?3";
 
 impl Store {
-    /// Every published revision of an order, oldest first.
+    /// Returns every published revision of an order, oldest first.
     pub fn revisions(&self, key: &OrderKey) -> Result<Vec<RevisionRecord>, StoreError> {
         let values: &[&dyn ToSql] =
             &[&key.lab.as_str(), &key.account.as_str(), &key.order.as_str()];
         self.gather(&format!("{SELECT} ORDER BY revision"), values, read)
     }
 
-    /// The newest revision that was published at the order's own path.
+    /// Returns the newest revision published at the order's own path.
     pub fn newest_at_main(&self, key: &OrderKey) -> Result<Option<RevisionRecord>, StoreError> {
         let sql = format!("{SELECT} AND place = 'main' ORDER BY revision DESC LIMIT 1");
         let mut query = self.db.prepare_cached(&sql)?;
@@ -53,7 +49,7 @@ impl Store {
         row.transpose()
     }
 
-    /// The sizes in bytes of the latest publications, whichever orders they are of.
+    /// Returns the sizes in bytes of the latest publications of any order.
     pub fn recent_sizes(&self, count: u32) -> Result<Vec<u64>, StoreError> {
         let sql = "SELECT manifest FROM revisions ORDER BY published_ms DESC LIMIT ?1";
         let mut query = self.db.prepare_cached(sql)?;
@@ -65,8 +61,8 @@ impl Store {
         Ok(sizes)
     }
 
-    /// Whether a manifest of an order is known: from a publication, or one that was about to be. What was
-    /// merely found on the disk is not.
+    /// Whether a manifest of an order is known, from a publication or an intent. One that was
+    /// merely found on disk is not.
     pub fn knows_manifest(&self, key: &OrderKey, sha256: &str) -> Result<bool, StoreError> {
         let sql = "SELECT EXISTS (SELECT 1 FROM revisions WHERE lab = ?1 AND account = ?2
                 AND order_id = ?3 AND manifest_sha256 = ?4 AND NOT found)
@@ -76,7 +72,7 @@ impl Store {
         Ok(self.db.prepare_cached(sql)?.query_row(keys, |row| row.get(0))?)
     }
 
-    /// How many orders have a revision that was merely found on the disk.
+    /// Counts the orders with a revision that was merely found on disk.
     pub fn found_orders(&self) -> Result<u64, StoreError> {
         let sql = "SELECT count(*) FROM
             (SELECT DISTINCT lab, account, order_id FROM revisions WHERE found AND NOT gone)";
@@ -84,7 +80,7 @@ impl Store {
         Ok(u64::try_from(count).unwrap_or(0))
     }
 
-    /// Every revision of every order, one after the other.
+    /// Calls `take` for every revision of every order.
     pub fn each_revision(
         &self,
         mut take: impl FnMut(OrderKey, RevisionRecord) -> Result<(), StoreError>,
@@ -100,7 +96,7 @@ impl Store {
         Ok(())
     }
 
-    /// Writes a revision that was published without this journal's knowledge.
+    /// Saves a revision that was published without this journal's knowledge.
     pub fn save_revision(
         &self,
         key: &OrderKey,
@@ -131,7 +127,7 @@ impl Store {
         Ok(())
     }
 
-    /// Records in one step that an intended publication is durable on disk: the revision, the order
+    /// Records atomically that an intended publication is durable on disk: the revision, the order
     /// as given, and the end of the intent.
     pub fn record_publication(
         &self,
@@ -144,7 +140,7 @@ impl Store {
         self.atomically(|store| {
             let counted = millis(store.counted()?);
             if intent.target.place() == Place::Main {
-                // From now on the one before it counts as replaced.
+                // From now on the previous one counts as replaced.
                 let sql = "UPDATE revisions SET counted_ms = ?4
                     WHERE lab = ?1 AND account = ?2 AND order_id = ?3 AND revision = (
                         SELECT MAX(revision) FROM revisions
@@ -183,8 +179,8 @@ impl Store {
         })
     }
 
-    /// Records in one step that Align still hands out what is published already. Whoever put it there,
-    /// its origin is known from now on.
+    /// Records atomically that Align still serves what is already published. From now on its origin
+    /// is known, no matter who put it there.
     pub fn record_unchanged(&self, order: &OrderRecord) -> Result<(), StoreError> {
         self.atomically(|store| {
             if let Some(published) = &order.published {
@@ -204,14 +200,15 @@ impl Store {
     }
 }
 
-/// How many findings are serious, and all of them by code, as the journal keeps them: without names.
+/// Returns the number of serious findings, and all findings by code, as stored in the journal:
+/// without names.
 pub(super) fn finding_columns(manifest: &Manifest) -> (u32, Option<String>) {
     let counts = FindingCounts::of(&manifest.findings);
     let text = (!counts.is_empty()).then(|| serde_json::to_string(&counts).unwrap_or_default());
     (counts.of_severity(Severity::Serious), text)
 }
 
-/// A manifest from a row.
+/// Parses a manifest from a row.
 pub(super) fn manifest(text: &str) -> Result<Manifest, StoreError> {
     Manifest::parse(text.as_bytes()).map_err(|refusal| unreadable("manifest", refusal))
 }

@@ -1,4 +1,4 @@
-//! What can still be read of a damaged journal. Nothing of it is changed.
+//! Reads what is still readable in a damaged journal, without changing it.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -15,16 +15,14 @@ use casedrop_model::order::{RemoteOrder, Status};
 use casedrop_model::record::OrderRecord;
 use casedrop_model::time::{Kept, WallMs};
 
-/// What was found.
 #[derive(Debug, Default)]
 pub struct Salvaged {
-    /// Orders, without what stood in their way and without what was published of them.
+    /// Orders, without their faults and publications.
     pub orders: Vec<OrderRecord>,
-    /// Publications.
     pub revisions: Vec<(OrderKey, RevisionRecord)>,
-    /// Orders that somebody had asked for again.
+    /// Orders that a user had asked to fetch again.
     pub requests: Vec<OrderKey>,
-    /// Notifications that nothing followed from yet.
+    /// Notifications that are still to be processed.
     pub notified: Vec<Pending>,
     /// Accounts whose last poll is known.
     pub polls: Vec<(String, Asked)>,
@@ -32,14 +30,14 @@ pub struct Salvaged {
     pub facts: Vec<(String, String)>,
 }
 
-/// Reads what can be read, row by row; what cannot is left out. An empty answer where nothing can.
+/// Reads whatever can be read, row by row, skipping the rest. Empty if nothing can be read.
 pub fn salvage(file: &Path) -> Salvaged {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let Ok(db) = connect(file, flags) else { return Salvaged::default() };
     if keep_log_on_close(&db, true).is_err() {
         return Salvaged::default();
     }
-    // These columns have been there since the first version; a table that is not there holds nothing.
+    // These columns have existed since the first version; a missing table counts as empty.
     let mut salvaged = Salvaged {
         orders: rows(
             &db,
@@ -58,7 +56,7 @@ pub fn salvage(file: &Path) -> Salvaged {
         polls: rows(&db, "polls", "account, asked_ms, wait_ms", poll),
         facts: rows(&db, "meta", "key, value", |row| Ok((row.get(0)?, row.get(1)?))),
     };
-    // This one has not, and what it says must not be forgotten.
+    // This column has not, and its content must not be lost.
     let columns = "lab, account, order_id, revision, found";
     let of_unknown_origin: BTreeSet<(OrderKey, u32)> =
         rows(&db, "revisions", columns, found).into_iter().flatten().collect();
@@ -86,7 +84,7 @@ fn rows<T>(
     found
 }
 
-/// The rows before the first damaged page, and those behind the last one.
+/// Returns the rows before the first damaged page and those after the last.
 fn row_ids(db: &Connection, table: &str) -> BTreeSet<i64> {
     let mut ids = BTreeSet::new();
     for order in ["ASC", "DESC"] {
@@ -109,7 +107,7 @@ fn order(row: &Row<'_>) -> Result<OrderRecord, StoreError> {
     let mut order = OrderRecord::new(key, remote, WallMs(row.get(8)?));
     order.listed = row.get(4)?;
     order.evidence = row.get::<_, i64>(5)?.cast_unsigned();
-    // Nobody knows any more whether its download was begun.
+    // It is no longer known whether its download was begun.
     order.begun = order.evidence;
     order.away = Some(order.remote.status.clone()).filter(Status::is_away);
     order.fetched = row.get::<_, i64>(6)?.cast_unsigned();
@@ -131,14 +129,14 @@ fn revision(row: &Row<'_>) -> Result<(OrderKey, RevisionRecord), StoreError> {
     Ok((order_key(row)?, revision))
 }
 
-/// A revision that had been found on the disk.
+/// Returns a revision that had been found on disk.
 fn found(row: &Row<'_>) -> Result<Option<(OrderKey, u32)>, StoreError> {
     let is_found: bool = row.get(4)?;
     Ok(if is_found { Some((order_key(row)?, row.get(3)?)) } else { None })
 }
 
 fn poll(row: &Row<'_>) -> Result<(String, Asked), StoreError> {
-    // An old journal knows no running time of the computer; nobody counts from it any more.
+    // An old journal has no uptime of the computer; nothing counts from it any longer.
     let at = Kept { wall: WallMs(row.get(1)?), up: Duration::ZERO };
     let asked = Asked { at, wait: duration(row.get(2)?), answered: true };
     Ok((row.get(0)?, asked))
@@ -178,7 +176,7 @@ mod tests {
         assert_eq!(whole.notified[0].rx.as_str(), "rx-77");
         assert_eq!(whole.notified[0].first, WallMs(6));
 
-        // A leaf of the orders, as their texts in it show.
+        // A leaf page of the orders, recognized by the texts in it.
         let mut bytes = std::fs::read(&file).expect("read");
         let page = bytes
             .chunks(4096)

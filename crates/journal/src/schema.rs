@@ -1,11 +1,11 @@
-//! The journal's tables, as a list of steps from the empty file to the newest version.
+//! The journal's tables, as a list of migration steps from the empty file to the newest version.
 
 use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior};
 
 use super::{StoreError, names};
 
-/// Each step brings the journal from version `index` to `index + 1`. Steps are never edited once
-/// released; a change is a new step.
+/// Each step takes the journal from version `index` to `index + 1`. Released steps are never
+/// edited; a change is a new step.
 const STEPS: &[&str] = &[
     "
     CREATE TABLE meta (
@@ -153,7 +153,7 @@ const STEPS: &[&str] = &[
     ALTER TABLE labs ADD COLUMN fault_class TEXT;
     CREATE INDEX events_by_kind ON events (kind, id);
 ",
-    // Computed, not stored: an older agent that goes on with this journal keeps them right too.
+    // Computed, not stored: an older agent that continues with this journal keeps them correct too.
     "
     ALTER TABLE orders ADD COLUMN state TEXT GENERATED ALWAYS AS (
         CASE
@@ -191,8 +191,8 @@ const STEPS: &[&str] = &[
         PRIMARY KEY (lab, account, order_id, kind)
     ) STRICT;
 ",
-    // `orders.held` follows from `holds`; an older agent that writes an order forgets it, and the next
-    // start of a newer one puts it right.
+    // `orders.held` is derived from `holds`; an older agent that writes an order drops it, and the
+    // next start of a newer one repairs it.
     "
     ALTER TABLE revisions ADD COLUMN serious INTEGER NOT NULL DEFAULT 0;
     ALTER TABLE revisions ADD COLUMN findings TEXT;
@@ -238,7 +238,7 @@ const STEPS: &[&str] = &[
     CREATE INDEX orders_listing ON orders
         (last_seen_ms, order_id, rx_id, order_code, case_type, lab, account, state);
 ",
-    // Revisions that were found on the disk and that no journal knew.
+    // Revisions that were found on disk and that no journal knew.
     "
     ALTER TABLE revisions ADD COLUMN found INTEGER NOT NULL DEFAULT 0;
 ",
@@ -249,18 +249,18 @@ const STEPS: &[&str] = &[
 /// The step after which no manifest in the journal names a person.
 const WITHOUT_NAMES: usize = 9;
 
-/// The lowest version whose agents can still work on a journal of the newest one, reading and writing.
-/// An agent that is put back after an update goes on with the newer journal if this allows it. A new
-/// step that only adds tables, indexes, and columns with a default leaves it as it is; any other step
-/// sets it to the step's own version.
+/// The lowest version whose agents can still read and write a journal of the newest version. An
+/// agent that is rolled back after an update continues with the newer journal if this allows it. A
+/// new step that only adds tables, indexes, and columns with a default leaves it unchanged; any
+/// other step sets it to the step's own version.
 const READABLE_BY: usize = 5;
 
-/// The fact that holds [`READABLE_BY`] as the newest agent wrote it.
+/// The fact that stores [`READABLE_BY`] as the newest agent wrote it.
 const READABLE_BY_FACT: &str = "readable-by";
 
-/// Brings the journal to the newest version: a new one at once, so that nobody who looks sees half of
-/// it, an old one in a transaction for each step. One that a newer agent left is used as it is, if that
-/// agent allows it.
+/// Migrates the journal to the newest version: a new one in a single transaction, so that no reader
+/// sees half of it, an old one in one transaction per step. A journal left by a newer agent is used
+/// as it is, if that agent allows it.
 pub(super) fn migrate(db: &mut Connection) -> Result<(), StoreError> {
     let found = version(db)?;
     check_known(db, found)?;
@@ -268,7 +268,7 @@ pub(super) fn migrate(db: &mut Connection) -> Result<(), StoreError> {
     let each = if found == 0 { STEPS.len() } else { 1 };
     for last in (found..STEPS.len()).step_by(each).map(|first| first + each) {
         let tx = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        // Another process may have been faster since the look.
+        // Another process may have been faster since we checked.
         let found = version(&tx)?;
         for step in STEPS.iter().take(last).skip(found) {
             tx.execute_batch(step)?;
@@ -289,13 +289,14 @@ pub(super) fn migrate(db: &mut Connection) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// The journal's version; 0 for an empty file.
+/// Returns the journal's version; 0 for an empty file.
 pub(super) fn version(db: &Connection) -> Result<usize, StoreError> {
     let found: u32 = db.pragma_query_value(None, "user_version", |row| row.get(0))?;
     Ok(usize::try_from(found).unwrap_or(usize::MAX))
 }
 
-/// Refuses what a newer agent wrote, unless that agent says that this one can work with it.
+/// Refuses a journal written by a newer agent, unless that agent says that this one can work with
+/// it.
 pub(super) fn check_known(db: &Connection, found: usize) -> Result<(), StoreError> {
     let known = STEPS.len();
     if found <= known {
@@ -303,7 +304,7 @@ pub(super) fn check_known(db: &Connection, found: usize) -> Result<(), StoreErro
     }
     let sql = "SELECT value FROM meta WHERE key = ?1";
     let fact = db.query_row(sql, [READABLE_BY_FACT], |row| row.get::<_, String>(0)).optional();
-    // A journal that has no such table any more is none that we could work with.
+    // We could not work with a journal that no longer has such a table.
     let readable_by = fact.ok().flatten().and_then(|text| text.parse::<usize>().ok());
     if readable_by.is_some_and(|lowest| lowest <= known) {
         return Ok(());

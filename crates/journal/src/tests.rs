@@ -137,7 +137,7 @@ fn a_transaction_that_may_not_become_durable_leaves_nothing() {
     assert_eq!(ids, ["17".parse().expect("valid")]);
 }
 
-/// What the hook met. Only one test has one.
+/// Steps that the hook has seen. Only one test has a hook.
 static MET: Mutex<Vec<Step>> = Mutex::new(Vec::new());
 
 fn met() -> Vec<Step> {

@@ -1,4 +1,4 @@
-//! What people want of whole labs: that they rest, or that Align is asked soon.
+//! What users want of whole labs: that they are paused, or that Align is polled soon.
 
 use std::collections::BTreeMap;
 
@@ -7,24 +7,24 @@ use serde::{Deserialize, Serialize};
 use super::{Store, StoreError, unreadable};
 use casedrop_model::time::WallMs;
 
-/// The facts about labs that rest begin so.
+/// Prefix of the facts about paused labs.
 pub(super) const PAUSED: &str = "paused/";
-/// The facts about labs that are to be asked soon begin so.
+/// Prefix of the facts about labs to poll soon.
 const POLL_WANTED: &str = "poll-wanted/";
-/// Before the time of a wish: Align is being asked because of it. Until it has answered, the wish stays.
+/// Prefix of a request's time while Align is being asked because of it. The request stays until
+/// Align answers.
 const BEGUN: &str = "begun ";
 
-/// A lab rests until somebody lets it go on.
+/// A lab is paused until a user resumes it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Paused {
-    /// Since when.
     pub at: WallMs,
-    /// Who wanted it, as far as the system told.
+    /// Who paused it, if the system knew.
     pub by: Option<String>,
 }
 
 impl Store {
-    /// The labs that rest.
+    /// Returns the paused labs.
     pub fn pauses(&self) -> Result<BTreeMap<String, Paused>, StoreError> {
         let mut resting = BTreeMap::new();
         for (lab, text) in self.facts_below(PAUSED)? {
@@ -34,30 +34,29 @@ impl Store {
         Ok(resting)
     }
 
-    /// Lets a lab rest.
     pub fn pause(&self, lab: &str, paused: &Paused) -> Result<(), StoreError> {
         let text = serde_json::to_string(paused).map_err(|error| unreadable(PAUSED, error))?;
         self.set_fact(&format!("{PAUSED}{lab}"), &text)
     }
 
-    /// Lets a lab go on.
     pub fn resume(&self, lab: &str) -> Result<(), StoreError> {
         self.drop_fact(&format!("{PAUSED}{lab}"))
     }
 
-    /// The labs whose ready orders somebody wants to be asked for as soon as that is allowed.
+    /// Returns the labs that a user wants polled as soon as allowed.
     pub fn polls_wanted(&self) -> Result<Vec<String>, StoreError> {
         Ok(self.facts_below(POLL_WANTED)?.into_iter().map(|(lab, _)| lab).collect())
     }
 
-    /// The same labs, each with whether Align is being asked for it, or was when the process died.
+    /// Returns the same labs, each with whether Align is being asked for it, or was when the
+    /// process died.
     pub fn poll_wishes(&self) -> Result<Vec<(String, bool)>, StoreError> {
         let wishes = self.facts_below(POLL_WANTED)?.into_iter();
         Ok(wishes.map(|(lab, text)| (lab, text.starts_with(BEGUN))).collect())
     }
 
-    /// Somebody wants a lab's ready orders to be asked for, in a question that begins after this. Gives
-    /// whether that is news; if it is not, nothing is written.
+    /// Requests a poll of a lab that begins after this call. Returns whether the request is new; if
+    /// not, nothing is written.
     pub fn want_poll(&self, lab: &str, at: WallMs) -> Result<bool, StoreError> {
         let fact = format!("{POLL_WANTED}{lab}");
         if self.fact(&fact)?.is_some_and(|text| !text.starts_with(BEGUN)) {
@@ -67,7 +66,8 @@ impl Store {
         Ok(true)
     }
 
-    /// Align is about to be asked: whatever is wished from now on is another wish.
+    /// Marks the request as begun because Align is about to be asked: any later request is a new
+    /// one.
     pub fn begin_poll_wish(&self, lab: &str) -> Result<(), StoreError> {
         let fact = format!("{POLL_WANTED}{lab}");
         match self.fact(&fact)? {
@@ -78,7 +78,7 @@ impl Store {
         }
     }
 
-    /// Align answered: the wish that was begun is fulfilled.
+    /// Removes the request that was begun, because Align answered.
     pub fn fulfil_poll_wish(&self, lab: &str) -> Result<(), StoreError> {
         let fact = format!("{POLL_WANTED}{lab}");
         match self.fact(&fact)? {
@@ -87,7 +87,7 @@ impl Store {
         }
     }
 
-    /// Nobody can fulfil that wish.
+    /// Removes a request that cannot be fulfilled.
     pub fn drop_poll_wish(&self, lab: &str) -> Result<(), StoreError> {
         self.drop_fact(&format!("{POLL_WANTED}{lab}"))
     }
@@ -101,7 +101,7 @@ impl Store {
     }
 }
 
-/// Whether a fact of a damaged journal is worth taking over: what people decided is.
+/// Whether a fact of a damaged journal is worth keeping: decisions of users are.
 pub fn is_decision(fact: &str) -> bool {
     fact.starts_with(PAUSED)
 }
