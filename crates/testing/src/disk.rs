@@ -1,4 +1,4 @@
-//! Disks that are not as the real one says.
+//! Disks that differ from the real one.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -8,54 +8,52 @@ use casedrop_disk::{
     Disk, DiskError, Entry, Kind, LockGuard, Moved, ReadFile, RealDisk, Stamp, WriteFile,
 };
 
-/// The real disk, on a system that can neither exchange directories nor link files.
+/// The real disk, on a system that can neither swap directories nor link files.
 pub struct NoExchange(pub Lie);
 
-/// What else is not as the real disk says.
+/// How else it differs from the real disk.
 #[derive(Clone, Copy)]
 pub enum Lie {
-    /// Nothing.
     None,
-    /// A program holds the files in the directory of that name, which cannot be renamed.
+    /// A program holds files open in the directory with this name, which cannot be renamed.
     Held(&'static str),
     /// The share does not answer.
     Away,
-    /// No file of that name can be written.
+    /// No file with this name can be written.
     Full(&'static str),
-    /// A file whose name ends so may not be read.
+    /// A file whose name ends like this may not be read.
     Denied(&'static str),
-    /// The volume is so small.
+    /// The volume has a limited size.
     Small(&'static Volume),
-    /// The share hangs: whoever looks at the output waits.
+    /// The share hangs: every access to the output folder blocks.
     Hangs(&'static Hang),
-    /// Locks are given to everybody; or so the system says why not.
+    /// Every lock request succeeds; or the system fails it with this error.
     NoLocks(Option<std::io::ErrorKind>),
-    /// All of it is on such a network file system.
+    /// Everything is on a network file system of this kind.
     Network(&'static str),
 }
 
-/// A volume of so many bytes, of which the files below a directory take some.
+/// A volume of limited size, part of which is used by the files below a directory.
 pub struct Volume {
-    /// The directory.
     pub root: PathBuf,
-    /// In bytes.
+    /// Size in bytes.
     pub size: u64,
 }
 
 impl Volume {
-    /// Lives as long as the tests.
+    /// Creates a volume that lives as long as the tests.
     pub fn of(root: &Path, size: u64) -> &'static Self {
         Box::leak(Box::new(Self { root: root.to_owned(), size }))
     }
 
-    /// How many bytes of it are taken.
+    /// Returns the number of bytes in use.
     pub fn used(&self) -> u64 {
         let size = |path: &PathBuf| std::fs::metadata(path).map_or(0, |metadata| metadata.len());
         super::files_below(&self.root).values().map(size).sum()
     }
 }
 
-/// A share that hangs until it is let go.
+/// A share that hangs until it is released.
 #[derive(Default)]
 pub struct Hang {
     let_go: Mutex<bool>,
@@ -64,12 +62,12 @@ pub struct Hang {
 }
 
 impl Hang {
-    /// How many calls hang.
+    /// Returns the number of calls that hang.
     pub fn waiting(&self) -> usize {
         self.waiting.load(Ordering::SeqCst)
     }
 
-    /// Lets all of them go.
+    /// Releases all of them.
     pub fn let_go(&self) {
         *self.let_go.lock().expect("sound") = true;
         self.changed.notify_all();
@@ -84,7 +82,7 @@ impl Hang {
 }
 
 impl NoExchange {
-    /// The output and what stands beside it are on the share.
+    /// The output folder and everything next to it are on the share.
     fn may_hang(&self, path: &Path) {
         if let Lie::Hangs(hang) = self.0
             && path.to_string_lossy().contains("orders")
@@ -115,7 +113,7 @@ impl NoExchange {
     }
 }
 
-/// The program that holds it.
+/// The program that holds the files open.
 pub const HOLDER: &str = "DentalCAD";
 
 impl Disk for NoExchange {

@@ -1,4 +1,4 @@
-//! What tests of several crates share: orders as they are published, archives, and disks that lie.
+//! Helpers shared by tests of several crates: published orders, archives, and disks that misbehave.
 
 #![expect(clippy::missing_panics_doc, reason = "a test that cannot go on is to fail")]
 
@@ -19,7 +19,7 @@ use zip::{CompressionMethod, ZipWriter};
 
 pub use disk::{HOLDER, Hang, Lie, NoExchange, Volume};
 
-/// An archive with these members, deflated; a name that ends with `/` makes a directory.
+/// Returns a zip archive with these members, deflated; a name that ends with `/` makes a directory.
 pub fn zip_of(members: &[(&str, &[u8])]) -> Vec<u8> {
     let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
     let options = SimpleFileOptions::default().compression_method(CompressionMethod::Deflated);
@@ -34,13 +34,13 @@ pub fn zip_of(members: &[(&str, &[u8])]) -> Vec<u8> {
     writer.finish().expect("finished").into_inner()
 }
 
-/// All files below a directory with their content, as paths with `/`.
+/// Returns all files below a directory with their content, as paths with `/`.
 pub fn content_of(dir: &Path) -> BTreeMap<String, Vec<u8>> {
     let read = |(path, file)| (path, std::fs::read(file).expect("readable"));
     files_below(dir).into_iter().map(read).collect()
 }
 
-/// The names of all files below a directory, as paths with `/`, and where they are.
+/// Returns all files below a directory, as paths with `/`, and their locations.
 fn files_below(dir: &Path) -> BTreeMap<String, PathBuf> {
     let mut files = BTreeMap::new();
     for entry in std::fs::read_dir(dir).expect("readable") {
@@ -60,7 +60,7 @@ fn sha256(bytes: &[u8]) -> String {
     hex(Sha256::digest(bytes))
 }
 
-/// A manifest of order 17 with these files.
+/// Returns a manifest of order 17 with these files.
 pub fn manifest_of(revision: u32, files: &[(&str, &str)]) -> Manifest {
     let files = files
         .iter()
@@ -96,7 +96,7 @@ pub fn manifest_of(revision: u32, files: &[(&str, &str)]) -> Manifest {
     }
 }
 
-/// The key of that order.
+/// The key of order 17.
 pub fn key() -> OrderKey {
     OrderKey {
         lab: "smile-lab".parse().expect("valid"),
@@ -105,8 +105,8 @@ pub fn key() -> OrderKey {
     }
 }
 
-/// An order in a directory, as it is published: its files, and a manifest that names them. Gives that
-/// manifest and the SHA-256 of its bytes.
+/// Writes an order to a directory as it is published: its files, and a manifest that lists them.
+/// Returns the manifest and the SHA-256 of its bytes.
 pub fn sealed(dir: &Path, revision: u32, files: &[(&str, &str)]) -> (Manifest, String) {
     for (path, text) in files {
         let path = dir.join(path);
