@@ -93,17 +93,17 @@ pub trait SecretStore: Send + Sync {
     fn remove_text(&self, name: &str) -> Result<(), Fault>;
 }
 
-/// Where logins and other secrets of the agent are kept. Their files lie below the state directory in
-/// any case.
+/// Where the agent's logins and other secrets are stored. Their files are below the state directory
+/// in any case.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum SecretsIn {
-    /// Sealed, with the key in the system's vault; where there is none, plain and closed to others.
+    /// Sealed with a key in the system's vault; if there is no vault, plain but closed to others.
     #[default]
     Auto,
     /// Sealed, or not at all.
     Vault,
-    /// Plain, and closed to others.
+    /// Plain, but closed to others.
     File,
 }
 

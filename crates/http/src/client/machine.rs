@@ -1,13 +1,13 @@
-//! The proxy of a Windows machine, as `netsh winhttp set proxy` or a deployment tool writes it. The
-//! HTTP client itself reads the environment and the settings of the user that it runs as; a service
-//! account has none of its own.
+//! The machine-wide proxy of Windows, as set by `netsh winhttp set proxy` or a deployment tool. The
+//! HTTP client itself only reads the environment and the settings of its own user; a service
+//! account has none.
 
 use std::net::Ipv4Addr;
 
 use url::Url;
 
-/// The machine's proxy and the hosts that are reached without it, where neither the environment nor
-/// the user's settings name one.
+/// Returns the machine's proxy and the hosts reached without it, if neither the environment nor the
+/// user's settings name one.
 #[cfg(windows)]
 pub(super) fn proxy() -> Option<(Url, String)> {
     use hyper_util::client::proxy::matcher::Matcher;
@@ -21,14 +21,14 @@ pub(super) fn proxy() -> Option<(Url, String)> {
     settings(&value)
 }
 
-/// Other systems have nothing of the kind.
+/// Other systems have no such setting.
 #[cfg(not(windows))]
 pub(super) fn proxy() -> Option<(Url, String)> {
     None
 }
 
-/// Reads the registry's value: a header of three numbers, the last of which holds flags, then proxy and
-/// exceptions, each with its length before it.
+/// Parses the registry value: a header of three numbers, the last of which holds flags, then the
+/// proxy and the exceptions, each prefixed with its length.
 #[cfg_attr(not(any(windows, test)), expect(dead_code, reason = "tested everywhere"))]
 fn settings(value: &[u8]) -> Option<(Url, String)> {
     const BY_PROXY: u32 = 2;
@@ -41,7 +41,7 @@ fn settings(value: &[u8]) -> Option<(Url, String)> {
     Some((server(&proxy)?, exceptions(&except)))
 }
 
-/// The server for https: `proxy:8080`, or one of `http=proxy:8080;https=proxy:8443`.
+/// Returns the server for https: `proxy:8080`, or one of `http=proxy:8080;https=proxy:8443`.
 fn server(text: &str) -> Option<Url> {
     let mut parts = text.split([';', ' ']).map(str::trim).filter(|part| !part.is_empty());
     let found = parts.clone().find_map(|part| part.strip_prefix("https="));
@@ -51,10 +51,10 @@ fn server(text: &str) -> Option<Url> {
     Url::parse(&with_scheme).ok().filter(|url| url.host().is_some())
 }
 
-/// Windows' exceptions (`<local>;*.lab.example;10.*`) in the form of `NO_PROXY`.
+/// Converts Windows' exceptions (`<local>;*.lab.example;10.*`) to the form of `NO_PROXY`.
 fn exceptions(text: &str) -> String {
     let parts = text.split([';', ' ']).map(str::trim).filter(|part| !part.is_empty());
-    // Names without a dot are no hosts that Casedrop calls.
+    // Casedrop never calls hosts without a dot in their name.
     let parts = parts.filter(|part| *part != "<local>");
     let parts: Vec<String> = parts
         .map(|part| network(part).unwrap_or_else(|| part.trim_start_matches("*.").to_owned()))
@@ -62,7 +62,7 @@ fn exceptions(text: &str) -> String {
     parts.join(",")
 }
 
-/// `10.*` or `192.168.1.*` as a network.
+/// Converts `10.*` or `192.168.1.*` to a network.
 fn network(text: &str) -> Option<String> {
     let octets: Vec<&str> = text.trim_end_matches(".*").split('.').collect();
     let known = octets.len();

@@ -1,6 +1,6 @@
-//! The way out to servers on the network: which proxy, whose certificates, and what to say where it
-//! is blocked. Every HTTP client for another host is made here, so that all of them keep the same
-//! rules: `https` only, no redirects by themselves, and what is on this PC is reached without a proxy.
+//! Outgoing connections: which proxy, which certificates, and what to say if something blocks them.
+//! Every HTTP client for other hosts is created here, so that all follow the same rules: `https`
+//! only, no automatic redirects, and no proxy for this PC.
 
 mod machine;
 mod retry_after;
@@ -25,51 +25,49 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
 const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 const MAX_CA_FILE: u64 = 4 * 1024 * 1024;
 
-/// Which way calls to servers on the network take. Calls to this PC take none of it.
+/// How to reach servers on the network. Calls to this PC never use a proxy.
 #[derive(Debug, Clone, Default)]
 pub enum ProxyConfig {
-    /// The one that the system names, if it names one.
+    /// The system's proxy, if it names one.
     #[default]
     System,
-    /// Straight to the server, whatever the system says.
+    /// A direct connection, whatever the system says.
     None,
     /// The one that the config names.
     Named(NamedProxy),
 }
 
-/// A proxy that the config names.
 #[derive(Debug, Clone)]
 pub struct NamedProxy {
-    /// Where it is; no user and password in it.
+    /// Without user and password.
     pub url: Url,
-    /// The user and the password that it asks for.
+    /// User and password, if it needs them.
     pub login: Option<(String, SecretString)>,
-    /// The hosts that are reached without it, as `NO_PROXY` has them.
+    /// The hosts to reach without it, in the form of `NO_PROXY`.
     pub except: Option<String>,
 }
 
 /// How servers on the network are reached.
 #[derive(Debug, Clone, Default)]
 pub struct Outgoing {
-    /// Certificate authorities that are trusted beside the system's: the bytes of a PEM file.
+    /// Certificate authorities trusted in addition to the system's: the bytes of a PEM file.
     pub ca_pem: Option<Vec<u8>>,
-    /// Through which proxy.
     pub proxy: ProxyConfig,
 }
 
 impl Outgoing {
-    /// With the certificate authorities in this file beside the system's.
+    /// Trusts the certificate authorities in `ca_file` in addition to the system's.
     ///
     /// # Errors
-    /// When the file cannot be read.
+    /// If the file cannot be read.
     pub fn new(ca_file: Option<&Path>, proxy: ProxyConfig, disk: &dyn Disk) -> Result<Self, Fault> {
         Ok(Self { ca_pem: ca_file.map(|file| ca_pem(file, disk)).transpose()?, proxy })
     }
 
-    /// The authorities beside the system's.
+    /// Returns the authorities trusted in addition to the system's.
     ///
     /// # Errors
-    /// When there is nothing usable in what should hold some.
+    /// If `api.ca_file` contains no usable certificate.
     pub fn authorities(&self) -> Result<Vec<Certificate>, Fault> {
         let Some(pem) = &self.ca_pem else { return Ok(Vec::new()) };
         match Certificate::from_pem_bundle(pem) {
@@ -82,10 +80,10 @@ impl Outgoing {
         }
     }
 
-    /// A client for this PC or for the network. It follows no redirects.
+    /// Creates a client for this PC or for the network. It follows no redirects.
     ///
     /// # Errors
-    /// When TLS or the proxy cannot be set up.
+    /// If TLS or the proxy cannot be set up.
     pub fn client(&self, loopback: bool) -> Result<Client, Fault> {
         install_provider();
         let authorities = self.authorities()?;
@@ -112,15 +110,16 @@ impl Outgoing {
         })
     }
 
-    /// A client for one server: `https` only unless it is on this PC.
+    /// Creates a client for one server: proxy, certificate authorities, no redirects, and `https` only
+    /// unless the server is on this PC.
     ///
     /// # Errors
-    /// When TLS or the proxy cannot be set up.
+    /// If TLS or the proxy cannot be set up.
     pub fn client_for(&self, url: &Url) -> Result<Client, Fault> {
         self.client(is_loopback(url))
     }
 
-    /// The proxy that the config names, for messages.
+    /// Returns the proxy named in the config, for messages.
     pub fn named_proxy(&self) -> Option<String> {
         match &self.proxy {
             ProxyConfig::Named(proxy) => Some(authority(&proxy.url)),
@@ -134,7 +133,8 @@ impl Outgoing {
             ProxyConfig::Named(proxy) => proxy.clone(),
             ProxyConfig::System => match machine::proxy() {
                 Some((url, except)) => NamedProxy { url, login: None, except: Some(except) },
-                // The environment's, or that of the user's settings, which the client reads itself.
+                // The one from the environment or the user's settings, which the client reads
+                // itself.
                 None => return Ok(builder),
             },
         };
@@ -151,7 +151,7 @@ impl Outgoing {
     }
 }
 
-/// The bytes of a file with further certificate authorities.
+/// Reads the file with additional certificate authorities.
 fn ca_pem(file: &Path, disk: &dyn Disk) -> Result<Vec<u8>, Fault> {
     read_limited(disk, file, MAX_CA_FILE).map_err(|error| {
         let text = format!("`api.ca_file`: {error}");
@@ -171,16 +171,16 @@ pub fn is_loopback(url: &Url) -> bool {
     }
 }
 
-/// TLS by rustls needs a crypto provider; the process has one, set once.
+/// Sets rustls's crypto provider, once per process.
 pub fn install_provider() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
-        // If the program set one already, that one is as good.
+        // If the program has already set one, that one is just as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
     });
 }
 
-/// Scheme, host and port.
+/// Returns scheme, host and port.
 fn authority(url: &Url) -> String {
     url.origin().ascii_serialization()
 }

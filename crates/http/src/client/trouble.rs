@@ -1,13 +1,13 @@
-//! What stands between this PC and a server, told so that it can be put right.
+//! Explains what blocks the way from this PC to a server, so that it can be fixed.
 
 use std::error::Error;
 
 use rustls::CertificateError;
 
-/// Why a server was not reached, as far as that is about certificates or a proxy.
+/// Why a server was not reached, if certificates or a proxy are to blame.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Trouble {
-    /// A stable word for it: `tls` or `proxy`.
+    /// A stable word: `tls` or `proxy`.
     pub code: &'static str,
     /// What is wrong.
     pub reason: String,
@@ -15,13 +15,13 @@ pub struct Trouble {
     pub hint: String,
 }
 
-/// Looks for such a reason among the causes of an error.
+/// Searches the causes of an error for such a reason.
 pub fn trouble(host: &str, error: &(dyn Error + 'static)) -> Option<Trouble> {
     if let Some(error) = find_tls(error) {
         let (reason, hint) = certificate(host, error);
         return Some(Trouble { code: "tls", reason, hint: hint.to_owned() });
     }
-    // The client's own type for this is not public.
+    // The client's own error type is not public.
     let text = std::iter::successors(Some(error), |&error| error.source())
         .map(ToString::to_string)
         .find(|text| text.starts_with("tunnel error"))?;
@@ -78,7 +78,7 @@ fn find_tls<'e>(error: &'e (dyn Error + 'static)) -> Option<&'e rustls::Error> {
     if let Some(found) = error.downcast_ref::<rustls::Error>() {
         return Some(found);
     }
-    // An I/O error hides the error that it was made of from `source`.
+    // The `source` of an I/O error skips the error that it wraps.
     match error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref) {
         Some(inner) => find_tls(inner),
         None => error.source().and_then(find_tls),
