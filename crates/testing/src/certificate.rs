@@ -1,4 +1,4 @@
-//! Certificates made by tests themselves, for 127.0.0.1, that vouch for themselves.
+//! Self-signed certificates for 127.0.0.1, created by tests.
 
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -15,7 +15,6 @@ pub struct Made {
 }
 
 impl Made {
-    /// Writes both into their files.
     pub fn write(&self, certificate: &Path, key: &Path) {
         std::fs::write(certificate, &self.certificate).expect("written");
         std::fs::write(key, &self.key).expect("written");
@@ -59,7 +58,7 @@ fn pem(label: &str, der: &[u8]) -> String {
     format!("-----BEGIN {label}-----\n{}\n-----END {label}-----\n", lines.join("\n"))
 }
 
-/// Makes one that is good for so long from now on.
+/// Creates one that is valid for `lifetime` from now on.
 pub fn make(lifetime: Duration) -> Made {
     let rng = SystemRandom::new();
     let key = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, &rng).expect("a key");

@@ -1,4 +1,4 @@
-//! A listener's own certificate, read again when its files change.
+//! A listener's own certificate, reloaded when its files change.
 
 use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -15,28 +15,26 @@ use super::expiry;
 use casedrop_disk::{Disk, read_limited};
 use casedrop_model::fault::{Fault, FaultClass};
 
-/// The largest file, in bytes: a certificate with all that vouch for it has a few thousand.
+/// The largest accepted file, in bytes: a certificate with its chain has a few thousand.
 const MOST_BYTES: u64 = 1 << 20;
 const DAY: Duration = Duration::from_hours(24);
-/// So many days ahead the end is told.
+/// How many days before expiry to warn.
 const WARN_AHEAD: [u32; 3] = [21, 7, 1];
 
-/// Failed handshakes make no look at the certificate more often than this.
+/// Failed handshakes trigger a check of the certificate at most this often.
 const LEAST: Duration = Duration::from_secs(1);
 
-/// What a certificate is for, as messages name it.
+/// What a certificate is for, as named in messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Listener {
     /// What it serves, such as `scan notifications`.
     pub what: &'static str,
-    /// The section of the config that names its files, such as `notifications.tls`.
+    /// The config section that names its files, such as `notifications.tls`.
     pub key: &'static str,
 }
 
 impl Listener {
-    /// The listener for scan notifications.
     pub const NOTIFICATIONS: Self = Self { what: "scan notifications", key: "notifications.tls" };
-    /// The status page.
     pub const STATUS_PAGE: Self = Self { what: "the status page", key: "status_page.tls" };
 }
 
@@ -45,7 +43,7 @@ pub struct OwnCertificate {
     listener: Listener,
     files: TlsFiles,
     certificate: RwLock<Certificate>,
-    /// A handshake failed: the certificate may be an old one.
+    /// A handshake failed: the certificate may be outdated.
     handshake_failed: Notify,
 }
 
@@ -53,7 +51,7 @@ impl OwnCertificate {
     /// Reads certificate and key. Blocks.
     ///
     /// # Errors
-    /// They cannot be read, or cannot be used with each other.
+    /// They cannot be read, or do not work together.
     pub fn load(disk: &dyn Disk, listener: Listener, files: &TlsFiles) -> Result<Self, Fault> {
         Ok(Self {
             listener,
@@ -63,18 +61,18 @@ impl OwnCertificate {
         })
     }
 
-    /// How connections are encrypted now.
+    /// Returns the current TLS settings for connections.
     pub(super) fn config(&self) -> Arc<ServerConfig> {
         let certificate = self.certificate.read().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(&certificate.config)
     }
 
-    /// Says that a handshake failed.
+    /// Reports that a handshake failed.
     pub(super) fn handshake_failed(&self) {
         self.handshake_failed.notify_one();
     }
 
-    /// Waits until it is time for the next look: for so long, or less if a handshake failed.
+    /// Waits until the next check is due: for `care`, or less if a handshake failed.
     pub async fn wait(&self, care: Duration) {
         let least = care.min(LEAST);
         tokio::time::sleep(least).await;
@@ -84,11 +82,11 @@ impl OwnCertificate {
         }
     }
 
-    /// Takes over what the files hold now, should they have changed, and tells in the log what there
-    /// is to tell: a certificate that is new, of no use, or about to end. Blocks.
+    /// Loads the files' current content if it changed, and logs what is worth reporting: a
+    /// certificate that is new, unusable, or about to expire. Blocks.
     pub fn look(&self, disk: &dyn Disk) {
         let Self { listener, files, .. } = self;
-        // Reading may take its time; what is swapped is swapped at once.
+        // Reading may take a while; only the swap happens under the lock.
         let read = read(disk, files);
         let (seen, ends) = {
             let mut certificate = self.certificate.write().unwrap_or_else(PoisonError::into_inner);
@@ -118,25 +116,25 @@ impl OwnCertificate {
 
 /// A certificate in use.
 pub(super) struct Certificate {
-    /// How connections are encrypted with it.
+    /// The TLS settings that use it.
     config: Arc<ServerConfig>,
     /// The digest of both files.
     files: [u8; 32],
-    /// The digest of files that turned out to be of no use.
+    /// The digest of files that turned out to be unusable.
     refused: Option<[u8; 32]>,
-    /// Until when it is good, where that can be read.
+    /// When it expires, if that can be read.
     ends: Option<SystemTime>,
-    /// The warning that was told last, in days.
+    /// The last warning logged, in days.
     told: Option<u32>,
 }
 
-/// What a look at the files brought.
+/// The result of checking the files.
 pub(super) enum Seen {
-    /// Nothing new, or nothing that has not been told.
+    /// Nothing new, or nothing that was not already reported.
     Same,
-    /// Another certificate is in use now.
+    /// Another certificate is now in use.
     Renewed,
-    /// The new files are of no use: the old certificate stays.
+    /// The new files are unusable: the old certificate stays in use.
     Refused(Fault),
 }
 
@@ -194,7 +192,7 @@ impl Certificate {
         })
     }
 
-    /// Takes over what the files hold now, should they have changed.
+    /// Loads the files' current content if it changed.
     pub(super) fn look(
         &mut self,
         listener: Listener,
@@ -203,7 +201,7 @@ impl Certificate {
     ) -> Seen {
         let read = match read {
             Ok(read) => read,
-            // They may be missing for a moment, while others are put in their place.
+            // They may be missing briefly while being replaced.
             Err(fault) => return self.refuse([0; 32], fault),
         };
         let digest = digest(&read.0, &read.1);
@@ -224,7 +222,7 @@ impl Certificate {
         if self.refused.replace(digest) == Some(digest) { Seen::Same } else { Seen::Refused(fault) }
     }
 
-    /// How many days it is still good, if that is to be told now.
+    /// Returns the days until expiry, if a warning is due now.
     pub(super) fn ends_soon(&mut self, now: SystemTime) -> Option<u32> {
         let left = self.ends?.duration_since(now).unwrap_or_default();
         let step = WARN_AHEAD.into_iter().rev().find(|days| left <= DAY * *days)?;
@@ -234,8 +232,8 @@ impl Certificate {
     }
 }
 
-/// Whether certificate and key can be used. Gives the days for which the certificate is still good,
-/// where they are few.
+/// Checks whether certificate and key can be used. Returns the days until expiry if there are few
+/// left.
 pub fn check(
     disk: &dyn Disk,
     listener: Listener,
@@ -245,10 +243,10 @@ pub fn check(
     Ok(Certificate::load(disk, listener, files)?.ends_soon(now))
 }
 
-/// What went wrong below.
+/// The underlying error.
 type Cause = Box<dyn std::error::Error + Send + Sync>;
 
-/// What certificate and key hold.
+/// The bytes of certificate and key.
 pub(super) type Files = (Vec<u8>, Vec<u8>);
 
 /// Reads certificate and key.

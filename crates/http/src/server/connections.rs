@@ -1,4 +1,4 @@
-//! Accepting connections, within bounds of number and time.
+//! Accepts connections, with limits on their number and time.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -22,22 +22,22 @@ use super::certificate::OwnCertificate;
 use super::patient::Patient;
 use super::places::{Place, Places};
 
-/// A handshake must be done in this time.
+/// A handshake must complete within this time.
 const HANDSHAKE_TIME: Duration = Duration::from_secs(10);
-/// A request's head must be there in this time, counted from the connection or the last answer; so
-/// long, too, an idle connection is kept.
+/// A request's head must arrive within this time after the connection or the last answer; an idle
+/// connection is also kept this long.
 const HEAD_TIME: Duration = Duration::from_secs(15);
-/// The largest head, in bytes.
+/// The largest accepted head, in bytes.
 const HEAD_BYTES: usize = 16 * 1024;
-/// Whoever takes nothing of an answer for so long is hung up on.
+/// A client that accepts no bytes of an answer for this long is disconnected.
 const TAKE_TIME: Duration = Duration::from_secs(60);
-/// How long answers that are under way may take at the end.
+/// How long answers in flight may take at shutdown.
 const LAST_ANSWERS: Duration = Duration::from_secs(2);
 
-/// Accepts connections and answers their requests until `stop` resolves; then lets answers that are
-/// under way end, for two seconds, and hangs up. So many `connections` are served at a time; where one
-/// more comes, an idle one gives way to it. How long an answer may last is for `answer` to decide, as
-/// long as its receiver takes it.
+/// Accepts connections and answers their requests until `stop` resolves; then gives answers in
+/// flight two seconds to finish, and disconnects. Serves up to `connections` at a time; when one
+/// more arrives, an idle one must give way. `answer` decides how long an answer may last, as long
+/// as its receiver accepts it.
 pub async fn accept<A, F>(
     listener: TcpListener,
     certificate: Option<Arc<OwnCertificate>>,
@@ -52,7 +52,7 @@ pub async fn accept<A, F>(
     let (end, ends) = watch::channel(false);
     let mut served = JoinSet::new();
     let mut stop = pin!(stop);
-    // Accepted, and without a place so far.
+    // Accepted, but still without a place.
     let mut waiting: Option<(TcpStream, SocketAddr)> = None;
     loop {
         let next = async {
@@ -70,7 +70,7 @@ pub async fn accept<A, F>(
         match next {
             Next::Accepted(Ok(accepted)) => waiting = Some(accepted),
             Next::Accepted(Err(error)) => {
-                // Too many open files, say. What waits is accepted later.
+                // Too many open files, for example. Waiting connections are accepted later.
                 tracing::debug!(%error, "cannot accept a connection");
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }
@@ -95,7 +95,7 @@ pub async fn accept<A, F>(
     served.shutdown().await;
 }
 
-/// What the loop that accepts does next.
+/// What the accept loop does next.
 enum Next {
     Accepted(std::io::Result<(TcpStream, SocketAddr)>),
     Place(Place),
@@ -142,7 +142,7 @@ async fn serve<F>(
         .serve_connection(TokioIo::new(stream), service);
     let mut served = pin!(served);
     let ended = async {
-        // An error means that whoever could say so is gone.
+        // An error means that the sender is gone.
         let _ = ends.wait_for(|end| *end).await;
     };
     let result = tokio::select! {

@@ -1,14 +1,15 @@
-//! Until when a certificate is good: the one field of X.509 that the agent reads itself.
+//! Reads when a certificate expires: the only X.509 field that the agent parses itself.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 const SEQUENCE: u8 = 0x30;
 const UTC_TIME: u8 = 0x17;
 const GENERALIZED_TIME: u8 = 0x18;
-/// The version is marked as the first of the optional fields.
+/// The version has the tag of the first optional field.
 const VERSION: u8 = 0xA0;
 
-/// The end of a certificate's validity (RFC 5280, section 4.1.2.5); `None` if it cannot be read.
+/// Returns the end of a certificate's validity (RFC 5280, section 4.1.2.5); `None` if it cannot be
+/// read.
 pub(super) fn not_after(der: &[u8]) -> Option<SystemTime> {
     let (mut outer, _) = enter(der, SEQUENCE)?;
     let (mut fields, _) = enter(outer, SEQUENCE)?;
@@ -26,13 +27,13 @@ pub(super) fn not_after(der: &[u8]) -> Option<SystemTime> {
     time(tag, std::str::from_utf8(content).ok()?)
 }
 
-/// The content of the element at the beginning, which must be of that kind, and what follows it.
+/// Returns the content of the first element, which must have this tag, and what follows it.
 fn enter(bytes: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
     let (found, content, rest) = element(bytes)?;
     (found == tag).then_some((content, rest))
 }
 
-/// The kind and content of the element at the beginning, and what follows it.
+/// Returns tag and content of the first element, and what follows it.
 fn element(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
     let (tag, rest) = bytes.split_first()?;
     let (first, rest) = rest.split_first()?;
@@ -50,7 +51,7 @@ fn element(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
     Some((*tag, content, rest))
 }
 
-/// `YYMMDDHHMMSSZ` or `YYYYMMDDHHMMSSZ`.
+/// Parses `YYMMDDHHMMSSZ` or `YYYYMMDDHHMMSSZ`.
 fn time(tag: u8, text: &str) -> Option<SystemTime> {
     let digits = text.strip_suffix('Z')?;
     let (year, rest) = match tag {

@@ -1,7 +1,7 @@
-//! The name under which a listener is asked.
+//! The host name that a request uses for a listener.
 //!
-//! A page in a browser may be asked for under a name that somebody else's name server points at this PC
-//! (DNS rebinding): the browser then takes the answer for that somebody's own. So the name counts, not
+//! A page in a browser can reach this PC by a name that an attacker's name server points here (DNS
+//! rebinding); the browser then treats the answer as the attacker's own. So the name matters, not
 //! only the address that the connection came to.
 
 use std::fmt;
@@ -9,32 +9,32 @@ use std::net::IpAddr;
 
 use axum::http::{HeaderMap, Uri, header};
 
-/// The name or address that a request names as its host.
+/// The host of a request: a name or an address.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Host {
     name: Name,
-    /// The port, where one is written.
+    /// The port, if given.
     pub port: Option<u16>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Name {
-    /// As an address, in the one spelling that there is.
+    /// An address, in canonical form.
     Ip(IpAddr),
-    /// In lower case, without a dot at the end.
+    /// In lower case, without a trailing dot.
     Dns(String),
 }
 
-/// Why a request names no host.
+/// A request without a valid host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HostFault;
 
 impl Host {
-    /// The host of a request: the one in its target, where it stands there (RFC 9112, section 3.2.2),
-    /// else the one header.
+    /// Returns the host of a request: the one in its target, if present (RFC 9112, section 3.2.2),
+    /// otherwise the single header.
     ///
     /// # Errors
-    /// There is none, there are several, they differ, or what stands there is no host.
+    /// There is none, there are several, they differ, or it is not a valid host.
     pub fn of(uri: &Uri, headers: &HeaderMap) -> Result<Self, HostFault> {
         let mut written = headers.get_all(header::HOST).into_iter();
         let header = match (written.next(), written.next()) {
@@ -50,8 +50,8 @@ impl Host {
         }
     }
 
-    /// Reads `name`, `name:port`, `127.0.0.1:port`, `[::1]:port`. Other spellings of addresses, such
-    /// as `0x7f.1`, are names here, and nobody's.
+    /// Parses `name`, `name:port`, `127.0.0.1:port`, `[::1]:port`. Other spellings of addresses,
+    /// such as `0x7f.1`, are treated as names, and match nothing.
     ///
     /// # Errors
     /// It is none of these.
@@ -80,7 +80,7 @@ impl Host {
         Ok(Self { name: Name::Dns(bare.to_ascii_lowercase()), port })
     }
 
-    /// The address, if it is one. No name server has a say in it.
+    /// Returns the address, if it is one. No name server can influence it.
     pub fn address(&self) -> Option<IpAddr> {
         match self.name {
             Name::Ip(address) => Some(address),
@@ -88,18 +88,18 @@ impl Host {
         }
     }
 
-    /// Whether it is that name, in whatever case.
+    /// Whether it is this name, ignoring case.
     pub fn is_named(&self, name: &str) -> bool {
         matches!(&self.name, Name::Dns(own) if own.eq_ignore_ascii_case(name))
     }
 
-    /// Whether it means this PC and nothing else: `localhost`, which browsers look up nowhere
-    /// (RFC 6761, section 6.3), or a loopback address.
+    /// Whether it can only mean this PC: `localhost`, which browsers do not look up (RFC 6761,
+    /// section 6.3), or a loopback address.
     pub fn is_loopback(&self) -> bool {
         self.is_named("localhost") || self.address().is_some_and(|address| address.is_loopback())
     }
 
-    /// Whether both are the same; `default` is the port of the one that names none.
+    /// Whether both are the same; `default` is used for a missing port.
     pub fn is_same(&self, other: &Self, default: u16) -> bool {
         let port = |host: &Self| host.port.unwrap_or(default);
         self.name == other.name && port(self) == port(other)

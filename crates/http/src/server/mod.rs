@@ -1,5 +1,5 @@
-//! What listens for others, as far as listeners have it in common: connections within bounds of number
-//! and time, the certificate of their own, and the name under which they are asked.
+//! Common parts of all listeners: connections with limits on number and time, TLS certificates, and
+//! the host name that requests use.
 
 mod certificate;
 mod connections;
@@ -22,14 +22,13 @@ pub use host::{Host, HostFault};
 /// A certificate and its key, as PEM files.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TlsFiles {
-    /// The certificate, and after it those that vouch for it.
+    /// The certificate, followed by its chain.
     pub certificate: PathBuf,
-    /// Its private key.
     pub key: PathBuf,
 }
 
-/// Why a listener cannot begin, with the way out. `what` is what cannot be done, its address included;
-/// `key` names that one in the config.
+/// Explains why a listener cannot start, and how to fix it. `what` is what failed, including the
+/// address; `key` is the config key of that address.
 pub fn cannot_listen(what: impl Into<String>, key: &str, error: std::io::Error) -> Fault {
     let hint = match error.kind() {
         std::io::ErrorKind::AddrInUse => {

@@ -1,5 +1,5 @@
-//! A connection whose receiver must take what it is given, sooner or later: one that asks for much and
-//! reads nothing would hold its place for ever.
+//! A connection whose receiver must eventually accept what it is sent: one that requests a lot and
+//! reads nothing would hold its place forever.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -9,11 +9,11 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep_until};
 
-/// A connection that fails when nothing can be written for too long.
+/// A connection that fails if nothing can be written for too long.
 pub(super) struct Patient<S> {
     stream: S,
     patience: Duration,
-    /// When it fails, while something waits to be written.
+    /// When it fails, while something is waiting to be written.
     until: Option<Pin<Box<Sleep>>>,
 }
 
@@ -22,7 +22,7 @@ impl<S> Patient<S> {
         Self { stream, patience, until: None }
     }
 
-    /// What became of an attempt to write.
+    /// Turns an attempt to write into an error once it has waited too long.
     fn judge<T>(
         &mut self,
         attempt: Poll<io::Result<T>>,

@@ -1,5 +1,5 @@
-//! Who has a place among the connections, and who gives way where there is none left: somebody who came
-//! to say something must always get in, however many hold a connection open and say nothing.
+//! Assigns places to connections, and decides which one gives way when none is left: a client with
+//! something to say must always get in, however many others hold a connection open and stay silent.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -16,36 +16,36 @@ use tokio::sync::Notify;
 pub(super) struct Places {
     most: usize,
     table: Mutex<Table>,
-    /// One was given back, or is needed after all.
+    /// A place was returned, or is needed after all.
     changed: Notify,
 }
 
 #[derive(Default)]
 struct Table {
-    /// Counts what happens: the smaller, the longer ago.
+    /// Counts events: smaller means longer ago.
     turn: u64,
     taken: BTreeMap<u64, Seat>,
 }
 
 struct Seat {
     peer: IpAddr,
-    /// Requests that are being answered: one, unless it is idle.
+    /// Requests being answered: one, unless it is idle.
     answering: usize,
-    /// Since which turn it has been as it is.
+    /// The turn at which it last changed state.
     since: u64,
-    /// Whether it is to give way.
+    /// Whether it was asked to give way.
     leaves: bool,
     leave: Arc<Notify>,
 }
 
-/// A connection's place; dropping it gives it back.
+/// A connection's place; returned on drop.
 pub(super) struct Place {
     places: Arc<Places>,
     number: u64,
     leave: Arc<Notify>,
 }
 
-/// A request of a connection that is being answered, until this is dropped: it does not give way.
+/// A request being answered; its connection does not give way until this is dropped.
 struct Answering {
     places: Arc<Places>,
     number: u64,
@@ -56,11 +56,11 @@ impl Places {
         Arc::new(Self { most, table: Mutex::default(), changed: Notify::new() })
     }
 
-    /// A place for a connection from there. Where there is none left, one that is not being answered
-    /// gives way: of the peer that holds the most of these, the one that has been idle longest. If all
-    /// of them are being answered, this waits.
+    /// Takes a place for a connection from `peer`. If none is left, an idle connection gives way:
+    /// of the peer with the most idle ones, the one that has been idle longest. If all are being
+    /// answered, this waits.
     ///
-    /// Only one may wait at a time. Whoever stops waiting loses nothing.
+    /// Only one caller may wait at a time. Cancelling the wait loses nothing.
     pub(super) async fn take(self: &Arc<Self>, peer: IpAddr) -> Place {
         loop {
             if let Some(place) = self.try_take(peer) {
@@ -95,7 +95,7 @@ impl Places {
             seat.answering += 1;
             seat.since = now;
             if std::mem::take(&mut seat.leaves) {
-                // It spoke up in time: another one must go.
+                // It received a request in time: another one must go.
                 self.changed.notify_one();
             }
         }
@@ -108,7 +108,7 @@ impl Places {
             seat.answering = seat.answering.saturating_sub(1);
             seat.since = now;
         }
-        // Whoever waits may find it idle.
+        // The waiting caller may find it idle.
         self.changed.notify_one();
     }
 }
@@ -137,7 +137,7 @@ impl Table {
 }
 
 impl Place {
-    /// Resolves when the connection is to give way.
+    /// Resolves when the connection must give way.
     pub(super) async fn to_leave(&self) {
         loop {
             self.leave.notified().await;
@@ -147,7 +147,7 @@ impl Place {
         }
     }
 
-    /// A request came: until its answer is sent, or given up, the connection does not give way.
+    /// Answers a request; until its answer is sent or abandoned, the connection does not give way.
     pub(super) async fn answering(
         &self,
         answer: impl Future<Output = Response<Body>>,
@@ -171,7 +171,7 @@ impl Drop for Answering {
     }
 }
 
-/// The body of an answer that is on its way.
+/// The body of an answer in flight.
 struct Held {
     body: Body,
     _held: Answering,
@@ -207,7 +207,7 @@ mod tests {
         [10, 0, 0, last].into()
     }
 
-    /// The numbers of those that were asked to leave.
+    /// The numbers of connections that were asked to leave.
     fn leaving(places: &Places) -> Vec<u64> {
         let table = places.table();
         table.taken.iter().filter(|(_, seat)| seat.leaves).map(|(number, _)| *number).collect()

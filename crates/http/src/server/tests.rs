@@ -1,4 +1,4 @@
-//! The certificate of a listener, with files that change.
+//! Tests of a listener's certificate, with files that change.
 
 use std::time::{Duration, SystemTime};
 
