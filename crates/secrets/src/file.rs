@@ -1,4 +1,4 @@
-//! Secrets as files below the state directory, sealed where there is a vault for the key.
+//! Secrets as files below the state directory, sealed if there is a vault for the key.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -15,12 +15,11 @@ use casedrop_disk::{Disk, LockGuard, read_limited, write_durably_private};
 use casedrop_model::fault::{Fault, FaultClass};
 use casedrop_model::ids::LabName;
 
-/// A login file is about 2 kB, sealed twice that; tokens that hold many claims may be longer.
+/// A login file is about 2 kB, twice that when sealed; tokens with many claims may be longer.
 const MAX_BYTES: u64 = 1024 * 1024;
 const LOGIN: &str = "json";
 const TEXT: &str = "text";
 
-/// Secrets as files below the state directory.
 pub struct FileSecrets {
     disk: Arc<dyn Disk>,
     dir: PathBuf,
@@ -29,30 +28,31 @@ pub struct FileSecrets {
     known: Mutex<Known>,
 }
 
-/// What a process has learned of the keys. A keyring may be locked meanwhile: what was had stays.
+/// What the process has learned about the keys. A keyring may get locked; keys already read stay
+/// usable.
 #[derive(Default)]
 struct Known {
     keys: BTreeMap<String, Key>,
-    /// With which vault's key new secrets are sealed.
+    /// The vault and key that seal new secrets.
     current: Option<(usize, Key)>,
 }
 
-/// How secrets are kept on this PC now.
+/// How secrets are currently kept on this PC.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Keeping {
-    /// Where their files lie.
+    /// The folder of their files.
     pub folder: PathBuf,
-    /// The vault that holds the key for new ones; `None`: they are not sealed.
+    /// The vault that holds the key for new secrets; `None`: they are not sealed.
     pub vault: Option<&'static str>,
-    /// Why the vaults of this system cannot be used, where that is why they are not.
+    /// Why the vaults of this system cannot be used, if that is why none is.
     pub reasons: Vec<String>,
     /// What could be done about it.
     pub hint: Option<String>,
 }
 
 impl Keeping {
-    /// What to tell where no vault could be had, and what could be done about it; `None` if all is as
-    /// the config wants it.
+    /// Returns the message and hint to show if no vault could be used; `None` if everything is as
+    /// configured.
     pub fn fallback(&self) -> Option<(String, String)> {
         if self.vault.is_some() || self.reasons.is_empty() {
             return None;
@@ -72,25 +72,25 @@ impl Keeping {
     }
 }
 
-/// What a secret is: how its file is named and what it is bound to.
+/// One secret: its file and what it is bound to.
 struct Place {
     path: PathBuf,
     purpose: String,
-    /// What it is called in messages.
+    /// What messages call it.
     what: String,
-    /// The way out if it cannot be read, and what class of trouble it is.
+    /// How to fix it if it cannot be read, and the fault's class.
     hint: String,
     class: FaultClass,
 }
 
 impl FileSecrets {
-    /// Keeps secrets in `<state>/secrets`, never sealed. Nothing is created before the first one.
+    /// Keeps secrets in `<state>/secrets`, never sealed. Creates nothing until the first secret is
+    /// saved.
     pub fn new(disk: Arc<dyn Disk>, state: &Path) -> Self {
         Self::with_vaults(disk, state, SecretsIn::File, Vec::new())
     }
 
-    /// The same, sealed with a key from the first of these vaults that can be used, if the policy
-    /// wants it so.
+    /// The same, but sealed with a key from the first usable vault, if the policy asks for it.
     pub fn with_vaults(
         disk: Arc<dyn Disk>,
         state: &Path,
@@ -100,10 +100,10 @@ impl FileSecrets {
         Self { disk, dir: super::folder(state), policy, vaults, known: Mutex::default() }
     }
 
-    /// How secrets are kept here now. Makes nothing.
+    /// Reports how secrets are currently kept here. Creates nothing.
     ///
     /// # Errors
-    /// A vault is wanted, and none can be used.
+    /// A vault is required, and none can be used.
     pub fn keeping(&self) -> Result<Keeping, Fault> {
         let mut keeping =
             Keeping { folder: self.dir.clone(), vault: None, reasons: Vec::new(), hint: None };
@@ -128,8 +128,8 @@ impl FileSecrets {
         }
     }
 
-    /// All secret values that are kept here, for whoever makes sure that none of them is told, and what
-    /// could not be read. Nothing is changed.
+    /// Returns all secret values stored here, to make sure that none is disclosed, and what could
+    /// not be read. Changes nothing.
     pub fn values(&self) -> (Vec<SecretString>, Vec<String>) {
         let (mut values, mut unread) = (Vec::new(), Vec::new());
         for extension in [LOGIN, TEXT] {
@@ -174,7 +174,7 @@ impl FileSecrets {
         Place { path, purpose: format!("text {name}"), what, hint, class: FaultClass::Local }
     }
 
-    /// Lab names are unique without regard to case.
+    /// Lab names are unique case-insensitively.
     fn name(lab: &LabName) -> String {
         lab.dir_name().to_lowercase()
     }
@@ -192,7 +192,7 @@ impl FileSecrets {
         }
     }
 
-    /// The key that a secret was sealed with.
+    /// Returns the key that a secret was sealed with.
     fn key_of(&self, sealed: &Sealed) -> Result<Key, NoKey> {
         let mut known = self.known();
         if let Some(key) = known.keys.get(&sealed.key) {
@@ -232,7 +232,7 @@ impl FileSecrets {
         Ok(write_durably_private(&*self.disk, &place.path, bytes)?)
     }
 
-    /// The key for a new secret, made where there is none yet; `None`: it stays unsealed.
+    /// Returns the key for a new secret, creating it if necessary; `None`: it stays unsealed.
     fn sealing_key(&self) -> Result<Option<(usize, Key)>, Fault> {
         if self.policy == SecretsIn::File {
             return Ok(None);
@@ -261,8 +261,8 @@ impl FileSecrets {
         }
     }
 
-    /// The vault's key, made where there is none. Of processes that come at the same time, one makes
-    /// it.
+    /// Returns the vault's key, creating it if necessary. If several processes do this at once,
+    /// only one creates it.
     fn have_key(&self, vault: &dyn KeyVault) -> Result<Key, Fault> {
         if let Some(key) = vault.current()? {
             return Ok(key);
@@ -276,7 +276,7 @@ impl FileSecrets {
         Ok(key)
     }
 
-    /// Whether a login is left; an entry that is none of ours is not.
+    /// Whether any login is left; foreign entries do not count.
     fn has_logins(&self) -> Result<bool, Fault> {
         Ok(self.entries(LOGIN)?.next().is_some())
     }
@@ -286,14 +286,15 @@ impl FileSecrets {
         Ok(entries.filter(move |path| path.extension().is_some_and(|found| found == extension)))
     }
 
-    /// No login is left: nothing else needs to be kept.
+    /// Removes everything else once no login is left.
     fn clear(&self) -> Result<(), Fault> {
         for path in self.entries(TEXT)?.collect::<Vec<_>>() {
             self.remove_file(&path)?;
         }
         *self.known() = Known::default();
         for vault in &self.vaults {
-            // What cannot be reached now opens nothing that is still there.
+            // If the vault cannot be reached now, its key no longer opens anything that still
+            // exists.
             if let Err(fault) = vault.forget() {
                 tracing::debug!("{}: {}", vault.name(), fault.chain());
             }
@@ -359,11 +360,11 @@ impl SecretStore for FileSecrets {
     }
 }
 
-/// Why the key of a sealed secret cannot be had.
+/// Why the key of a sealed secret is unavailable.
 enum NoKey {
     /// It was sealed on another kind of system.
     OtherSystem(String),
-    /// The vault does not hold it.
+    /// The vault does not have it.
     Gone(&'static str),
     /// The vault cannot be used here and now.
     Unusable(&'static str, Box<Fault>),

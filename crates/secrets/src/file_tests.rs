@@ -5,7 +5,7 @@ use super::super::{MemorySecrets, PairedAccount, Renewal, vault};
 use super::*;
 use casedrop_disk::RealDisk;
 
-/// A vault in memory, which can be out of reach.
+/// A vault in memory that can be made unreachable.
 #[derive(Default)]
 struct Fake {
     word: &'static str,
@@ -78,7 +78,7 @@ fn login() -> Login {
     }
 }
 
-/// As another process would have it.
+/// A store as another process would open it.
 fn sealing(dir: &Path, policy: SecretsIn, vaults: &[&Arc<Fake>]) -> FileSecrets {
     let vaults = vaults.iter().map(|vault| Arc::clone(vault) as Arc<dyn KeyVault>).collect();
     FileSecrets::with_vaults(Arc::new(RealDisk), dir, policy, vaults)
@@ -185,7 +185,7 @@ fn a_login_whose_key_cannot_be_had_says_so_and_a_new_one_takes_its_place() {
     assert!(fault.hint.expect("a way out").contains("casedrop login Smile-Lab"));
     vault.set_away(false);
     assert_is_login(&store);
-    // Another user's vault, or one that lost it.
+    // Another user's vault, or one that lost the key.
     let other = Fake::new("the keyring");
     let store = sealing(dir.path(), SecretsIn::Auto, &[&other]);
     let fault = store.load(&lab()).expect_err("not this user's");

@@ -1,14 +1,14 @@
-//! Where secrets are kept between runs: logins (tokens, and the account that a lab is paired with),
-//! and a few named texts such as the secret of the callback URL.
+//! Stores secrets between runs: logins (tokens, and the account a lab is paired with), and a few
+//! named texts such as the secret of the callback URL.
 //!
-//! What is saved is durable when [`SecretStore::save`] returns, since refresh tokens may rotate: the
-//! old one is dead once the new one was handed out. Several processes (the service, a command) share
-//! a store; whoever changes a login holds its lock meanwhile and reads it again under the lock.
+//! What is saved is durable when [`SecretStore::save`] returns, because refresh tokens may rotate:
+//! the old one is dead once the new one was issued. Several processes (the service, a command)
+//! share a store; to change a login, hold its lock and read the login again under the lock.
 //!
-//! [`FileSecrets`] keeps one file per secret below the state directory, readable by its owner only,
-//! and, where the system has a [vault](KeyVault), sealed with a key that lies there: a copy of the
-//! files is of no use on another PC or in a backup. On Windows the rights are those that the state
-//! directory hands down, so that directory must be closed to other users (the installer sees to it).
+//! [`FileSecrets`] keeps one file per secret below the state directory, readable only by its owner
+//! and, if the system has a [vault](KeyVault), sealed with a key from there: a copy of the files is
+//! useless on another PC or in a backup. On Windows, permissions are inherited from the state
+//! directory, so that directory must be closed to other users (the installer takes care of it).
 
 mod file;
 mod memory;
@@ -32,9 +32,9 @@ pub use file::{FileSecrets, Keeping};
 pub use memory::MemorySecrets;
 pub use vault::{Key, KeyVault};
 
-/// The code of the fault for a secret that is there and cannot be read. A new login replaces it.
+/// Fault code for a secret that exists and cannot be read. A new login replaces it.
 pub const UNREADABLE: &str = "login-unreadable";
-/// The code of the fault for a secret whose key cannot be had here. A new login replaces it too.
+/// Fault code for a secret whose key is unavailable here. A new login replaces it too.
 pub const SEALED: &str = "login-sealed";
 
 /// One lab's login.
@@ -44,52 +44,51 @@ pub struct Login {
     pub access: SecretString,
     /// Buys the next access token.
     pub refresh: Option<SecretString>,
-    /// When the access token was handed out, by this PC's clock.
+    /// When the access token was issued, by this PC's clock.
     pub issued_at: SystemTime,
-    /// How long it lives from then on.
+    /// How long it is valid from then on.
     pub lifetime: Duration,
-    /// The account that the lab is paired with.
+    /// The account the lab is paired with.
     pub account: Option<PairedAccount>,
-    /// What bought the tokens of today, until they have bought others.
+    /// The refresh token that bought the current tokens, kept until they have bought new ones.
     pub former: Option<SecretString>,
-    /// A renewal that has begun and whose answer is not saved: perhaps it is lost.
+    /// A renewal that has begun and whose answer is not saved: it may be lost.
     pub renewal: Option<Renewal>,
 }
 
 /// A renewal that has begun.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Renewal {
-    /// When, by this PC's clock.
+    /// When it began, by this PC's clock.
     pub begun_at: SystemTime,
-    /// The code of the fault by which its answer was lost; `None`: nothing is known of one.
+    /// The code of the fault that lost its answer; `None` if no such fault is known.
     pub lost: Option<String>,
 }
 
-/// The account that a lab is paired with.
+/// The account a lab is paired with.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PairedAccount {
-    /// Its number.
     pub id: AccountId,
-    /// Its name, where Align told.
+    /// Its name, if Align sent it.
     pub name: Option<String>,
 }
 
-/// Keeps secrets. Calls block, shortly.
+/// Stores secrets. Calls block briefly.
 pub trait SecretStore: Send + Sync {
-    /// The lab's login, if there is one.
+    /// Returns the lab's login, if there is one.
     fn load(&self, lab: &LabName) -> Result<Option<Login>, Fault>;
-    /// Replaces the lab's login; it is durable when this returns.
+    /// Replaces the lab's login; durable on return.
     fn save(&self, lab: &LabName, login: &Login) -> Result<(), Fault>;
-    /// Forgets the lab's login. None being there is fine. With the last login, the named texts and
-    /// the key in the vault are forgotten too.
+    /// Removes the lab's login, if any. When the last login goes, the named texts and the key in
+    /// the vault go too.
     fn remove(&self, lab: &LabName) -> Result<(), Fault>;
-    /// Takes the lock on the lab's login; `None` while somebody else holds it.
+    /// Takes the lock on the lab's login; `None` if it is already held.
     fn try_lock(&self, lab: &LabName) -> Result<Option<LockGuard>, Fault>;
-    /// The secret of that name, if there is one. The names are ours: plain words.
+    /// Returns the secret with this name, if there is one. Names are chosen by us: plain words.
     fn load_text(&self, name: &str) -> Result<Option<SecretString>, Fault>;
-    /// Keeps a secret of that name; it is durable when this returns.
+    /// Saves a secret under this name; durable on return.
     fn save_text(&self, name: &str, text: &SecretString) -> Result<(), Fault>;
-    /// Forgets the secret of that name. None being there is fine.
+    /// Removes the secret with this name, if any.
     fn remove_text(&self, name: &str) -> Result<(), Fault>;
 }
 
@@ -107,13 +106,13 @@ pub enum SecretsIn {
     File,
 }
 
-/// The secrets of an agent with this state directory. Nothing is asked of the system yet.
+/// Opens the secrets of an agent with this state directory. Does not access the system yet.
 pub fn open(state: &Path, kept: SecretsIn, disk: Arc<dyn Disk>) -> FileSecrets {
     let vaults = vault::of_system(&disk, &folder(state));
     FileSecrets::with_vaults(disk, state, kept, vaults)
 }
 
-/// Where secrets lie below a state directory.
+/// Returns the folder of secrets below a state directory.
 pub fn folder(state: &Path) -> std::path::PathBuf {
     state.join("secrets")
 }

@@ -1,4 +1,4 @@
-//! Secrets in memory, for tests and for a demonstration that leaves nothing behind.
+//! Secrets in memory, for tests and for a demo that leaves nothing behind.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,7 +10,7 @@ use casedrop_disk::LockGuard;
 use casedrop_model::fault::Fault;
 use casedrop_model::ids::LabName;
 
-/// Secrets that end with the process.
+/// Secrets that only live as long as the process.
 #[derive(Debug, Clone, Default)]
 pub struct MemorySecrets(Arc<Mutex<Kept>>);
 
@@ -22,7 +22,7 @@ struct Kept {
 }
 
 impl MemorySecrets {
-    /// An empty store. Clones share their content.
+    /// Creates an empty store. Clones share their content.
     pub fn new() -> Self {
         Self::default()
     }

@@ -1,5 +1,5 @@
-//! Sealing: ChaCha20-Poly1305 with a random nonce. What the secret is for is bound to it, so that a
-//! sealed file put in another's place does not open.
+//! Sealing with ChaCha20-Poly1305 and a random nonce. A secret is bound to its purpose, so a sealed
+//! file put in place of another does not open.
 
 use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use ring::rand::{SecureRandom as _, SystemRandom};
@@ -11,14 +11,13 @@ use casedrop_model::digest::hex;
 
 const SCHEMA: u32 = 2;
 
-/// A sealed secret, as it lies in its file.
+/// A sealed secret, as stored in its file.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Sealed {
     schema: u32,
     /// The word of the vault that holds the key.
     pub(super) vault: String,
-    /// The key's id.
     pub(super) key: String,
     nonce: String,
     #[serde(rename = "sealed")]
@@ -47,12 +46,12 @@ impl Sealed {
         })
     }
 
-    /// The sealed secret in a file's content; `None` if that is not sealed.
+    /// Parses the sealed secret in a file; `None` if it is not sealed.
     pub(super) fn read(bytes: &[u8]) -> Option<Self> {
         serde_json::from_slice::<Self>(bytes).ok().filter(|sealed| sealed.schema == SCHEMA)
     }
 
-    /// The secret, with the right key and purpose and if nobody changed it.
+    /// Returns the secret, given the right key and purpose, if it was not modified.
     pub(super) fn open(&self, purpose: &str, key: &Key) -> Option<Zeroizing<Vec<u8>>> {
         let nonce = Nonce::try_assume_unique_for_key(&unhex(&self.nonce)?).ok()?;
         let mut bytes = Zeroizing::new(unhex(&self.content)?);

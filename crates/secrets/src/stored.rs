@@ -1,4 +1,4 @@
-//! How a login is written down.
+//! The stored form of a login.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -10,8 +10,8 @@ use super::{Login, PairedAccount, Renewal};
 
 const SCHEMA: u32 = 1;
 
-/// The content of a login's file, before it is sealed. Times are in milliseconds, so that tokens of a
-/// few seconds (simulation) work. It cannot be printed.
+/// The content of a login file before it is sealed. Times are in milliseconds, so that tokens valid
+/// for a few seconds (simulation) work. It cannot be printed.
 #[derive(Serialize, Deserialize)]
 struct Stored {
     schema: u32,
@@ -20,7 +20,7 @@ struct Stored {
     issued_at_ms: u64,
     lifetime_ms: u64,
     account: Option<PairedAccount>,
-    // Earlier versions do not know these, and leave them out when they write.
+    // Earlier versions do not know these fields, and drop them when they write.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     former_refresh_token: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -33,22 +33,22 @@ struct StoredRenewal {
     lost: Option<String>,
 }
 
-/// A login as bytes.
+/// Serializes a login.
 pub(super) fn write(login: &Login) -> serde_json::Result<Zeroizing<Vec<u8>>> {
     serde_json::to_vec(&Stored::from(login)).map(Zeroizing::new)
 }
 
-/// A login from its bytes. What serde says of broken ones could quote a token, so it is dropped.
+/// Parses a login. The error of serde could quote a token, so it is dropped.
 pub(super) fn read(bytes: &[u8]) -> Option<Login> {
     let stored: Stored = serde_json::from_slice(bytes).ok()?;
     (stored.schema == SCHEMA).then(|| stored.into())
 }
 
-/// All texts in a secret: of one that is an object those of its keys, else the whole.
+/// Returns all texts in a secret: the values of its keys if it is an object, otherwise the whole.
 pub(super) fn values(bytes: &[u8]) -> Vec<SecretString> {
     match serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(bytes) {
         Ok(keys) => {
-            // Which account it is for is no secret, and addresses are nothing without their queries.
+            // The account is not secret, and addresses are useless without their queries.
             let keys = keys
                 .iter()
                 .filter(|(key, _)| !["url", "redirect", "account"].contains(&key.as_str()));

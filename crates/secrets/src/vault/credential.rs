@@ -1,5 +1,5 @@
-//! A key that the service manager hands over: systemd's `LoadCredential=` or
-//! `LoadCredentialEncrypted=`, which can bind it to this PC's TPM. The administrator makes it.
+//! A key provided by the service manager: systemd's `LoadCredential=` or
+//! `LoadCredentialEncrypted=`, which can bind it to this PC's TPM. The administrator creates it.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -13,18 +13,17 @@ use casedrop_model::fault::Fault;
 
 /// The credential's name.
 const NAME: &str = "casedrop-key";
-/// Fewer bytes are no key, but a mistake or a password.
+/// Fewer bytes are not a key, but a mistake or a password.
 const SHORTEST: usize = 32;
 const MAX_BYTES: u64 = 64 * 1024;
 
-/// The credential `casedrop-key`.
 pub struct Credential {
     disk: Arc<dyn Disk>,
     dir: Option<PathBuf>,
 }
 
 impl Credential {
-    /// The credentials lie in `dir`, if the service manager named a folder.
+    /// Reads credentials from `dir`, if the service manager named a folder.
     pub fn new(disk: Arc<dyn Disk>, dir: Option<PathBuf>) -> Self {
         Self { disk, dir }
     }
@@ -66,7 +65,7 @@ impl KeyVault for Credential {
         self.read()
     }
 
-    /// It is the administrator's.
+    /// Does nothing: the key belongs to the administrator.
     fn forget(&self) -> Result<(), Fault> {
         Ok(())
     }

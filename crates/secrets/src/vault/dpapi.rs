@@ -1,7 +1,7 @@
-//! Windows' data protection (DPAPI) with the machine's key. The protected key lies beside the secrets
-//! and opens on this PC only: for the service's account as for an administrator's `casedrop login`,
-//! which is why it is the machine's and not one user's. Other users of this PC are kept out by the
-//! rights of the state folder.
+//! Windows data protection (DPAPI) with the machine's key. The protected key is next to the secrets
+//! and only opens on this PC: for the service's account as well as for an administrator's `casedrop
+//! login`, which is why it is bound to the machine and not to a user. Other users of this PC are
+//! kept out by the permissions of the state folder.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -20,17 +20,16 @@ use casedrop_disk::{Disk, Moved, read_limited, write_durably_private};
 use casedrop_model::fault::Fault;
 
 const FILE_NAME: &str = "key.dpapi";
-/// A protected key has some 250 bytes.
+/// A protected key has about 250 bytes.
 const MAX_BYTES: u64 = 64 * 1024;
 
-/// The key in `key.dpapi`.
 pub struct Dpapi {
     disk: Arc<dyn Disk>,
     dir: PathBuf,
 }
 
 impl Dpapi {
-    /// The key lies in `dir`.
+    /// The key is stored in `dir`.
     pub fn new(disk: Arc<dyn Disk>, dir: &Path) -> Self {
         Self { disk, dir: dir.to_path_buf() }
     }
@@ -39,7 +38,7 @@ impl Dpapi {
         self.dir.join(FILE_NAME)
     }
 
-    /// The key in `key.dpapi`; `None` if there is none that this PC can open.
+    /// Returns the key in `key.dpapi`; `None` if there is none that this PC can open.
     fn read(&self) -> Result<Option<Key>, Fault> {
         let bytes = match read_limited(&*self.disk, &self.path(), MAX_BYTES) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -49,7 +48,7 @@ impl Dpapi {
         Ok(opened.and_then(|bytes| Key::from_slice(&bytes)))
     }
 
-    /// Moves a key away that this PC cannot open: it may be of use where it came from.
+    /// Moves a key aside that this PC cannot open: it may be useful where it came from.
     fn set_aside(&self) -> Result<(), Fault> {
         for number in 1.. {
             let aside = self.dir.join(format!("key-of-another-pc-{number}.dpapi"));

@@ -1,5 +1,6 @@
-//! The system's vaults. Each keeps one key of 32 bytes for a state directory; secrets are sealed with
-//! it. The key alone lies in the vault, since vaults cap sizes and cannot replace in one durable step.
+//! The system's vaults. Each keeps one 32-byte key per state directory, which seals the secrets.
+//! Only the key is in the vault, because vaults limit sizes and cannot replace values durably in
+//! one step.
 
 #[cfg(target_os = "linux")]
 mod credential;
@@ -27,7 +28,7 @@ pub use dpapi::Dpapi;
 #[cfg(target_os = "linux")]
 pub use secret_service::SecretServiceVault;
 
-/// The length of a key, in bytes.
+/// The length of a key in bytes.
 pub const KEY_LEN: usize = 32;
 
 /// A key for sealing. It cannot be printed.
@@ -36,42 +37,42 @@ pub struct Key {
     bytes: SecretBox<[u8; KEY_LEN]>,
 }
 
-/// Keeps the key of one state directory. Calls block, for a few seconds at the most, and never ask a
-/// person anything.
+/// Keeps the key of one state directory. Calls block, for a few seconds at most, and never prompt
+/// the user.
 pub trait KeyVault: Send + Sync {
     /// The word for this vault in sealed files.
     fn word(&self) -> &'static str;
-    /// Its name, for people.
+    /// Its name shown to people.
     fn name(&self) -> &'static str;
-    /// The key with that id, if the vault holds it.
+    /// Returns the key with this id, if the vault has it.
     ///
     /// # Errors
     /// The vault cannot be used here and now.
     fn find(&self, id: &str) -> Result<Option<Key>, Fault>;
-    /// The key for new secrets, if there is one yet.
+    /// Returns the key for new secrets, if there is one yet.
     ///
     /// # Errors
     /// The vault cannot be used here and now.
     fn current(&self) -> Result<Option<Key>, Fault>;
-    /// Makes a key, which is the one for new secrets from now on. Only one process may do so at a
-    /// time, and only when there is none: what an earlier key sealed may never open again.
+    /// Creates the key for new secrets. Only one process may do this at a time, and only if there
+    /// is none: secrets sealed by an earlier key may never open again.
     ///
     /// # Errors
-    /// The vault cannot be used here and now, or takes no keys.
+    /// The vault cannot be used here and now, or does not accept keys.
     fn make(&self) -> Result<Key, Fault>;
-    /// Forgets the key for new secrets. None being there is fine.
+    /// Removes the key for new secrets, if any.
     fn forget(&self) -> Result<(), Fault>;
 }
 
 impl Key {
-    /// A new key; `None` if the system has no random numbers.
+    /// Creates a random key; `None` if the system has no random numbers.
     pub fn random() -> Option<Self> {
         let mut bytes = [0; KEY_LEN];
         SystemRandom::new().fill(&mut bytes).ok()?;
         Some(Self::new(bytes))
     }
 
-    /// The key that consists of these bytes.
+    /// Creates a key from its bytes.
     pub fn new(mut bytes: [u8; KEY_LEN]) -> Self {
         let id =
             hex(&Sha256::new_with_prefix("casedrop key id\n").chain_update(bytes).finalize()[..8]);
@@ -80,17 +81,16 @@ impl Key {
         key
     }
 
-    /// The key that a vault handed out as bytes; `None` if they are too few or too many.
+    /// Creates a key from bytes of a vault; `None` if there are too few or too many.
     pub(super) fn from_slice(bytes: &[u8]) -> Option<Self> {
         bytes.try_into().ok().map(Self::new)
     }
 
-    /// By what it is known, also in public.
+    /// The id that identifies it; safe to show publicly.
     pub fn id(&self) -> &str {
         &self.id
     }
 
-    /// Its bytes.
     pub(super) fn expose(&self) -> &[u8] {
         self.bytes.expose_secret()
     }
@@ -108,8 +108,8 @@ impl std::fmt::Debug for Key {
     }
 }
 
-/// The vaults that this system may have, the preferred one first. Nothing is asked of them yet.
-/// `dir` is where the secrets' files lie.
+/// Returns the vaults that this system may have, preferred ones first. Does not access them yet.
+/// `dir` is the folder of the secrets' files.
 #[cfg(target_os = "linux")]
 pub fn of_system(disk: &Arc<dyn Disk>, dir: &Path) -> Vec<Arc<dyn KeyVault>> {
     let credentials = std::env::var_os("CREDENTIALS_DIRECTORY").map(std::path::PathBuf::from);
@@ -119,30 +119,30 @@ pub fn of_system(disk: &Arc<dyn Disk>, dir: &Path) -> Vec<Arc<dyn KeyVault>> {
     ]
 }
 
-/// The vaults that this system may have, the preferred one first. Nothing is asked of them yet.
-/// `dir` is where the secrets' files lie.
+/// Returns the vaults that this system may have, preferred ones first. Does not access them yet.
+/// `dir` is the folder of the secrets' files.
 #[cfg(windows)]
 pub fn of_system(disk: &Arc<dyn Disk>, dir: &Path) -> Vec<Arc<dyn KeyVault>> {
     vec![Arc::new(Dpapi::new(Arc::clone(disk), dir))]
 }
 
-/// The vaults that this system may have: none that is known here.
+/// Returns no vaults: none is known for this system.
 #[cfg(not(any(windows, target_os = "linux")))]
 pub fn of_system(_disk: &Arc<dyn Disk>, _dir: &Path) -> Vec<Arc<dyn KeyVault>> {
     Vec::new()
 }
 
-/// A vault that cannot be used.
+/// The fault for a vault that cannot be used.
 fn unusable(why: impl Into<String>) -> Fault {
     Fault::new(FaultClass::Local, "vault", why)
 }
 
-/// The system has no random numbers.
+/// The fault for a system without random numbers.
 fn no_randomness() -> Fault {
     unusable("the system gives no random numbers for a key").hint("restart this PC")
 }
 
-/// The bytes in a hexadecimal text; `None` if it is none.
+/// Decodes a hexadecimal text; `None` if it is not one.
 pub(super) fn unhex(text: &str) -> Option<Vec<u8>> {
     let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
     let pairs = text.as_bytes().chunks(2);

@@ -1,8 +1,8 @@
-//! The Secret Service of a desktop session (such as GNOME Keyring). The key is an item of
-//! the default keyring, found by its id, which stands in `key.id` beside the secrets.
+//! The Secret Service of a desktop session (such as GNOME Keyring). The key is an item of the
+//! default keyring, found by its id, which is in `key.id` next to the secrets.
 //!
-//! Nobody is ever prompted: a locked keyring counts as one that cannot be used now. Each question has
-//! its deadline, on a thread of its own, since callers may be on a thread that drives a runtime.
+//! Never prompts the user: a locked keyring counts as unusable for now. Each request has a deadline
+//! and its own thread, because callers may be on a thread that drives a runtime.
 
 use std::collections::HashMap;
 use std::io;
@@ -18,23 +18,22 @@ use super::{Key, KeyVault, no_randomness, unusable};
 use casedrop_disk::{Disk, read_limited, write_durably_private};
 use casedrop_model::fault::Fault;
 
-/// What says which item is the key for new secrets.
+/// The file that says which item is the key for new secrets.
 const ID_FILE: &str = "key.id";
 const MAX_BYTES: u64 = 256;
-/// A question that is not answered by then is given up: a service may be started by it, and hang.
+/// Deadline of a request: it may start a service, which may hang.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// How much longer than its deadline a question may take to be given up.
+/// How much longer than its deadline to wait for a request to be abandoned.
 const GRACE: Duration = Duration::from_secs(1);
 
 type Secret = Zeroizing<Vec<u8>>;
 
-/// A key in the default keyring.
 pub struct SecretServiceVault {
     disk: Arc<dyn Disk>,
     dir: PathBuf,
 }
 
-/// Why a question has no answer.
+/// Why a request got no answer.
 enum Trouble {
     Service(Error),
     NoKeyring,
@@ -44,7 +43,7 @@ enum Trouble {
 }
 
 impl SecretServiceVault {
-    /// The key's id lies in `dir`.
+    /// The key's id is stored in `dir`.
     pub fn new(disk: Arc<dyn Disk>, dir: &Path) -> Self {
         Self { disk, dir: dir.to_path_buf() }
     }
@@ -111,7 +110,7 @@ async fn connect() -> Result<SecretService<'static>, Trouble> {
     Ok(SecretService::connect(EncryptionType::Dh).await?)
 }
 
-/// Whether the default keyring takes keys without asking anybody.
+/// Checks that the default keyring accepts keys without prompting the user.
 async fn usable(service: &SecretService<'_>) -> Result<(), Trouble> {
     let keyring = service.get_default_collection().await.map_err(|error| match error {
         Error::NoResult => Trouble::NoKeyring,
@@ -129,7 +128,7 @@ async fn search(id: &str) -> Result<Option<Secret>, Trouble> {
     if !found.locked.is_empty() {
         return Err(Trouble::Locked);
     }
-    // A keyring that is locked may not even tell what it holds.
+    // A locked keyring may not even say what it contains.
     usable(&service).await.map(|()| None)
 }
 
@@ -157,7 +156,7 @@ fn attributes(id: &str) -> HashMap<&str, &str> {
     HashMap::from([("application", "casedrop"), ("key", id)])
 }
 
-/// Asks the service on a thread of its own, for a limited time.
+/// Sends a request to the service on its own thread, for a limited time.
 fn ask<T: Send + 'static>(
     question: impl AsyncFnOnce() -> Result<T, Trouble> + Send + 'static,
 ) -> Result<T, Fault> {
@@ -168,7 +167,7 @@ fn ask<T: Send + 'static>(
             let limited = async { tokio::time::timeout(PATIENCE, question()).await };
             runtime.block_on(limited).unwrap_or(Err(Trouble::Late))
         });
-        // Whoever asked may have given up.
+        // The caller may have given up.
         let _ = answer.send(result);
     };
     let thread = thread::Builder::new().name("secret-service".to_owned()).spawn(work);
