@@ -1,4 +1,4 @@
-//! The client for a lab, as the config describes it.
+//! Creates the client for a lab of the config.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use crate::model::fault::Fault;
 use crate::model::step::Step;
 use crate::secrets::{self, SecretStore};
 
-/// The client for one lab of the config, with its login kept below the state directory.
+/// Creates the client for one lab of the config, with its login below the state directory.
 pub fn connect(
     config: &Config,
     lab: &LabConfig,
@@ -22,7 +22,7 @@ pub fn connect(
     connect_with(config, lab, handle, disk, store, |_| {})
 }
 
-/// As [`connect`], with its login in `store`; `step` is called at the steps of a renewal.
+/// Like [`connect`], with its login in `store`; `step` is called at the steps of a renewal.
 pub(super) fn connect_with(
     config: &Config,
     lab: &LabConfig,

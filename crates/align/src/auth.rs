@@ -1,17 +1,17 @@
-//! Keeping a lab logged in.
+//! Keeps a lab logged in.
 //!
-//! - Tokens are read from the store for every call, so a login, a pairing or a refresh by another
-//!   process counts at once.
-//! - A token is renewed at about half its life, so that a renewal that fails leaves time: for the next
-//!   one, and for a person. While an access token lives, the lab works with it, whatever happened to its
-//!   renewal.
+//! - Tokens are read from the store for every call, so a login, pairing or refresh by another
+//!   process takes effect immediately.
+//! - A token is renewed at about half its life, so that a failed renewal leaves time: for the next
+//!   attempt, and for a person to act. While an access token is valid, the lab works with it,
+//!   whatever happened to its renewal.
 //! - A refresh happens once, however many calls need it: within the process by a mutex, across
-//!   processes by the store's lock, and whoever gets the lock reads the store again before asking.
-//! - A refresh that has begun is finished and saved even if its caller is cancelled. How an answer that
-//!   is lost does not end the login is in [`renewal`](super::renewal).
-//! - A refresh token that Align refused is not offered again: a login that was revoked is told from
-//!   then on, until there is another.
-//! - FACT: an access token lives one hour. ASSUMED where the server does not say how long.
+//!   processes by the store's lock; the lock holder reads the store again before asking.
+//! - A refresh that has begun is finished and saved even if its caller is cancelled.
+//!   [`renewal`](super::renewal) describes why a lost answer does not end the login.
+//! - A refresh token that Align refused is never sent again: from then on the login is reported as
+//!   revoked, until there is a new one.
+//! - FACT: an access token lives one hour. ASSUMED if the server does not say how long.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -33,12 +33,13 @@ use casedrop_model::time::WallMs;
 use casedrop_secrets::{Login, SEALED, SecretStore, UNREADABLE};
 
 const HOUR: Duration = Duration::from_hours(1);
-/// A token is renewed when so much of its life is left. Each process draws its own share, so that many
-/// labs do not come at the same time.
+/// A token is renewed when this fraction of its life is left. Each process picks its own value in
+/// the range, so that many labs do not renew at the same time.
 const EARLY: std::ops::Range<f64> = 0.45..0.55;
-/// After a renewal that failed, such a part of a token's life passes before the next one, at the most.
+/// After a failed renewal, the next one waits for at most this fraction of the token's life (one in
+/// 20).
 const PARTS: u32 = 20;
-/// A token with so little left, or a tenth of its life, is not used where there can be another.
+/// A token with less than this left, or a tenth of its life, is not used if a new one can be had.
 const MAX_MARGIN: Duration = Duration::from_mins(1);
 const LOCK_POLL: Duration = Duration::from_millis(50);
 const LOCK_PATIENCE: Duration = Duration::from_mins(2);
@@ -58,17 +59,17 @@ pub(super) struct Auth {
     attempts: AtomicU64,
     pub(super) unsaved: Mutex<Option<Unsaved>>,
     pub(super) dead: Mutex<Option<Dead>>,
-    /// Not before this is a token renewed that still lives: the last attempt failed.
+    /// A valid token is not renewed before this time: the last attempt failed.
     not_before: Mutex<Option<SystemTime>>,
 }
 
-/// Tokens that Align handed out and that could not be saved, and the access token they replace.
+/// Tokens issued by Align that could not be saved, and the access token they replace.
 pub(super) struct Unsaved {
     pub(super) replaced: SecretString,
     pub(super) login: Login,
 }
 
-/// A refresh token that Align refused, and why it did.
+/// A refresh token that Align refused, and why.
 pub(super) struct Dead {
     pub(super) refresh: SecretString,
     pub(super) why: FaultCopy,
@@ -76,24 +77,23 @@ pub(super) struct Dead {
     pub(super) access: Option<SecretString>,
 }
 
-/// A login that ends, since Align renews it no more.
+/// A login that is about to end, because Align no longer renews it.
 pub struct Ending {
-    /// Until then the lab can work.
+    /// The lab can work until then.
     pub at: SystemTime,
-    /// What happened.
     pub why: Fault,
 }
 
-/// How patiently a renewal waits for one by another process.
+/// Whether a renewal waits for one by another process.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Patience {
     /// The token is needed.
     Waits,
-    /// There is another that lives.
+    /// There is another valid token.
     Passes,
 }
 
-/// What callers that waited for one failed refresh are told.
+/// The fault returned to callers that waited for the same failed refresh.
 pub(super) struct FaultCopy(FaultClass, &'static str, String, Option<String>, Option<Duration>);
 
 impl Auth {
@@ -124,18 +124,17 @@ impl Auth {
         }
     }
 
-    /// The time.
     pub(super) fn now(&self) -> SystemTime {
         (self.clock)()
     }
 
-    /// The login as it is now.
+    /// Returns the current login.
     pub(super) fn login(&self) -> Result<Login, Fault> {
         self.load()?.ok_or_else(|| faults::login_needed(&self.lab, "is not logged in"))
     }
 
-    /// The login as it is now, unless it is over: Align was seen to refuse to renew it, and what it gave
-    /// out before lives no more. Then only another login helps.
+    /// Returns the current login, unless it is over: Align refused to renew it, and the tokens
+    /// issued before are no longer valid. Then only a new login helps.
     pub(super) fn living(&self) -> Result<Login, Fault> {
         let login = self.login()?;
         match self.refusal_of(&login) {
@@ -144,14 +143,14 @@ impl Auth {
         }
     }
 
-    /// Until when the login works, if Align renews it no more.
+    /// Returns when the login stops working, if Align no longer renews it.
     pub(super) fn ending(&self) -> Option<Ending> {
         let login = self.load().ok().flatten()?;
         let why = self.refusal_of(&login).filter(|_| self.still_works(&login))?;
         Some(Ending { at: login.issued_at.checked_add(login.lifetime)?, why })
     }
 
-    /// An access token that is good for a call, renewed where need be.
+    /// Returns an access token that is good for a call, renewed if necessary.
     pub(super) async fn access(self: &Arc<Self>) -> Result<SecretString, Fault> {
         let login = self.login()?;
         let now = self.now();
@@ -159,7 +158,7 @@ impl Auth {
         let token = if left <= margin(&login) {
             match self.renewal(&login.access, Patience::Waits).await {
                 Ok(login) => login.access,
-                // Better a token with a few seconds left than none.
+                // A token with a few seconds left is better than none.
                 Err(fault) if !left.is_zero() => {
                     warn!(lab = %self.lab, "the login could not be renewed: {}", fault.chain());
                     login.access
@@ -171,7 +170,8 @@ impl Auth {
         } else {
             login.access
         };
-        // Where nothing but discovery tells where calls go, its refusal is the only one that we get.
+        // If only discovery can say where calls go, its refusal of the token is the only one we
+        // get.
         if self.reach.refuses(&token).await
             && let Ok(login) = self.renewal(&token, Patience::Waits).await
         {
@@ -180,10 +180,10 @@ impl Auth {
         Ok(token)
     }
 
-    /// Whether a token that lives is to be renewed now.
+    /// Whether to renew a token that is still valid now.
     fn is_early(&self, login: &Login, left: Duration, now: SystemTime) -> bool {
         let until = *self.not_before.lock().unwrap_or_else(PoisonError::into_inner);
-        // A clock that was set back must not put it off for long.
+        // A clock that was set back must not delay it for long.
         let waits = until.is_some_and(|until| {
             until.duration_since(now).is_ok_and(|wait| wait <= login.lifetime / PARTS)
         });
@@ -207,7 +207,7 @@ impl Auth {
         }
     }
 
-    /// A person has time to act, and should.
+    /// Logs the failure: a person has time to act, and should.
     fn tell_early_failure(&self, login: &Login, fault: &Fault, now: SystemTime) {
         let lab = &self.lab;
         match self.ending() {
@@ -224,14 +224,14 @@ impl Auth {
         }
     }
 
-    /// An access token that is worth sending with discovery, if there is one.
+    /// Returns an access token worth sending with discovery, if there is one.
     pub(super) fn known(&self) -> Option<SecretString> {
         let login = self.load().ok().flatten()?;
         self.still_works(&login).then_some(login.access)
     }
 
-    /// The login after Align refused the access token `seen`; `is_proof`: for what proves that the token
-    /// is of no use, and not for one resource that it may not see.
+    /// Returns the login after Align refused the access token `seen`. `is_proof`: the refusal
+    /// proves that the token is useless, rather than that it may not access one resource.
     pub(super) async fn renewed(
         self: &Arc<Self>,
         seen: &SecretString,
@@ -247,7 +247,7 @@ impl Auth {
         result
     }
 
-    /// The login with another access token than `seen`.
+    /// Returns the login with an access token other than `seen`.
     async fn renewal(
         self: &Arc<Self>,
         seen: &SecretString,
@@ -258,12 +258,12 @@ impl Auth {
         self.finish(async move |failure| me.renew(&seen, patience, attempts, failure).await).await
     }
 
-    /// Waits until no refresh is under way, so that none is cut off when the program ends.
+    /// Waits until no refresh is in flight, so that none is cut off when the program ends.
     pub(super) async fn settled(&self) {
         drop(self.flight.lock().await);
     }
 
-    /// Replaces the login by what `change` makes of the one that is stored.
+    /// Replaces the stored login with the result of `change`.
     pub(super) async fn change(
         self: &Arc<Self>,
         change: impl FnOnce(Option<Login>) -> Option<Login> + Send + 'static,
@@ -285,7 +285,7 @@ impl Auth {
         .await
     }
 
-    /// A login from tokens that were just handed out.
+    /// Makes a login from newly issued tokens.
     pub(super) fn login_from(&self, tokens: Tokens) -> Login {
         Login {
             access: tokens.access,
@@ -330,7 +330,7 @@ impl Auth {
         result
     }
 
-    /// What Align said when it refused to renew this login, if it did.
+    /// Returns what Align said when it refused to renew this login, if it did.
     pub(super) fn refusal_of(&self, login: &Login) -> Option<Fault> {
         let refresh = login.refresh.as_ref()?;
         let dead = self.dead.lock().unwrap_or_else(PoisonError::into_inner);
@@ -338,7 +338,7 @@ impl Auth {
         (dead.refresh.expose_secret() == refresh.expose_secret()).then(|| dead.why.fault())
     }
 
-    /// Whether the access token lives, and Align was not seen to refuse it.
+    /// Whether the access token is valid and Align has not refused it.
     fn still_works(&self, login: &Login) -> bool {
         let dead = self.dead.lock().unwrap_or_else(PoisonError::into_inner);
         let refused = dead.as_ref().and_then(|dead| dead.access.as_ref());
@@ -353,7 +353,7 @@ impl Auth {
         let Some(kept) = &*unsaved else { return Ok(stored) };
         let current = stored.as_ref().map(|login| login.access.expose_secret());
         if current != Some(kept.replaced.expose_secret()) {
-            // Somebody logged in or out meanwhile: that is newer.
+            // The user logged in or out in the meantime: the stored login is newer.
             *unsaved = None;
             return Ok(stored);
         }
@@ -379,8 +379,8 @@ impl Auth {
     }
 
     /// Runs the work, one at a time, to its end on a thread that may block, even if the caller goes
-    /// away. Once it holds the turn, there is no point at which the caller could be dropped before
-    /// the work has begun.
+    /// away. Once it has its turn, there is no point at which dropping the caller would prevent the
+    /// work from starting.
     async fn finish<T: Send + 'static>(
         &self,
         work: impl AsyncFnOnce(&mut Option<FaultCopy>) -> Result<T, Fault> + Send + 'static,
@@ -416,8 +416,8 @@ impl FaultCopy {
     }
 }
 
-/// How long the access token still lives. A clock that stepped back behind the time of issue tells
-/// nothing, so the token counts as expired then.
+/// How long the access token is still valid. If the clock stepped back to before the token was
+/// issued, its age is unknown, so it counts as expired.
 fn left(login: &Login, now: SystemTime) -> Duration {
     let age = now.duration_since(login.issued_at).unwrap_or(Duration::MAX);
     login.lifetime.saturating_sub(age)

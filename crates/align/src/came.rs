@@ -1,40 +1,40 @@
-//! What came in place of what was asked for: proxies, login pages and gateways answer for Align, with
-//! pages of their own and whatever status they like.
+//! Identifies content that arrived instead of what was requested: proxies, login pages and gateways
+//! answer for Align, with their own pages and any status.
 //!
-//! It is told from the type that the answer gives itself and from its first bytes, of which no more than
-//! [`HEAD`] are read. A page may hold anybody's name, so all that is repeated of it is its title, and
-//! that only where each of its words is one that such pages are made of.
+//! Detection uses the answer's content type and its first bytes, of which at most [`HEAD`] are
+//! read. A page may contain anyone's name, so only its title is repeated, and only if every word in
+//! it is typical of such pages.
 
 use reqwest::header::{CONTENT_TYPE, HeaderMap};
 
 use casedrop_model::discreet;
 
-/// So much of a page is read for its title.
+/// Bytes of a page read to find its title.
 pub(super) const HEAD: usize = 4096;
-/// So much of an archive or a picture is enough to tell it.
+/// Bytes of an archive or a picture that suffice to recognize it.
 pub(super) const MAGIC: usize = 8;
 const MAX_TYPE: usize = 60;
 
-/// What a body is.
+/// The kind of a body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// What was asked for, or nothing that says otherwise: whoever unpacks it finds out.
+    /// What was requested, or nothing that says otherwise: unpacking it will tell.
     Files,
     Page,
     Json,
-    /// Something else that is no archive, as its type says.
+    /// Something else that, by its type, is not an archive.
     Other,
     Nothing,
 }
 
-/// What the body is that begins like this.
+/// Returns the kind of a body from its headers and first bytes.
 pub(super) fn kind(headers: &HeaderMap, head: &[u8]) -> Kind {
     const MAGICS: [&[u8]; 5] =
         [b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08", b"\xFF\xD8\xFF", b"\x89PNG"];
     if head.is_empty() {
         return Kind::Nothing;
     }
-    // Bytes prove more than a type: servers are careless about it.
+    // The bytes prove more than the type: servers are careless about it.
     if MAGICS.iter().any(|magic| head.starts_with(magic)) {
         return Kind::Files;
     }
@@ -47,7 +47,7 @@ pub(super) fn kind(headers: &HeaderMap, head: &[u8]) -> Kind {
     }
 }
 
-/// What the body is according to its type.
+/// Returns the kind of a body from its type alone.
 pub(super) fn by_type(headers: &HeaderMap) -> Kind {
     let Some(essence) = essence(headers) else { return Kind::Files };
     match essence.split_once('/') {
@@ -59,7 +59,7 @@ pub(super) fn by_type(headers: &HeaderMap) -> Kind {
     }
 }
 
-/// The same in words: `a web page (text/html, "Service unavailable")`.
+/// Describes it in words: `a web page (text/html, "Service unavailable")`.
 pub(super) fn in_words(kind: Kind, headers: &HeaderMap, head: &[u8]) -> String {
     let essence = essence(headers);
     let word = match kind {
@@ -74,7 +74,7 @@ pub(super) fn in_words(kind: Kind, headers: &HeaderMap, head: &[u8]) -> String {
     if details.is_empty() { word.to_owned() } else { format!("{word} ({})", details.join(", ")) }
 }
 
-/// The type without its parameters, if it is a proper one.
+/// Returns the type without its parameters, if it is well-formed.
 fn essence(headers: &HeaderMap) -> Option<String> {
     let text = headers.get(CONTENT_TYPE)?.to_str().ok()?;
     let essence = text.split(';').next()?.trim().to_ascii_lowercase();
@@ -83,28 +83,28 @@ fn essence(headers: &HeaderMap) -> Option<String> {
     (shaped && essence.len() <= MAX_TYPE && essence.chars().all(is_proper)).then_some(essence)
 }
 
-/// The first byte behind white space and the mark that some writers begin with.
+/// Returns the first byte after white space and a byte order mark.
 fn text_start(head: &[u8]) -> Option<u8> {
     let text = head.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(head);
     text.iter().copied().find(|byte| !byte.is_ascii_whitespace())
 }
 
-/// An error of a storage server, say.
+/// Plain XML, for example an error of a storage server.
 fn is_plain_xml(head: &[u8]) -> bool {
     let text = String::from_utf8_lossy(head).to_ascii_lowercase();
     text.contains("<?xml") && !text.contains("<html") && !text.contains("<!doctype html")
 }
 
-/// Whether enough is there to tell what it is.
+/// Whether there are enough bytes to identify it.
 pub(super) fn is_enough(head: &[u8]) -> bool {
     let blank = head.iter().filter(|byte| byte.is_ascii_whitespace()).count();
     head.len() - blank >= MAGIC
 }
 
-/// The title of a page, where it can be repeated.
+/// Returns the title of a page, if it may be repeated.
 fn title(head: &[u8]) -> Option<String> {
     let page = String::from_utf8_lossy(head);
-    // In ASCII alone, so that places in it are places in the page.
+    // ASCII only, so that offsets in it are offsets in the page.
     let folded = page.to_ascii_lowercase();
     let open = folded.find("<title")?;
     let begin = open + folded[open..].find('>')? + 1;

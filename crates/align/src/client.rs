@@ -1,4 +1,4 @@
-//! The client: one lab's login, with calls that block.
+//! The client for one lab's login, with blocking calls.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
@@ -28,10 +28,10 @@ use casedrop_secrets::SecretStore;
 const MIB: usize = 1024 * 1024;
 const MAX_LIST: usize = 64 * MIB;
 pub(super) const MAX_ANSWER: usize = 4 * MIB;
-/// A token that was renewed because one resource was refused is not renewed because of another for so
-/// long. If it is revoked meanwhile, the next poll finds out.
+/// A token renewed because one resource was refused is not renewed for another within this time. If
+/// it is revoked in between, the next poll finds out.
 const RENEWED_LATELY: Duration = Duration::from_mins(10);
-/// How often a wait looks whether it was cancelled.
+/// How often a wait checks for cancellation.
 const CANCEL_POLL: Duration = Duration::from_millis(100);
 
 /// One lab's login at Align.
@@ -44,11 +44,11 @@ pub struct AlignClient {
 }
 
 impl AlignClient {
-    /// A client that keeps its tokens in `store` and does its input and output on `handle`'s runtime,
-    /// which must be a multi-threaded one. Nothing is sent yet.
+    /// Creates a client that keeps its tokens in `store` and does its I/O on `handle`'s runtime,
+    /// which must be multi-threaded. Sends nothing yet.
     ///
     /// # Errors
-    /// The URLs must be ones that tokens may go to, and the certificates usable.
+    /// A URL that tokens may not be sent to, or unusable certificates.
     pub fn new(
         settings: AlignSettings,
         store: Arc<dyn SecretStore>,
@@ -69,7 +69,7 @@ impl AlignClient {
         Ok(Self { auth, redirect_url, handle, renewed: Mutex::new(None) })
     }
 
-    /// Whether Align answers at all, whatever it says; no token is sent.
+    /// Checks that Align answers at all, whatever the answer; sends no token.
     pub fn probe(&self, cancel: &Cancel) -> Result<(), Fault> {
         let request = Request::get(format!("reach Align for lab {}", self.auth.lab));
         let url = self.auth.reach.places.discovery()?;
@@ -78,7 +78,7 @@ impl AlignClient {
         })
     }
 
-    /// Does the work on this thread, unless it is cancelled first.
+    /// Does the work on this thread, unless cancelled first.
     pub(super) fn run<T>(
         &self,
         cancel: &Cancel,
@@ -93,13 +93,12 @@ impl AlignClient {
         })
     }
 
-    /// Does the work on this thread.
     pub(super) fn block_on<T>(&self, work: impl Future<Output = T>) -> T {
         self.handle.block_on(work)
     }
 
-    /// Sends the request with the lab's token; a token that is refused is renewed once. What is refused
-    /// with 401 even then is a fault of the login, unless the request is about one resource: then the
+    /// Sends the request with the lab's token; a refused token is renewed once. If the answer is
+    /// still 401, it is a fault of the login, unless the request is about one resource: then the
     /// caller gets the answer, and the token is not renewed for the next resource.
     pub(super) async fn authorized(
         &self,
@@ -110,7 +109,8 @@ impl AlignClient {
         let token = self.auth.access().await?;
         let answer = self.with_token(endpoint, values, request, &token).await?;
         let is_one_resource = answer.is_about_a_resource();
-        // Where the login cannot be renewed any more, what lives of it is not given up for one resource.
+        // If the login can no longer be renewed, its remaining validity is not given up for one
+        // resource.
         let is_settled = || self.was_renewed_lately(&token) || self.auth.ending().is_some();
         if !refused(&answer) || (is_one_resource && is_settled()) {
             return Ok(answer);
@@ -134,7 +134,7 @@ impl AlignClient {
         Ok(answer)
     }
 
-    /// Goes on to the URL that an answer holds; the token goes there only if it is the same server.
+    /// Continues at the URL in an answer; sends the token only if it is the same server.
     pub(super) async fn followed(
         &self,
         request: &Request,
@@ -145,8 +145,8 @@ impl AlignClient {
         self.auth.reach.http.follow(request, answer, next, Some(&token)).await
     }
 
-    /// Whether this very token was renewed because of a resource that was refused. Another resource
-    /// that is refused is no reason to do it again, and the token endpoint would not like it either.
+    /// Whether this token was renewed because a resource was refused. Another refused resource is
+    /// no reason to renew it again, and the token endpoint would not like it either.
     fn was_renewed_lately(&self, token: &SecretString) -> bool {
         let renewed = self.lock_renewed();
         renewed.as_ref().is_some_and(|(renewed, at)| {
@@ -169,7 +169,7 @@ impl AlignClient {
         self.auth.reach.call(endpoint, values, request, Some(token), Some(token)).await
     }
 
-    /// As [`authorized`](Self::authorized), for answers that are read as a whole.
+    /// Like [`authorized`](Self::authorized), for answers that are read completely.
     pub(super) async fn ask<T>(
         &self,
         endpoint: Endpoint,
@@ -181,7 +181,7 @@ impl AlignClient {
         Ok(self.ask_whom(endpoint, values, request, max, read).await?.0)
     }
 
-    /// As [`ask`](Self::ask); says which host answered, too.
+    /// Like [`ask`](Self::ask), but also returns the host that answered.
     async fn ask_whom<T>(
         &self,
         endpoint: Endpoint,
@@ -265,7 +265,7 @@ impl Remote for AlignClient {
             if !answer.status().is_success() {
                 return Err(answer.whole_fault().await);
             }
-            // A proxy that answers with a page of its own has not passed the call on.
+            // A proxy that answers with its own page has not passed the call on.
             match answer.page().await {
                 Some(page) => Err(faults::wrong_answer(answer.what(), &answer.host, &page)),
                 None => Ok(()),
@@ -274,7 +274,7 @@ impl Remote for AlignClient {
     }
 }
 
-/// What the work yields, or `None` if it was cancelled first.
+/// Returns the result of the work, or `None` if it was cancelled first.
 pub(super) async fn unless_cancelled<T>(
     cancel: &Cancel,
     work: impl Future<Output = T>,
@@ -296,7 +296,7 @@ async fn unknown_rx(rx: &RxId, answer: &mut Answer) -> Fault {
     let unknown = |text| Fault::new(FaultClass::Permanent, "unknown-rx", text).retry_after(wait);
     let fault = match answer.page().await {
         None => unknown(format!("Align knows no order of Rx {rx}")),
-        // Align answers with JSON, so this may be a proxy's word.
+        // Align answers with JSON, so this may come from a proxy.
         Some(page) => faults::with_page(unknown(answer.fault().message), &page),
     };
     match fault.hint {

@@ -1,8 +1,9 @@
-//! Downloads: streamed, continued where they broke off, and never taken for complete when they are
+//! Downloads: streamed, resumed where they broke off, and never considered complete when they are
 //! not.
 //!
-//! FACT: a 404 means "not converted"; Align then starts to make the files. ASSUMED: 202 and 204 mean
-//! the same. SEEN: download addresses that are made for each call; JSON with one is followed. `ETag`, `Content-Length` and ranges may or may not be offered.
+//! FACT: a 404 means "not converted"; Align then starts to make the files. ASSUMED: 202 and 204
+//! mean the same. SEEN: download URLs generated per call; JSON containing one is followed. `ETag`,
+//! `Content-Length` and ranges may or may not be offered.
 
 use bytes::Bytes;
 use reqwest::StatusCode;
@@ -24,18 +25,18 @@ use casedrop_model::cancel::Cancel;
 use casedrop_model::fault::{Fault, FaultClass};
 use casedrop_model::remote::AssetBody;
 
-/// The longest JSON that is looked through for the address of a download.
+/// The longest JSON that is searched for a download URL.
 const MAX_LINK: usize = 64 * 1024;
 
 /// A download whose body is still to be read.
 pub(super) struct Opened {
     answer: Answer,
     info: AssetInfo,
-    /// Bytes that must still come, where the server said how many there are.
+    /// Bytes still to come, if the server said how many there are.
     left: Option<u64>,
 }
 
-/// Starts the download; continues an earlier one if the server agrees that it is the same file.
+/// Starts the download; resumes an earlier one if the server agrees that it is the same file.
 pub(super) async fn open(client: &AlignClient, wanted: &AssetRequest) -> Result<Opened, Fault> {
     let resume = wanted.resume.as_ref().filter(|resume| resume.offset > 0 && is_strong(resume));
     if let Some(resume) = resume {
@@ -80,7 +81,7 @@ async fn ask(
     Ok(answer)
 }
 
-/// The asset in the words of whoever waits for it.
+/// Describes the asset for messages.
 fn files_of(wanted: &AssetRequest) -> String {
     let files = match wanted.kind {
         AssetKind::Ide => "files",
@@ -90,8 +91,8 @@ fn files_of(wanted: &AssetRequest) -> String {
     format!("the {files} of order {}", wanted.order)
 }
 
-/// Takes an answer that brings the asset, or JSON that may say where it is, and says which of the two
-/// it is; any other is a fault.
+/// Accepts an answer that contains the asset, or JSON that may contain its URL, and returns which
+/// of the two it is; any other answer is a fault.
 async fn given(answer: &mut Answer, wanted: &AssetRequest) -> Result<Kind, Fault> {
     match answer.status().as_u16() {
         200 => {}
@@ -125,7 +126,7 @@ async fn not_converted(answer: &mut Answer, wanted: &AssetRequest) -> Fault {
     let page = answer.page().await;
     let mut text = format!("Align has not finished preparing {}", files_of(wanted));
     if page.is_some() {
-        // Then it may not be Align that says so.
+        // In that case Align may not be the one saying so.
         text = format!("{text}: {} answered {}", answer.host, answer.status());
     }
     let fault = Fault::new(FaultClass::NotConverted, "not-converted", text)
@@ -135,7 +136,7 @@ async fn not_converted(answer: &mut Answer, wanted: &AssetRequest) -> Fault {
     page.iter().fold(fault, |fault, page| faults::with_page(fault, page))
 }
 
-/// A status that says neither that the files are here nor that they are not.
+/// Fault for a status that says neither that the files are here nor that they are not.
 fn odd(answer: &Answer) -> Fault {
     let came = format!("the status {}", answer.status());
     faults::wrong_content(answer.what(), &answer.host, &came)
@@ -149,7 +150,7 @@ fn compressed(answer: &Answer) -> Fault {
         .at(&answer.host)
 }
 
-/// Where the JSON says that the asset is.
+/// Returns the URL of the asset from JSON.
 async fn link_in(answer: &mut Answer) -> Result<Url, Fault> {
     let bytes = answer.bytes(MAX_LINK).await?;
     match wire::download_link(&bytes) {
@@ -161,7 +162,7 @@ async fn link_in(answer: &mut Answer) -> Result<Url, Fault> {
 fn whole(answer: Answer) -> Result<Opened, Fault> {
     match answer.status() {
         StatusCode::OK => {}
-        // A part, though all of it was asked for.
+        // A part, although everything was requested.
         StatusCode::PARTIAL_CONTENT => return Err(odd(&answer)),
         _ => return Err(answer.fault()),
     }
@@ -171,7 +172,7 @@ fn whole(answer: Answer) -> Result<Opened, Fault> {
     Ok(Opened { answer, info, left: total })
 }
 
-/// What a 206 says, if it continues exactly where and what we asked for.
+/// Parses a 206, if it continues exactly where and what we asked for.
 fn continued(headers: &HeaderMap, resume: &Resume) -> Option<(AssetInfo, Option<u64>)> {
     let range = text(headers, CONTENT_RANGE)?;
     let (unit, range) = range.split_once(' ')?;
@@ -187,7 +188,7 @@ fn continued(headers: &HeaderMap, resume: &Resume) -> Option<(AssetInfo, Option<
         && total.is_none_or(|total| total == last + 1)
         && announced.is_none_or(|announced: u64| announced == length)
         && etag.as_ref().is_none_or(|etag| *etag == resume.etag);
-    // The rest up to the end was asked for, so the last byte tells the length of the whole.
+    // Everything up to the end was requested, so the last byte gives the total length.
     let info = AssetInfo {
         total: Some(last + 1),
         offset: resume.offset,
@@ -198,7 +199,7 @@ fn continued(headers: &HeaderMap, resume: &Resume) -> Option<(AssetInfo, Option<
 }
 
 impl Opened {
-    /// Makes it a body whose reads block, with its input on that runtime.
+    /// Turns it into a body with blocking reads, whose input runs on that runtime.
     pub(super) fn on(self, handle: Handle) -> impl AssetBody {
         Body { opened: self, handle, state: State::Open }
     }

@@ -1,6 +1,6 @@
 //! Where each call goes: names, templates, and the rule which hosts may see a token.
 //!
-//! FACT: discovery tells the domain and path of every endpoint, and the old shared base URL still
+//! FACT: discovery returns the domain and path of every endpoint, and the old shared base URL still
 //! works. The names and paths are ASSUMED; paths can be set in the config (`api.paths`), by name.
 
 use std::collections::BTreeMap;
@@ -13,9 +13,9 @@ use super::wire::Discovered;
 use casedrop_http::client::is_loopback;
 use casedrop_model::fault::{Fault, FaultClass};
 
-/// ASSUMED. Below `base_url`; `api.paths` may replace it under the name `discovery`.
+/// ASSUMED. Below `base_url`; can be replaced in `api.paths` under the name `discovery`.
 const DISCOVERY_PATH: &str = "/api/third-party/v2/discovery";
-/// All but the characters that RFC 3986 calls unreserved.
+/// Everything except the characters that RFC 3986 calls unreserved.
 const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// A call that Align offers.
@@ -32,11 +32,11 @@ pub(super) enum Endpoint {
     Revoke,
     /// The login page. Not in discovery, which comes after the login.
     Authorize,
-    /// Where a code becomes tokens. Not in discovery either.
+    /// Exchanges a code for tokens. Not in discovery either.
     Exchange,
 }
 
-/// Which of the two URLs in the config a path is joined to.
+/// Which of the two URLs in the config a path is relative to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Root {
     Base,
@@ -44,7 +44,7 @@ enum Root {
 }
 
 impl Endpoint {
-    /// All that discovery can name.
+    /// All endpoints that discovery can name.
     pub(super) const DISCOVERED: [Self; 9] = [
         Self::Accounts,
         Self::Pair,
@@ -57,8 +57,8 @@ impl Endpoint {
         Self::Revoke,
     ];
 
-    /// What its path must have room for. Where there is nothing, a 404 says that the path is wrong;
-    /// otherwise it may be what was asked for that is not there.
+    /// Placeholders that its path must have. Without any, a 404 means that the path is wrong;
+    /// otherwise the requested object may be what is missing.
     pub(super) fn slots(self) -> &'static [&'static str] {
         match self {
             Self::OrderByRx => &["rxId"],
@@ -107,7 +107,7 @@ pub(super) struct Places {
 }
 
 impl Places {
-    /// Checks that tokens may go to both URLs.
+    /// Checks that tokens may be sent to both URLs.
     pub(super) fn new(
         base: Url,
         oauth: Url,
@@ -121,13 +121,13 @@ impl Places {
         Ok(places)
     }
 
-    /// Where discovery is asked.
+    /// The URL of discovery.
     pub(super) fn discovery(&self) -> Result<Url, Fault> {
         let template = self.join(Root::Base, self.path("discovery").unwrap_or(DISCOVERY_PATH));
         self.fill("discovery", &template, &[])
     }
 
-    /// Where the config and the built-in paths have the endpoint.
+    /// The URL of the endpoint from the config and the built-in paths.
     pub(super) fn configured(
         &self,
         endpoint: Endpoint,
@@ -137,7 +137,7 @@ impl Places {
         self.fill(name, &self.join(root, self.path(name).unwrap_or(built_in)), values)
     }
 
-    /// Where an entry of discovery has the endpoint.
+    /// The URL of the endpoint from an entry of discovery.
     pub(super) fn discovered(
         &self,
         entry: &Discovered,
@@ -149,14 +149,14 @@ impl Places {
         self.fill(endpoint.name(), &template, values)
     }
 
-    /// Whether calls can go where an entry of discovery sends them: there is room for the ids, and
-    /// tokens may go to that host.
+    /// Checks that calls can go where an entry of discovery sends them: it has placeholders for the
+    /// ids, and tokens may be sent to that host.
     pub(super) fn usable(&self, entry: &Discovered, endpoint: Endpoint) -> Result<(), Fault> {
         let values: Vec<_> = endpoint.slots().iter().map(|slot| (*slot, "1")).collect();
         self.discovered(entry, endpoint, &values).map(drop)
     }
 
-    /// The URL in the config that everything starts from.
+    /// The base URL in the config that everything starts from.
     pub(super) fn base(&self) -> &Url {
         &self.base
     }
@@ -180,7 +180,7 @@ impl Places {
         };
         let mut text = template.to_owned();
         for (key, value) in values {
-            // The URL standard reads these as steps in the path, however they are escaped.
+            // The URL standard treats these as path segments to resolve, however they are escaped.
             if matches!(*value, "." | "..") {
                 let text = format!("{value:?} cannot be an id");
                 return Err(Fault::new(FaultClass::Permanent, "bad-id", text));
@@ -197,8 +197,8 @@ impl Places {
         Ok(url)
     }
 
-    /// Tokens and secrets go to this URL: over TLS to a host that the config allows, or, in
-    /// simulation, to this PC.
+    /// Checks that tokens and secrets may be sent to this URL: over TLS to a host that the config
+    /// allows or, in simulation, to this PC.
     fn admit(&self, url: &Url, name: &str) -> Result<(), Fault> {
         let simulated = is_loopback(url) && is_loopback(&self.base);
         let host = plain_host(url.host_str().unwrap_or_default());
@@ -236,7 +236,7 @@ fn concat(root: &str, path: &str) -> String {
     if path.is_empty() { root.to_owned() } else { format!("{root}/{path}") }
 }
 
-/// Where `{key}` stands, whatever its case.
+/// Finds `{key}` in the text, ignoring case.
 fn placeholder(text: &str, key: &str) -> Option<std::ops::Range<usize>> {
     text.match_indices('{').find_map(|(start, _)| {
         let end = start + text[start..].find('}')?;

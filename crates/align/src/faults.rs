@@ -1,7 +1,7 @@
-//! From failed calls to [`Fault`]s: what class of trouble it is and what a person can do about it.
+//! Converts failed calls to [`Fault`]s: the fault class, and what the user can do.
 //!
-//! Messages name the operation and the host. They never hold a path, a query or a body: those can
-//! carry codes, signed links and names.
+//! Messages name the operation and the host. They never contain a path, a query or a body: those
+//! can carry codes, signed links and names.
 
 use std::error::Error;
 use std::time::{Duration, SystemTime};
@@ -16,7 +16,7 @@ use casedrop_http::client::retry_after;
 use casedrop_http::client::trouble;
 use casedrop_model::fault::{Fault, FaultClass, WRONG_CONTENT};
 
-/// Codes of faults that mean: no connection came about.
+/// Codes of faults that mean: no connection was established.
 const UNREACHED: [&str; 4] = ["connect", "dns", "proxy", "tls"];
 
 /// Whether the fault says that the server was not even reached.
@@ -24,13 +24,14 @@ pub(super) fn is_unreached(fault: &Fault) -> bool {
     UNREACHED.contains(&fault.code)
 }
 
-/// The host, and the port where it is not the usual one, for messages.
+/// Returns the host, and the port if it is not the default, for messages.
 pub(super) fn host_of(url: &Url) -> String {
     let host = url.host_str().unwrap_or("?");
     url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
 }
 
-/// A call that failed below HTTP, or a body that broke off. `proxy` is the one that the config names.
+/// Fault for a call that failed below HTTP, or a body that broke off. `proxy` is the one from the
+/// config.
 pub(super) fn network(what: &str, host: &str, error: reqwest::Error, proxy: Option<&str>) -> Fault {
     let transient = |code, text: String| Fault::new(FaultClass::Transient, code, text);
     let by = proxy.map(|proxy| format!(" by the proxy {proxy}")).unwrap_or_default();
@@ -57,13 +58,13 @@ pub(super) fn network(what: &str, host: &str, error: reqwest::Error, proxy: Opti
     fault.at(host).caused_by(error.without_url())
 }
 
-/// Nothing came from the server for too long.
+/// Fault for a server that sent nothing for too long.
 pub(super) fn stalled(what: &str, host: &str, waited: Duration) -> Fault {
     let text = format!("cannot {what}: {host} sent nothing for {} s", waited.as_secs_f64());
     Fault::new(FaultClass::Transient, "stalled", text).at(host)
 }
 
-/// An answer that cannot be read.
+/// Fault for an answer that cannot be parsed.
 pub(super) fn unreadable(what: &str, host: &str, error: BadAnswer) -> Fault {
     let text = format!("cannot {what}: the answer of {host} cannot be read");
     let fault = Fault::new(FaultClass::Transient, "bad-answer", text);
@@ -75,25 +76,25 @@ pub(super) fn unreadable(what: &str, host: &str, error: BadAnswer) -> Fault {
     .caused_by(error)
 }
 
-/// The work was asked to stop.
+/// Fault for work that was asked to stop.
 pub(super) fn cancelled() -> Fault {
     Fault::new(FaultClass::Cancelled, "cancelled", "stopped on request")
 }
 
-/// The code of the fault for a login that is missing or of no use any more.
+/// Fault code for a login that is missing or no longer usable.
 pub const LOGIN_NEEDED: &str = "login-needed";
 
-/// A login is missing or of no use any more.
+/// Fault for a login that is missing or no longer usable.
 pub(super) fn login_needed(lab: impl std::fmt::Display, why: &str) -> Fault {
     Fault::new(FaultClass::Auth, LOGIN_NEEDED, format!("lab {lab} {why}"))
         .hint(format!("login needed: run `casedrop login {lab}`"))
 }
 
-/// An answer whose status is not what was asked for, by the status alone. Callers treat the ones
-/// that mean something special to them (401, and 404 on downloads) first.
+/// Fault for an answer with an unexpected status, judged by the status alone. Callers first handle
+/// the statuses with a special meaning for them (401, and 404 on downloads).
 ///
-/// What concerns the login may change a lab's standing; an answer about one resource changes that
-/// resource and nothing else.
+/// Faults of the login may change a lab's state; an answer about one resource only changes that
+/// resource.
 pub(super) fn status(
     what: &str,
     host: &str,
@@ -137,7 +138,7 @@ pub(super) fn status(
     }
 }
 
-/// Statuses by which a server says that this may not be had.
+/// Statuses with which a server refuses access.
 const REFUSALS: [u16; 4] = [401, 402, 403, 451];
 
 const BY_A_PROXY: &str =
@@ -145,7 +146,7 @@ const BY_A_PROXY: &str =
 
 fn class(subject: &Subject, status: u16) -> FaultClass {
     match (subject, status) {
-        // Not Align's word on anything: a proxy's, or that of a server in trouble.
+        // Not an answer from Align itself, but from a proxy or a server in trouble.
         (_, ..=399 | 407 | 408 | 425 | 429 | 500..) => FaultClass::Transient,
         (Subject::Resource(_), _) => FaultClass::Refused,
         (Subject::Login, 401 | 403) => FaultClass::Auth,
@@ -153,7 +154,7 @@ fn class(subject: &Subject, status: u16) -> FaultClass {
     }
 }
 
-/// A fault whose answer came with a web page, described by `page`.
+/// Extends a fault whose answer was a web page, described by `page`.
 pub(super) fn with_page(mut fault: Fault, page: &str) -> Fault {
     fault.message = format!("{}, with {page}", fault.message);
     fault.hint = Some(match fault.hint.take() {
@@ -163,12 +164,12 @@ pub(super) fn with_page(mut fault: Fault, page: &str) -> Fault {
     fault
 }
 
-/// Something else came than the files that were asked for; `came` describes it.
+/// Fault for content other than the requested files; `came` describes it.
 pub(super) fn wrong_content(what: &str, host: &str, came: &str) -> Fault {
     wrong_answer(what, host, &format!("{came} in place of the files"))
 }
 
-/// Something else came than an answer of Align's; `came` describes it.
+/// Fault for an answer that is not from Align; `came` describes it.
 pub(super) fn wrong_answer(what: &str, host: &str, came: &str) -> Fault {
     let text = format!("cannot {what}: {host} answered with {came}");
     Fault::new(FaultClass::Transient, WRONG_CONTENT, text).hint(BY_A_PROXY).at(host)
@@ -267,7 +268,7 @@ mod tests {
             assert!(heals, "{number}: {:?}", fault.class);
             let hint = fault.hint.unwrap_or_default();
             assert!(!hint.contains("login needed") && !hint.contains("casedrop "), "{hint}");
-            // Server trouble is nobody's to mend; for the rest there is a way out.
+            // No one here can fix server trouble; for everything else there is a hint.
             assert_eq!(hint.is_empty(), matches!(number, 408 | 425 | 500..) && number != 511);
         }
     }

@@ -1,11 +1,11 @@
-//! One HTTP exchange, with the rules that hold for all of them.
+//! One HTTP exchange, with the rules that apply to all of them.
 //!
 //! - `https` only, except on loopback, and no proxy there.
-//! - Redirects are followed by hand, at most five, for GET only. The bearer token goes to the origin
-//!   that was asked and to no other, not even back to it after a detour. A redirect neither leaves
+//! - Redirects are followed manually, at most five, for GET only. The bearer token is sent only to
+//!   the original origin, and not even there again after a detour. A redirect neither leaves
 //!   `https` nor leads from the network to this PC.
-//! - Nothing waits for ever: connecting has a limit, and so has every wait for the next bytes.
-//! - Bodies are taken as they are (no compression), so that lengths can be checked.
+//! - Nothing waits forever: there is a limit on connecting and on every wait for the next bytes.
+//! - Bodies are read as they are (no compression), so that lengths can be checked.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -27,19 +27,19 @@ use super::wire::{self, Form};
 use casedrop_http::client::{Outgoing, is_loopback};
 use casedrop_model::fault::{Fault, FaultClass};
 
-/// How long an answer that is read as a whole may take, however steadily it comes.
+/// How long an answer that is read completely may take, however steadily it arrives.
 const MAX_READ: Duration = Duration::from_mins(5);
-/// How long the rest of a web page is waited for that came in place of something else.
+/// How long to wait for the rest of a web page that arrived instead of the expected content.
 const PAGE_PATIENCE: Duration = Duration::from_secs(5);
 const MAX_REDIRECTS: usize = 5;
 const REDIRECTS: [u16; 5] = [301, 302, 303, 307, 308];
 
-/// Tells the time; tests bring their own.
+/// Returns the current time; tests supply their own.
 pub type Clock = Arc<dyn Fn() -> SystemTime + Send + Sync>;
 
-/// One request, apart from where it goes and who asks.
+/// One request, except where it goes and who asks.
 pub(super) struct Request {
-    /// A verb with its object, for messages: "get the ready orders of lab smile-lab".
+    /// A verb and its object, for messages: "get the ready orders of lab smile-lab".
     pub(super) what: String,
     pub(super) method: Method,
     pub(super) query: Vec<(&'static str, String)>,
@@ -48,12 +48,12 @@ pub(super) struct Request {
     pub(super) subject: Subject,
 }
 
-/// What a call is about, which decides what a refusal says.
+/// What a call is about, which decides what a refusal means.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Subject {
-    /// Open to every login that is paired: a refusal is about the login.
+    /// Open to every paired login: a refusal is about the login.
     Login,
-    /// One resource, in words ("the files of order 17"): a refusal is about that and nothing else.
+    /// One resource, in words ("the files of order 17"): a refusal is only about that.
     Resource(String),
 }
 
@@ -77,30 +77,30 @@ impl Request {
         Self { what: what.into(), method, query, headers, body, subject }
     }
 
-    /// It is about this resource alone.
+    /// Sets the one resource that the request is about.
     pub(super) fn about(mut self, resource: impl Into<String>) -> Self {
         self.subject = Subject::Resource(resource.into());
         self
     }
 }
 
-/// The head of an answer, whose body is still to be read.
+/// The head of an answer whose body is still to be read.
 pub(super) struct Answer {
     response: Response,
-    /// What was read ahead of the body.
+    /// The part of the body that was read ahead.
     ahead: VecDeque<Bytes>,
     has_ended: bool,
     way: Way,
     what: String,
     subject: Subject,
     pub(super) host: String,
-    /// Whether the server that was asked answered itself, and not one that it redirected to.
+    /// Whether the requested server answered itself, not one it redirected to.
     pub(super) at_origin: bool,
     stall: Duration,
     now: SystemTime,
 }
 
-/// The way from the URL that was asked to the one that answered.
+/// The way from the requested URL to the one that answered.
 struct Way {
     origin: Url,
     here: Url,
@@ -109,7 +109,7 @@ struct Way {
     hops: usize,
 }
 
-/// Sends requests. One per login; connections are shared by its calls.
+/// Sends requests. One per login, whose calls share connections.
 pub(super) struct Http {
     outgoing: Outgoing,
     stall: Duration,
@@ -118,10 +118,10 @@ pub(super) struct Http {
 }
 
 impl Http {
-    /// Nothing is sent yet.
+    /// Creates it without sending anything.
     ///
     /// # Errors
-    /// The certificates of `outgoing` must be usable.
+    /// The certificates of `outgoing` are not usable.
     pub(super) fn new(outgoing: Outgoing, stall: Duration, clock: Clock) -> Result<Self, Fault> {
         outgoing.authorities()?;
         Ok(Self { outgoing, stall, clock, clients: Mutex::new([None, None]) })
@@ -142,7 +142,7 @@ impl Http {
         self.walk(request, way, bearer).await
     }
 
-    /// Goes on to a URL that the answer holds, as if it had redirected there.
+    /// Continues at a URL in the answer, as if it had been a redirect.
     pub(super) async fn follow(
         &self,
         request: &Request,
@@ -219,8 +219,8 @@ impl Http {
         }
     }
 
-    /// The client for this PC or for the network. They are made when first needed, since a PC
-    /// without any root certificate can still run the simulation.
+    /// Returns the client for this PC or for the network. They are created on first use, since a PC
+    /// without any root certificates can still run the simulation.
     fn client(&self, loopback: bool) -> Result<Client, Fault> {
         let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
         let slot = &mut clients[usize::from(loopback)];
@@ -252,7 +252,7 @@ impl Answer {
         &self.what
     }
 
-    /// Who answered, each once: the host that was asked, then those that it redirected to.
+    /// The hosts that answered, without duplicates: the requested one, then the redirect targets.
     pub(super) fn hosts(&self) -> &[String] {
         &self.way.hosts
     }
@@ -262,7 +262,7 @@ impl Answer {
         self.subject != Subject::Login
     }
 
-    /// The fault that this answer's status stands for.
+    /// The fault for this answer's status.
     pub(super) fn fault(&self) -> Fault {
         let status = self.status();
         let (subject, headers) = (&self.subject, self.headers());
@@ -277,7 +277,7 @@ impl Answer {
             .at(&self.host)
     }
 
-    /// The same, with what came along if it was somebody's web page.
+    /// The same, including a description of the web page in the body, if there is one.
     pub(super) async fn whole_fault(&mut self) -> Fault {
         let fault = self.fault();
         match self.page().await {
@@ -286,8 +286,8 @@ impl Answer {
         }
     }
 
-    /// The web page that came as the body, in words, if it is one. No fault in the body counts, and
-    /// nobody waits long for it.
+    /// Describes the web page in the body, if it is one. Ignores faults in reading it, and only
+    /// waits a few seconds.
     pub(super) async fn page(&mut self) -> Option<String> {
         if matches!(came::by_type(self.headers()), Kind::Json | Kind::Other) {
             return None;
@@ -299,7 +299,7 @@ impl Answer {
         }
     }
 
-    /// What the body is, by its first bytes; they are handed out again afterwards.
+    /// Identifies the body by its first bytes; they are returned again by later reads.
     pub(super) async fn kind(&mut self) -> Result<Kind, Fault> {
         let mut head = Vec::new();
         while !came::is_enough(&head) && head.len() < came::HEAD {
@@ -310,13 +310,13 @@ impl Answer {
         Ok(came::kind(self.headers(), &head))
     }
 
-    /// What came, in words.
+    /// Describes the body in words.
     pub(super) async fn in_words(&mut self, kind: Kind) -> String {
         let head = if kind == Kind::Page { self.read_ahead(came::HEAD).await } else { Vec::new() };
         came::in_words(kind, self.headers(), &head)
     }
 
-    /// The first bytes, as far as they come soon.
+    /// Returns the first bytes, as far as they arrive soon.
     async fn read_ahead(&mut self, max: usize) -> Vec<u8> {
         let mut head: Vec<u8> = self.ahead.iter().flatten().copied().collect();
         let reading = async {
@@ -326,13 +326,13 @@ impl Answer {
                 self.ahead.push_back(chunk);
             }
         };
-        // What came until then is enough.
+        // What has arrived by then is enough.
         let _ = tokio::time::timeout(PAGE_PATIENCE, reading).await;
         head.truncate(max);
         head
     }
 
-    /// The next bytes of the body, or `None` at its end.
+    /// Returns the next bytes of the body, or `None` at its end.
     pub(super) async fn chunk(&mut self) -> Result<Option<Bytes>, Fault> {
         match self.ahead.pop_front() {
             Some(chunk) => Ok(Some(chunk)),
@@ -354,7 +354,7 @@ impl Answer {
         }
     }
 
-    /// The whole body, which may be `max` bytes long.
+    /// Reads the whole body, which may be at most `max` bytes long.
     pub(super) async fn bytes(&mut self, max: usize) -> Result<Vec<u8>, Fault> {
         let (what, host) = (self.what.clone(), self.host.clone());
         tokio::time::timeout(MAX_READ, self.read(max)).await.unwrap_or_else(|_| {
@@ -379,7 +379,7 @@ impl Answer {
     }
 }
 
-/// Where the answer sends us, or `None` where it is the final one.
+/// Returns where the answer redirects to, or `None` if it is final.
 fn redirect(request: &Request, way: &Way, response: &Response) -> Result<Option<Url>, Fault> {
     let status = response.status().as_u16();
     let Some(location) = response.headers().get(LOCATION).filter(|_| REDIRECTS.contains(&status))
@@ -396,7 +396,7 @@ fn redirect(request: &Request, way: &Way, response: &Response) -> Result<Option<
     Ok(Some(next))
 }
 
-/// Neither out of `https` nor from the network to this PC.
+/// Refuses redirects that leave `https` or lead from the network to this PC.
 fn admit(request: &Request, way: &Way, next: &Url) -> Result<(), Fault> {
     let simulated = is_loopback(next) && is_loopback(&way.origin);
     if next.scheme() != "https" && !(next.scheme() == "http" && simulated) {

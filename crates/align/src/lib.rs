@@ -1,18 +1,18 @@
-//! The client of Align's Lab Connector API.
+//! The client for Align's Lab Connector API.
 //!
-//! What is known of that API is of three kinds, and each statement in this module says which it is:
+//! Our knowledge of that API is of three kinds, and each statement in this module says which:
 //! **FACT** is in the vendor's public pages, **SEEN** is what other integrators do, **ASSUMED** is
-//! our own choice where both are silent. All JSON names stand in `wire`; paths and hosts come from
+//! our own choice where both are silent. All JSON names are in `wire`; paths and hosts come from
 //! discovery and the config.
 //!
 //! [`AlignClient`] is one lab's login. It implements [`Remote`](casedrop_model::remote::Remote) with
-//! calls that block, on top of an asynchronous HTTP client, so it must be called from threads that
-//! may block, beside a running multi-threaded runtime.
+//! blocking calls on top of an asynchronous HTTP client, so it must be called from threads that may
+//! block, while a multi-threaded runtime is running.
 //!
-//! Promises: tokens go to `https` hosts that the config allows and to no other (loopback is free in
-//! simulation); no token, code or patient's name is in any message; a login that rotates its tokens
-//! is not lost by cancelling, and is refreshed once however many callers and processes need it; an
-//! answer of discovery that is of no use takes nothing away that was known before.
+//! Promises: tokens are only sent to `https` hosts that the config allows (loopback is allowed in
+//! simulation); no message contains a token, a code or a patient's name; a login that rotates its
+//! tokens is not lost by cancelling, and is refreshed once, however many callers and processes need
+//! it; a useless answer of discovery takes nothing away that was known before.
 
 mod auth;
 mod came;

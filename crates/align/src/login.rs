@@ -1,7 +1,7 @@
 //! The authorization-code login, with `state` and PKCE.
 //!
-//! FACT: Authorization Code Grant; the redirect URL is registered with Align. ASSUMED: PKCE (S256) is
-//! understood, or ignored without harm.
+//! FACT: Authorization Code Grant; the redirect URL is registered with Align. ASSUMED: PKCE (S256)
+//! is supported, or ignored without harm.
 
 use std::sync::Arc;
 
@@ -28,14 +28,14 @@ pub struct LoginRequest {
     pub(super) verifier: PkceCodeVerifier,
 }
 
-/// By what the answer to a login is known.
+/// How to recognize the answer to a login.
 pub(super) struct Expected {
     pub(super) redirect: Url,
     pub(super) state: CsrfToken,
 }
 
 impl AlignClient {
-    /// Begins a login: makes the URL that a person opens in a browser.
+    /// Begins a login by creating the URL that the user opens in a browser.
     pub fn begin_login(&self) -> Result<LoginRequest, Fault> {
         let page = self.auth.reach.places.configured(Endpoint::Authorize, &[])?;
         let (challenge, verifier) = PkceCodeChallenge::new_random_sha256();
@@ -49,9 +49,9 @@ impl AlignClient {
         Ok(LoginRequest { url, expected, verifier })
     }
 
-    /// Ends a login: exchanges the code for tokens and keeps them. The lab is not paired yet; the
-    /// account that it was paired with by the login before, if any, is given back. No other login of
-    /// the lab waits any more.
+    /// Finishes a login: exchanges the code for tokens and saves them. The lab is not paired yet;
+    /// returns the account that its previous login was paired with, if any. A pending login of the
+    /// lab is dropped.
     pub fn finish_login(
         &self,
         request: &LoginRequest,
@@ -76,7 +76,7 @@ impl AlignClient {
             })?;
         let former = self.keep(tokens)?;
         if let Err(fault) = self.abandon_login() {
-            // It ends by itself.
+            // It expires on its own.
             warn!(%lab, "a login that was begun could not be forgotten: {}", fault.chain());
         }
         Ok(former)
@@ -84,23 +84,23 @@ impl AlignClient {
 }
 
 impl LoginRequest {
-    /// What a person opens in a browser.
+    /// The URL that the user opens in a browser.
     pub fn url(&self) -> &Url {
         &self.url
     }
 
-    /// Whether the browser comes back to this PC, where somebody can listen for it.
+    /// Whether the browser returns to this PC, where we can listen for it.
     pub fn returns_here(&self) -> bool {
         let redirect = &self.expected.redirect;
         redirect.scheme() == "http" && is_loopback(redirect)
     }
 
-    /// Whether it is the same login, begun at the same time.
+    /// Whether both are the same attempt to log in.
     pub fn is_same(&self, other: &Self) -> bool {
         self.expected.state.secret() == other.expected.state.secret()
     }
 
-    /// Listens for the browser's return, if the redirect URL leads to this PC; `None` if it does not.
+    /// Listens for the browser's return, if the redirect URL points at this PC; otherwise `None`.
     pub fn listen(&self, client: &AlignClient) -> Result<Option<Loopback>, Fault> {
         if !self.returns_here() {
             return Ok(None);
@@ -108,7 +108,7 @@ impl LoginRequest {
         Loopback::bind(&self.expected.redirect, client).map(Some)
     }
 
-    /// The code in what a person pasted: the redirected URL, or the bare code.
+    /// Extracts the code from user input: the redirected URL, or the bare code.
     pub fn code_from_input(&self, text: &str) -> Result<SecretString, Fault> {
         let text = text.trim();
         if text.is_empty() {
@@ -128,7 +128,7 @@ impl LoginRequest {
 }
 
 impl Expected {
-    /// The code in the redirected URL. Its state must be the one that we sent.
+    /// Extracts the code from the redirected URL. Its state must be the one we sent.
     pub(super) fn code_from_url(&self, url: &Url) -> Result<SecretString, Fault> {
         let seen = wire::redirected(url);
         if seen.state.as_ref().map(SecretString::expose_secret) != Some(self.state.secret()) {
@@ -148,5 +148,5 @@ impl Expected {
     }
 }
 
-/// The code of the fault for an answer to another login.
+/// Fault code for an answer to another login.
 pub(super) const WRONG_STATE: &str = "wrong-state";

@@ -1,4 +1,4 @@
-//! Waits for the browser to come back to this PC after a login.
+//! Waits for the browser to return to this PC after a login.
 
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -19,7 +19,7 @@ use super::login::{Expected, LoginRequest, WRONG_STATE};
 use casedrop_model::cancel::Cancel;
 use casedrop_model::fault::{Fault, FaultClass};
 
-/// How long the page may take to reach the browser once the login is decided.
+/// How long the page may take to reach the browser once the outcome of the login is known.
 const LAST_ANSWER: Duration = Duration::from_secs(2);
 
 /// A listener at the redirect URL.
@@ -39,7 +39,7 @@ impl Loopback {
                 Some(Host::Ipv6(address)) => {
                     listeners.push(TcpListener::bind((address, port)).await?);
                 }
-                // Browsers try both for "localhost". A PC without IPv6 does well with one.
+                // Browsers try both for "localhost". A PC without IPv6 works with just one.
                 _ => {
                     listeners.push(TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?);
                     let second = SocketAddr::from((Ipv6Addr::LOCALHOST, port));
@@ -68,8 +68,8 @@ impl Loopback {
         Ok(Self { listeners })
     }
 
-    /// Waits until the browser brings the code, at most for `patience`. Answers that do not belong to
-    /// this login are refused, and the wait goes on.
+    /// Waits until the browser brings the code, for at most `patience`. Answers that belong to
+    /// another login are refused, and the wait continues.
     pub fn wait(
         self,
         request: &LoginRequest,
@@ -86,7 +86,7 @@ impl Loopback {
                 let app = Router::new().fallback(returned).with_state(Arc::clone(&shared));
                 let mut stopped = stop.subscribe();
                 let server = axum::serve(listener, app).with_graceful_shutdown(async move {
-                    // An error means that the sender is gone, which ends it just as well.
+                    // An error means that the sender is gone, which also ends it.
                     let _ = stopped.wait_for(|stop| *stop).await;
                 });
                 servers.spawn(server.into_future());
@@ -133,7 +133,7 @@ async fn returned(State(shared): State<Arc<Shared>>, call: Request) -> Response 
             page(StatusCode::OK, "Not logged in", text)
         }
     };
-    // Full means that a result is there already: a browser that reloads the page changes nothing.
+    // Full means that there already is a result: reloading the page changes nothing.
     let _ = shared.sender.try_send(code);
     answer
 }

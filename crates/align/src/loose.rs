@@ -1,20 +1,20 @@
-//! Reading JSON whose writer may not keep to the letter: names in any case and with or without `_`
-//! and `-`, numbers where texts were expected, lists bare or wrapped. No JSON name stands here.
+//! Tolerant parsing of JSON: names in any case and with or without `_` and `-`, numbers instead of
+//! texts, lists bare or wrapped. Contains no JSON names itself.
 //!
-//! What could not be read is told by place, never by content: answers hold patients' names.
+//! Errors cite the position, never the content: answers contain patients' names.
 
 use std::fmt;
 
 use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
-/// The longest text that is taken over.
+/// Longer texts are cut to this length.
 const MAX_TEXT: usize = 256;
 
-/// Why an answer could not be read, without its content.
+/// Why an answer could not be parsed, without its content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(super) enum BadAnswer {
-    /// It is a web page, as login pages and proxies send them.
+    /// It is a web page, as sent by login pages and proxies.
     #[error("it is a web page, not JSON")]
     WebPage,
     /// It is not JSON.
@@ -25,14 +25,14 @@ pub(super) enum BadAnswer {
     Lacks(&'static str),
 }
 
-/// The whole answer as one JSON value, for small answers.
+/// Parses the whole answer as one JSON value, for small answers.
 pub(super) fn value(bytes: &[u8]) -> Result<Value, BadAnswer> {
     let text = clean(bytes);
     serde_json::from_str(&text).map_err(|error| not_json(&text, &error))
 }
 
-/// Calls `each` for every entry of a list, one at a time, so that a long list is never held as a
-/// whole. The list is bare or stands in an object under one of the `wrappers`; "nothing" is an
+/// Calls `each` for every entry of a list, one at a time, so that a long list is never in memory as
+/// a whole. The list is bare or in an object under one of the `wrappers`; an empty answer is an
 /// empty list.
 pub(super) fn each_entry(
     bytes: &[u8],
@@ -56,7 +56,7 @@ pub(super) fn each_entry(
     }
 }
 
-/// The field under the first of these names that is there and not null.
+/// Returns the field under the first of these names that exists and is not null.
 pub(super) fn field<'a>(object: &'a Map<String, Value>, names: &[&str]) -> Option<&'a Value> {
     names.iter().find_map(|name| {
         let found = object.get(*name).or_else(|| {
@@ -66,8 +66,8 @@ pub(super) fn field<'a>(object: &'a Map<String, Value>, names: &[&str]) -> Optio
     })
 }
 
-/// A text, or a number as text; of an object, what its `inner` field says. Empty is absent, control
-/// characters become spaces, and overlong texts are cut.
+/// Returns a text, or a number as text; for an object, its `inner` field. Empty counts as absent,
+/// control characters become spaces, and overlong texts are cut.
 pub(super) fn text(value: Option<&Value>, inner: &[&str]) -> Option<String> {
     let raw = match value? {
         Value::String(text) => text.clone(),
@@ -80,14 +80,14 @@ pub(super) fn text(value: Option<&Value>, inner: &[&str]) -> Option<String> {
     (!flat.is_empty()).then_some(flat)
 }
 
-/// An identifier, written as text or as a whole number.
+/// Parses an identifier, written as text or as a whole number.
 pub(super) fn id<T: std::str::FromStr>(value: Option<&Value>) -> Option<T> {
     match value? {
         Value::String(text) => text.parse().ok(),
         Value::Number(number) if number.is_u64() || number.is_i64() => {
             number.to_string().parse().ok()
         }
-        // Some writers know only floating-point numbers: 17544365.0, 1.7544365E7.
+        // Some writers only have floating-point numbers: 17544365.0, 1.7544365E7.
         Value::Number(number) => {
             let number = number.as_f64().filter(|n| n.fract() == 0.0 && n.abs() < 9e15)?;
             format!("{number:.0}").parse().ok()
@@ -96,7 +96,7 @@ pub(super) fn id<T: std::str::FromStr>(value: Option<&Value>) -> Option<T> {
     }
 }
 
-/// Whether two names are the same without regard to case, `_` and `-`.
+/// Whether two names are equal, ignoring case, `_` and `-`.
 pub(super) fn same_name(a: &str, b: &str) -> bool {
     let plain = |name: &str| {
         name.chars()
@@ -119,7 +119,7 @@ fn not_json(text: &str, error: &serde_json::Error) -> BadAnswer {
     }
 }
 
-/// Finds the list and hands its entries out. Yields whether there was one.
+/// Finds the list and passes on its entries. Returns whether there was one.
 struct Entries<'a> {
     wrappers: &'a [&'a str],
     each: &'a mut dyn FnMut(Value),

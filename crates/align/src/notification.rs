@@ -1,4 +1,4 @@
-//! Reading scan notifications. The names in them stand in [`wire`](super::wire).
+//! Parses scan notifications. The names in them are defined in [`wire`](super::wire).
 
 use serde_json::{Map, Value};
 
@@ -7,13 +7,13 @@ use super::{notification_xml as xml, wire};
 use casedrop_model::ids::{AccountId, OrderId, RxId};
 use casedrop_model::notification::{Mention, Named, Reading};
 
-/// So many orders are taken from one notification.
+/// Maximum number of orders taken from one notification.
 const MOST: usize = 1_000;
-/// Objects, lists and texts that hold JSON are looked into so deep.
+/// Maximum nesting of objects, lists and texts that contain JSON.
 const DEPTH: usize = 6;
 
-/// Reads what a scan notification says: JSON or XML of nearly any shape, or else a form. A notification
-/// without a body may say it in its `query`.
+/// Parses what a scan notification says: JSON or XML of nearly any shape, otherwise a form. A
+/// notification without a body may say it in its `query`.
 pub fn read_notification(body: &[u8], query: Option<&str>) -> Reading {
     let mut found = Found::default();
     let read = if body.trim_ascii().is_empty() {
@@ -50,12 +50,12 @@ fn form(text: &[u8]) -> Value {
 #[derive(Default)]
 struct Found {
     mentions: Vec<Mention>,
-    /// The first account that stands anywhere.
+    /// The first account found anywhere.
     account: Option<AccountId>,
 }
 
 impl Found {
-    /// Whoever is not told an account takes that of what stands around.
+    /// Collects mentions; those without an account of their own get that of the surrounding object.
     fn collect(&mut self, value: &Value, account: Option<&AccountId>, depth: usize) {
         if depth == 0 || self.mentions.len() >= MOST {
             return;
@@ -67,7 +67,7 @@ impl Found {
                 }
             }
             Value::Object(object) => self.collect_object(object, account, depth),
-            // An envelope, such as queues put around what they pass on.
+            // An envelope, as added by message queues.
             Value::String(text) if text.trim_start().starts_with(['{', '[']) => {
                 if let Ok(inner) = value_of(text) {
                     self.collect(&inner, account, depth - 1);
@@ -98,7 +98,7 @@ impl Found {
                 self.collect(inner, account, depth - 1);
             }
         }
-        // An Rx id says more, wherever it stands.
+        // An Rx id says more, wherever it is.
         if self.mentions.len() == before {
             for order in all::<OrderId>(object, &wire::NOTIFIED_ORDER, &wire::NOTIFIED_ORDER_INNER)
             {
@@ -118,8 +118,8 @@ fn value_of(text: &str) -> Result<Value, BadAnswer> {
     value(text.as_bytes())
 }
 
-/// The identifiers under one of these names: one, several in a list, or each in an object of its own,
-/// under one of the `inner` names.
+/// Returns the identifiers under one of these names: a single one, several in a list, or each in
+/// its own object under one of the `inner` names.
 fn all<T: std::str::FromStr>(
     object: &Map<String, Value>,
     names: &[&str],
@@ -140,7 +140,7 @@ fn all<T: std::str::FromStr>(
 mod tests {
     use super::*;
 
-    /// The Rx ids that a readable notification names, each with its account.
+    /// Returns the Rx ids that a readable notification names, each with its account.
     fn read(body: &str) -> Vec<(String, String)> {
         let reading = read_notification(body.as_bytes(), None);
         assert_eq!(reading.unreadable, None, "{body}");
@@ -241,7 +241,7 @@ mod tests {
         }
         assert_eq!(unclear(r#"{"account":4711,"event":"Doe"}"#), Some(account("4711")));
         unclear(&format!("{}{{\"rxId\":1}}{}", "[".repeat(60), "]".repeat(60)));
-        // And the reader survives these.
+        // The parser must survive these.
         unclear(&"[".repeat(60_000));
         unclear(&"<a>".repeat(20_000));
         unclear(&format!("{}rxId", "\"{".repeat(20_000)));

@@ -1,12 +1,12 @@
-//! XML of any shape as a value, for notifications that something on the way converted (ASSUMED: Align
-//! itself sends JSON). No name stands here.
+//! Converts XML of any shape to a JSON value, for notifications that something on the way converted
+//! (ASSUMED: Align itself sends JSON). Contains no names.
 
 use quick_xml::Reader;
 use quick_xml::escape::unescape;
 use quick_xml::events::{BytesStart, Event};
 use serde_json::{Map, Value};
 
-/// Elements are looked into so deep.
+/// Maximum nesting of elements.
 const DEPTH: usize = 16;
 
 /// An element that is not closed yet.
@@ -16,8 +16,8 @@ struct Open {
     text: String,
 }
 
-/// The whole as an object that holds the root element under its name; attributes and elements become
-/// fields, and what stands there several times a list. `None` if it is no XML as a whole, or a web page.
+/// Returns an object with the root element under its name; attributes and elements become fields,
+/// repeated ones a list. `None` if it is not well-formed XML, or a web page.
 pub(super) fn value(bytes: &[u8]) -> Option<Value> {
     let text = std::str::from_utf8(bytes).ok()?;
     let text = text.strip_prefix('\u{feff}').unwrap_or(text).trim_start();
@@ -36,7 +36,7 @@ pub(super) fn value(bytes: &[u8]) -> Option<Value> {
             }
             Ok(Event::Text(piece)) => open.last_mut()?.text.push_str(&unescape(&piece).ok()?),
             Ok(Event::CData(piece)) => open.last_mut()?.text.push_str(&piece),
-            // No id holds an entity.
+            // No id contains an entity.
             Ok(Event::Decl(_) | Event::Comment(_) | Event::PI(_) | Event::GeneralRef(_)) => {}
             Ok(Event::Eof) => break,
             Ok(_) | Err(_) => return None,

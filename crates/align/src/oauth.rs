@@ -1,4 +1,4 @@
-//! Talking to the token endpoint: signed forms, and what its answers mean.
+//! Talks to the token endpoint: signed forms, and what its answers mean.
 
 use reqwest::StatusCode;
 
@@ -12,7 +12,7 @@ use casedrop_model::fault::{Fault, FaultClass};
 const MAX_BODY: usize = 1024 * 1024;
 
 impl Auth {
-    /// Posts a signed form to the token endpoint (or the one that revokes).
+    /// Posts a signed form to the token endpoint (or the revocation endpoint).
     pub(super) async fn post_form(
         &self,
         endpoint: Endpoint,
@@ -28,7 +28,7 @@ impl Auth {
         self.reach.call(endpoint, &[], &request, self.known().as_ref(), None).await
     }
 
-    /// The tokens in an answer of the token endpoint.
+    /// Returns the tokens in an answer of the token endpoint.
     pub(super) async fn tokens(&self, mut answer: Answer) -> Result<Tokens, Fault> {
         if !answer.status().is_success() {
             return Err(self.refusal(answer).await);
@@ -37,13 +37,13 @@ impl Auth {
         wire::tokens(&bytes).map_err(|error| faults::unreadable(answer.what(), &answer.host, error))
     }
 
-    /// What a refusal of the token endpoint means.
+    /// Returns what a refusal by the token endpoint means.
     async fn refusal(&self, mut answer: Answer) -> Fault {
         let mut fault = answer.fault();
         if fault.class == FaultClass::Transient {
             return fault;
         }
-        // Whatever it is, it is the login that fails, and not the order that happened to need it.
+        // Whatever it is, the login fails, not the order that happened to need it.
         fault.class = FaultClass::Auth;
         if answer.status() != StatusCode::UNAUTHORIZED {
             fault.hint = Some("check `oauth_base` and `api.paths` in the config".to_owned());

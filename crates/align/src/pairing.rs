@@ -1,8 +1,8 @@
-//! Which account a lab is paired with, and the end of a login.
+//! Which account a lab is paired with, and logging out.
 //!
-//! FACT: pairing binds the user to the account and returns a new set of tokens; pairing again returns
-//! the same. **Un-pairing affects all users that are paired with the account and disconnects its
-//! callback URL.** Revoking a token is a log-out.
+//! FACT: pairing binds the user to the account and returns a new set of tokens; pairing again
+//! returns the same. **Unpairing affects all users that are paired with the account and disconnects
+//! its callback URL.** Revoking a token is a logout.
 
 use serde::Serialize;
 use tracing::{info, warn};
@@ -21,24 +21,23 @@ use casedrop_secrets::{PairedAccount, SEALED, UNREADABLE};
 /// An account that the login may be paired with.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Account {
-    /// Its number.
     pub id: AccountId,
-    /// Its name, where Align tells.
+    /// Its name, if Align sends it.
     pub name: Option<String>,
-    /// Such as `Lab`, where Align tells.
+    /// For example `Lab`, if Align sends it.
     pub kind: Option<String>,
 }
 
 impl AlignClient {
-    /// The accounts that this login may be paired with.
+    /// Returns the accounts that this login may be paired with.
     pub fn accounts(&self, cancel: &Cancel) -> Result<Vec<Account>, Fault> {
         let request = Request::get(format!("get the accounts of lab {}", self.auth.lab));
         let call = self.ask(Endpoint::Accounts, &[], &request, MAX_ANSWER, wire::accounts);
         self.run(cancel, call)
     }
 
-    /// Pairs the login with an account and keeps the tokens that come with it. Without a callback
-    /// URL no notification comes, unless one was registered with Align.
+    /// Pairs the login with an account and saves the tokens it returns. Without a callback URL no
+    /// notifications arrive, unless one was registered with Align.
     pub fn pair(
         &self,
         account: &Account,
@@ -49,12 +48,12 @@ impl AlignClient {
         let body = wire::pair_body(&account.id, callback_url);
         let request =
             Request::post(format!("pair lab {lab} with account {}", account.id), Body::Json(body));
-        // An answer without tokens leaves those that we have.
+        // An answer without tokens leaves the current ones in place.
         let read = |bytes: &[u8]| Ok(wire::tokens(bytes).ok());
         let tokens = self.run(cancel, self.ask(Endpoint::Pair, &[], &request, MAX_ANSWER, read))?;
         let fresh = tokens.map(|tokens| self.auth.login_from(tokens));
         let paired = PairedAccount { id: account.id.clone(), name: account.name.clone() };
-        // What Align handed out is saved even if we are asked to stop.
+        // Tokens issued by Align are saved even if we are asked to stop.
         self.run(
             &Cancel::new(),
             self.auth.change(move |stored| {
@@ -77,7 +76,7 @@ impl AlignClient {
         Ok(())
     }
 
-    /// Un-pairs an account: **for all of its users, with their notifications.**
+    /// Unpairs an account: **for all its users, including their notifications.**
     pub fn unpair(&self, account: &AccountId, cancel: &Cancel) -> Result<(), Fault> {
         let lab = &self.auth.lab;
         let body = Body::Json(wire::unpair_body(account));
@@ -96,22 +95,22 @@ impl AlignClient {
         Ok(())
     }
 
-    /// The account that the login is paired with, if any; a fault if there is no login, or one that is
-    /// over.
+    /// Returns the account that the login is paired with, if any; a fault if there is no login, or
+    /// it is over.
     pub fn paired(&self) -> Result<Option<PairedAccount>, Fault> {
         Ok(self.auth.living()?.account)
     }
 
-    /// Until when the login works, if Align renews it no more.
+    /// Returns when the login stops working, if Align no longer renews it.
     pub fn ending(&self) -> Option<Ending> {
         self.auth.ending()
     }
 
-    /// Revokes the tokens and forgets them. They are forgotten even if Align cannot be told: then
-    /// the fault is returned beside the success.
+    /// Revokes the tokens and removes them. They are removed even if Align cannot be told: then the
+    /// fault is returned as part of the success.
     pub fn logout(&self, cancel: &Cancel) -> Result<Option<Fault>, Fault> {
         let login = match self.auth.login() {
-            // Nothing is left to be revoked with.
+            // There is no readable token left to revoke.
             Err(fault) if [UNREADABLE, SEALED].contains(&fault.code) => {
                 self.forget()?;
                 return Ok(Some(fault));
@@ -138,8 +137,8 @@ impl AlignClient {
         self.run(&Cancel::new(), self.auth.change(|_| None))
     }
 
-    /// Keeps the tokens of a new login. It is not paired yet; the account of the one before is given
-    /// back.
+    /// Saves the tokens of a new login. It is not paired yet; returns the account of the previous
+    /// one.
     pub(super) fn keep(&self, tokens: wire::Tokens) -> Result<Option<PairedAccount>, Fault> {
         let former = self.auth.login().ok().and_then(|login| login.account);
         let login = self.auth.login_from(tokens);

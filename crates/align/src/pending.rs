@@ -1,5 +1,5 @@
-//! Logins that a command began: kept as a secret until somebody has logged in, across restarts, for an
-//! hour at the most.
+//! Logins begun by a command: stored as a secret until the user has logged in, across restarts, for
+//! at most one hour.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -16,20 +16,20 @@ use casedrop_model::ids::AccountId;
 
 /// How long a login that was begun can be finished.
 pub const PENDING_FOR: Duration = Duration::from_hours(1);
-/// Whoever asks once more is given the same login, unless so little of its time is left.
+/// A repeated request gets the same login, unless less than this is left of its time.
 const WORTH_GIVING: Duration = Duration::from_mins(15);
 
-/// A login that waits for a person, wherever the person may be.
+/// A login that waits for a user, wherever the user may be.
 pub struct PendingLogin {
-    /// What the person is asked, and what the answer must hold.
+    /// What the user is asked, and what the answer must contain.
     pub request: LoginRequest,
     /// The account to pair with afterwards, if one was named.
     pub account: Option<AccountId>,
-    /// Until when it can be finished.
+    /// When it expires.
     pub until: SystemTime,
 }
 
-/// As it is kept. It cannot be printed.
+/// The stored form. It cannot be printed.
 #[derive(Serialize, Deserialize)]
 struct Stored {
     url: Url,
@@ -41,11 +41,11 @@ struct Stored {
 }
 
 impl AlignClient {
-    /// Begins a login that is finished later, perhaps by another process; one that was begun a short
-    /// time ago goes on.
+    /// Begins a login that is finished later, perhaps by another process; continues one that was
+    /// begun recently.
     ///
     /// # Errors
-    /// The config does not allow a login, or it cannot be kept.
+    /// The config does not allow a login, or it cannot be saved.
     pub fn await_login(&self, account: Option<&AccountId>) -> Result<PendingLogin, Fault> {
         let now = self.auth.now();
         let earlier = self.pending_login()?.filter(|pending| {
@@ -67,7 +67,7 @@ impl AlignClient {
         Ok(pending)
     }
 
-    /// The login that waits, if there is one and its time is not over.
+    /// Returns the pending login, if there is one and it has not expired.
     ///
     /// # Errors
     /// It cannot be read.
@@ -75,7 +75,7 @@ impl AlignClient {
         let name = self.pending_name();
         let Some(text) = self.auth.store.load_text(&name)? else { return Ok(None) };
         let now = self.auth.now();
-        // A clock that was set back must not make it live longer.
+        // A clock that was set back must not extend its life.
         let is_current =
             |pending: &PendingLogin| pending.until > now && pending.until <= now + PENDING_FOR;
         let pending = PendingLogin::from_text(&text).filter(is_current);
@@ -85,12 +85,12 @@ impl AlignClient {
         Ok(pending)
     }
 
-    /// Gives up the login that waits; whether there was one.
+    /// Drops the pending login; returns whether there was one.
     ///
     /// # Errors
     /// It cannot be removed.
     pub fn abandon_login(&self) -> Result<bool, Fault> {
-        // One that cannot be read is given up too.
+        // An unreadable one is dropped too.
         let was_there = !matches!(self.pending_login(), Ok(None));
         self.auth.store.remove_text(&self.pending_name())?;
         Ok(was_there)
@@ -120,7 +120,7 @@ impl PendingLogin {
         })
     }
 
-    /// `None` if it cannot be read. What serde says could quote it, so it is dropped.
+    /// `None` if it cannot be parsed. The error of serde could quote it, so it is dropped.
     fn from_text(text: &SecretString) -> Option<Self> {
         let stored: Stored = serde_json::from_str(text.expose_secret()).ok()?;
         let began = UNIX_EPOCH.checked_add(Duration::from_millis(stored.began_ms))?;

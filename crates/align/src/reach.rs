@@ -1,15 +1,15 @@
-//! Finding an endpoint and reaching it: discovery, its cache, and what is done when it is wrong.
+//! Finds and reaches endpoints: discovery, its cache, and what to do when it is wrong.
 //!
-//! FACT: discovery is called before the first "refresh token", and names where that is. ASSUMED: it may
-//! want a token that lives. So:
+//! FACT: discovery is called before the first "refresh token", and names its URL. ASSUMED: it may
+//! require a valid token. So:
 //!
-//! - It is asked before the first call, once a day, and at once when there is a new token after one
-//!   that it had no answer for. A refresh goes where the last good answer says, without asking; where
+//! - It is asked before the first call, once a day, and immediately when there is a new token after
+//!   one that it did not answer. A refresh goes where the last good answer says, without asking; if
 //!   there is none, discovery is asked without a token, and then the config's path is used.
-//! - An answer that is of no use counts as none. The last good one stays in use, and discovery is asked
-//!   again after a minute. If it never answered, the configured paths below `base_url` hold.
-//! - A URL that it named and that does not connect, or answers that nothing is there, makes us ask again,
-//!   once a minute at the most; then what worked before and the configured path are tried.
+//! - A useless answer counts as none. The last good one stays in use, and discovery is asked again
+//!   after a minute. If it never answered, the configured paths below `base_url` apply.
+//! - If a URL that it named does not connect, or answers that nothing is there, we ask again, at
+//!   most once a minute; then we try what worked before and the configured path.
 
 use std::time::{Duration, SystemTime};
 
@@ -25,10 +25,10 @@ use super::wire;
 use casedrop_model::fault::{Fault, FaultClass};
 
 const KEPT: Duration = Duration::from_hours(24);
-/// How soon a discovery that failed, or that was wrong, is tried again.
+/// How soon to retry a discovery that failed or was wrong.
 const FAILED_KEPT: Duration = Duration::from_mins(1);
 const MAX_BODY: usize = 1024 * 1024;
-/// Faults for which the config is to blame, or whoever answered in Align's place.
+/// Faults caused by the config, or by someone who answered in Align's place.
 const ELSEWHERE: [&str; 2] = ["host-not-allowed", "not-https"];
 
 /// The way to one API.
@@ -46,34 +46,34 @@ struct Cache {
     is_loaded: bool,
     table: Table,
     asked_at: Option<SystemTime>,
-    /// The token that discovery was asked with last.
+    /// The token sent with the last request to discovery.
     asked_with: Option<SecretString>,
     /// When it was last asked because it had been wrong.
     asked_again_at: Option<SystemTime>,
-    /// Why the last answer was of no use, or part of it.
+    /// Why the last answer was useless, entirely or in part.
     trouble: Option<Trouble>,
     warned: bool,
-    /// Counts the times that discovery was asked, so that of many calls that failed together only
-    /// one asks again.
+    /// Counts requests to discovery, so that of many calls that failed together only one asks
+    /// again.
     serial: u64,
-    /// Somebody was told that discovery refused a token.
+    /// We have already reported that discovery refused a token.
     told_refused: bool,
 }
 
 struct Trouble {
     fault: Fault,
-    /// Nothing of the answer could be used.
+    /// Nothing in the answer was usable.
     is_total: bool,
     /// The token was refused.
     is_refused: bool,
 }
 
-/// Why the cached answer of discovery may not do.
+/// Why the cached answer of discovery may be wrong.
 #[derive(Clone, Copy)]
 enum Doubt {
-    /// It is as good as its age.
+    /// Only its age counts.
     None,
-    /// What was asked as that serial was wrong.
+    /// The answer with this serial was wrong.
     Wrong(u64),
 }
 
@@ -88,8 +88,8 @@ impl Reach {
         Self { lab, http, places, clock, memory, cache: Mutex::default() }
     }
 
-    /// Sends the request to the endpoint; `values` fill its template. `known` is an access token for
-    /// discovery, if there is a good one; `bearer` is for the call itself.
+    /// Sends the request to the endpoint; `values` fill its template. `known` is an access token
+    /// for discovery, if there is a valid one; `bearer` is for the call itself.
     pub(super) async fn call(
         &self,
         endpoint: Endpoint,
@@ -117,14 +117,14 @@ impl Reach {
         };
         let others = self.places(&cache, endpoint, values)?;
         drop(cache);
-        // Who cannot be reached cannot be reached by another path either.
+        // If a host is unreachable, it is unreachable by another path too.
         let is_down = first.is_err();
         let is_worth =
             |place: &Place| place.url != url && !(is_down && place.url.origin() == url.origin());
         for Place { url: next, entry } in others.into_iter().filter(is_worth) {
             let result = self.http.send(request, &next, bearer).await;
             self.note(endpoint, entry.as_ref(), &result).await;
-            // That something is not there counts only from the place that should know.
+            // That something is missing only counts from the place that should know.
             let is_missing = matches!(&result, Ok(answer) if answer.status().as_u16() == 404);
             if result.is_ok() && !is_elsewhere(endpoint, &result) && !is_missing {
                 info!(lab = self.lab, endpoint = endpoint.name(), "the endpoint has moved");
@@ -134,7 +134,8 @@ impl Reach {
         self.explained(endpoint, first).await
     }
 
-    /// Whether discovery refused this token and nothing else tells where calls go. That is said once.
+    /// Whether discovery refused this token and nothing else says where calls go. Only reported
+    /// once.
     pub(super) async fn refuses(&self, token: &SecretString) -> bool {
         let mut cache = self.asked(Endpoint::ReadyOrders, Doubt::None, Some(token)).await;
         let is_refused = cache.trouble.as_ref().is_some_and(|trouble| trouble.is_refused)
@@ -154,7 +155,7 @@ impl Reach {
         cache.table.places(&self.places, endpoint, values, (self.clock)())
     }
 
-    /// Remembers how it went at the place that an entry of discovery led to.
+    /// Records how the call went at the place named by an entry of discovery.
     async fn note(
         &self,
         endpoint: Endpoint,
@@ -170,13 +171,13 @@ impl Reach {
         }
     }
 
-    /// An answer that nothing is there, with what went wrong with discovery.
+    /// Extends an answer that nothing is there with what went wrong with discovery.
     async fn explained(
         &self,
         endpoint: Endpoint,
         result: Result<Answer, Fault>,
     ) -> Result<Answer, Fault> {
-        // What a refusal of the token endpoint means is told there.
+        // Refusals by the token endpoint are explained there.
         let is_token = matches!(endpoint, Endpoint::Refresh | Endpoint::Revoke);
         let Ok(mut answer) = result else { return result };
         let told = self.cache.lock().await.trouble.as_ref().filter(|_| !is_token).map(|trouble| {
@@ -198,7 +199,7 @@ impl Reach {
         Err(told)
     }
 
-    /// The cache, after discovery was asked where that is called for.
+    /// Returns the cache, after asking discovery if necessary.
     async fn asked(
         &self,
         endpoint: Endpoint,
@@ -281,7 +282,7 @@ impl Reach {
 impl Cache {
     fn is_due(&self, endpoint: Endpoint, known: Option<&SecretString>, now: SystemTime) -> bool {
         if known.is_none() && !self.table.is_empty() {
-            // First a token that lives: discovery may want one.
+            // Wait for a valid token first: discovery may require one.
             return false;
         }
         let failed = self.trouble.as_ref().filter(|trouble| trouble.is_total);
@@ -297,7 +298,7 @@ impl Cache {
     }
 }
 
-/// Whether it is so long ago. A clock that stepped back makes everything old.
+/// Whether it was at least `limit` ago. A clock that stepped back makes everything old.
 fn is_older(at: Option<SystemTime>, limit: Duration, now: SystemTime) -> bool {
     at.and_then(|at| now.duration_since(at).ok()).is_none_or(|age| age >= limit)
 }
@@ -306,8 +307,8 @@ fn is_same(one: Option<&SecretString>, other: Option<&SecretString>) -> bool {
     one.map(SecretString::expose_secret) == other.map(SecretString::expose_secret)
 }
 
-/// Whether nobody is there, or somebody says that the endpoint is not. Where the path holds an id, a 404
-/// is no proof: it may be the order that is not there.
+/// Whether no one is there, or someone says that the endpoint is not. If the path contains an id, a
+/// 404 proves nothing: the order may be what is missing.
 fn is_elsewhere(endpoint: Endpoint, result: &Result<Answer, Fault>) -> bool {
     match result {
         Ok(answer) => {

@@ -1,14 +1,15 @@
 //! One renewal of a login, and what happens when its answer is lost.
 //!
-//! Refresh tokens may rotate (ASSUMED): then the answer holds the only token that is good from now on.
-//! An answer can be lost between Align and this PC, and a process can die before it has saved it. So:
+//! Refresh tokens may rotate (ASSUMED): then the answer contains the only token that is valid from
+//! now on. An answer can be lost between Align and this PC, and a process can die before saving it.
+//! So:
 //!
-//! - That a renewal has begun is durable before anything is sent. Whoever finds that mark later knows
-//!   that an answer may have been lost, and when.
-//! - What Align returned is durable before it is used. If it could not be saved, nothing would be asked.
-//! - After an answer that was lost, the former token is tried once more: some servers honour it for a
-//!   short while (ASSUMED). It is kept beside the new one until that one has bought another.
-//! - If Align refuses then, people are told what happened, and not only that they must log in.
+//! - That a renewal has begun is durable before anything is sent. Anyone who finds that mark later
+//!   knows that an answer may have been lost, and when.
+//! - What Align returned is durable before it is used. If nothing can be saved, nothing is sent.
+//! - After a lost answer, the former token is tried once more: some servers accept it for a short
+//!   while (ASSUMED). It is kept next to the new one until that one has bought another.
+//! - If Align then refuses, the user is told what happened, and not only to log in again.
 
 use std::sync::PoisonError;
 
@@ -34,7 +35,7 @@ impl Auth {
         if let Some(fault) = self.refusal_of(&old) {
             return Err(fault);
         }
-        // An answer that was lost before this counts on, whatever comes of this attempt.
+        // An earlier lost answer still counts, whatever the outcome of this attempt.
         let mut lost = old.renewal.clone();
         let begun = lost.clone().unwrap_or(Renewal { begun_at: self.now(), lost: None });
         self.store.save(lab, &Login { renewal: Some(begun.clone()), ..old.clone() })?;
@@ -78,7 +79,7 @@ impl Auth {
         login.refresh = login.refresh.or(old.refresh);
         login.account = old.account;
         if let Err(fault) = self.store.save(lab, &login) {
-            // The old tokens may be dead already: keep the new ones until they can be saved.
+            // The old tokens may already be dead: keep the new ones until they can be saved.
             let unsaved = Unsaved { replaced: old.access, login };
             *self.unsaved.lock().unwrap_or_else(PoisonError::into_inner) = Some(unsaved);
             return Err(fault);
@@ -88,7 +89,8 @@ impl Auth {
         Ok(login)
     }
 
-    /// What a renewal that failed leaves: whether an answer is lost, and whether the login is over.
+    /// Records the result of a failed renewal: whether an answer is lost, and whether the login is
+    /// over.
     fn failed(
         &self,
         mut fault: Fault,
@@ -104,13 +106,13 @@ impl Auth {
             *self.dead.lock().unwrap_or_else(PoisonError::into_inner) = Some(dead);
         }
         if let Err(error) = self.store.save(&self.lab, &Login { renewal: lost, ..old }) {
-            // Then the next renewal thinks that an answer was lost, which does no harm.
+            // Then the next renewal assumes that an answer was lost, which does no harm.
             warn!(lab = %self.lab, "{}", error.chain());
         }
         fault
     }
 
-    /// What people are told when a login ended since an answer was lost.
+    /// Fault for a login that ended because an answer was lost.
     fn over(&self, lost: &Renewal, refused: &Fault) -> Fault {
         let (lab, how) = (&self.lab, in_words(lost.lost.as_deref()));
         let at = WallMs::from(lost.begun_at).in_words(self.now().into());
@@ -124,7 +126,7 @@ impl Auth {
     }
 }
 
-/// Whether Align may have done what it was asked for, and only its answer did not come through.
+/// Whether Align may have processed the request, and only its answer was lost.
 fn may_be_lost(fault: &Fault) -> bool {
     const CODES: [&str; 8] = [
         "broken-off",
@@ -139,7 +141,7 @@ fn may_be_lost(fault: &Fault) -> bool {
     fault.class == FaultClass::Transient && CODES.contains(&fault.code)
 }
 
-/// A server that fails should not be asked again at once.
+/// A failing server should not be asked again immediately.
 fn is_worth_asking_at_once(fault: &Fault) -> bool {
     !fault.code.starts_with("http-")
 }

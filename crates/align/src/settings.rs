@@ -1,4 +1,4 @@
-//! What a client needs to know.
+//! The settings of a client.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -15,9 +15,9 @@ use casedrop_model::step::Step;
 
 /// One lab's access to Align.
 pub struct AlignSettings {
-    /// The lab, as named in the config.
+    /// The lab's name in the config.
     pub lab: LabName,
-    /// From Align: where people log in and tokens come from.
+    /// From Align: where users log in and tokens come from.
     pub oauth_base: Url,
     /// From Align: where discovery is asked.
     pub base_url: Url,
@@ -27,17 +27,16 @@ pub struct AlignSettings {
     pub client_secret: Option<SecretString>,
     /// As registered with Align.
     pub redirect_url: Url,
-    /// Hosts that tokens may go to, and the hosts below them.
+    /// Hosts that tokens may be sent to, including their subdomains.
     pub allowed_hosts: Vec<String>,
-    /// Paths for what discovery does not name, by endpoint name.
+    /// Paths for endpoints that discovery does not name, by endpoint name.
     pub api_paths: BTreeMap<String, String>,
-    /// The way to its servers.
+    /// How its servers are reached.
     pub outgoing: Outgoing,
-    /// A call or a download that brings no byte for so long is given up.
+    /// A call or download that receives no byte for this long is aborted.
     pub stall_timeout: Duration,
-    /// The time.
     pub clock: Clock,
-    /// Where it is remembered what discovery said; `None`: in this process only.
+    /// Where discovery's answers are remembered; `None`: only in this process.
     pub memory: Option<Memory>,
     /// Called at the steps of a renewal.
     pub step: fn(Step),

@@ -1,8 +1,8 @@
-//! What is known from discovery: its last good answer, which is kept across restarts, and which of its
-//! URLs turned out right or wrong.
+//! What is known from discovery: its last good answer, kept across restarts, and which of its URLs
+//! turned out right or wrong.
 //!
-//! An answer is good if a call could go to at least one place that it names. An entry that cannot be
-//! used (a foreign host, no TLS, no room for the ids) leaves the one from before in place.
+//! An answer is good if a call could go to at least one place that it names. An unusable entry (a
+//! foreign host, no TLS, no placeholders for the ids) leaves the previous one in place.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -20,15 +20,12 @@ use casedrop_model::fault::{Fault, FaultClass};
 
 const SCHEMA: u32 = 1;
 const MAX_BYTES: u64 = 1024 * 1024;
-/// For so long a URL that turned out wrong is only tried after all others.
+/// For this long, a URL that turned out wrong is only tried after all others.
 const WRONG_FOR: Duration = Duration::from_hours(1);
 
-/// The file in which a client keeps what discovery said, so that a restart can work with it. It holds
-/// no secret.
+/// The file in which a client keeps discovery's answers for the next start. It contains no secrets.
 pub struct Memory {
-    /// Writes the file.
     pub disk: Arc<dyn Disk>,
-    /// Where it is.
     pub file: PathBuf,
 }
 
@@ -37,19 +34,19 @@ pub struct Memory {
 pub(super) struct Table {
     /// Its last good answer.
     entries: Vec<Discovered>,
-    /// What was answered as it should be, the last time it was called.
+    /// Entries that gave the expected answer the last time they were called.
     proven: Vec<Discovered>,
-    /// What turned out wrong, and when.
+    /// Entries that turned out wrong, and when.
     wrong: Vec<(Discovered, SystemTime)>,
 }
 
-/// A place that a call can go to, and the entry of discovery that it comes from, if it does.
+/// A place that a call can go to, and the discovery entry it comes from, if any.
 pub(super) struct Place {
     pub(super) url: Url,
     pub(super) entry: Option<Discovered>,
 }
 
-/// What can be used of an answer, and what was wrong with the first thing that cannot.
+/// The usable part of an answer, and what was wrong with the first unusable entry.
 pub(super) struct Judged {
     usable: Vec<Discovered>,
     refused: Vec<&'static str>,
@@ -90,12 +87,12 @@ impl Table {
         self.entries.len()
     }
 
-    /// What is used while discovery does not help.
+    /// Describes what is used while discovery does not help.
     pub(super) fn describe(&self) -> &'static str {
         if self.is_empty() { "known paths are used" } else { "its last good answer is used" }
     }
 
-    /// Takes a good answer over. Whether anything is different now.
+    /// Adopts a good answer. Returns whether anything changed.
     pub(super) fn replace(&mut self, judged: Judged) -> bool {
         let mut entries = judged.usable;
         let kept = self
@@ -109,8 +106,8 @@ impl Table {
         is_new
     }
 
-    /// Where a call can go, the best place first: what discovery says, what worked last, what the
-    /// config says, and at the end what lately turned out wrong.
+    /// Returns where a call can go, best place first: what discovery says, what worked last, what
+    /// the config says, and finally what recently turned out wrong.
     pub(super) fn places(
         &self,
         places: &Places,
@@ -140,18 +137,18 @@ impl Table {
         Ok(all)
     }
 
-    /// Whether what discovery says of the endpoint lately turned out wrong.
+    /// Whether discovery's entry for the endpoint recently turned out wrong.
     pub(super) fn is_doubtful(&self, endpoint: Endpoint, now: SystemTime) -> bool {
         find(&self.entries, endpoint).is_some_and(|entry| self.is_wrong(entry, now))
     }
 
-    /// The entry led to the wrong place.
+    /// Records that the entry led to the wrong place.
     pub(super) fn doubt(&mut self, entry: &Discovered, now: SystemTime) {
         self.wrong.retain(|(wrong, _)| wrong != entry);
         self.wrong.push((entry.clone(), now));
     }
 
-    /// The entry led to the right place. Whether that is news.
+    /// Records that the entry led to the right place. Returns whether that is news.
     pub(super) fn prove(&mut self, entry: &Discovered) -> bool {
         self.wrong.retain(|(wrong, _)| wrong != entry);
         if self.proven.contains(entry) {
@@ -168,8 +165,8 @@ impl Table {
         self.wrong.iter().any(|(wrong, at)| wrong == entry && lately(at))
     }
 
-    /// What an earlier process left, as far as calls may still go there. A file that cannot be read is
-    /// as good as none.
+    /// Loads what an earlier process left, as far as calls may still go there. An unreadable file
+    /// counts as none.
     pub(super) fn load(memory: &Memory, places: &Places) -> Self {
         let read = read_limited(&*memory.disk, &memory.file, MAX_BYTES).ok();
         let kept = read.and_then(|bytes| serde_json::from_slice::<Kept>(&bytes).ok());
@@ -186,7 +183,7 @@ impl Table {
         Self { entries, proven, wrong: Vec::new() }
     }
 
-    /// Keeps it for the next process. One that cannot be kept is asked for again.
+    /// Saves it for the next process. If that fails, the next process asks again.
     pub(super) fn save(&self, memory: &Memory, places: &Places) {
         let entries = |all: &[Discovered]| all.iter().cloned().map(Entry::from).collect();
         let kept = Kept {
@@ -211,7 +208,7 @@ fn find(entries: &[Discovered], endpoint: Endpoint) -> Option<&Discovered> {
 #[derive(Serialize, Deserialize)]
 struct Kept {
     schema: u32,
-    /// What it belongs to: with another base URL in the config it counts no more.
+    /// What it belongs to: it is ignored once the config has another base URL.
     base_url: String,
     endpoints: Vec<Entry>,
     #[serde(default)]

@@ -1,11 +1,12 @@
-//! All that the client knows of Align's wire format: the names in JSON bodies, forms and queries.
+//! Everything the client knows about Align's wire format: the names in JSON bodies, forms and
+//! queries.
 //!
-//! Align hands the specification to registered partners only. **FACT** marks what is in its public
-//! pages, **SEEN** what other integrators do, **ASSUMED** what we chose where both are silent. Who
-//! has the specification corrects this file (and the paths, in the config's `api:` section), and
-//! nothing else. Reading is tolerant: see [`loose`](super::loose).
+//! Align gives the specification to registered partners only. **FACT** marks what is in its public
+//! pages, **SEEN** what other integrators do, **ASSUMED** what we chose where both are silent. With
+//! the specification at hand, only this file needs correcting (and the paths, in the config's
+//! `api:` section). Parsing is tolerant: see [`loose`](super::loose).
 //!
-//! The patient's and the doctor's names end here: nothing that this module returns holds them.
+//! The patient's and the doctor's names end here: nothing that this module returns contains them.
 
 use std::time::Duration;
 
@@ -20,7 +21,7 @@ use casedrop_model::ids::AccountId;
 use casedrop_model::order::{RemoteOrder, Status, StatusChange};
 use casedrop_model::remote::ReadyList;
 
-/// ASSUMED: lists may stand in an object, under one of these.
+/// ASSUMED: lists may be in an object, under one of these.
 const WRAPPERS: [&str; 3] = ["data", "items", "result"];
 
 /// Tokens as the token endpoint and "pair" return them.
@@ -61,7 +62,7 @@ pub(super) struct OauthError {
     pub(super) description: Option<String>,
 }
 
-/// The error that the token endpoint tells, if the answer is one.
+/// Parses the token endpoint's error, if the answer is one.
 pub(super) fn oauth_error(bytes: &[u8]) -> Option<OauthError> {
     let answer = value(bytes).ok()?;
     let object = answer.as_object()?;
@@ -98,7 +99,7 @@ pub(super) fn revoke_form(token: &SecretString, is_refresh: bool) -> Form {
     vec![("token", token.clone()), ("token_type_hint", hint.into())]
 }
 
-/// ASSUMED: the client proves itself in the form (`client_secret_post`).
+/// ASSUMED: the client authenticates in the form (`client_secret_post`).
 pub(super) fn sign_form(form: &mut Form, client_id: &str, secret: Option<&SecretString>) {
     form.push(("client_id", client_id.into()));
     if let Some(secret) = secret {
@@ -106,7 +107,7 @@ pub(super) fn sign_form(form: &mut Form, client_id: &str, secret: Option<&Secret
     }
 }
 
-/// The form as it is sent.
+/// Encodes the form for sending.
 pub(super) fn encode_form(form: &Form) -> String {
     let mut encoder = url::form_urlencoded::Serializer::new(String::new());
     for (name, value) in form {
@@ -115,7 +116,7 @@ pub(super) fn encode_form(form: &Form) -> String {
     encoder.finish()
 }
 
-/// What came back from the login page: the code, the state, the error (RFC 6749, section 4.1.2).
+/// What the login page returned: the code, the state, the error (RFC 6749, section 4.1.2).
 #[derive(Debug, Default)]
 pub(super) struct Redirected {
     pub(super) code: Option<SecretString>,
@@ -123,7 +124,7 @@ pub(super) struct Redirected {
     pub(super) error: Option<String>,
 }
 
-/// Reads the query of the redirected URL.
+/// Parses the query of the redirected URL.
 pub(super) fn redirected(url: &Url) -> Redirected {
     let mut seen = Redirected::default();
     for (name, value) in url.query_pairs() {
@@ -137,7 +138,7 @@ pub(super) fn redirected(url: &Url) -> Redirected {
     seen
 }
 
-/// One endpoint as discovery tells it.
+/// One endpoint as named by discovery.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Discovered {
     pub(super) name: String,
@@ -145,8 +146,8 @@ pub(super) struct Discovered {
     pub(super) path: String,
 }
 
-/// FACT: discovery returns the domain and path of every endpoint. The shape is ASSUMED. Entries that
-/// cannot be read are left out; their endpoints fall back to the config.
+/// FACT: discovery returns the domain and path of every endpoint. The shape is ASSUMED. Unreadable
+/// entries are left out; their endpoints fall back to the config.
 pub(super) fn discovery(bytes: &[u8]) -> Result<Vec<Discovered>, BadAnswer> {
     let mut found = Vec::new();
     each_entry(bytes, &["endpoints", "data", "items"], "list of endpoints", |entry| {
@@ -192,15 +193,15 @@ pub(super) fn return_body(reason: &str) -> Value {
     json!({ "reason": reason })
 }
 
-/// FACT: all cases that are currently ready. The shape is ASSUMED. An entry that cannot be read does
-/// not spoil the others.
+/// FACT: all cases that are currently ready. The shape is ASSUMED. An unreadable entry does not
+/// affect the others.
 pub(super) fn ready_orders(bytes: &[u8]) -> Result<ReadyList, BadAnswer> {
     let mut list = ReadyList::default();
     let mut position = 0;
     let wrappers = ["orders", WRAPPERS[0], WRAPPERS[1], WRAPPERS[2]];
     each_entry(bytes, &wrappers, "list of orders", |entry| {
         position += 1;
-        // The list holds ready orders only, so that is what a silent entry is.
+        // The list only contains ready orders, so an entry without a status is ready.
         match entry.as_object().ok_or("is not an object").and_then(|o| order(o, &Status::Ready)) {
             Ok(order) => list.orders.push(order),
             Err(reason) => list.unreadable.push(format!("entry {position} of the list {reason}")),
@@ -232,7 +233,7 @@ fn first_object(value: &Value) -> Option<&Map<String, Value>> {
     }
 }
 
-/// The fields are ASSUMED, the statuses FACT. `patient` and `doctor` are not even looked at.
+/// The fields are ASSUMED, the statuses FACT. `patient` and `doctor` are not even read.
 fn order(object: &Map<String, Value>, silent: &Status) -> Result<RemoteOrder, &'static str> {
     let get = |name| text(field(object, &[name]), &["name", "value"]);
     let order_id = field(object, &ORDER_ID).ok_or("has no order id")?;
@@ -259,8 +260,8 @@ fn order(object: &Map<String, Value>, silent: &Status) -> Result<RemoteOrder, &'
     })
 }
 
-/// SEEN: downloads whose address is made for each call. ASSUMED: that it comes as JSON which holds one
-/// web address and no other, wherever that stands.
+/// SEEN: download URLs generated per call. ASSUMED: such a URL comes as JSON that contains exactly
+/// one web address, anywhere.
 pub(super) fn download_link(bytes: &[u8]) -> Result<Url, BadAnswer> {
     let mut links = Vec::new();
     collect_links(&value(bytes)?, &mut links);
@@ -284,7 +285,7 @@ fn collect_links(value: &Value, links: &mut Vec<Url>) {
     }
 }
 
-/// FACT: a scan notification holds the Rx id and the account number. The names are ASSUMED.
+/// FACT: a scan notification contains the Rx id and the account number. The names are ASSUMED.
 pub(super) const NOTIFIED_RX: [&str; 7] =
     ["rxId", "rxIds", "rx", "rxNumber", "prescriptionId", "prescriptionIds", "prescription"];
 /// ASSUMED.
@@ -301,9 +302,9 @@ pub(super) const NOTIFIED_ACCOUNT: [&str; 8] = [
 /// ASSUMED: what a notification may say instead.
 pub(super) const NOTIFIED_ORDER: [&str; 6] =
     ["orderId", "orderIds", "orderNumber", "orderNumbers", "order", "orders"];
-/// ASSUMED: as [`NOTIFIED_INNER`], for an order.
+/// ASSUMED: like [`NOTIFIED_INNER`], for an order.
 pub(super) const NOTIFIED_ORDER_INNER: [&str; 3] = ["id", "number", "orderId"];
-/// ASSUMED: either may stand in an object, under one of these.
+/// ASSUMED: either may be in an object, under one of these.
 pub(super) const NOTIFIED_INNER: [&str; 4] = ["id", "number", "rxId", "accountId"];
 
 /// SEEN: `IDE` and `IMAGE_GALLERY`. ASSUMED: `SCREEN_CAPTURES`.
