@@ -247,7 +247,7 @@ pub enum Jaw {
 /// The previous revision.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Previous {
-    /// Its number.
+    /// The previous revision's number.
     pub revision: u32,
     /// SHA-256 of its manifest's bytes.
     pub manifest_sha256: String,

@@ -1,7 +1,7 @@
 //! Windows data protection (DPAPI) with the machine's key. The protected key is next to the secrets
-//! and only opens on this PC: for the service's account as well as for an administrator's `casedrop
-//! login`, which is why it is bound to the machine and not to a user. Other users of this PC are
-//! kept out by the permissions of the state folder.
+//! and only opens on this PC, for the service's account as well as for an administrator who runs
+//! `casedrop login`; that is why it is bound to the machine and not to a user. Other users of this
+//! PC are kept out by the permissions of the state folder.
 
 use std::io;
 use std::path::{Path, PathBuf};
