@@ -1,6 +1,6 @@
-//! How much more work unpacking is because meshes are looked into: the same bytes as a mesh and under a
-//! name that nobody looks into. Where the system tells it, the processor's time is measured: how long a
-//! disk takes to write has nothing to do with it, and differs more from call to call.
+//! What mesh inspection costs while unpacking: the same bytes once as a mesh and once under a name
+//! that is not inspected. Measures CPU time where the system reports it, since disk writes are not
+//! inspection and their time varies from call to call.
 //!
 //! ```sh
 //! cargo bench --bench inspect                # meshes of 440,000 triangles
@@ -20,7 +20,7 @@ use casedrop::simulator::package::{CaseKind, CaseSpec, MeshFormat, write_ide_pac
 use zip::write::SimpleFileOptions;
 use zip::{ZipArchive, ZipWriter};
 
-/// Each round times both, one right after the other: what else the machine does hits both alike.
+/// Each round times both variants back to back, so that other load on the machine hits both alike.
 const ROUNDS: usize = 101;
 
 #[expect(clippy::print_stdout, reason = "it prints its results")]
@@ -41,7 +41,7 @@ fn main() {
         let (mut shares, mut best) = (Vec::new(), [Duration::MAX; 2]);
         for round in 0..ROUNDS {
             let mut took = [Duration::ZERO; 2];
-            // Neither is always the second.
+            // Alternate the order, so that neither variant always runs second.
             for number in [round % 2, 1 - round % 2] {
                 took[number] = time([&others, &meshes][number], &out);
                 best[number] = best[number].min(took[number]);
@@ -86,14 +86,14 @@ fn time(archive: &Path, out: &Path) -> Duration {
     took
 }
 
-/// For how long this thread kept a processor busy so far.
+/// CPU time of this thread so far.
 #[cfg(unix)]
 fn worked() -> Duration {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
     Duration::try_from(time).expect("no clock runs backwards")
 }
 
-/// How much time has passed so far.
+/// Wall-clock time so far.
 #[cfg(not(unix))]
 fn worked() -> Duration {
     static START: std::sync::LazyLock<std::time::Instant> =

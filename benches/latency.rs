@@ -1,6 +1,6 @@
-//! How long it takes from an answered scan notification to a published order, next to a plain download
-//! of the same bytes: the real program against the simulator, one order after the other. More than 20
-//! in a row show how a flood is slowed down: from then on Align is asked once a second.
+//! Time from an answered scan notification to the published order, compared with a plain download
+//! of the same bytes: the real program against the simulator, one order at a time. More than 20
+//! orders in a row show how a flood is throttled: from then on the agent asks Align once a second.
 //!
 //! ```sh
 //! cargo bench --bench latency                    # 20 orders
@@ -31,13 +31,12 @@ use world::{ACCOUNT, LAB, World, follow, wait_for};
 const SECRET: &str = "0123456789abcdef0123456789abcdef0123456789abcdef";
 const REDIRECT: &str = "https://lab0.example/callback";
 const CLIENT: [(&str, &str); 2] = [("client_id", "client"), ("client_secret", "s3cret-of-client")];
-/// The format that the agent asks for: in another one it would be another package.
+/// The format that the agent requests: another one would be another package.
 const FORMAT: &str =
     "fileType=STL&fileFormat=TwoFiles_ArchesOrientedInOcclusion&typeFormat=OpenShell";
-/// An order that takes longer never comes.
+/// An order that takes longer counts as lost.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// What was measured of one order.
 struct Measured {
     answered: Duration,
     visible: Duration,
@@ -46,7 +45,7 @@ struct Measured {
 
 #[expect(clippy::print_stdout, reason = "it prints its results")]
 fn main() {
-    // cargo adds `--bench`.
+    // `cargo bench` adds `--bench`.
     let mut numbers = std::env::args().filter_map(|argument| argument.parse::<u32>().ok());
     let count = numbers.next().unwrap_or(20).max(1);
     let triangles = numbers.next().unwrap_or(2_000);
@@ -80,7 +79,7 @@ fn main() {
     line("what the agent adds to the download", |one| one.visible.saturating_sub(one.download));
 }
 
-/// One lab, logged in and paired, whose agent polls once an hour and listens for notifications.
+/// One lab, logged in and paired, whose agent polls hourly and listens for notifications.
 fn listening() -> (World, SocketAddr) {
     let free = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = free.local_addr().expect("bound");
@@ -102,7 +101,7 @@ fn listening() -> (World, SocketAddr) {
     (world, address)
 }
 
-/// Makes an order, sends its notification, waits until it is published, and downloads it once more.
+/// Creates an order, sends its notification, waits until it is published, and downloads it again.
 async fn one(
     world: &World,
     address: SocketAddr,
@@ -118,7 +117,8 @@ async fn one(
     let order = world.align().create_order(&spec).expect("created");
     let asset =
         format!("{}/api/third-party/v1/orders/{order}/assets/IDE?{FORMAT}", world.base_url());
-    // A package is made when it is first asked for in a format; that is not to be measured.
+    // The simulator builds a package on the first request for a format; keep that out of the
+    // figures.
     download(client, token, &asset).await;
     let rx = world.align().state().order(&order).expect("known").rx_id.clone();
     let body = json!({ "rxId": rx, "accountNumber": ACCOUNT });
@@ -149,7 +149,7 @@ async fn download(client: &Client, token: &str, asset: &str) -> Duration {
     began.elapsed()
 }
 
-/// A login of our own beside the agent's.
+/// A login separate from the agent's.
 async fn token(world: &World, client: &Client) -> String {
     let url = format!(
         "{}/authorize?response_type=code&state=s&client_id={}&redirect_uri={REDIRECT}",
