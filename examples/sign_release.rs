@@ -1,4 +1,4 @@
-//! Makes release keys and signs releases: see docs/releasing.md.
+//! Generates release keys and signs releases: see docs/releasing.md.
 //!
 //! ```sh
 //! cargo run --example sign-release -- new-key FILE
@@ -25,7 +25,7 @@ use sha2::{Digest as _, Sha256};
 /// What a key file begins with.
 const HEAD: &str = "casedrop release key, keep it secret: ";
 
-/// Makes release keys and signs releases.
+/// Generate release keys and sign releases.
 #[derive(Parser)]
 #[command(name = "sign-release")]
 struct Cli {
@@ -35,14 +35,15 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Makes a key. The file is the secret half; the line for packaging/release-keys.txt is printed.
+    /// Generate a key. The file is the secret half; the line for packaging/release-keys.txt is
+    /// printed.
     NewKey {
-        /// The file that is made. There must be none.
+        /// The key file to create. It must not exist.
         file: PathBuf,
     },
-    /// Writes the channel's manifest and its signatures beside the archives.
+    /// Write the channel's manifest and its signatures next to the archives.
     Sign {
-        /// A key's file. Several sign side by side, for a rotation.
+        /// A key file. Repeat it to sign with several keys during a rotation.
         #[arg(long, required = true)]
         key: Vec<PathBuf>,
         /// stable or candidate.
@@ -51,10 +52,10 @@ enum Command {
         /// The version of the archives.
         #[arg(long)]
         version: Version,
-        /// So long the manifest is believed.
+        /// How many days the manifest stays valid.
         #[arg(long, default_value_t = 60)]
         expires_days: u32,
-        /// Where people read what is new.
+        /// Where users find the release notes.
         #[arg(long)]
         notes: Option<String>,
         /// The folder that holds casedrop-<version>-<target>.zip.
@@ -72,7 +73,7 @@ fn main() -> ExitCode {
     };
     match done {
         Ok(text) => {
-            // Whoever closes the output has read enough.
+            // A reader that closes the output early is fine.
             let _ = writeln!(std::io::stdout(), "{text}");
             ExitCode::SUCCESS
         }
@@ -124,7 +125,7 @@ fn manifest(
         else {
             continue;
         };
-        // casedrop-1.0.0-rc.1-<target> begins like an archive of 1.0.0.
+        // casedrop-1.0.0-rc.1-<target> starts like an archive of 1.0.0.
         if file_name(version, target) != name
             || !target.starts_with(char::is_alphabetic)
             || target.split('-').count() < 3
@@ -181,7 +182,7 @@ fn sign(dir: &Path, manifest: &Manifest, files: &[PathBuf]) -> Result<String, St
     }
     let signed = serde_json::to_vec_pretty(&signatures).map_err(|error| words(&error))?;
     let name = format!("{}.json", manifest.channel);
-    // The signatures first: a manifest without its own is not believed, and neither is the old one.
+    // Signatures first: a manifest without matching signatures is rejected, and so is the old one.
     write_durably(&RealDisk, &dir.join(format!("{name}.sig")), &signed)
         .map_err(|error| words(&error))?;
     write_durably(&RealDisk, &dir.join(&name), &bytes).map_err(|error| words(&error))?;
