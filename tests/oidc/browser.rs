@@ -1,4 +1,4 @@
-//! A person with a browser: follows redirects, keeps cookies, fills in forms.
+//! A user with a browser: follows redirects, keeps cookies, fills in forms.
 
 use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};
@@ -9,7 +9,6 @@ use url::Url;
 /// More pages than any login has.
 const MOST_PAGES: usize = 20;
 
-/// What a server answered.
 pub(crate) struct Answer {
     pub(crate) status: u16,
     location: Option<String>,
@@ -17,19 +16,18 @@ pub(crate) struct Answer {
     pub(crate) body: String,
 }
 
-/// One browser.
 pub(crate) struct Browser {
     redirect: String,
     cookies: BTreeMap<String, String>,
 }
 
 impl Browser {
-    /// It stops before it opens the redirect URL.
+    /// The browser stops before it opens the redirect URL.
     pub(crate) fn new(redirect: &str) -> Self {
         Self { redirect: redirect.to_owned(), cookies: BTreeMap::new() }
     }
 
-    /// Logs in and allows what is asked; gives the address at which it ends.
+    /// Logs in and grants the request; returns the final address.
     pub(crate) fn log_in(&mut self, url: &str) -> String {
         self.visit(url, |page, answer| {
             let prompt = between(&answer.body, "name=\"prompt\" value=\"", "\"");
@@ -73,7 +71,7 @@ impl Browser {
         panic!("the login never ends");
     }
 
-    /// Follows redirects to the next page, or to the redirect URL, which is the error.
+    /// Follows redirects to the next page, or to the redirect URL, which is returned as the error.
     fn follow(&mut self, mut url: Url) -> Result<(Url, Answer), String> {
         for _ in 0..MOST_PAGES {
             if url.as_str().starts_with(&self.redirect) {
@@ -100,12 +98,10 @@ impl Browser {
     }
 }
 
-/// Opens a page.
 pub(crate) fn get(url: &str) -> Answer {
     call("GET", url, None, "")
 }
 
-/// Sends a form.
 pub(crate) fn post(url: &str, form: &[(&str, &str)], cookie: &str) -> Answer {
     let form = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
     call("POST", url, Some(&form), cookie)
@@ -119,7 +115,7 @@ fn call(method: &str, url: &str, form: Option<&str>, cookie: &str) -> Answer {
     if let Some(query) = url.query() {
         target = format!("{target}?{query}");
     }
-    // As of HTTP/1.0 the answer ends with the connection, and comes in one piece.
+    // With HTTP/1.0 the answer ends with the connection and is never chunked.
     let mut request = format!("{method} {target} HTTP/1.0\r\nHost: {host}:{port}\r\n");
     if !cookie.is_empty() {
         request.extend(["Cookie: ", cookie, "\r\n"]);

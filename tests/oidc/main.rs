@@ -1,5 +1,5 @@
-//! The program against an OAuth 2 server that is not ours: oidc-provider, with PKCE required, refresh
-//! tokens that rotate, its own login pages, and revocation. `.ci/oidc.sh test` installs and names it.
+//! The program against a third-party OAuth 2 server: oidc-provider, with PKCE required, rotating
+//! refresh tokens, its own login pages, and revocation. `.ci/oidc.sh test` installs and names it.
 
 mod browser;
 mod server;
@@ -17,17 +17,17 @@ use server::Server;
 
 const LAB: &str = "smile-lab";
 const SECRET: &str = "s3cret-of-client";
-/// Nothing that a test waits for takes so long, unless it never comes.
+/// Longer than anything that a test waits for takes.
 const PATIENCE: Duration = Duration::from_secs(90);
 
-/// A PC with a lab, and the server that it logs in at.
+/// A PC with a lab, and the server that it logs in to.
 struct World {
     dir: tempfile::TempDir,
     server: Server,
     redirect: String,
 }
 
-/// Where the browser comes back to.
+/// Where the browser returns to.
 #[derive(Clone, Copy, PartialEq)]
 enum Return {
     ToThisPc,
@@ -35,7 +35,7 @@ enum Return {
 }
 
 impl World {
-    /// With access tokens that live so many seconds.
+    /// `seconds` is the lifetime of access tokens.
     fn new(back: Return, seconds: u64) -> Self {
         let redirect = match back {
             Return::ToThisPc => format!("http://127.0.0.1:{}/callback", free_port()),
@@ -77,7 +77,7 @@ impl World {
         String::from_utf8_lossy(&output.stdout).into_owned()
     }
 
-    /// One pass that may poll: the interval is short, but there is one.
+    /// Runs one pass that polls: the polling interval is short, but not zero.
     fn sync(&self) -> Output {
         let deadline = Instant::now() + PATIENCE;
         loop {
@@ -88,7 +88,7 @@ impl World {
         }
     }
 
-    /// Logs in; `person` is what the person does in the browser.
+    /// Logs in; `person` does what the user would do in the browser.
     fn log_in(&self, person: impl FnOnce(&mut Browser, &str) -> String) -> Output {
         let mut command = self.command(&["login", LAB, "--no-browser"]);
         let mut child = command.stdin(Stdio::piped()).spawn().expect("the program starts");
@@ -102,7 +102,7 @@ impl World {
             let answer = browser::get(&back);
             assert!(answer.body.contains("You can close this window"), "{}", answer.body);
         } else {
-            // Should it have ended, its output says why.
+            // The program may have exited; its output then says why.
             let stdin = child.stdin.as_mut().expect("piped");
             let _ = writeln!(stdin, "{back}");
         }
@@ -124,7 +124,8 @@ impl World {
         login[kind].as_str().expect("a token").to_owned()
     }
 
-    /// What the server says to a refresh by somebody else who has the token and the client's secret.
+    /// Returns the server's answer to a refresh by someone else with the token and the client's
+    /// secret.
     fn refresh_elsewhere(&self, token: &str) -> Answer {
         let form = [("grant_type", "refresh_token"), ("refresh_token", token)];
         self.server.post("/token", &form)
@@ -160,7 +161,7 @@ fn the_address_that_the_browser_shows_is_pasted() {
     let world = World::new(Return::Elsewhere, 3600);
     assert_ends(&world.log_in(Browser::log_in), 0);
     world.good(&["accounts", LAB]);
-    // The same address once more belongs to a login that is over.
+    // The same address again belongs to a login that is over.
     let mut first = String::new();
     let output = world.log_in(|browser, url| {
         first = browser.log_in(url);
@@ -193,7 +194,7 @@ fn a_code_is_good_once_and_only_for_whoever_began_the_login() {
         back
     });
     assert_ends(&output, 0);
-    // A bare code has no state; here the server must see that it is another's.
+    // A bare code carries no state, so here the server must see that it is not this login's.
     let output = world.log_in(|_, _| used.clone());
     assert_ends(&output, 4);
     let told = told(&output);
@@ -211,7 +212,7 @@ fn refresh_tokens_rotate_and_one_that_was_stolen_ends_the_login_visibly() {
         assert!(Instant::now() < deadline, "no refresh");
         assert_ends(&world.sync(), 0);
     }
-    // Somebody uses the old one: the server takes it for stolen and ends the whole login.
+    // Someone uses the old token: the server takes it for stolen and ends the whole login.
     let answer = world.refresh_elsewhere(&first);
     assert!(answer.status == 400 && answer.body.contains("invalid_grant"), "{}", answer.body);
     let output = world.sync();

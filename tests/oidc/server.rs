@@ -1,4 +1,4 @@
-//! The server: a process of its own.
+//! The server, in a process of its own.
 
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Stdio};
@@ -13,7 +13,8 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// With one client, that redirect URL, and access tokens that live so many seconds.
+    /// Starts a server with one client, this redirect URL, and access tokens that expire after
+    /// `seconds`.
     pub(crate) fn start(redirect: &str, seconds: u64) -> Self {
         let of = |name: &str| {
             std::env::var_os(name)
@@ -34,7 +35,7 @@ impl Server {
                 break port.parse().expect("a port");
             }
         };
-        // What it says later is of no interest, and must not block it.
+        // Drain the rest of its output, so that it never blocks.
         std::thread::spawn(move || lines.map_while(Result::ok).for_each(drop));
         Self { process, port }
     }
@@ -43,7 +44,7 @@ impl Server {
         format!("http://127.0.0.1:{}", self.port)
     }
 
-    /// What it answers to a form that the client signed.
+    /// Returns the answer to a form sent with the client's credentials.
     pub(crate) fn post(&self, path: &str, form: &[(&str, &str)]) -> Answer {
         let client = [("client_id", "casedrop-test"), ("client_secret", SECRET)];
         let form: Vec<_> = form.iter().chain(&client).copied().collect();
@@ -53,7 +54,7 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // It may be gone already.
+        // It may have exited already.
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
