@@ -1,4 +1,4 @@
-//! What an answer means: to the login, to the one resource, or to neither.
+//! What an answer means for the login, for the single resource, or for neither.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -29,7 +29,7 @@ fn fetch(lab: &Lab) -> Result<Vec<u8>, Fault> {
     rest(lab.client.download(&ide(), &Cancel::new())?)
 }
 
-/// The faults of a download, of an order by its Rx, of a return, and of the list.
+/// The faults of a download, an order by its Rx, a return, and the list.
 fn faults(lab: &Lab) -> [Option<Fault>; 4] {
     let cancel = Cancel::new();
     let order = "17".parse().expect("valid");
@@ -70,7 +70,7 @@ fn every_status_has_its_class_code_and_way_out() {
         assert_eq!(download.code.starts_with("http-"), status >= 400 && status != 404);
         assert!(download.message.contains("files of order 17"), "{download}");
 
-        // A success that cannot be read is a matter of reading; see the tests of single calls.
+        // An unreadable success is tested with the single calls.
         let by_rx = by_rx.expect("there is no order in it");
         let class = match status {
             404 => Permanent,
@@ -185,7 +185,7 @@ fn a_page_in_place_of_the_files_is_told_at_once() {
         ("application/zip", "", "an empty body"),
     ] {
         let lab = lab(move || Reply::bytes(body).header("Content-Type", kind));
-        // Before a byte of it is taken for the package.
+        // Refused before any byte of it counts as the package.
         let fault = lab.client.download(&ide(), &Cancel::new()).err().expect(came);
         assert_eq!((fault.class, fault.code), (FaultClass::Transient, WRONG_CONTENT), "{came}");
         let host = lab.server.host();
@@ -279,7 +279,7 @@ fn a_link_is_taken_where_a_redirect_would_be_and_nowhere_else() {
         let fault = fetch(&lab).expect_err("not by TLS");
         assert_eq!((fault.class, fault.code), (FaultClass::Transient, "bad-redirect"), "{fault}");
     }
-    // From one to the next: only once.
+    // An address in an answer is followed only once.
     let hops = AtomicUsize::new(0);
     let circle = Lab::new(move |call| {
         let host = call.header("host").expect("sent").to_owned();

@@ -97,7 +97,7 @@ impl Write for Written {
     }
 }
 
-/// Runs a command with this input; yields its result, its output and its messages.
+/// Runs a command with this input; returns its result, output and messages.
 fn run(
     json: bool,
     input: &str,

@@ -75,7 +75,7 @@ fn a_foreign_host_gets_no_call_and_the_known_path_is_used() {
     let lab = Lab::new(move |call| (call.path == DISCOVERY).then(foreign));
     let list = lab.client.ready_orders(&Cancel::new()).expect("orders");
     assert_eq!(list.orders[0].order_id.as_str(), "17");
-    // Where the known path leads nowhere, that is what somebody has to see to.
+    // If the known path leads nowhere either, the foreign host is what needs attention.
     let lab = Lab::new(move |call| match call.path.as_str() {
         DISCOVERY => Some(foreign()),
         ORDERS => Some(Reply::status(404)),
@@ -152,7 +152,7 @@ fn a_restart_works_with_what_discovery_said_before() {
     fails.store(1, Ordering::SeqCst);
     let list = restarted().ready_orders(&Cancel::new()).expect("orders");
     assert_eq!(list.orders[0].order_id.as_str(), "from the region");
-    // A file that is broken, or of another server, is as good as none.
+    // A file that is broken, or from another server, counts as missing.
     std::fs::write(&file, &kept.as_bytes()[..20]).expect("written");
     let list = restarted().ready_orders(&Cancel::new()).expect("orders");
     assert_eq!(list.orders[0].order_id.as_str(), "17");
@@ -162,7 +162,7 @@ fn a_restart_works_with_what_discovery_said_before() {
     assert_eq!(list.orders[0].order_id.as_str(), "17");
 }
 
-/// A server where nothing works without discovery, which wants a token that lives.
+/// A server where nothing works without discovery, which itself needs a live token.
 fn guarded(live: &'static str) -> Lab {
     Lab::new(move |call| match call.path.as_str() {
         DISCOVERY if call.bearer() == Some(live) => {
@@ -190,7 +190,7 @@ fn an_expired_token_is_renewed_before_discovery_is_asked_again_with_the_new_one(
         .map(|call| call.bearer().map(str::to_owned))
         .collect();
     assert_eq!(sent, [None, Some("access-1".to_owned())]);
-    // From then on, a token that has expired is renewed without asking.
+    // From then on, an expired token is renewed before discovery is asked.
     lab.pass(8 * HOUR);
     drop(lab.client.ready_orders(&Cancel::new()));
     let sent = lab.server.calls_to(DISCOVERY);
@@ -202,7 +202,7 @@ fn a_token_that_only_discovery_refuses_is_renewed_once() {
     let lab = guarded("access-1");
     let list = lab.client.ready_orders(&Cancel::new()).expect("at the first attempt");
     assert_eq!((list.orders[0].order_id.as_str(), lab.refreshes()), ("3", 1));
-    // A discovery that refuses everybody costs one renewal, and the known paths are used.
+    // A discovery that refuses everyone costs one renewal, and the known paths are used.
     let lab = Lab::new(|call| (call.path == DISCOVERY).then(|| Reply::status(401)));
     for _ in 0..3 {
         lab.client.ready_orders(&Cancel::new()).expect("orders");
@@ -277,7 +277,7 @@ fn where_a_path_holds_an_id_a_404_says_nothing_about_discovery() {
     assert_eq!(paths, [DISCOVERY, "/rx/rx-17"]);
 }
 
-/// Discovery names `first`, and once it was asked, the region.
+/// Discovery names `first` on the first request and the region from then on.
 fn moving(first: String, region: &Server) -> Lab {
     let (count, second) = (Arc::new(AtomicUsize::new(0)), region.url(""));
     Lab::new(move |call| {

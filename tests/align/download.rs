@@ -11,7 +11,7 @@ use crate::server::{Call, End, Reply, Server};
 
 const BYTES: &[u8] = b"0123456789";
 
-/// A lab whose asset is answered like this.
+/// A lab that answers requests for the asset with this reply.
 fn asset(reply: impl Fn(&Call) -> Reply + Send + Sync + 'static) -> Lab {
     Lab::new(move |call| (call.path == ASSET).then(|| reply(call)))
 }

@@ -1,4 +1,4 @@
-//! A lab that is logged in at a small imitation of Align.
+//! A lab that is logged in to a small fake of Align.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -22,8 +22,8 @@ pub(crate) const ASSET: &str = "/api/third-party/v1/orders/17/assets/IDE";
 pub(crate) const HOUR: Duration = Duration::from_hours(1);
 pub(crate) const MINUTE: Duration = Duration::from_mins(1);
 
-/// The tokens that the imitation accepts: `access-N` and `refresh-N`, and no older ones. The refresh
-/// token before it still works, unless it is strict.
+/// The tokens that the fake accepts: `access-N` and `refresh-N`, and no older ones. Unless it is
+/// strict, the previous refresh token still works.
 #[derive(Clone, Default)]
 pub(crate) struct Tokens(Arc<Mutex<Given>>);
 
@@ -33,7 +33,7 @@ struct Given {
     /// The oldest access token that still works.
     oldest: u32,
     is_strict: bool,
-    /// So many answers to renewals are lost.
+    /// How many more answers to renewals get lost.
     lost: u32,
 }
 
@@ -46,19 +46,19 @@ impl Tokens {
         format!("access-{}", self.given().number)
     }
 
-    /// From now on, the tokens handed out so far are refused.
+    /// Refuses all access tokens handed out so far.
     pub(crate) fn revoke_access(&self) {
         let mut given = self.given();
         given.number += 1;
         given.oldest = given.number;
     }
 
-    /// Each refresh token works once; access tokens live on.
+    /// From now on each refresh token works once, and access tokens survive a renewal.
     pub(crate) fn be_strict(&self) {
         self.given().is_strict = true;
     }
 
-    /// The answers to the next renewals are lost after the tokens were rotated.
+    /// Loses the answers to the next renewals after the tokens were rotated.
     pub(crate) fn lose(&self, answers: u32) {
         self.given().lost = answers;
     }
@@ -104,7 +104,7 @@ pub(crate) struct Lab {
 }
 
 impl Lab {
-    /// Logged in with a fresh token. `special` answers what it likes; the rest is answered as Align
+    /// Logged in with a fresh token. `special` may answer any call; the rest is answered as Align
     /// would: discovery is missing, tokens rotate, wrong tokens are refused.
     pub(crate) fn new(special: impl Fn(&Call) -> Option<Reply> + Send + Sync + 'static) -> Self {
         Self::with(Arc::new(MemorySecrets::new()), special)
@@ -149,7 +149,7 @@ impl Lab {
         Self { server, tokens, store, clock, runtime, client }
     }
 
-    /// Another client of the same lab, as another process would have it.
+    /// Returns another client of the same lab, as another process would have it.
     pub(crate) fn another(&self, store: &Arc<dyn SecretStore>) -> AlignClient {
         client(&self.server, store, &self.clock, &self.runtime, |_| {})
     }

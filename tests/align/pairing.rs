@@ -59,7 +59,7 @@ fn a_refresh_keeps_the_pairing() {
 #[test]
 fn un_pairing_forgets_the_account_and_keeps_the_login() {
     let lab = Lab::new(align);
-    // The imitation accepts the old token only, so keep it.
+    // The fake accepts the old token only, so keep it.
     let account = account(&lab);
     let mut login = lab.store.load(&lab_name()).expect("load").expect("there");
     let (id, name) = (account.id.clone(), account.name);

@@ -1,4 +1,4 @@
-//! The way to a server that only a proxy reaches, and what is said where the proxy does not let pass.
+//! Reaching a server through a proxy, and what is reported when the proxy refuses.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -19,12 +19,11 @@ use crate::tls::server;
 const INSPECTION: &[u8] = include_bytes!("../data/tls/inspection.pem");
 const CERTIFICATE: &[u8] = include_bytes!("../data/tls/inspected.pem");
 const KEY: &[u8] = include_bytes!("../data/tls/inspected.key.pem");
-/// No network knows this name; the proxy does.
+/// A name that only the proxy can resolve.
 const NAME: &str = "align.casedrop.test";
 /// `user:word` in base64.
 const LOGIN: &str = "Basic dXNlcjp3b3Jk";
 
-/// What the proxy does with those who ask.
 #[derive(Clone, Copy)]
 enum Policy {
     Open,
@@ -32,7 +31,7 @@ enum Policy {
     Closed,
 }
 
-/// A proxy in front of one server; it keeps the heads of what it was asked.
+/// A proxy in front of one server; records the heads of its requests.
 struct HttpProxy {
     port: u16,
     heads: Arc<Mutex<Vec<String>>>,
@@ -47,7 +46,7 @@ impl HttpProxy {
         thread::spawn(move || {
             for stream in listener.incoming() {
                 let (stream, kept) = (stream.expect("a connection"), Arc::clone(&kept));
-                // Clients may go away whenever they like.
+                // Clients may hang up at any time.
                 thread::spawn(move || pass(stream, behind, policy, &kept));
             }
         });
@@ -94,7 +93,7 @@ fn pass(
         let _ = std::io::copy(&mut from_server, &mut to_client);
         let _ = to_client.shutdown(Shutdown::Write);
     });
-    // What came behind the head is in the reader already.
+    // What arrived after the head is already in the reader.
     std::io::copy(&mut reader, &mut server)?;
     server.shutdown(Shutdown::Write)
 }
@@ -161,7 +160,7 @@ fn a_proxy_that_does_not_let_pass_is_told_as_such() {
     let fault = refused(&client(&lab, closed.named(), None));
     assert_eq!((fault.class, fault.code), (FaultClass::Transient, "proxy"));
     assert!(fault.message.contains(&format!("does not connect to {NAME}")), "{}", fault.message);
-    // A port that nobody listens on any more.
+    // A port that no one listens on any more.
     let gone = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("bound");
     let url = format!("http://{gone}").parse().expect("a URL");
     let fault = refused(&client(&lab, NamedProxy { url, ..closed.named() }, None));
@@ -182,7 +181,7 @@ fn this_pc_and_the_exceptions_are_reached_without_the_proxy() {
     assert_eq!(proxy.heads(), Vec::<String>::new());
 }
 
-/// What `casedrop check` warns of at `labs[0].base_url`.
+/// Returns the warning of `casedrop check` about `labs[0].base_url`.
 fn check(api: &str, env: &[(&str, String)]) -> Option<String> {
     let dir = tempfile::tempdir().expect("temporary folder");
     std::fs::write(dir.path().join("inspection.pem"), INSPECTION).expect("written");

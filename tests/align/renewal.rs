@@ -1,4 +1,4 @@
-//! A renewal is early, and an answer that is lost ends no login that could go on.
+//! Renewals are early, and a lost answer never ends a login that is still usable.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -46,7 +46,7 @@ fn that_a_renewal_has_begun_is_durable_before_it_is_sent_and_forgotten_once_it_i
     assert!(marked.load(Ordering::SeqCst));
     let login = lab.stored();
     assert_eq!(login.renewal, None);
-    // The former one is kept until the new one has bought another.
+    // The former token is kept until the new one has been used to renew.
     let former = |login: Login| login.former.map(|token| token.expose_secret().to_owned());
     assert_eq!(former(login).as_deref(), Some("refresh-0"));
     lab.pass(34 * MINUTE);
@@ -99,7 +99,7 @@ fn a_resource_that_is_refused_does_not_end_what_lives_of_a_login() {
         let fault = lab.client.download(&ide(), &Cancel::new()).err().expect("refused");
         assert_eq!(fault.code, code, "{fault}");
     };
-    // The first one tells that the login is not renewed any more; the others are about the order.
+    // The first fault reports that the login is no longer renewed; the others are about the order.
     refused("login-needed");
     assert!(lab.client.ending().is_some() && lab.client.paired().is_ok());
     refused("http-401");
@@ -107,7 +107,7 @@ fn a_resource_that_is_refused_does_not_end_what_lives_of_a_login() {
     assert_eq!(lab.refreshes(), 2);
 }
 
-/// What a process leaves that died while it renewed the login.
+/// Leaves what a process leaves that died while renewing the login.
 fn died(lab: &Lab) {
     let renewal = Some(Renewal { begun_at: UNIX_EPOCH + 56 * HOUR, lost: None });
     let login = Login { renewal, ..lab.stored() };
@@ -127,7 +127,7 @@ fn after_a_process_died_in_a_renewal_the_next_one_asks_at_once_with_the_former_t
     let fault = strict.client.ready_orders(&Cancel::new()).expect_err("it is over");
     assert!(fault.message.contains("at 1970-01-03"), "{fault}");
     assert!(fault.message.contains("stopped before it came"), "{fault}");
-    // The next process is told the same.
+    // The next process sees the same error.
     let fault = strict.another(&strict.store).ready_orders(&Cancel::new()).expect_err("over");
     assert!(fault.message.contains("stopped before it came"), "{fault}");
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-/// What a client sent. Header names are in lower case.
+/// A request as received. Header names are in lower case.
 #[derive(Debug, Clone)]
 pub(crate) struct Call {
     pub(crate) method: String,
@@ -28,21 +28,19 @@ impl Call {
         self.header("authorization")?.strip_prefix("Bearer ")
     }
 
-    /// A field of the form in the body.
+    /// Returns a field of the form in the body.
     pub(crate) fn form(&self, name: &str) -> Option<String> {
         let mut fields = url::form_urlencoded::parse(self.body.as_bytes());
         fields.find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
     }
 }
 
-/// How a reply ends.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum End {
-    /// The connection is closed in an orderly way.
+    /// The connection is closed cleanly.
     Close,
-    /// The connection is reset.
     Reset,
-    /// Nothing more comes until the client goes away.
+    /// Nothing more is sent until the client hangs up.
     Stall,
 }
 
@@ -105,7 +103,7 @@ impl Reply {
     }
 }
 
-/// A server on a loopback port; it keeps what it was sent.
+/// A server on a loopback port that records the requests.
 #[derive(Clone)]
 pub(crate) struct Server {
     address: SocketAddr,
@@ -125,7 +123,7 @@ impl Server {
                 let (calls, handler) = (Arc::clone(&calls), Arc::clone(&handler));
                 thread::spawn(move || {
                     let stream = stream.expect("a connection");
-                    // Clients may go away whenever they like.
+                    // Clients may hang up at any time.
                     if let Some(call) = read(&stream) {
                         calls.lock().expect("calls").push(call.clone());
                         let _ = handler(&call).send(stream);
@@ -140,7 +138,7 @@ impl Server {
         format!("http://{}{path}", self.address)
     }
 
-    /// As messages and answers name it.
+    /// The host as messages and answers name it.
     pub(crate) fn host(&self) -> String {
         self.address.to_string()
     }

@@ -16,7 +16,7 @@ const AUTHORITY: &[u8] = include_bytes!("../data/tls/authority.pem");
 const CERTIFICATE: &[u8] = include_bytes!("../data/tls/server.pem");
 const KEY: &[u8] = include_bytes!("../data/tls/server.key.pem");
 
-/// A server that answers every call with an empty list, over TLS.
+/// Answers every call with an empty list, over TLS.
 pub(crate) fn server(certificate: &[u8], key: &[u8]) -> u16 {
     let certificate = CertificateDer::from_pem_slice(certificate).expect("a certificate");
     let key = PrivateKeyDer::from_pem_slice(key).expect("a key");
@@ -36,7 +36,7 @@ pub(crate) fn server(certificate: &[u8], key: &[u8]) -> u16 {
             let mut stream =
                 BufReader::new(StreamOwned::new(connection, stream.expect("accepted")));
             let mut line = String::new();
-            // A client that does not trust us goes away here.
+            // A client that does not trust us hangs up here.
             while stream.read_line(&mut line).is_ok_and(|read| read > 2) {
                 line.clear();
             }

@@ -131,7 +131,7 @@ fn every_kind_of_call_notices_a_revoked_login_at_once_and_its_token_is_not_offer
     ];
     assert_eq!(codes, [Some("login-needed"); 5]);
     assert_eq!(lab.refreshes(), 1);
-    // Each alone, too.
+    // Each call alone, too.
     let calls: [fn(&casedrop::align::AlignClient) -> Option<Fault>; 2] = [
         |client| client.order_by_rx(&"rx-17".parse().expect("valid"), &Cancel::new()).err(),
         |client| client.download(&ide(), &Cancel::new()).err(),
@@ -140,7 +140,7 @@ fn every_kind_of_call_notices_a_revoked_login_at_once_and_its_token_is_not_offer
         let fault = call(&lab.another(&lab.store)).expect("refused");
         assert_eq!((fault.class, fault.code), (FaultClass::Auth, "login-needed"));
     }
-    // Another login, by whomever, ends it.
+    // A new login, by anyone, clears that state.
     let mut login = lab.store.load(&lab_name()).expect("load").expect("there");
     (login.access, login.refresh) = (lab.tokens.access().into(), Some("another".into()));
     lab.store.save(&lab_name(), &login).expect("save");
@@ -197,24 +197,24 @@ fn cancelling_a_refresh_waits_for_the_tokens_to_be_saved() {
     let lab = Lab::new(move |call| {
         if call.path == TOKEN {
             stopper.cancel();
-            // Longer than the caller needs to see it: it must not go away now.
+            // Longer than the caller needs to see the cancellation: it must keep waiting.
             let wait = seen.lock().expect("seen").recv_timeout(Duration::from_millis(400));
             noted.store(wait.is_ok(), Ordering::SeqCst);
         }
-        // So that the call cannot end well before the cancellation is seen.
+        // Keeps the call from succeeding before the cancellation is seen.
         let endless = || Reply::bytes("[").header("Content-Length", 2).end(End::Stall);
         (call.path == ORDERS).then(endless)
     });
     lab.pass(HOUR);
     let fault = lab.client.ready_orders(&cancel).expect_err("cancelled");
-    // Nobody listens any more if all went well.
+    // If all went well, the receiver is gone.
     let _ = returned.send(());
     assert_eq!(fault.class, FaultClass::Cancelled);
     assert!(!early.load(Ordering::SeqCst), "the caller left while the refresh was under way");
     assert_eq!(lab.stored_access(), "access-1");
 }
 
-/// A store on a disk that is full after so many more writes.
+/// A store on a disk that is full after this many more writes.
 struct Full(MemorySecrets, AtomicUsize);
 
 impl SecretStore for Full {
@@ -256,7 +256,7 @@ fn tokens_that_cannot_be_saved_are_kept_until_they_can() {
     let store = Arc::new(Full(MemorySecrets::new(), AtomicUsize::new(9)));
     let lab = Lab::with(Arc::clone(&store) as Arc<dyn SecretStore>, |_| None);
     lab.pass(HOUR);
-    // Room for the mark that a renewal has begun, and for no more.
+    // Room for the mark that a renewal has begun, and for nothing else.
     store.1.store(1, Ordering::SeqCst);
     let fault = lab.client.ready_orders(&Cancel::new()).expect_err("not saved");
     assert_eq!((fault.class, fault.code), (FaultClass::Local, "disk-full"));
