@@ -1,6 +1,6 @@
-//! How much orders that never come delay those that do: the real program over real sockets, and a
-//! table of figures. Each line is a run of its own: good orders alone, then beside so many poisoned
-//! ones as they arrive, then beside the same ones once each was tried.
+//! How much orders that never arrive delay those that do: the real program over real sockets, and a
+//! table of figures. Each row is a separate run: good orders alone, then alongside a number of
+//! poisoned ones as they arrive, then alongside the same ones after each was tried.
 //!
 //! ```sh
 //! cargo test --locked --test isolation                             # all kinds, 1 to 200 poisoned orders
@@ -33,18 +33,15 @@ use std::time::Duration;
 use poison::Poison;
 use stand::{Latencies, Stand};
 
-/// Good orders are announced one by one, so far apart: an agent asks Align about one notification a
-/// second.
+/// Interval between the good orders: an agent asks Align about one notification a second.
 const EVERY: Duration = Duration::from_millis(1050);
 /// An order that takes longer counts as lost.
 const PATIENCE: Duration = Duration::from_secs(120);
-/// So long poisoned orders may take until each was asked for.
+/// How long it may take until every poisoned order was requested.
 const TRIED: Duration = Duration::from_secs(90);
 
-/// How long an outage lasts.
 const OUTAGE: Duration = Duration::from_secs(20);
 
-/// What is measured.
 struct Wanted {
     outages: bool,
     shapes: Vec<outage::Shape>,
