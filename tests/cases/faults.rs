@@ -1,10 +1,11 @@
-//! What goes wrong with cases: each fault, what it is done to, and the finding that has to come of it.
+//! What goes wrong with cases: each fault, the change that causes it, and the finding it must
+//! raise.
 
 use crate::mesh::{Colour, Form, jaw};
 use crate::pack::Pack;
 use crate::whole::{Kind, Style, pack};
 
-/// A fault: its name, the whole case, what is done to it, the code, and whether it is serious.
+/// A fault: its name, the whole case, the change that spoils it, and the expected finding.
 pub(crate) struct Fault {
     pub(crate) name: &'static str,
     pub(crate) base: Pack,
@@ -30,7 +31,7 @@ fn to_upper(pack: &mut Pack, form: Form, scale: f32) {
     pack.file("upper_jaw").1 = jaw(true, 9, scale).bytes(form, &Colour::None, "");
 }
 
-/// A number in the place of another in a mesh.
+/// Puts one wrong number into a mesh.
 fn with(form: Form, value: f32) -> impl Fn(&mut Pack) {
     move |pack| {
         let mut mesh = jaw(true, 9, 1.0);
@@ -47,7 +48,7 @@ fn empty(form: Form) -> impl Fn(&mut Pack) {
     }
 }
 
-/// Takes a file and everything that the XML says of it away.
+/// Removes a file and everything that the XML says about it.
 fn forget(pack: &mut Pack, part: &str) {
     pack.remove(part);
     for (_, bytes) in pack.files.iter_mut().filter(|(name, _)| name.ends_with("xml")) {

@@ -1,6 +1,7 @@
-//! Whole cases of every kind, of which nothing is told, and cases with one thing wrong, which is.
+//! Whole cases of every kind, which must raise nothing, and cases with one fault, which must be
+//! found.
 //!
-//! `CASEDROP_CASES=10000` tries more whole ones.
+//! `CASEDROP_CASES=10000` tries more whole cases.
 
 #![expect(clippy::print_stdout, reason = "the counts are what a run is for")]
 
@@ -19,7 +20,7 @@ use mesh::Form;
 use pack::Pack;
 use whole::{Kind, Style};
 
-/// How many whole cases.
+/// Number of whole cases.
 const CASES: u64 = 1000;
 
 fn graver(findings: &[Finding]) -> Vec<&Finding> {
@@ -58,7 +59,7 @@ fn every_fault_is_found() {
         let findings = spoiled.findings();
         let wanted = if fault.is_serious { Severity::Serious } else { Severity::Warning };
         let is_found = findings.iter().any(|one| one.code == fault.code && one.severity == wanted);
-        // What is no more than a warning must not keep a case back by something else.
+        // A fault that is only a warning must not hold the case back through another finding.
         let is_exaggerated =
             !fault.is_serious && findings.iter().any(|one| one.severity == Severity::Serious);
         if !is_found || is_exaggerated {
@@ -69,7 +70,7 @@ fn every_fault_is_found() {
     println!("{} faults of {} found", faults.len(), faults.len());
 }
 
-/// What a `CaseId` is beside an `OrderID` is not known.
+/// How a `CaseId` relates to an `OrderID` is unknown.
 #[test]
 fn a_case_number_beside_the_orders_own_accuses_nobody() {
     let mut pack = whole::pack(&Style::new(Kind::Crown, Form::Stl));
@@ -90,7 +91,7 @@ fn the_same_is_found_under_every_way_of_naming() {
     }
 }
 
-/// What the simulator makes, in each of its forms.
+/// The simulator's packages in all their forms.
 #[test]
 fn the_simulators_packages_are_whole() {
     let mut count = 0;
@@ -124,7 +125,7 @@ fn the_simulators_packages_are_whole() {
     println!("{count} packages of the simulator");
 }
 
-/// A finding is never a fault: whatever the bytes of a mesh or an XML are, the order is described.
+/// A finding is never a fault: whatever the bytes of a mesh or XML, the order is described.
 #[test]
 fn random_bytes_never_fail_an_order() {
     for seed in 0..150 {

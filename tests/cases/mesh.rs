@@ -1,15 +1,14 @@
-//! Small jaws, and each form in which a mesh is written.
+//! Small jaws, and every form in which a mesh is written.
 
 use std::fmt::Write as _;
 
-/// Points, and triangles that name them.
+/// Points, and triangles that refer to them.
 #[derive(Clone)]
 pub(crate) struct Mesh {
     pub(crate) points: Vec<[f32; 3]>,
     pub(crate) faces: Vec<[u32; 3]>,
 }
 
-/// How a mesh is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Form {
     Stl,
@@ -41,12 +40,12 @@ impl Form {
     }
 }
 
-/// What a mesh says of colour.
+/// Where a mesh gets its colour from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Colour {
     None,
     Points,
-    /// Places in this picture, which it names unless that is empty.
+    /// Coordinates in this picture; the mesh names the picture unless the string is empty.
     Texture(String),
 }
 
@@ -82,7 +81,7 @@ pub(crate) fn jaw(is_upper: bool, seed: u64, scale: f32) -> Mesh {
 }
 
 impl Mesh {
-    /// Both in one.
+    /// Merges both meshes into one.
     pub(crate) fn with(mut self, other: &Self) -> Self {
         let count = u32::try_from(self.points.len()).expect("few");
         self.points.extend(&other.points);
@@ -110,7 +109,7 @@ impl Mesh {
         let mut bytes = format!("{:<80}", "binary STL").into_bytes();
         bytes.extend(u32::try_from(self.faces.len()).expect("few").to_le_bytes());
         for (number, face) in self.faces.iter().enumerate() {
-            // Some programs write no numbers as normals.
+            // Some programs write NaN as normals.
             let normal = if number % 7 == 0 { f32::NAN } else { 0.5 };
             bytes.extend([normal; 3].iter().flat_map(|part| part.to_le_bytes()));
             for corner in face {

@@ -1,4 +1,4 @@
-//! A package as it comes, and what the agent tells of it.
+//! A package as it arrives, and what the agent reports about it.
 
 use std::io::{Cursor, Write as _};
 
@@ -11,7 +11,7 @@ use casedrop::model::order::{RemoteOrder, Status};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
-/// The files of an order, and what Align says of it.
+/// The files of an order, and what Align says about it.
 #[derive(Clone)]
 pub(crate) struct Pack {
     pub(crate) order: RemoteOrder,
@@ -33,7 +33,7 @@ impl Pack {
         self.files.push((name.into(), bytes.into()));
     }
 
-    /// The first file whose name holds this.
+    /// Returns the first file whose name contains `part`.
     pub(crate) fn file(&mut self, part: &str) -> &mut (String, Vec<u8>) {
         self.files.iter_mut().find(|(name, _)| name.contains(part)).expect("such a file")
     }
@@ -44,7 +44,7 @@ impl Pack {
         assert!(self.files.len() < before, "{part} is there");
     }
 
-    /// Puts one text in place of another in all files that hold it, of those whose names hold `part`.
+    /// Replaces text in all files whose names contain `part`; fails if none contains the text.
     pub(crate) fn replace(&mut self, part: &str, old: &str, new: &str) {
         let mut count = 0;
         for (_, bytes) in self.files.iter_mut().filter(|(name, _)| name.contains(part)) {
@@ -65,7 +65,7 @@ impl Pack {
         writer.finish().expect("finished").into_inner()
     }
 
-    /// What is found when it is unpacked and described as a fetch does it.
+    /// Unpacks and describes the package as a fetch does, and returns the findings.
     pub(crate) fn findings(&self) -> Vec<Finding> {
         self.findings_of(&self.zipped())
     }

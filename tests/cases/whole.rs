@@ -8,7 +8,6 @@ use fastrand::Rng;
 use crate::mesh::{Colour, Form, Mesh, jaw};
 use crate::pack::Pack;
 
-/// What a case is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Kind {
     Shell,
@@ -67,7 +66,7 @@ pub(crate) struct Style {
 }
 
 impl Style {
-    /// The usual of a kind.
+    /// The usual style of a kind.
     pub(crate) fn new(kind: Kind, form: Form) -> Self {
         Self {
             kind,
@@ -128,7 +127,7 @@ pub(crate) fn case(seed: u64) -> (Kind, Pack) {
     (style.kind, pack(&style))
 }
 
-/// A mesh of the package: its name's stem, what the XML calls it, its jaw, and itself.
+/// A mesh of the package: its file name's stem, its type in the XML, its jaw, and the mesh.
 struct Part(String, &'static str, Option<bool>, Mesh);
 
 pub(crate) fn pack(style: &Style) -> Pack {
@@ -189,7 +188,7 @@ pub(crate) fn pack(style: &Style) -> Pack {
             object("Image", "Gallery", None, &name);
         }
     } else {
-        // It comes by a call of its own.
+        // This picture comes by a call of its own.
         object("Image", "Gallery", None, &format!("gallery_#{id}.jpg"));
     }
     for version in &style.versions {
@@ -228,7 +227,7 @@ fn parts(style: &Style, id: u64) -> Vec<Part> {
     let is_upper = style.seed.is_multiple_of(2);
     match style.kind {
         Kind::Shell => both("shell_occlusion"),
-        // Each jaw by itself, somewhere else.
+        // Each jaw on its own, in a different place.
         Kind::LowProfile => {
             let mut parts = both("lprofile_teethup");
             parts[1].3 = parts[1].3.clone().moved([0.0, 0.0, 80.0]);
