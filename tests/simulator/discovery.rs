@@ -1,4 +1,4 @@
-//! Discovery and the paths without it.
+//! Discovery, and the paths without it.
 
 use casedrop::simulator::{OrderSpec, Regional};
 use serde_json::Value;
@@ -50,7 +50,7 @@ async fn every_endpoint_is_named_with_a_path_of_its_own_and_works() {
     assert_eq!(get(asset).await.expect("asset").status(), 200);
     let state = lab.admin().state();
     assert_eq!(state.counters.discovered_requests["getOrdersForLab"], 1);
-    // Pairing came by the shared path.
+    // Pairing used the shared path.
     assert_eq!(state.counters.discovered_requests.get("pairAccount"), None);
 }
 

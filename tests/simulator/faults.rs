@@ -1,4 +1,4 @@
-//! Injected faults, as they look on the wire.
+//! Injected faults as they appear on the wire.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
@@ -8,14 +8,14 @@ use casedrop::simulator::{FaultKind, FaultRule, OrderSpec};
 
 use crate::lab::{LENGTH, Lab, asset_path};
 
-/// What came of a request made by hand: the announced length, the body, how the connection ended.
+/// Result of a hand-written request: the announced length, the body, how the connection ended.
 struct Raw {
     announced: Option<usize>,
     body: Vec<u8>,
     end: Result<(), ErrorKind>,
 }
 
-/// Asks without an HTTP library, so that nothing is smoothed over.
+/// Sends a request without an HTTP library, so that nothing is smoothed over.
 async fn raw(lab: &Lab, path: &str) -> Raw {
     let address = lab.sim.address();
     let request = format!(
@@ -43,7 +43,7 @@ async fn raw(lab: &Lab, path: &str) -> Raw {
     tokio::task::spawn_blocking(exchange).await.expect("exchange")
 }
 
-/// A lab with one order and one fault on its package, once.
+/// A lab with one order and a one-time fault on its package.
 async fn broken(kind: FaultKind) -> (Lab, String) {
     let lab = Lab::paired().await;
     let id = lab.order(&OrderSpec::default());
@@ -62,7 +62,7 @@ async fn a_reset_is_a_reset() {
     let raw = raw(&lab, &asset_path(&id, "IDE")).await;
     assert_eq!(raw.end, Err(ErrorKind::ConnectionReset));
     assert_eq!(raw.announced, Some(LENGTH));
-    // Windows throws away what was received before a reset.
+    // Windows discards received bytes after a reset.
     if cfg!(not(windows)) {
         assert_eq!(raw.body.len(), 20_000);
     }

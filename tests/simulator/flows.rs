@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::lab::{Lab, Receiver, made_from, text};
 
-/// A lab with a receiver, and an order whose first notification was received.
+/// A lab with a receiver, and an order whose first notification has been received.
 async fn lab_with_order(spec: OrderSpec) -> (Lab, Receiver, String) {
     let mut lab = Lab::signed_in(Scenario::empty()).await;
     let mut receiver = Receiver::start().await;
@@ -61,7 +61,7 @@ async fn modeling_changes_the_files_under_the_same_id() {
     );
 }
 
-/// Status, whether it is listed, whether files changed, whether a notification is due.
+/// Transition, status, whether it is listed, whether files changed, whether a notification is due.
 type Expected<'a> = (&'a str, &'a str, bool, bool, bool);
 
 #[tokio::test]
@@ -97,7 +97,7 @@ async fn every_transition_does_what_the_table_says() {
             receiver.next().await;
         }
     }
-    // The last step was notified, so what came before it has arrived, and nothing else did.
+    // The last step was notified, so everything before it has arrived, and nothing else.
     assert!(receiver.is_empty());
     assert_eq!(due, 7);
     let error = lab.admin().flow(&id, "evaporate").expect_err("unknown");

@@ -1,4 +1,4 @@
-//! A lab with a login, a small and fast package source, and a receiver of notifications.
+//! A lab with a login, a small and fast package source, and a notification receiver.
 
 use std::io;
 use std::sync::{Arc, Once};
@@ -17,10 +17,10 @@ pub(crate) const CLIENT: [(&str, &str); 2] =
     [("client_id", "casedrop-sim"), ("client_secret", "simulated-secret")];
 pub(crate) const REDIRECT: &str = "http://127.0.0.1:9/callback";
 
-/// So long is any package of [`Plain`].
+/// Length of every package of [`Plain`].
 pub(crate) const LENGTH: usize = 300_000;
 
-/// Packages that say what they were made from, and have the same length.
+/// Packages of equal length that say what they were made from.
 pub(crate) struct Plain;
 
 impl PackageSource for Plain {
@@ -41,7 +41,7 @@ impl PackageSource for Plain {
     }
 }
 
-/// What [`Plain`] made, without the filling.
+/// Returns the text that [`Plain`] wrote, without the padding.
 pub(crate) fn made_from(bytes: &[u8]) -> String {
     let end = bytes.iter().position(|byte| *byte == 0).expect("filling");
     String::from_utf8(bytes[..end].to_vec()).expect("text")
@@ -50,7 +50,7 @@ pub(crate) fn made_from(bytes: &[u8]) -> String {
 pub(crate) fn http() -> Client {
     static PROVIDER: Once = Once::new();
     PROVIDER.call_once(|| {
-        // The simulator may have been faster.
+        // The simulator may have installed it first.
         let _ = rustls::crypto::ring::default_provider().install_default();
     });
     Client::builder()
@@ -70,14 +70,14 @@ pub(crate) struct Lab {
 }
 
 impl Lab {
-    /// Signed in and paired, with no order and no waiting between polls.
+    /// Logged in and paired, with no orders and no minimum interval between polls.
     pub(crate) async fn paired() -> Self {
         let mut lab = Self::signed_in(Scenario::empty()).await;
         lab.pair(None).await;
         lab
     }
 
-    /// Signed in only.
+    /// Logged in, not paired.
     pub(crate) async fn signed_in(scenario: Scenario) -> Self {
         let mut lab = Self::start(SimulatorConfig::with_packages(scenario, Arc::new(Plain)));
         let tokens = lab.login().await;
@@ -115,7 +115,7 @@ impl Lab {
         value_of(&location, "code").expect("a code")
     }
 
-    /// Opens the sign-in URL with further parameters.
+    /// Opens the sign-in URL with additional parameters.
     pub(crate) async fn authorize(&self, more: &[(&str, &str)]) -> Response {
         let mut query = vec![("response_type", "code"), ("state", "s t+a")];
         for default in [("client_id", "casedrop-sim"), ("redirect_uri", REDIRECT)] {
@@ -160,14 +160,12 @@ impl Lab {
         request.json(body).send().await.expect("an answer")
     }
 
-    /// The list of ready orders.
     pub(crate) async fn list(&self) -> Vec<Value> {
         let answer = self.get("/api/third-party/v1/orders/lab").await;
         assert_eq!(answer.status(), 200);
         answer.json().await.expect("a list")
     }
 
-    /// The ids in that list.
     pub(crate) async fn listed(&self) -> Vec<String> {
         self.list().await.iter().map(|order| text(&order["orderId"])).collect()
     }
@@ -195,7 +193,7 @@ pub(crate) fn asset_path(order: &str, asset: &str) -> String {
     format!("/api/third-party/v1/orders/{order}/assets/{asset}")
 }
 
-/// An id, given as a number or a string.
+/// Returns an id that may be a number or a string.
 pub(crate) fn text(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
@@ -205,13 +203,11 @@ pub(crate) fn location(answer: &Response) -> String {
     answer.headers()["location"].to_str().expect("text").to_owned()
 }
 
-/// A parameter of a URL.
 pub(crate) fn value_of(url: &str, name: &str) -> Option<String> {
     let url = url::Url::parse(url).expect("a URL");
     url.query_pairs().find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
 }
 
-/// Receives notifications.
 pub(crate) struct Receiver {
     pub(crate) url: String,
     bodies: mpsc::UnboundedReceiver<Value>,
@@ -230,13 +226,13 @@ impl Receiver {
         Self { url, bodies }
     }
 
-    /// The next notification; fails if none comes.
+    /// Returns the next notification; fails if none arrives.
     pub(crate) async fn next(&mut self) -> Value {
         let waiting = tokio::time::timeout(Duration::from_secs(20), self.bodies.recv());
         waiting.await.expect("a notification").expect("open")
     }
 
-    /// Whether one has come that nobody asked for.
+    /// Whether no notification is left unread.
     pub(crate) fn is_empty(&self) -> bool {
         self.bodies.is_empty()
     }

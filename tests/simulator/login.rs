@@ -1,4 +1,4 @@
-//! Login, tokens, log-out.
+//! Login, tokens, logout.
 
 use casedrop::simulator::{Scenario, UserSpec};
 use serde_json::Value;
@@ -160,7 +160,7 @@ async fn a_dentist_sees_no_lab() {
     assert_eq!(lab.post("/api/third-party/v1/pair", &body).await.status(), 403);
 }
 
-/// Collects what is logged.
+/// Collects the log output.
 #[derive(Clone, Default)]
 struct Sink(std::sync::Arc<std::sync::Mutex<Vec<u8>>>);
 
@@ -183,7 +183,7 @@ async fn the_log_holds_requests_but_no_secret_and_no_patient() {
         .with_env_filter("casedrop=trace")
         .with_writer(move || writer.clone())
         .finish();
-    // The simulator works on threads of its own, so the subscriber must be everybody's.
+    // The simulator logs from its own threads, so the subscriber must be global.
     tracing::subscriber::set_global_default(subscriber).expect("the only one");
     let mut lab = Lab::signed_in(Scenario::empty()).await;
     let code = lab.code().await;

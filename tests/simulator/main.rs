@@ -1,5 +1,5 @@
-//! The simulator over real HTTP: that it does what the vendor's pages say, and that its faults are
-//! real on the wire.
+//! The simulator over real HTTP: it behaves as the vendor's pages say, and its faults are real on
+//! the wire.
 
 mod admin;
 mod discovery;

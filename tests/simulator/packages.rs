@@ -1,4 +1,4 @@
-//! Believable packages, and those of a folder.
+//! Realistic packages, and those from a folder.
 
 use std::io::{Cursor, Read};
 use std::path::Path;

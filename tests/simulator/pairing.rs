@@ -1,4 +1,4 @@
-//! Pairing and un-pairing.
+//! Pairing and unpairing.
 
 use casedrop::simulator::{OrderSpec, Scenario, UserSpec};
 use serde_json::{Value, json};
@@ -19,7 +19,7 @@ async fn orders_need_a_pairing() {
     lab.pair(None).await;
     assert_ne!(lab.access, login_token);
     assert_eq!(lab.get(LIST).await.status(), 200);
-    // Pairing binds the user, so the login's token serves too, unless the settings say otherwise.
+    // Pairing binds the user, so the login's token works too, unless the settings say otherwise.
     let ask = || lab.http.get(lab.url(LIST)).bearer_auth(&login_token).send();
     assert_eq!(ask().await.expect("answer").status(), 200);
     lab.admin().update_settings(|settings| settings.pair_tokens_only = true);
