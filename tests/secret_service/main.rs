@@ -1,5 +1,6 @@
-//! Logins sealed with a key in a real keyring (GNOME Keyring on a D-Bus of its own), or with a systemd
-//! credential, read back by other processes. `.ci/secret-service.sh` installs what this needs.
+//! Logins sealed with a key in a real keyring (GNOME Keyring on a D-Bus of its own) or with a
+//! systemd credential, and read back by other processes. `.ci/secret-service.sh` installs the
+//! prerequisites.
 
 #![cfg(target_os = "linux")]
 
@@ -18,13 +19,12 @@ use session::{Keyring, Session};
 const LAB: &str = "smile-lab";
 const REDIRECT: &str = "https://lab.example/casedrop";
 
-/// A PC with a lab, and the simulated Align that it logs in at.
+/// A PC with a lab, and the simulated Align that it logs in to.
 struct World {
     dir: tempfile::TempDir,
     align: Running,
 }
 
-/// How a program ended.
 struct Ended {
     code: Option<i32>,
     stdout: String,
@@ -91,7 +91,7 @@ impl World {
         serde_json::from_slice(&bytes).expect("JSON")
     }
 
-    /// What `check` says of where secrets are kept.
+    /// Returns the warning of `check` about where secrets are kept.
     fn warning(&self, session: &Session) -> Option<String> {
         let ended = self.casedrop(session, &["check", "--json"]);
         let findings: Value = serde_json::from_str(&ended.stdout).expect("JSON");
@@ -120,7 +120,7 @@ impl Ended {
     }
 }
 
-/// Where the simulated login page sends the browser.
+/// Returns the address to which the simulated login page sends the browser.
 fn back_from(url: &str) -> String {
     let (host, target) =
         url.strip_prefix("http://").and_then(|url| url.split_once('/')).expect("a URL");
@@ -153,7 +153,7 @@ fn a_login_is_sealed_with_a_key_in_the_keyring_and_read_by_other_processes() {
     world.casedrop(&session, &["pair", LAB]).with(0);
     world.casedrop(&session, &["sync"]).with(0);
     assert_eq!(world.login()["key"], *first, "a rotation needs no other key");
-    // Nothing is left of it, and the next login has a key of its own.
+    // Logging out leaves nothing behind, and the next login gets a key of its own.
     world.casedrop(&session, &["logout", LAB]).with(0);
     assert!(!world.secrets().join("key.id").exists());
     world.log_in(&session);
@@ -171,11 +171,11 @@ fn a_locked_keyring_is_told_and_asks_nobody() {
         ended.says(word);
     }
     assert!(world.warning(&session).expect("a warning").contains("locked"));
-    // The announced fallback.
+    // The announced fallback: a plain file.
     world.log_in(&session).says("not sealed");
     assert!(world.login()["access_token"].is_string());
     world.casedrop(&session, &["accounts", LAB]).with(0);
-    // Unlocked again, the plain file is sealed at the next change.
+    // Once unlocked, the plain file is sealed at the next change.
     let session = session.again(Keyring::Unlocked);
     world.casedrop(&session, &["pair", LAB]).with(0);
     assert_eq!(world.login()["vault"], "secret-service");

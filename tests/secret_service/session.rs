@@ -5,18 +5,18 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// Nothing that a test waits for takes so long, unless it never comes.
+/// Longer than anything that a test waits for takes.
 const PATIENCE: Duration = Duration::from_secs(60);
 const ADDRESS: &str = "DBUS_SESSION_BUS_ADDRESS";
 
-/// How the keyring is found when the session begins.
+/// The state of the keyring when the session begins.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Keyring {
     Unlocked,
     Locked,
 }
 
-/// A user's session, or what a process without one has.
+/// A user's session, or the environment of a process without one.
 pub(crate) struct Session {
     home: tempfile::TempDir,
     address: Option<String>,
@@ -24,13 +24,13 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    /// No session at all, as a service has it.
+    /// No session at all, as for a service.
     pub(crate) fn none() -> Self {
         let home = tempfile::tempdir().expect("tempdir");
         Self { home, address: None, programs: Vec::new() }
     }
 
-    /// The same with a credential.
+    /// No session, but a systemd credential.
     pub(crate) fn with_credential(key: &[u8]) -> Self {
         let session = Self::none();
         let dir = session.home.path().join("credentials");
@@ -44,13 +44,13 @@ impl Session {
         Self::none().begin(keyring)
     }
 
-    /// The same user logs in anew.
+    /// The same user logs in again.
     pub(crate) fn again(mut self, keyring: Keyring) -> Self {
         self.end();
         self.begin(keyring)
     }
 
-    /// Lets a program run in this session.
+    /// Makes a program run in this session.
     pub(crate) fn enter(&self, command: &mut Command) {
         let home = self.home.path();
         command.env("HOME", home).env("XDG_DATA_HOME", home.join("data"));
@@ -118,7 +118,7 @@ impl Session {
 
     fn end(&mut self) {
         while let Some(mut program) = self.programs.pop() {
-            // It may have ended with the one before.
+            // It may have ended with the previous one.
             let _ = program.kill();
             let _ = program.wait();
         }
