@@ -1,4 +1,5 @@
-//! How twelve kinds of program write their archives, and what goes wrong with honest ones on the way.
+//! How twelve kinds of programs write their archives, and what goes wrong with honest ones on the
+//! way.
 
 use fastrand::Rng;
 
@@ -8,7 +9,7 @@ const UTF8: u16 = 1 << 11;
 const UNIX: u16 = 3 << 8;
 const NTFS: u16 = 11 << 8;
 
-/// Whose habits a package follows.
+/// The program whose habits a package follows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Writer {
     InfoZip,
@@ -104,7 +105,7 @@ impl Quirk {
     ];
 }
 
-/// What must become of a package.
+/// A package and what must become of it.
 #[derive(Debug, Clone)]
 pub(crate) struct Case {
     pub(crate) writer: Writer,
@@ -112,11 +113,11 @@ pub(crate) struct Case {
     pub(crate) bytes: Vec<u8>,
     /// The content of each file that must be published.
     pub(crate) published: Vec<Vec<u8>>,
-    /// How many members must be named as left out.
+    /// How many members must be reported as left out.
     pub(crate) left_out: usize,
 }
 
-/// A package, the same for the same seed.
+/// Returns a package; the same seed gives the same package.
 pub(crate) fn case(seed: u64) -> Case {
     let mut rng = Rng::with_seed(seed);
     let writer = Writer::ALL[rng.usize(..Writer::ALL.len())];
@@ -138,14 +139,14 @@ pub(crate) fn case(seed: u64) -> Case {
             Fate::Merged => unpublished += 1,
         }
     }
-    // What is left out, or stands there twice, was put at the end.
+    // Members that are left out or duplicated were appended at the end.
     let files: Vec<_> = package.members.iter().filter(|member| !member.is_dir()).collect();
     let mut published: Vec<Vec<u8>> = files.iter().map(|member| member.data.clone()).collect();
     published.truncate(files.len() - unpublished);
     Case { writer, quirks, bytes: package.bytes(), published, left_out }
 }
 
-/// An order's files: at least a scan and its XML, and some others.
+/// An order's files: at least a scan and its XML, and a few others.
 fn content(rng: &mut Rng) -> Vec<Member> {
     let mut members = Vec::new();
     let top = if rng.bool() { "iTero_Export_1/" } else { "" };
@@ -250,7 +251,7 @@ fn habit(writer: Writer, member: &mut Member) {
 enum Fate {
     Published,
     LeftOut,
-    /// Its content stands there already.
+    /// Its content is already published.
     Merged,
 }
 
@@ -282,7 +283,7 @@ fn apply(quirk: Quirk, package: &mut Package, rng: &mut Rng) -> Fate {
         Quirk::DescriptorFlagDiffers => {
             let member = &mut package.members[pick];
             if member.descriptor == Descriptor::None {
-                // The directory alone says that sizes follow, and they do not.
+                // Only the directory claims that the sizes follow the data, and they do not.
                 member.flags |= 1 << 3;
                 member.local_flags_xor ^= 1 << 3;
             }
@@ -290,7 +291,8 @@ fn apply(quirk: Quirk, package: &mut Package, rng: &mut Rng) -> Fate {
         Quirk::WideSizes => {
             let member = &mut package.members[pick];
             if !member.data.is_empty() {
-                // The crate of the sizes in 64 bits is there, as the format asks for.
+                // Only the checksum is real: the sizes refer to a ZIP64 field that the local header
+                // lacks.
                 member.local_sizes = Some([crc(&member.data), u32::MAX, u32::MAX]);
             }
         }
@@ -318,7 +320,7 @@ fn apply(quirk: Quirk, package: &mut Package, rng: &mut Rng) -> Fate {
             package.members.insert(0, member);
         }
         Quirk::Long => {
-            // As long as Linux itself can hold: the other programs have to write it.
+            // No longer than Linux allows: the other programs have to write this name.
             let name = format!("{}.txt", "x".repeat(rng.usize(200..230)));
             let member = added(name.as_bytes(), b"long");
             package.members.insert(0, member);
@@ -361,7 +363,7 @@ fn apply(quirk: Quirk, package: &mut Package, rng: &mut Rng) -> Fate {
             package.members.insert(0, member);
         }
         Quirk::TrailingBackslash => {
-            // A letter of Shift-JIS whose second byte is a backslash.
+            // A Shift-JIS letter whose second byte is a backslash.
             let member = added(b"\x8F\xE3\x8A{\x95\\", b"not a folder");
             package.members.insert(0, member);
         }

@@ -1,7 +1,7 @@
-//! Archives as twelve kinds of program write them, with what goes wrong on the way, and archives that
-//! try to mean two things. What must come of each is known by how it was made.
+//! Archives as twelve kinds of programs write them, with what goes wrong on the way, and archives
+//! that are ambiguous on purpose. The way each was made determines the expected result.
 //!
-//! `.ci/archives.sh test` puts the same archives before other programs.
+//! `.ci/archives.sh test` feeds the same archives to other programs.
 
 #![expect(
     clippy::cast_possible_truncation,
@@ -26,7 +26,7 @@ use std::collections::BTreeMap;
 use habits::{Quirk, Writer, case};
 use trial::{Outcome, Record, try_unpack};
 
-/// The package with one or two bytes of its headers changed.
+/// Changes one or two bytes in the package's headers.
 fn damaged(bytes: &[u8], seed: u64) -> Vec<u8> {
     let mut rng = fastrand::Rng::with_seed(seed);
     let mut bad = bytes.to_vec();
@@ -45,7 +45,7 @@ fn damaged(bytes: &[u8], seed: u64) -> Vec<u8> {
     bad
 }
 
-/// How many packages; more with `CASEDROP_ARCHIVES=10000`.
+/// Number of packages; `CASEDROP_ARCHIVES=10000` tries more.
 const CASES: u64 = 1500;
 
 #[test]

@@ -1,9 +1,9 @@
-//! Archives that mean one thing to one program and another to the next, or that want out of their
-//! folder: all must be refused, whole.
+//! Archives that mean one thing to one program and another to the next, or that try to write
+//! outside their folder: all must be refused entirely.
 
 use super::writer::{Member, Method, Package};
 
-/// Every kind by its name.
+/// Every kind of smuggling by name.
 pub(crate) fn all() -> Vec<(&'static str, Vec<u8>)> {
     let mut all = Vec::new();
     let mut add = |name, bytes| all.push((name, bytes));
@@ -140,7 +140,7 @@ pub(crate) fn all() -> Vec<(&'static str, Vec<u8>)> {
     all
 }
 
-/// The second member's data begins in the midst of the first's.
+/// The second member's data begins in the middle of the first's.
 fn overlap() -> Vec<u8> {
     let inner = Package::of(vec![Member::new(b"inner.txt", b"hidden")]).bytes();
     let len = inner.windows(4).position(|at| at == b"PK\x01\x02").expect("directory");
@@ -149,14 +149,15 @@ fn overlap() -> Vec<u8> {
     let mut twin = Member::new(b"inner.txt", b"hidden");
     let bytes = Package::of(vec![outer.clone()]).bytes();
     let at = bytes.windows(9).position(|at| at == b"inner.txt").expect("inner") - 30;
-    // Its own header is written, and the directory names the one inside.
+    // The second member's own header is written, but the directory points at the one inside the
+    // first.
     let own = Package::of(vec![outer.clone()]).bytes();
     let start = own.windows(4).position(|at| at == b"PK\x01\x02").expect("directory");
     twin.offset_by = at as i64 - start as i64;
     Package::of(vec![outer, twin]).bytes()
 }
 
-/// Both members are the whole of the same bytes.
+/// Both members point at the same bytes.
 fn inside() -> Vec<u8> {
     let first = Member::new(b"1_shell_occlusion_u.stl", b"solid one");
     let len = Package::of(vec![first.clone()]).bytes();

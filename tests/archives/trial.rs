@@ -9,13 +9,11 @@ use casedrop::local::unpack;
 use casedrop::model::cancel::Cancel;
 use casedrop::model::fault::Fault;
 
-/// What came of an archive.
 #[derive(Debug)]
 pub(crate) struct Outcome {
     /// The content of every file, sorted.
     pub(crate) published: Vec<Vec<u8>>,
     pub(crate) left_out: Vec<String>,
-    /// The codes of what is told.
     pub(crate) findings: Vec<String>,
 }
 
@@ -50,8 +48,8 @@ fn collect(dir: &Path, into: &mut Vec<Vec<u8>>) {
     }
 }
 
-/// Archives and what came of them, for other programs to be compared with: in the folder that
-/// `CASEDROP_ARCHIVES_DIR` gives, if it does.
+/// Archives and their results, kept for comparison with other programs in the folder named by
+/// `CASEDROP_ARCHIVES_DIR`, if it is set.
 pub(crate) struct Record {
     dir: Option<PathBuf>,
     kind: &'static str,

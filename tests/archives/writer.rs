@@ -1,14 +1,13 @@
-//! A writer of zip archives that writes exactly what it is told, however wrong.
+//! A zip writer that writes exactly what it is told, however wrong.
 
 use std::io::Write as _;
 
-/// How a member is packed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Method {
     Stored,
     Deflated,
     Bzip2,
-    /// Said to be packed by a method that nobody reads.
+    /// Declared as a method that no program reads.
     Unknown,
 }
 
@@ -16,33 +15,33 @@ pub(crate) enum Method {
 #[derive(Debug, Clone)]
 pub(crate) struct Member {
     pub(crate) name: Vec<u8>,
-    /// The name in the local header, where it differs.
+    /// The name in the local header if it differs.
     pub(crate) local_name: Option<Vec<u8>>,
     pub(crate) data: Vec<u8>,
     pub(crate) method: Method,
     pub(crate) flags: u16,
-    /// Flags that the local header has otherwise.
+    /// Flag bits that differ in the local header.
     pub(crate) local_flags_xor: u16,
     pub(crate) local_method: Option<u16>,
     pub(crate) time: u32,
     pub(crate) local_time: u32,
-    /// Checksum, packed and unpacked size in the local header.
+    /// Checksum, packed size and unpacked size in the local header.
     pub(crate) local_sizes: Option<[u32; 3]>,
-    /// Whether they stand as zero there, and behind the data.
+    /// With a data descriptor, the local header has zeros and the values follow the data.
     pub(crate) descriptor: Descriptor,
     pub(crate) extra: Vec<u8>,
     pub(crate) local_extra: Vec<u8>,
     pub(crate) made_by: u16,
     pub(crate) attributes: u32,
-    /// Added to what the directory says of where it lies.
+    /// Added to the local header's offset in the directory.
     pub(crate) offset_by: i64,
-    /// Whether the directory gives sizes and place in 64 bits.
+    /// Whether the directory gives sizes and offset as 64 bits.
     pub is_64: bool,
     /// Bytes before its local header.
     pub(crate) gap: Vec<u8>,
     /// Bytes that follow its packed data and count as packed.
     pub(crate) packed_tail: Vec<u8>,
-    /// What the directory says of the checksum, xor.
+    /// Combined by XOR with the directory's checksum.
     pub(crate) crc_xor: u32,
     /// Added to the unpacked size in both headers.
     pub(crate) size_by: i64,
@@ -54,7 +53,7 @@ pub(crate) enum Descriptor {
     None,
     Signed,
     Bare,
-    /// With sizes of 64 bits.
+    /// With 64-bit sizes.
     Long,
 }
 
@@ -90,21 +89,19 @@ impl Member {
     }
 }
 
-/// A whole archive.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Package {
-    /// Bytes before it; `counted` says whether offsets take them into account.
+    /// Bytes before the archive; `counted` says whether offsets include them.
     pub(crate) before: Vec<u8>,
     pub(crate) counted: bool,
     pub(crate) members: Vec<Member>,
     pub(crate) comment: Vec<u8>,
     pub(crate) after: Vec<u8>,
     pub end_64: bool,
-    /// What the end record says, xor what is so.
     pub(crate) end: EndFaults,
 }
 
-/// Faults of the end record, added to the true values.
+/// Errors of the end record, added to the true values.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct EndFaults {
     pub(crate) members: i64,
@@ -113,7 +110,7 @@ pub(crate) struct EndFaults {
     pub(crate) disk: u16,
     /// Added in the 64-bit record only.
     pub offset_64: i64,
-    /// Added to the place where the locator looks for that record.
+    /// Added to the offset at which the locator looks for that record.
     pub(crate) locator: i64,
 }
 
