@@ -1,4 +1,4 @@
-//! Believable exports, from the archive to the verified tree, and archives that nobody should accept.
+//! Realistic exports, from the archive to the verified tree, and archives that must be refused.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -99,14 +99,14 @@ impl Bench {
     }
 }
 
-/// Every kind, format and placement, plain and with everything odd that exports can have.
+/// Every kind, format and placement, both plain and with every oddity that exports can have.
 fn cases() -> Vec<CaseSpec> {
     let mut cases = Vec::new();
     for kind in [CaseKind::OrthoShell, CaseKind::OrthoLowProfile, CaseKind::Restorative] {
         for mesh in [MeshFormat::Stl, MeshFormat::Ply] {
             for placement in [Placement::Occlusion, Placement::TeethUp, Placement::LockedOcclusion]
             {
-                // Placement means nothing to a restorative export.
+                // Placement means nothing for a restorative export.
                 if kind == CaseKind::Restorative && placement != Placement::Occlusion {
                     continue;
                 }

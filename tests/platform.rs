@@ -1,7 +1,7 @@
-//! What the design expects of the operating system, asked of the one that the tests run on.
+//! What the design expects of the operating system, checked on the one that runs the tests.
 //!
-//! Where systems differ, a test asserts what holds on all of them: a step is taken whole or not at
-//! all. What [`RealDisk`] owes its callers call by call is tested beside it.
+//! Where systems differ, a test asserts what holds on all of them: a step happens entirely or not
+//! at all. What [`RealDisk`] promises call by call is tested in its own crate.
 
 use std::fs::{self, File};
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
@@ -48,7 +48,7 @@ fn a_state_file_that_somebody_reads_is_replaced_whole_or_stays_whole() {
     fs::write(at.join("state"), "old").expect("written");
     fs::write(at.join("state.new"), "new").expect("written");
     let mut reader = File::open(at.join("state")).expect("open");
-    // Wine refuses; Linux and Windows since 10 replace the file below its reader.
+    // Wine refuses; Linux and Windows 10 or later replace the file under its reader.
     let replaced = RealDisk.replace_file(&at.join("state.new"), &at.join("state"));
     let now = if replaced.is_ok() { "new" } else { "old" };
     assert_eq!(fs::read_to_string(at.join("state")).expect("there"), now);
@@ -115,7 +115,7 @@ fn a_lock_excludes_other_processes_until_its_holder_is_killed() {
     let holder = Other::run(NAME, &at);
     assert!(RealDisk.try_lock(&at.join("lock")).expect("asked").is_none());
     drop(holder);
-    // Waits, since a system may release the locks of the dead a little later.
+    // Wait, since a system may release a dead process's locks a little later.
     drop(RealDisk.lock(&at.join("lock")).expect("free again"));
 }
 
@@ -143,7 +143,7 @@ fn a_killed_process_leaves_what_it_committed_and_nothing_else() {
     assert_eq!(orders(&journal(&at)), ["committed", "next"]);
 }
 
-/// A journal as the store opens it, except that it does not wait.
+/// A journal opened as the store does, except that it does not wait for locks.
 fn journal(dir: &Path) -> Connection {
     let journal = Connection::open(dir.join("journal.db")).expect("opened");
     journal.busy_timeout(Duration::ZERO).expect("set");
@@ -165,7 +165,7 @@ fn orders(journal: &Connection) -> Vec<String> {
 const FOLDER: &str = "CASEDROP_TEST_FOLDER";
 const READY: &str = "the other process is ready";
 
-/// One test of this file, run in a process of its own; killed without warning on drop.
+/// One test of this file in its own process; killed without warning on drop.
 struct Other(Child);
 
 impl Other {
@@ -200,7 +200,7 @@ fn told_by_parent() -> Option<PathBuf> {
 #[expect(clippy::print_stdout, reason = "the parent reads it")]
 fn ready_until_killed() -> ! {
     println!("{READY}");
-    // Ends by itself if the parent is gone.
+    // Exits on its own if the parent is gone.
     let _ = io::stdin().read_to_end(&mut Vec::new());
     std::process::exit(1)
 }
@@ -208,7 +208,7 @@ fn ready_until_killed() -> ! {
 // ---- network ----
 
 fn client() -> reqwest::Client {
-    // Fails where another test was first; that is as good.
+    // Fails if another test installed it first, which is just as good.
     let _ = rustls::crypto::ring::default_provider().install_default();
     reqwest::Client::builder().no_proxy().build().expect("a client")
 }
@@ -250,7 +250,7 @@ async fn a_body_cut_short_or_reset_is_an_error_and_never_an_end() {
 #[tokio::test]
 async fn a_silent_server_and_a_closed_port_are_told_apart() {
     let (address, server) = serve_once(|stream| {
-        // Says nothing until the client gives up.
+        // Sends nothing until the client gives up.
         let _ = (&*stream).read(&mut [0])?;
         Ok(())
     });
@@ -264,7 +264,7 @@ async fn a_silent_server_and_a_closed_port_are_told_apart() {
 
 type Serving = tokio::task::JoinHandle<io::Result<()>>;
 
-/// Takes one connection, reads the request's head and lets `answer` do the rest.
+/// Accepts one connection, reads the request's head and lets `answer` do the rest.
 fn serve_once(
     answer: impl FnOnce(&std::net::TcpStream) -> io::Result<()> + Send + 'static,
 ) -> (SocketAddr, Serving) {
