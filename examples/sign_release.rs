@@ -22,7 +22,7 @@ use ring::signature::{Ed25519KeyPair, KeyPair as _};
 use semver::Version;
 use sha2::{Digest as _, Sha256};
 
-/// What a key file begins with.
+/// First line of a key file, before the key.
 const HEAD: &str = "casedrop release key, keep it secret: ";
 
 /// Generate release keys and sign releases.

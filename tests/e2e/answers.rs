@@ -1,4 +1,4 @@
-//! What an answer about one order means: to that order, and to nothing else.
+//! An answer about one order affects that order and nothing else.
 
 use casedrop::simulator::{CaseKind, FaultKind};
 

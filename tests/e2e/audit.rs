@@ -1,4 +1,4 @@
-//! Who did what, and that nobody changes it unnoticed.
+//! The audit records who did what, and tampering with it is noticed.
 
 use casedrop::simulator::CaseKind;
 

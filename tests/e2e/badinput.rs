@@ -1,5 +1,4 @@
-//! What people get wrong, and what the network does to them: one clear message, the right exit code,
-//! nothing half-done.
+//! User mistakes and network failures: one clear message, the right exit code, nothing half-done.
 
 use casedrop::simulator::{AccountSpec, CaseKind};
 

@@ -1,4 +1,4 @@
-//! Small files in the command folder, and what becomes of them.
+//! Files dropped into the command folder, and what becomes of them.
 
 use std::collections::BTreeSet;
 use std::io::Write as _;
@@ -11,25 +11,25 @@ use serde_json::Value;
 
 use super::world::{ACCOUNT, Agent, LAB, World, order, wait_for};
 
-/// The config's line for the folder of [`Commands`].
+/// The config line for the folder of [`Commands`].
 const COMMANDS: &str = "commands: commands\n";
 
-/// The command folder of a world.
 pub struct Commands(PathBuf);
 
 impl Commands {
-    /// It may still have to be made.
+    /// The folder may not exist yet.
     pub fn of(world: &World) -> Self {
         Self(world.dir().join("commands"))
     }
 
-    /// Drops a file, as a program that writes it in place.
+    /// Drops a file as a program does that writes it in place.
     pub fn put(&self, name: &str, content: impl AsRef<[u8]>) {
         std::fs::create_dir_all(&self.0).expect("made");
         std::fs::write(self.0.join(name), content).expect("written");
     }
 
-    /// The receipt that was written beside a kept file, once it is there; so is all else then.
+    /// Waits for the receipt next to a kept file. It is written last, so everything else is there
+    /// too.
     pub fn wait_for(&self, kept: &str) -> Value {
         let path = self.0.join(format!("{kept}.receipt.json"));
         let bytes = wait_for(&format!("the receipt of {kept}"), || std::fs::read(&path).ok());
@@ -39,7 +39,7 @@ impl Commands {
         serde_json::from_slice(&bytes).expect("JSON")
     }
 
-    /// What lies in a folder of it, hidden files too.
+    /// Lists a subfolder, hidden files included.
     pub fn names(&self, dir: &str) -> Vec<String> {
         let Ok(entries) = std::fs::read_dir(self.0.join(dir)) else { return Vec::new() };
         let name = |entry: std::fs::DirEntry| entry.file_name().into_string().expect("Unicode");
@@ -52,7 +52,7 @@ impl Commands {
         &self.0
     }
 
-    /// The names of the files that have been answered.
+    /// The names of the files that have a receipt.
     fn receipts(&self) -> Vec<String> {
         let names = ["done", "failed"].map(|dir| self.names(dir)).concat();
         let answered = names.iter().filter_map(|name| name.strip_suffix(".receipt.json"));
@@ -64,7 +64,7 @@ fn status_of(world: &World, id: &str) -> String {
     world.align().state().order(id).expect("known").status.clone()
 }
 
-/// Who drops files has no command line.
+/// Users who drop files have no command line.
 fn no_commands_in(receipt: &Value) {
     for part in ["message", "next"] {
         let text = receipt[part].as_str().unwrap_or_default();
@@ -110,7 +110,7 @@ fn every_command_is_carried_out_and_answered() {
     world.wait_for_revision(&id, 1);
     wait_for("the explanation", || commands.dir().join("README.txt").is_file().then_some(()));
 
-    // One after another: each finds what the one before left.
+    // One after another: each builds on the previous one's result.
     let done = |name: &str, content: &str| {
         commands.put(name, content);
         let receipt = commands.wait_for(&format!("done/{name}"));
@@ -176,7 +176,7 @@ fn a_file_that_is_written_slowly_is_taken_when_it_is_whole() {
     commands.put("slow.yaml", format!("command: refetch\norders:\n  - {first}\n"));
     let path = commands.dir().join("slow.yaml");
     let mut file = std::fs::OpenOptions::new().append(true).open(&path).expect("opened");
-    // Whole at any of these moments, as far as YAML can tell.
+    // At any of these moments the file is valid YAML.
     for _ in 0..20 {
         std::thread::sleep(Duration::from_millis(200));
         file.write_all(b"# more follows\n").expect("written");
@@ -197,7 +197,7 @@ fn a_folder_that_nobody_watches_is_looked_at_all_the_same() {
     wait_for("the folder", || commands.dir().join("README.txt").exists().then_some(()));
     commands.put("status.txt", "");
     commands.wait_for("done/status.txt");
-    // What the system watches is the folder that was moved away.
+    // The system still watches the folder that was moved away.
     std::fs::rename(commands.dir(), world.dir().join("elsewhere")).expect("moved");
     for dir in ["working", "done", "failed"] {
         std::fs::create_dir_all(commands.dir().join(dir)).expect("made");
@@ -207,7 +207,7 @@ fn a_folder_that_nobody_watches_is_looked_at_all_the_same() {
     agent.kill();
 }
 
-/// One of many files: most of them wrong in some way.
+/// Drops one of many files, most of which are wrong in some way.
 fn drop_one(commands: &Commands, world: &World, ids: &[String], number: usize, rng: &mut Rng) {
     let some_order = rng.choice(ids).expect("some");
     let (name, content): (String, Vec<u8>) = match number % 12 {
@@ -239,7 +239,7 @@ fn drop_one(commands: &Commands, world: &World, ids: &[String], number: usize, r
         _ => (format!("again {number}.txt"), b"status".to_vec()),
     };
     if number % 12 == 11 && number % 24 == 11 {
-        // Moved in whole, as careful programs do.
+        // Moved in complete, as careful programs do.
         let beside = world.dir().join(&name);
         std::fs::write(&beside, content).expect("written");
         std::fs::rename(beside, commands.dir().join(name)).expect("moved in");
@@ -263,7 +263,8 @@ fn five_hundred_files_of_any_kind_are_each_answered_once_whatever_kills_the_agen
     let mut rng = Rng::with_seed(4);
     let mut dropped = 0;
     for round in 1..=ROUNDS {
-        // Held by another program for a while, and written while the others are worked off.
+        // One file is locked by another program, and one is written slowly while the rest is
+        // processed.
         let held_name = format!("pause held {round}.txt");
         commands.put(&held_name, "command: pause");
         let held = std::fs::OpenOptions::new().append(true).open(commands.dir().join(&held_name));
@@ -287,7 +288,7 @@ fn five_hundred_files_of_any_kind_are_each_answered_once_whatever_kills_the_agen
         assert!(dropped > twice);
         writeln!(slow, "order: {}", ids[0]).expect("written");
         drop(slow);
-        // Killed in the midst of it.
+        // Kill the agent in the middle of the work.
         let enough = commands.receipts().len() + rng.usize(5..40);
         wait_in_patience("some answers", &mut agent, || commands.receipts().len() >= enough);
         assert!(commands.dir().join(&held_name).exists() || cfg!(windows), "it is held");
@@ -326,7 +327,7 @@ fn five_hundred_files_of_any_kind_are_each_answered_once_whatever_kills_the_agen
     world.good(&["audit", "--verify"]);
 }
 
-/// As `wait_for`, for what takes longer on a busy PC; the agent must not end by itself.
+/// Like `wait_for`, for what takes longer on a busy PC. The agent must keep running.
 fn wait_in_patience(what: &str, agent: &mut Agent, mut is_there: impl FnMut() -> bool) {
     let began = Instant::now();
     while !is_there() {

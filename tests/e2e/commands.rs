@@ -18,7 +18,7 @@ fn publish(world: &World, kind: CaseKind) -> String {
     id
 }
 
-/// Passes until the order stands there in that revision.
+/// Runs passes until the order is published in that revision.
 fn pass_until(world: &World, order: &str, revision: u32) -> Manifest {
     wait_for(&format!("revision {revision} of {order}"), || {
         world.good(&["sync"]);
@@ -31,7 +31,7 @@ fn rescan(world: &World, order: &str) {
     world.align().flow(order, "rescan-completed").expect("back");
 }
 
-/// Runs the program in a folder without any config.
+/// Runs the program in a folder without a config.
 fn in_folder(dir: &Path, args: &[&str]) -> Ended {
     let mut command = Command::new(program());
     command.args(args).current_dir(dir).env_remove("CASEDROP_CONFIG").stdin(Stdio::null());
@@ -114,7 +114,7 @@ fn the_simulator_prints_a_config_that_works_as_it_is() {
         .expect("the program starts");
     let mut config = String::new();
     let mut lines = BufReader::new(simulator.stdout.take().expect("piped"));
-    // Its last section is the one about polling.
+    // The section about polling is the last one.
     while !config.contains("polling:") {
         let mut line = String::new();
         assert!(lines.read_line(&mut line).expect("readable") > 0, "it ended early: {config}");
@@ -127,7 +127,7 @@ fn the_simulator_prints_a_config_that_works_as_it_is() {
         .expect("a lab")
         .trim_matches('"')
         .to_owned();
-    // The printed port may be taken on this PC.
+    // The printed port may be in use on this PC.
     let here = format!("http://127.0.0.1:{}/callback", super::logins::free_port());
     let mut login = Command::new(program())
         .args(["login", &name, "--no-browser"])
@@ -141,7 +141,7 @@ fn the_simulator_prints_a_config_that_works_as_it_is() {
     let mut url = String::new();
     BufReader::new(login.stdout.take().expect("piped")).read_line(&mut url).expect("a line");
     let back = follow(url.trim());
-    // The config's redirect URL leads to this PC: the login itself waits there.
+    // The redirect URL points to this PC, where the login itself listens.
     assert!(back.starts_with(&here), "{back}");
     get(&back);
     let mut text = String::new();
@@ -241,12 +241,12 @@ fn a_changed_byte_is_somebodys_work_too() {
     let written = std::fs::metadata(&file).expect("there").modified().expect("a time");
     bytes[500] ^= 1;
     std::fs::write(&file, &bytes).expect("edited");
-    // As careful as a tool can be: size and time are those of before.
+    // As careful as a tool can be: same size, same modification time.
     let edited = std::fs::File::options().write(true).open(&file).expect("open");
     edited.set_modified(written).expect("set");
     drop(edited);
     rescan(&world, &id);
-    // Such an order does not hold up another.
+    // Such an order does not block another.
     let other = publish(&world, CaseKind::OrthoShell);
     let beside = world.output().join(LAB).join(ACCOUNT).join(format!("{id}-r2"));
     wait_for("the revision beside it", || {
@@ -258,7 +258,7 @@ fn a_changed_byte_is_somebodys_work_too() {
     let verified = world.casedrop(&["verify"]);
     assert_eq!(verified.code, Some(1), "{verified:?}");
     assert!(verified.stdout.contains("1 difference") && verified.stdout.contains("upper_jaw"));
-    // What comes after it goes beside it again, and never over it.
+    // The next revision goes next to it again, and never over it.
     rescan(&world, &id);
     let next = world.output().join(LAB).join(ACCOUNT).join(format!("{id}-r3"));
     wait_for("the next revision beside it", || {
@@ -280,7 +280,7 @@ fn a_tree_that_outlived_its_journal_is_adopted_without_a_second_write() {
             std::fs::remove_file(file).expect("removed");
         }
     }
-    // With the journal went the time of the last poll.
+    // The time of the last poll was in the lost journal.
     world.align().forget_polls();
     world.align().flow(&id, "first-scan").expect("listed again");
     wait_for("the order to be known again", || {
@@ -325,7 +325,7 @@ fn orders_are_listed_and_filtered_and_their_stories_told() {
     let good = world.align().create_order(&order(CaseKind::OrthoShell)).expect("created");
     let ended = world.casedrop(&["sync"]);
     assert_eq!(ended.code, Some(3), "{ended:?}");
-    // A later pass, which does not try it again, still names it.
+    // A later pass that does not retry the order still reports it.
     let ended = world.casedrop(&["sync"]);
     assert_eq!(ended.code, Some(3), "{ended:?}");
     assert!(ended.stderr.contains(&format!("{bad} is failing: ")), "{ended:?}");
@@ -348,7 +348,7 @@ fn orders_are_listed_and_filtered_and_their_stories_told() {
     let text = world.good(&["show", &bad]).stdout;
     assert!(text.contains("not by itself") && text.contains("refetch"), "{text}");
     assert!(world.good(&["orders"]).stdout.contains(&good));
-    // The sender mended it; a person tries again.
+    // The sender has fixed it; a user retries.
     world.align().clear_faults();
     world.good(&["refetch", &bad]);
     pass_until(&world, &bad, 1);

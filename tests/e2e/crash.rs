@@ -20,15 +20,15 @@ use holding::{hold, release, supersede};
 use publishing::{adopt, again, beside, empty, failure, first, late, lost, refetch, replace};
 use removing::{forget, reclaim, retire};
 
-/// Defines the ways in which a process comes to its steps, each with its test.
+/// Defines the ways in which a process reaches its steps, each with its test.
 macro_rules! ways {
     ($($(#[doc = $doc:literal])+ $way:ident: $test:ident, $case:path;)+) => {
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         enum Way {
             $($(#[doc = $doc])+ $way,)+
-            /// An update: `update.rs` has a test of its own for it.
+            /// During an update: `update.rs` has its own test.
             Updated,
-            /// On another system only.
+            /// Only on another system.
             Elsewhere,
         }
 
@@ -42,48 +42,48 @@ macro_rules! ways {
 }
 
 ways! {
-    /// A first publication.
+    /// An order is published for the first time.
     First: a_first_publication_that_dies_at_any_step_is_finished_after_the_next_start, first;
-    /// A new revision takes the place of the old one.
+    /// A new revision replaces the old one.
     Replace: a_replacement_that_dies_at_any_step_is_finished_after_the_next_start, replace;
-    /// A new revision goes beside the old one, in which somebody works.
+    /// A new revision goes next to the old one, which someone has edited.
     Beside: a_publication_beside_an_edited_order_that_dies_at_any_step_touches_nothing_of_it, beside;
-    /// An empty directory stands at the order's place.
+    /// An empty directory is in the order's place.
     Empty: an_empty_directory_at_an_orders_place_is_replaced_even_if_the_process_dies, empty;
-    /// The order stands there and the journal was lost.
+    /// The order is in its place, but the journal was lost.
     Adopt: an_adoption_that_dies_at_any_step_is_finished_without_a_second_write, adopt;
-    /// Somebody asks again for an order that did not change.
+    /// A user refetches an order that has not changed.
     Refetch: a_refetch_that_dies_at_any_step_is_finished_without_a_second_write, refetch;
     /// The download fails.
     Failure: a_failed_attempt_that_dies_while_it_is_recorded_is_repeated, failure;
-    /// The process died before, and dies again in its recovery.
+    /// The process died before, and dies again during recovery.
     Again: a_recovery_that_dies_itself_is_finished_after_the_next_start, again;
     /// An order is removed because of its age.
     Retire: an_order_whose_removal_dies_at_any_step_is_whole_or_gone, retire;
-    /// The same, and the start that finishes it dies too.
+    /// The same, and the start that finishes the removal dies too.
     Reclaim: a_start_that_dies_while_it_finishes_a_removal_is_repeated, reclaim;
     /// A replaced revision is removed because of its age.
     Forget: a_removal_from_history_that_dies_at_any_step_is_finished, forget;
     /// A scan notification names the order.
     Notified: a_notification_that_dies_at_any_step_is_followed_after_the_next_start, notified;
-    /// The new revision was lost while the old one was out of the way.
+    /// The new revision was lost while the old one was moved aside.
     Lost: an_old_revision_comes_back_even_if_the_process_dies_meanwhile, lost;
-    /// The login is renewed at an Align that honours the former token once more.
+    /// The login is renewed, and Align accepts the former token once more.
     Renewed: a_renewal_that_dies_at_any_step_does_not_end_the_login, renewed;
-    /// Pictures that a published order lacked come.
+    /// Pictures that a published order was missing arrive.
     Late: pictures_that_come_late_and_die_at_any_step_are_published_once, late;
     /// An incomplete order is held back.
     Hold: an_order_whose_holding_back_dies_at_any_step_is_held_back_after_the_next_start, hold;
-    /// What is held back is published all the same.
+    /// A held-back order is published anyway.
     Release: a_publication_of_what_is_held_back_that_dies_at_any_step_is_finished, release;
-    /// A complete revision takes the place of what is held back.
+    /// A complete revision replaces the held-back one.
     Supersede: what_is_held_back_goes_once_even_if_the_process_dies_meanwhile, supersede;
-    /// A file in the command folder asks for something beyond this PC.
+    /// A file in the command folder requests something beyond this PC.
     Dropped: a_command_that_dies_at_any_step_is_carried_out_once_and_answered_once, dropped;
 }
 
-/// In which ways each step is met; the compiler asks for those of a new one. Where the volume knows an
-/// exchange (Linux), nothing is moved aside, and the other way round.
+/// Returns the ways that reach a step; the compiler demands an entry for every new step. Where the
+/// volume supports an exchange (Linux), nothing is moved aside, and vice versa.
 #[expect(clippy::too_many_lines, reason = "a table: one line for each step")]
 fn ways_to(step: Step) -> &'static [Way] {
     use Way::{
@@ -199,7 +199,7 @@ fn every_step_is_met_in_some_way() {
     }
 }
 
-/// Runs the cases of a way side by side: each mostly waits for its own processes.
+/// Runs the cases of a way in parallel: each mostly waits for its own processes.
 fn side_by_side(way: Way, case: impl Fn(&World, Step) + Sync) {
     let steps: Vec<_> =
         Step::ALL.iter().copied().filter(|step| ways_to(*step).contains(&way)).collect();
@@ -214,7 +214,7 @@ fn side_by_side(way: Way, case: impl Fn(&World, Step) + Sync) {
         for _ in 0..3 {
             scope.spawn(|| {
                 while let Some(&step) = steps.get(next.fetch_add(1, Ordering::SeqCst)) {
-                    // A failure names the thread.
+                    // On failure, the thread's name shows the case.
                     let name = format!("killed at {}, {way:?}", step.as_str());
                     let thread = std::thread::Builder::new().name(name.clone());
                     let running = thread.spawn_scoped(scope, move || one(step)).expect("started");
@@ -225,27 +225,27 @@ fn side_by_side(way: Way, case: impl Fn(&World, Step) + Sync) {
     });
 }
 
-/// One pass that ends itself at the step; it must get there. What others see then is whole.
+/// Runs passes until one kills itself at the step. The orders then visible must be whole.
 fn die_at(world: &World, step: Step) {
     wait_for(&format!("a pass that comes to {}", step.as_str()), || {
         let mut command = world.command(&["sync"]);
         command.env("CASEDROP_TEST_KILL_AT", step.as_str());
         let output = started(|| command.output());
-        // While the interval between polls lasts, a pass has nothing to do and ends well.
+        // Until the next poll is due, a pass has nothing to do and ends normally.
         let said = String::from_utf8_lossy(&output.stderr);
         let died = said.lines().any(|line| line == format!("killed at {}", step.as_str()));
         assert!(!(died && output.status.success()), "{said}");
         died.then_some(())
     });
     for dir in tree::orders(&world.output()) {
-        // Somebody else's are none of ours, and whoever edits an order knows what it holds.
+        // Skip what is not ours, and orders that a user has edited.
         if dir.join("manifest.json").exists() && !dir.join("design.dcm").exists() {
             tree::check_order(&dir).expect("whole");
         }
     }
 }
 
-/// Passes until the order stands there in that revision.
+/// Runs passes until the order is published in that revision.
 fn finish(world: &World, order: &str, revision: u32) {
     pass_until(world, order, |world| {
         let found = tree::manifest(&world.dir_of(order)).ok()?;
@@ -270,8 +270,8 @@ fn times_told(story: &Value, kind: &str) -> usize {
     events.iter().filter(|event| event["kind"] == kind).count()
 }
 
-/// The promises, once all is done: the journal and the tree agree, the newest revision holds what Align
-/// has, each was published once, and nothing but the tree and the history remains.
+/// Checks the promises at the end: the journal and the tree agree, the newest revision holds what
+/// Align has, each revision was published once, and only the tree and the history remain.
 fn assert_promises(world: &World, id: &str, newest: &Manifest, orders: usize) {
     let story = is_published(world, id).expect("published");
     assert_eq!(story["revision"], newest.revision, "{story:#}");
@@ -285,7 +285,7 @@ fn assert_promises(world: &World, id: &str, newest: &Manifest, orders: usize) {
     assert!(left.is_empty(), "{left:?} in {}", work.display());
     let note = world.output().join("note.txt");
     assert_eq!(std::fs::read_to_string(&note).expect("still there"), "mine");
-    // Verify tells of what is not ours.
+    // `verify` reports files that are not ours.
     std::fs::remove_file(note).expect("removed");
     world.good(&["verify"]);
     let counters = world.align().state().counters;
@@ -293,7 +293,6 @@ fn assert_promises(world: &World, id: &str, newest: &Manifest, orders: usize) {
     assert_eq!(portal::listed(newest), portal::package(world, id), "the files at Align");
 }
 
-/// The order's replaced revisions.
 fn history(world: &World, id: &str) -> Vec<String> {
     let dir = world.history_of(id, 1);
     let Ok(entries) = std::fs::read_dir(dir.parent().expect("the order's")) else { return vec![] };

@@ -1,4 +1,4 @@
-//! The demo, as somebody tries it who knows nothing of Casedrop yet.
+//! The demo, as a first-time user tries it.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -25,7 +25,7 @@ fn whoever_deletes_the_hot_folder_starts_over_and_nothing_of_others_is_touched()
         std::fs::remove_dir_all(dir.path().join("hot")).expect("deleted");
     }
     assert_eq!(std::fs::read_to_string(&neighbour).expect("still there"), "theirs");
-    // One that is left where it is gets more orders.
+    // A hot folder that is kept gets more orders.
     for (seed, orders) in [("3", 1), ("4", 2)] {
         let ended = demo(dir.path(), &["--orders", "1", "--seed", seed]);
         assert_eq!(ended.code, Some(0), "{ended:?}");
@@ -53,7 +53,7 @@ fn no_orders_are_all_published_at_once() {
     assert!(ended.stdout.contains("0 orders, "), "{ended:?}");
 }
 
-/// Whoever has a terminal has a shell; the lines for Windows are tried where they are made.
+/// A Unix terminal has a shell; the lines for Windows are tested where they are built.
 #[cfg(unix)]
 #[test]
 fn what_is_printed_can_be_pasted_into_a_shell_and_does_what_it_says() {
@@ -62,7 +62,7 @@ fn what_is_printed_can_be_pasted_into_a_shell_and_does_what_it_says() {
     use super::world::wait_for;
 
     let dir = tempfile::tempdir().expect("tempdir");
-    // A path that has to be quoted.
+    // A path that needs quoting.
     let dir = dir.path().join("it's a demo");
     std::fs::create_dir(&dir).expect("made");
     let mut command = Command::new(program());
@@ -78,7 +78,7 @@ fn what_is_printed_can_be_pasted_into_a_shell_and_does_what_it_says() {
         }
     };
     let (scan, list) = (after("one more scan:"), after("list the orders:"));
-    // Nobody may wait for whoever reads what it says.
+    // Drain the output, so that the demo never blocks on it.
     let rest = std::thread::spawn(move || lines.map_while(Result::ok).collect::<Vec<_>>());
     let pasted = |line: &str| {
         let mut shell = Command::new("sh");
@@ -98,7 +98,7 @@ fn what_is_printed_can_be_pasted_into_a_shell_and_does_what_it_says() {
     published(2);
     let listed = pasted(&list);
     assert!(listed.contains(&id), "{listed}");
-    // A second demo at the same place leaves the first one alone.
+    // A second demo in the same place leaves the first one alone.
     let second = self::demo(&dir, &[]);
     assert_eq!(second.code, Some(5), "{second:?}");
     assert!(pasted(&list).contains(&id));

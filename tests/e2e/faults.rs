@@ -1,4 +1,5 @@
-//! Align misbehaves, over real sockets: every fault is survived, said, and costs no other order.
+//! Align misbehaves, over real sockets: every fault is survived, reported, and costs no other
+//! order.
 
 use std::collections::BTreeSet;
 
@@ -12,17 +13,15 @@ use super::world::{LAB, World, order, order_with_id, wait_for};
 
 pub const IDE: &str = "IDE";
 
-/// Another status instead of the answer.
 pub fn status(code: u16) -> FaultKind {
     FaultKind::Status { code, retry_after: None, body: None }
 }
 
-/// A fault of package downloads.
 pub fn download(kind: FaultKind) -> FaultRule {
     FaultRule::on("downloadAsset", kind).asset(IDE)
 }
 
-/// What an endpoint was asked, oldest first.
+/// Returns the requests to an endpoint, oldest first.
 pub fn requests(world: &World, endpoint: &str) -> Vec<RequestRecord> {
     world.align().state().log.into_iter().filter(|record| record.endpoint == endpoint).collect()
 }
@@ -31,9 +30,9 @@ pub fn refreshes(world: &World) -> u64 {
     world.align().state().counters.refreshes
 }
 
-/// One order whose downloads fail during a pass, and a neighbour. The fault is told by its code,
-/// nothing of the order is seen, the neighbour is published in the same pass, and the next attempt
-/// after the fault heals it.
+/// Makes one order's downloads fail during a pass, next to a healthy order. The fault is reported
+/// by its code, nothing of the order is visible, the neighbour is published in the same pass, and
+/// the next attempt after the fault succeeds.
 pub fn heals(world: &World, rule: FaultRule, code: &str) -> Manifest {
     let id = world.align().create_order(&order(CaseKind::OrthoShell)).expect("created");
     let neighbour = world.align().create_order(&order(CaseKind::Restorative)).expect("created");
@@ -151,7 +150,7 @@ fn an_access_token_that_expires_is_renewed_before_it_does() {
         settings.access_token_seconds = 2;
         settings.min_poll_interval_ms = 300;
     });
-    // The present token is replaced by one of the short life.
+    // Replace the current token by one with the short lifetime.
     world.align().expire_tokens();
     let agent = world.run();
     let mut ids = Vec::new();
@@ -198,7 +197,7 @@ fn a_token_that_expires_during_a_download_does_not_break_it() {
     world.wait_for_state(&id, "published");
     let ide = world.align().state().asset(&id, IDE);
     assert_eq!((ide.started, ide.resumed), (1, 0));
-    // The next poll renewed it.
+    // The next poll renews the token.
     wait_for("a refresh", || (refreshes(&world) == before + 1).then_some(()));
 }
 
@@ -271,7 +270,7 @@ fn thumbnails_that_never_come_hold_no_scan_back() {
     assert_eq!(missing, ["screen-captures".to_owned(), "thumbnails".to_owned()].into());
 }
 
-/// A wait that no test takes: who is not cut off before it hangs.
+/// Longer than any test waits: a call that is not cut off hangs the test.
 const FOR_EVER: &str = "stall_timeout: 12h";
 
 #[test]
@@ -342,7 +341,7 @@ fn screen_captures_are_published_where_there_are_any() {
     assert_eq!((captures(&without), without.missing), (0, vec!["screen-captures".to_owned()]));
 }
 
-/// The times between requests to an endpoint, of which the first one was answered with 429.
+/// Returns the times of the first two requests to an endpoint; the first one was answered with 429.
 fn waits_after_429(world: &World, endpoint: &str) -> (u64, u64) {
     let records = wait_for("the second request", || {
         Some(requests(world, endpoint)).filter(|records| records.len() >= 2)
@@ -391,8 +390,9 @@ fn a_download_waits_as_long_as_align_asks() {
     assert!(second >= first + 3000, "{first} {second}");
 }
 
-/// What becomes of each hostile archive: published (`None`), or failing in this state with this code.
-/// What no repeat can heal waits for a person; what may be damage on the way is fetched again.
+/// Returns what becomes of each hostile archive: published (`None`), or failed in this state with
+/// this code. What no retry can fix needs attention; what may be transmission damage is fetched
+/// again.
 fn expected(which: &str) -> Option<(&'static str, &'static str)> {
     let never = |code| Some(("attention", code));
     let perhaps = |code| Some(("retrying", code));
@@ -408,7 +408,7 @@ fn expected(which: &str) -> Option<(&'static str, &'static str)> {
         "bad-crc" | "named-after-patient" => perhaps("zip-crc"),
         "lying-size" | "local-name-differs" => perhaps("zip-corrupt"),
         "truncated" => perhaps("not-a-zip"),
-        // A web page, which is told before it is taken for a package.
+        // A web page, which is reported before it is taken for a package.
         "not-a-zip" => perhaps("wrong-content"),
         "empty-zip" => perhaps("zip-empty"),
         other => panic!("nobody says yet what is to become of {other}"),
@@ -451,7 +451,7 @@ fn hostile_archives_write_nothing_outside_and_spoil_no_other_order() {
     world.good(&["verify"]);
 }
 
-/// The hostile archives' own targets, and whatever else they could have left.
+/// Checks the hostile archives' own targets and everything else they could have left.
 fn assert_nothing_outside(world: &World) {
     for target in
         ["/tmp/casedrop-outside.stl", "/etc/casedrop-outside.stl", r"C:\Windows\outside.stl"]

@@ -9,8 +9,8 @@ use casedrop::simulator::{CaseKind, FaultKind, FaultRule, OrderSpec};
 use super::world::{World, order, wait_for};
 use super::{portal, tree};
 
-/// The revision stands there, says why, holds what Align has now, follows the one before, which is
-/// kept whole, and the journal tells the same.
+/// Checks that the revision is published with this reason and holds what Align has now, that the
+/// previous one is kept whole, and that the journal agrees.
 fn assert_revision(world: &World, id: &str, revision: u32, reason: Reason) -> Manifest {
     let story = wait_for(&format!("revision {revision} of {id}"), || {
         let story = world.order_or_null(id);
@@ -23,7 +23,7 @@ fn assert_revision(world: &World, id: &str, revision: u32, reason: Reason) -> Ma
 
     let told = story["revisions"].as_array().expect("revisions");
     assert_eq!(told.len(), revision as usize);
-    // The journal, from which it is told, keeps no names.
+    // The journal, where this comes from, keeps no names.
     assert_eq!(told.last(), serde_json::to_value(manifest.without_names()).ok().as_ref());
     assert_eq!(times_told(&story, "published"), revision as usize, "{story:#}");
     assert!(times_told(&story, "seen") >= revision as usize, "{story:#}");
@@ -46,7 +46,7 @@ fn times_told(story: &serde_json::Value, kind: &str) -> usize {
     story["events"].as_array().expect("events").iter().filter(|event| event["kind"] == kind).count()
 }
 
-/// What changes when anything below a directory is written anew.
+/// Paths, times and inodes, which change when anything below the directory is rewritten.
 fn identity(dir: &Path) -> Vec<(PathBuf, SystemTime, u64)> {
     let mut all = tree::files(dir);
     all.push(dir.to_owned());
@@ -159,7 +159,7 @@ fn the_same_bytes_listed_again_cause_no_second_write() {
     assert_listed_again_is_unchanged(&world, &id);
 }
 
-/// The order becomes ready again with the files that it had.
+/// The order becomes ready again with the same files.
 fn assert_listed_again_is_unchanged(world: &World, id: &str) {
     let (before, fetched) = (identity(&world.dir_of(id)), downloads(world, id));
     world.align().flow(id, "first-scan").expect("ready again");
@@ -203,7 +203,7 @@ fn interpretation_2_is_a_new_revision() {
 #[test]
 fn changed_files_of_a_listed_order_are_a_new_revision() {
     let world = World::new();
-    // It never leaves the list, so that its details are the only sign.
+    // It never leaves the list, so its details are the only sign of a change.
     world.align().update_settings(|settings| settings.list_lag_ms = 600_000);
     let id = world.align().create_order(&order(CaseKind::OrthoShell)).expect("created");
     let _agent = world.run();

@@ -1,5 +1,4 @@
-//! Each kind of case is asked for in the form that the config gives it, and with the pictures that it
-//! wants.
+//! Each kind of case is requested in the form, and with the pictures, that the config asks for.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +6,7 @@ use casedrop::simulator::{CaseKind, OrderSpec};
 
 use super::world::{World, order};
 
-/// What the last request for an asset asked for; `None` if there was none.
+/// Returns the parameters of the last request for an asset; `None` if there was none.
 fn asked(world: &World, id: &str, asset: &str) -> Option<BTreeMap<String, String>> {
     let count = world.align().state().asset(id, asset);
     (count.started + count.not_converted > 0).then_some(count.parameters)
@@ -17,7 +16,7 @@ fn words(all: &[(&str, &str)]) -> BTreeMap<String, String> {
     all.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
 }
 
-/// An orthodontic order, a restorative one, and one of a case type of its own, all published.
+/// An orthodontic order, a restorative one, and one with a case type of its own, all published.
 fn published(world: &World) -> [String; 3] {
     let special = OrderSpec { case_type: Some("iCast".to_owned()), ..order(CaseKind::OrthoShell) };
     let specs = [order(CaseKind::OrthoShell), order(CaseKind::Restorative), special];

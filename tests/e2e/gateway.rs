@@ -1,5 +1,5 @@
-//! What may stand between the agent and Align: a gateway that passes all calls on, and answers in
-//! Align's place where it is told to, for single files or for everything.
+//! A gateway between the agent and Align: forwards all calls, and answers in Align's place on
+//! request, for single files or for everything.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -12,31 +12,28 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
-/// No request's head is longer.
+/// Longest request head accepted.
 const MAX_HEAD: usize = 64 * 1024;
-/// How a zip begins.
 const ZIP: &[u8] = b"PK\x03\x04";
 
 /// What becomes of a call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Does {
-    /// Another answer than Align's.
+    /// An answer instead of Align's.
     Answer(Answer),
     /// No answer, on an open connection.
     Silence,
-    /// The connection is reset.
     Reset,
-    /// The head and the beginning of a body; then nothing, on an open connection.
+    /// The head and the beginning of a body, then nothing, on an open connection.
     Stall,
-    /// The head and a body that comes byte by byte, one each second.
+    /// The head, and a body at one byte per second.
     Trickle,
     /// The connection is closed before the end of the body.
     CutShort,
-    /// A body without end, of so many bytes a second.
+    /// An endless body at this many bytes per second.
     Endless(u64),
 }
 
-/// An answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {
     status: u16,
@@ -46,7 +43,6 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// One without anything peculiar.
     pub fn plain(status: u16, content_type: &'static str, body: impl Into<Vec<u8>>) -> Does {
         Does::Answer(Self { status, content_type, retry_after: None, body: body.into() })
     }
@@ -56,56 +52,54 @@ impl Answer {
         Self::plain(status, "application/json", r#"{"error":"Injected","message":"no luck"}"#)
     }
 
-    /// An error with a wish how long to wait.
+    /// An error with a `Retry-After`.
     pub fn error_for(status: u16, seconds: u64) -> Does {
         let Does::Answer(answer) = Self::error(status) else { unreachable!("it is one") };
         Does::Answer(Self { retry_after: Some(seconds), ..answer })
     }
 
-    /// A page for people.
+    /// An HTML page.
     pub fn page(status: u16) -> Does {
         let text = "<!doctype html><html><body><h1>The gateway cannot help you</h1></body></html>";
         Self::plain(status, "text/html; charset=utf-8", text)
     }
 }
 
-/// Whether connections are taken at all.
+/// Whether and how connections are accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Door {
-    /// They are.
     Open,
-    /// Nobody listens.
+    /// No one listens.
     Shut,
-    /// They are reset as soon as they come.
+    /// Connections are reset at once.
     Slammed,
-    /// They come about, and nothing that is said there is heard.
+    /// Connections are accepted, but nothing sent there is answered.
     Deaf,
-    /// What answers there does not speak HTTP.
+    /// The server there does not speak HTTP.
     Babble,
 }
 
-/// What the gateway is told.
 #[derive(Debug, Default)]
 struct Orders {
     everything: Option<Does>,
     downloads: Option<Does>,
     files: BTreeMap<(String, String), Does>,
-    /// How often each file was asked for.
+    /// How often each file was requested.
     asked: BTreeMap<(String, String), u32>,
 }
 
-/// A gateway in front of a server. Dropping it ends it.
+/// A gateway in front of a server. Dropping it stops it.
 pub struct Gateway {
     address: SocketAddr,
     orders: Arc<Mutex<Orders>>,
     door: watch::Sender<Door>,
-    /// Whether somebody listens at the address.
+    /// Whether it is listening.
     listens: watch::Receiver<bool>,
     runtime: Option<tokio::runtime::Runtime>,
 }
 
 impl Gateway {
-    /// One on a port of its own that passes all on to `server`.
+    /// Starts a gateway on its own port that forwards everything to `server`.
     pub fn before(server: SocketAddr) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
@@ -122,7 +116,6 @@ impl Gateway {
         Self { address, orders, door, listens, runtime: Some(runtime) }
     }
 
-    /// Its URL.
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
     }
@@ -131,22 +124,22 @@ impl Gateway {
         self.orders.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// From now on so with one file of an order: `IDE`, `IMAGE_GALLERY` or `SCREEN_CAPTURES`.
+    /// Sets what becomes of one file of an order: `IDE`, `IMAGE_GALLERY` or `SCREEN_CAPTURES`.
     pub fn file(&self, order: &str, asset: &str, does: Does) {
         self.orders().files.insert((order.to_owned(), asset.to_owned()), does);
     }
 
-    /// From now on so with all files of all orders.
+    /// Sets what becomes of all files of all orders.
     pub fn downloads(&self, does: Does) {
         self.orders().downloads = Some(does);
     }
 
-    /// From now on so with all calls.
+    /// Sets what becomes of all calls.
     pub fn everything(&self, does: Does) {
         self.orders().everything = Some(does);
     }
 
-    /// From now on so with connections; returns once it is so.
+    /// Sets what becomes of connections; returns once it is in effect.
     pub fn door(&self, door: Door) {
         self.door.send_replace(door);
         let mut listens = self.listens.clone();
@@ -155,7 +148,7 @@ impl Gateway {
         runtime.block_on(listens.wait_for(|is| *is == wanted)).expect("it lives");
     }
 
-    /// All is passed on again. What hangs goes on hanging.
+    /// Forwards everything again. Calls that hang keep hanging.
     pub fn pass(&self) {
         {
             let mut orders = self.orders();
@@ -166,7 +159,7 @@ impl Gateway {
         self.door(Door::Open);
     }
 
-    /// How often a file was asked for.
+    /// How often a file was requested.
     pub fn asked(&self, order: &str, asset: &str) -> u32 {
         let file = (order.to_owned(), asset.to_owned());
         self.orders().asked.get(&file).copied().unwrap_or_default()
@@ -181,7 +174,7 @@ impl Drop for Gateway {
     }
 }
 
-/// Listens while the door is not shut.
+/// Listens unless the door is shut.
 async fn keep(
     first: TcpListener,
     address: SocketAddr,
@@ -209,7 +202,7 @@ async fn keep(
                     continue;
                 }
             },
-            // Another program may have taken the port for a moment.
+            // Another program may have taken the port briefly.
             None if door != Door::Shut => {
                 tokio::time::sleep(Duration::from_millis(20)).await;
                 continue;
@@ -223,7 +216,7 @@ async fn keep(
 }
 
 async fn receive(stream: TcpStream, door: Door, server: SocketAddr, orders: Arc<Mutex<Orders>>) {
-    // Whoever hangs up early has what it wanted.
+    // A client that hangs up early is fine.
     let _ = match door {
         Door::Slammed | Door::Shut => reset(stream),
         Door::Deaf => be_deaf(stream).await,
@@ -232,7 +225,7 @@ async fn receive(stream: TcpStream, door: Door, server: SocketAddr, orders: Arc<
     };
 }
 
-/// One call, since each gets a connection of its own.
+/// Serves one call, since each has its own connection.
 async fn serve(
     mut stream: TcpStream,
     server: SocketAddr,
@@ -285,7 +278,7 @@ async fn read_head(stream: &mut TcpStream) -> io::Result<(String, Vec<u8>)> {
     }
 }
 
-/// Which file a request asks for: the order and the asset.
+/// The file that a request asks for: the order and the asset.
 fn file_of(head: &str) -> Option<(String, String)> {
     let target = head.split(' ').nth(1)?.split('?').next()?;
     let mut parts = target.rsplit('/');
@@ -324,7 +317,7 @@ async fn send(stream: &mut TcpStream, answer: &Answer) -> io::Result<()> {
     stream.shutdown().await
 }
 
-/// The head of an archive and its first bytes.
+/// Sends the head of an archive and its first bytes.
 async fn begin_zip(stream: &mut TcpStream, length: Option<u64>) -> io::Result<()> {
     let length = match length {
         Some(length) => format!("Content-Length: {length}"),
@@ -340,7 +333,7 @@ async fn begin_zip(stream: &mut TcpStream, length: Option<u64>) -> io::Result<()
     stream.flush().await
 }
 
-/// An archive without end.
+/// Sends an endless archive.
 async fn pour(stream: &mut TcpStream, rate: u64) -> io::Result<()> {
     const STEPS: u64 = 20;
     begin_zip(stream, None).await?;
@@ -357,13 +350,13 @@ async fn pour(stream: &mut TcpStream, rate: u64) -> io::Result<()> {
 }
 
 fn reset(stream: TcpStream) -> io::Result<()> {
-    // A lingering time of zero turns the close into a reset.
+    // A linger time of zero turns the close into a reset.
     SockRef::from(&stream).set_linger(Some(Duration::ZERO))?;
     drop(stream);
     Ok(())
 }
 
-/// Until the other side hangs up.
+/// Reads and discards until the other side hangs up.
 async fn be_deaf(mut stream: TcpStream) -> io::Result<()> {
     let mut lost = [0; 4096];
     while stream.read(&mut lost).await? > 0 {}

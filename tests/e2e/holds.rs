@@ -1,5 +1,5 @@
-//! What is incomplete is held back where the config says so, by the real program: it stays until a
-//! person or a newer revision decides, and no restart and no lost journal changes that.
+//! The real program holds incomplete orders back where the config says so: they stay until a user
+//! or a newer revision decides, and neither a restart nor a lost journal changes that.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -14,10 +14,10 @@ use super::page::Browser;
 use super::tree;
 use super::world::{World, order, wait_for};
 
-/// The config's line that holds incomplete orders back.
+/// The config line that holds incomplete orders back.
 pub const HOLD: &str = "hold: incomplete\n";
 
-/// An order of which the first scan is cut off, until the faults are cleared.
+/// Creates an order whose first scan is cut off until the faults are cleared.
 pub fn incomplete_order(world: &World) -> String {
     world.align().inject(cut());
     world.align().create_order(&order(CaseKind::OrthoShell)).expect("created")
@@ -27,13 +27,13 @@ fn cut() -> FaultRule {
     download(FaultKind::CutMesh { bytes: 7 })
 }
 
-/// The directories of what is held back.
+/// The directories of held-back orders.
 pub fn held_dirs(world: &World) -> Vec<PathBuf> {
     let Ok(entries) = std::fs::read_dir(world.staging().join("held")) else { return Vec::new() };
     entries.map(|entry| entry.expect("an entry").path()).collect()
 }
 
-/// The one order that is held back: whole, and nothing beside it.
+/// The content of the only held-back order, which must be whole.
 pub fn held_content(world: &World) -> BTreeMap<PathBuf, Vec<u8>> {
     let dirs = held_dirs(world);
     let [dir] = &dirs[..] else { panic!("one is held back: {dirs:?}") };
@@ -41,7 +41,7 @@ pub fn held_content(world: &World) -> BTreeMap<PathBuf, Vec<u8>> {
     content(dir)
 }
 
-/// The files of a directory without its manifest, byte for byte.
+/// The files of a directory except its manifest, byte for byte.
 pub fn content(dir: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let read = |path: PathBuf| {
         let bytes = std::fs::read(&path).expect("readable");
@@ -52,7 +52,6 @@ pub fn content(dir: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     files
 }
 
-/// The journal is lost.
 fn lose_journal(world: &World) {
     for file in tree::files(&world.state()) {
         if file.file_name().is_some_and(|name| name.to_string_lossy().starts_with("journal")) {
@@ -61,13 +60,13 @@ fn lose_journal(world: &World) {
     }
 }
 
-/// The codes of findings that keep the case from being worked on.
+/// The codes of findings that make the case unusable.
 fn serious(manifest: &Manifest) -> Vec<&str> {
     let all = manifest.findings.iter().filter(|finding| finding.severity == Severity::Serious);
     all.map(|finding| finding.code.as_str()).collect()
 }
 
-/// Everybody who is asked says that the order is held back, and nobody sees anything of it.
+/// Every command says that the order is held back, and nothing of it is visible.
 fn assert_held(world: &World, id: &str) {
     assert_eq!(tree::orders(&world.output()), Vec::<PathBuf>::new(), "nothing is seen");
     let story = world.order(id);
@@ -89,7 +88,7 @@ fn assert_held(world: &World, id: &str) {
     assert!(shown.contains(&format!("casedrop publish {id}")), "{shown}");
 }
 
-/// Waits until the running agent gives this reason to act, or no more.
+/// Waits until the running agent reports orders held back as a reason to act, or no longer does.
 fn wait_for_reason(world: &World, is_given: bool) {
     wait_for("the reason to act", || {
         let status: Value =
@@ -116,7 +115,7 @@ fn what_is_incomplete_stays_held_back_until_somebody_publishes_it_byte_for_byte(
     let (code, health) = Browser::of(&world).get("/health");
     assert_eq!((code, health.contains("orders-held")), (200, true), "{health}");
     agent.kill();
-    // Without an agent too.
+    // The same without an agent.
     assert_held(&world, &id);
 
     for is_lost in [false, true] {
@@ -197,7 +196,7 @@ fn a_newer_revision_takes_the_place_of_what_is_held_back_and_the_removal_is_on_r
     world.wait_for_state(&id, "held");
     let first = held_content(&world);
     come_back();
-    // An incomplete one is held back instead.
+    // The next revision is incomplete too and replaces it among the held-back orders.
     wait_for("the next one to be held back alone", || {
         let dirs = held_dirs(&world);
         let [dir] = &dirs[..] else { return None };

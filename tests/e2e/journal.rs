@@ -1,5 +1,5 @@
-//! The journal is damaged or lost in every way, and nobody is there: no order is forgotten, revisions
-//! go on counting, Align is not asked too early, and it is said loudly.
+//! The journal is damaged or lost in every way with no one around: no order is forgotten, revision
+//! numbers continue, Align is not polled early, and it is reported loudly.
 
 use std::path::{Path, PathBuf};
 
@@ -42,7 +42,7 @@ impl Damage {
             FlippedPage => rewrite(|bytes| bytes[4096..8192].reverse()),
             Deleted => {
                 for suffix in ["", "-wal", "-shm"] {
-                    // The others are not there after an orderly end.
+                    // After a clean shutdown the others do not exist.
                     let _ =
                         std::fs::remove_file(world.state().join(format!("{FILE_NAME}{suffix}")));
                 }
@@ -56,13 +56,13 @@ impl Damage {
                 db.execute_batch("DROP TABLE orders").expect("dropped");
             }
         }
-        // What was not ruined in the log would heal the main file.
+        // Intact pages in the log would heal the main file.
         if !matches!(self, TableDropped | LogDeleted | Deleted) {
             let _ = std::fs::remove_file(log);
         }
     }
 
-    /// Whether anything is left that can be kept.
+    /// Whether anything is left to set aside.
     fn leaves_remains(self) -> bool {
         !matches!(self, Deleted | LogDeleted)
     }
@@ -78,7 +78,7 @@ fn name_of(path: &Path) -> String {
     path.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
-/// Two orders published, one of them in two revisions.
+/// Two published orders, one of them in two revisions.
 fn world_with_orders(interval: &str) -> (World, String, String) {
     let world = World::with_config(&format!("polling: {{ interval: {interval} }}\n"));
     let first = world.align().create_order(&order(CaseKind::Restorative)).expect("created");
@@ -93,7 +93,7 @@ fn world_with_orders(interval: &str) -> (World, String, String) {
     (world, first, second)
 }
 
-/// The bytes of a journal that an agent left in an orderly way are all in its main file.
+/// After a clean shutdown the whole journal is in its main file.
 fn in_order(world: &World) -> bool {
     !world.state().join(format!("{FILE_NAME}-wal")).exists()
 }
@@ -117,7 +117,7 @@ fn a_journal_damaged_while_nothing_ran_is_set_aside_and_made_anew() {
         let before = tree::listing(&world.output());
         let downloads = world.align().state().asset(&first, "IDE").started;
         damage.to(&world);
-        // Those who only read may not come across the one bad page.
+        // A read-only command may not come across the one bad page.
         if !matches!(damage, Deleted | FlippedPage) {
             let ended = world.casedrop(&["orders"]);
             assert_eq!(ended.code, Some(1), "{damage:?}: {ended:?}");
@@ -139,7 +139,7 @@ fn a_journal_damaged_while_nothing_ran_is_set_aside_and_made_anew() {
         assert!(world.good(&["check"]).stdout.contains("made anew"), "{damage:?}");
         assert_eq!(tree::listing(&world.output()), before, "{damage:?}");
 
-        // A case that comes back takes the place of its revision before.
+        // A case that comes back replaces its previous revision.
         world.align().flow(&first, "send-to-modeling").expect("sent");
         world.align().flow(&first, "modeling-completed").expect("back");
         wait_for("revision 2", || {
@@ -149,7 +149,7 @@ fn a_journal_damaged_while_nothing_ran_is_set_aside_and_made_anew() {
         tree::check_order(&world.history_of(&first, 1)).expect("the old revision, whole");
         assert_eq!(world.published(&first).previous.expect("one").revision, 1);
 
-        // By its Rx id it is known, and fetched again.
+        // The order is found by its Rx id, and fetched again.
         let rx = world.order(&second)["rx_id"].as_str().expect("an Rx id").to_owned();
         assert_eq!(world.order(&rx)["order_id"], second.as_str());
         std::fs::remove_dir_all(world.dir_of(&second)).expect("consumed");
@@ -229,8 +229,8 @@ fn a_journal_that_vanishes_under_a_running_agent_is_made_anew() {
 
 #[test]
 fn an_interrupted_replacement_is_whole_after_the_loss_of_the_journal() {
-    // The exchange is done, and the old revision still lies in staging; or it lies in history, and
-    // the new one still in staging.
+    // The exchange is done and the old revision is still in staging; or it is in history and the
+    // new one still in staging.
     for step in ["old-to-history", "move-in", "report"] {
         let world = World::new();
         let id = world.align().create_order(&order(CaseKind::OrthoShell)).expect("created");
@@ -238,7 +238,7 @@ fn an_interrupted_replacement_is_whole_after_the_loss_of_the_journal() {
         let before = world.published(&id);
         world.align().flow(&id, "send-to-modeling").expect("sent");
         world.align().flow(&id, "modeling-completed").expect("back");
-        // Not every system comes by every step.
+        // Not every system goes through every step.
         wait_for("revision 2, or a death on the way", || {
             let mut command = world.command(&["sync"]);
             command.env("CASEDROP_TEST_KILL_AT", step);
@@ -293,7 +293,7 @@ fn a_journal_of_a_newer_agent_is_neither_used_nor_set_aside() {
     let file = world.state().join(FILE_NAME);
     let db = rusqlite::Connection::open(&file).expect("opened");
     db.pragma_update(None, "user_version", 99).expect("set");
-    // It does not say that this agent can work with it.
+    // It is not marked as readable by this agent.
     db.execute("UPDATE meta SET value = '99' WHERE key = 'readable-by'", []).expect("set");
     drop(db);
     for command in ["sync", "run"] {
@@ -357,7 +357,7 @@ fn a_journal_lost_while_the_output_is_away_makes_no_new_output() {
     world.good(&["verify"]);
 }
 
-/// Windows does not delete what is open, such as the lock in there.
+/// Windows does not delete open files, such as the lock in there.
 #[cfg(unix)]
 #[test]
 fn a_staging_folder_that_somebody_deleted_is_made_again() {

@@ -1,9 +1,9 @@
-//! The part of JSON Schema that our schemas use, as an editor or another program would apply it.
+//! The part of JSON Schema that our schemas use, applied as an editor or another program would.
 
 use serde_json::Value;
 
-/// Words that describe and do not restrict, and patterns, whose meaning only a whole engine knows: the
-/// config's own tests see to those.
+/// Keywords that describe but do not restrict, and `pattern`, which needs a complete engine: the
+/// config's own tests cover those.
 const SILENT: [&str; 11] = [
     "$schema",
     "$id",
@@ -18,8 +18,8 @@ const SILENT: [&str; 11] = [
     "pattern",
 ];
 
-/// Everything in which the value does not match the schema. A word that is not known here is a fault
-/// too, so that nothing passes unlooked at.
+/// Returns every mismatch between the value and the schema. An unknown keyword is a fault too, so
+/// that nothing goes unchecked.
 pub fn faults(schema: &Value, value: &Value) -> Vec<String> {
     let mut faults = Vec::new();
     check(schema, schema, value, "$", &mut faults);

@@ -1,4 +1,4 @@
-//! What is old is removed, and nothing else is.
+//! What is old is removed, and nothing else.
 
 use casedrop::simulator::CaseKind;
 use serde_json::Value;
@@ -13,7 +13,7 @@ fn told(story: &Value, kind: &str) -> usize {
     events.iter().filter(|event| event["kind"] == kind).count()
 }
 
-/// An order of two revisions.
+/// An order with two revisions.
 fn order_in_two_revisions(world: &World) -> String {
     let id = world.align().create_order(&order(CaseKind::OrthoShell)).expect("created");
     world.sync();
@@ -138,7 +138,7 @@ fn orders_that_were_removed_stay_so_when_the_journal_is_lost() {
     assert!(world.history_of(&id, 1).is_dir(), "{ended:?}: {story:#}");
     for suffix in ["", "-wal", "-shm"] {
         let file = world.state().join(format!("{}{suffix}", casedrop::store::FILE_NAME));
-        // The others are not there after an orderly end.
+        // After a clean shutdown the others do not exist.
         let _ = std::fs::remove_file(file);
     }
     let started = world.align().state().asset(&id, "IDE").started;

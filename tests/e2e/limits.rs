@@ -1,4 +1,4 @@
-//! What happens when something is scarce: memory, disk space, the right to write.
+//! What happens when memory, disk space or permissions are lacking.
 
 use std::process::Command;
 
@@ -7,7 +7,7 @@ use casedrop::simulator::{CaseKind, FaultKind, OrderSpec};
 use super::faults::download;
 use super::world::{ACCOUNT, Ended, LAB, World, ended, order, order_with_id, program, wait_for};
 
-/// The most memory that the process ever used, in kB.
+/// Peak memory of the process, in kB.
 fn peak_memory(process: u32) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{process}/status")).expect("it runs");
     let line = status.lines().find(|line| line.starts_with("VmHWM:")).expect("a peak");
@@ -63,7 +63,7 @@ fn eight_orders_that_are_costly_to_unpack_need_no_more_than_64_mib_above_idle() 
     assert!(peak <= idle + 64 * 1024, "{peak} kB at the peak, {idle} kB when idle");
 }
 
-/// Runs a script that sees a volume of its own at `vol`, of 8 MB, with the hot folder on it.
+/// Runs a script with the hot folder on its own 8 MB volume at `vol`.
 fn on_small_volume(world: &World, script: &str) -> Ended {
     let volume = world.dir().join("vol");
     std::fs::create_dir_all(&volume).expect("made");
@@ -76,7 +76,7 @@ fn on_small_volume(world: &World, script: &str) -> Ended {
         .env("CASEDROP", program())
         .env("CASEDROP_CONFIG", world.config())
         .env("CASEDROP_OUTPUT", volume.join("orders"));
-    // The script's own variables are not the agent's.
+    // The script's own variables are not meant for the agent.
     command.env_remove("CASEDROP_STATE");
     ended(command.output().expect("unshare (util-linux) is there"))
 }
@@ -114,7 +114,7 @@ fn a_volume_without_room_is_noticed_before_a_download_and_the_work_goes_on_by_it
 #[test]
 fn a_volume_that_fills_up_during_a_download_leaves_nothing_half_written() {
     let world = World::with_config("retention: { min_free: 0B }\n");
-    // Nobody knows how much is coming.
+    // The length of the download is unknown.
     world.align().update_settings(|settings| settings.content_length = false);
     let spec = OrderSpec { triangles: Some(20_000), ..order(CaseKind::OrthoShell) };
     world.align().create_order(&spec).expect("created");
@@ -140,7 +140,7 @@ fn an_output_that_cannot_be_written_is_named() {
     assert!(ended.stderr.contains("/vol/"), "{ended:?}");
 }
 
-/// Runs the program as a user with no power over rights, which root has.
+/// Runs the program without the capabilities that let root bypass permissions.
 fn without_power(world: &World, args: &[&str]) -> Ended {
     let command = world.command(args);
     let mut powerless = if rustix::process::geteuid().is_root() {
@@ -161,7 +161,7 @@ fn a_folder_without_rights_is_named_with_the_remedy() {
     world.align().create_order(&order(CaseKind::OrthoShell)).expect("created");
     world.sync();
     let remedy = "give the agent's user the right";
-    // The folder that the config names, and the one in it that an order needs.
+    // The folder that the config names, and the one inside it that an order needs.
     let account = world.output().join(LAB).join(ACCOUNT);
     for (key, folder, needed) in [
         ("output", world.output(), account),
@@ -190,7 +190,7 @@ fn a_folder_without_rights_is_named_with_the_remedy() {
         let agent = world.run();
         world.wait_for_revision(&id, 1);
         world.wait_for_state(&id, "published");
-        // In an orderly way: the next pass needs to make the journal's log anew.
+        // Stop gracefully, so that the next pass has to create the journal's log again.
         assert_eq!(agent.stop().0, Some(0), "{key}");
     }
 }

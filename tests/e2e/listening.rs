@@ -1,4 +1,4 @@
-//! An agent that listens for scan notifications, and who sends them.
+//! An agent that listens for scan notifications, and a sender.
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -15,31 +15,31 @@ use super::world::{ACCOUNT, Agent, LAB, World, wait_for};
 /// The last part of the callback URL.
 pub const SECRET: &str = "0123456789abcdef0123456789abcdef0123456789abcdef";
 
-/// A world whose agent listens at an address of its own, with that interval between polls.
+/// A world whose agent listens at its own address.
 pub struct Listening {
     pub world: World,
     pub address: SocketAddr,
 }
 
-/// One at a free port, logged in.
+/// An agent at a free port, logged in. `interval` is the time between polls.
 pub fn listening(interval: &str, more: &str) -> Listening {
     listening_at(free_address(), interval, more)
 }
 
-/// A port that nobody uses.
+/// An unused port.
 pub fn free_address() -> SocketAddr {
     let free = TcpListener::bind("127.0.0.1:0").expect("a port");
     free.local_addr().expect("bound")
 }
 
-/// One at that address, logged in.
+/// An agent at that address, logged in.
 pub fn listening_at(address: SocketAddr, interval: &str, more: &str) -> Listening {
     let listening = not_logged_in(address, interval, more);
     listening.world.log_in_and_pair(LAB);
     listening
 }
 
-/// One at that address that still needs a login.
+/// An agent at that address that still needs a login.
 pub fn not_logged_in(address: SocketAddr, interval: &str, more: &str) -> Listening {
     let callback = format!("http://{address}/itero/{SECRET}");
     let account = AccountSpec {
@@ -67,7 +67,7 @@ impl Listening {
         self.run_with(&[])
     }
 
-    /// The same with further environment variables.
+    /// Like [`run`](Self::run), with extra environment variables.
     pub fn run_with(&self, env: &[(&str, &str)]) -> Agent {
         let before = self.world.align().state().counters.polls;
         let agent = self.world.run_with(env);
@@ -78,35 +78,33 @@ impl Listening {
         agent
     }
 
-    /// Starts it once more, when it may not be time for a poll.
+    /// Starts the agent again, when a poll may not be due yet.
     pub fn run_again(&self) -> Agent {
         let agent = self.world.run();
         self.wait_until_up();
         agent
     }
 
-    /// Waits until it listens.
     pub fn wait_until_up(&self) {
         wait_for("the listener", || TcpStream::connect(self.address).ok());
     }
 
-    /// Sends a body to the secret path. Gives the answer's status.
+    /// Sends a body to the secret path. Returns the status of the answer.
     pub fn post(&self, body: &str) -> u16 {
         let mut line = Line::connect(self.address).expect("connected");
         line.post(&format!("/itero/{SECRET}"), body).expect("answered")
     }
 
-    /// The journal, to be read only.
+    /// The journal, opened read-only.
     pub fn journal(&self) -> Store {
         Store::open_to_read(&self.world.state().join(FILE_NAME)).expect("readable").expect("there")
     }
 }
 
-/// A connection that is kept.
+/// A persistent connection.
 pub struct Line(TcpStream);
 
 impl Line {
-    /// Comes about at once.
     pub fn connect(address: SocketAddr) -> std::io::Result<Self> {
         let stream = TcpStream::connect(address)?;
         stream.set_nodelay(true)?;
@@ -114,7 +112,7 @@ impl Line {
         Ok(Self(stream))
     }
 
-    /// Gives the status, once the whole answer is there.
+    /// Returns the status once the whole answer has arrived.
     pub fn post(&mut self, path: &str, body: &str) -> std::io::Result<u16> {
         let length = body.len();
         let call =

@@ -1,4 +1,4 @@
-//! The login as a person meets it: what is pasted, who comes back to this PC, what goes wrong.
+//! Logging in as users experience it: what they paste, who comes back to this PC, what goes wrong.
 
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
@@ -10,7 +10,7 @@ use casedrop::simulator::{AccountSpec, CaseKind};
 use super::command_folder::Commands;
 use super::world::{ACCOUNT, Ended, LAB, World, client, follow, order, wait_for};
 
-/// Asserts that a command ended in this way and said all of this.
+/// Asserts that a command ended with this code and printed all of this.
 #[track_caller]
 fn assert_says(ended: &Ended, code: i32, words: &[&str]) {
     assert_eq!(ended.code, Some(code), "{ended:?}");
@@ -28,7 +28,7 @@ fn not_logged_in_with(more: &str) -> World {
     World::unpaired(vec![(LAB.to_owned(), account)], more)
 }
 
-/// Somebody ends the login at Align, as its support would.
+/// Revokes the login at Align, as its support would.
 fn revoke(world: &World) {
     let file = world.state().join("secrets/smile-lab.json");
     let login: serde_json::Value =
@@ -46,13 +46,13 @@ fn revoke(world: &World) {
     }
 }
 
-/// Moves the place where the browser comes back to this PC.
+/// Sets the redirect URL at which the browser comes back to this PC.
 fn redirect_to(world: &World, url: &str) {
     let yaml = world.yaml().replace("https://lab0.example/callback", url);
     std::fs::write(world.config(), yaml).expect("config");
 }
 
-/// Asks a listener on this PC as a browser does; gives its whole answer.
+/// Calls a listener on this PC as a browser does; returns the whole answer.
 fn browse(url: &str) -> String {
     let url: url::Url = url.parse().expect("a URL");
     let mut stream =
@@ -86,7 +86,7 @@ fn what_is_pasted_is_checked_before_anybody_is_asked() {
     let ended = world.log_in_pasting(LAB, |_| "a-code-of-nobody".to_owned());
     assert_says(&ended, 4, &["casedrop login smile-lab"]);
     assert!(!ended.stderr.contains("a-code-of"), "{ended:?}");
-    // Where the browser ended up in the login before this one.
+    // The address at which the browser ended in the previous login.
     let old = std::cell::RefCell::new(String::new());
     world.log_in_pasting(LAB, |back| {
         *old.borrow_mut() = back;
@@ -118,7 +118,7 @@ fn a_login_that_comes_back_to_this_pc_waits_for_the_right_browser() {
         String::new()
     });
     assert_says(&ended, 4, &["access_denied", "allow the access"]);
-    // The login that worked is still there.
+    // The login that worked is still valid.
     world.good(&["accounts", LAB]);
 }
 
@@ -165,7 +165,7 @@ fn the_browser_ends_a_login_that_a_command_file_began_and_a_command_may_take_its
     let receipt = commands.wait_for("failed/pair.txt");
     assert_eq!(receipt["details"]["finishes_by_itself"], true, "{receipt:#}");
     let url = receipt["details"]["login_url"].as_str().expect("a URL").to_owned();
-    // The agent listens at the redirect URL, and leaves it to whoever logs in by a command.
+    // The agent listens at the redirect URL, but yields it to a login command.
     let back = follow(&url);
     wait_for("the agent to listen", || {
         let url: url::Url = back.parse().expect("a URL");
@@ -176,7 +176,7 @@ fn the_browser_ends_a_login_that_a_command_file_began_and_a_command_may_take_its
         String::new()
     });
     assert_says(&ended, 0, &["logged in"]);
-    // Begun once more, it ends in the browser.
+    // A login that is begun again finishes in the browser.
     world.good(&["logout", LAB]);
     commands.put("pair again.txt", "");
     commands.put("pair.yaml", "command: pair\n");
@@ -235,7 +235,7 @@ fn a_login_that_was_revoked_is_told_everywhere_and_after_a_new_one_the_work_goes
     assert!((1..=3).contains(&told), "{log}");
 }
 
-/// What every command says of the lab now.
+/// Asserts what every command now says about the lab.
 #[track_caller]
 fn assert_known(world: &World, state: &str, code: i32) {
     let ended = world.casedrop(&["status", "--json"]);
@@ -256,7 +256,7 @@ fn assert_known(world: &World, state: &str, code: i32) {
 #[test]
 fn who_logged_in_and_paired_is_known_at_once_without_an_agent() {
     let world = not_logged_in();
-    // Whoever starts the agent once too early leaves its complaint in the journal.
+    // Starting the agent once too early leaves a complaint in the journal.
     let agent = world.run();
     wait_for("the agent to miss the login", || {
         let orders = world.casedrop(&["orders"]);
@@ -279,7 +279,7 @@ fn who_logged_in_and_paired_is_known_at_once_beside_an_agent() {
     let world = not_logged_in();
     let id = world.align().create_order(&order(CaseKind::OrthoShell)).expect("created");
     let agent = world.run();
-    // `orders` tells it only once the agent has made its journal.
+    // `orders` shows it only once the agent has created its journal.
     wait_for("the agent to miss the login", || {
         let orders = world.casedrop(&["orders"]);
         orders.stderr.contains("not logged in").then_some(())

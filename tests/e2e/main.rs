@@ -1,5 +1,5 @@
-//! The whole product over real sockets and a real disk: the `casedrop` program against the simulated
-//! Align, looked at as the CAD program next door would.
+//! The whole product over real sockets and a real disk: the `casedrop` program against the
+//! simulated Align, seen as the CAD program next to it would.
 
 #![expect(unreachable_pub, reason = "a test program has no public items")]
 

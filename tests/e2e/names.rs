@@ -1,5 +1,5 @@
-//! A vendor's file, or a command file, that is called after a patient: its name is where the file is, in
-//! the manifest beside it, and nowhere else.
+//! A vendor's file, or a command file, that is named after a patient: the name appears in the
+//! file's path and in the manifest next to it, and nowhere else.
 
 use std::path::Path;
 
@@ -20,7 +20,7 @@ fn holds(bytes: &[u8]) -> bool {
     bytes.windows(PATIENT_MARKER.len()).any(|window| window == PATIENT_MARKER.as_bytes())
 }
 
-/// The orders' own folders, and what people put into the command folder themselves.
+/// The orders' own folders, and what users put into the command folder.
 fn may_hold_names(world: &World, path: &Path) -> bool {
     let folders = [
         world.output(),
@@ -60,13 +60,13 @@ fn names_in_names_of_files_are_kept_and_told_nowhere_else() {
     assert!(named >= 3, "the vendor's names are where the files are: {names:?}");
     assert!(holds(&std::fs::read(world.dir_of(&sound).join("manifest.json")).expect("read")));
 
-    // What the agent knows of them is enough to know them again.
+    // What the agent remembers of the names is enough to recognize them.
     assert_eq!(world.good(&["verify"]).code, Some(0));
     tell("refetch", world.casedrop(&["refetch", &sound]));
     tell("sync after it", world.casedrop(&["sync"]));
     assert_eq!(world.order(&sound)["revision"], 1, "the same bytes cause no second write");
 
-    // Somebody takes one file, changes another and adds a third.
+    // Someone takes one file, changes another and adds a third.
     let dir = world.dir_of(&changed);
     let files: Vec<_> = published_files(&world, &changed)
         .into_iter()
@@ -110,7 +110,7 @@ fn names_in_names_of_files_are_kept_and_told_nowhere_else() {
     for path in pages.iter().map(String::as_str).chain(others) {
         let (code, html) = browser.get(path);
         assert_eq!(code, 200, "{path}");
-        // A file that has a stand-in for a name can be fetched by it.
+        // A file shown under a stand-in for its name can be fetched by that.
         if let Some(link) = html.split("href=\"").find(|link| link.contains("/files/")) {
             let (code, _) = browser.get(link.split('"').next().unwrap_or_default());
             assert_eq!(code, 200, "{link}");
@@ -123,7 +123,7 @@ fn names_in_names_of_files_are_kept_and_told_nowhere_else() {
     }
     told.push(("the agent's log".to_owned(), agent.kill()));
 
-    // Old enough to be removed: what is ours is known by its stand-ins.
+    // Old enough to be removed: our files are recognized by their stand-ins.
     world.let_days_pass(91);
     told.push(("sync at last".to_owned(), format!("{:?}", world.casedrop(&["sync"]))));
     assert!(!world.dir_of(&sound).exists(), "unchanged and old");

@@ -1,5 +1,4 @@
-//! Other programs and people are told what happened, at least once, in order, and of nothing that is
-//! not theirs to know.
+//! Other programs and people are notified at least once, in order, and only of what they may know.
 
 use casedrop::simulator::package::{DOCTOR_MARKER, PATIENT_MARKER};
 use casedrop::simulator::{AccountSpec, CaseKind, FaultKind};
@@ -8,10 +7,10 @@ use super::faults::download;
 use super::receivers::{HookProgram, MailReceiver, Run, WebReceiver};
 use super::world::{ACCOUNT, Agent, LAB, World, order, wait_for};
 
-/// A variable of the agent that holds what no hook may see.
+/// A variable of the agent's environment that no hook may see.
 const SECRET: (&str, &str) = ("CASEDROP_LABS__0__CLIENT_SECRET", "s3cret-of-client");
 
-/// Puts a section into the config of a world.
+/// Adds a notices section to the world's config.
 fn tell(world: &World, section: &str) {
     let yaml = format!("{}notices:\n{section}", world.yaml());
     std::fs::write(world.config(), yaml).expect("config");
@@ -33,7 +32,7 @@ fn create(world: &World) -> String {
     world.align().create_order(&order(CaseKind::Restorative)).expect("created")
 }
 
-/// What no retry mends: a person is told at once.
+/// A fault that no retry fixes: it needs attention at once.
 fn hostile() -> FaultKind {
     FaultKind::Hostile { which: "traversal".to_owned() }
 }
@@ -42,12 +41,12 @@ fn wait_for_runs(hook: &HookProgram, count: usize) -> Vec<Run> {
     wait_for("runs of the hook", || Some(hook.runs()).filter(|runs| runs.len() >= count))
 }
 
-/// What each run was about.
+/// The order and revision of each run.
 fn abouts(runs: &[Run]) -> Vec<(String, u64)> {
     runs.iter().map(Run::about).collect()
 }
 
-/// Nothing in the text may be a name of a person, or open a door.
+/// The text may contain no personal name and no secret.
 fn assert_discreet(world: &World, text: &str) {
     let login = std::fs::read(world.state().join("secrets/smile-lab.json")).expect("a login");
     let login: serde_json::Value = serde_json::from_slice(&login).expect("JSON");
@@ -120,7 +119,7 @@ fn a_hook_that_hangs_is_ended_and_holds_up_no_publication() {
     world.wait_for_revision(&second, 1);
     let is_first = |run: &Run| run.about() == (first.clone(), 1);
     assert!(hook.runs().iter().all(is_first), "one run at a time");
-    // The next run of it hangs too; by then the first one was ended.
+    // The next run hangs too; by then the first one has been killed.
     wait_for_runs(&hook, 2);
     #[cfg(target_os = "linux")]
     assert!(!std::path::Path::new(&format!("/proc/{}", runs[0].pid)).exists(), "it goes on");
@@ -159,7 +158,7 @@ fn a_hook_that_fails_is_run_again_before_the_next_order() {
 #[test]
 fn what_was_published_is_told_after_a_crash() {
     let (world, hook) = with_hook("timeout: 60s");
-    // Once before the hook begins, and once while it runs.
+    // One crash before the hook starts, and one while it runs.
     let id = create(&world);
     let agent = run(&world, &hook, &[("CASEDROP_TEST_KILL_AT", "journal-published-durable")]);
     let (code, _) = agent.wait();
@@ -202,7 +201,7 @@ fn a_webhook_is_signed_and_repeated_with_the_same_id_until_it_is_taken() {
     let good = create(&world);
     world.wait_for_revision(&good, 1);
     wait_for("a first message", || (!web.got().is_empty()).then_some(()));
-    // What comes meanwhile waits for its own message, also across a crash.
+    // Later events wait for their own message, even across a crash.
     let before = agent.kill();
     let bad = create(&world);
     world.align().inject(download(hostile()).order(&bad));
@@ -217,7 +216,7 @@ fn a_webhook_is_signed_and_repeated_with_the_same_id_until_it_is_taken() {
     assert_eq!(got[0].json()["events"], got[2].json()["events"]);
     assert_ne!(ids[3], ids[0]);
     assert_eq!(got.len(), 4, "{got:#?}");
-    // The first agent may have ended before it had its answer.
+    // The first agent may have been killed before it got its answer.
     let log = before + &agent.kill();
     assert!(log.contains("the webhook failed: 127.0.0.1 answered "), "{log}");
     for text in got.iter().map(|got| format!("{got:?}")).chain([log.clone()]) {
@@ -284,7 +283,7 @@ fn a_digest_tells_what_was_published_and_what_needs_a_person() {
     let bad = create(&world);
     world.align().inject(download(hostile()).order(&bad));
     let second = wait_for("another mail", || server.sessions().into_iter().nth(1));
-    // There was nothing to tell in between, and what was told once is not counted again.
+    // Nothing happened in between, and what was already reported is not counted again.
     assert!(second.mail.contains("Subject: Casedrop: 1 order needs attention\n"), "{second:#?}");
     assert!(second.mail.contains(&format!("  {LAB}/{ACCOUNT}/{bad}: ")), "{second:#?}");
     assert!(second.mail.contains("leaves its directory"), "{second:#?}");

@@ -1,4 +1,4 @@
-//! Scan notifications over real sockets: quick, durable, and no harm whatever comes.
+//! Scan notifications over real sockets: quick, durable, and harmless whatever they contain.
 
 use std::collections::BTreeSet;
 use std::net::{SocketAddr, TcpListener};
@@ -23,7 +23,7 @@ fn an_order_is_published_at_its_notification_though_polls_are_rare() {
     world.wait_for_revision(&id, 1);
     world.wait_for_state(&id, "published");
     assert!(began.elapsed() < Duration::from_secs(30), "{:?}", began.elapsed());
-    // A new revision of it comes the same way, with what Align says of it.
+    // A new revision arrives the same way, with what Align says about it.
     world.align().flow(&id, "send-to-modeling").expect("sent");
     world.align().flow(&id, "modeling-completed").expect("back");
     let second = world.wait_for_revision(&id, 2);
@@ -105,7 +105,7 @@ fn an_order_that_is_named_by_its_own_number_is_fetched_at_once() {
     let id = world.align().create_order(&order(CaseKind::OrthoShell)).expect("created");
     world.wait_for_revision(&id, 1);
     world.wait_for_state(&id, "published");
-    // What Align itself sends of the next revision gets lost.
+    // Align's own notification of the next revision gets lost.
     let account = listening.world.account().id.clone();
     world.align().flow(&id, "send-to-modeling").expect("sent");
     assert_eq!(listening.post(&format!(r#"{{"orderId":"{id}","account":"{account}"}}"#)), 200);
@@ -140,7 +140,7 @@ fn without_the_listener_orders_are_found_by_polling_and_people_are_told() {
 
 #[test]
 fn a_certificate_of_its_own_is_used_and_checked() {
-    // Under Wine it has no drive before that.
+    // A path without a drive letter is not enough under Wine.
     let data = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/tls");
     let data = std::fs::canonicalize(data).expect("there");
     let quoted = |name: &str| serde_json::to_string(&data.join(name)).expect("a Unicode path");
@@ -156,7 +156,7 @@ fn a_certificate_of_its_own_is_used_and_checked() {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     let status = runtime.block_on(async {
         let authority = reqwest::Certificate::from_pem(&authority).expect("PEM");
-        // Another test of this process may have been first.
+        // Another test in this process may have installed it first.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let client = reqwest::Client::builder().no_proxy().tls_certs_only([authority]).build();
         let client = client.expect("a client");
@@ -175,16 +175,16 @@ fn a_certificate_of_its_own_is_used_and_checked() {
     assert!(told.contains("notifications.tls") && told.contains("private key"), "{told}");
 }
 
-/// How long the flood lasts, in seconds.
+/// Duration of the flood in seconds.
 fn flood_seconds() -> u64 {
     std::env::var("CASEDROP_TEST_FLOOD_SECONDS").map_or(4, |text| text.parse().expect("a number"))
 }
 
-/// Under Wine each call takes its time.
+/// Calls are slow under Wine.
 const PER_SECOND: u64 = if cfg!(windows) { 200 } else { 1_000 };
 const LINES: u64 = 40;
 
-/// The memory that the process uses now, in kB.
+/// Current memory of the process, in kB.
 #[cfg(target_os = "linux")]
 fn memory(agent: &super::world::Agent) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{}/status", agent.id())).expect("it runs");
@@ -192,7 +192,7 @@ fn memory(agent: &super::world::Agent) -> u64 {
     line.split_whitespace().nth(1).expect("a number").parse().expect("a number")
 }
 
-/// Sends its share of the flood; again what was not answered. Gives what was acknowledged.
+/// Sends its share of the flood, repeating what was not answered. Returns what was acknowledged.
 fn sender(address: SocketAddr, line: u64, began: Instant, done: &AtomicBool) -> Vec<String> {
     let each = Duration::from_micros(1_000_000 * LINES / PER_SECOND);
     let mut acknowledged = Vec::new();
@@ -261,7 +261,7 @@ fn a_flood_of_notifications_loses_none_that_was_acknowledged_even_if_the_process
         });
         agent.kill();
     });
-    // Align knows none of them, so all must still wait.
+    // Align knows none of them, so all must still be waiting.
     let store = listening.journal();
     let waiting: BTreeSet<String> = store
         .notified(usize::MAX)
@@ -293,7 +293,7 @@ fn duplicates_of_a_waiting_notification_cost_nothing() {
     for _ in 0..500 {
         assert_eq!(line.post(&format!("/itero/{SECRET}"), &body).expect("answered"), 200);
     }
-    // What the counts cost, once in a while.
+    // The occasional write of the counters is allowed.
     assert!(log() <= before + 64 * 1024, "{before} bytes, then {}", log());
     assert_eq!(listening.journal().notified_count().expect("read"), 1);
     agent.kill();

@@ -1,4 +1,5 @@
-//! Align, the output or its marker are gone for a while: the agent waits, says so, and goes on.
+//! Align, the output folder or its marker disappears for a time: the agent waits, reports it, and
+//! resumes.
 
 use std::io::{BufRead as _, BufReader};
 use std::process::{Command, Stdio};
@@ -86,7 +87,7 @@ fn a_running_agent_writes_nothing_while_the_marker_is_gone() {
     assert!(story["trouble"]["message"].as_str().expect("text").contains("marker"), "{story}");
     assert_eq!(world.align().state().asset(&second, "IDE").started, 0, "nothing is fetched");
     assert_eq!(tree::orders(&world.output()), [world.dir_of(&first)]);
-    // Another folder's marker is no better.
+    // Another folder's marker does not help either.
     std::fs::write(&marker, r#"{"casedrop_root":1,"id":"of another"}"#).expect("written");
     world.wait_for_message(&second, "another folder's marker");
     std::fs::write(&marker, kept).expect("put back");

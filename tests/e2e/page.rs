@@ -1,4 +1,4 @@
-//! The status page of the real program, as a browser and a monitor ask for it.
+//! The status page of the real program, as browsers and monitoring request it.
 
 use casedrop::simulator::CaseKind;
 
@@ -9,7 +9,7 @@ const PAGE: &str = "status_page: { listen: '127.0.0.1:0' }\n";
 pub(super) struct Browser {
     runtime: tokio::runtime::Runtime,
     client: reqwest::Client,
-    /// Without a slash at its end.
+    /// Without a trailing slash.
     base: String,
     cookie: String,
 }
@@ -17,7 +17,7 @@ pub(super) struct Browser {
 impl Browser {
     pub(super) fn of(world: &World) -> Self {
         let base = wait_for("the page", || {
-            // Orders may fail meanwhile.
+            // A failing order would change the exit code.
             let status = world.casedrop(&["status", "--json"]).stdout;
             let status: serde_json::Value = serde_json::from_str(&status).ok()?;
             status["page"].as_str().map(|url| url.trim_end_matches('/').to_owned())

@@ -1,4 +1,4 @@
-//! Where Align's API is found, where tokens may go, and labs that have nothing to do with each other.
+//! Where Align's API is found, where tokens may go, and labs that are independent of each other.
 
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ fn no_bearer_token_follows_a_redirect_to_the_storage_host() {
     assert_eq!(state.counters.storage_with_authorization, 0);
 }
 
-/// The API is used where discovery says, and nowhere else.
+/// The API is called where discovery says, and nowhere else.
 fn uses_discovered_urls(regional: Regional) -> Vec<RequestRecord> {
     let world = World::new();
     world.align().update_settings(|settings| settings.regional = regional);
@@ -51,7 +51,7 @@ fn the_regional_port_that_discovery_names_is_used() {
 #[test]
 fn without_discovery_the_known_paths_are_used() {
     let world = World::new();
-    // As if it had never answered: what it said before would be used.
+    // As if discovery had never answered: otherwise its last answer would be used.
     std::fs::remove_file(world.state().join("discovery-smile-lab.json")).expect("it was kept");
     world.align().update_settings(|settings| settings.discovery = false);
     let before = world.align().state().counters.discovered_requests;

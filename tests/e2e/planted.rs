@@ -1,5 +1,5 @@
-//! What others plant in the agent's folders is told, and never obeyed: no file outside them is deleted,
-//! nothing hangs.
+//! Manifests and pipes planted in the agent's folders are reported and never obeyed: no file
+//! outside is deleted, and nothing hangs.
 
 use std::path::{Path, PathBuf};
 
@@ -12,7 +12,7 @@ use super::world::{ACCOUNT, LAB, World, order};
 
 const KEEP: &str = "history: { keep: null }\nretention: { keep: 90d, min_free: 1MB }\n";
 
-/// Everything that the agent keeps for itself.
+/// All of the agent's own files.
 fn treasures(world: &World) -> Vec<PathBuf> {
     let mut found = tree::files(&world.state());
     found.push(world.config());
@@ -20,7 +20,7 @@ fn treasures(world: &World) -> Vec<PathBuf> {
     found
 }
 
-/// A manifest of an order that lists files of the agent's own, seen from `dir`.
+/// A manifest for an order at `dir` that lists the agent's own files.
 fn planted(world: &World, dir: &Path, id: &str, template: &Value) -> Value {
     let up = dir.strip_prefix(world.dir()).expect("below").components().count();
     let mut entries = Vec::new();
@@ -49,7 +49,7 @@ fn plant(world: &World, dir: &Path, id: &str, template: &Value) {
     std::fs::write(dir.join("manifest.json"), manifest.to_string()).expect("planted");
 }
 
-/// A world with one published order, and what its manifest says.
+/// A world with one published order, and its manifest.
 fn world() -> (World, String, Value) {
     let world = World::with_config(KEEP);
     let id = world.align().create_order(&order(CaseKind::OrthoShell)).expect("created");
@@ -60,7 +60,7 @@ fn world() -> (World, String, Value) {
 
 fn lose_journal(world: &World) {
     for suffix in ["", "-wal", "-shm"] {
-        // The others are not there after an orderly end.
+        // After a clean shutdown the others do not exist.
         let _ = std::fs::remove_file(world.state().join(format!("{FILE_NAME}{suffix}")));
     }
 }
@@ -121,7 +121,7 @@ fn an_order_of_unknown_origin_is_told_and_never_removed_until_it_is_fetched_agai
 mod pipes {
     use super::*;
 
-    /// Puts a pipe in the place of a file; gives where that is kept.
+    /// Replaces a file with a pipe; returns where the file is kept.
     fn pipe_at(path: &Path) -> PathBuf {
         use rustix::fs::{CWD, FileType, Mode, mknodat};
         let kept = path.ancestors().nth(1).expect("a folder").join("../kept");

@@ -1,13 +1,13 @@
-//! Align is asked for ready orders no more often than it allows, whoever asks: passes, agents, and
-//! agents that were killed.
+//! Align is polled no more often than it allows, whoever polls: passes, agents, and agents that
+//! were killed.
 
 use casedrop::simulator::{CaseKind, FaultKind, FaultRule};
 
 use super::world::{World, order, wait_for};
 
-/// Long enough that a pass and a second one fit in, however busy the machine is.
+/// Long enough for two passes, however busy the machine is.
 const LONG: u64 = 600_000;
-/// Short enough to be waited for.
+/// Short enough to wait for.
 const SHORT: u64 = 1500;
 
 fn world(interval_ms: u64) -> World {
@@ -78,7 +78,7 @@ fn a_second_agent_on_the_same_state_ends_before_it_asks() {
 fn the_simulator_notices_who_asks_too_often() {
     let world = world(LONG);
     world.good(&["sync"]);
-    // A second PC with the same login knows nothing of the first one.
+    // A second PC with the same login knows nothing about the first one.
     let second = world.dir().join("second");
     std::fs::create_dir(&second).expect("made");
     let yaml = world

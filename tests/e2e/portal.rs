@@ -1,4 +1,4 @@
-//! Somebody else who looks at Align: what an order holds there, asked without the product.
+//! An independent view of Align: what an order holds there, fetched without the product.
 
 use std::collections::BTreeMap;
 use std::io::{Cursor, Read as _};
@@ -12,8 +12,8 @@ use super::world::{World, client};
 /// Names and hashes of files.
 pub type Content = BTreeMap<String, String>;
 
-/// What an order's package holds at Align now, in the form in which the agent asked for it. It must
-/// have been downloaded before, since this downloads it too.
+/// What an order's package holds at Align now, in the format that the agent requested. The agent
+/// must have downloaded it first. Counts as a download itself.
 pub fn package(world: &World, order: &str) -> Content {
     let asked = world.align().state().asset(order, "IDE").parameters;
     assert!(!asked.is_empty(), "the agent never asked for {order}");
@@ -63,7 +63,7 @@ pub fn package(world: &World, order: &str) -> Content {
     content
 }
 
-/// What a manifest lists, apart from what came by separate calls.
+/// What a manifest lists, except for what came by separate calls.
 pub fn listed(manifest: &Manifest) -> Content {
     let own =
         |path: &str| !path.starts_with("thumbnails/") && !path.starts_with("screen-captures/");

@@ -1,4 +1,4 @@
-//! Those whom the agent tells: a program, a web server, a mail server.
+//! Receivers of the agent's notices: a program, a web server, a mail server.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -15,37 +15,36 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-/// The environment variable that makes this very program stand in for a hook, with its folder.
+/// Environment variable that turns this very test program into a hook; its value is the hook's
+/// folder.
 const STAND_IN: &str = "HOOK_STAND_IN";
-/// The test below, as the program's test runner knows it.
+/// The test below, by the name that the test runner uses.
 const STAND_IN_TEST: &str = "receivers::a_stand_in_for_a_hook_keeps_what_it_is_given";
 
-/// A program that keeps what it is given, and does what files in its folder tell.
+/// A hook that records its input and obeys control files in its folder.
 pub struct HookProgram {
     dir: tempfile::TempDir,
 }
 
-/// One run of it.
+/// One run of the hook.
 #[derive(Debug, Clone)]
 pub struct Run {
-    /// What it read.
+    /// What it read from standard input.
     pub input: String,
-    /// The variables that begin with `CASEDROP_`.
+    /// The environment variables that begin with `CASEDROP_`.
     pub variables: BTreeMap<String, String>,
-    /// Where it ran.
     pub cwd: PathBuf,
-    /// Its number.
     #[cfg(target_os = "linux")]
     pub pid: u32,
 }
 
 impl HookProgram {
-    /// One that ends well.
+    /// A hook that succeeds.
     pub fn new() -> Self {
         Self { dir: tempfile::tempdir().expect("tempdir") }
     }
 
-    /// The line of the config that names it.
+    /// The config line that names the hook.
     pub fn run_line() -> String {
         let program = std::env::current_exe().expect("a program");
         let words = [
@@ -58,17 +57,17 @@ impl HookProgram {
         format!("run: {}", serde_json::to_string(&words).expect("JSON"))
     }
 
-    /// What the agent's environment must hold for it.
+    /// The environment variable that the agent must pass on to the hook.
     pub fn env(&self) -> (&'static str, &str) {
         (STAND_IN, self.dir.path().to_str().expect("a Unicode path"))
     }
 
-    /// From now on each run fails after it kept what it was given (`fail`), or does not end (`hang`).
+    /// From now on each run fails after recording its input (`fail`), or does not end (`hang`).
     pub fn shall(&self, what: &str) {
         std::fs::write(self.dir.path().join(what), "").expect("written");
     }
 
-    /// No longer.
+    /// Undoes [`shall`](Self::shall).
     pub fn shall_not(&self, what: &str) {
         std::fs::remove_file(self.dir.path().join(what)).expect("removed");
     }
@@ -99,20 +98,20 @@ impl HookProgram {
 }
 
 impl Run {
-    /// Of which order and revision it was told.
+    /// The order and revision of its event.
     pub fn about(&self) -> (String, u64) {
         let event = self.event();
         let order = event["order_id"].as_str().expect("an id").to_owned();
         (order, event["revision"].as_u64().expect("a number"))
     }
 
-    /// What it was told.
+    /// The event that it was given.
     pub fn event(&self) -> Value {
         serde_json::from_str(&self.input).expect("JSON")
     }
 }
 
-/// The hook itself: keeps what it was given in a file that appears whole.
+/// The hook itself: records its input in a file that appears by an atomic rename.
 fn stand_in(dir: &Path) -> ! {
     let mut input = String::new();
     std::io::stdin().read_to_string(&mut input).expect("readable");
@@ -163,7 +162,7 @@ fn a_stand_in_for_a_hook_keeps_what_it_is_given() {
     );
 }
 
-/// A web server that takes messages.
+/// A web server that accepts messages.
 pub struct WebReceiver {
     address: std::net::SocketAddr,
     kept: Arc<Mutex<WebKept>>,
@@ -176,14 +175,12 @@ struct WebKept {
     got: Vec<Got>,
 }
 
-/// A message that came, and how it was answered.
+/// A received message, and how it was answered.
 #[derive(Debug, Clone)]
 pub struct Got {
-    /// Its headers.
     pub headers: BTreeMap<String, String>,
-    /// Its body.
     pub body: String,
-    /// The answer's status.
+    /// The status of the answer.
     pub status: u16,
 }
 
@@ -191,7 +188,7 @@ impl WebReceiver {
     /// The secret for signatures.
     pub const SECRET: &str = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oDazfIYYHBCf8=";
 
-    /// One that answers so at first, and 204 later.
+    /// Answers with these statuses first, then with 204.
     pub fn answering(statuses: &[u16]) -> Self {
         let kept = Arc::new(Mutex::new(WebKept {
             answers: statuses.iter().copied().collect(),
@@ -212,19 +209,19 @@ impl WebReceiver {
         Self { address, kept, _runtime: runtime }
     }
 
-    /// The section of the config that names it; the secret is put into a file of that folder.
+    /// The config section that names it; writes the secret to a file in that folder.
     pub fn section(&self, dir: &Path, more: &str) -> String {
         std::fs::write(dir.join("webhook.secret"), Self::SECRET).expect("written");
         let url = format!("http://{}/hook", self.address);
         format!("  webhook: {{ url: '{url}', secret_file: webhook.secret, {more} }}\n")
     }
 
-    /// All that came, in order.
+    /// All received messages, in order.
     pub fn got(&self) -> Vec<Got> {
         self.kept.lock().expect("not poisoned").got.clone()
     }
 
-    /// The events of all messages that were taken.
+    /// The events of all accepted messages.
     pub fn events(&self) -> Vec<Value> {
         let taken = self.got().into_iter().filter(|got| got.status == 204);
         taken.flat_map(|got| got.json()["events"].as_array().expect("a list").clone()).collect()
@@ -250,12 +247,11 @@ async fn take(
 }
 
 impl Got {
-    /// Its body.
     pub fn json(&self) -> Value {
         serde_json::from_str(&self.body).expect("JSON")
     }
 
-    /// Checks the signature as a receiver would, and gives the message's id.
+    /// Checks the signature as a receiver would, and returns the message's id.
     pub fn checked(&self) -> String {
         let key = WebReceiver::SECRET.strip_prefix("whsec_").expect("a secret");
         let key = STANDARD.decode(key).expect("base64");
@@ -273,23 +269,20 @@ impl Got {
     }
 }
 
-/// A mail server that takes all.
+/// A mail server that accepts everything.
 pub struct MailReceiver {
     port: u16,
     sessions: Arc<Mutex<Vec<Session>>>,
 }
 
-/// One session with it.
 #[derive(Debug, Clone, Default)]
 pub struct Session {
-    /// The commands.
     pub commands: Vec<String>,
     /// The mail, decoded.
     pub mail: String,
 }
 
 impl MailReceiver {
-    /// One on a port of its own.
     pub fn new() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let port = listener.local_addr().expect("bound").port();
@@ -304,7 +297,7 @@ impl MailReceiver {
         Self { port, sessions }
     }
 
-    /// The section of the config that names it; the password is put into a file of that folder.
+    /// The config section that names it; writes the password to a file in that folder.
     pub fn section(&self, dir: &Path, more: &str) -> String {
         std::fs::write(dir.join("mail.secret"), "p4ss-of-mail").expect("written");
         format!(
@@ -315,13 +308,13 @@ impl MailReceiver {
         )
     }
 
-    /// All sessions that have ended, in order.
+    /// All finished sessions, in order.
     pub fn sessions(&self) -> Vec<Session> {
         self.sessions.lock().expect("not poisoned").clone()
     }
 }
 
-/// The little of SMTP (RFC 5321) that one mail needs. Whoever hangs up has ended the session.
+/// The little of SMTP (RFC 5321) that one mail needs. Hanging up ends the session.
 fn converse(mut stream: TcpStream) -> Session {
     let mut session = Session::default();
     let mut lines = BufReader::new(stream.try_clone().expect("cloned")).lines();
@@ -351,7 +344,7 @@ fn converse(mut stream: TcpStream) -> Session {
     session
 }
 
-/// The mail with its body as people read it.
+/// The mail with its body decoded.
 fn plain(mail: &str) -> String {
     let Some((head, body)) = mail.split_once("\n\n") else { return mail.to_owned() };
     let body = if head.contains("Content-Transfer-Encoding: base64") {

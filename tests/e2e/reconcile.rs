@@ -1,4 +1,5 @@
-//! Where an order is when it is not where one expects it: in modeling, with another client, moved away.
+//! Where an order is when it is not where one expects it: in modeling, with another client, moved
+//! away.
 
 use casedrop::model::manifest::Role;
 use casedrop::model::time::WallMs;
@@ -7,7 +8,7 @@ use casedrop::store::Store;
 
 use super::world::{Ended, World, order, started, wait_for};
 
-/// No room for any download, so that an order is known and not fetched.
+/// No room for any download, so that an order is known but not fetched.
 const NO_ROOM: (&str, &str) = ("CASEDROP_RETENTION__MIN_FREE", "1000TB");
 
 fn sync_without_room(world: &World) -> Ended {
@@ -19,7 +20,7 @@ fn sync_without_room(world: &World) -> Ended {
     })
 }
 
-/// The report's differences, as (order or folder name, kind).
+/// The differences of the report, as (order or folder name, kind).
 fn differences(world: &World) -> Vec<(String, String)> {
     let ended = world.casedrop(&["orders", "--reconcile", "--json"]);
     let report: serde_json::Value = serde_json::from_str(&ended.stdout).expect("JSON");
@@ -63,7 +64,7 @@ fn a_case_in_modeling_is_shown_as_expected_back() {
     let id = world.align().create_order(&order(CaseKind::Restorative)).expect("created");
     world.good(&["sync"]);
     world.align().flow(&id, "send-to-modeling").expect("sent");
-    // The question is due some hours after the publication.
+    // The agent asks about a published order again only hours later; make that due.
     let store = Store::open(&world.state().join(casedrop::store::FILE_NAME)).expect("journal");
     let mut record = store.find(&id).expect("readable").remove(0);
     record.last_seen = WallMs(0);

@@ -1,4 +1,4 @@
-//! Logins that age: what a pass hours later finds, and what is lost between Align and this PC.
+//! Aging logins: what a pass hours later finds, and what is lost between Align and this PC.
 
 use std::path::PathBuf;
 
@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::world::{LAB, World, order, wait_for};
 
-/// Without discovery, neither list nor downloads are found.
+/// Without discovery, neither the list nor downloads are found.
 const DISCOVERY_ONLY: &str = "api: { paths: { getOrdersForLab: /nowhere, \
                               downloadAsset: '/nowhere/{orderId}/{assetType}' } }\n";
 const MINUTE_MS: u64 = 60_000;
@@ -16,7 +16,7 @@ fn discovered(world: &World) -> PathBuf {
     world.state().join("discovery-smile-lab.json")
 }
 
-/// The login is as old as that, for this PC. No agent may be running.
+/// Makes the login this much older for this PC. No agent may be running.
 fn age(world: &World, ms: u64) {
     let file = world.state().join("secrets/smile-lab.json");
     let mut login: Value =
@@ -63,7 +63,7 @@ fn a_token_that_ended_early_is_renewed_though_only_discovery_says_so() {
     world.published(&id);
 }
 
-/// The next renewal rotates the tokens, and its answer does not come through.
+/// The next renewal rotates the tokens, but its answer is lost.
 fn lose_an_answer(world: &World) {
     let kind = FaultKind::Truncate { after_bytes: 0, announce_short: false };
     world.align().inject(FaultRule::on("refreshToken", kind).times(1));
@@ -89,7 +89,7 @@ fn a_lost_renewal_leaves_the_lab_at_work_and_says_until_when() {
     let second = world.align().create_order(&order(CaseKind::OrthoShell)).expect("created");
     world.wait_for_revision(&second, 1);
     assert_eq!(world.align().state().counters.refresh_reuses, 1, "the former one, once more");
-    // A new login ends it, without a restart.
+    // A new login clears this, without a restart.
     let ended = world.log_in_as_is(LAB);
     assert_eq!(ended.code, Some(0), "{ended:?}");
     wait_for("all to be well", || {

@@ -1,5 +1,4 @@
-//! What people ask for on the command line: with a running agent, without one, and after one was
-//! killed.
+//! Requests on the command line: with a running agent, without one, and after one was killed.
 
 use casedrop::model::manifest::Reason;
 use casedrop::simulator::{AccountSpec, CaseKind};
@@ -8,7 +7,7 @@ use serde_json::Value;
 use super::tree;
 use super::world::{ACCOUNT, Ended, LAB, World, order, wait_for};
 
-/// What the doctor is told, and nobody else.
+/// Meant for the doctor only.
 const REASON: &str = "the margin of Mrs Geheimrat is not visible";
 
 fn control_file(world: &World) -> std::path::PathBuf {
@@ -34,7 +33,7 @@ fn outcome(ended: &Ended) -> (Option<i32>, String) {
     (ended.code, reply["outcome"].as_str().expect("an outcome").to_owned())
 }
 
-/// Runs every command once, and gives how each ended.
+/// Runs every command once and returns how each ended.
 fn all_commands(world: &World, id: &str) -> Vec<(Option<i32>, String)> {
     let commands: [&[&str]; 11] = [
         &["pause", "--lab", "SMILE-lab"],
@@ -224,7 +223,7 @@ fn an_order_is_sent_back_with_its_confirmation_only_and_comes_back_as_the_next_r
     }
 }
 
-/// A PC that never saw the lab's orders: all that is left is the login.
+/// Leaves a PC that has never seen the lab's orders: only the login remains.
 fn forget_everything(world: &World) {
     for entry in std::fs::read_dir(world.state()).expect("listed") {
         let path = entry.expect("readable").path();
@@ -298,7 +297,7 @@ fn a_login_that_is_needed_is_said_wherever_somebody_looks() {
         let (code, told) = status(&world);
         (code == Some(0) && told["labs"][0]["state"] == "polling").then_some(())
     });
-    // A login that ends under a running agent.
+    // The login ends while the agent runs.
     world.good(&["logout", LAB]);
     wait_for("the end of the login to be noticed", || {
         let (code, told) = status(&world);

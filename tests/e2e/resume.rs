@@ -1,4 +1,5 @@
-//! Downloads that break off go on where they broke off, and two versions never become one package.
+//! Downloads that break off resume where they stopped, and two versions are never mixed in one
+//! package.
 
 use std::path::PathBuf;
 
@@ -9,19 +10,19 @@ use super::world::{ACCOUNT, LAB, World, order, started, wait_for};
 use super::{portal, tree};
 
 const IDE: &str = "IDE";
-/// So many bytes come before a download breaks off; a package has more.
+/// Number of bytes that arrive before a download breaks off; a package has more.
 const CAME: u64 = 3000;
 
 fn spool(world: &World, id: &str) -> PathBuf {
     world.staging().join("work").join(format!("{LAB}~{ACCOUNT}~{id}.spool")).join("ide")
 }
 
-/// How many bytes are kept of a broken download.
+/// Number of bytes kept of a broken download.
 fn kept(world: &World, id: &str) -> u64 {
     spool(world, id).metadata().map_or(0, |meta| meta.len())
 }
 
-/// An order of which a pass fetched the beginning.
+/// An order whose download broke off in a pass.
 fn broken(world: &World, kind: FaultKind) -> String {
     let id = world.align().create_order(&order(CaseKind::OrthoShell)).expect("created");
     world.align().inject(download(kind).order(&id));
@@ -36,7 +37,7 @@ fn reset() -> FaultKind {
     FaultKind::Reset { after_bytes: CAME }
 }
 
-/// How often the package was sent from its beginning, and how often from the middle.
+/// How often the package was sent from its beginning, and how often it was resumed.
 fn sent(world: &World, id: &str) -> (u64, u64) {
     let ide = world.align().state().asset(id, IDE);
     (ide.started, ide.resumed)
@@ -83,7 +84,7 @@ fn a_download_of_no_announced_length_and_one_behind_a_redirect_go_on_too() {
         assert_eq!(kept(&world, &id), CAME);
         world.good(&["sync"]);
         assert_eq!(sent(&world, &id), (1, 1));
-        // Whoever looks at Align for the test follows no redirects.
+        // The test's own client follows no redirects.
         world.align().update_settings(|settings| settings.redirect_to_storage = false);
         assert_published(&world, &id);
     }
@@ -137,7 +138,7 @@ fn a_package_that_changed_in_between_comes_whole_and_is_no_mix() {
         (world.order(&id)["state"] == "published").then_some(())
     });
     let (started, resumed) = sent(&world, &id);
-    // If the poll that tells of the change comes during the download, it is fetched once more.
+    // If the poll that reports the change happens during the download, it is fetched once more.
     assert!(started >= 2 && resumed == 0, "{started} {resumed}");
     assert_published(&world, &id);
 }
@@ -199,7 +200,7 @@ fn what_nobody_will_continue_is_swept_away_at_the_next_start() {
     let stray = spool(&world, "17");
     std::fs::create_dir_all(stray.parent().expect("a folder")).expect("made");
     std::fs::write(&stray, "of an order that is known no more").expect("written");
-    // Whatever Align makes now, it is not what came.
+    // Whatever Align builds now differs from what has arrived.
     world.align().inject(download(super::faults::status(404)).order(&id));
     assert_eq!(world.casedrop(&["sync"]).code, Some(0));
     assert_eq!(world.order(&id)["state"], "regenerating");

@@ -1,5 +1,5 @@
-//! No token, no secret and no name of a patient or a doctor leaves its place, however much is logged
-//! and whatever goes wrong.
+//! No token, no secret and no name of a patient or doctor leaks, however much is logged and
+//! whatever goes wrong.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -12,14 +12,14 @@ use super::command_folder::Commands;
 use super::tree;
 use super::world::{Ended, LAB, World, follow, order, wait_for};
 
-/// What must not be seen: the words, and what the secrets hold at this moment.
+/// Adds the current secrets to the words that must not appear.
 fn forbidden(world: &World, words: &mut BTreeSet<String>) {
     for path in tree::files(&world.state().join("secrets")) {
         let text = std::fs::read_to_string(&path).expect("readable");
         let parsed = serde_json::from_str::<serde_json::Value>(&text);
         let name = path.file_name().and_then(|name| name.to_str()).expect("Unicode");
         match parsed {
-            // A login, or one that was begun.
+            // A login, or one in progress.
             Ok(secrets) => {
                 for key in ["access_token", "refresh_token", "verifier"] {
                     words.extend(secrets[key].as_str().map(str::to_owned));
@@ -33,8 +33,9 @@ fn forbidden(world: &World, words: &mut BTreeSet<String>) {
     }
 }
 
-/// The few files in which secrets or names may stand: the secrets themselves; the config, in which
-/// this test writes the client's secret; the vendor's files of an order, in the output and in history.
+/// The few files that may hold secrets or names: the secrets themselves; the config, into which
+/// this test writes the client secret; the vendor's files of an order, in the output and in
+/// history.
 fn may_hold_them(world: &World, path: &Path) -> bool {
     let history = world.staging().join("history");
     let is_of_an_order = path.starts_with(world.output()) || path.starts_with(history);
@@ -48,7 +49,7 @@ fn holds(bytes: &[u8], word: &str) -> bool {
     bytes.windows(word.len()).any(|window| window == word.as_bytes())
 }
 
-/// Staff: what they write reaches Align, and nobody else. And a login by command files, with a wrong
+/// What staff writes reaches Align and no one else. Then a login by command files, with a wrong
 /// code first.
 fn staff(world: &World, commands: &Commands, id: &str, words: &mut BTreeSet<String>) {
     let reason = format!("{PATIENT_MARKER}: the margin is not visible");
@@ -57,7 +58,7 @@ fn staff(world: &World, commands: &Commands, id: &str, words: &mut BTreeSet<Stri
     commands.wait_for("done/return.yaml");
     commands.put("broken.yaml", format!("command: return\nreason: '{reason}\norder: [\n"));
     commands.wait_for("failed/broken.yaml");
-    // What they dropped is theirs.
+    // The files that they dropped are theirs.
     for file in ["done/return.yaml", "failed/broken.yaml"] {
         std::fs::remove_file(world.dir().join("commands").join(file)).expect("removed");
     }
@@ -92,7 +93,7 @@ fn neither_tokens_nor_secrets_nor_names_are_told_or_kept() {
     let mut told: Vec<(String, String)> = Vec::new();
     forbidden(&world, &mut words);
 
-    // Everything that talks: servers that quote names back, a broken package, a refresh, a rescan.
+    // Everything that is logged: servers that echo names, a broken package, a refresh, a rescan.
     let quoted = format!("no order for {PATIENT_MARKER} of {DOCTOR_MARKER}");
     let status = |code| FaultKind::Status { code, retry_after: None, body: Some(quoted.clone()) };
     for code in [500, 400] {
@@ -161,7 +162,7 @@ fn neither_tokens_nor_secrets_nor_names_are_told_or_kept() {
     for name in ["journal.sqlite", "audit.jsonl", "manifest.json", "right.yaml.receipt.json"] {
         assert!(walked.iter().any(|walked| walked == name), "{name} is not among {walked:?}");
     }
-    // The search would find them: the vendor's own files hold the names.
+    // Proof that the search works: the vendor's own files hold the names.
     let manifest = world.published(&id);
     let rx = manifest.files.iter().find(|file| file.role == Role::RxHtml).expect("an Rx");
     let bytes = std::fs::read(world.dir_of(&id).join(&rx.path)).expect("readable");

@@ -1,4 +1,4 @@
-//! The agent under systemd, which is a socket here.
+//! The agent under systemd, played by a socket.
 
 use std::os::unix::net::UnixDatagram;
 use std::path::PathBuf;
@@ -10,7 +10,7 @@ use casedrop::store::{FILE_NAME, Store};
 
 use super::world::{World, ended, order};
 
-/// What systemd hears.
+/// The receiver of systemd's notifications.
 struct Systemd {
     socket: UnixDatagram,
     path: PathBuf,
@@ -20,7 +20,7 @@ impl Systemd {
     fn of(world: &World) -> Self {
         let path = world.dir().join("notify");
         let socket = UnixDatagram::bind(&path).expect("bound");
-        // Nothing that is waited for takes so long, unless it never comes.
+        // Longer than anything that a test waits for takes.
         socket.set_read_timeout(Some(Duration::from_secs(90))).expect("set");
         Self { socket, path }
     }
@@ -35,7 +35,7 @@ impl Systemd {
         String::from_utf8(buffer[..length].to_vec()).expect("Unicode")
     }
 
-    /// Waits for a message that begins so; gives those before it.
+    /// Waits for a message with this prefix; returns the messages before it.
     fn wait_for(&self, wanted: &str) -> Vec<String> {
         let mut before = Vec::new();
         loop {
@@ -72,7 +72,7 @@ fn systemd_hears_of_start_work_and_end() {
 #[test]
 fn a_service_reads_no_config_from_the_folder_that_it_happens_to_be_started_in() {
     let world = World::new();
-    // Whoever reads it says something else of it, and does not start to work.
+    // An agent that read it would report a different error.
     std::fs::write(world.config(), "labs: 7\n").expect("written");
     let systemd = Systemd::of(&world);
     let mut command = std::process::Command::new(super::world::program());

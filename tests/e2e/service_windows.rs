@@ -1,4 +1,4 @@
-//! The agent as a service of Windows. Wine has a service manager, too, as long as an ordinary program
+//! The agent as a Windows service. Wine has a service manager too, as long as an ordinary program
 //! runs: this test.
 
 use std::path::PathBuf;
@@ -9,7 +9,7 @@ use casedrop::store::{FILE_NAME, Store};
 
 use super::world::{Ended, World, ended, order, program, started};
 
-/// A service of its own name, of a program in a folder with a space in its name.
+/// A service with its own name, whose program is in a folder with a space in its name.
 struct Service {
     world: World,
     program: PathBuf,
@@ -49,7 +49,7 @@ impl Service {
 }
 
 impl Drop for Service {
-    /// What a failed test leaves would run for ever.
+    /// A service left over from a failed test would run forever.
     fn drop(&mut self) {
         if self.standing().1["state"] != "not-installed" {
             drop(self.call(&["uninstall"]));
@@ -85,7 +85,7 @@ fn a_service_is_installed_publishes_orders_stops_in_good_order_and_goes() {
         service.world.config().display()
     );
     assert_eq!(standing["command"].as_str(), Some(&*line), "both paths are quoted");
-    // Once more: it is brought up to date.
+    // A second install brings it up to date.
     let again = service.good(&["install"]);
     assert!(again.stderr.contains("is up to date now"), "{again:?}");
     assert_eq!(service.standing().1["command"].as_str(), Some(&*line));
@@ -108,7 +108,7 @@ fn a_service_is_installed_publishes_orders_stops_in_good_order_and_goes() {
     }
     service.good(&["stop"]);
 
-    // Taken away while it runs, it is stopped first. What it brought stays.
+    // Uninstalling a running service stops it first. The published orders stay.
     service.good(&["start"]);
     service.good(&["uninstall"]);
     assert_eq!(service.standing().1["state"], "not-installed");

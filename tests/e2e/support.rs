@@ -1,5 +1,5 @@
-//! The bundle for support tells what a stranger needs to know, and no secret and no name, wherever
-//! somebody looks and however it is written.
+//! The support bundle tells what a stranger needs to know, but contains no secret and no name,
+//! anywhere and in any encoding.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Cursor, Read as _};
@@ -20,10 +20,9 @@ const CLIENT: &str = "s3cret-of-client";
 const PROXY: &str = "hush-of-proxy";
 const MAIL: &str = "p4ss-of-mail";
 const ARGUMENT: &str = "k3y-for-hook";
-/// What a hook prints; nobody can know what that is.
+/// Printed by a hook, so nothing could know that it is a name.
 const PRINTED: &str = "Frau-Hookprint";
 
-/// A bundle, unzipped.
 pub(super) struct Unzipped {
     bytes: Vec<u8>,
     pub(super) members: BTreeMap<String, String>,
@@ -65,13 +64,13 @@ impl Unzipped {
         serde_json::from_str(self.text(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
     }
 
-    /// All log files, one after the other.
+    /// All log files, concatenated.
     fn logs(&self) -> String {
         let logs = self.members.iter().filter(|(name, _)| name.starts_with("logs/"));
         logs.map(|(_, text)| text.as_str()).collect()
     }
 
-    /// Whether a word stands anywhere, in any form.
+    /// Asserts that a word appears nowhere, in any form.
     fn assert_lacks(&self, word: &str) {
         for form in forms(word) {
             for (name, text) in &self.members {
@@ -85,7 +84,7 @@ impl Unzipped {
     }
 }
 
-/// The ways in which a word may be written.
+/// The encodings in which a word may appear.
 fn forms(word: &str) -> BTreeSet<String> {
     let mut forms: BTreeSet<String> = BTreeSet::new();
     forms.insert(word.to_owned());
@@ -105,7 +104,7 @@ fn forms(word: &str) -> BTreeSet<String> {
     forms
 }
 
-/// The texts of a secret's file, as the agent wrote it.
+/// Reads the secrets from a file that the agent wrote.
 fn texts(path: &Path, keys: &[&str]) -> Vec<String> {
     let text =
         std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
@@ -118,7 +117,7 @@ fn texts(path: &Path, keys: &[&str]) -> Vec<String> {
     keys.iter().map(word).collect()
 }
 
-/// Everything that is secret now, each looked for where it was planted.
+/// All current secrets, each read from where it was planted.
 fn secrets(world: &World, is_running: bool) -> BTreeSet<String> {
     let at = |name: &str| world.dir().join(name);
     let holds = |path: &Path, word: &str| {
@@ -144,7 +143,7 @@ fn secrets(world: &World, is_running: bool) -> BTreeSet<String> {
     words
 }
 
-/// A program that prints a name.
+/// A hook that prints a name.
 fn hook() -> String {
     let words = if cfg!(windows) {
         [r"C:\windows\system32\cmd.exe".to_owned(), "/c".to_owned(), format!("echo {PRINTED}")]
@@ -164,7 +163,7 @@ fn log(world: &World) -> String {
     log_files(world).iter().map(|path| std::fs::read_to_string(path).expect("readable")).collect()
 }
 
-/// What each bundle of this agent must tell.
+/// What every bundle of this agent must contain.
 fn assert_tells(bundle: &Unzipped, is_running: bool, broken: &str, good: &str) {
     assert!(bundle.text("versions.txt").contains(env!("CARGO_PKG_VERSION")));
     let config = bundle.text("config.txt");
@@ -223,7 +222,7 @@ fn a_bundle_tells_how_things_stand_and_neither_secrets_nor_names() {
         mail.section(world.dir(), "every: 1s"),
     );
     std::fs::write(world.config(), yaml).expect("config");
-    // Servers that quote names, and an archive that is broken and named after its patient.
+    // Servers that echo names, and a broken archive that is named after its patient.
     let quoted = format!("no order for {PATIENT_MARKER} of {DOCTOR_MARKER}");
     let kind = FaultKind::Status { code: 500, retry_after: None, body: Some(quoted) };
     world.align().inject(FaultRule::on("getOrdersForLab", kind).times(1));
@@ -244,8 +243,8 @@ fn a_bundle_tells_how_things_stand_and_neither_secrets_nor_names() {
     let former = token();
     world.align().expire_tokens();
     wait_for("a refresh", || (world.align().state().counters.refreshes > 0).then_some(()));
-    // Align counts it before the agent has kept the new login: until then the old one is not secret any
-    // more, and the new one not yet.
+    // Align counts the refresh before the agent has saved the new login. In between, the old token
+    // is no longer secret, and the new one not yet.
     wait_for("the new login", || (token() != former).then_some(()));
     wait_for("a mail", || (!mail.sessions().is_empty()).then_some(()));
     wait_for("the hook's words in the log", || log(&world).contains(PRINTED).then_some(()));
@@ -254,7 +253,7 @@ fn a_bundle_tells_how_things_stand_and_neither_secrets_nor_names() {
     let rx = std::fs::read_to_string(world.dir_of(&good).join(&rx.path)).expect("readable");
     assert!(rx.contains(PATIENT_MARKER) && rx.contains(DOCTOR_MARKER), "planted");
 
-    // Should a secret get into the log all the same, the last net holds it.
+    // If a secret gets into the log anyway, the redaction catches it.
     let mut words = secrets(&world, true);
     let leaked: Vec<String> = words.iter().flat_map(|word| forms(word)).collect();
     let day = log_files(&world)[0].file_name().expect("a name").to_string_lossy().into_owned();
@@ -294,13 +293,13 @@ fn a_bundle_is_made_of_what_there_is_when_the_config_is_broken() {
         // An unknown key.
         world.yaml().replace("client_secret:", "client_secrt:"),
         world.yaml() + "naems: vendor\n",
-        // No YAML at all, and the line that would be quoted holds the secret.
+        // Invalid YAML, and the line that would be quoted holds the secret.
         world.yaml().replace("client_secret: ", "client_secret: [}"),
     ];
     for (number, yaml) in wrong.iter().enumerate() {
         assert!(yaml.contains(CLIENT), "planted");
         std::fs::write(world.config(), yaml).expect("config");
-        // As it is called most of the time: in a folder, with nothing said.
+        // The usual call: in a folder, without arguments.
         let folder = world.dir().join(format!("here-{number}"));
         std::fs::create_dir(&folder).expect("made");
         let mut command = world.command(&["support-bundle", "--offline", "--days", "2"]);
@@ -319,7 +318,7 @@ fn a_bundle_is_made_of_what_there_is_when_the_config_is_broken() {
         assert!(bundle.text("README.txt").contains("Not in here:"));
         bundle.text("versions.txt");
         if number < 2 {
-            // Where the file can be read, it is known where the rest lies.
+            // If the file can be parsed, it tells where the rest is.
             assert_eq!(bundle.json("journal.json")["whole"], true);
             assert!(bundle.logs().contains("published revision 1"), "{:?}", bundle.members.keys());
         }

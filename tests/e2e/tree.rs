@@ -1,4 +1,4 @@
-//! Reads an output tree the way a CAD program would: by the manifests.
+//! Reads an output tree as a CAD program would: by its manifests.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -6,14 +6,14 @@ use std::path::{Path, PathBuf};
 use casedrop::model::manifest::Manifest;
 use sha2::{Digest as _, Sha256};
 
-/// The manifest of an order's directory.
+/// Reads the manifest of an order's directory.
 pub fn manifest(dir: &Path) -> Result<Manifest, String> {
     let path = dir.join("manifest.json");
     let bytes = std::fs::read(&path).map_err(|error| format!("{}: {error}", path.display()))?;
     serde_json::from_slice(&bytes).map_err(|error| format!("{}: {error}", path.display()))
 }
 
-/// Whether the directory holds exactly what its manifest says.
+/// Checks that the directory holds exactly what its manifest says.
 pub fn check_order(dir: &Path) -> Result<Manifest, String> {
     let manifest = manifest(dir)?;
     let mut expected: Vec<PathBuf> = vec![dir.join("manifest.json")];
@@ -34,7 +34,7 @@ pub fn check_order(dir: &Path) -> Result<Manifest, String> {
 /// Lower-case hexadecimal SHA-256.
 pub fn hash(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().fold(String::new(), |mut text, byte| {
-        // A string takes everything.
+        // Writing to a string cannot fail.
         let _ = write!(text, "{byte:02x}");
         text
     })
@@ -51,7 +51,6 @@ pub fn listing(dir: &Path) -> Vec<(PathBuf, String)> {
     listing
 }
 
-/// Every file below a directory.
 pub fn files(dir: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     let Ok(entries) = std::fs::read_dir(dir) else { return found };
@@ -66,7 +65,7 @@ pub fn files(dir: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// Every order's directory below an output.
+/// Every order directory below an output folder.
 pub fn orders(output: &Path) -> Vec<PathBuf> {
     let dirs = |dir: PathBuf| -> Vec<PathBuf> {
         let Ok(entries) = std::fs::read_dir(dir) else { return Vec::new() };

@@ -1,4 +1,4 @@
-//! What the first steps on a new PC do: a test order that comes from no lab, and another output folder.
+//! The first steps on a new PC: a test order that belongs to no lab, and another output folder.
 
 use std::path::{Path, PathBuf};
 
@@ -15,7 +15,7 @@ use super::world::{LAB, World, order, wait_for};
 
 const MARKER: &str = ".casedrop-root";
 
-/// Has the running agent carry something out, as its page would; `None` if it broke off.
+/// Sends the running agent a request, as its page would; `None` if the connection broke.
 fn try_to_ask(world: &World, request: &Request) -> Option<Reply> {
     let agent = wait_for("the agent", || Control::find(&RealDisk, &world.state()));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
@@ -38,7 +38,6 @@ fn test_dir(world: &World) -> PathBuf {
     world.output().join(TEST_LAB).join(TEST_ACCOUNT).join(TEST_ORDER)
 }
 
-/// The orders that the journal knows.
 fn known(world: &World) -> Vec<String> {
     let orders = world.json(&["orders"]);
     let id = |order: &serde_json::Value| order["order_id"].as_str().expect("an id").to_owned();
@@ -77,7 +76,7 @@ fn a_test_order_is_published_like_any_other_and_is_no_labs_order() {
     assert_eq!(differences(&world), serde_json::json!([]));
     agent.kill();
 
-    // A journal that is made anew from the disk learns of the lab's order alone.
+    // A journal rebuilt from the disk learns about the lab's order only.
     for suffix in ["", "-wal", "-shm"] {
         let file = world.state().join(format!("{FILE_NAME}{suffix}"));
         assert!(std::fs::remove_file(&file).is_ok() || !suffix.is_empty(), "{suffix}");
@@ -133,7 +132,7 @@ fn wherever_the_process_dies_no_half_of_a_test_order_is_seen_and_nothing_is_fetc
             let agent = world.run();
             assert_eq!(publish(&world).outcome, Outcome::Done);
             agent.kill();
-            // It leads to nobody, and would be taken for an agent that died.
+            // A stale control file would look like an agent that died.
             std::fs::remove_file(world.state().join("control.json")).expect("removed");
         }
         let agent = world.run_with(&[("CASEDROP_TEST_KILL_AT", step.as_str())]);
@@ -168,7 +167,7 @@ fn choose(world: &World, path: &Path) -> Reply {
     ask(world, &Request::Output { path: path.to_str().expect("Unicode").to_owned() })
 }
 
-/// The output that the running agent writes to.
+/// Waits until the running agent writes to this output folder.
 fn wait_for_output(world: &World, wanted: &Path) {
     wait_for("the agent with its new output", || {
         let status = world.casedrop(&["status", "--json"]);
@@ -195,7 +194,7 @@ fn another_output_is_taken_up_by_the_same_process_and_the_one_before_is_left_cle
     let changed: Vec<_> = before.lines().zip(after.lines()).filter(|(a, b)| a != b).collect();
     assert!(matches!(changed[..], [(old, _)] if old.starts_with("output: ")), "{changed:?}");
     assert_eq!(before.lines().count(), after.lines().count());
-    // Test order and marker are gone, and so is the staging beside it.
+    // Test order and marker are gone, and so is the staging folder next to it.
     let left = std::fs::read_dir(world.output()).expect("the folder stays").count();
     assert_eq!(left, 0);
     assert!(!world.staging().exists());
@@ -209,7 +208,7 @@ fn another_output_is_taken_up_by_the_same_process_and_the_one_before_is_left_cle
     assert!(new.join(MARKER).is_file() && agent.is_running());
     world.good(&["verify"]);
     agent.kill();
-    // The next process finds all as it was left.
+    // The next process finds everything as it was left.
     world.good(&["verify"]);
     let _agent = world.run();
     wait_for_output(&world, &new);
@@ -227,7 +226,7 @@ fn a_folder_with_orders_of_an_earlier_agent_is_known_at_once() {
     let id = world.align().create_order(&order(CaseKind::OrthoShell)).expect("created");
     world.good(&["sync"]);
     let old = world.output();
-    // The same PC with a new state folder and another output.
+    // The same PC with a new state folder and another output folder.
     let yaml = world.yaml().replace("/orders\"", "/empty\"").replace("/state\"", "/state2\"");
     let yaml = yaml.replace("\\\\orders\"", "\\\\empty\"").replace("\\\\state\"", "\\\\state2\"");
     std::fs::write(world.config(), yaml).expect("config");

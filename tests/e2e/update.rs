@@ -1,5 +1,5 @@
-//! The program replaces itself: a good version takes over, a bad one never does, and whatever moment
-//! the power fails at, some version runs.
+//! The program replaces itself: a good version takes over, a bad one never does, and whenever the
+//! power fails, some version runs.
 
 mod pc;
 
@@ -29,7 +29,7 @@ fn a_good_version_is_brought_tried_out_and_stays() {
     running.wait_for("passed its trial");
     let id = pc.world.align().create_order(&order(CaseKind::Restorative)).expect("created");
     pc.world.wait_for_revision(&id, 1);
-    // The command line is of that version too, and so is the next start.
+    // The command line now runs that version too, and so does the next start.
     assert_eq!(pc.good(&["--version"]).stdout.trim(), format!("casedrop {NEW}"));
     assert!(pc.good(&["update", "--check"]).stdout.contains("is the newest version"));
     drop(running);
@@ -54,7 +54,7 @@ fn a_keeper_that_is_told_to_stop_lets_its_agent_end_in_order() {
     assert!(pc.world.audit().iter().any(|(what, _)| what == "agent-stopped"));
 }
 
-/// What comes from the server is not as it should be.
+/// What is wrong with the release, how to cause it, and the expected message.
 type Trick = (&'static str, fn(&Pc), &'static str);
 
 #[test]
@@ -133,7 +133,7 @@ fn what_is_not_signed_whole_new_and_fitting_is_not_installed() {
         let left: Vec<_> = left.map(|entry| entry.expect("readable").file_name()).collect();
         assert!(left.iter().all(|name| *name == "update.lock"), "{what}: {left:?}");
     }
-    // Broken off in the middle.
+    // A download that breaks off.
     pc.publish();
     let name = manifest(NEW, b"").artifacts.into_values().next().expect("one").file;
     pc.put(&format!("short:{name}"), b"");
@@ -164,7 +164,7 @@ fn who_may_not_update_says_so() {
     assert!(pc.good(&["update", "--check"]).stdout.contains("through the MSI"));
 }
 
-/// The new version fails in that way; the old one comes back by itself and tells why.
+/// The new version fails this way; the old one comes back automatically and reports why.
 fn comes_back(pc: &Pc, wrong: &str, words: &str, meanwhile: impl Fn()) {
     let running = pc.run_with(&[("CASEDROP_TEST_NEW_VERSION", wrong)]);
     pc.wait_for_version(OLD);
@@ -195,7 +195,7 @@ fn comes_back(pc: &Pc, wrong: &str, words: &str, meanwhile: impl Fn()) {
 #[test]
 fn a_version_that_crashes_is_taken_back_and_tried_again_when_a_person_asks() {
     let pc = Pc::new("");
-    // On Windows a crash has a status too.
+    // On Windows even a crash has an exit status.
     let words = if cfg!(windows) { "ended by itself" } else { "it crashed" };
     comes_back(&pc, "crash", words, || {});
     let running = pc.run();
@@ -214,7 +214,7 @@ fn a_version_that_hangs_is_taken_back_and_a_journal_that_only_it_can_read_is_mad
     pc.world.published(&id);
     let journal = pc.world.state().join(FILE_NAME);
     comes_back(&pc, "hang", "it was not ready after", || {
-        // As a newer version leaves it.
+        // As a newer version would leave it.
         let db = rusqlite::Connection::open(&journal).expect("opened");
         db.execute_batch(
             "ALTER TABLE orders RENAME TO cases; UPDATE meta SET value = '99' WHERE key = 'readable-by';
@@ -249,7 +249,7 @@ fn updates_come_by_themselves_and_an_align_that_is_down_is_not_held_against_them
     drop(running);
 }
 
-/// Only an administrator can give a folder to somebody else.
+/// Only an administrator can change a folder's owner.
 #[cfg(target_os = "linux")]
 #[test]
 fn an_administrator_runs_nothing_that_the_agents_account_could_have_put_there() {
@@ -277,7 +277,7 @@ fn an_administrator_runs_nothing_that_the_agents_account_could_have_put_there() 
 #[test]
 fn nothing_is_installed_without_being_asked_outside_of_the_window() {
     let now = jiff::ZonedDateTime::now();
-    // Eleven hours from now for an hour: not now, however long this test takes.
+    // A one-hour window eleven hours from now: never now, however long this test takes.
     let at = |hours: i64| (i64::from(now.hour()) + hours) % 24;
     let pc = Pc::new(&format!(", automatic: true, window: \"{:02}:00-{:02}:00\"", at(11), at(12)));
     let running = pc.run();
@@ -308,12 +308,12 @@ fn a_power_cut_at_any_step_leaves_a_version_that_runs() {
     }
     runs(OLD);
     pc.die(&["update"], Step::UpdateTrial.as_str());
-    // Twice the power fails while the new version is tried out.
+    // The power fails twice while the new version is on trial.
     pc.die(&["run"], Step::UpdateCounted.as_str());
     pc.die(&["run"], Step::UpdateHealthy.as_str());
     runs(OLD);
     assert!(pc.wait_for_refusal().contains("twice"));
-    // It fails, and the power does too while that is written down.
+    // The version fails, and the power fails while that is recorded.
     let crashing = |step: Step| {
         let running = &mut pc.run_with(&[
             ("CASEDROP_TEST_NEW_VERSION", "crash"),
@@ -327,7 +327,7 @@ fn a_power_cut_at_any_step_leaves_a_version_that_runs() {
     crashing(Step::UpdateRefused);
     runs(OLD);
     assert!(pc.wait_for_refusal().contains(if cfg!(windows) { "status" } else { "crashed" }));
-    // It passes, and the power fails before that is all written down.
+    // The version passes, and the power fails before that is fully recorded.
     pc.good(&["update", "--retry"]);
     pc.die(&["run"], Step::UpdateCurrent.as_str());
     assert!(pc.place().trial(&RealDisk).is_some());

@@ -1,5 +1,5 @@
-//! What the program next door sees while the agent is busy: whole orders that arrive by one rename,
-//! and nothing else.
+//! What a program watching the output sees while the agent is busy: whole orders that arrive by one
+//! rename, and nothing else.
 
 use std::fs;
 use std::path::Path;
@@ -10,7 +10,7 @@ use super::tree;
 use super::watcher::{Seen, Watcher};
 use super::world::{ACCOUNT, LAB, World, order, wait_for};
 
-/// A small complete order of the usual lab, made by the agent.
+/// A small order that the agent has published.
 fn one_order(world: &World) -> String {
     let id = world.align().create_order(&order(CaseKind::OrthoShell)).expect("created");
     world.sync();

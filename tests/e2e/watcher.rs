@@ -1,5 +1,5 @@
-//! Watches an output tree as the program next door would, and notes everything that such a program
-//! must never see.
+//! Watches an output tree as another program would, and records everything that such a program must
+//! never see.
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -13,18 +13,17 @@ use std::time::Duration;
 
 use inotify::{EventMask, Inotify, WatchDescriptor, WatchMask};
 
-/// A running watch.
 pub struct Watcher {
     over: Arc<AtomicBool>,
     thread: JoinHandle<Seen>,
 }
 
-/// What was seen.
 #[derive(Debug, Default)]
 pub struct Seen {
-    /// Order directories that appeared, in order; one that came as the watch began may stand twice.
+    /// Order directories that appeared, in order; one that arrived as the watch began may be listed
+    /// twice.
     pub arrived: Vec<PathBuf>,
-    /// What must not happen.
+    /// What must never happen.
     pub violations: Vec<String>,
 }
 
@@ -36,7 +35,7 @@ struct Watch {
 }
 
 impl Watcher {
-    /// Begins to watch. The output must exist.
+    /// Starts watching. The output folder must exist.
     pub fn start(output: &Path) -> Self {
         let mut watch = Watch {
             inotify: Inotify::init().expect("inotify"),
@@ -49,7 +48,7 @@ impl Watcher {
             let over = Arc::clone(&over);
             move || {
                 loop {
-                    // Whatever happened before the end was announced is still read.
+                    // Read everything that happened before the end was announced.
                     let last = over.load(Ordering::SeqCst);
                     let idle = watch.read();
                     if last && idle {
@@ -64,7 +63,6 @@ impl Watcher {
         Self { over, thread }
     }
 
-    /// Ends the watch.
     pub fn finish(self) -> Seen {
         self.over.store(true, Ordering::SeqCst);
         self.thread.join().expect("watcher")
@@ -84,7 +82,7 @@ impl Watch {
         if self.dirs.insert(id(&descriptor), (dir.to_owned(), depth)).is_some() {
             return;
         }
-        // What came before the watch began is met here.
+        // Catch up on what arrived before the watch began.
         let Ok(entries) = std::fs::read_dir(dir) else { return };
         for entry in entries.flatten().filter(|entry| entry.path().is_dir()) {
             if depth == 2 {
@@ -130,9 +128,9 @@ impl Watch {
         }
     }
 
-    /// A directory just became visible: it must be whole at this very moment.
+    /// A directory has just become visible: it must be whole at this very moment.
     fn arrived(&mut self, dir: &Path) {
-        // The directory itself is held open: by its name, the next revision could be met halfway.
+        // Hold the directory itself open: by name, we might run into the next revision halfway.
         let whole = File::open(dir).map_err(|error| error.to_string()).and_then(|open| {
             let held = PathBuf::from(format!("/proc/self/fd/{}", open.as_raw_fd()));
             super::tree::check_order(&held)

@@ -1,5 +1,5 @@
-//! What is hard on Windows: long paths, names that it cannot hold, attributes. Most of it is asked of
-//! every system, since the answer must be the same.
+//! What is hard on Windows: long paths, names that it cannot store, attributes. Most of it runs on
+//! every system, since the result must be the same.
 
 use std::collections::BTreeMap;
 use std::fs::Permissions;
@@ -77,7 +77,7 @@ fn names_that_windows_cannot_hold_are_written_otherwise_and_the_manifest_has_bot
     ] {
         assert_eq!(reserved.get(vendor).map(String::as_str), Some(here), "{reserved:?}");
     }
-    // Both of the names that differ by case are there, one of them under another name.
+    // Both names that differ only by case are there, one of them under another name.
     let files = world.published("case-clash").files;
     let meshes: Vec<_> = files
         .iter()
@@ -90,7 +90,7 @@ fn names_that_windows_cannot_hold_are_written_otherwise_and_the_manifest_has_bot
     world.good(&["verify"]);
 }
 
-/// Every file below, and on Windows every folder too, is marked as read-only.
+/// Marks every file below as read-only, and on Windows every folder too.
 fn make_read_only(dir: &Path) {
     let set = |path: &Path| {
         let mut permissions: Permissions = std::fs::metadata(path).expect("there").permissions();

@@ -24,37 +24,36 @@ pub use agent::Agent;
 
 /// The lab of most tests.
 pub const LAB: &str = "smile-lab";
-/// Its account.
+/// The account of that lab.
 pub const ACCOUNT: &str = "4711";
-/// Polls may come so often.
+/// Shortest interval between polls.
 const POLL_MS: u64 = 150;
-/// Nothing that a test waits for takes so long, unless it never comes.
+/// Longer than anything that a test waits for takes.
 const PATIENCE: Duration = Duration::from_secs(90);
 
 /// One PC with one agent, and its Align.
 pub struct World {
     dir: tempfile::TempDir,
-    /// Where everything lies: that folder, or one below it.
+    /// Where all folders are: `dir`, or a folder below it.
     base: PathBuf,
     simulator: Running,
-    /// The URL of what stands between the agent and Align, if anything does.
+    /// The URL of a gateway between the agent and Align, if any.
     front: Option<String>,
     labs: Vec<(String, AccountSpec)>,
     more: String,
 }
 
-/// How a program ended.
 #[derive(Debug)]
 pub struct Ended {
     /// Its exit code; `None` after a signal.
     pub code: Option<i32>,
-    /// Its results.
+    /// Standard output: results.
     pub stdout: String,
-    /// Its messages.
+    /// Standard error: messages.
     pub stderr: String,
 }
 
-/// A small order of one kind.
+/// A small order.
 pub fn order(kind: CaseKind) -> OrderSpec {
     OrderSpec { triangles: Some(300), pixels: Some(64), ..OrderSpec::new(kind) }
 }
@@ -70,14 +69,14 @@ impl World {
         Self::with_config("")
     }
 
-    /// The same with more lines in the config.
+    /// Like [`new`](Self::new), with more lines in the config.
     pub fn with_config(more: &str) -> Self {
         let world = Self::unpaired(one_lab(), more);
         world.log_in_and_pair(LAB);
         world
     }
 
-    /// The same, with all folders and the config below a path that is longer than most of Windows takes.
+    /// The same, with all folders and the config below a path longer than most of Windows supports.
     pub fn far_down(more: &str) -> Self {
         let mut world = Self::unpaired(one_lab(), more);
         world.base.extend((0..6).map(|level| format!("{level}-{}", "x".repeat(50))));
@@ -99,7 +98,7 @@ impl World {
         Self::of(SimulatorConfig::new(scenario), labs, more)
     }
 
-    /// Any simulator at all, neither logged in nor paired.
+    /// Any simulator, neither logged in nor paired.
     pub fn of(config: SimulatorConfig, labs: Vec<(String, AccountSpec)>, more: &str) -> Self {
         let simulator = Simulator::start(config).expect("simulator");
         let dir = tempfile::tempdir().expect("tempdir");
@@ -110,19 +109,18 @@ impl World {
         world
     }
 
-    /// The same with something at that URL between the agent and Align; to be said before the login.
+    /// Puts a gateway at that URL between the agent and Align; must precede the login.
     pub fn behind(mut self, url: String) -> Self {
         self.front = Some(url);
         std::fs::write(self.config(), self.yaml()).expect("config");
         self
     }
 
-    /// Where Align is, whatever stands before it.
+    /// Align's own address, whatever gateway is in front of it.
     pub fn simulator_address(&self) -> std::net::SocketAddr {
         self.simulator.address()
     }
 
-    /// The config's text.
     pub fn yaml(&self) -> String {
         let quoted = |path: PathBuf| serde_json::to_string(&path).expect("a Unicode path");
         let mut yaml =
@@ -137,16 +135,16 @@ impl World {
             yaml.push_str("retention: { min_free: 1MB }\n");
         }
         if !self.more.contains("secrets:") {
-            // A test leaves nothing in the keyring of whoever runs it.
+            // Leave nothing in the keyring of the user who runs the tests.
             yaml.push_str("secrets: file\n");
         }
         if !self.more.contains("status_page:") {
-            // Tests that run side by side would get in each other's way.
+            // Tests that run in parallel would compete for the port.
             yaml.push_str("status_page: { listen: null }\n");
         }
         yaml.push_str("labs:\n");
         for (index, (name, account)) in self.labs.iter().enumerate() {
-            // A string takes everything.
+            // Writing to a string cannot fail.
             let _ = write!(
                 yaml,
                 "  - name: {name}\n    oauth_base: {}\n    base_url: {}\n    client_id: {}\n    \
@@ -163,17 +161,17 @@ impl World {
         yaml + &self.more
     }
 
-    /// What the simulator can be told.
+    /// The simulator's controls.
     pub fn align(&self) -> &Admin {
         self.simulator.admin()
     }
 
-    /// Where Align's API is.
+    /// Base URL of Align's API.
     pub fn base_url(&self) -> String {
         self.front.clone().unwrap_or_else(|| self.simulator.base_url())
     }
 
-    /// Where Align's sign-in is.
+    /// Base URL of Align's sign-in.
     pub fn oauth_base(&self) -> String {
         self.simulator.oauth_base().replace(&self.simulator.base_url(), &self.base_url())
     }
@@ -183,13 +181,13 @@ impl World {
         &self.labs[0].1
     }
 
-    /// Ends the simulator: Align is down.
+    /// Stops the simulator: Align is down.
     pub fn stop_align(self) -> tempfile::TempDir {
         self.simulator.stop();
         self.dir
     }
 
-    /// A folder of this test's own.
+    /// This test's own folder.
     pub fn dir(&self) -> &Path {
         &self.base
     }
@@ -209,7 +207,6 @@ impl World {
         self.base.join("state")
     }
 
-    /// The config file.
     pub fn config(&self) -> PathBuf {
         self.base.join("casedrop.yaml")
     }
@@ -228,21 +225,21 @@ impl World {
         ended(started(|| command.output()))
     }
 
-    /// As [`casedrop`](Self::casedrop), and it must end well.
+    /// Like [`casedrop`](Self::casedrop), but must succeed.
     pub fn good(&self, args: &[&str]) -> Ended {
         let ended = self.casedrop(args);
         assert_eq!(ended.code, Some(0), "{args:?}: {ended:?}");
         ended
     }
 
-    /// The parsed JSON of a command that ends well.
+    /// The parsed JSON of a command that must succeed.
     pub fn json(&self, args: &[&str]) -> serde_json::Value {
         let mut args = args.to_vec();
         args.push("--json");
         serde_json::from_str(&self.good(&args).stdout).expect("JSON")
     }
 
-    /// One pass that polls every lab: passes are repeated until the interval lets one do so.
+    /// Runs one pass that polls every lab: repeats passes until the interval allows it.
     pub fn sync(&self) -> Ended {
         wait_for("a pass that may poll", || {
             let ended = self.casedrop(&["sync"]);
@@ -250,14 +247,14 @@ impl World {
         })
     }
 
-    /// Waits until Align was asked so often again.
+    /// Waits for this many more polls.
     pub fn wait_for_polls(&self, more: u64) {
         let wanted = self.align().state().counters.polls + more;
         wait_for("polls", || (self.align().state().counters.polls >= wanted).then_some(()));
     }
 
-    /// Nobody waits in a test for what takes its time: an order's next attempt is due now. No agent
-    /// may be running.
+    /// Makes an order's next attempt due now, since tests do not wait for it. No agent may be
+    /// running.
     pub fn let_time_pass(&self, order: &str) {
         let store = Store::open(&self.state().join(casedrop::store::FILE_NAME)).expect("journal");
         for mut record in store.find(order).expect("readable") {
@@ -268,7 +265,7 @@ impl World {
         }
     }
 
-    /// What a published order lacks is to be asked for now. No agent may be running.
+    /// Makes the missing extras of a published order due now. No agent may be running.
     pub fn let_late_extras_be_due(&self, order: &str) {
         let store = Store::open(&self.state().join(casedrop::store::FILE_NAME)).expect("journal");
         for record in store.find(order).expect("readable") {
@@ -281,8 +278,7 @@ impl World {
         }
     }
 
-    /// So many days are counted towards the age of everything that was published. No agent may be
-    /// running.
+    /// Adds this many days to the age of everything published. No agent may be running.
     pub fn let_days_pass(&self, days: i64) {
         let store = Store::open(&self.state().join(casedrop::store::FILE_NAME)).expect("journal");
         let text = store.fact(casedrop::store::COUNTED).expect("readable").expect("counted");
@@ -306,24 +302,24 @@ impl World {
         orders.join(order).join(format!("r{revision}"))
     }
 
-    /// Logs a lab in as a person with a browser would, and pairs it.
+    /// Logs a lab in as a user with a browser would, and pairs it.
     pub fn log_in_and_pair(&self, lab: &str) {
         self.log_in(lab);
         self.good(&["pair", lab]);
     }
 
-    /// Logs a lab in: the URL is printed, "opened", and where it leads is pasted.
+    /// Logs a lab in: the URL is printed, "opened", and the address it leads to is pasted.
     pub fn log_in(&self, lab: &str) {
         let ended = self.log_in_as_is(lab);
         assert_eq!(ended.code, Some(0), "{ended:?}");
     }
 
-    /// The same, however it ends.
+    /// Like [`log_in`](Self::log_in), but may fail.
     pub fn log_in_as_is(&self, lab: &str) -> Ended {
         self.log_in_pasting(lab, |back| back)
     }
 
-    /// The same with another text pasted.
+    /// The same, but pastes another text.
     pub fn log_in_pasting(&self, lab: &str, paste: impl Fn(String) -> String) -> Ended {
         let mut command = self.command(&["login", lab, "--no-browser"]);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -332,18 +328,17 @@ impl World {
         let url = lines.next().expect("a line").expect("readable");
         let back = paste(follow(&url));
         let mut stdin = child.stdin.take().expect("piped");
-        // Where the browser comes back to the program itself, it does not wait for this.
+        // If the browser returns to the program itself, it does not wait for this input.
         let _ = std::io::Write::write_all(&mut stdin, format!("{back}\n").as_bytes());
         drop(stdin);
         ended(child.wait_with_output().expect("it ends"))
     }
 
-    /// Starts the agent.
     pub fn run(&self) -> Agent {
         self.run_with(&[])
     }
 
-    /// Starts the agent with further environment variables.
+    /// Starts the agent with extra environment variables.
     pub fn run_with(&self, env: &[(&str, &str)]) -> Agent {
         let mut command = self.command(&["run"]);
         command.envs(env.iter().copied());
@@ -360,7 +355,7 @@ impl World {
         tree::check_order(&self.dir_of(order)).expect("a complete order")
     }
 
-    /// Waits until the order stands there in that revision.
+    /// Waits until the order is published in that revision or a newer one.
     pub fn wait_for_revision(&self, order: &str, revision: u32) -> Manifest {
         let dir = self.dir_of(order);
         wait_for(&format!("revision {revision} of {order}"), || {
@@ -368,32 +363,31 @@ impl World {
         })
     }
 
-    /// All that the journal knows, read at once.
+    /// All orders in the journal, from one read.
     pub fn journal(&self) -> Vec<OrderRecord> {
         let file = self.state().join(casedrop::store::FILE_NAME);
         let store = Store::open_to_read(&file).expect("readable").expect("there");
         store.orders().expect("readable")
     }
 
-    /// What is in the way of an order, if anything is.
     pub fn trouble(&self, order: &str) -> Option<Trouble> {
         let mut all = self.journal().into_iter();
         all.find(|record| record.key.order.as_str() == order)?.trouble
     }
 
-    /// What the journal says of an order.
+    /// What `casedrop show` reports about an order.
     pub fn order(&self, order: &str) -> serde_json::Value {
         self.json(&["show", order])[0].clone()
     }
 
-    /// The same, or nothing while the journal does not know the order.
+    /// The same, or null while the journal does not know the order.
     pub fn order_or_null(&self, order: &str) -> serde_json::Value {
         let ended = self.casedrop(&["show", order, "--json"]);
         let stories: Option<serde_json::Value> = serde_json::from_str(&ended.stdout).ok();
         stories.map_or(serde_json::Value::Null, |stories| stories[0].clone())
     }
 
-    /// Waits until the trouble of an order is said in such words.
+    /// Waits until the order's trouble message contains these words.
     pub fn wait_for_message(&self, order: &str, words: &str) {
         wait_for(&format!("{order}: {words}"), || {
             let story = self.order_or_null(order);
@@ -401,7 +395,7 @@ impl World {
         });
     }
 
-    /// Waits until the journal says so of an order.
+    /// Waits until the order is in that state.
     pub fn wait_for_state(&self, order: &str, state: &str) -> serde_json::Value {
         wait_for(&format!("{order} to be {state}"), || {
             Some(self.order_or_null(order)).filter(|story| story["state"] == state)
@@ -415,7 +409,7 @@ pub fn one_lab() -> Vec<(String, AccountSpec)> {
     vec![(LAB.to_owned(), account)]
 }
 
-/// A redirect URL that leads nowhere: what a person pastes is enough.
+/// A redirect URL that leads nowhere: pasting is enough.
 fn redirect_url(lab: usize) -> String {
     format!("https://lab{lab}.example/callback")
 }
@@ -425,12 +419,12 @@ pub fn program() -> &'static str {
     env!("CARGO_BIN_EXE_casedrop")
 }
 
-/// Waits until there is something.
+/// Polls until `look` returns something.
 pub fn wait_for<T>(what: &str, look: impl FnMut() -> Option<T>) -> T {
     wait_up_to(PATIENCE, what, look)
 }
 
-/// The same for what may take longer.
+/// Like [`wait_for`], for what may take longer.
 pub fn wait_up_to<T>(patience: Duration, what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let began = Instant::now();
     loop {
@@ -442,7 +436,7 @@ pub fn wait_up_to<T>(patience: Duration, what: &str, mut look: impl FnMut() -> O
     }
 }
 
-/// Opens a URL as a browser does, and gives where it leads.
+/// Opens a URL as a browser does, and returns where it redirects to.
 pub fn follow(url: &str) -> String {
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().expect("runtime");
@@ -453,9 +447,9 @@ pub fn follow(url: &str) -> String {
     })
 }
 
-/// A client for the simulator that shows redirects.
+/// A client for the simulator that does not follow redirects.
 pub fn client() -> reqwest::Client {
-    // Another test of this process may have been first.
+    // Another test in this process may have installed it first.
     let _ = rustls::crypto::ring::default_provider().install_default();
     reqwest::Client::builder()
         .redirect(reqwest::redirect::Policy::none())
@@ -465,8 +459,7 @@ pub fn client() -> reqwest::Client {
         .expect("client")
 }
 
-/// Starts a program. Under Wine a process dies now and then before it begins, so that nothing of it has
-/// run: it is started again.
+/// Starts a program, with retries: under Wine a process occasionally dies before any of it has run.
 pub fn started<T>(mut start: impl FnMut() -> std::io::Result<T>) -> T {
     const INTERNAL_ERROR: i32 = 1359;
     for _ in 0..3 {
@@ -480,7 +473,6 @@ pub fn started<T>(mut start: impl FnMut() -> std::io::Result<T>) -> T {
     start().expect("the program starts")
 }
 
-/// How a program ended.
 pub fn ended(output: Output) -> Ended {
     Ended {
         code: output.status.code(),

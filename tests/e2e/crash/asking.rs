@@ -1,4 +1,4 @@
-//! What somebody asks for from outside: Align by a notification, staff by a file.
+//! Requests from outside: Align by a notification, staff by a file.
 
 use casedrop::model::step::Step;
 use casedrop::simulator::CaseKind;
@@ -8,14 +8,14 @@ use crate::command_folder::Commands;
 use crate::listening::listening;
 use crate::world::{World, order, wait_for};
 
-/// This way has a world of its own, with a listener.
+/// This way has its own world, with a listener.
 pub(super) fn notified(_: &World, step: Step) {
     let listening = listening("1h", "");
     let world = &listening.world;
     std::fs::create_dir_all(world.output()).expect("made");
     std::fs::write(world.output().join("note.txt"), "mine").expect("written");
     let agent = listening.run_with(&[("CASEDROP_TEST_KILL_AT", step.as_str())]);
-    // Whatever is sent while the agent is down is sent again, as by Align.
+    // Like Align, the test repeats a notification that was sent while the agent was down.
     let id = world.align().create_order(&order(CaseKind::OrthoShell)).expect("created");
     let (_, log) = agent.wait();
     assert!(log.lines().any(|line| line == format!("killed at {}", step.as_str())), "{log}");

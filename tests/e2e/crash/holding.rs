@@ -1,4 +1,4 @@
-//! Incomplete orders that are held back, published all the same, or replaced.
+//! Incomplete orders that are held back, published anyway, or replaced.
 
 use casedrop::model::step::Step;
 
@@ -26,7 +26,7 @@ fn assert_published(world: &World, id: &str) {
     world.good(&["audit", "--verify"]);
 }
 
-/// It is being held back, and somebody publishes it later.
+/// Dies while the order is being held back; a user publishes it later.
 pub(super) fn hold(world: &World, step: Step) {
     let id = hold_back(world);
     die_at(world, step);
@@ -39,7 +39,7 @@ pub(super) fn hold(world: &World, step: Step) {
     assert_published(world, &id);
 }
 
-/// Somebody wants it published.
+/// Dies while a user has it published.
 pub(super) fn release(world: &World, step: Step) {
     let id = hold_back(world);
     wait_until_held(world, &id);
@@ -53,7 +53,7 @@ pub(super) fn release(world: &World, step: Step) {
         world.published(&id);
         assert!(held_dirs(world).is_empty(), "it was moved");
     } else {
-        // The manifest may be that of the publication already.
+        // The manifest may already be that of the publication.
         assert_eq!(held_content(world), kept, "it is at one place at any moment");
     }
     let agent = world.run();
@@ -67,7 +67,7 @@ pub(super) fn release(world: &World, step: Step) {
     assert_published(world, &id);
 }
 
-/// A complete revision takes its place.
+/// Dies while a complete revision replaces it.
 pub(super) fn supersede(world: &World, step: Step) {
     let id = hold_back(world);
     wait_until_held(world, &id);

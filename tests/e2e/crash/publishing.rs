@@ -1,4 +1,4 @@
-//! Orders on their way into the output.
+//! Orders on their way into the output folder.
 
 use casedrop::model::manifest::{Manifest, Reason};
 use casedrop::model::step::Step;
@@ -22,7 +22,7 @@ pub(super) fn first(world: &World, step: Step) {
     assert!(history(world, &id).is_empty());
 }
 
-/// A published order of which there is a new revision, and something of somebody else beside it.
+/// Returns a published order with a new revision at Align; someone else's folder is next to it.
 pub(super) fn published_and_back(world: &World) -> (String, Manifest) {
     let id = world.align().create_order(&order(CaseKind::OrthoShell)).expect("created");
     finish(world, &id, 1);
@@ -73,7 +73,7 @@ pub(super) fn beside(world: &World, step: Step) {
     assert_eq!(after.revision, 2);
     assert_eq!(tree::listing(&world.dir_of(&id)), before);
     assert!(history(world, &id).is_empty());
-    // What verify says of the edited order is its business.
+    // `verify` would report the edited order.
     std::fs::remove_file(world.dir_of(&id).join("design.dcm")).expect("removed");
     assert_promises(world, &id, &after, 2);
 }
@@ -88,7 +88,7 @@ pub(super) fn empty(world: &World, step: Step) {
     assert_promises(world, &id, &world.published(&id), 1);
 }
 
-/// When the order's files were written.
+/// Modification times of the order's files.
 fn written(world: &World, id: &str) -> Vec<std::time::SystemTime> {
     let files = tree::files(&world.dir_of(id)).into_iter();
     files.map(|file| file.metadata().and_then(|meta| meta.modified()).expect("a time")).collect()
@@ -98,7 +98,7 @@ pub(super) fn adopt(world: &World, step: Step) {
     let id = world.align().create_order(&order(CaseKind::OrthoShell)).expect("created");
     finish(world, &id, 1);
     let before = written(world, &id);
-    // The journal is lost while the order's folder is elsewhere; then somebody brings that back.
+    // The journal is lost while the order's folder is elsewhere; then someone moves it back.
     let elsewhere = world.dir().join("elsewhere");
     std::fs::rename(world.dir_of(&id), &elsewhere).expect("moved");
     for file in tree::files(&world.state()) {
@@ -134,7 +134,7 @@ pub(super) fn refetch(world: &World, step: Step) {
 }
 
 pub(super) fn late(world: &World, step: Step) {
-    // Nothing is asked for before the publication, and what is asked for after it does not come.
+    // No extras are requested before the publication, and those requested after it do not arrive.
     let config = world.yaml().replace("downloads: {", "downloads: { extras_wait: 0s,");
     std::fs::write(world.config(), config).expect("written");
     let id = world.align().create_order(&order(CaseKind::Restorative)).expect("created");
@@ -175,9 +175,9 @@ pub(super) fn again(world: &World, step: Step) {
     die_at(
         world,
         match step {
-            // What lies in staging then is of no use to anyone.
+            // What is then in staging is useless.
             Step::Sweep => Step::Unpacked,
-            // What lies in staging then has no manifest, though the journal holds an intent.
+            // What is then in staging has no manifest, but the journal holds an intent.
             Step::JournalDropped | Step::JournalDroppedDurable => Step::SyncFiles,
             _ => Step::Report,
         },
@@ -190,8 +190,8 @@ pub(super) fn again(world: &World, step: Step) {
 pub(super) fn lost(world: &World, step: Step) {
     let (id, before) = published_and_back(world);
     die_at(world, Step::Look);
-    // As a system without an exchange leaves it that dies before the new revision is moved in; and
-    // what was staged did not reach the disk.
+    // The state after a system without an exchange died before the new revision was moved in; also,
+    // the staged files never reached the disk.
     let aside = world.history_of(&id, 1);
     std::fs::create_dir_all(aside.parent().expect("the order's")).expect("made");
     std::fs::rename(world.dir_of(&id), &aside).expect("moved aside");

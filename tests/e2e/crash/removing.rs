@@ -9,7 +9,7 @@ use super::{assert_promises, die_at, finish, history, pass_until, times_told};
 use crate::tree;
 use crate::world::{World, order};
 
-/// An order that is older than is kept, and others' things around it.
+/// Returns an order past its retention, with other people's things around it.
 fn published_long_ago(world: &World) -> String {
     let keep = world.yaml().replace("retention: {", "retention: { keep: 90d,");
     std::fs::write(world.config(), keep).expect("config");
@@ -50,7 +50,7 @@ pub(super) fn retire(world: &World, step: Step) {
 pub(super) fn reclaim(world: &World, step: Step) {
     let id = published_long_ago(world);
     die_at(world, Step::RetireRemove);
-    // As it is left by one that dies in the middle.
+    // What a process leaves that dies in the middle of the removal.
     let moved = tree::files(&world.staging().join("retired"));
     let some = moved.iter().find(|file| !file.ends_with("manifest.json")).expect("a file");
     std::fs::remove_file(some).expect("removed");

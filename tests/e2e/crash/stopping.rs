@@ -1,4 +1,4 @@
-//! Ends at no step in particular, and a second agent.
+//! Crashes at no particular step, and a second agent.
 
 use casedrop::simulator::{CaseKind, FaultKind, FaultRule};
 

@@ -1,5 +1,5 @@
-//! Every file that an order has, and every way in which it does not come: nobody else waits, no lab
-//! stands worse for it, and an extra that does not come holds no scan back.
+//! Every file of an order, and every way in which it fails to arrive: no one else waits, no lab's
+//! status suffers, and a missing extra does not delay the scan.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -12,17 +12,18 @@ use crate::gateway::{Answer, Does, Gateway};
 use crate::tree;
 use crate::world::{World, client, order_with_id, wait_up_to};
 
-/// So many orders have nothing wrong with them.
+/// Number of healthy orders.
 const OTHERS: usize = 20;
 
-/// A server that answers 429 and does not say for how long is left alone for up to two minutes at a time.
+/// The agent may leave a server that answers 429 without a `Retry-After` alone for two minutes at a
+/// time.
 const GATES: Duration = Duration::from_mins(5);
 
-/// Extras get this long, so that the test does not take long either.
+/// Extras get little time, to keep the test short.
 const CONFIG: &str = "downloads: { concurrency: 16, stall_timeout: 3s, extras_wait: 2s }\n\
                       status_page: { listen: '127.0.0.1:0' }\n";
 
-/// Every way in which a file does not come.
+/// Every way in which a file fails to arrive.
 fn ways() -> Vec<(String, Does)> {
     let statuses = (400..=599).map(|status| (status.to_string(), Answer::error(status)));
     let json = r#"{"message":"there is nothing here"}"#;
@@ -40,11 +41,11 @@ fn ways() -> Vec<(String, Does)> {
     statuses.chain(others).collect()
 }
 
-/// A world with one order for each way, and others among them.
+/// A world with one order for each way, and healthy ones among them.
 struct Matrix {
     world: World,
     gateway: Gateway,
-    /// The way and the order.
+    /// Each way with its order.
     victims: Vec<(String, String)>,
     others: Vec<String>,
 }
@@ -73,7 +74,7 @@ impl Matrix {
         Self { world, gateway, victims, others }
     }
 
-    /// What is not as it should be for the lab: nothing that one file does may change its standing.
+    /// Returns what is wrong with the lab: no single file may change its status.
     fn lab(&self) -> Vec<String> {
         let status = self.world.casedrop(&["status", "--json"]);
         let status: serde_json::Value = serde_json::from_str(&status.stdout).expect("JSON");
@@ -94,8 +95,8 @@ impl Matrix {
     }
 }
 
-/// What lies in staging and belongs to any order but these. (Of an order that is wanted, the claim that
-/// survives a lost journal is no remains.)
+/// Lists staging files of all orders but these. (The claim of a wanted order, which survives a lost
+/// journal, is not a leftover.)
 fn left_behind(world: &World, but: &BTreeSet<&str>) -> Vec<String> {
     let files = tree::files(&world.staging()).into_iter();
     let names = files.filter_map(|file| {
@@ -130,7 +131,7 @@ fn a_package_that_does_not_come_harms_no_other_order() {
         }
     }
     still_there(agent);
-    // A download that broke off in the middle may go on there.
+    // A download that broke off may resume from there.
     let may_go_on: BTreeSet<&str> = victims
         .iter()
         .filter(|(way, _)| ["cut short", "stall", "reset"].contains(&way.as_str()))
@@ -144,7 +145,7 @@ fn a_package_that_does_not_come_harms_no_other_order() {
     world.good(&["verify"]);
 }
 
-/// Each victim's own scan is published without the extra, soon.
+/// Each victim's own scan is published without the extra, and without delay.
 fn holds_no_scan_back(asset: &str, kind: CaseKind, name: &str) {
     let matrix = Matrix::of(asset, kind, asset == "SCREEN_CAPTURES");
     let Matrix { world, victims, others, .. } = &matrix;
@@ -186,7 +187,7 @@ fn screen_captures_that_do_not_come_hold_no_scan_back() {
 
 #[test]
 fn the_time_that_extras_get_is_for_all_of_them() {
-    // Both stall; the scan waits for them once.
+    // Both stall; the scan waits for them only once.
     let more = "downloads: { stall_timeout: 60s, extras_wait: 2s }\n";
     let world = World::unpaired(crate::world::one_lab(), more);
     let gateway = Gateway::before(world.simulator_address());

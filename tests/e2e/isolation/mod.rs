@@ -1,8 +1,8 @@
-//! No order waits for another: fresh good orders are published in nearly the time that they take
-//! alone, whatever stands in the queue and never comes.
+//! No order waits for another: new good orders are published in nearly the time that they take
+//! alone, whatever is stuck in the queue.
 //!
-//! These are few orders, and bounds that a busy machine keeps. `cargo test --locked --test isolation`
-//! prints the figures of many.
+//! Few orders here, and limits that a busy machine can meet. `cargo test --locked --test isolation`
+//! prints the figures for many.
 
 mod matrix;
 pub mod outage;
@@ -15,22 +15,22 @@ use std::time::Duration;
 use poison::Poison;
 use stand::{Latencies, Stand};
 
-/// So many good orders are timed.
+/// Number of good orders that are timed.
 const GOOD: usize = 5;
 const EVERY: Duration = Duration::from_millis(150);
-/// So long a good order may take on the busiest machine. What poisoned orders wait for is longer: a
-/// minute for a body that stalls, half a minute for a server that is left alone.
+/// The longest that a good order may take on the busiest machine. Poisoned orders wait longer: a
+/// minute for a stalled body, half a minute for a server that is left alone.
 const FLOOR: Duration = Duration::from_secs(20);
-/// Longer waits are all the same.
+/// Longer waits make no difference.
 const PATIENCE: Duration = Duration::from_secs(45);
-/// So long poisoned orders may take until each was asked for.
+/// How long it may take until every poisoned order was requested.
 const TRIED: Duration = Duration::from_secs(8);
 
 fn good(stand: &mut Stand) -> Latencies {
     stand.good(GOOD, EVERY, PATIENCE)
 }
 
-/// With more and more such orders in the queue, the good ones come as quickly as ever.
+/// With more and more such orders in the queue, the good ones are as fast as ever.
 fn harms_nobody(poisons: &[Poison], counts: [usize; 2]) {
     let mut stand = Stand::new("");
     let alone = good(&mut stand);
@@ -57,7 +57,7 @@ fn harms_nobody(poisons: &[Poison], counts: [usize; 2]) {
     assert_eq!(status["labs"][0]["state"], "polling", "{status:#}");
 }
 
-/// Three poisoned orders, and then twenty.
+/// Three poisoned orders, then twenty.
 fn of_kind(name: &str) {
     harms_nobody(&[poison::named(name)], [3, 17]);
 }

@@ -1,6 +1,6 @@
-//! An outage is not the orders' fault: whatever its shape, none waits for a person afterwards, and all
-//! are published soon. Over real sockets with few orders; `tests/simulation/outages.rs` has a hundred
-//! of them and all the time in the world.
+//! An outage is not the orders' fault: whatever its shape, afterwards no order needs attention, and
+//! all are published soon. Few orders here, over real sockets; `tests/simulation/outages.rs` has a
+//! hundred of them in simulated time.
 
 use std::time::{Duration, Instant};
 
@@ -9,19 +9,16 @@ use casedrop::simulator::{CaseKind, OrderSpec};
 use crate::gateway::{Answer, Does, Door, Gateway};
 use crate::world::{LAB, World, one_lab, order_with_id, wait_for};
 
-/// What is said of an outage, and of nothing else.
+/// Text that is logged for an outage, and for nothing else.
 const OF_OUTAGE: &str = "nothing can be downloaded from";
 
 /// One way in which everything fails alike.
 #[derive(Debug, Clone, Copy)]
 pub struct Shape {
-    /// What it is called.
     pub name: &'static str,
-    /// How it begins.
     pub begin: fn(&Gateway),
 }
 
-/// All of them.
 pub const ALL: [Shape; 13] = [
     Shape { name: "nobody listens", begin: |gateway| gateway.door(Door::Shut) },
     Shape { name: "nothing is heard", begin: |gateway| gateway.door(Door::Deaf) },
@@ -47,22 +44,21 @@ pub const ALL: [Shape; 13] = [
     Shape { name: "downloads trickle", begin: |gateway| gateway.downloads(Does::Trickle) },
 ];
 
-/// What came of one.
 #[derive(Debug)]
 pub struct Outcome {
-    /// How many orders were published when it ended.
+    /// Number of orders published before it ended.
     pub before: usize,
-    /// How long after its end the last one was published.
+    /// Time from its end until the last order was published.
     pub took: Option<Duration>,
-    /// The orders that needed a person during it, with what was said.
+    /// Orders that needed attention during it, with the message.
     pub blamed: Vec<String>,
-    /// How often the agent told of an outage.
+    /// How often the agent reported an outage.
     pub notices: usize,
-    /// What else it warned of.
+    /// Other warnings.
     pub told: Vec<String>,
 }
 
-/// Lets so many orders sit an outage out.
+/// Runs this many orders through an outage.
 pub fn sit_out(shape: Shape, orders: usize, lasts: Duration, patience: Duration) -> Outcome {
     let more = "polling: { interval: 1s }\ndownloads: { stall_timeout: 5s }\n";
     let world = World::unpaired(one_lab(), more);
@@ -76,7 +72,7 @@ pub fn sit_out(shape: Shape, orders: usize, lasts: Duration, patience: Duration)
         })
         .collect();
     let there = || ids.iter().filter(|id| world.dir_of(id).join("manifest.json").exists()).count();
-    // The list is known once the first of them is asked for.
+    // Once the first of them is requested, the list is known.
     gateway.downloads(Does::Silence);
     let agent = world.run();
     wait_for("the first download", || {
@@ -114,8 +110,8 @@ fn named(name: &str) -> Shape {
     *ALL.iter().find(|shape| shape.name == name).expect("a shape")
 }
 
-/// A few orders, and a short one. Whether it is told: files that merely seem to be made are no news for
-/// hours.
+/// A few orders in a short outage. `is_news` says whether it is reported: files that merely seem to
+/// be still in conversion are not news for hours.
 fn nobody_is_blamed(name: &str, is_news: bool) {
     let outcome = sit_out(named(name), 12, Duration::from_secs(6), Duration::from_mins(2));
     assert!(outcome.blamed.is_empty(), "{outcome:#?}");

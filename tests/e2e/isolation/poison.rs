@@ -1,21 +1,19 @@
-//! Orders whose files never come, and all the ways in which they do not.
+//! Orders whose files never arrive, in every way.
 
 use crate::gateway::{Answer, Does};
 
-/// One way in which the package of an order never comes.
+/// One way in which the package of an order never arrives.
 #[derive(Debug, Clone, Copy)]
 pub struct Poison {
-    /// What it is called.
     pub name: &'static str,
     /// What the gateway does with the package of the order with that number.
     pub does: fn(usize) -> Does,
 }
 
-/// How fast a body without end comes: neither so slowly that it counts as stuck, nor so fast that the
-/// disk is full before the test is over.
+/// Rate of an endless body: not so slow that it counts as stalled, not so fast that it fills the
+/// disk before the test ends.
 const ENDLESS: u64 = 256 * 1024;
 
-/// All of them.
 pub const ALL: [Poison; 9] = [
     Poison { name: "500", does: |_| Answer::error(500) },
     Poison { name: "401 and 403", does: |number| Answer::error([401, 403][number % 2]) },
@@ -28,12 +26,11 @@ pub const ALL: [Poison; 9] = [
     Poison { name: "huge", does: |_| Does::Endless(ENDLESS) },
 ];
 
-/// The one of that name.
 pub fn named(name: &str) -> Poison {
     *ALL.iter().find(|poison| poison.name == name).expect("a kind of poison")
 }
 
-/// It begins as an archive does, has its length, and nothing in it makes sense.
+/// Starts like an archive, has the announced length, but the content is garbage.
 fn broken_zip() -> Does {
     let mut bytes = b"PK\x03\x04".to_vec();
     bytes.resize(20_000, b'?');

@@ -1,7 +1,7 @@
-//! An agent behind a gateway, whose orders are announced one by one, and a stopwatch.
+//! An agent behind a gateway whose orders are announced one by one, and a stopwatch.
 //!
-//! Poisoned orders are found in the list, which is asked for once a second; good ones are announced by
-//! notifications, and found in the list where that is quicker.
+//! Poisoned orders are found through the list, which is polled once a second; good ones are
+//! announced by notifications, or found through the list if that is quicker.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -18,18 +18,15 @@ use crate::world::{ACCOUNT, Agent, LAB, order_with_id, wait_for};
 /// The one asset that every order has.
 pub const PACKAGE: &str = "IDE";
 
-/// An agent and its Align behind a gateway.
 pub struct Stand {
-    /// Its world.
     pub listening: Listening,
-    /// What stands between it and Align.
     pub gateway: Gateway,
     agent: Option<Agent>,
     next: usize,
 }
 
-/// How long orders took from their announcement until their manifest could be seen; `None`: they did
-/// not come in the time that they were given.
+/// Times from the announcement of an order until its manifest was visible; `None` if it did not
+/// arrive within the given time.
 #[derive(Debug, Clone)]
 pub struct Latencies(Vec<Option<Duration>>);
 
@@ -42,14 +39,15 @@ impl Stand {
         listening.world.log_in_and_pair(LAB);
         let agent = Some(listening.run());
         let mut stand = Self { listening, gateway, agent, next: 0 };
-        // From now on it is not in its first poll, and what is done for the first time was done.
+        // After this the first poll and all one-time work are done.
         for id in stand.announce_good(2) {
             stand.listening.world.wait_for_revision(&id, 1);
         }
         stand
     }
 
-    /// Creates orders whose packages never come, and waits until the agent knows them. Gives their ids.
+    /// Creates orders whose packages never arrive, and waits until the agent knows them. Returns
+    /// their ids.
     pub fn poison(&mut self, poisons: &[Poison], count: usize) -> Vec<String> {
         let mut ids = Vec::new();
         for poison in poisons {
@@ -69,13 +67,13 @@ impl Stand {
         ids
     }
 
-    /// How many of these orders' packages were asked for.
+    /// How many of these orders had their package requested.
     pub fn tried(&self, ids: &[String]) -> usize {
         ids.iter().filter(|id| self.gateway.asked(id, PACKAGE) > 0).count()
     }
 
-    /// Gives the agent so much time to ask for each of these at least once. Gives how many it asked
-    /// for.
+    /// Gives the agent this much time to request each of these at least once. Returns how many it
+    /// requested.
     pub fn wait_until_tried(&self, ids: &[String], time: Duration) -> usize {
         let end = Instant::now() + time;
         while self.tried(ids) < ids.len() && Instant::now() < end {
@@ -84,8 +82,7 @@ impl Stand {
         self.tried(ids)
     }
 
-    /// Announces good orders, one in each `every`, and waits for them. None gets more time than
-    /// `patience`.
+    /// Announces good orders, one per `every`, and waits up to `patience` for each.
     pub fn good(&mut self, count: usize, every: Duration, patience: Duration) -> Latencies {
         let orders: Vec<OrderSpec> = (0..count).map(|_| self.spec()).collect();
         let manifest = |order: &OrderSpec| {
@@ -111,7 +108,7 @@ impl Stand {
         })
     }
 
-    /// Announces good orders and waits for nothing. Gives their ids.
+    /// Announces good orders without waiting. Returns their ids.
     pub fn announce_good(&mut self, count: usize) -> Vec<String> {
         let mut line = self.line();
         let orders: Vec<_> = (0..count).map(|_| self.spec()).collect();
@@ -122,19 +119,18 @@ impl Stand {
         orders.into_iter().filter_map(|order| order.id).collect()
     }
 
-    /// Kills the agent and starts it again.
     pub fn restart(&mut self) {
         self.agent.take().expect("running").kill();
         self.agent = Some(self.listening.run_again());
     }
 
-    /// Ends the agent. Gives its log.
+    /// Kills the agent. Returns its log.
     pub fn end(mut self) -> (Listening, String) {
         let log = self.agent.take().expect("running").kill();
         (self.listening, log)
     }
 
-    /// A small order of its own numbers, which exists nowhere yet.
+    /// A small order with its own numbers that does not exist at Align yet.
     fn spec(&mut self) -> OrderSpec {
         self.next += 1;
         let order = order_with_id(CaseKind::OrthoShell, &format!("{}", 60_000_000 + self.next));
@@ -150,7 +146,7 @@ impl Stand {
     }
 }
 
-/// Ends an agent in good order, where the system can tell it to.
+/// Stops an agent gracefully, where the system supports that.
 pub fn still_there(mut agent: Agent) {
     assert!(agent.is_running(), "it goes on whatever comes");
     #[cfg(unix)]
@@ -192,12 +188,12 @@ fn watch(
 }
 
 impl Latencies {
-    /// Those that were measured.
     pub fn of(all: impl IntoIterator<Item = Option<Duration>>) -> Self {
         Self(all.into_iter().collect())
     }
 
-    /// The one that so many percent do not exceed; `None` where one of them did not come.
+    /// The time that `percent` % of the orders do not exceed; `None` if the order there never
+    /// arrived.
     pub fn percentile(&self, percent: usize) -> Option<Duration> {
         let mut sorted = self.0.clone();
         sorted.sort_by_key(|one| one.unwrap_or(Duration::MAX));
@@ -205,17 +201,17 @@ impl Latencies {
         sorted[place - 1]
     }
 
-    /// The longest; `None` where one did not come.
+    /// The longest time; `None` if any order did not arrive.
     pub fn worst(&self) -> Option<Duration> {
         self.percentile(100)
     }
 
-    /// How many did not come.
+    /// How many did not arrive.
     pub fn lost(&self) -> usize {
         self.0.iter().filter(|one| one.is_none()).count()
     }
 
-    /// These and others.
+    /// Both sets together.
     #[must_use]
     pub fn and(mut self, others: Self) -> Self {
         self.0.extend(others.0);

@@ -1,5 +1,5 @@
-//! Troubles that come together: poisoned orders, an outage, a restart; one download at a time; two labs
-//! at one server.
+//! Combined troubles: poisoned orders, an outage, a restart; one download at a time; two labs at
+//! one server.
 
 use casedrop::simulator::{AccountSpec, CaseKind, OrderSpec};
 

@@ -1,4 +1,4 @@
-//! A PC with an installed program that updates itself, and the place that it gets releases from.
+//! A PC with an installed program that updates itself, and its release server.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -21,19 +21,19 @@ use crate::world::{Ended, World, ended, program, started, wait_for};
 
 /// The version of the program under test.
 pub const OLD: &str = env!("CARGO_PKG_VERSION");
-/// The version that releases bring.
+/// The version of the releases.
 pub const NEW: &str = "99.0.0";
-/// ready, silence, beat, proof, limit
+/// In milliseconds: ready, silence, beat, proof, limit.
 const TRIAL: &str = "8000,8000,5000,1200,9000";
-/// tick, first, every
+/// In milliseconds: tick, first, every.
 const PACE: &str = "100,100,3600000";
 
-/// A key that is for tests only.
+/// A key for tests only.
 pub fn key(seed: u8) -> Ed25519KeyPair {
     Ed25519KeyPair::from_seed_unchecked(&[seed; 32]).expect("a key")
 }
 
-/// An archive whose program is the one under test and says that it is the new version.
+/// An archive with the program under test, marked as the new version.
 pub fn archive() -> &'static [u8] {
     static ARCHIVE: OnceLock<Vec<u8>> = OnceLock::new();
     ARCHIVE.get_or_init(|| {
@@ -43,7 +43,7 @@ pub fn archive() -> &'static [u8] {
     })
 }
 
-/// An archive of one file.
+/// An archive with one file.
 pub fn packed(name: &str, bytes: &[u8]) -> Vec<u8> {
     let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
     let stored = zip::write::SimpleFileOptions::default()
@@ -54,7 +54,7 @@ pub fn packed(name: &str, bytes: &[u8]) -> Vec<u8> {
     zip.finish().expect("finished").into_inner()
 }
 
-/// The program, without what only debuggers need where that can be had.
+/// The program, stripped of debug information if `strip` is available.
 fn small_program() -> Vec<u8> {
     let dir = tempfile::tempdir().expect("tempdir");
     let small = dir.path().join("small");
@@ -68,10 +68,9 @@ pub fn program_name() -> &'static str {
     if cfg!(windows) { "casedrop.exe" } else { "casedrop" }
 }
 
-/// What a server gives.
+/// The files of the server by name.
 type Files = Arc<Mutex<BTreeMap<String, Vec<u8>>>>;
 
-/// The installed program, its world, and a release server.
 pub struct Pc {
     pub world: World,
     files: Files,
@@ -79,7 +78,7 @@ pub struct Pc {
 }
 
 impl Pc {
-    /// With a folder of versions, so that the installed program is a keeper.
+    /// Creates the folder of versions too, so that the installed program is a keeper.
     pub fn new(updates: &str) -> Self {
         let files = Files::default();
         let url = serve(Arc::clone(&files));
@@ -95,12 +94,10 @@ impl Pc {
         pc
     }
 
-    /// The installed program.
     pub fn installed(&self) -> PathBuf {
         self.world.dir().join("program").join(program_name())
     }
 
-    /// The installation.
     pub fn place(&self) -> Place {
         Place::of(&self.installed())
     }
@@ -110,7 +107,7 @@ impl Pc {
         self.offer("stable", &manifest(NEW, archive()), archive(), 1);
     }
 
-    /// Offers a release, signed with a key.
+    /// Offers a release, signed with the key of this seed.
     pub fn offer(&self, channel: &str, manifest: &Manifest, archive: &[u8], seed: u8) {
         let bytes = serde_json::to_vec(manifest).expect("JSON");
         let signatures = serde_json::to_vec(&[release::sign(&bytes, &key(seed))]).expect("JSON");
@@ -121,12 +118,10 @@ impl Pc {
         self.put(&format!("{channel}.json"), &bytes);
     }
 
-    /// Puts a file onto the server.
     pub fn put(&self, name: &str, bytes: &[u8]) {
         self.files.lock().expect("not poisoned").insert(name.to_owned(), bytes.to_vec());
     }
 
-    /// A file of the server.
     pub fn get(&self, name: &str) -> Vec<u8> {
         self.files.lock().expect("not poisoned")[name].clone()
     }
@@ -148,14 +143,14 @@ impl Pc {
         ended(started(|| command.output()))
     }
 
-    /// As [`casedrop`](Self::casedrop), and it must end well.
+    /// Like [`casedrop`](Self::casedrop), but must succeed.
     pub fn good(&self, args: &[&str]) -> Ended {
         let ended = self.casedrop(args);
         assert_eq!(ended.code, Some(0), "{args:?}: {ended:?}");
         ended
     }
 
-    /// Runs it until it ends itself at that step.
+    /// Runs it until it kills itself at that step.
     pub fn die(&self, args: &[&str], step: &str) {
         let mut command = self.command(args);
         let output = started(|| command.env("CASEDROP_TEST_KILL_AT", step).output());
@@ -163,12 +158,11 @@ impl Pc {
         assert!(!output.status.success() && said.contains(&format!("killed at {step}")), "{said}");
     }
 
-    /// Starts the keeper.
     pub fn run(&self) -> Running {
         self.run_with(&[])
     }
 
-    /// Starts the keeper with further environment variables.
+    /// Starts the keeper with extra environment variables.
     pub fn run_with(&self, env: &[(&str, &str)]) -> Running {
         let mut command = self.command(&["run"]);
         command.envs(env.iter().copied()).stdout(Stdio::null()).stderr(Stdio::piped());
@@ -185,7 +179,7 @@ impl Pc {
         Running { child, log, state: self.world.state() }
     }
 
-    /// What the agent says of itself, once that version runs.
+    /// Waits until that version runs, and returns the agent's status.
     pub fn wait_for_version(&self, version: &str) -> serde_json::Value {
         wait_for(&format!("version {version} to run"), || {
             let ended = self.casedrop(&["status", "--json"]);
@@ -194,7 +188,7 @@ impl Pc {
         })
     }
 
-    /// Why a version was refused, once it was.
+    /// Waits until the new version is refused, and returns why.
     pub fn wait_for_refusal(&self) -> String {
         let version = Version::parse(NEW).expect("a version");
         wait_for("the new version to be refused", || {
@@ -204,7 +198,7 @@ impl Pc {
         })
     }
 
-    /// Waits until the new version is the one that is run.
+    /// Waits until the new version has passed its trial and is the current one.
     pub fn wait_until_current(&self) {
         wait_for("the trial to be passed", || {
             let current = self.place().current(&RealDisk).map(|version| version.to_string());
@@ -222,17 +216,17 @@ pub struct Running {
 }
 
 impl Running {
-    /// What it and its children have said.
+    /// Output of the keeper and its children so far.
     pub fn log(&self) -> String {
         self.log.lock().expect("not poisoned").clone()
     }
 
-    /// Waits until it has said so.
+    /// Waits until the log contains these words.
     pub fn wait_for(&self, words: &str) {
         wait_for(words, || self.log().contains(words).then_some(()));
     }
 
-    /// Waits until it ends by itself.
+    /// Waits until it exits on its own.
     pub fn wait(&mut self) -> Option<i32> {
         self.child.wait().expect("ended").code()
     }
@@ -250,10 +244,10 @@ impl Running {
 #[expect(clippy::print_stderr, reason = "a failing test shows what the agent said")]
 impl Drop for Running {
     fn drop(&mut self) {
-        // It may have ended by itself.
+        // It may have exited already.
         let _ = self.child.kill();
         let _ = self.child.wait();
-        // Its agent notices that and stops.
+        // Its agent notices and stops.
         let began = Instant::now();
         while casedrop::app::agent_runs(&self.state) && began.elapsed() < Duration::from_secs(60) {
             std::thread::sleep(Duration::from_millis(20));
@@ -264,7 +258,7 @@ impl Drop for Running {
     }
 }
 
-/// A manifest of one archive for this machine.
+/// A manifest with one archive for this machine.
 pub fn manifest(version: &str, archive: &[u8]) -> Manifest {
     let now = Timestamp::now();
     let time = |hours| (now + SignedDuration::from_hours(hours)).to_string();
@@ -286,15 +280,15 @@ pub fn manifest(version: &str, archive: &[u8]) -> Manifest {
     }
 }
 
-/// A web server that gives files until the test's process ends. A file whose name has `short:` before
-/// it on the shelf is announced whole and broken off in the middle.
+/// A web server that runs until the test process ends. If an entry `short:NAME` exists, file NAME
+/// is announced in full but broken off halfway.
 fn serve(files: Files) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = listener.local_addr().expect("an address");
     std::thread::spawn(move || {
         for stream in listener.incoming().map_while(Result::ok) {
             let files = Arc::clone(&files);
-            // Whoever hangs up has enough.
+            // A client that hangs up early is fine.
             std::thread::spawn(move || drop(answer(stream, &files)));
         }
     });

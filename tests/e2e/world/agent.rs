@@ -1,4 +1,4 @@
-//! The program as it runs.
+//! A running agent process and its log.
 
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Stdio};
@@ -13,7 +13,6 @@ pub struct Agent {
 }
 
 impl Agent {
-    /// The one that a command starts.
     pub fn of(mut command: Command) -> Self {
         command.stdout(Stdio::null()).stderr(Stdio::piped());
         let mut child = started(|| command.spawn());
@@ -24,7 +23,7 @@ impl Agent {
         Self { child: Some(child), log: Some(log) }
     }
 
-    /// Ends it at once, as a power cut would end the process.
+    /// Kills it at once, as a power cut would. Returns its log.
     pub fn kill(mut self) -> String {
         let mut child = self.child.take().expect("running");
         child.kill().expect("killed");
@@ -32,7 +31,7 @@ impl Agent {
         self.log()
     }
 
-    /// Asks it to stop and waits until it has. Gives its exit code and its log.
+    /// Asks it to stop and waits until it has. Returns its exit code and log.
     #[cfg(unix)]
     pub fn stop(mut self) -> (Option<i32>, String) {
         let mut child = self.child.take().expect("running");
@@ -43,20 +42,18 @@ impl Agent {
         (code, self.log())
     }
 
-    /// Whether it has not ended by itself.
     pub fn is_running(&mut self) -> bool {
         let child = self.child.as_mut().expect("running");
         child.try_wait().expect("asked").is_none()
     }
 
-    /// Waits until it ends by itself. Gives its exit code and its log.
+    /// Waits until it exits on its own. Returns its exit code and log.
     pub fn wait(mut self) -> (Option<i32>, String) {
         let mut child = self.child.take().expect("running");
         let code = child.wait().expect("ended").code();
         (code, self.log())
     }
 
-    /// The process's number.
     #[cfg(target_os = "linux")]
     pub fn id(&self) -> u32 {
         self.child.as_ref().expect("running").id()
@@ -71,7 +68,7 @@ impl Agent {
 impl Drop for Agent {
     fn drop(&mut self) {
         if let Some(mut child) = self.child.take() {
-            // It may have ended by itself.
+            // It may have exited already.
             let _ = child.kill();
             let _ = child.wait();
             if std::thread::panicking() {
