@@ -1,31 +1,28 @@
-//! The programs and people around the hot folder: they take, change and add what they like.
+//! The programs and people around the hot folder: they take, change and add whatever they like.
 
 use std::path::{Path, PathBuf};
 
 use crate::disk::SimDisk;
 use crate::ledger::{Ledger, content, files};
 
-/// What somebody does.
+/// Something that one of them does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Deed {
-    /// Takes some files.
     TakeSome,
-    /// Takes all files and leaves the directory.
+    /// Takes all files but leaves the directory.
     Empty,
-    /// Moves the directory away, out of the output.
+    /// Moves the directory out of the output folder.
     TakeAll,
-    /// Renames the directory, within the output.
+    /// Renames the directory within the output folder.
     Rename,
-    /// Changes a file.
     Edit,
-    /// Adds a file.
     Add,
-    /// Puts something where the order, or the revision beside it, will go.
+    /// Puts something where the order, or the revision next to it, will go.
     Occupy,
 }
 
 impl Deed {
-    /// One that leaves no trace of others in the order, or one that does.
+    /// Draws a deed, whether or not it leaves anything of theirs in the order.
     pub fn draw(rng: &mut fastrand::Rng) -> Self {
         let all = [
             Self::TakeSome,
@@ -40,8 +37,8 @@ impl Deed {
         all[rng.usize(..all.len())]
     }
 
-    /// Does it to the order's directory `dir`. `in_between`: the agent is just publishing there.
-    /// Whether anything was done.
+    /// Does it to the order's directory `dir`. With `in_between` the agent is publishing there at
+    /// this moment. Returns whether anything was done.
     pub fn happen(
         self,
         disk: &SimDisk,

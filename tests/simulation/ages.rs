@@ -1,4 +1,4 @@
-//! How old things truly are, so that the agent can be held to removing nothing too early.
+//! True ages, to check that the agent removes nothing too early.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -13,21 +13,20 @@ use casedrop::sync::notice::Notice;
 use crate::tally::Tally;
 use crate::world::Failure;
 
-/// When what was published, by the true clock.
+/// When revisions were published, by the true clock.
 #[derive(Debug, Default)]
 pub struct Ages {
-    /// When each revision was published, or, from then on, when it was replaced.
+    /// When each revision was published, or, once it is replaced, when that happened.
     since: BTreeMap<(OrderKey, u32), u64>,
     /// The newest revision at an order's own path.
     at_main: BTreeMap<OrderKey, u32>,
-    /// When the PC last started.
     pub started: u64,
-    /// Whether the PC's clock was ever set. Then nobody knows how long the PC was off.
+    /// Whether the PC's clock was ever set. The agent then cannot know how long the PC was off.
     pub clock_was_set: bool,
 }
 
 impl Ages {
-    /// Takes in what people were told.
+    /// Records a notice.
     pub fn told(&mut self, notice: &Notice, now: u64) {
         let Notice::Published { key, revision, place, .. } = notice else { return };
         self.since.insert((key.clone(), *revision), now);
@@ -38,14 +37,14 @@ impl Ages {
         }
     }
 
-    /// Whether a revision is surely younger than that.
+    /// Whether a revision is certainly younger than `keep`.
     pub fn is_young(&self, key: &OrderKey, revision: u32, keep: Duration, now: u64) -> bool {
         let Some(since) = self.since.get(&(key.clone(), revision)) else { return false };
         let may_err = self.clock_was_set && self.started > *since;
         !may_err && u128::from(now.saturating_sub(*since)) < keep.as_millis()
     }
 
-    /// Nothing young and nothing wanted is removed.
+    /// Fails if something young or wanted is to be removed.
     pub fn check(
         &self,
         effect: &Effect,

@@ -1,4 +1,4 @@
-//! An output with one order, and the real way of a revision into it, on any disk.
+//! An output folder with one order, and the real way of a revision into it, on any disk.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -21,20 +21,20 @@ pub type Files = &'static [(&'static str, &'static str)];
 pub const OLD: Files = &[("a.stl", "old mesh"), ("thumbnails/b.jpg", "old picture")];
 pub const NEW: Files = &[("a.stl", "new mesh"), ("c.xml", "<x/>"), ("sub/deep/d", "new")];
 
-/// The output and what its marker says.
+/// The output folder and the id in its marker.
 pub struct Bench {
     pub layout: Layout,
     pub root_id: String,
 }
 
-/// A revision that lies in staging, unsynced, and the publication that the journal holds of it.
+/// A revision in staging, not synced, and its publication in the journal.
 pub struct Revision {
     pub manifest: Manifest,
     pub publication: Publication,
 }
 
 impl Bench {
-    /// On an empty disk, below that directory.
+    /// Sets it up on an empty disk below `base`.
     pub fn new(disk: &dyn Disk, base: &Path) -> Self {
         let layout =
             Layout { output: base.join("orders"), staging: base.join(".orders.casedrop-staging") };
@@ -42,7 +42,7 @@ impl Bench {
         Self { layout, root_id }
     }
 
-    /// A revision in staging.
+    /// Puts a revision into staging.
     pub fn stage(&self, disk: &dyn Disk, number: u32, files: Files, target: Target) -> Revision {
         let staged = self.layout.work_dir("job");
         unpack(disk, &staged, files);
@@ -53,7 +53,7 @@ impl Bench {
         Revision { manifest, publication }
     }
 
-    /// Publishes revision 1 and says how to replace it.
+    /// Publishes revision 1 and returns the target that replaces it.
     pub fn published(&self, disk: &dyn Disk) -> Target {
         let first = self.stage(disk, 1, OLD, Target::Fresh);
         assert!(self.is_done(&first, &self.publish(disk, &first).expect("published")));
@@ -63,7 +63,7 @@ impl Bench {
         }
     }
 
-    /// As the executor does it.
+    /// Publishes as the executor does.
     pub fn publish(&self, disk: &dyn Disk, revision: &Revision) -> Result<PublishOutcome, Fault> {
         seal(disk, &revision.publication.staged, &revision.manifest)?;
         publish(disk, &self.layout, &self.root_id, &revision.publication, &|_| {})
@@ -83,7 +83,7 @@ impl Bench {
 }
 
 impl Revision {
-    /// All files below the order's directory, the manifest included.
+    /// All files below the order's directory, including the manifest.
     pub fn content(&self, files: Files) -> BTreeMap<String, String> {
         let bytes = String::from_utf8(self.manifest.to_bytes()).expect("text");
         let own = (manifest::FILE_NAME.to_owned(), bytes);
@@ -121,7 +121,7 @@ pub fn files_below(
     Some(files)
 }
 
-/// What stands in a directory now.
+/// The current content of a directory.
 pub fn content(disk: &SimDisk, dir: &Path) -> Option<BTreeMap<String, String>> {
     files_below(&disk.snapshot(Path::new("/")), dir)
 }

@@ -1,4 +1,4 @@
-//! The checks must be able to fail: a good world is broken by hand, each time in one way.
+//! The checks must be able to fail: break a good world by hand, each time in one way.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use crate::run::live;
 use crate::script::draw;
 use crate::world::World;
 
-/// The end of a run in which nobody touched an order of two revisions, and that order's directory.
+/// The end of a run with an untouched order of two revisions, and that order's directory.
 fn good_world() -> (World, PathBuf) {
     for seed in 0..200 {
         let mut world = draw(seed, false);

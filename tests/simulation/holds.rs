@@ -1,5 +1,5 @@
-//! Runs in which incomplete orders are held back: which generations lack something, what people decide,
-//! and that nothing that is held back is ever lost or published by itself.
+//! Runs that hold incomplete orders back: which generations are incomplete, what users decide, and
+//! that nothing held back is ever lost or published on its own.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -18,15 +18,16 @@ use crate::world::{Event, Failure, World};
 
 const MINUTE: u64 = 60_000;
 
-/// What the script knows of them; nothing where incomplete orders are published like all others.
+/// The script's knowledge of holds; empty where incomplete orders are published like all others.
 #[derive(Debug, Default)]
 pub struct Holds {
     seed: Option<u64>,
-    /// What people wanted published all the same: an order and its generation.
+    /// What users had published anyway: an order and its generation.
     released: BTreeSet<(OrderKey, u32)>,
 }
 
-/// In some runs such orders are held back. No seed that was kept before is one of these.
+/// Some runs hold incomplete orders back. Excludes all kept seeds, so that they stay what they
+/// were.
 pub fn draw(world: &mut World, seed: u64) {
     if seed % 4 != 2 || crate::seeds::kept().contains(&seed) {
         return;
@@ -48,7 +49,7 @@ impl Holds {
     }
 }
 
-/// What the checks of the files would find.
+/// Adds the finding that the file checks would report.
 pub fn find(world: &World, input: &mut Input) {
     let Input::Fetched { key, result: Ok(fetched) } = input else { return };
     if world.script.holds.seed.is_none() {
@@ -72,7 +73,7 @@ fn holds(files: &[ManifestFile], order: &SimOrder, generation: u32) -> bool {
     })
 }
 
-/// Somebody wants something published that is held back.
+/// A user has a held-back order published.
 pub fn release(world: &mut World) {
     let held = world.store().holds().expect("readable");
     let Some(one) = held.first() else { return };
@@ -87,8 +88,8 @@ pub fn release(world: &mut World) {
     world.wake_soon();
 }
 
-/// At any moment: what is held back lies where the journal says, whole, and no power cut takes it away;
-/// and nothing incomplete stands in the output that nobody wanted there.
+/// Checks at any moment that held-back orders are where the journal says, whole, and safe from
+/// power cuts.
 pub fn check(world: &World) -> Result<(), Failure> {
     if world.script.holds.seed.is_none() {
         return Ok(());
@@ -108,7 +109,7 @@ pub fn check(world: &World) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The same for what stands in the output.
+/// Checks that nothing incomplete is in the output unless a user wanted it there.
 pub fn may_stand(world: &World, order: &SimOrder, content: &Content) -> Result<(), Failure> {
     if world.script.holds.seed.is_none() || !content.contains_key(Path::new(FILE_NAME)) {
         return Ok(());

@@ -1,4 +1,4 @@
-//! What comes in between while the agent works on the disk: faults, other programs, the end of power.
+//! Interference while the agent works on the disk: faults, other programs, power cuts.
 
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
@@ -11,19 +11,19 @@ use crate::disk::{Call, SimDisk, Verdict};
 use crate::ledger::Ledger;
 use crate::tally::Tally;
 
-/// Something that happens at a certain call of the effect that runs.
+/// Something that happens at a certain call of the running effect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ambush {
-    /// The power goes, or the program is killed.
+    /// The power fails, or the program is killed.
     End,
-    /// Somebody acts on the order that is worked on.
+    /// Someone acts on the order that is being worked on.
     Deed(Deed),
 }
 
-/// All that can come in between.
+/// Everything that can interfere.
 pub struct Between {
     rng: fastrand::Rng,
-    /// The chance that a call fails.
+    /// The probability that a call fails.
     pub fails: f64,
     /// True time.
     pub now: u64,
@@ -32,9 +32,8 @@ pub struct Between {
     ambush: Option<(u32, Ambush)>,
     /// The order's directory that is being worked on, and whether it is about to be published.
     at: Option<(PathBuf, bool)>,
-    /// What happened how often.
     pub tally: Tally,
-    /// One line for each thing, for the trace.
+    /// One line per incident, for the trace.
     pub log: Vec<String>,
 }
 
@@ -50,7 +49,6 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Hooks {
-    /// Nothing comes in between yet.
     pub fn new(rng: fastrand::Rng) -> Self {
         let between = Between {
             rng,
@@ -65,7 +63,6 @@ impl Hooks {
         Self { between: Arc::new(Mutex::new(between)), ledger: Arc::default() }
     }
 
-    /// Everything but the ledger.
     pub fn between(&self) -> MutexGuard<'_, Between> {
         locked(&self.between)
     }
@@ -75,13 +72,13 @@ impl Hooks {
         locked(&self.ledger)
     }
 
-    /// Has the disk ask.
+    /// Installs the hook on the disk.
     pub fn attach(&self, disk: &SimDisk, align: &SimAlign) {
         let (hooks, there, align) = (self.clone(), disk.clone(), align.clone());
         disk.on_call(Some(Box::new(move |call| hooks.verdict(&there, &align, call))));
     }
 
-    /// The work on an order's directory begins; something may come in between.
+    /// Work on an order's directory begins; the ambush may interfere.
     pub fn begin(&self, dir: Option<PathBuf>, publishing: bool, ambush: Option<(u32, Ambush)>) {
         let between = &mut *self.between();
         between.at = dir.map(|dir| (dir, publishing));
@@ -146,7 +143,8 @@ impl Between {
             self.tally.count("disk: held open");
             return Verdict::Busy;
         }
-        // An error without a number, met while an archive is read, looks like a fault of the archive.
+        // An error without a number, met while reading an archive, would look like a fault of the
+        // archive.
         if self.fails == 0.0 || call.operation == "read" || self.rng.f64() >= self.fails {
             return Verdict::Go;
         }

@@ -1,4 +1,4 @@
-//! What other people did below the output, so that the agent can be held to leaving it alone.
+//! What others did below the output, to check that the agent leaves it alone.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -14,27 +14,27 @@ pub type Content = BTreeMap<PathBuf, Node>;
 pub struct Frozen {
     /// What others left there.
     pub content: Content,
-    /// It was changed in the middle of a publication: it may have been moved into history together
-    /// with the directory that it was put into.
+    /// Whether it was changed in the middle of a publication: it may then have been moved into
+    /// history together with its directory.
     pub in_between: bool,
 }
 
-/// All of it.
+/// Everything that others did.
 #[derive(Debug, Default)]
 pub struct Ledger {
     /// What others made or changed, by the path of the entry in an account's directory.
     pub frozen: BTreeMap<PathBuf, Frozen>,
-    /// What others took files from, as they left it.
+    /// Where others took files, and what they left.
     pub reduced: BTreeMap<PathBuf, Content>,
-    /// What was moved into history in between.
+    /// What was moved into history by a publication in progress.
     pub displaced: Vec<Content>,
     /// Every entry that others ever touched.
     pub touched: BTreeSet<PathBuf>,
-    /// How many names were made up.
+    /// Number of names made up so far.
     pub made_up: u32,
 }
 
-/// What stands at a path, by path below it; a file has the empty path.
+/// What is at a path, by path below it; a file has the empty path.
 pub fn content(disk: &SimDisk, at: &Path) -> Content {
     if let Some(bytes) = disk.read(at) {
         return Content::from([(PathBuf::new(), Node::File(bytes))]);
@@ -48,7 +48,6 @@ pub fn below(path: &Path, base: &Path) -> PathBuf {
     path.strip_prefix(base).map(Path::to_path_buf).unwrap_or_default()
 }
 
-/// The files of a directory.
 pub fn files(content: &Content) -> impl Iterator<Item = (&PathBuf, &Arc<[u8]>)> {
     content.iter().filter_map(|(path, node)| match node {
         Node::File(bytes) => Some((path, bytes)),
@@ -56,25 +55,25 @@ pub fn files(content: &Content) -> impl Iterator<Item = (&PathBuf, &Arc<[u8]>)> 
     })
 }
 
-/// Whether somebody else wrote that.
+/// Whether someone else wrote these bytes.
 fn is_of_others(bytes: &[u8]) -> bool {
     bytes.windows(8).any(|here| here == b"foreign-")
 }
 
 impl Ledger {
-    /// A name that nobody used yet; what others write holds one.
+    /// A fresh name; everything that others write contains one.
     pub fn name(&mut self) -> String {
         self.made_up += 1;
         format!("foreign-{}", self.made_up)
     }
 
-    /// Somebody changed or added something there.
+    /// Someone changed or added something there.
     pub fn changed(&mut self, disk: &SimDisk, at: &Path, in_between: bool) {
         self.reduced.remove(at);
         let in_between = in_between || self.frozen.get(at).is_some_and(|old| old.in_between);
         let content = content(disk, at);
         if !files(&content).any(|(_, bytes)| is_of_others(bytes)) {
-            // Where nothing of theirs lies, nothing of theirs is lost.
+            // If nothing of theirs is there, nothing of theirs can be lost.
             self.frozen.remove(at);
             self.taken(disk, at, in_between);
             return;
@@ -83,7 +82,7 @@ impl Ledger {
         self.touched.insert(at.to_path_buf());
     }
 
-    /// Somebody took something from there, or all of it.
+    /// Someone took some or all of it.
     pub fn taken(&mut self, disk: &SimDisk, at: &Path, in_between: bool) {
         self.touched.insert(at.to_path_buf());
         if self.frozen.contains_key(at) {

@@ -1,4 +1,4 @@
-//! The engine and what it stands on, in one thread and from a seed: Align, disk and clocks are
+//! The engine and what it runs on, in one thread and driven by a seed: Align, disk and clocks are
 //! simulated, and all of them misbehave.
 //!
 //! `CASEDROP_SIM_SEEDS=100000` or `=5000..9000` runs other seeds than the usual ones;

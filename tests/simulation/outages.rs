@@ -1,7 +1,7 @@
-//! An outage is not the orders' fault: a hundred orders wait it out, whatever its shape, and all are
-//! published within two minutes of its end.
+//! An outage is not the orders' fault: a hundred orders wait it out, whatever its shape, and all
+//! are published within two minutes of its end.
 //!
-//! `CASEDROP_SIM_OUTAGE=502` (or the name of another shape) prints each step of it alone.
+//! `CASEDROP_SIM_OUTAGE=502` (or another outage's name) runs only that one and prints each step.
 
 use casedrop::model::record::Spent;
 use casedrop::sync::engine::EnginePolicy;
@@ -15,16 +15,16 @@ use crate::trace::Trace;
 use crate::world::{Event, Failure, World};
 
 const MINUTE: u64 = 60_000;
-/// So many orders wait.
+/// Number of orders that wait.
 const ORDERS: usize = 100;
-/// So many more are announced while nothing works.
+/// Number of further orders that are announced during the outage.
 const LATE: usize = 10;
-/// So long may files be made, in minutes: what `setup::policy` says.
+/// How long a conversion may take, in minutes, as in `setup::policy`.
 const MAKING: u64 = 17;
-/// So long after the outage all must be published.
+/// Time after the outage within which all must be published.
 const AFTERWARDS: u64 = 2 * MINUTE;
 
-/// One lab with so many orders, of which notifications tell.
+/// One lab with this many orders, which are announced by notifications.
 fn world_of(orders: usize, concurrency: usize, aloud: bool) -> World {
     let mut rng = fastrand::Rng::with_seed(7);
     let lab: casedrop::model::ids::LabName = "lab-1".parse().expect("a name");
@@ -52,7 +52,7 @@ fn run_until(world: &mut World, end: u64) -> Result<(), Failure> {
     Ok(())
 }
 
-/// How many of the first so many orders are published.
+/// How many of the first `first` orders are published.
 fn published(world: &World, first: usize) -> usize {
     let cloud = world.align.cloud();
     let keys = cloud.orders.iter().take(first).map(|order| &order.key);
@@ -76,8 +76,8 @@ fn all_are_published(world: &World, first: usize, before: usize) -> Result<(), F
     ))
 }
 
-/// An outage of so long that begins as soon as the first orders are published. `Err`: what was not as
-/// it should be.
+/// Runs an outage that begins as soon as the first orders are published. The error says what went
+/// wrong.
 fn sit_out(outage: Outage, minutes: u64, concurrency: usize) -> Result<(), Failure> {
     let aloud = chosen().is_some();
     let mut world = world_of(ORDERS + LATE, concurrency, aloud);
@@ -109,7 +109,8 @@ fn sit_out(outage: Outage, minutes: u64, concurrency: usize) -> Result<(), Failu
     let end = world.clock.now + AFTERWARDS;
     run_until(&mut world, end)?;
     all_are_published(&world, ORDERS, before)?;
-    // A call that hung when it ended hangs on; and what was only ever announced is asked about first.
+    // A call that hung at the end keeps hanging; and orders known only by notification are first
+    // asked about.
     run_until(&mut world, end + 2 * outage.takes)?;
     all_are_published(&world, ORDERS + LATE, before)?;
     nobody_is_blamed(&world)?;
@@ -117,7 +118,7 @@ fn sit_out(outage: Outage, minutes: u64, concurrency: usize) -> Result<(), Failu
     invariants::tree(&mut world)
 }
 
-/// No order waits for a person, or has spent an attempt.
+/// Checks that no order needs attention or has spent an attempt.
 fn nobody_is_blamed(world: &World) -> Result<(), Failure> {
     for order in world.store().orders().expect("readable") {
         let Some(trouble) = &order.trouble else { continue };
@@ -131,8 +132,9 @@ fn nobody_is_blamed(world: &World) -> Result<(), Failure> {
     Ok(())
 }
 
-/// People were told of it once, and once of its end. Two kinds are no news: a server that says how long
-/// it wants to be left alone, and files that are not made yet, unless that lasts.
+/// Checks that the outage and its end were reported once each. Two kinds are not news: a server
+/// that says how long it wants to be left alone, and files that are still in conversion, unless
+/// that lasts.
 fn told_once(world: &World, outage: Outage, minutes: u64) -> Result<(), Failure> {
     let told = world.told.iter().flatten();
     let (mut begun, mut over) = (0, 0);
@@ -151,12 +153,12 @@ fn told_once(world: &World, outage: Outage, minutes: u64) -> Result<(), Failure>
     Err(format!("told {begun} times of it and {over} times of its end"))
 }
 
-/// The one shape that somebody wants to see step by step.
+/// The one outage to run step by step, if any.
 fn chosen() -> Option<String> {
     std::env::var("CASEDROP_SIM_OUTAGE").ok()
 }
 
-/// Every shape, for so long.
+/// Runs every outage for this long.
 fn all_shapes(minutes: u64, concurrency: usize) {
     let chosen = chosen();
     let failed: Vec<String> = OUTAGES

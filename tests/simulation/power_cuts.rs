@@ -34,7 +34,7 @@ impl Scene {
         Self { disk, bench, revision, old }
     }
 
-    /// All kinds of publications.
+    /// Every kind of publication.
     fn each(seed: u64, mut play: impl FnMut(&dyn Fn() -> Self)) {
         for (replacing, exchange) in [(false, true), (true, true), (true, false)] {
             play(&|| Self::new(seed, replacing, exchange));
@@ -45,7 +45,7 @@ impl Scene {
         &self.bench.layout
     }
 
-    /// The calls of the publication count from 1.
+    /// Sets the verdict for one call; the next call is number 1.
     fn at_call(&self, number: u64, verdict: Verdict) {
         let wanted = self.disk.calls() + number;
         self.disk.on_call(Some(Box::new(move |call: &Call| {
@@ -58,7 +58,7 @@ impl Scene {
     }
 
     /// Whatever happened, the order's place holds one whole revision or nothing; and nothing only
-    /// where nothing was, or where the old revision had to make room first.
+    /// if there was nothing before, or if the old revision had to be moved aside first.
     fn assert_whole(&self, exchange: bool) {
         let found = content(&self.disk, &self.bench.dir(&self.revision));
         let fine = found == self.old
@@ -67,8 +67,8 @@ impl Scene {
         assert!(fine, "{found:?}");
     }
 
-    /// As the engine does after a restart; whether the order is published then. If not, it is still
-    /// wanted and fetched again.
+    /// Recovers as the engine does after a restart; returns whether the order is then published. If
+    /// not, it is still wanted and fetched again.
     fn go_on(&self) -> bool {
         match self.bench.recover(&self.disk, &self.revision).expect("decided") {
             Recovered::Published => true,
@@ -85,7 +85,7 @@ impl Scene {
         }
     }
 
-    /// What was lost is brought into staging and published anew.
+    /// Puts what was lost into staging again and publishes it.
     fn fetch_again(&self) {
         let Publication { staged, target, .. } = &self.revision.publication;
         self.disk.remove_tree(staged).expect("removed");
@@ -94,7 +94,7 @@ impl Scene {
         assert!(self.bench.is_done(&again, &outcome));
     }
 
-    /// Reported as done: no crash can take it away any more, nor the revision before.
+    /// Checks that no crash can undo what was reported as done, nor lose the previous revision.
     fn assert_durable(&self) {
         let durable = self.disk.durable(Path::new("/"));
         let dir = self.bench.dir(&self.revision);
@@ -229,7 +229,7 @@ impl Kept {
         held::keep(&self.disk, &self.bench.layout, at, &self.revision.manifest, &|_| {}).is_ok()
     }
 
-    /// As the executor does it, with the manifest of the publication.
+    /// Publishes as the executor does, with the manifest of the publication.
     fn release(&self, manifest: &Manifest, revision: &Revision) -> bool {
         let dir = self.bench.layout.held_dir(&self.name);
         held::reseal(&self.disk, &dir, manifest, &|_| {}).is_ok()
@@ -244,7 +244,7 @@ impl Kept {
     }
 }
 
-/// The files of a directory without the manifest.
+/// The files of a directory except the manifest.
 fn without_manifest(durable: &BTreeMap<PathBuf, Node>, dir: &Path) -> Option<Content> {
     let mut files = files_below(durable, dir)?;
     files.remove(FILE_NAME);
@@ -302,7 +302,7 @@ fn what_is_published_all_the_same_is_at_no_moment_nowhere() {
                 let durable = kept.disk.durable(Path::new("/"));
                 let is_there = |dir: &PathBuf| without_manifest(&durable, dir) == Some(new_files());
                 assert!(dirs.iter().any(is_there), "it is nowhere after call {number}");
-                // As the engine goes on after a restart: with what lies there, if nothing else is known.
+                // As the engine does after a restart: with what is there, if nothing else is known.
                 match kept.bench.recover(&kept.disk, &released).expect("decided") {
                     Recovered::Published => {}
                     Recovered::Ready | Recovered::Held => {

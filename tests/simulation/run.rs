@@ -7,24 +7,22 @@ use crate::world::{Failure, World};
 
 const MINUTE: u64 = 60_000;
 const DAY: u64 = 24 * 60 * MINUTE;
-/// Within this time after the last trouble everything must be as it should be. An order that an outage
-/// parked is asked for daily, and Align may answer up to four times that it is not converted.
+/// Within this time after the last trouble everything must be in order. An order that an outage
+/// parked is retried daily, and Align may answer up to four times that it is not converted.
 const PATIENCE: u64 = 6 * DAY;
 
-/// What is known of a run that went well.
+/// The result of a run that went well.
 pub struct Run {
     /// Equal for equal runs.
     pub hash: u64,
-    /// Its steps.
     pub steps: u64,
-    /// What happened how often.
     pub tally: Tally,
 }
 
 /// Runs a seed.
 ///
 /// # Errors
-/// What was not as it should be, with the end of the story.
+/// Says what went wrong, with the end of the trace.
 pub fn run(seed: u64, aloud: bool) -> Result<Run, Failure> {
     let mut world = draw(seed, aloud);
     let result = live(&mut world).and_then(|()| live_on(&mut world));
@@ -42,7 +40,7 @@ pub fn run(seed: u64, aloud: bool) -> Result<Run, Failure> {
     Ok(Run { hash: world.trace.hash(), steps, tally })
 }
 
-/// From the first scan until the dust has settled.
+/// Runs from the first scan until everything has settled.
 pub fn live(world: &mut World) -> Result<(), Failure> {
     let ends = world.script.ends;
     while world.step(ends)? {}
@@ -50,10 +48,10 @@ pub fn live(world: &mut World) -> Result<(), Failure> {
     world.say(&"the dust settles");
     let last = world.clock.now + PATIENCE;
     while !is_settled(world) && world.step(last)? {}
-    // Whatever is done twice is done again now.
+    // Anything that would be done twice happens in this time.
     let quiet = world.clock.now + 30 * MINUTE;
     while world.step(quiet)? {}
-    // A notification that came late may have begun something new.
+    // A late notification may have started something new.
     while !is_settled(world) && world.step(last)? {}
     invariants::at_end(world)
 }
@@ -69,7 +67,7 @@ fn live_on(world: &mut World) -> Result<(), Failure> {
 }
 
 fn is_settled(world: &World) -> bool {
-    // It takes some work to find out.
+    // Checking is expensive.
     let now_and_then = world.trace.steps().is_multiple_of(8);
     now_and_then && world.is_idle() && invariants::unmet(world).is_empty()
 }

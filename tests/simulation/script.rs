@@ -1,4 +1,4 @@
-//! What happens to the agent in one run: orders, people, faults, restarts; and then the dust settles.
+//! What happens to the agent in one run: orders, people, faults, restarts; then everything settles.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -21,20 +21,20 @@ const HOUR: u64 = 60 * MINUTE;
 /// What the script remembers.
 #[derive(Debug, Default)]
 pub struct Script {
-    /// When the dust begins to settle.
+    /// When the troubles end and everything begins to settle.
     pub ends: u64,
-    /// Orders that a person asked for again.
+    /// Orders that a user refetched.
     pub asked: std::collections::BTreeSet<OrderKey>,
-    /// The chance that new content is broken for good.
+    /// The probability that new content is permanently broken.
     broken: f64,
-    /// The chance that new content is still being made.
+    /// The probability that new content is still in conversion.
     converting: f64,
-    /// The dice of scan notifications, in worlds that have them. They are of their own, so that a seed
-    /// means without them what it meant before there were any.
+    /// The dice of scan notifications, in worlds that have them. They are separate, so that a seed
+    /// without notifications means what it did before they existed.
     bells: Option<fastrand::Rng>,
-    /// What is held back, in worlds in which anything is.
+    /// What is held back, in worlds where anything is.
     pub holds: crate::holds::Holds,
-    /// Whether a login was ever gone.
+    /// Whether a login was ever lost.
     pub logged_out: bool,
 }
 
@@ -47,56 +47,52 @@ pub enum Action {
     Ring(usize),
     /// Something happens to some order at Align.
     Flow,
-    /// Somebody acts in the hot folder.
+    /// Someone acts in the hot folder.
     Deed,
-    /// Somebody wants an order fetched again.
+    /// A user has an order fetched again.
     Ask,
-    /// Somebody wants an incomplete order published all the same.
+    /// A user has an incomplete order published anyway.
     Release,
-    /// The login of a lab goes.
+    /// The login of a lab is lost.
     LogOut,
     /// All logins are back.
     LogIn,
-    /// Align is dead.
+    /// Align is down.
     AlignDies,
-    /// Align is back.
     AlignReturns,
     /// The PC's clock is set.
     ClockStep,
-    /// The share with the output goes.
+    /// The share with the output folder disappears.
     ShareGoes,
-    /// The share is back.
     ShareReturns,
     /// The disk is full, or nearly.
     DiskFills,
     /// There is room again.
     DiskEmpties,
-    /// Calls of the disk begin to fail.
+    /// Disk calls begin to fail.
     DiskFails,
-    /// They no longer do.
+    /// They no longer fail.
     DiskRecovers,
-    /// A program holds a file of an order open for a while.
+    /// A program holds a file of an order open for a time.
     Hold,
-    /// The system learns or forgets to exchange directories.
+    /// The system gains or loses the ability to exchange directories.
     Exchange,
     /// All downloads fail alike.
     DownloadsFail(InPlaceOfFiles),
-    /// They no longer do.
+    /// They no longer fail.
     DownloadsReturn,
-    /// An order is refused for a while.
+    /// An order is refused for a time.
     Refuse(usize),
-    /// The agent is told to stop.
+    /// The agent is asked to stop.
     Stop,
-    /// The agent is killed.
     Kill,
-    /// The power goes.
     PowerCut,
 }
 
-/// Seeds that were kept before anything was removed because of its age.
+/// Seeds that were kept before age-based removal existed.
 const WITHOUT_REMOVAL: [u64; 7] = [131, 142, 215, 1052, 1319, 1914, 4223];
 
-/// In some runs what is old is removed. They are drawn by dice of their own, so that the others stay
+/// Some runs remove what is old. These are drawn with separate dice, so that the other runs stay
 /// what they were.
 fn keep_for_a_while(policy: &mut EnginePolicy, seed: u64) {
     let mut rng = fastrand::Rng::with_seed(seed ^ 0x006b_6565_7069_6e67);
@@ -140,7 +136,7 @@ pub fn draw(seed: u64, aloud: bool) -> World {
     keep_for_a_while(&mut policy, seed);
     let mut world = World::new(rng.fork(), align, policy, Trace::new(aloud));
     world.disk.set_exchange(rng.bool());
-    // No seed that was kept from before there were notifications is one of these.
+    // None of these seeds was kept before notifications existed.
     if seed % 4 == 1 {
         world.script.bells = Some(fastrand::Rng::with_seed(!seed));
     }
@@ -151,8 +147,8 @@ pub fn draw(seed: u64, aloud: bool) -> World {
     world
 }
 
-/// In some runs single orders are refused, and all downloads fail alike for a while. They have dice of
-/// their own, so that the others stay what they were.
+/// In some runs single orders are refused, and all downloads fail alike for a time. Separate dice
+/// keep the other runs what they were.
 fn refuse(world: &mut World, seed: u64, orders: usize) {
     if seed % 4 != 3 || crate::seeds::kept().contains(&seed) {
         return;
@@ -198,7 +194,7 @@ fn plan(world: &mut World, orders: usize) {
             world.schedule(early, Event::Act(Action::Ring(order)));
         }
     }
-    // Some runs are about one kind of trouble, and meet much of it.
+    // Some runs concentrate on one kind of trouble.
     let weights: Vec<u32> = KINDS.iter().map(|_| [0, 1, 1, 4][world.rng.usize(..4)]).collect();
     for _ in 0..world.rng.usize(4..25) {
         let at = world.rng.u64(..length);
@@ -235,7 +231,7 @@ fn pick(rng: &mut fastrand::Rng, weights: &[u32]) -> Action {
 }
 
 impl Action {
-    /// Lets it happen, and plans its end where it has one.
+    /// Applies it, and schedules its end if it has one.
     pub fn happen(self, world: &mut World) -> Result<(), Failure> {
         match self {
             Self::FirstScan(order) => flow(world, order, Flow::FirstScan),
@@ -334,7 +330,7 @@ fn flow(world: &mut World, index: usize, flow: Flow) {
     }
 }
 
-/// Notifications of an order's new content are sent: none, one or many, at once or much later.
+/// Schedules notifications of an order's new content: none, one or many, at once or much later.
 fn ring_later(world: &mut World, index: usize) {
     let Some(bells) = &mut world.script.bells else { return };
     if bells.u8(..4) == 0 {
@@ -349,7 +345,8 @@ fn ring_later(world: &mut World, index: usize) {
     }
 }
 
-/// A notification arrives, and is durable before it is answered. While no agent runs nobody answers.
+/// A notification arrives, and is durable before it is answered. While no agent runs, no one
+/// answers.
 fn ring(world: &mut World, index: usize) {
     if world.agent.is_none() {
         world.tally.count("notification: nobody listened");
@@ -370,7 +367,7 @@ fn ring(world: &mut World, index: usize) {
     world.wake_soon();
 }
 
-/// Whether there is new content.
+/// Applies a flow; returns whether there is new content.
 fn new_content(world: &mut World, index: usize, flow: Flow) -> bool {
     let cloud = &mut *world.align.cloud();
     let order = &mut cloud.orders[index];
@@ -396,7 +393,7 @@ fn new_content(world: &mut World, index: usize, flow: Flow) -> bool {
     true
 }
 
-/// A place where an order stands or will stand, most often its own.
+/// A place where an order is or will be, usually its own.
 fn some_place(world: &mut World) -> (OrderKey, PathBuf) {
     let orders: Vec<OrderKey> =
         world.align.cloud().orders.iter().map(|order| order.key.clone()).collect();
@@ -449,7 +446,7 @@ fn clock_step(world: &mut World) {
     world.tally.count(if by < 0 { "script: clock back" } else { "script: clock forward" });
 }
 
-/// Everything that stood in the way goes away.
+/// Ends all troubles.
 pub fn end_troubles(world: &mut World) -> Result<(), Failure> {
     world.dangers = Dangers::default();
     for action in [

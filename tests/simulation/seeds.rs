@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use crate::run::run;
 use crate::tally::Tally;
 
-/// How many seeds a usual run has.
+/// Number of seeds in a normal run.
 const USUAL: u64 = if cfg!(windows) { 200 } else { 1_000 };
-/// After so many failures a run ends.
+/// A run stops after this many failures.
 const ENOUGH: usize = 5;
 
 fn wanted() -> std::ops::Range<u64> {
@@ -22,7 +22,7 @@ fn wanted() -> std::ops::Range<u64> {
     }
 }
 
-/// Runs seeds on all cores. Gives what happened, and the failures.
+/// Runs seeds on all cores. Returns what happened, and the failures.
 fn run_all(seeds: &[u64]) -> (Tally, Vec<String>) {
     let next = AtomicUsize::new(0);
     let found = Mutex::new((Tally::default(), Vec::new()));
@@ -51,7 +51,7 @@ fn run_all(seeds: &[u64]) -> (Tally, Vec<String>) {
     found.into_inner().expect("nobody panicked with it")
 }
 
-/// What must happen in the usual seeds, and how often at least in every thousand.
+/// What must happen in the usual seeds, and the minimum per thousand seeds.
 const COVERAGE: [(&str, u64); 64] = [
     ("agent: cannot start", 200),
     ("agent: killed", 50),
@@ -148,7 +148,7 @@ fn whatever_happens_no_order_is_lost_and_nothing_foreign_is_touched() {
     }
 }
 
-/// Seeds that failed once.
+/// Seeds that once failed.
 pub fn kept() -> Vec<u64> {
     let lines = include_str!("regressions.txt").lines();
     lines

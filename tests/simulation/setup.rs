@@ -8,7 +8,7 @@ use casedrop::config::{self, Config};
 use casedrop::retry::RetryPolicy;
 use casedrop::sync::engine::EnginePolicy;
 
-/// A config as the program would load it, once for all runs.
+/// A config as the program would load it, shared by all runs.
 pub fn config() -> Arc<Config> {
     static CONFIG: OnceLock<Arc<Config>> = OnceLock::new();
     let load = || {
@@ -34,7 +34,7 @@ pub fn config() -> Arc<Config> {
     Arc::clone(CONFIG.get_or_init(load))
 }
 
-/// How an agent decides, by default.
+/// The agent's default policy.
 pub fn policy(labs: Vec<casedrop::model::ids::LabName>) -> EnginePolicy {
     EnginePolicy {
         labs,
@@ -56,7 +56,7 @@ pub fn policy(labs: Vec<casedrop::model::ids::LabName>) -> EnginePolicy {
     }
 }
 
-/// A path as it is shown, the same on every system.
+/// A path as text, the same on every system.
 pub fn show(path: &Path) -> String {
     path.display().to_string().replace('\\', "/")
 }

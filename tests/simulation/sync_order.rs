@@ -1,5 +1,6 @@
 //! Publishing syncs everything in the promised order: files, their directories, the manifest, the
-//! staged directory and its name; then the move; then both sides' names; then it says that it is done.
+//! staged directory and its name; then the move; then the names on both sides; only then it reports
+//! done.
 
 mod promise;
 
@@ -14,7 +15,7 @@ use super::bench::{Bench, NEW, Revision, key};
 use super::disk::{Event, Recorder, SimDisk};
 use promise::{DONE, Promise};
 
-/// What a publication did to the disk, and what it was.
+/// A publication and what it did to the disk.
 struct Recording {
     bench: Bench,
     revision: Revision,
@@ -22,7 +23,6 @@ struct Recording {
     replaces: bool,
 }
 
-/// Which publication.
 #[derive(Debug, Clone, Copy)]
 enum Case {
     Fresh,
@@ -69,20 +69,20 @@ impl Recording {
         .check(events)
     }
 
-    /// The place of an event; the last one where there are several.
+    /// The index of an event; the last one if there are several.
     fn find(&self, wanted: &Event) -> usize {
         let at = self.events.iter().rposition(|event| event == wanted);
         at.unwrap_or_else(|| panic!("no {wanted:?} in {:#?}", self.events))
     }
 
-    /// What the check says of the recording without an event.
+    /// The error of the check if an event is left out.
     fn without(&self, event: &Event) -> String {
         let mut events = self.events.clone();
         events.remove(self.find(event));
         self.check(&events).expect_err("a sync is missing")
     }
 
-    /// What the check says if the first event comes only after the second.
+    /// The error of the check if the first event comes only after the second.
     fn late(&self, event: &Event, than: &Event) -> String {
         let mut events = self.events.clone();
         let (from, to) = (self.find(event), self.find(than));

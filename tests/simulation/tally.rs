@@ -1,4 +1,4 @@
-//! How often what happened, so that a simulation that stops testing something is noticed.
+//! Counts what happened, so that a simulation that stops testing something is noticed.
 
 use std::collections::BTreeMap;
 
@@ -7,12 +7,10 @@ use std::collections::BTreeMap;
 pub struct Tally(BTreeMap<&'static str, u64>);
 
 impl Tally {
-    /// It happened once more.
     pub fn count(&mut self, what: &'static str) {
         self.add(what, 1);
     }
 
-    /// It happened so many times more.
     pub fn add(&mut self, what: &'static str, times: u64) {
         *self.0.entry(what).or_default() += times;
     }
@@ -22,14 +20,13 @@ impl Tally {
         self.0.get(what).copied().unwrap_or(0)
     }
 
-    /// Takes in what another one counted.
     pub fn merge(&mut self, other: &Self) {
         for (what, times) in &other.0 {
             self.add(what, *times);
         }
     }
 
-    /// One line each.
+    /// One line per count.
     pub fn lines(&self) -> Vec<String> {
         self.0.iter().map(|(what, times)| format!("{times:>8}  {what}")).collect()
     }

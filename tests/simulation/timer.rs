@@ -1,5 +1,5 @@
-//! The time that an executor measures: it passes only where the executor waits, so that a run is the same
-//! each time.
+//! The time that an executor measures: it advances only while the executor waits, so that runs are
+//! reproducible.
 
 use std::cell::Cell;
 use std::time::Duration;
@@ -10,7 +10,6 @@ thread_local! {
     static TIME: Cell<Duration> = const { Cell::new(Duration::ZERO) };
 }
 
-/// The executor's timer.
 pub const TIMER: Timer = Timer { now: told, sleep: passes };
 
 fn told() -> Duration {

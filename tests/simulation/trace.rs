@@ -1,4 +1,4 @@
-//! What happened in one run, step by step: printed when somebody wants to read it, hashed always.
+//! What happened in one run, step by step: printed on request, always hashed.
 
 use std::fmt;
 use std::hash::{DefaultHasher, Hasher as _};
@@ -6,7 +6,7 @@ use std::hash::{DefaultHasher, Hasher as _};
 /// How many of the latest lines a failing run shows.
 const TAIL: usize = 40;
 
-/// One run's story.
+/// The trace of one run.
 #[derive(Debug, Default)]
 pub struct Trace {
     hash: DefaultHasher,
@@ -16,12 +16,12 @@ pub struct Trace {
 }
 
 impl Trace {
-    /// A story that is printed as it goes on, or not.
+    /// Creates a trace that is printed as it goes, or not.
     pub fn new(aloud: bool) -> Self {
         Self { aloud, ..Self::default() }
     }
 
-    /// One more line.
+    /// Adds a line.
     pub fn say(&mut self, now: u64, what: &dyn fmt::Display) {
         self.steps += 1;
         let (seconds, millis) = (now / 1000, now % 1000);
@@ -41,7 +41,7 @@ impl Trace {
         self.steps
     }
 
-    /// Equal for equal stories.
+    /// Equal for equal traces.
     pub fn hash(&self) -> u64 {
         self.hash.finish()
     }

@@ -1,5 +1,5 @@
-//! The whole world of one run: the agent, its disk, Align, the clocks, and everything that is under
-//! way, driven by one queue.
+//! The whole world of one run: the agent, its disk, Align, the clocks, and everything in flight,
+//! driven by one queue.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -44,58 +44,52 @@ use knowing::Knowing;
 mod effects;
 mod knowing;
 
-/// What the root marker says.
+/// The id in the root marker.
 pub const ROOT_ID: &str = "the simulated root";
 
 /// Something that is due.
 pub enum Event {
-    /// An effect begins, in that life of the agent.
+    /// An effect starts, in this life of the agent.
     Perform(u64, Effect),
-    /// Its answer arrives; with the list behind a poll's answer.
+    /// Its answer arrives; for a poll, with the list behind it.
     Answer(u64, Input, Vec<(RemoteOrder, u32)>),
-    /// The agent wanted to be woken.
+    /// The agent asked to be woken.
     Wake(u64),
     /// The agent starts.
     Open,
-    /// The script goes on.
+    /// The script continues.
     Act(Action),
 }
 
 /// A running agent.
 pub struct Agent {
-    /// Its decisions.
     pub engine: Engine,
     executor: Executor,
-    /// Until when it may wind down, if it was told to stop.
+    /// The deadline for winding down, if it was asked to stop.
     stopping: Option<u64>,
 }
 
-/// How often what may come in between, while the script runs.
+/// Probabilities of interference while the script runs.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Dangers {
-    /// The power goes, or the program dies, while something is done.
+    /// The power fails, or the program dies, during an effect.
     pub ends: f64,
-    /// Somebody acts on the very order.
+    /// Someone acts on the order being worked on.
     pub deeds: f64,
     /// A commit fails.
     pub commits: f64,
-    /// Things take long.
+    /// Effects or answers take long.
     pub slowness: f64,
 }
 
-/// All of it.
 pub struct World {
     /// The dice of the driver and the script.
     pub rng: fastrand::Rng,
-    /// The clocks.
     pub clock: Clock,
-    /// The disk.
     pub disk: SimDisk,
-    /// Align.
     pub align: SimAlign,
-    /// What comes in between.
+    /// Interference with disk calls.
     pub hooks: Hooks,
-    /// Where everything lies.
     pub layout: Layout,
     /// The agent, if it runs.
     pub agent: Option<Agent>,
@@ -103,31 +97,29 @@ pub struct World {
     pub journal: Option<Store>,
     /// How the agent decides.
     pub policy: EnginePolicy,
-    /// How dangerous it is now.
+    /// The current dangers.
     pub dangers: Dangers,
     /// The script's own memory.
     pub script: Script,
-    /// What happened how often.
     pub tally: Tally,
-    /// The story.
     pub trace: Trace,
-    /// What was verified at the last look.
+    /// What the last check of the output verified.
     pub verified: BTreeMap<PathBuf, crate::ledger::Content>,
-    /// How old things are.
+    /// True ages of what was published.
     pub ages: Ages,
-    /// Whether the output is away.
+    /// Whether the output folder is unmounted.
     pub share_gone: bool,
-    /// How long answers take at the most while nothing is slow, in milliseconds.
+    /// The longest that answers take while nothing is slow, in milliseconds.
     pub pace: u64,
-    /// Whether the whole output is looked at after each step, which takes its time where it is large.
+    /// Whether to check the whole output after each step, which is slow if it is large.
     pub looks_each_time: bool,
-    /// What people were told, and when; nobody looks at it where nobody asked for it.
+    /// Notices with their times; `None` unless a test collects them.
     pub told: Option<Vec<(u64, Notice)>>,
     queue: BTreeMap<(u64, u64), Event>,
     turn: u64,
     life: u64,
     wake_at: Option<u64>,
-    /// So many commits may still happen; negative: as many as there are.
+    /// Number of commits that will still succeed; negative: unlimited.
     commits_left: Arc<AtomicI64>,
     config: Arc<Config>,
 }
@@ -136,7 +128,7 @@ pub struct World {
 pub type Failure = String;
 
 impl World {
-    /// A world in which nothing happened yet. The agent is to be started at once.
+    /// A world in which nothing has happened yet. The agent's start is already scheduled.
     pub fn new(
         mut rng: fastrand::Rng,
         align: SimAlign,
@@ -194,23 +186,22 @@ impl World {
         world
     }
 
-    /// Whether what is old is removed in this run.
+    /// Whether this run removes what is old.
     pub fn keeps_house(&self) -> bool {
         self.policy.history_keep.is_some() || self.policy.retention_keep.is_some()
     }
 
-    /// Puts something into the queue.
     pub fn schedule(&mut self, after: u64, event: Event) {
         self.turn += 1;
         self.queue.insert((self.clock.now + after, self.turn), event);
     }
 
-    /// Adds a line to the story.
+    /// Adds a line to the trace.
     pub fn say(&mut self, what: &dyn std::fmt::Display) {
         self.trace.say(self.clock.now, what);
     }
 
-    /// The journal, whoever has it.
+    /// The journal, from the agent or from the world.
     pub fn store(&self) -> &Store {
         match (&self.agent, &self.journal) {
             (Some(agent), _) => agent.engine.store(),
@@ -224,7 +215,7 @@ impl World {
         self.agent.as_ref().is_some_and(|agent| !agent.engine.is_busy())
     }
 
-    /// Takes the next thing from the queue, unless it is later than `until`. Whether there was one.
+    /// Handles the next event unless it is later than `until`. Returns whether there was one.
     pub fn step(&mut self, until: u64) -> Result<bool, Failure> {
         let Some(entry) = self.queue.first_entry().filter(|entry| entry.key().0 <= until) else {
             self.pass(until);
@@ -348,7 +339,7 @@ impl World {
         Ok(())
     }
 
-    /// Tells the engine, and has done what it answers.
+    /// Gives the engine an input and schedules the effects that it returns.
     pub fn feed(&mut self, input: Input) -> Result<(), Failure> {
         let now = self.clock.told();
         let commits = self.dangers.commits;
@@ -428,7 +419,7 @@ impl World {
         }
     }
 
-    /// The disk is off in the middle of something: the program was killed, or the power went.
+    /// The disk went off in the middle of an effect: the program was killed, or the power failed.
     fn died(&mut self) -> Result<(), Failure> {
         if self.rng.bool() {
             self.kill();
@@ -438,7 +429,7 @@ impl World {
         invariants::tree(self)
     }
 
-    /// The program ends at once; the PC goes on.
+    /// The program dies at once; the PC keeps running.
     pub fn kill(&mut self) {
         self.tally.count("agent: killed");
         self.say(&"the program is killed");
@@ -446,7 +437,7 @@ impl World {
         self.close(None);
     }
 
-    /// The power goes, and comes back.
+    /// The power fails and comes back.
     pub fn power_cut(&mut self) {
         self.tally.count("agent: power cut");
         self.say(&"the power goes");
@@ -460,7 +451,7 @@ impl World {
         self.ages.started = back;
     }
 
-    /// Ends the agent and has it started again.
+    /// Ends the agent and schedules its next start.
     fn close(&mut self, again_after: Option<u64>) {
         self.life += 1;
         self.wake_at = None;
@@ -472,7 +463,7 @@ impl World {
         self.schedule(wait, Event::Open);
     }
 
-    /// Tells the agent to stop; it starts again afterwards.
+    /// Asks the agent to stop; it starts again afterwards.
     pub fn stop(&mut self) -> Result<(), Failure> {
         let Some(agent) = &mut self.agent else { return Ok(()) };
         if agent.stopping.is_some() {

@@ -1,4 +1,4 @@
-//! The bytes of one download, in small pieces, and what happens to them on the way.
+//! The bytes of one download, in small chunks, and what happens to them on the way.
 
 use bytes::Bytes;
 
@@ -9,12 +9,10 @@ use casedrop::model::remote::AssetBody;
 
 use super::{SimAlign, faults};
 
-/// How a body ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum End {
-    /// Whole.
     Whole,
-    /// The connection breaks after so many bytes of what was to be sent.
+    /// The connection breaks after this many of the bytes to send.
     BreaksOff(usize),
 }
 

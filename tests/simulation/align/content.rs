@@ -1,5 +1,5 @@
-//! What an order's downloads hold: little archives with the vendor's names, their bytes determined by
-//! order and generation.
+//! The content of an order's downloads: small archives with the vendor's names, whose bytes depend
+//! only on order and generation.
 
 use std::collections::BTreeMap;
 use std::io::{Cursor, Write as _};
@@ -9,39 +9,37 @@ use sha2::{Digest as _, Sha256};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
-/// Which kind of case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CaseKind {
-    /// Its package holds the pictures.
+    /// The package contains the pictures.
     Ortho,
-    /// Its pictures come by a separate call.
+    /// The pictures come by a separate call.
     Restorative,
 }
 
-/// How a package is wrapped, and whether it is fit to be used.
+/// How a package is wrapped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Shape {
-    /// Everything lies in one folder.
+    /// Everything is in one folder.
     pub top_folder: bool,
-    /// `__MACOSX/` and `.DS_Store` came along.
+    /// `__MACOSX/` and `.DS_Store` are included.
     pub litter: bool,
 }
 
 /// What is wrong with every download of one generation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Broken {
-    /// A byte of the content is wrong, so a checksum is.
+    /// A byte of the content is wrong, so a checksum does not match.
     Corrupt,
-    /// It wants to write outside its directory.
+    /// It tries to write outside its directory.
     Hostile,
 }
 
 /// One downloadable asset.
 #[derive(Debug, Clone)]
 pub struct Asset {
-    /// The bytes that are sent.
     pub bytes: Bytes,
-    /// The files that are published from it, with the SHA-256 of each.
+    /// The files to publish from it, with the SHA-256 of each.
     pub files: BTreeMap<String, String>,
 }
 

@@ -1,4 +1,4 @@
-//! Downloads: what counts, what comes, and what goes wrong.
+//! Downloads: what counts as one, what is sent, and what goes wrong.
 
 use casedrop::model::asset::{AssetInfo, AssetKind, AssetRequest};
 use casedrop::model::fault::Fault;
@@ -57,7 +57,7 @@ impl Cloud {
         Ok(self.send(account, index, request))
     }
 
-    /// Something happens to the order right now.
+    /// Perhaps changes the order at this very moment.
     fn meddle(&mut self, index: usize) {
         if !self.hits(self.chaos.meddling) {
             return;
@@ -106,7 +106,7 @@ impl Cloud {
         let mut info = AssetInfo { total, offset: 0, etag, hosts };
         let mut bytes = whole.clone();
         if let Some(resume) = &request.resume {
-            // As If-Range has it: the same strong tag, or all of it.
+            // As with If-Range: the same strong tag, or everything again.
             let at = usize::try_from(resume.offset).unwrap_or(usize::MAX);
             let same = info.etag.as_ref() == Some(&resume.etag) && resume.etag.starts_with('"');
             if same && !account.ignores_ranges && at < whole.len() {
@@ -127,7 +127,7 @@ impl Cloud {
             bytes.truncate(self.rng.usize(..bytes.len().max(1)));
             damaged = true;
         } else if info.offset == 0 && self.hits(self.chaos.corrupt) && !is_corrupt {
-            // (A byte that is wrong twice would be right again.)
+            // (A byte corrupted twice would be right again.)
             self.tally.count("align: corrupt byte");
             let mut wrong = bytes.to_vec();
             content::corrupt(&mut wrong, self.rng.usize(..1000));

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use casedrop::model::fault::{Fault, FaultClass};
 
-/// What all downloads are answered with, while something between Align and the agent fails.
+/// The answer to all downloads while something between Align and the agent fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum InPlaceOfFiles {
     /// A gateway's 404.
@@ -17,12 +17,11 @@ pub enum InPlaceOfFiles {
     TooMany,
     /// A web page.
     Page,
-    /// Nothing.
+    /// No answer.
     Silence,
 }
 
 impl InPlaceOfFiles {
-    /// All of them.
     pub const ALL: [Self; 6] =
         [Self::NotFound, Self::Error, Self::Forbidden, Self::TooMany, Self::Page, Self::Silence];
 
@@ -41,7 +40,7 @@ impl InPlaceOfFiles {
     }
 }
 
-/// One order that is refused, whoever asks.
+/// A refusal of one order, whatever the call.
 pub fn forbidden() -> Fault {
     Fault::new(FaultClass::Refused, "http-403", "the simulated Align refuses this order").at(HOST)
 }
@@ -49,32 +48,30 @@ pub fn forbidden() -> Fault {
 /// Probabilities of misbehaviour, each per call.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Chaos {
-    /// Nothing arrives at Align.
+    /// Nothing reaches Align.
     pub unreachable: f64,
-    /// 429 or 503, with a wish how long to wait.
+    /// 429 or 503, sometimes with a `Retry-After`.
     pub throttled: f64,
-    /// The download counts, and the agent gets nothing.
+    /// The download counts, but the agent gets nothing.
     pub error_after_count: f64,
-    /// The body breaks off.
+    /// The connection breaks during the body.
     pub broken_off: f64,
-    /// The body ends early, and nobody says so.
+    /// The body ends early without any sign of it.
     pub cut_short: f64,
-    /// One byte is wrong.
     pub corrupt: f64,
-    /// The list is an older one.
+    /// An older list is returned.
     pub stale_list: f64,
-    /// An order is missing in the list, this time.
+    /// An order is missing from the list this once.
     pub missing_entry: f64,
-    /// An order stands twice in the list.
+    /// An order is in the list twice.
     pub duplicate_entry: f64,
-    /// An entry cannot be read.
     pub unreadable_entry: f64,
-    /// Something changes at Align while it answers.
+    /// Something changes at Align during the call.
     pub meddling: f64,
 }
 
 impl Chaos {
-    /// Some kinds of misbehaviour, of random strength.
+    /// Draws some kinds of misbehaviour, each of random strength.
     pub fn draw(rng: &mut fastrand::Rng) -> Self {
         let mut some = |strength: f64| {
             if rng.u32(..3) == 0 { rng.f64() * strength } else { 0.0 }
@@ -95,15 +92,15 @@ impl Chaos {
     }
 }
 
-/// The one server that there is.
+/// The only server.
 pub(super) const HOST: &str = "align.example";
 
-/// A connection that does not come about.
+/// A failed connection attempt.
 pub fn unreachable() -> Fault {
     Fault::new(FaultClass::Transient, "connect", "cannot reach the simulated Align").at(HOST)
 }
 
-/// A connection that breaks.
+/// A broken connection.
 pub fn broken_off() -> Fault {
     Fault::new(FaultClass::Transient, "broken-off", "the connection broke off").at(HOST)
 }
@@ -117,18 +114,18 @@ pub fn throttled(rng: &mut fastrand::Rng) -> Fault {
         .at(HOST)
 }
 
-/// A login that is no good.
+/// A refused login.
 pub fn refused() -> Fault {
     Fault::new(FaultClass::Auth, "login", "the simulated Align refuses the login")
 }
 
-/// A download that is being made.
+/// A download that is still in conversion.
 pub fn not_converted(what: &str) -> Fault {
     Fault::new(FaultClass::NotConverted, "not-converted", format!("there is no {what} yet"))
         .at(HOST)
 }
 
-/// An order or Rx that nobody knows.
+/// An order or Rx that does not exist.
 pub fn unknown(what: &str) -> Fault {
     Fault::new(FaultClass::Permanent, "http-404", format!("the simulated Align knows no {what}"))
 }

@@ -1,5 +1,5 @@
 //! The simulated Align: accounts, orders, lists and downloads, all in memory and drawn from a seed.
-//! It misbehaves as it is told to, and keeps watch over the agent's manners.
+//! It misbehaves on request, and checks that the agent behaves.
 
 mod body;
 mod content;
@@ -25,34 +25,33 @@ pub use outage::{ALL as OUTAGES, Outage};
 
 use crate::tally::Tally;
 
-/// Time between two questions for one account, in milliseconds.
+/// Shortest time between two polls of one account, in milliseconds.
 const INTERVAL: u64 = 120_000;
 
 /// One account and its lab.
 #[derive(Debug, Clone)]
 pub struct Account {
-    /// The lab in the agent's config.
+    /// The lab's name in the agent's config.
     pub lab: LabName,
-    /// Its id.
     pub id: AccountId,
     /// Which signs of a change its answers carry.
     pub tells: Tells,
     /// Whether bodies have an `ETag` and a length.
     pub tags_bodies: bool,
-    /// Whether ranges are ignored.
+    /// Whether range requests are ignored.
     pub ignores_ranges: bool,
-    /// Whether the login is good.
+    /// Whether the login is valid.
     pub logged_in: bool,
-    /// How long a downloaded order may go on being listed, in milliseconds.
+    /// How long a downloaded order may stay listed, in milliseconds.
     pub lag: u64,
-    /// The last list, for answers that are behind.
+    /// The last list, for answers that are out of date.
     last_list: Vec<(RemoteOrder, u32)>,
-    /// The agent's last contact about the list: a question, or the arrival of its answer.
+    /// The agent's last contact about the list: its poll, or the arrival of the answer.
     last_contact: Option<u64>,
 }
 
 impl Account {
-    /// An account with a good login.
+    /// An account with a valid login.
     pub fn new(lab: LabName, id: AccountId, rng: &mut fastrand::Rng) -> Self {
         let tells = Tells { updated_at: rng.bool(), etag: rng.bool(), history: rng.bool() };
         Self {
@@ -69,33 +68,29 @@ impl Account {
     }
 }
 
-/// What the whole world of Align consists of.
+/// The whole state of Align.
 pub struct Cloud {
-    /// Its dice.
     pub rng: fastrand::Rng,
     /// True time in milliseconds.
     pub now: u64,
-    /// Whether the agent's PC has power: without, no call gets out.
+    /// Whether the agent's PC has power: without it, no call gets out.
     pub powered: bool,
     /// Whether Align answers at all.
     pub alive: bool,
     /// How badly it behaves.
     pub chaos: Chaos,
-    /// What is out of order as a whole.
+    /// The current outage, if any.
     pub outage: Option<Outage>,
-    /// The accounts.
     pub accounts: Vec<Account>,
-    /// The orders.
     pub orders: Vec<SimOrder>,
-    /// What the agent did that it must not do.
+    /// Violations by the agent.
     pub complaints: Vec<String>,
-    /// What happened how often.
     pub tally: Tally,
-    /// One line for each call, for the trace.
+    /// One line per call, for the trace.
     pub log: Vec<String>,
-    /// The generations behind the list that was handed out last.
+    /// The list that was handed out last, with the generations behind it.
     pub handed_out: Vec<(RemoteOrder, u32)>,
-    /// What all downloads are answered with instead.
+    /// The answer to all downloads instead of files, if set.
     pub in_place_of_files: Option<InPlaceOfFiles>,
 }
 
@@ -104,7 +99,6 @@ pub struct Cloud {
 pub struct SimAlign(Arc<Mutex<Cloud>>);
 
 impl SimAlign {
-    /// An Align with these accounts and orders.
     pub fn new(rng: fastrand::Rng, accounts: Vec<Account>, orders: Vec<SimOrder>) -> Self {
         Self(Arc::new(Mutex::new(Cloud {
             rng,
@@ -123,19 +117,17 @@ impl SimAlign {
         })))
     }
 
-    /// All of it.
     pub fn cloud(&self) -> MutexGuard<'_, Cloud> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The way of one lab to it.
+    /// Returns the connection of one lab.
     pub fn remote(&self, account: usize) -> AccountRemote {
         AccountRemote { align: self.clone(), account }
     }
 }
 
 impl Cloud {
-    /// Lets time pass.
     pub fn pass(&mut self, now: u64) {
         self.now = now;
         for order in &mut self.orders {
@@ -143,10 +135,10 @@ impl Cloud {
         }
     }
 
-    /// The agent has this list now.
+    /// The agent has now received this list.
     pub fn list_arrived(&mut self, account: &AccountId, shown: &[(RemoteOrder, u32)]) {
         for order in self.orders.iter_mut().filter(|order| order.key.account == *account) {
-            // The first entry of several counts, as it does for the agent.
+            // Of duplicate entries the first one counts, as it does for the agent.
             match shown.iter().find(|(entry, _)| entry.order_id == order.key.order) {
                 Some((entry, generation)) => order.was_shown(entry, *generation),
                 None => order.was_not_shown(),
@@ -154,7 +146,7 @@ impl Cloud {
         }
     }
 
-    /// The agent has an answer about the list, good or bad.
+    /// The agent has received an answer about the list, good or bad.
     pub fn answer_arrived(&mut self, account: &AccountId, now: u64) {
         if let Some(account) = self.accounts.iter_mut().find(|known| known.id == *account) {
             account.last_contact = account.last_contact.max(Some(now));
@@ -251,14 +243,14 @@ impl Cloud {
     }
 }
 
-/// One lab's way to the simulated Align.
+/// One lab's connection to the simulated Align.
 pub struct AccountRemote {
     align: SimAlign,
     account: usize,
 }
 
 impl AccountRemote {
-    /// With which account the login is paired.
+    /// Returns the account that the login is paired with.
     pub fn connect(&self) -> Result<PairedAccount, Fault> {
         let mut cloud = self.align.cloud();
         cloud.reach(self.account, "connect")?;

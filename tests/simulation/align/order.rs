@@ -1,4 +1,4 @@
-//! One order at the simulated Align: where it stands, and what its owner does with it.
+//! One order at the simulated Align: its state, and what its owner does with it.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -8,7 +8,7 @@ use casedrop::model::order::{RemoteOrder, Status, StatusChange};
 
 use super::content::{self, Asset, Broken, CaseKind, Shape};
 
-/// Everything that a list entry can tell of a change.
+/// Everything in a list entry that can show a change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Look {
     status: Status,
@@ -27,54 +27,51 @@ pub struct Tells {
     pub history: bool,
 }
 
-/// Packages by generation, and by what is wrong with them.
+/// Packages by generation and by what is wrong with them.
 type Made = BTreeMap<(u32, Option<Broken>), Asset>;
 
-/// One order.
 #[derive(Debug, Clone)]
 pub struct SimOrder {
-    /// Its place in the tree and in the journal.
+    /// Its key in the tree and in the journal.
     pub key: OrderKey,
-    /// Its prescription.
+    /// Its prescription id.
     pub rx: String,
-    /// Which kind of case.
     pub kind: CaseKind,
     /// How its packages are wrapped.
     pub shape: Shape,
-    /// Where it stands.
     pub status: Status,
-    /// Where it stood.
+    /// Its statuses so far.
     pub history: Vec<Status>,
     /// Counts changes of any kind.
     pub updates: u32,
-    /// Counts changes of the content; 0 before there is one.
+    /// Counts changes of the content; 0 before there is any.
     pub generation: u32,
-    /// Whether it stands in the list.
+    /// Whether it is in the list.
     pub listed: bool,
     /// When it leaves the list, in true milliseconds.
     pub unlist_at: Option<u64>,
-    /// So many downloads are answered with "not converted" before the package is there.
+    /// How many downloads are answered with "not converted" before the package is ready.
     pub converting: u32,
     /// The same for its pictures; `u32::MAX`: there are none.
     pub pictures_converting: u32,
-    /// So many downloads are refused.
+    /// How many downloads are refused.
     pub refused: u32,
-    /// Generations that nobody can use.
+    /// Generations that are unusable.
     pub broken: Vec<(u32, Broken)>,
-    /// The newest generation that the agent must have learnt of.
+    /// The newest generation that the agent must have learned about.
     pub known: u32,
     /// What the agent was last shown.
     pub shown: Option<Look>,
-    /// Whether the last list that the agent got held it.
+    /// Whether the last list that the agent received contained it.
     pub shown_listed: bool,
-    /// Damaged bodies that were handed out.
+    /// Number of damaged bodies that were sent.
     pub damaged: u32,
-    /// Packages that were made already.
+    /// Packages built so far.
     made: Arc<Mutex<Made>>,
 }
 
 impl SimOrder {
-    /// An order that nobody knows yet.
+    /// An order that no one knows yet.
     pub fn new(key: OrderKey, kind: CaseKind, shape: Shape) -> Self {
         let rx = format!("9{}", key.order);
         Self {
@@ -114,12 +111,12 @@ impl SimOrder {
         made.entry((generation, broken)).or_insert_with(package).clone()
     }
 
-    /// The tag of the package.
+    /// The `ETag` of the package.
     pub fn etag(&self) -> String {
         format!("\"{}-{}\"", self.key.order, self.generation)
     }
 
-    /// As an answer describes it.
+    /// The order as an answer describes it.
     pub fn describe(&self, tells: Tells) -> RemoteOrder {
         let history =
             self.history.iter().map(|status| StatusChange { status: status.clone(), at: None });
@@ -144,7 +141,7 @@ impl SimOrder {
         self.updates += 1;
     }
 
-    /// New content, in the list.
+    /// New content appears, and the order is listed.
     fn ready(&mut self, status: Status) {
         self.generation += 1;
         self.turn(status);
@@ -158,7 +155,7 @@ impl SimOrder {
         self.unlist_at = None;
     }
 
-    /// Somebody fetched it: it leaves the list, perhaps a little later.
+    /// Someone downloaded it: it leaves the list, perhaps a little later.
     pub fn downloaded(&mut self, leaves_at: u64) {
         if self.status != Status::Downloaded {
             self.turn(Status::Downloaded);
@@ -168,7 +165,7 @@ impl SimOrder {
         }
     }
 
-    /// What becomes due.
+    /// Applies what is due.
     pub fn pass(&mut self, now: u64) {
         if self.unlist_at.is_some_and(|at| at <= now) {
             self.listed = false;
@@ -180,30 +177,29 @@ impl SimOrder {
 /// What can happen to an order at Align.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Flow {
-    /// The doctor's scan is there.
+    /// The doctor's scan is ready.
     FirstScan,
-    /// The lab sends it to the modeler.
     SendToModeling,
     /// The modeler is done.
     ModelingCompleted,
-    /// The lab wants another scan.
+    /// The lab asks for another scan.
     ReturnToDoctor,
-    /// The other scan is there.
+    /// The other scan is ready.
     RescanCompleted,
-    /// A physical model is made: nothing but the status changes.
+    /// A physical model is made: only the status changes.
     PhysicalModel,
-    /// The modeler takes it once more.
+    /// The modeler takes it again.
     Interpretation2,
     /// New content, announced.
     FilesChanged,
-    /// New content, and nobody says so.
+    /// New content, not announced.
     FilesChangedSilently,
-    /// Another program of the lab fetches it.
+    /// Another program of the lab downloads it.
     TakenByAnother,
 }
 
 impl Flow {
-    /// Whether an order at that point can take this turn.
+    /// Whether the order's state allows it.
     pub fn fits(self, order: &SimOrder) -> bool {
         let with_lab = !order.status.is_away();
         match self {
@@ -218,7 +214,7 @@ impl Flow {
         }
     }
 
-    /// Lets it happen.
+    /// Applies it.
     pub fn happen(self, order: &mut SimOrder) {
         match self {
             Self::FirstScan | Self::RescanCompleted | Self::FilesChanged => {
@@ -247,7 +243,6 @@ impl Flow {
         }
     }
 
-    /// All of them.
     pub const ALL: [Self; 10] = [
         Self::FirstScan,
         Self::SendToModeling,
@@ -263,8 +258,8 @@ impl Flow {
 }
 
 impl SimOrder {
-    /// The agent was shown a list that holds it. What looks other than before, or is back in the
-    /// list, is known from now on.
+    /// The agent was shown a list with this entry. A generation counts as known once the entry
+    /// looks different or is listed again.
     pub fn was_shown(&mut self, entry: &RemoteOrder, generation: u32) {
         let look = Look {
             status: entry.status.clone(),

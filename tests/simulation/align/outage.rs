@@ -1,4 +1,4 @@
-//! Outages: what the agent's calls meet while Align, or the way there, is out of order as a whole.
+//! Outages: what the agent's calls meet while Align, or the way there, is down as a whole.
 
 use std::time::Duration;
 
@@ -9,11 +9,10 @@ use super::faults::HOST;
 /// One way in which everything fails alike.
 #[derive(Debug, Clone, Copy)]
 pub struct Outage {
-    /// What it is called.
     pub name: &'static str,
-    /// Whether only downloads fail, while lists and questions are answered as ever.
+    /// Whether only downloads fail, while lists and questions are answered as usual.
     pub spares_lists: bool,
-    /// How long a call takes until it has failed, in milliseconds.
+    /// How long a call takes to fail, in milliseconds.
     pub takes: u64,
     class: FaultClass,
     code: &'static str,
@@ -34,12 +33,11 @@ const fn downloads(
     Outage { name, spares_lists: true, takes, class, code, retry_after: None }
 }
 
-/// How long the agent waits for bytes by default.
+/// The agent's default stall timeout in milliseconds.
 const STALL: u64 = 60_000;
-/// How long it waits for a connection.
+/// The agent's connect timeout in milliseconds.
 const CONNECT: u64 = 20_000;
 
-/// All of them.
 pub const ALL: [Outage; 14] = [
     all("nobody listens", "connect", 3),
     all("no way to the server", "connect", CONNECT),
@@ -63,12 +61,12 @@ impl Outage {
         self.retry_after.is_some()
     }
 
-    /// Whether it looks as if Align were still making the files.
+    /// Whether it looks as if Align were still converting the files.
     pub fn looks_like_making(&self) -> bool {
         self.class == FaultClass::NotConverted
     }
 
-    /// What a call meets.
+    /// The fault that a call meets.
     pub fn fault(&self) -> Fault {
         let text = format!("the simulated Align is out of order: {}", self.name);
         let wait = self.retry_after.map(Duration::from_secs);

@@ -1,4 +1,4 @@
-//! What the hook is asked, and what becomes of its answers.
+//! What the hook is asked, and what its verdicts do.
 
 use std::io::{self, ErrorKind};
 use std::path::Path;
@@ -14,29 +14,29 @@ pub struct Call<'a> {
     /// The method of `Disk` (`create_private` counts as `create`, and so on), or `read`, `write`,
     /// `sync` on an open file.
     pub operation: &'static str,
-    /// What it is about. For an open file, the path by which it was opened.
+    /// The path of the call; for an open file, the path by which it was opened.
     pub path: &'a Path,
-    /// The second path of `rename`, `exchange` and their like.
+    /// The second path of `rename`, `exchange` and similar calls.
     pub to: Option<&'a Path>,
 }
 
-/// What is to become of a call.
+/// What becomes of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
     /// It happens.
     Go,
-    /// It does not happen, and says so.
+    /// It does not happen and returns an error.
     Fail(ErrorKind),
-    /// It happens, and an error is reported all the same. Where directories are made, the last sync
-    /// is what failed.
+    /// It happens, but returns an error. When directories are created, only the last sync is
+    /// missing.
     FailAfter(ErrorKind),
-    /// Some of it happens, then comes an error: of `write`, `create_dirs` and `remove_tree`. Others
-    /// just fail.
+    /// Part of it happens, then it fails: for `write`, `create_dirs` and `remove_tree`. Others just
+    /// fail.
     Torn,
-    /// The power goes: this call (which happens, happens in part, or does not) and all later ones
+    /// The power fails: this call (which happens, partly happens, or does not) and all later ones
     /// fail until `crash` or `restart`.
     PowerOff,
-    /// Another program holds it open.
+    /// Another program holds the file open.
     Busy,
 }
 
@@ -47,7 +47,7 @@ pub type Hook = Box<dyn FnMut(&Call) -> Verdict + Send>;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Extent {
     Whole,
-    /// For calls of several steps; others happen wholly.
+    /// For calls of several steps; others happen entirely.
     AllButTheLast,
     /// For calls of several steps; others do not happen.
     Part,
@@ -58,7 +58,7 @@ fn no_power() -> io::Error {
 }
 
 impl SimDisk {
-    /// One call.
+    /// Performs one call as the hook decides.
     pub(super) fn perform<T>(
         &self,
         operation: &'static str,
@@ -93,7 +93,7 @@ impl SimDisk {
                     [None, Some(Extent::Part), Some(Extent::AllButTheLast), Some(Extent::Whole)];
                 let extent = extents[state.rng.usize(..extents.len())];
                 if let Some(extent) = extent {
-                    // Nobody is there to hear how it went.
+                    // No one is left to see the result.
                     let _ = run(state, extent);
                 }
                 state.off = true;
@@ -102,7 +102,7 @@ impl SimDisk {
         }
     }
 
-    /// The hook is not held while it runs: it may look at the disk.
+    /// Does not lock the hook while it runs, since it may look at the disk.
     fn ask(&self, call: &Call) -> Verdict {
         let place = &self.0.hook;
         let Some(mut hook) = place.lock().unwrap_or_else(PoisonError::into_inner).take() else {

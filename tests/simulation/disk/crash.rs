@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::tree::{Ino, Inode, ROOT, Tree};
 
 impl Tree {
-    /// Loses, at random, what is not durable. What is left is durable.
+    /// Randomly loses what is not durable. What remains is durable.
     pub(super) fn crash(&mut self, rng: &mut fastrand::Rng) {
         self.lose_names(rng);
         let names = self.surviving_names();
@@ -37,10 +37,10 @@ impl Tree {
         self.free = free;
     }
 
-    /// Some of the operations made it to the disk; in no directory did a later one overtake an
+    /// Some of the operations reached the disk; within a directory, no later one overtook an
     /// earlier one.
     fn lose_names(&mut self, rng: &mut fastrand::Rng) {
-        // A disk may have written nearly everything by itself, or nearly nothing.
+        // A disk may have written nearly everything on its own, or nearly nothing.
         let luck = [0.0, 0.5, 0.9, 1.0][rng.usize(..4)];
         let mut stopped = BTreeSet::new();
         for op in std::mem::take(&mut self.log) {
@@ -53,7 +53,7 @@ impl Tree {
         }
     }
 
-    /// How many names everything that can be reached has.
+    /// The number of names of every reachable inode.
     fn surviving_names(&self) -> BTreeMap<Ino, usize> {
         let mut names = BTreeMap::from([(ROOT, 1)]);
         let mut open = vec![ROOT];
@@ -71,9 +71,9 @@ impl Tree {
     }
 }
 
-/// The old content, the new one, or something between.
+/// The old content, the new one, or something in between.
 fn surviving_bytes(rng: &mut fastrand::Rng, synced: &Arc<[u8]>, new: &[u8]) -> Arc<[u8]> {
-    // What was synced and not written over since cannot be torn.
+    // What was synced and not overwritten since cannot be torn.
     let safe = synced.iter().zip(new).take_while(|(old, new)| old == new).count();
     let cut = rng.usize(safe..=new.len());
     match rng.u8(..4) {

@@ -16,7 +16,7 @@ fn alive(state: &State, start: u64) -> io::Result<()> {
     Err(io::Error::other("the file was opened by a program that is dead"))
 }
 
-/// What all open files have.
+/// Common to all open files.
 struct Opened {
     disk: SimDisk,
     ino: Ino,
@@ -43,7 +43,7 @@ impl Opened {
 
 pub(super) struct Writing {
     file: Opened,
-    /// Where the next byte goes; `None`: behind the end.
+    /// Position of the next byte; `None`: append.
     at: Option<usize>,
 }
 
@@ -116,7 +116,7 @@ impl Read for Reading {
     }
 }
 
-/// Finding a place is no call of its own: it reaches no disk.
+/// Seeking is not a call: it does not reach the disk.
 impl Seek for Reading {
     fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
         let state = self.file.disk.state();

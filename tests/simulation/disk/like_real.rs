@@ -8,7 +8,7 @@ use fastrand::Rng;
 
 use super::SimDisk;
 
-/// Few names, so that calls meet each other's work.
+/// Few names, so that calls interfere with each other.
 const NAMES: [&str; 12] =
     ["a", "b", "c", "a/a", "a/b", "b/a", "b/c", "c/b", "a/a/a", "a/b/c", "b/a/b", "c/b/a/a"];
 
@@ -22,7 +22,7 @@ fn said<T: std::fmt::Debug>(result: Result<T, DiskError>, base: &Path) -> String
     }
 }
 
-/// What came of an open file.
+/// Result of a call on an open file.
 fn did<T: std::fmt::Debug>(result: io::Result<T>) -> String {
     format!("{:?}", result.map_err(|error| error.kind()))
 }
@@ -32,7 +32,8 @@ fn listed(disk: &dyn Disk, dir: &Path) -> Result<Vec<(Option<String>, String, u6
     Ok(disk.list(dir)?.into_iter().map(plain).collect())
 }
 
-/// One random call, told by its number and names so that two disks can be asked the same.
+/// Makes one random call; returns a description and the answer. The same dice make the same call on
+/// another disk.
 fn ask(disk: &dyn Disk, base: &Path, rng: &mut Rng) -> (String, String) {
     let (one, two) = (rng.choice(NAMES).expect("some"), rng.choice(NAMES).expect("some"));
     let (from, to) = (base.join(one), base.join(two));

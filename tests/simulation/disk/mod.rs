@@ -1,11 +1,11 @@
-//! A file system in memory that lies as real ones do, from a seed: it fails, tears writes, fills up,
-//! and forgets in a power cut what nobody synced.
+//! An in-memory file system that is as unreliable as real ones, driven by a seed: it fails, tears
+//! writes, fills up, and a power cut loses what was not synced.
 //!
-//! It answers like a Linux file system (`like_real.rs` holds it against one). What is not durable is
-//! forgotten as follows: a file keeps what was synced, or any part of what came after; names follow
-//! operation by operation, each of them whole, and never a later one of a directory without the
-//! earlier ones. A directory's sync makes nothing durable but its own names and what had to happen
-//! before: a new directory lasts once its *parent* was synced.
+//! It answers like a Linux file system (`like_real.rs` compares them). What is not durable is lost
+//! as follows: a file keeps what was synced, or any part of what came after; names follow operation
+//! by operation, each of them whole, and within a directory never a later one without the earlier
+//! ones. Syncing a directory makes only its own names durable, and what had to happen before: a new
+//! directory is durable once its *parent* is synced.
 
 mod calls;
 mod crash;
@@ -34,7 +34,7 @@ use calls::{Extent, Hook};
 use handles::{Locked, Reading, Writing};
 use tree::{Ino, Inode, Meeting, Tree};
 
-/// The file system. Clones are the same one.
+/// The file system. Clones share it.
 #[derive(Clone)]
 pub struct SimDisk(Arc<Shared>);
 
@@ -43,13 +43,13 @@ struct Shared {
     hook: Mutex<Option<Hook>>,
 }
 
-/// What one lock guards.
+/// Everything behind one lock.
 struct State {
     tree: Tree,
     rng: fastrand::Rng,
     /// Calls so far.
     calls: u64,
-    /// How often the machine or the program was started; handles of an earlier start are dead.
+    /// Number of starts of the machine or the program; handles from an earlier start are dead.
     start: u64,
     off: bool,
     exchange: bool,
@@ -73,29 +73,30 @@ impl SimDisk {
         }))
     }
 
-    /// Asks the hook about every call from now on. It may use the outside view (`write_foreign`, …):
-    /// that is how another program comes in between. Calls that it makes itself are not asked about.
+    /// From now on asks the hook about every call. The hook may use the outside view
+    /// (`write_foreign`, …): that is how another program interferes. Calls that the hook makes
+    /// itself are not asked about.
     pub fn on_call(&self, hook: Option<Hook>) {
         *self.0.hook.lock().unwrap_or_else(PoisonError::into_inner) = hook;
     }
 
-    /// How many calls there were.
+    /// Number of calls so far.
     pub fn calls(&self) -> u64 {
         self.state().calls
     }
 
-    /// So many bytes can still be written.
+    /// Sets how many bytes can still be written.
     pub fn set_free(&self, bytes: u64) {
         self.state().tree.free = bytes;
     }
 
-    /// Whether two directories can be exchanged in one step (as on Linux, not on Windows).
+    /// Sets whether two directories can be exchanged in one step (as on Linux, not on Windows).
     pub fn set_exchange(&self, possible: bool) {
         self.state().exchange = possible;
     }
 
-    /// Whether names that differ in case only are one name (as on Windows). To be said before
-    /// anything is made.
+    /// Sets whether names that differ only in case are the same name (as on Windows). Must be
+    /// called before anything is created.
     pub fn set_case_folding(&self, folding: bool) {
         self.state().tree.folding = folding;
     }
@@ -105,8 +106,8 @@ impl SimDisk {
         self.state().off
     }
 
-    /// The power fails and comes back: what was not durable is lost, at random; open files and locks
-    /// are gone.
+    /// The power fails and comes back: randomly loses what was not durable, and all open files and
+    /// locks.
     pub fn crash(&self) {
         let state = &mut *self.state();
         state.tree.crash(&mut state.rng);
@@ -114,7 +115,7 @@ impl SimDisk {
     }
 
     /// The program dies and starts again: open files and locks are gone, but the system still holds
-    /// everything that it was told.
+    /// everything that was written.
     pub fn restart(&self) {
         self.state().start_again();
     }
@@ -123,7 +124,7 @@ impl SimDisk {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// One call that happens wholly or not at all, with the operation and path of its error.
+    /// Performs a call that happens entirely or not at all; adds operation and path to its error.
     fn call<T>(
         &self,
         call: (&'static str, &Path, Option<&Path>),
@@ -234,7 +235,7 @@ impl Disk for SimDisk {
         })
     }
 
-    /// Its files carry no times: all are of the same one.
+    /// Files have no times: all report the same one.
     fn stamp(&self, path: &Path) -> Result<Stamp, DiskError> {
         self.call(("stamp", path, None), "look at", |state| {
             let len = match &state.tree.inodes[state.tree.find(path)?] {
@@ -369,7 +370,7 @@ impl Disk for SimDisk {
         self.call(("hard_link", from, Some(to)), "link", |state| {
             match state.tree.link(from, to) {
                 Ok(()) => Ok(true),
-                // As the real disk: a copy will tell what is wrong.
+                // Like the real disk: a copy will show what is wrong.
                 Err(error)
                     if matches!(
                         error.kind(),
@@ -418,7 +419,7 @@ impl Disk for SimDisk {
 
     fn may_create_in(&self, dir: &Path) -> Result<(), DiskError> {
         self.call(("may_create_in", dir, None), "write to", |state| {
-            // A plain file may be written, but not entered.
+            // A plain file may be writable, but nothing can be created in it.
             let is_dir = state.tree.is_dir(state.tree.find(dir)?);
             if is_dir { Ok(()) } else { Err(ErrorKind::PermissionDenied.into()) }
         })
@@ -432,8 +433,8 @@ impl Disk for SimDisk {
         self.locked("try_lock", path)
     }
 
-    /// Where somebody else holds the lock, waiting for it in the one thread of a simulation would
-    /// never end: that is an error.
+    /// If another holder has the lock, waiting in the simulation's single thread would never end:
+    /// that is an error.
     fn lock(&self, path: &Path) -> Result<LockGuard, DiskError> {
         self.locked("lock", path)?.ok_or_else(|| on("lock", path)(ErrorKind::Deadlock.into()))
     }

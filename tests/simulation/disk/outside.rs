@@ -1,4 +1,4 @@
-//! What others see and do. None of it is a call, and none of it fails by a verdict.
+//! What others see and do. None of it is a call, and no verdict makes it fail.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -8,16 +8,14 @@ use std::sync::Arc;
 use super::tree::{Ino, Inode, Meeting, Names, Tree};
 use super::{Extent, SimDisk};
 
-/// What stands somewhere.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Node {
-    /// A directory.
     Dir,
     /// A file with this content.
     File(Arc<[u8]>),
 }
 
-/// Whose idea of the tree.
+/// Which version of the tree.
 #[derive(Clone, Copy)]
 enum View {
     Reader,
@@ -25,32 +23,30 @@ enum View {
 }
 
 impl SimDisk {
-    /// Everything below a directory as a reader sees it now, by whole path; nothing if there is no
+    /// Everything below a directory as a reader sees it now, by full path; empty if there is no
     /// such directory.
     pub fn snapshot(&self, dir: &Path) -> BTreeMap<PathBuf, Node> {
         self.below(dir, View::Reader)
     }
 
-    /// As [`snapshot`](Self::snapshot), as it would be found after a crash that loses whatever can
-    /// be lost.
+    /// Like [`snapshot`](Self::snapshot), but after a crash that loses whatever can be lost.
     pub fn durable(&self, dir: &Path) -> BTreeMap<PathBuf, Node> {
         self.below(dir, View::WorstCrash)
     }
 
-    /// A file's content now.
+    /// A file's current content.
     pub fn read(&self, path: &Path) -> Option<Arc<[u8]>> {
         let tree = &mut self.state().tree;
         let ino = tree.find(path).ok()?;
         tree.freeze(ino).ok()
     }
 
-    /// Whether anything stands there now.
     pub fn exists(&self, path: &Path) -> bool {
         self.state().tree.find(path).is_ok()
     }
 
-    /// Another program writes a file, with missing parents, over what stands there; durable at once.
-    /// Whether it could.
+    /// Another program writes a file, creating missing parents and overwriting what is there;
+    /// durable at once. Returns whether it succeeded.
     pub fn write_foreign(&self, path: &Path, bytes: &[u8]) -> bool {
         let state = &mut *self.state();
         let mut write = || -> io::Result<()> {
@@ -67,7 +63,8 @@ impl SimDisk {
         write().is_ok()
     }
 
-    /// Another program removes a file or a whole tree; durable at once. Whether there was one.
+    /// Another program removes a file or a whole tree; durable at once. Returns whether there was
+    /// one.
     pub fn remove_foreign(&self, path: &Path) -> bool {
         let tree = &mut self.state().tree;
         let done = tree.cut(path).is_ok();
@@ -75,8 +72,8 @@ impl SimDisk {
         done
     }
 
-    /// Another program renames a file or directory to a path where nothing stands; durable at once.
-    /// Whether it could.
+    /// Another program renames a file or directory to a free path; durable at once. Returns whether
+    /// it succeeded.
     pub fn rename_foreign(&self, from: &Path, to: &Path) -> bool {
         let tree = &mut self.state().tree;
         let done = tree.rename(from, to, Meeting::Refuse).is_ok_and(|done| done);

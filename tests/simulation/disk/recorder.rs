@@ -1,4 +1,4 @@
-//! A layer that notes what any disk was asked to change, in order.
+//! A layer that records in order what any disk was asked to change.
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -6,33 +6,30 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use casedrop::disk::{Disk, DiskError, Entry, Kind, LockGuard, Moved, ReadFile, Stamp, WriteFile};
 
-/// Something that happened to the disk. What failed, or met something at its target, is not noted;
-/// what only reads neither.
+/// A change to the disk. Not recorded: reads, calls that failed, and renames whose target existed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
-    /// A directory appeared.
+    /// A directory was created.
     MakeDir(PathBuf),
-    /// A file appeared.
+    /// A file was created.
     Create(PathBuf),
-    /// Bytes were written to a file, or may have been.
+    /// Bytes were, or may have been, written to a file.
     Write(PathBuf),
     /// A file's content was synced.
     SyncFile(PathBuf),
-    /// A directory was synced.
     SyncDir(PathBuf),
-    /// A rename; also one that replaced a file.
+    /// A rename, including one that replaced a file.
     Rename(PathBuf, PathBuf),
-    /// An exchange.
     Exchange(PathBuf, PathBuf),
-    /// A second name, the second one.
+    /// A hard link; the second path is the new name.
     Link(PathBuf, PathBuf),
-    /// A file, a directory or a whole tree disappeared.
+    /// A file, a directory or a whole tree was removed.
     Remove(PathBuf),
-    /// Whoever watches says so.
+    /// A mark set by the test.
     Mark(&'static str),
 }
 
-/// Notes what goes through to the disk below. Clones share the notes.
+/// Records what passes through to the disk below. Clones share the record.
 #[derive(Clone)]
 pub struct Recorder<D> {
     disk: D,
@@ -40,17 +37,16 @@ pub struct Recorder<D> {
 }
 
 impl<D: Disk> Recorder<D> {
-    /// Nothing is noted yet.
     pub fn new(disk: D) -> Self {
         Self { disk, notes: Arc::default() }
     }
 
-    /// Notes something that is no call.
+    /// Records something that is not a call.
     pub fn mark(&self, mark: &'static str) {
         note(&self.notes, Event::Mark(mark));
     }
 
-    /// Everything so far; the notes begin anew.
+    /// Returns everything so far and starts over.
     pub fn take(&self) -> Vec<Event> {
         std::mem::take(&mut *self.notes.lock().unwrap_or_else(PoisonError::into_inner))
     }

@@ -1,4 +1,4 @@
-//! What the simulated disk promises to those who build on it.
+//! What the simulated disk promises to the tests built on it.
 
 use std::collections::BTreeSet;
 use std::io::{ErrorKind, Read as _, Write as _};
@@ -22,7 +22,7 @@ fn disk(seed: u64) -> SimDisk {
     disk
 }
 
-/// Writes a file; neither it nor its name is synced.
+/// Writes a file; neither its content nor its name is synced.
 fn put(disk: &SimDisk, path: &str, bytes: &[u8]) {
     disk.create(&at(path)).expect("new").write_all(bytes).expect("written");
 }
@@ -35,7 +35,7 @@ fn text(disk: &SimDisk, path: &str) -> Option<String> {
     disk.read(&at(path)).map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// What the hook says of one operation on paths that end so; all others go.
+/// Sets the verdict for one operation on paths with this ending; all others go through.
 fn only(disk: &SimDisk, operation: &'static str, end: &'static str, verdict: Verdict) {
     disk.on_call(Some(Box::new(move |call: &Call| {
         let hit = call.operation == operation && call.path.ends_with(end);
@@ -283,7 +283,7 @@ fn a_full_volume_takes_what_fits_and_gets_room_again() {
     assert_eq!(disk.free_space(&at("")).expect("asked"), 0, "it has another name");
     disk.remove_file(&at("c")).expect("removed");
     assert_eq!(disk.free_space(&at("")).expect("asked"), 8);
-    // What a crash takes away takes no room either.
+    // What a crash loses takes no space either.
     disk.crash();
     let left: usize = disk
         .snapshot(&at(""))

@@ -1,14 +1,13 @@
-//! Inodes and names: what a reader sees now, and what is durable of it.
+//! Inodes and names: what a reader sees now, and what of it is durable.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io::{self, ErrorKind};
 use std::path::{Component, Path};
 use std::sync::Arc;
 
-/// An inode's number. Numbers are never used again.
+/// An inode number. Numbers are never reused.
 pub(super) type Ino = usize;
 
-/// The root directory.
 pub(super) const ROOT: Ino = 0;
 
 /// One name in a directory.
@@ -18,7 +17,7 @@ pub(super) struct Name {
     pub(super) ino: Ino,
 }
 
-/// The names of a directory, by the spelling that is looked up.
+/// The names of a directory, by the spelling used for look-ups.
 pub(super) type Names = BTreeMap<Arc<str>, Name>;
 
 #[derive(Debug)]
@@ -30,22 +29,22 @@ pub(super) enum Inode {
 #[derive(Debug, Default)]
 pub(super) struct Dir {
     pub(super) now: Names,
-    /// As of the last operation on it that is durable.
+    /// As of the last durable operation on it.
     pub(super) durable: Names,
 }
 
 #[derive(Debug)]
 pub(super) struct File {
     bytes: Vec<u8>,
-    /// The same bytes for readers from outside, until the next write.
+    /// A snapshot of the bytes for outside readers, until the next write.
     frozen: Option<Arc<[u8]>>,
     pub(super) synced: Arc<[u8]>,
     pub(super) dirty: bool,
-    /// How many names it has; without any it takes no space.
+    /// Number of its names; without any it takes no space.
     names: usize,
 }
 
-/// One name set or taken away.
+/// One name set or removed.
 #[derive(Debug)]
 struct Change {
     dir: Ino,
@@ -53,11 +52,11 @@ struct Change {
     name: Option<Name>,
 }
 
-/// Something that happens to names in one step and is not durable yet.
+/// An atomic change of names that is not durable yet.
 #[derive(Debug)]
 pub(super) struct Op {
     changes: Vec<Change>,
-    /// A directory that must have been seen empty.
+    /// A directory that must have been empty.
     emptied: Option<Ino>,
 }
 
@@ -80,7 +79,7 @@ impl Spot {
     }
 }
 
-/// What a rename does with something that stands at its target.
+/// What a rename does if its target exists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Meeting {
     Refuse,
@@ -94,7 +93,7 @@ pub(super) struct Tree {
     pub(super) log: VecDeque<Op>,
     /// Bytes that can still be written.
     pub(super) free: u64,
-    /// Whether `A` and `a` are one name.
+    /// Whether `A` and `a` are the same name.
     pub(super) folding: bool,
 }
 
@@ -148,7 +147,7 @@ impl Tree {
         Ok(self.dir(dir)?.now.get(&self.key(name)).map(|name| name.ino))
     }
 
-    /// All directories on the way, and what stands at the end.
+    /// All directories on the way, and the inode at the end.
     fn way(&self, path: &Path) -> io::Result<(Vec<Ino>, Ino)> {
         let mut above = Vec::new();
         let mut here = ROOT;
@@ -224,7 +223,7 @@ impl Tree {
     }
 
     pub(super) fn make_dir(&mut self, path: &Path) -> io::Result<()> {
-        // The root is always there.
+        // The root always exists.
         let spot = self.spot(path).or_else(|error| match path.parent() {
             None => fail(ErrorKind::AlreadyExists),
             Some(_) => Err(error),
@@ -270,7 +269,7 @@ impl Tree {
         Ok(())
     }
 
-    /// Takes away whatever stands there, in one step.
+    /// Removes whatever is there in one step.
     pub(super) fn cut(&mut self, path: &Path) -> io::Result<()> {
         let spot = self.spot(path)?;
         let ino = self.there(&spot)?;
@@ -285,7 +284,7 @@ impl Tree {
         Ok(())
     }
 
-    /// Whether it was done; if not, something stands at the target.
+    /// Returns whether it was done; if not, the target exists.
     pub(super) fn rename(&mut self, from: &Path, to: &Path, meeting: Meeting) -> io::Result<bool> {
         let (old, new) = (self.spot(from)?, self.spot(to)?);
         let ino = self.there(&old)?;
@@ -323,7 +322,7 @@ impl Tree {
         Ok(true)
     }
 
-    /// Whether it was done; if not, one lies within the other.
+    /// Returns whether it was done; if not, one is inside the other.
     pub(super) fn exchange(&mut self, a: &Path, b: &Path) -> io::Result<bool> {
         let (first, second) = (self.spot(a)?, self.spot(b)?);
         let (one, two) = (self.there(&first)?, self.there(&second)?);
@@ -336,7 +335,7 @@ impl Tree {
         Ok(true)
     }
 
-    /// Writes there, or behind the end; less than asked for where the volume gets full.
+    /// Writes at `at`, or appends; a short write if the volume fills up.
     pub(super) fn write(&mut self, ino: Ino, at: Option<usize>, bytes: &[u8]) -> io::Result<usize> {
         let free = usize::try_from(self.free).unwrap_or(usize::MAX);
         let file = self.file_mut(ino)?;
@@ -385,7 +384,7 @@ impl Tree {
         Ok(())
     }
 
-    /// Makes durable what happened to the directory, and what must have happened before.
+    /// Makes the changes to the directory durable, and everything that must have happened before.
     pub(super) fn sync_dir(&mut self, dir: Ino) {
         let mut dirs = BTreeSet::from([dir]);
         let mut done = vec![false; self.log.len()];
@@ -432,12 +431,12 @@ impl File {
         self.bytes.len() as u64
     }
 
-    /// What it takes of the volume.
+    /// The space that it takes on the volume.
     pub(super) fn space(&self) -> u64 {
         if self.names == 0 { 0 } else { self.len() }
     }
 
-    /// What is found after a crash: these bytes, under so many names.
+    /// Sets what a crash leaves: these bytes, with this many names.
     pub(super) fn survive(&mut self, bytes: Arc<[u8]>, names: usize) {
         if *self.bytes != *bytes {
             self.bytes = bytes.to_vec();

@@ -1,4 +1,5 @@
-//! Checks once the dust has settled: nothing was forgotten, nothing was done twice, nothing is left.
+//! Checks at the end, once everything has settled: nothing forgotten, nothing done twice, nothing
+//! left over.
 
 use std::sync::Arc;
 
@@ -34,8 +35,8 @@ fn known(world: &World) -> Vec<Known> {
     all.collect()
 }
 
-/// What is still to come: one line for each order that is neither published as Align last made it
-/// known nor visibly failing for a reason that lasts.
+/// What is still outstanding: one line per order that is neither published as last shown by Align
+/// nor visibly failing for a lasting reason.
 pub fn unmet(world: &World) -> Vec<String> {
     let all = known(world);
     let lines = all.iter().filter_map(|known| {
@@ -44,7 +45,7 @@ pub fn unmet(world: &World) -> Vec<String> {
             .or_else(|| not_restored(world, known))
             .map(|why| format!("{}: {why}", known.order.key))
     });
-    // One of many for an order that is known may wait: what it tells is checked above.
+    // One of several notifications for a known order may wait: its content is checked above.
     let waiting = world.store().notified(usize::MAX).expect("readable");
     let is_known = |row: &Pending| {
         let found = world.store().by_rx(&row.lab, &row.account, &row.rx).expect("readable");
@@ -65,9 +66,9 @@ fn not_delivered(known: &Known) -> Option<String> {
     if record.is_wanted() {
         let why = format!("it is still {:?}: {:?}", record.state(), record.trouble);
         let fails = record.trouble.is_some();
-        // Content that came later, and of which nobody told the agent, may be good.
+        // Later content that the agent was not told about may be good.
         let lasts = (order.known..=order.generation).any(|at| order.broken(at).is_some());
-        // Five damaged packages in a row need a person, whatever the reason.
+        // Five damaged packages in a row need attention, whatever the reason.
         let enough = record.state() == OrderState::Attention && order.damaged >= 5;
         return (!(fails && (lasts || enough))).then_some(why);
     }
@@ -94,13 +95,14 @@ fn not_delivered(known: &Known) -> Option<String> {
     }
 }
 
-/// A removal that was begun is finished.
+/// A removal that was begun must be finished.
 fn not_removed(known: &Known) -> Option<String> {
     let retired = known.record.as_ref()?.retired;
     (retired == Retired::UnderWay).then(|| "its removal is not finished".to_owned())
 }
 
-/// Where orders are restored, one that is gone comes back, unless all that Align has of it is held back.
+/// Where orders are restored, a missing one comes back, unless all that Align has of it is held
+/// back.
 fn not_restored(world: &World, known: &Known) -> Option<String> {
     let record = known.record.as_ref()?;
     let dir = world.layout.order_dir(&record.key);
@@ -112,7 +114,7 @@ fn not_restored(world: &World, known: &Known) -> Option<String> {
     (world.policy.restore && published && is_gone).then(|| "it was not restored".to_owned())
 }
 
-/// All promises about the end.
+/// Checks all promises about the end.
 pub fn at_end(world: &World) -> Result<(), Failure> {
     if let Some(line) = unmet(world).into_iter().next() {
         return Err(line);
@@ -134,7 +136,7 @@ pub fn at_end(world: &World) -> Result<(), Failure> {
     displaced_things_are_in_history(world, ledger)
 }
 
-/// Revisions are numbered 1, 2, 3, …; a number is passed over only where others hold its place.
+/// Revisions are numbered 1, 2, 3, …; a number is skipped only where others occupy its place.
 fn revisions_only_grow(known: &Known) -> Result<(), Failure> {
     let numbers: Vec<u32> =
         known.revisions.iter().map(|revision| revision.manifest.revision).collect();
@@ -161,13 +163,13 @@ fn is_touched(world: &World, ledger: &Ledger, known: &Known) -> bool {
         .any(|dir| ledger.touched.contains(&dir))
 }
 
-/// Whether a revision of it was ever removed because of its age.
+/// Whether any revision of it was removed because of its age.
 fn was_removed(world: &World, known: &Known) -> bool {
     let story = world.store().story(&known.order.key).expect("readable");
     story.iter().any(|event| event.kind == "removed")
 }
 
-/// The same remote state causes no second write: two revisions in a row differ, unless somebody
+/// An unchanged remote state causes no second write: consecutive revisions differ, unless someone
 /// touched the order and then wanted it again.
 fn nothing_twice(world: &World, ledger: &Ledger, known: &Known) -> Result<(), Failure> {
     let key = &known.order.key;
@@ -184,7 +186,7 @@ fn nothing_twice(world: &World, ledger: &Ledger, known: &Known) -> Result<(), Fa
     Ok(())
 }
 
-/// What the journal says is published stands where it says, as long as nobody else was there.
+/// What the journal says is published is where it says, unless someone else was there.
 fn the_journal_is_right(world: &World, ledger: &Ledger, known: &Known) -> Result<(), Failure> {
     let key = &known.order.key;
     let Some(published) = known.record.as_ref().and_then(|record| record.published.as_ref()) else {
@@ -208,7 +210,7 @@ fn the_journal_is_right(world: &World, ledger: &Ledger, known: &Known) -> Result
     if known.record.as_ref().is_some_and(|record| record.retired == Retired::LeftAlone)
         && !world.disk.exists(&dir)
     {
-        // What others put there came when a part of it had been removed.
+        // Others put something there after part of it had been removed.
         return Ok(());
     }
     let here = content(&world.disk, &dir);
@@ -220,7 +222,7 @@ fn the_journal_is_right(world: &World, ledger: &Ledger, known: &Known) -> Result
     Ok(())
 }
 
-/// Replaced revisions lie in history, whole.
+/// Replaced revisions are in history, whole.
 fn history_is_whole(world: &World, ledger: &Ledger, known: &Known) -> Result<(), Failure> {
     let main = world.layout.order_dir(&known.order.key);
     if ledger.touched.contains(&main) || was_removed(world, known) {
@@ -247,7 +249,7 @@ fn history_is_whole(world: &World, ledger: &Ledger, known: &Known) -> Result<(),
     Ok(())
 }
 
-/// Nothing is left in staging's work but, at most, what belongs to orders that are still wanted.
+/// Staging's work folder holds at most what belongs to orders that are still wanted.
 fn nothing_is_left(world: &World) -> Result<(), Failure> {
     let wanted = world.store().wanted().expect("readable");
     let work = world.layout.work();
@@ -272,7 +274,7 @@ fn nothing_is_left(world: &World) -> Result<(), Failure> {
     }
 }
 
-/// Whatever came in between, no record of the audit is lost or torn that somebody relied on.
+/// Whatever interfered, no audit record that was relied on is lost or torn.
 fn the_audit_is_whole(world: &World) -> Result<(), Failure> {
     if !world.keeps_house() {
         return Ok(());
@@ -285,7 +287,8 @@ fn the_audit_is_whole(world: &World) -> Result<(), Failure> {
     }
 }
 
-/// After a start nothing that was moved out to be removed is left, but for what others put into it.
+/// After a start, nothing that was moved out for removal is left, except for what others put into
+/// it.
 pub fn nothing_half_removed(world: &World) -> Result<(), Failure> {
     let ledger = world.hooks.ledger();
     let retired = world.layout.retired();

@@ -1,4 +1,4 @@
-//! What must be true, whatever happens: each promise of the hot folder as a check of its own.
+//! What must hold, whatever happens: one check for each promise of the hot folder.
 
 mod end;
 mod places;
@@ -18,7 +18,7 @@ pub use end::{at_end, nothing_half_removed, unmet};
 pub use places::{generation as generation_of, whole};
 pub use tree::tree;
 
-/// An order is in the journal, and wanted, before its first byte is asked for.
+/// An order is in the journal, and wanted, before its first byte is requested.
 pub fn is_wanted(store: &Store, key: &OrderKey) -> Result<(), Failure> {
     match store.order(key) {
         Ok(Some(record)) if record.is_wanted() => Ok(()),
@@ -27,7 +27,7 @@ pub fn is_wanted(store: &Store, key: &OrderKey) -> Result<(), Failure> {
     }
 }
 
-/// What people are told shows what the run was about.
+/// Counts notices, which show what the run was about.
 pub fn count_notice(tally: &mut Tally, notice: &Notice) {
     match notice {
         Notice::Published { reason: Reason::Extras, .. } => tally.count("published extras"),

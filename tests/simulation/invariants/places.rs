@@ -12,7 +12,8 @@ use crate::align::{CaseKind, SimOrder, hash, thumbnails};
 use crate::disk::Node;
 use crate::ledger::{Content, files};
 
-/// Reads the manifest of a directory and checks that exactly its files are there, with their hashes.
+/// Reads the manifest of a directory and checks that exactly its files are there, with their
+/// hashes.
 pub fn whole(content: &Content) -> Result<Manifest, String> {
     let Some(Node::File(bytes)) = content.get(Path::new(FILE_NAME)) else {
         return Err("has no manifest".to_owned());
@@ -36,7 +37,7 @@ pub fn whole(content: &Content) -> Result<Manifest, String> {
     }
 }
 
-/// The generation of Align's package that a manifest describes: exactly one, not a mixture.
+/// The generation of Align's package that a manifest describes: exactly one, never a mixture.
 pub fn generation(order: &SimOrder, manifest: &Manifest) -> Result<u32, String> {
     // The journal has stand-ins for names that may be a person's.
     let kept = |path: &str| stand_in(path, &manifest.order_id).into_owned();
@@ -74,7 +75,7 @@ pub fn pictures(order: &SimOrder, manifest: &Manifest) -> Result<Option<u32>, St
         let package = thumbnails(order.key.order.as_str(), *generation).files;
         let package: BTreeMap<_, _> =
             package.into_iter().map(|(path, hash)| (kept(&path), hash)).collect();
-        // Where they are missing, some of them may have been good.
+        // If they are reported missing, some of them may still have been good.
         let is_whole = package.len() == listed.len() || is_missing;
         is_whole && listed.iter().all(|(path, hash)| package.get(path).is_some_and(|it| it == hash))
     });
@@ -85,7 +86,7 @@ fn is_separate(order: &SimOrder, path: &str) -> bool {
     order.kind == CaseKind::Restorative && path.starts_with("thumbnails/")
 }
 
-/// Where the manifest's revision may stand.
+/// Whether the manifest's revision may be in this directory.
 pub fn belongs(layout: &Layout, key: &OrderKey, manifest: &Manifest, dir: &Path) -> bool {
     manifest.lab == key.lab.as_str()
         && manifest.account.id == key.account.as_str()
@@ -93,12 +94,12 @@ pub fn belongs(layout: &Layout, key: &OrderKey, manifest: &Manifest, dir: &Path)
         && (dir == layout.order_dir(key) || dir == layout.beside_dir(key, manifest.revision))
 }
 
-/// A path with `/`, as manifests have it.
+/// A path with `/`, as in manifests.
 pub fn with_slashes(path: &Path) -> String {
     path.display().to_string().replace('\\', "/")
 }
 
-/// The content of each entry of the accounts' directories, by the entry's path. What lies elsewhere
+/// The content of each entry of the account directories, by the entry's path. Anything elsewhere
 /// below the output is an error.
 pub fn entries(
     output: &Path,

@@ -11,7 +11,7 @@ use crate::ledger::{Content, Frozen, Ledger};
 use crate::setup::show;
 use crate::world::{Failure, World};
 
-/// All promises about what stands below the output.
+/// Checks all promises about what is below the output.
 pub fn tree(world: &mut World) -> Result<(), Failure> {
     crate::holds::check(world)?;
     let output = &world.layout.output;
@@ -41,7 +41,7 @@ pub fn tree(world: &mut World) -> Result<(), Failure> {
     foreign_things_stay(world, ledger, &entries)
 }
 
-/// A power cut may undo the exchange that moved others' work into history.
+/// A power cut may undo the exchange that moved other people's work into history.
 fn put_back_by_a_crash(ledger: &mut Ledger, entries: &BTreeMap<PathBuf, Content>) {
     for (path, content) in entries {
         if let Some(at) = ledger.displaced.iter().position(|displaced| displaced == content) {
@@ -52,7 +52,7 @@ fn put_back_by_a_crash(ledger: &mut Ledger, entries: &BTreeMap<PathBuf, Content>
 }
 
 /// No partial file, no mixed revision, no temporary name: every entry is one whole revision of one
-/// order, at a place of its own.
+/// order, in its own place.
 fn one_whole_revision<'a>(
     orders: &'a [crate::align::SimOrder],
     layout: &casedrop::local::Layout,
@@ -104,7 +104,7 @@ fn foreign_things_stay(
     Ok(())
 }
 
-/// Whether a directory with exactly that content lies somewhere.
+/// Whether a directory with exactly this content is anywhere in the snapshot.
 pub fn lies_somewhere(snapshot: &BTreeMap<PathBuf, Node>, content: &Content) -> bool {
     let Some((first, node)) = content.iter().next() else { return true };
     snapshot.iter().filter(|(_, other)| *other == node).any(|(path, _)| {

@@ -1,5 +1,5 @@
-//! The journal says "published" only after everything is durable, and "about to be" before the first
-//! rename: the real engine and executor, answers given in turn.
+//! The journal says "published" only after everything is durable, and "about to be" before the
+//! first rename: the real engine and executor, with the inputs fed in turn.
 
 use std::collections::VecDeque;
 use std::path::Path;
@@ -127,7 +127,8 @@ fn a_publication_is_recorded_only_after_everything_is_durable() {
                     else {
                         panic!("{answer:?}")
                     };
-                    // Before the engine hears of it, nothing can take the order away any more.
+                    // Even before the engine hears of it, nothing can undo the publication any
+                    // more.
                     disk.mark(DONE);
                     assert!(!recorded(&engine));
                     let durable = files_below(&below.durable(Path::new("/")), dir);

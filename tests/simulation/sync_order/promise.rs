@@ -1,4 +1,4 @@
-//! The promised order, as a check of what was recorded.
+//! The promised order, as a check of a recording.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -16,11 +16,11 @@ pub struct Promise<'a> {
     pub staged: &'a Path,
     /// The order's directory.
     pub dir: &'a Path,
-    /// Above it, and durable since long.
+    /// Above `dir`, and long durable.
     pub output: &'a Path,
-    /// Above `staged` and history, and durable since long.
+    /// Above `staged` and history, and long durable.
     pub staging: &'a Path,
-    /// Whether a revision stands there before.
+    /// Whether it replaces a revision.
     pub replaces: bool,
 }
 
@@ -28,7 +28,7 @@ pub struct Promise<'a> {
 #[derive(Default)]
 struct Loose {
     files: BTreeSet<PathBuf>,
-    /// Names that came, went or changed, by directory.
+    /// Names that appeared, disappeared or changed, by directory.
     names: BTreeMap<PathBuf, BTreeSet<PathBuf>>,
 }
 
@@ -111,7 +111,7 @@ impl Promise<'_> {
         Ok(())
     }
 
-    /// Nothing but whole orders appears below the output.
+    /// Only whole orders may appear below the output.
     fn not_at_the_place(&self, event: &Event) -> Result<(), String> {
         let touched = match event {
             Event::MakeDir(path)
@@ -187,7 +187,7 @@ impl Loose {
         self.names.keys().map(PathBuf::as_path).find(|dir| dir.starts_with(top))
     }
 
-    /// The first directory between `top` and `path` that may forget its part of the way.
+    /// The first directory between `top` and `path` whose entry on the way is not durable.
     fn on_the_way(&self, path: &Path, top: &Path) -> Option<PathBuf> {
         let mut way: Vec<&Path> =
             path.ancestors().take_while(|part| *part != top && part.starts_with(top)).collect();
@@ -201,6 +201,6 @@ impl Loose {
 
 fn moved(path: &Path, from: &Path, to: &Path) -> Option<PathBuf> {
     let rest = path.strip_prefix(from).ok()?;
-    // Joining nothing would leave a separator at the end.
+    // Joining an empty path would leave a trailing separator.
     Some(if rest.as_os_str().is_empty() { to.to_path_buf() } else { to.join(rest) })
 }

@@ -1,4 +1,4 @@
-//! What the engine wants done is done, after a while, and its answer arrives, after another one.
+//! Runs the engine's effects after a delay, and delivers their answers after another one.
 
 use casedrop::model::ids::OrderKey;
 use casedrop::model::order::RemoteOrder;
@@ -87,7 +87,7 @@ impl World {
             } else {
                 self.rng.u64(..self.pace)
             };
-            // A call that fails by not being answered takes its time.
+            // A call that fails by a timeout takes that long.
             let fails = matches!(
                 &input,
                 Input::Connected { result: Err(_), .. }
@@ -117,7 +117,7 @@ impl World {
         }
         let before = self.life;
         self.feed(input)?;
-        // If the agent ended over it, it never learnt what the list said.
+        // If the agent ended over this answer, it never learned what the list said.
         if let Some((account, true)) = &polled
             && self.life == before
         {

@@ -1,4 +1,4 @@
-//! What a start of the simulated agent knows of removals.
+//! What the simulated agent knows about removals when it starts.
 
 use casedrop::local::held;
 use casedrop::local::retire::{Fate, Witness};
@@ -6,7 +6,7 @@ use casedrop::model::fault::Fault;
 use casedrop::model::ids::OrderKey;
 use casedrop::store::Store;
 
-/// What an agent that starts knows of removals that were begun.
+/// Answers from the journal.
 pub(super) struct Knowing<'a>(pub(super) &'a Store);
 
 impl Witness for Knowing<'_> {
