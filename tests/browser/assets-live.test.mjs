@@ -1,4 +1,4 @@
-// The live pages' scripts on pages made up for them: no agent is needed.
+// The scripts of the live pages, on made-up pages: no agent is needed.
 import { after, afterEach, before, beforeEach, test } from 'node:test';
 import assert from 'node:assert/strict';
 import { openPage, startBrowser, until } from './lib/browser.mjs';
@@ -31,7 +31,7 @@ async function open(body, { page: pageOptions, ...options } = {}) {
   return opened.page;
 }
 
-/** The server has another page now, and says so. */
+/** The server now has another page, and announces it. */
 function change(body, options) {
   server.pages['/'] = html(body, options);
   server.tell('changed');
@@ -192,7 +192,7 @@ test('a download shows how much has come, how fast, and how long it takes', asyn
   await page.clock.pauseAt('2026-11-24T12:00:10Z');
   const amount = page.locator('.amount');
   const rate = page.locator('.rate');
-  // 2 MB in each second, told twice in it.
+  // 2 MB per second, reported twice a second.
   for (let half = 0; half <= 6; half += 1) {
     server.tell('progress', running(7, 10_000_000 + half * 1_000_000, 34_500_000));
     await page.getByText(`${10 + half},0`).waitFor();
@@ -216,7 +216,7 @@ test('a download that the page does not show yet lets it fetch itself, once', as
   const page = await open('<section id="downloads" data-live></section>');
   server.pages['/'] = html(download(7));
   server.tell('progress', running(7, 1_000_000, 2_000_000));
-  // What was told before the element came is shown in it.
+  // What was reported before the element appeared is shown in it.
   await page.locator('.amount', { hasText: '1.0' }).waitFor();
   server.pages['/'] = html('<section id="downloads" data-live>done</section>');
   server.tell('progress', { downloads: [] });
@@ -291,7 +291,7 @@ test('a form is sent once, and can be sent again after going back', async () => 
   };
   const page = await open('<form id="form" data-once action="/send"><button name="do" value="it">Send</button></form>');
   const button = page.getByRole('button');
-  // Playwright asks a page nothing while it is on its way to another one, so the page tells by itself.
+  // Playwright cannot query a page that is navigating, so the page reports on its own.
   await page.evaluate(() => {
     const observer = new MutationObserver(() => console.log('disabled'));
     observer.observe(document.querySelector('button'), { attributeFilter: ['disabled'] });

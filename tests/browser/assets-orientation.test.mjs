@@ -1,4 +1,4 @@
-// Where up and front are in a scan, without a browser.
+// Which way is up and front in a scan, without a browser.
 import { test } from 'node:test';
 import assert from 'node:assert/strict';
 import { orientation } from '../../src/web/assets/orientation.js';

@@ -1,4 +1,4 @@
-// The 3D view on pages made up for it: no agent is needed.
+// The 3D view on made-up pages: no agent is needed.
 import { after, afterEach, before, beforeEach, test } from 'node:test';
 import assert from 'node:assert/strict';
 import { openPage, startBrowser, until } from './lib/browser.mjs';
@@ -30,7 +30,7 @@ afterEach(async () => {
   await server.close();
 });
 
-/** A page with these files; each is [name, jaw, bytes]. */
+/** A page with these files, each given as [name, jaw, bytes]. */
 function section(files) {
   const meshes = files.map(([name, jaw, bytes]) => {
     server.pages[`/files/${name}`] = bytes;

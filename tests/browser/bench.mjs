@@ -1,5 +1,5 @@
-// How long the pages take with a hundred thousand orders, from the request to the browser's load event and
-// to the last byte of the page itself, over loopback.
+// Page times with a hundred thousand orders, from the request to the browser's load event and to the
+// last byte of the page itself, over loopback.
 //
 //   .ci/browser.sh bench [ORDERS]
 import { openPage, startBrowser } from './lib/browser.mjs';

@@ -1,5 +1,5 @@
-// What every page promises to everyone: keyboard, contrast, small windows, both languages, no scripts, and
-// nothing from elsewhere.
+// What every page promises to everyone: keyboard, contrast, small windows, both languages, no scripts,
+// and nothing from elsewhere.
 import { after, afterEach, before, test } from 'node:test';
 import assert from 'node:assert/strict';
 import { openPage, startBrowser, until } from './lib/browser.mjs';
@@ -20,7 +20,7 @@ before(async () => {
   world = await startWorld({ orders: [order(GOOD, { screen_captures: true }), order(BAD, { regenerating: 1000 })] });
   await world.published(GOOD);
   await world.story(BAD, (story) => story.state === 'attention');
-  // Something for the pages of commands and audit.
+  // Something to show on the commands and audit pages.
   await world.command(`refetch ${GOOD}.txt`);
   await world.command('refetch nonsense.txt');
 });
@@ -87,7 +87,7 @@ test('no page has an error, breaks its policy, or asks anybody else', async () =
     const page = await open();
     const answer = await page.goto(opened.url(path));
     await page.waitForLoadState('load');
-    // That there is no such order is an answer with a status of its own.
+    // The page of an unknown order has an error status, which the browser logs.
     const problems = opened.problems.filter((problem) => answer.ok() || !problem.includes('Failed to load resource'));
     assert.deepEqual(problems, [], name);
     assert.match(answer.headers()['content-security-policy'] ?? '', /default-src 'none'/, name);
@@ -120,7 +120,7 @@ test('the language can be changed, and stays', async () => {
   await page.getByRole('heading', { level: 1, name: 'Aufträge' }).waitFor();
 });
 
-/** Presses Tab until that element has the focus, which is seen at each step. */
+/** Presses Tab until that element has the focus; the focus must be visible at every step. */
 async function tabTo(page, locator) {
   for (let presses = 0; presses < 60; presses += 1) {
     await page.keyboard.press('Tab');

@@ -1,4 +1,4 @@
-// Orders that are held back, since they are incomplete: what a person sees, and the two ways out.
+// Orders held back as incomplete: what users see, and the two ways out.
 import { after, afterEach, before, test } from 'node:test';
 import assert from 'node:assert/strict';
 import { openPage, startBrowser } from './lib/browser.mjs';

@@ -1,4 +1,4 @@
-// A hundred thousand orders. How fast that is, bench.mjs tells; here it has to work.
+// A hundred thousand orders. Speed is measured by bench.mjs; here it only has to work.
 import { after, before, test } from 'node:test';
 import assert from 'node:assert/strict';
 import { openPage, startBrowser } from './lib/browser.mjs';
@@ -38,7 +38,7 @@ test('among a hundred thousand orders each one is found, and the pages of the li
   await seen.orderLink(wanted).click();
   await page.getByRole('heading', { level: 1, name: wanted }).waitFor();
 
-  // Sorted otherwise, and far away from the beginning.
+  // Sorted differently, and far from the beginning.
   await page.goto(opened.url('/orders?sort=lowest&page=900'));
   assert.ok(await seen.rows.count() > 0);
   opened.assertClean();

@@ -1,4 +1,4 @@
-// What people do with orders on the page.
+// What users do with orders on the page.
 import { after, afterEach, before, test } from 'node:test';
 import assert from 'node:assert/strict';
 import { openPage, startBrowser, until } from './lib/browser.mjs';

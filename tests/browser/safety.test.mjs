@@ -22,7 +22,7 @@ after(async () => {
   await world?.close();
 });
 
-/** A request with whatever headers; fetch would set some itself. Gives status and body. */
+/** Sends a request with any headers (fetch would set some itself). Returns status, headers and body. */
 function ask(method, path, headers = {}, body = '') {
   return new Promise((resolve, reject) => {
     const asked = rawRequest(`${world.origin}${path}`, { method, headers }, (answer) => {
@@ -35,7 +35,7 @@ function ask(method, path, headers = {}, body = '') {
   });
 }
 
-/** Cookies and hidden fields of the form with which a page fetches the order again. */
+/** The cookie and hidden fields of the page's form that refetches the order. */
 async function form() {
   const page = await ask('GET', world.pageOf(ID), { accept: 'text/html' });
   const cookie = [page.headers['set-cookie'] ?? []].flat().map((one) => one.split(';')[0]).join('; ');
@@ -54,7 +54,7 @@ async function send({ cookie, fields }, headers = {}) {
 
 let later = 17500100;
 
-/** The order was fetched so often and not once more: whatever was asked for begins before a later order. */
+/** Asserts the number of downloads. A refetch would start before the later order, which is awaited. */
 async function assertFetched(times) {
   later += 1;
   await world.scan(order(later));

@@ -18,7 +18,7 @@ before(async () => {
   world = await startWorld({
     orders: [
       order(STL, { triangles: 4000 }),
-      // An odd number has its colours in the vertices, an even one in a picture.
+      // Odd numbers have vertex colours, even ones a texture.
       order(PLY, { kind: 'restorative', mesh: 'ply', triangles: 4000 }),
     ],
   });

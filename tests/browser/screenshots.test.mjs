@@ -1,4 +1,4 @@
-// The pictures of the README. With UPDATE_SCREENSHOTS=1 they are written to docs/images, otherwise to
+// The pictures of the README. UPDATE_SCREENSHOTS=1 writes them to docs/images; otherwise they go to
 // target/screenshots, so that the test does not change the checkout.
 import { after, before, test } from 'node:test';
 import assert from 'node:assert/strict';

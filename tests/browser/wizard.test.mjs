@@ -1,4 +1,4 @@
-// From an agent that nobody set up to the first order in its folder, with a browser alone.
+// From an agent that is not set up to the first order in its folder, using only a browser.
 import { after, afterEach, before, test } from 'node:test';
 import assert from 'node:assert/strict';
 import { readdir, readFile } from 'node:fs/promises';
@@ -15,8 +15,7 @@ let opened;
 
 before(async () => {
   chromium = await startBrowser();
-  // There is an order ready before anybody logs in: it must not be published anywhere else than in the
-  // folder that is chosen.
+  // An order is ready before anyone logs in: it must be published in the chosen folder only.
   world = await startWorld({ loggedIn: false, orders: [order(ORDER)] });
 });
 after(async () => {
@@ -37,12 +36,12 @@ test('the first start leads from the login to a published order', async () => {
   const { page, context } = opened;
   const seen = on(page);
 
-  // The overview says that something is missing, and leads there.
+  // The overview says that something is missing, and links to the set-up.
   await page.goto(world.origin);
   await page.locator('a[href^="/welcome"]').last().click();
   await page.waitForURL('**/welcome*');
 
-  // Not everybody at this PC may say where orders go: nothing can be changed before the code is entered.
+  // Not everyone at this PC may decide where orders go: nothing can be changed without the code.
   await page.locator('#step-folder[aria-current="step"]').waitFor();
   assert.equal(await seen.useFolder.count(), 0);
   assert.equal(await seen.beginLogin.count(), 0);
@@ -59,10 +58,10 @@ test('the first start leads from the login to a published order', async () => {
   await seen.otherFolder.fill(folder);
   await seen.useFolder.click();
 
-  // The agent begins anew to work there, and the page waits for it.
+  // The agent restarts to work there, and the page waits for it.
   await page.locator('#step-login[aria-current="step"]').waitFor({ timeout: 60_000 });
 
-  // In this browser the code was entered, and the agent began anew for its sake: nobody is asked again.
+  // The code was entered in this browser, and its choice restarted the agent: it is not asked for again.
   assert.equal(await seen.code.count(), 0);
 
   // Log in: the simulated Align needs no click, and sends the browser back to the agent.
@@ -71,7 +70,7 @@ test('the first start leads from the login to a published order', async () => {
   await popup.waitForURL(/\/callback/);
   await popup.close();
 
-  // The page goes on by itself. With a single account there may be nothing to choose.
+  // The page continues on its own. With a single account there may be nothing to choose.
   await seen.step('login').getByText('✓').waitFor({ timeout: 30_000 });
   if (await seen.chooseAccount.isVisible()) {
     await seen.chooseAccount.click();
@@ -81,11 +80,11 @@ test('the first start leads from the login to a published order', async () => {
     }
   }
 
-  // Publish the test order, beside the orders that come in already.
+  // Publish the test order, next to the orders that are already arriving.
   await seen.publishTest.click({ timeout: 60_000 });
   await seen.allSet.waitFor({ timeout: 60_000 });
 
-  // Another browser has to show a code of its own: that one was used.
+  // Another browser needs a new code: the first one is used up.
   const stranger = await chromium.browser.newContext({ locale: 'de-DE' });
   const other = await stranger.newPage();
   await other.goto(`${world.origin}/welcome`);
@@ -93,13 +92,13 @@ test('the first start leads from the login to a published order', async () => {
   assert.notEqual((await readFile(world.path('state', 'set-up-code.txt'), 'utf8')).trim(), code);
   await stranger.close();
 
-  // Both stand in the chosen folder, and nothing stands in the other one.
+  // Both are in the chosen folder, and nothing is in the other one.
   const published = async (id) => (await manifests(folder)).some((manifest) => manifest.order_id === String(id));
   await until('the test order is published', () => published('TEST-1'));
   await until('the first order is published', () => published(ORDER));
   assert.deepEqual(await manifests(world.path('orders')), []);
-  // The login page is somebody else's, and while the agent begins anew it does not answer.
-  // A wrong code is answered with 403, which browsers tell on their console.
+  // The login page is another origin, and the agent does not answer while it restarts.
+  // A wrong code is answered with 403, which browsers log on their console.
   const expected = /^foreign: |status of 403|ERR_(CONNECTION_REFUSED|CONNECTION_RESET|EMPTY_RESPONSE|INCOMPLETE_CHUNKED_ENCODING)/;
   assert.deepEqual(opened.problems.filter((problem) => !expected.test(problem)), []);
 });

@@ -1,4 +1,4 @@
-// Chromium, and what every page is watched for.
+// Chromium, and the checks that every page is under.
 import { existsSync } from 'node:fs';
 import assert from 'node:assert/strict';
 import { chromium } from 'playwright-core';
@@ -15,15 +15,15 @@ function executable() {
   return path;
 }
 
-/** Starts Chromium with a profile of its own. `close()` ends it and leaves nothing behind. */
+/** Starts Chromium with its own profile. `close()` ends it and leaves nothing behind. */
 export async function startBrowser({ flags = FLAGS } = {}) {
   const folder = await makeFolder('casedrop-chromium-');
   const browser = await chromium.launch({
     executablePath: executable(),
     args: flags,
-    // Started as root, where it has no sandbox.
+    // Run as root, it has no sandbox.
     chromiumSandbox: false,
-    // What it leaves beside the profile goes with the folder.
+    // What it leaves outside its profile is removed with the folder.
     env: { ...process.env, HOME: folder.path, TMPDIR: folder.path },
   });
   return {
@@ -36,8 +36,8 @@ export async function startBrowser({ flags = FLAGS } = {}) {
 }
 
 /**
- * A page in a context of its own, watched: `problems` collects errors on the console, violations of the
- * content policy, requests to other origins, and failed ones. `options` are Playwright's for a context.
+ * Opens a page in its own context and watches it: `problems` collects console errors, violations of the
+ * content policy, requests to other origins, and failed ones. `options` are Playwright's context options.
  */
 export async function openPage(browser, origin, options = {}) {
   const context = await browser.newContext({ locale: 'en-GB', timezoneId: 'Europe/Berlin', ...options });
@@ -60,7 +60,6 @@ export async function openPage(browser, origin, options = {}) {
     problems,
     requests,
     url: (path) => new URL(path, origin).href,
-    /** Nothing was wrong so far. */
     assertClean() {
       assert.deepEqual(problems, []);
     },
@@ -69,8 +68,8 @@ export async function openPage(browser, origin, options = {}) {
 }
 
 /**
- * Repeats a question until its answer is true (or what it gives is), and gives that. Only for what takes
- * its time outside of the page; for the page itself there is `page.waitForFunction`.
+ * Asks until the answer (or what it resolves to) is true, and returns it. Only for what takes time
+ * outside the page; for the page itself there is `page.waitForFunction`.
  */
 export async function until(what, ask, patience = 60_000) {
   const end = Date.now() + patience;

@@ -1,5 +1,5 @@
-// The program itself: a simulated Align and an agent that works for it, in a folder that is removed at the
-// end with all that they wrote.
+// The program itself: a simulated Align and an agent that works for it, in a folder that is removed at
+// the end with everything that they wrote.
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { mkdir, readdir, readFile, rename, writeFile } from 'node:fs/promises';
@@ -14,22 +14,22 @@ import { makeFolder, owned } from './tidy.mjs';
 export const LAB = 'smile-lab';
 export const ACCOUNT = '4711';
 const CLIENT = { client_id: 'casedrop-sim', client_secret: 'simulated-secret' };
-/** The simulator may be polled so often, and is. */
+/** The agent's polling interval, and the shortest that the simulator allows. */
 const POLL_MS = 200;
-/** Whatever the program has not done after so long, it does not do. */
+/** Longer than anything that the program does takes, in milliseconds. */
 const PATIENCE = 60_000;
 
 const PROGRAM = process.env.CASEDROP_TEST_PROGRAM
   || fileURLToPath(new URL('../../../target/debug/casedrop', import.meta.url));
 
-/** A small order; `more` are further keys of the simulator's specification of an order. */
+/** A small order; `more` are further keys of the simulator's order specification. */
 export function order(id, more = {}) {
   return { id: String(id), kind: 'ortho-shell', mesh: 'stl', triangles: 300, pixels: 64, ...more };
 }
 
 /**
- * A world with one lab: a simulated Align with these `orders` (see `order`) and `settings`, and an agent
- * with further keys of its `config`, logged in and paired, unless told otherwise.
+ * Starts a world with one lab: a simulated Align with these `orders` (see `order`) and `settings`, and an
+ * agent with further keys in its `config`, logged in and paired unless `loggedIn` is false.
  */
 export async function startWorld({ orders = [], settings = {}, config = {}, loggedIn = true } = {}) {
   assert.ok(existsSync(PROGRAM), `there is no program at ${PROGRAM}; run: cargo build --locked`);
@@ -79,7 +79,7 @@ class World {
       labs: [{ name: LAB, oauth_base: oauth, base_url: base, ...CLIENT, redirect_url: callback, account: ACCOUNT }],
       ...config,
     };
-    // One key in each line, as people write it; JSON is YAML.
+    // One key per line, as in a hand-written config; JSON is YAML.
     const lines = Object.entries(keys).map(([key, value]) => `${key}: ${JSON.stringify(value)}\n`);
     await writeFile(this.path('casedrop.yaml'), lines.join(''));
     if (loggedIn) {
@@ -94,17 +94,17 @@ class World {
     return join(this.#folder.path, ...parts);
   }
 
-  /** Where the status page is, without a slash at the end. */
+  /** The URL of the status page, without a trailing slash. */
   get origin() {
     return `http://127.0.0.1:${this.#port}`;
   }
 
-  /** The address of an order's page. */
+  /** The path of an order's page. */
   pageOf(id) {
     return `/orders/${LAB}/${ACCOUNT}/${id}`;
   }
 
-  /** Starts the agent, and waits until it shows its page; not longer than so many milliseconds. */
+  /** Starts the agent and waits up to `patience` milliseconds until it serves its page. */
   async startAgent(patience = PATIENCE) {
     this.#agent = this.#spawn(['run', '--config', this.path('casedrop.yaml')]);
     await until('the status page answers', async () => {
@@ -119,7 +119,7 @@ class World {
     await this.#agent.stop();
   }
 
-  /** Runs a command of the program to its end, which must be a good one. Gives what it printed. */
+  /** Runs a command of the program, which must succeed. Returns its output. */
   async casedrop(...args) {
     const child = this.#spawn([...args, '--config', this.path('casedrop.yaml')]);
     const code = await child.ended;
@@ -127,19 +127,19 @@ class World {
     return child.printed;
   }
 
-  /** Logs in as a person with a browser would. */
+  /** Logs in as a user with a browser would. */
   async logIn() {
     const child = this.#spawn(['login', LAB, '--no-browser', '--config', this.path('casedrop.yaml')]);
     const url = await until('the login names its address', () => {
       if (!child.printed.includes('\n')) child.assertRunning();
       return child.printed.match(/^(http\S+)\s/)?.[1];
     });
-    // The simulated sign-in sends the browser straight back to where the command waits.
+    // The simulated sign-in sends the browser straight back to where the command listens.
     await fetch(url);
     assert.equal(await child.ended, 0, `the login failed:\n${child.said}`);
   }
 
-  /** Asks the simulator's admin endpoint; see crates/simulator/src/admin.rs. */
+  /** Calls the simulator's admin endpoint; see crates/simulator/src/admin.rs. */
   async align(method, path, body) {
     const answer = await fetch(`${this.admin}${path}`, {
       method,
@@ -149,34 +149,34 @@ class World {
     return answer.json();
   }
 
-  /** A new scan at Align. */
+  /** Creates a new scan at Align. */
   async scan(spec) {
     return this.align('POST', '/orders', spec);
   }
 
-  /** A new order at Align with these bytes as its package, such as `zipOf` makes. */
+  /** Creates an order at Align with these bytes as its package, such as those of `zipOf`. */
   async package(id, bytes) {
     await writeFile(this.path('package.part'), bytes);
     await rename(this.path('package.part'), this.path('packages', `iTero_Export_${id}.zip`));
   }
 
-  /** What Align knows of an order. */
+  /** What Align knows about an order. */
   async atAlign(id) {
     const { orders } = await this.align('GET', '/state');
     return orders.find((one) => one.id === String(id));
   }
 
-  /** How often an order's package was fetched from its first byte. */
+  /** How often an order's package was downloaded from its first byte. */
   async downloads(id) {
     return (await this.atAlign(id)).assets.IDE?.started ?? 0;
   }
 
-  /** Something goes wrong from now on; see crates/simulator/src/faults.rs. */
+  /** Injects a fault; see crates/simulator/src/faults.rs. */
   async fault(rule) {
     return this.align('POST', '/faults', rule);
   }
 
-  /** The manifest of an order, as soon as that revision stands in the hot folder. */
+  /** Waits until that revision is in the hot folder, and returns its manifest. */
   async published(id, revision = 1) {
     return until(`revision ${revision} of ${id} is published`, async () => {
       this.#agent?.assertRunning();
@@ -186,7 +186,7 @@ class World {
     }, PATIENCE);
   }
 
-  /** What the journal says of an order, once it says what is asked for. */
+  /** Waits until the journal's story of an order satisfies `is`, and returns it. */
   async story(id, is) {
     return until(`the story of ${id} tells what was waited for`, async () => {
       const [story] = JSON.parse(await this.casedrop('show', String(id), '--json').catch(() => '[]'));
@@ -194,13 +194,13 @@ class World {
     }, PATIENCE);
   }
 
-  /** Drops a file into the command folder, and waits for its answer. */
+  /** Drops a file into the command folder and waits until it is answered. */
   async command(name) {
     await writeFile(this.path('commands', name), '');
     await until(`${name} is answered`, async () => !(await readdir(this.path('commands'))).includes(name));
   }
 
-  /** What all processes said, for whoever looks into a failure. */
+  /** The messages of all processes, for looking into a failure. */
   said() {
     return [this.#simulator, this.#agent].map((child) => child?.said.slice(-6000) ?? '').join('\n---\n');
   }
@@ -243,7 +243,7 @@ class Child {
     assert.ok(exitCode === null && signalCode === null, `casedrop ${this.#args[0]} has ended: ${exitCode ?? signalCode}\n${this.said}`);
   }
 
-  /** Asks it to end, and makes it end if it does not. */
+  /** Asks the process to stop, and kills it if it does not. */
   async stop() {
     this.#process.kill('SIGTERM');
     const late = setTimeout(() => this.#process.kill('SIGKILL'), 15_000);

@@ -1,13 +1,13 @@
-// What every page has to keep to.
+// What every page has to comply with.
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 
 const axe = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
-/** axe-core finds no serious and no critical fault. `rules` names the only ones to look at. */
+/** Asserts that axe-core finds no serious or critical fault. `rules` limits the check to these. */
 export async function assertAccessible(page, rules) {
-  // The page's policy allows no script but its own; the debugger may.
+  // The page's policy allows only its own scripts, but the debugger may run others.
   await page.evaluate(axe);
   const found = await page.evaluate(async (only) => {
     const options = { resultTypes: ['violations'], ...(only && { runOnly: { type: 'rule', values: only } }) };
@@ -20,12 +20,12 @@ export async function assertAccessible(page, rules) {
   assert.deepEqual(serious, [], `${page.url()}: faults found by axe-core`);
 }
 
-/** Nothing is wider than the window. */
+/** Asserts that nothing is wider than the window. */
 export async function assertNoSidewaysScroll(page) {
   const wide = await page.evaluate(() => {
     const { scrollWidth, clientWidth } = document.documentElement;
     if (scrollWidth <= clientWidth) return [];
-    // What has a scroll bar of its own may be as wide as it likes.
+    // An element with its own scroll bar may be as wide as it likes.
     const scrolls = (element) => element
       && (['auto', 'scroll', 'hidden', 'clip'].includes(getComputedStyle(element).overflowX) || scrolls(element.parentElement));
     const causes = [...document.body.querySelectorAll('*')]
@@ -36,7 +36,7 @@ export async function assertNoSidewaysScroll(page) {
   assert.deepEqual(wide, [], `${page.url()} scrolls sideways`);
 }
 
-/** What has the focus can be seen to have it. Gives a description of the element. */
+/** Asserts that the focus is visible. Returns a description of the focused element. */
 export async function assertFocusSeen(page) {
   const focus = await page.evaluate(() => {
     const element = document.activeElement;

@@ -3,15 +3,15 @@ import { DatabaseSync } from 'node:sqlite';
 import { order, startWorld } from './casedrop.mjs';
 
 /**
- * Copies the journal's order `id` into `count` further ones with the numbers after it, with their stories
- * and revisions. Every copy is one that Align has not named for a while; the agent must not be running.
+ * Copies the journal's order `id` into the `count` orders with the numbers after it, with their events
+ * and revisions. Each copy looks as if Align last listed it some time ago. The agent must not be running.
  */
 export function multiply(journal, id, count) {
   const db = new DatabaseSync(journal);
   try {
     db.exec('PRAGMA synchronous = OFF; BEGIN');
     for (const table of ['orders', 'revisions', 'events']) {
-      // Columns that are computed, and row numbers, come by themselves.
+      // Skips computed columns and row ids, which SQLite fills in.
       const columns = db.prepare(`PRAGMA table_info(${table})`).all().map(({ name }) => name).filter((name) => name !== 'id');
       const rows = db.prepare(`SELECT ${columns.join(', ')} FROM ${table} WHERE order_id = ?`).all(id);
       const insert = db.prepare(`INSERT INTO ${table} (${columns.join(', ')}) VALUES (${columns.map(() => '?').join(', ')})`);
@@ -25,7 +25,7 @@ export function multiply(journal, id, count) {
   }
 }
 
-/** A value of the copy with that number. */
+/** A column's value in the copy with that number. */
 function copied(name, value, id, number) {
   const next = String(Number(id) + number);
   switch (name) {
@@ -40,11 +40,11 @@ function copied(name, value, id, number) {
   }
 }
 
-/** The number of the order that is copied, and how many copies there are. */
+/** The number of the order that is copied, and the number of copies. */
 export const FIRST = 17500001;
 export const MANY = 100_000;
 
-/** A world whose agent knows that many orders. */
+/** A world whose agent knows this many orders. */
 export async function startCrowdedWorld(count = MANY) {
   const world = await startWorld({ orders: [order(FIRST)] });
   try {
@@ -52,7 +52,7 @@ export async function startCrowdedWorld(count = MANY) {
     await world.story(FIRST, (story) => story.state === 'published');
     await world.stopAgent();
     multiply(world.path('state', 'journal.sqlite'), String(FIRST), count);
-    // It reads every manifest first, in a program that is not optimised.
+    // It reads every manifest first, and the program is a debug build.
     await world.startAgent(240_000);
     return world;
   } catch (error) {

@@ -34,14 +34,14 @@ export function stl(triangles) {
   return bytes;
 }
 
-/** An STL as text. */
+/** A text STL. */
 export function stlText(triangles) {
   const facets = triangles.map((corners) =>
     `facet normal 0 0 0\nouter loop\n${corners.map((corner) => `vertex ${corner.join(' ')}`).join('\n')}\nendloop\nendfacet`);
   return `solid made\n${facets.join('\n')}\nendsolid made\n`;
 }
 
-/** A binary PLY with shared corners; with `color`, a function of a corner, each corner has one. */
+/** A binary PLY with shared vertices; `color`, a function of a vertex, gives each one a colour. */
 export function ply(triangles, color) {
   const numbers = new Map();
   const corners = [];

@@ -1,4 +1,4 @@
-// Packages of orders that the simulated Align does not make: such as incomplete ones.
+// Packages that the simulated Align does not make, such as incomplete ones.
 import { crc32 } from 'node:zlib';
 
 /** A zip of `[name, bytes]`, stored. */
@@ -8,7 +8,7 @@ export function zipOf(members) {
   let offset = 0;
   for (const [name, bytes] of members) {
     const path = Buffer.from(name);
-    // Version, flags, method, time and date, then what proves the bytes; the end is the lengths of names.
+    // Version, flags, method, time and date; then checksum and sizes; then the name lengths.
     const facts = Buffer.alloc(26);
     facts.writeUInt16LE(20, 0);
     facts.writeUInt16LE(0x21, 8);
@@ -32,7 +32,7 @@ export function zipOf(members) {
   return Buffer.concat([...parts, listed, end]);
 }
 
-/** A binary STL: a bowl of some centimetres, which the viewer can draw. */
+/** A binary STL: a bowl of a few centimetres, which the viewer can draw. */
 export function bowl() {
   const steps = 16;
   const at = (i, j) => {
@@ -53,7 +53,7 @@ export function bowl() {
   return bytes;
 }
 
-/** Upper and lower jaw are the same scan: one of the two is missing. */
+/** A package whose upper and lower jaw are the same scan, so that one of the two is missing. */
 export function withOneJawTwice(id) {
   return zipOf([[`${id}_shell_occlusion_u.stl`, bowl()], [`${id}_shell_occlusion_l.stl`, bowl()]]);
 }

@@ -1,5 +1,5 @@
-// The status page as the tests know it: addresses, and how to find things on it. Whatever the page changes
-// about itself is changed here.
+// The status page as the tests know it: addresses, and how to find things on it. When the page changes,
+// only this file has to follow.
 import { ACCOUNT, LAB } from './casedrop.mjs';
 
 /** All pages of an agent that knows this order, by a name for the tests. */
@@ -26,14 +26,14 @@ export const on = (page) => ({
   main: page.locator('#main'),
   skipLink: page.getByRole('link', { name: 'Skip to the content' }),
   navigation: (name) => page.getByRole('navigation', { name: 'Pages' }).getByRole('link', { name, exact: true }),
-  /** The answer to what was asked last. */
+  /** The answer to the last request. */
   answer: page.locator('[data-test="answer"]'),
   offline: page.locator('#offline'),
 
   lab: page.locator('[data-test="lab"]'),
   needsPerson: page.locator('#wants'),
 
-  /** The line of a running download; on the overview and on the page of the order. */
+  /** The line of a running download, on the overview and on the order's page. */
   download: (order) => page.locator(`.download[data-order="${LAB}/${ACCOUNT}/${order}"]`),
 
   search: page.getByRole('searchbox', { name: 'Search' }),
@@ -69,5 +69,5 @@ export const on = (page) => ({
   allSet: page.locator('#all-set'),
 });
 
-/** Every form of a page carries this. */
+/** The hidden field that every form carries. */
 export const CSRF_FIELD = 'csrf';

@@ -1,4 +1,4 @@
-// A server for pages that a test makes up, with the product's assets, its content policy and events.
+// A server for made-up pages, with the product's assets, its content policy and events.
 import { createServer } from 'node:http';
 import { readFile } from 'node:fs/promises';
 import { extname, join, normalize } from 'node:path';
@@ -14,8 +14,8 @@ export const POLICY = [
 ].join('; ');
 
 /**
- * Serves `pages`: by path a text (HTML), bytes, or a function of the request that gives one of them or
- * `{ status, headers, body }`. They can be changed at any time. `tell(event, data)` sends an event.
+ * Serves `pages`: maps a path to a text (HTML), bytes, or a function of the request that returns one of
+ * them or `{ status, headers, body }`. They may change at any time. `tell(event, data)` sends an event.
  */
 export async function serve(pages) {
   const listeners = new Set();
@@ -52,7 +52,7 @@ export async function serve(pages) {
   return {
     origin: `http://127.0.0.1:${server.address().port}`,
     pages,
-    /** How often a path was asked for. */
+    /** How often a path was requested. */
     count: (path) => counts.get(path) ?? 0,
     /** How many pages listen to events. */
     get listeners() {
@@ -61,7 +61,7 @@ export async function serve(pages) {
     tell(event, data = {}) {
       for (const listener of listeners) listener.write(`event: ${event}\ndata: ${JSON.stringify(data)}\n\n`);
     },
-    /** Ends all connections for events. */
+    /** Closes all event connections. */
     hangUp() {
       for (const listener of listeners) listener.destroy();
       listeners.clear();
@@ -82,7 +82,7 @@ export function html(body, { lang = 'en', bodyAttributes = 'data-events="/events
 <main>${body}</main></body></html>`;
 }
 
-/** Just enough for the test pages to have colours. */
+/** Just enough to give the test pages colours. */
 export const CSS = `
 :root { color-scheme: light dark; --surface: #fff; --text: #1b1f24; --muted: #57606a; --line: #d0d7de; --accent: #0a58ca; }
 @media (prefers-color-scheme: dark) {

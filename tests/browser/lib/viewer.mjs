@@ -1,19 +1,19 @@
 // What the 3D view shows, measured.
 import assert from 'node:assert/strict';
 
-/** Waits until the view is ready or failed, and says which. */
+/** Waits until the view is ready or failed, and returns which. */
 export async function settled(page) {
   await page.waitForFunction(() => ['ready', 'failed'].includes(document.querySelector('#viewer').dataset.state), undefined, { timeout: 60_000 });
   return page.locator('#viewer').getAttribute('data-state');
 }
 
 /**
- * Reads the picture: how many different colours it has, the share of the canvas that is covered, a number
- * that changes with any pixel, and the average of red minus blue over what is covered.
+ * Reads the picture: the number of colours, the share of the canvas that is covered, a hash that changes
+ * with any pixel, and the average of red minus blue over the covered part.
  */
 export async function picture(page) {
   return page.evaluate(async () => {
-    // What was asked for is drawn with the next frame.
+    // A request is drawn with the next frame.
     await new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)));
     const canvas = document.querySelector('#viewer .stage canvas');
     const copy = new OffscreenCanvas(canvas.width, canvas.height);
@@ -41,7 +41,7 @@ export async function picture(page) {
   });
 }
 
-/** The picture is one of a scan, not an empty or plain one. */
+/** Asserts that the picture shows a scan and is not empty or plain. */
 export function assertDrawn(seen) {
   assert.ok(seen.colors > 20, `a shaded surface has many colours: ${JSON.stringify(seen)}`);
   assert.ok(seen.covered > 0.02, `something is seen: ${JSON.stringify(seen)}`);
