@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Puts generated archives before Python's zipfile, Info-ZIP's unzip and 7-Zip, and compares what they
+# Feeds generated archives to Python's zipfile, Info-ZIP's unzip and 7-Zip, and compares what they
 # read with what the agent reads.
 #
-#   .ci/archives.sh install         installs the programs that are missing (as root)
-#   .ci/archives.sh test [COUNT]    the comparison, after the install; of 1,000 packages and as many
-#                                   damaged ones as a quarter of that, if no other number is given
+#   .ci/archives.sh install         install the programs that are missing (as root)
+#   .ci/archives.sh test [COUNT]    install, then compare COUNT honest packages [default: 1000] and a
+#                                   quarter as many damaged ones
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 

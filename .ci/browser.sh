@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
 # Tests the status page in a real browser: Debian's Chromium, driven by Playwright (tests/browser).
 #
-#   .ci/browser.sh install          installs Chromium and npm where they are missing (as root), and what npm
-#                                   brings, below tests/browser/node_modules
-#   .ci/browser.sh test [FILE…]     builds the program and runs the tests, or only these files
-#   .ci/browser.sh screenshots      makes the pictures in docs/images anew
-#   .ci/browser.sh bench [ORDERS]   how long the pages take with very many orders [default: 100000]
-#   .ci/browser.sh check            whether the committed three.js is what packaging/three/bundle makes
+#   .ci/browser.sh install          install Chromium and npm if they are missing (as root), and the npm
+#                                   packages below tests/browser/node_modules
+#   .ci/browser.sh test [FILE…]     build the program and run all tests, or only these files
+#   .ci/browser.sh screenshots      regenerate the pictures in docs/images
+#   .ci/browser.sh bench [ORDERS]   measure page times with very many orders [default: 100000]
+#   .ci/browser.sh check            check that the committed three.js is what packaging/three/bundle makes
 #
-# CHROMIUM names another Chromium. Node itself is one of npm's packages, so that its version is pinned.
+# CHROMIUM selects another Chromium. Node itself is an npm package, so that its version is pinned.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -24,7 +24,7 @@ install() {
     apt-get update
     apt-get install -y --no-install-recommends "${packages[@]}"
   fi
-  # What is there already, of these very versions, is left as it is.
+  # Skip this if exactly these versions are already installed.
   if ! cmp --silent "$place/package-lock.json" "$place/node_modules/.installed"; then
     (cd "$place" && npm ci --no-audit --no-fund --ignore-scripts)
     cp "$place/package-lock.json" "$place/node_modules/.installed"
@@ -46,7 +46,7 @@ case $command in
     build
     cd "$place"
     [[ $# -gt 0 ]] || set -- *.test.mjs
-    # One file after the other: each has a Chromium, a simulator and an agent of its own.
+    # One file at a time: each has its own Chromium, simulator and agent.
     exec "$node" --disable-warning=ExperimentalWarning --test --test-concurrency=1 --test-reporter=spec "$@"
     ;;
   screenshots)

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Has Prometheus's own tool look at what the agent renders, and at the alert rules.
+# Checks the agent's metrics and the alert rules with Prometheus's own tool.
 #
-#   .ci/monitoring.sh install       installs promtool, if it is missing (as root); no service is started
-#   .ci/monitoring.sh test          the checks, after the install
+#   .ci/monitoring.sh install       install promtool if it is missing (as root); starts no service
+#   .ci/monitoring.sh test          install, then run the checks
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -21,7 +21,7 @@ install() {
   fi
 }
 
-# queries: those of the dashboard as recording rules, with its variables filled in.
+# queries: prints the dashboard's queries as recording rules, with its variables filled in.
 queries() {
   python3 - packaging/monitoring/grafana-dashboard.json <<'PYTHON'
 import json, sys
@@ -51,7 +51,7 @@ case ${1:-} in
     queries >"$place/dashboard.rules.json"
     promtool check rules "$place/dashboard.rules.json"
     echo '--- the example for Prometheus'
-    # Only the paths are those of another computer.
+    # Only the paths differ from those of a real server.
     cp packaging/monitoring/{prometheus.yml,casedrop.rules.yml,casedrop-pcs.yml} "$place"
     touch "$place/casedrop.password" "$place/casedrop-ca.pem"
     sed -i "s|/etc/prometheus/|$place/|" "$place/prometheus.yml"
@@ -60,7 +60,7 @@ case ${1:-} in
     CASEDROP_TEST_METRICS_FILE=$place/metrics.txt \
       cargo test --locked --lib metrics::tests::the_format_is_right
     promtool check metrics <"$place/metrics.txt"
-    # The test has written it, and nothing is left of an earlier one.
+    # Proves that the test has written it; nothing is left of an earlier one.
     grep -c '^casedrop_' "$place/metrics.txt"
     ;;
   *)

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Logs in to an OAuth 2 server that is not ours: npm's oidc-provider, started by tests/oidc.
+# Logs in to a third-party OAuth 2 server: npm's oidc-provider, started by tests/oidc.
 #
-#   .ci/oidc.sh install       installs npm, if it is missing (as root), and the server below target/oidc
-#   .ci/oidc.sh test [args]   the tests, after the install; arguments as for cargo test
+#   .ci/oidc.sh install       install npm if it is missing (as root), and the server below target/oidc
+#   .ci/oidc.sh test [args]   install, then run the tests; arguments as for cargo test
 #
 # Node itself is one of the packages, so that its version is pinned too.
 set -euo pipefail
@@ -18,7 +18,7 @@ install() {
   fi
   mkdir -p "$place"
   cp .ci/oidc/package.json .ci/oidc/package-lock.json .ci/oidc/server.mjs "$place"
-  # What is there already, of these very versions, is left as it is.
+  # Skip this if exactly these versions are already installed.
   if ! cmp --silent "$place/package-lock.json" "$place/node_modules/.installed"; then
     (cd "$place" && npm ci --no-audit --no-fund --ignore-scripts)
     cp "$place/package-lock.json" "$place/node_modules/.installed"

@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# Builds the packages and tests them as they are installed: the MSI and the setup program under Wine, the
-# .deb in a clean Debian, the .rpm in a root of its own, archives as they are unpacked.
+# Builds the packages and tests them as installed: the MSI and the setup program under Wine, the
+# .deb in a clean Debian, the .rpm in a separate root, the archives unpacked.
 #
-#   .ci/packages.sh install       installs what this needs (as root)
+#   .ci/packages.sh install       install what this needs (as root)
 #   .ci/packages.sh test [--windows-exe FILE] [--linux-exe FILE]
-#                                 with programs that are built already [those of the debug builds]
-#   .ci/packages.sh test-windows|test-linux […]     one half of it
+#                                 use programs that are already built [default: the debug builds]
+#   .ci/packages.sh test-windows|test-linux […]     only one half
 #
-# One line for each check; the first that is wrong ends it. All of it lies below target/packages.
+# Prints one line per check and stops at the first failure. Everything is below target/packages.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -15,7 +15,7 @@ here=$PWD
 work=$here/target/packages
 first=0.1.0 second=0.1.1
 checks=0
-# A commit that is made meanwhile changes no time in the packages.
+# A commit made during the run must not change the times in the packages.
 SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct)}
 export SOURCE_DATE_EPOCH
 
@@ -24,7 +24,7 @@ fail() {
   exit 1
 }
 
-# check WHAT COMMAND…: a check that holds if the command succeeds.
+# check WHAT COMMAND…: a check that passes if the command succeeds.
 check() {
   local what=$1
   shift
@@ -36,7 +36,7 @@ check() {
   printf 'ok %2d (%3d s) %s\n' "$checks" "$SECONDS" "$what"
 }
 
-# holds TEXT WORD…: whether a text holds all of these.
+# holds TEXT WORD…: whether a text contains all of these.
 holds() {
   local text=$1 word
   shift
@@ -48,7 +48,7 @@ holds() {
   done
 }
 
-# lacks TEXT WORD…: whether a text holds none of these.
+# lacks TEXT WORD…: whether a text contains none of these.
 lacks() {
   local text=$1 word
   shift
@@ -60,7 +60,7 @@ lacks() {
   done
 }
 
-# soon SECONDS COMMAND…: whether the command succeeds before that time is over.
+# soon SECONDS COMMAND…: whether the command succeeds within that time.
 soon() {
   local until=$((SECONDS + $1))
   shift

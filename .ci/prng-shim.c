@@ -1,8 +1,8 @@
 /* A stand-in for bcryptprimitives.dll, for tests under Wine only; it is never shipped.
  *
- * Rust's std takes its random numbers from ProcessPrng. Wine before 9.0 has no such DLL, and a
- * program that imports it exits with 53 without a word. RtlGenRandom, which advapi32 exports as
- * SystemFunction036, does the same work. */
+ * Rust's std gets its random numbers from ProcessPrng. Wine before 9.0 lacks that DLL, and a program
+ * that imports it exits silently with 53. RtlGenRandom, which advapi32 exports as SystemFunction036,
+ * does the same. */
 #include <windows.h>
 
 BOOLEAN NTAPI SystemFunction036(PVOID buffer, ULONG length);

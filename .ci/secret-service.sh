@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Keeps logins in a real keyring: GNOME Keyring, in sessions of the tests' own. No other is touched.
+# Stores logins in a real keyring: GNOME Keyring, in the tests' own sessions. No other is touched.
 #
-#   .ci/secret-service.sh install       installs the keyring and D-Bus (as root)
-#   .ci/secret-service.sh test [args]   the tests; arguments as for cargo test
+#   .ci/secret-service.sh install       install the keyring and D-Bus (as root)
+#   .ci/secret-service.sh test [args]   run the tests; arguments as for cargo test
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 

@@ -1,16 +1,16 @@
 #!/usr/bin/env bash
-# Checks systemd's unit without a running systemd: that it is valid, and how much of the PC it leaves
-# open to the agent.
+# Checks the systemd unit without a running systemd: that it is valid, and how much of the PC it
+# exposes to the agent.
 #
-#   .ci/unit.sh [UNIT]     a unit file [default: packaging/linux/casedrop.service]
+#   .ci/unit.sh [UNIT]     check this unit file [default: packaging/linux/casedrop.service]
 #
-# The unit is copied to a root of its own together with a stand-in for each program that it starts, so
-# that nothing is installed but systemd itself where it is missing (as root).
+# The unit is copied to a separate root with a stub for each program that it starts. Nothing is
+# installed except systemd itself, if it is missing (as root).
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 unit=${1:-packaging/linux/casedrop.service}
-# systemd's exposure in tenths: 0 is nothing, 100 is everything.
+# systemd's exposure level in tenths: 0 is nothing, 100 is everything.
 threshold=20
 
 if ! command -v systemd-analyze >/dev/null; then
@@ -23,7 +23,7 @@ root=$(mktemp -d)
 trap 'rm -rf "$root"' EXIT
 mkdir -p "$root/etc/systemd/system" "$root/usr/lib/systemd/system"
 cp "$unit" "$root/etc/systemd/system/casedrop.service"
-# The targets that it names are systemd's own.
+# The targets that it refers to come with systemd.
 cp -a /lib/systemd/system/*.target /lib/systemd/system/*.slice "$root/usr/lib/systemd/system/"
 for setting in ExecStart ExecStartPre; do
   program=$(sed -n "s/^$setting=[-@:+!]*\"\{0,1\}\([^ \"]*\).*/\1/p" "$unit")
@@ -37,7 +37,7 @@ for setting in ExecStart ExecStartPre; do
 done
 
 echo "==> valid?"
-# It ends well in spite of unknown settings, which it only prints.
+# Unknown settings are only printed; the exit status is still 0.
 systemd-analyze verify --root="$root" --man=no --recursive-errors=no casedrop.service 2>&1 |
   tee "$root/said" || {
   echo "error: $unit is not valid" >&2

@@ -1,15 +1,15 @@
 #!/usr/bin/env bash
 # Builds for Windows on Debian and runs the result under Wine.
 #
-#   .ci/windows.sh install         installs the packages this needs (as root)
+#   .ci/windows.sh install         install the packages this needs (as root)
 #   .ci/windows.sh build [args]    cargo build, with clippy's lints; warnings are errors
 #   .ci/windows.sh clippy [args]   cargo clippy on all targets, for a quick look
 #   .ci/windows.sh test [args]     cargo test under Wine, as in: test --test platform -- --nocapture
-#   .ci/windows.sh run PROGRAM [args]   runs a Windows program in the tests' Wine prefix
+#   .ci/windows.sh run PROGRAM [args]   run a Windows program in the tests' Wine prefix
 #
-# rustup's toolchain may come without a Windows std. Debian's rustc-web brings the matching source of
-# its library, so std is built along with the crate; hence a nightly switch on a stable compiler.
-# Everything made here lies below target/.
+# rustup's toolchain may come without a Windows std. Debian's rust-web-src has the source of std
+# that matches rustc-web, so std is built along with the crate; that needs a nightly switch on a
+# stable compiler. Everything made here is below target/.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -44,7 +44,7 @@ use_toolchain() {
   dpkg --compare-versions "$release" ge "$wanted" ||
     fail "rustc-web is $release, but Cargo.toml asks for Rust $wanted"
 
-  # rustup's own choice of a toolchain would otherwise win over the paths below.
+  # rustup's choice of toolchain would otherwise override the paths below.
   unset RUSTUP_TOOLCHAIN RUSTC_WRAPPER RUSTC_WORKSPACE_WRAPPER RUSTFLAGS CARGO_BUILD_TARGET
   export CARGO=/usr/bin/cargo RUSTC=/usr/bin/rustc RUSTDOC=/usr/bin/rustdoc
   export RUSTC_BOOTSTRAP=1 CARGO_UNSTABLE_BUILD_STD=std,panic_unwind
@@ -53,19 +53,19 @@ use_toolchain() {
   export CARGO_TARGET_X86_64_PC_WINDOWS_GNU_RUNNER=wine
 }
 
-# Has clippy's compiler build our crates: as `cargo clippy` calls it, but it makes programs too. A pass of
-# its own would check std and every dependency a second time, which takes as long as the build.
-lint_on_the_way() {
+# Builds our crates with clippy's driver, as `cargo clippy` does, but with programs as the result. A
+# separate pass would check std and every dependency again, which takes as long as the build.
+lint_while_building() {
   export RUSTC_WORKSPACE_WRAPPER=/usr/bin/clippy-driver
   export CLIPPY_ARGS=-D__CLIPPY_HACKERY__warnings__CLIPPY_HACKERY__
 }
 
-# Makes the Wine prefix once, and keeps its server alive as long as this script runs: starting it
-# anew for each test program costs seconds.
+# Creates the Wine prefix once, and keeps its server alive while this script runs: starting it for
+# each test program takes seconds.
 use_wine() {
   export WINEPREFIX=$PWD/target/wine WINEDEBUG=${WINEDEBUG:--all}
-  # Without .NET and browser, which Wine would offer to download, and without its menu entries, which
-  # it would write to the user's home.
+  # Without .NET and browser, which Wine would offer to download, and without its menu entries,
+  # which it would write to the user's home.
   export WINEDLLOVERRIDES='mscoree=;mshtml=;winemenubuilder.exe='
   unset DISPLAY WAYLAND_DISPLAY
   trap 'wineserver -k || true' EXIT
@@ -79,7 +79,7 @@ use_wine() {
       x86_64-w64-mingw32-gcc -shared -O2 -Wall -Werror -o "$shim" .ci/prng-shim.c -ladvapi32
     touch "$WINEPREFIX/.complete"
   fi
-  # One that runs already, which it says by 2, is as good. When it is ended it lists what it still holds.
+  # Status 2: one is already running, which is fine. When killed, it lists what it still holds.
   wineserver -p 2>/dev/null || [[ $? -eq 2 ]]
 }
 
@@ -91,17 +91,17 @@ case $command in
     ;;
   build)
     use_toolchain
-    lint_on_the_way
+    lint_while_building
     /usr/bin/cargo build --locked --target "$target" "$@"
     ;;
   clippy)
     use_toolchain
-    # Not as `cargo clippy`, which would find rustup's.
+    # Not through `cargo clippy`, which would find rustup's.
     /usr/bin/cargo-clippy clippy --locked --all-targets --target "$target" "$@" -- -D warnings
     ;;
   test)
     use_toolchain
-    lint_on_the_way
+    lint_while_building
     use_wine
     /usr/bin/cargo test --locked --target "$target" "$@"
     ;;

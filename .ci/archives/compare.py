@@ -1,9 +1,9 @@
-"""Compares what the agent reads of archives with what zipfile, unzip and 7z read.
+"""Compares what the agent reads from archives with what zipfile, unzip and 7z read.
 
-Where all three read an archive to its end, without a complaint and alike, the agent must have
-published the same content, or have named what it left out. What it published, no program that was
-content with the archive may have read otherwise. Archives that are made to mean two things must be
-refused, whatever the others say.
+If all three read an archive completely, without complaint and with the same result, the agent must
+have published the same content, or named what it left out. What it published must be what the
+programs that accept the archive read. Archives that are made to be ambiguous must be refused,
+whatever the others say.
 """
 
 import collections
@@ -18,8 +18,8 @@ import sys
 import tempfile
 import zipfile
 
-# Why the agent refuses a damaged archive that the three others read without a word: none of them
-# compares an archive's two descriptions of a file, or proves both of its sizes. A new download heals it.
+# Why the agent refuses a damaged archive that the three others read silently: none of them compares an
+# archive's two descriptions of a file, or verifies both of its sizes. A new download fixes it.
 PROVEN = (
     "its name differs from the one in the directory",
     "sizes or checksum differ from those in the directory",
@@ -35,13 +35,13 @@ def sha(data):
 
 
 def by_python(path):
-    """The content of all files, or None where it complains."""
+    """The content of all files, or None if zipfile complains."""
     try:
         with zipfile.ZipFile(path) as archive:
             infos = [one for one in archive.infolist() if not one.is_dir()]
             names = [one.filename for one in infos]
             if len(set(names)) < len(names):
-                # Of two files of a name it reads the last.
+                # Of two files with the same name it reads the last.
                 infos = [archive.getinfo(name) for name in dict.fromkeys(names)]
             return sorted(sha(archive.read(one)) for one in infos)
     except Exception:
@@ -77,8 +77,8 @@ def by_program(command, good):
 
 READERS = {
     "zipfile": by_python,
-    # 1 is a warning, as of bytes before the archive.
-    # The password is for those that would ask for one.
+    # 1 is a warning, for instance about bytes before the archive.
+    # The password keeps it from asking for one.
     "unzip": by_program(
         lambda path, place: ["unzip", "-o", "-qq", "-P", "none", path, "-d", place], (0, 1)
     ),
@@ -146,9 +146,9 @@ def judge(kind, ours, others, counts, faults):
         missing = sum((found - published).values())
         if missing > ours["left_out"]:
             fault(f"{name} reads {missing} files that are not published, {ours['left_out']} are named")
-        # A program that takes a file for a folder loses it: then the others must have it.
+        # A program that takes a file for a folder loses it; another one must have it then.
         counts[f"{kind}: {name} lost a file that is published"] += bool(published - found)
-    # One program alone, which may take a file for a folder, is no witness of what is missing.
+    # A single program, which may take a file for a folder, does not prove that something is missing.
     known = set().union(*content.values())
     if len(content) > 1 and set(published) - known:
         fault("no other program reads some of what is published")

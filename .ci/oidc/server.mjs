@@ -1,9 +1,9 @@
-// An OAuth 2 server that is not ours, for tests/oidc: oidc-provider with its own login pages, and
-// beside it the few calls of Align's API that a lab needs before its first order.
+// A third-party OAuth 2 server for tests/oidc: oidc-provider with its own login pages, and the few
+// calls of Align's API that a lab needs before its first order.
 //
 //   node server.mjs REDIRECT_URL ACCESS_TOKEN_SECONDS
 //
-// Prints `listening PORT`, and ends with its standard input.
+// Prints `listening PORT`, and exits when its standard input ends.
 import { createServer } from 'node:http';
 import Provider from 'oidc-provider';
 
@@ -18,7 +18,7 @@ const answer = (response, status, body) => {
   response.end(JSON.stringify(body));
 };
 
-// Whose token it is; the provider knows which ones are alive.
+// Whose token it is; the provider knows which ones are valid.
 const holder = async (request) => {
   const [scheme, token] = (request.headers.authorization ?? '').split(' ');
   return scheme === 'Bearer' ? await provider.AccessToken.find(token) : undefined;

@@ -1,4 +1,4 @@
-# Building twice, and what is the same for every package. Sourced by .ci/packages.sh.
+# Building twice, and what all packages have in common. Sourced by .ci/packages.sh.
 # shellcheck shell=bash disable=SC2154
 
 build() {
@@ -10,7 +10,7 @@ test_build() {
   echo "packages of $linux_exe and $windows_exe:"
   build --out "$work/dist" --version "$first"
   build --out "$work/next" --version "$second" --only msi
-  # Once more, from another time zone, while the packages are tested.
+  # Build again, in another time zone, while the packages are tested.
   TZ=Asia/Tokyo build --out "$work/again" --version "$first" >"$work/again.log" 2>&1 &
   again=$!
   processes+=("$again")
@@ -23,7 +23,7 @@ test_build() {
   check 'and not what only tests use' lacks "$name" '"pkg:cargo/proptest@'
 }
 
-# Whether the second build came out as the first.
+# Whether the second build equals the first.
 test_same() {
   check 'the packages are built a second time' wait "$again"
   check 'the same commit and programs give the same packages, byte for byte' \
@@ -37,7 +37,7 @@ clean_up() {
   [[ -z ${WINEPREFIX:-} ]] || wineserver -k || true
 }
 
-# start_simulator NAME: a simulated Align in the background; `api`, `oauth`, `admin`, `secret` tell of it.
+# start_simulator NAME: starts a simulated Align; sets `api`, `oauth`, `admin`, `secret` and others.
 start_simulator() {
   local file=$work/$1.yaml log=$work/$1.log
   printf 'accounts: [{ id: "4711", name: Smile Dental Lab, client_id: a-client, client_secret: s3cret-of-client }]\n' \
@@ -52,7 +52,7 @@ start_simulator() {
   admin=$(sed -n 's/^Admin: \(.*\)\/state .*/\1/p' "$log")
 }
 
-# create_order: a small scan at the simulator; prints its number.
+# create_order: creates a small scan at the simulator; prints its number.
 create_order() {
   curl -sS --fail --noproxy '*' -H 'content-type: application/json' -d '{"kind": "ortho-shell", "triangles": 300, "pixels": 64}' \
     "$admin/orders" |

@@ -1,4 +1,4 @@
-# The MSI and the setup program, looked at and installed under Wine. Sourced by .ci/packages.sh.
+# The MSI and the setup program, inspected and installed under Wine. Sourced by .ci/packages.sh.
 # shellcheck shell=bash disable=SC2154
 
 test_windows() {
@@ -9,7 +9,7 @@ test_windows() {
   test_setup
 }
 
-# A prefix of its own: whatever is installed goes with it.
+# A separate prefix: everything installed goes away with it.
 use_wine() {
   export WINEPREFIX=$work/wine WINEDEBUG=${WINEDEBUG:--all}
   export WINEDLLOVERRIDES='mscoree=;mshtml=;winemenubuilder.exe='
@@ -17,14 +17,14 @@ use_wine() {
   mkdir -p "$WINEPREFIX"
   timeout 5m wine wineboot -i </dev/null >/dev/null 2>&1
   wineserver -w
-  # Wine 8 says that it is Windows 7, and gives services another %ProgramData% than programs.
+  # Wine 8 claims to be Windows 7, and gives services another %ProgramData% than programs.
   wine reg add 'HKLM\Software\Microsoft\Windows NT\CurrentVersion\ProfileList' /v Public /t REG_EXPAND_SZ \
     /d 'C:\ProgramData' /f >/dev/null
   wine reg add 'HKCU\Software\Wine' /v Version /d win10 /f >/dev/null
   local shim=$WINEPREFIX/drive_c/windows/system32/bcryptprimitives.dll
   [[ -e $shim ]] || x86_64-w64-mingw32-gcc -shared -O2 -Wall -Werror -o "$shim" .ci/prng-shim.c -ladvapi32
-  # Wine ends services soon after the last ordinary process. A server that still runs would refuse to let
-  # another one begin.
+  # Wine ends services soon after the last ordinary process. A server that is still running would
+  # prevent a new one from starting.
   wineserver -w
   wineserver -p
   tail --pid=$$ -f /dev/null | wine cmd >/dev/null 2>&1 &
@@ -34,7 +34,7 @@ use_wine() {
   data=$drive/ProgramData/Casedrop
 }
 
-# rows FILE TABLE: a table of an MSI, without its head.
+# rows FILE TABLE: prints a table of an MSI, without its head.
 rows() {
   msiinfo export "$1" "$2" | tail -n +4 | tr -d '\r'
 }
@@ -75,17 +75,17 @@ test_msi_tables() {
     "$(wrestool_list "$windows_exe")" icon version manifest
 }
 
-# wrestool_list EXE: which kinds of resources a program holds.
+# wrestool_list EXE: prints the kinds of resources that a program contains.
 wrestool_list() {
   x86_64-w64-mingw32-objdump -p "$1" | sed -n 's/.*Entry: ID: 0x0*3[^0-9].*/icon/p; s/.*Entry: ID: 0x0*10[^0-9].*/version/p; s/.*Entry: ID: 0x0*18[^0-9].*/manifest/p' | sort -u
 }
 
-# casedrop ARG…: the installed program.
+# casedrop ARG…: runs the installed program.
 casedrop() {
   wine "$program" "$@" </dev/null | tr -d '\r'
 }
 
-# msi ARG…: the installer, silently; its own log is in msi.log.
+# msi ARG…: runs the installer silently; its log is msi.log.
 msi() {
   local status=0
   timeout 3m wine msiexec "$@" /qn '/l*v' "Z:${work//\//\\}\\msi.log" </dev/null || status=$?
@@ -96,19 +96,20 @@ msi() {
   return "$status"
 }
 
-# service_is STATE: what Windows says of the service now. (Not by `grep -q`: it ends the pipe early.)
+# service_is STATE: whether Windows reports this service state. (Not by `grep -q`: it ends the pipe
+# early.)
 service_is() {
   local said
   said=$(wine sc query Casedrop 2>/dev/null | tr -d '\r') || true
   [[ $said =~ STATE\ *:\ [0-9]\ *$1 ]]
 }
 
-# published ORDER: whether a whole order stands in the output.
+# published ORDER: whether a whole order is in the output folder.
 published() {
   compgen -G "$drive/Lab Orders/Hot/north/$account/$1/manifest.json" >/dev/null
 }
 
-# log_in: as a person in front of the PC, whose browser comes back to the program.
+# log_in: logs in as a user at this PC would, whose browser comes back to the program.
 log_in() {
   local url
   wine "$program" login north --no-browser </dev/null >"$work/login" 2>"$work/login.err" &
@@ -154,7 +155,7 @@ test_msi() {
   check 'the running service publishes an order that was scanned meanwhile' soon 120 published "$order"
   check 'it is whole' casedrop verify "$order"
   check 'it stops gracefully' timeout 60 wine net stop Casedrop
-  # Wine's `net stop` asks and does not wait.
+  # Wine's `net stop` does not wait for the stop.
   check 'and is stopped' soon 60 service_is STOPPED
   check 'the record tells of a proper end' holds "$(casedrop audit --json | tail -n 60)" agent-stopped
   timeout 60 wine net start Casedrop >/dev/null
@@ -183,8 +184,8 @@ test_msi() {
   check 'orders, config and state are left' test -e "$data/casedrop.yaml" -a -e "$data/journal.sqlite" -a "$before" = "$(rows_of_orders)"
 }
 
-# A service under an account with a password, which is kept nowhere. (Wine writes hidden properties into its
-# log all the same; that the MSI hides it is checked in its tables.)
+# A service under an account with a password, which must not be stored anywhere. (Wine writes hidden
+# properties into its log anyway; that the MSI hides it is checked in its tables.)
 test_msi_account() {
   local reg
   check 'installed with an account of its own' msi /i "$work/dist/casedrop-$first-x86_64.msi" \
@@ -201,7 +202,7 @@ test_msi_account() {
   check 'it goes too' msi /x "$work/next/casedrop-$second-x86_64.msi"
 }
 
-# Every file of the output with its hash.
+# Lists every file of the output with its hash.
 rows_of_orders() {
   (cd "$drive/Lab Orders/Hot" && find . -type f -print0 | LC_ALL=C sort -z | xargs -0 sha256sum)
 }
@@ -209,7 +210,7 @@ rows_of_orders() {
 test_setup() {
   local versions="$drive/Program Files/Casedrop/versions"
   rm -rf "$data"
-  # As an administrator's script calls it, quotes and all.
+  # As an administrator's script would call it, quotes and all.
   printf 'start /wait "" "%s" /S %s /LABNAME=north /OAUTHBASE=%s /BASEURL=%s /CLIENTID=%s %s /ACCOUNT=%s\r\nexit /b %%errorlevel%%\r\n' \
     "Z:${work//\//\\}\\dist\\casedrop-$first-setup.exe" '/OUTPUT="C:\Lab Orders\Hot" /COMMANDS="C:\Lab Orders\Commands"' \
     "$oauth" "$api" "$client" '/CLIENTSECRETFILE=C:\client.secret /REDIRECTURL=http://127.0.0.1:18789/callback' \
