@@ -1,8 +1,8 @@
 # The programs themselves. Sourced by packaging/build.
 # shellcheck shell=bash disable=SC2154,SC2034  # variables of packaging/build
 
-# flags TARGET FLAG…: sets rustc's flags for a target, and the C compiler's. Where the sources lie on this
-# PC has no place in a program.
+# flags TARGET FLAG…: sets the flags of rustc and of the C compiler for a target. The location of
+# the sources on this PC must not end up in a program.
 flags() {
   local target=$1 home=${CARGO_HOME:-$HOME/.cargo} list='' flag
   shift
@@ -12,7 +12,7 @@ flags() {
   rustflags="target.$target.rustflags=[$list]"
 }
 
-# One for Windows, by mingw.
+# The program for Windows, built with mingw.
 build_for_windows() {
   local rustflags
   flags x86_64-pc-windows-gnu -Clink-arg=-Wl,--no-insert-timestamp
@@ -20,16 +20,16 @@ build_for_windows() {
   windows_exe=target/windows/x86_64-pc-windows-gnu/${profile/dev/debug}/casedrop.exe
 }
 
-# One for Linux that needs no library and no interpreter, so that it runs on any distribution and kernel of
-# the last ten years: by musl, whose name resolution, unlike glibc's, works in a static program too. As for
-# Windows, std comes from the source of Debian's compiler.
+# The program for Linux, which needs no library and no interpreter, so that it runs on any
+# distribution and kernel of the last ten years: with musl, whose name resolution, unlike glibc's,
+# also works in a static program. As for Windows, std is built from the source of Debian's compiler.
 build_for_linux() (
   local rustflags unwind=$PWD/target/musl/unwind
   local target=x86_64-unknown-linux-musl
   command -v musl-gcc >/dev/null || fail 'musl-gcc is missing; run: packaging/build --install'
   [[ -x /usr/bin/cargo && -x /usr/bin/rustc ]] ||
     fail "Debian's rustc-web is missing; run: .ci/windows.sh install"
-  # What std calls libunwind is gcc's unwinder here, with what that misses in musl.
+  # What std calls libunwind is gcc's unwinder here, plus what that lacks with musl.
   mkdir -p "$unwind"
   cp "$(gcc -print-file-name=libgcc_eh.a)" "$unwind/libunwind.a"
   musl-gcc -O2 -Wall -Wextra -Werror -fPIC -c "$here/linux/find-object.c" -o "$unwind/find-object.o"
@@ -44,7 +44,7 @@ build_for_linux() (
   /usr/bin/cargo build --locked --bin casedrop --profile "$profile" --target "$target" --config "$rustflags"
 )
 
-# stripped EXE STRIP: the program without what a debugger wants, which a dev build is full of.
+# stripped EXE STRIP: prints the path of EXE without debug information, of which dev builds are full.
 stripped() {
   if [[ $(objdump -h "$1" 2>/dev/null) == *.debug_info* ]]; then
     "$2" --strip-all -o "$work/$(basename "$1")" "$1"
@@ -54,7 +54,7 @@ stripped() {
   fi
 }
 
-# sign: writes the channel's manifest, signed, beside the archives for self-update.
+# sign: writes the channel's signed manifest next to the archives for self-update.
 sign() {
   cargo run --quiet --locked --example sign-release -- sign --key "$key" --channel "$channel" \
     --version "$version" "$out"

@@ -3,8 +3,8 @@
 
     cargo metadata --locked --format-version 1 | packaging/sbom.py VERSION EPOCH [Cargo.lock] > casedrop.cdx.json
 
-What only tests use is left out; what only one system uses is in. The same input gives the same bytes: EPOCH
-(seconds since 1970) is the time written into it, and the serial number comes from the content.
+Leaves out what only tests use; includes what only one system uses. The same input gives the same bytes:
+EPOCH (seconds since 1970) is the time written into it, and the serial number comes from the content.
 """
 
 import json
@@ -17,9 +17,9 @@ NAMESPACE = uuid.UUID("c5bd8a3c-61b4-4f0e-9a7e-0d0d4f6f2a41")
 
 
 def shipped(metadata):
-    """Package ids that end up in the program or take part in building it, with what each depends on.
+    """Package ids that end up in the program or take part in building it, with their dependencies.
 
-    The program's own crates are parts of it and no components: what they depend on, it depends on.
+    The program's own crates are part of it rather than components; their dependencies count as its own.
     """
     nodes = {node["id"]: node for node in metadata["resolve"]["nodes"]}
     own = set(metadata["workspace_members"])
@@ -91,7 +91,7 @@ def bill(metadata, lock, version, epoch):
 
 
 def check(document):
-    """The faults of a bill: what its readers count on and does not hold."""
+    """The faults of a bill: whatever its readers rely on and it lacks."""
     faults = []
     refs = [entry["bom-ref"] for entry in document["components"]]
     root = document["metadata"]["component"]["bom-ref"]

@@ -1,7 +1,7 @@
-/* What the unwinder of Debian's gcc (libgcc_eh.a), made for glibc, misses in a static program with musl.
+/* What the unwinder of Debian's gcc (libgcc_eh.a), made for glibc, lacks in a static program with musl.
  *
- * It asks glibc's _dl_find_object where the tables for unwinding are; musl has dl_iterate_phdr instead,
- * which tells the same. Layout and contract are those of glibc's <dlfcn.h>, 2.35 and later, on x86_64. */
+ * It asks glibc's _dl_find_object for the unwind tables; musl has dl_iterate_phdr instead, which gives the
+ * same information. Layout and contract are those of glibc's <dlfcn.h>, 2.35 and later, on x86_64. */
 #define _GNU_SOURCE
 #include <link.h>
 #include <pthread.h>
@@ -48,7 +48,7 @@ int _dl_find_object(void *address, struct found *result) {
   return dl_iterate_phdr(look, &search) ? 0 : -1;
 }
 
-/* It calls these by weak references, which alone do not bring them in from libc.a. */
+/* The unwinder refers to these weakly, which alone does not pull them in from libc.a. */
 __attribute__((used)) static void *const needed[] = {
     (void *)pthread_once,         (void *)pthread_mutex_lock,  (void *)pthread_mutex_unlock,
     (void *)pthread_key_create,   (void *)pthread_getspecific, (void *)pthread_setspecific,

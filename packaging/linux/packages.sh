@@ -1,12 +1,12 @@
-# The packages for Linux. Sourced by packaging/build.
+# The Linux packages. Sourced by packaging/build.
 # shellcheck shell=bash disable=SC2154  # variables of packaging/build
 
-# needed_glibc BINARY: the newest version of glibc that it asks for; nothing for a static one.
+# needed_glibc BINARY: prints the newest glibc version that it needs; nothing for a static one.
 needed_glibc() {
   { objdump -T "$1" 2>/dev/null || true; } | sed -n 's/.*GLIBC_\([0-9][0-9.]*\).*/\1/p' | sort -Vu | tail -n 1
 }
 
-# lay_out ROOT KIND: the files of a package of that kind (deb or rpm) below ROOT.
+# lay_out ROOT KIND: lays out the files of a package of that kind (deb or rpm) below ROOT.
 lay_out() {
   local root=$1 kind=$2 zsh
   case $kind in
@@ -35,7 +35,7 @@ pack_deb() {
   {
     printf 'Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/\nUpstream-Name: Casedrop\n\n'
     printf 'Files: *\nCopyright: %s\nLicense: Expat or Apache-2.0\n\nLicense: Expat\n' "$copyright"
-    # Without title and holder.
+    # Without title and copyright holder.
     tail -n +5 LICENSE-MIT | sed 's/^$/./; s/^/ /'
     printf '\nLicense: Apache-2.0\n On Debian systems, the text is in /usr/share/common-licenses/Apache-2.0.\n'
   } >"$root/usr/share/doc/casedrop/copyright"
@@ -45,13 +45,13 @@ pack_deb() {
   } | gzip -9n >"$root/usr/share/doc/casedrop/changelog.gz"
   gzip -9n <CHANGELOG.md >"$root/usr/share/doc/casedrop/NEWS.gz"
   if [[ -z $glibc ]]; then
-    # One file that runs on any distribution is the point of it.
+    # A single file that runs on any distribution is the point of it.
     install -d "$root/usr/share/lintian/overrides"
     echo 'casedrop: statically-linked-binary [usr/bin/casedrop]' >"$root/usr/share/lintian/overrides/casedrop"
   fi
   install -d "$root/DEBIAN"
-  # Everybody has to edit it, and dpkg would ask at each upgrade whose example changed: the program lays it
-  # down where there is none.
+  # Every user has to edit it, and dpkg would ask whenever the example changed in an upgrade. So the
+  # program creates it if there is none.
   rm "$root/etc/casedrop/casedrop.yaml"
   SUBST_DEB_VERSION=$deb_version SUBST_MAINTAINER=$maintainer SUBST_DEPENDS=$depends \
     SUBST_SIZE=$(du -sk --apparent-size --exclude=DEBIAN "$root" | cut -f1) \
@@ -82,7 +82,7 @@ pack_rpm() {
   SUBST_RPM_VERSION=$rpm_version SUBST_REQUIRES=$requires SUBST_SCRIPTS=$(cat "$here/linux/scripts.sh") \
     substitute "$here/linux/casedrop.spec" >"$work/casedrop.spec"
   rm -rf "$top"
-  # xz: readable by every rpm in use. Neither the build's host nor its time is in it.
+  # xz: readable by every rpm in use. Contains neither the build host nor the build time.
   still rpmbuild -bb --target x86_64 --define "_topdir $top" --define "stage $root" \
     --define '_buildhost localhost' --define 'use_source_date_epoch_as_buildtime 1' \
     --define 'clamp_mtime_to_source_date_epoch 1' --define '_binary_payload w6.xzdio' \
@@ -91,7 +91,7 @@ pack_rpm() {
   mv "$top"/RPMS/x86_64/*.rpm "$out"
 }
 
-# pack_tar FILE: one folder with the program and what is to be read.
+# pack_tar FILE: packs one folder with the program and the documentation.
 pack_tar() {
   local out=$1 name
   name=$(basename "$out" .tar.gz)

@@ -1,10 +1,10 @@
-# What both kinds of package do when they are installed and removed: packaging/build puts these functions
-# in front of the maintainer scripts. Plain sh, for any distribution.
+# What both kinds of package do on installation and removal: packaging/build puts these functions in
+# front of the maintainer scripts. Plain sh, for any distribution.
 
-# Whether systemd runs here; in a chroot or a container it does not.
+# Whether systemd is running; in a chroot or a container it is not.
 runs() { [ -d /run/systemd/system ]; }
 
-# The user, and the folders that it writes to.
+# Create the user, and the folders that it writes to.
 make_user() {
   if command -v systemd-sysusers >/dev/null; then
     systemd-sysusers casedrop.conf && return
@@ -29,12 +29,12 @@ make_folders() {
   fi
 }
 
-# Starts the agent if its config is complete, else says what is to be done.
+# Starts the agent if its config is complete, otherwise says what to do.
 start_or_tell() {
   if ! /usr/bin/casedrop setup >/dev/null 2>&1; then
     echo 'casedrop: /usr/bin/casedrop does not run on this system' >&2
   elif /usr/bin/casedrop setup --json | grep -q '"complete": true'; then
-    # Whoever stopped and disabled it meant it.
+    # If an admin stopped and disabled it, leave it so.
     if runs && { systemctl --quiet is-enabled casedrop.service || systemctl --quiet is-active casedrop.service; }; then
       systemctl restart casedrop.service ||
         echo 'casedrop: the service did not start; `journalctl -u casedrop` tells why' >&2

@@ -1,5 +1,5 @@
-// What the 3D view (src/web/assets/scene.js and mesh.js) uses of three.js. The rest is left out of the
-// bundle.
+// The parts of three.js that the 3D view (src/web/assets/scene.js and mesh.js) uses. The bundle
+// leaves out the rest.
 export {
   Box3,
   BufferAttribute,

@@ -1,7 +1,8 @@
-; The installer for PCs that update themselves: without a package manager's bookkeeping, with the folder in
-; which updates are kept. `makensis -DVERSION=… -DSTAGE=… -DOUT=… -DHERE=…`
+; The installer for PCs that update themselves: without a package manager's bookkeeping, but with
+; the folder that holds updates. `makensis -DVERSION=… -DSTAGE=… -DOUT=… -DHERE=…`
 ;
-; Silently: casedrop-…-setup.exe /S [/OUTPUT="…"] [/COMMANDS="…"] … [/D=C:\folder]   (/D last, without quotes)
+; Silent: casedrop-…-setup.exe /S [/OUTPUT="…"] [/COMMANDS="…"] … [/D=C:\folder]   (/D last, without
+; quotes)
 Unicode true
 Target amd64-unicode
 SetCompressor /SOLID lzma
@@ -40,7 +41,7 @@ Function .onInit
     SetErrorLevel 2
     Abort
   ${EndIf}
-  ; An MSI's files are the MSI's.
+  ; Leave files that an MSI installed to the MSI.
   ${If} ${FileExists} "$INSTDIR\casedrop.managed"
     MessageBox MB_ICONSTOP "Casedrop was installed here by its MSI. Update it with a newer MSI, or uninstall it first: config, state and orders stay." /SD IDOK
     SetErrorLevel 3
@@ -49,7 +50,7 @@ Function .onInit
 FunctionEnd
 
 Section
-  ; Of an earlier installation, if there is one.
+  ; Stops the service of an earlier installation, if there is one.
   ${If} ${FileExists} "$INSTDIR\casedrop.exe"
     nsExec::ExecToLog '"$INSTDIR\casedrop.exe" service stop'
     Pop $R0
@@ -71,7 +72,7 @@ Section
   WriteRegDWORD HKLM "${UNINSTALL}" NoRepair 1
 
   ${GetParameters} $Parameters
-  ; It knows which of them are its.
+  ; `setup` recognizes its own parameters.
   nsExec::ExecToLog '"$INSTDIR\casedrop.exe" setup --config "$APPDATA\Casedrop\casedrop.yaml" --report "$APPDATA\Casedrop\install.log" $Parameters'
   Pop $R0
   ${If} $R0 != 0
@@ -79,7 +80,7 @@ Section
     SetErrorLevel 4
     Abort
   ${EndIf}
-  ; Neither can work before the config is complete; install.log says what is missing.
+  ; Neither works before the config is complete; install.log says what is missing.
   nsExec::ExecToLog '"$INSTDIR\casedrop.exe" service install --config "$APPDATA\Casedrop\casedrop.yaml"'
   Pop $R0
   ${If} $R0 == 0

@@ -29,13 +29,13 @@ def in_tooth(x, y, grow):
 
 
 def in_tray(x, y):
-    """Whether a point is in the tray, which is open above."""
+    """Whether a point is in the tray, which is open at the top."""
     outside = 0.05 < x < 0.95 and 0.58 < y < 0.95
     return outside and not (0.15 < x < 0.85 and y < 0.83)
 
 
 def colour(x, y):
-    """The colour of a point, or None where nothing is drawn."""
+    """The colour of a point, or None if nothing is drawn there."""
     if in_tray(x, y):
         return TRAY
     if in_tooth(x, y, 0):
@@ -74,7 +74,7 @@ def png(size):
 
 
 def bitmap(size):
-    """The older form, which every program reads: rows from below, BGRA, then a mask of one bit each."""
+    """The older format, which every program reads: bottom-up rows, BGRA, then a mask of one bit each."""
     rows = list(pixels(size))[::-1]
     data = b"".join(bytes([p for i in range(0, len(r), 4) for p in (r[i + 2], r[i + 1], r[i], r[i + 3])]) for r in rows)
     mask = b"\0" * (((size + 31) // 32 * 4) * size)
