@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use casedrop::config::Limits;
 use casedrop::disk::RealDisk;
-use casedrop::local::unpack;
+use casedrop::hotfolder::unpack;
 use casedrop::model::cancel::Cancel;
 use casedrop::simulator::package::{CaseKind, CaseSpec, MeshFormat, write_ide_package};
 use zip::write::SimpleFileOptions;

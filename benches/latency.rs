@@ -19,7 +19,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use casedrop::app::CALLBACK_SECRET;
+use casedrop::agent::CALLBACK_SECRET;
 use casedrop::disk::RealDisk;
 use casedrop::secrets::{FileSecrets, SecretStore as _};
 use casedrop::simulator::{AccountSpec, CaseKind, OrderSpec, Scenario, SimulatorConfig};

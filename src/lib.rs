@@ -15,7 +15,7 @@
 
 #![cfg_attr(not(test), warn(clippy::disallowed_methods))]
 
-pub mod app;
+pub mod agent;
 pub mod audit;
 pub mod cli;
 pub mod config;
@@ -35,9 +35,9 @@ pub mod web;
 
 pub use casedrop_align as align;
 pub use casedrop_disk as disk;
-pub use casedrop_hotfolder as local;
+pub use casedrop_hotfolder as hotfolder;
 pub use casedrop_http as http;
-pub use casedrop_journal as store;
+pub use casedrop_journal as journal;
 pub use casedrop_model as model;
 pub use casedrop_secrets as secrets;
 pub use casedrop_simulator as simulator;

@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 
 use casedrop::config::{Limits, Names};
 use casedrop::disk::RealDisk;
-use casedrop::local::root::prepare_root;
-use casedrop::local::{
-    Described, Layout, Publication, Target, Unpacked, describe, publish, seal, take_extra, unpack,
-    verify_tree,
+use casedrop::hotfolder::root::prepare_root;
+use casedrop::hotfolder::{
+    Described, Layout, Publication, Target, Unpacked, describe, publish, take_extra, unpack,
+    verify_tree, write_manifest,
 };
 use casedrop::model::cancel::Cancel;
 use casedrop::model::fault::{Fault, FaultClass};
@@ -91,7 +91,7 @@ impl Bench {
             previous: None,
             findings: Vec::new(),
         };
-        let manifest_sha256 = seal(&RealDisk, &staged, &manifest).expect("sealed");
+        let manifest_sha256 = write_manifest(&RealDisk, &staged, &manifest).expect("sealed");
         let publication =
             Publication { key, revision: 1, staged, target: Target::Fresh, manifest_sha256 };
         publish(&RealDisk, &self.layout, &self.root_id, &publication, &|_| {}).expect("published");

@@ -19,7 +19,7 @@ const HASH_END: &str = "\"}";
 
 /// An audited action.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Deed {
+pub enum AuditEvent {
     /// The agent started working.
     AgentStarted,
     /// The agent shut down cleanly.
@@ -59,7 +59,7 @@ pub enum Deed {
     OutputChosen,
 }
 
-impl Deed {
+impl AuditEvent {
     /// The name used in the audit file.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -87,7 +87,7 @@ impl Deed {
     }
 }
 
-impl Serialize for Deed {
+impl Serialize for AuditEvent {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(self.as_str())
     }
@@ -124,7 +124,7 @@ pub struct Entry {
     pub at: WallMs,
     /// Who did it, and through which channel.
     pub who: Who,
-    pub what: Deed,
+    pub what: AuditEvent,
     pub result: Mark,
     pub lab: Option<String>,
     pub account: Option<String>,
@@ -135,12 +135,12 @@ pub struct Entry {
 
 impl Entry {
     /// Returns an entry that names no lab and has no details.
-    pub fn new(at: WallMs, who: Who, what: Deed, result: Mark) -> Self {
+    pub fn new(at: WallMs, who: Who, what: AuditEvent, result: Mark) -> Self {
         Self { at, who, what, result, lab: None, account: None, order: None, details: Map::new() }
     }
 
     /// Returns an entry for something the agent does on its own.
-    pub fn by_agent(at: WallMs, what: Deed, result: Mark) -> Self {
+    pub fn by_agent(at: WallMs, what: AuditEvent, result: Mark) -> Self {
         Self::new(at, Who { user: None, via: Via::Agent }, what, result)
     }
 
@@ -207,7 +207,7 @@ pub struct Record {
     pub user: Option<String>,
     /// The name of a [`Via`].
     pub via: String,
-    /// The name of a [`Deed`].
+    /// The name of a [`AuditEvent`].
     pub what: String,
     #[serde(default)]
     pub lab: Option<String>,
@@ -238,7 +238,7 @@ struct Body<'a> {
     at: String,
     user: Option<String>,
     via: Via,
-    what: Deed,
+    what: AuditEvent,
     #[serde(skip_serializing_if = "Option::is_none")]
     lab: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]

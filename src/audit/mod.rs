@@ -24,7 +24,7 @@ use serde::{Deserialize, Serialize};
 use crate::disk::{Disk, DiskError, Kind, LockGuard, read_limited, write_durably};
 use crate::model::fault::Fault;
 
-pub use line::{Deed, Entry, Mark, Record, Torn};
+pub use line::{AuditEvent, Entry, Mark, Record, Torn};
 pub use verify::{Problem, Verified};
 
 pub const FILE_NAME: &str = "audit.jsonl";

@@ -14,7 +14,7 @@ fn audit(dir: &Path) -> Audit {
 
 fn entry(order: u32) -> Entry {
     let who = Who { user: Some("lab-pc\\anna".to_owned()), via: Via::CommandLine };
-    Entry::new(WallMs(1_700_000_000_000), who, Deed::Refetch, Mark::Done)
+    Entry::new(WallMs(1_700_000_000_000), who, AuditEvent::Refetch, Mark::Done)
         .lab("smile-lab")
         .account("4711")
         .order(order)

@@ -7,10 +7,10 @@ use clap::Args;
 use serde_json::json;
 use tokio::runtime::Runtime;
 
-use super::ask::{Desk, ask, who};
+use super::ask::{RequestClient, ask, who};
 use super::{CliError, Exit, Streams};
+use crate::agent::{RequestHandler, requests};
 use crate::align::{Account, AlignClient, LoginRequest, Loopback};
-use crate::app::{AgentDesk, desk};
 use crate::config::{Config, LabConfig};
 use crate::disk::{Disk, RealDisk};
 use crate::model::cancel::Cancel;
@@ -66,10 +66,10 @@ pub struct LogoutArgs {
 /// paired before is paired again.
 pub fn login(config: &Config, args: &LoginArgs, streams: &mut Streams) -> Result<Exit, CliError> {
     let lab = &find_lab(config, &args.lab)?.name;
-    let asked = Desk::of(config)?;
-    let desk = asked.own();
-    let client = desk.labs_ways().client(lab)?;
-    tell_fallback(&desk, streams)?;
+    let asked = RequestClient::of(config)?;
+    let handler = asked.own();
+    let client = handler.labs_ways().client(lab)?;
+    tell_fallback(&handler, streams)?;
     let request = client.begin_login()?;
     // Listen first: the browser may return immediately.
     let loopback = listen(&request, &client)?;
@@ -92,8 +92,8 @@ pub fn login(config: &Config, args: &LoginArgs, streams: &mut Streams) -> Result
         })?;
         request.code_from_input(&line)?
     };
-    desk.finish_login(&who(), lab, &client, &request, &code)?;
-    let paired = match desk.account_of_former_pairing(lab) {
+    handler.finish_login(&who(), lab, &client, &request, &code)?;
+    let paired = match handler.account_of_former_pairing(lab) {
         Some(account) => Some(pair_again(&asked, lab, account)?),
         None => None,
     };
@@ -128,13 +128,13 @@ fn tell_login(
 }
 
 fn pair_again(
-    desk: &Desk,
+    handler: &RequestClient,
     lab: &LabName,
     account: AccountId,
 ) -> Result<(AccountId, Reply), CliError> {
     let request =
         Request::Pair { lab: Some(lab.to_string()), account: Some(account.clone()), code: None };
-    Ok((account, desk.ask(&request)?))
+    Ok((account, handler.ask(&request)?))
 }
 
 /// Listens for the browser if it returns to this PC. A running agent that waits on the port,
@@ -151,8 +151,8 @@ fn listen(request: &LoginRequest, client: &AlignClient) -> Result<Option<Loopbac
 }
 
 /// Says where the login will be stored if there is no vault.
-fn tell_fallback(desk: &AgentDesk, streams: &mut Streams) -> Result<(), CliError> {
-    let keeping = desk.labs_ways().secrets().keeping()?;
+fn tell_fallback(handler: &RequestHandler, streams: &mut Streams) -> Result<(), CliError> {
+    let keeping = handler.labs_ways().secrets().keeping()?;
     if let Some((text, _)) = keeping.fallback() {
         streams.note(format!("Note: {text}"));
     }
@@ -209,7 +209,7 @@ pub fn unpair(config: &Config, args: &UnpairArgs, streams: &mut Streams) -> Resu
 /// Logs a lab out: revokes its tokens and deletes them.
 pub fn logout(config: &Config, args: &LogoutArgs, streams: &mut Streams) -> Result<Exit, CliError> {
     let lab = &find_lab(config, &args.lab)?.name;
-    let untold = Desk::of(config)?.own().log_out(lab, &who())?;
+    let untold = RequestClient::of(config)?.own().log_out(lab, &who())?;
     if streams.json {
         let revoked = untold.is_none();
         streams.json(&json!({ "lab": lab, "logged_out": true, "revoked": revoked }))?;
@@ -232,7 +232,7 @@ pub fn logout(config: &Config, args: &LogoutArgs, streams: &mut Streams) -> Resu
 
 /// Finds a lab by name, ignoring case. The error for an unknown name suggests the nearest one.
 pub fn find_lab<'a>(config: &'a Config, name: &str) -> Result<&'a LabConfig, CliError> {
-    desk::find_lab(config, name).map_err(|fault| {
+    requests::find_lab(config, name).map_err(|fault| {
         let hint = fault.hint.clone().unwrap_or_default();
         CliError::new(Exit::Usage, fault.chain()).hint(hint)
     })
@@ -250,7 +250,7 @@ impl<'a> Session<'a> {
         let lab = find_lab(config, name)?;
         let runtime = super::work::runtime()?;
         let disk: Arc<dyn Disk> = Arc::new(RealDisk);
-        let client = crate::app::connect(config, lab, runtime.handle().clone(), &disk)?;
+        let client = crate::agent::connect(config, lab, runtime.handle().clone(), &disk)?;
         Ok(Self { lab, client, _runtime: runtime })
     }
 }

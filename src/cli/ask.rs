@@ -1,26 +1,26 @@
-//! Carries out a command's request: through the running agent if it is reachable, otherwise on a
-//! desk of its own, directly on the journal. The result is the same.
+//! Carries out a command's request: through the running agent if it is reachable, otherwise through
+//! a handler of its own, directly on the journal. The result is the same.
 
 use std::sync::Arc;
 
 use tokio::runtime::Runtime;
 
 use super::{CliError, Exit, Streams, hooks, user, work};
-use crate::app::{AgentDesk, Labs, Updating, agent_runs};
+use crate::agent::{Labs, RequestHandler, Updating, agent_runs};
 use crate::config::Config;
 use crate::control::{Control, NotAsked, new_id};
 use crate::disk::{Disk, RealDisk};
-use crate::model::request::{Desk as _, Outcome, Reply, Request, Via, Who};
+use crate::model::request::{Outcome, Reply, Request, Requests as _, Via, Who};
 use crate::status::Status;
 use crate::update::{Place, managed_by};
 
 /// Carries out one command's requests.
-pub(super) struct Desk {
+pub(super) struct RequestClient {
     config: Arc<Config>,
     runtime: Runtime,
 }
 
-impl Desk {
+impl RequestClient {
     pub(super) fn of(config: &Config) -> Result<Self, CliError> {
         Ok(Self { config: Arc::new(config.clone()), runtime: work::runtime()? })
     }
@@ -35,9 +35,9 @@ impl Desk {
                 Err(NotAsked::Unreachable) => {}
             }
         }
-        let desk = self.own();
-        let reply = desk.serve_once(&id, request, &Who { user, via: Via::CommandLine })?;
-        desk.settled(&id)?;
+        let handler = self.own();
+        let reply = handler.serve_once(&id, request, &Who { user, via: Via::CommandLine })?;
+        handler.settled(&id)?;
         Ok(reply)
     }
 
@@ -57,18 +57,18 @@ impl Desk {
         agent_runs(state).then(|| Control::find(&RealDisk, state)).flatten()
     }
 
-    /// A desk that belongs to this command.
-    pub(super) fn own(&self) -> AgentDesk {
+    /// A request handler that belongs to this command.
+    pub(super) fn own(&self) -> RequestHandler {
         let disk: Arc<dyn Disk> = Arc::new(RealDisk);
         let (config, handle) = (Arc::clone(&self.config), self.runtime.handle().clone());
         let labs = Arc::new(Labs::new(Arc::clone(&config), handle, Arc::clone(&disk)));
-        let desk = AgentDesk::of_command(config, disk, labs);
+        let handler = RequestHandler::of_command(config, disk, labs);
         if let Ok(program) = hooks::program() {
             let place = Place::of(&program.exe);
             let manager = managed_by(&RealDisk, &program.exe);
-            desk.set_updating(Arc::new(Updating::new(program, place, manager)));
+            handler.set_updating(Arc::new(Updating::new(program, place, manager)));
         }
-        desk
+        handler
     }
 }
 
@@ -83,7 +83,7 @@ pub(super) fn ask(
     request: &Request,
     streams: &mut Streams,
 ) -> Result<Exit, CliError> {
-    let reply = Desk::of(config)?.ask(request)?;
+    let reply = RequestClient::of(config)?.ask(request)?;
     tell(&reply, streams)
 }
 

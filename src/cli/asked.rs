@@ -3,10 +3,10 @@
 use serde::Serialize;
 
 use super::{CliError, Exit, Streams};
-use crate::app::agent_runs;
-use crate::app::desk::{NOT_RUNNING, START_IT};
+use crate::agent::agent_runs;
+use crate::agent::requests::{NOT_RUNNING, START_IT};
 use crate::config::Config;
-use crate::store::{Errand, ErrandKind, Store, StoreError};
+use crate::journal::{Errand, ErrandKind, Store, StoreError};
 
 /// An order that a user asked for by number and that the journal has not seen yet.
 #[derive(Debug, Serialize)]

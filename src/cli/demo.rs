@@ -9,10 +9,10 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use crate::app::{Ending, Finished, IsDone, log_in_and_pair};
+use crate::agent::{Ending, Finished, IsDone, log_in_and_pair};
 use crate::config::{self, Config};
 use crate::disk::{Disk as _, Kind, RealDisk, write_durably, write_durably_private};
-use crate::local::{Layout, verify_tree};
+use crate::hotfolder::{Layout, verify_tree};
 use crate::model::cancel::Cancel;
 use crate::service::stop_signal;
 use crate::simulator::{NOTE, Running, Scenario, Simulator, SimulatorConfig, SimulatorError};
@@ -145,7 +145,7 @@ fn write_config(place: &Place, simulator: &Running) -> Result<(), CliError> {
 fn log_in(config: &Config, runtime: &tokio::runtime::Runtime) -> Result<(), CliError> {
     let lab = &config.labs[0];
     let disk: std::sync::Arc<dyn crate::disk::Disk> = std::sync::Arc::new(RealDisk);
-    let client = crate::app::connect(config, lab, runtime.handle().clone(), &disk)?;
+    let client = crate::agent::connect(config, lab, runtime.handle().clone(), &disk)?;
     log_in_and_pair(&client, runtime.handle(), &Cancel::new())?;
     Ok(())
 }

@@ -14,11 +14,11 @@ use super::{
 };
 use crate::config::{self, Config, Loaded};
 use crate::disk::{Disk, RealDisk};
-use crate::local::{Knows, Layout};
+use crate::hotfolder::{Knows, Layout};
+use crate::journal::{FILE_NAME, Store};
 use crate::logs::{self, SAID};
 use crate::model::cancel::Cancel;
 use crate::model::ids::OrderKey;
-use crate::store::{FILE_NAME, Store};
 use crate::update::delegate::{Doer, delegate, hand_over};
 
 /// Runs the program with the process's arguments and returns its exit code.
@@ -213,7 +213,7 @@ fn with_surroundings<T>(offline: bool, work: impl FnOnce(&Around<'_>) -> T) -> R
         disk: &RealDisk,
         env: &env,
         cwd: &cwd,
-        agent_runs: &crate::app::agent_runs,
+        agent_runs: &crate::agent::agent_runs,
         extra: vec![logins],
     };
     Ok(work(&around))
@@ -239,7 +239,7 @@ fn check_labs(
     }
     for (index, lab) in config.labs.iter().enumerate() {
         let key = format!("labs[{index}]");
-        let client = match crate::app::connect(config, lab, handle.clone(), disk) {
+        let client = match crate::agent::connect(config, lab, handle.clone(), disk) {
             Ok(client) => client,
             Err(fault) => {
                 findings.fault(&key, fault.chain(), fault.hint.unwrap_or_default());

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::app::wall_now;
+use crate::agent::wall_now;
 use crate::config::Config;
 use crate::disk::RealDisk;
 use crate::logs::{self, Setup};

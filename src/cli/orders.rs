@@ -6,16 +6,16 @@ use std::path::PathBuf;
 use clap::Args;
 use serde::Serialize;
 
-use crate::app::desk::is_still_news;
-use crate::app::wall_now;
+use crate::agent::requests::is_still_news;
+use crate::agent::wall_now;
 use crate::config::{Config, LabConfig};
-use crate::local::layout::Layout;
+use crate::hotfolder::layout::Layout;
+use crate::journal::{Errand, FILE_NAME, OrderEvent, Pending, Rebuilt, Store, StoreError};
 use crate::model::findings::FindingCounts;
 use crate::model::ids::OrderId;
 use crate::model::record::{OrderRecord, OrderState, Place, Retired, Trouble};
-use crate::store::{Errand, FILE_NAME, OrderEvent, Pending, Rebuilt, Store, StoreError};
 
-use super::ask::Desk;
+use super::ask::RequestClient;
 use super::asked::{AskedFor, show_asked, tell_not_running, to_fetch};
 use super::incomplete::{HeldView, is_incomplete, mark, tell_findings, tell_held};
 use super::{CliError, Exit, Streams};
@@ -429,15 +429,15 @@ fn tell_logins(
     lab: Option<&str>,
     streams: &mut Streams,
 ) -> Result<(), CliError> {
-    let asked = Desk::of(config)?;
-    let desk = asked.own();
+    let asked = RequestClient::of(config)?;
+    let handler = asked.own();
     let records = store.labs().map_err(journal)?;
     for LabConfig { name, .. } in &config.labs {
         if lab.is_some_and(|lab| !name.as_str().eq_ignore_ascii_case(lab)) {
             continue;
         }
         let record = records.iter().find(|record| record.lab == name.as_str());
-        let Some(lacks) = desk.login_lacks(name, record) else { continue };
+        let Some(lacks) = handler.login_lacks(name, record) else { continue };
         streams.note(format!("lab {name}: {}", lacks.fault));
         if let Some(hint) = lacks.hint {
             streams.note(format!("  {hint}"));

@@ -7,18 +7,18 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use crate::app::Labs;
+use crate::agent::Labs;
 use crate::config::Config;
 use crate::disk::{Disk, Entry, Kind as EntryKind, RealDisk};
-use crate::local::layout::Layout;
-use crate::local::look::{LocalPicture, glance};
+use crate::hotfolder::inspect::{LocalPicture, glance};
+use crate::hotfolder::layout::Layout;
+use crate::journal::{LabRecord, RevisionRecord, Store, StoreError};
 use crate::model::cancel::Cancel;
 use crate::model::fault::Fault;
 use crate::model::ids::{OrderKey, RxId};
 use crate::model::order::RemoteOrder;
 use crate::model::record::{OrderRecord, OrderState, Place};
 use crate::model::test_order;
-use crate::store::{LabRecord, RevisionRecord, Store, StoreError};
 use crate::sync::reconcile::{Finding, Kind, OnDisk, findings};
 
 use super::orders::journal;
@@ -79,7 +79,7 @@ pub fn run(config: &Config, lab: Option<&str>, streams: &mut Streams) -> Result<
 
     let mut differences = Vec::new();
     for (order, revisions) in &books.orders {
-        let disk = OnDiskOwned::look(&layout, order, revisions)?;
+        let disk = OnDiskOwned::inspect(&layout, order, revisions)?;
         let interrupted = books.interrupted.contains(&order.key);
         let lab = books.labs.iter().find(|lab| lab.lab == order.key.lab.as_str());
         let list_read = lab.and_then(|lab| lab.good_poll);
@@ -173,7 +173,7 @@ struct OnDiskOwned {
 }
 
 impl OnDiskOwned {
-    fn look(
+    fn inspect(
         layout: &Layout,
         order: &OrderRecord,
         revisions: &[RevisionRecord],
@@ -218,7 +218,7 @@ fn unknown_folders(
                 if known.contains(&order.path) || RealDisk.list(&order.path)?.is_empty() {
                     continue;
                 }
-                let explanation = match crate::local::look::look(
+                let explanation = match crate::hotfolder::inspect::inspect(
                     &RealDisk,
                     &order.path,
                     None,

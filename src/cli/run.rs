@@ -7,11 +7,11 @@ use std::sync::Arc;
 use clap::Args;
 
 use super::{CliError, Exit, Streams, dispatch, hooks, logging, work};
-use crate::app::{Updating, wall_now};
+use crate::agent::{Updating, wall_now};
 use crate::disk::RealDisk;
 use crate::service::{self, Ended, Host, Hosted};
 use crate::update::keeper::{Keeper, KeeperEnd};
-use crate::update::kept::Kept;
+use crate::update::keeper_link::KeeperLink;
 use crate::update::{Place, Program, managed_by};
 
 #[derive(Debug, Clone, Copy, Args)]
@@ -61,7 +61,7 @@ fn kept(
     streams: &mut Streams,
 ) -> Result<Exit, CliError> {
     hooks::start();
-    let (kept, (orders, events)) = Kept::start();
+    let (kept, (orders, events)) = KeeperLink::start();
     let kept = Arc::new(kept);
     let updating = updating.kept_by(Arc::clone(&kept), orders.clone(), args.trial);
     let stop = Box::pin(async move {

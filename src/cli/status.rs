@@ -3,7 +3,7 @@
 use clap::Args;
 use serde::Serialize;
 
-use super::ask::{Desk, ask};
+use super::ask::{RequestClient, ask};
 use super::{CliError, Exit, Streams};
 use crate::config::Config;
 use crate::model::request::Request;
@@ -27,7 +27,7 @@ struct Told<'a> {
 /// Prints the status, whether or not an agent runs. Exits 4 if a login or pairing is needed, 3 if
 /// orders fail.
 pub fn status(config: &Config, streams: &mut Streams) -> Result<Exit, CliError> {
-    let status = Desk::of(config)?.status();
+    let status = RequestClient::of(config)?.status();
     if streams.json {
         streams.json(&Told { reasons: status.reasons(), status: &status })?;
     } else {

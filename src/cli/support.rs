@@ -7,18 +7,18 @@ use std::time::Duration;
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::ask::Desk;
+use super::ask::RequestClient;
 use super::check::{Findings, report};
 use super::{CliError, Exit, Streams, dispatch, hooks};
-use crate::app::wall_now;
+use crate::agent::wall_now;
 use crate::audit::Audit;
 use crate::config::{self, ConfigFaults, Loaded, Survey};
 use crate::disk::{Disk, RealDisk, read_limited};
 use crate::inputs::commands::FOLDERS;
+use crate::journal::{FILE_NAME, Store};
 use crate::logs;
 use crate::model::time::WallMs;
 use crate::status::Status;
-use crate::store::{FILE_NAME, Store};
 use crate::support::{Bundle, Known, Redactor, USER, gather, secrets};
 
 /// Upper limit of user names from the audit log to redact.
@@ -103,8 +103,9 @@ impl Here {
             Err(faults) => faults.survey.state.clone(),
         };
         let state = state.unwrap_or_else(|| config::platform_state(&env));
-        let desk = loaded.as_ref().ok().map(|loaded| Desk::of(&loaded.config)).transpose()?;
-        let status = desk.map(|desk| desk.status());
+        let handler =
+            loaded.as_ref().ok().map(|loaded| RequestClient::of(&loaded.config)).transpose()?;
+        let status = handler.map(|handler| handler.status());
         Ok(Self { disk, loaded, text, env, state, status })
     }
 

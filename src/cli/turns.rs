@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 use super::console::Console;
 use super::work::{let_work, open};
 use super::{CliError, Streams};
-use crate::app::{Ending, Reloading, Summary, Updating};
+use crate::agent::{Ending, Restart, Summary, Updating};
 use crate::config::Loaded;
 use crate::disk::RealDisk;
 use crate::service::{Events, Host, Hosted, Stop};
@@ -90,16 +90,16 @@ impl Turns {
     ) -> Result<Summary, CliError> {
         let Self { is_service, host, stop, events, updating, visitors } = self;
         host.goes_on.store(false, Ordering::SeqCst);
-        let reloading = Reloading::new(loaded.source, *is_service);
-        let reloading = Arc::new(match visitors {
-            Some(visitors) => reloading.with_visitors(Arc::clone(visitors)),
-            None => reloading,
+        let restart = Restart::new(loaded.source, *is_service);
+        let restart = Arc::new(match visitors {
+            Some(visitors) => restart.with_visitors(Arc::clone(visitors)),
+            None => restart,
         });
         // Events belong to the process: each agent gets those of its own time.
         let (pass_on, heard) = mpsc::unbounded_channel();
         let agent = open(runtime, loaded.config, updating.came_back(&RealDisk))?
             .updating(Arc::clone(updating))
-            .reloading(Arc::clone(&reloading))
+            .restart(Arc::clone(&restart))
             .hosted_by(Arc::clone(host) as Arc<dyn Host>)
             .woken_by(heard);
         let mut tells = true;
@@ -109,7 +109,7 @@ impl Turns {
                     biased;
                     () = stop.as_mut() => return,
                     () = updating.restarting() => return,
-                    () = reloading.wanted() => {
+                    () = restart.wanted() => {
                         host.goes_on.store(true, Ordering::SeqCst);
                         tracing::info!("the agent ends, and begins anew with another output");
                         return;

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::ask::{self, ask, who};
 use super::{CliError, Exit, Streams, hooks, work};
-use crate::app::{Updating, agent_runs, try_out_at_next_start, wall_now};
+use crate::agent::{Updating, agent_runs, try_out_at_next_start, wall_now};
 use crate::config::Config;
 use crate::disk::{Disk, RealDisk};
 use crate::model::fault::Fault;

@@ -1,9 +1,9 @@
 //! `casedrop verify`: does the output tree hold what its manifests say?
 
 use super::{CliError, Exit, Streams};
-use crate::app::desk::{of_unknown_origin, sentence, summary, verify_orders, was_removed};
+use crate::agent::requests::{of_unknown_origin, sentence, summary, verify_orders, was_removed};
 use crate::disk::RealDisk;
-use crate::local::{Knows, Layout};
+use crate::hotfolder::{Knows, Layout};
 use crate::model::ids::OrderId;
 
 /// Verifies the whole tree, or only some orders; those in `removed` were removed because of their
@@ -40,7 +40,7 @@ mod tests {
     use std::sync::{Arc, Mutex};
 
     use super::*;
-    use crate::local::root::prepare_root;
+    use crate::hotfolder::root::prepare_root;
     use casedrop_testing::{key, sealed};
 
     #[derive(Clone, Default)]

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use tokio::runtime::Runtime;
 
-use crate::app::{Agent, Ending, Finished, Labs, OpenError, Summary, Updating};
+use crate::agent::{Agent, Ending, Finished, Labs, OpenError, Summary, Updating};
 use crate::config::Config;
 use crate::disk::{Disk, RealDisk};
 use crate::service::eventlog::{self, Entry};

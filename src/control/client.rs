@@ -27,8 +27,8 @@ pub struct Control {
 /// Why the agent gave no answer.
 #[derive(Debug)]
 pub enum NotAsked {
-    /// There is none, or it is not the one that `control.json` tells of. Or the connection broke: then
-    /// the request may have been carried out, and asking once more with its id does no harm.
+    /// There is none, or it is not the one that `control.json` tells of. Or the connection broke:
+    /// then the request may have been carried out, and asking once more with its id does no harm.
     Unreachable,
     /// It cannot answer now.
     Fault(Fault),

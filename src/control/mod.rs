@@ -1,10 +1,10 @@
 //! The way from commands to the running agent: a small HTTP server on this PC's loopback address.
 //!
-//! Where it listens, and the token that whoever asks must show, stand in `control.json` in the state
-//! folder, which only the agent's user may read. So whoever may act on the journal may ask here, and
-//! nobody else; a web page in a browser on this PC knows no token, and is refused by the name that it
-//! asks for too. The agent removes the file when it ends in good order; one that a killed agent left
-//! leads nowhere, and commands then act on the journal themselves.
+//! Where it listens, and the token that whoever asks must show, stand in `control.json` in the
+//! state folder, which only the agent's user may read. So whoever may act on the journal may ask
+//! here, and nobody else; a web page in a browser on this PC knows no token, and is refused by the
+//! name that it asks for too. The agent removes the file when it ends in good order; one that a
+//! killed agent left leads nowhere, and commands then act on the journal themselves.
 
 mod client;
 mod server;
@@ -23,7 +23,7 @@ use crate::model::fault::{Fault, FaultClass};
 use crate::model::request::Request;
 
 pub use client::{Control, NotAsked};
-pub use server::{Office, serve};
+pub use server::{StatusSource, serve};
 
 /// The name of the file in the state folder.
 pub const FILE_NAME: &str = "control.json";

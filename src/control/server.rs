@@ -25,7 +25,7 @@ use super::{Asked, MAX_BODY, Place, Refusal, new_id, random_text};
 use crate::disk::Disk;
 use crate::http::server::Host;
 use crate::model::fault::Fault;
-use crate::model::request::{Desk, Via, Who};
+use crate::model::request::{Requests, Via, Who};
 use crate::status::Status;
 
 /// How long a caller may take for its header, and then for its body.
@@ -36,13 +36,13 @@ const CALLERS: usize = 64;
 const MAX_ID: usize = 200;
 
 /// What answers.
-pub trait Office: Desk {
+pub trait StatusSource: Requests {
     /// How things stand. Blocks.
     fn status(&self) -> Status;
 }
 
 struct Shared {
-    office: Arc<dyn Office>,
+    source: Arc<dyn StatusSource>,
     token: SecretString,
 }
 
@@ -51,7 +51,7 @@ struct Shared {
 pub async fn serve(
     disk: Arc<dyn Disk>,
     state: PathBuf,
-    office: Arc<dyn Office>,
+    source: Arc<dyn StatusSource>,
     stopped: impl Future<Output = ()>,
 ) {
     let (listener, place) = match open(&*disk, &state).await {
@@ -64,7 +64,7 @@ pub async fn serve(
             return;
         }
     };
-    let shared = Arc::new(Shared { office, token: place.token });
+    let shared = Arc::new(Shared { source, token: place.token });
     let calls = accept(listener, &router(shared), stopped).await;
     Place::remove(&*disk, &state);
     calls.end().await;
@@ -199,14 +199,14 @@ async fn requests(State(shared): State<Arc<Shared>>, call: Call<Body>) -> Respon
     }
     let who = Who { user, via: Via::CommandLine };
     blocking(move || {
-        let office = &shared.office;
+        let source = &shared.source;
         // Without an id nobody can ask for the answer again.
         let (id, is_ours) = match id {
             Some(id) => (id, false),
             None => (new_id()?, true),
         };
-        let reply = office.serve_once(&id, &request, &who)?;
-        if is_ours && let Err(fault) = office.settled(&id) {
+        let reply = source.serve_once(&id, &request, &who)?;
+        if is_ours && let Err(fault) = source.settled(&id) {
             tracing::debug!("{}", fault.chain());
         }
         Ok(Json(reply).into_response())
@@ -216,12 +216,12 @@ async fn requests(State(shared): State<Arc<Shared>>, call: Call<Body>) -> Respon
 
 /// The caller has its answer.
 async fn settled(State(shared): State<Arc<Shared>>, Path(id): Path<String>) -> Response {
-    blocking(move || shared.office.settled(&id).map(|()| StatusCode::NO_CONTENT.into_response()))
+    blocking(move || shared.source.settled(&id).map(|()| StatusCode::NO_CONTENT.into_response()))
         .await
 }
 
 async fn status(State(shared): State<Arc<Shared>>) -> Response {
-    blocking(move || Ok(Json(shared.office.status()).into_response())).await
+    blocking(move || Ok(Json(shared.source.status()).into_response())).await
 }
 
 /// Does what blocks elsewhere, to its end even if the caller goes.

@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 
 use super::*;
 use crate::disk::RealDisk;
-use crate::model::request::{Desk, Outcome, Reply, Via, Who};
+use crate::model::request::{Outcome, Reply, Requests, Via, Who};
 use crate::status::{AgentStatus, Status, VolumeStatus};
 
 #[derive(Default)]
@@ -18,7 +18,7 @@ struct Fake {
     settled: Mutex<Vec<String>>,
 }
 
-impl Desk for Fake {
+impl Requests for Fake {
     fn serve_once(&self, id: &str, request: &Request, who: &Who) -> Result<Reply, Fault> {
         if matches!(request, Request::Verify { .. }) {
             let fault = Fault::new(FaultClass::Local, "journal", "the journal is locked");
@@ -35,7 +35,7 @@ impl Desk for Fake {
     }
 }
 
-impl Office for Fake {
+impl StatusSource for Fake {
     fn status(&self) -> Status {
         Status {
             version: "1".to_owned(),
@@ -72,7 +72,7 @@ impl Office for Fake {
 
 struct Agent {
     dir: tempfile::TempDir,
-    office: Arc<Fake>,
+    source: Arc<Fake>,
     stop: oneshot::Sender<()>,
     task: tokio::task::JoinHandle<()>,
 }
@@ -80,9 +80,9 @@ struct Agent {
 impl Agent {
     async fn start() -> Self {
         let dir = tempfile::tempdir().expect("tempdir");
-        let office = Arc::new(Fake::default());
+        let source = Arc::new(Fake::default());
         let (stop, stopped) = oneshot::channel();
-        let (state, served): (PathBuf, Arc<dyn Office>) = (dir.path().into(), office.clone());
+        let (state, served): (PathBuf, Arc<dyn StatusSource>) = (dir.path().into(), source.clone());
         let task = tokio::spawn(serve(Arc::new(RealDisk), state, served, async {
             drop(stopped.await);
         }));
@@ -91,7 +91,7 @@ impl Agent {
             assert!(began.elapsed() < Duration::from_secs(30), "it does not listen");
             tokio::task::yield_now().await;
         }
-        Self { dir, office, stop, task }
+        Self { dir, source, stop, task }
     }
 
     fn place(&self) -> Place {
@@ -128,10 +128,10 @@ async fn a_request_reaches_the_desk_with_its_id_and_its_user() {
     let agent = Agent::start().await;
     let reply = agent.client().ask("7", &pause(), Some("anna".to_owned())).await.expect("done");
     assert_eq!((reply.outcome, reply.message.as_str()), (Outcome::Done, "paused"));
-    let served = agent.office.served.lock().expect("not poisoned").clone();
+    let served = agent.source.served.lock().expect("not poisoned").clone();
     let who = Who { user: Some("anna".to_owned()), via: Via::CommandLine };
     assert_eq!(served, [("7".to_owned(), pause(), who)]);
-    assert_eq!(*agent.office.settled.lock().expect("not poisoned"), ["7"]);
+    assert_eq!(*agent.source.settled.lock().expect("not poisoned"), ["7"]);
     assert!(agent.client().status().await.expect("told").agent.running);
 }
 
@@ -180,7 +180,7 @@ async fn strangers_and_nonsense_are_refused() {
     assert_eq!(status, StatusCode::NOT_FOUND);
     let (status, _) = agent.call("/v1/status", |call| ours(call).json(&good)).await;
     assert_eq!(status, StatusCode::METHOD_NOT_ALLOWED);
-    assert_eq!(agent.office.served.lock().expect("not poisoned").len(), 0, "nothing was done");
+    assert_eq!(agent.source.served.lock().expect("not poisoned").len(), 0, "nothing was done");
     let (status, _) =
         agent.call("/v1/requests", |call| ours(call).header("Host", "localhost").json(&good)).await;
     assert_eq!(status, StatusCode::OK);

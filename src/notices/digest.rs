@@ -58,7 +58,7 @@ pub struct Published {
 
 /// The state kept between mails.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Kept {
+pub struct DigestState {
     /// When the last digest was sent or skipped.
     digest_at: WallMs,
     /// When the last mail of any kind was sent.
@@ -104,7 +104,7 @@ impl Problem {
     }
 }
 
-impl Kept {
+impl DigestState {
     /// The state at the first start: the first digest comes after a full interval.
     pub fn first(now: WallMs) -> Self {
         Self { digest_at: now, ..Self::default() }
@@ -262,7 +262,7 @@ mod tests {
 
     #[test]
     fn a_digest_comes_at_its_time_if_there_is_something_to_tell() {
-        let mut kept = Kept::first(minutes(0));
+        let mut kept = DigestState::first(minutes(0));
         assert_eq!(kept.due(minutes(60), DAY, &[], true), Due::NotYet(Duration::from_hours(23)));
         assert_eq!(kept.due(minutes(1440), DAY, &[], true), Due::Digest);
         assert_eq!(kept.due(minutes(1440), DAY, &[], false), Due::Nothing);
@@ -274,7 +274,7 @@ mod tests {
 
     #[test]
     fn an_order_that_goes_on_needing_a_person_is_told_soon_and_once() {
-        let mut kept = Kept::first(minutes(0));
+        let mut kept = DigestState::first(minutes(0));
         let problems = [order("1")];
         kept.look(minutes(10), &problems);
         assert_eq!(
@@ -292,7 +292,7 @@ mod tests {
 
     #[test]
     fn an_order_that_heals_in_time_is_told_to_nobody_and_begins_anew_later() {
-        let mut kept = Kept::first(minutes(0));
+        let mut kept = DigestState::first(minutes(0));
         kept.look(minutes(1), &[order("1")]);
         kept.look(minutes(10), &[]);
         kept.look(minutes(17), &[order("1")]);
@@ -304,7 +304,7 @@ mod tests {
 
     #[test]
     fn there_is_at_most_one_mail_in_an_hour_beside_the_digest() {
-        let mut kept = Kept::first(minutes(0));
+        let mut kept = DigestState::first(minutes(0));
         kept.look(minutes(0), &[lab()]);
         assert_eq!(kept.due(minutes(1), DAY, &[lab()], false), Due::Soon);
         kept.done(minutes(1), Due::Soon);
@@ -318,7 +318,7 @@ mod tests {
 
     #[test]
     fn a_clock_that_is_set_back_silences_no_digest() {
-        let mut kept = Kept::first(minutes(10_000));
+        let mut kept = DigestState::first(minutes(10_000));
         kept.look(minutes(0), &[lab()]);
         assert!(
             matches!(kept.due(minutes(0), DAY, &[lab()], true), Due::NotYet(wait) if wait <= DAY)
@@ -327,11 +327,11 @@ mod tests {
 
     #[test]
     fn what_is_kept_survives_a_restart() {
-        let mut kept = Kept::first(minutes(1));
+        let mut kept = DigestState::first(minutes(1));
         kept.look(minutes(2), &[order("1"), lab()]);
         kept.done(minutes(90), Due::Soon);
         let text = serde_json::to_string(&kept).expect("JSON");
-        assert_eq!(serde_json::from_str::<Kept>(&text).expect("JSON"), kept);
+        assert_eq!(serde_json::from_str::<DigestState>(&text).expect("JSON"), kept);
     }
 
     #[test]
@@ -361,7 +361,7 @@ mod tests {
             message: "lab: nothing was published for 9 h of working time".to_owned(),
             hint: Some("ask a dentist".to_owned()),
         };
-        let mut kept = Kept::first(minutes(0));
+        let mut kept = DigestState::first(minutes(0));
         kept.look(minutes(0), &[silence()]);
         let soon = kept.due(minutes(14), DAY, &[silence()], false);
         assert_eq!(soon, Due::NotYet(Duration::from_mins(1)));

@@ -11,11 +11,11 @@ use serde_json::{Value, json};
 use crate::audit::Record;
 use crate::config::InForce;
 use crate::disk::{Disk, DiskError, Kind};
+use crate::journal::{Store, StoreError};
 use crate::logs::{self, Found};
 use crate::model::record::OrderState;
 use crate::model::time::WallMs;
 use crate::notices::hook;
-use crate::store::{Store, StoreError};
 
 /// At most this many bytes of logs, uncompressed, go into a bundle: the newest.
 pub const LOGS_MAX: u64 = 20_000_000;

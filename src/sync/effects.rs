@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::local::look::LocalPicture;
-use crate::local::publish::{PublishOutcome, Recovered};
-use crate::local::retire::Fate;
+use crate::hotfolder::inspect::LocalPicture;
+use crate::hotfolder::publish::{PublishOutcome, Recovered};
+use crate::hotfolder::retention::Fate;
 use crate::model::asset::AssetKind;
 use crate::model::fault::{Fault, FaultClass};
 use crate::model::ids::{AccountId, LabName, OrderKey, RxId};

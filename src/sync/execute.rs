@@ -5,8 +5,8 @@ mod alone;
 mod extras;
 mod fetch;
 mod holding;
-mod keeping;
 mod package;
+mod retention;
 mod room;
 #[cfg(test)]
 mod tests;
@@ -19,12 +19,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::audit::Audit;
 use crate::config::Config;
 use crate::disk::Disk;
-use crate::local::claim::{self, Claim};
-use crate::local::held;
-use crate::local::layout::Layout;
-use crate::local::look::look;
-use crate::local::publish::{self, Publication, PublishOutcome, Recovered, Step, Target};
-use crate::local::root::Root;
+use crate::hotfolder::claim::{self, Claim};
+use crate::hotfolder::held;
+use crate::hotfolder::inspect::inspect;
+use crate::hotfolder::layout::Layout;
+use crate::hotfolder::publish::{self, Publication, PublishOutcome, Recovered, Step, Target};
+use crate::hotfolder::root::Root;
 use crate::model::cancel::Cancel;
 use crate::model::fault::Fault;
 use crate::model::ids::{LabName, OrderKey};
@@ -109,7 +109,7 @@ impl Executor {
                 Some(Input::Answered { lab, account, rx, result })
             }
             Effect::Look { key, expected, held } => {
-                let result = self.look(&key, expected.as_deref(), held.as_deref());
+                let result = self.inspect(&key, expected.as_deref(), held.as_deref());
                 Some(Input::Looked { key, result })
             }
             Effect::Fetch(job) => {
@@ -185,14 +185,14 @@ impl Executor {
         }
     }
 
-    fn look(
+    fn inspect(
         &self,
         key: &OrderKey,
         expected: Option<&Standing>,
         held: Option<&str>,
     ) -> Result<Seen, Fault> {
         self.root.check()?;
-        let local = look(
+        let local = inspect(
             &*self.disk,
             &self.layout.order_dir(key),
             expected.map(|standing| &standing.manifest),
@@ -210,7 +210,7 @@ impl Executor {
     fn publish(&self, job: &PublishJob) -> Result<PublishOutcome, Fault> {
         let publication = self.publication(job);
         self.root.check()?;
-        self.seal(job, &publication.staged)?;
+        self.write_manifest(job, &publication.staged)?;
         let (disk, id) = (&*self.disk, self.root.id());
         let outcome = publish::publish(disk, &self.layout, &id, &publication, &self.step)?;
         if let PublishOutcome::Done { .. } = outcome {

@@ -4,9 +4,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::disk::{Disk, Kind};
-use crate::local::held::{self, Found, Lying, Witness, number_of};
-use crate::local::layout::Layout;
-use crate::local::rebuild::key_of;
+use crate::hotfolder::held::{self, Found, Lying, Witness, number_of};
+use crate::hotfolder::layout::Layout;
+use crate::hotfolder::rebuild::key_of;
+use crate::journal::{Held, Store, StoreError};
 use crate::model::fault::Fault;
 use crate::model::ids::{OrderKey, RxId};
 use crate::model::manifest::Manifest;
@@ -14,7 +15,6 @@ use crate::model::order::{RemoteOrder, Status};
 use crate::model::record::OrderRecord;
 use crate::model::step::Step;
 use crate::model::time::WallMs;
-use crate::store::{Held, Store, StoreError};
 
 mod recorded;
 

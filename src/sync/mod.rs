@@ -15,7 +15,7 @@ pub mod pace;
 pub mod plan;
 pub mod reason;
 pub mod reconcile;
-pub mod retain;
+pub mod retention;
 pub mod schedule;
 pub mod slots;
 pub mod throttle;

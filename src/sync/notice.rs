@@ -4,12 +4,12 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::journal::{Paused, Rebuilt};
 use crate::model::fault::FaultClass;
 use crate::model::findings::FindingCounts;
 use crate::model::ids::{AccountId, LabName, OrderKey, RxId};
 use crate::model::manifest::Reason;
 use crate::model::record::Place;
-use crate::store::{Paused, Rebuilt};
 
 /// One thing worth reporting.
 #[derive(Debug, Clone, PartialEq)]

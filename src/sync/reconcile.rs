@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::local::look::LocalPicture;
+use crate::hotfolder::inspect::LocalPicture;
 use crate::model::discreet::file_name;
 use crate::model::record::{OrderRecord, OrderState, Retired};
 use crate::model::time::WallMs;

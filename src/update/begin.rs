@@ -7,10 +7,10 @@ use semver::Version;
 use super::place::{TrialRecord, VersionText};
 use super::{Place, Program};
 use crate::disk::Disk;
+use crate::journal::{Store, StoreError};
 use crate::model::fault::{Fault, FaultClass};
 use crate::model::step::Step;
 use crate::model::time::WallMs;
-use crate::store::{Store, StoreError};
 
 /// Puts `version` on trial: the keeper starts it next. `journal` is the journal and where its copy
 /// goes.
@@ -80,7 +80,7 @@ mod tests {
     use super::super::{Keys, Pace, program_name, trial};
     use super::*;
     use crate::disk::RealDisk;
-    use crate::store::{LabRecord, Paused};
+    use crate::journal::{LabRecord, Paused};
 
     #[test]
     fn a_trial_begins_with_a_copy_and_the_labs_that_must_go_on_working() {

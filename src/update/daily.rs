@@ -68,7 +68,8 @@ fn part(whole: Duration, chance: f64) -> Duration {
 mod tests {
     use super::*;
 
-    /// The minutes at which it checks during that many days, counted from midnight of the first day.
+    /// The minutes at which it checks during that many days, counted from midnight of the first
+    /// day.
     fn looks(window: Option<&str>, chance: f64, started: i64, days: i64) -> Vec<i64> {
         let window = window.map(|text| text.parse().expect("a window"));
         let at = |minute: i64| WallMs(minute * 60_000);

@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 
 use super::choose::{Choice, Chooser};
 use super::place::{Place, TrialRecord};
-use super::spawn::Kid;
-use super::talk::{Order, Said};
+use super::protocol::{ChildMessage, Order};
+use super::spawn::ChildProcess;
 use super::trial::{Awake, Deaths, Trial, Verdict, Why};
 use super::{Program, trial};
 use crate::disk::Disk;
@@ -87,7 +87,7 @@ enum End {
 
 /// A child and its observed state.
 struct Watched<'a> {
-    kid: Kid,
+    kid: ChildProcess,
     trial: Option<(Trial, &'a TrialRecord)>,
     began: Instant,
     awake: Awake,
@@ -179,7 +179,7 @@ impl Keeper {
         }
     }
 
-    fn watched<'a>(&self, kid: Kid, trial: Option<&'a TrialRecord>) -> Watched<'a> {
+    fn watched<'a>(&self, kid: ChildProcess, trial: Option<&'a TrialRecord>) -> Watched<'a> {
         let mut awake = Awake::default();
         let heard = awake.at(Duration::ZERO);
         let trial = trial.map(|record| {
@@ -190,16 +190,16 @@ impl Keeper {
         Watched { kid, trial, began, awake, heard, ready: false, restart: false }
     }
 
-    fn start(&self, program: &std::path::Path, on_trial: bool) -> Result<Kid, String> {
+    fn start(&self, program: &std::path::Path, on_trial: bool) -> Result<ChildProcess, String> {
         let mut args = self.args.clone();
         if on_trial {
             args.push(ON_TRIAL.into());
         }
-        Kid::start(program, &args)
+        ChildProcess::start(program, &args)
     }
 
     /// Starts the first version that can be started, or else the installed program.
-    fn first_of(&self, versions: &[semver::Version]) -> Option<Kid> {
+    fn first_of(&self, versions: &[semver::Version]) -> Option<ChildProcess> {
         let programs = versions.iter().map(|version| self.place.program(version));
         let installed: PathBuf = self.program.exe.clone();
         for program in programs.chain([installed]) {
@@ -297,24 +297,29 @@ impl Keeper {
 
 impl Watched<'_> {
     /// Relays what the child said, and judges it.
-    fn take_in(&mut self, word: Option<&Said>, host: &dyn Host, told_ready: &mut bool) -> Verdict {
+    fn take_in(
+        &mut self,
+        word: Option<&ChildMessage>,
+        host: &dyn Host,
+        told_ready: &mut bool,
+    ) -> Verdict {
         let now = self.began.elapsed();
         let at = self.awake.at(now);
         if let Some(word) = word {
             self.heard = at;
             match word {
-                Said::Ready => {
+                ChildMessage::Ready => {
                     self.ready = true;
                     if !std::mem::replace(told_ready, true) {
                         host.ready();
                     }
                 }
-                Said::Alive => host.alive(),
-                Said::AtWork { is } => host.at_work(*is),
-                Said::Doing { what } => host.doing(what),
-                Said::Restart => self.restart = true,
+                ChildMessage::Alive => host.alive(),
+                ChildMessage::AtWork { is } => host.at_work(*is),
+                ChildMessage::Doing { what } => host.doing(what),
+                ChildMessage::Restart => self.restart = true,
                 // The keeper itself announces that it stops.
-                Said::Stopping { .. } | Said::Polled { .. } => {}
+                ChildMessage::Stopping { .. } | ChildMessage::Polled { .. } => {}
             }
         }
         match (&mut self.trial, word) {
@@ -354,7 +359,7 @@ impl Watched<'_> {
 }
 
 /// Asks the child to stop because the whole keeper stops.
-async fn stop_child(kid: &mut Kid, host: &dyn Host) {
+async fn stop_child(kid: &mut ChildProcess, host: &dyn Host) {
     host.stopping(STOP);
     kid.stop();
     let began = Instant::now();
@@ -371,7 +376,7 @@ async fn stop_child(kid: &mut Kid, host: &dyn Host) {
 /// Asks the child to stop while the keeper continues; `false` if the keeper was told to stop while
 /// waiting.
 async fn end_orderly(
-    kid: &mut Kid,
+    kid: &mut ChildProcess,
     host: &dyn Host,
     stop: &mut Pin<&mut impl Future<Output = ()>>,
 ) -> bool {

@@ -6,12 +6,12 @@
 //!
 //! ```text
 //! casedrop[.exe]                      the keeper; also the first version
-//! casedrop.managed                    present: a package updates this PC, and nothing below happens
-//! versions/<v>/casedrop[.exe]         staged: downloaded, verified, unpacked, asked for its version
-//! versions/current                    the version to run; empty or absent: the installed one
-//! versions/trial.json                 the version on trial, when it began, how often it was started
-//! versions/refused.json               versions that failed, why and when: not retried automatically
-//! versions/update.lock                held while staging or tidying up
+//! casedrop.managed                    present: a package updates this PC, and nothing below
+//! happens versions/<v>/casedrop[.exe]         staged: downloaded, verified, unpacked, asked for
+//! its version versions/current                    the version to run; empty or absent: the
+//! installed one versions/trial.json                 the version on trial, when it began, how often
+//! it was started versions/refused.json               versions that failed, why and when: not
+//! retried automatically versions/update.lock                held while staging or tidying up
 //! ```
 //!
 //! **One file decides at a time.** `trial.json` alone puts a version on trial; `current` changes
@@ -38,7 +38,7 @@
 //! slept is not mistaken for a version that hangs.
 //!
 //! **Keeper and child** exchange lines of JSON over the child's standard input and output
-//! ([`talk`]). The keeper is as old as the installation, so this protocol, the arguments
+//! ([`protocol`]). The keeper is as old as the installation, so this protocol, the arguments
 //! `run --kept`, `--trial` and `--service`, and the files above must stay compatible forever:
 //! messages may be added, and unknown ones are ignored. The keeper does not read the config, which
 //! may be written for a newer version. A child whose keeper died sees the end of its input and
@@ -58,13 +58,13 @@ pub mod daily;
 pub mod delegate;
 pub mod fetch;
 pub mod keeper;
-pub mod kept;
+pub mod keeper_link;
 pub mod keys;
 pub mod place;
+pub mod protocol;
 pub mod release;
 pub mod spawn;
 pub mod stage;
-pub mod talk;
 pub mod trial;
 
 use std::path::{Path, PathBuf};

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 
-use super::talk::{self, Order, Said};
+use super::protocol::{self, ChildMessage, Order};
 
 /// Timeout for a program that is asked for its version.
 const ASKED: Duration = Duration::from_secs(30);
@@ -59,13 +59,13 @@ pub fn ask_version(program: &Path) -> Result<String, String> {
 }
 
 /// A running child of the keeper. Dropping it kills it.
-pub struct Kid {
+pub struct ChildProcess {
     child: Child,
     stdin: Option<ChildStdin>,
-    words: mpsc::UnboundedReceiver<Said>,
+    words: mpsc::UnboundedReceiver<ChildMessage>,
 }
 
-impl Kid {
+impl ChildProcess {
     pub fn start(program: &Path, args: &[OsString]) -> Result<Self, String> {
         let mut command = Command::new(program);
         command.args(args).stdin(Stdio::piped()).stdout(Stdio::piped());
@@ -85,7 +85,7 @@ impl Kid {
                         Ok(0) | Err(_) => return,
                         Ok(_) => {}
                     }
-                    let said = std::str::from_utf8(&line).ok().and_then(talk::said);
+                    let said = std::str::from_utf8(&line).ok().and_then(protocol::said);
                     if let Some(said) = said
                         && tell.send(said).is_err()
                     {
@@ -101,14 +101,14 @@ impl Kid {
     }
 
     /// Receives the next message; `None` once there are no more.
-    pub async fn word(&mut self) -> Option<Said> {
+    pub async fn word(&mut self) -> Option<ChildMessage> {
         self.words.recv().await
     }
 
     /// Sends it a message. A child that does not listen is noticed by other means.
     pub fn tell(&mut self, order: Order) {
         if let Some(stdin) = &mut self.stdin {
-            let told = writeln!(stdin, "{}", talk::line(&order)).and_then(|()| stdin.flush());
+            let told = writeln!(stdin, "{}", protocol::line(&order)).and_then(|()| stdin.flush());
             if let Err(error) = told {
                 tracing::debug!("the agent does not listen: {error}");
             }
@@ -139,7 +139,7 @@ impl Kid {
     }
 }
 
-impl Drop for Kid {
+impl Drop for ChildProcess {
     fn drop(&mut self) {
         if self.ended().is_none() {
             self.kill();
@@ -197,11 +197,11 @@ mod tests {
     async fn a_child_is_heard_told_and_ended() {
         let dir = tempfile::tempdir().expect("tempdir");
         let talk = r#"echo '{"say":"ready"}'; echo noise; read line; echo "{\"say\":\"at-work\",\"is\":true}"; cat >/dev/null; exit 3"#;
-        let mut kid = Kid::start(&script(dir.path(), talk), &[]).expect("started");
-        assert_eq!(kid.word().await, Some(Said::Ready));
+        let mut kid = ChildProcess::start(&script(dir.path(), talk), &[]).expect("started");
+        assert_eq!(kid.word().await, Some(ChildMessage::Ready));
         assert_eq!(kid.ended(), None);
         kid.tell(Order::Passed);
-        assert_eq!(kid.word().await, Some(Said::AtWork { is: true }));
+        assert_eq!(kid.word().await, Some(ChildMessage::AtWork { is: true }));
         kid.stop();
         assert_eq!(kid.word().await, None);
         let ended = loop {

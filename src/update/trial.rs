@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
-use super::talk::{Said, Went};
+use super::protocol::{ChildMessage, PollResult};
 
 /// The time limits of a trial.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -142,7 +142,7 @@ impl Trial {
     }
 
     /// Records a message of the child.
-    pub fn said(&mut self, now: Duration, said: &Said) -> Verdict {
+    pub fn said(&mut self, now: Duration, said: &ChildMessage) -> Verdict {
         let at = self.awake.at(now);
         if let Verdict::Bad(why) = self.judge(at) {
             return Verdict::Bad(why);
@@ -152,28 +152,28 @@ impl Trial {
         }
         self.heard = at;
         match said {
-            Said::Ready => self.ready = true,
-            Said::AtWork { is: true } => {
+            ChildMessage::Ready => self.ready = true,
+            ChildMessage::AtWork { is: true } => {
                 self.at_work = true;
                 self.works = self.works.or(Some(at));
             }
-            Said::AtWork { is: false } | Said::Stopping { .. } => {
+            ChildMessage::AtWork { is: false } | ChildMessage::Stopping { .. } => {
                 self.at_work = false;
                 self.works = None;
             }
-            Said::Polled { lab, went, why } => {
+            ChildMessage::Polled { lab, went, why } => {
                 if let Some(lab) = self.labs.get_mut(lab) {
                     match went {
-                        Went::Well => *lab = Lab { passed: true, ..Lab::default() },
-                        Went::Unreached => lab.unreached = true,
-                        Went::Failed => {
+                        PollResult::Well => *lab = Lab { passed: true, ..Lab::default() },
+                        PollResult::Unreached => lab.unreached = true,
+                        PollResult::Failed => {
                             let why = why.clone().unwrap_or_else(|| "its poll failed".to_owned());
                             *lab = Lab { failed: Some(why), ..Lab::default() };
                         }
                     }
                 }
             }
-            Said::Alive | Said::Doing { .. } | Said::Restart => {}
+            ChildMessage::Alive | ChildMessage::Doing { .. } | ChildMessage::Restart => {}
         }
         self.judge(at)
     }
@@ -263,8 +263,8 @@ mod tests {
     fn work(trial: &mut Trial, seconds: std::ops::Range<u64>) -> Verdict {
         let mut verdict = Verdict::Open;
         for second in seconds {
-            trial.said(at(second), &Said::AtWork { is: true });
-            verdict = trial.said(at(second), &Said::Alive);
+            trial.said(at(second), &ChildMessage::AtWork { is: true });
+            verdict = trial.said(at(second), &ChildMessage::Alive);
             if verdict != Verdict::Open {
                 break;
             }
@@ -275,12 +275,12 @@ mod tests {
     fn started(labs: &[&str]) -> Trial {
         let labs = labs.iter().map(|lab| (*lab).to_owned());
         let mut trial = Trial::begin(Limits::default(), labs, at(0));
-        assert_eq!(trial.said(at(0), &Said::Ready), Verdict::Open);
+        assert_eq!(trial.said(at(0), &ChildMessage::Ready), Verdict::Open);
         trial
     }
 
-    fn polled(lab: &str, went: Went) -> Said {
-        Said::Polled { lab: lab.to_owned(), went, why: None }
+    fn polled(lab: &str, went: PollResult) -> ChildMessage {
+        ChildMessage::Polled { lab: lab.to_owned(), went, why: None }
     }
 
     #[test]
@@ -305,7 +305,7 @@ mod tests {
     fn a_break_in_the_work_or_the_signs_of_life_counts_from_the_start() {
         let mut trial = started(&[]);
         work(&mut trial, 1..100);
-        trial.said(at(100), &Said::AtWork { is: false });
+        trial.said(at(100), &ChildMessage::AtWork { is: false });
         assert_eq!(work(&mut trial, 101..221), Verdict::Open);
         let mut trial = started(&[]);
         work(&mut trial, 1..100);
@@ -318,28 +318,34 @@ mod tests {
 
     #[test]
     fn labs_must_be_polled_well_or_be_out_of_reach() {
-        for (went, passes) in [(Went::Well, true), (Went::Unreached, true), (Went::Failed, false)] {
+        for (went, passes) in
+            [(PollResult::Well, true), (PollResult::Unreached, true), (PollResult::Failed, false)]
+        {
             let mut trial = started(&["a", "b"]);
-            trial.said(at(1), &polled("a", Went::Well));
-            trial.said(at(1), &polled("c", Went::Failed));
+            trial.said(at(1), &polled("a", PollResult::Well));
+            trial.said(at(1), &polled("c", PollResult::Failed));
             assert_eq!(work(&mut trial, 1..200), Verdict::Open, "b was not polled");
             trial.said(at(200), &polled("b", went));
             let verdict = work(&mut trial, 200..600);
-            assert_eq!(verdict == Verdict::Healthy, went == Went::Well, "{went:?}: {verdict:?}");
+            assert_eq!(
+                verdict == Verdict::Healthy,
+                went == PollResult::Well,
+                "{went:?}: {verdict:?}"
+            );
             let verdict = work(&mut trial, 600..700);
             assert_eq!(verdict == Verdict::Healthy, passes, "{went:?}: {verdict:?}");
         }
         // A failed poll is not excused by a network that fails next.
         let mut trial = started(&["a"]);
-        trial.said(at(1), &polled("a", Went::Failed));
-        trial.said(at(2), &polled("a", Went::Unreached));
+        trial.said(at(1), &polled("a", PollResult::Failed));
+        trial.said(at(2), &polled("a", PollResult::Unreached));
         let verdict = work(&mut trial, 3..700);
         assert!(
             matches!(&verdict, Verdict::Bad(Why::Slow { lacks, .. }) if lacks.contains("lab a"))
         );
         trial = started(&["a"]);
-        trial.said(at(1), &polled("a", Went::Failed));
-        trial.said(at(2), &polled("a", Went::Well));
+        trial.said(at(1), &polled("a", PollResult::Failed));
+        trial.said(at(2), &polled("a", PollResult::Well));
         assert_eq!(work(&mut trial, 3..700), Verdict::Healthy);
     }
 
@@ -365,19 +371,23 @@ mod tests {
     #[derive(Debug, Clone)]
     enum Event {
         Tick,
-        Said(Said),
+        ChildMessage(ChildMessage),
     }
 
     fn events() -> impl Strategy<Value = Vec<(u64, Event)>> {
         let lab = prop_oneof![Just("a"), Just("b"), Just("x")];
-        let went = prop_oneof![Just(Went::Well), Just(Went::Unreached), Just(Went::Failed)];
+        let went = prop_oneof![
+            Just(PollResult::Well),
+            Just(PollResult::Unreached),
+            Just(PollResult::Failed)
+        ];
         let event = prop_oneof![
             3 => Just(Event::Tick),
-            2 => Just(Event::Said(Said::Alive)),
-            1 => Just(Event::Said(Said::Ready)),
-            3 => Just(Event::Said(Said::AtWork { is: true })),
-            1 => Just(Event::Said(Said::AtWork { is: false })),
-            2 => (lab, went).prop_map(|(lab, went)| Event::Said(polled(lab, went))),
+            2 => Just(Event::ChildMessage(ChildMessage::Alive)),
+            1 => Just(Event::ChildMessage(ChildMessage::Ready)),
+            3 => Just(Event::ChildMessage(ChildMessage::AtWork { is: true })),
+            1 => Just(Event::ChildMessage(ChildMessage::AtWork { is: false })),
+            2 => (lab, went).prop_map(|(lab, went)| Event::ChildMessage(polled(lab, went))),
         ];
         // Seconds until the event; now and then a long sleep.
         let wait = prop_oneof![9 => 0_u64..4, 1 => 0_u64..100_000];
@@ -402,15 +412,15 @@ mod tests {
                 awake += wait.min(STEP.as_secs());
                 let verdict = match &event {
                     Event::Tick => trial.tick(at(now)),
-                    Event::Said(said) => trial.said(at(now), said),
+                    Event::ChildMessage(said) => trial.said(at(now), said),
                 };
                 match &event {
-                    Event::Said(Said::Ready) => ready = true,
-                    Event::Said(Said::AtWork { is: true }) => { works_since.get_or_insert(awake); }
-                    Event::Said(Said::AtWork { is: false }) => works_since = None,
-                    Event::Said(Said::Polled { lab, went, .. }) => {
+                    Event::ChildMessage(ChildMessage::Ready) => ready = true,
+                    Event::ChildMessage(ChildMessage::AtWork { is: true }) => { works_since.get_or_insert(awake); }
+                    Event::ChildMessage(ChildMessage::AtWork { is: false }) => works_since = None,
+                    Event::ChildMessage(ChildMessage::Polled { lab, went, .. }) => {
                         match (polls.get_mut(lab.as_str()), went) {
-                            (Some((_, unreached)), Went::Unreached) => *unreached = true,
+                            (Some((_, unreached)), PollResult::Unreached) => *unreached = true,
                             (Some(polled), went) => *polled = (Some(*went), false),
                             (None, _) => {}
                         }
@@ -422,8 +432,8 @@ mod tests {
                     Verdict::Healthy => {
                         prop_assert!(ready);
                         prop_assert!(works_since.is_some_and(|since| awake - since >= 20));
-                        let ok = |&(last, unreached): &(Option<Went>, bool)| {
-                            last == Some(Went::Well) || last.is_none() && unreached && awake > 100
+                        let ok = |&(last, unreached): &(Option<PollResult>, bool)| {
+                            last == Some(PollResult::Well) || last.is_none() && unreached && awake > 100
                         };
                         prop_assert!(polls.values().all(ok), "{polls:?}");
                         return Ok(());

@@ -90,7 +90,7 @@ async fn served(shared: &Arc<Shared>, id: &str, request: Request) -> Option<Repl
     }
     let asked = id.to_owned();
     let served = shared
-        .ask(move |house| house.serve_once(&asked, &request, &Who { user: None, via: Via::Page }));
+        .ask(move |data| data.serve_once(&asked, &request, &Who { user: None, via: Via::Page }));
     Some(served.await.unwrap_or_else(Reply::from))
 }
 

@@ -73,7 +73,7 @@ async fn tell(shared: Arc<Shared>, mut told: watch::Receiver<()>, events: mpsc::
                 return;
             }
         }
-        let running = shared.house.transfers();
+        let running = shared.data.transfers();
         let is_busy = !running.is_empty();
         if (is_busy || was_busy)
             && let Some(event) = progress(&running)

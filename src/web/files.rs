@@ -12,8 +12,8 @@ use futures_util::stream;
 use tokio::sync::mpsc;
 
 use super::Shared;
+use super::data::OrderFile;
 use super::frame::Call;
-use super::house::OrderFile;
 use super::markup::segment;
 use super::order::named;
 use crate::model::manifest::Role;
@@ -48,7 +48,7 @@ pub(super) async fn file(
     let Some(key) = named((lab, account, order)) else {
         return call.nothing(call.texts.not_found_order);
     };
-    let found = shared.ask(move |house| house.file(&key, revision, &path)).await;
+    let found = shared.ask(move |data| data.file(&key, revision, &path)).await;
     match found {
         Ok(Some(found)) if may_show(found.file.role, shared.show_names) => served(found),
         Ok(_) => call.nothing(call.texts.not_found),

@@ -2,7 +2,7 @@
 //! are rendered here and work without scripts; with scripts they follow events by server-sent
 //! events.
 //!
-//! [`gate`] decides who may enter. The rest asks the agent only through [`House`], and acts only
+//! [`gate`] decides who may enter. The rest asks the agent only through [`PageData`], and acts only
 //! through requests that users can also make elsewhere. No page shows a patient's name or anything
 //! that contains one, unless the config says so; then it is read when the page is opened, and never
 //! stored.
@@ -11,12 +11,12 @@ pub mod gate;
 
 mod act;
 mod assets;
+mod data;
 mod enter;
 mod events;
 mod files;
 mod findings;
 mod frame;
-mod house;
 mod lang;
 mod markup;
 mod monitor;
@@ -44,14 +44,14 @@ use crate::model::fault::{Fault, FaultClass};
 use frame::Answers;
 use gate::Gate;
 
-pub use house::{
-    Choice, HeldView, House, LogLine, LogQuery, LoginView, OrderFile, OrderView, ReceiptView,
+pub use data::{
+    Choice, HeldView, LogLine, LogQuery, LoginView, OrderFile, OrderView, PageData, ReceiptView,
     RevisionView, Setup, SetupLab, SetupStep, StoryLine, TestView,
 };
 
 /// What all routes share.
 pub(in crate::web) struct Shared {
-    house: Arc<dyn House>,
+    data: Arc<dyn PageData>,
     gate: Gate,
     answers: Answers,
     /// The labs in the order of the config.
@@ -66,10 +66,10 @@ impl Shared {
     /// Asks the agent, on a thread that may block.
     async fn ask<T: Send + 'static>(
         self: &Arc<Self>,
-        ask: impl FnOnce(&dyn House) -> Result<T, Fault> + Send + 'static,
+        ask: impl FnOnce(&dyn PageData) -> Result<T, Fault> + Send + 'static,
     ) -> Result<T, Fault> {
         let shared = Arc::clone(self);
-        let asked = tokio::task::spawn_blocking(move || ask(&*shared.house)).await;
+        let asked = tokio::task::spawn_blocking(move || ask(&*shared.data)).await;
         asked.unwrap_or_else(|error| {
             let text = "the status page could not ask the agent";
             Err(Fault::new(FaultClass::Local, "status-page", text)
@@ -81,14 +81,14 @@ impl Shared {
 
 /// All pages, behind the gate. `told` changes whenever something happened that a page may show.
 pub fn router(
-    house: Arc<dyn House>,
+    data: Arc<dyn PageData>,
     gate: &Gate,
     labs: Vec<String>,
     show_names: bool,
     told: watch::Receiver<()>,
 ) -> Router {
     let answers = Answers::default();
-    let shared = Arc::new(Shared { house, gate: gate.clone(), answers, labs, show_names, told });
+    let shared = Arc::new(Shared { data, gate: gate.clone(), answers, labs, show_names, told });
     let order = "/orders/{lab}/{account}/{order}";
     let below = |rest: &str| format!("{order}/{rest}");
     let routes = Router::new()

@@ -9,9 +9,9 @@ use axum::response::Response;
 use serde::Serialize;
 
 use super::Shared;
+use super::data::{OrderView, RevisionView, StoryLine};
 use super::files;
 use super::frame::{Call, Frame, show};
-use super::house::{OrderView, RevisionView, StoryLine};
 use super::markup::{When, segment, size};
 use super::overview::DownloadView;
 use super::texts::Texts;
@@ -155,10 +155,10 @@ pub(super) async fn page(
 ) -> Response {
     let Some(key) = named(parts) else { return call.nothing(call.texts.not_found_order) };
     let show_names = shared.show_names;
-    let asked = shared.ask(move |house| {
-        let found = house.order(&key)?;
-        let patient = found.as_ref().filter(|_| show_names).and_then(|_| house.patient(&key));
-        Ok((found, patient, house.transfers().remove(&key)))
+    let asked = shared.ask(move |data| {
+        let found = data.order(&key)?;
+        let patient = found.as_ref().filter(|_| show_names).and_then(|_| data.patient(&key));
+        Ok((found, patient, data.transfers().remove(&key)))
     });
     let (view, patient, transfer) = match asked.await {
         Ok((Some(view), patient, transfer)) => (view, patient, transfer),

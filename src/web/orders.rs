@@ -150,7 +150,7 @@ pub(super) async fn page(
 ) -> Response {
     let Query(asked) = asked;
     let query = asked.query();
-    let found = match shared.ask(move |house| house.orders(&query)).await {
+    let found = match shared.ask(move |data| data.orders(&query)).await {
         Ok(found) => found,
         Err(fault) => return call.cannot(&fault),
     };

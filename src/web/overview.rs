@@ -13,7 +13,7 @@ use super::markup::{When, number, segment, size};
 use super::reasons::{self, Wants};
 use super::texts::{Texts, fill};
 use super::words::Tone;
-use super::{house::StoryLine, order};
+use super::{data::StoryLine, order};
 use crate::model::fault::Fault;
 use crate::status::{LabState, LabStatus, Reason, RunningDownload, Status};
 
@@ -72,7 +72,7 @@ struct Pc {
 }
 
 pub(super) async fn page(State(shared): State<Arc<Shared>>, call: Call) -> Response {
-    let asked = shared.ask(|house| Ok::<_, Fault>((house.status(), house.news(NEWS))));
+    let asked = shared.ask(|data| Ok::<_, Fault>((data.status(), data.news(NEWS))));
     let (status, news) = match asked.await {
         Ok(found) => found,
         Err(fault) => return call.cannot(&fault),

@@ -9,8 +9,8 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::Shared;
+use super::data::{LogLine, LogQuery, ReceiptView};
 use super::frame::{Call, Frame, show};
-use super::house::{LogLine, LogQuery, ReceiptView};
 use super::markup::When;
 use super::texts::Texts;
 use super::words::Tone;
@@ -81,7 +81,7 @@ fn without_links(may: bool, text: &str) -> String {
 
 pub(super) async fn commands(State(shared): State<Arc<Shared>>, call: Call) -> Response {
     let names = CommandNames { shown: shared.show_names, labs: shared.labs.clone() };
-    let asked = shared.ask(|house| Ok((house.command_folder(), house.receipts(RECEIPTS)?)));
+    let asked = shared.ask(|data| Ok((data.command_folder(), data.receipts(RECEIPTS)?)));
     let (folder, receipts) = match asked.await {
         Ok(found) => found,
         Err(fault) => return call.cannot(&fault),
@@ -123,7 +123,7 @@ struct RecordLine {
 }
 
 pub(super) async fn audit(State(shared): State<Arc<Shared>>, call: Call) -> Response {
-    match shared.ask(|house| house.audit(RECORDS)).await {
+    match shared.ask(|data| data.audit(RECORDS)).await {
         Ok(records) => show(&AuditPage {
             records: records.iter().map(RecordLine::of).collect(),
             frame: call.frame(call.texts.audit, "audit"),
@@ -189,7 +189,7 @@ pub(super) async fn settings(
     Query(which): Query<Which>,
     call: Call,
 ) -> Response {
-    let entries = match shared.ask(|house| Ok::<_, Fault>(house.settings())).await {
+    let entries = match shared.ask(|data| Ok::<_, Fault>(data.settings())).await {
         Ok(entries) => entries,
         Err(fault) => return call.cannot(&fault),
     };
@@ -244,7 +244,7 @@ pub(super) async fn log(
     let search: String = asked.q.trim().chars().take(SEARCH_MAX).collect();
     let contains = Some(search.clone()).filter(|text| !text.is_empty());
     let query = LogQuery { depth, contains, limit: LINES };
-    let lines = match shared.ask(move |house| Ok::<_, Fault>(house.log(&query))).await {
+    let lines = match shared.ask(move |data| Ok::<_, Fault>(data.log(&query))).await {
         Ok(lines) => lines,
         Err(fault) => return call.cannot(&fault),
     };

@@ -10,9 +10,9 @@ use serde::Deserialize;
 
 use super::Shared;
 use super::act::carry_out;
+use super::data::OrderView;
 use super::frame::{Call, Frame, show};
 use super::gate::Checked;
-use super::house::OrderView;
 use super::order::{InAddress, href, named};
 use super::texts::fill;
 use crate::model::manifest::Severity;
@@ -54,7 +54,7 @@ pub(super) async fn page(
 ) -> Response {
     let Some(key) = named(parts) else { return call.nothing(call.texts.not_found_order) };
     let asked = key.clone();
-    match shared.ask(move |house| house.order(&asked)).await {
+    match shared.ask(move |data| data.order(&asked)).await {
         Ok(Some(view)) => show(&ReturnPage {
             frame: call.frame(call.texts.return_title, "orders").still(),
             path: href(&key),

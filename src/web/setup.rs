@@ -10,9 +10,9 @@ use serde::Deserialize;
 
 use super::Shared;
 use super::act::{Basic, answer_of, answered, carry_out};
+use super::data::{Choice, LoginView, PageData, Setup, SetupLab, SetupStep, TestView};
 use super::frame::{AnswerView, Call, Frame, show};
 use super::gate::{Checked, Refused};
-use super::house::{Choice, House, LoginView, Setup, SetupLab, SetupStep, TestView};
 use super::markup::{When, segment};
 use super::texts::fill;
 use super::words::Tone;
@@ -103,7 +103,7 @@ pub(super) async fn page(
     Query(which): Query<Which>,
     call: Call,
 ) -> Response {
-    let setup = match shared.ask(House::setup).await {
+    let setup = match shared.ask(PageData::setup).await {
         Ok(setup) => setup,
         Err(fault) => return call.cannot(&fault),
     };
@@ -116,7 +116,7 @@ pub(super) async fn asks_for_code(shared: &Arc<Shared>, call: &Call) -> Response
 }
 
 async fn code_page(shared: &Arc<Shared>, call: &Call, problem: String) -> Response {
-    match shared.ask(House::setup).await {
+    match shared.ask(PageData::setup).await {
         Ok(setup) => {
             let page = Welcome::of(setup, "", call, shared, Some(problem));
             (StatusCode::FORBIDDEN, show(&page)).into_response()
@@ -276,7 +276,7 @@ pub(super) async fn act(
     let (id, _) = form.basic.parts();
     let passed = |step| {
         let shared = Arc::clone(&shared);
-        async move { shared.ask(move |house| house.pass(step)).await }
+        async move { shared.ask(move |data| data.pass(step)).await }
     };
     // Only those who may change the set-up may confirm the folder or declare it complete.
     if matches!(what.as_str(), "keep-folder" | "skip") && !call.visitor.may_set_up() {

@@ -22,7 +22,7 @@ use crate::model::listing::{OrderPage, OrderQuery};
 use crate::model::manifest::{Manifest, ManifestFile, Role};
 use crate::model::order::{RemoteOrder, Status as AtAlign};
 use crate::model::record::{OrderRecord, Place};
-use crate::model::request::{Desk, Outcome, Reply, Request, Via, Who};
+use crate::model::request::{Outcome, Reply, Request, Requests, Via, Who};
 use crate::model::time::WallMs;
 use crate::password::PasswordHash;
 use crate::status::testing::well;
@@ -77,7 +77,7 @@ fn manifest() -> Manifest {
     }
 }
 
-impl Desk for Made {
+impl Requests for Made {
     fn serve_once(&self, id: &str, request: &Request, who: &Who) -> Result<Reply, Fault> {
         let mut done = self.done.lock().expect("sound");
         if !done.iter().any(|(other, ..)| other == id) {
@@ -101,7 +101,7 @@ impl Made {
     }
 }
 
-impl House for Made {
+impl PageData for Made {
     fn status(&self) -> Status {
         well()
     }
@@ -247,8 +247,8 @@ impl Browser {
         let gate = Gate::new(&settings, Arc::new(|| Duration::ZERO)).expect("a gate");
         let (made, told) = (Arc::new(Made::default()), watch::Sender::default());
         let labs = vec!["smile-lab".to_owned()];
-        let house = Arc::<Made>::clone(&made);
-        let router = router(house, &gate, labs, show_names, told.subscribe());
+        let data = Arc::<Made>::clone(&made);
+        let router = router(data, &gate, labs, show_names, told.subscribe());
         Self { router, made, cookie: String::new(), gate, _told: told }
     }
 

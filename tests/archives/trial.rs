@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use casedrop::config::Limits;
 use casedrop::disk::RealDisk;
-use casedrop::local::unpack;
+use casedrop::hotfolder::unpack;
 use casedrop::model::cancel::Cancel;
 use casedrop::model::fault::Fault;
 

@@ -4,7 +4,7 @@ use std::io::{Cursor, Write as _};
 
 use casedrop::config::{Limits, Names};
 use casedrop::disk::RealDisk;
-use casedrop::local::{Case, describe_case, unpack};
+use casedrop::hotfolder::{Case, describe_case, unpack};
 use casedrop::model::cancel::Cancel;
 use casedrop::model::manifest::Finding;
 use casedrop::model::order::{RemoteOrder, Status};

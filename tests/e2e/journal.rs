@@ -3,8 +3,8 @@
 
 use std::path::{Path, PathBuf};
 
+use casedrop::journal::FILE_NAME;
 use casedrop::simulator::{CaseKind, FaultKind, FaultRule};
-use casedrop::store::FILE_NAME;
 
 use super::tree;
 use super::world::{World, order, started, wait_for};

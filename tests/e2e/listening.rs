@@ -4,11 +4,11 @@ use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::time::Duration;
 
-use casedrop::app::CALLBACK_SECRET;
+use casedrop::agent::CALLBACK_SECRET;
 use casedrop::disk::RealDisk;
+use casedrop::journal::{FILE_NAME, Store};
 use casedrop::secrets::{FileSecrets, SecretStore as _};
 use casedrop::simulator::{AccountSpec, Scenario, SimulatorConfig};
-use casedrop::store::{FILE_NAME, Store};
 
 use super::world::{ACCOUNT, Agent, LAB, World, wait_for};
 

@@ -26,7 +26,6 @@ mod formats;
 mod holds;
 mod isolation;
 mod journal;
-mod keeping;
 #[cfg(target_os = "linux")]
 mod limits;
 mod logins;
@@ -42,6 +41,7 @@ mod reconcile;
 mod renewals;
 mod requests;
 mod resume;
+mod retention;
 mod secrecy;
 #[cfg(target_os = "linux")]
 mod service;

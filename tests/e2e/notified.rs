@@ -6,8 +6,8 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use casedrop::journal::FILE_NAME;
 use casedrop::simulator::{CaseKind, OrderSpec};
-use casedrop::store::FILE_NAME;
 
 use super::listening::{Line, SECRET, listening, listening_at};
 use super::world::{ACCOUNT, LAB, order, wait_for};

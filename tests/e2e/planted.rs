@@ -3,8 +3,8 @@
 
 use std::path::{Path, PathBuf};
 
+use casedrop::journal::FILE_NAME;
 use casedrop::simulator::CaseKind;
-use casedrop::store::FILE_NAME;
 use serde_json::Value;
 
 use super::tree;

@@ -1,10 +1,10 @@
 //! Where an order is when it is not where one expects it: in modeling, with another client, moved
 //! away.
 
+use casedrop::journal::Store;
 use casedrop::model::manifest::Role;
 use casedrop::model::time::WallMs;
 use casedrop::simulator::{CaseKind, OrderSpec};
-use casedrop::store::Store;
 
 use super::world::{Ended, World, order, started, wait_for};
 
@@ -65,7 +65,7 @@ fn a_case_in_modeling_is_shown_as_expected_back() {
     world.good(&["sync"]);
     world.align().flow(&id, "send-to-modeling").expect("sent");
     // The agent asks about a published order again only hours later; make that due.
-    let store = Store::open(&world.state().join(casedrop::store::FILE_NAME)).expect("journal");
+    let store = Store::open(&world.state().join(casedrop::journal::FILE_NAME)).expect("journal");
     let mut record = store.find(&id).expect("readable").remove(0);
     record.last_seen = WallMs(0);
     store.save(&record).expect("saved");

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
 
+use casedrop::journal::{FILE_NAME, Store};
 use casedrop::simulator::CaseKind;
-use casedrop::store::{FILE_NAME, Store};
 
 use super::world::{World, ended, order};
 

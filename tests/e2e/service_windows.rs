@@ -4,8 +4,8 @@
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
+use casedrop::journal::{FILE_NAME, Store};
 use casedrop::simulator::CaseKind;
-use casedrop::store::{FILE_NAME, Store};
 
 use super::world::{Ended, World, ended, order, program, started};
 

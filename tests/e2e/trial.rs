@@ -4,11 +4,11 @@ use std::path::{Path, PathBuf};
 
 use casedrop::control::{Control, new_id};
 use casedrop::disk::RealDisk;
+use casedrop::journal::FILE_NAME;
 use casedrop::model::request::{Outcome, Reply, Request};
 use casedrop::model::step::Step;
 use casedrop::model::test_order::{ACCOUNT as TEST_ACCOUNT, LAB as TEST_LAB, ORDER as TEST_ORDER};
 use casedrop::simulator::CaseKind;
-use casedrop::store::FILE_NAME;
 
 use super::tree;
 use super::world::{LAB, World, order, wait_for};

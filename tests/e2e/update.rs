@@ -4,9 +4,9 @@
 mod pc;
 
 use casedrop::disk::RealDisk;
+use casedrop::journal::FILE_NAME;
 use casedrop::model::step::Step;
 use casedrop::simulator::{CaseKind, FaultKind, FaultRule};
-use casedrop::store::FILE_NAME;
 use casedrop::update::MANAGED;
 use casedrop::update::release::Manifest;
 

@@ -6,13 +6,13 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use casedrop::journal::Store;
 use casedrop::model::manifest::Manifest;
 use casedrop::model::record::{OrderRecord, Trouble};
 use casedrop::model::time::WallMs;
 use casedrop::simulator::{
     AccountSpec, Admin, CaseKind, OrderSpec, Running, Scenario, Simulator, SimulatorConfig,
 };
-use casedrop::store::Store;
 
 use super::tree;
 
@@ -256,7 +256,7 @@ impl World {
     /// Makes an order's next attempt due now, since tests do not wait for it. No agent may be
     /// running.
     pub fn let_time_pass(&self, order: &str) {
-        let store = Store::open(&self.state().join(casedrop::store::FILE_NAME)).expect("journal");
+        let store = Store::open(&self.state().join(casedrop::journal::FILE_NAME)).expect("journal");
         for mut record in store.find(order).expect("readable") {
             let trouble = record.trouble.as_mut().expect("an order in trouble");
             assert!(trouble.next_try.is_some(), "it waits for a person: {trouble:?}");
@@ -267,7 +267,7 @@ impl World {
 
     /// Makes the missing extras of a published order due now. No agent may be running.
     pub fn let_late_extras_be_due(&self, order: &str) {
-        let store = Store::open(&self.state().join(casedrop::store::FILE_NAME)).expect("journal");
+        let store = Store::open(&self.state().join(casedrop::journal::FILE_NAME)).expect("journal");
         for record in store.find(order).expect("readable") {
             let mut late = store.late(&record.key).expect("readable");
             assert!(!late.is_empty(), "nothing of {order} is late");
@@ -280,12 +280,12 @@ impl World {
 
     /// Adds this many days to the age of everything published. No agent may be running.
     pub fn let_days_pass(&self, days: i64) {
-        let store = Store::open(&self.state().join(casedrop::store::FILE_NAME)).expect("journal");
-        let text = store.fact(casedrop::store::COUNTED).expect("readable").expect("counted");
+        let store = Store::open(&self.state().join(casedrop::journal::FILE_NAME)).expect("journal");
+        let text = store.fact(casedrop::journal::COUNTED).expect("readable").expect("counted");
         let mut counted: serde_json::Value = serde_json::from_str(&text).expect("JSON");
         let so_far = counted["sum"].as_i64().expect("a number");
         counted["sum"] = (so_far + days * 86_400_000).into();
-        store.set_fact(casedrop::store::COUNTED, &counted.to_string()).expect("saved");
+        store.set_fact(casedrop::journal::COUNTED, &counted.to_string()).expect("saved");
     }
 
     /// The audit's records, as `what` and `result`.
@@ -365,7 +365,7 @@ impl World {
 
     /// All orders in the journal, from one read.
     pub fn journal(&self) -> Vec<OrderRecord> {
-        let file = self.state().join(casedrop::store::FILE_NAME);
+        let file = self.state().join(casedrop::journal::FILE_NAME);
         let store = Store::open_to_read(&file).expect("readable").expect("there");
         store.orders().expect("readable")
     }

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use casedrop::journal::Store;
 use casedrop::model::ids::OrderKey;
 use casedrop::model::record::{OrderRecord, Place};
-use casedrop::store::Store;
 use casedrop::sync::effects::Effect;
 use casedrop::sync::engine::EnginePolicy;
 use casedrop::sync::notice::Notice;

@@ -6,9 +6,9 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use casedrop::disk::Disk;
-use casedrop::local::publish::{Publication, PublishOutcome, Recovered, Target};
-use casedrop::local::root::prepare_root;
-use casedrop::local::{Layout, publish, recover, seal};
+use casedrop::hotfolder::publish::{Publication, PublishOutcome, Recovered, Target};
+use casedrop::hotfolder::root::prepare_root;
+use casedrop::hotfolder::{Layout, publish, recover, write_manifest};
 use casedrop::model::fault::Fault;
 use casedrop::model::ids::OrderKey;
 use casedrop::model::manifest::{self, Account, Manifest, ManifestFile, Reason, Role};
@@ -65,7 +65,7 @@ impl Bench {
 
     /// Publishes as the executor does.
     pub fn publish(&self, disk: &dyn Disk, revision: &Revision) -> Result<PublishOutcome, Fault> {
-        seal(disk, &revision.publication.staged, &revision.manifest)?;
+        write_manifest(disk, &revision.publication.staged, &revision.manifest)?;
         publish(disk, &self.layout, &self.root_id, &revision.publication, &|_| {})
     }
 

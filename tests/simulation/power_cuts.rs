@@ -5,8 +5,8 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use casedrop::disk::Disk as _;
-use casedrop::local::publish::{Publication, Recovered, Target};
-use casedrop::local::{Layout, held, publish};
+use casedrop::hotfolder::publish::{Publication, Recovered, Target};
+use casedrop::hotfolder::{Layout, held, publish};
 use casedrop::model::manifest::{FILE_NAME, Manifest};
 
 use super::bench::{Bench, NEW, Revision, content, files_below, key};

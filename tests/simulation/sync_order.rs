@@ -9,7 +9,7 @@ mod journal;
 use std::path::{Path, PathBuf};
 
 use casedrop::disk::{Disk, RealDisk};
-use casedrop::local::publish::Target;
+use casedrop::hotfolder::publish::Target;
 
 use super::bench::{Bench, NEW, Revision, key};
 use super::disk::{Event, Recorder, SimDisk};

@@ -10,15 +10,15 @@ use std::time::Duration;
 use casedrop::audit::Audit;
 use casedrop::config::Config;
 use casedrop::disk::Disk;
-use casedrop::local::Layout;
-use casedrop::local::clean::sweep_work;
-use casedrop::local::retire;
-use casedrop::local::root::{MARKER, Root};
+use casedrop::hotfolder::Layout;
+use casedrop::hotfolder::clean::sweep_work;
+use casedrop::hotfolder::retention;
+use casedrop::hotfolder::root::{MARKER, Root};
+use casedrop::journal::{Store, StoreError};
 use casedrop::model::cancel::Cancel;
 use casedrop::model::order::RemoteOrder;
 use casedrop::model::time::WallMs;
 use casedrop::status::Progress;
-use casedrop::store::{Store, StoreError};
 use casedrop::sync::Engine;
 use casedrop::sync::effects::{Effect, Input};
 use casedrop::sync::engine::{EnginePolicy, LabStanding, job_name};
@@ -315,7 +315,7 @@ impl World {
         let disk: &dyn Disk = &self.disk;
         root.prepare(Some(ROOT_ID))?;
         if self.keeps_house() {
-            retire::settle(disk, &self.layout, &Knowing(journal), &|_| {})?;
+            retention::settle(disk, &self.layout, &Knowing(journal), &|_| {})?;
         }
         match holds::settle(
             disk,

@@ -21,9 +21,9 @@ use secrecy::{ExposeSecret as _, SecretString};
 use tokio::runtime::Handle;
 use tracing::{error, warn};
 
+use super::endpoint_calls::Reach;
 use super::faults;
 use super::http::Clock;
-use super::reach::Reach;
 use super::wire::Tokens;
 use casedrop_disk::LockGuard;
 use casedrop_model::fault::{Fault, FaultClass};

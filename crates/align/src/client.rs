@@ -10,11 +10,11 @@ use url::Url;
 
 use super::auth::Auth;
 use super::download;
+use super::endpoint_calls::Reach;
 use super::endpoints::{Endpoint, Places};
 use super::faults;
 use super::http::{Answer, Body, Http, Request};
-use super::loose::BadAnswer;
-use super::reach::Reach;
+use super::lenient_json::BadAnswer;
 use super::settings::AlignSettings;
 use super::wire;
 use casedrop_model::asset::AssetRequest;

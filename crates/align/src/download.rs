@@ -14,11 +14,11 @@ use reqwest::header::{
 use tokio::runtime::Handle;
 use url::Url;
 
-use super::came::{self, Kind};
 use super::client::{AlignClient, unless_cancelled};
 use super::endpoints::Endpoint;
 use super::faults;
 use super::http::{Answer, Request};
+use super::unexpected::{self, Kind};
 use super::wire;
 use casedrop_model::asset::{AssetInfo, AssetKind, AssetRequest, Resume};
 use casedrop_model::cancel::Cancel;
@@ -103,10 +103,10 @@ async fn given(answer: &mut Answer, wanted: &AssetRequest) -> Result<Kind, Fault
     }
     let coding = text(answer.headers(), CONTENT_ENCODING);
     if coding.is_some_and(|coding| !coding.eq_ignore_ascii_case("identity")) {
-        return Err(match came::by_type(answer.headers()) {
+        return Err(match unexpected::by_type(answer.headers()) {
             Kind::Files => compressed(answer),
             kind => {
-                let came = came::in_words(kind, answer.headers(), &[]);
+                let came = unexpected::in_words(kind, answer.headers(), &[]);
                 faults::wrong_content(answer.what(), &answer.host, &came)
             }
         });

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use url::{Host, Url};
 
-use super::loose::same_name;
+use super::lenient_json::same_name;
 use super::wire::Discovered;
 use casedrop_http::client::is_loopback;
 use casedrop_model::fault::{Fault, FaultClass};

@@ -11,7 +11,7 @@ use reqwest::header::HeaderMap;
 use url::Url;
 
 use super::http::Subject;
-use super::loose::BadAnswer;
+use super::lenient_json::BadAnswer;
 use casedrop_http::client::retry_after;
 use casedrop_http::client::trouble;
 use casedrop_model::fault::{Fault, FaultClass, WRONG_CONTENT};

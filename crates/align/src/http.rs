@@ -21,8 +21,8 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::Value;
 use url::Url;
 
-use super::came::{self, Kind};
 use super::faults;
+use super::unexpected::{self, Kind};
 use super::wire::{self, Form};
 use casedrop_http::client::{Outgoing, is_loopback};
 use casedrop_model::fault::{Fault, FaultClass};
@@ -289,12 +289,12 @@ impl Answer {
     /// Describes the web page in the body, if it is one. Ignores faults in reading it, and only
     /// waits a few seconds.
     pub(super) async fn page(&mut self) -> Option<String> {
-        if matches!(came::by_type(self.headers()), Kind::Json | Kind::Other) {
+        if matches!(unexpected::by_type(self.headers()), Kind::Json | Kind::Other) {
             return None;
         }
-        let head = self.read_ahead(came::HEAD).await;
-        match came::kind(self.headers(), &head) {
-            Kind::Page => Some(came::in_words(Kind::Page, self.headers(), &head)),
+        let head = self.read_ahead(unexpected::HEAD).await;
+        match unexpected::kind(self.headers(), &head) {
+            Kind::Page => Some(unexpected::in_words(Kind::Page, self.headers(), &head)),
             _ => None,
         }
     }
@@ -302,18 +302,19 @@ impl Answer {
     /// Identifies the body by its first bytes; they are returned again by later reads.
     pub(super) async fn kind(&mut self) -> Result<Kind, Fault> {
         let mut head = Vec::new();
-        while !came::is_enough(&head) && head.len() < came::HEAD {
+        while !unexpected::is_enough(&head) && head.len() < unexpected::HEAD {
             let Some(chunk) = self.arriving().await? else { break };
             head.extend_from_slice(&chunk);
             self.ahead.push_back(chunk);
         }
-        Ok(came::kind(self.headers(), &head))
+        Ok(unexpected::kind(self.headers(), &head))
     }
 
     /// Describes the body in words.
     pub(super) async fn in_words(&mut self, kind: Kind) -> String {
-        let head = if kind == Kind::Page { self.read_ahead(came::HEAD).await } else { Vec::new() };
-        came::in_words(kind, self.headers(), &head)
+        let head =
+            if kind == Kind::Page { self.read_ahead(unexpected::HEAD).await } else { Vec::new() };
+        unexpected::in_words(kind, self.headers(), &head)
     }
 
     /// Returns the first bytes, as far as they arrive soon.

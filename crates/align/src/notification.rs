@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::loose::{BadAnswer, field, id, value};
+use super::lenient_json::{BadAnswer, field, id, value};
 use super::{notification_xml as xml, wire};
 use casedrop_model::ids::{AccountId, OrderId, RxId};
 use casedrop_model::notification::{Mention, Named, Reading};

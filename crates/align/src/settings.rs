@@ -7,8 +7,8 @@ use std::time::{Duration, SystemTime};
 use secrecy::SecretString;
 use url::Url;
 
+use super::discovery_table::Memory;
 use super::http::Clock;
-use super::table::Memory;
 use casedrop_http::client::Outgoing;
 use casedrop_model::ids::LabName;
 use casedrop_model::step::Step;

@@ -5,9 +5,9 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use super::files::fault_of;
+use super::inspect::{LocalPicture, Read, inspect, read_manifest};
 use super::layout::Layout;
-use super::look::{LocalPicture, Read, look, read_manifest};
-use super::seal::seal_with;
+use super::write_manifest::write_manifest_with;
 use casedrop_disk::{Disk, DiskError, Kind, Moved};
 use casedrop_model::fault::{Fault, FaultClass};
 use casedrop_model::ids::OrderKey;
@@ -71,7 +71,7 @@ pub fn keep(
     manifest: &Manifest,
     step: &dyn Fn(Step),
 ) -> Result<(), Fault> {
-    seal_with(disk, staged, manifest, step)?;
+    write_manifest_with(disk, staged, manifest, step)?;
     disk.create_dirs(&layout.held())?;
     let place = layout.held_dir(dir);
     step(Step::HoldMove);
@@ -91,7 +91,7 @@ pub fn keep(
 
 /// Whether the files of a held revision match the manifest, byte for byte.
 pub fn is_whole(disk: &dyn Disk, dir: &Path, manifest: &Manifest) -> Result<bool, Fault> {
-    Ok(look(disk, dir, Some(manifest), None)? == LocalPicture::AsPublished)
+    Ok(inspect(disk, dir, Some(manifest), None)? == LocalPicture::AsPublished)
 }
 
 /// Verifies every byte of a held revision.

@@ -6,8 +6,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::files::{Tree, below, fault_of, parents};
+use super::inspect::{LocalPicture, Read, There, inspect, manifest_sha, read_manifest};
 use super::layout::Layout;
-use super::look::{LocalPicture, Read, There, look, manifest_sha, read_manifest};
 use casedrop_disk::{Disk, Kind};
 use casedrop_model::fault::{Fault, FaultClass};
 use casedrop_model::ids::OrderKey;
@@ -46,7 +46,7 @@ pub fn retained(disk: &dyn Disk, layout: &Layout, key: &OrderKey) -> Result<Vec<
 /// Not for directories in the output folder, where a half-removed order would be visible: move them
 /// to staging first.
 pub fn remove_ours(disk: &dyn Disk, dir: &Path, manifest: &Manifest) -> Result<bool, Fault> {
-    match look(disk, dir, Some(manifest), None)? {
+    match inspect(disk, dir, Some(manifest), None)? {
         LocalPicture::Absent => return Ok(true),
         LocalPicture::AsPublished | LocalPicture::Reduced { .. } => {}
         LocalPicture::Altered { .. } | LocalPicture::Ours { .. } | LocalPicture::Foreign { .. } => {

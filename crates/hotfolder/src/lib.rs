@@ -10,6 +10,7 @@
 
 #![cfg_attr(not(test), warn(clippy::disallowed_methods))]
 
+pub mod abandon_output;
 pub(crate) mod archive;
 pub mod claim;
 pub mod clean;
@@ -18,17 +19,15 @@ pub mod extras;
 pub mod files;
 pub mod held;
 pub mod history;
-pub mod kept;
+pub mod inspect;
 pub mod layout;
-pub mod leave;
-pub mod look;
 pub mod mesh;
+pub mod partial_download;
 pub mod publish;
 pub mod rebuild;
-pub mod retire;
+pub mod retention;
 pub mod room;
 pub mod root;
-pub mod seal;
 pub mod spool;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -36,18 +35,19 @@ pub mod unpack;
 pub mod verify;
 #[cfg(test)]
 mod volumes_tests;
+pub mod write_manifest;
 
 pub use claim::Claim;
 pub use describe::{Case, Described, describe, describe_case};
 pub use extras::take_extra;
+pub use inspect::{LocalPicture, inspect};
 pub use layout::Layout;
-pub use look::{LocalPicture, look};
 pub use publish::{Publication, PublishOutcome, Recovered, Step, Target, publish, recover};
 pub use root::Root;
-pub use seal::seal;
 pub use spool::{Spool, SpoolFile};
 pub use unpack::{Reading, Unpacked, unpack, unpack_as};
 pub use verify::{Difference, Knows, VerifyReport, verify_tree, verify_tree_with};
+pub use write_manifest::write_manifest;
 
 use casedrop_model::path::RelPath;
 

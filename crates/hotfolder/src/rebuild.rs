@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::history;
+use super::inspect::{Read, read_manifest};
 use super::layout::Layout;
-use super::look::{Read, read_manifest};
 use casedrop_disk::{Disk, DiskError, Entry, Kind};
 use casedrop_model::discreet::file_name;
 use casedrop_model::fault::Fault;

@@ -5,8 +5,8 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::files::is_litter;
+use super::inspect::{Comparison, Read, compare, read_manifest};
 use super::layout::Layout;
-use super::look::{Comparison, Read, compare, read_manifest};
 use super::rebuild::{belongs, key_of};
 use super::root::MARKER;
 use casedrop_disk::{Disk, DiskError, Entry, Kind};

@@ -4,10 +4,10 @@
 use icu_normalizer::DecomposingNormalizerBorrowed;
 
 use super::history::remove_ours;
-use super::look::{LocalPicture, look, with_names};
+use super::inspect::{LocalPicture, inspect, with_names};
 use super::root::prepare_root;
-use super::seal::seal;
 use super::testing::{Place, key, manifest_of};
+use super::write_manifest::write_manifest;
 use super::{Publication, PublishOutcome, Target, publish, verify_tree};
 use casedrop_disk::{
     Disk, DiskError, Entry, Kind, LockGuard, Moved, ReadFile, RealDisk, Stamp, WriteFile,
@@ -98,7 +98,7 @@ fn staged(disk: &Volume, place: &Place, revision: u32) -> (Manifest, Publication
     let files = FILES.map(|(path, text)| (path, format!("{text} {revision}")));
     let files: Vec<_> = files.iter().map(|(path, text)| (*path, text.as_str())).collect();
     let manifest = manifest_of(revision, &files);
-    let manifest_sha256 = seal(disk, &dir, &manifest).expect("sealed");
+    let manifest_sha256 = write_manifest(disk, &dir, &manifest).expect("sealed");
     let target = Target::Fresh;
     (manifest, Publication { key: key(), revision, staged: dir, target, manifest_sha256 })
 }
@@ -132,7 +132,7 @@ fn an_order_is_known_again_however_its_volume_spells_names() {
         assert!(kept.has_stand_ins());
         for manifest in [&first, &kept] {
             let sha = Some(publication.manifest_sha256.as_str());
-            let found = look(&disk, &dir, Some(manifest), sha).expect("looked");
+            let found = inspect(&disk, &dir, Some(manifest), sha).expect("looked");
             assert_eq!(found, LocalPicture::AsPublished, "{name}");
         }
         assert_eq!(with_names(&disk, &dir, &kept).expect("read"), Some(first.clone()), "{name}");
@@ -166,7 +166,7 @@ fn what_somebody_changed_is_seen_there_too() {
         publish(&disk, &place.layout, &id, &publication, &|_| {}).expect("published");
         let dir = place.layout.order_dir(&key());
         let changed = |manifest: &Manifest| {
-            let found = look(&disk, &dir, Some(manifest), None).expect("looked");
+            let found = inspect(&disk, &dir, Some(manifest), None).expect("looked");
             matches!(found, LocalPicture::Altered { .. })
         };
         disk.create(&dir.join("M\u{fc}ller design.dcm")).expect("added");
@@ -176,7 +176,7 @@ fn what_somebody_changed_is_seen_there_too() {
         }
         disk.remove_file(&dir.join("M\u{fc}ller design.dcm")).expect("removed");
         disk.remove_file(&dir.join(FILES[0].0)).expect("taken");
-        let found = look(&disk, &dir, Some(&first.without_names()), None).expect("looked");
+        let found = inspect(&disk, &dir, Some(&first.without_names()), None).expect("looked");
         assert!(matches!(&found, LocalPicture::Reduced { gone } if gone.len() == 1), "{found:?}");
         // Its folder is ours and is removed with the rest.
         assert!(remove_ours(&disk, &dir, &first.without_names()).expect("removed"), "{name}");

@@ -7,7 +7,7 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags, Row};
 
 use super::check::keep_log_on_close;
-use super::notified::salvaged;
+use super::notifications::salvaged;
 use super::orders::{key, place};
 use super::{Asked, Pending, RevisionRecord, StoreError, connect, duration, revisions, unreadable};
 use casedrop_model::ids::OrderKey;

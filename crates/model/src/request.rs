@@ -240,7 +240,7 @@ impl From<Fault> for Reply {
 }
 
 /// Carries out requests. Calls block.
-pub trait Desk: Send + Sync {
+pub trait Requests: Send + Sync {
     /// Carries out a request once: the same id again, even after a crash, returns the answer that
     /// the first call returned or would have returned.
     ///

@@ -214,12 +214,12 @@ steps! {
         CommandTaken = "command-taken",
         /// Its request is about to be carried out.
         CommandServe = "command-serve",
-        /// It was carried out; only the desk knows.
+        /// It was carried out; only the request handler knows.
         CommandServed = "command-served",
         /// Its receipt is durable in `working`, where no one looks: from here on, the answer is
         /// final.
         CommandAnswered = "command-answered",
-        /// The desk need not remember it any longer.
+        /// The request handler need not remember it any longer.
         CommandSettled = "command-settled",
         /// The file is in `done` or `failed`.
         CommandFiled = "command-filed",

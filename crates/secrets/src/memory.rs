@@ -12,10 +12,10 @@ use casedrop_model::ids::LabName;
 
 /// Secrets that only live as long as the process.
 #[derive(Debug, Clone, Default)]
-pub struct MemorySecrets(Arc<Mutex<Kept>>);
+pub struct MemorySecrets(Arc<Mutex<Content>>);
 
 #[derive(Debug, Default)]
-struct Kept {
+struct Content {
     logins: BTreeMap<LabName, Login>,
     texts: BTreeMap<String, SecretString>,
     locked: BTreeSet<LabName>,
@@ -27,7 +27,7 @@ impl MemorySecrets {
         Self::default()
     }
 
-    fn with<T>(&self, work: impl FnOnce(&mut Kept) -> T) -> T {
+    fn with<T>(&self, work: impl FnOnce(&mut Content) -> T) -> T {
         work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }

@@ -2,10 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::app::agent_runs;
+use crate::agent::agent_runs;
 use crate::disk::{Disk, Kind, read_limited};
-use crate::local::Layout;
-use crate::local::root::{MARKER, try_lock_output};
+use crate::hotfolder::Layout;
+use crate::hotfolder::root::{MARKER, try_lock_output};
 
 use super::super::{CliError, Exit};
 

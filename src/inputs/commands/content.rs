@@ -1,6 +1,6 @@
 //! A command as the content of a file: YAML or JSON with keys, or plain words.
 
-use super::complaint::{Complaint, shown};
+use super::error::{CommandError, shown};
 use super::name;
 use super::words::{Word, fold};
 use crate::config::{Node, NodeEntry, NodeKind, nearest, parse_yaml};
@@ -12,7 +12,7 @@ const MOST_REASONS: usize = 6;
 
 /// Returns what the content asks for; `None` if it is blank. `named` is the command in the file's
 /// name.
-pub(super) fn read(text: &str, named: Option<Word>) -> Option<Result<Request, Complaint>> {
+pub(super) fn read(text: &str, named: Option<Word>) -> Option<Result<Request, CommandError>> {
     if text.trim().is_empty() {
         return None;
     }
@@ -29,8 +29,10 @@ pub(super) fn read(text: &str, named: Option<Word>) -> Option<Result<Request, Co
         if let Some(hint) = &problem.hint {
             reason = format!("{reason}: {hint}");
         }
-        let complaint = named
-            .map_or_else(|| Complaint::unknown(&reason), |word| Complaint::about(word, &reason));
+        let complaint = named.map_or_else(
+            || CommandError::unknown(&reason),
+            |word| CommandError::about(word, &reason),
+        );
         return Some(Err(complaint));
     }
     Some(match tree.map(|node| node.kind) {
@@ -40,7 +42,8 @@ pub(super) fn read(text: &str, named: Option<Word>) -> Option<Result<Request, Co
         Some(NodeKind::List(_)) => {
             let reason = "the content of the file is a list; write keys such as `command: …`, each on a \
                           line of its own";
-            Err(named.map_or_else(|| Complaint::unknown(reason), |w| Complaint::about(w, reason)))
+            Err(named
+                .map_or_else(|| CommandError::unknown(reason), |w| CommandError::about(w, reason)))
         }
         Some(_) => name::of_text(text, named),
     })
@@ -59,17 +62,19 @@ fn json(text: &str) -> Option<Node> {
     tree.filter(|_| problems.is_empty() && is_same)
 }
 
-fn fields(entries: &[NodeEntry], named: Option<Word>) -> Result<Request, Complaint> {
+fn fields(entries: &[NodeEntry], named: Option<Word>) -> Result<Request, CommandError> {
     let given = entries.iter().find(|entry| fold(&entry.key) == "command");
     let word = match given.map(|entry| (entry.value.text(), named)) {
         Some((Some(text), _)) if !text.trim().is_empty() => {
             let text = text.trim();
             match Word::from_text(text) {
                 Some(word) => word,
-                None => return Err(Complaint::no_command(text, "the key `command`")),
+                None => return Err(CommandError::no_command(text, "the key `command`")),
             }
         }
-        Some(_) => return Err(Complaint::unknown("the key `command` needs one word as its value")),
+        Some(_) => {
+            return Err(CommandError::unknown("the key `command` needs one word as its value"));
+        }
         None => match named {
             Some(word) => word,
             None => return Err(no_command_key(entries)),
@@ -83,7 +88,7 @@ fn fields(entries: &[NodeEntry], named: Option<Word>) -> Result<Request, Complai
         Some(request) if reasons.is_empty() => Ok(request),
         _ => {
             reasons.truncate(MOST_REASONS);
-            let mut complaint = Complaint::about(word, "");
+            let mut complaint = CommandError::about(word, "");
             if reasons.is_empty() {
                 reasons.push("the content of the file is not complete".to_owned());
             }
@@ -93,19 +98,19 @@ fn fields(entries: &[NodeEntry], named: Option<Word>) -> Result<Request, Complai
     }
 }
 
-fn no_command_key(entries: &[NodeEntry]) -> Complaint {
+fn no_command_key(entries: &[NodeEntry]) -> CommandError {
     let as_key = entries.iter().find_map(|entry| Word::from_text(&entry.key));
     if let Some(word) = as_key {
         let word_text = word.as_str();
         let reason = format!("`{word_text}` stands as a key; write `command: {word_text}`");
-        return Complaint::about(word, reason);
+        return CommandError::about(word, reason);
     }
     let near = entries.iter().find(|entry| nearest(&entry.key, ["command"]).is_some());
     match near.and_then(|entry| shown(&entry.key)) {
-        Some(key) => Complaint::unknown(format!(
+        Some(key) => CommandError::unknown(format!(
             "the key `command` is missing; did you mean it with `{key}`?"
         )),
-        None => Complaint::unknown("the key `command` is missing"),
+        None => CommandError::unknown("the key `command` is missing"),
     }
 }
 

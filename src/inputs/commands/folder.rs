@@ -17,11 +17,11 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::shelf::{self, DONE, FAILED, README, Sort, Taken, WORKING};
+use super::folders::{self, DONE, FAILED, README, Sort, Taken, WORKING};
 use super::waiting::{self, Waiting};
 use super::{FOLDERS, MAX_BYTES, read, readme};
 use crate::disk::{Disk, DiskError, Entry, Kind, Moved, read_limited, write_durably};
-use crate::model::request::Desk;
+use crate::model::request::Requests;
 use crate::model::step::Step;
 use crate::model::time::Now;
 
@@ -32,7 +32,7 @@ pub const SCAN: Duration = Duration::from_secs(5);
 pub struct Folder {
     pub(super) disk: Arc<dyn Disk>,
     pub(super) dir: PathBuf,
-    pub(super) desk: Arc<dyn Desk>,
+    pub(super) handler: Arc<dyn Requests>,
     pub(super) step: fn(Step),
     now: Box<dyn Fn() -> Now + Send + Sync>,
     waiting: Mutex<Waiting>,
@@ -58,14 +58,14 @@ impl Folder {
     pub fn new(
         dir: PathBuf,
         disk: Arc<dyn Disk>,
-        office: Arc<dyn Desk>,
+        office: Arc<dyn Requests>,
         step: fn(Step),
         now: impl Fn() -> Now + Send + Sync + 'static,
     ) -> Self {
         Self {
             disk,
             dir,
-            desk: office,
+            handler: office,
             step,
             now: Box::new(now),
             waiting: Mutex::default(),
@@ -214,9 +214,9 @@ impl Folder {
         let sorted = |entry: Entry| {
             let name = name_of(&entry);
             let sort = match entry.kind {
-                Kind::File => shelf::sort(&name),
-                Kind::Dir => shelf::sort_folder(&name),
-                Kind::Other if self.is_no_file(&entry.path) => shelf::sort(&name),
+                Kind::File => folders::sort(&name),
+                Kind::Dir => folders::sort_folder(&name),
+                Kind::Other if self.is_no_file(&entry.path) => folders::sort(&name),
                 // Links are not ours, and are not followed.
                 Kind::Other => Sort::Foreign,
             };
@@ -290,7 +290,7 @@ impl Folder {
     }
 
     fn take_one(&self, entry: &Entry, names: &mut BTreeSet<String>) -> Result<(), DiskError> {
-        let name = shelf::kept_name(&name_of(entry), names);
+        let name = folders::kept_name(&name_of(entry), names);
         loop {
             let at = self.now().wall.0;
             let taken = Taken::new(at, fastrand::u32(..), name.clone());

@@ -1,4 +1,5 @@
-//! The folder on a real disk, with a desk that only records requests and a clock moved by the test.
+//! The folder on a real disk, with a request handler that only records requests and a clock moved
+//! by the test.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -9,12 +10,12 @@ use std::time::Duration;
 use super::{Folder, Receipt};
 use crate::disk::{Disk, RealDisk};
 use crate::model::fault::{Fault, FaultClass};
-use crate::model::request::{Desk, Outcome, Reply, Request, Via, Who};
+use crate::model::request::{Outcome, Reply, Request, Requests, Via, Who};
 use crate::model::step::Step;
 use crate::model::time::{Now, WallMs};
 use casedrop_testing::{Lie, NoExchange};
 
-/// What a desk was asked, and what it should answer.
+/// What a request handler was asked, and what it should answer.
 #[derive(Default)]
 struct Fake {
     /// Requests by id, and how often each was made.
@@ -24,7 +25,7 @@ struct Fake {
     down: Mutex<Option<FaultClass>>,
 }
 
-impl Desk for Fake {
+impl Requests for Fake {
     fn serve_once(&self, id: &str, request: &Request, who: &Who) -> Result<Reply, Fault> {
         if let Some(class) = *self.down.lock().expect("lock") {
             return Err(Fault::new(class, "journal", "the journal is locked"));
@@ -43,7 +44,7 @@ impl Desk for Fake {
 
 struct Place {
     dir: tempfile::TempDir,
-    desk: Arc<Fake>,
+    handler: Arc<Fake>,
     clock: Arc<AtomicU64>,
     folder: Folder,
 }
@@ -55,14 +56,14 @@ impl Place {
 
     fn at_steps(step: fn(Step)) -> Self {
         let dir = tempfile::tempdir().expect("tempdir");
-        let (desk, clock) = (Arc::new(Fake::default()), Arc::new(AtomicU64::new(1_000)));
-        let folder = folder(dir.path().join("commands"), &desk, &clock, step);
-        Self { dir, desk, clock, folder }
+        let (handler, clock) = (Arc::new(Fake::default()), Arc::new(AtomicU64::new(1_000)));
+        let folder = folder(dir.path().join("commands"), &handler, &clock, step);
+        Self { dir, handler, clock, folder }
     }
 
     /// The same folder after a restart of the agent.
     fn restart(&mut self) {
-        self.folder = folder(self.dir.path().join("commands"), &self.desk, &self.clock, |_| {});
+        self.folder = folder(self.dir.path().join("commands"), &self.handler, &self.clock, |_| {});
     }
 
     fn at(&self, name: &str) -> PathBuf {
@@ -99,24 +100,24 @@ impl Place {
     }
 
     fn served(&self) -> Vec<Request> {
-        let served = self.desk.served.lock().expect("lock");
+        let served = self.handler.served.lock().expect("lock");
         served.values().map(|(request, _, _)| request.clone()).collect()
     }
 
     /// How often each command was carried out.
     fn times(&self) -> Vec<u32> {
-        self.desk.served.lock().expect("lock").values().map(|(_, _, times)| *times).collect()
+        self.handler.served.lock().expect("lock").values().map(|(_, _, times)| *times).collect()
     }
 }
 
-fn folder(dir: PathBuf, desk: &Arc<Fake>, clock: &Arc<AtomicU64>, step: fn(Step)) -> Folder {
-    folder_on(Arc::new(RealDisk), dir, desk, clock, step)
+fn folder(dir: PathBuf, handler: &Arc<Fake>, clock: &Arc<AtomicU64>, step: fn(Step)) -> Folder {
+    folder_on(Arc::new(RealDisk), dir, handler, clock, step)
 }
 
 fn folder_on(
     disk: Arc<dyn Disk>,
     dir: PathBuf,
-    desk: &Arc<Fake>,
+    handler: &Arc<Fake>,
     clock: &Arc<AtomicU64>,
     step: fn(Step),
 ) -> Folder {
@@ -126,7 +127,7 @@ fn folder_on(
         let wall = WallMs(1_795_000_000_000 + i64::try_from(ms).expect("small"));
         Now { wall, mono: Duration::from_millis(ms) }
     };
-    Folder::new(dir, disk, Arc::clone(desk) as Arc<dyn Desk>, step, now)
+    Folder::new(dir, disk, Arc::clone(handler) as Arc<dyn Requests>, step, now)
 }
 
 #[test]
@@ -149,10 +150,10 @@ fn a_file_is_carried_out_and_kept_with_its_receipts() {
     let text = std::fs::read_to_string(place.at("done/pause.txt.receipt.txt")).expect("readable");
     assert!(text.starts_with("Casedrop: DONE\r\n") && text.contains("it is so"), "{text}");
     assert_eq!(
-        place.desk.settled.lock().expect("lock").as_slice(),
+        place.handler.settled.lock().expect("lock").as_slice(),
         std::slice::from_ref(&receipt.id)
     );
-    let served = place.desk.served.lock().expect("lock");
+    let served = place.handler.served.lock().expect("lock");
     let (_, who, _) = &served[&receipt.id];
     assert_eq!(*who, Who { user: receipt.owner, via: Via::CommandFolder });
 }
@@ -168,7 +169,7 @@ fn the_outcome_decides_where_a_file_is_kept() {
         (Outcome::Unknown, "failed"),
     ] {
         let place = Place::new();
-        *place.desk.answer.lock().expect("lock") = Some(outcome);
+        *place.handler.answer.lock().expect("lock") = Some(outcome);
         place.drop_file("verify.txt", "");
         place.look(3);
         assert_eq!(place.names(dir).len(), 3, "{outcome:?}");
@@ -289,7 +290,7 @@ fn a_file_that_may_not_be_read_gets_a_receipt() {
     place.drop_file("pause.txt", "");
     place.drop_file("poll.txt", "");
     let disk = Arc::new(NoExchange(Lie::Denied("pause.txt")));
-    place.folder = folder_on(disk, place.at(""), &place.desk, &place.clock, |_| {});
+    place.folder = folder_on(disk, place.at(""), &place.handler, &place.clock, |_| {});
     place.look(12);
     assert_eq!(place.served(), [Request::Poll { lab: None }], "the other is carried out");
     assert!(place.at("pause.txt").is_file(), "somebody may be about to give the right");
@@ -376,15 +377,15 @@ fn reasons_stay_out_of_receipts() {
 #[test]
 fn a_journal_that_is_away_loses_no_command() {
     let place = Place::new();
-    *place.desk.down.lock().expect("lock") = Some(FaultClass::Local);
+    *place.handler.down.lock().expect("lock") = Some(FaultClass::Local);
     place.drop_file("pause.txt", "");
     place.look(10);
     assert_eq!(place.names("working").len(), 1);
     assert_eq!(place.names("done"), Vec::<String>::new());
-    *place.desk.down.lock().expect("lock") = None;
+    *place.handler.down.lock().expect("lock") = None;
     place.look(1);
     assert_eq!(place.names("done").len(), 3);
-    *place.desk.down.lock().expect("lock") = Some(FaultClass::Auth);
+    *place.handler.down.lock().expect("lock") = Some(FaultClass::Auth);
     place.drop_file("pair.txt", "");
     place.look(3);
     assert_eq!(place.receipt("failed/pair.txt").outcome, Outcome::LoginNeeded);
@@ -442,7 +443,7 @@ fn wherever_the_process_ends_each_file_gets_one_pair_of_receipts_and_is_asked_fo
             assert!(place.times()[0] <= 2, "{step:?}");
             let again = step == Step::CommandServed;
             assert_eq!(place.times()[0], if again { 2 } else { 1 }, "{step:?}");
-            let settled = place.desk.settled.lock().expect("lock");
+            let settled = place.handler.settled.lock().expect("lock");
             assert!(settled.contains(&place.receipt("done/poll.txt").id), "{step:?}");
             let kept = std::fs::read_to_string(place.at("done/poll.txt")).expect("kept");
             assert!(!kept.contains("abc"), "{step:?}");
@@ -479,7 +480,7 @@ fn a_receipt_that_somebody_made_up_leads_nowhere() {
             outcome: Outcome::Done,
             message: String::new(),
             next: None,
-            kept: super::Kept::Unchanged,
+            kept: super::FileContent::Unchanged,
             details: serde_json::Value::Null,
         })
         .expect("JSON");

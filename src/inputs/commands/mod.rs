@@ -4,15 +4,15 @@
 //! [`read`] understands a file by its name or its content, and is pure. [`Folder`] runs the folder:
 //! it takes files, has their requests carried out, and files them away with receipts.
 
-mod carry;
-mod complaint;
 mod content;
+mod error;
+mod execute;
 mod folder;
-mod kept;
+mod folders;
 mod name;
 mod readme;
 mod receipt;
-mod shelf;
+mod receipts;
 mod text;
 mod waiting;
 mod watcher;
@@ -23,16 +23,16 @@ mod folder_tests;
 #[cfg(test)]
 mod read_tests;
 
-pub use complaint::Complaint;
+pub use error::CommandError;
 pub use folder::{Folder, Look, SCAN};
-pub use kept::receipts;
-pub use receipt::{Kept, Receipt};
+pub use receipt::{FileContent, Receipt};
+pub use receipts::receipts;
 pub use watcher::{Watcher, watch};
 
 use crate::model::request::Request;
 
 /// The subfolders that the agent creates in a command folder.
-pub const FOLDERS: [&str; 3] = [shelf::WORKING, shelf::DONE, shelf::FAILED];
+pub const FOLDERS: [&str; 3] = [folders::WORKING, folders::DONE, folders::FAILED];
 
 /// Maximum size of a command file, in bytes.
 pub const MAX_BYTES: u64 = 64 << 10;
@@ -55,9 +55,9 @@ pub fn is_command(word: &str) -> bool {
 /// # Errors
 /// What is wrong with the file and how to write it correctly. Of the content, only names of
 /// commands and keys are repeated: it may hold a login or name a patient.
-pub fn read(file_name: &str, bytes: &[u8]) -> Result<Command, Complaint> {
+pub fn read(file_name: &str, bytes: &[u8]) -> Result<Command, CommandError> {
     if bytes.len() as u64 > MAX_BYTES {
-        return Err(Complaint::too_large());
+        return Err(CommandError::too_large());
     }
     let text = text::decode(bytes)?;
     let named = name::of_file_name(file_name);

@@ -1,7 +1,7 @@
 //! A command as a line of words: a file name, or a text without keys.
 
-use super::complaint::Complaint;
-use super::shelf::LONG;
+use super::error::CommandError;
+use super::folders::LONG;
 use super::words::Word;
 use crate::model::ids::OrderId;
 use crate::model::request::Request;
@@ -12,17 +12,17 @@ const COPY_OF: [&str; 6] =
     ["copy of ", "kopie von ", "copie de ", "copia de ", "copia di ", "kopie van "];
 
 /// Returns what a file's name alone asks for.
-pub(super) fn of_file_name(name: &str) -> Result<Request, Complaint> {
+pub(super) fn of_file_name(name: &str) -> Result<Request, CommandError> {
     let stem = stem(name);
     if name.contains(LONG) {
         let reason = "the name of the file is too long; write the orders into the file";
-        return Err(Complaint::about(Word::Refetch, reason));
+        return Err(CommandError::about(Word::Refetch, reason));
     }
     let Some((word, rest)) = split(stem) else {
         let first = first_word(stem);
-        let complaint = Complaint::no_command_in_name(first);
+        let complaint = CommandError::no_command_in_name(first);
         let perhaps_unfinished = complaint.command.is_none();
-        return Err(Complaint { perhaps_unfinished, ..complaint });
+        return Err(CommandError { perhaps_unfinished, ..complaint });
     };
     request(word, rest)
 }
@@ -33,7 +33,7 @@ pub(super) fn word_of(name: &str) -> Option<Word> {
 }
 
 /// Returns what a text without keys asks for; `named` is the command in the file's name.
-pub(super) fn of_text(text: &str, named: Option<Word>) -> Result<Request, Complaint> {
+pub(super) fn of_text(text: &str, named: Option<Word>) -> Result<Request, CommandError> {
     if let Some((word, rest)) = split(text.trim()) {
         return request(word, rest);
     }
@@ -43,7 +43,7 @@ pub(super) fn of_text(text: &str, named: Option<Word>) -> Result<Request, Compla
         Some(word @ (Word::Refetch | Word::Verify | Word::Publish)) if only_numbers => {
             request(word, text)
         }
-        Some(word) => Err(Complaint::about(
+        Some(word) => Err(CommandError::about(
             word,
             format!(
                 "the text in the file is not a command, though the name of the file is one (`{0}`); \
@@ -52,7 +52,7 @@ pub(super) fn of_text(text: &str, named: Option<Word>) -> Result<Request, Compla
             ),
         )),
         None => {
-            let complaint = Complaint::no_command(first_word(text), "the text in the file");
+            let complaint = CommandError::no_command(first_word(text), "the text in the file");
             // The first word may be a person's name.
             let reasons = match complaint.command {
                 Some(near) => {
@@ -60,12 +60,12 @@ pub(super) fn of_text(text: &str, named: Option<Word>) -> Result<Request, Compla
                 }
                 None => vec!["the text in the file is not a command".to_owned()],
             };
-            Err(Complaint { reasons, ..complaint })
+            Err(CommandError { reasons, ..complaint })
         }
     }
 }
 
-fn request(word: Word, rest: &str) -> Result<Request, Complaint> {
+fn request(word: Word, rest: &str) -> Result<Request, CommandError> {
     let rest = rest.trim_matches(|c: char| !c.is_alphanumeric());
     let lab = (!rest.is_empty()).then(|| rest.to_owned());
     Ok(match word {
@@ -73,7 +73,7 @@ fn request(word: Word, rest: &str) -> Result<Request, Complaint> {
             let orders = orders(rest);
             if orders.is_empty() {
                 let reason = "which orders are to be fetched again is not said";
-                return Err(Complaint::about(word, reason));
+                return Err(CommandError::about(word, reason));
             }
             Request::Refetch { lab: None, orders, kind: None }
         }
@@ -81,7 +81,7 @@ fn request(word: Word, rest: &str) -> Result<Request, Complaint> {
             let orders = orders(rest);
             if orders.is_empty() {
                 let reason = "which orders are to be published as they are is not said";
-                return Err(Complaint::about(word, reason));
+                return Err(CommandError::about(word, reason));
             }
             Request::Publish { lab: None, orders }
         }
@@ -97,7 +97,7 @@ fn request(word: Word, rest: &str) -> Result<Request, Complaint> {
                  confirm it there",
                 word.as_str()
             );
-            return Err(Complaint::about(word, reason));
+            return Err(CommandError::about(word, reason));
         }
     })
 }

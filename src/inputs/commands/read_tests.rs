@@ -22,7 +22,7 @@ fn written(text: &str) -> Request {
     read("a file.txt", text.as_bytes()).unwrap_or_else(|found| panic!("{text}: {found:?}")).request
 }
 
-fn complaint(name: &str, bytes: &[u8]) -> Complaint {
+fn complaint(name: &str, bytes: &[u8]) -> CommandError {
     read(name, bytes).expect_err(name)
 }
 

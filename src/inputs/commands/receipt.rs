@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::complaint::Complaint;
+use super::error::CommandError;
 use crate::model::request::{Outcome, Reply};
 
 /// Version of the receipt format for programs.
@@ -32,7 +32,7 @@ pub struct Receipt {
     /// What a user can or must do next.
     pub next: Option<String>,
     /// What became of the file's content.
-    pub kept: Kept,
+    pub kept: FileContent,
     /// The result for programs; depends on the command.
     #[serde(default, skip_serializing_if = "serde_json::Value::is_null")]
     pub details: serde_json::Value,
@@ -41,7 +41,7 @@ pub struct Receipt {
 /// What became of a command file's content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Kept {
+pub enum FileContent {
     Unchanged,
     /// Removed because it held, or may have held, a login code.
     Removed,
@@ -70,7 +70,7 @@ impl Receipt {
         lines.push(format!("  (file {}, {}{by})", self.file, self.received_at));
         lines.extend([String::new(), "What happened".to_owned()]);
         lines.extend(indented(&self.message));
-        if self.kept == Kept::Removed {
+        if self.kept == FileContent::Removed {
             lines.push(
                 "  The content of the file was removed, so that no login code lies about."
                     .to_owned(),
@@ -86,7 +86,7 @@ impl Receipt {
 }
 
 /// The answer to a file that is not a command.
-pub(super) fn refusal(complaint: &Complaint) -> Reply {
+pub(super) fn refusal(complaint: &CommandError) -> Reply {
     let message = format!("Nothing was done: {}.", complaint.reasons.join(";\n"));
     Reply::new(Outcome::Refused, message).next(format!("Write it like this: {}", complaint.example))
 }
@@ -112,7 +112,7 @@ mod tests {
             outcome: Outcome::Done,
             message: "smile-lab: is paused".to_owned(),
             next: Some("drop resume.txt".to_owned()),
-            kept: Kept::Unchanged,
+            kept: FileContent::Unchanged,
             details: serde_json::Value::Null,
         }
     }
@@ -141,7 +141,7 @@ mod tests {
 
     #[test]
     fn programs_read_back_what_was_written() {
-        let receipt = Receipt { kept: Kept::Removed, ..receipt() };
+        let receipt = Receipt { kept: FileContent::Removed, ..receipt() };
         let text = serde_json::to_string(&receipt).expect("writable");
         assert!(text.contains(r#""outcome":"done""#) && text.contains(r#""kept":"removed""#));
         assert_eq!(serde_json::from_str::<Receipt>(&text).expect("readable"), receipt);

@@ -1,10 +1,10 @@
 //! Decodes a file's bytes as text: UTF-8 with or without a byte-order mark, and UTF-16 as old
 //! editors write it.
 
-use super::complaint::Complaint;
+use super::error::CommandError;
 
 /// Returns the text without its byte-order mark.
-pub(super) fn decode(bytes: &[u8]) -> Result<String, Complaint> {
+pub(super) fn decode(bytes: &[u8]) -> Result<String, CommandError> {
     let text = if let Some(rest) = bytes.strip_prefix(&[0xFF, 0xFE]) {
         utf16(rest, u16::from_le_bytes)
     } else if let Some(rest) = bytes.strip_prefix(&[0xFE, 0xFF]) {
@@ -23,11 +23,11 @@ pub(super) fn decode(bytes: &[u8]) -> Result<String, Complaint> {
             // Very old programs put this at the end of a text.
             Ok(text.trim_end_matches('\u{1A}').to_owned())
         }
-        None if looks_like_text(bytes) => Err(Complaint::unknown(
+        None if looks_like_text(bytes) => Err(CommandError::unknown(
             "the file is written in an old encoding (ANSI); in the editor choose Save as, and there the \
              encoding UTF-8",
         )),
-        _ => Err(Complaint::unknown(
+        _ => Err(CommandError::unknown(
             "the file is not a text; documents, pictures and shortcuts cannot be commands, a file of \
              the editor (Notepad) can",
         )),

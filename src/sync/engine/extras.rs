@@ -14,12 +14,12 @@ use super::{
     Effect, Engine, Fetched, Hold, Job, Now, OrderKey, OrderRecord, StoreError, Waiting, WallMs,
     job_name, millis, remaining,
 };
-use crate::local::look::LocalPicture;
+use crate::hotfolder::inspect::LocalPicture;
+use crate::journal::LateExtra;
 use crate::model::asset::AssetKind;
 use crate::model::fault::{Fault, FaultClass};
 use crate::model::manifest::Manifest;
 use crate::model::record::{Place, Retired};
-use crate::store::LateExtra;
 
 use super::super::effects::{ExtrasJob, Lacking};
 use super::super::plan::{self, Action, Policy, Published, Remote};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::hosts::Cost;
+use super::server_health::Cost;
 use super::{Effect, Engine, Notice, Now, OrderKey, OrderRecord, StoreError, WallMs};
 use crate::model::fault::{Fault, FaultClass};
 use crate::model::ids::{LabName, RxId};

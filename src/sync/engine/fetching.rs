@@ -5,11 +5,11 @@ use super::{
     Effect, Engine, Fetched, Job, Notice, Now, OrderKey, OrderRecord, StoreError, TYPICAL_OF,
     Waiting, observe, plan, schedule,
 };
-use crate::local::look::LocalPicture;
-use crate::local::room::too_little;
+use crate::hotfolder::inspect::LocalPicture;
+use crate::hotfolder::room::too_little;
+use crate::journal::RevisionRecord;
 use crate::model::fault::{Fault, FaultClass};
 use crate::model::record::Retired;
-use crate::store::RevisionRecord;
 
 use super::super::effects::{FetchJob, Seen, Standing};
 use super::super::notice::size;

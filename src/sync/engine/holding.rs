@@ -8,13 +8,13 @@ use std::time::Duration;
 
 use super::publishing::{covered, discard};
 use super::{Effect, Engine, Fetched, Notice, Now, OrderKey, OrderRecord, StoreError, job_name};
-use crate::local::held::next_dir;
-use crate::local::layout::HELD_JOB;
+use crate::hotfolder::held::next_dir;
+use crate::hotfolder::layout::HELD_JOB;
+use crate::journal::{Held, RevisionRecord};
 use crate::model::fault::Fault;
 use crate::model::findings::{FindingCounts, is_incomplete, why_incomplete};
 use crate::model::manifest::Manifest;
 use crate::model::record::Intent;
-use crate::store::{Held, RevisionRecord};
 
 use super::super::effects::HoldJob;
 
@@ -132,7 +132,7 @@ impl Engine {
             manifest.reason = before.manifest.reason;
             held = Held { dir: held.dir, ..before };
         }
-        held.manifest_sha256 = crate::local::files::sha256(&manifest.to_bytes());
+        held.manifest_sha256 = crate::hotfolder::files::sha256(&manifest.to_bytes());
         held.manifest = manifest.clone();
         job.holding = Some(held);
         let job = HoldJob { key: key.clone(), manifest, job: job_name(key), dir };

@@ -5,30 +5,30 @@
 //! The rule that everything here serves: *an order is in the journal before its first byte is
 //! requested, and stays wanted there until its publication is durable.*
 
-mod asking;
 mod extras;
 mod failing;
 mod fetching;
 mod holding;
-mod hosts;
-mod keeping;
-mod labs;
-mod line;
-mod notified;
-mod proof;
+mod login_check;
+mod notifications;
+mod order_queries;
+mod polling;
 mod publishing;
+mod queue;
 mod requests;
+mod retention;
+mod server_health;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::journal::{Held, Store, StoreError};
 use crate::model::asset::AssetKind;
 use crate::model::ids::{AccountId, LabName, OrderKey};
 use crate::model::record::{OrderRecord, Retired};
 use crate::model::time::{Now, WallMs, millis, remaining};
 use crate::retry::RetryPolicy;
-use crate::store::{Held, Store, StoreError};
 
 use super::effects::{Effect, Fetched, Input};
 use super::notice::Notice;
@@ -39,14 +39,14 @@ use super::{observe, plan};
 
 pub(super) use failing::unknown_lab;
 pub use fetching::job_name;
-pub use hosts::HostPause;
-use hosts::Server;
-use keeping::Keeping;
-use labs::LabState;
-pub use labs::{LabStanding, earliest_poll};
-use line::GivenUp;
-use notified::Awaited;
+use notifications::Awaited;
+use polling::LabState;
+pub use polling::{LabStanding, earliest_poll};
+use queue::GivenUp;
 pub use requests::SHORTEST_INTERVAL;
+use retention::Housekeeping;
+pub use server_health::HostPause;
+use server_health::Server;
 
 /// The parts of the config that decisions depend on.
 #[expect(clippy::struct_excessive_bools, reason = "independent switches of the config")]
@@ -153,7 +153,7 @@ pub struct Engine {
     undropped: Vec<(OrderKey, String)>,
     next_drop: Duration,
     next_turn: u64,
-    courtesy: line::Courtesy,
+    courtesy: queue::Courtesy,
     /// No order that failed before is started until then.
     rest_until: Duration,
     /// When an order that had failed before was last started.
@@ -161,7 +161,7 @@ pub struct Engine {
     /// How long downloads usually take.
     usual: Usual,
     next_patrol: Duration,
-    keeping: Keeping,
+    keeping: Housekeeping,
     /// Orders that a list showed and a notification should name.
     awaited: Vec<Awaited>,
     /// When missing notifications were last reported.
@@ -179,7 +179,7 @@ impl Engine {
     pub fn new(store: Store, policy: EnginePolicy, now: Now) -> Result<Self, StoreError> {
         let rng = fastrand::Rng::with_seed(policy.seed);
         let labs = policy.labs.iter().map(|lab| (lab.clone(), LabState::new(now))).collect();
-        let keeping = Keeping::new(now, !store.retiring()?.is_empty());
+        let keeping = Housekeeping::new(now, !store.retiring()?.is_empty());
         let mut engine = Self {
             store,
             policy,
@@ -195,7 +195,7 @@ impl Engine {
             undropped: Vec::new(),
             next_drop: now.mono,
             next_turn: 0,
-            courtesy: line::Courtesy::default(),
+            courtesy: queue::Courtesy::default(),
             rest_until: now.mono,
             last_retry: None,
             usual: Usual::default(),
@@ -267,7 +267,7 @@ impl Engine {
             self.tell_of_lasting_outages(now, &mut effects);
             self.put_off(now)?;
             self.drop_again(now, &mut effects);
-            self.keep_house(now, &mut effects)?;
+            self.remove_old(now, &mut effects)?;
         }
         Ok(effects)
     }

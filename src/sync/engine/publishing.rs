@@ -3,15 +3,15 @@
 use super::extras;
 use super::fetching::{history_len, job_name, standing};
 use super::{Effect, Engine, Fetched, Job, Notice, Now, OrderKey, OrderRecord, StoreError};
-use crate::local::layout::HELD_JOB;
-use crate::local::look::LocalPicture;
-use crate::local::publish::{PublishOutcome, Recovered};
+use crate::hotfolder::inspect::LocalPicture;
+use crate::hotfolder::layout::HELD_JOB;
+use crate::hotfolder::publish::{PublishOutcome, Recovered};
+use crate::journal::RevisionRecord;
 use crate::model::fault::{Fault, FaultClass};
 use crate::model::findings::FindingCounts;
 use crate::model::manifest::{Account, Manifest, Previous, Reason, SCHEMA};
 use crate::model::order::Status;
 use crate::model::record::{Intent, IntentTarget, PublishedRecord, Retired};
-use crate::store::RevisionRecord;
 
 use super::super::effects::PublishJob;
 use super::super::reason::reason_for_next;
@@ -57,7 +57,7 @@ impl Engine {
         }
         let intent = Intent {
             key: record.key.clone(),
-            manifest_sha256: crate::local::files::sha256(&manifest.to_bytes()),
+            manifest_sha256: crate::hotfolder::files::sha256(&manifest.to_bytes()),
             manifest,
             evidence,
             job: self.staged_job(&record.key),

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use super::labs::LabState;
+use super::polling::LabState;
 use super::{Effect, Engine, LabName, Notice, Now, OrderRecord, Store, StoreError, observe};
+use crate::journal::{Errand, ErrandKind};
 use crate::model::order::RemoteOrder;
-use crate::store::{Errand, ErrandKind};
 
 /// The interval Align requires between two requests for the ready orders. A poll asked for by a
 /// user happens after this, even if the config polls less often.

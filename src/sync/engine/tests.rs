@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use super::*;
-use crate::local::look::LocalPicture;
-use crate::local::publish::{PublishOutcome, Recovered};
+use crate::hotfolder::inspect::LocalPicture;
+use crate::hotfolder::publish::{PublishOutcome, Recovered};
 use crate::model::fault::{Fault, FaultClass};
 use crate::model::manifest::{ManifestFile, Reason, Role};
 use crate::model::order::{RemoteOrder, Status};
@@ -510,10 +510,10 @@ fn a_published_order_that_is_gone_comes_back_where_the_policy_says_so() {
 mod extras;
 mod holding;
 mod isolation;
-mod keeping;
-mod notified;
+mod notifications;
 mod outages;
 mod patience;
 mod requests;
+mod retention;
 mod shop;
 mod slots;

@@ -3,9 +3,9 @@
 
 use std::path::Path;
 
-use crate::local::look::{LocalPicture, look};
-use crate::local::publish::{self, Publication, PublishOutcome, Target};
-use crate::local::seal::seal_with;
+use crate::hotfolder::inspect::{LocalPicture, inspect};
+use crate::hotfolder::publish::{self, Publication, PublishOutcome, Target};
+use crate::hotfolder::write_manifest::write_manifest_with;
 use crate::model::fault::{Fault, FaultClass};
 use crate::model::manifest::Manifest;
 
@@ -29,7 +29,7 @@ impl Executor {
         // attempt. Here there was none, and manifests made within the same second can be identical,
         // so anything at the path is foreign.
         let dir = self.layout.order_dir(&job.key);
-        if look(&*self.disk, &dir, None, None)? != LocalPicture::Absent {
+        if inspect(&*self.disk, &dir, None, None)? != LocalPicture::Absent {
             return Err(is_taken(&dir));
         }
         let fetched = self.fetch(job);
@@ -43,7 +43,7 @@ impl Executor {
     fn publish_staged(&self, job: &FetchJob, manifest: Manifest) -> Result<Manifest, Fault> {
         self.root.check()?;
         let staged = self.layout.work_dir(&job.job);
-        let manifest_sha256 = seal_with(&*self.disk, &staged, &manifest, &self.step)?;
+        let manifest_sha256 = write_manifest_with(&*self.disk, &staged, &manifest, &self.step)?;
         let publication = Publication {
             key: job.key.clone(),
             revision: manifest.revision,

@@ -5,14 +5,14 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::config::{FormatConfig, Names};
-use crate::local::StagedFile;
-use crate::local::describe::describe;
-use crate::local::extras::{Taken, take_extra_as};
-use crate::local::files::{Footprint, Tree, below, copy_file, remove_empty_dirs};
-use crate::local::kept::SpoolDir;
-use crate::local::look::{There, with_names};
-use crate::local::spool::Spool;
-use crate::local::unpack::Reading;
+use crate::hotfolder::StagedFile;
+use crate::hotfolder::describe::describe;
+use crate::hotfolder::extras::{Taken, take_extra_as};
+use crate::hotfolder::files::{Footprint, Tree, below, copy_file, remove_empty_dirs};
+use crate::hotfolder::inspect::{There, with_names};
+use crate::hotfolder::partial_download::SpoolDir;
+use crate::hotfolder::spool::Spool;
+use crate::hotfolder::unpack::Reading;
 use crate::model::asset::{AssetKind, AssetRequest};
 use crate::model::cancel::Cancel;
 use crate::model::fault::{Fault, FaultClass};
@@ -24,7 +24,7 @@ use crate::model::step::Step;
 use super::super::effects::{ExtrasJob, Fetched, Lacking};
 use super::Executor;
 use super::fetch::next;
-use crate::local::room::Room;
+use crate::hotfolder::room::Room;
 
 /// Minimum time for extras fetched after the publication: no one is waiting for them, but the
 /// order's next revision would have to.

@@ -5,9 +5,9 @@ use std::cell::Cell;
 use std::path::{Path, PathBuf};
 
 use crate::config::{FormatConfig, Names};
-use crate::local::describe::{Case, describe, describe_case};
-use crate::local::kept::SpoolDir;
-use crate::local::unpack::{Reading, unpack_as};
+use crate::hotfolder::describe::{Case, describe, describe_case};
+use crate::hotfolder::partial_download::SpoolDir;
+use crate::hotfolder::unpack::{Reading, unpack_as};
 use crate::model::asset::{AssetKind, AssetRequest};
 use crate::model::cancel::Cancel;
 use crate::model::fault::{Fault, FaultClass};

@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
-use crate::local::held;
-use crate::local::layout::HELD_JOB;
-use crate::local::look::manifest_with;
-use crate::local::publish::Recovered;
-use crate::local::seal::seal_with;
+use crate::hotfolder::held;
+use crate::hotfolder::inspect::manifest_with;
+use crate::hotfolder::layout::HELD_JOB;
+use crate::hotfolder::publish::Recovered;
+use crate::hotfolder::write_manifest::write_manifest_with;
 use crate::model::fault::Fault;
 use crate::model::manifest::Manifest;
 
@@ -25,12 +25,12 @@ impl Executor {
     }
 
     /// Makes a staged order complete and durable.
-    pub(super) fn seal(&self, job: &PublishJob, staged: &Path) -> Result<(), Fault> {
+    pub(super) fn write_manifest(&self, job: &PublishJob, staged: &Path) -> Result<(), Fault> {
         let intent = &job.intent;
         if !intent.job.starts_with(HELD_JOB) {
             let named = self.named(job, staged);
             let manifest = named.as_deref().unwrap_or(&intent.manifest);
-            return seal_with(&*self.disk, staged, manifest, &self.step).map(drop);
+            return write_manifest_with(&*self.disk, staged, manifest, &self.step).map(drop);
         }
         match held::manifest_in(&*self.disk, staged)? {
             // An earlier attempt got this far.

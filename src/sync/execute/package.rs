@@ -4,8 +4,8 @@
 use std::path::PathBuf;
 
 use crate::config::FormatConfig;
-use crate::local::kept::{Kept, Origin, SpoolDir};
-use crate::local::room::Room;
+use crate::hotfolder::partial_download::{Origin, PartialDownload, SpoolDir};
+use crate::hotfolder::room::Room;
 use crate::model::asset::{AssetKind, AssetRequest};
 use crate::model::fault::{Fault, FaultClass};
 use crate::model::remote::{AssetBody, Remote};
@@ -111,8 +111,8 @@ impl Executor {
         remote: &dyn Remote,
         job: &FetchJob,
         wanted: &FormatConfig,
-        kept: Option<&Kept>,
-    ) -> Result<(Box<dyn AssetBody>, Option<Kept>), Fault> {
+        kept: Option<&PartialDownload>,
+    ) -> Result<(Box<dyn AssetBody>, Option<PartialDownload>), Fault> {
         let whole = request(job, AssetKind::Ide, wanted);
         if let Some(kept) = kept {
             let rest = AssetRequest { resume: Some(kept.resume()), ..whole.clone() };

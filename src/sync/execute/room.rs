@@ -1,7 +1,7 @@
 //! Keeps the configured amount of space free on the volume.
 
 use super::Executor;
-use crate::local::room::too_little;
+use crate::hotfolder::room::too_little;
 use crate::model::fault::Fault;
 
 use super::super::notice::size;

@@ -14,7 +14,7 @@ use bytes::Bytes;
 use super::fetch::PATIENCE;
 use super::*;
 use crate::disk::RealDisk;
-use crate::local::root::Root;
+use crate::hotfolder::root::Root;
 use crate::model::asset::{AssetInfo, AssetKind, AssetRequest, Resume};
 use crate::model::fault::FaultClass;
 use crate::model::ids::{AccountId, OrderId, RxId};

@@ -1,8 +1,8 @@
 //! Records the removal of what is no longer held back, in the log and in the audit, without file
 //! names.
 
-use crate::audit::{Audit, Deed, Entry, Mark};
-use crate::local::held::Witness;
+use crate::audit::{Audit, AuditEvent, Entry, Mark};
+use crate::hotfolder::held::Witness;
 use crate::model::fault::Fault;
 use crate::model::ids::OrderKey;
 use crate::model::time::WallMs;
@@ -20,7 +20,7 @@ impl<'a> Recorded<'a> {
     }
 
     fn entry(&self, key: &OrderKey, files: usize, mark: Mark) -> Entry {
-        Entry::by_agent(self.now, Deed::HeldRemoved, mark).about(key).detail("files", files)
+        Entry::by_agent(self.now, AuditEvent::HeldRemoved, mark).about(key).detail("files", files)
     }
 }
 
@@ -51,8 +51,8 @@ impl Witness for Recorded<'_> {
     }
 
     fn leftovers(&self, count: usize) -> bool {
-        let entry =
-            Entry::by_agent(self.now, Deed::LeftoversRemoved, Mark::Begun).detail("count", count);
+        let entry = Entry::by_agent(self.now, AuditEvent::LeftoversRemoved, Mark::Begun)
+            .detail("count", count);
         if let Err(fault) = self.audit.record(&entry) {
             tracing::warn!("leftovers of interrupted work are not removed: {}", fault.chain());
             return false;

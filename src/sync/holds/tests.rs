@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::*;
-use crate::audit::{Audit, Deed, Record};
+use crate::audit::{Audit, AuditEvent, Record};
 use crate::disk::RealDisk;
 use crate::model::record::{OrderState, Place, PublishedRecord};
 use casedrop_testing::{key, sealed};
@@ -38,7 +38,7 @@ impl World {
     /// The audit records of removals: order, number of files, and mark.
     fn removals(&self) -> Vec<(Option<String>, Option<u64>, String)> {
         let records = self.audit().read(1).expect("read").into_iter();
-        let removals = records.filter(|record| record.what == Deed::HeldRemoved.as_str());
+        let removals = records.filter(|record| record.what == AuditEvent::HeldRemoved.as_str());
         let told = |one: Record| {
             (one.order, one.details.get("files").and_then(serde_json::Value::as_u64), one.result)
         };
@@ -143,7 +143,7 @@ fn what_was_replaced_by_a_publication_is_removed_and_what_comes_after_it_is_not(
             place: Place::Main,
             history_seen: 0,
         });
-        let revision = crate::store::RevisionRecord {
+        let revision = crate::journal::RevisionRecord {
             manifest,
             manifest_sha256: sha,
             is_found: false,

@@ -249,7 +249,8 @@ impl Drop for Running {
         let _ = self.child.wait();
         // Its agent notices and stops.
         let began = Instant::now();
-        while casedrop::app::agent_runs(&self.state) && began.elapsed() < Duration::from_secs(60) {
+        while casedrop::agent::agent_runs(&self.state) && began.elapsed() < Duration::from_secs(60)
+        {
             std::thread::sleep(Duration::from_millis(20));
         }
         if std::thread::panicking() {

@@ -4,9 +4,9 @@
 use std::sync::Arc;
 
 use casedrop::audit::Audit;
+use casedrop::journal::{Held, Pending, RevisionRecord};
 use casedrop::model::manifest::Manifest;
 use casedrop::model::record::{OrderRecord, OrderState, Place, Retired};
-use casedrop::store::{Held, Pending, RevisionRecord};
 
 use super::places;
 use super::tree::lies_somewhere;

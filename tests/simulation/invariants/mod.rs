@@ -4,11 +4,11 @@ mod end;
 mod places;
 mod tree;
 
+use casedrop::journal::Store;
 use casedrop::model::fault::FaultClass;
 use casedrop::model::ids::OrderKey;
 use casedrop::model::manifest::Reason;
 use casedrop::model::record::Place;
-use casedrop::store::Store;
 use casedrop::sync::notice::Notice;
 
 use crate::tally::Tally;

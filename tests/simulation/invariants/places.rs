@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use casedrop::local::Layout;
+use casedrop::hotfolder::Layout;
 use casedrop::model::ids::OrderKey;
 use casedrop::model::manifest::{FILE_NAME, Manifest};
 use casedrop::model::stand_in::stand_in;

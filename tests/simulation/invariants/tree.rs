@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use casedrop::local::root::MARKER;
+use casedrop::hotfolder::root::MARKER;
 
 use super::places;
 use crate::disk::Node;
@@ -55,7 +55,7 @@ fn put_back_by_a_crash(ledger: &mut Ledger, entries: &BTreeMap<PathBuf, Content>
 /// order, in its own place.
 fn one_whole_revision<'a>(
     orders: &'a [crate::align::SimOrder],
-    layout: &casedrop::local::Layout,
+    layout: &casedrop::hotfolder::Layout,
     path: &Path,
     content: &Content,
 ) -> Result<&'a crate::align::SimOrder, String> {

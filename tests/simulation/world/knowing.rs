@@ -1,10 +1,10 @@
 //! What the simulated agent knows about removals when it starts.
 
-use casedrop::local::held;
-use casedrop::local::retire::{Fate, Witness};
+use casedrop::hotfolder::held;
+use casedrop::hotfolder::retention::{Fate, Witness};
+use casedrop::journal::Store;
 use casedrop::model::fault::Fault;
 use casedrop::model::ids::OrderKey;
-use casedrop::store::Store;
 
 /// Answers from the journal.
 pub(super) struct Knowing<'a>(pub(super) &'a Store);

@@ -14,8 +14,8 @@ pub use recover::{Recovered, recover};
 
 use super::files::{fault_of, held_fault};
 use super::history;
+use super::inspect::{LocalPicture, inspect, manifest_sha};
 use super::layout::Layout;
-use super::look::{LocalPicture, look, manifest_sha};
 use super::root::check_root;
 use casedrop_disk::{Disk, DiskError, Kind, Moved};
 use casedrop_model::fault::{Fault, FaultClass};
@@ -103,7 +103,7 @@ pub fn publish(
         }
         Target::Fresh | Target::Beside => (None, None),
     };
-    let found = look(disk, &work.dir, expected, sha)?;
+    let found = inspect(disk, &work.dir, expected, sha)?;
     let moved = match found {
         LocalPicture::Absent => work.move_in()?,
         LocalPicture::AsPublished | LocalPicture::Reduced { .. } if work.is_empty()? => {
@@ -113,7 +113,7 @@ pub fn publish(
         found => return Ok(PublishOutcome::TargetChanged { found }),
     };
     if moved == Moved::TargetExists {
-        let found = look(disk, &work.dir, None, None)?;
+        let found = inspect(disk, &work.dir, None, None)?;
         return Ok(PublishOutcome::TargetChanged { found });
     }
     work.done()

@@ -3,8 +3,8 @@
 use super::{Publication, Step, Target, Work};
 use crate::files::fault_of;
 use crate::history;
+use crate::inspect::{LocalPicture, Read, inspect, manifest_sha, read_manifest};
 use crate::layout::Layout;
-use crate::look::{LocalPicture, Read, look, manifest_sha, read_manifest};
 use casedrop_disk::{Disk, Kind, Moved};
 use casedrop_model::fault::Fault;
 
@@ -79,5 +79,5 @@ fn is_whole(disk: &dyn Disk, publication: &Publication) -> Result<bool, Fault> {
     }
     let Read::Manifest(manifest, sha) = read_manifest(disk, staged)? else { return Ok(false) };
     Ok(sha == publication.manifest_sha256
-        && look(disk, staged, Some(&manifest), Some(&sha))? == LocalPicture::AsPublished)
+        && inspect(disk, staged, Some(&manifest), Some(&sha))? == LocalPicture::AsPublished)
 }

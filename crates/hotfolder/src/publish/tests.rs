@@ -175,7 +175,8 @@ fn every_step_is_met_by_some_publication() {
     setup.publish_with(&RealDisk, &note).expect("published");
     let staged = setup.place.layout.work_dir("other");
     let (manifest, _) = sealed(&staged, 1, &OLD);
-    super::super::seal::seal_with(&RealDisk, &staged, &manifest, &note).expect("sealed");
+    super::super::write_manifest::write_manifest_with(&RealDisk, &staged, &manifest, &note)
+        .expect("sealed");
     if cfg!(windows) {
         met.borrow_mut().insert(Step::OldToHistory);
     }

@@ -93,7 +93,8 @@ pub fn unpack(
 
 /// Unpacks an order's archive into `dest`, which is created if missing. A single top folder is
 /// stripped. A member that cannot be read is left out, unless it is a scan, an XML file or the
-/// prescription. Files are not synced yet; [`seal`](super::seal::seal) does that.
+/// prescription. Files are not synced yet;
+/// [`write_manifest`](super::write_manifest::write_manifest) does that.
 ///
 /// # Errors
 /// Of class damaged for what another download may cure (`not-a-zip`, `zip-corrupt`, `zip-crc`,

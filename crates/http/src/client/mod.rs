@@ -2,9 +2,9 @@
 //! Every HTTP client for other hosts is created here, so that all follow the same rules: `https`
 //! only, no automatic redirects, and no proxy for this PC.
 
-mod machine;
+mod connection_errors;
 mod retry_after;
-mod trouble;
+mod system_proxy;
 
 use std::path::Path;
 use std::sync::Once;
@@ -17,8 +17,8 @@ use url::{Host, Url};
 use casedrop_disk::{Disk, read_limited};
 use casedrop_model::fault::{Fault, FaultClass};
 
+pub use connection_errors::{Trouble, trouble};
 pub use retry_after::retry_after;
-pub use trouble::{Trouble, trouble};
 
 const USER_AGENT: &str = concat!("Casedrop/", env!("CARGO_PKG_VERSION"));
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
@@ -110,8 +110,8 @@ impl Outgoing {
         })
     }
 
-    /// Creates a client for one server: proxy, certificate authorities, no redirects, and `https` only
-    /// unless the server is on this PC.
+    /// Creates a client for one server: proxy, certificate authorities, no redirects, and `https`
+    /// only unless the server is on this PC.
     ///
     /// # Errors
     /// If TLS or the proxy cannot be set up.
@@ -131,7 +131,7 @@ impl Outgoing {
         let proxy = match &self.proxy {
             ProxyConfig::None => return Ok(builder.no_proxy()),
             ProxyConfig::Named(proxy) => proxy.clone(),
-            ProxyConfig::System => match machine::proxy() {
+            ProxyConfig::System => match system_proxy::proxy() {
                 Some((url, except)) => NamedProxy { url, login: None, except: Some(except) },
                 // The one from the environment or the user's settings, which the client reads
                 // itself.

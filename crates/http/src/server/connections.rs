@@ -19,8 +19,8 @@ use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
 use super::certificate::OwnCertificate;
-use super::patient::Patient;
-use super::places::{Place, Places};
+use super::connection_slots::{Place, Places};
+use super::write_deadline::Patient;
 
 /// A handshake must complete within this time.
 const HANDSHAKE_TIME: Duration = Duration::from_secs(10);

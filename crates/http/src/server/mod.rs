@@ -2,11 +2,11 @@
 //! the host name that requests use.
 
 mod certificate;
+mod connection_slots;
 mod connections;
 mod expiry;
 mod host;
-mod patient;
-mod places;
+mod write_deadline;
 
 #[cfg(test)]
 mod tests;

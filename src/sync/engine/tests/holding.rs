@@ -1,10 +1,10 @@
 //! Incomplete orders are held back: stored, shown, released, replaced, and never lost.
 
 use super::*;
+use crate::journal::Held;
 use crate::model::asset::AssetKind;
 use crate::model::finding_code::FindingCode;
 use crate::model::manifest::{Finding, Severity};
-use crate::store::Held;
 use crate::sync::effects::{HoldJob, Lacking};
 
 fn serious() -> Finding {
@@ -347,7 +347,7 @@ fn pictures_that_come_late_join_what_is_held_back() {
 
 #[test]
 fn an_order_that_went_back_to_the_doctor_is_away_and_what_is_held_back_stays() {
-    use crate::store::ErrandKind;
+    use crate::journal::ErrandKind;
     let mut world = World::holding();
     let order = key("lab", "17");
     let kept = world.hold(&order, incomplete("a"));

@@ -1,7 +1,7 @@
 //! User requests: paused labs, immediate polls, orders by number, orders sent back.
 
 use super::*;
-use crate::store::{ErrandKind, Paused};
+use crate::journal::{ErrandKind, Paused};
 
 fn pause(world: &World) {
     let paused = Paused { at: world.now.wall, by: Some("anna".to_owned()) };

@@ -2,7 +2,7 @@
 //! what failed is left.
 
 use super::*;
-use crate::local::files::{Tree, hash_file};
+use crate::hotfolder::files::{Tree, hash_file};
 use crate::model::manifest::{Manifest, Role};
 use crate::sync::effects::{ExtrasJob, Lacking};
 use casedrop_testing::{Lie, NoExchange, content_of, sealed};

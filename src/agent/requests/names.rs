@@ -1,0 +1,124 @@
+//! Resolves the labs and orders that users name.
+
+use super::RequestHandler;
+use super::once::cannot_use;
+use crate::config::{Config, LabConfig};
+use crate::model::fault::{Fault, FaultClass};
+use crate::model::ids::{LabName, OrderId, OrderKey};
+use crate::model::request::{Outcome, Reply};
+
+/// The code of faults that the caller can fix; they become refusals.
+pub(in crate::agent) const USAGE: &str = "usage";
+
+/// An order named by a user.
+pub(super) enum Named {
+    /// It is in the journal.
+    Known(OrderKey),
+    /// It is not in the journal; the lab is the one named, or the only one.
+    Unknown(LabName, OrderId),
+}
+
+impl RequestHandler {
+    pub(super) fn lab(&self, name: &str) -> Result<&LabConfig, Fault> {
+        find_lab(&self.config, name)
+    }
+
+    /// Returns the named lab, or the only one there is.
+    pub(super) fn the_lab(&self, name: Option<&str>) -> Result<&LabConfig, Fault> {
+        match (name, self.config.labs.as_slice()) {
+            (Some(name), _) => self.lab(name),
+            (None, [only]) => Ok(only),
+            (None, _) => Err(usage("several labs are in the config, and none was named")
+                .hint(format!("say which: {}", names(&self.config)))),
+        }
+    }
+
+    /// Returns the named lab, or all of them.
+    pub(super) fn labs(&self, name: Option<&str>) -> Result<Vec<&LabConfig>, Fault> {
+        match name {
+            Some(name) => Ok(vec![self.lab(name)?]),
+            None => Ok(self.config.labs.iter().collect()),
+        }
+    }
+
+    /// Finds the order with that id (or Rx id), in the given lab if one is named.
+    pub(super) fn order(&self, id: &OrderId, lab: Option<&str>) -> Result<Named, Fault> {
+        let lab = lab.map(|name| self.lab(name)).transpose()?;
+        let mut found = self
+            .journal
+            .with(|store| store.find(id.as_str()))
+            .map_err(cannot_use)?
+            .into_iter()
+            .map(|order| order.key)
+            .filter(|key| lab.is_none_or(|lab| key.lab == lab.name))
+            .collect::<Vec<_>>();
+        // Orders of labs no longer in the config can be neither fetched nor returned.
+        if found.len() > 1 {
+            found.retain(|key| self.config.labs.iter().any(|lab| lab.name == key.lab));
+        }
+        match found.as_slice() {
+            [key] => Ok(Named::Known(key.clone())),
+            [] => {
+                let is_number = id.as_str().bytes().all(|byte| byte.is_ascii_digit());
+                if !is_number {
+                    let text = format!("no order with the id or Rx id {id} is known here");
+                    return Err(usage(text).hint(
+                        "give the order's number as myitero.com shows it; an order that is not known \
+                         here is asked for by that",
+                    ));
+                }
+                let lab = self.the_lab(lab.map(|lab| lab.name.as_str())).map_err(|fault| {
+                    usage(format!("no order {id} is known here, so its lab must be named"))
+                        .hint(fault.hint.unwrap_or_default())
+                })?;
+                Ok(Named::Unknown(lab.name.clone(), id.clone()))
+            }
+            many => {
+                let which: Vec<_> = many.iter().map(OrderKey::to_string).collect();
+                let text = format!("{id} stands for several orders: {}", which.join(", "));
+                Err(usage(text).hint("say which lab is meant"))
+            }
+        }
+    }
+}
+
+/// Finds a lab by name, ignoring case. The fault for an unknown name suggests the nearest one.
+pub fn find_lab<'a>(config: &'a Config, name: &str) -> Result<&'a LabConfig, Fault> {
+    let found = config.labs.iter().find(|lab| lab.name.as_str().eq_ignore_ascii_case(name));
+    found.ok_or_else(|| {
+        let near = |known: &&LabConfig| {
+            strsim::jaro_winkler(&known.name.as_str().to_lowercase(), &name.to_lowercase())
+        };
+        let nearest = config
+            .labs
+            .iter()
+            .filter(|known| near(known) > 0.7)
+            .max_by(|a, b| near(a).total_cmp(&near(b)));
+        let hint = match nearest {
+            Some(nearest) => format!("did you mean {}?", nearest.name),
+            None => format!("the config has these labs: {}", names(config)),
+        };
+        usage(format!("no lab is named {name:?}")).hint(hint)
+    })
+}
+
+/// Returns a fault that the caller can fix.
+pub(super) fn usage(text: impl Into<String>) -> Fault {
+    Fault::new(FaultClass::Permanent, USAGE, text)
+}
+
+/// Turns a caller's mistake into a refusal.
+pub(super) fn refused(fault: Fault) -> Result<Reply, Fault> {
+    match fault.code {
+        USAGE => {
+            let reply = Reply::new(Outcome::Refused, fault.chain());
+            Ok(Reply { next: fault.hint, ..reply })
+        }
+        _ => Err(fault),
+    }
+}
+
+fn names(config: &Config) -> String {
+    let names: Vec<_> = config.labs.iter().map(|lab| lab.name.as_str()).collect();
+    names.join(", ")
+}

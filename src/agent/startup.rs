@@ -1,0 +1,465 @@
+//! Opening an agent: locks first, then the journal, then the output. The agent gets back to work
+//! the same way after a fault of this PC.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::watch;
+
+use crate::audit::Audit;
+use crate::config::{Config, WhenMissing};
+use crate::disk::Disk;
+use crate::hotfolder::layout::Layout;
+use crate::hotfolder::root::{ANOTHER_AGENT, Root};
+use crate::journal::{BUSY, Store, StoreError, StoreTrouble};
+use crate::metrics::Counters;
+use crate::model::cancel::Cancel;
+use crate::model::fault::Fault;
+use crate::model::ids::LabName;
+use crate::model::record::OrderRecord;
+use crate::model::step::Step;
+use crate::model::time::Now;
+use crate::retry::RetryPolicy;
+use crate::secrets::Keeping;
+use crate::service::NoHost;
+use crate::service::eventlog::EventLog;
+use crate::status::Progress;
+use crate::sync::Engine;
+use crate::sync::engine::{EnginePolicy, job_name};
+use crate::sync::execute::{Executor, Fetches, Link, Timer};
+use crate::sync::holds::Unsettled;
+use crate::sync::notice::Notice;
+
+use super::background::{Journal, Wake};
+use super::clock::{self, wall_now};
+use super::config_audit;
+use super::heartbeat::Heartbeat;
+use super::idle::IdleState;
+use super::journal::{self, Opened};
+use super::labs::Labs;
+use super::output_change::OutputChange;
+use super::recovery::{self, Lost, ROOT_FACT, recover};
+use super::requests::{Live, RequestHandler};
+use super::supervisor::{Agent, WorkSession};
+
+/// The lock that keeps a second agent off a state folder.
+pub(super) const LOCK_NAME: &str = "agent.lock";
+
+/// How often to check the journal for requests of other processes, unless something wakes the
+/// engine.
+const TICK: Duration = Duration::from_secs(1);
+
+/// Why an agent cannot work.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Another agent holds the state folder or the output.
+    #[error("another agent is running on {0}")]
+    AnotherAgent(String),
+    /// A fault of the disk.
+    #[error(transparent)]
+    Fault(#[from] Fault),
+    /// The journal cannot be used.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A damaged journal cannot be set aside.
+    #[error(transparent)]
+    Aside(Fault),
+}
+
+impl From<Unsettled> for OpenError {
+    fn from(error: Unsettled) -> Self {
+        match error {
+            Unsettled::Disk(fault) => Self::Fault(fault),
+            Unsettled::Store(error) => Self::Store(error),
+        }
+    }
+}
+
+impl OpenError {
+    /// Whether it may pass on its own, so that a starting agent has reason to wait.
+    fn may_pass(&self) -> bool {
+        match self {
+            Self::AnotherAgent(_) | Self::Fault(_) => false,
+            Self::Aside(_) => true,
+            Self::Store(error) => {
+                !matches!(error.kind(), StoreTrouble::Newer | StoreTrouble::Forbidden)
+            }
+        }
+    }
+}
+
+/// What an agent is built on, for the lifetime of its process.
+pub(super) struct AgentContext {
+    pub(super) config: Arc<Config>,
+    pub(super) disk: Arc<dyn Disk>,
+    pub(super) layout: Layout,
+    pub(super) links: Arc<BTreeMap<LabName, Link>>,
+    pub(super) root: Arc<Root>,
+    pub(super) progress: Arc<Progress>,
+    pub(super) step: fn(Step),
+    /// How long the journal's calls wait for other programs.
+    pub(super) busy: Duration,
+    pub(super) audit: Audit,
+    /// The journal for tasks in parallel with the engine.
+    pub(super) journal: Journal,
+    /// How those tasks wake the engine.
+    pub(super) wake: Wake,
+    /// Carries out user requests.
+    pub(super) handler: Arc<RequestHandler>,
+    /// What needs attention, for the system's event log.
+    pub(super) events: EventLog,
+    pub(super) counters: Arc<Counters>,
+    /// The last heartbeat of the loop.
+    pub(super) heartbeat: Arc<Heartbeat>,
+    /// Changes whenever an order or lab gets a notice.
+    pub(super) told: watch::Sender<()>,
+    /// Whether this agent was restored because a newer one failed.
+    pub(super) came_back: bool,
+    /// Whether anything is in flight, and when something begins.
+    pub(super) idle: IdleState,
+    /// How often to check the journal for what other processes wrote. Anything this process causes
+    /// wakes the engine.
+    pub(super) tick: Mutex<Duration>,
+    /// Whether the journal's write-ahead log was missing at the last check.
+    pub(super) log_was_gone: AtomicBool,
+}
+
+impl AgentContext {
+    /// Passes a notice to everything that keeps a record: the log, the system's event log, the
+    /// counters.
+    pub(super) fn say(&self, notice: &Notice) {
+        notice.log();
+        self.events.tell(notice);
+        self.counters.tell(notice, clock::now().mono);
+    }
+}
+
+/// How an agent gets to work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Attempt {
+    /// The process has just started: what needs a user's decision is an error.
+    pub(super) first: bool,
+    /// How many times in a row the journal looked sound but turned out to be damaged.
+    pub(super) suspicions: u32,
+    /// Whether a damaged journal may be replaced now.
+    pub(super) may_rebuild: bool,
+}
+
+impl Agent {
+    /// Takes the locks, finds journal and output as they were left, and removes what an earlier run
+    /// left unfinished in staging. A damaged journal is set aside and rebuilt. If a known output is
+    /// missing, or another program holds the journal, the agent waits for it while running.
+    ///
+    /// `came_back` says that a newer version was tried here and failed: if it left a journal that
+    /// this one cannot read, that journal is set aside too.
+    pub fn open(
+        config: Arc<Config>,
+        disk: Arc<dyn Disk>,
+        labs: Arc<Labs>,
+        step: fn(Step),
+        came_back: bool,
+    ) -> Result<Self, OpenError> {
+        announce(&labs.secrets().keeping()?);
+        let links = labs.links()?;
+        Self::open_at(config, disk, (labs, links), step, (BUSY, came_back))
+    }
+
+    /// Like [`open`](Self::open), but with other links to Align for the orders, and another timeout
+    /// for programs that hold the journal.
+    pub fn open_with(
+        config: Arc<Config>,
+        disk: Arc<dyn Disk>,
+        ways: (Arc<Labs>, BTreeMap<LabName, Link>),
+        step: fn(Step),
+        busy: Duration,
+    ) -> Result<Self, OpenError> {
+        Self::open_at(config, disk, ways, step, (busy, false))
+    }
+
+    fn open_at(
+        config: Arc<Config>,
+        disk: Arc<dyn Disk>,
+        (labs, links): (Arc<Labs>, BTreeMap<LabName, Link>),
+        step: fn(Step),
+        (busy, came_back): (Duration, bool),
+    ) -> Result<Self, OpenError> {
+        disk.create_private_dirs(&config.state).map_err(Fault::from)?;
+        close_to_others(&*disk, &config);
+        let lock = disk.try_lock(&config.state.join(LOCK_NAME)).map_err(Fault::from)?;
+        let lock =
+            lock.ok_or_else(|| OpenError::AnotherAgent(config.state.display().to_string()))?;
+        let layout = Layout { output: config.output.clone(), staging: config.staging.clone() };
+        let (journal, wake) = (Journal::of(&config.state).with_hook(step), Wake::default());
+        let (links, progress) = (Arc::new(links), Arc::new(Progress::default()));
+        let root = Arc::new(Root::new(Arc::clone(&disk), layout.clone()));
+        let heartbeat = Arc::new(Heartbeat::default());
+        let counters = Arc::new(Counters::new(Arc::clone(&progress)));
+        let context = Arc::new(AgentContext {
+            handler: Arc::new(RequestHandler::of_agent(
+                Arc::clone(&config),
+                Arc::clone(&disk),
+                labs,
+                Arc::clone(&links),
+                (journal.clone(), wake.clone()),
+                Live {
+                    page_at: watch::Sender::default(),
+                    counters: Arc::clone(&counters),
+                    since: wall_now(),
+                    progress: Arc::clone(&progress),
+                    root: Arc::clone(&root),
+                    step,
+                    stopping: Cancel::new(),
+                    heartbeat: Arc::clone(&heartbeat),
+                },
+            )),
+            root,
+            journal,
+            wake,
+            events: EventLog::default(),
+            counters,
+            heartbeat,
+            told: watch::Sender::default(),
+            audit: Audit::new(Arc::clone(&disk), &config.state),
+            config,
+            disk,
+            layout,
+            links,
+            progress,
+            step,
+            busy,
+            came_back,
+            idle: IdleState::default(),
+            tick: Mutex::new(TICK),
+            log_was_gone: AtomicBool::new(false),
+        });
+        config_audit::record(&context);
+        let first = Attempt { first: true, suspicions: 0, may_rebuild: true };
+        let mut news = Vec::new();
+        let life = match start_work(&context, first, &mut news) {
+            Err(error) if !error.may_pass() => return Err(error),
+            life => life,
+        };
+        Ok(Self { context, life, news, host: Arc::new(NoHost), events: None, _lock: lock })
+    }
+}
+
+/// Makes the state folder private if an installer or an earlier version left it open. Others still
+/// need access to the output and the command folder: if one of them is inside, only the secrets are
+/// made private.
+fn close_to_others(disk: &dyn Disk, config: &Config) {
+    let shared = [Some(&config.output), config.commands.as_ref()];
+    let holds_shared = shared.into_iter().flatten().any(|it| it.starts_with(&config.state));
+    let secrets = crate::secrets::folder(&config.state);
+    let dir = if holds_shared { &secrets } else { &config.state };
+    match disk.kind(dir).and_then(|kind| match kind {
+        Some(_) => disk.make_private(dir),
+        None => Ok(Vec::new()),
+    }) {
+        Ok(lost) if lost.is_empty() => {}
+        Ok(lost) => tracing::warn!(
+            "{} was open to {}; now only the system, administrators, the agent's account and those \
+             that were given a right by name may enter it",
+            dir.display(),
+            lost.join(", ")
+        ),
+        Err(error) => tracing::warn!("{}", Fault::from(error).chain()),
+    }
+}
+
+/// Logs once how secrets are kept.
+fn announce(keeping: &Keeping) {
+    let folder = keeping.folder.display();
+    match (keeping.vault, keeping.fallback()) {
+        (Some(vault), _) => tracing::info!("logins are kept in {folder}, sealed by {vault}"),
+        (None, Some((text, _))) => tracing::info!("{text}"),
+        (None, None) => tracing::info!("logins are kept in {folder}, as the config wants it"),
+    }
+}
+
+/// Opens the journal and, if it is there, the output, brings both into step, and starts work.
+pub(super) fn start_work(
+    context: &AgentContext,
+    attempt: Attempt,
+    news: &mut Vec<Notice>,
+) -> Result<WorkSession, OpenError> {
+    let Opened { store, why, is_suspect, kept } = {
+        let _gate = context.journal.gate.write().unwrap_or_else(PoisonError::into_inner);
+        journal::open(context, attempt)?
+    };
+    super::notices::begin(&store, &context.config.notices)?;
+    let store = store.with_hook(context.step);
+    let now = clock::now();
+    let chosen = OutputChange::of(&store, &context.layout.output)?;
+    let is_chosen = chosen.is_some();
+    let is_new = store.fact(ROOT_FACT)?.is_none();
+    let known = match (&chosen, store.fact(ROOT_FACT)?) {
+        (Some(chosen), _) => Some(chosen.id.clone()),
+        (None, Some(id)) => Some(id),
+        (None, None) => journal::noted_root(context)?,
+    };
+    let unknown = is_new && !is_chosen && known.is_some() && !store.polls_are_unknown()?;
+    if unknown || why.is_some() || is_suspect {
+        store.forget_polls(now.into())?;
+    }
+    let lost = Lost { is_new: is_new && !is_chosen, is_chosen, is_suspect, why, kept };
+    let waits = match open_output(context, &store, now, known.as_deref(), &lost, news) {
+        Ok(()) => {
+            if let Some(chosen) = chosen {
+                chosen.complete(context, &store)?;
+            }
+            None
+        }
+        Err(OpenError::Fault(fault)) if fault.code == ANOTHER_AGENT && attempt.first => {
+            return Err(OpenError::AnotherAgent(context.layout.output.display().to_string()));
+        }
+        // A known output may come back. One that never existed will not, nor will one in the wrong
+        // place move.
+        Err(OpenError::Fault(fault)) if known.is_some() && fault.code != "staging-volume" => {
+            Some(fault)
+        }
+        Err(error) => return Err(error),
+    };
+    if let Some(fault) = &waits {
+        if let Some(why) = &lost.why {
+            news.push(recovery::lost_for_now(why));
+        }
+        news.push(Notice::PcTrouble { message: fault.chain(), hint: fault.hint.clone() });
+    }
+    store.set_output_waits(waits.as_ref().map(Fault::chain).as_deref())?;
+    // The listener reports it again.
+    store.set_listener_trouble(None)?;
+    store.set_in_use(true)?;
+    let engine = Engine::new(store, policy(&context.config), now)?;
+    let executor = Executor {
+        config: Arc::clone(&context.config),
+        disk: Arc::clone(&context.disk),
+        layout: context.layout.clone(),
+        root: Arc::clone(&context.root),
+        links: Arc::clone(&context.links),
+        audit: context.audit.clone(),
+        progress: Arc::clone(&context.progress),
+        cancel: Cancel::new(),
+        fetches: Fetches::default(),
+        step: context.step,
+        clock: wall_now,
+        timer: Timer::real(),
+    };
+    Ok(WorkSession { engine, executor: Arc::new(executor), waits, began: Instant::now() })
+}
+
+/// Prepares the output, brings journal and disk into step, and opens the output for orders.
+fn open_output(
+    context: &AgentContext,
+    store: &Store,
+    now: Now,
+    known: Option<&str>,
+    lost: &Lost,
+    news: &mut Vec<Notice>,
+) -> Result<(), OpenError> {
+    let prepared = context.root.prepare(known)?;
+    recover(context, store, now, &prepared, lost, news)?;
+    journal::note_root(context, &prepared.id);
+    context.root.open();
+    Ok(())
+}
+
+/// Returns what unfinished work in staging is still useful: staged orders about to be published,
+/// and interrupted downloads of orders that will be retried.
+pub(super) fn worth_keeping(
+    store: &Store,
+    config: &Config,
+    layout: &Layout,
+) -> Result<Vec<PathBuf>, StoreError> {
+    let staged = store.intents()?.into_iter().map(|intent| layout.staged_dir(&intent.job));
+    let is_coming = |order: &OrderRecord| {
+        order.trouble.as_ref().is_none_or(|trouble| trouble.next_try.is_some())
+            && config.labs.iter().any(|lab| lab.name == order.key.lab)
+    };
+    let wanted = store.wanted()?.into_iter().filter(is_coming);
+    Ok(staged.chain(wanted.map(|order| layout.spool_dir(&job_name(&order.key)))).collect())
+}
+
+fn policy(config: &Config) -> EnginePolicy {
+    EnginePolicy {
+        labs: config.labs.iter().map(|lab| lab.name.clone()).collect(),
+        poll_interval: config.poll_interval,
+        concurrency: config.downloads.concurrency,
+        min_rate: config.downloads.min_rate,
+        retry: RetryPolicy { not_converted: config.downloads.retry_404.clone() },
+        restore: config.when_missing == WhenMissing::Restore,
+        follow_up: config.follow_up,
+        history_keep: config.history_keep,
+        retention_keep: config.retention_keep,
+        late_extras: config.downloads.late_extras,
+        hold: config.labs.iter().filter(|lab| lab.holds).map(|lab| lab.name.clone()).collect(),
+        notifications: config.notifications.is_some(),
+        min_free: config.min_free,
+        volume: config.staging.clone(),
+        agent: format!("casedrop {}", env!("CARGO_PKG_VERSION")),
+        seed: fastrand::u64(..),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::disk::RealDisk;
+    use crate::model::fault::FaultClass;
+    use crate::model::ids::OrderKey;
+    use crate::model::order::{RemoteOrder, Status};
+    use crate::model::record::{Spent, Trouble};
+    use crate::model::time::WallMs;
+
+    #[test]
+    fn only_downloads_that_will_be_continued_survive_a_start() {
+        let dir = tempfile::tempdir().expect("tempdir");
+        let path = dir.path().join("casedrop.yaml");
+        let yaml = "output: orders\nstate: state\nlabs:\n  - name: lab\n    \
+                    oauth_base: https://oauth.iterocloud.com\n    base_url: https://base.iterocloud.com\n    \
+                    client_id: abc\n    redirect_url: https://lab.example/cb\n";
+        std::fs::write(&path, yaml).expect("written");
+        let config = crate::config::load(&RealDisk, &path, &[]).expect("a config").config;
+        let layout = Layout { output: config.output.clone(), staging: config.staging.clone() };
+        let store = Store::in_memory().expect("journal");
+        let save = |lab: &str, id: &str, change: fn(&mut OrderRecord)| {
+            let key = OrderKey {
+                lab: lab.parse().expect("valid"),
+                account: "1".parse().expect("valid"),
+                order: id.parse().expect("valid"),
+            };
+            let remote = RemoteOrder::new(key.order.clone(), Status::Ready);
+            let mut order = OrderRecord::new(key, remote, WallMs(1));
+            change(&mut order);
+            store.save(&order).expect("saved");
+        };
+        let trouble = |next_try: Option<WallMs>| Trouble {
+            class: FaultClass::Transient,
+            code: "broken-off".to_owned(),
+            message: String::new(),
+            hint: None,
+            attempts: 1,
+            spent: Spent::default(),
+            since: WallMs(1),
+            next_try,
+            wait: Duration::ZERO,
+            attention: next_try.is_none(),
+        };
+        let mut troubles = [Some(trouble(Some(WallMs(9)))), Some(trouble(None))].into_iter();
+        save("lab", "new", |_| {});
+        save("lab", "published", |order| order.fetched = order.evidence);
+        save("gone", "of-no-lab", |_| {});
+        for (id, trouble) in ["retried", "parked"].iter().zip(&mut troubles) {
+            save("lab", id, |_| {});
+            let mut order = store.find(id).expect("read").remove(0);
+            order.trouble = trouble;
+            store.save(&order).expect("saved");
+        }
+        let kept = worth_keeping(&store, &config, &layout).expect("read");
+        let names: Vec<_> =
+            kept.iter().map(|path| path.file_name().expect("name").to_string_lossy()).collect();
+        assert_eq!(names, ["lab~1~new.spool", "lab~1~retried.spool"]);
+    }
+}

@@ -1,0 +1,257 @@
+//! What the page needs from the rest of the agent.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use crate::audit::Record;
+use crate::config::InForce;
+use crate::disk::ReadFile;
+use crate::model::fault::Fault;
+use crate::model::ids::OrderKey;
+use crate::model::listing::{OrderPage, OrderQuery};
+use crate::model::manifest::{Manifest, ManifestFile};
+use crate::model::record::{OrderRecord, Place};
+use crate::model::request::{Outcome, Requests};
+use crate::model::time::WallMs;
+use crate::status::{Health, Status, Transfer};
+
+/// The agent, as the page sees it. Calls block.
+///
+/// # Errors
+/// Says what prevents an answer right now, such as a journal that cannot be read.
+pub trait PageData: Requests + 'static {
+    fn status(&self) -> Status;
+
+    /// The running downloads.
+    fn transfers(&self) -> BTreeMap<OrderKey, Transfer>;
+
+    /// One page of the list of orders.
+    fn orders(&self, query: &OrderQuery) -> Result<OrderPage, Fault>;
+
+    /// One order with its history; `None` if there is no such order.
+    fn order(&self, key: &OrderKey) -> Result<Option<OrderView>, Fault>;
+
+    /// The latest lines of all histories, newest first.
+    fn news(&self, limit: usize) -> Result<Vec<StoryLine>, Fault>;
+
+    /// A file of a published revision; `None` if its manifest lists no such file, or it is gone.
+    fn file(&self, key: &OrderKey, revision: u32, path: &str) -> Result<Option<OrderFile>, Fault>;
+
+    /// The patient's name in the newest revision's prescription. It is read on demand and never
+    /// stored.
+    fn patient(&self, key: &OrderKey) -> Option<String>;
+
+    /// The receipts of the latest command files, newest first.
+    fn receipts(&self, limit: usize) -> Result<Vec<ReceiptView>, Fault>;
+
+    fn command_folder(&self) -> Option<PathBuf>;
+
+    /// The latest audit records, newest first.
+    fn audit(&self, limit: usize) -> Result<Vec<Record>, Fault>;
+
+    /// Every effective key of the config.
+    fn settings(&self) -> Vec<InForce>;
+
+    /// The latest lines of the log, newest first.
+    fn log(&self, query: &LogQuery) -> Vec<LogLine>;
+
+    /// The progress of this PC's set-up.
+    fn setup(&self) -> Result<Setup, Fault>;
+
+    /// Records that the user completed a step of the set-up; `Done`: all of them.
+    fn pass(&self, step: SetupStep) -> Result<(), Fault>;
+
+    /// The status for monitoring: metrics in Prometheus' text format.
+    fn metrics(&self) -> String;
+
+    /// Whether the agent is alive and ready, and why not.
+    fn health(&self) -> Health;
+
+    /// Whether the agent's loop still runs. Returns immediately, whatever the state of disk and
+    /// journal.
+    fn is_live(&self) -> bool;
+}
+
+/// An order and everything the journal knows about it.
+#[derive(Debug, Clone)]
+pub struct OrderView {
+    pub record: OrderRecord,
+    /// The folder of its newest revision, if that was published and not removed since.
+    pub folder: Option<PathBuf>,
+    /// Published revisions, newest first.
+    pub revisions: Vec<RevisionView>,
+    /// The held revision, if any.
+    pub held: Option<HeldView>,
+    /// The history, newest line first.
+    pub story: Vec<StoryLine>,
+}
+
+/// A revision that is held back because it is incomplete.
+#[derive(Debug, Clone)]
+pub struct HeldView {
+    pub manifest: Manifest,
+    /// When it was held back.
+    pub at: WallMs,
+    /// Whether a user wants it published anyway.
+    pub released: bool,
+}
+
+#[derive(Debug, Clone)]
+pub struct RevisionView {
+    /// What was published, and why.
+    pub manifest: Manifest,
+    /// SHA-256 of the manifest's bytes.
+    pub manifest_sha256: String,
+    /// When it was published.
+    pub at: WallMs,
+    /// Where it was published.
+    pub place: Place,
+    /// Where it is now: in the output, or among the replaced ones; `None` if it is gone.
+    pub folder: Option<PathBuf>,
+}
+
+/// One line of an order's history.
+#[derive(Debug, Clone)]
+pub struct StoryLine {
+    pub key: OrderKey,
+    pub at: WallMs,
+    /// A stable word, such as `published`.
+    pub kind: String,
+    /// What happened, for people.
+    pub text: String,
+}
+
+/// A file of an order, opened for reading.
+pub struct OrderFile {
+    /// Its entry in the manifest.
+    pub file: ManifestFile,
+    /// Current size in bytes.
+    pub len: u64,
+    pub content: Box<dyn ReadFile>,
+}
+
+/// The receipt of a command file.
+#[derive(Debug, Clone)]
+pub struct ReceiptView {
+    /// Name of the command file.
+    pub file: String,
+    /// The request in words.
+    pub asked: String,
+    /// The file's owner, if the system named one.
+    pub owner: Option<String>,
+    /// When the receipt was written; RFC 3339.
+    pub at: String,
+    pub outcome: Outcome,
+    pub message: String,
+    /// What a person can or must do next.
+    pub next: Option<String>,
+}
+
+/// Which lines of the log to show.
+#[derive(Debug, Clone, Default)]
+pub struct LogQuery {
+    /// Maximum level: 1 errors, 2 warnings too, 3 what happened, 4 and 5 details.
+    pub depth: u8,
+    /// Text that the line must contain, if any.
+    pub contains: Option<String>,
+    pub limit: usize,
+}
+
+#[derive(Debug, Clone)]
+pub struct LogLine {
+    pub at: WallMs,
+    /// `ERROR`, `WARN`, `INFO`, `DEBUG` or `TRACE`.
+    pub level: &'static str,
+    /// The lab that the line is about, if any.
+    pub lab: Option<String>,
+    /// The order that the line is about, if any.
+    pub order: Option<String>,
+    pub text: String,
+}
+
+/// The set-up of this PC, from the folder to the first order.
+#[derive(Debug, Clone)]
+pub struct Setup {
+    /// The next step.
+    pub step: SetupStep,
+    /// The login of each lab.
+    pub labs: Vec<SetupLab>,
+    pub output: PathBuf,
+    /// Whether another folder may be chosen; if not, why, and what to do instead.
+    pub may_choose: Result<(), (String, Option<String>)>,
+    /// Candidates for the folder.
+    pub suggestions: Vec<PathBuf>,
+    pub test: TestView,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum SetupStep {
+    /// Choose where orders are written, or confirm the current folder.
+    Folder,
+    /// Log a lab in.
+    LogIn,
+    /// Choose the account to pair the lab with.
+    Account,
+    /// Publish a test order.
+    TestOrder,
+    /// Everything is done.
+    Done,
+}
+
+/// The state of a lab's login.
+#[derive(Debug, Clone)]
+pub struct SetupLab {
+    pub lab: String,
+    /// The progress of the login.
+    pub login: LoginView,
+    /// What went wrong last, and what to do about it.
+    pub trouble: Option<(String, Option<String>)>,
+    /// Why the agent cannot wait for the browser right now.
+    pub cannot_wait: Option<String>,
+    /// The accounts to choose from, if known.
+    pub choices: Vec<Choice>,
+}
+
+/// The progress of a login.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LoginView {
+    /// Not logged in, and no login was started.
+    LoggedOut,
+    /// A login was started and waits for the user in the browser.
+    Waiting {
+        /// The link to open.
+        url: String,
+        /// When it expires; RFC 3339.
+        until: String,
+        /// Whether the browser returns to the agent. If not, the user must paste the URL.
+        by_itself: bool,
+    },
+    /// Logged in, but not paired.
+    LoggedIn,
+    /// Everything is done.
+    Paired {
+        /// The account's number, and its name if Align gave one.
+        account: String,
+    },
+}
+
+/// An account to choose.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Choice {
+    pub id: String,
+    /// The name, if Align gave one.
+    pub name: Option<String>,
+}
+
+/// The state of the test order.
+#[derive(Debug, Clone)]
+pub struct TestView {
+    /// Its folder, whether or not it exists.
+    pub folder: PathBuf,
+    /// Whether it exists now, in whole or in part.
+    pub is_there: bool,
+    /// What others changed in it, if anything.
+    pub changed: Option<String>,
+    /// When one was last published; RFC 3339.
+    pub last: Option<String>,
+}
