@@ -1,5 +1,5 @@
 //! When to retry: the length of the waits, the class of the fault and the budget of failures are
-//! separate values, combined here. Nothing sleeps.
+//! separate values, combined here. Nothing here sleeps.
 
 use std::time::Duration;
 
@@ -28,7 +28,7 @@ pub enum Delays<'a> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rule<'a> {
     pub delays: Delays<'a>,
-    /// This many faults of the class in a row are tolerated before it needs attention; `None`: any
+    /// How many faults of the class in a row are tolerated before attention is needed; `None`: any
     /// number.
     pub budget: Option<u32>,
     /// The wait once the budget is spent; `None`: no automatic retry.
@@ -43,23 +43,23 @@ pub struct Rule<'a> {
 pub struct Next {
     /// Time until the next attempt; `None`: no automatic retry.
     pub wait: Option<Duration>,
-    /// Whether it needs attention.
+    /// Whether attention is needed.
     pub attention: bool,
 }
 
 /// After this many damaged packages in a row the order needs attention: the package itself is bad.
 const DAMAGED_BUDGET: u32 = 5;
-/// It may get fixed at the other end while nobody looks at this PC.
+/// The package may get fixed at the other end while no one watches this PC.
 const BEYOND_DAMAGED: Duration = Duration::from_hours(24);
 /// After this many local failures in a row (about ten minutes) this PC needs attention.
 const LOCAL_BUDGET: u32 = 12;
-/// Trouble with this PC may be over at any time.
+/// Trouble with this PC may end at any time.
 const BEYOND_LOCAL: Duration = Duration::from_mins(1);
 /// After this many refusals by a server someone should find out whose fault it is.
 const REFUSED_BUDGET: u32 = 3;
-/// Permission may be granted days later, and nobody may think of asking again.
+/// Permission may be granted days later, and no one may think of retrying.
 const BEYOND_REFUSED: Duration = Duration::from_hours(24);
-/// Align may still make the files days later, with nobody around to ask for them.
+/// Align may still convert the files days later, with no one around to request them.
 const BEYOND_NOT_CONVERTED: Duration = Duration::from_hours(24);
 
 impl RetryPolicy {

@@ -1,4 +1,4 @@
-//! The command's side.
+//! The client side, used by commands.
 
 use std::path::Path;
 use std::time::Duration;
@@ -13,12 +13,12 @@ use crate::model::fault::{Fault, FaultClass};
 use crate::model::request::{Reply, Request};
 use crate::status::Status;
 
-/// An agent that lives answers the call itself at once.
+/// Connect timeout, and the limit for dropping a reply. A live agent responds at once.
 const CONNECT: Duration = Duration::from_secs(2);
-/// How things stand is told within this time.
+/// Time limit for a whole status call.
 const STATUS: Duration = Duration::from_secs(15);
 
-/// The way to the running agent.
+/// Client of the running agent.
 pub struct Control {
     place: Place,
     http: reqwest::Client,
@@ -27,16 +27,16 @@ pub struct Control {
 /// Why the agent gave no answer.
 #[derive(Debug)]
 pub enum NotAsked {
-    /// There is none, or it is not the one that `control.json` tells of. Or the connection broke:
-    /// then the request may have been carried out, and asking once more with its id does no harm.
+    /// No agent answers, or not the one described in `control.json`. Or the connection broke: the
+    /// request may have been carried out, and sending it again with the same id is safe.
     Unreachable,
-    /// It cannot answer now.
+    /// The agent answered with an error.
     Fault(Fault),
 }
 
 impl Control {
-    /// The way to the agent of that state folder, as far as its file tells; `None` if there is no
-    /// file.
+    /// Returns a client for the agent of a state folder; `None` without a usable `control.json`.
+    /// Does not connect, so the agent may be gone.
     pub fn find(disk: &dyn Disk, state: &Path) -> Option<Self> {
         let place = Place::read(disk, state)?;
         crate::http::client::install_provider();
@@ -50,7 +50,7 @@ impl Control {
         Some(Self { place, http })
     }
 
-    /// Has a request carried out. Waits for as long as that takes.
+    /// Sends a request and waits for the reply without a timeout.
     pub async fn ask(
         &self,
         id: &str,
@@ -59,13 +59,12 @@ impl Control {
     ) -> Result<Reply, NotAsked> {
         let asked = Asked { id: Some(id.to_owned()), request: request.clone(), user };
         let reply = answer(self.call(Method::POST, "/v1/requests").json(&asked)).await?;
-        // What it remembers of the request is of no more use; if this fails, it forgets in time.
+        // The agent need not keep the reply any longer. If this fails, the reply expires later.
         let forget = self.call(Method::DELETE, &format!("/v1/requests/{id}"));
         let _ = forget.timeout(CONNECT).send().await;
         Ok(reply)
     }
 
-    /// How things stand.
     pub async fn status(&self) -> Result<Status, NotAsked> {
         answer(self.call(Method::GET, "/v1/status").timeout(STATUS)).await
     }
@@ -79,7 +78,7 @@ impl Control {
 async fn answer<T: DeserializeOwned>(call: RequestBuilder) -> Result<T, NotAsked> {
     let response = call.send().await.map_err(|_| NotAsked::Unreachable)?;
     let status = response.status();
-    // Another program listens there by now, or another agent.
+    // By now another program or another agent listens on that port.
     if matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::NOT_FOUND) {
         return Err(NotAsked::Unreachable);
     }

@@ -1,10 +1,11 @@
-//! The way from commands to the running agent: a small HTTP server on this PC's loopback address.
+//! The control endpoint, through which commands reach the running agent: a small HTTP server on
+//! this PC's loopback address.
 //!
-//! Where it listens, and the token that whoever asks must show, stand in `control.json` in the
-//! state folder, which only the agent's user may read. So whoever may act on the journal may ask
-//! here, and nobody else; a web page in a browser on this PC knows no token, and is refused by the
-//! name that it asks for too. The agent removes the file when it ends in good order; one that a
-//! killed agent left leads nowhere, and commands then act on the journal themselves.
+//! Its address and its token are in `control.json` in the state folder, readable only by the
+//! agent's user. So only those who may act on the journal can send requests. A web page in a
+//! browser on this PC lacks the token, and a host name other than a loopback name is refused too.
+//! The agent removes the file when it shuts down gracefully. A file left by a killed agent leads
+//! nowhere, and commands then act on the journal directly.
 
 mod client;
 mod server;
@@ -25,11 +26,11 @@ use crate::model::request::Request;
 pub use client::{Control, NotAsked};
 pub use server::{StatusSource, serve};
 
-/// The name of the file in the state folder.
+/// File name in the state folder.
 pub const FILE_NAME: &str = "control.json";
 
 const MAX_FILE: u64 = 16 * 1024;
-/// A request, and an answer, is far smaller.
+// Requests and answers are far smaller than these limits.
 const MAX_BODY: usize = 256 * 1024;
 const MAX_ANSWER: usize = 16 * 1024 * 1024;
 
@@ -44,7 +45,7 @@ struct Place {
 struct Written {
     address: std::net::SocketAddr,
     token: String,
-    /// For people; nobody trusts it.
+    /// Informational only: nothing relies on it.
     pid: u32,
 }
 
@@ -52,16 +53,16 @@ struct Written {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Asked {
-    /// By which it is known should it be sent twice.
+    /// Identifies the request if it is sent twice.
     #[serde(default)]
     id: Option<String>,
     request: Request,
-    /// Who runs the command, as the command says.
+    /// The user who runs the command, as claimed by the command.
     #[serde(default)]
     user: Option<String>,
 }
 
-/// Why an agent could not answer.
+/// The body of an error response.
 #[derive(Debug, Serialize, Deserialize)]
 struct Refusal {
     message: String,
@@ -70,7 +71,7 @@ struct Refusal {
 }
 
 impl Place {
-    /// What the file says; `None` where there is none, or none that makes sense.
+    /// Reads `control.json`; `None` if it is missing, invalid or not about a loopback address.
     fn read(disk: &dyn Disk, state: &Path) -> Option<Self> {
         let bytes = read_limited(disk, &state.join(FILE_NAME), MAX_FILE).ok()?;
         let written: Written = serde_json::from_slice(&bytes).ok()?;
@@ -94,7 +95,7 @@ impl Place {
     fn remove(disk: &dyn Disk, state: &Path) {
         match disk.remove_file(&state.join(FILE_NAME)) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                // It leads nowhere from now on.
+                // Harmless: the file leads nowhere from now on.
                 tracing::debug!("{}", Fault::from(error).chain());
             }
             _ => {}
@@ -102,12 +103,12 @@ impl Place {
     }
 }
 
-/// A text that nobody can guess.
+/// Returns an unguessable text.
 fn random_text() -> Result<String, Fault> {
     crate::disk::random_text::<32>("random")
 }
 
-/// An id for a request of this process.
+/// Returns a new id for a request of this process.
 pub fn new_id() -> Result<String, Fault> {
     Ok(format!("asked-{}", random_text()?))
 }

@@ -1,4 +1,4 @@
-//! The agent's side.
+//! The server side, run by the agent.
 
 use std::io;
 use std::net::Ipv4Addr;
@@ -28,16 +28,16 @@ use crate::model::fault::Fault;
 use crate::model::request::{Requests, Via, Who};
 use crate::status::Status;
 
-/// How long a caller may take for its header, and then for its body.
+/// How long a caller may take to send the header, and then the body.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// So many callers at the same time are heard.
+/// Maximum number of simultaneous connections.
 const CALLERS: usize = 64;
-/// An id is longer than any of ours.
+/// Maximum length of a request id in bytes; our own ids are shorter.
 const MAX_ID: usize = 200;
 
-/// What answers.
+/// What the endpoint needs to answer its callers.
 pub trait StatusSource: Requests {
-    /// How things stand. Blocks.
+    /// Returns the current status. Blocks.
     fn status(&self) -> Status;
 }
 
@@ -46,8 +46,8 @@ struct Shared {
     token: SecretString,
 }
 
-/// Answers commands until `stopped` resolves. That nobody can be answered is told in the log and is
-/// no reason to end: commands act on the journal then.
+/// Answers commands until `stopped` resolves. Failing to listen is only logged, because commands
+/// then act on the journal directly.
 pub async fn serve(
     disk: Arc<dyn Disk>,
     state: PathBuf,
@@ -70,21 +70,21 @@ pub async fn serve(
     calls.end().await;
 }
 
-/// The calls that are being answered.
+/// Calls in flight.
 struct Calls {
     tasks: JoinSet<()>,
     stop: watch::Sender<bool>,
 }
 
 impl Calls {
-    /// Waits until they are.
+    /// Closes idle connections and waits until all calls in flight are answered.
     async fn end(mut self) {
         self.stop.send_replace(true);
         while self.tasks.join_next().await.is_some() {}
     }
 }
 
-/// Listens, and says where.
+/// Listens on a free loopback port and writes `control.json`.
 async fn open(disk: &dyn Disk, state: &std::path::Path) -> Result<(TcpListener, Place), Fault> {
     let cannot = |error: io::Error| {
         let text = "cannot listen on this PC's loopback address";
@@ -114,7 +114,7 @@ async fn accept(
         };
         match accepted {
             Ok((stream, _)) => {
-                // One too many is hung up on.
+                // Hang up on callers beyond the limit.
                 if let Ok(permit) = Arc::clone(&callers).try_acquire_owned() {
                     let call = connection(stream, router.clone(), calls.stop.subscribe());
                     calls.tasks.spawn(async move {
@@ -138,13 +138,13 @@ async fn connection(stream: TcpStream, router: Router, mut stop: watch::Receiver
     let serving = http.serve_connection(io, TowerToHyperService::new(router));
     let mut serving = std::pin::pin!(serving);
     let stopped = async {
-        // An error means that whoever could say so is gone.
+        // An error means that the sender is gone: stop as well.
         drop(stop.wait_for(|stop| *stop).await);
     };
     let served = tokio::select! {
         served = serving.as_mut() => served,
         () = stopped => {
-            // What is being answered is answered.
+            // Finish the call in flight.
             serving.as_mut().graceful_shutdown();
             serving.await
         }
@@ -167,7 +167,7 @@ fn router(shared: Arc<Shared>) -> Router {
         .with_state(shared)
 }
 
-/// Lets in whoever asks for this PC by a loopback name and shows the token.
+/// Admits callers that address this PC by a loopback name and present the token.
 async fn guard(State(shared): State<Arc<Shared>>, call: Call<Body>, next: Next) -> Response {
     if !Host::of(call.uri(), call.headers()).is_ok_and(|host| host.is_loopback()) {
         let text = "this is answered under a loopback name only";
@@ -190,7 +190,7 @@ async fn requests(State(shared): State<Arc<Shared>>, call: Call<Body>) -> Respon
     };
     let asked: Asked = match serde_json::from_slice(&body) {
         Ok(asked) => asked,
-        // What serde says could quote what was sent.
+        // serde's message could quote the body.
         Err(_) => return refusal(StatusCode::BAD_REQUEST, "the body is no request"),
     };
     let Asked { id, request, user } = asked;
@@ -200,7 +200,7 @@ async fn requests(State(shared): State<Arc<Shared>>, call: Call<Body>) -> Respon
     let who = Who { user, via: Via::CommandLine };
     blocking(move || {
         let source = &shared.source;
-        // Without an id nobody can ask for the answer again.
+        // Without an id the caller cannot ask for the answer again, so do not keep it.
         let (id, is_ours) = match id {
             Some(id) => (id, false),
             None => (new_id()?, true),
@@ -214,7 +214,7 @@ async fn requests(State(shared): State<Arc<Shared>>, call: Call<Body>) -> Respon
     .await
 }
 
-/// The caller has its answer.
+/// Drops the kept answer: the caller has received it.
 async fn settled(State(shared): State<Arc<Shared>>, Path(id): Path<String>) -> Response {
     blocking(move || shared.source.settled(&id).map(|()| StatusCode::NO_CONTENT.into_response()))
         .await
@@ -224,7 +224,7 @@ async fn status(State(shared): State<Arc<Shared>>) -> Response {
     blocking(move || Ok(Json(shared.source.status()).into_response())).await
 }
 
-/// Does what blocks elsewhere, to its end even if the caller goes.
+/// Runs blocking work on another thread, to completion even if the caller disconnects.
 async fn blocking(work: impl FnOnce() -> Result<Response, Fault> + Send + 'static) -> Response {
     match tokio::task::spawn_blocking(work).await {
         Ok(Ok(response)) => response,
@@ -236,7 +236,7 @@ async fn blocking(work: impl FnOnce() -> Result<Response, Fault> + Send + 'stati
     }
 }
 
-/// The whole body, if it is small and comes in time.
+/// Reads the whole body, limited in size and time.
 async fn whole(body: Body) -> Result<Bytes, Response> {
     match tokio::time::timeout(PATIENCE, to_bytes(body, MAX_BODY)).await {
         Ok(Ok(bytes)) => Ok(bytes),
@@ -252,7 +252,7 @@ fn refusal(status: StatusCode, message: impl Into<String>) -> Response {
     (status, Json(Refusal { message: message.into(), hint: None })).into_response()
 }
 
-/// Takes as long whatever is shown, so that nothing can be learned from the time.
+/// Compares in time independent of the content, so that timing reveals nothing about the token.
 fn is_same(shown: &[u8], token: &[u8]) -> bool {
     let differences = shown.iter().zip(token).fold(0, |sum, (a, b)| sum | (a ^ b));
     shown.len() == token.len() && std::hint::black_box(differences) == 0

@@ -1,4 +1,4 @@
-//! The endpoint against callers of every kind.
+//! Tests the endpoint with legitimate and hostile callers.
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
@@ -102,7 +102,7 @@ impl Agent {
         Control::find(&RealDisk, self.dir.path()).expect("written")
     }
 
-    /// A call of anybody.
+    /// Posts as an arbitrary client.
     async fn call(
         &self,
         path: &str,
