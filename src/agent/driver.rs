@@ -8,15 +8,15 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
+use crate::engine::effects::{Effect, Input};
 use crate::hotfolder::root::STAGING_GONE;
 use crate::journal::{FILE_NAME, StoreError};
 use crate::model::fault::Fault;
 use crate::model::ids::OrderKey;
+use crate::model::notice::Notice;
 use crate::model::time::Now;
 use crate::service::Host;
 use crate::status::DownloadPause;
-use crate::sync::effects::{Effect, Input};
-use crate::sync::notice::Notice;
 
 use super::clock;
 use super::startup::AgentContext;
@@ -156,7 +156,7 @@ fn step(
             }
         });
     }
-    context.progress.set_pauses(pauses(life, now));
+    context.handler.set_download_pauses(pauses(life, now));
     Ok(())
 }
 

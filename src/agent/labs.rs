@@ -8,11 +8,11 @@ use tokio::runtime::Handle;
 use crate::align::AlignClient;
 use crate::config::{Config, LabConfig};
 use crate::disk::Disk;
+use crate::execute::Link;
 use crate::model::fault::{Fault, FaultClass};
 use crate::model::ids::LabName;
 use crate::model::step::Step;
 use crate::secrets::{self, FileSecrets};
-use crate::sync::execute::Link;
 
 /// The clients of all labs in a config.
 pub struct Labs {

@@ -11,9 +11,9 @@ use crate::inputs::notifications::{CARE, Intake, Recorded, Settings, serve};
 use crate::journal::{Store, StoreError};
 use crate::model::fault::{Fault, FaultClass};
 use crate::model::ids::{AccountId, LabName};
+use crate::model::notice::Notice;
 use crate::model::notification::{Mention, Noted, Reading, Received};
 use crate::secrets::SecretStore;
-use crate::sync::notice::Notice;
 
 use super::background::StopSignal;
 use super::callback::callback_secret;

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::disk::Disk;
 use crate::model::fault::Fault;
-use crate::sync::notice::Notice;
+use crate::model::notice::Notice;
 use crate::web;
 use crate::web::gate::{Clock, Gate, SetUpCode, Settings, serve};
 

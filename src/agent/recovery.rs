@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use crate::audit::{AuditEvent, Entry, Mark, Record};
+use crate::execute::holds;
 use crate::hotfolder::claim;
 use crate::hotfolder::clean::sweep_work;
 use crate::hotfolder::layout::Layout;
@@ -15,10 +16,9 @@ use crate::hotfolder::root::Prepared;
 use crate::journal::{Rebuilt, RevisionRecord, Store, StoreError};
 use crate::model::fault::Fault;
 use crate::model::ids::OrderKey;
+use crate::model::notice::Notice;
 use crate::model::record::{OrderRecord, PublishedRecord, Retired};
 use crate::model::time::{Now, WallMs};
-use crate::sync::holds;
-use crate::sync::notice::Notice;
 
 use super::startup::{AgentContext, OpenError, worth_keeping};
 

@@ -12,6 +12,11 @@ use tokio::sync::watch;
 use crate::audit::Audit;
 use crate::config::{Config, WhenMissing};
 use crate::disk::Disk;
+use crate::engine::Engine;
+use crate::engine::retry::RetryPolicy;
+use crate::engine::{EnginePolicy, job_name};
+use crate::execute::holds::Unsettled;
+use crate::execute::{Executor, Fetches, Link, Timer};
 use crate::hotfolder::layout::Layout;
 use crate::hotfolder::root::{ANOTHER_AGENT, Root};
 use crate::journal::{BUSY, Store, StoreError, StoreTrouble};
@@ -19,19 +24,14 @@ use crate::metrics::Counters;
 use crate::model::cancel::Cancel;
 use crate::model::fault::Fault;
 use crate::model::ids::LabName;
+use crate::model::notice::Notice;
 use crate::model::record::OrderRecord;
 use crate::model::step::Step;
 use crate::model::time::Now;
-use crate::retry::RetryPolicy;
 use crate::secrets::Keeping;
 use crate::service::NoHost;
 use crate::service::eventlog::EventLog;
 use crate::status::Progress;
-use crate::sync::Engine;
-use crate::sync::engine::{EnginePolicy, job_name};
-use crate::sync::execute::{Executor, Fetches, Link, Timer};
-use crate::sync::holds::Unsettled;
-use crate::sync::notice::Notice;
 
 use super::background::{Journal, Wake};
 use super::clock::{self, wall_now};
@@ -131,7 +131,7 @@ impl AgentContext {
     /// Passes a notice to everything that keeps a record: the log, the system's event log, the
     /// counters.
     pub(super) fn say(&self, notice: &Notice) {
-        notice.log();
+        crate::logs::log(notice);
         self.events.tell(notice);
         self.counters.tell(notice, clock::now().mono);
     }
@@ -213,6 +213,7 @@ impl Agent {
                     step,
                     stopping: Cancel::new(),
                     heartbeat: Arc::clone(&heartbeat),
+                    pauses: Mutex::default(),
                 },
             )),
             root,

@@ -15,6 +15,8 @@ use crate::align::{Account, AlignClient, AlignSettings, system_clock};
 use crate::audit::Audit;
 use crate::config::Config;
 use crate::disk::{Disk, Kind};
+use crate::engine::effects::{FetchJob, Fetched};
+use crate::execute::{Executor, Fetches, Link, Timer};
 use crate::hotfolder::inspect::{LocalPicture, Read, inspect, read_manifest};
 use crate::hotfolder::layout::Layout;
 use crate::hotfolder::publish::Step;
@@ -37,8 +39,6 @@ use crate::simulator::{
     Settings, Simulator, SimulatorConfig, WriteSeek,
 };
 use crate::status::Progress;
-use crate::sync::effects::{FetchJob, Fetched};
-use crate::sync::execute::{Executor, Fetches, Link, Timer};
 
 /// The name of the directory in which it is assembled.
 const JOB: &str = "test-order";

@@ -14,18 +14,18 @@ use rusqlite::Connection;
 use super::*;
 use crate::config::Config;
 use crate::disk::{Disk as _, RealDisk};
+use crate::execute::Link;
 use crate::journal::{FILE_NAME, Store, StoreTrouble};
 use crate::model::asset::{AssetInfo, AssetKind, AssetRequest};
 use crate::model::cancel::Cancel;
 use crate::model::fault::{Fault, FaultClass};
 use crate::model::ids::{AccountId, OrderId, RxId};
+use crate::model::notice::Notice;
 use crate::model::order::{RemoteOrder, Status};
 use crate::model::remote::{AssetBody, ReadyList, Remote};
 use crate::model::time::WallMs;
 use crate::secrets::PairedAccount;
 use crate::service::Event;
-use crate::sync::execute::Link;
-use crate::sync::notice::Notice;
 use casedrop_testing::zip_of;
 
 /// Upper bound for any wait in a test: beyond it, the event never comes.

@@ -13,8 +13,8 @@ use secrecy::ExposeSecret as _;
 
 use crate::disk::RealDisk;
 use crate::model::ids::OrderKey;
+use crate::model::notice::Notice;
 use crate::status::Progress;
-use crate::sync::notice::Notice;
 use crate::web::gate::read_code;
 
 use super::streams::Streams;

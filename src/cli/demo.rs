@@ -14,9 +14,9 @@ use crate::config::{self, Config};
 use crate::disk::{Disk as _, Kind, RealDisk, write_durably, write_durably_private};
 use crate::hotfolder::{Layout, verify_tree};
 use crate::model::cancel::Cancel;
+use crate::model::size::size;
 use crate::service::stop_signal;
 use crate::simulator::{NOTE, Running, Scenario, Simulator, SimulatorConfig, SimulatorError};
-use crate::sync::notice::size;
 
 use self::place::{Place, WRITTEN};
 use super::work::{runtime, work};

@@ -334,7 +334,7 @@ fn tell_story(story: &Story<'_>, streams: &mut Streams) -> Result<(), CliError> 
             streams.line(format!(
                 "    {:<14} {:>10}  {}",
                 serde_json::to_string(&file.role).unwrap_or_default().trim_matches('"'),
-                crate::sync::notice::size(file.size),
+                crate::model::size::size(file.size),
                 file.path
             ))?;
         }

@@ -10,6 +10,7 @@ use serde::Serialize;
 use crate::agent::Labs;
 use crate::config::Config;
 use crate::disk::{Disk, Entry, Kind as EntryKind, RealDisk};
+use crate::engine::reconcile::{Finding, Kind, OnDisk, findings};
 use crate::hotfolder::inspect::{LocalPicture, glance};
 use crate::hotfolder::layout::Layout;
 use crate::journal::{LabRecord, RevisionRecord, Store, StoreError};
@@ -19,7 +20,6 @@ use crate::model::ids::{OrderKey, RxId};
 use crate::model::order::RemoteOrder;
 use crate::model::record::{OrderRecord, OrderState, Place};
 use crate::model::test_order;
-use crate::sync::reconcile::{Finding, Kind, OnDisk, findings};
 
 use super::orders::journal;
 use super::{CliError, Exit, Streams};

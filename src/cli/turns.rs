@@ -13,8 +13,8 @@ use super::{CliError, Streams};
 use crate::agent::{Ending, Restart, Summary, Updating};
 use crate::config::Loaded;
 use crate::disk::RealDisk;
+use crate::model::notice::Notice;
 use crate::service::{Events, Host, Hosted, Stop};
-use crate::sync::notice::Notice;
 use crate::web::gate::Visitors;
 
 /// What all agents of a process share.

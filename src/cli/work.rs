@@ -9,9 +9,10 @@ use tokio::runtime::Runtime;
 use crate::agent::{Agent, Ending, Finished, Labs, OpenError, Summary, Updating};
 use crate::config::Config;
 use crate::disk::{Disk, RealDisk};
+use crate::model::notice::Notice;
+use crate::model::time::in_words;
 use crate::service::eventlog::{self, Entry};
 use crate::service::{Hosted, stop_signal};
-use crate::sync::notice::{Notice, in_words};
 
 use super::console::Console;
 use super::dispatch::load_to_work;

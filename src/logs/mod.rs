@@ -8,6 +8,7 @@
 
 mod files;
 mod format;
+mod notices;
 mod recent;
 mod sink;
 
@@ -31,6 +32,7 @@ use crate::disk::Disk;
 use crate::model::time::WallMs;
 
 pub use self::files::{FILE_MAX, Found, TOTAL_MAX, found};
+pub use self::notices::log;
 pub use self::recent::{Filter, Line, Recent};
 
 /// The target of lines that the user also sees on standard error or by other means. They go to
@@ -128,7 +130,7 @@ fn sink(files: Files, now: fn() -> WallMs) -> Option<Sink> {
 }
 
 fn people() -> EnvFilter {
-    unsaid(EnvFilter::new("warn,casedrop::sync::notice=off"))
+    unsaid(EnvFilter::new("warn,casedrop::engine::notice=off"))
 }
 
 /// Excludes lines that the user sees by other means.

@@ -5,13 +5,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::family::{Family, Labels, Samples, Times};
+use crate::engine::effects::Input;
 use crate::model::fault::FaultClass;
 use crate::model::findings::FindingCounts;
 use crate::model::ids::{LabName, OrderKey};
 use crate::model::manifest::Reason;
+use crate::model::notice::Notice;
 use crate::status::{LabStatus, Progress};
-use crate::sync::effects::Input;
-use crate::sync::notice::Notice;
 
 /// The result label of a poll that was answered.
 const OK: &str = "ok";

@@ -6,18 +6,18 @@ use std::time::Duration;
 
 use super::parse::{Read, label_names, read};
 use super::{Counters, render};
+use crate::engine::effects::Input;
 use crate::model::asset::AssetKind;
 use crate::model::fault::{Fault, FaultClass};
 use crate::model::finding_code::FindingCode;
 use crate::model::findings::FindingCounts;
 use crate::model::ids::OrderKey;
 use crate::model::manifest::{Finding, Reason, Severity};
+use crate::model::notice::Notice;
 use crate::model::record::Place;
 use crate::model::remote::ReadyList;
 use crate::status::testing::{lab, well};
 use crate::status::{LabState, Note, Progress, RunningDownload, Status, UpdateStatus};
-use crate::sync::effects::Input;
-use crate::sync::notice::Notice;
 
 const HOSTILE: &str = "a\"}\\ 1 {x=\"";
 

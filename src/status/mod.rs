@@ -2,15 +2,14 @@
 //! page.
 
 pub mod health;
-mod progress;
 mod reasons;
 mod report;
 #[cfg(test)]
 pub(crate) mod testing;
 mod words;
 
+pub use crate::engine::progress::{Progress, Transfer};
 pub use health::{Health, health, is_live};
-pub use progress::{Progress, Transfer};
 pub use reasons::{Code, Figure, Reason, Severity};
 pub use report::{
     AgentStatus, DownloadPause, FailingOrder, LabState, LabStatus, Note, NotificationsStatus,

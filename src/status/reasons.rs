@@ -8,8 +8,9 @@ use super::health::{STUCK_AFTER, patience};
 use super::report::{LabState, LabStatus, Note, Status};
 use crate::model::ids::LabName;
 use crate::model::record::OrderState;
+use crate::model::size::size;
 use crate::model::time::WallMs;
-use crate::sync::notice::{in_words, size};
+use crate::model::time::in_words;
 
 /// Missed notifications are reported for this long, unless one comes through.
 const STILL_MISSING: Duration = Duration::from_hours(24);

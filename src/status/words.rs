@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::reasons::Reason;
 use super::report::{LabStatus, NotificationsStatus, Status, WishKind};
-use crate::sync::notice::size;
+use crate::model::size::size;
 
 impl fmt::Display for Status {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

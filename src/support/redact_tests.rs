@@ -152,7 +152,7 @@ fn the_names_of_users_go_from_paths() {
 #[test]
 fn what_is_none_of_that_stays() {
     for text in [
-        "2026-11-26T11:35:00Z  INFO casedrop::sync::notice: smile-lab/4711/17: published revision 1 lab=smile-lab",
+        "2026-11-26T11:35:00Z  INFO casedrop::engine::notice: smile-lab/4711/17: published revision 1 lab=smile-lab",
         "cannot renew the token: Align does not answer",
         "labs[0].client_secret  (set)  default",
         "client_secret_file: C:\\ProgramData\\Casedrop\\smile-lab.secret",

@@ -5,8 +5,8 @@ use std::fmt;
 use askama::filters::HtmlSafe;
 use jiff::Timestamp;
 
+use crate::model::size;
 use crate::model::time::WallMs;
-use crate::sync::notice;
 
 /// A time, as an element that the browser shows in its own time zone.
 #[derive(Debug, Clone)]
@@ -49,7 +49,7 @@ impl HtmlSafe for When {}
 
 /// A size in the language's notation.
 pub(super) fn size(bytes: u64, lang: &str) -> String {
-    let text = notice::size(bytes);
+    let text = size::size(bytes);
     if lang == "de" { text.replace('.', ",") } else { text }
 }
 

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use casedrop::engine::EnginePolicy;
+use casedrop::engine::effects::Effect;
 use casedrop::journal::Store;
 use casedrop::model::ids::OrderKey;
+use casedrop::model::notice::Notice;
 use casedrop::model::record::{OrderRecord, Place};
-use casedrop::sync::effects::Effect;
-use casedrop::sync::engine::EnginePolicy;
-use casedrop::sync::notice::Notice;
 
 use crate::tally::Tally;
 use crate::world::Failure;

@@ -4,10 +4,10 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use casedrop::engine::effects::Input;
 use casedrop::model::finding_code::FindingCode;
 use casedrop::model::ids::OrderKey;
 use casedrop::model::manifest::{FILE_NAME, Finding, ManifestFile, Severity};
-use casedrop::sync::effects::Input;
 
 use crate::align::SimOrder;
 use crate::invariants::generation_of;

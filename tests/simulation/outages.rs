@@ -3,9 +3,9 @@
 //!
 //! `CASEDROP_SIM_OUTAGE=502` (or another outage's name) runs only that one and prints each step.
 
+use casedrop::engine::EnginePolicy;
+use casedrop::model::notice::Notice;
 use casedrop::model::record::Spent;
-use casedrop::sync::engine::EnginePolicy;
-use casedrop::sync::notice::Notice;
 
 use crate::align::{Account, CaseKind, OUTAGES, Outage, Shape, SimAlign, SimOrder};
 use crate::invariants;

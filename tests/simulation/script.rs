@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use casedrop::engine::EnginePolicy;
 use casedrop::model::ids::{AccountId, LabName, OrderKey};
 use casedrop::model::notification::{Named, Noted};
-use casedrop::sync::engine::EnginePolicy;
 
 use crate::actors::Deed;
 use crate::align::{

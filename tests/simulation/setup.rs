@@ -5,8 +5,8 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use casedrop::config::{self, Config};
-use casedrop::retry::RetryPolicy;
-use casedrop::sync::engine::EnginePolicy;
+use casedrop::engine::EnginePolicy;
+use casedrop::engine::retry::RetryPolicy;
 
 /// A config as the program would load it, shared by all runs.
 pub fn config() -> Arc<Config> {

@@ -4,7 +4,7 @@
 use std::cell::Cell;
 use std::time::Duration;
 
-use casedrop::sync::execute::Timer;
+use casedrop::execute::Timer;
 
 thread_local! {
     static TIME: Cell<Duration> = const { Cell::new(Duration::ZERO) };

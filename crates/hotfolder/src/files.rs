@@ -9,6 +9,7 @@ use sha2::{Digest as _, Sha256};
 use casedrop_disk::{Disk, DiskError, Kind, shown};
 use casedrop_model::cancel::Cancel;
 use casedrop_model::digest::hex;
+pub use casedrop_model::digest::sha256;
 use casedrop_model::discreet::file_name;
 use casedrop_model::fault::{Fault, FaultClass};
 
@@ -28,13 +29,6 @@ impl Hash {
     pub(crate) fn finish(self) -> String {
         hex(self.0.finalize())
     }
-}
-
-/// Hashes bytes in memory.
-pub fn sha256(bytes: &[u8]) -> String {
-    let mut hash = Hash::default();
-    hash.update(bytes);
-    hash.finish()
 }
 
 /// Returns the size and hash of a file.

@@ -11,6 +11,7 @@ use super::write_manifest::write_manifest_with;
 use casedrop_disk::{Disk, DiskError, Kind, Moved};
 use casedrop_model::fault::{Fault, FaultClass};
 use casedrop_model::ids::OrderKey;
+pub use casedrop_model::local::{next_dir, number_of};
 use casedrop_model::manifest::{FILE_NAME, Manifest};
 use casedrop_model::step::Step;
 
@@ -48,19 +49,6 @@ pub struct Lying {
     pub leftovers: Vec<PathBuf>,
     /// Everything else, put there or left by others.
     pub others: Vec<PathBuf>,
-}
-
-/// Returns a new directory name for a job's held revision, so that one replaces another in the
-/// journal but never on disk. `last` is the current name. `mark` tells attempts apart: what a
-/// failed one leaves can be removed later.
-pub fn next_dir(job: &str, last: Option<&str>, mark: u32) -> String {
-    format!("{job}~h{}-{mark:08x}", last.map_or(0, number_of).saturating_add(1))
-}
-
-/// Returns the number of an order's directory; the greater number is the newer one.
-pub fn number_of(dir: &str) -> u32 {
-    let number = dir.rsplit_once("~h").and_then(|(_, rest)| rest.split_once('-'));
-    number.and_then(|(number, _)| number.parse().ok()).unwrap_or(0)
 }
 
 /// Seals a staged revision and moves it into `held`. Once this returns, it survives a power cut.

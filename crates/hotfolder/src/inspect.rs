@@ -8,43 +8,12 @@ use super::files::{Tree, below, fault_of, hash_file, parents, sha256};
 use casedrop_disk::{Disk, DiskError, Kind, read_limited};
 use casedrop_model::discreet::file_name;
 use casedrop_model::fault::Fault;
+pub use casedrop_model::local::LocalPicture;
 use casedrop_model::manifest::{FILE_NAME, Manifest};
 use casedrop_model::stand_in::comparable;
 
 /// Manifests of the largest allowed orders stay far below this.
 const MANIFEST_MAX: u64 = 32 << 20;
-
-/// What is at an order's path.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum LocalPicture {
-    /// Nothing, or, if nothing was expected, an empty directory.
-    Absent,
-    /// Exactly what was expected, byte for byte.
-    AsPublished,
-    /// Some of our files are gone and the rest is unchanged: they were consumed. Also an expected
-    /// directory that is now empty.
-    Reduced {
-        /// The paths of the missing files, including the manifest's own.
-        gone: Vec<String>,
-    },
-    /// Others changed or added something.
-    Altered {
-        /// One line per difference, naming the file.
-        differences: Vec<String>,
-    },
-    /// Nothing was expected, and there is a complete order with a valid manifest: ours, as far as
-    /// we can tell.
-    Ours {
-        manifest: Box<Manifest>,
-        /// SHA-256 of the manifest's bytes.
-        manifest_sha256: String,
-    },
-    /// Nothing was expected, and something else is there.
-    Foreign {
-        /// Describes it in messages.
-        what: String,
-    },
-}
 
 /// Looks at `dir`. With an expected manifest, everything is compared with it (and the manifest's
 /// bytes with `expected_sha`, if given); without one, a complete order of ours is recognised.

@@ -5,14 +5,9 @@ use std::path::PathBuf;
 
 use casedrop_disk::others_name_below;
 use casedrop_model::ids::OrderKey;
+pub use casedrop_model::local::HELD_JOB;
 use casedrop_model::path::safe_component;
 use casedrop_model::record::Place;
-
-/// Prefix of the job names of revisions that were held back. No job of [`work_dir`] has such a
-/// name.
-///
-/// [`work_dir`]: Layout::work_dir
-pub const HELD_JOB: &str = "held/";
 
 /// The two directories, both on one volume.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -16,6 +16,7 @@ use super::rebuild::key_of;
 use casedrop_disk::{Disk, Kind, Moved};
 use casedrop_model::fault::Fault;
 use casedrop_model::ids::OrderKey;
+pub use casedrop_model::local::Fate;
 use casedrop_model::manifest::{FILE_NAME, Manifest};
 use casedrop_model::record::Place;
 use casedrop_model::step::Step;
@@ -41,15 +42,6 @@ pub enum Standing {
     Moved,
     /// Others changed it or took its place, with details.
     Others(String),
-}
-
-/// What became of a piece.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Fate {
-    Removed,
-    Absent,
-    /// It was left alone, with the reason.
-    LeftAlone(String),
 }
 
 /// Looks at a piece, hashing every byte.

@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use casedrop_disk::Disk;
-use casedrop_model::fault::{Fault, FaultClass};
+use casedrop_model::fault::Fault;
+pub use casedrop_model::local::too_little;
 use casedrop_model::size::write_size_roughly;
 
 /// Bytes that may be written between two checks of the volume, since others write to it too.
@@ -78,11 +79,4 @@ fn to_unpack(disk: &dyn Disk, dest: &Path, keep_free: u64, wanted: u64) -> Resul
         write_size_roughly(needed),
         write_size_roughly(keep_free)
     )))
-}
-
-/// Returns the fault for a volume with too little space, the reserve included.
-pub fn too_little(text: String) -> Fault {
-    Fault::new(FaultClass::Local, "disk-full", text).hint(
-        "free some space on that volume, or lower retention.min_free; the work goes on by itself",
-    )
 }

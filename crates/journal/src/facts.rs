@@ -1,45 +1,18 @@
 //! Facts about this installation that are shown to users and that restarts depend on.
 
-use std::fmt;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use rusqlite::OptionalExtension as _;
-use serde::{Deserialize, Serialize};
 
 use super::check::keep_log_on_close;
 use super::{Asked, Store, StoreError, duration, unreadable};
+pub use casedrop_model::notice::Rebuilt;
 use casedrop_model::time::{Kept, WallMs, millis};
 
 const REBUILT: &str = "journal-rebuilt";
 const OUTPUT_WAITS: &str = "output-waits";
 const IN_USE: &str = "in-use";
 const POLLS_UNKNOWN_SINCE: &str = "polls-unknown-since";
-
-/// Record of a rebuild: the journal was lost, and rebuilt from other sources.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Rebuilt {
-    pub at: WallMs,
-    pub why: String,
-    /// Where the old journal is kept, if anything was left of it.
-    pub kept: Option<PathBuf>,
-    /// Number of orders in the new journal.
-    pub orders: usize,
-    /// Number of those that will be fetched (again).
-    pub wanted: usize,
-}
-
-impl fmt::Display for Rebuilt {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { at, why, kept, orders, wanted } = self;
-        write!(f, "the journal was made anew on {} ({why}): it knows ", at.to_rfc3339())?;
-        write!(f, "{orders} orders, of which {wanted} are to be fetched")?;
-        match kept {
-            Some(kept) => write!(f, "; the old one is kept in {}", kept.display()),
-            None => Ok(()),
-        }
-    }
-}
 
 impl Store {
     /// Returns whether and when this journal was rebuilt.

@@ -2,9 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
-
 use super::{Store, StoreError, unreadable};
+pub use casedrop_model::notice::Paused;
 use casedrop_model::time::WallMs;
 
 /// Prefix of the facts about paused labs.
@@ -14,14 +13,6 @@ const POLL_WANTED: &str = "poll-wanted/";
 /// Prefix of a request's time while Align is being asked because of it. The request stays until
 /// Align answers.
 const BEGUN: &str = "begun ";
-
-/// A lab is paused until a user resumes it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Paused {
-    pub at: WallMs,
-    /// Who paused it, if the system knew.
-    pub by: Option<String>,
-}
 
 impl Store {
     /// Returns the paused labs.

@@ -1,6 +1,13 @@
-//! Formatting of hashes.
+//! Hashes of bytes, and their formatting.
 
 use std::fmt::Write as _;
+
+use sha2::{Digest as _, Sha256};
+
+/// Returns the SHA-256 of `bytes` in lower-case hexadecimal.
+pub fn sha256(bytes: &[u8]) -> String {
+    hex(Sha256::digest(bytes))
+}
 
 /// Formats bytes as lower-case hexadecimal.
 pub fn hex(bytes: impl AsRef<[u8]>) -> String {

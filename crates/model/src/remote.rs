@@ -4,12 +4,21 @@
 //! on one thread.
 
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 
 use super::asset::{AssetInfo, AssetRequest};
 use super::cancel::Cancel;
 use super::fault::Fault;
 use super::ids::{AccountId, OrderId, RxId};
 use super::order::RemoteOrder;
+
+/// The account a lab is paired with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PairedAccount {
+    pub id: AccountId,
+    /// Its name, if Align sent it.
+    pub name: Option<String>,
+}
 
 /// The answer to "get orders".
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

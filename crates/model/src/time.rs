@@ -128,6 +128,16 @@ pub fn remaining(began: WallMs, interval: Duration, now: WallMs) -> Duration {
     if began > now { interval } else { began.plus(interval).after(now) }
 }
 
+/// Formats a duration for people.
+pub fn in_words(wait: Duration) -> String {
+    let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+    match seconds {
+        0..=119 => format!("{seconds} s"),
+        120..=7199 => format!("{} min", seconds.div_ceil(60)),
+        _ => format!("{} h", seconds.div_ceil(3600)),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

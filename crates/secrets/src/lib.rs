@@ -26,7 +26,8 @@ use serde::{Deserialize, Serialize};
 
 use casedrop_disk::{Disk, LockGuard};
 use casedrop_model::fault::Fault;
-use casedrop_model::ids::{AccountId, LabName};
+use casedrop_model::ids::LabName;
+pub use casedrop_model::remote::PairedAccount;
 
 pub use file::{FileSecrets, Keeping};
 pub use memory::MemorySecrets;
@@ -63,14 +64,6 @@ pub struct Renewal {
     pub begun_at: SystemTime,
     /// The code of the fault that lost its answer; `None` if no such fault is known.
     pub lost: Option<String>,
-}
-
-/// The account a lab is paired with.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PairedAccount {
-    pub id: AccountId,
-    /// Its name, if Align sent it.
-    pub name: Option<String>,
 }
 
 /// Stores secrets. Calls block briefly.

@@ -6,13 +6,13 @@ use super::names::refused;
 use super::{RequestHandler, Task};
 use crate::audit::{AuditEvent, Entry, Mark};
 use crate::config::LabConfig;
+use crate::engine::{SHORTEST_INTERVAL, earliest_poll};
 use crate::journal::{LabRecord, Paused, Store, StoreError};
 use crate::model::fault::Fault;
 use crate::model::ids::LabName;
 use crate::model::request::{Outcome, Reply, Who};
+use crate::model::time::in_words;
 use crate::model::time::{Now, WallMs};
-use crate::sync::engine::{SHORTEST_INTERVAL, earliest_poll};
-use crate::sync::notice::in_words;
 
 /// The request is recorded, but nothing carries it out yet.
 pub const NOT_RUNNING: &str = "Casedrop is not running.";

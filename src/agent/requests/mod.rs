@@ -33,13 +33,13 @@ use crate::audit::Audit;
 use crate::config::Config;
 use crate::control::StatusSource;
 use crate::disk::Disk;
+use crate::execute::Link;
 use crate::hotfolder::Layout;
 use crate::model::fault::{Fault, FaultClass};
 use crate::model::ids::LabName;
 use crate::model::request::{Outcome, Reply, Request, Requests, Who};
 use crate::model::time::Now;
-use crate::status::{Note, Status};
-use crate::sync::execute::Link;
+use crate::status::{DownloadPause, Note, Status};
 use crate::web::gate::{CODE_FILE, Visitors};
 
 pub use labs::{NOT_RUNNING, START_IT};
@@ -227,6 +227,13 @@ impl RequestHandler {
     /// Sets why the agent cannot write its journal; `None` once it can.
     pub(super) fn set_journal_trouble(&self, trouble: Option<Note>) {
         *self.journal_trouble.lock().unwrap_or_else(PoisonError::into_inner) = trouble;
+    }
+
+    /// Sets what downloads are waiting for.
+    pub(super) fn set_download_pauses(&self, pauses: Vec<DownloadPause>) {
+        if let Some(live) = &self.live {
+            *live.pauses.lock().unwrap_or_else(PoisonError::into_inner) = pauses;
+        }
     }
 
     pub fn labs_ways(&self) -> &Labs {

@@ -20,7 +20,7 @@ use crate::hotfolder::root::{ANOTHER_AGENT, prepare_root, try_lock_output};
 use crate::journal::Store;
 use crate::model::fault::{Fault, FaultClass};
 use crate::model::request::{Outcome, Reply};
-use crate::sync::notice::size;
+use crate::model::size::size;
 
 /// The config key.
 const KEY: &str = "output";

@@ -1,7 +1,7 @@
 //! Builds the status snapshot from the journal and from what only the running agent knows.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
@@ -15,6 +15,7 @@ use crate::agent::welcome::{Access, SoFar, Welcome, WelcomeStep, next_step};
 use crate::align::Ending;
 use crate::config::LabConfig;
 use crate::disk::{Disk as _, RealDisk};
+use crate::engine::{SHORTEST_INTERVAL, earliest_poll};
 use crate::hotfolder::root::Root;
 use crate::journal::{
     ErrandKind, LabActivity, LabRecord, Paused, Rebuilt, Store, StoreError, StoreTrouble,
@@ -26,14 +27,13 @@ use crate::model::ids::LabName;
 use crate::model::listing::OrderQuery;
 use crate::model::record::{OrderRecord, OrderState};
 use crate::model::request::{Outcome, Reply};
+use crate::model::size::size;
 use crate::model::step::Step;
 use crate::model::time::{Now, WallMs};
 use crate::status::{
-    AgentStatus, Code, FailingOrder, LabState, LabStatus, Note, NotificationsStatus, PauseStatus,
-    Progress, RunningDownload, Status, VolumeStatus, Wish, WishKind,
+    AgentStatus, Code, DownloadPause, FailingOrder, LabState, LabStatus, Note, NotificationsStatus,
+    PauseStatus, Progress, RunningDownload, Status, VolumeStatus, Wish, WishKind,
 };
-use crate::sync::engine::{SHORTEST_INTERVAL, earliest_poll};
-use crate::sync::notice::size;
 
 /// Maximum number of failing orders listed.
 const LISTED: usize = 20;
@@ -59,6 +59,14 @@ pub(in crate::agent) struct Live {
     pub(in crate::agent) stopping: Cancel,
     /// The last heartbeat of its loop.
     pub(in crate::agent) heartbeat: Arc<Heartbeat>,
+    /// What downloads are waiting for.
+    pub(in crate::agent) pauses: Mutex<Vec<DownloadPause>>,
+}
+
+impl Live {
+    fn pauses(&self) -> Vec<DownloadPause> {
+        self.pauses.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
 }
 
 #[cfg(test)]
@@ -74,6 +82,7 @@ impl Live {
             step: |_| {},
             stopping: Cancel::new(),
             heartbeat: Arc::default(),
+            pauses: Mutex::default(),
         }
     }
 }
@@ -132,7 +141,7 @@ impl RequestHandler {
             no_orders_after: self.config.alerts.no_orders_after.map(|after| after.as_secs()),
             notifications: told.notifications,
             downloads: self.live.as_ref().map(downloads).unwrap_or_default(),
-            pauses: self.live.as_ref().map(|live| live.progress.pauses()).unwrap_or_default(),
+            pauses: self.live.as_ref().map(Live::pauses).unwrap_or_default(),
             output: self.volume(told.waits.filter(|_| running)),
             journal: self.journal_note(),
             update: self.updating().map(|updating| updating.status(&*self.disk)),

@@ -19,9 +19,9 @@ use crate::model::fault::{Fault, FaultClass};
 use crate::model::ids::OrderKey;
 use crate::model::manifest::Manifest;
 use crate::model::request::{Outcome, Reply};
+use crate::model::size::size;
 use crate::model::test_order::{LAB, key};
 use crate::model::time::WallMs;
-use crate::sync::notice::size;
 
 /// When the test order was last published: kept in the journal, so that it counts as published even
 /// if a CAD program took it away.

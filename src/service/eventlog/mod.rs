@@ -14,8 +14,8 @@ pub use windows::{is_registered, register, unregister};
 
 use crate::model::fault::FaultClass;
 use crate::model::ids::{LabName, OrderKey};
+use crate::model::notice::Notice;
 use crate::status::{self, Code, Reason};
-use crate::sync::notice::Notice;
 
 /// Problems that end sooner are not reported.
 const LASTS: Duration = Duration::from_mins(15);

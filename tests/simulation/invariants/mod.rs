@@ -8,8 +8,8 @@ use casedrop::journal::Store;
 use casedrop::model::fault::FaultClass;
 use casedrop::model::ids::OrderKey;
 use casedrop::model::manifest::Reason;
+use casedrop::model::notice::Notice;
 use casedrop::model::record::Place;
-use casedrop::sync::notice::Notice;
 
 use crate::tally::Tally;
 use crate::world::Failure;

@@ -8,6 +8,10 @@ use std::time::Duration;
 
 use casedrop::audit::Audit;
 use casedrop::config;
+use casedrop::engine::Engine;
+use casedrop::engine::EnginePolicy;
+use casedrop::engine::effects::{Effect, Fetched, Input};
+use casedrop::execute::{Executor, Fetches};
 use casedrop::hotfolder::publish::PublishOutcome;
 use casedrop::hotfolder::root::Root;
 use casedrop::journal::Store;
@@ -16,13 +20,9 @@ use casedrop::model::ids::OrderKey;
 use casedrop::model::order::{RemoteOrder, Status};
 use casedrop::model::remote::ReadyList;
 use casedrop::model::time::{Now, WallMs};
-use casedrop::retry::RetryPolicy;
+use casedrop::engine::retry::RetryPolicy;
 use casedrop::secrets::PairedAccount;
 use casedrop::status::Progress;
-use casedrop::sync::Engine;
-use casedrop::sync::effects::{Effect, Fetched, Input};
-use casedrop::sync::engine::EnginePolicy;
-use casedrop::sync::execute::{Executor, Fetches};
 
 use super::{DONE, Promise};
 use crate::bench::{Bench, NEW, files_below, key, manifest_files, unpack};

@@ -1,8 +1,8 @@
 //! Runs the engine's effects after a delay, and delivers their answers after another one.
 
+use casedrop::engine::effects::{Effect, Input};
 use casedrop::model::ids::OrderKey;
 use casedrop::model::order::RemoteOrder;
-use casedrop::sync::effects::{Effect, Input};
 
 use super::{Event, Failure, World};
 use crate::hooks::Ambush;

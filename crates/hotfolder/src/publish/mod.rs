@@ -20,6 +20,7 @@ use super::root::check_root;
 use casedrop_disk::{Disk, DiskError, Kind, Moved};
 use casedrop_model::fault::{Fault, FaultClass};
 use casedrop_model::ids::OrderKey;
+pub use casedrop_model::local::PublishOutcome;
 use casedrop_model::manifest::Manifest;
 pub use casedrop_model::step::Step;
 
@@ -48,20 +49,6 @@ pub enum Target {
     },
     /// Other people's work, which is kept: this revision goes next to it.
     Beside,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum PublishOutcome {
-    /// The revision is published, durably.
-    Done {
-        /// The order's directory.
-        dir: PathBuf,
-    },
-    /// The target is not what was expected; nothing there was touched.
-    TargetChanged {
-        /// What is there instead.
-        found: LocalPicture,
-    },
 }
 
 impl Publication {

@@ -7,20 +7,7 @@ use crate::inspect::{LocalPicture, Read, inspect, manifest_sha, read_manifest};
 use crate::layout::Layout;
 use casedrop_disk::{Disk, Kind, Moved};
 use casedrop_model::fault::Fault;
-
-/// How to continue after a crash.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Recovered {
-    /// It is published, durably; record it.
-    Published,
-    /// The staged order is whole: publish it again.
-    Ready,
-    /// The revision is still whole where it was held back: start over with it.
-    Held,
-    /// Nothing usable is left in staging: download the order again. A revision that had been moved
-    /// aside is back in its place.
-    Lost,
-}
+pub use casedrop_model::local::Recovered;
 
 /// Decides, completes or rolls back. Idempotent, and may itself be interrupted; `step` is called
 /// before each step.

@@ -1,0 +1,140 @@
+//! The running transfers, for progress bars.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crate::pace::Arrived;
+use casedrop_model::asset::AssetKind;
+use casedrop_model::ids::{LabName, OrderKey};
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Transfer {
+    pub kind: AssetKind,
+    /// Bytes received so far.
+    pub done: u64,
+    /// Expected bytes, if the server reported them.
+    pub total: Option<u64>,
+    /// Bytes received since the order's download began, over all of its parts.
+    pub arrived: u64,
+}
+
+/// All running downloads, and how much they have received so far.
+#[derive(Debug, Default)]
+pub struct Progress(Mutex<Table>);
+
+#[derive(Debug, Default)]
+struct Table {
+    running: BTreeMap<OrderKey, Transfer>,
+    /// Orders of which everything requested so far has arrived.
+    here: BTreeSet<OrderKey>,
+    received: BTreeMap<LabName, u64>,
+}
+
+impl Progress {
+    /// Records that a download begins.
+    pub fn begin(&self, key: &OrderKey, kind: AssetKind, done: u64, total: Option<u64>) {
+        let mut table = self.table();
+        table.here.remove(key);
+        let arrived = table.running.get(key).map_or(0, |before| before.arrived);
+        table.running.insert(key.clone(), Transfer { kind, done, total, arrived });
+    }
+
+    /// Records that all requested bytes of an order have arrived: what follows is up to this PC.
+    pub fn is_here(&self, key: &OrderKey) {
+        self.table().here.insert(key.clone());
+    }
+
+    /// Adds bytes received.
+    pub fn add(&self, key: &OrderKey, bytes: u64) {
+        let mut table = self.table();
+        if let Some(transfer) = table.running.get_mut(key) {
+            transfer.done += bytes;
+            transfer.arrived += bytes;
+        }
+        if let Some(received) = table.received.get_mut(&key.lab) {
+            *received += bytes;
+        } else {
+            table.received.insert(key.lab.clone(), bytes);
+        }
+    }
+
+    /// Records that a download ended, whatever the outcome.
+    pub fn end(&self, key: &OrderKey) {
+        let mut table = self.table();
+        table.running.remove(key);
+        table.here.remove(key);
+    }
+
+    /// Returns how much the running downloads have received.
+    pub fn arrived(&self) -> BTreeMap<OrderKey, Arrived> {
+        let table = self.table();
+        let arrived = table.running.iter().map(|(key, transfer)| {
+            let left = transfer.total.map(|total| total.saturating_sub(transfer.done));
+            let is_coming = !table.here.contains(key);
+            (key.clone(), Arrived { bytes: transfer.arrived, left, is_coming })
+        });
+        arrived.collect()
+    }
+
+    /// Returns all running downloads.
+    pub fn snapshot(&self) -> BTreeMap<OrderKey, Transfer> {
+        self.table().running.clone()
+    }
+
+    /// Returns the bytes received per lab since the process started, including aborted downloads.
+    pub fn received(&self) -> BTreeMap<LabName, u64> {
+        self.table().received.clone()
+    }
+
+    fn table(&self) -> MutexGuard<'_, Table> {
+        // A panic elsewhere cannot leave a counter half updated.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_arrived_stays_counted_when_a_download_is_over() {
+        let key = |lab: &str, order: &str| OrderKey {
+            lab: lab.parse().expect("valid"),
+            account: "1".parse().expect("valid"),
+            order: order.parse().expect("valid"),
+        };
+        let progress = Progress::default();
+        progress.begin(&key("a", "1"), AssetKind::Ide, 500, Some(700));
+        progress.add(&key("a", "1"), 150);
+        progress.begin(&key("a", "2"), AssetKind::Ide, 0, None);
+        progress.add(&key("a", "2"), 7);
+        progress.end(&key("a", "1"));
+        progress.begin(&key("b", "1"), AssetKind::Thumbnails, 0, None);
+        progress.add(&key("b", "1"), 1);
+        let received: Vec<_> = progress.received().into_values().collect();
+        assert_eq!(received, [157, 1], "what an earlier attempt brought did not arrive again");
+        assert_eq!(progress.snapshot()[&key("a", "2")].done, 7);
+        assert_eq!(progress.snapshot().len(), 2);
+    }
+
+    #[test]
+    fn the_parts_of_an_order_are_one_download() {
+        let key = OrderKey {
+            lab: "a".parse().expect("valid"),
+            account: "1".parse().expect("valid"),
+            order: "1".parse().expect("valid"),
+        };
+        let progress = Progress::default();
+        progress.begin(&key, AssetKind::Ide, 500, Some(700));
+        progress.add(&key, 200);
+        progress.is_here(&key);
+        let here = Arrived { bytes: 200, left: Some(0), is_coming: false };
+        assert_eq!(progress.arrived()[&key], here);
+        progress.begin(&key, AssetKind::Thumbnails, 0, None);
+        progress.add(&key, 7);
+        let coming = Arrived { bytes: 207, left: None, is_coming: true };
+        assert_eq!(progress.arrived()[&key], coming);
+        progress.end(&key);
+        assert_eq!(progress.arrived().len(), 0);
+    }
+}
