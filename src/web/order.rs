@@ -58,7 +58,6 @@ struct OrderPage {
 }
 
 struct TroubleView {
-    tone: Tone,
     message: String,
     hint: Option<String>,
     attempts: u32,
@@ -317,7 +316,6 @@ impl FindingView {
 impl TroubleView {
     fn of(trouble: &Trouble) -> Self {
         Self {
-            tone: if trouble.attention { Tone::Bad } else { Tone::Warn },
             message: trouble.message.clone(),
             hint: trouble.hint.clone(),
             attempts: trouble.attempts,

@@ -12,6 +12,7 @@ use super::super::lang::Lang;
 use super::super::overview::Overview;
 use super::*;
 use crate::metrics::{self, Counters};
+use crate::model::record::OrderState;
 use crate::model::time::WallMs;
 use crate::status::testing::{lab, well};
 use crate::status::{DownloadPause, LabState, Note, PauseStatus, UpdateStatus, health};
@@ -209,6 +210,20 @@ proptest! {
             let is_concerned = reasons.iter().any(|reason| concerns(&reason));
             prop_assert!(!is_concerned || matches!(tone, Tone::Bad | Tone::Warn), "{}", word);
         }
+    }
+}
+
+fn picture_of(name: &str) -> Status {
+    let change = CHANGES.iter().find(|(known, _)| *known == name).expect("known");
+    picture(&[*change])
+}
+
+#[test]
+fn orders_in_a_state_have_the_tone_of_the_reason_for_them() {
+    for (name, state) in [("attention", OrderState::Attention), ("held back", OrderState::Held)] {
+        let reasons = picture_of(name).reasons();
+        let tones: Vec<_> = reasons.iter().map(tone).collect();
+        assert_eq!(tones, [Tone::of_state(state)], "{name}");
     }
 }
 

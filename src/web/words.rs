@@ -137,8 +137,7 @@ impl Tone {
             OrderState::Published => Self::Good,
             OrderState::Waiting | OrderState::Regenerating => Self::Busy,
             OrderState::Away | OrderState::Removed => Self::Rest,
-            OrderState::Retrying | OrderState::Held => Self::Warn,
-            OrderState::Attention => Self::Bad,
+            OrderState::Retrying | OrderState::Attention | OrderState::Held => Self::Warn,
         }
     }
 
@@ -162,8 +161,7 @@ impl Tone {
         match kind {
             "published" => Self::Good,
             "fetching" | "seen" | "asked" | "released" => Self::Busy,
-            "failed" | "taken" | "left" | "held" => Self::Warn,
-            "parked" => Self::Bad,
+            "failed" | "parked" | "taken" | "left" | "held" => Self::Warn,
             _ => Self::Rest,
         }
     }
