@@ -184,7 +184,8 @@ fn words(code: Code, t: &Texts) -> Words {
         Code::LoginNeeded => (t.lab_login, t.login_text, ""),
         Code::NotPaired => (t.lab_unpaired, t.unpaired_text, ""),
         Code::NoGoodPoll => (t.lab_overdue, t.overdue_text, t.overdue_hint),
-        Code::LoginEnds => (t.lab_login_ends, t.login_ends_text, ""),
+        // The set-up offers no login to a lab that still has one.
+        Code::LoginEnds => (t.lab_login_ends, t.login_ends_text, t.login_ends_hint),
         Code::OrdersNeedAttention => (t.need_attention, "", ""),
         Code::OrdersHeld => (t.orders_held, "", t.orders_held_hint),
         Code::DownloadsPaused => (t.downloads_paused, "", t.downloads_paused_hint),

@@ -228,6 +228,18 @@ fn orders_in_a_state_have_the_tone_of_the_reason_for_them() {
 }
 
 #[test]
+fn a_login_that_ends_sends_staff_to_it_and_not_to_a_set_up_without_a_login() {
+    let status = picture_of("a login that ends");
+    for lang in [Lang::English, Lang::German] {
+        let t = lang.texts();
+        let wants = Wants::of(&status.reasons(), &status, t, lang.code());
+        let [want] = &wants.urgent[..] else { panic!("{} wants", wants.urgent.len()) };
+        assert_eq!(want.hint, t.login_ends_hint);
+        assert!(matches!(want.action, Action::None));
+    }
+}
+
+#[test]
 fn that_notifications_are_on_is_no_proof_that_they_arrive() {
     let word = |change: fn(&mut Status)| {
         let mut status = well();

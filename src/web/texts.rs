@@ -119,8 +119,10 @@ texts! {
         "Den Ordner oder seine Freigabe zurückbringen. Casedrop macht dann von selbst weiter.";
     login_text: "No orders arrive for this lab until somebody logs in.",
         "Für dieses Labor kommen keine Aufträge, bis sich jemand anmeldet.";
-    login_ends_text: "Align no longer renews this lab’s login. Orders still arrive; log in again in time.",
-        "Align verlängert die Anmeldung dieses Labors nicht mehr. Noch kommen Aufträge an; bitte rechtzeitig neu anmelden.";
+    login_ends_text: "Align no longer renews this lab’s login. Orders still arrive for now.",
+        "Align verlängert die Anmeldung dieses Labors nicht mehr. Noch kommen Aufträge an.";
+    login_ends_hint: "Ask IT to log this lab in again in time. This page cannot do it while the present login still works.",
+        "Die IT bitten, das Labor rechtzeitig neu anzumelden. Solange die jetzige Anmeldung gilt, geht das auf dieser Seite nicht.";
     unpaired_text: "No orders arrive for this lab until its account is chosen.",
         "Für dieses Labor kommen keine Aufträge, bis sein Konto gewählt ist.";
     overdue_text: "Align has not answered for too long, so new orders are not found.",
