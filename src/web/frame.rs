@@ -185,7 +185,8 @@ impl Call {
     /// Says why a page cannot be shown now.
     pub(super) fn cannot(&self, fault: &Fault) -> Response {
         let frame = self.still_frame(self.texts.cannot_show);
-        let page = Notice { frame, text: fault.chain(), hint: fault.hint.clone() };
+        let hint = fault.hint.as_deref().map(for_staff);
+        let page = Notice { frame, text: for_staff(&fault.chain()), hint };
         (StatusCode::SERVICE_UNAVAILABLE, show(&page)).into_response()
     }
 

@@ -17,8 +17,9 @@ use super::overview::DownloadView;
 use super::texts::Texts;
 use super::words::Tone;
 use crate::model::ids::OrderKey;
-use crate::model::manifest::{Finding, Jaw, ManifestFile, Role};
+use crate::model::manifest::{Finding, Jaw, Manifest, ManifestFile, Role};
 use crate::model::record::{Place, Retired, Trouble};
+use crate::model::staff::for_staff;
 use crate::status::RunningDownload;
 
 /// The order's part of a URL: lab, account, order.
@@ -248,7 +249,7 @@ impl OrderPage {
                     href: address(file),
                 })
                 .collect(),
-            missing: shown_manifest.map(|manifest| manifest.missing.join(", ")).unwrap_or_default(),
+            missing: shown_manifest.map(|manifest| missing(manifest, t)).unwrap_or_default(),
             revisions: view.revisions.iter().map(|one| RevisionLine::of(one, t, lang)).collect(),
             story: view.story.iter().map(|line| LineView::of(line, t)).collect(),
             path,
@@ -270,6 +271,12 @@ fn facts(view: &OrderView, t: &'static Texts) -> Vec<(&'static str, String)> {
         (t.at_align, remote.status.to_string()),
     ];
     facts.into_iter().filter(|(_, text)| !text.is_empty()).collect()
+}
+
+/// The parts that were requested and are not available.
+fn missing(manifest: &Manifest, t: &Texts) -> String {
+    let missing: Vec<_> = manifest.missing.iter().map(|name| t.asset(name)).collect();
+    missing.join(", ")
 }
 
 fn shown(path: &Path) -> String {
@@ -316,8 +323,8 @@ impl FindingView {
 impl TroubleView {
     fn of(trouble: &Trouble) -> Self {
         Self {
-            message: trouble.message.clone(),
-            hint: trouble.hint.clone(),
+            message: for_staff(&trouble.message),
+            hint: trouble.hint.as_deref().map(for_staff),
             attempts: trouble.attempts,
             since: When::at(trouble.since),
             next_try: trouble.next_try.map(When::at),

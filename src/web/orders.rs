@@ -15,6 +15,7 @@ use super::texts::{Texts, fill};
 use super::words::Tone;
 use crate::model::listing::{OrderQuery, OrderSort};
 use crate::model::record::{OrderRecord, OrderState};
+use crate::model::staff::for_staff;
 
 const PER_PAGE: usize = 50;
 /// Maximum length of a search, in characters; the rest is cut off.
@@ -205,7 +206,7 @@ impl Row {
             case_type: order.remote.case_type.clone().unwrap_or_default(),
             tone: Tone::of_state(state),
             state: t.state(state),
-            why: trouble.map(|trouble| trouble.message.clone()),
+            why: trouble.map(|trouble| for_staff(&trouble.message)),
             incomplete: order.newest_findings().is_incomplete(),
             revision: published.map_or_else(String::new, |one| one.revision.to_string()),
             published: published.map(|one| When::at(one.at)),

@@ -144,7 +144,7 @@ impl DownloadView {
             id: one.key.to_string(),
             href: order::href(&one.key),
             order: one.key.to_string(),
-            asset: one.asset.clone(),
+            asset: t.asset(&one.asset),
             done: one.done,
             total: one.total,
             amount: match one.total {

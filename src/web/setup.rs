@@ -17,6 +17,7 @@ use super::markup::{When, segment};
 use super::texts::fill;
 use super::words::Tone;
 use crate::model::request::{Outcome, Reply, Request};
+use crate::model::staff::for_staff;
 
 #[derive(Template)]
 #[template(path = "welcome.html")]
@@ -205,7 +206,7 @@ impl Welcome {
                 .map(|lab| LabView::of(lab, which, &answered, call))
                 .collect(),
             output: setup.output.display().to_string(),
-            refused: setup.may_choose.err(),
+            refused: setup.may_choose.as_ref().err().map(said_for_staff),
             suggestions: setup.suggestions.iter().map(|one| one.display().to_string()).collect(),
             test_folder: setup.test.folder.display().to_string(),
             test_last: setup.test.last.as_deref().map(When::of),
@@ -216,6 +217,11 @@ impl Welcome {
             code,
         }
     }
+}
+
+/// What went wrong and what to do, without commands.
+fn said_for_staff((message, hint): &(String, Option<String>)) -> (String, Option<String>) {
+    (for_staff(message), hint.as_deref().map(for_staff))
 }
 
 /// The accounts to choose from in a reply, and their lab.
@@ -260,7 +266,7 @@ impl LabView {
             choices: if is_answered { answered.1.clone() } else { lab.choices },
             lab: lab.lab,
             login: lab.login,
-            trouble: lab.trouble,
+            trouble: lab.trouble.as_ref().map(said_for_staff),
             cannot_wait: lab.cannot_wait,
         }
     }

@@ -61,8 +61,11 @@ texts! {
     paused_by: "Paused by {who}", "Pausiert von {who}";
     downloads: "Being downloaded", "Wird heruntergeladen";
     no_downloads: "Nothing is being downloaded right now.", "Gerade wird nichts heruntergeladen.";
-    latest: "What happened last", "Was zuletzt geschah";
-    nothing_yet: "Nothing has happened yet.", "Noch ist nichts geschehen.";
+    asset_ide: "order files", "Auftragsdateien";
+    asset_thumbnails: "pictures", "Bilder";
+    asset_captures: "screen captures", "Bildschirmfotos";
+    latest: "Recent activity", "Letzte Ereignisse";
+    nothing_yet: "No orders yet.", "Noch keine Aufträge.";
     this_pc: "This PC", "Dieser PC";
     hot_folder: "Hot folder", "Auftragsordner";
     free: "Free space", "Freier Platz";

@@ -3,6 +3,7 @@
 use super::findings::german;
 use super::texts::{GERMAN, Texts};
 use crate::config;
+use crate::model::asset::AssetKind;
 use crate::model::finding_code::FindingCode;
 use crate::model::manifest::{Jaw, Reason, Role, Severity};
 use crate::model::record::OrderState;
@@ -20,6 +21,17 @@ impl Texts {
             OrderState::Removed => self.state_removed,
             OrderState::Held => self.state_held,
         }
+    }
+
+    /// The words for a part of an order. Names from a newer version stay as they are.
+    pub(super) fn asset(&self, name: &str) -> String {
+        let known = [
+            (AssetKind::Ide, self.asset_ide),
+            (AssetKind::Thumbnails, self.asset_thumbnails),
+            (AssetKind::ScreenCaptures, self.asset_captures),
+        ];
+        let found = known.iter().find(|(kind, _)| kind.as_str() == name);
+        found.map_or(name, |(_, words)| *words).to_owned()
     }
 
     pub(super) fn role_of(&self, role: Role) -> &'static str {
@@ -163,6 +175,22 @@ impl Tone {
             "fetching" | "seen" | "asked" | "released" => Self::Busy,
             "failed" | "parked" | "taken" | "left" | "held" => Self::Warn,
             _ => Self::Rest,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::texts::ENGLISH;
+    use super::*;
+
+    #[test]
+    fn parts_of_an_order_are_not_shown_by_their_names_in_programs() {
+        for t in [&ENGLISH, &GERMAN] {
+            for kind in [AssetKind::Ide, AssetKind::Thumbnails, AssetKind::ScreenCaptures] {
+                assert_ne!(t.asset(kind.as_str()), kind.as_str());
+            }
+            assert_eq!(t.asset("of-another-version"), "of-another-version");
         }
     }
 }
