@@ -125,7 +125,7 @@ fn counts(status: &Status, lang: Lang) -> Vec<(&'static str, Tone, &'static str,
     let all = crate::model::record::OrderState::ALL.into_iter();
     let counted = all.filter_map(|state| {
         let count = *status.orders.get(state.as_str())?;
-        let word = lang.texts().state(state);
+        let word = lang.texts().states(state, count);
         Some((state.as_str(), Tone::of_state(state), word, number(count, lang.code())))
     });
     counted.collect()

@@ -23,6 +23,15 @@ impl Texts {
         }
     }
 
+    /// The words for a number of orders in that state.
+    pub(super) fn states(&self, state: OrderState, count: usize) -> &'static str {
+        match state {
+            OrderState::Waiting if count != 1 => self.states_waiting,
+            OrderState::Attention if count != 1 => self.states_attention,
+            _ => self.state(state),
+        }
+    }
+
     /// The words for a part of an order. Names from a newer version stay as they are.
     pub(super) fn asset(&self, name: &str) -> String {
         let known = [
@@ -183,6 +192,14 @@ impl Tone {
 mod tests {
     use super::super::texts::ENGLISH;
     use super::*;
+
+    #[test]
+    fn counts_agree_with_their_words() {
+        let said = |t: &Texts, count| t.states(OrderState::Attention, count);
+        assert_eq!([1, 2].map(|n| said(&ENGLISH, n)), ["needs attention", "need attention"]);
+        let german = ["braucht Aufmerksamkeit", "brauchen Aufmerksamkeit"];
+        assert_eq!([1, 2].map(|n| said(&GERMAN, n)), german);
+    }
 
     #[test]
     fn parts_of_an_order_are_not_shown_by_their_names_in_programs() {

@@ -47,7 +47,7 @@ test('the first start leads from the login to a published order', async () => {
   assert.equal(await seen.beginLogin.count(), 0);
   await seen.code.fill('AAAA-AAAA');
   await seen.enterCode.click();
-  await page.getByRole('alert').getByText('That is not the code').waitFor();
+  await page.getByRole('alert').getByText('Wrong code').waitFor();
   const code = (await readFile(world.path('state', 'set-up-code.txt'), 'utf8')).trim();
   await seen.code.fill(code.toLowerCase());
   await seen.enterCode.click();

@@ -50,8 +50,8 @@ export const on = (page) => ({
   askDoctor: page.getByRole('link', { name: 'Ask the doctor…' }),
   startReturn: page.getByRole('link', { name: 'Return to the doctor' }),
   story: page.locator('#story'),
-  returnReason: page.getByLabel('Reason, for the doctor'),
-  returnConfirm: page.getByLabel('Order number, once more'),
+  returnReason: page.getByLabel('Reason for the doctor'),
+  returnConfirm: page.getByLabel('Order number again'),
   returnDo: page.getByRole('button', { name: 'Return this scan' }),
   show3d: page.getByRole('button', { name: 'Show the scan in 3D' }),
 
