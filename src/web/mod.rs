@@ -71,9 +71,9 @@ impl Shared {
         let shared = Arc::clone(self);
         let asked = tokio::task::spawn_blocking(move || ask(&*shared.data)).await;
         asked.unwrap_or_else(|error| {
-            let text = "the status page could not ask the agent";
+            let text = "the status page could not reach the agent";
             Err(Fault::new(FaultClass::Local, "status-page", text)
-                .hint("open the page again; if it stays like this, restart the agent")
+                .hint("open the page again; if that does not help, restart Casedrop")
                 .caused_by(error))
         })
     }

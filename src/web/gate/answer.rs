@@ -82,5 +82,5 @@ impl IntoResponse for Refusal {
 
 /// The refusal for a route that needs the gate but is not behind it.
 pub(super) fn no_gate() -> Refusal {
-    Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "this route stands outside of the gate\n")
+    Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "this route is not behind the gate\n")
 }

@@ -17,7 +17,7 @@ const DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
 /// The host of a request, if the page answers under it.
 pub(super) fn host(gate: &Inner, uri: &Uri, headers: &HeaderMap) -> Result<Host, Refusal> {
     let host = Host::of(uri, headers).map_err(|_| {
-        Refusal::new(StatusCode::BAD_REQUEST, "the request does not name the one host it is for\n")
+        Refusal::new(StatusCode::BAD_REQUEST, "the request must name exactly one host\n")
     })?;
     let is_own = if gate.is_loopback {
         host.is_loopback()
@@ -31,7 +31,7 @@ pub(super) fn host(gate: &Inner, uri: &Uri, headers: &HeaderMap) -> Result<Host,
     Err(Refusal::new(
         StatusCode::MISDIRECTED_REQUEST,
         "The status page does not answer under this name.\nAdd the name to status_page.names in \
-         casedrop.yaml and start the agent anew, or open the page by its address.\n",
+         casedrop.yaml and restart the agent, or open the page by its address.\n",
     ))
 }
 
@@ -49,7 +49,7 @@ pub(super) fn origin(
     if may {
         return Ok(());
     }
-    let text = "The status page takes no requests from other sites.\n";
+    let text = "The status page accepts no requests from other sites.\n";
     Err(Refusal::new(StatusCode::FORBIDDEN, text))
 }
 

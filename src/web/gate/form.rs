@@ -13,7 +13,7 @@ use super::visitor::Visitor;
 /// Name of the field with the token.
 const FIELD: &str = "csrf";
 /// The response to a form without its session's token.
-const TOO_OLD: &str = "this form is too old: open the page again\n";
+const TOO_OLD: &str = "this form has expired; open the page again\n";
 
 /// A form (`application/x-www-form-urlencoded`) whose `csrf` field is its session's token; the
 /// other fields are `T`.
@@ -41,7 +41,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Checked<T> {
             .map_err(|_| StatusCode::BAD_REQUEST.into_response())?;
         // The details of the error could quote what was sent.
         let Form(form) = Form::<T>::from_request(form, &()).await.map_err(|_| {
-            let text = "a field of this form is missing or makes no sense\n";
+            let text = "a field of this form is missing or invalid\n";
             Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, text).into_response()
         })?;
         Ok(Self(form))

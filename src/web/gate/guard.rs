@@ -89,7 +89,7 @@ async fn demand(
                 Ok(())
             }
             Err(refused) if refused.wait > Duration::ZERO => {
-                let text = "the password is wrong, or came too soon after wrong ones\n";
+                let text = "the password is wrong, or was sent too soon after a wrong one\n";
                 let wait = HeaderValue::from(refused.wait.as_secs().saturating_add(1));
                 let refusal = Refusal::new(StatusCode::TOO_MANY_REQUESTS, text);
                 Err(refuse(refusal.with(header::RETRY_AFTER, wait)))
@@ -154,11 +154,11 @@ async fn whole(body: Body) -> Result<Body, Refusal> {
         Ok(Ok(bytes)) => Ok(Body::from(bytes)),
         // What follows on this connection is the rest of the body.
         Ok(Err(_)) => {
-            let text = "the body is longer than 64 KiB, or broke off\n";
+            let text = "the body is longer than 64 KiB, or was cut off\n";
             Err(Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, text).with(header::CONNECTION, last))
         }
         Err(_) => {
-            let text = "the body did not come in time\n";
+            let text = "the body did not arrive in time\n";
             Err(Refusal::new(StatusCode::REQUEST_TIMEOUT, text).with(header::CONNECTION, last))
         }
     }
