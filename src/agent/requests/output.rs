@@ -164,8 +164,8 @@ impl RequestHandler {
             changed?;
             let output = rewritten.layout.output.display();
             let text = format!(
-                "Orders are written to {output} from now on. The agent begins anew with that, which \
-                 takes a few seconds."
+                "Orders are written to {output} from now on. Casedrop is restarting, which takes a \
+                 few seconds."
             );
             let details = json!({ "output": rewritten.layout.output, "restarts": true });
             Ok(Reply::new(Outcome::Done, text).details(details))
@@ -185,10 +185,11 @@ impl RequestHandler {
         let restart = self.restart()?;
         let path = path.trim();
         if !Path::new(path).is_absolute() {
-            let text = format!("{path:?} is no whole path");
+            let text = format!("{path:?} is not a full path");
             let example =
                 if cfg!(windows) { r"C:\Casedrop\Orders" } else { "/srv/casedrop/orders" };
-            return Err(usage(text).hint(format!("write all of it, such as {example}")));
+            let hint = format!("enter it from the drive or / on, such as {example}");
+            return Err(usage(text).hint(hint));
         }
         if restart.is_service()
             && let Some(mapped) = remote_of(Path::new(path))

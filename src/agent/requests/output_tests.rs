@@ -196,7 +196,7 @@ fn folders_that_cannot_be_the_output_are_refused_before_anything_changes() {
     let agent = world.start(&[]);
     let at = |name: &str| world.dir.path().join(name);
     std::fs::write(at("file"), "").expect("written");
-    assert_refused(&agent.choose(Path::new("orders")), "no whole path");
+    assert_refused(&agent.choose(Path::new("orders")), "not a full path");
     assert_refused(&agent.choose(&at("state")), "the same folder as");
     assert_refused(&agent.choose(&at("state/orders/../..")), "lies inside `output`");
     assert_refused(&agent.choose(&at("line\nbreak")), "in a way that is not changed by itself");

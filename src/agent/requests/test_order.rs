@@ -27,6 +27,9 @@ use crate::model::time::WallMs;
 /// if a CAD program took it away.
 const PUBLISHED: &str = "test-order-published";
 
+/// Begins the answer if there is nothing to do.
+const ALREADY: &str = "The test order is already at";
+
 /// The state of the test order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct TestOrder {
@@ -100,7 +103,7 @@ impl RequestHandler {
             .and_then(|()| making::standing(&*self.disk, &self.layout, look_whole));
         let partly = match found {
             Err(fault) => return Ok(failed(fault)),
-            Ok(Standing::Whole(manifest)) => return Ok(self.is_there(&key, &manifest, "already")),
+            Ok(Standing::Whole(manifest)) => return Ok(self.is_there(&key, &manifest, ALREADY)),
             Ok(Standing::Others(what)) => return Ok(self.in_the_way(&key, &what)),
             Ok(Standing::Partly(_)) => true,
             Ok(Standing::Absent) => false,
@@ -110,7 +113,7 @@ impl RequestHandler {
                 return Ok(self.in_the_way(&key, &what));
             }
             let manifest = making::publish(&means)?;
-            Ok(self.is_there(&key, &manifest, "now"))
+            Ok(self.is_there(&key, &manifest, "Test order published to"))
         };
         let call = || Ok(call().unwrap_or_else(failed));
         let entry = |mark| self.entry(task, AuditEvent::TestOrder, mark, &key);
@@ -219,14 +222,10 @@ impl RequestHandler {
         })
     }
 
-    fn is_there(&self, key: &OrderKey, manifest: &Manifest, since: &str) -> Reply {
+    fn is_there(&self, key: &OrderKey, manifest: &Manifest, what: &str) -> Reply {
         let path = self.layout.order_dir(key);
         let (files, bytes) = (manifest.files.len(), manifest.bytes());
-        let text = format!(
-            "The test order stands at {} {since}: {files} files, {}.",
-            path.display(),
-            size(bytes)
-        );
+        let text = format!("{what} {}: {files} files, {}.", path.display(), size(bytes));
         let details = json!({ "path": path, "files": files, "bytes": bytes,
             "published_at": manifest.published_at, "lab": key.lab, "account": key.account,
             "order_id": key.order });
