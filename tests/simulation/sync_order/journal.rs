@@ -11,6 +11,7 @@ use casedrop::config;
 use casedrop::engine::Engine;
 use casedrop::engine::EnginePolicy;
 use casedrop::engine::effects::{Effect, Fetched, Input};
+use casedrop::engine::retry::RetryPolicy;
 use casedrop::execute::{Executor, Fetches};
 use casedrop::hotfolder::publish::PublishOutcome;
 use casedrop::hotfolder::root::Root;
@@ -20,7 +21,6 @@ use casedrop::model::ids::OrderKey;
 use casedrop::model::order::{RemoteOrder, Status};
 use casedrop::model::remote::ReadyList;
 use casedrop::model::time::{Now, WallMs};
-use casedrop::engine::retry::RetryPolicy;
 use casedrop::secrets::PairedAccount;
 use casedrop::status::Progress;
 
