@@ -1,0 +1,165 @@
+//! The map in CONTRIBUTING.md is true: its arrows are those of the code, its paths exist, and so do
+//! the tests that it names.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+fn root() -> PathBuf {
+    fs::canonicalize(env!("CARGO_MANIFEST_DIR")).expect("the repository")
+}
+
+fn text(path: impl AsRef<Path>) -> String {
+    let path = root().join(path);
+    fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// All Rust files below a folder, or that file itself.
+fn sources(at: &Path) -> Vec<PathBuf> {
+    if at.is_file() {
+        return vec![at.to_owned()];
+    }
+    let Ok(entries) = fs::read_dir(at) else { return Vec::new() };
+    let mut all: Vec<_> =
+        entries.flat_map(|entry| sources(&entry.expect("an entry").path())).collect();
+    all.retain(|path| path.extension().is_some_and(|extension| extension == "rs"));
+    all
+}
+
+/// The content of the code spans of a text.
+fn spans(text: &str) -> Vec<&str> {
+    text.split('`').skip(1).step_by(2).collect()
+}
+
+/// The rows of the table with this heading: name and the names in the last column.
+fn rows(heading: &str) -> BTreeMap<String, BTreeSet<String>> {
+    let page = text("CONTRIBUTING.md");
+    let table = page.split_once(heading).unwrap_or_else(|| panic!("no table {heading}")).1;
+    let rows = table.lines().skip(2).take_while(|line| line.starts_with('|'));
+    let cells = rows.map(|row| row.trim_matches('|').split('|').map(str::trim).collect::<Vec<_>>());
+    cells
+        .map(|cells| {
+            let name = spans(cells[0]).first().expect("a name in the first column").to_string();
+            let uses = cells.last().expect("a last column");
+            let uses = if *uses == "all" { vec!["all"] } else { spans(uses) };
+            (name, uses.into_iter().map(str::to_owned).collect())
+        })
+        .collect()
+}
+
+/// What a file uses of its crate, tests aside.
+fn uses(source: &str) -> BTreeSet<String> {
+    let product = source.lines().take_while(|line| !line.starts_with("mod tests {"));
+    let code = product.map(|line| line.split("//").next().unwrap_or_default());
+    let paths = code.flat_map(|line| line.split("crate::").skip(1));
+    let name = |path: &str| {
+        path.split(|c: char| !c.is_alphanumeric() && c != '_').next().map(str::to_owned)
+    };
+    paths.filter_map(name).filter(|name| !name.is_empty()).collect()
+}
+
+fn is_test(path: &Path) -> bool {
+    let name = path.file_name().expect("a name").to_string_lossy().into_owned();
+    let in_tests = path.components().any(|part| part.as_os_str() == "tests");
+    in_tests || name == "tests.rs" || name == "testing.rs" || name.ends_with("_tests.rs")
+}
+
+#[test]
+fn crates_use_what_the_map_says() {
+    for (name, uses) in rows("| crate | does | uses |") {
+        let manifest = text(format!("{name}/Cargo.toml"));
+        let own = manifest.split("[dependencies]").nth(1).expect("dependencies");
+        let own = own.split("[dev-dependencies]").next().unwrap_or_default();
+        let own = own.lines().filter_map(|line| line.strip_prefix("casedrop-"));
+        let own: BTreeSet<_> =
+            own.filter_map(|line| line.split(['.', ' ']).next()).map(str::to_owned).collect();
+        assert_eq!(own, uses, "{name}");
+    }
+    let crates = fs::read_dir(root().join("crates")).expect("crates").count();
+    assert_eq!(rows("| crate | does | uses |").len(), crates, "each crate has a row");
+}
+
+#[test]
+fn modules_use_what_the_map_says_and_never_in_a_circle() {
+    let map = rows("| module in `src/` | does | uses |");
+    let library = root().join("src");
+    let mut here = BTreeSet::new();
+    for entry in fs::read_dir(&library).expect("src") {
+        let name = entry.expect("an entry").file_name().to_string_lossy().into_owned();
+        if !matches!(name.as_str(), "lib.rs" | "main.rs") {
+            here.insert(name.trim_end_matches(".rs").to_owned());
+        }
+    }
+    let name = |row: &String| row.trim_end_matches('/').trim_end_matches(".rs").to_owned();
+    assert_eq!(map.keys().map(name).collect::<BTreeSet<_>>(), here, "each module has a row");
+    for (row, expected) in &map {
+        let module = name(row);
+        if expected.contains("all") {
+            continue;
+        }
+        let mut found = BTreeSet::new();
+        for at in [library.join(&module), library.join(format!("{module}.rs"))] {
+            let files = sources(&at).into_iter().filter(|path| !is_test(path));
+            found.extend(files.flat_map(|path| uses(&fs::read_to_string(path).expect("readable"))));
+        }
+        found.remove(&module);
+        assert_eq!(&found, expected, "{row}");
+    }
+    // Whoever can be taken away because all that it uses is gone is in no circle.
+    let mut left: BTreeMap<_, _> = map.iter().map(|(row, uses)| (name(row), uses)).collect();
+    loop {
+        let free = left.iter().find(|(_, uses)| !uses.iter().any(|used| left.contains_key(used)));
+        let Some(free) = free.map(|(module, _)| module.clone()) else { break };
+        left.remove(&free);
+    }
+    assert!(left.is_empty(), "a circle: {left:?}");
+}
+
+#[test]
+fn paths_that_the_guide_names_exist() {
+    let page = text("CONTRIBUTING.md");
+    let tops = ["src/", "crates/", "tests/", "docs/", "packaging/", ".ci/", "templates/"];
+    let named =
+        spans(&page).into_iter().filter(|span| tops.iter().any(|top| span.starts_with(top)));
+    let named: Vec<_> = named.filter_map(|span| span.split([' ', '*', '…']).next()).collect();
+    assert!(named.len() > 30, "{named:?}");
+    for path in named {
+        assert!(root().join(path).exists(), "CONTRIBUTING.md names {path}");
+    }
+}
+
+#[test]
+fn tests_that_the_guide_names_exist() {
+    let page = text("CONTRIBUTING.md");
+    let table = page.split_once("| promise | tests |").expect("the table of promises").1;
+    let table: Vec<_> = table.lines().skip(2).take_while(|line| line.starts_with('|')).collect();
+    let table = table.join("\n");
+    let mut known = BTreeSet::new();
+    for at in ["src", "crates", "tests"] {
+        for path in sources(&root().join(at)) {
+            let parts =
+                path.iter().map(|part| part.to_string_lossy().trim_end_matches(".rs").to_owned());
+            known.extend(parts);
+            let source = fs::read_to_string(&path).expect("readable");
+            // Macros make some of them, so any identifier counts.
+            let words = source.split(|c: char| !c.is_alphanumeric() && c != '_');
+            known.extend(words.filter(|word| !word.is_empty()).map(str::to_owned));
+        }
+    }
+    let named = spans(&table).into_iter().filter(|span| span.contains("::"));
+    let mut count = 0;
+    for span in named {
+        for part in span.split([' ', ':']).filter(|part| !part.is_empty() && *part != "e2e") {
+            let mut pieces = part.split('…').filter(|piece| !piece.is_empty()).peekable();
+            let Some(first) = pieces.next() else { continue };
+            let fits = |name: &String| match (part.starts_with('…'), part.ends_with('…')) {
+                (false, false) => name == part,
+                (false, true) => name.starts_with(first),
+                (true, _) => name.contains(first),
+            };
+            assert!(known.iter().any(fits), "no test or module {part}, which `{span}` names");
+            count += 1;
+        }
+    }
+    assert!(count > 200, "{count}");
+}
