@@ -6,6 +6,7 @@ mod clock;
 mod command_folder;
 mod config_audit;
 mod connect;
+mod context;
 mod driver;
 mod event_log;
 mod heartbeat;

@@ -13,7 +13,7 @@ use crate::model::request::Requests;
 
 use super::background::{BackgroundTasks, StopSignal};
 use super::clock;
-use super::startup::AgentContext;
+use super::context::AgentContext;
 
 /// Delay after a hint: by then most writes are complete, and many hints become one.
 const SETTLE: Duration = Duration::from_millis(100);

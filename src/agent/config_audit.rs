@@ -13,7 +13,7 @@ use crate::model::digest::hex;
 use crate::model::fault::Fault;
 
 use super::clock::wall_now;
-use super::startup::AgentContext;
+use super::context::AgentContext;
 
 /// The config at the last start, stored next to the journal, so that losing the journal does not
 /// hide a change.

@@ -19,7 +19,7 @@ use crate::service::Host;
 use crate::status::DownloadPause;
 
 use super::clock;
-use super::startup::AgentContext;
+use super::context::AgentContext;
 use super::supervisor::{Ending, Finished, Interruption, WorkSession, waits};
 
 /// How long running work may take to reach a safe point at shutdown.

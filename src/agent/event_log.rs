@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::background::StopSignal;
 use super::clock;
-use super::startup::AgentContext;
+use super::context::AgentContext;
 
 /// Interval between two checks.
 const LOOK: Duration = Duration::from_secs(30);

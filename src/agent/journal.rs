@@ -11,8 +11,9 @@ use crate::model::fault::{Fault, FaultClass};
 use crate::model::time::Now;
 
 use super::clock;
+use super::context::AgentContext;
 use super::recovery::published_of;
-use super::startup::{AgentContext, Attempt, OpenError};
+use super::startup::{Attempt, OpenError};
 
 /// The copy of the journal made before an update was tried.
 pub(super) const COPY: &str = "journal.before-update.sqlite";

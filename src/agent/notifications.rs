@@ -18,7 +18,7 @@ use crate::secrets::SecretStore;
 use super::background::StopSignal;
 use super::callback::callback_secret;
 use super::clock::wall_now;
-use super::startup::AgentContext;
+use super::context::AgentContext;
 
 /// Listens until told to stop, if the config enables it.
 pub(super) async fn listen(context: Arc<AgentContext>, mut until: StopSignal) {

@@ -9,7 +9,7 @@ use crate::hotfolder::abandon_output::abandon_output;
 use crate::hotfolder::layout::Layout;
 use crate::journal::{Store, StoreError};
 
-use super::startup::AgentContext;
+use super::context::AgentContext;
 
 /// The fact that stores it until it takes effect.
 const CHOSEN: &str = "output-chosen";

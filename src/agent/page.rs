@@ -11,7 +11,7 @@ use crate::web::gate::{Clock, Gate, SetUpCode, Settings, serve};
 
 use super::background::StopSignal;
 use super::clock;
-use super::startup::AgentContext;
+use super::context::AgentContext;
 
 /// Serves the page until told to stop, if the config enables it.
 pub(super) async fn show(context: Arc<AgentContext>, mut until: StopSignal) {

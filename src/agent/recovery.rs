@@ -20,7 +20,8 @@ use crate::model::notice::Notice;
 use crate::model::record::{OrderRecord, PublishedRecord, Retired};
 use crate::model::time::{Now, WallMs};
 
-use super::startup::{AgentContext, OpenError, worth_keeping};
+use super::context::AgentContext;
+use super::startup::{OpenError, worth_keeping};
 
 /// The fact that stores the output's marker. A journal without it has never seen the output, whose
 /// content is still to be learned.

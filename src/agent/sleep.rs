@@ -11,7 +11,7 @@ use crate::service::{Event, Events};
 
 use super::background::StopSignal;
 use super::clock;
-use super::startup::AgentContext;
+use super::context::AgentContext;
 
 /// How often the clocks are checked for sleep, in case no one reports it.
 const LOOK: Duration = Duration::from_secs(5);

@@ -36,6 +36,7 @@ use crate::status::Progress;
 use super::background::{Journal, Wake};
 use super::clock::{self, wall_now};
 use super::config_audit;
+use super::context::AgentContext;
 use super::heartbeat::Heartbeat;
 use super::idle::IdleState;
 use super::journal::{self, Opened};
@@ -88,52 +89,6 @@ impl OpenError {
                 !matches!(error.kind(), StoreTrouble::Newer | StoreTrouble::Forbidden)
             }
         }
-    }
-}
-
-/// What an agent is built on, for the lifetime of its process.
-pub(super) struct AgentContext {
-    pub(super) config: Arc<Config>,
-    pub(super) disk: Arc<dyn Disk>,
-    pub(super) layout: Layout,
-    pub(super) links: Arc<BTreeMap<LabName, Link>>,
-    pub(super) root: Arc<Root>,
-    pub(super) progress: Arc<Progress>,
-    pub(super) step: fn(Step),
-    /// How long the journal's calls wait for other programs.
-    pub(super) busy: Duration,
-    pub(super) audit: Audit,
-    /// The journal for tasks in parallel with the engine.
-    pub(super) journal: Journal,
-    /// How those tasks wake the engine.
-    pub(super) wake: Wake,
-    /// Carries out user requests.
-    pub(super) handler: Arc<RequestHandler>,
-    /// What needs attention, for the system's event log.
-    pub(super) events: EventLog,
-    pub(super) counters: Arc<Counters>,
-    /// The last heartbeat of the loop.
-    pub(super) heartbeat: Arc<Heartbeat>,
-    /// Changes whenever an order or lab gets a notice.
-    pub(super) told: watch::Sender<()>,
-    /// Whether this agent was restored because a newer one failed.
-    pub(super) came_back: bool,
-    /// Whether anything is in flight, and when something begins.
-    pub(super) idle: IdleState,
-    /// How often to check the journal for what other processes wrote. Anything this process causes
-    /// wakes the engine.
-    pub(super) tick: Mutex<Duration>,
-    /// Whether the journal's write-ahead log was missing at the last check.
-    pub(super) log_was_gone: AtomicBool,
-}
-
-impl AgentContext {
-    /// Passes a notice to everything that keeps a record: the log, the system's event log, the
-    /// counters.
-    pub(super) fn say(&self, notice: &Notice) {
-        crate::logs::log(notice);
-        self.events.tell(notice);
-        self.counters.tell(notice, clock::now().mono);
     }
 }
 

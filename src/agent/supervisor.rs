@@ -24,9 +24,10 @@ use crate::status::{Note, Progress};
 use super::background::BackgroundTasks;
 use super::clock;
 use super::config_audit;
+use super::context::AgentContext;
 use super::heartbeat::MonitoredHost;
 use super::restart::Restart;
-use super::startup::{AgentContext, Attempt, OpenError, start_work};
+use super::startup::{Attempt, OpenError, start_work};
 use super::updates::{self, Updating};
 
 /// The longest wait between two attempts to get back to work.

@@ -27,9 +27,9 @@ use crate::update::{Manager, Place, Program, begin};
 
 use super::background::{BackgroundTasks, StopSignal};
 use super::clock::wall_now;
+use super::context::AgentContext;
 use super::idle::IdleState;
 use super::journal::COPY;
-use super::startup::AgentContext;
 
 /// Interval for checking the polls of a version on trial, and whether it is quiet.
 const LOOK: Duration = Duration::from_millis(500);

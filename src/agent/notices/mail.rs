@@ -14,7 +14,7 @@ use crate::notices::mail::{Mail, Security, Server};
 use super::{Feed, Next, Sink, Teller, begun, move_on};
 use crate::agent::background::StopSignal;
 use crate::agent::clock::wall_now;
-use crate::agent::startup::AgentContext;
+use crate::agent::context::AgentContext;
 use crate::status::{Code, Reason};
 
 /// How often to check whether something needs attention.

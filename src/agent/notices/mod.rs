@@ -19,7 +19,7 @@ use crate::notices::batch;
 use crate::notices::feed::{Attention, Event, Held, Published};
 
 use super::background::{BackgroundTasks, StopSignal};
-use super::startup::AgentContext;
+use super::context::AgentContext;
 
 /// The kinds of event lines that are reported.
 const PUBLISHED: &str = "published";

@@ -16,7 +16,7 @@ use crate::notices::webhook::Webhook;
 use super::{Feed, HELD, Next, PARKED, PUBLISHED, Sink, Teller, begun, event};
 use crate::agent::background::StopSignal;
 use crate::agent::clock::wall_now;
-use crate::agent::startup::AgentContext;
+use crate::agent::context::AgentContext;
 
 pub(super) struct WebTeller {
     webhook: Webhook,

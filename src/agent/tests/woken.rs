@@ -26,7 +26,7 @@ impl Pc {
 }
 
 /// Posts to the listener's secret path and returns the status line of the response.
-fn post(context: &startup::AgentContext, address: SocketAddr, body: &str) -> String {
+fn post(context: &context::AgentContext, address: SocketAddr, body: &str) -> String {
     let secret = callback_secret(&**context.handler.labs_ways().secrets()).expect("kept");
     let mut stream = wait_for("the listener", || TcpStream::connect(address).ok());
     let (path, length) = (secret.expose_secret(), body.len());
