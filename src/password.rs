@@ -39,24 +39,25 @@ impl FromStr for PasswordHash {
     /// The text is not an Argon2 hash, or the hash is too expensive to check. The message never
     /// quotes it.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        const OTHER: &str = "this hash was not made by argon2";
+        const OTHER: &str = "this is not an Argon2 hash";
         if text.starts_with('$') && !text.starts_with("$argon2") {
             return Err(OTHER);
         }
-        let hash = phc::PasswordHash::new(text).map_err(|_| "this is no hash in the PHC format")?;
+        let hash =
+            phc::PasswordHash::new(text).map_err(|_| "this is not a hash in the PHC format")?;
         if Algorithm::try_from(hash.algorithm.as_str()).is_err() {
             return Err(OTHER);
         }
         let version = hash.version.map(Version::try_from).transpose();
         let (Ok(cost), Ok(_)) = (Params::try_from(&hash), version) else {
-            return Err("the parameters of this hash make no sense");
+            return Err("the parameters of this hash are invalid");
         };
         if hash.salt.is_none() || hash.hash.is_none() {
-            return Err("this hash is not complete");
+            return Err("this hash is incomplete");
         }
         let (memory, passes, lanes) = MOST_COST;
         if cost.m_cost() > memory || cost.t_cost() > passes || cost.p_cost() > lanes {
-            return Err("this hash takes more than 256 MiB, 16 passes or 16 lanes to check");
+            return Err("checking this hash takes more than 256 MiB, 16 passes or 16 lanes");
         }
         Ok(Self(hash))
     }
@@ -76,12 +77,12 @@ pub fn hash(password: &str) -> Result<String, Fault> {
     let fault = |text: String| Fault::new(FaultClass::Local, "password", text);
     let characters = password.chars().count();
     if characters < LEAST_CHARS {
-        let text = format!("the password has {characters} characters");
-        return Err(fault(text).hint(format!("take at least {LEAST_CHARS}, better a few words")));
+        let text = format!("the password has only {characters} characters");
+        return Err(fault(text).hint(format!("use at least {LEAST_CHARS}, better a few words")));
     }
     if password.len() > MOST_BYTES {
         let text = format!("the password has {} bytes", password.len());
-        return Err(fault(text).hint(format!("take at most {MOST_BYTES}")));
+        return Err(fault(text).hint(format!("use at most {MOST_BYTES}")));
     }
     let (memory, passes, lanes) = COST;
     let cannot = |error: &dyn fmt::Display| fault(format!("cannot hash the password: {error}"));
@@ -131,9 +132,9 @@ mod tests {
         for (text, why) in [
             ("hunter42".to_owned(), "PHC"),
             (String::new(), "PHC"),
-            (format!("$argon2x$v=19$m=19456,t=2,p=1{salted}"), "argon2"),
-            ("$2b$12$abcdefghijklmnopqrstuv".to_owned(), "argon2"),
-            (format!("$scrypt$ln=16,r=8,p=1{salted}"), "argon2"),
+            (format!("$argon2x$v=19$m=19456,t=2,p=1{salted}"), "Argon2"),
+            ("$2b$12$abcdefghijklmnopqrstuv".to_owned(), "Argon2"),
+            (format!("$scrypt$ln=16,r=8,p=1{salted}"), "Argon2"),
             ("$argon2id$v=19$m=19456,t=2,p=1".to_owned(), "complete"),
             (format!("$argon2id$v=19$m=1,t=2,p=1{salted}"), "parameters"),
             (format!("$argon2id$v=7$m=19456,t=2,p=1{salted}"), "parameters"),

@@ -42,7 +42,7 @@ start_or_tell() {
   else
     cat <<'EOF'
 casedrop is installed. Before it can work:
-  1. fill in /etc/casedrop/casedrop.yaml, until `sudo casedrop check` finds no fault
+  1. fill in /etc/casedrop/casedrop.yaml until `sudo casedrop check` finds no errors
   2. sudo systemctl start casedrop
   3. sudo -u casedrop casedrop login LAB, then sudo -u casedrop casedrop pair LAB
 EOF

@@ -77,7 +77,10 @@ pub fn login(config: &Config, args: &LoginArgs, streams: &mut Streams) -> Result
     if args.no_browser {
         streams.line(request.url())?;
     } else if opened {
-        streams.note(format!("A browser opens for the login. If not, open:\n{}", request.url()));
+        streams.note(format!(
+            "Opening the browser for the login. If it does not open, go to:\n{}",
+            request.url()
+        ));
     } else {
         streams.note(format!("No browser could be opened. Open this URL:\n{}", request.url()));
     }
@@ -118,7 +121,7 @@ fn tell_login(
         Some((account, _)) if is_paired => streams
             .note(format!("Lab {lab} is logged in, and paired with account {account} as before.")),
         Some((account, reply)) => streams.note(format!(
-            "Lab {lab} is logged in. It could not be paired with account {account} again: {}\n\
+            "Lab {lab} is logged in, but could not be paired with account {account} again: {}\n\
              Next: `{next}`",
             reply.message
         )),
@@ -186,7 +189,7 @@ pub fn accounts(
         streams.line(format!("{}{mark}", describe(account)))?;
     }
     if accounts.is_empty() {
-        streams.note(format!("Align lists no account for the login of lab {lab}."));
+        streams.note(format!("Align lists no accounts for the login of lab {lab}."));
     }
     Ok(Exit::Ok)
 }
@@ -221,10 +224,11 @@ pub fn logout(config: &Config, args: &LogoutArgs, streams: &mut Streams) -> Resu
         }
         Some(fault) => {
             let text = format!(
-                "the login of lab {lab} is gone from this PC, but Align could not be told: {}",
+                "lab {lab} is logged out on this PC, but its login could not be revoked at Align: \
+                 {}",
                 fault.chain()
             );
-            let hint = "its tokens end by themselves; Align's support can end them at once";
+            let hint = "its tokens expire on their own; Align's support can revoke them at once";
             Err(CliError::new(Exit::Failed, text).hint(hint))
         }
     }

@@ -64,7 +64,7 @@ pub(super) fn show_asked(
     for AskedFor { lab, account, order_id, state, since } in all {
         streams.line(format!("order {order_id} of {lab} (account {account})"))?;
         streams.line(format!("  state      {state}"))?;
-        streams.line(format!("  asked for  {since}, not begun yet"))?;
+        streams.line(format!("  requested  {since}, not started yet"))?;
     }
     tell_not_running(config, streams);
     Ok(Exit::Ok)

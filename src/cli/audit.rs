@@ -35,12 +35,12 @@ pub fn run(config: &Config, args: &AuditArgs, streams: &mut Streams) -> Result<E
         return Ok(Exit::Ok);
     }
     if records.is_empty() {
-        streams.note("nothing is recorded yet");
+        streams.note("no records yet");
         return Ok(Exit::Ok);
     }
     streams.line(format!(
         "{:>6}  {:<20} {:<16} {:<14} {:<16} {:<8} {}",
-        "NO", "WHEN", "WHO", "WAY", "WHAT", "RESULT", "ABOUT"
+        "NO", "WHEN", "WHO", "VIA", "WHAT", "RESULT", "DETAILS"
     ))?;
     for record in &records {
         streams.line(row(record))?;
@@ -88,11 +88,11 @@ fn verify(config: &Config, found: &Verified, streams: &mut Streams) -> Result<Ex
         }
         let torn = match found.torn {
             0 => String::new(),
-            1 => ", and the beginning of one that a power cut left".to_owned(),
-            torn => format!(", and the beginnings of {torn} that power cuts left"),
+            1 => ", plus one left incomplete by a power cut".to_owned(),
+            torn => format!(", plus {torn} left incomplete by power cuts"),
         };
         streams.line(match found.problems.len() {
-            0 => format!("{} records, the chain is whole{torn}", found.records),
+            0 => format!("{} records, the chain is intact{torn}", found.records),
             1 => format!("{} records, 1 problem{torn}", found.records),
             many => format!("{} records, {many} problems{torn}", found.records),
         })?;

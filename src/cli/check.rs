@@ -142,7 +142,7 @@ pub(super) fn report(findings: &Findings) -> String {
             let path = path.display();
             write!(text, "the config is valid, with {}: {path}", count(warnings, "warning"))
         }
-        _ => write!(text, "{}, {}", count(faults, "fault"), count(warnings, "warning")),
+        _ => write!(text, "{}, {}", count(faults, "error"), count(warnings, "warning")),
     };
     text
 }
@@ -217,15 +217,15 @@ fn listener(key: &str, address: SocketAddr, findings: &mut Findings) {
     let Err(error) = TcpListener::bind(address) else { return };
     let (reason, hint) = match error.kind() {
         std::io::ErrorKind::AddrInUse => (
-            format!("another program listens on {address}"),
-            "end that program, or use another port",
+            format!("another program is already listening on {address}"),
+            "stop that program, or use another port",
         ),
         std::io::ErrorKind::AddrNotAvailable => (
             format!("this PC has no address {}", address.ip()),
             "use 127.0.0.1, 0.0.0.0 or one of this PC's own addresses",
         ),
         std::io::ErrorKind::PermissionDenied => {
-            (format!("the system does not allow to listen on {address}"), "use a port above 1023")
+            (format!("the system does not allow listening on {address}"), "use a port above 1023")
         }
         _ => (format!("cannot listen on {address}: {error}"), "use another address or port"),
     };
@@ -244,8 +244,8 @@ impl From<ConfigFaults> for CliError {
             };
         }
         let count = faults.faults.len();
-        Self::new(Exit::Usage, format!("the config has {count} faults\n\n{faults}"))
-            .hint("`casedrop check` shows them again, with what surrounds the agent")
+        Self::new(Exit::Usage, format!("the config has {count} errors\n\n{faults}"))
+            .hint("`casedrop check` lists them again and also checks folders, ports and servers")
     }
 }
 

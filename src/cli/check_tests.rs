@@ -164,7 +164,7 @@ fn a_command_folder_that_cannot_be_used_is_told() {
     let (exit, text) = place.check();
     assert_eq!(exit, Exit::Usage, "{text}");
     assert!(text.contains("error: commands (casedrop.yaml:2): "), "{text}");
-    assert!(text.contains("done is no folder") && text.contains("hint: move it away"), "{text}");
+    assert!(text.contains("done is not a folder") && text.contains("hint: move it away"), "{text}");
     std::fs::remove_dir_all(&commands).expect("removed");
     std::fs::write(&commands, "a file").expect("written");
     let (exit, text) = place.check();
@@ -201,11 +201,13 @@ api: {{ ca_file: ca.pem }}
         "{text}"
     );
     let port = format!(
-        "error: status_page.listen (casedrop.yaml:12): another program listens on {address}\nhint: "
+        "error: status_page.listen (casedrop.yaml:12): another program is already listening on \
+         {address}\n\
+         hint: "
     );
     assert!(text.contains(&port), "{text}");
     assert!(text.contains("error: api.ca_file (casedrop.yaml:13): cannot open"), "{text}");
-    assert!(text.ends_with("4 faults, 0 warnings\n"), "{text}");
+    assert!(text.ends_with("4 errors, 0 warnings\n"), "{text}");
 }
 
 #[test]
@@ -267,7 +269,7 @@ fn the_certificate_of_the_status_page_is_read() {
     casedrop_testing::certificate::make(day * 5).write(&files.certificate, &files.key);
     let (exit, text) = place.check();
     assert_eq!(exit, Exit::Ok, "{text}");
-    assert!(text.contains("c.pem ends in 4 days"), "{text}");
+    assert!(text.contains("c.pem expires in 4 days"), "{text}");
     casedrop_testing::certificate::make(day * 100).write(&files.certificate, &files.key);
     assert!(!place.check().1.contains("c.pem"));
 }
@@ -291,7 +293,7 @@ fn other_parts_of_the_agent_add_their_checks() {
         ),
         "{text}"
     );
-    assert!(text.ends_with("1 fault, 1 warning\n"), "{text}");
+    assert!(text.ends_with("1 error, 1 warning\n"), "{text}");
 }
 
 #[test]
@@ -336,7 +338,7 @@ fn without_a_config_the_way_to_one_is_shown() {
     let (exit, text) = place.check();
     assert_eq!(exit, Exit::Usage);
     assert!(text.contains("no config found") && text.contains("config.example.yaml"), "{text}");
-    assert!(text.ends_with("1 fault, 0 warnings\n"), "{text}");
+    assert!(text.ends_with("1 error, 0 warnings\n"), "{text}");
 }
 
 #[cfg(target_os = "linux")]
@@ -348,7 +350,7 @@ fn a_folder_that_cannot_be_written_is_named_with_the_reason() {
     assert_eq!(exit, Exit::Usage);
     assert!(
         text.contains(
-            "error: state (casedrop.yaml:10): /proc/casedrop is missing and cannot be made"
+            "error: state (casedrop.yaml:10): /proc/casedrop does not exist and cannot be created"
         ),
         "{text}"
     );
@@ -359,7 +361,10 @@ fn a_folder_that_cannot_be_written_is_named_with_the_reason() {
 fn a_log_folder_that_cannot_be_written_is_named_too() {
     let (exit, text) = Place::new("log: { dir: /proc/logs }\n").check();
     assert_eq!(exit, Exit::Usage);
-    assert!(text.contains("error: log.dir (casedrop.yaml:10): /proc/logs is missing"), "{text}");
+    assert!(
+        text.contains("error: log.dir (casedrop.yaml:10): /proc/logs does not exist"),
+        "{text}"
+    );
     let place = Place::new("log: { dir: logs }\n");
     let (exit, text) = place.check();
     assert_eq!((exit, place.dir.path().join("logs").exists()), (Exit::Ok, false), "{text}");
@@ -393,6 +398,6 @@ fn one_fault_stops_a_command_in_one_paragraph_and_many_with_their_number() {
     assert_eq!(error.to_string(), "error: config: output: the path is empty\n\nhint: write a path");
     let two = ConfigFaults { faults: vec![one.clone(), one], ..ConfigFaults::default() };
     assert!(
-        CliError::from(two).to_string().starts_with("error: the config has 2 faults\n\nerror: ")
+        CliError::from(two).to_string().starts_with("error: the config has 2 errors\n\nerror: ")
     );
 }

@@ -69,7 +69,7 @@ pub fn run(args: &DemoArgs, streams: &mut Streams) -> Result<Exit, CliError> {
     let ending = if args.once { Ending::When(all_published(&simulator)) } else { Ending::Never };
     if !args.once {
         let scan = lines::one_more_scan(&simulator.admin_url());
-        streams.note("Ctrl-C ends the demo. Meanwhile, in another terminal:");
+        streams.note("Press Ctrl-C to end the demo. To try in another terminal:");
         streams.note(format!("one more scan:\n  {scan}\nlist the orders:\n  {list}\n"));
     }
     let (finished, summary) =
@@ -94,9 +94,8 @@ fn start(args: &DemoArgs) -> Result<Running, CliError> {
         && RealDisk.kind(folder)? != Some(Kind::Dir)
     {
         let text = format!("--packages: {} is not a folder", folder.display());
-        return Err(
-            CliError::new(Exit::Usage, text).hint("give the folder that holds the export archives")
-        );
+        return Err(CliError::new(Exit::Usage, text)
+            .hint("give the folder that contains the export archives"));
     }
     let orders = if args.packages.is_some() { 0 } else { args.orders };
     let seed = args.seed.unwrap_or_else(|| fastrand::u64(..));

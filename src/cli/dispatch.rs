@@ -60,11 +60,14 @@ fn delegated() -> Option<Exit> {
         Doer::Current(current) => match hand_over(&current, &args) {
             Ok(status) => return Some(Exit::from_status(status)),
             Err(error) => {
-                format!("cannot start {}: {error}; version {own} goes on", current.display())
+                format!(
+                    "cannot start {}: {error}; continuing with version {own}",
+                    current.display()
+                )
             }
         },
         Doer::Distrusted { version, why } => format!(
-            "version {own} answers and not {version}, which the agent runs as: {why}; to ask that \
+            "using version {own} instead of {version}, which the agent runs: {why}; to use that \
              one, run this as the agent's account"
         ),
     };
@@ -184,7 +187,7 @@ pub(super) fn load(named: Option<&Path>, is_service: bool) -> Result<Loaded, Cli
 
 pub(super) fn cwd() -> Result<std::path::PathBuf, CliError> {
     std::env::current_dir().map_err(|error| {
-        CliError::new(Exit::Failed, format!("cannot tell the current folder: {error}"))
+        CliError::new(Exit::Failed, format!("cannot determine the current folder: {error}"))
     })
 }
 
@@ -254,7 +257,7 @@ fn check_labs(
             Ok(Some(_)) => {}
             Ok(None) => findings.warning(
                 &key,
-                format!("lab {} is logged in and not paired", lab.name),
+                format!("lab {} is logged in but not paired", lab.name),
                 format!("run `casedrop pair {}`", lab.name),
             ),
             Err(fault) => {

@@ -34,7 +34,7 @@ pub fn run(ask: Option<AskUnseen<'_>>, streams: &mut Streams) -> Result<Exit, Cl
     }
     streams.line(&hash)?;
     streams.note(
-        "Put it into the config, in single quotes, and start the agent anew:\n\
+        "Put it into the config, in single quotes, and restart the agent:\n\
          status_page:\n  password_hash: '…'",
     );
     Ok(Exit::Ok)
@@ -53,9 +53,9 @@ fn read(ask: Option<AskUnseen<'_>>, streams: &mut Streams) -> Result<SecretStrin
         return Ok(password.strip_suffix('\r').unwrap_or(password).into());
     };
     let password: SecretString = ask("Password for the status page: ").map_err(unreadable)?.into();
-    let again: SecretString = ask("The same again: ").map_err(unreadable)?.into();
+    let again: SecretString = ask("Repeat the password: ").map_err(unreadable)?.into();
     if password.expose_secret() != again.expose_secret() {
-        return Err(CliError::new(Exit::Failed, "the two passwords differ").hint("begin again"));
+        return Err(CliError::new(Exit::Failed, "the passwords do not match").hint("try again"));
     }
     Ok(password)
 }
@@ -122,7 +122,7 @@ mod tests {
         assert!(is_of(&hash(Some(&same), "", false).expect("hashed"), "correct horse"));
         let differs = |prompt: &str| Ok(format!("correct horse {prompt}"));
         let error = hash(Some(&differs), "", false).expect_err("refused");
-        assert!(error.to_string().contains("differ") && !error.to_string().contains("horse"));
+        assert!(error.to_string().contains("do not match") && !error.to_string().contains("horse"));
         let none = |_: &str| Err(io::Error::other("no terminal"));
         assert!(hash(Some(&none), "", false).expect_err("refused").to_string().contains("hint"));
     }

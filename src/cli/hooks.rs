@@ -30,10 +30,10 @@ pub(super) fn step(_: Step) {}
 /// This process's program and version.
 pub(super) fn program() -> Result<Program, CliError> {
     let exe = std::env::current_exe().map_err(|error| {
-        CliError::new(Exit::Failed, format!("cannot tell where this program lies: {error}"))
+        CliError::new(Exit::Failed, format!("cannot determine where this program is: {error}"))
     })?;
     let version = version().parse().map_err(|error| {
-        CliError::new(Exit::Failed, format!("{} is no version: {error}", version()))
+        CliError::new(Exit::Failed, format!("{} is not a version: {error}", version()))
     })?;
     let (keys, limits, pace) = rules();
     Ok(Program { version, exe, keys, limits, pace, step })

@@ -28,7 +28,7 @@ pub(super) fn tell_held(
     streams: &mut Streams,
 ) -> Result<(), CliError> {
     let HeldView { revision, since, released } = held;
-    let what = if *released { "to be published as it is" } else { "incomplete, not published" };
+    let what = if *released { "will be published as it is" } else { "incomplete, not published" };
     streams.line(format!("  held back  revision {revision} since {since}: {what}"))?;
     if !*released {
         streams.line(format!(

@@ -170,7 +170,7 @@ pub fn orders(config: &Config, args: &OrdersArgs, streams: &mut Streams) -> Resu
         return Ok(Exit::Ok);
     }
     if chosen.is_empty() && unseen.is_empty() {
-        streams.note("no orders yet");
+        streams.note("no orders to show");
         return Ok(Exit::Ok);
     }
     streams.line(format!(
@@ -195,12 +195,12 @@ pub fn orders(config: &Config, args: &OrdersArgs, streams: &mut Streams) -> Resu
         }
         if let Some(errand) = asked.iter().find(|errand| errand.key == order.key) {
             let at = errand.at.to_rfc3339();
-            streams.line(format!("{:<16} └ asked for again at {at}, not begun yet", ""))?;
+            streams.line(format!("{:<16} └ requested again at {at}, not started yet", ""))?;
         }
     }
     for one in &unseen {
         let AskedFor { lab, account, order_id, state, since } = one;
-        let (none, since) = ("-", format!("asked for at {since}, not begun yet"));
+        let (none, since) = ("-", format!("requested at {since}, not started yet"));
         streams.line(format!(
             "{lab:<16} {account:<10} {order_id:<12} {state:<13} {none:>3}  {none:<20} {none:<18} {since}"
         ))?;
@@ -303,7 +303,7 @@ fn tell_story(story: &Story<'_>, streams: &mut Streams) -> Result<(), CliError> 
         }
     }
     if let Some(at) = &order.asked_for {
-        streams.line(format!("  asked for  again at {at}, not begun yet"))?;
+        streams.line(format!("  requested  again at {at}, not started yet"))?;
     }
     if let Some(path) = &order.path {
         streams.line(format!("  folder     {}", path.display()))?;
@@ -322,7 +322,7 @@ fn tell_story(story: &Story<'_>, streams: &mut Streams) -> Result<(), CliError> 
             }
             Some(at) => streams.line(format!("  next try   {}", at.to_rfc3339()))?,
             None => {
-                streams.line("  next try   not by itself; `casedrop refetch` tries again")?;
+                streams.line("  next try   none; to try again: `casedrop refetch`")?;
             }
         }
     }
@@ -380,21 +380,25 @@ pub(super) fn notes(store: &Store) -> Result<Vec<(String, &'static str)>, StoreE
         (rebuilt.to_string(), hint)
     });
     let waits = store.output_waits()?.map(|why| {
-        (format!("the agent waits: {why}"), "the work goes on by itself once the folder is back")
+        (
+            format!("the agent is waiting: {why}"),
+            "the agent continues automatically once the folder is back",
+        )
     });
     let paused = store.pauses()?.into_iter().map(|(lab, paused)| {
         let since = paused.at.to_rfc3339();
         let by = paused.by.map(|by| format!(" by {by}")).unwrap_or_default();
-        let text = format!("lab {lab} is PAUSED since {since}{by}: nothing is polled or fetched");
-        (text, "`casedrop resume` lets the work go on")
+        let text =
+            format!("lab {lab} has been PAUSED since {since}{by}: nothing is polled or fetched");
+        (text, "to continue: `casedrop resume`")
     });
     let deaf = store
         .listener_trouble()?
-        .map(|why| (why, "the agent tries again by itself every 30 s; `casedrop check` says more"));
+        .map(|why| (why, "the agent retries every 30 s; for details: `casedrop check`"));
     let named: Vec<_> = store.notified(NAMED)?.iter().map(about_named).collect();
     let more = store.notified_count()?.saturating_sub(named.len() as u64);
     let more = (more > 0).then(|| {
-        (format!("{more} further scan notifications wait"), "`casedrop status` counts them")
+        (format!("{more} more scan notifications are waiting"), "for the total: `casedrop status`")
     });
     let pc = rebuilt.into_iter().chain(waits).chain(paused);
     Ok(pc.chain(deaf).chain(named).chain(more).collect())
@@ -409,15 +413,15 @@ fn about_named(pending: &Pending) -> (String, &'static str) {
     let since = first.to_rfc3339();
     let why = pending.fault.as_ref().map_or_else(String::new, |fault| format!(" ({})", fault.text));
     let text = format!(
-        "{lab}: a scan notification of {since} named prescription {rx} of account {account}, which \
-         Align does not show yet{why}"
+        "{lab}: a scan notification at {since} announced prescription {rx} of account {account}, \
+         which Align does not show yet{why}"
     );
     let next = if pending.attention {
         "look for the scan at myitero.com; the agent asks Align again once a day"
     } else if pending.fault.is_some() {
-        "the agent asks Align again by itself"
+        "nothing: the agent asks Align again automatically"
     } else {
-        "the agent asks Align as soon as the lab is paired with that account and the agent runs"
+        "the agent asks Align once it is running and the lab is paired with that account"
     };
     (text, next)
 }
@@ -447,8 +451,8 @@ fn tell_logins(
 }
 
 fn unknown(id: &str) -> CliError {
-    CliError::new(Exit::Failed, format!("the journal knows no order {id}"))
-        .hint("`casedrop orders` lists the orders that were ever ready")
+    CliError::new(Exit::Failed, format!("Casedrop has never seen order {id}"))
+        .hint("`casedrop orders` lists all orders that it has seen")
 }
 
 /// The error for an unusable journal, with its causes.

@@ -143,7 +143,7 @@ fn ask_about_the_missing(config: &Config, books: &mut Books, streams: &mut Strea
     let labs = Labs::new(Arc::clone(&config), runtime.handle().clone(), Arc::new(RealDisk));
     if missing.len() > MOST_ASKED {
         streams.note(format!(
-            "Align is asked about the first {MOST_ASKED} of {} orders",
+            "asking Align only about the first {MOST_ASKED} of {} orders",
             missing.len()
         ));
     }
@@ -156,7 +156,7 @@ fn ask_about_the_missing(config: &Config, books: &mut Books, streams: &mut Strea
             Ok(remote) if remote.order_id == order.key.order => order.remote = remote,
             Ok(_) => {}
             Err(fault) => {
-                streams.note(format!("{}: Align was not asked: {}", order.key, fault.chain()));
+                streams.note(format!("{}: could not ask Align: {}", order.key, fault.chain()));
             }
         }
     }
@@ -218,26 +218,22 @@ fn unknown_folders(
                 if known.contains(&order.path) || RealDisk.list(&order.path)?.is_empty() {
                     continue;
                 }
-                let explanation = match crate::hotfolder::inspect::inspect(
-                    &RealDisk,
-                    &order.path,
-                    None,
-                    None,
-                )? {
-                    // A test order belongs to no lab and needs no explanation.
-                    LocalPicture::Ours { manifest, .. } if test_order::is_its(&manifest) => {
-                        continue;
-                    }
-                    LocalPicture::Ours { manifest, .. } => format!(
-                        "a complete order (revision {}) that the journal has no record of: it is taken \
-                         over once Align names it, and left alone until then",
-                        manifest.revision
-                    ),
-                    LocalPicture::Foreign { what } => {
-                        format!("{what}, not made by the agent: it is left alone")
-                    }
-                    _ => continue,
-                };
+                let explanation =
+                    match crate::hotfolder::inspect::inspect(&RealDisk, &order.path, None, None)? {
+                        // A test order belongs to no lab and needs no explanation.
+                        LocalPicture::Ours { manifest, .. } if test_order::is_its(&manifest) => {
+                            continue;
+                        }
+                        LocalPicture::Ours { manifest, .. } => format!(
+                            "a complete order (revision {}) that is not in the journal: it is left \
+                             alone, and taken over once Align lists it",
+                            manifest.revision
+                        ),
+                        LocalPicture::Foreign { what } => {
+                            format!("{what}, not created by the agent: it is left alone")
+                        }
+                        _ => continue,
+                    };
                 found.push(Difference {
                     lab: lab_name.clone(),
                     account: account.name.clone().unwrap_or_default(),
@@ -265,11 +261,11 @@ fn tell(report: &Report, streams: &mut Streams) -> Result<(), CliError> {
     }
     for lab in &report.labs {
         streams.line(format!(
-            "{} (account {}): {} ready in Align's list of {}",
+            "{} (account {}): {} ready in Align's list, read {}",
             lab.name,
             lab.account.as_deref().unwrap_or("-"),
             lab.listed,
-            lab.list_read_at.as_deref().unwrap_or("never: it was not read yet"),
+            lab.list_read_at.as_deref().unwrap_or("never"),
         ))?;
     }
     for difference in &report.differences {
@@ -282,7 +278,7 @@ fn tell(report: &Report, streams: &mut Streams) -> Result<(), CliError> {
         ))?;
     }
     let differences = match report.differences.len() {
-        0 => "no difference".to_owned(),
+        0 => "no differences".to_owned(),
         1 => "1 difference".to_owned(),
         many => format!("{many} differences"),
     };

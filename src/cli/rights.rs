@@ -22,7 +22,7 @@ pub(super) fn check(disk: &dyn Disk, survey: &Survey, findings: &mut Findings) {
         if let Ok(readers) = disk.readers(path)
             && !readers.is_empty()
         {
-            let reason = format!("{} may be read by {}", path.display(), readers.join(", "));
+            let reason = format!("{} can be read by {}", path.display(), readers.join(", "));
             findings.warning(key, reason, HOW);
         }
     }
@@ -32,10 +32,11 @@ pub(super) fn check(disk: &dyn Disk, survey: &Survey, findings: &mut Findings) {
 }
 
 const HOW: &str = if cfg!(windows) {
-    "let only the agent's account and administrators read it: Properties, Security, Advanced, Disable \
-     inheritance; or icacls FILE /inheritance:r /grant *S-1-5-32-544:F *S-1-5-18:F ACCOUNT:R"
+    "allow only the agent's account and administrators to read it: Properties, Security, Advanced, \
+     Disable inheritance; or icacls FILE /inheritance:r /grant *S-1-5-32-544:F *S-1-5-18:F \
+     ACCOUNT:R"
 } else {
-    "let only the agent's user read it: chmod o-rwx"
+    "allow only the agent's user to read it: chmod o-rwx"
 };
 
 /// Warns if others can read a folder. A missing one is fine: the agent creates it closed to others.
@@ -43,9 +44,10 @@ fn folder(disk: &dyn Disk, path: &Path, findings: &mut Findings) {
     if let Ok(readers) = disk.readers(path)
         && !readers.is_empty()
     {
-        let reason = format!("{} may be read by {}", path.display(), readers.join(", "));
+        let reason = format!("{} can be read by {}", path.display(), readers.join(", "));
         let hint = if cfg!(windows) {
-            "the agent closes it when it starts; if this stays, let the agent's account change its rights"
+            "the agent restricts access when it starts; if this warning stays, allow the agent's \
+             account to change the folder's permissions"
         } else {
             HOW
         };
@@ -56,11 +58,11 @@ fn folder(disk: &dyn Disk, path: &Path, findings: &mut Findings) {
 fn inside_state(key: &str, state: &Path, findings: &mut Findings) {
     if cfg!(windows) {
         let reason = format!(
-            "the folder lies inside `state` ({}), which is closed to all but the agent's account and \
-             administrators when it is made",
+            "the folder is inside `state` ({}), which the agent creates closed to all but its own \
+             account and administrators",
             state.display()
         );
-        findings.warning(key, reason, "name a folder outside of it, such as C:\\Casedrop\\Orders");
+        findings.warning(key, reason, "choose a folder outside it, such as C:\\Casedrop\\Orders");
     }
 }
 
@@ -112,7 +114,7 @@ mod tests {
         };
         assert_eq!(found(0o640).len(), 0);
         let told = found(0o644);
-        assert!(told.len() == 1 && told[0].reason.contains("may be read by everybody"), "{told:?}");
+        assert!(told.len() == 1 && told[0].reason.contains("can be read by everybody"), "{told:?}");
         // The state folder itself, which holds journal and logs.
         std::fs::create_dir(dir.path().join("state")).expect("made");
         let state = |mode| {

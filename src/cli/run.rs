@@ -100,8 +100,8 @@ fn keep(
         KeeperEnd::Stopped => Ok(Exit::Ok),
         KeeperEnd::Status(status) if status != 0 => Ok(Exit::from_status(status)),
         KeeperEnd::Status(_) | KeeperEnd::Failed => {
-            Err(CliError::new(Exit::Failed, "the agent cannot be kept running")
-                .hint("what it said last stands in the log"))
+            Err(CliError::new(Exit::Failed, "the agent could not be kept running")
+                .hint("the end of the log says why"))
         }
     }
 }

@@ -59,12 +59,12 @@ pub fn run(
         ServiceAction::Install(args) => install(&name, args, named, streams),
         ServiceAction::Uninstall => {
             Services::here(&name)?.uninstall(&mut |text| streams.note(text))?;
-            streams.line("the service is gone; config, state and orders are where they were")?;
+            streams.line("the service was removed; config, state and orders are untouched")?;
             Ok(Exit::Ok)
         }
         ServiceAction::Start => {
             Services::here(&name)?.start(&mut |text| streams.note(text))?;
-            streams.line("the service runs")?;
+            streams.line("the service is running")?;
             Ok(Exit::Ok)
         }
         ServiceAction::Stop => {
@@ -94,17 +94,17 @@ fn install(
     let account = args.account.as_deref().map(account).transpose()?;
     let password = args.password_file.as_deref().map(password).transpose()?;
     if cfg!(not(windows)) && password.is_some() {
-        return Err(CliError::new(Exit::Usage, "a service has no password on this system")
-            .hint("leave --password-file out"));
+        return Err(CliError::new(Exit::Usage, "services have no password on this system")
+            .hint("omit --password-file"));
     }
     if let Some(account) = account.as_deref().filter(|_| password.is_none())
         && cfg!(windows)
         && has_password(account)
     {
-        let message = format!("the account {account} has a password, and Windows needs it");
+        let message = format!("Windows needs the password of the account {account}");
         return Err(CliError::new(Exit::Usage, message).hint(
-            "write it into a file that only you can read, name that by --password-file, and delete it \
-             afterwards",
+            "write it into a file that only you can read, give that file with --password-file, and \
+             delete it afterwards",
         ));
     }
     let loaded = load(named, false)?;
@@ -114,9 +114,9 @@ fn install(
     let plan = plan(loaded, program, account, password);
     services.install(&plan, &mut |text| streams.note(text))?;
     streams.line(if cfg!(windows) {
-        "the service starts with the PC from now on; `casedrop service start` starts it now"
+        "the service will start with the PC; to start it now: `casedrop service start`"
     } else {
-        "the service runs, and starts with the PC from now on"
+        "the service is running and will start with the PC"
     })?;
     Ok(Exit::Ok)
 }
@@ -170,7 +170,7 @@ fn plan(
 /// This program. For a version that an update brought, the program that starts it.
 fn program() -> Result<PathBuf, CliError> {
     let own = std::env::current_exe().map_err(|error| {
-        CliError::new(Exit::Failed, format!("cannot tell where this program lies: {error}"))
+        CliError::new(Exit::Failed, format!("cannot determine where this program is: {error}"))
     })?;
     Ok(started_by(&own).filter(|path| is_there(path)).unwrap_or(own))
 }
@@ -190,8 +190,8 @@ fn is_there(path: &Path) -> bool {
 fn account(text: &str) -> Result<String, CliError> {
     let text = text.trim();
     if text.is_empty() {
-        return Err(CliError::new(Exit::Usage, "the account has no name")
-            .hint("leave --account out for the default"));
+        return Err(CliError::new(Exit::Usage, "the account's name is empty")
+            .hint("omit --account for the default"));
     }
     if cfg!(not(windows)) {
         return Ok(text.to_owned());
@@ -222,9 +222,9 @@ fn password(file: &Path) -> Result<SecretString, CliError> {
     match std::str::from_utf8(line) {
         Ok(text) if !text.is_empty() => Ok(SecretString::from(text)),
         _ => {
-            let message = format!("{} holds no password", file.display());
+            let message = format!("{} contains no password", file.display());
             Err(CliError::new(Exit::Usage, message)
-                .hint("write the password into its first line, and save it as UTF-8"))
+                .hint("write the password on its first line, and save it as UTF-8"))
         }
     }
 }

@@ -140,7 +140,7 @@ fn outcome(laid: &Laid) -> String {
             ""
         };
         format!(
-            "{did}\n\n{faults}\n\nnext: fill it in, until `casedrop check` finds no fault{then}"
+            "{did}\n\n{faults}\n\nnext: fill it in until `casedrop check` finds no errors{then}"
         )
     }
 }
@@ -175,10 +175,11 @@ fn refuse_of_others(config: &Path, disk: &dyn Disk) -> Result<(), CliError> {
             let shown = path.display();
             let text = format!("{shown} belongs to {owner}, who can change what the agent does");
             return Err(CliError::new(Exit::Failed, text).hint(if cfg!(windows) {
-                "see what is in it; remove it, or give it to administrators by `takeown /a /r /f` with its \
-                 path; then install again"
+                "look at what is in it; remove it, or give it to administrators with `takeown /a \
+                 /r /f` and its path; then install again"
             } else {
-                "see what is in it; remove it, or give it to root by chown; then run this again"
+                "look at what is in it; remove it, or give it to root with chown; then run this \
+                 again"
             }));
         }
     }
@@ -187,8 +188,8 @@ fn refuse_of_others(config: &Path, disk: &dyn Disk) -> Result<(), CliError> {
 
 /// A complete config that the user supplied.
 fn whole(disk: &dyn Disk, file: &Path) -> Result<Vec<u8>, CliError> {
-    let hint = "the installer runs as the system: copy the file to this PC, or let computer accounts \
-                read it where it is";
+    let hint = "the installer runs as the system account: copy the file to this PC, or allow \
+                computer accounts to read it where it is";
     read_limited(disk, file, MAX_CONFIG).map_err(|error| CliError::from(error).hint(hint))
 }
 
@@ -216,7 +217,7 @@ impl Given {
             let value = value.trim();
             let field = Field::named(name);
             if field.is_none() && name != CONFIG_FILE {
-                let error = CliError::new(Exit::Usage, format!("there is no value called {name}"));
+                let error = CliError::new(Exit::Usage, format!("unknown value {name}"));
                 return Err(match nearest(name, Field::names().chain([CONFIG_FILE])) {
                     Some(near) => error.hint(format!("did you mean {near}?")),
                     None => error.hint("see `casedrop setup --help`"),

@@ -57,7 +57,7 @@ fn start(args: &SimulateArgs, scenario: Scenario) -> Result<Running, CliError> {
             Exit::Usage,
             format!("--packages: {} is not a folder", folder.display()),
         )
-        .hint("give the folder that holds the export archives"));
+        .hint("give the folder that contains the export archives"));
     }
     let mut config = SimulatorConfig::new(scenario);
     config.listen = args.listen;
@@ -65,7 +65,7 @@ fn start(args: &SimulateArgs, scenario: Scenario) -> Result<Running, CliError> {
     Simulator::start(config).map_err(|error| match &error {
         SimulatorError::Listen { source, .. } => {
             CliError::new(Exit::Failed, format!("{error}: {source}"))
-                .hint("choose another address with --listen; port 0 takes a free one")
+                .hint("choose another address with --listen; port 0 picks a free one")
         }
         SimulatorError::Scenario(_) => CliError::new(Exit::Usage, error.to_string()),
         SimulatorError::Threads(source) => {
@@ -86,7 +86,7 @@ fn read_scenario(file: &Path) -> Result<Scenario, CliError> {
     let bytes = read_limited(&RealDisk, file, MAX_SCENARIO)?;
     let wrong = |text: String| {
         CliError::new(Exit::Usage, format!("{}: {text}", file.display()))
-            .hint("a scenario has `settings` and `accounts`, each account its `orders`")
+            .hint("a scenario has `settings` and `accounts`, and each account has `orders`")
     };
     let text = String::from_utf8(bytes).map_err(|_| wrong("is not UTF-8 text".to_owned()))?;
     Scenario::from_yaml(&text).map_err(|error| wrong(error.to_string()))

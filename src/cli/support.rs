@@ -80,10 +80,9 @@ fn output(args: &SupportArgs, now: WallMs) -> Result<PathBuf, CliError> {
         PathBuf::from(format!("casedrop-support-{}.zip", at.trim_end_matches('Z')))
     });
     if RealDisk.kind(&path)?.is_some() {
-        let text = format!("{} is there already, and nothing is overwritten", path.display());
-        return Err(
-            CliError::new(Exit::Failed, text).hint("remove it, or name another by --output")
-        );
+        let text = format!("{} already exists, and nothing is overwritten", path.display());
+        return Err(CliError::new(Exit::Failed, text)
+            .hint("remove it, or choose another file with --output"));
     }
     Ok(path)
 }
@@ -171,7 +170,7 @@ impl Here {
             &format!("{}\n", report(&findings).trim_end()),
         );
         if let Some(status) = &self.status {
-            let about = "how things stand";
+            let about = "the current status";
             bundle.add("status.txt", about, &discreet(status).to_string());
             bundle.add(
                 "status.json",
@@ -197,7 +196,7 @@ impl Here {
             .and_then(|store| store.map(|store| gather::journal(&store)).transpose());
         match told {
             Ok(Some(told)) => {
-                let about = "whether the journal is whole, counts, and the orders that fail";
+                let about = "whether the journal is intact, counts, and the failing orders";
                 bundle.add("journal.json", about, &pretty(&told));
             }
             Ok(None) => bundle.miss("journal.json", "there is no journal"),
@@ -225,7 +224,7 @@ impl Here {
         let counts = json!({ "audit": audit, "files_in_command_folder": commands });
         bundle.add(
             "counts.json",
-            "how often what was done; who did it is left out",
+            "how often each action was done, without who did it",
             &pretty(&counts),
         );
     }
@@ -256,7 +255,7 @@ impl Here {
         if found == 0 {
             let days = args.days;
             let why = format!(
-                "there are no log files of the last {days} days; without `log.dir` the agent logs to \
+                "no log files from the last {days} days; without `log.dir` the agent logs to \
                  standard error (systemd: journalctl -u casedrop --since -{days}d)"
             );
             bundle.miss("logs", &why);
@@ -296,7 +295,7 @@ fn days(count: u32) -> i64 {
 
 fn readme(bundle: &Bundle, now: WallMs) -> String {
     let mut text = format!(
-        "A bundle for support, made by casedrop {} at {}.\n\n{LOOK}\n\nIn here:\n",
+        "Support bundle, created by casedrop {} at {}.\n\n{LOOK}\n\nContents:\n",
         hooks::version(),
         now.to_rfc3339()
     );
@@ -304,7 +303,7 @@ fn readme(bundle: &Bundle, now: WallMs) -> String {
         text.extend(["  ", &member.name, ": ", member.about, "\n"]);
     }
     if !bundle.missing().is_empty() {
-        text.push_str("\nNot in here:\n");
+        text.push_str("\nNot included:\n");
         for what in bundle.missing() {
             text.extend(["  ", what, "\n"]);
         }
@@ -313,11 +312,12 @@ fn readme(bundle: &Bundle, now: WallMs) -> String {
     text
 }
 
-const LOOK: &str = "Look through it before you send it: it holds order numbers, names of labs, folders and servers.";
+const LOOK: &str = "Look through it before you send it: it contains order numbers, names of labs, \
+                    folders and servers.";
 const LEFT_OUT: &str = "
 Left out: scans and prescriptions, tokens, passwords and other secrets, names of patients and doctors,
-the audit's records (only counts), what hooks print, who commanded what. What looks like a secret, a mail
-address, or the name of a user is replaced: [redacted], [mail], [user].
+the audit's records (only counts), the output of hooks, who gave which command. Whatever looks like a
+secret, a mail address or a user's name is replaced: [redacted], [mail], [user].
 ";
 
 fn tell(bundle: &Bundle, path: &Path, bytes: usize, streams: &mut Streams) -> Result<(), CliError> {
@@ -332,7 +332,7 @@ fn tell(bundle: &Bundle, path: &Path, bytes: usize, streams: &mut Streams) -> Re
         }
     }
     for what in bundle.missing() {
-        streams.note(format!("not in it: {what}"));
+        streams.note(format!("not included: {what}"));
     }
     streams.note(LOOK);
     Ok(())

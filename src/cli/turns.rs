@@ -111,7 +111,7 @@ impl Turns {
                     () = updating.restarting() => return,
                     () = restart.wanted() => {
                         host.goes_on.store(true, Ordering::SeqCst);
-                        tracing::info!("the agent ends, and begins anew with another output");
+                        tracing::info!("the agent is restarting with another output folder");
                         return;
                     }
                     event = events.recv(), if tells => match event {

@@ -67,17 +67,17 @@ pub fn run(config: &Config, args: &UpdateArgs, streams: &mut Streams) -> Result<
             let at = refused.at.to_rfc3339();
             let text = format!("version {} failed here on {at}: {}", release.version, refused.why);
             return Err(CliError::new(Exit::Failed, text)
-                .hint("`casedrop update --retry` tries it once more"));
+                .hint("to try it again: `casedrop update --retry`"));
         }
         Found::Distrusted(why) => {
             return Err(CliError::new(Exit::Failed, format!("nothing was installed: {why}"))
-                .hint("tell whoever keeps the releases there"));
+                .hint("tell the people who publish the releases there"));
         }
     };
     let runs = agent_runs(&config.state);
     if let Some(trial) = place.trial(&RealDisk).filter(|_| runs) {
-        let text = format!("version {} is on trial at the moment", trial.version.0);
-        return Err(CliError::new(Exit::Failed, text).hint("wait until that is over"));
+        let text = format!("version {} is on trial", trial.version.0);
+        return Err(CliError::new(Exit::Failed, text).hint("wait until the trial is over"));
     }
     let version = release.version.to_string();
     // Staging runs the unpacked program to ask for its version. Someone with more rights than those
@@ -85,14 +85,14 @@ pub fn run(config: &Config, args: &UpdateArgs, streams: &mut Streams) -> Result<
     let others = distrusted(&RealDisk, Some(place.versions()).filter(|_| place.is_kept(&RealDisk)));
     match others {
         None => {
-            streams.note(format!("version {} is being downloaded", release.version));
+            streams.note(format!("downloading version {}", release.version));
             runtime.block_on(stage::stage(&program, &place, config, &RealDisk, &release))?;
         }
         Some(_) if runs => {}
         Some(why) => {
             return Err(CliError::new(Exit::Failed, format!("nothing was downloaded: {why}")).hint(
-                "start the agent and run this again, so that the agent brings the version; or run this as \
-                 the agent's account",
+                "start the agent and run this again, so that the agent downloads the version; or \
+                 run this as the agent's account",
             ));
         }
     }
@@ -120,19 +120,19 @@ fn standing(
         }
         Ok(Found::There(release)) => (
             "available",
-            format!("version {} is there; `casedrop update` brings it", release.version),
+            format!("version {} is available; to install it: `casedrop update`", release.version),
             Some(release),
         ),
         Ok(Found::Failed(release, refused)) => {
-            let again = if retry { "" } else { "; `casedrop update --retry` tries it once more" };
+            let again = if retry { "" } else { "; to try it again: `casedrop update --retry`" };
             let at = refused.at.to_rfc3339();
             let text = format!(
-                "version {} is there, was tried out on {at} and failed: {}{again}",
+                "version {} is available, but failed when it was tried on {at}: {}{again}",
                 release.version, refused.why
             );
             ("failed-before", text, Some(release))
         }
-        Ok(Found::Distrusted(why)) => ("distrusted", format!("there is no update: {why}"), None),
+        Ok(Found::Distrusted(why)) => ("distrusted", format!("no update: {why}"), None),
         Err(fault) if fault.code == "update-off" => {
             let hint = fault.hint.as_deref().map(|hint| format!("; {hint}")).unwrap_or_default();
             ("off", format!("{}{hint}", fault.message), None)

@@ -90,13 +90,14 @@ pub fn sync(config: Config, streams: &mut Streams) -> Result<Exit, CliError> {
         })?;
     for (lab, wait) in &summary.not_polled {
         streams.note(format!(
-            "{lab}: not polled, Align was asked a short time ago; the next poll may come in {}",
+            "{lab}: not polled, because Align was asked a short time ago; the next poll is allowed \
+             in {}",
             in_words(*wait)
         ));
     }
     for lab in &summary.paused {
         streams.note(format!(
-            "{lab}: is paused, so nothing was begun for it; `casedrop resume` lets it go on"
+            "{lab} is paused, so nothing new was started for it; to continue: `casedrop resume`"
         ));
     }
     for (key, why) in &summary.failing {
@@ -104,7 +105,7 @@ pub fn sync(config: Config, streams: &mut Streams) -> Result<Exit, CliError> {
     }
     if summary.held > 0 {
         streams.note(format!(
-            "{} held back, since they are incomplete; `casedrop orders --state held` lists them",
+            "{} held back as incomplete; to list them: `casedrop orders --state held`",
             summary.held
         ));
     }
@@ -129,7 +130,8 @@ pub fn sync(config: Config, streams: &mut Streams) -> Result<Exit, CliError> {
         }))?;
     } else {
         streams.line(format!(
-            "{} published in this pass; in all {} published, {} waiting for Align or their turn, {} failing",
+            "{} published in this pass; in total {} published, {} waiting for Align or their turn, \
+             {} failing",
             published.len(),
             summary.published,
             summary.waiting,
@@ -201,8 +203,9 @@ fn opening(error: OpenError) -> CliError {
 
 fn tell_stragglers(summary: &Summary, streams: &mut Streams) {
     for key in &summary.stragglers {
-        streams
-            .note(format!("{key}: did not reach a safe point in time; the next start takes it up"));
+        streams.note(format!(
+            "{key}: did not reach a safe point in time; the next start continues it"
+        ));
     }
 }
 

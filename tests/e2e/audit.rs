@@ -43,7 +43,7 @@ fn whatever_breaks_the_chain_is_named_with_its_line() {
         world.good(&["sync"]);
     }
     let ended = world.good(&["audit", "--verify"]);
-    assert!(ended.stdout.contains("the chain is whole"), "{ended:?}");
+    assert!(ended.stdout.contains("the chain is intact"), "{ended:?}");
     assert_eq!(world.json(&["audit", "--verify"])["whole"], true);
     assert_eq!(world.json(&["audit", "--last", "2"]).as_array().expect("records").len(), 2);
 

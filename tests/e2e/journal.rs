@@ -317,15 +317,15 @@ fn an_agent_that_starts_without_its_output_waits_for_it() {
     world.wait_for_state(&second, "retrying");
     assert_eq!(world.align().state().asset(&second, "IDE").started, 0, "nothing is fetched");
     let ended = world.good(&["orders"]);
-    assert!(ended.stderr.contains("the agent waits"), "{ended:?}");
-    assert!(world.good(&["check"]).stdout.contains("the agent waits"));
+    assert!(ended.stderr.contains("the agent is waiting"), "{ended:?}");
+    assert!(world.good(&["check"]).stdout.contains("the agent is waiting"));
     assert!(!world.output().exists());
     world.wait_for_polls(2);
 
     std::fs::rename(&away, world.output()).expect("mounted");
     world.wait_for_revision(&second, 1);
     world.wait_for_state(&second, "published");
-    assert!(!world.good(&["orders"]).stderr.contains("the agent waits"));
+    assert!(!world.good(&["orders"]).stderr.contains("the agent is waiting"));
     // Its output is locked again.
     let mut command = world.command(&["sync"]);
     command.env("CASEDROP_STATE", world.dir().join("other-state"));

@@ -109,10 +109,10 @@ fn what_is_asked_for_without_an_agent_is_seen_until_one_does_it() {
     assert!(refetched.stdout.contains("will be fetched when it starts"), "{refetched:?}");
     for order in [id.as_str(), "99999999"] {
         let shown = world.good(&["show", order]);
-        assert!(shown.stdout.contains("asked for"), "{shown:?}");
+        assert!(shown.stdout.contains("requested"), "{shown:?}");
         assert!(shown.stderr.contains("Casedrop is not running"), "{shown:?}");
         let listed = world.good(&["orders"]).stdout;
-        assert!(listed.contains(order) && listed.contains("not begun yet"), "{listed}");
+        assert!(listed.contains(order) && listed.contains("not started yet"), "{listed}");
         let told = world.casedrop(&["status"]).stdout;
         assert!(told.contains(&format!("fetch {LAB}/{ACCOUNT}/{order}")), "{told}");
     }
@@ -182,7 +182,7 @@ fn a_pause_survives_a_restart_and_nothing_is_polled_or_fetched_until_resume() {
     assert_eq!(told["labs"][1]["state"], "polling");
     assert!(world.casedrop(&["status"]).stdout.contains("PAUSED since"));
     let check = world.casedrop(&["check"]);
-    assert!(format!("{check:?}").contains("lab quiet is PAUSED"), "{check:?}");
+    assert!(format!("{check:?}").contains("lab quiet has been PAUSED"), "{check:?}");
     world.good(&["resume", "--lab", "quiet"]);
     wait_for("its order", || {
         let orders = tree::orders(&world.output());

@@ -315,7 +315,7 @@ fn a_bundle_is_made_of_what_there_is_when_the_config_is_broken() {
         bundle.assert_lacks(&token);
         assert!(!bundle.members.contains_key("config.txt"));
         assert!(bundle.text("check.txt").contains("error: "), "{}", bundle.text("check.txt"));
-        assert!(bundle.text("README.txt").contains("Not in here:"));
+        assert!(bundle.text("README.txt").contains("Not included:"));
         bundle.text("versions.txt");
         if number < 2 {
             // If the file can be parsed, it tells where the rest is.
@@ -338,7 +338,7 @@ fn a_bundle_overwrites_nothing() {
     std::fs::write(&path, "mine").expect("written");
     let ended = world.casedrop(&["support-bundle", "--output", path.to_str().expect("Unicode")]);
     assert_eq!(ended.code, Some(1), "{ended:?}");
-    assert!(ended.stderr.contains("is there already") && ended.stderr.contains("--output"));
+    assert!(ended.stderr.contains("already exists") && ended.stderr.contains("--output"));
     assert_eq!(std::fs::read(&path).expect("readable"), b"mine");
     let other = world.dir().join("y.zip");
     let told = world.json(&["support-bundle", "--output", other.to_str().expect("Unicode")]);

@@ -267,7 +267,7 @@ fn an_administrator_runs_nothing_that_the_agents_account_could_have_put_there() 
     running.wait_for("passed its trial");
     let asked = pc.good(&["--version"]);
     assert_eq!(asked.stdout.trim(), format!("casedrop {OLD}"));
-    assert!(asked.stderr.contains("which the agent runs as"), "{asked:?}");
+    assert!(asked.stderr.contains("which the agent runs"), "{asked:?}");
     let newest = format!("casedrop {NEW} is the newest version");
     assert!(pc.good(&["update", "--check"]).stdout.contains(&newest));
     pc.offer("stable", &manifest("98.0.0", b"x"), b"x", 1);

@@ -14,19 +14,18 @@ pub(super) fn rights(disk: &dyn Disk, path: &Path, findings: &mut Findings) {
     let Ok(Some(others)) = disk.others_who_write(path) else { return };
     let path = path.display();
     let reason = format!("the policy {path} can be changed by {others}");
-    let hint =
-        "let only administrators write to it and to its folder, or anybody who can gets rid of it";
+    let hint = "allow only administrators to write to it and to its folder; others could remove it";
     findings.warning("", reason, hint);
 }
 
 pub(super) fn authorities(disk: &dyn Disk, path: &Path, findings: &mut Findings) {
     const MOST: u64 = 4 << 20;
-    let hint = "name a PEM file, with lines such as -----BEGIN CERTIFICATE-----";
+    let hint = "give a PEM file, with lines such as -----BEGIN CERTIFICATE-----";
     match read_limited(disk, path, MOST) {
         Ok(bytes) => {
             let mark = b"-----BEGIN CERTIFICATE-----";
             if !bytes.windows(mark.len()).any(|window| window == mark) {
-                let reason = format!("{} holds no certificate", path.display());
+                let reason = format!("{} contains no certificate", path.display());
                 findings.fault("api.ca_file", reason, hint);
             }
         }
@@ -46,11 +45,12 @@ pub(super) fn certificate(
     match check_certificate(disk, listener, files, SystemTime::now()) {
         Ok(None) => {}
         Ok(Some(0)) => {
-            let reason = format!("{} has ended, or ends within a day", files.certificate.display());
+            let reason =
+                format!("{} has expired, or expires within a day", files.certificate.display());
             findings.warning(key, reason, "renew the certificate");
         }
         Ok(Some(days)) => {
-            let reason = format!("{} ends in {days} days", files.certificate.display());
+            let reason = format!("{} expires in {days} days", files.certificate.display());
             findings.warning(key, reason, "renew the certificate");
         }
         Err(fault) => {
@@ -61,11 +61,11 @@ pub(super) fn certificate(
 }
 
 pub(super) fn hook(disk: &dyn Disk, path: &Path, findings: &mut Findings) {
-    let hint = "write the whole path of a program that the agent's user may run";
+    let hint = "give the full path of a program that the agent's user may run";
     let shown = path.display();
     if cfg!(windows) && !starts_on_windows(path) {
-        let reason = format!("Windows does not start {shown} as a program");
-        let hint = "name the interpreter's whole path first, and the script as its argument";
+        let reason = format!("Windows cannot run {shown} as a program");
+        let hint = "give the interpreter's full path first, then the script as its argument";
         findings.fault("notices.hook.run[0]", reason, hint);
         return;
     }

@@ -25,7 +25,7 @@ pub(super) fn writable(
     let (folder, kind) = nearest_existing(disk, path).map_err(fault)?;
     if kind == Kind::File {
         let reason = format!("{} is a file, not a folder", folder.display());
-        return Err((reason, "name a folder, or move that file away".to_owned()));
+        return Err((reason, "choose a folder, or move that file away".to_owned()));
     }
     if watched && folder == path {
         return disk.may_create_in(&folder).map_err(fault);
@@ -59,7 +59,10 @@ pub(super) fn writable(
             format!("cannot write to {}", path.display())
         } else {
             let holder = folder.display();
-            format!("{} is missing and cannot be made: cannot write to {holder}", path.display())
+            format!(
+                "{} does not exist and cannot be created: cannot write to {holder}",
+                path.display()
+            )
         };
         (format!("{what}: {}", error.source), hint)
     })
@@ -78,7 +81,8 @@ pub(super) fn command_folder(disk: &dyn Disk, path: &Path, findings: &mut Findin
             }
             Ok(Some(_)) => {
                 let folder = folder.display();
-                let reason = format!("{folder} is no folder, and the agent needs one of that name");
+                let reason =
+                    format!("{folder} is not a folder, and the agent needs a folder of that name");
                 findings.fault("commands", reason, "move it away");
             }
             // An unreachable command folder is reported elsewhere.
@@ -113,14 +117,15 @@ pub(super) fn state(disk: &dyn Disk, path: &Path, findings: &mut Findings) {
     let Ok((folder, _)) = nearest_existing(disk, path) else { return };
     if let Ok(Some(kind)) = disk.network_volume(&folder) {
         let reason = format!(
-            "{} is on a network file system ({kind}): there the journal can be damaged, and two agents \
-             may not notice each other",
+            "{} is on a network file system ({kind}), where the journal can get damaged and two \
+             agents may not notice each other",
             path.display()
         );
         let here = if cfg!(windows) { r"C:\ProgramData\Casedrop" } else { "/var/lib/casedrop" };
         let hint = format!(
-            "name a folder on a disk of this PC, such as {here}; only the output belongs on a share. To \
-             move: stop the agent, move the whole folder, change `state`, start it again"
+            "choose a folder on a disk of this PC, such as {here}; only the output belongs on a \
+             share. To move it: stop the agent, move the whole folder, change `state`, start the \
+             agent"
         );
         findings.warning("state", reason, hint);
     }
@@ -136,7 +141,7 @@ pub(super) fn locks(disk: &dyn Disk, output: &Path, staging: &Path, findings: &m
     let why = match &first {
         Ok(Some(_)) => match disk.try_lock(&probe) {
             Ok(None) => None,
-            Ok(Some(_)) => Some("a second lock is given while the first is held".to_owned()),
+            Ok(Some(_)) => Some("a second lock was granted while the first was held".to_owned()),
             Err(error) => Some(error.source.to_string()),
         },
         // Someone else holds it, so locks work.
@@ -153,8 +158,8 @@ pub(super) fn locks(disk: &dyn Disk, output: &Path, staging: &Path, findings: &m
     let kind = disk.network_volume(&folder).ok().flatten();
     let on = kind.as_ref().map(|kind| format!(" ({kind})")).unwrap_or_default();
     let reason = format!(
-        "locks do not work on the volume of {}{on}: {why}; so nothing keeps two agents from writing there \
-         at the same time",
+        "file locks do not work on the volume of {}{on}: {why}; nothing keeps two agents from \
+         writing there at the same time",
         output.display()
     );
     let hint = match kind.as_deref() {
@@ -163,7 +168,7 @@ pub(super) fn locks(disk: &dyn Disk, output: &Path, staging: &Path, findings: &m
         Some("sshfs") => "sshfs has no locks: use NFS or SMB",
         _ => "use another kind of volume",
     };
-    let hint = format!("{hint}; until then make sure that only one agent has it as its output");
+    let hint = format!("{hint}; until then, make sure that only one agent uses it as its output");
     findings.warning("output", reason, hint);
 }
 
@@ -189,13 +194,14 @@ pub(super) fn volume(
         Ok(true) => {}
         Ok(false) => {
             let reason = format!(
-                "{} and the output {} are on different volumes, so that orders cannot appear in one step",
+                "{} and the output {} are on different volumes, so orders cannot be moved into \
+                 place in one step",
                 staging.display(),
                 output.display()
             );
             let inside = output.join(".casedrop-staging");
             let hint = format!(
-                "name a folder on the output's volume; where the output is the root of a share or a \
+                "choose a folder on the output's volume; if the output is the root of a share or a \
                  mount point: {}",
                 inside.display()
             );
@@ -209,26 +215,23 @@ pub(super) fn volume(
     }
     if staging.starts_with(output) {
         let reason = format!(
-            "{} lies inside the output, as the output is the root of its volume; it is hidden, yet \
-             programs that search the whole volume can see it",
+            "{} is inside the output, because the output is the root of its volume; it is hidden, \
+             but programs that search the whole volume can see it",
             staging.display()
         );
-        let hint = "if a program trips over it, make a folder on that volume the output instead";
+        let hint = "if that disturbs a program, use a folder on that volume as the output instead";
         findings.warning("staging", reason, hint);
     }
     match disk.free_space(&near_output) {
         Ok(free) if free < min_free => {
             let reason = format!(
-                "{} of the volume of {} are free, and {} are to stay free: nothing would be fetched",
+                "only {} are free on the volume of {}, and {} must stay free: nothing would be \
+                 fetched",
                 write_size_roughly(free),
                 output.display(),
                 write_size_roughly(min_free)
             );
-            findings.fault(
-                "retention.min_free",
-                reason,
-                "free some space, or write a smaller size",
-            );
+            findings.fault("retention.min_free", reason, "free some space, or set a smaller size");
         }
         Ok(_) => {}
         Err(error) => findings.fault(
@@ -257,7 +260,7 @@ mod tests {
         let (findings, left) = locks_on(&RealDisk);
         assert_eq!((findings.warnings.len(), findings.faults.len(), left), (0, 0, 0));
         let unsupported = Some(std::io::ErrorKind::Unsupported);
-        for (lie, why) in [(None, "a second lock is given"), (unsupported, "unsupported")] {
+        for (lie, why) in [(None, "a second lock was granted"), (unsupported, "unsupported")] {
             let (findings, left) = locks_on(&NoExchange(Lie::NoLocks(lie)));
             assert_eq!((findings.warnings.len(), left), (1, 0));
             let warning = &findings.warnings[0];

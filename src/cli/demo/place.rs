@@ -49,14 +49,14 @@ impl Place {
             Some(Kind::Dir) if disk.list(&self.state)?.is_empty() => return Ok(()),
             Some(Kind::Dir) if self.is_ours(disk)? => {}
             Some(_) => {
-                let text = format!("{state} exists and was not made by the demo");
+                let text = format!("{state} already exists and was not created by the demo");
                 return Err(
                     CliError::new(Exit::Usage, text).hint("choose another folder with --output")
                 );
             }
         }
         if agent_runs(&self.state) {
-            let text = format!("a demo is running in {} already", self.output.display());
+            let text = format!("a demo is already running in {}", self.output.display());
             return Err(CliError::new(Exit::AnotherAgent, text)
                 .hint("stop it with Ctrl-C, or choose another folder with --output"));
         }
@@ -81,7 +81,7 @@ impl Place {
         let layout = Layout { output: self.output.clone(), staging: self.staging.clone() };
         if disk.kind(&self.staging)? == Some(Kind::Dir) {
             let lock = try_lock_output(disk, &layout)?.ok_or_else(|| {
-                let text = format!("an agent works in {}", self.output.display());
+                let text = format!("an agent is running in {}", self.output.display());
                 CliError::new(Exit::AnotherAgent, text)
                     .hint("stop it, or choose another folder with --output")
             })?;

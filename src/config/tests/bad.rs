@@ -170,7 +170,7 @@ fn a_status_page_is_not_opened_to_the_network_as_it_is() {
         add(&open(tls), (key, 8, "lacks a password", "casedrop hash-password")),
         add(&open(&hashed), (key, 8, "lacks a certificate", "status_page.tls")),
     ]);
-    for (hash, reason) in [("hunter42", "PHC"), ("$2b$12$abcdefghijklmnopqrstuv", "argon2")] {
+    for (hash, reason) in [("hunter42", "PHC"), ("$2b$12$abcdefghijklmnopqrstuv", "Argon2")] {
         let text = format!("status_page:\n  password_hash: '{hash}'\n");
         assert_faults(vec![add(&text, ("status_page.password_hash", 9, reason, "hash-password"))]);
         let shown = format!("{:?}", load_bad(&small_and(&text), &[]));
