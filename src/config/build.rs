@@ -71,8 +71,8 @@ impl<'a> Builder<'a> {
         self.min_rate(downloads.min_rate.0);
         if raw.updates.automatic && raw.updates.source.is_none() {
             let hint =
-                "name the place of the releases in `updates.source`, or write `automatic: false`";
-            self.warn("updates.automatic", "no place is named where releases are found", hint);
+                "set `updates.source` to where releases are published, or write `automatic: false`";
+            self.warn("updates.automatic", "there is no source for updates", hint);
         }
         let formats = self.formats(raw.formats);
         self.survey.min_free = raw.retention.min_free.0;
@@ -194,7 +194,7 @@ impl<'a> Builder<'a> {
         let some_real = base_urls.iter().flatten().any(|url| !values::is_loopback(url));
         if interval < MIN_INTERVAL && some_real {
             let reason = format!(
-                "{} is shorter than the 120s that Align asks for",
+                "{} is shorter than the 120s that Align requires",
                 values::write_duration(interval)
             );
             let hint = "write 120s or more; less is for the simulator, where every base_url is a \
@@ -208,15 +208,16 @@ impl<'a> Builder<'a> {
         let public_url = raw.public_url?.0;
         if public_url.query().is_some() || public_url.fragment().is_some() {
             let hint = "write the URL without `?` and `#`; the agent adds a secret path of its own";
-            self.fault("notifications.public_url", "the URL holds a query or fragment", hint);
+            self.fault("notifications.public_url", "the URL contains a query or fragment", hint);
         }
         let tls = raw.tls.and_then(|tls| self.tls("notifications", &tls));
         self.survey.notifications_tls.clone_from(&tls);
         let trusted_proxies: Vec<_> = raw.trusted_proxies.iter().map(|one| one.0).collect();
         if !raw.listen.0.ip().is_loopback() && tls.is_none() && trusted_proxies.is_empty() {
             let reason = format!("notifications travel unencrypted to {}", raw.listen.0);
-            let hint = "give a certificate in `notifications.tls`, or name the reverse proxy that has \
-                        one in `notifications.trusted_proxies`, or listen on 127.0.0.1 beside it";
+            let hint = "set a certificate in `notifications.tls`, or list the reverse proxy that \
+                        has one in `notifications.trusted_proxies`, or listen on 127.0.0.1 next to \
+                        it";
             self.warn("notifications.listen", reason, hint);
         }
         Some(Notifications { listen: raw.listen.0, public_url, tls, trusted_proxies })
@@ -236,7 +237,7 @@ impl<'a> Builder<'a> {
             } else {
                 ("notifications.listen", "status_page.listen")
             };
-            let reason = format!("it wants the same port as `{other}`, {listen}");
+            let reason = format!("it uses the same port as `{other}`, {listen}");
             self.fault(key, reason, "use another port for one of the two");
         }
         let page = StatusPage {
@@ -255,8 +256,8 @@ impl<'a> Builder<'a> {
         if page.listen.ip().is_loopback() {
             return;
         }
-        let password = "put what `casedrop hash-password` prints into `status_page.password_hash`";
-        let tls = "name a certificate in `status_page.tls`";
+        let password = "set `status_page.password_hash` to what `casedrop hash-password` prints";
+        let tls = "set a certificate in `status_page.tls`";
         let (lacks, ways) = match (&page.password_hash, &page.tls) {
             (Some(_), Some(_)) => return,
             (None, Some(_)) => ("a password", password.to_owned()),
@@ -264,7 +265,7 @@ impl<'a> Builder<'a> {
             (None, None) => ("a password and a certificate", format!("{password}, and {tls}")),
         };
         let reason = format!(
-            "the status page could be reached from the network at {}, and lacks {lacks}",
+            "the status page would be reachable from the network at {}, but lacks {lacks}",
             page.listen
         );
         self.fault("status_page.listen", reason, format!("{ways}; or listen on 127.0.0.1"));
@@ -284,14 +285,14 @@ impl<'a> Builder<'a> {
             if bytes < 1_000_000 {
                 let hint = "write at least 1MB; real archives can exceed 100MB";
                 let key = format!("downloads.limits.{key}");
-                self.fault(&key, "no order would fit into this limit", hint);
+                self.fault(&key, "no order would fit within this limit", hint);
             }
         }
     }
 
     fn min_rate(&mut self, least: u64) {
         if least > 1_000_000 {
-            let hint = "write 1MB or less, such as 8KiB; 0 demands nothing";
+            let hint = "write 1MB or less, such as 8KiB; 0 means no minimum";
             self.fault("downloads.min_rate", "few downloads would be fast enough", hint);
         }
     }
@@ -304,15 +305,15 @@ impl<'a> Builder<'a> {
             let folded = name.to_lowercase();
             let taken = formats.keys().find(|other| other.to_lowercase() == folded);
             if kinds.contains(&folded.as_str()) {
-                let reason = format!("`{name}` is written in lower case here");
+                let reason = format!("`{name}` must be in lower case here");
                 let found = self.finding(path, reason, format!("write {folded}"));
                 self.found.push(found);
             } else if let Some(other) = taken {
-                let reason = format!("it differs from `{other}` by upper and lower case only");
+                let reason = format!("it differs from `{other}` only in upper and lower case");
                 let found = self.finding(path, reason, "keep one of the two");
                 self.found.push(found);
             } else if let Some(kind) = super::fault::nearest(&name, kinds) {
-                let reason = format!("`{name}` is taken for the name of a case type");
+                let reason = format!("`{name}` is treated as the name of a case type");
                 let found = self.finding(path, reason, format!("did you mean `{kind}`?"));
                 self.warned.push(found);
             }

@@ -106,7 +106,7 @@ fn unknown(name: &str) -> Found {
     Found {
         path: KeyPath::default(),
         origin: Some(Origin::Variable(name.to_owned())),
-        reason: "no key belongs to this variable".to_owned(),
+        reason: "there is no key for this variable".to_owned(),
         hint,
     }
 }
@@ -181,8 +181,8 @@ fn put(tree: &mut Node, steps: &[Step], value: Node) -> Result<(), (String, Stri
         }
         (Step::Index(index), Kind::List(items)) => {
             if *index > items.len() {
-                let reason = format!("the list has {} entries only", items.len());
-                return Err((reason, format!("write {} for the next one", items.len())));
+                let reason = format!("the list has only {} entries", items.len());
+                return Err((reason, format!("use {} for the next one", items.len())));
             }
             if *index == items.len() {
                 items.push(null);

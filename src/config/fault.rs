@@ -116,7 +116,7 @@ impl fmt::Display for ConfigFaults {
         }
         match self.faults.len().saturating_sub(SHOWN) {
             0 => Ok(()),
-            more => write!(f, "\n\n… and {more} more faults"),
+            more => write!(f, "\n\n… and {more} more errors"),
         }
     }
 }
@@ -247,6 +247,6 @@ mod tests {
     fn thousands_of_faults_are_cut_and_counted() {
         let faults = vec![ConfigFault::of_key("x", "unknown key"); SHOWN + 7];
         let text = ConfigFaults { faults, ..ConfigFaults::default() }.to_string();
-        assert!(text.ends_with("… and 7 more faults"), "{text}");
+        assert!(text.ends_with("… and 7 more errors"), "{text}");
     }
 }

@@ -44,8 +44,9 @@ impl Builder<'_> {
     fn unique_name(&mut self, key: &str, name: &str, names: &mut Vec<(String, String)>) {
         let folded = name.trim().to_lowercase();
         if let Some((_, other)) = names.iter().find(|(taken, _)| *taken == folded) {
-            let reason = format!("`{name}` is the name of {other} too; case does not count");
-            self.fault(&format!("{key}.name"), reason, "give each lab a name of its own");
+            let reason =
+                format!("{other} is also named `{name}`; upper and lower case make no difference");
+            self.fault(&format!("{key}.name"), reason, "give each lab its own name");
         } else {
             names.push((folded, key.to_owned()));
         }
@@ -59,8 +60,8 @@ impl Builder<'_> {
     ) {
         let taken = logins.iter().find(|other| other.0 == login.0 && other.1 == login.1);
         if let Some((.., other)) = taken {
-            let reason = format!("account {} is mirrored by {other} already", login.1);
-            let hint = "name each account once: Align counts the questions per account";
+            let reason = format!("account {} is already mirrored by {other}", login.1);
+            let hint = "use each account only once: Align limits polls per account";
             self.fault(&format!("{key}.account"), reason, hint);
         } else {
             logins.push(login);
@@ -83,8 +84,8 @@ impl Builder<'_> {
         if let Some(url) = &raw.redirect_url
             && url.0.fragment().is_some()
         {
-            let hint = "register a redirect URL without `#` with Align, and write that one";
-            self.fault(&format!("{key}.redirect_url"), "the URL holds a `#`", hint);
+            let hint = "register a redirect URL without `#` with Align, and use that one";
+            self.fault(&format!("{key}.redirect_url"), "the URL contains a `#`", hint);
         }
         let account = raw.account.and_then(|text| match text.parse::<AccountId>() {
             Ok(account) => Some(account),
@@ -96,7 +97,7 @@ impl Builder<'_> {
         });
         if raw.client_id.as_ref().is_some_and(|id| id.chars().any(char::is_control)) {
             let hint = "write it as Align gave it, on one line";
-            self.fault(&format!("{key}.client_id"), "it holds a control character", hint);
+            self.fault(&format!("{key}.client_id"), "it contains a control character", hint);
         }
         let literal = raw.client_secret.map(|secret| secret.0);
         let client_secret = self.secret(key, literal, raw.client_secret_file.as_ref());
@@ -114,8 +115,8 @@ impl Builder<'_> {
 
     fn name(&mut self, key: &str, text: &str) -> Option<LabName> {
         let key = format!("{key}.name");
-        let hint = "use letters, digits, `-` and `_`, such as smile-lab: the name is a folder below the \
-                    output";
+        let hint = "use letters, digits, `-` and `_`, such as smile-lab: the name becomes a folder \
+                    in the output";
         let name = match text.parse::<LabName>() {
             Ok(name) => name,
             Err(error) => {
@@ -124,7 +125,7 @@ impl Builder<'_> {
             }
         };
         if name.dir_name() != name.as_str() {
-            let reason = format!("`{name}` cannot be a folder's name on every system");
+            let reason = format!("`{name}` is not a valid folder name on every system");
             self.fault(&key, reason, hint);
         } else if name.as_str().starts_with('.') {
             self.fault(&key, format!("a folder named `{name}` would be hidden"), hint);
@@ -136,16 +137,16 @@ impl Builder<'_> {
     fn allowed(&mut self, key: &str, url: &Url, allowed: &[String]) {
         let host = url.host_str().unwrap_or_default();
         if !values::is_loopback(url) && !values::is_below(host, allowed) {
-            let reason = format!("`{host}` is none of the hosts that logins may go to");
+            let reason = format!("`{host}` is not one of the hosts that logins may be sent to");
             let hint = format!(
-                "check the URL; if Align really gave it, add its domain to `api.allowed_hosts`, which \
-                 holds {}",
+                "check the URL; if Align really gave it, add its domain to `api.allowed_hosts`, \
+                 which contains {}",
                 if allowed.is_empty() { "nothing".to_owned() } else { allowed.join(", ") }
             );
             self.fault(key, reason, hint);
         }
         if url.query().is_some() || url.fragment().is_some() {
-            self.fault(key, "the URL holds a query or fragment", "write it without `?` and `#`");
+            self.fault(key, "the URL contains a query or fragment", "write it without `?` and `#`");
         }
     }
 
@@ -160,16 +161,16 @@ impl Builder<'_> {
         self.note_secret(&file_key, file);
         match (literal, file) {
             (Some(_), Some(_)) => {
-                let hint = "keep one of the two, best the file";
-                self.fault(&literal_key, "`client_secret_file` is given too", hint);
+                let hint = "keep one of the two, preferably the file";
+                self.fault(&literal_key, "`client_secret_file` is set too", hint);
                 None
             }
             (Some(secret), None) => {
                 if !self.is_from_env(&literal_key) {
-                    let reason = "the secret stands in the config, where everybody who may read that \
-                                  file can read it";
-                    let hint = "put it into a file of its own that only the agent's user may read, and \
-                                name that file by `client_secret_file`";
+                    let reason = "the client secret is in the config, readable by anyone who can \
+                                  read that file";
+                    let hint = "put it into a separate file that only the agent's user may read, \
+                                and set `client_secret_file` to that file";
                     self.warn(&literal_key, reason, hint);
                 }
                 Some(secret)
@@ -205,11 +206,11 @@ impl Builder<'_> {
         {
             io::ErrorKind::NotFound => (
                 format!("there is no file at {shown}"),
-                "make that file, with the secret as its only content",
+                "create that file, with the secret as its only content",
             ),
             io::ErrorKind::FileTooLarge => (
                 format!("{shown} is too large to be a secret"),
-                "name a file that holds the secret and nothing else",
+                "use a file that contains the secret and nothing else",
             ),
             _ => (
                 format!("cannot read {shown}: {}", error.source),
@@ -217,12 +218,12 @@ impl Builder<'_> {
             ),
         })?;
         let text = String::from_utf8(bytes).map_err(|_| {
-            (format!("{shown} is not written in UTF-8"), "save it as UTF-8, or as plain ASCII")
+            (format!("{shown} is not in UTF-8"), "save it as UTF-8, or as plain ASCII")
         })?;
         let secret = text.trim_start_matches('\u{FEFF}').trim();
         if secret.is_empty() || secret.chars().any(char::is_control) {
             return Err((
-                format!("{shown} does not hold a secret on a single line"),
+                format!("{shown} does not contain a secret on a single line"),
                 "write the secret into it and nothing else",
             ));
         }

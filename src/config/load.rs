@@ -60,7 +60,7 @@ pub fn locate(
         format!("there is neither {here} nor {platform}")
     };
     let variable = env::CONFIG;
-    let reason = format!("no config found: --config and {variable} are not given, and {missing}");
+    let reason = format!("no config found: --config and {variable} are not set, and {missing}");
     let fault = ConfigFault::of_key("", reason).hint(HOW_TO_MAKE_ONE);
     Err(ConfigFaults { faults: vec![fault], ..ConfigFaults::default() })
 }
@@ -147,7 +147,7 @@ fn read(
     let is_empty = tree.as_ref().is_none_or(|node| matches!(node.kind, super::node::Kind::Null));
     let Some(mut tree) = tree.filter(|_| !is_empty) else {
         if !faults.iter().any(|fault| fault.source == report.source) {
-            let fault = ConfigFault::of_key("", "the file holds no config")
+            let fault = ConfigFault::of_key("", "the file contains no config")
                 .hint("copy the content of config.example.yaml and fill it in");
             faults.push(report.sourced(fault));
         }

@@ -190,15 +190,15 @@ impl Builder<'_> {
         let program = PathBuf::from(words.next()?);
         let args: Vec<String> = words.collect();
         if !program.is_absolute() {
-            let reason = format!("`{}` is not a whole path", program.display());
-            let hint = "write the whole path of the program; a script is run by its interpreter, which \
-                        comes first, and is an argument of it";
+            let reason = format!("`{}` is not a full path", program.display());
+            let hint = "write the full path of the program; to run a script, write its interpreter \
+                        first and the script as an argument";
             self.fault("notices.hook.run[0]", reason, hint);
             return None;
         }
         if let Some(index) = args.iter().position(|arg| arg.contains('\0')) {
             let key = format!("notices.hook.run[{}]", index + 1);
-            self.fault(&key, "it holds a NUL character", "remove it");
+            self.fault(&key, "it contains a NUL character", "remove it");
             return None;
         }
         self.survey.hook = Some(program.clone());
@@ -236,11 +236,11 @@ impl Builder<'_> {
         let server = server?;
         if raw.security == MailSecurity::None && !is_loopback(&server) {
             let reason = if login.is_some() {
-                format!("mails and the password travel to {server} unprotected")
+                format!("mails and the password travel to {server} unencrypted")
             } else {
-                format!("mails travel to {server} unprotected")
+                format!("mails travel to {server} unencrypted")
             };
-            let hint = "write `starttls` or `tls`, unless the server is in a network of your own";
+            let hint = "write `starttls` or `tls`, unless the server is in your own network";
             self.warn("notices.mail.security", reason, hint);
         }
         let port = raw.port.unwrap_or(match raw.security {
@@ -265,8 +265,8 @@ impl Builder<'_> {
         if Host::parse(name).is_ok() || name.parse::<std::net::IpAddr>().is_ok() {
             return Some(name.to_owned());
         }
-        let hint = "write its name only, such as smtp.example.com; the port has a key of its own";
-        self.fault("notices.mail.server", format!("`{name}` is no name of a server"), hint);
+        let hint = "write its name only, such as smtp.example.com; the port has its own key";
+        self.fault("notices.mail.server", format!("`{name}` is not a server name"), hint);
         None
     }
 
@@ -275,7 +275,7 @@ impl Builder<'_> {
             Ok(address) => Some(address),
             Err(error) => {
                 let hint = "write it as lab@example.com, or as 'Lab <lab@example.com>'";
-                self.fault(key, format!("`{text}` is no mail address ({error})"), hint);
+                self.fault(key, format!("`{text}` is not a mail address ({error})"), hint);
                 None
             }
         }
@@ -296,12 +296,12 @@ impl Builder<'_> {
         match (user, password_file) {
             (Some(user), Some(_)) => Some((user.trim().to_owned(), password?)),
             (Some(_), None) => {
-                let hint = "name a file that holds the password by `password_file`";
+                let hint = "set `password_file` to a file that contains the password";
                 self.fault("notices.mail.user", "a user without a password", hint);
                 None
             }
             (None, Some(_)) => {
-                let hint = "name the user by `user`, or leave both out";
+                let hint = "set `user` to the user's name, or leave both out";
                 self.fault("notices.mail.password_file", "a password without a user", hint);
                 None
             }

@@ -16,28 +16,28 @@ pub(super) fn check_text(text: &str) -> Result<(), Bad> {
     if text.chars().any(char::is_control) {
         let hint = "in double quotes `\\t` or `\\n` is a control character; write Windows paths in single \
                     quotes: 'C:\\Casedrop\\new'";
-        return bad("the path holds a control character".to_owned(), hint);
+        return bad("the path contains a control character".to_owned(), hint);
     }
     if text == "~" || text.starts_with("~/") || text.starts_with("~\\") {
-        let hint = "write the whole path; `~` is not expanded, as services have no home folder";
+        let hint = "write the full path; `~` is not expanded, because services have no home folder";
         return bad(format!("`{text}` begins with `~`"), hint);
     }
     if text.starts_with('$') || holds_percent_variable(text) {
-        let hint = "write the whole path; variables are not expanded";
-        return bad(format!("`{text}` holds an environment variable"), hint);
+        let hint = "write the full path; variables are not expanded";
+        return bad(format!("`{text}` contains an environment variable"), hint);
     }
     if cfg!(windows) {
         if has_drive(text) && !text[2..].starts_with(['\\', '/']) {
-            let hint = "write a `\\` behind the colon, such as C:\\Casedrop";
+            let hint = "write a `\\` after the colon, such as C:\\Casedrop";
             return bad(format!("`{text}` depends on the drive's current folder"), hint);
         }
         let rest = if has_drive(text) { &text[2..] } else { text };
         if rest.contains(['<', '>', ':', '"', '|', '?', '*']) && !text.starts_with("\\\\?\\") {
             let hint = "leave out the characters < > : \" | ? *";
-            return bad(format!("Windows cannot hold `{text}`"), hint);
+            return bad(format!("`{text}` is not a valid path on Windows"), hint);
         }
     } else if has_drive(text) || text.starts_with("\\\\") {
-        let hint = "write a path of this system, such as /srv/casedrop/orders";
+        let hint = "write a path for this system, such as /srv/casedrop";
         return bad(format!("`{text}` is a Windows path"), hint);
     }
     Ok(())
@@ -132,7 +132,7 @@ pub(super) fn clashes(survey: &Survey, is_root: &dyn Fn(&Path) -> bool) -> Vec<C
         for (other, outer) in &folders[..at] {
             if fold(path) == fold(outer) {
                 let reason = format!("it is the same folder as `{other}`: {}", path.display());
-                found.push((*key, reason, format!("give `{key}` a folder of its own")));
+                found.push((*key, reason, format!("use a separate folder for `{key}`")));
             }
         }
         for (other, outer) in &folders {
@@ -140,7 +140,7 @@ pub(super) fn clashes(survey: &Survey, is_root: &dyn Fn(&Path) -> bool) -> Vec<C
                 && let Some(why) = harm(key, path, other, is_root)
             {
                 let reason =
-                    format!("{} lies inside `{other}` ({})", path.display(), outer.display());
+                    format!("{} is inside `{other}` ({})", path.display(), outer.display());
                 found.push((*key, reason, why.to_owned()));
             }
         }
@@ -161,17 +161,15 @@ fn harm(
                 path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
             let at_root = path.parent().is_some_and(is_root);
             (!(hidden && at_root)).then_some(
-                "whoever watches the output must not see unfinished orders; leave `staging` out, or name \
-                 a folder beside the output (only where the output is a volume's root, a folder with a \
-                 dot before its name directly inside)",
+                "programs that watch the output must not see unfinished orders; leave `staging` \
+                 out, or use a folder next to the output (only if the output is a volume's root: a \
+                 folder directly inside it, with a name that begins with a dot)",
             )
         }
-        (_, "output") => Some("only orders may lie in the output; name a folder outside of it"),
-        (_, "staging") => {
-            Some("the agent cleans its staging folder up; name a folder outside of it")
-        }
+        (_, "output") => Some("only orders may be in the output; use a folder outside it"),
+        (_, "staging") => Some("the agent cleans up its staging folder; use a folder outside it"),
         (_, "commands") => {
-            Some("every file there is taken for a command; name a folder outside of it")
+            Some("every file there is treated as a command; use a folder outside it")
         }
         _ => None,
     }

@@ -42,8 +42,8 @@ impl Policy {
                     io::ErrorKind::FileTooLarge => "the file is larger than 1 MiB".to_owned(),
                     _ => format!("cannot read the policy: {}", error.source),
                 };
-                let hint = "the agent does not start without the policy that is there; check that it is a \
-                            file and that the agent's user may read it";
+                let hint = "the agent does not start if it cannot read its policy; check that it \
+                            is a file and that the agent's user may read it";
                 Err(Box::new(ConfigFault { source, ..ConfigFault::of_key("", reason).hint(hint) }))
             }
         }
@@ -155,12 +155,12 @@ impl Laying<'_> {
             }
             let Some(name) = take_name(entries) else {
                 let reason = "the lab has no name".to_owned();
-                let hint = "add `name: …`: it tells of which lab these keys are".to_owned();
+                let hint = "add `name: …`: it says which lab these keys are for".to_owned();
                 self.laid.found.push(Found { path: path.index(index), origin, reason, hint });
                 continue;
             };
             if seen.contains(&fold(&name)) {
-                let reason = format!("`{name}` stands here for the second time");
+                let reason = format!("`{name}` is listed here for the second time");
                 let hint = "keep one of the two, with the keys of both".to_owned();
                 self.laid.found.push(Found { path: path.index(index), origin, reason, hint });
                 continue;
@@ -197,7 +197,7 @@ impl Laying<'_> {
         let verb = if places.len() == 1 { "has" } else { "have" };
         let places = places.join(" and ");
         let reason = format!("{decides} decides; {places} {verb} no effect");
-        let hint = format!("remove it from {places}; the policy is the administrator's");
+        let hint = format!("remove it from {places}; the policy belongs to the administrator");
         let origin = Some(policy.origin.clone());
         self.laid.warned.push(Found { path: path.clone(), origin, reason, hint });
     }

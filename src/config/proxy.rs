@@ -46,7 +46,7 @@ impl Builder<'_> {
             (ProxyChoice::Url(url), _) => url.clone(),
             (other, file) => {
                 if file.is_some() {
-                    let hint = "name the proxy in `api.proxy` too, or leave this key out";
+                    let hint = "set `api.proxy` too, or leave this key out";
                     self.fault(key, "credentials without a proxy in `api.proxy`", hint);
                 }
                 return if *other == ProxyChoice::None {
@@ -64,7 +64,7 @@ impl Builder<'_> {
                 _ => {
                     let hint =
                         "write the user, a colon and the password on one line: user:password";
-                    self.fault(key, "the file holds no user and password", hint);
+                    self.fault(key, "the file contains no user and password", hint);
                     None
                 }
             },

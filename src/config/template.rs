@@ -84,7 +84,7 @@ pub struct Unwritable {
 
 impl fmt::Display for Unwritable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} holds a control character, such as the end of a line", self.name)
+        write!(f, "{} contains a control character, such as a line break", self.name)
     }
 }
 

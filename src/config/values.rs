@@ -71,15 +71,15 @@ pub(super) fn wait(text: &str) -> Result<Duration, Bad> {
     let value = duration(text)?;
     if value > LONGEST_WAIT {
         let reason = format!("`{text}` would hold the scan back for more than an hour");
-        return bad(reason, "write 1h or less, such as 30s; what comes later is published then");
+        return bad(reason, "write 1h or less, such as 30s; what arrives later is published later");
     }
     Ok(value)
 }
 
 /// Reads `5GB`, `500MB`, `64KiB`; ignores the unit's case.
 pub(super) fn size(text: &str) -> Result<u64, Bad> {
-    const HOW: &str = "write a whole number and a unit: KB, MB, GB, TB count in thousands, \
-                       KiB, MiB, GiB, TiB in 1024s; such as 5GB";
+    const HOW: &str = "write a whole number and a unit, such as 5GB: KB, MB, GB, TB count in \
+                       thousands, KiB, MiB, GiB, TiB in 1024s";
     let (digits, unit) = split(text);
     let Ok(count) = digits.parse::<u64>() else {
         return bad(not(text, "a size"), HOW);
@@ -123,8 +123,8 @@ pub(super) fn network(text: &str) -> Result<Network, Bad> {
 }
 
 pub(super) fn window(text: &str) -> Result<Window, Bad> {
-    let hint = "write two times of the day, such as 02:00-05:00; it may go over midnight";
-    text.parse().or_else(|()| bad(not(text, "a part of the day"), hint))
+    let hint = "write two times of day, such as 02:00-05:00; the window may span midnight";
+    text.parse().or_else(|()| bad(not(text, "a time window"), hint))
 }
 
 pub(super) fn working_hours(text: &str) -> Result<WorkingHours, Bad> {
@@ -140,7 +140,7 @@ pub(super) fn update_source(text: &str) -> Result<UpdateSource, Bad> {
 
 /// Reads a URL that tokens and personal data may go to: `https`, or `http` to this PC itself.
 pub(super) fn url(text: &str) -> Result<Url, Bad> {
-    const HOW: &str = "write the whole URL as it was given to you, beginning with https://";
+    const HOW: &str = "write the full URL as it was given to you, starting with https://";
     let url = match Url::parse(text) {
         Ok(url) => url,
         Err(error) => return bad(format!("{} ({error})", not(text, "a URL")), HOW),
@@ -152,13 +152,13 @@ pub(super) fn url(text: &str) -> Result<Url, Bad> {
         "https" => {}
         "http" if is_loopback(&url) => {}
         "http" => {
-            let hint = "write https://; plain http is taken for loopback addresses only";
+            let hint = "write https://; plain http is allowed for loopback addresses only";
             return bad("it would be sent unencrypted over http", hint);
         }
-        other => return bad(format!("`{other}` is no web address"), HOW),
+        other => return bad(format!("`{other}` is not a web address"), HOW),
     }
     if !url.username().is_empty() || url.password().is_some() {
-        return bad("the URL holds a user name or password", "remove the part before the @");
+        return bad("the URL contains a user name or password", "remove the part before the @");
     }
     Ok(url)
 }
@@ -167,20 +167,21 @@ pub(super) fn url(text: &str) -> Result<Url, Bad> {
 pub(super) fn proxy(text: &str) -> Result<Url, Bad> {
     const HOW: &str = "write `system`, `none`, or its address, such as http://proxy.example:3128";
     let Some(url) = Url::parse(text).ok().filter(|url| url.host().is_some()) else {
-        return bad("this is no address of a proxy".to_owned(), HOW);
+        return bad("this is not a proxy address".to_owned(), HOW);
     };
     if !url.username().is_empty() || url.password().is_some() {
-        let hint = "remove the part before the @, write user:password into a file of its own that only the \
-                    agent's user may read, and name that file by `api.proxy_credentials_file`";
-        return bad("the address holds a user name or password".to_owned(), hint);
+        let hint = "remove the part before the @, write user:password into a separate file that \
+                    only the agent's user may read, and set `api.proxy_credentials_file` to that \
+                    file";
+        return bad("the address contains a user name or password".to_owned(), hint);
     }
     if !matches!(url.scheme(), "http" | "https") {
         return bad(format!("proxies of the kind `{}` are not supported", url.scheme()), HOW);
     }
     if url.path().len() > 1 || url.query().is_some() || url.fragment().is_some() {
-        let hint = "write scheme, host and port only; a script (.pac) is not read: write the proxy that it \
-                    names";
-        return bad("the address of the proxy holds a path".to_owned(), hint);
+        let hint = "write scheme, host and port only; scripts (.pac) are not read: write the proxy \
+                    that the script returns";
+        return bad("the proxy's address contains a path".to_owned(), hint);
     }
     Ok(url)
 }
@@ -206,8 +207,7 @@ pub(super) fn is_below(host: &str, allowed: &[String]) -> bool {
 
 /// Checks a host that tokens may go to, and returns it in lower case.
 pub(super) fn host_suffix(text: &str) -> Result<String, Bad> {
-    const HOW: &str =
-        "write a domain only, such as iterocloud.com; it stands for all hosts below it";
+    const HOW: &str = "write a domain only, such as iterocloud.com; it covers all hosts below it";
     let host = text.trim().to_ascii_lowercase();
     let is_label = |label: &str| {
         !label.is_empty()
@@ -254,7 +254,7 @@ pub(super) fn host_name(text: &str) -> Result<String, Bad> {
 
 /// Reads the hash of a password. The fault does not quote it.
 pub(super) fn password_hash(text: &str) -> Result<PasswordHash, Bad> {
-    let hint = "put in what `casedrop hash-password` prints, whole and in single quotes";
+    let hint = "put in exactly what `casedrop hash-password` prints, in single quotes";
     text.trim().parse().or_else(|why: &str| bad(why, hint))
 }
 
@@ -268,7 +268,7 @@ pub(super) fn endpoint_path(text: &str) -> Result<(), Bad> {
     if sane {
         return Ok(());
     }
-    bad(not(text, "a path on the server"), "write the part of the URL behind the host: /api/…")
+    bad(not(text, "a path on the server"), "write the part of the URL after the host: /api/…")
 }
 
 /// Checks a log level or filter.

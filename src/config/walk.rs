@@ -110,7 +110,7 @@ impl Walk {
                 let hint = if self.found.len() < GUESSES {
                     unknown_hint(expected, &path, &entry.key)
                 } else {
-                    "see config.example.yaml for the keys that there are".to_owned()
+                    "see config.example.yaml for all keys".to_owned()
                 };
                 self.fault(&path, &entry.origin, "unknown key".to_owned(), hint);
                 return false;
@@ -145,7 +145,7 @@ impl Walk {
         let Some(text) = node.text().map(str::to_owned) else { return false };
         node.kind = Kind::Text(text.clone(), true);
         if is_placeholder(&text) {
-            let reason = "it still holds the placeholder of the example".to_owned();
+            let reason = "it still contains the placeholder from the example".to_owned();
             self.fault(path, &node.origin, reason, placeholder_hint(path));
             return false;
         }
@@ -214,7 +214,7 @@ impl Walk {
         let hint = match (expected.type_name(), &node.kind) {
             (_, Kind::Null) => "write a value, or leave the key out for the default".to_owned(),
             ("array", Kind::Section(_)) => {
-                format!("begin the first entry below `{key}:` with `- `")
+                format!("start the first entry below `{key}:` with `- `")
             }
             ("array", _) => format!("write a list: `{key}: [one, two]`"),
             ("object", Kind::List(_)) => "remove the `- ` before the keys".to_owned(),
@@ -241,9 +241,9 @@ impl Walk {
             ("integer", Kind::Text(text, true)) if text.parse::<i64>().is_ok() => {
                 "leave out the quotes".to_owned()
             }
-            ("string", Kind::Bool(..)) => "put it in quotes if it is meant as a text".to_owned(),
+            ("string", Kind::Bool(..)) => "put it in quotes if it is meant as text".to_owned(),
             ("string", _) => "write one value on the line of its key".to_owned(),
-            _ => "see config.example.yaml for how it is written".to_owned(),
+            _ => "see config.example.yaml for how to write it".to_owned(),
         };
         self.fault(path, &node.origin, reason, hint);
     }
@@ -307,9 +307,9 @@ fn unknown_hint(expected: Expected<'_>, path: &KeyPath, key: &str) -> String {
         .into_iter()
         .find(|other| other.0.last() == path.0.last() && other.0.len() != path.0.len());
     match elsewhere {
-        Some(other) => format!("the key `{key}` stands at `{other}`; check the indentation"),
+        Some(other) => format!("the key `{key}` belongs at `{other}`; check the indentation"),
         None if known.is_empty() => "remove the key".to_owned(),
-        None => format!("remove it; known here are {}", known.join(", ")),
+        None => format!("remove it; the keys allowed here are {}", known.join(", ")),
     }
 }
 
@@ -325,7 +325,7 @@ fn placeholder_hint(path: &KeyPath) -> &'static str {
                 "put in what Align gave you for this lab; sandbox and production differ"
             }
             "redirect_url" => "put in the redirect URL that is registered with Align",
-            "public_url" => "put in the address under which Align reaches this PC",
+            "public_url" => "put in the address at which Align can reach this PC",
             "account" => "put in the account's number, or remove the line",
             _ => "put in your own value",
         },

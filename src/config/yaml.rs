@@ -31,7 +31,7 @@ pub(crate) struct Problem {
 /// Decodes the bytes of a config file: UTF-8, with or without a byte-order mark.
 pub(super) fn decode(bytes: &[u8]) -> Result<&str, Problem> {
     if bytes.starts_with(&[0xFF, 0xFE]) || bytes.starts_with(&[0xFE, 0xFF]) {
-        let reason = "the file is written in UTF-16";
+        let reason = "the file is in UTF-16";
         return Err(Problem::at(1, 1, reason, Some("save it as UTF-8")));
     }
     let text = std::str::from_utf8(bytes).map_err(|error| {
@@ -39,7 +39,7 @@ pub(super) fn decode(bytes: &[u8]) -> Result<&str, Problem> {
         let line = before.split(|byte| *byte == b'\n').count();
         let column = 1 + before.iter().rev().take_while(|byte| **byte != b'\n').count();
         let hint = "save it as UTF-8; editors often call the old encoding ANSI or Windows-1252";
-        Problem::at(line, column, "the file is not written in UTF-8", Some(hint))
+        Problem::at(line, column, "the file is not in UTF-8", Some(hint))
     })?;
     Ok(text.strip_prefix('\u{FEFF}').unwrap_or(text))
 }
@@ -132,7 +132,7 @@ impl Builder {
             }
             Event::Alias(anchor) => {
                 let Some(target) = self.anchors.get(anchor).cloned() else {
-                    let reason = "this alias stands inside of what it repeats";
+                    let reason = "this alias is inside what it repeats";
                     return Err(Problem::at(line, column, reason, Some("write the value out")));
                 };
                 self.values += target.size();
@@ -157,7 +157,7 @@ impl Builder {
         if let (Some(tag), Origin::File { line, column }) = (tag, origin)
             && !tag.is_yaml_core_schema()
         {
-            let reason = format!("the tag `{}` means nothing here", shorten(&tag.to_string()));
+            let reason = format!("the tag `{}` has no meaning here", shorten(&tag.to_string()));
             let mut problem = Problem::at(*line, *column, reason, Some("leave the tag out"));
             problem.path = self.here();
             self.problems.push(problem);
@@ -188,7 +188,7 @@ impl Builder {
                 Origin::File { line, column } | Origin::Policy { line, column } => (line, column),
                 Origin::Variable(_) => (1, 1),
             };
-            let reason = format!("the file holds more than {MAX_VALUES} values");
+            let reason = format!("the file contains more than {MAX_VALUES} values");
             let hint = "check that this is the right file";
             return Err(Problem::at(line, column, reason, Some(hint)));
         }
@@ -223,12 +223,12 @@ impl Builder {
         let fault = if matches!(node.kind, Kind::List(_) | Kind::Section(_)) {
             Some(("a list or section cannot be a key".to_owned(), "write a word as the key"))
         } else if key == "<<" {
-            let hint = "write the keys out where they are wanted";
+            let hint = "write the keys out where they are needed";
             Some(("merging sections with `<<` is not supported".to_owned(), hint))
         } else if open.seen.insert(key.clone()) {
             None
         } else {
-            Some(("the key stands here for the second time".to_owned(), "keep one of the two"))
+            Some(("the key appears here for the second time".to_owned(), "keep one of the two"))
         };
         if let (Some((reason, hint)), Origin::File { line, column }) = (fault, &node.origin) {
             let mut problem = Problem::at(*line, *column, reason, Some(hint));

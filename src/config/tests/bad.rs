@@ -42,8 +42,8 @@ fn keys_that_are_unknown_missing_or_twice_are_named() {
         swap("output: orders", "outptu: orders", ("outptu", 1, "unknown", "`output`")),
         swap("base_url:", "baseURL:", ("labs[0].baseURL", 5, "unknown", "`base_url`")),
         add("poling: {}\n", ("poling", 8, "unknown", "did you mean `polling`?")),
-        add("interval: 5m\n", ("interval", 8, "unknown", "stands at `polling.interval`")),
-        add("polling:\n  color: 1\n", ("polling.color", 9, "unknown", "known here are interval")),
+        add("interval: 5m\n", ("interval", 8, "unknown", "belongs at `polling.interval`")),
+        add("polling:\n  color: 1\n", ("polling.color", 9, "unknown", "allowed here are interval")),
         add("downloads:\n  retry404: [1m]\n", ("downloads.retry404", 9, "unknown", "`retry_404`")),
         swap("output: orders\n", "", ("output", 1, "missing", "add `output: …`, a path")),
         swap("output: orders", "output:", ("output", 1, "missing", "add `output")),
@@ -187,7 +187,7 @@ fn labs_that_cannot_work_are_refused() {
     };
     let twice = format!("    account: 4711\n{}", second("other", "    account: '4711'\n"));
     assert_faults(vec![
-        add(&second("SMILE-Lab", ""), ("labs[1].name", 8, "labs[0]", "name of its own")),
+        add(&second("SMILE-Lab", ""), ("labs[1].name", 8, "labs[0]", "its own name")),
         add(&twice, ("labs[1].account", 14, "already", "once")),
         swap("name: smile-lab", "name: a/b", ("labs[0].name", 3, "folder", "smile-lab")),
         swap("name: smile-lab", "name: CON", ("labs[0].name", 3, "folder", "smile-lab")),
@@ -283,8 +283,8 @@ fn labs_that_cannot_work_are_refused() {
 #[test]
 fn folders_that_would_get_in_each_others_way_are_refused() {
     assert_faults(vec![
-        add("staging: orders/work\n", ("staging", 8, "inside `output`", "beside the output")),
-        add("commands: orders\n", ("commands", 8, "same folder as `output`", "of its own")),
+        add("staging: orders/work\n", ("staging", 8, "inside `output`", "next to the output")),
+        add("commands: orders\n", ("commands", 8, "same folder as `output`", "separate folder")),
         add("commands: orders/in\n", ("commands", 8, "inside `output`", "outside")),
         add("state: ./x/../orders/state\n", ("state", 8, "inside `output`", "outside")),
         add("log: { dir: orders/log }\n", ("log.dir", 8, "inside `output`", "outside")),

@@ -91,7 +91,7 @@ fn what_is_wrong_is_named_by_its_key() {
     let hook = "notices: { hook: { run: [import.exe] } }\n";
     let [(key, reason)] = &faults(hook)[..] else { panic!("one fault") };
     assert_eq!(key, "notices.hook.run[0]");
-    assert!(reason.contains("not a whole path"), "{reason}");
+    assert!(reason.contains("not a full path"), "{reason}");
     let keys = |section: &str| faults(section).into_iter().map(|(key, _)| key).collect::<Vec<_>>();
     assert_eq!(keys("notices: { hook: { run: [] } }\n"), ["notices.hook.run"]);
     let url = "url: 'https://lab.example/x'";
