@@ -60,6 +60,6 @@ impl Executor {
 }
 
 fn is_taken(dir: &Path) -> Fault {
-    let text = format!("there is something at {} already", dir.display());
+    let text = format!("something is already at {}", dir.display());
     Fault::new(FaultClass::Local, "target-changed", text).hint("move it away, and try again")
 }

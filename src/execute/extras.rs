@@ -356,7 +356,7 @@ fn is_twin(old: &ManifestFile, new: &StagedFile) -> bool {
 }
 
 fn tell(key: &OrderKey, kind: AssetKind, fault: &Fault) {
-    let text = format!("{} did not come: {}", kind.in_words(), fault.chain());
+    let text = format!("{} did not arrive: {}", kind.in_words(), fault.chain());
     if fault.class == FaultClass::NotConverted && kind == AssetKind::ScreenCaptures {
         // Most orders have no screen captures.
         tracing::debug!(lab = %key.lab, order = %key.order, "{text}");

@@ -46,14 +46,14 @@ pub fn settle(
     let Lying { found, leftovers, others } = held::found(disk, layout)?;
     held::sweep(disk, &leftovers, witness)?;
     for path in others {
-        tracing::warn!("{} is none of Casedrop's and is left alone", path.display());
+        tracing::warn!("{} was not created by Casedrop and is left alone", path.display());
     }
     let mut by_order: BTreeMap<OrderKey, Vec<Found>> = BTreeMap::new();
     for one in found {
         if let Some(key) = key_of(&one.manifest) {
             by_order.entry(key).or_default().push(one);
         } else {
-            tracing::warn!("what is held back as {} names no order", one.dir);
+            tracing::warn!("the held-back files in {} belong to no order", one.dir);
         }
     }
     // The engine finishes what is being published; the rest of such an order waits.
@@ -116,7 +116,7 @@ fn newest(
         } else if held::is_whole(disk, &layout.held_dir(&one.dir), &one.manifest)? {
             return Ok(Some(one));
         } else {
-            tracing::warn!("what is held back as {} is not whole and is left alone", one.dir);
+            tracing::warn!("the held-back files in {} are incomplete and are left alone", one.dir);
         }
     }
     Ok(None)
@@ -157,7 +157,7 @@ fn learn(
     store.atomically(|store| {
         store.hold(&held)?;
         store.save(&order)?;
-        store.tell(key, now, "rebuilt", "found again on the disk, held back since it is incomplete")
+        store.tell(key, now, "rebuilt", "found again on the disk; held back as incomplete")
     })
 }
 
@@ -174,7 +174,7 @@ fn lost(
             continue;
         }
         let Some(order) = store.order(&held.key)? else { continue };
-        let why = "what was held back is not in staging any more; it is fetched again";
+        let why = "the held-back files are gone from staging; the order is fetched again";
         store.lose_hold(order, now, why)?;
     }
     Ok(())

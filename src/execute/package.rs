@@ -55,7 +55,7 @@ impl Executor {
             tracing::info!(
                 lab = %job.key.lab,
                 order = %job.key.order,
-                "the download goes on behind {}",
+                "the download resumes after {}",
                 size(kept.len())
             );
             spools.resume(kept, cap)?
@@ -133,7 +133,7 @@ impl Executor {
             return Ok((body, None));
         }
         let text =
-            format!("the package of order {} does not begin at its beginning", job.key.order);
+            format!("the package of order {} does not start at its first byte", job.key.order);
         Err(Fault::new(FaultClass::Transient, "bad-answer", text))
     }
 }

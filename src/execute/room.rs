@@ -15,7 +15,7 @@ impl Executor {
             return Ok(());
         }
         Err(too_little(format!(
-            "{} has {} free, {} are needed",
+            "{} has {} free, but {} are needed",
             self.layout.staging.display(),
             size(free),
             size(needed)

@@ -329,7 +329,7 @@ pub(super) mod tests {
             order_code: None,
             case_type: None,
             procedure: None,
-            message: "held back, since it is incomplete: the lower jaw is missing".to_owned(),
+            message: "held back as incomplete: the lower jaw is missing".to_owned(),
             is_over: false,
             findings: vec![Finding::new(
                 FindingCode::JawAbsent,

@@ -63,7 +63,7 @@ fn the_demo_ends_with_six_varied_orders_that_match_the_printed_schema() {
     let procedures: Vec<_> = manifests.iter().filter_map(|m| m.procedure.as_deref()).collect();
     assert!(procedures.contains(&"Orthodontic") && procedures.contains(&"Restorative"));
     assert!(manifests.iter().any(|m| (m.revision, m.reason) == (2, Reason::AfterModeling)));
-    assert!(ended.stderr.contains("Align is still making the files"), "one answered 404 first");
+    assert!(ended.stderr.contains("Align is still preparing the files"), "one answered 404 first");
     let schema = in_folder(dir.path(), &["schema", "manifest"]);
     let schema: Value = serde_json::from_str(&schema.stdout).expect("JSON");
     for dir in &orders {

@@ -223,7 +223,8 @@ fn a_newer_revision_takes_the_place_of_what_is_held_back_and_the_removal_is_on_r
         assert!(!names.iter().any(|name| text.contains(&*name.to_string_lossy())), "{text}");
     }
     let log = agent.kill();
-    let told = log.lines().filter(|line| line.contains("what is held back no more is removed"));
+    let told =
+        log.lines().filter(|line| line.contains("files that are no longer held back were removed"));
     assert_eq!(told.count(), 2, "{log}");
     world.good(&["audit", "--verify"]);
     world.good(&["verify"]);

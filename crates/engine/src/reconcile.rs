@@ -79,18 +79,18 @@ pub fn findings(order: &OrderRecord, list_read: Option<WallMs>, disk: OnDisk<'_>
         add(kind, explanation);
     } else if order.is_away() {
         let text = format!(
-            "{} at Align: nothing to do; a new revision is expected, which takes this one's place",
+            "{} at Align: nothing to do; a new revision is expected, which will replace this one",
             order.remote.status
         );
         add(Kind::Away, text);
     }
     if let Some(held) = &order.held {
         let text = if held.released {
-            "incomplete, and to be published as it is as soon as its turn comes".to_owned()
+            "incomplete; it will be published as it is as soon as its turn comes".to_owned()
         } else {
             format!(
-                "incomplete ({}), and held back since {}: it is kept safely until somebody publishes it \
-                 (`casedrop publish {}`) or a new revision comes",
+                "incomplete ({}), held back since {}: it is kept until somebody publishes it \
+                 (`casedrop publish {}`) or a new revision arrives",
                 held.findings.in_words(),
                 held.at.to_rfc3339(),
                 order.key.order
@@ -101,14 +101,14 @@ pub fn findings(order: &OrderRecord, list_read: Option<WallMs>, disk: OnDisk<'_>
     if let Some(published) = order.published.as_ref().filter(|_| is_listed_again(order, list_read))
     {
         let text = format!(
-            "published, and Align still lists it ({}): its list lags behind a download; if it stays \
-             there, the order is fetched again and compared (last done {})",
+            "published, but Align still lists it ({}): its list lags behind downloads; if it stays \
+             there, Casedrop fetches the order again and compares it (last done {})",
             order.remote.status,
             published.confirmed.to_rfc3339()
         );
         add(Kind::ListedAgain, text);
     }
-    for (place, picture) in [("its folder", disk.main), ("the folder beside it", disk.beside)] {
+    for (place, picture) in [("its folder", disk.main), ("the folder next to it", disk.beside)] {
         // An order removed because of its age is not missed.
         let is_removed = order.retired == Retired::Yes;
         let picture = picture.filter(|picture| !(is_removed && **picture == LocalPicture::Absent));
@@ -122,11 +122,15 @@ pub fn findings(order: &OrderRecord, list_read: Option<WallMs>, disk: OnDisk<'_>
 fn wanted(order: &OrderRecord) -> (Kind, String) {
     use casedrop_model::order::Status;
     let why = order.trouble.as_ref().map_or_else(
-        || "its turn comes as soon as the agent runs, its lab is logged in and paired, and no server is down".to_owned(),
+        || {
+            "waiting: it is fetched once the agent runs, its lab is logged in and paired, and no \
+             server is down"
+                .to_owned()
+        },
         |trouble| {
             let next = trouble.next_try.map_or_else(
-                || "it is not tried again by itself".to_owned(),
-                |at: WallMs| format!("it is tried again at {}", at.to_rfc3339()),
+                || "it is not retried automatically".to_owned(),
+                |at: WallMs| format!("the next try is at {}", at.to_rfc3339()),
             );
             let hint = trouble.hint.as_ref().map(|hint| format!(" ({hint})")).unwrap_or_default();
             format!("{}{hint}; {next}", trouble.message)
@@ -136,13 +140,15 @@ fn wanted(order: &OrderRecord) -> (Kind, String) {
         _ if order.left_unfetched() && order.remote.status == Status::Downloaded => (
             Kind::TakenByAnotherClient,
             format!(
-                "Align says Downloaded, but nothing was fetched here: another client took it. It is fetched all the same: {why}"
+                "Align says Downloaded, but nothing was fetched here: another client took it. \
+                 Casedrop fetches it anyway: {why}"
             ),
         ),
         _ if order.left_unfetched() => (
             Kind::LeftUnfetched,
             format!(
-                "no longer in Align's list, though it was not fetched here. It is fetched all the same: {why}"
+                "no longer in Align's list, although it was not fetched here. Casedrop fetches it \
+                 anyway: {why}"
             ),
         ),
         OrderState::Attention | OrderState::Retrying => (Kind::Failing, why),
@@ -156,27 +162,31 @@ fn on_disk(place: &str, picture: &LocalPicture) -> Option<(Kind, String)> {
         LocalPicture::Absent => Some((
             Kind::Consumed,
             format!(
-                "{place} was moved away: the order counts as consumed; `casedrop refetch` brings it back"
+                "{place} was taken (moved or deleted), so the order counts as picked up; `casedrop \
+                 refetch` brings it back"
             ),
         )),
-        LocalPicture::Reduced { gone } => {
-            Some((Kind::PartlyTaken, format!("{place} lacks {}: somebody took it", some_of(gone))))
-        }
+        LocalPicture::Reduced { gone } => Some((
+            Kind::PartlyTaken,
+            format!("{place} lacks {}, which somebody took", some_of(gone)),
+        )),
         LocalPicture::Altered { differences } => Some((
             Kind::ChangedByOthers,
             format!(
-                "{place} was changed by others ({}): it is left alone, and a new revision goes beside it",
+                "{place} was changed by others ({}): it is left alone, and a new revision goes \
+                 next to it",
                 some_of(differences)
             ),
         )),
         LocalPicture::Ours { .. } => Some((
             Kind::UnknownFolder,
-            format!("{place} holds a revision that the journal has no record of; it is left alone"),
+            format!("{place} contains a revision that is not in the journal; it is left alone"),
         )),
         LocalPicture::Foreign { what } => Some((
             Kind::ChangedByOthers,
             format!(
-                "{place} holds something else ({what}): it is left alone, and the order goes beside it"
+                "{place} contains something else ({what}): it is left alone, and the order goes \
+                 next to it"
             ),
         )),
     }
@@ -311,7 +321,7 @@ mod tests {
         assert_eq!(found[0].kind, Kind::Failing);
         assert_eq!(
             found[0].explanation,
-            "it is a bomb (tell Align); it is not tried again by itself"
+            "it is a bomb (tell Align); it is not retried automatically"
         );
     }
 }

@@ -219,15 +219,15 @@ impl fmt::Display for Notice {
                 paused.by.as_ref().map_or(Ok(()), |by| write!(f, " by {by}"))?;
                 write!(f, ": nothing is polled or fetched until `casedrop resume`")
             }
-            Self::Resumed { lab } => write!(f, "{lab}: goes on after its pause"),
+            Self::Resumed { lab } => write!(f, "{lab}: resumed"),
             Self::Polled { lab, ready, wanted } => {
-                write!(f, "{lab}: {ready} ready at Align, {wanted} to fetch")
+                write!(f, "{lab}: {ready} ready at Align, fetching {wanted}")
             }
             Self::Unreadable { lab, what } => write!(f, "{lab}: skipped an entry: {what}"),
             Self::Fetching { key } => write!(f, "{key}: fetching"),
             Self::Regenerating { key, wait } => write!(
                 f,
-                "{key}: Align is still making the files, asking again in {}",
+                "{key}: Align is still preparing the files, asking again in {}",
                 in_words(*wait)
             ),
             Self::Failed { key, message, hint, wait, attention, .. } => {
@@ -238,10 +238,10 @@ impl fmt::Display for Notice {
                 if *attention {
                     f.write_str(", needs attention")?;
                 }
-                wait.map_or(Ok(()), |wait| write!(f, ", trying again in {}", in_words(wait)))
+                wait.map_or(Ok(()), |wait| write!(f, ", retrying in {}", in_words(wait)))
             }
             Self::Held { key, why, .. } => {
-                write!(f, "{key}: held back, since it is incomplete: {why}")
+                write!(f, "{key}: held back as incomplete: {why}")
             }
             Self::Published { key, revision, reason, place, files, bytes, findings } => {
                 let reason = serde_json::to_string(reason).unwrap_or_default();
@@ -252,7 +252,7 @@ impl fmt::Display for Notice {
                     size(*bytes)
                 )?;
                 if *place == Place::Beside {
-                    write!(f, " beside what others put there, as {}-r{revision}", key.order)?;
+                    write!(f, " next to what others put there, as {}-r{revision}", key.order)?;
                 }
                 match findings.in_words() {
                     words if words.is_empty() => Ok(()),
@@ -264,20 +264,20 @@ impl fmt::Display for Notice {
                 write!(f, "{key}: removed from the output, older than retention.keep")
             }
             Self::LeftAlone { key, why } => {
-                write!(f, "{key}: older than what is kept, and left alone: {why}")
+                write!(f, "{key}: old enough to be removed, but left alone: {why}")
             }
             Self::NamedInVain { lab, rx, message, hint } => {
                 write!(
                     f,
-                    "{lab}: a scan notification named prescription {rx}, which Align does not show \
-                     yet: {message}"
+                    "{lab}: a scan notification announced prescription {rx}, which Align does not \
+                     show yet: {message}"
                 )?;
                 hint.as_ref().map_or(Ok(()), |hint| write!(f, " ({hint})"))?;
                 f.write_str(", needs attention, asking again once a day")
             }
             Self::NotificationsMissing { key, missed } => write!(
                 f,
-                "{key}: found by polling, and no scan notification named it ({missed} missed so \
+                "{key}: found by polling; Align sent no notification for it ({missed} missed so \
                  far); check notifications.public_url, the reverse proxy and firewall in front of \
                  it, and pair the lab again (`casedrop pair {}`)",
                 key.lab
@@ -288,11 +288,11 @@ impl fmt::Display for Notice {
             }
             Self::Outage { host, what, orders } => write!(
                 f,
-                "nothing can be downloaded from {host}, {orders} orders wait: {what}; the agent \
-                 tries again by itself"
+                "nothing can be downloaded from {host}, {orders} orders are waiting: {what}; the \
+                 agent retries automatically"
             ),
             Self::OutageOver { host, lasted } => {
-                write!(f, "orders are downloaded from {host} again, after {}", in_words(*lasted))
+                write!(f, "downloads from {host} work again after {}", in_words(*lasted))
             }
             Self::PcHealed { message } => f.write_str(message),
             Self::JournalRebuilt(rebuilt) => f.write_str(&rebuilt.to_string()),

@@ -30,7 +30,7 @@ impl Witness for Recorded<'_> {
             tracing::warn!(
                 lab = %key.lab,
                 order = %key.order,
-                "what is held back no more is not removed this time: {}",
+                "files that are no longer held back could not be removed this time: {}",
                 fault.chain()
             );
             return false;
@@ -38,7 +38,7 @@ impl Witness for Recorded<'_> {
         tracing::info!(
             lab = %key.lab,
             order = %key.order,
-            "what is held back no more is removed from staging: {files} files"
+            "files that are no longer held back were removed from staging: {files}"
         );
         true
     }
@@ -54,10 +54,10 @@ impl Witness for Recorded<'_> {
         let entry = Entry::by_agent(self.now, AuditEvent::LeftoversRemoved, Mark::Begun)
             .detail("count", count);
         if let Err(fault) = self.audit.record(&entry) {
-            tracing::warn!("leftovers of interrupted work are not removed: {}", fault.chain());
+            tracing::warn!("leftovers of interrupted work could not be removed: {}", fault.chain());
             return false;
         }
-        tracing::info!("{count} leftovers of interrupted publications are removed from staging");
+        tracing::info!("removed {count} leftovers of interrupted publications from staging");
         true
     }
 }

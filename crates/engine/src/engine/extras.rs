@@ -346,7 +346,7 @@ impl Engine {
                 return Ok(());
             }
             let text =
-                format!("{} did not come, and will not be asked for again", ended.join(", "));
+                format!("{} did not arrive and will not be requested again", ended.join(", "));
             store.tell(key, now.wall, "extras", &text)
         })
     }
@@ -452,5 +452,5 @@ pub(super) fn awaited(extras: &[LateExtra]) -> Option<String> {
     let usual = extras.iter().filter(|extra| !extra.brief);
     let names: Vec<_> = usual.map(|extra| extra.kind.in_words()).collect();
     (!names.is_empty())
-        .then(|| format!("without {}, which will be asked for again", names.join(" and ")))
+        .then(|| format!("without {}, which will be requested again", names.join(" and ")))
 }

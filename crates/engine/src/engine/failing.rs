@@ -17,7 +17,7 @@ const UNKNOWN_LAB: &str = "unknown-lab";
 
 /// The fault of an order whose lab is no longer in the config.
 pub fn unknown_lab(lab: &LabName) -> Fault {
-    let text = format!("the config has no lab {lab} any more");
+    let text = format!("lab {lab} is no longer in the config");
     Fault::new(FaultClass::Permanent, UNKNOWN_LAB, text)
         .hint("put the lab back into the config, or leave its orders as they are")
 }
@@ -271,8 +271,8 @@ fn as_of_one_order(mut fault: Fault) -> Fault {
     if fault.class == FaultClass::Auth && !is_about_login(&fault) {
         fault.class = FaultClass::Refused;
         fault.hint = Some(
-            "only this order is refused: look at it at myitero.com, and ask Align's support if it \
-             is there"
+            "only this order is refused: look it up at myitero.com; if it is there, ask Align's \
+             support"
                 .to_owned(),
         );
     }
@@ -283,9 +283,9 @@ fn as_of_one_order(mut fault: Fault) -> Fault {
 fn for_support(record: &OrderRecord, attempts: u32, since: WallMs) -> String {
     let or_none = |text: Option<&str>| text.unwrap_or("unknown").to_owned();
     format!(
-        "write to iTeroAPISupport@aligntech.com: order {} (Rx id {}, code {}) of account {} is \
-         answered with 404, not converted, since {}, {attempts} times by now; `casedrop refetch {}` \
-         begins anew",
+        "send this to iTeroAPISupport@aligntech.com: \"Order {} (Rx id {}, code {}), account {}: \
+         the download has returned 404 (not converted) since {}, {attempts} times so far.\" Then \
+         fetch it again: `casedrop refetch {}`",
         record.key.order,
         or_none(record.remote.rx_id.as_ref().map(RxId::as_str)),
         or_none(record.remote.order_code.as_deref()),
@@ -298,8 +298,8 @@ fn for_support(record: &OrderRecord, attempts: u32, since: WallMs) -> String {
 /// What to do about an order that only a user named and whose files never arrive.
 fn is_the_number_right(record: &OrderRecord) -> String {
     format!(
-        "Align has never named order {} here: look for it at myitero.com, and compare the number and \
-         the account ({}); with another number, ask for that one",
+        "Align has never listed order {} here: look it up at myitero.com, and compare the number \
+         and the account ({}); if the number was wrong, fetch the right one",
         record.key.order, record.key.account
     )
 }

@@ -192,7 +192,7 @@ impl Engine {
             && !schedule::has_room(free, stays_free, others, room)
         {
             let text = format!(
-                "{} has {} free, {} are needed ({} stay free, {} for other downloads)",
+                "{} has {} free, but {} are needed ({} must stay free, {} are for other downloads)",
                 self.policy.volume.display(),
                 size(free),
                 size(schedule::needed(stays_free, others, room)),

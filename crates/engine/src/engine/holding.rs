@@ -173,7 +173,7 @@ impl Engine {
         record.held = Some(held.record());
         let late = self.late_after(now, key, &held.manifest)?;
         let story = if joins {
-            "pictures arrived; it is still held back".to_owned()
+            "pictures arrived; still held back".to_owned()
         } else {
             told(&held, before.as_ref())
         };
@@ -234,8 +234,8 @@ impl Engine {
         self.releasing.remove(key);
         let Some(record) = self.store.order(key)? else { return self.finish(now, key) };
         self.give_up_late(key)?;
-        let why = "what was held back is not in staging any more, or was changed there; it is fetched \
-                   again";
+        let why = "the held-back files are gone from staging or were changed there; the order is \
+                   fetched again";
         self.store.lose_hold(record, now.wall, why)?;
         self.finish(now, key)
     }
@@ -290,7 +290,6 @@ fn is_of(job: &str, held: &Held) -> bool {
 
 fn told(held: &Held, before: Option<&Held>) -> String {
     let why = why_incomplete(&held.manifest.findings);
-    let also =
-        if before.is_some() { "; it takes the place of what was held back before" } else { "" };
-    format!("held back, since it is incomplete: {why}{also}")
+    let also = if before.is_some() { "; it replaces what was held back before" } else { "" };
+    format!("held back as incomplete: {why}{also}")
 }

@@ -165,7 +165,7 @@ impl Engine {
             match follows {
                 Follows::Covered => store.take_notified(lab, account, rx),
                 Follows::Fetch => {
-                    let text = format!("named by a scan notification: {}", order.remote.status);
+                    let text = format!("announced by a scan notification: {}", order.remote.status);
                     store.tell(&order.key, now.wall, "seen", &text)?;
                     store.take_notified(lab, account, rx)
                 }

@@ -124,13 +124,16 @@ impl Engine {
             store.save(&order)?;
             let status = &order.remote.status;
             if left && *status == Status::Downloaded {
-                let text = "taken by another client before it was fetched here; it is fetched all the same";
+                let text = "taken by another client before it was fetched here; Casedrop fetches \
+                            it anyway";
                 store.tell(&key, now.wall, "taken", text)?;
             } else if order.is_away() && !was_away {
-                store.tell(&key, now.wall, "away", &format!("{status}: it is expected back"))?;
+                store.tell(&key, now.wall, "away", &format!("{status}: expected back"))?;
             }
             match news {
-                News::Wanted(why) => store.tell(&key, now.wall, "seen", &format!("{why}: {status}")),
+                News::Wanted(why) => {
+                    store.tell(&key, now.wall, "seen", &format!("{why}: {status}"))
+                }
                 News::Details | News::None => Ok(()),
             }
         })?;

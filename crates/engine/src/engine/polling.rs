@@ -332,7 +332,8 @@ impl Engine {
                     let order = observe::gone_from_list(order);
                     store.save(&order)?;
                     if order.left_unfetched() {
-                        let text = "no longer listed, though it was not fetched here; it is fetched all the same";
+                        let text = "no longer listed, although it was not fetched here; Casedrop \
+                                    fetches it anyway";
                         store.tell(&order.key, now.wall, "left", text)?;
                     }
                 }

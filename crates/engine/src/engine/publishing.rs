@@ -161,7 +161,7 @@ impl Engine {
                 "target-changes",
                 format!("the folder of order {} keeps changing", key.order),
             )
-            .hint("close the programs that work in it");
+            .hint("close the programs that use it");
             return self.failed(now, key, &fault, effects);
         }
         if job.fetched.is_none() {

@@ -346,12 +346,12 @@ impl Engine {
             }
             Some(GivenUp::TooSlow(rate)) => {
                 let text = format!(
-                    "the download of order {} brought only {} in a second",
+                    "the download of order {} ran at only {} per second",
                     key.order,
                     size(rate)
                 );
                 let fault = Fault::new(FaultClass::Transient, "too-slow", text)
-                    .hint("it goes on where it broke off, if the server allows that");
+                    .hint("it resumes where it stopped, if the server allows that");
                 self.fetch_failed(now, key, fault, effects)
             }
         }

@@ -80,11 +80,11 @@ impl Engine {
             if procedure.is_some() && record.is_unheard_of() {
                 record.remote.procedure = procedure;
             }
-            (observe::asked_for(record), "asked for again")
+            (observe::asked_for(record), "requested again")
         } else {
             let order = errand.key.order.clone();
             let remote = RemoteOrder { procedure, ..RemoteOrder::unheard_of(order) };
-            let what = "asked for by its number; Align has not named it here";
+            let what = "requested by its number; Align has not listed it here";
             (observe::asked_for_unseen(errand.key.clone(), remote, now.wall), what)
         };
         self.store.atomically(|store| {
@@ -108,7 +108,7 @@ impl Engine {
         self.store.atomically(|store| {
             if let Some(record) = &record {
                 store.save(record)?;
-                let text = "sent back to the doctor for a rescan; it is expected back";
+                let text = "sent back to the doctor for a rescan; expected back";
                 store.tell(&record.key, now.wall, "returned", text)?;
             }
             store.answered(errand.id)

@@ -165,7 +165,7 @@ impl Engine {
         let (found, stand): (Vec<_>, Vec<_>) = stand.partition(|revision| revision.is_found);
         for one in found {
             let number = one.manifest.revision;
-            let text = format!("revision {number} is of unknown origin and stays");
+            let text = format!("revision {number} is of unknown origin and is kept");
             self.store.tell(key, now.wall, "kept", &text)?;
         }
         let pieces =
@@ -206,7 +206,7 @@ impl Engine {
             }
             if !left.is_empty() {
                 let text =
-                    format!("older than retention.keep, and left alone: {}", left.join("; "));
+                    format!("older than retention.keep, but left alone: {}", left.join("; "));
                 store.tell(key, now.wall, "kept", &text)?;
             }
             if !removed.is_empty() || left.is_empty() {
@@ -304,7 +304,7 @@ impl Engine {
 fn told(removed: &[u32]) -> String {
     let numbers = removed.iter().map(ToString::to_string).collect::<Vec<_>>().join(" and ");
     if removed.is_empty() {
-        "older than retention.keep, and in the output no more".to_owned()
+        "older than retention.keep, and no longer in the output".to_owned()
     } else {
         format!("revision {numbers} was removed from the output, older than retention.keep")
     }

@@ -112,7 +112,7 @@ fn what_comes_late_is_published_as_the_next_revision() {
     let story = world.engine.store().story(&order).expect("journal");
     let told: Vec<_> = story.iter().filter(|line| line.kind == "published").collect();
     assert!(
-        told[0].text.ends_with("without thumbnails, which will be asked for again"),
+        told[0].text.ends_with("without thumbnails, which will be requested again"),
         "{told:?}"
     );
     assert_eq!(told[1].text, "Thumbnails arrived, published as revision 2");
@@ -147,7 +147,7 @@ fn what_never_comes_is_asked_for_less_and_less_and_nobody_is_bothered() {
     assert_eq!(world.revisions(&order), [(1, Reason::FirstScan)]);
     let story = world.engine.store().story(&order).expect("journal");
     let last = story.last().expect("a story");
-    assert_eq!(last.text, "thumbnails did not come, and will not be asked for again");
+    assert_eq!(last.text, "thumbnails did not arrive and will not be requested again");
 }
 
 #[test]

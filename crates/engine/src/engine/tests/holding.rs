@@ -92,7 +92,7 @@ fn an_incomplete_order_is_kept_and_neither_published_waiting_nor_failing() {
     let story = world.engine.store().story(&order).expect("journal");
     let last = story.last().expect("told");
     assert_eq!(last.kind, "held");
-    assert_eq!(last.text, "held back, since it is incomplete: the lower jaw is missing");
+    assert_eq!(last.text, "held back as incomplete: the lower jaw is missing");
     // A day and a restart.
     let mut world = world.restarted();
     world.give(Input::Tick);

@@ -211,7 +211,7 @@ fn a_wrong_number_ends_up_failing_and_says_so() {
     let record = world.record(&order);
     assert_eq!(record.state(), OrderState::Attention);
     let hint = record.trouble.and_then(|trouble| trouble.hint).expect("a hint");
-    assert!(hint.contains("never named order 99") && hint.contains("myitero.com"), "{hint}");
+    assert!(hint.contains("never listed order 99") && hint.contains("myitero.com"), "{hint}");
     // A user finally says which case type it is.
     ask_for_unknown(&mut world, &order, Some("Orthodontic"));
     assert!(world.record(&order).remote.is_ortho());
