@@ -178,11 +178,11 @@ fn a_share_that_hangs_and_a_journal_that_cannot_be_written_are_no_good_health() 
     assert_eq!(silent(Some(10)), (vec!["output-away"], false));
     let full = look(|status| {
         let message = "the journal's volume is full".to_owned();
-        status.journal = Some(Note::new(message, Some("make room")));
+        status.journal = Some(Note::new(message, Some("free some space")));
     });
     assert_eq!((full.live, full.ready_code()), (true, 503));
     assert_eq!(full.reasons[0].code, Code::Journal);
-    assert_eq!(full.reasons[0].hint.as_deref(), Some("make room"));
+    assert_eq!(full.reasons[0].hint.as_deref(), Some("free some space"));
 }
 
 #[test]

@@ -277,23 +277,23 @@ impl<'a> Look<'a> {
         let mut all = Vec::new();
         if let Some(why) = &output.waits {
             let hint = "bring the folder or its share back; the agent then continues automatically";
-            let text = format!("the agent waits for the output folder: {why}");
+            let text = format!("the agent is waiting for the output folder: {why}");
             all.push(reason(Code::OutputAway, text, hint).detail(why));
         }
         if let Some(silent) = output.silent.filter(|_| output.waits.is_none() && output.hangs()) {
             let silent = in_words(Duration::from_secs(silent));
             let text = format!("the output folder has not answered for {silent}");
-            let hint = "look at the share and its server; the agent continues once it answers";
+            let hint = "check the share and its server; the agent continues once it answers";
             all.push(reason(Code::OutputAway, text.clone(), hint).detail(&text));
         }
         let Some(free) = output.free else { return all };
         let text = format!("{} free, {} must stay free", size(free), size(output.min_free));
-        let hint = "make room on the output's volume, or set `retention.keep`";
+        let hint = "free some space on the output's volume, or set `retention.keep`";
         if output.is_full() {
-            let text = format!("too little room, so nothing is fetched: {text}");
+            let text = format!("too little free space, so nothing is fetched: {text}");
             all.push(reason(Code::DiskFull, text, hint).figure(Figure::Free(free)));
         } else if free < output.min_free.saturating_mul(SCARCE) {
-            let text = format!("room is getting scarce: {text}");
+            let text = format!("free space is running low: {text}");
             all.push(reason(Code::DiskLow, text, hint).figure(Figure::Free(free)));
         }
         all
@@ -322,11 +322,11 @@ impl<'a> Look<'a> {
             LabState::Polling | LabState::Unreachable | LabState::Waiting
                 if self.lacks_polls(lab) =>
             {
-                let why = lab.fault.as_deref().unwrap_or("the agent had no answer");
+                let why = lab.fault.as_deref().unwrap_or("Align has not answered");
                 let since = lab.good_poll.as_deref().unwrap_or("never");
-                let text = format!("no good poll for too long (the last: {since}): {why}");
-                let hint = "look at the network, the proxy and the firewall of this PC, and \
-                            whether Align has an outage";
+                let text = format!("no successful poll for too long (last: {since}): {why}");
+                let hint = "check the network, the proxy and the firewall of this PC, and whether \
+                            Align has an outage";
                 let found = of(Code::NoGoodPoll, &text).hint(Some(hint.to_owned()));
                 all.push(match &lab.fault {
                     Some(fault) => found.said(Note::new(fault, lab.hint.as_deref())),
@@ -334,7 +334,7 @@ impl<'a> Look<'a> {
                 });
             }
             LabState::Unreachable => {
-                let or = "Align did not answer as it should";
+                let or = "Align did not answer properly";
                 let said = Note::new(lab.fault.as_deref().unwrap_or(or), lab.hint.as_deref());
                 all.push(fault(Code::AlignUnreachable, or).said(said));
             }
@@ -343,7 +343,7 @@ impl<'a> Look<'a> {
                     && self.status.output.waits.is_none()
                     && self.status.fault.is_none()
                 {
-                    all.push(of(Code::Starting, "waits for Align's first answer"));
+                    all.push(of(Code::Starting, "waiting for Align's first answer"));
                 }
             }
             LabState::Polling => {}
@@ -357,8 +357,8 @@ impl<'a> Look<'a> {
         {
             let worked = Duration::from_secs(worked);
             let text = format!("nothing was published for {} of working time", in_words(worked));
-            let hint = "ask a dentist whether a case was sent, and look at it in MyiTero; with few \
-                        cases, raise `alerts.no_orders_after`";
+            let hint = "ask a doctor whether a case was sent, and look for it at myitero.com; if \
+                        the lab gets few cases, raise `alerts.no_orders_after`";
             let found = of(Code::NoOrders, &text).figure(Figure::Time(worked));
             all.push(found.hint(Some(hint.to_owned())));
         }
@@ -367,8 +367,8 @@ impl<'a> Look<'a> {
 
     fn pauses(&self) -> impl Iterator<Item = Reason> {
         self.status.pauses.iter().map(|pause| {
-            let hint = "nothing, if it passes: the agent tries again by itself. If it lasts, look at \
-                        the network and the proxy of this PC, and whether Align has an outage";
+            let hint = "usually nothing: the agent retries automatically. If it lasts, check the \
+                        network and the proxy of this PC, and whether Align has an outage";
             let mut reason = reason(Code::DownloadsPaused, pause.cause(), hint);
             reason.detail = Some(Note::new(pause.message(), None));
             if !pause.outage {
@@ -396,11 +396,11 @@ impl<'a> Look<'a> {
         let count = self.status.orders.get(OrderState::Held.as_str()).copied().unwrap_or(0);
         let text = match count {
             0 => return None,
-            1 => "1 order is held back: incomplete".to_owned(),
-            count => format!("{count} orders are held back: incomplete"),
+            1 => "1 order is held back as incomplete".to_owned(),
+            count => format!("{count} orders are held back as incomplete"),
         };
-        let hint = "`casedrop orders --state held` lists them; look at each on the status page, and \
-                    publish it all the same or ask the doctor";
+        let hint = "`casedrop orders --state held` lists them; look at each on the status page, \
+                    then publish it anyway or ask the doctor for a new scan";
         let found = reason(Code::OrdersHeld, text, hint);
         Some(found.figure(Figure::Count(count as u64)))
     }
@@ -410,7 +410,8 @@ impl<'a> Look<'a> {
         let listener = told.and_then(|told| told.trouble.as_ref()).map(|why| {
             let text = format!("scan notifications cannot be received: {why}");
             let hint =
-                "it is tried again all the time; until it works, orders are found by polling";
+                "nothing at first: the agent keeps trying; until it works, orders are found by \
+                 polling";
             reason(Code::Listener, text, hint).detail(why)
         });
         let time = |text: &Option<String>| text.as_deref().and_then(WallMs::from_rfc3339);
@@ -421,7 +422,7 @@ impl<'a> Look<'a> {
         });
         let missing = missing.map(|told| {
             let text = format!(
-                "polling found orders that no scan notification named, {} so far",
+                "polling found orders that no scan notification announced: {} so far",
                 told.missed
             );
             let hint = "check notifications.public_url, the reverse proxy and firewall in front of \
@@ -437,7 +438,7 @@ impl<'a> Look<'a> {
         let is_noted =
             |code: Code| self.status.notes.iter().any(|note| code_of(note) == Some(code));
         let taken_back = update.taken_back.as_ref().map(|version| {
-            let text = format!("version {version} was tried out and taken back");
+            let text = format!("version {version} did not work and was rolled back");
             let hint = "`casedrop status` says why; `casedrop update --retry` tries it again";
             reason(Code::UpdateTakenBack, text, hint)
         });

@@ -211,12 +211,12 @@ impl DownloadPause {
     /// Returns the pause in words.
     pub fn message(&self) -> String {
         let Self { host, until, why, .. } = self;
-        format!("downloads from {host} are paused until {until}, because: {why}")
+        format!("downloads from {host} are paused until {until}: {why}")
     }
 
     /// Returns the pause in words without the end time, which changes while it lasts.
     pub fn cause(&self) -> String {
-        format!("downloads from {} are paused, because: {}", self.host, self.why)
+        format!("downloads from {} are paused: {}", self.host, self.why)
     }
 }
 
@@ -340,7 +340,7 @@ impl fmt::Display for Wish {
             (WishKind::Fetch, Some(account), Some(order)) => {
                 write!(f, "fetch {lab}/{account}/{order}")?;
             }
-            (WishKind::Fetch, ..) => write!(f, "fetch an order of {lab}")?,
+            (WishKind::Fetch, ..) => write!(f, "fetch an order for {lab}")?,
             (WishKind::Poll, ..) => write!(f, "poll {lab}")?,
         }
         since.as_ref().map_or(Ok(()), |since| write!(f, " (since {since})"))

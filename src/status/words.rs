@@ -25,10 +25,10 @@ impl fmt::Display for Status {
         self.wishes.iter().try_for_each(|wish| {
             let when = match (self.agent.running, wish.what) {
                 (false, _) => "when Casedrop runs",
-                (true, WishKind::Fetch) => "in its turn",
-                (true, WishKind::Poll) => "as soon as Align may be asked",
+                (true, WishKind::Fetch) => "when its turn comes",
+                (true, WishKind::Poll) => "as soon as Align allows it",
             };
-            writeln!(f, "asked for: {wish}; happens {when}")
+            writeln!(f, "requested: {wish}; starts {when}")
         })?;
         self.notifications.iter().try_for_each(|told| notifications(told, f))?;
         orders(self, f)?;
@@ -57,8 +57,8 @@ fn lab_line(lab: &LabStatus, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         None => write!(f, ": {}", lab.state.as_str())?,
     }
     match &lab.good_poll {
-        Some(at) => write!(f, "; last good poll {at}")?,
-        None => f.write_str("; no good poll yet")?,
+        Some(at) => write!(f, "; last successful poll {at}")?,
+        None => f.write_str("; no successful poll yet")?,
     }
     if let Some(at) = &lab.next_poll {
         write!(f, "; next poll {at}")?;
@@ -73,9 +73,9 @@ fn lab_line(lab: &LabStatus, f: &mut fmt::Formatter<'_>) -> fmt::Result {
 
 fn notifications(told: &NotificationsStatus, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     write!(f, "scan notifications: {} received", told.received)?;
-    told.last.as_ref().map_or(Ok(()), |at| write!(f, " (the last {at})"))?;
+    told.last.as_ref().map_or(Ok(()), |at| write!(f, " (last {at})"))?;
     write!(f, ", {} waiting for Align, {} missed", told.waiting, told.missed)?;
-    told.last_missed.as_ref().map_or(Ok(()), |at| write!(f, " (the last {at})"))?;
+    told.last_missed.as_ref().map_or(Ok(()), |at| write!(f, " (last {at})"))?;
     if told.unreadable > 0 {
         write!(f, ", {} unreadable", told.unreadable)?;
     }
