@@ -139,7 +139,7 @@ impl BackgroundTasks {
         self.stop.send_replace(true);
         let all = async { while self.tasks.join_next().await.is_some() {} };
         if tokio::time::timeout(PATIENCE, all).await.is_err() {
-            tracing::warn!("{} tasks beside the engine did not end in time", self.tasks.len());
+            tracing::warn!("{} background tasks did not end in time", self.tasks.len());
         }
     }
 }

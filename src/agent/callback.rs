@@ -47,9 +47,9 @@ pub fn callback_secret(secrets: &dyn SecretStore) -> Result<SecretString, Fault>
         Fault::new(
             FaultClass::Local,
             "callback-secret",
-            "the secret of the callback URL is not kept",
+            "the secret of the callback URL cannot be stored",
         )
-        .hint("check the state folder, or what else keeps secrets on this PC")
+        .hint("check the state folder, and what stores secrets on this PC")
     })
 }
 

@@ -67,7 +67,7 @@ async fn look(folder: &Arc<Folder>, until: &mut StopSignal) -> Option<Look> {
         () = until.stopped() => None,
         look = look => Some(look.unwrap_or_else(|error| {
             // The file it was handling is still in `working`.
-            tracing::error!("looking at the command folder broke off: {error}");
+            tracing::error!("reading the command folder failed: {error}");
             Look { again: SCAN, slow: false, is_new: false }
         })),
     }
@@ -92,7 +92,7 @@ async fn watched(
             let every = SCAN.as_secs();
             tracing::debug!(
                 why,
-                "the command folder is not watched; it is looked at every {every} s"
+                "the command folder cannot be watched; it is checked every {every} s"
             );
             None
         }

@@ -103,13 +103,13 @@ pub(super) async fn run(
 /// Describes what the agent is doing, for its host.
 fn doing(life: &WorkSession, labs: usize) -> String {
     if life.waits.is_some() {
-        return "waits for the output folder".to_owned();
+        return "waiting for the output folder".to_owned();
     }
     let count = |number: usize, word: &str| {
         format!("{number} {word}{}", if number == 1 { "" } else { "s" })
     };
     let orders = count(life.engine.under_way().count(), "order");
-    format!("{}, {orders} in work", count(labs, "lab"))
+    format!("{}, {orders} in progress", count(labs, "lab"))
 }
 
 /// Cancels running work and waits for it to end, ignoring its results: none of it may touch what

@@ -54,7 +54,7 @@ pub(super) fn open(context: &AgentContext, attempt: Attempt) -> Result<Opened, O
             let depth = if attempt.suspicions == 0 { Depth::Quick } else { Depth::Thorough };
             match Store::open_checked(&file, context.busy, depth) {
                 Ok(_) if attempt.suspicions == 2 && attempt.may_rebuild => {
-                    Some("it fails again and again, though it looks sound".to_owned())
+                    Some("it keeps failing, although it looks intact".to_owned())
                 }
                 Ok(store) => {
                     // It exists from an agent's start until its clean shutdown.
@@ -69,16 +69,16 @@ pub(super) fn open(context: &AgentContext, attempt: Attempt) -> Result<Opened, O
                 }
                 // The way back from a failed update must not end here.
                 Err(error) if error.kind() == StoreTrouble::Newer && context.came_back => {
-                    Some("a newer version that was taken back wrote it".to_owned())
+                    Some("it was written by a newer version that was rolled back".to_owned())
                 }
                 Err(error) => return Err(error.into()),
             }
         }
-        Some(_) => Some("something else than a file stands in its place".to_owned()),
+        Some(_) => Some("something other than a file is in its place".to_owned()),
     };
     if let Some(why) = &why {
         tracing::error!(
-            "the journal {} cannot be used ({why}): it is set aside and made anew",
+            "the journal {} cannot be used ({why}): it is moved aside and rebuilt",
             file.display()
         );
         set_aside(disk, state, &file).map_err(OpenError::Aside)?;
@@ -114,7 +114,7 @@ fn set_aside(disk: &dyn Disk, state: &Path, file: &Path) -> Result<(), Fault> {
         let moved = disk.rename(&from, &to).map_err(|error| {
             let busy = error.is_busy();
             let fault = Fault::from(error);
-            if busy { fault.hint("end the program that holds the journal open") } else { fault }
+            if busy { fault.hint("close the program that has the journal open") } else { fault }
         })?;
         if moved == Moved::TargetExists {
             return Err(in_the_way(&to));
@@ -155,9 +155,9 @@ fn take_over(
             wanted: 0,
         })?;
         let text = format!(
-            "This was the journal of Casedrop until {}. It was set aside because it could not be \
-             used: {why}. A new one was made from the orders in the output and from what could be \
-             read here. Once all is well this folder may be deleted.\n",
+            "This was Casedrop's journal until {}. It was moved aside because it could not be \
+             used: {why}. A new one was built from the orders in the output and from what could be \
+             read here. Once everything works, you may delete this folder.\n",
             now.to_rfc3339()
         );
         write_durably(disk, &about, text.as_bytes()).map_err(Fault::from)?;
@@ -263,7 +263,8 @@ fn stamp() -> String {
 }
 
 fn in_the_way(path: &Path) -> Fault {
-    let text = format!("the damaged journal cannot be kept: {} is in the way", path.display());
+    let text =
+        format!("the damaged journal cannot be moved aside: {} is in the way", path.display());
     Fault::new(FaultClass::Local, "journal-aside", text)
         .hint("delete the folders of old damaged journals from the state folder")
 }

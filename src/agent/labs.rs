@@ -58,7 +58,7 @@ impl Labs {
             return Ok(Arc::clone(client));
         }
         let config = self.config.labs.iter().find(|known| known.name == *lab).ok_or_else(|| {
-            let text = format!("the config has no lab {lab}");
+            let text = format!("lab {lab} is not in the config");
             Fault::new(FaultClass::Permanent, "unknown-lab", text)
         })?;
         let (handle, store) = (self.handle.clone(), Arc::clone(&self.secrets));
@@ -93,10 +93,10 @@ impl Labs {
                         .hint(format!("run `casedrop pair {name}`"))
                 };
                 match (client.paired()?, &wanted) {
-                    (None, _) => Err(not_paired(format!("lab {name} is logged in and not paired"))),
+                    (None, _) => Err(not_paired(format!("lab {name} is logged in but not paired"))),
                     (Some(paired), Some(wanted)) if paired.id != *wanted => {
                         Err(not_paired(format!(
-                            "lab {name} is paired with account {}, the config says {wanted}",
+                            "lab {name} is paired with account {}, but the config says {wanted}",
                             paired.id
                         )))
                     }

@@ -121,7 +121,7 @@ impl Lab {
         };
         let patience = waited.until.duration_since(std::time::SystemTime::now());
         let patience = patience.unwrap_or_default();
-        tracing::info!(lab = %name, "a login waits for the browser");
+        tracing::info!(lab = %name, "a login is waiting for the browser");
         std::thread::Builder::new()
             .name("login".to_owned())
             .spawn(move || {
@@ -184,7 +184,7 @@ impl Lab {
         if let Some(text) = &text
             && self.told.as_ref() != Some(text)
         {
-            tracing::warn!(lab = %name, "the login cannot be looked after now: {text}");
+            tracing::warn!(lab = %name, "the login cannot be checked right now: {text}");
         }
         if self.told != text {
             handler.login_cannot_be_waited_for(name, text.clone());
@@ -226,8 +226,8 @@ impl Returning {
                         tracing::info!(%lab, "{}", reply.message);
                         self.handler.login_went(lab, None);
                     }
-                    Ok(reply) => self.tell("the lab is logged in and not paired", reply),
-                    Err(fault) => self.tell("the lab is logged in and not paired", fault.into()),
+                    Ok(reply) => self.tell("the lab is logged in but not paired", reply),
+                    Err(fault) => self.tell("the lab is logged in but not paired", fault.into()),
                 }
             }
         }

@@ -254,7 +254,7 @@ fn a_code_that_comes_unasked_or_too_late_is_explained() {
     let refused = agent.ask("three", None, Some(&too_old));
     assert_eq!(refused.outcome, Outcome::LoginNeeded, "{refused:?}");
     assert!(!format!("{refused:?}").contains("stale-code"));
-    assert!(refused.next.expect("a way out").contains("begin anew"));
+    assert!(refused.next.expect("a way out").contains("start again"));
     // The login is still pending: the right code completes it.
     let back = log_in(&url_in(&reply));
     assert_eq!(agent.ask("four", None, Some(&back)).outcome, Outcome::Done);

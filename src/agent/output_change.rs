@@ -61,10 +61,10 @@ impl OutputChange {
         };
         let output = old.output.display();
         match left {
-            Ok(true) => tracing::info!("the output before, {output}, is left empty"),
-            Ok(false) => tracing::info!("the output before, {output}, stays as it is"),
+            Ok(true) => tracing::info!("the previous output, {output}, was left empty"),
+            Ok(false) => tracing::info!("the previous output, {output}, stays as it is"),
             Err(fault) => {
-                tracing::warn!("the output before, {output}, stays as it is: {}", fault.chain());
+                tracing::warn!("the previous output, {output}, stays as it is: {}", fault.chain());
             }
         }
         Self::forget(store)

@@ -75,7 +75,7 @@ async fn set_up_code(context: &Arc<AgentContext>, gate: &Gate) -> Option<Arc<Set
             Some(code)
         }
         Err(fault) => {
-            tracing::error!("nothing can be set up on the status page: {}", fault.chain());
+            tracing::error!("the set-up on the status page cannot be used: {}", fault.chain());
             None
         }
     }

@@ -162,7 +162,7 @@ impl Drop for Busy<'_> {
 
 fn no_answer() -> Fault {
     Fault::new(FaultClass::Local, "share-silent", "the output's share does not answer")
-        .hint("look at the share and its server; the agent goes on by itself once it answers")
+        .hint("check the share and its server; the agent continues automatically once it answers")
 }
 
 #[cfg(test)]

@@ -54,8 +54,8 @@ pub(super) fn recover(
         let staging = context.layout.staging.display();
         news.push(Notice::PcTrouble {
             message: format!(
-                "the staging folder {staging} was gone and is made again; the replaced revisions \
-                 that it kept are lost"
+                "the staging folder {staging} was gone and has been recreated; the replaced \
+                 revisions in it are lost"
             ),
             hint: Some("keep other programs and people away from that folder".to_owned()),
         });
@@ -66,11 +66,11 @@ pub(super) fn recover(
     match retention::settle(&*context.disk, &context.layout, &records, &context.step) {
         Ok(left) => {
             for what in left {
-                tracing::warn!("while removals were finished: {what}");
+                tracing::warn!("while finishing removals: {what}");
             }
         }
         // What cannot be recorded stays until it can.
-        Err(fault) => tracing::warn!("removals are not finished this time: {}", fault.chain()),
+        Err(fault) => tracing::warn!("removals could not be finished this time: {}", fault.chain()),
     }
     let mut learned = 0;
     if lost.is_new || lost.is_chosen || lost.is_suspect || lost.why.is_some() {
@@ -87,7 +87,7 @@ pub(super) fn recover(
     let kept = worth_keeping(store, &context.config, &context.layout)?;
     let swept = rescued.and_then(|_| sweep(context, &kept, now.wall));
     if let Err(fault) = swept {
-        tracing::warn!("staging is not tidied up this time: {}", fault.chain());
+        tracing::warn!("staging could not be tidied up this time: {}", fault.chain());
     }
     retry_now(store, now.wall)?;
     Ok(())
@@ -107,7 +107,7 @@ fn sweep(context: &AgentContext, kept: &[PathBuf], now: WallMs) -> Result<(), Fa
     };
     let begun = Cell::new(0);
     let begin = |count: usize| {
-        tracing::info!("{count} leftovers of interrupted work are removed from staging");
+        tracing::info!("removing {count} leftovers of interrupted work from staging");
         context.audit.record(&entry(Mark::Begun, count))?;
         begun.set(count);
         Ok(())
@@ -127,7 +127,8 @@ fn sweep(context: &AgentContext, kept: &[PathBuf], now: WallMs) -> Result<(), Fa
 pub(super) fn lost_for_now(why: &str) -> Notice {
     Notice::PcTrouble {
         message: format!(
-            "the journal was lost ({why}) and is made anew; it is complete once the output is back"
+            "the journal was lost ({why}) and is being rebuilt; it will be complete once the \
+             output is back"
         ),
         hint: None,
     }
@@ -175,7 +176,7 @@ impl Witness for Records<'_> {
         tracing::info!(
             lab = %key.lab,
             order = %key.order,
-            "the removal of revision {revision} is finished: {files} files"
+            "finished the removal of revision {revision}: {files} files"
         );
         self.context.audit.record(&self.entry(key, revision, files, Mark::Begun))
     }
@@ -203,7 +204,7 @@ fn learn(
 ) -> Result<usize, OpenError> {
     if prepared.known && !lost.is_chosen {
         tracing::warn!(
-            "the journal is compared with {} and its history; with many orders this takes a while",
+            "comparing the journal with {} and its history; with many orders this takes a while",
             context.layout.output.display()
         );
     }
@@ -211,7 +212,7 @@ fn learn(
     // If the output had vanished in the meantime, orders would be missing.
     context.root.look()?;
     for what in &survey.unreadable {
-        tracing::warn!("while the journal was compared with the disk: {what}");
+        tracing::warn!("while comparing the journal with the disk: {what}");
     }
     let removed = removed(context);
     let before = store.found_orders()?;
@@ -232,8 +233,9 @@ fn learn(
     let of_unknown_origin = store.found_orders()?.saturating_sub(before);
     if of_unknown_origin > 0 {
         tracing::warn!(
-            "{of_unknown_origin} orders on the disk are of unknown origin: no journal knew their \
-             manifests, so the agent never removes them, however old they get; `casedrop verify` names them"
+            "{of_unknown_origin} orders on the disk are of unknown origin: no journal has their \
+             manifests, so the agent never removes them, however old they get; `casedrop verify` \
+             lists them"
         );
     }
     Ok(learned)
@@ -402,7 +404,7 @@ fn take_claims(context: &AgentContext, store: &Store, now: WallMs) -> Result<usi
     let mut taken = 0;
     for (job, claim) in claim::claims(&*context.disk, &context.layout).map_err(Fault::from)? {
         let key = claim.key();
-        let text = "its download had been asked for when the journal was lost";
+        let text = "its download had been requested when the journal was lost";
         match store.order(&key)? {
             None => {
                 taken += 1;

@@ -44,7 +44,7 @@ pub(super) async fn look_after(
             }
         };
         if woke_up {
-            tracing::info!("the PC woke up; Align is asked as soon as that is allowed");
+            tracing::info!("the PC woke up; Align is polled as soon as it allows it");
             let context = Arc::clone(&context);
             // The process ends without waiting for it.
             drop(tokio::task::spawn_blocking(move || {

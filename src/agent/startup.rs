@@ -216,8 +216,8 @@ fn close_to_others(disk: &dyn Disk, config: &Config) {
     }) {
         Ok(lost) if lost.is_empty() => {}
         Ok(lost) => tracing::warn!(
-            "{} was open to {}; now only the system, administrators, the agent's account and those \
-             that were given a right by name may enter it",
+            "{} was accessible to {}; now only the system, administrators, the agent's account and \
+             accounts with an explicit right can open it",
             dir.display(),
             lost.join(", ")
         ),
@@ -229,9 +229,9 @@ fn close_to_others(disk: &dyn Disk, config: &Config) {
 fn announce(keeping: &Keeping) {
     let folder = keeping.folder.display();
     match (keeping.vault, keeping.fallback()) {
-        (Some(vault), _) => tracing::info!("logins are kept in {folder}, sealed by {vault}"),
+        (Some(vault), _) => tracing::info!("logins are stored in {folder}, sealed by {vault}"),
         (None, Some((text, _))) => tracing::info!("{text}"),
-        (None, None) => tracing::info!("logins are kept in {folder}, as the config wants it"),
+        (None, None) => tracing::info!("logins are stored in {folder} (secrets: file)"),
     }
 }
 

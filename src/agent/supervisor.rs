@@ -371,7 +371,7 @@ impl Troubles {
             return None;
         }
         self.told = Some(message.clone());
-        let message = format!("{message}; the agent waits and tries again");
+        let message = format!("{message}; the agent waits and retries");
         Some(Notice::PcTrouble { message, hint })
     }
 

@@ -230,7 +230,7 @@ fn start(disk: &Arc<dyn Disk>) -> Result<Running, Fault> {
     };
     Simulator::start(config).map_err(|error| {
         Fault::new(FaultClass::Local, "test-order", "cannot start the simulated Align")
-            .hint("see which program takes all ports of this PC, and try again")
+            .hint("find out which program uses up all ports of this PC, and try again")
             .caused_by(error)
     })
 }
@@ -257,7 +257,7 @@ impl PackageSource for Packages {
 fn client(align: &Running, key: &OrderKey, handle: &Handle) -> Result<AlignClient, Fault> {
     let url = |text: &str| {
         Url::parse(text).map_err(|error| {
-            Fault::new(FaultClass::Permanent, "test-order", format!("{text} is no URL"))
+            Fault::new(FaultClass::Permanent, "test-order", format!("{text} is not a URL"))
                 .caused_by(error)
         })
     };
@@ -317,7 +317,7 @@ pub fn log_in_and_pair(
         })?;
     client.finish_login(&request, &request.code_from_input(&back)?, cancel)?;
     let account = client.accounts(cancel)?.into_iter().next().ok_or_else(|| {
-        let text = "the simulated Align names no account";
+        let text = "the simulated Align lists no account";
         Fault::new(FaultClass::Auth, "simulated-account", text)
     })?;
     client.pair(&account, None, cancel)?;

@@ -118,19 +118,19 @@ impl Updating {
             return Err(refused(text));
         }
         let version = Version::parse(version)
-            .map_err(|error| refused(format!("{version:?} is no version: {error}")))?;
+            .map_err(|error| refused(format!("{version:?} is not a version: {error}")))?;
         let newest = self.place.newest(disk, &self.program.version);
         if version <= newest {
             return Err(refused(format!("version {version} is not newer than {newest}")));
         }
         if self.is_on_trial() {
-            let text = format!("version {} is on trial at the moment", self.program.version);
-            return Err(refused(text).hint("wait until that is over"));
+            let text = format!("version {} is on trial", self.program.version);
+            return Err(refused(text).hint("wait until the trial is over"));
         }
         disk.may_create_in(self.place.versions())?;
         if let Some(failed) = self.place.refused(disk).get(&version) {
             return Err(refused(format!("version {version} failed before: {}", failed.why))
-                .hint("`casedrop update --retry` tries it once more"));
+                .hint("to try it again: `casedrop update --retry`"));
         }
         Ok(version)
     }
@@ -142,7 +142,7 @@ impl Updating {
         let staged = if is_staged {
             format!("version {version} is staged; the agent")
         } else {
-            format!("the agent brings version {version} itself, and")
+            format!("the agent downloads version {version} itself, and")
         };
         let text = match self.kept {
             Some(_) => {
@@ -179,7 +179,7 @@ impl Updating {
             if version > self.program.version {
                 let at = refused.at.to_rfc3339();
                 let text = format!(
-                    "version {version} was tried out on {at} and taken back: {}",
+                    "version {version} was tried on {at}, did not work and was rolled back: {}",
                     refused.why
                 );
                 let hint =
@@ -189,7 +189,7 @@ impl Updating {
         }
         if let Some(trial) = self.place.trial(disk) {
             let version = trial.version.0;
-            let hint = "nothing: if it does not work, the old version comes back by itself";
+            let hint = "nothing: if it does not work, the old version returns automatically";
             let text = format!("version {version} is on trial");
             notes.push((Code::UpdateOnTrial, text, hint.to_owned()));
         }
@@ -240,7 +240,8 @@ fn tell_failures(context: &AgentContext, place: &Place, own: &Version) {
     for (version, refused) in all.iter_mut().filter(|(_, refused)| !refused.told) {
         if version > own {
             tracing::error!(
-                "version {version} was tried out and taken back, version {own} runs again: {}",
+                "version {version} did not work and was rolled back, version {own} is running \
+                 again: {}",
                 refused.why
             );
             eventlog::write(&eventlog::Entry::rolled_back(&version.to_string(), &refused.why));
@@ -355,11 +356,11 @@ async fn switch_when_asked(
             };
             let fault = match staged {
                 Ok(Some(staged)) if staged == version => None,
-                Ok(_) => Some("the source does not offer that version any more".to_owned()),
+                Ok(_) => Some("the source no longer offers that version".to_owned()),
                 Err(fault) => Some(fault.chain()),
             };
             if let Some(fault) = fault {
-                tracing::error!("version {version} is not tried out: {fault}");
+                tracing::error!("version {version} cannot be tried out: {fault}");
                 let entry = Entry::new(wall_now(), who, AuditEvent::Update, Mark::Failed)
                     .detail("version", version.to_string());
                 record(&context, &entry);
@@ -399,15 +400,15 @@ async fn switch(context: &Arc<AgentContext>, updating: &Arc<Updating>, version: 
     match begun.await {
         Ok(Ok(version)) => {
             let Some((kept, _)) = &updating.kept else {
-                tracing::warn!("the agent's next start tries out version {version}");
+                tracing::warn!("the agent will try out version {version} at its next start");
                 return;
             };
-            tracing::warn!("the agent ends so that version {version} can be tried out");
+            tracing::warn!("the agent is stopping so that version {version} can be tried out");
             kept.restart();
             updating.restart.send_replace(true);
         }
-        Ok(Err(fault)) => tracing::error!("the update is not tried out: {}", fault.chain()),
-        Err(error) => tracing::error!("the update is not tried out: {error}"),
+        Ok(Err(fault)) => tracing::error!("the update cannot be tried out: {}", fault.chain()),
+        Err(error) => tracing::error!("the update cannot be tried out: {error}"),
     }
 }
 
@@ -454,11 +455,14 @@ fn put_on_trial(
 /// Checks for releases once a day, stages new ones, and puts them on trial in a quiet moment.
 async fn automatic(context: Arc<AgentContext>, updating: Arc<Updating>, mut until: StopSignal) {
     if let Some(manager) = updating.manager {
-        tracing::info!("this PC is updated through {}, not by itself", manager.through());
+        tracing::info!(
+            "this PC is updated through {}, so Casedrop does not update itself",
+            manager.through()
+        );
         return;
     }
     if let Err(fault) = stage::source(&updating.program, &context.config) {
-        tracing::warn!("there are no updates: {}", fault.chain());
+        tracing::warn!("updates are off: {}", fault.chain());
         return;
     }
     let window = context.config.updates.window;
@@ -499,7 +503,7 @@ async fn look_and_stage(
 ) -> Result<Option<Version>, Fault> {
     let looked = tokio::time::timeout(LOOK_MAX, bring(context, updating)).await;
     looked.unwrap_or_else(|_| {
-        let text = format!("the update did not come within {} s", LOOK_MAX.as_secs());
+        let text = format!("the update did not arrive within {} s", LOOK_MAX.as_secs());
         Err(Fault::new(FaultClass::Transient, "update-fetch", text))
     })
 }

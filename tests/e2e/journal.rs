@@ -371,6 +371,6 @@ fn a_staging_folder_that_somebody_deleted_is_made_again() {
     world.wait_for_revision(&first, 2);
     world.wait_for_state(&first, "published");
     let log = agent.kill();
-    assert!(log.contains("was gone and is made again"), "{log}");
+    assert!(log.contains("was gone and has been recreated"), "{log}");
     tree::check_order(&world.history_of(&first, 1)).expect("the old revision, whole");
 }

@@ -152,7 +152,7 @@ fn a_hook_that_fails_is_run_again_before_the_next_order() {
     let before = runs.iter().take_while(|run| run.about().0 == first).count();
     assert!(before >= 2 && before + 1 == runs.len(), "{:?}", abouts(&runs));
     let log = agent.kill();
-    assert!(log.contains("ended with status 3; it is run again in 1 s"), "{log}");
+    assert!(log.contains("ended with status 3; retrying in 1 s"), "{log}");
 }
 
 #[test]
@@ -254,7 +254,7 @@ fn a_webhook_whose_receiver_is_gone_is_off_until_the_next_start() {
     world.wait_for_revision(&second, 1);
     world.wait_for_polls(5);
     let log = agent.kill();
-    assert!(log.contains("it is off until the next start"), "{log}");
+    assert!(log.contains("the webhook is off until the next start"), "{log}");
     assert_eq!(web.got().len(), 1);
     let agent = world.run();
     let events = wait_for("both events", || Some(web.events()).filter(|all| all.len() >= 2));

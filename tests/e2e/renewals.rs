@@ -84,7 +84,7 @@ fn a_lost_renewal_leaves_the_lab_at_work_and_says_until_when() {
     let lab = &status["labs"][0];
     assert_ne!(lab["state"], "login-needed", "{status:#}");
     let told = lab["fault"].as_str().expect("a text");
-    assert!(told.contains("was lost") && told.contains("logged in again"), "{told}");
+    assert!(told.contains("was lost") && told.contains("log in again"), "{told}");
     assert_eq!(lab["todo"], "casedrop login smile-lab", "{status:#}");
     let second = world.align().create_order(&order(CaseKind::OrthoShell)).expect("created");
     world.wait_for_revision(&second, 1);
@@ -96,7 +96,7 @@ fn a_lost_renewal_leaves_the_lab_at_work_and_says_until_when() {
         world.json(&["status"])["labs"][0]["login_ends"].is_null().then_some(())
     });
     let log = agent.kill();
-    let told = log.lines().filter(|line| line.contains("must be logged in again")).count();
+    let told = log.lines().filter(|line| line.contains("log in again before then")).count();
     assert_eq!(told, 1, "{log}");
 }
 

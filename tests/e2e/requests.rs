@@ -200,7 +200,7 @@ fn an_order_is_sent_back_with_its_confirmation_only_and_comes_back_as_the_next_r
     world.wait_for_state(&id, "published");
     let ended = world.casedrop(&["return", &id, "--reason", REASON]);
     assert_eq!(ended.code, Some(2), "{ended:?}");
-    assert!(ended.stderr.contains("would be sent back to the doctor"), "{ended:?}");
+    assert!(ended.stderr.contains("would go back to the doctor"), "{ended:?}");
     assert_eq!(world.align().state().returns, []);
     let ended = world.good(&["return", &id, "--reason", REASON, "--confirm", &id]);
     assert!(!format!("{ended:?}").contains("Geheimrat"));

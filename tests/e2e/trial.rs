@@ -204,7 +204,7 @@ fn another_output_is_taken_up_by_the_same_process_and_the_one_before_is_left_cle
     wait_for("the order", || tree::check_order(&dir).ok());
     let refused = choose(&world, &world.dir().join("third"));
     assert_eq!(refused.outcome, Outcome::Refused, "{refused:?}");
-    assert!(refused.message.contains("orders came in already"), "{refused:?}");
+    assert!(refused.message.contains("orders have already arrived"), "{refused:?}");
     assert!(new.join(MARKER).is_file() && agent.is_running());
     world.good(&["verify"]);
     agent.kill();

@@ -179,8 +179,8 @@ fn comes_back(pc: &Pc, wrong: &str, words: &str, meanwhile: impl Fn()) {
     let why = pc.wait_for_refusal();
     assert!(why.contains(words), "{why}");
     pc.wait_for_version(OLD);
-    running.wait_for("was tried out and taken back");
-    assert!(pc.casedrop(&["status"]).stdout.contains("tried out on"), "status says it");
+    running.wait_for("did not work and was rolled back");
+    assert!(pc.casedrop(&["status"]).stdout.contains("was tried on"), "status says it");
     let again = pc.casedrop(&["update"]);
     assert!(again.code == Some(1) && again.stderr.contains("--retry"), "{again:?}");
     assert_eq!(pc.place().current(&RealDisk), None);
@@ -262,7 +262,7 @@ fn an_administrator_runs_nothing_that_the_agents_account_could_have_put_there() 
     assert!(pc.place().staged(&RealDisk).is_empty());
     let running = pc.run();
     pc.wait_for_version(OLD);
-    assert!(pc.good(&["update"]).stdout.contains("the agent brings version 99.0.0 itself"));
+    assert!(pc.good(&["update"]).stdout.contains("the agent downloads version 99.0.0 itself"));
     pc.wait_until_current();
     running.wait_for("passed its trial");
     let asked = pc.good(&["--version"]);

@@ -214,7 +214,7 @@ impl Auth {
             Some(Ending { at, why }) => {
                 let until = WallMs::from(at).in_words(now.into());
                 let (hint, why) = (why.hint.as_deref().unwrap_or_default(), why.chain());
-                error!(%lab, hint, "the lab works until {until}, and must be logged in again by then: {why}");
+                error!(%lab, hint, "the lab works until {until}; log in again before then: {why}");
             }
             None if fault.code == LOCKED => {}
             None => {

@@ -49,7 +49,8 @@ impl Teller for HookTeller {
         let (key, revision) = (&row.key, event.manifest.revision);
         match ran {
             Ran::Well => {
-                tracing::info!(lab = %key.lab, order = %key.order, "the hook took revision {revision}");
+                tracing::info!(lab = %key.lab, order = %key.order, "the hook accepted revision \
+                                                                    {revision}");
                 feed.told(from, row.id, until).await;
                 Ok(Next::Again)
             }
@@ -62,16 +63,14 @@ impl Teller for HookTeller {
                     tracing::warn!(
                         lab = %key.lab,
                         order = %key.order,
-                        "the hook failed for revision {revision}: {why}; it is run again in \
-                         {seconds} s"
+                        "the hook failed for revision {revision}: {why}; retrying in {seconds} s"
                     );
                     return Ok(Next::After(wait));
                 }
                 tracing::warn!(
                     lab = %key.lab,
                     order = %key.order,
-                    "the hook failed {} times for revision {revision} and is given up for \
-                     it: {why}",
+                    "the hook failed {} times for revision {revision}; giving up: {why}",
                     self.failed.1
                 );
                 feed.told(from, row.id, until).await;

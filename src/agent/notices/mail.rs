@@ -86,11 +86,11 @@ impl Teller for MailTeller {
                     self.failures += 1;
                     let wait = growing(FIRST_WAIT, self.failures);
                     let seconds = wait.as_secs();
-                    tracing::warn!("{why}; it is tried again in {seconds} s");
+                    tracing::warn!("{why}; retrying in {seconds} s");
                     return Ok(Next::After(wait));
                 }
                 self.failures = 0;
-                tracing::info!("a mail was sent: {subject}");
+                tracing::info!("mail sent: {subject}");
             }
         }
         kept.done(now, due);

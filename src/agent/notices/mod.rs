@@ -143,7 +143,7 @@ fn drive(
             let next = match teller.turn(&feed, &until).await {
                 Ok(next) => next,
                 Err(error) => {
-                    tracing::debug!("notices wait for the journal: {}", error.chain());
+                    tracing::debug!("notices are waiting for the journal: {}", error.chain());
                     Next::After(JOURNAL_WAIT)
                 }
             };
@@ -220,7 +220,7 @@ impl Feed {
             match recorded.await {
                 Ok(()) => return,
                 Err(error) => {
-                    tracing::warn!("what was told is not recorded yet: {}", error.chain());
+                    tracing::warn!("sent notices could not be recorded yet: {}", error.chain());
                 }
             }
             rest(&mut until, tokio::time::sleep(JOURNAL_WAIT)).await;

@@ -74,15 +74,16 @@ impl Teller for WebTeller {
         let wait = batch::web_wait(&sent, self.failures);
         match &sent {
             Sent::Delivered => {
-                tracing::debug!("the webhook took {} events", events.len());
+                tracing::debug!("the webhook accepted {} events", events.len());
                 feed.told(from, batch.upto, until).await;
                 return Ok(Next::Again);
             }
             Sent::Gone => tracing::warn!(
-                "the webhook's receiver says that it is gone (410): it is off until the next start"
+                "the webhook's receiver answered 410 (gone): the webhook is off until the next \
+                 start"
             ),
             Sent::Refused(why) | Sent::NotNow(why, _) => tracing::warn!(
-                "the webhook failed: {why}; it is tried again in {} s",
+                "the webhook failed: {why}; retrying in {} s",
                 wait.unwrap_or_default().as_secs()
             ),
         }

@@ -24,8 +24,8 @@ impl RequestHandler {
         let (mut held, mut refused) = (Vec::new(), Vec::new());
         if orders.is_empty() || orders.len() > MAX_ORDERS {
             return names::refused(
-                usage(format!("{} orders were named", orders.len()))
-                    .hint(format!("name 1 to {MAX_ORDERS} order numbers")),
+                usage(format!("{} orders were given", orders.len()))
+                    .hint(format!("give 1 to {MAX_ORDERS} order numbers")),
             );
         }
         for id in orders {
@@ -44,7 +44,7 @@ impl RequestHandler {
         self.in_journal(task, &what, |store, now| {
             for key in &held {
                 store.release(key)?;
-                let text = "to be published as it is, though it is incomplete";
+                let text = "will be published as it is, although it is incomplete";
                 store.tell(key, now, "released", text)?;
             }
             let reply = reply(&held, &refused, runs);
@@ -58,14 +58,14 @@ impl RequestHandler {
         let key = match self.order(id, lab)? {
             Named::Known(key) => key,
             Named::Unknown(_, order) => {
-                return Err(usage(format!("no order {order} is known here"))
+                return Err(usage(format!("unknown order {order}"))
                     .hint("`casedrop orders --state held` lists the orders that are held back"));
             }
         };
         let held = self.journal.with(|store| store.held(&key)).map_err(cannot_use)?;
         held.ok_or_else(|| {
-            usage(format!("nothing was done: nothing of order {} is held back", key.order))
-                .hint(format!("`casedrop show {}` tells how it stands", key.order))
+            usage(format!("nothing was done: order {} is not held back", key.order))
+                .hint(format!("to see its state: `casedrop show {}`", key.order))
         })
     }
 }
@@ -80,7 +80,7 @@ fn list(keys: &[OrderKey]) -> String {
 fn reply(held: &[OrderKey], refused: &[Fault], runs: bool) -> Reply {
     let mut lines = Vec::new();
     if !runs {
-        lines.push(format!("{NOT_RUNNING} What is held back will be published when it starts."));
+        lines.push(format!("{NOT_RUNNING} The held-back orders will be published when it starts."));
     }
     lines.extend(held.iter().map(|key| format!("{key}: will be published as it is")));
     lines.extend(refused.iter().map(Fault::chain));

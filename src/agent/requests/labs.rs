@@ -32,18 +32,18 @@ impl RequestHandler {
             for lab in &labs {
                 let name = lab.name.as_str();
                 if let Some(paused) = resting.get(name) {
-                    lines.push(format!("{name}: paused already, since {}", since(paused)));
+                    lines.push(format!("{name} is already paused, since {}", since(paused)));
                     continue;
                 }
                 store.pause(name, &Paused { at: now, by: task.who.user.clone() })?;
                 entries.push(entry(now, task.who, AuditEvent::Pause, lab));
                 lines.push(format!(
-                    "{name}: paused: nothing new is polled or fetched; what is running is finished, and \
-                     scan notifications are still recorded"
+                    "{name} is paused. Running downloads will finish; new orders wait. Scan \
+                     notifications are still recorded."
                 ));
             }
             let reply = Reply::new(Outcome::Done, lines.join("\n"))
-                .next("resume with `casedrop resume`")
+                .next("to continue: `casedrop resume`")
                 .details(json!({ "labs": named(&labs), "paused": true }));
             Ok((reply, entries))
         })
@@ -60,12 +60,12 @@ impl RequestHandler {
             for lab in &labs {
                 let name = lab.name.as_str();
                 let Some(paused) = resting.get(name) else {
-                    lines.push(format!("{name}: was not paused"));
+                    lines.push(format!("{name} was not paused"));
                     continue;
                 };
                 store.resume(name)?;
                 entries.push(entry(now, task.who, AuditEvent::Resume, lab));
-                lines.push(format!("{name}: resumed; it was paused since {}", since(paused)));
+                lines.push(format!("{name} resumed. It had been paused since {}.", since(paused)));
             }
             let reply = Reply::new(Outcome::Done, lines.join("\n"))
                 .details(json!({ "labs": named(&labs), "paused": false }));
@@ -100,15 +100,18 @@ impl RequestHandler {
             for (lab, lacks) in labs.iter().zip(lacks) {
                 let name = lab.name.as_str();
                 if let Some(paused) = resting.get(name) {
-                    lines.push(format!("{name}: not polled: paused since {}", since(paused)));
-                    next.push(format!("resume with `casedrop resume --lab {name}`"));
+                    lines.push(format!(
+                        "{name} is not polled: it has been paused since {}",
+                        since(paused)
+                    ));
+                    next.push(format!("to continue: `casedrop resume --lab {name}`"));
                     outcomes.push(Outcome::Refused);
                     continue;
                 }
                 store.want_poll(name, now.wall)?;
                 let record = records.iter().find(|record| record.lab == name);
                 if let Some(lacks) = lacks {
-                    lines.push(format!("{name}: not polled: {}", lacks.fault));
+                    lines.push(format!("{name} cannot be polled yet: {}", lacks.fault));
                     next.extend(lacks.hint);
                     outcomes.push(Outcome::LoginNeeded);
                     continue;
@@ -116,10 +119,10 @@ impl RequestHandler {
                 let wait = earliest(store, record, interval, now)?;
                 let at = now.wall.plus(wait).to_rfc3339();
                 lines.push(match (runs, wait.is_zero()) {
-                    (false, _) => format!("{name}: will be polled when Casedrop starts"),
+                    (false, _) => format!("{name} will be polled when Casedrop starts"),
                     (true, true) => format!("{name}: polling now"),
                     (true, false) => format!(
-                        "{name}: will be polled in {}, at {at}; Align may not be asked sooner",
+                        "{name} will be polled in {}, at {at}. Align does not allow it sooner.",
                         in_words(wait)
                     ),
                 });

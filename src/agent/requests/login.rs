@@ -72,19 +72,19 @@ impl RequestHandler {
         );
         let then = if by_itself {
             format!(
-                "The link is good until {until}. After the login the lab is paired by itself; there \
-                 is nothing more to do."
+                "The link is valid until {until}. After the login, the lab is paired \
+                 automatically; there is nothing more to do."
             )
         } else if task.who.via == Via::Page {
             format!(
-                "The link is good until {until}. After the login, copy the whole address that the \
+                "The link is valid until {until}. After the login, copy the whole address that the \
                  browser then shows (the page itself may not load), and paste it here."
             )
         } else {
             format!(
-                "The link is good until {until}. After the login, copy the whole address that the \
+                "The link is valid until {until}. After the login, copy the whole address that the \
                  browser then shows (the page itself may not load), and drop a second file with \
-                 this content, the address in place of the dots:\n\
+                 this content, with the address in place of the dots:\n\
                  {{\"command\": \"pair\", \"lab\": \"{name}\", \"code\": \"…\"}}"
             )
         };
@@ -105,21 +105,21 @@ impl RequestHandler {
     ) -> Result<Option<AccountId>, Box<Reply>> {
         let name = &lab.name;
         let again = if who.via == Via::Page {
-            "begin anew: open the login's link once more, and bring back the address that the browser \
+            "start again: open the login link once more, and paste the address that the browser \
              shows after that login"
                 .to_owned()
         } else {
             format!(
-                "begin anew: drop a `pair` file without a code for lab {name}, open the link in its \
-                 answer, and bring back the address that the browser shows after that login"
+                "start again: drop a `pair` file without a code for lab {name}, open the link in \
+                 its receipt, and use the address that the browser shows after that login"
             )
         };
         let details = |code: &str| json!({ "lab": name, "code": code });
         let waits = client.pending_login().map_err(|fault| Box::new(fault.into()))?;
         let pending = waits.ok_or_else(|| {
             let text = format!(
-                "nothing was done: no login of lab {name} waits for a code. None was begun, or it \
-                 was finished already, or it was begun more than {} minutes ago",
+                "nothing was done: no login of lab {name} is waiting for a code. None was started, \
+                 it is already finished, or it was started more than {} minutes ago",
                 PENDING_FOR.as_secs() / 60
             );
             let reply = Reply::new(Outcome::Refused, text).next(again.clone());
@@ -182,7 +182,7 @@ impl RequestHandler {
         let lacks = |store: &Store| Ok(store.labs()?.iter().any(LabRecord::lacks_login));
         let is_told = matches!(self.journal.look(lacks), Ok(Some(true)));
         if is_told && let Err(error) = self.journal.with(|store| store.settle_login(lab.as_str())) {
-            tracing::warn!(%lab, "the journal does not know of the login yet: {}", error.chain());
+            tracing::warn!(%lab, "the login is not in the journal yet: {}", error.chain());
         }
         self.wake.now();
     }
@@ -210,7 +210,7 @@ impl RequestHandler {
     fn record(&self, who: &Who, deed: AuditEvent, lab: &LabName, mark: Mark) {
         let entry = Entry::new((self.now)().wall, who.clone(), deed, mark).lab(lab);
         if let Err(fault) = self.audit.record(&entry) {
-            tracing::error!(%lab, "it could not be recorded: {}", fault.chain());
+            tracing::error!(%lab, "the audit record could not be written: {}", fault.chain());
         }
     }
 }

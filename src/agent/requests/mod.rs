@@ -213,7 +213,7 @@ impl RequestHandler {
             None if !updating.place.has(&*self.disk, &version) => {
                 let text = format!("version {version} is not staged");
                 Err(Fault::new(FaultClass::Permanent, USAGE, text)
-                    .hint("`casedrop update` brings it"))
+                    .hint("to download it: `casedrop update`"))
             }
             // This process cannot wait for a quiet moment.
             None => try_out_at_next_start(&self.config, &self.disk, updating, &version, who),

@@ -28,8 +28,8 @@ impl RequestHandler {
         match (name, self.config.labs.as_slice()) {
             (Some(name), _) => self.lab(name),
             (None, [only]) => Ok(only),
-            (None, _) => Err(usage("several labs are in the config, and none was named")
-                .hint(format!("say which: {}", names(&self.config)))),
+            (None, _) => Err(usage("the config has several labs, and none was given")
+                .hint(format!("say which one: {}", names(&self.config)))),
         }
     }
 
@@ -61,22 +61,22 @@ impl RequestHandler {
             [] => {
                 let is_number = id.as_str().bytes().all(|byte| byte.is_ascii_digit());
                 if !is_number {
-                    let text = format!("no order with the id or Rx id {id} is known here");
+                    let text = format!("no order here has the number or Rx id {id}");
                     return Err(usage(text).hint(
-                        "give the order's number as myitero.com shows it; an order that is not known \
-                         here is asked for by that",
+                        "give the order's number as myitero.com shows it; by that number, Casedrop \
+                         can fetch orders that are new here",
                     ));
                 }
                 let lab = self.the_lab(lab.map(|lab| lab.name.as_str())).map_err(|fault| {
-                    usage(format!("no order {id} is known here, so its lab must be named"))
+                    usage(format!("order {id} is new here: which lab is it for?"))
                         .hint(fault.hint.unwrap_or_default())
                 })?;
                 Ok(Named::Unknown(lab.name.clone(), id.clone()))
             }
             many => {
                 let which: Vec<_> = many.iter().map(OrderKey::to_string).collect();
-                let text = format!("{id} stands for several orders: {}", which.join(", "));
-                Err(usage(text).hint("say which lab is meant"))
+                let text = format!("{id} matches several orders: {}", which.join(", "));
+                Err(usage(text).hint("say which lab you mean"))
             }
         }
     }
@@ -98,7 +98,7 @@ pub fn find_lab<'a>(config: &'a Config, name: &str) -> Result<&'a LabConfig, Fau
             Some(nearest) => format!("did you mean {}?", nearest.name),
             None => format!("the config has these labs: {}", names(config)),
         };
-        usage(format!("no lab is named {name:?}")).hint(hint)
+        usage(format!("unknown lab {name:?}")).hint(hint)
     })
 }
 

@@ -98,7 +98,12 @@ impl RequestHandler {
         self.journal.with(|store| store.save_command(task.id, &begun)).map_err(cannot_use)?;
         let reply = call().unwrap_or_else(Reply::from);
         if let Err(fault) = self.audit.record(&entry(reply.outcome.into())) {
-            tracing::error!(lab, order, "{what}: its end could not be recorded: {}", fault.chain());
+            tracing::error!(
+                lab,
+                order,
+                "{what}: the result could not be recorded: {}",
+                fault.chain()
+            );
         }
         let now = (self.now)().wall;
         let kept = self.journal.with(|store| {
@@ -111,7 +116,7 @@ impl RequestHandler {
         });
         if let Err(error) = kept {
             // It is done all the same. If this reply is lost too, the result counts as unknown.
-            tracing::warn!(lab, order, "{what}: the answer could not be kept: {}", error.chain());
+            tracing::warn!(lab, order, "{what}: the reply could not be stored: {}", error.chain());
         }
         self.wake.now();
         Ok(reply)
@@ -137,24 +142,30 @@ fn answered(at: WallMs, what: &str, reply: &Reply) -> CommandRecord {
 /// Returns the reply if the agent ended between the call and its reply.
 fn interrupted(request: &Request, known: &CommandRecord) -> Reply {
     let text = format!(
-        "it is not known whether this was done ({}): it was begun on {}, and the agent ended before \
-         the answer came. It is not tried again by itself",
+        "it is not known whether this was done ({}): it was started at {}, and Casedrop stopped \
+         before the answer arrived. It is not retried automatically",
         known.what,
         known.at.to_rfc3339()
     );
     Reply::new(Outcome::Unknown, text).next(match request {
         Request::Return { order, .. } => format!(
-            "look at order {order} at myitero.com: if its status is Scanning, it was sent back; if \
-             not, ask for it once more"
+            "look up order {order} at myitero.com: if its status is Scanning, it was sent back; if \
+             not, try again"
         ),
         Request::Pair { lab, .. } => {
             let lab = lab.as_deref().unwrap_or("LAB");
-            format!("`casedrop accounts {lab}` shows with which account the lab is paired; pairing again does no harm")
+            format!(
+                "`casedrop accounts {lab}` shows which account the lab is paired with; pairing \
+                 again does no harm"
+            )
         }
         Request::Unpair { lab, account, .. } => {
             let lab = lab.as_deref().unwrap_or("LAB");
-            format!("`casedrop accounts {lab}` shows whether account {account} is still paired; if so, ask for it once more")
+            format!(
+                "`casedrop accounts {lab}` shows whether account {account} is still paired; if so, \
+                 try again"
+            )
         }
-        _ => "ask for it once more".to_owned(),
+        _ => "try again".to_owned(),
     })
 }

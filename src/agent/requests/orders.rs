@@ -70,11 +70,11 @@ impl RequestHandler {
     /// Resolves the requested orders, each once, and those that are refused.
     fn wanted(&self, lab: Option<&str>, orders: &[OrderId]) -> Result<Sorted, Fault> {
         if orders.is_empty() {
-            return Err(usage("no order was named").hint("name one or more order numbers"));
+            return Err(usage("no order was given").hint("give one or more order numbers"));
         }
         if orders.len() > MAX_ORDERS {
             return Err(usage(format!("{} orders at once are too many", orders.len()))
-                .hint(format!("name up to {MAX_ORDERS} in one request")));
+                .hint(format!("give at most {MAX_ORDERS} at once")));
         }
         if let Some(name) = lab {
             self.lab(name)?;
@@ -127,15 +127,15 @@ impl RequestHandler {
         }
         let reason = reason.0.trim();
         if reason.is_empty() {
-            let text =
-                format!("nothing was done: order {} needs a reason to be sent back", key.order);
+            let text = format!("nothing was sent: returning order {} needs a reason", key.order);
             return Ok(Reply::new(Outcome::Refused, text)
-                .next("say in a few words for the doctor what is to be scanned again"));
+                .next("tell the doctor in a few words what to scan again"));
         }
         let paired = self.paired_account(&key.lab)?;
         if paired != key.account {
             let text = format!(
-                "nothing was done: order {} belongs to account {}, and lab {} is paired with {paired}",
+                "nothing was sent: order {} belongs to account {}, but lab {} is paired with \
+                 {paired}",
                 key.order, key.account, key.lab
             );
             return Ok(Reply::new(Outcome::Refused, text)
@@ -214,16 +214,16 @@ fn refetch_reply(
             format!("{key}: will be fetched again")
         } else {
             format!(
-                "{key}: new here; Align is asked for it by its number. If the number is wrong, the \
-                 order will be listed as failing"
+                "{key}: new here; it will be requested from Align by its number. If the number is \
+                 wrong, the order will be listed as failing"
             )
         }
     }));
     lines.extend(refused.iter().map(|(id, fault)| format!("{id}: NOT fetched: {}", fault.chain())));
     if wanted.iter().any(|wanted| !wanted.known) && kind.is_none() {
         lines.push(
-            "the kind of case was not given: the files are asked for as for a restorative one; for \
-             an orthodontic one ask again with kind ortho"
+            "the kind of case was not given, so the files are requested as for a restorative case; \
+             for an orthodontic one, ask again with kind ortho"
                 .to_owned(),
         );
     }
@@ -263,20 +263,20 @@ fn none_wanted(refused: Vec<(OrderId, Fault)>) -> Reply {
 }
 
 fn unconfirmed(key: &OrderKey, named: &OrderId, is_other: bool) -> Reply {
-    let why = if is_other { " (the confirmation names another order)" } else { "" };
+    let why = if is_other { " (the confirmation is for another order)" } else { "" };
     let text = format!(
-        "nothing was done{why}: order {} of lab {} would be sent back to the doctor for a rescan; its \
-         status at Align becomes Scanning, and it comes back with the same number",
+        "nothing was sent{why}: order {} of lab {} would go back to the doctor for a rescan; its \
+         status at Align would become Scanning, and it would return with the same number",
         key.order, key.lab
     );
     Reply::new(Outcome::Refused, text)
-        .next(format!("if you want that, ask again and confirm with {named}"))
+        .next(format!("if that is what you want, ask again and confirm it with {named}"))
 }
 
 fn sent_back(key: &OrderKey) -> Reply {
     let text = format!("order {} of lab {} was sent back to the doctor", key.order, key.lab);
     Reply::new(Outcome::Done, text)
-        .next("nothing: the rescan comes under the same number, as its next revision")
+        .next("nothing: the rescan arrives under the same number, as the next revision")
         .details(json!({ "lab": key.lab, "account": key.account, "order": key.order }))
 }
 
@@ -287,8 +287,8 @@ fn not_sent_back(key: &OrderKey, fault: Fault) -> Reply {
         // No answer does not prove that it did not arrive.
         let order = &key.order;
         return reply.next(format!(
-            "look at order {order} at myitero.com first: if its status is Scanning, it was sent back \
-             all the same; if not, ask for it once more"
+            "first look up order {order} at myitero.com: if its status is Scanning, it was sent \
+             back after all; if not, try again"
         ));
     }
     reply

@@ -78,12 +78,12 @@ impl RequestHandler {
                 .map(drop)
                 .and_then(|()| file.parent().map_or(Ok(()), |dir| self.disk.may_create_in(dir)))
                 .map_err(|error| Fault::from(error).chain()),
-            Ok(_) => Err(format!("{} is no plain file", file.display())),
+            Ok(_) => Err(format!("{} is not a regular file", file.display())),
             Err(error) => Err(Fault::from(error).chain()),
         };
         may_write.map_err(|why| {
             let text = format!("the agent may not change its config: {why}");
-            usage(text).hint(by_hand(", as somebody who may change that file"))
+            usage(text).hint(by_hand(", with an account that may change that file"))
         })
     }
 
@@ -143,7 +143,7 @@ impl RequestHandler {
             Err(fault) => return refused(fault),
         };
         if let Err(fault) = self.leave_no_test_order(task) {
-            tracing::warn!("the test order stays in the output before: {}", fault.chain());
+            tracing::warn!("the test order stays in the previous output: {}", fault.chain());
         }
         let entry = |mark| {
             let entry =
@@ -200,7 +200,7 @@ impl RequestHandler {
         let rewritten = self.rewritten(restart, path)?;
         if rewritten.layout.output == self.layout.output {
             let output = self.layout.output.display();
-            let text = format!("Orders are written to {output} already.");
+            let text = format!("Orders are already written to {output}.");
             let details = json!({ "output": self.layout.output, "restarts": false });
             let reply = Reply::new(Outcome::Done, text).details(details);
             return Ok(Ready::Same(Box::new(reply)));
@@ -211,8 +211,8 @@ impl RequestHandler {
     fn restart(&self) -> Result<&Restart, Fault> {
         self.running()?;
         self.restart.get().map(Arc::as_ref).ok_or_else(|| {
-            usage("this agent cannot begin anew by itself with another output")
-                .hint(format!("end it, edit `{KEY}` in its config, and start it again"))
+            usage("this agent cannot restart itself with another output")
+                .hint(format!("stop it, edit `{KEY}` in its config, and start it again"))
         })
     }
 
@@ -221,20 +221,19 @@ impl RequestHandler {
         let (disk, file) = (&*self.disk, restart.file());
         let by_hand = || format!("edit `{KEY}` in {} and restart the agent", file.display());
         let bytes = read_limited(disk, file, MAX_CONFIG)?;
-        let text = String::from_utf8(bytes).map_err(|_| {
-            usage(format!("{} is not written in UTF-8", file.display())).hint(by_hand())
-        })?;
+        let text = String::from_utf8(bytes)
+            .map_err(|_| usage(format!("{} is not in UTF-8", file.display())).hint(by_hand()))?;
         let env = config::process_env();
         let before = config::load_text(disk, file, &text, &env).map_err(|faults| wrong(&faults))?;
         if before.config.keys != self.config.keys {
-            let text = format!("{} was changed since the agent started", file.display());
-            return Err(usage(text).hint("restart the agent, so that it knows what is in there"));
+            let text = format!("{} has changed since the agent started", file.display());
+            return Err(usage(text).hint("restart the agent, so that it reads the change"));
         }
         let line = before.config.effective.get(KEY).and_then(|entry| entry.line);
         let line = line.filter(|_| before.config.effective.get(KEY).is_some_and(is_from_file));
         let changed = line.and_then(|line| with_value(&text, line, KEY, path));
         let Some(changed) = changed else {
-            let text = format!("`{KEY}` is written in a way that is not changed by itself");
+            let text = format!("`{KEY}` is written in a way that cannot be changed automatically");
             return Err(usage(text).hint(by_hand()));
         };
         let after =
@@ -252,8 +251,11 @@ impl RequestHandler {
     fn prove(&self, rewritten: &Rewritten) -> Result<String, Fault> {
         let (disk, layout) = (&*self.disk, &rewritten.layout);
         let not_usable = |fault: Fault| {
-            let text =
-                format!("{} cannot be the output: {}", layout.output.display(), fault.chain());
+            let text = format!(
+                "{} cannot be used as the output: {}",
+                layout.output.display(),
+                fault.chain()
+            );
             let hint = fault.hint.unwrap_or_else(|| "choose another folder".to_owned());
             usage(text).hint(hint)
         };
@@ -269,7 +271,7 @@ impl RequestHandler {
         let free = disk.free_space(&layout.staging)?;
         if free < rewritten.min_free {
             let text = format!(
-                "{} has {} free, and {} are to stay free: nothing would be fetched",
+                "{} has {} free, but {} must stay free: nothing would be fetched",
                 layout.output.display(),
                 size(free),
                 size(rewritten.min_free)
@@ -324,9 +326,9 @@ enum Ready<'a> {
 }
 
 fn orders_are_there(by_hand: &str) -> Fault {
-    usage("orders came in already, and they belong to the present output").hint(format!(
-        "end the agent, move the output folder with all that it holds (its hidden .casedrop-root too) \
-         and the staging folder beside it, {by_hand}"
+    usage("orders have already arrived, and they belong to the current output").hint(format!(
+        "stop the agent, move the output folder with everything in it (also the hidden \
+         .casedrop-root) and the staging folder next to it, {by_hand}"
     ))
 }
 

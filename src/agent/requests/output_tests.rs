@@ -161,14 +161,14 @@ fn once_an_order_was_seen_the_output_stays() {
     let agent = world.start(&[]);
     world.see_an_order();
     let new = world.dir.path().join("new");
-    assert_refused(&agent.choose(&new), "orders came in already");
+    assert_refused(&agent.choose(&new), "orders have already arrived");
     assert!(!new.exists());
     world.assert_unchanged(&agent);
     // An order that arrives between the check and the change is noticed too.
     let rewritten = agent.handler.rewritten(&agent.restart, new.to_str().expect("Unicode"));
     let rewritten = rewritten.expect("it could be");
     let fault = agent.handler.change(&agent.restart, &rewritten, "id").expect_err("too late");
-    assert!(fault.message.contains("orders came in already"), "{fault}");
+    assert!(fault.message.contains("orders have already arrived"), "{fault}");
     world.assert_unchanged(&agent);
 }
 
@@ -198,9 +198,12 @@ fn folders_that_cannot_be_the_output_are_refused_before_anything_changes() {
     std::fs::write(at("file"), "").expect("written");
     assert_refused(&agent.choose(Path::new("orders")), "not a full path");
     assert_refused(&agent.choose(&at("state")), "the same folder as");
-    assert_refused(&agent.choose(&at("state/orders/../..")), "lies inside `output`");
-    assert_refused(&agent.choose(&at("line\nbreak")), "in a way that is not changed by itself");
-    assert_refused(&agent.choose(&at("file/orders")), "cannot be the output");
+    assert_refused(&agent.choose(&at("state/orders/../..")), "is inside `output`");
+    assert_refused(
+        &agent.choose(&at("line\nbreak")),
+        "in a way that cannot be changed automatically",
+    );
+    assert_refused(&agent.choose(&at("file/orders")), "cannot be used as the output");
     world.assert_unchanged(&agent);
     let other = Layout { output: at("taken"), staging: at(".taken.casedrop-staging") };
     let _other = try_lock_output(&RealDisk, &other).expect("asked").expect("free");
@@ -215,14 +218,14 @@ fn a_config_that_was_edited_since_or_is_written_otherwise_is_left_to_people() {
     let edited = format!("{}names: plain\r\n", world.text);
     std::fs::write(world.file(), &edited).expect("written");
     let new = world.dir.path().join("new");
-    assert_refused(&agent.choose(&new), "was changed since the agent started");
+    assert_refused(&agent.choose(&new), "has changed since the agent started");
     assert_eq!(std::fs::read_to_string(world.file()).expect("read"), edited);
     let folded = world.text.replacen("output: ", "output:\r\n  ", 1);
     std::fs::write(world.file(), &folded).expect("written");
-    assert_refused(&agent.choose(&new), "in a way that is not changed by itself");
+    assert_refused(&agent.choose(&new), "in a way that cannot be changed automatically");
     assert_eq!(std::fs::read_to_string(world.file()).expect("read"), folded);
     std::fs::remove_file(world.file()).expect("removed");
-    assert_refused(&agent.choose(&new), "no plain file");
+    assert_refused(&agent.choose(&new), "not a regular file");
 }
 
 #[test]
@@ -244,5 +247,5 @@ fn a_process_that_does_not_begin_anew_offers_no_choice_and_the_present_folder_co
     let labs = Arc::clone(&agent.handler.labs);
     let handler = RequestHandler::of_command(config, Arc::new(RealDisk), labs);
     let fault = handler.may_choose_output().expect_err("no agent");
-    assert!(fault.message.contains("no agent runs here"), "{fault}");
+    assert!(fault.message.contains("Casedrop is not running"), "{fault}");
 }

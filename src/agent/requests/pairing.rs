@@ -89,7 +89,8 @@ impl RequestHandler {
                 Some(_) => "; Align sends its scan notifications to this PC",
                 None => "",
             };
-            let text = format!("Lab {} is paired with {}{text}.", lab.name, describe(account));
+            let text =
+                format!("Lab {} is paired with account {}{text}.", lab.name, describe(account));
             let details = json!({ "lab": lab.name, "paired": true,
                 "account": { "id": account.id, "name": account.name } });
             Ok(Reply::new(Outcome::Done, text).details(details))
@@ -163,7 +164,7 @@ impl RequestHandler {
             Pairing { account: account.clone(), callback: None }.remember(store, lab)
         });
         if let Err(error) = kept {
-            tracing::warn!(%lab, "the pairing could not be remembered: {}", error.chain());
+            tracing::warn!(%lab, "the pairing could not be stored: {}", error.chain());
         }
     }
 
@@ -172,7 +173,7 @@ impl RequestHandler {
         let is_there =
             matches!(self.journal.look(|store| Pairing::of(store, lab)), Ok(Some(Some(_))));
         if is_there && let Err(error) = self.journal.with(|store| forget(store, lab)) {
-            tracing::warn!(%lab, "the pairing could not be forgotten: {}", error.chain());
+            tracing::warn!(%lab, "the pairing could not be deleted: {}", error.chain());
         }
     }
 
@@ -189,14 +190,14 @@ impl RequestHandler {
         };
         if confirm != Some(account) {
             let why =
-                if confirm.is_some() { " (the confirmation names another account)" } else { "" };
+                if confirm.is_some() { " (the confirmation is for another account)" } else { "" };
             let text = format!(
                 "nothing was done{why}: un-pairing account {account} would disconnect every user of \
                  that account, on all PCs, and end its notifications"
             );
             return Ok(Reply::new(Outcome::Refused, text).next(format!(
-                "if you want that, ask again and confirm with {account}: `casedrop unpair {} \
-                 {account} --confirm {account}`",
+                "if that is what you want, ask again and confirm it with {account}: `casedrop \
+                 unpair {} {account} --confirm {account}`",
                 lab.name
             )));
         }
@@ -215,7 +216,7 @@ impl RequestHandler {
         };
         let call = || {
             client.unpair(account, &Cancel::new())?;
-            let text = format!("Account {account} is un-paired, for all of its users.");
+            let text = format!("Account {account} is un-paired, for all its users.");
             Ok(Reply::new(Outcome::Done, text)
                 .details(json!({ "lab": lab.name, "account": account, "unpaired": true })))
         };
@@ -264,14 +265,16 @@ fn choose<'a>(
             Some(account) => return Ok(account),
             None => format!("the login of lab {lab} has no account {wanted}"),
         },
-        (None, []) => format!("Align lists no account for the login of lab {lab}"),
+        (None, []) => format!("Align lists no accounts for the login of lab {lab}"),
         (None, _) => format!("the login of lab {lab} has {} accounts", accounts.len()),
     };
     let mut next = "log in with a user that belongs to the lab's account".to_owned();
     if !accounts.is_empty() {
         let accounts: Vec<_> = accounts.iter().map(describe).collect();
-        next =
-            format!("name one of these: `casedrop pair LAB ACCOUNT`\n  {}", accounts.join("\n  "));
+        next = format!(
+            "choose one of these: `casedrop pair LAB ACCOUNT`\n  {}",
+            accounts.join("\n  ")
+        );
     }
     let details = json!({ "lab": lab, "accounts": accounts });
     Err(Box::new(Reply::new(Outcome::Refused, text).next(next).details(details)))
@@ -279,5 +282,5 @@ fn choose<'a>(
 
 fn describe(account: &Account) -> String {
     let parts = [Some(account.id.as_str()), account.name.as_deref(), account.kind.as_deref()];
-    parts.into_iter().flatten().collect::<Vec<_>>().join("  ")
+    parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
 }

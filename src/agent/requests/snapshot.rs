@@ -225,7 +225,7 @@ impl RequestHandler {
             Some(told) => Ok(told),
             None if self.live.is_none() => Ok(Told::default()),
             None => Err(Fault::new(FaultClass::Local, "journal", "the journal is gone")
-                .hint("nothing: the agent makes it anew")),
+                .hint("nothing: the agent rebuilds it")),
         }
     }
 
@@ -377,7 +377,7 @@ impl RequestHandler {
         let free = self.disk.free_space(state).ok().filter(|free| *free < JOURNAL_ROOM)?;
         let room = size(free);
         Some(Note::new(
-            format!("the journal's volume is full: {} has {room} free", state.display()),
+            format!("the journal's volume is full: {} has only {room} free", state.display()),
             Some(StoreTrouble::Full.hint()),
         ))
     }
@@ -432,7 +432,7 @@ fn downloads(live: &Live) -> Vec<RunningDownload> {
 /// Describes a login that is about to end.
 fn in_words(ending: &Ending, now: Now) -> String {
     let until = WallMs::from(ending.at).in_words(now.wall);
-    format!("it works until {until}, and must be logged in again by then: {}", ending.why.chain())
+    format!("the login works until {until}; log in again before then: {}", ending.why.chain())
 }
 
 /// Returns the first failing orders, those that need attention before the others.

@@ -131,8 +131,8 @@ impl RequestHandler {
         };
         let call = || {
             Ok(match making::remove(&means)? {
-                Fate::Removed => Reply::new(Outcome::Done, "The test order is removed."),
-                Fate::Absent => Reply::new(Outcome::Done, "There is no test order any more."),
+                Fate::Removed => Reply::new(Outcome::Done, "The test order was removed."),
+                Fate::Absent => Reply::new(Outcome::Done, "There is no test order anymore."),
                 Fate::LeftAlone(what) => self.in_the_way(&key, &what),
             })
         };
@@ -182,8 +182,8 @@ impl RequestHandler {
             Ok(turn) => Ok(turn),
             Err(TryLockError::Poisoned(poisoned)) => Ok(poisoned.into_inner()),
             Err(TryLockError::WouldBlock) => {
-                let text = "the test order is being published or removed, or the output changed, \
-                            just now";
+                let text = "the test order is just being published or removed, or the output is \
+                            being changed";
                 Err(usage(text).hint("wait until that is done"))
             }
         }
@@ -192,7 +192,7 @@ impl RequestHandler {
     /// Returns the agent running in this process.
     pub(super) fn running(&self) -> Result<&Live, Fault> {
         self.live.as_ref().ok_or_else(|| {
-            usage("no agent runs here, and only a running one can do that")
+            usage("Casedrop is not running, and only a running agent can do that")
                 .hint("start the agent with `casedrop run`, or its service")
         })
     }
@@ -203,7 +203,7 @@ impl RequestHandler {
             self.config.labs.iter().find(|lab| lab.name.as_str().eq_ignore_ascii_case(LAB))
         {
             let text = format!(
-                "the config has a lab named {}, and the test order is published under that name",
+                "the config has a lab named {}, but the test order needs that name",
                 lab.name
             );
             return Err(usage(text).hint("give that lab another name if you want a test order"));
@@ -231,7 +231,8 @@ impl RequestHandler {
             "order_id": key.order });
         Reply::new(Outcome::Done, text)
             .next(
-                "look for it in the CAD program; it holds a made-up case, and can be removed again",
+                "look for it in the CAD program; it contains a made-up case and can be removed \
+                 again",
             )
             .details(details)
     }
@@ -239,7 +240,7 @@ impl RequestHandler {
     fn in_the_way(&self, key: &OrderKey, what: &str) -> Reply {
         let path = self.layout.order_dir(key);
         let text = format!(
-            "nothing was done: what stands at {} is not the agent's alone: {what}",
+            "nothing was done: {} contains more than the test order: {what}",
             path.display()
         );
         Reply::new(Outcome::Refused, text)
@@ -260,7 +261,9 @@ fn failed(fault: Fault) -> Reply {
     let hint = match code {
         "disk-full" => Some("free some space on that volume, and try again"),
         "output-not-ready" => Some("the output is being prepared: try again in a moment"),
-        _ if fault.class == FaultClass::Cancelled => Some("try again once the agent runs again"),
+        _ if fault.class == FaultClass::Cancelled => {
+            Some("try again when the agent is running again")
+        }
         _ => None,
     };
     let fault = match hint {

@@ -252,7 +252,7 @@ fn an_order_that_is_not_known_is_asked_for_by_its_number_and_the_answer_says_so(
     let procedure = Some("Orthodontic".to_owned());
     assert_eq!(world.errands()[0].what, ErrandKind::Refetch { procedure });
     let reply = world.serve("b", &refetch(&["98"]));
-    assert!(reply.message.contains("as for a restorative one"), "{reply:?}");
+    assert!(reply.message.contains("as for a restorative case"), "{reply:?}");
     let reply = world.serve("c", &refetch(&["c0ffee-rx"]));
     assert_eq!(reply.outcome, Outcome::Refused, "an Rx id says nothing to a download: {reply:?}");
     *world.align.login_missing.lock().expect("not poisoned") = true;
@@ -290,8 +290,8 @@ fn a_return_needs_its_confirmation_and_says_what_would_happen() {
     for confirm in [None, Some("18")] {
         let reply = world.serve("a", &send_back("17", confirm));
         assert_eq!(reply.outcome, Outcome::Refused);
-        assert!(reply.message.contains("nothing was done"), "{reply:?}");
-        assert!(reply.message.contains("would be sent back to the doctor"), "{reply:?}");
+        assert!(reply.message.contains("nothing was sent"), "{reply:?}");
+        assert!(reply.message.contains("would go back to the doctor"), "{reply:?}");
     }
     assert_eq!(world.align.calls.load(Ordering::SeqCst), 0);
     // A refusal does not block a later request.
@@ -329,7 +329,7 @@ fn a_return_that_align_does_not_answer_may_have_arrived_and_one_that_it_refuses_
     *world.align.fault.lock().expect("not poisoned") = Some(broken);
     let reply = world.serve("a", &send_back("17", Some("17")));
     assert_eq!(reply.outcome, Outcome::Failed);
-    assert!(reply.next.expect("a way out").contains("look at order 17"));
+    assert!(reply.next.expect("a way out").contains("look up order 17"));
     let refused = Fault::new(FaultClass::Permanent, "http-409", "it is with the doctor already");
     *world.align.fault.lock().expect("not poisoned") = Some(refused);
     let reply = world.serve("b", &send_back("17", Some("17")));
@@ -359,7 +359,7 @@ fn a_pause_is_durable_says_who_wanted_it_and_ends_with_resume() {
     let reply = world.serve("a", &Request::Pause { lab: lab.clone() });
     assert_eq!(reply.outcome, Outcome::Done);
     let again = world.serve("b", &Request::Pause { lab: None });
-    assert!(again.message.contains("smile-lab: paused already"), "{again:?}");
+    assert!(again.message.contains("smile-lab is already paused"), "{again:?}");
     assert!(again.message.contains("by anna"), "{again:?}");
     assert_eq!(world.journal(Store::pauses).len(), 2);
     let status = world.handler.picture();
@@ -394,7 +394,7 @@ fn the_answer_to_poll_says_when_and_what_is_in_the_way() {
     let of = |lab: &str| Request::Poll { lab: Some(lab.to_owned()) };
     let reply = world.serve("a", &of("smile-lab"));
     assert_eq!(reply.outcome, Outcome::Done);
-    assert!(reply.message.contains("Align may not be asked sooner"), "{reply:?}");
+    assert!(reply.message.contains("Align does not allow it sooner"), "{reply:?}");
     let at: jiff::Timestamp =
         reply.details["polls"][0]["poll_at"].as_str().expect("a time").parse().expect("RFC 3339");
     let wait = at.as_millisecond() - now.wall.0;
@@ -410,7 +410,10 @@ fn the_answer_to_poll_says_when_and_what_is_in_the_way() {
     assert!(reply.next.expect("a way out").contains("casedrop login other-lab"));
     let both = world.serve("bb", &Request::Poll { lab: None });
     assert_eq!(both.outcome, Outcome::Done, "one lab was asked: {both:?}");
-    assert!(both.message.contains("other-lab: not polled: nobody is logged in"), "{both:?}");
+    assert!(
+        both.message.contains("other-lab cannot be polled yet: nobody is logged in"),
+        "{both:?}"
+    );
     assert!(both.next.expect("a way out").contains("casedrop login other-lab"));
     world.serve("c", &Request::Pause { lab: None });
     let reply = world.serve("d", &of("smile-lab"));
@@ -514,7 +517,7 @@ fn without_an_agent_a_poll_is_recorded_and_nothing_is_called_done_now() {
     assert!(reply.details["polls"][0]["poll_at"].is_null(), "{reply:?}");
     assert_eq!(world.journal(Store::polls_wanted).len(), 2);
     let text = world.handler.picture().to_string();
-    assert!(text.contains("asked for: poll smile-lab"), "{text}");
+    assert!(text.contains("requested: poll smile-lab"), "{text}");
 }
 
 #[test]
@@ -534,7 +537,7 @@ fn of_several_orders_each_is_answered_for_itself() {
     let wishes: Vec<_> = wishes.into_iter().filter_map(|wish| wish.order_id).collect();
     assert_eq!(wishes, ["17", "99"], "they are seen until an agent begins");
     let text = world.handler.picture().to_string();
-    assert!(text.contains("asked for: fetch smile-lab/4711/99"), "{text}");
+    assert!(text.contains("requested: fetch smile-lab/4711/99"), "{text}");
     let none = world.serve("b", &refetch(&["no-such-order", "nor-this"]));
     assert_eq!(none.outcome, Outcome::Refused, "{none:?}");
     assert_eq!(none.message.lines().count(), 2, "{none:?}");

@@ -49,8 +49,8 @@ impl RequestHandler {
         }
         Reply::new(Outcome::Differs, text)
             .next(
-                "nothing was changed; `casedrop refetch ORDER` fetches an order anew and puts it \
-                 beside what others changed",
+                "nothing was changed; to fetch an order again, next to what others changed: \
+                 `casedrop refetch ORDER`",
             )
             .details(details)
     }
@@ -78,7 +78,7 @@ pub fn verify_orders(
 /// Says that the origin of an order is unknown.
 pub fn of_unknown_origin(order: &str) -> String {
     format!(
-        "{order} is of unknown origin: the journal knows of no publication with this manifest, so the \
+        "{order} is of unknown origin: the journal has no publication with this manifest, so the \
          agent never removes it"
     )
 }
@@ -110,7 +110,7 @@ pub fn summary(report: &VerifyReport) -> String {
         count(*orders, "order", "orders"),
         count(*files, "file", "files"),
         match differences.len() {
-            0 => "no difference".to_owned(),
+            0 => "no differences".to_owned(),
             number => count(number, "difference", "differences"),
         }
     )
