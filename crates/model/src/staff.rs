@@ -11,9 +11,17 @@ const INSTEAD: [(&str, &str); 19] = [
     ("resume", "press Resume on the status page, or drop an empty file named resume.txt"),
     ("pause", "press Pause on the status page, or drop an empty file named pause.txt"),
     ("poll", "press Poll now on the status page, or drop an empty file named poll.txt"),
-    ("refetch", "drop an empty file named refetch and the order's number, as refetch 17544365.txt"),
-    ("publish", "press Publish anyway on the order's page of the status page"),
-    ("return", "return the order on its page of the status page"),
+    (
+        "refetch",
+        "press Fetch again on the order's page, or drop an empty file named refetch 17544365.txt, \
+         with the order's own number",
+    ),
+    (
+        "publish",
+        "press Publish anyway on the order's page, or drop an empty file named publish \
+         17544365.txt, with the order's own number",
+    ),
+    ("return", "return the order on its page on the status page"),
     ("verify", "drop an empty file named verify.txt"),
     ("show", SEE_PAGE),
     ("orders", SEE_PAGE),
@@ -25,8 +33,8 @@ const INSTEAD: [(&str, &str); 19] = [
 ];
 const LOG_IN: &str = "log in on the status page under Set-up, or drop a file with the command pair";
 const SEE_PAGE: &str = "see the status page";
-const START: &str = "start Casedrop, or ask whoever looks after this PC";
-const ASK: &str = "ask whoever looks after this PC";
+const START: &str = "start Casedrop, or ask your IT";
+const ASK: &str = "ask your IT";
 /// The program's name in a command.
 const PROGRAM: &str = "casedrop ";
 

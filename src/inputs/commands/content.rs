@@ -40,8 +40,8 @@ pub(super) fn read(text: &str, named: Option<Word>) -> Option<Result<Request, Co
         None | Some(NodeKind::Null) => return None,
         Some(NodeKind::Section(entries)) => fields(&entries, named),
         Some(NodeKind::List(_)) => {
-            let reason = "the content of the file is a list; write keys such as `command: …`, each on a \
-                          line of its own";
+            let reason = "the file contains a list; write keys such as `command: …`, each on its \
+                          own line";
             Err(named
                 .map_or_else(|| CommandError::unknown(reason), |w| CommandError::about(w, reason)))
         }
@@ -90,7 +90,7 @@ fn fields(entries: &[NodeEntry], named: Option<Word>) -> Result<Request, Command
             reasons.truncate(MOST_REASONS);
             let mut complaint = CommandError::about(word, "");
             if reasons.is_empty() {
-                reasons.push("the content of the file is not complete".to_owned());
+                reasons.push("the content of the file is incomplete".to_owned());
             }
             complaint.reasons = reasons;
             Err(complaint)
@@ -102,13 +102,13 @@ fn no_command_key(entries: &[NodeEntry]) -> CommandError {
     let as_key = entries.iter().find_map(|entry| Word::from_text(&entry.key));
     if let Some(word) = as_key {
         let word_text = word.as_str();
-        let reason = format!("`{word_text}` stands as a key; write `command: {word_text}`");
+        let reason = format!("`{word_text}` is used as a key; write `command: {word_text}`");
         return CommandError::about(word, reason);
     }
     let near = entries.iter().find(|entry| nearest(&entry.key, ["command"]).is_some());
     match near.and_then(|entry| shown(&entry.key)) {
         Some(key) => CommandError::unknown(format!(
-            "the key `command` is missing; did you mean it with `{key}`?"
+            "the key `command` is missing; did you mean `command` instead of `{key}`?"
         )),
         None => CommandError::unknown("the key `command` is missing"),
     }
@@ -142,8 +142,7 @@ impl Fields<'_> {
             if self.entries[..index].iter().any(is_again)
                 && let Some(key) = shown(&entry.key)
             {
-                self.reasons
-                    .push(format!("the key `{key}` stands there twice; keep one of the two"));
+                self.reasons.push(format!("the key `{key}` is there twice; keep one of the two"));
             }
         }
     }
@@ -215,7 +214,7 @@ impl Fields<'_> {
     fn account(&mut self, key: &str) -> Option<AccountId> {
         let parsed = self.text(key)?.parse().ok();
         if parsed.is_none() {
-            self.reasons.push(format!("the value of `{key}` is no account number"));
+            self.reasons.push(format!("the value of `{key}` is not an account number"));
         }
         parsed
     }
@@ -223,7 +222,7 @@ impl Fields<'_> {
     fn order(&mut self, key: &str) -> Option<OrderId> {
         let parsed = self.text(key)?.parse().ok();
         if parsed.is_none() {
-            self.reasons.push(format!("the value of `{key}` is no order number"));
+            self.reasons.push(format!("the value of `{key}` is not an order number"));
         }
         parsed
     }

@@ -48,9 +48,9 @@ impl CommandError {
         match near {
             Some(near) => Self::about(
                 near,
-                format!("{place}: that is no command; did you mean `{}`?", near.as_str()),
+                format!("{place}: that is not a command; did you mean `{}`?", near.as_str()),
             ),
-            None => Self::unknown(format!("{place}: that is no command")),
+            None => Self::unknown(format!("{place}: that is not a command")),
         }
     }
 
@@ -61,14 +61,14 @@ impl CommandError {
         match (near, shown(word)) {
             (Some(near), Some(word)) => Self::about(
                 near,
-                format!("{place}: `{word}` is no command; did you mean `{}`?", near.as_str()),
+                format!("{place}: `{word}` is not a command; did you mean `{}`?", near.as_str()),
             ),
             (Some(near), None) => Self::about(
                 near,
-                format!("{place}: that is no command; did you mean `{}`?", near.as_str()),
+                format!("{place}: that is not a command; did you mean `{}`?", near.as_str()),
             ),
-            (None, Some(word)) => Self::unknown(format!("{place}: `{word}` is no command")),
-            (None, None) => Self::unknown(format!("{place}: that is no command")),
+            (None, Some(word)) => Self::unknown(format!("{place}: `{word}` is not a command")),
+            (None, None) => Self::unknown(format!("{place}: that is not a command")),
         }
     }
 
@@ -84,16 +84,16 @@ impl CommandError {
     /// For a file that the agent may not read.
     pub(super) fn unreadable() -> Self {
         Self::unknown(
-            "the file cannot be read: Casedrop's user has no right to; give everybody the right to read \
-             it, or save it here anew",
+            "Casedrop is not allowed to read the file; allow everybody to read it, or save it here \
+             again",
         )
     }
 
     /// For a file whose name says that it is still being written.
     pub(super) fn temporary() -> Self {
         Self::unknown(
-            "names with this ending belong to files that are still being written, and this one has not \
-             changed for an hour; give a command another ending, such as .txt",
+            "this ending is for files that are still being written, but this one has not changed \
+             for an hour; give a command another ending, such as .txt",
         )
     }
 }

@@ -21,8 +21,9 @@ use crate::model::time::WallMs;
 const LARGEST_RECEIPT: u64 = 64 << 20;
 
 /// Replaces content that must not be left lying around.
-const REMOVED: &str = "Casedrop removed the content of this file, as it held a login code or may have \
-                       held one.\r\nThe receipt beside it says what became of it.\r\n";
+const REMOVED: &str = "Casedrop removed the content of this file because it contained, or may have \
+                       contained, a login code.\r\n\
+                       The receipt next to it says what happened.\r\n";
 
 /// Which requests to process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,7 +62,7 @@ impl Folder {
                     self.over(&stamp);
                 }
                 Err(fault) => {
-                    let text = format!("a command waits: {}", fault.message);
+                    let text = format!("a command is waiting: {}", fault.message);
                     self.trouble_in_words(&stamp, &text);
                 }
             }
@@ -161,7 +162,7 @@ impl Folder {
                 let holds_code = matches!(&request, Request::Pair { code: Some(_), .. });
                 let asked = match name_says {
                     Some(name) => format!(
-                        "{} (as the file's content says; its name, which says {name}, does not count)",
+                        "{} (that is the file's content; its name, {name}, does not count)",
                         in_words(&request)
                     ),
                     None => in_words(&request),
@@ -169,7 +170,7 @@ impl Folder {
                 (word_of(&request).map(Word::as_str), asked, reply, holds_code)
             }
             Err(complaint) => {
-                let asked = "nothing that could be understood".to_owned();
+                let asked = "the command could not be understood".to_owned();
                 (complaint.command, asked, refusal(&complaint), may_hold_code)
             }
         };
@@ -214,7 +215,7 @@ impl Folder {
         let Some(receipt) = receipt.filter(is_ours) else {
             // Not as we wrote it. The request handler still knows the answer.
             disk.remove_file(&paths.receipt).map_err(quiet)?;
-            let text = "a receipt in working was damaged; it is made anew";
+            let text = "a receipt in working was damaged; it is written again";
             return Err(Fault::new(FaultClass::Local, "receipt", text));
         };
         let place = self.dir.join(if receipt.is_done() { DONE } else { FAILED });

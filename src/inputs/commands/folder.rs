@@ -339,7 +339,7 @@ impl Folder {
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
         if told.insert(about.to_owned(), text.to_owned()).is_none_or(|before| before != text) {
             let folder = self.dir.display().to_string();
-            tracing::warn!(folder, about, "{text}; it is tried again");
+            tracing::warn!(folder, about, "{text}; retrying");
         }
     }
 
@@ -347,7 +347,7 @@ impl Folder {
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
         if told.remove(about).is_some() {
             let folder = self.dir.display().to_string();
-            tracing::info!(folder, about, "this is over: the command folder can be used");
+            tracing::info!(folder, about, "this is over: the command folder can be used again");
         }
     }
 }
@@ -375,7 +375,7 @@ fn tell_held(dir: &Path) {
     let folder = dir.display().to_string();
     tracing::warn!(
         folder,
-        "a file in the command folder cannot be opened: another program holds it, or the agent's user \
-         may not read it; it stays there and is tried again"
+        "a file in the command folder cannot be opened: another program has it open, or the \
+         agent's user may not read it; it stays there and is retried"
     );
 }

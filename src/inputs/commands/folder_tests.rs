@@ -297,7 +297,7 @@ fn a_file_that_may_not_be_read_gets_a_receipt() {
     place.look(8);
     let receipt = place.receipt("failed/pause.txt");
     assert_eq!(receipt.outcome, Outcome::Refused);
-    assert!(receipt.message.contains("no right"), "{receipt:?}");
+    assert!(receipt.message.contains("not allowed"), "{receipt:?}");
     assert!(place.at("failed/pause.txt").is_file() && place.served().len() == 1);
 }
 
@@ -336,7 +336,7 @@ fn large_and_binary_files_fail_with_a_receipt() {
     place.drop_file("scan.stl", [0_u8; 200]);
     place.look(6);
     assert!(place.receipt("failed/large.txt").message.contains("64 KiB"));
-    assert!(place.receipt("failed/scan.stl").message.contains("not a text"));
+    assert!(place.receipt("failed/scan.stl").message.contains("not plain text"));
     assert_eq!(std::fs::metadata(place.at("failed/large.txt")).expect("kept").len(), 70_000);
 }
 

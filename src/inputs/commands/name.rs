@@ -15,7 +15,7 @@ const COPY_OF: [&str; 6] =
 pub(super) fn of_file_name(name: &str) -> Result<Request, CommandError> {
     let stem = stem(name);
     if name.contains(LONG) {
-        let reason = "the name of the file is too long; write the orders into the file";
+        let reason = "the file name is too long; write the orders into the file";
         return Err(CommandError::about(Word::Refetch, reason));
     }
     let Some((word, rest)) = split(stem) else {
@@ -46,8 +46,8 @@ pub(super) fn of_text(text: &str, named: Option<Word>) -> Result<Request, Comman
         Some(word) => Err(CommandError::about(
             word,
             format!(
-                "the text in the file is not a command, though the name of the file is one (`{0}`); \
-                 leave the file empty, or begin its text with `command: {0}`",
+                "the text in the file is not a command, although the file name is one (`{0}`); \
+                 leave the file empty, or start its text with `command: {0}`",
                 word.as_str()
             ),
         )),
@@ -72,7 +72,7 @@ fn request(word: Word, rest: &str) -> Result<Request, CommandError> {
         Word::Refetch => {
             let orders = orders(rest);
             if orders.is_empty() {
-                let reason = "which orders are to be fetched again is not said";
+                let reason = "the number of the order to fetch again is missing";
                 return Err(CommandError::about(word, reason));
             }
             Request::Refetch { lab: None, orders, kind: None }
@@ -80,7 +80,7 @@ fn request(word: Word, rest: &str) -> Result<Request, CommandError> {
         Word::Publish => {
             let orders = orders(rest);
             if orders.is_empty() {
-                let reason = "which orders are to be published as they are is not said";
+                let reason = "the number of the order to publish is missing";
                 return Err(CommandError::about(word, reason));
             }
             Request::Publish { lab: None, orders }
@@ -93,8 +93,8 @@ fn request(word: Word, rest: &str) -> Result<Request, CommandError> {
         Word::Status => Request::Status {},
         Word::Unpair | Word::Return => {
             let reason = format!(
-                "`{}` reaches beyond this PC, so it needs more than a name: write it into the file, and \
-                 confirm it there",
+                "`{}` affects more than this PC, so a file name is not enough: write the command \
+                 into the file, and confirm it there",
                 word.as_str()
             );
             return Err(CommandError::about(word, reason));

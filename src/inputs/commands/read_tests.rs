@@ -237,7 +237,7 @@ fn files_that_are_no_texts_are_said_to_be_none() {
         [&b"PK\x03\x04\x00\x00"[..], b"\x89PNG\r\n\x1a\n\x00\x01", b"pau\x00se", b"\xFF\xFEx"]
     {
         let complaint = complaint("pause.txt", bytes);
-        assert!(complaint.reasons[0].contains("not a text"), "{bytes:?}: {complaint:?}");
+        assert!(complaint.reasons[0].contains("not plain text"), "{bytes:?}: {complaint:?}");
     }
     let large = vec![b' '; 65 * 1024];
     assert!(complaint("pause.txt", &large).reasons[0].contains("64 KiB"));

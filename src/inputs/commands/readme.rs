@@ -10,26 +10,26 @@ const MARK: &str = "Text of Casedrop, unchanged: ";
 const BODY: &str = "\
 CASEDROP: THE COMMAND FOLDER
 
-Put a small file here, and Casedrop does what it says. After a few seconds the
-file moves to the folder done or failed, with a receipt beside it: open
+Drop a small file here, and Casedrop does what it says. After a few seconds the
+file moves to the folder done or failed, with a receipt next to it: open
 <name>.receipt.txt there to read what happened. (<name>.receipt.json is the same
 for programs.)
 
 
-WITH THE NAME OF AN EMPTY FILE
-(right click, New, Text Document; then give it one of these names)
+BY FILE NAME: AN EMPTY FILE
+(right-click, New, Text Document; then give it one of these names)
 
   refetch 17544365.txt     fetch this order again; several numbers are allowed
-  publish 17544365.txt     publish this order, which is held back, as it is
-  pause.txt                begin nothing new until resume
-  resume.txt               go on
+  publish 17544365.txt     publish this held-back order as it is
+  pause.txt                start nothing new until resume
+  resume.txt               continue after pause
   poll.txt                 ask Align for new orders as soon as it allows that
   verify.txt               check all published files; or: verify 17544365.txt
-  status.txt               tell how things stand
+  status.txt               show the status
 
 
-WITH A TEXT IN THE FILE
-(any name; what stands in the file counts more than its name)
+BY CONTENT: A FILE WITH TEXT
+(any name; the content takes precedence over the name)
 
   command: refetch
   lab: smile-lab
@@ -39,12 +39,12 @@ WITH A TEXT IN THE FILE
   lab: smile-lab
   account: 4711
 
-    If nobody is logged in, the receipt holds an address to open in the browser.
-    After the login, either all is done, or a second file ends it:
+    If nobody is logged in, the receipt contains a link to open in the browser.
+    After the login you are done, unless the receipt asks for a second file:
 
   command: pair
   lab: smile-lab
-  code: (the address that the browser shows at the end)
+  code: (the address that the browser shows after the login)
 
   command: return
   order: 17544365
@@ -58,17 +58,17 @@ WITH A TEXT IN THE FILE
   account: 4711
   confirm: 4711
 
-    disconnects an account for ALL of its users, on all PCs.
+    disconnects an account for ALL its users, on all PCs.
 
-return and unpair do nothing without confirm: then the receipt says what they
-would do. The key lab is needed only where Casedrop works for several labs.
+return and unpair do nothing without confirm; the receipt then says what they
+would do. The key lab is needed only if Casedrop works for several labs.
 
 
 GOOD TO KNOW
 
-- The same command twice does no harm.
-- Names that end in .tmp or .part or begin with a dot are left alone.
-- This text is renewed by Casedrop unless somebody changes it.
+- Giving the same command twice does no harm.
+- Files whose names end in .tmp or .part or begin with a dot are ignored.
+- Casedrop keeps this text up to date unless somebody changes it.
 ";
 
 pub(super) fn text() -> String {

@@ -60,8 +60,8 @@ impl Receipt {
             Outcome::Refused => "NOT DONE",
             Outcome::Failed => "FAILED",
             Outcome::LoginNeeded => "NOT DONE: somebody must log in first",
-            Outcome::Differs => "DONE, and something is not as it should be",
-            Outcome::Unknown => "NOT KNOWN whether it was done",
+            Outcome::Differs => "DONE, but with problems",
+            Outcome::Unknown => "UNKNOWN whether it was done",
         };
         let by = self.owner.as_ref().map(|owner| format!(", by {owner}")).unwrap_or_default();
         let mut lines =
@@ -72,7 +72,7 @@ impl Receipt {
         lines.extend(indented(&self.message));
         if self.kept == FileContent::Removed {
             lines.push(
-                "  The content of the file was removed, so that no login code lies about."
+                "  The file's content was removed, so that no login code is left lying around."
                     .to_owned(),
             );
         }

@@ -24,12 +24,12 @@ pub(super) fn decode(bytes: &[u8]) -> Result<String, CommandError> {
             Ok(text.trim_end_matches('\u{1A}').to_owned())
         }
         None if looks_like_text(bytes) => Err(CommandError::unknown(
-            "the file is written in an old encoding (ANSI); in the editor choose Save as, and there the \
-             encoding UTF-8",
+            "the file is in an old encoding (ANSI); in the editor, choose Save as and the encoding \
+             UTF-8",
         )),
         _ => Err(CommandError::unknown(
-            "the file is not a text; documents, pictures and shortcuts cannot be commands, a file of \
-             the editor (Notepad) can",
+            "the file is not plain text; documents, pictures and shortcuts cannot be commands, but \
+             a file from the editor (Notepad) can",
         )),
     }
 }

@@ -145,18 +145,18 @@ pub(super) fn in_words(request: &Request) -> String {
             format!("send order {order} back to the doctor{}", lab(of))
         }
         Request::Publish { lab: of, orders } => {
-            format!("publish {} as it is, though incomplete{}", list(orders), lab(of))
+            format!("publish {} as it is, although incomplete{}", list(orders), lab(of))
         }
         Request::Pause { lab: of } => format!("pause{}", lab(of)),
-        Request::Resume { lab: of } => format!("go on after a pause{}", lab(of)),
+        Request::Resume { lab: of } => format!("continue after a pause{}", lab(of)),
         Request::Poll { lab: of } => format!("ask Align for new orders{}", lab(of)),
         Request::Verify { orders } if orders.is_empty() => "check all published files".to_owned(),
         Request::Verify { orders } => format!("check the published files of {}", list(orders)),
-        Request::Status {} => "tell how things stand".to_owned(),
+        Request::Status {} => "show the status".to_owned(),
         Request::Update { version } => format!("try out version {version} of the program"),
         Request::TestOrder { remove: false } => "publish the test order".to_owned(),
         Request::TestOrder { remove: true } => "remove the test order".to_owned(),
-        Request::Output { .. } => "write orders into another folder".to_owned(),
+        Request::Output { .. } => "write orders to another folder".to_owned(),
     }
 }
 

@@ -68,9 +68,9 @@ fn log(shared: &Shared) -> bool {
         }
         if unreadable > 0 {
             tracing::warn!(
-                "{unreadable} scan notifications name no order that can be read (the last: {unreadable_why}); \
-                 Align is asked for its list because of them; see whether a gateway changes them, \
-                 and tell the makers of this agent"
+                "{unreadable} scan notifications contain no readable order (the last: \
+                 {unreadable_why}), so Align is polled because of them; check whether a gateway \
+                 changes them, and tell the makers of Casedrop"
             );
         }
         said = refused > 0 || unreadable > 0;

@@ -37,7 +37,7 @@ pub(super) fn plain<'a>(body: &'a [u8], headers: &HeaderMap) -> Result<Cow<'a, [
                 .map(Cow::Owned),
             // A gateway unpacked it and left the header.
             "gzip" | "x-gzip" => Ok(Cow::Borrowed(body)),
-            _ => Err("it is compressed in a way that is not understood".to_owned()),
+            _ => Err("it is compressed in an unknown way".to_owned()),
         },
         _ => Err("it is compressed more than once".to_owned()),
     }

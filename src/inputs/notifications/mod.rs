@@ -172,7 +172,7 @@ async fn begin(
     let listen = settings.listen;
     let prepared = tokio::task::spawn_blocking(move || Shared::prepare(settings, intake, disk));
     let prepared = prepared.await.unwrap_or_else(|error| {
-        Err(Fault::new(FaultClass::Local, "listener", "the listener cannot begin").caused_by(error))
+        Err(Fault::new(FaultClass::Local, "listener", "the listener cannot start").caused_by(error))
     });
     let (shared, queue) = prepared?;
     let listener = TcpListener::bind(listen).await.map_err(|error| {

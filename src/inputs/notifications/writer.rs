@@ -100,7 +100,8 @@ impl Writer {
                 });
                 if !std::mem::replace(&mut self.failing, true) {
                     tracing::error!(
-                        "scan notifications cannot be recorded, and are to be sent again later: {}",
+                        "scan notifications cannot be recorded, and Align is asked to send them \
+                         again: {}",
                         fault.chain()
                     );
                 }
