@@ -6,12 +6,12 @@
 //!
 //! ```text
 //! casedrop[.exe]                      the keeper; also the first version
-//! casedrop.managed                    present: a package updates this PC, and nothing below
-//! happens versions/<v>/casedrop[.exe]         staged: downloaded, verified, unpacked, asked for
-//! its version versions/current                    the version to run; empty or absent: the
-//! installed one versions/trial.json                 the version on trial, when it began, how often
-//! it was started versions/refused.json               versions that failed, why and when: not
-//! retried automatically versions/update.lock                held while staging or tidying up
+//! casedrop.managed                    present: a package updates this PC, and nothing below happens
+//! versions/<v>/casedrop[.exe]         staged: downloaded, verified, unpacked, asked for its version
+//! versions/current                    the version to run; empty or absent: the installed one
+//! versions/trial.json                 the version on trial, when it began, how often it was started
+//! versions/refused.json               versions that failed, why and when: not retried automatically
+//! versions/update.lock                held while staging or tidying up
 //! ```
 //!
 //! **One file decides at a time.** `trial.json` alone puts a version on trial; `current` changes

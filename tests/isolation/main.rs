@@ -4,9 +4,9 @@
 //!
 //! ```sh
 //! cargo test --locked --test isolation                             # all kinds, 1 to 200 orders
-//! cargo test --locked --test isolation -- stall trickle k=20 n=50  # two kinds, 20 orders, 50
-//! samples cargo test --locked --test isolation -- outages k=100            # 100 orders in each
-//! outage cargo test --locked --test isolation -- outages trickle stall    # outages by name
+//! cargo test --locked --test isolation -- stall trickle k=20 n=50  # two kinds, 20 orders, 50 samples
+//! cargo test --locked --test isolation -- outages k=100            # 100 orders in each outage
+//! cargo test --locked --test isolation -- outages trickle stall    # outages by name
 //! ```
 
 #![expect(unreachable_pub, reason = "a test program has no public items")]

@@ -10,8 +10,8 @@
 //! serve(settings, router, disk, tell, stop).await;         // tell: where it listens, or why not
 //!
 //! async fn order(visitor: Visitor) -> Html<String> {
-//!     render(&visitor.token())                             // <input type=hidden name=csrf
-//! value=…> }
+//!     render(&visitor.token())                             // <input type=hidden name=csrf value=…>
+//! }
 //! async fn refetch(visitor: Visitor, Checked(form): Checked<Refetch>) -> Redirect { … }
 //! ```
 //!
