@@ -293,12 +293,12 @@ pub(super) fn seal(
 /// # Errors
 /// Why it is not a complete record.
 pub(super) fn open(line: &[u8]) -> Result<Record, &'static str> {
-    let no_record = "it is no record";
+    let no_record = "it is not a record";
     let text = std::str::from_utf8(line).map_err(|_| no_record)?;
     let (open, end) = text.rsplit_once(HASH_KEY).ok_or(no_record)?;
     let hash = end.strip_suffix(HASH_END).ok_or(no_record)?;
     if hex(Sha256::new_with_prefix(open.as_bytes()).chain_update("}").finalize()) != hash {
-        return Err("it was changed: its hash is another");
+        return Err("it was changed: its hash does not match");
     }
     serde_json::from_str(text).map_err(|_| no_record)
 }

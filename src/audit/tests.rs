@@ -89,7 +89,7 @@ fn a_changed_line_is_named() {
     let (dir, audit) = with_records(3);
     set_text(dir.path(), &text(dir.path()).replace("\"order\":\"2\"", "\"order\":\"9\""));
     let all = problems(&audit);
-    assert_eq!(all[0], (2, "it was changed: its hash is another".to_owned()));
+    assert_eq!(all[0], (2, "it was changed: its hash does not match".to_owned()));
     assert_eq!(all[1], (3, "record 2 before it is missing".to_owned()));
 }
 
@@ -102,11 +102,11 @@ fn a_removed_a_doubled_and_an_added_line_are_named() {
     put(&[lines[0], lines[3]]);
     assert_eq!(problem(&audit), (2, "records 2 to 3 before it are missing".to_owned()));
     put(&[lines[0], lines[1], lines[1], lines[2], lines[3]]);
-    assert_eq!(problem(&audit), (3, "record 2 stands behind record 2".to_owned()));
+    assert_eq!(problem(&audit), (3, "record 2 comes after record 2".to_owned()));
     put(&[lines[1], lines[2], lines[3]]);
     assert_eq!(problem(&audit), (1, "record 1 before it is missing".to_owned()));
     put(&[lines[0], "{}", lines[1], lines[2], lines[3]]);
-    assert_eq!(problem(&audit), (2, "it is no record".to_owned()));
+    assert_eq!(problem(&audit), (2, "it is not a record".to_owned()));
 }
 
 #[test]
@@ -117,7 +117,7 @@ fn a_line_that_was_made_anew_with_a_fitting_hash_breaks_the_chain() {
     let first = audit.read(1).expect("readable").remove(0);
     let (forged, _) = line::seal(&entry(99), 2, &first.hash, None, false);
     set_text(dir.path(), &format!("{}\n{forged}\n{}\n", lines[0], lines[2]));
-    assert_eq!(problem(&audit), (3, "it does not follow from the record before it".to_owned()));
+    assert_eq!(problem(&audit), (3, "it does not match the record before it".to_owned()));
     // As the last record, it is not the one in `audit.head`.
     let (forged, _) =
         line::seal(&entry(99), 3, &audit.read(2).expect("readable")[0].hash, None, false);
@@ -152,7 +152,7 @@ fn a_file_or_a_head_that_is_gone_is_noticed_for_ever() {
     let (dir, audit) = with_records(3);
     let whole = text(dir.path());
     std::fs::remove_file(dir.path().join(FILE_NAME)).expect("removed");
-    assert_eq!(problem(&audit), (1, "audit.jsonl is gone; it held 3 records".to_owned()));
+    assert_eq!(problem(&audit), (1, "audit.jsonl is gone; it had 3 records".to_owned()));
     audit.record(&entry(4)).expect("recorded");
     assert_eq!(problem(&audit), (1, "records 1 to 3 before it are missing".to_owned()));
 
@@ -162,7 +162,7 @@ fn a_file_or_a_head_that_is_gone_is_noticed_for_ever() {
     assert!(line == 4 && what.contains("audit.head is gone"), "{what}");
     audit.record(&entry(4)).expect("recorded");
     let (line, what) = problem(&audit);
-    assert!(line == 4 && what.contains("audit.head was gone"), "{what}");
+    assert!(line == 4 && what.contains("audit.head was missing"), "{what}");
     std::fs::write(dir.path().join(HEAD_NAME), "?").expect("written");
     assert!(problems(&audit).iter().any(|(_, what)| what.contains("cannot be read")));
 }

@@ -105,9 +105,9 @@ impl Check {
                 _ => format!("records {seq} to {} before it are missing", record.seq - 1),
             })
         } else if record.seq < seq {
-            Some(format!("record {} stands behind record {}", record.seq, seq - 1))
+            Some(format!("record {} comes after record {}", record.seq, seq - 1))
         } else if record.prev != prev {
-            Some("it does not follow from the record before it".to_owned())
+            Some("it does not match the record before it".to_owned())
         } else {
             None
         };
@@ -116,12 +116,13 @@ impl Check {
             && head.seq == record.seq
             && head.hash != record.hash
         {
-            let what = format!("record {} is not the one that {HEAD_NAME} names", record.seq);
+            let what = format!("record {} is not the one noted in {HEAD_NAME}", record.seq);
             self.problem(line.number, Some(what));
         }
         if record.head_lost {
             let what = format!(
-                "{HEAD_NAME} was gone when it was written: records before it may have been cut off"
+                "{HEAD_NAME} was missing when it was written: records before it may have been cut \
+                 off"
             );
             self.problem(line.number, Some(what));
         }
@@ -139,7 +140,7 @@ impl Check {
         let last = self.last.as_ref().map_or(0, |last| last.seq);
         let what = match &self.noted {
             Noted::Is(head) if head.seq > last && !is_there => {
-                Some(format!("{FILE_NAME} is gone; it held {} records", head.seq))
+                Some(format!("{FILE_NAME} is gone; it had {} records", head.seq))
             }
             Noted::Is(head) if head.seq > last => {
                 let first = last + 1;
@@ -147,9 +148,9 @@ impl Check {
             }
             Noted::Unreadable => Some(format!("{HEAD_NAME} was changed: it cannot be read")),
             // The very first record may have been interrupted before the head was written.
-            Noted::Nothing if last > 1 => Some(format!(
-                "{HEAD_NAME} is gone: whether records were cut off here cannot be told"
-            )),
+            Noted::Nothing if last > 1 => {
+                Some(format!("{HEAD_NAME} is gone: records may have been cut off here"))
+            }
             Noted::Is(_) | Noted::Nothing => None,
         };
         self.problem(end, what);
@@ -168,13 +169,14 @@ impl Check {
             Some(torn) if odd.is(torn) => self.found.torn += 1,
             Some(_) => {
                 self.found.problems.extend(odd.named);
-                let what = "what a power cut left before it was changed or removed".to_owned();
+                let what =
+                    "the remains of a power cut before it were changed or removed".to_owned();
                 self.problem(line, Some(what));
             }
             None => {
                 self.found.problems.extend(odd.named);
                 if odd.more > 0 {
-                    let what = format!("{} more lines before it are no records", odd.more);
+                    let what = format!("{} more lines before it are not records", odd.more);
                     self.problem(line, Some(what));
                 }
             }

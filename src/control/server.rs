@@ -58,7 +58,7 @@ pub async fn serve(
         Ok(opened) => opened,
         Err(fault) => {
             tracing::warn!(
-                "commands cannot reach this agent and act on its journal instead: {}",
+                "commands cannot reach this agent and will use its journal instead: {}",
                 fault.chain()
             );
             return;
@@ -161,7 +161,7 @@ fn router(shared: Arc<Shared>) -> Router {
         .route("/v1/status", get(status))
         .fallback(|| async { refusal(StatusCode::NOT_FOUND, "there is nothing here") })
         .method_not_allowed_fallback(|| async {
-            refusal(StatusCode::METHOD_NOT_ALLOWED, "not in that way")
+            refusal(StatusCode::METHOD_NOT_ALLOWED, "this method is not allowed")
         })
         .layer(middleware::from_fn_with_state(Arc::clone(&shared), guard))
         .with_state(shared)
@@ -170,14 +170,14 @@ fn router(shared: Arc<Shared>) -> Router {
 /// Admits callers that address this PC by a loopback name and present the token.
 async fn guard(State(shared): State<Arc<Shared>>, call: Call<Body>, next: Next) -> Response {
     if !Host::of(call.uri(), call.headers()).is_ok_and(|host| host.is_loopback()) {
-        let text = "this is answered under a loopback name only";
+        let text = "only requests to a loopback name are answered";
         return refusal(StatusCode::FORBIDDEN, text);
     }
     let shown = call.headers().get(header::AUTHORIZATION).map(HeaderValue::as_bytes);
     let shown = shown.and_then(|value| value.strip_prefix(b"Bearer "));
     let token = shared.token.expose_secret().as_bytes();
     if !shown.is_some_and(|shown| is_same(shown, token)) {
-        let text = "the token is not that of the running agent; it stands in control.json";
+        let text = "the token is not that of the running agent; it is in control.json";
         return refusal(StatusCode::UNAUTHORIZED, text);
     }
     next.run(call).await
@@ -191,7 +191,7 @@ async fn requests(State(shared): State<Arc<Shared>>, call: Call<Body>) -> Respon
     let asked: Asked = match serde_json::from_slice(&body) {
         Ok(asked) => asked,
         // serde's message could quote the body.
-        Err(_) => return refusal(StatusCode::BAD_REQUEST, "the body is no request"),
+        Err(_) => return refusal(StatusCode::BAD_REQUEST, "the body is not a request"),
     };
     let Asked { id, request, user } = asked;
     if id.as_ref().is_some_and(|id| id.is_empty() || id.len() > MAX_ID) {
@@ -241,10 +241,10 @@ async fn whole(body: Body) -> Result<Bytes, Response> {
     match tokio::time::timeout(PATIENCE, to_bytes(body, MAX_BODY)).await {
         Ok(Ok(bytes)) => Ok(bytes),
         Ok(Err(_)) => {
-            let text = format!("the body is longer than {MAX_BODY} bytes, or broke off");
+            let text = format!("the body is longer than {MAX_BODY} bytes, or was cut off");
             Err(refusal(StatusCode::PAYLOAD_TOO_LARGE, text))
         }
-        Err(_) => Err(refusal(StatusCode::REQUEST_TIMEOUT, "the body did not come in time")),
+        Err(_) => Err(refusal(StatusCode::REQUEST_TIMEOUT, "the body did not arrive in time")),
     }
 }
 

@@ -173,7 +173,7 @@ fn tell_panics() {
     let before = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
         let place = panic.location().map_or_else(String::new, |at| format!(" at {at}"));
-        tracing::error!(target: SAID, "this program has a fault: a thread panicked{place}");
+        tracing::error!(target: SAID, "internal error: a thread panicked{place}");
         before(panic);
     }));
 }

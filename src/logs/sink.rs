@@ -124,8 +124,9 @@ impl Writing {
     /// Writes one line, preceded by a note if `lost` lines were dropped.
     fn line(&mut self, level: Level, line: &[u8], lost: u64, now: WallMs) {
         if lost > 0 {
-            let text =
-                format!("{lost} lines are missing here: they came faster than the disk took them");
+            let text = format!(
+                "{lost} lines are missing here: they came faster than the disk could write them"
+            );
             self.put(Level::WARN, &own_line(&text, now), now);
         }
         self.put(level, line, now);
@@ -157,7 +158,7 @@ impl Writing {
     fn over(&mut self, now: WallMs) {
         let Some(Failing { lines, .. }) = self.failing.take() else { return };
         let text = format!(
-            "the log goes to {} again; {lines} lines went to standard error meanwhile",
+            "the log is written to {} again; until then, {lines} lines went to standard error",
             self.files.dir().display()
         );
         self.say(&text);
@@ -185,8 +186,8 @@ fn not_written(dir: &std::path::Path, error: DiskError) -> String {
     let fault = Fault::from(error);
     let hint = fault.hint.as_deref().unwrap_or_default();
     format!(
-        "the log cannot be written to {} ({}); it goes to standard error meanwhile, and is tried again \
-         every {} s ({hint})",
+        "the log cannot be written to {} ({}); it goes to standard error for now, and the folder \
+         is tried again every {} s ({hint})",
         dir.display(),
         fault.chain(),
         AGAIN.as_secs()

@@ -190,9 +190,9 @@ pub fn text(problems: &[Problem], published: &[Published]) -> String {
     let of = |is: fn(&Problem) -> bool| problems.iter().filter(|one| is(one)).collect::<Vec<_>>();
     // Writing to a `String` cannot fail.
     for (title, list) in [
-        ("Labs that wait for a login:", of(|one| matches!(one, Problem::Lab { .. }))),
+        ("Labs that need a login:", of(|one| matches!(one, Problem::Lab { .. }))),
         ("Orders that need attention:", of(|one| matches!(one, Problem::Order { .. }))),
-        ("What else needs attention:", of(|one| matches!(one, Problem::Other { .. }))),
+        ("Other problems:", of(|one| matches!(one, Problem::Other { .. }))),
     ] {
         if list.is_empty() {
             continue;
@@ -211,7 +211,7 @@ pub fn text(problems: &[Problem], published: &[Published]) -> String {
         }
         if list.len() > MOST_LISTED {
             let more = list.len() - MOST_LISTED;
-            let _ = writeln!(text, "  and {more} more: `casedrop orders --state attention`");
+            let _ = writeln!(text, "  and {more} more, listed on the status page");
         }
         text.push('\n');
     }
@@ -227,9 +227,7 @@ pub fn text(problems: &[Problem], published: &[Published]) -> String {
         }
         text.push('\n');
     }
-    text.push_str(
-        "-- \nSent by Casedrop. `casedrop orders` and `casedrop show ORDER` tell more.\n",
-    );
+    text.push_str("-- \nSent by Casedrop. Its status page has the details.\n");
     text
 }
 
@@ -348,7 +346,7 @@ mod tests {
         assert!(mail.contains("  lab: 2 orders in 3 revisions\n"), "{mail}");
         let many: Vec<_> = (0..60).map(|number| order(&number.to_string())).collect();
         let mail = text(&many, &[]);
-        assert!(mail.contains("and 10 more: "), "{mail}");
+        assert!(mail.contains("and 10 more, "), "{mail}");
         assert!(!mail.contains("Published"), "{mail}");
         assert_eq!(subject(&many, &[]), "Casedrop: 60 orders need attention");
     }

@@ -74,7 +74,7 @@ impl Hook {
                 if let Err(error) = stdin.write_all(&input)
                     && error.kind() != ErrorKind::BrokenPipe
                 {
-                    tracing::debug!("the hook did not take its input: {error}");
+                    tracing::debug!("the hook did not read its input: {error}");
                 }
             });
         }
@@ -89,7 +89,7 @@ impl Hook {
                 Ok(said) if said.is_empty() => {}
                 Ok(said) => tracing::debug!(target: SAID, "{name} of the hook: {said}"),
                 Err(RecvTimeoutError::Timeout) => {
-                    tracing::debug!("what the hook started holds its {name} open");
+                    tracing::debug!("a program started by the hook keeps its {name} open");
                 }
                 Err(RecvTimeoutError::Disconnected) => {}
             }
@@ -126,7 +126,7 @@ impl Hook {
                 Err(error) => {
                     end(child);
                     let shown = self.program.display();
-                    return Ran::Failed(format!("cannot tell how {shown} ended: {error}"));
+                    return Ran::Failed(format!("cannot determine how {shown} ended: {error}"));
                 }
             }
             if stopped.is_none() && is_stopped() {
@@ -139,7 +139,9 @@ impl Hook {
             if began.elapsed() >= self.timeout {
                 end(child);
                 let (shown, limit) = (self.program.display(), self.timeout.as_secs_f64());
-                return Ran::Failed(format!("{shown} did not end within {limit} s and was ended"));
+                return Ran::Failed(format!(
+                    "{shown} did not finish within {limit} s and was stopped"
+                ));
             }
             std::thread::sleep(LOOK);
         }
@@ -173,7 +175,7 @@ fn is_private(name: &str) -> bool {
 fn ended(shown: &dyn std::fmt::Display, status: ExitStatus) -> String {
     match status.code() {
         Some(code) => format!("{shown} ended with status {code}"),
-        None => format!("{shown} was ended by a signal"),
+        None => format!("{shown} was killed by a signal"),
     }
 }
 
@@ -199,7 +201,7 @@ fn end(child: &mut Child) {
     // It may have exited in the meantime.
     let _ = child.kill();
     if let Err(error) = child.wait() {
-        tracing::debug!("cannot tell how the hook ended: {error}");
+        tracing::debug!("cannot determine how the hook ended: {error}");
     }
 }
 
@@ -273,7 +275,7 @@ mod tests {
         let pid = dir.path().join("pid");
         let script = format!("sleep 600 & echo $! > '{}'; wait", pid.display());
         let ran = shell(&script, Duration::from_millis(500)).run(Vec::new(), Vec::new(), &|| false);
-        assert!(matches!(&ran, Ran::Failed(why) if why.contains("did not end")), "{ran:?}");
+        assert!(matches!(&ran, Ran::Failed(why) if why.contains("did not finish")), "{ran:?}");
         let child: i32 =
             std::fs::read_to_string(pid).expect("written").trim().parse().expect("a number");
         let child = rustix::process::Pid::from_raw(child).expect("a process");

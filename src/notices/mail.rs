@@ -83,8 +83,8 @@ impl Mail {
         let server = &self.server;
         match tokio::time::timeout(WHOLE, self.transport.send(message)).await {
             Ok(Ok(_)) => Ok(()),
-            Ok(Err(error)) => Err(format!("{server} did not take the mail: {}", chain(&error))),
-            Err(_) => Err(format!("{server} takes too long")),
+            Ok(Err(error)) => Err(format!("{server} did not accept the mail: {}", chain(&error))),
+            Err(_) => Err(format!("{server} took too long")),
         }
     }
 

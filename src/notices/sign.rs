@@ -18,7 +18,7 @@ pub enum BadSecret {
     #[error("what follows `whsec_` is not base64")]
     Base64,
     /// Too short to be safe, or longer than receivers accept.
-    #[error("the secret is {0} bytes long, and not 24 to 64")]
+    #[error("the secret is {0} bytes long, not 24 to 64")]
     Length(usize),
 }
 

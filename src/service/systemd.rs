@@ -132,7 +132,7 @@ impl<S: Fn(&str) + Send + Sync + 'static> Host for Systemd<S> {
 
     fn at_work(&self, is: bool) {
         if !is {
-            self.doing("waits until the journal can be used");
+            self.doing("waiting until the journal can be used");
         }
     }
 
@@ -149,7 +149,7 @@ impl<S: Fn(&str) + Send + Sync + 'static> Host for Systemd<S> {
     }
 
     fn stopping(&self, up_to: Duration) {
-        self.doing("ends what is under way");
+        self.doing("finishing what is in progress");
         self.tell(&format!("STOPPING=1\n{}", extension(up_to + LAST_THINGS)));
     }
 }
@@ -192,12 +192,12 @@ mod tests {
         host.starting();
         host.ready();
         host.alive_at(began);
-        host.doing("2 labs, 1 order in work");
+        host.doing("2 labs, 1 order in progress");
         let before = all(&received);
-        assert_eq!(before.last().map(String::as_str), Some("STATUS=2 labs, 1 order in work"));
+        assert_eq!(before.last().map(String::as_str), Some("STATUS=2 labs, 1 order in progress"));
         // The loop hangs. Only its own heartbeat may reach systemd.
         host.at_work(true);
-        host.doing("2 labs, 1 order in work");
+        host.doing("2 labs, 1 order in progress");
         assert_eq!(all(&received), [] as [&str; 0]);
         host.alive_at(began + Duration::from_secs(600));
         assert_eq!(all(&received), ["WATCHDOG=1"], "it goes round again");
@@ -213,7 +213,8 @@ mod tests {
         assert_eq!(all(&received), ["READY=1"]);
         host.alive_at(Instant::now());
         host.stopping(Duration::from_secs(20));
-        let rest = ["STATUS=ends what is under way", "STOPPING=1\nEXTEND_TIMEOUT_USEC=35000000"];
+        let rest =
+            ["STATUS=finishing what is in progress", "STOPPING=1\nEXTEND_TIMEOUT_USEC=35000000"];
         assert_eq!(all(&received), rest, "and nobody wants signs of life");
     }
 

@@ -55,7 +55,7 @@ pub(super) fn host<R: Send + 'static>(
     *locked(&BODY) = Some(Box::new(move |hosted| {
         let result = catch_unwind(AssertUnwindSafe(|| body(hosted)));
         let ended = result.as_ref().map_or_else(
-            |_| Ended { code: PANICKED, reason: Some("a fault in the program".to_owned()) },
+            |_| Ended { code: PANICKED, reason: Some("an internal error".to_owned()) },
             judge,
         );
         *locked(&slot) = Some(result);
@@ -98,7 +98,7 @@ fn serve(arguments: Vec<std::ffi::OsString>) {
     }) {
         Ok(handle) => service.reports_to(handle),
         // Without it, the SCM considers the service hung, but the work is not affected.
-        Err(error) => tracing::error!("the service manager cannot be told anything: {error}"),
+        Err(error) => tracing::error!("cannot report to the service manager: {error}"),
     }
     service.enter(Phase::Starting);
     let mut told = service.stop.subscribe();

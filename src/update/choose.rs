@@ -74,7 +74,7 @@ impl Chooser<'_> {
         let counted = TrialRecord { starts: trial.starts + 1, ..trial };
         if let Err(fault) = self.place.set_trial(self.disk, &counted) {
             // A trial whose starts cannot be counted might be started forever.
-            tracing::error!("{} is not tried out now: {}", counted.version.0, fault.chain());
+            tracing::error!("{} cannot be tried out now: {}", counted.version.0, fault.chain());
             return None;
         }
         (self.step)(Step::UpdateCounted);
@@ -104,13 +104,11 @@ impl Chooser<'_> {
     /// trial ends.
     pub fn refuse(&mut self, version: &Version, why: &Why, now: WallMs) {
         (self.step)(Step::UpdateFailed);
-        tracing::error!(
-            "version {version} was tried out and failed: {why}; the old one comes back"
-        );
+        tracing::error!("version {version} failed its trial: {why}; the old version returns");
         let mut all = self.place.refused(self.disk);
         all.insert(version.clone(), Refused { why: why.to_string(), at: now, told: false });
         if let Err(fault) = self.place.set_refused(self.disk, &all) {
-            tracing::error!("that cannot be written down: {}", fault.chain());
+            tracing::error!("that could not be recorded: {}", fault.chain());
             self.failed.insert(version.clone());
             return;
         }

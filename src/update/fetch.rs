@@ -52,7 +52,7 @@ fn joined(folder: &Url, file: &str) -> Result<Url, Fault> {
 }
 
 fn no_url(text: &str) -> Fault {
-    Fault::new(FaultClass::Permanent, "update-source", format!("{text} makes no address"))
+    Fault::new(FaultClass::Permanent, "update-source", format!("{text} is not a valid address"))
 }
 
 /// Downloads a small file; `None` if it does not exist.
@@ -122,7 +122,7 @@ async fn get(config: &Config, disk: &dyn Disk, url: &Url) -> Result<Response, Fa
             Ok(Err(error)) => {
                 let hint = "check the network, `api.proxy` or the system's proxy settings, and \
                             `api.ca_file` where TLS is inspected";
-                let fault = cannot(&here, "no connection, or it broke off").hint(hint);
+                let fault = cannot(&here, "no connection, or it was lost").hint(hint);
                 return Err(fault.caused_by(error.without_url()));
             }
             Err(_) => return Err(stalled(&here)),
@@ -132,11 +132,11 @@ async fn get(config: &Config, disk: &dyn Disk, url: &Url) -> Result<Response, Fa
         }
         let next = response.headers().get(LOCATION).and_then(|to| to.to_str().ok());
         let next = next.and_then(|to| here.join(to).ok());
-        let next = next.ok_or_else(|| cannot(&here, "it redirects to nowhere"))?;
+        let next = next.ok_or_else(|| cannot(&here, "it redirects to an invalid address"))?;
         if is_loopback(&next) && !is_loopback(url)
             || next.scheme() != "https" && !is_loopback(&next)
         {
-            return Err(cannot(&here, "it redirects to where nothing is believed"));
+            return Err(cannot(&here, "it redirects to an address that is not trusted"));
         }
         here = next;
     }
@@ -147,7 +147,7 @@ async fn chunk(response: &mut Response, url: &Url) -> Result<Option<bytes::Bytes
     match tokio::time::timeout(STALL, response.chunk()).await {
         Ok(Ok(chunk)) => Ok(chunk),
         Ok(Err(error)) => {
-            Err(cannot(url, "the connection broke off").caused_by(error.without_url()))
+            Err(cannot(url, "the connection was lost").caused_by(error.without_url()))
         }
         Err(_) => Err(stalled(url)),
     }

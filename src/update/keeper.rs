@@ -120,7 +120,7 @@ impl Keeper {
             let (kid, trial) = match choice.clone() {
                 Choice::Trial(trial) => {
                     let program = self.place.program(&trial.version.0);
-                    tracing::warn!("version {} is tried out", trial.version.0);
+                    tracing::warn!("trying out version {}", trial.version.0);
                     match self.start(&program, true) {
                         Ok(kid) => (kid, Some(trial)),
                         Err(error) => {
@@ -166,11 +166,11 @@ impl Keeper {
                 End::Died { status, lasted, .. } => {
                     let how = status.map_or("crashed".to_owned(), |s| format!("ended with {s}"));
                     let Some(wait) = deaths.died(lasted) else {
-                        tracing::error!("the agent {how} again and again");
+                        tracing::error!("the agent {how} repeatedly");
                         return KeeperEnd::Failed;
                     };
                     let seconds = wait.as_secs();
-                    tracing::error!("the agent {how}; it is started again in {seconds} s");
+                    tracing::error!("the agent {how}; restarting it in {seconds} s");
                     if wait_or_stop(&*host, wait, &mut stop).await {
                         return KeeperEnd::Stopped;
                     }
@@ -353,7 +353,7 @@ impl Watched<'_> {
                 self.trial = None;
                 self.kid.tell(Order::Passed);
             }
-            Err(fault) => tracing::debug!("the trial goes on: {}", fault.chain()),
+            Err(fault) => tracing::debug!("the trial continues: {}", fault.chain()),
         }
     }
 }
@@ -365,7 +365,7 @@ async fn stop_child(kid: &mut ChildProcess, host: &dyn Host) {
     let began = Instant::now();
     while kid.ended().is_none() {
         if began.elapsed() >= STOP {
-            tracing::error!("the agent did not stop in time and is ended");
+            tracing::error!("the agent did not stop in time and is killed");
             kid.kill();
             return;
         }

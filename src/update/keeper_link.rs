@@ -106,7 +106,7 @@ impl KeeperLink {
             // A keeper that does not read misses little.
             Err(TrySendError::Full(word) | TrySendError::Disconnected(word)) => {
                 self.under_way.fetch_sub(1, Ordering::SeqCst);
-                tracing::debug!("the keeper does not hear {word:?}");
+                tracing::debug!("the keeper did not receive {word:?}");
             }
         }
     }

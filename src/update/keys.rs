@@ -67,7 +67,7 @@ fn read(line: &str) -> Result<Option<[u8; 32]>, String> {
     match (state, key) {
         ("trusted", Some(key)) => Ok(Some(key)),
         ("retired", Some(_)) => Ok(None),
-        _ => Err(format!("no key: {line}")),
+        _ => Err(format!("not a key: {line}")),
     }
 }
 

@@ -126,7 +126,7 @@ impl Place {
                 }
                 Err(error) => {
                     let fault = Fault::from(error).chain();
-                    tracing::error!("{fault}: it is taken for one that is not there");
+                    tracing::error!("{fault}: treating the file as missing");
                     return None;
                 }
             }

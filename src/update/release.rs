@@ -74,17 +74,16 @@ pub enum Distrust {
     #[error("its manifest is made for newer programs (schema {0})")]
     Newer(u32),
     /// It is for another product or channel.
-    #[error("its manifest is about {0}")]
+    #[error("its manifest is for {0}")]
     Other(String),
     /// It has expired.
     #[error(
-        "its manifest was good until {0} only: the releases there are not kept up, or newer ones are kept from this PC"
+        "its manifest expired on {0}: the releases there are not maintained, or newer ones are \
+         withheld from this PC"
     )]
     Stale(String),
     /// Its signing time is in the future.
-    #[error(
-        "its manifest was signed at {0}, and that time is still to come: check this PC's clock"
-    )]
+    #[error("its manifest was signed at {0}, which is in the future: check this PC's clock")]
     Early(String),
     /// It has no archive for this target.
     #[error("it has nothing for {0}")]

@@ -45,7 +45,7 @@ pub fn ask_version(program: &Path) -> Result<String, String> {
             looked => {
                 end(&mut child);
                 return Err(match looked {
-                    Err(error) => format!("nobody knows how it ended: {error}"),
+                    Err(error) => format!("cannot determine how it ended: {error}"),
                     Ok(_) => format!("it said nothing for {} s", ASKED.as_secs()),
                 });
             }
@@ -110,7 +110,7 @@ impl ChildProcess {
         if let Some(stdin) = &mut self.stdin {
             let told = writeln!(stdin, "{}", protocol::line(&order)).and_then(|()| stdin.flush());
             if let Err(error) = told {
-                tracing::debug!("the agent does not listen: {error}");
+                tracing::debug!("the agent did not receive a message: {error}");
             }
         }
     }
@@ -127,7 +127,7 @@ impl ChildProcess {
             Ok(Some(status)) => Some(status.code()),
             Ok(None) => None,
             Err(error) => {
-                tracing::warn!("nobody knows how the agent fares: {error}");
+                tracing::warn!("cannot determine the agent's state: {error}");
                 Some(None)
             }
         }
@@ -151,7 +151,7 @@ fn end(child: &mut Child) {
     // It may have exited in the meantime.
     let _ = child.kill();
     if let Err(error) = child.wait() {
-        tracing::debug!("nobody knows how a program ended: {error}");
+        tracing::debug!("cannot determine how a program ended: {error}");
     }
 }
 

@@ -89,15 +89,15 @@ pub fn source<'a>(program: &Program, config: &'a Config) -> Result<&'a UpdateSou
     };
     if program.keys.is_empty() {
         return off(
-            "this build trusts no release key; self-update is off",
-            "install new versions by hand, or use a build that was made with release keys",
+            "self-update is off: this build has no release keys",
+            "install new versions by hand, or use a build with release keys",
         );
     }
     match &config.updates.source {
         Some(source) => Ok(source),
         None => off(
-            "the config names no place where releases are found",
-            "name one in `updates.source`: the https:// address of a folder, or github:owner/name",
+            "self-update is off: the config has no source for updates",
+            "set `updates.source` to the https:// address of a folder, or to github:owner/name",
         ),
     }
 }
@@ -136,7 +136,7 @@ pub async fn stage(
     let version = &release.version;
     let lock = place.lock(disk)?;
     let _lock = lock.ok_or_else(|| {
-        let text = "another update is being staged at the moment";
+        let text = "another update is being staged";
         Fault::new(FaultClass::Local, "update-locked", text).hint("wait until it is done")
     })?;
     if place.has(disk, version) {
@@ -157,7 +157,7 @@ pub async fn stage(
     // An earlier folder of that version without a program.
     clear(disk, &at)?;
     if disk.rename(&staging, &at)? != Moved::Done {
-        let text = format!("something stands at {} again and again", at.display());
+        let text = format!("something keeps appearing at {}", at.display());
         return Err(Fault::new(FaultClass::Local, "update-place", text).hint("remove it"));
     }
     disk.sync_dir(place.versions())?;
@@ -179,7 +179,7 @@ async fn prepare(
     let free = disk.free_space(staging)?;
     if free < size.saturating_mul(ROOM) {
         let text = format!(
-            "there is too little room for the update at {}: {free} bytes are free, {} are needed",
+            "too little free space for the update at {}: {free} bytes are free, {} are needed",
             staging.display(),
             size.saturating_mul(ROOM)
         );
@@ -226,7 +226,7 @@ fn unpack(disk: &dyn Disk, archive: &Path, to: &Path, shown: &str) -> Result<(),
     let names = names.collect::<Result<Vec<_>, _>>().map_err(|error| broken(&error))?;
     let mut names = names.into_iter().filter(is_program);
     let (Some(name), None) = (names.next(), names.next()) else {
-        return Err(broken(&format!("it must hold one file {}", program_name())));
+        return Err(broken(&format!("it must contain one file {}", program_name())));
     };
     let member = zip.by_name(&name).map_err(|error| broken(&error))?;
     let mut out = disk.create_program(to)?;
@@ -253,7 +253,7 @@ fn try_out(program: &Path, version: &Version) -> Result<(), String> {
         return Ok(());
     }
     let said: String = said.chars().take(60).collect();
-    Err(format!("asked for its version, it says {said:?}"))
+    Err(format!("asked for its version, it answered {said:?}"))
 }
 
 fn clear(disk: &dyn Disk, dir: &Path) -> Result<(), Fault> {
@@ -266,5 +266,5 @@ fn clear(disk: &dyn Disk, dir: &Path) -> Result<(), Fault> {
 
 fn bad(code: &'static str, text: String) -> Fault {
     Fault::new(FaultClass::Permanent, code, text)
-        .hint("nothing was changed; the version that runs goes on running")
+        .hint("nothing was changed; the current version keeps running")
 }

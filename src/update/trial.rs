@@ -90,7 +90,7 @@ impl fmt::Display for Why {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::CannotStart(error) => write!(f, "it could not be started: {error}"),
-            Self::Ended(Some(status)) => write!(f, "it ended by itself with status {status}"),
+            Self::Ended(Some(status)) => write!(f, "it ended on its own with status {status}"),
             Self::Ended(None) => f.write_str("it crashed"),
             Self::NotReady(limit) => write!(f, "it was not ready after {} s", limit.as_secs_f64()),
             Self::Silent(limit) => {
@@ -101,7 +101,7 @@ impl fmt::Display for Why {
             }
             Self::Twice => f.write_str(
                 "it was started twice, and both times this PC or the program was stopped before it \
-                 had shown that it works",
+                 could prove that it works",
             ),
         }
     }
@@ -207,14 +207,14 @@ impl Trial {
     fn lacks(&self, at: Duration, silent: Duration) -> Option<String> {
         let works = self.works.filter(|_| self.ready && silent <= self.limits.beat);
         if works.is_none_or(|since| at.saturating_sub(since) < self.limits.proof) {
-            return Some("it was not at work without a break".to_owned());
+            return Some("it did not work without interruption".to_owned());
         }
         // It may still show until the end of the trial that it can get through.
         let is_last = at > self.limits.limit;
         let excused = |lab: &Lab| is_last && lab.unreached && lab.failed.is_none();
         let (name, lab) = self.labs.iter().find(|(_, lab)| !lab.passed && !excused(lab))?;
         Some(match &lab.failed {
-            Some(why) => format!("lab {name}, which was polled well before: {why}"),
+            Some(why) => format!("lab {name}, whose polls worked before: {why}"),
             None if lab.unreached => format!("lab {name} could not be reached so far"),
             None => format!("lab {name} was not polled"),
         })

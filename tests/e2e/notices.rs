@@ -132,7 +132,7 @@ fn a_hook_that_hangs_is_ended_and_holds_up_no_publication() {
     assert!(before.len() >= 2 && before.iter().all(is_first), "{:?}", abouts(&runs));
     assert_eq!(last.about(), (second, 1));
     let log = agent.kill();
-    assert!(log.contains("did not end within 3 s and was ended"), "{log}");
+    assert!(log.contains("did not finish within 3 s and was stopped"), "{log}");
 }
 
 #[test]

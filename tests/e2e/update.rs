@@ -86,7 +86,7 @@ fn what_is_not_signed_whole_new_and_fitting_is_not_installed() {
                 let expires = "2026-01-01T00:00:00Z".to_owned();
                 offer(pc, &Manifest { expires, ..manifest(NEW, b"x") }, b"x");
             },
-            "was good until 2026-01-01",
+            "expired on 2026-01-01",
         ),
         (
             "nothing for this PC",
@@ -110,7 +110,7 @@ fn what_is_not_signed_whole_new_and_fitting_is_not_installed() {
                 let zip = packed("readme.txt", b"x");
                 offer(pc, &manifest(NEW, &zip), &zip);
             },
-            "must hold one file",
+            "must contain one file",
         ),
         (
             "a program that does not start",
@@ -138,7 +138,7 @@ fn what_is_not_signed_whole_new_and_fitting_is_not_installed() {
     let name = manifest(NEW, b"").artifacts.into_values().next().expect("one").file;
     pc.put(&format!("short:{name}"), b"");
     let ended = pc.casedrop(&["update"]);
-    assert!(ended.code == Some(1) && ended.stderr.contains("broke off"), "{ended:?}");
+    assert!(ended.code == Some(1) && ended.stderr.contains("was lost"), "{ended:?}");
     // The archive of another version, signed as this one.
     offer(&pc, &manifest("98.0.0", archive()), archive());
     let ended = pc.casedrop(&["update"]);
@@ -155,7 +155,7 @@ fn who_may_not_update_says_so() {
     let mut pc = Pc::new("");
     pc.env.push(("CASEDROP_TEST_RELEASE_KEY".to_owned(), String::new()));
     let ended = pc.casedrop(&["update"]);
-    assert!(ended.code == Some(1) && ended.stderr.contains("trusts no release key"), "{ended:?}");
+    assert!(ended.code == Some(1) && ended.stderr.contains("has no release keys"), "{ended:?}");
     assert!(pc.good(&["update", "--check"]).stdout.contains("self-update is off"));
     pc.env.clear();
     std::fs::write(pc.installed().with_file_name(MANAGED), "msi\n").expect("written");
@@ -174,7 +174,7 @@ fn comes_back(pc: &Pc, wrong: &str, words: &str, meanwhile: impl Fn()) {
         status["labs"][0]["good_poll"].is_string().then_some(())
     });
     pc.good(&["update"]);
-    running.wait_for("is tried out");
+    running.wait_for("trying out version");
     meanwhile();
     let why = pc.wait_for_refusal();
     assert!(why.contains(words), "{why}");
@@ -196,7 +196,7 @@ fn comes_back(pc: &Pc, wrong: &str, words: &str, meanwhile: impl Fn()) {
 fn a_version_that_crashes_is_taken_back_and_tried_again_when_a_person_asks() {
     let pc = Pc::new("");
     // On Windows even a crash has an exit status.
-    let words = if cfg!(windows) { "ended by itself" } else { "it crashed" };
+    let words = if cfg!(windows) { "ended on its own" } else { "it crashed" };
     comes_back(&pc, "crash", words, || {});
     let running = pc.run();
     pc.wait_for_version(OLD);
@@ -241,7 +241,7 @@ fn a_version_that_starts_and_cannot_poll_is_taken_back() {
 fn updates_come_by_themselves_and_an_align_that_is_down_is_not_held_against_them() {
     let pc = Pc::new(", automatic: true");
     let running = pc.run();
-    running.wait_for("is tried out");
+    running.wait_for("trying out version");
     let kind = FaultKind::Status { code: 503, retry_after: None, body: None };
     pc.world.align().inject(FaultRule::on("getOrdersForLab", kind));
     pc.wait_until_current();
@@ -355,5 +355,5 @@ fn a_full_disk_stops_an_update_and_nothing_else() {
     let ended = super::world::ended(command.output().expect("unshare (util-linux) is there"));
     assert_eq!(ended.code, Some(0), "{ended:?}");
     assert_eq!(ended.stdout, format!("exit 1\nupdate.lock\ncasedrop {OLD}\n"), "{ended:?}");
-    assert!(ended.stderr.contains("too little room"), "{ended:?}");
+    assert!(ended.stderr.contains("too little free space"), "{ended:?}");
 }

@@ -68,7 +68,7 @@ impl Entry {
 
     /// The agent ended on its own.
     pub fn ended(why: &str) -> Self {
-        let text = format!("Casedrop ended: {why}");
+        let text = format!("Casedrop stopped: {why}");
         Self { id: Self::PC, severity: Severity::Error, text }
     }
 
@@ -91,7 +91,8 @@ impl Entry {
     /// A new version was rolled back; `why` is a full sentence.
     pub fn rolled_back(version: &str, why: &str) -> Self {
         let text = format!(
-            "Casedrop {version} was tried and taken back; the version before works on. {why}"
+            "Casedrop {version} did not work and was rolled back; the previous version is running. \
+             {why}"
         );
         Self { id: Self::UPDATE, severity: Severity::Warning, text }
     }
@@ -272,7 +273,7 @@ impl Inner {
         entries.extend(over.map(|((code, _), lasting)| Entry {
             id: Entry::HEALED,
             severity: Severity::Information,
-            text: format!("It is over: {} ({})", lasting.message, code.as_str()),
+            text: format!("Resolved: {} ({})", lasting.message, code.as_str()),
         }));
         entries
     }

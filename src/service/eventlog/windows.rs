@@ -44,7 +44,7 @@ pub(super) struct SystemLog;
 impl Sink for SystemLog {
     fn write(&mut self, entry: &Entry) {
         if let Err(error) = report(SOURCE, entry) {
-            tracing::debug!("an entry of the event log could not be written: {error}");
+            tracing::debug!("an event log entry could not be written: {error}");
         }
     }
 }

@@ -42,9 +42,9 @@ impl Services {
         if matches!(RealDisk.kind(&root.join(RUNNING)), Ok(Some(_))) {
             return Ok(Self { name: name.to_owned(), root, run });
         }
-        Err(fault("no-systemd", "systemd does not run here, so there are no services").hint(
-            "have whatever starts programs on this PC start `casedrop run`, which stays in the \
-             foreground and ends on SIGTERM",
+        Err(fault("no-systemd", "systemd is not running here, so there are no services").hint(
+            "let the init system of this PC start `casedrop run`, which stays in the foreground \
+             and stops on SIGTERM",
         ))
     }
 
@@ -69,10 +69,10 @@ impl Services {
         if let Some(account) = &plan.account {
             // Fails if the user does not exist.
             group = self.output("id", &["-gn", account]).map_err(|fault| {
-                fault.hint(format!("make the user {account} first, or leave --account out"))
+                fault.hint(format!("create the user {account} first, or omit --account"))
             })?;
         } else if self.output("id", &["-u", USER]).is_err() {
-            say(&format!("making the system user {USER}"));
+            say(&format!("creating the system user {USER}"));
             let home = ["--home-dir", "/var/lib/casedrop", "--no-create-home"];
             let mut args = vec!["--system", "--user-group", "--shell", "/usr/sbin/nologin"];
             args.extend(home);
@@ -92,7 +92,7 @@ impl Services {
             }
         }
         if !made.is_empty() {
-            say(&format!("made for {user}: {}", made.join(", ")));
+            say(&format!("created for {user}: {}", made.join(", ")));
             let owner = format!("{user}:{}", group.trim());
             let mut args = vec!["--no-dereference", owner.as_str(), "--"];
             args.extend(made.iter().map(String::as_str));
@@ -119,13 +119,13 @@ impl Services {
         if let Some(found) = found.ok().filter(|output| !output.status.success()) {
             let text = [&*found.stdout, &*found.stderr].concat();
             let text = String::from_utf8_lossy(&text);
-            say(&format!("in the eyes of the user {user} not all is in order:\n\n{}", text.trim()));
+            say(&format!("a check as the user {user} found problems:\n\n{}", text.trim()));
         }
     }
 
     /// Stops and removes the service. Config, state and orders stay.
     pub fn uninstall(&self, say: Say<'_>) -> Result<(), Fault> {
-        needs_root("take the service away")?;
+        needs_root("remove the service")?;
         if self.standing()?.state == State::NotInstalled {
             return Err(not_installed(&self.name));
         }
@@ -136,7 +136,7 @@ impl Services {
             RealDisk.remove_file(&own)?;
             self.systemctl(&["daemon-reload"])
         } else {
-            say("its unit came with a package and goes with it");
+            say("its unit belongs to a package and is removed with it");
             Ok(())
         }
     }
@@ -155,7 +155,7 @@ impl Services {
         if self.standing()?.state == State::NotInstalled {
             return Err(not_installed(&self.name));
         }
-        say(&format!("{doing} the service; this may take some seconds"));
+        say(&format!("{doing} the service; this may take a few seconds"));
         self.systemctl(&[verb, &self.name])
     }
 
@@ -172,7 +172,7 @@ impl Services {
             if fault.hint.is_some() {
                 return fault;
             }
-            fault.hint(format!("`journalctl -u {} -n 50` tells what happened", self.name))
+            fault.hint(format!("for details: `journalctl -u {} -n 50`", self.name))
         })
     }
 
@@ -198,11 +198,11 @@ impl Services {
 /// Keeps the package's unit unchanged.
 fn keep_package(path: &Path, plan: &Plan, say: Say<'_>) -> Result<(), Fault> {
     if plan.account.is_some() {
-        let message = format!("{} came with a package and has its own user", path.display());
+        let message = format!("{} belongs to a package and has its own user", path.display());
         return Err(fault("packaged", message)
-            .hint("choose another by a drop-in: `systemctl edit casedrop`"));
+            .hint("choose another user with a drop-in: `systemctl edit casedrop`"));
     }
-    say(&format!("{} came with a package and stays as it is", path.display()));
+    say(&format!("{} belongs to a package and is left unchanged", path.display()));
     let known = ["/srv/casedrop", "/var/lib/casedrop"];
     let is_known = |path: &PathBuf| known.iter().any(|known| path.starts_with(known));
     let missing: Vec<PathBuf> =
@@ -211,8 +211,9 @@ fn keep_package(path: &Path, plan: &Plan, say: Say<'_>) -> Result<(), Fault> {
         let lines: Vec<_> =
             missing.iter().map(|path| format!("  ReadWritePaths={}", path.display())).collect();
         say(&format!(
-            "it does not let the service write where the config wants it; `systemctl edit casedrop`, \
-             and below [Service]:\n{}",
+            "it does not let the service write where the config requires it; run `systemctl edit \
+             casedrop`, and add below [Service]:\n\
+             {}",
             lines.join("\n")
         ));
     }

@@ -8,7 +8,7 @@ use super::super::unit::SHIPPED;
 use super::*;
 
 const RUNS: &str = "LoadState=loaded\nActiveState=active\nUnitFileState=enabled\nUser=casedrop\n\
-    ExecMainStatus=0\nStatusText=2 labs, 0 orders in work\nExecStart={ path=/usr/bin/casedrop ; \
+    ExecMainStatus=0\nStatusText=2 labs, 0 orders in progress\nExecStart={ path=/usr/bin/casedrop ; \
     argv[]=/usr/bin/casedrop run ; ignore_errors=no ; pid=7 }\n";
 
 struct Pc {
@@ -139,7 +139,7 @@ fn what_systemctl_shows_is_read() {
     let runs = standing("casedrop", RUNS);
     assert_eq!((runs.state, runs.starts_with_pc), (State::Running, Some(true)));
     assert_eq!(runs.command.as_deref(), Some("/usr/bin/casedrop run"));
-    assert_eq!(runs.doing.as_deref(), Some("2 labs, 0 orders in work"));
+    assert_eq!(runs.doing.as_deref(), Some("2 labs, 0 orders in progress"));
     let failed = "LoadState=loaded\nActiveState=failed\nUnitFileState=disabled\nExecMainStatus=2\n";
     let failed = standing("casedrop", failed);
     assert_eq!((failed.state, failed.exit_status), (State::Failed, Some(2)));

@@ -133,5 +133,5 @@ fn fault(code: &'static str, message: impl Into<String>) -> Fault {
 
 fn not_installed(name: &str) -> Fault {
     fault("not-installed", format!("there is no service {name}"))
-        .hint("`casedrop service install` puts it in place")
+        .hint("to install it: `casedrop service install`")
 }

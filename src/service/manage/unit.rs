@@ -30,7 +30,7 @@ pub(super) fn unit(plan: &Plan, user: &str, group: &str) -> Result<String, Fault
     let mut text = String::new();
     let rest = SHIPPED.lines().skip_while(|line| line.starts_with('#'));
     text.push_str(
-        "# Written by `casedrop service install`, which writes it anew. Change it by a drop-in:\n\
+        "# Written by `casedrop service install`, which overwrites it. Change it with a drop-in:\n\
          # `systemctl edit casedrop` (docs/operators.md, \"Running as a service\").\n",
     );
     for line in rest {
@@ -60,12 +60,13 @@ pub(super) fn writable(plan: &Plan) -> Result<Vec<PathBuf>, Fault> {
     let both = common(output, staging);
     if both.parent().is_none() {
         let message = format!(
-            "{} and {} lie directly in /, and the service is not given all of the PC to write to",
+            "{} and {} are directly in /, and the service must not get write access to the whole \
+             PC",
             output.display(),
             staging.display()
         );
         return Err(super::fault("output-at-root", message)
-            .hint("give the output a folder of its own to lie in, such as /srv/casedrop/orders"));
+            .hint("put the output one level deeper, such as /srv/casedrop/orders"));
     }
     let others = plan.commands.iter().chain(&plan.logs).chain(&plan.versions).chain([&plan.state]);
     let mut all: Vec<PathBuf> = std::iter::once(both).chain(others.cloned()).collect();

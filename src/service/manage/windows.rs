@@ -68,7 +68,10 @@ impl Services {
             Ok(service) => {
                 let info = self.info(plan, plan.account.as_deref());
                 service.change_config(&info).map_err(|error| failed(what, error))?;
-                say(&format!("the service {} was there and is up to date now", self.name));
+                say(&format!(
+                    "the service {} was already installed and is up to date now",
+                    self.name
+                ));
                 service
             }
             Err((Some(ERROR_SERVICE_DOES_NOT_EXIST), _)) => {
@@ -76,7 +79,7 @@ impl Services {
                 let made = manager
                     .create_service(&self.info(plan, Some(account)), ServiceAccess::ALL_ACCESS);
                 let service = made.map_err(|error| failed(what, error))?;
-                say(&format!("the service {} is in place", self.name));
+                say(&format!("the service {} is installed", self.name));
                 service
             }
             Err((_, error)) => return Err(failed(what, error)),
@@ -90,7 +93,7 @@ impl Services {
             }
         }
         if let Err(error) = eventlog::register() {
-            say(&format!("warning: the event log does not know Casedrop: {error}"));
+            say(&format!("warning: Casedrop could not be registered with the event log: {error}"));
         }
         let account = service.query_config().ok().and_then(|config| config.account_name);
         let account = account.map(|name| name.to_string_lossy().into_owned());
@@ -119,12 +122,12 @@ impl Services {
     /// Stops and removes the service. Config, state and orders stay.
     pub fn uninstall(&self, say: Say<'_>) -> Result<(), Fault> {
         let access = ServiceAccess::STOP | ServiceAccess::QUERY_STATUS | ServiceAccess::DELETE;
-        let what = "take the service away";
+        let what = "remove the service";
         let service = self.open(access, what)?;
         self.stop_and_wait(&service, say)?;
         service.delete().map_err(|error| failed(what, error))?;
         if let Err(error) = eventlog::unregister() {
-            say(&format!("warning: the event log still knows Casedrop: {error}"));
+            say(&format!("warning: Casedrop is still registered with the event log: {error}"));
         }
         Ok(())
     }
@@ -152,8 +155,8 @@ impl Services {
         };
         let message = format!("the service {} ended at once {why}", self.name);
         Err(fault("ended-at-once", message).hint(
-            "Windows' event log tells why (Event Viewer, Windows Logs, Application, source Casedrop); \
-             `casedrop check` names what is wrong with the config and its surroundings",
+            "Windows' event log says why (Event Viewer, Windows Logs, Application, source \
+             Casedrop); `casedrop check` shows what is wrong with the config, folders and ports",
         ))
     }
 
@@ -180,13 +183,13 @@ impl Services {
         if status.current_state == ServiceState::Stopped {
             return Ok(());
         }
-        let message = format!("the service {} was started again meanwhile", self.name);
+        let message = format!("the service {} was started again in the meantime", self.name);
         Err(fault("service", message))
     }
 
     /// Queries the state of the service.
     pub fn standing(&self) -> Result<Standing, Fault> {
-        let what = "ask for the service";
+        let what = "query the service";
         let access = ServiceAccess::QUERY_STATUS | ServiceAccess::QUERY_CONFIG;
         let service = match self.open(access, what) {
             Ok(service) => service,
@@ -250,8 +253,7 @@ fn wait(
     let (mut last_sign, mut last_told) = (Instant::now(), Instant::now());
     let mut checkpoint = 0;
     loop {
-        let status =
-            service.query_status().map_err(|error| failed("ask for the service", error))?;
+        let status = service.query_status().map_err(|error| failed("query the service", error))?;
         let is_pending =
             matches!(status.current_state, ServiceState::StartPending | ServiceState::StopPending);
         if status.current_state == wanted || !is_pending {
@@ -262,9 +264,10 @@ fn wait(
             last_sign = Instant::now();
         }
         if last_sign.elapsed() > SILENCE {
-            let message = format!("the service is still {doing}, and has not said so for a minute");
+            let message =
+                format!("the service is still {doing}, but has reported no progress for a minute");
             return Err(fault("no-sign", message)
-                .hint("Task Manager, Details, shows casedrop.exe; ending it there loses nothing"));
+                .hint("end casedrop.exe in Task Manager, Details; nothing is lost by that"));
         }
         if last_told.elapsed() >= TELL {
             last_told = Instant::now();
@@ -288,14 +291,16 @@ fn give_rights(plan: &Plan, account: &str, say: Say<'_>) {
         };
         if let Err(error) = made.and_then(|()| RealDisk.grant(folder, account)) {
             let fault = Fault::from(error).chain();
-            say(&format!("warning: {account} was not given the right to write there: {fault}"));
+            say(&format!(
+                "warning: {account} could not be given the right to write there: {fault}"
+            ));
         }
         let is_share = folder.to_string_lossy().starts_with(r"\\");
         if is_share && is_local_service(account) {
             let folder = folder.display();
             say(&format!(
-                "warning: {folder} is on a share, where {account} is nobody: choose an account that \
-                 may write there by `casedrop service install --account NAME`"
+                "warning: {folder} is on a share, where {account} has no rights: choose an account \
+                 that may write there, with `casedrop service install --account NAME`"
             ));
         }
     }
@@ -391,7 +396,7 @@ fn failed(what: &str, error: Error) -> Fault {
              administrator\"",
         ),
         Some(ERROR_SERVICE_MARKED_FOR_DELETE) => Some(
-            "it is being taken away, which ends when nobody looks at it any more: close the Services \
+            "it is being removed, which finishes when no program has it open: close the Services \
              window and Task Manager, and try again",
         ),
         Some(ERROR_SERVICE_LOGON_FAILED) => Some(
@@ -403,8 +408,8 @@ fn failed(what: &str, error: Error) -> Fault {
              group managed service account",
         ),
         Some(ERROR_SERVICE_CANNOT_ACCEPT_CTRL) => Some(
-            "it is still starting, as after the loss of its journal: `casedrop service status` says so; try \
-             again when it runs",
+            "it is still starting, as after the loss of its journal: see `casedrop service \
+             status`; try again when it is running",
         ),
         Some(ERROR_SERVICE_DISABLED) => {
             Some("it is disabled: `casedrop service install` makes it start with the PC again")
