@@ -154,22 +154,22 @@ impl Counters {
         vec![
             Family::counters(
                 "casedrop_polls_total",
-                "Questions to Align for orders that are ready, by result: ok, or the class of the fault.",
+                "Polls for ready orders, by result: ok, or the class of the fault.",
                 by(&labs, "result", &results, |of| &of.polls),
             ),
             Family::counters(
                 "casedrop_unreadable_entries_total",
-                "Entries of Align's list that made no sense and were skipped.",
+                "Entries of Align's list that were unreadable and skipped.",
                 of(|of| of.unreadable),
             ),
             Family::counters(
                 "casedrop_downloads_begun_total",
-                "Orders that were begun to be fetched, repeated attempts included.",
+                "Downloads of orders that were started, including repeated attempts.",
                 of(|of| of.begun),
             ),
             Family::counters(
                 "casedrop_downloaded_bytes_total",
-                "Bytes that arrived from Align, those of broken downloads included.",
+                "Bytes received from Align, including those of interrupted downloads.",
                 labs.keys().map(|lab| (label(lab), arrived(lab))),
             ),
             Family::counters(
@@ -189,24 +189,24 @@ impl Counters {
             ),
             Family {
                 name: "casedrop_publication_duration_seconds",
-                help: "Time from the beginning of an order's download to its publication.",
+                help: "Time from the start of an order's download to its publication.",
                 samples: Samples::Histogram(
                     labs.iter().map(|(lab, of)| (label(lab), of.times.clone())).collect(),
                 ),
             },
             Family::counters(
                 "casedrop_unchanged_orders_total",
-                "Orders that were fetched again and are what was published already.",
+                "Orders that were fetched again and had not changed.",
                 of(|of| of.unchanged),
             ),
             Family::counters(
                 "casedrop_regenerating_answers_total",
-                "Answers that Align is still making an order's files.",
+                "Answers that Align is still preparing an order's files.",
                 of(|of| of.regenerating),
             ),
             Family::counters(
                 "casedrop_failures_total",
-                "Attempts at an order that failed, by the class of the fault.",
+                "Failed attempts to fetch an order, by the class of the fault.",
                 by(&labs, "class", &classes, |of| &of.failures),
             ),
             Family::counters(
@@ -216,7 +216,7 @@ impl Counters {
             ),
             Family::counters(
                 "casedrop_held_orders_total",
-                "Orders that were held back, since they are incomplete.",
+                "Orders that were held back as incomplete.",
                 of(|of| of.held),
             ),
             Family::counters(
@@ -226,12 +226,12 @@ impl Counters {
             ),
             Family::counters(
                 "casedrop_pc_troubles_total",
-                "How often something of this PC began to keep the agent from its work.",
+                "How often a problem of this PC started to keep the agent from working.",
                 [(Labels::new(), counted.pc_troubles)],
             ),
             Family::counters(
                 "casedrop_journals_rebuilt_total",
-                "How often the journal was lost and made anew.",
+                "How often the journal was lost and rebuilt.",
                 [(Labels::new(), counted.journals_rebuilt)],
             ),
         ]

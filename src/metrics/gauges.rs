@@ -24,7 +24,7 @@ fn agent(status: &Status) -> Vec<Family> {
     vec![
         Family {
             name: "casedrop_build_info",
-            help: "The version that runs.",
+            help: "The running version.",
             samples: Samples::Info(vec![vec![("version", status.version.clone())]]),
         },
         Family::gauge(
@@ -34,7 +34,7 @@ fn agent(status: &Status) -> Vec<Family> {
         ),
         Family::gauge(
             "casedrop_last_beat_age_seconds",
-            "How long ago the agent's loop gave its last sign of life.",
+            "Time since the last sign of life from the agent's main loop.",
             status.agent.silent.map(number),
         ),
         Family::gauge(
@@ -44,7 +44,7 @@ fn agent(status: &Status) -> Vec<Family> {
         ),
         Family::gauges(
             "casedrop_reasons",
-            "What there is to know, by the codes of /health: how often each is given.",
+            "Current reasons by the codes of /health: how many there are of each.",
             reasons(status),
         ),
         Family::gauge(
@@ -83,7 +83,7 @@ fn labs(status: &Status) -> Vec<Family> {
     });
     let known = status.fault.is_none();
     vec![
-        Family::gauges("casedrop_lab_state", "How a lab stands: 1 for the state it is in.", states),
+        Family::gauges("casedrop_lab_state", "State of a lab: 1 for the current one.", states),
         Family::gauges(
             "casedrop_lab_login_needed",
             "Whether somebody must log in or pair.",
@@ -91,7 +91,7 @@ fn labs(status: &Status) -> Vec<Family> {
         ),
         Family::gauges(
             "casedrop_lab_paused",
-            "Whether somebody lets the lab rest.",
+            "Whether somebody paused the lab.",
             by_lab(|lab| Some(flag(lab.paused.is_some()))),
         ),
         Family::gauges(
@@ -106,12 +106,12 @@ fn labs(status: &Status) -> Vec<Family> {
         ),
         Family::gauges(
             "casedrop_last_publication_timestamp_seconds",
-            "When something of the lab was published last.",
+            "When an order of the lab was last published.",
             by_lab(|lab| timestamp(lab.last_publication.as_deref())),
         ),
         Family::gauges(
             "casedrop_working_seconds_since_last_publication",
-            "How much of the lab's working hours passed since its last publication.",
+            "Working hours of the lab since its last publication.",
             by_lab(|lab| lab.worked_since.map(number)),
         ),
         Family::gauges(
@@ -139,7 +139,7 @@ fn orders(status: &Status) -> Vec<Family> {
         ),
         Family::gauges(
             "casedrop_incomplete_orders",
-            "Orders that stand published, and whose files have a serious finding.",
+            "Published orders whose files have a serious finding.",
             status.labs.iter().filter(|_| known).map(|lab| {
                 let count = status.incomplete.get(lab.lab.as_str()).copied().unwrap_or(0);
                 (label(&lab.lab), number(count))
@@ -147,17 +147,17 @@ fn orders(status: &Status) -> Vec<Family> {
         ),
         Family::gauge(
             "casedrop_running_downloads",
-            "Downloads that are under way.",
+            "Running downloads.",
             number(running.len() as u64),
         ),
         Family::gauge(
             "casedrop_running_downloads_received_bytes",
-            "What has arrived of the downloads that are under way.",
+            "Bytes received of the running downloads.",
             sum(|download| download.done),
         ),
         Family::gauge(
             "casedrop_running_downloads_expected_bytes",
-            "The size of the downloads that are under way, as far as Align told it.",
+            "Total size of the running downloads, as far as Align reports it.",
             sum(|download| download.total.unwrap_or(0)),
         ),
     ]
@@ -168,27 +168,27 @@ fn output(status: &Status) -> Vec<Family> {
     vec![
         Family::gauge(
             "casedrop_output_waiting",
-            "Whether the agent waits for an output folder that is away.",
+            "Whether the agent is waiting for a missing output folder.",
             flag(output.waits.is_some()),
         ),
         Family::gauge(
             "casedrop_output_free_bytes",
-            "Free room on the output's volume.",
+            "Free space on the output's volume.",
             output.free.map(number),
         ),
         Family::gauge(
             "casedrop_output_silent_seconds",
-            "How long the output's volume has owed an answer.",
+            "How long the output's volume has not answered.",
             number(output.silent.unwrap_or(0)),
         ),
         Family::gauge(
             "casedrop_output_min_free_bytes",
-            "What must stay free there; below it nothing is fetched.",
+            "Space that must stay free there; below it nothing is fetched.",
             number(output.min_free),
         ),
         Family::gauge(
             "casedrop_output_full",
-            "Whether there is less room than must stay free.",
+            "Whether there is less free space than must stay free.",
             flag(output.is_full()),
         ),
     ]
@@ -200,37 +200,37 @@ fn notifications(told: &NotificationsStatus) -> Vec<Family> {
     vec![
         counter(
             "casedrop_notifications_received_total",
-            "Orders that scan notifications named.",
+            "Orders announced by scan notifications.",
             told.received,
         ),
         counter(
             "casedrop_notifications_refused_total",
-            "Notifications that named an account that no lab is paired with.",
+            "Notifications for an account that no lab is paired with.",
             told.refused,
         ),
         counter(
             "casedrop_notifications_unreadable_total",
-            "Notifications in which no order could be read; Align's list is asked for because of them.",
+            "Notifications without a readable order; Align is polled because of them.",
             told.unreadable,
         ),
         counter(
             "casedrop_notifications_missed_total",
-            "Orders that polling found and no notification named.",
+            "Orders found by polling that no notification announced.",
             told.missed,
         ),
         Family::gauge(
             "casedrop_notifications_waiting",
-            "Notified orders that Align still has to be asked about.",
+            "Announced orders that Align still has to be asked about.",
             number(told.waiting),
         ),
         Family::gauge(
             "casedrop_last_notification_timestamp_seconds",
-            "When the last notification came.",
+            "When the last notification arrived.",
             timestamp(told.last.as_deref()),
         ),
         Family::gauge(
             "casedrop_last_missed_notification_timestamp_seconds",
-            "When polling last found an order that no notification named.",
+            "When polling last found an order that no notification announced.",
             timestamp(told.last_missed.as_deref()),
         ),
         Family::gauge(
@@ -259,7 +259,7 @@ fn update(update: &UpdateStatus) -> Vec<Family> {
         ),
         info(
             "casedrop_update_taken_back_info",
-            "The newest version that was tried out and taken back; absent if there is none.",
+            "The newest version that was rolled back; absent if there is none.",
             &update.taken_back,
         ),
     ]
