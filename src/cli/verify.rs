@@ -79,7 +79,7 @@ mod tests {
         prepare_root(&RealDisk, &layout, None).expect("prepared");
         let dir = layout.order_dir(&key());
         sealed(&dir, 1, &[("a.stl", "mesh")]);
-        let good = (Exit::Ok, "1 order, 1 file, 4 bytes: no difference\n".to_owned());
+        let good = (Exit::Ok, "1 order, 1 file, 4 bytes: no differences\n".to_owned());
         assert_eq!(verify(&layout, false), good);
 
         std::fs::write(dir.join("a.stl"), "mEsh").expect("one byte changed");

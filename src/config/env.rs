@@ -181,7 +181,7 @@ fn put(tree: &mut Node, steps: &[Step], value: Node) -> Result<(), (String, Stri
         }
         (Step::Index(index), Kind::List(items)) => {
             if *index > items.len() {
-                let reason = format!("the list has only {} entries", items.len());
+                let reason = format!("the list ends before that: its length is {}", items.len());
                 return Err((reason, format!("use {} for the next one", items.len())));
             }
             if *index == items.len() {

@@ -373,7 +373,7 @@ fn a_pause_is_durable_says_who_wanted_it_and_ends_with_resume() {
     world.serve("d", &Request::Resume { lab });
     assert_eq!(world.journal(Store::pauses).into_keys().collect::<Vec<_>>(), ["other-lab"]);
     let reply = world.serve("e", &Request::Resume { lab: None });
-    assert!(reply.message.contains("smile-lab: was not paused"), "{reply:?}");
+    assert!(reply.message.contains("smile-lab was not paused"), "{reply:?}");
     assert!(world.journal(Store::pauses).is_empty());
 }
 

@@ -85,7 +85,7 @@ fn faults_in_variables_name_the_variable_instead_of_a_line() {
         ("CASEDROP_DOWNLOADS__RETRY_404", "[1m", "downloads.retry_404", "[2m, 5m]"),
         ("CASEDROP_DOWNLOADS__RETRY_404", "1m,,2m", "downloads.retry_404[1]", ""),
         ("CASEDROP_LABS__0__BASE_URL", "http://evil.example", "labs[0].base_url", "https"),
-        ("CASEDROP_LABS__3__NAME", "x", "labs[3].name", "write 1"),
+        ("CASEDROP_LABS__3__NAME", "x", "labs[3].name", "use 1"),
         ("CASEDROP_NAMES", "plian", "names", "plain"),
         ("CASEDROP_OUTPUT", "~/orders", "output", "not expanded"),
         ("CASEDROP_OUTPUT", "or\u{FFFD}ders", "output", "Unicode"),
