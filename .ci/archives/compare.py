@@ -24,7 +24,7 @@ PROVEN = (
     "its name differs from the one in the directory",
     "sizes or checksum differ from those in the directory",
     "it unpacks to less than it claims",
-    "members of the archive share the same bytes",
+    "files in the archive share the same bytes",
     "the archive has two directories",
     "it grows more than 200 times",
 )

@@ -83,7 +83,7 @@ mod tests {
         assert_eq!(verify(&layout, false), good);
 
         std::fs::write(dir.join("a.stl"), "mEsh").expect("one byte changed");
-        let bad = "smile-lab/4711/17/a.stl has other content\n\
+        let bad = "smile-lab/4711/17/a.stl has different content\n\
             1 order, 1 file, 4 bytes: 1 difference\n";
         assert_eq!(verify(&layout, false), (Exit::Failed, bad.to_owned()));
         let (exit, json) = verify(&layout, true);

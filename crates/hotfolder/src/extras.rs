@@ -130,7 +130,7 @@ fn unknown(why: &str) -> Fault {
     Fault::new(
         FaultClass::Damaged,
         "unknown-asset",
-        format!("the downloaded pictures are not understood: {why}"),
+        format!("the downloaded pictures cannot be read: {why}"),
     )
 }
 

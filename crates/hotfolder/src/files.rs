@@ -104,7 +104,10 @@ pub(crate) fn fault_of(error: DiskError) -> Fault {
         shown(&error.path)
     );
     Fault::new(FaultClass::Local, "target-busy", text)
-        .hint("close the order in the CAD program or Explorer (or, if none has it open, let the agent's user write there); the work goes on by itself")
+        .hint(
+            "close the order in the CAD program or Explorer (or, if none has it open, let the \
+             agent's user write there); Casedrop then continues automatically",
+        )
         .caused_by(error.source)
 }
 

@@ -64,7 +64,7 @@ pub fn keep(
     let place = layout.held_dir(dir);
     step(Step::HoldMove);
     if disk.rename(staged, &place)? == Moved::TargetExists {
-        let text = format!("{} appeared while the order was put there", place.display());
+        let text = format!("{} appeared while the order was being moved there", place.display());
         return Err(Fault::new(FaultClass::Local, "staging-disturbed", text)
             .hint("keep other programs out of the staging folder"));
     }
@@ -90,7 +90,7 @@ pub fn check(disk: &dyn Disk, dir: &Path, manifest: &Manifest) -> Result<(), Fau
     if is_whole(disk, dir, manifest)? {
         return Ok(());
     }
-    let text = "what was held back of the order is not in staging any more, or was changed there";
+    let text = "the held-back files of the order are gone from staging or were changed there";
     Err(Fault::new(FaultClass::Local, "held-changed", text)
         .hint("keep other programs out of the staging folder; the order is fetched again"))
 }

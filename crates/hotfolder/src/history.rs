@@ -131,7 +131,7 @@ pub(super) fn free_place(
             return Ok(place);
         }
     }
-    let text = format!("the history of order {key} holds revision {revision} too many times");
+    let text = format!("the history of order {key} has revision {revision} too many times");
     Err(Fault::new(FaultClass::Local, "history-full", text)
         .hint("remove old directories from the staging folder's history"))
 }

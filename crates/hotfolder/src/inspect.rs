@@ -31,7 +31,7 @@ pub fn inspect(
             let what = if kind == Kind::File { "a file" } else { "a link or device" }.to_owned();
             return Ok(match expected {
                 Some(_) => LocalPicture::Altered {
-                    differences: vec![format!("{what} stands in place of the directory")],
+                    differences: vec![format!("{what} is in place of the directory")],
                 },
                 None => LocalPicture::Foreign { what },
             });
@@ -251,7 +251,7 @@ fn compare_by(
         }
         match hash(&below(dir, path)) {
             Ok(hash) if hash.as_ref().is_none_or(|hash| *hash == file.sha256) => {}
-            Ok(_) => found.wrong.push((path.to_owned(), "has other content".to_owned())),
+            Ok(_) => found.wrong.push((path.to_owned(), "has different content".to_owned())),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 found.gone.push(path.to_owned());
             }
@@ -269,7 +269,7 @@ fn compare_by(
             let path = dir.join(FILE_NAME);
             // Ours are short; a foreign one may be of any size.
             if size > MANIFEST_MAX || hash_file(disk, &path)?.1 != expected {
-                found.wrong.push((FILE_NAME.to_owned(), "has other content".to_owned()));
+                found.wrong.push((FILE_NAME.to_owned(), "has different content".to_owned()));
             }
         }
     }
@@ -326,7 +326,7 @@ mod tests {
         assert_eq!(reduced, LocalPicture::Reduced { gone: vec!["thumbnails/b.jpg".to_owned()] });
 
         std::fs::write(order.join("a.stl"), "mEsh").expect("same length");
-        assert_eq!(differences(&order, &manifest, &sha), ["a.stl has other content"]);
+        assert_eq!(differences(&order, &manifest, &sha), ["a.stl has different content"]);
         std::fs::write(order.join("a.stl"), "longer").expect("write");
         assert_eq!(differences(&order, &manifest, &sha), ["a.stl has 6 bytes instead of 4"]);
         let foreign = inspect(&RealDisk, &order, None, None).expect("looked");
@@ -342,7 +342,7 @@ mod tests {
         assert_eq!(
             differences(&order, &manifest, &sha),
             [
-                "manifest.json has other content",
+                "manifest.json has different content",
                 "design.dcm is not part of the order",
                 "notes is a directory that is not part of the order"
             ]

@@ -147,7 +147,7 @@ impl<'a> SpoolDir<'a> {
         if spool.len() == kept.len {
             return Ok(spool);
         }
-        let text = format!("{} changed while it was continued", self.package().display());
+        let text = format!("{} changed while it was being resumed", self.package().display());
         Err(Fault::new(FaultClass::Local, "staging-disturbed", text)
             .hint("keep other programs out of the staging folder; the order is fetched again"))
     }

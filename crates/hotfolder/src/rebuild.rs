@@ -164,8 +164,8 @@ impl Survey {
                 // Other people's folders may be named after patients.
                 let name = file_name(&dir.file_name().unwrap_or_default().to_string_lossy());
                 self.unreadable.push(format!(
-                    "{FILE_NAME} in the folder {name} {why}; the agent leaves the folder alone: look at it, \
-                     and delete it or have the order fetched again"
+                    "{FILE_NAME} in the folder {name} {why}; the agent leaves the folder alone: \
+                     look at it, and delete it or fetch the order again"
                 ));
                 return;
             }

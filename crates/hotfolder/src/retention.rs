@@ -133,11 +133,13 @@ pub fn settle(
                     fate?
                 }
                 Some(_) => Fate::LeftAlone(format!(
-                    "{} is of unknown origin: neither the journal nor the audit knows its manifest; \
-                     look at it, and delete it yourself",
+                    "{} is of unknown origin: its manifest is in neither the journal nor the \
+                     audit; look at it, and delete it yourself",
                     moved.display()
                 )),
-                None => Fate::LeftAlone(format!("{} is no order of ours", moved.display())),
+                None => {
+                    Fate::LeftAlone(format!("{} is not an order of Casedrop's", moved.display()))
+                }
             },
             Read::Unreadable(why) => Fate::LeftAlone(format!(
                 "{} in {} {why}; look at it, and delete it yourself",
@@ -149,7 +151,9 @@ pub fn settle(
                 step(Step::Reclaim);
                 remove_emptied(disk, moved)?
             }
-            Read::Missing => Fate::LeftAlone(format!("{} is no order of ours", moved.display())),
+            Read::Missing => {
+                Fate::LeftAlone(format!("{} is not an order of Casedrop's", moved.display()))
+            }
         };
         if let Fate::LeftAlone(why) = fate {
             left.push(why);
@@ -180,13 +184,16 @@ fn remove_emptied(disk: &dyn Disk, moved: &Path) -> Result<Fate, Fault> {
     for dir in inner.chain([moved.to_path_buf()]) {
         match disk.remove_dir(&dir) {
             Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => {
-                return Ok(Fate::LeftAlone(format!("{} is no order of ours", moved.display())));
+                return Ok(Fate::LeftAlone(format!(
+                    "{} is not an order of Casedrop's",
+                    moved.display()
+                )));
             }
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
             _ => {}
         }
     }
-    tracing::info!("an empty folder that a removal had left in staging is gone");
+    tracing::info!("removed an empty folder that a removal had left in staging");
     Ok(Fate::Removed)
 }
 
@@ -229,7 +236,7 @@ fn finish(
         }
     }
     let text =
-        format!("it was changed while it was being removed, and is kept in {}", moved.display());
+        format!("it was changed while it was being removed, and was kept in {}", moved.display());
     Ok(Fate::LeftAlone(text))
 }
 
@@ -427,7 +434,7 @@ mod tests {
         std::fs::remove_file(order.moved().join("a.stl")).expect("half removed");
         std::fs::write(order.moved().join("note.txt"), "mine").expect("written");
         let left = order.settle();
-        assert!(left.len() == 1 && left[0].contains("is kept in"), "{left:?}");
+        assert!(left.len() == 1 && left[0].contains("was kept in"), "{left:?}");
         assert!(order.moved().join("note.txt").is_file() && !order.dir().exists());
     }
 

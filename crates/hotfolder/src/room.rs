@@ -74,7 +74,8 @@ fn to_unpack(disk: &dyn Disk, dest: &Path, keep_free: u64, wanted: u64) -> Resul
         return Ok(());
     }
     Err(too_little(format!(
-        "there is not enough room to unpack the archive: {} are free, {} are needed ({} stay free)",
+        "not enough space to unpack the archive: {} are free, but {} are needed ({} must stay \
+         free)",
         write_size_roughly(free),
         write_size_roughly(needed),
         write_size_roughly(keep_free)

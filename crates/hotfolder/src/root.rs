@@ -105,7 +105,7 @@ impl Root {
             let output = self.layout.output.display();
             let text = format!("another agent is running on {output}");
             Fault::new(FaultClass::Local, ANOTHER_AGENT, text)
-                .hint("stop the other agent, or give this one an output of its own")
+                .hint("stop the other agent, or give this one its own output")
         })?;
         let mut state = self.state();
         state.id = Some(id.clone());
@@ -157,7 +157,7 @@ impl Root {
         let output = self.layout.output.display();
         let text = format!("the output folder {output} is not ready yet");
         Err(Fault::new(FaultClass::Local, "output-not-ready", text)
-            .hint("it is being prepared; the work goes on by itself"))
+            .hint("it is being prepared; Casedrop then continues automatically"))
     }
 
     /// Returns the id that the marker must have.
@@ -209,7 +209,7 @@ pub fn prepare_root(
 pub fn check_root(disk: &dyn Disk, layout: &Layout, id: &str) -> Result<(), Fault> {
     let why = match read_marker(disk, layout)? {
         Some(found) if found == id => return Ok(()),
-        Some(_) => "holds another folder's marker",
+        Some(_) => "has another folder's marker",
         None => "or its marker is gone",
     };
     Err(gone(disk, layout, why))
@@ -244,8 +244,8 @@ fn missing_drive(disk: &dyn Disk, path: &Path) -> Option<String> {
     }
     let drive = drive.display();
     Some(format!(
-        "there is no drive {drive} for the agent; mapped drives do not exist for services: write the \
-         path of the share itself into `output`, such as \\\\server\\share\\orders"
+        "there is no drive {drive} for the agent; mapped drives do not exist for services: set \
+         `output` to the path of the share itself, such as \\\\server\\share\\orders"
     ))
 }
 
@@ -304,7 +304,7 @@ fn make_marker(disk: &dyn Disk, layout: &Layout) -> Result<String, Fault> {
         // Another agent was faster; its id counts.
         disk.remove_file(&made)?;
         return read_marker(disk, layout)?.ok_or_else(|| {
-            Fault::new(FaultClass::Local, "root-marker", "the root marker came and went")
+            Fault::new(FaultClass::Local, "root-marker", "the root marker appeared and disappeared")
         });
     }
     disk.sync_dir(&layout.output)?;

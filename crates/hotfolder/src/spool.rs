@@ -77,9 +77,9 @@ impl Spool {
             return Err(Fault::new(
                 FaultClass::Permanent,
                 "archive-too-big",
-                format!("the download is bigger than {} bytes", self.cap),
+                format!("the download is larger than {} bytes", self.cap),
             )
-            .hint("if such an order is right, raise the limit for archives in the config"));
+            .hint("if such a large order is correct, raise the limit for archives in the config"));
         }
         self.file.write_all(bytes).map_err(writing(&self.path))?;
         self.hash.update(bytes);
@@ -111,7 +111,7 @@ impl Spool {
             return Err(Fault::new(
                 FaultClass::Transient,
                 "body-length",
-                format!("the download has {} bytes, {announced} were announced", self.len),
+                format!("the download has {} bytes, but {announced} were announced", self.len),
             ));
         }
         Ok(SpoolFile { path: self.path, len: self.len, sha256: self.hash.finish() })

@@ -63,7 +63,7 @@ pub fn verify_tree_with(
     walk.output();
     for id in only.unwrap_or_default() {
         if !walk.found.contains(id) {
-            walk.differ("", None, format!("order {id} is not in the tree"));
+            walk.differ("", None, format!("unknown order {id}: it is not in the output"));
         }
     }
     walk.report
@@ -94,7 +94,7 @@ impl Walk<'_> {
             self.differ(
                 "",
                 Some(MARKER),
-                "is missing: this is no output folder, or it is not mounted",
+                "is missing: this is not an output folder, or it is not mounted",
             );
         }
         for (lab, lab_entry) in self.dirs("", &output) {
@@ -167,7 +167,7 @@ impl Walk<'_> {
         let (account, name) = order.rsplit_once('/').unwrap_or_default();
         if belongs(&manifest, account, name).is_none() {
             let what = format!(
-                "is that of {}/{}/{}",
+                "belongs to {}/{}/{}",
                 manifest.lab, manifest.account.id, manifest.order_id
             );
             self.differ(order, Some(FILE_NAME), what);
@@ -279,7 +279,8 @@ mod tests {
     fn one_changed_byte_is_named() {
         let (place, dir) = setup();
         std::fs::write(dir.join("thumbnails/b.jpg"), "pictUre").expect("write");
-        let expected = [difference("smile-lab/4711/17", "thumbnails/b.jpg", "has other content")];
+        let expected =
+            [difference("smile-lab/4711/17", "thumbnails/b.jpg", "has different content")];
         assert_eq!(differences(&place, None), expected);
         assert_eq!(differences(&place, Some(&[key().order])), expected);
     }
@@ -313,7 +314,7 @@ mod tests {
         let other: OrderId = "99".parse().expect("valid");
         assert_eq!(
             differences(&place, Some(&[other])),
-            [difference("", "", "order 99 is not in the tree")]
+            [difference("", "", "unknown order 99: it is not in the output")]
         );
         let found = differences(&place, Some(&[key().order]));
         assert!(found[0].2.starts_with("cannot be read"), "{found:?}");

@@ -79,7 +79,7 @@ fn check_set(staged: &Path, tree: &Tree, manifest: &Manifest) -> Result<(), Faul
     if tree.odd.is_empty() && tree.litter == 0 && there.eq(listed.iter().copied()) {
         return Ok(());
     }
-    let text = format!("the files in {} are not those of the order's manifest", staged.display());
+    let text = format!("the files in {} do not match the order's manifest", staged.display());
     Err(Fault::new(FaultClass::Local, "staging-disturbed", text)
         .hint("keep other programs out of the staging folder; the order is fetched again"))
 }

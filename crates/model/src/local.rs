@@ -96,6 +96,7 @@ pub fn number_of(dir: &str) -> u32 {
 /// Returns the fault for a volume with too little space, the reserve included.
 pub fn too_little(text: String) -> Fault {
     Fault::new(FaultClass::Local, "disk-full", text).hint(
-        "free some space on that volume, or lower retention.min_free; the work goes on by itself",
+        "free some space on that volume, or lower retention.min_free; Casedrop then continues \
+         automatically",
     )
 }

@@ -12,12 +12,13 @@ use casedrop_model::path::PathFault;
 
 fn damaged(code: &'static str, message: String) -> Fault {
     Fault::new(FaultClass::Damaged, code, message)
-        .hint("the download is repeated; if it stays so, ask Align to regenerate the export")
+        .hint("the download is retried; if it stays damaged, ask Align to regenerate the export")
 }
 
 fn permanent(code: &'static str, message: String) -> Fault {
     Fault::new(FaultClass::Permanent, code, message).hint(
-        "nothing of this archive was published; have the export checked at Align, then refetch",
+        "nothing of this archive was published; ask Align to check the export, then fetch the \
+         order again: `casedrop refetch ORDER`",
     )
 }
 
@@ -26,7 +27,7 @@ pub(crate) fn not_a_zip(why: &str) -> Fault {
 }
 
 pub(crate) fn empty() -> Fault {
-    damaged("zip-empty", "the archive holds no files".to_owned())
+    damaged("zip-empty", "the archive contains no files".to_owned())
 }
 
 pub(crate) fn corrupt(place: &str, why: &str) -> Fault {
@@ -38,7 +39,7 @@ pub(crate) fn crc(place: &str) -> Fault {
 }
 
 pub(crate) fn overlap() -> Fault {
-    permanent("zip-overlap", "members of the archive share the same bytes".to_owned())
+    permanent("zip-overlap", "files in the archive share the same bytes".to_owned())
 }
 
 pub(crate) fn ambiguous() -> Fault {
@@ -55,30 +56,30 @@ pub(crate) fn unsafe_name(fault: &PathFault) -> Fault {
         PathFault::NotPortable(name) => ("zip-name", PathFault::NotPortable(file_name(name))),
         PathFault::Empty => ("zip-name", PathFault::Empty),
     };
-    permanent(code, format!("the archive has a member whose name is not acceptable: {fault}"))
+    permanent(code, format!("the archive contains an unsafe file name: {fault}"))
 }
 
 pub(crate) fn link(place: &str) -> Fault {
-    permanent("zip-link", format!("the archive's member {place} is a link or a device, not a file"))
+    permanent("zip-link", format!("{place} in the archive is a link or a device, not a file"))
 }
 
 pub(crate) fn encrypted(place: &str) -> Fault {
-    permanent("zip-encrypted", format!("the archive's member {place} is encrypted"))
+    permanent("zip-encrypted", format!("{place} in the archive is encrypted"))
 }
 
 pub(crate) fn duplicate(place: &str) -> Fault {
     permanent(
         "zip-duplicate",
-        format!("the archive has two members called {place}, with different content"),
+        format!("the archive has two files called {place}, with different content"),
     )
 }
 
 pub(crate) fn bomb(what: &str) -> Fault {
-    permanent("zip-bomb", format!("the archive would unpack to too much: {what}"))
+    permanent("zip-bomb", format!("the archive would unpack to too much data: {what}"))
 }
 
 pub(crate) fn too_many(count: u64, max: u64) -> Fault {
-    permanent("zip-too-many", format!("the archive has {count} members, more than {max}"))
+    permanent("zip-too-many", format!("the archive has {count} files, more than {max}"))
 }
 
 pub(crate) fn unsupported(place: &str, why: &str) -> Fault {
@@ -93,13 +94,13 @@ pub(crate) fn from_io(place: &str, error: io::Error) -> Fault {
             "disk",
             format!("cannot read the downloaded archive at {place}"),
         )
-        .hint("check the volume that holds the staging folder")
+        .hint("check the volume with the staging folder")
         .caused_by(error);
     }
     match error.kind() {
         io::ErrorKind::UnexpectedEof => corrupt(place, "it is cut off"),
         io::ErrorKind::OutOfMemory => {
-            unsupported(place, "it needs more memory to unpack than the agent allows itself")
+            unsupported(place, "unpacking it takes more memory than the agent may use")
         }
         _ => corrupt(place, "its packed data is broken"),
     }

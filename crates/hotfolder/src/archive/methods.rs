@@ -79,11 +79,11 @@ pub(super) fn decoder<'a, R: BufRead + 'a>(
 }
 
 pub(crate) fn unsupported(place: &str) -> Fault {
-    fault::unsupported(place, "it is packed by a method that the agent does not read")
+    fault::unsupported(place, "it is packed with a method that the agent does not support")
 }
 
 fn too_wide(place: &str) -> Fault {
-    fault::unsupported(place, "it needs more memory to unpack than the agent allows itself")
+    fault::unsupported(place, "unpacking it takes more memory than the agent may use")
 }
 
 /// Reads zstd frames one after another: the crate reads only one.

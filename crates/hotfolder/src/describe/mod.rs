@@ -150,7 +150,7 @@ fn told(disk: &dyn Disk, dir: &Path, staged: &[StagedFile], notes: &mut Vec<Stri
             Ok(bytes) => bytes,
             Err(error) => {
                 let name = file_name(file.path.as_str());
-                notes.push(format!("{name} was not looked into: {}", error.source));
+                notes.push(format!("{name} was not checked: {}", error.source));
                 continue;
             }
         };

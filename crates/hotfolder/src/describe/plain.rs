@@ -133,7 +133,7 @@ pub(super) fn link(
 
 fn unexpected(path: &Path) -> Fault {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let text = format!("{} appeared while the order was put together", file_name(&name));
+    let text = format!("{} appeared while the order was being assembled", file_name(&name));
     Fault::new(FaultClass::Local, "staging-disturbed", text)
         .hint("keep other programs out of the staging folder")
 }

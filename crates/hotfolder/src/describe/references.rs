@@ -28,7 +28,7 @@ pub(super) struct Obstacle {
     pub(super) why: &'static str,
 }
 
-const UNCLEAR: &str = "it refers to a file by a name that several have";
+const UNCLEAR: &str = "it refers to a file name that several files have";
 const ENCODING: &str = "it is in an encoding that the agent cannot write";
 const TOO_LONG: &str = "it is too long to be changed";
 const NOT_PROVEN: &str = "its references could not all be found";

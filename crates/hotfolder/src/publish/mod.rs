@@ -238,7 +238,7 @@ impl Work<'_> {
 }
 
 fn in_the_way(place: &Path) -> Fault {
-    let text = format!("{} appeared while the order was published", place.display());
+    let text = format!("{} appeared while the order was being published", place.display());
     Fault::new(FaultClass::Local, "staging-disturbed", text)
         .hint("keep other programs out of the staging folder")
 }

@@ -153,7 +153,7 @@ pub(super) fn unpack_beside(
                     if work.hash(twin.index, &file_name(&text))? != file.sha256 {
                         return Err(fault::duplicate(&file_name(&text)));
                     }
-                    let words = "the archive holds this file twice, with the same content";
+                    let words = "the archive contains this file twice, with the same content";
                     let finding = Finding::new(FindingCode::MemberTwice, Severity::Note, words);
                     findings.push(finding.of(file.path.as_str()));
                 }

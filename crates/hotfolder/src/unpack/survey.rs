@@ -99,7 +99,7 @@ impl Survey {
             let words = if is_dir {
                 "the archive calls it a folder, but it has content, which was left out"
             } else {
-                "the archive holds a file without a name, which was left out"
+                "the archive contains a file without a name, which was left out"
             };
             let finding = Finding::new(FindingCode::MemberNameless, Severity::Warning, words);
             self.findings.push(finding.of(name.text.clone()));
@@ -175,12 +175,13 @@ fn tell_differences(archive: &Archive, names: &[Name], findings: &mut Vec<Findin
     for (count, place) in [(before, "before"), (between, "between the files of"), (after, "after")]
     {
         if count > 0 {
-            let words = format!("{count} bytes that belong to no file lie {place} the archive");
+            let words = format!("{count} bytes that belong to no file are {place} the archive");
             note(FindingCode::ZipStrayBytes, Severity::Note, words);
         }
     }
     if members > 0 {
-        let words = "the archive holds files that its directory does not list; they were left out";
+        let words = "the archive contains files that its directory does not list; they were left \
+                     out";
         note(FindingCode::ZipUnlisted, Severity::Warning, words.to_owned());
     }
     let guessed = names.iter().filter(|name| name.raw.is_some()).count();

@@ -112,13 +112,13 @@ fn of(trouble: Trouble, grave: Severity) -> (FindingCode, Severity, &'static str
         Trouble::Cut => (
             FindingCode::MeshCut,
             grave,
-            "This mesh is cut off: it ends before all of its data came. Part of the scan is missing, \
-             or it cannot be opened.",
+            "This mesh is cut off: it ends before all of its data. Part of the scan is missing, or \
+             it cannot be opened.",
         ),
         Trouble::Longer => (
             FindingCode::MeshLonger,
             Severity::Warning,
-            "This mesh file is longer than what it says it holds. Check that the scan is whole.",
+            "This mesh file is longer than it says. Check that the scan is complete.",
         ),
         Trouble::Commas => (
             FindingCode::MeshDecimalComma,

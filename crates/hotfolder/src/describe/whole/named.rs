@@ -40,22 +40,22 @@ impl Look<'_> {
         let hint = names::hint(name);
         let is_mesh = object.role() == Some(Role::Scan) || hint.role == Some(Role::Scan);
         if object.is_image() {
-            let words = "The XML lists this picture, and it is not in the package.";
+            let words = "The XML lists this picture, but it is not in the package.";
             return (!self.case.pictures_follow).then_some((Severity::Note, words));
         }
         if object.is_line() {
-            let words = "The XML lists this line, such as a margin, and it is not in the package: \
-                it has to be drawn again.";
+            let words = "The XML lists this line, such as a margin, but it is not in the package: \
+                         it has to be drawn again.";
             return Some((Severity::Warning, words));
         }
         if !is_mesh {
             let is_texture = object.role() == Some(Role::Texture);
             return Some(if is_texture {
-                let words = "The XML lists this texture, and it is not in the package: the scan \
-                    shows without its colours.";
+                let words = "The XML lists this texture, but it is not in the package: the scan \
+                             shows without its colours.";
                 (Severity::Warning, words)
             } else {
-                (Severity::Note, "The XML lists this file, and it is not in the package.")
+                (Severity::Note, "The XML lists this file, but it is not in the package.")
             });
         }
         let wanted = key(stem(name.as_str()));
@@ -66,15 +66,15 @@ impl Look<'_> {
             let words = "The XML lists this scan in another file format than the package has.";
             (Severity::Note, words)
         } else if hint.pretreatment || object.pretreatment() {
-            let words = "The XML lists this scan from before the treatment, and it is not in the \
-                package.";
+            let words = "The XML lists this scan from before the treatment, but it is not in the \
+                         package.";
             (Severity::Warning, words)
         } else if hint.bite.is_some() {
-            let words = "The XML lists this bite scan, and it is not in the package.";
+            let words = "The XML lists this bite scan, but it is not in the package.";
             (Severity::Warning, words)
         } else {
-            let words = "The XML lists this scan, and it is not in the package: the case is \
-                incomplete.";
+            let words = "The XML lists this scan, but it is not in the package: the case is \
+                         incomplete.";
             (Severity::Serious, words)
         })
     }
@@ -116,7 +116,7 @@ impl Look<'_> {
             let name = name.rsplit(['/', '\\']).next().unwrap_or(name);
             if !seen.insert((jaw, what(name), path.extension())) {
                 let words = "The package has this scan of the jaw twice, under two names. Check \
-                    which one counts.";
+                             which one is right.";
                 let about = About::File(scan.index);
                 found.push(Found::new(about, FindingCode::JawTwice, Severity::Warning, words));
             }

@@ -21,8 +21,8 @@ impl Look<'_> {
                 told.rx.is_export || file.staged.path.fold().contains("itero_export")
             });
             if is_export {
-                let words = "This XML file is damaged or cut off: what it says of the case is not \
-                    complete.";
+                let words = "This XML file is damaged or cut off: what it says about the case is \
+                             incomplete.";
                 let about = About::File(told.index);
                 found.push(Found::new(about, FindingCode::XmlUnreadable, Severity::Warning, words));
             }
@@ -60,8 +60,8 @@ impl Look<'_> {
             return;
         }
         let Some(told) = self.told.iter().find(|told| told.rx.is_fixed()) else { return };
-        let words = "The prescription orders a fixed restoration and lists no tooth: it does not say \
-            what is to be made.";
+        let words = "The prescription orders a fixed restoration but lists no tooth: it does not \
+                     say what to make.";
         let about = About::File(told.index);
         found.push(Found::new(about, FindingCode::RxWithoutTeeth, Severity::Serious, words));
     }
