@@ -311,7 +311,7 @@ fn a_single_pass_gives_up_on_a_locked_journal_with_the_way_out() {
     match ended.expect_err("given up") {
         OpenError::Store(error) => {
             assert_eq!(error.kind(), StoreTrouble::Locked);
-            assert!(error.hint().contains("end the program that holds it"));
+            assert!(error.hint().contains("close the program that has it open"));
         }
         other => panic!("{other:?}"),
     }

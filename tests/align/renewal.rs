@@ -78,13 +78,13 @@ fn while_the_access_token_lives_the_lab_goes_on_and_people_are_told_what_happene
     let ending = lab.client.ending().expect("it ends");
     assert_eq!(ending.at, until);
     let told = ending.why.chain();
-    assert!(told.contains("was lost (the connection broke off)"), "{told}");
+    assert!(told.contains("was lost (the connection was lost)"), "{told}");
     assert!(ending.why.hint.expect("a way out").contains("casedrop login smile-lab"));
     assert!(lab.client.paired().is_ok());
     lab.pass(26 * MINUTE);
     let fault = lab.client.ready_orders(&Cancel::new()).expect_err("it is over");
     assert_eq!((fault.class, fault.code), (FaultClass::Auth, "login-needed"));
-    assert!(fault.message.contains("was lost (the connection broke off)"), "{fault}");
+    assert!(fault.message.contains("was lost (the connection was lost)"), "{fault}");
     assert!(fault.message.contains("no longer accepts the login"), "{fault}");
     assert!(lab.client.paired().is_err());
     assert!(lab.client.ending().is_none(), "it is not ending, it is over");

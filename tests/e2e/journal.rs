@@ -126,7 +126,7 @@ fn a_journal_damaged_while_nothing_ran_is_set_aside_and_made_anew() {
         }
 
         let ended = world.good(&["sync"]);
-        assert!(ended.stderr.contains("the journal was made anew on"), "{damage:?}: {ended:?}");
+        assert!(ended.stderr.contains("the journal was rebuilt on"), "{damage:?}: {ended:?}");
         assert_eq!(kept(&world).len(), usize::from(damage.leaves_remains()), "{damage:?}");
         for dir in kept(&world) {
             assert!(dir.join(FILE_NAME).is_file() && dir.join("about.txt").is_file());
@@ -135,8 +135,8 @@ fn a_journal_damaged_while_nothing_ran_is_set_aside_and_made_anew() {
         let story = world.order(&second);
         assert_eq!((&story["revision"], &story["state"]), (&2.into(), &"published".into()));
         assert_eq!(story["revisions"].as_array().expect("revisions").len(), 2, "{story:#}");
-        assert!(world.good(&["orders"]).stderr.contains("made anew"), "{damage:?}");
-        assert!(world.good(&["check"]).stdout.contains("made anew"), "{damage:?}");
+        assert!(world.good(&["orders"]).stderr.contains("was rebuilt on"), "{damage:?}");
+        assert!(world.good(&["check"]).stdout.contains("was rebuilt on"), "{damage:?}");
         assert_eq!(tree::listing(&world.output()), before, "{damage:?}");
 
         // A case that comes back replaces its previous revision.
@@ -184,7 +184,7 @@ fn an_order_in_download_is_not_forgotten_with_the_journal() {
         world.wait_for_state(&id, "published");
         assert_eq!(world.published(&done).revision, 1);
         let log = agent.kill();
-        assert!(log.contains("the journal was made anew on"), "{damage:?}: {log}");
+        assert!(log.contains("the journal was rebuilt on"), "{damage:?}: {log}");
         assert_eq!(tree::orders(&world.output()).len(), 2, "{damage:?}");
         let claims = std::fs::read_dir(world.staging().join("claims")).expect("readable");
         assert_eq!(claims.count(), 0, "{damage:?}");
@@ -210,7 +210,7 @@ fn a_running_agent_makes_a_journal_that_is_ruined_under_its_hands_anew() {
     let id = world.align().create_order(&order(CaseKind::OrthoShell)).expect("created");
     world.wait_for_revision(&id, 1);
     let log = agent.kill();
-    assert!(log.contains("the journal was made anew on"), "{log}");
+    assert!(log.contains("the journal was rebuilt on"), "{log}");
     assert_eq!(world.align().state().counters.poll_violations, 0);
 }
 
@@ -352,7 +352,7 @@ fn a_journal_lost_while_the_output_is_away_makes_no_new_output() {
         assert_eq!(story["revision"], revision);
     }
     let log = agent.kill();
-    assert!(log.contains("the journal was made anew on"), "{log}");
+    assert!(log.contains("the journal was rebuilt on"), "{log}");
     assert_eq!(world.align().state().counters.poll_violations, 0);
     world.good(&["verify"]);
 }

@@ -131,7 +131,7 @@ fn without_the_listener_orders_are_found_by_polling_and_people_are_told() {
     });
     assert!(ended.stderr.contains(&listening.address.to_string()), "{ended:?}");
     let log = agent.kill();
-    assert!(log.contains("another program listens there"), "{log}");
+    assert!(log.contains("another program is already listening there"), "{log}");
     drop(taken);
     let agent = listening.run();
     assert!(!world.good(&["orders"]).stderr.contains("cannot be received"));

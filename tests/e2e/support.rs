@@ -306,7 +306,7 @@ fn a_bundle_is_made_of_what_there_is_when_the_config_is_broken() {
         let output = command.current_dir(&folder).output().expect("it runs");
         let ended = super::world::ended(output);
         assert_eq!(ended.code, Some(0), "{ended:?}");
-        assert!(ended.stderr.contains("not in it: config.txt"), "{ended:?}");
+        assert!(ended.stderr.contains("not included: config.txt"), "{ended:?}");
         let files = tree::files(&folder);
         let name = files[0].file_name().expect("a name").to_string_lossy().into_owned();
         assert!(files.len() == 1 && name.starts_with("casedrop-support-2"), "{files:?}");

@@ -221,5 +221,5 @@ fn a_service_is_handed_its_key_as_a_credential() {
     let ended = world.casedrop(&Session::none(), &["accounts", LAB]).with(4);
     ended.says("casedrop-key");
     let ended = world.casedrop(&Session::with_credential(&[8; 32]), &["accounts", LAB]).with(4);
-    ended.says("does not hold");
+    ended.says("does not have");
 }

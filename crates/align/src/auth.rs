@@ -219,7 +219,7 @@ impl Auth {
             None if fault.code == LOCKED => {}
             None => {
                 let left = left(login, now).as_secs();
-                warn!(%lab, left, "the login could not be renewed yet, and still works: {}", fault.chain());
+                warn!(%lab, left, "the login could not be renewed yet, but still works: {}", fault.chain());
             }
         }
     }
@@ -399,9 +399,9 @@ impl Auth {
 const LOCKED: &str = "login-locked";
 
 fn locked(lab: &LabName) -> Fault {
-    let text = format!("another program holds the login of lab {lab}");
+    let text = format!("another program is using the login of lab {lab}");
     Fault::new(FaultClass::Local, LOCKED, text)
-        .hint("end other `casedrop` commands that wait for an answer")
+        .hint("stop other `casedrop` commands that are waiting for an answer")
 }
 
 impl FaultCopy {

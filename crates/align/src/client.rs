@@ -123,7 +123,7 @@ impl AlignClient {
         if refused(&answer) && !is_one_resource {
             let lab = &self.auth.lab;
             let text = format!(
-                "cannot {}: {} does not accept the login of lab {lab}, though it is fresh",
+                "cannot {}: {} does not accept the login of lab {lab}, although it is new",
                 answer.what(),
                 answer.host
             );
@@ -295,7 +295,7 @@ async fn unknown_rx(rx: &RxId, answer: &mut Answer) -> Fault {
     let wait = answer.fault().retry_after;
     let unknown = |text| Fault::new(FaultClass::Permanent, "unknown-rx", text).retry_after(wait);
     let fault = match answer.page().await {
-        None => unknown(format!("Align knows no order of Rx {rx}")),
+        None => unknown(format!("Align has no order for Rx {rx}")),
         // Align answers with JSON, so this may come from a proxy.
         Some(page) => faults::with_page(unknown(answer.fault().message), &page),
     };

@@ -72,7 +72,7 @@ impl Judged {
             return Ok(judged);
         }
         Err(judged.trouble.unwrap_or_else(|| {
-            let text = "the answer of discovery holds no endpoint that is known";
+            let text = "the discovery answer contains no known endpoint";
             Fault::new(FaultClass::Transient, "bad-answer", text)
         }))
     }
@@ -195,7 +195,7 @@ impl Table {
         // Texts without keys of their own always fit into JSON.
         let bytes = serde_json::to_vec(&kept).unwrap_or_default();
         if let Err(error) = write_durably(&*memory.disk, &memory.file, &bytes) {
-            debug!("what discovery said could not be kept: {error}");
+            debug!("the discovery answer could not be stored: {error}");
         }
     }
 }

@@ -130,7 +130,7 @@ async fn not_converted(answer: &mut Answer, wanted: &AssetRequest) -> Fault {
         text = format!("{text}: {} answered {}", answer.host, answer.status());
     }
     let fault = Fault::new(FaultClass::NotConverted, "not-converted", text)
-        .hint("Align is making the files; the agent asks again later")
+        .hint("Align is still preparing the files; the agent asks again later")
         .retry_after(answer.fault().retry_after)
         .at(&answer.host);
     page.iter().fold(fault, |fault, page| faults::with_page(fault, page))
@@ -251,7 +251,8 @@ impl Opened {
             (Some(left), None) if *left > 0 => Err(self.broken_off()),
             (Some(left), Some(_)) => {
                 *left = left.checked_sub(length).ok_or_else(|| {
-                    let text = format!("cannot {}: more came than announced", self.answer.what());
+                    let text =
+                        format!("cannot {}: more arrived than announced", self.answer.what());
                     Fault::new(FaultClass::Transient, "bad-length", text)
                 })?;
                 Ok(chunk)
@@ -262,7 +263,7 @@ impl Opened {
 
     fn broken_off(&self) -> Fault {
         let (what, host) = (self.answer.what(), &self.answer.host);
-        let text = format!("cannot {what}: the connection to {host} broke off");
+        let text = format!("cannot {what}: the connection to {host} was lost");
         Fault::new(FaultClass::Transient, "broken-off", text).at(host)
     }
 }

@@ -245,7 +245,7 @@ impl Reach {
         cache.trouble = judged.trouble.take().map(|fault| {
             if !cache.warned {
                 let (text, hint) = (fault.chain(), fault.hint.as_deref().unwrap_or_default());
-                warn!(lab = self.lab, hint, "discovery is not followed in all: {text}");
+                warn!(lab = self.lab, hint, "part of the discovery answer is not used: {text}");
             }
             Trouble { fault, is_total: false, is_refused: false }
         });

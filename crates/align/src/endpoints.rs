@@ -189,10 +189,10 @@ impl Places {
             text.replace_range(slot, &utf8_percent_encode(value, ESCAPED).to_string());
         }
         if text.contains(['{', '}']) {
-            return Err(bad("holds a placeholder that is not known".to_owned()));
+            return Err(bad("contains an unknown placeholder".to_owned()));
         }
         let url =
-            Url::parse(&text).map_err(|error| bad("is no URL".to_owned()).caused_by(error))?;
+            Url::parse(&text).map_err(|error| bad("is not a URL".to_owned()).caused_by(error))?;
         self.admit(&url, name)?;
         Ok(url)
     }
@@ -224,7 +224,7 @@ impl Places {
         }
         if !self.allowed.iter().any(named) {
             let hint = format!("if {host} is Align's, add it to `api.allowed_hosts`");
-            return refused("host-not-allowed", "where tokens may not go".to_owned(), hint);
+            return refused("host-not-allowed", "where logins may not be sent".to_owned(), hint);
         }
         Ok(())
     }

@@ -53,7 +53,7 @@ pub(super) fn network(what: &str, host: &str, error: reqwest::Error, proxy: Opti
         transient("connect", format!("cannot {what}: {host} did not answer in time{by}"))
             .hint(unreached)
     } else {
-        transient("broken-off", format!("cannot {what}: the connection to {host} broke off"))
+        transient("broken-off", format!("cannot {what}: the connection to {host} was lost"))
     };
     fault.at(host).caused_by(error.without_url())
 }
@@ -142,7 +142,7 @@ pub(super) fn status(
 const REFUSALS: [u16; 4] = [401, 402, 403, 451];
 
 const BY_A_PROXY: &str =
-    "a proxy may have answered for Align: ask whoever runs the network to let it pass unchanged";
+    "a proxy may have answered for Align: ask your IT to let it pass unchanged";
 
 fn class(subject: &Subject, status: u16) -> FaultClass {
     match (subject, status) {
@@ -158,7 +158,7 @@ fn class(subject: &Subject, status: u16) -> FaultClass {
 pub(super) fn with_page(mut fault: Fault, page: &str) -> Fault {
     fault.message = format!("{}, with {page}", fault.message);
     fault.hint = Some(match fault.hint.take() {
-        Some(hint) if hint != BY_A_PROXY => format!("{BY_A_PROXY}; if none did: {hint}"),
+        Some(hint) if hint != BY_A_PROXY => format!("{BY_A_PROXY}; if not: {hint}"),
         _ => BY_A_PROXY.to_owned(),
     });
     fault

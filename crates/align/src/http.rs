@@ -421,7 +421,7 @@ fn astray(request: &Request, way: &Way, why: &str) -> Fault {
 fn bearer_header(token: &SecretString) -> Result<HeaderValue, Fault> {
     let mut value =
         HeaderValue::from_str(&format!("Bearer {}", token.expose_secret())).map_err(|_| {
-            Fault::new(FaultClass::Auth, "login-unreadable", "the access token is no plain text")
+            Fault::new(FaultClass::Auth, "login-unreadable", "the access token is not plain text")
         })?;
     value.set_sensitive(true);
     Ok(value)

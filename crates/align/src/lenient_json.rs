@@ -21,7 +21,7 @@ pub(super) enum BadAnswer {
     #[error("it is not valid JSON at line {line}, column {column}")]
     NotJson { line: usize, column: usize },
     /// It is JSON of another shape.
-    #[error("it holds no {0}")]
+    #[error("it contains no {0}")]
     Lacks(&'static str),
 }
 

@@ -77,7 +77,7 @@ impl AlignClient {
         let former = self.keep(tokens)?;
         if let Err(fault) = self.abandon_login() {
             // It expires on its own.
-            warn!(%lab, "a login that was begun could not be forgotten: {}", fault.chain());
+            warn!(%lab, "an unfinished login could not be deleted: {}", fault.chain());
         }
         Ok(former)
     }
@@ -120,7 +120,7 @@ impl LoginRequest {
         }
         let url =
             Url::parse(text).or_else(|_| self.expected.redirect.join(text)).map_err(|_| {
-                Fault::new(FaultClass::Auth, "login-input", "what was entered is no URL")
+                Fault::new(FaultClass::Auth, "login-input", "what was entered is not a URL")
                     .hint("paste the whole URL that the browser shows after the login")
             })?;
         self.expected.code_from_url(&url)
@@ -142,7 +142,7 @@ impl Expected {
                 .hint("log in as a lab user and allow the access; then run the command again"));
         }
         seen.code.filter(|code| !code.expose_secret().is_empty()).ok_or_else(|| {
-            Fault::new(FaultClass::Auth, "login-input", "the redirected URL holds no code")
+            Fault::new(FaultClass::Auth, "login-input", "the redirected URL contains no code")
                 .hint("paste the whole URL that the browser shows after the login")
         })
     }

@@ -50,12 +50,13 @@ impl Loopback {
         };
         let bound: io::Result<_> = client.block_on(bind);
         let listeners = bound.map_err(|error| {
-            let text = format!("cannot listen on port {port}, where the login comes back");
+            let text =
+                format!("cannot listen on port {port}, where the browser returns after the login");
             let fault = Fault::new(FaultClass::Local, "login-port", text);
             match error.kind() {
                 io::ErrorKind::AddrInUse => fault.hint(
-                    "another program (perhaps another `casedrop login`) uses that port: end it, or \
-                     register another `redirect_url` with Align",
+                    "another program (perhaps another `casedrop login`) uses that port: stop it, \
+                     or register another `redirect_url` with Align",
                 ),
                 io::ErrorKind::PermissionDenied => fault.hint(
                     "this user may not use that port: register a `redirect_url` with a port above \
@@ -113,11 +114,15 @@ struct Shared {
 async fn returned(State(shared): State<Arc<Shared>>, call: Request) -> Response {
     let path = call.uri().path();
     if path != shared.expected.redirect.path() {
-        return page(StatusCode::NOT_FOUND, "Nothing here", "This is not the login's address.");
+        return page(
+            StatusCode::NOT_FOUND,
+            "Nothing here",
+            "This is not the address for the login.",
+        );
     }
     if call.method() != Method::GET {
-        let text = "The login comes back by GET.";
-        return page(StatusCode::METHOD_NOT_ALLOWED, "Not that way", text);
+        let text = "Only GET requests are accepted here.";
+        return page(StatusCode::METHOD_NOT_ALLOWED, "Method not allowed", text);
     }
     let mut url = shared.expected.redirect.clone();
     url.set_query(call.uri().query());

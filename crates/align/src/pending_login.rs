@@ -115,7 +115,7 @@ impl PendingLogin {
             began_ms: u64::try_from(began.as_millis()).unwrap_or(u64::MAX),
         };
         serde_json::to_string(&stored).map(Into::into).map_err(|error| {
-            let text = "cannot keep a login that was begun";
+            let text = "cannot store an unfinished login";
             Fault::new(FaultClass::Local, "login-unwritable", text).caused_by(error)
         })
     }

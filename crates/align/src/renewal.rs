@@ -157,8 +157,8 @@ fn is_same(one: &SecretString, other: &SecretString) -> bool {
 fn in_words(lost: Option<&str>) -> &'static str {
     match lost {
         None => "the program or the PC stopped before it came",
-        Some("broken-off") => "the connection broke off",
-        Some("stalled" | "too-slow") => "it did not come in time",
+        Some("broken-off") => "the connection was lost",
+        Some("stalled" | "too-slow") => "it did not arrive in time",
         Some("bad-answer" | "answer-too-long") => "it could not be read",
         Some(_) => "the server failed",
     }

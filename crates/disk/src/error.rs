@@ -133,24 +133,27 @@ impl From<DiskError> for Fault {
     fn from(error: DiskError) -> Self {
         let (code, hint) = match error.kind() {
             _ if error.no_file().is_some() => {
-                ("no-file", "somebody put something else in the place of a file; move it away")
+                ("no-file", "something else is in the place of a file; move it away")
             }
             _ if error.is_away() => (
                 "share-gone",
-                "the share or drive that holds it does not answer; the work goes on by itself once \
-                 it is back",
+                "its share or drive does not answer; Casedrop continues automatically once it is \
+                 back",
             ),
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-                ("disk-full", "free some space on that volume; the work goes on by itself")
-            }
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => (
+                "disk-full",
+                "free some space on that volume; Casedrop then continues automatically",
+            ),
             io::ErrorKind::PermissionDenied => {
                 ("permission-denied", "give the agent's user the right to write there")
             }
             io::ErrorKind::ReadOnlyFilesystem => {
                 ("read-only", "make that volume writable for the agent's user")
             }
-            io::ErrorKind::NotFound => ("not-found", "check that the folder exists and is mounted"),
-            _ => ("disk", "check the volume that holds this path"),
+            io::ErrorKind::NotFound => {
+                ("not-found", "check that the path is right and its volume is mounted")
+            }
+            _ => ("disk", "check the volume with this path"),
         };
         Self::new(FaultClass::Local, code, error.to_string()).hint(hint).caused_by(error.source)
     }

@@ -39,8 +39,8 @@ impl Mapped {
     pub fn refusal(&self) -> (String, String) {
         let letter = self.letter;
         let reason = format!(
-            "{letter}: is a mapped drive, and mapped drives do not exist for services: they belong to \
-             whoever connected them"
+            "{letter}: is a mapped drive, and mapped drives do not exist for services: they belong \
+             to the user who connected them"
         );
         let hint = match &self.path {
             Some(path) => format!("write {}", path.display()),

@@ -10,7 +10,7 @@ use casedrop_model::fault::{Fault, FaultClass};
 pub fn random_text<const BYTES: usize>(code: &'static str) -> Result<String, Fault> {
     let mut bytes = [0; BYTES];
     getrandom::fill(&mut bytes).map_err(|error| {
-        let text = format!("the system gives no random numbers: {error}");
+        let text = format!("the system provides no random numbers: {error}");
         Fault::new(FaultClass::Local, code, text).hint("restart this PC")
     })?;
     Ok(hex(bytes))

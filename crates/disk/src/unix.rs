@@ -335,7 +335,7 @@ pub(super) fn readers(path: &Path) -> io::Result<Vec<String>> {
 /// Makes the account the owner of the folder and of everything in it with the same previous owner.
 pub(super) fn grant(dir: &Path, account: &str) -> io::Result<()> {
     let user = uzers::get_user_by_name(account).ok_or_else(|| {
-        let text = format!("this system knows no user {account}");
+        let text = format!("there is no user {account} on this system");
         io::Error::new(io::ErrorKind::InvalidInput, text)
     })?;
     let before = dir.symlink_metadata()?.uid();

@@ -11,7 +11,7 @@ pub enum StoreError {
     #[error("the journal cannot be read or written")]
     Sqlite(#[from] rusqlite::Error),
     /// A row that this version cannot read.
-    #[error("the journal holds a row that cannot be read ({0})")]
+    #[error("the journal contains a row that cannot be read ({0})")]
     Row(String),
     /// Not something this program wrote.
     #[error("the journal is damaged ({0})")]
@@ -26,7 +26,8 @@ pub enum StoreError {
     },
     /// Written by a newer version of the agent.
     #[error(
-        "the journal has version {found}, this agent knows versions up to {known}: install the newer agent again"
+        "the journal has version {found}, but this agent supports versions up to {known}: install \
+         the newer agent again"
     )]
     Newer {
         /// The version in the file.
@@ -58,15 +59,19 @@ impl StoreTrouble {
     pub fn hint(self) -> &'static str {
         match self {
             Self::Damaged => {
-                "the agent sets it aside and makes a new one at its next start (`casedrop run` or `casedrop sync`)"
+                "the agent moves it aside and rebuilds it at its next start (`casedrop run` or \
+                 `casedrop sync`)"
             }
             Self::Newer => "install the newer agent again",
-            Self::Locked => "end the program that holds it, such as a backup or a database viewer",
+            Self::Locked => {
+                "close the program that has it open, such as a backup or a database viewer"
+            }
             Self::Full => "free some space on the volume of the state folder",
             Self::Forbidden => {
-                "give the agent's user the right to read and write the state folder and all that is in it"
+                "give the agent's user the right to read and write the state folder and everything \
+                 in it"
             }
-            Self::Unreachable => "check the volume that holds the state folder",
+            Self::Unreachable => "check the volume with the state folder",
         }
     }
 }
@@ -103,7 +108,7 @@ impl StoreError {
     pub fn hint(&self) -> &'static str {
         match self {
             Self::NoFile { .. } => {
-                "somebody put something else in the place of a file; move it out of the state folder"
+                "something else is in the place of a file; move it out of the state folder"
             }
             _ => self.kind().hint(),
         }

@@ -166,7 +166,7 @@ impl Store {
     /// complete, and as durable as the file's volume makes it without a sync.
     pub fn copy_to(&self, file: &Path) -> Result<(), StoreError> {
         let Some(name) = file.to_str() else {
-            return Err(StoreError::Row(format!("{} is no Unicode name", file.display())));
+            return Err(StoreError::Row(format!("{} is not a Unicode name", file.display())));
         };
         self.db.execute("VACUUM INTO ?1", [name])?;
         Ok(())

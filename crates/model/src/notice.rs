@@ -38,8 +38,8 @@ pub struct Rebuilt {
 impl fmt::Display for Rebuilt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { at, why, kept, orders, wanted } = self;
-        write!(f, "the journal was made anew on {} ({why}): it knows ", at.to_rfc3339())?;
-        write!(f, "{orders} orders, of which {wanted} are to be fetched")?;
+        write!(f, "the journal was rebuilt on {} ({why}): it has ", at.to_rfc3339())?;
+        write!(f, "{orders} orders, of which {wanted} are still to be fetched")?;
         match kept {
             Some(kept) => write!(f, "; the old one is kept in {}", kept.display()),
             None => Ok(()),

@@ -46,7 +46,7 @@ impl PathFault {
             Self::Empty => "is empty",
             Self::Absolute(_) => "is absolute",
             Self::Traversal(_) => "leads out of its folder",
-            Self::NotPortable(_) => "is no name that every system can hold",
+            Self::NotPortable(_) => "is not a valid name on every system",
         }
     }
 }

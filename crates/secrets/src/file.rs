@@ -58,15 +58,15 @@ impl Keeping {
             return None;
         }
         let text = format!(
-            "logins are kept in files that only the agent's user may read, in {}, and are not sealed: \
-             {}",
+            "logins are stored in files that only the agent's user may read, in {}, and are not \
+             sealed: {}",
             self.folder.display(),
             self.reasons.join("; ")
         );
         let hint = self.hint.clone().map_or_else(String::new, |hint| format!("{hint}; or "));
         let hint = format!(
-            "{hint}hand the service a key (docs/operators.md, \"Where secrets are kept\"), or write \
-             `secrets: file` if that is what you want"
+            "{hint}give the service a key (docs/operators.md, \"Where secrets are kept\"), or \
+             write `secrets: file` if that is what you want"
         );
         Some((text, hint))
     }
@@ -163,14 +163,14 @@ impl FileSecrets {
     fn login_of(&self, name: &str, lab: &str) -> Place {
         let path = self.dir.join(format!("{name}.{LOGIN}"));
         let what = format!("the login of lab {lab} in {}", path.display());
-        let hint = format!("run `casedrop login {lab}`, which writes it anew");
+        let hint = format!("run `casedrop login {lab}`, which writes it again");
         Place { path, purpose: format!("login {name}"), what, hint, class: FaultClass::Auth }
     }
 
     fn text(&self, name: &str) -> Place {
         let path = self.dir.join(format!("{name}.{TEXT}"));
         let what = format!("the secret in {}", path.display());
-        let hint = "remove that file, and a new secret is made".to_owned();
+        let hint = "remove that file, and a new secret is created".to_owned();
         Place { path, purpose: format!("text {name}"), what, hint, class: FaultClass::Local }
     }
 
@@ -379,7 +379,7 @@ impl NoKey {
             }
             Self::Gone(vault) => {
                 let text = format!(
-                    "{what} was sealed with a key that {vault} of this user does not hold: another \
+                    "{what} was sealed with a key that {vault} of this user does not have: another \
                      user or another PC sealed it, or the key was removed"
                 );
                 (text, None, None)
@@ -410,7 +410,7 @@ fn unreadable(place: &Place) -> Fault {
 }
 
 fn no_vault(reasons: &[String], hint: Option<String>) -> Fault {
-    let mut text = "`secrets: vault` is set, and no vault of this system can be used".to_owned();
+    let mut text = "`secrets: vault` is set, but no vault of this system can be used".to_owned();
     if !reasons.is_empty() {
         text = format!("{text}: {}", reasons.join("; "));
     }

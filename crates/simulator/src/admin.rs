@@ -107,7 +107,7 @@ async fn inject(State(admin): State<Admin>, Body(rule): Body<FaultRule>) -> Answ
     if let Some(code) = rule.kind.status()
         && !(200..=599).contains(&code)
     {
-        return Err(bad("the status code must lie between 200 and 599"));
+        return Err(bad("the status code must be between 200 and 599"));
     }
     Ok(Json(json!({"id": admin.inject(rule)})))
 }

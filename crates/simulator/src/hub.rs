@@ -53,12 +53,12 @@ impl Hub {
         let found = match folder.look(&**self.library.disk(), &known) {
             Ok(found) => found,
             Err(error) => {
-                tracing::warn!(%error, "cannot look for packages");
+                tracing::warn!(%error, "cannot read the packages");
                 return;
             }
         };
         for package in found.new {
-            tracing::info!(order = %package.id, "a package became an order");
+            tracing::info!(order = %package.id, "added an order from a package");
             self.state().add_package(package.id, package.restorative, package.path);
         }
         for (path, reason) in found.unreadable {

@@ -171,7 +171,7 @@ impl Running {
     pub async fn shutdown(self) {
         let ended = tokio::task::spawn_blocking(move || self.stop()).await;
         if let Err(error) = ended {
-            tracing::warn!(%error, "the simulator did not end well");
+            tracing::warn!(%error, "the simulator did not end cleanly");
         }
     }
 

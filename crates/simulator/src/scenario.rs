@@ -180,7 +180,7 @@ impl Scenario {
     pub(super) fn check(&self) -> Result<(), ScenarioError> {
         let fail = |text: String| Err(ScenarioError::Content(text));
         if self.accounts.is_empty() {
-            return fail("names no account; give at least one under `accounts`".to_owned());
+            return fail("has no account; give at least one under `accounts`".to_owned());
         }
         let mut orders = Vec::new();
         for (index, account) in self.accounts.iter().enumerate() {

@@ -127,7 +127,7 @@ impl State {
             None => self.accounts.first().map(|account| account.id.clone()).ok_or("no account")?,
         };
         if let Some(id) = spec.id.as_ref().filter(|id| self.order(id).is_some()) {
-            return Err(format!("there is an order {id:?} already"));
+            return Err(format!("there is already an order {id:?}"));
         }
         Ok(self.push_order(spec, &account).id.clone())
     }

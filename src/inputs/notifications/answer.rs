@@ -56,11 +56,11 @@ async fn notified(shared: &Shared, peer: IpAddr, call: Request<Body>) -> Respons
         // It broke off or is too large. It does not matter which: either way, this answer is the
         // only one.
         Ok(Err(_)) => {
-            let why = "it is too large, or broke off";
+            let why = "it is too large, or was cut off";
             return lost(shared, StatusCode::PAYLOAD_TOO_LARGE, why).await;
         }
         Err(_) => {
-            return lost(shared, StatusCode::REQUEST_TIMEOUT, "it did not come in time").await;
+            return lost(shared, StatusCode::REQUEST_TIMEOUT, "it did not arrive in time").await;
         }
     };
     let Reading { mentions, unreadable } = match decode::plain(&body, &head.headers) {

@@ -156,7 +156,7 @@ pub(super) fn find(account: &str) -> io::Result<Sid> {
     if let Some(sid) = known.or_else(|| looked_up(account)).or_else(|| of_service(account)) {
         return Ok(sid);
     }
-    let text = format!("this PC and its domain know no account {account}");
+    let text = format!("there is no account {account} on this PC or in its domain");
     Err(io::Error::new(io::ErrorKind::InvalidInput, text))
 }
 

@@ -30,12 +30,13 @@ pub fn trouble(host: &str, error: &(dyn Error + 'static)) -> Option<Trouble> {
         return None;
     }
     let (reason, hint) = if text.contains("authorization required") {
-        let hint = "name a file that holds user:password by `api.proxy_credentials_file`, and the proxy \
-                    by `api.proxy`; or have whoever runs the proxy let this PC pass without";
+        let hint = "set `api.proxy_credentials_file` to a file that contains user:password, and \
+                    `api.proxy` to the proxy; or ask your IT to let this PC through without a \
+                    login";
         ("the proxy asks for a user and a password".to_owned(), hint)
     } else {
-        let hint = "have whoever runs the proxy let this PC connect to that host at port 443; which proxy \
-                    is taken, `api.proxy` says";
+        let hint = "ask your IT to let this PC connect to that host at port 443 through the proxy; \
+                    `api.proxy` says which proxy is used";
         (format!("the proxy does not connect to {host}"), hint)
     };
     Some(Trouble { code: "proxy", reason, hint: hint.to_owned() })
@@ -43,33 +44,34 @@ pub fn trouble(host: &str, error: &(dyn Error + 'static)) -> Option<Trouble> {
 
 fn certificate(host: &str, error: &rustls::Error) -> (String, &'static str) {
     let rustls::Error::InvalidCertificate(error) = error else {
-        let hint = "if this PC or network inspects https (antivirus, firewall, proxy), let this host pass \
-                    unchanged, or name the inspection's certificate authority in `api.ca_file`";
+        let hint = "if this PC or network inspects https (antivirus, firewall, proxy), let this \
+                    host pass unchanged, or set `api.ca_file` to the inspection's certificate \
+                    authority";
         return (format!("no trusted connection to {host}"), hint);
     };
     match error {
         CertificateError::UnknownIssuer => (
             format!("the certificate of {host} is not signed by an authority that this PC knows"),
-            "if this PC or network inspects https (antivirus, firewall, proxy), put the certificate \
-             authority of the inspection into the machine's certificate store, or name its PEM file in \
-             `api.ca_file`",
+            "if this PC or network inspects https (antivirus, firewall, proxy), put the \
+             certificate authority of the inspection into the machine's certificate store, or set \
+             `api.ca_file` to its PEM file",
         ),
         CertificateError::Expired
         | CertificateError::ExpiredContext { .. }
         | CertificateError::NotValidYet
         | CertificateError::NotValidYetContext { .. } => (
-            format!("the certificate of {host} is not good at this time"),
+            format!("the certificate of {host} is not valid at this time"),
             "check this PC's date and clock; if they are right, the server's certificate has expired",
         ),
         CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => (
-            format!("the certificate that came is not for {host}"),
+            format!("the received certificate is not for {host}"),
             "check the address in the config; a proxy or a login page of the network may answer in the \
              server's place",
         ),
         _ => (
             format!("the certificate of {host} cannot be trusted"),
             "if this PC or network inspects https (antivirus, firewall, proxy), let this host pass \
-             unchanged, or name the inspection's certificate authority in `api.ca_file`",
+             unchanged, or set `api.ca_file` to the inspection's certificate authority",
         ),
     }
 }

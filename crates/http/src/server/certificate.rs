@@ -105,10 +105,13 @@ impl OwnCertificate {
         match ends {
             None => {}
             Some(days) if days > 1 => {
-                tracing::warn!("the certificate {path} for {what} ends in {days} days: renew it");
+                tracing::warn!(
+                    "the certificate {path} for {what} expires in {days} days: renew it"
+                );
             }
             Some(_) => tracing::error!(
-                "the certificate {path} for {what} has ended, or ends within two days: renew it"
+                "the certificate {path} for {what} has expired, or expires within two days: renew \
+                 it"
             ),
         }
     }
@@ -157,25 +160,27 @@ impl Certificate {
     ) -> Result<Self, Fault> {
         let unusable = |path: &Path, what: &str, error: Cause| {
             let hint = format!(
-                "give PEM files in {}: the certificate first, then those that vouch for it; the key \
-                 without a passphrase",
+                "give PEM files in {}: the certificate first, then its chain; the key without a \
+                 passphrase",
                 listener.key
             );
             Fault::new(FaultClass::Local, "certificate", format!("{} {what}", path.display()))
                 .hint(hint)
                 .caused_by(error)
         };
-        let chain: Vec<_> =
-            CertificateDer::pem_slice_iter(certificate).collect::<Result<_, _>>().map_err(
-                |error| unusable(&files.certificate, "holds no readable certificate", error.into()),
-            )?;
+        let chain: Vec<_> = CertificateDer::pem_slice_iter(certificate)
+            .collect::<Result<_, _>>()
+            .map_err(|error| {
+            unusable(&files.certificate, "contains no readable certificate", error.into())
+        })?;
         let Some(first) = chain.first() else {
             let none = rustls::pki_types::pem::Error::NoItemsFound;
-            return Err(unusable(&files.certificate, "holds no certificate", none.into()));
+            return Err(unusable(&files.certificate, "contains no certificate", none.into()));
         };
         let ends = expiry::not_after(first);
-        let private = PrivateKeyDer::from_pem_slice(key)
-            .map_err(|error| unusable(&files.key, "holds no readable private key", error.into()))?;
+        let private = PrivateKeyDer::from_pem_slice(key).map_err(|error| {
+            unusable(&files.key, "contains no readable private key", error.into())
+        })?;
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let config = ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()

@@ -108,7 +108,7 @@ impl Host {
 
 impl fmt::Display for HostFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the request names no host that makes sense")
+        f.write_str("the request has no valid host")
     }
 }
 

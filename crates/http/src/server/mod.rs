@@ -32,7 +32,9 @@ pub struct TlsFiles {
 pub fn cannot_listen(what: impl Into<String>, key: &str, error: std::io::Error) -> Fault {
     let hint = match error.kind() {
         std::io::ErrorKind::AddrInUse => {
-            format!("another program listens there: end it, or use another port in {key}")
+            format!(
+                "another program is already listening there: stop it, or use another port in {key}"
+            )
         }
         std::io::ErrorKind::AddrNotAvailable => format!("this PC has no such address: check {key}"),
         std::io::ErrorKind::PermissionDenied => {

@@ -68,7 +68,7 @@ fn what_cannot_be_used_is_named_and_not_quoted() {
     let fault = || Certificate::load(&RealDisk, PAGE, &files).err().expect("refused");
     assert!(fault().chain().contains("certificate.pem"), "missing");
     write(&Made { certificate: "nothing".to_owned(), key: one.key.clone() }, &files);
-    assert!(fault().chain().contains("holds no certificate"), "{}", fault().chain());
+    assert!(fault().chain().contains("contains no certificate"), "{}", fault().chain());
     write(&Made { certificate: one.certificate.clone(), key: "nothing".to_owned() }, &files);
     assert!(fault().chain().contains("key.pem"), "{}", fault().chain());
     write(&Made { certificate: one.certificate, key: other.key }, &files);

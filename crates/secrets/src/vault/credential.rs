@@ -37,7 +37,7 @@ impl Credential {
         };
         if bytes.len() < SHORTEST {
             let text = format!("the credential {NAME} is shorter than {SHORTEST} bytes");
-            return Err(unusable(text).hint("make one of 32 random bytes"));
+            return Err(unusable(text).hint("create one of 32 random bytes"));
         }
         let digest = Sha256::new_with_prefix("casedrop credential\n").chain_update(&*bytes);
         Ok(Key::new(digest.finalize().into()))

@@ -54,8 +54,8 @@ impl Dpapi {
             let aside = self.dir.join(format!("key-of-another-pc-{number}.dpapi"));
             if self.disk.rename(&self.path(), &aside)? == Moved::Done {
                 tracing::warn!(
-                    "{} was made on another PC or another installation of Windows; it is now {}, \
-                     and a new key is made",
+                    "{} was created on another PC or another installation of Windows; it is now \
+                     {}, and a new key is created",
                     self.path().display(),
                     aside.display()
                 );

@@ -139,7 +139,7 @@ fn unusable(why: impl Into<String>) -> Fault {
 
 /// The fault for a system without random numbers.
 fn no_randomness() -> Fault {
-    unusable("the system gives no random numbers for a key").hint("restart this PC")
+    unusable("the system provides no random numbers for a key").hint("restart this PC")
 }
 
 /// Decodes a hexadecimal text; `None` if it is not one.

@@ -86,7 +86,7 @@ impl KeyVault for SecretServiceVault {
         let key = Key::random().ok_or_else(no_randomness)?;
         if self.current_id()?.is_some() {
             tracing::warn!(
-                "the keyring holds no key for {} any more: a new one is made",
+                "the keyring no longer has a key for {}: a new one is created",
                 self.dir.display()
             );
         }
