@@ -61,13 +61,13 @@ pub fn run(
     let (known, unread) = here.secrets();
     let mut bundle = Bundle::new(Redactor::new(known));
     for what in unread {
-        bundle.miss("secrets to be looked for", &what);
+        bundle.miss("secrets to redact", &what);
     }
     here.gather(&mut bundle, args, named, now)?;
     // A login may have been renewed since: redact what the log holds of the new one.
     bundle.redact_again(Redactor::new(here.secrets().0));
     let readme = readme(&bundle, now);
-    bundle.add("README.txt", "what is in here", &readme);
+    bundle.add("README.txt", "what is in this bundle", &readme);
     let bytes = bundle.write(&RealDisk, &path)?;
     tell(&bundle, &path, bytes, streams)?;
     Ok(Exit::Ok)

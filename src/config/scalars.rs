@@ -49,7 +49,7 @@ pub(super) fn describe_format(format: &str) -> Option<&'static str> {
         "casedrop-size" => "a size such as `5GB` or `500MB`",
         "casedrop-address" => "an address with a port, such as `127.0.0.1:8780`",
         "casedrop-domain" => "a domain such as `iterocloud.com`",
-        "casedrop-endpoint-path" => "a path on the server, beginning with `/`",
+        "casedrop-endpoint-path" => "a path on the server, starting with `/`",
         "casedrop-host-name" => "the name of a host, such as `casedrop.lab.example`",
         "casedrop-log-level" => "a log level such as `info`",
         "casedrop-network" => "an IP address or network, such as `192.168.1.0/24`",

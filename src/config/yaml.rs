@@ -265,10 +265,10 @@ fn syntax(text: &str, error: &ScanError) -> Problem {
         ErrorKind::UnexpectedCharacter { .. } => "put the value in single quotes",
         ErrorKind::DirectiveDisallowed => "remove the line that begins with `%`",
         ErrorKind::InvalidColonPlacement => {
-            "close brackets and quotes opened before, and put a value that holds `: ` in quotes"
+            "close brackets and quotes opened before, and put a value that contains `: ` in quotes"
         }
         ErrorKind::MappingValueNotAllowed => {
-            "put a value that holds `: ` in single quotes, and check the indentation"
+            "put a value that contains `: ` in single quotes, and check the indentation"
         }
         _ => "check indentation, quotes and brackets on this line and the one before",
     };

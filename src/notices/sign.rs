@@ -13,7 +13,7 @@ const LENGTHS: std::ops::RangeInclusive<usize> = 24..=64;
 /// Why a text is not a valid signing secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BadSecret {
-    #[error("the secret does not begin with `whsec_`")]
+    #[error("the secret does not start with `whsec_`")]
     Prefix,
     #[error("what follows `whsec_` is not base64")]
     Base64,

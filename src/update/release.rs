@@ -71,7 +71,7 @@ pub enum Distrust {
     #[error("its manifest cannot be read: {0}")]
     Unreadable(String),
     /// It has another schema.
-    #[error("its manifest is made for newer programs (schema {0})")]
+    #[error("its manifest is for newer programs (schema {0})")]
     Newer(u32),
     /// It is for another product or channel.
     #[error("its manifest is for {0}")]

@@ -46,7 +46,7 @@ pub(super) fn network(what: &str, host: &str, error: reqwest::Error, proxy: Opti
         transient(trouble.code, format!("cannot {what}: {}", trouble.reason)).hint(trouble.hint)
     } else if error.is_connect() && proxy.is_none() && mentions(&error, "dns") {
         transient("dns", format!("cannot {what}: the name {host} was not found"))
-            .hint("check the network and the URLs that the config holds")
+            .hint("check the network and the URLs in the config")
     } else if error.is_connect() && !error.is_timeout() {
         transient("connect", format!("cannot {what}: no connection to {host}{by}")).hint(unreached)
     } else if error.is_timeout() {

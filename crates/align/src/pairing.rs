@@ -143,7 +143,7 @@ impl AlignClient {
         let former = self.auth.login().ok().and_then(|login| login.account);
         let login = self.auth.login_from(tokens);
         if login.refresh.is_none() {
-            warn!(lab = %self.auth.lab, "the login holds no refresh token");
+            warn!(lab = %self.auth.lab, "the login has no refresh token");
         }
         self.run(&Cancel::new(), self.auth.change(move |_| Some(login)))?;
         Ok(former)

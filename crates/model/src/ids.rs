@@ -28,7 +28,7 @@ fn checked(what: &'static str, text: &str) -> Result<String, IdError> {
         return Err(fail("is longer than 64 characters"));
     }
     if trimmed.chars().any(char::is_control) {
-        return Err(fail("holds a control character"));
+        return Err(fail("contains a control character"));
     }
     Ok(trimmed.to_owned())
 }

@@ -124,7 +124,7 @@ async fn send(
         Wanted::Whole => (StatusCode::OK, 0, total),
         Wanted::Part { first, last } => (StatusCode::PARTIAL_CONTENT, first, last - first + 1),
         Wanted::Nothing => {
-            let message = "the range lies behind the end";
+            let message = "the range starts after the end";
             return Reply::error(StatusCode::RANGE_NOT_SATISFIABLE, "InvalidRange", message)
                 .with(header::CONTENT_RANGE, format!("bytes */{total}"));
         }

@@ -93,7 +93,7 @@ pub(crate) fn make_private(dir: &Path) -> io::Result<Vec<String>> {
     if readers(dir)?.is_empty() {
         return Ok(lost);
     }
-    let text = format!("the volume does not keep rights, and lets {} in", lost.join(", "));
+    let text = format!("the volume does not store access rights, and lets {} in", lost.join(", "));
     Err(io::Error::new(io::ErrorKind::Unsupported, text))
 }
 

@@ -87,7 +87,7 @@ pub(super) fn read(
         let mut fixed = [0; LEN];
         reader.read_exact(&mut fixed).map_err(broken)?;
         if !fixed.starts_with(&SIGNATURE) {
-            return Err(fault::corrupt("its directory", "something else lies in it"));
+            return Err(fault::corrupt("its directory", "something else is in it"));
         }
         let lens = [28, 30, 32].map(|at| usize::from(u16_at(&fixed, at)));
         let mut rest = vec![0; lens.iter().sum()];
@@ -122,8 +122,8 @@ fn entry(fixed: &[u8], name: &[u8], extra: &[u8], end: &End) -> Result<Entry, Fa
         return Err(fault::unsupported("its directory", "it is one part of several"));
     }
     let header = offset.checked_add(end.shift).filter(|at| *at < end.directory.start);
-    let header = header
-        .ok_or_else(|| fault::corrupt("its directory", "a member lies outside of the archive"))?;
+    let header =
+        header.ok_or_else(|| fault::corrupt("its directory", "a file is outside the archive"))?;
     Ok(Entry {
         raw_name: name.to_owned(),
         unicode_name: unicode_name(extra, name),

@@ -73,7 +73,7 @@ impl Outgoing {
         match Certificate::from_pem_bundle(pem) {
             Ok(found) if !found.is_empty() => Ok(found),
             _ => {
-                let text = "`api.ca_file` holds no usable certificate";
+                let text = "`api.ca_file` contains no usable certificate";
                 Err(Fault::new(FaultClass::Local, "ca-file", text)
                     .hint("it must be a PEM file with `BEGIN CERTIFICATE` blocks"))
             }

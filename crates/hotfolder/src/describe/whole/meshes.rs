@@ -34,8 +34,8 @@ impl Look<'_> {
             if let Some((code, words)) = size(&scan, facts) {
                 tell(code, grave, words);
             } else if facts.is_apart && matches!(scan.file.jaw, Some(Jaw::Upper | Jaw::Lower)) {
-                let words = "The mesh of this one jaw has large parts that lie far from each other. \
-                    Check that it holds nothing that does not belong there.";
+                let words = "The mesh of this one jaw has large parts that are far from each \
+                             other. Check that it contains nothing that does not belong there.";
                 tell(FindingCode::MeshInPieces, Severity::Warning, words);
             }
             if facts.troubles.is_empty()
