@@ -124,7 +124,7 @@ fn a_line_that_was_made_anew_with_a_fitting_hash_breaks_the_chain() {
     set_text(dir.path(), &format!("{}\n{}\n{forged}\n", lines[0], lines[1]));
     let all = problems(&audit);
     assert!(
-        all.iter().any(|(line, what)| *line == 3 && what.contains("audit.head names")),
+        all.iter().any(|(line, what)| *line == 3 && what.contains("noted in audit.head")),
         "{all:?}"
     );
     audit.record(&entry(4)).expect("recorded");

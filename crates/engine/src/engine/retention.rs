@@ -1,5 +1,5 @@
 //! Housekeeping: once an hour, and after everything else, removes what is old enough, one item at a
-//! time. [`retain`] decides what is old enough; the executor checks that it still is what we put
+//! time. [`crate::retention`] decides what is old enough; the executor checks that it still is what we put
 //! there.
 
 use std::collections::BTreeSet;
