@@ -283,7 +283,7 @@ fn a_state_folder_of_another_pc_learns_what_is_in_the_output() {
     std::fs::create_dir(world.state()).expect("made");
     std::fs::rename(&secrets, world.state().join("secrets")).expect("put back");
     let ended = world.good(&["sync"]);
-    assert!(ended.stderr.contains("it knows 2 orders"), "{ended:?}");
+    assert!(ended.stderr.contains("it has 2 orders"), "{ended:?}");
     assert_eq!(world.order(&first)["state"], "published");
 }
 

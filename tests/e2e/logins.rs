@@ -77,7 +77,7 @@ fn what_is_pasted_is_checked_before_anybody_is_asked() {
     for (pasted, said) in [
         ("https://lab0.example/callback?code=abc&state=of-another-login", "another login"),
         ("https://lab0.example/callback?code=abc", "another login"),
-        ("http://[no-url?x=", "no URL"),
+        ("http://[no-url?x=", "not a URL"),
     ] {
         let ended = world.log_in_pasting(LAB, |_| pasted.to_owned());
         assert_says(&ended, 4, &[said]);
