@@ -11,9 +11,9 @@ mod format;
 mod notices;
 mod recent;
 mod sink;
+mod targets;
 
 use std::path::{Path, PathBuf};
-use std::str::FromStr as _;
 use std::sync::{Arc, OnceLock};
 
 use tracing::Subscriber;
@@ -70,8 +70,7 @@ pub fn usual_folder(state: &Path) -> PathBuf {
 /// Starts logging. If there are log files, standard error still gets warnings and errors, so that
 /// whatever collects it, such as the systemd journal, shows what needs attention.
 pub fn start(setup: Setup<'_>) {
-    let filter =
-        || EnvFilter::from_str(&setup.log.level).unwrap_or_else(|_| EnvFilter::new("info"));
+    let filter = || targets::filter(&setup.log.level);
     let mut layers = vec![ring(&setup.log.level, setup.now)];
     layers.push(match (setup.terminal, &setup.folder) {
         (true, _) => format::stderr(setup.log.json).with_filter(people()).boxed(),
@@ -130,7 +129,7 @@ fn sink(files: Files, now: fn() -> WallMs) -> Option<Sink> {
 }
 
 fn people() -> EnvFilter {
-    unsaid(EnvFilter::new("warn,casedrop::engine::notice=off"))
+    unsaid(EnvFilter::new(format!("warn,{}=off", notices::TARGET)))
 }
 
 /// Excludes lines that the user sees by other means.
@@ -151,7 +150,7 @@ where
 
 /// The ring buffer gets what the config asks for, and in any case everything from `info` up.
 fn ring(level: &str, now: fn() -> WallMs) -> BoxedLayer {
-    let filter = EnvFilter::from_str(level).unwrap_or_else(|_| EnvFilter::new("info"));
+    let filter = targets::filter(level);
     recent::layer(recent(), now).with_filter(LevelFilter::INFO.or(filter)).boxed()
 }
 

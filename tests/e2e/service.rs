@@ -3,12 +3,15 @@
 use std::os::unix::net::UnixDatagram;
 use std::path::PathBuf;
 use std::process::Stdio;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use casedrop::journal::{FILE_NAME, Store};
 use casedrop::simulator::CaseKind;
 
 use super::world::{World, ended, order};
+
+/// Longer than anything that a test waits for takes.
+const PATIENCE: Duration = Duration::from_secs(90);
 
 /// The receiver of systemd's notifications.
 struct Systemd {
@@ -20,8 +23,7 @@ impl Systemd {
     fn of(world: &World) -> Self {
         let path = world.dir().join("notify");
         let socket = UnixDatagram::bind(&path).expect("bound");
-        // Longer than anything that a test waits for takes.
-        socket.set_read_timeout(Some(Duration::from_secs(90))).expect("set");
+        socket.set_read_timeout(Some(PATIENCE)).expect("set");
         Self { socket, path }
     }
 
@@ -37,14 +39,16 @@ impl Systemd {
 
     /// Waits for a message with this prefix; returns the messages before it.
     fn wait_for(&self, wanted: &str) -> Vec<String> {
-        let mut before = Vec::new();
-        loop {
+        let (mut before, begun) = (Vec::new(), Instant::now());
+        // Heartbeats never stop.
+        while begun.elapsed() < PATIENCE {
             let message = self.next();
             if message.starts_with(wanted) {
                 return before;
             }
             before.push(message);
         }
+        panic!("systemd never heard {wanted:?}: {before:?}");
     }
 }
 
@@ -55,7 +59,7 @@ fn systemd_hears_of_start_work_and_end() {
     let agent = world.run_with(&[("NOTIFY_SOCKET", systemd.name()), ("WATCHDOG_USEC", "400000")]);
     let before = systemd.wait_for("READY=1");
     assert!(before.iter().all(|message| message.starts_with("EXTEND_TIMEOUT_USEC=")), "{before:?}");
-    systemd.wait_for("STATUS=1 lab, 0 orders in work");
+    systemd.wait_for("STATUS=1 lab, 0 orders in progress");
     for _ in 0..3 {
         systemd.wait_for("WATCHDOG=1");
     }
