@@ -45,7 +45,7 @@ fn a_download_waits_for_room_and_others_leave_it_theirs() {
     assert_eq!(effects.len(), 0, "{effects:?}");
     let trouble = world.record(&second).trouble.expect("trouble");
     assert_eq!((trouble.class, trouble.code.as_str()), (FaultClass::Local, "disk-full"));
-    assert!(trouble.message.contains("101 B free, 102 B are needed"), "{trouble:?}");
+    assert!(trouble.message.contains("101 B free, but 102 B are needed"), "{trouble:?}");
     let effects = world.looked_with(&third, LocalPicture::Absent, 102);
     assert!(matches!(effects.as_slice(), [Effect::Fetch(_)]), "{effects:?}");
     world.pass(Duration::from_secs(60));
@@ -68,7 +68,7 @@ fn files_that_never_come_need_attention_and_say_what_to_tell_align() {
     assert_eq!(world.record(&order).state(), OrderState::Attention);
     let trouble = world.record(&order).trouble.expect("trouble");
     let hint = trouble.hint.expect("a hint");
-    for word in ["iTeroAPISupport@aligntech.com", "order 17", "account 1", "2 times"] {
+    for word in ["iTeroAPISupport@aligntech.com", "Order 17", "account 1", "2 times"] {
         assert!(hint.contains(word), "{hint}");
     }
     // It is still tried once a day; news restarts the schedule.
