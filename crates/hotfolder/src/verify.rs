@@ -299,7 +299,7 @@ mod tests {
             [
                 difference("smile-lab/4711", "17.tmp", "does not belong here"),
                 difference("smile-lab/4711/19", "manifest.json", "is missing"),
-                difference("smile-lab/4711/20", "manifest.json", "is that of smile-lab/4711/17"),
+                difference("smile-lab/4711/20", "manifest.json", "belongs to smile-lab/4711/17"),
                 difference("smile-lab/4711/20", "a.stl", "is missing"),
                 difference("smile-lab/4711/20", "…, ….stl", "is not part of the order"),
                 difference("smile-lab/4711/20", "extra", "is not part of the order"),
