@@ -5,10 +5,7 @@ use std::path::PathBuf;
 use super::fault::{Fault, FaultClass};
 use super::manifest::Manifest;
 
-/// Prefix of the job names of revisions that were held back. No job of [`work_dir`] has such a
-/// name.
-///
-/// [`work_dir`]: Layout::work_dir
+/// Prefix of the job names of revisions that were held back. No other job has such a name.
 pub const HELD_JOB: &str = "held/";
 
 /// What is at an order's path.
