@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 
-use crate::model::digest::hex;
+use crate::model::digest::{hex, sha256};
 use crate::model::ids::OrderKey;
 use crate::model::request::{Outcome, Via, Who};
 use crate::model::time::WallMs;
@@ -191,7 +191,7 @@ pub struct Torn {
 
 impl Torn {
     pub(super) fn of(bytes: &[u8]) -> Self {
-        Self { bytes: bytes.len() as u64, sha256: hex(Sha256::digest(bytes)) }
+        Self { bytes: bytes.len() as u64, sha256: sha256(bytes) }
     }
 }
 
@@ -283,7 +283,7 @@ pub(super) fn seal(
     };
     // Serializing strings and numbers cannot fail.
     let body = serde_json::to_string(&body).unwrap_or_default();
-    let hash = hex(Sha256::digest(body.as_bytes()));
+    let hash = sha256(body.as_bytes());
     let open = body.strip_suffix('}').unwrap_or_default();
     (format!("{open}{HASH_KEY}{hash}{HASH_END}"), hash)
 }

@@ -131,13 +131,13 @@ fn tell_login(
 }
 
 fn pair_again(
-    handler: &RequestClient,
+    client: &RequestClient,
     lab: &LabName,
     account: AccountId,
 ) -> Result<(AccountId, Reply), CliError> {
     let request =
         Request::Pair { lab: Some(lab.to_string()), account: Some(account.clone()), code: None };
-    Ok((account, handler.ask(&request)?))
+    Ok((account, client.ask(&request)?))
 }
 
 /// Listens for the browser if it returns to this PC. A running agent that waits on the port,

@@ -102,9 +102,9 @@ impl Here {
             Err(faults) => faults.survey.state.clone(),
         };
         let state = state.unwrap_or_else(|| config::platform_state(&env));
-        let handler =
+        let client =
             loaded.as_ref().ok().map(|loaded| RequestClient::of(&loaded.config)).transpose()?;
-        let status = handler.map(|handler| handler.status());
+        let status = client.map(|client| client.status());
         Ok(Self { disk, loaded, text, env, state, status })
     }
 

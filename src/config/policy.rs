@@ -8,15 +8,13 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use sha2::{Digest as _, Sha256};
-
 use super::fault::{ConfigFault, KeyPath, Step};
 use super::node::{Entry, Kind, Node, Origin};
 use super::schema::Expected;
 use super::walk::Found;
 use super::yaml;
 use crate::disk::{Disk, read_limited};
-use crate::model::digest::hex;
+use crate::model::digest::sha256;
 
 pub const POLICY_NAME: &str = "policy.yaml";
 
@@ -69,7 +67,7 @@ impl Policy {
 
     /// The SHA-256 of its bytes.
     pub(super) fn digest(&self) -> String {
-        hex(Sha256::digest(&self.bytes))
+        sha256(&self.bytes)
     }
 }
 

@@ -6,9 +6,8 @@ use std::sync::LazyLock;
 use axum::extract::Path;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
-use sha2::{Digest as _, Sha256};
 
-use crate::model::digest::hex;
+use crate::model::digest::sha256;
 
 const STYLE: &str = "text/css; charset=utf-8";
 const SCRIPT: &str = "text/javascript; charset=utf-8";
@@ -45,7 +44,7 @@ struct Asset {
 
 static ASSETS: LazyLock<BTreeMap<&str, Asset>> = LazyLock::new(|| {
     let asset = |(name, kind, content): &(&'static str, &'static str, &'static [u8])| {
-        let tag = format!("\"{}\"", &hex(Sha256::digest(content))[..32]);
+        let tag = format!("\"{}\"", &sha256(content)[..32]);
         (*name, Asset { kind, content, tag })
     };
     FILES.iter().map(asset).collect()

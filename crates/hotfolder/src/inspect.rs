@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::Path;
 
-use super::files::{Tree, below, fault_of, hash_file, parents, sha256};
+use super::files::{Tree, below, fault_of, hash_file, parents};
 use casedrop_disk::{Disk, DiskError, Kind, read_limited};
+use casedrop_model::digest::sha256;
 use casedrop_model::discreet::file_name;
 use casedrop_model::fault::Fault;
 pub use casedrop_model::local::LocalPicture;

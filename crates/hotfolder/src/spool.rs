@@ -120,9 +120,9 @@ impl Spool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::files::sha256;
     use super::*;
     use casedrop_disk::RealDisk;
+    use casedrop_model::digest::sha256;
 
     #[test]
     fn a_broken_download_resumes_with_the_hash_of_the_whole() {

@@ -3,10 +3,11 @@
 use std::io::Write as _;
 use std::path::Path;
 
-use super::files::{Tree, below, parents, sha256, writing};
+use super::files::{Tree, below, parents, writing};
 use super::inspect::There;
 use super::publish::Step;
 use casedrop_disk::{Disk, DiskError};
+use casedrop_model::digest::sha256;
 use casedrop_model::fault::{Fault, FaultClass};
 use casedrop_model::manifest::{FILE_NAME, Manifest};
 

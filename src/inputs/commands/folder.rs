@@ -58,14 +58,14 @@ impl Folder {
     pub fn new(
         dir: PathBuf,
         disk: Arc<dyn Disk>,
-        office: Arc<dyn Requests>,
+        handler: Arc<dyn Requests>,
         step: fn(Step),
         now: impl Fn() -> Now + Send + Sync + 'static,
     ) -> Self {
         Self {
             disk,
             dir,
-            handler: office,
+            handler,
             step,
             now: Box::new(now),
             waiting: Mutex::default(),

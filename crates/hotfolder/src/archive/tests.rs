@@ -3,7 +3,7 @@
 use std::io::Cursor;
 
 use super::*;
-use crate::files::sha256;
+use casedrop_model::digest::sha256;
 use casedrop_model::fault::FaultClass;
 
 /// The same mesh, packed by each method: by Python's `zipfile`, by 7-Zip and by zstd.

@@ -1,9 +1,9 @@
 //! Typical orders under each naming scheme.
 
-use super::super::files::sha256;
 use super::super::testing::content_of;
 use super::*;
 use casedrop_disk::RealDisk;
+use casedrop_model::digest::sha256;
 use casedrop_model::path::RelPath;
 
 const XML: &str = "\u{feff}<iTeroExport Version=\"5.0\"><ExportedObjects>\n\

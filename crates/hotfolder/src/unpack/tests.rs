@@ -6,10 +6,10 @@ use proptest::prelude::*;
 use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
 
-use super::super::files::sha256;
 use super::super::testing::{Lie, NoExchange, Volume, content_of, zip_of};
 use super::*;
 use casedrop_disk::RealDisk;
+use casedrop_model::digest::sha256;
 use casedrop_model::fault::FaultClass;
 
 fn try_unpack_with(bytes: &[u8], limits: &Limits) -> (tempfile::TempDir, Result<Unpacked, Fault>) {
