@@ -69,7 +69,8 @@ fn login() -> Login {
         refresh: Some("refresh-1".into()),
         issued_at: UNIX_EPOCH + Duration::from_millis(1_790_000_000_123),
         lifetime: Duration::from_hours(1),
-        account: Some(PairedAccount { id: "4711".parse().expect("valid"), name: None }),
+        // So long that it is not in a sealed file by chance, which is hexadecimal.
+        account: Some(PairedAccount { id: "471108154711".parse().expect("valid"), name: None }),
         former: Some("refresh-0".into()),
         renewal: Some(Renewal {
             begun_at: UNIX_EPOCH + Duration::from_millis(1_790_000_001_000),
@@ -127,7 +128,7 @@ fn a_sealed_file_shows_nothing_and_a_plain_one_is_sealed_when_it_is_saved_next()
     store.save_text("callback", &"hush-hush".into()).expect("save");
     for name in ["smile-lab.json", "callback.text"] {
         let content = content(dir.path(), name);
-        for secret in ["access-1", "refresh-1", "4711", "hush"] {
+        for secret in ["access-1", "refresh-1", "471108154711", "hush"] {
             assert!(!content.contains(secret), "{content}");
         }
     }
@@ -311,7 +312,7 @@ fn a_login_of_an_earlier_version_is_read() {
     let path = dir.path().join("secrets/smile-lab.json");
     std::fs::create_dir(dir.path().join("secrets")).expect("made");
     let text = r#"{"schema":1,"access_token":"a","refresh_token":"r","issued_at_ms":1000,
-        "lifetime_ms":3600000,"account":{"id":"4711","name":null}}"#;
+        "lifetime_ms":3600000,"account":{"id":"471108154711","name":null}}"#;
     std::fs::write(path, text).expect("written");
     let login = FileSecrets::new(Arc::new(RealDisk), dir.path()).load(&lab());
     let login = login.expect("load").expect("there");
