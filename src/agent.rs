@@ -52,5 +52,5 @@ pub use welcome::{Welcome, WelcomeStep};
 pub fn agent_runs(state: &Path) -> bool {
     let lock = state.join(startup::LOCK_NAME);
     let disk = RealDisk;
-    matches!(disk.kind(&lock), Ok(Some(_))) && matches!(disk.try_lock(&lock), Ok(None))
+    matches!(disk.kind(&lock), Ok(Some(_))) && matches!(disk.is_locked(&lock), Ok(true))
 }

@@ -3,7 +3,13 @@
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 
-use super::{Disk, DiskError};
+use std::time::Duration;
+
+use super::{Disk, DiskError, LockGuard};
+
+/// How often a lock that is held is tried again, and the pause between two tries.
+const LOCK_TRIES: u32 = 50;
+const LOCK_PAUSE: Duration = Duration::from_millis(20);
 
 /// Reads a whole small file. A file longer than `max` bytes is an error of kind
 /// [`FileTooLarge`](io::ErrorKind::FileTooLarge), detected without reading on.
@@ -25,6 +31,18 @@ pub fn read_limited(disk: &dyn Disk, path: &Path, max: u64) -> Result<Vec<u8>, D
     // It may grow while we read.
     file.take(max.saturating_add(1)).read_to_end(&mut bytes).map_err(fail)?;
     if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > max { Err(too_large()) } else { Ok(bytes) }
+}
+
+/// Takes a lock to keep it; `None` if someone else keeps it. Tries for a second: whoever asks whether
+/// the lock is held (see [`Disk::is_locked`]) is in its way for a moment.
+pub fn take_lock(disk: &dyn Disk, path: &Path) -> Result<Option<LockGuard>, DiskError> {
+    for _ in 0..LOCK_TRIES {
+        if let Some(guard) = disk.try_lock(path)? {
+            return Ok(Some(guard));
+        }
+        std::thread::sleep(LOCK_PAUSE);
+    }
+    disk.try_lock(path)
 }
 
 /// Writes a small file so that after a power failure it has either the old or the new content,

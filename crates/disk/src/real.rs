@@ -236,6 +236,16 @@ impl Disk for RealDisk {
         }
     }
 
+    fn is_locked(&self, path: &Path) -> Result<bool, DiskError> {
+        let mut options = OpenOptions::new();
+        let file = open_file(options.read(true), path).map_err(on("open", path))?;
+        match file.try_lock_shared() {
+            Ok(()) => Ok(false),
+            Err(TryLockError::WouldBlock) => Ok(true),
+            Err(TryLockError::Error(error)) => Err(on("lock", path)(error)),
+        }
+    }
+
     fn lock(&self, path: &Path) -> Result<LockGuard, DiskError> {
         let file = lock_file(path)?;
         file.lock().map_err(on("lock", path))?;

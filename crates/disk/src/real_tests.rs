@@ -103,6 +103,35 @@ fn a_lock_excludes_a_second_holder_until_it_is_dropped() {
 }
 
 #[test]
+fn asking_whether_a_lock_is_held_keeps_no_one_from_it() {
+    let (_dir, at) = setup();
+    let path = at("lock");
+    drop(RealDisk.try_lock(&path).expect("asked"));
+    let over = std::sync::atomic::AtomicBool::new(false);
+    let is_over = || over.load(std::sync::atomic::Ordering::Relaxed);
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                while !is_over() {
+                    RealDisk.is_locked(&path).expect("asked");
+                    std::thread::yield_now();
+                }
+            });
+        }
+        for _ in 0..20 {
+            let guard = crate::take_lock(&RealDisk, &path).expect("asked");
+            let guard = guard.expect("nobody keeps it");
+            assert!(RealDisk.is_locked(&path).expect("asked"), "it is held");
+            drop(guard);
+        }
+        over.store(true, std::sync::atomic::Ordering::Relaxed);
+    });
+    let asks = std::fs::File::open(&path).expect("there");
+    asks.try_lock_shared().expect("as is_locked does");
+    assert!(!RealDisk.is_locked(&path).expect("asked"), "who only asks is no holder");
+}
+
+#[test]
 fn a_hard_link_is_a_second_name() {
     let (_dir, at) = setup();
     fs::write(at("x"), "content").expect("write");
@@ -206,6 +235,7 @@ fn what_is_no_file_is_neither_waited_for_nor_read() {
                 RealDisk.open(&path).map(drop),
                 RealDisk.append(&path).map(drop),
                 RealDisk.try_lock(&path).map(drop),
+                RealDisk.is_locked(&path).map(drop),
                 RealDisk.lock(&path).map(drop),
                 super::super::read_limited(&RealDisk, &path, 100).map(drop),
             ];

@@ -75,7 +75,7 @@ fn remove_empty(disk: &dyn Disk, old: &Layout) -> Result<(), Fault> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::root::{MARKER, prepare_root, try_lock_output};
+    use super::super::root::{MARKER, lock_output, prepare_root};
     use super::super::testing::Place;
     use super::*;
     use casedrop_disk::RealDisk;
@@ -89,7 +89,7 @@ mod tests {
     fn an_output_that_holds_nothing_loses_marker_and_staging_and_stays_a_folder() {
         let place = Place::new();
         let id = prepare_root(&RealDisk, &place.layout, None).expect("made");
-        drop(try_lock_output(&RealDisk, &place.layout).expect("locked"));
+        drop(lock_output(&RealDisk, &place.layout).expect("locked"));
         std::fs::write(place.layout.output.join("desktop.ini"), "").expect("written");
         assert!(abandon_output(&RealDisk, &place.layout, &id, &next(&place)).expect("left"));
         assert!(place.layout.output.is_dir() && !place.layout.output.join(MARKER).exists());
@@ -122,7 +122,7 @@ mod tests {
         let layout = &place.layout;
         assert!(!abandon_output(&RealDisk, layout, "another", &next(&place)).expect("looked"));
         assert!(!abandon_output(&RealDisk, layout, &id, layout).expect("looked"));
-        let lock = try_lock_output(&RealDisk, layout).expect("asked").expect("free");
+        let lock = lock_output(&RealDisk, layout).expect("asked").expect("free");
         assert!(!abandon_output(&RealDisk, layout, &id, &next(&place)).expect("looked"));
         drop(lock);
         let staging_stays = Layout { staging: layout.staging.clone(), ..next(&place) };

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::layout::Layout;
 use casedrop_disk::random_text;
-use casedrop_disk::{Disk, DiskError, LockGuard, Moved, read_limited, write_durably};
+use casedrop_disk::{Disk, DiskError, LockGuard, Moved, read_limited, take_lock, write_durably};
 use casedrop_model::fault::{Fault, FaultClass};
 
 /// File name of the marker in the output folder.
@@ -101,7 +101,7 @@ impl Root {
         };
         let staging_was_gone = known && self.disk.kind(&self.layout.staging)?.is_none();
         let id = prepare_root(&*self.disk, &self.layout, known_id)?;
-        let lock = try_lock_output(&*self.disk, &self.layout)?.ok_or_else(|| {
+        let lock = lock_output(&*self.disk, &self.layout)?.ok_or_else(|| {
             let output = self.layout.output.display();
             let text = format!("another agent is running on {output}");
             Fault::new(FaultClass::Local, ANOTHER_AGENT, text)
@@ -250,10 +250,16 @@ fn missing_drive(disk: &dyn Disk, path: &Path) -> Option<String> {
 }
 
 /// Takes the lock that keeps a second agent, with another state directory, off this output folder;
-/// `None` if another one holds it. Held until dropped.
-pub fn try_lock_output(disk: &dyn Disk, layout: &Layout) -> Result<Option<LockGuard>, Fault> {
+/// `None` if another one keeps it. Held until dropped.
+pub fn lock_output(disk: &dyn Disk, layout: &Layout) -> Result<Option<LockGuard>, Fault> {
     disk.create_dirs(&layout.staging)?;
-    Ok(disk.try_lock(&lock_path(layout))?)
+    Ok(take_lock(disk, &lock_path(layout))?)
+}
+
+/// Whether an agent keeps this output folder's lock.
+pub fn output_is_locked(disk: &dyn Disk, layout: &Layout) -> Result<bool, Fault> {
+    let lock = lock_path(layout);
+    Ok(disk.kind(&lock)?.is_some() && disk.is_locked(&lock)?)
 }
 
 pub(super) fn lock_path(layout: &Layout) -> PathBuf {
@@ -469,9 +475,9 @@ mod tests {
     #[test]
     fn one_output_takes_one_agent() {
         let place = Place::new();
-        let first = try_lock_output(&RealDisk, &place.layout).expect("asked").expect("free");
-        assert!(try_lock_output(&RealDisk, &place.layout).expect("asked").is_none());
+        let first = lock_output(&RealDisk, &place.layout).expect("asked").expect("free");
+        assert!(lock_output(&RealDisk, &place.layout).expect("asked").is_none());
         drop(first);
-        assert!(try_lock_output(&RealDisk, &place.layout).expect("asked").is_some());
+        assert!(lock_output(&RealDisk, &place.layout).expect("asked").is_some());
     }
 }

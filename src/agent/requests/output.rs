@@ -16,7 +16,7 @@ use crate::audit::{AuditEvent, Entry};
 use crate::config::{self, Config, ConfigFaults, From, Loaded, with_value};
 use crate::disk::{Disk, Kind, read_limited, remote_of, replace_durably};
 use crate::hotfolder::layout::Layout;
-use crate::hotfolder::root::{ANOTHER_AGENT, prepare_root, try_lock_output};
+use crate::hotfolder::root::{ANOTHER_AGENT, output_is_locked, prepare_root};
 use crate::journal::Store;
 use crate::model::fault::{Fault, FaultClass};
 use crate::model::request::{Outcome, Reply};
@@ -263,7 +263,7 @@ impl RequestHandler {
         disk.may_create_in(&layout.output).map_err(|error| not_usable(error.into()))?;
         // If staging stays the same, its lock is our own.
         if layout.staging != self.layout.staging
-            && try_lock_output(disk, layout).map_err(not_usable)?.is_none()
+            && output_is_locked(disk, layout).map_err(not_usable)?
         {
             let text = format!("another agent writes to {}", layout.output.display());
             return Err(not_usable(Fault::new(FaultClass::Local, ANOTHER_AGENT, text)));

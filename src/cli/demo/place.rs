@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::agent::agent_runs;
 use crate::disk::{Disk, Kind, read_limited};
 use crate::hotfolder::Layout;
-use crate::hotfolder::root::{MARKER, try_lock_output};
+use crate::hotfolder::root::{MARKER, output_is_locked};
 
 use super::super::{CliError, Exit};
 
@@ -80,12 +80,11 @@ impl Place {
     fn start_over(&self, disk: &dyn Disk) -> Result<(), CliError> {
         let layout = Layout { output: self.output.clone(), staging: self.staging.clone() };
         if disk.kind(&self.staging)? == Some(Kind::Dir) {
-            let lock = try_lock_output(disk, &layout)?.ok_or_else(|| {
+            if output_is_locked(disk, &layout)? {
                 let text = format!("an agent is running in {}", self.output.display());
-                CliError::new(Exit::AnotherAgent, text)
-                    .hint("stop it, or choose another folder with --output")
-            })?;
-            drop(lock);
+                return Err(CliError::new(Exit::AnotherAgent, text)
+                    .hint("stop it, or choose another folder with --output"));
+            }
             for dir in [layout.work(), layout.claims(), layout.retired(), layout.history()] {
                 remove(disk, &dir)?;
             }
