@@ -206,7 +206,8 @@ fn folders_that_cannot_be_the_output_are_refused_before_anything_changes() {
     assert_refused(&agent.choose(&at("file/orders")), "cannot be used as the output");
     world.assert_unchanged(&agent);
     let other = Layout { output: at("taken"), staging: at(".taken.casedrop-staging") };
-    let _other = lock_output(&RealDisk, &other).expect("asked").expect("free");
+    let _other =
+        crate::hotfolder::root::lock_output(&RealDisk, &other).expect("asked").expect("free");
     assert_refused(&agent.choose(&at("taken")), "another agent");
     world.assert_unchanged(&agent);
 }
