@@ -50,7 +50,5 @@ pub use welcome::{Welcome, WelcomeStep};
 
 /// Whether a running agent holds the lock on the state directory.
 pub fn agent_runs(state: &Path) -> bool {
-    let lock = state.join(startup::LOCK_NAME);
-    let disk = RealDisk;
-    matches!(disk.kind(&lock), Ok(Some(_))) && matches!(disk.is_locked(&lock), Ok(true))
+    matches!(RealDisk.is_locked(&state.join(startup::LOCK_NAME)), Ok(true))
 }

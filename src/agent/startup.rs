@@ -11,7 +11,7 @@ use tokio::sync::watch;
 
 use crate::audit::Audit;
 use crate::config::{Config, WhenMissing};
-use crate::disk::{Disk, take_lock};
+use crate::disk::{ASKED_ABOUT, Disk, take_lock};
 use crate::engine::Engine;
 use crate::engine::retry::RetryPolicy;
 use crate::engine::{EnginePolicy, job_name};
@@ -143,7 +143,8 @@ impl Agent {
     ) -> Result<Self, OpenError> {
         disk.create_private_dirs(&config.state).map_err(Fault::from)?;
         close_to_others(&*disk, &config);
-        let lock = take_lock(&*disk, &config.state.join(LOCK_NAME)).map_err(Fault::from)?;
+        let lock =
+            take_lock(&*disk, &config.state.join(LOCK_NAME), ASKED_ABOUT).map_err(Fault::from)?;
         let lock =
             lock.ok_or_else(|| OpenError::AnotherAgent(config.state.display().to_string()))?;
         let layout = Layout { output: config.output.clone(), staging: config.staging.clone() };

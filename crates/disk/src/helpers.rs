@@ -2,13 +2,14 @@
 
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
-
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::{Disk, DiskError, LockGuard};
 
-/// How often a lock that is held is tried again, and the pause between two tries.
-const LOCK_TRIES: u32 = 50;
+/// How long to try for a lock that others only ask about (see [`Disk::is_locked`]): each is in the way
+/// for a moment.
+pub const ASKED_ABOUT: Duration = Duration::from_secs(1);
+/// The pause between two tries for a lock.
 const LOCK_PAUSE: Duration = Duration::from_millis(20);
 
 /// Reads a whole small file. A file longer than `max` bytes is an error of kind
@@ -33,16 +34,20 @@ pub fn read_limited(disk: &dyn Disk, path: &Path, max: u64) -> Result<Vec<u8>, D
     if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > max { Err(too_large()) } else { Ok(bytes) }
 }
 
-/// Takes a lock to keep it; `None` if someone else keeps it. Tries for a second: whoever asks whether
-/// the lock is held (see [`Disk::is_locked`]) is in its way for a moment.
-pub fn take_lock(disk: &dyn Disk, path: &Path) -> Result<Option<LockGuard>, DiskError> {
-    for _ in 0..LOCK_TRIES {
-        if let Some(guard) = disk.try_lock(path)? {
-            return Ok(Some(guard));
+/// Takes a lock, waiting for it for at most `patience`; `None` if someone else keeps it.
+pub fn take_lock(
+    disk: &dyn Disk,
+    path: &Path,
+    patience: Duration,
+) -> Result<Option<LockGuard>, DiskError> {
+    let began = Instant::now();
+    loop {
+        let lock = disk.try_lock(path)?;
+        if lock.is_some() || began.elapsed() >= patience {
+            return Ok(lock);
         }
         std::thread::sleep(LOCK_PAUSE);
     }
-    disk.try_lock(path)
 }
 
 /// Writes a small file so that after a power failure it has either the old or the new content,

@@ -19,7 +19,9 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 pub use error::{DiskError, others_name_below, shown};
-pub use helpers::{read_limited, replace_durably, take_lock, write_durably, write_durably_private};
+pub use helpers::{
+    ASKED_ABOUT, read_limited, replace_durably, take_lock, write_durably, write_durably_private,
+};
 pub use mapped::{Mapped, remote_of};
 pub use random::random_text;
 pub use real::{RealDisk, other_than_file};
@@ -199,10 +201,10 @@ pub trait Disk: Send + Sync {
     /// Takes the exclusive lock on a file, which is created if missing and never removed; `None` if
     /// it is already held. Only excludes other lock holders, not readers or writers.
     fn try_lock(&self, path: &Path) -> Result<Option<LockGuard>, DiskError>;
-    /// Whether someone holds the lock on an existing file. Whoever only wants to know asks this way:
-    /// two of them do not take each other for the holder.
+    /// Whether someone holds the lock on a file; creates nothing. Whoever only wants to know asks this
+    /// way: two of them do not take each other for the holder.
     fn is_locked(&self, path: &Path) -> Result<bool, DiskError> {
-        Ok(self.try_lock(path)?.is_none())
+        Ok(self.kind(path)?.is_some() && self.try_lock(path)?.is_none())
     }
     /// Like [`try_lock`](Self::try_lock), but waits until the lock is free.
     fn lock(&self, path: &Path) -> Result<LockGuard, DiskError>;

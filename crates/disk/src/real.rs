@@ -238,7 +238,11 @@ impl Disk for RealDisk {
 
     fn is_locked(&self, path: &Path) -> Result<bool, DiskError> {
         let mut options = OpenOptions::new();
-        let file = open_file(options.read(true), path).map_err(on("open", path))?;
+        let file = match open_file(options.read(true), path) {
+            Ok(file) => file,
+            Err(error) if absent(&error) => return Ok(false),
+            Err(error) => return Err(on("open", path)(error)),
+        };
         match file.try_lock_shared() {
             Ok(()) => Ok(false),
             Err(TryLockError::WouldBlock) => Ok(true),

@@ -106,6 +106,8 @@ fn a_lock_excludes_a_second_holder_until_it_is_dropped() {
 fn asking_whether_a_lock_is_held_keeps_no_one_from_it() {
     let (_dir, at) = setup();
     let path = at("lock");
+    assert!(!RealDisk.is_locked(&path).expect("asked"), "there is none");
+    assert!(!path.exists(), "and asking makes none");
     drop(RealDisk.try_lock(&path).expect("asked"));
     let over = std::sync::atomic::AtomicBool::new(false);
     let is_over = || over.load(std::sync::atomic::Ordering::Relaxed);
@@ -119,7 +121,7 @@ fn asking_whether_a_lock_is_held_keeps_no_one_from_it() {
             });
         }
         for _ in 0..20 {
-            let guard = crate::take_lock(&RealDisk, &path).expect("asked");
+            let guard = crate::take_lock(&RealDisk, &path, crate::ASKED_ABOUT).expect("asked");
             let guard = guard.expect("nobody keeps it");
             assert!(RealDisk.is_locked(&path).expect("asked"), "it is held");
             drop(guard);

@@ -5,7 +5,7 @@ use std::io;
 
 use super::files::{Tree, below, is_litter};
 use super::layout::Layout;
-use super::root::{lock_path, marker_path, read_marker};
+use super::root::{lock_path, marker_path, output_is_locked, read_marker};
 use casedrop_disk::{Disk, Kind};
 use casedrop_model::fault::Fault;
 
@@ -45,10 +45,10 @@ pub fn abandon_output(
 
 /// Whether no agent is using it and nothing is kept there.
 fn is_unused(disk: &dyn Disk, old: &Layout) -> Result<bool, Fault> {
-    let lock = lock_path(old);
-    if disk.kind(&lock)?.is_some() && disk.try_lock(&lock)?.is_none() {
+    if output_is_locked(disk, old)? {
         return Ok(false);
     }
+    let lock = lock_path(old);
     let tree = Tree::read(disk, &old.staging)?;
     let is_empty = tree.files.iter().all(|(file, _)| below(&old.staging, file) == lock);
     Ok(is_empty && tree.odd.is_empty())

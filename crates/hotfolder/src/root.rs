@@ -9,7 +9,9 @@ use serde::{Deserialize, Serialize};
 
 use super::layout::Layout;
 use casedrop_disk::random_text;
-use casedrop_disk::{Disk, DiskError, LockGuard, Moved, read_limited, take_lock, write_durably};
+use casedrop_disk::{
+    ASKED_ABOUT, Disk, DiskError, LockGuard, Moved, read_limited, take_lock, write_durably,
+};
 use casedrop_model::fault::{Fault, FaultClass};
 
 /// File name of the marker in the output folder.
@@ -253,13 +255,12 @@ fn missing_drive(disk: &dyn Disk, path: &Path) -> Option<String> {
 /// `None` if another one keeps it. Held until dropped.
 pub fn lock_output(disk: &dyn Disk, layout: &Layout) -> Result<Option<LockGuard>, Fault> {
     disk.create_dirs(&layout.staging)?;
-    Ok(take_lock(disk, &lock_path(layout))?)
+    Ok(take_lock(disk, &lock_path(layout), ASKED_ABOUT)?)
 }
 
 /// Whether an agent keeps this output folder's lock.
 pub fn output_is_locked(disk: &dyn Disk, layout: &Layout) -> Result<bool, Fault> {
-    let lock = lock_path(layout);
-    Ok(disk.kind(&lock)?.is_some() && disk.is_locked(&lock)?)
+    Ok(disk.is_locked(&lock_path(layout))?)
 }
 
 pub(super) fn lock_path(layout: &Layout) -> PathBuf {

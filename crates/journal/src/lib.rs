@@ -36,7 +36,7 @@ use rusqlite::{
     params,
 };
 
-use casedrop_disk::{Disk as _, LockGuard, RealDisk, for_others, other_than_file};
+use casedrop_disk::{Disk as _, LockGuard, RealDisk, for_others, other_than_file, take_lock};
 use casedrop_model::ids::OrderKey;
 use casedrop_model::step::Step;
 use casedrop_model::time::{Kept, WallMs, millis};
@@ -379,14 +379,7 @@ fn connect(file: &Path, flags: OpenFlags) -> Result<Connection, StoreError> {
 /// the lock is held. On some systems SQLite does not keep two creators apart, and a half-made
 /// journal looks like a damaged one. `None` if there can be no lock.
 fn turn_to_make(file: &Path, busy: Duration) -> Option<LockGuard> {
-    let began = Instant::now();
-    loop {
-        let lock = RealDisk.try_lock(&file.with_extension("lock")).ok()?;
-        if lock.is_some() || began.elapsed() >= busy {
-            return lock;
-        }
-        std::thread::sleep(BETWEEN_TRIES);
-    }
+    take_lock(&RealDisk, &file.with_extension("lock"), busy).ok()?
 }
 
 /// The same, if nothing was created yet.

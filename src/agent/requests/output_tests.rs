@@ -4,7 +4,7 @@ use super::super::{Labs, Live, RequestHandler};
 use super::*;
 use crate::agent::background::{Journal, Wake};
 use crate::disk::RealDisk;
-use crate::hotfolder::root::{MARKER, Root};
+use crate::hotfolder::root::{MARKER, Root, lock_output};
 use crate::journal::FILE_NAME;
 use crate::model::ids::OrderKey;
 use crate::model::order::{RemoteOrder, Status};
@@ -206,8 +206,7 @@ fn folders_that_cannot_be_the_output_are_refused_before_anything_changes() {
     assert_refused(&agent.choose(&at("file/orders")), "cannot be used as the output");
     world.assert_unchanged(&agent);
     let other = Layout { output: at("taken"), staging: at(".taken.casedrop-staging") };
-    let _other =
-        crate::hotfolder::root::lock_output(&RealDisk, &other).expect("asked").expect("free");
+    let _other = lock_output(&RealDisk, &other).expect("asked").expect("free");
     assert_refused(&agent.choose(&at("taken")), "another agent");
     world.assert_unchanged(&agent);
 }
