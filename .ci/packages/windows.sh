@@ -104,6 +104,15 @@ service_is() {
   [[ $said =~ STATE\ *:\ [0-9]\ *$1 ]]
 }
 
+# want_little_room: lets the agent work on a nearly full disk, as a machine that tests may have.
+want_little_room() {
+  timeout 60 wine net stop Casedrop >/dev/null
+  soon 60 service_is STOPPED || return 1
+  printf '\nretention: { min_free: 1MB }\n' >>"$data/casedrop.yaml"
+  timeout 60 wine net start Casedrop >/dev/null
+  soon 60 service_is RUNNING
+}
+
 # published ORDER: whether a whole order is in the output folder.
 published() {
   compgen -G "$drive/Lab Orders/Hot/north/$account/$1/manifest.json" >/dev/null
@@ -159,6 +168,7 @@ test_msi() {
     '"C:\Program Files\Casedrop\casedrop.exe" run'
   check 'it runs under the account with the least rights' holds \
     "$(wine reg query 'HKLM\SYSTEM\CurrentControlSet\Services\Casedrop' /v ObjectName | tr -d '\r')" 'NT AUTHORITY\LocalService'
+  check 'it takes a config that was changed' want_little_room
   order=$(create_order)
   check 'somebody logs in and pairs' log_in
   check 'the running service publishes an order that was scanned meanwhile' published_soon "$order"
