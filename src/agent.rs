@@ -12,7 +12,9 @@ mod event_log;
 mod heartbeat;
 mod idle;
 mod journal;
+mod journal_access;
 mod labs;
+mod leftovers;
 mod logins;
 mod notices;
 mod notifications;
@@ -22,33 +24,28 @@ mod prober;
 mod recovery;
 pub mod requests;
 mod restart;
+mod session;
 mod sleep;
 mod startup;
+mod state_folder;
 mod supervisor;
 mod test_order;
 #[cfg(test)]
 mod tests;
 mod updates;
+mod updating;
 mod welcome;
 
-use std::path::Path;
-
-use crate::disk::{Disk as _, RealDisk};
-
-pub use background::{Journal, StopSignal, Wake};
 pub use callback::{CALLBACK_SECRET, callback_secret, callback_url};
 pub use clock::wall_now;
 pub use connect::connect;
+pub use journal_access::{Journal, Wake};
 pub use labs::Labs;
 pub use requests::RequestHandler;
 pub use restart::Restart;
-pub use startup::OpenError;
-pub use supervisor::{Agent, Ending, Finished, IsDone, Summary};
+pub use session::{Ending, Finished, IsDone, OpenError, Summary};
+pub use startup::Agent;
+pub use state_folder::agent_runs;
 pub use test_order::log_in_and_pair;
-pub use updates::{Updating, try_out_at_next_start};
+pub use updating::{Updating, try_out_at_next_start};
 pub use welcome::{Welcome, WelcomeStep};
-
-/// Whether a running agent holds the lock on the state directory.
-pub fn agent_runs(state: &Path) -> bool {
-    matches!(RealDisk.is_locked(&state.join(startup::LOCK_NAME)), Ok(true))
-}

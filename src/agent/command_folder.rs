@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
 
 use crate::inputs::commands::{Folder, Look, SCAN, Watcher, watch};
 use crate::model::request::Requests;
 
-use super::background::{BackgroundTasks, StopSignal};
+use super::background::BackgroundTasks;
 use super::clock;
 use super::context::AgentContext;
 
@@ -33,16 +34,16 @@ fn by_the_system(dir: &Path, hint: Arc<Notify>) -> Result<Watcher, String> {
     watch(dir, move || hint.notify_one())
 }
 
-async fn run(folder: Arc<Folder>, mut until: StopSignal, watch: Watch) {
+async fn run(folder: Arc<Folder>, until: CancellationToken, watch: Watch) {
     let hint = Arc::new(Notify::new());
     // Lives as long as the folder is watched.
     let mut watcher: Option<Watcher> = None;
     let mut is_first = true;
     let mut slow: Option<JoinHandle<()>> = None;
-    while let Some(look) = look(&folder, &mut until).await {
+    while let Some(look) = look(&folder, &until).await {
         if look.is_new || is_first {
             drop(watcher.take());
-            watcher = watched(&folder, watch, &hint, &mut until).await;
+            watcher = watched(&folder, watch, &hint, &until).await;
             is_first = false;
         }
         if look.slow && slow.as_ref().is_none_or(JoinHandle::is_finished) {
@@ -50,7 +51,7 @@ async fn run(folder: Arc<Folder>, mut until: StopSignal, watch: Watch) {
             slow = Some(tokio::task::spawn_blocking(move || folder.work_off_slow()));
         }
         tokio::select! {
-            () = until.stopped() => return,
+            () = until.cancelled() => return,
             () = tokio::time::sleep(look.again) => {}
             () = hint.notified() => tokio::time::sleep(SETTLE).await,
         }
@@ -59,12 +60,12 @@ async fn run(folder: Arc<Folder>, mut until: StopSignal, watch: Watch) {
 
 /// Checks the folder once, on a thread that a share may block for long; `None` when it is time to
 /// end.
-async fn look(folder: &Arc<Folder>, until: &mut StopSignal) -> Option<Look> {
+async fn look(folder: &Arc<Folder>, until: &CancellationToken) -> Option<Look> {
     let folder = Arc::clone(folder);
     let look = tokio::task::spawn_blocking(move || folder.look());
     tokio::select! {
         biased;
-        () = until.stopped() => None,
+        () = until.cancelled() => None,
         look = look => Some(look.unwrap_or_else(|error| {
             // The file it was handling is still in `working`.
             tracing::error!("reading the command folder failed: {error}");
@@ -77,13 +78,13 @@ async fn watched(
     folder: &Arc<Folder>,
     watch: Watch,
     hint: &Arc<Notify>,
-    until: &mut StopSignal,
+    until: &CancellationToken,
 ) -> Option<Watcher> {
     let (folder, hint) = (Arc::clone(folder), Arc::clone(hint));
     let begun = tokio::task::spawn_blocking(move || watch(folder.dir(), hint));
     let begun = tokio::select! {
         biased;
-        () = until.stopped() => return None,
+        () = until.cancelled() => return None,
         begun = begun => begun,
     };
     match begun {

@@ -20,10 +20,10 @@ use crate::model::step::Step;
 use crate::service::eventlog::EventLog;
 use crate::status::Progress;
 
-use super::background::{Journal, Wake};
 use super::clock;
 use super::heartbeat::Heartbeat;
 use super::idle::IdleState;
+use super::journal_access::{Journal, Wake};
 use super::requests::RequestHandler;
 
 /// What an agent is built on, for the lifetime of its process.

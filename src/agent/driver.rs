@@ -20,7 +20,7 @@ use crate::status::DownloadPause;
 
 use super::clock;
 use super::context::AgentContext;
-use super::supervisor::{Ending, Finished, Interruption, WorkSession, waits};
+use super::session::{Ending, Finished, Interruption, WorkSession, waits};
 
 /// How long running work may take to reach a safe point at shutdown.
 const SHUTDOWN: Duration = Duration::from_secs(20);
@@ -119,15 +119,13 @@ pub(super) async fn abort(
     stop: &mut Pin<&mut impl Future<Output = ()>>,
 ) -> Finished {
     life.executor.cancel.cancel();
-    // Each piece of work holds the executor as long as it runs.
-    let executor = Arc::downgrade(&life.executor);
+    let effects = life.effects.clone();
     drop(life);
-    while executor.strong_count() > 0 {
-        if waits(stop, tokio::time::sleep(Duration::from_millis(20))).await.is_none() {
-            return Finished::Stopped;
-        }
+    effects.close();
+    match waits(stop, effects.wait()).await {
+        Some(()) => Finished::Done,
+        None => Finished::Stopped,
     }
-    Finished::Done
 }
 
 fn step(
@@ -149,7 +147,7 @@ fn step(
         }
         let executor = Arc::clone(&life.executor);
         let answers = answers.clone();
-        tokio::task::spawn_blocking(move || {
+        life.effects.spawn_blocking(move || {
             if let Some(input) = executor.perform(effect) {
                 // After the shutdown deadline, there is no receiver.
                 let _ = answers.send(input);

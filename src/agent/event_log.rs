@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 use std::time::Duration;
+use tokio_util::sync::CancellationToken;
 
-use super::background::StopSignal;
 use super::clock;
 use super::context::AgentContext;
 
@@ -11,14 +11,14 @@ use super::context::AgentContext;
 const LOOK: Duration = Duration::from_secs(30);
 
 /// Checks until it is time to end; does nothing if entries are not written anywhere.
-pub(super) async fn look_after(context: Arc<AgentContext>, mut until: StopSignal) {
+pub(super) async fn look_after(context: Arc<AgentContext>, until: CancellationToken) {
     if !context.events.is_on() {
         return;
     }
     loop {
         tokio::select! {
             biased;
-            () = until.stopped() => return,
+            () = until.cancelled() => return,
             () = tokio::time::sleep(LOOK) => {}
         }
         let context = Arc::clone(&context);

@@ -13,10 +13,8 @@ use crate::model::time::Now;
 use super::clock;
 use super::context::AgentContext;
 use super::recovery::published_of;
-use super::startup::{Attempt, OpenError};
-
-/// The copy of the journal made before an update was tried.
-pub(super) const COPY: &str = "journal.before-update.sqlite";
+use super::session::{Attempt, OpenError};
+use super::state_folder::JOURNAL_COPY;
 
 /// Prefix of the folders below the state folder that keep damaged journals.
 const KEPT: &str = "journal.damaged-";
@@ -145,7 +143,7 @@ fn take_over(
         let now = clock::now().wall;
         read_into(&opened.store, &entry.path.join(FILE_NAME), clock::now())?;
         if context.came_back {
-            read_missing(&opened.store, &context.config.state.join(COPY), clock::now())?;
+            read_missing(&opened.store, &context.config.state.join(JOURNAL_COPY), clock::now())?;
         }
         opened.store.set_rebuilt(&Rebuilt {
             at: now,

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use tokio_util::sync::CancellationToken;
 
 use crate::align::{AlignClient, PendingLogin};
 use crate::model::cancel::Cancel;
@@ -11,7 +12,6 @@ use crate::model::fault::Fault;
 use crate::model::ids::{AccountId, LabName};
 use crate::model::request::{Outcome, Reply, Request, Requests as _, Via, Who};
 
-use super::background::StopSignal;
 use super::requests::RequestHandler;
 
 /// How often logins are checked.
@@ -52,7 +52,7 @@ enum Seen {
 }
 
 /// Looks after the logins until told to stop.
-pub(super) async fn look_after(handler: Arc<RequestHandler>, mut until: StopSignal) {
+pub(super) async fn look_after(handler: Arc<RequestHandler>, until: CancellationToken) {
     let names: Vec<_> = handler.config().labs.iter().map(|lab| lab.name.clone()).collect();
     let mut labs: BTreeMap<LabName, Lab> =
         names.into_iter().map(|name| (name, Lab::default())).collect();
@@ -66,14 +66,14 @@ pub(super) async fn look_after(handler: Arc<RequestHandler>, mut until: StopSign
             looked
         });
         tokio::select! {
-            () = until.stopped() => break,
+            () = until.cancelled() => break,
             looked = look => match looked {
                 Ok(looked) => labs = looked,
                 Err(error) => std::panic::resume_unwind(error.into_panic()),
             },
         }
         tokio::select! {
-            () = until.stopped() => break,
+            () = until.cancelled() => break,
             () = tokio::time::sleep(LOOK) => {}
         }
     }

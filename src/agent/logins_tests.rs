@@ -5,7 +5,8 @@ use std::net::{TcpListener, TcpStream};
 
 use tokio::runtime::Runtime;
 
-use super::super::background::{BackgroundTasks, Journal, Wake};
+use super::super::background::BackgroundTasks;
+use super::super::journal_access::{Journal, Wake};
 use super::super::labs::Labs;
 use super::super::requests::Live;
 use super::*;

@@ -4,6 +4,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use secrecy::SecretString;
+use tokio_util::sync::CancellationToken;
 
 use crate::align;
 use crate::disk::Disk;
@@ -15,13 +16,12 @@ use crate::model::notice::Notice;
 use crate::model::notification::{Mention, Noted, Reading, Received};
 use crate::secrets::SecretStore;
 
-use super::background::StopSignal;
 use super::callback::callback_secret;
 use super::clock::wall_now;
 use super::context::AgentContext;
 
 /// Listens until told to stop, if the config enables it.
-pub(super) async fn listen(context: Arc<AgentContext>, mut until: StopSignal) {
+pub(super) async fn listen(context: Arc<AgentContext>, until: CancellationToken) {
     let Some(notifications) = context.config.notifications.clone() else { return };
     let settings = Settings {
         listen: notifications.listen,
@@ -34,7 +34,7 @@ pub(super) async fn listen(context: Arc<AgentContext>, mut until: StopSignal) {
     let secrets = Arc::clone(context.handler.labs_ways().secrets());
     let disk: Arc<dyn Disk> = Arc::clone(&context.disk);
     let intake = Arc::new(Wired { context, secrets, told: Mutex::default() });
-    serve(settings, intake, disk, async move { until.stopped().await }).await;
+    serve(settings, intake, disk, async move { until.cancelled().await }).await;
 }
 
 struct Wired {

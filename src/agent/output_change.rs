@@ -5,13 +5,15 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::disk::Disk;
 use crate::hotfolder::abandon_output::abandon_output;
 use crate::hotfolder::layout::Layout;
 use crate::journal::{Store, StoreError};
 
-use super::context::AgentContext;
-
-/// The fact that stores it until it takes effect.
+/// The fact that stores the output's marker. A journal without it has never seen the output, whose
+/// content is still to be learned.
+pub(super) const ROOT_FACT: &str = "output-root";
+/// The fact that stores a choice until it takes effect.
 const CHOSEN: &str = "output-chosen";
 
 /// An output that was chosen but not written to yet.
@@ -53,10 +55,15 @@ impl OutputChange {
 
     /// Completes the switch once the new output is in use: tidies up the previous one and forgets
     /// the choice.
-    pub(super) fn complete(self, context: &AgentContext, store: &Store) -> Result<(), StoreError> {
+    pub(super) fn complete(
+        self,
+        disk: &dyn Disk,
+        layout: &Layout,
+        store: &Store,
+    ) -> Result<(), StoreError> {
         let old = Layout { output: self.from, staging: self.from_staging };
         let left = match &self.from_id {
-            Some(id) => abandon_output(&*context.disk, &old, id, &context.layout),
+            Some(id) => abandon_output(disk, &old, id, layout),
             None => Ok(false),
         };
         let output = old.output.display();

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
+use tokio_util::sync::CancellationToken;
 
 use crate::disk::Disk;
 use crate::model::fault::Fault;
@@ -9,12 +10,11 @@ use crate::model::notice::Notice;
 use crate::web;
 use crate::web::gate::{Clock, Gate, SetUpCode, Settings, serve};
 
-use super::background::StopSignal;
 use super::clock;
 use super::context::AgentContext;
 
 /// Serves the page until told to stop, if the config enables it.
-pub(super) async fn show(context: Arc<AgentContext>, mut until: StopSignal) {
+pub(super) async fn show(context: Arc<AgentContext>, until: CancellationToken) {
     let Some(page) = context.config.status_page.clone() else { return };
     let settings = Settings::of(&page);
     let clock: Clock = Arc::new(|| clock::now().mono);
@@ -52,7 +52,7 @@ pub(super) async fn show(context: Arc<AgentContext>, mut until: StopSignal) {
             }
         }
     };
-    serve(settings, router, disk, tell, until.stopped()).await;
+    serve(settings, router, disk, tell, until.cancelled()).await;
     if let Some(code) = code {
         // The disk may be slow, and no one needs to wait for it.
         drop(tokio::task::spawn_blocking(move || code.end()).await);

@@ -1,15 +1,13 @@
 //! Brings journal and disk into step before orders are worked on: recovers what the journal lost
 //! from the output, history and claims, and removes orphaned files from staging.
 
-use std::cell::{Cell, OnceCell};
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use crate::audit::{AuditEvent, Entry, Mark, Record};
 use crate::execute::holds;
 use crate::hotfolder::claim;
-use crate::hotfolder::clean::sweep_work;
-use crate::hotfolder::layout::Layout;
 use crate::hotfolder::rebuild::{self, Standing};
 use crate::hotfolder::retention::{self, Fate, Witness};
 use crate::hotfolder::root::Prepared;
@@ -21,11 +19,9 @@ use crate::model::record::{OrderRecord, PublishedRecord, Retired};
 use crate::model::time::{Now, WallMs};
 
 use super::context::AgentContext;
-use super::startup::{OpenError, worth_keeping};
-
-/// The fact that stores the output's marker. A journal without it has never seen the output, whose
-/// content is still to be learned.
-pub(super) const ROOT_FACT: &str = "output-root";
+use super::leftovers::{staged, sweep, worth_keeping};
+use super::output_change::ROOT_FACT;
+use super::session::OpenError;
 
 /// What is known about a loss.
 pub(super) struct Lost {
@@ -91,36 +87,6 @@ pub(super) fn recover(
     }
     retry_now(store, now.wall)?;
     Ok(())
-}
-
-/// Returns the folders of revisions that are being published or held back.
-fn staged(store: &Store, layout: &Layout) -> Result<Vec<PathBuf>, StoreError> {
-    let intents = store.intents()?.into_iter().map(|intent| layout.staged_dir(&intent.job));
-    let holds = store.holds()?.into_iter().map(|held| layout.held_dir(&held.dir));
-    Ok(intents.chain(holds).collect())
-}
-
-/// Removes leftovers of interrupted work from staging, with an audit record.
-fn sweep(context: &AgentContext, kept: &[PathBuf], now: WallMs) -> Result<(), Fault> {
-    let entry = |mark, count| {
-        Entry::by_agent(now, AuditEvent::LeftoversRemoved, mark).detail("count", count)
-    };
-    let begun = Cell::new(0);
-    let begin = |count: usize| {
-        tracing::info!("removing {count} leftovers of interrupted work from staging");
-        context.audit.record(&entry(Mark::Begun, count))?;
-        begun.set(count);
-        Ok(())
-    };
-    let swept = sweep_work(&*context.disk, &context.layout, kept, &begin, &context.step);
-    if begun.get() > 0 {
-        let (mark, count) = match &swept {
-            Ok(count) => (Mark::Done, *count),
-            Err(_) => (Mark::Failed, begun.get()),
-        };
-        context.audit.record(&entry(mark, count))?;
-    }
-    swept.map(|_| ())
 }
 
 /// Returns the notice for a journal lost while the output is missing.

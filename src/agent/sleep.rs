@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::MissedTickBehavior;
+use tokio_util::sync::CancellationToken;
 
 use crate::journal::{Store, StoreError};
 use crate::service::{Event, Events};
 
-use super::background::StopSignal;
 use super::clock;
 use super::context::AgentContext;
 
@@ -22,7 +22,7 @@ const NAP: Duration = Duration::from_secs(30);
 pub(super) async fn look_after(
     context: Arc<AgentContext>,
     mut events: Option<Events>,
-    mut until: StopSignal,
+    until: CancellationToken,
 ) {
     let mut look = tokio::time::interval(LOOK);
     look.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -30,7 +30,7 @@ pub(super) async fn look_after(
     loop {
         let woke_up = tokio::select! {
             biased;
-            () = until.stopped() => return,
+            () = until.cancelled() => return,
             told = told(&mut events) => match told {
                 Some(Event::WokeUp) => true,
                 None => {

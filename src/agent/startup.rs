@@ -2,105 +2,62 @@
 //! the same way after a fault of this PC.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
+use tokio_util::task::TaskTracker;
 
 use crate::audit::Audit;
 use crate::config::{Config, WhenMissing};
-use crate::disk::{ASKED_ABOUT, Disk, take_lock};
+use crate::disk::{ASKED_ABOUT, Disk, LockGuard, take_lock};
 use crate::engine::Engine;
+use crate::engine::EnginePolicy;
 use crate::engine::retry::RetryPolicy;
-use crate::engine::{EnginePolicy, job_name};
-use crate::execute::holds::Unsettled;
 use crate::execute::{Executor, Fetches, Link, Timer};
 use crate::hotfolder::layout::Layout;
 use crate::hotfolder::root::{ANOTHER_AGENT, Root};
-use crate::journal::{BUSY, Store, StoreError, StoreTrouble};
+use crate::journal::{BUSY, Store};
 use crate::metrics::Counters;
 use crate::model::cancel::Cancel;
 use crate::model::fault::Fault;
 use crate::model::ids::LabName;
 use crate::model::notice::Notice;
-use crate::model::record::OrderRecord;
 use crate::model::step::Step;
 use crate::model::time::Now;
 use crate::secrets::Keeping;
-use crate::service::NoHost;
 use crate::service::eventlog::EventLog;
+use crate::service::{Events, Host, NoHost};
 use crate::status::Progress;
 
-use super::background::{Journal, Wake};
 use super::clock::{self, wall_now};
 use super::config_audit;
 use super::context::AgentContext;
 use super::heartbeat::Heartbeat;
 use super::idle::IdleState;
 use super::journal::{self, Opened};
+use super::journal_access::{Journal, Wake};
 use super::labs::Labs;
-use super::output_change::OutputChange;
-use super::recovery::{self, Lost, ROOT_FACT, recover};
+use super::output_change::{OutputChange, ROOT_FACT};
+use super::recovery::{self, Lost, recover};
 use super::requests::{Live, RequestHandler};
-use super::supervisor::{Agent, WorkSession};
-
-/// The lock that keeps a second agent off a state folder.
-pub(super) const LOCK_NAME: &str = "agent.lock";
+use super::session::{Attempt, OpenError, WorkSession};
+use super::state_folder::{LOCK_NAME, close_to_others};
 
 /// How often to check the journal for requests of other processes, unless something wakes the
 /// engine.
 const TICK: Duration = Duration::from_secs(1);
 
-/// Why an agent cannot work.
-#[derive(Debug, thiserror::Error)]
-pub enum OpenError {
-    /// Another agent holds the state folder or the output.
-    #[error("another agent is running on {0}")]
-    AnotherAgent(String),
-    /// A fault of the disk.
-    #[error(transparent)]
-    Fault(#[from] Fault),
-    /// The journal cannot be used.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// A damaged journal cannot be set aside.
-    #[error(transparent)]
-    Aside(Fault),
-}
-
-impl From<Unsettled> for OpenError {
-    fn from(error: Unsettled) -> Self {
-        match error {
-            Unsettled::Disk(fault) => Self::Fault(fault),
-            Unsettled::Store(error) => Self::Store(error),
-        }
-    }
-}
-
-impl OpenError {
-    /// Whether it may pass on its own, so that a starting agent has reason to wait.
-    fn may_pass(&self) -> bool {
-        match self {
-            Self::AnotherAgent(_) | Self::Fault(_) => false,
-            Self::Aside(_) => true,
-            Self::Store(error) => {
-                !matches!(error.kind(), StoreTrouble::Newer | StoreTrouble::Forbidden)
-            }
-        }
-    }
-}
-
-/// How an agent gets to work.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Attempt {
-    /// The process has just started: what needs a user's decision is an error.
-    pub(super) first: bool,
-    /// How many times in a row the journal looked sound but turned out to be damaged.
-    pub(super) suspicions: u32,
-    /// Whether a damaged journal may be replaced now.
-    pub(super) may_rebuild: bool,
+/// A running agent. Holds its locks as long as it lives.
+pub struct Agent {
+    pub(super) context: Arc<AgentContext>,
+    pub(super) life: Result<WorkSession, OpenError>,
+    /// Notices from opening the agent.
+    pub(super) news: Vec<Notice>,
+    pub(super) host: Arc<dyn Host>,
+    pub(super) events: Option<Events>,
+    pub(super) _lock: LockGuard,
 }
 
 impl Agent {
@@ -203,29 +160,6 @@ impl Agent {
     }
 }
 
-/// Makes the state folder private if an installer or an earlier version left it open. Others still
-/// need access to the output and the command folder: if one of them is inside, only the secrets are
-/// made private.
-fn close_to_others(disk: &dyn Disk, config: &Config) {
-    let shared = [Some(&config.output), config.commands.as_ref()];
-    let holds_shared = shared.into_iter().flatten().any(|it| it.starts_with(&config.state));
-    let secrets = crate::secrets::folder(&config.state);
-    let dir = if holds_shared { &secrets } else { &config.state };
-    match disk.kind(dir).and_then(|kind| match kind {
-        Some(_) => disk.make_private(dir),
-        None => Ok(Vec::new()),
-    }) {
-        Ok(lost) if lost.is_empty() => {}
-        Ok(lost) => tracing::warn!(
-            "{} was accessible to {}; now only the system, administrators, the agent's account and \
-             accounts with an explicit right can open it",
-            dir.display(),
-            lost.join(", ")
-        ),
-        Err(error) => tracing::warn!("{}", Fault::from(error).chain()),
-    }
-}
-
 /// Logs once how secrets are kept.
 fn announce(keeping: &Keeping) {
     let folder = keeping.folder.display();
@@ -265,7 +199,7 @@ pub(super) fn start_work(
     let waits = match open_output(context, &store, now, known.as_deref(), &lost, news) {
         Ok(()) => {
             if let Some(chosen) = chosen {
-                chosen.complete(context, &store)?;
+                chosen.complete(&*context.disk, &context.layout, &store)?;
             }
             None
         }
@@ -304,7 +238,13 @@ pub(super) fn start_work(
         clock: wall_now,
         timer: Timer::real(),
     };
-    Ok(WorkSession { engine, executor: Arc::new(executor), waits, began: Instant::now() })
+    Ok(WorkSession {
+        engine,
+        executor: Arc::new(executor),
+        waits,
+        began: Instant::now(),
+        effects: TaskTracker::new(),
+    })
 }
 
 /// Prepares the output, brings journal and disk into step, and opens the output for orders.
@@ -321,22 +261,6 @@ fn open_output(
     journal::note_root(context, &prepared.id);
     context.root.open();
     Ok(())
-}
-
-/// Returns what unfinished work in staging is still useful: staged orders about to be published,
-/// and interrupted downloads of orders that will be retried.
-pub(super) fn worth_keeping(
-    store: &Store,
-    config: &Config,
-    layout: &Layout,
-) -> Result<Vec<PathBuf>, StoreError> {
-    let staged = store.intents()?.into_iter().map(|intent| layout.staged_dir(&intent.job));
-    let is_coming = |order: &OrderRecord| {
-        order.trouble.as_ref().is_none_or(|trouble| trouble.next_try.is_some())
-            && config.labs.iter().any(|lab| lab.name == order.key.lab)
-    };
-    let wanted = store.wanted()?.into_iter().filter(is_coming);
-    Ok(staged.chain(wanted.map(|order| layout.spool_dir(&job_name(&order.key)))).collect())
 }
 
 fn policy(config: &Config) -> EnginePolicy {
@@ -357,66 +281,5 @@ fn policy(config: &Config) -> EnginePolicy {
         volume: config.staging.clone(),
         agent: format!("casedrop {}", env!("CARGO_PKG_VERSION")),
         seed: fastrand::u64(..),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::disk::RealDisk;
-    use crate::model::fault::FaultClass;
-    use crate::model::ids::OrderKey;
-    use crate::model::order::{RemoteOrder, Status};
-    use crate::model::record::{Spent, Trouble};
-    use crate::model::time::WallMs;
-
-    #[test]
-    fn only_downloads_that_will_be_continued_survive_a_start() {
-        let dir = tempfile::tempdir().expect("tempdir");
-        let path = dir.path().join("casedrop.yaml");
-        let yaml = "output: orders\nstate: state\nlabs:\n  - name: lab\n    \
-                    oauth_base: https://oauth.iterocloud.com\n    base_url: https://base.iterocloud.com\n    \
-                    client_id: abc\n    redirect_url: https://lab.example/cb\n";
-        std::fs::write(&path, yaml).expect("written");
-        let config = crate::config::load(&RealDisk, &path, &[]).expect("a config").config;
-        let layout = Layout { output: config.output.clone(), staging: config.staging.clone() };
-        let store = Store::in_memory().expect("journal");
-        let save = |lab: &str, id: &str, change: fn(&mut OrderRecord)| {
-            let key = OrderKey {
-                lab: lab.parse().expect("valid"),
-                account: "1".parse().expect("valid"),
-                order: id.parse().expect("valid"),
-            };
-            let remote = RemoteOrder::new(key.order.clone(), Status::Ready);
-            let mut order = OrderRecord::new(key, remote, WallMs(1));
-            change(&mut order);
-            store.save(&order).expect("saved");
-        };
-        let trouble = |next_try: Option<WallMs>| Trouble {
-            class: FaultClass::Transient,
-            code: "broken-off".to_owned(),
-            message: String::new(),
-            hint: None,
-            attempts: 1,
-            spent: Spent::default(),
-            since: WallMs(1),
-            next_try,
-            wait: Duration::ZERO,
-            attention: next_try.is_none(),
-        };
-        let mut troubles = [Some(trouble(Some(WallMs(9)))), Some(trouble(None))].into_iter();
-        save("lab", "new", |_| {});
-        save("lab", "published", |order| order.fetched = order.evidence);
-        save("gone", "of-no-lab", |_| {});
-        for (id, trouble) in ["retried", "parked"].iter().zip(&mut troubles) {
-            save("lab", id, |_| {});
-            let mut order = store.find(id).expect("read").remove(0);
-            order.trouble = trouble;
-            store.save(&order).expect("saved");
-        }
-        let kept = worth_keeping(&store, &config, &layout).expect("read");
-        let names: Vec<_> =
-            kept.iter().map(|path| path.file_name().expect("name").to_string_lossy()).collect();
-        assert_eq!(names, ["lab~1~new.spool", "lab~1~retried.spool"]);
     }
 }

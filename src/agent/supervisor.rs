@@ -3,19 +3,15 @@
 
 use std::convert::Infallible;
 use std::future::Future;
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::audit::AuditEvent;
 use crate::control;
-use crate::disk::LockGuard;
-use crate::engine::Engine;
 use crate::engine::LabStanding;
-use crate::execute::Executor;
-use crate::journal::{Store, StoreError, StoreTrouble};
-use crate::model::fault::Fault;
-use crate::model::ids::{LabName, OrderKey};
+use crate::journal::{StoreError, StoreTrouble};
+use crate::model::ids::OrderKey;
 use crate::model::notice::Notice;
 use crate::model::record::OrderState;
 use crate::service::{Events, Host};
@@ -27,8 +23,12 @@ use super::config_audit;
 use super::context::AgentContext;
 use super::heartbeat::MonitoredHost;
 use super::restart::Restart;
-use super::startup::{Attempt, OpenError, start_work};
-use super::updates::{self, Updating};
+use super::session::{
+    Attempt, Ending, Finished, Interruption, OpenError, Summary, WorkSession, waits,
+};
+use super::startup::{Agent, start_work};
+use super::updates;
+use super::updating::Updating;
 
 /// The longest wait between two attempts to get back to work.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
@@ -42,84 +42,6 @@ const TRIES_OF_A_PASS: u32 = 2;
 
 /// Interval between heartbeats.
 const BEAT: Duration = Duration::from_secs(1);
-
-/// Decides from the journal whether an agent's work is done.
-pub type IsDone = Box<dyn FnMut(&Store) -> Result<bool, StoreError> + Send>;
-
-/// When an agent ends on its own.
-pub enum Ending {
-    /// Never; only when told to.
-    Never,
-    /// After one pass: every lab polled if that is allowed, and everything done that can be done
-    /// now.
-    AfterOnePass,
-    /// As soon as this returns true; checked whenever nothing is in flight.
-    When(IsDone),
-}
-
-/// Why the agent ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Finished {
-    Done,
-    /// It was told to stop.
-    Stopped,
-}
-
-/// The state of the orders and labs when the agent ended.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Summary {
-    pub published: usize,
-    /// Waiting for their turn or for Align.
-    pub waiting: usize,
-    /// Held back because they are incomplete.
-    pub held: usize,
-    /// Failing, with the reason: retried, or in need of attention.
-    pub failing: Vec<(OrderKey, String)>,
-    /// Labs that cannot work until someone logs in or pairs them.
-    pub login_needed: Vec<LabName>,
-    /// Labs whose last call to Align failed for another reason.
-    pub unreachable: Vec<LabName>,
-    /// Labs that are paused until someone resumes them.
-    pub paused: Vec<LabName>,
-    /// Labs that were not polled because Align was polled too recently, with the remaining wait.
-    pub not_polled: Vec<(LabName, Duration)>,
-    /// Orders whose work did not reach a safe point in time. The next start continues them.
-    pub stragglers: Vec<OrderKey>,
-}
-
-/// A running agent. Holds its locks as long as it lives.
-pub struct Agent {
-    pub(super) context: Arc<AgentContext>,
-    pub(super) life: Result<WorkSession, OpenError>,
-    /// Notices from opening the agent.
-    pub(super) news: Vec<Notice>,
-    pub(super) host: Arc<dyn Host>,
-    pub(super) events: Option<Events>,
-    pub(super) _lock: LockGuard,
-}
-
-/// One stretch of work, from its start to its end or the next journal fault.
-pub(super) struct WorkSession {
-    pub(super) engine: Engine,
-    pub(super) executor: Arc<Executor>,
-    /// Why the output is closed, if it is.
-    pub(super) waits: Option<Fault>,
-    pub(super) began: Instant,
-}
-
-/// Why work cannot simply continue.
-pub(super) enum Interruption {
-    /// The journal failed, or could not be reopened.
-    Failed(Box<OpenError>),
-    /// Output, staging or journal appeared or disappeared: everything must be checked again.
-    Changed,
-}
-
-impl From<StoreError> for Interruption {
-    fn from(error: StoreError) -> Self {
-        Self::Failed(Box::new(error.into()))
-    }
-}
 
 /// Recent problems.
 #[derive(Default)]
@@ -325,8 +247,8 @@ async fn tell_of_page(context: &AgentContext, tell: impl Fn(&Notice)) -> Infalli
 fn start_background_tasks(context: &Arc<AgentContext>, tasks: &mut BackgroundTasks) {
     let (disk, state) = (Arc::clone(&context.disk), context.config.state.clone());
     let source = Arc::clone(&context.handler);
-    tasks.start(|mut until| async move {
-        control::serve(disk, state, source, until.stopped()).await;
+    tasks.start(|until| async move {
+        control::serve(disk, state, source, until.cancelled()).await;
     });
     if context.config.notifications.is_some() {
         let context = Arc::clone(context);
@@ -410,18 +332,6 @@ fn growing(attempt: u32) -> Duration {
 
 fn is_hopeless(error: &OpenError) -> bool {
     matches!(error, OpenError::Store(error) if error.kind() == StoreTrouble::Newer)
-}
-
-/// Waits for `what`; `None` if told to stop first.
-pub(super) async fn waits<T>(
-    stop: &mut Pin<&mut impl Future<Output = ()>>,
-    what: impl Future<Output = T>,
-) -> Option<T> {
-    tokio::select! {
-        biased;
-        () = stop.as_mut() => None,
-        done = what => Some(done),
-    }
 }
 
 /// Sends heartbeats while waiting for something else.

@@ -7,36 +7,27 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use semver::Version;
-use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
-use crate::audit::{Audit, AuditEvent, Entry, Mark};
-use crate::config::Config;
-use crate::disk::Disk;
+use crate::audit::{AuditEvent, Entry, Mark};
 use crate::journal::{LabRecord, Store, StoreError};
 use crate::model::fault::{Fault, FaultClass};
-use crate::model::request::{Outcome, Reply, Via, Who};
+use crate::model::request::{Via, Who};
 use crate::model::time::WallMs;
 use crate::service::eventlog;
-use crate::status::Code;
-use crate::status::UpdateStatus;
+use crate::update::Place;
 use crate::update::daily::{Daily, is_open};
-use crate::update::keeper_link::{KeeperLink, Orders};
+use crate::update::keeper_link::KeeperLink;
 use crate::update::protocol::PollResult;
 use crate::update::stage::{self, Found};
-use crate::update::{Manager, Place, Program, begin};
 
-use super::background::{BackgroundTasks, StopSignal};
+use super::background::BackgroundTasks;
 use super::clock::wall_now;
 use super::context::AgentContext;
-use super::idle::IdleState;
-use super::journal::COPY;
+use super::updating::{AHEAD, Updating, put_on_trial};
 
 /// Interval for checking the polls of a version on trial, and whether it is quiet.
 const LOOK: Duration = Duration::from_millis(500);
-/// A moment is quiet if nothing begins for this long.
-const AHEAD: Duration = Duration::from_secs(3);
-/// After this long, any moment with nothing in flight will do.
-const PATIENCE: Duration = Duration::from_secs(30);
 /// The longest time for finding a version and downloading it.
 const LOOK_MAX: Duration = Duration::from_hours(2);
 /// Faults of the network or the server, not of the program.
@@ -51,151 +42,6 @@ const UNREACHED: [&str; 9] = [
     "http-425",
     "http-429",
 ];
-
-/// What an agent needs to update itself.
-pub struct Updating {
-    /// This program.
-    pub program: Program,
-    pub place: Place,
-    /// What updates it, if it does not update itself.
-    pub manager: Option<Manager>,
-    kept: Option<(Arc<KeeperLink>, Orders)>,
-    on_trial: bool,
-    /// The version requested for a trial, and by whom.
-    wanted: watch::Sender<Option<(Version, Who)>>,
-    restart: watch::Sender<bool>,
-}
-
-impl Updating {
-    /// For a process without a keeper.
-    pub fn new(program: Program, place: Place, manager: Option<Manager>) -> Self {
-        let (wanted, restart) = (watch::Sender::default(), watch::Sender::default());
-        Self { program, place, manager, kept: None, on_trial: false, wanted, restart }
-    }
-
-    /// For a keeper's child.
-    #[must_use]
-    pub fn kept_by(self, kept: Arc<KeeperLink>, orders: Orders, on_trial: bool) -> Self {
-        Self { kept: Some((kept, orders)), on_trial, ..self }
-    }
-
-    /// Whether a newer version has run here: one that failed its trial, or one that no longer
-    /// starts.
-    pub fn came_back(&self, disk: &dyn Disk) -> bool {
-        let own = &self.program.version;
-        self.place.refused(disk).keys().any(|version| version > own)
-            || self.place.current(disk).is_some_and(|current| current > *own)
-    }
-
-    /// Resolves when the agent should end so that another version can start.
-    pub async fn restarting(&self) {
-        // An error means that the sender is gone.
-        drop(self.restart.subscribe().wait_for(|restart| *restart).await);
-    }
-
-    /// Whether now is a good moment for another version to take over, after waiting that long for
-    /// one.
-    fn may_switch(&self, idle: &IdleState, waited: Duration) -> bool {
-        if waited < PATIENCE {
-            return idle.is_idle(AHEAD.min(self.program.pace.tick));
-        }
-        // If no engine runs, there is nothing to wait for.
-        idle.is_idle(Duration::ZERO) || idle.is_not_running()
-    }
-
-    /// Whether this version is still on trial.
-    fn is_on_trial(&self) -> bool {
-        let passed = self.kept.as_ref().is_some_and(|(_, orders)| *orders.passed.borrow());
-        self.on_trial && !passed
-    }
-
-    /// Returns the named version, if it may be tried. It need not be staged yet.
-    pub(super) fn may_try(&self, disk: &dyn Disk, version: &str) -> Result<Version, Fault> {
-        let refused =
-            |text: String| Fault::new(FaultClass::Permanent, super::requests::USAGE, text);
-        if let Some(manager) = self.manager {
-            let text = format!("this PC is updated through {}", manager.through());
-            return Err(refused(text));
-        }
-        let version = Version::parse(version)
-            .map_err(|error| refused(format!("{version:?} is not a version: {error}")))?;
-        let newest = self.place.newest(disk, &self.program.version);
-        if version <= newest {
-            return Err(refused(format!("version {version} is not newer than {newest}")));
-        }
-        if self.is_on_trial() {
-            let text = format!("version {} is on trial", self.program.version);
-            return Err(refused(text).hint("wait until the trial is over"));
-        }
-        disk.may_create_in(self.place.versions())?;
-        if let Some(failed) = self.place.refused(disk).get(&version) {
-            return Err(refused(format!("version {version} failed before: {}", failed.why))
-                .hint("to try it again: `casedrop update --retry`"));
-        }
-        Ok(version)
-    }
-
-    /// Requests a trial of a version as soon as nothing is in flight. Replies with what will
-    /// happen.
-    pub(super) fn want(&self, disk: &dyn Disk, version: Version, who: &Who) -> Reply {
-        let is_staged = self.place.has(disk, &version);
-        let staged = if is_staged {
-            format!("version {version} is staged; the agent")
-        } else {
-            format!("the agent downloads version {version} itself, and")
-        };
-        let text = match self.kept {
-            Some(_) => {
-                format!("{staged} starts it as soon as nothing is being downloaded or published")
-            }
-            None if is_staged => format!("{staged}'s next start tries it out"),
-            None => format!("{staged} its next start tries it out"),
-        };
-        let details = serde_json::json!({ "version": version.to_string() });
-        self.wanted.send_replace(Some((version, who.clone())));
-        Reply::new(Outcome::Done, text).details(details)
-    }
-
-    /// Returns the state of versions newer than this program.
-    pub(super) fn status(&self, disk: &dyn Disk) -> UpdateStatus {
-        let own = &self.program.version;
-        let trial = self.place.trial(disk).map(|trial| trial.version.0);
-        let refused = self.place.refused(disk);
-        let staged = self.place.staged(disk).into_iter().filter(|version| {
-            version > own && Some(version) != trial.as_ref() && !refused.contains_key(version)
-        });
-        let taken_back = refused.keys().filter(|version| *version > own);
-        UpdateStatus {
-            staged: staged.max().map(|version| version.to_string()),
-            taken_back: taken_back.max().map(ToString::to_string),
-            trial: trial.map(|version| version.to_string()),
-        }
-    }
-
-    /// Returns notes about versions that failed or are on trial, with what the user can do.
-    pub(super) fn notes(&self, disk: &dyn Disk) -> Vec<(Code, String, String)> {
-        let mut notes = Vec::new();
-        for (version, refused) in self.place.refused(disk) {
-            if version > self.program.version {
-                let at = refused.at.to_rfc3339();
-                let text = format!(
-                    "version {version} was tried on {at}, did not work and was rolled back: {}",
-                    refused.why
-                );
-                let hint =
-                    "a newer version will be tried; `casedrop update --retry` tries this one again";
-                notes.push((Code::UpdateTakenBack, text, hint.to_owned()));
-            }
-        }
-        if let Some(trial) = self.place.trial(disk) {
-            let version = trial.version.0;
-            let hint = "nothing: if it does not work, the old version returns automatically";
-            let text = format!("version {version} is on trial");
-            notes.push((Code::UpdateOnTrial, text, hint.to_owned()));
-        }
-        notes
-    }
-}
 
 /// Starts the tasks that updates need.
 pub(super) fn start(context: &Arc<AgentContext>, tasks: &mut BackgroundTasks) {
@@ -215,14 +61,14 @@ pub(super) fn start(context: &Arc<AgentContext>, tasks: &mut BackgroundTasks) {
 }
 
 /// Reports finished trials: a failed one at startup, a passed one when the keeper says so.
-async fn tell_news(context: Arc<AgentContext>, updating: Arc<Updating>, mut until: StopSignal) {
+async fn tell_news(context: Arc<AgentContext>, updating: Arc<Updating>, until: CancellationToken) {
     let (there, place) = (Arc::clone(&context), updating.place.clone());
     let own = updating.program.version.clone();
     drop(tokio::task::spawn_blocking(move || tell_failures(&there, &place, &own)).await);
     let Some((_, orders)) = updating.kept.as_ref().filter(|_| updating.on_trial) else { return };
     let mut passed = orders.passed.clone();
     tokio::select! {
-        () = until.stopped() => {}
+        () = until.cancelled() => {}
         said = passed.wait_for(|passed| *passed) => {
             if said.is_ok() {
                 tracing::info!("version {} passed its trial", updating.program.version);
@@ -265,7 +111,7 @@ fn record(context: &AgentContext, entry: &Entry) {
 }
 
 /// Reports to the keeper how the polls of a version on trial go, and gets each lab polled soon.
-async fn report(context: Arc<AgentContext>, kept: Arc<KeeperLink>, mut until: StopSignal) {
+async fn report(context: Arc<AgentContext>, kept: Arc<KeeperLink>, until: CancellationToken) {
     let mut before: Option<BTreeMap<String, LabRecord>> = None;
     let mut told: BTreeMap<String, PollResult> = BTreeMap::new();
     loop {
@@ -288,7 +134,7 @@ async fn report(context: Arc<AgentContext>, kept: Arc<KeeperLink>, mut until: St
             }
         }
         tokio::select! {
-            () = until.stopped() => return,
+            () = until.cancelled() => return,
             () = tokio::time::sleep(LOOK) => {}
         }
     }
@@ -340,18 +186,18 @@ fn went(
 async fn switch_when_asked(
     context: Arc<AgentContext>,
     updating: Arc<Updating>,
-    mut until: StopSignal,
+    until: CancellationToken,
 ) {
     let mut wanted = updating.wanted.subscribe();
     loop {
         let asked = tokio::select! {
-            () = until.stopped() => return,
+            () = until.cancelled() => return,
             asked = wanted.wait_for(Option::is_some) => asked.ok().and_then(|asked| asked.clone()),
         };
         let Some((version, who)) = asked else { return };
         if !updating.place.has(&*context.disk, &version) {
             let staged = tokio::select! {
-                () = until.stopped() => return,
+                () = until.cancelled() => return,
                 staged = look_and_stage(&context, &updating) => staged,
             };
             let fault = match staged {
@@ -371,7 +217,7 @@ async fn switch_when_asked(
         let began = Instant::now();
         while !updating.may_switch(&context.idle, began.elapsed()) {
             tokio::select! {
-                () = until.stopped() => return,
+                () = until.cancelled() => return,
                 () = tokio::time::sleep(LOOK) => {}
             }
         }
@@ -412,48 +258,8 @@ async fn switch(context: &Arc<AgentContext>, updating: &Arc<Updating>, version: 
     }
 }
 
-/// Puts a staged version on trial from the next start, for a process without a running agent.
-pub fn try_out_at_next_start(
-    config: &Config,
-    disk: &Arc<dyn Disk>,
-    updating: &Updating,
-    version: &Version,
-    who: &Who,
-) -> Result<Reply, Fault> {
-    let audit = Audit::new(Arc::clone(disk), &config.state);
-    let entry = Entry::new(wall_now(), who.clone(), AuditEvent::Update, Mark::Begun)
-        .detail("version", version.to_string())
-        .detail("before", updating.program.version.to_string());
-    audit.record(&entry)?;
-    put_on_trial(updating, config, &**disk, version, &super::Journal::of(&config.state))?;
-    let text = format!("version {version} is staged; the agent's next start tries it out");
-    Ok(Reply::new(Outcome::Done, text)
-        .details(serde_json::json!({ "version": version.to_string() })))
-}
-
-/// Copies the journal, if there is one, and puts the version on trial from the next start.
-fn put_on_trial(
-    updating: &Updating,
-    config: &Config,
-    disk: &dyn Disk,
-    version: &Version,
-    journal: &super::Journal,
-) -> Result<(), Fault> {
-    let copy = config.state.join(COPY);
-    let begun = |store: Option<&Store>| {
-        let journal = store.map(|store| (store, &*copy));
-        begin::begin(&updating.program, &updating.place, disk, version, journal, wall_now())
-    };
-    let there = disk.kind(&config.state.join(crate::journal::FILE_NAME))?.is_some();
-    if !there {
-        return begun(None).map(drop);
-    }
-    let with = journal.with(|store| Ok(begun(Some(store)).map(drop)));
-    with.map_err(super::requests::cannot_use)?
-}
-
 /// Checks for releases once a day, stages new ones, and puts them on trial in a quiet moment.
-async fn automatic(context: Arc<AgentContext>, updating: Arc<Updating>, mut until: StopSignal) {
+async fn automatic(context: Arc<AgentContext>, updating: Arc<Updating>, until: CancellationToken) {
     if let Some(manager) = updating.manager {
         tracing::info!(
             "this PC is updated through {}, so Casedrop does not update itself",
@@ -471,13 +277,13 @@ async fn automatic(context: Arc<AgentContext>, updating: Arc<Updating>, mut unti
     let mut staged: Option<Version> = None;
     loop {
         tokio::select! {
-            () = until.stopped() => return,
+            () = until.cancelled() => return,
             () = tokio::time::sleep(pace.tick) => {}
         }
         let minute = minute_of_day();
         if !updating.is_on_trial() && daily.is_due(wall_now(), window, minute, fastrand::f64()) {
             let looked = tokio::select! {
-                () = until.stopped() => return,
+                () = until.cancelled() => return,
                 looked = look_and_stage(&context, &updating) => looked,
             };
             match looked {

@@ -8,8 +8,10 @@ use serde_json::json;
 use tokio::runtime::Runtime;
 
 use super::ask::{RequestClient, ask, who};
+use super::loading::find_lab;
+use super::work::runtime;
 use super::{CliError, Exit, Streams};
-use crate::agent::{RequestHandler, requests};
+use crate::agent::RequestHandler;
 use crate::align::{Account, AlignClient, LoginRequest, Loopback};
 use crate::config::{Config, LabConfig};
 use crate::disk::{Disk, RealDisk};
@@ -234,14 +236,6 @@ pub fn logout(config: &Config, args: &LogoutArgs, streams: &mut Streams) -> Resu
     }
 }
 
-/// Finds a lab by name, ignoring case. The error for an unknown name suggests the nearest one.
-pub fn find_lab<'a>(config: &'a Config, name: &str) -> Result<&'a LabConfig, CliError> {
-    requests::find_lab(config, name).map_err(|fault| {
-        let hint = fault.hint.clone().unwrap_or_default();
-        CliError::new(Exit::Usage, fault.chain()).hint(hint)
-    })
-}
-
 /// One command's client and the runtime it needs.
 struct Session<'a> {
     lab: &'a LabConfig,
@@ -252,7 +246,7 @@ struct Session<'a> {
 impl<'a> Session<'a> {
     fn open(config: &'a Config, name: &str) -> Result<Self, CliError> {
         let lab = find_lab(config, name)?;
-        let runtime = super::work::runtime()?;
+        let runtime = runtime()?;
         let disk: Arc<dyn Disk> = Arc::new(RealDisk);
         let client = crate::agent::connect(config, lab, runtime.handle().clone(), &disk)?;
         Ok(Self { lab, client, _runtime: runtime })

@@ -6,18 +6,18 @@ use std::path::PathBuf;
 use clap::Args;
 use serde::Serialize;
 
-use crate::agent::requests::is_still_news;
 use crate::agent::wall_now;
 use crate::config::{Config, LabConfig};
 use crate::hotfolder::layout::Layout;
-use crate::journal::{Errand, FILE_NAME, OrderEvent, Pending, Rebuilt, Store, StoreError};
+use crate::journal::{Errand, OrderEvent, Store, StoreError};
 use crate::model::findings::FindingCounts;
-use crate::model::ids::OrderId;
 use crate::model::record::{OrderRecord, OrderState, Place, Retired, Trouble};
 
 use super::ask::RequestClient;
 use super::asked::{AskedFor, show_asked, tell_not_running, to_fetch};
 use super::incomplete::{HeldView, is_incomplete, mark, tell_findings, tell_held};
+use super::journal::{notes, open, unusable};
+use super::loading::find_lab;
 use super::{CliError, Exit, Streams};
 
 #[derive(Debug, Args)]
@@ -124,12 +124,12 @@ pub fn orders(config: &Config, args: &OrdersArgs, streams: &mut Streams) -> Resu
     let layout = layout(config);
     let (all, asked) = match open(config)? {
         Some(store) => {
-            for (note, _) in notes(&store).map_err(journal)? {
+            for (note, _) in notes(&store).map_err(unusable)? {
                 streams.note(note);
             }
             tell_logins(config, &store, args.lab.as_deref(), streams)?;
             let both = store.atomically(|store| Ok((store.orders()?, to_fetch(store)?)));
-            both.map_err(journal)?
+            both.map_err(unusable)?
         }
         None => (Vec::new(), Vec::new()),
     };
@@ -138,7 +138,7 @@ pub fn orders(config: &Config, args: &OrdersArgs, streams: &mut Streams) -> Resu
         && !all.iter().any(|order| is_of(lab, order))
     {
         // The journal also has labs that are no longer in the config.
-        super::account::find_lab(config, lab)?;
+        find_lab(config, lab)?;
     }
     let chosen: Vec<_> = all
         .iter()
@@ -247,7 +247,7 @@ pub fn show(config: &Config, args: &ShowArgs, streams: &mut Streams) -> Result<E
         let found = store.find(&args.order)?.into_iter().map(tell);
         Ok((found.collect::<Result<Vec<_>, StoreError>>()?, to_fetch(store)?))
     });
-    let (told, asked) = told.map_err(journal)?;
+    let (told, asked) = told.map_err(unusable)?;
     if told.is_empty() {
         let is_it = |errand: &Errand| errand.key.order.as_str() == args.order;
         let asked: Vec<_> = asked.into_iter().filter(is_it).collect();
@@ -361,71 +361,6 @@ fn layout(config: &Config) -> Layout {
     Layout { output: config.output.clone(), staging: config.staging.clone() }
 }
 
-pub(super) fn open(config: &Config) -> Result<Option<Store>, CliError> {
-    Store::open_to_read(&config.state.join(FILE_NAME)).map_err(journal)
-}
-
-/// Those of some orders that retention removed from the output. The output can be verified without
-/// a journal, so an unreadable one is no error.
-pub(super) fn removed(config: &Config, orders: &[OrderId]) -> Vec<OrderId> {
-    let store = open(config).ok().flatten();
-    store.and_then(|store| store.removed_of(orders).ok()).unwrap_or_default()
-}
-
-/// What the journal says about this PC rather than about orders, each with what to do.
-pub(super) fn notes(store: &Store) -> Result<Vec<(String, &'static str)>, StoreError> {
-    let is_news = |rebuilt: &Rebuilt| is_still_news(rebuilt, wall_now());
-    let rebuilt = store.rebuilt()?.filter(is_news).map(|rebuilt| {
-        let hint = "if no order is missing, delete the folder of the old journal, if there is one";
-        (rebuilt.to_string(), hint)
-    });
-    let waits = store.output_waits()?.map(|why| {
-        (
-            format!("the agent is waiting: {why}"),
-            "the agent continues automatically once the folder is back",
-        )
-    });
-    let paused = store.pauses()?.into_iter().map(|(lab, paused)| {
-        let since = paused.at.to_rfc3339();
-        let by = paused.by.map(|by| format!(" by {by}")).unwrap_or_default();
-        let text =
-            format!("lab {lab} has been PAUSED since {since}{by}: nothing is polled or fetched");
-        (text, "to continue: `casedrop resume`")
-    });
-    let deaf = store
-        .listener_trouble()?
-        .map(|why| (why, "the agent retries every 30 s; for details: `casedrop check`"));
-    let named: Vec<_> = store.notified(NAMED)?.iter().map(about_named).collect();
-    let more = store.notified_count()?.saturating_sub(named.len() as u64);
-    let more = (more > 0).then(|| {
-        (format!("{more} more scan notifications are waiting"), "for the total: `casedrop status`")
-    });
-    let pc = rebuilt.into_iter().chain(waits).chain(paused);
-    Ok(pc.chain(deaf).chain(named).chain(more).collect())
-}
-
-/// This many waiting notifications are listed one by one.
-const NAMED: usize = 10;
-
-/// A notification that has led to nothing yet.
-fn about_named(pending: &Pending) -> (String, &'static str) {
-    let Pending { lab, account, rx, first, .. } = pending;
-    let since = first.to_rfc3339();
-    let why = pending.fault.as_ref().map_or_else(String::new, |fault| format!(" ({})", fault.text));
-    let text = format!(
-        "{lab}: a scan notification at {since} announced prescription {rx} of account {account}, \
-         which Align does not show yet{why}"
-    );
-    let next = if pending.attention {
-        "look for the scan at myitero.com; the agent asks Align again once a day"
-    } else if pending.fault.is_some() {
-        "nothing: the agent asks Align again automatically"
-    } else {
-        "the agent asks Align once it is running and the lab is paired with that account"
-    };
-    (text, next)
-}
-
 /// Prints which labs need a login or a pairing, and how to do it.
 fn tell_logins(
     config: &Config,
@@ -435,7 +370,7 @@ fn tell_logins(
 ) -> Result<(), CliError> {
     let asked = RequestClient::of(config)?;
     let handler = asked.own();
-    let records = store.labs().map_err(journal)?;
+    let records = store.labs().map_err(unusable)?;
     for LabConfig { name, .. } in &config.labs {
         if lab.is_some_and(|lab| !name.as_str().eq_ignore_ascii_case(lab)) {
             continue;
@@ -453,10 +388,4 @@ fn tell_logins(
 fn unknown(id: &str) -> CliError {
     CliError::new(Exit::Failed, format!("Casedrop has never seen order {id}"))
         .hint("`casedrop orders` lists all orders that it has seen")
-}
-
-/// The error for an unusable journal, with its causes.
-#[expect(clippy::needless_pass_by_value, reason = "used as a function for map_err")]
-pub(super) fn journal(error: StoreError) -> CliError {
-    CliError::new(Exit::Failed, error.chain()).hint(error.hint())
 }

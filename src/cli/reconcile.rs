@@ -21,7 +21,7 @@ use crate::model::order::RemoteOrder;
 use crate::model::record::{OrderRecord, OrderState, Place};
 use crate::model::test_order;
 
-use super::orders::journal;
+use super::journal::unusable;
 use super::{CliError, Exit, Streams};
 
 /// Upper limit of orders that Align is asked about.
@@ -63,8 +63,8 @@ struct Books {
 /// Compares and prints the report. Exits 3 if an order is failing.
 pub fn run(config: &Config, lab: Option<&str>, streams: &mut Streams) -> Result<Exit, CliError> {
     let layout = Layout { output: config.output.clone(), staging: config.staging.clone() };
-    let mut books = match super::orders::open(config)? {
-        Some(store) => store.atomically(read).map_err(journal)?,
+    let mut books = match super::journal::open(config)? {
+        Some(store) => store.atomically(read).map_err(unusable)?,
         None => Books { labs: Vec::new(), orders: Vec::new(), interrupted: BTreeSet::new() },
     };
     let wanted = |name: &str| lab.is_none_or(|lab| lab.eq_ignore_ascii_case(name));
@@ -72,7 +72,7 @@ pub fn run(config: &Config, lab: Option<&str>, streams: &mut Streams) -> Result<
         && !books.labs.iter().any(|known| wanted(&known.lab))
     {
         // The journal also has labs that are no longer in the config.
-        super::account::find_lab(config, lab)?;
+        super::loading::find_lab(config, lab)?;
     }
     books.orders.retain(|(order, _)| wanted(order.key.lab.as_str()));
     ask_about_the_missing(config, &mut books, streams);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use clap::Args;
 
-use super::{CliError, Exit, Streams, dispatch, hooks, logging, work};
+use super::{CliError, Exit, Streams, hooks, loading, logging, turns, work};
 use crate::agent::{Updating, wall_now};
 use crate::disk::RealDisk;
 use crate::service::{self, Ended, Host, Hosted};
@@ -46,7 +46,7 @@ pub fn run(args: RunArgs, named: Option<PathBuf>, json: bool) -> Result<Exit, Cl
             if keeps {
                 keep(program, place, named.as_deref(), hosted, &streams)
             } else {
-                work::agent(named.as_deref(), updating, hosted, &mut streams)
+                turns::agent(named.as_deref(), updating, hosted, &mut streams)
             }
         },
         ended,
@@ -73,7 +73,7 @@ fn kept(
     let host = Arc::clone(&kept) as Arc<dyn Host>;
     streams.terminal &= !args.service;
     let hosted = Hosted { host, stop, events, is_service: args.service };
-    let ended = work::agent(named, updating, hosted, streams);
+    let ended = turns::agent(named, updating, hosted, streams);
     kept.finish();
     ended
 }
@@ -87,7 +87,7 @@ fn keep(
     hosted: Hosted,
     streams: &Streams,
 ) -> Result<Exit, CliError> {
-    match dispatch::load(named, hosted.is_service) {
+    match loading::load(named, hosted.is_service) {
         Ok(loaded) => logging::of_agent(&loaded.config, hosted.is_service, streams.terminal),
         Err(_) => logging::plain(),
     }

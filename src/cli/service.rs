@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 use secrecy::SecretString;
 use secrecy::zeroize::Zeroizing;
 
-use super::dispatch::load;
+use super::loading::load;
 use super::{CliError, Exit, Streams};
 use crate::config::{self, Config, Loaded};
 use crate::disk::{Disk as _, Kind, RealDisk, read_limited, remote_of};

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::ask::RequestClient;
 use super::check::{Findings, report};
-use super::{CliError, Exit, Streams, dispatch, hooks};
+use super::{CliError, Exit, Streams, hooks, loading, surroundings};
 use crate::agent::wall_now;
 use crate::audit::Audit;
 use crate::config::{self, ConfigFaults, Loaded, Survey};
@@ -91,7 +91,7 @@ impl Here {
     fn find(named: Option<&Path>) -> Result<Self, CliError> {
         let env = config::process_env();
         let disk: Arc<dyn Disk> = Arc::new(RealDisk);
-        let cwd = dispatch::cwd()?;
+        let cwd = loading::cwd()?;
         let located = config::locate(&*disk, named, &env, &cwd);
         let text =
             located.as_ref().ok().and_then(|path| read_limited(&*disk, path, CONFIG_MAX).ok());
@@ -162,7 +162,7 @@ impl Here {
             }
             Err(_) => bundle.miss("config.txt", "the config is wrong or missing, see check.txt"),
         }
-        let mut findings = dispatch::findings(named, args.offline)?;
+        let mut findings = surroundings::findings(named, args.offline)?;
         without_snippets(&mut findings);
         bundle.add(
             "check.txt",

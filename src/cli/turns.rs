@@ -1,5 +1,6 @@
 //! Agents that take turns in one process, which looks like a single agent from outside.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -8,14 +9,72 @@ use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
 
 use super::console::Console;
-use super::work::{let_work, open};
-use super::{CliError, Streams};
+use super::loading::load_to_work;
+use super::service::refuse_mapped;
+use super::work::{let_work, open, runtime, tell_stragglers};
+use super::{CliError, Exit, Streams};
 use crate::agent::{Ending, Restart, Summary, Updating};
 use crate::config::Loaded;
 use crate::disk::RealDisk;
 use crate::model::notice::Notice;
+use crate::service::eventlog::{self, Entry};
 use crate::service::{Events, Host, Hosted, Stop};
 use crate::web::gate::Visitors;
+
+/// Runs the agent in this process until it is stopped or wants a restart.
+pub(super) fn agent(
+    named: Option<&Path>,
+    updating: Updating,
+    hosted: Hosted,
+    streams: &mut Streams,
+) -> Result<Exit, CliError> {
+    noted(work_as(named, updating, hosted, streams))
+}
+
+/// Also writes what ended an agent to the system's event log, since no one reads a service's
+/// messages.
+fn noted<T>(result: Result<T, CliError>) -> Result<T, CliError> {
+    result.inspect_err(|error| {
+        let text = error.to_string();
+        eventlog::write(&match error.exit {
+            Exit::Usage => Entry::config(&text),
+            _ => Entry::ended(&text),
+        });
+    })
+}
+
+/// Runs one agent after another: each ends when the user chooses another output, and the next
+/// starts with the config as it is then. From outside it looks like one agent.
+fn work_as(
+    named: Option<&Path>,
+    updating: Updating,
+    hosted: Hosted,
+    streams: &mut Streams,
+) -> Result<Exit, CliError> {
+    let terminal = streams.terminal;
+    let runtime = runtime()?;
+    let quiet = !streams.terminal;
+    let mut turns = Turns::new(hosted, Arc::new(updating));
+    let worked = loop {
+        let loaded = load_to_work(named, turns.is_service, terminal, streams)?;
+        if turns.is_service {
+            refuse_mapped(&loaded.config)?;
+        }
+        let worked = turns.one(&runtime, loaded, streams, |console, notice| {
+            // Without a terminal the log says it.
+            if !quiet {
+                console.tell(notice);
+            }
+        });
+        if worked.is_err() || !turns.goes_on() {
+            break worked;
+        }
+    };
+    // Work that did not reach a safe point in time must not hold up the process.
+    runtime.shutdown_background();
+    tell_stragglers(&worked?, streams);
+    Ok(Exit::Ok)
+}
 
 /// What all agents of a process share.
 pub(super) struct Turns {

@@ -1,80 +1,20 @@
 //! Runs the agent, for `run` and `sync`.
 
 use std::future::Future;
-use std::path::Path;
 use std::sync::Arc;
 
 use tokio::runtime::Runtime;
 
-use crate::agent::{Agent, Ending, Finished, Labs, OpenError, Summary, Updating};
+use crate::agent::{Agent, Ending, Finished, Labs, OpenError, Summary};
 use crate::config::Config;
 use crate::disk::{Disk, RealDisk};
 use crate::model::notice::Notice;
 use crate::model::time::in_words;
-use crate::service::eventlog::{self, Entry};
-use crate::service::{Hosted, stop_signal};
+use crate::service::stop_signal;
 
 use super::console::Console;
-use super::dispatch::load_to_work;
-use super::orders::journal;
-use super::service::refuse_mapped;
-use super::turns::Turns;
+use super::journal::unusable;
 use super::{CliError, Exit, Streams};
-
-/// Runs the agent in this process until it is stopped or wants a restart.
-pub(super) fn agent(
-    named: Option<&Path>,
-    updating: Updating,
-    hosted: Hosted,
-    streams: &mut Streams,
-) -> Result<Exit, CliError> {
-    noted(work_as(named, updating, hosted, streams))
-}
-
-/// Also writes what ended an agent to the system's event log, since no one reads a service's
-/// messages.
-fn noted<T>(result: Result<T, CliError>) -> Result<T, CliError> {
-    result.inspect_err(|error| {
-        let text = error.to_string();
-        eventlog::write(&match error.exit {
-            Exit::Usage => Entry::config(&text),
-            _ => Entry::ended(&text),
-        });
-    })
-}
-
-/// Runs one agent after another: each ends when the user chooses another output, and the next
-/// starts with the config as it is then. From outside it looks like one agent.
-fn work_as(
-    named: Option<&Path>,
-    updating: Updating,
-    hosted: Hosted,
-    streams: &mut Streams,
-) -> Result<Exit, CliError> {
-    let terminal = streams.terminal;
-    let runtime = runtime()?;
-    let quiet = !streams.terminal;
-    let mut turns = Turns::new(hosted, Arc::new(updating));
-    let worked = loop {
-        let loaded = load_to_work(named, turns.is_service, terminal, streams)?;
-        if turns.is_service {
-            refuse_mapped(&loaded.config)?;
-        }
-        let worked = turns.one(&runtime, loaded, streams, |console, notice| {
-            // Without a terminal the log says it.
-            if !quiet {
-                console.tell(notice);
-            }
-        });
-        if worked.is_err() || !turns.goes_on() {
-            break worked;
-        }
-    };
-    // Work that did not reach a safe point in time must not hold up the process.
-    runtime.shutdown_background();
-    tell_stragglers(&worked?, streams);
-    Ok(Exit::Ok)
-}
 
 /// Runs one pass: polls if allowed, fetches, publishes.
 pub fn sync(config: Config, streams: &mut Streams) -> Result<Exit, CliError> {
@@ -197,11 +137,11 @@ fn opening(error: OpenError) -> CliError {
         OpenError::AnotherAgent(_) => CliError::new(Exit::AnotherAgent, error.to_string())
             .hint("stop the other agent first, or give this one its own state and output"),
         OpenError::Fault(fault) | OpenError::Aside(fault) => fault.into(),
-        OpenError::Store(error) => journal(error),
+        OpenError::Store(error) => unusable(error),
     }
 }
 
-fn tell_stragglers(summary: &Summary, streams: &mut Streams) {
+pub(super) fn tell_stragglers(summary: &Summary, streams: &mut Streams) {
     for key in &summary.stragglers {
         streams.note(format!(
             "{key}: did not reach a safe point in time; the next start continues it"

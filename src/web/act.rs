@@ -8,11 +8,11 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Redirect, Response};
 use serde::Deserialize;
 
-use super::Shared;
 use super::frame::Call;
 use super::gate::{Checked, local_path};
 use super::order::{InAddress, href, named};
 use super::setup;
+use super::shared::Shared;
 use crate::disk::random_text;
 use crate::model::request::{Reply, Request, Text, Via, Who};
 

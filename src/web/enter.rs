@@ -8,9 +8,9 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Redirect, Response};
 use serde::Deserialize;
 
-use super::Shared;
 use super::frame::{Call, Frame, show};
 use super::gate::{Checked, local_path};
+use super::shared::Shared;
 use super::texts::fill;
 
 #[derive(Template)]

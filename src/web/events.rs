@@ -13,7 +13,7 @@ use serde::Serialize;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
-use super::Shared;
+use super::shared::Shared;
 use crate::model::ids::OrderKey;
 use crate::status::Transfer;
 

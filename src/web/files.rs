@@ -11,11 +11,11 @@ use axum::response::{IntoResponse as _, Response};
 use futures_util::stream;
 use tokio::sync::mpsc;
 
-use super::Shared;
 use super::data::OrderFile;
 use super::frame::Call;
 use super::markup::segment;
 use super::order::named;
+use super::shared::Shared;
 use crate::model::manifest::Role;
 
 /// Size of a chunk, in bytes.

@@ -10,9 +10,9 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 
-use super::Shared;
 use super::gate::Visitor;
 use super::lang::{COOKIE, Lang};
+use super::shared::Shared;
 use super::texts::Texts;
 use super::words::Tone;
 use crate::model::fault::Fault;

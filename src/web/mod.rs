@@ -27,6 +27,7 @@ mod reasons;
 mod records;
 mod returning;
 mod setup;
+mod shared;
 mod texts;
 mod words;
 
@@ -39,45 +40,14 @@ use axum::Router;
 use axum::routing::{get, post};
 use tokio::sync::watch;
 
-use crate::model::fault::{Fault, FaultClass};
-
 use frame::Answers;
 use gate::Gate;
+use shared::Shared;
 
 pub use data::{
     Choice, HeldView, LogLine, LogQuery, LoginView, OrderFile, OrderView, PageData, ReceiptView,
     RevisionView, Setup, SetupLab, SetupStep, StoryLine, TestView,
 };
-
-/// What all routes share.
-pub(in crate::web) struct Shared {
-    data: Arc<dyn PageData>,
-    gate: Gate,
-    answers: Answers,
-    /// The labs in the order of the config.
-    labs: Vec<String>,
-    /// Whether patients' names may be shown.
-    show_names: bool,
-    /// Changes whenever something happened.
-    told: watch::Receiver<()>,
-}
-
-impl Shared {
-    /// Asks the agent, on a thread that may block.
-    async fn ask<T: Send + 'static>(
-        self: &Arc<Self>,
-        ask: impl FnOnce(&dyn PageData) -> Result<T, Fault> + Send + 'static,
-    ) -> Result<T, Fault> {
-        let shared = Arc::clone(self);
-        let asked = tokio::task::spawn_blocking(move || ask(&*shared.data)).await;
-        asked.unwrap_or_else(|error| {
-            let text = "the status page could not reach the agent";
-            Err(Fault::new(FaultClass::Local, "status-page", text)
-                .hint("open the page again; if that does not help, restart Casedrop")
-                .caused_by(error))
-        })
-    }
-}
 
 /// All pages, behind the gate. `told` changes whenever something happened that a page may show.
 pub fn router(

@@ -8,7 +8,7 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use serde_json::json;
 
-use super::Shared;
+use super::shared::Shared;
 use crate::metrics;
 use crate::model::fault::Fault;
 

@@ -8,12 +8,12 @@ use axum::extract::{Path as InPath, State};
 use axum::response::Response;
 use serde::Serialize;
 
-use super::Shared;
 use super::data::{OrderView, RevisionView, StoryLine};
 use super::files;
 use super::frame::{Call, Frame, show};
 use super::markup::{When, segment, size};
 use super::overview::DownloadView;
+use super::shared::Shared;
 use super::texts::Texts;
 use super::words::Tone;
 use crate::model::ids::OrderKey;

@@ -7,10 +7,10 @@ use axum::extract::{Query, State};
 use axum::response::Response;
 use serde::Deserialize;
 
-use super::Shared;
 use super::frame::{Call, Frame, show};
 use super::markup::{When, number};
 use super::order;
+use super::shared::Shared;
 use super::texts::{Texts, fill};
 use super::words::Tone;
 use crate::model::listing::{OrderQuery, OrderSort};

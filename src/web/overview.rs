@@ -6,11 +6,11 @@ use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
 
-use super::Shared;
 use super::frame::{Call, Frame, show};
 use super::lang::Lang;
 use super::markup::{When, number, segment, size};
 use super::reasons::{self, Wants};
+use super::shared::Shared;
 use super::texts::{Texts, fill};
 use super::words::Tone;
 use super::{data::StoryLine, order};

@@ -8,10 +8,10 @@ use axum::response::Response;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::Shared;
 use super::data::{LogLine, LogQuery, ReceiptView};
 use super::frame::{Call, Frame, show};
 use super::markup::When;
+use super::shared::Shared;
 use super::texts::Texts;
 use super::words::Tone;
 use crate::audit::Record;

@@ -8,12 +8,12 @@ use axum::extract::{Path, Query, State};
 use axum::response::Response;
 use serde::Deserialize;
 
-use super::Shared;
 use super::act::carry_out;
 use super::data::OrderView;
 use super::frame::{Call, Frame, show};
 use super::gate::Checked;
 use super::order::{InAddress, href, named};
+use super::shared::Shared;
 use super::texts::fill;
 use crate::model::manifest::Severity;
 use crate::model::request::{Request, Text};

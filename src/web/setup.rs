@@ -8,12 +8,12 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use serde::Deserialize;
 
-use super::Shared;
 use super::act::{Basic, answer_of, answered, carry_out};
 use super::data::{Choice, LoginView, PageData, Setup, SetupLab, SetupStep, TestView};
 use super::frame::{AnswerView, Call, Frame, show};
 use super::gate::{Checked, Refused};
 use super::markup::{When, segment};
+use super::shared::Shared;
 use super::texts::fill;
 use super::words::Tone;
 use crate::model::request::{Outcome, Reply, Request};

@@ -17,6 +17,7 @@ use super::gate::Settings;
 use super::*;
 use crate::audit::Record;
 use crate::config::InForce;
+use crate::model::fault::{Fault, FaultClass};
 use crate::model::ids::OrderKey;
 use crate::model::listing::{OrderPage, OrderQuery};
 use crate::model::manifest::{Manifest, ManifestFile, Role};

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use casedrop::cli::account::{self, AccountsArgs, LoginArgs, LogoutArgs, PairArgs, UnpairArgs};
+use casedrop::cli::loading;
 use casedrop::cli::{CliError, Exit, Streams};
 use casedrop::config::{
     Config, Downloads, LabConfig, Limits, LogConfig, Names, SecretsIn, Updates, WhenMissing,
@@ -220,9 +221,9 @@ fn logging_out_ends_the_login() {
 fn an_unknown_lab_is_answered_with_the_nearest() {
     let (server, dir) = (align(), tempfile::tempdir().expect("tempdir"));
     let config = config(&server, dir.path());
-    let error = account::find_lab(&config, "smile-lap").expect_err("unknown");
+    let error = loading::find_lab(&config, "smile-lap").expect_err("unknown");
     assert_eq!(error.exit, Exit::Usage);
     assert!(error.hint.expect("a hint").contains("did you mean smile-lab?"));
-    let error = account::find_lab(&config, "zzz").expect_err("unknown");
+    let error = loading::find_lab(&config, "zzz").expect_err("unknown");
     assert!(error.hint.expect("a hint").contains("smile-lab"));
 }

@@ -1,6 +1,7 @@
 //! The hook that runs for each published order, one run at a time.
 
 use std::sync::Arc;
+use tokio_util::sync::CancellationToken;
 
 use crate::config::HookConfig;
 use crate::journal::StoreError;
@@ -8,7 +9,6 @@ use crate::notices::batch::hook_wait;
 use crate::notices::hook::{Hook, Ran};
 
 use super::{Feed, Next, PUBLISHED, Teller, begun, published};
-use crate::agent::background::StopSignal;
 
 pub(super) struct HookTeller {
     hook: Arc<Hook>,
@@ -22,7 +22,7 @@ pub(super) fn teller(config: &HookConfig) -> HookTeller {
 }
 
 impl Teller for HookTeller {
-    async fn turn(&mut self, feed: &Feed, until: &StopSignal) -> Result<Next, StoreError> {
+    async fn turn(&mut self, feed: &Feed, until: &CancellationToken) -> Result<Next, StoreError> {
         let found = feed.with(|store, context, sink| {
             let from = begun(store, sink)?;
             let rows = store.events_after(from, &[PUBLISHED], 1)?;
@@ -41,7 +41,7 @@ impl Teller for HookTeller {
         let (hook, stop) = (Arc::clone(&self.hook), until.clone());
         let input = event.to_json().to_string().into_bytes();
         let variables = event.variables();
-        let run = move || hook.run(input, variables, &|| stop.is_stopped());
+        let run = move || hook.run(input, variables, &|| stop.is_cancelled());
         let ran = match tokio::task::spawn_blocking(run).await {
             Ok(ran) => ran,
             Err(error) => std::panic::resume_unwind(error.into_panic()),

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::time::Duration;
+use tokio_util::sync::CancellationToken;
 
 use crate::config::{MailConfig, MailOnly, MailSecurity};
 use crate::journal::{Store, StoreError};
@@ -12,7 +13,6 @@ use crate::notices::digest::{self, DigestState, Due, Problem, Published};
 use crate::notices::mail::{Mail, Security, Server};
 
 use super::{Feed, Next, Sink, Teller, begun, move_on};
-use crate::agent::background::StopSignal;
 use crate::agent::clock::wall_now;
 use crate::agent::context::AgentContext;
 use crate::status::{Code, Reason};
@@ -57,7 +57,7 @@ pub(super) fn teller(context: &AgentContext, config: &MailConfig) -> Result<Mail
 }
 
 impl Teller for MailTeller {
-    async fn turn(&mut self, feed: &Feed, until: &StopSignal) -> Result<Next, StoreError> {
+    async fn turn(&mut self, feed: &Feed, until: &CancellationToken) -> Result<Next, StoreError> {
         let handler = Arc::clone(&feed.context.handler);
         let reasons = match tokio::task::spawn_blocking(move || handler.picture().reasons()).await {
             Ok(reasons) => reasons,
@@ -76,10 +76,10 @@ impl Teller for MailTeller {
             Due::Digest | Due::Soon => {
                 let subject = digest::subject(&problems, &published);
                 let text = digest::text(&problems, &published);
-                let mut stop = until.clone();
+                let stop = until.clone();
                 let sent = tokio::select! {
                     biased;
-                    () = stop.stopped() => return Ok(Next::Never),
+                    () = stop.cancelled() => return Ok(Next::Never),
                     sent = self.mail.send(&subject, text) => sent,
                 };
                 if let Err(why) = sent {

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
 use crate::config::Notices;
 use crate::hotfolder::inspect::with_names;
@@ -18,7 +19,7 @@ use crate::model::record::{OrderRecord, OrderState, Place};
 use crate::notices::batch;
 use crate::notices::feed::{Attention, Event, Held, Published};
 
-use super::background::{BackgroundTasks, StopSignal};
+use super::background::BackgroundTasks;
 use super::context::AgentContext;
 
 /// The kinds of event lines that are reported.
@@ -85,7 +86,7 @@ trait Teller: Send + 'static {
     fn turn(
         &mut self,
         feed: &Feed,
-        until: &StopSignal,
+        until: &CancellationToken,
     ) -> impl Future<Output = Result<Next, StoreError>> + Send;
 }
 
@@ -138,8 +139,8 @@ fn drive(
 ) {
     let feed = Feed { context: Arc::clone(context), sink };
     let mut news = context.told.subscribe();
-    tasks.start(|mut until| async move {
-        while !until.is_stopped() {
+    tasks.start(|until| async move {
+        while !until.is_cancelled() {
             let next = match teller.turn(&feed, &until).await {
                 Ok(next) => next,
                 Err(error) => {
@@ -150,9 +151,9 @@ fn drive(
             match next {
                 Next::Again => {}
                 Next::AtNews => {
-                    rest(&mut until, tokio::time::timeout(LOOK, heard(&mut news))).await;
+                    rest(&until, tokio::time::timeout(LOOK, heard(&mut news))).await;
                 }
-                Next::After(wait) => rest(&mut until, tokio::time::sleep(wait)).await,
+                Next::After(wait) => rest(&until, tokio::time::sleep(wait)).await,
                 Next::Never => return,
             }
         }
@@ -166,9 +167,9 @@ async fn heard(news: &mut watch::Receiver<()>) {
     }
 }
 
-async fn rest<T>(until: &mut StopSignal, wait: impl Future<Output = T>) {
+async fn rest<T>(until: &CancellationToken, wait: impl Future<Output = T>) {
     tokio::select! {
-        () = until.stopped() => {}
+        () = until.cancelled() => {}
         _ = wait => {}
     }
 }
@@ -195,7 +196,7 @@ impl Feed {
 
     /// Records that all lines from `from` to `upto` were reported, and drops the other state kept
     /// for them.
-    async fn told(&self, from: i64, upto: i64, until: &StopSignal) {
+    async fn told(&self, from: i64, upto: i64, until: &CancellationToken) {
         let work = move |store: &Store, sink| {
             if move_on(store, sink, from, upto)? {
                 store.drop_fact(sink.state())?;
@@ -209,10 +210,10 @@ impl Feed {
     /// the agent stops.
     async fn record(
         &self,
-        until: &StopSignal,
+        until: &CancellationToken,
         work: impl Fn(&Store, Sink) -> Result<(), StoreError> + Clone + Send + 'static,
     ) {
-        let mut until = until.clone();
+        let until = until.clone();
         loop {
             let work = work.clone();
             let recorded =
@@ -223,8 +224,8 @@ impl Feed {
                     tracing::warn!("sent notices could not be recorded yet: {}", error.chain());
                 }
             }
-            rest(&mut until, tokio::time::sleep(JOURNAL_WAIT)).await;
-            if until.is_stopped() {
+            rest(&until, tokio::time::sleep(JOURNAL_WAIT)).await;
+            if until.is_cancelled() {
                 return;
             }
         }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use secrecy::ExposeSecret as _;
 use serde::{Deserialize, Serialize};
+use tokio_util::sync::CancellationToken;
 
 use crate::config::WebhookConfig;
 use crate::journal::{Store, StoreError};
@@ -14,7 +15,6 @@ use crate::notices::sign::Key;
 use crate::notices::webhook::Webhook;
 
 use super::{Feed, HELD, Next, PARKED, PUBLISHED, Sink, Teller, begun, event};
-use crate::agent::background::StopSignal;
 use crate::agent::clock::wall_now;
 use crate::agent::context::AgentContext;
 
@@ -50,7 +50,7 @@ pub(super) fn teller(context: &AgentContext, config: &WebhookConfig) -> Result<W
 }
 
 impl Teller for WebTeller {
-    async fn turn(&mut self, feed: &Feed, until: &StopSignal) -> Result<Next, StoreError> {
+    async fn turn(&mut self, feed: &Feed, until: &CancellationToken) -> Result<Next, StoreError> {
         let window = self.batch;
         let ready = feed.with(move |store, context, sink| ready(store, context, sink, window));
         let (from, batch, events) = match ready.await? {
@@ -64,10 +64,10 @@ impl Teller for WebTeller {
         }
         let now = wall_now();
         let body = message(&batch.id, now, &events);
-        let mut stop = until.clone();
+        let stop = until.clone();
         let sent = tokio::select! {
             biased;
-            () = stop.stopped() => return Ok(Next::Never),
+            () = stop.cancelled() => return Ok(Next::Never),
             sent = self.webhook.send(&batch.id, body, now) => sent,
         };
         self.failures = if sent == Sent::Delivered { 0 } else { self.failures + 1 };

@@ -3,8 +3,9 @@
 use serde_json::json;
 
 use super::labs::{NOT_RUNNING, START_IT};
-use super::names::{self, Named, usage};
+use super::names::Named;
 use super::orders::{MAX_ORDERS, by_account};
+use super::refusal::{self, usage};
 use super::{RequestHandler, Task};
 use crate::audit::AuditEvent;
 use crate::journal::Held;
@@ -12,7 +13,7 @@ use crate::model::fault::{Fault, FaultClass};
 use crate::model::ids::{OrderId, OrderKey};
 use crate::model::request::{Outcome, Reply};
 
-use super::once::cannot_use;
+use super::refusal::cannot_use;
 
 impl RequestHandler {
     pub(super) fn publish_held(
@@ -23,7 +24,7 @@ impl RequestHandler {
     ) -> Result<Reply, Fault> {
         let (mut held, mut refused) = (Vec::new(), Vec::new());
         if orders.is_empty() || orders.len() > MAX_ORDERS {
-            return names::refused(
+            return refusal::refused(
                 usage(format!("{} orders were given", orders.len()))
                     .hint(format!("give 1 to {MAX_ORDERS} order numbers")),
             );
@@ -37,7 +38,7 @@ impl RequestHandler {
             }
         }
         if held.is_empty() {
-            return names::refused(refused.remove(0));
+            return refusal::refused(refused.remove(0));
         }
         let what = format!("publish {}", list(&held));
         let runs = self.agent_runs();

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::names::refused;
+use super::refusal::{cannot_use, refused};
 use super::{RequestHandler, Task};
 use crate::audit::{AuditEvent, Entry, Mark};
 use crate::config::LabConfig;
@@ -83,7 +83,7 @@ impl RequestHandler {
         let now = (self.now)();
         let runs = self.agent_runs();
         // The vault may be slow; the journal should not wait for it.
-        let records = self.journal.with(Store::labs).map_err(super::once::cannot_use)?;
+        let records = self.journal.with(Store::labs).map_err(cannot_use)?;
         let lacks: Vec<_> = labs
             .iter()
             .map(|lab| {
@@ -150,7 +150,7 @@ impl RequestHandler {
         &self,
         labs: impl Iterator<Item = &'a LabName>,
     ) -> Result<Vec<LabName>, Fault> {
-        let resting = self.journal.with(Store::pauses).map_err(super::once::cannot_use)?;
+        let resting = self.journal.with(Store::pauses).map_err(cannot_use)?;
         let paused = labs.filter(|lab| resting.contains_key(lab.as_str())).cloned();
         let paused: std::collections::BTreeSet<_> = paused.collect();
         Ok(paused.into_iter().collect())

@@ -3,10 +3,11 @@
 
 use std::sync::PoisonError;
 
+use super::refusal::cannot_use;
 use super::{RequestHandler, Task};
 use crate::audit::{Entry, Mark};
 use crate::journal::{CommandRecord, Store, StoreError};
-use crate::model::fault::{Fault, FaultClass};
+use crate::model::fault::Fault;
 use crate::model::request::{KEEP_ANSWERS, Outcome, Reply, Request};
 use crate::model::time::{WallMs, millis};
 
@@ -125,12 +126,6 @@ impl RequestHandler {
     pub(super) fn forget(&self, id: &str) -> Result<(), Fault> {
         self.journal.with(|store| store.forget_command(id)).map_err(cannot_use)
     }
-}
-
-/// Returns the fault for a journal that cannot be used now.
-#[expect(clippy::needless_pass_by_value, reason = "used as a function for map_err")]
-pub(in crate::agent) fn cannot_use(error: StoreError) -> Fault {
-    Fault::new(FaultClass::Local, "journal", error.chain()).hint(error.hint())
 }
 
 fn answered(at: WallMs, what: &str, reply: &Reply) -> CommandRecord {

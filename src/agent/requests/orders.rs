@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use serde_json::json;
 
 use super::labs::{NOT_RUNNING, START_IT};
-use super::names::{self, Named, usage};
+use super::names::Named;
+use super::refusal::{self, usage};
 use super::{RequestHandler, Task};
 use crate::audit::{AuditEvent, Entry, Mark};
 use crate::journal::ErrandKind;
@@ -43,12 +44,12 @@ impl RequestHandler {
     ) -> Result<Reply, Fault> {
         let Sorted { wanted, mut refused } = match self.wanted(lab, orders) {
             Ok(sorted) => sorted,
-            Err(fault) => return names::refused(fault),
+            Err(fault) => return refusal::refused(fault),
         };
         if wanted.is_empty() {
             // A single order gets its own reason; several share one reply.
             return match refused.len() {
-                1 => names::refused(refused.remove(0).1),
+                1 => refusal::refused(refused.remove(0).1),
                 _ => Ok(none_wanted(refused)),
             };
         }
@@ -120,7 +121,7 @@ impl RequestHandler {
             Ok(Named::Unknown(lab, order)) => {
                 OrderKey { account: self.paired_account(&lab)?, lab, order }
             }
-            Err(fault) => return names::refused(fault),
+            Err(fault) => return refusal::refused(fault),
         };
         if confirm.is_none_or(|confirm| confirm != order) {
             return Ok(unconfirmed(&key, order, confirm.is_some()));

@@ -5,11 +5,11 @@ use std::sync::{Arc, MutexGuard};
 
 use serde_json::json;
 
-use super::names::{refused, usage};
-use super::once::cannot_use;
+use super::refusal::cannot_use;
+use super::refusal::{refused, usage};
 use super::{Live, RequestHandler, Task};
 use crate::agent::output_change::OutputChange;
-use crate::agent::recovery::ROOT_FACT;
+use crate::agent::output_change::ROOT_FACT;
 use crate::agent::restart::Restart;
 use crate::agent::welcome::{SoFar, WelcomeStep};
 use crate::audit::{AuditEvent, Entry};

@@ -1,8 +1,9 @@
 //! Tests for choosing an output, with a config file and a journal of their own.
 
-use super::super::{Labs, Live, RequestHandler};
+use super::super::{Live, RequestHandler};
 use super::*;
-use crate::agent::background::{Journal, Wake};
+use crate::agent::journal_access::{Journal, Wake};
+use crate::agent::labs::Labs;
 use crate::disk::RealDisk;
 use crate::hotfolder::root::{MARKER, Root, lock_output};
 use crate::journal::FILE_NAME;

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use tracing::Level;
 
-use super::login_state::{LoginStanding, LoginState};
-use super::once::cannot_use;
+use super::login_standing::{LoginStanding, LoginState};
+use super::refusal::cannot_use;
 use super::test_order::TestOrderStanding;
 use super::{Live, RequestHandler};
 use crate::agent::wall_now;

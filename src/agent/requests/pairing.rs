@@ -8,8 +8,8 @@ use sha2::{Digest as _, Sha256};
 use url::Url;
 
 use super::login::needs_login;
-use super::names::refused;
-use super::once::cannot_use;
+use super::refusal::cannot_use;
+use super::refusal::refused;
 use super::{RequestHandler, Task};
 use crate::agent::callback::callback_url;
 use crate::align::{Account, AlignClient};

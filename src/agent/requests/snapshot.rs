@@ -1,38 +1,32 @@
 //! Builds the status snapshot from the journal and from what only the running agent knows.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
-use tokio::sync::watch;
 
-use super::RequestHandler;
 use super::login::is_over_with_login;
-use super::once::cannot_use;
-use crate::agent::heartbeat::Heartbeat;
+use super::refusal::cannot_use;
+use super::{Live, RequestHandler};
 use crate::agent::welcome::{Access, SoFar, Welcome, WelcomeStep, next_step};
 use crate::align::Ending;
 use crate::config::LabConfig;
 use crate::disk::{Disk as _, RealDisk};
 use crate::engine::{SHORTEST_INTERVAL, earliest_poll};
-use crate::hotfolder::root::Root;
 use crate::journal::{
     ErrandKind, LabActivity, LabRecord, Paused, Rebuilt, Store, StoreError, StoreTrouble,
 };
-use crate::metrics::Counters;
-use crate::model::cancel::Cancel;
 use crate::model::fault::{Fault, FaultClass};
 use crate::model::ids::LabName;
 use crate::model::listing::OrderQuery;
 use crate::model::record::{OrderRecord, OrderState};
 use crate::model::request::{Outcome, Reply};
 use crate::model::size::size;
-use crate::model::step::Step;
 use crate::model::time::{Now, WallMs};
 use crate::status::{
-    AgentStatus, Code, DownloadPause, FailingOrder, LabState, LabStatus, Note, NotificationsStatus,
-    PauseStatus, Progress, RunningDownload, Status, VolumeStatus, Wish, WishKind,
+    AgentStatus, Code, FailingOrder, LabState, LabStatus, Note, NotificationsStatus, PauseStatus,
+    RunningDownload, Status, VolumeStatus, Wish, WishKind,
 };
 
 /// Maximum number of failing orders listed.
@@ -42,50 +36,6 @@ const FAILING: [OrderState; 2] = [OrderState::Attention, OrderState::Retrying];
 /// In bytes: how much the journal's log may grow between two clean-ups. With less space on its
 /// volume, the journal soon cannot be written.
 const JOURNAL_ROOM: u64 = 4 << 20;
-
-/// What only a running agent knows.
-pub(in crate::agent) struct Live {
-    pub(in crate::agent) since: WallMs,
-    pub(in crate::agent) progress: Arc<Progress>,
-    /// The address of the status page, once it is available.
-    pub(in crate::agent) page_at: watch::Sender<Option<String>>,
-    /// Counters since the process started, for monitoring.
-    pub(in crate::agent) counters: Arc<Counters>,
-    /// The output, which may come and go.
-    pub(in crate::agent) root: Arc<Root>,
-    /// Called at each named step of the work on orders.
-    pub(in crate::agent) step: fn(Step),
-    /// Cancels what requests have started.
-    pub(in crate::agent) stopping: Cancel,
-    /// The last heartbeat of its loop.
-    pub(in crate::agent) heartbeat: Arc<Heartbeat>,
-    /// What downloads are waiting for.
-    pub(in crate::agent) pauses: Mutex<Vec<DownloadPause>>,
-}
-
-impl Live {
-    fn pauses(&self) -> Vec<DownloadPause> {
-        self.pauses.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-}
-
-#[cfg(test)]
-impl Live {
-    /// An agent that started at the epoch and does nothing.
-    pub(in crate::agent) fn still(root: Arc<Root>) -> Self {
-        Self {
-            since: WallMs(0),
-            progress: Arc::default(),
-            page_at: watch::Sender::default(),
-            counters: Arc::new(Counters::new(Arc::default())),
-            root,
-            step: |_| {},
-            stopping: Cancel::new(),
-            heartbeat: Arc::default(),
-            pauses: Mutex::default(),
-        }
-    }
-}
 
 /// What the journal contributes.
 #[derive(Default)]

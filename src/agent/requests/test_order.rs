@@ -6,8 +6,8 @@ use std::sync::{Arc, MutexGuard, TryLockError};
 use serde::Serialize;
 use serde_json::json;
 
-use super::names::{refused, usage};
-use super::once::cannot_use;
+use super::refusal::cannot_use;
+use super::refusal::{refused, usage};
 use super::{Live, RequestHandler, Task};
 use crate::agent::clock::wall_now;
 use crate::agent::test_order::{self as making, Means, Standing, look_whole};

@@ -2,15 +2,21 @@
 
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use super::*;
-use crate::disk::RealDisk;
+use crate::agent::clock;
+use crate::agent::journal_access::{Journal, Wake};
+use crate::agent::labs::Labs;
+use crate::disk::{Disk, RealDisk};
+use crate::execute::Link;
+use crate::hotfolder::Layout;
 use crate::hotfolder::root::Root;
 use crate::journal::{Asked, CommandRecord, Errand, ErrandKind, FILE_NAME, Store};
 use crate::model::asset::AssetRequest;
 use crate::model::cancel::Cancel;
 use crate::model::fault::FaultClass;
-use crate::model::ids::{AccountId, OrderId, OrderKey, RxId};
+use crate::model::ids::{AccountId, LabName, OrderId, OrderKey, RxId};
 use crate::model::order::{RemoteOrder, Status as OrderStatus};
 use crate::model::record::{OrderRecord, Spent, Trouble};
 use crate::model::remote::{AssetBody, ReadyList, Remote};
@@ -577,7 +583,8 @@ fn a_journal_that_is_just_being_made_is_nothing_to_complain_of() {
     // As SQLite creates it, before it contains a table.
     std::fs::write(state.join(FILE_NAME), "").expect("written");
     assert_eq!(world.handler.picture().verdict(), Verdict::Unknown, "nobody is making it");
-    let lock = RealDisk.try_lock(&state.join(crate::agent::startup::LOCK_NAME)).expect("locked");
+    let lock =
+        RealDisk.try_lock(&state.join(crate::agent::state_folder::LOCK_NAME)).expect("locked");
     let picture = world.handler.picture();
     assert_eq!((picture.fault.as_ref(), picture.verdict()), (None, Verdict::Well), "{picture}");
     drop(lock);

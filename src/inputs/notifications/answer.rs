@@ -8,13 +8,12 @@ use axum::http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
+use super::decode::MOST_BYTES;
 use super::shared::Shared;
 use super::writer::Job;
 use super::{decode, peer};
 use crate::model::notification::{Mention, Noted, Reading};
 
-/// Maximum size of a notification, in bytes: it names a few orders.
-pub(super) const MOST_BYTES: usize = 64 * 1024;
 /// Time limit for receiving a body.
 const BODY_TIME: Duration = Duration::from_secs(10);
 /// How long a call waits for room in the commit queue.

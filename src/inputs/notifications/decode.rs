@@ -6,7 +6,8 @@ use std::io::Read;
 use axum::http::{HeaderMap, header};
 use flate2::read::{DeflateDecoder, GzDecoder, ZlibDecoder};
 
-use super::answer::MOST_BYTES;
+/// Maximum size of a notification, in bytes: it names a few orders.
+pub(super) const MOST_BYTES: usize = 64 * 1024;
 
 /// The first bytes of every gzip stream.
 const GZIP: [u8; 2] = [0x1F, 0x8B];

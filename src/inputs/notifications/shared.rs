@@ -7,8 +7,8 @@ use secrecy::{ExposeSecret as _, SecretString};
 use sha2::{Digest as _, Sha256};
 use tokio::sync::mpsc;
 
+use super::intake::{Intake, Settings};
 use super::writer::{self, Job, Queue};
-use super::{Intake, Settings};
 use crate::disk::Disk;
 use crate::http::server::{Listener, OwnCertificate};
 use crate::model::fault::Fault;

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri, header};
-use axum::middleware::Next;
+use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
 use base64::Engine as _;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
@@ -20,6 +21,14 @@ use super::{Gate, entry};
 const MOST_BYTES: usize = 64 * 1024;
 /// Time limit for receiving the body.
 const BODY_TIME: Duration = Duration::from_secs(10);
+
+impl Gate {
+    /// Puts the routes behind the gate, including their fallback. Routes added later are not behind
+    /// it.
+    pub fn guard(&self, routes: Router) -> Router {
+        routes.layer(middleware::from_fn_with_state(self.clone(), enter))
+    }
+}
 
 /// Admits a request or refuses it.
 pub(super) async fn enter(

@@ -54,7 +54,6 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
-use axum::{Router, middleware};
 use ring::hmac;
 
 use crate::config::{StatusPage, TlsFiles};
@@ -193,12 +192,6 @@ impl Gate {
     /// The file with the set-up code, if visitors need it.
     pub fn code_file(&self) -> Option<&std::path::Path> {
         self.0.code.get().filter(|_| self.0.lock.is_none()).map(|code| code.file())
-    }
-
-    /// Puts the routes behind the gate, including their fallback. Routes added later are not behind
-    /// it.
-    pub fn guard(&self, routes: Router) -> Router {
-        routes.layer(middleware::from_fn_with_state(self.clone(), guard::enter))
     }
 
     /// Whether visitors need a password.

@@ -6,14 +6,16 @@ use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener as StdListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use secrecy::SecretString;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::*;
 use crate::disk::RealDisk;
-use crate::model::notification::Named;
+use crate::model::fault::FaultClass;
+use crate::model::notification::{Mention, Named, Noted, Reading, Received};
 
 const SECRET: &str = "0123456789abcdef0123456789abcdef";
 

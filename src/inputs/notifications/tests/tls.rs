@@ -1,6 +1,7 @@
 //! The listener with its own certificate.
 
 use super::*;
+use crate::http::server::TlsFiles;
 use casedrop_testing::certificate::{Made, make};
 
 const YEAR: Duration = Duration::from_hours(365 * 24);

@@ -19,6 +19,7 @@ use tower_service::Service as _;
 use super::visitor::Peer;
 use super::*;
 use crate::password::cheap;
+use axum::Router;
 
 const PASSWORD: &str = "correct horse";
 
