@@ -14,6 +14,7 @@
 //! tokens is not lost by cancelling, and is refreshed once, however many callers and processes need
 //! it; a useless answer of discovery takes nothing away that was known before.
 
+mod account;
 mod auth;
 mod client;
 mod discovery_table;
@@ -35,6 +36,7 @@ mod settings;
 mod unexpected;
 mod wire;
 
+pub use account::Account;
 pub use auth::Ending;
 pub use client::AlignClient;
 pub use discovery_table::Memory;
@@ -43,6 +45,5 @@ pub use http::Clock;
 pub use login::LoginRequest;
 pub use loopback::Loopback;
 pub use notification::read_notification;
-pub use pairing::Account;
 pub use pending_login::{PENDING_FOR, PendingLogin};
 pub use settings::{AlignSettings, system_clock};

@@ -4,10 +4,10 @@
 //! returns the same. **Unpairing affects all users that are paired with the account and disconnects
 //! its callback URL.** Revoking a token is a logout.
 
-use serde::Serialize;
 use tracing::{info, warn};
 use url::Url;
 
+use super::account::Account;
 use super::auth::Ending;
 use super::client::{AlignClient, MAX_ANSWER};
 use super::endpoints::Endpoint;
@@ -17,16 +17,6 @@ use casedrop_model::cancel::Cancel;
 use casedrop_model::fault::Fault;
 use casedrop_model::ids::AccountId;
 use casedrop_secrets::{PairedAccount, SEALED, UNREADABLE};
-
-/// An account that the login may be paired with.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Account {
-    pub id: AccountId,
-    /// Its name, if Align sends it.
-    pub name: Option<String>,
-    /// For example `Lab`, if Align sends it.
-    pub kind: Option<String>,
-}
 
 impl AlignClient {
     /// Returns the accounts that this login may be paired with.

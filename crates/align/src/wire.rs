@@ -14,8 +14,8 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Map, Value, json};
 use url::Url;
 
+use super::account::Account;
 use super::lenient_json::{BadAnswer, each_entry, field, id, text, value};
-use super::pairing::Account;
 use casedrop_model::asset::{AssetKind, Format};
 use casedrop_model::ids::AccountId;
 use casedrop_model::order::{RemoteOrder, Status, StatusChange};

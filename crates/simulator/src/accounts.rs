@@ -2,9 +2,9 @@
 
 use axum::http::StatusCode;
 
+use super::call::{Call, signed_in};
 use super::hub::Hub;
 use super::reply::Reply;
-use super::service::{Call, signed_in};
 use super::state::State;
 use super::tokens::Holder;
 use super::wire::{self, PairRequest};

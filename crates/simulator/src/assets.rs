@@ -8,6 +8,7 @@ use axum::http::{StatusCode, header};
 
 use casedrop_model::asset::AssetKind;
 
+use super::call::{Call, Pairs, paired};
 use super::faults::FaultKind;
 use super::flows;
 use super::hub::Hub;
@@ -15,7 +16,6 @@ use super::order::{Files, Order};
 use super::packages::{Content, PackageOrder, requested, wants_ply};
 use super::range::{self, Wanted};
 use super::reply::{Payload, Reply};
-use super::service::{Call, Pairs, paired};
 use super::settings::MarkDownloaded;
 use super::state::Ticket;
 use super::tokens::random_token;

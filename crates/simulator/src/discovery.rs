@@ -5,10 +5,10 @@
 
 use axum::http::StatusCode;
 
+use super::call::{Call, signed_in};
 use super::hub::Hub;
 use super::reply::Reply;
 use super::routes::DISCOVERED;
-use super::service::{Call, signed_in};
 use super::settings::Regional;
 use super::wire;
 
@@ -26,7 +26,7 @@ pub(super) fn discover(hub: &Hub, call: &Call) -> Reply {
     let host = match settings.regional {
         Regional::Same => call.host().to_owned(),
         Regional::Localhost => {
-            call.host().replace(super::service::without_port(call.host()), "localhost")
+            call.host().replace(super::call::without_port(call.host()), "localhost")
         }
         Regional::Port => call.host_with_port(hub.regional_port),
     };

@@ -26,6 +26,7 @@
 mod accounts;
 mod admin;
 mod assets;
+mod call;
 mod conn;
 mod discovery;
 mod faults;

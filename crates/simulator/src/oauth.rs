@@ -6,10 +6,10 @@ use axum::http::{Method, StatusCode, header};
 use oauth2::{PkceCodeChallenge, PkceCodeVerifier};
 use url::{Host, Url};
 
+use super::call::{Call, Pairs};
 use super::hub::Hub;
 use super::pages;
 use super::reply::Reply;
-use super::service::{Call, Pairs};
 use super::state::{Account, AuthCode, State};
 use super::tokens::{BadRefresh, Holder, Rotation, random_token};
 use super::wire;

@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 
 use axum::http::{StatusCode, header};
 
+use super::call::{Call, paired};
 use super::flows;
 use super::hub::Hub;
 use super::reply::Reply;
-use super::service::{Call, paired};
 use super::wire::{self, ReturnRequest};
 
 /// Lists all orders that are ready now; refused if called too early.

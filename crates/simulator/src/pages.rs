@@ -2,8 +2,8 @@
 
 use axum::http::StatusCode;
 
+use super::call::Pairs;
 use super::reply::Reply;
-use super::service::Pairs;
 use super::state::Account;
 
 /// The page at `/`.

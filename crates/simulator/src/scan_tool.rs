@@ -8,12 +8,12 @@ use std::sync::Arc;
 use axum::http::{StatusCode, header};
 use serde_json::{Value, json};
 
+use super::call::Call;
 use super::hub::Hub;
 use super::notify;
 use super::reply::Reply;
 use super::routes::Endpoint;
 use super::scenario::{CaseKind, OrderSpec};
-use super::service::Call;
 use super::wire::NewOrder;
 
 const PROCEDURES: [(u32, &str, CaseKind); 3] = [

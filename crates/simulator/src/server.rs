@@ -15,12 +15,13 @@ use tokio::net::{TcpListener, TcpStream};
 use tower_service::Service;
 
 use super::admin;
+use super::call::without_port;
 use super::conn::{Breakable, Breaker};
 use super::handle::Admin;
 use super::hub::Hub;
 use super::pages;
 use super::reply::Reply;
-use super::service::{self, HangUp, without_port};
+use super::service::{self, HangUp};
 
 /// The port on which a connection arrived.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
