@@ -71,7 +71,7 @@ fn case(order: &PackageOrder) -> CaseSpec {
     spec.texture = !ortho && order.ply && number.is_multiple_of(2);
     spec.color = !spec.texture;
     if let Some(width) = order.pixels {
-        spec.pixels = (width, (width / 16).max(1) * 9);
+        spec.pixels = width;
     }
     if let Some(triangles) = order.triangles {
         spec.triangles = triangles;

@@ -1,6 +1,6 @@
 //! Writes the archives: the iDE package, the thumbnails, the screen captures.
 //!
-//! Members are computed while they are written; the largest thing held in memory is one picture.
+//! Members are made while they are written; the largest thing held in memory is one picture.
 
 use std::io::{self, Seek, Write};
 
@@ -8,11 +8,9 @@ use sha2::{Digest, Sha256};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, DateTime, System, ZipWriter};
 
-use super::arch::{Arch, Jaw};
-use super::content::{self, Body, JawMesh, Member, anatomy};
-use super::picture::{self, Studio};
+use super::content::{self, Body, JawMesh, Member};
 use super::spec::{CaseSpec, MeshFormat};
-use super::{rx_html, rx_pdf, xml};
+use super::{rx_html, samples, xml};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PackageSummary {
@@ -52,10 +50,9 @@ pub fn write_ide_package(
         archive.directory(top)?;
     }
     let prefix = top.map(|top| format!("{top}/")).unwrap_or_default();
-    let mut studio = None;
     for member in &members {
         let path = format!("{prefix}{}", member.name);
-        archive.member(&path, member, &members, &mut studio)?;
+        archive.member(&path, member, &members)?;
     }
     if spec.macosx {
         archive.bytes(&format!("{prefix}.DS_Store"), &[0, 0, 0, 1, b'B', b'u', b'd', b'1'])?;
@@ -92,9 +89,8 @@ fn write_pictures(
     out: &mut (impl Write + Seek),
 ) -> io::Result<PackageSummary> {
     let mut archive = Archive::new(spec, out)?;
-    let mut studio = None;
     for member in members {
-        archive.member(&member.name, member, members, &mut studio)?;
+        archive.member(&member.name, member, members)?;
     }
     archive.finish(name)
 }
@@ -143,13 +139,7 @@ impl<'a, W: Write + Seek> Archive<'a, W> {
         self.file(path, bytes.len() as u64, |out| out.write_all(bytes))
     }
 
-    fn member(
-        &mut self,
-        path: &str,
-        member: &Member,
-        members: &[Member],
-        studio: &mut Option<Studio>,
-    ) -> io::Result<()> {
+    fn member(&mut self, path: &str, member: &Member, members: &[Member]) -> io::Result<()> {
         let spec = self.spec;
         let bytes = match &member.body {
             Body::Mesh(jaw) if spec.mesh_cut > 0 && is_first_mesh(member, members) => {
@@ -160,15 +150,12 @@ impl<'a, W: Write + Seek> Archive<'a, W> {
             Body::Mesh(jaw) => {
                 return self.file(path, jaw.size(spec), |out| write_mesh(spec, jaw, out));
             }
-            Body::Texture(jaw) => {
-                let size = spec.pixels.1.clamp(64, 1024);
-                studio_of(spec, studio).texture(*jaw == Jaw::Upper, size)?
-            }
-            Body::Picture(view) => studio_of(spec, studio).jpeg(*view, spec.pixels)?,
+            Body::Texture(jaw) => samples::texture(*jaw, &remark(spec)),
+            Body::Picture(view) => samples::picture(*view, spec.pixels, &remark(spec)),
             Body::Xml(version) => xml::export(spec, *version, members)?,
             Body::RxHtml => rx_html::page(spec).into_bytes(),
-            Body::RxPdf => rx_pdf::document(spec),
-            Body::Logo => picture::logo(),
+            Body::RxPdf => samples::rx_pdf().to_vec(),
+            Body::Logo => samples::logo().to_vec(),
             Body::Bytes(bytes) => bytes.clone(),
         };
         self.bytes(path, &bytes)
@@ -218,11 +205,8 @@ fn is_first_mesh(member: &Member, members: &[Member]) -> bool {
     first.is_some_and(|first| std::ptr::eq(first, member))
 }
 
-fn studio_of<'a>(spec: &CaseSpec, studio: &'a mut Option<Studio>) -> &'a Studio {
-    studio.get_or_insert_with(|| {
-        let arch = |jaw| Arch::new(&anatomy(spec, jaw, true));
-        Studio::new(&arch(Jaw::Upper), &arch(Jaw::Lower), spec.pixels.0)
-    })
+fn remark(spec: &CaseSpec) -> String {
+    format!("Casedrop sample for order {}, scan {}", spec.order_id, spec.revision)
 }
 
 /// Forwards bytes while hashing and counting them.

@@ -2,10 +2,9 @@
 //!
 //! The XML's `FileName` values come from this list, so the two cannot disagree.
 
-use super::arch::noise::hash;
-use super::arch::{Anatomy, Jaw};
-use super::mesh::{Mesh, Paint, Pose, Shape};
-use super::picture::View;
+use super::mesh::{Anatomy, Mesh, Paint, Pose, Shape};
+use super::noise::hash;
+use super::samples::{Jaw, View};
 use super::spec::{CaseSpec, MeshFormat, Placement, ToothRx};
 
 pub(super) struct Member {
@@ -115,17 +114,14 @@ pub(super) fn mesh_bytes(spec: &CaseSpec) -> u64 {
 }
 
 /// A jaw as it was scanned.
-pub(super) fn anatomy(spec: &CaseSpec, jaw: Jaw, treated: bool) -> Anatomy {
-    let numbers = |wanted: fn(&ToothRx) -> bool| -> Vec<u8> {
-        spec.teeth.iter().filter(|tooth| wanted(tooth)).map(|tooth| tooth.ada).collect()
-    };
+fn anatomy(spec: &CaseSpec, jaw: Jaw, treated: bool) -> Anatomy {
+    let is_prepared =
+        |tooth: &ToothRx| tooth.is_prepared() && tooth.is_upper() == (jaw == Jaw::Upper);
     Anatomy {
         jaw,
         patient: hash(spec.order_id, 1, 0),
         scan: hash(spec.order_id, 2 + u64::from(treated), u64::from(spec.revision)),
-        prepared: if treated { numbers(ToothRx::is_prepared) } else { Vec::new() },
-        missing: numbers(ToothRx::is_missing),
-        ditch: treated && spec.modeled,
+        prepared: treated && spec.teeth.iter().any(is_prepared),
     }
 }
 

@@ -1,7 +1,8 @@
 //! Believable iTero exports, generated from a description alone.
 //!
 //! A [`CaseSpec`] becomes an archive: meshes of a dental arch with teeth and gum, the metadata XML
-//! that names them, the prescription, the pictures. Promises:
+//! that names them, the prescription, the pictures. Jaws, pictures and the prescription's PDF are
+//! samples that are part of the program; everything else is made for each order. Promises:
 //!
 //! - Pure: equal descriptions give equal bytes; another [`CaseSpec::revision`] gives another scan
 //!   of the same patient, with other mesh bytes.
@@ -12,15 +13,14 @@
 //! Names and fields follow published exports; where nothing is known about a value, it is plainly
 //! made up. [`hostile`] makes archives that no one should send.
 
-mod arch;
 mod archive;
 mod content;
 pub mod hostile;
 mod mesh;
+mod noise;
 mod people;
-mod picture;
 mod rx_html;
-mod rx_pdf;
+mod samples;
 mod spec;
 mod xml;
 mod xml_tables;

@@ -1,7 +1,7 @@
 //! Invented people. Every part of every name contains a marker word, so that a test can search
 //! logs, journals and manifests for leaks.
 
-use super::arch::noise::hash;
+use super::noise::hash;
 
 /// In every part of every patient's name and chart number.
 pub const PATIENT_MARKER: &str = "Zzyzx";

@@ -5,8 +5,8 @@ use quick_xml::escape::escape;
 use super::spec::CaseSpec;
 use super::xml_tables as tables;
 
-/// The rows shown by both the page and the PDF.
-pub(super) fn rows(spec: &CaseSpec) -> Vec<(&'static str, String)> {
+/// What the page shows.
+fn rows(spec: &CaseSpec) -> Vec<(&'static str, String)> {
     let date = |date: jiff::civil::Date| date.strftime("%m/%d/%Y").to_string();
     let mut rows = vec![
         ("Order", spec.order_id.to_string()),

@@ -3,7 +3,7 @@
 use fastrand::Rng;
 use jiff::civil::{Date, DateTime, date};
 
-use super::arch::noise::hash;
+use super::noise::hash;
 use super::people::{self, DOCTOR_MARKER, PATIENT_MARKER, Person};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,10 +75,6 @@ impl ToothRx {
         matches!(self.restoration, 2 | 3 | 6 | 7) && self.in_bridge != 4
     }
 
-    pub(super) fn is_missing(&self) -> bool {
-        matches!(self.restoration, 9 | 10 | 21) || self.in_bridge == 4
-    }
-
     pub(super) fn is_upper(&self) -> bool {
         self.ada <= 16
     }
@@ -98,8 +94,8 @@ pub struct CaseSpec {
     pub placement: Placement,
     /// Approximate number of triangles per jaw.
     pub triangles: usize,
-    /// Width and height of the pictures.
-    pub pixels: (u16, u16),
+    /// Width of the pictures: the samples are 160 or 1280 pixels wide, and the nearer size is taken.
+    pub pixels: u16,
     /// Whether a restorative case has been through modeling.
     pub modeled: bool,
     /// The scan: another number is another scan of the same patient, with other mesh bytes.
@@ -168,7 +164,7 @@ impl CaseSpec {
             mesh: MeshFormat::Stl,
             placement: Placement::Occlusion,
             triangles: 40_000,
-            pixels: (1920, 1080),
+            pixels: 1280,
             modeled: false,
             revision: 1,
             top_folder: false,
@@ -201,9 +197,9 @@ impl CaseSpec {
         }
     }
 
-    /// A case that is fast to generate: a few hundred triangles, thumbnails of 160×90.
+    /// A case that is fast to generate: a few hundred triangles, small pictures.
     pub fn small(order_id: u64, kind: CaseKind) -> Self {
-        Self { triangles: 400, pixels: (160, 90), ..Self::new(order_id, kind) }
+        Self { triangles: 400, pixels: 160, ..Self::new(order_id, kind) }
     }
 
     /// The same case with meshes of about `bytes` in total.

@@ -192,13 +192,19 @@ fn leftovers_of_macos_come_only_where_asked_for() {
 }
 
 #[test]
-fn pictures_are_jpegs_of_the_size_asked_for() {
-    let spec = CaseSpec { pixels: (200, 112), ..CaseSpec::small(ID, CaseKind::Restorative) };
+fn pictures_are_jpegs_of_the_sample_that_is_nearest_to_the_size_asked_for() {
+    for (asked, given) in [(200, (160, 90)), (1920, (1280, 720))] {
+        let spec = CaseSpec { pixels: asked, ..CaseSpec::small(ID, CaseKind::Restorative) };
+        assert_pictures(&spec, given);
+    }
+}
+
+fn assert_pictures(spec: &CaseSpec, pixels: (u16, u16)) {
     let mut thumbnails = Cursor::new(Vec::new());
-    let summary = write_thumbnails(&spec, &mut thumbnails).expect("memory takes everything");
+    let summary = write_thumbnails(spec, &mut thumbnails).expect("memory takes everything");
     assert_eq!(summary.entries.len(), 6);
     let mut captures = Cursor::new(Vec::new());
-    write_screen_captures(&spec, 3, &mut captures).expect("memory takes everything");
+    write_screen_captures(spec, 3, &mut captures).expect("memory takes everything");
     let captures = unpack(captures.into_inner());
     assert_eq!(captures.keys().next_back().map(String::as_str), Some("screen_capture_3.jpg"));
     let mut seen = BTreeSet::new();
@@ -206,7 +212,7 @@ fn pictures_are_jpegs_of_the_size_asked_for() {
         assert!(jpeg.starts_with(&[0xff, 0xd8, 0xff]) && jpeg.ends_with(&[0xff, 0xd9]), "{name}");
         let frame = jpeg.windows(2).position(|at| at == [0xff, 0xc0]).expect("a baseline frame");
         let size = |at: usize| u16::from_be_bytes([jpeg[frame + at], jpeg[frame + at + 1]]);
-        assert_eq!((size(7), size(5)), (200, 112), "{name}");
+        assert_eq!((size(7), size(5)), pixels, "{name}");
         assert!(seen.insert(jpeg), "{name} looks like another one");
     }
 }

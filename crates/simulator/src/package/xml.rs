@@ -5,10 +5,10 @@ use std::io;
 use quick_xml::Writer;
 use quick_xml::events::{BytesDecl, BytesEnd, BytesStart, BytesText, Event};
 
-use super::arch::Jaw;
-use super::arch::noise::hash;
 use super::content::{Body, Member, XmlVersion};
-use super::picture::View;
+use super::noise::hash;
+use super::samples::Jaw;
+use super::samples::View;
 use super::spec::CaseSpec;
 use super::xml_tables as tables;
 

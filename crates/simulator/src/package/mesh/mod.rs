@@ -1,4 +1,4 @@
-//! Meshes of jaws, written as they are computed: one row of points at a time, whatever the file
+//! Meshes of jaws, written as they are interpolated: one row of points at a time, whatever the file
 //! size.
 
 mod ply;
@@ -9,8 +9,7 @@ mod tests;
 
 use std::io::{self, Write};
 
-use super::arch::Anatomy;
-pub(crate) use surface::{Pose, Shape, Surface};
+pub(crate) use surface::{Anatomy, Pose, Shape, Surface};
 
 /// The colour information in a PLY file.
 #[derive(Debug, Clone, PartialEq, Eq)]

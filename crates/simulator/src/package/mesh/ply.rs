@@ -2,8 +2,7 @@
 
 use std::io::{self, Write};
 
-use super::super::arch::Point;
-use super::super::picture::paint;
+use super::super::samples::{Point, paint};
 use super::{Mesh, Paint, Surface};
 
 pub(super) fn write(mesh: &Mesh, look: &Paint, out: &mut dyn Write) -> io::Result<()> {

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use super::super::arch::Point;
+use super::super::samples::Point;
 use super::{Mesh, Surface};
 
 pub(super) fn write(mesh: &Mesh, title: &str, out: &mut dyn Write) -> io::Result<()> {

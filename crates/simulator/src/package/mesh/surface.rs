@@ -1,9 +1,9 @@
 //! A jaw as rows of points, and the triangles between them.
 
-use std::cell::OnceCell;
 use std::io;
 
-use super::super::arch::{Anatomy, Arch, Jaw, Point, noise};
+use super::super::noise;
+use super::super::samples::{self, Jaw, Net, Point};
 
 /// How a jaw ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,19 +25,28 @@ pub(crate) enum Pose {
     TeethUp,
 }
 
-/// More rows than this are interpolated from fewer computed ones: twenty million triangles must not
-/// need ten million evaluations of the shape.
-const COMPUTED_ROWS: usize = 560;
-const COMPUTED_COLUMNS: usize = 180;
 /// Points across the bottom of a base, without its two edges.
 const BOTTOM: usize = 3;
 /// Distance from the bottom of a base to the bite.
 const BASE: f32 = 21.0;
 
+/// What distinguishes one jaw from another.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Anatomy {
+    pub(crate) jaw: Jaw,
+    /// Seed of the patient.
+    pub(crate) patient: u64,
+    /// Seed of the scan of that patient.
+    pub(crate) scan: u64,
+    /// Whether teeth are prepared for crowns.
+    pub(crate) prepared: bool,
+}
+
 pub(crate) struct Surface {
-    arch: Arch,
-    /// The computed rows, if the others are interpolated.
-    net: OnceCell<Vec<Vec<Point>>>,
+    /// The sample, between whose points all others are interpolated.
+    net: &'static Net,
+    /// How much larger the patient's jaws are than the sample's.
+    size: [f32; 3],
     jaw: Jaw,
     scan: u64,
     shape: Shape,
@@ -59,9 +68,12 @@ impl Surface {
             }
         };
         let rows = (quads / cells).max(7) + 1;
+        // The same for both jaws of a patient, so that they meet.
+        let size =
+            [1, 2, 3].map(|axis| 1.0 + single(0.04 * noise::jitter(anatomy.patient, axis, 0)));
         Self {
-            arch: Arch::new(anatomy),
-            net: OnceCell::new(),
+            net: samples::jaw(anatomy.jaw, anatomy.prepared),
+            size,
             jaw: anatomy.jaw,
             scan: anatomy.scan,
             shape,
@@ -139,15 +151,12 @@ impl Surface {
 
     fn row(&self, row: usize) -> Vec<Point> {
         let share = number(row) / number(self.rows - 1);
-        let mut points = if self.rows > COMPUTED_ROWS {
-            between(self.net.get_or_init(|| self.compute_net()), share, self.columns)
-        } else {
-            self.arch.row(share, self.columns)
-        };
+        let mut points = between(self.net, share, self.columns);
         for (column, point) in points.iter_mut().enumerate() {
             // A scanner's noise, a few micrometres: three parts of one hash.
             let mut bits = noise::hash(self.scan, row as u64, column as u64);
-            for part in &mut point.at {
+            for (part, size) in point.at.iter_mut().zip(self.size) {
+                *part *= size;
                 *part += single(0.006 * (number_of(bits & 0xffff) / 32_768.0 - 1.0));
                 bits >>= 16;
             }
@@ -159,11 +168,6 @@ impl Surface {
             self.pose(point);
         }
         points
-    }
-
-    fn compute_net(&self) -> Vec<Vec<Point>> {
-        let share = |row| number(row) / number(COMPUTED_ROWS - 1);
-        (0..COMPUTED_ROWS).map(|row| self.arch.row(share(row), COMPUTED_COLUMNS)).collect()
     }
 
     /// Continues a row from the tongue's edge down, across the bottom and under the cheek's edge.
@@ -197,10 +201,10 @@ fn middle(row: &[Point]) -> Point {
     Point { at: std::array::from_fn(sum), tone: 0.0 }
 }
 
-/// Returns a row between computed ones, smoothly interpolated in both directions.
+/// Returns a row between those of a net, smoothly interpolated in both directions.
 fn between(net: &[Vec<Point>], share: f64, columns: usize) -> Vec<Point> {
     let (knot, weights) = place(share, net.len());
-    let line: Vec<Point> = (0..COMPUTED_COLUMNS)
+    let line: Vec<Point> = (0..net[0].len())
         .map(|column| blend(weights, |step| net[clamped(knot, step, net.len())][column]))
         .collect();
     (0..columns)

@@ -1,12 +1,12 @@
 use std::collections::HashMap;
 
-use super::super::arch::{Anatomy, Jaw};
-use super::{Mesh, Paint, Pose, Shape};
+use super::super::samples::Jaw;
+use super::{Anatomy, Mesh, Paint, Pose, Shape};
 
 type Corner = [f32; 3];
 
 fn anatomy(jaw: Jaw) -> Anatomy {
-    Anatomy { jaw, patient: 7, scan: 1, prepared: vec![3, 19], missing: vec![29], ditch: false }
+    Anatomy { jaw, patient: 7, scan: 1, prepared: true }
 }
 
 fn stl(mesh: &Mesh) -> Vec<u8> {
