@@ -17,6 +17,7 @@ test_archives() {
   check 'Windows has the same' holds "$(unzip -Z1 "$work/dist/casedrop-$first-x86_64-pc-windows-gnu.zip")" casedrop.exe \
     LICENSE-MIT config.example.yaml
   check 'the tarball is one folder' tar -xzf "$work/dist/$target.tar.gz" -C "$dir"
+  check 'with the pages and pictures of its documentation' packaging/documents.py --check "$dir/$target"
   check 'which works where it was unpacked' env -C "$dir" "$dir/$target/casedrop" demo --once --output "$dir/demo"
   check 'and publishes whole orders' test "$(find "$dir/demo" -name manifest.json -not -path '*/.*' | wc -l)" -ge 6
 }
@@ -32,6 +33,7 @@ test_deb() {
   said=$(in_root dpkg --install /casedrop.deb 2>&1) || fail "the .deb cannot be installed: $said"
   check 'the .deb is installed there and says what is to be done' holds "$said" '/etc/casedrop/casedrop.yaml'
   check 'its program runs' in_root casedrop --version
+  check 'its documentation has its pages and pictures' packaging/documents.py --check "$root/usr/share/doc/casedrop"
   check 'its user owns the output' holds "$(in_root stat -c %U /srv/casedrop/orders)" casedrop
   check 'its config is for the service and nobody else' holds "$(in_root stat -c '%a %U %G' /etc/casedrop/casedrop.yaml)" \
     '640 root casedrop'

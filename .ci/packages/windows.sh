@@ -163,6 +163,7 @@ test_msi() {
   check 'the answers are the config' holds "$config" "output: 'C:\\Lab Orders\\Hot'" "base_url: '$api'" "account: '$account'"
   check 'the config holds no secret' lacks "$config" "$secret"
   check 'the program is managed by the MSI' grep -q '^msi' "${program%.exe}.managed"
+  check 'its documentation has its pages and pictures' packaging/documents.py --check "$drive/Program Files/Casedrop"
   check 'the service runs' soon 60 service_is RUNNING
   check 'its path is quoted' holds "$(wine reg query 'HKLM\SYSTEM\CurrentControlSet\Services\Casedrop' /v ImagePath | tr -d '\r')" \
     '"C:\Program Files\Casedrop\casedrop.exe" run'

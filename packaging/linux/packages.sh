@@ -23,7 +23,8 @@ lay_out() {
   install -D -m 644 "$work/completions/fish" "$root/usr/share/fish/vendor_completions.d/casedrop.fish"
   install -D -m 644 "$work/completions/zsh" "$root$zsh/_casedrop"
   install -m 644 "$work/casedrop.yaml" "$root/etc/casedrop/casedrop.yaml"
-  install -m 644 README.md config.example.yaml docs/*.md "$root/usr/share/doc/casedrop/"
+  "$here/documents.py" "$root/usr/share/doc/casedrop"
+  install -m 644 config.example.yaml "$root/usr/share/doc/casedrop/"
 }
 
 pack_deb() {
@@ -40,10 +41,9 @@ pack_deb() {
     printf '\nLicense: Apache-2.0\n On Debian systems, the text is in /usr/share/common-licenses/Apache-2.0.\n'
   } >"$root/usr/share/doc/casedrop/copyright"
   {
-    printf 'casedrop (%s) stable; urgency=medium\n\n  * See /usr/share/doc/casedrop/NEWS.gz.\n\n' "$deb_version"
+    printf 'casedrop (%s) stable; urgency=medium\n\n  * See /usr/share/doc/casedrop/CHANGELOG.md.\n\n' "$deb_version"
     printf ' -- %s  %s\n' "$maintainer" "$(date -u -d "@$SOURCE_DATE_EPOCH" '+%a, %d %b %Y %H:%M:%S +0000')"
   } | gzip -9n >"$root/usr/share/doc/casedrop/changelog.gz"
-  gzip -9n <CHANGELOG.md >"$root/usr/share/doc/casedrop/NEWS.gz"
   if [[ -z $glibc ]]; then
     # A single file that runs on any distribution is the point of it.
     install -d "$root/usr/share/lintian/overrides"
@@ -75,7 +75,7 @@ pack_deb() {
 pack_rpm() {
   local out=$1 root=$work/rpm top=$work/rpmbuild requires='' glibc
   lay_out "$root" rpm
-  install -m 644 LICENSE-MIT LICENSE-APACHE CHANGELOG.md "$root/usr/share/doc/casedrop/"
+  install -m 644 LICENSE-MIT LICENSE-APACHE "$root/usr/share/doc/casedrop/"
   settle "$root"
   glibc=$(needed_glibc "$linux_exe")
   [[ -z $glibc ]] || requires="Requires: libc.so.6(GLIBC_$glibc)(64bit)"
@@ -96,8 +96,8 @@ pack_tar() {
   local out=$1 name
   name=$(basename "$out" .tar.gz)
   install -D -m 755 "$linux_exe" "$work/tar/$name/casedrop"
-  install -m 644 README.md LICENSE-MIT LICENSE-APACHE CHANGELOG.md config.example.yaml "$work/tar/$name/"
-  install -D -m 644 -t "$work/tar/$name/docs" docs/*.md
+  "$here/documents.py" "$work/tar/$name"
+  install -m 644 LICENSE-MIT LICENSE-APACHE config.example.yaml "$work/tar/$name/"
   settle "$work/tar"
   tar --create --directory "$work/tar" --sort=name --owner=0 --group=0 --numeric-owner --format=gnu \
     "$name" | gzip -9n >"$out"

@@ -103,6 +103,7 @@ Section Uninstall
   Delete "$INSTDIR\casedrop.exe"
   RMDir /r "$INSTDIR\versions"
   Delete "$INSTDIR\*.md"
+  Delete "$INSTDIR\*.png"
   Delete "$INSTDIR\*.txt"
   Delete "$INSTDIR\config.example.yaml"
   Delete "$INSTDIR\uninstall.exe"

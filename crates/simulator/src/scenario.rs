@@ -53,7 +53,7 @@ pub struct OrderSpec {
     pub triangles: Option<usize>,
     /// Total bytes of a package's meshes, instead of `triangles`.
     pub mesh_bytes: Option<u64>,
-    /// Width of the pictures in pixels: 160 or 1280, whichever is nearer.
+    /// Width of the pictures in pixels: below 640 they have 160, else 1280.
     pub pixels: Option<u16>,
     /// Such as `Orthodontic`; default: by kind.
     pub procedure: Option<String>,

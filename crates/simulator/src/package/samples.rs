@@ -117,7 +117,7 @@ macro_rules! picture {
     };
 }
 
-/// Returns a picture of 160×90 or 1280×720 pixels, whichever is nearer to that width. The remark
+/// Returns a picture of 160×90 pixels if less than 640 are wanted across, else of 1280×720. The remark
 /// becomes part of the file, so that pictures of two orders are not the same file.
 pub(crate) fn picture(view: View, width: u16, remark: &str) -> Vec<u8> {
     let sizes = match view {

@@ -94,7 +94,7 @@ pub struct CaseSpec {
     pub placement: Placement,
     /// Approximate number of triangles per jaw.
     pub triangles: usize,
-    /// Width of the pictures: the samples are 160 or 1280 pixels wide, and the nearer size is taken.
+    /// Width of the pictures: below 640 those of 160 pixels are taken, else those of 1280.
     pub pixels: u16,
     /// Whether a restorative case has been through modeling.
     pub modeled: bool,
