@@ -18,7 +18,8 @@ const HASH_KEY: &str = ",\"hash\":\"";
 const HASH_END: &str = "\"}";
 
 /// An audited action.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::IntoStaticStr)]
+#[strum(serialize_all = "kebab-case")]
 pub enum AuditEvent {
     /// The agent started working.
     AgentStarted,
@@ -62,28 +63,7 @@ pub enum AuditEvent {
 impl AuditEvent {
     /// The name used in the audit file.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::AgentStarted => "agent-started",
-            Self::AgentStopped => "agent-stopped",
-            Self::ConfigChanged => "config-changed",
-            Self::Login => "login",
-            Self::Logout => "logout",
-            Self::Pair => "pair",
-            Self::Unpair => "unpair",
-            Self::Refetch => "refetch",
-            Self::Publish => "publish",
-            Self::Return => "return",
-            Self::Pause => "pause",
-            Self::Resume => "resume",
-            Self::Removed => "removed",
-            Self::HistoryRemoved => "history-removed",
-            Self::HeldRemoved => "held-removed",
-            Self::LeftoversRemoved => "leftovers-removed",
-            Self::Update => "update",
-            Self::TestOrder => "test-order",
-            Self::TestOrderRemoved => "test-order-removed",
-            Self::OutputChosen => "output-chosen",
-        }
+        self.into()
     }
 }
 

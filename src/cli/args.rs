@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 
 use super::account::{AccountsArgs, LoginArgs, LogoutArgs, PairArgs, UnpairArgs};
 use super::audit::AuditArgs;
@@ -43,9 +43,48 @@ Exit status:
   4  not paired, or a login is needed
   5  another agent runs on this state directory";
 
+/// The commands as `--help` lists them.
+const GROUPS: [(&str, &[&str]); 5] = [
+    ("First steps", &["demo", "setup", "check", "login", "accounts", "pair", "unpair", "logout"]),
+    ("Running the agent", &["run", "sync", "service", "update"]),
+    ("Orders", &["orders", "show", "refetch", "publish", "return", "verify"]),
+    (
+        "Looking after it",
+        &["status", "poll", "pause", "resume", "audit", "support-bundle", "hash-password"],
+    ),
+    ("For other programs", &["simulate", "schema", "completions", "help"]),
+];
+
+/// The command line, with its commands in groups.
+pub fn command() -> clap::Command {
+    let mut command = Cli::command();
+    // Adds `help`.
+    command.build();
+    let about = |name: &&str| {
+        let found = command.find_subcommand(name).and_then(clap::Command::get_about);
+        found.map(ToString::to_string).unwrap_or_default()
+    };
+    let widest = GROUPS.iter().flat_map(|(_, names)| *names).map(|name| name.len()).max();
+    let width = widest.unwrap_or_default();
+    let line = |name: &&str| format!("  {name:width$}  {}\n", about(name));
+    let group = |(heading, names): &(&str, &[&str])| {
+        format!("{heading}:\n{}\n", names.iter().map(line).collect::<String>())
+    };
+    let list: String = GROUPS.iter().map(group).collect();
+    let template = format!(
+        "{{about-with-newline}}\n{{usage-heading}} {{usage}}\n\n{list}Options:\n\
+         {{options}}{{after-help}}"
+    );
+    Cli::command().help_template(template)
+}
+
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Try everything without an account: a simulated Align, six varied orders, a hot folder.
+    #[command(after_help = "\
+Examples:
+  casedrop demo                 and open the status page that it names
+  casedrop demo --once          end when all orders are published")]
     Demo(DemoArgs),
     /// Run the agent in the foreground until Ctrl-C; service managers run this, too.
     Run(RunArgs),
@@ -54,30 +93,58 @@ pub enum Command {
     /// Run only the simulated Align API, with an admin endpoint.
     Simulate(SimulateArgs),
     /// Check the config and its surroundings; report all faults at once.
+    #[command(after_help = "\
+Examples:
+  casedrop check                the config that an agent would use here
+  casedrop --config C:\\ProgramData\\Casedrop\\casedrop.yaml check --offline")]
     Check(CheckArgs),
     /// Write a config unless there is one already; for installers.
     Setup(SetupArgs),
     /// Log a lab in at Align.
+    #[command(after_help = "\
+Examples:
+  casedrop login north                opens the browser on this PC
+  casedrop login north --no-browser   prints the link, for a browser elsewhere")]
     Login(LoginArgs),
     /// List the accounts that a lab's login can be paired with.
     Accounts(AccountsArgs),
     /// Pair a lab's login with an account.
+    #[command(after_help = "\
+Examples:
+  casedrop pair north           the login's only account, or the one in the config
+  casedrop pair north 4711      one of those that `casedrop accounts north` lists")]
     Pair(PairArgs),
     /// Un-pair an account: for all its users, on every PC.
     Unpair(UnpairArgs),
     /// Revoke and forget a lab's login.
     Logout(LogoutArgs),
     /// List orders and their state.
+    #[command(after_help = "\
+Examples:
+  casedrop orders                     all orders
+  casedrop orders --state attention   those that a person must look at
+  casedrop orders --reconcile         also compares them with Align and with the folders")]
     Orders(OrdersArgs),
     /// Show the history of one order: where did the scan go?
+    #[command(after_help = "\
+Example:
+  casedrop show 17544365        by its number, or by its Rx id")]
     Show(ShowArgs),
     /// Fetch orders again.
+    #[command(after_help = "\
+Examples:
+  casedrop refetch 17544365
+  casedrop refetch 17544365 17544366 --lab north")]
     Refetch(RefetchArgs),
     /// Publish incomplete orders that are held back, as they are.
     Publish(PublishArgs),
     /// Send an order back to the doctor for a rescan.
     Return(ReturnArgs),
     /// Show the status of the agent and every lab, and what needs attention.
+    #[command(after_help = "\
+Examples:
+  casedrop status
+  casedrop status --json        for a monitor")]
     Status,
     /// Ask Align for new orders as soon as that is allowed.
     Poll(LabArgs),
@@ -90,6 +157,11 @@ pub enum Command {
     /// Show who did what on this PC, or check that this record is intact.
     Audit(AuditArgs),
     /// Manage the agent as a Windows or systemd service.
+    #[command(after_help = "\
+Examples, as an administrator:
+  casedrop service install
+  casedrop service start
+  casedrop service status")]
     Service(ServiceArgs),
     /// Download a newer version of this program and try it out.
     Update(UpdateArgs),
@@ -108,4 +180,31 @@ pub struct VerifyArgs {
     /// Verify only these orders.
     #[arg(value_name = "ORDER")]
     pub orders: Vec<crate::model::ids::OrderId>,
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_command_is_in_one_group() {
+        let mut command = Cli::command();
+        command.build();
+        let there: BTreeSet<_> = command.get_subcommands().map(clap::Command::get_name).collect();
+        let grouped: Vec<_> = GROUPS.iter().flat_map(|(_, names)| names.iter().copied()).collect();
+        assert_eq!(grouped.len(), there.len(), "{grouped:?}");
+        assert_eq!(grouped.into_iter().collect::<BTreeSet<_>>(), there);
+    }
+
+    #[test]
+    fn help_says_what_each_command_does() {
+        let help = command().render_help().to_string();
+        for wanted in
+            ["Orders:\n  orders ", "  show            Show the history of one order", "--json"]
+        {
+            assert!(help.contains(wanted), "{wanted} in\n{help}");
+        }
+    }
 }

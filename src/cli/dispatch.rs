@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use clap::{CommandFactory as _, FromArgMatches as _};
+use clap::FromArgMatches as _;
 
-use super::args::{Cli, Command};
+use super::args::{self, Cli, Command};
 use super::{
     CliError, Exit, Streams, account, audit, change, completions, demo, dumps, hash_password,
     hooks, journal, loading, logging, orders, run, schema, service, setup, simulate, status,
@@ -24,7 +24,7 @@ pub fn main() -> Exit {
     if let Some(exit) = delegated() {
         return exit;
     }
-    let command = Cli::command().version(hooks::version());
+    let command = args::command().version(hooks::version());
     let cli = match command.try_get_matches().and_then(|found| Cli::from_arg_matches(&found)) {
         Ok(cli) => cli,
         Err(error) => {

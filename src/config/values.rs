@@ -275,7 +275,7 @@ pub(super) fn endpoint_path(text: &str) -> Result<(), Bad> {
 pub(super) fn log_level(text: &str) -> Result<(), Bad> {
     const LEVELS: [&str; 6] = ["error", "warn", "info", "debug", "trace", "off"];
     if text.contains(['=', ',']) {
-        return match tracing_subscriber::EnvFilter::builder().parse(text) {
+        return match text.parse::<tracing_subscriber::filter::Targets>() {
             Ok(_) => Ok(()),
             Err(error) => bad(
                 format!("{} ({error})", not(text, "a log filter")),

@@ -19,11 +19,11 @@ use std::sync::{Arc, OnceLock};
 use tracing::Subscriber;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::FilterExt as _;
-use tracing_subscriber::filter::filter_fn;
+use tracing_subscriber::filter::{Targets, filter_fn};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt as _;
-use tracing_subscriber::{EnvFilter, Layer, Registry, fmt};
+use tracing_subscriber::{Layer, Registry, fmt};
 
 use self::files::Files;
 use self::sink::Sink;
@@ -97,7 +97,7 @@ pub fn for_people(now: fn() -> WallMs) {
 
 /// Starts logging to standard error when nothing is configured.
 pub fn plain(now: fn() -> WallMs) {
-    let filter = unsaid(EnvFilter::new("info"));
+    let filter = unsaid(Targets::new().with_default(LevelFilter::INFO));
     init(vec![ring("info", now), format::stderr(false).with_filter(filter).boxed()]);
 }
 
@@ -128,16 +128,14 @@ fn sink(files: Files, now: fn() -> WallMs) -> Option<Sink> {
     }
 }
 
-fn people() -> EnvFilter {
-    unsaid(EnvFilter::new(format!("warn,{}=off", notices::TARGET)))
+fn people() -> Targets {
+    let warnings = Targets::new().with_default(LevelFilter::WARN);
+    unsaid(warnings.with_target(notices::TARGET, LevelFilter::OFF))
 }
 
 /// Excludes lines that the user sees by other means.
-fn unsaid(filter: EnvFilter) -> EnvFilter {
-    match format!("{SAID}=off").parse() {
-        Ok(directive) => filter.add_directive(directive),
-        Err(_) => filter,
-    }
+fn unsaid(filter: Targets) -> Targets {
+    filter.with_target(SAID, LevelFilter::OFF)
 }
 
 fn file<S>(sink: Sink, json: bool) -> Box<dyn Layer<S> + Send + Sync>

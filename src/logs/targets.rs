@@ -1,7 +1,8 @@
 //! Log filters name parts of the program, such as `casedrop::align`, whichever crate they are in.
 //! Names that earlier versions used keep working, so that no config has to change.
 
-use tracing_subscriber::EnvFilter;
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::filter::Targets;
 
 /// What a part is called in filters, and the targets of its lines.
 const PARTS: [(&str, &[&str]); 14] = [
@@ -22,8 +23,9 @@ const PARTS: [(&str, &[&str]); 14] = [
 ];
 
 /// Reads a level or filter of the config; `info` if it is neither, which the config's check reports.
-pub(super) fn filter(text: &str) -> EnvFilter {
-    EnvFilter::builder().parse(targets(text)).unwrap_or_else(|_| EnvFilter::new("info"))
+pub(super) fn filter(text: &str) -> Targets {
+    let read = targets(text).parse();
+    read.unwrap_or_else(|_| Targets::new().with_default(LevelFilter::INFO))
 }
 
 fn targets(text: &str) -> String {

@@ -46,8 +46,9 @@ pub enum Figure {
 }
 
 /// How serious a reason is, in ascending order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, strum::IntoStaticStr)]
 #[serde(rename_all = "lowercase")]
+#[strum(serialize_all = "kebab-case")]
 pub enum Severity {
     /// Good to know.
     Info,
@@ -58,8 +59,11 @@ pub enum Severity {
 }
 
 /// The kind of reason, the most urgent of equal severity first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, strum::IntoStaticStr,
+)]
 #[serde(rename_all = "kebab-case")]
+#[strum(serialize_all = "kebab-case")]
 pub enum Code {
     /// No agent runs on this state folder.
     AgentStopped,
@@ -138,31 +142,7 @@ impl Code {
 
     /// The name used in JSON.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::AgentStopped => "agent-stopped",
-            Self::AgentStuck => "agent-stuck",
-            Self::Journal => "journal",
-            Self::OutputAway => "output-away",
-            Self::DiskFull => "disk-full",
-            Self::LoginNeeded => "login-needed",
-            Self::LoginEnds => "login-ends",
-            Self::NotPaired => "not-paired",
-            Self::NoGoodPoll => "no-good-poll",
-            Self::DownloadsPaused => "downloads-paused",
-            Self::OrdersNeedAttention => "orders-need-attention",
-            Self::OrdersHeld => "orders-held",
-            Self::NoOrders => "no-orders",
-            Self::DiskLow => "disk-low",
-            Self::AlignUnreachable => "align-unreachable",
-            Self::Listener => "listener",
-            Self::NotificationsMissing => "notifications-missing",
-            Self::UpdateTakenBack => "update-taken-back",
-            Self::JournalRebuilt => "journal-rebuilt",
-            Self::Note => "note",
-            Self::UpdateOnTrial => "update-on-trial",
-            Self::Paused => "paused",
-            Self::Starting => "starting",
-        }
+        self.into()
     }
 
     /// Returns the code with that name.
@@ -200,11 +180,7 @@ impl Code {
 
 impl Severity {
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Info => "info",
-            Self::Warning => "warning",
-            Self::Critical => "critical",
-        }
+        self.into()
     }
 }
 

@@ -114,8 +114,9 @@ pub struct LabStatus {
 }
 
 /// The state of a lab.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, strum::IntoStaticStr)]
 #[serde(rename_all = "kebab-case")]
+#[strum(serialize_all = "kebab-case")]
 pub enum LabState {
     /// All is well: it is polled.
     Polling,
@@ -143,14 +144,7 @@ impl LabState {
 
     /// The name used in JSON.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Polling => "polling",
-            Self::Paused => "paused",
-            Self::LoginNeeded => "login-needed",
-            Self::NotPaired => "not-paired",
-            Self::Unreachable => "unreachable",
-            Self::Waiting => "waiting",
-        }
+        self.into()
     }
 
     /// Whether nothing happens until someone logs in or pairs.

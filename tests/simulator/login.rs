@@ -1,7 +1,11 @@
 //! Login, tokens, logout.
 
+use casedrop::simulator::package::{DOCTOR_MARKER, PATIENT_MARKER};
 use casedrop::simulator::{Scenario, UserSpec};
 use serde_json::Value;
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt as _;
 
 use crate::lab::{Lab, REDIRECT, location, value_of};
 
@@ -179,10 +183,12 @@ impl std::io::Write for Sink {
 async fn the_log_holds_requests_but_no_secret_and_no_patient() {
     let sink = Sink::default();
     let writer = sink.clone();
+    let ours = Targets::new().with_target("casedrop", LevelFilter::TRACE);
     let subscriber = tracing_subscriber::fmt()
-        .with_env_filter("casedrop=trace")
+        .with_max_level(LevelFilter::TRACE)
         .with_writer(move || writer.clone())
-        .finish();
+        .finish()
+        .with(ours);
     // The simulator logs from its own threads, so the subscriber must be global.
     tracing::subscriber::set_global_default(subscriber).expect("the only one");
     let mut lab = Lab::signed_in(Scenario::empty()).await;
@@ -196,7 +202,8 @@ async fn the_log_holds_requests_but_no_secret_and_no_patient() {
     for secret in [&code, &lab.access, &lab.refresh] {
         assert!(!log.contains(secret.as_str()), "{log}");
     }
-    for word in ["simulated-secret", "callback-secret", "in-a-query", "Simulated-Patient"] {
+    for word in ["simulated-secret", "callback-secret", "in-a-query", PATIENT_MARKER, DOCTOR_MARKER]
+    {
         assert!(!log.contains(word), "{word}");
     }
 }

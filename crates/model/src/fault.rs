@@ -7,8 +7,21 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 /// The kind of fault, which decides how it is retried.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    Serialize,
+    Deserialize,
+    strum::IntoStaticStr,
+)]
 #[serde(rename_all = "kebab-case")]
+#[strum(serialize_all = "kebab-case")]
 pub enum FaultClass {
     /// The network, or a server that will recover: retry soon, then back off.
     Transient,
@@ -43,16 +56,7 @@ impl FaultClass {
 
     /// The name in the journal and in JSON output.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Transient => "transient",
-            Self::NotConverted => "not-converted",
-            Self::Damaged => "damaged",
-            Self::Auth => "auth",
-            Self::Refused => "refused",
-            Self::Permanent => "permanent",
-            Self::Local => "local",
-            Self::Cancelled => "cancelled",
-        }
+        self.into()
     }
 
     /// Returns the class with this name.

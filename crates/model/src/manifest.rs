@@ -104,9 +104,20 @@ impl Finding {
 
 /// How much a finding matters.
 #[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Serialize,
+    Deserialize,
+    JsonSchema,
+    strum::IntoStaticStr,
 )]
 #[serde(rename_all = "kebab-case")]
+#[strum(serialize_all = "kebab-case")]
 pub enum Severity {
     /// Good to know; nothing is missing.
     Note,
@@ -119,11 +130,7 @@ pub enum Severity {
 impl Severity {
     /// The word used in manifests.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Note => "note",
-            Self::Warning => "warning",
-            Self::Serious => "serious",
-        }
+        self.into()
     }
 }
 
@@ -137,8 +144,11 @@ pub struct Account {
 }
 
 /// Why a revision exists.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema, strum::IntoStaticStr,
+)]
 #[serde(rename_all = "kebab-case")]
+#[strum(serialize_all = "kebab-case")]
 pub enum Reason {
     /// The order's first files.
     FirstScan,
@@ -148,6 +158,7 @@ pub enum Reason {
     Rescan,
     /// The modeler sent the case through interpretation 2.
     #[serde(rename = "interpretation-2")]
+    #[strum(serialize = "interpretation-2")]
     Interpretation2,
     /// The files changed for no stated reason.
     FilesChanged,
@@ -170,15 +181,7 @@ impl Reason {
 
     /// The word used in manifests.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::FirstScan => "first-scan",
-            Self::AfterModeling => "after-modeling",
-            Self::Rescan => "rescan",
-            Self::Interpretation2 => "interpretation-2",
-            Self::FilesChanged => "files-changed",
-            Self::Refetch => "refetch",
-            Self::Extras => "extras",
-        }
+        self.into()
     }
 }
 

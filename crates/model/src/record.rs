@@ -175,8 +175,9 @@ pub struct PublishedRecord {
 }
 
 /// Where a revision was published.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, strum::IntoStaticStr)]
 #[serde(rename_all = "kebab-case")]
+#[strum(serialize_all = "kebab-case")]
 pub enum Place {
     /// At the order's own path.
     Main,
@@ -187,10 +188,7 @@ pub enum Place {
 impl Place {
     /// The word in the journal.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Main => "main",
-            Self::Beside => "beside",
-        }
+        self.into()
     }
 
     /// Returns the place with this word.
@@ -241,8 +239,9 @@ impl IntentTarget {
 }
 
 /// An order's state in one word, for people and programs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, strum::IntoStaticStr)]
 #[serde(rename_all = "kebab-case")]
+#[strum(serialize_all = "kebab-case")]
 pub enum OrderState {
     /// To be fetched as soon as there is a free slot.
     Waiting,
@@ -275,16 +274,7 @@ impl OrderState {
     ];
 
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Waiting => "waiting",
-            Self::Regenerating => "regenerating",
-            Self::Retrying => "retrying",
-            Self::Attention => "attention",
-            Self::Away => "away",
-            Self::Published => "published",
-            Self::Removed => "removed",
-            Self::Held => "held",
-        }
+        self.into()
     }
 }
 

@@ -2,7 +2,8 @@
 
 use crate::model::request::{CaseKind, Request};
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::IntoStaticStr)]
+#[strum(serialize_all = "kebab-case")]
 pub(super) enum Word {
     Refetch,
     Pause,
@@ -31,18 +32,7 @@ impl Word {
     ];
 
     pub(super) fn as_str(self) -> &'static str {
-        match self {
-            Self::Refetch => "refetch",
-            Self::Pause => "pause",
-            Self::Resume => "resume",
-            Self::Poll => "poll",
-            Self::Verify => "verify",
-            Self::Status => "status",
-            Self::Pair => "pair",
-            Self::Unpair => "unpair",
-            Self::Return => "return",
-            Self::Publish => "publish",
-        }
+        self.into()
     }
 
     /// The command of that name; ignores case and dashes (`un-pair`).

@@ -69,9 +69,11 @@ impl Plan {
 }
 
 /// The state of the service.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, strum::IntoStaticStr)]
 #[serde(rename_all = "kebab-case")]
+#[strum(serialize_all = "kebab-case")]
 pub enum State {
+    #[strum(serialize = "not installed")]
     NotInstalled,
     Stopped,
     /// Not running because it failed.
@@ -84,14 +86,7 @@ pub enum State {
 impl State {
     /// Returns the state in words.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::NotInstalled => "not installed",
-            Self::Stopped => "stopped",
-            Self::Failed => "failed",
-            Self::Starting => "starting",
-            Self::Running => "running",
-            Self::Stopping => "stopping",
-        }
+        self.into()
     }
 }
 
