@@ -44,14 +44,10 @@ build_for_linux() (
   /usr/bin/cargo build --locked --bin casedrop --profile "$profile" --target "$target" --config "$rustflags"
 )
 
-# stripped EXE STRIP: prints the path of EXE without debug information, of which dev builds are full.
+# stripped EXE STRIP: prints the path of EXE without debug information and symbols, which dev builds have.
 stripped() {
-  if [[ $(objdump -h "$1" 2>/dev/null) == *.debug_info* ]]; then
-    "$2" --strip-all -o "$work/$(basename "$1")" "$1"
-    echo "$work/$(basename "$1")"
-  else
-    echo "$1"
-  fi
+  "$2" --strip-all -o "$work/$(basename "$1")" "$1"
+  echo "$work/$(basename "$1")"
 }
 
 # sign: writes the channel's signed manifest next to the archives for self-update.
