@@ -24,17 +24,18 @@ def copy(folder, windows):
     root = pathlib.Path(__file__).resolve().parent.parent
     pages = [root / "README.md", root / "CHANGELOG.md", *sorted((root / "docs").glob("*.md"))]
     pictures = sorted((root / "docs" / "images").glob("*.png"))
-    names = {path.name for path in pages + pictures}
+    copied = {*pages, *pictures}
     folder.mkdir(parents=True, exist_ok=True)
 
-    def here(found):
-        mark, text, target, place = found[1], found[2], found[3], found[4] or ""
-        name = target.rsplit("/", 1)[-1]
-        if not local(target):
-            return found[0]
-        return f"{mark}[{text}]({name}{place})" if name in names and "packaging/" not in target else text
-
     for page in pages:
+
+        def here(found):
+            mark, text, target, place = found[1], found[2], found[3], found[4] or ""
+            if not local(target):
+                return found[0]
+            path = (page.parent / target).resolve()
+            return f"{mark}[{text}]({path.name}{place})" if path in copied else text
+
         text = LINK.sub(here, page.read_text(encoding="utf-8"))
         end = "\r\n" if windows else "\n"
         (folder / page.name).write_text(text, encoding="utf-8", newline=end)

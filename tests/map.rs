@@ -47,11 +47,15 @@ fn rows(heading: &str) -> BTreeMap<String, BTreeSet<String>> {
         .collect()
 }
 
+/// The lines of a file, tests and comments aside.
+fn code(source: &str) -> impl Iterator<Item = &str> {
+    let product = source.lines().take_while(|line| !line.starts_with("mod tests {"));
+    product.map(|line| line.split("//").next().unwrap_or_default())
+}
+
 /// What a file uses of its crate, tests aside.
 fn uses(source: &str) -> BTreeSet<String> {
-    let product = source.lines().take_while(|line| !line.starts_with("mod tests {"));
-    let code = product.map(|line| line.split("//").next().unwrap_or_default());
-    let paths = code.flat_map(|line| line.split("crate::").skip(1));
+    let paths = code(source).flat_map(|line| line.split("crate::").skip(1));
     let name = |path: &str| {
         path.split(|c: char| !c.is_alphanumeric() && c != '_').next().map(str::to_owned)
     };
@@ -187,9 +191,7 @@ fn modules(src: &Path) -> BTreeMap<Module, String> {
         }
         if !matches!(module.as_slice(), [one] if one == "lib" || one == "main") {
             let source = fs::read_to_string(&path).expect("readable");
-            let product = source.lines().take_while(|line| !line.starts_with("mod tests {"));
-            let code = product.map(|line| line.split("//").next().unwrap_or_default());
-            modules.insert(module, code.collect::<Vec<_>>().join("\n"));
+            modules.insert(module, code(&source).collect::<Vec<_>>().join("\n"));
         }
     }
     modules

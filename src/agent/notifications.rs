@@ -34,7 +34,7 @@ pub(super) async fn listen(context: Arc<AgentContext>, until: CancellationToken)
     let secrets = Arc::clone(context.handler.labs_ways().secrets());
     let disk: Arc<dyn Disk> = Arc::clone(&context.disk);
     let intake = Arc::new(Wired { context, secrets, told: Mutex::default() });
-    serve(settings, intake, disk, async move { until.cancelled().await }).await;
+    serve(settings, intake, disk, until.cancelled()).await;
 }
 
 struct Wired {

@@ -230,11 +230,7 @@ async fn switch_when_asked(
 async fn switch(context: &Arc<AgentContext>, updating: &Arc<Updating>, version: Version, who: Who) {
     let (there, mine) = (Arc::clone(context), Arc::clone(updating));
     let begun = tokio::task::spawn_blocking(move || {
-        let entry = |mark| {
-            Entry::new(wall_now(), who.clone(), AuditEvent::Update, mark)
-                .detail("version", version.to_string())
-                .detail("before", mine.program.version.to_string())
-        };
+        let entry = |mark| mine.entry(&version, &who, mark);
         // What cannot be recorded is not done.
         there.audit.record(&entry(Mark::Begun))?;
         let begun = put_on_trial(&mine, &there.config, &*there.disk, &version, &there.journal);

@@ -129,6 +129,13 @@ impl Updating {
         Reply::new(Outcome::Done, text).details(details)
     }
 
+    /// Returns the audit record of putting a version on trial.
+    pub(super) fn entry(&self, version: &Version, who: &Who, mark: Mark) -> Entry {
+        Entry::new(wall_now(), who.clone(), AuditEvent::Update, mark)
+            .detail("version", version.to_string())
+            .detail("before", self.program.version.to_string())
+    }
+
     /// Returns the state of versions newer than this program.
     pub(super) fn status(&self, disk: &dyn Disk) -> UpdateStatus {
         let own = &self.program.version;
@@ -179,10 +186,7 @@ pub fn try_out_at_next_start(
     who: &Who,
 ) -> Result<Reply, Fault> {
     let audit = Audit::new(Arc::clone(disk), &config.state);
-    let entry = Entry::new(wall_now(), who.clone(), AuditEvent::Update, Mark::Begun)
-        .detail("version", version.to_string())
-        .detail("before", updating.program.version.to_string());
-    audit.record(&entry)?;
+    audit.record(&updating.entry(version, who, Mark::Begun))?;
     put_on_trial(updating, config, &**disk, version, &Journal::of(&config.state))?;
     let text = format!("version {version} is staged; the agent's next start tries it out");
     Ok(Reply::new(Outcome::Done, text)

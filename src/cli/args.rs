@@ -57,12 +57,11 @@ const GROUPS: [(&str, &[&str]); 5] = [
 
 /// The command line, with its commands in groups.
 pub fn command() -> clap::Command {
-    let mut command = Cli::command();
-    // Adds `help`.
-    command.build();
-    let about = |name: &&str| {
-        let found = command.find_subcommand(name).and_then(clap::Command::get_about);
-        found.map(ToString::to_string).unwrap_or_default()
+    let command = Cli::command();
+    let about = |name: &&str| match command.find_subcommand(name) {
+        Some(found) => found.get_about().map(ToString::to_string).unwrap_or_default(),
+        // clap adds it, and its text, only when it parses.
+        None => "Print this message or the help of the given subcommand(s)".to_owned(),
     };
     let widest = GROUPS.iter().flat_map(|(_, names)| *names).map(|name| name.len()).max();
     let width = widest.unwrap_or_default();
@@ -75,7 +74,7 @@ pub fn command() -> clap::Command {
         "{{about-with-newline}}\n{{usage-heading}} {{usage}}\n\n{list}Options:\n\
          {{options}}{{after-help}}"
     );
-    Cli::command().help_template(template)
+    command.help_template(template)
 }
 
 #[derive(Debug, Subcommand)]

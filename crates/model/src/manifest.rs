@@ -104,20 +104,9 @@ impl Finding {
 
 /// How much a finding matters.
 #[derive(
-    Debug,
-    Clone,
-    Copy,
-    PartialEq,
-    Eq,
-    PartialOrd,
-    Ord,
-    Serialize,
-    Deserialize,
-    JsonSchema,
-    strum::IntoStaticStr,
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
 )]
 #[serde(rename_all = "kebab-case")]
-#[strum(serialize_all = "kebab-case")]
 pub enum Severity {
     /// Good to know; nothing is missing.
     Note,
@@ -130,7 +119,11 @@ pub enum Severity {
 impl Severity {
     /// The word used in manifests.
     pub fn as_str(self) -> &'static str {
-        self.into()
+        match self {
+            Self::Note => "note",
+            Self::Warning => "warning",
+            Self::Serious => "serious",
+        }
     }
 }
 

@@ -76,10 +76,9 @@ impl Teller for MailTeller {
             Due::Digest | Due::Soon => {
                 let subject = digest::subject(&problems, &published);
                 let text = digest::text(&problems, &published);
-                let stop = until.clone();
                 let sent = tokio::select! {
                     biased;
-                    () = stop.cancelled() => return Ok(Next::Never),
+                    () = until.cancelled() => return Ok(Next::Never),
                     sent = self.mail.send(&subject, text) => sent,
                 };
                 if let Err(why) = sent {

@@ -213,7 +213,6 @@ impl Feed {
         until: &CancellationToken,
         work: impl Fn(&Store, Sink) -> Result<(), StoreError> + Clone + Send + 'static,
     ) {
-        let until = until.clone();
         loop {
             let work = work.clone();
             let recorded =
@@ -224,7 +223,7 @@ impl Feed {
                     tracing::warn!("sent notices could not be recorded yet: {}", error.chain());
                 }
             }
-            rest(&until, tokio::time::sleep(JOURNAL_WAIT)).await;
+            rest(until, tokio::time::sleep(JOURNAL_WAIT)).await;
             if until.is_cancelled() {
                 return;
             }

@@ -64,10 +64,9 @@ impl Teller for WebTeller {
         }
         let now = wall_now();
         let body = message(&batch.id, now, &events);
-        let stop = until.clone();
         let sent = tokio::select! {
             biased;
-            () = stop.cancelled() => return Ok(Next::Never),
+            () = until.cancelled() => return Ok(Next::Never),
             sent = self.webhook.send(&batch.id, body, now) => sent,
         };
         self.failures = if sent == Sent::Delivered { 0 } else { self.failures + 1 };

@@ -26,7 +26,6 @@ use crate::web::gate::{CODE_FILE, Visitors};
 
 use super::live::Live;
 use super::login_standing::LoginTrouble;
-use super::refusal::find_lab;
 
 /// Carries out requests.
 pub struct RequestHandler {
@@ -195,6 +194,6 @@ impl RequestHandler {
         if let Some(link) = self.links.as_ref().and_then(|links| links.get(lab)) {
             return work(link);
         }
-        work(&self.labs.link(find_lab(&self.config, lab.as_str())?)?)
+        work(&self.labs.link(self.lab(lab.as_str())?)?)
     }
 }
