@@ -10,15 +10,14 @@ use url::Url;
 use super::fault::KeyPath;
 use super::node::{Node, Origin};
 use super::raw::{
-    Channel, Formats, LogFormat, Notifications as RawNotifications, Raw,
-    StatusPage as RawStatusPage, Tls,
+    Formats, Notifications as RawNotifications, Raw, StatusPage as RawStatusPage, Tls,
 };
 use super::scalars::PathText;
 use super::survey::Survey;
 use super::walk::Found;
 use super::{
-    Alerts, Config, Downloads, FormatConfig, KeyHashes, LabConfig, Limits, LogConfig,
-    Notifications, StatusPage, TlsFiles, Updates, paths, profiles, values,
+    ArchiveLimits, Config, FormatConfig, KeyHashes, LabConfig, Log, Notifications, StatusPage,
+    TlsFiles, paths, profiles, values,
 };
 use crate::disk::Disk;
 
@@ -55,27 +54,20 @@ impl<'a> Builder<'a> {
         let allowed_hosts: Vec<String> =
             raw.api.allowed_hosts.into_iter().map(|host| host.0).collect();
         let labs = self.labs(raw.labs.unwrap_or_default(), &allowed_hosts, raw.hold);
-        self.interval(raw.polling.interval.0, &labs.base_urls);
+        self.interval(raw.polling.interval, &labs.base_urls);
         let notifications = raw.notifications.map(|raw| self.notifications(raw));
         let status_page = self.status_page(raw.status_page);
         let notices = self.notices(raw.notices);
         let proxy = self.proxy(&raw.api.proxy, raw.api.proxy_credentials_file.as_ref());
-        let downloads = raw.downloads;
-        let limits = Limits {
-            archive_bytes: downloads.limits.archive.0,
-            unpacked_bytes: downloads.limits.unpacked.0,
-            members: usize::try_from(downloads.limits.members).unwrap_or(usize::MAX),
-            ratio: u64::from(downloads.limits.ratio),
-        };
-        self.limits(&limits);
-        self.min_rate(downloads.min_rate.0);
+        self.limits(&raw.downloads.limits);
+        self.min_rate(raw.downloads.min_rate);
         if raw.updates.automatic && raw.updates.source.is_none() {
             let hint =
                 "set `updates.source` to where releases are published, or write `automatic: false`";
             self.warn("updates.automatic", "there is no source for updates", hint);
         }
         let formats = self.formats(raw.formats);
-        self.survey.min_free = raw.retention.min_free.0;
+        self.survey.min_free = raw.retention.min_free;
         let survey = self.survey.clone();
         Some(Config {
             output: survey.output?,
@@ -86,48 +78,21 @@ impl<'a> Builder<'a> {
             names: raw.names,
             when_missing: raw.when_missing,
             labs: labs.complete?,
-            poll_interval: raw.polling.interval.0,
-            follow_up: raw.polling.follow_up,
+            polling: raw.polling,
             notifications: notifications.flatten(),
-            downloads: Downloads {
-                concurrency: usize::try_from(downloads.concurrency).unwrap_or(usize::MAX),
-                retry_404: downloads.retry_404.into_iter().map(|wait| wait.0).collect(),
-                stall_timeout: downloads.stall_timeout.0,
-                min_rate: downloads.min_rate.0,
-                extras_wait: downloads.extras_wait.0,
-                late_extras: downloads.late_extras,
-                name_encoding: downloads.name_encoding,
-            },
+            downloads: raw.downloads,
             formats,
-            history_keep: raw.history.keep.map(|keep| keep.0),
-            retention_keep: raw.retention.keep.map(|keep| keep.0),
-            min_free: survey.min_free,
+            history: raw.history,
+            retention: raw.retention,
             status_page,
-            alerts: Alerts {
-                working_hours: raw.alerts.working_hours.0,
-                no_orders_after: raw.alerts.no_orders_after.map(|after| after.0),
-            },
+            alerts: raw.alerts,
             notices,
-            updates: Updates {
-                channel: match raw.updates.channel {
-                    Channel::Stable => "stable".to_owned(),
-                    Channel::Candidate => "candidate".to_owned(),
-                },
-                automatic: raw.updates.automatic,
-                source: raw.updates.source.map(|source| source.0),
-                window: raw.updates.window.map(|window| window.0),
-            },
-            log: LogConfig {
-                level: raw.log.level.0,
-                json: raw.log.format == LogFormat::Json,
-                dir: survey.log_dir,
-                keep: raw.log.keep.0,
-            },
+            updates: raw.updates,
+            log: Log { dir: survey.log_dir, ..raw.log },
             allowed_hosts,
             api_paths: raw.api.paths.into_iter().map(|(name, path)| (name, path.0)).collect(),
             ca_file: survey.ca_file,
             proxy,
-            limits,
             keys: KeyHashes(self.tree.hashes()),
             effective: super::Effective::default(),
         })
@@ -179,7 +144,7 @@ impl<'a> Builder<'a> {
             staging,
             commands: raw.commands.as_ref().map(|text| self.path(text)),
             state: Some(state),
-            log_dir: raw.log.dir.as_ref().map(|text| self.path(text)),
+            log_dir: raw.log.dir.as_deref().map(|dir| paths::resolve(self.base, dir)),
             ca_file: raw.api.ca_file.as_ref().map(|text| self.path(text)),
             ..Survey::default()
         };
@@ -278,9 +243,8 @@ impl<'a> Builder<'a> {
         Some(TlsFiles { certificate, key })
     }
 
-    fn limits(&mut self, limits: &Limits) {
-        for (key, bytes) in [("archive", limits.archive_bytes), ("unpacked", limits.unpacked_bytes)]
-        {
+    fn limits(&mut self, limits: &ArchiveLimits) {
+        for (key, bytes) in [("archive", limits.archive), ("unpacked", limits.unpacked)] {
             // Real archives exceed 100 MB.
             if bytes < 1_000_000 {
                 let hint = "write at least 1MB; real archives can exceed 100MB";

@@ -2,8 +2,8 @@
 //!
 //! [`load`] reads the YAML file, lets `CASEDROP_*` environment variables override it and a policy
 //! file override both, and reports every fault at once, each with its key, place, reason and hint.
-//! The keys and their defaults are declared in one place, `raw`, which also generates the JSON
-//! Schema; the file is checked against that schema. A [`Config`] is complete and can be run.
+//! The keys and their defaults are declared in one place, `raw` and its `sections`, which also
+//! generate the JSON Schema; the file is checked against that schema. A [`Config`] is complete and can be run.
 
 mod build;
 mod effective;
@@ -22,6 +22,7 @@ mod raw;
 mod rewrite;
 mod scalars;
 mod schema;
+mod sections;
 mod survey;
 pub mod template;
 mod updates;
@@ -35,7 +36,6 @@ mod tests;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use schemars::JsonSchema;
 use secrecy::SecretString;
@@ -58,8 +58,11 @@ pub(crate) use paths::platform_state;
 pub use policy::POLICY_NAME;
 pub use rewrite::with_value;
 pub use schema::schema;
+pub use sections::{
+    Alerts, ArchiveLimits, Channel, Downloads, History, Log, LogFormat, Polling, Retention, Updates,
+};
 pub use survey::{Places, Survey};
-pub use updates::{UpdateSource, Updates, Window};
+pub use updates::{UpdateSource, Window};
 pub(crate) use yaml::parse as parse_yaml;
 
 use crate::disk::Disk;
@@ -68,7 +71,6 @@ use crate::model::asset::Format;
 use crate::model::fault::Fault;
 use crate::model::ids::{AccountId, LabName};
 use crate::model::order::RemoteOrder;
-use crate::model::working_hours::WorkingHours;
 use crate::password::PasswordHash;
 
 /// Everything the agent needs to know, complete and checked: a value of this type can be run.
@@ -87,26 +89,20 @@ pub struct Config {
     pub when_missing: WhenMissing,
     /// At least one; names are unique, ignoring case.
     pub labs: Vec<LabConfig>,
-    /// Time between two polls; at least 120 s unless the lab's `base_url` is loopback.
-    pub poll_interval: Duration,
-    /// Whether to ask Align now and then for the status of single orders.
-    pub follow_up: bool,
+    pub polling: Polling,
     pub notifications: Option<Notifications>,
     pub downloads: Downloads,
     /// Formats by case type: `ortho`, `restorative`, and others by case-type name.
     pub formats: BTreeMap<String, FormatConfig>,
-    /// How long replaced revisions are kept; `None`: forever.
-    pub history_keep: Option<Duration>,
-    /// How long published orders are kept; `None`: forever.
-    pub retention_keep: Option<Duration>,
-    /// Bytes that stay free on the output's volume.
-    pub min_free: u64,
+    pub history: History,
+    pub retention: Retention,
     /// The status page; `None`: disabled.
     pub status_page: Option<StatusPage>,
     pub alerts: Alerts,
     pub notices: Notices,
     pub updates: Updates,
-    pub log: LogConfig,
+    /// With an absolute path of its folder.
+    pub log: Log,
     /// Hosts that tokens may go to (suffixes), besides loopback in simulation.
     pub allowed_hosts: Vec<String>,
     /// Paths of endpoints that discovery does not name, by endpoint name.
@@ -114,7 +110,6 @@ pub struct Config {
     /// A PEM file with additional certificate authorities.
     pub ca_file: Option<PathBuf>,
     pub proxy: ProxyConfig,
-    pub limits: Limits,
     /// Every key that is set in the file, the environment or the policy: enough to detect changes.
     pub keys: KeyHashes,
     /// Every effective key, with its value and where that comes from.
@@ -201,25 +196,6 @@ pub struct StatusPage {
     pub show_names: bool,
 }
 
-#[derive(Debug, Clone)]
-pub struct Downloads {
-    /// How many orders to fetch at the same time.
-    pub concurrency: usize,
-    /// Waits after successive 404 answers; the last one repeats.
-    pub retry_404: Vec<Duration>,
-    /// A download that receives no byte for this long is canceled and retried.
-    pub stall_timeout: Duration,
-    /// A download slower than this (bytes per second) releases its slot while others wait; 0:
-    /// never.
-    pub min_rate: u64,
-    /// How long a ready scan waits for files that come by separate calls; zero: not at all.
-    pub extras_wait: Duration,
-    /// Whether to request what did not arrive in time later, and publish it as the next revision.
-    pub late_extras: bool,
-    /// The code page of names in an archive that are not UTF-8.
-    pub name_encoding: CodePage,
-}
-
 /// What to request from Align for one kind of case.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct FormatConfig {
@@ -229,27 +205,6 @@ pub struct FormatConfig {
     pub thumbnails: Option<bool>,
     /// Whether to request screen captures.
     pub screen_captures: bool,
-}
-
-/// When silence becomes an alert.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Alerts {
-    /// When the labs work.
-    pub working_hours: WorkingHours,
-    /// How many working hours a lab may go without a publication; `None`: any.
-    pub no_orders_after: Option<Duration>,
-}
-
-#[derive(Debug, Clone)]
-pub struct LogConfig {
-    /// `error`, `warn`, `info`, `debug`, `trace`, or a filter for tracing.
-    pub level: String,
-    /// JSON lines instead of text.
-    pub json: bool,
-    /// The folder for log files; `None`: stderr.
-    pub dir: Option<PathBuf>,
-    /// How long log files are kept.
-    pub keep: Duration,
 }
 
 impl Config {

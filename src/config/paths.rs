@@ -64,9 +64,9 @@ fn holds_percent_variable(text: &str) -> bool {
 }
 
 /// Makes a path absolute, relative to the config file's folder, without `.` and `..`.
-pub(super) fn resolve(base: &Path, text: &str) -> PathBuf {
+pub(super) fn resolve(base: &Path, path: impl AsRef<Path>) -> PathBuf {
     let mut out = PathBuf::new();
-    for part in base.join(text).components() {
+    for part in base.join(path).components() {
         match part {
             Component::CurDir => {}
             Component::ParentDir => {

@@ -3,7 +3,6 @@
 //! they mean and what they default to.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -11,12 +10,11 @@ use serde::{Deserialize, Serialize};
 use super::notices::RawNotices;
 use super::proxy::ProxyChoice;
 use super::scalars::{
-    Address, DurationText, EndpointPath, HostName, HostSuffix, LogLevel, NetworkText,
-    PasswordHashText, PathText, ProxyText, Secret, SizeText, Thumbnails, UpdateSourceText, UrlText,
-    WaitText, WindowText, WorkingHoursText,
+    Address, EndpointPath, HostName, HostSuffix, NetworkText, PasswordHashText, PathText,
+    ProxyText, Secret, Thumbnails, UrlText,
 };
-use super::{CodePage, HoldBack, Limits, Names, SecretsIn, WhenMissing};
-use crate::model::working_hours::WorkingHours;
+use super::sections::{Alerts, Downloads, History, Log, Polling, Retention, Updates};
+use super::{HoldBack, Names, SecretsIn, WhenMissing};
 
 /// The config of the Casedrop agent. Durations: `500ms`, `120s`, `15m`, `2h`, `30d`. Sizes:
 /// `500MB`, `5GB` (in thousands) or `64KiB`, `1GiB` (in 1024s). Relative paths start at the config
@@ -128,18 +126,6 @@ pub(super) struct Lab {
     pub(super) hold: Option<HoldBack>,
 }
 
-/// How often to ask Align for orders.
-#[derive(Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub(super) struct Polling {
-    /// Time between two polls; a duration. Align asks for at least `120s`; less is accepted only if
-    /// every `base_url` is a loopback address.
-    pub(super) interval: DurationText,
-    /// Whether to also ask Align, a few times a day, for the status of single orders: whether a
-    /// published one is in modeling now, or another client took one that was ready.
-    pub(super) follow_up: bool,
-}
-
 /// Scan notifications (webhook).
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -170,51 +156,6 @@ pub(super) struct Tls {
     /// The PEM file with its private key, without a passphrase. Required within this section.
     #[schemars(required)]
     pub(super) key: Option<PathText>,
-}
-
-/// Downloading.
-#[derive(Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub(super) struct Downloads {
-    /// How many orders to fetch at the same time.
-    #[schemars(range(min = 1, max = 32))]
-    pub(super) concurrency: u32,
-    /// The waits after successive "not converted yet" answers (404); durations. After the last one
-    /// the order needs attention, and is retried once a day.
-    #[schemars(length(min = 1))]
-    pub(super) retry_404: Vec<DurationText>,
-    /// A download that receives no byte for this long is canceled and retried; a duration.
-    pub(super) stall_timeout: DurationText,
-    /// A download slower than this per second, over a minute, releases its slot while other orders
-    /// wait; a size. 0: never.
-    pub(super) min_rate: SizeText,
-    /// How long a ready scan waits for its thumbnails and screen captures, all together, before it
-    /// is published without them; a duration of up to an hour. `0s`: it does not wait, and they are
-    /// requested right after it is published.
-    pub(super) extras_wait: WaitText,
-    /// Whether thumbnails and screen captures that did not arrive in that time are requested again
-    /// later, and published with the scan as its next revision.
-    pub(super) late_extras: bool,
-    /// The code page of file names in an archive that are not UTF-8.
-    pub(super) name_encoding: CodePage,
-    /// Upper limits for one order, so that a broken archive cannot fill the disk.
-    pub(super) limits: ArchiveLimits,
-}
-
-/// Upper limits for one order, so that a broken archive cannot fill the disk.
-#[derive(Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub(super) struct ArchiveLimits {
-    /// One download; a size.
-    pub(super) archive: SizeText,
-    /// All unpacked files of one order; a size.
-    pub(super) unpacked: SizeText,
-    /// The number of files in one archive.
-    #[schemars(range(min = 1, max = 1_000_000))]
-    pub(super) members: u32,
-    /// Unpacked size of an archive divided by its packed size, if it unpacks to more than 256 MiB.
-    #[schemars(range(min = 1, max = 100_000))]
-    pub(super) ratio: u32,
 }
 
 /// Declares one kind of case: always the same keys, with its own defaults.
@@ -329,24 +270,6 @@ pub(super) enum CadProfile {
     Exocad,
 }
 
-/// Revisions that a newer one replaced.
-#[derive(Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub(super) struct History {
-    /// How long they are kept; a duration. `null`: forever.
-    pub(super) keep: Option<DurationText>,
-}
-
-/// Published orders and the space they take.
-#[derive(Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub(super) struct Retention {
-    /// How long published orders are kept; a duration. `null`: forever.
-    pub(super) keep: Option<DurationText>,
-    /// Space to keep free on the output's volume; a size. Below it nothing is fetched.
-    pub(super) min_free: SizeText,
-}
-
 /// The status page.
 #[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -364,69 +287,6 @@ pub(super) struct StatusPage {
     /// Whether to show patients' names. They are read from the prescription when a page is opened,
     /// and never stored.
     pub(super) show_names: bool,
-}
-
-/// When silence becomes an alert.
-#[derive(Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub(super) struct Alerts {
-    /// When the labs work, by the PC's clock: such as `Mon-Fri 08:00-18:00, Sat 09:00-13:00`.
-    pub(super) working_hours: WorkingHoursText,
-    /// A lab without a publication for this many of its working hours raises an alert; a duration.
-    /// `null`: never.
-    pub(super) no_orders_after: Option<DurationText>,
-}
-
-/// Self-update.
-#[derive(Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub(super) struct Updates {
-    /// Which releases are offered.
-    pub(super) channel: Channel,
-    /// Whether updates are installed without asking.
-    pub(super) automatic: bool,
-    /// Where to find releases: the URL of a folder on a web server (https), or `github:owner/name`.
-    /// Default: nowhere.
-    pub(super) source: Option<UpdateSourceText>,
-    /// When updates may be installed without asking: a part of the day by the PC's clock, such as
-    /// `02:00-05:00`. `null`: at any time.
-    pub(super) window: Option<WindowText>,
-}
-
-/// Which releases are offered.
-#[derive(Clone, Copy, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub(super) enum Channel {
-    /// Finished releases.
-    Stable,
-    /// Release candidates too.
-    Candidate,
-}
-
-/// What is logged, and where.
-#[derive(Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub(super) struct Log {
-    /// `error`, `warn`, `info`, `debug`, `trace`, `off`, or a filter such as
-    /// `info,casedrop::align=debug`.
-    pub(super) level: LogLevel,
-    /// Lines for people, or JSON for programs.
-    pub(super) format: LogFormat,
-    /// The folder for log files. `null`: standard error; a Windows service writes to `logs` in the
-    /// state folder.
-    pub(super) dir: Option<PathText>,
-    /// How long log files are kept; a duration.
-    pub(super) keep: DurationText,
-}
-
-/// How log lines are written.
-#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub(super) enum LogFormat {
-    /// Lines for people.
-    Text,
-    /// One JSON object per line.
-    Json,
 }
 
 /// Align's API. Change it only on Align's advice.
@@ -448,51 +308,6 @@ pub(super) struct Api {
     pub(super) proxy_credentials_file: Option<PathText>,
 }
 
-impl Default for Polling {
-    fn default() -> Self {
-        Self { interval: DurationText::secs(120), follow_up: true }
-    }
-}
-
-impl Default for Downloads {
-    fn default() -> Self {
-        Self {
-            concurrency: 4,
-            retry_404: [120, 300, 600, 1800, 3600, 7200].map(DurationText::secs).to_vec(),
-            stall_timeout: DurationText::secs(60),
-            min_rate: SizeText(8 << 10),
-            extras_wait: WaitText(Duration::from_secs(30)),
-            late_extras: true,
-            name_encoding: CodePage::default(),
-            limits: ArchiveLimits::default(),
-        }
-    }
-}
-
-impl Default for ArchiveLimits {
-    fn default() -> Self {
-        let limits = Limits::default();
-        Self {
-            archive: SizeText(limits.archive_bytes),
-            unpacked: SizeText(limits.unpacked_bytes),
-            members: u32::try_from(limits.members).unwrap_or(u32::MAX),
-            ratio: u32::try_from(limits.ratio).unwrap_or(u32::MAX),
-        }
-    }
-}
-
-impl Default for History {
-    fn default() -> Self {
-        Self { keep: Some(DurationText::secs(30 * 86_400)) }
-    }
-}
-
-impl Default for Retention {
-    fn default() -> Self {
-        Self { keep: None, min_free: SizeText(5_000_000_000) }
-    }
-}
-
 impl Default for StatusPage {
     fn default() -> Self {
         Self {
@@ -501,29 +316,6 @@ impl Default for StatusPage {
             tls: None,
             names: Vec::new(),
             show_names: false,
-        }
-    }
-}
-
-impl Default for Alerts {
-    fn default() -> Self {
-        Self { working_hours: WorkingHoursText(WorkingHours::default()), no_orders_after: None }
-    }
-}
-
-impl Default for Updates {
-    fn default() -> Self {
-        Self { channel: Channel::Stable, automatic: false, source: None, window: None }
-    }
-}
-
-impl Default for Log {
-    fn default() -> Self {
-        Self {
-            level: LogLevel("info".to_owned()),
-            format: LogFormat::Text,
-            dir: None,
-            keep: DurationText::secs(14 * 86_400),
         }
     }
 }

@@ -4,12 +4,14 @@
 
 use std::borrow::Cow;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use secrecy::SecretString;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser};
 use serde_json::Value;
+use serde_with::{DeserializeAs, SerializeAs};
 use url::Url;
 
 use super::network::Network;
@@ -82,8 +84,20 @@ macro_rules! text_value {
 
         impl Serialize for $name {
             fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+                Self::serialize_as(&self.0, to)
+            }
+        }
+
+        impl SerializeAs<$inner> for $name {
+            fn serialize_as<S: Serializer>(value: &$inner, to: S) -> Result<S::Ok, S::Error> {
                 let write: fn(&$inner) -> String = $write;
-                to.serialize_str(&write(&self.0))
+                to.serialize_str(&write(value))
+            }
+        }
+
+        impl<'de> DeserializeAs<'de, $inner> for $name {
+            fn deserialize_as<D: Deserializer<'de>>(from: D) -> Result<$inner, D::Error> {
+                Self::deserialize(from).map(|value| value.0)
             }
         }
 
@@ -241,10 +255,10 @@ text_value!(
     ProxyChoice::write
 );
 text_value!(
-    PathText(String),
+    PathText(PathBuf),
     json_schema!({ "type": "string", "format": "casedrop-path", "minLength": 1 }),
-    |text| super::paths::check_text(text).map(|()| text.to_owned()),
-    Clone::clone
+    |text| super::paths::check_text(text).map(|()| text.into()),
+    |path| path.display().to_string()
 );
 
 impl DurationText {

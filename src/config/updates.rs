@@ -6,18 +6,6 @@ use std::str::FromStr;
 use url::Url;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Updates {
-    /// `stable` or `candidate`.
-    pub channel: String,
-    /// Whether to install updates without asking.
-    pub automatic: bool,
-    /// Where to find releases; `None`: nowhere.
-    pub source: Option<UpdateSource>,
-    /// When updates may be installed without asking; `None`: at any time.
-    pub window: Option<Window>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum UpdateSource {
     /// A folder on a web server. Its URL ends with `/`.
     Folder(Url),

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::config::{FormatConfig, Names};
+use crate::config::{FormatConfig, Limits, Names};
 use crate::hotfolder::StagedFile;
 use crate::hotfolder::describe::describe;
 use crate::hotfolder::extras::{Taken, take_extra_as};
@@ -301,7 +301,7 @@ impl Executor {
         self.check_space(total, 0)?;
         self.progress.begin(wanted.key, kind, 0, total);
         let path: PathBuf = wanted.spools.spool(kind);
-        let mut spool = Spool::create(&*self.disk, &path, self.config.limits.archive_bytes)?;
+        let mut spool = Spool::create(&*self.disk, &path, self.config.downloads.limits.archive)?;
         let mut room = Room::new(total, |bytes| self.check_room(bytes));
         while let Some(chunk) = next(&mut *body, cancel)? {
             room.take(chunk.len() as u64)?;
@@ -321,8 +321,9 @@ impl Executor {
     ) -> Result<Result<Taken, Fault>, Fault> {
         let before = Footprint::of(&*self.disk, wanted.dir)?;
         let spool = wanted.spools.spool(kind);
-        let keep_free = self.config.min_free;
-        let reading = Reading { keep_free, ..Reading::within(&self.config.limits) };
+        let keep_free = self.config.retention.min_free;
+        let limits = Limits::from(&self.config.downloads.limits);
+        let reading = Reading { keep_free, ..Reading::within(&limits) };
         let taken = take_extra_as(&*self.disk, &spool, wanted.dir, kind.as_str(), reading, cancel);
         match &taken {
             Ok(taken) if taken.is_whole => {}

@@ -4,7 +4,7 @@
 use std::cell::Cell;
 use std::path::{Path, PathBuf};
 
-use crate::config::{FormatConfig, Names};
+use crate::config::{FormatConfig, Limits, Names};
 use crate::hotfolder::describe::{Case, describe, describe_case};
 use crate::hotfolder::partial_download::SpoolDir;
 use crate::hotfolder::unpack::{Reading, unpack_as};
@@ -78,12 +78,12 @@ impl Executor {
         (self.step)(Step::SpoolComplete);
         places.is_whole.set(true);
         let dir = &places.dir;
-        let limits = &self.config.limits;
+        let limits = Limits::from(&self.config.downloads.limits);
         let reading = Reading {
-            limits,
+            limits: &limits,
             code_page: self.config.downloads.name_encoding,
             leave_damaged: job.damaged >= PATIENCE && !package.is_continued,
-            keep_free: self.config.min_free,
+            keep_free: self.config.retention.min_free,
         };
         let unpacked = unpack_as(&*self.disk, &package.spool, dir, reading, &self.cancel).map_err(
             |mut fault| {

@@ -49,7 +49,7 @@ impl Executor {
         };
         (self.step)(Step::FetchAnswered);
         let info = body.info().clone();
-        let cap = self.config.limits.archive_bytes;
+        let cap = self.config.downloads.limits.archive;
         let mut spool = if let Some(kept) = &continued {
             self.check_space(info.total, kept.len())?;
             tracing::info!(

@@ -10,7 +10,7 @@ impl Executor {
     /// Checks that this many bytes can be written without going below what must stay free.
     pub(super) fn check_room(&self, bytes: u64) -> Result<(), Fault> {
         let free = self.disk.free_space(&self.layout.staging)?;
-        let needed = self.config.min_free.saturating_add(bytes);
+        let needed = self.config.retention.min_free.saturating_add(bytes);
         if free >= needed {
             return Ok(());
         }

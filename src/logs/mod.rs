@@ -27,7 +27,7 @@ use tracing_subscriber::{Layer, Registry, fmt};
 
 use self::files::Files;
 use self::sink::Sink;
-use crate::config::LogConfig;
+use crate::config::Log;
 use crate::disk::Disk;
 use crate::model::time::WallMs;
 
@@ -44,7 +44,7 @@ const FOLDER: &str = "logs";
 
 /// How a process logs.
 pub struct Setup<'a> {
-    pub log: &'a LogConfig,
+    pub log: &'a Log,
     /// The folder for log files, if any.
     pub folder: Option<PathBuf>,
     /// Whether a user watches standard error and gets plain status lines there.
@@ -57,7 +57,7 @@ type BoxedLayer = Box<dyn Layer<Registry> + Send + Sync>;
 
 /// Returns the folder for log files: `log.dir` if set. Otherwise a Windows service uses `logs` in
 /// the state folder, as no one sees its standard error; `None` means no files.
-pub fn folder(log: &LogConfig, state: &Path, is_service: bool) -> Option<PathBuf> {
+pub fn folder(log: &Log, state: &Path, is_service: bool) -> Option<PathBuf> {
     let usual = || (cfg!(windows) && is_service).then(|| usual_folder(state));
     log.dir.clone().or_else(usual)
 }
@@ -73,16 +73,16 @@ pub fn start(setup: Setup<'_>) {
     let filter = || targets::filter(&setup.log.level);
     let mut layers = vec![ring(&setup.log.level, setup.now)];
     layers.push(match (setup.terminal, &setup.folder) {
-        (true, _) => format::stderr(setup.log.json).with_filter(people()).boxed(),
-        (false, Some(_)) => format::stderr(setup.log.json)
+        (true, _) => format::stderr(setup.log.is_json()).with_filter(people()).boxed(),
+        (false, Some(_)) => format::stderr(setup.log.is_json())
             .with_filter(LevelFilter::WARN.and(unsaid(filter())))
             .boxed(),
-        (false, None) => format::stderr(setup.log.json).with_filter(unsaid(filter())).boxed(),
+        (false, None) => format::stderr(setup.log.is_json()).with_filter(unsaid(filter())).boxed(),
     });
     if let Some(folder) = setup.folder {
         let files = Files::new(setup.disk, folder, setup.log.keep);
         if let Some(sink) = sink(files, setup.now) {
-            layers.push(file(sink, setup.log.json).with_filter(filter()).boxed());
+            layers.push(file(sink, setup.log.is_json()).with_filter(filter()).boxed());
         }
     }
     init(layers);
@@ -189,12 +189,7 @@ mod tests {
 
     #[test]
     fn only_a_windows_service_has_files_unasked() {
-        let mut log = LogConfig {
-            level: "info".to_owned(),
-            json: false,
-            dir: None,
-            keep: Duration::from_hours(24),
-        };
+        let mut log = Log::default();
         let state = Path::new("state");
         assert_eq!(folder(&log, state, false), None);
         assert_eq!(folder(&log, state, true), cfg!(windows).then(|| state.join("logs")));

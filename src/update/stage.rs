@@ -52,8 +52,7 @@ pub async fn look(
     now: WallMs,
 ) -> Result<Found, Fault> {
     let source = source(program, config)?;
-    let channels: &[&str] =
-        if config.updates.channel == "stable" { &["stable"] } else { &["candidate", "stable"] };
+    let channels: &[&str] = config.updates.channel.offered();
     let mut best: Option<Release> = None;
     let mut distrust = None;
     for channel in channels {

@@ -8,7 +8,8 @@ use casedrop::cli::account::{self, AccountsArgs, LoginArgs, LogoutArgs, PairArgs
 use casedrop::cli::loading;
 use casedrop::cli::{CliError, Exit, Streams};
 use casedrop::config::{
-    Config, Downloads, LabConfig, Limits, LogConfig, Names, SecretsIn, Updates, WhenMissing,
+    Config, Downloads, History, LabConfig, Log, Names, Polling, Retention, SecretsIn, Updates,
+    WhenMissing,
 };
 use serde_json::{Value, json};
 
@@ -49,8 +50,7 @@ fn config(server: &Server, state: &Path) -> Config {
         names: Names::Vendor,
         when_missing: WhenMissing::Leave,
         labs: vec![lab],
-        poll_interval: minute,
-        follow_up: true,
+        polling: Polling { interval: minute, ..Polling::default() },
         notifications: None,
         downloads: Downloads {
             concurrency: 1,
@@ -58,26 +58,18 @@ fn config(server: &Server, state: &Path) -> Config {
             stall_timeout: minute,
             min_rate: 0,
             extras_wait: minute,
-            late_extras: true,
-            name_encoding: casedrop::config::CodePage::Auto,
+            ..Downloads::default()
         },
         formats: BTreeMap::new(),
-        history_keep: None,
-        retention_keep: None,
-        min_free: 0,
+        history: History { keep: None },
+        retention: Retention { keep: None, min_free: 0 },
         status_page: None,
-        updates: Updates {
-            channel: "stable".to_owned(),
-            automatic: false,
-            source: None,
-            window: None,
-        },
-        log: LogConfig { level: "info".to_owned(), json: false, dir: None, keep: minute },
+        updates: Updates::default(),
+        log: Log::default(),
         allowed_hosts: Vec::new(),
         api_paths: BTreeMap::new(),
         ca_file: None,
         proxy: casedrop::config::ProxyConfig::default(),
-        limits: Limits::default(),
         keys: casedrop::config::KeyHashes::default(),
         effective: casedrop::config::Effective::default(),
         alerts: casedrop::config::Alerts::default(),

@@ -28,7 +28,7 @@ pub fn config() -> Arc<Config> {
         config.output = PathBuf::from("/pc/orders");
         config.staging = PathBuf::from("/pc/.orders.casedrop-staging");
         config.state = PathBuf::from("/pc/state");
-        config.min_free = 1_000;
+        config.retention.min_free = 1_000;
         Arc::new(config)
     };
     Arc::clone(CONFIG.get_or_init(load))

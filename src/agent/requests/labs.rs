@@ -79,7 +79,7 @@ impl RequestHandler {
             Ok(labs) => labs,
             Err(fault) => return refused(fault),
         };
-        let interval = self.config.poll_interval.min(SHORTEST_INTERVAL);
+        let interval = self.config.polling.interval.min(SHORTEST_INTERVAL);
         let now = (self.now)();
         let runs = self.agent_runs();
         // The vault may be slow; the journal should not wait for it.

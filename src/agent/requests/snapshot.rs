@@ -85,7 +85,7 @@ impl RequestHandler {
             incomplete: told.incomplete,
             failing,
             failing_more,
-            poll_interval: self.config.poll_interval.as_secs(),
+            poll_interval: self.config.polling.interval.as_secs(),
             set_up_code: page.as_ref().and_then(|_| self.code_file()),
             page,
             no_orders_after: self.config.alerts.no_orders_after.map(|after| after.as_secs()),
@@ -184,9 +184,9 @@ impl RequestHandler {
             let wanted = store.polls_wanted()?;
             let with_wait = |record: LabRecord| {
                 let interval = if wanted.contains(&record.lab) {
-                    self.config.poll_interval.min(SHORTEST_INTERVAL)
+                    self.config.polling.interval.min(SHORTEST_INTERVAL)
                 } else {
-                    self.config.poll_interval
+                    self.config.polling.interval
                 };
                 let wait = record
                     .account
@@ -313,7 +313,7 @@ impl RequestHandler {
             free: free.bytes,
             free_age: free.bytes.map(|_| free.age.as_secs()),
             silent: self.prober.silent().map(|silent| silent.as_secs()),
-            min_free: self.config.min_free,
+            min_free: self.config.retention.min_free,
         }
     }
 

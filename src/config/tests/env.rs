@@ -22,7 +22,7 @@ fn variables_go_before_the_file_and_fill_in_what_it_lacks() {
     assert_eq!(config.labs[0].client_id, "from-env");
     assert_eq!(config.downloads.concurrency, 7);
     assert_eq!(config.downloads.retry_404.len(), 2);
-    assert!(config.updates.automatic && config.history_keep.is_none());
+    assert!(config.updates.automatic && config.history.keep.is_none());
     assert_eq!(config.formats["ortho"].format.file_type.as_deref(), Some("PLY"));
 }
 

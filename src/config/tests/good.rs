@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use secrecy::ExposeSecret;
 
-use super::super::{CodePage, Names, TlsFiles, WhenMissing, locate};
+use super::super::{Channel, CodePage, Names, TlsFiles, WhenMissing, locate};
 use super::{SMALL, load_bytes, load_good, small_and, small_with};
 use crate::disk::RealDisk;
 use crate::model::order::{RemoteOrder, Status};
@@ -21,7 +21,7 @@ fn only_output_and_labs_are_required_and_all_else_has_its_default() {
     assert!(config.state.is_absolute());
     assert_eq!(config.names, Names::Vendor);
     assert_eq!(config.when_missing, WhenMissing::Leave);
-    assert_eq!(config.poll_interval, Duration::from_mins(2));
+    assert_eq!(config.polling.interval, Duration::from_mins(2));
     assert!(config.notifications.is_none());
     assert_eq!(config.downloads.concurrency, 4);
     let minutes: Vec<u64> =
@@ -29,16 +29,19 @@ fn only_output_and_labs_are_required_and_all_else_has_its_default() {
     assert_eq!(minutes, [2, 5, 10, 30, 60, 120]);
     assert_eq!(config.downloads.stall_timeout, Duration::from_mins(1));
     assert_eq!(config.downloads.min_rate, 8192);
-    assert_eq!(config.limits, crate::config::Limits::default());
-    assert_eq!(config.history_keep, Some(Duration::from_hours(30 * 24)));
-    assert_eq!(config.retention_keep, None);
-    assert_eq!(config.min_free, 5_000_000_000);
+    assert_eq!(
+        crate::config::Limits::from(&config.downloads.limits),
+        crate::config::Limits::default()
+    );
+    assert_eq!(config.history.keep, Some(Duration::from_hours(30 * 24)));
+    assert_eq!(config.retention.keep, None);
+    assert_eq!(config.retention.min_free, 5_000_000_000);
     let page = config.status_page.expect("shown");
     assert_eq!(page.listen, ([127, 0, 0, 1], 8780).into());
     assert_eq!((page.password_hash, page.tls, page.show_names), (None, None, false));
     assert_eq!(page.names, Vec::<String>::new());
-    assert_eq!((config.updates.channel.as_str(), config.updates.automatic), ("stable", false));
-    assert_eq!((config.log.level.as_str(), config.log.json), ("info", false));
+    assert_eq!((config.updates.channel, config.updates.automatic), (Channel::Stable, false));
+    assert_eq!((config.log.level.as_str(), config.log.is_json()), ("info", false));
     assert_eq!(config.alerts, crate::config::Alerts::default());
     assert_eq!(config.allowed_hosts, ["iterocloud.com", "itero.cloud"]);
     assert!(config.labs[0].client_secret.is_none() && config.labs[0].account.is_none());
@@ -121,7 +124,7 @@ api:
     assert_eq!(config.state, dir.path().join("state"));
     assert_eq!((config.names, config.when_missing), (Names::Both, WhenMissing::Restore));
     assert!(config.labs[0].holds);
-    assert_eq!(config.poll_interval, Duration::from_mins(3));
+    assert_eq!(config.polling.interval, Duration::from_mins(3));
     let notifications = config.notifications.as_ref().expect("given");
     assert_eq!(notifications.listen, ([0, 0, 0, 0], 9000).into());
     let files = TlsFiles {
@@ -137,16 +140,19 @@ api:
     assert_eq!(config.downloads.min_rate, 0);
     assert_eq!(config.downloads.name_encoding, CodePage::ShiftJis);
     assert_eq!(
-        (config.limits.archive_bytes, config.limits.unpacked_bytes),
+        (config.downloads.limits.archive, config.downloads.limits.unpacked),
         (1 << 30, 2_000_000_000)
     );
-    assert_eq!((config.limits.members, config.limits.ratio), (5, 7));
-    assert_eq!((config.history_keep, config.status_page, config.min_free), (None, None, 0));
-    assert_eq!(config.retention_keep, Some(Duration::from_hours(90 * 24)));
-    assert_eq!((config.updates.channel.as_str(), config.updates.automatic), ("candidate", true));
+    assert_eq!((config.downloads.limits.members, config.downloads.limits.ratio), (5, 7));
+    assert_eq!(
+        (config.history.keep, config.status_page, config.retention.min_free),
+        (None, None, 0)
+    );
+    assert_eq!(config.retention.keep, Some(Duration::from_hours(90 * 24)));
+    assert_eq!((config.updates.channel, config.updates.automatic), (Channel::Candidate, true));
     assert_eq!(config.alerts.working_hours.to_string(), "Mon-Thu 07:30-16:30, Fri 07:30-12:00");
     assert_eq!(config.alerts.no_orders_after, Some(Duration::from_hours(8)));
-    assert_eq!((config.log.json, config.log.dir), (true, Some(dir.path().join("logs"))));
+    assert_eq!((config.log.is_json(), config.log.dir), (true, Some(dir.path().join("logs"))));
     assert_eq!(config.api_paths["getOrdersForLab"], "/x");
     assert_eq!(config.ca_file, Some(dir.path().join("ca.pem")));
 }
@@ -228,7 +234,7 @@ labs:
       redirect_url: 'http://localhost:7777/cb' }
 polling: { interval: 100ms }
 ";
-    assert_eq!(load_good(text, &[]).config.poll_interval, Duration::from_millis(100));
+    assert_eq!(load_good(text, &[]).config.polling.interval, Duration::from_millis(100));
 }
 
 #[test]

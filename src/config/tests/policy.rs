@@ -38,7 +38,7 @@ fn a_policy_wins_over_the_file_and_the_environment() {
     assert_eq!(config.downloads.concurrency, 3);
     assert_eq!(config.downloads.stall_timeout.as_secs(), 90, "single keys, not whole sections");
     assert_eq!(config.commands, None);
-    assert_eq!(config.history_keep.expect("kept").as_secs(), 86_400);
+    assert_eq!(config.history.keep.expect("kept").as_secs(), 86_400);
     let told: Vec<(String, &str)> =
         loaded.warnings.iter().map(|it| (it.reason.clone(), it.key.as_str())).collect();
     let expected = [

@@ -128,7 +128,7 @@ impl Bad {
 fn with_extras() -> World {
     let mut world = World::with_config("thumbnails: true, screen_captures: true");
     let mut config = (*world.executor.config).clone();
-    config.limits.archive_bytes = 4000;
+    config.downloads.limits.archive = 4000;
     world.executor.config = Arc::new(config);
     world
 }

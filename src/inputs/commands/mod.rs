@@ -10,9 +10,9 @@ mod execute;
 mod folder;
 mod folders;
 mod name;
+mod read_receipts;
 mod readme;
 mod receipt;
-mod receipts;
 mod text;
 mod waiting;
 mod watcher;
@@ -25,8 +25,8 @@ mod read_tests;
 
 pub use error::CommandError;
 pub use folder::{Folder, Look, SCAN};
+pub use read_receipts::receipts;
 pub use receipt::{FileContent, Receipt};
-pub use receipts::receipts;
 pub use watcher::{Watcher, watch};
 
 use crate::model::request::Request;

@@ -1,4 +1,4 @@
-//! The receipts in a command folder.
+//! Reads the receipts that are in a command folder, for the status page.
 
 use std::path::Path;
 
