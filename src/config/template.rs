@@ -110,30 +110,33 @@ pub fn fill(platform: Platform, values: &[(Field, String)]) -> Result<String, Un
     Ok(lines.join("\n") + "\n")
 }
 
-/// Replaces the paths in one line of the example with those of a Linux package.
+/// What differs between the systems: as the example has it for Windows, and as the Linux packages
+/// need it. At most one of these is on a line.
+const ON_LINUX: [(&str, &str); 12] = [
+    ("as <lab>\\<account>\\<order id>\\", "as <lab>/<account>/<order id>/"),
+    ("'C:\\Casedrop\\Orders'", "/srv/casedrop/orders"),
+    ("'C:\\Casedrop\\.Orders.casedrop-staging'", "/srv/casedrop/.orders.casedrop-staging"),
+    ("'C:\\Casedrop\\Commands'", "/srv/casedrop/commands"),
+    ("'C:\\ProgramData\\Casedrop'", "/var/lib/casedrop"),
+    ("'C:\\Casedrop\\tls\\certificate.pem'", "/etc/casedrop/tls/certificate.pem"),
+    ("'C:\\Casedrop\\tls\\key.pem'", "/etc/casedrop/tls/key.pem"),
+    ("'C:\\ProgramData\\Casedrop\\smile-lab.secret'", "/etc/casedrop/smile-lab.secret"),
+    ("'C:\\ProgramData\\Casedrop\\webhook.secret'", "/etc/casedrop/webhook.secret"),
+    ("'C:\\Tools\\import.exe'", "/usr/local/bin/import"),
+    ("Linux: /srv/casedrop/orders", "Windows: C:\\Casedrop\\Orders"),
+    ("Linux: /srv/casedrop/commands", "Windows: C:\\Casedrop\\Commands"),
+];
+
+/// One line of the example with the paths of a Linux package.
 fn for_linux(line: &str) -> String {
-    if line.contains("Default on Windows") || line.starts_with("# Windows paths belong") {
-        return line.to_owned();
+    let is_about_windows = ["Default on Windows", "# Windows paths belong"];
+    let differs = ON_LINUX.iter().find(|(windows, _)| line.contains(windows));
+    match differs {
+        Some((windows, linux)) if !is_about_windows.iter().any(|about| line.contains(about)) => {
+            line.replace(windows, linux)
+        }
+        _ => line.to_owned(),
     }
-    let line = line
-        .replace("# Linux: /srv/casedrop/orders", "# Windows: C:\\Casedrop\\Orders")
-        .replace(" Linux: /srv/casedrop/commands", " Windows: C:\\Casedrop\\Commands");
-    if line.starts_with("# Windows:") || line.contains(" Windows: C:") {
-        return line;
-    }
-    line.replace("as <lab>\\<account>\\<order id>\\", "as <lab>/<account>/<order id>/")
-        .replace("#state: 'C:\\ProgramData\\Casedrop'", "#state: /var/lib/casedrop")
-        .replace(
-            "'C:\\Casedrop\\.Orders.casedrop-staging'",
-            "/srv/casedrop/.orders.casedrop-staging",
-        )
-        .replace("'C:\\Casedrop\\Orders'", "/srv/casedrop/orders")
-        .replace("'C:\\Casedrop\\Commands'", "/srv/casedrop/commands")
-        .replace("'C:\\Casedrop\\tls\\certificate.pem'", "/etc/casedrop/tls/certificate.pem")
-        .replace("'C:\\Casedrop\\tls\\key.pem'", "/etc/casedrop/tls/key.pem")
-        .replace("'C:\\ProgramData\\Casedrop\\smile-lab.secret'", "/etc/casedrop/smile-lab.secret")
-        .replace("'C:\\ProgramData\\Casedrop\\webhook.secret'", "/etc/casedrop/webhook.secret")
-        .replace("'C:\\Tools\\import.exe'", "/usr/local/bin/import")
 }
 
 /// Sets one key. A test makes sure that the example shows every key, so there is always a line for
