@@ -9,7 +9,7 @@ use crate::align::AlignClient;
 use crate::config::{Config, LabConfig};
 use crate::disk::Disk;
 use crate::execute::Link;
-use crate::model::fault::{Fault, FaultClass};
+use crate::model::fault::{Fault, FaultClass, NOT_PAIRED};
 use crate::model::ids::LabName;
 use crate::model::step::Step;
 use crate::secrets::{self, FileSecrets};
@@ -89,7 +89,7 @@ impl Labs {
             let wanted = lab.account.clone();
             move || {
                 let not_paired = |text: String| {
-                    Fault::new(FaultClass::Auth, "not-paired", text)
+                    Fault::new(FaultClass::Auth, NOT_PAIRED, text)
                         .hint(format!("run `casedrop pair {name}`"))
                 };
                 match (client.paired()?, &wanted) {

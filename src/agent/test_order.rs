@@ -25,7 +25,7 @@ use crate::hotfolder::root::Root;
 use crate::http::client::Outgoing;
 use crate::model::asset::AssetKind;
 use crate::model::cancel::Cancel;
-use crate::model::fault::{Fault, FaultClass};
+use crate::model::fault::{Fault, FaultClass, NOT_PAIRED};
 use crate::model::ids::OrderKey;
 use crate::model::manifest::{Account as Whose, Manifest, Reason, SCHEMA};
 use crate::model::order::RemoteOrder;
@@ -285,7 +285,7 @@ fn link(client: &Arc<AlignClient>) -> Link {
     let connect = move || {
         paired
             .paired()?
-            .ok_or_else(|| Fault::new(FaultClass::Auth, "not-paired", "the test lab is not paired"))
+            .ok_or_else(|| Fault::new(FaultClass::Auth, NOT_PAIRED, "the test lab is not paired"))
     };
     Link { remote: Arc::<AlignClient>::clone(client), connect: Box::new(connect) }
 }

@@ -1,6 +1,7 @@
 //! Tests of the test order on a real disk.
 
 use super::*;
+use crate::config::Retention;
 use crate::disk::RealDisk;
 use crate::hotfolder::layout::Layout;
 use crate::hotfolder::rebuild::survey;
@@ -125,7 +126,10 @@ fn a_closed_output_a_full_disk_and_an_agent_that_ends_are_told() {
     assert_eq!(publish(&world.means()).expect_err("closed").code, "output-not-ready");
     assert_eq!(remove(&world.means()).expect_err("closed").code, "output-not-ready");
     world.root.open();
-    let config = Config { min_free: u64::MAX, ..(*world.config).clone() };
+    let config = Config {
+        retention: Retention { min_free: u64::MAX, ..Retention::default() },
+        ..(*world.config).clone()
+    };
     let full = Means { config: Arc::new(config), ..world.means() };
     assert_eq!(publish(&full).expect_err("no room").code, "disk-full");
     let ends = world.means();

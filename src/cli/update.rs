@@ -133,7 +133,7 @@ fn standing(
             ("failed-before", text, Some(release))
         }
         Ok(Found::Distrusted(why)) => ("distrusted", format!("no update: {why}"), None),
-        Err(fault) if fault.code == "update-off" => {
+        Err(fault) if fault.code == stage::UPDATE_OFF => {
             let hint = fault.hint.as_deref().map(|hint| format!("; {hint}")).unwrap_or_default();
             ("off", format!("{}{hint}", fault.message), None)
         }

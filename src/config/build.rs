@@ -119,7 +119,7 @@ impl<'a> Builder<'a> {
     }
 
     pub(super) fn variable(&self, name: &str) -> Option<&str> {
-        super::env::lookup(self.env, name)
+        paths::lookup(self.env, name)
     }
 
     /// Resolves a written path to an absolute one.

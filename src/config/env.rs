@@ -22,12 +22,6 @@ pub fn process_env() -> Vec<(String, String)> {
         .collect()
 }
 
-/// Looks up a variable. Ignores case in names, as Windows does.
-pub(super) fn lookup<'e>(env: &'e [(String, String)], name: &str) -> Option<&'e str> {
-    let found = env.iter().find(|(other, _)| other.eq_ignore_ascii_case(name));
-    found.map(|(_, value)| value.as_str()).filter(|value| !value.is_empty())
-}
-
 /// Puts the values of the variables into the tree. A variable that fits nowhere is a fault.
 pub(super) fn overlay(tree: &mut Node, env: &[(String, String)]) -> Vec<Found> {
     let mut found = Vec::new();

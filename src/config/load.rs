@@ -36,7 +36,7 @@ pub fn locate(
     env: &[(String, String)],
     cwd: &Path,
 ) -> Result<PathBuf, ConfigFaults> {
-    let variable = env::lookup(env, env::CONFIG);
+    let variable = paths::lookup(env, env::CONFIG);
     let asked = named
         .map(|path| (path.to_path_buf(), "--config"))
         .or_else(|| variable.map(|path| (PathBuf::from(path), env::CONFIG)));

@@ -3,7 +3,8 @@
 //! [`load`] reads the YAML file, lets `CASEDROP_*` environment variables override it and a policy
 //! file override both, and reports every fault at once, each with its key, place, reason and hint.
 //! The keys and their defaults are declared in one place, `raw` and its `sections`, which also
-//! generate the JSON Schema; the file is checked against that schema. A [`Config`] is complete and can be run.
+//! generate the JSON Schema; the file is checked against that schema. A [`Config`] is complete and
+//! can be run.
 
 mod build;
 mod effective;
@@ -18,7 +19,9 @@ mod paths;
 mod policy;
 mod profiles;
 mod proxy;
+mod proxy_choice;
 mod raw;
+mod raw_notices;
 mod rewrite;
 mod scalars;
 mod schema;
@@ -53,9 +56,10 @@ pub use fault::{ConfigFault, ConfigFaults};
 pub use load::{FILE_NAME, Loaded, load, load_text, locate, platform_folder};
 pub use network::Network;
 pub(crate) use node::{Entry as NodeEntry, Kind as NodeKind, Node};
-pub use notices::{HookConfig, MailConfig, MailOnly, MailSecurity, Notices, WebhookConfig};
+pub use notices::{HookConfig, MailConfig, Notices, WebhookConfig};
 pub(crate) use paths::platform_state;
 pub use policy::POLICY_NAME;
+pub use raw_notices::{MailOnly, MailSecurity};
 pub use rewrite::with_value;
 pub use schema::schema;
 pub use sections::{

@@ -78,6 +78,12 @@ pub(super) fn resolve(base: &Path, path: impl AsRef<Path>) -> PathBuf {
     out
 }
 
+/// Looks up a variable. Ignores case in names, as Windows does.
+pub(super) fn lookup<'e>(env: &'e [(String, String)], name: &str) -> Option<&'e str> {
+    let found = env.iter().find(|(other, _)| other.eq_ignore_ascii_case(name));
+    found.map(|(_, value)| value.as_str()).filter(|value| !value.is_empty())
+}
+
 /// The platform's default state folder.
 pub(crate) fn platform_state(env: &[(String, String)]) -> PathBuf {
     if cfg!(windows) {
@@ -97,7 +103,7 @@ pub(super) fn platform_config(env: &[(String, String)]) -> PathBuf {
 }
 
 fn program_data(env: &[(String, String)]) -> PathBuf {
-    PathBuf::from(super::env::lookup(env, "ProgramData").unwrap_or("C:\\ProgramData"))
+    PathBuf::from(lookup(env, "ProgramData").unwrap_or("C:\\ProgramData"))
 }
 
 /// The staging folder if the config does not name one.

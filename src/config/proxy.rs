@@ -1,38 +1,11 @@
-//! The proxy to the internet: the written form and the checked one.
+//! The proxy to the internet, checked.
 
 use secrecy::ExposeSecret as _;
-use url::Url;
 
 use super::build::Builder;
+use super::proxy_choice::ProxyChoice;
 use super::scalars::{PathText, ProxyText};
-use super::values::{self, Bad};
 use crate::http::client::{NamedProxy, ProxyConfig};
-
-/// The key `api.proxy` as written.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum ProxyChoice {
-    System,
-    None,
-    Url(Url),
-}
-
-impl ProxyChoice {
-    pub(super) fn read(text: &str) -> Result<Self, Bad> {
-        match text.trim() {
-            "system" => Ok(Self::System),
-            "none" => Ok(Self::None),
-            text => values::proxy(text).map(Self::Url),
-        }
-    }
-
-    pub(super) fn write(&self) -> String {
-        match self {
-            Self::System => "system".to_owned(),
-            Self::None => "none".to_owned(),
-            Self::Url(url) => url.to_string(),
-        }
-    }
-}
 
 impl Builder<'_> {
     /// Checks the proxy and reads its credentials.

@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::notices::RawNotices;
-use super::proxy::ProxyChoice;
+use super::proxy_choice::ProxyChoice;
+use super::raw_notices::RawNotices;
 use super::scalars::{
     Address, EndpointPath, HostName, HostSuffix, NetworkText, PasswordHashText, PathText,
     ProxyText, Secret, Thumbnails, UrlText,

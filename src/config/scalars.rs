@@ -15,7 +15,7 @@ use serde_with::{DeserializeAs, SerializeAs};
 use url::Url;
 
 use super::network::Network;
-use super::proxy::ProxyChoice;
+use super::proxy_choice::ProxyChoice;
 use super::updates::{UpdateSource, Window};
 use super::values::{self, Bad};
 use crate::model::working_hours::WorkingHours;

@@ -113,7 +113,7 @@ pub struct Retention {
 }
 
 /// When silence becomes an alert.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Alerts {
     /// When the labs work, by the PC's clock: such as `Mon-Fri 08:00-18:00, Sat 09:00-13:00`.
@@ -231,12 +231,6 @@ impl Default for History {
 impl Default for Retention {
     fn default() -> Self {
         Self { keep: None, min_free: 5_000_000_000 }
-    }
-}
-
-impl Default for Alerts {
-    fn default() -> Self {
-        Self { working_hours: WorkingHours::default(), no_orders_after: None }
     }
 }
 

@@ -10,7 +10,7 @@ use crate::hotfolder::partial_download::SpoolDir;
 use crate::hotfolder::unpack::{Reading, unpack_as};
 use crate::model::asset::{AssetKind, AssetRequest};
 use crate::model::cancel::Cancel;
-use crate::model::fault::{Fault, FaultClass};
+use crate::model::fault::{DISK, DISK_FULL, Fault, FaultClass, SHARE_GONE};
 use crate::model::remote::AssetBody;
 use crate::model::step::Step;
 
@@ -53,7 +53,7 @@ impl Executor {
             // The volume may have room for the download but not for the unpacked files: then there
             // is no need to download it again.
             let keep = is_worth_continuing(fault)
-                || (fault.code == "disk-full" && places.is_whole.get() && self.has_room_left());
+                || (fault.code == DISK_FULL && places.is_whole.get() && self.has_room_left());
             let tidied = if keep { places.spools.tidy() } else { places.spools.clear() };
             if let Err(other) = tidied.and(cleared) {
                 // The next attempt starts with the same steps, and the first fault is the one to
@@ -174,7 +174,7 @@ fn is_worth_continuing(fault: &Fault) -> bool {
         }
         // A partial download must not keep a full disk full, and a failing disk may have failed
         // right there.
-        FaultClass::Local => !matches!(fault.code, "disk-full" | "disk" | "share-gone"),
+        FaultClass::Local => !matches!(fault.code, DISK_FULL | DISK | SHARE_GONE),
         FaultClass::NotConverted | FaultClass::Damaged | FaultClass::Permanent => false,
     }
 }

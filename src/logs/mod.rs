@@ -177,8 +177,6 @@ fn tell_panics() {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     #[test]

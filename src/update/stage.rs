@@ -12,10 +12,12 @@ use super::release::{self, Artifact, Distrust, Release};
 use super::{Place, Program, fetch, program_name, spawn, target};
 use crate::config::{Config, UpdateSource};
 use crate::disk::{Disk, Kind, Moved};
-use crate::model::fault::{Fault, FaultClass};
+use crate::model::fault::{DISK_FULL, Fault, FaultClass};
 use crate::model::step::Step;
 use crate::model::time::WallMs;
 
+/// Fault code of a program that has no source for updates.
+pub const UPDATE_OFF: &str = "update-off";
 /// Manifests and signatures are far shorter.
 const MANIFEST_MAX: usize = 256 << 10;
 /// Maximum size of a program, in bytes.
@@ -84,7 +86,7 @@ pub async fn look(
 /// Returns where releases come from.
 pub fn source<'a>(program: &Program, config: &'a Config) -> Result<&'a UpdateSource, Fault> {
     let off = |text: &str, hint: &str| {
-        Err(Fault::new(FaultClass::Permanent, "update-off", text).hint(hint))
+        Err(Fault::new(FaultClass::Permanent, UPDATE_OFF, text).hint(hint))
     };
     if program.keys.is_empty() {
         return off(
@@ -183,7 +185,7 @@ async fn prepare(
             size.saturating_mul(ROOM)
         );
         return Err(
-            Fault::new(FaultClass::Local, "disk-full", text).hint("free some space on that volume")
+            Fault::new(FaultClass::Local, DISK_FULL, text).hint("free some space on that volume")
         );
     }
     (program.step)(Step::UpdateDownload);

@@ -19,7 +19,7 @@ use super::settings::AlignSettings;
 use super::wire;
 use casedrop_model::asset::AssetRequest;
 use casedrop_model::cancel::Cancel;
-use casedrop_model::fault::{Fault, FaultClass};
+use casedrop_model::fault::{Fault, FaultClass, NOT_PAIRED};
 use casedrop_model::ids::{AccountId, OrderId, RxId};
 use casedrop_model::order::RemoteOrder;
 use casedrop_model::remote::{AssetBody, ReadyList, Remote};
@@ -205,7 +205,7 @@ impl Remote for AlignClient {
     fn account(&self) -> Result<AccountId, Fault> {
         let lab = &self.auth.lab;
         self.auth.login()?.account.map(|account| account.id).ok_or_else(|| {
-            Fault::new(FaultClass::Auth, "not-paired", format!("lab {lab} is not paired"))
+            Fault::new(FaultClass::Auth, NOT_PAIRED, format!("lab {lab} is not paired"))
                 .hint(format!("run `casedrop pair {lab}`"))
         })
     }

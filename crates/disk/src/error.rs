@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{PoisonError, RwLock};
 
 use casedrop_model::discreet::file_name;
-use casedrop_model::fault::{Fault, FaultClass};
+use casedrop_model::fault::{DISK, DISK_FULL, Fault, FaultClass, SHARE_GONE};
 
 /// Folders of orders, and how many path components below each are ours: names of labs, accounts and
 /// jobs.
@@ -136,14 +136,13 @@ impl From<DiskError> for Fault {
                 ("no-file", "something else is in the place of a file; move it away")
             }
             _ if error.is_away() => (
-                "share-gone",
+                SHARE_GONE,
                 "its share or drive does not answer; Casedrop continues automatically once it is \
                  back",
             ),
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => (
-                "disk-full",
-                "free some space on that volume; Casedrop then continues automatically",
-            ),
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+                (DISK_FULL, "free some space on that volume; Casedrop then continues automatically")
+            }
             io::ErrorKind::PermissionDenied => {
                 ("permission-denied", "give the agent's user the right to write there")
             }
@@ -153,7 +152,7 @@ impl From<DiskError> for Fault {
             io::ErrorKind::NotFound => {
                 ("not-found", "check that the path is right and its volume is mounted")
             }
-            _ => ("disk", "check the volume with this path"),
+            _ => (DISK, "check the volume with this path"),
         };
         Self::new(FaultClass::Local, code, error.to_string()).hint(hint).caused_by(error.source)
     }

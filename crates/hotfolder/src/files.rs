@@ -10,7 +10,7 @@ use casedrop_disk::{Disk, DiskError, Kind, shown};
 use casedrop_model::cancel::Cancel;
 use casedrop_model::digest::hex;
 use casedrop_model::discreet::file_name;
-use casedrop_model::fault::{Fault, FaultClass};
+use casedrop_model::fault::{Fault, FaultClass, TARGET_BUSY};
 
 /// The size of every copy buffer, in bytes.
 pub(crate) const BUFFER: usize = 64 * 1024;
@@ -102,7 +102,7 @@ pub(crate) fn fault_of(error: DiskError) -> Fault {
         error.operation,
         shown(&error.path)
     );
-    Fault::new(FaultClass::Local, "target-busy", text)
+    Fault::new(FaultClass::Local, TARGET_BUSY, text)
         .hint(
             "close the order in the CAD program or Explorer (or, if none has it open, let the \
              agent's user write there); Casedrop then continues automatically",

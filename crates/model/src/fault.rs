@@ -80,6 +80,16 @@ pub struct Fault {
 /// Fault code for an answer that is not what was requested: a web page instead of the files. Of
 /// class [`Transient`](FaultClass::Transient), because we cannot know who answered.
 pub const WRONG_CONTENT: &str = "wrong-content";
+/// Fault code of a lab that is logged in, and not paired with an account.
+pub const NOT_PAIRED: &str = "not-paired";
+/// Fault code of a volume without room.
+pub const DISK_FULL: &str = "disk-full";
+/// Fault code of a volume that fails in a way that we know no more about.
+pub const DISK: &str = "disk";
+/// Fault code of a share that no longer answers.
+pub const SHARE_GONE: &str = "share-gone";
+/// Fault code of a folder that cannot be moved because a program has a file in it open.
+pub const TARGET_BUSY: &str = "target-busy";
 
 impl Fault {
     /// Creates a fault without hint or source.

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::fault::{Fault, FaultClass};
+use super::fault::{DISK_FULL, Fault, FaultClass};
 use super::manifest::Manifest;
 
 /// Prefix of the job names of revisions that were held back. No other job has such a name.
@@ -92,7 +92,7 @@ pub fn number_of(dir: &str) -> u32 {
 
 /// Returns the fault for a volume with too little space, the reserve included.
 pub fn too_little(text: String) -> Fault {
-    Fault::new(FaultClass::Local, "disk-full", text).hint(
+    Fault::new(FaultClass::Local, DISK_FULL, text).hint(
         "free some space on that volume, or lower retention.min_free; Casedrop then continues \
          automatically",
     )

@@ -8,7 +8,7 @@ use crate::audit::{AuditEvent, Entry, Mark};
 use crate::config::LabConfig;
 use crate::journal::{LabRecord, Store};
 use crate::model::cancel::Cancel;
-use crate::model::fault::{Fault, FaultClass};
+use crate::model::fault::{Fault, FaultClass, NOT_PAIRED};
 use crate::model::ids::{AccountId, LabName};
 use crate::model::request::{Outcome, Reply, Text, Via, Who};
 use crate::model::time::WallMs;
@@ -32,7 +32,7 @@ pub struct LoginLacks {
 /// Whether a fault in the journal is over once a readable login with a pairing exists here. Other
 /// faults come from Align and count until someone logs in.
 pub(super) fn is_over_with_login(code: &str) -> bool {
-    [UNREADABLE, SEALED, "not-paired"].contains(&code)
+    [UNREADABLE, SEALED, NOT_PAIRED].contains(&code)
 }
 
 fn is_from_align(record: &LabRecord) -> bool {

@@ -242,8 +242,12 @@ impl RequestHandler {
             let text = format!("`{KEY}` cannot be changed without changing more");
             return Err(usage(text).hint(by_hand()));
         }
-        let Config { output, staging, min_free, .. } = after.config;
-        Ok(Rewritten { text: changed, layout: Layout { output, staging }, min_free })
+        let Config { output, staging, retention, .. } = after.config;
+        Ok(Rewritten {
+            text: changed,
+            layout: Layout { output, staging },
+            min_free: retention.min_free,
+        })
     }
 
     /// Creates the new output and its staging, and proves that orders can be written there. Returns

@@ -17,7 +17,7 @@ use crate::engine::{SHORTEST_INTERVAL, earliest_poll};
 use crate::journal::{
     ErrandKind, LabActivity, LabRecord, Paused, Rebuilt, Store, StoreError, StoreTrouble,
 };
-use crate::model::fault::{Fault, FaultClass};
+use crate::model::fault::{Fault, FaultClass, NOT_PAIRED};
 use crate::model::ids::LabName;
 use crate::model::listing::OrderQuery;
 use crate::model::record::{OrderRecord, OrderState};
@@ -132,7 +132,7 @@ impl RequestHandler {
     fn access(&self, lab: &LabName) -> Access {
         match self.with_link(lab, |link| (link.connect)()) {
             Ok(_) => Access::Paired,
-            Err(fault) if fault.code == "not-paired" => Access::LoggedIn,
+            Err(fault) if fault.code == NOT_PAIRED => Access::LoggedIn,
             Err(_) => Access::LoggedOut,
         }
     }
@@ -260,7 +260,7 @@ impl RequestHandler {
         };
         let waits = told.waits.is_some() || record.good_poll.is_none() || !running;
         let without_pause = match &trouble {
-            Some((FaultClass::Auth, code)) if code == "not-paired" => LabState::NotPaired,
+            Some((FaultClass::Auth, code)) if code == NOT_PAIRED => LabState::NotPaired,
             Some((FaultClass::Auth, _)) => LabState::LoginNeeded,
             Some(_) => LabState::Unreachable,
             None if waits => LabState::Waiting,

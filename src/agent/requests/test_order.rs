@@ -15,7 +15,7 @@ use crate::audit::{AuditEvent, Entry, Mark};
 use crate::hotfolder::inspect::{Read, glance, read_manifest};
 use crate::hotfolder::retention::Fate;
 use crate::journal::{Store, StoreError};
-use crate::model::fault::{Fault, FaultClass};
+use crate::model::fault::{DISK_FULL, Fault, FaultClass};
 use crate::model::ids::OrderKey;
 use crate::model::manifest::Manifest;
 use crate::model::request::{Outcome, Reply};
@@ -259,7 +259,7 @@ impl RequestHandler {
 fn failed(fault: Fault) -> Reply {
     let code = fault.code;
     let hint = match code {
-        "disk-full" => Some("free some space on that volume, and try again"),
+        DISK_FULL => Some("free some space on that volume, and try again"),
         "output-not-ready" => Some("the output is being prepared: try again in a moment"),
         _ if fault.class == FaultClass::Cancelled => {
             Some("try again when the agent is running again")

@@ -40,7 +40,6 @@ use tokio::net::TcpListener;
 use crate::disk::Disk;
 use crate::http::server::{accept, cannot_listen};
 use crate::model::fault::{Fault, FaultClass};
-use crate::model::notification::Received;
 
 use shared::Shared;
 

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot};
 
 use super::shared::Shared;
-use crate::model::notification::{Mention, Noted};
+use crate::model::notification::{Mention, Noted, Received};
 
 /// How many notifications may wait for their commit.
 const ROOM: usize = 1_024;
@@ -79,7 +79,7 @@ impl Writer {
         match shared.intake.record(&mentions, counted, keep) {
             Ok(recorded) => {
                 shared.count(|counts| counts.add(&recorded.uncounted));
-                if recorded.uncounted == super::Received::default() {
+                if recorded.uncounted == Received::default() {
                     self.kept = Instant::now();
                 }
                 if std::mem::take(&mut self.failing) {

@@ -12,7 +12,7 @@ use std::time::Duration;
 #[cfg(windows)]
 pub use windows::{is_registered, register, unregister};
 
-use crate::model::fault::FaultClass;
+use crate::model::fault::{DISK_FULL, FaultClass};
 use crate::model::ids::{LabName, OrderKey};
 use crate::model::notice::Notice;
 use crate::status::{self, Code, Reason};
@@ -212,7 +212,7 @@ impl Inner {
             Notice::JournalRebuilt(rebuilt) => {
                 (Condition::Pc(rebuilt.to_string()), Entry::PC, Severity::Warning)
             }
-            Notice::Failed { code, .. } if code == "disk-full" => {
+            Notice::Failed { code, .. } if code == DISK_FULL => {
                 (Condition::DiskFull, Entry::DISK_FULL, Severity::Error)
             }
             Notice::Failed { key, attention: true, .. } | Notice::Held { key, .. } => {

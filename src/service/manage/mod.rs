@@ -126,7 +126,10 @@ fn fault(code: &'static str, message: impl Into<String>) -> Fault {
     Fault::new(FaultClass::Local, code, message)
 }
 
+/// Fault code for a service that is not there.
+const NOT_INSTALLED: &str = "not-installed";
+
 fn not_installed(name: &str) -> Fault {
-    fault("not-installed", format!("there is no service {name}"))
+    fault(NOT_INSTALLED, format!("there is no service {name}"))
         .hint("to install it: `casedrop service install`")
 }

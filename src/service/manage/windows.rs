@@ -22,7 +22,7 @@ use windows_sys::Win32::Foundation::{
 use windows_sys::Win32::System::Services::{ChangeServiceConfigW, SERVICE_NO_CHANGE};
 
 use super::image_path::image_path;
-use super::{Plan, Say, Standing, State, fault, not_installed};
+use super::{NOT_INSTALLED, Plan, Say, Standing, State, fault, not_installed};
 use crate::disk::{Disk as _, RealDisk};
 use crate::model::fault::Fault;
 use crate::service::eventlog;
@@ -193,7 +193,7 @@ impl Services {
         let access = ServiceAccess::QUERY_STATUS | ServiceAccess::QUERY_CONFIG;
         let service = match self.open(access, what) {
             Ok(service) => service,
-            Err(fault) if fault.code == "not-installed" => {
+            Err(fault) if fault.code == NOT_INSTALLED => {
                 return Ok(Standing::of_none(&self.name));
             }
             Err(fault) => return Err(fault),

@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::fetching::standing;
 use super::{Effect, Engine, Job, Notice, Now, OrderKey, OrderRecord, StoreError};
 use casedrop_journal::RevisionRecord;
-use casedrop_model::fault::{Fault, FaultClass};
+use casedrop_model::fault::{Fault, FaultClass, TARGET_BUSY};
 use casedrop_model::local::Fate;
 use casedrop_model::record::{Place, Retired};
 
@@ -276,7 +276,7 @@ impl Engine {
         if fault.class == FaultClass::Cancelled {
             return;
         }
-        if fault.code == "target-busy" {
+        if fault.code == TARGET_BUSY {
             tracing::debug!(
                 lab = %key.lab,
                 order = %key.order,

@@ -7,7 +7,7 @@
 use std::io;
 
 use casedrop_model::discreet::file_name;
-use casedrop_model::fault::{Fault, FaultClass};
+use casedrop_model::fault::{DISK, Fault, FaultClass};
 use casedrop_model::path::PathFault;
 
 fn damaged(code: &'static str, message: String) -> Fault {
@@ -82,8 +82,11 @@ pub(crate) fn too_many(count: u64, max: u64) -> Fault {
     permanent("zip-too-many", format!("the archive has {count} files, more than {max}"))
 }
 
+/// Fault code of an archive that is packed in a way that we cannot read.
+pub(crate) const UNSUPPORTED: &str = "zip-unsupported";
+
 pub(crate) fn unsupported(place: &str, why: &str) -> Fault {
-    permanent("zip-unsupported", format!("the archive cannot be read at {place}: {why}"))
+    permanent(UNSUPPORTED, format!("the archive cannot be read at {place}: {why}"))
 }
 
 /// Classifies a read error: the system's own errors are about this PC, all others about the data.
@@ -91,7 +94,7 @@ pub(crate) fn from_io(place: &str, error: io::Error) -> Fault {
     if error.raw_os_error().is_some() {
         return Fault::new(
             FaultClass::Local,
-            "disk",
+            DISK,
             format!("cannot read the downloaded archive at {place}"),
         )
         .hint("check the volume with the staging folder")

@@ -185,7 +185,7 @@ pub(super) fn unpack_beside(
 /// Whether a member that cannot be read may be left out.
 fn is_given_up(fault: &Fault, reading: Reading<'_>) -> bool {
     match fault.class {
-        FaultClass::Permanent => fault.code == "zip-unsupported",
+        FaultClass::Permanent => fault.code == fault::UNSUPPORTED,
         FaultClass::Damaged => reading.leave_damaged,
         _ => false,
     }

@@ -132,7 +132,7 @@ impl Survey {
 pub(super) fn unreadable(fault: &Fault, name: &str) -> Finding {
     let words = match fault.code {
         "zip-encrypted" => "it is encrypted and was left out",
-        "zip-unsupported" => "it is packed in a way that the agent cannot read, and was left out",
+        fault::UNSUPPORTED => "it is packed in a way that the agent cannot read, and was left out",
         _ => "it is damaged in the vendor's archive and was left out",
     };
     Finding::new(FindingCode::MemberUnreadable, Severity::Warning, words).of(name)
