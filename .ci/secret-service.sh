@@ -23,7 +23,7 @@ case $command in
         exit 1
       }
     done
-    cargo test --locked --test secret_service "$@"
+    cargo test --locked --features keyring --test secret_service "$@"
     ;;
   *)
     sed -n '2,5s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2

@@ -41,7 +41,7 @@ build_for_linux() (
   export CARGO_TARGET_DIR=$PWD/target/musl
   export CARGO_TARGET_X86_64_UNKNOWN_LINUX_MUSL_LINKER=gcc CC_x86_64_unknown_linux_musl=musl-gcc
   flags "$target" -Clink-self-contained=no "-Lnative=$unwind" "-Clink-arg=-specs=$here/linux/musl-static.specs"
-  /usr/bin/cargo build --locked --bin casedrop --profile "$profile" --target "$target" --config "$rustflags"
+  /usr/bin/cargo build --locked --features keyring --bin casedrop --profile "$profile" --target "$target" --config "$rustflags"
 )
 
 # stripped EXE STRIP: prints the path of EXE without debug information and symbols, which dev builds have.

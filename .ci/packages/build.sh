@@ -19,6 +19,7 @@ test_build() {
   check 'the bill of materials is whole' packaging/sbom.py --check "$work/dist/casedrop-$first.cdx.json"
   name=$(cat "$work/dist/casedrop-$first.cdx.json")
   check 'it names what is shipped' holds "$name" '"pkg:cargo/tokio@' '"pkg:cargo/windows-service@' \
+    '"pkg:cargo/secret-service@' \
     "\"pkg:cargo/casedrop@$first\""
   check 'and not what only tests use' lacks "$name" '"pkg:cargo/proptest@'
 }

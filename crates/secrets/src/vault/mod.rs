@@ -6,7 +6,9 @@
 mod credential;
 #[cfg(windows)]
 mod dpapi;
-#[cfg(target_os = "linux")]
+#[cfg(all(target_os = "linux", not(feature = "keyring")))]
+mod no_keyring;
+#[cfg(all(target_os = "linux", feature = "keyring"))]
 mod secret_service;
 
 use std::path::Path;
@@ -25,7 +27,9 @@ use casedrop_model::fault::{Fault, FaultClass};
 pub use credential::Credential;
 #[cfg(windows)]
 pub use dpapi::Dpapi;
-#[cfg(target_os = "linux")]
+#[cfg(all(target_os = "linux", not(feature = "keyring")))]
+pub use no_keyring::SecretServiceVault;
+#[cfg(all(target_os = "linux", feature = "keyring"))]
 pub use secret_service::SecretServiceVault;
 
 /// The length of a key in bytes.
