@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use rusqlite::{Row, ToSql, params};
+use rusqlite::{Row, ToSql, named_params};
 
 use super::orders::key;
 use super::revisions::{finding_columns, manifest};
@@ -63,24 +63,26 @@ impl Store {
         let sql = "INSERT OR REPLACE INTO holds (lab, account, order_id, manifest,
             manifest_sha256, revision, serious, findings, dir, evidence, history_seen, etag, at_ms,
             confirmed_ms, released)
-            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)";
-        self.db.prepare_cached(sql)?.execute(params![
-            held.key.lab.as_str(),
-            held.key.account.as_str(),
-            held.key.order.as_str(),
-            manifest,
-            held.manifest_sha256,
-            held.manifest.revision,
-            serious,
-            findings.unwrap_or_else(|| "[]".to_owned()),
-            held.dir,
-            held.evidence.cast_signed(),
-            held.history_seen,
-            held.etag,
-            held.at.0,
-            held.confirmed.0,
-            held.released,
-        ])?;
+            VALUES (:lab, :account, :order_id, :manifest, :manifest_sha256, :revision, :serious,
+                :findings, :dir, :evidence, :history_seen, :etag, :at_ms, :confirmed_ms,
+                :released)";
+        self.db.prepare_cached(sql)?.execute(named_params! {
+            ":lab": held.key.lab.as_str(),
+            ":account": held.key.account.as_str(),
+            ":order_id": held.key.order.as_str(),
+            ":manifest": manifest,
+            ":manifest_sha256": held.manifest_sha256,
+            ":revision": held.manifest.revision,
+            ":serious": serious,
+            ":findings": findings.unwrap_or_else(|| "[]".to_owned()),
+            ":dir": held.dir,
+            ":evidence": held.evidence.cast_signed(),
+            ":history_seen": held.history_seen,
+            ":etag": held.etag,
+            ":at_ms": held.at.0,
+            ":confirmed_ms": held.confirmed.0,
+            ":released": held.released,
+        })?;
         Ok(())
     }
 

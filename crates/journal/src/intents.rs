@@ -1,7 +1,7 @@
 //! Publications that were decided on: durable before the first rename, removed when the publication
 //! is recorded.
 
-use rusqlite::params;
+use rusqlite::named_params;
 
 use super::orders::key;
 use super::{Store, StoreError, revisions, unreadable};
@@ -21,20 +21,21 @@ impl Store {
             .map_err(|error| unreadable("manifest", error))?;
         let sql = "INSERT OR REPLACE INTO intents (lab, account, order_id, manifest,
             manifest_sha256, evidence, job, target, replaces, history_seen, etag)
-            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
-        let values = params![
-            intent.key.lab.as_str(),
-            intent.key.account.as_str(),
-            intent.key.order.as_str(),
-            manifest,
-            intent.manifest_sha256,
-            intent.evidence.cast_signed(),
-            intent.job,
-            target,
-            replaces,
-            intent.history_seen,
-            intent.etag,
-        ];
+            VALUES (:lab, :account, :order_id, :manifest, :manifest_sha256, :evidence, :job,
+                :target, :replaces, :history_seen, :etag)";
+        let values = named_params! {
+            ":lab": intent.key.lab.as_str(),
+            ":account": intent.key.account.as_str(),
+            ":order_id": intent.key.order.as_str(),
+            ":manifest": manifest,
+            ":manifest_sha256": intent.manifest_sha256,
+            ":evidence": intent.evidence.cast_signed(),
+            ":job": intent.job,
+            ":target": target,
+            ":replaces": replaces,
+            ":history_seen": intent.history_seen,
+            ":etag": intent.etag,
+        };
         let steps = (Step::JournalIntent, Step::JournalIntentDurable);
         self.record(steps, || self.db.prepare_cached(sql)?.execute(values))?;
         Ok(())

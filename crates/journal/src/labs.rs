@@ -1,6 +1,6 @@
 //! What is known about each lab: its account, its last good poll, its current fault.
 
-use rusqlite::params;
+use rusqlite::named_params;
 use serde::Serialize;
 
 use super::{Store, StoreError};
@@ -67,17 +67,18 @@ impl Store {
     pub fn save_lab(&self, lab: &LabRecord) -> Result<(), StoreError> {
         let sql = "INSERT OR REPLACE INTO labs (lab, account, account_name, good_poll_ms,
             fault_code, fault_text, fault_hint, fault_class)
-            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
-        self.db.prepare_cached(sql)?.execute(params![
-            lab.lab,
-            lab.account,
-            lab.account_name,
-            lab.good_poll.map(|at| at.0),
-            lab.fault_code,
-            lab.fault,
-            lab.hint,
-            lab.fault_class.map(FaultClass::as_str),
-        ])?;
+            VALUES (:lab, :account, :account_name, :good_poll_ms, :fault_code, :fault_text,
+                :fault_hint, :fault_class)";
+        self.db.prepare_cached(sql)?.execute(named_params! {
+            ":lab": lab.lab,
+            ":account": lab.account,
+            ":account_name": lab.account_name,
+            ":good_poll_ms": lab.good_poll.map(|at| at.0),
+            ":fault_code": lab.fault_code,
+            ":fault_text": lab.fault,
+            ":fault_hint": lab.hint,
+            ":fault_class": lab.fault_class.map(FaultClass::as_str),
+        })?;
         Ok(())
     }
 

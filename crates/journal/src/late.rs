@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use rusqlite::{Row, ToSql, params};
+use rusqlite::{Row, ToSql, named_params};
 
 use super::orders::key;
 use super::{Store, StoreError, duration, unreadable};
@@ -35,18 +35,19 @@ impl Store {
             let sql = "DELETE FROM late_extras WHERE lab = ?1 AND account = ?2 AND order_id = ?3";
             store.db.prepare_cached(sql)?.execute(keys)?;
             let sql = "INSERT INTO late_extras (lab, account, order_id, kind, tries, brief,
-                next_try_ms, wait_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+                next_try_ms, wait_ms)
+                VALUES (:lab, :account, :order_id, :kind, :tries, :brief, :next_try_ms, :wait_ms)";
             for extra in extras {
-                store.db.prepare_cached(sql)?.execute(params![
-                    keys[0],
-                    keys[1],
-                    keys[2],
-                    extra.kind.as_str(),
-                    extra.tries,
-                    extra.brief,
-                    extra.next_try.0,
-                    millis(extra.wait),
-                ])?;
+                store.db.prepare_cached(sql)?.execute(named_params! {
+                    ":lab": keys[0],
+                    ":account": keys[1],
+                    ":order_id": keys[2],
+                    ":kind": extra.kind.as_str(),
+                    ":tries": extra.tries,
+                    ":brief": extra.brief,
+                    ":next_try_ms": extra.next_try.0,
+                    ":wait_ms": millis(extra.wait),
+                })?;
             }
             Ok(())
         })

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use rusqlite::{Row, params};
+use rusqlite::{Row, named_params, params};
 use serde::{Deserialize, Serialize};
 
 use super::{Store, StoreError, duration, unreadable};
@@ -155,24 +155,25 @@ impl Store {
 
     /// Updates an existing notification: when to ask Align, and what failed.
     pub fn put_off(&self, pending: &Pending) -> Result<(), StoreError> {
-        let sql = "UPDATE notified SET to_ask = ?4, attempts = ?5, next_try_ms = ?6, wait_ms = ?7,
-                   attention = ?8, fault_code = ?9, fault_text = ?10, fault_hint = ?11
-                   WHERE lab = ?1 AND account = ?2 AND rx_id = ?3";
+        let sql = "UPDATE notified SET to_ask = :to_ask, attempts = :attempts,
+                   next_try_ms = :next_try_ms, wait_ms = :wait_ms, attention = :attention,
+                   fault_code = :fault_code, fault_text = :fault_text, fault_hint = :fault_hint
+                   WHERE lab = :lab AND account = :account AND rx_id = :rx_id";
         let fault = pending.fault.as_ref();
         self.record((Step::NotifiedPutOff, Step::NotifiedPutOffDurable), || {
-            self.db.prepare_cached(sql)?.execute(params![
-                pending.lab.as_str(),
-                pending.account.as_str(),
-                pending.rx.as_str(),
-                pending.to_ask,
-                pending.attempts,
-                pending.next_try.0,
-                millis(pending.wait),
-                pending.attention,
-                fault.map(|fault| fault.code.as_str()),
-                fault.map(|fault| fault.text.as_str()),
-                fault.and_then(|fault| fault.hint.as_deref()),
-            ])
+            self.db.prepare_cached(sql)?.execute(named_params! {
+                ":lab": pending.lab.as_str(),
+                ":account": pending.account.as_str(),
+                ":rx_id": pending.rx.as_str(),
+                ":to_ask": pending.to_ask,
+                ":attempts": pending.attempts,
+                ":next_try_ms": pending.next_try.0,
+                ":wait_ms": millis(pending.wait),
+                ":attention": pending.attention,
+                ":fault_code": fault.map(|fault| fault.code.as_str()),
+                ":fault_text": fault.map(|fault| fault.text.as_str()),
+                ":fault_hint": fault.and_then(|fault| fault.hint.as_deref()),
+            })
         })?;
         Ok(())
     }

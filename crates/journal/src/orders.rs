@@ -1,6 +1,6 @@
 //! Orders in the journal.
 
-use rusqlite::{Row, params};
+use rusqlite::{Row, named_params, params};
 
 use super::{Store, StoreError, duration, unreadable};
 use casedrop_model::fault::FaultClass;
@@ -109,45 +109,48 @@ impl Store {
                 fault_text, fault_hint, attempts, since_ms, next_try_ms, revision, away, begun,
                 last_asked_ms, ask_at_ms, wait_ms, attention, not_converted, damaged, retired,
                 notified_ms, notified_vain, held)
-            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17,
-                ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32)";
+            VALUES (:lab, :account, :order_id, :rx_id, :remote, :listed, :evidence, :fetched,
+                :forced, :rechecks, :first_seen_ms, :last_seen_ms, :fault_class, :fault_code,
+                :fault_text, :fault_hint, :attempts, :since_ms, :next_try_ms, :revision, :away,
+                :begun, :last_asked_ms, :ask_at_ms, :wait_ms, :attention, :not_converted, :damaged,
+                :retired, :notified_ms, :notified_vain, :held)";
         let remote =
             serde_json::to_string(&order.remote).map_err(|error| unreadable("order", error))?;
         let trouble = order.trouble.as_ref();
-        self.db.prepare_cached(sql)?.execute(params![
-            order.key.lab.as_str(),
-            order.key.account.as_str(),
-            order.key.order.as_str(),
-            order.remote.rx_id.as_ref().map(RxId::as_str),
-            remote,
-            order.listed,
-            order.evidence.cast_signed(),
-            order.fetched.cast_signed(),
-            order.forced,
-            order.rechecks,
-            order.first_seen.0,
-            order.last_seen.0,
-            trouble.map(|t| t.class.as_str()),
-            trouble.map(|t| t.code.as_str()),
-            trouble.map(|t| t.message.as_str()),
-            trouble.and_then(|t| t.hint.as_deref()),
-            trouble.map(|t| t.attempts),
-            trouble.map(|t| t.since.0),
-            trouble.and_then(|t| t.next_try).map(|at| at.0),
-            order.published.as_ref().map(|p| p.revision),
-            order.away.as_ref().map(Status::as_str),
-            order.begun.cast_signed(),
-            order.last_asked.map(|at| at.0),
-            order.ask_at().map(|at| at.0),
-            trouble.map_or(0, |t| millis(t.wait)),
-            trouble.is_some_and(|t| t.attention),
-            trouble.map_or(0, |t| t.spent.not_converted),
-            trouble.map_or(0, |t| t.spent.damaged),
-            order.retired.number(),
-            order.notified.map(|at| at.0),
-            order.notified_vain,
-            order.held.as_ref().map_or(0, |held| 1 + u32::from(held.released)),
-        ])?;
+        self.db.prepare_cached(sql)?.execute(named_params! {
+            ":lab": order.key.lab.as_str(),
+            ":account": order.key.account.as_str(),
+            ":order_id": order.key.order.as_str(),
+            ":rx_id": order.remote.rx_id.as_ref().map(RxId::as_str),
+            ":remote": remote,
+            ":listed": order.listed,
+            ":evidence": order.evidence.cast_signed(),
+            ":fetched": order.fetched.cast_signed(),
+            ":forced": order.forced,
+            ":rechecks": order.rechecks,
+            ":first_seen_ms": order.first_seen.0,
+            ":last_seen_ms": order.last_seen.0,
+            ":fault_class": trouble.map(|t| t.class.as_str()),
+            ":fault_code": trouble.map(|t| t.code.as_str()),
+            ":fault_text": trouble.map(|t| t.message.as_str()),
+            ":fault_hint": trouble.and_then(|t| t.hint.as_deref()),
+            ":attempts": trouble.map(|t| t.attempts),
+            ":since_ms": trouble.map(|t| t.since.0),
+            ":next_try_ms": trouble.and_then(|t| t.next_try).map(|at| at.0),
+            ":revision": order.published.as_ref().map(|p| p.revision),
+            ":away": order.away.as_ref().map(Status::as_str),
+            ":begun": order.begun.cast_signed(),
+            ":last_asked_ms": order.last_asked.map(|at| at.0),
+            ":ask_at_ms": order.ask_at().map(|at| at.0),
+            ":wait_ms": trouble.map_or(0, |t| millis(t.wait)),
+            ":attention": trouble.is_some_and(|t| t.attention),
+            ":not_converted": trouble.map_or(0, |t| t.spent.not_converted),
+            ":damaged": trouble.map_or(0, |t| t.spent.damaged),
+            ":retired": order.retired.number(),
+            ":notified_ms": order.notified.map(|at| at.0),
+            ":notified_vain": order.notified_vain,
+            ":held": order.held.as_ref().map_or(0, |held| 1 + u32::from(held.released)),
+        })?;
         Ok(())
     }
 

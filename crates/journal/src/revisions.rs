@@ -1,6 +1,6 @@
 //! Published revisions in the journal.
 
-use rusqlite::{OptionalExtension as _, Row, ToSql, params};
+use rusqlite::{OptionalExtension as _, Row, ToSql, named_params, params};
 
 use super::orders::{key, place};
 use super::{Store, StoreError, unreadable};
@@ -107,23 +107,24 @@ impl Store {
         let sql = "INSERT OR REPLACE INTO revisions (lab, account, order_id, revision, manifest,
             manifest_sha256, published_ms, confirmed_ms, place, history_seen, serious, findings,
             found)
-            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)";
+            VALUES (:lab, :account, :order_id, :revision, :manifest, :manifest_sha256,
+                :published_ms, :confirmed_ms, :place, :history_seen, :serious, :findings, :found)";
         let (serious, findings) = finding_columns(&revision.manifest);
-        self.db.prepare_cached(sql)?.execute(params![
-            key.lab.as_str(),
-            key.account.as_str(),
-            key.order.as_str(),
-            revision.manifest.revision,
-            manifest,
-            revision.manifest_sha256,
-            revision.at.0,
-            revision.confirmed.0,
-            revision.place.as_str(),
-            revision.history_seen,
-            serious,
-            findings,
-            revision.is_found,
-        ])?;
+        self.db.prepare_cached(sql)?.execute(named_params! {
+            ":lab": key.lab.as_str(),
+            ":account": key.account.as_str(),
+            ":order_id": key.order.as_str(),
+            ":revision": revision.manifest.revision,
+            ":manifest": manifest,
+            ":manifest_sha256": revision.manifest_sha256,
+            ":published_ms": revision.at.0,
+            ":confirmed_ms": revision.confirmed.0,
+            ":place": revision.place.as_str(),
+            ":history_seen": revision.history_seen,
+            ":serious": serious,
+            ":findings": findings,
+            ":found": revision.is_found,
+        })?;
         Ok(())
     }
 
@@ -157,23 +158,26 @@ impl Store {
                 "INSERT OR REPLACE INTO revisions (lab, account, order_id, revision, manifest,
                 manifest_sha256, published_ms, confirmed_ms, place, history_seen, counted_ms,
                 serious, findings)
-                VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?11, ?8, ?9, ?10, ?12, ?13)";
+                VALUES (:lab, :account, :order_id, :revision, :manifest, :manifest_sha256,
+                    :published_ms, :confirmed_ms, :place, :history_seen, :counted_ms, :serious,
+                    :findings)";
+            let confirmed = order.published.as_ref().map_or(at, |published| published.confirmed);
             let (serious, findings) = finding_columns(&intent.manifest);
-            store.db.prepare_cached(sql)?.execute(params![
-                order.key.lab.as_str(),
-                order.key.account.as_str(),
-                order.key.order.as_str(),
-                intent.manifest.revision,
-                manifest,
-                intent.manifest_sha256,
-                at.0,
-                intent.target.place().as_str(),
-                intent.history_seen,
-                counted,
-                order.published.as_ref().map_or(at.0, |published| published.confirmed.0),
-                serious,
-                findings,
-            ])?;
+            store.db.prepare_cached(sql)?.execute(named_params! {
+                ":lab": order.key.lab.as_str(),
+                ":account": order.key.account.as_str(),
+                ":order_id": order.key.order.as_str(),
+                ":revision": intent.manifest.revision,
+                ":manifest": manifest,
+                ":manifest_sha256": intent.manifest_sha256,
+                ":published_ms": at.0,
+                ":confirmed_ms": confirmed.0,
+                ":place": intent.target.place().as_str(),
+                ":history_seen": intent.history_seen,
+                ":counted_ms": counted,
+                ":serious": serious,
+                ":findings": findings,
+            })?;
             store.save(order)?;
             store.drop_intent(&order.key)
         })
