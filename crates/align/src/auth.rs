@@ -21,7 +21,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use tokio::runtime::Handle;
 use tracing::{error, warn};
 
-use super::endpoint_calls::Reach;
+use super::discovery::Reach;
 use super::faults;
 use super::http::Clock;
 use super::wire::Tokens;

@@ -9,8 +9,8 @@ use tokio::runtime::Handle;
 use url::Url;
 
 use super::auth::Auth;
+use super::discovery::Reach;
 use super::download;
-use super::endpoint_calls::Reach;
 use super::endpoints::{Endpoint, Places};
 use super::faults;
 use super::http::{Answer, Body, Http, Request};

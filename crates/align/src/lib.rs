@@ -17,9 +17,9 @@
 mod account;
 mod auth;
 mod client;
+mod discovery;
 mod discovery_table;
 mod download;
-mod endpoint_calls;
 mod endpoints;
 mod faults;
 mod http;
