@@ -6,13 +6,13 @@
 //! ```
 
 use std::collections::BTreeMap;
-use std::io::Write as _;
+use std::io::{Cursor, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use casedrop::disk::{Disk as _, RealDisk, write_durably};
+use casedrop::disk::{Disk as _, RealDisk, read_limited, write_durably};
 use casedrop::model::digest::hex;
 use casedrop::update::release::{self, ARCHIVE_MAX, Artifact, Manifest, SCHEMA, file_name};
 use clap::{Parser, Subcommand};
@@ -21,9 +21,14 @@ use ring::rand::SystemRandom;
 use ring::signature::{Ed25519KeyPair, KeyPair as _};
 use semver::Version;
 use sha2::{Digest as _, Sha256};
+use zip::ZipArchive;
+use zipsign_api::sign::copy_and_sign_zip;
+use zipsign_api::verify::verify_zip;
 
 /// First line of a key file, before the key.
 const HEAD: &str = "casedrop release key, keep it secret: ";
+/// Where the 32 bytes of a key lie in PKCS #8.
+const SEED: std::ops::Range<usize> = 16..48;
 
 /// Generate release keys and sign releases.
 #[derive(Parser)]
@@ -41,7 +46,7 @@ enum Command {
         /// The key file to create. It must not exist.
         file: PathBuf,
     },
-    /// Write the channel's manifest and its signatures next to the archives.
+    /// Sign the archives, and write the channel's manifest and its signatures next to them.
     Sign {
         /// A key file. Repeat it to sign with several keys during a rotation.
         #[arg(long, required = true)]
@@ -67,8 +72,11 @@ fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::NewKey { file } => new_key(&file),
         Command::Sign { key, channel, version, expires_days, notes, dir } => {
-            let manifest = manifest(&dir, channel, &version, expires_days, notes);
-            manifest.and_then(|manifest| sign(&dir, &manifest, &key))
+            let keys: Result<Vec<_>, _> = key.iter().map(|file| read_key(file)).collect();
+            keys.and_then(|keys| {
+                let manifest = manifest(&dir, channel, &version, expires_days, notes, &keys)?;
+                sign(&dir, &manifest, &keys)
+            })
         }
     };
     match done {
@@ -92,17 +100,28 @@ fn new_key(file: &Path) -> Result<String, String> {
     out.write_all(text.as_bytes()).and_then(|()| out.sync()).map_err(|error| words(&error))?;
     drop(out);
     let public = read_key(file)?;
-    Ok(format!("trusted {} WHOSE, SINCE WHEN", hex(public.public_key())))
+    Ok(format!("trusted {} WHOSE, SINCE WHEN", hex(public.manifests.public_key())))
 }
 
-fn read_key(file: &Path) -> Result<Ed25519KeyPair, String> {
-    let text =
-        casedrop::disk::read_limited(&RealDisk, file, 4096).map_err(|error| words(&error))?;
+/// A private key, as the two who sign with it want it.
+struct Key {
+    manifests: Ed25519KeyPair,
+    archives: zipsign_api::SigningKey,
+}
+
+fn read_key(file: &Path) -> Result<Key, String> {
+    let text = read_limited(&RealDisk, file, 4096).map_err(|error| words(&error))?;
     let text = String::from_utf8_lossy(&text);
     let no_key = || format!("{} holds no release key", file.display());
     let secret = text.trim().strip_prefix(HEAD).ok_or_else(no_key)?;
     let secret = STANDARD.decode(secret).map_err(|_| no_key())?;
-    Ed25519KeyPair::from_pkcs8(&secret).map_err(|_| no_key())
+    let manifests = Ed25519KeyPair::from_pkcs8(&secret).map_err(|_| no_key())?;
+    let seed = secret.get(SEED).and_then(|seed| seed.try_into().ok()).ok_or_else(no_key)?;
+    let archives = zipsign_api::SigningKey::from_bytes(seed);
+    if archives.verifying_key().as_bytes() != manifests.public_key().as_ref() {
+        return Err(no_key());
+    }
+    Ok(Key { manifests, archives })
 }
 
 fn manifest(
@@ -111,6 +130,7 @@ fn manifest(
     version: &Version,
     expires_days: u32,
     notes: Option<String>,
+    keys: &[Key],
 ) -> Result<Manifest, String> {
     if channel == "stable" && !version.pre.is_empty() {
         return Err(format!(
@@ -135,11 +155,9 @@ fn manifest(
         if entry.len > ARCHIVE_MAX {
             return Err(format!("{name} is larger than {ARCHIVE_MAX} bytes"));
         }
-        let mut file = RealDisk.open(&entry.path).map_err(|error| words(&error))?;
-        let mut hash = Sha256::new();
-        std::io::copy(&mut file, &mut Hashing(&mut hash)).map_err(|error| words(&error))?;
-        let sha256 = hex(hash.finalize());
-        artifacts.insert(target.to_owned(), Artifact { file: name, size: entry.len, sha256 });
+        let bytes = signed(&entry.path, &name, keys).map_err(|why| format!("{name}: {why}"))?;
+        let (size, sha256) = (bytes.len() as u64, hex(Sha256::digest(&bytes)));
+        artifacts.insert(target.to_owned(), Artifact { file: name, size, sha256 });
     }
     if artifacts.is_empty() {
         return Err(format!("{} holds no {start}<target>.zip", dir.display()));
@@ -159,27 +177,35 @@ fn manifest(
     })
 }
 
-struct Hashing<'a>(&'a mut Sha256);
-
-impl std::io::Write for Hashing<'_> {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.update(bytes);
-        Ok(bytes.len())
+/// Signs an archive, unless one of the keys has signed it already: archives that were published stay
+/// as they are.
+fn signed(path: &Path, name: &str, keys: &[Key]) -> Result<Vec<u8>, String> {
+    let bytes = read_limited(&RealDisk, path, ARCHIVE_MAX).map_err(|error| words(&error))?;
+    let program = if name.contains("-windows-") { "casedrop.exe" } else { "casedrop" };
+    let mut zip = ZipArchive::new(Cursor::new(&bytes)).map_err(|error| words(&error))?;
+    let member = zip.by_name(program).map_err(|error| format!("{program}: {error}"))?;
+    if program == "casedrop" && member.unix_mode().map(|mode| mode & 0o777) != Some(0o755) {
+        return Err(format!("{program} must have the mode 755"));
     }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
+    let (public, secret): (Vec<_>, Vec<_>) =
+        keys.iter().map(|key| (key.archives.verifying_key(), key.archives.clone())).unzip();
+    // A signature is for an archive of that name only.
+    let name = Some(name.as_bytes());
+    if verify_zip(&mut Cursor::new(&bytes), &public, name).is_ok() {
+        return Ok(bytes);
     }
+    let mut to = Cursor::new(Vec::new());
+    copy_and_sign_zip(&mut Cursor::new(&bytes), &mut to, &secret, name)
+        .map_err(|error| words(&error))?;
+    let signed = to.into_inner();
+    write_durably(&RealDisk, path, &signed).map_err(|error| words(&error))?;
+    Ok(signed)
 }
 
-fn sign(dir: &Path, manifest: &Manifest, files: &[PathBuf]) -> Result<String, String> {
+fn sign(dir: &Path, manifest: &Manifest, keys: &[Key]) -> Result<String, String> {
     let mut bytes = serde_json::to_vec_pretty(manifest).map_err(|error| words(&error))?;
     bytes.push(b'\n');
-    let mut signatures = Vec::new();
-    for file in files {
-        let key = read_key(file)?;
-        signatures.push(release::sign(&bytes, &key));
-    }
+    let signatures: Vec<_> = keys.iter().map(|key| release::sign(&bytes, &key.manifests)).collect();
     let signed = serde_json::to_vec_pretty(&signatures).map_err(|error| words(&error))?;
     let name = format!("{}.json", manifest.channel);
     // Signatures first: a manifest without matching signatures is rejected, and so is the old one.

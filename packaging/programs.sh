@@ -50,7 +50,7 @@ stripped() {
   echo "$work/$(basename "$1")"
 }
 
-# sign: writes the channel's signed manifest next to the archives for self-update.
+# sign: signs the archives for self-update, and writes the channel's signed manifest next to them.
 sign() {
   cargo run --quiet --locked --example sign-release -- sign --key "$key" --channel "$channel" \
     --version "$version" "$out"

@@ -1,16 +1,21 @@
 //! Downloads releases from the configured source: through the system's proxy, with the config's
 //! certificate authorities, `https` only except for this PC, and never more than was announced.
+//! `self_update` downloads archives through [`Archives`].
 
 use std::time::Duration;
 
-use reqwest::header::LOCATION;
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use futures_util::stream::{BoxStream, TryStreamExt as _, try_unfold};
+use reqwest::header::{HeaderMap, LOCATION};
 use reqwest::{Response, StatusCode};
-use sha2::{Digest as _, Sha256};
+use self_update::Error;
+use self_update::http_client::{AsyncHttpClient, AsyncHttpResponse};
 use url::Url;
 
 use crate::config::{Config, UpdateSource};
-use crate::disk::{Disk, WriteFile};
-use crate::model::digest::hex;
+use crate::disk::Disk;
+use crate::http::client::Outgoing;
 use crate::model::fault::{Fault, FaultClass};
 
 /// A server that sends nothing for this long is given up on.
@@ -62,7 +67,7 @@ pub async fn small(
     url: &Url,
     max: usize,
 ) -> Result<Option<Vec<u8>>, Fault> {
-    let mut response = get(config, disk, url).await?;
+    let mut response = get(&config.outgoing(disk)?, url).await?;
     if response.status() == StatusCode::NOT_FOUND {
         return Ok(None);
     }
@@ -77,34 +82,86 @@ pub async fn small(
     Ok(Some(all))
 }
 
-/// Downloads a file of exactly `size` bytes and returns its SHA-256 in hexadecimal.
-pub async fn large(
-    config: &Config,
-    disk: &dyn Disk,
-    url: &Url,
+/// Downloads archives for `self_update`.
+pub(super) struct Archives {
+    outgoing: Outgoing,
     size: u64,
-    to: &mut dyn WriteFile,
-    place: &std::path::Path,
-) -> Result<String, Fault> {
-    let mut response = get(config, disk, url).await?;
-    good(&response, url)?;
-    let (mut hash, mut got) = (Sha256::new(), 0_u64);
-    while let Some(chunk) = chunk(&mut response, url).await? {
-        got += chunk.len() as u64;
-        if got > size {
-            return Err(cannot(
-                url,
-                &format!("it is longer than the {size} bytes that were signed"),
-            ));
+}
+
+impl Archives {
+    /// Every archive is of exactly `size` bytes.
+    pub(super) fn new(config: &Config, disk: &dyn Disk, size: u64) -> Result<Self, Fault> {
+        Ok(Self { outgoing: config.outgoing(disk)?, size })
+    }
+
+    async fn open(&self, url: &str) -> Result<Archive, Fault> {
+        let url = Url::parse(url).map_err(|_| no_url(url))?;
+        let response = get(&self.outgoing, &url).await?;
+        good(&response, &url)?;
+        Ok(Archive { response, url, size: self.size })
+    }
+}
+
+impl AsyncHttpClient for Archives {
+    fn get<'a>(
+        &'a self,
+        url: &'a str,
+        _headers: &'a HeaderMap,
+        _timeout: Option<Duration>,
+    ) -> BoxFuture<'a, self_update::Result<Box<dyn AsyncHttpResponse>>> {
+        Box::pin(async move {
+            let archive = self.open(url).await.map_err(Error::transport)?;
+            Ok(Box::new(archive) as Box<dyn AsyncHttpResponse>)
+        })
+    }
+}
+
+/// An archive that is being downloaded.
+struct Archive {
+    response: Response,
+    url: Url,
+    size: u64,
+}
+
+impl Archive {
+    /// Returns the next bytes, and how many came so far.
+    async fn next(&mut self, got: u64) -> Result<Option<(Bytes, u64)>, Fault> {
+        let (url, size) = (&self.url, self.size);
+        match chunk(&mut self.response, url).await? {
+            Some(bytes) => {
+                let got = got + bytes.len() as u64;
+                if got > size {
+                    let why = format!("it is longer than the {size} bytes that were signed");
+                    return Err(cannot(url, &why));
+                }
+                Ok(Some((bytes, got)))
+            }
+            None if got < size => {
+                Err(cannot(url, &format!("it ends after {got} of {size} bytes")))
+            }
+            None => Ok(None),
         }
-        hash.update(&chunk);
-        to.write_all(&chunk).map_err(|source| written(place, source))?;
     }
-    if got < size {
-        return Err(cannot(url, &format!("it ends after {got} of {size} bytes")));
+}
+
+impl AsyncHttpResponse for Archive {
+    fn headers(&self) -> &HeaderMap {
+        self.response.headers()
     }
-    to.sync().map_err(|source| written(place, source))?;
-    Ok(hex(hash.finalize()))
+
+    fn text(self: Box<Self>) -> BoxFuture<'static, self_update::Result<String>> {
+        Box::pin(async move {
+            let all: Vec<Bytes> = self.bytes_stream().try_collect().await?;
+            Ok(String::from_utf8_lossy(&all.concat()).into_owned())
+        })
+    }
+
+    fn bytes_stream(self: Box<Self>) -> BoxStream<'static, self_update::Result<Bytes>> {
+        Box::pin(try_unfold((*self, 0), |(mut archive, got)| async move {
+            let next = archive.next(got).await.map_err(Error::transport)?;
+            Ok(next.map(|(bytes, got)| (bytes, (archive, got))))
+        }))
+    }
 }
 
 /// Returns the fault for a failed write.
@@ -112,10 +169,10 @@ pub(super) fn written(place: &std::path::Path, source: std::io::Error) -> Fault 
     crate::disk::DiskError { operation: "write", path: place.to_path_buf(), source }.into()
 }
 
-async fn get(config: &Config, disk: &dyn Disk, url: &Url) -> Result<Response, Fault> {
+async fn get(outgoing: &Outgoing, url: &Url) -> Result<Response, Fault> {
     let mut here = url.clone();
     for _ in 0..=REDIRECTS {
-        let client = config.outgoing(disk)?.client_for(&here)?;
+        let client = outgoing.client_for(&here)?;
         let call = client.get(here.clone()).header("accept-encoding", "identity").send();
         let response = match tokio::time::timeout(STALL, call).await {
             Ok(Ok(response)) => response,

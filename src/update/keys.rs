@@ -38,6 +38,11 @@ impl Keys {
         self.0.is_empty()
     }
 
+    /// Returns the keys of which one must have signed an archive.
+    pub(super) fn of_archives(&self) -> Vec<self_update::VerifyingKey> {
+        self.0.clone()
+    }
+
     /// Whether one of the signatures over `bytes` is by a trusted key.
     pub fn trust(&self, bytes: &[u8], signatures: &[Signature]) -> bool {
         signatures.iter().any(|one| {

@@ -8,6 +8,7 @@
 //! casedrop[.exe]                      the keeper; also the first version
 //! casedrop.managed                    present: a package updates this PC, and nothing below happens
 //! versions/<v>/casedrop[.exe]         staged: downloaded, verified, unpacked, asked for its version
+//! versions/downloads/                 an archive while it is downloaded and unpacked
 //! versions/current                    the version to run; empty or absent: the installed one
 //! versions/trial.json                 the version on trial, when it began, how often it was started
 //! versions/refused.json               versions that failed, why and when: not retried automatically
@@ -46,7 +47,8 @@
 //!
 //! **Trust** ([`release`]): a manifest per channel, signed with ed25519 by a key that is built in
 //! ([`keys`]) and not retired. It binds channel, version, target, file name, size and SHA-256, and
-//! expires. Only what it names is unpacked, and only one member of the archive.
+//! expires. The archive is signed too, under its name, by such a key. `self_update` downloads it,
+//! checks digest and signature, and unpacks one member of it: the program.
 //!
 //! **The journal** is copied before a trial. An older version continues with a newer journal if the
 //! newer version allows it. Otherwise that journal is set aside and rebuilt from its own content,

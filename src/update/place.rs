@@ -20,6 +20,8 @@ const CURRENT: &str = "current";
 const TRIAL: &str = "trial.json";
 const REFUSED: &str = "refused.json";
 const LOCK: &str = "update.lock";
+/// What is being downloaded and unpacked.
+const DOWNLOADS: &str = "downloads";
 /// Suffix for the folder of a version that is being staged.
 const STAGING: &str = ".staging";
 const SMALL: u64 = 1 << 20;
@@ -151,6 +153,11 @@ impl Place {
         self.versions.join(format!("{version}{STAGING}"))
     }
 
+    /// The folder in which archives are downloaded and unpacked.
+    pub fn downloads(&self) -> PathBuf {
+        self.versions.join(DOWNLOADS)
+    }
+
     pub fn has(&self, disk: &dyn Disk, version: &Version) -> bool {
         matches!(disk.kind(&self.program(version)), Ok(Some(Kind::File)))
     }
@@ -240,11 +247,12 @@ impl Place {
     pub fn tidy_up(&self, disk: &dyn Disk, keep: &[&Version]) {
         for name in self.folders(disk).collect::<Vec<_>>() {
             let version = Version::parse(name.strip_suffix(STAGING).unwrap_or(&name));
+            let is_download = name == DOWNLOADS;
             let is_kept = version
                 .as_ref()
                 .is_ok_and(|version| keep.contains(&version) && !name.ends_with(STAGING));
             // Anything that is not a version was put there by someone else.
-            if version.is_err() || is_kept {
+            if (version.is_err() && !is_download) || is_kept {
                 continue;
             }
             if let Err(error) = disk.remove_tree(&self.versions.join(&name)) {
@@ -325,7 +333,7 @@ mod tests {
     fn only_versions_that_nobody_needs_are_removed() {
         let dir = tempfile::tempdir().expect("tempdir");
         let place = Place::of(&dir.path().join(program_name()));
-        for name in ["0.1.0", "0.2.0", "0.10.0", "0.11.0.staging", "notes"] {
+        for name in ["0.1.0", "0.2.0", "0.10.0", "0.11.0.staging", "downloads", "notes"] {
             let dir = place.versions().join(name);
             std::fs::create_dir_all(&dir).expect("made");
             std::fs::write(dir.join(program_name()), "x").expect("written");

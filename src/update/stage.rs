@@ -1,17 +1,19 @@
-//! Finds a release and stages it: downloads, verifies and unpacks it, and asks it for its version.
-//! None of it runs as the agent yet.
+//! Finds a release and stages it: downloads, verifies and unpacks it with `self_update`, and asks it
+//! for its version. None of it runs as the agent yet.
 
-use std::io::{BufReader, Read as _};
 use std::path::Path;
+use std::sync::Arc;
 
+use self_update::backends::custom::AsyncUpdate;
+use self_update::update::UpdateStrategy;
+use self_update::{AsyncReleaseSource, Error, ReleaseAsset, VersionStatus};
 use semver::Version;
-use zip::ZipArchive;
 
 use super::place::Refused;
 use super::release::{self, Artifact, Distrust, Release};
 use super::{Place, Program, fetch, program_name, spawn, target};
 use crate::config::{Config, UpdateSource};
-use crate::disk::{Disk, Kind, Moved};
+use crate::disk::{Disk, Kind, LockGuard, Moved};
 use crate::model::fault::{DISK_FULL, Fault, FaultClass};
 use crate::model::step::Step;
 use crate::model::time::WallMs;
@@ -20,14 +22,9 @@ use crate::model::time::WallMs;
 pub const UPDATE_OFF: &str = "update-off";
 /// Manifests and signatures are far shorter.
 const MANIFEST_MAX: usize = 256 << 10;
-/// Maximum size of a program, in bytes.
-const PROGRAM_MAX: u64 = 1 << 30;
 /// The free space that an update needs, as a multiple of its archive: the program and the journal's
 /// copy are larger.
 const ROOM: u64 = 4;
-const BUFFER: usize = 64 << 10;
-/// The name of the archive while it is being staged.
-const ARCHIVE: &str = "archive.zip";
 
 /// What the source has for this program.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -136,7 +133,7 @@ pub async fn stage(
 ) -> Result<(), Fault> {
     let version = &release.version;
     let lock = place.lock(disk)?;
-    let _lock = lock.ok_or_else(|| {
+    let lock = lock.ok_or_else(|| {
         let text = "another update is being staged";
         Fault::new(FaultClass::Local, "update-locked", text).hint("wait until it is done")
     })?;
@@ -146,11 +143,14 @@ pub async fn stage(
         }
         disk.remove_tree(&place.dir(version))?;
     }
-    let staging = place.staging(version);
+    let (staging, downloads) = (place.staging(version), place.downloads());
     clear(disk, &staging)?;
-    let staged = prepare(program, config, disk, release, &staging).await;
+    clear(disk, &downloads)?;
+    let lock = Arc::new(lock);
+    let staged = prepare(program, place, config, disk, release, Arc::clone(&lock)).await;
+    // What cannot be removed now is removed before the next attempt.
+    drop(clear(disk, &downloads));
     if let Err(fault) = staged {
-        // What cannot be removed now is removed before the next attempt.
         drop(clear(disk, &staging));
         return Err(fault);
     }
@@ -168,40 +168,63 @@ pub async fn stage(
 
 async fn prepare(
     program: &Program,
+    place: &Place,
     config: &Config,
     disk: &dyn Disk,
     release: &Release,
-    staging: &Path,
+    lock: Arc<LockGuard>,
 ) -> Result<(), Fault> {
     let Release { version, artifact, .. } = release;
-    let Artifact { file, size, sha256 } = artifact;
-    let source = source(program, config)?;
-    disk.create_dirs(staging)?;
-    let free = disk.free_space(staging)?;
-    if free < size.saturating_mul(ROOM) {
+    let (staging, downloads) = (place.staging(version), place.downloads());
+    disk.create_dirs(&staging)?;
+    disk.create_dirs(&downloads)?;
+    let (free, needed) = (disk.free_space(&staging)?, artifact.size.saturating_mul(ROOM));
+    if free < needed {
         let text = format!(
-            "too little free space for the update at {}: {free} bytes are free, {} are needed",
-            staging.display(),
-            size.saturating_mul(ROOM)
+            "too little free space for the update at {}: {free} bytes are free, {needed} are \
+             needed",
+            staging.display()
         );
         return Err(
             Fault::new(FaultClass::Local, DISK_FULL, text).hint("free some space on that volume")
         );
     }
-    (program.step)(Step::UpdateDownload);
-    let archive = staging.join(ARCHIVE);
-    let url = fetch::archive_url(source, version, file)?;
-    let mut to = disk.create(&archive)?;
-    let got = fetch::large(config, disk, &url, *size, &mut *to, &archive).await?;
-    drop(to);
-    if !got.eq_ignore_ascii_case(sha256) {
-        return Err(bad("update-digest", format!("{file} is not the file that was signed")));
+    // `self_update` downloads into the process's folder for temporary files.
+    if tempfile::env::override_temp_dir(&downloads).is_err_and(|other| other != downloads) {
+        let text = "the folder for temporary files cannot be changed any more";
+        return Err(Fault::new(FaultClass::Local, "update-place", text));
     }
-    (program.step)(Step::UpdateDownloaded);
+    (program.step)(Step::UpdateDownload);
     let to = staging.join(program_name());
-    unpack(disk, &archive, &to, file)?;
-    disk.remove_file(&archive)?;
-    disk.sync_dir(staging)?;
+    let client = fetch::Archives::new(config, disk, artifact.size)?;
+    let step = program.step;
+    let update = AsyncUpdate::configure()
+        .source(Signed(listed(source(program, config)?, release)?))
+        .http_client_async(Arc::new(client))
+        .current_version(place.newest(disk, &program.version).to_string())
+        .update_strategy(UpdateStrategy::Latest)
+        .target(target())
+        .bin_name(program_name())
+        .bin_install_path(&to)
+        .verifying_keys(program.keys.of_archives())
+        .verify_archive(move |_| {
+            // `self_update` goes on in a thread even if nobody waits for it any more.
+            let _held = &lock;
+            step(Step::UpdateDownloaded);
+            Ok(())
+        })
+        .unattended()
+        .build_async();
+    let failed = |error| cannot(error, artifact, &staging);
+    match update.map_err(failed)?.update_async().await.map_err(failed)? {
+        VersionStatus::Updated(_) => {}
+        status => {
+            let text = format!("version {version} is not installed: {status}");
+            return Err(bad("update-older", text));
+        }
+    }
+    disk.append(&to)?.sync().map_err(|error| fetch::written(&to, error))?;
+    disk.sync_dir(&staging)?;
     (program.step)(Step::UpdateUnpacked);
     try_out(&to, version).map_err(|why| {
         let text = format!("version {version} does not work on this PC: {why}");
@@ -211,40 +234,51 @@ async fn prepare(
     Ok(())
 }
 
-/// Extracts the only archive member that matters, the program.
-fn unpack(disk: &dyn Disk, archive: &Path, to: &Path, shown: &str) -> Result<(), Fault> {
-    let broken = |error: &dyn std::fmt::Display| {
-        bad("update-archive", format!("{shown} cannot be unpacked: {error}"))
-    };
-    let file = BufReader::with_capacity(BUFFER, disk.open(archive)?);
-    let mut zip = ZipArchive::new(file).map_err(|error| broken(&error))?;
-    let is_program = |name: &String| {
-        // At the top level, or in one top-level folder.
-        let mut parts = name.rsplit('/');
-        parts.next() == Some(program_name()) && parts.count() <= 1
-    };
-    let names = zip.file_names().map(|name| name.map(std::borrow::Cow::into_owned));
-    let names = names.collect::<Result<Vec<_>, _>>().map_err(|error| broken(&error))?;
-    let mut names = names.into_iter().filter(is_program);
-    let (Some(name), None) = (names.next(), names.next()) else {
-        return Err(broken(&format!("it must contain one file {}", program_name())));
-    };
-    let member = zip.by_name(&name).map_err(|error| broken(&error))?;
-    let mut out = disk.create_program(to)?;
-    let (mut member, mut buffer) = (member.take(PROGRAM_MAX + 1), vec![0; BUFFER]);
-    let mut sum = 0_u64;
-    loop {
-        let count = member.read(&mut buffer).map_err(|error| broken(&error))?;
-        if count == 0 {
-            break;
-        }
-        sum += count as u64;
-        if sum > PROGRAM_MAX {
-            return Err(broken(&"the program is too large"));
-        }
-        out.write_all(&buffer[..count]).map_err(|error| fetch::written(to, error))?;
+/// Where `self_update` finds the one release whose manifest is trusted.
+struct Signed(self_update::Release);
+
+impl AsyncReleaseSource for Signed {
+    async fn get_releases(&self) -> self_update::Result<Vec<self_update::Release>> {
+        Ok(vec![self.0.clone()])
     }
-    out.sync().map_err(|error| fetch::written(to, error))
+}
+
+fn listed(source: &UpdateSource, release: &Release) -> Result<self_update::Release, Fault> {
+    let Release { version, artifact, .. } = release;
+    let url = fetch::archive_url(source, version, &artifact.file)?;
+    let asset = ReleaseAsset::new(&artifact.file, url)
+        .with_digest(format!("sha256:{}", artifact.sha256));
+    let listed = self_update::Release::builder().version(version.to_string()).asset(asset).build();
+    listed.map_err(|error| bad("update-archive", error.to_string()))
+}
+
+/// Returns the fault for what `self_update` could not do.
+fn cannot(error: Error, artifact: &Artifact, staging: &Path) -> Fault {
+    let file = &artifact.file;
+    match error {
+        Error::Transport(source) => match source.downcast::<Fault>() {
+            Ok(fault) => *fault,
+            Err(source) => Fault::new(
+                FaultClass::Transient,
+                "update-fetch",
+                format!("cannot get {file}: {source}"),
+            ),
+        },
+        Error::Io(source) => fetch::written(staging, source),
+        Error::ChecksumMismatch { .. } => {
+            bad("update-digest", format!("{file} is not the file that was signed"))
+        }
+        Error::Signature(_) | Error::NoSignatures(_) => {
+            let text = format!("{file} is not signed by a key that this program trusts");
+            bad("update-signature", text)
+        }
+        Error::Zip(source) => {
+            let name = program_name();
+            let text = format!("{file} must contain one file {name} at its top: {source}");
+            bad("update-archive", text)
+        }
+        error => bad("update-archive", format!("{file} cannot be unpacked: {error}")),
+    }
 }
 
 /// Checks that the program starts and is the version that was signed.

@@ -10,7 +10,7 @@ use casedrop::simulator::{CaseKind, FaultKind, FaultRule};
 use casedrop::update::MANAGED;
 use casedrop::update::release::Manifest;
 
-use self::pc::{NEW, OLD, Pc, archive, manifest, packed, program_name};
+use self::pc::{NEW, OLD, Pc, archive, manifest, packed, program_name, signed};
 use super::world::{order, wait_for};
 
 #[test]
@@ -59,7 +59,7 @@ type Trick = (&'static str, fn(&Pc), &'static str);
 
 #[test]
 fn what_is_not_signed_whole_new_and_fitting_is_not_installed() {
-    let tricks: [Trick; 11] = [
+    let tricks: [Trick; 15] = [
         (
             "another key",
             |pc| pc.offer("stable", &manifest(NEW, b"x"), b"x", 2),
@@ -107,7 +107,7 @@ fn what_is_not_signed_whole_new_and_fitting_is_not_installed() {
         (
             "no program",
             |pc| {
-                let zip = packed("readme.txt", b"x");
+                let zip = signed(NEW, &packed("readme.txt", b"x"), 1);
                 offer(pc, &manifest(NEW, &zip), &zip);
             },
             "must contain one file",
@@ -115,10 +115,42 @@ fn what_is_not_signed_whole_new_and_fitting_is_not_installed() {
         (
             "a program that does not start",
             |pc| {
-                let zip = packed(program_name(), b"x");
+                let zip = signed(NEW, &packed(program_name(), b"x"), 1);
                 offer(pc, &manifest(NEW, &zip), &zip);
             },
             "does not work on this PC",
+        ),
+        (
+            "a program below a folder",
+            |pc| {
+                let zip = signed(NEW, &packed(&format!("x/{}", program_name()), b"x"), 1);
+                offer(pc, &manifest(NEW, &zip), &zip);
+            },
+            "must hold one file",
+        ),
+        (
+            "an archive without a signature, though its manifest has one",
+            |pc| {
+                let zip = packed(program_name(), b"x");
+                offer(pc, &manifest(NEW, &zip), &zip);
+            },
+            "is not signed by a key",
+        ),
+        (
+            "an archive that another key signed",
+            |pc| {
+                let zip = signed(NEW, &packed(program_name(), b"x"), 2);
+                offer(pc, &manifest(NEW, &zip), &zip);
+            },
+            "is not signed by a key",
+        ),
+        (
+            "an archive that was signed under another name",
+            |pc| {
+                let zip = signed("98.0.0", &packed(program_name(), b"x"), 1);
+                offer(pc, &manifest(NEW, &zip), &zip);
+            },
+            "is not signed by a key",
         ),
     ];
     let pc = Pc::new("");
@@ -140,7 +172,8 @@ fn what_is_not_signed_whole_new_and_fitting_is_not_installed() {
     let ended = pc.casedrop(&["update"]);
     assert!(ended.code == Some(1) && ended.stderr.contains("was lost"), "{ended:?}");
     // The archive of another version, signed as this one.
-    offer(&pc, &manifest("98.0.0", archive()), archive());
+    let other = signed("98.0.0", archive(), 1);
+    offer(&pc, &manifest("98.0.0", &other), &other);
     let ended = pc.casedrop(&["update"]);
     assert!(ended.code == Some(1) && ended.stderr.contains("casedrop 99.0.0"), "{ended:?}");
     assert!(pc.place().staged(&RealDisk).is_empty());

@@ -1,7 +1,7 @@
 //! A PC with an installed program that updates itself, and its release server.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{BufRead as _, BufReader, Cursor, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -16,6 +16,7 @@ use jiff::{SignedDuration, Timestamp};
 use ring::signature::{Ed25519KeyPair, KeyPair as _};
 use semver::Version;
 use sha2::{Digest as _, Sha256};
+use zipsign_api::sign::copy_and_sign_zip;
 
 use crate::world::{Ended, World, ended, program, started, wait_for};
 
@@ -39,19 +40,30 @@ pub fn archive() -> &'static [u8] {
     ARCHIVE.get_or_init(|| {
         let mut bytes = small_program();
         bytes.extend_from_slice(format!("\ncasedrop-test-version {NEW}\n").as_bytes());
-        packed(program_name(), &bytes)
+        signed(NEW, &packed(program_name(), &bytes), 1)
     })
 }
 
-/// An archive with one file.
+/// An archive with one file, not signed.
 pub fn packed(name: &str, bytes: &[u8]) -> Vec<u8> {
-    let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    let mut zip = zip::ZipWriter::new(Cursor::new(Vec::new()));
     let stored = zip::write::SimpleFileOptions::default()
         .compression_method(zip::CompressionMethod::Stored)
+        .unix_permissions(0o755)
         .large_file(true);
-    zip.start_file(format!("casedrop/{name}"), stored).expect("begun");
+    zip.start_file(name, stored).expect("begun");
     zip.write_all(bytes).expect("written");
     zip.finish().expect("finished").into_inner()
+}
+
+/// Signs an archive, as that of this version, with the key of this seed.
+pub fn signed(version: &str, archive: &[u8], seed: u8) -> Vec<u8> {
+    let name = file_name(&version.parse().expect("a version"), &target());
+    let keys = [zipsign_api::SigningKey::from_bytes(&[seed; 32])];
+    let mut signed = Cursor::new(Vec::new());
+    let name = Some(name.as_bytes());
+    copy_and_sign_zip(&mut Cursor::new(archive), &mut signed, &keys, name).expect("signed");
+    signed.into_inner()
 }
 
 /// The program, stripped of debug information if `strip` is available.
