@@ -336,6 +336,9 @@ fn a_power_cut_at_any_step_leaves_a_version_that_runs() {
         Step::UpdateCopied,
     ] {
         pc.die(&["update"], step.as_str());
+        // Nothing is downloaded to elsewhere, and what is left there goes with the next attempt.
+        let here = std::fs::read_dir(pc.place().downloads()).map_or(0, Iterator::count);
+        assert_eq!(here > 0, matches!(step, Step::UpdateDownloaded), "{}", step.as_str());
         assert_eq!(pc.place().trial(&RealDisk), None, "{}", step.as_str());
         assert_eq!(pc.good(&["--version"]).stdout.trim(), format!("casedrop {OLD}"));
     }
