@@ -183,8 +183,9 @@ fn signed(path: &Path, name: &str, keys: &[Key]) -> Result<Vec<u8>, String> {
     let bytes = read_limited(&RealDisk, path, ARCHIVE_MAX).map_err(|error| words(&error))?;
     let program = if name.contains("-windows-") { "casedrop.exe" } else { "casedrop" };
     let mut zip = ZipArchive::new(Cursor::new(&bytes)).map_err(|error| words(&error))?;
-    let member = zip.by_name(program).map_err(|error| format!("{program}: {error}"))?;
-    if program == "casedrop" && member.unix_mode().map(|mode| mode & 0o777) != Some(0o755) {
+    let mode = zip.by_name(program).map(|member| member.unix_mode().unwrap_or_default() & 0o777);
+    let mode = mode.map_err(|error| format!("{program}: {error}"))?;
+    if program == "casedrop" && mode != 0o755 {
         return Err(format!("{program} must have the mode 755"));
     }
     let (public, secret): (Vec<_>, Vec<_>) =

@@ -136,9 +136,7 @@ impl Archive {
                 }
                 Ok(Some((bytes, got)))
             }
-            None if got < size => {
-                Err(cannot(url, &format!("it ends after {got} of {size} bytes")))
-            }
+            None if got < size => Err(cannot(url, &format!("it ends after {got} of {size} bytes"))),
             None => Ok(None),
         }
     }

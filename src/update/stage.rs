@@ -246,8 +246,8 @@ impl AsyncReleaseSource for Signed {
 fn listed(source: &UpdateSource, release: &Release) -> Result<self_update::Release, Fault> {
     let Release { version, artifact, .. } = release;
     let url = fetch::archive_url(source, version, &artifact.file)?;
-    let asset = ReleaseAsset::new(&artifact.file, url)
-        .with_digest(format!("sha256:{}", artifact.sha256));
+    let asset =
+        ReleaseAsset::new(&artifact.file, url).with_digest(format!("sha256:{}", artifact.sha256));
     let listed = self_update::Release::builder().version(version.to_string()).asset(asset).build();
     listed.map_err(|error| bad("update-archive", error.to_string()))
 }
