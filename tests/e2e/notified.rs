@@ -134,7 +134,11 @@ fn without_the_listener_orders_are_found_by_polling_and_people_are_told() {
     assert!(log.contains("another program is already listening there"), "{log}");
     drop(taken);
     let agent = listening.run();
-    assert!(!world.good(&["orders"]).stderr.contains("cannot be received"));
+    // The port answers a moment before the journal has it.
+    wait_for("the end of the note", || {
+        let ended = world.good(&["orders"]);
+        (!ended.stderr.contains("cannot be received")).then_some(())
+    });
     agent.kill();
 }
 
