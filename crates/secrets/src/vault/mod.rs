@@ -86,6 +86,7 @@ impl Key {
     }
 
     /// Creates a key from bytes of a vault; `None` if there are too few or too many.
+    #[cfg(any(windows, all(target_os = "linux", feature = "keyring")))]
     pub(super) fn from_slice(bytes: &[u8]) -> Option<Self> {
         bytes.try_into().ok().map(Self::new)
     }
@@ -142,6 +143,7 @@ fn unusable(why: impl Into<String>) -> Fault {
 }
 
 /// The fault for a system without random numbers.
+#[cfg(any(windows, all(target_os = "linux", feature = "keyring")))]
 fn no_randomness() -> Fault {
     unusable("the system provides no random numbers for a key").hint("restart this PC")
 }
