@@ -140,7 +140,7 @@ fn only_an_archive_with_one_signed_program_is_installed() {
                 let zip = signed(NEW, &packed(&format!("x/{}", program_name()), b"x"), 1);
                 offer(pc, &manifest(NEW, &zip), &zip);
             },
-            "must hold one file",
+            "must contain one file",
         ),
         (
             "an archive without a signature, though its manifest has one",
