@@ -26,6 +26,12 @@ pub(super) fn notified(_: &World, step: Step) {
         world.align().notify(&id).expect("sent again");
     }
     world.wait_for_revision(&id, 1);
+    // A notification that is still to be looked at may have it fetched once more.
+    wait_for("the end of all notifications", || {
+        let status = world.casedrop(&["status", "--json"]).stdout;
+        let status: serde_json::Value = serde_json::from_str(&status).ok()?;
+        (status["notifications"]["waiting"] == 0).then_some(())
+    });
     world.wait_for_state(&id, "published");
     agent.kill();
     let story = world.order(&id);
