@@ -7,7 +7,7 @@ use url::Url;
 
 use crate::config::Config;
 use crate::disk::random_text;
-use crate::model::fault::{Fault, FaultClass};
+use crate::model::fault::Fault;
 use crate::secrets::SecretStore;
 
 /// The name of the secret in the store.
@@ -37,20 +37,8 @@ pub fn callback_url(config: &Config, secrets: &dyn SecretStore) -> Result<Option
 /// # Errors
 /// It cannot be read, or a new one cannot be stored.
 pub fn callback_secret(secrets: &dyn SecretStore) -> Result<SecretString, Fault> {
-    if let Some(secret) = secrets.load_text(CALLBACK_SECRET)?.filter(is_usable) {
-        return Ok(secret);
-    }
-    let made = random_text::<BYTES>("no-randomness")?;
-    secrets.save_text(CALLBACK_SECRET, &made.into())?;
-    // Another process may have created one at the same moment: the stored one counts.
-    secrets.load_text(CALLBACK_SECRET)?.filter(is_usable).ok_or_else(|| {
-        Fault::new(
-            FaultClass::Local,
-            "callback-secret",
-            "the secret of the callback URL cannot be stored",
-        )
-        .hint("check the state folder, and what stores secrets on this PC")
-    })
+    let make = || random_text::<BYTES>("no-randomness").map(Into::into);
+    secrets.ensure_text(CALLBACK_SECRET, &is_usable, &make)
 }
 
 /// Whether it is a single path segment and long enough.
@@ -62,9 +50,12 @@ fn is_usable(secret: &SecretString) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+    use std::sync::Arc;
+
     use super::*;
     use crate::disk::RealDisk;
-    use crate::secrets::MemorySecrets;
+    use crate::secrets::{FileSecrets, MemorySecrets};
 
     fn config(notifications: &str) -> Config {
         let dir = tempfile::tempdir().expect("tempdir");
@@ -100,6 +91,21 @@ mod tests {
         assert_ne!(secret(&one), secret(&other));
         one.save_text(CALLBACK_SECRET, &"a/../short".into()).expect("saved");
         assert_eq!(secret(&one).len(), 64);
+    }
+
+    #[test]
+    fn all_who_ask_for_the_secret_at_the_same_time_get_the_same_one() {
+        for _ in 0..20 {
+            let dir = tempfile::tempdir().expect("tempdir");
+            let store = || FileSecrets::new(Arc::new(RealDisk), dir.path());
+            let all: BTreeSet<_> = std::thread::scope(|scope| {
+                let ask = || callback_secret(&store()).expect("made").expose_secret().to_owned();
+                let threads: Vec<_> = (0..4).map(|_| scope.spawn(ask)).collect();
+                threads.into_iter().map(|thread| thread.join().expect("no panic")).collect()
+            });
+            let stored = store().load_text(CALLBACK_SECRET).expect("read").expect("there");
+            assert_eq!(all, BTreeSet::from([stored.expose_secret().to_owned()]));
+        }
     }
 
     #[test]

@@ -242,6 +242,15 @@ impl SecretStore for Full {
         self.0.load_text(name)
     }
 
+    fn ensure_text(
+        &self,
+        name: &str,
+        good: &dyn Fn(&SecretString) -> bool,
+        make: &dyn Fn() -> Result<SecretString, Fault>,
+    ) -> Result<SecretString, Fault> {
+        self.0.ensure_text(name, good, make)
+    }
+
     fn save_text(&self, name: &str, text: &SecretString) -> Result<(), Fault> {
         self.0.save_text(name, text)
     }

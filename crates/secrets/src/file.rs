@@ -310,6 +310,13 @@ impl FileSecrets {
         Ok(())
     }
 
+    /// Only one process at a time replaces a named text: each of two would take the other's half for
+    /// what a crash left behind.
+    fn lock_texts(&self) -> Result<LockGuard, Fault> {
+        self.disk.create_private_dirs(&self.dir)?;
+        Ok(self.disk.lock(&self.dir.join("texts.lock"))?)
+    }
+
     fn known(&self) -> MutexGuard<'_, Known> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -351,7 +358,26 @@ impl SecretStore for FileSecrets {
         Ok(text.map(|text| String::from_utf8_lossy(&text).into_owned().into()))
     }
 
+    fn ensure_text(
+        &self,
+        name: &str,
+        good: &dyn Fn(&SecretString) -> bool,
+        make: &dyn Fn() -> Result<SecretString, Fault>,
+    ) -> Result<SecretString, Fault> {
+        if let Some(text) = self.load_text(name)?.filter(good) {
+            return Ok(text);
+        }
+        let _lock = self.lock_texts()?;
+        if let Some(text) = self.load_text(name)?.filter(good) {
+            return Ok(text);
+        }
+        let text = make()?;
+        self.write(&self.text(name), text.expose_secret().as_bytes())?;
+        Ok(text)
+    }
+
     fn save_text(&self, name: &str, text: &SecretString) -> Result<(), Fault> {
+        let _lock = self.lock_texts()?;
         self.write(&self.text(name), text.expose_secret().as_bytes())
     }
 

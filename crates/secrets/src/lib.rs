@@ -79,6 +79,14 @@ pub trait SecretStore: Send + Sync {
     fn try_lock(&self, lab: &LabName) -> Result<Option<LockGuard>, Fault>;
     /// Returns the secret with this name, if there is one. Names are chosen by us: plain words.
     fn load_text(&self, name: &str) -> Result<Option<SecretString>, Fault>;
+    /// Returns the secret with this name if it is `good`; otherwise saves what `make` returns, and
+    /// returns that. All who do this at the same time get the same one.
+    fn ensure_text(
+        &self,
+        name: &str,
+        good: &dyn Fn(&SecretString) -> bool,
+        make: &dyn Fn() -> Result<SecretString, Fault>,
+    ) -> Result<SecretString, Fault>;
     /// Saves a secret under this name; durable on return.
     fn save_text(&self, name: &str, text: &SecretString) -> Result<(), Fault>;
     /// Removes the secret with this name, if any.

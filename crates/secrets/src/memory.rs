@@ -61,6 +61,20 @@ impl SecretStore for MemorySecrets {
         Ok(self.with(|kept| kept.texts.get(name).cloned()))
     }
 
+    fn ensure_text(
+        &self,
+        name: &str,
+        good: &dyn Fn(&SecretString) -> bool,
+        make: &dyn Fn() -> Result<SecretString, Fault>,
+    ) -> Result<SecretString, Fault> {
+        self.with(|kept| match kept.texts.get(name).filter(|text| good(text)) {
+            Some(text) => Ok(text.clone()),
+            None => make().inspect(|text| {
+                kept.texts.insert(name.to_owned(), text.clone());
+            }),
+        })
+    }
+
     fn save_text(&self, name: &str, text: &SecretString) -> Result<(), Fault> {
         self.with(|kept| kept.texts.insert(name.to_owned(), text.clone()));
         Ok(())
