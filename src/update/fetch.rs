@@ -1,6 +1,6 @@
 //! Downloads releases from the configured source: through the system's proxy, with the config's
 //! certificate authorities, `https` only except for this PC, and never more than was announced.
-//! `self_update` downloads archives through [`Archives`].
+//! `self_update` downloads archives through `Archives`.
 
 use std::time::Duration;
 
