@@ -343,15 +343,22 @@ fn a_power_cut_at_any_step_leaves_a_version_that_runs() {
     for step in [
         Step::UpdateDownload,
         Step::UpdateDownloaded,
+        Step::UpdateDownload,
         Step::UpdateUnpacked,
+        Step::UpdateDownload,
         Step::UpdateTried,
         Step::UpdateStaged,
         Step::UpdateCopied,
     ] {
         pc.die(&["update"], step.as_str());
         // Nothing is downloaded to elsewhere, and what is left there goes with the next attempt.
-        let here = std::fs::read_dir(pc.place().downloads()).map_or(0, Iterator::count);
-        assert_eq!(here > 0, matches!(step, Step::UpdateDownloaded), "{}", step.as_str());
+        // (On Windows the unpacked archive may stay until then.)
+        let left = std::fs::read_dir(pc.place().downloads()).map_or(0, Iterator::count);
+        match step {
+            Step::UpdateDownload => assert_eq!(left, 0),
+            Step::UpdateDownloaded => assert_ne!(left, 0),
+            _ => {}
+        }
         assert_eq!(pc.place().trial(&RealDisk), None, "{}", step.as_str());
         assert_eq!(pc.good(&["--version"]).stdout.trim(), format!("casedrop {OLD}"));
     }
