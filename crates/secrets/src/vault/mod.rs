@@ -32,6 +32,12 @@ pub use no_keyring::SecretServiceVault;
 #[cfg(all(target_os = "linux", feature = "keyring"))]
 pub use secret_service::SecretServiceVault;
 
+/// The word and the name of the desktop session's keyring. A build without it recognises by the
+/// word what another build sealed.
+#[cfg(target_os = "linux")]
+const SECRET_SERVICE: (&str, &str) =
+    ("secret-service", "the keyring of the desktop session (Secret Service)");
+
 /// The length of a key in bytes.
 pub const KEY_LEN: usize = 32;
 

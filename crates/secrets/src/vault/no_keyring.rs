@@ -5,7 +5,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::{Key, KeyVault, unusable};
+use super::{Key, KeyVault, SECRET_SERVICE, unusable};
 use casedrop_disk::Disk;
 use casedrop_model::fault::Fault;
 
@@ -19,11 +19,11 @@ impl SecretServiceVault {
 
 impl KeyVault for SecretServiceVault {
     fn word(&self) -> &'static str {
-        "secret-service"
+        SECRET_SERVICE.0
     }
 
     fn name(&self) -> &'static str {
-        "the keyring of the desktop session (Secret Service)"
+        SECRET_SERVICE.1
     }
 
     fn find(&self, _id: &str) -> Result<Option<Key>, Fault> {

@@ -14,7 +14,7 @@ use std::time::Duration;
 use secrecy::zeroize::Zeroizing;
 use secret_service::{EncryptionType, Error, SecretService};
 
-use super::{Key, KeyVault, no_randomness, unusable};
+use super::{Key, KeyVault, SECRET_SERVICE, no_randomness, unusable};
 use casedrop_disk::{Disk, read_limited, write_durably_private};
 use casedrop_model::fault::Fault;
 
@@ -62,11 +62,11 @@ impl SecretServiceVault {
 
 impl KeyVault for SecretServiceVault {
     fn word(&self) -> &'static str {
-        "secret-service"
+        SECRET_SERVICE.0
     }
 
     fn name(&self) -> &'static str {
-        "the keyring of the desktop session (Secret Service)"
+        SECRET_SERVICE.1
     }
 
     fn find(&self, id: &str) -> Result<Option<Key>, Fault> {
