@@ -64,7 +64,7 @@ pub(crate) fn link(place: &str) -> Fault {
 }
 
 pub(crate) fn encrypted(place: &str) -> Fault {
-    permanent("zip-encrypted", format!("{place} in the archive is encrypted"))
+    permanent(ENCRYPTED, format!("{place} in the archive is encrypted"))
 }
 
 pub(crate) fn duplicate(place: &str) -> Fault {
@@ -82,6 +82,8 @@ pub(crate) fn too_many(count: u64, max: u64) -> Fault {
     permanent("zip-too-many", format!("the archive has {count} files, more than {max}"))
 }
 
+/// Fault code of an encrypted archive.
+pub(crate) const ENCRYPTED: &str = "zip-encrypted";
 /// Fault code of an archive that is packed in a way that we cannot read.
 pub(crate) const UNSUPPORTED: &str = "zip-unsupported";
 

@@ -131,7 +131,7 @@ impl Survey {
 /// Describes a member that was left out because it cannot be read.
 pub(super) fn unreadable(fault: &Fault, name: &str) -> Finding {
     let words = match fault.code {
-        "zip-encrypted" => "it is encrypted and was left out",
+        fault::ENCRYPTED => "it is encrypted and was left out",
         fault::UNSUPPORTED => "it is packed in a way that the agent cannot read, and was left out",
         _ => "it is damaged in the vendor's archive and was left out",
     };
