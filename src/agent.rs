@@ -20,6 +20,7 @@ mod notices;
 mod notifications;
 mod output_change;
 mod page;
+mod pick_up;
 mod prober;
 mod recovery;
 pub mod requests;

@@ -256,6 +256,8 @@ fn start_background_tasks(context: &Arc<AgentContext>, tasks: &mut BackgroundTas
     }
     let for_logins = Arc::clone(&context.handler);
     tasks.start(|until| super::logins::look_after(for_logins, until));
+    let of_folders = Arc::clone(context);
+    tasks.start(|until| super::pick_up::look_after(of_folders, until));
     let of_page = Arc::clone(context);
     tasks.start(|until| super::page::show(of_page, until));
     super::command_folder::start(context, tasks);
@@ -368,10 +370,16 @@ fn summarise(life: &WorkSession) -> Result<Summary, StoreError> {
     let mut summary = Summary::default();
     for order in life.engine.store().orders()? {
         match order.state() {
-            OrderState::Published | OrderState::Away => summary.published += 1,
+            OrderState::Published | OrderState::PickedUp | OrderState::Away => {
+                summary.published += 1;
+            }
             OrderState::Removed => {}
             OrderState::Held => summary.held += 1,
-            OrderState::Waiting | OrderState::Regenerating => summary.waiting += 1,
+            OrderState::Waiting
+            | OrderState::Downloading
+            | OrderState::Checking
+            | OrderState::Refetching
+            | OrderState::Regenerating => summary.waiting += 1,
             OrderState::Retrying | OrderState::Attention => {
                 let why = order.trouble.map(|trouble| trouble.message).unwrap_or_default();
                 summary.failing.push((order.key, why));

@@ -10,8 +10,9 @@ use crate::agent::{Labs, RequestHandler, Updating, agent_runs};
 use crate::config::Config;
 use crate::control::{Control, NotAsked, new_id};
 use crate::disk::{Disk, RealDisk};
+use crate::model::record::OrderRecord;
 use crate::model::request::{Outcome, Reply, Request, Requests as _, Via, Who};
-use crate::status::Status;
+use crate::status::{RunningDownload, Status};
 use crate::update::{Place, managed_by};
 
 /// Carries out one command's requests.
@@ -47,6 +48,26 @@ impl RequestClient {
         match told {
             Some(Ok(status)) => status,
             _ => self.own().picture(),
+        }
+    }
+
+    /// Adds to orders from the journal what it does not say: what a running agent is doing with
+    /// them now, and whether their folders are still there.
+    pub(super) fn add_what_is_known_now(&self, orders: &mut [OrderRecord]) {
+        self.own().look_for_folders(orders);
+        self.add_activity(orders.iter_mut());
+    }
+
+    /// Adds what a running agent is doing with orders from the journal now.
+    pub(super) fn add_activity<'a>(&self, orders: impl IntoIterator<Item = &'a mut OrderRecord>) {
+        let told = self.agent().map(|agent| self.runtime.block_on(agent.status()));
+        let Some(Ok(status)) = told else { return };
+        if status.downloads.is_empty() {
+            return;
+        }
+        for order in orders {
+            let download = status.downloads.iter().find(|one| one.key == order.key);
+            order.activity = download.map(RunningDownload::activity);
         }
     }
 

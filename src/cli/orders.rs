@@ -12,6 +12,7 @@ use crate::hotfolder::layout::Layout;
 use crate::journal::{Errand, OrderEvent, Store, StoreError};
 use crate::model::findings::FindingCounts;
 use crate::model::record::{OrderRecord, OrderState, Place, Retired, Trouble};
+use crate::model::time::WallMs;
 
 use super::ask::RequestClient;
 use super::asked::{AskedFor, show_asked, tell_not_running, to_fetch};
@@ -25,8 +26,8 @@ pub struct OrdersArgs {
     /// Show only this lab's orders.
     #[arg(long, value_name = "LAB")]
     pub lab: Option<String>,
-    /// Show only orders in this state: waiting, regenerating, retrying, attention, held, away,
-    /// published or removed.
+    /// Show only orders in this state: waiting, downloading, checking, regenerating, retrying,
+    /// attention, held, away, published, refetching, picked-up or removed.
     #[arg(long, value_name = "STATE", value_parser = parse_state)]
     pub state: Option<OrderState>,
     /// Show only orders that lack something serious, held back or published anyway.
@@ -45,7 +46,7 @@ pub struct ShowArgs {
 }
 
 fn parse_state(text: &str) -> Result<OrderState, String> {
-    OrderState::ALL.into_iter().find(|state| state.as_str() == text).ok_or_else(|| {
+    OrderState::named(text).ok_or_else(|| {
         let known: Vec<_> = OrderState::ALL.iter().map(|state| state.as_str()).collect();
         format!("one of {}", known.join(", "))
     })
@@ -60,6 +61,14 @@ struct OrderView<'a> {
     rx_id: Option<&'a str>,
     order_code: Option<&'a str>,
     state: OrderState,
+    /// How much of the scans' package is here, in percent, while it is arriving.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    percent: Option<u8>,
+    /// When the folder was found to be taken.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    picked_up_at: Option<String>,
+    #[serde(skip)]
+    state_in_words: String,
     status: &'a str,
     listed: bool,
     case_type: Option<&'a str>,
@@ -94,6 +103,9 @@ impl<'a> OrderView<'a> {
             rx_id: order.remote.rx_id.as_ref().map(crate::model::ids::RxId::as_str),
             order_code: order.remote.order_code.as_deref(),
             state: order.state(),
+            percent: order.percent(),
+            picked_up_at: order.picked_up.map(WallMs::to_rfc3339),
+            state_in_words: order.state_in_words(),
             status: order.remote.status.as_str(),
             listed: order.listed,
             case_type: order.remote.case_type.as_deref(),
@@ -122,7 +134,7 @@ pub fn orders(config: &Config, args: &OrdersArgs, streams: &mut Streams) -> Resu
         return super::reconcile::run(config, args.lab.as_deref(), streams);
     }
     let layout = layout(config);
-    let (all, asked) = match open(config)? {
+    let (mut all, asked) = match open(config)? {
         Some(store) => {
             for (note, _) in notes(&store).map_err(unusable)? {
                 streams.note(note);
@@ -133,6 +145,7 @@ pub fn orders(config: &Config, args: &OrdersArgs, streams: &mut Streams) -> Resu
         }
         None => (Vec::new(), Vec::new()),
     };
+    RequestClient::of(config)?.add_what_is_known_now(&mut all);
     let is_of = |lab: &str, order: &OrderRecord| order.key.lab.as_str().eq_ignore_ascii_case(lab);
     if let Some(lab) = &args.lab
         && !all.iter().any(|order| is_of(lab, order))
@@ -174,17 +187,17 @@ pub fn orders(config: &Config, args: &OrdersArgs, streams: &mut Streams) -> Resu
         return Ok(Exit::Ok);
     }
     streams.line(format!(
-        "{:<16} {:<10} {:<12} {:<13} {:>3}  {:<20} {:<18} {}",
+        "{:<16} {:<10} {:<12} {:<28} {:>3}  {:<20} {:<18} {}",
         "LAB", "ACCOUNT", "ORDER", "STATE", "REV", "PUBLISHED", "FINDINGS", "AT ALIGN"
     ))?;
     for order in chosen {
         let published = order.published.as_ref();
         streams.line(format!(
-            "{:<16} {:<10} {:<12} {:<13} {:>3}  {:<20} {:<18} {}",
+            "{:<16} {:<10} {:<12} {:<28} {:>3}  {:<20} {:<18} {}",
             order.key.lab.as_str(),
             order.key.account.as_str(),
             order.key.order.as_str(),
-            order.state().as_str(),
+            order.state_in_words(),
             published.map_or("-".to_owned(), |published| published.revision.to_string()),
             published.map_or("-".to_owned(), |published| published.at.to_rfc3339()),
             mark(order),
@@ -202,7 +215,7 @@ pub fn orders(config: &Config, args: &OrdersArgs, streams: &mut Streams) -> Resu
         let AskedFor { lab, account, order_id, state, since } = one;
         let (none, since) = ("-", format!("requested at {since}, not started yet"));
         streams.line(format!(
-            "{lab:<16} {account:<10} {order_id:<12} {state:<13} {none:>3}  {none:<20} {none:<18} {since}"
+            "{lab:<16} {account:<10} {order_id:<12} {state:<28} {none:>3}  {none:<20} {none:<18} {since}"
         ))?;
     }
     if !asked.is_empty() {
@@ -247,7 +260,11 @@ pub fn show(config: &Config, args: &ShowArgs, streams: &mut Streams) -> Result<E
         let found = store.find(&args.order)?.into_iter().map(tell);
         Ok((found.collect::<Result<Vec<_>, StoreError>>()?, to_fetch(store)?))
     });
-    let (told, asked) = told.map_err(unusable)?;
+    let (mut told, asked) = told.map_err(unusable)?;
+    let client = RequestClient::of(config)?;
+    for (order, ..) in &mut told {
+        client.add_what_is_known_now(std::slice::from_mut(order));
+    }
     if told.is_empty() {
         let is_it = |errand: &Errand| errand.key.order.as_str() == args.order;
         let asked: Vec<_> = asked.into_iter().filter(is_it).collect();
@@ -285,7 +302,7 @@ fn tell_story(story: &Story<'_>, streams: &mut Streams) -> Result<(), CliError> 
     let order = &story.order;
     streams
         .line(format!("order {} of {} (account {})", order.order_id, order.lab, order.account))?;
-    streams.line(format!("  state      {}", order.state.as_str()))?;
+    streams.line(format!("  state      {}", order.state_in_words))?;
     let listed = match order.state {
         OrderState::Away => ", expected back",
         _ if order.listed => "",
@@ -307,6 +324,11 @@ fn tell_story(story: &Story<'_>, streams: &mut Streams) -> Result<(), CliError> 
     }
     if let Some(path) = &order.path {
         streams.line(format!("  folder     {}", path.display()))?;
+    }
+    if let Some(at) = &order.picked_up_at {
+        streams.line(format!(
+            "             taken from there (moved, deleted or emptied), noticed {at}"
+        ))?;
     }
     if let Some(held) = &order.held {
         tell_held(order.order_id, held, streams)?;

@@ -21,6 +21,7 @@ use crate::model::order::RemoteOrder;
 use crate::model::record::{OrderRecord, OrderState, Place};
 use crate::model::test_order;
 
+use super::ask::RequestClient;
 use super::journal::unusable;
 use super::{CliError, Exit, Streams};
 
@@ -76,6 +77,8 @@ pub fn run(config: &Config, lab: Option<&str>, streams: &mut Streams) -> Result<
     }
     books.orders.retain(|(order, _)| wanted(order.key.lab.as_str()));
     ask_about_the_missing(config, &mut books, streams);
+    let client = RequestClient::of(config)?;
+    client.add_activity(books.orders.iter_mut().map(|(order, _)| order));
 
     let mut differences = Vec::new();
     for (order, revisions) in &books.orders {

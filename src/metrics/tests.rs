@@ -17,7 +17,7 @@ use crate::model::notice::Notice;
 use crate::model::record::Place;
 use crate::model::remote::ReadyList;
 use crate::status::testing::{lab, well};
-use crate::status::{LabState, Note, Progress, RunningDownload, Status, UpdateStatus};
+use crate::status::{LabState, Note, Progress, RunningDownload, Stage, Status, UpdateStatus};
 
 const HOSTILE: &str = "a\"}\\ 1 {x=\"";
 
@@ -77,6 +77,8 @@ fn full() -> Status {
         asset: AssetKind::Ide.as_str().to_owned(),
         done: 400,
         total: Some(1000),
+        stage: Stage::Downloading,
+        percent: Some(40),
     }];
     status.update = Some(UpdateStatus {
         staged: Some("1.4.0".to_owned()),

@@ -6,9 +6,11 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::Transfer;
 use super::health::health;
 use super::reasons::{Code, Reason};
 use crate::model::ids::{AccountId, LabName, OrderKey};
+use crate::model::record::Activity;
 use crate::model::time::WallMs;
 
 /// The status of agent, labs and orders. Times are RFC 3339 in UTC.
@@ -185,6 +187,41 @@ pub struct RunningDownload {
     pub done: u64,
     /// Expected bytes, if the server reported them.
     pub total: Option<u64>,
+    #[serde(default)]
+    pub stage: Stage,
+    /// How much of the scans' package is here, if its size is known.
+    #[serde(default)]
+    pub percent: Option<u8>,
+}
+
+/// How far the work on an order has come.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Stage {
+    /// Its files are arriving.
+    #[default]
+    Downloading,
+    /// All of it is here, and is being unpacked, checked and published.
+    Checking,
+}
+
+impl RunningDownload {
+    pub fn of(key: OrderKey, transfer: &Transfer) -> Self {
+        let (stage, percent) = match transfer.activity() {
+            Activity::Downloading(percent) => (Stage::Downloading, percent),
+            Activity::Checking => (Stage::Checking, None),
+        };
+        let asset = transfer.kind.as_str().to_owned();
+        Self { key, asset, done: transfer.done, total: transfer.total, stage, percent }
+    }
+
+    /// What it says about its order.
+    pub fn activity(&self) -> Activity {
+        match self.stage {
+            Stage::Downloading => Activity::Downloading(self.percent),
+            Stage::Checking => Activity::Checking,
+        }
+    }
 }
 
 /// A pause of the downloads from one server.

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::reasons::Reason;
-use super::report::{LabStatus, NotificationsStatus, Status, WishKind};
+use super::report::{LabStatus, NotificationsStatus, Stage, Status, WishKind};
 use crate::model::size::size;
 
 impl fmt::Display for Status {
@@ -91,6 +91,10 @@ fn orders(status: &Status, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let counts = if counts.is_empty() { "none yet".to_owned() } else { counts.join(", ") };
     writeln!(f, "orders: {counts}")?;
     for download in &status.downloads {
+        if download.stage == Stage::Checking {
+            writeln!(f, "  {}: checking", download.key)?;
+            continue;
+        }
         write!(f, "  {}: downloading {}, {}", download.key, download.asset, size(download.done))?;
         download.total.map_or(Ok(()), |total| write!(f, " of {}", size(total)))?;
         writeln!(f)?;

@@ -46,6 +46,8 @@ struct OrderPage {
     held: Option<HeldBox>,
     folder: Option<String>,
     folder_gone: bool,
+    /// When the folder was found to be taken.
+    picked_up: Option<When>,
     no_folder: &'static str,
     can_return: bool,
     download: Option<DownloadView>,
@@ -166,12 +168,7 @@ pub(super) async fn page(
         Err(fault) => return call.cannot(&fault),
     };
     let download = transfer.map(|transfer| {
-        let running = RunningDownload {
-            key: view.record.key.clone(),
-            asset: transfer.kind.as_str().to_owned(),
-            done: transfer.done,
-            total: transfer.total,
-        };
+        let running = RunningDownload::of(view.record.key.clone(), &transfer);
         DownloadView::of(&running, call.lang)
     });
     show(&OrderPage { patient, download, ..OrderPage::of(&view, &call, show_names) })
@@ -221,7 +218,7 @@ impl OrderPage {
             patient: None,
             names_hidden: !show_names && all.iter().any(|file| named(file.role)),
             tone: Tone::of_state(state),
-            state: t.state(state),
+            state: t.state_of(record),
             facts: facts(view, t),
             heard: When::at(record.last_seen),
             trouble: record.trouble.as_ref().filter(|_| record.is_wanted()).map(TroubleView::of),
@@ -229,6 +226,7 @@ impl OrderPage {
             held: held.map(|held| HeldBox { since: When::at(held.at), released: held.released }),
             folder: view.folder.as_deref().map(shown),
             folder_gone: standing.is_none(),
+            picked_up: record.picked_up.map(When::at),
             no_folder: if record.retired == Retired::Yes { t.folder_removed } else { t.no_folder },
             can_return: !record.is_away(),
             download: None,

@@ -201,6 +201,10 @@ texts! {
     rx_id: "Rx ID", "Rx-ID";
     // The states of an order.
     state_waiting: "waiting", "wartet";
+    state_downloading: "downloading", "wird geladen";
+    state_checking: "checking", "wird geprüft";
+    state_refetching: "published, being fetched again", "abgelegt, wird neu geholt";
+    state_picked_up: "picked up", "abgeholt";
     state_regenerating: "being prepared by Align", "bei Align in Vorbereitung";
     state_retrying: "trying again", "neuer Versuch folgt";
     state_attention: "needs attention", "braucht Aufmerksamkeit";
@@ -227,6 +231,8 @@ texts! {
     no_folder: "not published yet", "noch nicht abgelegt";
     folder_gone: "no longer there: it was moved, deleted or changed",
         "nicht mehr dort: verschoben, gelöscht oder geändert";
+    folder_taken: "taken from there (moved, deleted or emptied); noticed",
+        "dort abgeholt (verschoben, gelöscht oder geleert); bemerkt";
     folder_removed: "removed from the hot folder", "aus dem Auftragsordner entfernt";
     next_try: "Next attempt", "Nächster Versuch";
     no_next_try: "none planned", "keiner geplant";
@@ -308,6 +314,8 @@ texts! {
     did_returned: "Returned to the doctor", "An die Praxis zurückgeschickt";
     did_removed: "Removed (retention)", "Entfernt (Aufbewahrungsfrist)";
     did_kept: "Not removed", "Nicht entfernt";
+    did_picked_up: "Picked up", "Abgeholt";
+    did_back: "Back in the folder", "Wieder im Ordner";
     did_rebuilt: "Found again", "Wiedergefunden";
     did_forgotten: "Old revision removed", "Alte Revision entfernt";
     // Returning a scan.

@@ -6,13 +6,17 @@ use crate::config;
 use crate::model::asset::AssetKind;
 use crate::model::finding_code::FindingCode;
 use crate::model::manifest::{Jaw, Reason, Role, Severity};
-use crate::model::record::OrderState;
+use crate::model::record::{OrderRecord, OrderState};
 use crate::model::request::Outcome;
 
 impl Texts {
     pub(super) fn state(&self, state: OrderState) -> &'static str {
         match state {
             OrderState::Waiting => self.state_waiting,
+            OrderState::Downloading => self.state_downloading,
+            OrderState::Checking => self.state_checking,
+            OrderState::Refetching => self.state_refetching,
+            OrderState::PickedUp => self.state_picked_up,
             OrderState::Regenerating => self.state_regenerating,
             OrderState::Retrying => self.state_retrying,
             OrderState::Attention => self.state_attention,
@@ -21,6 +25,12 @@ impl Texts {
             OrderState::Removed => self.state_removed,
             OrderState::Held => self.state_held,
         }
+    }
+
+    /// The same with how far its download has come.
+    pub(super) fn state_of(&self, order: &OrderRecord) -> String {
+        let words = self.state(order.state());
+        order.percent().map_or(words.to_owned(), |percent| format!("{words}, {percent} %"))
     }
 
     /// The words for a number of orders in that state.
@@ -125,6 +135,8 @@ impl Texts {
             "returned" => self.did_returned,
             "removed" => self.did_removed,
             "kept" => self.did_kept,
+            "picked-up" => self.did_picked_up,
+            "back" => self.did_back,
             "rebuilt" => self.did_rebuilt,
             "forgotten" => self.did_forgotten,
             _ => return None,
@@ -156,8 +168,12 @@ impl Tone {
     pub(super) fn of_state(state: OrderState) -> Self {
         match state {
             OrderState::Published => Self::Good,
-            OrderState::Waiting | OrderState::Regenerating => Self::Busy,
-            OrderState::Away | OrderState::Removed => Self::Rest,
+            OrderState::Waiting
+            | OrderState::Downloading
+            | OrderState::Checking
+            | OrderState::Refetching
+            | OrderState::Regenerating => Self::Busy,
+            OrderState::Away | OrderState::PickedUp | OrderState::Removed => Self::Rest,
             OrderState::Retrying | OrderState::Attention | OrderState::Held => Self::Warn,
         }
     }
@@ -192,6 +208,13 @@ impl Tone {
 mod tests {
     use super::super::texts::ENGLISH;
     use super::*;
+
+    #[test]
+    fn the_page_says_a_state_as_everything_else_does() {
+        for state in OrderState::ALL {
+            assert_eq!(ENGLISH.state(state), state.words());
+        }
+    }
 
     #[test]
     fn counts_agree_with_their_words() {

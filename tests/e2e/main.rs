@@ -47,6 +47,7 @@ mod secrecy;
 mod service;
 #[cfg(windows)]
 mod service_windows;
+mod states;
 mod support;
 mod trial;
 mod update;

@@ -6,6 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use crate::pace::Arrived;
 use casedrop_model::asset::AssetKind;
 use casedrop_model::ids::{LabName, OrderKey};
+use casedrop_model::record::Activity;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Transfer {
@@ -16,6 +17,22 @@ pub struct Transfer {
     pub total: Option<u64>,
     /// Bytes received since the order's download began, over all of its parts.
     pub arrived: u64,
+    /// Whether everything requested so far has arrived.
+    pub is_here: bool,
+}
+
+impl Transfer {
+    /// What this says about its order.
+    pub fn activity(&self) -> Activity {
+        if self.is_here {
+            return Activity::Checking;
+        }
+        // Extras are small, and are fetched once the scans are here.
+        let total = self.total.filter(|total| *total > 0 && self.kind == AssetKind::Ide);
+        let percent = total.map(|total| self.done.saturating_mul(100) / total);
+        // A server may send more than it announced.
+        Activity::Downloading(percent.map(|percent| u8::try_from(percent.min(100)).unwrap_or(100)))
+    }
 }
 
 /// All running downloads, and how much they have received so far.
@@ -36,7 +53,8 @@ impl Progress {
         let mut table = self.table();
         table.here.remove(key);
         let arrived = table.running.get(key).map_or(0, |before| before.arrived);
-        table.running.insert(key.clone(), Transfer { kind, done, total, arrived });
+        let transfer = Transfer { kind, done, total, arrived, is_here: false };
+        table.running.insert(key.clone(), transfer);
     }
 
     /// Records that all requested bytes of an order have arrived: what follows is up to this PC.
@@ -78,7 +96,11 @@ impl Progress {
 
     /// Returns all running downloads.
     pub fn snapshot(&self) -> BTreeMap<OrderKey, Transfer> {
-        self.table().running.clone()
+        let table = self.table();
+        let running = table.running.iter().map(|(key, transfer)| {
+            (key.clone(), Transfer { is_here: table.here.contains(key), ..transfer.clone() })
+        });
+        running.collect()
     }
 
     /// Returns the bytes received per lab since the process started, including aborted downloads.
@@ -136,5 +158,20 @@ mod tests {
         assert_eq!(progress.arrived()[&key], coming);
         progress.end(&key);
         assert_eq!(progress.arrived().len(), 0);
+    }
+
+    #[test]
+    fn an_order_is_downloading_until_everything_is_here() {
+        let transfer = |kind, done, total, is_here| {
+            Transfer { kind, done, total, arrived: 0, is_here }.activity()
+        };
+        let (ide, pictures) = (AssetKind::Ide, AssetKind::Thumbnails);
+        assert_eq!(transfer(ide, 0, Some(200), false), Activity::Downloading(Some(0)));
+        assert_eq!(transfer(ide, 199, Some(200), false), Activity::Downloading(Some(99)));
+        assert_eq!(transfer(ide, 250, Some(200), false), Activity::Downloading(Some(100)));
+        assert_eq!(transfer(ide, 7, None, false), Activity::Downloading(None));
+        assert_eq!(transfer(ide, 7, Some(0), false), Activity::Downloading(None));
+        assert_eq!(transfer(pictures, 1, Some(2), false), Activity::Downloading(None));
+        assert_eq!(transfer(ide, 200, Some(200), true), Activity::Checking);
     }
 }

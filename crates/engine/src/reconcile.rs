@@ -136,6 +136,9 @@ fn wanted(order: &OrderRecord) -> (Kind, String) {
             format!("{}{hint}; {next}", trouble.message)
         },
     );
+    if order.activity.is_some() && order.needs_work() {
+        return (Kind::NotHereYet, format!("{} right now", order.state_in_words()));
+    }
     match order.state() {
         _ if order.left_unfetched() && order.remote.status == Status::Downloaded => (
             Kind::TakenByAnotherClient,

@@ -23,6 +23,7 @@ pub mod inspect;
 pub mod layout;
 pub mod mesh;
 pub mod partial_download;
+pub mod pick_up;
 pub mod publish;
 pub mod rebuild;
 pub mod retention;

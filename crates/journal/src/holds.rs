@@ -254,11 +254,9 @@ pub(super) mod tests {
         Held { manifest: held.manifest.without_names(), ..held }
     }
 
-    fn publish(store: &Store, id: &str, findings: Vec<Finding>) {
-        let mut one = order(id);
-        one.fetched = one.evidence;
-        let intent = Intent {
-            key: one.key.clone(),
+    pub(in super::super) fn intent(id: &str, findings: Vec<Finding>) -> Intent {
+        Intent {
+            key: order(id).key,
             manifest: manifest(id, findings),
             manifest_sha256: "cd".to_owned(),
             evidence: 1,
@@ -266,7 +264,13 @@ pub(super) mod tests {
             target: IntentTarget::Fresh,
             history_seen: 0,
             etag: None,
-        };
+        }
+    }
+
+    pub(in super::super) fn publish(store: &Store, id: &str, findings: Vec<Finding>) {
+        let mut one = order(id);
+        one.fetched = one.evidence;
+        let intent = intent(id, findings);
         one.published = Some(PublishedRecord {
             revision: 1,
             manifest_sha256: "cd".to_owned(),

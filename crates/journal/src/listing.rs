@@ -131,7 +131,20 @@ fn wanted(query: &OrderQuery) -> (String, Vec<Value>) {
         // Not user input, so no escaping is needed.
         let words: Vec<_> =
             query.states.iter().map(|state| format!("'{}'", state.as_str())).collect();
-        parts.push(format!("state IN ({})", words.join(", ")));
+        let mut part = format!("state IN ({})", words.join(", "));
+        for (key, state) in &query.live {
+            let of_key = [key.lab.as_str(), key.account.as_str(), key.order.as_str()];
+            let at = values.len();
+            values.extend(of_key.map(|text| Value::Text(text.to_owned())));
+            let (lab, account, order) = (at + 1, at + 2, at + 3);
+            let is_it = format!("(lab = ?{lab} AND account = ?{account} AND order_id = ?{order})");
+            part = if query.states.contains(state) {
+                format!("({part} OR {is_it})")
+            } else {
+                format!("({part} AND NOT {is_it})")
+            };
+        }
+        parts.push(part);
     }
     if query.incomplete {
         // What is held back, and what was last published with a serious finding.
@@ -154,6 +167,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::super::Held;
+    use super::super::holds::tests::publish;
     use super::super::tests::order;
     use super::*;
     use casedrop_model::fault::FaultClass;
@@ -233,6 +247,21 @@ mod tests {
     }
 
     #[test]
+    fn what_an_agent_is_doing_counts_for_the_choice_of_states() {
+        let store = three();
+        let key = order("9").key;
+        let of = |states: &[OrderState], state| {
+            let live = vec![(key.clone(), state)];
+            found(&store, &OrderQuery { states: states.to_vec(), live, ..everything() })
+        };
+        assert_eq!(of(&[OrderState::Waiting], OrderState::Downloading), ["17", "118"]);
+        assert_eq!(of(&[OrderState::Downloading], OrderState::Downloading), ["9"]);
+        let both = [OrderState::Waiting, OrderState::Checking];
+        assert_eq!(of(&both, OrderState::Checking), ["17", "9", "118"]);
+        assert_eq!(of(&[OrderState::Checking], OrderState::Downloading), Vec::<String>::new());
+    }
+
+    #[test]
     fn every_choice_goes_with_every_sort() {
         let store = three();
         let sorts = [
@@ -308,9 +337,15 @@ mod tests {
             retired in prop::sample::select(
                 vec![Retired::No, Retired::Yes, Retired::LeftAlone, Retired::UnderWay]),
             (holds, released) in (any::<bool>(), any::<bool>()),
+            (is_published, is_taken) in (any::<bool>(), any::<bool>()),
         ) {
             let store = Store::in_memory().expect("journal");
             let mut one = order("17");
+            if is_published {
+                publish(&store, "17", Vec::new());
+                one = store.order(&one.key).expect("read").expect("there");
+            }
+            one.picked_up = is_taken.then_some(WallMs(3));
             one.remote.status = status;
             one.trouble = trouble;
             (one.evidence, one.fetched, one.forced) = (evidence, fetched, forced);

@@ -19,7 +19,7 @@ pub(super) const SELECT: &str = "
            r.revision, r.manifest_sha256, r.published_ms, r.confirmed_ms, r.place, r.history_seen,
            o.away, o.begun, o.last_asked_ms, o.wait_ms, o.attention,
            o.not_converted, o.damaged, o.retired, o.notified_ms, o.notified_vain,
-           r.counted_ms AS counted_ms, r.findings AS findings,
+           r.counted_ms AS counted_ms, r.findings AS findings, o.picked_up_ms AS picked_up_ms,
            h.revision AS held_revision, h.at_ms AS held_ms, h.confirmed_ms AS held_confirmed_ms,
            h.released AS released, h.findings AS held_findings
     FROM orders o LEFT JOIN revisions r
@@ -108,12 +108,12 @@ impl Store {
                 fetched, forced, rechecks, first_seen_ms, last_seen_ms, fault_class, fault_code,
                 fault_text, fault_hint, attempts, since_ms, next_try_ms, revision, away, begun,
                 last_asked_ms, ask_at_ms, wait_ms, attention, not_converted, damaged, retired,
-                notified_ms, notified_vain, held)
+                notified_ms, notified_vain, held, picked_up_ms)
             VALUES (:lab, :account, :order_id, :rx_id, :remote, :listed, :evidence, :fetched,
                 :forced, :rechecks, :first_seen_ms, :last_seen_ms, :fault_class, :fault_code,
                 :fault_text, :fault_hint, :attempts, :since_ms, :next_try_ms, :revision, :away,
                 :begun, :last_asked_ms, :ask_at_ms, :wait_ms, :attention, :not_converted, :damaged,
-                :retired, :notified_ms, :notified_vain, :held)";
+                :retired, :notified_ms, :notified_vain, :held, :picked_up_ms)";
         let remote =
             serde_json::to_string(&order.remote).map_err(|error| unreadable("order", error))?;
         let trouble = order.trouble.as_ref();
@@ -150,6 +150,7 @@ impl Store {
             ":notified_ms": order.notified.map(|at| at.0),
             ":notified_vain": order.notified_vain,
             ":held": order.held.as_ref().map_or(0, |held| 1 + u32::from(held.released)),
+            ":picked_up_ms": order.picked_up.map(|at| at.0),
         })?;
         Ok(())
     }
@@ -244,6 +245,8 @@ pub(super) fn read(row: &Row<'_>) -> Result<OrderRecord, StoreError> {
         retired: retired(row.get(31)?)?,
         findings: findings(row.get("findings")?)?,
         held: held(row)?,
+        picked_up: row.get::<_, Option<i64>>("picked_up_ms")?.map(WallMs),
+        activity: None,
     })
 }
 

@@ -244,6 +244,38 @@ const STEPS: &[&str] = &[
 ",
     // Manifests have stand-ins for names; see WITHOUT_NAMES.
     "",
+    // An older agent that writes an order drops `picked_up_ms`; the next look of a newer one finds
+    // it again.
+    "
+    ALTER TABLE orders ADD COLUMN picked_up_ms INTEGER;
+    DROP INDEX orders_by_state;
+    DROP INDEX orders_listing;
+    ALTER TABLE orders DROP COLUMN state;
+    ALTER TABLE orders ADD COLUMN state TEXT GENERATED ALWAYS AS (
+        CASE
+        WHEN evidence <= fetched AND NOT forced AND held <> 2 THEN
+            CASE
+            WHEN held = 0 AND retired = 1 THEN 'removed'
+            WHEN json_valid(remote) AND json_extract(remote, '$.status')
+                IN ('iTero Modeling', 'Scanning', 'iTero Milling') THEN 'away'
+            WHEN held = 1 THEN 'held'
+            WHEN picked_up_ms IS NOT NULL THEN 'picked-up'
+            ELSE 'published'
+            END
+        WHEN fault_class IS NULL THEN
+            CASE
+            WHEN (evidence > fetched OR forced) AND revision IS NOT NULL AND retired <> 1
+                AND picked_up_ms IS NULL THEN 'refetching'
+            ELSE 'waiting'
+            END
+        WHEN attention THEN 'attention'
+        WHEN fault_class = 'not-converted' THEN 'regenerating'
+        ELSE 'retrying'
+        END) VIRTUAL;
+    CREATE INDEX orders_by_state ON orders (state, last_seen_ms, order_id);
+    CREATE INDEX orders_listing ON orders
+        (last_seen_ms, order_id, rx_id, order_code, case_type, lab, account, state);
+",
 ];
 
 /// The step after which no manifest in the journal names a person.

@@ -45,6 +45,7 @@ fn what_is_saved_is_read_back() {
     record.notified = Some(WallMs(6));
     record.notified_vain = 3;
     record.begun = 1;
+    record.picked_up = Some(WallMs(9));
     record.last_asked = Some(WallMs(8));
     store.save(&record).expect("saved");
     assert_eq!(store.order(&record.key).expect("read"), Some(record.clone()));

@@ -1,5 +1,6 @@
 //! Queries for lists of orders: filters, sort order and paging.
 
+use super::ids::OrderKey;
 use super::record::{OrderRecord, OrderState};
 
 /// Which orders to list, and how.
@@ -12,6 +13,8 @@ pub struct OrderQuery {
     pub lab: Option<String>,
     /// Only orders in one of these states; empty means any.
     pub states: Vec<OrderState>,
+    /// Orders whose state differs from the journal's at this moment, and that state.
+    pub live: Vec<(OrderKey, OrderState)>,
     /// Only orders with a serious finding, held back or published.
     pub incomplete: bool,
     pub sort: OrderSort,
@@ -53,6 +56,7 @@ impl Default for OrderQuery {
             words: Vec::new(),
             lab: None,
             states: Vec::new(),
+            live: Vec::new(),
             incomplete: false,
             sort: OrderSort::default(),
             skip: 0,

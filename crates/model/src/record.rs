@@ -53,6 +53,19 @@ pub struct OrderRecord {
     pub findings: FindingCounts,
     /// What was fetched and is held back, if anything.
     pub held: Option<HeldRecord>,
+    /// When the folder of the newest revision was found to be gone or empty: somebody took it.
+    pub picked_up: Option<WallMs>,
+    /// What a running agent is doing with it at this moment. In memory only.
+    pub activity: Option<Activity>,
+}
+
+/// What is being done with an order at this moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Activity {
+    /// Its files are arriving: how much of the scans' package is here, in percent, if that is known.
+    Downloading(Option<u8>),
+    /// Everything is here, and is being unpacked, checked and published.
+    Checking,
 }
 
 /// A revision that was fetched and checked but is kept in staging because it is incomplete. A
@@ -245,6 +258,10 @@ impl IntentTarget {
 pub enum OrderState {
     /// To be fetched as soon as there is a free slot.
     Waiting,
+    /// Its files are arriving.
+    Downloading,
+    /// All of it is here, and is being unpacked, checked and published.
+    Checking,
     /// Align is making the files.
     Regenerating,
     /// Failed; retried automatically.
@@ -255,6 +272,10 @@ pub enum OrderState {
     Away,
     /// Published; nothing newer is known.
     Published,
+    /// Published, and to be fetched again: the folder keeps what it has until then.
+    Refetching,
+    /// Published, and its folder was taken since.
+    PickedUp,
     /// Published once, then removed from the output because of its age.
     Removed,
     /// Fetched and kept safe but not published, because it is incomplete: a person decides.
@@ -262,19 +283,49 @@ pub enum OrderState {
 }
 
 impl OrderState {
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 12] = [
         Self::Waiting,
+        Self::Downloading,
+        Self::Checking,
         Self::Regenerating,
         Self::Retrying,
         Self::Attention,
         Self::Held,
         Self::Away,
         Self::Published,
+        Self::Refetching,
+        Self::PickedUp,
         Self::Removed,
     ];
 
+    /// The word for programs.
     pub fn as_str(self) -> &'static str {
         self.into()
+    }
+
+    /// The state with this name: the word for programs, or that for people.
+    pub fn named(text: &str) -> Option<Self> {
+        let is_it =
+            |state: &Self| text == state.as_str() || text.eq_ignore_ascii_case(state.words());
+        Self::ALL.into_iter().find(is_it)
+    }
+
+    /// Says it to people, the same everywhere.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::Downloading => "downloading",
+            Self::Checking => "checking",
+            Self::Regenerating => "being prepared by Align",
+            Self::Retrying => "trying again",
+            Self::Attention => "needs attention",
+            Self::Held => "held back: incomplete",
+            Self::Away => "at the doctor or in modeling",
+            Self::Published => "published",
+            Self::Refetching => "published, being fetched again",
+            Self::PickedUp => "picked up",
+            Self::Removed => "removed (retention)",
+        }
     }
 }
 
@@ -301,6 +352,8 @@ impl OrderRecord {
             retired: Retired::No,
             findings: FindingCounts::default(),
             held: None,
+            picked_up: None,
+            activity: None,
         }
     }
 
@@ -377,18 +430,116 @@ impl OrderRecord {
         Some(heard.plus(wait))
     }
 
+    /// Whether its newest revision is in the output, as far as anybody knows.
+    pub fn is_in_output(&self) -> bool {
+        self.published.is_some() && self.retired != Retired::Yes && self.picked_up.is_none()
+    }
+
     pub fn state(&self) -> OrderState {
+        // Pictures that arrive late change nothing about a published order.
+        match (self.activity.filter(|_| self.needs_work()), self.is_in_output()) {
+            (Some(_), true) => return OrderState::Refetching,
+            (Some(Activity::Downloading(_)), false) => return OrderState::Downloading,
+            (Some(Activity::Checking), false) => return OrderState::Checking,
+            (None, _) => {}
+        }
         match &self.trouble {
             _ if !self.needs_work() && self.held.is_none() && self.retired == Retired::Yes => {
                 OrderState::Removed
             }
             _ if !self.needs_work() && self.is_away() => OrderState::Away,
             _ if !self.needs_work() && self.held.is_some() => OrderState::Held,
+            _ if !self.needs_work() && self.picked_up.is_some() => OrderState::PickedUp,
             _ if !self.needs_work() => OrderState::Published,
+            None if self.is_wanted() && self.is_in_output() => OrderState::Refetching,
             None => OrderState::Waiting,
             Some(trouble) if trouble.attention => OrderState::Attention,
             Some(trouble) if trouble.class == FaultClass::NotConverted => OrderState::Regenerating,
             Some(_) => OrderState::Retrying,
         }
+    }
+
+    /// How much of the scans' package has arrived, in percent, while it is arriving.
+    pub fn percent(&self) -> Option<u8> {
+        match self.activity {
+            Some(Activity::Downloading(percent)) => percent,
+            Some(Activity::Checking) | None => None,
+        }
+    }
+
+    /// Its state for people, with how far its download has come.
+    pub fn state_in_words(&self) -> String {
+        let words = self.state().words();
+        self.percent().map_or(words.to_owned(), |percent| format!("{words}, {percent} %"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::order::RemoteOrder;
+
+    fn order() -> OrderRecord {
+        let key = OrderKey {
+            lab: "lab".parse().expect("valid"),
+            account: "1".parse().expect("valid"),
+            order: "17".parse().expect("valid"),
+        };
+        let remote = RemoteOrder::new(key.order.clone(), Status::Ready);
+        OrderRecord::new(key, remote, WallMs(0))
+    }
+
+    fn published() -> OrderRecord {
+        let published = PublishedRecord {
+            revision: 1,
+            manifest_sha256: String::new(),
+            at: WallMs(1),
+            confirmed: WallMs(1),
+            place: Place::Main,
+            history_seen: 0,
+        };
+        OrderRecord { published: Some(published), fetched: 1, ..order() }
+    }
+
+    #[test]
+    fn an_order_that_is_being_fetched_says_so_and_how_far_it_is() {
+        let arriving = OrderRecord { activity: Some(Activity::Downloading(Some(42))), ..order() };
+        assert_eq!(arriving.state(), OrderState::Downloading);
+        assert_eq!(arriving.state_in_words(), "downloading, 42 %");
+        let here = OrderRecord { activity: Some(Activity::Checking), ..order() };
+        assert_eq!((here.state(), here.percent()), (OrderState::Checking, None));
+        let activity = Some(Activity::Downloading(Some(7)));
+        let pictures = OrderRecord { activity, ..published() };
+        assert_eq!(pictures.state(), OrderState::Published);
+        let again = OrderRecord { activity, evidence: 2, ..published() };
+        assert_eq!(again.state(), OrderState::Refetching, "its files are in the folder");
+        assert_eq!(again.state_in_words(), "published, being fetched again, 7 %");
+    }
+
+    #[test]
+    fn a_published_order_that_is_wanted_again_does_not_look_as_if_nothing_were_there() {
+        let again = OrderRecord { evidence: 2, ..published() };
+        assert_eq!(again.state(), OrderState::Refetching);
+        let nothing_there = OrderRecord { picked_up: Some(WallMs(2)), ..again.clone() };
+        assert_eq!(nothing_there.state(), OrderState::Waiting);
+        let removed = OrderRecord { retired: Retired::Yes, ..again };
+        assert_eq!(removed.state(), OrderState::Waiting);
+    }
+
+    #[test]
+    fn an_order_whose_folder_was_taken_is_picked_up() {
+        let taken = OrderRecord { picked_up: Some(WallMs(2)), ..published() };
+        assert_eq!(taken.state(), OrderState::PickedUp);
+        let removed = OrderRecord { retired: Retired::Yes, ..taken };
+        assert_eq!(removed.state(), OrderState::Removed);
+    }
+
+    #[test]
+    fn every_state_is_found_by_both_of_its_names() {
+        for state in OrderState::ALL {
+            assert_eq!(OrderState::named(state.as_str()), Some(state));
+            assert_eq!(OrderState::named(state.words()), Some(state));
+        }
+        assert_eq!(OrderState::named("ready"), None);
     }
 }

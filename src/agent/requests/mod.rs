@@ -6,6 +6,7 @@
 //! What reaches beyond this PC is recorded as begun before the call and never repeated
 //! automatically. The reason of a return and the code of a login are passed on and stored nowhere.
 
+mod folders;
 mod handler;
 mod held;
 mod labs;
@@ -21,6 +22,7 @@ mod page_data;
 mod pairing;
 mod refusal;
 mod snapshot;
+mod states;
 mod test_order;
 mod update;
 mod verify;

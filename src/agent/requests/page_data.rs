@@ -175,13 +175,23 @@ impl PageData for RequestHandler {
     }
 
     fn orders(&self, query: &OrderQuery) -> Result<OrderPage, Fault> {
-        self.asked(|store| store.atomically(|store| store.list(query)))
+        let mut page = self.asked(|store| {
+            store.atomically(|store| {
+                let live = self.live_states(store)?;
+                let live = live.into_iter().map(|one| (one.key, one.now)).collect();
+                store.list(&OrderQuery { live, ..query.clone() })
+            })
+        })?;
+        self.add_activity(&mut page.orders);
+        Ok(page)
     }
 
     fn order(&self, key: &OrderKey) -> Result<Option<OrderView>, Fault> {
         let Some((mut record, revisions, story, held)) = self.known(key)? else {
             return Ok(None);
         };
+        self.look_for_folders(std::slice::from_mut(&mut record));
+        self.add_activity(std::slice::from_mut(&mut record));
         if let Some(trouble) = &mut record.trouble {
             trouble.next_try = trouble.next_try_from(wall_now());
         }

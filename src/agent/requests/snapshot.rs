@@ -203,7 +203,7 @@ impl RequestHandler {
                     .collect::<Result<_, StoreError>>()?,
                 pauses: store.pauses()?,
                 activity: self.activity(store, now)?,
-                orders: store.count_by_state()?,
+                orders: self.count_by_state(store)?,
                 incomplete: store.incomplete()?,
                 failing: failing_orders(store)?,
                 waits: store.output_waits()?,
@@ -370,13 +370,7 @@ fn wishes(store: &Store) -> Result<Vec<Wish>, StoreError> {
 
 fn downloads(live: &Live) -> Vec<RunningDownload> {
     let running = live.progress.snapshot().into_iter();
-    let told = running.map(|(key, transfer)| RunningDownload {
-        key,
-        asset: transfer.kind.as_str().to_owned(),
-        done: transfer.done,
-        total: transfer.total,
-    });
-    told.collect()
+    running.map(|(key, transfer)| RunningDownload::of(key, &transfer)).collect()
 }
 
 /// Describes a login that is about to end.

@@ -237,6 +237,7 @@ impl Engine {
             history_seen: intent.history_seen,
         });
         record.retired = Retired::No;
+        record.picked_up = None;
         let held = self.makes_way(intent)?;
         if held.is_some() {
             record.held = None;
