@@ -36,7 +36,7 @@ struct OrderPage {
     patient: Option<String>,
     names_hidden: bool,
     tone: Tone,
-    state: &'static str,
+    state: String,
     facts: Vec<(&'static str, String)>,
     heard: When,
     trouble: Option<TroubleView>,

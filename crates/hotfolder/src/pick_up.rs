@@ -16,10 +16,9 @@ pub fn is_taken(disk: &dyn Disk, dir: &Path) -> Result<bool, DiskError> {
         return Ok(false);
     }
     match disk.kind(dir)? {
-        None => Ok(true),
         Some(Kind::Dir) => Ok(disk.list(dir)?.is_empty()),
-        // Something else took its place.
-        Some(_) => Ok(true),
+        // Nothing is there, or something else in its place.
+        None | Some(_) => Ok(true),
     }
 }
 

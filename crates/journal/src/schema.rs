@@ -344,6 +344,18 @@ pub(super) fn check_known(db: &Connection, found: usize) -> Result<(), StoreErro
     Err(StoreError::Newer { found, known })
 }
 
+/// Makes a journal as the agents of a former version left it.
+#[cfg(test)]
+pub(super) fn of_version(file: &std::path::Path, version: usize) -> Connection {
+    let db = Connection::open(file).expect("made");
+    db.pragma_update(None, "journal_mode", "wal").expect("set");
+    for step in STEPS.iter().take(version) {
+        db.execute_batch(step).expect("a step");
+    }
+    db.pragma_update(None, "user_version", u32::try_from(version).expect("few")).expect("set");
+    db
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
