@@ -77,7 +77,7 @@ pub(super) fn forget(db: &Connection) {
 mod tests {
     use casedrop_model::path::RelPath;
 
-    use super::super::{FILE_NAME, Store};
+    use super::super::{FILE_NAME, Store, schema};
     use super::*;
 
     /// The bytes of a journal and its log.
@@ -97,8 +97,7 @@ mod tests {
     fn a_journal_of_a_former_version_is_opened_and_cleaned() {
         let dir = tempfile::tempdir().expect("tempdir");
         let file = dir.path().join(FILE_NAME);
-        drop(Store::open(&file).expect("made"));
-        let db = Connection::open(&file).expect("opened");
+        let db = schema::of_version(&file, 9);
         let key = casedrop_testing::key();
         let mut manifest = casedrop_testing::manifest_of(1, &[("a.stl", "mesh")]);
         manifest.files[0].path = RelPath::parse("Zzyzx_Marker_u.stl").expect("portable");
@@ -114,7 +113,6 @@ mod tests {
             VALUES (1, ?1, ?2, ?3, 'failed', 'cannot write /x/17/Zzyzx_Marker_u.stl: full')";
         db.execute(line, [keys[0], keys[1], keys[2]]).expect("written");
         db.execute_batch("CREATE TABLE old (text TEXT); DROP TABLE old").expect("changed");
-        db.pragma_update(None, "user_version", 9).expect("set");
         drop(db);
         assert!(holds(dir.path(), "Zzyzx"), "planted");
 

@@ -163,6 +163,9 @@ fn file(sha: &str) -> ManifestFile {
         sha256: sha.to_owned(),
         role: Role::Scan,
         jaw: None,
+        stage: None,
+        part: None,
+        copy_of: None,
         original_name: None,
         raw_name: None,
     }
