@@ -193,6 +193,11 @@ texts! {
     next: "Next page", "Nächste Seite";
     order: "Order", "Auftrag";
     case_type: "Case type", "Falltyp";
+    due_date: "Due", "Termin";
+    doctor: "Doctor", "Praxis";
+    teeth: "Teeth (Universal)", "Zähne (FDI)";
+    sort_due_first: "due date, soonest first", "Termin, frühester zuerst";
+    sort_due_last: "due date, latest first", "Termin, spätester zuerst";
     revision: "Revision", "Revision";
     published: "Published", "Abgelegt";
     heard: "Last update", "Zuletzt aktualisiert";
