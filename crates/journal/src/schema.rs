@@ -261,7 +261,6 @@ const STEPS: &[&str] = &[
         lab, account, state, due_date, doctor);
     CREATE INDEX orders_by_due ON orders
         (due_date IS NULL, due_date, last_seen_ms DESC, order_id DESC);
-    CREATE INDEX orders_by_lab ON orders (lab, state);
 ",
 ];
 
