@@ -516,6 +516,7 @@ mod isolation;
 mod notifications;
 mod outages;
 mod patience;
+mod prescription;
 mod requests;
 mod retention;
 mod shop;
