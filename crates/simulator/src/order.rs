@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
-use jiff::{SignedDuration, Timestamp, ToSpan as _};
+use jiff::{SignedDuration, Span, Timestamp};
 use serde::Serialize;
 
 use casedrop_model::asset::AssetKind;
@@ -107,7 +107,7 @@ impl Order {
         let status = spec.status.clone().unwrap_or_else(|| Status::Ready.as_str().to_owned());
         let days = 3 + i64::from(random.u8(0..15));
         let days = spec.due_in_days.unwrap_or(days).clamp(-3650, 3650);
-        let today = now.to_zoned(TimeZone::system()).date();
+        let today = now.to_zoned_datetime(TimeZone::system()).date();
         Self {
             rx_id: spec.rx_id.clone().unwrap_or_else(|| rx_id(&mut random, serial)),
             code: spec.code.clone().unwrap_or_else(|| code(&mut random)),
@@ -130,7 +130,7 @@ impl Order {
             status,
             updated: now,
             received: now.checked_sub(SignedDuration::from_mins(47)).unwrap_or(now),
-            due: today.saturating_add(days.days()),
+            due: today.saturating_add(Span::new().days(days)),
             doctor: super::made::doctor(&id),
             serial,
             regenerating: spec.regenerating,
