@@ -259,8 +259,7 @@ const STEPS: &[&str] = &[
     DROP INDEX orders_listing;
     CREATE INDEX orders_listing ON orders (last_seen_ms, order_id, rx_id, order_code, case_type,
         lab, account, state, due_date, doctor);
-    CREATE INDEX orders_by_due ON orders
-        (due_date IS NULL, due_date, last_seen_ms DESC, order_id DESC);
+    CREATE INDEX orders_by_due ON orders (due_date, last_seen_ms DESC, order_id DESC);
 ",
 ];
 
