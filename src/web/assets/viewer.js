@@ -81,7 +81,7 @@ class Viewer {
     const further = this.#meshes.filter((mesh) => !first.includes(mesh));
     const meshes = [...first, ...further].map((mesh) => {
       // Further meshes of one jaw are told apart by their files' names.
-      const isNamed = first.includes(mesh) || mesh.label === mesh.name;
+      const isNamed = first.includes(mesh) || mesh.label.startsWith(mesh.name);
       const label = isNamed ? mesh.label : `${mesh.label}: ${mesh.name}`;
       const toggle = this.#button(mesh.jaw, label, () => this.#toggle(mesh, toggle));
       return pressed(toggle, mesh.isLoaded === true);
