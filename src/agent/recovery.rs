@@ -15,6 +15,7 @@ use crate::journal::{Rebuilt, RevisionRecord, Store, StoreError};
 use crate::model::fault::Fault;
 use crate::model::ids::OrderKey;
 use crate::model::notice::Notice;
+use crate::model::prescription::Prescription;
 use crate::model::record::{OrderRecord, PublishedRecord, Retired};
 use crate::model::time::{Now, WallMs};
 
@@ -338,6 +339,7 @@ fn merge(
     let newer = order.published.as_ref().is_none_or(|old| old.revision < newest.manifest.revision);
     if newer {
         order.published = Some(published_of(newest));
+        order.prescription = Prescription::of(&newest.manifest);
         let origin = if newest.is_found {
             "; its origin is unknown, so the agent never removes it"
         } else {

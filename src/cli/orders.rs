@@ -10,7 +10,9 @@ use crate::agent::wall_now;
 use crate::config::{Config, LabConfig};
 use crate::hotfolder::layout::Layout;
 use crate::journal::{Errand, OrderEvent, Store, StoreError};
+use crate::model::day::Day;
 use crate::model::findings::FindingCounts;
+use crate::model::prescription::Tooth;
 use crate::model::record::{OrderRecord, OrderState, Place, Retired, Trouble};
 use crate::model::time::WallMs;
 
@@ -73,6 +75,10 @@ struct OrderView<'a> {
     listed: bool,
     case_type: Option<&'a str>,
     procedure: Option<&'a str>,
+    /// `2026-12-01`.
+    due_date: Option<Day>,
+    doctor: Option<&'a str>,
+    teeth: &'a [Tooth],
     revision: Option<u32>,
     published_at: Option<String>,
     path: Option<PathBuf>,
@@ -109,7 +115,10 @@ impl<'a> OrderView<'a> {
             status: order.remote.status.as_str(),
             listed: order.listed,
             case_type: order.remote.case_type.as_deref(),
-            procedure: order.remote.procedure.as_deref(),
+            procedure: order.procedure(),
+            due_date: order.due_date(),
+            doctor: order.doctor(),
+            teeth: order.teeth(),
             revision: published.map(|published| published.revision),
             published_at: published.map(|published| published.at.to_rfc3339()),
             path: published.filter(|_| order.retired != Retired::Yes).map(|published| {
@@ -187,17 +196,28 @@ pub fn orders(config: &Config, args: &OrdersArgs, streams: &mut Streams) -> Resu
         return Ok(Exit::Ok);
     }
     streams.line(format!(
-        "{:<16} {:<10} {:<12} {:<28} {:>3}  {:<20} {:<18} {}",
-        "LAB", "ACCOUNT", "ORDER", "STATE", "REV", "PUBLISHED", "FINDINGS", "AT ALIGN"
+        "{:<16} {:<10} {:<12} {:<28} {:<10} {:<24} {:>3}  {:<20} {:<18} {}",
+        "LAB",
+        "ACCOUNT",
+        "ORDER",
+        "STATE",
+        "DUE",
+        "DOCTOR",
+        "REV",
+        "PUBLISHED",
+        "FINDINGS",
+        "AT ALIGN"
     ))?;
     for order in chosen {
         let published = order.published.as_ref();
         streams.line(format!(
-            "{:<16} {:<10} {:<12} {:<28} {:>3}  {:<20} {:<18} {}",
+            "{:<16} {:<10} {:<12} {:<28} {:<10} {:<24} {:>3}  {:<20} {:<18} {}",
             order.key.lab.as_str(),
             order.key.account.as_str(),
             order.key.order.as_str(),
             order.state_in_words(),
+            order.due_date().map_or("-".to_owned(), |day| day.to_string()),
+            order.doctor().unwrap_or("-"),
             published.map_or("-".to_owned(), |published| published.revision.to_string()),
             published.map_or("-".to_owned(), |published| published.at.to_rfc3339()),
             mark(order),
@@ -215,7 +235,7 @@ pub fn orders(config: &Config, args: &OrdersArgs, streams: &mut Streams) -> Resu
         let AskedFor { lab, account, order_id, state, since } = one;
         let (none, since) = ("-", format!("requested at {since}, not started yet"));
         streams.line(format!(
-            "{lab:<16} {account:<10} {order_id:<12} {state:<28} {none:>3}  {none:<20} {none:<18} {since}"
+            "{lab:<16} {account:<10} {order_id:<12} {state:<28} {none:<10} {none:<24} {none:>3}  {none:<20} {none:<18} {since}"
         ))?;
     }
     if !asked.is_empty() {
@@ -309,11 +329,16 @@ fn tell_story(story: &Story<'_>, streams: &mut Streams) -> Result<(), CliError> 
         _ => ", no longer listed",
     };
     streams.line(format!("  at Align   {}{listed}", order.status))?;
+    let due = order.due_date.map(|day| day.to_string());
+    let teeth = tell_teeth(order.teeth);
     for (label, value) in [
         ("Rx id", order.rx_id),
         ("code", order.order_code),
         ("case type", order.case_type),
         ("procedure", order.procedure),
+        ("due", due.as_deref()),
+        ("doctor", order.doctor),
+        ("teeth", teeth.as_deref()),
     ] {
         if let Some(value) = value {
             streams.line(format!("  {label:<10} {value}"))?;
@@ -366,6 +391,15 @@ fn tell_story(story: &Story<'_>, streams: &mut Streams) -> Result<(), CliError> 
         streams.line(format!("    {}  {}", line.at, line.text))?;
     }
     Ok(())
+}
+
+/// The teeth by their Universal numbers, with what is ordered for them.
+fn tell_teeth(teeth: &[Tooth]) -> Option<String> {
+    let words = teeth.iter().map(|tooth| match tooth.restoration {
+        Some(what) => format!("{} {}", tooth.number, what.as_str()),
+        None => tooth.number.to_string(),
+    });
+    (!teeth.is_empty()).then(|| words.collect::<Vec<_>>().join(", "))
 }
 
 /// The order's last known status at Align.

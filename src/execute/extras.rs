@@ -18,6 +18,7 @@ use crate::model::cancel::Cancel;
 use crate::model::fault::{Fault, FaultClass};
 use crate::model::ids::OrderKey;
 use crate::model::manifest::{Finding, ManifestFile};
+use crate::model::prescription::Prescription;
 use crate::model::remote::Remote;
 use crate::model::step::Step;
 
@@ -212,6 +213,7 @@ impl Executor {
             left_out,
             missing: old.missing.iter().filter(|name| !came(name)).cloned().collect(),
             findings,
+            prescription: Prescription::of(old),
             lacking: extras.lacking,
             hosts: extras.hosts,
             etag: None,

@@ -126,6 +126,7 @@ impl Executor {
         fetched.missing =
             extras.lacking.iter().map(|lacking| lacking.kind.as_str().to_owned()).collect();
         fetched.lacking = extras.lacking;
+        fetched.prescription = described.prescription;
         fetched.etag = package.etag;
         Ok(fetched)
     }

@@ -12,6 +12,7 @@ use crate::model::fault::Fault;
 use crate::model::ids::{OrderKey, RxId};
 use crate::model::manifest::Manifest;
 use crate::model::order::{RemoteOrder, Status};
+use crate::model::prescription::Prescription;
 use crate::model::record::OrderRecord;
 use crate::model::step::Step;
 use crate::model::time::WallMs;
@@ -154,6 +155,7 @@ fn learn(
         released: false,
     };
     order.held = Some(held.record());
+    order.prescription = Prescription::of(&held.manifest);
     store.atomically(|store| {
         store.hold(&held)?;
         store.save(&order)?;

@@ -145,6 +145,14 @@ fn orders(status: &Status) -> Vec<Family> {
                 (label(&lab.lab), number(count))
             }),
         ),
+        Family::gauges(
+            "casedrop_orders_due_today",
+            "Orders that are due today, by the PC's clock, and not published.",
+            status.labs.iter().filter(|_| known).map(|lab| {
+                let count = status.due_today.get(lab.lab.as_str()).copied().unwrap_or(0);
+                (label(&lab.lab), number(count))
+            }),
+        ),
         Family::gauge(
             "casedrop_running_downloads",
             "Running downloads.",

@@ -71,6 +71,7 @@ fn polled(lab: &str, result: Result<(), FaultClass>) -> Input {
 fn full() -> Status {
     let mut status = well();
     status.labs.push(lab(HOSTILE));
+    status.due_today.insert("smile-lab".to_owned(), 3);
     status.labs[1].state = LabState::LoginNeeded;
     status.downloads = vec![RunningDownload {
         key: key("smile-lab", "17544365"),
@@ -202,6 +203,8 @@ fn the_picture_is_told_in_numbers() {
     assert_eq!(at("casedrop_working_seconds_since_last_publication", &smile), Some(3600.0));
     assert_eq!(at("casedrop_orders", &[("state", "published")]), Some(1.0));
     assert_eq!(at("casedrop_orders", &[("state", "attention")]), Some(0.0));
+    assert_eq!(at("casedrop_orders_due_today", &smile), Some(3.0));
+    assert_eq!(at("casedrop_orders_due_today", &[("lab", HOSTILE)]), Some(0.0));
     assert_eq!(at("casedrop_running_downloads", &[]), Some(1.0));
     assert_eq!(at("casedrop_running_downloads_received_bytes", &[]), Some(400.0));
     assert_eq!(at("casedrop_output_free_bytes", &[]), Some(100_000_000_000.0));
@@ -228,6 +231,7 @@ fn what_nobody_knows_is_left_out() {
         "casedrop_output_free_bytes",
         "casedrop_notifications_received_total",
         "casedrop_orders",
+        "casedrop_orders_due_today",
         "casedrop_orders_published_today",
         "casedrop_update_staged_info",
     ] {

@@ -28,6 +28,9 @@ pub struct Status {
     /// Number of published orders with a serious finding, by lab.
     #[serde(default)]
     pub incomplete: BTreeMap<String, u64>,
+    /// Number of orders due today, by the PC's clock, and not published, by lab.
+    #[serde(default)]
+    pub due_today: BTreeMap<String, u64>,
     /// Failing orders: those that need attention first, then newest first. Limited to some if there
     /// are many.
     pub failing: Vec<FailingOrder>,

@@ -23,6 +23,7 @@ pub(crate) fn well() -> Status {
             .map(|state| (state.as_str().to_owned(), usize::from(*state == OrderState::Published)))
             .collect(),
         incomplete: std::collections::BTreeMap::new(),
+        due_today: std::collections::BTreeMap::new(),
         failing: Vec::new(),
         failing_more: 0,
         poll_interval: 120,

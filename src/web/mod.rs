@@ -23,6 +23,7 @@ mod monitor;
 mod order;
 mod orders;
 mod overview;
+mod prescription;
 mod reasons;
 mod records;
 mod returning;

@@ -13,6 +13,7 @@ use super::files;
 use super::frame::{Call, Frame, show};
 use super::markup::{When, segment, size};
 use super::overview::DownloadView;
+use super::prescription;
 use super::shared::Shared;
 use super::texts::Texts;
 use super::words::Tone;
@@ -127,6 +128,8 @@ struct Mesh<'a> {
     label: String,
     url: String,
     jaw: &'static str,
+    /// Whether it is for those who ask for it: the state before treatment, a bite.
+    further: bool,
     format: &'static str,
     bytes: u64,
 }
@@ -219,7 +222,7 @@ impl OrderPage {
             names_hidden: !show_names && all.iter().any(|file| named(file.role)),
             tone: Tone::of_state(state),
             state: t.state_of(record),
-            facts: facts(view, t),
+            facts: facts(view, call),
             heard: When::at(record.last_seen),
             trouble: record.trouble.as_ref().filter(|_| record.is_wanted()).map(TroubleView::of),
             findings: findings.iter().map(|one| FindingView::of(one, call)).collect(),
@@ -230,7 +233,7 @@ impl OrderPage {
             no_folder: if record.retired == Retired::Yes { t.folder_removed } else { t.no_folder },
             can_return: !record.is_away(),
             download: None,
-            meshes: meshes(of_role(Role::Scan), &address, t),
+            meshes: meshes(of_role(Role::Scan), &address, t, lang),
             pictures: of_role(Role::Thumbnail)
                 .filter_map(|file| {
                     Some(Picture { href: address(file)?, name: file.path.to_string() })
@@ -255,16 +258,20 @@ impl OrderPage {
     }
 }
 
-fn facts(view: &OrderView, t: &'static Texts) -> Vec<(&'static str, String)> {
+fn facts(view: &OrderView, call: &Call) -> Vec<(&'static str, String)> {
+    let t = call.texts;
     let record = &view.record;
-    let remote = &record.remote;
+    let (remote, lang) = (&record.remote, call.lang.code());
     let text = |text: &Option<String>| text.clone().unwrap_or_default();
     let rx = remote.rx_id.as_ref().map(ToString::to_string).unwrap_or_default();
     let facts = [
         (t.lab, record.key.lab.to_string()),
         (t.account_head, record.key.account.to_string()),
         (t.case_type, text(&remote.case_type)),
-        (t.procedure, text(&remote.procedure)),
+        (t.due_date, record.due_date().map_or_else(String::new, |day| day.in_words(lang))),
+        (t.doctor, record.doctor().unwrap_or_default().to_owned()),
+        (t.procedure, record.procedure().unwrap_or_default().to_owned()),
+        (t.teeth, prescription::teeth(record.teeth(), call.lang)),
         (t.rx_id, rx),
         (t.at_align, remote.status.to_string()),
     ];
@@ -286,8 +293,9 @@ fn meshes<'a>(
     scans: impl Iterator<Item = &'a ManifestFile>,
     address: &impl Fn(&ManifestFile) -> Option<String>,
     t: &Texts,
+    lang: &str,
 ) -> Option<String> {
-    let meshes = scans.filter_map(|file| {
+    let meshes = scans.filter(|file| file.copy_of.is_none()).filter_map(|file| {
         let ending = file.path.rsplit('.').next().unwrap_or_default().to_ascii_lowercase();
         let format = match ending.as_str() {
             "stl" => "stl",
@@ -300,7 +308,10 @@ fn meshes<'a>(
             Some(Jaw::Lower) => ("lower", t.v_lower.to_owned()),
             Some(Jaw::Both) | None => ("other", name.to_owned()),
         };
-        Some(Mesh { name, label, url: address(file)?, jaw, format, bytes: file.size })
+        let more = prescription::shows(file, lang);
+        let further = !more.is_empty();
+        let label = if further { format!("{label}, {more}") } else { label };
+        Some(Mesh { name, label, url: address(file)?, jaw, further, format, bytes: file.size })
     });
     let meshes: Vec<_> = meshes.collect();
     (!meshes.is_empty()).then(|| serde_json::to_string(&meshes).unwrap_or_default())

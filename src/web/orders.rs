@@ -27,13 +27,15 @@ const WORDS: usize = 6;
 const INCOMPLETE: &str = "incomplete";
 
 /// The sort orders and their words in URLs.
-const SORTS: [(OrderSort, &str); 6] = [
+const SORTS: [(OrderSort, &str); 8] = [
     (OrderSort::Newest, "newest"),
     (OrderSort::Oldest, "oldest"),
     (OrderSort::Highest, "highest"),
     (OrderSort::Lowest, "lowest"),
     (OrderSort::CaseType, "case-type"),
     (OrderSort::State, "state"),
+    (OrderSort::DueFirst, "due"),
+    (OrderSort::DueLast, "due-last"),
 ];
 
 /// The parameters of the URL. Invalid ones are ignored.
@@ -78,6 +80,8 @@ struct Row {
     account: String,
     code: String,
     case_type: String,
+    doctor: String,
+    due: String,
     tone: Tone,
     state: String,
     why: Option<String>,
@@ -173,7 +177,7 @@ pub(super) async fn page(
             1 => t.found_one.to_owned(),
             total => fill(t.found, &[("n", &number(total, lang))]),
         },
-        rows: found.orders.iter().map(|order| Row::of(order, t)).collect(),
+        rows: found.orders.iter().map(|order| Row::of(order, t, lang)).collect(),
         pages: fill(t.page_of, &[("page", &number(here, lang)), ("pages", &number(pages, lang))]),
         before: (here > 1).then(|| asked.href((here - 1).min(pages))),
         after: (here < pages).then(|| asked.href(here + 1)),
@@ -190,11 +194,13 @@ fn sort_word(sort: OrderSort, t: &Texts) -> &'static str {
         OrderSort::Lowest => t.sort_lowest,
         OrderSort::CaseType => t.sort_case,
         OrderSort::State => t.sort_state,
+        OrderSort::DueFirst => t.sort_due_first,
+        OrderSort::DueLast => t.sort_due_last,
     }
 }
 
 impl Row {
-    fn of(order: &OrderRecord, t: &Texts) -> Self {
+    fn of(order: &OrderRecord, t: &Texts, lang: &str) -> Self {
         let state = order.state();
         let published = order.published.as_ref();
         let trouble = order.trouble.as_ref().filter(|_| order.is_wanted());
@@ -205,6 +211,8 @@ impl Row {
             account: order.key.account.to_string(),
             code: order.remote.order_code.clone().unwrap_or_default(),
             case_type: order.remote.case_type.clone().unwrap_or_default(),
+            doctor: order.doctor().unwrap_or_default().to_owned(),
+            due: order.due_date().map_or_else(String::new, |day| day.in_words(lang)),
             tone: Tone::of_state(state),
             state: t.state_of(order),
             why: trouble.map(|trouble| for_staff(&trouble.message)),

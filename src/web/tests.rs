@@ -63,6 +63,9 @@ fn file(path: &str, role: Role) -> ManifestFile {
         sha256: "ab".repeat(32),
         role,
         jaw: None,
+        stage: None,
+        part: None,
+        copy_of: None,
         original_name: None,
         raw_name: None,
     }

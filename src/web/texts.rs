@@ -168,8 +168,8 @@ texts! {
         "Bis zum Fortsetzen wird nichts Neues abgefragt oder geholt.";
     // Orders.
     search: "Search", "Suchen";
-    search_hint: "Order number, code, Rx ID or case type",
-        "Auftragsnummer, Code, Rx-ID oder Falltyp";
+    search_hint: "Order number, code, doctor, due date, Rx ID or case type",
+        "Auftragsnummer, Code, Behandler, Termin, Rx-ID oder Falltyp";
     lab: "Lab", "Labor";
     state: "State", "Zustand";
     sort: "Sort by", "Sortieren nach";
@@ -193,6 +193,11 @@ texts! {
     next: "Next page", "Nächste Seite";
     order: "Order", "Auftrag";
     case_type: "Case type", "Falltyp";
+    due_date: "Due", "Termin";
+    doctor: "Doctor", "Behandler";
+    teeth: "Teeth (Universal)", "Zähne (FDI)";
+    sort_due_first: "due date, soonest first", "Termin, frühester zuerst";
+    sort_due_last: "due date, latest first", "Termin, spätester zuerst";
     revision: "Revision", "Revision";
     published: "Published", "Abgelegt";
     heard: "Last update", "Zuletzt aktualisiert";

@@ -30,11 +30,12 @@ afterEach(async () => {
   await server.close();
 });
 
-/** A page with these files, each given as [name, jaw, bytes]. */
+/** A page with these files, each given as [name, jaw, bytes], and what is further about it. */
 function section(files) {
-  const meshes = files.map(([name, jaw, bytes]) => {
+  const meshes = files.map(([name, jaw, bytes, further]) => {
     server.pages[`/files/${name}`] = bytes;
-    return { name, label: WORDS[jaw] ?? name, url: `/files/${name}`, jaw, format: name.split('.').pop(), bytes: bytes.length || 1000 };
+    const label = [WORDS[jaw] ?? name, further].filter(Boolean).join(', ');
+    return { name, label, url: `/files/${name}`, jaw, further: Boolean(further), format: name.split('.').pop(), bytes: bytes.length || 1000 };
   });
   const words = Object.entries(WORDS).map(([name, text]) => `data-text-${name}="${text}"`).join(' ');
   return `<h1>Order</h1><section id="viewer" data-meshes='${JSON.stringify(meshes)}' ${words}>
@@ -137,14 +138,14 @@ test('an STL as text, and one with both jaws, are drawn', async () => {
 });
 
 test('further meshes, such as those before the treatment, are fetched when somebody wants to see them', async () => {
-  const page = await view([['a pretreatment.stl', 'upper', stl(upper({ height: 9 }))], ...usual()]);
+  const page = await view([['a pretreatment.stl', 'upper', stl(upper({ height: 9 })), 'before treatment'], ...usual()]);
   const path = '/files/a%20pretreatment.stl';
   server.pages[path] = server.pages['/files/a pretreatment.stl'];
   assert.equal(server.count(path), 0);
   const first = await picture(page);
   const further = tool(page, 'upper').nth(1);
   assert.equal(await further.getAttribute('aria-pressed'), 'false');
-  assert.equal(await further.textContent(), 'Upper jaw: a pretreatment.stl');
+  assert.equal(await further.textContent(), 'Upper jaw, before treatment: a pretreatment.stl');
   await further.click();
   await page.locator('[data-tool="upper"][aria-pressed="true"]', { hasText: 'pretreatment' }).waitFor();
   assert.equal(server.count(path), 1);

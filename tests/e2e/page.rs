@@ -1,6 +1,8 @@
 //! The status page of the real program, as browsers and monitoring request it.
 
-use casedrop::simulator::CaseKind;
+use casedrop::model::day::Day;
+use casedrop::simulator::package::DOCTOR_MARKER;
+use casedrop::simulator::{CaseKind, FaultKind, FaultRule, OrderSpec};
 
 use super::world::{ACCOUNT, LAB, World, client, order, wait_for};
 
@@ -171,4 +173,61 @@ fn a_port_that_is_taken_keeps_no_agent_from_its_work_and_is_told() {
     let said = agent.kill();
     let told = said.lines().filter(|line| line.contains("the status page cannot be shown at"));
     assert_eq!(told.count(), 1, "{said}");
+}
+
+#[test]
+fn orders_are_found_by_due_date_and_doctor_whether_align_or_the_files_tell_them() {
+    let world = World::with_config(PAGE);
+    let create = |days| {
+        let order = order(CaseKind::Restorative);
+        let spec = OrderSpec { due_in_days: Some(days), ..order };
+        world.align().create_order(&spec).expect("created")
+    };
+    // Then Align's list has neither for one order in four.
+    world.align().update_settings(|settings| settings.vary = true);
+    let ids: Vec<String> = (1..5).map(create).collect();
+    let agent = world.run();
+    let mut page = Browser::of(&world);
+    let mut days = Vec::new();
+    for id in &ids {
+        world.wait_for_state(id, "published");
+        let order = world.order(id);
+        let (due, doctor) = (order["due_date"].as_str(), order["doctor"].as_str());
+        let (due, doctor) = (due.expect("a day"), doctor.expect("a doctor"));
+        assert!(doctor.contains(DOCTOR_MARKER), "{order}");
+        assert!(!order["teeth"].as_array().expect("a list").is_empty(), "{order}");
+        let manifest = world.published(id);
+        let told = (manifest.due_date.map(|day| day.to_string()), manifest.doctor.as_deref());
+        assert_eq!(told, (Some(due.to_owned()), Some(doctor)));
+        assert_eq!(serde_json::json!(manifest.teeth), order["teeth"]);
+
+        let (_, html) = page.get(&format!("/orders?q={}+{due}", DOCTOR_MARKER.to_lowercase()));
+        let day = due.parse::<Day>().expect("a day").in_words("en");
+        assert!(html.contains(&day), "{day} is not in {html}");
+        let listed: Vec<bool> = ids.iter().map(|id| html.contains(&format!(">{id}</a>"))).collect();
+        assert_eq!(listed.iter().filter(|listed| **listed).count(), 1, "only {id}: {html}");
+        days.push(due.to_owned());
+    }
+    let mut sorted = days.clone();
+    sorted.sort();
+    sorted.dedup();
+    assert_eq!(sorted.len(), ids.len(), "each is due on a day of its own");
+    let (_, html) = page.get("/orders?sort=due");
+    let places: Vec<_> = ids.iter().map(|id| html.find(&format!(">{id}</a>"))).collect();
+    assert!(places.is_sorted() && places.iter().all(Option::is_some), "{places:?}");
+
+    // What is due today and does not come is counted.
+    let count = |page: &mut Browser| {
+        let (_, text) = page.get("/metrics");
+        let of_lab = format!("casedrop_orders_due_today{{lab=\"{LAB}\"}} ");
+        text.lines().find_map(|line| line.strip_prefix(&of_lab).map(str::to_owned))
+    };
+    assert_eq!(count(&mut page).as_deref(), Some("0"));
+    world.align().update_settings(|settings| settings.vary = false);
+    let hostile = FaultKind::Hostile { which: "traversal".to_owned() };
+    world.align().inject(FaultRule::on("downloadAsset", hostile).asset("IDE"));
+    let late = create(0);
+    world.wait_for_state(&late, "attention");
+    wait_for("the count", || (count(&mut page).as_deref() == Some("1")).then_some(()));
+    agent.kill();
 }

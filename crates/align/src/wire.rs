@@ -6,7 +6,7 @@
 //! the specification at hand, only this file needs correcting (and the paths, in the config's
 //! `api:` section). Parsing is tolerant: see [`loose`](super::loose).
 //!
-//! The patient's and the doctor's names end here: nothing that this module returns contains them.
+//! The patient's name ends here: nothing that this module returns contains it.
 
 use std::time::Duration;
 
@@ -17,6 +17,7 @@ use url::Url;
 use super::account::Account;
 use super::lenient_json::{BadAnswer, each_entry, field, id, text, value};
 use casedrop_model::asset::{AssetKind, Format};
+use casedrop_model::day::Day;
 use casedrop_model::ids::AccountId;
 use casedrop_model::order::{RemoteOrder, Status, StatusChange};
 use casedrop_model::remote::ReadyList;
@@ -233,7 +234,8 @@ fn first_object(value: &Value) -> Option<&Map<String, Value>> {
     }
 }
 
-/// The fields are ASSUMED, the statuses FACT. `patient` and `doctor` are not even read.
+/// The fields are ASSUMED, the statuses FACT. `patient` is not even read. ASSUMED: the due date is a
+/// day as the doctor's practice writes it (ISO 8601 or month first), so no time zone shifts it.
 fn order(object: &Map<String, Value>, silent: &Status) -> Result<RemoteOrder, &'static str> {
     let get = |name| text(field(object, &[name]), &["name", "value"]);
     let order_id = field(object, &ORDER_ID).ok_or("has no order id")?;
@@ -254,6 +256,8 @@ fn order(object: &Map<String, Value>, silent: &Status) -> Result<RemoteOrder, &'
         status: get("status").map_or_else(|| silent.clone(), Status::from),
         case_type: get("caseType"),
         procedure: get("procedure"),
+        due_date: get("dueDate").and_then(|text| Day::from_vendor(&text)),
+        doctor: get("doctor").filter(|name| name.chars().any(char::is_alphanumeric)),
         updated_at: get("updatedAt"),
         history: history.collect(),
         etag: ide.and_then(|asset| text(field(asset, &["etag"]), &[])),

@@ -9,7 +9,7 @@ const DOCUMENTED: &str = r#"{"orderId":17544365,"rxId":"RX-9","orderCode":"02NR8
   "assets":[{"type":"IMAGE_GALLERY","etag":"\"g\""},{"type":"ide","url":null,"etag":"\"abc\""}]}"#;
 
 #[test]
-fn an_order_is_read_without_its_patient_and_doctor() {
+fn an_order_is_read_without_its_patient() {
     let order = single_order(DOCUMENTED.as_bytes()).expect("readable");
     assert_eq!(order.order_id.as_str(), "17544365");
     assert_eq!(order.rx_id.as_ref().expect("there").as_str(), "RX-9");
@@ -17,8 +17,10 @@ fn an_order_is_read_without_its_patient_and_doctor() {
     assert_eq!(order.updated_at.as_deref(), Some("2026-11-23T10:00:00Z"));
     assert_eq!(order.history.len(), 1);
     assert_eq!(order.etag.as_deref(), Some("\"abc\""));
+    assert_eq!(order.due_date.expect("there").to_string(), "2026-12-01");
+    assert_eq!(order.doctor.as_deref(), Some("Dr. Sample"));
     let all = format!("{order:?}");
-    for name in ["Paula", "Placeholder", "C-1", "Sample", "L-1", "Practice"] {
+    for name in ["Paula", "Placeholder", "C-1", "L-1", "Practice"] {
         assert!(!all.contains(name), "{name} is in {all}");
     }
 }
@@ -31,6 +33,26 @@ fn names_and_ids_may_be_written_otherwise() {
     assert_eq!((order.order_id.as_str(), order.rx_id.as_ref().expect("rx").as_str()), ("17", "5"));
     assert_eq!(order.status, Status::Other("On The Moon".to_owned()));
     assert_eq!(order.case_type.as_deref(), Some("iCast"));
+}
+
+#[test]
+fn a_due_date_or_doctor_that_says_nothing_is_absent() {
+    for (text, due, doctor) in [
+        (r#"{"orderId":1,"dueDate":"12/01/2026","doctor":"Dr. Sample"}"#, true, true),
+        (
+            r#"{"orderId":1,"due_date":"2026-12-01T00:00:00+01:00","Doctor":{"Name":"S"}}"#,
+            true,
+            true,
+        ),
+        (r#"{"orderId":1,"dueDate":"0001-01-01T00:00:00Z","doctor":" , "}"#, false, false),
+        (r#"{"orderId":1,"dueDate":"soon","doctor":{"license":"L-1"}}"#, false, false),
+        (r#"{"orderId":1,"dueDate":null,"doctor":null}"#, false, false),
+    ] {
+        let order = single_order(text.as_bytes()).expect(text);
+        let day = order.due_date.map(|day| day.to_string());
+        assert_eq!(day.as_deref(), due.then_some("2026-12-01"), "{text}");
+        assert_eq!(order.doctor.is_some(), doctor, "{text}");
+    }
 }
 
 #[test]

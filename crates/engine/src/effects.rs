@@ -11,6 +11,7 @@ use casedrop_model::local::LocalPicture;
 use casedrop_model::local::{PublishOutcome, Recovered};
 use casedrop_model::manifest::{Finding, Manifest, ManifestFile};
 use casedrop_model::order::RemoteOrder;
+use casedrop_model::prescription::Prescription;
 use casedrop_model::record::{Intent, Place};
 use casedrop_model::remote::ReadyList;
 
@@ -303,6 +304,8 @@ pub struct Fetched {
     pub lacking: Vec<Lacking>,
     /// What a user may want to know about the files.
     pub findings: Vec<Finding>,
+    /// What the files say about the prescription.
+    pub prescription: Prescription,
     pub etag: Option<String>,
     /// The hosts that served it, without duplicates, the package's first.
     pub hosts: Vec<String>,

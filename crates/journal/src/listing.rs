@@ -7,6 +7,7 @@ use rusqlite::{ToSql, params, params_from_iter};
 
 use super::orders::{SELECT, key, read};
 use super::{FeedRow, Store, StoreError};
+use casedrop_model::day::{Day, sought};
 use casedrop_model::listing::{OrderPage, OrderQuery, OrderSort};
 use casedrop_model::time::WallMs;
 
@@ -19,13 +20,23 @@ pub struct LabActivity {
     pub since: u64,
 }
 
+/// Left alone, SQLite goes through all orders by lab.
+const DUE_UNPUBLISHED: &str = "SELECT lab, count(*) FROM orders INDEXED BY orders_by_due
+    WHERE due_date = ?1 AND (evidence > fetched OR forced OR held <> 0) GROUP BY lab";
+
 impl Store {
     /// Returns a page of the orders that match the query.
     pub fn list(&self, query: &OrderQuery) -> Result<OrderPage, StoreError> {
         let (wanted, mut values) = wanted(query);
         // Left alone, SQLite scans the table and parses every order's JSON on the way.
-        let sorts_itself = !matches!(query.sort, OrderSort::Newest | OrderSort::Oldest);
-        let table = if query.words.is_empty() && query.lab.is_none() && !sorts_itself {
+        let has_index = match query.sort {
+            OrderSort::Newest | OrderSort::Oldest => true,
+            OrderSort::DueFirst | OrderSort::DueLast => {
+                query.states.is_empty() && !query.incomplete
+            }
+            _ => false,
+        };
+        let table = if query.words.is_empty() && query.lab.is_none() && has_index {
             "orders"
         } else {
             "orders INDEXED BY orders_listing"
@@ -61,6 +72,17 @@ impl Store {
         let rows = query.query_map([], |row| {
             let count: i64 = row.get(1)?;
             Ok((row.get(0)?, usize::try_from(count).unwrap_or(0)))
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// Counts each lab's orders that are due on a day and not published: those to be fetched or
+    /// held back. Labs without any are absent.
+    pub fn due_unpublished(&self, day: Day) -> Result<BTreeMap<String, u64>, StoreError> {
+        let mut query = self.db.prepare_cached(DUE_UNPUBLISHED)?;
+        let rows = query.query_map([day.to_string()], |row| {
+            let count: i64 = row.get(1)?;
+            Ok((row.get(0)?, u64::try_from(count).unwrap_or(0)))
         })?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
@@ -107,6 +129,8 @@ fn sql_of(sort: OrderSort) -> &'static str {
         OrderSort::Lowest => "length(order_id), order_id",
         OrderSort::CaseType => "case_type IS NULL, case_type, last_seen_ms DESC, order_id DESC",
         OrderSort::State => "state, last_seen_ms DESC, order_id DESC",
+        OrderSort::DueFirst => "due_date NULLS LAST, last_seen_ms DESC, order_id DESC",
+        OrderSort::DueLast => "due_date DESC, last_seen_ms DESC, order_id DESC",
     }
 }
 
@@ -118,9 +142,13 @@ fn wanted(query: &OrderQuery) -> (String, Vec<Value>) {
         let escaped = word.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
         values.push(Value::Text(format!("%{escaped}%")));
         let at = values.len();
-        let columns = ["order_id", "rx_id", "order_code", "case_type", "account", "lab"];
-        let any: Vec<_> =
+        let columns = ["order_id", "rx_id", "order_code", "case_type", "doctor", "account", "lab"];
+        let mut any: Vec<_> =
             columns.iter().map(|column| format!("{column} LIKE ?{at} ESCAPE '\\'")).collect();
+        for days in sought(word) {
+            values.push(Value::Text(days));
+            any.push(format!("due_date LIKE ?{}", values.len()));
+        }
         parts.push(format!("({})", any.join(" OR ")));
     }
     if let Some(lab) = &query.lab {
@@ -172,7 +200,7 @@ mod tests {
     use super::*;
     use casedrop_model::fault::FaultClass;
     use casedrop_model::order::Status;
-    use casedrop_model::record::{OrderState, Retired, Spent, Trouble};
+    use casedrop_model::record::{OrderRecord, OrderState, Retired, Spent, Trouble};
 
     fn everything() -> OrderQuery {
         OrderQuery::default()
@@ -225,6 +253,78 @@ mod tests {
         assert_eq!(with(&["' OR 1=1 --"]), Vec::<String>::new());
     }
 
+    fn day(text: &str) -> Option<Day> {
+        Some(text.parse().expect("a day"))
+    }
+
+    /// 17 is due by Align's answer, 9 by its files, 118 not at all.
+    fn due() -> Store {
+        let store = three();
+        let change = |id: &str, change: &dyn Fn(&mut OrderRecord)| {
+            let mut one = store.order(&order(id).key).expect("read").expect("there");
+            change(&mut one);
+            store.save(&one).expect("saved");
+        };
+        change("17", &|one| {
+            one.remote.due_date = day("2026-12-03");
+            one.remote.doctor = Some("Dr. Zo\u{eb} Sample".to_owned());
+            one.prescription.due_date = day("2026-12-24");
+        });
+        change("9", &|one| {
+            one.prescription.due_date = day("2026-12-01");
+            one.prescription.doctor = Some("Muster, Jo".to_owned());
+        });
+        store
+    }
+
+    #[test]
+    fn orders_are_found_and_sorted_by_due_date_and_doctor() {
+        let store = due();
+        let sorted = |sort| found(&store, &OrderQuery { sort, ..everything() });
+        assert_eq!(sorted(OrderSort::DueFirst), ["9", "17", "118"]);
+        assert_eq!(sorted(OrderSort::DueLast), ["17", "9", "118"]);
+        let with = |words: &str| {
+            let words = words.split(' ').map(str::to_owned).collect();
+            found(&store, &OrderQuery { words, ..everything() })
+        };
+        for words in ["3.12.2026", "2026-12-03", "12/3", "dr. SAMPLE", "zo\u{eb} 3.12."] {
+            assert_eq!(with(words), ["17"], "{words}");
+        }
+        assert_eq!(
+            (with("muster"), with("2026-12")),
+            (vec!["9".into()], vec!["17".into(), "9".into()])
+        );
+        assert_eq!(with("24.12.2026"), Vec::<String>::new(), "Align's answer counts");
+        let read = store.order(&order("9").key).expect("read").expect("there");
+        assert_eq!((read.due_date(), read.doctor()), (day("2026-12-01"), Some("Muster, Jo")));
+    }
+
+    #[test]
+    fn what_is_due_and_not_published_is_counted_by_lab() {
+        let store = due();
+        let on = |text| store.due_unpublished(day(text).expect("a day")).expect("counted");
+        assert_eq!(on("2026-12-03"), BTreeMap::from([("lab".to_owned(), 1)]));
+        assert_eq!(on("2026-12-24"), BTreeMap::new());
+        let mut published = store.order(&order("17").key).expect("read").expect("there");
+        published.fetched = published.evidence;
+        store.save(&published).expect("saved");
+        assert_eq!(on("2026-12-03"), BTreeMap::new());
+    }
+
+    #[test]
+    fn an_index_gives_the_order_by_due_date_and_the_days_orders() {
+        let store = due();
+        let plan = |sql: &str| {
+            let sql = format!("EXPLAIN QUERY PLAN {sql}");
+            store.gather(&sql, &[], |row| Ok(row.get::<_, String>(3)?)).expect("planned").join("; ")
+        };
+        let sort = sql_of(OrderSort::DueFirst);
+        let sorted = plan(&format!("SELECT rowid FROM orders ORDER BY {sort} LIMIT 50"));
+        assert!(sorted.contains("orders_by_due") && !sorted.contains("TEMP B-TREE"), "{sorted}");
+        let day = plan(&DUE_UNPUBLISHED.replace("?1", "'x'"));
+        assert!(day.contains("SEARCH orders USING INDEX orders_by_due"), "{day}");
+    }
+
     #[test]
     fn labs_and_states_choose() {
         let store = three();
@@ -271,6 +371,8 @@ mod tests {
             OrderSort::Lowest,
             OrderSort::CaseType,
             OrderSort::State,
+            OrderSort::DueFirst,
+            OrderSort::DueLast,
         ];
         for sort in sorts {
             for words in [vec![], vec!["rx".to_owned()]] {

@@ -7,6 +7,7 @@ use casedrop_model::fault::FaultClass;
 use casedrop_model::findings::FindingCounts;
 use casedrop_model::ids::{AccountId, LabName, OrderId, OrderKey, RxId};
 use casedrop_model::order::{RemoteOrder, Status};
+use casedrop_model::prescription::Prescription;
 use casedrop_model::record::{
     HeldRecord, OrderRecord, Place, PublishedRecord, Retired, Spent, Trouble,
 };
@@ -19,7 +20,8 @@ pub(super) const SELECT: &str = "
            r.revision, r.manifest_sha256, r.published_ms, r.confirmed_ms, r.place, r.history_seen,
            o.away, o.begun, o.last_asked_ms, o.wait_ms, o.attention,
            o.not_converted, o.damaged, o.retired, o.notified_ms, o.notified_vain,
-           r.counted_ms AS counted_ms, r.findings AS findings, o.picked_up_ms AS picked_up_ms,
+           o.prescription AS prescription, o.picked_up_ms AS picked_up_ms,
+           r.counted_ms AS counted_ms, r.findings AS findings,
            h.revision AS held_revision, h.at_ms AS held_ms, h.confirmed_ms AS held_confirmed_ms,
            h.released AS released, h.findings AS held_findings
     FROM orders o LEFT JOIN revisions r
@@ -108,14 +110,17 @@ impl Store {
                 fetched, forced, rechecks, first_seen_ms, last_seen_ms, fault_class, fault_code,
                 fault_text, fault_hint, attempts, since_ms, next_try_ms, revision, away, begun,
                 last_asked_ms, ask_at_ms, wait_ms, attention, not_converted, damaged, retired,
-                notified_ms, notified_vain, held, picked_up_ms)
+                notified_ms, notified_vain, held, prescription, picked_up_ms)
             VALUES (:lab, :account, :order_id, :rx_id, :remote, :listed, :evidence, :fetched,
                 :forced, :rechecks, :first_seen_ms, :last_seen_ms, :fault_class, :fault_code,
                 :fault_text, :fault_hint, :attempts, :since_ms, :next_try_ms, :revision, :away,
                 :begun, :last_asked_ms, :ask_at_ms, :wait_ms, :attention, :not_converted, :damaged,
-                :retired, :notified_ms, :notified_vain, :held, :picked_up_ms)";
+                :retired, :notified_ms, :notified_vain, :held, :prescription, :picked_up_ms)";
         let remote =
             serde_json::to_string(&order.remote).map_err(|error| unreadable("order", error))?;
+        let prescription = Some(&order.prescription).filter(|one| **one != Prescription::default());
+        let prescription = prescription.map(serde_json::to_string).transpose();
+        let prescription = prescription.map_err(|error| unreadable("prescription", error))?;
         let trouble = order.trouble.as_ref();
         self.db.prepare_cached(sql)?.execute(named_params! {
             ":lab": order.key.lab.as_str(),
@@ -149,6 +154,7 @@ impl Store {
             ":retired": order.retired.number(),
             ":notified_ms": order.notified.map(|at| at.0),
             ":notified_vain": order.notified_vain,
+            ":prescription": prescription,
             ":held": order.held.as_ref().map_or(0, |held| 1 + u32::from(held.released)),
             ":picked_up_ms": order.picked_up.map(|at| at.0),
         })?;
@@ -190,6 +196,12 @@ fn findings(text: Option<String>) -> Result<FindingCounts, StoreError> {
     Ok(parsed.transpose().map_err(|error| unreadable("findings", error))?.unwrap_or_default())
 }
 
+/// Parses a prescription; older agents wrote none.
+fn prescription(text: Option<String>) -> Result<Prescription, StoreError> {
+    let parsed = text.map(|text| serde_json::from_str(&text));
+    Ok(parsed.transpose().map_err(|error| unreadable("prescription", error))?.unwrap_or_default())
+}
+
 fn retired(number: u32) -> Result<Retired, StoreError> {
     Retired::from_number(number).ok_or_else(|| unreadable("retired", number))
 }
@@ -228,6 +240,7 @@ pub(super) fn read(row: &Row<'_>) -> Result<OrderRecord, StoreError> {
     Ok(OrderRecord {
         key,
         remote,
+        prescription: prescription(row.get("prescription")?)?,
         listed: row.get(4)?,
         away: row.get::<_, Option<String>>(24)?.map(Status::from),
         evidence: row.get::<_, i64>(5)?.cast_unsigned(),

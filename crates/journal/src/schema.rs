@@ -244,6 +244,20 @@ const STEPS: &[&str] = &[
 ",
     // Manifests have stand-ins for names; see WITHOUT_NAMES.
     "",
+    // Due date and doctor: as Align answered last, else as the files fetched last say. An older
+    // agent that writes an order drops what its files say, until they are fetched again.
+    "
+    ALTER TABLE orders ADD COLUMN prescription TEXT;
+    ALTER TABLE orders ADD COLUMN due_date TEXT GENERATED ALWAYS AS (coalesce(
+        CASE WHEN json_valid(remote) THEN json_extract(remote, '$.due_date') END,
+        CASE WHEN json_valid(prescription) THEN json_extract(prescription, '$.due_date') END
+    )) VIRTUAL;
+    ALTER TABLE orders ADD COLUMN doctor TEXT GENERATED ALWAYS AS (coalesce(
+        CASE WHEN json_valid(remote) THEN json_extract(remote, '$.doctor') END,
+        CASE WHEN json_valid(prescription) THEN json_extract(prescription, '$.doctor') END
+    )) VIRTUAL;
+    CREATE INDEX orders_by_due ON orders (due_date, last_seen_ms DESC, order_id DESC);
+",
     // An older agent that writes an order drops `picked_up_ms`; the next look of a newer one finds
     // it again.
     "
@@ -273,8 +287,8 @@ const STEPS: &[&str] = &[
         ELSE 'retrying'
         END) VIRTUAL;
     CREATE INDEX orders_by_state ON orders (state, last_seen_ms, order_id);
-    CREATE INDEX orders_listing ON orders
-        (last_seen_ms, order_id, rx_id, order_code, case_type, lab, account, state);
+    CREATE INDEX orders_listing ON orders (last_seen_ms, order_id, rx_id, order_code, case_type,
+        lab, account, state, due_date, doctor);
 ",
 ];
 
@@ -395,6 +409,35 @@ mod tests {
 
     fn open(file: &std::path::Path) -> Result<Store, StoreError> {
         Store::open_checked(file, Duration::ZERO, Depth::Quick)
+    }
+
+    #[test]
+    fn an_older_journal_is_opened_and_its_orders_get_a_due_date_and_a_doctor() {
+        let dir = tempfile::tempdir().expect("tempdir");
+        let file = dir.path().join(FILE_NAME);
+        let old = super::super::tests::order("17");
+        let mut remote = serde_json::to_value(&old.remote).expect("JSON");
+        let fields = remote.as_object_mut().expect("an object");
+        // As agents of that version wrote it.
+        assert!(fields.remove("due_date").is_some() && fields.remove("doctor").is_some());
+        let db = of_version(&file, 10);
+        let sql = "INSERT INTO orders (lab, account, order_id, remote, listed, evidence, fetched,
+            forced, rechecks, first_seen_ms, last_seen_ms) VALUES ('lab', '1', '17', ?1, 1, 1, 1,
+            0, 0, 7, 7)";
+        db.execute(sql, [remote.to_string()]).expect("written");
+        drop(db);
+
+        let store = open(&file).expect("opened");
+        let mut read = store.order(&old.key).expect("read").expect("there");
+        assert_eq!((read.due_date(), read.doctor(), &read.remote), (None, None, &old.remote));
+        let query = casedrop_model::listing::OrderQuery {
+            words: vec!["muster".to_owned()],
+            ..Default::default()
+        };
+        assert_eq!(store.list(&query).expect("listed").total, 0);
+        read.prescription.doctor = Some("Muster, Jo".to_owned());
+        store.save(&read).expect("saved");
+        assert_eq!(store.list(&query).expect("listed").orders, [read]);
     }
 
     #[test]

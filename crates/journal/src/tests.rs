@@ -18,6 +18,8 @@ pub(super) fn order(id: &str) -> OrderRecord {
         status: Status::Other("Odd".to_owned()),
         case_type: Some("iRecord".to_owned()),
         procedure: None,
+        due_date: None,
+        doctor: None,
         updated_at: None,
         history: vec![StatusChange { status: Status::Ready, at: None }],
         etag: Some("\"tag\"".to_owned()),

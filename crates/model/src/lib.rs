@@ -4,6 +4,7 @@
 
 pub mod asset;
 pub mod cancel;
+pub mod day;
 pub mod digest;
 pub mod discreet;
 pub mod export;
@@ -18,6 +19,7 @@ pub mod notice;
 pub mod notification;
 pub mod order;
 pub mod path;
+pub mod prescription;
 pub mod record;
 pub mod remote;
 pub mod request;

@@ -6,8 +6,8 @@ use super::record::{OrderRecord, OrderState};
 /// Which orders to list, and how.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OrderQuery {
-    /// Words that must all occur in the order's number, Rx id, code, case type, account or lab;
-    /// ASCII case-insensitive.
+    /// Words that must all occur in the order's number, Rx id, code, case type, doctor, account or
+    /// lab, ASCII case-insensitive, or mean its due date (see [`sought`](super::day::sought)).
     pub words: Vec<String>,
     /// Only orders of this lab.
     pub lab: Option<String>,
@@ -40,6 +40,10 @@ pub enum OrderSort {
     CaseType,
     /// By state, then newest first.
     State,
+    /// By due date, soonest first; orders without one come last.
+    DueFirst,
+    /// By due date, latest first; orders without one come last.
+    DueLast,
 }
 
 impl OrderQuery {

@@ -9,8 +9,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::asset::AssetKind;
+use super::day::Day;
 use super::finding_code::FindingCode;
 use super::path::RelPath;
+use super::prescription::Tooth;
 use super::stand_in::{is_stand_in, stand_in};
 
 mod read;
@@ -19,7 +21,9 @@ pub use read::Refusal;
 
 /// The manifest version this crate writes. Bump it only when readers of the old version would
 /// misinterpret the new one. A new optional field is no reason to: older versions of the agent
-/// treat orders with an unknown schema as someone else's.
+/// treat orders with an unknown schema as someone else's, and programs may check for the number.
+/// New fields are left out where they have no value, so that an older manifest that is written
+/// again has the same bytes.
 pub const SCHEMA: u32 = 1;
 /// The newest version this crate can read: it only adds fields to the first.
 pub const SCHEMA_READ: u32 = 2;
@@ -48,6 +52,15 @@ pub struct Manifest {
     pub case_type: Option<String>,
     /// For example `Orthodontic` or `Restorative`.
     pub procedure: Option<String>,
+    /// The day on which the doctor needs the work. Absent if neither Align nor the XML says so.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub due_date: Option<Day>,
+    /// The doctor's name, as Align writes it. Absent if neither Align nor the XML says so.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub doctor: Option<String>,
+    /// The teeth that something is ordered for, by number. Absent if the XML names none.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub teeth: Vec<Tooth>,
     /// 1 for the order's first publication, then 2, 3, …
     #[serde(deserialize_with = "read::revision")]
     pub revision: u32,
@@ -193,6 +206,19 @@ pub struct ManifestFile {
     /// The jaw that a scan or texture shows.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub jaw: Option<Jaw>,
+    /// When the teeth looked like that. On every scan and texture, unless an older version wrote
+    /// the manifest.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub stage: Option<Stage>,
+    /// The part that a scan or texture shows if it is not a jaw: `bite`, `die`, `margin`,
+    /// `scan-body` or `abutment`; there may be others.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub part: Option<String>,
+    /// The path of the file that this one is a second name of, as `names: both` makes them:
+    /// programs that read one file each skip those with `copy_of`.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[schemars(with = "Option<String>")]
+    pub copy_of: Option<RelPath>,
     /// The vendor's file name, if the published name differs.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub original_name: Option<String>,
@@ -240,6 +266,18 @@ pub enum Jaw {
     Both,
 }
 
+/// When the teeth looked like a scan shows them.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum Stage {
+    /// As they are to be worked with.
+    Working,
+    /// Before the treatment.
+    Pretreatment,
+}
+
 /// The previous revision.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Previous {
@@ -265,6 +303,7 @@ impl Manifest {
         let hide = |name: &mut String| *name = stand_in(name, &self.order_id).into_owned();
         for file in &mut other.files {
             file.path = file.path.stand_in(&self.order_id);
+            file.copy_of = file.copy_of.as_ref().map(|path| path.stand_in(&self.order_id));
             file.original_name.iter_mut().for_each(hide);
             file.raw_name.iter_mut().for_each(hide);
         }
@@ -277,7 +316,9 @@ impl Manifest {
     pub fn has_stand_ins(&self) -> bool {
         let of_file = |file: &ManifestFile| {
             let others = [file.original_name.as_deref(), file.raw_name.as_deref()];
-            is_stand_in(&file.path) || others.into_iter().flatten().any(is_stand_in)
+            let copy_of = file.copy_of.as_ref().map(RelPath::as_str);
+            is_stand_in(&file.path)
+                || others.into_iter().chain([copy_of]).flatten().any(is_stand_in)
         };
         self.files.iter().any(of_file)
             || self.left_out.iter().any(|name| is_stand_in(name))

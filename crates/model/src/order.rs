@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::day::Day;
 use super::ids::{OrderId, RxId};
 
 /// An order's status at Align. The texts are from the vendor's pages; they are compared
@@ -91,8 +92,9 @@ pub struct StatusChange {
     pub at: Option<String>,
 }
 
-/// Align's description of one order. Names of the patient and the doctor are dropped during
-/// parsing, so they can never reach the journal or the log.
+/// Align's description of one order. The patient's name is dropped during parsing, so it can never
+/// reach the journal or the log. The doctor's name is for journal, manifest and lists of orders; it
+/// gets into no log, metric, notice or receipt.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RemoteOrder {
     pub order_id: OrderId,
@@ -105,6 +107,12 @@ pub struct RemoteOrder {
     pub case_type: Option<String>,
     /// For example `Orthodontic` or `Restorative`.
     pub procedure: Option<String>,
+    /// The day on which the doctor needs the work.
+    #[serde(default)]
+    pub due_date: Option<Day>,
+    /// The doctor's name.
+    #[serde(default)]
+    pub doctor: Option<String>,
     /// When Align last changed the order, as Align wrote it. Only compared for equality.
     pub updated_at: Option<String>,
     /// The status history, oldest first, if Align sends one.
@@ -123,6 +131,8 @@ impl RemoteOrder {
             status,
             case_type: None,
             procedure: None,
+            due_date: None,
+            doctor: None,
             updated_at: None,
             history: Vec::new(),
             etag: None,

@@ -4,11 +4,13 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use super::day::Day;
 use super::fault::FaultClass;
 use super::findings::FindingCounts;
 use super::ids::OrderKey;
 use super::manifest::Manifest;
 use super::order::{RemoteOrder, Status, UNHEARD_OF};
+use super::prescription::{Prescription, Tooth};
 use super::time::WallMs;
 
 /// Everything remembered about one order. Observations, not plans: what to do is derived from them.
@@ -17,6 +19,9 @@ pub struct OrderRecord {
     pub key: OrderKey,
     /// What Align last reported.
     pub remote: RemoteOrder,
+    /// What the files fetched last say about the prescription. Where Align's answers say it too,
+    /// they count, since they may be newer.
+    pub prescription: Prescription,
     /// Whether it was in the latest list of ready orders.
     pub listed: bool,
     /// The status in which it last left the lab (for modeling, say) since the newest revision: it
@@ -335,6 +340,7 @@ impl OrderRecord {
         Self {
             key,
             remote,
+            prescription: Prescription::default(),
             listed: true,
             away: None,
             evidence: 1,
@@ -355,6 +361,26 @@ impl OrderRecord {
             picked_up: None,
             activity: None,
         }
+    }
+
+    /// The day on which the doctor needs the work, if known.
+    pub fn due_date(&self) -> Option<Day> {
+        self.remote.due_date.or(self.prescription.due_date)
+    }
+
+    /// The doctor's name, if known.
+    pub fn doctor(&self) -> Option<&str> {
+        self.remote.doctor.as_deref().or(self.prescription.doctor.as_deref())
+    }
+
+    /// What is to be done, if known: for example `Restorative`.
+    pub fn procedure(&self) -> Option<&str> {
+        self.remote.procedure.as_deref().or(self.prescription.procedure.as_deref())
+    }
+
+    /// The teeth that something is ordered for, as far as known.
+    pub fn teeth(&self) -> &[Tooth] {
+        &self.prescription.teeth
     }
 
     /// Whether there is something to fetch.

@@ -206,6 +206,7 @@ fn package_order(order: &Order, parameters: &Pairs) -> PackageOrder {
         ply: wants_ply(order.mesh, asked("fileType")),
         case_type: order.case_type.clone(),
         procedure: order.procedure.clone(),
+        due: order.due,
         triangles: order.triangles,
         mesh_bytes: order.mesh_bytes,
         pixels: order.pixels,

@@ -42,6 +42,12 @@ impl PackageSource for MadePackages {
     }
 }
 
+/// The doctor of an order, as its files name them too.
+pub(super) fn doctor(order_id: &str) -> String {
+    let doctor = CaseSpec::new(number(order_id), package::CaseKind::Restorative).doctor;
+    format!("Dr. {} {}", doctor.first, doctor.last)
+}
+
 fn case(order: &PackageOrder) -> CaseSpec {
     let number = number(&order.order_id);
     let ortho = order.kind != CaseKind::Restorative;
@@ -58,6 +64,7 @@ fn case(order: &PackageOrder) -> CaseSpec {
     spec.order_code.clone_from(&order.order_code);
     spec.case_type.clone_from(&order.case_type);
     spec.procedure.clone_from(&order.procedure);
+    spec.due = order.due;
     spec.mesh = if order.ply { MeshFormat::Ply } else { MeshFormat::Stl };
     spec.placement = placement(order.file_format.as_deref());
     spec.modeled = order.modeled;
@@ -117,6 +124,7 @@ mod tests {
             ply: false,
             case_type: "iRecord".to_owned(),
             procedure: "Orthodontic".to_owned(),
+            due: jiff::civil::date(2026, 12, 1),
             triangles: Some(400),
             mesh_bytes: None,
             pixels: Some(160),

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Span, Timestamp};
 use serde::Serialize;
 
 use casedrop_model::asset::AssetKind;
@@ -68,7 +70,8 @@ pub(super) struct Order {
     pub(super) history: Vec<Step>,
     pub(super) updated: Timestamp,
     pub(super) received: Timestamp,
-    pub(super) due: Timestamp,
+    pub(super) due: Date,
+    pub(super) doctor: String,
     pub(super) serial: usize,
     /// Number of package downloads that will still answer 404.
     pub(super) regenerating: u32,
@@ -102,7 +105,9 @@ impl Order {
         let id = spec.id.clone().unwrap_or_else(|| (21_000_000 + serial * 137).to_string());
         let now = Timestamp::now();
         let status = spec.status.clone().unwrap_or_else(|| Status::Ready.as_str().to_owned());
-        let days = SignedDuration::from_hours(24 * (3 + i64::from(random.u8(0..15))));
+        let days = 3 + i64::from(random.u8(0..15));
+        let days = spec.due_in_days.unwrap_or(days).clamp(-3650, 3650);
+        let today = now.to_zoned_datetime(TimeZone::system()).date();
         Self {
             rx_id: spec.rx_id.clone().unwrap_or_else(|| rx_id(&mut random, serial)),
             code: spec.code.clone().unwrap_or_else(|| code(&mut random)),
@@ -125,7 +130,8 @@ impl Order {
             status,
             updated: now,
             received: now.checked_sub(SignedDuration::from_mins(47)).unwrap_or(now),
-            due: now.checked_add(days).unwrap_or(now),
+            due: today.saturating_add(Span::new().days(days)),
+            doctor: super::made::doctor(&id),
             serial,
             regenerating: spec.regenerating,
             regenerating_for: Duration::from_millis(spec.regenerating_ms),

@@ -30,6 +30,8 @@ pub struct PackageOrder {
     pub case_type: String,
     /// Such as `Orthodontic`.
     pub procedure: String,
+    /// The day on which the doctor needs the work.
+    pub due: jiff::civil::Date,
     /// Triangles per mesh.
     pub triangles: Option<usize>,
     /// Total bytes of all meshes, instead of `triangles`.

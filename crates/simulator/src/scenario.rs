@@ -59,6 +59,8 @@ pub struct OrderSpec {
     pub procedure: Option<String>,
     /// Such as `iRecord`; default: by kind.
     pub case_type: Option<String>,
+    /// Days from today until the doctor needs the work; default: 3 to 17.
+    pub due_in_days: Option<i64>,
     /// The first status; default "Ready for Download".
     pub status: Option<String>,
     /// Whether the package comes from the modeler.

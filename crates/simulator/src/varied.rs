@@ -32,6 +32,7 @@ fn varied_orders(count: usize, seed: u64) -> Vec<OrderSpec> {
                 _ => CaseKind::Restorative,
             };
             let mut order = OrderSpec { id: Some(id.to_string()), ..OrderSpec::new(kind) };
+            order.due_in_days = Some(i64::try_from(index % 6).unwrap_or(0) * 2);
             order.triangles = Some(12_000 + random.usize(0..8_000));
             match index % 6 {
                 0 => order.screen_captures = true,

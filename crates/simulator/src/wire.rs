@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use casedrop_model::asset::AssetKind;
 
-use super::order::Order;
+use super::order::{Files, Order};
 use super::tokens::TokenSet;
 
 /// The asset's name in paths.
@@ -126,8 +126,8 @@ pub(super) fn order(order: &Order, status: &str, updated: Timestamp, vary: bool)
     let odd = vary && order.serial % 2 == 1;
     let american = vary && order.serial % 3 == 1;
     let status = if odd { status.replace("Ready for", "Ready For") } else { status.to_owned() };
-    let form = if american { "%m/%d/%Y" } else { "%Y-%m-%dT%H:%M:%SZ" };
-    let day = |at: Timestamp| at.strftime(form).to_string();
+    let (day, time) =
+        if american { ("%m/%d/%Y", "%m/%d/%Y") } else { ("%Y-%m-%d", "%Y-%m-%dT%H:%M:%SZ") };
     let history: Vec<Value> =
         order.history.iter().map(|step| json!({"status": step.status, "at": step.at})).collect();
     let mut value = json!({
@@ -142,10 +142,10 @@ pub(super) fn order(order: &Order, status: &str, updated: Timestamp, vary: bool)
             "lastName": format!("Simulated-Patient-{}", order.serial),
             "chartNumber": format!("SIM-{:04}", order.serial),
         },
-        "doctor": {"name": "Dr. Simulated Dentist", "license": "SIM-000"},
+        "doctor": {"name": order.doctor, "license": "SIM-000"},
         "practice": {"id": id_value("8080", !odd), "name": "Simulated Practice"},
-        "receivedDate": day(order.received),
-        "dueDate": day(order.due),
+        "receivedDate": order.received.strftime(time).to_string(),
+        "dueDate": order.due.strftime(day).to_string(),
         "updatedAt": updated.to_string(),
         "history": history,
         "assets": [{"type": "IDE", "url": null, "etag": null}],
@@ -153,6 +153,12 @@ pub(super) fn order(order: &Order, status: &str, updated: Timestamp, vary: bool)
     if vary && order.serial % 3 == 2 {
         value["scannerModel"] = json!("Element 5D");
         value["flags"] = json!({"isVip": false, "lanes": [1, 2]});
+    }
+    // A real package has a doctor and a due date of its own.
+    let is_real = matches!(order.files, Files::Package(_));
+    if is_real || (vary && order.serial % 4 == 2) {
+        value["doctor"] = Value::Null;
+        value["dueDate"] = Value::Null;
     }
     if vary && order.serial % 4 == 3 {
         value["orderCode"] = Value::Null;
@@ -187,6 +193,8 @@ mod tests {
         assert_eq!(shown(3, true)["status"], "Ready For Download");
         assert_eq!(shown(3, false)["status"], "Ready for Download");
         assert!(shown(1, true)["dueDate"].as_str().expect("text").contains('/'));
+        assert!(shown(2, true)["doctor"].is_null() && shown(2, true)["dueDate"].is_null());
+        assert!(shown(2, false)["doctor"]["name"].as_str().expect("text").starts_with("Dr. "));
         assert_eq!(id_value("007", true), json!("007"));
     }
 }

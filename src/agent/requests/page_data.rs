@@ -16,7 +16,7 @@ use crate::audit::Record;
 use crate::config::InForce;
 use crate::disk::{Disk, Kind};
 use crate::hotfolder::Layout;
-use crate::hotfolder::describe::patient;
+use crate::hotfolder::describe::{complete, patient};
 use crate::hotfolder::files::Tree;
 use crate::hotfolder::inspect::{There, manifest_with, with_names};
 use crate::inputs::commands::{Receipt, receipts};
@@ -223,11 +223,15 @@ impl PageData for RequestHandler {
             kind: event.kind,
             text: event.text,
         };
+        let mut revisions: Vec<_> = revisions.into_iter().zip(found).rev().map(view).collect();
+        revisions.iter_mut().for_each(|revision| complete(&mut revision.manifest));
+        let mut held_manifest = held.as_ref().map(|held| self.named(held));
+        held_manifest.iter_mut().for_each(complete);
         Ok(Some(OrderView {
             folder,
-            revisions: revisions.into_iter().zip(found).rev().map(view).collect(),
-            held: held.map(|held| HeldView {
-                manifest: self.named(&held),
+            revisions,
+            held: held.zip(held_manifest).map(|(held, manifest)| HeldView {
+                manifest,
                 at: held.at,
                 released: held.released,
             }),

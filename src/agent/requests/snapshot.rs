@@ -17,6 +17,7 @@ use crate::engine::{SHORTEST_INTERVAL, earliest_poll};
 use crate::journal::{
     ErrandKind, LabActivity, LabRecord, Paused, Rebuilt, Store, StoreError, StoreTrouble,
 };
+use crate::model::day::Day;
 use crate::model::fault::{Fault, FaultClass, NOT_PAIRED};
 use crate::model::ids::LabName;
 use crate::model::listing::OrderQuery;
@@ -45,6 +46,7 @@ struct Told {
     activity: BTreeMap<LabName, LabActivity>,
     orders: BTreeMap<String, usize>,
     incomplete: BTreeMap<String, u64>,
+    due_today: BTreeMap<String, u64>,
     failing: Vec<OrderRecord>,
     waits: Option<String>,
     rebuilt: Option<Rebuilt>,
@@ -83,6 +85,7 @@ impl RequestHandler {
             labs,
             orders: told.orders,
             incomplete: told.incomplete,
+            due_today: told.due_today,
             failing,
             failing_more,
             poll_interval: self.config.polling.interval.as_secs(),
@@ -205,6 +208,7 @@ impl RequestHandler {
                 activity: self.activity(store, now)?,
                 orders: self.count_by_state(store)?,
                 incomplete: store.incomplete()?,
+                due_today: store.due_unpublished(Day::at(now.wall))?,
                 failing: failing_orders(store)?,
                 waits: store.output_waits()?,
                 wishes: wishes(store)?,

@@ -1,6 +1,6 @@
 // The 3D view of an order's scan, loaded when somebody asks for it.
 //
-//   <section id="viewer" data-meshes='[{"name","label","url","jaw","format","bytes"}]' data-text-…="…">
+//   <section id="viewer" data-meshes='[{"name","label","url","jaw","further","format","bytes"}]' data-text-…="…">
 //     <button type="button" class="view3d" data-viewer="/assets/viewer.js">…</button>
 //     <div class="stage"></div>
 //   </section>
@@ -81,7 +81,7 @@ class Viewer {
     const further = this.#meshes.filter((mesh) => !first.includes(mesh));
     const meshes = [...first, ...further].map((mesh) => {
       // Further meshes of one jaw are told apart by their files' names.
-      const isNamed = first.includes(mesh) || mesh.label === mesh.name;
+      const isNamed = first.includes(mesh) || mesh.label.startsWith(mesh.name);
       const label = isNamed ? mesh.label : `${mesh.label}: ${mesh.name}`;
       const toggle = this.#button(mesh.jaw, label, () => this.#toggle(mesh, toggle));
       return pressed(toggle, mesh.isLoaded === true);
@@ -223,13 +223,9 @@ class Viewer {
 /** The mesh of each jaw that a person expects; without jaws the first mesh at all. */
 function firstOf(meshes) {
   // The state before the treatment, and further bites, are for whoever asks for them.
-  const sorted = meshes.toSorted((a, b) => isFurther(a) - isFurther(b));
+  const sorted = meshes.toSorted((a, b) => Number(a.further ?? false) - Number(b.further ?? false));
   const jaws = ['upper', 'lower'].map((jaw) => sorted.find((mesh) => mesh.jaw === jaw)).filter(Boolean);
   return jaws.length > 0 ? jaws : sorted.slice(0, 1);
-}
-
-function isFurther({ name }) {
-  return Number(/pretreatment|_bite\d/i.test(name));
 }
 
 /** Lets a worker load one mesh. */

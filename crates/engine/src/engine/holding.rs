@@ -14,6 +14,7 @@ use casedrop_model::findings::{FindingCounts, is_incomplete, why_incomplete};
 use casedrop_model::local::HELD_JOB;
 use casedrop_model::local::next_dir;
 use casedrop_model::manifest::Manifest;
+use casedrop_model::prescription::Prescription;
 use casedrop_model::record::Intent;
 
 use crate::effects::HoldJob;
@@ -77,6 +78,7 @@ impl Engine {
         };
         let Some(manifest) = there else { return true };
         job.fetched = Some(Fetched {
+            prescription: Prescription::of(&manifest),
             files: manifest.files,
             left_out: manifest.left_out,
             missing: manifest.missing,
@@ -171,6 +173,7 @@ impl Engine {
             self.releasing.remove(key);
         }
         record.held = Some(held.record());
+        record.prescription = Prescription::of(&held.manifest);
         let late = self.late_after(now, key, &held.manifest)?;
         let story = if joins {
             "pictures arrived; still held back".to_owned()

@@ -11,6 +11,7 @@ use casedrop_model::local::LocalPicture;
 use casedrop_model::local::{PublishOutcome, Recovered};
 use casedrop_model::manifest::{Account, Manifest, Previous, Reason, SCHEMA};
 use casedrop_model::order::Status;
+use casedrop_model::prescription::Prescription;
 use casedrop_model::record::{Intent, IntentTarget, PublishedRecord, Retired};
 
 use crate::effects::PublishJob;
@@ -97,16 +98,21 @@ impl Engine {
         let name = lab
             .account_name
             .filter(|_| lab.account.as_deref() == Some(record.key.account.as_str()));
+        // What Align answers may be newer than the files.
+        let (remote, told) = (&record.remote, fetched.prescription);
         Ok(Manifest {
             schema: SCHEMA,
             lab: record.key.lab.to_string(),
             account: Account { id: record.key.account.to_string(), name },
             order_id: record.key.order.to_string(),
-            rx_id: record.remote.rx_id.as_ref().map(ToString::to_string),
-            order_code: record.remote.order_code.clone(),
-            status: record.remote.status.to_string(),
-            case_type: record.remote.case_type.clone(),
-            procedure: record.remote.procedure.clone(),
+            rx_id: remote.rx_id.as_ref().map(ToString::to_string),
+            order_code: remote.order_code.clone(),
+            status: remote.status.to_string(),
+            case_type: remote.case_type.clone(),
+            procedure: remote.procedure.clone().or(told.procedure),
+            due_date: remote.due_date.or(told.due_date),
+            doctor: remote.doctor.clone().or(told.doctor),
+            teeth: told.teeth,
             revision,
             reason,
             published_at: now.wall.to_rfc3339(),
@@ -238,6 +244,7 @@ impl Engine {
         });
         record.retired = Retired::No;
         record.picked_up = None;
+        record.prescription = Prescription::of(&intent.manifest);
         let held = self.makes_way(intent)?;
         if held.is_some() {
             record.held = None;
@@ -356,6 +363,7 @@ fn take_up(job: &mut Job, intent: &Intent, manifest: Manifest) {
     job.evidence = intent.evidence;
     job.history_seen = intent.history_seen;
     job.fetched = Some(Fetched {
+        prescription: Prescription::of(&manifest),
         files: manifest.files,
         left_out: manifest.left_out,
         missing: manifest.missing,

@@ -163,6 +163,9 @@ fn file(sha: &str) -> ManifestFile {
         sha256: sha.to_owned(),
         role: Role::Scan,
         jaw: None,
+        stage: None,
+        part: None,
+        copy_of: None,
         original_name: None,
         raw_name: None,
     }
@@ -513,6 +516,7 @@ mod isolation;
 mod notifications;
 mod outages;
 mod patience;
+mod prescription;
 mod requests;
 mod retention;
 mod shop;

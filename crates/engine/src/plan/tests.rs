@@ -12,6 +12,9 @@ fn file(path: &str, sha: &str) -> ManifestFile {
         sha256: sha.to_owned(),
         role: Role::Scan,
         jaw: None,
+        stage: None,
+        part: None,
+        copy_of: None,
         original_name: None,
         raw_name: None,
     }

@@ -8,8 +8,10 @@
 mod html;
 mod lines;
 mod names;
+mod older;
 mod patient;
 mod plain;
+mod prescription;
 mod references;
 mod rx;
 mod targets;
@@ -22,6 +24,7 @@ mod xml;
 use std::collections::BTreeMap;
 use std::path::Path;
 
+pub use older::complete;
 pub use patient::patient;
 pub use whole::Case;
 
@@ -30,8 +33,9 @@ use casedrop_disk::{Disk, read_limited};
 use casedrop_model::discreet::file_name;
 use casedrop_model::export::Names;
 use casedrop_model::fault::Fault;
-use casedrop_model::manifest::{Finding, Jaw, ManifestFile, Role, Severity};
+use casedrop_model::manifest::{Finding, Jaw, ManifestFile, Role, Severity, Stage};
 use casedrop_model::path::RelPath;
+use casedrop_model::prescription::Prescription;
 
 /// An order's files, as its manifest lists them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -42,6 +46,8 @@ pub struct Described {
     pub notes: Vec<String>,
     /// Findings to report with the order.
     pub findings: Vec<Finding>,
+    /// What the XML says about the prescription; nothing unless it is described as a case.
+    pub prescription: Prescription,
 }
 
 #[derive(Debug, Clone)]
@@ -50,7 +56,9 @@ struct Known {
     role: Role,
     jaw: Option<Jaw>,
     pretreatment: bool,
-    bite: Option<String>,
+    part: Option<names::Part>,
+    /// The file that this is a second name of.
+    copy_of: Option<RelPath>,
 }
 
 /// Describes the files staged in `dir` and gives them the requested names: the vendor's; plain
@@ -90,6 +98,8 @@ fn describe_as(
     let mut files: Vec<Known> = staged.into_iter().map(|file| know(file, &listed)).collect();
     // Before any rename: the files refer to each other by the vendor's names.
     let found = case.map(|case| case.check(disk, dir, &files, &told)).unwrap_or_default();
+    let prescription =
+        case.map(|case| prescription::of(&told, &case.order.order_id)).unwrap_or_default();
     drop(told);
     match names {
         Names::Vendor => {}
@@ -112,12 +122,15 @@ fn describe_as(
     }
     let mut files: Vec<ManifestFile> = files.into_iter().map(Known::into_manifest).collect();
     files.sort_by(|a, b| a.path.cmp(&b.path));
-    Ok(Described { files, notes, findings })
+    Ok(Described { files, notes, findings, prescription })
 }
 
 impl Known {
     fn into_manifest(self) -> ManifestFile {
         ManifestFile {
+            stage: stage_of(self.role, self.pretreatment),
+            part: self.part.map(|part| part.word.to_owned()),
+            copy_of: self.copy_of,
             path: self.staged.path,
             size: self.staged.size,
             sha256: self.staged.sha256,
@@ -127,6 +140,12 @@ impl Known {
             raw_name: self.staged.raw_name,
         }
     }
+}
+
+/// Every scan counts as one to work with, unless the vendor says otherwise.
+fn stage_of(role: Role, pretreatment: bool) -> Option<Stage> {
+    let stage = if pretreatment { Stage::Pretreatment } else { Stage::Working };
+    matches!(role, Role::Scan | Role::Texture).then_some(stage)
 }
 
 /// The content of one of the order's XML files.
@@ -170,7 +189,7 @@ fn listed(told: &[Told]) -> BTreeMap<String, names::Hint> {
             role: object.role(),
             jaw: object.jaw(),
             pretreatment: object.pretreatment(),
-            bite: None,
+            part: object.part(),
         };
         for named in &object.files {
             listed.entry(key(&named.name)).or_insert_with(|| hint.clone());
@@ -208,7 +227,8 @@ fn know(staged: StagedFile, listed: &BTreeMap<String, names::Hint>) -> Known {
         role,
         jaw: by_name.jaw.or(by_xml.jaw.filter(|_| from_xml)),
         pretreatment: by_name.pretreatment || (from_xml && by_xml.pretreatment),
-        bite: by_name.bite,
+        part: by_name.part.or(by_xml.part.filter(|_| shows_jaw || role == Role::Attachment)),
+        copy_of: None,
         staged,
     }
 }

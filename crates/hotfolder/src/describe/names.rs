@@ -1,4 +1,7 @@
-//! What a file's name says about it. Names are matched case-insensitively.
+//! What a file's name says about it: the one place that knows the vendor's names. Manifests, plain
+//! names, findings and the 3D view all build on it. Names are matched case-insensitively.
+//!
+//! **SEEN** marks names that occur in published exports, **ASSUMED** those that we only expect.
 
 use casedrop_model::manifest::{Jaw, Role};
 use casedrop_model::path::RelPath;
@@ -9,9 +12,39 @@ pub(super) struct Hint {
     pub(super) jaw: Option<Jaw>,
     /// Whether it shows the teeth before treatment.
     pub(super) pretreatment: bool,
-    /// An additional bite and its number, such as `bite1`.
-    pub(super) bite: Option<String>,
+    /// What it shows if not a jaw.
+    pub(super) part: Option<Part>,
 }
+
+/// A part of a case that is not a jaw.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Part {
+    /// The word in manifests.
+    pub(super) word: &'static str,
+    /// As the name writes it, with its number: `bite1`.
+    pub(super) label: String,
+}
+
+impl Part {
+    pub(super) fn is_bite(&self) -> bool {
+        self.word == BITE
+    }
+}
+
+const BITE: &str = "bite";
+/// The word for margins.
+pub(super) const MARGIN: &str = "margin";
+
+/// How names begin the word for a part, before a number, and the word in manifests.
+const PARTS: [(&str, &str); 5] = [
+    // SEEN: `…_l_bite1`.
+    (BITE, BITE),
+    // ASSUMED: public pages show no mesh of any of these.
+    ("die", "die"),
+    (MARGIN, MARGIN),
+    ("scanbody", "scan-body"),
+    ("abutment", "abutment"),
+];
 
 pub(super) fn hint(path: &RelPath) -> Hint {
     let extension = path.extension();
@@ -24,10 +57,7 @@ pub(super) fn hint(path: &RelPath) -> Hint {
     if matches!(role, Some(Role::Scan | Role::Texture)) {
         hint.jaw = jaw(&words);
         hint.pretreatment = words.contains(&"pretreatment");
-        hint.bite = words
-            .iter()
-            .find(|word| word.strip_prefix("bite").is_some_and(all_digits))
-            .map(|word| (*word).to_owned());
+        hint.part = words.iter().find_map(|word| part(word));
     }
     hint
 }
@@ -71,6 +101,12 @@ fn jaw(words: &[&str]) -> Option<Jaw> {
         "ul" | "lu" => Some(Jaw::Both),
         _ => None,
     })
+}
+
+fn part(word: &str) -> Option<Part> {
+    let (_, of) =
+        PARTS.into_iter().find(|(begins, _)| word.strip_prefix(begins).is_some_and(all_digits))?;
+    Some(Part { word: of, label: word.to_owned() })
 }
 
 fn all_digits(text: &str) -> bool {
@@ -117,7 +153,14 @@ mod tests {
     #[test]
     fn variants_are_seen() {
         let hint = |name: &str| hint(&RelPath::parse(name).expect("portable"));
+        // SEEN: `SubType` calls it a jaw, the name does not.
         assert!(hint("upper_jaw_pretreatment_#1.stl").pretreatment);
-        assert_eq!(hint("1_shell_occlusion_l_bite1.stl").bite.as_deref(), Some("bite1"));
+        let part = |name: &str| hint(name).part.map(|part| (part.word, part.label));
+        assert_eq!(part("1_shell_occlusion_l_bite1.stl"), Some(("bite", "bite1".to_owned())));
+        assert_eq!(part("lower_die19_#1.stl"), Some(("die", "die19".to_owned())));
+        assert_eq!(part("upper_ScanBody_#1.ply"), Some(("scan-body", "scanbody".to_owned())));
+        for name in ["lower_jaw_with_ditch_#1.stl", "diet_1.stl", "bitewing.stl", "die.pdf"] {
+            assert_eq!(part(name), None, "{name}");
+        }
     }
 }

@@ -58,7 +58,9 @@ fn wanted(file: &Known) -> Option<String> {
         Some(Jaw::Both) | None => "",
     };
     let pretreatment = if file.pretreatment { "-pretreatment" } else { "" };
-    let bite = file.bite.as_ref().map(|bite| format!("-{bite}")).unwrap_or_default();
+    // The names of other parts are only ASSUMED, and plain names are to stay as they are.
+    let bite = file.part.as_ref().filter(|part| part.is_bite());
+    let bite = bite.map(|bite| format!("-{}", bite.label)).unwrap_or_default();
     Some(format!("{stem}{jaw}{pretreatment}{bite}.{extension}"))
 }
 
@@ -125,7 +127,7 @@ pub(super) fn link(
             copy_file(disk, &from, &to, &Cancel::new())?;
         }
         copy.staged.original_name = Some(copy.staged.path.as_str().to_owned());
-        copy.staged.path = plain.clone();
+        copy.copy_of = Some(std::mem::replace(&mut copy.staged.path, plain.clone()));
         files.push(copy);
     }
     Ok(())

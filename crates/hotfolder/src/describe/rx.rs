@@ -1,5 +1,5 @@
 //! The prescription in the vendor's XML: which order it belongs to and what is to be made.
-//! Advisory: unreadable content counts as absent. Patients and doctors are skipped.
+//! Advisory: unreadable content counts as absent. Patients are skipped.
 
 use quick_xml::Reader;
 use quick_xml::escape::unescape;
@@ -12,12 +12,17 @@ use casedrop_model::manifest::Jaw;
 pub(super) struct Rx {
     /// Whether this is one of the vendor's exports at all.
     pub(super) is_export: bool,
+    /// The format's version, in tenths: 50 for 5.0. 0 if unknown.
+    pub(super) version: u32,
     pub(super) order_id: Option<String>,
     /// Older versions have `CaseId` instead of `OrderID`.
     pub(super) case_id: Option<String>,
     pub(super) order_code: Option<String>,
     /// `Procedure`: 4 is a fixed restoration. Older versions lack it.
     pub(super) procedure: Option<String>,
+    /// `DueDate`, month first.
+    pub(super) due_date: Option<String>,
+    pub(super) doctor: Option<String>,
     /// Whether the XML has a section for teeth.
     pub(super) has_teeth: bool,
     pub(super) teeth: Vec<Tooth>,
@@ -69,6 +74,8 @@ impl Rx {
             "caseid" => &mut self.case_id,
             "ordercode" => &mut self.order_code,
             "procedure" => &mut self.procedure,
+            "duedate" => &mut self.due_date,
+            "doctor" => &mut self.doctor,
             _ => return,
         };
         let value = value.trim();
@@ -79,7 +86,14 @@ impl Rx {
 
     fn open(&mut self, name: &str, tag: &BytesStart<'_>) {
         match name {
-            "iteroexport" => self.is_export = true,
+            "iteroexport" => {
+                self.is_export = true;
+                each_attribute(tag, |field, value| {
+                    if field == "version" {
+                        self.version = value.trim().replace('.', "").parse().unwrap_or_default();
+                    }
+                });
+            }
             "rxinfo" => each_attribute(tag, |field, value| self.set(field, value)),
             "teeth" => self.has_teeth = true,
             "tooth" => {
@@ -121,10 +135,15 @@ pub(super) fn read(text: &str) -> Rx {
                 rx.open(&tag.local_name().as_ref().to_lowercase(), &tag);
             }
             Ok(Event::Text(text)) => found.push_str(&text),
+            Ok(Event::GeneralRef(name)) => found.extend(["&", &name, ";"]),
             Ok(Event::End(_)) => {
                 let Some(name) = path.pop() else { return rx };
                 match path.last().map(String::as_str) {
-                    Some("rxinfo") => rx.set(&name, &found),
+                    Some("rxinfo") => {
+                        if let Ok(value) = unescape(&found) {
+                            rx.set(&name, &value);
+                        }
+                    }
                     Some("tooth") => {
                         if let Some(tooth) = rx.teeth.last_mut() {
                             tooth.set(&name, found.trim());
@@ -159,6 +178,8 @@ mod tests {
     fn fields_are_read_from_elements_and_attributes() {
         let elements = "\u{feff}<?xml version='1.0'?><iTeroExport Version='5.0'><RxInfo>\
             <OrderID> 17544365 </OrderID><OrderCode>02NR8VTN</OrderCode><Patient>4711</Patient>\
+            <Doctor>O&apos;Sample, J&#246;rg</Doctor><DoctorLicense>L-1</DoctorLicense>\
+            <DueDate>12/01/2026</DueDate>\
             <ScanRange><UpperRange FromAdaId='2' ToAdaId='15'/>\
             <LowerRange FromAdaId='-1' ToAdaId='-1'/></ScanRange><Procedure>4</Procedure>\
             <Teeth><Tooth AdaId='3' RestorationType='2'/>\
@@ -171,6 +192,8 @@ mod tests {
         let teeth: Vec<_> = rx.teeth.iter().map(|one| (one.jaw(), one.is_fixed())).collect();
         assert_eq!(teeth, [(Some(Jaw::Upper), true), (Some(Jaw::Lower), false)]);
         assert_eq!(rx.ranges, [Jaw::Upper]);
+        assert_eq!(rx.doctor.as_deref(), Some("O'Sample, J\u{f6}rg"));
+        assert_eq!(rx.due_date.as_deref(), Some("12/01/2026"));
         let attributes = "<iTeroExport><RxInfo CaseId='17' Procedure='Fixed Restorative'/>";
         let rx = read(attributes);
         assert_eq!((rx.case_id.as_deref(), rx.is_fixed()), (Some("17"), true));

@@ -93,6 +93,36 @@ fn vendor_names_stay_and_roles_come_from_name_then_xml() {
 }
 
 #[test]
+fn each_scan_says_which_it_is() {
+    let (_dir, vendor) = described(Names::Vendor);
+    let what = |path: &str| {
+        let file = find(&vendor, path);
+        (file.stage, file.part.as_deref())
+    };
+    assert_eq!(what("upper_jaw_without_ditch_#1.stl"), (Some(Stage::Working), None));
+    assert_eq!(what("upper_jaw_pretreatment_#1.stl"), (Some(Stage::Pretreatment), None));
+    // Its stage is in the XML only.
+    assert_eq!(what("scanbody.stl"), (Some(Stage::Pretreatment), Some("scan-body")));
+    assert_eq!(what("margin.pts"), (None, Some("margin")));
+    assert_eq!(what("Rx_1.html"), (None, None));
+    assert!(vendor.files.iter().all(|file| file.copy_of.is_none()));
+
+    // Whatever the names, the manifest says the same.
+    let (_dir, both) = described(Names::Both);
+    let copies: Vec<_> = both.files.iter().filter(|file| file.copy_of.is_some()).collect();
+    assert_eq!(copies.len(), both.files.len() - FILES.len());
+    let (_dir, plain) = described(Names::Plain);
+    for copy in copies {
+        let of = find(&both, copy.copy_of.as_deref().expect("it is one"));
+        assert_eq!(copy.sha256, of.sha256);
+        for same in [of, find(&plain, &copy.path)] {
+            let told = |file: &ManifestFile| (file.role, file.jaw, file.stage, file.part.clone());
+            assert_eq!(told(copy), told(same), "{}", copy.path);
+        }
+    }
+}
+
+#[test]
 fn plain_names_rename_files_and_what_the_xml_says() {
     let (dir, described) = described(Names::Plain);
     let original = |path: &str| find(&described, path).original_name.as_deref();

@@ -6,6 +6,7 @@ use quick_xml::Reader;
 use quick_xml::escape::{escape, unescape};
 use quick_xml::events::{BytesStart, Event};
 
+use super::names::{MARGIN, Part};
 use casedrop_model::manifest::{Jaw, Role};
 
 /// Larger XML files are not read: real ones reach 1 MB.
@@ -62,6 +63,12 @@ impl Object {
 
     pub(super) fn pretreatment(&self) -> bool {
         self.sub_kind.contains("pretreatment")
+    }
+
+    /// SEEN: `ObjectType="Line" SubType="Margin"`.
+    pub(super) fn part(&self) -> Option<Part> {
+        let is_margin = self.sub_kind.contains(MARGIN);
+        is_margin.then(|| Part { word: MARGIN, label: MARGIN.to_owned() })
     }
 
     fn set(&mut self, field: &str, raw: &str, span: Range<usize>) {

@@ -8,7 +8,7 @@
 //!   of the same patient, with other mesh bytes.
 //! - Every `FileName` of the XML is in the archive.
 //! - Meshes of any size are written in bounded memory.
-//! - All people are invented: every name contains [`PATIENT_MARKER`] or [`DOCTOR_MARKER`].
+//! - All people are invented: every last name contains [`PATIENT_MARKER`] or [`DOCTOR_MARKER`].
 //!
 //! Names and fields follow published exports; where nothing is known about a value, it is plainly
 //! made up. [`hostile`] makes archives that no one should send.

@@ -1,12 +1,12 @@
-//! Invented people. Every part of every name contains a marker word, so that a test can search
-//! logs, journals and manifests for leaks.
+//! Invented people. Names contain a marker word, so that a test can search logs, journals and
+//! manifests for leaks.
 
 use super::noise::hash;
 
 /// In every part of every patient's name and chart number.
 pub const PATIENT_MARKER: &str = "Zzyzx";
-/// In every part of every doctor's name and licence number, and in every practice's address.
-pub const DOCTOR_MARKER: &str = "Qwxdoc";
+/// In every doctor's last name and licence number, and in every practice's address.
+pub const DOCTOR_MARKER: &str = "Sampledoc";
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Person {
@@ -55,6 +55,8 @@ const LAST: [&str; 12] = [
     "Yellowhammer",
 ];
 
+const DOCTORS: [&str; 6] = ["Ahlborn", "Bergmann", "Castellano", "Delacroix", "Eastwood", "Fjørd"];
+
 fn pick<'a>(from: &[&'a str], seed: u64, what: u64) -> &'a str {
     let count = from.len() as u64;
     usize::try_from(hash(seed, what, 0) % count).ok().and_then(|at| from.get(at)).unwrap_or(&"Nemo")
@@ -71,8 +73,8 @@ pub(super) fn patient(seed: u64) -> Person {
 /// The doctor for a seed.
 pub(super) fn doctor(seed: u64) -> Person {
     Person {
-        first: format!("{}-{DOCTOR_MARKER}", pick(&FIRST, seed, 3)),
-        last: format!("{DOCTOR_MARKER}-{}", pick(&LAST, seed, 4)),
+        first: pick(&FIRST, seed, 3).to_owned(),
+        last: format!("{DOCTOR_MARKER}-{}", pick(&DOCTORS, seed, 4)),
     }
 }
 
@@ -81,13 +83,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_part_of_a_name_can_be_searched_for() {
+    fn names_can_be_searched_for() {
         for seed in 0..50 {
             let (patient, doctor) = (patient(seed), doctor(seed));
             assert!(
                 patient.first.contains(PATIENT_MARKER) && patient.last.contains(PATIENT_MARKER)
             );
-            assert!(doctor.first.contains(DOCTOR_MARKER) && doctor.last.contains(DOCTOR_MARKER));
+            assert!(doctor.last.contains(DOCTOR_MARKER));
         }
         assert_ne!(patient(1), patient(2));
     }

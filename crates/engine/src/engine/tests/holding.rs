@@ -80,6 +80,29 @@ fn drops(effects: &[Effect], held: &str) -> bool {
 }
 
 #[test]
+fn what_is_held_back_keeps_its_due_date_until_it_is_published() {
+    let mut world = World::holding();
+    let order = key("lab", "17");
+    let due = Some("2026-12-24".parse().expect("a day"));
+    let prescription = casedrop_model::prescription::Prescription {
+        due_date: due,
+        ..casedrop_model::prescription::Prescription::default()
+    };
+    let job = world.hold(&order, Fetched { prescription, ..incomplete("a") });
+    assert_eq!(job.manifest.due_date, due);
+    let mut world = world.restarted();
+    world.give(Input::Tick);
+    world.connect("lab");
+    assert_eq!(world.record(&order).due_date(), due);
+    world.release(&order);
+    let mut effects = world.looked(&order, LocalPicture::Absent);
+    match effects.pop() {
+        Some(Effect::Publish(job)) => assert_eq!(job.intent.manifest.due_date, due),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
 fn an_incomplete_order_is_kept_and_neither_published_waiting_nor_failing() {
     let mut world = World::holding();
     let order = key("lab", "17");

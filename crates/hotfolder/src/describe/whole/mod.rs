@@ -12,6 +12,7 @@ mod papers;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use super::names::Part;
 use super::{Known, Told, key, vendor_keys};
 use crate::mesh::Facts;
 use casedrop_disk::Disk;
@@ -103,7 +104,8 @@ struct Scan<'a> {
 impl Scan<'_> {
     /// Whether it is a jaw to work on: not a pretreatment scan, not an extra bite.
     fn is_main(&self) -> bool {
-        self.file.jaw.is_some() && !self.file.pretreatment && self.file.bite.is_none()
+        let is_bite = self.file.part.as_ref().is_some_and(Part::is_bite);
+        self.file.jaw.is_some() && !self.file.pretreatment && !is_bite
     }
 
     /// Whether it shows this jaw, alone or together with the other.

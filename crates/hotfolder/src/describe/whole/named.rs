@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{About, Found, Look, stem, what};
+use crate::describe::names::Part;
 use crate::describe::xml::Object;
 use crate::describe::{Told, key, names};
 use casedrop_model::finding_code::FindingCode;
@@ -69,7 +70,7 @@ impl Look<'_> {
             let words = "The XML lists this scan from before the treatment, but it is not in the \
                          package.";
             (Severity::Warning, words)
-        } else if hint.bite.is_some() {
+        } else if hint.part.as_ref().is_some_and(Part::is_bite) {
             let words = "The XML lists this bite scan, but it is not in the package.";
             (Severity::Warning, words)
         } else {
