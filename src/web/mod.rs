@@ -10,6 +10,7 @@
 pub mod gate;
 
 mod act;
+mod answers;
 mod assets;
 mod data;
 mod enter;
@@ -18,6 +19,8 @@ mod files;
 mod findings;
 mod frame;
 mod lang;
+mod list_query;
+mod list_texts;
 mod markup;
 mod monitor;
 mod order;
@@ -26,9 +29,11 @@ mod overview;
 mod reasons;
 mod records;
 mod returning;
+mod search;
 mod setup;
 mod shared;
 mod texts;
+mod unknown;
 mod words;
 
 #[cfg(test)]
@@ -40,7 +45,7 @@ use axum::Router;
 use axum::routing::{get, post};
 use tokio::sync::watch;
 
-use frame::Answers;
+use answers::Answers;
 use gate::Gate;
 use shared::Shared;
 
@@ -63,13 +68,17 @@ pub fn router(
     let below = |rest: &str| format!("{order}/{rest}");
     let routes = Router::new()
         .route("/", get(overview::page))
+        .route("/search", get(search::go))
         .route("/orders", get(orders::page))
+        .route("/orders/fetch", post(unknown::fetch))
+        .route("/orders/{order}", get(unknown::page))
         .route(order, get(order::page))
         .route(&below("files/{revision}/{*path}"), get(files::file))
         .route(&below("refetch"), post(act::refetch))
         .route(&below("publish"), post(act::publish))
         .route(&below("return"), get(returning::page).post(returning::send))
         .route("/labs/{lab}/{what}", post(act::lab))
+        .route("/diagnostics", get(frame::diagnostics))
         .route("/commands", get(records::commands))
         .route("/audit", get(records::audit))
         .route("/settings", get(records::settings))

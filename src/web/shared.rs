@@ -6,8 +6,8 @@ use tokio::sync::watch;
 
 use crate::model::fault::{Fault, FaultClass};
 
+use super::answers::Answers;
 use super::data::PageData;
-use super::frame::Answers;
 use super::gate::Gate;
 
 pub(super) struct Shared {
