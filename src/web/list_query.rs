@@ -164,9 +164,8 @@ impl Asked {
         Head {
             word,
             href: sort.map(|(_, word)| Self { sort: (*word).to_owned(), ..self.clone() }.address()),
-            sorted: now.map(|now| match ways.get(now).is_some_and(is_descending) {
-                true => "descending",
-                false => "ascending",
+            sorted: now.map(|now| {
+                if ways.get(now).is_some_and(is_descending) { "descending" } else { "ascending" }
             }),
         }
     }

@@ -101,7 +101,11 @@ fn next_time(text: &str) -> Option<usize> {
 fn escape(text: &str, html: &mut String) {
     for c in text.chars() {
         match c {
-            '<' | '>' | '&' | '"' | '\'' => html.push_str(&format!("&#{};", u32::from(c))),
+            '<' | '>' | '&' | '"' | '\'' => {
+                html.push_str("&#");
+                html.push_str(&u32::from(c).to_string());
+                html.push(';');
+            }
             '`' => {}
             _ => html.push(c),
         }

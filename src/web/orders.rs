@@ -9,7 +9,7 @@ use axum::response::Response;
 use super::data::PageData;
 use super::frame::{Call, Frame, show};
 use super::lang::Lang;
-use super::list_query::{Asked, PER_PAGE, SORTS, sort_word};
+use super::list_query::{Asked, Head, PER_PAGE, SORTS, sort_word};
 use super::markup::{Spoken, When, number};
 use super::order;
 use super::search::number_in;
@@ -132,6 +132,10 @@ impl Orders {
             frame: Frame { search, ..call.frame(t.orders, "orders") },
             asked,
         }
+    }
+
+    fn heads(&self) -> [Head; 7] {
+        self.asked.heads(self.frame.t)
     }
 
     /// The words for the search everywhere.

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use askama::Template;
-use axum::extract::{Path, State};
+use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Redirect, Response};
 use serde::Deserialize;
@@ -42,6 +42,12 @@ pub(super) struct Offer {
     pub(super) labs: Vec<(String, bool)>,
 }
 
+/// The id of the answer to show, which moves on with the visitor.
+#[derive(Default, Deserialize)]
+pub(super) struct Answered {
+    answer: Option<String>,
+}
+
 /// The form that fetches an order by its number.
 #[derive(Deserialize)]
 pub(super) struct Filled {
@@ -65,6 +71,7 @@ impl Offer {
 pub(super) async fn page(
     State(shared): State<Arc<Shared>>,
     Path(order): Path<String>,
+    Query(answered): Query<Answered>,
     call: Call,
 ) -> Response {
     let Some(order) = number_in(&order).and_then(|number| number.parse::<OrderId>().ok()) else {
@@ -79,7 +86,10 @@ pub(super) async fn page(
     let same: Vec<_> = found.orders.iter().filter(|one| one.key.order == order).collect();
     match same[..] {
         [] => not_here(&shared, &call, &order, "").await,
-        [only] => Redirect::to(&href(&only.key)).into_response(),
+        [only] => {
+            let id = answered.answer.map(|id| format!("?answer={}", segment(&id)));
+            Redirect::to(&(href(&only.key) + &id.unwrap_or_default())).into_response()
+        }
         _ => Redirect::to(&Asked::searching(order.as_str()).address()).into_response(),
     }
 }

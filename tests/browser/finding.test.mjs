@@ -19,7 +19,7 @@ let opened;
 before(async () => {
   chromium = await startBrowser();
   world = await startWorld({
-    orders: [order(FIRST), order(SECOND, { kind: 'restorative' }), order(UNLISTED, { kind: 'restorative', status: 'Delivered' })],
+    orders: [order(FIRST), order(SECOND, { kind: 'restorative' }), order(UNLISTED, { kind: 'restorative', status: 'Downloaded' })],
   });
   await world.published(FIRST);
   await world.published(SECOND);
