@@ -18,6 +18,8 @@ use crate::model::time::WallMs;
 const KEPT: usize = 200;
 /// How long an answer is shown at most.
 const SHOWN: Duration = Duration::from_mins(10);
+/// How long an answer is shown at least: whoever pressed a button wants to read what it did.
+const READ: Duration = Duration::from_secs(5);
 
 /// What a request was about, so that its answer can be said in any language.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -77,6 +79,7 @@ impl Answer {
         matches!(self.about, About::Refetch | About::Publish)
             && self.reply.outcome == Outcome::Done
             && happened.is_some_and(|happened| happened >= self.at)
+            && self.at.plus(READ) < WallMs::from(SystemTime::now())
     }
 
     /// Whether it asks to log in to this lab.
@@ -229,6 +232,8 @@ mod tests {
         let fetch = Answer { at, about: About::Refetch, ..done("will be fetched") };
         assert!(!fetch.is_settled_by(None) && !fetch.is_settled_by(Some(WallMs(999))));
         assert!(fetch.is_settled_by(Some(at)));
+        let just = Answer::new(About::Refetch, Reply::new(Outcome::Done, "will be fetched"));
+        assert!(!just.is_settled_by(Some(just.at)), "nobody has read it yet");
         assert!(!done("paused").is_settled_by(Some(at)));
         let refused = Answer { reply: Reply::new(Outcome::Refused, "no"), ..fetch };
         assert!(!refused.is_settled_by(Some(at)), "a refusal announces nothing");

@@ -50,7 +50,7 @@ pub(super) struct Asked {
     #[serde(default)]
     pub(super) sort: String,
     #[serde(default)]
-    page: String,
+    pub(super) page: String,
 }
 
 impl Asked {

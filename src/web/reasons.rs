@@ -99,7 +99,7 @@ impl Want {
         // What the general words leave out.
         let said = reason.detail.as_ref().map(|said| {
             let own = said.hint.as_ref().filter(|_| is_general(reason.code));
-            (spoken(&said.message), own.map(|hint| spoken(hint)))
+            (spoken(&said.message), own.map(String::as_str).map(spoken))
         });
         let hint = if said.as_ref().is_some_and(|(_, own)| own.is_some()) { "" } else { hint };
         Self {

@@ -107,9 +107,10 @@ pub(super) async fn not_here(
     }
     let number = order.to_string();
     let asked = shared.ask(move |data| {
-        let is_ours = |id: &Option<String>| id.as_deref() == Some(&number);
         let wishes = data.status().wishes;
-        Ok(wishes.iter().any(|wish| wish.what == WishKind::Fetch && is_ours(&wish.order_id)))
+        Ok(wishes.iter().any(|wish| {
+            wish.what == WishKind::Fetch && wish.order_id.as_deref() == Some(number.as_str())
+        }))
     });
     let is_requested = match asked.await {
         Ok(is_requested) => is_requested,
