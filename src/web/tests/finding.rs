@@ -7,7 +7,7 @@ use crate::status::WishKind;
 
 const NUMBER: &str = "17551207";
 
-fn listed(numbers: std::ops::Range<u32>) -> OrderPage {
+fn listed(numbers: impl Iterator<Item = u32>) -> OrderPage {
     let order = |number: u32| {
         let order = number.to_string().parse().expect("a number");
         OrderRecord { key: OrderKey { order, ..key() }, ..record() }
@@ -17,7 +17,7 @@ fn listed(numbers: std::ops::Range<u32>) -> OrderPage {
 }
 
 impl Browser {
-    fn with_orders(numbers: std::ops::Range<u32>) -> Self {
+    fn with_orders(numbers: impl Iterator<Item = u32>) -> Self {
         let browser = Self::new(false);
         *browser.made.listed.lock().expect("sound") = Some(listed(numbers));
         browser
@@ -64,14 +64,14 @@ async fn what_it_needs_stands_in_one_menu() {
 #[tokio::test]
 async fn a_search_leads_to_the_order_that_it_names_and_else_to_the_list() {
     let number: u32 = NUMBER.parse().expect("a number");
-    let mut browser = Browser::with_orders(number..number + 1);
+    let mut browser = Browser::with_orders(number..=number);
     let order = format!("/orders/smile%2Dlab/4711/{NUMBER}");
     assert_eq!(browser.led_to("/search?q=%2317551207").await, order);
     assert_eq!(browser.led_to(&format!("/orders/{NUMBER}")).await, order);
     // It is found, but something else was searched for.
     assert_eq!(browser.led_to("/search?q=smile-lab").await, "/orders?q=smile-lab");
     assert_eq!(browser.led_to("/search?q=+").await, "/orders");
-    let mut browser = Browser::with_orders(number..number + 2);
+    let mut browser = Browser::with_orders(number..=number + 1);
     assert_eq!(browser.led_to(&format!("/search?q={NUMBER}")).await, format!("/orders?q={NUMBER}"));
 }
 
