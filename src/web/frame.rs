@@ -28,6 +28,7 @@ pub(super) struct Call {
     pub(super) visitor: Visitor,
     pub(super) answer: Option<Answer>,
     guarded: bool,
+    names: bool,
     /// The page's own URL, without parameters that belong to a single call.
     path: String,
     query: String,
@@ -59,7 +60,8 @@ impl FromRequestParts<Arc<Shared>> for Call {
         let lang = Lang::of(&parts.headers);
         let answer = asked.answer.and_then(|id| shared.answers.of(&id));
         let guarded = shared.gate.asks_password() && visitor.signed_in();
-        Ok(Self { lang, texts: lang.texts(), visitor, answer, guarded, path, query })
+        let names = shared.show_names;
+        Ok(Self { lang, texts: lang.texts(), visitor, answer, guarded, names, path, query })
     }
 }
 
@@ -110,6 +112,8 @@ pub(super) struct Frame {
     pub(super) live: bool,
     /// Whether the visitor may go to other pages.
     pub(super) open: bool,
+    /// Whether patients' names may be shown.
+    pub(super) names: bool,
 }
 
 impl Call {
@@ -136,6 +140,7 @@ impl Call {
             guarded: self.guarded,
             live: true,
             open: self.visitor.signed_in(),
+            names: self.names,
         }
     }
 
@@ -194,6 +199,11 @@ impl Frame {
         ];
         let is_here = |key| self.here == key || (key == "diagnostics" && self.is_diagnostic());
         all.into_iter().map(|(key, href, word)| (href, word, is_here(key))).collect()
+    }
+
+    /// What the search finds orders by.
+    pub(super) fn search_hint(&self) -> &'static str {
+        if self.names { self.w.search_hint_names } else { self.w.search_hint }
     }
 
     /// The pages below Diagnostics, in the same form, with what each is about.

@@ -97,6 +97,7 @@ impl Asked {
     pub(super) fn query(&self) -> OrderQuery {
         OrderQuery {
             words: search_words(&self.search()),
+            named: Vec::new(),
             lab: Some(self.lab.clone()).filter(|lab| !lab.is_empty()),
             states: self.state().into_iter().collect(),
             incomplete: self.is_incomplete(),

@@ -8,6 +8,8 @@ texts! {
     search_orders: "Search orders", "Aufträge suchen";
     search_do: "Search", "Suchen";
     search_hint: "Number, code, lab, account, case type", "Nummer, Code, Labor, Konto, Falltyp";
+    search_hint_names: "Number, code, patient, lab, account, case type",
+        "Nummer, Code, Patient, Labor, Konto, Falltyp";
     diagnostics: "Diagnostics", "Diagnose";
     diagnostics_intro: "What IT needs when something does not work.",
         "Was die IT braucht, wenn etwas nicht geht.";

@@ -26,6 +26,7 @@ mod monitor;
 mod order;
 mod orders;
 mod overview;
+mod patients;
 mod reasons;
 mod records;
 mod returning;
@@ -47,6 +48,7 @@ use tokio::sync::watch;
 
 use answers::Answers;
 use gate::Gate;
+use patients::Patients;
 use shared::Shared;
 
 pub use data::{
@@ -63,7 +65,9 @@ pub fn router(
     told: watch::Receiver<()>,
 ) -> Router {
     let answers = Answers::default();
-    let shared = Arc::new(Shared { data, gate: gate.clone(), answers, labs, show_names, told });
+    let (gate_of_pages, patients) = (gate.clone(), Patients::default());
+    let shared =
+        Arc::new(Shared { data, gate: gate_of_pages, answers, patients, labs, show_names, told });
     let order = "/orders/{lab}/{account}/{order}";
     let below = |rest: &str| format!("{order}/{rest}");
     let routes = Router::new()

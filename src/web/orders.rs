@@ -78,7 +78,7 @@ pub(super) async fn page(
 ) -> Response {
     let Query(asked) = asked;
     let query = asked.query();
-    let found = match shared.ask(move |data| page_or_last(data, query)).await {
+    let found = match shared.find(query, page_or_last).await {
         Ok(found) => found,
         Err(fault) => return call.cannot(&fault),
     };

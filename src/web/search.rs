@@ -32,7 +32,7 @@ pub(super) async fn go(
     if words.is_empty() {
         return Redirect::to("/orders").into_response();
     }
-    let found = match shared.ask(move |data| data.orders(&query)).await {
+    let found = match shared.find(query, |data, query| data.orders(&query)).await {
         Ok(found) => found,
         Err(fault) => return call.cannot(&fault),
     };

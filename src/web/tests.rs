@@ -42,6 +42,7 @@ struct Made {
     passed: Mutex<Vec<SetupStep>>,
     /// The list of orders, if it is not that of the one order.
     listed: Mutex<Option<OrderPage>>,
+    queries: Mutex<Vec<OrderQuery>>,
     wishes: Mutex<Vec<Wish>>,
 }
 
@@ -115,6 +116,7 @@ impl PageData for Made {
     }
 
     fn orders(&self, query: &OrderQuery) -> Result<OrderPage, Fault> {
+        self.queries.lock().expect("sound").push(query.clone());
         if let Some(page) = &*self.listed.lock().expect("sound") {
             let orders = page.orders.iter().skip(query.skip).take(query.limit);
             return Ok(OrderPage { orders: orders.cloned().collect(), total: page.total });

@@ -7,6 +7,7 @@ use rusqlite::{ToSql, params, params_from_iter};
 
 use super::orders::{SELECT, key, read};
 use super::{FeedRow, Store, StoreError};
+use casedrop_model::ids::OrderKey;
 use casedrop_model::listing::{OrderPage, OrderQuery, OrderSort};
 use casedrop_model::time::WallMs;
 
@@ -151,6 +152,17 @@ fn wanted(query: &OrderQuery, accounts: &[Vec<Account>]) -> (String, Vec<Value>)
             values.extend([Value::Text(lab.clone()), Value::Text(account.clone())]);
             any.push(format!("(lab = ?{} AND account = ?{})", values.len() - 1, values.len()));
         }
+        let named = query.named.get(number).map(Vec::as_slice).unwrap_or_default();
+        if !named.is_empty() {
+            let row = |key: &OrderKey| {
+                let parts = [key.lab.as_str(), key.account.as_str(), key.order.as_str()];
+                values.extend(parts.map(|part| Value::Text(part.to_owned())));
+                let last = values.len();
+                format!("(?{}, ?{}, ?{last})", last - 2, last - 1)
+            };
+            let rows: Vec<_> = named.iter().map(row).collect();
+            any.push(format!("(lab, account, order_id) IN (VALUES {})", rows.join(", ")));
+        }
         parts.push(format!("({})", any.join(" OR ")));
     }
     if let Some(lab) = &query.lab {
@@ -278,6 +290,20 @@ mod tests {
         assert_eq!(with("M\u{dc}LLER"), ["17", "9", "118"]);
         assert_eq!(with("m\u{fc}ller crown"), ["9"]);
         assert_eq!(with("M\u{f6}ller"), Vec::<String>::new());
+    }
+
+    #[test]
+    fn what_is_known_elsewhere_counts_for_its_word_alone() {
+        let store = three();
+        let with = |words: &[&str], named: &[&[&str]]| {
+            let words = words.iter().map(|word| (*word).to_owned()).collect();
+            let keys = |orders: &&[&str]| orders.iter().map(|id| order(id).key).collect();
+            let named = named.iter().map(keys).collect();
+            found(&store, &OrderQuery { words, named, ..everything() })
+        };
+        assert_eq!(with(&["doe"], &[&["17", "9"]]), ["17", "9"]);
+        assert_eq!(with(&["doe", "crown"], &[&["17", "9"], &[]]), ["9"]);
+        assert_eq!(with(&["doe"], &[]), Vec::<String>::new());
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Queries for lists of orders: filters, sort order and paging.
 
+use super::ids::OrderKey;
 use super::record::{OrderRecord, OrderState};
 use super::time::WallMs;
 
@@ -12,6 +13,8 @@ pub struct OrderQuery {
     /// Words that must all occur in the order's number, Rx id, code, case type, account or lab
     /// (ASCII case-insensitive), or in the account's name.
     pub words: Vec<String>,
+    /// For each word, further orders in which it occurs: in something that is stored nowhere.
+    pub named: Vec<Vec<OrderKey>>,
     /// Only orders of this lab.
     pub lab: Option<String>,
     /// Only orders in one of these states; empty means any.
@@ -75,6 +78,7 @@ impl Default for OrderQuery {
     fn default() -> Self {
         Self {
             words: Vec::new(),
+            named: Vec::new(),
             lab: None,
             states: Vec::new(),
             incomplete: false,

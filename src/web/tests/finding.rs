@@ -129,6 +129,29 @@ async fn while_an_order_is_requested_its_page_waits_for_it() {
 }
 
 #[tokio::test]
+async fn patients_are_searched_for_only_where_their_names_may_be_shown() {
+    for show_names in [false, true] {
+        let mut browser = Browser::new(show_names);
+        let mut page = listed(1..2);
+        page.orders[0].published = Some(crate::model::record::PublishedRecord {
+            revision: 1,
+            manifest_sha256: String::new(),
+            at: WallMs(0),
+            confirmed: WallMs(0),
+            place: Place::Main,
+            history_seen: 0,
+        });
+        let known = page.orders[0].key.clone();
+        *browser.made.listed.lock().expect("sound") = Some(page);
+        browser.get("/orders?q=doe").await;
+        let queries = browser.made.queries.lock().expect("sound").clone();
+        let asked = queries.iter().find(|query| !query.words.is_empty()).expect("asked");
+        let named = if show_names { vec![vec![known]] } else { vec![] };
+        assert_eq!(asked.named, named, "{PATIENT}");
+    }
+}
+
+#[tokio::test]
 async fn a_page_beyond_the_last_is_the_last() {
     let mut browser = Browser::with_orders(1000..1120);
     let (_, page) = browser.get("/orders?page=9999").await;
