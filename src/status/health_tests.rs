@@ -135,6 +135,21 @@ fn a_lab_without_an_answer_for_five_intervals_is_told_of() {
 }
 
 #[test]
+fn a_failed_poll_or_two_need_nobody() {
+    let severity = |time: &str| {
+        let health = look_at(time, |status| {
+            status.poll_interval = 120;
+            status.labs[0].state = LabState::Unreachable;
+        });
+        health.reasons.first().map(|reason| (reason.code, reason.severity))
+    };
+    // The last good poll was at 11:59.
+    let unreachable = |severity| Some((Code::AlignUnreachable, severity));
+    assert_eq!(severity("2026-06-01T12:05:00Z"), unreachable(Severity::Info));
+    assert_eq!(severity("2026-06-01T12:05:01Z"), unreachable(Severity::Warning));
+}
+
+#[test]
 fn time_in_which_no_agent_ran_does_not_count() {
     let monday = |time: &str, since: Option<&str>| {
         let health = look_at(time, |status| {

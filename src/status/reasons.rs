@@ -17,6 +17,9 @@ const STILL_MISSING: Duration = Duration::from_hours(24);
 /// Space is low below this multiple of what must stay free.
 const SCARCE: u64 = 2;
 
+/// A lab is reported as unreachable once Align has not answered for this many poll intervals.
+const FAILED_POLLS: u32 = 3;
+
 /// One reason for the agent's state of health.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Reason {
@@ -230,6 +233,13 @@ impl<'a> Look<'a> {
             && good.max(self.since).is_some_and(|last| self.now.after(last) > self.patience)
     }
 
+    /// Whether Align answered so recently that only one or two polls can have failed.
+    fn answered_lately(&self, lab: &LabStatus) -> bool {
+        let interval = Duration::from_secs(self.status.poll_interval);
+        let good = lab.good_poll.as_deref().and_then(WallMs::from_rfc3339);
+        good.is_some_and(|good| self.now <= good.plus(interval * FAILED_POLLS))
+    }
+
     fn agent(&self) -> Option<Reason> {
         let agent = &self.status.agent;
         if !agent.running {
@@ -312,7 +322,12 @@ impl<'a> Look<'a> {
             LabState::Unreachable => {
                 let or = "Align did not answer properly";
                 let said = Note::new(lab.fault.as_deref().unwrap_or(or), lab.hint.as_deref());
-                all.push(fault(Code::AlignUnreachable, or).said(said));
+                let mut found = fault(Code::AlignUnreachable, or).said(said);
+                if self.answered_lately(lab) {
+                    // The agent asks again, and mostly that is all.
+                    found.severity = Severity::Info;
+                }
+                all.push(found);
             }
             LabState::Waiting => {
                 if self.status.agent.running

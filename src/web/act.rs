@@ -8,6 +8,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Redirect, Response};
 use serde::Deserialize;
 
+use super::answers::{About, Answer};
 use super::frame::Call;
 use super::gate::{Checked, local_path};
 use super::order::{InAddress, href, named};
@@ -77,8 +78,9 @@ pub(super) async fn carry_out(
     (id, back): (String, &str),
     request: Request,
 ) -> Response {
+    let about = About::of(&request);
     match answer_of(shared, call, &id, request).await {
-        Ok(reply) => answered(shared, id, reply, back),
+        Ok(reply) => answered(shared, id, Answer::new(about, reply), back),
         Err(response) => response,
     }
 }
@@ -94,12 +96,23 @@ async fn served(shared: &Arc<Shared>, id: &str, request: Request) -> Option<Repl
     Some(served.await.unwrap_or_else(Reply::from))
 }
 
+/// Where to go back to: the order's page as it was, with the list that led there.
+fn back_to(back: &str, page: &str) -> String {
+    let is_page = back.split('?').next() == Some(page);
+    if is_page { back.to_owned() } else { page.to_owned() }
+}
+
 /// Redirects to a page that shows the answer.
-pub(super) fn answered(shared: &Shared, id: String, reply: Reply, back: &str) -> Response {
+pub(super) fn answered(
+    shared: &Shared,
+    id: String,
+    answer: impl Into<Answer>,
+    back: &str,
+) -> Response {
     let back = local_path(Some(back));
     let joint = if back.contains('?') { '&' } else { '?' };
     let to = format!("{back}{joint}answer={id}");
-    shared.answers.keep(id, reply);
+    shared.answers.keep(id, answer.into());
     Redirect::to(&to).into_response()
 }
 
@@ -110,7 +123,7 @@ pub(super) async fn refetch(
     Checked(form): Checked<Basic>,
 ) -> Response {
     let Some(key) = named(parts) else { return call.nothing(call.texts.not_found_order) };
-    let back = href(&key);
+    let back = back_to(&form.back, &href(&key));
     let request =
         Request::Refetch { lab: Some(key.lab.to_string()), orders: vec![key.order], kind: None };
     carry_out(&shared, &call, (form.id, &back), request).await
@@ -123,7 +136,7 @@ pub(super) async fn publish(
     Checked(form): Checked<Basic>,
 ) -> Response {
     let Some(key) = named(parts) else { return call.nothing(call.texts.not_found_order) };
-    let back = href(&key);
+    let back = back_to(&form.back, &href(&key));
     let request = Request::Publish { lab: Some(key.lab.to_string()), orders: vec![key.order] };
     carry_out(&shared, &call, (form.id, &back), request).await
 }

@@ -20,6 +20,7 @@ macro_rules! files {
 
 static FILES: &[(&str, &str, &[u8])] = files! {
     "style.css": STYLE,
+    "pages.css": STYLE,
     "viewer.css": STYLE,
     "app.js": SCRIPT,
     "downloads.js": SCRIPT,

@@ -1,7 +1,6 @@
 //! What all pages have in common: the language, the navigation, and the answer to the last request.
 
-use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use askama::Template;
 use axum::extract::{FromRequestParts, Query};
@@ -10,45 +9,26 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 
+pub(super) use super::answers::AnswerView;
+
+use super::answers::Answer;
 use super::gate::Visitor;
 use super::lang::{COOKIE, Lang};
+use super::list_query::list_of;
+use super::list_texts;
 use super::shared::Shared;
 use super::texts::Texts;
-use super::words::Tone;
 use crate::model::fault::Fault;
-use crate::model::request::Reply;
 use crate::model::staff::for_staff;
-
-/// How many answers to keep for the pages that show them.
-const ANSWERS: usize = 200;
-
-/// Answers to requests of pages, by request id. Newer ones replace the oldest.
-#[derive(Default)]
-pub(super) struct Answers(Mutex<VecDeque<(String, Reply)>>);
-
-impl Answers {
-    pub(super) fn keep(&self, id: String, reply: Reply) {
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.retain(|(other, _)| *other != id);
-        if kept.len() >= ANSWERS {
-            kept.pop_front();
-        }
-        kept.push_back((id, reply));
-    }
-
-    pub(super) fn of(&self, id: &str) -> Option<Reply> {
-        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.iter().find(|(other, _)| other == id).map(|(_, reply)| reply.clone())
-    }
-}
 
 /// A call for a page: the visitor, the language and the last answer.
 pub(super) struct Call {
     pub(super) lang: Lang,
     pub(super) texts: &'static Texts,
     pub(super) visitor: Visitor,
-    pub(super) answer: Option<Reply>,
+    pub(super) answer: Option<Answer>,
     guarded: bool,
+    names: bool,
     /// The page's own URL, without parameters that belong to a single call.
     path: String,
     query: String,
@@ -80,7 +60,8 @@ impl FromRequestParts<Arc<Shared>> for Call {
         let lang = Lang::of(&parts.headers);
         let answer = asked.answer.and_then(|id| shared.answers.of(&id));
         let guarded = shared.gate.asks_password() && visitor.signed_in();
-        Ok(Self { lang, texts: lang.texts(), visitor, answer, guarded, path, query })
+        let names = shared.show_names;
+        Ok(Self { lang, texts: lang.texts(), visitor, answer, guarded, names, path, query })
     }
 }
 
@@ -108,6 +89,8 @@ fn chosen(lang: Lang, to: &str) -> Response {
 /// The frame around a page's own content.
 pub(super) struct Frame {
     pub(super) t: &'static Texts,
+    /// The words of the header and the lists.
+    pub(super) w: &'static list_texts::Texts,
     pub(super) lang: &'static str,
     pub(super) title: String,
     /// The page's entry in the navigation.
@@ -119,30 +102,18 @@ pub(super) struct Frame {
     pub(super) other: String,
     /// Where an action returns to.
     pub(super) back: String,
+    /// The list of orders that led here, with its search, filters and page.
+    pub(super) list: String,
+    /// What was searched for last.
+    pub(super) search: String,
     /// Whether there is a password, so that visitors can sign out.
     pub(super) guarded: bool,
     /// Whether the page updates itself.
     pub(super) live: bool,
-}
-
-/// An answer, ready to show.
-pub(super) struct AnswerView {
-    pub(super) tone: Tone,
-    pub(super) word: &'static str,
-    pub(super) lines: Vec<String>,
-    pub(super) next: Vec<String>,
-}
-
-impl AnswerView {
-    pub(super) fn of(reply: &Reply, texts: &Texts) -> Self {
-        let lines = |text: &str| for_staff(text).lines().map(str::to_owned).collect();
-        Self {
-            tone: Tone::of_outcome(reply.outcome),
-            word: texts.outcome(reply.outcome),
-            lines: lines(&reply.message),
-            next: reply.next.as_deref().map(lines).unwrap_or_default(),
-        }
-    }
+    /// Whether the visitor may go to other pages.
+    pub(super) open: bool,
+    /// Whether patients' names may be shown.
+    pub(super) names: bool,
 }
 
 impl Call {
@@ -156,15 +127,27 @@ impl Call {
         let query = if self.query.is_empty() { lang } else { format!("{}&{lang}", self.query) };
         Frame {
             t: self.texts,
+            w: self.lang.list_texts(),
             lang: self.lang.code(),
             title: title.into(),
             here,
             csrf: self.visitor.token(),
-            answer: self.answer.as_ref().map(|reply| AnswerView::of(reply, self.texts)),
+            answer: self.answer.as_ref().map(|answer| AnswerView::of(answer, self.lang)),
             other: address(&self.path, &query),
             back: address(&self.path, &self.query),
+            list: list_of(&self.query),
+            search: String::new(),
             guarded: self.guarded,
             live: true,
+            open: self.visitor.signed_in(),
+            names: self.names,
+        }
+    }
+
+    /// Drops an answer that no longer says anything new.
+    pub(super) fn drop_answer(&mut self, is_over: impl FnOnce(&Answer) -> bool) {
+        if self.answer.as_ref().is_some_and(is_over) {
+            self.answer = None;
         }
     }
 
@@ -208,18 +191,53 @@ impl Frame {
 
     /// The navigation: link, words and whether the entry is the current page, for each entry.
     pub(super) fn entries(&self) -> Vec<(&'static str, &'static str, bool)> {
-        let t = self.t;
         let all = [
-            ("overview", "/", t.overview),
-            ("orders", "/orders", t.orders),
-            ("commands", "/commands", t.commands),
-            ("audit", "/audit", t.audit),
-            ("settings", "/settings", t.settings),
-            ("log", "/log", t.log),
-            ("welcome", "/welcome", t.welcome),
+            ("overview", "/", self.t.overview),
+            ("orders", "/orders", self.t.orders),
+            ("diagnostics", "/diagnostics", self.w.diagnostics),
+            ("welcome", "/welcome", self.t.welcome),
         ];
-        all.into_iter().map(|(key, href, word)| (href, word, self.here == key)).collect()
+        let is_here = |key| self.here == key || (key == "diagnostics" && self.is_diagnostic());
+        all.into_iter().map(|(key, href, word)| (href, word, is_here(key))).collect()
     }
+
+    /// What the search finds orders by.
+    pub(super) fn search_hint(&self) -> &'static str {
+        if self.names { self.w.search_hint_names } else { self.w.search_hint }
+    }
+
+    /// The pages below Diagnostics, in the same form, with what each is about.
+    pub(super) fn diagnostics(&self) -> Vec<(&'static str, &'static str, &'static str, bool)> {
+        let (t, w) = (self.t, self.w);
+        let words = [
+            (t.log, w.log_about),
+            (t.audit, w.audit_about),
+            (t.commands, w.commands_about),
+            (t.settings, w.settings_about),
+        ];
+        let all = DIAGNOSTICS.iter().zip(words);
+        all.map(|((key, href), (word, about))| (*href, word, about, self.here == *key)).collect()
+    }
+
+    /// Whether this is one of those pages.
+    pub(super) fn is_diagnostic(&self) -> bool {
+        DIAGNOSTICS.iter().any(|(key, _)| *key == self.here)
+    }
+}
+
+/// The pages for IT, with their links.
+const DIAGNOSTICS: [(&str, &str); 4] =
+    [("log", "/log"), ("audit", "/audit"), ("commands", "/commands"), ("settings", "/settings")];
+
+#[derive(Template)]
+#[template(path = "diagnostics.html")]
+struct Diagnostics {
+    frame: Frame,
+}
+
+pub(super) async fn diagnostics(call: Call) -> Response {
+    let frame = call.frame(call.lang.list_texts().diagnostics, "diagnostics").still();
+    show(&Diagnostics { frame })
 }
 
 #[derive(Template)]
@@ -244,20 +262,6 @@ pub(super) fn show(page: &impl Template) -> Response {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::request::Outcome;
-
-    #[test]
-    fn answers_are_kept_by_their_ids_and_only_so_many() {
-        let answers = Answers::default();
-        for number in 0..=ANSWERS {
-            answers.keep(number.to_string(), Reply::new(Outcome::Done, number.to_string()));
-        }
-        answers.keep("7".to_owned(), Reply::new(Outcome::Done, "again"));
-        assert!(answers.of("0").is_none());
-        assert_eq!(answers.of("7").map(|reply| reply.message).as_deref(), Some("again"));
-        assert_eq!(answers.0.lock().expect("sound").len(), ANSWERS);
-    }
-
     #[test]
     fn what_belongs_to_one_call_is_dropped_from_the_address() {
         assert_eq!(kept("q=a&answer=1&lang=de&page=2"), "q=a&page=2");

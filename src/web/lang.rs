@@ -2,6 +2,7 @@
 
 use axum::http::{HeaderMap, header};
 
+use super::list_texts;
 use super::texts::{ENGLISH, GERMAN, Texts};
 
 /// The cookie with the user's choice.
@@ -35,6 +36,13 @@ impl Lang {
         match self {
             Self::English => &ENGLISH,
             Self::German => &GERMAN,
+        }
+    }
+
+    pub(super) fn list_texts(self) -> &'static list_texts::Texts {
+        match self {
+            Self::English => &list_texts::ENGLISH,
+            Self::German => &list_texts::GERMAN,
         }
     }
 

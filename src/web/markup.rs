@@ -47,6 +47,71 @@ impl fmt::Display for When {
 // Its content comes only from numbers.
 impl HtmlSafe for When {}
 
+/// A sentence of the agent, as HTML: its times are elements like any other, and the marks around
+/// commands and keys are left out.
+#[derive(Debug, Clone)]
+pub(super) struct Spoken(String);
+
+impl Spoken {
+    pub(super) fn of(text: &str) -> Self {
+        let mut html = String::with_capacity(text.len());
+        let mut rest = text;
+        while let Some(at) = next_time(rest) {
+            escape(&rest[..at], &mut html);
+            html.push_str(&When::of(&rest[at..at + TIME]).to_string());
+            rest = &rest[at + TIME..];
+        }
+        escape(rest, &mut html);
+        Self(html)
+    }
+
+    /// A sentence with a gap for a time.
+    pub(super) fn with_time(text: &str, gap: &str, time: &When) -> Self {
+        let (before, after) = text.split_once(gap).unwrap_or((text, ""));
+        let mut html = String::new();
+        escape(before, &mut html);
+        if text.contains(gap) {
+            html.push_str(&time.to_string());
+        }
+        escape(after, &mut html);
+        Self(html)
+    }
+}
+
+impl fmt::Display for Spoken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+// Everything in it is escaped but the times, which come only from numbers.
+impl HtmlSafe for Spoken {}
+
+/// The length of a time such as `2026-06-01T12:00:00Z`.
+const TIME: usize = 20;
+
+/// Finds the next time in UTC, to the second.
+fn next_time(text: &str) -> Option<usize> {
+    text.match_indices('Z').find_map(|(end, _)| {
+        let start = (end + 1).checked_sub(TIME)?;
+        text.get(start..=end)?.parse::<Timestamp>().ok().map(|_| start)
+    })
+}
+
+fn escape(text: &str, html: &mut String) {
+    for c in text.chars() {
+        match c {
+            '<' | '>' | '&' | '"' | '\'' => {
+                html.push_str("&#");
+                html.push_str(&u32::from(c).to_string());
+                html.push(';');
+            }
+            '`' => {}
+            _ => html.push(c),
+        }
+    }
+}
+
 /// A size in the language's notation.
 pub(super) fn size(bytes: u64, lang: &str) -> String {
     let text = size::size(bytes);
@@ -83,6 +148,17 @@ mod tests {
         assert_eq!(text, expected);
         assert!(When::at(WallMs(0)).relative().to_string().contains(" data-relative>1970"));
         assert_eq!(When::of("<script>").to_string(), "–");
+    }
+
+    #[test]
+    fn a_sentence_shows_its_times_and_is_no_markup() {
+        let said = Spoken::of("Z \u{dc}Z, since 2026-11-24T10:00:05Z & \"2026-13-40T10:00:05Z\"")
+            .to_string();
+        let time = "<time datetime=\"2026-11-24T10:00:05Z\">2026-11-24 10:00 UTC</time>";
+        assert_eq!(said, format!("Z \u{dc}Z, since {time} &#38; &#34;2026-13-40T10:00:05Z&#34;"));
+        assert_eq!(Spoken::of("<b>").to_string(), "&#60;b&#62;");
+        let gap = Spoken::with_time("at {time}: <", "{time}", &When::of("2026-11-24T10:00:05Z"));
+        assert_eq!(gap.to_string(), format!("at {time}: &#60;"));
     }
 
     #[test]

@@ -10,6 +10,7 @@
 pub mod gate;
 
 mod act;
+mod answers;
 mod assets;
 mod data;
 mod enter;
@@ -18,18 +19,23 @@ mod files;
 mod findings;
 mod frame;
 mod lang;
+mod list_query;
+mod list_texts;
 mod markup;
 mod monitor;
 mod order;
 mod orders;
 mod overview;
+mod patients;
 mod prescription;
 mod reasons;
 mod records;
 mod returning;
+mod search;
 mod setup;
 mod shared;
 mod texts;
+mod unknown;
 mod words;
 
 #[cfg(test)]
@@ -41,8 +47,9 @@ use axum::Router;
 use axum::routing::{get, post};
 use tokio::sync::watch;
 
-use frame::Answers;
+use answers::Answers;
 use gate::Gate;
+use patients::Patients;
 use shared::Shared;
 
 pub use data::{
@@ -59,18 +66,24 @@ pub fn router(
     told: watch::Receiver<()>,
 ) -> Router {
     let answers = Answers::default();
-    let shared = Arc::new(Shared { data, gate: gate.clone(), answers, labs, show_names, told });
+    let (gate_of_pages, patients) = (gate.clone(), Patients::default());
+    let shared =
+        Arc::new(Shared { data, gate: gate_of_pages, answers, patients, labs, show_names, told });
     let order = "/orders/{lab}/{account}/{order}";
     let below = |rest: &str| format!("{order}/{rest}");
     let routes = Router::new()
         .route("/", get(overview::page))
+        .route("/search", get(search::go))
         .route("/orders", get(orders::page))
+        .route("/orders/fetch", post(unknown::fetch))
+        .route("/orders/{order}", get(unknown::page))
         .route(order, get(order::page))
         .route(&below("files/{revision}/{*path}"), get(files::file))
         .route(&below("refetch"), post(act::refetch))
         .route(&below("publish"), post(act::publish))
         .route(&below("return"), get(returning::page).post(returning::send))
         .route("/labs/{lab}/{what}", post(act::lab))
+        .route("/diagnostics", get(frame::diagnostics))
         .route("/commands", get(records::commands))
         .route("/audit", get(records::audit))
         .route("/settings", get(records::settings))

@@ -16,11 +16,13 @@ use super::overview::DownloadView;
 use super::prescription;
 use super::shared::Shared;
 use super::texts::Texts;
+use super::unknown::not_here;
 use super::words::Tone;
 use crate::model::ids::OrderKey;
 use crate::model::manifest::{Finding, Jaw, Manifest, ManifestFile, Role};
-use crate::model::record::{Place, Retired, Trouble};
+use crate::model::record::{OrderRecord, Place, Retired, Trouble};
 use crate::model::staff::for_staff;
+use crate::model::time::WallMs;
 use crate::status::RunningDownload;
 
 /// The order's part of a URL: lab, account, order.
@@ -156,10 +158,10 @@ pub(super) fn named((lab, account, order): (String, String, String)) -> Option<O
 pub(super) async fn page(
     State(shared): State<Arc<Shared>>,
     InPath(parts): InAddress,
-    call: Call,
+    mut call: Call,
 ) -> Response {
     let Some(key) = named(parts) else { return call.nothing(call.texts.not_found_order) };
-    let show_names = shared.show_names;
+    let (show_names, wanted) = (shared.show_names, key.clone());
     let asked = shared.ask(move |data| {
         let found = data.order(&key)?;
         let patient = found.as_ref().filter(|_| show_names).and_then(|_| data.patient(&key));
@@ -167,14 +169,24 @@ pub(super) async fn page(
     });
     let (view, patient, transfer) = match asked.await {
         Ok((Some(view), patient, transfer)) => (view, patient, transfer),
-        Ok((None, ..)) => return call.nothing(call.texts.not_found_order),
+        Ok((None, ..)) => {
+            return not_here(&shared, &call, &wanted.order, wanted.lab.as_str()).await;
+        }
         Err(fault) => return call.cannot(&fault),
     };
+    call.drop_answer(|answer| answer.is_settled_by(settled(&view.record)));
     let download = transfer.map(|transfer| {
         let running = RunningDownload::of(view.record.key.clone(), &transfer);
         DownloadView::of(&running, call.lang)
     });
     show(&OrderPage { patient, download, ..OrderPage::of(&view, &call, show_names) })
+}
+
+/// When an attempt to fetch the order last ended: published or failed.
+fn settled(record: &OrderRecord) -> Option<WallMs> {
+    let published = record.published.as_ref().map(|one| one.at.max(one.confirmed));
+    let failed = record.trouble.as_ref().map(|trouble| trouble.since);
+    published.max(failed)
 }
 
 impl OrderPage {

@@ -5,148 +5,72 @@ use std::sync::Arc;
 use askama::Template;
 use axum::extract::{Query, State};
 use axum::response::Response;
-use serde::Deserialize;
 
+use super::data::PageData;
 use super::frame::{Call, Frame, show};
-use super::markup::{When, number};
+use super::lang::Lang;
+use super::list_query::{Asked, Head, PER_PAGE, SORTS, sort_word};
+use super::markup::{Spoken, When, number};
 use super::order;
+use super::search::number_in;
 use super::shared::Shared;
-use super::texts::{Texts, fill};
+use super::texts::fill;
+use super::unknown::Offer;
 use super::words::Tone;
-use crate::model::listing::{OrderQuery, OrderSort};
+use crate::model::fault::Fault;
+use crate::model::listing::{OrderPage, OrderQuery};
 use crate::model::record::{OrderRecord, OrderState};
 use crate::model::staff::for_staff;
-
-const PER_PAGE: usize = 50;
-/// Maximum length of a search, in characters; the rest is cut off.
-const SEARCH_MAX: usize = 100;
-/// How many words of a search count.
-const WORDS: usize = 6;
-
-/// The word in URLs that selects orders that lack something.
-const INCOMPLETE: &str = "incomplete";
-
-/// The sort orders and their words in URLs.
-const SORTS: [(OrderSort, &str); 8] = [
-    (OrderSort::Newest, "newest"),
-    (OrderSort::Oldest, "oldest"),
-    (OrderSort::Highest, "highest"),
-    (OrderSort::Lowest, "lowest"),
-    (OrderSort::CaseType, "case-type"),
-    (OrderSort::State, "state"),
-    (OrderSort::DueFirst, "due"),
-    (OrderSort::DueLast, "due-last"),
-];
-
-/// The parameters of the URL. Invalid ones are ignored.
-#[derive(Debug, Clone, Default, Deserialize)]
-pub(super) struct Asked {
-    #[serde(default)]
-    q: String,
-    #[serde(default)]
-    lab: String,
-    #[serde(default)]
-    state: String,
-    /// `incomplete`, or nothing.
-    #[serde(default)]
-    only: String,
-    #[serde(default)]
-    sort: String,
-    #[serde(default)]
-    page: String,
-}
 
 #[derive(Template)]
 #[template(path = "orders.html")]
 struct Orders {
     frame: Frame,
-    search: String,
+    asked: Asked,
+    /// What was searched for, in words; empty if nothing.
+    searched: String,
     labs: Vec<(String, bool)>,
     states: Vec<(&'static str, &'static str, bool)>,
-    only_incomplete: bool,
     sorts: Vec<(&'static str, &'static str, bool)>,
     found: String,
     rows: Vec<Row>,
-    pages: String,
+    /// An unknown number, and what can be done.
+    offer: Option<Offer>,
+    /// The same search in all orders, if there are filters.
+    everywhere: Option<String>,
+    pages: Pages,
+}
+
+/// Where this page of the list is among the others.
+struct Pages {
+    /// Counted from 1.
+    here: usize,
+    all: usize,
+    of: String,
+    first: Option<String>,
     before: Option<String>,
     after: Option<String>,
+    last: Option<String>,
 }
 
 /// One order in the list.
-struct Row {
-    href: String,
-    order: String,
-    lab: String,
-    account: String,
-    code: String,
-    case_type: String,
-    doctor: String,
-    due: String,
-    tone: Tone,
-    state: String,
-    why: Option<String>,
+pub(super) struct Row {
+    pub(super) href: String,
+    pub(super) order: String,
+    pub(super) lab: String,
+    pub(super) account: String,
+    pub(super) code: String,
+    pub(super) case_type: String,
+    pub(super) doctor: String,
+    pub(super) due: String,
+    pub(super) tone: Tone,
+    pub(super) state: String,
+    pub(super) why: Option<Spoken>,
     /// Whether the files lack something.
-    incomplete: bool,
-    revision: String,
-    published: Option<When>,
-    heard: When,
-}
-
-impl Asked {
-    fn state(&self) -> Option<OrderState> {
-        OrderState::ALL.into_iter().find(|state| state.as_str() == self.state)
-    }
-
-    fn is_incomplete(&self) -> bool {
-        self.only == INCOMPLETE
-    }
-
-    fn sort(&self) -> OrderSort {
-        SORTS
-            .iter()
-            .find(|(_, word)| *word == self.sort)
-            .map_or_else(OrderSort::default, |one| one.0)
-    }
-
-    /// Counted from 1.
-    fn page(&self) -> usize {
-        self.page.parse().unwrap_or(1).clamp(1, 1_000_000)
-    }
-
-    fn search(&self) -> String {
-        self.q.trim().chars().take(SEARCH_MAX).collect()
-    }
-
-    fn query(&self) -> OrderQuery {
-        OrderQuery {
-            words: self.search().split_whitespace().take(WORDS).map(str::to_owned).collect(),
-            lab: Some(self.lab.clone()).filter(|lab| !lab.is_empty()),
-            states: self.state().into_iter().collect(),
-            live: Vec::new(),
-            incomplete: self.is_incomplete(),
-            sort: self.sort(),
-            skip: (self.page() - 1) * PER_PAGE,
-            limit: PER_PAGE,
-        }
-    }
-
-    /// The URL of another page of the same list.
-    fn href(&self, page: usize) -> String {
-        let mut pairs = url::form_urlencoded::Serializer::new(String::new());
-        for (name, value) in [
-            ("q", &self.q),
-            ("lab", &self.lab),
-            ("state", &self.state),
-            ("only", &self.only),
-            ("sort", &self.sort),
-        ] {
-            if !value.is_empty() {
-                pairs.append_pair(name, value);
-            }
-        }
-        pairs.append_pair("page", &page.to_string());
-        format!("/orders?{}", pairs.finish())
-    }
+    pub(super) incomplete: bool,
+    pub(super) revision: String,
+    pub(super) published: Option<When>,
+    pub(super) heard: When,
 }
 
 pub(super) async fn page(
@@ -156,51 +80,100 @@ pub(super) async fn page(
 ) -> Response {
     let Query(asked) = asked;
     let query = asked.query();
-    let found = match shared.ask(move |data| data.orders(&query)).await {
+    let found = match shared.find(query, page_or_last).await {
         Ok(found) => found,
         Err(fault) => return call.cannot(&fault),
     };
-    let (t, lang) = (call.texts, call.lang.code());
-    let pages = found.total.div_ceil(PER_PAGE).max(1);
-    let here = asked.page();
-    let sort = asked.sort();
-    let page = Orders {
-        search: asked.search(),
-        labs: shared.labs.iter().map(|lab| (lab.clone(), *lab == asked.lab)).collect(),
-        states: OrderState::ALL
-            .into_iter()
-            .map(|state| (state.as_str(), t.state(state), asked.state() == Some(state)))
-            .collect(),
-        only_incomplete: asked.is_incomplete(),
-        sorts: SORTS.iter().map(|(one, word)| (*word, sort_word(*one, t), *one == sort)).collect(),
-        found: match found.total {
-            1 => t.found_one.to_owned(),
-            total => fill(t.found, &[("n", &number(total, lang))]),
-        },
-        rows: found.orders.iter().map(|order| Row::of(order, t, lang)).collect(),
-        pages: fill(t.page_of, &[("page", &number(here, lang)), ("pages", &number(pages, lang))]),
-        before: (here > 1).then(|| asked.href((here - 1).min(pages))),
-        after: (here < pages).then(|| asked.href(here + 1)),
-        frame: call.frame(t.orders, "orders"),
-    };
-    show(&page)
+    show(&Orders::of(&found, asked, &call, &shared))
 }
 
-fn sort_word(sort: OrderSort, t: &Texts) -> &'static str {
-    match sort {
-        OrderSort::Newest => t.sort_newest,
-        OrderSort::Oldest => t.sort_oldest,
-        OrderSort::Highest => t.sort_highest,
-        OrderSort::Lowest => t.sort_lowest,
-        OrderSort::CaseType => t.sort_case,
-        OrderSort::State => t.sort_state,
-        OrderSort::DueFirst => t.sort_due_first,
-        OrderSort::DueLast => t.sort_due_last,
+/// The page that is asked for, or the last one if there are fewer, with its number.
+fn page_or_last(data: &dyn PageData, query: OrderQuery) -> Result<(OrderPage, usize), Fault> {
+    let found = data.orders(&query)?;
+    let (asked, last) = (query.skip / PER_PAGE, found.total.div_ceil(PER_PAGE).max(1) - 1);
+    if asked <= last {
+        return Ok((found, asked + 1));
+    }
+    Ok((data.orders(&OrderQuery { skip: last * PER_PAGE, ..query })?, last + 1))
+}
+
+impl Orders {
+    fn of((found, here): &(OrderPage, usize), asked: Asked, call: &Call, shared: &Shared) -> Self {
+        let (t, w, lang) = (call.texts, call.lang.list_texts(), call.lang.code());
+        let (search, sort) = (asked.search(), asked.sort());
+        let is_missing = found.total == 0 && !search.is_empty();
+        let offer = number_in(&search).filter(|_| is_missing && !asked.is_filtered());
+        let way_back = asked.way_back(*here);
+        let row = |order| {
+            let row = Row::of(order, call.lang);
+            Row { href: format!("{}{way_back}", row.href), ..row }
+        };
+        Self {
+            searched: match search.as_str() {
+                "" => String::new(),
+                search => fill(w.searched_for, &[("text", search)]),
+            },
+            labs: shared.labs.iter().map(|lab| (lab.clone(), *lab == asked.lab)).collect(),
+            states: OrderState::ALL
+                .into_iter()
+                .map(|state| (state.as_str(), t.state(state), asked.state() == Some(state)))
+                .collect(),
+            sorts: SORTS
+                .iter()
+                .map(|(one, word)| (*word, sort_word(*one, call.lang), *one == sort))
+                .collect(),
+            found: match found.total {
+                1 => t.found_one.to_owned(),
+                total => fill(t.found, &[("n", &number(total, lang))]),
+            },
+            rows: found.orders.iter().map(row).collect(),
+            offer: offer.map(|number| Offer::of(&number, "", shared, call)),
+            everywhere: (is_missing && asked.is_filtered())
+                .then(|| Asked::searching(&search).address()),
+            pages: Pages::of(&asked, *here, found.total, call.lang),
+            frame: Frame { search, ..call.frame(t.orders, "orders") },
+            asked,
+        }
+    }
+
+    fn heads(&self) -> [Head; 9] {
+        self.asked.heads(self.frame.t)
+    }
+
+    /// The words for the search everywhere.
+    fn everywhere_text(&self) -> String {
+        fill(self.frame.w.search_all, &[("text", &self.frame.search)])
+    }
+
+    /// The same list without its search.
+    fn unsearched(&self) -> String {
+        Asked { q: String::new(), ..self.asked.clone() }.address()
+    }
+
+    /// The same search without filters.
+    fn unfiltered(&self) -> String {
+        Asked { sort: self.asked.sort.clone(), ..Asked::searching(&self.asked.q) }.address()
+    }
+}
+
+impl Pages {
+    fn of(asked: &Asked, here: usize, total: usize, lang: Lang) -> Self {
+        let all = total.div_ceil(PER_PAGE).max(1);
+        Self {
+            here,
+            all,
+            of: fill(lang.list_texts().of_pages, &[("pages", &number(all, lang.code()))]),
+            first: (here > 2).then(|| asked.href(1)),
+            before: (here > 1).then(|| asked.href(here - 1)),
+            after: (here < all).then(|| asked.href(here + 1)),
+            last: (here + 1 < all).then(|| asked.href(all)),
+        }
     }
 }
 
 impl Row {
-    fn of(order: &OrderRecord, t: &Texts, lang: &str) -> Self {
+    pub(super) fn of(order: &OrderRecord, lang: Lang) -> Self {
+        let t = lang.texts();
         let state = order.state();
         let published = order.published.as_ref();
         let trouble = order.trouble.as_ref().filter(|_| order.is_wanted());
@@ -212,10 +185,10 @@ impl Row {
             code: order.remote.order_code.clone().unwrap_or_default(),
             case_type: order.remote.case_type.clone().unwrap_or_default(),
             doctor: order.doctor().unwrap_or_default().to_owned(),
-            due: order.due_date().map_or_else(String::new, |day| day.in_words(lang)),
+            due: order.due_date().map_or_else(String::new, |day| day.in_words(lang.code())),
             tone: Tone::of_state(state),
             state: t.state_of(order),
-            why: trouble.map(|trouble| for_staff(&trouble.message)),
+            why: trouble.map(|trouble| Spoken::of(&for_staff(&trouble.message))),
             incomplete: order.newest_findings().is_incomplete(),
             revision: published.map_or_else(String::new, |one| one.revision.to_string()),
             published: published.map(|one| When::at(one.at)),
@@ -229,25 +202,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_address_says_which_orders_and_nonsense_counts_for_nothing() {
-        let asked: Asked = serde_json::from_value(serde_json::json!({
-            "q": " 17  crown ", "lab": "smile-lab", "state": "attention", "sort": "lowest", "page": "3"
-        }))
-        .expect("readable");
-        let query = asked.query();
-        assert_eq!(query.words, ["17", "crown"]);
-        assert_eq!((query.lab.as_deref(), query.skip), (Some("smile-lab"), 100));
-        assert_eq!((query.states, query.sort), (vec![OrderState::Attention], OrderSort::Lowest));
-        assert_eq!(
-            asked.href(4),
-            "/orders?q=+17++crown+&lab=smile-lab&state=attention&sort=lowest&page=4"
-        );
-        let odd = Asked {
-            state: "x".to_owned(),
-            sort: "x".to_owned(),
-            page: "-1".to_owned(),
-            ..Asked::default()
-        };
-        assert_eq!(odd.query(), OrderQuery::default());
+    fn pages_lead_to_both_ends() {
+        let at = |here| Pages::of(&Asked::default(), here, 250, Lang::German);
+        let links = |pages: Pages| [pages.first, pages.before, pages.after, pages.last];
+        let page = |number: usize| Some(format!("/orders?page={number}"));
+        let first = || Some("/orders".to_owned());
+        assert_eq!(links(at(1)), [None, None, page(2), page(5)]);
+        assert_eq!(links(at(2)), [None, first(), page(3), page(5)]);
+        assert_eq!(links(at(4)), [first(), page(3), page(5), None]);
+        assert_eq!(links(at(5)), [first(), page(4), None, None]);
     }
 }

@@ -8,23 +8,35 @@ use axum::response::Response;
 
 use super::frame::{Call, Frame, show};
 use super::lang::Lang;
-use super::markup::{When, number, segment, size};
+use super::list_query::Asked;
+use super::markup::{Spoken, When, number, segment, size};
+use super::orders::Row;
 use super::reasons::{self, Wants};
 use super::shared::Shared;
-use super::texts::{Texts, fill};
+use super::texts::fill;
 use super::words::Tone;
 use super::{data::StoryLine, order};
 use crate::model::fault::Fault;
-use crate::status::{LabState, LabStatus, Reason, RunningDownload, Status};
+use crate::model::listing::{OrderPage, OrderQuery};
+use crate::model::record::OrderRecord;
+use crate::model::time::WallMs;
+use crate::status::{LabState, LabStatus, Reason, RunningDownload, Severity, Status};
 
 /// How many lines of news to show.
 const NEWS: usize = 12;
+/// How many of today's orders to show.
+const TODAY: usize = 25;
+/// Among how many of today's orders to look for the latest.
+const TODAY_MAX: usize = 200;
 
 #[derive(Template)]
 #[template(path = "overview.html")]
 pub(super) struct Overview {
     frame: Frame,
-    labs: Vec<LabCard>,
+    /// How things stand, in one sentence.
+    standing: Standing,
+    today: Today,
+    labs: Vec<LabLine>,
     wants: Wants,
     more_failing: Option<String>,
     counts: Vec<(&'static str, Tone, &'static str, String)>,
@@ -35,16 +47,31 @@ pub(super) struct Overview {
     pc: Pc,
 }
 
-/// One lab in one line and color.
-struct LabCard {
+/// How things stand.
+struct Standing {
+    tone: Tone,
+    /// Whether all is well, or how much is not.
+    verdict: String,
+    today: String,
+    /// When Align last answered.
+    answered: Option<Spoken>,
+}
+
+/// The orders of today.
+struct Today {
+    rows: Vec<(When, Row)>,
+    /// The whole list: address and words.
+    all: (String, String),
+}
+
+/// One lab in one line.
+struct LabLine {
     name: String,
     account: String,
     tone: Tone,
     word: &'static str,
-    good_poll: Option<When>,
-    next_poll: Option<When>,
-    last_publication: Option<When>,
-    today: u64,
+    /// Answers and orders, in words.
+    facts: Vec<Spoken>,
     state: LabState,
     path: String,
 }
@@ -72,22 +99,41 @@ struct Pc {
 }
 
 pub(super) async fn page(State(shared): State<Arc<Shared>>, call: Call) -> Response {
-    let asked = shared.ask(|data| Ok::<_, Fault>((data.status(), data.news(NEWS))));
-    let (status, news) = match asked.await {
+    let asked = shared.ask(|data| {
+        let status = data.status();
+        let now = WallMs::from_rfc3339(&status.at).unwrap_or_default();
+        // The status says whether the journal can be read.
+        let today = data.orders(&todays(now)).unwrap_or_default();
+        Ok::<_, Fault>((status, today, data.news(NEWS).unwrap_or_default()))
+    });
+    let (status, today, news) = match asked.await {
         Ok(found) => found,
         Err(fault) => return call.cannot(&fault),
     };
-    // The status says whether the journal can be read.
     let frame = call.frame(call.texts.overview, "overview");
-    show(&Overview::of(&status, &news.unwrap_or_default(), frame, call.lang))
+    show(&Overview::of(&status, &today, &news, frame, call.lang))
+}
+
+/// Asks for the orders that came or were published today.
+fn todays(now: WallMs) -> OrderQuery {
+    OrderQuery { from: Some(now.start_of_day()), limit: TODAY_MAX, ..OrderQuery::default() }
 }
 
 impl Overview {
-    pub(super) fn of(status: &Status, news: &[StoryLine], frame: Frame, lang: Lang) -> Self {
+    pub(super) fn of(
+        status: &Status,
+        today: &OrderPage,
+        news: &[StoryLine],
+        frame: Frame,
+        lang: Lang,
+    ) -> Self {
         let (t, reasons) = (lang.texts(), status.reasons());
+        let wants = Wants::of(&reasons, status, t, lang);
         Self {
-            labs: status.labs.iter().map(|lab| lab_card(lab, &reasons, status, t)).collect(),
-            wants: Wants::of(&reasons, status, t, lang.code()),
+            standing: Standing::of(status, &reasons, lang),
+            today: Today::of(today, status, lang),
+            labs: status.labs.iter().map(|lab| LabLine::of(lab, &reasons, status, lang)).collect(),
+            wants,
             more_failing: (status.failing_more > 0)
                 .then(|| fill(t.more_failing, &[("n", &status.failing_more.to_string())])),
             counts: counts(status, lang),
@@ -100,25 +146,92 @@ impl Overview {
     }
 }
 
-fn lab_card(lab: &LabStatus, reasons: &[Reason], status: &Status, t: &'static Texts) -> LabCard {
-    let (tone, word) = reasons::of_lab(lab, reasons, status, t);
-    let when = |text: &Option<String>| text.as_deref().map(|text| When::of(text).relative());
-    LabCard {
-        name: lab.lab.to_string(),
-        account: match (&lab.account, &lab.account_name) {
-            (Some(id), Some(name)) => format!("{name} ({id})"),
-            (Some(id), None) => id.to_string(),
-            (None, _) => String::new(),
-        },
-        tone,
-        word,
-        good_poll: when(&lab.good_poll),
-        next_poll: when(&lab.next_poll),
-        last_publication: when(&lab.last_publication),
-        today: lab.published_today,
-        state: lab.state,
-        path: segment(lab.lab.as_str()),
+impl Standing {
+    fn of(status: &Status, reasons: &[Reason], lang: Lang) -> Self {
+        let (t, w) = (lang.texts(), lang.list_texts());
+        let grave = reasons.iter().filter(|reason| reason.severity > Severity::Info);
+        let worst = reasons.iter().map(|reason| reason.severity).max();
+        let published: u64 = status.labs.iter().map(|lab| lab.published_today).sum();
+        let last = status.labs.iter().filter_map(|lab| lab.good_poll.as_deref()).max();
+        Self {
+            tone: match worst {
+                Some(Severity::Critical) => Tone::Bad,
+                Some(Severity::Warning) => Tone::Warn,
+                Some(Severity::Info) | None => Tone::Good,
+            },
+            verdict: match grave.count() {
+                0 => format!("{}.", t.all_well),
+                1 => w.need_one.to_owned(),
+                count => fill(w.need_some, &[("n", &number(count, lang.code()))]),
+            },
+            today: match published {
+                0 => w.today_none.to_owned(),
+                1 => w.today_one.to_owned(),
+                count => fill(w.today_some, &[("n", &counted(count, lang))]),
+            },
+            answered: last
+                .map(|at| Spoken::with_time(w.answered, "{time}", &When::of(at).relative())),
+        }
     }
+}
+
+impl Today {
+    fn of(today: &OrderPage, status: &Status, lang: Lang) -> Self {
+        let w = lang.list_texts();
+        let began = WallMs::from_rfc3339(&status.at).unwrap_or_default().start_of_day();
+        // When it was published today, else when it came.
+        let at = |order: &OrderRecord| {
+            let published = order.published.as_ref().map(|one| one.at);
+            published.filter(|at| *at >= began).unwrap_or(order.first_seen)
+        };
+        let mut orders: Vec<_> = today.orders.iter().map(|order| (at(order), order)).collect();
+        orders.sort_by_key(|(at, _)| std::cmp::Reverse(*at));
+        let rows = orders.iter().take(TODAY);
+        Self {
+            rows: rows.map(|(at, order)| (When::at(*at), Row::of(order, lang))).collect(),
+            all: if today.total > TODAY {
+                let count = number(today.total, lang.code());
+                (Asked::since(began).address(), fill(w.today_all, &[("n", &count)]))
+            } else {
+                ("/orders".to_owned(), w.all_orders.to_owned())
+            },
+        }
+    }
+}
+
+impl LabLine {
+    fn of(lab: &LabStatus, reasons: &[Reason], status: &Status, lang: Lang) -> Self {
+        let w = lang.list_texts();
+        let (tone, word) = reasons::of_lab(lab, reasons, status, lang.texts());
+        let at = |text: &'static str, at: &Option<String>| {
+            let at = When::of(at.as_deref()?).relative();
+            Some(Spoken::with_time(text, "{time}", &at))
+        };
+        let answer = at(w.last_answer, &lab.good_poll);
+        let today = fill(w.today_of_lab, &[("n", &counted(lab.published_today, lang))]);
+        let facts = [
+            Some(answer.unwrap_or_else(|| Spoken::of(w.never_answered))),
+            at(w.next_check, &lab.next_poll),
+            Some(Spoken::of(&today)),
+        ];
+        Self {
+            name: lab.lab.to_string(),
+            account: match (&lab.account, &lab.account_name) {
+                (Some(id), Some(name)) => format!("{name} ({id})"),
+                (Some(id), None) => id.to_string(),
+                (None, _) => String::new(),
+            },
+            tone,
+            word,
+            facts: facts.into_iter().flatten().collect(),
+            state: lab.state,
+            path: segment(lab.lab.as_str()),
+        }
+    }
+}
+
+fn counted(count: u64, lang: Lang) -> String {
+    number(usize::try_from(count).unwrap_or(usize::MAX), lang.code())
 }
 
 fn counts(status: &Status, lang: Lang) -> Vec<(&'static str, Tone, &'static str, String)> {

@@ -4,7 +4,9 @@
 
 use std::time::Duration;
 
-use super::markup::{number, segment, size};
+use super::lang::Lang;
+use super::list_texts;
+use super::markup::{Spoken, number, segment, size};
 use super::order;
 use super::texts::{Texts, fill};
 use super::words::Tone;
@@ -21,7 +23,7 @@ pub(super) struct Want {
     pub(super) text: String,
     pub(super) hint: String,
     /// What failed and what to do, in the agent's own English.
-    pub(super) said: Option<(String, Option<String>)>,
+    pub(super) said: Option<(Spoken, Option<Spoken>)>,
     pub(super) action: Action,
 }
 
@@ -46,7 +48,7 @@ pub(super) struct Wants {
 type Words = (&'static str, &'static str, &'static str);
 
 impl Wants {
-    pub(super) fn of(reasons: &[Reason], status: &Status, t: &'static Texts, lang: &str) -> Self {
+    pub(super) fn of(reasons: &[Reason], status: &Status, t: &'static Texts, lang: Lang) -> Self {
         let mut all = Self { urgent: Vec::new(), others: Vec::new(), retried: Vec::new() };
         for reason in reasons {
             let want = Want::of(reason, status, t, lang);
@@ -66,13 +68,19 @@ impl Wants {
     }
 }
 
+/// A sentence of the agent, for staff.
+fn spoken(text: &str) -> Spoken {
+    Spoken::of(&for_staff(text))
+}
+
 fn needs_attention(order: &FailingOrder) -> bool {
     order.state == "attention"
 }
 
 impl Want {
-    fn of(reason: &Reason, status: &Status, t: &'static Texts, lang: &str) -> Self {
-        let (title, text, hint) = words(reason.code, t);
+    fn of(reason: &Reason, status: &Status, t: &'static Texts, lang: Lang) -> Self {
+        let (title, text, hint) = words(reason.code, t, lang.list_texts());
+        let lang = lang.code();
         let lab = reason.lab.as_ref();
         let known = lab.and_then(|name| status.labs.iter().find(|one| one.lab == *name));
         let gaps = [
@@ -88,12 +96,12 @@ impl Want {
             Some(who) if reason.code == Code::Paused => fill(t.paused_by, &[("who", who)]),
             _ => fill(text, &gaps),
         };
-        let staff = |text: &String| for_staff(text);
         // What the general words leave out.
         let said = reason.detail.as_ref().map(|said| {
-            let own = said.hint.as_ref().filter(|_| hint.is_empty());
-            (for_staff(&said.message), own.map(staff))
+            let own = said.hint.as_ref().filter(|_| is_general(reason.code));
+            (spoken(&said.message), own.map(String::as_str).map(spoken))
         });
+        let hint = if said.as_ref().is_some_and(|(_, own)| own.is_some()) { "" } else { hint };
         Self {
             code: Some(reason.code.as_str()),
             tone: tone(reason),
@@ -103,6 +111,9 @@ impl Want {
             said,
             action: match (reason.code, lab) {
                 (Code::OrdersHeld, _) => Action::Go("/orders?state=held".to_owned(), t.show),
+                (Code::OrdersNeedAttention, _) => {
+                    Action::Go("/orders?state=attention".to_owned(), t.show)
+                }
                 (_, Some(lab)) => action(reason.code, lab, t),
                 (_, None) => Action::None,
             },
@@ -110,14 +121,14 @@ impl Want {
     }
 
     fn order(order: &FailingOrder, t: &'static Texts) -> Self {
-        let hint = order.hint.as_deref().map(for_staff);
+        let hint = order.hint.as_deref().map(spoken);
         Self {
             code: None,
             tone: if needs_attention(order) { Tone::Warn } else { Tone::Rest },
             title: order.key.to_string(),
             text: String::new(),
             hint: String::new(),
-            said: Some((for_staff(&order.message), hint)),
+            said: Some((spoken(&order.message), hint)),
             action: Action::Go(order::href(&order.key), t.show),
         }
     }
@@ -139,20 +150,24 @@ pub(super) fn of_lab(
         .or_else(|| reasons.iter().find(|reason| reason.lab.is_none() && is_critical(reason)))
         .or_else(|| reasons.iter().find(own));
     if let Some(reason) = first {
-        return (tone(reason), words(reason.code, t).0);
+        return (tone(reason), title(reason.code, t));
     }
     let Some(told) = &status.notifications else { return (Tone::Good, t.lab_polling) };
     let is_missing =
         |reason: &Reason| matches!(reason.code, Code::Listener | Code::NotificationsMissing);
-    let word = if reasons.iter().any(is_missing) {
-        t.lab_not_notified
+    if reasons.iter().any(is_missing) {
+        (Tone::Warn, t.lab_not_notified)
     } else if told.last.is_none() {
         // Being switched on does not prove that Align's calls arrive.
-        t.lab_never_notified
+        (Tone::Rest, t.lab_never_notified)
     } else {
-        t.lab_notified
-    };
-    (Tone::Good, word)
+        (Tone::Good, t.lab_notified)
+    }
+}
+
+/// Whether the agent's own hint, if there is one, says more than the general one.
+fn is_general(code: Code) -> bool {
+    matches!(code, Code::Journal | Code::AlignUnreachable | Code::Listener | Code::Note)
 }
 
 fn tone(reason: &Reason) -> Tone {
@@ -174,32 +189,37 @@ fn action(code: Code, lab: &LabName, t: &'static Texts) -> Action {
     }
 }
 
-fn words(code: Code, t: &Texts) -> Words {
+fn title(code: Code, t: &'static Texts) -> &'static str {
+    // The title is the same in whatever the rest is said.
+    words(code, t, &list_texts::ENGLISH).0
+}
+
+fn words(code: Code, t: &'static Texts, w: &'static list_texts::Texts) -> Words {
     match code {
         Code::AgentStopped => (t.stopped, t.stopped_text, t.stopped_hint),
         Code::AgentStuck => (t.stuck, t.stuck_text, t.stuck_hint),
-        Code::Journal => (t.journal_fault, t.journal_fault_text, ""),
+        Code::Journal => (t.journal_fault, t.journal_fault_text, w.journal_hint),
         Code::OutputAway => (t.lab_away, t.away_text, t.away_hint),
         Code::DiskFull => (t.lab_full, t.full_text, t.full_hint),
-        Code::LoginNeeded => (t.lab_login, t.login_text, ""),
-        Code::NotPaired => (t.lab_unpaired, t.unpaired_text, ""),
+        Code::LoginNeeded => (t.lab_login, t.login_text, w.login_hint),
+        Code::NotPaired => (t.lab_unpaired, t.unpaired_text, w.unpaired_hint),
         Code::NoGoodPoll => (t.lab_overdue, t.overdue_text, t.overdue_hint),
         // The set-up offers no login to a lab that still has one.
         Code::LoginEnds => (t.lab_login_ends, t.login_ends_text, t.login_ends_hint),
-        Code::OrdersNeedAttention => (t.need_attention, "", ""),
+        Code::OrdersNeedAttention => (t.need_attention, "", w.attention_hint),
         Code::OrdersHeld => (t.orders_held, "", t.orders_held_hint),
         Code::DownloadsPaused => (t.downloads_paused, "", t.downloads_paused_hint),
         Code::NoOrders => (t.no_orders, t.no_orders_text, t.no_orders_hint),
         Code::DiskLow => (t.disk_low, t.free_of, t.full_hint),
-        Code::AlignUnreachable => (t.lab_unreachable, t.unreachable_text, ""),
-        Code::Listener => (t.listener, t.listener_text, ""),
+        Code::AlignUnreachable => (t.lab_unreachable, t.unreachable_text, w.unreachable_hint),
+        Code::Listener => (t.listener, t.listener_text, w.listener_hint),
         Code::NotificationsMissing => (t.not_notified, t.not_notified_text, t.not_notified_hint),
-        Code::UpdateTakenBack => (t.taken_back, t.taken_back_text, ""),
+        Code::UpdateTakenBack => (t.taken_back, t.taken_back_text, w.taken_back_hint),
         Code::JournalRebuilt => (t.journal_rebuilt, "", t.journal_rebuilt_hint),
-        Code::Note => (t.note, "", ""),
-        Code::UpdateOnTrial => (t.trial, t.trial_text, ""),
-        Code::Paused => (t.lab_paused, t.paused_text, ""),
-        Code::Starting => (t.lab_waiting, "", ""),
+        Code::Note => (t.note, "", w.note_hint),
+        Code::UpdateOnTrial => (t.trial, t.trial_text, w.trial_hint),
+        Code::Paused => (t.lab_paused, t.paused_text, w.paused_hint),
+        Code::Starting => (t.lab_waiting, "", w.starting_hint),
     }
 }
 

@@ -12,6 +12,7 @@ use super::super::lang::Lang;
 use super::super::overview::Overview;
 use super::*;
 use crate::metrics::{self, Counters};
+use crate::model::listing::OrderPage;
 use crate::model::record::OrderState;
 use crate::model::time::WallMs;
 use crate::status::testing::{lab, well};
@@ -98,6 +99,7 @@ fn counted<'a>(codes: impl Iterator<Item = &'a str>) -> Codes {
 fn page(status: &Status, lang: Lang) -> String {
     let frame = Frame {
         t: lang.texts(),
+        w: lang.list_texts(),
         lang: lang.code(),
         title: String::new(),
         here: "overview",
@@ -105,10 +107,14 @@ fn page(status: &Status, lang: Lang) -> String {
         answer: None,
         other: String::new(),
         back: String::new(),
+        list: String::new(),
+        search: String::new(),
         guarded: false,
         live: false,
+        open: true,
+        names: false,
     };
-    Overview::of(status, &[], frame, lang).render().expect("a page")
+    Overview::of(status, &OrderPage::default(), &[], frame, lang).render().expect("a page")
 }
 
 fn on_page(status: &Status, lang: Lang) -> Codes {
@@ -191,12 +197,14 @@ proptest! {
         let must_act = reasons.iter().any(|reason| reason.severity > Severity::Info);
         for lang in [Lang::English, Lang::German] {
             let t = lang.texts();
-            let wants = Wants::of(&reasons, &status, t, lang.code());
+            let wants = Wants::of(&reasons, &status, t, lang);
             let tones: Vec<_> = wants.urgent.iter().map(|want| want.tone == Tone::Bad).collect();
             prop_assert!(tones.is_sorted_by(|a, b| a >= b), "the most urgent first: {tones:?}");
             for want in wants.urgent.iter().chain(&wants.others) {
                 let said = format!("{} {} {}", want.title, want.text, want.hint);
                 prop_assert!(!said.contains(['{', '}', '`']), "{said}");
+                let own = want.said.as_ref().is_some_and(|(_, hint)| hint.is_some());
+                prop_assert!(own || !want.hint.is_empty(), "nothing to do about {}", want.title);
             }
             let html = page(&status, lang);
             prop_assert_eq!(html.contains(t.all_well), !must_act);
@@ -232,7 +240,7 @@ fn a_login_that_ends_sends_staff_to_it_and_not_to_a_set_up_without_a_login() {
     let status = picture_of("a login that ends");
     for lang in [Lang::English, Lang::German] {
         let t = lang.texts();
-        let wants = Wants::of(&status.reasons(), &status, t, lang.code());
+        let wants = Wants::of(&status.reasons(), &status, t, lang);
         let [want] = &wants.urgent[..] else { panic!("{} wants", wants.urgent.len()) };
         assert_eq!(want.hint, t.login_ends_hint);
         assert!(matches!(want.action, Action::None));
@@ -244,13 +252,13 @@ fn that_notifications_are_on_is_no_proof_that_they_arrive() {
     let word = |change: fn(&mut Status)| {
         let mut status = well();
         change(&mut status);
-        of_lab(&status.labs[0], &status.reasons(), &status, Lang::English.texts()).1
+        of_lab(&status.labs[0], &status.reasons(), &status, Lang::English.texts())
     };
     let named = |name: &str| CHANGES.iter().find(|(known, _)| *known == name).expect("known").1;
     let t = Lang::English.texts();
-    assert_eq!(word(|_| {}), t.lab_notified);
-    assert_eq!(word(|it| it.notifications = None), t.lab_polling);
-    assert_eq!(word(named("never notified")), t.lab_never_notified);
-    assert_eq!(word(named("not notified")), t.lab_not_notified);
-    assert_eq!(word(named("deaf")), t.lab_not_notified);
+    assert_eq!(word(|_| {}), (Tone::Good, t.lab_notified));
+    assert_eq!(word(|it| it.notifications = None), (Tone::Good, t.lab_polling));
+    assert_eq!(word(named("never notified")), (Tone::Rest, t.lab_never_notified));
+    assert_eq!(word(named("not notified")), (Tone::Warn, t.lab_not_notified));
+    assert_eq!(word(named("deaf")), (Tone::Warn, t.lab_not_notified));
 }

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use askama::Template;
 use axum::extract::{Path, Query, State};
-use axum::response::Response;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse as _, Response};
 use serde::Deserialize;
 
 use super::act::carry_out;
@@ -15,6 +16,7 @@ use super::gate::Checked;
 use super::order::{InAddress, href, named};
 use super::shared::Shared;
 use super::texts::fill;
+use crate::model::ids::OrderKey;
 use crate::model::manifest::Severity;
 use crate::model::request::{Request, Text};
 
@@ -25,8 +27,10 @@ struct ReturnPage {
     path: String,
     order: String,
     state: String,
-    /// The proposed reason.
+    /// The proposed reason, or the one typed before.
     reason: String,
+    /// Why the form was not sent.
+    problem: Option<String>,
 }
 
 /// The parameters of the URL.
@@ -53,14 +57,30 @@ pub(super) async fn page(
     call: Call,
 ) -> Response {
     let Some(key) = named(parts) else { return call.nothing(call.texts.not_found_order) };
+    let proposal = |view: &OrderView| match wanted.ask.as_str() {
+        "incomplete" => reason(view, &call),
+        _ => String::new(),
+    };
+    form(&shared, &call, &key, proposal, None).await
+}
+
+/// The form, with a reason in it.
+async fn form(
+    shared: &Arc<Shared>,
+    call: &Call,
+    key: &OrderKey,
+    reason: impl FnOnce(&OrderView) -> String,
+    problem: Option<String>,
+) -> Response {
     let asked = key.clone();
     match shared.ask(move |data| data.order(&asked)).await {
         Ok(Some(view)) => show(&ReturnPage {
             frame: call.frame(call.texts.return_title, "orders").still(),
-            path: href(&key),
+            path: href(key),
             order: key.order.to_string(),
             state: view.record.remote.status.to_string(),
-            reason: if wanted.ask == "incomplete" { reason(&view, &call) } else { String::new() },
+            reason: reason(&view),
+            problem,
         }),
         Ok(None) => call.nothing(call.texts.not_found_order),
         Err(fault) => call.cannot(&fault),
@@ -90,16 +110,28 @@ pub(super) async fn send(
     State(shared): State<Arc<Shared>>,
     Path(parts): InAddress,
     call: Call,
-    Checked(form): Checked<Filled>,
+    Checked(filled): Checked<Filled>,
 ) -> Response {
     let Some(key) = named(parts) else { return call.nothing(call.texts.not_found_order) };
+    // Whoever mistypes the number must not lose the reason, which is kept nowhere.
+    let w = call.lang.list_texts();
+    let problem = if filled.confirm.trim() != key.order.as_str() {
+        Some(fill(w.confirm_wrong, &[("order", key.order.as_str())]))
+    } else if filled.reason.trim().is_empty() {
+        Some(w.reason_missing.to_owned())
+    } else {
+        None
+    };
+    if problem.is_some() {
+        let page = form(&shared, &call, &key, |_| filled.reason, problem).await;
+        return (StatusCode::UNPROCESSABLE_ENTITY, page).into_response();
+    }
     let back = href(&key);
     let request = Request::Return {
         lab: Some(key.lab.to_string()),
+        confirm: Some(key.order.clone()),
         order: key.order,
-        reason: Text(form.reason),
-        // Anything but a number confirms nothing.
-        confirm: form.confirm.trim().parse().ok(),
+        reason: Text(filled.reason),
     };
-    carry_out(&shared, &call, (form.id, &back), request).await
+    carry_out(&shared, &call, (filled.id, &back), request).await
 }

@@ -102,12 +102,17 @@ pub(super) struct Typed {
 pub(super) async fn page(
     State(shared): State<Arc<Shared>>,
     Query(which): Query<Which>,
-    call: Call,
+    mut call: Call,
 ) -> Response {
     let setup = match shared.ask(PageData::setup).await {
         Ok(setup) => setup,
         Err(fault) => return call.cannot(&fault),
     };
+    let is_logged_in =
+        |lab: &SetupLab| matches!(lab.login, LoginView::LoggedIn | LoginView::Paired { .. });
+    call.drop_answer(|answer| {
+        setup.labs.iter().any(|lab| is_logged_in(lab) && answer.asks_for_login(&lab.lab))
+    });
     show(&Welcome::of(setup, &which.lab, &call, &shared, None))
 }
 
@@ -193,7 +198,8 @@ impl Welcome {
             file: shared.gate.code_file().map(|file| file.display().to_string()),
             problem,
         });
-        let answered = call.answer.as_ref().map(choices).unwrap_or_default();
+        let answered =
+            call.answer.as_ref().map(|answer| choices(&answer.reply)).unwrap_or_default();
         Self {
             frame: call.frame(t.welcome_title, "welcome"),
             login,
@@ -305,7 +311,7 @@ pub(super) async fn act(
     };
     match passed {
         Ok(()) => axum::response::Redirect::to(BACK).into_response(),
-        Err(fault) => answered(&shared, id, fault.into(), BACK),
+        Err(fault) => answered(&shared, id, Reply::from(fault), BACK),
     }
 }
 
@@ -322,6 +328,6 @@ async fn choose_folder(shared: &Arc<Shared>, call: &Call, id: String, path: Stri
     }
     show(&Restart {
         frame: call.frame(call.texts.welcome_title, "welcome").still(),
-        answer: AnswerView::of(&reply, call.texts),
+        answer: AnswerView::of(&reply.into(), call.lang),
     })
 }

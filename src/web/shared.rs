@@ -6,14 +6,17 @@ use tokio::sync::watch;
 
 use crate::model::fault::{Fault, FaultClass};
 
+use super::answers::Answers;
 use super::data::PageData;
-use super::frame::Answers;
 use super::gate::Gate;
+use super::patients::Patients;
 
 pub(super) struct Shared {
     pub(super) data: Arc<dyn PageData>,
     pub(super) gate: Gate,
     pub(super) answers: Answers,
+    /// The patients' names read so far, for searches.
+    pub(super) patients: Patients,
     /// The labs in the order of the config.
     pub(super) labs: Vec<String>,
     /// Whether patients' names may be shown.

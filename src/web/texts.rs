@@ -19,6 +19,8 @@ macro_rules! texts {
     };
 }
 
+pub(super) use texts;
+
 texts! {
     // The frame of every page.
     skip: "Skip to the content", "Zum Inhalt springen";
@@ -41,18 +43,10 @@ texts! {
     of_total: "{done} of {total}", "{done} von {total}";
     // Overview.
     all_well: "All is well", "Alles in Ordnung";
-    needs_person: "Needs attention", "Handlungsbedarf";
     good_to_know: "Good to know", "Gut zu wissen";
     retried: "Retrying automatically", "Wird automatisch wiederholt";
-    nothing_needed: "No action needed. New orders arrive automatically.",
-        "Es ist nichts zu tun. Neue Aufträge kommen von selbst.";
     labs: "Labs", "Labore";
     account_head: "Account", "Konto";
-    last_poll: "Last answer from Align", "Letzte Antwort von Align";
-    next_poll: "Next poll", "Nächste Abfrage";
-    last_publication: "Last order published", "Letzter Auftrag abgelegt";
-    orders_today: "Orders today", "Aufträge heute";
-    never: "never", "noch nie";
     poll_now: "Poll now", "Jetzt abfragen";
     pause: "Pause", "Pausieren";
     resume: "Resume", "Fortsetzen";
@@ -60,7 +54,6 @@ texts! {
     choose_account: "Choose account", "Konto wählen";
     paused_by: "Paused by {who}", "Pausiert von {who}";
     downloads: "Current downloads", "Laufende Downloads";
-    no_downloads: "Nothing is being downloaded right now.", "Gerade wird nichts heruntergeladen.";
     asset_ide: "order files", "Auftragsdateien";
     asset_thumbnails: "pictures", "Bilder";
     asset_captures: "screen captures", "Bildschirmfotos";
@@ -168,8 +161,6 @@ texts! {
         "Bis zum Fortsetzen wird nichts Neues abgefragt oder geholt.";
     // Orders.
     search: "Search", "Suchen";
-    search_hint: "Order number, code, doctor, due date, Rx ID or case type",
-        "Auftragsnummer, Code, Behandler, Termin, Rx-ID oder Falltyp";
     lab: "Lab", "Labor";
     state: "State", "Zustand";
     sort: "Sort by", "Sortieren nach";
@@ -188,7 +179,6 @@ texts! {
     found_none: "No matching orders.", "Keine passenden Aufträge.";
     found: "{n} orders", "{n} Aufträge";
     found_one: "1 order", "1 Auftrag";
-    page_of: "Page {page} of {pages}", "Seite {page} von {pages}";
     previous: "Previous page", "Vorige Seite";
     next: "Next page", "Nächste Seite";
     order: "Order", "Auftrag";
@@ -464,7 +454,7 @@ pub(super) fn fill(text: &str, values: &[(&str, &str)]) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
@@ -475,7 +465,11 @@ mod tests {
 
     #[test]
     fn every_language_says_everything_with_the_same_gaps() {
-        for (name, english, german) in NAMED {
+        are_whole(NAMED);
+    }
+
+    pub(in crate::web) fn are_whole(named: &[(&str, &str, &str)]) {
+        for (name, english, german) in named {
             assert!(!english.trim().is_empty() && !german.trim().is_empty(), "{name}");
             assert_eq!(gaps(english), gaps(german), "{name}");
         }
@@ -483,7 +477,7 @@ mod tests {
 
     #[test]
     fn gaps_are_filled() {
-        let text = fill(ENGLISH.page_of, &[("page", "2"), ("pages", "7")]);
-        assert_eq!(text, "Page 2 of 7");
+        let text = fill(ENGLISH.of_total, &[("done", "2 kB"), ("total", "7 kB")]);
+        assert_eq!(text, "2 kB of 7 kB");
     }
 }

@@ -8,6 +8,7 @@ use rusqlite::{ToSql, params, params_from_iter};
 use super::orders::{SELECT, key, read};
 use super::{FeedRow, Store, StoreError};
 use casedrop_model::day::{Day, sought};
+use casedrop_model::ids::OrderKey;
 use casedrop_model::listing::{OrderPage, OrderQuery, OrderSort};
 use casedrop_model::time::WallMs;
 
@@ -27,7 +28,7 @@ const DUE_UNPUBLISHED: &str = "SELECT lab, count(*) FROM orders INDEXED BY order
 impl Store {
     /// Returns a page of the orders that match the query.
     pub fn list(&self, query: &OrderQuery) -> Result<OrderPage, StoreError> {
-        let (wanted, mut values) = wanted(query);
+        let (wanted, mut values) = wanted(query, &self.accounts_named(&query.words)?);
         // Left alone, SQLite scans the table and parses every order's JSON on the way.
         let has_index = match query.sort {
             OrderSort::Newest | OrderSort::Oldest => true,
@@ -63,6 +64,24 @@ impl Store {
         let values: Vec<&dyn ToSql> = values.iter().map(|value| value as &dyn ToSql).collect();
         let orders = self.gather(&sql, &values, read)?;
         Ok(OrderPage { orders, total: usize::try_from(total).unwrap_or(0) })
+    }
+
+    /// For each word, the paired accounts whose names contain it, in any case of letters.
+    fn accounts_named(&self, words: &[String]) -> Result<Vec<Vec<Account>>, StoreError> {
+        if words.is_empty() {
+            return Ok(Vec::new());
+        }
+        let sql = "SELECT lab, account, account_name FROM labs
+                   WHERE account IS NOT NULL AND account_name IS NOT NULL";
+        let named = self.gather(sql, &[], |row| {
+            Ok(((row.get(0)?, row.get(1)?), row.get::<_, String>(2)?.to_lowercase()))
+        })?;
+        let with = |word: &String| {
+            let word = word.to_lowercase();
+            let found = named.iter().filter(|(_, name): &&(Account, String)| name.contains(&word));
+            found.map(|(account, _)| account.clone()).collect()
+        };
+        Ok(words.iter().map(with).collect())
     }
 
     /// Counts the orders in each state; states without orders are absent.
@@ -120,6 +139,9 @@ impl Store {
     }
 }
 
+/// A lab and its account.
+type Account = (String, String);
+
 fn sql_of(sort: OrderSort) -> &'static str {
     match sort {
         OrderSort::Newest => "last_seen_ms DESC, order_id DESC",
@@ -131,14 +153,19 @@ fn sql_of(sort: OrderSort) -> &'static str {
         OrderSort::State => "state, last_seen_ms DESC, order_id DESC",
         OrderSort::DueFirst => "due_date NULLS LAST, last_seen_ms DESC, order_id DESC",
         OrderSort::DueLast => "due_date DESC, last_seen_ms DESC, order_id DESC",
+        OrderSort::Published => {
+            "(SELECT p.published_ms FROM revisions p WHERE p.lab = orders.lab
+                AND p.account = orders.account AND p.order_id = orders.order_id
+                AND p.revision = orders.revision) DESC, last_seen_ms DESC, order_id DESC"
+        }
     }
 }
 
-/// Returns the SQL condition and its values.
-fn wanted(query: &OrderQuery) -> (String, Vec<Value>) {
+/// Returns the SQL condition and its values. `accounts` are those whose names contain each word.
+fn wanted(query: &OrderQuery, accounts: &[Vec<Account>]) -> (String, Vec<Value>) {
     let mut values: Vec<Value> = Vec::new();
     let mut parts = Vec::new();
-    for word in &query.words {
+    for (number, word) in query.words.iter().enumerate() {
         let escaped = word.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
         values.push(Value::Text(format!("%{escaped}%")));
         let at = values.len();
@@ -148,6 +175,21 @@ fn wanted(query: &OrderQuery) -> (String, Vec<Value>) {
         for days in sought(word) {
             values.push(Value::Text(days));
             any.push(format!("due_date LIKE ?{}", values.len()));
+        }
+        for (lab, account) in accounts.get(number).into_iter().flatten() {
+            values.extend([Value::Text(lab.clone()), Value::Text(account.clone())]);
+            any.push(format!("(lab = ?{} AND account = ?{})", values.len() - 1, values.len()));
+        }
+        let named = query.named.get(number).map(Vec::as_slice).unwrap_or_default();
+        if !named.is_empty() {
+            let row = |key: &OrderKey| {
+                let parts = [key.lab.as_str(), key.account.as_str(), key.order.as_str()];
+                values.extend(parts.map(|part| Value::Text(part.to_owned())));
+                let last = values.len();
+                format!("(?{}, ?{}, ?{last})", last - 2, last - 1)
+            };
+            let rows: Vec<_> = named.iter().map(row).collect();
+            any.push(format!("(lab, account, order_id) IN (VALUES {})", rows.join(", ")));
         }
         parts.push(format!("({})", any.join(" OR ")));
     }
@@ -174,6 +216,24 @@ fn wanted(query: &OrderQuery) -> (String, Vec<Value>) {
         }
         parts.push(part);
     }
+    if query.from.is_some() || query.until.is_some() {
+        let (from, until) = (query.from.unwrap_or(WallMs(0)), query.until);
+        values.push(Value::Integer(from.0));
+        values.push(Value::Integer(until.map_or(i64::MAX, |until| until.0)));
+        let (from, until) = (values.len() - 1, values.len());
+        // What was seen last before that time cannot have been seen first after it; the index of
+        // the list knows only the former.
+        parts.push(format!(
+            "rowid IN (
+                SELECT s.rowid FROM orders s INDEXED BY orders_listing
+                WHERE s.last_seen_ms >= ?{from} AND s.first_seen_ms >= ?{from}
+                  AND s.first_seen_ms < ?{until}
+                UNION
+                SELECT s.rowid FROM revisions p JOIN orders s
+                  ON s.lab = p.lab AND s.account = p.account AND s.order_id = p.order_id
+                WHERE p.published_ms >= ?{from} AND p.published_ms < ?{until})"
+        ));
+    }
     if query.incomplete {
         // What is held back, and what was last published with a serious finding.
         let of_order = "i.lab = lab AND i.account = account AND i.order_id = order_id";
@@ -194,11 +254,12 @@ mod tests {
 
     use proptest::prelude::*;
 
-    use super::super::Held;
     use super::super::holds::tests::publish;
     use super::super::tests::order;
+    use super::super::{Held, LabRecord};
     use super::*;
     use casedrop_model::fault::FaultClass;
+    use casedrop_model::listing::search_words;
     use casedrop_model::order::Status;
     use casedrop_model::record::{OrderRecord, OrderState, Retired, Spent, Trouble};
 
@@ -326,6 +387,71 @@ mod tests {
     }
 
     #[test]
+    fn an_account_is_found_by_its_name() {
+        let store = three();
+        let key = order("17").key;
+        let record = LabRecord {
+            lab: key.lab.to_string(),
+            account: Some(key.account.to_string()),
+            account_name: Some("M\u{fc}ller & Sons".to_owned()),
+            ..LabRecord::default()
+        };
+        store.save_lab(&record).expect("saved");
+        let with = |text: &str| {
+            let words = search_words(text);
+            found(&store, &OrderQuery { words, ..everything() })
+        };
+        assert_eq!(with("M\u{dc}LLER"), ["17", "9", "118"]);
+        assert_eq!(with("m\u{fc}ller crown"), ["9"]);
+        assert_eq!(with("M\u{f6}ller"), Vec::<String>::new());
+    }
+
+    #[test]
+    fn what_is_known_elsewhere_counts_for_its_word_alone() {
+        let store = three();
+        let with = |words: &[&str], named: &[&[&str]]| {
+            let words = words.iter().map(|word| (*word).to_owned()).collect();
+            let keys = |orders: &&[&str]| orders.iter().map(|id| order(id).key).collect();
+            let named = named.iter().map(keys).collect();
+            found(&store, &OrderQuery { words, named, ..everything() })
+        };
+        assert_eq!(with(&["doe"], &[&["17", "9"]]), ["17", "9"]);
+        assert_eq!(with(&["doe", "crown"], &[&["17", "9"], &[]]), ["9"]);
+        assert_eq!(with(&["doe"], &[]), Vec::<String>::new());
+    }
+
+    #[test]
+    fn days_choose_by_when_an_order_came_or_was_published() {
+        let store = three();
+        let mut old = order("50");
+        (old.first_seen, old.last_seen) = (WallMs(1), WallMs(90));
+        store.save(&old).expect("saved");
+        for (id, first) in [("17", 30), ("9", 20), ("118", 10)] {
+            let mut one = store.find(id).expect("read").remove(0);
+            one.first_seen = WallMs(first);
+            store.save(&one).expect("saved");
+        }
+        let between = |from: Option<i64>, until: Option<i64>| {
+            let (from, until) = (from.map(WallMs), until.map(WallMs));
+            found(&store, &OrderQuery { from, until, ..everything() })
+        };
+        assert_eq!(between(Some(20), None), ["17", "9"], "50 was only heard of again");
+        assert_eq!(between(None, Some(20)), ["50", "118"]);
+        assert_eq!(between(Some(10), Some(30)), ["9", "118"]);
+        store
+            .db
+            .execute(
+                "INSERT INTO revisions (lab, account, order_id, revision, manifest, manifest_sha256,
+                    published_ms, confirmed_ms, place, history_seen)
+                 SELECT lab, account, order_id, 1, '{}', '', 25, 25, 'main', 0
+                 FROM orders WHERE order_id = '50'",
+                [],
+            )
+            .expect("published");
+        assert_eq!(between(Some(25), Some(26)), ["50"]);
+    }
+
+    #[test]
     fn labs_and_states_choose() {
         let store = three();
         let mut published = order("50");
@@ -373,6 +499,7 @@ mod tests {
             OrderSort::State,
             OrderSort::DueFirst,
             OrderSort::DueLast,
+            OrderSort::Published,
         ];
         for sort in sorts {
             for words in [vec![], vec!["rx".to_owned()]] {

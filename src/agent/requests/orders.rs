@@ -246,9 +246,9 @@ fn refetch_reply(
         (true, [only]) => format!("progress: `casedrop show {}`", only.key.order),
         (true, _) => "progress: `casedrop orders`".to_owned(),
     });
-    Reply::new(outcome, lines.join("\n"))
-        .next(next.join("\n"))
-        .details(json!({ "orders": orders, "refused": not, "agent_runs": runs }))
+    Reply::new(outcome, lines.join("\n")).next(next.join("\n")).details(json!({
+        "orders": orders, "refused": not, "agent_runs": runs, "paused": paused,
+    }))
 }
 
 /// Returns the reply if none of several orders can be fetched.

@@ -1,9 +1,11 @@
 // Makes the pages live. Without it they work as well: every link and form is plain HTML.
-import { begin, remember } from './live.js';
+import { begin, goTo, remember } from './live.js';
 import { keepTelling, localise } from './times.js';
 
 /** How long a button says that it has done its work, in milliseconds. */
 const SAID = 2000;
+/** How long somebody may pause while typing a date, in milliseconds. */
+const TYPING = 700;
 
 remember();
 localise(document.body);
@@ -33,6 +35,22 @@ if (restart) {
   };
   setTimeout(look, 1500);
 }
+
+// Filters act at once: <form data-at-once="/orders">. Without scripts there is a button.
+let filtering;
+document.addEventListener('change', (event) => {
+  const form = event.target.form;
+  if (!form?.dataset.atOnce) return;
+  const fields = [...new FormData(form)].filter(([, value]) => value !== '');
+  // While somebody types a year, the date is one of long ago.
+  if (event.target.type === 'date' && event.target.value && event.target.value < '2000') return;
+  const query = new URLSearchParams(fields).toString();
+  const { atOnce } = form.dataset;
+  clearTimeout(filtering);
+  // Typing a day or a month is not done with its first digit.
+  const wait = event.target.type === 'date' ? TYPING : 0;
+  filtering = setTimeout(goTo, wait, query ? `${atOnce}?${query}` : atOnce);
+});
 
 // A form that must not be sent twice.
 document.addEventListener('submit', (event) => {

@@ -91,6 +91,17 @@ function lost(is) {
   if (notice && notice.hidden === is) notice.hidden = !is;
 }
 
+/** Goes to another address of the same page, and shows what differs without leaving it. */
+export function goTo(address) {
+  history.replaceState(history.state, '', address);
+  isStale = true;
+  clearTimeout(timer);
+  timer = undefined;
+  // The page on its way is that of the former address; the next one follows at once.
+  if (isFetching) fetched = -Infinity;
+  else update();
+}
+
 /** Fetches the page as soon as it may. */
 function refresh() {
   isStale = true;

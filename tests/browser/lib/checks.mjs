@@ -36,6 +36,26 @@ export async function assertNoSidewaysScroll(page) {
   assert.deepEqual(wide, [], `${page.url()} scrolls sideways`);
 }
 
+/** Asserts that no word of a table is broken in the middle. Paths and hashes may be. */
+export async function assertNoBrokenWords(page) {
+  const broken = await page.evaluate(() => {
+    const found = [];
+    const walker = document.createTreeWalker(document.querySelector('main'), NodeFilter.SHOW_TEXT);
+    for (let node = walker.nextNode(); node; node = walker.nextNode()) {
+      if (!node.parentElement.closest('table') || node.parentElement.closest('.path, .hash, .text')) continue;
+      for (const { 0: word, index } of node.data.matchAll(/[\p{L}\p{N}]+/gu)) {
+        const range = document.createRange();
+        range.setStart(node, index);
+        range.setEnd(node, index + word.length);
+        const lines = new Set([...range.getClientRects()].map(({ top }) => Math.round(top)));
+        if (lines.size > 1) found.push(word);
+      }
+    }
+    return found;
+  });
+  assert.deepEqual(broken, [], `${page.url()}: broken words`);
+}
+
 /** Asserts that the focus is visible. Returns a description of the focused element. */
 export async function assertFocusSeen(page) {
   const focus = await page.evaluate(() => {

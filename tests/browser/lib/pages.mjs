@@ -11,6 +11,8 @@ export function allPages(order) {
     'no order found': '/orders?q=nothing-like-this',
     'an order': page,
     'returning a scan': `${page}/return`,
+    diagnostics: '/diagnostics',
+    'an unknown number': '/orders/17599999',
     commands: '/commands',
     audit: '/audit',
     settings: '/settings',
@@ -36,8 +38,11 @@ export const on = (page) => ({
   /** The line of a running download, on the overview and on the order's page. */
   download: (order) => page.locator(`.download[data-order="${LAB}/${ACCOUNT}/${order}"]`),
 
-  search: page.getByRole('searchbox', { name: 'Search' }),
-  showResults: page.getByRole('search').getByRole('button', { name: 'Show' }),
+  /** In the header of every page. */
+  search: page.getByRole('searchbox', { name: 'Search orders' }),
+  showResults: page.getByRole('search', { name: 'Search orders' }).getByRole('button', { name: 'Search' }),
+  unknown: page.locator('[data-test="unknown"]'),
+  fetchByNumber: page.getByRole('button', { name: 'Fetch from Align by number' }),
   rows: page.locator('#list tbody tr'),
   orderLink: (order) => page.getByRole('link', { name: String(order), exact: true }),
   nextPage: page.getByRole('link', { name: 'Next page' }),
@@ -52,6 +57,7 @@ export const on = (page) => ({
   story: page.locator('#story'),
   returnReason: page.getByLabel('Reason for the doctor'),
   returnConfirm: page.getByLabel('Order number again'),
+  returnProblem: page.locator('[data-test="problem"]'),
   returnDo: page.getByRole('button', { name: 'Return this scan' }),
   show3d: page.getByRole('button', { name: 'Show the scan in 3D' }),
 
