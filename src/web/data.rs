@@ -3,6 +3,11 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use serde_json::Value;
+
 use crate::audit::Record;
 use crate::config::InForce;
 use crate::disk::ReadFile;
@@ -46,11 +51,14 @@ pub trait PageData: Requests + 'static {
 
     fn command_folder(&self) -> Option<PathBuf>;
 
-    /// The latest audit records, newest first.
-    fn audit(&self, limit: usize) -> Result<Vec<Record>, Fault>;
+    /// The latest matching audit records, newest first.
+    fn audit(&self, query: &AuditQuery) -> Result<Vec<Record>, Fault>;
 
-    /// Every effective key of the config.
+    /// Every effective key of the config, with absolute paths.
     fn settings(&self) -> Vec<InForce>;
+
+    /// The config file that is in effect, as an absolute path.
+    fn config_file(&self) -> Option<PathBuf>;
 
     /// The latest lines of the log, newest first.
     fn log(&self, query: &LogQuery) -> Vec<LogLine>;
@@ -145,6 +153,50 @@ pub struct ReceiptView {
     pub message: String,
     /// What a person can or must do next.
     pub next: Option<String>,
+}
+
+/// Which audit records to show: those that match everything that is set.
+#[derive(Debug, Clone, Default)]
+pub struct AuditQuery {
+    /// Part of an order's number.
+    pub order: String,
+    pub lab: String,
+    /// Part of a user's name, ignoring case, …
+    pub user: String,
+    /// … or the ways in which something was requested, by their names in the audit.
+    pub ways: Vec<&'static str>,
+    /// The day on this PC.
+    pub day: Option<Date>,
+    pub limit: usize,
+}
+
+impl AuditQuery {
+    pub fn takes(&self, record: &Record) -> bool {
+        self.is_about(record) && self.is_by(record) && self.is_of_day(record)
+    }
+
+    fn is_about(&self, record: &Record) -> bool {
+        let lab = self.lab.is_empty() || record.lab.as_ref() == Some(&self.lab);
+        // A record about many orders lists them in its details.
+        let listed = || record.details.get("orders").and_then(Value::as_array);
+        let has = |text: &str| text.contains(&self.order);
+        lab && (self.order.is_empty()
+            || record.order.as_deref().is_some_and(has)
+            || listed().into_iter().flatten().filter_map(Value::as_str).any(has))
+    }
+
+    fn is_by(&self, record: &Record) -> bool {
+        let user = self.user.to_lowercase();
+        let is_user = |name: &String| name.to_lowercase().contains(&user);
+        user.is_empty() || record.user.as_ref().map_or(self.ways.contains(&&*record.via), is_user)
+    }
+
+    fn is_of_day(&self, record: &Record) -> bool {
+        self.day.is_none_or(|day| {
+            let at = record.at.parse::<Timestamp>();
+            at.is_ok_and(|at| at.to_zoned(TimeZone::system()).date() == day)
+        })
+    }
 }
 
 /// Which lines of the log to show.

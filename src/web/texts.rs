@@ -2,24 +2,27 @@
 //! the log) is always English.
 
 macro_rules! texts {
-    ($($name:ident: $english:literal, $german:literal;)*) => {
+    ($words:ident; $($name:ident: $english:literal, $german:literal;)*) => {
         /// The words of one language.
-        pub(super) struct Texts {
+        pub(super) struct $words {
             $(pub(super) $name: &'static str,)*
         }
 
         /// English.
-        pub(super) static ENGLISH: Texts = Texts { $($name: $english,)* };
+        pub(super) static ENGLISH: $words = $words { $($name: $english,)* };
 
         /// German.
-        pub(super) static GERMAN: Texts = Texts { $($name: $german,)* };
+        pub(super) static GERMAN: $words = $words { $($name: $german,)* };
 
         #[cfg(test)]
-        const NAMED: &[(&str, &str, &str)] = &[$((stringify!($name), $english, $german),)*];
+        pub(super) const NAMED: &[(&str, &str, &str)] =
+            &[$((stringify!($name), $english, $german),)*];
     };
 }
+pub(super) use texts;
 
 texts! {
+    Texts;
     // The frame of every page.
     skip: "Skip to the content", "Zum Inhalt springen";
     nav: "Pages", "Seiten";
@@ -454,7 +457,12 @@ pub(super) fn fill(text: &str, values: &[(&str, &str)]) -> String {
 mod tests {
     use std::collections::BTreeSet;
 
+    use super::super::{order_texts, record_texts};
     use super::*;
+
+    fn all() -> impl Iterator<Item = &'static (&'static str, &'static str, &'static str)> {
+        NAMED.iter().chain(order_texts::NAMED).chain(record_texts::NAMED)
+    }
 
     fn gaps(text: &str) -> BTreeSet<&str> {
         text.split('{').skip(1).filter_map(|rest| rest.split('}').next()).collect()
@@ -462,7 +470,7 @@ mod tests {
 
     #[test]
     fn every_language_says_everything_with_the_same_gaps() {
-        for (name, english, german) in NAMED {
+        for (name, english, german) in all() {
             assert!(!english.trim().is_empty() && !german.trim().is_empty(), "{name}");
             assert_eq!(gaps(english), gaps(german), "{name}");
         }
