@@ -21,7 +21,7 @@ use crate::model::ids::OrderKey;
 use crate::model::path::RelPath;
 
 /// Zips have to note in advance that a file may be larger.
-const LARGE: u64 = u32::MAX as u64;
+const LARGE: u64 = 0xffff_ffff;
 
 /// The URL of the zip of a revision.
 pub(super) fn href(order: &str, revision: u32) -> String {

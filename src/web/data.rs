@@ -161,9 +161,9 @@ pub struct AuditQuery {
     /// Part of an order's number.
     pub order: String,
     pub lab: String,
-    /// Part of a user's name, ignoring case, …
+    /// Part of a user's name, ignoring case …
     pub user: String,
-    /// … or the ways in which something was requested, by their names in the audit.
+    /// … or one of the ways in which something was requested, by their names in the audit.
     pub ways: Vec<&'static str>,
     /// The day on this PC.
     pub day: Option<Date>,
@@ -188,7 +188,9 @@ impl AuditQuery {
     fn is_by(&self, record: &Record) -> bool {
         let user = self.user.to_lowercase();
         let is_user = |name: &String| name.to_lowercase().contains(&user);
-        user.is_empty() || record.user.as_ref().map_or(self.ways.contains(&&*record.via), is_user)
+        user.is_empty()
+            || record.user.as_ref().is_some_and(is_user)
+            || self.ways.contains(&&*record.via)
     }
 
     fn is_of_day(&self, record: &Record) -> bool {

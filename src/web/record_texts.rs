@@ -98,5 +98,6 @@ texts! {
     config_file: "Config file", "Konfigurationsdatei";
     how_to_change: "To change a setting, edit this file and restart Casedrop. Settings locked by an administrator can only be changed in the policy. The folder for orders, logins and accounts are set under Set-up.",
         "Um etwas zu ändern, diese Datei bearbeiten und Casedrop neu starten. Was vom Administrator gesperrt ist, lässt sich nur in der Richtlinie ändern. Auftragsordner, Anmeldungen und Konten stellt man unter Einrichtung ein.";
+    copy_path: "Copy path", "Pfad kopieren";
     not_set: "not set", "nicht gesetzt";
 }

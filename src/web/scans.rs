@@ -73,9 +73,9 @@ pub(super) fn meshes<'a>(
     t: &Texts,
     w: &OrderTexts,
 ) -> Vec<Mesh<'a>> {
-    let mut hashes = BTreeSet::new();
+    let mut known = BTreeSet::new();
     let mut found: Vec<_> = scans
-        .filter(|file| hashes.insert(&file.sha256))
+        .filter(|file| known.insert((&file.sha256, t.jaw_of(file.jaw))))
         .filter_map(|file| Some((Stage::of(file), file, format(file)?, address(file)?)))
         .collect();
     found.sort_by(|a, b| a.0.cmp(&b.0));

@@ -259,7 +259,6 @@ texts! {
     v_failed: "The scan cannot be shown", "Der Scan kann nicht gezeigt werden";
     v_upper: "Upper jaw", "Oberkiefer";
     v_lower: "Lower jaw", "Unterkiefer";
-    v_other: "Other", "Weitere";
     v_wireframe: "Wireframe", "Gitternetz";
     v_colours: "Colours", "Farben";
     v_reset: "Reset", "Zurücksetzen";
@@ -324,8 +323,6 @@ texts! {
     return_do: "Return this scan", "Diesen Scan zurückschicken";
     cancel: "Cancel", "Abbrechen";
     // Commands and receipts.
-    commands_intro: "Drop a file into the command folder. It moves to done or failed, and the answer appears beside it. Recent answers:",
-        "Eine Datei in den Befehlsordner legen. Sie wandert nach done oder failed, und daneben erscheint die Quittung. Die letzten Quittungen:";
     command_folder: "Command folder", "Befehlsordner";
     no_command_folder: "No command folder is set up. IT can name one in the config (commands).",
         "Es ist kein Befehlsordner eingerichtet. Die IT kann in der Konfiguration einen nennen (commands).";
@@ -346,7 +343,6 @@ texts! {
         "Wer auf diesem PC was getan hat. Die IT kann prüfen, dass kein Eintrag verändert oder entfernt wurde.";
     no_audit: "Nothing is recorded yet.", "Noch ist nichts aufgezeichnet.";
     number: "No.", "Nr.";
-    way: "Via", "Ausgelöst über";
     what: "Action", "Aktion";
     about: "Details", "Details";
     // Settings.

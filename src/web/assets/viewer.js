@@ -148,7 +148,7 @@ class Viewer {
       if (this.#closing.signal.aborted) break;
       if (data.failed !== undefined) {
         console.warn(`${mesh.name} cannot be shown: ${data.failed}`);
-        failures.push(`${this.#text('failed')}: ${mesh.label}.`);
+        failures.push(`${this.#text('failed')}: ${mesh.name}.`);
         continue;
       }
       this.#scene.add(mesh.url, mesh.jaw, data);
