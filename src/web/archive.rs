@@ -10,10 +10,10 @@ use axum::response::{IntoResponse as _, Response};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
+use super::address::named;
 use super::data::PageData;
 use super::files::{disposition, may_show};
 use super::frame::Call;
-use super::order::named;
 use super::shared::Shared;
 use super::streamed::streamed;
 use crate::model::fault::Fault;

@@ -94,6 +94,16 @@ pub struct OrderView {
     pub story: Vec<StoryLine>,
 }
 
+impl OrderView {
+    /// A revision whose files can be shown: they are still there.
+    pub(super) fn at_hand(&self, revision: u32) -> Option<&Manifest> {
+        let held = self.held.as_ref().map(|held| &held.manifest);
+        let kept = self.revisions.iter().filter(|one| one.folder.is_some());
+        let mut all = held.into_iter().chain(kept.map(|one| &one.manifest));
+        all.find(|manifest| manifest.revision == revision)
+    }
+}
+
 /// A revision that is held back because it is incomplete.
 #[derive(Debug, Clone)]
 pub struct HeldView {

@@ -8,10 +8,10 @@ use axum::extract::{Path as InPath, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 
+use super::address::named;
 use super::data::OrderFile;
 use super::frame::Call;
 use super::markup::segment;
-use super::order::named;
 use super::shared::Shared;
 use super::streamed::streamed;
 use crate::model::manifest::Role;

@@ -10,6 +10,7 @@
 pub mod gate;
 
 mod act;
+mod address;
 mod archive;
 mod assets;
 mod audit_page;

@@ -7,6 +7,7 @@ use askama::Template;
 use axum::extract::{Path as InPath, State};
 use axum::response::Response;
 
+pub(super) use super::address::{InAddress, href, named};
 use super::data::{OrderView, RevisionView};
 use super::frame::{Call, Frame, show};
 use super::markup::{When, number, segment, size};
@@ -25,9 +26,6 @@ use crate::model::manifest::{Finding, Manifest, ManifestFile, Role};
 use crate::model::record::{Place, Retired, Trouble};
 use crate::model::staff::for_staff;
 use crate::status::RunningDownload;
-
-/// The order's part of a URL: lab, account, order.
-pub(super) type InAddress = InPath<(String, String, String)>;
 
 #[derive(Template)]
 #[template(path = "order.html")]
@@ -105,25 +103,6 @@ struct RevisionLine {
     folder: Option<String>,
 }
 
-/// The URL of an order's page.
-pub(super) fn href(key: &OrderKey) -> String {
-    format!(
-        "/orders/{}/{}/{}",
-        segment(key.lab.as_str()),
-        segment(key.account.as_str()),
-        segment(key.order.as_str())
-    )
-}
-
-/// The order that a URL names.
-pub(super) fn named((lab, account, order): (String, String, String)) -> Option<OrderKey> {
-    Some(OrderKey {
-        lab: lab.parse().ok()?,
-        account: account.parse().ok()?,
-        order: order.parse().ok()?,
-    })
-}
-
 pub(super) async fn page(
     State(shared): State<Arc<Shared>>,
     InPath(parts): InAddress,
@@ -151,16 +130,6 @@ pub(super) async fn page(
         DownloadView::of(&running, call.lang)
     });
     show(&OrderPage { patient, download, ..OrderPage::of(&view, &call, show_names) })
-}
-
-impl OrderView {
-    /// A revision whose files can be shown: they are still there.
-    pub(super) fn at_hand(&self, revision: u32) -> Option<&Manifest> {
-        let held = self.held.as_ref().map(|held| &held.manifest);
-        let kept = self.revisions.iter().filter(|one| one.folder.is_some());
-        let mut all = held.into_iter().chain(kept.map(|one| &one.manifest));
-        all.find(|manifest| manifest.revision == revision)
-    }
 }
 
 impl OrderPage {

@@ -6,9 +6,9 @@ use askama::Template;
 use axum::extract::{Path, State};
 use axum::response::Response;
 
+use super::address::{href, named};
 use super::files::{self, may_show, segments};
 use super::frame::{Call, Frame, show};
-use super::order::{href, named};
 use super::order_texts::OrderTexts;
 use super::shared::Shared;
 use super::texts::fill;

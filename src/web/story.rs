@@ -1,8 +1,8 @@
 //! The history of orders, in words: each thing once.
 
+use super::address::href;
 use super::data::StoryLine;
 use super::markup::When;
-use super::order::href;
 use super::order_texts::OrderTexts;
 use super::texts::{Texts, fill};
 use super::words::Tone;
