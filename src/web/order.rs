@@ -21,7 +21,7 @@ use super::story::{self, LineView};
 use super::texts::{Texts, fill};
 use super::words::Tone;
 use super::{archive, files};
-use crate::model::ids::OrderKey;
+use crate::model::fault::FaultClass;
 use crate::model::manifest::{Finding, Manifest, ManifestFile, Role};
 use crate::model::record::{Place, Retired, Trouble};
 use crate::model::staff::for_staff;
@@ -68,6 +68,7 @@ struct OrderPage {
 }
 
 struct TroubleView {
+    tone: Tone,
     message: String,
     hint: Option<String>,
     attempts: u32,
@@ -263,7 +264,10 @@ impl FindingView {
 
 impl TroubleView {
     fn of(trouble: &Trouble) -> Self {
+        let is_usual = trouble.class == FaultClass::NotConverted && !trouble.attention;
         Self {
+            // Align needs its time to prepare files.
+            tone: if is_usual { Tone::Busy } else { Tone::Warn },
             message: for_staff(&trouble.message),
             hint: trouble.hint.as_deref().map(for_staff),
             attempts: trouble.attempts,

@@ -66,7 +66,8 @@ pub(super) fn lines(
 
 impl LineView {
     fn of(line: &StoryLine, t: &Texts, w: &OrderTexts, lang: &'static str) -> Self {
-        let (text, lang) = rest(line, t, w).map_or((line.text.clone(), "en"), |text| (text, lang));
+        let (text, lang) =
+            rest(line, t, w, lang).map_or((line.text.clone(), "en"), |text| (text, lang));
         let unfinished = is_unfinished(line);
         let did = t.did(&line.kind).map_or_else(|| line.kind.clone(), str::to_owned);
         Self {
@@ -92,7 +93,7 @@ fn is_unfinished(line: &StoryLine) -> bool {
 
 /// What a line's text adds to its heading, in the page's words; `None`: the text itself, for lack
 /// of other words.
-fn rest(line: &StoryLine, t: &Texts, w: &OrderTexts) -> Option<String> {
+fn rest(line: &StoryLine, t: &Texts, w: &OrderTexts, lang: &str) -> Option<String> {
     let words = match (&*line.kind, &*line.text) {
         ("fetching", "fetching")
         | ("unchanged", "fetched again, unchanged" | "unchanged")
@@ -105,14 +106,14 @@ fn rest(line: &StoryLine, t: &Texts, w: &OrderTexts) -> Option<String> {
             w.fetches_anyway
         }
         ("returned", "sent back to the doctor for a rescan; expected back") => w.expected_back,
-        ("published", text) => return published(text, t, w),
+        ("published", text) => return published(text, t, w, lang),
         _ => return None,
     };
     Some(words.to_owned())
 }
 
 /// `published revision 2 (rescan, 16 files, 4.4 MB), …`, as the engine writes it.
-fn published(text: &str, t: &Texts, w: &OrderTexts) -> Option<String> {
+fn published(text: &str, t: &Texts, w: &OrderTexts, lang: &str) -> Option<String> {
     let (number, rest) = text.strip_prefix("published revision ")?.split_once(" (")?;
     let (facts, rest) = rest.split_once(')')?;
     // What follows has only English words.
@@ -122,11 +123,12 @@ fn published(text: &str, t: &Texts, w: &OrderTexts) -> Option<String> {
     let mut facts = facts.splitn(3, ", ");
     let (reason, files, size) = (facts.next()?, facts.next()?, facts.next()?);
     let reason: Reason = serde_json::from_value(reason.into()).ok()?;
+    let size = if lang == "de" { size.replace('.', ",") } else { size.to_owned() };
     let values = [
         ("n", number),
         ("reason", t.reason_of(reason)),
         ("files", files.strip_suffix(" files")?),
-        ("size", size),
+        ("size", &*size),
     ];
     Some(fill(w.revision, &values))
 }
@@ -177,7 +179,7 @@ mod tests {
         let expected = expected.map(|(did, text)| (did.to_owned(), text.to_owned()));
         assert_eq!(said(&story, false), expected);
         let german = &said(&story[3..4], true)[0];
-        assert_eq!(german.1, "Revision 1: erster Scan, 16 Dateien, 4.4 MB");
+        assert_eq!(german.1, "Revision 1: erster Scan, 16 Dateien, 4,4 MB");
     }
 
     #[test]
