@@ -319,3 +319,43 @@ pub struct TestView {
     /// When one was last published; RFC 3339.
     pub last: Option<String>,
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn records_are_found_by_order_lab_person_and_day() {
+        let at: Timestamp = "2026-11-24T10:00:05Z".parse().expect("a time");
+        let record = |more: Value| {
+            let mut record = json!({
+                "seq": 1, "at": at.to_string(), "via": "page", "what": "refetch", "result": "done",
+                "lab": "smile-lab", "prev": "", "hash": "",
+            });
+            let fields = record.as_object_mut().expect("an object");
+            fields.extend(more.as_object().expect("an object").clone());
+            serde_json::from_value::<Record>(record).expect("a record")
+        };
+        let one = record(json!({"order": "17555601", "user": "Anna"}));
+        let many = record(json!({"details": {"orders": ["17555601", "17555602"]}}));
+        let any = AuditQuery::default;
+        let found = |query: &AuditQuery| (query.takes(&one), query.takes(&many));
+        assert_eq!(found(&any()), (true, true));
+        let order = |order: &str| AuditQuery { order: order.to_owned(), ..any() };
+        assert_eq!(found(&order("17555601")), (true, true));
+        assert_eq!(found(&order("602")), (false, true));
+        let lab = |lab: &str| AuditQuery { lab: lab.to_owned(), ..any() };
+        assert_eq!(found(&lab("smile-lab")), (true, true));
+        assert_eq!(found(&lab("north")), (false, false));
+        let who = |user: &str, ways| AuditQuery { user: user.to_owned(), ways, ..any() };
+        assert_eq!(found(&who("ann", vec![])), (true, false));
+        assert_eq!(found(&who("status", vec!["page"])), (true, true));
+        assert_eq!(found(&who("bert", vec![])), (false, false));
+        let here = at.to_zoned(TimeZone::system()).date();
+        let day = |day| AuditQuery { day: Some(day), ..any() };
+        assert_eq!(found(&day(here)), (true, true));
+        assert_eq!(found(&day(here.tomorrow().expect("a day"))), (false, false));
+    }
+}
