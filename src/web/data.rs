@@ -206,7 +206,7 @@ impl AuditQuery {
     fn is_of_day(&self, record: &Record) -> bool {
         self.day.is_none_or(|day| {
             let at = record.at.parse::<Timestamp>();
-            at.is_ok_and(|at| at.to_zoned(TimeZone::system()).date() == day)
+            at.is_ok_and(|at| at.to_zoned_datetime(TimeZone::system()).date() == day)
         })
     }
 }
@@ -353,7 +353,7 @@ mod tests {
         assert_eq!(found(&who("ann", vec![])), (true, false));
         assert_eq!(found(&who("status", vec!["page"])), (true, true));
         assert_eq!(found(&who("bert", vec![])), (false, false));
-        let here = at.to_zoned(TimeZone::system()).date();
+        let here = at.to_zoned_datetime(TimeZone::system()).date();
         let day = |day| AuditQuery { day: Some(day), ..any() };
         assert_eq!(found(&day(here)), (true, true));
         assert_eq!(found(&day(here.tomorrow().expect("a day"))), (false, false));

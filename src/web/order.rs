@@ -10,7 +10,7 @@ use axum::response::Response;
 pub(super) use super::address::{InAddress, href, named};
 use super::data::{OrderView, RevisionView};
 use super::frame::{Call, Frame, show};
-use super::markup::{When, number, segment, size};
+use super::markup::{When, number, size};
 use super::order_files::{self, FileGroup};
 use super::order_texts::OrderTexts;
 use super::overview::DownloadView;
