@@ -125,8 +125,9 @@ test('the audit is in words, and is found by order, who and day', async () => {
   assert.match(text, /Casedrop started/);
   assert.match(text, /Casedrop itself/);
   assert.doesNotMatch(text, /agent-started|config-changed|[{}[\]"]/);
-  await page.getByRole('searchbox', { name: 'Order' }).fill(ORTHO);
-  await page.getByRole('search').getByRole('button', { name: 'Show' }).click();
+  const filter = page.locator('form.filter');
+  await filter.getByRole('searchbox', { name: 'Order' }).fill(ORTHO);
+  await filter.getByRole('button', { name: 'Show' }).click();
   await page.waitForURL(/order=17500001/);
   for (const row of await rows.allTextContents()) assert.match(row, /Fetch again/);
   assert.ok(await rows.count() >= 1);
