@@ -18,7 +18,9 @@ const HASH_KEY: &str = ",\"hash\":\"";
 const HASH_END: &str = "\"}";
 
 /// An audited action.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::IntoStaticStr)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, strum::EnumString, strum::IntoStaticStr, strum::VariantArray,
+)]
 #[strum(serialize_all = "kebab-case")]
 pub enum AuditEvent {
     /// The agent started working.

@@ -20,7 +20,8 @@ pub(super) fn load_to_work(
     logging::of_agent(&loaded.config, is_service, terminal);
     for warning in &loaded.warnings {
         let text = warning.paragraph("warning");
-        tracing::warn!(target: SAID, "{text}");
+        // The log has a level of its own.
+        tracing::warn!(target: SAID, "{}", text.strip_prefix("warning: ").unwrap_or(&text));
         streams.note(text);
     }
     Ok(loaded)

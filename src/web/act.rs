@@ -141,6 +141,28 @@ pub(super) async fn publish(
     carry_out(&shared, &call, (form.id, &back), request).await
 }
 
+/// Compares an order's published files with their manifest.
+pub(super) async fn verify(
+    State(shared): State<Arc<Shared>>,
+    Path(parts): InAddress,
+    call: Call,
+    Checked(form): Checked<Basic>,
+) -> Response {
+    let Some(key) = named(parts) else { return call.nothing(call.texts.not_found_order) };
+    let back = href(&key);
+    carry_out(&shared, &call, (form.id, &back), Request::Verify { orders: vec![key.order] }).await
+}
+
+/// Compares all published files with their manifests.
+pub(super) async fn verify_all(
+    State(shared): State<Arc<Shared>>,
+    call: Call,
+    Checked(form): Checked<Basic>,
+) -> Response {
+    let request = Request::Verify { orders: Vec::new() };
+    carry_out(&shared, &call, (form.id, "/commands"), request).await
+}
+
 pub(super) async fn lab(
     State(shared): State<Arc<Shared>>,
     Path((lab, what)): Path<(String, String)>,

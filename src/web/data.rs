@@ -3,6 +3,11 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use serde_json::Value;
+
 use crate::audit::Record;
 use crate::config::InForce;
 use crate::disk::ReadFile;
@@ -46,11 +51,14 @@ pub trait PageData: Requests + 'static {
 
     fn command_folder(&self) -> Option<PathBuf>;
 
-    /// The latest audit records, newest first.
-    fn audit(&self, limit: usize) -> Result<Vec<Record>, Fault>;
+    /// The latest matching audit records, newest first.
+    fn audit(&self, query: &AuditQuery) -> Result<Vec<Record>, Fault>;
 
-    /// Every effective key of the config.
+    /// Every effective key of the config, with absolute paths.
     fn settings(&self) -> Vec<InForce>;
+
+    /// The config file that is in effect, as an absolute path.
+    fn config_file(&self) -> Option<PathBuf>;
 
     /// The latest lines of the log, newest first.
     fn log(&self, query: &LogQuery) -> Vec<LogLine>;
@@ -84,6 +92,16 @@ pub struct OrderView {
     pub held: Option<HeldView>,
     /// The history, newest line first.
     pub story: Vec<StoryLine>,
+}
+
+impl OrderView {
+    /// A revision whose files can be shown: they are still there.
+    pub(super) fn at_hand(&self, revision: u32) -> Option<&Manifest> {
+        let held = self.held.as_ref().map(|held| &held.manifest);
+        let kept = self.revisions.iter().filter(|one| one.folder.is_some());
+        let mut all = held.into_iter().chain(kept.map(|one| &one.manifest));
+        all.find(|manifest| manifest.revision == revision)
+    }
 }
 
 /// A revision that is held back because it is incomplete.
@@ -145,6 +163,52 @@ pub struct ReceiptView {
     pub message: String,
     /// What a person can or must do next.
     pub next: Option<String>,
+}
+
+/// Which audit records to show: those that match everything that is set.
+#[derive(Debug, Clone, Default)]
+pub struct AuditQuery {
+    /// Part of an order's number.
+    pub order: String,
+    pub lab: String,
+    /// Part of a user's name, ignoring case …
+    pub user: String,
+    /// … or one of the ways in which something was requested, by their names in the audit.
+    pub ways: Vec<&'static str>,
+    /// The day on this PC.
+    pub day: Option<Date>,
+    pub limit: usize,
+}
+
+impl AuditQuery {
+    pub fn takes(&self, record: &Record) -> bool {
+        self.is_about(record) && self.is_by(record) && self.is_of_day(record)
+    }
+
+    fn is_about(&self, record: &Record) -> bool {
+        let lab = self.lab.is_empty() || record.lab.as_ref() == Some(&self.lab);
+        // A record about many orders lists them in its details.
+        let listed = || record.details.get("orders").and_then(Value::as_array);
+        let has = |text: &str| text.contains(&self.order);
+        lab && (self.order.is_empty()
+            || record.order.as_deref().is_some_and(has)
+            || listed().into_iter().flatten().filter_map(Value::as_str).any(has))
+    }
+
+    fn is_by(&self, record: &Record) -> bool {
+        let user = self.user.to_lowercase();
+        let is_user = |name: &String| name.to_lowercase().contains(&user);
+        user.is_empty()
+            || record.user.as_ref().is_some_and(is_user)
+            || self.ways.contains(&&*record.via)
+    }
+
+    fn is_of_day(&self, record: &Record) -> bool {
+        self.day.is_none_or(|day| {
+            let at = record.at.parse::<Timestamp>();
+            at.is_ok_and(|at| at.to_zoned_datetime(TimeZone::system()).date() == day)
+        })
+    }
 }
 
 /// Which lines of the log to show.
@@ -254,4 +318,44 @@ pub struct TestView {
     pub changed: Option<String>,
     /// When one was last published; RFC 3339.
     pub last: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn records_are_found_by_order_lab_person_and_day() {
+        let at: Timestamp = "2026-11-24T10:00:05Z".parse().expect("a time");
+        let record = |more: Value| {
+            let mut record = json!({
+                "seq": 1, "at": at.to_string(), "via": "page", "what": "refetch", "result": "done",
+                "lab": "smile-lab", "prev": "", "hash": "",
+            });
+            let fields = record.as_object_mut().expect("an object");
+            fields.extend(more.as_object().expect("an object").clone());
+            serde_json::from_value::<Record>(record).expect("a record")
+        };
+        let one = record(json!({"order": "17555601", "user": "Anna"}));
+        let many = record(json!({"details": {"orders": ["17555601", "17555602"]}}));
+        let any = AuditQuery::default;
+        let found = |query: &AuditQuery| (query.takes(&one), query.takes(&many));
+        assert_eq!(found(&any()), (true, true));
+        let order = |order: &str| AuditQuery { order: order.to_owned(), ..any() };
+        assert_eq!(found(&order("17555601")), (true, true));
+        assert_eq!(found(&order("602")), (false, true));
+        let lab = |lab: &str| AuditQuery { lab: lab.to_owned(), ..any() };
+        assert_eq!(found(&lab("smile-lab")), (true, true));
+        assert_eq!(found(&lab("north")), (false, false));
+        let who = |user: &str, ways| AuditQuery { user: user.to_owned(), ways, ..any() };
+        assert_eq!(found(&who("ann", vec![])), (true, false));
+        assert_eq!(found(&who("status", vec!["page"])), (true, true));
+        assert_eq!(found(&who("bert", vec![])), (false, false));
+        let here = at.to_zoned_datetime(TimeZone::system()).date();
+        let day = |day| AuditQuery { day: Some(day), ..any() };
+        assert_eq!(found(&day(here)), (true, true));
+        assert_eq!(found(&day(here.tomorrow().expect("a day"))), (false, false));
+    }
 }

@@ -1,27 +1,20 @@
 //! An order's files as the page serves them: only files that a manifest lists, and none that
 //! identifies a patient unless the config allows it.
 
-use std::io::Read as _;
+use std::io::{self, Read as _};
 use std::sync::Arc;
 
-use axum::body::{Body, Bytes};
 use axum::extract::{Path as InPath, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
-use futures_util::stream;
-use tokio::sync::mpsc;
 
+use super::address::named;
 use super::data::OrderFile;
 use super::frame::Call;
 use super::markup::segment;
-use super::order::named;
 use super::shared::Shared;
+use super::streamed::streamed;
 use crate::model::manifest::Role;
-
-/// Size of a chunk, in bytes.
-const PIECE: usize = 64 << 10;
-/// How many chunks to buffer for a slow browser.
-const PIECES: usize = 4;
 
 /// Whether the page serves files of a role. Prescriptions, screen captures and the case's XML name
 /// the patient; unknown files may, too.
@@ -36,8 +29,18 @@ pub(super) fn may_show(role: Role, show_names: bool) -> bool {
 
 /// The URL of a file of a revision.
 pub(super) fn href(order: &str, revision: u32, path: &str) -> String {
-    let path: Vec<_> = path.split('/').map(segment).collect();
-    format!("{order}/files/{revision}/{}", path.join("/"))
+    format!("{order}/files/{revision}/{}", segments(path))
+}
+
+/// A path below a folder as a part of a URL.
+pub(super) fn segments(path: &str) -> String {
+    path.split('/').map(segment).collect::<Vec<_>>().join("/")
+}
+
+/// How a browser handles a file, and the name under which it saves it.
+pub(super) fn disposition(way: &str, name: &str) -> Option<HeaderValue> {
+    // Percent-encoded text is always a valid header value.
+    HeaderValue::from_str(&format!("{way}; filename*=UTF-8''{}", segment(name))).ok()
 }
 
 pub(super) async fn file(
@@ -71,39 +74,19 @@ fn kind(path: &str) -> (&'static str, &'static str) {
 }
 
 fn served(found: OrderFile) -> Response {
-    let OrderFile { file, len, mut content } = found;
-    let (pieces, sent) = mpsc::channel::<std::io::Result<Bytes>>(PIECES);
-    tokio::task::spawn_blocking(move || {
-        // Send what is there now, but no more than announced.
-        let mut left = len;
-        while left > 0 {
-            let mut piece = vec![0; usize::try_from(left).map_or(PIECE, |left| left.min(PIECE))];
-            let read = content.read(&mut piece).and_then(|read| match read {
-                0 => Err(std::io::ErrorKind::UnexpectedEof.into()),
-                read => Ok(read),
-            });
-            let piece = read.map(|read| {
-                piece.truncate(read);
-                left = left.saturating_sub(read as u64);
-                Bytes::from(piece)
-            });
-            let failed = piece.is_err();
-            // The browser has gone.
-            if pieces.blocking_send(piece).is_err() || failed {
-                return;
-            }
-        }
+    let OrderFile { file, len, content } = found;
+    // Send what is there now, but no more than announced.
+    let body = streamed(move |out| {
+        let copied = io::copy(&mut content.take(len), out)?;
+        if copied < len { Err(io::ErrorKind::UnexpectedEof.into()) } else { Ok(()) }
     });
-    let body = stream::unfold(sent, |mut sent| async move { Some((sent.recv().await?, sent)) });
     let (kind, way) = kind(&file.path);
     let name = file.path.rsplit('/').next().unwrap_or(&file.path);
-    let way = format!("{way}; filename*=UTF-8''{}", segment(name));
-    let mut response = (StatusCode::OK, Body::from_stream(body)).into_response();
+    let mut response = (StatusCode::OK, body).into_response();
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
     headers.insert(header::CONTENT_LENGTH, HeaderValue::from(len));
-    // Percent-encoded text is always a valid header value.
-    if let Ok(way) = HeaderValue::from_str(&way) {
+    if let Some(way) = disposition(way, name) {
         headers.insert(header::CONTENT_DISPOSITION, way);
     }
     response

@@ -3,6 +3,8 @@
 use axum::http::{HeaderMap, header};
 
 use super::list_texts;
+use super::order_texts::{self, OrderTexts};
+use super::record_texts::{self, RecordTexts};
 use super::texts::{ENGLISH, GERMAN, Texts};
 
 /// The cookie with the user's choice.
@@ -43,6 +45,22 @@ impl Lang {
         match self {
             Self::English => &list_texts::ENGLISH,
             Self::German => &list_texts::GERMAN,
+        }
+    }
+
+    /// The words of an order's page.
+    pub(super) fn order_texts(self) -> &'static OrderTexts {
+        match self {
+            Self::English => &order_texts::ENGLISH,
+            Self::German => &order_texts::GERMAN,
+        }
+    }
+
+    /// The words of the records: commands, audit, settings, log.
+    pub(super) fn record_texts(self) -> &'static RecordTexts {
+        match self {
+            Self::English => &record_texts::ENGLISH,
+            Self::German => &record_texts::GERMAN,
         }
     }
 

@@ -4,6 +4,7 @@
 use super::texts::texts;
 
 texts! {
+    Texts;
     // The header of every page.
     search_orders: "Search orders", "Aufträge suchen";
     search_do: "Search", "Suchen";
@@ -113,14 +114,4 @@ texts! {
         "Es wurde nichts gesendet: Die eingetippte Nummer ist nicht {order}. Der Grund steht noch da.";
     reason_missing: "Nothing was sent: tell the doctor in a few words what to scan again.",
         "Es wurde nichts gesendet: Bitte der Praxis in wenigen Worten sagen, was neu zu scannen ist.";
-}
-
-#[cfg(test)]
-mod tests {
-    use super::NAMED;
-
-    #[test]
-    fn every_language_says_everything_with_the_same_gaps() {
-        super::super::texts::tests::are_whole(NAMED);
-    }
 }

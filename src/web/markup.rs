@@ -13,21 +13,27 @@ use crate::model::time::WallMs;
 pub(super) struct When {
     at: Option<Timestamp>,
     relative: bool,
+    seconds: bool,
 }
 
 impl When {
     /// Parses RFC 3339; anything else shows nothing.
     pub(super) fn of(text: &str) -> Self {
-        Self { at: text.parse().ok(), relative: false }
+        Self { at: text.parse().ok(), relative: false, seconds: false }
     }
 
     pub(super) fn at(wall: WallMs) -> Self {
-        Self { at: Timestamp::from_millisecond(wall.0).ok(), relative: false }
+        Self { at: Timestamp::from_millisecond(wall.0).ok(), relative: false, seconds: false }
     }
 
     /// Shown as "3 minutes ago" where scripts run.
     pub(super) fn relative(self) -> Self {
         Self { relative: true, ..self }
+    }
+
+    /// Shown with seconds.
+    pub(super) fn exact(self) -> Self {
+        Self { seconds: true, ..self }
     }
 }
 
@@ -35,11 +41,16 @@ impl fmt::Display for When {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Some(at) = self.at else { return f.write_str("–") };
         let relative = if self.relative { " data-relative" } else { "" };
+        let (seconds, format) = if self.seconds {
+            (" data-seconds", "%Y-%m-%d %H:%M:%S")
+        } else {
+            ("", "%Y-%m-%d %H:%M")
+        };
         write!(
             f,
-            "<time datetime=\"{}\"{relative}>{} UTC</time>",
+            "<time datetime=\"{}\"{relative}{seconds}>{} UTC</time>",
             at.strftime("%Y-%m-%dT%H:%M:%SZ"),
-            at.strftime("%Y-%m-%d %H:%M"),
+            at.strftime(format),
         )
     }
 }
@@ -147,6 +158,8 @@ mod tests {
         let expected = "<time datetime=\"2026-11-24T10:00:05Z\">2026-11-24 10:00 UTC</time>";
         assert_eq!(text, expected);
         assert!(When::at(WallMs(0)).relative().to_string().contains(" data-relative>1970"));
+        let exact = When::of("2026-11-24T10:00:05Z").exact().to_string();
+        assert!(exact.ends_with(" data-seconds>2026-11-24 10:00:05 UTC</time>"), "{exact}");
         assert_eq!(When::of("<script>").to_string(), "–");
     }
 

@@ -10,8 +10,13 @@
 pub mod gate;
 
 mod act;
+mod address;
 mod answers;
+mod archive;
 mod assets;
+mod audit_page;
+mod audit_words;
+mod commands;
 mod data;
 mod enter;
 mod events;
@@ -21,19 +26,27 @@ mod frame;
 mod lang;
 mod list_query;
 mod list_texts;
+mod log;
 mod markup;
 mod monitor;
 mod order;
+mod order_files;
+mod order_texts;
 mod orders;
 mod overview;
 mod patients;
+mod pictures;
 mod prescription;
 mod reasons;
-mod records;
+mod record_texts;
 mod returning;
+mod scans;
 mod search;
+mod settings;
 mod setup;
 mod shared;
+mod story;
+mod streamed;
 mod texts;
 mod unknown;
 mod words;
@@ -53,8 +66,8 @@ use patients::Patients;
 use shared::Shared;
 
 pub use data::{
-    Choice, HeldView, LogLine, LogQuery, LoginView, OrderFile, OrderView, PageData, ReceiptView,
-    RevisionView, Setup, SetupLab, SetupStep, StoryLine, TestView,
+    AuditQuery, Choice, HeldView, LogLine, LogQuery, LoginView, OrderFile, OrderView, PageData,
+    ReceiptView, RevisionView, Setup, SetupLab, SetupStep, StoryLine, TestView,
 };
 
 /// All pages, behind the gate. `told` changes whenever something happened that a page may show.
@@ -79,15 +92,19 @@ pub fn router(
         .route("/orders/{order}", get(unknown::page))
         .route(order, get(order::page))
         .route(&below("files/{revision}/{*path}"), get(files::file))
+        .route(&below("pictures/{revision}/{*path}"), get(pictures::page))
+        .route(&below("archive/{revision}"), get(archive::all))
         .route(&below("refetch"), post(act::refetch))
+        .route(&below("verify"), post(act::verify))
         .route(&below("publish"), post(act::publish))
         .route(&below("return"), get(returning::page).post(returning::send))
         .route("/labs/{lab}/{what}", post(act::lab))
         .route("/diagnostics", get(frame::diagnostics))
-        .route("/commands", get(records::commands))
-        .route("/audit", get(records::audit))
-        .route("/settings", get(records::settings))
-        .route("/log", get(records::log))
+        .route("/verify", post(act::verify_all))
+        .route("/commands", get(commands::page))
+        .route("/audit", get(audit_page::page))
+        .route("/settings", get(settings::page))
+        .route("/log", get(log::page))
         .route("/welcome", get(setup::page))
         .route("/welcome/code", post(setup::open))
         .route("/welcome/{what}", post(setup::act))

@@ -6,32 +6,35 @@ use std::sync::Arc;
 use askama::Template;
 use axum::extract::{Path as InPath, State};
 use axum::response::Response;
-use serde::Serialize;
 
-use super::data::{OrderView, RevisionView, StoryLine};
-use super::files;
+pub(super) use super::address::{InAddress, href, named};
+use super::data::{OrderView, RevisionView};
 use super::frame::{Call, Frame, show};
-use super::markup::{When, segment, size};
+use super::markup::{When, number, size};
+use super::order_files::{self, FileGroup};
+use super::order_texts::OrderTexts;
 use super::overview::DownloadView;
+use super::pictures::{self, Picture};
 use super::prescription;
+use super::scans::{self, ScanLink};
 use super::shared::Shared;
-use super::texts::Texts;
+use super::story::{self, LineView};
+use super::texts::{Texts, fill};
 use super::unknown::not_here;
 use super::words::Tone;
-use crate::model::ids::OrderKey;
-use crate::model::manifest::{Finding, Jaw, Manifest, ManifestFile, Role};
+use super::{archive, files};
+use crate::model::fault::FaultClass;
+use crate::model::manifest::{Finding, Manifest, ManifestFile, Role};
 use crate::model::record::{OrderRecord, Place, Retired, Trouble};
 use crate::model::staff::for_staff;
 use crate::model::time::WallMs;
 use crate::status::RunningDownload;
 
-/// The order's part of a URL: lab, account, order.
-pub(super) type InAddress = InPath<(String, String, String)>;
-
 #[derive(Template)]
 #[template(path = "order.html")]
 struct OrderPage {
     frame: Frame,
+    w: &'static OrderTexts,
     path: String,
     /// The order's number.
     order: String,
@@ -56,14 +59,21 @@ struct OrderPage {
     download: Option<DownloadView>,
     /// The meshes, for the viewer's script.
     meshes: Option<String>,
+    /// The same as links.
+    scans: Vec<ScanLink>,
     pictures: Vec<Picture>,
-    files: Vec<FileView>,
+    /// The files of the prescription: URL and words.
+    prescription: Vec<(String, &'static str)>,
+    groups: Vec<FileGroup>,
+    /// URL and words.
+    download_all: Option<(String, String)>,
     missing: String,
     revisions: Vec<RevisionLine>,
     story: Vec<LineView>,
 }
 
 struct TroubleView {
+    tone: Tone,
     message: String,
     hint: Option<String>,
     attempts: u32,
@@ -88,20 +98,6 @@ struct FindingView {
     file: String,
 }
 
-struct Picture {
-    href: String,
-    name: String,
-}
-
-struct FileView {
-    path: String,
-    role: &'static str,
-    jaw: &'static str,
-    size: String,
-    sha256: String,
-    href: Option<String>,
-}
-
 struct RevisionLine {
     number: u32,
     reason: &'static str,
@@ -111,48 +107,6 @@ struct RevisionLine {
     sha256: String,
     stands: String,
     folder: Option<String>,
-}
-
-/// A line of a history, ready to show.
-pub(super) struct LineView {
-    pub(super) tone: Tone,
-    pub(super) did: String,
-    pub(super) href: String,
-    pub(super) order: String,
-    pub(super) at: When,
-    pub(super) text: String,
-}
-
-/// A mesh, in the form that the viewer's script expects.
-#[derive(Serialize)]
-struct Mesh<'a> {
-    name: &'a str,
-    label: String,
-    url: String,
-    jaw: &'static str,
-    /// Whether it is for those who ask for it: the state before treatment, a bite.
-    further: bool,
-    format: &'static str,
-    bytes: u64,
-}
-
-/// The URL of an order's page.
-pub(super) fn href(key: &OrderKey) -> String {
-    format!(
-        "/orders/{}/{}/{}",
-        segment(key.lab.as_str()),
-        segment(key.account.as_str()),
-        segment(key.order.as_str())
-    )
-}
-
-/// The order that a URL names.
-pub(super) fn named((lab, account, order): (String, String, String)) -> Option<OrderKey> {
-    Some(OrderKey {
-        lab: lab.parse().ok()?,
-        account: account.parse().ok()?,
-        order: order.parse().ok()?,
-    })
 }
 
 pub(super) async fn page(
@@ -201,7 +155,7 @@ impl OrderPage {
     }
 
     fn of(view: &OrderView, call: &Call, show_names: bool) -> Self {
-        let (t, lang) = (call.texts, call.lang.code());
+        let (t, w, lang) = (call.texts, call.lang.order_texts(), call.lang.code());
         let record = &view.record;
         let key = &record.key;
         let path = href(key);
@@ -215,18 +169,21 @@ impl OrderPage {
             held.map(|held| &held.manifest).or(newest.map(|revision| &revision.manifest));
         let all = shown_manifest.map(|manifest| manifest.files.as_slice()).unwrap_or_default();
         let of_role = |wanted: Role| all.iter().filter(move |file| file.role == wanted);
-        let at_hand =
-            shown_manifest.filter(|_| held.is_some() || standing.is_some()).map(|it| it.revision);
+        let at_hand = shown_manifest.and_then(|it| view.at_hand(it.revision));
         let address = |file: &ManifestFile| {
             at_hand
                 .filter(|_| files::may_show(file.role, show_names))
-                .map(|revision| files::href(&path, revision, &file.path))
+                .map(|manifest| files::href(&path, manifest.revision, &file.path))
         };
+        let meshes = scans::meshes(of_role(Role::Scan), &address, call.lang);
+        let prescription =
+            all.iter().filter(|file| matches!(file.role, Role::RxPdf | Role::RxHtml));
         let findings = shown_manifest.map(|it| it.findings.as_slice()).unwrap_or_default();
         let named = |role| {
             matches!(role, Role::RxPdf | Role::RxHtml | Role::ScreenCapture | Role::Metadata)
         };
         Self {
+            w,
             frame: call.frame(format!("{} {}", t.order, key.order), "orders"),
             order: key.order.to_string(),
             code: record.remote.order_code.clone().unwrap_or_default(),
@@ -245,26 +202,18 @@ impl OrderPage {
             no_folder: if record.retired == Retired::Yes { t.folder_removed } else { t.no_folder },
             can_return: !record.is_away(),
             download: None,
-            meshes: meshes(of_role(Role::Scan), &address, t, lang),
-            pictures: of_role(Role::Thumbnail)
-                .filter_map(|file| {
-                    Some(Picture { href: address(file)?, name: file.path.to_string() })
-                })
+            scans: meshes.iter().map(|mesh| mesh.link(lang)).collect(),
+            meshes: (!meshes.is_empty())
+                .then(|| serde_json::to_string(&meshes).unwrap_or_default()),
+            pictures: at_hand.map(|it| pictures::of(it, &path, show_names, w)).unwrap_or_default(),
+            prescription: prescription
+                .filter_map(|file| Some((address(file)?, t.role_of(file.role))))
                 .collect(),
-            files: all
-                .iter()
-                .map(|file| FileView {
-                    path: file.path.to_string(),
-                    role: t.role_of(file.role),
-                    jaw: t.jaw_of(file.jaw),
-                    size: size(file.size, lang),
-                    sha256: file.sha256.clone(),
-                    href: address(file),
-                })
-                .collect(),
+            groups: order_files::groups(all, &address, (t, w), lang),
+            download_all: at_hand.and_then(|it| download_all(it, &path, show_names, call)),
             missing: shown_manifest.map(|manifest| missing(manifest, t)).unwrap_or_default(),
             revisions: view.revisions.iter().map(|one| RevisionLine::of(one, t, lang)).collect(),
-            story: view.story.iter().map(|line| LineView::of(line, t)).collect(),
+            story: story::lines(&view.story, t, w, lang),
             path,
         }
     }
@@ -290,6 +239,22 @@ fn facts(view: &OrderView, call: &Call) -> Vec<(&'static str, String)> {
     facts.into_iter().filter(|(_, text)| !text.is_empty()).collect()
 }
 
+/// The URL of all files in one zip, and the words for it. A single file needs none.
+fn download_all(
+    manifest: &Manifest,
+    path: &str,
+    show_names: bool,
+    call: &Call,
+) -> Option<(String, String)> {
+    let (w, lang) = (call.lang.order_texts(), call.lang.code());
+    let all = &manifest.files;
+    let shown: Vec<_> = all.iter().filter(|file| files::may_show(file.role, show_names)).collect();
+    let bytes = shown.iter().map(|file| file.size).sum();
+    let words = if shown.len() == all.len() { w.download_all } else { w.download_shown };
+    let values = [("n", &*number(shown.len(), lang)), ("size", &*size(bytes, lang))];
+    (shown.len() > 1).then(|| (archive::href(path, manifest.revision), fill(words, &values)))
+}
+
 /// The parts that were requested and are not available.
 fn missing(manifest: &Manifest, t: &Texts) -> String {
     let missing: Vec<_> = manifest.missing.iter().map(|name| t.asset(name)).collect();
@@ -298,35 +263,6 @@ fn missing(manifest: &Manifest, t: &Texts) -> String {
 
 fn shown(path: &Path) -> String {
     path.display().to_string()
-}
-
-/// What the viewer's script can draw; `None` if there is nothing.
-fn meshes<'a>(
-    scans: impl Iterator<Item = &'a ManifestFile>,
-    address: &impl Fn(&ManifestFile) -> Option<String>,
-    t: &Texts,
-    lang: &str,
-) -> Option<String> {
-    let meshes = scans.filter(|file| file.copy_of.is_none()).filter_map(|file| {
-        let ending = file.path.rsplit('.').next().unwrap_or_default().to_ascii_lowercase();
-        let format = match ending.as_str() {
-            "stl" => "stl",
-            "ply" => "ply",
-            _ => return None,
-        };
-        let name = file.path.rsplit('/').next().unwrap_or(&file.path);
-        let (jaw, label) = match file.jaw {
-            Some(Jaw::Upper) => ("upper", t.v_upper.to_owned()),
-            Some(Jaw::Lower) => ("lower", t.v_lower.to_owned()),
-            Some(Jaw::Both) | None => ("other", name.to_owned()),
-        };
-        let more = prescription::shows(file, lang);
-        let further = !more.is_empty();
-        let label = if further { format!("{label}, {more}") } else { label };
-        Some(Mesh { name, label, url: address(file)?, jaw, further, format, bytes: file.size })
-    });
-    let meshes: Vec<_> = meshes.collect();
-    (!meshes.is_empty()).then(|| serde_json::to_string(&meshes).unwrap_or_default())
 }
 
 impl FindingView {
@@ -343,7 +279,10 @@ impl FindingView {
 
 impl TroubleView {
     fn of(trouble: &Trouble) -> Self {
+        let is_usual = trouble.class == FaultClass::NotConverted && !trouble.attention;
         Self {
+            // Align needs its time to prepare files.
+            tone: if is_usual { Tone::Busy } else { Tone::Warn },
             message: for_staff(&trouble.message),
             hint: trouble.hint.as_deref().map(for_staff),
             attempts: trouble.attempts,
@@ -378,17 +317,4 @@ impl RevisionLine {
 /// Replaced revisions are in folders named after their numbers.
 fn is_history(folder: &Path, revision: u32) -> bool {
     folder.file_name().is_some_and(|name| name.to_string_lossy() == format!("r{revision}"))
-}
-
-impl LineView {
-    pub(super) fn of(line: &StoryLine, t: &Texts) -> Self {
-        Self {
-            tone: Tone::of_line(&line.kind),
-            did: t.did(&line.kind).map_or_else(|| line.kind.clone(), str::to_owned),
-            href: href(&line.key),
-            order: line.key.order.to_string(),
-            at: When::at(line.at),
-            text: line.text.clone(),
-        }
-    }
 }

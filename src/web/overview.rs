@@ -15,7 +15,7 @@ use super::reasons::{self, Wants};
 use super::shared::Shared;
 use super::texts::fill;
 use super::words::Tone;
-use super::{data::StoryLine, order};
+use super::{data::StoryLine, order, story};
 use crate::model::fault::Fault;
 use crate::model::listing::{OrderPage, OrderQuery};
 use crate::model::record::OrderRecord;
@@ -43,7 +43,7 @@ pub(super) struct Overview {
     /// How many published orders lack something.
     incomplete: Option<String>,
     downloads: Vec<DownloadView>,
-    news: Vec<order::LineView>,
+    news: Vec<story::LineView>,
     pc: Pc,
 }
 
@@ -139,7 +139,7 @@ impl Overview {
             counts: counts(status, lang),
             incomplete: incomplete(status, lang),
             downloads: status.downloads.iter().map(|one| DownloadView::of(one, lang)).collect(),
-            news: news.iter().map(|line: &StoryLine| order::LineView::of(line, t)).collect(),
+            news: story::lines(news, t, lang.order_texts(), lang.code()),
             pc: pc(status, lang),
             frame,
         }

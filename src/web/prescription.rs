@@ -45,7 +45,7 @@ pub(super) fn shows(file: &ManifestFile, lang: &str) -> String {
     let is_german = lang == "de";
     let stage = match file.stage {
         Some(Stage::Pretreatment) if is_german => "vor der Behandlung",
-        Some(Stage::Pretreatment) => "before treatment",
+        Some(Stage::Pretreatment) => "pre-treatment",
         Some(Stage::Working) | None => "",
     };
     let part = match (file.part.as_deref().unwrap_or_default(), is_german) {

@@ -172,13 +172,17 @@ impl PageData for Made {
         None
     }
 
-    fn audit(&self, _: usize) -> Result<Vec<Record>, Fault> {
+    fn audit(&self, _: &AuditQuery) -> Result<Vec<Record>, Fault> {
         let text = "the audit cannot be read";
         Err(Fault::new(FaultClass::Local, "audit", text).hint("look at the disk"))
     }
 
     fn settings(&self) -> Vec<InForce> {
         Vec::new()
+    }
+
+    fn config_file(&self) -> Option<PathBuf> {
+        Some(PathBuf::from("/etc/casedrop/casedrop.yaml"))
     }
 
     fn log(&self, _: &LogQuery) -> Vec<LogLine> {
@@ -430,42 +434,6 @@ async fn what_is_not_there_and_what_cannot_be_shown_is_said() {
 }
 
 #[tokio::test]
-async fn the_set_up_calls_nothing_done_that_is_not() {
-    let mut browser = Browser::new(false);
-    let t = &texts::ENGLISH;
-    let mut shown = async |change: fn(&mut Setup)| {
-        *browser.made.setup.lock().expect("sound") = Some(change);
-        browser.get("/welcome").await.1
-    };
-    // Orders come in already, and one of two labs waits for its login.
-    let page = shown(|setup| {
-        setup.step = SetupStep::Done;
-        let paired = LoginView::Paired { account: "4711".to_owned() };
-        let north = SetupLab {
-            lab: "north".to_owned(),
-            login: LoginView::LoggedOut,
-            trouble: None,
-            cannot_wait: None,
-            choices: Vec::new(),
-        };
-        setup.labs[0].login = paired;
-        setup.labs.push(north);
-    })
-    .await;
-    assert!(!page.contains(t.all_set) && page.contains("for: north."), "{page}");
-    assert_eq!(page.matches(t.step_some).count(), 2, "login and account");
-    assert_eq!(page.matches(t.step_not_made).count(), 1, "nobody made a test");
-    let page = shown(|setup| {
-        setup.step = SetupStep::Done;
-        setup.labs[0].login = LoginView::Paired { account: "4711".to_owned() };
-        setup.test.last = Some("2026-06-01T12:00:00Z".to_owned());
-    })
-    .await;
-    assert!(page.contains(t.all_set), "{page}");
-    assert!(!page.contains(t.step_some) && !page.contains(t.step_not_made), "{page}");
-}
-
-#[tokio::test]
 async fn the_language_is_kept_and_the_address_stays() {
     let mut browser = Browser::new(false);
     let request = HttpRequest::get("/orders?q=17&lang=de");
@@ -491,3 +459,4 @@ async fn monitors_are_answered() {
 
 mod finding;
 mod held;
+mod order;

@@ -2,26 +2,27 @@
 //! the log) is always English.
 
 macro_rules! texts {
-    ($($name:ident: $english:literal, $german:literal;)*) => {
+    ($words:ident; $($name:ident: $english:literal, $german:literal;)*) => {
         /// The words of one language.
-        pub(super) struct Texts {
+        pub(super) struct $words {
             $(pub(super) $name: &'static str,)*
         }
 
         /// English.
-        pub(super) static ENGLISH: Texts = Texts { $($name: $english,)* };
+        pub(super) static ENGLISH: $words = $words { $($name: $english,)* };
 
         /// German.
-        pub(super) static GERMAN: Texts = Texts { $($name: $german,)* };
+        pub(super) static GERMAN: $words = $words { $($name: $german,)* };
 
         #[cfg(test)]
-        const NAMED: &[(&str, &str, &str)] = &[$((stringify!($name), $english, $german),)*];
+        pub(super) const NAMED: &[(&str, &str, &str)] =
+            &[$((stringify!($name), $english, $german),)*];
     };
 }
-
 pub(super) use texts;
 
 texts! {
+    Texts;
     // The frame of every page.
     skip: "Skip to the content", "Zum Inhalt springen";
     nav: "Pages", "Seiten";
@@ -257,7 +258,6 @@ texts! {
     v_failed: "The scan cannot be shown", "Der Scan kann nicht gezeigt werden";
     v_upper: "Upper jaw", "Oberkiefer";
     v_lower: "Lower jaw", "Unterkiefer";
-    v_other: "Other", "Weitere";
     v_wireframe: "Wireframe", "Gitternetz";
     v_colours: "Colours", "Farben";
     v_reset: "Reset", "Zurücksetzen";
@@ -324,8 +324,6 @@ texts! {
     return_do: "Return this scan", "Diesen Scan zurückschicken";
     cancel: "Cancel", "Abbrechen";
     // Commands and receipts.
-    commands_intro: "Drop a file into the command folder. It moves to done or failed, and the answer appears beside it. Recent answers:",
-        "Eine Datei in den Befehlsordner legen. Sie wandert nach done oder failed, und daneben erscheint die Quittung. Die letzten Quittungen:";
     command_folder: "Command folder", "Befehlsordner";
     no_command_folder: "No command folder is set up. IT can name one in the config (commands).",
         "Es ist kein Befehlsordner eingerichtet. Die IT kann in der Konfiguration einen nennen (commands).";
@@ -346,7 +344,6 @@ texts! {
         "Wer auf diesem PC was getan hat. Die IT kann prüfen, dass kein Eintrag verändert oder entfernt wurde.";
     no_audit: "Nothing is recorded yet.", "Noch ist nichts aufgezeichnet.";
     number: "No.", "Nr.";
-    way: "Via", "Ausgelöst über";
     what: "Action", "Aktion";
     about: "Details", "Details";
     // Settings.
@@ -454,10 +451,16 @@ pub(super) fn fill(text: &str, values: &[(&str, &str)]) -> String {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+mod tests {
     use std::collections::BTreeSet;
 
+    use super::super::{list_texts, order_texts, record_texts};
     use super::*;
+
+    fn all() -> impl Iterator<Item = &'static (&'static str, &'static str, &'static str)> {
+        let others = [list_texts::NAMED, order_texts::NAMED, record_texts::NAMED];
+        NAMED.iter().chain(others.into_iter().flatten())
+    }
 
     fn gaps(text: &str) -> BTreeSet<&str> {
         text.split('{').skip(1).filter_map(|rest| rest.split('}').next()).collect()
@@ -465,11 +468,7 @@ pub(super) mod tests {
 
     #[test]
     fn every_language_says_everything_with_the_same_gaps() {
-        are_whole(NAMED);
-    }
-
-    pub(in crate::web) fn are_whole(named: &[(&str, &str, &str)]) {
-        for (name, english, german) in named {
+        for (name, english, german) in all() {
             assert!(!english.trim().is_empty() && !german.trim().is_empty(), "{name}");
             assert_eq!(gaps(english), gaps(german), "{name}");
         }

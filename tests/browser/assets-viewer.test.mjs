@@ -10,7 +10,7 @@ import { assertDrawn, picture, settled, tool } from './lib/viewer.mjs';
 const WORDS = {
   loading: 'Loading …', failed: 'Cannot be shown', upper: 'Upper jaw', lower: 'Lower jaw',
   wireframe: 'Wireframe', colours: 'Colours', reset: 'Reset', front: 'Front', left: 'Left', right: 'Right',
-  top: 'Biting surfaces', close: 'Close', 'webgl-missing': 'This browser shows no 3D.', hint: 'Arrow keys turn the scan.',
+  top: 'Top', bottom: 'Bottom', close: 'Close', 'webgl-missing': 'This browser shows no 3D.', hint: 'Arrow keys turn the scan.',
 };
 
 let chromium;
@@ -30,15 +30,14 @@ afterEach(async () => {
   await server.close();
 });
 
-/** A page with these files, each given as [name, jaw, bytes], and what is further about it. */
-function section(files) {
-  const meshes = files.map(([name, jaw, bytes, further]) => {
+/** A page with these files, each given as [name, jaw, bytes] and more of what the server says of it. */
+function section(files, attributes = '') {
+  const meshes = files.map(([name, jaw, bytes, more]) => {
     server.pages[`/files/${name}`] = bytes;
-    const label = [WORDS[jaw] ?? name, further].filter(Boolean).join(', ');
-    return { name, label, url: `/files/${name}`, jaw, further: Boolean(further), format: name.split('.').pop(), bytes: bytes.length || 1000 };
+    return { name, label: WORDS[jaw] ?? name, url: `/files/${name}`, jaw, format: name.split('.').pop(), bytes: bytes.length || 1000, ...more };
   });
   const words = Object.entries(WORDS).map(([name, text]) => `data-text-${name}="${text}"`).join(' ');
-  return `<h1>Order</h1><section id="viewer" data-meshes='${JSON.stringify(meshes)}' ${words}>
+  return `<h1>Order</h1><section id="viewer" ${attributes} data-meshes='${JSON.stringify(meshes)}' ${words}>
     <button type="button" class="view3d" data-viewer="/assets/viewer.js">3D view</button><div class="stage"></div></section>`;
 }
 
@@ -68,6 +67,38 @@ test('nothing of the view is loaded before somebody asks for it', async () => {
   assert.deepEqual(early, []);
 });
 
+test('where it opens by itself, it does so once it is on the screen, and takes no focus', async () => {
+  const page = await open(usual());
+  server.pages['/'] = html(`<div id="far" tabindex="-1">.</div>${'<p>…</p>'.repeat(100)}${section(usual(), 'data-auto')}`);
+  await page.reload();
+  await page.waitForLoadState('networkidle');
+  assert.ok(!opened.requests.some((url) => url.endsWith('three.js')), 'nothing is loaded before');
+  await page.locator('#far').focus();
+  await page.locator('#viewer').scrollIntoViewIfNeeded();
+  assert.equal(await settled(page), 'ready');
+  assertDrawn(await picture(page));
+  assert.ok(await hasFocus(page.locator('#far')));
+  await tool(page, 'close').click();
+  await page.evaluate(() => scrollTo(0, 0));
+  await page.locator('#viewer').scrollIntoViewIfNeeded();
+  await page.getByRole('button', { name: '3D view' }).waitFor();
+  assert.equal(await page.locator('#viewer').getAttribute('data-state'), null, 'what was closed stays closed');
+  opened.assertClean();
+});
+
+test('the inside of a scan is duller than its outside', async () => {
+  for (const bytes of [stl(upper()), ply(upper(), painted)]) {
+    const page = await view([[bytes.subarray(0, 3).toString() === 'ply' ? 'u.ply' : 'u.stl', 'upper', bytes]]);
+    await tool(page, 'top').click();
+    const outside = await picture(page);
+    await tool(page, 'bottom').click();
+    const inside = await picture(page);
+    assertDrawn(inside);
+    assert.ok(inside.light < outside.light * 0.75, `${inside.light} is darker than ${outside.light}`);
+    await opened.close();
+  }
+});
+
 test('both jaws of an STL pair are drawn, and each can be switched off', async () => {
   const page = await view(usual());
   const both = await picture(page);
@@ -89,7 +120,7 @@ test('both jaws of an STL pair are drawn, and each can be switched off', async (
 test('wireframe and each direction give another picture', async () => {
   const page = await view(usual());
   const hashes = [(await picture(page)).hash];
-  for (const name of ['wireframe', 'front', 'left', 'right', 'top']) {
+  for (const name of ['wireframe', 'front', 'left', 'right', 'top', 'bottom']) {
     await tool(page, name).click();
     const seen = await picture(page);
     assert.ok(seen.covered > 0, `${name} shows something`);
@@ -138,16 +169,18 @@ test('an STL as text, and one with both jaws, are drawn', async () => {
 });
 
 test('further meshes, such as those before the treatment, are fetched when somebody wants to see them', async () => {
-  const page = await view([['a pretreatment.stl', 'upper', stl(upper({ height: 9 })), 'before treatment'], ...usual()]);
+  const more = { label: 'Upper jaw, pre-treatment', further: true };
+  const page = await view([['a pretreatment.stl', 'upper', stl(upper({ height: 9 })), more], ...usual()]);
   const path = '/files/a%20pretreatment.stl';
   server.pages[path] = server.pages['/files/a pretreatment.stl'];
   assert.equal(server.count(path), 0);
   const first = await picture(page);
   const further = tool(page, 'upper').nth(1);
   assert.equal(await further.getAttribute('aria-pressed'), 'false');
-  assert.equal(await further.textContent(), 'Upper jaw, before treatment: a pretreatment.stl');
+  assert.equal(await further.textContent(), 'Upper jaw, pre-treatment');
+  assert.equal(await further.getAttribute('title'), 'a pretreatment.stl');
   await further.click();
-  await page.locator('[data-tool="upper"][aria-pressed="true"]', { hasText: 'pretreatment' }).waitFor();
+  await page.locator('[data-tool="upper"][aria-pressed="true"]', { hasText: 'pre-treatment' }).waitFor();
   assert.equal(server.count(path), 1);
   assert.notEqual((await picture(page)).hash, first.hash);
   await further.click();

@@ -42,8 +42,8 @@ test('an incomplete order says that it is held back and why, and can be looked a
   assert.match(await seen.orderState.first().textContent(), /held back: incomplete/);
   assert.match(await seen.heldBox.textContent(), /was not put into the hot folder/);
   assert.match(await seen.findings.textContent(), /upper and the lower jaw are the same mesh/);
-  assert.equal(await page.locator('#files a[download]').count(), 2);
-  await seen.show3d.click();
+  assert.equal(await page.locator('#files th a[download]').count(), 2);
+  await seen.viewer.scrollIntoViewIfNeeded();
   assert.equal(await settled(page), 'ready');
   assertDrawn(await picture(page));
   opened.assertClean();

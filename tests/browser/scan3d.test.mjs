@@ -3,6 +3,7 @@ import { after, afterEach, before, test } from 'node:test';
 import assert from 'node:assert/strict';
 import { openPage, startBrowser } from './lib/browser.mjs';
 import { order, startWorld } from './lib/casedrop.mjs';
+import { assertNoSidewaysScroll } from './lib/checks.mjs';
 import { on } from './lib/pages.mjs';
 import { assertDrawn, picture, settled, tool } from './lib/viewer.mjs';
 
@@ -31,11 +32,12 @@ after(async () => {
 });
 afterEach(() => opened?.close());
 
-async function view(id) {
-  opened = await openPage(chromium.browser, world.origin);
+async function view(id, options) {
+  opened = await openPage(chromium.browser, world.origin, options);
   const { page } = opened;
   await page.goto(opened.url(world.pageOf(id)));
-  await on(page).show3d.click();
+  // It opens as soon as it is on the screen.
+  await on(page).viewer.scrollIntoViewIfNeeded();
   assert.equal(await settled(page), 'ready');
   return page;
 }
@@ -64,3 +66,14 @@ test('the colours of a PLY order can be switched off', async () => {
   assertDrawn(plain);
   assert.notEqual(plain.hash, painted.hash);
 });
+
+for (const [locale, label] of [['en-GB', /^(Upper|Lower) jaw, pre-treatment$/], ['de-DE', /^(Ober|Unter)kiefer, vor der Behandlung$/]]) {
+  test(`scans from before the treatment have short words, and all fits a phone, ${locale}`, async () => {
+    const page = await view(PLY, { locale, viewport: { width: 360, height: 740 } });
+    const buttons = page.locator('.viewer-bar button');
+    await buttons.filter({ hasText: label }).first().waitFor();
+    for (const text of await buttons.allTextContents()) assert.doesNotMatch(text, /\.ply|#/, 'no file name');
+    await assertNoSidewaysScroll(page);
+    opened.assertClean();
+  });
+}

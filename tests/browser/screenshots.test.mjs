@@ -67,7 +67,7 @@ test('the overview, dark', () => shoot('overview-dark', '/', downloading, { full
 test('an order', () => shoot('order', world.pageOf(ORTHO)));
 
 test('the scan in 3D', () => shoot('scan-3d', world.pageOf(RESTORATIVE), async (page) => {
-  await on(page).show3d.click();
+  await on(page).viewer.scrollIntoViewIfNeeded();
   assert.equal(await settled(page), 'ready');
   await picture(page);
   await page.locator('#viewer').scrollIntoViewIfNeeded();

@@ -25,7 +25,7 @@ fn listed(world: &World, state: &str) -> (usize, bool, Value) {
         let answer = runtime.block_on(async { client().get(url).send().await?.text().await });
         answer.expect("answered")
     });
-    let on_page = page.is_some_and(|page| page.contains("/orders/smile-lab/"));
+    let on_page = page.is_some_and(|page| page.contains("/orders/smile%2Dlab/"));
     (ids, on_page, status["orders"][state].clone())
 }
 

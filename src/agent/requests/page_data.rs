@@ -13,7 +13,7 @@ use super::{Live, RequestHandler};
 use crate::agent::wall_now;
 use crate::agent::welcome::WelcomeStep;
 use crate::audit::Record;
-use crate::config::InForce;
+use crate::config::{self, Config, InForce};
 use crate::disk::{Disk, Kind};
 use crate::hotfolder::Layout;
 use crate::hotfolder::describe::{complete, patient};
@@ -34,9 +34,12 @@ use crate::model::time::WallMs;
 use crate::notices::hook;
 use crate::status::{Health, Status, Transfer, health, is_live};
 use crate::web::{
-    Choice, HeldView, LogLine, LogQuery, LoginView, OrderFile, OrderView, PageData, ReceiptView,
-    RevisionView, Setup, SetupLab, SetupStep, StoryLine, TestView,
+    AuditQuery, Choice, HeldView, LogLine, LogQuery, LoginView, OrderFile, OrderView, PageData,
+    ReceiptView, RevisionView, Setup, SetupLab, SetupStep, StoryLine, TestView,
 };
+
+/// The beginning of the log targets of the simulated Align.
+const SIMULATOR: &str = "casedrop_simulator";
 
 /// What the journal knows about an order.
 type Known = (OrderRecord, Vec<RevisionRecord>, Vec<OrderEvent>, Option<Held>);
@@ -300,15 +303,27 @@ impl PageData for RequestHandler {
         self.config.commands.clone()
     }
 
-    fn audit(&self, limit: usize) -> Result<Vec<Record>, Fault> {
+    fn audit(&self, query: &AuditQuery) -> Result<Vec<Record>, Fault> {
         let mut records = self.audit.read(1)?;
+        records.retain(|record| query.takes(record));
         records.reverse();
-        records.truncate(limit);
+        records.truncate(query.limit);
         Ok(records)
     }
 
     fn settings(&self) -> Vec<InForce> {
-        self.config.effective.0.clone()
+        with_real_paths(&self.config)
+    }
+
+    fn config_file(&self) -> Option<PathBuf> {
+        let of_process = self.restart.get().map(|restart| restart.file().to_path_buf());
+        let entries = &self.config.effective.0;
+        let of_keys = || {
+            let entry = entries.iter().find(|entry| entry.from == config::From::File)?;
+            entry.source.as_ref().map(PathBuf::from)
+        };
+        let file = of_process.or_else(of_keys)?;
+        Some(std::path::absolute(&file).unwrap_or(file))
     }
 
     fn log(&self, query: &LogQuery) -> Vec<LogLine> {
@@ -338,7 +353,9 @@ impl PageData for RequestHandler {
         // The output of a hook may name a patient.
         let names = self.shows_names();
         let lines = logs::recent().lines(&filter).into_iter();
-        lines.filter(|line| names || line.target != hook::SAID).map(line).collect()
+        let lines = lines.filter(|line| names || line.target != hook::SAID);
+        // The demo and the test order run a simulated Align in this process.
+        lines.filter(|line| !line.target.starts_with(SIMULATOR)).map(line).collect()
     }
 
     fn setup(&self) -> Result<Setup, Fault> {
@@ -396,6 +413,26 @@ impl PageData for RequestHandler {
     fn is_live(&self) -> bool {
         is_live(self.last_beat())
     }
+}
+
+/// The effective keys. Relative paths depend on where the config is, so whole ones are shown.
+fn with_real_paths(config: &Config) -> Vec<InForce> {
+    let real = [
+        ("output", Some(&config.output)),
+        ("staging", Some(&config.staging)),
+        ("state", Some(&config.state)),
+        ("commands", config.commands.as_ref()),
+        ("log.dir", config.log.dir.as_ref()),
+        ("ca_file", config.ca_file.as_ref()),
+    ];
+    let mut entries = config.effective.0.clone();
+    for entry in &mut entries {
+        let path = real.iter().find(|(key, _)| *key == entry.key).and_then(|(_, path)| *path);
+        if let Some(path) = path {
+            entry.value = path.display().to_string();
+        }
+    }
+    entries
 }
 
 fn setup_lab(standing: LoginStanding) -> SetupLab {

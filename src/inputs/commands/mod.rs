@@ -45,6 +45,11 @@ pub struct Command {
     pub name_says: Option<&'static str>,
 }
 
+/// The names of all commands.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    words::Word::ALL.into_iter().map(words::Word::as_str)
+}
+
 /// Whether a word is a command, in any spelling.
 pub fn is_command(word: &str) -> bool {
     words::Word::from_text(word).is_some()

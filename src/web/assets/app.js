@@ -16,8 +16,31 @@ begin();
 document.addEventListener('click', (event) => {
   const button = event.target.closest?.('button');
   if (button?.matches('.copy[data-copy]')) copy(button);
-  if (button?.matches('.view3d[data-viewer]')) view(button);
+  if (button?.matches('.view3d[data-viewer]')) view(button, true);
 });
+
+// The 3D view opens as soon as it is on the screen, unless data is to be saved.
+const onScreen = new IntersectionObserver((entries) => {
+  for (const { isIntersecting, target } of entries) {
+    if (!isIntersecting) continue;
+    onScreen.unobserve(target);
+    const button = target.querySelector('.view3d');
+    if (button && !target.dataset.state) view(button, false);
+  }
+}, { threshold: 0.2 });
+const watched = new WeakSet();
+
+function watch() {
+  const viewer = document.querySelector('#viewer[data-auto]');
+  if (!viewer || watched.has(viewer) || navigator.connection?.saveData) return;
+  watched.add(viewer);
+  onScreen.observe(viewer);
+}
+
+watch();
+// A scan that arrives while the page is open.
+const scan = document.getElementById('scan');
+if (scan) new MutationObserver(watch).observe(scan, { childList: true });
 
 // The agent begins anew: the page goes on as soon as it answers again.
 const restart = document.querySelector('[data-restart]')?.dataset.restart;
@@ -117,15 +140,15 @@ function say(button, text) {
   if (news) news.textContent = text;
 }
 
-/** The 3D view comes only when somebody wants to see it. */
-async function view(button) {
+/** The 3D view is loaded only where it is seen. `isAsked`: somebody pressed the button. */
+async function view(button, isAsked) {
   const section = button.closest('#viewer');
   if (!section || button.ariaBusy) return;
   button.ariaBusy = 'true';
   section.dataset.state = 'loading';
   try {
     const { open } = await import(button.dataset.viewer);
-    await open(section, button);
+    await open(section, button, isAsked);
   } catch (error) {
     console.error(error);
     section.dataset.state = 'failed';

@@ -7,6 +7,8 @@ import { orientation } from './orientation.js';
 
 /** Plaster in three shades, so that jaws can be told apart. */
 const SHADES = { upper: 0xe6dac6, lower: 0xd3dadf, other: 0xc9bfd8 };
+/** The inside of a scan, which is no surface of a tooth: a dull red-grey, as linear light. */
+const BACK = 'vec3(0.19, 0.12, 0.12)';
 /** The camera's angle in degrees: narrow, so that near teeth are not larger than far ones. */
 const ANGLE = 28;
 /** So much room is left around the scan. */
@@ -68,6 +70,7 @@ class View {
     if (color) geometry.setAttribute('color', new BufferAttribute(color, 3, !(color instanceof Float32Array)));
     // Scans are open surfaces: the inside is seen too.
     const material = new MeshStandardMaterial({ roughness: 0.6, metalness: 0, side: DoubleSide });
+    material.onBeforeCompile = paintBacks;
     const mesh = new Mesh(geometry, material);
     mesh.userData = { jaw, position, hasColour: Boolean(color) };
     this.#meshes.set(key, mesh);
@@ -111,7 +114,7 @@ class View {
     this.view('reset');
   }
 
-  /** Looks from a side: front, left and right of the patient, top (at the biting surfaces), or reset. */
+  /** Looks from a side: front, left and right of the patient, top, bottom, or reset. */
   view(name) {
     const left = this.#up.clone().cross(this.#front);
     const from = {
@@ -119,7 +122,8 @@ class View {
       left: () => left,
       right: () => left.negate(),
       // Never quite from above: the front teeth of a lower jaw belong below, those of an upper one above.
-      top: () => this.#up.clone().multiplyScalar(this.#seesOnlyUpper() ? -1 : 1).addScaledVector(this.#front, 0.001),
+      top: () => this.#up.clone().addScaledVector(this.#front, 0.001),
+      bottom: () => this.#up.clone().negate().addScaledVector(this.#front, 0.001),
       reset: () => this.#front.clone().addScaledVector(this.#up, 0.35),
     }[name]().normalize();
     const box = this.#box();
@@ -167,11 +171,6 @@ class View {
     this.#renderer.domElement.remove();
   }
 
-  #seesOnlyUpper() {
-    const seen = [...this.#meshes.values()].filter((mesh) => mesh.visible);
-    return seen.length > 0 && seen.every((mesh) => mesh.userData.jaw === 'upper');
-  }
-
   /** A box around everything that was added. */
   #box() {
     const all = new Box3();
@@ -212,4 +211,12 @@ class View {
       this.#renderer.render(this.#scene, this.#camera);
     });
   }
+}
+
+/** Has a material draw the backs of its triangles in a colour of their own. */
+function paintBacks(shader) {
+  const colour = '#include <color_fragment>';
+  shader.fragmentShader = shader.fragmentShader.replace(
+    colour, `${colour}\nif (!gl_FrontFacing) diffuseColor.rgb = ${BACK};`,
+  );
 }

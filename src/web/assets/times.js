@@ -1,6 +1,7 @@
 // Times, which the server writes in UTC, as the clock on this wall shows them.
 //
 //   <time datetime="2026-11-24T13:05:00Z">       14:05, on other days 24 Nov, 14:05
+//   <time datetime="…" data-seconds>             14:05:00
 //   <time datetime="…" data-relative>            3 minutes ago
 import { locale } from './format.js';
 
@@ -8,9 +9,11 @@ import { locale } from './format.js';
 const EVERY = 15_000;
 
 const clock = { hour: '2-digit', minute: '2-digit', hourCycle: 'h23' };
-const today = new Intl.DateTimeFormat(locale, clock);
-const thisYear = new Intl.DateTimeFormat(locale, { day: 'numeric', month: 'short', ...clock });
-const anyYear = new Intl.DateTimeFormat(locale, { day: 'numeric', month: 'short', year: 'numeric', ...clock });
+const [usual, exact] = [clock, { ...clock, second: '2-digit' }].map((time) => ({
+  today: new Intl.DateTimeFormat(locale, time),
+  thisYear: new Intl.DateTimeFormat(locale, { day: 'numeric', month: 'short', ...time }),
+  anyYear: new Intl.DateTimeFormat(locale, { day: 'numeric', month: 'short', year: 'numeric', ...time }),
+}));
 const whole = new Intl.DateTimeFormat(locale, { dateStyle: 'full', timeStyle: 'long', hourCycle: 'h23' });
 const relative = new Intl.RelativeTimeFormat(locale, { numeric: 'auto' });
 
@@ -22,7 +25,8 @@ export function localise(root) {
   for (const element of times) {
     const at = new Date(element.dateTime);
     if (Number.isNaN(at.getTime())) continue;
-    const text = 'relative' in element.dataset ? distance(at - now) : absolute(at, now);
+    const form = 'seconds' in element.dataset ? exact : usual;
+    const text = 'relative' in element.dataset ? distance(at - now) : absolute(at, now, form);
     // What stays the same is not touched, so that a selection in it stays too.
     if (element.textContent !== text) element.textContent = text;
     const title = whole.format(at);
@@ -37,7 +41,7 @@ export function keepTelling() {
   }, EVERY);
 }
 
-function absolute(at, now) {
+function absolute(at, now, { today, thisYear, anyYear }) {
   if (at.toDateString() === now.toDateString()) return today.format(at);
   return (at.getFullYear() === now.getFullYear() ? thisYear : anyYear).format(at);
 }

@@ -1,6 +1,6 @@
 // The 3D view of an order's scan, loaded when somebody asks for it.
 //
-//   <section id="viewer" data-meshes='[{"name","label","url","jaw","further","format","bytes"}]' data-text-…="…">
+//   <section id="viewer" data-meshes='[{"name","label","url","jaw","format","bytes","further"}]' data-text-…="…">
 //     <button type="button" class="view3d" data-viewer="/assets/viewer.js">…</button>
 //     <div class="stage"></div>
 //   </section>
@@ -10,16 +10,17 @@
 import { fill, size } from './format.js';
 import { create } from './scene.js';
 
-const VIEWS = ['front', 'left', 'right', 'top', 'reset'];
+const VIEWS = ['front', 'left', 'right', 'top', 'bottom', 'reset'];
 
-/** Opens the view in its section. It is closed by its own button. */
-export async function open(section, opener) {
-  await new Viewer(section, opener).start();
+/** Opens the view in its section. It is closed by its own button. `isAsked`: somebody pressed the opener. */
+export async function open(section, opener, isAsked) {
+  await new Viewer(section, opener, isAsked).start();
 }
 
 class Viewer {
   #section;
   #opener;
+  #isAsked;
   #stage;
   #bar;
   #note;
@@ -31,9 +32,10 @@ class Viewer {
   #style = { wireframe: false, colours: true };
   #colours;
 
-  constructor(section, opener) {
+  constructor(section, opener, isAsked) {
     this.#section = section;
     this.#opener = opener;
+    this.#isAsked = isAsked;
     this.#stage = section.querySelector('.stage');
     this.#words = section.dataset;
     this.#meshes = JSON.parse(section.dataset.meshes);
@@ -73,17 +75,15 @@ class Viewer {
     this.#stage.addEventListener('keydown', (event) => this.#key(event), { signal });
     this.#stage.addEventListener('pointerdown', () => this.#stage.focus({ preventScroll: true }), { signal });
     // The opener had the focus and is gone now.
-    this.#stage.focus({ preventScroll: true });
+    if (this.#isAsked) this.#stage.focus({ preventScroll: true });
   }
 
   /** The buttons that need something to see. */
   #tools(first) {
     const further = this.#meshes.filter((mesh) => !first.includes(mesh));
     const meshes = [...first, ...further].map((mesh) => {
-      // Further meshes of one jaw are told apart by their files' names.
-      const isNamed = first.includes(mesh) || mesh.label.startsWith(mesh.name);
-      const label = isNamed ? mesh.label : `${mesh.label}: ${mesh.name}`;
-      const toggle = this.#button(mesh.jaw, label, () => this.#toggle(mesh, toggle));
+      const toggle = this.#button(mesh.jaw, mesh.label, () => this.#toggle(mesh, toggle));
+      toggle.title = mesh.name;
       return pressed(toggle, mesh.isLoaded === true);
     });
     const wireframe = this.#switch('wireframe');
@@ -186,7 +186,7 @@ class Viewer {
     this.#hint.hidden = true;
     this.#state('failed');
     // The stage is gone, and with it the focus.
-    this.#bar.lastElementChild.focus();
+    if (this.#isAsked) this.#bar.lastElementChild.focus();
   }
 
   #close() {

@@ -128,3 +128,39 @@ async fn without_code_and_password_nobody_sets_up() {
     }
     assert_eq!(browser.reached(), 0);
 }
+
+#[tokio::test]
+async fn the_set_up_calls_nothing_done_that_is_not() {
+    let mut browser = Browser::new(false);
+    let t = &texts::ENGLISH;
+    let mut shown = async |change: fn(&mut Setup)| {
+        *browser.made.setup.lock().expect("sound") = Some(change);
+        browser.get("/welcome").await.1
+    };
+    // Orders come in already, and one of two labs waits for its login.
+    let page = shown(|setup| {
+        setup.step = SetupStep::Done;
+        let paired = LoginView::Paired { account: "4711".to_owned() };
+        let north = SetupLab {
+            lab: "north".to_owned(),
+            login: LoginView::LoggedOut,
+            trouble: None,
+            cannot_wait: None,
+            choices: Vec::new(),
+        };
+        setup.labs[0].login = paired;
+        setup.labs.push(north);
+    })
+    .await;
+    assert!(!page.contains(t.all_set) && page.contains("for: north."), "{page}");
+    assert_eq!(page.matches(t.step_some).count(), 2, "login and account");
+    assert_eq!(page.matches(t.step_not_made).count(), 1, "nobody made a test");
+    let page = shown(|setup| {
+        setup.step = SetupStep::Done;
+        setup.labs[0].login = LoginView::Paired { account: "4711".to_owned() };
+        setup.test.last = Some("2026-06-01T12:00:00Z".to_owned());
+    })
+    .await;
+    assert!(page.contains(t.all_set), "{page}");
+    assert!(!page.contains(t.step_some) && !page.contains(t.step_not_made), "{page}");
+}

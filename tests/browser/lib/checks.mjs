@@ -36,24 +36,33 @@ export async function assertNoSidewaysScroll(page) {
   assert.deepEqual(wide, [], `${page.url()} scrolls sideways`);
 }
 
-/** Asserts that no word of a table is broken in the middle. Paths and hashes may be. */
-export async function assertNoBrokenWords(page) {
+/**
+ * Asserts that no cell of a table, and no badge or time in the log, breaks a word or a number over two
+ * lines. Paths and hashes may break anywhere, and so may a word in running text that is longer than most
+ * lines.
+ */
+export async function assertWholeWords(page) {
   const broken = await page.evaluate(() => {
     const found = [];
-    const walker = document.createTreeWalker(document.querySelector('main'), NodeFilter.SHOW_TEXT);
-    for (let node = walker.nextNode(); node; node = walker.nextNode()) {
-      if (!node.parentElement.closest('table') || node.parentElement.closest('.path, .hash, .text')) continue;
-      for (const { 0: word, index } of node.data.matchAll(/[\p{L}\p{N}]+/gu)) {
-        const range = document.createRange();
-        range.setStart(node, index);
-        range.setEnd(node, index + word.length);
-        const lines = new Set([...range.getClientRects()].map(({ top }) => Math.round(top)));
-        if (lines.size > 1) found.push(word);
+    for (const cell of document.querySelectorAll('td, th, .badge, .log time, .log .level')) {
+      const texts = document.createTreeWalker(cell, NodeFilter.SHOW_TEXT);
+      while (texts.nextNode()) {
+        const { currentNode: text } = texts;
+        if (text.parentElement.closest('.path, .hash')) continue;
+        // A line may end after a dash or a slash.
+        for (const { 0: word, index } of text.data.matchAll(/[^\s\-–/…·]+/g)) {
+          if (word.length > 30 && text.parentElement.closest('.text')) continue;
+          const range = document.createRange();
+          range.setStart(text, index);
+          range.setEnd(text, index + word.length);
+          const lines = new Set([...range.getClientRects()].filter(({ width }) => width > 0).map(({ top }) => Math.round(top)));
+          if (lines.size > 1) found.push(`${word} in: ${cell.textContent.trim().slice(0, 60)}`);
+        }
       }
     }
     return found;
   });
-  assert.deepEqual(broken, [], `${page.url()}: broken words`);
+  assert.deepEqual(broken, [], `${page.url()}: words are broken`);
 }
 
 /** Asserts that the focus is visible. Returns a description of the focused element. */

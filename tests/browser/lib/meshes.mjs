@@ -14,7 +14,9 @@ function arch({ height, rows = 32, columns = 10, axes = (point) => point }) {
   for (let row = 0; row < rows; row += 1) {
     for (let column = 0; column < columns; column += 1) {
       const [a, b, c, d] = [at(row, column), at(row + 1, column), at(row + 1, column + 1), at(row, column + 1)];
-      triangles.push([a, b, c], [a, c, d]);
+      // The outside is where the corners go round to the left; one jaw is the mirror image of the other.
+      if (side > 0) triangles.push([a, b, c], [a, c, d]);
+      else triangles.push([a, c, b], [a, d, c]);
     }
   }
   return triangles;

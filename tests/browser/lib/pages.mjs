@@ -55,6 +55,11 @@ export const on = (page) => ({
   askDoctor: page.getByRole('link', { name: 'Ask the doctor…' }),
   startReturn: page.getByRole('link', { name: 'Return to the doctor' }),
   story: page.locator('#story'),
+  /** The 3D view; it opens as soon as it is on the screen. */
+  viewer: page.locator('#viewer'),
+  downloadAll: page.getByRole('link', { name: /^Download all/ }),
+  checkFiles: page.getByRole('button', { name: 'Check files' }),
+  pictures: page.locator('#pictures a'),
   returnReason: page.getByLabel('Reason for the doctor'),
   returnConfirm: page.getByLabel('Order number again'),
   returnProblem: page.locator('[data-test="problem"]'),

@@ -9,7 +9,7 @@ export async function settled(page) {
 
 /**
  * Reads the picture: the number of colours, the share of the canvas that is covered, a hash that changes
- * with any pixel, and the average of red minus blue over the covered part.
+ * with any pixel, and the averages of red minus blue and of the lightness over the covered part.
  */
 export async function picture(page) {
   return page.evaluate(async () => {
@@ -21,13 +21,14 @@ export async function picture(page) {
     context.drawImage(canvas, 0, 0);
     const { data } = context.getImageData(0, 0, canvas.width, canvas.height);
     const colors = new Set();
-    let [covered, hash, warmth] = [0, 0, 0];
+    let [covered, hash, warmth, light] = [0, 0, 0, 0];
     for (let at = 0; at < data.length; at += 4) {
       const [red, green, blue, alpha] = data.subarray(at, at + 4);
       hash = (Math.imul(hash, 31) + ((red << 24) | (green << 16) | (blue << 8) | alpha)) | 0;
       if (alpha < 128) continue;
       covered += 1;
       warmth += red - blue;
+      light += (red + green + blue) / 3;
       colors.add((red << 16) | (green << 8) | blue);
     }
     return {
@@ -36,6 +37,7 @@ export async function picture(page) {
       colors: colors.size,
       covered: covered / (data.length / 4),
       warmth: covered ? warmth / covered : 0,
+      light: covered ? light / covered : 0,
       hash,
     };
   });
