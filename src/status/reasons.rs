@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::health::{STUCK_AFTER, patience};
 use super::report::{LabState, LabStatus, Note, Status};
 use crate::model::ids::LabName;
+use crate::model::local_time::local;
 use crate::model::record::OrderState;
 use crate::model::size::size;
 use crate::model::time::WallMs;
@@ -299,7 +300,7 @@ impl<'a> Look<'a> {
                 if self.lacks_polls(lab) =>
             {
                 let why = lab.fault.as_deref().unwrap_or("Align has not answered");
-                let since = lab.good_poll.as_deref().unwrap_or("never");
+                let since = lab.good_poll.as_deref().map_or_else(|| "never".to_owned(), local);
                 let text = format!("no successful poll for too long (last: {since}): {why}");
                 let hint = "check the network, the proxy and the firewall of this PC, and whether \
                             Align has an outage";
@@ -476,6 +477,7 @@ fn reason(code: Code, message: impl Into<String>, hint: &str) -> Reason {
 
 fn rest(lab: &LabStatus) -> String {
     let paused = lab.paused.as_ref();
-    let since = paused.map_or_else(String::new, |paused| format!(" since {}", paused.since));
+    let since =
+        paused.map_or_else(String::new, |paused| format!(" since {}", local(&paused.since)));
     format!("paused{since}")
 }

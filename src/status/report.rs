@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::health::health;
 use super::reasons::{Code, Reason};
 use crate::model::ids::{AccountId, LabName, OrderKey};
+use crate::model::local_time::local;
 use crate::model::time::WallMs;
 
 /// The status of agent, labs and orders. Times are RFC 3339 in UTC.
@@ -205,7 +206,7 @@ impl DownloadPause {
     /// Returns the pause in words.
     pub fn message(&self) -> String {
         let Self { host, until, why, .. } = self;
-        format!("downloads from {host} are paused until {until}: {why}")
+        format!("downloads from {host} are paused until {}: {why}", local(until))
     }
 
     /// Returns the pause in words without the end time, which changes while it lasts.
@@ -337,7 +338,7 @@ impl fmt::Display for Wish {
             (WishKind::Fetch, ..) => write!(f, "fetch an order for {lab}")?,
             (WishKind::Poll, ..) => write!(f, "poll {lab}")?,
         }
-        since.as_ref().map_or(Ok(()), |since| write!(f, " (since {since})"))
+        since.as_ref().map_or(Ok(()), |since| write!(f, " (since {})", local(since)))
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::fmt;
+use std::io;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -133,6 +134,26 @@ impl Fault {
         self
     }
 
+    /// Returns the message for people, on one line: with the causes in our own words and the
+    /// system's last word, such as "Connection refused", but without what libraries say in between.
+    /// The [`chain`](Self::chain) is for the log.
+    pub fn brief(&self) -> String {
+        let mut text = self.message.clone();
+        let mut next: Option<&(dyn Error + 'static)> = self.source();
+        while let Some(cause) = next {
+            let part = match cause.downcast_ref::<Self>() {
+                Some(fault) => Some(fault.message.clone()),
+                None => cause.downcast_ref::<io::Error>().and_then(last_word),
+            };
+            if let Some(part) = part.filter(|part| !text.ends_with(part.as_str())) {
+                text.push_str(": ");
+                text.push_str(&part);
+            }
+            next = cause.source();
+        }
+        text
+    }
+
     /// Returns the message followed by the messages of all causes, on one line.
     pub fn chain(&self) -> String {
         let mut text = self.message.clone();
@@ -149,6 +170,14 @@ impl Fault {
     }
 }
 
+/// What the system says, without its number; `None` for what libraries wrap into such an error.
+fn last_word(error: &io::Error) -> Option<String> {
+    error.raw_os_error()?;
+    let text = error.to_string();
+    let end = text.rfind(" (os error").unwrap_or(text.len());
+    Some(text[..end].trim_end_matches('.').to_owned())
+}
+
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.message)
@@ -158,5 +187,35 @@ impl fmt::Display for Fault {
 impl Error for Fault {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         self.source.as_deref().map(|source| source as &(dyn Error + 'static))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("client error (Connect)")]
+    struct Library(#[source] io::Error);
+
+    #[test]
+    fn people_read_no_chain_of_library_errors() {
+        let refused = io::Error::from_raw_os_error(if cfg!(windows) { 10061 } else { 111 });
+        let inner = Fault::new(FaultClass::Transient, "connect", "no connection to align")
+            .caused_by(Library(refused));
+        let fault = Fault::new(FaultClass::Transient, "x", "cannot ask discovery").caused_by(inner);
+        let (brief, chain) = (fault.brief(), fault.chain());
+        assert!(brief.starts_with("cannot ask discovery: no connection to align: "), "{brief}");
+        assert!(!brief.contains("client error") && !brief.contains("os error"), "{brief}");
+        assert!(chain.contains("client error (Connect)") && chain.contains("os error"), "{chain}");
+    }
+
+    #[test]
+    fn nothing_is_said_twice() {
+        let gone = || io::Error::from_raw_os_error(2);
+        let word = last_word(&gone()).expect("the system has a word");
+        let text = format!("cannot read x: {word}");
+        let fault = Fault::new(FaultClass::Local, "disk", text.clone()).caused_by(gone());
+        assert_eq!(fault.brief(), text);
     }
 }

@@ -117,16 +117,17 @@ impl RequestHandler {
                     continue;
                 }
                 let wait = earliest(store, record, interval, now)?;
-                let at = now.wall.plus(wait).to_rfc3339();
+                let at = now.wall.plus(wait);
                 lines.push(match (runs, wait.is_zero()) {
                     (false, _) => format!("{name} will be polled when Casedrop starts"),
                     (true, true) => format!("{name}: polling now"),
                     (true, false) => format!(
-                        "{name} will be polled in {}, at {at}. Align does not allow it sooner.",
-                        in_words(wait)
+                        "{name} will be polled in {}, at {}. Align does not allow it sooner.",
+                        in_words(wait),
+                        at.in_words(now.wall)
                     ),
                 });
-                rows.push(json!({ "lab": name, "poll_at": runs.then_some(at) }));
+                rows.push(json!({ "lab": name, "poll_at": runs.then(|| at.to_rfc3339()) }));
                 outcomes.push(Outcome::Done);
             }
             // Success for one lab counts as success; what blocks the others is a remark.
@@ -170,7 +171,7 @@ fn earliest(
 }
 
 fn since(paused: &Paused) -> String {
-    let at = paused.at.to_rfc3339();
+    let at = paused.at.local();
     paused.by.as_ref().map_or(at.clone(), |by| format!("{at}, by {by}"))
 }
 

@@ -63,7 +63,8 @@ impl RequestHandler {
         let url = pending.request.url();
         let by_itself = pending.request.returns_here() && self.live.is_some();
         let until = pending.until.duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-        let until = WallMs(0).plus(until).to_rfc3339();
+        let ends = WallMs(0).plus(until);
+        let until = ends.local();
         let message = format!(
             "Lab {name} must be logged in first ({}). Open this link in a browser{}, and log in \
              with the lab's own user at Align:\n{url}",
@@ -89,7 +90,7 @@ impl RequestHandler {
             )
         };
         let details = json!({
-            "lab": name, "login_url": url, "until": until, "finishes_by_itself": by_itself,
+            "lab": name, "login_url": url, "until": ends.to_rfc3339(), "finishes_by_itself": by_itself,
         });
         Reply::new(Outcome::LoginNeeded, message).next(then).details(details)
     }

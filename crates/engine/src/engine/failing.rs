@@ -290,7 +290,7 @@ fn for_support(record: &OrderRecord, attempts: u32, since: WallMs) -> String {
         or_none(record.remote.rx_id.as_ref().map(RxId::as_str)),
         or_none(record.remote.order_code.as_deref()),
         record.key.account,
-        since.to_rfc3339(),
+        since.local_with_offset(),
         record.key.order,
     )
 }
