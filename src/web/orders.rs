@@ -122,6 +122,7 @@ impl Asked {
             sort: self.sort(),
             skip: (self.page() - 1) * PER_PAGE,
             limit: PER_PAGE,
+            ..OrderQuery::default()
         }
     }
 

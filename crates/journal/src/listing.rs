@@ -142,6 +142,14 @@ fn wanted(query: &OrderQuery) -> (String, Vec<Value>) {
                 AND i.revision = orders.revision AND i.serious > 0)))"
         ));
     }
+    if let Some(since) = query.since {
+        values.push(Value::Integer(since.0));
+        let at = values.len();
+        parts.push(format!(
+            "(last_seen_ms >= ?{at} OR (lab, account, order_id) IN
+                (SELECT lab, account, order_id FROM revisions WHERE published_ms >= ?{at}))"
+        ));
+    }
     let condition =
         if parts.is_empty() { String::new() } else { format!("WHERE {}", parts.join(" AND ")) };
     (condition, values)
@@ -235,26 +243,35 @@ mod tests {
     #[test]
     fn every_choice_goes_with_every_sort() {
         let store = three();
-        let sorts = [
-            OrderSort::Newest,
-            OrderSort::Oldest,
-            OrderSort::Highest,
-            OrderSort::Lowest,
-            OrderSort::CaseType,
-            OrderSort::State,
-        ];
-        for sort in sorts {
+        for sort in OrderSort::ALL {
             for words in [vec![], vec!["rx".to_owned()]] {
                 for lab in [None, Some("lab".to_owned())] {
                     for states in [vec![], vec![OrderState::Waiting]] {
-                        let (words, lab) = (words.clone(), lab.clone());
-                        let query = OrderQuery { words, lab, states, sort, ..everything() };
-                        assert_eq!(store.list(&query).expect("listed").total, 3, "{query:?}");
-                        assert_eq!(found(&store, &query).len(), 3, "{query:?}");
+                        for since in [None, Some(WallMs(0))] {
+                            let (words, lab, states) = (words.clone(), lab.clone(), states.clone());
+                            let query =
+                                OrderQuery { words, lab, states, since, sort, ..everything() };
+                            assert_eq!(store.list(&query).expect("listed").total, 3, "{query:?}");
+                            assert_eq!(found(&store, &query).len(), 3, "{query:?}");
+                        }
                     }
                 }
             }
         }
+    }
+
+    #[test]
+    fn since_counts_what_was_listed_or_published() {
+        let store = three();
+        let since = |at| found(&store, &OrderQuery { since: Some(WallMs(at)), ..everything() });
+        assert_eq!(since(20), ["17", "9"]);
+        assert_eq!(since(31), Vec::<String>::new());
+        let sql = "INSERT INTO revisions (lab, account, order_id, revision, manifest,
+                manifest_sha256, published_ms, confirmed_ms, place, history_seen)
+            SELECT lab, account, order_id, 1, '{}', '', 40, 40, 'main', 0 FROM orders
+            WHERE order_id = '118'";
+        store.db.execute(sql, []).expect("published");
+        assert_eq!(since(31), ["118"]);
     }
 
     #[test]

@@ -134,16 +134,26 @@ impl Fault {
         self
     }
 
-    /// Returns the message for people, on one line: with the causes in our own words and the
-    /// system's last word, such as "Connection refused", but without what libraries say in between.
-    /// The [`chain`](Self::chain) is for the log.
+    /// Keeps the error of a library that caused this fault: only for the log.
+    #[must_use]
+    pub fn caused_by_library(self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        self.caused_by(Library(source.into()))
+    }
+
+    /// Returns the message for people, on one line: with the causes, but without the words of
+    /// libraries, of which only the system's own remain, such as "Connection refused". The
+    /// [`chain`](Self::chain) is for the log.
     pub fn brief(&self) -> String {
         let mut text = self.message.clone();
+        let mut in_library = false;
         let mut next: Option<&(dyn Error + 'static)> = self.source();
         while let Some(cause) = next {
-            let part = match cause.downcast_ref::<Self>() {
-                Some(fault) => Some(fault.message.clone()),
-                None => cause.downcast_ref::<io::Error>().and_then(last_word),
+            in_library |= cause.is::<Library>();
+            let part = match cause.downcast_ref::<io::Error>() {
+                Some(error) => {
+                    last_word(error).or_else(|| (!in_library).then(|| error.to_string()))
+                }
+                None => (!in_library).then(|| cause.to_string()),
             };
             if let Some(part) = part.filter(|part| !text.ends_with(part.as_str())) {
                 text.push_str(": ");
@@ -152,6 +162,14 @@ impl Fault {
             next = cause.source();
         }
         text
+    }
+
+    /// Returns what the [`chain`](Self::chain) says beyond [`brief`](Self::brief), if anything.
+    pub fn rest(&self) -> Option<String> {
+        let (brief, chain) = (self.brief(), self.chain());
+        let rest = chain.strip_prefix(brief.as_str()).unwrap_or(&chain);
+        let rest = rest.trim_start_matches([':', ' ']);
+        (!rest.is_empty()).then(|| rest.to_owned())
     }
 
     /// Returns the message followed by the messages of all causes, on one line.
@@ -170,7 +188,23 @@ impl Fault {
     }
 }
 
-/// What the system says, without its number; `None` for what libraries wrap into such an error.
+/// The error of a library, whose words are not for people.
+#[derive(Debug)]
+struct Library(Box<dyn Error + Send + Sync>);
+
+impl fmt::Display for Library {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl Error for Library {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.0.source()
+    }
+}
+
+/// What the system says, without its number; `None` if the error does not come from the system.
 fn last_word(error: &io::Error) -> Option<String> {
     error.raw_os_error()?;
     let text = error.to_string();
@@ -196,18 +230,30 @@ mod tests {
 
     #[derive(Debug, thiserror::Error)]
     #[error("client error (Connect)")]
-    struct Library(#[source] io::Error);
+    struct Client(#[source] io::Error);
+
+    fn refused() -> Fault {
+        let refused = io::Error::from_raw_os_error(if cfg!(windows) { 10061 } else { 111 });
+        Fault::new(FaultClass::Transient, "connect", "cannot ask discovery: no connection to align")
+            .caused_by_library(Client(refused))
+    }
 
     #[test]
     fn people_read_no_chain_of_library_errors() {
-        let refused = io::Error::from_raw_os_error(if cfg!(windows) { 10061 } else { 111 });
-        let inner = Fault::new(FaultClass::Transient, "connect", "no connection to align")
-            .caused_by(Library(refused));
-        let fault = Fault::new(FaultClass::Transient, "x", "cannot ask discovery").caused_by(inner);
-        let (brief, chain) = (fault.brief(), fault.chain());
-        assert!(brief.starts_with("cannot ask discovery: no connection to align: "), "{brief}");
+        let (brief, chain) = (refused().brief(), refused().chain());
+        let rest = brief.strip_prefix("cannot ask discovery: no connection to align: ");
+        assert!(rest.is_some_and(|rest| !rest.is_empty()), "{brief}");
         assert!(!brief.contains("client error") && !brief.contains("os error"), "{brief}");
         assert!(chain.contains("client error (Connect)") && chain.contains("os error"), "{chain}");
+        assert_eq!(refused().rest(), Some(chain), "nothing is lost");
+    }
+
+    #[test]
+    fn people_read_our_own_causes() {
+        let fault =
+            Fault::new(FaultClass::Local, "x", "the login cannot be read").caused_by("sealed");
+        assert_eq!(fault.brief(), "the login cannot be read: sealed");
+        assert_eq!(fault.rest(), None);
     }
 
     #[test]

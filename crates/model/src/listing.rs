@@ -1,6 +1,7 @@
 //! Queries for lists of orders: filters, sort order and paging.
 
 use super::record::{OrderRecord, OrderState};
+use super::time::WallMs;
 
 /// Which orders to list, and how.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,6 +15,8 @@ pub struct OrderQuery {
     pub states: Vec<OrderState>,
     /// Only orders with a serious finding, held back or published.
     pub incomplete: bool,
+    /// Only orders that Align listed, or that were published, at that time or later.
+    pub since: Option<WallMs>,
     pub sort: OrderSort,
     /// Number of orders to skip.
     pub skip: usize,
@@ -22,7 +25,8 @@ pub struct OrderQuery {
 }
 
 /// The sort order of a list.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, strum::IntoStaticStr)]
+#[strum(serialize_all = "kebab-case")]
 pub enum OrderSort {
     /// Most recently updated first.
     #[default]
@@ -37,6 +41,16 @@ pub enum OrderSort {
     CaseType,
     /// By state, then newest first.
     State,
+}
+
+impl OrderSort {
+    pub const ALL: [Self; 6] =
+        [Self::Newest, Self::Oldest, Self::Highest, Self::Lowest, Self::CaseType, Self::State];
+
+    /// The word on the command line.
+    pub fn as_str(self) -> &'static str {
+        self.into()
+    }
 }
 
 impl OrderQuery {
@@ -54,6 +68,7 @@ impl Default for OrderQuery {
             lab: None,
             states: Vec::new(),
             incomplete: false,
+            since: None,
             sort: OrderSort::default(),
             skip: 0,
             limit: 50,

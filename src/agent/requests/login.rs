@@ -68,7 +68,7 @@ impl RequestHandler {
         let message = format!(
             "Lab {name} must be logged in first ({}). Open this link in a browser{}, and log in \
              with the lab's own user at Align:\n{url}",
-            why.chain(),
+            why.brief(),
             if by_itself { " on this PC" } else { "" },
         );
         let then = if by_itself {
@@ -127,7 +127,7 @@ impl RequestHandler {
             Box::new(reply.details(details("no-login-waits")))
         })?;
         let code = pending.request.code_from_input(&code.0).map_err(|fault| {
-            let text = format!("nothing was done: {}", fault.chain());
+            let text = format!("nothing was done: {}", fault.brief());
             let reply = Reply::new(Outcome::Refused, text).next(again.clone());
             Box::new(reply.details(details(fault.code)))
         })?;
@@ -168,7 +168,7 @@ impl RequestHandler {
     pub fn login_lacks(&self, lab: &LabName, record: Option<&LabRecord>) -> Option<LoginLacks> {
         match self.with_link(lab, |link| (link.connect)()) {
             Err(fault) if fault.class == FaultClass::Auth => {
-                Some(LoginLacks { fault: fault.chain(), hint: fault.hint })
+                Some(LoginLacks { fault: fault.brief(), hint: fault.hint })
             }
             Ok(_) | Err(_) => record.filter(|record| is_from_align(record)).map(|record| {
                 let fault = record.fault.clone().unwrap_or_else(|| "login needed".to_owned());

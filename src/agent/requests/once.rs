@@ -65,7 +65,7 @@ impl RequestHandler {
                 }
                 for entry in &entries {
                     if let Err(fault) = self.audit.record(entry) {
-                        let text = fault.chain();
+                        let text = fault.brief();
                         unrecorded = Some(fault);
                         return Err(StoreError::Row(text));
                     }

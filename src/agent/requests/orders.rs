@@ -220,7 +220,7 @@ fn refetch_reply(
             )
         }
     }));
-    lines.extend(refused.iter().map(|(id, fault)| format!("{id}: NOT fetched: {}", fault.chain())));
+    lines.extend(refused.iter().map(|(id, fault)| format!("{id}: NOT fetched: {}", fault.brief())));
     if wanted.iter().any(|wanted| !wanted.known) && kind.is_none() {
         lines.push(
             "the kind of case was not given, so the files are requested as for a restorative case; \
@@ -255,7 +255,7 @@ fn refetch_reply(
 fn none_wanted(refused: Vec<(OrderId, Fault)>) -> Reply {
     let needs_login = refused.iter().any(|(_, fault)| fault.class == FaultClass::Auth);
     let outcome = if needs_login { Outcome::LoginNeeded } else { Outcome::Refused };
-    let line = |(id, fault): &(OrderId, Fault)| format!("{id}: NOT fetched: {}", fault.chain());
+    let line = |(id, fault): &(OrderId, Fault)| format!("{id}: NOT fetched: {}", fault.brief());
     let lines: Vec<_> = refused.iter().map(line).collect();
     let mut next: Vec<_> = refused.into_iter().filter_map(|(_, fault)| fault.hint).collect();
     next.dedup();

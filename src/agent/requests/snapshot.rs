@@ -240,7 +240,7 @@ impl RequestHandler {
         };
         let (trouble, fault, hint) = match login {
             Err(fault) => {
-                (Some((fault.class, fault.code.to_owned())), Some(fault.chain()), fault.hint)
+                (Some((fault.class, fault.code.to_owned())), Some(fault.brief()), fault.hint)
             }
             Ok(_) if record.fault_code.as_deref().is_some_and(is_over_with_login) => {
                 (None, None, None)
@@ -382,7 +382,7 @@ fn downloads(live: &Live) -> Vec<RunningDownload> {
 /// Describes a login that is about to end.
 fn in_words(ending: &Ending, now: Now) -> String {
     let until = WallMs::from(ending.at).in_words(now.wall);
-    format!("the login works until {until}; log in again before then: {}", ending.why.chain())
+    format!("the login works until {until}; log in again before then: {}", ending.why.brief())
 }
 
 /// Returns the first failing orders, those that need attention before the others.
@@ -423,5 +423,5 @@ fn rebuilt_note(rebuilt: &Rebuilt) -> Note {
 }
 
 fn note(fault: &Fault) -> Note {
-    Note::new(fault.chain(), fault.hint.as_deref())
+    Note::new(fault.brief(), fault.hint.as_deref())
 }
