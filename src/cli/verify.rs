@@ -8,7 +8,7 @@ use crate::config::Config;
 use crate::disk::RealDisk;
 use crate::hotfolder::{Knows, Layout, Selection};
 use crate::journal::Store;
-use crate::model::ids::{OrderId, OrderKey};
+use crate::model::ids::{LabName, OrderId, OrderKey};
 
 /// Verifies the whole tree or some of its orders. Works without a journal too: then a removed order
 /// counts as missing.
@@ -21,7 +21,8 @@ pub fn verify(config: &Config, args: &VerifyArgs, streams: &mut Streams) -> Resu
         |key: &OrderKey, sha256: &str| store.knows_manifest(key, sha256).unwrap_or(true)
     });
     let knows = knows.as_ref().map(|knows| knows as &Knows<'_>);
-    let wanted = Selection { lab: lab.as_deref(), orders: &args.orders };
+    let dir = lab.map(|lab| lab.parse::<LabName>().map_or(lab.clone(), |lab| lab.dir_name()));
+    let wanted = Selection { lab: dir.as_deref(), orders: &args.orders };
     run(&layout(config), wanted, &removed, knows, store.as_ref(), streams)
 }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::health::health;
@@ -13,7 +14,7 @@ use crate::model::local_time::local;
 use crate::model::time::WallMs;
 
 /// The status of agent, labs and orders. Times are RFC 3339 in UTC.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Status {
     /// The running agent's version if there is one, otherwise this program's.
     pub version: String,
@@ -67,7 +68,7 @@ pub struct Status {
     pub fault: Option<Note>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct AgentStatus {
     /// Whether an agent runs on this state folder.
     pub running: bool,
@@ -79,7 +80,7 @@ pub struct AgentStatus {
     pub silent: Option<u64>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct LabStatus {
     /// As named in the config.
     pub lab: LabName,
@@ -115,7 +116,9 @@ pub struct LabStatus {
 }
 
 /// The state of a lab.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, strum::IntoStaticStr)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema, strum::IntoStaticStr,
+)]
 #[serde(rename_all = "kebab-case")]
 #[strum(serialize_all = "kebab-case")]
 pub enum LabState {
@@ -155,7 +158,7 @@ impl LabState {
 }
 
 /// The pause of a lab.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct PauseStatus {
     pub since: String,
     /// Who paused it, if the system reported a user.
@@ -163,7 +166,7 @@ pub struct PauseStatus {
 }
 
 /// A failing order.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct FailingOrder {
     #[serde(flatten)]
     pub key: OrderKey,
@@ -176,7 +179,7 @@ pub struct FailingOrder {
     pub next_try: Option<String>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct RunningDownload {
     #[serde(flatten)]
     pub key: OrderKey,
@@ -189,7 +192,7 @@ pub struct RunningDownload {
 }
 
 /// A pause of the downloads from one server.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct DownloadPause {
     pub host: String,
     /// When the next one is tried.
@@ -216,7 +219,7 @@ impl DownloadPause {
 }
 
 /// Scan notifications since the journal was created.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct NotificationsStatus {
     /// Orders that they named.
     pub received: u64,
@@ -240,7 +243,7 @@ pub struct NotificationsStatus {
 /// Seconds without an answer after which a volume counts as hanging.
 const HANGS_AFTER: u64 = 10;
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct VolumeStatus {
     /// The output folder.
     pub path: PathBuf,
@@ -271,7 +274,7 @@ impl VolumeStatus {
 }
 
 /// The state of self-updates.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct UpdateStatus {
     /// A newer version, staged and not tried yet.
     pub staged: Option<String>,
@@ -282,7 +285,7 @@ pub struct UpdateStatus {
 }
 
 /// Something to know, and what to do about it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Note {
     pub message: String,
     /// What the user can do.
@@ -306,7 +309,7 @@ impl Note {
 }
 
 /// A user request that no agent has started yet.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Wish {
     pub what: WishKind,
     pub lab: String,
@@ -319,7 +322,7 @@ pub struct Wish {
     pub since: Option<String>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum WishKind {
     /// Fetch an order.

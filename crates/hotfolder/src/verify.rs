@@ -48,7 +48,7 @@ pub struct Difference {
 /// Which orders to verify; by default all.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Selection<'a> {
-    /// Only those of this lab.
+    /// Only those in the directory of this lab.
     pub lab: Option<&'a str>,
     /// Only these; empty means all.
     pub orders: &'a [OrderId],

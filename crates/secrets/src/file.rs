@@ -117,6 +117,7 @@ impl FileSecrets {
                     break;
                 }
                 Err(fault) => {
+                    tracing::debug!("{}: {}", vault.name(), fault.chain());
                     keeping.reasons.push(fault.brief());
                     keeping.hint = keeping.hint.or(fault.hint);
                 }

@@ -65,7 +65,7 @@ impl RequestHandler {
                 };
                 store.resume(name)?;
                 entries.push(entry(now, task.who, AuditEvent::Resume, lab));
-                lines.push(format!("{name} resumed. It had been paused since {}.", since(paused)));
+                lines.push(format!("{name} resumed ({}).", had_paused(paused)));
             }
             let reply = Reply::new(Outcome::Done, lines.join("\n"))
                 .details(json!({ "labs": named(&labs), "paused": false }));
@@ -173,6 +173,14 @@ fn earliest(
 fn since(paused: &Paused) -> String {
     let at = paused.at.local();
     paused.by.as_ref().map_or(at.clone(), |by| format!("{at}, by {by}"))
+}
+
+fn had_paused(paused: &Paused) -> String {
+    let at = paused.at.local();
+    match &paused.by {
+        Some(by) => format!("{by} had paused it at {at}"),
+        None => format!("it had been paused since {at}"),
+    }
 }
 
 fn entry(at: WallMs, who: &Who, what: AuditEvent, lab: &LabConfig) -> Entry {

@@ -264,14 +264,20 @@ fn none_wanted(refused: Vec<(OrderId, Fault)>) -> Reply {
 }
 
 fn unconfirmed(key: &OrderKey, named: &OrderId, is_other: bool) -> Reply {
-    let why = if is_other { " (the confirmation is for another order)" } else { "" };
+    let why = if is_other {
+        format!(": the number you typed does not match {named}")
+    } else {
+        String::new()
+    };
     let text = format!(
-        "nothing was sent{why}: order {} of lab {} would go back to the doctor for a rescan; its \
+        "nothing was sent{why}. Order {} of lab {} would go back to the doctor for a rescan; its \
          status at Align would become Scanning, and it would return with the same number",
         key.order, key.lab
     );
-    Reply::new(Outcome::Refused, text)
-        .next(format!("if that is what you want, ask again and confirm it with {named}"))
+    Reply::new(Outcome::Refused, text).next(format!(
+        "if that is what you want, confirm it: `casedrop return {named} --reason \"…\" --confirm \
+         {named}`"
+    ))
 }
 
 fn sent_back(key: &OrderKey) -> Reply {
