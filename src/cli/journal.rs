@@ -72,8 +72,9 @@ fn about_named(pending: &Pending) -> (String, &'static str) {
     (text, next)
 }
 
-/// The error for an unusable journal, with its causes.
+/// The error for an unusable journal.
 #[expect(clippy::needless_pass_by_value, reason = "used as a function for map_err")]
 pub(super) fn unusable(error: StoreError) -> CliError {
-    CliError::new(Exit::Failed, error.chain()).hint(error.hint())
+    let told = CliError::new(Exit::Failed, error.to_string()).code("journal");
+    told.cause(error.chain()).hint(error.hint())
 }
