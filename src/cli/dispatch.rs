@@ -50,9 +50,10 @@ fn report(error: &CliError, verbose: bool, streams: &mut Streams) -> Exit {
 fn misused(error: &clap::Error) -> Exit {
     if error.use_stderr() && std::env::args_os().any(|arg| arg == "--json") {
         let text = error.render().to_string();
-        let (message, hint) = text.split_once("\n\n").unwrap_or((&text, ""));
+        let (message, hint) = text.split_once("\n\n").unwrap_or((text.as_str(), ""));
         let message = message.trim_start_matches("error: ").trim();
-        let error = CliError::new(Exit::Usage, message).hint(hint.trim());
+        let mut error = CliError::new(Exit::Usage, message);
+        error.hint = Some(hint.trim().to_owned()).filter(|hint| !hint.is_empty());
         return report(&error, false, &mut Streams::process(true));
     }
     // There is no way left to report that printing failed.

@@ -21,7 +21,8 @@ pub fn verify(config: &Config, args: &VerifyArgs, streams: &mut Streams) -> Resu
         |key: &OrderKey, sha256: &str| store.knows_manifest(key, sha256).unwrap_or(true)
     });
     let knows = knows.as_ref().map(|knows| knows as &Knows<'_>);
-    let dir = lab.map(|lab| lab.parse::<LabName>().map_or(lab.clone(), |lab| lab.dir_name()));
+    let dir =
+        lab.map(|lab| lab.parse::<LabName>().map_or_else(|_| lab.clone(), |lab| lab.dir_name()));
     let wanted = Selection { lab: dir.as_deref(), orders: &args.orders };
     run(&layout(config), wanted, &removed, knows, store.as_ref(), streams)
 }

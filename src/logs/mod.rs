@@ -99,7 +99,7 @@ pub fn for_people(now: fn() -> WallMs) {
 /// go to standard error.
 pub fn for_command(now: fn() -> WallMs, verbose: bool) {
     let most = if verbose { LevelFilter::WARN } else { LevelFilter::ERROR };
-    init(vec![ring("info", now), format::stderr(false).with_filter(people().and(most)).boxed()]);
+    init(vec![ring("info", now), format::stderr(false).with_filter(most.and(people())).boxed()]);
 }
 
 /// Starts logging to standard error when nothing is configured.
