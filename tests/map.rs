@@ -168,6 +168,63 @@ fn tests_that_the_guide_names_exist() {
     assert!(count > 200, "{count}");
 }
 
+/// Files that format times themselves: for programs, for names of files, and for the page's scripts.
+const OTHER_TIMES: [&str; 4] = [
+    "crates/model/src/local_time.rs",
+    "crates/model/src/time.rs",
+    "src/agent/journal.rs",
+    "src/web/markup.rs",
+];
+
+/// Calls with text for people.
+const TEXT_CALLS: [&str; 5] = ["format!(", "write!(", "writeln!(", ".line(", ".note("];
+/// Files whose texts are for support and the log, which want UTC.
+const UTC_TEXTS: [&str; 2] = ["src/logs/sink.rs", "src/support/gather.rs"];
+
+#[test]
+fn times_for_people_are_formatted_in_one_place() {
+    let mut seen = 0;
+    let all = [root().join("src"), root().join("crates")];
+    for path in all.iter().flat_map(|at| sources(at)).filter(|path| !is_test(path)) {
+        let name = path.strip_prefix(root()).expect("ours").to_string_lossy().replace('\\', "/");
+        // Fake Align and fake certificates write what the real ones write.
+        if ["crates/simulator", "crates/testing"].iter().any(|other| name.starts_with(other)) {
+            continue;
+        }
+        let source = fs::read_to_string(&path).expect("readable");
+        let product: Vec<_> = code(&source).collect();
+        let formats = product.iter().any(|line| line.contains("strftime("));
+        assert!(!formats || OTHER_TIMES.contains(&name.as_str()), "{name} formats times itself");
+        let product = product.join(" ");
+        let calls = TEXT_CALLS.iter().flat_map(|call| product.match_indices(call));
+        for (at, call) in calls {
+            let said = arguments(&product[at + call.len()..]);
+            assert!(
+                !said.contains("to_rfc3339()") || UTC_TEXTS.contains(&name.as_str()),
+                "{name} puts UTC into a text for people: {call}{said}"
+            );
+            seen += 1;
+        }
+    }
+    assert!(seen > 500, "{seen}");
+}
+
+/// The text up to the parenthesis that closes a call. (One in a string may fool it.)
+fn arguments(text: &str) -> &str {
+    let mut depth = 1_u32;
+    for (at, c) in text.char_indices() {
+        match c {
+            '(' => depth += 1,
+            ')' => depth -= 1,
+            _ => {}
+        }
+        if depth == 0 {
+            return &text[..at];
+        }
+    }
+    text
+}
+
 /// The longest circle of files that use each other, tests aside. (A module and its parts may know
 /// each other; more than a handful is a module that was cut without being divided.)
 const CIRCLE_MAX: usize = 4;

@@ -156,7 +156,7 @@ fn take_over(
             "This was Casedrop's journal until {}. It was moved aside because it could not be \
              used: {why}. A new one was built from the orders in the output and from what could be \
              read here. Once everything works, you may delete this folder.\n",
-            now.to_rfc3339()
+            now.local_with_offset()
         );
         write_durably(disk, &about, text.as_bytes()).map_err(Fault::from)?;
         opened.kept = Some(entry.path);

@@ -92,7 +92,7 @@ impl Intake for Wired {
             match fault {
                 Some(fault) if before != why => {
                     let hint = fault.hint.clone();
-                    self.context.say(&Notice::PcTrouble { message: fault.chain(), hint });
+                    self.context.say(&Notice::PcTrouble { message: fault.brief(), hint });
                 }
                 None if before.is_some() => {
                     let message = "scan notifications can be received again".to_owned();

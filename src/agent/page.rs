@@ -82,5 +82,5 @@ async fn set_up_code(context: &Arc<AgentContext>, gate: &Gate) -> Option<Arc<Set
 }
 
 fn trouble(fault: &Fault) -> Notice {
-    Notice::PcTrouble { message: fault.chain(), hint: fault.hint.clone() }
+    Notice::PcTrouble { message: fault.brief(), hint: fault.hint.clone() }
 }

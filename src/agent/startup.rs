@@ -217,7 +217,7 @@ pub(super) fn start_work(
         if let Some(why) = &lost.why {
             news.push(recovery::lost_for_now(why));
         }
-        news.push(Notice::PcTrouble { message: fault.chain(), hint: fault.hint.clone() });
+        news.push(Notice::PcTrouble { message: fault.brief(), hint: fault.hint.clone() });
     }
     store.set_output_waits(waits.as_ref().map(Fault::chain).as_deref())?;
     // The listener reports it again.

@@ -157,7 +157,7 @@ impl Updating {
         let mut notes = Vec::new();
         for (version, refused) in self.place.refused(disk) {
             if version > self.program.version {
-                let at = refused.at.to_rfc3339();
+                let at = refused.at.local();
                 let text = format!(
                     "version {version} was tried on {at}, did not work and was rolled back: {}",
                     refused.why

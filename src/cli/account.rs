@@ -215,25 +215,22 @@ pub fn unpair(config: &Config, args: &UnpairArgs, streams: &mut Streams) -> Resu
 pub fn logout(config: &Config, args: &LogoutArgs, streams: &mut Streams) -> Result<Exit, CliError> {
     let lab = &find_lab(config, &args.lab)?.name;
     let untold = RequestClient::of(config)?.own().log_out(lab, &who())?;
-    if streams.json {
-        let revoked = untold.is_none();
-        streams.json(&json!({ "lab": lab, "logged_out": true, "revoked": revoked }))?;
-    }
-    match untold {
-        None => {
+    let result = json!({ "lab": lab, "logged_out": true, "revoked": untold.is_none() });
+    let Some(fault) = untold else {
+        if streams.json {
+            streams.json(&result)?;
+        } else {
             streams.note(format!("Lab {lab} is logged out."));
-            Ok(Exit::Ok)
         }
-        Some(fault) => {
-            let text = format!(
-                "lab {lab} is logged out on this PC, but its login could not be revoked at Align: \
-                 {}",
-                fault.chain()
-            );
-            let hint = "its tokens expire on their own; Align's support can revoke them at once";
-            Err(CliError::new(Exit::Failed, text).hint(hint))
-        }
-    }
+        return Ok(Exit::Ok);
+    };
+    let text = format!(
+        "lab {lab} is logged out on this PC, but its login could not be revoked at Align: {}",
+        fault.brief()
+    );
+    let hint = "its tokens expire on their own; Align's support can revoke them at once";
+    let error = CliError::new(Exit::Failed, text).hint(hint).code(fault.code);
+    Err(error.cause(fault.chain()).result(result))
 }
 
 /// One command's client and the runtime it needs.

@@ -10,11 +10,12 @@ use super::change::{PublishArgs, RefetchArgs, ReturnArgs};
 use super::check::CheckArgs;
 use super::completions::CompletionsArgs;
 use super::demo::DemoArgs;
-use super::orders::{OrdersArgs, ShowArgs};
+use super::orders::OrdersArgs;
 use super::run::RunArgs;
 use super::schema::SchemaArgs;
 use super::service::ServiceArgs;
 use super::setup::SetupArgs;
+use super::show::ShowArgs;
 use super::simulate::SimulateArgs;
 use super::status::LabArgs;
 use super::support::SupportArgs;
@@ -30,6 +31,9 @@ pub struct Cli {
     /// Print machine-readable results on standard output.
     #[arg(long, global = true)]
     pub json: bool,
+    /// Say more: warnings, and the causes of errors.
+    #[arg(short, long, global = true)]
+    pub verbose: bool,
     #[command(subcommand)]
     pub command: Command,
 }
@@ -122,12 +126,14 @@ Examples:
 Examples:
   casedrop orders                     all orders
   casedrop orders --state attention   those that a person must look at
+  casedrop orders --search crown --since today --limit 20
   casedrop orders --reconcile         also compares them with Align and with the folders")]
     Orders(OrdersArgs),
     /// Show the history of one order: where did the scan go?
     #[command(after_help = "\
-Example:
-  casedrop show 17544365        by its number, or by its Rx id")]
+Examples:
+  casedrop show 17544365        by its number, or by its Rx id
+  casedrop show 17544365 --files")]
     Show(ShowArgs),
     /// Fetch orders again.
     #[command(after_help = "\
@@ -154,6 +160,11 @@ Examples:
     /// Compare the output folder with its manifests, byte for byte.
     Verify(VerifyArgs),
     /// Show who did what on this PC, or check that this record is intact.
+    #[command(after_help = "\
+Examples:
+  casedrop audit --since today
+  casedrop audit --order 17544365
+  casedrop audit --verify")]
     Audit(AuditArgs),
     /// Manage the agent as a Windows or systemd service.
     #[command(after_help = "\
@@ -179,6 +190,9 @@ pub struct VerifyArgs {
     /// Verify only these orders.
     #[arg(value_name = "ORDER")]
     pub orders: Vec<crate::model::ids::OrderId>,
+    /// Verify only this lab's orders.
+    #[arg(long, value_name = "LAB")]
+    pub lab: Option<String>,
 }
 
 #[cfg(test)]

@@ -10,9 +10,9 @@ use crate::agent::{Labs, RequestHandler, Updating, agent_runs};
 use crate::config::Config;
 use crate::control::{Control, NotAsked, new_id};
 use crate::disk::{Disk, RealDisk};
-use crate::model::record::OrderRecord;
-use crate::model::request::{Outcome, Reply, Request, Requests as _, Via, Who};
-use crate::status::{RunningDownload, Status};
+use crate::journal::Activities;
+use crate::model::request::{FAULT, Outcome, Reply, Request, Requests as _, Via, Who};
+use crate::status::Status;
 use crate::update::{Place, managed_by};
 
 /// Carries out one command's requests.
@@ -51,24 +51,11 @@ impl RequestClient {
         }
     }
 
-    /// Adds to orders from the journal what it does not say: what a running agent is doing with
-    /// them now, and whether their folders are still there.
-    pub(super) fn add_what_is_known_now(&self, orders: &mut [OrderRecord]) {
-        self.own().look_for_folders(orders);
-        self.add_activity(orders.iter_mut());
-    }
-
-    /// Adds what a running agent is doing with orders from the journal now.
-    pub(super) fn add_activity<'a>(&self, orders: impl IntoIterator<Item = &'a mut OrderRecord>) {
+    /// What a running agent is doing with orders right now.
+    pub(super) fn activities(&self) -> Activities {
         let told = self.agent().map(|agent| self.runtime.block_on(agent.status()));
-        let Some(Ok(status)) = told else { return };
-        if status.downloads.is_empty() {
-            return;
-        }
-        for order in orders {
-            let download = status.downloads.iter().find(|one| one.key == order.key);
-            order.activity = download.map(RunningDownload::activity);
-        }
+        let Some(Ok(status)) = told else { return Activities::new() };
+        status.downloads.iter().map(|one| (one.key.clone(), one.activity())).collect()
     }
 
     /// The connection to the running agent, if there is one.
@@ -110,24 +97,32 @@ pub(super) fn ask(
 
 /// Prints a reply: what happened on standard output, what to do next on standard error.
 pub(super) fn tell(reply: &Reply, streams: &mut Streams) -> Result<Exit, CliError> {
-    if streams.json {
-        streams.json(&for_programs(reply))?;
-    }
     let exit = exit_of(reply.outcome);
     if exit != Exit::Ok {
-        let error = CliError::new(exit, &reply.message);
-        return Err(match &reply.next {
-            Some(next) => error.hint(next),
-            None => error,
-        });
+        return Err(error_of(exit, reply));
     }
-    if !streams.json {
-        streams.line(&reply.message)?;
-        if let Some(next) = &reply.next {
-            streams.note(next);
-        }
+    if streams.json {
+        streams.json(&for_programs(reply))?;
+        return Ok(exit);
+    }
+    streams.line(&reply.message)?;
+    if let Some(next) = &reply.next {
+        streams.note(next);
     }
     Ok(exit)
+}
+
+/// The error for a request that was not simply carried out. Programs also get the reply.
+fn error_of(exit: Exit, reply: &Reply) -> CliError {
+    let fault = |key: &str| reply.details[FAULT][key].as_str();
+    let outcome = serde_json::to_value(reply.outcome).unwrap_or_default();
+    let code = fault("code").or(outcome.as_str()).unwrap_or_default();
+    let mut error = CliError::new(exit, &reply.message).code(code).result(for_programs(reply));
+    error.hint.clone_from(&reply.next);
+    match fault("cause") {
+        Some(cause) => error.cause(cause),
+        None => error,
+    }
 }
 
 pub(super) fn exit_of(outcome: Outcome) -> Exit {
@@ -155,6 +150,7 @@ fn for_programs(reply: &Reply) -> serde_json::Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::fault::{Fault, FaultClass};
 
     #[test]
     fn programs_find_the_details_beside_the_outcome() {
@@ -164,5 +160,24 @@ mod tests {
         assert_eq!(all["outcome"], "login-needed");
         assert_eq!(all["message"], "text", "the answer itself is never hidden");
         assert_eq!(all["orders"][0], 1);
+    }
+
+    #[test]
+    fn a_failure_is_one_object_with_the_reply_and_the_error() {
+        let fault = Fault::new(FaultClass::Transient, "connect", "no connection to align")
+            .caused_by(std::io::Error::other("tcp connect error"));
+        let error = error_of(Exit::Failed, &Reply::from(fault));
+        let json = error.for_programs();
+        assert_eq!((&json["outcome"], &json["error"]["exit"]), (&"failed".into(), &1.into()));
+        assert_eq!(json["error"]["code"], "connect");
+        assert_eq!(json["error"]["message"], "no connection to align");
+        assert!(error.in_full().ends_with("tcp connect error"), "{error:?}");
+
+        let refused = error_of(Exit::Usage, &Reply::new(Outcome::Refused, "no").next("ask again"));
+        let json = refused.for_programs();
+        assert_eq!(
+            (&json["error"]["code"], &json["next"]),
+            (&"refused".into(), &"ask again".into())
+        );
     }
 }

@@ -7,6 +7,7 @@ use crate::agent::agent_runs;
 use crate::agent::requests::{NOT_RUNNING, START_IT};
 use crate::config::Config;
 use crate::journal::{Errand, ErrandKind, Store, StoreError};
+use crate::model::local_time::local;
 
 /// An order that a user asked for by number and that the journal has not seen yet.
 #[derive(Debug, Serialize)]
@@ -64,7 +65,7 @@ pub(super) fn show_asked(
     for AskedFor { lab, account, order_id, state, since } in all {
         streams.line(format!("order {order_id} of {lab} (account {account})"))?;
         streams.line(format!("  state      {state}"))?;
-        streams.line(format!("  requested  {since}, not started yet"))?;
+        streams.line(format!("  requested  {}, not started yet", local(&since)))?;
     }
     tell_not_running(config, streams);
     Ok(Exit::Ok)

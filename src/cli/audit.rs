@@ -7,7 +7,10 @@ use clap::Args;
 use crate::audit::{Audit, FILE_NAME, Record, Verified};
 use crate::config::Config;
 use crate::disk::RealDisk;
+use crate::model::local_time::local_seconds;
+use crate::model::time::WallMs;
 
+use super::orders::parse_since;
 use super::{CliError, Exit, Streams};
 
 #[derive(Debug, Args)]
@@ -18,6 +21,49 @@ pub struct AuditArgs {
     /// Show only the last N records.
     #[arg(long, value_name = "N", conflicts_with = "verify")]
     pub last: Option<usize>,
+    /// Show only records about this lab.
+    #[arg(long, value_name = "LAB", conflicts_with = "verify")]
+    pub lab: Option<String>,
+    /// Show only records about this order.
+    #[arg(long, value_name = "ORDER", conflicts_with = "verify")]
+    pub order: Option<String>,
+    /// Show only what this user did.
+    #[arg(long, value_name = "USER", conflicts_with = "verify")]
+    pub who: Option<String>,
+    /// Show only records since then: a day such as 2026-11-29, `today`, `yesterday`, or how long
+    /// ago, such as 12h or 7d.
+    #[arg(long, value_name = "DAY|DURATION", value_parser = parse_since, conflicts_with = "verify")]
+    pub since: Option<WallMs>,
+}
+
+impl AuditArgs {
+    fn wants(&self, record: &Record) -> bool {
+        let is = |wanted: &Option<String>, found: &Option<String>| {
+            let found = found.as_deref().unwrap_or_default();
+            wanted.as_ref().is_none_or(|wanted| found.eq_ignore_ascii_case(wanted))
+        };
+        is(&self.lab, &record.lab)
+            && self.order.as_ref().is_none_or(|order| is_about(record, order))
+            && self.who.as_ref().is_none_or(|who| is_user(record, who))
+            && self.since.is_none_or(|since| {
+                // A time that cannot be read may be anything.
+                WallMs::from_rfc3339(&record.at).is_none_or(|at| at >= since)
+            })
+    }
+}
+
+/// Whether a record is about an order: alone, or among several.
+fn is_about(record: &Record, order: &str) -> bool {
+    let several = record.details.get("orders").and_then(|orders| orders.as_array());
+    record.order.as_deref() == Some(order)
+        || several.is_some_and(|orders| orders.iter().any(|one| one.as_str() == Some(order)))
+}
+
+/// Whether a user did it; the domain, which Windows puts in front, may be left out.
+fn is_user(record: &Record, who: &str) -> bool {
+    let user = record.user.as_deref().unwrap_or_default();
+    let name = user.rsplit('\\').next().unwrap_or_default();
+    [user, name].iter().any(|known| !known.is_empty() && known.eq_ignore_ascii_case(who))
 }
 
 /// Prints the audit log, or checks its chain.
@@ -27,6 +73,8 @@ pub fn run(config: &Config, args: &AuditArgs, streams: &mut Streams) -> Result<E
         return verify(config, &audit.verify()?, streams);
     }
     let mut records = audit.read(1)?;
+    let all = records.len();
+    records.retain(|record| args.wants(record));
     if let Some(last) = args.last {
         records.drain(..records.len().saturating_sub(last));
     }
@@ -35,7 +83,11 @@ pub fn run(config: &Config, args: &AuditArgs, streams: &mut Streams) -> Result<E
         return Ok(Exit::Ok);
     }
     if records.is_empty() {
-        streams.note("no records yet");
+        streams.note(match all {
+            0 => "no records yet".to_owned(),
+            1 => "no record matches (1 in total)".to_owned(),
+            all => format!("no record matches ({all} in total)"),
+        });
         return Ok(Exit::Ok);
     }
     streams.line(format!(
@@ -54,7 +106,7 @@ fn row(record: &Record) -> String {
     let mut text = format!(
         "{:>6}  {:<20} {:<16} {:<14} {:<16} {:<8} {}",
         record.seq,
-        record.at,
+        local_seconds(&record.at),
         record.user.as_deref().unwrap_or("-"),
         record.via,
         record.what,
@@ -98,4 +150,40 @@ fn verify(config: &Config, found: &Verified, streams: &mut Streams) -> Result<Ex
         })?;
     }
     Ok(if found.is_whole() { Exit::Ok } else { Exit::Failed })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(user: &str, order: Option<&str>, details: &serde_json::Value) -> Record {
+        let record = serde_json::json!({
+            "seq": 1, "at": "2026-11-29T04:43:26Z", "user": user, "via": "command-line",
+            "what": "refetch", "lab": "north", "account": "1", "order": order,
+            "details": details, "result": "done", "prev": "", "hash": "",
+        });
+        serde_json::from_value(record).expect("a record")
+    }
+
+    fn all() -> AuditArgs {
+        AuditArgs { verify: false, last: None, lab: None, order: None, who: None, since: None }
+    }
+
+    #[test]
+    fn records_are_chosen_by_lab_order_user_and_time() {
+        let text = |text: &str| Some(text.to_owned());
+        let one = record("LAB\\anna", Some("17"), &serde_json::json!({}));
+        let many = record("root", None, &serde_json::json!({ "orders": ["17", "18"] }));
+        assert!(all().wants(&one) && all().wants(&many));
+        let order = AuditArgs { order: text("17"), ..all() };
+        assert!(order.wants(&one) && order.wants(&many));
+        assert!(!AuditArgs { order: text("1"), ..all() }.wants(&many));
+        let anna = AuditArgs { who: text("Anna"), ..all() };
+        assert!(anna.wants(&one) && !anna.wants(&many));
+        assert!(AuditArgs { lab: text("North"), ..all() }.wants(&one));
+        assert!(!AuditArgs { lab: text("south"), ..all() }.wants(&one));
+        let at = WallMs::from_rfc3339(&one.at).expect("a time");
+        assert!(AuditArgs { since: Some(at), ..all() }.wants(&one));
+        assert!(!AuditArgs { since: Some(WallMs(at.0 + 1)), ..all() }.wants(&one));
+    }
 }

@@ -237,7 +237,7 @@ impl From<ConfigFaults> for CliError {
         if let [fault] = faults.faults.as_slice() {
             let without_hint = ConfigFault { hint: None, ..fault.clone() };
             let text = without_hint.paragraph("config");
-            let error = Self::new(Exit::Usage, text);
+            let error = Self::new(Exit::Usage, text).code("config");
             return match &fault.hint {
                 Some(hint) => error.hint(hint.clone()),
                 None => error,
@@ -245,6 +245,7 @@ impl From<ConfigFaults> for CliError {
         }
         let count = faults.faults.len();
         Self::new(Exit::Usage, format!("the config has {count} errors\n\n{faults}"))
+            .code("config")
             .hint("`casedrop check` lists them again and also checks folders, ports and servers")
     }
 }

@@ -7,14 +7,12 @@ use clap::FromArgMatches as _;
 use super::args::{self, Cli, Command};
 use super::{
     CliError, Exit, Streams, account, audit, change, completions, demo, dumps, hash_password,
-    hooks, journal, loading, logging, orders, run, schema, service, setup, simulate, status,
-    streams, support, surroundings, update, verify, work,
+    hooks, loading, logging, orders, run, schema, service, setup, show, simulate, status, streams,
+    support, surroundings, update, verify, work,
 };
 use crate::config::{self, Config};
 use crate::disk::RealDisk;
-use crate::hotfolder::{Knows, Layout};
 use crate::logs::{self, SAID};
-use crate::model::ids::OrderKey;
 use crate::update::delegate::{Doer, delegate, hand_over};
 
 /// Runs the program with the process's arguments and returns its exit code.
@@ -27,23 +25,40 @@ pub fn main() -> Exit {
     let command = args::command().version(hooks::version());
     let cli = match command.try_get_matches().and_then(|found| Cli::from_arg_matches(&found)) {
         Ok(cli) => cli,
-        Err(error) => {
-            // There is no way left to report that printing failed.
-            let _ = error.print();
-            return if error.use_stderr() { Exit::Usage } else { Exit::Ok };
-        }
+        Err(error) => return misused(&error),
     };
+    let verbose = cli.verbose;
     let mut streams = Streams::process(cli.json);
-    let exit = match carry_out(cli, &mut streams) {
-        Ok(exit) => exit,
-        Err(error) => {
-            streams.note(error.to_string());
-            tracing::error!(target: SAID, "{}", error.message);
-            error.exit
-        }
-    };
+    let exit = carry_out(cli, &mut streams).unwrap_or_else(|error| {
+        tracing::error!(target: SAID, "{}", error.in_full());
+        report(&error, verbose, &mut streams)
+    });
     logs::flush();
     exit
+}
+
+/// Prints an error where the caller looks for it: programs on standard output, people on standard
+/// error.
+fn report(error: &CliError, verbose: bool, streams: &mut Streams) -> Exit {
+    if !streams.json || streams.json(&error.for_programs()).is_err() {
+        streams.note(error.for_people(verbose));
+    }
+    error.exit
+}
+
+/// Prints what is wrong with the arguments, or the help that was asked for.
+fn misused(error: &clap::Error) -> Exit {
+    if error.use_stderr() && std::env::args_os().any(|arg| arg == "--json") {
+        let text = error.render().to_string();
+        let (message, hint) = text.split_once("\n\n").unwrap_or((text.as_str(), ""));
+        let message = message.trim_start_matches("error: ").trim();
+        let mut error = CliError::new(Exit::Usage, message);
+        error.hint = Some(hint.trim().to_owned()).filter(|hint| !hint.is_empty());
+        return report(&error, false, &mut Streams::process(true));
+    }
+    // There is no way left to report that printing failed.
+    let _ = error.print();
+    if error.use_stderr() { Exit::Usage } else { Exit::Ok }
 }
 
 /// Hands over to the current version, if that is a different one.
@@ -72,7 +87,7 @@ fn delegated() -> Option<Exit> {
 }
 
 fn carry_out(cli: Cli, streams: &mut Streams) -> Result<Exit, CliError> {
-    let named = cli.config.as_deref();
+    let (named, verbose) = (cli.config.as_deref(), cli.verbose);
     match cli.command {
         Command::Demo(args) => {
             logging::for_people();
@@ -104,7 +119,7 @@ fn carry_out(cli: Cli, streams: &mut Streams) -> Result<Exit, CliError> {
         }
         other => {
             let loaded = loading::load(named, false)?;
-            logging::for_people();
+            logging::for_command(verbose);
             on_config(other, &loaded.config, streams)
         }
     }
@@ -119,7 +134,7 @@ fn on_config(command: Command, config: &Config, streams: &mut Streams) -> Result
         Command::Unpair(args) => account::unpair(config, &args, streams),
         Command::Logout(args) => account::logout(config, &args, streams),
         Command::Orders(args) => orders::orders(config, &args, streams),
-        Command::Show(args) => orders::show(config, &args, streams),
+        Command::Show(args) => show::show(config, &args, streams),
         Command::Refetch(args) => change::refetch(config, &args, streams),
         Command::Publish(args) => change::publish(config, &args, streams),
         Command::Return(args) => change::send_back(config, &args, streams),
@@ -127,17 +142,7 @@ fn on_config(command: Command, config: &Config, streams: &mut Streams) -> Result
         Command::Poll(args) => status::poll(config, &args, streams),
         Command::Pause(args) => status::pause(config, &args, streams),
         Command::Resume(args) => status::resume(config, &args, streams),
-        Command::Verify(args) => {
-            let layout = Layout { output: config.output.clone(), staging: config.staging.clone() };
-            let removed = journal::removed(config, &args.orders);
-            let store = journal::open(config).ok().flatten();
-            // If the journal cannot say now, treat the manifest as known.
-            let knows = store.as_ref().map(|store| {
-                |key: &OrderKey, sha256: &str| store.knows_manifest(key, sha256).unwrap_or(true)
-            });
-            let knows = knows.as_ref().map(|knows| knows as &Knows<'_>);
-            verify::run(&layout, &args.orders, &removed, knows, streams)
-        }
+        Command::Verify(args) => verify::verify(config, &args, streams),
         Command::Audit(args) => audit::run(config, &args, streams),
         Command::Update(args) => update::run(config, &args, streams),
         Command::Demo(_)

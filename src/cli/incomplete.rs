@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::{CliError, Streams};
+use crate::model::local_time::local;
 use crate::model::manifest::Manifest;
 use crate::model::record::{HeldRecord, OrderRecord};
 
@@ -29,7 +30,7 @@ pub(super) fn tell_held(
 ) -> Result<(), CliError> {
     let HeldView { revision, since, released } = held;
     let what = if *released { "will be published as it is" } else { "incomplete, not published" };
-    streams.line(format!("  held back  revision {revision} since {since}: {what}"))?;
+    streams.line(format!("  held back  revision {revision} since {}: {what}", local(since)))?;
     if !*released {
         streams.line(format!(
             "             `casedrop publish {order}` publishes it as it is; `casedrop return {order}` asks \
@@ -39,18 +40,13 @@ pub(super) fn tell_held(
     Ok(())
 }
 
-pub(super) fn is_incomplete(order: &OrderRecord) -> bool {
-    order.newest_findings().is_incomplete()
-}
-
 /// A short mark for the findings.
 pub(super) fn mark(order: &OrderRecord) -> String {
     let findings = order.newest_findings();
     if findings.is_incomplete() {
         return "INCOMPLETE".to_owned();
     }
-    let words = findings.in_words();
-    if words.is_empty() { "-".to_owned() } else { words }
+    findings.in_words()
 }
 
 /// Prints the findings of a revision.

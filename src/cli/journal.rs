@@ -32,7 +32,7 @@ pub(super) fn notes(store: &Store) -> Result<Vec<(String, &'static str)>, StoreE
         )
     });
     let paused = store.pauses()?.into_iter().map(|(lab, paused)| {
-        let since = paused.at.to_rfc3339();
+        let since = paused.at.local();
         let by = paused.by.map(|by| format!(" by {by}")).unwrap_or_default();
         let text =
             format!("lab {lab} has been PAUSED since {since}{by}: nothing is polled or fetched");
@@ -56,7 +56,7 @@ const NAMED: usize = 10;
 /// A notification that has led to nothing yet.
 fn about_named(pending: &Pending) -> (String, &'static str) {
     let Pending { lab, account, rx, first, .. } = pending;
-    let since = first.to_rfc3339();
+    let since = first.local();
     let why = pending.fault.as_ref().map_or_else(String::new, |fault| format!(" ({})", fault.text));
     let text = format!(
         "{lab}: a scan notification at {since} announced prescription {rx} of account {account}, \
@@ -72,8 +72,9 @@ fn about_named(pending: &Pending) -> (String, &'static str) {
     (text, next)
 }
 
-/// The error for an unusable journal, with its causes.
+/// The error for an unusable journal.
 #[expect(clippy::needless_pass_by_value, reason = "used as a function for map_err")]
 pub(super) fn unusable(error: StoreError) -> CliError {
-    CliError::new(Exit::Failed, error.chain()).hint(error.hint())
+    let told = CliError::new(Exit::Failed, error.to_string()).code("journal");
+    told.cause(error.chain()).hint(error.hint())
 }

@@ -46,6 +46,6 @@ pub(super) fn cwd() -> Result<std::path::PathBuf, CliError> {
 pub fn find_lab<'a>(config: &'a Config, name: &str) -> Result<&'a LabConfig, CliError> {
     requests::find_lab(config, name).map_err(|fault| {
         let hint = fault.hint.clone().unwrap_or_default();
-        CliError::new(Exit::Usage, fault.chain()).hint(hint)
+        CliError::new(Exit::Usage, fault.brief()).hint(hint).code("unknown-lab")
     })
 }

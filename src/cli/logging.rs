@@ -24,6 +24,12 @@ pub(super) fn for_people() {
     logs::for_people(wall_now);
 }
 
+/// Logs for a command that says by itself what went wrong: only errors, or, if `verbose`, warnings
+/// too.
+pub(super) fn for_command(verbose: bool) {
+    logs::for_command(wall_now, verbose);
+}
+
 /// Logs to standard error; for a config that cannot be read.
 pub(super) fn plain() {
     logs::plain(wall_now);

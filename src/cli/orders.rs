@@ -1,26 +1,23 @@
-//! "Where did the scan go?": `orders` and `show`. They read the journal, so they work whether or
+//! "Where did the scan go?": the list of orders. It is read from the journal, so it works whether or
 //! not an agent runs.
 
-use std::path::PathBuf;
-
 use clap::Args;
-use serde::Serialize;
+use clap::builder::PossibleValuesParser;
+use clap::builder::TypedValueParser as _;
 
-use crate::agent::wall_now;
-use crate::config::{Config, LabConfig};
-use crate::hotfolder::layout::Layout;
-use crate::journal::{Errand, OrderEvent, Store, StoreError};
-use crate::model::day::Day;
-use crate::model::findings::FindingCounts;
-use crate::model::prescription::Tooth;
-use crate::model::record::{OrderRecord, OrderState, Place, Retired, Trouble};
-use crate::model::time::WallMs;
+use crate::agent::{RequestHandler, wall_now};
+use crate::config::{self, Config};
+use crate::journal::{Activities, Errand, Store, StoreError};
+use crate::model::listing::{OrderPage, OrderQuery, OrderSort, search_words};
+use crate::model::record::{OrderRecord, OrderState};
+use crate::model::time::{WallMs, millis};
 
 use super::ask::RequestClient;
-use super::asked::{AskedFor, show_asked, tell_not_running, to_fetch};
-use super::incomplete::{HeldView, is_incomplete, mark, tell_findings, tell_held};
+use super::asked::{AskedFor, tell_not_running, to_fetch};
+use super::incomplete::mark;
 use super::journal::{notes, open, unusable};
-use super::loading::find_lab;
+use super::order_view::{OrderView, known_lab, layout, tell_logins};
+use super::table::Table;
 use super::{CliError, Exit, Streams};
 
 #[derive(Debug, Args)]
@@ -35,16 +32,23 @@ pub struct OrdersArgs {
     /// Show only orders that lack something serious, held back or published anyway.
     #[arg(long)]
     pub incomplete: bool,
+    /// Show only orders with all of these words in number, Rx id, code, case type, doctor, due date
+    /// (2026-12-01 or 12/1), account or lab.
+    #[arg(long, value_name = "TEXT")]
+    pub search: Option<String>,
+    /// Show only orders that arrived or were published since then: a day such as 2026-11-29, `today`,
+    /// `yesterday`, or how long ago, such as 12h or 7d.
+    #[arg(long, value_name = "DAY|DURATION", value_parser = parse_since)]
+    pub since: Option<WallMs>,
+    /// Sort by this.
+    #[arg(long, value_name = "KEY", default_value = "newest", value_parser = sort_parser())]
+    pub sort: OrderSort,
+    /// Show only the first N orders.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub limit: Option<u64>,
     /// Compare Align's list, the journal and the disk, and explain each difference.
-    #[arg(long, conflicts_with_all = ["state", "incomplete"])]
+    #[arg(long, conflicts_with_all = ["state", "incomplete", "search", "since", "sort", "limit"])]
     pub reconcile: bool,
-}
-
-#[derive(Debug, Args)]
-pub struct ShowArgs {
-    /// Order id or Rx id.
-    #[arg(value_name = "ORDER")]
-    pub order: String,
 }
 
 fn parse_state(text: &str) -> Result<OrderState, String> {
@@ -54,394 +58,277 @@ fn parse_state(text: &str) -> Result<OrderState, String> {
     })
 }
 
-/// One order, for programs.
-#[derive(Debug, Serialize)]
-struct OrderView<'a> {
-    lab: &'a str,
-    account: &'a str,
-    order_id: &'a str,
-    rx_id: Option<&'a str>,
-    order_code: Option<&'a str>,
-    state: OrderState,
-    /// How much of the scans' package is here, in percent, while it is arriving.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    percent: Option<u8>,
-    /// When the folder was found to be taken.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    picked_up_at: Option<String>,
-    #[serde(skip)]
-    state_in_words: String,
-    status: &'a str,
-    listed: bool,
-    case_type: Option<&'a str>,
-    procedure: Option<&'a str>,
-    /// `2026-12-01`.
-    due_date: Option<Day>,
-    doctor: Option<&'a str>,
-    teeth: &'a [Tooth],
-    revision: Option<u32>,
-    published_at: Option<String>,
-    path: Option<PathBuf>,
-    first_seen: String,
-    last_seen: String,
-    trouble: Option<&'a Trouble>,
-    /// Whether the held revision, or else the last published one, lacks something serious.
-    incomplete: bool,
-    /// Counts of that revision's findings, by code.
-    findings: &'a FindingCounts,
-    /// The held revision, if any.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    held: Option<HeldView>,
-    /// When a user asked for it again, if no agent has started on that yet.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    asked_for: Option<String>,
+fn sort_parser() -> impl clap::builder::TypedValueParser<Value = OrderSort> {
+    PossibleValuesParser::new(OrderSort::ALL.map(OrderSort::as_str)).map(|word| {
+        let all = OrderSort::ALL.into_iter();
+        all.into_iter().find(|sort| sort.as_str() == word).unwrap_or_default()
+    })
 }
 
-impl<'a> OrderView<'a> {
-    fn new(order: &'a OrderRecord, layout: &Layout, asked: &[Errand]) -> Self {
-        let published = order.published.as_ref();
-        let asked = asked.iter().find(|errand| errand.key == order.key);
-        Self {
-            asked_for: asked.map(|errand| errand.at.to_rfc3339()),
-            lab: order.key.lab.as_str(),
-            account: order.key.account.as_str(),
-            order_id: order.key.order.as_str(),
-            rx_id: order.remote.rx_id.as_ref().map(crate::model::ids::RxId::as_str),
-            order_code: order.remote.order_code.as_deref(),
-            state: order.state(),
-            percent: order.percent(),
-            picked_up_at: order.picked_up.map(WallMs::to_rfc3339),
-            state_in_words: order.state_in_words(),
-            status: order.remote.status.as_str(),
-            listed: order.listed,
-            case_type: order.remote.case_type.as_deref(),
-            procedure: order.procedure(),
-            due_date: order.due_date(),
-            doctor: order.doctor(),
-            teeth: order.teeth(),
-            revision: published.map(|published| published.revision),
-            published_at: published.map(|published| published.at.to_rfc3339()),
-            path: published.filter(|_| order.retired != Retired::Yes).map(|published| {
-                match published.place {
-                    Place::Main => layout.order_dir(&order.key),
-                    Place::Beside => layout.beside_dir(&order.key, published.revision),
-                }
-            }),
-            first_seen: order.first_seen.to_rfc3339(),
-            last_seen: order.last_seen.to_rfc3339(),
-            trouble: order.trouble.as_ref(),
-            incomplete: order.newest_findings().is_incomplete(),
-            findings: order.newest_findings(),
-            held: order.held.as_ref().map(HeldView::new),
+/// Reads a day, a time or how long ago.
+pub(super) fn parse_since(text: &str) -> Result<WallMs, String> {
+    let now = wall_now();
+    let ago = || config::duration(text).map(|ago| WallMs(now.0.saturating_sub(millis(ago))));
+    WallMs::from_local(text, now).or_else(ago).ok_or_else(|| {
+        "write a day such as 2026-11-29, `today` or `yesterday`, or how long ago, such as 12h or 7d"
+            .to_owned()
+    })
+}
+
+impl OrdersArgs {
+    fn query(&self, lab: Option<String>) -> OrderQuery {
+        let states = match self.state {
+            // The journal may not know yet that a folder was taken.
+            Some(OrderState::PickedUp) => vec![OrderState::PickedUp, OrderState::Published],
+            other => other.into_iter().collect(),
+        };
+        OrderQuery {
+            words: search_words(self.search.as_deref().unwrap_or_default()),
+            lab,
+            states,
+            incomplete: self.incomplete,
+            from: self.since,
+            sort: self.sort,
+            limit: self
+                .limit
+                .map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX)),
+            ..OrderQuery::default()
         }
+    }
+
+    /// Whether an order that was only asked for is among those wanted: it is in no state.
+    fn wants_unseen(&self, errand: &Errand, query: &OrderQuery) -> bool {
+        let text = errand.key.to_string().to_lowercase();
+        self.state.is_none()
+            && !self.incomplete
+            && query.words.iter().all(|word| text.contains(&word.to_lowercase()))
+            && query.lab.as_ref().is_none_or(|lab| errand.key.lab.as_str() == lab)
+            && self.since.is_none_or(|since| errand.at >= since)
+    }
+
+    fn is_filtered(&self) -> bool {
+        let Self { lab, state, incomplete, search, since, .. } = self;
+        *incomplete || lab.is_some() || state.is_some() || search.is_some() || since.is_some()
     }
 }
 
-/// Lists the orders in the journal, newest first.
+/// What the journal says about the wanted orders.
+#[derive(Default)]
+struct Found {
+    page: OrderPage,
+    /// All orders that were asked for and that nobody started on.
+    asked: Vec<Errand>,
+    /// Those of them that are wanted here and not in the journal.
+    unseen: Vec<Errand>,
+    /// The number of orders in the journal.
+    all: usize,
+}
+
+/// Lists the orders in the journal.
 pub fn orders(config: &Config, args: &OrdersArgs, streams: &mut Streams) -> Result<Exit, CliError> {
     if args.reconcile {
         return super::reconcile::run(config, args.lab.as_deref(), streams);
     }
-    let layout = layout(config);
-    let (mut all, asked) = match open(config)? {
+    let store = open(config)?;
+    let client = RequestClient::of(config)?;
+    let lab = args.lab.as_deref().map(|lab| known_lab(config, store.as_ref(), lab)).transpose()?;
+    let found = match &store {
         Some(store) => {
-            for (note, _) in notes(&store).map_err(unusable)? {
+            for (note, _) in notes(store).map_err(unusable)? {
                 streams.note(note);
             }
-            tell_logins(config, &store, args.lab.as_deref(), streams)?;
-            let both = store.atomically(|store| Ok((store.orders()?, to_fetch(store)?)));
-            both.map_err(unusable)?
+            tell_logins(config, store, lab.as_deref(), streams)?;
+            // One transaction: a running agent keeps writing.
+            let activities = client.activities();
+            let found = store.atomically(|store| find(store, args, lab, &activities));
+            let mut found = found.map_err(unusable)?;
+            found.look_for_folders(&client.own(), args.state);
+            found
         }
-        None => (Vec::new(), Vec::new()),
+        None => Found::default(),
     };
-    RequestClient::of(config)?.add_what_is_known_now(&mut all);
-    let is_of = |lab: &str, order: &OrderRecord| order.key.lab.as_str().eq_ignore_ascii_case(lab);
-    if let Some(lab) = &args.lab
-        && !all.iter().any(|order| is_of(lab, order))
-    {
-        // The journal also has labs that are no longer in the config.
-        find_lab(config, lab)?;
-    }
-    let chosen: Vec<_> = all
-        .iter()
-        .filter(|order| args.lab.as_ref().is_none_or(|lab| is_of(lab, order)))
-        .filter(|order| args.state.is_none_or(|state| order.state() == state))
-        .filter(|order| !args.incomplete || is_incomplete(order))
-        .collect();
-    // An order that we have not seen yet is in no state.
-    let unseen: Vec<_> = asked
-        .iter()
-        .filter(|errand| {
-            args.state.is_none()
-                && !args.incomplete
-                && all.iter().all(|order| order.key != errand.key)
-        })
-        .filter(|errand| {
-            let name = errand.key.lab.as_str();
-            args.lab.as_ref().is_none_or(|lab| name.eq_ignore_ascii_case(lab))
-        })
-        .map(AskedFor::new)
-        .collect();
     if streams.json {
-        let views = chosen.iter().map(|order| OrderView::new(order, &layout, &asked));
-        let views = views.map(serde_json::to_value);
-        let views: Result<Vec<_>, _> =
-            views.chain(unseen.iter().map(serde_json::to_value)).collect();
-        let views = views.map_err(|error| CliError::new(Exit::Failed, error.to_string()))?;
-        streams.json(&views)?;
+        return as_json(config, &found, streams);
+    }
+    if found.page.orders.is_empty() && found.unseen.is_empty() {
+        streams.note(none(args, found.all));
         return Ok(Exit::Ok);
     }
-    if chosen.is_empty() && unseen.is_empty() {
-        streams.note("no orders to show");
-        return Ok(Exit::Ok);
+    table(&found).print(streams)?;
+    let (shown, total) = (found.page.orders.len(), found.page.total);
+    if shown < total {
+        streams.note(format!("{shown} of {total} orders; for more: --limit"));
     }
-    streams.line(format!(
-        "{:<16} {:<10} {:<12} {:<28} {:<10} {:<24} {:>3}  {:<20} {:<18} {}",
-        "LAB",
-        "ACCOUNT",
+    if !found.asked.is_empty() {
+        tell_not_running(config, streams);
+    }
+    Ok(Exit::Ok)
+}
+
+impl Found {
+    /// Looks whether the folders are still there; what is in another state then is left out.
+    fn look_for_folders(&mut self, handler: &RequestHandler, state: Option<OrderState>) {
+        let OrderPage { orders, total } = &mut self.page;
+        handler.look_for_folders(orders);
+        let before = orders.len();
+        orders.retain(|order| state.is_none_or(|state| order.state() == state));
+        *total -= before - orders.len();
+    }
+}
+
+fn find(
+    store: &Store,
+    args: &OrdersArgs,
+    lab: Option<String>,
+    activities: &Activities,
+) -> Result<Found, StoreError> {
+    let query = args.query(lab);
+    let (page, asked) = (store.list_now(&query, activities)?, to_fetch(store)?);
+    let mut unseen = Vec::new();
+    for errand in asked.iter().filter(|errand| args.wants_unseen(errand, &query)) {
+        if store.order(&errand.key)?.is_none() {
+            unseen.push(errand.clone());
+        }
+    }
+    let all = store.count_by_state()?.values().sum();
+    Ok(Found { page, asked, unseen, all })
+}
+
+fn as_json(config: &Config, found: &Found, streams: &mut Streams) -> Result<Exit, CliError> {
+    let layout = layout(config);
+    let views = found.page.orders.iter().map(|order| OrderView::new(order, &layout, &found.asked));
+    let views = views.map(serde_json::to_value);
+    let unseen = found.unseen.iter().map(|errand| serde_json::to_value(AskedFor::new(errand)));
+    let views: Result<Vec<_>, _> = views.chain(unseen).collect();
+    streams.json(&views.map_err(|error| CliError::new(Exit::Failed, error.to_string()))?)?;
+    Ok(Exit::Ok)
+}
+
+/// Says that there is nothing to show.
+fn none(args: &OrdersArgs, all: usize) -> String {
+    let total = match all {
+        0 => return "no orders yet".to_owned(),
+        1 => "1 order in total".to_owned(),
+        many => format!("{many} orders in total"),
+    };
+    match args.state.filter(|_| args.search.is_none() && args.since.is_none()) {
+        Some(state) => format!("no order is in the state {} ({total})", state.words()),
+        None if args.is_filtered() => format!("no order matches ({total})"),
+        None => "no orders to show".to_owned(),
+    }
+}
+
+fn table(found: &Found) -> Table<12> {
+    let mut table = Table::new([
         "ORDER",
+        "CODE",
+        "CASE TYPE",
         "STATE",
         "DUE",
         "DOCTOR",
         "REV",
         "PUBLISHED",
         "FINDINGS",
-        "AT ALIGN"
-    ))?;
-    for order in chosen {
+        "LAB",
+        "ACCOUNT",
+        "AT ALIGN",
+    ]);
+    for order in &found.page.orders {
         let published = order.published.as_ref();
-        streams.line(format!(
-            "{:<16} {:<10} {:<12} {:<28} {:<10} {:<24} {:>3}  {:<20} {:<18} {}",
-            order.key.lab.as_str(),
-            order.key.account.as_str(),
-            order.key.order.as_str(),
+        table.row([
+            order.key.order.to_string(),
+            order.remote.order_code.clone().unwrap_or_default(),
+            order.remote.case_type.clone().unwrap_or_default(),
             order.state_in_words(),
-            order.due_date().map_or("-".to_owned(), |day| day.to_string()),
-            order.doctor().unwrap_or("-"),
-            published.map_or("-".to_owned(), |published| published.revision.to_string()),
-            published.map_or("-".to_owned(), |published| published.at.to_rfc3339()),
+            order.due_date().map(|day| day.to_string()).unwrap_or_default(),
+            order.doctor().unwrap_or_default().to_owned(),
+            published.map(|published| published.revision.to_string()).unwrap_or_default(),
+            published.map(|published| published.at.local()).unwrap_or_default(),
             mark(order),
+            order.key.lab.to_string(),
+            order.key.account.to_string(),
             at_align(order),
-        ))?;
+        ]);
         if let Some(trouble) = order.trouble.as_ref().filter(|_| order.is_wanted()) {
-            streams.line(format!("{:<16} └ {}", "", trouble.message))?;
+            table.remark(trouble.message.clone());
         }
-        if let Some(errand) = asked.iter().find(|errand| errand.key == order.key) {
-            let at = errand.at.to_rfc3339();
-            streams.line(format!("{:<16} └ requested again at {at}, not started yet", ""))?;
+        if let Some(errand) = found.asked.iter().find(|errand| errand.key == order.key) {
+            table.remark(format!("requested again at {}, not started yet", errand.at.local()));
         }
     }
-    for one in &unseen {
-        let AskedFor { lab, account, order_id, state, since } = one;
-        let (none, since) = ("-", format!("requested at {since}, not started yet"));
-        streams.line(format!(
-            "{lab:<16} {account:<10} {order_id:<12} {state:<28} {none:<10} {none:<24} {none:>3}  {none:<20} {none:<18} {since}"
-        ))?;
+    for errand in &found.unseen {
+        let one = AskedFor::new(errand);
+        let mut cells = [const { String::new() }; 12];
+        cells[0] = one.order_id.to_owned();
+        cells[3] = one.state.to_owned();
+        cells[9] = one.lab.to_owned();
+        cells[10] = one.account.to_owned();
+        table.row(cells);
+        table.remark(format!("requested at {}, not started yet", errand.at.local()));
     }
-    if !asked.is_empty() {
-        tell_not_running(config, streams);
-    }
-    Ok(Exit::Ok)
+    table
 }
 
-/// The history of one order, for programs.
-#[derive(Serialize)]
-struct Story<'a> {
-    #[serde(flatten)]
-    order: OrderView<'a>,
-    revisions: Vec<crate::model::manifest::Manifest>,
-    /// The manifest of the held revision.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    held_manifest: Option<crate::model::manifest::Manifest>,
-    events: Vec<Line>,
-}
-
-/// One line of the history.
-#[derive(Serialize)]
-struct Line {
-    at: String,
-    kind: String,
-    text: String,
-}
-
-/// Prints the history of one order.
-pub fn show(config: &Config, args: &ShowArgs, streams: &mut Streams) -> Result<Exit, CliError> {
-    let layout = layout(config);
-    let store = open(config)?.ok_or_else(|| unknown(&args.order))?;
-    let line =
-        |event: OrderEvent| Line { at: event.at.to_rfc3339(), kind: event.kind, text: event.text };
-    // Read everything in one transaction: a running agent keeps writing.
-    let told = store.atomically(|store| {
-        let tell = |order: OrderRecord| {
-            let (revisions, events) = (store.revisions(&order.key)?, store.story(&order.key)?);
-            let held = store.held(&order.key)?.map(|held| held.manifest);
-            Ok((order, revisions, events, held))
-        };
-        let found = store.find(&args.order)?.into_iter().map(tell);
-        Ok((found.collect::<Result<Vec<_>, StoreError>>()?, to_fetch(store)?))
-    });
-    let (mut told, asked) = told.map_err(unusable)?;
-    let client = RequestClient::of(config)?;
-    for (order, ..) in &mut told {
-        client.add_what_is_known_now(std::slice::from_mut(order));
-    }
-    if told.is_empty() {
-        let is_it = |errand: &Errand| errand.key.order.as_str() == args.order;
-        let asked: Vec<_> = asked.into_iter().filter(is_it).collect();
-        if asked.is_empty() {
-            return Err(unknown(&args.order));
-        }
-        return show_asked(config, &asked, streams);
-    }
-    let stories: Vec<_> = told
-        .iter()
-        .map(|(order, revisions, events, held)| Story {
-            held_manifest: held.clone(),
-            order: OrderView::new(order, &layout, &asked),
-            revisions: revisions.iter().map(|revision| revision.manifest.clone()).collect(),
-            events: events.iter().cloned().map(line).collect(),
-        })
-        .collect();
-    if streams.json {
-        streams.json(&stories)?;
-        return Ok(Exit::Ok);
-    }
-    for (order, ..) in &told {
-        tell_logins(config, &store, Some(order.key.lab.as_str()), streams)?;
-    }
-    if stories.iter().any(|story| story.order.asked_for.is_some()) {
-        tell_not_running(config, streams);
-    }
-    for story in &stories {
-        tell_story(story, streams)?;
-    }
-    Ok(Exit::Ok)
-}
-
-fn tell_story(story: &Story<'_>, streams: &mut Streams) -> Result<(), CliError> {
-    let order = &story.order;
-    streams
-        .line(format!("order {} of {} (account {})", order.order_id, order.lab, order.account))?;
-    streams.line(format!("  state      {}", order.state_in_words))?;
-    let listed = match order.state {
-        OrderState::Away => ", expected back",
-        _ if order.listed => "",
-        _ => ", no longer listed",
-    };
-    streams.line(format!("  at Align   {}{listed}", order.status))?;
-    let due = order.due_date.map(|day| day.to_string());
-    let teeth = tell_teeth(order.teeth);
-    for (label, value) in [
-        ("Rx id", order.rx_id),
-        ("code", order.order_code),
-        ("case type", order.case_type),
-        ("procedure", order.procedure),
-        ("due", due.as_deref()),
-        ("doctor", order.doctor),
-        ("teeth", teeth.as_deref()),
-    ] {
-        if let Some(value) = value {
-            streams.line(format!("  {label:<10} {value}"))?;
-        }
-    }
-    if let Some(at) = &order.asked_for {
-        streams.line(format!("  requested  again at {at}, not started yet"))?;
-    }
-    if let Some(path) = &order.path {
-        streams.line(format!("  folder     {}", path.display()))?;
-    }
-    if let Some(at) = &order.picked_up_at {
-        streams.line(format!(
-            "             taken from there (moved, deleted or emptied), noticed {at}"
-        ))?;
-    }
-    if let Some(held) = &order.held {
-        tell_held(order.order_id, held, streams)?;
-    }
-    if let Some(trouble) = order.trouble {
-        streams.line(format!("  trouble    {}", trouble.message))?;
-        if let Some(hint) = &trouble.hint {
-            streams.line(format!("             {hint}"))?;
-        }
-        match trouble.next_try {
-            Some(at) if at <= wall_now() => {
-                streams.line("  next try   as soon as its turn comes")?;
-            }
-            Some(at) => streams.line(format!("  next try   {}", at.to_rfc3339()))?,
-            None => {
-                streams.line("  next try   none; to try again: `casedrop refetch`")?;
-            }
-        }
-    }
-    let newest = story.held_manifest.as_ref().or(story.revisions.last());
-    tell_findings(newest, streams)?;
-    if let Some(newest) = newest {
-        streams.line(format!("  files of revision {}:", newest.revision))?;
-        for file in &newest.files {
-            streams.line(format!(
-                "    {:<14} {:>10}  {}",
-                serde_json::to_string(&file.role).unwrap_or_default().trim_matches('"'),
-                crate::model::size::size(file.size),
-                file.path
-            ))?;
-        }
-    }
-    streams.line("  story:")?;
-    for line in &story.events {
-        streams.line(format!("    {}  {}", line.at, line.text))?;
-    }
-    Ok(())
-}
-
-/// The teeth by their Universal numbers, with what is ordered for them.
-fn tell_teeth(teeth: &[Tooth]) -> Option<String> {
-    let words = teeth.iter().map(|tooth| match tooth.restoration {
-        Some(what) => format!("{} {}", tooth.number, what.as_str()),
-        None => tooth.number.to_string(),
-    });
-    (!teeth.is_empty()).then(|| words.collect::<Vec<_>>().join(", "))
-}
-
-/// The order's last known status at Align.
+/// What Align says, where that tells more than the state does: nothing for an order that was
+/// fetched and has left Align's list.
 fn at_align(order: &OrderRecord) -> String {
     if order.state() == OrderState::Away {
         format!("{}, expected back", order.remote.status)
     } else if order.listed {
         order.remote.status.to_string()
-    } else {
+    } else if order.is_wanted() {
         format!("no longer listed (was {})", order.remote.status)
+    } else {
+        String::new()
     }
 }
 
-fn layout(config: &Config) -> Layout {
-    Layout { output: config.output.clone(), staging: config.staging.clone() }
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// Prints which labs need a login or a pairing, and how to do it.
-fn tell_logins(
-    config: &Config,
-    store: &Store,
-    lab: Option<&str>,
-    streams: &mut Streams,
-) -> Result<(), CliError> {
-    let asked = RequestClient::of(config)?;
-    let handler = asked.own();
-    let records = store.labs().map_err(unusable)?;
-    for LabConfig { name, .. } in &config.labs {
-        if lab.is_some_and(|lab| !name.as_str().eq_ignore_ascii_case(lab)) {
-            continue;
-        }
-        let record = records.iter().find(|record| record.lab == name.as_str());
-        let Some(lacks) = handler.login_lacks(name, record) else { continue };
-        streams.note(format!("lab {name}: {}", lacks.fault));
-        if let Some(hint) = lacks.hint {
-            streams.note(format!("  {hint}"));
+    fn args() -> OrdersArgs {
+        OrdersArgs {
+            lab: None,
+            state: None,
+            incomplete: false,
+            search: None,
+            since: None,
+            sort: OrderSort::Newest,
+            limit: None,
+            reconcile: false,
         }
     }
-    Ok(())
-}
 
-fn unknown(id: &str) -> CliError {
-    CliError::new(Exit::Failed, format!("Casedrop has never seen order {id}"))
-        .hint("`casedrop orders` lists all orders that it has seen")
+    #[test]
+    fn an_empty_list_says_whether_that_is_because_of_the_filter() {
+        assert_eq!(none(&args(), 0), "no orders yet");
+        let attention = OrdersArgs { state: Some(OrderState::Attention), ..args() };
+        assert_eq!(
+            none(&attention, 6),
+            "no order is in the state needs attention (6 orders in total)"
+        );
+        assert_eq!(none(&attention, 0), "no orders yet");
+        let search = OrdersArgs { search: Some("x".to_owned()), ..args() };
+        assert_eq!(none(&search, 1), "no order matches (1 order in total)");
+    }
+
+    #[test]
+    fn a_search_is_split_into_words_and_numbers_may_have_their_sign() {
+        let search = OrdersArgs { search: Some(" #17551207  crown ".to_owned()), ..args() };
+        let query = search.query(None);
+        assert_eq!(query.words, ["17551207", "crown"]);
+        assert_eq!(query.limit, usize::MAX);
+        assert_eq!(OrdersArgs { limit: Some(3), ..args() }.query(None).limit, 3);
+    }
+
+    #[test]
+    fn since_is_a_day_or_a_duration() {
+        let now = wall_now();
+        let hours_ago = now.0 - parse_since("12h").expect("a duration").0;
+        assert!((hours_ago - 12 * 3_600_000).abs() < 60_000, "{hours_ago}");
+        assert!(parse_since("today").expect("a day") <= now);
+        assert!(parse_since("2026-11-29").is_ok());
+        assert!(parse_since("soon").expect_err("no time").contains("7d"));
+    }
 }

@@ -17,6 +17,7 @@ use crate::journal::{LabRecord, RevisionRecord, Store, StoreError};
 use crate::model::cancel::Cancel;
 use crate::model::fault::Fault;
 use crate::model::ids::{OrderKey, RxId};
+use crate::model::local_time::local;
 use crate::model::order::RemoteOrder;
 use crate::model::record::{OrderRecord, OrderState, Place};
 use crate::model::test_order;
@@ -77,8 +78,10 @@ pub fn run(config: &Config, lab: Option<&str>, streams: &mut Streams) -> Result<
     }
     books.orders.retain(|(order, _)| wanted(order.key.lab.as_str()));
     ask_about_the_missing(config, &mut books, streams);
-    let client = RequestClient::of(config)?;
-    client.add_activity(books.orders.iter_mut().map(|(order, _)| order));
+    let activities = RequestClient::of(config)?.activities();
+    for (order, _) in &mut books.orders {
+        order.activity = activities.get(&order.key).copied();
+    }
 
     let mut differences = Vec::new();
     for (order, revisions) in &books.orders {
@@ -159,7 +162,7 @@ fn ask_about_the_missing(config: &Config, books: &mut Books, streams: &mut Strea
             Ok(remote) if remote.order_id == order.key.order => order.remote = remote,
             Ok(_) => {}
             Err(fault) => {
-                streams.note(format!("{}: could not ask Align: {}", order.key, fault.chain()));
+                streams.note(format!("{}: could not ask Align: {}", order.key, fault.brief()));
             }
         }
     }
@@ -268,7 +271,7 @@ fn tell(report: &Report, streams: &mut Streams) -> Result<(), CliError> {
             lab.name,
             lab.account.as_deref().unwrap_or("-"),
             lab.listed,
-            lab.list_read_at.as_deref().unwrap_or("never"),
+            lab.list_read_at.as_deref().map_or_else(|| "never".to_owned(), local),
         ))?;
     }
     for difference in &report.differences {

@@ -69,7 +69,7 @@ pub fn run(
         Ok(laid) => {
             let opened = args.account.as_ref().map_or(Ok(()), |name| open_to(name, config, disk));
             let warning =
-                opened.err().map(|error| format!("\n\nwarning: {}", Fault::from(error).chain()));
+                opened.err().map(|error| format!("\n\nwarning: {}", Fault::from(error).brief()));
             outcome(laid) + &warning.unwrap_or_default()
         }
         Err(error) => error.to_string(),

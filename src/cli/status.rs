@@ -1,6 +1,7 @@
 //! `status`, `poll`, `pause`, `resume`: the agent as a whole.
 
 use clap::Args;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::ask::{RequestClient, ask};
@@ -16,11 +17,13 @@ pub struct LabArgs {
     pub lab: Option<String>,
 }
 
-/// The status and the reasons derived from it.
-#[derive(Serialize)]
-struct Told<'a> {
+/// What `casedrop status --json` prints. Times are RFC 3339 in UTC.
+#[derive(Serialize, JsonSchema)]
+#[schemars(title = "Casedrop status", extend("$id" = "casedrop-status-1"))]
+pub(super) struct Told<'a> {
     #[serde(flatten)]
     status: &'a Status,
+    /// What blocks the agent or is worth knowing, the most urgent first.
     reasons: Vec<Reason>,
 }
 

@@ -51,10 +51,14 @@ impl Streams {
         }
     }
 
+    /// Writes a line of the result. If the reader is gone, as after `| head`, the command carries
+    /// on without one, so that its exit status still says how it went.
     pub fn line(&mut self, text: impl AsRef<str>) -> Result<(), CliError> {
-        writeln!(self.out, "{}", text.as_ref())
-            .and_then(|()| self.out.flush())
-            .map_err(|e| broken_pipe(&e))
+        match writeln!(self.out, "{}", text.as_ref()).and_then(|()| self.out.flush()) {
+            Err(error) if is_unread(&error) => self.out = Box::new(io::sink()),
+            result => result.map_err(|error| cannot_write(&error))?,
+        }
+        Ok(())
     }
 
     pub fn json(&mut self, value: &impl Serialize) -> Result<(), CliError> {
@@ -69,6 +73,46 @@ impl Streams {
     }
 }
 
-fn broken_pipe(error: &io::Error) -> CliError {
-    CliError::new(Exit::Failed, format!("cannot write to standard output: {error}"))
+/// Whether the other end of a pipe was closed. Windows also says 232: the pipe is being closed.
+fn is_unread(error: &io::Error) -> bool {
+    let is_closing = cfg!(windows) && error.raw_os_error() == Some(232);
+    is_closing || error.kind() == io::ErrorKind::BrokenPipe
+}
+
+fn cannot_write(error: &io::Error) -> CliError {
+    CliError::new(Exit::Failed, "cannot write to standard output").cause(error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Fails(io::ErrorKind);
+
+    impl Write for Fails {
+        fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+            Err(self.0.into())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn to(kind: io::ErrorKind) -> Streams {
+        Streams {
+            out: Box::new(Fails(kind)),
+            err: Box::new(io::sink()),
+            input: Box::new(io::empty()),
+            json: false,
+            terminal: false,
+        }
+    }
+
+    #[test]
+    fn a_reader_that_is_gone_is_no_error_and_a_full_disk_is_one() {
+        let mut unread = to(io::ErrorKind::BrokenPipe);
+        assert!(unread.line("1").is_ok() && unread.line("2").is_ok());
+        assert!(to(io::ErrorKind::StorageFull).line("1").is_err());
+    }
 }

@@ -297,7 +297,7 @@ fn readme(bundle: &Bundle, now: WallMs) -> String {
     let mut text = format!(
         "Support bundle, created by casedrop {} at {}.\n\n{LOOK}\n\nContents:\n",
         hooks::version(),
-        now.to_rfc3339()
+        now.local_with_offset()
     );
     for member in bundle.members() {
         text.extend(["  ", &member.name, ": ", member.about, "\n"]);

@@ -58,20 +58,20 @@ fn check_labs(
                 findings.warning("secrets", text, hint);
             }
         }
-        Err(fault) => findings.fault("secrets", fault.chain(), fault.hint.unwrap_or_default()),
+        Err(fault) => findings.fault("secrets", fault.brief(), fault.hint.unwrap_or_default()),
     }
     for (index, lab) in config.labs.iter().enumerate() {
         let key = format!("labs[{index}]");
         let client = match crate::agent::connect(config, lab, handle.clone(), disk) {
             Ok(client) => client,
             Err(fault) => {
-                findings.fault(&key, fault.chain(), fault.hint.unwrap_or_default());
+                findings.fault(&key, fault.brief(), fault.hint.unwrap_or_default());
                 continue;
             }
         };
         if !offline && let Err(fault) = client.probe(&Cancel::new()) {
             let key = format!("{key}.base_url");
-            findings.warning(&key, fault.chain(), fault.hint.unwrap_or_default());
+            findings.warning(&key, fault.brief(), fault.hint.unwrap_or_default());
         }
         match client.paired() {
             Ok(Some(_)) => {}
@@ -81,7 +81,7 @@ fn check_labs(
                 format!("run `casedrop pair {}`", lab.name),
             ),
             Err(fault) => {
-                findings.warning(&key, fault.chain(), fault.hint.unwrap_or_default());
+                findings.warning(&key, fault.brief(), fault.hint.unwrap_or_default());
             }
         }
     }

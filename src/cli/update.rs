@@ -64,7 +64,7 @@ pub fn run(config: &Config, args: &UpdateArgs, streams: &mut Streams) -> Result<
         Found::There(release) => release,
         Found::Failed(release, _) if args.retry => release,
         Found::Failed(release, refused) => {
-            let at = refused.at.to_rfc3339();
+            let at = refused.at.local();
             let text = format!("version {} failed here on {at}: {}", release.version, refused.why);
             return Err(CliError::new(Exit::Failed, text)
                 .hint("to try it again: `casedrop update --retry`"));
@@ -125,7 +125,7 @@ fn standing(
         ),
         Ok(Found::Failed(release, refused)) => {
             let again = if retry { "" } else { "; to try it again: `casedrop update --retry`" };
-            let at = refused.at.to_rfc3339();
+            let at = refused.at.local();
             let text = format!(
                 "version {} is available, but failed when it was tried on {at}: {}{again}",
                 release.version, refused.why

@@ -1,22 +1,55 @@
 //! `casedrop verify`: does the output tree hold what its manifests say?
 
-use super::{CliError, Exit, Streams};
+use super::args::VerifyArgs;
+use super::order_view::{known_lab, layout, unknown};
+use super::{CliError, Exit, Streams, journal};
 use crate::agent::requests::{of_unknown_origin, sentence, summary, verify_orders, was_removed};
+use crate::config::Config;
 use crate::disk::RealDisk;
-use crate::hotfolder::{Knows, Layout};
-use crate::model::ids::OrderId;
+use crate::hotfolder::{Knows, Layout, Selection};
+use crate::journal::Store;
+use crate::model::ids::{LabName, OrderId, OrderKey};
 
-/// Verifies the whole tree, or only some orders; those in `removed` were removed because of their
-/// age and may be missing. `knows` asks the journal, if there is one. Exits 0 only if there is no
+/// Verifies the whole tree or some of its orders. Works without a journal too: then a removed order
+/// counts as missing.
+pub fn verify(config: &Config, args: &VerifyArgs, streams: &mut Streams) -> Result<Exit, CliError> {
+    let removed = journal::removed(config, &args.orders);
+    let store = journal::open(config).ok().flatten();
+    let lab = args.lab.as_deref().map(|lab| known_lab(config, store.as_ref(), lab)).transpose()?;
+    // If the journal cannot say now, treat the manifest as known.
+    let knows = store.as_ref().map(|store| {
+        |key: &OrderKey, sha256: &str| store.knows_manifest(key, sha256).unwrap_or(true)
+    });
+    let knows = knows.as_ref().map(|knows| knows as &Knows<'_>);
+    let dir =
+        lab.map(|lab| lab.parse::<LabName>().map_or_else(|_| lab.clone(), |lab| lab.dir_name()));
+    let wanted = Selection { lab: dir.as_deref(), orders: &args.orders };
+    run(&layout(config), wanted, &removed, knows, store.as_ref(), streams)
+}
+
+/// Whether the journal was asked about an order and has never seen it.
+fn is_unseen(store: Option<&Store>, order: &OrderId) -> bool {
+    store.is_some_and(|store| store.find(order.as_str()).is_ok_and(|found| found.is_empty()))
+}
+
+/// Verifies what is wanted; orders in `removed` were removed because of their age and may be
+/// missing. `knows` and `store` ask the journal, if there is one. Exits 0 only if there is no
 /// difference.
-pub fn run(
+fn run(
     layout: &Layout,
-    orders: &[OrderId],
+    wanted: Selection<'_>,
     removed: &[OrderId],
     knows: Option<&Knows<'_>>,
+    store: Option<&Store>,
     streams: &mut Streams,
 ) -> Result<Exit, CliError> {
-    let (report, away) = verify_orders(&RealDisk, layout, orders, removed, knows);
+    let (report, away) = verify_orders(&RealDisk, layout, wanted, removed, knows);
+    if let [order] = wanted.orders
+        && report.orders == 0
+        && is_unseen(store, order)
+    {
+        return Err(unknown(order.as_str()));
+    }
     for order in &away {
         streams.note(was_removed(order));
     }
@@ -66,7 +99,8 @@ mod tests {
             json,
             terminal: false,
         };
-        let exit = run(layout, &[], &[], None, &mut streams).expect("ran");
+        let wanted = Selection::default();
+        let exit = run(layout, wanted, &[], None, None, &mut streams).expect("ran");
         let bytes = out.0.lock().expect("not poisoned").clone();
         (exit, String::from_utf8(bytes).expect("text"))
     }

@@ -120,6 +120,11 @@ pub struct Config {
     pub effective: Effective,
 }
 
+/// Reads a duration as in the config, such as `12h` or `7d`.
+pub fn duration(text: &str) -> Option<std::time::Duration> {
+    values::duration(text).ok()
+}
+
 /// Keys, each with the SHA-256 of its value. Some are hashes of secrets, so they must not be
 /// printed or stored as they are.
 #[derive(Clone, Default, PartialEq, Eq)]

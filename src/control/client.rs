@@ -87,7 +87,10 @@ async fn answer<T: DeserializeOwned>(call: RequestBuilder) -> Result<T, NotAsked
         return serde_json::from_slice(&bytes).map_err(|_| NotAsked::Unreachable);
     }
     let refusal: Refusal = serde_json::from_slice(&bytes).map_err(|_| NotAsked::Unreachable)?;
-    let fault = Fault::new(FaultClass::Local, "agent", refusal.message);
+    let mut fault = Fault::new(FaultClass::Local, "agent", refusal.message);
+    if let Some(cause) = refusal.cause {
+        fault = fault.caused_by_library(cause);
+    }
     Err(NotAsked::Fault(match refusal.hint {
         Some(hint) => fault.hint(hint),
         None => fault,

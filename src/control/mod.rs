@@ -68,6 +68,9 @@ struct Refusal {
     message: String,
     #[serde(default)]
     hint: Option<String>,
+    /// The causes that the message leaves out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    cause: Option<String>,
 }
 
 impl Place {

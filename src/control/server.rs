@@ -229,7 +229,8 @@ async fn blocking(work: impl FnOnce() -> Result<Response, Fault> + Send + 'stati
     match tokio::task::spawn_blocking(work).await {
         Ok(Ok(response)) => response,
         Ok(Err(fault)) => {
-            let refusal = Refusal { message: fault.chain(), hint: fault.hint };
+            let (message, cause) = (fault.brief(), fault.rest());
+            let refusal = Refusal { message, hint: fault.hint, cause };
             (StatusCode::SERVICE_UNAVAILABLE, Json(refusal)).into_response()
         }
         Err(_) => refusal(StatusCode::INTERNAL_SERVER_ERROR, "the request ended in a panic"),
@@ -249,7 +250,7 @@ async fn whole(body: Body) -> Result<Bytes, Response> {
 }
 
 fn refusal(status: StatusCode, message: impl Into<String>) -> Response {
-    (status, Json(Refusal { message: message.into(), hint: None })).into_response()
+    (status, Json(Refusal { message: message.into(), hint: None, cause: None })).into_response()
 }
 
 /// Compares in time independent of the content, so that timing reveals nothing about the token.

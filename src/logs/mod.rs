@@ -95,6 +95,13 @@ pub fn for_people(now: fn() -> WallMs) {
     init(vec![ring("info", now), format::stderr(false).with_filter(people()).boxed()]);
 }
 
+/// Like [`for_people`], for a command that reports its own failures: without `verbose` no warnings
+/// go to standard error.
+pub fn for_command(now: fn() -> WallMs, verbose: bool) {
+    let most = if verbose { LevelFilter::WARN } else { LevelFilter::ERROR };
+    init(vec![ring("info", now), format::stderr(false).with_filter(most.and(people())).boxed()]);
+}
+
 /// Starts logging to standard error when nothing is configured.
 pub fn plain(now: fn() -> WallMs) {
     let filter = unsaid(Targets::new().with_default(LevelFilter::INFO));

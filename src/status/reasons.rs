@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::health::{STUCK_AFTER, patience};
 use super::report::{LabState, LabStatus, Note, Status};
 use crate::model::ids::LabName;
+use crate::model::local_time::local;
 use crate::model::record::OrderState;
 use crate::model::size::size;
 use crate::model::time::WallMs;
@@ -21,7 +23,7 @@ const SCARCE: u64 = 2;
 const FAILED_POLLS: u32 = 3;
 
 /// One reason for the agent's state of health.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Reason {
     /// Never changes for a given reason, so programs and translations can rely on it.
     pub code: Code,
@@ -49,7 +51,9 @@ pub enum Figure {
 }
 
 /// How serious a reason is, in ascending order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, strum::IntoStaticStr)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema, strum::IntoStaticStr,
+)]
 #[serde(rename_all = "lowercase")]
 #[strum(serialize_all = "kebab-case")]
 pub enum Severity {
@@ -63,7 +67,17 @@ pub enum Severity {
 
 /// The kind of reason, the most urgent of equal severity first.
 #[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, strum::IntoStaticStr,
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    JsonSchema,
+    strum::IntoStaticStr,
 )]
 #[serde(rename_all = "kebab-case")]
 #[strum(serialize_all = "kebab-case")]
@@ -309,7 +323,7 @@ impl<'a> Look<'a> {
                 if self.lacks_polls(lab) =>
             {
                 let why = lab.fault.as_deref().unwrap_or("Align has not answered");
-                let since = lab.good_poll.as_deref().unwrap_or("never");
+                let since = lab.good_poll.as_deref().map_or_else(|| "never".to_owned(), local);
                 let text = format!("no successful poll for too long (last: {since}): {why}");
                 let hint = "check the network, the proxy and the firewall of this PC, and whether \
                             Align has an outage";
@@ -491,6 +505,7 @@ fn reason(code: Code, message: impl Into<String>, hint: &str) -> Reason {
 
 fn rest(lab: &LabStatus) -> String {
     let paused = lab.paused.as_ref();
-    let since = paused.map_or_else(String::new, |paused| format!(" since {}", paused.since));
+    let since =
+        paused.map_or_else(String::new, |paused| format!(" since {}", local(&paused.since)));
     format!("paused{since}")
 }

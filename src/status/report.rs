@@ -4,17 +4,19 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Transfer;
 use super::health::health;
 use super::reasons::{Code, Reason};
 use crate::model::ids::{AccountId, LabName, OrderKey};
+use crate::model::local_time::local;
 use crate::model::record::Activity;
 use crate::model::time::WallMs;
 
 /// The status of agent, labs and orders. Times are RFC 3339 in UTC.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Status {
     /// The running agent's version if there is one, otherwise this program's.
     pub version: String,
@@ -71,7 +73,7 @@ pub struct Status {
     pub fault: Option<Note>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct AgentStatus {
     /// Whether an agent runs on this state folder.
     pub running: bool,
@@ -83,7 +85,7 @@ pub struct AgentStatus {
     pub silent: Option<u64>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct LabStatus {
     /// As named in the config.
     pub lab: LabName,
@@ -119,7 +121,9 @@ pub struct LabStatus {
 }
 
 /// The state of a lab.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, strum::IntoStaticStr)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema, strum::IntoStaticStr,
+)]
 #[serde(rename_all = "kebab-case")]
 #[strum(serialize_all = "kebab-case")]
 pub enum LabState {
@@ -159,7 +163,7 @@ impl LabState {
 }
 
 /// The pause of a lab.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct PauseStatus {
     pub since: String,
     /// Who paused it, if the system reported a user.
@@ -167,7 +171,7 @@ pub struct PauseStatus {
 }
 
 /// A failing order.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct FailingOrder {
     #[serde(flatten)]
     pub key: OrderKey,
@@ -180,7 +184,7 @@ pub struct FailingOrder {
     pub next_try: Option<String>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct RunningDownload {
     #[serde(flatten)]
     pub key: OrderKey,
@@ -198,7 +202,7 @@ pub struct RunningDownload {
 }
 
 /// How far the work on an order has come.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Stage {
     /// Its files are arriving.
@@ -228,7 +232,7 @@ impl RunningDownload {
 }
 
 /// A pause of the downloads from one server.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct DownloadPause {
     pub host: String,
     /// When the next one is tried.
@@ -245,7 +249,7 @@ impl DownloadPause {
     /// Returns the pause in words.
     pub fn message(&self) -> String {
         let Self { host, until, why, .. } = self;
-        format!("downloads from {host} are paused until {until}: {why}")
+        format!("downloads from {host} are paused until {}: {why}", local(until))
     }
 
     /// Returns the pause in words without the end time, which changes while it lasts.
@@ -255,7 +259,7 @@ impl DownloadPause {
 }
 
 /// Scan notifications since the journal was created.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct NotificationsStatus {
     /// Orders that they named.
     pub received: u64,
@@ -279,7 +283,7 @@ pub struct NotificationsStatus {
 /// Seconds without an answer after which a volume counts as hanging.
 const HANGS_AFTER: u64 = 10;
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct VolumeStatus {
     /// The output folder.
     pub path: PathBuf,
@@ -310,7 +314,7 @@ impl VolumeStatus {
 }
 
 /// The state of self-updates.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct UpdateStatus {
     /// A newer version, staged and not tried yet.
     pub staged: Option<String>,
@@ -321,7 +325,7 @@ pub struct UpdateStatus {
 }
 
 /// Something to know, and what to do about it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Note {
     pub message: String,
     /// What the user can do.
@@ -345,7 +349,7 @@ impl Note {
 }
 
 /// A user request that no agent has started yet.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Wish {
     pub what: WishKind,
     pub lab: String,
@@ -358,7 +362,7 @@ pub struct Wish {
     pub since: Option<String>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum WishKind {
     /// Fetch an order.
@@ -377,7 +381,7 @@ impl fmt::Display for Wish {
             (WishKind::Fetch, ..) => write!(f, "fetch an order for {lab}")?,
             (WishKind::Poll, ..) => write!(f, "poll {lab}")?,
         }
-        since.as_ref().map_or(Ok(()), |since| write!(f, " (since {since})"))
+        since.as_ref().map_or(Ok(()), |since| write!(f, " (since {})", local(since)))
     }
 }
 

@@ -4,13 +4,14 @@ use std::fmt;
 
 use super::reasons::Reason;
 use super::report::{LabStatus, NotificationsStatus, Stage, Status, WishKind};
+use crate::model::local_time::local;
 use crate::model::size::size;
 
 impl fmt::Display for Status {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "casedrop {}: ", self.version)?;
         match (&self.agent.since, self.agent.running) {
-            (Some(since), _) => writeln!(f, "running since {since}")?,
+            (Some(since), _) => writeln!(f, "running since {}", local(since))?,
             (None, true) => writeln!(f, "running")?,
             (None, false) => writeln!(f, "not running")?,
         }
@@ -51,17 +52,17 @@ fn lab_line(lab: &LabStatus, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     }
     match &lab.paused {
         Some(paused) => {
-            write!(f, ": PAUSED since {}", paused.since)?;
+            write!(f, ": PAUSED since {}", local(&paused.since))?;
             paused.by.as_ref().map_or(Ok(()), |by| write!(f, " by {by}"))?;
         }
         None => write!(f, ": {}", lab.state.as_str())?,
     }
     match &lab.good_poll {
-        Some(at) => write!(f, "; last successful poll {at}")?,
+        Some(at) => write!(f, "; last successful poll {}", local(at))?,
         None => f.write_str("; no successful poll yet")?,
     }
     if let Some(at) = &lab.next_poll {
-        write!(f, "; next poll {at}")?;
+        write!(f, "; next poll {}", local(at))?;
     }
     writeln!(f)?;
     // If it is not paused, the fault is already among the reasons.
@@ -73,9 +74,9 @@ fn lab_line(lab: &LabStatus, f: &mut fmt::Formatter<'_>) -> fmt::Result {
 
 fn notifications(told: &NotificationsStatus, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     write!(f, "scan notifications: {} received", told.received)?;
-    told.last.as_ref().map_or(Ok(()), |at| write!(f, " (last {at})"))?;
+    told.last.as_ref().map_or(Ok(()), |at| write!(f, " (last {})", local(at)))?;
     write!(f, ", {} waiting for Align, {} missed", told.waiting, told.missed)?;
-    told.last_missed.as_ref().map_or(Ok(()), |at| write!(f, " (last {at})"))?;
+    told.last_missed.as_ref().map_or(Ok(()), |at| write!(f, " (last {})", local(at)))?;
     if told.unreadable > 0 {
         write!(f, ", {} unreadable", told.unreadable)?;
     }
@@ -104,7 +105,7 @@ fn orders(status: &Status, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     }
     for order in &status.failing {
         write!(f, "  {} ({}): {}", order.key, order.state, order.message)?;
-        order.next_try.as_ref().map_or(Ok(()), |at| write!(f, "; next try {at}"))?;
+        order.next_try.as_ref().map_or(Ok(()), |at| write!(f, "; next try {}", local(at)))?;
         writeln!(f)?;
         order.hint.as_ref().map_or(Ok(()), |hint| writeln!(f, "    what to do: {hint}"))?;
     }

@@ -178,7 +178,7 @@ async fn get(outgoing: &Outgoing, url: &Url) -> Result<Response, Fault> {
                 let hint = "check the network, `api.proxy` or the system's proxy settings, and \
                             `api.ca_file` where TLS is inspected";
                 let fault = cannot(&here, "no connection, or it was lost").hint(hint);
-                return Err(fault.caused_by(error.without_url()));
+                return Err(fault.caused_by_library(error.without_url()));
             }
             Err(_) => return Err(stalled(&here)),
         };
@@ -202,7 +202,7 @@ async fn chunk(response: &mut Response, url: &Url) -> Result<Option<bytes::Bytes
     match tokio::time::timeout(STALL, response.chunk()).await {
         Ok(Ok(chunk)) => Ok(chunk),
         Ok(Err(error)) => {
-            Err(cannot(url, "the connection was lost").caused_by(error.without_url()))
+            Err(cannot(url, "the connection was lost").caused_by_library(error.without_url()))
         }
         Err(_) => Err(stalled(url)),
     }

@@ -102,7 +102,6 @@ impl Asked {
             named: Vec::new(),
             lab: Some(self.lab.clone()).filter(|lab| !lab.is_empty()),
             states: self.state().into_iter().collect(),
-            live: Vec::new(),
             incomplete: self.is_incomplete(),
             from: start_of(&self.from, 0),
             until: start_of(&self.to, 1),
@@ -163,7 +162,10 @@ impl Asked {
         let next = now.map_or(0, |now| (now + 1) % ways.len());
         let sort = SORTS.iter().find(|(one, _)| ways.get(next) == Some(one));
         let is_descending = |way: &OrderSort| {
-            matches!(way, OrderSort::Newest | OrderSort::Highest | OrderSort::DueLast | OrderSort::Published)
+            matches!(
+                way,
+                OrderSort::Newest | OrderSort::Highest | OrderSort::DueLast | OrderSort::Published
+            )
         };
         Head {
             word,
@@ -175,7 +177,9 @@ impl Asked {
     }
 
     pub(super) fn heads(&self, t: &'static Texts) -> [Head; 9] {
-        use OrderSort::{CaseType, DueFirst, DueLast, Highest, Lowest, Newest, Oldest, Published, State};
+        use OrderSort::{
+            CaseType, DueFirst, DueLast, Highest, Lowest, Newest, Oldest, Published, State,
+        };
         [
             self.head(t.order, &[Highest, Lowest]),
             self.head(t.state, &[State]),

@@ -346,7 +346,7 @@ fn orders_are_listed_and_filtered_and_their_stories_told() {
     let story = world.order(&bad);
     assert_eq!(story["trouble"]["code"], "zip-traversal", "{story}");
     let text = world.good(&["show", &bad]).stdout;
-    assert!(text.contains("none; to try again: `casedrop refetch`"), "{text}");
+    assert!(text.contains(&format!("none; to try again: `casedrop refetch {bad}`")), "{text}");
     assert!(world.good(&["orders"]).stdout.contains(&good));
     // The sender has fixed it; a user retries.
     world.align().clear_faults();

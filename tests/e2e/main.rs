@@ -28,6 +28,7 @@ mod isolation;
 mod journal;
 #[cfg(target_os = "linux")]
 mod limits;
+mod lists;
 mod logins;
 mod names;
 mod notices;

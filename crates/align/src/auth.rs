@@ -94,7 +94,14 @@ enum Patience {
 }
 
 /// The fault returned to callers that waited for the same failed refresh.
-pub(super) struct FaultCopy(FaultClass, &'static str, String, Option<String>, Option<Duration>);
+pub(super) struct FaultCopy(
+    FaultClass,
+    &'static str,
+    /// The message, and the causes that it leaves out.
+    (String, Option<String>),
+    Option<String>,
+    Option<Duration>,
+);
 
 impl Auth {
     pub(super) fn new(
@@ -406,13 +413,18 @@ fn locked(lab: &LabName) -> Fault {
 
 impl FaultCopy {
     pub(super) fn of(fault: &Fault) -> Self {
-        Self(fault.class, fault.code, fault.chain(), fault.hint.clone(), fault.retry_after)
+        let said = (fault.brief(), fault.rest());
+        Self(fault.class, fault.code, said, fault.hint.clone(), fault.retry_after)
     }
 
     fn fault(&self) -> Fault {
-        let mut fault = Fault::new(self.0, self.1, self.2.clone()).retry_after(self.4);
+        let (message, cause) = self.2.clone();
+        let mut fault = Fault::new(self.0, self.1, message).retry_after(self.4);
         fault.hint.clone_from(&self.3);
-        fault
+        match cause {
+            Some(cause) => fault.caused_by_library(cause),
+            None => fault,
+        }
     }
 }
 

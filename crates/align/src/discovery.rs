@@ -184,14 +184,14 @@ impl Reach {
             let Fault { class, code, message, hint, .. } = &trouble.fault;
             let is_elsewhere = ELSEWHERE.contains(code);
             let own = Fault::new(*class, code, message.clone());
-            (own, hint.clone(), trouble.fault.chain(), is_elsewhere)
+            (own, hint.clone(), trouble.fault.brief(), is_elsewhere)
         });
-        let Some((own, hint, chain, is_elsewhere)) = told else { return Ok(answer) };
+        let Some((own, hint, why, is_elsewhere)) = told else { return Ok(answer) };
         let fault = answer.whole_fault().await;
         let mut told = if is_elsewhere {
             own.caused_by(fault)
         } else {
-            fault.caused_by(format!("and discovery failed: {chain}"))
+            fault.caused_by(format!("and discovery failed: {why}"))
         };
         if is_elsewhere || told.hint.is_none() {
             told.hint = hint;

@@ -55,7 +55,7 @@ pub(super) fn network(what: &str, host: &str, error: reqwest::Error, proxy: Opti
     } else {
         transient("broken-off", format!("cannot {what}: the connection to {host} was lost"))
     };
-    fault.at(host).caused_by(error.without_url())
+    fault.at(host).caused_by_library(error.without_url())
 }
 
 /// Fault for a server that sent nothing for too long.

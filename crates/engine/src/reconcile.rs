@@ -92,7 +92,7 @@ pub fn findings(order: &OrderRecord, list_read: Option<WallMs>, disk: OnDisk<'_>
                 "incomplete ({}), held back since {}: it is kept until somebody publishes it \
                  (`casedrop publish {}`) or a new revision arrives",
                 held.findings.in_words(),
-                held.at.to_rfc3339(),
+                held.at.local(),
                 order.key.order
             )
         };
@@ -104,7 +104,7 @@ pub fn findings(order: &OrderRecord, list_read: Option<WallMs>, disk: OnDisk<'_>
             "published, but Align still lists it ({}): its list lags behind downloads; if it stays \
              there, Casedrop fetches the order again and compares it (last done {})",
             order.remote.status,
-            published.confirmed.to_rfc3339()
+            published.confirmed.local()
         );
         add(Kind::ListedAgain, text);
     }
@@ -130,7 +130,7 @@ fn wanted(order: &OrderRecord) -> (Kind, String) {
         |trouble| {
             let next = trouble.next_try.map_or_else(
                 || "it is not retried automatically".to_owned(),
-                |at: WallMs| format!("the next try is at {}", at.to_rfc3339()),
+                |at: WallMs| format!("the next try is at {}", at.local()),
             );
             let hint = trouble.hint.as_ref().map(|hint| format!(" ({hint})")).unwrap_or_default();
             format!("{}{hint}; {next}", trouble.message)

@@ -45,23 +45,33 @@ pub struct Difference {
     pub what: String,
 }
 
+/// Which orders to verify; by default all.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Selection<'a> {
+    /// Only those in the directory of this lab.
+    pub lab: Option<&'a str>,
+    /// Only these; empty means all.
+    pub orders: &'a [OrderId],
+}
+
 /// Verifies all orders, or `only` some. An emptied directory counts as consumed and is no
 /// difference; neither is litter from operating systems.
 pub fn verify_tree(disk: &dyn Disk, layout: &Layout, only: Option<&[OrderId]>) -> VerifyReport {
-    verify_tree_with(disk, layout, only, None)
+    let selected = Selection { lab: None, orders: only.unwrap_or_default() };
+    verify_selection(disk, layout, selected, None)
 }
 
 /// Like [`verify_tree`]; with `knows`, also reports what the journal does not know.
-pub fn verify_tree_with(
+pub fn verify_selection(
     disk: &dyn Disk,
     layout: &Layout,
-    only: Option<&[OrderId]>,
+    selected: Selection<'_>,
     knows: Option<&Knows<'_>>,
 ) -> VerifyReport {
     let report = VerifyReport::default();
-    let mut walk = Walk { disk, layout, only, knows, found: Vec::new(), report };
+    let mut walk = Walk { disk, layout, selected, knows, found: Vec::new(), report };
     walk.output();
-    for id in only.unwrap_or_default() {
+    for id in selected.orders {
         if !walk.found.contains(id) {
             walk.differ("", None, format!("unknown order {id}: it is not in the output"));
         }
@@ -72,7 +82,7 @@ pub fn verify_tree_with(
 struct Walk<'a> {
     disk: &'a dyn Disk,
     layout: &'a Layout,
-    only: Option<&'a [OrderId]>,
+    selected: Selection<'a>,
     knows: Option<&'a Knows<'a>>,
     found: Vec<OrderId>,
     report: VerifyReport,
@@ -98,6 +108,9 @@ impl Walk<'_> {
             );
         }
         for (lab, lab_entry) in self.dirs("", &output) {
+            if self.selected.lab.is_some_and(|selected| selected != lab) {
+                continue;
+            }
             for (account, account_entry) in self.dirs(&lab, &lab_entry.path) {
                 for (order, order_entry) in self.dirs(&account, &account_entry.path) {
                     if self.wanted(order_entry.name.as_deref().unwrap_or_default()) {
@@ -128,7 +141,8 @@ impl Walk<'_> {
                 (Kind::Dir, Some(_)) => dirs.push((path, entry)),
                 (Kind::File, _) if is_litter(&name) => {}
                 // If specific orders were asked for, the rest of the tree does not matter.
-                _ if self.only.is_some() => {}
+                _ if !self.selected.orders.is_empty() => {}
+                _ if below.is_empty() && self.selected.lab.is_some() => {}
                 _ => self.differ(below, Some(&name), "does not belong here"),
             }
         }
@@ -136,8 +150,10 @@ impl Walk<'_> {
     }
 
     fn wanted(&mut self, dir_name: &str) -> bool {
-        let Some(only) = self.only else { return true };
-        let hit = only.iter().find(|id| {
+        if self.selected.orders.is_empty() {
+            return true;
+        }
+        let hit = self.selected.orders.iter().find(|id| {
             let name = id.dir_name();
             dir_name == name
                 || dir_name
@@ -257,7 +273,7 @@ mod tests {
         let (place, _) = setup();
         let (_, known) = sealed(&place.layout.beside_dir(&key(), 2), 2, &FILES);
         let knows = |order: &OrderKey, sha256: &str| *order == key() && sha256 == known;
-        let report = verify_tree_with(&RealDisk, &place.layout, None, Some(&knows));
+        let report = verify_selection(&RealDisk, &place.layout, Selection::default(), Some(&knows));
         assert_eq!(report.unknown_origin, ["smile-lab/4711/17"]);
         assert_eq!(report.differences, []);
         let report = verify_tree(&RealDisk, &place.layout, None);

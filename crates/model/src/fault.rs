@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::fmt;
+use std::io;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -133,6 +134,44 @@ impl Fault {
         self
     }
 
+    /// Keeps the error of a library that caused this fault: only for the log.
+    #[must_use]
+    pub fn caused_by_library(self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        self.caused_by(Library(source.into()))
+    }
+
+    /// Returns the message for people, on one line: with the causes, but without the words of
+    /// libraries, of which only the system's own remain, such as "Connection refused". The
+    /// [`chain`](Self::chain) is for the log.
+    pub fn brief(&self) -> String {
+        let mut text = self.message.clone();
+        let mut in_library = false;
+        let mut next: Option<&(dyn Error + 'static)> = self.source();
+        while let Some(cause) = next {
+            in_library |= cause.is::<Library>();
+            let part = match cause.downcast_ref::<io::Error>() {
+                Some(error) => {
+                    last_word(error).or_else(|| (!in_library).then(|| error.to_string()))
+                }
+                None => (!in_library).then(|| cause.to_string()),
+            };
+            if let Some(part) = part.filter(|part| !text.ends_with(part.as_str())) {
+                text.push_str(": ");
+                text.push_str(&part);
+            }
+            next = cause.source();
+        }
+        text
+    }
+
+    /// Returns what the [`chain`](Self::chain) says beyond [`brief`](Self::brief), if anything.
+    pub fn rest(&self) -> Option<String> {
+        let (brief, chain) = (self.brief(), self.chain());
+        let rest = chain.strip_prefix(brief.as_str()).unwrap_or(&chain);
+        let rest = rest.trim_start_matches([':', ' ']);
+        (!rest.is_empty()).then(|| rest.to_owned())
+    }
+
     /// Returns the message followed by the messages of all causes, on one line.
     pub fn chain(&self) -> String {
         let mut text = self.message.clone();
@@ -149,6 +188,30 @@ impl Fault {
     }
 }
 
+/// The error of a library, whose words are not for people.
+#[derive(Debug)]
+struct Library(Box<dyn Error + Send + Sync>);
+
+impl fmt::Display for Library {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl Error for Library {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.0.source()
+    }
+}
+
+/// What the system says, without its number; `None` if the error does not come from the system.
+fn last_word(error: &io::Error) -> Option<String> {
+    error.raw_os_error()?;
+    let text = error.to_string();
+    let end = text.rfind(" (os error").unwrap_or(text.len());
+    Some(text[..end].trim_end_matches('.').to_owned())
+}
+
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.message)
@@ -158,5 +221,47 @@ impl fmt::Display for Fault {
 impl Error for Fault {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         self.source.as_deref().map(|source| source as &(dyn Error + 'static))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("client error (Connect)")]
+    struct Client(#[source] io::Error);
+
+    fn refused() -> Fault {
+        let refused = io::Error::from_raw_os_error(if cfg!(windows) { 10061 } else { 111 });
+        Fault::new(FaultClass::Transient, "connect", "cannot ask discovery: no connection to align")
+            .caused_by_library(Client(refused))
+    }
+
+    #[test]
+    fn people_read_no_chain_of_library_errors() {
+        let (brief, chain) = (refused().brief(), refused().chain());
+        let rest = brief.strip_prefix("cannot ask discovery: no connection to align: ");
+        assert!(rest.is_some_and(|rest| !rest.is_empty()), "{brief}");
+        assert!(!brief.contains("client error") && !brief.contains("os error"), "{brief}");
+        assert!(chain.contains("client error (Connect)") && chain.contains("os error"), "{chain}");
+        assert_eq!(refused().rest(), Some(chain), "nothing is lost");
+    }
+
+    #[test]
+    fn people_read_our_own_causes() {
+        let fault =
+            Fault::new(FaultClass::Local, "x", "the login cannot be read").caused_by("sealed");
+        assert_eq!(fault.brief(), "the login cannot be read: sealed");
+        assert_eq!(fault.rest(), None);
+    }
+
+    #[test]
+    fn nothing_is_said_twice() {
+        let gone = || io::Error::from_raw_os_error(2);
+        let word = last_word(&gone()).expect("the system has a word");
+        let text = format!("cannot read x: {word}");
+        let fault = Fault::new(FaultClass::Local, "disk", text.clone()).caused_by(gone());
+        assert_eq!(fault.brief(), text);
     }
 }

@@ -14,6 +14,7 @@ pub mod findings;
 pub mod ids;
 pub mod listing;
 pub mod local;
+pub mod local_time;
 pub mod manifest;
 pub mod notice;
 pub mod notification;

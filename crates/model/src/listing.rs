@@ -20,8 +20,6 @@ pub struct OrderQuery {
     pub lab: Option<String>,
     /// Only orders in one of these states; empty means any.
     pub states: Vec<OrderState>,
-    /// Orders whose state differs from the journal's at this moment, and that state.
-    pub live: Vec<(OrderKey, OrderState)>,
     /// Only orders with a serious finding, held back or published.
     pub incomplete: bool,
     /// Only orders that were first seen, or of which a revision was published, at or after this
@@ -37,7 +35,8 @@ pub struct OrderQuery {
 }
 
 /// The sort order of a list.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, strum::IntoStaticStr)]
+#[strum(serialize_all = "kebab-case")]
 pub enum OrderSort {
     /// Most recently updated first.
     #[default]
@@ -73,6 +72,25 @@ fn search_word(word: &str) -> String {
     if digits.is_empty() { word.trim_start_matches('#').to_owned() } else { digits }
 }
 
+impl OrderSort {
+    pub const ALL: [Self; 9] = [
+        Self::Newest,
+        Self::Oldest,
+        Self::Highest,
+        Self::Lowest,
+        Self::CaseType,
+        Self::State,
+        Self::DueFirst,
+        Self::DueLast,
+        Self::Published,
+    ];
+
+    /// The word on the command line.
+    pub fn as_str(self) -> &'static str {
+        self.into()
+    }
+}
+
 impl OrderQuery {
     /// The newest orders in one state.
     pub fn in_state(state: OrderState) -> Self {
@@ -88,7 +106,6 @@ impl Default for OrderQuery {
             named: Vec::new(),
             lab: None,
             states: Vec::new(),
-            live: Vec::new(),
             incomplete: false,
             from: None,
             until: None,

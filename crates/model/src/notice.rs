@@ -38,7 +38,7 @@ pub struct Rebuilt {
 impl fmt::Display for Rebuilt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { at, why, kept, orders, wanted } = self;
-        write!(f, "the journal was rebuilt on {} ({why}): it has ", at.to_rfc3339())?;
+        write!(f, "the journal was rebuilt on {} ({why}): it has ", at.local())?;
         write!(f, "{orders} orders, of which {wanted} are still to be fetched")?;
         match kept {
             Some(kept) => write!(f, "; the old one is kept in {}", kept.display()),
@@ -215,7 +215,7 @@ impl fmt::Display for Notice {
                 hint.as_ref().map_or(Ok(()), |hint| write!(f, " ({hint})"))
             }
             Self::Paused { lab, paused } => {
-                write!(f, "{lab}: PAUSED since {}", paused.at.to_rfc3339())?;
+                write!(f, "{lab}: PAUSED since {}", paused.at.local())?;
                 paused.by.as_ref().map_or(Ok(()), |by| write!(f, " by {by}"))?;
                 write!(f, ": nothing is polled or fetched until `casedrop resume`")
             }

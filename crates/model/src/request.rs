@@ -235,9 +235,15 @@ impl From<Fault> for Reply {
             FaultClass::Auth => Outcome::LoginNeeded,
             _ => Outcome::Failed,
         };
-        Self { next: fault.hint.clone(), ..Self::new(outcome, fault.chain()) }
+        let (brief, chain) = (fault.brief(), fault.chain());
+        let cause = (chain != brief).then_some(chain);
+        let details = serde_json::json!({ FAULT: { "code": fault.code, "cause": cause } });
+        Self { next: fault.hint, ..Self::new(outcome, brief).details(details) }
     }
 }
+
+/// The key of a fault's code and causes in the details of a [`Reply`].
+pub const FAULT: &str = "fault";
 
 /// Carries out requests. Calls block.
 pub trait Requests: Send + Sync {

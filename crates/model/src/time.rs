@@ -3,7 +3,6 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use jiff::Timestamp;
-use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
 /// Wall time in milliseconds since 1970. For display, and for what must survive a restart.
@@ -23,25 +22,6 @@ impl WallMs {
     /// Parses a time as written by [`to_rfc3339`](Self::to_rfc3339); `None` if it is not a time.
     pub fn from_rfc3339(text: &str) -> Option<Self> {
         text.parse::<Timestamp>().ok().map(|at| Self(at.as_millisecond()))
-    }
-
-    /// Formats in local time for people: with the date, unless it is today.
-    pub fn in_words(self, now: Self) -> String {
-        let here = |at: Self| {
-            let at = Timestamp::from_millisecond(at.0).unwrap_or(Timestamp::UNIX_EPOCH);
-            at.to_zoned_datetime(TimeZone::system())
-        };
-        let (at, now) = (here(self), here(now));
-        let form = if at.date() == now.date() { "%H:%M" } else { "%Y-%m-%d %H:%M" };
-        at.strftime(form).to_string()
-    }
-
-    /// The start of this day in this PC's time zone.
-    #[must_use]
-    pub fn start_of_day(self) -> Self {
-        let now = Timestamp::from_millisecond(self.0).unwrap_or(Timestamp::UNIX_EPOCH);
-        let began = now.to_zoned_datetime(TimeZone::system()).start_of_day();
-        Self(began.map_or(self.0, |began| began.timestamp().as_millisecond()))
     }
 
     #[must_use]

@@ -117,7 +117,8 @@ impl FileSecrets {
                     break;
                 }
                 Err(fault) => {
-                    keeping.reasons.push(fault.chain());
+                    tracing::debug!("{}: {}", vault.name(), fault.chain());
+                    keeping.reasons.push(fault.brief());
                     keeping.hint = keeping.hint.or(fault.hint);
                 }
             }
@@ -250,7 +251,7 @@ impl FileSecrets {
                     return Ok(Some((index, key)));
                 }
                 Err(fault) => {
-                    reasons.push(fault.chain());
+                    reasons.push(fault.brief());
                     hint = hint.or(fault.hint);
                 }
             }

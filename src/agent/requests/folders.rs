@@ -1,13 +1,14 @@
-//! Whether the folders of published orders are still in the output, or somebody took them.
+//! What the journal does not say about orders: what the agent is doing with them right now, and whether
+//! their folders are still in the output, or somebody took them.
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::RequestHandler;
 use super::refusal::cannot_use;
+use super::{Live, RequestHandler};
 use crate::hotfolder::pick_up::is_taken;
 use crate::hotfolder::root::MARKER;
-use crate::journal::InOutput;
+use crate::journal::{Activities, InOutput};
 use crate::model::fault::Fault;
 use crate::model::record::OrderRecord;
 
@@ -24,6 +25,11 @@ const TAKEN: &str = "picked-up";
 const BACK: &str = "back";
 
 impl RequestHandler {
+    /// What the agent is doing with orders right now: nothing, if it does not run in this process.
+    pub(super) fn activities(&self) -> Activities {
+        self.live.as_ref().map(Live::activities).unwrap_or_default()
+    }
+
     /// Looks whether the folders of these orders are there, for somebody who asks right now. Only
     /// the first few hundred, and none at all while the output is missing or does not answer.
     /// Records nothing.

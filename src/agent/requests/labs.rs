@@ -65,7 +65,7 @@ impl RequestHandler {
                 };
                 store.resume(name)?;
                 entries.push(entry(now, task.who, AuditEvent::Resume, lab));
-                lines.push(format!("{name} resumed. It had been paused since {}.", since(paused)));
+                lines.push(format!("{name} resumed ({}).", had_paused(paused)));
             }
             let reply = Reply::new(Outcome::Done, lines.join("\n"))
                 .details(json!({ "labs": named(&labs), "paused": false }));
@@ -117,16 +117,17 @@ impl RequestHandler {
                     continue;
                 }
                 let wait = earliest(store, record, interval, now)?;
-                let at = now.wall.plus(wait).to_rfc3339();
+                let at = now.wall.plus(wait);
                 lines.push(match (runs, wait.is_zero()) {
                     (false, _) => format!("{name} will be polled when Casedrop starts"),
                     (true, true) => format!("{name}: polling now"),
                     (true, false) => format!(
-                        "{name} will be polled in {}, at {at}. Align does not allow it sooner.",
-                        in_words(wait)
+                        "{name} will be polled in {}, at {}. Align does not allow it sooner.",
+                        in_words(wait),
+                        at.in_words(now.wall)
                     ),
                 });
-                rows.push(json!({ "lab": name, "poll_at": runs.then_some(at) }));
+                rows.push(json!({ "lab": name, "poll_at": runs.then(|| at.to_rfc3339()) }));
                 outcomes.push(Outcome::Done);
             }
             // Success for one lab counts as success; what blocks the others is a remark.
@@ -170,8 +171,16 @@ fn earliest(
 }
 
 fn since(paused: &Paused) -> String {
-    let at = paused.at.to_rfc3339();
+    let at = paused.at.local();
     paused.by.as_ref().map_or(at.clone(), |by| format!("{at}, by {by}"))
+}
+
+fn had_paused(paused: &Paused) -> String {
+    let at = paused.at.local();
+    match &paused.by {
+        Some(by) => format!("{by} had paused it at {at}"),
+        None => format!("it had been paused since {at}"),
+    }
 }
 
 fn entry(at: WallMs, who: &Who, what: AuditEvent, lab: &LabConfig) -> Entry {

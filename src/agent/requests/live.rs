@@ -6,6 +6,7 @@ use tokio::sync::watch;
 
 use crate::agent::heartbeat::Heartbeat;
 use crate::hotfolder::root::Root;
+use crate::journal::Activities;
 use crate::metrics::Counters;
 use crate::model::cancel::Cancel;
 use crate::model::step::Step;
@@ -33,6 +34,12 @@ pub(in crate::agent) struct Live {
 }
 
 impl Live {
+    /// What the agent is doing with orders right now.
+    pub(super) fn activities(&self) -> Activities {
+        let running = self.progress.snapshot().into_iter();
+        running.map(|(key, transfer)| (key, transfer.activity())).collect()
+    }
+
     pub(super) fn pauses(&self) -> Vec<DownloadPause> {
         self.pauses.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }

@@ -63,11 +63,12 @@ impl RequestHandler {
         let url = pending.request.url();
         let by_itself = pending.request.returns_here() && self.live.is_some();
         let until = pending.until.duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-        let until = WallMs(0).plus(until).to_rfc3339();
+        let ends = WallMs(0).plus(until);
+        let until = ends.local();
         let message = format!(
             "Lab {name} must be logged in first ({}). Open this link in a browser{}, and log in \
              with the lab's own user at Align:\n{url}",
-            why.chain(),
+            why.brief(),
             if by_itself { " on this PC" } else { "" },
         );
         let then = if by_itself {
@@ -89,7 +90,7 @@ impl RequestHandler {
             )
         };
         let details = json!({
-            "lab": name, "login_url": url, "until": until, "finishes_by_itself": by_itself,
+            "lab": name, "login_url": url, "until": ends.to_rfc3339(), "finishes_by_itself": by_itself,
         });
         Reply::new(Outcome::LoginNeeded, message).next(then).details(details)
     }
@@ -126,7 +127,7 @@ impl RequestHandler {
             Box::new(reply.details(details("no-login-waits")))
         })?;
         let code = pending.request.code_from_input(&code.0).map_err(|fault| {
-            let text = format!("nothing was done: {}", fault.chain());
+            let text = format!("nothing was done: {}", fault.brief());
             let reply = Reply::new(Outcome::Refused, text).next(again.clone());
             Box::new(reply.details(details(fault.code)))
         })?;
@@ -167,7 +168,7 @@ impl RequestHandler {
     pub fn login_lacks(&self, lab: &LabName, record: Option<&LabRecord>) -> Option<LoginLacks> {
         match self.with_link(lab, |link| (link.connect)()) {
             Err(fault) if fault.class == FaultClass::Auth => {
-                Some(LoginLacks { fault: fault.chain(), hint: fault.hint })
+                Some(LoginLacks { fault: fault.brief(), hint: fault.hint })
             }
             Ok(_) | Err(_) => record.filter(|record| is_from_align(record)).map(|record| {
                 let fault = record.fault.clone().unwrap_or_else(|| "login needed".to_owned());

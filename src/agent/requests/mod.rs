@@ -22,7 +22,6 @@ mod page_data;
 mod pairing;
 mod refusal;
 mod snapshot;
-mod states;
 mod test_order;
 mod update;
 mod verify;

@@ -65,7 +65,7 @@ impl RequestHandler {
                 }
                 for entry in &entries {
                     if let Err(fault) = self.audit.record(entry) {
-                        let text = fault.chain();
+                        let text = fault.brief();
                         unrecorded = Some(fault);
                         return Err(StoreError::Row(text));
                     }
@@ -140,7 +140,7 @@ fn interrupted(request: &Request, known: &CommandRecord) -> Reply {
         "it is not known whether this was done ({}): it was started at {}, and Casedrop stopped \
          before the answer arrived. It is not retried automatically",
         known.what,
-        known.at.to_rfc3339()
+        known.at.local()
     );
     Reply::new(Outcome::Unknown, text).next(match request {
         Request::Return { order, .. } => format!(

@@ -220,7 +220,7 @@ fn refetch_reply(
             )
         }
     }));
-    lines.extend(refused.iter().map(|(id, fault)| format!("{id}: NOT fetched: {}", fault.chain())));
+    lines.extend(refused.iter().map(|(id, fault)| format!("{id}: NOT fetched: {}", fault.brief())));
     if wanted.iter().any(|wanted| !wanted.known) && kind.is_none() {
         lines.push(
             "the kind of case was not given, so the files are requested as for a restorative case; \
@@ -255,7 +255,7 @@ fn refetch_reply(
 fn none_wanted(refused: Vec<(OrderId, Fault)>) -> Reply {
     let needs_login = refused.iter().any(|(_, fault)| fault.class == FaultClass::Auth);
     let outcome = if needs_login { Outcome::LoginNeeded } else { Outcome::Refused };
-    let line = |(id, fault): &(OrderId, Fault)| format!("{id}: NOT fetched: {}", fault.chain());
+    let line = |(id, fault): &(OrderId, Fault)| format!("{id}: NOT fetched: {}", fault.brief());
     let lines: Vec<_> = refused.iter().map(line).collect();
     let mut next: Vec<_> = refused.into_iter().filter_map(|(_, fault)| fault.hint).collect();
     next.dedup();
@@ -264,14 +264,20 @@ fn none_wanted(refused: Vec<(OrderId, Fault)>) -> Reply {
 }
 
 fn unconfirmed(key: &OrderKey, named: &OrderId, is_other: bool) -> Reply {
-    let why = if is_other { " (the confirmation is for another order)" } else { "" };
+    let why = if is_other {
+        format!(": the number you typed does not match {named}")
+    } else {
+        String::new()
+    };
     let text = format!(
-        "nothing was sent{why}: order {} of lab {} would go back to the doctor for a rescan; its \
+        "nothing was sent{why}. Order {} of lab {} would go back to the doctor for a rescan; its \
          status at Align would become Scanning, and it would return with the same number",
         key.order, key.lab
     );
-    Reply::new(Outcome::Refused, text)
-        .next(format!("if that is what you want, ask again and confirm it with {named}"))
+    Reply::new(Outcome::Refused, text).next(format!(
+        "if that is what you want, confirm it: `casedrop return {named} --reason \"…\" --confirm \
+         {named}`"
+    ))
 }
 
 fn sent_back(key: &OrderKey) -> Reply {

@@ -77,9 +77,9 @@ impl RequestHandler {
                 .append(file)
                 .map(drop)
                 .and_then(|()| file.parent().map_or(Ok(()), |dir| self.disk.may_create_in(dir)))
-                .map_err(|error| Fault::from(error).chain()),
+                .map_err(|error| Fault::from(error).brief()),
             Ok(_) => Err(format!("{} is not a regular file", file.display())),
-            Err(error) => Err(Fault::from(error).chain()),
+            Err(error) => Err(Fault::from(error).brief()),
         };
         may_write.map_err(|why| {
             let text = format!("the agent may not change its config: {why}");
@@ -258,7 +258,7 @@ impl RequestHandler {
             let text = format!(
                 "{} cannot be used as the output: {}",
                 layout.output.display(),
-                fault.chain()
+                fault.brief()
             );
             let hint = fault.hint.unwrap_or_else(|| "choose another folder".to_owned());
             usage(text).hint(hint)

@@ -178,15 +178,8 @@ impl PageData for RequestHandler {
     }
 
     fn orders(&self, query: &OrderQuery) -> Result<OrderPage, Fault> {
-        let mut page = self.asked(|store| {
-            store.atomically(|store| {
-                let live = self.live_states(store)?;
-                let live = live.into_iter().map(|one| (one.key, one.now)).collect();
-                store.list(&OrderQuery { live, ..query.clone() })
-            })
-        })?;
-        self.add_activity(&mut page.orders);
-        Ok(page)
+        let activities = self.activities();
+        self.asked(|store| store.atomically(|store| store.list_now(query, &activities)))
     }
 
     fn order(&self, key: &OrderKey) -> Result<Option<OrderView>, Fault> {
@@ -194,7 +187,7 @@ impl PageData for RequestHandler {
             return Ok(None);
         };
         self.look_for_folders(std::slice::from_mut(&mut record));
-        self.add_activity(std::slice::from_mut(&mut record));
+        record.activity = self.activities().get(key).copied();
         if let Some(trouble) = &mut record.trouble {
             trouble.next_try = trouble.next_try_from(wall_now());
         }

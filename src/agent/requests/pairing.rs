@@ -89,8 +89,7 @@ impl RequestHandler {
                 Some(_) => "; Align sends its scan notifications to this PC",
                 None => "",
             };
-            let text =
-                format!("Lab {} is paired with account {}{text}.", lab.name, describe(account));
+            let text = format!("Lab {} is paired with account {}{text}.", lab.name, named(account));
             let details = json!({ "lab": lab.name, "paired": true,
                 "account": { "id": account.id, "name": account.name } });
             Ok(Reply::new(Outcome::Done, text).details(details))
@@ -278,6 +277,14 @@ fn choose<'a>(
     }
     let details = json!({ "lab": lab, "accounts": accounts });
     Err(Box::new(Reply::new(Outcome::Refused, text).next(next).details(details)))
+}
+
+/// The account in a sentence, such as `4711 (Smile Lab)`.
+fn named(account: &Account) -> String {
+    match account.name.as_deref().map(str::trim).filter(|name| !name.is_empty()) {
+        Some(name) => format!("{} ({name})", account.id),
+        None => account.id.to_string(),
+    }
 }
 
 fn describe(account: &Account) -> String {

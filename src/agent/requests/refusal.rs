@@ -37,7 +37,7 @@ pub(in crate::agent) fn usage(text: impl Into<String>) -> Fault {
 pub(super) fn refused(fault: Fault) -> Result<Reply, Fault> {
     match fault.code {
         USAGE => {
-            let reply = Reply::new(Outcome::Refused, fault.chain());
+            let reply = Reply::new(Outcome::Refused, fault.brief());
             Ok(Reply { next: fault.hint, ..reply })
         }
         _ => Err(fault),

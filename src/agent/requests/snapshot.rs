@@ -206,7 +206,7 @@ impl RequestHandler {
                     .collect::<Result<_, StoreError>>()?,
                 pauses: store.pauses()?,
                 activity: self.activity(store, now)?,
-                orders: self.count_by_state(store)?,
+                orders: store.count_by_state_now(&self.activities())?,
                 incomplete: store.incomplete()?,
                 due_today: store.due_unpublished(Day::at(now.wall))?,
                 failing: failing_orders(store)?,
@@ -244,7 +244,7 @@ impl RequestHandler {
         };
         let (trouble, fault, hint) = match login {
             Err(fault) => {
-                (Some((fault.class, fault.code.to_owned())), Some(fault.chain()), fault.hint)
+                (Some((fault.class, fault.code.to_owned())), Some(fault.brief()), fault.hint)
             }
             Ok(_) if record.fault_code.as_deref().is_some_and(is_over_with_login) => {
                 (None, None, None)
@@ -380,7 +380,7 @@ fn downloads(live: &Live) -> Vec<RunningDownload> {
 /// Describes a login that is about to end.
 fn in_words(ending: &Ending, now: Now) -> String {
     let until = WallMs::from(ending.at).in_words(now.wall);
-    format!("the login works until {until}; log in again before then: {}", ending.why.chain())
+    format!("the login works until {until}; log in again before then: {}", ending.why.brief())
 }
 
 /// Returns the first failing orders, those that need attention before the others.
@@ -421,5 +421,5 @@ fn rebuilt_note(rebuilt: &Rebuilt) -> Note {
 }
 
 fn note(fault: &Fault) -> Note {
-    Note::new(fault.chain(), fault.hint.as_deref())
+    Note::new(fault.brief(), fault.hint.as_deref())
 }

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::RequestHandler;
 use crate::disk::Disk;
-use crate::hotfolder::{Difference, Knows, Layout, VerifyReport, verify_tree_with};
+use crate::hotfolder::{Difference, Knows, Layout, Selection, VerifyReport, verify_selection};
 use crate::model::ids::{OrderId, OrderKey};
 use crate::model::request::{Outcome, Reply};
 
@@ -24,7 +24,8 @@ impl RequestHandler {
         // If the journal cannot be queried, nothing is reported as unknown.
         let knows = |key: &OrderKey, sha256: &str| ask(key, sha256).unwrap_or(true);
         let (disk, layout) = (&*self.disk, &self.layout);
-        let (report, away) = verify_orders(disk, layout, orders, &removed, Some(&knows));
+        let wanted = Selection { orders, ..Selection::default() };
+        let (report, away) = verify_orders(disk, layout, wanted, &removed, Some(&knows));
         let mut text = summary(&report);
         for order in &away {
             // Writing to a `String` cannot fail.
@@ -61,16 +62,16 @@ impl RequestHandler {
 pub fn verify_orders(
     disk: &dyn Disk,
     layout: &Layout,
-    orders: &[OrderId],
+    wanted: Selection<'_>,
     removed: &[OrderId],
     knows: Option<&Knows<'_>>,
 ) -> (VerifyReport, Vec<OrderId>) {
     let (away, only): (Vec<_>, Vec<_>) =
-        orders.iter().cloned().partition(|order| removed.contains(order));
-    let report = match only.as_slice() {
-        [] if orders.is_empty() => verify_tree_with(disk, layout, None, knows),
-        [] => VerifyReport::default(),
-        only => verify_tree_with(disk, layout, Some(only), knows),
+        wanted.orders.iter().cloned().partition(|order| removed.contains(order));
+    let report = if only.is_empty() && !away.is_empty() {
+        VerifyReport::default()
+    } else {
+        verify_selection(disk, layout, Selection { orders: &only, ..wanted }, knows)
     };
     (report, away)
 }

@@ -55,7 +55,7 @@ pub(super) fn certificate(
         }
         Err(fault) => {
             let hint = fault.hint.clone().unwrap_or_default();
-            findings.fault(key, fault.chain(), hint);
+            findings.fault(key, fault.brief(), hint);
         }
     }
 }

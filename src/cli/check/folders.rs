@@ -20,7 +20,7 @@ pub(super) fn writable(
     let fault = |error: crate::disk::DiskError| {
         let fault: crate::model::fault::Fault = error.into();
         let hint = fault.hint.clone().unwrap_or_default();
-        (fault.chain(), hint)
+        (fault.brief(), hint)
     };
     let (folder, kind) = nearest_existing(disk, path).map_err(fault)?;
     if kind == Kind::File {
@@ -76,7 +76,7 @@ pub(super) fn command_folder(disk: &dyn Disk, path: &Path, findings: &mut Findin
             Ok(Some(Kind::Dir)) => {
                 if let Err(error) = disk.may_create_in(&folder) {
                     let fault: crate::model::fault::Fault = error.into();
-                    findings.fault("commands", fault.chain(), fault.hint.unwrap_or_default());
+                    findings.fault("commands", fault.brief(), fault.hint.unwrap_or_default());
                 }
             }
             Ok(Some(_)) => {

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::error::CommandError;
+use crate::model::local_time::local;
 use crate::model::request::{Outcome, Reply};
 
 /// Version of the receipt format for programs.
@@ -67,7 +68,7 @@ impl Receipt {
         let mut lines =
             vec![format!("Casedrop: {head}"), String::new(), "What you asked for".to_owned()];
         lines.extend(indented(&self.asked));
-        lines.push(format!("  (file {}, {}{by})", self.file, self.received_at));
+        lines.push(format!("  (file {}, {}{by})", self.file, local(&self.received_at)));
         lines.extend([String::new(), "What happened".to_owned()]);
         lines.extend(indented(&self.message));
         if self.kept == FileContent::Removed {
@@ -120,6 +121,7 @@ mod tests {
     #[test]
     fn people_read_what_they_asked_what_happened_and_what_to_do() {
         let text = receipt().in_words();
+        let at = local("2026-11-24T10:00:00Z");
         assert_eq!(
             text.lines().collect::<Vec<_>>(),
             [
@@ -127,7 +129,7 @@ mod tests {
                 "",
                 "What you asked for",
                 "  pause",
-                "  (file pause.txt, 2026-11-24T10:00:00Z, by anna)",
+                &format!("  (file pause.txt, {at}, by anna)"),
                 "",
                 "What happened",
                 "  smile-lab: is paused",

@@ -40,7 +40,7 @@ impl Engine {
             Trouble {
                 class: fault.class,
                 code: fault.code.to_owned(),
-                message: fault.chain(),
+                message: fault.brief(),
                 hint: fault.hint.clone(),
                 attempts: 0,
                 spent: record.trouble.as_ref().map_or_else(Spent::default, |trouble| trouble.spent),
@@ -141,7 +141,7 @@ impl Engine {
         record.trouble = Some(Trouble {
             class: fault.class,
             code: fault.code.to_owned(),
-            message: fault.chain(),
+            message: fault.brief(),
             hint: hint.clone(),
             attempts,
             spent,
@@ -150,11 +150,14 @@ impl Engine {
             wait: wait.unwrap_or_default(),
             attention,
         });
+        if let Some(cause) = fault.rest() {
+            tracing::info!(lab = %key.lab, order = %key.order, "{}: {cause}", fault.brief());
+        }
         self.store.atomically(|store| {
             store.save(&record)?;
             if is_news {
                 let kind = if attention { "parked" } else { "failed" };
-                store.tell(key, now.wall, kind, &fault.chain())?;
+                store.tell(key, now.wall, kind, &fault.brief())?;
             }
             Ok(())
         })?;
@@ -166,7 +169,7 @@ impl Engine {
                 key: key.clone(),
                 class: fault.class,
                 code: fault.code.to_owned(),
-                message: fault.chain(),
+                message: fault.brief(),
                 hint,
                 wait,
                 attention,
@@ -290,7 +293,7 @@ fn for_support(record: &OrderRecord, attempts: u32, since: WallMs) -> String {
         or_none(record.remote.rx_id.as_ref().map(RxId::as_str)),
         or_none(record.remote.order_code.as_deref()),
         record.key.account,
-        since.to_rfc3339(),
+        since.local_with_offset(),
         record.key.order,
     )
 }

@@ -224,7 +224,7 @@ impl Engine {
         pending.attention = attention;
         pending.fault = Some(PendingFault {
             code: fault.code.to_owned(),
-            text: fault.chain(),
+            text: fault.brief(),
             hint: fault.hint.clone(),
         });
         self.store.put_off(&pending)?;
@@ -232,7 +232,7 @@ impl Engine {
             effects.push(Effect::Tell(Notice::NamedInVain {
                 lab: pending.lab,
                 rx: pending.rx,
-                message: fault.chain(),
+                message: fault.brief(),
                 hint: fault.hint.clone(),
             }));
         }

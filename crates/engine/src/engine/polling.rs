@@ -369,13 +369,16 @@ impl Engine {
         let mut record = self.lab_record(lab)?;
         record.fault_class = Some(fault.class);
         record.fault_code = Some(fault.code.to_owned());
-        record.fault = Some(fault.chain());
+        record.fault = Some(fault.brief());
         record.hint.clone_from(&fault.hint);
         self.store.save_lab(&record)?;
         let Some(state) = self.labs.get_mut(lab) else { return Ok(()) };
         state.refused |= fault.class == FaultClass::Auth;
-        let message = fault.chain();
+        let message = fault.brief();
         if state.told.as_ref().is_none_or(|(_, told)| *told != message) {
+            if let Some(cause) = fault.rest() {
+                tracing::info!(%lab, "{message}: {cause}");
+            }
             effects.push(Effect::Tell(Notice::LabTrouble {
                 lab: lab.clone(),
                 class: fault.class,

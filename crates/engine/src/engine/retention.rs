@@ -286,7 +286,7 @@ impl Engine {
             self.keeping.skipped.insert((key.clone(), revision));
             return;
         }
-        let message = format!("nothing is removed for now: {}", fault.chain());
+        let message = format!("nothing is removed for now: {}", fault.brief());
         if self.keeping.told.as_ref() != Some(&message) {
             self.keeping.told = Some(message.clone());
             let hint = fault.hint.clone();

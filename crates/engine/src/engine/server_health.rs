@@ -180,7 +180,7 @@ impl Engine {
         if is_new {
             server.next_new = server.next_new.max(now.mono + BETWEEN_NEW);
         }
-        server.what = fault.chain();
+        server.what = fault.brief();
         if is_moved {
             self.gates_moved.insert(host.to_owned());
         }
@@ -255,7 +255,7 @@ impl Engine {
         }
         if !server.is_told {
             // Once reported, an outage keeps the reason it was reported with.
-            server.what = fault.chain();
+            server.what = fault.brief();
         }
         let until = server.outages.next_try().unwrap_or(now.mono);
         if let Whose::NobodysNow(others) = whose {

@@ -106,7 +106,7 @@ impl Outgoing {
                 } else {
                     "install the system's root certificates (package `ca-certificates`)"
                 })
-                .caused_by(error)
+                .caused_by_library(error)
         })
     }
 
@@ -141,7 +141,7 @@ impl Outgoing {
         let mut set = Proxy::all(proxy.url.as_str()).map_err(|error| {
             Fault::new(FaultClass::Local, "proxy", "the address of the proxy cannot be used")
                 .hint("check `api.proxy`")
-                .caused_by(error.without_url())
+                .caused_by_library(error.without_url())
         })?;
         if let Some((user, password)) = &proxy.login {
             set = set.basic_auth(user, password.expose_secret());

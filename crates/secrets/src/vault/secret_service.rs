@@ -194,7 +194,8 @@ impl From<Trouble> for Fault {
                 unusable("this session has no keyring (no Secret Service answers)")
             }
             Trouble::Service(error) => {
-                unusable("the keyring (Secret Service) cannot be used").caused_by(error)
+                unusable("this session's keyring (Secret Service) does not answer")
+                    .caused_by_library(error)
             }
             Trouble::NoKeyring => unusable("the Secret Service has no default keyring"),
             Trouble::Locked => unusable("the keyring of this session is locked")
