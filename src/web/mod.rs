@@ -10,6 +10,7 @@
 pub mod gate;
 
 mod act;
+mod address;
 mod answers;
 mod assets;
 mod data;

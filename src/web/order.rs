@@ -8,24 +8,22 @@ use axum::extract::{Path as InPath, State};
 use axum::response::Response;
 use serde::Serialize;
 
+pub(super) use super::address::{InAddress, href, named};
+
 use super::data::{OrderView, RevisionView, StoryLine};
 use super::files;
 use super::frame::{Call, Frame, show};
-use super::markup::{When, segment, size};
+use super::markup::{When, size};
 use super::overview::DownloadView;
 use super::shared::Shared;
 use super::texts::Texts;
 use super::unknown::not_here;
 use super::words::Tone;
-use crate::model::ids::OrderKey;
 use crate::model::manifest::{Finding, Jaw, Manifest, ManifestFile, Role};
 use crate::model::record::{OrderRecord, Place, Retired, Trouble};
 use crate::model::staff::for_staff;
 use crate::model::time::WallMs;
 use crate::status::RunningDownload;
-
-/// The order's part of a URL: lab, account, order.
-pub(super) type InAddress = InPath<(String, String, String)>;
 
 #[derive(Template)]
 #[template(path = "order.html")]
@@ -129,25 +127,6 @@ struct Mesh<'a> {
     jaw: &'static str,
     format: &'static str,
     bytes: u64,
-}
-
-/// The URL of an order's page.
-pub(super) fn href(key: &OrderKey) -> String {
-    format!(
-        "/orders/{}/{}/{}",
-        segment(key.lab.as_str()),
-        segment(key.account.as_str()),
-        segment(key.order.as_str())
-    )
-}
-
-/// The order that a URL names.
-pub(super) fn named((lab, account, order): (String, String, String)) -> Option<OrderKey> {
-    Some(OrderKey {
-        lab: lab.parse().ok()?,
-        account: account.parse().ok()?,
-        order: order.parse().ok()?,
-    })
 }
 
 pub(super) async fn page(
