@@ -132,12 +132,11 @@ impl AnswerView {
         let reply = &answer.reply;
         let lines = |text: &str| for_staff(text).lines().map(Spoken::of).collect();
         let own = (reply.outcome == Outcome::Done).then(|| own_words(answer, lang.list_texts()));
-        let (lines, next, lang_of_lines) = match own.flatten() {
-            Some((said, next)) => (said, next, lang.code()),
-            None => {
-                let next = reply.next.as_deref().map(lines).unwrap_or_default();
-                (lines(&reply.message), next, "en")
-            }
+        let (lines, next, lang_of_lines) = if let Some((said, next)) = own.flatten() {
+            (said, next, lang.code())
+        } else {
+            let next = reply.next.as_deref().map(lines).unwrap_or_default();
+            (lines(&reply.message), next, "en")
         };
         Self {
             tone: Tone::of_outcome(reply.outcome),

@@ -112,8 +112,8 @@ pub(super) struct Frame {
     pub(super) live: bool,
     /// Whether the visitor may go to other pages.
     pub(super) open: bool,
-    /// Whether patients' names may be shown.
-    pub(super) names: bool,
+    /// What the search finds orders by.
+    pub(super) hint: &'static str,
 }
 
 impl Call {
@@ -123,11 +123,12 @@ impl Call {
             Lang::English => Lang::German,
             Lang::German => Lang::English,
         };
+        let w = self.lang.list_texts();
         let lang = format!("lang={}", other.code());
         let query = if self.query.is_empty() { lang } else { format!("{}&{lang}", self.query) };
         Frame {
             t: self.texts,
-            w: self.lang.list_texts(),
+            w,
             lang: self.lang.code(),
             title: title.into(),
             here,
@@ -140,7 +141,7 @@ impl Call {
             guarded: self.guarded,
             live: true,
             open: self.visitor.signed_in(),
-            names: self.names,
+            hint: if self.names { w.search_hint_names } else { w.search_hint },
         }
     }
 
@@ -199,11 +200,6 @@ impl Frame {
         ];
         let is_here = |key| self.here == key || (key == "diagnostics" && self.is_diagnostic());
         all.into_iter().map(|(key, href, word)| (href, word, is_here(key))).collect()
-    }
-
-    /// What the search finds orders by.
-    pub(super) fn search_hint(&self) -> &'static str {
-        if self.names { self.w.search_hint_names } else { self.w.search_hint }
     }
 
     /// The pages below Diagnostics, in the same form, with what each is about.

@@ -211,14 +211,14 @@ fn cut(text: &str) -> String {
 fn start_of(day: &str, later: i64) -> Option<WallMs> {
     let day: jiff::civil::Date = day.parse().ok()?;
     let day = day.checked_add(jiff::Span::new().days(later)).ok()?;
-    let start = day.to_zoned(jiff::tz::TimeZone::system()).ok()?;
+    let start = day.to_zoned_datetime(jiff::tz::TimeZone::system()).ok()?;
     Some(WallMs(start.timestamp().as_millisecond()))
 }
 
 /// The day of a time in this PC's time zone, as a URL has it.
 fn day_of(at: WallMs) -> String {
     let at = jiff::Timestamp::from_millisecond(at.0).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
-    at.to_zoned(jiff::tz::TimeZone::system()).date().to_string()
+    at.to_zoned_datetime(jiff::tz::TimeZone::system()).date().to_string()
 }
 
 /// The list that a page's URL says it was reached from; else the list of all orders.

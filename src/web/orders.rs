@@ -6,12 +6,12 @@ use askama::Template;
 use axum::extract::{Query, State};
 use axum::response::Response;
 
+use super::address::href;
 use super::data::PageData;
 use super::frame::{Call, Frame, show};
 use super::lang::Lang;
 use super::list_query::{Asked, Head, PER_PAGE, SORTS, sort_word};
 use super::markup::{Spoken, When, number};
-use super::order;
 use super::search::number_in;
 use super::shared::Shared;
 use super::texts::fill;
@@ -178,7 +178,7 @@ impl Row {
         let published = order.published.as_ref();
         let trouble = order.trouble.as_ref().filter(|_| order.is_wanted());
         Self {
-            href: order::href(&order.key),
+            href: href(&order.key),
             order: order.key.order.to_string(),
             lab: order.key.lab.to_string(),
             account: order.key.account.to_string(),

@@ -6,6 +6,7 @@ use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
 
+use super::address::href;
 use super::frame::{Call, Frame, show};
 use super::lang::Lang;
 use super::list_query::Asked;
@@ -255,7 +256,7 @@ impl DownloadView {
         let done = size(one.done, lang);
         Self {
             id: one.key.to_string(),
-            href: order::href(&one.key),
+            href: href(&one.key),
             order: one.key.to_string(),
             asset: t.asset(&one.asset),
             done: one.done,

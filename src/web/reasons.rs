@@ -4,10 +4,10 @@
 
 use std::time::Duration;
 
+use super::address::href;
 use super::lang::Lang;
 use super::list_texts;
 use super::markup::{Spoken, number, segment, size};
-use super::order;
 use super::texts::{Texts, fill};
 use super::words::Tone;
 use crate::model::ids::LabName;
@@ -129,7 +129,7 @@ impl Want {
             text: String::new(),
             hint: String::new(),
             said: Some((spoken(&order.message), hint)),
-            action: Action::Go(order::href(&order.key), t.show),
+            action: Action::Go(href(&order.key), t.show),
         }
     }
 }

@@ -112,7 +112,7 @@ fn page(status: &Status, lang: Lang) -> String {
         guarded: false,
         live: false,
         open: true,
-        names: false,
+        hint: "",
     };
     Overview::of(status, &OrderPage::default(), &[], frame, lang).render().expect("a page")
 }

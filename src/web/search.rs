@@ -7,9 +7,9 @@ use axum::extract::{Query, State};
 use axum::response::{IntoResponse as _, Redirect, Response};
 use serde::Deserialize;
 
+use super::address::href;
 use super::frame::Call;
 use super::list_query::Asked;
-use super::order;
 use super::shared::Shared;
 use crate::model::listing::{OrderQuery, search_words};
 use crate::model::record::OrderRecord;
@@ -37,7 +37,7 @@ pub(super) async fn go(
         Err(fault) => return call.cannot(&fault),
     };
     match &found.orders[..] {
-        [only] if names(only, &words) => Redirect::to(&order::href(&only.key)).into_response(),
+        [only] if names(only, &words) => Redirect::to(&href(&only.key)).into_response(),
         _ => Redirect::to(&list.address()).into_response(),
     }
 }

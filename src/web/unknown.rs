@@ -10,11 +10,11 @@ use axum::response::{IntoResponse as _, Redirect, Response};
 use serde::Deserialize;
 
 use super::act::carry_out;
+use super::address::href;
 use super::frame::{Call, Frame, show};
 use super::gate::Checked;
 use super::list_query::Asked;
 use super::markup::segment;
-use super::order::href;
 use super::search::number_in;
 use super::shared::Shared;
 use super::texts::fill;

@@ -307,3 +307,23 @@ test('a form is sent once, and can be sent again after going back', async () => 
   assert.ok(await button.isEnabled());
   assert.equal(server.count('/send'), 1);
 });
+
+test('a filter acts at once, keeps the address and the page, and a date waits until it is typed', async () => {
+  const body = (query) => `<form data-at-once="/"><input type="hidden" name="q" value="17">
+    <label>State<select name="state"><option value="">all</option><option>held</option></select></label>
+    <label>From<input type="date" name="from"></label></form>
+    <p id="list" data-live>asked: ${query}</p>`;
+  const page = await open(body(''));
+  server.pages['/'] = (request) => html(body(request.url.slice(2).replaceAll('&', '+')));
+  await page.evaluate(() => { window.neverLeft = true; });
+  await page.getByLabel('State').selectOption('held');
+  await page.getByText('asked: q=17+state=held').waitFor();
+  await page.getByLabel('From').fill('0020-06-01');
+  await page.getByLabel('From').fill('2026-06-01');
+  await page.getByText('asked: q=17+state=held+from=2026-06-01').waitFor();
+  await page.getByLabel('State').selectOption('all');
+  await page.getByText('asked: q=17+from=2026-06-01').waitFor();
+  assert.equal(new URL(page.url()).search, '?q=17&from=2026-06-01');
+  assert.ok(await page.evaluate(() => window.neverLeft));
+  opened.assertClean();
+});
