@@ -16,7 +16,7 @@ use super::reasons::{self, Wants};
 use super::shared::Shared;
 use super::texts::fill;
 use super::words::Tone;
-use super::{data::StoryLine, order, story};
+use super::{data::StoryLine, story};
 use crate::model::fault::Fault;
 use crate::model::listing::{OrderPage, OrderQuery};
 use crate::model::record::OrderRecord;

@@ -249,7 +249,6 @@ texts! {
     in_history: "replaced, but kept", "ersetzt, aber aufbewahrt";
     is_gone: "removed", "entfernt";
     missing: "Not available", "Nicht verfügbar";
-    scan_3d: "Scan in 3D", "Scan in 3D";
     show_3d: "Show the scan in 3D", "Scan in 3D zeigen";
     names_hidden: "The prescription and screen captures name the patient and are not shown here (status_page.show_names).",
         "Rezept und Bildschirmfotos nennen den Patienten und werden hier nicht gezeigt (status_page.show_names).";
