@@ -1,14 +1,12 @@
 //! Maps arguments to commands.
 
-use std::path::Path;
-
 use clap::FromArgMatches as _;
 
 use super::args::{self, Cli, Command};
 use super::{
     CliError, Exit, Streams, account, audit, change, completions, demo, dumps, hash_password,
-    hooks, journal, loading, logging, orders, run, schema, service, setup, simulate, status,
-    streams, support, surroundings, update, verify, work,
+    hooks, journal, loading, logging, logs as log_files, notifications, open, orders, run, schema,
+    service, setup, simulate, status, streams, support, surroundings, update, verify, work,
 };
 use crate::config::{self, Config};
 use crate::disk::RealDisk;
@@ -24,7 +22,7 @@ pub fn main() -> Exit {
     if let Some(exit) = delegated() {
         return exit;
     }
-    let command = args::command().version(hooks::version());
+    let command = args::command().version(hooks::version()).long_version(hooks::long_version());
     let cli = match command.try_get_matches().and_then(|found| Cli::from_arg_matches(&found)) {
         Ok(cli) => cli,
         Err(error) => {
@@ -33,6 +31,7 @@ pub fn main() -> Exit {
             return if error.use_stderr() { Exit::Usage } else { Exit::Ok };
         }
     };
+    logging::be_verbose(cli.verbose);
     let mut streams = Streams::process(cli.json);
     let exit = match carry_out(cli, &mut streams) {
         Ok(exit) => exit,
@@ -87,11 +86,11 @@ fn carry_out(cli: Cli, streams: &mut Streams) -> Result<Exit, CliError> {
         Command::Completions(args) => completions::run(&args, streams),
         Command::Setup(args) => {
             let env = config::process_env();
-            let usual = || config::platform_folder(&env).join(config::FILE_NAME);
-            let path = named.map_or_else(usual, Path::to_path_buf);
+            let path = config::place_for_new(&RealDisk, named, &env, &loading::cwd()?);
             setup::run(&args, &path, &env, &RealDisk, streams)
         }
         Command::Check(args) => surroundings::run(&args, named, streams),
+        Command::Logs(args) => log_files::run(&args, named, &RealDisk, streams),
         Command::Service(args) => service::run(&args, named, streams),
         Command::SupportBundle(args) => {
             logging::for_people();
@@ -120,6 +119,7 @@ fn on_config(command: Command, config: &Config, streams: &mut Streams) -> Result
         Command::Logout(args) => account::logout(config, &args, streams),
         Command::Orders(args) => orders::orders(config, &args, streams),
         Command::Show(args) => orders::show(config, &args, streams),
+        Command::Open(args) => open::run(config, &args, streams),
         Command::Refetch(args) => change::refetch(config, &args, streams),
         Command::Publish(args) => change::publish(config, &args, streams),
         Command::Return(args) => change::send_back(config, &args, streams),
@@ -136,8 +136,9 @@ fn on_config(command: Command, config: &Config, streams: &mut Streams) -> Result
                 |key: &OrderKey, sha256: &str| store.knows_manifest(key, sha256).unwrap_or(true)
             });
             let knows = knows.as_ref().map(|knows| knows as &Knows<'_>);
-            verify::run(&layout, &args.orders, &removed, knows, streams)
+            verify::run(&layout, &args, &removed, knows, streams)
         }
+        Command::Notifications(args) => notifications::run(config, args, streams),
         Command::Audit(args) => audit::run(config, &args, streams),
         Command::Update(args) => update::run(config, &args, streams),
         Command::Demo(_)
@@ -145,6 +146,7 @@ fn on_config(command: Command, config: &Config, streams: &mut Streams) -> Result
         | Command::Sync
         | Command::Simulate(_)
         | Command::Check(_)
+        | Command::Logs(_)
         | Command::Service(_)
         | Command::HashPassword
         | Command::Schema(_)

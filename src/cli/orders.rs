@@ -343,6 +343,10 @@ fn tell_story(story: &Story<'_>, streams: &mut Streams) -> Result<(), CliError> 
     for line in &story.events {
         streams.line(format!("    {}  {}", line.at, line.text))?;
     }
+    if story.events.iter().any(|event| event.kind == "kept") {
+        let order = order.order_id;
+        streams.note(format!("to see what was left alone: `casedrop verify {order} --names`"))
+    }
     Ok(())
 }
 
@@ -357,7 +361,7 @@ fn at_align(order: &OrderRecord) -> String {
     }
 }
 
-fn layout(config: &Config) -> Layout {
+pub(super) fn layout(config: &Config) -> Layout {
     Layout { output: config.output.clone(), staging: config.staging.clone() }
 }
 
@@ -385,7 +389,7 @@ fn tell_logins(
     Ok(())
 }
 
-fn unknown(id: &str) -> CliError {
+pub(super) fn unknown(id: &str) -> CliError {
     CliError::new(Exit::Failed, format!("Casedrop has never seen order {id}"))
         .hint("`casedrop orders` lists all orders that it has seen")
 }

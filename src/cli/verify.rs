@@ -1,28 +1,46 @@
 //! `casedrop verify`: does the output tree hold what its manifests say?
 
+use clap::Args;
+
 use super::{CliError, Exit, Streams};
 use crate::agent::requests::{of_unknown_origin, sentence, summary, verify_orders, was_removed};
 use crate::disk::RealDisk;
-use crate::hotfolder::{Knows, Layout};
+use crate::hotfolder::{FileNames, Knows, Layout};
 use crate::model::ids::OrderId;
+
+#[derive(Debug, Default, Args)]
+pub struct VerifyArgs {
+    /// Verify only these orders.
+    #[arg(value_name = "ORDER")]
+    pub orders: Vec<OrderId>,
+    /// Print the names of files as they are, even if they may be the name of a patient.
+    #[arg(long)]
+    pub names: bool,
+}
 
 /// Verifies the whole tree, or only some orders; those in `removed` were removed because of their
 /// age and may be missing. `knows` asks the journal, if there is one. Exits 0 only if there is no
 /// difference.
 pub fn run(
     layout: &Layout,
-    orders: &[OrderId],
+    args: &VerifyArgs,
     removed: &[OrderId],
     knows: Option<&Knows<'_>>,
     streams: &mut Streams,
 ) -> Result<Exit, CliError> {
-    let (report, away) = verify_orders(&RealDisk, layout, orders, removed, knows);
+    let names = if args.names { FileNames::Real } else { FileNames::Discreet };
+    let (report, away) = verify_orders(&RealDisk, layout, &args.orders, removed, knows, names);
     for order in &away {
         streams.note(was_removed(order));
     }
     if streams.json {
         streams.json(&report)?;
     } else {
+        let is_shortened =
+            |file: &Option<String>| file.as_ref().is_some_and(|file| file.contains('…'));
+        if report.differences.iter().any(|difference| is_shortened(&difference.file)) {
+            streams.note("to see the names of files in full: --names");
+        }
         for order in &report.unknown_origin {
             streams.line(of_unknown_origin(order))?;
         }
@@ -66,7 +84,7 @@ mod tests {
             json,
             terminal: false,
         };
-        let exit = run(layout, &[], &[], None, &mut streams).expect("ran");
+        let exit = run(layout, &VerifyArgs::default(), &[], None, &mut streams).expect("ran");
         let bytes = out.0.lock().expect("not poisoned").clone();
         (exit, String::from_utf8(bytes).expect("text"))
     }

@@ -46,7 +46,7 @@ pub use publish::{Publication, PublishOutcome, Recovered, Step, Target, publish,
 pub use root::Root;
 pub use spool::{Spool, SpoolFile};
 pub use unpack::{Reading, Unpacked, unpack, unpack_as};
-pub use verify::{Difference, Knows, VerifyReport, verify_tree, verify_tree_with};
+pub use verify::{Difference, FileNames, Knows, VerifyReport, verify_tree, verify_tree_with};
 pub use write_manifest::write_manifest;
 
 use casedrop_model::path::RelPath;

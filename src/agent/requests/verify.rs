@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::RequestHandler;
 use crate::disk::Disk;
-use crate::hotfolder::{Difference, Knows, Layout, VerifyReport, verify_tree_with};
+use crate::hotfolder::{Difference, FileNames, Knows, Layout, VerifyReport, verify_tree_with};
 use crate::model::ids::{OrderId, OrderKey};
 use crate::model::request::{Outcome, Reply};
 
@@ -24,7 +24,8 @@ impl RequestHandler {
         // If the journal cannot be queried, nothing is reported as unknown.
         let knows = |key: &OrderKey, sha256: &str| ask(key, sha256).unwrap_or(true);
         let (disk, layout) = (&*self.disk, &self.layout);
-        let (report, away) = verify_orders(disk, layout, orders, &removed, Some(&knows));
+        let (report, away) =
+            verify_orders(disk, layout, orders, &removed, Some(&knows), FileNames::Discreet);
         let mut text = summary(&report);
         for order in &away {
             // Writing to a `String` cannot fail.
@@ -64,13 +65,14 @@ pub fn verify_orders(
     orders: &[OrderId],
     removed: &[OrderId],
     knows: Option<&Knows<'_>>,
+    names: FileNames,
 ) -> (VerifyReport, Vec<OrderId>) {
     let (away, only): (Vec<_>, Vec<_>) =
         orders.iter().cloned().partition(|order| removed.contains(order));
     let report = match only.as_slice() {
-        [] if orders.is_empty() => verify_tree_with(disk, layout, None, knows),
+        [] if orders.is_empty() => verify_tree_with(disk, layout, None, knows, names),
         [] => VerifyReport::default(),
-        only => verify_tree_with(disk, layout, Some(only), knows),
+        only => verify_tree_with(disk, layout, Some(only), knows, names),
     };
     (report, away)
 }
