@@ -24,6 +24,7 @@ pub mod notifications;
 pub mod open;
 pub mod orders;
 pub mod outcome;
+mod progress;
 pub mod reconcile;
 mod rights;
 pub mod run;

@@ -29,6 +29,7 @@ mod journal;
 #[cfg(target_os = "linux")]
 mod limits;
 mod logins;
+mod looking;
 mod names;
 mod notices;
 mod notified;
