@@ -45,7 +45,7 @@ pub fn run(
     match what {
         NotificationsCommand::Url => {
             if streams.json {
-                streams.json(&serde_json::json!({ "url": url }))?;
+                streams.json(&serde_json::json!({ "url": url.as_str() }))?;
             } else {
                 streams.line(&url)?;
                 streams.note("Keep it secret: whoever has this URL can send notifications.");
@@ -75,7 +75,7 @@ fn callback(config: &Config) -> Result<Url, CliError> {
 #[derive(Debug, Serialize)]
 struct Tested {
     /// Without the secret part.
-    public_url: Url,
+    public_url: String,
     /// To which addresses the URL's host leads, asked from here.
     addresses: Vec<IpAddr>,
     /// The HTTP status of the answer; `None` if there was none.
@@ -118,7 +118,7 @@ fn test(config: &Config, url: &Url, streams: &mut Streams) -> Result<Exit, CliEr
         hint => hint,
     };
     let tested = Tested {
-        public_url: public,
+        public_url: public.to_string(),
         addresses,
         status,
         took_ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
@@ -137,7 +137,10 @@ fn tell(tested: &Tested, is_loopback: bool, streams: &mut Streams) -> Result<(),
     let Tested { public_url, addresses, took_ms, message, hint, .. } = tested;
     let shown: Vec<_> = addresses.iter().map(ToString::to_string).collect();
     let leads = if shown.is_empty() { "nowhere".to_owned() } else { shown.join(", ") };
-    streams.note(format!("Called {public_url}/… as Align does; its host leads to {leads}."));
+    streams.note(format!(
+        "Called {}/… as Align does; its host leads to {leads}.",
+        public_url.trim_end_matches('/')
+    ));
     streams.line(format!("{message} ({took_ms} ms)"))?;
     if let Some(hint) = hint {
         streams.note(format!("hint: {hint}"));
