@@ -72,6 +72,10 @@ fn delegated() -> Option<Exit> {
 
 fn carry_out(cli: Cli, streams: &mut Streams) -> Result<Exit, CliError> {
     let named = cli.config.as_deref();
+    // An agent starts its log as its config says.
+    if cli.verbose > 0 && !matches!(cli.command, Command::Run(_) | Command::Sync) {
+        logging::for_people();
+    }
     match cli.command {
         Command::Demo(args) => {
             logging::for_people();

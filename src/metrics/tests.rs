@@ -72,6 +72,7 @@ fn full() -> Status {
     let mut status = well();
     status.labs.push(lab(HOSTILE));
     status.labs[1].state = LabState::LoginNeeded;
+    status.no_orders_after = Some(8 * 3600);
     status.downloads = vec![RunningDownload {
         key: key("smile-lab", "17544365"),
         asset: AssetKind::Ide.as_str().to_owned(),
