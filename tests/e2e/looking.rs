@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 
 use casedrop::simulator::CaseKind;
 
-use super::listening::{SECRET, free_address, listening, listening_at};
+use super::listening::{SECRET, listening};
 use super::world::{World, ended, order, program, started, wait_for};
 
 #[test]
@@ -64,10 +64,11 @@ fn the_log_is_shown_by_level_and_order_and_followed() {
         assert!(entry["at"].is_string() && entry["level"].is_string(), "{entry}");
     }
 
-    let mut following = world.command(&["logs", "--follow", "-n", "0"]);
+    let mut following = world.command(&["logs", "--follow", "-n", "1"]);
     following.stdout(Stdio::piped()).stderr(Stdio::null());
     let mut following = started(|| following.spawn());
-    let lines = BufReader::new(following.stdout.take().expect("piped")).lines();
+    let mut lines = BufReader::new(following.stdout.take().expect("piped")).lines();
+    lines.next().expect("the newest line").expect("readable");
     let second = world.align().create_order(&order(CaseKind::OrthoShell)).expect("created");
     world.sync();
     let followed = lines.map_while(Result::ok).find(|line| line.contains(&second));
@@ -92,7 +93,10 @@ fn verbose_says_what_happens_and_never_a_secret() {
     let id = world.align().create_order(&order(CaseKind::OrthoShell)).expect("created");
     let quiet = world.sync();
     assert!(!quiet.stderr.contains("DEBUG"), "{quiet:?}");
-    let loud = world.good(&["sync", "-vv"]);
+    let loud = wait_for("a pass that may poll", || {
+        let ended = world.casedrop(&["sync", "-vv"]);
+        (!ended.stderr.contains("not polled")).then_some(ended)
+    });
     assert!(loud.stderr.contains("DEBUG") || loud.stderr.contains("TRACE"), "{loud:?}");
     let loud = world.good(&["accounts", "smile-lab", "-vvv"]);
     for secret in ["s3cret-of-client", "Bearer", "refresh_token="] {
@@ -180,7 +184,7 @@ fn a_test_of_notifications_says_what_the_public_url_answers() {
 #[test]
 fn a_server_that_is_not_casedrop_is_told_from_it() {
     // The public URL leads to the simulated Align instead.
-    let listening = listening_at(free_address(), "1h", "");
+    let listening = listening("1h", "");
     let world = &listening.world;
     let public = format!("http://{}/itero", world.simulator_address());
     let own = format!("http://127.0.0.1:{}/itero", listening.address.port());
