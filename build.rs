@@ -1,4 +1,5 @@
-//! Gives the Windows program its icon, version and manifest. On other systems there is nothing to do.
+//! Records what `casedrop --version` says about the build, and gives the Windows program its icon,
+//! version and manifest.
 
 use std::env;
 use std::error::Error;
@@ -8,6 +9,7 @@ use std::process::Command;
 
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed=build.rs");
+    println!("cargo::rustc-env=CASEDROP_BUILD={}", about_build()?);
     if env::var("CARGO_CFG_TARGET_OS")? != "windows" {
         return Ok(());
     }
@@ -25,6 +27,22 @@ fn main() -> Result<(), Box<dyn Error>> {
     compile(&filled, &object)?;
     println!("cargo::rustc-link-arg-bins={}", object.display());
     Ok(())
+}
+
+/// The commit, if packaging names it, and the target. It is never asked of git: the same sources and
+/// environment give the same program, wherever it is built.
+fn about_build() -> Result<String, Box<dyn Error>> {
+    const COMMIT: &str = "CASEDROP_COMMIT";
+    println!("cargo::rerun-if-env-changed={COMMIT}");
+    let target = env::var("TARGET")?;
+    let commit = env::var(COMMIT).unwrap_or_default();
+    if commit.is_empty() {
+        return Ok(target);
+    }
+    if commit.len() < 12 || !commit.chars().all(|c| c.is_ascii_hexdigit()) {
+        return Err(format!("{COMMIT} is not the hash of a commit: {commit}").into());
+    }
+    Ok(format!("commit {}, {target}", &commit[..12]))
 }
 
 /// Puts version and places into the resource script.

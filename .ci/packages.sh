@@ -15,9 +15,10 @@ here=$PWD
 work=$here/target/packages
 first=0.1.0 second=0.1.1
 checks=0
-# A commit made during the run must not change the times in the packages.
+# A commit made during the run must not change the times and the commit in the packages.
 SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct)}
-export SOURCE_DATE_EPOCH
+CASEDROP_COMMIT=${CASEDROP_COMMIT:-$(git rev-parse HEAD)}
+export SOURCE_DATE_EPOCH CASEDROP_COMMIT
 
 fail() {
   echo "error: $*" >&2

@@ -37,7 +37,7 @@ mod updates;
 mod updating;
 mod welcome;
 
-pub use callback::{CALLBACK_SECRET, callback_secret, callback_url};
+pub use callback::{CALLBACK_SECRET, callback_secret, callback_url, existing_callback_url};
 pub use clock::wall_now;
 pub use connect::connect;
 pub use journal_access::{Journal, Wake};

@@ -133,7 +133,9 @@ impl Executor {
                 Some(Input::Fetched { key: job.key, result })
             }
             Effect::Publish(job) => {
+                self.progress.enter(&job.intent.key, Stage::Publishing);
                 let result = self.publish(&job);
+                self.progress.end(&job.intent.key);
                 Some(Input::Published { key: job.intent.key, result })
             }
             Effect::Recover(job) => {

@@ -24,7 +24,7 @@ lay_out() {
   install -D -m 644 "$work/completions/zsh" "$root$zsh/_casedrop"
   install -m 644 "$work/casedrop.yaml" "$root/etc/casedrop/casedrop.yaml"
   "$here/documents.py" "$root/usr/share/doc/casedrop"
-  install -m 644 config.example.yaml "$root/usr/share/doc/casedrop/"
+  install -m 644 config.example.yaml policy.example.yaml "$root/usr/share/doc/casedrop/"
 }
 
 pack_deb() {
@@ -97,7 +97,7 @@ pack_tar() {
   name=$(basename "$out" .tar.gz)
   install -D -m 755 "$linux_exe" "$work/tar/$name/casedrop"
   "$here/documents.py" "$work/tar/$name"
-  install -m 644 LICENSE-MIT LICENSE-APACHE config.example.yaml "$work/tar/$name/"
+  install -m 644 LICENSE-MIT LICENSE-APACHE config.example.yaml policy.example.yaml "$work/tar/$name/"
   settle "$work/tar"
   tar --create --directory "$work/tar" --sort=name --owner=0 --group=0 --numeric-owner --format=gnu \
     "$name" | gzip -9n >"$out"

@@ -31,9 +31,9 @@ make_folders() {
 
 # Starts the agent if its config is complete, otherwise says what to do.
 start_or_tell() {
-  if ! /usr/bin/casedrop setup >/dev/null 2>&1; then
+  if ! /usr/bin/casedrop setup --config /etc/casedrop/casedrop.yaml >/dev/null 2>&1; then
     echo 'casedrop: /usr/bin/casedrop does not run on this system' >&2
-  elif /usr/bin/casedrop setup --json | grep -q '"complete": true'; then
+  elif /usr/bin/casedrop setup --config /etc/casedrop/casedrop.yaml --json | grep -q '"complete": true'; then
     # If an admin stopped and disabled it, leave it so.
     if runs && { systemctl --quiet is-enabled casedrop.service || systemctl --quiet is-active casedrop.service; }; then
       systemctl restart casedrop.service ||

@@ -25,11 +25,27 @@ const SHORTEST: usize = 32;
 /// The secret cannot be read, or a new one cannot be stored.
 pub fn callback_url(config: &Config, secrets: &dyn SecretStore) -> Result<Option<Url>, Fault> {
     let Some(notifications) = &config.notifications else { return Ok(None) };
-    let secret = callback_secret(secrets)?;
-    let mut url = notifications.public_url.clone();
+    Ok(Some(with_secret(&notifications.public_url, &callback_secret(secrets)?)))
+}
+
+/// Like [`callback_url`], but never creates the secret: `None` also if there is none yet.
+///
+/// # Errors
+/// The secret cannot be read.
+pub fn existing_callback_url(
+    config: &Config,
+    secrets: &dyn SecretStore,
+) -> Result<Option<Url>, Fault> {
+    let Some(notifications) = &config.notifications else { return Ok(None) };
+    let secret = secrets.load_text(CALLBACK_SECRET)?.filter(is_usable);
+    Ok(secret.map(|secret| with_secret(&notifications.public_url, &secret)))
+}
+
+fn with_secret(public_url: &Url, secret: &SecretString) -> Url {
+    let mut url = public_url.clone();
     let path = url.path().trim_end_matches('/').to_owned();
     url.set_path(&format!("{path}/{}", secret.expose_secret()));
-    Ok(Some(url))
+    url
 }
 
 /// Returns the secret segment of the callback URL, creating it if there is none yet.
@@ -82,6 +98,16 @@ mod tests {
         assert!(secret.chars().all(|c| c.is_ascii_hexdigit()));
         assert_eq!(with("https://lab.example/itero"), url, "a slash more or less is the same");
         assert_eq!(with("https://other.example"), format!("https://other.example/{secret}"));
+    }
+
+    #[test]
+    fn whoever_looks_the_url_up_makes_none() {
+        let secrets = MemorySecrets::new();
+        let config = config("notifications: { public_url: 'https://lab.example/itero' }\n");
+        assert_eq!(existing_callback_url(&config, &secrets).expect("read"), None);
+        assert!(secrets.load_text(CALLBACK_SECRET).expect("read").is_none());
+        let made = callback_url(&config, &secrets).expect("made");
+        assert_eq!(existing_callback_url(&config, &secrets).expect("read"), made);
     }
 
     #[test]

@@ -10,6 +10,9 @@ use super::change::{PublishArgs, RefetchArgs, ReturnArgs};
 use super::check::CheckArgs;
 use super::completions::CompletionsArgs;
 use super::demo::DemoArgs;
+use super::logs::LogsArgs;
+use super::notifications::NotificationsCommand;
+use super::open::OpenArgs;
 use super::orders::OrdersArgs;
 use super::run::RunArgs;
 use super::schema::SchemaArgs;
@@ -20,6 +23,7 @@ use super::simulate::SimulateArgs;
 use super::status::LabArgs;
 use super::support::SupportArgs;
 use super::update::UpdateArgs;
+use super::verify::VerifyArgs;
 
 /// Mirrors iTero scans from Align's Lab Connector API into a dental lab's hot folder.
 #[derive(Debug, Parser)]
@@ -31,9 +35,9 @@ pub struct Cli {
     /// Print machine-readable results on standard output.
     #[arg(long, global = true)]
     pub json: bool,
-    /// Say more: warnings, and the causes of errors.
-    #[arg(short, long, global = true)]
-    pub verbose: bool,
+    /// Say on standard error what the program does; twice (-vv) in detail.
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
     #[command(subcommand)]
     pub command: Command,
 }
@@ -51,10 +55,20 @@ Exit status:
 const GROUPS: [(&str, &[&str]); 5] = [
     ("First steps", &["demo", "setup", "check", "login", "accounts", "pair", "unpair", "logout"]),
     ("Running the agent", &["run", "sync", "service", "update"]),
-    ("Orders", &["orders", "show", "refetch", "publish", "return", "verify"]),
+    ("Orders", &["orders", "show", "open", "refetch", "publish", "return", "verify"]),
     (
         "Looking after it",
-        &["status", "poll", "pause", "resume", "audit", "support-bundle", "hash-password"],
+        &[
+            "status",
+            "poll",
+            "pause",
+            "resume",
+            "logs",
+            "audit",
+            "notifications",
+            "support-bundle",
+            "hash-password",
+        ],
     ),
     ("For other programs", &["simulate", "schema", "completions", "help"]),
 ];
@@ -135,6 +149,13 @@ Examples:
   casedrop show 17544365        by its number, or by its Rx id
   casedrop show 17544365 --files")]
     Show(ShowArgs),
+    /// Open the status page, or an order's folder.
+    #[command(after_help = "\
+Examples:
+  casedrop open                 the status page, in the browser
+  casedrop open 17544365        the order's folder
+  casedrop open 17544365 --print   only prints where it is")]
+    Open(OpenArgs),
     /// Fetch orders again.
     #[command(after_help = "\
 Examples:
@@ -159,6 +180,16 @@ Examples:
     Resume(LabArgs),
     /// Compare the output folder with its manifests, byte for byte.
     Verify(VerifyArgs),
+    /// Show the newest lines of the log files.
+    #[command(after_help = "\
+Examples:
+  casedrop logs                           the last 100 lines
+  casedrop logs --follow --level warn     warnings and errors as they come
+  casedrop logs --order 17544365 -n 1000  what was logged about one order")]
+    Logs(LogsArgs),
+    /// Check that scan notifications can reach this PC, or print the URL that Align calls.
+    #[command(subcommand)]
+    Notifications(NotificationsCommand),
     /// Show who did what on this PC, or check that this record is intact.
     #[command(after_help = "\
 Examples:
@@ -183,16 +214,6 @@ Examples, as an administrator:
     Schema(SchemaArgs),
     /// Print a shell completion script.
     Completions(CompletionsArgs),
-}
-
-#[derive(Debug, clap::Args)]
-pub struct VerifyArgs {
-    /// Verify only these orders.
-    #[arg(value_name = "ORDER")]
-    pub orders: Vec<crate::model::ids::OrderId>,
-    /// Verify only this lab's orders.
-    #[arg(long, value_name = "LAB")]
-    pub lab: Option<String>,
 }
 
 #[cfg(test)]

@@ -370,6 +370,14 @@ fn a_log_folder_that_cannot_be_written_is_named_too() {
     assert_eq!((exit, place.dir.path().join("logs").exists()), (Exit::Ok, false), "{text}");
 }
 
+#[test]
+fn a_staging_that_is_refused_is_not_explained_as_if_it_were_right() {
+    let (exit, text) = Place::new("staging: orders/work\n").check();
+    assert_eq!(exit, Exit::Usage, "{text}");
+    assert!(text.contains("error: staging (casedrop.yaml:10): "), "{text}");
+    assert!(!text.contains("root of its volume"), "{text}");
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn staging_on_another_volume_is_refused() {

@@ -1,14 +1,12 @@
 //! Maps arguments to commands.
 
-use std::path::Path;
-
 use clap::FromArgMatches as _;
 
 use super::args::{self, Cli, Command};
 use super::{
     CliError, Exit, Streams, account, audit, change, completions, demo, dumps, hash_password,
-    hooks, loading, logging, orders, run, schema, service, setup, show, simulate, status, streams,
-    support, surroundings, update, verify, work,
+    hooks, loading, logging, logs as log_files, notifications, open, orders, run, schema, service,
+    setup, show, simulate, status, streams, support, surroundings, update, verify, work,
 };
 use crate::config::{self, Config};
 use crate::disk::RealDisk;
@@ -22,12 +20,13 @@ pub fn main() -> Exit {
     if let Some(exit) = delegated() {
         return exit;
     }
-    let command = args::command().version(hooks::version());
+    let command = args::command().version(hooks::version()).long_version(hooks::long_version());
     let cli = match command.try_get_matches().and_then(|found| Cli::from_arg_matches(&found)) {
         Ok(cli) => cli,
         Err(error) => return misused(&error),
     };
-    let verbose = cli.verbose;
+    logging::be_verbose(cli.verbose);
+    let verbose = cli.verbose > 0;
     let mut streams = Streams::process(cli.json);
     let exit = carry_out(cli, &mut streams).unwrap_or_else(|error| {
         tracing::error!(target: SAID, "{}", error.in_full());
@@ -87,7 +86,11 @@ fn delegated() -> Option<Exit> {
 }
 
 fn carry_out(cli: Cli, streams: &mut Streams) -> Result<Exit, CliError> {
-    let (named, verbose) = (cli.config.as_deref(), cli.verbose);
+    let named = cli.config.as_deref();
+    // An agent starts its log as its config says.
+    if cli.verbose > 0 && !matches!(cli.command, Command::Run(_) | Command::Sync) {
+        logging::for_people();
+    }
     match cli.command {
         Command::Demo(args) => {
             logging::for_people();
@@ -102,11 +105,11 @@ fn carry_out(cli: Cli, streams: &mut Streams) -> Result<Exit, CliError> {
         Command::Completions(args) => completions::run(&args, streams),
         Command::Setup(args) => {
             let env = config::process_env();
-            let usual = || config::platform_folder(&env).join(config::FILE_NAME);
-            let path = named.map_or_else(usual, Path::to_path_buf);
+            let path = config::place_for_new(&RealDisk, named, &env, &loading::cwd()?);
             setup::run(&args, &path, &env, &RealDisk, streams)
         }
         Command::Check(args) => surroundings::run(&args, named, streams),
+        Command::Logs(args) => log_files::run(&args, named, &RealDisk, streams),
         Command::Service(args) => service::run(&args, named, streams),
         Command::SupportBundle(args) => {
             logging::for_people();
@@ -119,7 +122,7 @@ fn carry_out(cli: Cli, streams: &mut Streams) -> Result<Exit, CliError> {
         }
         other => {
             let loaded = loading::load(named, false)?;
-            logging::for_command(verbose);
+            logging::for_command();
             on_config(other, &loaded.config, streams)
         }
     }
@@ -135,6 +138,7 @@ fn on_config(command: Command, config: &Config, streams: &mut Streams) -> Result
         Command::Logout(args) => account::logout(config, &args, streams),
         Command::Orders(args) => orders::orders(config, &args, streams),
         Command::Show(args) => show::show(config, &args, streams),
+        Command::Open(args) => open::run(config, &args, streams),
         Command::Refetch(args) => change::refetch(config, &args, streams),
         Command::Publish(args) => change::publish(config, &args, streams),
         Command::Return(args) => change::send_back(config, &args, streams),
@@ -143,6 +147,7 @@ fn on_config(command: Command, config: &Config, streams: &mut Streams) -> Result
         Command::Pause(args) => status::pause(config, &args, streams),
         Command::Resume(args) => status::resume(config, &args, streams),
         Command::Verify(args) => verify::verify(config, &args, streams),
+        Command::Notifications(args) => notifications::run(config, args, streams),
         Command::Audit(args) => audit::run(config, &args, streams),
         Command::Update(args) => update::run(config, &args, streams),
         Command::Demo(_)
@@ -150,6 +155,7 @@ fn on_config(command: Command, config: &Config, streams: &mut Streams) -> Result
         | Command::Sync
         | Command::Simulate(_)
         | Command::Check(_)
+        | Command::Logs(_)
         | Command::Service(_)
         | Command::HashPassword
         | Command::Schema(_)

@@ -45,6 +45,11 @@ pub(super) fn version() -> &'static str {
     env!("CARGO_PKG_VERSION")
 }
 
+/// The version with what is known of the build: `0.1.0 (commit 0123456789ab, x86_64-…)`.
+pub(super) fn long_version() -> &'static str {
+    format!("{} ({})", version(), env!("CASEDROP_BUILD")).leak()
+}
+
 #[cfg(not(debug_assertions))]
 fn rules() -> (Keys, Limits, Pace) {
     (Keys::built_in(), Limits::default(), Pace::default())

@@ -178,7 +178,12 @@ fn tell_story(story: &Story<'_>, files: bool, streams: &mut Streams) -> Result<(
     for line in &story.events {
         streams.line(format!("    {}  {}", local_seconds(&line.at), line.text))?;
     }
-    newest.map_or(Ok(()), |newest| tell_files(newest, files, streams))
+    newest.map_or(Ok(()), |newest| tell_files(newest, files, streams))?;
+    if story.events.iter().any(|event| event.kind == "kept") {
+        let order = order.order_id;
+        streams.note(format!("to see what was left alone: `casedrop verify {order} --names`"));
+    }
+    Ok(())
 }
 
 /// The teeth by their Universal numbers, with what is ordered for them.

@@ -23,7 +23,7 @@ pub struct SimulateArgs {
     /// Address to listen on; port 0 picks a free one
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8790")]
     pub listen: SocketAddr,
-    /// YAML file with settings, accounts, users and orders
+    /// YAML file with settings, accounts, users and orders; docs/simulator.md explains it
     #[arg(long, value_name = "FILE")]
     pub scenario: Option<PathBuf>,
     /// Folder of export archives to serve as ready orders, including those added later
@@ -83,10 +83,17 @@ fn scenario(args: &SimulateArgs) -> Result<Scenario, CliError> {
 }
 
 fn read_scenario(file: &Path) -> Result<Scenario, CliError> {
-    let bytes = read_limited(&RealDisk, file, MAX_SCENARIO)?;
+    const FORMAT: &str = "a scenario has `settings` and `accounts`, and each account has `orders`; \
+                          docs/simulator.md explains them, with an example";
     let wrong = |text: String| {
-        CliError::new(Exit::Usage, format!("{}: {text}", file.display()))
-            .hint("a scenario has `settings` and `accounts`, and each account has `orders`")
+        CliError::new(Exit::Usage, format!("{}: {text}", file.display())).hint(FORMAT)
+    };
+    let bytes = match read_limited(&RealDisk, file, MAX_SCENARIO) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            let text = format!("--scenario: there is no file {}", file.display());
+            return Err(CliError::new(Exit::Usage, text).hint(FORMAT));
+        }
+        bytes => bytes?,
     };
     let text = String::from_utf8(bytes).map_err(|_| wrong("is not UTF-8 text".to_owned()))?;
     Scenario::from_yaml(&text).map_err(|error| wrong(error.to_string()))
@@ -196,6 +203,11 @@ mod tests {
         let error = scenario(&SimulateArgs { scenario: Some(file), ..args() }).expect_err("wrong");
         assert_eq!(error.exit, Exit::Usage);
         assert!(error.message.contains("lab.yaml") && error.message.contains("line 3"), "{error}");
+        let file = Some(folder.path().join("nofile.yaml"));
+        let error = scenario(&SimulateArgs { scenario: file, ..args() }).expect_err("missing");
+        assert_eq!(error.exit, Exit::Usage);
+        assert!(error.message.contains("nofile.yaml"), "{error}");
+        assert!(error.hint.expect("a hint").contains("docs/simulator.md"));
     }
 
     #[test]

@@ -1,14 +1,28 @@
 //! `casedrop verify`: does the output tree hold what its manifests say?
 
-use super::args::VerifyArgs;
+use clap::Args;
+
 use super::order_view::{known_lab, layout, unknown};
 use super::{CliError, Exit, Streams, journal};
 use crate::agent::requests::{of_unknown_origin, sentence, summary, verify_orders, was_removed};
 use crate::config::Config;
 use crate::disk::RealDisk;
-use crate::hotfolder::{Knows, Layout, Selection};
+use crate::hotfolder::{FileNames, Knows, Layout, Selection};
 use crate::journal::Store;
 use crate::model::ids::{LabName, OrderId, OrderKey};
+
+#[derive(Debug, Args)]
+pub struct VerifyArgs {
+    /// Verify only these orders.
+    #[arg(value_name = "ORDER")]
+    pub orders: Vec<OrderId>,
+    /// Verify only this lab's orders.
+    #[arg(long, value_name = "LAB")]
+    pub lab: Option<String>,
+    /// Print the names of files as they are, even if they may be the name of a patient.
+    #[arg(long)]
+    pub names: bool,
+}
 
 /// Verifies the whole tree or some of its orders. Works without a journal too: then a removed order
 /// counts as missing.
@@ -24,7 +38,9 @@ pub fn verify(config: &Config, args: &VerifyArgs, streams: &mut Streams) -> Resu
     let dir =
         lab.map(|lab| lab.parse::<LabName>().map_or_else(|_| lab.clone(), |lab| lab.dir_name()));
     let wanted = Selection { lab: dir.as_deref(), orders: &args.orders };
-    run(&layout(config), wanted, &removed, knows, store.as_ref(), streams)
+    let names = if args.names { FileNames::Real } else { FileNames::Discreet };
+    let journal = Known { removed: &removed, knows, store: store.as_ref() };
+    run(&layout(config), wanted, names, &journal, streams)
 }
 
 /// Whether the journal was asked about an order and has never seen it.
@@ -32,21 +48,28 @@ fn is_unseen(store: Option<&Store>, order: &OrderId) -> bool {
     store.is_some_and(|store| store.find(order.as_str()).is_ok_and(|found| found.is_empty()))
 }
 
-/// Verifies what is wanted; orders in `removed` were removed because of their age and may be
-/// missing. `knows` and `store` ask the journal, if there is one. Exits 0 only if there is no
-/// difference.
+/// What the journal says, if there is one.
+#[derive(Default)]
+struct Known<'a> {
+    /// Orders that were removed because of their age and may be missing.
+    removed: &'a [OrderId],
+    /// Whether it knows a manifest.
+    knows: Option<&'a Knows<'a>>,
+    store: Option<&'a Store>,
+}
+
+/// Verifies what is wanted. Exits 0 only if there is no difference.
 fn run(
     layout: &Layout,
     wanted: Selection<'_>,
-    removed: &[OrderId],
-    knows: Option<&Knows<'_>>,
-    store: Option<&Store>,
+    names: FileNames,
+    journal: &Known<'_>,
     streams: &mut Streams,
 ) -> Result<Exit, CliError> {
-    let (report, away) = verify_orders(&RealDisk, layout, wanted, removed, knows);
+    let (report, away) = verify_orders(&RealDisk, layout, wanted, journal.removed, journal.knows, names);
     if let [order] = wanted.orders
         && report.orders == 0
-        && is_unseen(store, order)
+        && is_unseen(journal.store, order)
     {
         return Err(unknown(order.as_str()));
     }
@@ -56,6 +79,11 @@ fn run(
     if streams.json {
         streams.json(&report)?;
     } else {
+        let is_shortened =
+            |file: &Option<String>| file.as_ref().is_some_and(|file| file.contains('…'));
+        if report.differences.iter().any(|difference| is_shortened(&difference.file)) {
+            streams.note("to see the names of files in full: --names");
+        }
         for order in &report.unknown_origin {
             streams.line(of_unknown_origin(order))?;
         }
@@ -99,8 +127,8 @@ mod tests {
             json,
             terminal: false,
         };
-        let wanted = Selection::default();
-        let exit = run(layout, wanted, &[], None, None, &mut streams).expect("ran");
+        let (wanted, names) = (Selection::default(), FileNames::Discreet);
+        let exit = run(layout, wanted, names, &Known::default(), &mut streams).expect("ran");
         let bytes = out.0.lock().expect("not poisoned").clone();
         (exit, String::from_utf8(bytes).expect("text"))
     }

@@ -124,11 +124,14 @@ impl Builder<'_> {
                 return None;
             }
         };
-        if name.dir_name() != name.as_str() {
+        // Commands and file names contain it, too.
+        let odd = name.as_str().chars().find(|c| !c.is_alphanumeric() && !matches!(c, '-' | '_'));
+        if let Some(odd) = odd {
+            let odd = if odd == ' ' { "a blank".to_owned() } else { format!("`{odd}`") };
+            self.fault(&key, format!("the name `{name}` contains {odd}"), hint);
+        } else if name.dir_name() != name.as_str() {
             let reason = format!("`{name}` is not a valid folder name on every system");
             self.fault(&key, reason, hint);
-        } else if name.as_str().starts_with('.') {
-            self.fault(&key, format!("a folder named `{name}` would be hidden"), hint);
         }
         Some(name)
     }

@@ -65,13 +65,30 @@ pub fn locate(
     Err(ConfigFaults { faults: vec![fault], ..ConfigFaults::default() })
 }
 
+/// Where to write a config: the file named on the command line, else the one in `CASEDROP_CONFIG`,
+/// else `casedrop.yaml` in the current directory if there is one, else the platform's location. Once
+/// it is written, [`locate`] finds the same file.
+pub fn place_for_new(
+    disk: &dyn Disk,
+    named: Option<&Path>,
+    env: &[(String, String)],
+    cwd: &Path,
+) -> PathBuf {
+    let variable = paths::lookup(env, env::CONFIG).map(Path::new);
+    if let Some(path) = named.or(variable) {
+        return cwd.join(path);
+    }
+    let here = cwd.join(FILE_NAME);
+    if is_file(disk, &here) { here } else { paths::platform_config(env) }
+}
+
 /// The folder of the platform's config file.
 pub fn platform_folder(env: &[(String, String)]) -> PathBuf {
     let file = paths::platform_config(env);
     file.parent().map_or_else(|| file.clone(), Path::to_path_buf)
 }
 
-const HOW_TO_MAKE_ONE: &str = "copy config.example.yaml to casedrop.yaml and fill it in, or try the agent without an account: \
+const HOW_TO_MAKE_ONE: &str = "`casedrop setup` writes one to fill in; config.example.yaml explains every key. To try the agent without an account: \
      `casedrop simulate` prints a ready-to-use config, `casedrop demo` needs none";
 
 fn is_file(disk: &dyn Disk, path: &Path) -> bool {

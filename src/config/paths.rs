@@ -37,7 +37,7 @@ pub(super) fn check_text(text: &str) -> Result<(), Bad> {
             return bad(format!("`{text}` is not a valid path on Windows"), hint);
         }
     } else if has_drive(text) || text.starts_with("\\\\") {
-        let hint = "write a path for this system, such as /srv/casedrop";
+        let hint = "write a path for this system, such as /srv/casedrop/orders";
         return bad(format!("`{text}` is a Windows path"), hint);
     }
     Ok(())

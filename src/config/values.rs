@@ -40,7 +40,10 @@ pub(super) fn duration(text: &str) -> Result<Duration, Bad> {
         ("", None) => {
             return bad(
                 format!("`{digits}` is a duration without a unit"),
-                format!("write {digits}s for seconds or {digits}m for minutes"),
+                format!(
+                    "write {digits}s for seconds, {digits}m for minutes, {digits}h for hours or \
+                     {digits}d for days"
+                ),
             );
         }
         _ => {

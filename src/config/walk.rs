@@ -219,8 +219,9 @@ impl Walk {
             ("array", _) => format!("write a list: `{key}: [one, two]`"),
             ("object", Kind::List(_)) => "remove the `- ` before the keys".to_owned(),
             ("object", _) if path.0.is_empty() => {
-                "write lines such as `output: 'C:\\Casedrop\\Orders'`; see config.example.yaml"
-                    .to_owned()
+                let here =
+                    if cfg!(windows) { r"'C:\Casedrop\Orders'" } else { "/srv/casedrop/orders" };
+                format!("write lines such as `output: {here}`; see config.example.yaml")
             }
             ("object", _) => {
                 let keys: Vec<_> =

@@ -11,6 +11,7 @@ use crate::model::manifest::Manifest;
 
 use super::Executor;
 use crate::engine::effects::{FetchJob, Fetched};
+use crate::status::Stage;
 
 impl Executor {
     /// Fetches an order and publishes it at its own path, which must be empty. Leaves no claim in
@@ -34,7 +35,9 @@ impl Executor {
         }
         let fetched = self.fetch(job);
         self.progress.end(&job.key);
+        self.progress.enter(&job.key, Stage::Publishing);
         let published = fetched.and_then(|fetched| self.publish_staged(job, describe(fetched)));
+        self.progress.end(&job.key);
         self.remove(&self.layout.work_dir(&job.job));
         self.remove(&self.layout.spool_dir(&job.job));
         published

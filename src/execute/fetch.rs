@@ -17,6 +17,7 @@ use crate::model::step::Step;
 use super::Executor;
 use super::extras::Wanted;
 use crate::engine::effects::{FetchJob, Fetched};
+use crate::status::Stage;
 
 /// How often a package is fetched again because of a damaged file that the order can do without;
 /// after that it is published without the file.
@@ -79,6 +80,7 @@ impl Executor {
         places.is_whole.set(true);
         let dir = &places.dir;
         let limits = Limits::from(&self.config.downloads.limits);
+        self.progress.enter(&job.key, Stage::Unpacking);
         let reading = Reading {
             limits: &limits,
             code_page: self.config.downloads.name_encoding,
@@ -103,6 +105,7 @@ impl Executor {
             meshes: &unpacked.meshes,
             pictures_follow: kinds.contains(&AssetKind::Thumbnails),
         };
+        self.progress.enter(&job.key, Stage::Checking);
         let described = describe_case(&*self.disk, dir, unpacked.files, self.config.names, &case)?;
         let extras = Wanted { remote, key: &job.key, format: &wanted, spools: &places.spools, dir };
         let wait = self.config.downloads.extras_wait;

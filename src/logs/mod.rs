@@ -9,6 +9,7 @@
 mod files;
 mod format;
 mod notices;
+mod reader;
 mod recent;
 mod sink;
 mod targets;
@@ -33,11 +34,15 @@ use crate::model::time::WallMs;
 
 pub use self::files::{FILE_MAX, Found, TOTAL_MAX, found};
 pub use self::notices::log;
+pub use self::reader::{Entry, Reader, Wanted};
 pub use self::recent::{Filter, Line, Recent};
 
 /// The target of lines that the user also sees on standard error or by other means. They go to
 /// files and the ring buffer only.
 pub const SAID: &str = "casedrop::said";
+
+/// The filter for people who do not ask for more.
+pub const OUT_OF_THE_ORDINARY: &str = "warn";
 
 /// The default folder for log files, inside the state folder.
 const FOLDER: &str = "logs";
@@ -49,6 +54,8 @@ pub struct Setup<'a> {
     pub folder: Option<PathBuf>,
     /// Whether a user watches standard error and gets plain status lines there.
     pub terminal: bool,
+    /// What that user gets of the log.
+    pub people: &'a str,
     pub disk: Arc<dyn Disk>,
     pub now: fn() -> WallMs,
 }
@@ -73,7 +80,7 @@ pub fn start(setup: Setup<'_>) {
     let filter = || targets::filter(&setup.log.level);
     let mut layers = vec![ring(&setup.log.level, setup.now)];
     layers.push(match (setup.terminal, &setup.folder) {
-        (true, _) => format::stderr(setup.log.is_json()).with_filter(people()).boxed(),
+        (true, _) => format::stderr(setup.log.is_json()).with_filter(people(setup.people)).boxed(),
         (false, Some(_)) => format::stderr(setup.log.is_json())
             .with_filter(LevelFilter::WARN.and(unsaid(filter())))
             .boxed(),
@@ -89,17 +96,16 @@ pub fn start(setup: Setup<'_>) {
     tell_panics();
 }
 
-/// Starts logging for a command: only warnings and errors go to standard error, as the user sees
-/// the rest in plain lines.
-pub fn for_people(now: fn() -> WallMs) {
-    init(vec![ring("info", now), format::stderr(false).with_filter(people()).boxed()]);
+/// Starts logging for a command: what passes the filter goes to standard error, as the user sees the
+/// rest in plain lines.
+pub fn for_people(filter: &str, now: fn() -> WallMs) {
+    init(vec![ring("info", now), format::stderr(false).with_filter(people(filter)).boxed()]);
 }
 
-/// Like [`for_people`], for a command that reports its own failures: without `verbose` no warnings
-/// go to standard error.
-pub fn for_command(now: fn() -> WallMs, verbose: bool) {
-    let most = if verbose { LevelFilter::WARN } else { LevelFilter::ERROR };
-    init(vec![ring("info", now), format::stderr(false).with_filter(most.and(people())).boxed()]);
+/// Like [`for_people`], for a command that reports its own failures: only errors go to standard error.
+pub fn for_command(now: fn() -> WallMs) {
+    let filter = LevelFilter::ERROR.and(people(OUT_OF_THE_ORDINARY));
+    init(vec![ring("info", now), format::stderr(false).with_filter(filter).boxed()]);
 }
 
 /// Starts logging to standard error when nothing is configured.
@@ -135,9 +141,8 @@ fn sink(files: Files, now: fn() -> WallMs) -> Option<Sink> {
     }
 }
 
-fn people() -> Targets {
-    let warnings = Targets::new().with_default(LevelFilter::WARN);
-    unsaid(warnings.with_target(notices::TARGET, LevelFilter::OFF))
+fn people(filter: &str) -> Targets {
+    unsaid(targets::filter(filter).with_target(notices::TARGET, LevelFilter::OFF))
 }
 
 /// Excludes lines that the user sees by other means.

@@ -26,6 +26,8 @@ pub(super) struct Family {
 pub(super) enum Samples {
     /// Values that only grow.
     Counter(Vec<(Labels, u64)>),
+    /// Seconds that only add up.
+    Time(Option<f64>),
     /// Values that go up and down.
     Gauge(Vec<(Labels, f64)>),
     /// Information carried by the labels alone.
@@ -86,6 +88,7 @@ impl Family {
     fn is_empty(&self) -> bool {
         match &self.samples {
             Samples::Counter(samples) => samples.is_empty(),
+            Samples::Time(seconds) => seconds.is_none(),
             Samples::Gauge(samples) => samples.is_empty(),
             Samples::Info(samples) => samples.is_empty(),
             Samples::Histogram(samples) => samples.is_empty(),
@@ -95,7 +98,7 @@ impl Family {
     fn encode(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
         // The encoder adds these suffixes again.
         let (kind, ending) = match &self.samples {
-            Samples::Counter(_) => (MetricType::Counter, "_total"),
+            Samples::Counter(_) | Samples::Time(_) => (MetricType::Counter, "_total"),
             Samples::Gauge(_) => (MetricType::Gauge, ""),
             Samples::Info(_) => (MetricType::Info, "_info"),
             Samples::Histogram(_) => (MetricType::Histogram, ""),
@@ -105,6 +108,9 @@ impl Family {
         match &self.samples {
             Samples::Counter(samples) => samples.iter().try_for_each(|(labels, value)| {
                 metric.encode_family(labels)?.encode_counter::<NoLabelSet, _, f64>(value, None)
+            }),
+            Samples::Time(seconds) => seconds.iter().try_for_each(|seconds| {
+                metric.encode_counter::<NoLabelSet, f64, f64>(seconds, None)
             }),
             Samples::Gauge(samples) => samples
                 .iter()

@@ -53,6 +53,11 @@ fn agent(status: &Status) -> Vec<Family> {
             number(status.poll_interval),
         ),
         Family::gauge(
+            "casedrop_no_orders_after_seconds",
+            "Working hours without a publication after which the PC reports that; absent if never.",
+            status.no_orders_after.map(number),
+        ),
+        Family::gauge(
             "casedrop_journal_fault",
             "Whether the journal cannot be read or written.",
             flag(status.fault.is_some() || status.journal.is_some()),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::parse::{Read, label_names, read};
-use super::{Counters, render};
+use super::{Counters, render, render_with_process};
 use crate::engine::effects::Input;
 use crate::model::asset::AssetKind;
 use crate::model::fault::{Fault, FaultClass};
@@ -73,6 +73,7 @@ fn full() -> Status {
     status.labs.push(lab(HOSTILE));
     status.due_today.insert("smile-lab".to_owned(), 3);
     status.labs[1].state = LabState::LoginNeeded;
+    status.no_orders_after = Some(8 * 3600);
     status.downloads = vec![RunningDownload {
         key: key("smile-lab", "17544365"),
         asset: AssetKind::Ide.as_str().to_owned(),
@@ -390,6 +391,23 @@ fn each_alert_is_tried_and_explained() {
         assert!(is_tried, "{alert} has no case in casedrop.rules.test.yml");
         assert!(page.contains(&format!("| {alert} |")), "{alert} is not in docs/monitoring.md");
     }
+}
+
+#[test]
+fn what_the_process_uses_is_told_under_the_usual_names_and_documented() {
+    let page = include_str!("../../docs/monitoring.md");
+    let found = read(&render_with_process(&busy(), &full())).expect("the right format");
+    let own: Vec<_> = found.iter().filter(|(name, _)| name.starts_with("process_")).collect();
+    assert_eq!(own.len(), if cfg!(target_os = "linux") { 5 } else { own.len() });
+    assert!(own.len() >= 2, "memory is known everywhere: {own:?}");
+    for (name, family) in own {
+        let help = family.help.trim_end_matches('.');
+        let row = format!("| `{name}` | {} |  | {help} |", family.kind);
+        assert!(page.contains(&row), "docs/monitoring.md lacks {row}");
+        assert_eq!(family.kind == "counter", name.ends_with("_total"), "{name}");
+        assert!(family.samples.values().all(|value| *value > 0.0), "{name}");
+    }
+    assert!(!render(&busy(), &full()).contains("process_"), "no agent runs in this process");
 }
 
 #[test]

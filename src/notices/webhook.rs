@@ -8,8 +8,7 @@ use url::Url;
 
 use super::batch::Sent;
 use super::sign::Key;
-use crate::http::client::retry_after;
-use crate::http::client::trouble;
+use crate::http::client::{retry_after, unreached};
 use crate::model::time::WallMs;
 
 /// Timeout for one message as a whole.
@@ -47,19 +46,6 @@ impl Webhook {
             Err(error) => Sent::NotNow(unreached(host, &error.without_url()), None),
         }
     }
-}
-
-fn unreached(host: &str, error: &reqwest::Error) -> String {
-    if let Some(trouble) = trouble(host, error) {
-        return format!("{}: {}", trouble.reason, trouble.hint);
-    }
-    let mut text = format!("cannot reach {host}: {error}");
-    let mut source = std::error::Error::source(error);
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
-    }
-    text
 }
 
 fn judge(host: &str, status: StatusCode, headers: &HeaderMap, now: SystemTime) -> Sent {

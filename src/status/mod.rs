@@ -8,7 +8,7 @@ mod report;
 pub(crate) mod testing;
 mod words;
 
-pub use crate::engine::progress::{Progress, Transfer};
+pub use crate::engine::progress::{Progress, Stage, Transfer};
 pub use health::{Health, health, is_live};
 pub use reasons::{Code, Figure, Reason, Severity};
 pub use report::{

@@ -30,6 +30,7 @@ mod journal;
 mod limits;
 mod lists;
 mod logins;
+mod looking;
 mod names;
 mod notices;
 mod notified;

@@ -35,6 +35,31 @@ impl Transfer {
     }
 }
 
+/// What is being done with an order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// Bytes arrive.
+    Downloading,
+    /// The package is unpacked, and every byte proven.
+    Unpacking,
+    /// The files are looked into.
+    Checking,
+    /// The order is sealed and moved into the output.
+    Publishing,
+}
+
+impl Stage {
+    /// Its name, such as `downloading`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Downloading => "downloading",
+            Self::Unpacking => "unpacking",
+            Self::Checking => "checking",
+            Self::Publishing => "publishing",
+        }
+    }
+}
+
 /// All running downloads, and how much they have received so far.
 #[derive(Debug, Default)]
 pub struct Progress(Mutex<Table>);
@@ -44,6 +69,7 @@ struct Table {
     running: BTreeMap<OrderKey, Transfer>,
     /// Orders of which everything requested so far has arrived.
     here: BTreeSet<OrderKey>,
+    stages: BTreeMap<OrderKey, Stage>,
     received: BTreeMap<LabName, u64>,
 }
 
@@ -52,6 +78,7 @@ impl Progress {
     pub fn begin(&self, key: &OrderKey, kind: AssetKind, done: u64, total: Option<u64>) {
         let mut table = self.table();
         table.here.remove(key);
+        table.stages.insert(key.clone(), Stage::Downloading);
         let arrived = table.running.get(key).map_or(0, |before| before.arrived);
         let transfer = Transfer { kind, done, total, arrived, is_here: false };
         table.running.insert(key.clone(), transfer);
@@ -60,6 +87,11 @@ impl Progress {
     /// Records that all requested bytes of an order have arrived: what follows is up to this PC.
     pub fn is_here(&self, key: &OrderKey) {
         self.table().here.insert(key.clone());
+    }
+
+    /// Records what is done with an order from now on.
+    pub fn enter(&self, key: &OrderKey, stage: Stage) {
+        self.table().stages.insert(key.clone(), stage);
     }
 
     /// Adds bytes received.
@@ -76,11 +108,12 @@ impl Progress {
         }
     }
 
-    /// Records that a download ended, whatever the outcome.
+    /// Records that a download or a publication ended, whatever the outcome.
     pub fn end(&self, key: &OrderKey) {
         let mut table = self.table();
         table.running.remove(key);
         table.here.remove(key);
+        table.stages.remove(key);
     }
 
     /// Returns how much the running downloads have received.
@@ -101,6 +134,16 @@ impl Progress {
             (key.clone(), Transfer { is_here: table.here.contains(key), ..transfer.clone() })
         });
         running.collect()
+    }
+
+    /// Returns the orders that something is being done with, each with its download, if that is
+    /// running.
+    pub fn stages(&self) -> BTreeMap<OrderKey, (Stage, Option<Transfer>)> {
+        let table = self.table();
+        let one = |(key, stage): (&OrderKey, &Stage)| {
+            (key.clone(), (*stage, table.running.get(key).cloned()))
+        };
+        table.stages.iter().map(one).collect()
     }
 
     /// Returns the bytes received per lab since the process started, including aborted downloads.
@@ -140,6 +183,30 @@ mod tests {
     }
 
     #[test]
+    fn an_order_is_in_one_stage_after_another() {
+        let key = OrderKey {
+            lab: "a".parse().expect("valid"),
+            account: "1".parse().expect("valid"),
+            order: "1".parse().expect("valid"),
+        };
+        let progress = Progress::default();
+        let now =
+            || progress.stages().get(&key).map(|(stage, running)| (*stage, running.is_some()));
+        assert_eq!(now(), None);
+        progress.begin(&key, AssetKind::Ide, 0, None);
+        assert_eq!(now(), Some((Stage::Downloading, true)));
+        progress.enter(&key, Stage::Unpacking);
+        progress.begin(&key, AssetKind::Thumbnails, 0, None);
+        assert_eq!(now(), Some((Stage::Downloading, true)), "what comes after the scan");
+        progress.end(&key);
+        progress.enter(&key, Stage::Publishing);
+        assert_eq!(now(), Some((Stage::Publishing, false)));
+        assert!(progress.snapshot().is_empty(), "no download is running");
+        progress.end(&key);
+        assert_eq!(now(), None);
+    }
+
+    #[test]
     fn the_parts_of_an_order_are_one_download() {
         let key = OrderKey {
             lab: "a".parse().expect("valid"),
@@ -158,6 +225,7 @@ mod tests {
         assert_eq!(progress.arrived()[&key], coming);
         progress.end(&key);
         assert_eq!(progress.arrived().len(), 0);
+        assert_eq!(progress.stages().len(), 0);
     }
 
     #[test]

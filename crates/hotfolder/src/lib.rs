@@ -47,7 +47,9 @@ pub use publish::{Publication, PublishOutcome, Recovered, Step, Target, publish,
 pub use root::Root;
 pub use spool::{Spool, SpoolFile};
 pub use unpack::{Reading, Unpacked, unpack, unpack_as};
-pub use verify::{Difference, Knows, Selection, VerifyReport, verify_selection, verify_tree};
+pub use verify::{
+    Difference, FileNames, Knows, Selection, VerifyReport, verify_selection, verify_tree,
+};
 pub use write_manifest::write_manifest;
 
 use casedrop_model::path::RelPath;

@@ -54,22 +54,33 @@ pub struct Selection<'a> {
     pub orders: &'a [OrderId],
 }
 
+/// How much a report says about files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FileNames {
+    /// Without words that may name a person, for what is logged, stored or sent.
+    Discreet,
+    /// As they are, for the one person who asked.
+    Real,
+}
+
 /// Verifies all orders, or `only` some. An emptied directory counts as consumed and is no
 /// difference; neither is litter from operating systems.
 pub fn verify_tree(disk: &dyn Disk, layout: &Layout, only: Option<&[OrderId]>) -> VerifyReport {
     let selected = Selection { lab: None, orders: only.unwrap_or_default() };
-    verify_selection(disk, layout, selected, None)
+    verify_selection(disk, layout, selected, None, FileNames::Discreet)
 }
 
-/// Like [`verify_tree`]; with `knows`, also reports what the journal does not know.
+/// Like [`verify_tree`], with the given `names`; with `knows`, also reports what the journal does not
+/// know.
 pub fn verify_selection(
     disk: &dyn Disk,
     layout: &Layout,
     selected: Selection<'_>,
     knows: Option<&Knows<'_>>,
+    names: FileNames,
 ) -> VerifyReport {
     let report = VerifyReport::default();
-    let mut walk = Walk { disk, layout, selected, knows, found: Vec::new(), report };
+    let mut walk = Walk { disk, layout, selected, knows, names, found: Vec::new(), report };
     walk.output();
     for id in selected.orders {
         if !walk.found.contains(id) {
@@ -84,18 +95,18 @@ struct Walk<'a> {
     layout: &'a Layout,
     selected: Selection<'a>,
     knows: Option<&'a Knows<'a>>,
+    names: FileNames,
     found: Vec<OrderId>,
     report: VerifyReport,
 }
 
 impl Walk<'_> {
     fn differ(&mut self, order: &str, file: Option<&str>, what: impl Into<String>) {
-        self.report.differences.push(Difference {
-            order: shown(order),
-            // File names may contain a patient's name.
-            file: file.map(|file| if file == MARKER { file.to_owned() } else { file_name(file) }),
-            what: what.into(),
-        });
+        // File names may contain a patient's name.
+        let is_real = |file: &str| self.names == FileNames::Real || file == MARKER;
+        let order = if is_real("") { order.to_owned() } else { shown(order) };
+        let file = file.map(|file| if is_real(file) { file.to_owned() } else { file_name(file) });
+        self.report.differences.push(Difference { order, file, what: what.into() });
     }
 
     fn output(&mut self) {
@@ -273,7 +284,8 @@ mod tests {
         let (place, _) = setup();
         let (_, known) = sealed(&place.layout.beside_dir(&key(), 2), 2, &FILES);
         let knows = |order: &OrderKey, sha256: &str| *order == key() && sha256 == known;
-        let report = verify_selection(&RealDisk, &place.layout, Selection::default(), Some(&knows));
+        let (all, names) = (Selection::default(), FileNames::Discreet);
+        let report = verify_selection(&RealDisk, &place.layout, all, Some(&knows), names);
         assert_eq!(report.unknown_origin, ["smile-lab/4711/17"]);
         assert_eq!(report.differences, []);
         let report = verify_tree(&RealDisk, &place.layout, None);
@@ -321,6 +333,18 @@ mod tests {
                 difference("smile-lab/4711/20", "extra", "is not part of the order"),
             ]
         );
+    }
+
+    #[test]
+    fn whoever_asks_for_the_real_names_gets_them() {
+        let (place, dir) = setup();
+        std::fs::write(dir.join("Zzyzx, Anna.stl"), "").expect("write");
+        let told = |names| {
+            let report = verify_tree_with(&RealDisk, &place.layout, None, None, names);
+            report.differences.into_iter().filter_map(|one| one.file).collect::<Vec<_>>()
+        };
+        assert_eq!(told(FileNames::Discreet), ["…, ….stl"]);
+        assert_eq!(told(FileNames::Real), ["Zzyzx, Anna.stl"]);
     }
 
     #[test]

@@ -232,6 +232,34 @@ mod tests {
     }
 
     #[test]
+    fn what_the_documentation_says_of_scenarios_and_faults_is_true_and_complete() {
+        let page = include_str!("../../../docs/simulator.md");
+        let example = page.split_once("```yaml\n").expect("an example").1;
+        let example = example.split_once("```").expect("its end").0;
+        let scenario = Scenario::from_yaml(example).expect("a scenario");
+        assert_eq!(scenario.accounts[0].orders.len(), 4);
+        let keys = |value: serde_json::Value| {
+            value.as_object().expect("an object").keys().cloned().collect::<Vec<_>>()
+        };
+        let account = serde_json::to_value(&scenario.accounts[0]).expect("JSON");
+        let order = serde_json::to_value(OrderSpec::default()).expect("JSON");
+        let settings = serde_json::to_value(Settings::default()).expect("JSON");
+        let mut words = [keys(account), keys(order), keys(settings)].concat();
+        words.extend(crate::flows::TRANSITIONS.map(str::to_owned));
+        words.extend(crate::routes::DISCOVERED.map(|(name, ..)| name.to_owned()));
+        for word in words {
+            assert!(page.contains(&format!("`{word}`")), "docs/simulator.md lacks `{word}`");
+        }
+        let faults = page
+            .lines()
+            .filter_map(|line| line.strip_prefix("| `")?.split_once('`').map(|(kind, _)| kind));
+        let faults = faults.filter(|kind| kind.starts_with(['{', '"']));
+        let faults: Vec<crate::FaultKind> =
+            faults.map(|kind| serde_json::from_str(kind).expect(kind)).collect();
+        assert_eq!(faults.len(), 13, "each kind of fault");
+    }
+
+    #[test]
     fn a_wrong_scenario_says_where() {
         let error = Scenario::from_yaml("accounts:\n- id: \"1\"\n  nam: A\n").expect_err("wrong");
         let text = error.to_string();

@@ -394,7 +394,7 @@ impl PageData for RequestHandler {
     fn metrics(&self) -> String {
         let status = self.picture();
         match &self.live {
-            Some(live) => metrics::render(&live.counters, &status),
+            Some(live) => metrics::render_with_process(&live.counters, &status),
             None => metrics::render(&Counters::new(Arc::default()), &status),
         }
     }

@@ -6,7 +6,9 @@ use serde_json::json;
 
 use super::RequestHandler;
 use crate::disk::Disk;
-use crate::hotfolder::{Difference, Knows, Layout, Selection, VerifyReport, verify_selection};
+use crate::hotfolder::{
+    Difference, FileNames, Knows, Layout, Selection, VerifyReport, verify_selection,
+};
 use crate::model::ids::{OrderId, OrderKey};
 use crate::model::request::{Outcome, Reply};
 
@@ -25,7 +27,8 @@ impl RequestHandler {
         let knows = |key: &OrderKey, sha256: &str| ask(key, sha256).unwrap_or(true);
         let (disk, layout) = (&*self.disk, &self.layout);
         let wanted = Selection { orders, ..Selection::default() };
-        let (report, away) = verify_orders(disk, layout, wanted, &removed, Some(&knows));
+        let names = FileNames::Discreet;
+        let (report, away) = verify_orders(disk, layout, wanted, &removed, Some(&knows), names);
         let mut text = summary(&report);
         for order in &away {
             // Writing to a `String` cannot fail.
@@ -65,13 +68,14 @@ pub fn verify_orders(
     wanted: Selection<'_>,
     removed: &[OrderId],
     knows: Option<&Knows<'_>>,
+    names: FileNames,
 ) -> (VerifyReport, Vec<OrderId>) {
     let (away, only): (Vec<_>, Vec<_>) =
         wanted.orders.iter().cloned().partition(|order| removed.contains(order));
     let report = if only.is_empty() && !away.is_empty() {
         VerifyReport::default()
     } else {
-        verify_selection(disk, layout, Selection { orders: &only, ..wanted }, knows)
+        verify_selection(disk, layout, Selection { orders: &only, ..wanted }, knows, names)
     };
     (report, away)
 }

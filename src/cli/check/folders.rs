@@ -213,7 +213,8 @@ pub(super) fn volume(
             "check that both folders are reachable",
         ),
     }
-    if staging.starts_with(output) {
+    let is_refused = findings.faults.iter().any(|fault| fault.key == "staging");
+    if staging.starts_with(output) && !is_refused {
         let reason = format!(
             "{} is inside the output, because the output is the root of its volume; it is hidden, \
              but programs that search the whole volume can see it",

@@ -146,7 +146,10 @@ fn values_of_the_wrong_form_are_refused_with_the_right_one() {
             "alerts:\n  working_hours: Mo-Fr 8-18\n",
             ("alerts.working_hours", 9, "is not working hours", "Mon-Fri 08:00-18:00"),
         ),
-        add("alerts: { no_orders_after: 8 }\n", ("alerts.no_orders_after", 8, "unit", "write 8s")),
+        add(
+            "alerts: { no_orders_after: 8 }\n",
+            ("alerts.no_orders_after", 8, "unit", "8h for hours"),
+        ),
         add("log:\n  level: infos\n", ("log.level", 9, "log level", "write info")),
         add("log:\n  format: xml\n", ("log.format", 9, "`text`, `json`", "")),
         add(
@@ -189,9 +192,15 @@ fn labs_that_cannot_work_are_refused() {
     assert_faults(vec![
         add(&second("SMILE-Lab", ""), ("labs[1].name", 8, "labs[0]", "its own name")),
         add(&twice, ("labs[1].account", 14, "already", "once")),
-        swap("name: smile-lab", "name: a/b", ("labs[0].name", 3, "folder", "smile-lab")),
+        swap("name: smile-lab", "name: a/b", ("labs[0].name", 3, "contains `/`", "smile-lab")),
+        swap(
+            "name: smile-lab",
+            "name: Smile Lab",
+            ("labs[0].name", 3, "a blank", "letters, digits"),
+        ),
+        swap("name: smile-lab", "name: smile!", ("labs[0].name", 3, "contains `!`", "smile-lab")),
         swap("name: smile-lab", "name: CON", ("labs[0].name", 3, "folder", "smile-lab")),
-        swap("name: smile-lab", "name: .hidden", ("labs[0].name", 3, "hidden", "smile-lab")),
+        swap("name: smile-lab", "name: .hidden", ("labs[0].name", 3, "contains `.`", "smile-lab")),
         swap(
             "name: smile-lab",
             &format!("name: {}", "x".repeat(65)),

@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use secrecy::ExposeSecret;
 
-use super::super::{Channel, CodePage, Names, TlsFiles, WhenMissing, locate};
+use super::super::{Channel, CodePage, Names, TlsFiles, WhenMissing, locate, place_for_new};
 use super::{SMALL, load_bytes, load_good, small_and, small_with};
 use crate::disk::RealDisk;
 use crate::model::order::{RemoteOrder, Status};
@@ -335,6 +335,21 @@ fn the_config_is_looked_for_in_its_places_in_order() {
     assert_eq!(find(Some("by-arg.yaml"), &variable), cwd.join("by-arg.yaml"));
     let missing = locate(&RealDisk, Some(Path::new("gone.yaml")), &[], cwd).expect_err("gone");
     assert!(missing.to_string().contains("gone.yaml"), "{missing}");
+}
+
+#[test]
+fn a_new_config_is_written_where_the_other_commands_look_for_it() {
+    let dir = tempfile::tempdir().expect("temporary folder");
+    let cwd = dir.path();
+    let variable = [("CASEDROP_CONFIG".to_owned(), "by-env.yaml".to_owned())];
+    let place = |named: Option<&str>, env: &[(String, String)]| {
+        place_for_new(&RealDisk, named.map(Path::new), env, cwd)
+    };
+    assert_eq!(place(Some("by-arg.yaml"), &variable), cwd.join("by-arg.yaml"));
+    assert_eq!(place(None, &variable), cwd.join("by-env.yaml"));
+    assert_eq!(place(None, &[]), super::super::platform_folder(&[]).join("casedrop.yaml"));
+    std::fs::write(cwd.join("casedrop.yaml"), "").expect("written");
+    assert_eq!(place(None, &[]), cwd.join("casedrop.yaml"));
 }
 
 #[test]

@@ -54,6 +54,20 @@ fn a_policy_wins_over_the_file_and_the_environment() {
 }
 
 #[test]
+fn the_example_of_a_policy_can_be_used() {
+    let policy = include_str!("../../../policy.example.yaml").replace("CHANGE-ME", "eu");
+    let loaded = good(SMALL, &policy, &[]);
+    let config = loaded.config;
+    assert_eq!(config.labs[0].base_url.as_str(), "https://eu.iterocloud.com/");
+    assert_eq!(config.retention.min_free, 20_000_000_000);
+    assert!(!config.updates.automatic && config.commands.is_none());
+    // What it has as a comment is a key, too.
+    let policy =
+        policy.replace("\n#  ca_file: 'C:\\ProgramData\\Casedrop\\", "\n  ca_file: 'no/such/");
+    good(SMALL, &policy, &[]);
+}
+
+#[test]
 fn the_same_value_in_both_is_not_worth_a_word() {
     let text = small_and("names: both\nlog: { keep: '7d' }\nupdates: { automatic: False }\n");
     let policy = "names: both\nlog: { keep: 7d }\nupdates: { automatic: false }\n";

@@ -11,6 +11,7 @@ use tokio::time::timeout;
 use super::decode::MOST_BYTES;
 use super::shared::Shared;
 use super::writer::Job;
+use super::{RECORDED, TEST, TESTED};
 use super::{decode, peer};
 use crate::model::notification::{Mention, Noted, Reading};
 
@@ -63,6 +64,7 @@ async fn notified(shared: &Shared, peer: IpAddr, call: Request<Body>) -> Respons
         }
     };
     let Reading { mentions, unreadable } = match decode::plain(&body, &head.headers) {
+        Ok(body) if body.trim_ascii() == TEST.as_bytes() => return text(StatusCode::OK, TESTED),
         Ok(body) => shared.intake.read(&body, head.uri.query()),
         Err(why) => Reading::unclear(None, why),
     };
@@ -83,7 +85,7 @@ async fn notified(shared: &Shared, peer: IpAddr, call: Request<Body>) -> Respons
             });
             empty(StatusCode::NOT_FOUND)
         }
-        Some(_) => text(StatusCode::OK, "recorded\n"),
+        Some(_) => text(StatusCode::OK, RECORDED),
     }
 }
 

@@ -7,6 +7,7 @@
 //! | the same, nothing readable in it | 200 once it is durable that something changed |
 //! | the same, too large or too slow | 413 or 408; that something changed is recorded |
 //! | the same while the journal cannot be written | 503 with `Retry-After` |
+//! | the same, [`TEST`] | 200; nothing is recorded |
 //! | GET of the secret path | 200 `ok`: a test by a user or by Align |
 //! | anything else | 404 without a body |
 //!
@@ -47,6 +48,12 @@ pub use intake::{Intake, Recorded, Settings};
 
 /// Time between two attempts to start, and between two checks of certificate and secret.
 pub const CARE: Duration = Duration::from_secs(30);
+
+/// The body of a test by `casedrop notifications test`, and the answer to it.
+pub const TEST: &str = r#"{"casedrop":"test"}"#;
+pub const TESTED: &str = "casedrop: test received\n";
+/// The answer to what was recorded.
+pub const RECORDED: &str = "recorded\n";
 
 /// Maximum number of connections; for one more, an idle one is closed.
 const CONNECTIONS: usize = 256;

@@ -42,6 +42,16 @@ pub fn trouble(host: &str, error: &(dyn Error + 'static)) -> Option<Trouble> {
     Some(Trouble { code: "proxy", reason, hint: hint.to_owned() })
 }
 
+/// Says why a server was not reached, with the causes. The error must have no URL, which may be
+/// secret.
+pub fn unreached(host: &str, error: &(dyn Error + 'static)) -> String {
+    if let Some(trouble) = trouble(host, error) {
+        return format!("{}: {}", trouble.reason, trouble.hint);
+    }
+    let causes = std::iter::successors(Some(error), |&error| error.source());
+    causes.fold(format!("cannot reach {host}"), |text, cause| format!("{text}: {cause}"))
+}
+
 fn certificate(host: &str, error: &rustls::Error) -> (String, &'static str) {
     let rustls::Error::InvalidCertificate(error) = error else {
         let hint = "if this PC or network inspects https (antivirus, firewall, proxy), let this \
@@ -108,6 +118,14 @@ mod tests {
         assert!(of(CertificateError::Revoked).reason.contains("cannot be trusted"));
         let handshake = rustls::Error::HandshakeNotComplete;
         assert_eq!(trouble("h", &handshake).expect("TLS").reason, "no trusted connection to h");
+    }
+
+    #[test]
+    fn a_server_that_is_not_reached_is_named_with_the_cause() {
+        let error = std::io::Error::other("reset");
+        assert_eq!(unreached("h", &error), "cannot reach h: reset");
+        let error = rustls::Error::HandshakeNotComplete;
+        assert!(unreached("h", &error).starts_with("no trusted connection to h: if this PC"));
     }
 
     #[test]

@@ -17,7 +17,7 @@ use url::{Host, Url};
 use casedrop_disk::{Disk, read_limited};
 use casedrop_model::fault::{Fault, FaultClass};
 
-pub use connection_errors::{Trouble, trouble};
+pub use connection_errors::{Trouble, trouble, unreached};
 pub use retry_after::retry_after;
 
 const USER_AGENT: &str = concat!("Casedrop/", env!("CARGO_PKG_VERSION"));

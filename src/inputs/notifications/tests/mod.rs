@@ -232,6 +232,21 @@ async fn only_the_secret_path_answers_and_others_are_counted() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_test_is_answered_and_leaves_no_trace() {
+    let listening = listen(settings()).await;
+    let path = format!("/itero/{SECRET}");
+    let answer = listening.post(&path, &format!("{TEST}\n")).await;
+    assert_eq!(answer.status(), 200);
+    assert_eq!(answer.text().await.expect("text"), TESTED);
+    let answer = listening.post(&path, "Doe").await;
+    assert_eq!(answer.text().await.expect("text"), RECORDED);
+    assert_eq!(listening.status("/itero/elsewhere", TEST).await, 404);
+    let fake = listening.end().await;
+    assert_eq!(fake.names(), [UNCLEAR], "only what was no test");
+    assert_eq!((fake.counted().received, fake.counted().unreadable), (0, 1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn unknown_accounts_are_refused_and_unreadable_bodies_are_recorded_and_both_are_counted() {
     let listening = listen(settings()).await;
     let path = format!("/itero/{SECRET}");
