@@ -8,7 +8,7 @@ use serde_json::json;
 use super::ask::RequestClient;
 use super::journal::{open, unusable};
 use super::loading::find_lab;
-use super::orders::{layout, unknown};
+use super::order_view::{layout, unknown};
 use super::{CliError, Exit, Streams};
 use crate::agent::requests::START_IT;
 use crate::config::Config;

@@ -283,6 +283,9 @@ fn at_align(order: &OrderRecord) -> String {
     }
 }
 
+#[cfg(test)]
+mod tests {
+    use super::*;
 
     fn args() -> OrdersArgs {
         OrdersArgs {
@@ -297,4 +300,35 @@ fn at_align(order: &OrderRecord) -> String {
         }
     }
 
+    #[test]
+    fn an_empty_list_says_whether_that_is_because_of_the_filter() {
+        assert_eq!(none(&args(), 0), "no orders yet");
+        let attention = OrdersArgs { state: Some(OrderState::Attention), ..args() };
+        assert_eq!(
+            none(&attention, 6),
+            "no order is in the state needs attention (6 orders in total)"
+        );
+        assert_eq!(none(&attention, 0), "no orders yet");
+        let search = OrdersArgs { search: Some("x".to_owned()), ..args() };
+        assert_eq!(none(&search, 1), "no order matches (1 order in total)");
+    }
+
+    #[test]
+    fn a_search_is_split_into_words_and_numbers_may_have_their_sign() {
+        let search = OrdersArgs { search: Some(" #17551207  crown ".to_owned()), ..args() };
+        let query = search.query(None);
+        assert_eq!(query.words, ["17551207", "crown"]);
+        assert_eq!(query.limit, usize::MAX);
+        assert_eq!(OrdersArgs { limit: Some(3), ..args() }.query(None).limit, 3);
+    }
+
+    #[test]
+    fn since_is_a_day_or_a_duration() {
+        let now = wall_now();
+        let hours_ago = now.0 - parse_since("12h").expect("a duration").0;
+        assert!((hours_ago - 12 * 3_600_000).abs() < 60_000, "{hours_ago}");
+        assert!(parse_since("today").expect("a day") <= now);
+        assert!(parse_since("2026-11-29").is_ok());
+        assert!(parse_since("soon").expect_err("no time").contains("7d"));
+    }
 }

@@ -66,7 +66,8 @@ fn run(
     journal: &Known<'_>,
     streams: &mut Streams,
 ) -> Result<Exit, CliError> {
-    let (report, away) = verify_orders(&RealDisk, layout, wanted, journal.removed, journal.knows, names);
+    let (report, away) =
+        verify_orders(&RealDisk, layout, wanted, journal.removed, journal.knows, names);
     if let [order] = wanted.orders
         && report.orders == 0
         && is_unseen(journal.store, order)

@@ -110,7 +110,7 @@ impl Executor {
         let extras = Wanted { remote, key: &job.key, format: &wanted, spools: &places.spools, dir };
         let wait = self.config.downloads.extras_wait;
         let extras = self.extras(&extras, &kinds, wait, &mut || Ok(()))?;
-        self.progress.is_here(&job.key);
+        self.progress.enter(&job.key, Stage::Checking);
         (self.step)(Step::ExtrasTaken);
         fetched.answered_by(&extras.hosts);
         // Extras have the vendor's names only, and say nothing about the package's files.

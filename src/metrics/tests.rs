@@ -79,7 +79,7 @@ fn full() -> Status {
         asset: AssetKind::Ide.as_str().to_owned(),
         done: 400,
         total: Some(1000),
-        stage: Stage::Downloading,
+        stage: Stage::Downloading.as_str().to_owned(),
         percent: Some(40),
     }];
     status.update = Some(UpdateStatus {

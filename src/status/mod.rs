@@ -13,6 +13,5 @@ pub use health::{Health, health, is_live};
 pub use reasons::{Code, Figure, Reason, Severity};
 pub use report::{
     AgentStatus, DownloadPause, FailingOrder, LabState, LabStatus, Note, NotificationsStatus,
-    PauseStatus, RunningDownload, Stage, Status, UpdateStatus, Verdict, VolumeStatus, Wish,
-    WishKind,
+    PauseStatus, RunningDownload, Status, UpdateStatus, Verdict, VolumeStatus, Wish, WishKind,
 };

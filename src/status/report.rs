@@ -7,9 +7,9 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Transfer;
 use super::health::health;
 use super::reasons::{Code, Reason};
+use super::{Stage, Transfer};
 use crate::model::ids::{AccountId, LabName, OrderKey};
 use crate::model::local_time::local;
 use crate::model::record::Activity;
@@ -194,41 +194,39 @@ pub struct RunningDownload {
     pub done: u64,
     /// Expected bytes, if the server reported them.
     pub total: Option<u64>,
-    #[serde(default)]
-    pub stage: Stage,
+    /// `downloading`, `unpacking`, `checking` or `publishing`.
+    #[serde(default = "downloading")]
+    pub stage: String,
     /// How much of the scans' package is here, if its size is known.
     #[serde(default)]
     pub percent: Option<u8>,
 }
 
-/// How far the work on an order has come.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum Stage {
-    /// Its files are arriving.
-    #[default]
-    Downloading,
-    /// All of it is here, and is being unpacked, checked and published.
-    Checking,
-}
-
 impl RunningDownload {
-    pub fn of(key: OrderKey, transfer: &Transfer) -> Self {
-        let (stage, percent) = match transfer.activity() {
-            Activity::Downloading(percent) => (Stage::Downloading, percent),
-            Activity::Checking => (Stage::Checking, None),
-        };
-        let asset = transfer.kind.as_str().to_owned();
-        Self { key, asset, done: transfer.done, total: transfer.total, stage, percent }
+    pub fn of(key: OrderKey, transfer: &Transfer, stage: Stage) -> Self {
+        Self {
+            key,
+            asset: transfer.kind.as_str().to_owned(),
+            done: transfer.done,
+            total: transfer.total,
+            stage: stage.as_str().to_owned(),
+            percent: transfer.percent().filter(|_| stage == Stage::Downloading),
+        }
     }
 
     /// What it says about its order.
     pub fn activity(&self) -> Activity {
-        match self.stage {
-            Stage::Downloading => Activity::Downloading(self.percent),
-            Stage::Checking => Activity::Checking,
+        if self.stage == Stage::Downloading.as_str() {
+            Activity::Downloading(self.percent)
+        } else {
+            Activity::Checking
         }
     }
+}
+
+/// The stage of a download that an older agent tells of.
+fn downloading() -> String {
+    Stage::Downloading.as_str().to_owned()
 }
 
 /// A pause of the downloads from one server.

@@ -2,8 +2,9 @@
 
 use std::fmt;
 
+use super::Stage;
 use super::reasons::Reason;
-use super::report::{LabStatus, NotificationsStatus, Stage, Status, WishKind};
+use super::report::{LabStatus, NotificationsStatus, Status, WishKind};
 use crate::model::local_time::local;
 use crate::model::size::size;
 
@@ -92,8 +93,8 @@ fn orders(status: &Status, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let counts = if counts.is_empty() { "none yet".to_owned() } else { counts.join(", ") };
     writeln!(f, "orders: {counts}")?;
     for download in &status.downloads {
-        if download.stage == Stage::Checking {
-            writeln!(f, "  {}: checking", download.key)?;
+        if download.stage != Stage::Downloading.as_str() {
+            writeln!(f, "  {}: {}", download.key, download.stage)?;
             continue;
         }
         write!(f, "  {}: downloading {}, {}", download.key, download.asset, size(download.done))?;

@@ -28,7 +28,7 @@ use crate::model::manifest::{Finding, Manifest, ManifestFile, Role};
 use crate::model::record::{OrderRecord, Place, Retired, Trouble};
 use crate::model::staff::for_staff;
 use crate::model::time::WallMs;
-use crate::status::RunningDownload;
+use crate::status::{RunningDownload, Stage};
 
 #[derive(Template)]
 #[template(path = "order.html")]
@@ -130,7 +130,7 @@ pub(super) async fn page(
     };
     call.drop_answer(|answer| answer.is_settled_by(settled(&view.record)));
     let download = transfer.map(|transfer| {
-        let running = RunningDownload::of(view.record.key.clone(), &transfer);
+        let running = RunningDownload::of(view.record.key.clone(), &transfer, Stage::Downloading);
         DownloadView::of(&running, call.lang)
     });
     show(&OrderPage { patient, download, ..OrderPage::of(&view, &call, show_names) })

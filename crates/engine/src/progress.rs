@@ -17,21 +17,15 @@ pub struct Transfer {
     pub total: Option<u64>,
     /// Bytes received since the order's download began, over all of its parts.
     pub arrived: u64,
-    /// Whether everything requested so far has arrived.
-    pub is_here: bool,
 }
 
 impl Transfer {
-    /// What this says about its order.
-    pub fn activity(&self) -> Activity {
-        if self.is_here {
-            return Activity::Checking;
-        }
+    /// How much of the scans' package has arrived, in percent, if that is known.
+    pub fn percent(&self) -> Option<u8> {
         // Extras are small, and are fetched once the scans are here.
-        let total = self.total.filter(|total| *total > 0 && self.kind == AssetKind::Ide);
-        let percent = total.map(|total| self.done.saturating_mul(100) / total);
+        let total = self.total.filter(|total| *total > 0 && self.kind == AssetKind::Ide)?;
         // A server may send more than it announced.
-        Activity::Downloading(percent.map(|percent| u8::try_from(percent.min(100)).unwrap_or(100)))
+        u8::try_from((self.done.saturating_mul(100) / total).min(100)).ok()
     }
 }
 
@@ -80,7 +74,7 @@ impl Progress {
         table.here.remove(key);
         table.stages.insert(key.clone(), Stage::Downloading);
         let arrived = table.running.get(key).map_or(0, |before| before.arrived);
-        let transfer = Transfer { kind, done, total, arrived, is_here: false };
+        let transfer = Transfer { kind, done, total, arrived };
         table.running.insert(key.clone(), transfer);
     }
 
@@ -129,11 +123,7 @@ impl Progress {
 
     /// Returns all running downloads.
     pub fn snapshot(&self) -> BTreeMap<OrderKey, Transfer> {
-        let table = self.table();
-        let running = table.running.iter().map(|(key, transfer)| {
-            (key.clone(), Transfer { is_here: table.here.contains(key), ..transfer.clone() })
-        });
-        running.collect()
+        self.table().running.clone()
     }
 
     /// Returns the orders that something is being done with, each with its download, if that is
@@ -144,6 +134,20 @@ impl Progress {
             (key.clone(), (*stage, table.running.get(key).cloned()))
         };
         table.stages.iter().map(one).collect()
+    }
+
+    /// Returns what is being done with orders, in the words of their states.
+    pub fn activities(&self) -> BTreeMap<OrderKey, Activity> {
+        let one = |(key, (stage, transfer)): (OrderKey, (Stage, Option<Transfer>))| {
+            let activity = match stage {
+                Stage::Downloading => {
+                    Activity::Downloading(transfer.and_then(|transfer| transfer.percent()))
+                }
+                Stage::Unpacking | Stage::Checking | Stage::Publishing => Activity::Checking,
+            };
+            (key, activity)
+        };
+        self.stages().into_iter().map(one).collect()
     }
 
     /// Returns the bytes received per lab since the process started, including aborted downloads.
@@ -229,17 +233,31 @@ mod tests {
     }
 
     #[test]
-    fn an_order_is_downloading_until_everything_is_here() {
-        let transfer = |kind, done, total, is_here| {
-            Transfer { kind, done, total, arrived: 0, is_here }.activity()
-        };
+    fn how_much_is_here_is_known_for_the_scans_alone() {
+        let percent = |kind, done, total| Transfer { kind, done, total, arrived: 0 }.percent();
         let (ide, pictures) = (AssetKind::Ide, AssetKind::Thumbnails);
-        assert_eq!(transfer(ide, 0, Some(200), false), Activity::Downloading(Some(0)));
-        assert_eq!(transfer(ide, 199, Some(200), false), Activity::Downloading(Some(99)));
-        assert_eq!(transfer(ide, 250, Some(200), false), Activity::Downloading(Some(100)));
-        assert_eq!(transfer(ide, 7, None, false), Activity::Downloading(None));
-        assert_eq!(transfer(ide, 7, Some(0), false), Activity::Downloading(None));
-        assert_eq!(transfer(pictures, 1, Some(2), false), Activity::Downloading(None));
-        assert_eq!(transfer(ide, 200, Some(200), true), Activity::Checking);
+        assert_eq!(percent(ide, 0, Some(200)), Some(0));
+        assert_eq!(percent(ide, 199, Some(200)), Some(99));
+        assert_eq!(percent(ide, 250, Some(200)), Some(100));
+        assert_eq!((percent(ide, 7, None), percent(ide, 7, Some(0))), (None, None));
+        assert_eq!(percent(pictures, 1, Some(2)), None);
+    }
+
+    #[test]
+    fn an_order_is_downloading_until_everything_is_here() {
+        let key = OrderKey {
+            lab: "a".parse().expect("valid"),
+            account: "1".parse().expect("valid"),
+            order: "1".parse().expect("valid"),
+        };
+        let progress = Progress::default();
+        progress.begin(&key, AssetKind::Ide, 50, Some(200));
+        assert_eq!(progress.activities()[&key], Activity::Downloading(Some(25)));
+        for stage in [Stage::Unpacking, Stage::Checking, Stage::Publishing] {
+            progress.enter(&key, stage);
+            assert_eq!(progress.activities()[&key], Activity::Checking);
+        }
+        progress.end(&key);
+        assert!(progress.activities().is_empty());
     }
 }

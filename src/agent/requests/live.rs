@@ -36,8 +36,7 @@ pub(in crate::agent) struct Live {
 impl Live {
     /// What the agent is doing with orders right now.
     pub(super) fn activities(&self) -> Activities {
-        let running = self.progress.snapshot().into_iter();
-        running.map(|(key, transfer)| (key, transfer.activity())).collect()
+        self.progress.activities()
     }
 
     pub(super) fn pauses(&self) -> Vec<DownloadPause> {

@@ -373,8 +373,10 @@ fn wishes(store: &Store) -> Result<Vec<Wish>, StoreError> {
 }
 
 fn downloads(live: &Live) -> Vec<RunningDownload> {
-    let running = live.progress.snapshot().into_iter();
-    running.map(|(key, transfer)| RunningDownload::of(key, &transfer)).collect()
+    let running = live.progress.stages().into_iter();
+    let told = running
+        .filter_map(|(key, (stage, transfer))| Some(RunningDownload::of(key, &transfer?, stage)));
+    told.collect()
 }
 
 /// Describes a login that is about to end.
