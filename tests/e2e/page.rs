@@ -162,6 +162,24 @@ fn the_page_shows_what_happens_does_what_is_asked_and_tells_monitors() {
 }
 
 #[test]
+fn an_unknown_number_is_fetched_from_the_page() {
+    let world = World::with_config(PAGE);
+    let agent = world.run();
+    let mut browser = Browser::of(&world);
+    let number = "99999999";
+    let (code, html) = browser.get(&format!("/orders/{number}"));
+    assert_eq!((code, html.contains("action=\"/orders/fetch\"")), (404, true), "{html}");
+    let fields = [("id", "page-e2e"), ("order", number), ("lab", LAB), ("kind", "restorative")];
+    let (code, _) = browser.post("/orders/fetch", &fields);
+    assert_eq!(code, 303);
+    world.wait_for_state(number, "attention");
+    assert!(world.audit().contains(&("refetch".to_owned(), "done".to_owned())));
+    let (code, _) = browser.get(&format!("/orders/{number}"));
+    assert_eq!(code, 303, "it leads to the order");
+    agent.kill();
+}
+
+#[test]
 fn a_port_that_is_taken_keeps_no_agent_from_its_work_and_is_told() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     let at = taken.local_addr().expect("its address");
