@@ -235,11 +235,12 @@ test('times are told as the clock on the wall shows them', async () => {
     `<p id="a" data-live>${time('today', '2026-11-24T13:05:00Z')} ${time('day', '2026-11-23T23:30:00Z')}
     ${time('earlier', '2026-11-21T13:05:00Z')} ${time('year', '2025-11-24T13:05:00Z')} ${time('no', 'nonsense')}
     ${time('past', '2026-11-24T14:57:00Z', 'data-relative')} ${time('next', '2026-11-24T15:02:00Z', 'data-relative')}
-    ${time('now', '2026-11-24T15:00:00Z', 'data-relative')}</p>`,
+    ${time('now', '2026-11-24T15:00:00Z', 'data-relative')} ${time('exact', '2026-11-24T13:05:09Z', 'data-seconds')}</p>`,
     { at: '2026-11-24T15:00:00Z' },
   );
   const text = (id) => page.locator(`#${id}`).textContent();
   assert.equal(await text('today'), '14:05');
+  assert.equal(await text('exact'), '14:05:09');
   assert.equal(await text('day'), '00:30', 'it is today here, though not in UTC');
   assert.equal(await text('earlier'), '21 Nov, 14:05');
   assert.equal(await text('year'), '24 Nov 2025, 14:05');
