@@ -54,7 +54,7 @@ impl AuditArgs {
 
 /// Whether a record is about an order: alone, or among several.
 fn is_about(record: &Record, order: &str) -> bool {
-    let several = record.details.get("orders").and_then(|orders| orders.as_array());
+    let several = record.details.get("orders").and_then(serde_json::Value::as_array);
     record.order.as_deref() == Some(order)
         || several.is_some_and(|orders| orders.iter().any(|one| one.as_str() == Some(order)))
 }

@@ -45,7 +45,7 @@ pub fn verify(config: &Config, args: &VerifyArgs, streams: &mut Streams) -> Resu
 
 /// Whether the journal was asked about an order and has never seen it.
 fn is_unseen(store: Option<&Store>, order: &OrderId) -> bool {
-    store.is_some_and(|store| store.find(order.as_str()).is_ok_and(|found| found.is_empty()))
+    store.is_some_and(|store| matches!(store.find(order.as_str()), Ok(found) if found.is_empty()))
 }
 
 /// What the journal says, if there is one.
