@@ -33,7 +33,7 @@ use crate::model::record::IntentTarget;
 use crate::model::remote::Remote;
 use crate::model::time::WallMs;
 use crate::secrets::PairedAccount;
-use crate::status::Progress;
+use crate::status::{Progress, Stage};
 
 pub use timer::Timer;
 
