@@ -78,7 +78,6 @@ mod tests {
     use casedrop_model::path::RelPath;
 
     use super::super::{FILE_NAME, Store, schema};
-    use super::*;
 
     /// The bytes of a journal and its log.
     fn bytes(dir: &std::path::Path) -> Vec<u8> {
