@@ -71,8 +71,9 @@ pub fn platform_folder(env: &[(String, String)]) -> PathBuf {
     file.parent().map_or_else(|| file.clone(), Path::to_path_buf)
 }
 
-const HOW_TO_MAKE_ONE: &str = "copy config.example.yaml to casedrop.yaml and fill it in, or try the agent without an account: \
-     `casedrop simulate` prints a ready-to-use config, `casedrop demo` needs none";
+const HOW_TO_MAKE_ONE: &str = "start `casedrop run`: it shows a page in the browser that asks for what is needed and writes the \
+     config; or copy config.example.yaml to casedrop.yaml and fill it in; or try the agent without an \
+     account: `casedrop simulate` prints a ready-to-use config, `casedrop demo` needs none";
 
 fn is_file(disk: &dyn Disk, path: &Path) -> bool {
     // A link to a file will do, too.

@@ -10,6 +10,7 @@ mod build;
 mod effective;
 mod env;
 mod fault;
+pub mod filling;
 mod labs;
 mod load;
 mod network;
