@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use super::build::Builder;
 use super::effective;
 use super::fault::{ConfigFault, ConfigFaults};
+use super::filling::may_be_made;
 use super::node::Origin;
 use super::policy::{self, Policy};
 use super::raw::Raw;
@@ -63,6 +64,23 @@ pub fn locate(
     let reason = format!("no config found: --config and {variable} are not set, and {missing}");
     let fault = ConfigFault::of_key("", reason).hint(HOW_TO_MAKE_ONE);
     Err(ConfigFaults { faults: vec![fault], ..ConfigFaults::default() })
+}
+
+/// Where a config that does not exist yet belongs: where the command line or the environment says,
+/// else the platform's location, else the current directory, whichever this process may write to.
+pub fn place_for_new(
+    disk: &dyn Disk,
+    named: Option<&Path>,
+    env: &[(String, String)],
+    cwd: &Path,
+) -> Option<PathBuf> {
+    let variable = paths::lookup(env, env::CONFIG).map(PathBuf::from);
+    let asked = named.map(Path::to_path_buf).or(variable).map(|path| cwd.join(path));
+    let usual = || {
+        let places = [paths::platform_config(env), cwd.join(FILE_NAME)];
+        places.into_iter().find(|place| may_be_made(disk, place))
+    };
+    asked.or_else(usual)
 }
 
 /// The folder of the platform's config file.

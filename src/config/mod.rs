@@ -54,7 +54,7 @@ pub use effective::{Effective, From, InForce};
 pub use env::process_env;
 pub(crate) use fault::nearest;
 pub use fault::{ConfigFault, ConfigFaults};
-pub use load::{FILE_NAME, Loaded, load, load_text, locate, platform_folder};
+pub use load::{FILE_NAME, Loaded, load, load_text, locate, place_for_new, platform_folder};
 pub use network::Network;
 pub(crate) use node::{Entry as NodeEntry, Kind as NodeKind, Node};
 pub use notices::{HookConfig, MailConfig, Notices, WebhookConfig};

@@ -16,6 +16,8 @@ mod enter;
 mod events;
 mod files;
 mod findings;
+mod first_start;
+mod first_start_texts;
 mod frame;
 mod lang;
 mod markup;
@@ -43,6 +45,8 @@ use tokio::sync::watch;
 use frame::Answers;
 use gate::Gate;
 use shared::Shared;
+
+pub use first_start::FirstStart;
 
 pub use data::{
     Choice, HeldView, LogLine, LogQuery, LoginView, OrderFile, OrderView, PageData, ReceiptView,

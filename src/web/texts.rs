@@ -19,6 +19,9 @@ macro_rules! texts {
     };
 }
 
+// Pages with many words of their own have a table of their own.
+pub(super) use texts;
+
 texts! {
     // The frame of every page.
     skip: "Skip to the content", "Zum Inhalt springen";

@@ -98,7 +98,7 @@ impl Unfilled {
         let path = self.path.display();
         let why = why.map(|fault| format!(": {}", fault.chain())).unwrap_or_default();
         let text = format!("Casedrop may not write its config {path}{why}");
-        Fault::new(FaultClass::Usage, "config", text).hint(
+        Fault::new(FaultClass::Local, "config", text).hint(
             "an administrator can let the account that runs Casedrop change that file and its \
              folder until it is filled in, or fill it in by hand and restart Casedrop",
         )
@@ -107,7 +107,7 @@ impl Unfilled {
     fn by_hand(&self) -> Fault {
         let path = self.path.display();
         let text = format!("{path} is written in a way that cannot be filled in automatically");
-        Fault::new(FaultClass::Usage, "config", text)
+        Fault::new(FaultClass::Local, "config", text)
             .hint("an administrator can fill in that file with a text editor and restart Casedrop")
     }
 
