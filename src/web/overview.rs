@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use askama::Template;
 use axum::extract::State;
-use axum::response::Response;
+use axum::response::{IntoResponse as _, Redirect, Response};
 
 use super::frame::{Call, Frame, show};
 use super::lang::Lang;
@@ -13,7 +13,8 @@ use super::reasons::{self, Wants};
 use super::shared::Shared;
 use super::texts::{Texts, fill};
 use super::words::Tone;
-use super::{data::StoryLine, order};
+use super::data::{PageData, StoryLine};
+use super::{order, setup};
 use crate::model::fault::Fault;
 use crate::status::{LabState, LabStatus, Reason, RunningDownload, Status};
 
@@ -72,6 +73,10 @@ struct Pc {
 }
 
 pub(super) async fn page(State(shared): State<Arc<Shared>>, call: Call) -> Response {
+    // If that cannot be told now, the overview says why.
+    if shared.ask(PageData::setup).await.is_ok_and(|setup| setup::is_unready(&setup)) {
+        return Redirect::to("/welcome").into_response();
+    }
     let asked = shared.ask(|data| Ok::<_, Fault>((data.status(), data.news(NEWS))));
     let (status, news) = match asked.await {
         Ok(found) => found,

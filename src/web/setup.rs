@@ -102,13 +102,31 @@ pub(super) struct Typed {
 pub(super) async fn page(
     State(shared): State<Arc<Shared>>,
     Query(which): Query<Which>,
-    call: Call,
+    mut call: Call,
 ) -> Response {
     let setup = match shared.ask(PageData::setup).await {
         Ok(setup) => setup,
         Err(fault) => return call.cannot(&fault),
     };
+    call.answer = call.answer.filter(|answer| !is_outdated(answer, &setup));
     show(&Welcome::of(setup, &which.lab, &call, &shared, None))
+}
+
+/// Whether an answer asks for a login that has succeeded since.
+fn is_outdated(answer: &Reply, setup: &Setup) -> bool {
+    let lab = answer.details.get("lab").and_then(|lab| lab.as_str()).unwrap_or_default();
+    answer.outcome == Outcome::LoginNeeded
+        && setup.labs.iter().any(|one| {
+            one.lab.eq_ignore_ascii_case(lab)
+                && matches!(one.login, LoginView::LoggedIn | LoginView::Paired { .. })
+        })
+}
+
+/// Whether a new PC cannot work yet: nobody has finished or skipped the set-up, and no lab is
+/// paired.
+pub(super) fn is_unready(setup: &Setup) -> bool {
+    setup.step < SetupStep::TestOrder
+        && !setup.labs.iter().any(|lab| matches!(lab.login, LoginView::Paired { .. }))
 }
 
 /// Responds that the set-up code is needed first. Nothing was done.

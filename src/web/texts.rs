@@ -414,6 +414,9 @@ texts! {
     step_later: "Later", "Später";
     step_some: "Not all labs", "Nicht alle Labore";
     step_not_made: "Not done", "Nicht erledigt";
+    login_going: "Align’s login page opens now. After the login you come back here.",
+        "Die Anmeldeseite von Align öffnet sich jetzt. Nach der Anmeldung geht es hier weiter.";
+    login_back: "Back to the set-up", "Zurück zur Einrichtung";
     login_link: "Open Align’s login page", "Anmeldeseite von Align öffnen";
     login_link_text: "The link is valid until {until}.", "Der Link gilt bis {until}.";
     login_waits: "This page continues automatically after the login.",
