@@ -73,7 +73,8 @@ pub(super) fn serve_page(
     })?;
     let code = Arc::new(SetUpCode::new(Arc::clone(&disk), &state)?);
     let listen = free_address(&mut unfilled);
-    let settings = Settings { listen, tls: None, names: Vec::new(), password_hash: None, care: CARE };
+    let settings =
+        Settings { listen, tls: None, names: Vec::new(), password_hash: None, care: CARE };
     let clock: Clock = Arc::new(monotonic);
     let gate = match visitors {
         Some(visitors) => Gate::before(&settings, clock, Arc::clone(visitors)),
@@ -83,12 +84,12 @@ pub(super) fn serve_page(
     let why = why(&unfilled);
     let output = unfilled.found(config::filling::Item::Output).map(PathBuf::from);
     let suggested = output.map(|output| suggestions(&*disk, &output, is_service));
-    let page =
-        FirstStart::new(unfilled, Arc::clone(&disk), gate, suggested.unwrap_or_default());
+    let page = FirstStart::new(unfilled, Arc::clone(&disk), gate, suggested.unwrap_or_default());
     let (tells, mut told) = tokio::sync::mpsc::unbounded_channel();
     let of_url = settings.clone();
     let tell = move |began: Result<SocketAddr, &Fault>| {
-        let said = began.map(|at| of_url.url(at)).map_err(|fault| (fault.chain(), fault.hint.clone()));
+        let said =
+            began.map(|at| of_url.url(at)).map_err(|fault| (fault.chain(), fault.hint.clone()));
         // The receiver lives as long as the page.
         drop(tells.send(said));
     };

@@ -20,7 +20,7 @@ use super::{Config, ConfigFaults, Loaded, load, load_text, template, yaml};
 use crate::disk::{Disk, Kind as FileKind, read_limited, remote_of};
 
 pub use paste::{Pasted, tidy};
-pub use write::NotWritten;
+pub use write::{NotWritten, write_new};
 
 /// What a person is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -236,8 +236,7 @@ impl Unfilled {
         let found = found.filter(|item| !is_faulty(item.key()));
         self.found = found.filter_map(|item| Some((item, at(item.key())?))).collect();
         self.has_secret = [SECRET, SECRET_FILE].into_iter().any(|key| {
-            !is_faulty(key)
-                && (at(key).is_some() || self.survey.places.overruled_by(key).is_some())
+            !is_faulty(key) && (at(key).is_some() || self.survey.places.overruled_by(key).is_some())
         });
     }
 
@@ -435,9 +434,11 @@ fn says(config: &Config, values: &Values) -> bool {
         && values.text(Item::ClientId).is_none_or(|id| id == lab.client_id)
         && values.text(Item::LabName).is_none_or(|name| name == lab.name.as_str())
         && values.text(Item::Output).is_none_or(|output| Path::new(output) == config.output)
-        && values.secret.as_ref().map(secret).is_none_or(|given| {
-            lab.client_secret.as_ref().map(secret) == Some(given)
-        })
+        && values
+            .secret
+            .as_ref()
+            .map(secret)
+            .is_none_or(|given| lab.client_secret.as_ref().map(secret) == Some(given))
 }
 
 #[cfg(test)]

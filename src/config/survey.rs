@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use super::{Log, TlsFiles};
 use super::fault::{ConfigFault, KeyPath};
 use super::node::{Kind, Node, Origin};
+use super::{Log, TlsFiles};
 
 /// The folders, listeners and limits of a config that may have faults elsewhere.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

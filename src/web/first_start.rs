@@ -231,8 +231,8 @@ impl FirstStart {
                 }
             };
             let is_secret = item == Item::ClientSecret;
-            let kept = is_secret
-                && (self.unfilled.has_secret() || self.with_kept(|kept| kept.is_some()));
+            let kept =
+                is_secret && (self.unfilled.has_secret() || self.with_kept(|kept| kept.is_some()));
             let wrong = shown.wrong.iter().find(|wrong| wrong.item == item);
             Field {
                 name: item.name(),

@@ -6,6 +6,7 @@ use askama::Template;
 use axum::extract::State;
 use axum::response::{IntoResponse as _, Redirect, Response};
 
+use super::data::{PageData, StoryLine};
 use super::frame::{Call, Frame, show};
 use super::lang::Lang;
 use super::markup::{When, number, segment, size};
@@ -13,7 +14,6 @@ use super::reasons::{self, Wants};
 use super::shared::Shared;
 use super::texts::{Texts, fill};
 use super::words::Tone;
-use super::data::{PageData, StoryLine};
 use super::{order, setup};
 use crate::model::fault::Fault;
 use crate::status::{LabState, LabStatus, Reason, RunningDownload, Status};

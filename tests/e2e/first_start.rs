@@ -135,7 +135,10 @@ fn from_no_config_at_all_to_a_published_order_with_a_browser_alone() {
     assert_eq!((browser.get("/health").0, browser.get("/health/live").0), (503, 200));
     let (status, page) = browser.get("/welcome");
     assert_eq!(status, 200);
-    assert!(page.contains("id=\"set-up-code\"") && !page.contains("first-start\" method"), "{page}");
+    assert!(
+        page.contains("id=\"set-up-code\"") && !page.contains("first-start\" method"),
+        "{page}"
+    );
 
     // Nobody without the code sees the form, checks a value or writes anything.
     assert_eq!(fill(&world, &mut browser).0, 403);
@@ -149,7 +152,8 @@ fn from_no_config_at_all_to_a_published_order_with_a_browser_alone() {
     assert!(page.contains("name=\"oauth_base\"") && page.contains("type=\"password\""), "{page}");
 
     // Each value is checked, and a pasted letter taken apart.
-    let evil = [("base_url", "https://evil.example"), ("client_id", " client "), ("paste", "secret: x")];
+    let evil =
+        [("base_url", "https://evil.example"), ("client_id", " client "), ("paste", "secret: x")];
     let (status, json) = browser.post("/welcome/check", &evil);
     assert_eq!(status, 200, "{json}");
     let json: serde_json::Value = serde_json::from_str(&json).expect("JSON");
@@ -213,7 +217,6 @@ fn the_examples_placeholders_are_filled_in_also_if_the_port_of_the_page_is_taken
     std::fs::write(world.config(), text).expect("written");
     let mut agent = run(&world, None);
     let page = agent.page();
-    let page = if page.ends_with(&at) { agent.page() } else { page };
     assert!(!page.ends_with(&at), "{page}");
     let mut browser = Browser::at(page.clone());
     assert_eq!(browser.post("/welcome/code", &[("code", &code(&world))]).0, 303);

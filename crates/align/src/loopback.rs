@@ -86,11 +86,8 @@ impl Loopback {
         cancel: &Cancel,
     ) -> Result<SecretString, Fault> {
         let (sender, mut results) = mpsc::channel(1);
-        let shared = Arc::new(Shared {
-            expected: Arc::clone(&request.expected),
-            sender,
-            back: self.back,
-        });
+        let shared =
+            Arc::new(Shared { expected: Arc::clone(&request.expected), sender, back: self.back });
         let (stop, _) = tokio::sync::watch::channel(false);
         client.run(cancel, async {
             let mut servers = tokio::task::JoinSet::new();

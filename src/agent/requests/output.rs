@@ -335,14 +335,10 @@ pub fn suggestions(disk: &dyn Disk, current: &Path, is_service: bool) -> Vec<Pat
                 && disk.free_space(root).is_ok_and(|free| free >= ROOMY)
         });
         all.extend(roomy.map(|root| root.join("Casedrop").join("Orders")));
-        all.extend(
-            var("PUBLIC").map(|public| public.join("Documents").join("Casedrop Orders")),
-        );
+        all.extend(var("PUBLIC").map(|public| public.join("Documents").join("Casedrop Orders")));
     } else {
         all.push(PathBuf::from("/srv/casedrop/orders"));
-        all.extend(
-            var("HOME").filter(|_| !is_service).map(|home| home.join("Casedrop Orders")),
-        );
+        all.extend(var("HOME").filter(|_| !is_service).map(|home| home.join("Casedrop Orders")));
     }
     let mut suggested: Vec<PathBuf> = Vec::new();
     for path in all {

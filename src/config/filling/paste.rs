@@ -55,8 +55,9 @@ impl Pasted {
 /// A value without what comes along when it is copied: spaces, quotes, the comma behind it, and
 /// characters that cannot be seen.
 pub fn tidy(text: &str) -> &str {
-    let is_unseen =
-        |c: char| c.is_whitespace() || matches!(c, '\u{FEFF}' | '\u{200B}'..='\u{200D}' | '\u{2060}');
+    let is_unseen = |c: char| {
+        c.is_whitespace() || matches!(c, '\u{FEFF}' | '\u{200B}'..='\u{200D}' | '\u{2060}')
+    };
     let text = text.trim_matches(is_unseen);
     let text = text.strip_suffix([',', ';']).unwrap_or(text).trim_matches(is_unseen);
     let pairs = [('"', '"'), ('\'', '\''), ('`', '`'), ('“', '”'), ('„', '“'), ('<', '>')];
@@ -126,7 +127,8 @@ mod tests {
     use super::*;
 
     fn pasted(text: &str) -> Vec<(Item, String)> {
-        let plain = |(item, value): &(Item, SecretString)| (*item, value.expose_secret().to_owned());
+        let plain =
+            |(item, value): &(Item, SecretString)| (*item, value.expose_secret().to_owned());
         Pasted::of(text).0.iter().map(plain).collect()
     }
 
@@ -171,7 +173,8 @@ mod tests {
 
     #[test]
     fn what_comes_along_when_copying_is_dropped() {
-        for text in [" a b ", "\"a b\",", "'a b'", "\u{FEFF}a b\u{200B}\u{a0}", "“a b”", "<a b>;"] {
+        for text in [" a b ", "\"a b\",", "'a b'", "\u{FEFF}a b\u{200B}\u{a0}", "“a b”", "<a b>;"]
+        {
             assert_eq!(tidy(text), "a b", "{text:?}");
         }
         assert_eq!(tidy("it's"), "it's");
