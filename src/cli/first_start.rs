@@ -114,7 +114,7 @@ pub(super) fn serve_page(
                 biased;
                 () = stop.as_mut() => break Waited::Stopped,
                 () = page.written() => break Waited::Filled,
-                () = serving.as_mut() => break Waited::Stopped,
+                () = serving.as_mut() => return Waited::Stopped,
                 _ = alive.tick() => host.alive(),
                 Some(said) = told.recv() => {
                     let notice = match said {

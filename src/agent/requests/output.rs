@@ -318,7 +318,7 @@ fn differs_in_output_only(before: &Loaded, after: &Loaded) -> bool {
 }
 
 /// Suggests output folders that this process can use, the current one first.
-pub fn suggestions(disk: &dyn Disk, current: &Path, is_service: bool) -> Vec<PathBuf> {
+pub(crate) fn suggestions(disk: &dyn Disk, current: &Path, is_service: bool) -> Vec<PathBuf> {
     let env = config::process_env();
     let var = |name: &str| {
         let found = env.iter().find(|(other, _)| other.eq_ignore_ascii_case(name));
