@@ -14,6 +14,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 use super::fault::{ConfigFault, KeyPath};
 use super::node::{Kind, Node};
+use super::paths::may_be_made;
 use super::survey::Survey;
 use super::walk::is_placeholder;
 use super::{Config, ConfigFaults, Loaded, load, load_text, template, yaml};
@@ -383,12 +384,6 @@ fn illegible(item: Item, values: &Values) -> Option<Wrong> {
     };
     let hint = "enter it as it was given to you, on one line".to_owned();
     Some(Wrong { item, reason: Some(reason.to_owned()), hint: Some(hint) })
-}
-
-/// Whether a folder exists and is writable, or could be created.
-pub fn may_be_made(disk: &dyn Disk, path: &Path) -> bool {
-    let nearest = path.ancestors().find(|dir| matches!(disk.kind(dir), Ok(Some(_))));
-    nearest.is_some_and(|dir| disk.may_create_in(dir).is_ok())
 }
 
 /// Why the config at that path must be filled in, and the text to start from.

@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use super::build::Builder;
 use super::effective;
 use super::fault::{ConfigFault, ConfigFaults};
-use super::filling::may_be_made;
 use super::node::Origin;
 use super::policy::{self, Policy};
 use super::raw::Raw;
@@ -78,7 +77,7 @@ pub fn place_for_new(
     let asked = named.map(Path::to_path_buf).or(variable).map(|path| cwd.join(path));
     let usual = || {
         let places = [paths::platform_config(env), cwd.join(FILE_NAME)];
-        places.into_iter().find(|place| may_be_made(disk, place))
+        places.into_iter().find(|place| paths::may_be_made(disk, place))
     };
     asked.or_else(usual)
 }

@@ -58,7 +58,7 @@ pub use load::{FILE_NAME, Loaded, load, load_text, locate, place_for_new, platfo
 pub use network::Network;
 pub(crate) use node::{Entry as NodeEntry, Kind as NodeKind, Node};
 pub use notices::{HookConfig, MailConfig, Notices, WebhookConfig};
-pub(crate) use paths::platform_state;
+pub(crate) use paths::{may_be_made, platform_state};
 pub use policy::POLICY_NAME;
 pub use raw_notices::{MailOnly, MailSecurity};
 pub use rewrite::with_value;

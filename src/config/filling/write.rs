@@ -4,11 +4,11 @@ use std::path::{Path, PathBuf};
 
 use secrecy::ExposeSecret as _;
 
+use super::super::paths::may_be_made;
 use super::super::rewrite::{with_key_below, with_nested_value, without_line};
 use super::super::{load_text, template};
 use super::{
-    COMMANDS, Item, LISTEN, Lack, SECRET, SECRET_FILE, STATE, Unfilled, Values, Wrong, may_be_made,
-    says,
+    COMMANDS, Item, LISTEN, Lack, SECRET, SECRET_FILE, STATE, Unfilled, Values, Wrong, says,
 };
 use crate::disk::{Disk, replace_durably, write_durably, write_durably_private};
 use crate::model::fault::{Fault, FaultClass};
