@@ -12,7 +12,7 @@ use super::{CliError, Exit, Streams, loading};
 use crate::agent::requests::output::suggestions;
 use crate::agent::{hold_state, monotonic, wall_now};
 use crate::config;
-use crate::config::filling::{Lack, Unfilled};
+use crate::config::filling::{Item, Lack, Unfilled};
 use crate::disk::{Disk, RealDisk};
 use crate::logs;
 use crate::model::fault::Fault;
@@ -82,9 +82,11 @@ pub(super) fn serve_page(
     };
     gate.set_code(Arc::clone(&code));
     let why = why(&unfilled);
-    let output = unfilled.found(config::filling::Item::Output).map(PathBuf::from);
-    let suggested = output.map(|output| suggestions(&*disk, &output, is_service));
-    let page = FirstStart::new(unfilled, Arc::clone(&disk), gate, suggested.unwrap_or_default());
+    let output = unfilled.found(Item::Output).map(PathBuf::from);
+    let mut suggested =
+        output.map(|output| suggestions(&*disk, &output, is_service)).unwrap_or_default();
+    suggested.retain(|folder| config::may_be_made(&*disk, folder));
+    let page = FirstStart::new(unfilled, Arc::clone(&disk), gate, suggested);
     let (tells, mut told) = tokio::sync::mpsc::unbounded_channel();
     let of_url = settings.clone();
     let tell = move |began: Result<SocketAddr, &Fault>| {

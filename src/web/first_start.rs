@@ -23,7 +23,7 @@ use super::gate::{Checked, Gate, Visitor};
 use super::lang::Lang;
 use super::setup::{CodeBox, Typed, said_of};
 use super::texts::{Texts, fill};
-use crate::config::filling::{Item, NotWritten, Pasted, Unfilled, Values, Wrong};
+use crate::config::filling::{Item, Lack, NotWritten, Pasted, Unfilled, Values, Wrong};
 use crate::disk::Disk;
 use crate::model::fault::{Fault, FaultClass};
 use crate::model::staff::for_staff;
@@ -216,7 +216,11 @@ impl FirstStart {
         });
         let mut suggestions: Vec<String> =
             self.suggestions.iter().map(|one| one.display().to_string()).collect();
-        let output = values.text(Item::Output).or(self.unfilled.found(Item::Output));
+        // The example's folder is a suggestion like others; one that people wrote is their wish.
+        let is_wish = self.unfilled.lack() == Lack::Values;
+        let found = self.unfilled.found(Item::Output);
+        let found = found.filter(|found| is_wish || suggestions.iter().any(|one| one == found));
+        let output = values.text(Item::Output).or(found);
         let output = output.or(suggestions.first().map(String::as_str)).unwrap_or("").to_owned();
         let other = if suggestions.contains(&output) { String::new() } else { output.clone() };
         suggestions.retain(|one| !one.is_empty());
