@@ -83,6 +83,10 @@ fn new_pc() -> World {
 
 /// `run`, with what tests change about the defaults.
 fn run(world: &World, page: Option<u16>) -> Started {
+    Started::of(command(world, page))
+}
+
+fn command(world: &World, page: Option<u16>) -> Command {
     let mut command = world.command(&["run"]);
     command
         .env("CASEDROP_STATE", world.state())
@@ -92,7 +96,7 @@ fn run(world: &World, page: Option<u16>) -> Started {
     if let Some(port) = page {
         command.env("CASEDROP_STATUS_PAGE__LISTEN", format!("127.0.0.1:{port}"));
     }
-    Started::of(command)
+    command
 }
 
 fn code(world: &World) -> String {
@@ -262,4 +266,25 @@ fn a_config_that_may_not_be_written_is_told_and_stays() {
     assert_eq!(browser.post("/welcome/code", &[("code", &code(&world))]).0, 303);
     assert_eq!(fill(&world, &mut browser).0, 422);
     assert_eq!(std::fs::read_to_string(world.config()).expect("there"), before);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_service_manager_sees_a_service_that_runs_while_the_page_waits() {
+    let world = new_pc();
+    let path = world.dir().join("notify");
+    let socket = std::os::unix::net::UnixDatagram::bind(&path).expect("bound");
+    socket.set_read_timeout(Some(PATIENCE)).expect("set");
+    let mut command = command(&world, Some(free_port()));
+    command.env("NOTIFY_SOCKET", &path).env("WATCHDOG_USEC", "400000");
+    let mut agent = Started::of(command);
+    let mut heard = String::new();
+    while !(heard.contains("READY=1") && heard.contains("WATCHDOG=1")) {
+        let mut buffer = [0; 4096];
+        let length = socket.recv(&mut buffer).expect("a message");
+        heard.push_str(&String::from_utf8_lossy(&buffer[..length]));
+    }
+    let mut browser = Browser::at(agent.page());
+    assert_eq!(browser.get("/welcome").0, 200);
+    agent.kill();
 }
