@@ -38,7 +38,7 @@ mod updating;
 mod welcome;
 
 pub use callback::{CALLBACK_SECRET, callback_secret, callback_url, existing_callback_url};
-pub use clock::wall_now;
+pub use clock::{monotonic, wall_now};
 pub use connect::connect;
 pub use journal_access::{Journal, Wake};
 pub use labs::Labs;
@@ -46,7 +46,7 @@ pub use requests::RequestHandler;
 pub use restart::Restart;
 pub use session::{Ending, Finished, IsDone, OpenError, Summary};
 pub use startup::Agent;
-pub use state_folder::agent_runs;
+pub use state_folder::{agent_runs, hold_state};
 pub use test_order::log_in_and_pair;
 pub use updating::{Updating, try_out_at_next_start};
 pub use welcome::{Welcome, WelcomeStep};

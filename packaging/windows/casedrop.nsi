@@ -80,7 +80,8 @@ Section
     SetErrorLevel 4
     Abort
   ${EndIf}
-  ; Neither works before the config is complete; install.log says what is missing.
+  ; Neither works with a config that is wrong; install.log says what is. One that is only incomplete is filled in
+  ; on the page that the service shows.
   nsExec::ExecToLog '"$INSTDIR\casedrop.exe" service install --config "$APPDATA\Casedrop\casedrop.yaml"'
   Pop $R0
   ${If} $R0 == 0

@@ -14,6 +14,11 @@ pub fn wall_now() -> WallMs {
     WallMs(jiff::Timestamp::now().as_millisecond())
 }
 
+/// The computer's running time.
+pub fn monotonic() -> Duration {
+    up()
+}
+
 /// Uptime including sleep (`clock_gettime(2)`, `CLOCK_BOOTTIME`).
 #[cfg(any(target_os = "linux", target_os = "android"))]
 fn up() -> Duration {

@@ -74,6 +74,8 @@ pub(super) async fn look_after(handler: Arc<RequestHandler>, until: Cancellation
         }
         tokio::select! {
             () = until.cancelled() => break,
+            // The browser may be back within a moment.
+            () = handler.login_began.notified() => {}
             () = tokio::time::sleep(LOOK) => {}
         }
     }
@@ -111,6 +113,8 @@ impl Lab {
         let Some(login) = pending else { return Ok(()) };
         // If the port is in use, the next check tries again.
         let Some(loopback) = login.request.listen(client)? else { return Ok(()) };
+        let page = handler.page().and_then(|page| page.borrow().clone());
+        let loopback = loopback.leading_back_to(page.map(|page| format!("{page}welcome")));
         let cancel = Cancel::new();
         let Some(waited) = client.pending_login()? else { return Ok(()) };
         let work = Returning {

@@ -11,7 +11,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::audit::Audit;
 use crate::config::{Config, WhenMissing};
-use crate::disk::{ASKED_ABOUT, Disk, LockGuard, take_lock};
+use crate::disk::{Disk, LockGuard};
 use crate::engine::Engine;
 use crate::engine::EnginePolicy;
 use crate::engine::retry::RetryPolicy;
@@ -43,7 +43,8 @@ use super::output_change::{OutputChange, ROOT_FACT};
 use super::recovery::{self, Lost, recover};
 use super::requests::{Live, RequestHandler};
 use super::session::{Attempt, OpenError, WorkSession};
-use super::state_folder::{LOCK_NAME, close_to_others};
+use super::state_folder::{close_to_others, hold_state};
+use super::welcome::WelcomeStep;
 
 /// How often to check the journal for requests of other processes, unless something wakes the
 /// engine.
@@ -100,8 +101,7 @@ impl Agent {
     ) -> Result<Self, OpenError> {
         disk.create_private_dirs(&config.state).map_err(Fault::from)?;
         close_to_others(&*disk, &config);
-        let lock =
-            take_lock(&*disk, &config.state.join(LOCK_NAME), ASKED_ABOUT).map_err(Fault::from)?;
+        let lock = hold_state(&*disk, &config.state)?;
         let lock =
             lock.ok_or_else(|| OpenError::AnotherAgent(config.state.display().to_string()))?;
         let layout = Layout { output: config.output.clone(), staging: config.staging.clone() };
@@ -157,6 +157,15 @@ impl Agent {
             life => life,
         };
         Ok(Self { context, life, news, host: Arc::new(NoHost), events: None, _lock: lock })
+    }
+}
+
+impl Agent {
+    /// Records that a person has chosen the output already, so that the set-up does not ask again.
+    pub fn output_was_chosen(&self) {
+        if let Err(fault) = self.context.handler.pass_welcome(&WelcomeStep::ChooseFolder) {
+            tracing::warn!("the set-up will ask for the folder again: {}", fault.chain());
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::config::Config;
-use crate::disk::{Disk, RealDisk};
+use crate::disk::{ASKED_ABOUT, Disk, LockGuard, RealDisk, take_lock};
 use crate::model::fault::Fault;
 
 /// The lock that keeps a second agent off a state folder.
@@ -14,6 +14,14 @@ pub(super) const JOURNAL_COPY: &str = "journal.before-update.sqlite";
 /// Whether a running agent holds the lock on the state folder.
 pub fn agent_runs(state: &Path) -> bool {
     matches!(RealDisk.is_locked(&state.join(LOCK_NAME)), Ok(true))
+}
+
+/// Takes the lock on the state folder for this process; `None` if another agent keeps it.
+///
+/// # Errors
+/// The disk refused.
+pub fn hold_state(disk: &dyn Disk, state: &Path) -> Result<Option<LockGuard>, Fault> {
+    Ok(take_lock(disk, &state.join(LOCK_NAME), ASKED_ABOUT)?)
 }
 
 /// Makes the state folder private if an installer or an earlier version left it open. Others still

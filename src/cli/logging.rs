@@ -1,5 +1,6 @@
 //! Sets up logging for each kind of command.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
@@ -19,11 +20,16 @@ pub(super) fn be_verbose(times: u8) {
 /// Starts an agent's log as configured, unless the command line asks for more. On a terminal the
 /// user sees plain lines; the log then goes to files, if anywhere.
 pub(super) fn of_agent(config: &Config, is_service: bool, terminal: bool) {
+    start(&config.log, logs::folder(&config.log, &config.state, is_service), terminal);
+}
+
+/// The same for an agent whose config is not complete yet.
+pub(super) fn start(log: &Log, folder: Option<PathBuf>, terminal: bool) {
     let asked = of_an_agent(VERBOSE.load(Ordering::Relaxed));
-    let level = asked.map_or_else(|| config.log.level.clone(), str::to_owned);
+    let level = asked.map_or_else(|| log.level.clone(), str::to_owned);
     logs::start(Setup {
-        log: &Log { level, ..config.log.clone() },
-        folder: logs::folder(&config.log, &config.state, is_service),
+        log: &Log { level, ..log.clone() },
+        folder,
         terminal,
         people: asked.unwrap_or(logs::OUT_OF_THE_ORDINARY),
         disk: Arc::new(RealDisk),

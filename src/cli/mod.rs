@@ -13,6 +13,7 @@ mod console;
 pub mod demo;
 mod dispatch;
 mod dumps;
+mod first_start;
 pub mod hash_password;
 mod hooks;
 mod incomplete;

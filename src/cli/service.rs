@@ -7,8 +7,8 @@ use secrecy::SecretString;
 use secrecy::zeroize::Zeroizing;
 
 use super::loading::load;
-use super::{CliError, Exit, Streams};
-use crate::config::{self, Config, Loaded};
+use super::{CliError, Exit, Streams, first_start};
+use crate::config::{self, Config, Survey};
 use crate::disk::{Disk as _, Kind, RealDisk, read_limited, remote_of};
 use crate::service::manage::{NAME, Plan, Services, Standing, State};
 use crate::update::managed_by;
@@ -107,11 +107,26 @@ fn install(
              delete it afterwards",
         ));
     }
-    let loaded = load(named, false)?;
-    refuse_mapped(&loaded.config)?;
+    // A service whose config lacks what its page asks for is installed too, and serves that page.
+    let (source, survey, is_complete) = match first_start::needed(named, false)? {
+        Some(unfilled) if is_there(unfilled.path()) => {
+            (unfilled.path().to_path_buf(), unfilled.survey().clone(), false)
+        }
+        _ => {
+            let loaded = load(named, false)?;
+            refuse_mapped(&loaded.config)?;
+            (loaded.source, loaded.survey, true)
+        }
+    };
     let services = Services::here(name)?;
     let program = program()?;
-    let plan = plan(loaded, program, account, password);
+    let mut plan = plan(&source, survey, program);
+    (plan.account, plan.password) = (account, password);
+    if !is_complete {
+        plan.sources.retain(|path| *path != source);
+        streams
+            .note("the config is incomplete: the service will show a page that asks for the rest");
+    }
     services.install(&plan, &mut |text| streams.note(text))?;
     streams.line(if cfg!(windows) {
         "the service will start with the PC; to start it now: `casedrop service start`"
@@ -141,27 +156,22 @@ pub(super) fn refuse_mapped(config: &Config) -> Result<(), CliError> {
     Err(CliError::new(Exit::Usage, reasons.join("\n")).hint(hints.join("\n")))
 }
 
-fn plan(
-    loaded: Loaded,
-    program: PathBuf,
-    account: Option<String>,
-    password: Option<SecretString>,
-) -> Plan {
+fn plan(source: &Path, survey: Survey, program: PathBuf) -> Plan {
     let env = config::process_env();
     let usual = config::platform_folder(&env).join(config::FILE_NAME);
-    let source = std::path::absolute(&loaded.source).unwrap_or(loaded.source);
-    let config = loaded.config;
     let is_managed = managed_by(&RealDisk, &program).is_some();
     let versions = (!is_managed).then(|| program.with_file_name(VERSIONS));
+    // A config that was loaded, or that a page fills in, names all of them.
+    let folder = Option::unwrap_or_default;
     Plan {
-        config: (source != usual).then(|| source.clone()),
-        sources: [source.clone(), source.with_file_name(config::POLICY_NAME)],
-        account,
-        password,
-        state: config.state,
-        output: [config.output, config.staging],
-        commands: config.commands,
-        logs: config.log.dir,
+        config: (source != usual).then(|| source.to_path_buf()),
+        sources: vec![source.to_path_buf(), source.with_file_name(config::POLICY_NAME)],
+        account: None,
+        password: None,
+        state: folder(survey.state),
+        output: [folder(survey.output), folder(survey.staging)],
+        commands: survey.commands,
+        logs: survey.log_dir,
         versions,
         program,
     }

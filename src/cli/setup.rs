@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
+use crate::config::filling::{Unfilled, write_new};
 use crate::config::template::{self, Field, Platform};
 use crate::config::{self, nearest};
 use crate::disk::{Disk, DiskError, read_limited, write_durably};
@@ -47,6 +48,8 @@ pub struct Laid {
     pub written: bool,
     /// What keeps the agent from running with it, for people; empty if nothing does.
     pub faults: String,
+    /// Whether the agent's page can fill in what is missing.
+    pub is_for_page: bool,
 }
 
 impl Laid {
@@ -67,7 +70,7 @@ pub fn run(
     let laid = lay(args, config, env, disk);
     let told = match &laid {
         Ok(laid) => {
-            let opened = args.account.as_ref().map_or(Ok(()), |name| open_to(name, config, disk));
+            let opened = args.account.as_ref().map_or(Ok(()), |name| open_to(name, laid, disk));
             let warning =
                 opened.err().map(|error| format!("\n\nwarning: {}", Fault::from(error).brief()));
             outcome(laid) + &warning.unwrap_or_default()
@@ -80,11 +83,12 @@ pub fn run(
     let laid = laid?;
     if streams.json {
         streams.json(&serde_json::json!({ "config": laid.config, "written": laid.written,
-            "complete": laid.is_complete(), "faults": laid.faults }))?;
+            "complete": laid.is_complete(), "faults": laid.faults,
+            "for_page": laid.is_for_page }))?;
     } else {
         streams.line(told)?;
     }
-    if args.start && laid.is_complete() {
+    if args.start && (laid.is_complete() || laid.is_for_page) {
         Services::here(NAME)?.start(&mut |text| streams.note(text))?;
     }
     Ok(Exit::Ok)
@@ -97,7 +101,7 @@ fn lay(
     disk: &dyn Disk,
 ) -> Result<Laid, CliError> {
     let given = Given::read(&args.values)?;
-    refuse_of_others(config, disk)?;
+    refuse_of_others(config, args.account.as_deref(), disk)?;
     let written = disk.kind(config)?.is_none();
     if written {
         let bytes = match &given.whole {
@@ -106,21 +110,15 @@ fn lay(
                 .map_err(|error| CliError::new(Exit::Usage, error.to_string()))?
                 .into_bytes(),
         };
-        if let Some(dir) = config.parent() {
-            // On other systems packages create the folder, with a group for the service's user.
-            if cfg!(windows) {
-                disk.create_private_dirs(dir)?;
-            } else {
-                disk.create_dirs(dir)?;
-            }
-        }
-        write_durably(disk, config, &bytes)?;
+        write_new(disk, config, &bytes)?;
     }
     let faults = match config::load(disk, config, env) {
         Ok(_) => String::new(),
         Err(faults) => faults.to_string(),
     };
-    Ok(Laid { config: config.to_path_buf(), written, faults })
+    let unfilled = Unfilled::find(disk, config, env, false).ok().flatten();
+    let is_for_page = unfilled.is_some_and(|unfilled| unfilled.survey().status_page.is_some());
+    Ok(Laid { config: config.to_path_buf(), written, faults, is_for_page })
 }
 
 fn outcome(laid: &Laid) -> String {
@@ -132,6 +130,14 @@ fn outcome(laid: &Laid) -> String {
     };
     if laid.is_complete() {
         format!("{did}\nnext: casedrop login LAB, then casedrop pair LAB")
+    } else if laid.is_for_page {
+        let faults = laid.faults.trim_end();
+        format!(
+            "{did}\n\n{faults}\n\nnext: start Casedrop and open its status page in a browser on this \
+             PC (http://127.0.0.1:8780/): it asks for these values, and for the code in {} in the \
+             state folder; or fill them in here until `casedrop check` finds no errors",
+            crate::web::gate::CODE_FILE
+        )
     } else {
         let faults = laid.faults.trim_end();
         let then = if cfg!(windows) {
@@ -146,16 +152,19 @@ fn outcome(laid: &Laid) -> String {
 }
 
 /// Grants the service's account write access to the config's folder, and read access to config and
-/// policy.
-fn open_to(account: &str, config: &Path, disk: &dyn Disk) -> Result<(), DiskError> {
+/// policy; to a config that the agent's page must fill in also write access.
+fn open_to(account: &str, laid: &Laid, disk: &dyn Disk) -> Result<(), DiskError> {
     if cfg!(not(windows)) {
         return Ok(());
     }
+    let config = laid.config.as_path();
     if let Some(dir) = config.parent() {
         disk.make_private(dir)?;
         disk.grant(dir, account)?;
     }
-    for path in [config, &config.with_file_name(config::POLICY_NAME)] {
+    let policy = config.with_file_name(config::POLICY_NAME);
+    let config = (!laid.is_for_page).then_some(config);
+    for path in config.into_iter().chain([policy.as_path()]) {
         if disk.kind(path)?.is_some() {
             disk.protect(path, account)?;
         }
@@ -164,14 +173,23 @@ fn open_to(account: &str, config: &Path, disk: &dyn Disk) -> Result<(), DiskErro
 }
 
 /// Refuses files that belong to others. Installers run with all rights, and on Windows any user can
-/// create a folder where the config will be; a non-administrator must not get to say what to run.
-fn refuse_of_others(config: &Path, disk: &dyn Disk) -> Result<(), CliError> {
+/// create a folder where the config will be; a non-administrator must not get to say what to run. A
+/// config that the service's account filled in, on its page, is none of those.
+fn refuse_of_others(config: &Path, account: Option<&str>, disk: &dyn Disk) -> Result<(), CliError> {
     let policy = config.with_file_name(config::POLICY_NAME);
     for path in config.parent().into_iter().chain([config, &policy]) {
         if path.as_os_str().is_empty() || disk.kind(path)?.is_none() {
             continue;
         }
         if let Some(owner) = disk.foreign_owner(path)? {
+            let is_filled_in = path == config
+                && match account {
+                    Some(account) => disk.belongs_to(path, account)?,
+                    None => false,
+                };
+            if is_filled_in {
+                continue;
+            }
             let shown = path.display();
             let text = format!("{shown} belongs to {owner}, who can change what the agent does");
             return Err(CliError::new(Exit::Failed, text).hint(if cfg!(windows) {

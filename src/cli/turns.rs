@@ -9,12 +9,14 @@ use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
 
 use super::console::Console;
+use super::first_start::{self, Waited};
 use super::loading::load_to_work;
 use super::service::refuse_mapped;
 use super::work::{let_work, open, runtime, tell_stragglers};
 use super::{CliError, Exit, Streams};
 use crate::agent::{Ending, Restart, Summary, Updating};
 use crate::config::Loaded;
+use crate::config::filling::Unfilled;
 use crate::disk::RealDisk;
 use crate::model::notice::Notice;
 use crate::service::eventlog::{self, Entry};
@@ -56,6 +58,12 @@ fn work_as(
     let quiet = !streams.terminal;
     let mut turns = Turns::new(hosted, Arc::new(updating));
     let worked = loop {
+        if let Some(unfilled) = first_start::needed(named, turns.is_service)?
+            && turns.fill_in(&runtime, unfilled, streams)? == Waited::Stopped
+        {
+            runtime.shutdown_background();
+            return Ok(Exit::Ok);
+        }
         let loaded = load_to_work(named, turns.is_service, terminal, streams)?;
         if turns.is_service {
             refuse_mapped(&loaded.config)?;
@@ -86,6 +94,8 @@ pub(super) struct Turns {
     updating: Arc<Updating>,
     /// The status page's sessions, kept from one agent to the next.
     visitors: Option<Arc<Visitors>>,
+    /// Whether a person has just filled in the config, and with it chosen the output.
+    is_filled: bool,
 }
 
 /// The process's host. It hears once that the agent is ready, and hears of its end only if no other
@@ -130,12 +140,34 @@ impl Turns {
             Shared { host, is_ready: AtomicBool::new(false), goes_on: AtomicBool::new(false) };
         // Without random numbers the page says what is wrong.
         let visitors = Visitors::new().ok().map(Arc::new);
-        Self { is_service, host: Arc::new(host), stop, events, updating, visitors }
+        let host = Arc::new(host);
+        Self { is_service, host, stop, events, updating, visitors, is_filled: false }
     }
 
     /// Whether the agent that ended makes way for another one.
     pub(super) fn goes_on(&self) -> bool {
         self.host.goes_on.load(Ordering::SeqCst)
+    }
+
+    /// Serves the page that asks for what the config lacks, until it is written or the process
+    /// must end.
+    fn fill_in(
+        &mut self,
+        runtime: &Runtime,
+        unfilled: Unfilled,
+        streams: &mut Streams,
+    ) -> Result<Waited, CliError> {
+        let Self { host, stop, updating, visitors, is_filled, .. } = self;
+        let end = async {
+            tokio::select! {
+                () = stop.as_mut() => {}
+                () = updating.restarting() => {}
+            }
+        };
+        let way = (&**host as &dyn Host, visitors.as_ref());
+        let waited = first_start::serve_page(runtime, unfilled, way, end, streams)?;
+        *is_filled = waited == Waited::Filled;
+        Ok(waited)
     }
 
     /// Runs one agent until the process ends, another version takes over, or the config must be
@@ -147,7 +179,7 @@ impl Turns {
         streams: &mut Streams,
         tell: impl FnMut(&mut Console<'_>, &Notice),
     ) -> Result<Summary, CliError> {
-        let Self { is_service, host, stop, events, updating, visitors } = self;
+        let Self { is_service, host, stop, events, updating, visitors, is_filled } = self;
         host.goes_on.store(false, Ordering::SeqCst);
         let restart = Restart::new(loaded.source, *is_service);
         let restart = Arc::new(match visitors {
@@ -161,6 +193,9 @@ impl Turns {
             .restart(Arc::clone(&restart))
             .hosted_by(Arc::clone(host) as Arc<dyn Host>)
             .woken_by(heard);
+        if std::mem::take(is_filled) {
+            agent.output_was_chosen();
+        }
         let mut tells = true;
         let end = async {
             loop {

@@ -144,6 +144,7 @@ impl<'a> Builder<'a> {
             staging,
             commands: raw.commands.as_ref().map(|text| self.path(text)),
             state: Some(state),
+            log: raw.log.clone(),
             log_dir: raw.log.dir.as_deref().map(|dir| paths::resolve(self.base, dir)),
             ca_file: raw.api.ca_file.as_ref().map(|text| self.path(text)),
             ..Survey::default()

@@ -74,12 +74,31 @@ pub fn place_for_new(
     env: &[(String, String)],
     cwd: &Path,
 ) -> PathBuf {
+    asked_for(named, env, cwd).unwrap_or_else(|| {
+        let here = cwd.join(FILE_NAME);
+        if is_file(disk, &here) { here } else { paths::platform_config(env) }
+    })
+}
+
+/// The same for this process, which may not be allowed to write to the platform's location: then the
+/// current directory, and `None` if it may not write there either.
+pub fn writable_place_for_new(
+    disk: &dyn Disk,
+    named: Option<&Path>,
+    env: &[(String, String)],
+    cwd: &Path,
+) -> Option<PathBuf> {
+    let usual = || {
+        let places = [paths::platform_config(env), cwd.join(FILE_NAME)];
+        places.into_iter().find(|place| paths::may_be_made(disk, place))
+    };
+    asked_for(named, env, cwd).or_else(usual)
+}
+
+/// The place that the command line or the environment says.
+fn asked_for(named: Option<&Path>, env: &[(String, String)], cwd: &Path) -> Option<PathBuf> {
     let variable = paths::lookup(env, env::CONFIG).map(Path::new);
-    if let Some(path) = named.or(variable) {
-        return cwd.join(path);
-    }
-    let here = cwd.join(FILE_NAME);
-    if is_file(disk, &here) { here } else { paths::platform_config(env) }
+    named.or(variable).map(|path| cwd.join(path))
 }
 
 /// The folder of the platform's config file.
@@ -88,8 +107,9 @@ pub fn platform_folder(env: &[(String, String)]) -> PathBuf {
     file.parent().map_or_else(|| file.clone(), Path::to_path_buf)
 }
 
-const HOW_TO_MAKE_ONE: &str = "`casedrop setup` writes one to fill in; config.example.yaml explains every key. To try the agent without an account: \
-     `casedrop simulate` prints a ready-to-use config, `casedrop demo` needs none";
+const HOW_TO_MAKE_ONE: &str = "start `casedrop run`: it shows a page in the browser that asks for what is needed and writes the \
+     config; or copy config.example.yaml to casedrop.yaml and fill it in; or try the agent without an \
+     account: `casedrop simulate` prints a ready-to-use config, `casedrop demo` needs none";
 
 fn is_file(disk: &dyn Disk, path: &Path) -> bool {
     // A link to a file will do, too.

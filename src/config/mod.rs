@@ -10,6 +10,7 @@ mod build;
 mod effective;
 mod env;
 mod fault;
+pub mod filling;
 mod labs;
 mod load;
 mod network;
@@ -53,11 +54,14 @@ pub use effective::{Effective, From, InForce};
 pub use env::process_env;
 pub(crate) use fault::nearest;
 pub use fault::{ConfigFault, ConfigFaults};
-pub use load::{FILE_NAME, Loaded, load, load_text, locate, place_for_new, platform_folder};
+pub use load::{
+    FILE_NAME, Loaded, load, load_text, locate, place_for_new, platform_folder,
+    writable_place_for_new,
+};
 pub use network::Network;
 pub(crate) use node::{Entry as NodeEntry, Kind as NodeKind, Node};
 pub use notices::{HookConfig, MailConfig, Notices, WebhookConfig};
-pub(crate) use paths::platform_state;
+pub(crate) use paths::{may_be_made, platform_state};
 pub use policy::POLICY_NAME;
 pub use raw_notices::{MailOnly, MailSecurity};
 pub use rewrite::with_value;

@@ -127,6 +127,12 @@ pub(super) fn is_volume_root(disk: &dyn Disk, path: &Path) -> bool {
     }
 }
 
+/// Whether a folder exists and is writable, or could be created.
+pub(crate) fn may_be_made(disk: &dyn Disk, path: &Path) -> bool {
+    let nearest = path.ancestors().find(|dir| matches!(disk.kind(dir), Ok(Some(_))));
+    nearest.is_some_and(|dir| disk.may_create_in(dir).is_ok())
+}
+
 /// Two folders that must not be where they are: the key to show, reason, hint.
 pub(super) type Clash = (&'static str, String, String);
 

@@ -8,17 +8,68 @@ pub fn with_value(text: &str, line: usize, key: &str, value: &str) -> Option<Str
     if value.chars().any(char::is_control) {
         return None;
     }
-    let mut written = String::with_capacity(text.len() + value.len());
+    with_line(text, line, |whole| line_with(whole, key, value))
+}
+
+/// Like [`with_value`], for a key at any depth: its line may be indented, and may begin the entry
+/// of a list.
+pub(super) fn with_nested_value(text: &str, line: usize, key: &str, value: &str) -> Option<String> {
+    if value.chars().any(char::is_control) {
+        return None;
+    }
+    with_line(text, line, |whole| {
+        let (indent, rest) = whole.split_at(indent(whole));
+        Some(format!("{indent}{}", line_with(rest, key, value)?))
+    })
+}
+
+/// Returns the text with that line commented out; `None` if the line begins the entry of a list,
+/// which would take the whole entry away.
+pub(super) fn without_line(text: &str, line: usize) -> Option<String> {
+    with_line(text, line, |whole| {
+        let (indent, rest) = whole.split_at(indent(whole));
+        (!indent.contains('-')).then(|| format!("{indent}#{rest}"))
+    })
+}
+
+/// Returns the text with another key below that line, at the same depth.
+pub(super) fn with_key_below(text: &str, line: usize, key: &str, value: &str) -> Option<String> {
+    if value.chars().any(char::is_control) {
+        return None;
+    }
+    with_line(text, line, |whole| {
+        let content = whole.trim_end_matches(['\r', '\n']);
+        let end = if whole.len() > content.len() { &whole[content.len()..] } else { "\n" };
+        let indent = whole[..indent(whole)].replace('-', " ");
+        Some(format!("{content}{end}{indent}{key}: {}{end}", quoted_value(value)))
+    })
+}
+
+/// The text with another line, counted from 1.
+fn with_line(text: &str, line: usize, change: impl Fn(&str) -> Option<String>) -> Option<String> {
+    let mut written = String::with_capacity(text.len());
     let mut found = false;
     for (index, whole) in text.split_inclusive('\n').enumerate() {
         if index + 1 == line {
-            written.push_str(&line_with(whole, key, value)?);
+            written.push_str(&change(whole)?);
             found = true;
         } else {
             written.push_str(whole);
         }
     }
     found.then_some(written)
+}
+
+/// The length of a line's indentation, including the dash of a list's entry.
+fn indent(line: &str) -> usize {
+    let rest = line.trim_start_matches(' ');
+    let rest = rest.strip_prefix("- ").map_or(rest, |rest| rest.trim_start_matches(' '));
+    line.len() - rest.len()
+}
+
+/// A value in single quotes, in which nothing but the quote itself is special.
+pub(super) fn quoted_value(value: &str) -> String {
+    format!("'{}'", value.replace('\'', "''"))
 }
 
 fn line_with(whole: &str, key: &str, value: &str) -> Option<String> {
@@ -30,7 +81,7 @@ fn line_with(whole: &str, key: &str, value: &str) -> Option<String> {
     };
     let old = content.strip_prefix(key)?.trim_start().strip_prefix(':')?;
     let behind = behind(old.trim_start())?;
-    Some(format!("{mark}{key}: '{}'{behind}{end}", value.replace('\'', "''")))
+    Some(format!("{mark}{key}: {}{behind}{end}", quoted_value(value)))
 }
 
 /// What follows a value: a comment with the space before it, or nothing.
@@ -110,5 +161,30 @@ mod tests {
         }
         assert_eq!(with_value("output: a\n", 2, "output", "x"), None, "there is no such line");
         assert_eq!(with_value("output: a", 1, "output", "x\nsecrets: file"), None);
+    }
+
+    #[test]
+    fn a_nested_value_changes_where_it_is() {
+        let text = "labs:\r\n  - name: x # y\r\n    client_id: CHANGE-ME\r\n";
+        let named = with_nested_value(text, 2, "name", "north").expect("written");
+        let whole = with_nested_value(&named, 3, "client_id", "a'b").expect("written");
+        let expected = "labs:\r\n  - name: 'north' # y\r\n    client_id: 'a''b'\r\n";
+        assert_eq!(whole, expected);
+        for (line, key) in [(1, "labs"), (2, "client_id"), (3, "name"), (4, "name")] {
+            assert_eq!(with_nested_value(text, line, key, "x"), None, "{line} {key}");
+        }
+        assert_eq!(with_nested_value(text, 2, "name", "a\nb: c"), None);
+    }
+
+    #[test]
+    fn a_key_comes_below_another_one_and_another_is_taken_away() {
+        let text = "labs:\n  - client_id: x\n    client_secret: y";
+        let more = with_key_below(text, 2, "client_secret_file", "C:\\f").expect("written");
+        let expected =
+            "labs:\n  - client_id: x\n    client_secret_file: 'C:\\f'\n    client_secret: y";
+        assert_eq!(more, expected);
+        let less = without_line(&more, 4).expect("written");
+        assert_eq!(less, expected.replace("client_secret: y", "#client_secret: y"));
+        assert_eq!(without_line(&more, 2), None, "the entry would be gone");
     }
 }

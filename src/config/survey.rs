@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use super::TlsFiles;
 use super::fault::{ConfigFault, KeyPath};
 use super::node::{Kind, Node, Origin};
+use super::{Log, TlsFiles};
 
 /// The folders, listeners and limits of a config that may have faults elsewhere.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -25,6 +25,8 @@ pub struct Survey {
     pub notifications_tls: Option<TlsFiles>,
     /// Files that hold a secret, with the keys that name them.
     pub secret_files: Vec<(String, PathBuf)>,
+    /// How the agent would log; its folder is in `log_dir`.
+    pub log: Log,
     /// Bytes that stay free on the output's volume.
     pub min_free: u64,
     pub policy: Option<PathBuf>,
@@ -62,6 +64,23 @@ impl Places {
         let mut origins = BTreeMap::new();
         collect(tree, &KeyPath::default(), &mut origins);
         Self { file: file.to_owned(), policy: policy.to_owned(), origins }
+    }
+
+    /// The line in the config file on which a key's value is, counted from 1.
+    pub(super) fn line(&self, key: &str) -> Option<usize> {
+        match self.origins.get(key)? {
+            Origin::File { line, .. } => Some(*line),
+            Origin::Policy { .. } | Origin::Variable(_) => None,
+        }
+    }
+
+    /// What sets a key in place of the config file: the variable, or the policy file.
+    pub(super) fn overruled_by(&self, key: &str) -> Option<&str> {
+        match self.origins.get(key)? {
+            Origin::File { .. } => None,
+            Origin::Policy { .. } => Some(&self.policy),
+            Origin::Variable(name) => Some(name),
+        }
     }
 
     /// Adds the place of the fault's key, if that key was written.

@@ -3,6 +3,8 @@
 
 use std::fmt;
 
+use super::rewrite::quoted_value;
+
 /// The example as shipped.
 const EXAMPLE: &str = include_str!("../../config.example.yaml");
 
@@ -141,7 +143,7 @@ fn for_linux(line: &str) -> String {
 
 /// Sets one key. A test makes sure that the example shows every key, so there is always a line for
 /// it.
-fn put(lines: &mut [String], section: Option<&str>, key: &str, value: &str) {
+pub(super) fn put(lines: &mut [String], section: Option<&str>, key: &str, value: &str) {
     let mut inside = section.is_none();
     for line in lines {
         let name = key_of(line).map(str::to_owned);
@@ -149,7 +151,7 @@ fn put(lines: &mut [String], section: Option<&str>, key: &str, value: &str) {
         let is_top = line.trim_start_matches('#').starts_with(|c: char| c.is_ascii_alphabetic());
         if let (Some(section), true) = (section, is_top) {
             inside = name == Some(section);
-            if inside {
+            if inside && line.starts_with('#') {
                 *line = line.replacen('#', "", 1);
             }
         }
@@ -175,7 +177,7 @@ fn with_value(line: &str, value: &str) -> String {
     let line = line.replacen('#', "", usize::from(line.trim_start().starts_with('#')));
     let (key, old) = line.split_once(':').unwrap_or((&line, ""));
     let comment = old.find(" #").map_or("", |at| &old[old[..at].trim_end().len()..]);
-    format!("{key}: '{}'{comment}", value.replace('\'', "''"))
+    format!("{key}: {}{comment}", quoted_value(value))
 }
 
 #[cfg(test)]

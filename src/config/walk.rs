@@ -314,7 +314,7 @@ fn unknown_hint(expected: Expected<'_>, path: &KeyPath, key: &str) -> String {
     }
 }
 
-fn is_placeholder(text: &str) -> bool {
+pub(super) fn is_placeholder(text: &str) -> bool {
     let upper = text.to_uppercase();
     text.contains('…') || upper.contains("CHANGE-ME") || upper.contains("CHANGEME")
 }

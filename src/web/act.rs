@@ -3,24 +3,34 @@
 
 use std::sync::Arc;
 
+use askama::Template;
 use axum::extract::{Path, State};
-use axum::http::StatusCode;
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Redirect, Response};
 use serde::Deserialize;
 
 use super::answers::{About, Answer};
-use super::frame::Call;
+use super::frame::{Call, Frame, show};
 use super::gate::{Checked, local_path};
+use super::markup::segment;
 use super::order::{InAddress, href, named};
 use super::setup;
 use super::shared::Shared;
 use crate::disk::random_text;
-use crate::model::request::{Reply, Request, Text, Via, Who};
+use crate::model::request::{Outcome, Reply, Request, Text, Via, Who};
 
 /// Prefix of the ids of the page's requests.
 const PREFIX: &str = "page-";
 /// Maximum length of an id.
 const ID_MAX: usize = 100;
+
+/// Shown on the way to Align's login page.
+#[derive(Template)]
+#[template(path = "going.html")]
+struct Going {
+    frame: Frame,
+    url: String,
+}
 
 /// The fields of every form.
 #[derive(Deserialize)]
@@ -174,6 +184,7 @@ pub(super) async fn lab(
         "pause" => Request::Pause { lab },
         "resume" => Request::Resume { lab },
         "poll" => Request::Poll { lab },
+        "login" => return log_in(&shared, &call, form.id, lab.unwrap_or_default()).await,
         "pair" => {
             let account = match form.account.trim() {
                 "" => None,
@@ -188,6 +199,33 @@ pub(super) async fn lab(
         _ => return StatusCode::NOT_FOUND.into_response(),
     };
     carry_out(&shared, &call, (form.id, &form.back), request).await
+}
+
+/// Starts a login and sends the browser to Align. The way there is a page that leads on at once,
+/// not a redirect: browsers let no form lead to another site here, even by a redirect.
+async fn log_in(shared: &Arc<Shared>, call: &Call, id: String, lab: String) -> Response {
+    let back = format!("/welcome?lab={}", segment(&lab));
+    let request = Request::Pair { lab: Some(lab), account: None, code: None };
+    let about = About::of(&request);
+    let reply = match answer_of(shared, call, &id, request).await {
+        Ok(reply) => reply,
+        Err(response) => return response,
+    };
+    let url = reply.details.get("login_url").and_then(|url| url.as_str());
+    let Some(url) = url.filter(|_| reply.outcome == Outcome::LoginNeeded) else {
+        return answered(shared, id, Answer::new(about, reply), &back);
+    };
+    // If the browser does not come back by itself, the set-up page has a field for its address.
+    if reply.details.get("finishes_by_itself") != Some(&serde_json::Value::Bool(true)) {
+        return Redirect::to(&back).into_response();
+    }
+    let frame = call.frame(call.texts.step_login, "welcome").still();
+    let mut page = show(&Going { frame, url: url.to_owned() });
+    // The agent begins to listen for the browser at the same time.
+    if let Ok(value) = HeaderValue::try_from(format!("1; url={url}")) {
+        page.headers_mut().insert(header::REFRESH, value);
+    }
+    page
 }
 
 impl Basic {

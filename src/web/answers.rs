@@ -81,12 +81,6 @@ impl Answer {
             && happened.is_some_and(|happened| happened >= self.at)
             && self.at.plus(READ) < WallMs::from(SystemTime::now())
     }
-
-    /// Whether it asks to log in to this lab.
-    pub(super) fn asks_for_login(&self, lab: &str) -> bool {
-        self.about == About::Pair(Some(lab.to_owned()))
-            && self.reply.outcome == Outcome::LoginNeeded
-    }
 }
 
 impl From<Reply> for Answer {

@@ -24,6 +24,7 @@ static FILES: &[(&str, &str, &[u8])] = files! {
     "viewer.css": STYLE,
     "app.js": SCRIPT,
     "downloads.js": SCRIPT,
+    "first-start.js": SCRIPT,
     "format.js": SCRIPT,
     "live.js": SCRIPT,
     "mesh.js": SCRIPT,

@@ -76,7 +76,7 @@ fn address(path: &str, query: &str) -> String {
 }
 
 /// Stores the language in a cookie for a year.
-fn chosen(lang: Lang, to: &str) -> Response {
+pub(super) fn chosen(lang: Lang, to: &str) -> Response {
     let mut response = Redirect::to(to).into_response();
     let cookie =
         format!("{COOKIE}={}; Path=/; Max-Age=31536000; SameSite=Strict; HttpOnly", lang.code());

@@ -22,6 +22,8 @@ mod enter;
 mod events;
 mod files;
 mod findings;
+mod first_start;
+mod first_start_texts;
 mod frame;
 mod lang;
 mod list_query;
@@ -64,6 +66,8 @@ use answers::Answers;
 use gate::Gate;
 use patients::Patients;
 use shared::Shared;
+
+pub use first_start::FirstStart;
 
 pub use data::{
     AuditQuery, Choice, HeldView, LogLine, LogQuery, LoginView, OrderFile, OrderView, PageData,

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use askama::Template;
 use axum::extract::State;
-use axum::response::Response;
+use axum::response::{IntoResponse as _, Redirect, Response};
 
 use super::address::href;
+use super::data::{PageData, StoryLine};
 use super::frame::{Call, Frame, show};
 use super::lang::Lang;
 use super::list_query::Asked;
@@ -16,7 +17,7 @@ use super::reasons::{self, Wants};
 use super::shared::Shared;
 use super::texts::fill;
 use super::words::Tone;
-use super::{data::StoryLine, story};
+use super::{setup, story};
 use crate::model::fault::Fault;
 use crate::model::listing::{OrderPage, OrderQuery};
 use crate::model::record::OrderRecord;
@@ -100,6 +101,10 @@ struct Pc {
 }
 
 pub(super) async fn page(State(shared): State<Arc<Shared>>, call: Call) -> Response {
+    // If that cannot be told now, the overview says why.
+    if shared.ask(PageData::setup).await.is_ok_and(|setup| setup::is_unready(&setup)) {
+        return Redirect::to("/welcome").into_response();
+    }
     let asked = shared.ask(|data| {
         let status = data.status();
         let now = WallMs::from_rfc3339(&status.at).unwrap_or_default();

@@ -182,7 +182,7 @@ fn tone(reason: &Reason) -> Tone {
 fn action(code: Code, lab: &LabName, t: &'static Texts) -> Action {
     let path = segment(lab.as_str());
     match code {
-        Code::LoginNeeded => Action::Go(format!("/welcome?lab={path}"), t.log_in),
+        Code::LoginNeeded => Action::Do(format!("/labs/{path}/login"), t.log_in),
         Code::NotPaired => Action::Go(format!("/welcome?lab={path}"), t.choose_account),
         Code::Paused => Action::Do(format!("/labs/{path}/resume"), t.resume),
         _ => Action::None,

@@ -14,7 +14,7 @@ use super::frame::{AnswerView, Call, Frame, show};
 use super::gate::{Checked, Refused};
 use super::markup::{When, segment};
 use super::shared::Shared;
-use super::texts::fill;
+use super::texts::{Texts, fill};
 use super::words::Tone;
 use crate::model::request::{Outcome, Reply, Request};
 use crate::model::staff::for_staff;
@@ -43,10 +43,10 @@ struct Welcome {
 }
 
 /// Asks for the set-up code.
-struct CodeBox {
+pub(super) struct CodeBox {
     /// The path of the code's file; `None` if it could not be written.
-    file: Option<String>,
-    problem: Option<String>,
+    pub(super) file: Option<String>,
+    pub(super) problem: Option<String>,
 }
 
 /// The state of a step: its tone and the word for it.
@@ -96,7 +96,7 @@ pub(super) struct Filled {
 /// The set-up code, as typed.
 #[derive(Deserialize)]
 pub(super) struct Typed {
-    code: String,
+    pub(super) code: String,
 }
 
 pub(super) async fn page(
@@ -108,12 +108,25 @@ pub(super) async fn page(
         Ok(setup) => setup,
         Err(fault) => return call.cannot(&fault),
     };
-    let is_logged_in =
-        |lab: &SetupLab| matches!(lab.login, LoginView::LoggedIn | LoginView::Paired { .. });
-    call.drop_answer(|answer| {
-        setup.labs.iter().any(|lab| is_logged_in(lab) && answer.asks_for_login(&lab.lab))
-    });
+    call.drop_answer(|answer| is_outdated(&answer.reply, &setup));
     show(&Welcome::of(setup, &which.lab, &call, &shared, None))
+}
+
+/// Whether an answer asks for a login that has succeeded since.
+fn is_outdated(answer: &Reply, setup: &Setup) -> bool {
+    let lab = answer.details.get("lab").and_then(|lab| lab.as_str()).unwrap_or_default();
+    answer.outcome == Outcome::LoginNeeded
+        && setup.labs.iter().any(|one| {
+            one.lab.eq_ignore_ascii_case(lab)
+                && matches!(one.login, LoginView::LoggedIn | LoginView::Paired { .. })
+        })
+}
+
+/// Whether a new PC cannot work yet: nobody has finished or skipped the set-up, and no lab is
+/// paired.
+pub(super) fn is_unready(setup: &Setup) -> bool {
+    setup.step < SetupStep::TestOrder
+        && !setup.labs.iter().any(|lab| matches!(lab.login, LoginView::Paired { .. }))
 }
 
 /// Responds that the set-up code is needed first. Nothing was done.
@@ -139,15 +152,15 @@ pub(super) async fn open(
 ) -> Response {
     match shared.gate.open_set_up(&call.visitor, &typed.code).await {
         Ok(()) => axum::response::Redirect::to("/welcome").into_response(),
-        Err(Refused { wait }) => {
-            let seconds = wait.as_secs();
-            let problem = if seconds == 0 {
-                call.texts.code_wrong.to_owned()
-            } else {
-                fill(call.texts.password_wait, &[("seconds", &seconds.to_string())])
-            };
-            code_page(&shared, &call, problem).await
-        }
+        Err(refused) => code_page(&shared, &call, said_of(refused, call.texts)).await,
+    }
+}
+
+/// What to say about a code that was refused.
+pub(super) fn said_of(refused: Refused, t: &Texts) -> String {
+    match refused.wait.as_secs() {
+        0 => t.code_wrong.to_owned(),
+        seconds => fill(t.password_wait, &[("seconds", &seconds.to_string())]),
     }
 }
 

@@ -19,6 +19,7 @@ macro_rules! texts {
             &[$((stringify!($name), $english, $german),)*];
     };
 }
+// Pages with many words of their own have a table of their own.
 pub(super) use texts;
 
 texts! {
@@ -410,6 +411,9 @@ texts! {
     step_later: "Later", "Später";
     step_some: "Not all labs", "Nicht alle Labore";
     step_not_made: "Not done", "Nicht erledigt";
+    login_going: "Align’s login page opens now. After the login you come back here.",
+        "Die Anmeldeseite von Align öffnet sich jetzt. Nach der Anmeldung geht es hier weiter.";
+    login_back: "Back to the set-up", "Zurück zur Einrichtung";
     login_link: "Open Align’s login page", "Anmeldeseite von Align öffnen";
     login_link_text: "The link is valid until {until}.", "Der Link gilt bis {until}.";
     login_waits: "This page continues automatically after the login.",
@@ -453,11 +457,12 @@ pub(super) fn fill(text: &str, values: &[(&str, &str)]) -> String {
 mod tests {
     use std::collections::BTreeSet;
 
-    use super::super::{list_texts, order_texts, record_texts};
+    use super::super::{first_start_texts, list_texts, order_texts, record_texts};
     use super::*;
 
     fn all() -> impl Iterator<Item = &'static (&'static str, &'static str, &'static str)> {
-        let others = [list_texts::NAMED, order_texts::NAMED, record_texts::NAMED];
+        let others =
+            [first_start_texts::NAMED, list_texts::NAMED, order_texts::NAMED, record_texts::NAMED];
         NAMED.iter().chain(others.into_iter().flatten())
     }
 

@@ -25,7 +25,7 @@ fn assert_says(ended: &Ended, code: i32, words: &[&str]) {
 fn without_a_config_the_way_to_one_is_shown() {
     let world = World::new();
     std::fs::remove_file(world.config()).expect("removed");
-    let ended = world.casedrop(&["run"]);
+    let ended = world.casedrop(&["sync"]);
     assert_says(&ended, 2, &["there is no config file", "config.example.yaml", "casedrop demo"]);
     for name in ["sync", "orders", "login"] {
         let mut command = std::process::Command::new(super::world::program());

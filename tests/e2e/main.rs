@@ -21,6 +21,7 @@ mod commands;
 mod crash;
 mod demo;
 mod faults;
+mod first_start;
 mod flows;
 mod formats;
 mod holds;

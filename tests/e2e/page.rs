@@ -24,9 +24,21 @@ impl Browser {
             let status: serde_json::Value = serde_json::from_str(&status).ok()?;
             status["page"].as_str().map(|url| url.trim_end_matches('/').to_owned())
         });
+        Self::at(base)
+    }
+
+    /// A browser for the page at that URL, without a trailing slash.
+    pub(super) fn at(base: String) -> Self {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.expect("runtime");
         Self { runtime, client: client(), base, cookie: String::new() }
+    }
+
+    /// Whether a page is served that contains these words; `false` also if nobody listens.
+    pub(super) fn sees(&mut self, path: &str, words: &str) -> bool {
+        let call = self.client.get(format!("{}{path}", self.base)).header("cookie", &self.cookie);
+        let text = self.runtime.block_on(async { call.send().await.ok()?.text().await.ok() });
+        text.is_some_and(|text| text.contains(words))
     }
 
     pub(super) fn get(&mut self, path: &str) -> (u16, String) {
@@ -42,7 +54,7 @@ impl Browser {
     }
 
     /// Sends a form with the token of the set-up page.
-    fn post(&mut self, action: &str, fields: &[(&str, &str)]) -> (u16, String) {
+    pub(super) fn post(&mut self, action: &str, fields: &[(&str, &str)]) -> (u16, String) {
         let (_, html) = self.get("/welcome");
         let rest = html.split_once("name=\"csrf\" value=\"").expect("a token").1;
         let csrf = rest.split('"').next().unwrap_or_default();

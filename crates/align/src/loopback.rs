@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{Request, State};
-use axum::http::{Method, StatusCode, header};
+use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 use secrecy::SecretString;
 use tokio::net::TcpListener;
@@ -25,6 +25,7 @@ const LAST_ANSWER: Duration = Duration::from_secs(2);
 /// A listener at the redirect URL.
 pub struct Loopback {
     listeners: Vec<TcpListener>,
+    back: Option<String>,
 }
 
 impl Loopback {
@@ -66,7 +67,13 @@ impl Loopback {
             }
             .caused_by(error)
         })?;
-        Ok(Self { listeners })
+        Ok(Self { listeners, back: None })
+    }
+
+    /// Leads the browser on to that page once it has brought the code.
+    #[must_use]
+    pub fn leading_back_to(self, back: Option<String>) -> Self {
+        Self { back, ..self }
     }
 
     /// Waits until the browser brings the code, for at most `patience`. Answers that belong to
@@ -79,7 +86,8 @@ impl Loopback {
         cancel: &Cancel,
     ) -> Result<SecretString, Fault> {
         let (sender, mut results) = mpsc::channel(1);
-        let shared = Arc::new(Shared { expected: Arc::clone(&request.expected), sender });
+        let shared =
+            Arc::new(Shared { expected: Arc::clone(&request.expected), sender, back: self.back });
         let (stop, _) = tokio::sync::watch::channel(false);
         client.run(cancel, async {
             let mut servers = tokio::task::JoinSet::new();
@@ -109,6 +117,8 @@ impl Loopback {
 struct Shared {
     expected: Arc<Expected>,
     sender: mpsc::Sender<Result<SecretString, Fault>>,
+    /// The page on which the user goes on.
+    back: Option<String>,
 }
 
 async fn returned(State(shared): State<Arc<Shared>>, call: Request) -> Response {
@@ -127,19 +137,35 @@ async fn returned(State(shared): State<Arc<Shared>>, call: Request) -> Response 
     let mut url = shared.expected.redirect.clone();
     url.set_query(call.uri().query());
     let code = shared.expected.code_from_url(&url);
+    let link = |back: &String| format!("<a href=\"{back}\">Back to Casedrop</a>");
+    let back = shared.back.as_ref().map(link);
     let answer = match &code {
-        Ok(_) => page(StatusCode::OK, "Logged in", "You can close this window."),
+        Ok(_) => {
+            let text = back.as_deref().unwrap_or("You can close this window.");
+            page(StatusCode::OK, "Logged in", text)
+        }
         Err(fault) if fault.code == WRONG_STATE => {
             let text = "This page belongs to another login. Please use the newest login window.";
             return page(StatusCode::BAD_REQUEST, "Not this login", text);
         }
         Err(_) => {
             let text = "You can close this window; the command says what happened.";
-            page(StatusCode::OK, "Not logged in", text)
+            page(StatusCode::OK, "Not logged in", back.as_deref().unwrap_or(text))
         }
     };
     // Full means that there already is a result: reloading the page changes nothing.
     let _ = shared.sender.try_send(code);
+    match &shared.back {
+        Some(back) => leading_to(back, answer),
+        None => answer,
+    }
+}
+
+/// Adds the way back to a page. The agent takes a moment to exchange the code.
+fn leading_to(back: &str, mut answer: Response) -> Response {
+    if let Ok(value) = HeaderValue::try_from(format!("1; url={back}")) {
+        answer.headers_mut().insert(header::REFRESH, value);
+    }
     answer
 }
 

@@ -117,6 +117,11 @@ pub trait Disk: Send + Sync {
     fn foreign_owner(&self, _path: &Path) -> Result<Option<String>, DiskError> {
         Ok(None)
     }
+    /// Whether a file belongs to that account (a name or, on Windows, an id such as `S-1-5-19`);
+    /// `false` if there is no such account, or if the system cannot tell.
+    fn belongs_to(&self, _path: &Path, _account: &str) -> Result<bool, DiskError> {
+        Ok(false)
+    }
     /// Makes a file writable by administrators only and readable by the account `_reader`. Does
     /// nothing where permissions are not ours to set.
     fn protect(&self, _path: &Path, _reader: &str) -> Result<(), DiskError> {

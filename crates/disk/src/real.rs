@@ -72,6 +72,10 @@ impl Disk for RealDisk {
         system::foreign_owner(path).map_err(on("ask for the owner of", path))
     }
 
+    fn belongs_to(&self, path: &Path, account: &str) -> Result<bool, DiskError> {
+        system::belongs_to(path, account).map_err(on("ask for the owner of", path))
+    }
+
     // On other systems, packages and administrators set permissions.
     #[cfg(windows)]
     fn protect(&self, path: &Path, reader: &str) -> Result<(), DiskError> {

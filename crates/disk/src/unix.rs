@@ -246,6 +246,11 @@ pub(super) fn foreign_owner(path: &Path) -> io::Result<Option<String>> {
     if id == 0 || id == uzers::get_effective_uid() { Ok(None) } else { owner(path) }
 }
 
+pub(super) fn belongs_to(path: &Path, account: &str) -> io::Result<bool> {
+    let id = path.symlink_metadata()?.uid();
+    Ok(uzers::get_user_by_name(account).is_some_and(|user| user.uid() == id))
+}
+
 pub(super) fn is_own(path: &Path) -> io::Result<bool> {
     let id = path.symlink_metadata()?.uid();
     Ok(id != 0 && id == uzers::get_effective_uid())

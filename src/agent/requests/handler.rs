@@ -59,6 +59,8 @@ pub struct RequestHandler {
     pub(super) trying_out: Mutex<()>,
     /// What went wrong with the most recent logins.
     pub(super) login_troubles: Mutex<BTreeMap<LabName, LoginTrouble>>,
+    /// Wakes whoever waits for the browser: a login was started.
+    pub(in crate::agent) login_began: tokio::sync::Notify,
     pub(super) now: fn() -> Now,
 }
 
@@ -116,6 +118,7 @@ impl RequestHandler {
             restart: OnceLock::new(),
             trying_out: Mutex::default(),
             login_troubles: Mutex::default(),
+            login_began: tokio::sync::Notify::new(),
             now: clock::now,
         }
     }

@@ -60,6 +60,7 @@ impl RequestHandler {
             Err(fault) => return fault.into(),
         };
         self.login_went(name, None);
+        self.login_began.notify_one();
         let url = pending.request.url();
         let by_itself = pending.request.returns_here() && self.live.is_some();
         let until = pending.until.duration_since(std::time::UNIX_EPOCH).unwrap_or_default();

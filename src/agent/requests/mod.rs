@@ -17,7 +17,7 @@ mod login_state;
 mod names;
 mod once;
 mod orders;
-mod output;
+pub(crate) mod output;
 mod page_data;
 mod pairing;
 mod refusal;

@@ -13,7 +13,7 @@ use crate::agent::output_change::ROOT_FACT;
 use crate::agent::restart::Restart;
 use crate::agent::welcome::{SoFar, WelcomeStep};
 use crate::audit::{AuditEvent, Entry};
-use crate::config::{self, Config, ConfigFaults, From, Loaded, with_value};
+use crate::config::{self, Config, ConfigFaults, From, Loaded, may_be_made, with_value};
 use crate::disk::{Disk, Kind, read_limited, remote_of, replace_durably};
 use crate::hotfolder::layout::Layout;
 use crate::hotfolder::root::{ANOTHER_AGENT, output_is_locked, prepare_root};
@@ -89,41 +89,8 @@ impl RequestHandler {
 
     /// Suggests output folders, the current one first.
     pub fn output_suggestions(&self) -> Vec<PathBuf> {
-        let env = config::process_env();
-        let var = |name: &str| {
-            let found = env.iter().find(|(other, _)| other.eq_ignore_ascii_case(name));
-            found.map(|(_, value)| PathBuf::from(value)).filter(|path| path.is_absolute())
-        };
         let is_service = self.restart.get().is_some_and(|restart| restart.is_service());
-        let mut all = vec![self.config.output.clone()];
-        if cfg!(windows) {
-            all.push(PathBuf::from(r"C:\Casedrop\Orders"));
-            let roots = ('D'..='Z').map(|letter| PathBuf::from(format!(r"{letter}:\")));
-            let roomy = roots.filter(|root| {
-                // A share may hang.
-                remote_of(root).is_none()
-                    && matches!(self.disk.kind(root), Ok(Some(Kind::Dir)))
-                    && self.disk.free_space(root).is_ok_and(|free| free >= ROOMY)
-            });
-            all.extend(roomy.map(|root| root.join("Casedrop").join("Orders")));
-            all.extend(
-                var("PUBLIC").map(|public| public.join("Documents").join("Casedrop Orders")),
-            );
-        } else {
-            all.push(PathBuf::from("/srv/casedrop/orders"));
-            all.extend(
-                var("HOME").filter(|_| !is_service).map(|home| home.join("Casedrop Orders")),
-            );
-        }
-        let mut suggested: Vec<PathBuf> = Vec::new();
-        for path in all {
-            let is_own = path == self.config.output;
-            if !suggested.contains(&path) && (is_own || may_be_made(&*self.disk, &path)) {
-                suggested.push(path);
-            }
-        }
-        suggested.truncate(SUGGESTED);
-        suggested
+        suggestions(&*self.disk, &self.config.output, is_service)
     }
 
     /// Chooses another output folder: proves that it works, writes it to the config, and makes the
@@ -349,17 +316,45 @@ fn differs_in_output_only(before: &Loaded, after: &Loaded) -> bool {
     others(before) == others(after) && before.config.state == after.config.state
 }
 
+/// Suggests output folders that this process can use, the current one first.
+pub(crate) fn suggestions(disk: &dyn Disk, current: &Path, is_service: bool) -> Vec<PathBuf> {
+    let env = config::process_env();
+    let var = |name: &str| {
+        let found = env.iter().find(|(other, _)| other.eq_ignore_ascii_case(name));
+        found.map(|(_, value)| PathBuf::from(value)).filter(|path| path.is_absolute())
+    };
+    let mut all = vec![current.to_path_buf()];
+    if cfg!(windows) {
+        all.push(PathBuf::from(r"C:\Casedrop\Orders"));
+        let roots = ('D'..='Z').map(|letter| PathBuf::from(format!(r"{letter}:\")));
+        let roomy = roots.filter(|root| {
+            // A share may hang.
+            remote_of(root).is_none()
+                && matches!(disk.kind(root), Ok(Some(Kind::Dir)))
+                && disk.free_space(root).is_ok_and(|free| free >= ROOMY)
+        });
+        all.extend(roomy.map(|root| root.join("Casedrop").join("Orders")));
+        all.extend(var("PUBLIC").map(|public| public.join("Documents").join("Casedrop Orders")));
+    } else {
+        all.push(PathBuf::from("/srv/casedrop/orders"));
+        all.extend(var("HOME").filter(|_| !is_service).map(|home| home.join("Casedrop Orders")));
+    }
+    let mut suggested: Vec<PathBuf> = Vec::new();
+    for path in all {
+        let is_own = path == current;
+        if !suggested.contains(&path) && (is_own || may_be_made(disk, &path)) {
+            suggested.push(path);
+        }
+    }
+    suggested.truncate(SUGGESTED);
+    suggested
+}
+
 /// Combines the faults of a config into one.
 fn wrong(faults: &ConfigFaults) -> Fault {
     let reasons: Vec<_> = faults.faults.iter().map(|fault| fault.reason.as_str()).collect();
     let hints: Vec<_> = faults.faults.iter().filter_map(|fault| fault.hint.as_deref()).collect();
     usage(reasons.join("; ")).hint(hints.join("; "))
-}
-
-/// Whether the folder exists and is writable, or could be created.
-fn may_be_made(disk: &dyn Disk, path: &Path) -> bool {
-    let nearest = path.ancestors().find(|dir| matches!(disk.kind(dir), Ok(Some(_))));
-    nearest.is_some_and(|dir| disk.may_create_in(dir).is_ok())
 }
 
 #[cfg(test)]

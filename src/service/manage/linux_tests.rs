@@ -45,7 +45,7 @@ impl Pc {
         Plan {
             program: at("casedrop"),
             config: Some(at("casedrop.yaml")),
-            sources: [at("casedrop.yaml"), at("policy.yaml")],
+            sources: vec![at("casedrop.yaml"), at("policy.yaml")],
             account: None,
             password: None,
             state: at("state"),

@@ -32,8 +32,9 @@ pub struct Plan {
     pub program: PathBuf,
     /// The config file, unless it is at the platform's default location.
     pub config: Option<PathBuf>,
-    /// The config file and the policy next to it; either may be missing.
-    pub sources: [PathBuf; 2],
+    /// The files that the service may read and not change: the config, unless its page must fill it
+    /// in first, and the policy next to it. They may be missing.
+    pub sources: Vec<PathBuf>,
     /// The account to run under, if one was chosen.
     pub account: Option<String>,
     /// The account's password, if it has one.

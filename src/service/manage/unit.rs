@@ -119,7 +119,7 @@ mod tests {
         Plan {
             program: "/usr/bin/casedrop".into(),
             config: None,
-            sources: ["/etc/casedrop/casedrop.yaml".into(), "/etc/casedrop/policy.yaml".into()],
+            sources: vec!["/etc/casedrop/casedrop.yaml".into()],
             account: None,
             password: None,
             state: "/var/lib/casedrop".into(),

@@ -94,7 +94,7 @@ async fn a_used_code_is_of_no_use_to_another_browser_and_daily_work_needs_none()
     browser.cookie.clear();
     assert_eq!(browser.type_code(&used).await, StatusCode::FORBIDDEN);
     assert_eq!(browser.change(0).await, StatusCode::FORBIDDEN);
-    let csrf = browser.field("/", "csrf").await;
+    let csrf = browser.field("/orders", "csrf").await;
     for (number, path) in ["/labs/smile%2Dlab/pause", "/welcome/test"].into_iter().enumerate() {
         let fields = [("csrf", csrf.as_str()), ("id", &*format!("page-d{number}"))];
         assert_eq!(browser.post(path, &fields).await.status(), StatusCode::SEE_OTHER, "{path}");
@@ -163,4 +163,58 @@ async fn the_set_up_calls_nothing_done_that_is_not() {
     .await;
     assert!(page.contains(t.all_set), "{page}");
     assert!(!page.contains(t.step_some) && !page.contains(t.step_not_made), "{page}");
+}
+
+#[tokio::test]
+async fn a_pc_that_cannot_work_yet_shows_the_set_up_first() {
+    let mut browser = Browser::new(false);
+    assert_eq!(browser.get("/").await.0, StatusCode::OK, "somebody is logged in");
+    *browser.made.setup.lock().expect("sound") = Some(waiting);
+    let response = browser.call(HttpRequest::get("/"), String::new()).await;
+    assert_eq!(response.status(), StatusCode::SEE_OTHER);
+    assert_eq!(response.headers()[header::LOCATION], "/welcome");
+    *browser.made.setup.lock().expect("sound") = Some(|setup| {
+        setup.step = SetupStep::Folder;
+        setup.labs[0].login = LoginView::Paired { account: "4711".to_owned() };
+    });
+    assert_eq!(browser.get("/").await.0, StatusCode::OK, "orders come already");
+}
+
+#[tokio::test]
+async fn one_click_leads_to_aligns_login_page_and_nothing_is_left_of_it_afterwards() {
+    let dir = tempfile::tempdir().expect("tempdir");
+    let (mut browser, code) = Browser::with_code(dir.path());
+    *browser.made.answer.lock().expect("sound") = Some(|| {
+        let details = serde_json::json!({ "lab": "smile-lab", "finishes_by_itself": true,
+            "login_url": "https://align.example/login?a=1&b=2" });
+        Reply::new(Outcome::LoginNeeded, "log in at https://align.example/login").details(details)
+    });
+    browser.type_code(&code_of(&code)).await;
+    let csrf = browser.field("/welcome", "csrf").await;
+    let fields = |id| [("csrf", csrf.clone()), ("id", id)];
+    let click = fields("page-login".to_owned());
+    let click = click.each_ref().map(|(name, value)| (*name, value.as_str()));
+    let response = browser.post("/labs/smile%2Dlab/login", &click).await;
+    assert_eq!(response.status(), StatusCode::OK);
+    let to = response.headers()[header::REFRESH].to_str().expect("text");
+    assert_eq!(to, "1; url=https://align.example/login?a=1&b=2");
+
+    // Somebody who has to bring back the address stays on the page with the field for it.
+    *browser.made.answer.lock().expect("sound") = Some(|| {
+        let details = serde_json::json!({ "lab": "smile-lab", "finishes_by_itself": false,
+            "login_url": "https://align.example/login" });
+        Reply::new(Outcome::LoginNeeded, "log in").details(details)
+    });
+    let again = [("csrf", csrf.as_str()), ("id", "page-login-2")];
+    let response = browser.post("/labs/smile%2Dlab/login", &again).await;
+    assert_eq!(response.status(), StatusCode::SEE_OTHER);
+    assert_eq!(response.headers()[header::LOCATION], "/welcome?lab=smile%2Dlab");
+
+    // The answer that asks for a login vanishes with the login.
+    let pair = [("csrf", csrf.as_str()), ("id", "page-pair"), ("back", "/welcome")];
+    browser.post("/labs/smile%2Dlab/pair", &pair).await;
+    let asks = |page: &str| page.contains("data-test=\"answer\"");
+    assert!(asks(&browser.get("/welcome?answer=page-pair").await.1));
+    *browser.made.setup.lock().expect("sound") = None;
+    assert!(!asks(&browser.get("/welcome?answer=page-pair").await.1), "somebody logged in");
 }

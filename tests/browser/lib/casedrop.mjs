@@ -29,13 +29,14 @@ export function order(id, more = {}) {
 
 /**
  * Starts a world with one lab: a simulated Align with these `orders` (see `order`) and `settings`, and an
- * agent with further keys in its `config`, logged in and paired unless `loggedIn` is false.
+ * agent with further keys in its `config`, logged in and paired unless `loggedIn` is false. With `fresh` there
+ * is no config: the agent has only what the environment says, and asks for the rest on its page.
  */
-export async function startWorld({ orders = [], settings = {}, config = {}, loggedIn = true } = {}) {
+export async function startWorld({ orders = [], settings = {}, config = {}, loggedIn = true, fresh = false } = {}) {
   assert.ok(existsSync(PROGRAM), `there is no program at ${PROGRAM}; run: cargo build --locked`);
   const world = new World();
   try {
-    await world.start(orders, settings, config, loggedIn);
+    await world.start(orders, settings, config, loggedIn, fresh);
     return world;
   } catch (error) {
     const said = world.said();
@@ -49,8 +50,10 @@ class World {
   #simulator;
   #agent;
   #port;
+  /** Environment variables for the program. */
+  #env = {};
 
-  async start(orders, settings, config, loggedIn) {
+  async start(orders, settings, config, loggedIn, fresh) {
     this.#folder = await makeFolder('casedrop-browser-');
     const callback = `http://127.0.0.1:${await freePort()}/callback`;
     const account = { id: ACCOUNT, name: 'Smile Dental Lab', ...CLIENT, redirect_urls: [callback], orders };
@@ -67,6 +70,18 @@ class World {
     const base = this.admin.replace(/\/admin$/, '');
     const oauth = this.#simulator.said.match(/Login: (http:\S+)/)[1];
     this.#port = await freePort();
+    this.values = { oauth_base: oauth, base_url: base, ...CLIENT, redirect_url: callback };
+    if (fresh) {
+      this.#env = {
+        CASEDROP_STATE: this.path('state'),
+        CASEDROP_SECRETS: 'file',
+        CASEDROP_POLLING__INTERVAL: `${POLL_MS}ms`,
+        CASEDROP_DOWNLOADS__RETRY_404: '100ms,100ms',
+        CASEDROP_RETENTION__MIN_FREE: '1MB',
+        CASEDROP_STATUS_PAGE__LISTEN: `127.0.0.1:${this.#port}`,
+      };
+      return this.startAgent();
+    }
     const keys = {
       output: this.path('orders'),
       state: this.path('state'),
@@ -76,7 +91,7 @@ class World {
       downloads: { retry_404: ['100ms', '100ms'] },
       retention: { min_free: '1MB' },
       status_page: { listen: `127.0.0.1:${this.#port}` },
-      labs: [{ name: LAB, oauth_base: oauth, base_url: base, ...CLIENT, redirect_url: callback, account: ACCOUNT }],
+      labs: [{ name: LAB, ...this.values, account: ACCOUNT }],
       ...config,
     };
     // One key per line, as in a hand-written config; JSON is YAML.
@@ -214,7 +229,7 @@ class World {
 
   #spawn(args) {
     const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('CASEDROP_')));
-    return new Child(args, { ...env, TMPDIR: this.#folder.path });
+    return new Child(args, { ...env, ...this.#env, TMPDIR: this.#folder.path });
   }
 }
 

@@ -125,6 +125,12 @@ pub(crate) fn foreign_owner(path: &Path) -> io::Result<Option<String>> {
     Ok((!is_trusted).then(|| shown(id)))
 }
 
+/// Whether a file belongs to that account.
+pub(crate) fn belongs_to(path: &Path, account: &str) -> io::Result<bool> {
+    let owner = account::owner_id(path)?;
+    Ok(owner.is_some_and(|owner| account::find(account).is_ok_and(|wanted| wanted == owner)))
+}
+
 /// Makes a file writable by the system and administrators only, and readable by one account.
 pub(crate) fn protect(path: &Path, reader: &str) -> io::Result<()> {
     if Rights::of(path)?.entries.is_none() {
