@@ -340,7 +340,8 @@ mod tests {
         let (place, dir) = setup();
         std::fs::write(dir.join("Zzyzx, Anna.stl"), "").expect("write");
         let told = |names| {
-            let report = verify_tree_with(&RealDisk, &place.layout, None, None, names);
+            let report =
+                verify_selection(&RealDisk, &place.layout, Selection::default(), None, names);
             report.differences.into_iter().filter_map(|one| one.file).collect::<Vec<_>>()
         };
         assert_eq!(told(FileNames::Discreet), ["…, ….stl"]);

@@ -329,7 +329,7 @@ mod tests {
     }
 
     fn day(text: &str) -> Option<Day> {
-        Some(text.parse().expect("a day"))
+        text.parse().ok()
     }
 
     /// 17 is due by Align's answer, 9 by its files, 118 not at all.

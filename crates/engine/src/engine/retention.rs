@@ -49,7 +49,7 @@ impl Housekeeping {
 }
 
 enum Task {
-    Retire(OrderRecord),
+    Retire(Box<OrderRecord>),
     Forget(OrderKey, RevisionRecord),
 }
 
@@ -120,7 +120,7 @@ impl Engine {
         };
         // Finish what was started, whatever the config says by now.
         if let Some(order) = self.store.retiring()?.into_iter().find(|order| is_order_free(order)) {
-            return Ok(Some(Task::Retire(order)));
+            return Ok(Some(Task::Retire(Box::new(order))));
         }
         if let Some(keep) = self.policy.retention_keep
             && let Some(until) = counted.checked_sub(keep)
@@ -130,7 +130,7 @@ impl Engine {
                 retention::may_retire(order, age, Some(keep)) && is_order_free(order)
             })?;
             if let Some(order) = found {
-                return Ok(Some(Task::Retire(order)));
+                return Ok(Some(Task::Retire(Box::new(order))));
             }
         }
         let keep = self.policy.history_keep;

@@ -48,13 +48,13 @@ fn procedure(text: String) -> Option<String> {
 fn teeth(rx: &Rx) -> Vec<Tooth> {
     const REGULAR: i32 = 1;
     let ordered = rx.teeth.iter().filter(|tooth| tooth.restoration != REGULAR);
-    let teeth = ordered.filter_map(|one: &rx::Tooth| Tooth::new(one.ada, restoration(one)));
+    let teeth = ordered.filter_map(|one: &rx::Tooth| Tooth::new(one.ada, restoration(*one)));
     let by_number: BTreeMap<u8, Tooth> = teeth.map(|tooth| (tooth.number, tooth)).collect();
     by_number.into_values().collect()
 }
 
 /// SEEN: `RestorationType` in published exports.
-fn restoration(tooth: &rx::Tooth) -> Option<Restoration> {
+fn restoration(tooth: rx::Tooth) -> Option<Restoration> {
     Some(match tooth.restoration {
         2 => Restoration::Crown,
         3 => Restoration::ThreeQuarterCrown,
