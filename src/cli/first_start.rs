@@ -181,10 +181,7 @@ fn free_address(unfilled: &mut Unfilled) -> SocketAddr {
         Some(at) if at.ip().is_loopback() => (at, true),
         other => (local(other.map_or(0, |at| at.port())), false),
     };
-    let taken = match TcpListener::bind(wanted) {
-        Ok(_) => return wanted,
-        Err(error) => error,
-    };
+    let Err(taken) = TcpListener::bind(wanted) else { return wanted };
     let other = TcpListener::bind(local(0)).and_then(|listener| listener.local_addr());
     let Ok(other) = other else { return wanted };
     tracing::warn!("{wanted} cannot be used for the status page ({taken}); using {other}");

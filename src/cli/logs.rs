@@ -63,13 +63,15 @@ pub fn run(
             CliError::new(Exit::Failed, text).hint("the agent writes the first one when it starts")
         );
     }
-    while args.follow {
+    if !args.follow {
+        return Ok(Exit::Ok);
+    }
+    loop {
         std::thread::sleep(TICK);
         if disk.kind(&dir)? == Some(Kind::Dir) {
             show(reader.added()?, streams)?;
         }
     }
-    Ok(Exit::Ok)
 }
 
 fn show(lines: Vec<String>, streams: &mut Streams) -> Result<(), CliError> {

@@ -259,10 +259,10 @@ fn table(found: &Found) -> Table<12> {
     for errand in &found.unseen {
         let one = AskedFor::new(errand);
         let mut cells = [const { String::new() }; 12];
-        cells[0] = one.order_id.to_owned();
-        cells[3] = one.state.to_owned();
-        cells[9] = one.lab.to_owned();
-        cells[10] = one.account.to_owned();
+        one.order_id.clone_into(&mut cells[0]);
+        one.state.clone_into(&mut cells[3]);
+        one.lab.clone_into(&mut cells[9]);
+        one.account.clone_into(&mut cells[10]);
         table.row(cells);
         table.remark(format!("requested at {}, not started yet", errand.at.local()));
     }

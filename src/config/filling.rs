@@ -10,7 +10,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use secrecy::{ExposeSecret as _, SecretString};
+use secrecy::{ExposeSecret, SecretString};
 
 use super::fault::{ConfigFault, KeyPath};
 use super::node::{Kind, Node};
@@ -372,7 +372,7 @@ impl Unfilled {
 /// A value that no line can hold, or that is the placeholder itself.
 fn illegible(item: Item, values: &Values) -> Option<Wrong> {
     let text = match item {
-        Item::ClientSecret => values.secret.as_ref().map(|secret| secret.expose_secret()),
+        Item::ClientSecret => values.secret.as_ref().map(ExposeSecret::expose_secret),
         item => values.text(item),
     }?;
     let reason = if text.chars().any(char::is_control) {

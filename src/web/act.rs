@@ -179,12 +179,14 @@ pub(super) async fn lab(
     call: Call,
     Checked(form): Checked<OfLab>,
 ) -> Response {
+    if what == "login" {
+        return log_in(&shared, &call, form.id, lab).await;
+    }
     let lab = Some(lab);
     let request = match what.as_str() {
         "pause" => Request::Pause { lab },
         "resume" => Request::Resume { lab },
         "poll" => Request::Poll { lab },
-        "login" => return log_in(&shared, &call, form.id, lab.unwrap_or_default()).await,
         "pair" => {
             let account = match form.account.trim() {
                 "" => None,

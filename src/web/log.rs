@@ -62,7 +62,7 @@ pub(super) async fn page(
     show(&Log {
         search,
         levels: levels(call.texts).map(|(one, word)| (one, word, one == depth)).into(),
-        lines: lines.into_iter().map(LogRow::of).collect(),
+        lines: lines.iter().map(LogRow::of).collect(),
         frame: call.frame(call.texts.log, "log"),
     })
 }
@@ -72,8 +72,8 @@ fn levels(t: &Texts) -> [(u8, &'static str); 4] {
 }
 
 impl LogRow {
-    fn of(line: LogLine) -> Self {
-        let (about, text) = once(&line);
+    fn of(line: &LogLine) -> Self {
+        let (about, text) = once(line);
         Self {
             at: When::at(line.at).exact(),
             level: line.level,

@@ -150,20 +150,8 @@ pub(super) async fn page(
 #[cfg(test)]
 mod tests {
     use super::super::order_texts::{ENGLISH, GERMAN};
+    use super::super::tests::file;
     use super::*;
-    use crate::model::path::RelPath;
-
-    fn file(path: &str, role: Role) -> ManifestFile {
-        ManifestFile {
-            path: RelPath::parse(path).expect("portable"),
-            size: 3,
-            sha256: "ab".repeat(32),
-            role,
-            jaw: None,
-            original_name: None,
-            raw_name: None,
-        }
-    }
 
     #[test]
     fn pictures_are_named_by_what_they_show_in_the_order_of_looking() {

@@ -11,6 +11,7 @@ use super::address::href;
 use super::frame::Call;
 use super::list_query::Asked;
 use super::shared::Shared;
+use crate::model::ids::RxId;
 use crate::model::listing::{OrderQuery, search_words};
 use crate::model::record::OrderRecord;
 
@@ -57,7 +58,7 @@ fn names(order: &OrderRecord, words: &[String]) -> bool {
     let is = |text: Option<&str>| text.is_some_and(|text| text.eq_ignore_ascii_case(word));
     is(Some(order.key.order.as_str()))
         || is(remote.order_code.as_deref())
-        || is(remote.rx_id.as_ref().map(|rx| rx.as_str()))
+        || is(remote.rx_id.as_ref().map(RxId::as_str))
 }
 
 #[cfg(test)]

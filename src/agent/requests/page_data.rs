@@ -220,7 +220,9 @@ impl PageData for RequestHandler {
             text: event.text,
         };
         let mut revisions: Vec<_> = revisions.into_iter().zip(found).rev().map(view).collect();
-        revisions.iter_mut().for_each(|revision| complete(&mut revision.manifest));
+        for revision in &mut revisions {
+            complete(&mut revision.manifest);
+        }
         let mut held_manifest = held.as_ref().map(|held| self.named(held));
         held_manifest.iter_mut().for_each(complete);
         Ok(Some(OrderView {

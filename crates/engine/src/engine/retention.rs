@@ -50,7 +50,7 @@ impl Housekeeping {
 
 enum Task {
     Retire(Box<OrderRecord>),
-    Forget(OrderKey, RevisionRecord),
+    Forget(OrderKey, Box<RevisionRecord>),
 }
 
 impl Engine {
@@ -85,7 +85,7 @@ impl Engine {
             Some(Task::Retire(order)) => self.retire(now, &order, effects),
             Some(Task::Forget(key, old)) => {
                 self.begin_keeping(&key);
-                let job = ForgetJob { key, old: standing(old) };
+                let job = ForgetJob { key, old: standing(*old) };
                 effects.push(Effect::Forget(Box::new(job)));
                 Ok(())
             }
@@ -141,7 +141,7 @@ impl Engine {
             let age = counted.saturating_sub(at);
             retention::may_forget(publishing.contains(key), age, keep) && is_free(key, revision)
         })?;
-        Ok(found.map(|(key, old)| Task::Forget(key, old)))
+        Ok(found.map(|(key, old)| Task::Forget(key, Box::new(old))))
     }
 
     fn retire(
