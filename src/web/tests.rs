@@ -56,7 +56,7 @@ fn record() -> OrderRecord {
     OrderRecord::new(key(), remote, WallMs(0))
 }
 
-fn file(path: &str, role: Role) -> ManifestFile {
+pub(super) fn file(path: &str, role: Role) -> ManifestFile {
     ManifestFile {
         path: crate::model::path::RelPath::parse(path).expect("portable"),
         size: 3,
