@@ -44,6 +44,7 @@ impl StatusSource for Fake {
             labs: Vec::new(),
             orders: std::collections::BTreeMap::new(),
             incomplete: std::collections::BTreeMap::new(),
+            due_today: std::collections::BTreeMap::new(),
             failing: Vec::new(),
             page: None,
             set_up_code: None,
