@@ -9,7 +9,7 @@ use std::process::Command;
 
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed=build.rs");
-    println!("cargo::rustc-env=CASEDROP_BUILD={}", about_build()?);
+    println!("cargo::rustc-env=BUILT_AS={}", about_build()?);
     if env::var("CARGO_CFG_TARGET_OS")? != "windows" {
         return Ok(());
     }
@@ -30,9 +30,10 @@ fn main() -> Result<(), Box<dyn Error>> {
 }
 
 /// The commit, if packaging names it, and the target. It is never asked of git: the same sources and
-/// environment give the same program, wherever it is built.
+/// environment give the same program, wherever it is built. (Variables that begin with `CASEDROP_` are
+/// keys of the config.)
 fn about_build() -> Result<String, Box<dyn Error>> {
-    const COMMIT: &str = "CASEDROP_COMMIT";
+    const COMMIT: &str = "SOURCE_COMMIT";
     println!("cargo::rerun-if-env-changed={COMMIT}");
     let target = env::var("TARGET")?;
     let commit = env::var(COMMIT).unwrap_or_default();

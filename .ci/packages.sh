@@ -17,8 +17,8 @@ first=0.1.0 second=0.1.1
 checks=0
 # A commit made during the run must not change the times and the commit in the packages.
 SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct)}
-CASEDROP_COMMIT=${CASEDROP_COMMIT:-$(git rev-parse HEAD)}
-export SOURCE_DATE_EPOCH CASEDROP_COMMIT
+SOURCE_COMMIT=${SOURCE_COMMIT:-$(git rev-parse HEAD)}
+export SOURCE_DATE_EPOCH SOURCE_COMMIT
 
 fail() {
   echo "error: $*" >&2

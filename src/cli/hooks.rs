@@ -47,7 +47,7 @@ pub(super) fn version() -> &'static str {
 
 /// The version with what is known of the build: `0.1.0 (commit 0123456789ab, x86_64-…)`.
 pub(super) fn long_version() -> &'static str {
-    format!("{} ({})", version(), env!("CASEDROP_BUILD")).leak()
+    format!("{} ({})", version(), env!("BUILT_AS")).leak()
 }
 
 #[cfg(not(debug_assertions))]

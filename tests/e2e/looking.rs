@@ -114,7 +114,7 @@ fn the_version_names_the_target_and_the_short_one_only_the_number() {
     let build = long.trim().strip_prefix(short.trim()).expect("the same number");
     assert!(build.starts_with(" (") && build.contains('-') && build.ends_with(')'), "{long}");
     // Only packaging names a commit.
-    assert_eq!(build.contains("commit "), option_env!("CASEDROP_COMMIT").is_some(), "{long}");
+    assert_eq!(build.contains("commit "), option_env!("SOURCE_COMMIT").is_some(), "{long}");
 }
 
 #[test]
