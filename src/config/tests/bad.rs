@@ -259,6 +259,12 @@ fn labs_that_cannot_work_are_refused() {
             "    client_secret: a\n    client_secret_file: b\n",
             ("labs[0].client_secret", 8, "too", "keep one"),
         ),
+    ]);
+}
+
+#[test]
+fn polls_notifications_and_formats_that_cannot_work_are_refused() {
+    assert_faults(vec![
         add(
             "polling: { interval: 119s }\n",
             ("polling.interval", 8, "119s is shorter", "120s or more"),
