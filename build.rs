@@ -1,4 +1,4 @@
-//! Records what `casedrop --version` says about the build, and gives the Windows program its icon,
+//! Records what `casedrop -vV` says about the build, and gives the Windows program its icon,
 //! version and manifest.
 
 use std::env;

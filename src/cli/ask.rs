@@ -165,7 +165,7 @@ mod tests {
     #[test]
     fn a_failure_is_one_object_with_the_reply_and_the_error() {
         let fault = Fault::new(FaultClass::Transient, "connect", "no connection to align")
-            .caused_by(std::io::Error::other("tcp connect error"));
+            .caused_by_library(std::io::Error::other("tcp connect error"));
         let error = error_of(Exit::Failed, &Reply::from(fault));
         let json = error.for_programs();
         assert_eq!((&json["outcome"], &json["error"]["exit"]), (&"failed".into(), &1.into()));

@@ -1,6 +1,9 @@
 //! Maps arguments to commands.
 
+use std::ffi::OsString;
+
 use clap::FromArgMatches as _;
+use clap::error::ErrorKind;
 
 use super::args::{self, Cli, Command};
 use super::{
@@ -20,7 +23,7 @@ pub fn main() -> Exit {
     if let Some(exit) = delegated() {
         return exit;
     }
-    let command = args::command().version(hooks::version()).long_version(hooks::long_version());
+    let command = args::command().version(hooks::version());
     let cli = match command.try_get_matches().and_then(|found| Cli::from_arg_matches(&found)) {
         Ok(cli) => cli,
         Err(error) => return misused(&error),
@@ -55,9 +58,23 @@ fn misused(error: &clap::Error) -> Exit {
         error.hint = Some(hint.trim().to_owned()).filter(|hint| !hint.is_empty());
         return report(&error, false, &mut Streams::process(true));
     }
+    if error.kind() == ErrorKind::DisplayVersion && asks_for_more(std::env::args_os()) {
+        let mut streams = Streams::process(false);
+        return streams.line(hooks::long_version()).map_or(Exit::Failed, |()| Exit::Ok);
+    }
     // There is no way left to report that printing failed.
     let _ = error.print();
     if error.use_stderr() { Exit::Usage } else { Exit::Ok }
+}
+
+/// Whether `--verbose` is among the arguments. `--version` alone prints what it always has: agents of
+/// every version compare it with what an update should be.
+fn asks_for_more(mut args: impl Iterator<Item = OsString>) -> bool {
+    args.any(|arg| {
+        let text = arg.to_string_lossy();
+        let is_short = text.starts_with('-') && !text.starts_with("--");
+        text == "--verbose" || (is_short && text.contains('v'))
+    })
 }
 
 /// Hands over to the current version, if that is a different one.

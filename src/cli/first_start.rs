@@ -11,8 +11,8 @@ use tokio::runtime::Runtime;
 use super::{CliError, Exit, Streams, loading, logging};
 use crate::agent::requests::output::suggestions;
 use crate::agent::{hold_state, monotonic};
-use crate::config;
 use crate::config::filling::{Item, Lack, Unfilled};
+use crate::config::{self, LogFormat};
 use crate::disk::{Disk, RealDisk};
 use crate::logs;
 use crate::model::fault::Fault;
@@ -168,7 +168,15 @@ fn usable_state(disk: &dyn Disk, unfilled: &mut Unfilled) -> Result<PathBuf, Cli
 
 fn start_log(unfilled: &Unfilled, state: &Path, terminal: bool) {
     let survey = unfilled.survey();
-    let log = config::Log { dir: survey.log_dir.clone(), ..survey.log.clone() };
+    let log = match survey.log_level.as_str() {
+        "" => config::Log::default(),
+        level => config::Log {
+            level: level.to_owned(),
+            format: if survey.log_is_json { LogFormat::Json } else { LogFormat::Text },
+            dir: survey.log_dir.clone(),
+            keep: survey.log_keep,
+        },
+    };
     logging::start(&log, logs::folder(&log, state, unfilled.is_service()), terminal);
 }
 

@@ -45,9 +45,9 @@ pub(super) fn version() -> &'static str {
     env!("CARGO_PKG_VERSION")
 }
 
-/// The version with what is known of the build: `0.1.0 (commit 0123456789ab, x86_64-…)`.
-pub(super) fn long_version() -> &'static str {
-    format!("{} ({})", version(), env!("BUILT_AS")).leak()
+/// The version with what is known of the build: `casedrop 0.1.0 (commit 0123456789ab, x86_64-…)`.
+pub(super) fn long_version() -> String {
+    format!("casedrop {} ({})", version(), env!("BUILT_AS"))
 }
 
 #[cfg(not(debug_assertions))]

@@ -182,7 +182,7 @@ mod tests {
     fn causes_are_for_the_log_and_for_those_who_ask() {
         let source = io::Error::other("tcp connect error");
         let fault = Fault::new(FaultClass::Transient, "connect", "no connection to align")
-            .caused_by(source);
+            .caused_by_library(source);
         let error = CliError::from(fault);
         assert_eq!(error.for_people(false), "error: no connection to align");
         assert!(

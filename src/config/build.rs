@@ -144,7 +144,9 @@ impl<'a> Builder<'a> {
             staging,
             commands: raw.commands.as_ref().map(|text| self.path(text)),
             state: Some(state),
-            log: raw.log.clone(),
+            log_level: raw.log.level.clone(),
+            log_is_json: raw.log.is_json(),
+            log_keep: raw.log.keep,
             log_dir: raw.log.dir.as_deref().map(|dir| paths::resolve(self.base, dir)),
             ca_file: raw.api.ca_file.as_ref().map(|text| self.path(text)),
             ..Survey::default()

@@ -4,10 +4,11 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
+use super::TlsFiles;
 use super::fault::{ConfigFault, KeyPath};
 use super::node::{Kind, Node, Origin};
-use super::{Log, TlsFiles};
 
 /// The folders, listeners and limits of a config that may have faults elsewhere.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -25,8 +26,12 @@ pub struct Survey {
     pub notifications_tls: Option<TlsFiles>,
     /// Files that hold a secret, with the keys that name them.
     pub secret_files: Vec<(String, PathBuf)>,
-    /// How the agent would log; its folder is in `log_dir`.
-    pub log: Log,
+    /// The level of the log; empty if the section cannot be read.
+    pub log_level: String,
+    /// Whether log lines are for programs.
+    pub log_is_json: bool,
+    /// How long log files are kept.
+    pub log_keep: Duration,
     /// Bytes that stay free on the output's volume.
     pub min_free: u64,
     pub policy: Option<PathBuf>,

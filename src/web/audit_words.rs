@@ -171,8 +171,8 @@ mod tests {
     fn details_are_words_and_not_json() {
         let hash = "ab".repeat(32);
         let details = json!({
-            "first": true, "keys": ["alerts.no_orders_after", "log.level"], "revisions": [1, 2],
-            "manifests": [hash], "newer": {"a": 1},
+            "first": true, "keys": ["alerts.no_orders_after", "log.level"], "manifests": [hash],
+            "newer": {"a": 1}, "revisions": [1, 2],
         });
         assert_eq!(
             ENGLISH.about(&record(None, "agent", &details)),

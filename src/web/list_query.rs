@@ -152,7 +152,7 @@ impl Asked {
         if query.is_empty() {
             return query;
         }
-        let mut pairs = url::form_urlencoded::Serializer::new("?".to_owned());
+        let mut pairs = url::form_urlencoded::Serializer::for_suffix("?".to_owned(), 1);
         pairs.append_pair(LIST, &query).finish()
     }
 

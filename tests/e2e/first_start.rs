@@ -178,7 +178,7 @@ fn from_no_config_at_all_to_a_published_order_with_a_browser_alone() {
     assert_eq!(status, 200, "{page}");
     assert!(page.contains("data-restart=\"/welcome\""), "{page}");
     let config = std::fs::read_to_string(world.config()).expect("written");
-    assert!(config.contains("# --- Labs ---") && config.contains("\n#downloads:\n"), "{config}");
+    assert!(config.contains("# --- Labs: ") && config.contains("\n#downloads:\n"), "{config}");
     let secret = world.state().join(format!("{LAB}.secret"));
     assert_eq!(files_with(&world, SECRET), std::slice::from_ref(&secret));
     #[cfg(unix)]

@@ -106,10 +106,12 @@ fn verbose_says_what_happens_and_never_a_secret() {
 }
 
 #[test]
-fn the_version_names_the_target_and_the_short_one_only_the_number() {
+fn the_version_is_the_number_alone_as_updates_ask_for_it_and_the_target_with_verbose() {
     let world = World::unpaired(super::world::one_lab(), "");
-    let long = world.good(&["--version"]).stdout;
-    let short = world.good(&["-V"]).stdout;
+    let short = world.good(&["--version"]).stdout;
+    assert_eq!(world.good(&["-V"]).stdout, short);
+    let long = world.good(&["-vV"]).stdout;
+    assert_eq!(world.good(&["--version", "--verbose"]).stdout, long);
     assert_eq!(short.trim(), format!("casedrop {}", env!("CARGO_PKG_VERSION")));
     let build = long.trim().strip_prefix(short.trim()).expect("the same number");
     assert!(build.starts_with(" (") && build.contains('-') && build.ends_with(')'), "{long}");

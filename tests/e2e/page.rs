@@ -250,14 +250,14 @@ fn orders_are_found_by_due_date_and_doctor_whether_align_or_the_files_tell_them(
     let count = |page: &mut Browser| {
         let (_, text) = page.get("/metrics");
         let of_lab = format!("casedrop_orders_due_today{{lab=\"{LAB}\"}} ");
-        text.lines().find_map(|line| line.strip_prefix(&of_lab).map(str::to_owned))
+        text.lines().find_map(|line| line.strip_prefix(&of_lab)?.parse::<f64>().ok())
     };
-    assert_eq!(count(&mut page).as_deref(), Some("0"));
+    assert_eq!(count(&mut page), Some(0.0));
     world.align().update_settings(|settings| settings.vary = false);
     let hostile = FaultKind::Hostile { which: "traversal".to_owned() };
     world.align().inject(FaultRule::on("downloadAsset", hostile).asset("IDE"));
     let late = create(0);
     world.wait_for_state(&late, "attention");
-    wait_for("the count", || (count(&mut page).as_deref() == Some("1")).then_some(()));
+    wait_for("the count", || (count(&mut page) == Some(1.0)).then_some(()));
     agent.kill();
 }

@@ -82,6 +82,8 @@ fn a_service_reads_no_config_from_the_folder_that_it_happens_to_be_started_in() 
     let mut command = std::process::Command::new(super::world::program());
     command.arg("run").current_dir(world.dir()).stdin(Stdio::null());
     command.env("NOTIFY_SOCKET", systemd.name()).env_remove("CASEDROP_CONFIG");
+    // With a page, it would ask there for what the config lacks.
+    command.env("CASEDROP_STATUS_PAGE__LISTEN", "null");
     let ended = ended(command.output().expect("the program starts"));
     assert_eq!(ended.code, Some(2), "{ended:?}");
     let place = "there is no /etc/casedrop/casedrop.yaml";

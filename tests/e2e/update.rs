@@ -30,7 +30,7 @@ fn a_good_version_is_brought_tried_out_and_stays() {
     let id = pc.world.align().create_order(&order(CaseKind::Restorative)).expect("created");
     pc.world.wait_for_revision(&id, 1);
     // The command line now runs that version too, and so does the next start.
-    assert_eq!(pc.good(&["-V"]).stdout.trim(), format!("casedrop {NEW}"));
+    assert_eq!(pc.good(&["--version"]).stdout.trim(), format!("casedrop {NEW}"));
     assert!(pc.good(&["update", "--check"]).stdout.contains("is the newest version"));
     drop(running);
     let running = pc.run();
@@ -311,7 +311,7 @@ fn an_administrator_runs_nothing_that_the_agents_account_could_have_put_there() 
     assert!(pc.good(&["update"]).stdout.contains("the agent downloads version 99.0.0 itself"));
     pc.wait_until_current();
     running.wait_for("passed its trial");
-    let asked = pc.good(&["-V"]);
+    let asked = pc.good(&["--version"]);
     assert_eq!(asked.stdout.trim(), format!("casedrop {OLD}"));
     assert!(asked.stderr.contains("which the agent runs"), "{asked:?}");
     let newest = format!("casedrop {NEW} is the newest version");
@@ -360,7 +360,7 @@ fn a_power_cut_at_any_step_leaves_a_version_that_runs() {
             _ => {}
         }
         assert_eq!(pc.place().trial(&RealDisk), None, "{}", step.as_str());
-        assert_eq!(pc.good(&["-V"]).stdout.trim(), format!("casedrop {OLD}"));
+        assert_eq!(pc.good(&["--version"]).stdout.trim(), format!("casedrop {OLD}"));
     }
     runs(OLD);
     pc.die(&["update"], Step::UpdateTrial.as_str());

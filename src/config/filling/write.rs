@@ -37,6 +37,10 @@ impl Unfilled {
     /// A value is missing or wrong, this process may not write the config, or the config is written
     /// in a way that cannot be filled in automatically.
     pub fn write(&self, disk: &dyn Disk, values: &Values) -> Result<(), NotWritten> {
+        // First, since what cannot be filled in looks like a wrong value.
+        if self.text_with(disk, values, None).is_none() {
+            return Err(self.by_hand().into());
+        }
         let wrong = self.check(disk, values);
         if !wrong.is_empty() {
             return Err(NotWritten::Wrong(wrong));

@@ -3,7 +3,7 @@
 use std::io::Read as _;
 
 use super::*;
-use crate::model::manifest::Jaw;
+use crate::model::manifest::{Jaw, Stage};
 
 /// Files that the fake agent serves, all with the content `abc`.
 fn held_with(files: Vec<ManifestFile>) -> Browser {
@@ -63,7 +63,13 @@ async fn the_scan_comes_first_then_pictures_history_and_the_files_in_groups() {
     let distinct = |number: u8, file| ManifestFile { sha256: format!("{number:064x}"), ..file };
     let mut browser = held_with(vec![
         distinct(1, scan("upper_jaw_without_ditch_#17.stl", Jaw::Upper)),
-        distinct(2, scan("upper_jaw_pretreatment_#17.stl", Jaw::Upper)),
+        distinct(
+            2,
+            ManifestFile {
+                stage: Some(Stage::Pretreatment),
+                ..scan("upper_jaw_pretreatment_#17.stl", Jaw::Upper)
+            },
+        ),
         distinct(3, file("thumbnails/gallery_#17_penta_front_m.jpg", Role::Thumbnail)),
         distinct(4, file("rx_17.pdf", Role::RxPdf)),
         distinct(5, file("case.xml", Role::Metadata)),

@@ -94,7 +94,7 @@ async fn a_used_code_is_of_no_use_to_another_browser_and_daily_work_needs_none()
     browser.cookie.clear();
     assert_eq!(browser.type_code(&used).await, StatusCode::FORBIDDEN);
     assert_eq!(browser.change(0).await, StatusCode::FORBIDDEN);
-    let csrf = browser.field("/orders", "csrf").await;
+    let csrf = browser.field(ORDER, "csrf").await;
     for (number, path) in ["/labs/smile%2Dlab/pause", "/welcome/test"].into_iter().enumerate() {
         let fields = [("csrf", csrf.as_str()), ("id", &*format!("page-d{number}"))];
         assert_eq!(browser.post(path, &fields).await.status(), StatusCode::SEE_OTHER, "{path}");
