@@ -68,7 +68,7 @@ fn sort_parser() -> impl clap::builder::TypedValueParser<Value = OrderSort> {
 /// Reads a day, a time or how long ago.
 pub(super) fn parse_since(text: &str) -> Result<WallMs, String> {
     let now = wall_now();
-    let ago = || config::duration(text).map(|ago| WallMs(now.0.saturating_sub(millis(ago))));
+    let ago = || config::duration_of(text).map(|ago| WallMs(now.0.saturating_sub(millis(ago))));
     WallMs::from_local(text, now).or_else(ago).ok_or_else(|| {
         "write a day such as 2026-11-29, `today` or `yesterday`, or how long ago, such as 12h or 7d"
             .to_owned()

@@ -71,6 +71,7 @@ pub use sections::{
 };
 pub use survey::{Places, Survey};
 pub use updates::{UpdateSource, Window};
+pub use values::duration_of;
 pub(crate) use yaml::parse as parse_yaml;
 
 use crate::disk::Disk;
@@ -122,11 +123,6 @@ pub struct Config {
     pub keys: KeyHashes,
     /// Every effective key, with its value and where that comes from.
     pub effective: Effective,
-}
-
-/// Reads a duration as in the config, such as `12h` or `7d`.
-pub fn duration(text: &str) -> Option<std::time::Duration> {
-    values::duration(text).ok()
 }
 
 /// Keys, each with the SHA-256 of its value. Some are hashes of secrets, so they must not be

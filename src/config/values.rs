@@ -65,6 +65,11 @@ pub(super) fn duration(text: &str) -> Result<Duration, Bad> {
     }
 }
 
+/// Reads a duration as in the config, such as `12h` or `7d`.
+pub fn duration_of(text: &str) -> Option<Duration> {
+    duration(text).ok()
+}
+
 /// Reads how long a scan may wait for its extras: a duration, or zero.
 pub(super) fn wait(text: &str) -> Result<Duration, Bad> {
     let (digits, unit) = split(text);

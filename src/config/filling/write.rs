@@ -4,9 +4,11 @@ use std::path::{Path, PathBuf};
 
 use secrecy::ExposeSecret as _;
 
+use super::super::fault::KeyPath;
+use super::super::node::Node;
 use super::super::paths::may_be_made;
 use super::super::rewrite::{with_key_below, with_nested_value, without_line};
-use super::super::{load_text, template};
+use super::super::{load_text, template, yaml};
 use super::{
     COMMANDS, Item, LISTEN, Lack, SECRET, SECRET_FILE, STATE, Unfilled, Values, Wrong, says,
 };
@@ -37,12 +39,13 @@ impl Unfilled {
     /// A value is missing or wrong, this process may not write the config, or the config is written
     /// in a way that cannot be filled in automatically.
     pub fn write(&self, disk: &dyn Disk, values: &Values) -> Result<(), NotWritten> {
-        // First, since what cannot be filled in looks like a wrong value.
-        if self.text_with(disk, values, None).is_none() {
-            return Err(self.by_hand().into());
-        }
         let wrong = self.check(disk, values);
         if !wrong.is_empty() {
+            // The faults may be those of values that could not be filled in.
+            let text = self.text_with(disk, values, None);
+            if text.is_some_and(|text| !self.holds(&text, values)) {
+                return Err(self.by_hand().into());
+            }
             return Err(NotWritten::Wrong(wrong));
         }
         self.may_write(disk)?;
@@ -66,6 +69,20 @@ impl Unfilled {
             tracing::warn!("{}", Fault::from(error).chain());
         }
         Ok(written?)
+    }
+
+    /// Whether each value is where it belongs in this text.
+    fn holds(&self, text: &str, values: &Values) -> bool {
+        let tree = yaml::parse(text).0;
+        let is_there = |item: Item| {
+            let Some(value) = values.text(item).filter(|_| self.overruled_by(item).is_none())
+            else {
+                return true;
+            };
+            let node = tree.as_ref().and_then(|tree| tree.at(&KeyPath::of(item.key())));
+            node.and_then(Node::text) == Some(value)
+        };
+        Item::ALL.into_iter().filter(|item| *item != Item::ClientSecret).all(is_there)
     }
 
     fn finish(&self, disk: &dyn Disk, values: &Values, text: &str) -> Result<(), Fault> {

@@ -18,6 +18,7 @@ mod targets;
 #[cfg(test)]
 mod tests;
 mod text;
+mod told;
 mod whole;
 mod xml;
 
@@ -36,6 +37,7 @@ use casedrop_model::fault::Fault;
 use casedrop_model::manifest::{Finding, Jaw, ManifestFile, Role, Severity, Stage};
 use casedrop_model::path::RelPath;
 use casedrop_model::prescription::Prescription;
+use told::Told;
 
 /// An order's files, as its manifest lists them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -146,17 +148,6 @@ impl Known {
 fn stage_of(role: Role, pretreatment: bool) -> Option<Stage> {
     let stage = if pretreatment { Stage::Pretreatment } else { Stage::Working };
     matches!(role, Role::Scan | Role::Texture).then_some(stage)
-}
-
-/// The content of one of the order's XML files.
-#[derive(Debug)]
-struct Told {
-    /// The file's index among the staged files.
-    index: usize,
-    objects: Vec<xml::Object>,
-    rx: rx::Rx,
-    /// Whether the file could be read to its end.
-    is_whole: bool,
 }
 
 fn told(disk: &dyn Disk, dir: &Path, staged: &[StagedFile], notes: &mut Vec<String>) -> Vec<Told> {

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::Told;
 use super::rx::{self, Rx};
+use super::told::Told;
 use casedrop_model::day::Day;
 use casedrop_model::ids::OrderId;
 use casedrop_model::prescription::{Prescription, Restoration, Tooth};

@@ -13,7 +13,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use super::names::Part;
-use super::{Known, Told, key, vendor_keys};
+use super::told::Told;
+use super::{Known, key, vendor_keys};
 use crate::mesh::Facts;
 use casedrop_disk::Disk;
 use casedrop_model::finding_code::FindingCode;

@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{About, Found, Look, stem, what};
 use crate::describe::names::Part;
+use crate::describe::told::Told;
 use crate::describe::xml::Object;
-use crate::describe::{Told, key, names};
+use crate::describe::{key, names};
 use casedrop_model::finding_code::FindingCode;
 use casedrop_model::manifest::{Jaw, Role, Severity};
 use casedrop_model::path::RelPath;

@@ -1,7 +1,8 @@
 //! Whether the files belong to this order: its number and code, in the XML and in the files' names.
 
 use super::{About, Found, Look};
-use crate::describe::{Known, Told};
+use crate::describe::Known;
+use crate::describe::told::Told;
 use casedrop_model::finding_code::FindingCode;
 use casedrop_model::manifest::{Role, Severity};
 
