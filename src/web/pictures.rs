@@ -82,7 +82,8 @@ impl Motif {
             _ => return None,
         }
         let name = file.path.file_name().to_lowercase();
-        let words: Vec<_> = name.split(|c: char| !c.is_alphanumeric()).collect();
+        let words = name.split(|c: char| !c.is_alphanumeric());
+        let words: Vec<_> = words.chain(file.part.as_deref()).collect();
         let views = [
             ("front", Self::Front),
             ("left", Self::Left),

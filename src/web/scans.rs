@@ -53,7 +53,7 @@ pub(super) fn meshes<'a>(
         .filter(|file| known.insert((&file.sha256, t.jaw_of(file.jaw))))
         .filter_map(|file| Some((shows(file, lang.code()), file, format(file)?, address(file)?)))
         .collect();
-    found.sort_by_key(|(more, ..)| !more.is_empty());
+    found.sort_by_key(|(more, file, ..)| (!more.is_empty(), jaw_rank(file.jaw)));
     let mut names: BTreeMap<String, usize> = BTreeMap::new();
     let mesh = |(more, file, format, url): (String, &'a ManifestFile, _, _)| {
         let (jaw, words) = match file.jaw {
@@ -73,6 +73,16 @@ pub(super) fn meshes<'a>(
         Mesh { name: file.path.file_name(), label, url, jaw, format, bytes: file.size, further }
     };
     found.into_iter().map(mesh).collect()
+}
+
+/// Upper before lower, and jaws before everything else.
+fn jaw_rank(jaw: Option<Jaw>) -> u8 {
+    match jaw {
+        Some(Jaw::Upper) => 0,
+        Some(Jaw::Lower) => 1,
+        Some(Jaw::Both) => 2,
+        None => 3,
+    }
 }
 
 impl Mesh<'_> {

@@ -68,9 +68,9 @@ test('the search finds by lab and account, and leads to the list', async () => {
 test('filters act at once, and an order leads back to the list as it was', async () => {
   const { page, seen } = await open('/orders?q=smile-lab');
   await page.evaluate(() => { window.neverLeft = true; });
-  await page.getByLabel('State').selectOption('held');
+  await page.locator('select[name="state"]').selectOption('held');
   await page.getByText('No matching orders.').waitFor();
-  await page.getByLabel('State').selectOption('published');
+  await page.locator('select[name="state"]').selectOption('published');
   await seen.orderLink(FIRST).waitFor();
   assert.ok(await page.evaluate(() => window.neverLeft), 'the page was never loaded anew');
   assert.match(page.url(), /q=smile-lab&state=published/);
@@ -100,7 +100,7 @@ test('an unknown number is fetched from Align by a button', async () => {
   assert.match(await seen.unknown.textContent(), /another lab/);
   await seen.fetchByNumber.click();
   await page.getByRole('heading', { level: 1, name: UNLISTED }).waitFor();
-  await page.waitForURL((url) => url.pathname === world.pageOf(UNLISTED), { timeout: 30_000 });
+  await page.waitForURL((url) => decodeURIComponent(url.pathname) === world.pageOf(UNLISTED), { timeout: 30_000 });
   await world.published(UNLISTED);
   const audit = await world.casedrop('audit');
   assert.match(audit, new RegExp(`refetch.*${UNLISTED}|${UNLISTED}.*refetch`));
@@ -108,7 +108,7 @@ test('an unknown number is fetched from Align by a button', async () => {
 
 test('without scripts there is a button for the filters, and an unknown number is fetched as well', async () => {
   const { page, seen } = await open('/orders', { javaScriptEnabled: false });
-  await page.getByLabel('State').selectOption('held');
+  await page.locator('select[name="state"]').selectOption('held');
   await page.getByRole('button', { name: 'Show' }).click();
   await page.getByText('No matching orders.').waitFor();
   await page.goto(opened.url('/orders/17599999'));

@@ -100,7 +100,8 @@ test('a scan goes back to the doctor only when its number is typed once more', a
   assert.match(await seen.answer.textContent(), /done/i);
   assert.doesNotMatch(await seen.answer.textContent(), /not done/i);
   assert.deepEqual(await returns(), [[id, 'Margin of tooth 36 is not visible']]);
-  opened.assertClean();
+  // The browser tells of each form that is not accepted.
+  assert.equal(opened.problems.splice(0).filter((problem) => !/status of 422/.test(problem)).length, 0);
 });
 
 test('an order that needs a person is named on the overview, with what to do', async () => {

@@ -77,7 +77,7 @@ test('all files come in one zip', async () => {
   assert.equal(download.suggestedFilename(), `${ORTHO}-r1.zip`);
   const bytes = await readFile(await download.path());
   assert.equal(bytes.subarray(0, 2).toString(), 'PK');
-  const scans = await page.locator('#files-scans + table th').allTextContents();
+  const scans = await page.locator('#files-scans + table tbody th').allTextContents();
   assert.equal(scans.length, 2);
   for (const name of scans) assert.ok(bytes.includes(`${ORTHO}/${name}`), name);
   assert.ok(!bytes.includes('rx'), 'what names the patient is not shown, and not in there');

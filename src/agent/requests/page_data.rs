@@ -16,7 +16,7 @@ use crate::audit::Record;
 use crate::config::{self, Config, InForce};
 use crate::disk::{Disk, Kind};
 use crate::hotfolder::Layout;
-use crate::hotfolder::describe::{complete, patient};
+use crate::hotfolder::describe::{complete, complete_from, patient};
 use crate::hotfolder::files::Tree;
 use crate::hotfolder::inspect::{There, manifest_with, with_names};
 use crate::inputs::commands::{Receipt, receipts};
@@ -206,7 +206,13 @@ impl PageData for RequestHandler {
                     Some((_, named)) if names => named.clone(),
                     // An older agent that ran after a rollback may have written names into the
                     // journal.
-                    _ => revision.manifest.without_names(),
+                    found => {
+                        let mut shown = revision.manifest.without_names();
+                        if let Some((_, named)) = found {
+                            complete_from(&mut shown, named);
+                        }
+                        shown
+                    }
                 },
                 folder: found.map(|(folder, _)| folder),
                 manifest_sha256: revision.manifest_sha256,

@@ -23,8 +23,8 @@ use windows_sys::Win32::Storage::FileSystem::{
 
 pub(super) use self::account::{is_own, owner};
 pub(super) use self::acl::{
-    create_private_dir, foreign_owner, grant, make_private, others_who_write, protect, readers,
-    take_rights,
+    belongs_to, create_private_dir, foreign_owner, grant, make_private, others_who_write, protect,
+    readers, take_rights,
 };
 pub(super) use self::holders::holders;
 pub use self::path::for_others;

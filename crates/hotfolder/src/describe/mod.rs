@@ -25,7 +25,7 @@ mod xml;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-pub use older::complete;
+pub use older::{complete, complete_from};
 pub use patient::patient;
 pub use whole::Case;
 

@@ -1,8 +1,24 @@
-//! Manifests of older versions, which say less about each file: what can be told from names.
+//! What only the names of files tell: of the pictures, and of all files in manifests of older versions.
 
 use super::{names, stage_of};
 use casedrop_model::manifest::{Manifest, ManifestFile, Role};
 use casedrop_model::path::RelPath;
+
+/// What a picture may show, as the words in its name say.
+const VIEWS: [&str; 5] = ["front", "left", "right", "upper", "lower"];
+
+fn words(name: &str) -> impl Iterator<Item = &str> {
+    name.split(|c: char| !c.is_alphanumeric())
+}
+
+/// Takes over what the names of a manifest's files say, for the same manifest with stand-ins for names.
+pub fn complete_from(shown: &mut Manifest, named: &Manifest) {
+    let mut named = named.clone();
+    complete(&mut named);
+    for (file, named) in shown.files.iter_mut().zip(named.files) {
+        (file.stage, file.part) = (named.stage, named.part);
+    }
+}
 
 /// Adds `stage`, `part` and `copy_of` where an older version left them out. For showing an order
 /// only: the published manifest stays as it is.
@@ -21,6 +37,11 @@ pub fn complete(manifest: &mut Manifest) {
         })
         .collect();
     for (file, copy_of) in manifest.files.iter_mut().zip(copies) {
+        if file.role == Role::Thumbnail {
+            let name = file.path.file_name().to_lowercase();
+            let view = VIEWS.into_iter().find(|view| words(&name).any(|word| word == *view));
+            file.part = file.part.take().or(view.map(str::to_owned));
+        }
         if file.stage.is_some() || !matches!(file.role, Role::Scan | Role::Texture) {
             continue;
         }
@@ -36,6 +57,20 @@ pub fn complete(manifest: &mut Manifest) {
 mod tests {
     use super::*;
     use casedrop_model::manifest::Stage;
+
+    #[test]
+    fn pictures_say_what_they_show_even_where_their_names_are_not_shown() {
+        let names = ["thumbnails/gallery_#17_penta_front_m.jpg", "gallery_#17.jpg"];
+        let mut named = casedrop_testing::manifest_of(1, &[(names[0], "a"), (names[1], "b")]);
+        for file in &mut named.files {
+            file.role = Role::Thumbnail;
+        }
+        let mut shown = named.without_names();
+        complete_from(&mut shown, &named);
+        let parts: Vec<_> = shown.files.iter().map(|file| file.part.as_deref()).collect();
+        assert_eq!(parts, [Some("front"), None]);
+        assert!(!shown.files[0].path.contains("penta"));
+    }
 
     #[test]
     fn what_an_older_manifest_leaves_out_is_told_from_the_names() {
