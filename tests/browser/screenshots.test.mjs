@@ -64,7 +64,11 @@ test('the overview', () => shoot('overview', '/', downloading, { fullPage: true 
 
 test('the overview, dark', () => shoot('overview-dark', '/', downloading, { fullPage: true, colorScheme: 'dark' }));
 
-test('an order', () => shoot('order', world.pageOf(ORTHO)));
+test('an order', () => shoot('order', world.pageOf(ORTHO), async (page) => {
+  // The scan opens by itself.
+  assert.equal(await settled(page), 'ready');
+  await picture(page);
+}));
 
 test('the scan in 3D', () => shoot('scan-3d', world.pageOf(RESTORATIVE), async (page) => {
   await on(page).viewer.scrollIntoViewIfNeeded();
