@@ -35,8 +35,8 @@ test_deb() {
   check 'its program runs' in_root casedrop --version
   check 'its documentation has its pages and pictures' packaging/documents.py --check "$root/usr/share/doc/casedrop"
   check 'its user owns the output' holds "$(in_root stat -c %U /srv/casedrop/orders)" casedrop
-  check 'its config is for the service and nobody else' holds "$(in_root stat -c '%a %U %G' /etc/casedrop/casedrop.yaml)" \
-    '640 root casedrop'
+  check 'its config is for the service, whose page fills it in, and for nobody else' holds "$(in_root stat -c '%a %U %G' /etc/casedrop/casedrop.yaml)" \
+    '640 casedrop casedrop'
   check 'its unit starts with the PC' test -L "$root/etc/systemd/system/multi-user.target.wants/casedrop.service"
   check 'its unit is valid and closed' .ci/unit.sh "$root/usr/lib/systemd/system/casedrop.service"
   check 'it is managed by dpkg' grep -q '^deb' "$root/usr/lib/casedrop/managed"
@@ -48,6 +48,12 @@ test_deb() {
   echo '# mine' >>"$root/etc/casedrop/casedrop.yaml"
   check 'installed again, it keeps a config that was changed' in_root dpkg --install /casedrop.deb
   check 'it is' grep -q '^# mine' "$root/etc/casedrop/casedrop.yaml"
+  sed -i -e 's|^\( *oauth_base:\).*|\1 https://oauth.iterocloud.com|' -e 's|^\( *base_url:\).*|\1 https://base.iterocloud.com|' \
+    -e 's|^\( *client_id:\).*|\1 client|' -e 's|^\( *redirect_url:\).*|\1 https://lab.example/callback|' \
+    -e 's|^\( *client_secret_file:\).*|\1 /tmp/secret|' "$root/etc/casedrop/casedrop.yaml"
+  echo secret >"$root/tmp/secret"
+  said=$(in_root dpkg --install /casedrop.deb 2>&1; in_root stat -c '%a %U %G' /etc/casedrop/casedrop.yaml)
+  check 'once it is filled in, only root changes it' holds "$said" '640 root casedrop'
   check 'removed, it leaves config and state' in_root dpkg --remove casedrop
   check 'they are there' test -e "$root/etc/casedrop/casedrop.yaml" -a -e "$root/var/lib/casedrop/journal.sqlite"
   check 'purged, it leaves' in_root dpkg --purge casedrop
@@ -69,8 +75,8 @@ test_rpm() {
   check 'it is managed by rpm' grep -q '^rpm' "$work/rpm/usr/lib/casedrop/managed"
   check 'it is installed into a root, with its scripts' rpm --root "$root" --nodeps --install "$rpm"
   check 'the program runs there' chroot "$root" casedrop --version
-  check 'its config is for the service and nobody else' holds "$(chroot "$root" stat -c '%a %U %G' /etc/casedrop/casedrop.yaml)" \
-    '640 root casedrop'
+  check 'its config is for the service, whose page fills it in, and for nobody else' holds "$(chroot "$root" stat -c '%a %U %G' /etc/casedrop/casedrop.yaml)" \
+    '640 casedrop casedrop'
   echo '# mine' >>"$root/etc/casedrop/casedrop.yaml"
   check 'it is removed again' rpm --root "$root" --nodeps --erase casedrop
   check 'the changed config and the orders stay' test -e "$root/etc/casedrop/casedrop.yaml.rpmsave" -a \
