@@ -19,6 +19,7 @@ pub mod manifest;
 pub mod notice;
 pub mod notification;
 pub mod order;
+mod order_state;
 pub mod path;
 pub mod prescription;
 pub mod record;
