@@ -165,13 +165,16 @@ impl Progress {
 mod tests {
     use super::*;
 
-    #[test]
-    fn what_arrived_stays_counted_when_a_download_is_over() {
-        let key = |lab: &str, order: &str| OrderKey {
+    fn key(lab: &str, order: &str) -> OrderKey {
+        OrderKey {
             lab: lab.parse().expect("valid"),
             account: "1".parse().expect("valid"),
             order: order.parse().expect("valid"),
-        };
+        }
+    }
+
+    #[test]
+    fn what_arrived_stays_counted_when_a_download_is_over() {
         let progress = Progress::default();
         progress.begin(&key("a", "1"), AssetKind::Ide, 500, Some(700));
         progress.add(&key("a", "1"), 150);
@@ -188,11 +191,7 @@ mod tests {
 
     #[test]
     fn an_order_is_in_one_stage_after_another() {
-        let key = OrderKey {
-            lab: "a".parse().expect("valid"),
-            account: "1".parse().expect("valid"),
-            order: "1".parse().expect("valid"),
-        };
+        let key = key("a", "1");
         let progress = Progress::default();
         let now =
             || progress.stages().get(&key).map(|(stage, running)| (*stage, running.is_some()));
@@ -212,11 +211,7 @@ mod tests {
 
     #[test]
     fn the_parts_of_an_order_are_one_download() {
-        let key = OrderKey {
-            lab: "a".parse().expect("valid"),
-            account: "1".parse().expect("valid"),
-            order: "1".parse().expect("valid"),
-        };
+        let key = key("a", "1");
         let progress = Progress::default();
         progress.begin(&key, AssetKind::Ide, 500, Some(700));
         progress.add(&key, 200);
@@ -245,11 +240,7 @@ mod tests {
 
     #[test]
     fn an_order_is_downloading_until_everything_is_here() {
-        let key = OrderKey {
-            lab: "a".parse().expect("valid"),
-            account: "1".parse().expect("valid"),
-            order: "1".parse().expect("valid"),
-        };
+        let key = key("a", "1");
         let progress = Progress::default();
         progress.begin(&key, AssetKind::Ide, 50, Some(200));
         assert_eq!(progress.activities()[&key], Activity::Downloading(Some(25)));
