@@ -7,7 +7,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse as _, Redirect, Response};
 
 use super::address::href;
-use super::data::{PageData, StoryLine};
+use super::data::StoryLine;
 use super::frame::{Call, Frame, show};
 use super::lang::Lang;
 use super::list_query::Asked;
@@ -101,19 +101,22 @@ struct Pc {
 }
 
 pub(super) async fn page(State(shared): State<Arc<Shared>>, call: Call) -> Response {
-    // If that cannot be told now, the overview says why.
-    if shared.ask(PageData::setup).await.is_ok_and(|setup| setup::is_unready(&setup)) {
-        return Redirect::to("/welcome").into_response();
-    }
     let asked = shared.ask(|data| {
         let status = data.status();
+        // How far the set-up is takes looks at disks and logins, so a PC that works is not asked. If
+        // that cannot be told now, the overview says why.
+        let is_paired = status.labs.iter().any(|lab| lab.account.is_some());
+        if !is_paired && data.setup().is_ok_and(|setup| setup::is_unready(&setup)) {
+            return Ok(None);
+        }
         let now = WallMs::from_rfc3339(&status.at).unwrap_or_default();
         // The status says whether the journal can be read.
         let today = data.orders(&todays(now)).unwrap_or_default();
-        Ok::<_, Fault>((status, today, data.news(NEWS).unwrap_or_default()))
+        Ok::<_, Fault>(Some((status, today, data.news(NEWS).unwrap_or_default())))
     });
     let (status, today, news) = match asked.await {
-        Ok(found) => found,
+        Ok(Some(found)) => found,
+        Ok(None) => return Redirect::to("/welcome").into_response(),
         Err(fault) => return call.cannot(&fault),
     };
     let frame = call.frame(call.texts.overview, "overview");

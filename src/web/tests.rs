@@ -116,7 +116,14 @@ impl Made {
 
 impl PageData for Made {
     fn status(&self) -> Status {
-        Status { wishes: self.wishes.lock().expect("sound").clone(), ..well() }
+        let mut status = Status { wishes: self.wishes.lock().expect("sound").clone(), ..well() };
+        // The same logins as in the set-up.
+        for (lab, one) in status.labs.iter_mut().zip(self.setup().expect("told").labs) {
+            if matches!(one.login, LoginView::LoggedOut | LoginView::Waiting { .. }) {
+                lab.account = None;
+            }
+        }
+        status
     }
 
     fn transfers(&self) -> BTreeMap<OrderKey, Transfer> {
