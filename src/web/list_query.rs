@@ -4,6 +4,7 @@ use serde::Deserialize;
 
 use super::lang::Lang;
 use super::texts::Texts;
+use crate::model::day::Day;
 use crate::model::listing::{OrderQuery, OrderSort, search_words};
 use crate::model::record::OrderState;
 use crate::model::time::WallMs;
@@ -217,8 +218,7 @@ fn start_of(day: &str, later: i64) -> Option<WallMs> {
 
 /// The day of a time in this PC's time zone, as a URL has it.
 fn day_of(at: WallMs) -> String {
-    let at = jiff::Timestamp::from_millisecond(at.0).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
-    at.to_zoned_datetime(jiff::tz::TimeZone::system()).date().to_string()
+    Day::at(at).to_string()
 }
 
 /// The list that a page's URL says it was reached from; else the list of all orders.
