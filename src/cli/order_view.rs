@@ -4,11 +4,11 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use super::ask::RequestClient;
 use super::incomplete::HeldView;
 use super::journal::unusable;
 use super::loading::find_lab;
 use super::{CliError, Exit, Streams};
+use crate::agent::RequestHandler;
 use crate::config::{Config, LabConfig};
 use crate::hotfolder::layout::Layout;
 use crate::journal::{Errand, Store};
@@ -16,7 +16,7 @@ use crate::model::day::Day;
 use crate::model::findings::FindingCounts;
 use crate::model::listing::OrderQuery;
 use crate::model::prescription::Tooth;
-use crate::model::record::{OrderRecord, OrderState, Place, Retired, Trouble};
+use crate::model::record::{OrderRecord, OrderState, Retired, Trouble};
 use crate::model::time::WallMs;
 
 /// One order, for programs.
@@ -86,12 +86,9 @@ impl<'a> OrderView<'a> {
             teeth: order.teeth(),
             revision: published.map(|published| published.revision),
             published_at: published.map(|published| published.at.to_rfc3339()),
-            path: published.filter(|_| order.retired != Retired::Yes).map(|published| {
-                match published.place {
-                    Place::Main => layout.order_dir(&order.key),
-                    Place::Beside => layout.beside_dir(&order.key, published.revision),
-                }
-            }),
+            path: published
+                .filter(|_| order.retired != Retired::Yes)
+                .map(|one| layout.dir_at(&order.key, one.place, one.revision)),
             first_seen: order.first_seen.to_rfc3339(),
             last_seen: order.last_seen.to_rfc3339(),
             trouble: order.trouble.as_ref(),
@@ -109,12 +106,11 @@ pub(super) fn layout(config: &Config) -> Layout {
 /// Prints which labs need a login or a pairing, and how to do it.
 pub(super) fn tell_logins(
     config: &Config,
+    handler: &RequestHandler,
     store: &Store,
     lab: Option<&str>,
     streams: &mut Streams,
 ) -> Result<(), CliError> {
-    let asked = RequestClient::of(config)?;
-    let handler = asked.own();
     let records = store.labs().map_err(unusable)?;
     for LabConfig { name, .. } in &config.labs {
         if lab.is_some_and(|lab| !name.as_str().eq_ignore_ascii_case(lab)) {

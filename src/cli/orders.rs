@@ -60,8 +60,8 @@ fn parse_state(text: &str) -> Result<OrderState, String> {
 
 fn sort_parser() -> impl clap::builder::TypedValueParser<Value = OrderSort> {
     PossibleValuesParser::new(OrderSort::ALL.map(OrderSort::as_str)).map(|word| {
-        let all = OrderSort::ALL.into_iter();
-        all.into_iter().find(|sort| sort.as_str() == word).unwrap_or_default()
+        let mut all = OrderSort::ALL.into_iter();
+        all.find(|sort| sort.as_str() == word).unwrap_or_default()
     })
 }
 
@@ -137,12 +137,13 @@ pub fn orders(config: &Config, args: &OrdersArgs, streams: &mut Streams) -> Resu
             for (note, _) in notes(store).map_err(unusable)? {
                 streams.note(note);
             }
-            tell_logins(config, store, lab.as_deref(), streams)?;
+            let handler = client.own();
+            tell_logins(config, &handler, store, lab.as_deref(), streams)?;
             // One transaction: a running agent keeps writing.
             let activities = client.activities();
             let found = store.atomically(|store| find(store, args, lab, &activities));
             let mut found = found.map_err(unusable)?;
-            found.look_for_folders(&client.own(), args.state);
+            found.look_for_folders(&handler, args.state);
             found
         }
         None => Found::default(),

@@ -103,7 +103,7 @@ pub fn show(config: &Config, args: &ShowArgs, streams: &mut Streams) -> Result<E
         return Ok(Exit::Ok);
     }
     for known in &known {
-        tell_logins(config, &store, Some(known.order.key.lab.as_str()), streams)?;
+        tell_logins(config, &handler, &store, Some(known.order.key.lab.as_str()), streams)?;
     }
     if stories.iter().any(|story| story.order.asked_for.is_some()) {
         tell_not_running(config, streams);
